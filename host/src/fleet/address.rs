@@ -1,0 +1,128 @@
+//! Addresses and account names, by positive grammar.
+
+use std::fmt;
+use std::net::IpAddr;
+
+/// Why a text is no address or account.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// Neither an IP address in its usual form nor a DNS name.
+    #[error("an address is an IPv4 or IPv6 address in its usual form, or a DNS name")]
+    Address,
+    /// Not an account name.
+    #[error("an account matches `[A-Za-z_][A-Za-z0-9_.-]{{0,31}}`")]
+    User,
+}
+
+/// Where a machine is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Address {
+    /// An IP address; an IPv4 one written inside IPv6 is taken for what it is.
+    Ip(IpAddr),
+    /// A DNS name in lower case, without a final dot.
+    Name(String),
+}
+
+impl Address {
+    /// Parses an address or a DNS name. `0x7f000001`, `127.1`, `2130706433` and their kind are neither.
+    ///
+    /// # Errors
+    /// When it is neither.
+    pub fn new(text: &str) -> Result<Self, AddressError> {
+        if let Ok(ip) = text.parse::<IpAddr>() {
+            return Ok(Self::Ip(canonical(ip)));
+        }
+        let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
+        let label = |label: &str| {
+            let inner = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+            (1..=63).contains(&label.len())
+                && label.bytes().all(inner)
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+        };
+        // A last label that a resolver would read as a number makes the whole an address in disguise.
+        let last = name.rsplit('.').next().unwrap_or_default();
+        let numeric = last.bytes().all(|b| b.is_ascii_digit())
+            || last.strip_prefix("0x").is_some_and(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
+        if name.len() <= 253 && name.split('.').all(label) && !numeric {
+            Ok(Self::Name(name))
+        } else {
+            Err(AddressError::Address)
+        }
+    }
+
+    /// True if both are certainly the same place. Names are compared as text; what a name resolves to is compared when
+    /// it is resolved.
+    #[must_use]
+    pub fn same(&self, other: &Self) -> bool {
+        self == other
+    }
+}
+
+/// An IPv4 address in IPv6 clothes, as what it is.
+#[must_use]
+pub(super) fn canonical(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(ip, IpAddr::V4),
+        IpAddr::V4(_) => ip,
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(ip) => f.pad(&ip.to_string()),
+            Self::Name(name) => f.pad(name),
+        }
+    }
+}
+
+/// An account on a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserName(String);
+
+impl UserName {
+    /// Parses an account name.
+    ///
+    /// # Errors
+    /// When it does not match `[A-Za-z_][A-Za-z0-9_.-]{0,31}`.
+    pub fn new(text: &str) -> Result<Self, AddressError> {
+        let first = |b: u8| b.is_ascii_alphabetic() || b == b'_';
+        let later = |b: u8| first(b) || b.is_ascii_digit() || b == b'.' || b == b'-';
+        if text.len() <= 32 && text.bytes().next().is_some_and(first) && text.bytes().all(later) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(AddressError::User)
+        }
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_have_one_meaning() {
+        for good in ["10.77.0.1", "::1", "fe80::1", "db01.example.org", "db01", "a_b.example"] {
+            assert!(Address::new(good).is_ok(), "{good}");
+        }
+        assert_eq!(Address::new("::ffff:10.0.0.5"), Address::new("10.0.0.5"));
+        assert_eq!(Address::new("DB01.example."), Address::new("db01.example"));
+        let bad = [
+            "", "-oProxyCommand=id", "a b", "0x7f000001", "2130706433", "127.1", "0177.0.0.1", "a;id", "a/b", "[::1]",
+            "a..b", "-a.b", "①②⑦.0.0.1", "user@host", "host:22",
+        ];
+        for text in bad {
+            assert!(Address::new(text).is_err(), "{text:?}");
+        }
+        for text in ["", "-l", "a b", "root;id", "$USER", "1a"] {
+            assert!(UserName::new(text).is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! `fleet.toml`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{Access, Address, Credential, Fleet, HostKey, NeverHost, Ssh, Target, UserName};
+use crate::model::{Tag, TargetName};
+use crate::source::{Problem, Problems, Source};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFleet {
+    #[serde(default)]
+    targets: BTreeMap<Spanned<String>, Spanned<RawTarget>>,
+    #[serde(default)]
+    never: BTreeMap<Spanned<String>, RawNever>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RawTarget {
+    #[serde(default)]
+    local: bool,
+    address: Option<Spanned<String>>,
+    port: Option<Spanned<u16>>,
+    user: Option<Spanned<String>>,
+    identity: Option<Spanned<String>>,
+    agent_key: Option<Spanned<String>>,
+    host_key: Option<Spanned<String>>,
+    jump: Option<Spanned<String>>,
+    #[serde(default)]
+    tags: Vec<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RawNever {
+    #[serde(default)]
+    addresses: Vec<Spanned<String>>,
+    host_key: Option<Spanned<String>>,
+    why: Spanned<String>,
+}
+
+/// Reads a fleet. `base` is the folder that relative key paths start from, `home` what `~/` stands for.
+///
+/// # Errors
+/// All mistakes in the file, each with its place.
+pub fn parse(source: &Source, base: &Path, home: Option<&Path>) -> Result<Fleet, Problems> {
+    let raw: RawFleet = source.parse()?;
+    let mut reader = Reader { source, base, home, problems: Problems::default() };
+    let mut fleet = Fleet::default();
+    for (name, never) in &raw.never {
+        if let Some(never) = reader.never(name, never) {
+            fleet.never.insert(never.name.clone(), never);
+        }
+    }
+    for (name, target) in &raw.targets {
+        if let Some(target) = reader.target(name, target) {
+            fleet.targets.insert(target.name.clone(), target);
+        }
+    }
+    reader.jumps(&raw, &fleet);
+    reader.shared_keys(&raw, &fleet);
+    reader.problems.or(fleet)
+}
+
+struct Reader<'a> {
+    source: &'a Source,
+    base: &'a Path,
+    home: Option<&'a Path>,
+    problems: Problems,
+}
+
+impl Reader<'_> {
+    /// Parses one text, noting the mistake where it stands.
+    fn take<T, E: std::fmt::Display>(
+        &mut self,
+        text: &Spanned<String>,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        match parse(text.get_ref()) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.problems.push(Problem::at(self.source.at(text.span()), error));
+                None
+            }
+        }
+    }
+
+    fn missing(&mut self, name: &Spanned<String>, key: &str, example: &str) {
+        let message = format!("target `{}` has no `{key}`", name.get_ref());
+        self.problems.push(Problem::at(self.source.at(name.span()), message).hint(format!("add {key} = {example}")));
+    }
+
+    fn never(&mut self, name: &Spanned<String>, raw: &RawNever) -> Option<NeverHost> {
+        let parsed = self.take(name, TargetName::new);
+        let addresses: Vec<Address> = raw.addresses.iter().filter_map(|a| self.take(a, Address::new)).collect();
+        let host_key = match &raw.host_key {
+            Some(text) => Some(self.take(text, HostKey::new)?),
+            None => None,
+        };
+        if raw.why.get_ref().trim().is_empty() {
+            let place = self.source.at(raw.why.span());
+            self.problems.push(Problem::at(place, "a never-host says why").hint("one sentence for whoever meets it"));
+        }
+        Some(NeverHost {
+            name: parsed?,
+            addresses,
+            host_key,
+            why: raw.why.get_ref().clone(),
+            place: self.source.at(name.span()),
+        })
+    }
+
+    fn target(&mut self, name: &Spanned<String>, raw: &Spanned<RawTarget>) -> Option<Target> {
+        let parsed = self.take(name, TargetName::new);
+        let raw = raw.get_ref();
+        let tags: BTreeSet<Tag> = raw.tags.iter().filter_map(|tag| self.take(tag, Tag::new)).collect();
+        let access = if raw.local { self.local(name, raw) } else { self.ssh(name, raw).map(Box::new).map(Access::Ssh) };
+        Some(Target { name: parsed?, access: access?, tags, place: self.source.at(name.span()) })
+    }
+
+    fn local(&mut self, name: &Spanned<String>, raw: &RawTarget) -> Option<Access> {
+        let texts = [&raw.address, &raw.user, &raw.identity, &raw.agent_key, &raw.host_key, &raw.jump];
+        let spare = texts.into_iter().flatten().map(Spanned::span).next();
+        let spare = spare.or_else(|| raw.port.as_ref().map(Spanned::span));
+        match spare {
+            None => Some(Access::Local),
+            Some(span) => {
+                let message = format!("target `{}` is this machine and has no address, user or key", name.get_ref());
+                self.problems.push(Problem::at(self.source.at(span), message).hint("remove this line, or `local`"));
+                None
+            }
+        }
+    }
+
+    fn ssh(&mut self, name: &Spanned<String>, raw: &RawTarget) -> Option<Ssh> {
+        let address = match &raw.address {
+            Some(text) => self.take(text, Address::new),
+            None => {
+                self.missing(name, "address", "\"10.0.0.1\", or local = true for this machine");
+                None
+            }
+        };
+        let user = match &raw.user {
+            Some(text) => self.take(text, UserName::new),
+            None => {
+                self.missing(name, "user", "\"bw-read\"");
+                None
+            }
+        };
+        let host_key = match &raw.host_key {
+            Some(text) => Some(self.take(text, HostKey::new)?),
+            None => None,
+        };
+        let credential = self.credential(name, raw);
+        let jump = match &raw.jump {
+            Some(text) => Some(self.take(text, TargetName::new)?),
+            None => None,
+        };
+        let port = raw.port.as_ref().map_or(22, |port| *port.get_ref());
+        Some(Ssh { address: address?, port, user: user?, credential: credential?, host_key, jump })
+    }
+
+    fn credential(&mut self, name: &Spanned<String>, raw: &RawTarget) -> Option<Credential> {
+        match (&raw.identity, &raw.agent_key) {
+            (Some(path), None) => Some(Credential::KeyFile(self.path(path)?)),
+            (None, Some(key)) => self.take(key, HostKey::new).map(Credential::Agent),
+            (None, None) => {
+                self.missing(name, "identity", "\"~/.ssh/id_ed25519\", or agent-key = \"ssh-ed25519 AAAA…\"");
+                None
+            }
+            (Some(_), Some(key)) => {
+                let message = format!("target `{}` has both `identity` and `agent-key`", name.get_ref());
+                self.problems.push(Problem::at(self.source.at(key.span()), message).hint("keep one of the two"));
+                None
+            }
+        }
+    }
+
+    fn path(&mut self, text: &Spanned<String>) -> Option<PathBuf> {
+        let path = text.get_ref();
+        match (path.strip_prefix("~/"), self.home) {
+            (Some(rest), Some(home)) => Some(home.join(rest)),
+            (Some(_), None) => {
+                let place = self.source.at(text.span());
+                self.problems.push(Problem::at(place, "`~` stands for nothing: HOME is not set").hint("write the path in full"));
+                None
+            }
+            (None, _) => Some(self.base.join(path)),
+        }
+    }
+
+    /// A jump leads somewhere, over SSH, and not in a circle; what lies behind it has an IP address, since a name would
+    /// be resolved by the jump host.
+    fn jumps(&mut self, raw: &RawFleet, fleet: &Fleet) {
+        for (name, target) in &raw.targets {
+            let Some(jump) = &target.get_ref().jump else { continue };
+            let place = self.source.at(jump.span());
+            let Some(here) = fleet.targets.get(name.get_ref().as_str()) else { continue };
+            let mut seen = BTreeSet::from([&here.name]);
+            let mut at = here;
+            while let Access::Ssh(ssh) = &at.access {
+                let Some(next) = &ssh.jump else { break };
+                let message = match fleet.targets.get(next) {
+                    // Its own mistake has been told, or it is in nobody's list.
+                    None if raw.targets.keys().any(|k| k.get_ref() == next.as_str()) => break,
+                    None => format!("jump host `{next}` is no target"),
+                    Some(through) if matches!(through.access, Access::Local) => {
+                        format!("jump host `{next}` is this machine")
+                    }
+                    Some(through) if !seen.insert(&through.name) => {
+                        format!("the jumps of `{}` lead in a circle", name.get_ref())
+                    }
+                    Some(through) => {
+                        at = through;
+                        continue;
+                    }
+                };
+                self.problems.push(Problem::at(place.clone(), message).hint("`jump` names another target of this file"));
+                break;
+            }
+            if let Access::Ssh(ssh) = &here.access
+                && matches!(ssh.address, Address::Name(_))
+            {
+                let message = format!("`{}` lies behind a jump host and needs an IP address", name.get_ref());
+                self.problems.push(
+                    Problem::at(place, message).hint("a name would be resolved by the jump host, beyond our checks"),
+                );
+            }
+        }
+    }
+
+    /// Two targets with one key are one machine, or cloned machines that cannot be told apart.
+    fn shared_keys(&mut self, raw: &RawFleet, fleet: &Fleet) {
+        let mut owner: BTreeMap<&HostKey, &TargetName> = BTreeMap::new();
+        for target in fleet.targets.values() {
+            let Access::Ssh(ssh) = &target.access else { continue };
+            let Some(key) = &ssh.host_key else { continue };
+            let Some(first) = owner.insert(key, &target.name) else { continue };
+            let span = raw.targets.iter().find(|(name, _)| name.get_ref() == target.name.as_str());
+            let span = span.and_then(|(_, raw)| raw.get_ref().host_key.as_ref()).map(Spanned::span);
+            let place = self.source.at(span.unwrap_or(0..0));
+            let message = format!("targets `{first}` and `{}` pin the same host key", target.name);
+            self.problems.push(
+                Problem::at(place, message).hint("keep one name for a machine; give a cloned machine keys of its own"),
+            );
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! An action: one verb on one literal, with its wire form known before anything runs.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{AbsolutePath, Literal, Verb};
+
+/// The stable, readable name of an action on a target: `system.load`, `services.status:nginx.service`.
+///
+/// Two components that ask the same of a target name the same action, and share the answer.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ActionId(String);
+
+impl ActionId {
+    /// The id of a verb on a literal.
+    #[must_use]
+    pub fn new(verb: Verb, literal: Option<&Literal>) -> Self {
+        Self(match literal {
+            None => verb.name().to_owned(),
+            Some(literal) => format!("{verb}:{literal}"),
+        })
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ActionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl std::borrow::Borrow<str> for ActionId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What reaches the target.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wire {
+    /// A program and its arguments. Over SSH the words are joined by one space each; no word holds anything that a
+    /// shell would read.
+    Exec(Vec<String>),
+    /// The start of a file on this machine, read without a program.
+    Read(AbsolutePath),
+}
+
+impl Wire {
+    /// The exact text: what an SSH `exec` request carries.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Self::Exec(words) => words.join(" "),
+            Self::Read(path) => format!("read {}", path.as_str()),
+        }
+    }
+}
+
+/// One entry of the finite list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Action {
+    /// Its name.
+    pub id: ActionId,
+    /// What it does.
+    pub verb: Verb,
+    /// To what, if the verb takes an object.
+    pub literal: Option<Literal>,
+    /// How the target is told.
+    pub wire: Wire,
+}

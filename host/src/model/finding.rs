@@ -1,0 +1,135 @@
+//! What probes say. Text in it is tainted; numbers and codes are checked.
+
+use serde::{Deserialize, Serialize};
+
+use super::Tainted;
+
+/// Bounds of a report, as the WIT documents them.
+pub mod limits {
+    /// Findings in one report.
+    pub const FINDINGS: usize = 200;
+    /// Metrics of one finding.
+    pub const METRICS: usize = 32;
+    /// Evidence entries of one finding.
+    pub const EVIDENCE: usize = 64;
+    /// Bytes of a subject, a title or a reason.
+    pub const LINE_BYTES: usize = 200;
+    /// Bytes of all text of one report.
+    pub const REPORT_BYTES: usize = 256 << 10;
+}
+
+/// How bad a finding is, least first. `Unknown` stands above `Ok` and below `Warning`: not seeing is not an alarm,
+/// and is not health.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// As it should be.
+    Ok,
+    /// The probe could not tell.
+    Unknown,
+    /// Needs a person some day soon.
+    Warning,
+    /// Needs a person now.
+    Critical,
+}
+
+impl Severity {
+    /// The word for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Unknown => "unknown",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// What a metric counts in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unit {
+    /// A plain number of things.
+    Count,
+    /// Bytes.
+    Bytes,
+    /// Seconds.
+    Seconds,
+    /// Hundredths.
+    Percent,
+    /// A share, or one number over another.
+    Ratio,
+    /// Events a second.
+    PerSecond,
+    /// Events an hour.
+    PerHour,
+}
+
+/// One number behind a finding.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Metric {
+    /// `[a-z0-9-]{1,64}`.
+    pub name: String,
+    /// Finite.
+    pub value: f64,
+    /// What it counts in.
+    pub unit: Unit,
+}
+
+/// One statement about one subject.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// `[a-z0-9-]{1,64}`.
+    pub code: String,
+    /// How bad.
+    pub severity: Severity,
+    /// What it is about, within the target.
+    pub subject: Tainted,
+    /// One line for a person.
+    pub title: Tainted,
+    /// The numbers behind it.
+    pub metrics: Vec<Metric>,
+    /// Numbers of this run's verb calls.
+    pub evidence: Vec<u32>,
+}
+
+/// What a run that could look has said.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// In the probe's order.
+    pub findings: Vec<Finding>,
+}
+
+/// Why a verb gave no answer: the WIT enum `verb-error`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case")]
+pub enum LookError {
+    /// Not in the component's bailiwick.
+    #[error("not in its bailiwick")]
+    Refused,
+    /// The target has no such object.
+    #[error("not found on the target")]
+    NotFound,
+    /// The account may not read it.
+    #[error("the account on the target may not read it")]
+    NotPermitted,
+    /// The target lacks the facility.
+    #[error("the target lacks the facility")]
+    Unsupported,
+    /// No connection.
+    #[error("no connection to the target")]
+    Unreachable,
+    /// No answer in time.
+    #[error("no answer in time")]
+    TimedOut,
+    /// Larger than the verb's limit.
+    #[error("the answer is larger than the verb's limit")]
+    TooLarge,
+    /// Not understood.
+    #[error("the target's answer cannot be understood")]
+    Garbled,
+    /// This run's calls or bytes are used up.
+    #[error("the run's calls or bytes are used up")]
+    Exhausted,
+}

@@ -1,0 +1,19 @@
+//! The words of the system: names, verbs, literals, actions, findings.
+//!
+//! Knows: grammar and shape. Must not know: files, policy, processes, the network. Nothing here does I/O.
+//! Attack answered: a string from a file, a guest or a target that is used as something it is not. Every word has a
+//! positive grammar and is parsed once, at the edge.
+
+mod action;
+mod finding;
+mod literal;
+mod name;
+mod tainted;
+mod verb;
+
+pub use action::{Action, ActionId, Wire};
+pub use finding::{Finding, LookError, Metric, Report, Severity, Unit, limits as report_limits};
+pub use literal::{AbsolutePath, Literal, LiteralError, UnitName};
+pub use name::{ComponentId, NameError, ParamName, SlotKey, SlotName, Tag, TargetName};
+pub use tainted::Tainted;
+pub use verb::{Effect, Object, Verb};

@@ -1,0 +1,143 @@
+//! Names that people choose. Each is one grammar; the types keep a target from being taken for a slot.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A name that does not fit its grammar.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} must match `{grammar}`")]
+pub struct NameError {
+    what: &'static str,
+    grammar: &'static str,
+}
+
+/// True if `text` is 1 to 64 bytes of `[a-z0-9]` and, after the first, also of `extra`.
+fn fits(text: &str, extra: &[u8]) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    text.len() <= 64
+        && text.bytes().next().is_some_and(plain)
+        && text.bytes().all(|b| plain(b) || extra.contains(&b))
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $type:ident, $what:literal, $extra:literal, $grammar:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $type(String);
+
+        impl $type {
+            #[doc = concat!("Parses a name of the form `", $grammar, "`.")]
+            ///
+            /// # Errors
+            /// When `text` does not match the grammar.
+            pub fn new(text: &str) -> Result<Self, NameError> {
+                if fits(text, $extra) {
+                    Ok(Self(text.to_owned()))
+                } else {
+                    Err(NameError { what: $what, grammar: $grammar })
+                }
+            }
+
+            /// The name as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl TryFrom<String> for $type {
+            type Error = NameError;
+            fn try_from(text: String) -> Result<Self, NameError> {
+                Self::new(&text)
+            }
+        }
+
+        impl From<$type> for String {
+            fn from(name: $type) -> Self {
+                name.0
+            }
+        }
+
+        impl std::borrow::Borrow<str> for $type {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+    };
+}
+
+name!(
+    /// The operator's name for a machine.
+    TargetName, "a target's name", b".-", "[a-z0-9][a-z0-9.-]{0,63}"
+);
+name!(
+    /// A set of targets, chosen by the operator.
+    Tag, "a tag", b".-", "[a-z0-9][a-z0-9.-]{0,63}"
+);
+name!(
+    /// What a component calls itself. Identity is the digest; the id is for people and policy.
+    ComponentId, "a component's id", b"-", "[a-z0-9][a-z0-9-]{0,63}"
+);
+name!(
+    /// A named hole in a manifest.
+    SlotName, "a slot's name", b"-", "[a-z0-9][a-z0-9-]{0,63}"
+);
+name!(
+    /// A setting that a manifest declares.
+    ParamName, "a parameter's name", b"-", "[a-z0-9][a-z0-9-]{0,63}"
+);
+
+/// What a guest says to name an entry of a slot: `exporter`, or `exporter/2` in a slot declared `many`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SlotKey(String);
+
+impl SlotKey {
+    /// The only entry of a slot.
+    #[must_use]
+    pub fn single(slot: &SlotName) -> Self {
+        Self(slot.as_str().to_owned())
+    }
+
+    /// Entry `index`, from 0, of a slot declared `many`.
+    #[must_use]
+    pub fn indexed(slot: &SlotName, index: usize) -> Self {
+        Self(format!("{slot}/{index}"))
+    }
+
+    /// The key as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::borrow::Borrow<str> for SlotKey {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_have_one_spelling() {
+        for good in ["db01", "a", "10.0.0.1", "web-3.example"] {
+            assert!(TargetName::new(good).is_ok(), "{good}");
+        }
+        let long = "a".repeat(65);
+        for bad in ["", "-a", ".a", "DB01", "a b", "a/b", "pоstgres", "a\n", "a_b", &long] {
+            assert!(TargetName::new(bad).is_err(), "{bad:?}");
+        }
+        assert!(ComponentId::new("a.b").is_err());
+    }
+}

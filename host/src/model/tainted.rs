@@ -1,0 +1,43 @@
+//! Text that somebody else chose.
+//!
+//! Attack answered: escape sequences, bidi overrides and forged lines that reach a person's terminal, a file or an
+//! agent (TX01–TX07). The type has no `Display` and no `Deref`; the encoders in `report::encode` are the way out.
+
+use serde::{Deserialize, Serialize};
+
+/// Text from a guest or a target. It can be compared, stored and encoded, and cannot be printed.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Tainted(String);
+
+impl Tainted {
+    /// Marks text as somebody else's.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text for an encoder, which must escape it. Nothing but an encoder and a parser has reason to call this.
+    #[must_use]
+    pub fn for_encoder(&self) -> &str {
+        &self.0
+    }
+
+    /// Length in bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// True if there is no text.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Escapes everything but printable ASCII, so that even a debug print cannot carry a sequence to a terminal.
+impl std::fmt::Debug for Tainted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "tainted\"{}\"", self.0.escape_default())
+    }
+}

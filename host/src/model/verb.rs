@@ -1,0 +1,118 @@
+//! Verbs: one function of one WIT interface each. What does not stand here does not exist.
+
+use serde::{Deserialize, Serialize};
+
+/// What a verb does to its target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Effect {
+    /// Reads, and leaves everything as it was.
+    Observe,
+}
+
+/// What a verb needs to be told, besides the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Object {
+    /// Nothing.
+    None,
+    /// A systemd unit, through a slot.
+    Unit,
+    /// A file, through a slot.
+    Path,
+}
+
+macro_rules! verbs {
+    ($($(#[$doc:meta])* $variant:ident = $interface:literal, $function:literal;)*) => {
+        /// Every verb there is.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub enum Verb {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Verb {
+            /// Every verb there is, in the order of the WIT files.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The WIT interface, such as `system`.
+            #[must_use]
+            pub const fn interface(self) -> &'static str {
+                match self { $(Self::$variant => $interface,)* }
+            }
+
+            /// The WIT function, such as `time-sync`.
+            #[must_use]
+            pub const fn function(self) -> &'static str {
+                match self { $(Self::$variant => $function,)* }
+            }
+
+            /// The name people write, such as `system.time-sync`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => concat!($interface, ".", $function),)* }
+            }
+        }
+    };
+}
+
+verbs! {
+    /// Host name, kernel, distribution.
+    SystemIdentity = "system", "identity";
+    /// Seconds since boot, and whether a reboot is due.
+    SystemUptime = "system", "uptime";
+    /// Load averages and processors.
+    SystemLoad = "system", "load";
+    /// Memory and swap.
+    SystemMemory = "system", "memory";
+    /// Space and inodes of local filesystems.
+    SystemFilesystems = "system", "filesystems";
+    /// State of time synchronisation.
+    SystemTimeSync = "system", "time-sync";
+    /// People who are logged in.
+    SystemLogins = "system", "logins";
+    /// The first 256 KiB of a file.
+    FilesRead = "files", "read";
+    /// What a directory says about a file.
+    FilesStat = "files", "stat";
+    /// State of a unit.
+    ServicesStatus = "services", "status";
+    /// Units in state `failed`.
+    ServicesFailed = "services", "failed";
+    /// A unit's warnings and errors of the last day.
+    ServicesLogs = "services", "logs";
+    /// Sockets that accept.
+    NetworkListeners = "network", "listeners";
+}
+
+impl Verb {
+    /// The verb with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|verb| verb.name() == name)
+    }
+}
+
+impl std::fmt::Display for Verb {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// The text is not the name of a verb.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no such verb")]
+pub struct NoSuchVerb;
+
+impl TryFrom<String> for Verb {
+    type Error = NoSuchVerb;
+    fn try_from(text: String) -> Result<Self, NoSuchVerb> {
+        Self::from_name(&text).ok_or(NoSuchVerb)
+    }
+}
+
+impl From<Verb> for String {
+    fn from(verb: Verb) -> Self {
+        verb.name().to_owned()
+    }
+}

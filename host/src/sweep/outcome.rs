@@ -1,0 +1,114 @@
+//! What came of a sweep: the value that every report is rendered from.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{ActionId, ComponentId, LookError, Report, Severity, Tainted, TargetName};
+
+/// A whole sweep, targets in name order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sweep {
+    /// When it began, by the controller's clock.
+    pub started: Timestamp,
+    /// When its last run ended.
+    pub finished: Timestamp,
+    /// One entry per target that was asked for.
+    pub targets: Vec<Looked>,
+}
+
+/// What came of one target.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Looked {
+    /// Its name.
+    pub target: TargetName,
+    /// What came of it.
+    pub result: TargetResult,
+}
+
+/// What came of one target.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TargetResult {
+    /// It was reached; one entry per component that policy grants there, in id order.
+    Runs(Vec<Run>),
+    /// It could not be looked at.
+    Unreachable {
+        /// Why, in the host's words: `connection refused (10.77.0.11:22)`.
+        cause: String,
+        /// What to do next, if there is something.
+        hint: Option<String>,
+    },
+    /// No grant can reach it.
+    Refused {
+        /// The rule: `never-host fw01, recognised by address (fleet.toml:12: …)`.
+        rule: String,
+    },
+}
+
+/// One component on one target.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// The run's id in the journal.
+    pub id: String,
+    /// The component.
+    pub component: ComponentId,
+    /// Its version, from its manifest.
+    pub version: String,
+    /// How it ended.
+    pub outcome: RunOutcome,
+    /// Its verb calls; a finding's evidence counts from 1 into this list.
+    pub calls: Vec<Call>,
+    /// From start to end, in milliseconds.
+    pub elapsed_ms: u64,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunOutcome {
+    /// It looked.
+    Report(Report),
+    /// It could not look, and says so.
+    CouldNotLook {
+        /// The component's words.
+        reason: Tainted,
+        /// The verb error behind it.
+        error: Option<LookError>,
+    },
+    /// The component broke: trap, limit, bad output, dead worker.
+    Fault {
+        /// What happened, in the host's words: `used up its fuel (2000000000 instructions)`.
+        message: String,
+    },
+    /// The host would not run the component: its bytes, imports or manifest are not as they must be.
+    Refused {
+        /// Why, in the host's words.
+        reason: String,
+    },
+}
+
+/// One verb call of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    /// The action, or none where the call was refused before one was found.
+    pub action: Option<ActionId>,
+    /// What the component asked for: `services.status(exporter)`. Slot names are the guest's text.
+    pub asked: Tainted,
+    /// Why there was no answer.
+    pub error: Option<LookError>,
+    /// The transport's own words on the failure, such as `no answer within 10 s`.
+    pub cause: Option<String>,
+}
+
+impl Run {
+    /// The worst that the run has to say; `None` if it could not look or broke.
+    #[must_use]
+    pub fn severity(&self) -> Option<Severity> {
+        match &self.outcome {
+            RunOutcome::Report(report) => {
+                Some(report.findings.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Ok))
+            }
+            _ => None,
+        }
+    }
+}

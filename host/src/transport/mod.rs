@@ -1,0 +1,88 @@
+//! Carries one literal action to a target and brings back bytes.
+//!
+//! Knows: SSH, child processes, files of this machine; sole home of russh, cap-std and `tokio::process`. Must not know:
+//! components, policy, what an answer means. Attacks answered: a machine in the middle and a never-host under another
+//! name (NW10–NW17), a target that floods, stalls or opens channels back (TG01–TG03).
+
+pub mod local;
+pub mod recorded;
+pub mod ssh;
+
+use std::time::Duration;
+
+use crate::model::Action;
+
+/// What a target answered to one action: raw, bounded, not understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Standard output.
+    pub stdout: Vec<u8>,
+    /// Standard error, at most 4 KiB of it.
+    pub stderr: Vec<u8>,
+    /// How the program ended.
+    pub exit: Exit,
+}
+
+/// How a program ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Exit {
+    /// With this status.
+    Status(u32),
+    /// By a signal.
+    Signal,
+    /// The target did not say.
+    Unsaid,
+}
+
+/// Why an action has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The connection is gone.
+    #[error("the connection was lost")]
+    Lost,
+    /// The target would not start the program.
+    #[error("the target refused to run it")]
+    NotStarted,
+    /// No answer within the verb's limit.
+    #[error("no answer within {} s", .0.as_secs())]
+    TimedOut(Duration),
+    /// More than the verb's limit.
+    #[error("more than {0} bytes")]
+    TooLarge(u64),
+    /// This machine could not run it.
+    #[error("could not be run here")]
+    Io(#[from] std::io::Error),
+}
+
+/// One open way to one target.
+#[derive(Debug)]
+pub enum Connection {
+    /// This machine.
+    Local,
+    /// A machine over SSH.
+    Ssh(ssh::Session),
+    /// Recorded answers.
+    Recorded(recorded::Tape),
+}
+
+impl Connection {
+    /// Runs one action within its verb's limits.
+    ///
+    /// # Errors
+    /// When there is no answer. The connection can be used again unless it is lost.
+    pub async fn run(&self, action: &Action) -> Result<Answer, RunError> {
+        match self {
+            Self::Local => local::run(action).await,
+            Self::Ssh(session) => session.run(action).await,
+            Self::Recorded(tape) => tape.run(action),
+        }
+    }
+
+    /// Says goodbye. Dropping a connection closes it too, without a word.
+    pub async fn close(self) {
+        if let Self::Ssh(session) = self {
+            session.close().await;
+        }
+    }
+}
