@@ -1,13 +1,12 @@
-//! What wit-bindgen makes of `wit/`. Private: the rest of the crate gives these types names, documents them, and
-//! adds the methods.
+//! What wit-bindgen makes of the contract. Private: the other modules name these types, document them and give
+//! them methods. Verb functions and the export macro exist for wasm only; elsewhere a [fixture](crate::fixture)
+//! answers.
 
 wit_bindgen::generate!({
     path: "wit",
     world: "probe",
     pub_export_macro: true,
     export_macro_name: "export_component",
-    default_bindings_module: "::bailiwick_guest::__private::bindings",
     additional_derives: [PartialEq],
     generate_unused_types: true,
-    with: {},
 });

@@ -1,2 +1,169 @@
+//! Write Bailiwick probes in Rust.
+//!
+//! A probe is a read-only health check: a WebAssembly component that asks *verbs* about a *target* and answers with
+//! *findings*. It has no other way out: no files, no network, no clock but the run's own. What it may ask stands in
+//! its `manifest.toml`, and must be exactly the verbs it calls: functions that are never called are not imported.
+//!
+//! # A probe, whole
+//!
+//! ```
+//! use bailiwick_guest::{Failure, Finding, Probe, Report, Severity, Target, Unit, percent_of, system, text};
+//!
+//! struct Swap;
+//!
+//! impl Probe for Swap {
+//!     fn examine(target: &Target) -> Result<Report, Failure> {
+//!         let warn = target.params().number("warn-percent")?;
+//!         let critical = target.params().number("critical-percent")?;
+//!
+//!         let memory = system::memory(target)?; // `?`: the run fails, with the verb's error as its reason
+//!         let used = memory.swap_total.saturating_sub(memory.swap_free);
+//!         let Some(percent) = percent_of(used, memory.swap_total) else {
+//!             return Ok(Finding::ok("swap", "", "no swap is set up").because(&memory).into());
+//!         };
+//!
+//!         let title = format!("{} of swap is used ({})", text::percent(percent), text::bytes(used));
+//!         Ok(Finding::new(Severity::rising(percent, warn, critical), "swap", "", title)
+//!             .metric("used-percent", percent, Unit::Percent)
+//!             .metric("used-bytes", used, Unit::Bytes)
+//!             .because(&memory) // the verb call that this rests on
+//!             .into())
+//!     }
+//! }
+//!
+//! bailiwick_guest::export!(Swap);
+//!
+//! // Off wasm, verbs answer from a fixture: a probe is tested like any other function.
+//! use bailiwick_guest::{fixture::Fixture, system::MemoryInfo};
+//! let gib = 1 << 30;
+//! let report = Fixture::new()
+//!     .param("warn-percent", 50.0)
+//!     .param("critical-percent", 90.0)
+//!     .memory(Ok(MemoryInfo { total: 8 * gib, available: gib, free: gib, swap_total: 4 * gib, swap_free: gib }))
+//!     .examine::<Swap>()
+//!     .unwrap();
+//! assert_eq!(report.findings[0].title, "75.0 % of swap is used (3.0 GiB)");
+//! assert_eq!(report.findings[0].severity, Severity::Warning);
+//! ```
+//!
+//! `Cargo.toml` needs `crate-type = ["cdylib"]` and this crate; `probes/build` makes the component. The manifest
+//! that goes with it:
+//!
+//! ```toml
+//! [component]
+//! id = "swap"
+//! version = "0.1.0"
+//! world = "bailiwick:ops/probe@0.1.0"
+//! title = "Swap in use"
+//!
+//! [[use]]
+//! verb = ["system.memory"]
+//! why = "how much swap is used"
+//!
+//! [param.warn-percent]
+//! default = 50.0
+//! about = "warn from this share of used swap, in percent"
+//!
+//! [param.critical-percent]
+//! default = 90.0
+//! about = "critical from this share of used swap, in percent"
+//! ```
+//!
+//! # Verbs on an object
+//!
+//! A unit or a file is never named by the probe: the manifest declares a *slot*, policy binds a literal to it, and
+//! the probe hands on the [`Entry`](target::Entry) it was given.
+//!
+//! ```
+//! use bailiwick_guest::{Failure, Finding, Probe, Report, Target, VerbError, services};
+//!
+//! struct Running;
+//!
+//! impl Probe for Running {
+//!     fn examine(target: &Target) -> Result<Report, Failure> {
+//!         let unit = target.slot("unit")?; // `target.slots("units")` for a slot declared `many`
+//!         let status = match services::status(target, &unit) {
+//!             Err(gone) if gone.error() == VerbError::NotFound => {
+//!                 let title = format!("{} does not exist", unit.literal);
+//!                 return Ok(Finding::critical("state", &unit.literal, title).because(&gone).into());
+//!             }
+//!             answer => answer?,
+//!         };
+//!         let title = format!("{} is {}", unit.literal, status.sub_state);
+//!         Ok(Finding::ok("state", &unit.literal, title).because(&status).into())
+//!     }
+//! }
+//! # bailiwick_guest::export!(Running);
+//! # let run = bailiwick_guest::fixture::Fixture::new().bind("unit", "nginx.service").status("unit", Err(VerbError::NotFound));
+//! # assert_eq!(run.examine::<Running>().unwrap().findings[0].title, "nginx.service does not exist");
+//! ```
+//!
+//! # What to return
+//!
+//! At least one finding per subject, also when all is well: severity ok, with the numbers, so that a healthy target
+//! shows them. What one subject's data do not allow to judge is [`Severity::Unknown`]; when the probe could not look
+//! at all it is a [`Failure`], which `?` makes of any verb's error.
+
+#[expect(
+    missing_docs,
+    reason = "generated; the contract itself says what each item is"
+)]
 mod bindings;
-pub use bindings::*;
+pub mod clock;
+pub mod files;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod fixture;
+pub mod log;
+pub mod network;
+mod observed;
+mod probe;
+mod report;
+pub mod services;
+pub mod system;
+pub mod target;
+pub mod text;
+
+pub use bindings::bailiwick::ops::{
+    reports::{Failure, Finding, Metric, Report, Severity, Unit},
+    types::VerbError,
+};
+pub use observed::{Evidence, Observed, VerbFailure};
+pub use probe::{FleetProbe, Probe};
+pub use report::{Quantity, percent_of};
+pub use target::Target;
+
+/// Makes the crate a component: exports `$probe`, a type that implements [`Probe`] or [`FleetProbe`]. Once per crate.
+///
+/// On other targets than wasm it only checks that the type is a probe.
+#[macro_export]
+macro_rules! export {
+    ($probe:ty) => {
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            struct Component;
+            impl $crate::__private::bindings::Guest for Component {
+                fn examine(
+                    targets: ::std::vec::Vec<$crate::__private::RawTarget>,
+                ) -> ::core::result::Result<$crate::Report, $crate::Failure> {
+                    $crate::__private::examine::<$probe>(targets)
+                }
+            }
+            $crate::__private::bindings::export_component!(Component with_types_in $crate::__private::bindings);
+        };
+        #[cfg(not(target_arch = "wasm32"))]
+        const _: fn() = $crate::__private::is_a_probe::<$probe>;
+    };
+}
+
+/// For [`export!`] alone.
+#[doc(hidden)]
+pub mod __private {
+    #[cfg(target_arch = "wasm32")]
+    pub use crate::{
+        bindings::{self, bailiwick::ops::types::Target as RawTarget},
+        probe::examine,
+    };
+
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn is_a_probe<P: crate::FleetProbe>() {}
+}
