@@ -159,10 +159,12 @@ macro_rules! export {
 #[doc(hidden)]
 pub mod __private {
     #[cfg(target_arch = "wasm32")]
-    pub use crate::{
-        bindings::{self, bailiwick::ops::types::Target as RawTarget},
-        probe::examine,
-    };
+    pub use crate::{bindings::bailiwick::ops::types::Target as RawTarget, probe::examine};
+
+    #[cfg(target_arch = "wasm32")]
+    pub mod bindings {
+        pub use crate::bindings::*;
+    }
 
     #[cfg(not(target_arch = "wasm32"))]
     pub fn is_a_probe<P: crate::FleetProbe>() {}
