@@ -2,9 +2,16 @@
 //!
 //! The binary is a thin door; everything stands here. Each module knows only those above it.
 
-pub mod model;
-pub mod source;
-pub mod verbs;
 pub mod fleet;
-pub mod transport;
+pub mod grant;
+pub mod library;
+pub mod ops;
+pub mod manifest;
+mod ascii_json;
+pub mod model;
+pub mod policy;
+pub mod source;
 pub mod sweep;
+pub mod transport;
+pub mod journal;
+pub mod verbs;

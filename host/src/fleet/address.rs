@@ -43,7 +43,9 @@ impl Address {
         // A last label that a resolver would read as a number makes the whole an address in disguise.
         let last = name.rsplit('.').next().unwrap_or_default();
         let numeric = last.bytes().all(|b| b.is_ascii_digit())
-            || last.strip_prefix("0x").is_some_and(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
+            || last
+                .strip_prefix("0x")
+                .is_some_and(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
         if name.len() <= 253 && name.split('.').all(label) && !numeric {
             Ok(Self::Name(name))
         } else {
@@ -109,14 +111,34 @@ mod tests {
 
     #[test]
     fn addresses_have_one_meaning() {
-        for good in ["10.77.0.1", "::1", "fe80::1", "db01.example.org", "db01", "a_b.example"] {
+        for good in [
+            "10.77.0.1",
+            "::1",
+            "fe80::1",
+            "db01.example.org",
+            "db01",
+            "a_b.example",
+        ] {
             assert!(Address::new(good).is_ok(), "{good}");
         }
         assert_eq!(Address::new("::ffff:10.0.0.5"), Address::new("10.0.0.5"));
         assert_eq!(Address::new("DB01.example."), Address::new("db01.example"));
         let bad = [
-            "", "-oProxyCommand=id", "a b", "0x7f000001", "2130706433", "127.1", "0177.0.0.1", "a;id", "a/b", "[::1]",
-            "a..b", "-a.b", "①②⑦.0.0.1", "user@host", "host:22",
+            "",
+            "-oProxyCommand=id",
+            "a b",
+            "0x7f000001",
+            "2130706433",
+            "127.1",
+            "0177.0.0.1",
+            "a;id",
+            "a/b",
+            "[::1]",
+            "a..b",
+            "-a.b",
+            "①②⑦.0.0.1",
+            "user@host",
+            "host:22",
         ];
         for text in bad {
             assert!(Address::new(text).is_err(), "{text:?}");

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 pub use address::{Address, AddressError, UserName};
 pub use host_key::{HostKey, HostKeyError};
-pub use never::{NeverHit, NeverHost, How};
+pub use never::{How, NeverHit, NeverHost};
 pub use parse::parse;
 
 use crate::model::{Tag, TargetName};
@@ -106,8 +106,14 @@ impl Fleet {
         if never.name == target.name {
             return Some(How::Name);
         }
-        let Access::Ssh(ssh) = &target.access else { return None };
-        if never.addresses.iter().any(|address| address.same(&ssh.address)) {
+        let Access::Ssh(ssh) = &target.access else {
+            return None;
+        };
+        if never
+            .addresses
+            .iter()
+            .any(|address| address.same(&ssh.address))
+        {
             return Some(How::Address);
         }
         if ssh.host_key.is_some() && ssh.host_key == never.host_key {

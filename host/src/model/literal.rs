@@ -65,13 +65,26 @@ pub enum Literal {
 }
 
 const UNIT_SUFFIXES: &[&str] = &[
-    "service", "socket", "timer", "mount", "automount", "swap", "target", "path", "slice", "scope", "device",
+    "service",
+    "socket",
+    "timer",
+    "mount",
+    "automount",
+    "swap",
+    "target",
+    "path",
+    "slice",
+    "scope",
+    "device",
 ];
 
 /// Places that no policy can open to a component: kernel interfaces that show other processes' memory and
 /// environment, devices, and credentials. Matched on whole path components.
 const FORBIDDEN: &[(&str, &str)] = &[
-    ("/proc", "it shows other processes; verbs read the parts that are needed"),
+    (
+        "/proc",
+        "it shows other processes; verbs read the parts that are needed",
+    ),
     ("/sys", "it is the kernel's control surface"),
     ("/dev", "devices are not files"),
     ("/run/credentials", "service credentials"),
@@ -95,7 +108,9 @@ fn check_wire(text: &str) -> Result<(), LiteralError> {
         let first = c.is_ascii_alphanumeric() || matches!(c, '_' | '/' | '.');
         let later = matches!(c, '@' | '%' | '+' | '=' | ':' | ',' | '-');
         if !(first || (index > 0 && later)) {
-            return Err(LiteralError::Character { found: c.escape_default().to_string() });
+            return Err(LiteralError::Character {
+                found: c.escape_default().to_string(),
+            });
         }
     }
     Ok(())
@@ -133,17 +148,25 @@ impl AbsolutePath {
     /// is never read.
     pub fn new(text: &str) -> Result<Self, LiteralError> {
         check_wire(text)?;
-        let Some(rest) = text.strip_prefix('/') else { return Err(LiteralError::Path) };
+        let Some(rest) = text.strip_prefix('/') else {
+            return Err(LiteralError::Path);
+        };
         if rest.split('/').any(|part| matches!(part, "" | "." | "..")) {
             return Err(LiteralError::Path);
         }
         for &(root, why) in FORBIDDEN {
-            if text.strip_prefix(root).is_some_and(|below| below.is_empty() || below.starts_with('/')) {
+            if text
+                .strip_prefix(root)
+                .is_some_and(|below| below.is_empty() || below.starts_with('/'))
+            {
                 return Err(LiteralError::Forbidden { root, why });
             }
         }
         if rest.split('/').any(|part| part == ".ssh") {
-            return Err(LiteralError::Forbidden { root: "~/.ssh", why: "private keys" });
+            return Err(LiteralError::Forbidden {
+                root: "~/.ssh",
+                why: "private keys",
+            });
         }
         Ok(Self(text.to_owned()))
     }
@@ -208,9 +231,27 @@ mod tests {
             assert!(UnitName::new(good).is_ok(), "{good}");
         }
         let bad = [
-            "", "nginx", ".service", "-x.service", "=x.service", "~x.service", "/dev/sda.device", "a b.service",
-            "a;id.service", "a*.service", "a?.service", "[a].service", "a\n.service", "$(id).service", "a'.service",
-            "a\\x2d.service", "\u{a0}.service", "{a,b}.service", "a|b.service", "!a.service", "#a.service",
+            "",
+            "nginx",
+            ".service",
+            "-x.service",
+            "=x.service",
+            "~x.service",
+            "/dev/sda.device",
+            "a b.service",
+            "a;id.service",
+            "a*.service",
+            "a?.service",
+            "[a].service",
+            "a\n.service",
+            "$(id).service",
+            "a'.service",
+            "a\\x2d.service",
+            "\u{a0}.service",
+            "{a,b}.service",
+            "a|b.service",
+            "!a.service",
+            "#a.service",
         ];
         for text in bad {
             assert!(UnitName::new(text).is_err(), "{text:?}");
@@ -219,13 +260,36 @@ mod tests {
 
     #[test]
     fn paths() {
-        for good in ["/etc/hosts", "/var/lib/apt/periodic/update-success-stamp", "/a", "/procedure/x", "/srv/%h"] {
+        for good in [
+            "/etc/hosts",
+            "/var/lib/apt/periodic/update-success-stamp",
+            "/a",
+            "/procedure/x",
+            "/srv/%h",
+        ] {
             assert!(AbsolutePath::new(good).is_ok(), "{good}");
         }
         let bad = [
-            "", "/", "etc/hosts", "/etc/", "/etc//hosts", "/etc/./hosts", "/etc/../etc/shadow", "~/x", "/a b", "/a*",
-            "/proc/self/environ", "/proc", "/dev/mem", "/sys/x", "/etc/shadow", "/home/a/.ssh/id", "/root/.ssh/x",
-            "/a\u{202e}b", "/a\0b", "/x\u{ff0f}y",
+            "",
+            "/",
+            "etc/hosts",
+            "/etc/",
+            "/etc//hosts",
+            "/etc/./hosts",
+            "/etc/../etc/shadow",
+            "~/x",
+            "/a b",
+            "/a*",
+            "/proc/self/environ",
+            "/proc",
+            "/dev/mem",
+            "/sys/x",
+            "/etc/shadow",
+            "/home/a/.ssh/id",
+            "/root/.ssh/x",
+            "/a\u{202e}b",
+            "/a\0b",
+            "/x\u{ff0f}y",
         ];
         for text in bad {
             assert!(AbsolutePath::new(text).is_err(), "{text:?}");

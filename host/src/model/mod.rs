@@ -8,6 +8,7 @@ mod action;
 mod finding;
 mod literal;
 mod name;
+mod param;
 mod tainted;
 mod verb;
 
@@ -15,5 +16,6 @@ pub use action::{Action, ActionId, Wire};
 pub use finding::{Finding, LookError, Metric, Report, Severity, Unit, limits as report_limits};
 pub use literal::{AbsolutePath, Literal, LiteralError, UnitName};
 pub use name::{ComponentId, NameError, ParamName, SlotKey, SlotName, Tag, TargetName};
+pub use param::ParamValue;
 pub use tainted::Tainted;
 pub use verb::{Effect, Object, Verb};

@@ -135,7 +135,18 @@ mod tests {
             assert!(TargetName::new(good).is_ok(), "{good}");
         }
         let long = "a".repeat(65);
-        for bad in ["", "-a", ".a", "DB01", "a b", "a/b", "pоstgres", "a\n", "a_b", &long] {
+        for bad in [
+            "",
+            "-a",
+            ".a",
+            "DB01",
+            "a b",
+            "a/b",
+            "pоstgres",
+            "a\n",
+            "a_b",
+            &long,
+        ] {
             assert!(TargetName::new(bad).is_err(), "{bad:?}");
         }
         assert!(ComponentId::new("a.b").is_err());

@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use super::{Part::{Object as Hole, Word}, Spec};
+use super::{
+    Part::{Object as Hole, Word},
+    Spec,
+};
 use crate::model::{Effect, Object};
 
 /// How much of a file is read: 256 KiB. One byte more is asked for, to tell "all" from "the start".
@@ -32,6 +35,11 @@ mod tests {
     #[test]
     fn the_template_asks_for_one_byte_more_than_is_given_out() {
         let asked = (super::READ_BYTES + 1).to_string();
-        assert!(super::READ.template.iter().any(|part| matches!(part, super::Word(word) if *word == asked)));
+        assert!(
+            super::READ
+                .template
+                .iter()
+                .any(|part| matches!(part, super::Word(word) if *word == asked))
+        );
     }
 }

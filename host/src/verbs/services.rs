@@ -2,14 +2,19 @@
 
 use std::time::Duration;
 
-use super::{Part::{Object as Hole, Option, Word}, Spec};
+use super::{
+    Part::{Object as Hole, Option, Word},
+    Spec,
+};
 use crate::model::{Effect, Object};
 
 pub(super) const STATUS: Spec = Spec {
     effect: Effect::Observe,
     object: Object::Unit,
     template: &[
-        Word("systemctl"), Word("show"), Word("--no-pager"),
+        Word("systemctl"),
+        Word("show"),
+        Word("--no-pager"),
         Word(concat!(
             "--property=Id,LoadState,ActiveState,SubState,Result,UnitFileState,NRestarts,ExecMainStatus,",
             "ExecMainExitTimestampMonotonic,StateChangeTimestampMonotonic,MemoryCurrent"
@@ -25,8 +30,13 @@ pub(super) const FAILED: Spec = Spec {
     effect: Effect::Observe,
     object: Object::None,
     template: &[
-        Word("systemctl"), Word("list-units"), Word("--no-pager"), Word("--no-legend"), Word("--plain"),
-        Word("--full"), Word("--state=failed"),
+        Word("systemctl"),
+        Word("list-units"),
+        Word("--no-pager"),
+        Word("--no-legend"),
+        Word("--plain"),
+        Word("--full"),
+        Word("--state=failed"),
     ],
     bytes_max: 256 << 10,
     timeout: Duration::from_secs(10),
@@ -37,8 +47,14 @@ pub(super) const LOGS: Spec = Spec {
     effect: Effect::Observe,
     object: Object::Unit,
     template: &[
-        Word("journalctl"), Word("--no-pager"), Word("--output=json"), Word("--output-fields=MESSAGE,PRIORITY"),
-        Word("--priority=warning"), Word("--since=-24h"), Word("--lines=1000"), Option("--unit="),
+        Word("journalctl"),
+        Word("--no-pager"),
+        Word("--output=json"),
+        Word("--output-fields=MESSAGE,PRIORITY"),
+        Word("--priority=warning"),
+        Word("--since=-24h"),
+        Word("--lines=1000"),
+        Option("--unit="),
     ],
     bytes_max: 1 << 20,
     timeout: Duration::from_secs(20),

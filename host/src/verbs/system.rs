@@ -17,8 +17,13 @@ const BASE: Spec = Spec {
 
 pub(super) const IDENTITY: Spec = Spec {
     template: &[
-        Word("grep"), Word("-s"), Word("-H"), Word("."),
-        Word("/proc/sys/kernel/hostname"), Word("/proc/sys/kernel/osrelease"), Word("/etc/os-release"),
+        Word("grep"),
+        Word("-s"),
+        Word("-H"),
+        Word("."),
+        Word("/proc/sys/kernel/hostname"),
+        Word("/proc/sys/kernel/osrelease"),
+        Word("/etc/os-release"),
     ],
     reads: "host name, kernel release, distribution",
     ..BASE
@@ -26,8 +31,13 @@ pub(super) const IDENTITY: Spec = Spec {
 
 pub(super) const UPTIME: Spec = Spec {
     template: &[
-        Word("grep"), Word("-s"), Word("-H"), Word("."),
-        Word("/proc/uptime"), Word("/run/reboot-required"), Word("/run/reboot-required.pkgs"),
+        Word("grep"),
+        Word("-s"),
+        Word("-H"),
+        Word("."),
+        Word("/proc/uptime"),
+        Word("/run/reboot-required"),
+        Word("/run/reboot-required.pkgs"),
     ],
     reads: "seconds since boot, whether a reboot is due",
     ..BASE
@@ -35,22 +45,34 @@ pub(super) const UPTIME: Spec = Spec {
 
 pub(super) const LOAD: Spec = Spec {
     template: &[
-        Word("grep"), Word("-s"), Word("-H"), Word("."),
-        Word("/proc/loadavg"), Word("/sys/devices/system/cpu/online"),
+        Word("grep"),
+        Word("-s"),
+        Word("-H"),
+        Word("."),
+        Word("/proc/loadavg"),
+        Word("/sys/devices/system/cpu/online"),
     ],
     reads: "load averages, number of processors",
     ..BASE
 };
 
 pub(super) const MEMORY: Spec = Spec {
-    template: &[Word("grep"), Word("-s"), Word("-H"), Word("."), Word("/proc/meminfo")],
+    template: &[
+        Word("grep"),
+        Word("-s"),
+        Word("-H"),
+        Word("."),
+        Word("/proc/meminfo"),
+    ],
     reads: "memory and swap in use",
     ..BASE
 };
 
 pub(super) const FILESYSTEMS: Spec = Spec {
     template: &[
-        Word("df"), Word("-l"), Word("-B1"),
+        Word("df"),
+        Word("-l"),
+        Word("-B1"),
         Word("--output=source,fstype,size,used,avail,itotal,iused,iavail,target"),
     ],
     bytes_max: 256 << 10,
@@ -60,12 +82,18 @@ pub(super) const FILESYSTEMS: Spec = Spec {
 
 pub(super) const TIME_SYNC: Spec = Spec {
     template: &[
-        Word("timedatectl"), Word("show"),
-        Word("--property=NTP"), Word("--property=NTPSynchronized"), Word("--property=Timezone"),
+        Word("timedatectl"),
+        Word("show"),
+        Word("--property=NTP"),
+        Word("--property=NTPSynchronized"),
+        Word("--property=Timezone"),
     ],
     reads: "whether the clock is kept in step",
     ..BASE
 };
 
-pub(super) const LOGINS: Spec =
-    Spec { template: &[Word("who")], reads: "who is logged in, from where, since when", ..BASE };
+pub(super) const LOGINS: Spec = Spec {
+    template: &[Word("who")],
+    reads: "who is logged in, from where, since when",
+    ..BASE
+};

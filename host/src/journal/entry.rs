@@ -1,0 +1,256 @@
+//! What an entry can say. Fields are written in this order; a new field is optional, a changed one is a new format.
+
+use std::collections::BTreeMap;
+
+use data_encoding::BASE64;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{ActionId, ComponentId, LookError, ParamValue, Report, SlotKey, Tainted, TargetName, Verb};
+use crate::transport::Exit;
+
+/// One entry: number, time, content.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// From 1, without gaps.
+    pub seq: u64,
+    /// The controller's clock.
+    pub time: Timestamp,
+    /// What happened.
+    pub entry: Entry,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Entry {
+    /// The journal begins.
+    Journal {
+        /// [`super::FORMAT`].
+        format: String,
+    },
+    /// The writer before this one did not finish: what it left.
+    Recovered {
+        /// Bytes after the last whole entry, kept in a file beside the journal.
+        torn_bytes: u64,
+        /// That file.
+        torn_file: Option<String>,
+        /// Entries that `head` names and that are gone.
+        missing: u64,
+        /// Runs that began and did not end.
+        open_runs: Vec<u64>,
+    },
+    /// A sweep begins. Its number is this entry's.
+    SweepStarted {
+        /// The program's version.
+        bailiwick: String,
+        /// SHA-256 of each policy file that was read, by name.
+        files: BTreeMap<String, String>,
+        /// Targets asked for.
+        targets: Vec<TargetName>,
+    },
+    /// A target was not looked at.
+    NotLooked {
+        /// The sweep.
+        sweep: u64,
+        /// The target.
+        target: TargetName,
+        /// True: no grant can reach it. False: it could not be reached.
+        refused: bool,
+        /// Why.
+        cause: String,
+    },
+    /// The host would not run a component.
+    LoadRefused {
+        /// The sweep.
+        sweep: u64,
+        /// The component.
+        component: ComponentId,
+        /// SHA-256 of its bytes.
+        digest: String,
+        /// Why.
+        reason: String,
+    },
+    /// A run begins. Its number is this entry's.
+    RunStarted {
+        /// The sweep.
+        sweep: u64,
+        /// The component.
+        component: ComponentId,
+        /// From its manifest.
+        version: String,
+        /// SHA-256 of its bytes.
+        digest: String,
+        /// The target.
+        target: TargetName,
+        /// Digest of the grant.
+        grant: String,
+        /// All that it may do.
+        actions: Vec<Granted>,
+        /// All that it is told.
+        params: BTreeMap<String, ParamValue>,
+        /// What its clock says, in milliseconds since 1970.
+        now_ms: u64,
+    },
+    /// A call that the grant does not hold. Nothing was sent.
+    CallRefused {
+        /// The run.
+        run: u64,
+        /// From 1 in each run.
+        call: u32,
+        /// The verb.
+        verb: Verb,
+        /// What the guest said to name an object.
+        slot: Option<Tainted>,
+    },
+    /// An action is about to be sent.
+    Intent {
+        /// The run.
+        run: u64,
+        /// From 1 in each run.
+        call: u32,
+        /// The action.
+        action: ActionId,
+    },
+    /// What came of an intent.
+    Outcome {
+        /// The intent's number.
+        intent: u64,
+        /// The target's answer, or why there is none.
+        outcome: Outcome,
+        /// How long it took.
+        elapsed_ms: u64,
+    },
+    /// A call answered with what another run of the sweep was told.
+    Shared {
+        /// The run.
+        run: u64,
+        /// From 1 in each run.
+        call: u32,
+        /// The action.
+        action: ActionId,
+        /// The intent that was answered.
+        intent: u64,
+    },
+    /// A line from a component, for whoever debugs it.
+    Note {
+        /// The run.
+        run: u64,
+        /// Its line.
+        text: Tainted,
+    },
+    /// A run ended.
+    RunEnded {
+        /// The run.
+        run: u64,
+        /// How.
+        end: RunEnd,
+        /// Instructions that the guest spent.
+        fuel: u64,
+    },
+    /// A sweep ended.
+    SweepEnded {
+        /// The sweep.
+        sweep: u64,
+    },
+}
+
+/// One action of a run's grant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Granted {
+    /// How the guest names the object.
+    pub key: Option<SlotKey>,
+    /// The action.
+    pub action: ActionId,
+    /// Its exact wire form.
+    pub wire: String,
+}
+
+/// What a target said.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It answered.
+    Answer {
+        /// Raw.
+        stdout: Blob,
+        /// Raw.
+        stderr: Blob,
+        /// How the program ended.
+        exit: Exit,
+    },
+    /// It did not.
+    Failed {
+        /// What the guest was told.
+        error: LookError,
+        /// In the host's words.
+        cause: String,
+    },
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunEnd {
+    /// It looked.
+    Report(Report),
+    /// It could not.
+    CouldNotLook {
+        /// The component's words.
+        reason: Tainted,
+        /// The verb error behind it.
+        error: Option<LookError>,
+    },
+    /// The component broke.
+    Fault {
+        /// In the host's words.
+        message: String,
+    },
+}
+
+/// Raw bytes: as text where they are UTF-8, else in base64.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(from = "BlobText", into = "BlobText")]
+pub struct Blob(pub Vec<u8>);
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum BlobText {
+    Text(String),
+    Base64 { base64: Base64 },
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+struct Base64(Vec<u8>);
+
+impl TryFrom<String> for Base64 {
+    type Error = data_encoding::DecodeError;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        BASE64.decode(text.as_bytes()).map(Self)
+    }
+}
+
+impl From<Base64> for String {
+    fn from(bytes: Base64) -> Self {
+        BASE64.encode(&bytes.0)
+    }
+}
+
+impl From<BlobText> for Blob {
+    fn from(text: BlobText) -> Self {
+        match text {
+            BlobText::Text(text) => Self(text.into_bytes()),
+            BlobText::Base64 { base64 } => Self(base64.0),
+        }
+    }
+}
+
+impl From<Blob> for BlobText {
+    fn from(blob: Blob) -> Self {
+        match String::from_utf8(blob.0) {
+            Ok(text) => Self::Text(text),
+            Err(error) => Self::Base64 { base64: Base64(error.into_bytes()) },
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! What happened: an append-only, hash-chained record of intents and outcomes, and the only truth.
+//!
+//! Knows: entries, order, bytes on disk. Must not know: who reads it or what it is rendered to. Attacks answered: an
+//! edited, cut, swapped or inserted entry (JR01); a torn tail passed over in silence; two writers (JR05); a forged line
+//! inside a target's answer (TX05): one entry is one line of ASCII JSON.
+//!
+//! **Invariant:** an intent is written before its action is sent, and the whole of an entry goes out in one `write`.
+//!
+//! One line is `HASH BODY\n`, where `HASH` is SHA-256 in hex over the domain tag, the hash before it, the body's length
+//! and the body. `head` beside it names the newest entry, so that a cut at a line's end is seen as well.
+
+mod chain;
+mod entry;
+mod open;
+mod read;
+mod verify;
+
+pub use chain::Link;
+pub use entry::{Blob, Entry, Granted, Outcome, Record, RunEnd};
+pub use open::{Journal, OpenError, Recovery};
+pub use read::{ReadError, Reader};
+pub use verify::{Break, Verdict, verify};
+
+/// The format that this version writes. Readers refuse what they do not know.
+pub const FORMAT: &str = "bailiwick.journal/1";
+/// The longest line that a reader takes, in bytes: four answers of the largest verb, escaped.
+pub const LINE_MAX: usize = 16 << 20;
+const FILE: &str = "journal.jsonl";
+const HEAD: &str = "head";

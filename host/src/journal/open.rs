@@ -1,0 +1,301 @@
+//! The one writer.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use rustix::fs::{FlockOperation, flock};
+
+use super::chain::{Link, split};
+use super::entry::{Entry, Record};
+use super::{FILE, FORMAT, HEAD};
+
+/// A journal open for writing. Only one process can hold it.
+#[derive(Debug)]
+pub struct Journal {
+    inner: Mutex<Inner>,
+    folder: PathBuf,
+}
+
+#[derive(Debug)]
+struct Inner {
+    file: File,
+    head: File,
+    last: Link,
+    /// Set by the first failed write: nothing may follow it.
+    broken: bool,
+}
+
+/// What a writer found that the one before it left.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Recovery {
+    /// Bytes after the last whole entry.
+    pub torn_bytes: u64,
+    /// Where they were put.
+    pub torn_file: Option<PathBuf>,
+    /// Entries that `head` names and that are gone.
+    pub missing: u64,
+    /// Runs that began and did not end.
+    pub open_runs: Vec<u64>,
+}
+
+/// Why there is no journal, or no more of it.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The operating system said no.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Its words.
+        source: io::Error,
+    },
+    /// Another process writes it.
+    #[error("another bailiwick has been writing {} for {} s", path.display(), waited.as_secs())]
+    Locked {
+        /// The journal's folder.
+        path: PathBuf,
+        /// How long we waited.
+        waited: Duration,
+    },
+    /// The newest entry does not hold together: somebody or something has edited it.
+    #[error("the last entry of {} is damaged; run `bailiwick journal verify`", path.display())]
+    Damaged {
+        /// The journal.
+        path: PathBuf,
+    },
+    /// Written by a version that this one does not know.
+    #[error("{} has format `{found}`; this version writes `{FORMAT}`", path.display())]
+    Format {
+        /// The journal.
+        path: PathBuf,
+        /// What it says.
+        found: String,
+    },
+    /// An earlier write failed; what follows it would not hang together.
+    #[error("an earlier write to the journal failed; nothing more is written")]
+    Broken,
+}
+
+impl Journal {
+    /// Opens the journal in `folder`, making both if need be. Waits up to `patience` for another writer. What that one
+    /// left unfinished is put aside, recorded, and returned.
+    ///
+    /// # Errors
+    /// When the folder cannot be written, another process keeps it, or its last entry is damaged.
+    pub fn open(folder: &Path, patience: Duration) -> Result<(Self, Option<Recovery>), OpenError> {
+        let io_error = |action, path: &Path| {
+            let path = path.to_owned();
+            move |source| OpenError::Io { action, path, source }
+        };
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(io_error("make", folder))?;
+        let path = folder.join(FILE);
+        let open = |path: &Path| {
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+        };
+        let mut file = open(&path).map_err(io_error("open", &path))?;
+        lock(&file, folder, patience)?;
+        let head_path = folder.join(HEAD);
+        let head = open(&head_path).map_err(io_error("open", &head_path))?;
+
+        let found = Tail::read(&mut file).map_err(io_error("read", &path))?;
+        let last = found.last(&path)?;
+        let mut named = String::new();
+        (&head).take(4096).read_to_string(&mut named).map_err(io_error("read", &head_path))?;
+        // An unreadable head is as good as none: `verify` reports it.
+        let named = Link::from_head(&named).map_or(0, |link| link.seq);
+        let mut recovery = Recovery { missing: named.saturating_sub(last.seq), ..Recovery::default() };
+        if !found.torn.is_empty() {
+            let aside = folder.join(format!("torn-after-{}", last.seq));
+            std::fs::write(&aside, &found.torn).map_err(io_error("write", &aside))?;
+            file.set_len(found.whole).map_err(io_error("cut", &path))?;
+            recovery.torn_bytes = found.torn.len() as u64;
+            recovery.torn_file = Some(aside);
+        }
+        file.seek(SeekFrom::End(0)).map_err(io_error("seek in", &path))?;
+        let fresh = last.seq == 0;
+        if !fresh {
+            recovery.open_runs = open_runs(folder, last.seq);
+        }
+        let journal = Self {
+            inner: Mutex::new(Inner { file, head, last, broken: false }),
+            folder: folder.to_owned(),
+        };
+        if fresh {
+            journal.append(Entry::Journal { format: FORMAT.to_owned() })?;
+            // The name must survive a crash too, not only the bytes.
+            File::open(folder).and_then(|folder| folder.sync_all()).map_err(io_error("sync", folder))?;
+        }
+        if recovery == Recovery::default() {
+            return Ok((journal, None));
+        }
+        let name = recovery.torn_file.as_deref().and_then(Path::file_name);
+        journal.append(Entry::Recovered {
+            torn_bytes: recovery.torn_bytes,
+            torn_file: name.map(|name| name.to_string_lossy().into_owned()),
+            missing: recovery.missing,
+            open_runs: recovery.open_runs.clone(),
+        })?;
+        Ok((journal, Some(recovery)))
+    }
+
+    /// Adds an entry and gives its number. The entry has left this process when the call returns, so that killing it
+    /// loses nothing; [`Self::sync`] puts it on the disk.
+    ///
+    /// # Errors
+    /// When it cannot be written, or an earlier one could not.
+    pub fn append(&self, entry: Entry) -> Result<u64, OpenError> {
+        let mut inner = self.lock();
+        if inner.broken {
+            return Err(OpenError::Broken);
+        }
+        let seq = inner.last.seq + 1;
+        let record = Record { seq, time: Timestamp::now(), entry };
+        let result = inner.write(&record);
+        inner.broken = result.is_err();
+        result.map_err(|source| OpenError::Io { action: "append to", path: self.folder.join(FILE), source })?;
+        Ok(seq)
+    }
+
+    /// Waits until all is on the disk. A failure is final: the kernel may have dropped what it could not write, and a
+    /// second try would look like success.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub fn sync(&self) -> Result<(), OpenError> {
+        let mut inner = self.lock();
+        let result = inner.file.sync_data().and_then(|()| inner.head.sync_data());
+        inner.broken |= result.is_err();
+        result.map_err(|source| OpenError::Io { action: "sync", path: self.folder.join(FILE), source })
+    }
+
+    /// The newest entry.
+    #[must_use]
+    pub fn last(&self) -> Link {
+        self.lock().last.clone()
+    }
+
+    /// The folder it is in.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // A panic between two lines of `write` leaves `broken` unset but the chain whole: `last` moves last.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn write(&mut self, record: &Record) -> io::Result<()> {
+        let body = crate::ascii_json::to_vec(record)?;
+        let link = self.last.next(&body);
+        let mut line = Vec::with_capacity(body.len() + 66);
+        line.extend_from_slice(link.hash.as_bytes());
+        line.push(b' ');
+        line.extend_from_slice(&body);
+        line.push(b'\n');
+        self.file.write_all(&line)?;
+        self.head.write_all_at(link.to_head().as_bytes(), 0)?;
+        self.last = link;
+        Ok(())
+    }
+}
+
+fn lock(file: &File, folder: &Path, patience: Duration) -> Result<(), OpenError> {
+    let started = Instant::now();
+    loop {
+        match flock(file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(()),
+            Err(rustix::io::Errno::WOULDBLOCK) if started.elapsed() < patience => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                return Err(OpenError::Locked { path: folder.to_owned(), waited: started.elapsed() });
+            }
+            Err(errno) => {
+                return Err(OpenError::Io { action: "lock", path: folder.join(FILE), source: errno.into() });
+            }
+        }
+    }
+}
+
+/// The end of the file: its last whole line, and what follows it.
+struct Tail {
+    line: Vec<u8>,
+    torn: Vec<u8>,
+    /// Length of the file without the torn part.
+    whole: u64,
+}
+
+impl Tail {
+    /// Reads backwards in growing steps until a whole line is found.
+    fn read(file: &mut File) -> io::Result<Self> {
+        let length = file.seek(SeekFrom::End(0))?;
+        let mut window = 64 << 10;
+        loop {
+            let from = length.saturating_sub(window);
+            file.seek(SeekFrom::Start(from))?;
+            let mut bytes = Vec::new();
+            file.take(length - from).read_to_end(&mut bytes)?;
+            let newline = |bytes: &[u8]| bytes.iter().rposition(|&b| b == b'\n');
+            let end = newline(&bytes);
+            let start = end.and_then(|end| newline(bytes.get(..end)?));
+            let begin = match (start, from) {
+                (Some(start), _) => start + 1,
+                (None, 0) => 0,
+                (None, _) => {
+                    window *= 4;
+                    continue;
+                }
+            };
+            let Some(end) = end else { return Ok(Self { line: Vec::new(), torn: bytes, whole: 0 }) };
+            let torn = bytes.split_off(end + 1);
+            bytes.truncate(end);
+            let line = bytes.split_off(begin);
+            return Ok(Self { line, whole: length - torn.len() as u64, torn });
+        }
+    }
+
+    fn last(&self, path: &Path) -> Result<Link, OpenError> {
+        if self.line.is_empty() && self.whole == 0 {
+            return Ok(Link::origin());
+        }
+        let damaged = || OpenError::Damaged { path: path.to_owned() };
+        let (hash, body) = split(&self.line).ok_or_else(damaged)?;
+        let record: Record = serde_json::from_slice(body).map_err(|_| damaged())?;
+        if let Entry::Journal { format } = &record.entry
+            && format != FORMAT
+        {
+            return Err(OpenError::Format { path: path.to_owned(), found: format.escape_default().to_string() });
+        }
+        Ok(Link { seq: record.seq, hash: hash.to_owned() })
+    }
+}
+
+/// Runs of the last sweep that began and did not end. A reader's error ends the search: `verify` tells it better.
+fn open_runs(folder: &Path, last: u64) -> Vec<u64> {
+    let Ok(reader) = super::Reader::open(folder) else { return Vec::new() };
+    let mut open = std::collections::BTreeSet::new();
+    for record in reader.map_while(Result::ok).take_while(|record| record.seq <= last) {
+        match record.entry {
+            // What an earlier recovery has told is not told again.
+            Entry::SweepStarted { .. } | Entry::Recovered { .. } => open.clear(),
+            Entry::RunStarted { .. } => drop(open.insert(record.seq)),
+            Entry::RunEnded { run, .. } => drop(open.remove(&run)),
+            _ => {}
+        }
+    }
+    open.into_iter().collect()
+}

@@ -1,0 +1,133 @@
+//! Reading entries, in order. A reader trusts nothing: lines are bounded and every entry is checked against the chain.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use super::chain::{Link, split};
+use super::entry::{Entry, Record};
+use super::{FILE, FORMAT, LINE_MAX};
+
+/// Why reading stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The operating system said no.
+    #[error("cannot read {}", path.display())]
+    Io {
+        /// The journal.
+        path: PathBuf,
+        /// Its words.
+        source: io::Error,
+    },
+    /// The last line has no end: its writer was stopped, or the file was cut.
+    #[error("entry {seq}, at byte {at}, has no end: {bytes} bytes of it are there")]
+    Torn {
+        /// The entry it would be.
+        seq: u64,
+        /// Where it begins.
+        at: u64,
+        /// How much there is.
+        bytes: u64,
+    },
+    /// The entry is not what was written, or not the one that was written here.
+    #[error("entry {seq}, at byte {at}, {what}")]
+    Broken {
+        /// The entry it should be.
+        seq: u64,
+        /// Where it begins.
+        at: u64,
+        /// What is wrong.
+        what: &'static str,
+    },
+}
+
+/// Reads entries from the first to the last and ends at the first error.
+#[derive(Debug)]
+pub struct Reader {
+    file: BufReader<File>,
+    path: PathBuf,
+    at: u64,
+    last: Link,
+    done: bool,
+}
+
+impl Reader {
+    /// Opens the journal in `folder` for reading. A writer may be at work.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn open(folder: &Path) -> Result<Self, ReadError> {
+        let path = folder.join(FILE);
+        match File::open(&path) {
+            Ok(file) => {
+                Ok(Self { file: BufReader::new(file), path, at: 0, last: Link::origin(), done: false })
+            }
+            Err(source) => Err(ReadError::Io { path, source }),
+        }
+    }
+
+    /// The newest entry that was read.
+    #[must_use]
+    pub fn newest(&self) -> &Link {
+        &self.last
+    }
+
+    /// Reads the next line, at most [`LINE_MAX`] of it.
+    fn line(&mut self) -> Result<Option<Vec<u8>>, ReadError> {
+        let mut line = Vec::new();
+        let limit = LINE_MAX as u64 + 1;
+        let read = io::Read::take(&mut self.file, limit).read_until(b'\n', &mut line);
+        let read = read.map_err(|source| ReadError::Io { path: self.path.clone(), source })?;
+        if read == 0 {
+            return Ok(None);
+        }
+        if line.pop_if(|last| *last == b'\n').is_some() {
+            Ok(Some(line))
+        } else if line.len() > LINE_MAX {
+            Err(self.broken("is longer than any entry"))
+        } else {
+            Err(ReadError::Torn { seq: self.last.seq + 1, at: self.at, bytes: line.len() as u64 })
+        }
+    }
+
+    fn broken(&self, what: &'static str) -> ReadError {
+        ReadError::Broken { seq: self.last.seq + 1, at: self.at, what }
+    }
+
+    fn read(&mut self) -> Result<Option<Record>, ReadError> {
+        let Some(line) = self.line()? else { return Ok(None) };
+        let (hash, body) = split(&line).ok_or_else(|| self.broken("is not a hash and a body"))?;
+        let link = self.last.next(body);
+        if link.hash != hash {
+            return Err(self.broken("does not match its hash"));
+        }
+        let record: Record = serde_json::from_slice(body).map_err(|_| self.broken("is of a kind this version cannot read"))?;
+        if record.seq != link.seq {
+            return Err(self.broken("has another number"));
+        }
+        match &record.entry {
+            Entry::Journal { format } if format != FORMAT => {
+                return Err(self.broken("says that the journal has another format"));
+            }
+            Entry::Journal { .. } if link.seq == 1 => {}
+            _ if link.seq == 1 => return Err(self.broken("should say which format the journal has")),
+            _ => {}
+        }
+        self.at += line.len() as u64 + 1;
+        self.last = link;
+        Ok(Some(record))
+    }
+}
+
+impl Iterator for Reader {
+    type Item = Result<Record, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.done {
+            return None;
+        }
+        let read = self.read().transpose();
+        self.done = !matches!(read, Some(Ok(_)));
+        read
+    }
+}

@@ -1,0 +1,352 @@
+//! What an author asks for: verbs, named slots, settings, and why.
+//!
+//! Knows: `manifest.toml`. Must not know: any fleet or policy. A manifest grants nothing; it bounds what policy can.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::model::{ComponentId, Literal, Object, ParamName, ParamValue, SlotName, Verb};
+use crate::source::{Place, Problem, Problems, Source};
+
+/// The world that probes are built for.
+pub const PROBE_WORLD: &str = "bailiwick:ops/probe@0.1.0";
+
+/// What a component asks for.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    /// What it calls itself.
+    pub id: ComponentId,
+    /// `1.2.3`.
+    pub version: String,
+    /// One line for people.
+    pub title: String,
+    /// Verbs that need no object, each with the author's reason.
+    pub uses: BTreeMap<Verb, String>,
+    /// Named holes for objects.
+    pub slots: BTreeMap<SlotName, Slot>,
+    /// Settings and their defaults.
+    pub params: BTreeMap<ParamName, Param>,
+}
+
+/// A named hole that policy fills.
+#[derive(Debug, Clone)]
+pub struct Slot {
+    /// What is done to the object.
+    pub verbs: BTreeSet<Verb>,
+    /// What kind of object the verbs take.
+    pub object: Object,
+    /// Policy binds a list.
+    pub many: bool,
+    /// What stands there if policy says nothing.
+    pub default: Option<Literal>,
+    /// The author's reason.
+    pub why: String,
+    /// Where it is written.
+    pub place: Place,
+}
+
+/// A setting.
+#[derive(Debug, Clone)]
+pub struct Param {
+    /// What holds if policy says nothing. Policy may put another value of the same type.
+    pub default: ParamValue,
+    /// One line for people.
+    pub about: String,
+}
+
+impl Manifest {
+    /// Every verb that is asked for, with or without an object.
+    #[must_use]
+    pub fn verbs(&self) -> BTreeSet<Verb> {
+        self.uses
+            .keys()
+            .copied()
+            .chain(
+                self.slots
+                    .values()
+                    .flat_map(|slot| slot.verbs.iter().copied()),
+            )
+            .collect()
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawManifest {
+    component: RawComponent,
+    #[serde(default, rename = "use")]
+    uses: Vec<RawUse>,
+    #[serde(default, rename = "slot")]
+    slots: Vec<RawSlot>,
+    #[serde(default, rename = "param")]
+    params: BTreeMap<Spanned<String>, RawParam>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawComponent {
+    id: Spanned<String>,
+    version: Spanned<String>,
+    world: Spanned<String>,
+    title: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawUse {
+    verb: Vec<Spanned<String>>,
+    why: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSlot {
+    name: Spanned<String>,
+    verb: Vec<Spanned<String>>,
+    default: Option<Spanned<String>>,
+    #[serde(default)]
+    many: bool,
+    why: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawParam {
+    default: Spanned<toml::Value>,
+    about: Spanned<String>,
+}
+
+/// Reads a manifest.
+///
+/// # Errors
+/// All mistakes in it, each with its place.
+pub fn parse(source: &Source) -> Result<Manifest, Problems> {
+    let raw: RawManifest = source.parse()?;
+    let mut reader = Reader {
+        source,
+        problems: Problems::default(),
+    };
+    let manifest = reader.manifest(&raw);
+    match manifest {
+        Some(manifest) => reader.problems.or(manifest),
+        None => Err(reader.problems),
+    }
+}
+
+struct Reader<'a> {
+    source: &'a Source,
+    problems: Problems,
+}
+
+impl Reader<'_> {
+    fn wrong<T>(&mut self, at: &Spanned<T>, message: impl std::fmt::Display, hint: &str) {
+        let problem = Problem::at(self.source.at(at.span()), message);
+        self.problems.push(if hint.is_empty() {
+            problem
+        } else {
+            problem.hint(hint)
+        });
+    }
+
+    /// Notes the mistake in a text, if there is one.
+    fn take<T, E: std::fmt::Display>(
+        &mut self,
+        text: &Spanned<String>,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+        hint: &str,
+    ) -> Option<T> {
+        parse(text.get_ref())
+            .map_err(|error| self.wrong(text, error, hint))
+            .ok()
+    }
+
+    fn manifest(&mut self, raw: &RawManifest) -> Option<Manifest> {
+        let component = &raw.component;
+        let id = self.take(&component.id, ComponentId::new, "");
+        self.take(&component.version, check_version, "write it as `1.2.3`");
+        self.take(&component.world, check_world, "");
+        self.line(&component.title, "a component has a title");
+        let mut uses = BTreeMap::new();
+        for raw in &raw.uses {
+            self.line(&raw.why, "every request says why");
+            for (verb, at) in self.verbs(&raw.verb) {
+                if crate::verbs::spec(verb).object != Object::None {
+                    self.wrong(
+                        at,
+                        format!("`{verb}` needs an object"),
+                        "ask for it in a [[slot]]",
+                    );
+                } else if uses.insert(verb, raw.why.get_ref().clone()).is_some() {
+                    self.wrong(at, format!("`{verb}` is asked for twice"), "");
+                }
+            }
+        }
+        let mut slots = BTreeMap::new();
+        for raw in &raw.slots {
+            let Some((name, slot)) = self.slot(raw) else {
+                continue;
+            };
+            if slots.insert(name, slot).is_some() {
+                self.wrong(
+                    &raw.name,
+                    format!("there are two slots `{}`", raw.name.get_ref()),
+                    "",
+                );
+            }
+        }
+        let mut params = BTreeMap::new();
+        for (name, raw) in &raw.params {
+            self.line(&raw.about, "a parameter says what it is about");
+            let value = ParamValue::from_toml(raw.default.get_ref());
+            if value.is_none() {
+                self.wrong(
+                    &raw.default,
+                    "a default is a number, a text, true or false, or a list of texts",
+                    "",
+                );
+            }
+            if let (Some(name), Some(default)) = (self.take(name, ParamName::new, ""), value) {
+                params.insert(
+                    name,
+                    Param {
+                        default,
+                        about: raw.about.get_ref().clone(),
+                    },
+                );
+            }
+        }
+        Some(Manifest {
+            id: id?,
+            version: component.version.get_ref().clone(),
+            title: component.title.get_ref().clone(),
+            uses,
+            slots,
+            params,
+        })
+    }
+
+    fn slot(&mut self, raw: &RawSlot) -> Option<(SlotName, Slot)> {
+        self.line(&raw.why, "every request says why");
+        let name = self.take(&raw.name, SlotName::new, "");
+        let mut verbs = BTreeSet::new();
+        let mut object = None;
+        for (verb, at) in self.verbs(&raw.verb) {
+            match (crate::verbs::spec(verb).object, object) {
+                (Object::None, _) => self.wrong(
+                    at,
+                    format!("`{verb}` takes no object"),
+                    "ask for it in a [[use]]",
+                ),
+                (needs, Some(has)) if needs != has => {
+                    self.wrong(
+                        at,
+                        format!("`{verb}` and the verbs before it take different objects"),
+                        "make two slots",
+                    );
+                }
+                (needs, _) => {
+                    object = Some(needs);
+                    verbs.insert(verb);
+                }
+            }
+        }
+        if raw.verb.is_empty() {
+            self.wrong(&raw.name, "a slot names at least one verb", "");
+        }
+        let object = object?;
+        let default = match &raw.default {
+            Some(text) => Some(self.take(text, |text| Literal::parse(object, text), "")?),
+            None => None,
+        };
+        let place = self.source.at(raw.name.span());
+        Some((
+            name?,
+            Slot {
+                verbs,
+                object,
+                many: raw.many,
+                default,
+                why: raw.why.get_ref().clone(),
+                place,
+            },
+        ))
+    }
+
+    fn verbs<'b>(&mut self, names: &'b [Spanned<String>]) -> Vec<(Verb, &'b Spanned<String>)> {
+        names
+            .iter()
+            .filter_map(|at| {
+                let verb = Verb::from_name(at.get_ref());
+                if verb.is_none() {
+                    self.wrong(
+                        at,
+                        format!("there is no verb `{}`", at.get_ref()),
+                        &nearest(at.get_ref()),
+                    );
+                }
+                Some((verb?, at))
+            })
+            .collect()
+    }
+
+    /// Text that people read in a review: one line, and something in it.
+    fn line(&mut self, text: &Spanned<String>, need: &str) {
+        let line = text.get_ref().trim();
+        if line.is_empty() {
+            self.wrong(text, need, "one sentence for whoever reviews it");
+        } else if line.len() > 200 || line.chars().any(char::is_control) {
+            self.wrong(text, "longer than one line of 200 bytes", "");
+        }
+    }
+}
+
+/// A hint with the verbs that could have been meant.
+pub(crate) fn nearest(name: &str) -> String {
+    let interface = name.split('.').next().unwrap_or(name);
+    let same: Vec<_> = Verb::ALL
+        .iter()
+        .filter(|verb| verb.interface() == interface)
+        .map(|verb| verb.name())
+        .collect();
+    if same.is_empty() {
+        let mut all: Vec<_> = Verb::ALL.iter().map(|verb| verb.interface()).collect();
+        all.dedup();
+        format!("there are verbs in: {}", all.join(", "))
+    } else {
+        format!("there are: {}", same.join(", "))
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum ShapeError {
+    #[error("a version is three numbers")]
+    Version,
+    #[error("built for world `{found}`; this host offers `{PROBE_WORLD}`")]
+    World { found: String },
+}
+
+fn check_version(text: &str) -> Result<(), ShapeError> {
+    let number = |part: &str| {
+        (1..=9).contains(&part.len())
+            && part.bytes().all(|b| b.is_ascii_digit())
+            && (part == "0" || !part.starts_with('0'))
+    };
+    let parts: Vec<_> = text.split('.').collect();
+    if parts.len() == 3 && parts.into_iter().all(number) {
+        Ok(())
+    } else {
+        Err(ShapeError::Version)
+    }
+}
+
+fn check_world(text: &str) -> Result<(), ShapeError> {
+    if text == PROBE_WORLD {
+        Ok(())
+    } else {
+        Err(ShapeError::World {
+            found: text.to_owned(),
+        })
+    }
+}

@@ -1,0 +1,177 @@
+//! The ops directory: where it is, and everything in it, read and cross-checked before anything runs.
+//!
+//! Knows: which files there are. Must not know: what a sweep does with them. Attack answered: a missing or unreadable
+//! policy that is taken for "anything goes" (LK19): there is the directory's policy, or the embedded one if no directory
+//! was asked for, and nothing in between.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::fleet::{self, Fleet};
+use crate::grant::{self, Grant};
+use crate::library::{self, Library, LibraryError};
+use crate::model::{ComponentId, TargetName};
+use crate::policy::{self, Assignments, Policy};
+use crate::source::{self, Problem, Problems, Source};
+
+/// What the process was told by its surroundings; read once, in `main`.
+#[derive(Debug, Clone, Default)]
+pub struct Surroundings {
+    /// `HOME`.
+    pub home: Option<PathBuf>,
+    /// `BAILIWICK_DIR`.
+    pub dir: Option<PathBuf>,
+    /// `BAILIWICK_STATE`.
+    pub state: Option<PathBuf>,
+    /// `XDG_CONFIG_HOME`.
+    pub config_home: Option<PathBuf>,
+    /// `XDG_STATE_HOME`.
+    pub state_home: Option<PathBuf>,
+    /// `SSH_AUTH_SOCK`.
+    pub agent: Option<PathBuf>,
+}
+
+/// Everything that decides what may run where.
+#[derive(Debug)]
+pub struct Ops {
+    /// The directory; none: the embedded default.
+    pub dir: Option<PathBuf>,
+    /// The machines.
+    pub fleet: Fleet,
+    /// The rules.
+    pub policy: Policy,
+    /// The components.
+    pub library: Library,
+    /// Who looks where, and with what.
+    pub assignments: Assignments,
+    /// SHA-256 of each file that was read, by name.
+    pub digests: BTreeMap<String, String>,
+}
+
+/// Why the ops directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpsError {
+    /// A file or folder cannot be read, or others could have written it.
+    #[error(transparent)]
+    Read(#[from] source::ReadError),
+    /// A component cannot be read.
+    #[error(transparent)]
+    Library(LibraryError),
+    /// Mistakes in files, each with its place.
+    #[error("invalid files")]
+    Invalid(Problems),
+    /// The directory that was named holds no fleet.
+    #[error("{} holds no fleet.toml\n\nhint: `bailiwick fleet import` writes one from your ssh_config; with no directory named at all, Bailiwick looks at this machine", .0.display())]
+    NoFleet(PathBuf),
+}
+
+impl Surroundings {
+    /// Reads the environment.
+    #[must_use]
+    pub fn read() -> Self {
+        let path = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        Self {
+            home: path("HOME"),
+            dir: path("BAILIWICK_DIR"),
+            state: path("BAILIWICK_STATE"),
+            config_home: path("XDG_CONFIG_HOME"),
+            state_home: path("XDG_STATE_HOME"),
+            agent: path("SSH_AUTH_SOCK"),
+        }
+    }
+
+    /// The ops directory: the one named, else `$BAILIWICK_DIR`, else the current one if it holds `fleet.toml`, else the
+    /// XDG configuration directory if that does; none: the embedded default.
+    #[must_use]
+    pub fn ops_dir(&self, named: Option<&Path>) -> Option<PathBuf> {
+        if let Some(dir) = named.or(self.dir.as_deref()) {
+            return Some(dir.to_owned());
+        }
+        let config = self.config_home.clone().or_else(|| Some(self.home.as_ref()?.join(".config")));
+        let candidates = [Some(PathBuf::from(".")), config.map(|config| config.join("bailiwick"))];
+        candidates.into_iter().flatten().find(|dir| dir.join("fleet.toml").exists())
+    }
+
+    /// Where the journal is: the folder named, else `$BAILIWICK_STATE`, else `state` in the ops directory, else the XDG
+    /// state directory.
+    #[must_use]
+    pub fn state_dir(&self, named: Option<&Path>, ops: Option<&Path>) -> Option<PathBuf> {
+        if let Some(dir) = named.or(self.state.as_deref()) {
+            return Some(dir.to_owned());
+        }
+        if let Some(ops) = ops {
+            return Some(ops.join("state"));
+        }
+        let state = self.state_home.clone().or_else(|| Some(self.home.as_ref()?.join(".local/state")));
+        state.map(|state| state.join("bailiwick"))
+    }
+}
+
+impl Ops {
+    /// Reads a directory, or the embedded default.
+    ///
+    /// # Errors
+    /// When anything in it is missing, unsafe or wrong. Nothing of a directory with a mistake is used.
+    pub fn load(dir: Option<&Path>, home: Option<&Path>) -> Result<Self, OpsError> {
+        let mut library = Library::built_in().map_err(OpsError::Library)?;
+        let (fleet, policy) = match dir {
+            None => (
+                Source::embedded("fleet.toml", include_str!("../../policies/default/fleet.toml")),
+                Source::embedded("policy.toml", include_str!("../../policies/default/policy.toml")),
+            ),
+            Some(dir) => {
+                if !dir.join("fleet.toml").exists() {
+                    return Err(OpsError::NoFleet(dir.to_owned()));
+                }
+                source::check_permissions(dir)?;
+                library.add_folder(&dir.join("components")).map_err(|error| match error {
+                    LibraryError::Invalid(problems) => OpsError::Invalid(problems),
+                    other => OpsError::Library(other),
+                })?;
+                (Source::read(&dir.join("fleet.toml"))?, Source::read(&dir.join("policy.toml"))?)
+            }
+        };
+        let digests = [&fleet, &policy]
+            .map(|source| (source.name().to_owned(), library::digest(source.text().as_bytes())))
+            .into();
+        // Both files are read to the end, so that one go shows the mistakes of both.
+        let base = dir.unwrap_or(Path::new("/"));
+        let (fleet, policy) = match (fleet::parse(&fleet, base, home), policy::parse(&policy)) {
+            (Ok(fleet), Ok(policy)) => (fleet, policy),
+            (Err(Problems(mut first)), Err(Problems(second))) => {
+                first.extend(second);
+                return Err(OpsError::Invalid(Problems(first)));
+            }
+            (Err(problems), Ok(_)) | (Ok(_), Err(problems)) => return Err(OpsError::Invalid(problems)),
+        };
+        let assignments =
+            policy::resolve(&policy, &fleet, &library.manifests).map_err(OpsError::Invalid)?;
+        Ok(Self { dir: dir.map(Path::to_owned), fleet, policy, library, assignments, digests })
+    }
+
+    /// The grant of a component on a target; `None` if policy puts it not there.
+    #[must_use]
+    pub fn grant(&self, component: &ComponentId, target: &TargetName) -> Option<Grant> {
+        let assignment = self.assignments.get(target)?.get(component)?;
+        let manifest = self.library.manifests.get(component)?;
+        let target = self.fleet.targets.get(target)?;
+        Some(grant::compute(manifest, target, assignment, &self.policy.never))
+    }
+
+    /// Every target that a person may mean: those with an entry, and never-hosts that a grant names.
+    #[must_use]
+    pub fn knows(&self, name: &str) -> bool {
+        self.fleet.targets.contains_key(name) || self.fleet.never.contains_key(name)
+    }
+}
+
+impl OpsError {
+    /// The mistakes that have a place in a file.
+    #[must_use]
+    pub fn problems(&self) -> &[Problem] {
+        match self {
+            Self::Invalid(Problems(found)) | Self::Library(LibraryError::Invalid(Problems(found))) => found,
+            _ => &[],
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The operator's rules: which component looks at which target, what fills its slots, and what nothing may ever touch.
+//!
+//! Knows: `policy.toml`. Must not know: components' bytes, connections. Attacks answered: a typo that grants more than
+//! was meant (AG09–AG11, LK19): every name must exist, every key is known, empty means none, and a never-rule cannot be
+//! one that never applies.
+
+mod never;
+mod parse;
+mod resolve;
+
+pub use never::NeverRule;
+pub use parse::{Grant, Policy, Setting, parse};
+pub use resolve::{Assignment, Assignments, Bound, resolve};

@@ -1,0 +1,374 @@
+//! Policy x fleet x manifests: every name is looked up, every slot filled, every setting typed.
+//!
+//! When several grants speak of one component on one target, a grant that names the target beats one that names a tag;
+//! two of the same rank that disagree are an error, so that no order of lines decides.
+
+use std::collections::BTreeMap;
+
+use super::{Grant, Policy, Setting};
+use crate::fleet::{Fleet, Target};
+use crate::manifest::{Manifest, Slot};
+use crate::model::{ComponentId, Literal, ParamName, ParamValue, SlotName, TargetName};
+use crate::source::{Place, Problem, Problems};
+
+/// Who looks where, and with what: target, then component.
+pub type Assignments = BTreeMap<TargetName, BTreeMap<ComponentId, Assignment>>;
+
+/// One component on one target.
+#[derive(Debug, Clone)]
+pub struct Assignment {
+    /// The grant that put it there; the most specific, if several did.
+    pub place: Place,
+    rank: Rank,
+    /// Every slot of the manifest.
+    pub slots: BTreeMap<SlotName, Bound>,
+    /// Every setting of the manifest.
+    pub params: BTreeMap<ParamName, ParamValue>,
+    /// Where each setting that policy makes is written.
+    param_places: BTreeMap<ParamName, (Place, Rank)>,
+}
+
+/// What fills a slot.
+#[derive(Debug, Clone)]
+pub struct Bound {
+    /// One literal; in a slot declared `many` any number.
+    pub literals: Vec<Literal>,
+    /// Where policy says so; none for the manifest's default.
+    pub place: Option<Place>,
+    rank: Rank,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Default,
+    Tag,
+    Name,
+}
+
+/// Looks every name up and fills every slot.
+///
+/// # Errors
+/// All mistakes, each with its place.
+pub fn resolve(
+    policy: &Policy,
+    fleet: &Fleet,
+    library: &BTreeMap<ComponentId, Manifest>,
+) -> Result<Assignments, Problems> {
+    let mut resolver = Resolver {
+        fleet,
+        library,
+        out: BTreeMap::new(),
+        problems: Problems::default(),
+    };
+    for grant in &policy.grants {
+        resolver.grant(grant);
+    }
+    resolver.unbound();
+    resolver.problems.or(resolver.out)
+}
+
+struct Resolver<'a> {
+    fleet: &'a Fleet,
+    library: &'a BTreeMap<ComponentId, Manifest>,
+    out: Assignments,
+    problems: Problems,
+}
+
+impl<'a> Resolver<'a> {
+    fn wrong(&mut self, place: &Place, message: String, hint: String) {
+        self.problems
+            .push(Problem::at(place.clone(), message).hint(hint));
+    }
+
+    fn grant(&mut self, grant: &Grant) {
+        let targets = self.targets(grant);
+        for id in &grant.components {
+            let Some(manifest) = self.library.get(id.value.as_str()) else {
+                let known: Vec<_> = self.library.keys().map(ComponentId::as_str).collect();
+                let hint = format!("there are: {}", known.join(", "));
+                self.wrong(
+                    &id.place,
+                    format!("there is no component `{}`", id.value),
+                    hint,
+                );
+                continue;
+            };
+            let (slots, params) = self.values(grant, manifest);
+            for &(target, rank) in &targets {
+                self.merge(target, manifest, &id.place, rank, &slots, &params);
+            }
+        }
+    }
+
+    /// The targets of a grant, each with the most specific way it is named.
+    fn targets(&mut self, grant: &Grant) -> Vec<(&'a Target, Rank)> {
+        let mut found: BTreeMap<&TargetName, (&'a Target, Rank)> = BTreeMap::new();
+        for on in &grant.on {
+            let (selected, rank): (Vec<&'a Target>, _) = match on.value.strip_prefix("tag:") {
+                Some(tag) => (
+                    self.fleet
+                        .targets
+                        .values()
+                        .filter(|target| target.tags.contains(tag))
+                        .collect(),
+                    Rank::Tag,
+                ),
+                None => (
+                    self.fleet
+                        .targets
+                        .get(on.value.as_str())
+                        .into_iter()
+                        .collect(),
+                    Rank::Name,
+                ),
+            };
+            // A never-host may be named in a grant and stays out of reach: it is shown as refused.
+            if selected.is_empty() && !self.fleet.never.contains_key(on.value.as_str()) {
+                let (message, hint) = self.no_target(&on.value);
+                self.wrong(&on.place, message, hint);
+            }
+            for target in selected {
+                let entry = found.entry(&target.name).or_insert((target, rank));
+                entry.1 = entry.1.max(rank);
+            }
+        }
+        found.into_values().collect()
+    }
+
+    fn no_target(&self, name: &str) -> (String, String) {
+        if let Some(tag) = name.strip_prefix("tag:") {
+            let mut tags: Vec<_> = self
+                .fleet
+                .targets
+                .values()
+                .flat_map(|target| &target.tags)
+                .map(|tag| tag.as_str())
+                .collect();
+            tags.sort_unstable();
+            tags.dedup();
+            (
+                format!("no target has the tag `{tag}`"),
+                format!("there are the tags: {}", tags.join(", ")),
+            )
+        } else {
+            let names: Vec<_> = self
+                .fleet
+                .targets
+                .keys()
+                .map(TargetName::as_str)
+                .take(20)
+                .collect();
+            (
+                format!("there is no target `{name}`"),
+                format!("fleet.toml has: {}", names.join(", ")),
+            )
+        }
+    }
+
+    /// What a grant says of one component, checked against its manifest.
+    fn values(&mut self, grant: &Grant, manifest: &'a Manifest) -> (Slots<'a>, Params<'a>) {
+        let mut slots = Vec::new();
+        for (name, value) in &grant.bind {
+            match manifest.slots.get_key_value(name.value.as_str()) {
+                Some((name, slot)) => slots.extend(
+                    self.bind(slot, value)
+                        .map(|l| (name, l, value.place.clone())),
+                ),
+                None => {
+                    let known: Vec<_> = manifest.slots.keys().map(SlotName::as_str).collect();
+                    let hint = list("its slots are: ", &known, "it has no slots");
+                    self.wrong(
+                        &name.place,
+                        format!("`{}` has no slot `{}`", manifest.id, name.value),
+                        hint,
+                    );
+                }
+            }
+        }
+        let mut params = Vec::new();
+        for (name, value) in &grant.param {
+            let Some((name, param)) = manifest.params.get_key_value(name.value.as_str()) else {
+                let known: Vec<_> = manifest.params.keys().map(ParamName::as_str).collect();
+                let hint = list("its parameters are: ", &known, "it has no parameters");
+                self.wrong(
+                    &name.place,
+                    format!("`{}` has no parameter `{}`", manifest.id, name.value),
+                    hint,
+                );
+                continue;
+            };
+            match ParamValue::from_toml(&value.value) {
+                Some(parsed) if parsed.kind() == param.default.kind() => {
+                    params.push((name, parsed, value.place.clone()));
+                }
+                _ => {
+                    let message = format!("parameter `{name}` is {}", param.default.kind());
+                    self.wrong(
+                        &value.place,
+                        message,
+                        format!("its default is {}", param.default),
+                    );
+                }
+            }
+        }
+        (slots, params)
+    }
+
+    fn bind(&mut self, slot: &Slot, value: &Setting<Vec<String>>) -> Option<Vec<Literal>> {
+        if !slot.many && value.value.len() != 1 {
+            let hint = "only a slot declared `many` takes a list".to_owned();
+            self.wrong(&value.place, "this slot takes one literal".to_owned(), hint);
+            return None;
+        }
+        let parsed: Result<Vec<_>, _> = value
+            .value
+            .iter()
+            .map(|text| Literal::parse(slot.object, text))
+            .collect();
+        match parsed {
+            Ok(literals) => Some(literals),
+            Err(error) => {
+                let hint = "literals go to targets as they stand, never quoted; bind one that needs no quoting";
+                self.wrong(&value.place, error.to_string(), hint.to_owned());
+                None
+            }
+        }
+    }
+
+    fn merge(
+        &mut self,
+        target: &Target,
+        manifest: &'a Manifest,
+        place: &Place,
+        rank: Rank,
+        slots: &Slots<'_>,
+        params: &Params<'_>,
+    ) {
+        let assignment = self
+            .out
+            .entry(target.name.clone())
+            .or_default()
+            .entry(manifest.id.clone())
+            .or_insert_with(|| Assignment::from_defaults(manifest, place));
+        if rank > assignment.rank {
+            assignment.rank = rank;
+            assignment.place = place.clone();
+        }
+        let mut clashes = Vec::new();
+        for (name, literals, place) in slots {
+            let same = |bound: &Bound| bound.literals == *literals;
+            match assignment.slots.get(*name) {
+                Some(bound) if bound.rank > rank => {}
+                Some(bound) if bound.rank == rank && !same(bound) => {
+                    clashes.push((place, name.as_str(), bound.place.clone()));
+                }
+                _ => {
+                    let bound = Bound {
+                        literals: literals.clone(),
+                        place: Some(place.clone()),
+                        rank,
+                    };
+                    assignment.slots.insert((*name).clone(), bound);
+                }
+            }
+        }
+        for (name, value, place) in params {
+            match assignment.param_places.get(*name) {
+                Some((_, other)) if *other > rank => {}
+                Some((other_place, other))
+                    if *other == rank && assignment.params.get(*name) != Some(value) =>
+                {
+                    clashes.push((place, name.as_str(), Some(other_place.clone())));
+                }
+                _ => {
+                    assignment.params.insert((*name).clone(), value.clone());
+                    assignment
+                        .param_places
+                        .insert((*name).clone(), (place.clone(), rank));
+                }
+            }
+        }
+        for (place, name, other) in clashes {
+            let other = other.map_or_else(String::new, |other| format!(" at {other}"));
+            let message = format!(
+                "`{name}` of `{}` on `{}` has another value{other}",
+                manifest.id, target.name
+            );
+            self.wrong(
+                place,
+                message,
+                "a grant that names the target itself decides; two of one rank must agree".into(),
+            );
+        }
+    }
+
+    /// A slot without a literal would make the component blind without anybody having said so.
+    fn unbound(&mut self) {
+        let mut told = std::collections::BTreeSet::new();
+        let mut found = Vec::new();
+        for assignments in self.out.values() {
+            for (id, assignment) in assignments {
+                let Some(manifest) = self.library.get(id) else {
+                    continue;
+                };
+                for (name, slot) in &manifest.slots {
+                    let place = &assignment.place;
+                    if !slot.many
+                        && !assignment.slots.contains_key(name)
+                        && told.insert((id, name, place.source.name(), place.span.start))
+                    {
+                        found.push((place.clone(), id.clone(), name.clone(), slot.why.clone()));
+                    }
+                }
+            }
+        }
+        for (place, id, name, why) in found {
+            let message = format!("nothing is bound to slot `{name}` of `{id}` ({why})");
+            self.wrong(
+                &place,
+                message,
+                format!("add bind.{name} = \"…\" to this grant"),
+            );
+        }
+    }
+}
+
+/// A grant's bindings for one component.
+type Slots<'a> = Vec<(&'a SlotName, Vec<Literal>, Place)>;
+/// A grant's settings for one component.
+type Params<'a> = Vec<(&'a ParamName, ParamValue, Place)>;
+
+fn list(before: &str, names: &[&str], none: &str) -> String {
+    if names.is_empty() {
+        none.to_owned()
+    } else {
+        format!("{before}{}", names.join(", "))
+    }
+}
+
+impl Assignment {
+    fn from_defaults(manifest: &Manifest, place: &Place) -> Self {
+        let slots = manifest.slots.iter().filter_map(|(name, slot)| {
+            let literals = vec![slot.default.clone()?];
+            Some((
+                name.clone(),
+                Bound {
+                    literals,
+                    place: None,
+                    rank: Rank::Default,
+                },
+            ))
+        });
+        let params = manifest
+            .params
+            .iter()
+            .map(|(name, param)| (name.clone(), param.default.clone()));
+        Self {
+            place: place.clone(),
+            rank: Rank::Default,
+            slots: slots.collect(),
+            params: params.collect(),
+            param_places: BTreeMap::new(),
+        }
+    }
+}
