@@ -68,12 +68,14 @@ fn is_judged(it: &Filesystem, all: &[Filesystem]) -> bool {
 /// The share is of what a program can have, as `df` shows it: blocks that are reserved for root are in neither part.
 fn judge_space(it: &Filesystem, (warn, critical): (f64, f64)) -> Finding {
     let mount = &it.mount_point;
-    let Some(percent) = percent_of(it.used, it.used.saturating_add(it.available)) else {
-        return Finding::unknown(
-            "space",
-            mount,
-            format!("{mount} shows neither used nor free space"),
-        );
+    let usable = it.used.checked_add(it.available);
+    let Some(usable) = usable.filter(|_| it.used <= it.size && it.available <= it.size) else {
+        let title = format!("{mount} claims more used or free space than it has");
+        return Finding::unknown("space", mount, title);
+    };
+    let Some(percent) = percent_of(it.used, usable) else {
+        let title = format!("{mount} shows neither used nor free space");
+        return Finding::unknown("space", mount, title);
     };
     let title = format!(
         "{mount} is {} full ({} left)",
@@ -95,6 +97,10 @@ fn judge_space(it: &Filesystem, (warn, critical): (f64, f64)) -> Finding {
 fn judge_inodes(it: &Filesystem, (warn, critical): (f64, f64)) -> Option<Finding> {
     let inodes = it.inodes?;
     let percent = percent_of(inodes.used, inodes.total)?;
+    if percent > 100.0 {
+        let title = format!("{} claims more used inodes than it has", it.mount_point);
+        return Some(Finding::unknown("inodes", &it.mount_point, title));
+    }
     let title = format!(
         "{} of the inodes of {} are used ({} left)",
         text::percent(percent),
@@ -114,7 +120,7 @@ fn judge_inodes(it: &Filesystem, (warn, critical): (f64, f64)) -> Option<Finding
 
 fn no_filesystem(all: &Observed<Vec<Filesystem>>) -> Finding {
     let title = format!(
-        "none of {} is one to judge",
+        "nothing to judge among {}",
         text::count(all.len(), "mounted filesystem")
     );
     Finding::unknown("space", "", title).because(all)

@@ -51,8 +51,9 @@ impl Probe for Listeners {
             (count, some) => (
                 Severity::Warning,
                 format!(
-                    "{count} of {} {listen} not expected",
-                    text::count(some.len(), "port")
+                    "{count} of {} {listen} {} not expected",
+                    text::count(some.len(), "port"),
+                    if count == 1 { "is" } else { "are" },
                 ),
             ),
         };

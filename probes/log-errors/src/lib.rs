@@ -44,8 +44,8 @@ impl Probe for LogErrors {
                 text::duration(hours * 3_600.0)
             ),
             Some((message, count)) => format!(
-                "{name} logs {} errors per hour ({} in {}), {count} times: {message}",
-                text::number(per_hour, 1),
+                "{name} logs {} errors per hour ({} in {}), {count} of them: {message}",
+                text::number(per_hour, if per_hour < 0.1 { 2 } else { 1 }),
                 errors.len(),
                 text::duration(hours * 3_600.0),
             ),
@@ -85,15 +85,20 @@ fn most_frequent(errors: &[&LogEntry]) -> Option<(String, usize)> {
     Some((message, count))
 }
 
-/// Without digits, so that two that differ in a process id or an address are one.
+/// With `#` for each number, so that two messages that differ in a process id or an address are one.
 fn normalised(message: &str) -> String {
-    let words = message
-        .split_ascii_whitespace()
-        .map(|word| word.replace(|c: char| c.is_ascii_digit(), ""));
-    words
-        .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
+    let mut normal = String::with_capacity(message.len());
+    for character in message.chars() {
+        let character = match character {
+            '0'..='9' => '#',
+            other if other.is_control() => ' ',
+            other => other,
+        };
+        if !(matches!(character, '#' | ' ') && normal.ends_with(character)) {
+            normal.push(character);
+        }
+    }
+    normal
 }
 
 bailiwick_guest::export!(LogErrors);

@@ -20,7 +20,7 @@ impl Probe for Logins {
         let now = (clock::now_ms() / 1_000) as i64;
         let longest = logins
             .iter()
-            .filter_map(|login| Some((now - began(&login.since, now)?, login)))
+            .filter_map(|login| Some(((now - began(&login.since, now)?).max(0), login)))
             .max_by_key(|it| it.0);
 
         let severity = if max >= 0.0 && logins.len() as f64 > max {
@@ -30,45 +30,27 @@ impl Probe for Logins {
         };
         let mut title = match logins.len() {
             0 => "nobody is logged in".to_owned(),
-            some => format!(
-                "{}: {}",
-                text::count(some, "login"),
-                text::list(logins.iter().map(who), 4)
-            ),
+            some => text::count(some, "login"),
         };
         if severity == Severity::Warning {
             title = format!("{title} (at most {})", text::number(max, 0));
         }
+        if let Some((seconds, login)) = longest {
+            let span = text::duration(seconds as f64);
+            title = format!("{title}, the longest {} for {span}", login.user);
+        }
+        if !logins.is_empty() {
+            title = format!("{title}: {}", text::list(logins.iter().map(who), 5));
+        }
+        let remote = logins.iter().filter(|login| !login.origin.is_empty());
         let mut finding = Finding::new(severity, "logins", "", title)
             .metric("logins", logins.len(), Unit::Count)
-            .metric(
-                "remote",
-                logins
-                    .iter()
-                    .filter(|login| !login.origin.is_empty())
-                    .count(),
-                Unit::Count,
-            )
+            .metric("remote", remote.count(), Unit::Count)
             .because(&logins);
-        let mut report = Report::default();
-        if let Some((seconds, login)) = longest {
-            let seconds = seconds.max(0) as f64;
+        if let Some((seconds, _)) = longest {
             finding = finding.metric("longest-seconds", seconds, Unit::Seconds);
-            let title = format!(
-                "the longest login is {}, for {}",
-                who(login),
-                text::duration(seconds)
-            );
-            report.push(finding);
-            report.push(
-                Finding::ok("longest", "", title)
-                    .metric("seconds", seconds, Unit::Seconds)
-                    .because(&logins),
-            );
-        } else {
-            report.push(finding);
         }
-        Ok(report)
+        Ok(finding.into())
     }
 }
 

@@ -3,7 +3,6 @@
 use bailiwick_guest::{
     Failure, Finding, Observed, Probe, Report, Severity, Target, Unit, VerbError,
     services::{self, ActiveState, StatusInfo},
-    text,
 };
 
 struct Service;
@@ -27,11 +26,11 @@ impl Probe for Service {
 
         let restarts =
             Severity::rising(f64::from(status.restarts), warn_restarts, critical_restarts);
-        let title = format!(
-            "{} was restarted automatically {}",
-            unit.literal,
-            times(status.restarts)
-        );
+        let title = match status.restarts {
+            0 => format!("{} was never restarted automatically", unit.literal),
+            1 => format!("{} was restarted automatically once", unit.literal),
+            many => format!("{} was restarted automatically {many} times", unit.literal),
+        };
         let restarts = Finding::new(restarts, "restarts", &unit.literal, title)
             .metric("restarts", status.restarts, Unit::Count)
             .because(&status);
@@ -51,7 +50,7 @@ fn judge_state(unit: &str, status: &Observed<StatusInfo>) -> Finding {
         // Between two ends of a crash loop, not on its way up.
         ActiveState::Activating if sub_state.starts_with("auto-restart") => (
             Severity::Critical,
-            format!("{unit} ended{} and waits to be restarted", how(status)),
+            format!("{unit} keeps ending{} and being restarted", how(status)),
         ),
         ActiveState::Activating => (
             Severity::Warning,
@@ -89,24 +88,12 @@ fn judge_state(unit: &str, status: &Observed<StatusInfo>) -> Finding {
     finding
 }
 
-/// `: exit-code, status 1`, as far as it is known.
+/// ` (exit-code, status 1)`, as far as it is known.
 fn how(status: &StatusInfo) -> String {
-    let mut how = String::new();
-    if !status.outcome.is_empty() && status.outcome != "success" {
-        how.push_str(": ");
-        how.push_str(&status.outcome);
-        if let Some(code) = status.exit_status {
-            how.push_str(&format!(", status {code}"));
-        }
-    }
-    how
-}
-
-fn times(count: u32) -> String {
-    match count {
-        0 => "never".to_owned(),
-        1 => "once".to_owned(),
-        many => text::count(many as usize, "time"),
+    match (status.outcome.as_str(), status.exit_status) {
+        ("" | "success", _) => String::new(),
+        (outcome, Some(code)) => format!(" ({outcome}, status {code})"),
+        (outcome, None) => format!(" ({outcome})"),
     }
 }
 
