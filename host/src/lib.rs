@@ -2,16 +2,18 @@
 //!
 //! The binary is a thin door; everything stands here. Each module knows only those above it.
 
+mod ascii_json;
+pub mod broker;
 pub mod fleet;
 pub mod grant;
+pub mod journal;
 pub mod library;
-pub mod ops;
 pub mod manifest;
-mod ascii_json;
 pub mod model;
+pub mod ops;
 pub mod policy;
+pub mod review;
 pub mod source;
 pub mod sweep;
 pub mod transport;
-pub mod journal;
 pub mod verbs;

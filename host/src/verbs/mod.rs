@@ -43,7 +43,7 @@ pub enum Part {
 
 /// Every program runs with this environment and no other: a fixed search path, the C locale (parsers read English),
 /// UTC. `env` is named absolutely; POSIX has had it in `/usr/bin` on every system this was tried on.
-const PREFIX: &[&str] = &[
+pub const PREFIX: &[&str] = &[
     "/usr/bin/env",
     "-i",
     "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
