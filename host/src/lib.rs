@@ -8,3 +8,4 @@ pub mod verbs;
 pub mod fleet;
 pub mod transport;
 pub mod sweep;
+pub mod report;

@@ -1,0 +1,21 @@
+//! What people and programs get to see of a sweep: a table, a JSON document, an exit code, a progress bar.
+//!
+//! Knows: `sweep::outcome` and the model's words. Must not know: how a sweep is run, files, the network, which stream or
+//! terminal the text goes to (all but `progress`, which draws on stderr and nowhere else). Everything here but `progress`
+//! is a pure function of its arguments, so that the replay of a run gives the identical report.
+//!
+//! Attacks answered: text of guests and targets that drives a terminal, hides or reorders what is on it, or passes itself
+//! off as the host's own words (TX01, TX02, TX05, TX07). `encode` makes it harmless; `table` keeps it in its own columns.
+
+pub mod encode;
+pub mod exit;
+pub mod json;
+pub mod progress;
+pub mod table;
+pub mod tally;
+
+mod humane;
+mod wrap;
+
+#[cfg(test)]
+mod samples;
