@@ -19,3 +19,10 @@ mod wrap;
 
 #[cfg(test)]
 mod samples;
+
+use crate::sweep::outcome::Sweep;
+
+/// From a sweep's start to its end; 0 if the clock was set back in between.
+fn elapsed_ms(sweep: &Sweep) -> u64 {
+    u64::try_from(sweep.finished.duration_since(sweep.started).as_millis()).unwrap_or(0)
+}
