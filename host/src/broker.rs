@@ -62,10 +62,7 @@ impl Link {
     /// Takes over an open connection.
     #[must_use]
     pub fn new(connection: Connection) -> Self {
-        Self {
-            connection,
-            told: Mutex::default(),
-        }
+        Self { connection, told: Mutex::default() }
     }
 
     /// Says goodbye to the target.
@@ -78,28 +75,17 @@ impl RunContext {
     /// A run that has been written down under `id`.
     #[must_use]
     pub fn new(id: u64, grant: Arc<Grant>, link: Arc<Link>) -> Self {
-        Self {
-            id,
-            grant,
-            link,
-            calls: Mutex::default(),
-        }
+        Self { id, grant, link, calls: Mutex::default() }
     }
 
     /// The calls so far.
     #[must_use]
     pub fn calls(&self) -> Vec<outcome::Call> {
-        self.calls
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn remember(&self, call: outcome::Call) {
-        self.calls
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(call);
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
     }
 }
 
@@ -107,10 +93,7 @@ impl Broker {
     /// A broker that writes to `journal`.
     #[must_use]
     pub fn new(journal: Arc<Journal>) -> Self {
-        Self {
-            journal,
-            broken: OnceLock::new(),
-        }
+        Self { journal, broken: OnceLock::new() }
     }
 
     /// Writes an entry and gives its number; `None` once a write has failed.
@@ -145,12 +128,7 @@ impl Broker {
     ) -> Result<Arc<Answer>, LookError> {
         let key = slot.map(Tainted::for_encoder);
         let Some(granted) = run.grant.lookup(verb, key) else {
-            self.note(Entry::CallRefused {
-                run: run.id,
-                call: number,
-                verb,
-                slot: slot.cloned(),
-            });
+            self.note(Entry::CallRefused { run: run.id, call: number, verb, slot: slot.cloned() });
             run.remember(outcome::Call {
                 action: None,
                 asked: Tainted::new(format!("{verb}({})", key.unwrap_or_default())),
@@ -173,20 +151,14 @@ impl Broker {
             .await;
         if !first {
             let (call, intent) = (number, told.intent);
-            self.note(Entry::Shared {
-                run: run.id,
-                call,
-                action: action.id.clone(),
-                intent,
-            });
+            self.note(Entry::Shared { run: run.id, call, action: action.id.clone(), intent });
         }
         let failure = told.result.as_ref().err();
         run.remember(outcome::Call {
             action: Some(action.id.clone()),
-            asked: Tainted::new(granted.key.as_ref().map_or_else(
-                || verb.name().to_owned(),
-                |key| format!("{verb}({})", key.as_str()),
-            )),
+            asked: Tainted::new(
+                granted.key.as_ref().map_or_else(|| verb.name().to_owned(), |key| format!("{verb}({})", key.as_str())),
+            ),
             error: failure.map(|failure| failure.error),
             cause: failure.map(|failure| failure.cause.clone()),
         });
@@ -195,20 +167,10 @@ impl Broker {
 
     /// Sends one action, once per target and sweep.
     async fn ask(&self, run: &RunContext, number: u32, action: &crate::model::Action) -> Told {
-        let intent = Entry::Intent {
-            run: run.id,
-            call: number,
-            action: action.id.clone(),
-        };
+        let intent = Entry::Intent { run: run.id, call: number, action: action.id.clone() };
         let Some(intent) = self.note(intent) else {
             let cause = "the journal cannot be written, so nothing is sent".to_owned();
-            return Told {
-                intent: 0,
-                result: Err(Failure {
-                    error: LookError::Unreachable,
-                    cause,
-                }),
-            };
+            return Told { intent: 0, result: Err(Failure { error: LookError::Unreachable, cause }) };
         };
         let started = Instant::now();
         let result = run.link.connection.run(action).await;
@@ -219,24 +181,11 @@ impl Broker {
                 stderr: Blob(answer.stderr.clone()),
                 exit: answer.exit,
             },
-            Err(error) => journal::Outcome::Failed {
-                error: look_error(error),
-                cause: error.to_string(),
-            },
+            Err(error) => journal::Outcome::Failed { error: look_error(error), cause: error.to_string() },
         };
-        self.note(Entry::Outcome {
-            intent,
-            outcome,
-            elapsed_ms,
-        });
+        self.note(Entry::Outcome { intent, outcome, elapsed_ms });
         let result = result.map(Arc::new);
-        Told {
-            intent,
-            result: result.map_err(|e| Failure {
-                error: look_error(&e),
-                cause: e.to_string(),
-            }),
-        }
+        Told { intent, result: result.map_err(|e| Failure { error: look_error(&e), cause: e.to_string() }) }
     }
 }
 
@@ -247,6 +196,7 @@ fn look_error(error: &RunError) -> LookError {
         RunError::NotStarted => LookError::NotPermitted,
         RunError::TimedOut(_) => LookError::TimedOut,
         RunError::TooLarge(_) => LookError::TooLarge,
+        RunError::Forbidden { .. } => LookError::Refused,
         RunError::Io(_) => LookError::Unsupported,
     }
 }

@@ -3,17 +3,18 @@
 //! The binary is a thin door; everything stands here. Each module knows only those above it.
 
 mod ascii_json;
-pub mod broker;
-pub mod fleet;
-pub mod grant;
-pub mod journal;
-pub mod library;
-pub mod manifest;
 pub mod model;
-pub mod ops;
-pub mod policy;
-pub mod review;
 pub mod source;
-pub mod sweep;
-pub mod transport;
 pub mod verbs;
+pub mod manifest;
+pub mod fleet;
+pub mod policy;
+pub mod grant;
+pub mod library;
+pub mod ops;
+pub mod review;
+pub mod transport;
+pub mod journal;
+pub mod broker;
+pub mod sweep;
+pub mod report;

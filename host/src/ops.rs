@@ -142,10 +142,11 @@ impl Ops {
                 first.extend(second);
                 return Err(OpsError::Invalid(Problems(first)));
             }
-            (Err(problems), Ok(_)) | (Ok(_), Err(problems)) => return Err(OpsError::Invalid(problems)),
+            (Err(problems), Ok(_)) | (Ok(_), Err(problems)) => {
+                return Err(OpsError::Invalid(problems));
+            }
         };
-        let assignments =
-            policy::resolve(&policy, &fleet, &library.manifests).map_err(OpsError::Invalid)?;
+        let assignments = policy::resolve(&policy, &fleet, &library.manifests).map_err(OpsError::Invalid)?;
         Ok(Self { dir: dir.map(Path::to_owned), fleet, policy, library, assignments, digests })
     }
 

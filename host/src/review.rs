@@ -86,27 +86,17 @@ pub struct Withheld {
 /// Reviews all targets, or one, or what one component could do everywhere.
 #[must_use]
 pub fn review(ops: &Ops, target: Option<&TargetName>, component: Option<&ComponentId>) -> Review {
-    let targets = ops
-        .fleet
-        .targets
-        .values()
-        .filter(|found| target.is_none_or(|name| *name == found.name));
+    let targets = ops.fleet.targets.values().filter(|found| target.is_none_or(|name| *name == found.name));
     let targets = targets.map(|found| {
         let mut actions: BTreeMap<ActionId, Action> = BTreeMap::new();
         let mut withheld = Vec::new();
-        let assigned = ops
-            .assignments
-            .get(&found.name)
-            .into_iter()
-            .flat_map(BTreeMap::keys);
+        let assigned = ops.assignments.get(&found.name).into_iter().flat_map(BTreeMap::keys);
         for id in assigned.filter(|id| component.is_none_or(|only| only == *id)) {
             let Some(grant) = ops.grant(id, &found.name) else {
                 continue;
             };
             for granted in grant.entries() {
-                let action = actions
-                    .entry(granted.action.id.clone())
-                    .or_insert_with(|| Action::new(granted));
+                let action = actions.entry(granted.action.id.clone()).or_insert_with(|| Action::new(granted));
                 action.for_components.push(Asked::new(id, granted));
             }
             withheld.extend(grant.withheld.iter().map(|withheld| Withheld {
@@ -124,25 +114,14 @@ pub fn review(ops: &Ops, target: Option<&TargetName>, component: Option<&Compone
             withheld,
         }
     });
-    Review {
-        format: "bailiwick.review/1",
-        targets: targets.collect(),
-    }
+    Review { format: "bailiwick.review/1", targets: targets.collect() }
 }
 
 impl Review {
     /// Every byte string that can reach a target: name and text, without those of never-hosts.
     pub fn wire(&self) -> impl Iterator<Item = (&TargetName, String)> {
-        let open = self
-            .targets
-            .iter()
-            .filter(|target| target.refused.is_none());
-        open.flat_map(|target| {
-            target
-                .actions
-                .iter()
-                .map(|action| (&target.target, action.wire.text()))
-        })
+        let open = self.targets.iter().filter(|target| target.refused.is_none());
+        open.flat_map(|target| target.actions.iter().map(|action| (&target.target, action.wire.text())))
     }
 }
 
@@ -176,17 +155,8 @@ fn access(access: &Access) -> String {
     match access {
         Access::Local => "this machine".to_owned(),
         Access::Ssh(ssh) => {
-            let through = ssh
-                .jump
-                .as_ref()
-                .map(|jump| format!(" through {jump}"))
-                .unwrap_or_default();
-            format!(
-                "{}@{}:{}{through}",
-                ssh.user.as_str(),
-                ssh.address,
-                ssh.port
-            )
+            let through = ssh.jump.as_ref().map(|jump| format!(" through {jump}")).unwrap_or_default();
+            format!("{}@{}:{}{through}", ssh.user.as_str(), ssh.address, ssh.port)
         }
     }
 }

@@ -21,13 +21,8 @@ const KEX: &[kex::Name] = &[
     kex::EXTENSION_OPENSSH_STRICT_KEX_AS_CLIENT,
 ];
 
-const CIPHERS: &[cipher::Name] = &[
-    cipher::CHACHA20_POLY1305,
-    cipher::AES_256_GCM,
-    cipher::AES_128_GCM,
-    cipher::AES_256_CTR,
-    cipher::AES_128_CTR,
-];
+const CIPHERS: &[cipher::Name] =
+    &[cipher::CHACHA20_POLY1305, cipher::AES_256_GCM, cipher::AES_128_GCM, cipher::AES_256_CTR, cipher::AES_128_CTR];
 
 /// For the counter-mode ciphers only, and only those that authenticate before they decrypt.
 const MACS: &[mac::Name] = &[mac::HMAC_SHA256_ETM, mac::HMAC_SHA512_ETM];
@@ -52,10 +47,9 @@ fn host_key(pin: &HostKey) -> Vec<Algorithm> {
         "ecdsa-sha2-nistp256" => ecdsa(EcdsaCurve::NistP256),
         "ecdsa-sha2-nistp384" => ecdsa(EcdsaCurve::NistP384),
         "ecdsa-sha2-nistp521" => ecdsa(EcdsaCurve::NistP521),
-        "ssh-rsa" => [HashAlg::Sha512, HashAlg::Sha256]
-            .into_iter()
-            .map(|hash| Algorithm::Rsa { hash: Some(hash) })
-            .collect(),
+        "ssh-rsa" => {
+            [HashAlg::Sha512, HashAlg::Sha256].into_iter().map(|hash| Algorithm::Rsa { hash: Some(hash) }).collect()
+        }
         // A kind that is added to `HostKey` and not here negotiates nothing.
         _ => Vec::new(),
     }

@@ -58,12 +58,7 @@ impl Proof {
     }
 
     /// Shows it to a server whose key has been checked.
-    pub(super) async fn show(
-        self,
-        handle: &mut Handle<Doorman>,
-        user: &UserName,
-        at: &At,
-    ) -> Result<(), ConnectError> {
+    pub(super) async fn show(self, handle: &mut Handle<Doorman>, user: &UserName, at: &At) -> Result<(), ConnectError> {
         let fingerprint = self.public().fingerprint(HashAlg::Sha256).to_string();
         let hash = rsa_hash(self.public(), handle, at).await?;
         let result = match self {

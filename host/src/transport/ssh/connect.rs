@@ -115,8 +115,7 @@ async fn open(fleet: &Fleet, ssh: &Ssh, addresses: &[SocketAddr], settings: &Set
         }
         Some(name) => {
             let jump = |cause| ConnectError::Jump { jump: name.clone(), cause: Box::new(cause) };
-            let refused =
-                |address, why| ConnectError::JumpRefused { jump: name.clone(), address, why };
+            let refused = |address, why| ConnectError::JumpRefused { jump: name.clone(), address, why };
             // `parse` has refused names behind jump hosts; of a name's addresses the first is as good as any.
             let (Some(through), Some(&address)) = (fleet.targets.get(name), addresses.first()) else {
                 return Err(ConnectError::Local);
@@ -156,11 +155,7 @@ async fn lookup(name: &str, settings: &Settings) -> io::Result<Vec<IpAddr>> {
 }
 
 /// Refuses if any address is a never-host's, also those that would not be tried first.
-async fn check_addresses(
-    fleet: &Fleet,
-    addresses: &[SocketAddr],
-    settings: &Settings,
-) -> Result<(), ConnectError> {
+async fn check_addresses(fleet: &Fleet, addresses: &[SocketAddr], settings: &Settings) -> Result<(), ConnectError> {
     for never in fleet.never.values() {
         let hit = || ConnectError::Never { rule: NeverHit { never, how: How::Address }.to_string() };
         if addresses.iter().any(|address| never.has_address(address.ip())) {

@@ -69,11 +69,7 @@ impl Handler for Doorman {
 
     /// OpenSSH lists all its keys once a user is in, before it answers anything else. One of a never-host among them is
     /// reason to leave, proved or not: the pin may be of another kind than the key that the never-host is known by.
-    async fn openssh_ext_host_keys_announced(
-        &mut self,
-        keys: Vec<PublicKey>,
-        _: &mut Session,
-    ) -> Result<(), Stop> {
+    async fn openssh_ext_host_keys_announced(&mut self, keys: Vec<PublicKey>, _: &mut Session) -> Result<(), Stop> {
         let rule = keys.iter().filter_map(|key| key.to_bytes().ok()).find_map(|blob| self.never(&blob));
         match rule {
             None => Ok(()),
