@@ -21,28 +21,18 @@ impl Probe for LogErrors {
         let params = target.params();
         let warn = params.number("warn-per-hour")?;
         let critical = params.number("critical-per-hour")?;
-        let worst_priority = if params.flag("count-warnings")? {
-            ERROR + 1
-        } else {
-            ERROR
-        };
+        let worst_priority = if params.flag("count-warnings")? { ERROR + 1 } else { ERROR };
         let unit = target.slot("unit")?;
         let name = unit.literal.as_str();
 
         let entries = services::logs(target, &unit)?;
-        let errors: Vec<&LogEntry> = entries
-            .iter()
-            .filter(|entry| entry.priority <= worst_priority)
-            .collect();
+        let errors: Vec<&LogEntry> = entries.iter().filter(|entry| entry.priority <= worst_priority).collect();
         let hours = hours_covered(&entries);
         let per_hour = errors.len() as f64 / hours;
 
         let severity = Severity::rising(per_hour, warn, critical);
         let title = match most_frequent(&errors) {
-            None => format!(
-                "{name} logged no errors in {}",
-                text::duration(hours * 3_600.0)
-            ),
+            None => format!("{name} logged no errors in {}", text::duration(hours * 3_600.0)),
             Some((message, count)) => format!(
                 "{name} logs {} errors per hour ({} in {}), {count} of them: {message}",
                 text::number(per_hour, if per_hour < 0.1 { 2 } else { 1 }),
@@ -74,14 +64,10 @@ fn hours_covered(entries: &[LogEntry]) -> f64 {
 fn most_frequent(errors: &[&LogEntry]) -> Option<(String, usize)> {
     let mut counts: BTreeMap<String, (usize, usize)> = BTreeMap::new();
     for (position, entry) in errors.iter().enumerate() {
-        counts
-            .entry(normalised(&entry.message))
-            .or_insert((0, position))
-            .0 += 1;
+        counts.entry(normalised(&entry.message)).or_insert((0, position)).0 += 1;
     }
-    let (message, (count, _)) = counts
-        .into_iter()
-        .max_by_key(|(_, (count, position))| (*count, usize::MAX - position))?;
+    let (message, (count, _)) =
+        counts.into_iter().max_by_key(|(_, (count, position))| (*count, usize::MAX - position))?;
     Some((message, count))
 }
 

@@ -17,15 +17,12 @@ impl Probe for Service {
         let status = match services::status(target, &unit) {
             Err(gone) if gone.error() == VerbError::NotFound => {
                 let title = format!("{} does not exist", unit.literal);
-                return Ok(Finding::critical("state", &unit.literal, title)
-                    .because(&gone)
-                    .into());
+                return Ok(Finding::critical("state", &unit.literal, title).because(&gone).into());
             }
             answer => answer?,
         };
 
-        let restarts =
-            Severity::rising(f64::from(status.restarts), warn_restarts, critical_restarts);
+        let restarts = Severity::rising(f64::from(status.restarts), warn_restarts, critical_restarts);
         let title = match status.restarts {
             0 => format!("{} was never restarted automatically", unit.literal),
             1 => format!("{} was restarted automatically once", unit.literal),
@@ -35,51 +32,27 @@ impl Probe for Service {
             .metric("restarts", status.restarts, Unit::Count)
             .because(&status);
 
-        Ok([judge_state(&unit.literal, &status), restarts]
-            .into_iter()
-            .collect())
+        Ok([judge_state(&unit.literal, &status), restarts].into_iter().collect())
     }
 }
 
 fn judge_state(unit: &str, status: &Observed<StatusInfo>) -> Finding {
     let sub_state = &status.sub_state;
     let (severity, title) = match status.active {
-        ActiveState::Active | ActiveState::Reloading => {
-            (Severity::Ok, format!("{unit} is up ({sub_state})"))
-        }
+        ActiveState::Active | ActiveState::Reloading => (Severity::Ok, format!("{unit} is up ({sub_state})")),
         // Between two ends of a crash loop, not on its way up.
-        ActiveState::Activating if sub_state.starts_with("auto-restart") => (
-            Severity::Critical,
-            format!("{unit} keeps ending{} and being restarted", how(status)),
-        ),
-        ActiveState::Activating => (
-            Severity::Warning,
-            format!("{unit} is still starting ({sub_state})"),
-        ),
-        ActiveState::Deactivating => (
-            Severity::Warning,
-            format!("{unit} is stopping ({sub_state})"),
-        ),
-        ActiveState::Maintenance => (
-            Severity::Warning,
-            format!("{unit} is in maintenance ({sub_state})"),
-        ),
-        ActiveState::Failed => (
-            Severity::Critical,
-            format!("{unit} has failed{}", how(status)),
-        ),
-        ActiveState::Inactive if status.enablement == "masked" => (
-            Severity::Critical,
-            format!("{unit} is not running: it is masked"),
-        ),
-        ActiveState::Inactive => (
-            Severity::Critical,
-            format!("{unit} is not running ({sub_state})"),
-        ),
-        ActiveState::Other => (
-            Severity::Unknown,
-            format!("{unit} is in a state that is not known here ({sub_state})"),
-        ),
+        ActiveState::Activating if sub_state.starts_with("auto-restart") => {
+            (Severity::Critical, format!("{unit} keeps ending{} and being restarted", how(status)))
+        }
+        ActiveState::Activating => (Severity::Warning, format!("{unit} is still starting ({sub_state})")),
+        ActiveState::Deactivating => (Severity::Warning, format!("{unit} is stopping ({sub_state})")),
+        ActiveState::Maintenance => (Severity::Warning, format!("{unit} is in maintenance ({sub_state})")),
+        ActiveState::Failed => (Severity::Critical, format!("{unit} has failed{}", how(status))),
+        ActiveState::Inactive if status.enablement == "masked" => {
+            (Severity::Critical, format!("{unit} is not running: it is masked"))
+        }
+        ActiveState::Inactive => (Severity::Critical, format!("{unit} is not running ({sub_state})")),
+        ActiveState::Other => (Severity::Unknown, format!("{unit} is in a state that is not known here ({sub_state})")),
     };
     let mut finding = Finding::new(severity, "state", unit, title).because(status);
     if let Some(bytes) = status.memory {
