@@ -3,12 +3,12 @@
 //! When several grants speak of one component on one target, a grant that names the target beats one that names a tag;
 //! two of the same rank that disagree are an error, so that no order of lines decides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Grant, Policy, Setting};
 use crate::fleet::{Fleet, Target};
 use crate::manifest::{Manifest, Slot};
-use crate::model::{ComponentId, Literal, ParamName, ParamValue, SlotName, TargetName};
+use crate::model::{ComponentId, Literal, LiteralError, ParamName, ParamValue, SlotName, TargetName};
 use crate::source::{Place, Problem, Problems};
 
 /// Who looks where, and with what: target, then component.
@@ -54,7 +54,8 @@ pub fn resolve(
     fleet: &Fleet,
     library: &BTreeMap<ComponentId, Manifest>,
 ) -> Result<Assignments, Problems> {
-    let mut resolver = Resolver { fleet, library, out: BTreeMap::new(), problems: Problems::default() };
+    let mut resolver =
+        Resolver { fleet, library, out: BTreeMap::new(), mistaken: BTreeSet::new(), problems: Problems::default() };
     for grant in &policy.grants {
         resolver.grant(grant);
     }
@@ -66,6 +67,8 @@ struct Resolver<'a> {
     fleet: &'a Fleet,
     library: &'a BTreeMap<ComponentId, Manifest>,
     out: Assignments,
+    /// Slots with a binding that was told to be wrong: they are not unbound as well.
+    mistaken: BTreeSet<(ComponentId, SlotName)>,
     problems: Problems,
 }
 
@@ -131,7 +134,10 @@ impl<'a> Resolver<'a> {
         let mut slots = Vec::new();
         for (name, value) in &grant.bind {
             match manifest.slots.get_key_value(name.value.as_str()) {
-                Some((name, slot)) => slots.extend(self.bind(slot, value).map(|l| (name, l, value.place.clone()))),
+                Some((name, slot)) => match self.bind(slot, value) {
+                    Some(literals) => slots.push((name, literals, value.place.clone())),
+                    None => drop(self.mistaken.insert((manifest.id.clone(), name.clone()))),
+                },
                 None => {
                     let known: Vec<_> = manifest.slots.keys().map(SlotName::as_str).collect();
                     let hint = list("its slots are: ", &known, "it has no slots");
@@ -170,7 +176,11 @@ impl<'a> Resolver<'a> {
         match parsed {
             Ok(literals) => Some(literals),
             Err(error) => {
-                let hint = "literals go to targets as they stand, never quoted; bind one that needs no quoting";
+                let hint = match error {
+                    LiteralError::Character { .. } => "literals go to targets as they stand, never quoted",
+                    LiteralError::Forbidden { .. } => "no policy can open it; bind another file",
+                    _ => "write the object as the target itself names it",
+                };
                 self.wrong(&value.place, error.to_string(), hint.to_owned());
                 None
             }
@@ -235,7 +245,7 @@ impl<'a> Resolver<'a> {
 
     /// A slot without a literal would make the component blind without anybody having said so.
     fn unbound(&mut self) {
-        let mut told = std::collections::BTreeSet::new();
+        let mut told = BTreeSet::new();
         let mut found = Vec::new();
         for assignments in self.out.values() {
             for (id, assignment) in assignments {
@@ -246,6 +256,7 @@ impl<'a> Resolver<'a> {
                     let place = &assignment.place;
                     if !slot.many
                         && !assignment.slots.contains_key(name)
+                        && !self.mistaken.contains(&(id.clone(), name.clone()))
                         && told.insert((id, name, place.source.name(), place.span.start))
                     {
                         found.push((place.clone(), id.clone(), name.clone(), slot.why.clone()));
