@@ -213,7 +213,8 @@ fn rest<'a>(sweep: &Sweep, looked: &'a Looked, runs: &'a [Run]) -> Option<Entry<
     };
     let mut text = format!("{probes}, {}, {}", humane::count(findings, "finding"), humane::elapsed(ms));
     if not_applicable > 0 {
-        text.push_str(&format!("; {not_applicable} not applicable"));
+        text.push_str("; ");
+        text.push_str(&humane::tied(&format!("{not_applicable} not applicable")));
     }
     Some(about(word, None, text))
 }

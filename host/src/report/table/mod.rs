@@ -30,6 +30,9 @@ use word::Word;
 /// The narrowest page; less is taken for this.
 pub const WIDTH_MIN: usize = 60;
 
+/// The widest page.
+const WIDTH_MAX: usize = 1000;
+
 /// Space between columns.
 const GAP: usize = 2;
 
@@ -111,7 +114,7 @@ struct Page {
 
 impl Page {
     fn new(groups: &[Group<'_>], options: &Options) -> Self {
-        let width = options.width.max(WIDTH_MIN);
+        let width = options.width.clamp(WIDTH_MIN, WIDTH_MAX);
         let entries = || groups.iter().flat_map(|group| &group.entries);
         let word = entries().map(|entry| entry.word.text().len()).max().unwrap_or(0);
         let target = groups.iter().map(|group| group.target.as_str().len()).max().unwrap_or(0);

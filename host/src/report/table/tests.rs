@@ -61,6 +61,7 @@ fn long_names() {
 #[test]
 fn nothing_was_asked_for() {
     assert_eq!(page(&samples::sweep(vec![]), 80, Detail::Brief), "0 targets - 2.1 s\n");
+    assert_eq!(page(&samples::sweep(vec![]), usize::MAX, Detail::Brief), "0 targets - 2.1 s\n");
 }
 
 #[test]
