@@ -11,7 +11,6 @@
 //! Not answered: homoglyphs. A Cyrillic `а` in a title is shown as it is. Nothing is decided by how a title looks; the
 //! names that decide (targets, components, verbs) are ASCII by grammar.
 
-use std::fmt::Write as _;
 use std::io;
 
 use serde::Serialize;
@@ -23,6 +22,9 @@ use crate::model::Tainted;
 /// Marks that may stand on one character. Two are enough for every orthography in use on a server (Vietnamese, Hebrew
 /// with points); more is a flood that paints over the lines above.
 const MARKS_MAX: usize = 2;
+
+/// Escapes of one character in a row that are written out.
+const REPEATS_MAX: usize = 4;
 
 /// Characters that draw nothing, or select how another is drawn, though Unicode calls them letters, marks or symbols.
 /// What it calls control, format, private, unassigned, surrogate or a space other than U+0020 is known to std.
@@ -100,7 +102,8 @@ pub(super) fn harmless(text: &str, max_width: usize) -> String {
     // Where to cut, so that `…` still fits.
     let mut room = 0;
     let mut marks = MARKS_MAX;
-    for c in text.chars() {
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
         let start = out.len();
         match fate(c) {
             Fate::Shown(width) => {
@@ -114,7 +117,12 @@ pub(super) fn harmless(text: &str, max_width: usize) -> String {
                 marks += 1;
             }
             Fate::Mark | Fate::Escaped => {
-                used += push_escape(&mut out, c);
+                let mut times = 1;
+                while chars.next_if_eq(&c).is_some() {
+                    times += 1;
+                }
+                push_escapes(&mut out, c, times);
+                used += out.len() - start;
                 marks = MARKS_MAX;
             }
         }
@@ -133,18 +141,20 @@ pub(super) fn harmless(text: &str, max_width: usize) -> String {
     out
 }
 
-/// Writes an escape and says how many columns it takes.
-fn push_escape(out: &mut String, c: char) -> usize {
-    let start = out.len();
-    match c {
-        '\n' => out.push_str("\\n"),
-        '\r' => out.push_str("\\r"),
-        '\t' => out.push_str("\\t"),
-        // Writing to a String cannot fail.
-        c if u32::from(c) < 0x100 => _ = write!(out, "\\x{:02x}", u32::from(c)),
-        c => _ = write!(out, "\\u{{{:x}}}", u32::from(c)),
+/// Writes one character's escape as often as it came, or how often that was if it is a flood.
+fn push_escapes(out: &mut String, c: char, times: usize) {
+    let escape = match c {
+        '\n' => "\\n".to_owned(),
+        '\r' => "\\r".to_owned(),
+        '\t' => "\\t".to_owned(),
+        c if u32::from(c) < 0x100 => format!("\\x{:02x}", u32::from(c)),
+        c => format!("\\u{{{:x}}}", u32::from(c)),
+    };
+    if times <= REPEATS_MAX {
+        out.push_str(&escape.repeat(times));
+    } else {
+        out.push_str(&format!("{escape}({times} times)"));
     }
-    out.len() - start
 }
 
 /// JSON with every string in it harmless to a terminal, so that `cat` of a report is as safe as the table: what
@@ -232,6 +242,8 @@ mod tests {
             ("a\u{a0}b\u{3000}c\u{3164}\u{2800}\u{115f}", r"a\xa0b\u{3000}c\u{3164}\u{2800}\u{115f}"),
             ("e\u{301}\u{323}\u{302}\u{303}x", "e\u{301}\u{323}\\u{302}\\u{303}x"),
             ("\u{301}a \u{301}b", r"\u{301}a \u{301}b"),
+            ("a\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}b", "a\u{301}\u{301}\\u{301}(5 times)b"),
+            ("\u{200b}\u{200b}\u{200b}\u{200b}x", r"\u{200b}\u{200b}\u{200b}\u{200b}x"),
         ];
         for (attack, harmless) in cases {
             assert_eq!(shown(attack), harmless);
@@ -258,11 +270,12 @@ mod tests {
         for c in '\0'..=char::MAX {
             let out = shown(&format!("a{c}b"));
             assert!(!out.chars().any(|c| c.is_control()), "{c:?}");
-            assert!(matches!(fate(c), Fate::Shown(1..=2) | Fate::Mark) || out.is_ascii(), "{c:?}");
-            let json = to_json(&Tainted::new(c.to_string())).unwrap();
-            assert!(json.trim_end().chars().all(|c| matches!(fate(c), Fate::Shown(_))), "{c:?}");
-            assert_eq!(serde_json::from_str::<String>(&json).unwrap(), c.to_string());
+            assert!(matches!(fate(c), Fate::Shown(1..=3) | Fate::Mark) || out.is_ascii(), "{c:?}");
         }
+        let all: String = ('\0'..=char::MAX).collect();
+        let json = to_json(&Tainted::new(all.clone())).unwrap();
+        assert!(json.trim_end_matches('\n').chars().all(|c| matches!(fate(c), Fate::Shown(_))));
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), all);
     }
 
     #[test]

@@ -103,7 +103,17 @@ mod tests {
     fn every_code_is_listed_once_in_order() {
         assert!(ExitCode::ALL.is_sorted_by(|a, b| a.code() < b.code()));
         let lines: Vec<String> = ExitCode::ALL.iter().map(|c| format!("{:>2} {}", c.code(), c.meaning())).collect();
-        insta::assert_snapshot!(lines.join("\n"), @"");
+        insta::assert_snapshot!(lines.join("\n"), @r"
+ 0 fine
+ 1 findings at or over the threshold
+ 2 usage, or an invalid file
+ 3 a target or component was refused
+ 4 a target could not be looked at, or a probe broke
+ 5 verify failed, rolled back
+ 6 stuck: rollback failed, a person is needed
+ 7 the replay differs from the run
+70 a bug in bailiwick
+");
     }
 
     #[test]

@@ -5,13 +5,14 @@
 use crate::model::{Metric, Unit};
 
 use super::encode;
+use super::wrap::TIE;
 
 /// Columns of a metric's name at most; its grammar allows 64 characters.
 const NAME_WIDTH: usize = 64;
 
-/// `free 3.1 GiB`.
+/// `free 3.1 GiB`, in one piece.
 pub(super) fn metric(metric: &Metric) -> String {
-    format!("{} {}", encode::harmless(&metric.name, NAME_WIDTH), value(metric.value, metric.unit))
+    tied(&format!("{} {}", encode::harmless(&metric.name, NAME_WIDTH), value(metric.value, metric.unit)))
 }
 
 fn value(value: f64, unit: Unit) -> String {
@@ -93,13 +94,18 @@ fn seconds(value: f64) -> String {
 #[expect(clippy::cast_precision_loss, reason = "a duration of 2^53 ms is 285 000 years")]
 pub(super) fn elapsed(ms: u64) -> String {
     let s = ms as f64 / 1000.0;
-    if s < 60.0 { format!("{s:.1} s") } else { seconds(s) }
+    tied(&if s < 60.0 { format!("{s:.1} s") } else { seconds(s) })
 }
 
 /// `1 probe`, `2 probes`.
 pub(super) fn count(n: usize, one: &str) -> String {
     let s = if n == 1 { "" } else { "s" };
-    format!("{n} {one}{s}")
+    tied(&format!("{n} {one}{s}"))
+}
+
+/// The same, not to be broken into lines.
+pub(super) fn tied(text: &str) -> String {
+    text.replace(' ', &TIE.to_string())
 }
 
 #[cfg(test)]
@@ -134,7 +140,7 @@ mod tests {
         for (number, unit, text) in cases {
             assert_eq!(value(number, unit), text);
         }
-        assert_eq!(elapsed(1234), "1.2 s");
-        assert_eq!(elapsed(185_000), "3 min 5 s");
+        assert_eq!(elapsed(1234), tied("1.2 s"));
+        assert_eq!(elapsed(185_000), tied("3 min 5 s"));
     }
 }

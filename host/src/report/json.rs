@@ -18,8 +18,9 @@ use super::tally::{Standing, Tally};
 /// What a reader checks before it reads on.
 pub const FORMAT: &str = "bailiwick.sweep/1";
 
-/// The fields whose text a component or a target chose. All other text is the host's or the operator's.
-const UNTRUSTED: &[&str] = &["subject", "title", "reason", "asked", "code", "name"];
+/// The fields whose text a component or a target chose, or, in `cause`, may be quoted in the host's words. All other text
+/// is the host's or the operator's.
+const UNTRUSTED: &[&str] = &["asked", "cause", "code", "name", "reason", "subject", "title"];
 
 #[derive(Serialize)]
 struct Document<'a> {

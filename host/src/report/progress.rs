@@ -11,8 +11,6 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 
 use crate::model::TargetName;
 
-use super::humane;
-
 /// Targets that are named as those that are waited for.
 const NAMED_MAX: usize = 3;
 
@@ -86,7 +84,7 @@ impl State {
         let mut text = String::new();
         if self.findings > 0 {
             text.push_str(", ");
-            text.push_str(&humane::count(self.findings, "finding"));
+            text.push_str(&format!("{} finding{}", self.findings, if self.findings == 1 { "" } else { "s" }));
         }
         if (1..=NAMED_MAX).contains(&self.waiting.len()) {
             let names: Vec<&str> = self.waiting.iter().map(TargetName::as_str).collect();

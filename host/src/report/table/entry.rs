@@ -12,8 +12,11 @@ use crate::sweep::outcome::{Call, Looked, Run, RunOutcome, Sweep, TargetResult};
 
 use super::{Detail, Word, encode, humane};
 
-/// Columns of one text at most, escapes included. 200 bytes of control characters would be 800.
-const TEXT_WIDTH: usize = 400;
+/// Columns of a guest's text at most, escapes included. What fits the limit of 200 bytes and needs no escapes fits here.
+const GUEST_WIDTH: usize = 240;
+
+/// Columns of the host's text at most. It may quote others: the imports of a component, an sshd's banner.
+const HOST_WIDTH: usize = 1000;
 
 /// One target and its lines.
 pub(super) struct Group<'a> {
@@ -91,7 +94,7 @@ fn of_run(run: &Run, detail: Detail) -> Vec<Entry<'_>> {
         RunOutcome::Report(report) => findings(run, report, detail),
         RunOutcome::CouldNotLook { reason, error } => could_not_look(run, reason, *error, detail).into_iter().collect(),
         RunOutcome::Fault { message } => vec![Entry {
-            details: vec![("run", took(run))],
+            details: vec![("run", format!("version {}", took(run)))],
             ..about(
                 Word::Fault,
                 component,
@@ -104,12 +107,12 @@ fn of_run(run: &Run, detail: Detail) -> Vec<Entry<'_>> {
     };
     // A fault says all this on its own.
     if detail == Detail::Full && !matches!(run.outcome, RunOutcome::Fault { .. }) {
-        let failed = run
-            .calls
-            .iter()
-            .enumerate()
-            .filter_map(|(index, call)| call.error.map(|error| ("failed", failure(call, index + 1, error))));
-        entries.push(Entry { details: failed.collect(), ..about(Word::Run, component, took(run)) });
+        let failed = run.calls.iter().enumerate();
+        let failed = failed.filter_map(|(index, call)| Some(failure(call, index + 1, call.error?)));
+        // What stopped the run stands under its own line already.
+        let said = |text: &String| entries.iter().flat_map(|entry| &entry.details).any(|(_, detail)| detail == text);
+        let details = failed.filter(|text| !said(text)).map(|text| ("failed", text)).collect();
+        entries.push(Entry { details, ..about(Word::Run, component, took(run)) });
     }
     entries
 }
@@ -125,31 +128,27 @@ fn findings<'a>(run: &'a Run, report: &'a Report, detail: Detail) -> Vec<Entry<'
     shown.map(entry).collect()
 }
 
-/// `subject: title`; the title alone where it names its subject.
+/// `subject: title`; the title alone where it names its subject. A finding without a title is its code.
 fn statement(finding: &Finding) -> String {
-    let title = guest(&finding.title);
     let subject = guest(&finding.subject);
-    if title.trim().is_empty() {
-        format!("{subject}: {}", host(&finding.code))
-    } else if subject.trim().is_empty() || title.contains(&subject) {
-        title
-    } else {
-        format!("{subject}: {title}")
-    }
+    let title = if finding.title.is_empty() { host(&finding.code) } else { guest(&finding.title) };
+    if subject.is_empty() || title.contains(&subject) { title } else { format!("{subject}: {title}") }
 }
 
-/// Code, numbers and evidence of a finding.
+/// Numbers, code and evidence of a finding.
 fn basis(run: &Run, finding: &Finding) -> Vec<(&'static str, String)> {
-    let mut details = vec![("code", host(&finding.code))];
+    let mut details = Vec::new();
     let metrics: Vec<String> = finding.metrics.iter().map(humane::metric).collect();
     if !metrics.is_empty() {
         details.push(("metrics", metrics.join(", ")));
     }
     let mut evidence: Vec<String> = finding.evidence.iter().map(|&number| call_name(run, number)).collect();
     evidence.dedup();
-    if !evidence.is_empty() {
-        details.push(("evidence", evidence.join(", ")));
-    }
+    let code = host(&finding.code);
+    details.push(match evidence.as_slice() {
+        [] => ("code", code),
+        evidence => ("code", format!("{code}; evidence: {}", evidence.join(", "))),
+    });
     details
 }
 
@@ -189,10 +188,10 @@ fn failure(call: &Call, number: usize, error: LookError) -> String {
     format!("{name}: {cause}")
 }
 
-/// `1.2.0, 4 calls, 2.0 s, id 01JD…`.
+/// `1.2.0, 4 calls, 2.0 s, id r-…`.
 fn took(run: &Run) -> String {
     let calls = humane::count(run.calls.len(), "call");
-    format!("version {}, {calls}, {}, id {}", host(&run.version), humane::elapsed(run.elapsed_ms), host(&run.id))
+    format!("{}, {calls}, {}, id {}", host(&run.version), humane::elapsed(run.elapsed_ms), host(&run.id))
 }
 
 /// The line that says how much there is besides the lines above, if there is any.
@@ -219,15 +218,16 @@ fn rest<'a>(sweep: &Sweep, looked: &'a Looked, runs: &'a [Run]) -> Option<Entry<
     };
     let mut text = format!("{probes}, {}, {}", humane::count(findings, "finding"), humane::elapsed(ms));
     if not_applicable > 0 {
-        text.push_str(&format!("; {not_applicable} not applicable"));
+        text.push_str("; ");
+        text.push_str(&humane::tied(&format!("{not_applicable} not applicable")));
     }
     Some(about(word, None, text))
 }
 
 fn guest(text: &Tainted) -> String {
-    encode::terminal(text, TEXT_WIDTH)
+    encode::terminal(text, GUEST_WIDTH)
 }
 
 fn host(text: &str) -> String {
-    encode::harmless(text, TEXT_WIDTH)
+    encode::harmless(text, HOST_WIDTH)
 }

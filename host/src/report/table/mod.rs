@@ -30,11 +30,17 @@ use word::Word;
 /// The narrowest page; less is taken for this.
 pub const WIDTH_MIN: usize = 60;
 
+/// The widest page.
+const WIDTH_MAX: usize = 1000;
+
 /// Space between columns.
 const GAP: usize = 2;
 
-/// The column of a detail's label: `evidence` is the longest.
-const LABEL: usize = 8;
+/// How much deeper the second line of a detail or of the summary stands.
+const HANG: usize = 2;
+
+/// The least of a line that is worth beginning a text on, behind names that are too long for their columns.
+const FIRST_MIN: usize = 24;
 
 /// Whether there may be escape sequences. The caller knows about the terminal and `NO_COLOR`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,10 +84,11 @@ pub fn render(sweep: &Sweep, options: &Options) -> String {
     let page = Page::new(&groups, options);
     let mut out = String::new();
     for (index, group) in groups.iter().enumerate() {
-        // Air around a target that needs several lines; those with one line each stand as a list.
+        // Air around a target that has several things to say; those with one stand as a list.
         let before = index.checked_sub(1).and_then(|index| groups.get(index));
-        if before.is_some_and(|before| page.lines(before) > 1 || page.lines(group) > 1 || before.calm() != group.calm())
-        {
+        let apart =
+            |before: &Group<'_>| before.entries.len() > 1 || group.entries.len() > 1 || before.calm() != group.calm();
+        if before.is_some_and(apart) {
             out.push('\n');
         }
         for entry in &group.entries {
@@ -91,7 +98,7 @@ pub fn render(sweep: &Sweep, options: &Options) -> String {
     if !groups.is_empty() {
         out.push('\n');
     }
-    push_wrapped(&mut out, &summary::line(sweep, options.detail), 0, page.width, GAP);
+    push_wrapped(&mut out, &summary::line(sweep, options.detail), (0, 0), HANG, page.width);
     out
 }
 
@@ -106,21 +113,17 @@ struct Page {
 
 impl Page {
     fn new(groups: &[Group<'_>], options: &Options) -> Self {
-        let width = options.width.max(WIDTH_MIN);
+        let width = options.width.clamp(WIDTH_MIN, WIDTH_MAX);
         let entries = || groups.iter().flat_map(|group| &group.entries);
         let word = entries().map(|entry| entry.word.text().len()).max().unwrap_or(0);
         let target = groups.iter().map(|group| group.target.as_str().len()).max().unwrap_or(0);
         let component = entries().filter_map(|entry| entry.component).map(|id| id.as_str().len()).max().unwrap_or(0);
-        // Nearly half of the page is for what is said; names that do not fit stand on a line of their own.
-        let text_min = (width * 9 / 20).max(30);
-        let room = width - text_min - word - 3 * GAP;
-        let half = room / 2;
-        let (target, component) = match (target, component) {
-            (t, c) if t + c <= room => (t, c),
-            (t, c) if t <= half => (t, c.min(room - t)),
-            (t, c) if c <= half => (t.min(room - c), c),
-            _ => (half, half),
-        };
+        // Most of the page is for what is said: names longer than their columns push it to the right, or to a line
+        // of its own. The target's column comes first, it is on every line.
+        let text = (width * 9 / 10).saturating_sub(24).min(72);
+        let room = width - text - word - 3 * GAP;
+        let target = target.min(room * 2 / 3);
+        let component = component.min(room - target);
         Self { width, colour: options.colour, word, target, component }
     }
 
@@ -134,22 +137,13 @@ impl Page {
         self.target_column() + self.target + GAP
     }
 
-    /// Where text stands that a component said. Right of all labels, whatever the names are.
+    /// Left of here no guest writes.
     fn text_column(&self) -> usize {
-        (self.component_column() + self.component + GAP).max(self.target_column() + LABEL + GAP)
-    }
-
-    fn lines(&self, group: &Group<'_>) -> usize {
-        let mut out = String::new();
-        for entry in &group.entries {
-            self.push_entry(&mut out, group.target, entry);
-        }
-        out.lines().count()
+        self.component_column() + self.component + GAP
     }
 
     fn push_entry(&self, out: &mut String, target: &TargetName, entry: &Entry<'_>) {
-        let word = entry.word;
-        self.push_word(out, word);
+        self.push_word(out, entry.word);
         out.push_str(target.as_str());
         let mut at = self.target_column() + target.as_str().len();
         let mut column = self.component_column();
@@ -159,18 +153,19 @@ impl Page {
             at += component.as_str().len();
             column = self.text_column();
         }
-        let (Said::Host(text) | Said::Guest(text)) = &entry.said;
-        if at + GAP > column {
-            // The names are too long for their columns.
+        let mut start = column.max(at + GAP);
+        if start > column && start + FIRST_MIN > self.width {
             out.push('\n');
-            at = 0;
+            (at, start) = (0, column);
         }
-        push_wrapped(out, text, at, self.width, column);
+        let (Said::Host(text) | Said::Guest(text)) = &entry.said;
+        push_wrapped(out, text, (at, start), column, self.width);
         for (label, text) in &entry.details {
             let start = self.target_column();
             pad(out, 0, start);
-            out.push_str(&self.colour.dim(label));
-            push_wrapped(out, text, start + label.len(), self.width, start + LABEL + GAP);
+            out.push_str(&self.colour.dim(&format!("{label}:")));
+            let at = start + label.len() + 1;
+            push_wrapped(out, text, (at, at + 1), start + HANG, self.width);
         }
     }
 
@@ -188,13 +183,16 @@ fn pad(out: &mut String, from: usize, to: usize) -> usize {
     spaces
 }
 
-/// Writes a text in lines that all begin at `column`, the first of them on a line that has come to `at`.
-fn push_wrapped(out: &mut String, text: &str, at: usize, width: usize, column: usize) {
-    let mut at = at;
-    for line in wrap(text, width.saturating_sub(column)) {
-        pad(out, at, column);
-        out.push_str(&line);
+/// Writes a text on a line that has come to column `at`, from column `start` on, its other lines from `column` on.
+fn push_wrapped(out: &mut String, text: &str, (at, start): (usize, usize), column: usize, width: usize) {
+    let lines = wrap(text, width.saturating_sub(start), width.saturating_sub(column));
+    for (index, line) in lines.iter().enumerate() {
+        if index == 0 {
+            pad(out, at, start);
+        } else {
+            pad(out, 0, column);
+        }
+        out.push_str(line);
         out.push('\n');
-        at = 0;
     }
 }

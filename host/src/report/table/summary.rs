@@ -1,6 +1,6 @@
 //! The last line: what it all amounts to, and how long it took.
 
-use crate::report::{self, tally::Tally};
+use crate::report::{self, tally::Tally, wrap::TIE};
 use crate::sweep::outcome::Sweep;
 
 use super::{Detail, humane};
@@ -37,7 +37,7 @@ pub(super) fn line(sweep: &Sweep, detail: Detail) -> String {
             line.push_str(&part);
         }
     }
-    line.push_str(" - ");
+    line.extend([TIE, '-', TIE]);
     line.push_str(&humane::elapsed(report::elapsed_ms(sweep)));
     if detail == Detail::Full {
         line.push_str(&format!(", from {:.0} to {:.0}", sweep.started, sweep.finished));
@@ -50,7 +50,7 @@ fn list(parts: &[(usize, &str, &str)]) -> String {
     let parts: Vec<String> = parts
         .iter()
         .filter(|(count, ..)| *count > 0)
-        .map(|(count, one, many)| format!("{count} {}", if *count == 1 { one } else { many }))
+        .map(|(count, one, many)| format!("{count}{TIE}{}", if *count == 1 { one } else { many }))
         .collect();
     parts.join(", ")
 }
