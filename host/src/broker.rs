@@ -7,7 +7,7 @@
 //! **Invariant:** this is the only caller of [`Connection::run`], and it takes an action from a grant, never a text.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use tokio::sync::OnceCell;
@@ -23,7 +23,7 @@ use crate::transport::{Answer, Connection, RunError};
 pub struct Broker {
     journal: Arc<Journal>,
     /// The first write that failed: after it nothing is sent any more.
-    broken: OnceLock<journal::OpenError>,
+    broken: Mutex<Option<journal::OpenError>>,
 }
 
 /// One target of a sweep: its connection, and the answers it has given.
@@ -93,7 +93,7 @@ impl Broker {
     /// A broker that writes to `journal`.
     #[must_use]
     pub fn new(journal: Arc<Journal>) -> Self {
-        Self { journal, broken: OnceLock::new() }
+        Self { journal, broken: Mutex::default() }
     }
 
     /// Writes an entry and gives its number; `None` once a write has failed.
@@ -103,16 +103,15 @@ impl Broker {
             Err(error) => {
                 tracing::error!("{error}");
                 // Later ones only say that there was a first.
-                let _ = self.broken.set(error);
+                self.broken.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
                 None
             }
         }
     }
 
-    /// The first write that failed.
-    #[must_use]
-    pub fn into_failure(self) -> Option<journal::OpenError> {
-        self.broken.into_inner()
+    /// The first write that failed, if one did; told once.
+    pub fn failure(&self) -> Option<journal::OpenError> {
+        self.broken.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Answers one call of a run. `number` counts from 1 in each run; the caller has checked that it is the next.

@@ -123,19 +123,19 @@ impl Grant {
     /// What a guest may ask of its slots: slot, then key and literal in policy's order. A slot whose every action is
     /// withheld is not there.
     #[must_use]
-    pub fn slots(&self) -> BTreeMap<String, Vec<(String, String)>> {
-        let mut out: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
+    pub fn slots(&self) -> BTreeMap<String, Vec<(SlotKey, String)>> {
+        let mut out: BTreeMap<String, Vec<(SlotKey, String)>> = BTreeMap::new();
         for granted in self.entries() {
             let (Some(slot), Some(key), Some(literal)) = (&granted.slot, &granted.key, &granted.action.literal) else {
                 continue;
             };
             let entries = out.entry(slot.as_str().to_owned()).or_default();
-            if !entries.iter().any(|(known, _)| known == key.as_str()) {
-                entries.push((key.as_str().to_owned(), literal.to_string()));
+            if !entries.iter().any(|(known, _)| known == key) {
+                entries.push((key.clone(), literal.to_string()));
             }
         }
         for entries in out.values_mut() {
-            entries.sort_by_key(|(key, _)| key.rsplit_once('/').and_then(|(_, index)| index.parse::<u32>().ok()));
+            entries.sort_by_key(|(key, _)| key.index());
         }
         out
     }

@@ -15,6 +15,7 @@ pub mod ops;
 pub mod review;
 pub mod transport;
 pub mod journal;
+pub mod sandbox;
 pub mod broker;
 pub mod sweep;
 pub mod report;

@@ -1,2 +1,9 @@
-//! The door.
-fn main() {}
+//! The door: reads the command line and the surroundings, calls the library, prints.
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

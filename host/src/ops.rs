@@ -159,6 +159,12 @@ impl Ops {
         Some(grant::compute(manifest, target, assignment, &self.policy.never))
     }
 
+    /// Never-hosts that a grant names: nothing reaches them, and a sweep says so.
+    pub fn never_named(&self) -> impl Iterator<Item = TargetName> {
+        let named = self.policy.grants.iter().flat_map(|grant| &grant.on);
+        named.filter_map(|on| self.fleet.never.get_key_value(on.value.as_str()).map(|(name, _)| name.clone()))
+    }
+
     /// Every target that a person may mean: those with an entry, and never-hosts that a grant names.
     #[must_use]
     pub fn knows(&self, name: &str) -> bool {

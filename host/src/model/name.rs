@@ -115,6 +115,12 @@ impl SlotKey {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The entry's place in a slot declared `many`.
+    #[must_use]
+    pub fn index(&self) -> Option<usize> {
+        self.0.rsplit_once('/')?.1.parse().ok()
+    }
 }
 
 impl std::borrow::Borrow<str> for SlotKey {
