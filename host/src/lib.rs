@@ -19,3 +19,4 @@ pub mod sandbox;
 pub mod broker;
 pub mod sweep;
 pub mod report;
+pub mod cases;

@@ -32,7 +32,7 @@ fn check(fleet: &Source, policy: &Source) -> Result<(), Problems> {
 
 #[test]
 fn every_mistake_is_told_with_its_place_and_the_next_step() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("files");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/files").canonicalize().unwrap();
     let mut cases: Vec<PathBuf> =
         std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
     cases.sort();

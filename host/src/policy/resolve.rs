@@ -281,6 +281,21 @@ fn list(before: &str, names: &[&str], none: &str) -> String {
 }
 
 impl Assignment {
+    /// A component's defaults, and what is put over them.
+    #[must_use]
+    pub fn new(
+        manifest: &Manifest,
+        place: &Place,
+        slots: BTreeMap<SlotName, Vec<Literal>>,
+        params: BTreeMap<ParamName, ParamValue>,
+    ) -> Self {
+        let mut assignment = Self::from_defaults(manifest, place);
+        let bound = |literals| Bound { literals, place: Some(place.clone()), rank: Rank::Name };
+        assignment.slots.extend(slots.into_iter().map(|(name, literals)| (name, bound(literals))));
+        assignment.params.extend(params);
+        assignment
+    }
+
     fn from_defaults(manifest: &Manifest, place: &Place) -> Self {
         let slots = manifest.slots.iter().filter_map(|(name, slot)| {
             let literals = vec![slot.default.clone()?];

@@ -8,4 +8,6 @@ mod run;
 
 pub mod outcome;
 
+pub(crate) use pool::Borrowed;
+pub(crate) use run::view;
 pub use run::{Request, Settings, Watcher, sweep};

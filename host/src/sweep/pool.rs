@@ -40,14 +40,15 @@ struct State {
 }
 
 /// A worker that a run has borrowed.
-pub(super) struct Borrowed(Arc<Worker>);
+#[derive(Debug)]
+pub(crate) struct Borrowed(Arc<Worker>);
 
 /// How a run went.
-pub(super) struct Ran {
-    pub(super) end: RunEnd,
-    pub(super) fuel: u64,
+pub(crate) struct Ran {
+    pub(crate) end: RunEnd,
+    pub(crate) fuel: u64,
     /// Its worker was killed on account of another run.
-    pub(super) interrupted: bool,
+    pub(crate) interrupted: bool,
 }
 
 impl Pool {
@@ -154,8 +155,13 @@ impl Slot {
 }
 
 impl Borrowed {
+    /// A worker outside a pool.
+    pub(crate) fn new(worker: Worker) -> Self {
+        Self(Arc::new(worker))
+    }
+
     /// Runs the component once, each of its calls through the broker.
-    pub(super) async fn run(&self, broker: &Broker, run: &RunContext, now_ms: u64, view: TargetView) -> Ran {
+    pub(crate) async fn run(&self, broker: &Broker, run: &RunContext, now_ms: u64, view: TargetView) -> Ran {
         let answer = |call: VerbCall| async move {
             match broker.call(run, call.number, call.verb, call.slot.as_ref()).await {
                 Ok(answer) => Outcome::Answered(RawAnswer {

@@ -248,7 +248,7 @@ fn granted(grant: &Grant) -> Vec<journal::Granted> {
 }
 
 /// What the guest is told of its target: name, settings, slots. No address, user or key.
-fn view(grant: &Grant) -> TargetView {
+pub(crate) fn view(grant: &Grant) -> TargetView {
     let entries = |entries: Vec<(SlotKey, String)>| {
         entries
             .into_iter()
