@@ -1,5 +1,6 @@
 //! An SSH server that does what real ones do not, on a thread and a runtime of its own.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -81,7 +82,7 @@ impl Hostile {
             runtime.block_on(async {
                 let Ok(listener) = TcpListener::from_std(listener) else { return };
                 while let Ok((stream, _)) = listener.accept().await {
-                    let mind = Mind { act, opened: Arc::clone(&shared), seen: 0, kept: Vec::new() };
+                    let mind = Mind { act, opened: Arc::clone(&shared), seen: 0, kept: Vec::new(), channels: HashMap::new() };
                     let config = Arc::clone(&config);
                     tokio::spawn(async move {
                         if let Ok(session) = run_stream(config, stream, mind).await {
@@ -124,6 +125,7 @@ struct Mind {
     opened: Opened,
     seen: usize,
     kept: Vec<ChannelOpenHandle>,
+    channels: HashMap<ChannelId, Channel<Msg>>,
 }
 
 impl Handler for Mind {
@@ -154,6 +156,7 @@ impl Handler for Mind {
                 }
             });
         }
+        self.channels.insert(channel.id(), channel);
         Ok(())
     }
 
@@ -169,20 +172,26 @@ impl Handler for Mind {
             }
         }
         let (act, first, handle, opened) = (self.act, self.seen == 1, session.handle(), Arc::clone(&self.opened));
+        let channel = self.channels.remove(&id);
         tokio::spawn(async move {
+            let flooding = match act {
+                Act::FloodStdout | Act::FloodStderr => true,
+                Act::FloodFirst => first,
+                _ => false,
+            };
+            if let (true, Some(channel)) = (flooding, &channel) {
+                return flood(channel, act == Act::FloodStderr).await;
+            }
             // An error here is a client that has gone, which ends the act.
-            let _ = play(act, first, &handle, id, &opened).await;
+            let _ = play(act, &handle, id, &opened).await;
         });
         Ok(())
     }
 }
 
-async fn play(act: Act, first: bool, handle: &Handle, id: ChannelId, opened: &Opened) -> Result<(), ()> {
+async fn play(act: Act, handle: &Handle, id: ChannelId, opened: &Opened) -> Result<(), ()> {
     let ok = || handle.data(id, b"ok\n".as_slice());
     match act {
-        Act::FloodStdout => flood(handle, id, false).await,
-        Act::FloodStderr => flood(handle, id, true).await,
-        Act::FloodFirst if first => flood(handle, id, false).await,
         Act::NoExitStatus => {
             drop(ok().await);
             handle.eof(id).await?;
@@ -205,7 +214,7 @@ async fn play(act: Act, first: bool, handle: &Handle, id: ChannelId, opened: &Op
             handle.eof(id).await
         }
         Act::Stall => {
-            drop(handle.data(id, vec![b'x'; 1000]).await);
+            drop(handle.data(id, bytes_of(1000)).await);
             Ok(())
         }
         Act::Vanish => {
@@ -228,14 +237,20 @@ async fn done(handle: &Handle, id: ChannelId) -> Result<(), ()> {
     handle.close(id).await
 }
 
-async fn flood(handle: &Handle, id: ChannelId, stderr: bool) -> Result<(), ()> {
-    let piece = vec![b'x'; 16 << 10];
-    loop {
-        let sent = if stderr { handle.extended_data(id, 1, piece.clone()).await } else { handle.data(id, piece.clone()).await };
-        if sent.is_err() {
-            return Err(());
-        }
+/// Fills every window that the client opens. Through the channel, since a session that is handed more than fits a window
+/// holds back all its other channels, and then it is the server that stalls.
+async fn flood(channel: &Channel<Msg>, stderr: bool) {
+    let piece = bytes_of(16 << 10);
+    while match stderr {
+        true => channel.extended_data_bytes(1, piece.clone()).await,
+        false => channel.data_bytes(piece.clone()).await,
     }
+    .is_ok()
+    {}
+}
+
+fn bytes_of(length: usize) -> Vec<u8> {
+    vec![b'x'; length]
 }
 
 async fn open_back(handle: &Handle, opened: &Opened) {

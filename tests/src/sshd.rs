@@ -173,10 +173,16 @@ impl Sshd {
         Ok(fs::read_to_string(self.dir.path().join("wire"))?.lines().map(str::to_owned).collect())
     }
 
-    /// Ends the listener and every connection it serves: the machine is gone.
-    pub fn vanish(&self) {
-        let connections = Command::new("pkill").args(["-KILL", "-P", &self.child.id().to_string()]).status();
-        drop(connections);
+    /// Kills the processes that serve its connections, as a power cut would.
+    ///
+    /// # Errors
+    /// When there are none.
+    pub fn cut(&self) -> Result<()> {
+        let id = self.child.id();
+        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children"))?;
+        let status = Command::new("kill").arg("-KILL").args(children.split_whitespace()).status()?;
+        ensure!(status.success(), "kill {children}: {status}");
+        Ok(())
     }
 }
 

@@ -44,7 +44,7 @@ async fn what_reaches_the_server_is_the_wire_text() -> Result<()> {
     let sshd = Sshd::start(&Options { log_wire: true, ..Options::default() })?;
     let fleet = fleet(&[Entry::of("db01", &sshd)?], &[])?;
     let session = reach(&fleet, "db01").await?;
-    let actions = [load(), action(Verb::SystemUptime, None, Tier::Plain), file("/etc/hostname")?];
+    let actions = [load(), action(Verb::SystemMemory, None, Tier::Plain), file("/etc/hostname")?];
     for action in &actions {
         ensure!(succeeded(&session.run(action).await?), "{}", action.id);
     }
@@ -322,7 +322,7 @@ async fn a_lost_machine_fails_every_action_on_it() -> Result<()> {
     while sshd.wire()?.len() < 4 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    sshd.vanish();
+    sshd.cut()?;
     while let Some(outcome) = running.join_next().await {
         ensure!(matches!(outcome?, Err(RunError::Lost)));
     }
