@@ -73,8 +73,16 @@ async fn a_flood_beside_the_channels_ends_the_connection() -> Result<()> {
 
 #[tokio::test]
 async fn talk_before_the_question_stalls_nothing() -> Result<()> {
-    let answer = one(Act::TalkFirst).await??;
-    assert_eq!(answer.exit, Exit::Status(0));
+    let hostile = Hostile::start(Act::TalkFirst)?;
+    let session = Arc::new(session(&hostile).await?);
+    let mut running = tokio::task::JoinSet::new();
+    for _ in 0..40 {
+        let session = Arc::clone(&session);
+        running.spawn(async move { session.run(&load()).await });
+    }
+    while let Some(answer) = ends(running.join_next()).await? {
+        assert_eq!(answer??.exit, Exit::Status(0));
+    }
     Ok(())
 }
 
