@@ -6,6 +6,7 @@
 
 mod address;
 mod host_key;
+pub mod import;
 mod never;
 mod parse;
 

@@ -3,12 +3,13 @@
 //! Attacks answered: a word that a shell would read (there is none), a program that floods, stalls or leaves children
 //! behind (its process group is killed), a link or a FIFO where a file was (it is not followed, it cannot hang).
 
-use std::fs::File;
 use std::io::Read;
-use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 
-use rustix::fs::{Mode, OFlags};
+use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, OpenOptions};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
@@ -148,10 +149,15 @@ fn read(path: &AbsolutePath) -> Answer {
 }
 
 fn contents(path: &AbsolutePath) -> std::io::Result<Vec<u8>> {
-    // NOFOLLOW: whoever owns the folder must not choose which file is read. NONBLOCK: opening a FIFO returns at once.
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let file: OwnedFd = rustix::fs::open(path.as_str(), flags, Mode::empty())?;
-    let file = File::from(file);
+    let path = Path::new(path.as_str());
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(rustix::io::Errno::ISDIR.into());
+    };
+    let folder = Dir::open_ambient_dir(folder, ambient_authority())?;
+    // No links: whoever owns the folder must not choose which file is read. Non-blocking: opening a FIFO returns at once.
+    let mut options = OpenOptions::new();
+    options.read(true).follow(FollowSymlinks::No).nonblock(true);
+    let file = folder.open_with(name, &options)?;
     let kind = file.metadata()?.file_type();
     if kind.is_dir() {
         return Err(rustix::io::Errno::ISDIR.into());

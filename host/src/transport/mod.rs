@@ -6,6 +6,7 @@
 
 mod collect;
 pub mod local;
+pub mod openssh;
 pub mod recorded;
 pub mod ssh;
 

@@ -41,7 +41,8 @@ pub struct Settings {
     pub keepalive: Duration,
     /// It may leave this many such questions unanswered.
     pub keepalive_max: usize,
-    /// Actions at the same time on one connection. sshd allows 10 (`MaxSessions`); if a server allows fewer, so do we.
+    /// Actions at the same time on one connection, 8 at most: sshd allows 10 (`MaxSessions`). If a server allows fewer,
+    /// so do we.
     pub channels: usize,
     /// Where ssh-agent listens: `SSH_AUTH_SOCK`, read by the caller.
     pub agent: Option<PathBuf>,
@@ -128,7 +129,7 @@ async fn open(fleet: &Fleet, ssh: &Ssh, addresses: &[SocketAddr], settings: &Set
             };
             let meter = Meter::new(Some(outer.meter()));
             let line = Line::channel(channel.into_stream(), Arc::clone(&meter));
-            let at = At { address, through: Some(name.clone()) };
+            let at = At { address, through: Some(Box::new(name.clone())) };
             Ok(Road { line, meter, at, hangup: None, through: Some(Box::new(outer)) })
         }
     }

@@ -33,8 +33,8 @@ impl fmt::Display for Step {
 pub struct At {
     /// The resolved address.
     pub address: SocketAddr,
-    /// The jump host on the way.
-    pub through: Option<TargetName>,
+    /// The jump host on the way; boxed, since it is rare and most errors carry this.
+    pub through: Option<Box<TargetName>>,
 }
 
 impl fmt::Display for At {
@@ -332,7 +332,7 @@ mod tests {
         let error = ConnectError::Jump { jump: jump.clone(), cause: Box::new(never) };
         assert_eq!(error.refusal(), Some("never-host fw01"));
         assert_eq!(error.to_string(), "jump host bastion: never-host fw01");
-        let at = At { address: ([10, 77, 0, 11], 22).into(), through: Some(jump) };
+        let at = At { address: ([10, 77, 0, 11], 22).into(), through: Some(Box::new(jump)) };
         let source = io::Error::from_raw_os_error(rustix::io::Errno::CONNREFUSED.raw_os_error());
         let error = ConnectError::Tcp { at, source };
         assert_eq!(error.to_string(), "connection refused (10.77.0.11:22 through bastion)");

@@ -79,7 +79,7 @@ pub(super) struct Line {
 
 enum Under {
     Tcp(Arc<TcpStream>),
-    Channel(ChannelStream<Msg>),
+    Channel(Box<ChannelStream<Msg>>),
 }
 
 impl Line {
@@ -89,7 +89,7 @@ impl Line {
     }
 
     pub(super) fn channel(channel: ChannelStream<Msg>, meter: Arc<Meter>) -> Self {
-        Self { under: Under::Channel(channel), meter }
+        Self { under: Under::Channel(Box::new(channel)), meter }
     }
 }
 

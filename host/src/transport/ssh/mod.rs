@@ -38,6 +38,10 @@ const LAST_WORD: Duration = Duration::from_secs(1);
 /// How often the only channel of a connection is asked for.
 const ATTEMPTS: u32 = 4;
 
+/// Requests to a connection wait in a queue of ten inside russh. While a server talks on a channel that is still waiting
+/// to send its request, a full queue would stop both; with fewer channels than that it is never full of requests.
+const CHANNELS_MAX: usize = 8;
+
 /// One authenticated connection.
 pub struct Session {
     handle: Handle<Doorman>,
@@ -79,7 +83,7 @@ impl Session {
         unmasked: Arc<OnceLock<String>>,
         channels: usize,
     ) -> Self {
-        let channels = channels.max(1);
+        let channels = channels.clamp(1, CHANNELS_MAX);
         let (slots, width) = (Semaphore::new(channels), AtomicUsize::new(channels));
         Self { handle, meter, slots, width, unmasked, hangup, through }
     }
@@ -199,26 +203,14 @@ async fn listen(
     spec: &Spec,
 ) -> Result<(Answer, bool), RunError> {
     let Some(outgoing) = &open.0 else { return Err(RunError::Lost) };
-    let asking = outgoing.exec(true, wire);
-    tokio::pin!(asking);
+    outgoing.exec(true, wire).await.map_err(|_| RunError::Lost)?;
     let mut all = Collector::new(spec);
-    let (mut asked, mut started, mut eof, mut exit) = (false, false, false, None);
+    let (mut started, mut eof, mut exit) = (false, false, None);
     // Comes closer when only the close is missing; until then the caller's clock is the shorter one.
     let mut end = Instant::now() + 2 * spec.timeout;
     loop {
-        let message = tokio::select! {
-            biased;
-            // Reading goes on meanwhile: a server that talks before it is asked would otherwise fill our buffer, and
-            // the session that has to send our request would wait for us.
-            sent = &mut asking, if !asked => {
-                sent.map_err(|_| RunError::Lost)?;
-                asked = true;
-                continue;
-            }
-            message = timeout_at(end, incoming.wait()) => match message {
-                Ok(message) => message,
-                Err(_) => return Ok((all.answer(exit.unwrap_or(Exit::Unsaid)), false)),
-            }
+        let Ok(message) = timeout_at(end, incoming.wait()).await else {
+            return Ok((all.answer(exit.unwrap_or(Exit::Unsaid)), false));
         };
         match message {
             Some(ChannelMsg::Data { data }) => all.stdout(&data)?,
