@@ -54,7 +54,11 @@ pub(super) fn run(context: &Context, args: &args::Check) -> anyhow::Result<Exit>
             &Options {
                 width: context.out.width(),
                 colour: if context.out.color_stdout() { Colour::Always } else { Colour::Never },
-                detail: if args.verbose { Detail::Full } else { Detail::Brief },
+                detail: match result.targets.as_slice() {
+                _ if args.verbose => Detail::Full,
+                [_] => Detail::Each,
+                _ => Detail::Brief,
+            },
             },
         ),
     };
