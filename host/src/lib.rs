@@ -10,6 +10,7 @@ pub mod manifest;
 mod ascii_json;
 pub mod model;
 pub mod policy;
+pub mod sandbox;
 pub mod source;
 pub mod sweep;
 pub mod transport;

@@ -1,0 +1,461 @@
+//! The broker's end of a worker: starts the process, asks it for runs, and believes nothing that it says.
+//!
+//! Knows: the process, its protocol and its clock. Must not know: grants, transports; each call is handed to the caller,
+//! who looks it up. Attacks answered: a worker that hangs, dies or is taken over (GR09, GR14, D10): whatever happens to the
+//! process, every run that waits for it ends at once, and a word out of order ends the process.
+
+use std::collections::{BTreeSet, HashMap};
+use std::future::Future;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::fault::{Breach, Fault, FaultKind, WorkerEnd};
+use super::limits::Limits;
+use super::protocol::{Event, Ledger};
+use super::run::GRACE;
+use super::wire::{
+    self, End, FROM_WORKER_FRAME_BYTES, FromWorker, LOAD_FRAME_BYTES, Load, LogLine, Outcome, Ready, Start,
+    TO_WORKER_FRAME_BYTES, TargetView, ToWorker, VERSION, VerbCall, WireError,
+};
+use super::worker::ARGUMENT;
+use crate::model::{LookError, Report, Tainted, Verb};
+
+/// How long a worker may take to compile. A component within the ceilings needs a fraction of it.
+const LOAD_TIME: Duration = Duration::from_secs(30);
+
+/// A worker that has its component loaded. Dropping it kills the process.
+#[derive(Debug)]
+pub struct Worker {
+    ready: Ready,
+    pid: u32,
+    limits: Limits,
+    next_run: AtomicU32,
+    frames: mpsc::Sender<Vec<u8>>,
+    kill: mpsc::Sender<Gone>,
+    shared: Arc<Shared>,
+    /// Owns the process; ended with the worker, which kills it.
+    supervisor: tokio::task::AbortHandle,
+}
+
+/// Why there is no worker for a component.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The process could not be started.
+    #[error("cannot start a worker")]
+    Spawn(#[source] io::Error),
+    /// The engine does not take the component.
+    #[error("the engine does not take it")]
+    NotLoaded {
+        /// The engine's words; names in them are the component's.
+        reason: Tainted,
+    },
+    /// The process ended.
+    #[error("its worker died while loading it ({0})")]
+    Died(WorkerEnd),
+    /// It took too long.
+    #[error("it took longer than {} s to compile", LOAD_TIME.as_secs())]
+    Slow,
+    /// It said something else.
+    #[error("its worker broke the protocol while loading it")]
+    Protocol(#[source] Option<WireError>),
+}
+
+/// How a run ended, and what it used.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunEnd {
+    /// How.
+    pub ending: Ending,
+    /// Verb calls that were handed to the broker.
+    pub calls: u32,
+    /// Wasm instructions, by the worker's word; 0 if it could not say.
+    pub fuel_used: u64,
+    /// The component's notes, for the journal.
+    pub logs: Vec<LogLine>,
+    /// Notes dropped or cut.
+    pub logs_dropped: u32,
+    /// From start to end.
+    pub elapsed: Duration,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ending {
+    /// It looked. The report has been checked here too.
+    Report(Report),
+    /// It could not look, and says so.
+    CouldNotLook {
+        /// Its words.
+        reason: Tainted,
+        /// The verb error behind it.
+        error: Option<LookError>,
+        /// The number of the call that stopped it.
+        call: Option<u32>,
+    },
+    /// It broke.
+    Fault(Fault),
+    /// Its worker was killed on account of another run. It can be started again in a fresh worker.
+    Interrupted,
+}
+
+/// Why a worker is no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gone {
+    Died(WorkerEnd),
+    Breach(Breach),
+    Overdue { run: u32 },
+    Closed,
+}
+
+#[derive(Debug)]
+struct Shared(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    ledger: Ledger,
+    open: HashMap<u32, mpsc::UnboundedSender<Event>>,
+    gone: Option<Gone>,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Checks a message and passes it to its run.
+    fn take(&self, message: FromWorker) -> Result<(), Breach> {
+        let mut state = self.lock();
+        let (run, event) = state.ledger.admit(message)?;
+        let over = matches!(event, Event::Ended { .. });
+        if let Some(events) = state.open.get(&run) {
+            // A caller that has given up on the run wants no more of it.
+            let _ = events.send(event);
+        }
+        if over {
+            state.open.remove(&run);
+        }
+        Ok(())
+    }
+
+    /// Ends every run: its channel closes, and `gone` says why.
+    fn close(&self, gone: Gone) {
+        let mut state = self.lock();
+        state.gone.get_or_insert(gone);
+        state.open.clear();
+    }
+}
+
+impl Worker {
+    /// Starts a worker and has it load a component. `program` is this program, unless a test says otherwise. The verbs
+    /// are the manifest's; [`super::check_imports`] has passed before.
+    ///
+    /// # Errors
+    /// When the process cannot be started, or the component not be compiled and linked.
+    pub async fn load(
+        program: Option<&Path>,
+        component: &[u8],
+        verbs: &BTreeSet<Verb>,
+        limits: Limits,
+    ) -> Result<Self, LoadError> {
+        let (mut child, socket) = spawn(program).map_err(LoadError::Spawn)?;
+        let pid = child.id().unwrap_or_default();
+        let (mut reader, mut writer) = socket.into_split();
+        let load = Load {
+            component: component.to_vec(),
+            verbs: verbs.iter().copied().collect(),
+            limits: limits.clone(),
+        };
+        let ready = match timeout(LOAD_TIME, handshake(&mut reader, &mut writer, load)).await {
+            Err(_) => return Err(LoadError::Slow),
+            Ok(Ok(Some(FromWorker::Ready(ready)))) => ready,
+            Ok(Ok(Some(FromWorker::NotLoaded { reason }))) => return Err(LoadError::NotLoaded { reason }),
+            Ok(Ok(Some(_))) => return Err(LoadError::Protocol(None)),
+            Ok(Ok(None) | Err(WireError::Io(_))) => return Err(LoadError::Died(reap(&mut child).await)),
+            Ok(Err(error)) => return Err(LoadError::Protocol(Some(error))),
+        };
+        let ledger = Ledger::new(verbs.clone(), limits.clone());
+        let shared = Arc::new(Shared(Mutex::new(State { ledger, open: HashMap::new(), gone: None })));
+        let (frames, outgoing) = mpsc::channel(16);
+        let (kill, killed) = mpsc::channel(1);
+        let supervisor = tokio::spawn(supervise(child, reader, writer, outgoing, Arc::clone(&shared), killed));
+        Ok(Self {
+            ready,
+            pid,
+            limits,
+            next_run: AtomicU32::new(1),
+            frames,
+            kill,
+            shared,
+            supervisor: supervisor.abort_handle(),
+        })
+    }
+
+    /// How loading went.
+    #[must_use]
+    pub const fn ready(&self) -> Ready {
+        self.ready
+    }
+
+    /// The process' number.
+    #[must_use]
+    pub const fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// False once the process is gone: a run would be interrupted at once.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.shared.lock().gone.is_none()
+    }
+
+    /// Runs the component once. Many runs may be under way at once. `answer` gets each verb call as the guest made it,
+    /// one at a time, and must look it up in the grant; its future is dropped when the run ends meanwhile (time, a dead
+    /// worker), so what has to finish is to be spawned. Dropping this future leaves the run to its wall time.
+    pub async fn run<F, A>(&self, now_ms: u64, targets: Vec<TargetView>, mut answer: F) -> RunEnd
+    where
+        F: FnMut(VerbCall) -> A,
+        A: Future<Output = Outcome>,
+    {
+        let begun = Instant::now();
+        let run = self.next_run.fetch_add(1, Ordering::Relaxed);
+        let mut end = RunEnd {
+            ending: Ending::Interrupted,
+            calls: 0,
+            fuel_used: 0,
+            logs: Vec::new(),
+            logs_dropped: 0,
+            elapsed: Duration::ZERO,
+        };
+        let mut events = self.open(run, targets.len());
+        let start = ToWorker::Start(Start { run, now_ms, targets });
+        if self.send(&start).await.is_err() {
+            end.ending = Ending::Fault(FaultKind::Host.into());
+            return end;
+        }
+        let deadline = begun + self.limits.wall() + GRACE;
+        let mut work = None;
+        loop {
+            let event = tokio::select! {
+                biased;
+                event = events.recv() => event,
+                () = sleep_until(deadline) => {
+                    // It has had its time, and did not end the run itself.
+                    let _ = self.kill.try_send(Gone::Overdue { run });
+                    while let Some(event) = events.recv().await {
+                        drop(event);
+                    }
+                    None
+                }
+                outcome = pending_or(&mut work) => {
+                    work = None;
+                    self.shared.lock().ledger.answered(run);
+                    let answer = ToWorker::Answer { run, call: end.calls, outcome };
+                    if self.send(&answer).await.is_err() {
+                        let answer = ToWorker::Answer { run, call: end.calls, outcome: Outcome::Failed(LookError::TooLarge) };
+                        let _ = self.send(&answer).await;
+                    }
+                    continue;
+                }
+            };
+            match event {
+                Some(Event::Call(call)) => {
+                    end.calls = call.number;
+                    work = Some(Box::pin(answer(call)));
+                }
+                Some(Event::Log(line)) => end.logs.push(line),
+                Some(Event::Ended { end: ended, fuel_used, logs_dropped }) => {
+                    end.ending = ended.into();
+                    end.fuel_used = fuel_used;
+                    end.logs_dropped = logs_dropped;
+                    break;
+                }
+                None => {
+                    end.ending = self.gone(run);
+                    break;
+                }
+            }
+        }
+        end.elapsed = begun.elapsed();
+        end
+    }
+
+    /// Kills the process and waits until it is gone. Runs under way are interrupted.
+    pub async fn close(self) {
+        let _ = self.kill.try_send(Gone::Closed);
+        self.kill.closed().await;
+    }
+
+    fn open(&self, run: u32, targets: usize) -> mpsc::UnboundedReceiver<Event> {
+        // Unbounded in type only: the ledger lets one call and the limit's notes in.
+        let (sender, events) = mpsc::unbounded_channel();
+        let mut state = self.shared.lock();
+        if state.gone.is_none() {
+            state.ledger.open(run, targets);
+            state.open.insert(run, sender);
+        }
+        events
+    }
+
+    async fn send(&self, message: &ToWorker) -> Result<(), WireError> {
+        let frame = wire::encode(message, TO_WORKER_FRAME_BYTES)?;
+        // A worker that is gone is noticed by the one who waits for its word.
+        let _ = self.frames.send(frame).await;
+        Ok(())
+    }
+
+    fn gone(&self, run: u32) -> Ending {
+        match self.shared.lock().gone {
+            Some(Gone::Died(end)) => Ending::Fault(FaultKind::WorkerDied(end).into()),
+            Some(Gone::Breach(breach)) => Ending::Fault(FaultKind::Protocol(breach).into()),
+            Some(Gone::Overdue { run: overdue }) if overdue == run => {
+                Ending::Fault(FaultKind::Wall(self.limits.wall_ms).into())
+            }
+            Some(Gone::Overdue { .. } | Gone::Closed) | None => Ending::Interrupted,
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.supervisor.abort();
+        self.shared.close(Gone::Closed);
+    }
+}
+
+impl From<End> for Ending {
+    fn from(end: End) -> Self {
+        match end {
+            End::Report(report) => Self::Report(report),
+            End::CouldNotLook { reason, error, call } => Self::CouldNotLook { reason, error, call },
+            End::Fault(fault) => Self::Fault(fault),
+        }
+    }
+}
+
+/// The outcome of the call under way, or never.
+async fn pending_or<A: Future<Output = Outcome> + Unpin>(work: &mut Option<A>) -> Outcome {
+    match work {
+        Some(work) => work.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Starts a process with one socket, an empty environment, and nothing else.
+fn spawn(program: Option<&Path>) -> io::Result<(Child, UnixStream)> {
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+    ours.set_nonblocking(true)?;
+    let program = match program {
+        Some(program) => program.to_owned(),
+        None if cfg!(target_os = "linux") => "/proc/self/exe".into(),
+        None => std::env::current_exe()?,
+    };
+    let child = Command::new(program)
+        .arg(ARGUMENT)
+        .env_clear()
+        .current_dir("/")
+        .stdin(Stdio::from(OwnedFd::from(theirs)))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        // Ctrl-C at the terminal is the broker's to handle.
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()?;
+    Ok((child, UnixStream::from_std(ours)?))
+}
+
+async fn handshake(
+    reader: &mut OwnedReadHalf,
+    writer: &mut OwnedWriteHalf,
+    load: Load,
+) -> Result<Option<FromWorker>, WireError> {
+    writer.write_all(&wire::encode(&ToWorker::Hello { version: VERSION }, LOAD_FRAME_BYTES)?).await?;
+    writer.write_all(&wire::encode(&ToWorker::Load(load), LOAD_FRAME_BYTES)?).await?;
+    read(reader).await
+}
+
+/// Reads one message; `None` at the end of the stream.
+async fn read(reader: &mut OwnedReadHalf) -> Result<Option<FromWorker>, WireError> {
+    let mut header = [0; 4];
+    match reader.read_exact(&mut header).await {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) => return Err(error.into()),
+    }
+    let mut body = vec![0; wire::length(header, FROM_WORKER_FRAME_BYTES)?];
+    reader.read_exact(&mut body).await?;
+    wire::decode(&body).map(Some)
+}
+
+/// Owns the process from its first run to its end.
+async fn supervise(
+    mut child: Child,
+    mut reader: OwnedReadHalf,
+    mut writer: OwnedWriteHalf,
+    mut outgoing: mpsc::Receiver<Vec<u8>>,
+    shared: Arc<Shared>,
+    mut killed: mpsc::Receiver<Gone>,
+) {
+    let listen = async {
+        loop {
+            match read(&mut reader).await {
+                Ok(Some(message)) => {
+                    if let Err(breach) = shared.take(message) {
+                        return Some(Gone::Breach(breach));
+                    }
+                }
+                Ok(None) | Err(WireError::Io(_)) => return None,
+                Err(_) => return Some(Gone::Breach(Breach::Malformed)),
+            }
+        }
+    };
+    // Frames are written whole, one after the other, whoever drops the future that asked for them.
+    let speak = async {
+        while let Some(frame) = outgoing.recv().await {
+            if writer.write_all(&frame).await.is_err() {
+                break;
+            }
+        }
+        std::future::pending::<()>().await;
+    };
+    let cause = tokio::select! {
+        cause = listen => cause,
+        cause = killed.recv() => Some(cause.unwrap_or(Gone::Closed)),
+        () = speak => None,
+    };
+    let gone = match cause {
+        Some(gone) => {
+            let _ = child.kill().await;
+            gone
+        }
+        None => Gone::Died(reap(&mut child).await),
+    };
+    shared.close(gone);
+}
+
+/// How a process ended that has closed its socket: by itself, in a moment, or else by our hand.
+async fn reap(child: &mut Child) -> WorkerEnd {
+    let status = match timeout(Duration::from_secs(1), child.wait()).await {
+        Ok(status) => status,
+        Err(_) => {
+            let _ = child.kill().await;
+            return WorkerEnd::Unknown;
+        }
+    };
+    match status.map(|status| (status.signal(), status.code())) {
+        Ok((Some(signal), _)) => WorkerEnd::Signal(signal),
+        Ok((None, Some(code))) => WorkerEnd::Status(code),
+        _ => WorkerEnd::Unknown,
+    }
+}

@@ -1,0 +1,56 @@
+//! The engine's configuration, and a component compiled and linked by it.
+//!
+//! Knows: wasmtime's switches. Attack answered: a feature, stack or growth that the defaults leave open (LK15–LK17, GR02).
+//! Threats.md 5.2 is the recipe; there is no async support, no cache, no serialised code: what is compiled is what runs,
+//! in the process that throws it away.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use wasmtime::component::{Component, Linker};
+use wasmtime::{Config, Engine, WasmBacktraceDetails};
+
+use super::host::{self, ProbePre};
+use super::inspect::FEATURES;
+use super::limits::WASM_STACK_BYTES;
+use super::run::RunState;
+use crate::model::Verb;
+
+/// How often the epoch moves on: the grain of wall time inside wasm.
+pub(super) const TICK: Duration = Duration::from_millis(50);
+
+/// The engine that every worker has one of.
+///
+/// # Errors
+/// When this processor or build cannot do what the configuration says.
+pub(super) fn engine() -> wasmtime::Result<Engine> {
+    let mut config = Config::new();
+    config
+        .wasm_features(FEATURES.complement(), false)
+        .wasm_features(FEATURES, true)
+        .gc_support(false)
+        .shared_memory(false)
+        .concurrency_support(false)
+        .consume_fuel(true)
+        .epoch_interruption(true)
+        // A NaN's bits are the only thing that two machines may disagree about.
+        .cranelift_nan_canonicalization(true)
+        .max_wasm_stack(WASM_STACK_BYTES)
+        // Frames carry the guest's names: few of them, and tainted.
+        .wasm_backtrace_max_frames(NonZeroUsize::new(8))
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
+        // Images of memory would be memfds; a worker has no descriptor but its socket.
+        .memory_init_cow(false);
+    Engine::new(&config)
+}
+
+/// Compiles a component, links the verbs that its manifest asks for and nothing else, and checks every type.
+///
+/// # Errors
+/// When the bytes are no component, an import has no definition or another type, or `examine` is missing.
+pub(super) fn load(engine: &Engine, bytes: &[u8], verbs: &[Verb]) -> wasmtime::Result<ProbePre<RunState>> {
+    let component = Component::from_binary(engine, bytes)?;
+    let mut linker = Linker::new(engine);
+    host::link(&mut linker, verbs)?;
+    ProbePre::new(linker.instantiate_pre(&component)?)
+}

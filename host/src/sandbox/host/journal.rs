@@ -1,0 +1,106 @@
+//! Reader of `journalctl --output=json`: one flat object a line.
+//!
+//! Attack answered: any program on the target chooses what its messages hold. A message that is no text, or a field that
+//! comes twice, must not hide the other messages (TG05); nesting is not followed.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
+
+use super::text::{ended, failure, number, said, whole};
+use super::wit::bailiwick::ops::services::LogEntry;
+use crate::model::LookError;
+use crate::sandbox::wire::RawAnswer;
+
+use LookError::Garbled;
+
+/// What `--lines` asks for.
+const LINES: usize = 1_000;
+
+pub(super) fn logs(answer: &RawAnswer) -> Result<Vec<LogEntry>, LookError> {
+    if !ended(answer, &[0]) {
+        return Err(failure(answer));
+    }
+    // Success with a hint: some of the unit's messages are another user's, and are not among these.
+    if let Some(error) = said(answer) {
+        return Err(error);
+    }
+    let text = whole(answer)?;
+    if text.lines().count() > LINES {
+        return Err(Garbled);
+    }
+    text.lines().map(entry).collect()
+}
+
+fn entry(line: &str) -> Result<LogEntry, LookError> {
+    let raw: Raw = serde_json::from_str(line).map_err(|_| Garbled)?;
+    let micros: u64 = number(&raw.time.0)?;
+    let priority: u8 = number(&raw.priority.0)?;
+    if priority > 7 {
+        return Err(Garbled);
+    }
+    Ok(LogEntry { time_ms: micros / 1000, priority, message: raw.message.0 })
+}
+
+#[derive(Deserialize)]
+struct Raw {
+    #[serde(rename = "__REALTIME_TIMESTAMP")]
+    time: Field,
+    #[serde(rename = "PRIORITY")]
+    priority: Field,
+    #[serde(rename = "MESSAGE", default)]
+    message: Field,
+}
+
+/// A field's value: text; bytes where it is not UTF-8; null where it is too long to print; the first of several.
+#[derive(Default)]
+struct Field(String);
+
+impl<'de> Deserialize<'de> for Field {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FieldVisitor)
+    }
+}
+
+struct FieldVisitor;
+
+/// An element of a field that is an array.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Element {
+    Byte(u8),
+    Text(String),
+    Null(()),
+}
+
+impl<'de> Visitor<'de> for FieldVisitor {
+    type Value = Field;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a field of the journal")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Field, E> {
+        Ok(Field(text.to_owned()))
+    }
+
+    fn visit_unit<E>(self) -> Result<Field, E> {
+        Ok(Field::default())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Field, A::Error> {
+        let mut bytes = Vec::new();
+        while let Some(element) = elements.next_element()? {
+            match element {
+                Element::Byte(byte) => bytes.push(byte),
+                Element::Text(text) => {
+                    while elements.next_element::<IgnoredAny>()?.is_some() {}
+                    return Ok(Field(text));
+                }
+                Element::Null(()) => {}
+            }
+        }
+        Ok(Field(String::from_utf8_lossy(&bytes).into_owned()))
+    }
+}

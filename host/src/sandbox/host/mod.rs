@@ -1,0 +1,148 @@
+//! What a component can call: one file per WIT interface, one row per verb.
+//!
+//! Knows: the WIT's types, and how a target's answer becomes one of them. Must not know: how answers are fetched.
+//! Attacks answered: a function that is there though nobody asked for it (LK10): each is linked by name, from the list in
+//! `Load`; and target output made to break its reader (TG05): readers are pure, strict and bounded by their input.
+
+mod files;
+mod journal;
+mod network;
+pub(super) mod report;
+mod run;
+mod services;
+mod system;
+mod text;
+
+use wasmtime::component::{Linker, Lower, Resource};
+
+use self::wit::bailiwick::ops::types::VerbError;
+pub(super) use self::wit::ProbePre;
+use super::imports::interface_name;
+use super::run::RunState;
+use super::wire::RawAnswer;
+use crate::model::{LookError, Tainted, Verb};
+
+/// What the engine's macro makes of `wit/`. Its `add_to_linker` is never called.
+mod wit {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "probe",
+        with: { "bailiwick:ops/types.target": crate::sandbox::host::Target },
+    });
+}
+
+/// What stands behind a guest's handle: an index into the run's own targets.
+#[expect(unreachable_pub, reason = "the generated module re-exports it as it is")]
+#[derive(Debug)]
+pub struct Target;
+
+/// How an answer is read.
+type Reader<R> = fn(&RawAnswer) -> Result<R, LookError>;
+
+/// Links what reaches no target, and these verbs.
+///
+/// # Errors
+/// When a name is defined twice.
+pub(super) fn link(linker: &mut Linker<RunState>, verbs: &[Verb]) -> wasmtime::Result<()> {
+    run::link(linker)?;
+    for &verb in verbs {
+        match verb {
+            Verb::SystemIdentity => on_target(linker, verb, system::identity),
+            Verb::SystemUptime => on_target(linker, verb, system::uptime),
+            Verb::SystemLoad => on_target(linker, verb, system::load),
+            Verb::SystemMemory => on_target(linker, verb, system::memory),
+            Verb::SystemFilesystems => on_target(linker, verb, system::filesystems),
+            Verb::SystemTimeSync => on_target(linker, verb, system::time_sync),
+            Verb::SystemLogins => on_target(linker, verb, system::logins),
+            Verb::FilesRead => on_slot(linker, verb, files::read),
+            Verb::FilesStat => on_slot(linker, verb, files::stat),
+            Verb::ServicesStatus => on_slot(linker, verb, services::status),
+            Verb::ServicesFailed => on_target(linker, verb, services::failed),
+            Verb::ServicesLogs => on_slot(linker, verb, journal::logs),
+            Verb::NetworkListeners => on_target(linker, verb, network::listeners),
+        }?;
+    }
+    Ok(())
+}
+
+/// Reads an answer as its verb does, and says what was understood. For cases, fuzzing and people who debug a target.
+///
+/// # Errors
+/// What the guest would be told.
+pub fn parse(verb: Verb, answer: &RawAnswer) -> Result<Tainted, LookError> {
+    fn said<R: std::fmt::Debug>(read: Reader<R>, answer: &RawAnswer) -> Result<Tainted, LookError> {
+        read(answer).map(|value| Tainted::new(format!("{value:?}")))
+    }
+    match verb {
+        Verb::SystemIdentity => said(system::identity, answer),
+        Verb::SystemUptime => said(system::uptime, answer),
+        Verb::SystemLoad => said(system::load, answer),
+        Verb::SystemMemory => said(system::memory, answer),
+        Verb::SystemFilesystems => said(system::filesystems, answer),
+        Verb::SystemTimeSync => said(system::time_sync, answer),
+        Verb::SystemLogins => said(system::logins, answer),
+        Verb::FilesRead => said(files::read, answer),
+        Verb::FilesStat => said(files::stat, answer),
+        Verb::ServicesStatus => said(services::status, answer),
+        Verb::ServicesFailed => said(services::failed, answer),
+        Verb::ServicesLogs => said(journal::logs, answer),
+        Verb::NetworkListeners => said(network::listeners, answer),
+    }
+}
+
+/// A verb that is told the target only.
+fn on_target<R: Lower + 'static>(linker: &mut Linker<RunState>, verb: Verb, read: Reader<R>) -> wasmtime::Result<()> {
+    linker.instance(&interface_name(verb.interface()))?.func_wrap(
+        verb.function(),
+        move |mut store, (target,): (Resource<Target>,)| {
+            let answer = store.data_mut().look(&target, verb, None)?;
+            Ok((answer.and_then(|answer| read(&answer)).map_err(VerbError::from),))
+        },
+    )
+}
+
+/// A verb that is told the target and a slot.
+fn on_slot<R: Lower + 'static>(linker: &mut Linker<RunState>, verb: Verb, read: Reader<R>) -> wasmtime::Result<()> {
+    linker.instance(&interface_name(verb.interface()))?.func_wrap(
+        verb.function(),
+        move |mut store, (target, slot): (Resource<Target>, String)| {
+            let answer = store.data_mut().look(&target, verb, Some(&slot))?;
+            Ok((answer.and_then(|answer| read(&answer)).map_err(VerbError::from),))
+        },
+    )
+}
+
+impl From<LookError> for VerbError {
+    fn from(error: LookError) -> Self {
+        match error {
+            LookError::Refused => Self::Refused,
+            LookError::NotFound => Self::NotFound,
+            LookError::NotPermitted => Self::NotPermitted,
+            LookError::Unsupported => Self::Unsupported,
+            LookError::Unreachable => Self::Unreachable,
+            LookError::TimedOut => Self::TimedOut,
+            LookError::TooLarge => Self::TooLarge,
+            LookError::Garbled => Self::Garbled,
+            LookError::Exhausted => Self::Exhausted,
+        }
+    }
+}
+
+impl From<VerbError> for LookError {
+    fn from(error: VerbError) -> Self {
+        match error {
+            VerbError::Refused => Self::Refused,
+            VerbError::NotFound => Self::NotFound,
+            VerbError::NotPermitted => Self::NotPermitted,
+            VerbError::Unsupported => Self::Unsupported,
+            VerbError::Unreachable => Self::Unreachable,
+            VerbError::TimedOut => Self::TimedOut,
+            VerbError::TooLarge => Self::TooLarge,
+            VerbError::Garbled => Self::Garbled,
+            VerbError::Exhausted => Self::Exhausted,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

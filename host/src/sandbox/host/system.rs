@@ -1,0 +1,213 @@
+//! Readers of the `system` verbs' answers.
+
+use super::text::{decimal, ended, failure, grepped, lines_of, number, properties, said, whole};
+use super::wit::bailiwick::ops::system::{
+    Filesystem, IdentityInfo, Inodes, LoadInfo, Login, MemoryInfo, TimeSyncInfo, UptimeInfo,
+};
+use crate::model::LookError;
+use crate::sandbox::wire::RawAnswer;
+
+use LookError::Garbled;
+
+pub(super) fn identity(answer: &RawAnswer) -> Result<IdentityInfo, LookError> {
+    let text = grepped(answer)?;
+    let first = |file| lines_of(&text, file).next().map(str::to_owned).ok_or(Garbled);
+    let release = |key: &str| {
+        lines_of(&text, "/etc/os-release")
+            .filter_map(|line| line.split_once('='))
+            .find(|(name, _)| *name == key)
+            .map(|(_, value)| unquote(value))
+            .unwrap_or_default()
+    };
+    Ok(IdentityInfo {
+        hostname: first("/proc/sys/kernel/hostname")?,
+        kernel: first("/proc/sys/kernel/osrelease")?,
+        os: release("ID"),
+        os_version: release("VERSION_ID"),
+        os_title: release("PRETTY_NAME"),
+    })
+}
+
+/// A value of os-release: plain, or quoted as in a shell.
+fn unquote(value: &str) -> String {
+    let inner = |quote| value.strip_prefix(quote).and_then(|rest: &str| rest.strip_suffix(quote));
+    if let Some(single) = inner('\'') {
+        return single.to_owned();
+    }
+    let Some(double) = inner('"') else { return value.to_owned() };
+    let mut text = String::with_capacity(double.len());
+    let mut chars = double.chars();
+    while let Some(c) = chars.next() {
+        text.extend(if c == '\\' { chars.next() } else { Some(c) });
+    }
+    text
+}
+
+pub(super) fn uptime(answer: &RawAnswer) -> Result<UptimeInfo, LookError> {
+    let text = grepped(answer)?;
+    let line = lines_of(&text, "/proc/uptime").next().ok_or(Garbled)?;
+    let (seconds, _idle) = line.split_once(' ').ok_or(Garbled)?;
+    Ok(UptimeInfo {
+        seconds: decimal(seconds)?,
+        reboot_required: lines_of(&text, "/run/reboot-required").next().is_some(),
+        reboot_packages: lines_of(&text, "/run/reboot-required.pkgs").map(str::to_owned).collect(),
+    })
+}
+
+pub(super) fn load(answer: &RawAnswer) -> Result<LoadInfo, LookError> {
+    let text = grepped(answer)?;
+    let line = lines_of(&text, "/proc/loadavg").next().ok_or(Garbled)?;
+    let mut words = line.split(' ');
+    let mut average = || words.next().ok_or(Garbled).and_then(decimal);
+    let (one, five, fifteen) = (average()?, average()?, average()?);
+    let (runnable, entities) = words.next().and_then(|word| word.split_once('/')).ok_or(Garbled)?;
+    // The last word is the newest process's number: without it the line was cut.
+    words.next().ok_or(Garbled).and_then(number::<u64>)?;
+    let online = lines_of(&text, "/sys/devices/system/cpu/online").next().ok_or(Garbled)?;
+    Ok(LoadInfo {
+        one,
+        five,
+        fifteen,
+        runnable: number(runnable)?,
+        entities: number(entities)?,
+        cpus: processors(online)?,
+    })
+}
+
+/// How many there are in a list such as `0-3,8`.
+fn processors(list: &str) -> Result<u32, LookError> {
+    let mut sum = 0u32;
+    for part in list.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last): (u32, u32) = (number(first)?, number(last)?);
+        let count = last.checked_sub(first).and_then(|n| n.checked_add(1)).ok_or(Garbled)?;
+        sum = sum.checked_add(count).ok_or(Garbled)?;
+    }
+    // Linux knows 8,192 at most.
+    if sum <= 1 << 16 { Ok(sum) } else { Err(Garbled) }
+}
+
+pub(super) fn memory(answer: &RawAnswer) -> Result<MemoryInfo, LookError> {
+    let text = grepped(answer)?;
+    let bytes = |key: &str| {
+        let line = lines_of(&text, "/proc/meminfo")
+            .find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))
+            .ok_or(Garbled)?;
+        let kib: u64 = number(line.trim().strip_suffix(" kB").ok_or(Garbled)?)?;
+        kib.checked_mul(1024).ok_or(Garbled)
+    };
+    Ok(MemoryInfo {
+        total: bytes("MemTotal")?,
+        available: bytes("MemAvailable")?,
+        free: bytes("MemFree")?,
+        swap_total: bytes("SwapTotal")?,
+        swap_free: bytes("SwapFree")?,
+    })
+}
+
+/// `df`'s table. Status 1 with rows is a mount that the account may not look at: the others count.
+pub(super) fn filesystems(answer: &RawAnswer) -> Result<Vec<Filesystem>, LookError> {
+    if !ended(answer, &[0, 1]) || answer.stdout.is_empty() {
+        return Err(failure(answer));
+    }
+    let text = whole(answer)?;
+    let mut lines = text.lines();
+    let header = lines.next().ok_or(Garbled)?;
+    if !header.starts_with("Filesystem") || !header.ends_with("Mounted on") {
+        return Err(Garbled);
+    }
+    // Sources may hold spaces: where the second column begins is what the header says.
+    let kind_at = header.find(" Type ").ok_or(Garbled)?;
+    let mut found = Vec::new();
+    for line in lines {
+        let source = line.get(..kind_at).ok_or(Garbled)?.trim_end();
+        let mut rest = line.get(kind_at..).and_then(|rest| rest.strip_prefix(' ')).ok_or(Garbled)?;
+        let mut column = || {
+            let (word, after) = rest.trim_start().split_once(' ').ok_or(Garbled)?;
+            rest = after;
+            Ok::<_, LookError>(word)
+        };
+        let kind = column()?;
+        let [size, used, available, inodes, inodes_used, inodes_free] =
+            [column()?, column()?, column()?, column()?, column()?, column()?];
+        let mount_point = rest.to_owned();
+        if source.is_empty() || !mount_point.starts_with('/') {
+            return Err(Garbled);
+        }
+        // A filesystem that does not say how large it is has no space to run out of.
+        if size == "-" {
+            continue;
+        }
+        found.push(Filesystem {
+            source: source.to_owned(),
+            kind: kind.to_owned(),
+            mount_point,
+            size: number(size)?,
+            used: number(used)?,
+            // Negative where more is in use than an unprivileged program may have.
+            available: if available.starts_with('-') { 0 } else { number(available)? },
+            inodes: match inodes {
+                "-" | "0" => None,
+                total => {
+                    Some(Inodes { total: number(total)?, used: number(inodes_used)?, free: number(inodes_free)? })
+                }
+            },
+        });
+    }
+    Ok(found)
+}
+
+pub(super) fn time_sync(answer: &RawAnswer) -> Result<TimeSyncInfo, LookError> {
+    if !ended(answer, &[0]) {
+        return Err(failure(answer));
+    }
+    let text = whole(answer)?;
+    let found = properties(&text)?;
+    let flag = |key| match found.get(key) {
+        Some(&"yes") => Ok(true),
+        Some(&"no") => Ok(false),
+        _ => Err(Garbled),
+    };
+    Ok(TimeSyncInfo {
+        synchronized: flag("NTPSynchronized")?,
+        enabled: flag("NTP")?,
+        timezone: (*found.get("Timezone").ok_or(Garbled)?).to_owned(),
+    })
+}
+
+/// `who`: user, terminal, time, and in brackets where from. BusyBox prints a header and other columns.
+pub(super) fn logins(answer: &RawAnswer) -> Result<Vec<Login>, LookError> {
+    if !ended(answer, &[0]) {
+        return Err(failure(answer));
+    }
+    if let Some(error) = said(answer) {
+        return Err(error);
+    }
+    let text = whole(answer)?;
+    if text.starts_with("USER\t") {
+        return Err(LookError::Unsupported);
+    }
+    text.lines().map(login).collect()
+}
+
+fn login(line: &str) -> Result<Login, LookError> {
+    let (line, origin) = match line.strip_suffix(')').and_then(|line| line.rsplit_once(" (")) {
+        Some((line, origin)) => (line, origin),
+        None => (line, ""),
+    };
+    let mut words: Vec<&str> = line.split_whitespace().collect();
+    // `Nov 21 10:36`, or `2026-11-21 10:36` from a `who` that does not ask its locale.
+    let day_at = words.len().checked_sub(2).ok_or(Garbled)?;
+    let iso = words.get(day_at).is_some_and(|day| day.len() == 10 && day.matches('-').count() == 2);
+    let since = words.split_off(if iso { day_at } else { day_at.checked_sub(1).ok_or(Garbled)? });
+    let clock = since.last().is_some_and(|time| time.len() == 5 && time.as_bytes().get(2) == Some(&b':'));
+    match words.split_first() {
+        Some((user, terminal)) if clock && !terminal.is_empty() => Ok(Login {
+            user: (*user).to_owned(),
+            terminal: terminal.join(" "),
+            since: since.join(" "),
+            origin: origin.to_owned(),
+        }),
+        _ => Err(Garbled),
+    }
+}

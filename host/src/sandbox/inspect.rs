@@ -1,0 +1,350 @@
+//! What a component is made of, read before anything is compiled.
+//!
+//! Knows: the binary format, through wasmparser alone: the engine has not seen a byte yet. Must not know: manifests,
+//! policy. Attacks answered: files that are no component, features that are off, and structures made to exhaust the
+//! compiler (LK01–LK05, LK13, LK17). The engine's own ceilings (1 GiB, 7.6 MB bodies) protect nothing.
+
+use std::ops::Range;
+
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
+use wasmparser::component_types::ComponentEntityType;
+use wasmparser::types::TypesRef;
+use wasmparser::{
+    BinaryReaderError, ComponentExternalKind, ComponentTypeRef, FunctionBody, Operator, Parser, Payload, Validator,
+    WasmFeatures,
+};
+
+/// The language that components may use. What is not named is off: GC, exceptions, tail calls, threads, memory64,
+/// multi-memory, relaxed SIMD, custom page sizes, stack switching, async components. The engine gets the same set.
+pub(super) const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
+    .union(WasmFeatures::SATURATING_FLOAT_TO_INT)
+    .union(WasmFeatures::SIGN_EXTENSION)
+    .union(WasmFeatures::REFERENCE_TYPES)
+    .union(WasmFeatures::MULTI_VALUE)
+    .union(WasmFeatures::BULK_MEMORY)
+    .union(WasmFeatures::SIMD)
+    .union(WasmFeatures::FLOATS)
+    .union(WasmFeatures::EXTENDED_CONST)
+    .union(WasmFeatures::COMPONENT_MODEL);
+
+/// Ceilings of a component's structure.
+pub mod ceilings {
+    /// Bytes of the whole.
+    pub const BYTES: usize = 8 << 20;
+    /// Core modules, nested ones too.
+    pub const MODULES: u64 = 16;
+    /// Components inside the component.
+    pub const COMPONENTS: u64 = 16;
+    /// Components inside components.
+    pub const NESTING: u64 = 4;
+    /// Functions of all modules.
+    pub const FUNCTIONS: u64 = 20_000;
+    /// Types of all modules and components.
+    pub const TYPES: u64 = 20_000;
+    /// Bytes of one function's body.
+    pub const BODY_BYTES: u64 = 256 << 10;
+    /// Locals of one function.
+    pub const LOCALS: u64 = 1_000;
+    /// Targets of one `br_table`.
+    pub const BR_TABLE: u64 = 4_096;
+    /// Bytes of all custom sections.
+    pub const CUSTOM_BYTES: u64 = 1 << 20;
+}
+
+/// What a component is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inspected {
+    /// SHA-256 of the bytes, in hex.
+    pub digest: String,
+    /// Bytes.
+    pub size: usize,
+    /// Functions it imports: interface and function, as the binary spells them, in its order.
+    pub imports: Vec<(String, String)>,
+    /// Interfaces of which it imports only types.
+    pub type_imports: Vec<String>,
+    /// What it exports besides types: kind and name.
+    pub exports: Vec<(&'static str, String)>,
+    /// Custom sections of the component itself: name, and where its bytes are.
+    pub custom: Vec<(String, Range<usize>)>,
+}
+
+/// Why bytes are no component for this host.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InspectError {
+    /// Too large.
+    #[error("the file has {0} bytes; a component has at most {max}", max = ceilings::BYTES)]
+    Size(usize),
+    /// WebAssembly, but not a component.
+    #[error("this is a core module, not a component\n\nhint: `wasm-tools component new` makes a component of it; `probes/build` shows how")]
+    CoreModule,
+    /// Something else.
+    #[error("this is not a WebAssembly component (it begins with {0})")]
+    NotWasm(String),
+    /// Not valid, or in need of a feature that is off.
+    #[error("at byte {offset}: {message}")]
+    Invalid {
+        /// Where.
+        offset: usize,
+        /// The reader's words, escaped.
+        message: String,
+    },
+    /// Too much of something.
+    #[error("{found} {what}; a component has at most {max}")]
+    TooMuch {
+        /// Of what.
+        what: &'static str,
+        /// How much.
+        found: u64,
+        /// The ceiling.
+        max: u64,
+    },
+    /// An import that is no interface.
+    #[error("it imports a {kind}, `{name}`; this host gives functions in interfaces, and nothing else")]
+    ImportKind {
+        /// What it is.
+        kind: &'static str,
+        /// Its name, escaped.
+        name: String,
+    },
+}
+
+impl From<BinaryReaderError> for InspectError {
+    fn from(error: BinaryReaderError) -> Self {
+        Self::Invalid { offset: error.offset(), message: shown(error.message()) }
+    }
+}
+
+/// A name from a component, made fit for a message: escaped, and no longer than a line.
+pub(super) fn shown(name: &str) -> String {
+    let mut text: String = name.chars().take(120).flat_map(char::escape_debug).collect();
+    if name.chars().nth(120).is_some() {
+        text.push('…');
+    }
+    text
+}
+
+/// Reads a component: structure first, then validity, then what it asks for.
+///
+/// # Errors
+/// When the bytes are no valid component within the ceilings.
+pub fn inspect(bytes: &[u8]) -> Result<Inspected, InspectError> {
+    if bytes.len() > ceilings::BYTES {
+        return Err(InspectError::Size(bytes.len()));
+    }
+    if Parser::is_core_wasm(bytes) {
+        return Err(InspectError::CoreModule);
+    }
+    if !Parser::is_component(bytes) {
+        let start = bytes.get(..8).unwrap_or(bytes);
+        return Err(InspectError::NotWasm(HEXLOWER.encode(start)));
+    }
+    let mut walk = Walk::default();
+    for payload in Parser::new(0).parse_all(bytes) {
+        walk.payload(&payload?)?;
+    }
+    let types = Validator::new_with_features(FEATURES).validate_all(bytes)?;
+    let mut inspected = Inspected {
+        digest: HEXLOWER.encode(&Sha256::digest(bytes)),
+        size: bytes.len(),
+        imports: Vec::new(),
+        type_imports: Vec::new(),
+        exports: walk.exports,
+        custom: walk.custom,
+    };
+    for (name, kind) in walk.imports {
+        inspected.import(&name, kind, types.as_ref())?;
+    }
+    Ok(inspected)
+}
+
+impl Inspected {
+    /// The bytes of the component's only custom section of this name.
+    #[must_use]
+    pub fn custom_section<'b>(&self, bytes: &'b [u8], name: &str) -> Option<&'b [u8]> {
+        let mut found = self.custom.iter().filter(|(n, _)| n == name);
+        match (found.next(), found.next()) {
+            (Some((_, range)), None) => bytes.get(range.clone()),
+            _ => None,
+        }
+    }
+
+    fn import(&mut self, name: &str, kind: ImportKind, types: TypesRef<'_>) -> Result<(), InspectError> {
+        let refused = |kind| Err(InspectError::ImportKind { kind, name: shown(name) });
+        match kind {
+            // `use types.{target}` in a world: another name for a type of an imported interface.
+            ImportKind::Type => return Ok(()),
+            ImportKind::Other(kind) => return refused(kind),
+            ImportKind::Instance => {}
+        }
+        let Some(ComponentEntityType::Instance(instance)) = types.component_item_for_import(name).map(|item| item.ty)
+        else {
+            return refused("nameless thing");
+        };
+        let before = self.imports.len();
+        for (item, entity) in &types[instance].exports {
+            match entity.ty {
+                ComponentEntityType::Func(_) => self.imports.push((name.to_owned(), item.clone())),
+                ComponentEntityType::Type { .. } => {}
+                _ => return refused("nested interface"),
+            }
+        }
+        if self.imports.len() == before {
+            self.type_imports.push(name.to_owned());
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum ImportKind {
+    Instance,
+    Type,
+    Other(&'static str),
+}
+
+/// The first pass: counts, and the names at the component's own level.
+#[derive(Debug, Default)]
+struct Walk {
+    depth: u64,
+    modules: u64,
+    components: u64,
+    functions: u64,
+    types: u64,
+    custom_bytes: u64,
+    imports: Vec<(String, ImportKind)>,
+    exports: Vec<(&'static str, String)>,
+    custom: Vec<(String, Range<usize>)>,
+}
+
+fn most(what: &'static str, found: u64, max: u64) -> Result<(), InspectError> {
+    if found > max { Err(InspectError::TooMuch { what, found, max }) } else { Ok(()) }
+}
+
+impl Walk {
+    fn payload(&mut self, payload: &Payload<'_>) -> Result<(), InspectError> {
+        match payload {
+            Payload::ModuleSection { .. } => {
+                self.depth += 1;
+                self.modules += 1;
+                most("core modules", self.modules, ceilings::MODULES)?;
+            }
+            Payload::ComponentSection { .. } => {
+                self.depth += 1;
+                self.components += 1;
+                most("components inside it", self.components, ceilings::COMPONENTS)?;
+                most("levels of components", self.depth, ceilings::NESTING)?;
+            }
+            Payload::End(_) => self.depth = self.depth.saturating_sub(1),
+            Payload::TypeSection(section) => self.types(section.count())?,
+            Payload::CoreTypeSection(section) => self.types(section.count())?,
+            Payload::ComponentTypeSection(section) => self.types(section.count())?,
+            Payload::CodeSectionStart { count, .. } => {
+                self.functions += u64::from(*count);
+                most("functions", self.functions, ceilings::FUNCTIONS)?;
+            }
+            Payload::CodeSectionEntry(body) => check_body(body)?,
+            Payload::CustomSection(section) => {
+                self.custom_bytes += section.range().len() as u64;
+                most("bytes of custom sections", self.custom_bytes, ceilings::CUSTOM_BYTES)?;
+                if self.depth == 0 {
+                    self.custom.push((section.name().to_owned(), section.data_offset()..section.range().end));
+                }
+            }
+            Payload::ComponentImportSection(section) if self.depth == 0 => {
+                for import in section.clone() {
+                    let import = import?;
+                    self.imports.push((import.name.name.to_owned(), import_kind(import.ty)));
+                }
+            }
+            Payload::ComponentExportSection(section) if self.depth == 0 => {
+                for export in section.clone() {
+                    let export = export?;
+                    if export.kind != ComponentExternalKind::Type {
+                        self.exports.push((kind_name(export.kind), export.name.name.to_owned()));
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn types(&mut self, count: u32) -> Result<(), InspectError> {
+        self.types += u64::from(count);
+        most("types", self.types, ceilings::TYPES)
+    }
+}
+
+fn check_body(body: &FunctionBody<'_>) -> Result<(), InspectError> {
+    most("bytes in one function", body.range().len() as u64, ceilings::BODY_BYTES)?;
+    let mut locals = 0;
+    for group in body.get_locals_reader()? {
+        locals += u64::from(group?.0);
+        most("locals in one function", locals, ceilings::LOCALS)?;
+    }
+    for operator in body.get_operators_reader()? {
+        if let Operator::BrTable { targets } = operator? {
+            most("targets of one br_table", u64::from(targets.len()), ceilings::BR_TABLE)?;
+        }
+    }
+    Ok(())
+}
+
+fn import_kind(ty: ComponentTypeRef) -> ImportKind {
+    match ty {
+        ComponentTypeRef::Instance(_) => ImportKind::Instance,
+        ComponentTypeRef::Type(wasmparser::TypeBounds::Eq(_)) => ImportKind::Type,
+        ComponentTypeRef::Type(wasmparser::TypeBounds::SubResource) => ImportKind::Other("resource"),
+        other => ImportKind::Other(kind_name(other.kind())),
+    }
+}
+
+fn kind_name(kind: ComponentExternalKind) -> &'static str {
+    match kind {
+        ComponentExternalKind::Module => "module",
+        ComponentExternalKind::Func => "function",
+        ComponentExternalKind::Value => "value",
+        ComponentExternalKind::Type => "type",
+        ComponentExternalKind::Instance => "interface",
+        ComponentExternalKind::Component => "component",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_is_no_component() {
+        assert_eq!(inspect(b"\0asm\x01\0\0\0"), Err(InspectError::CoreModule));
+        for bytes in [&b""[..], b"\x7fELF\x02\x01\x01\0\0", b"(component)", b"\0asm", b"\0asm\x0e\0\x01\0"] {
+            assert!(matches!(inspect(bytes), Err(InspectError::NotWasm(_))), "{bytes:?}");
+        }
+        assert_eq!(inspect(&vec![0; ceilings::BYTES + 1]), Err(InspectError::Size(ceilings::BYTES + 1)));
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_behind_the_magic_never_break_it(rest in prop::collection::vec(any::<u8>(), 0..300)) {
+            let mut bytes = b"\0asm\x0d\0\x01\0".to_vec();
+            bytes.extend(rest);
+            let _ = inspect(&bytes);
+        }
+
+        /// A real component with one byte changed, or cut.
+        #[test]
+        fn a_damaged_component_never_breaks_it(at in any::<prop::sample::Index>(), byte in any::<u8>(), cut: bool) {
+            let mut bytes = include_bytes!("../../../probes/dist/memory.wasm").to_vec();
+            let at = at.index(bytes.len());
+            if cut {
+                bytes.truncate(at);
+            } else {
+                bytes[at] = byte;
+            }
+            let _ = inspect(&bytes);
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Runs components that nobody has to trust: inspects, compiles, links per function, bounds, and reads target output.
+//!
+//! Knows: wasm; sole home of wasmtime and wasmparser. Must not know: policy, keys, journals; of a transport it knows the
+//! shape of an answer. Attacks answered: a guest that exhausts, escapes or lies about itself (GR, CA, PH, LK), and a
+//! target whose output is made to break its reader (TG05).
+//!
+//! Two processes. The *worker* holds the engine and nothing else: no keys, files, network or environment, only a socket
+//! to the *broker*. [`inspect`] and [`imports`] run in the broker before a worker sees a byte; [`client`] is the broker's
+//! end of the socket, [`worker`] the other.
+//!
+//! **Invariant:** a function that the manifest does not ask for is not linked. **Invariant:** one fresh store per run; a
+//! store that has trapped is never entered again. **Invariant:** text that a guest, a target or a worker chose is
+//! [`crate::model::Tainted`] when it leaves this module.
+
+pub mod client;
+mod engine;
+pub mod fault;
+mod host;
+pub mod imports;
+pub mod inspect;
+pub mod limits;
+mod meter;
+mod protocol;
+pub mod report;
+mod run;
+pub mod wire;
+pub mod worker;
+
+pub use client::{LoadError, Ending, RunEnd, Worker};
+pub use fault::{Fault, FaultKind};
+pub use host::parse;
+pub use imports::{ImportError, check_imports};
+pub use inspect::{InspectError, Inspected, inspect};
+pub use limits::Limits;
+pub use wire::{Outcome, RawAnswer, SlotEntry, TargetView, VerbCall};

@@ -1,0 +1,174 @@
+//! The worker's body: one component, many runs, one socket.
+//!
+//! Knows: threads and frames. Must not know: files, keys, networks; it has none. Attack answered: a guest that escapes
+//! the engine finds a process with an empty environment and one socket, and may say there what any run may say.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use rustix::process::{Resource, Rlimit, setrlimit};
+use wasmtime::Engine;
+
+use super::engine::{self, TICK};
+use super::fault::FaultKind;
+use super::host::ProbePre;
+use super::limits::{Limits, WASM_STACK_BYTES};
+use super::run::{self, RunState, Socket};
+use super::wire::{
+    self, End, FromWorker, LOAD_FRAME_BYTES, Outcome, Ready, Start, TO_WORKER_FRAME_BYTES, ToWorker, VERSION,
+    WireError,
+};
+use crate::model::Tainted;
+
+/// The first argument of a worker process.
+pub const ARGUMENT: &str = "worker";
+
+/// Stack of a run's thread: wasm's own part, and as much as host functions could ever need. None of them recurses.
+const THREAD_STACK_BYTES: usize = WASM_STACK_BYTES + (2 << 20);
+
+/// Writable memory of the process. Address space is not limited: each linear memory reserves 4 GiB of it, which is
+/// what makes its bounds checks free.
+const DATA_BYTES: u64 = 3 << 30;
+
+/// Why a worker stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// The socket, or what came through it.
+    #[error("the broker's messages")]
+    Wire(#[from] WireError),
+    /// The operating system.
+    #[error("the worker's process")]
+    Io(#[from] io::Error),
+    /// A message that does not belong here.
+    #[error("an unexpected message from the broker")]
+    Unexpected,
+}
+
+/// The worker process: standard input is the socket to the broker.
+#[must_use]
+pub fn main() -> ExitCode {
+    restrict();
+    // A bug of ours in one run says nothing good about the others: the process ends, the broker sees it end.
+    std::panic::set_hook(Box::new(|_| std::process::abort()));
+    let served = io::stdin()
+        .as_fd()
+        .try_clone_to_owned()
+        .map_err(WorkerError::from)
+        .and_then(|socket| serve(UnixStream::from(socket)));
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::from(70),
+    }
+}
+
+/// Gives up what can be given up without a privilege. Best effort: the promise is made by what the process never had.
+fn restrict() {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    let data = Rlimit { current: Some(DATA_BYTES), maximum: Some(DATA_BYTES) };
+    // Room for the socket, its copy and the two null devices.
+    let files = Rlimit { current: Some(8), maximum: Some(8) };
+    for (resource, limit) in
+        [(Resource::Core, none.clone()), (Resource::Fsize, none), (Resource::Data, data), (Resource::Nofile, files)]
+    {
+        let _ = setrlimit(resource, limit);
+    }
+}
+
+/// Serves one broker until it hangs up.
+///
+/// # Errors
+/// When the broker says something that is no message, or nothing in order.
+pub fn serve(mut stream: UnixStream) -> Result<(), WorkerError> {
+    let socket = Arc::new(Mutex::new(stream.try_clone()?));
+    let refuse = |reason: String| {
+        run::send(&socket, &FromWorker::NotLoaded { reason: Tainted::new(reason) }).map_err(WorkerError::from)
+    };
+    match wire::read(&mut stream, LOAD_FRAME_BYTES)? {
+        None => return Ok(()),
+        Some(ToWorker::Hello { version: VERSION }) => {}
+        Some(ToWorker::Hello { .. }) => return refuse("broker and worker are different programs".to_owned()),
+        Some(_) => return Err(WorkerError::Unexpected),
+    }
+    let load = match wire::read(&mut stream, LOAD_FRAME_BYTES)? {
+        None => return Ok(()),
+        Some(ToWorker::Load(load)) => load,
+        Some(_) => return Err(WorkerError::Unexpected),
+    };
+    let begun = Instant::now();
+    let loaded = engine::engine().and_then(|engine| {
+        let pre = engine::load(&engine, &load.component, &load.verbs)?;
+        Ok((engine, pre))
+    });
+    let (engine, pre) = match loaded {
+        Ok(loaded) => loaded,
+        Err(error) => return refuse(format!("{error:#}").chars().take(1000).collect()),
+    };
+    let compile_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    run::send(&socket, &FromWorker::Ready(Ready { compile_ms }))?;
+    tick(&engine)?;
+    let runs = Runs { pre: Arc::new(pre), limits: load.limits, socket, open: Arc::default() };
+    while let Some(message) = wire::read(&mut stream, TO_WORKER_FRAME_BYTES)? {
+        match message {
+            ToWorker::Start(start) => runs.start(start)?,
+            ToWorker::Answer { run, call, outcome } => runs.answer(run, call, outcome),
+            ToWorker::Hello { .. } | ToWorker::Load(_) => return Err(WorkerError::Unexpected),
+        }
+    }
+    Ok(())
+}
+
+/// Moves the engine's epoch on for as long as there is an engine.
+fn tick(engine: &Engine) -> io::Result<()> {
+    let engine = engine.weak();
+    std::thread::Builder::new().name("epoch".to_owned()).stack_size(64 << 10).spawn(move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            std::thread::sleep(TICK);
+        }
+    })?;
+    Ok(())
+}
+
+/// The runs under way.
+struct Runs {
+    pre: Arc<ProbePre<RunState>>,
+    limits: Limits,
+    socket: Socket,
+    open: Arc<Mutex<HashMap<u32, Sender<(u32, Outcome)>>>>,
+}
+
+impl Runs {
+    fn start(&self, start: Start) -> Result<(), WorkerError> {
+        let run = start.run;
+        let (answer, answers) = mpsc::channel();
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(run, answer);
+        let state = RunState::new(start, self.limits.clone(), Arc::clone(&self.socket), answers);
+        let (pre, socket, open) = (Arc::clone(&self.pre), Arc::clone(&self.socket), Arc::clone(&self.open));
+        let thread = std::thread::Builder::new().stack_size(THREAD_STACK_BYTES).spawn(move || {
+            let ended = run::run(&pre, state);
+            open.lock().unwrap_or_else(PoisonError::into_inner).remove(&run);
+            // A broker that hung up is noticed by the thread that reads.
+            let _ = run::send(&socket, &ended);
+        });
+        if thread.is_err() {
+            let end = End::Fault(FaultKind::Host.into());
+            run::send(&self.socket, &FromWorker::Ended { run, end, fuel_used: 0, logs_dropped: 0 })?;
+        }
+        Ok(())
+    }
+
+    fn answer(&self, run: u32, call: u32, outcome: Outcome) {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        // A run that has ended meanwhile wants no answer.
+        if let Some(answer) = open.get(&run) {
+            let _ = answer.send((call, outcome));
+        }
+    }
+}
