@@ -11,7 +11,7 @@ use bailiwick::sandbox::{Limits, LoadError, Outcome, RawAnswer, RunEnd, TargetVi
 use bailiwick::transport::Exit;
 
 /// The `bailiwick` that `cargo build -p bailiwick` made, beside this test program.
-pub fn program() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     let here = std::env::current_exe().unwrap();
     let program = here.parent().and_then(|deps| deps.parent()).unwrap().join("bailiwick");
     assert!(program.exists(), "{} is missing: run `cargo build -p bailiwick` first", program.display());
@@ -20,21 +20,21 @@ pub fn program() -> PathBuf {
 
 /// The pieces of a component.
 #[derive(Default, Clone)]
-pub struct Guest<'a> {
+pub(crate) struct Guest<'a> {
     /// Imports of interfaces, after `types` and `reports`.
-    pub imports: &'a str,
+    pub(crate) imports: &'a str,
     /// `(core func $x (canon lower …))`.
-    pub lower: &'a str,
+    pub(crate) lower: &'a str,
     /// `(export "x" (func $x))`, given to the module as "host".
-    pub give: &'a str,
+    pub(crate) give: &'a str,
     /// Fields of the module, imports first.
-    pub fields: &'a str,
+    pub(crate) fields: &'a str,
     /// Body of `examine`; it leaves the address of its result. 1024 holds an empty report.
-    pub body: &'a str,
+    pub(crate) body: &'a str,
 }
 
 impl Guest<'_> {
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let Guest { imports, lower, give, fields, body } = self;
         format!(
             r#"(component
@@ -96,19 +96,19 @@ impl Guest<'_> {
         )
     }
 
-    pub fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let text = self.text();
         wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
     }
 }
 
 /// A component that runs this body.
-pub fn body(body: &str) -> Vec<u8> {
+pub(crate) fn body(body: &str) -> Vec<u8> {
     Guest { body, ..Guest::default() }.bytes()
 }
 
 /// A component that may log: `call $log` (level, pointer, length).
-pub fn logging<'a>(fields: &'a str, body: &'a str) -> Guest<'a> {
+pub(crate) fn logging<'a>(fields: &'a str, body: &'a str) -> Guest<'a> {
     Guest {
         imports: r#"(import "bailiwick:ops/log@0.1.0" (instance $log
             (type $l0 (enum "debug" "info" "warning"))
@@ -122,7 +122,7 @@ pub fn logging<'a>(fields: &'a str, body: &'a str) -> Guest<'a> {
 }
 
 /// Fields of a component that calls `system.failed`-like verbs: `call $load` (target, address of the result).
-pub const LOAD_IMPORT: &str = r#"(import "bailiwick:ops/system@0.1.0" (instance $system
+pub(crate) const LOAD_IMPORT: &str = r#"(import "bailiwick:ops/system@0.1.0" (instance $system
     (alias outer 1 $target (type $t0))
     (export "target" (type $t (eq $t0)))
     (alias outer 1 $verb-error (type $e0))
@@ -133,7 +133,7 @@ pub const LOAD_IMPORT: &str = r#"(import "bailiwick:ops/system@0.1.0" (instance 
     (export "load" (func (param "target" (borrow $t)) (result (result $l (error $e)))))))"#;
 
 /// A component that may call `system.load`.
-pub fn loading<'a>(imports: &'a str, body: &'a str) -> Guest<'a> {
+pub(crate) fn loading<'a>(imports: &'a str, body: &'a str) -> Guest<'a> {
     Guest {
         imports,
         lower: r#"(alias export $system "load" (func $load)) (core func $load (canon lower (func $load) (memory $memory)))"#,
@@ -144,29 +144,29 @@ pub fn loading<'a>(imports: &'a str, body: &'a str) -> Guest<'a> {
 }
 
 /// A successful answer.
-pub fn answered(stdout: &str) -> Outcome {
+pub(crate) fn answered(stdout: &str) -> Outcome {
     Outcome::Answered(RawAnswer { stdout: stdout.into(), stderr: Vec::new(), exit: Exit::Status(0) })
 }
 
 /// One target without parameters or slots.
-pub fn targets() -> Vec<TargetView> {
+pub(crate) fn targets() -> Vec<TargetView> {
     let name = TargetName::new("db01").unwrap();
     vec![TargetView { name, params: BTreeMap::new(), slots: BTreeMap::new() }]
 }
 
 /// Limits that a test does not have to wait for.
-pub fn short() -> Limits {
+pub(crate) fn short() -> Limits {
     Limits { fuel: 20_000_000, wall_ms: 3_000, ..Limits::default() }
 }
 
 /// Starts a worker.
-pub async fn load(component: &[u8], verbs: &[Verb], limits: Limits) -> Result<Worker, LoadError> {
+pub(crate) async fn load(component: &[u8], verbs: &[Verb], limits: Limits) -> Result<Worker, LoadError> {
     let verbs: BTreeSet<_> = verbs.iter().copied().collect();
     Worker::load(Some(&program()), component, &verbs, limits).await
 }
 
 /// Runs a component once; every call is answered with `unreachable`.
-pub async fn run(component: &[u8], verbs: &[Verb], limits: Limits) -> RunEnd {
+pub(crate) async fn run(component: &[u8], verbs: &[Verb], limits: Limits) -> RunEnd {
     let worker = load(component, verbs, limits).await.unwrap_or_else(|error| panic!("{error:?}"));
     worker.run(1, targets(), async |_| Outcome::Failed(LookError::Unreachable)).await
 }
