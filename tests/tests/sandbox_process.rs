@@ -132,6 +132,25 @@ async fn a_stopped_worker_is_killed_when_its_time_is_over_and_the_others_may_sta
     assert!(!std::path::Path::new(&format!("/proc/{}", pid.as_raw_nonzero())).exists(), "reaped");
 }
 
+/// The broker spawns runs: a compile-time check.
+#[tokio::test]
+async fn a_run_can_be_spawned() {
+    let worker = std::sync::Arc::new(load(&one_call(), &[Verb::SystemLoad], short()).await.unwrap());
+    let run = tokio::spawn({
+        let worker = std::sync::Arc::clone(&worker);
+        async move { worker.run(1, targets(), |_| async { answered(LOAD) }).await }
+    });
+    assert!(matches!(run.await.unwrap().ending, Ending::Report(_)));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_too_long_for_the_wire_is_too_large() {
+    let worker = load(&moody(), &[Verb::SystemLoad], short()).await.unwrap();
+    let end = worker.run(1, targets(), |_| async { answered(&"x".repeat(3 << 20)) }).await;
+    let Ending::Fault(fault) = end.ending else { panic!("{end:?}") };
+    assert_eq!(fault.kind, FaultKind::Unreachable, "the guest was told, and panicked");
+}
+
 #[tokio::test]
 async fn a_dropped_worker_is_gone() {
     let worker = load(&body("(i32.const 1024)"), &[], short()).await.unwrap();
