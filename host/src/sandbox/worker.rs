@@ -93,7 +93,7 @@ fn restrict() {
     // Room for the socket, its copy and the two null devices.
     let files = Rlimit { current: Some(8), maximum: Some(8) };
     for (resource, limit) in
-        [(Resource::Core, none.clone()), (Resource::Fsize, none), (Resource::Data, data), (Resource::Nofile, files)]
+        [(Resource::Core, none), (Resource::Fsize, none), (Resource::Data, data), (Resource::Nofile, files)]
     {
         let _ = setrlimit(resource, limit);
     }
@@ -155,12 +155,15 @@ fn tick(engine: &Engine) -> io::Result<()> {
     Ok(())
 }
 
+/// Where each run waits for its answers.
+type Answers = HashMap<u32, Sender<(u32, Outcome)>>;
+
 /// The runs under way.
 struct Runs {
     pre: Arc<ProbePre<RunState>>,
     limits: Limits,
     socket: Socket,
-    open: Arc<Mutex<HashMap<u32, Sender<(u32, Outcome)>>>>,
+    open: Arc<Mutex<Answers>>,
 }
 
 impl Runs {
