@@ -3,7 +3,7 @@
 //! answers.
 
 wit_bindgen::generate!({
-    path: "wit",
+    path: "../wit",
     world: "probe",
     pub_export_macro: true,
     export_macro_name: "export_component",

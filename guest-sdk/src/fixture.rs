@@ -41,9 +41,7 @@ pub struct Fixture {
 
 impl fmt::Debug for Fixture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Fixture")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("Fixture").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -109,10 +107,7 @@ impl Fixture {
     /// Binds a literal to a slot.
     #[must_use]
     pub fn bind(mut self, slot: &str, literal: &str) -> Self {
-        let entry = Entry {
-            key: slot.to_owned(),
-            literal: literal.to_owned(),
-        };
+        let entry = Entry { key: slot.to_owned(), literal: literal.to_owned() };
         self.slots.insert(slot.to_owned(), vec![entry]);
         self
     }
@@ -121,10 +116,7 @@ impl Fixture {
     #[must_use]
     pub fn bind_many(mut self, slot: &str, literals: &[&str]) -> Self {
         let entries = literals.iter().enumerate();
-        let entries = entries.map(|(n, literal)| Entry {
-            key: format!("{slot}/{n}"),
-            literal: (*literal).to_owned(),
-        });
+        let entries = entries.map(|(n, literal)| Entry { key: format!("{slot}/{n}"), literal: (*literal).to_owned() });
         self.slots.insert(slot.to_owned(), entries.collect());
         self
     }
@@ -168,11 +160,7 @@ impl Fixture {
         self.params.get(name).cloned()
     }
 
-    pub(crate) fn answer<T: Clone + 'static>(
-        &self,
-        verb: &'static str,
-        key: &str,
-    ) -> Result<T, VerbError> {
+    pub(crate) fn answer<T: Clone + 'static>(&self, verb: &'static str, key: &str) -> Result<T, VerbError> {
         self.answers
             .get(&(verb, key.to_owned()))
             .and_then(|answer| answer.downcast_ref::<Result<T, VerbError>>())
@@ -180,12 +168,7 @@ impl Fixture {
             .unwrap_or(Err(VerbError::Refused))
     }
 
-    fn with_answer<T: 'static>(
-        mut self,
-        verb: &'static str,
-        key: &str,
-        answer: Result<T, VerbError>,
-    ) -> Self {
+    fn with_answer<T: 'static>(mut self, verb: &'static str, key: &str, answer: Result<T, VerbError>) -> Self {
         self.answers.insert((verb, key.to_owned()), Rc::new(answer));
         self
     }
@@ -195,15 +178,9 @@ impl Fixture {
 ///
 /// # Errors
 /// What the probe returns.
-pub fn examine_together<P: FleetProbe>(
-    fixtures: impl IntoIterator<Item = Fixture>,
-) -> Result<Report, Failure> {
+pub fn examine_together<P: FleetProbe>(fixtures: impl IntoIterator<Item = Fixture>) -> Result<Report, Failure> {
     let targets: Vec<Target> = fixtures.into_iter().map(Target::new).collect();
-    NOW.set(
-        targets
-            .first()
-            .map_or(NOW_MS, |target| target.fixture().now_ms),
-    );
+    NOW.set(targets.first().map_or(NOW_MS, |target| target.fixture().now_ms));
     CALLS.set(0);
     NOTES.with_borrow_mut(Vec::clear);
     examine_all::<P>(&targets)
@@ -280,65 +257,35 @@ mod tests {
     }
 
     fn with_cores(name: &str, cpus: u32) -> Fixture {
-        let load = system::LoadInfo {
-            one: 0.0,
-            five: 0.0,
-            fifteen: 0.0,
-            runnable: 1,
-            entities: 1,
-            cpus,
-        };
+        let load = system::LoadInfo { one: 0.0, five: 0.0, fifteen: 0.0, runnable: 1, entities: 1, cpus };
         Fixture::new().named(name).load(Ok(load))
     }
 
     #[test]
     fn one_target_is_passed_through() {
         let report = with_cores("a", 2).examine::<Cores>().unwrap();
-        assert_eq!(
-            report.findings,
-            [Finding {
-                evidence: vec![1],
-                ..Finding::ok("cores", "", "2 cores")
-            }]
-        );
+        assert_eq!(report.findings, [Finding { evidence: vec![1], ..Finding::ok("cores", "", "2 cores") }]);
         assert_eq!(notes(), [(Level::Info, "looking".to_owned())]);
     }
 
     #[test]
     fn a_verb_without_answer_is_refused_and_says_so() {
         let failure = Fixture::new().examine::<Cores>().unwrap_err();
-        assert_eq!(
-            failure.reason,
-            "system.load: refused, not in this component's bailiwick"
-        );
-        assert_eq!(
-            (failure.error, failure.call),
-            (Some(VerbError::Refused), Some(1))
-        );
+        assert_eq!(failure.reason, "system.load: refused, not in this component's bailiwick");
+        assert_eq!((failure.error, failure.call), (Some(VerbError::Refused), Some(1)));
     }
 
     #[test]
     fn several_targets_are_told_apart_and_one_failure_does_not_hide_the_others() {
-        let targets = [
-            with_cores("a", 1),
-            Fixture::new().named("b").load(Err(VerbError::TimedOut)),
-            with_cores("c", 3),
-        ];
+        let targets =
+            [with_cores("a", 1), Fixture::new().named("b").load(Err(VerbError::TimedOut)), with_cores("c", 3)];
         let report = examine_together::<Cores>(targets).unwrap();
-        let said: Vec<_> = report
-            .findings
-            .iter()
-            .map(|f| (f.severity, f.subject.as_str(), f.title.as_str()))
-            .collect();
+        let said: Vec<_> = report.findings.iter().map(|f| (f.severity, f.subject.as_str(), f.title.as_str())).collect();
         assert_eq!(
             said,
             [
                 (Severity::Ok, "a", "1 core"),
-                (
-                    Severity::Unknown,
-                    "b",
-                    "system.load: the target did not answer in time"
-                ),
+                (Severity::Unknown, "b", "system.load: the target did not answer in time"),
                 (Severity::Ok, "c", "3 cores"),
             ]
         );
@@ -347,18 +294,9 @@ mod tests {
 
     #[test]
     fn when_no_target_could_be_looked_at_the_run_fails() {
-        let targets = [
-            Fixture::new().load(Err(VerbError::Unreachable)),
-            Fixture::new(),
-        ];
-        assert_eq!(
-            examine_together::<Cores>(targets).unwrap_err().error,
-            Some(VerbError::Unreachable)
-        );
-        assert_eq!(
-            examine_together::<Cores>([]).unwrap_err().reason,
-            "the run has no target"
-        );
+        let targets = [Fixture::new().load(Err(VerbError::Unreachable)), Fixture::new()];
+        assert_eq!(examine_together::<Cores>(targets).unwrap_err().error, Some(VerbError::Unreachable));
+        assert_eq!(examine_together::<Cores>([]).unwrap_err().reason, "the run has no target");
     }
 
     #[test]
@@ -371,34 +309,16 @@ mod tests {
             }
         }
         let missing = Fixture::new().examine::<Wants>().unwrap_err();
-        assert_eq!(
-            missing.reason,
-            "parameter warn-percent is not declared in the manifest"
-        );
-        let wrong = Fixture::new()
-            .param("warn-percent", true)
-            .examine::<Wants>()
-            .unwrap_err();
-        assert_eq!(
-            wrong.reason,
-            "parameter warn-percent is not declared as a number in the manifest"
-        );
+        assert_eq!(missing.reason, "parameter warn-percent is not declared in the manifest");
+        let wrong = Fixture::new().param("warn-percent", true).examine::<Wants>().unwrap_err();
+        assert_eq!(wrong.reason, "parameter warn-percent is not declared as a number in the manifest");
     }
 
     #[test]
     fn entries_carry_the_key_and_the_literal() {
         let target = Target::new(Fixture::new().bind_many("units", &["a.service", "b.service"]));
         let entries = target.slots("units");
-        assert_eq!(
-            entries[1],
-            Entry {
-                key: "units/1".to_owned(),
-                literal: "b.service".to_owned()
-            }
-        );
-        assert_eq!(
-            target.slot("file").unwrap_err().reason,
-            "nothing is bound to slot file"
-        );
+        assert_eq!(entries[1], Entry { key: "units/1".to_owned(), literal: "b.service".to_owned() });
+        assert_eq!(target.slot("file").unwrap_err().reason, "nothing is bound to slot file");
     }
 }

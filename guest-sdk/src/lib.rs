@@ -104,10 +104,7 @@
 //! shows them. What one subject's data do not allow to judge is [`Severity::Unknown`]; when the probe could not look
 //! at all it is a [`Failure`], which `?` makes of any verb's error.
 
-#[expect(
-    missing_docs,
-    reason = "generated; the contract itself says what each item is"
-)]
+#[expect(missing_docs, reason = "generated; the contract itself says what each item is")]
 mod bindings;
 pub mod clock;
 pub mod files;
@@ -148,7 +145,7 @@ macro_rules! export {
                     $crate::__private::examine::<$probe>(targets)
                 }
             }
-            $crate::__private::bindings::export_component!(Component with_types_in $crate::__private::bindings);
+    $crate::__private::bindings::export_component!(Component with_types_in $crate::__private::bindings);
         };
         #[cfg(not(target_arch = "wasm32"))]
         const _: fn() = $crate::__private::is_a_probe::<$probe>;

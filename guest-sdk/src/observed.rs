@@ -69,11 +69,7 @@ impl std::error::Error for VerbFailure {}
 
 impl From<VerbFailure> for Failure {
     fn from(failure: VerbFailure) -> Self {
-        Failure {
-            reason: failure.to_string(),
-            error: Some(failure.error),
-            call: Some(failure.call),
-        }
+        Failure { reason: failure.to_string(), error: Some(failure.error), call: Some(failure.call) }
     }
 }
 
@@ -107,12 +103,7 @@ pub(crate) fn observed<T>(
     let call = crate::fixture::count_call();
     match answer {
         Ok(answer) => Ok(Observed { answer, call }),
-        Err(error) => Err(VerbFailure {
-            verb,
-            literal: entry.map(|entry| entry.literal.clone()),
-            error,
-            call,
-        }),
+        Err(error) => Err(VerbFailure { verb, literal: entry.map(|entry| entry.literal.clone()), error, call }),
     }
 }
 

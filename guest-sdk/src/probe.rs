@@ -76,9 +76,7 @@ pub(crate) fn examine_all<P: FleetProbe>(targets: &[Target]) -> Result<Report, F
 
 /// The component's export.
 #[cfg(target_arch = "wasm32")]
-pub fn examine<P: FleetProbe>(
-    targets: Vec<crate::bindings::bailiwick::ops::types::Target>,
-) -> Result<Report, Failure> {
+pub fn examine<P: FleetProbe>(targets: Vec<crate::bindings::bailiwick::ops::types::Target>) -> Result<Report, Failure> {
     let targets: Vec<Target> = targets.into_iter().map(Target::new).collect();
     examine_all::<P>(&targets)
 }

@@ -13,12 +13,7 @@ impl Finding {
     /// `code` names the question, stable and machine-readable, `[a-z0-9-]{1,64}`: the same for a healthy and a sick
     /// subject, so that one can be followed to the other. `title` is one line for a person, with the number that
     /// decided. Subject and title are cut to 200 bytes, and made one line.
-    pub fn new(
-        severity: Severity,
-        code: impl Into<String>,
-        subject: impl AsRef<str>,
-        title: impl AsRef<str>,
-    ) -> Self {
+    pub fn new(severity: Severity, code: impl Into<String>, subject: impl AsRef<str>, title: impl AsRef<str>) -> Self {
         Finding {
             code: code.into(),
             severity,
@@ -35,29 +30,17 @@ impl Finding {
     }
 
     /// Somebody should look at it soon.
-    pub fn warning(
-        code: impl Into<String>,
-        subject: impl AsRef<str>,
-        title: impl AsRef<str>,
-    ) -> Self {
+    pub fn warning(code: impl Into<String>, subject: impl AsRef<str>, title: impl AsRef<str>) -> Self {
         Self::new(Severity::Warning, code, subject, title)
     }
 
     /// Somebody must look at it now.
-    pub fn critical(
-        code: impl Into<String>,
-        subject: impl AsRef<str>,
-        title: impl AsRef<str>,
-    ) -> Self {
+    pub fn critical(code: impl Into<String>, subject: impl AsRef<str>, title: impl AsRef<str>) -> Self {
         Self::new(Severity::Critical, code, subject, title)
     }
 
     /// The probe could not tell.
-    pub fn unknown(
-        code: impl Into<String>,
-        subject: impl AsRef<str>,
-        title: impl AsRef<str>,
-    ) -> Self {
+    pub fn unknown(code: impl Into<String>, subject: impl AsRef<str>, title: impl AsRef<str>) -> Self {
         Self::new(Severity::Unknown, code, subject, title)
     }
 
@@ -68,11 +51,7 @@ impl Finding {
     pub fn metric(mut self, name: impl Into<String>, value: impl Quantity, unit: Unit) -> Self {
         let value = value.quantity();
         if value.is_finite() && self.metrics.len() < METRICS_MAX {
-            self.metrics.push(Metric {
-                name: name.into(),
-                value,
-                unit,
-            });
+            self.metrics.push(Metric { name: name.into(), value, unit });
         }
         self
     }
@@ -100,17 +79,8 @@ impl Report {
         let over = self.findings.len().saturating_sub(FINDINGS_MAX);
         if over > 0 {
             let mut drop = over + 1;
-            for severity in [
-                Severity::Ok,
-                Severity::Unknown,
-                Severity::Warning,
-                Severity::Critical,
-            ] {
-                let of_this = self
-                    .findings
-                    .iter()
-                    .filter(|finding| finding.severity == severity)
-                    .count();
+            for severity in [Severity::Ok, Severity::Unknown, Severity::Warning, Severity::Critical] {
+                let of_this = self.findings.iter().filter(|finding| finding.severity == severity).count();
                 // The last ones go, so skip those that stay.
                 let mut stay = of_this.saturating_sub(drop);
                 drop -= of_this.min(drop);
@@ -123,8 +93,7 @@ impl Report {
                 });
                 if drop == 0 {
                     let title = (over + 1).to_string() + " more findings, none worse, are left out";
-                    self.findings
-                        .push(Finding::new(severity, "left-out", "", title));
+                    self.findings.push(Finding::new(severity, "left-out", "", title));
                     break;
                 }
             }
@@ -138,31 +107,22 @@ impl Report {
     }
 }
 
-#[expect(
-    clippy::derivable_impls,
-    reason = "the type is generated, with derives of its own"
-)]
+#[expect(clippy::derivable_impls, reason = "the type is generated, with derives of its own")]
 impl Default for Report {
     fn default() -> Self {
-        Report {
-            findings: Vec::new(),
-        }
+        Report { findings: Vec::new() }
     }
 }
 
 impl From<Finding> for Report {
     fn from(finding: Finding) -> Self {
-        Report {
-            findings: vec![finding],
-        }
+        Report { findings: vec![finding] }
     }
 }
 
 impl FromIterator<Finding> for Report {
     fn from_iter<I: IntoIterator<Item = Finding>>(findings: I) -> Self {
-        Report {
-            findings: findings.into_iter().collect(),
-        }
+        Report { findings: findings.into_iter().collect() }
     }
 }
 
@@ -175,11 +135,7 @@ impl Extend<Finding> for Report {
 impl Failure {
     /// A run that could not look, for a reason of its own; `?` makes one of a verb's error.
     pub fn new(reason: impl AsRef<str>) -> Self {
-        Failure {
-            reason: text::one_line(reason.as_ref()),
-            error: None,
-            call: None,
-        }
+        Failure { reason: text::one_line(reason.as_ref()), error: None, call: None }
     }
 
     pub(crate) fn fit(mut self) -> Self {
@@ -220,11 +176,7 @@ impl Severity {
                 Severity::Critical => 3,
             }
         }
-        if rank(other) > rank(self) {
-            other
-        } else {
-            self
-        }
+        if rank(other) > rank(self) { other } else { self }
     }
 }
 
@@ -265,18 +217,13 @@ mod tests {
 
     #[test]
     fn a_report_that_is_too_long_keeps_the_worst_and_counts_the_rest() {
-        let mut report: Report = (0..300)
-            .map(|n| Finding::ok("space", n.to_string(), "fine"))
-            .collect();
+        let mut report: Report = (0..300).map(|n| Finding::ok("space", n.to_string(), "fine")).collect();
         report.findings[299].severity = Severity::Critical;
         let report = report.fit();
         assert_eq!(report.findings.len(), 200);
         assert_eq!(report.findings[197].subject, "197");
         assert_eq!(report.findings[198].severity, Severity::Critical);
-        assert_eq!(
-            report.findings[199].title,
-            "101 more findings, none worse, are left out"
-        );
+        assert_eq!(report.findings[199].title, "101 more findings, none worse, are left out");
         assert_eq!(report.findings[199].severity, Severity::Ok);
     }
 
@@ -290,11 +237,6 @@ mod tests {
 
     #[test]
     fn a_metric_that_is_no_number_is_left_out() {
-        assert!(
-            Finding::ok("x", "", "")
-                .metric("m", f64::INFINITY, Unit::Count)
-                .metrics
-                .is_empty()
-        );
+        assert!(Finding::ok("x", "", "").metric("m", f64::INFINITY, Unit::Count).metrics.is_empty());
     }
 }

@@ -1,8 +1,6 @@
 //! systemd units: `services.*`. The error is `Unsupported` where systemd is not running.
 
-pub use crate::bindings::bailiwick::ops::services::{
-    ActiveState, FailedUnit, LogEntry, StatusInfo,
-};
+pub use crate::bindings::bailiwick::ops::services::{ActiveState, FailedUnit, LogEntry, StatusInfo};
 use crate::observed::verb;
 
 verb! {

@@ -30,10 +30,7 @@ impl Target {
     /// # Errors
     /// A failure that names the slot if nothing is bound to it.
     pub fn slot(&self, name: &str) -> Result<Entry, Failure> {
-        self.slots(name)
-            .into_iter()
-            .next()
-            .ok_or_else(|| Failure::new(["nothing is bound to slot ", name].concat()))
+        self.slots(name).into_iter().next().ok_or_else(|| Failure::new(["nothing is bound to slot ", name].concat()))
     }
 
     /// The entries of a slot, in policy's order; empty for a slot with nothing bound or no such slot.
@@ -130,14 +127,5 @@ impl Params<'_> {
 }
 
 fn undeclared(name: &str, kind: &str) -> Failure {
-    Failure::new(
-        [
-            "parameter ",
-            name,
-            " is not declared",
-            kind,
-            " in the manifest",
-        ]
-        .concat(),
-    )
+    Failure::new(["parameter ", name, " is not declared", kind, " in the manifest"].concat())
 }

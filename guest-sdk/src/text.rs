@@ -163,20 +163,12 @@ pub fn one_line(text: &str) -> String {
 pub fn shorten(text: &str, bytes_max: usize) -> String {
     const CUT: &str = "…";
     let mut line = String::with_capacity(text.len().min(bytes_max));
-    let keep = if text.len() > bytes_max {
-        bytes_max.saturating_sub(CUT.len())
-    } else {
-        bytes_max
-    };
+    let keep = if text.len() > bytes_max { bytes_max.saturating_sub(CUT.len()) } else { bytes_max };
     for character in text.chars() {
         if line.len() + character.len_utf8() > keep {
             break;
         }
-        line.push(if character.is_control() {
-            ' '
-        } else {
-            character
-        });
+        line.push(if character.is_control() { ' ' } else { character });
     }
     if text.len() > bytes_max && bytes_max >= CUT.len() {
         line.push_str(CUT);

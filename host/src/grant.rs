@@ -10,9 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::fleet::Target;
 use crate::manifest::Manifest;
-use crate::model::{
-    Action, ComponentId, ParamName, ParamValue, SlotKey, SlotName, TargetName, Verb,
-};
+use crate::model::{Action, ComponentId, ParamName, ParamValue, SlotKey, SlotName, TargetName, Verb};
 use crate::policy::{Assignment, NeverRule};
 use crate::source::Place;
 use crate::verbs;
@@ -60,12 +58,7 @@ pub struct Withheld {
 
 /// Computes a grant.
 #[must_use]
-pub fn compute(
-    manifest: &Manifest,
-    target: &Target,
-    assignment: &Assignment,
-    never: &[NeverRule],
-) -> Grant {
+pub fn compute(manifest: &Manifest, target: &Target, assignment: &Assignment, never: &[NeverRule]) -> Grant {
     let mut grant = Grant {
         component: manifest.id.clone(),
         target: target.name.clone(),
@@ -77,37 +70,21 @@ pub fn compute(
     for (&verb, why) in &manifest.uses {
         let action = Arc::new(verbs::action(verb, None, tier));
         let place = assignment.place.clone();
-        grant.add(
-            Granted {
-                action,
-                key: None,
-                slot: None,
-                why: why.clone(),
-                place,
-            },
-            never,
-        );
+        grant.add(Granted { action, key: None, slot: None, why: why.clone(), place }, never);
     }
     for (name, slot) in &manifest.slots {
         let Some(bound) = assignment.slots.get(name) else {
             continue;
         };
         for (index, literal) in bound.literals.iter().enumerate() {
-            let key = if slot.many {
-                SlotKey::indexed(name, index)
-            } else {
-                SlotKey::single(name)
-            };
+            let key = if slot.many { SlotKey::indexed(name, index) } else { SlotKey::single(name) };
             for &verb in &slot.verbs {
                 let granted = Granted {
                     action: Arc::new(verbs::action(verb, Some(literal.clone()), tier)),
                     key: Some(key.clone()),
                     slot: Some(name.clone()),
                     why: slot.why.clone(),
-                    place: bound
-                        .place
-                        .clone()
-                        .unwrap_or_else(|| assignment.place.clone()),
+                    place: bound.place.clone().unwrap_or_else(|| assignment.place.clone()),
                 };
                 grant.add(granted, never);
             }
@@ -120,21 +97,11 @@ impl Grant {
     fn add(&mut self, granted: Granted, never: &[NeverRule]) {
         match never.iter().find(|rule| rule.forbids(&granted.action)) {
             Some(rule) => {
-                self.withheld.push(Withheld {
-                    granted,
-                    why: rule.why.clone(),
-                    rule: rule.place.clone(),
-                });
+                self.withheld.push(Withheld { granted, why: rule.why.clone(), rule: rule.place.clone() });
             }
             None => {
-                let key = granted
-                    .key
-                    .as_ref()
-                    .map_or(String::new(), |key| key.as_str().to_owned());
-                self.actions
-                    .entry(granted.action.verb)
-                    .or_default()
-                    .insert(key, granted);
+                let key = granted.key.as_ref().map_or(String::new(), |key| key.as_str().to_owned());
+                self.actions.entry(granted.action.verb).or_default().insert(key, granted);
             }
         }
     }
@@ -156,24 +123,19 @@ impl Grant {
     /// What a guest may ask of its slots: slot, then key and literal in policy's order. A slot whose every action is
     /// withheld is not there.
     #[must_use]
-    pub fn slots(&self) -> BTreeMap<String, Vec<(String, String)>> {
-        let mut out: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
+    pub fn slots(&self) -> BTreeMap<String, Vec<(SlotKey, String)>> {
+        let mut out: BTreeMap<String, Vec<(SlotKey, String)>> = BTreeMap::new();
         for granted in self.entries() {
-            let (Some(slot), Some(key), Some(literal)) =
-                (&granted.slot, &granted.key, &granted.action.literal)
-            else {
+            let (Some(slot), Some(key), Some(literal)) = (&granted.slot, &granted.key, &granted.action.literal) else {
                 continue;
             };
             let entries = out.entry(slot.as_str().to_owned()).or_default();
-            if !entries.iter().any(|(known, _)| known == key.as_str()) {
-                entries.push((key.as_str().to_owned(), literal.to_string()));
+            if !entries.iter().any(|(known, _)| known == key) {
+                entries.push((key.clone(), literal.to_string()));
             }
         }
         for entries in out.values_mut() {
-            entries.sort_by_key(|(key, _)| {
-                key.rsplit_once('/')
-                    .and_then(|(_, index)| index.parse::<u32>().ok())
-            });
+            entries.sort_by_key(|(key, _)| key.index());
         }
         out
     }

@@ -2,17 +2,21 @@
 //!
 //! The binary is a thin door; everything stands here. Each module knows only those above it.
 
+mod ascii_json;
+pub mod model;
+pub mod source;
+pub mod verbs;
+pub mod manifest;
 pub mod fleet;
+pub mod policy;
 pub mod grant;
 pub mod library;
 pub mod ops;
-pub mod manifest;
-mod ascii_json;
-pub mod model;
-pub mod policy;
-pub mod sandbox;
-pub mod source;
-pub mod sweep;
+pub mod review;
 pub mod transport;
 pub mod journal;
-pub mod verbs;
+pub mod sandbox;
+pub mod broker;
+pub mod sweep;
+pub mod report;
+pub mod cases;

@@ -116,7 +116,9 @@ impl Library {
         match std::fs::exists(folder) {
             Ok(true) => {}
             Ok(false) => return Ok(()),
-            Err(source) => return Err(LibraryError::Io { path: folder.to_owned(), source }),
+            Err(source) => {
+                return Err(LibraryError::Io { path: folder.to_owned(), source });
+            }
         }
         source::check_permissions(folder)?;
         let mut paths = Vec::new();

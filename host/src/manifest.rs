@@ -60,15 +60,7 @@ impl Manifest {
     /// Every verb that is asked for, with or without an object.
     #[must_use]
     pub fn verbs(&self) -> BTreeSet<Verb> {
-        self.uses
-            .keys()
-            .copied()
-            .chain(
-                self.slots
-                    .values()
-                    .flat_map(|slot| slot.verbs.iter().copied()),
-            )
-            .collect()
+        self.uses.keys().copied().chain(self.slots.values().flat_map(|slot| slot.verbs.iter().copied())).collect()
     }
 }
 
@@ -124,10 +116,7 @@ struct RawParam {
 /// All mistakes in it, each with its place.
 pub fn parse(source: &Source) -> Result<Manifest, Problems> {
     let raw: RawManifest = source.parse()?;
-    let mut reader = Reader {
-        source,
-        problems: Problems::default(),
-    };
+    let mut reader = Reader { source, problems: Problems::default() };
     let manifest = reader.manifest(&raw);
     match manifest {
         Some(manifest) => reader.problems.or(manifest),
@@ -143,11 +132,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn wrong<T>(&mut self, at: &Spanned<T>, message: impl std::fmt::Display, hint: &str) {
         let problem = Problem::at(self.source.at(at.span()), message);
-        self.problems.push(if hint.is_empty() {
-            problem
-        } else {
-            problem.hint(hint)
-        });
+        self.problems.push(if hint.is_empty() { problem } else { problem.hint(hint) });
     }
 
     /// Notes the mistake in a text, if there is one.
@@ -157,9 +142,7 @@ impl Reader<'_> {
         parse: impl FnOnce(&str) -> Result<T, E>,
         hint: &str,
     ) -> Option<T> {
-        parse(text.get_ref())
-            .map_err(|error| self.wrong(text, error, hint))
-            .ok()
+        parse(text.get_ref()).map_err(|error| self.wrong(text, error, hint)).ok()
     }
 
     fn manifest(&mut self, raw: &RawManifest) -> Option<Manifest> {
@@ -173,11 +156,7 @@ impl Reader<'_> {
             self.line(&raw.why, "every request says why");
             for (verb, at) in self.verbs(&raw.verb) {
                 if crate::verbs::spec(verb).object != Object::None {
-                    self.wrong(
-                        at,
-                        format!("`{verb}` needs an object"),
-                        "ask for it in a [[slot]]",
-                    );
+                    self.wrong(at, format!("`{verb}` needs an object"), "ask for it in a [[slot]]");
                 } else if uses.insert(verb, raw.why.get_ref().clone()).is_some() {
                     self.wrong(at, format!("`{verb}` is asked for twice"), "");
                 }
@@ -189,11 +168,7 @@ impl Reader<'_> {
                 continue;
             };
             if slots.insert(name, slot).is_some() {
-                self.wrong(
-                    &raw.name,
-                    format!("there are two slots `{}`", raw.name.get_ref()),
-                    "",
-                );
+                self.wrong(&raw.name, format!("there are two slots `{}`", raw.name.get_ref()), "");
             }
         }
         let mut params = BTreeMap::new();
@@ -201,20 +176,10 @@ impl Reader<'_> {
             self.line(&raw.about, "a parameter says what it is about");
             let value = ParamValue::from_toml(raw.default.get_ref());
             if value.is_none() {
-                self.wrong(
-                    &raw.default,
-                    "a default is a number, a text, true or false, or a list of texts",
-                    "",
-                );
+                self.wrong(&raw.default, "a default is a number, a text, true or false, or a list of texts", "");
             }
             if let (Some(name), Some(default)) = (self.take(name, ParamName::new, ""), value) {
-                params.insert(
-                    name,
-                    Param {
-                        default,
-                        about: raw.about.get_ref().clone(),
-                    },
-                );
+                params.insert(name, Param { default, about: raw.about.get_ref().clone() });
             }
         }
         Some(Manifest {
@@ -234,11 +199,7 @@ impl Reader<'_> {
         let mut object = None;
         for (verb, at) in self.verbs(&raw.verb) {
             match (crate::verbs::spec(verb).object, object) {
-                (Object::None, _) => self.wrong(
-                    at,
-                    format!("`{verb}` takes no object"),
-                    "ask for it in a [[use]]",
-                ),
+                (Object::None, _) => self.wrong(at, format!("`{verb}` takes no object"), "ask for it in a [[use]]"),
                 (needs, Some(has)) if needs != has => {
                     self.wrong(
                         at,
@@ -261,17 +222,7 @@ impl Reader<'_> {
             None => None,
         };
         let place = self.source.at(raw.name.span());
-        Some((
-            name?,
-            Slot {
-                verbs,
-                object,
-                many: raw.many,
-                default,
-                why: raw.why.get_ref().clone(),
-                place,
-            },
-        ))
+        Some((name?, Slot { verbs, object, many: raw.many, default, why: raw.why.get_ref().clone(), place }))
     }
 
     fn verbs<'b>(&mut self, names: &'b [Spanned<String>]) -> Vec<(Verb, &'b Spanned<String>)> {
@@ -280,11 +231,7 @@ impl Reader<'_> {
             .filter_map(|at| {
                 let verb = Verb::from_name(at.get_ref());
                 if verb.is_none() {
-                    self.wrong(
-                        at,
-                        format!("there is no verb `{}`", at.get_ref()),
-                        &nearest(at.get_ref()),
-                    );
+                    self.wrong(at, format!("there is no verb `{}`", at.get_ref()), &nearest(at.get_ref()));
                 }
                 Some((verb?, at))
             })
@@ -305,11 +252,7 @@ impl Reader<'_> {
 /// A hint with the verbs that could have been meant.
 pub(crate) fn nearest(name: &str) -> String {
     let interface = name.split('.').next().unwrap_or(name);
-    let same: Vec<_> = Verb::ALL
-        .iter()
-        .filter(|verb| verb.interface() == interface)
-        .map(|verb| verb.name())
-        .collect();
+    let same: Vec<_> = Verb::ALL.iter().filter(|verb| verb.interface() == interface).map(|verb| verb.name()).collect();
     if same.is_empty() {
         let mut all: Vec<_> = Verb::ALL.iter().map(|verb| verb.interface()).collect();
         all.dedup();
@@ -334,19 +277,9 @@ fn check_version(text: &str) -> Result<(), ShapeError> {
             && (part == "0" || !part.starts_with('0'))
     };
     let parts: Vec<_> = text.split('.').collect();
-    if parts.len() == 3 && parts.into_iter().all(number) {
-        Ok(())
-    } else {
-        Err(ShapeError::Version)
-    }
+    if parts.len() == 3 && parts.into_iter().all(number) { Ok(()) } else { Err(ShapeError::Version) }
 }
 
 fn check_world(text: &str) -> Result<(), ShapeError> {
-    if text == PROBE_WORLD {
-        Ok(())
-    } else {
-        Err(ShapeError::World {
-            found: text.to_owned(),
-        })
-    }
+    if text == PROBE_WORLD { Ok(()) } else { Err(ShapeError::World { found: text.to_owned() }) }
 }

@@ -142,10 +142,11 @@ impl Ops {
                 first.extend(second);
                 return Err(OpsError::Invalid(Problems(first)));
             }
-            (Err(problems), Ok(_)) | (Ok(_), Err(problems)) => return Err(OpsError::Invalid(problems)),
+            (Err(problems), Ok(_)) | (Ok(_), Err(problems)) => {
+                return Err(OpsError::Invalid(problems));
+            }
         };
-        let assignments =
-            policy::resolve(&policy, &fleet, &library.manifests).map_err(OpsError::Invalid)?;
+        let assignments = policy::resolve(&policy, &fleet, &library.manifests).map_err(OpsError::Invalid)?;
         Ok(Self { dir: dir.map(Path::to_owned), fleet, policy, library, assignments, digests })
     }
 
@@ -156,6 +157,12 @@ impl Ops {
         let manifest = self.library.manifests.get(component)?;
         let target = self.fleet.targets.get(target)?;
         Some(grant::compute(manifest, target, assignment, &self.policy.never))
+    }
+
+    /// Never-hosts that a grant names: nothing reaches them, and a sweep says so.
+    pub fn never_named(&self) -> impl Iterator<Item = TargetName> {
+        let named = self.policy.grants.iter().flat_map(|grant| &grant.on);
+        named.filter_map(|on| self.fleet.never.get_key_value(on.value.as_str()).map(|(name, _)| name.clone()))
     }
 
     /// Every target that a person may mean: those with an entry, and never-hosts that a grant names.

@@ -66,10 +66,7 @@ impl Source {
     /// When it cannot be read as UTF-8, or is group- or world-writable.
     pub fn read(path: &Path) -> Result<Self, ReadError> {
         check_permissions(path)?;
-        let text = std::fs::read_to_string(path).map_err(|source| ReadError::Io {
-            path: path.to_owned(),
-            source,
-        })?;
+        let text = std::fs::read_to_string(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
         Ok(Self(Arc::new((path.display().to_string(), text))))
     }
 
@@ -88,10 +85,7 @@ impl Source {
     /// A place in it.
     #[must_use]
     pub fn at(&self, span: Range<usize>) -> Place {
-        Place {
-            source: self.clone(),
-            span,
-        }
+        Place { source: self.clone(), span }
     }
 
     /// Reads its text as TOML of a given shape.
@@ -112,32 +106,21 @@ impl Source {
 /// # Errors
 /// When it is, or cannot be looked at.
 pub fn check_permissions(path: &Path) -> Result<(), ReadError> {
-    let meta = std::fs::metadata(path).map_err(|source| ReadError::Io {
-        path: path.to_owned(),
-        source,
-    })?;
+    let meta = std::fs::metadata(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
     let mode = meta.mode() & 0o7777;
     let who = match (mode & 0o002 != 0, mode & 0o020 != 0) {
         (true, _) => "everybody",
         (false, true) => "its group",
         (false, false) => return Ok(()),
     };
-    Err(ReadError::Writable {
-        path: path.to_owned(),
-        mode,
-        who,
-    })
+    Err(ReadError::Writable { path: path.to_owned(), mode, who })
 }
 
 impl Place {
     /// The line, counted from 1.
     #[must_use]
     pub fn line(&self) -> usize {
-        let before = self
-            .source
-            .text()
-            .get(..self.span.start)
-            .unwrap_or_default();
+        let before = self.source.text().get(..self.span.start).unwrap_or_default();
         before.matches('\n').count() + 1
     }
 }
@@ -146,10 +129,7 @@ impl Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.source.name();
-        let short = Path::new(name)
-            .file_name()
-            .and_then(|n| n.to_str())
-            .unwrap_or(name);
+        let short = Path::new(name).file_name().and_then(|n| n.to_str()).unwrap_or(name);
         f.pad(&format!("{short}:{}", self.line()))
     }
 }
@@ -168,11 +148,7 @@ pub struct Problem {
 impl Problem {
     /// A mistake at a place.
     pub fn at(place: Place, error: impl fmt::Display) -> Self {
-        Self {
-            place: Some(place),
-            message: error.to_string(),
-            hint: None,
-        }
+        Self { place: Some(place), message: error.to_string(), hint: None }
     }
 
     /// The same, with a next step.
@@ -185,11 +161,7 @@ impl Problem {
     /// The mistake as people read it, with the line and a caret.
     #[must_use]
     pub fn render(&self, colour: bool) -> String {
-        let renderer = if colour {
-            Renderer::styled()
-        } else {
-            Renderer::plain()
-        };
+        let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
         let mut group = Level::ERROR.primary_title(&self.message);
         let mut report = Vec::new();
         let text;
@@ -198,9 +170,8 @@ impl Problem {
             Some(place) => {
                 text = place.source.text();
                 name = place.source.name();
-                let snippet = Snippet::source(text)
-                    .path(name)
-                    .annotation(AnnotationKind::Primary.span(clamp(&place.span, text)));
+                let snippet =
+                    Snippet::source(text).path(name).annotation(AnnotationKind::Primary.span(clamp(&place.span, text)));
                 let mut element = group.element(snippet);
                 if let Some(hint) = &self.hint {
                     element = element.element(Level::HELP.with_name("hint").message(hint));
@@ -247,11 +218,7 @@ impl Problems {
     /// # Errors
     /// When there was one.
     pub fn or<T>(self, value: T) -> Result<T, Self> {
-        if self.0.is_empty() {
-            Ok(value)
-        } else {
-            Err(self)
-        }
+        if self.0.is_empty() { Ok(value) } else { Err(self) }
     }
 }
 

@@ -1,1 +1,6 @@
-//! skeleton
+//! What needs more than one unit: real OpenSSH, hostile servers, benchmarks.
+
+pub mod fleet;
+pub mod hostile;
+pub mod listeners;
+pub mod sshd;

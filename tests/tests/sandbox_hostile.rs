@@ -41,7 +41,8 @@ async fn gr02_time_ends_what_fuel_does_not() {
 
 #[tokio::test]
 async fn gr09_a_verb_that_is_never_answered_ends_with_the_time() {
-    let component = loading(LOAD_IMPORT, "(call $load (i32.load (local.get $targets)) (i32.const 2048)) (i32.const 1024)");
+    let component =
+        loading(LOAD_IMPORT, "(call $load (i32.load (local.get $targets)) (i32.const 2048)) (i32.const 1024)");
     let worker = load(&component.bytes(), &[Verb::SystemLoad], Limits { wall_ms: 300, ..short() }).await.unwrap();
     let end = worker.run(1, targets(), async |_| std::future::pending().await).await;
     assert!(end.elapsed.as_millis() < 1_500, "{:?}", end.elapsed);
@@ -70,9 +71,8 @@ async fn gr04_memory_is_refused_and_the_abort_is_told_apart() {
 
 #[tokio::test]
 async fn gr05_memories_are_summed() {
-    let modules: String = (0..3)
-        .map(|n| format!("(core module $m{n} (memory 500)) (core instance (instantiate $m{n}))"))
-        .collect();
+    let modules: String =
+        (0..3).map(|n| format!("(core module $m{n} (memory 500)) (core instance (instantiate $m{n}))")).collect();
     let guest = Guest { lower: &modules, body: "(i32.const 1024)", ..Guest::default() };
     assert_eq!(fault(&guest.bytes()).await, FaultKind::Memory(64 << 20));
     let many: String = "(core instance (instantiate $tiny))".repeat(20);
@@ -103,22 +103,15 @@ async fn gr08_bulk_operations_do_not_outlive_the_time() {
 #[tokio::test]
 async fn traps_have_names() {
     assert_eq!(fault(&body("unreachable")).await, FaultKind::Unreachable);
-    assert_eq!(
-        fault(&body("(i32.load (i32.const 99999999))")).await,
-        FaultKind::Trap(TrapKind::MemoryOutOfBounds)
-    );
-    assert_eq!(
-        fault(&body("(i32.div_u (i32.const 1) (i32.const 0))")).await,
-        FaultKind::Trap(TrapKind::Arithmetic)
-    );
+    assert_eq!(fault(&body("(i32.load (i32.const 99999999))")).await, FaultKind::Trap(TrapKind::MemoryOutOfBounds));
+    assert_eq!(fault(&body("(i32.div_u (i32.const 1) (i32.const 0))")).await, FaultKind::Trap(TrapKind::Arithmetic));
 }
 
 #[tokio::test]
 async fn gr10_calls_are_counted() {
     let flood = "(loop $l (call $load (i32.load (local.get $targets)) (i32.const 2048)) (br $l)) (i32.const 0)";
     let component = loading(LOAD_IMPORT, flood);
-    let worker =
-        load(&component.bytes(), &[Verb::SystemLoad], Limits { calls: 50, ..short() }).await.unwrap();
+    let worker = load(&component.bytes(), &[Verb::SystemLoad], Limits { calls: 50, ..short() }).await.unwrap();
     let mut seen = 0;
     let end = worker
         .run(1, targets(), |call| {
@@ -134,7 +127,9 @@ async fn gr10_calls_are_counted() {
 #[tokio::test]
 async fn gr12_a_report_is_bounded() {
     let report = |findings: u32| {
-        format!("(i32.store (i32.const 1028) (i32.const 4096)) (i32.store (i32.const 1032) (i32.const {findings})) (i32.const 1024)")
+        format!(
+            "(i32.store (i32.const 1028) (i32.const 4096)) (i32.store (i32.const 1032) (i32.const {findings})) (i32.const 1024)"
+        )
     };
     // Zeroed findings have an empty code.
     assert!(matches!(fault(&body(&report(1))).await, FaultKind::Output(OutputError::Finding(1, _))));
@@ -190,7 +185,10 @@ async fn ca10_discriminants_are_checked() {
     let fields = r#"(import "host" "log" (func $log (param i32 i32 i32)))"#;
     let text = "(call $log (i32.const 3) (i32.const 0) (i32.const 0)) (i32.const 1024)";
     assert_eq!(fault(&logging(fields, text).bytes()).await, FaultKind::CanonicalAbi);
-    assert_eq!(fault(&body("(i32.store8 (i32.const 1024) (i32.const 2)) (i32.const 1024)")).await, FaultKind::CanonicalAbi);
+    assert_eq!(
+        fault(&body("(i32.store8 (i32.const 1024) (i32.const 2)) (i32.const 1024)")).await,
+        FaultKind::CanonicalAbi
+    );
 }
 
 #[tokio::test]
@@ -215,6 +213,8 @@ async fn a_failure_is_the_components_own_word() {
         (i32.store (i32.const 1032) (i32.const 5))";
     let end = run(&body(&format!("{text} (i32.const 1024)")), &[], short()).await;
     assert!(matches!(end.ending, Ending::CouldNotLook { error: None, call: None, .. }), "{end:?}");
-    let lying = format!("{text} (i32.store8 (i32.const 1040) (i32.const 1)) (i32.store (i32.const 1044) (i32.const 1)) (i32.const 1024)");
+    let lying = format!(
+        "{text} (i32.store8 (i32.const 1040) (i32.const 1)) (i32.store (i32.const 1044) (i32.const 1)) (i32.const 1024)"
+    );
     assert_eq!(fault(&body(&lying)).await, FaultKind::Output(OutputError::Call(1)));
 }

@@ -41,7 +41,10 @@ async fn lk17_each_feature_that_is_off_is_refused_twice() {
         let loaded = load(&bytes, &[], Limits::default()).await;
         assert!(matches!(loaded, Err(LoadError::NotLoaded { .. })), "{feature}: the engine takes it");
     }
-    for (feature, fields) in [("simd", "(func (param v128))"), ("bulk", "(memory 1) (func (memory.fill (i32.const 0) (i32.const 0) (i32.const 0)))")] {
+    for (feature, fields) in [
+        ("simd", "(func (param v128))"),
+        ("bulk", "(memory 1) (func (memory.fill (i32.const 0) (i32.const 0) (i32.const 0)))"),
+    ] {
         inspect(&with_module(fields)).unwrap_or_else(|error| panic!("{feature}: {error}"));
     }
 }

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use bailiwick::library::Library;
 use bailiwick::manifest::Manifest;
 use bailiwick::model::{LookError, SlotKey, TargetName, Verb};
-use bailiwick::sandbox::{Ending, Limits, Outcome, SlotEntry, TargetView, VerbCall, Worker, check_imports, inspect, parse};
+use bailiwick::sandbox::{
+    Ending, Limits, Outcome, SlotEntry, TargetView, VerbCall, Worker, check_imports, inspect, parse,
+};
 use sandbox_support::{answered, program};
 
 fn target(manifest: &Manifest) -> TargetView {
@@ -67,17 +69,18 @@ async fn every_built_in_probe_runs() {
         let run = async |answer: fn(&VerbCall) -> Outcome| {
             worker.run(1_795_296_408_000, vec![target(manifest)], async |call| answer(&call)).await
         };
-        for (which, end) in [
-            ("healthy", run(healthy).await),
-            ("failing", run(|_| Outcome::Failed(LookError::Unreachable)).await),
-        ] {
+        for (which, end) in
+            [("healthy", run(healthy).await), ("failing", run(|_| Outcome::Failed(LookError::Unreachable)).await)]
+        {
             let word = match &end.ending {
                 Ending::Report(report) => {
                     let findings: Vec<String> =
                         report.findings.iter().map(|f| format!("{} {:?}", f.severity.name(), f.title)).collect();
                     findings.join("; ")
                 }
-                Ending::CouldNotLook { reason, error, call } => format!("could not look: {reason:?} {error:?} {call:?}"),
+                Ending::CouldNotLook { reason, error, call } => {
+                    format!("could not look: {reason:?} {error:?} {call:?}")
+                }
                 other => panic!("{id}: {other:?}"),
             };
             said.push_str(&format!("{id} {which} ({} calls): {word}\n", end.calls));
@@ -112,7 +115,9 @@ async fn sandbox_times() {
         rows.insert(id, (inspected, loaded, worker.ready().compile_ms, runs[25], runs[49], fuel, rss));
     }
     for (id, (inspected, loaded, compile, median, worst, fuel, rss)) in rows {
-        println!("{id}: inspect {inspected:?} load {loaded:?} (compile {compile} ms) run {median:?} worst {worst:?} fuel {fuel} {rss}");
+        println!(
+            "{id}: inspect {inspected:?} load {loaded:?} (compile {compile} ms) run {median:?} worst {worst:?} fuel {fuel} {rss}"
+        );
     }
     // One verb's round trip: a guest that calls a thousand times.
     let text = "(local $i i32) (loop $l (call $load (i32.load (local.get $targets)) (i32.const 2048))
@@ -138,8 +143,10 @@ fn sandbox_samples() {
     for name in names {
         let file = |kind: &str| std::fs::read(format!("{folder}/{name}.{kind}")).unwrap();
         let plain = name.trim_start_matches("container.").trim_start_matches("nosystemd.");
-        let plain = plain.strip_prefix("time-sync").map_or_else(|| plain.to_owned(), |rest| format!("system.time-sync{rest}"));
-        let plain = plain.strip_prefix("filesystems").map_or_else(|| plain.clone(), |rest| format!("system.filesystems{rest}"));
+        let plain =
+            plain.strip_prefix("time-sync").map_or_else(|| plain.to_owned(), |rest| format!("system.time-sync{rest}"));
+        let plain =
+            plain.strip_prefix("filesystems").map_or_else(|| plain.clone(), |rest| format!("system.filesystems{rest}"));
         let Some(verb) = Verb::ALL.iter().find(|verb| plain.starts_with(verb.name())) else {
             println!("{name}: no verb");
             continue;

@@ -45,7 +45,8 @@ async fn a_worker_has_a_socket_and_nothing_else() {
         assert_eq!(std::fs::read_link(format!("{proc}/cwd")).unwrap(), std::path::Path::new("/"));
         let program = std::fs::canonicalize(sandbox_support::program()).unwrap();
         let maps = std::fs::read_to_string(format!("{proc}/maps")).unwrap();
-        let mapped: BTreeSet<&str> = maps.lines().filter_map(|line| line.split_once('/')).map(|(_, path)| path).collect();
+        let mapped: BTreeSet<&str> =
+            maps.lines().filter_map(|line| line.split_once('/')).map(|(_, path)| path).collect();
         for path in mapped {
             let path = format!("/{path}");
             let library = path.contains("/lib") && path.contains(".so");

@@ -43,9 +43,7 @@ impl Address {
         // A last label that a resolver would read as a number makes the whole an address in disguise.
         let last = name.rsplit('.').next().unwrap_or_default();
         let numeric = last.bytes().all(|b| b.is_ascii_digit())
-            || last
-                .strip_prefix("0x")
-                .is_some_and(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
+            || last.strip_prefix("0x").is_some_and(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
         if name.len() <= 253 && name.split('.').all(label) && !numeric {
             Ok(Self::Name(name))
         } else {
@@ -111,14 +109,7 @@ mod tests {
 
     #[test]
     fn addresses_have_one_meaning() {
-        for good in [
-            "10.77.0.1",
-            "::1",
-            "fe80::1",
-            "db01.example.org",
-            "db01",
-            "a_b.example",
-        ] {
+        for good in ["10.77.0.1", "::1", "fe80::1", "db01.example.org", "db01", "a_b.example"] {
             assert!(Address::new(good).is_ok(), "{good}");
         }
         assert_eq!(Address::new("::ffff:10.0.0.5"), Address::new("10.0.0.5"));

@@ -6,6 +6,7 @@
 
 mod address;
 mod host_key;
+pub mod import;
 mod never;
 mod parse;
 
@@ -109,11 +110,7 @@ impl Fleet {
         let Access::Ssh(ssh) = &target.access else {
             return None;
         };
-        if never
-            .addresses
-            .iter()
-            .any(|address| address.same(&ssh.address))
-        {
+        if never.addresses.iter().any(|address| address.same(&ssh.address)) {
             return Some(How::Address);
         }
         if ssh.host_key.is_some() && ssh.host_key == never.host_key {

@@ -48,8 +48,7 @@ impl NeverHost {
     /// True if this address is one of its.
     #[must_use]
     pub fn has_address(&self, ip: IpAddr) -> bool {
-        self.addresses
-            .contains(&Address::Ip(super::address::canonical(ip)))
+        self.addresses.contains(&Address::Ip(super::address::canonical(ip)))
     }
 }
 
@@ -66,13 +65,7 @@ impl fmt::Display for How {
 
 impl fmt::Display for NeverHit<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let NeverHost {
-            name, why, place, ..
-        } = self.never;
-        write!(
-            f,
-            "never-host {name}, recognised {} ({place}: {why})",
-            self.how
-        )
+        let NeverHost { name, why, place, .. } = self.never;
+        write!(f, "never-host {name}, recognised {} ({place}: {why})", self.how)
     }
 }

@@ -50,12 +50,7 @@ struct RawNever {
 /// All mistakes in the file, each with its place.
 pub fn parse(source: &Source, base: &Path, home: Option<&Path>) -> Result<Fleet, Problems> {
     let raw: RawFleet = source.parse()?;
-    let mut reader = Reader {
-        source,
-        base,
-        home,
-        problems: Problems::default(),
-    };
+    let mut reader = Reader { source, base, home, problems: Problems::default() };
     let mut fleet = Fleet::default();
     for (name, never) in &raw.never {
         if let Some(never) = reader.never(name, never) {
@@ -89,8 +84,7 @@ impl Reader<'_> {
         match parse(text.get_ref()) {
             Ok(value) => Some(value),
             Err(error) => {
-                self.problems
-                    .push(Problem::at(self.source.at(text.span()), error));
+                self.problems.push(Problem::at(self.source.at(text.span()), error));
                 None
             }
         }
@@ -98,29 +92,19 @@ impl Reader<'_> {
 
     fn missing(&mut self, name: &Spanned<String>, key: &str, example: &str) {
         let message = format!("target `{}` has no `{key}`", name.get_ref());
-        self.problems.push(
-            Problem::at(self.source.at(name.span()), message)
-                .hint(format!("add {key} = {example}")),
-        );
+        self.problems.push(Problem::at(self.source.at(name.span()), message).hint(format!("add {key} = {example}")));
     }
 
     fn never(&mut self, name: &Spanned<String>, raw: &RawNever) -> Option<NeverHost> {
         let parsed = self.take(name, TargetName::new);
-        let addresses: Vec<Address> = raw
-            .addresses
-            .iter()
-            .filter_map(|a| self.take(a, Address::new))
-            .collect();
+        let addresses: Vec<Address> = raw.addresses.iter().filter_map(|a| self.take(a, Address::new)).collect();
         let host_key = match &raw.host_key {
             Some(text) => Some(self.take(text, HostKey::new)?),
             None => None,
         };
         if raw.why.get_ref().trim().is_empty() {
             let place = self.source.at(raw.why.span());
-            self.problems.push(
-                Problem::at(place, "a never-host says why")
-                    .hint("one sentence for whoever meets it"),
-            );
+            self.problems.push(Problem::at(place, "a never-host says why").hint("one sentence for whoever meets it"));
         }
         Some(NeverHost {
             name: parsed?,
@@ -134,45 +118,20 @@ impl Reader<'_> {
     fn target(&mut self, name: &Spanned<String>, raw: &Spanned<RawTarget>) -> Option<Target> {
         let parsed = self.take(name, TargetName::new);
         let raw = raw.get_ref();
-        let tags: BTreeSet<Tag> = raw
-            .tags
-            .iter()
-            .filter_map(|tag| self.take(tag, Tag::new))
-            .collect();
-        let access = if raw.local {
-            self.local(name, raw)
-        } else {
-            self.ssh(name, raw).map(Box::new).map(Access::Ssh)
-        };
-        Some(Target {
-            name: parsed?,
-            access: access?,
-            tags,
-            place: self.source.at(name.span()),
-        })
+        let tags: BTreeSet<Tag> = raw.tags.iter().filter_map(|tag| self.take(tag, Tag::new)).collect();
+        let access = if raw.local { self.local(name, raw) } else { self.ssh(name, raw).map(Box::new).map(Access::Ssh) };
+        Some(Target { name: parsed?, access: access?, tags, place: self.source.at(name.span()) })
     }
 
     fn local(&mut self, name: &Spanned<String>, raw: &RawTarget) -> Option<Access> {
-        let texts = [
-            &raw.address,
-            &raw.user,
-            &raw.identity,
-            &raw.agent_key,
-            &raw.host_key,
-            &raw.jump,
-        ];
+        let texts = [&raw.address, &raw.user, &raw.identity, &raw.agent_key, &raw.host_key, &raw.jump];
         let spare = texts.into_iter().flatten().map(Spanned::span).next();
         let spare = spare.or_else(|| raw.port.as_ref().map(Spanned::span));
         match spare {
             None => Some(Access::Local),
             Some(span) => {
-                let message = format!(
-                    "target `{}` is this machine and has no address, user or key",
-                    name.get_ref()
-                );
-                self.problems.push(
-                    Problem::at(self.source.at(span), message).hint("remove this line, or `local`"),
-                );
+                let message = format!("target `{}` is this machine and has no address, user or key", name.get_ref());
+                self.problems.push(Problem::at(self.source.at(span), message).hint("remove this line, or `local`"));
                 None
             }
         }
@@ -182,11 +141,7 @@ impl Reader<'_> {
         let address = match &raw.address {
             Some(text) => self.take(text, Address::new),
             None => {
-                self.missing(
-                    name,
-                    "address",
-                    "\"10.0.0.1\", or local = true for this machine",
-                );
+                self.missing(name, "address", "\"10.0.0.1\", or local = true for this machine");
                 None
             }
         };
@@ -207,14 +162,7 @@ impl Reader<'_> {
             None => None,
         };
         let port = raw.port.as_ref().map_or(22, |port| *port.get_ref());
-        Some(Ssh {
-            address: address?,
-            port,
-            user: user?,
-            credential: credential?,
-            host_key,
-            jump,
-        })
+        Some(Ssh { address: address?, port, user: user?, credential: credential?, host_key, jump })
     }
 
     fn credential(&mut self, name: &Spanned<String>, raw: &RawTarget) -> Option<Credential> {
@@ -222,21 +170,12 @@ impl Reader<'_> {
             (Some(path), None) => Some(Credential::KeyFile(self.path(path)?)),
             (None, Some(key)) => self.take(key, HostKey::new).map(Credential::Agent),
             (None, None) => {
-                self.missing(
-                    name,
-                    "identity",
-                    "\"~/.ssh/id_ed25519\", or agent-key = \"ssh-ed25519 AAAA…\"",
-                );
+                self.missing(name, "identity", "\"~/.ssh/id_ed25519\", or agent-key = \"ssh-ed25519 AAAA…\"");
                 None
             }
             (Some(_), Some(key)) => {
-                let message = format!(
-                    "target `{}` has both `identity` and `agent-key`",
-                    name.get_ref()
-                );
-                self.problems.push(
-                    Problem::at(self.source.at(key.span()), message).hint("keep one of the two"),
-                );
+                let message = format!("target `{}` has both `identity` and `agent-key`", name.get_ref());
+                self.problems.push(Problem::at(self.source.at(key.span()), message).hint("keep one of the two"));
                 None
             }
         }
@@ -248,10 +187,8 @@ impl Reader<'_> {
             (Some(rest), Some(home)) => Some(home.join(rest)),
             (Some(_), None) => {
                 let place = self.source.at(text.span());
-                self.problems.push(
-                    Problem::at(place, "`~` stands for nothing: HOME is not set")
-                        .hint("write the path in full"),
-                );
+                self.problems
+                    .push(Problem::at(place, "`~` stands for nothing: HOME is not set").hint("write the path in full"));
                 None
             }
             (None, _) => Some(self.base.join(path)),
@@ -288,22 +225,16 @@ impl Reader<'_> {
                         continue;
                     }
                 };
-                self.problems.push(
-                    Problem::at(place.clone(), message)
-                        .hint("`jump` names another target of this file"),
-                );
+                self.problems
+                    .push(Problem::at(place.clone(), message).hint("`jump` names another target of this file"));
                 break;
             }
             if let Access::Ssh(ssh) = &here.access
                 && matches!(ssh.address, Address::Name(_))
             {
-                let message = format!(
-                    "`{}` lies behind a jump host and needs an IP address",
-                    name.get_ref()
-                );
+                let message = format!("`{}` lies behind a jump host and needs an IP address", name.get_ref());
                 self.problems.push(
-                    Problem::at(place, message)
-                        .hint("a name would be resolved by the jump host, beyond our checks"),
+                    Problem::at(place, message).hint("a name would be resolved by the jump host, beyond our checks"),
                 );
             }
         }
@@ -320,21 +251,12 @@ impl Reader<'_> {
             let Some(first) = owner.insert(key, &target.name) else {
                 continue;
             };
-            let span = raw
-                .targets
-                .iter()
-                .find(|(name, _)| name.get_ref() == target.name.as_str());
-            let span = span
-                .and_then(|(_, raw)| raw.get_ref().host_key.as_ref())
-                .map(Spanned::span);
+            let span = raw.targets.iter().find(|(name, _)| name.get_ref() == target.name.as_str());
+            let span = span.and_then(|(_, raw)| raw.get_ref().host_key.as_ref()).map(Spanned::span);
             let place = self.source.at(span.unwrap_or(0..0));
-            let message = format!(
-                "targets `{first}` and `{}` pin the same host key",
-                target.name
-            );
+            let message = format!("targets `{first}` and `{}` pin the same host key", target.name);
             self.problems.push(
-                Problem::at(place, message)
-                    .hint("keep one name for a machine; give a cloned machine keys of its own"),
+                Problem::at(place, message).hint("keep one name for a machine; give a cloned machine keys of its own"),
             );
         }
     }

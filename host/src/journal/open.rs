@@ -94,15 +94,10 @@ impl Journal {
             let path = path.to_owned();
             move |source| OpenError::Io { action, path, source }
         };
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
-            .map_err(io_error("make", folder))?;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(io_error("make", folder))?;
         let path = folder.join(FILE);
-        let open = |path: &Path| {
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
-        };
+        let open =
+            |path: &Path| OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
         let mut file = open(&path).map_err(io_error("open", &path))?;
         lock(&file, folder, patience)?;
         let head_path = folder.join(HEAD);
@@ -127,10 +122,7 @@ impl Journal {
         if !fresh {
             recovery.open_runs = open_runs(folder, last.seq);
         }
-        let journal = Self {
-            inner: Mutex::new(Inner { file, head, last, broken: false }),
-            folder: folder.to_owned(),
-        };
+        let journal = Self { inner: Mutex::new(Inner { file, head, last, broken: false }), folder: folder.to_owned() };
         if fresh {
             journal.append(Entry::Journal { format: FORMAT.to_owned() })?;
             // The name must survive a crash too, not only the bytes.
@@ -260,7 +252,9 @@ impl Tail {
                     continue;
                 }
             };
-            let Some(end) = end else { return Ok(Self { line: Vec::new(), torn: bytes, whole: 0 }) };
+            let Some(end) = end else {
+                return Ok(Self { line: Vec::new(), torn: bytes, whole: 0 });
+            };
             let torn = bytes.split_off(end + 1);
             bytes.truncate(end);
             let line = bytes.split_off(begin);
@@ -286,7 +280,9 @@ impl Tail {
 
 /// Runs of the last sweep that began and did not end. A reader's error ends the search: `verify` tells it better.
 fn open_runs(folder: &Path, last: u64) -> Vec<u64> {
-    let Ok(reader) = super::Reader::open(folder) else { return Vec::new() };
+    let Ok(reader) = super::Reader::open(folder) else {
+        return Vec::new();
+    };
     let mut open = std::collections::BTreeSet::new();
     for record in reader.map_while(Result::ok).take_while(|record| record.seq <= last) {
         match record.entry {

@@ -59,9 +59,7 @@ impl Reader {
     pub fn open(folder: &Path) -> Result<Self, ReadError> {
         let path = folder.join(FILE);
         match File::open(&path) {
-            Ok(file) => {
-                Ok(Self { file: BufReader::new(file), path, at: 0, last: Link::origin(), done: false })
-            }
+            Ok(file) => Ok(Self { file: BufReader::new(file), path, at: 0, last: Link::origin(), done: false }),
             Err(source) => Err(ReadError::Io { path, source }),
         }
     }
@@ -95,13 +93,16 @@ impl Reader {
     }
 
     fn read(&mut self) -> Result<Option<Record>, ReadError> {
-        let Some(line) = self.line()? else { return Ok(None) };
+        let Some(line) = self.line()? else {
+            return Ok(None);
+        };
         let (hash, body) = split(&line).ok_or_else(|| self.broken("is not a hash and a body"))?;
         let link = self.last.next(body);
         if link.hash != hash {
             return Err(self.broken("does not match its hash"));
         }
-        let record: Record = serde_json::from_slice(body).map_err(|_| self.broken("is of a kind this version cannot read"))?;
+        let record: Record =
+            serde_json::from_slice(body).map_err(|_| self.broken("is of a kind this version cannot read"))?;
         if record.seq != link.seq {
             return Err(self.broken("has another number"));
         }
@@ -110,7 +111,9 @@ impl Reader {
                 return Err(self.broken("says that the journal has another format"));
             }
             Entry::Journal { .. } if link.seq == 1 => {}
-            _ if link.seq == 1 => return Err(self.broken("should say which format the journal has")),
+            _ if link.seq == 1 => {
+                return Err(self.broken("should say which format the journal has"));
+            }
             _ => {}
         }
         self.at += line.len() as u64 + 1;

@@ -64,27 +64,13 @@ pub enum Literal {
     Path(AbsolutePath),
 }
 
-const UNIT_SUFFIXES: &[&str] = &[
-    "service",
-    "socket",
-    "timer",
-    "mount",
-    "automount",
-    "swap",
-    "target",
-    "path",
-    "slice",
-    "scope",
-    "device",
-];
+const UNIT_SUFFIXES: &[&str] =
+    &["service", "socket", "timer", "mount", "automount", "swap", "target", "path", "slice", "scope", "device"];
 
 /// Places that no policy can open to a component: kernel interfaces that show other processes' memory and
 /// environment, devices, and credentials. Matched on whole path components.
 const FORBIDDEN: &[(&str, &str)] = &[
-    (
-        "/proc",
-        "it shows other processes; verbs read the parts that are needed",
-    ),
+    ("/proc", "it shows other processes; verbs read the parts that are needed"),
     ("/sys", "it is the kernel's control surface"),
     ("/dev", "devices are not files"),
     ("/run/credentials", "service credentials"),
@@ -108,9 +94,7 @@ fn check_wire(text: &str) -> Result<(), LiteralError> {
         let first = c.is_ascii_alphanumeric() || matches!(c, '_' | '/' | '.');
         let later = matches!(c, '@' | '%' | '+' | '=' | ':' | ',' | '-');
         if !(first || (index > 0 && later)) {
-            return Err(LiteralError::Character {
-                found: c.escape_default().to_string(),
-            });
+            return Err(LiteralError::Character { found: c.escape_default().to_string() });
         }
     }
     Ok(())
@@ -124,9 +108,7 @@ impl UnitName {
     pub fn new(text: &str) -> Result<Self, LiteralError> {
         check_wire(text)?;
         match text.rsplit_once('.') {
-            Some((stem, suffix))
-                if !stem.is_empty() && !text.contains('/') && UNIT_SUFFIXES.contains(&suffix) =>
-            {
+            Some((stem, suffix)) if !stem.is_empty() && !text.contains('/') && UNIT_SUFFIXES.contains(&suffix) => {
                 Ok(Self(text.to_owned()))
             }
             _ => Err(LiteralError::Unit),
@@ -155,18 +137,12 @@ impl AbsolutePath {
             return Err(LiteralError::Path);
         }
         for &(root, why) in FORBIDDEN {
-            if text
-                .strip_prefix(root)
-                .is_some_and(|below| below.is_empty() || below.starts_with('/'))
-            {
+            if text.strip_prefix(root).is_some_and(|below| below.is_empty() || below.starts_with('/')) {
                 return Err(LiteralError::Forbidden { root, why });
             }
         }
         if rest.split('/').any(|part| part == ".ssh") {
-            return Err(LiteralError::Forbidden {
-                root: "~/.ssh",
-                why: "private keys",
-            });
+            return Err(LiteralError::Forbidden { root: "~/.ssh", why: "private keys" });
         }
         Ok(Self(text.to_owned()))
     }
@@ -260,13 +236,7 @@ mod tests {
 
     #[test]
     fn paths() {
-        for good in [
-            "/etc/hosts",
-            "/var/lib/apt/periodic/update-success-stamp",
-            "/a",
-            "/procedure/x",
-            "/srv/%h",
-        ] {
+        for good in ["/etc/hosts", "/var/lib/apt/periodic/update-success-stamp", "/a", "/procedure/x", "/srv/%h"] {
             assert!(AbsolutePath::new(good).is_ok(), "{good}");
         }
         let bad = [

@@ -15,9 +15,7 @@ pub struct NameError {
 /// True if `text` is 1 to 64 bytes of `[a-z0-9]` and, after the first, also of `extra`.
 fn fits(text: &str, extra: &[u8]) -> bool {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    text.len() <= 64
-        && text.bytes().next().is_some_and(plain)
-        && text.bytes().all(|b| plain(b) || extra.contains(&b))
+    text.len() <= 64 && text.bytes().next().is_some_and(plain) && text.bytes().all(|b| plain(b) || extra.contains(&b))
 }
 
 macro_rules! name {
@@ -117,6 +115,12 @@ impl SlotKey {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The entry's place in a slot declared `many`.
+    #[must_use]
+    pub fn index(&self) -> Option<usize> {
+        self.0.rsplit_once('/')?.1.parse().ok()
+    }
 }
 
 impl std::borrow::Borrow<str> for SlotKey {
@@ -135,18 +139,7 @@ mod tests {
             assert!(TargetName::new(good).is_ok(), "{good}");
         }
         let long = "a".repeat(65);
-        for bad in [
-            "",
-            "-a",
-            ".a",
-            "DB01",
-            "a b",
-            "a/b",
-            "pоstgres",
-            "a\n",
-            "a_b",
-            &long,
-        ] {
+        for bad in ["", "-a", ".a", "DB01", "a b", "a/b", "pоstgres", "a\n", "a_b", &long] {
             assert!(TargetName::new(bad).is_err(), "{bad:?}");
         }
         assert!(ComponentId::new("a.b").is_err());

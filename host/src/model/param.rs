@@ -35,20 +35,13 @@ impl ParamValue {
     pub fn from_toml(value: &toml::Value) -> Option<Self> {
         match value {
             toml::Value::Float(number) if number.is_finite() => Some(Self::Number(*number)),
-            #[expect(
-                clippy::cast_precision_loss,
-                reason = "the check beside it keeps what a double holds exactly"
-            )]
-            toml::Value::Integer(number) if number.unsigned_abs() <= 1 << 53 => {
-                Some(Self::Number(*number as f64))
-            }
+            #[expect(clippy::cast_precision_loss, reason = "the check beside it keeps what a double holds exactly")]
+            toml::Value::Integer(number) if number.unsigned_abs() <= 1 << 53 => Some(Self::Number(*number as f64)),
             toml::Value::String(text) => Some(Self::Text(text.clone())),
             toml::Value::Boolean(flag) => Some(Self::Flag(*flag)),
-            toml::Value::Array(items) => items
-                .iter()
-                .map(|item| item.as_str().map(str::to_owned))
-                .collect::<Option<_>>()
-                .map(Self::Texts),
+            toml::Value::Array(items) => {
+                items.iter().map(|item| item.as_str().map(str::to_owned)).collect::<Option<_>>().map(Self::Texts)
+            }
             _ => None,
         }
     }

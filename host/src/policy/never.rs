@@ -46,12 +46,8 @@ impl NeverRule {
         let any_object = self.units.is_empty() && self.files.is_empty();
         let object = match &action.literal {
             None => any_object,
-            Some(Literal::Unit(unit)) => {
-                any_object || self.units.iter().any(|p| matches(p, unit.as_str()))
-            }
-            Some(Literal::Path(path)) => {
-                any_object || self.files.iter().any(|p| matches(p, path.as_str()))
-            }
+            Some(Literal::Unit(unit)) => any_object || self.units.iter().any(|p| matches(p, unit.as_str())),
+            Some(Literal::Path(path)) => any_object || self.files.iter().any(|p| matches(p, path.as_str())),
         };
         verb && object
     }
@@ -86,11 +82,7 @@ impl NeverRule {
                         Err(crate::model::LiteralError::Forbidden { .. })
                     ))
         };
-        if let Some(pattern) = self
-            .units
-            .iter()
-            .find(|p| idle(p, Object::Unit) || p.contains('/'))
-        {
+        if let Some(pattern) = self.units.iter().find(|p| idle(p, Object::Unit) || p.contains('/')) {
             return Err(Idle::Unit(pattern.clone()));
         }
         if let Some(pattern) = self.files.iter().find(idle_file) {
@@ -125,11 +117,7 @@ fn matches(pattern: &str, text: &str) -> bool {
             },
         }
     }
-    pattern
-        .get(p..)
-        .unwrap_or_default()
-        .iter()
-        .all(|&c| c == b'*')
+    pattern.get(p..).unwrap_or_default().iter().all(|&c| c == b'*')
 }
 
 #[cfg(test)]

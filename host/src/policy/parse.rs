@@ -81,34 +81,20 @@ struct RawNever {
 pub fn parse(source: &Source) -> Result<Policy, Problems> {
     let raw: RawPolicy = source.parse()?;
     let mut problems = Problems::default();
-    let grants = raw
-        .grants
-        .iter()
-        .filter_map(|raw| grant(source, raw, &mut problems))
-        .collect();
-    let never = raw
-        .never
-        .iter()
-        .filter_map(|raw| never(source, raw, &mut problems))
-        .collect();
+    let grants = raw.grants.iter().filter_map(|raw| grant(source, raw, &mut problems)).collect();
+    let never = raw.never.iter().filter_map(|raw| never(source, raw, &mut problems)).collect();
     problems.or(Policy { grants, never })
 }
 
 fn setting<T: Clone>(source: &Source, raw: &Spanned<T>) -> Setting<T> {
-    Setting {
-        value: raw.get_ref().clone(),
-        place: source.at(raw.span()),
-    }
+    Setting { value: raw.get_ref().clone(), place: source.at(raw.span()) }
 }
 
 /// One text, or a list of texts.
 fn texts(value: &toml::Value) -> Option<Vec<String>> {
     match value {
         toml::Value::String(text) => Some(vec![text.clone()]),
-        toml::Value::Array(items) => items
-            .iter()
-            .map(|item| item.as_str().map(str::to_owned))
-            .collect(),
+        toml::Value::Array(items) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
         _ => None,
     }
 }
@@ -117,10 +103,7 @@ fn grant(source: &Source, raw: &RawGrant, problems: &mut Problems) -> Option<Gra
     let mut wanted = |raw: &Spanned<toml::Value>, what: &str| {
         let found = texts(raw.get_ref());
         if found.is_none() {
-            problems.push(Problem::at(
-                source.at(raw.span()),
-                format!("{what} is a text or a list of texts"),
-            ));
+            problems.push(Problem::at(source.at(raw.span()), format!("{what} is a text or a list of texts")));
         }
         found
     };
@@ -128,31 +111,15 @@ fn grant(source: &Source, raw: &RawGrant, problems: &mut Problems) -> Option<Gra
     let mut bind = Vec::new();
     for (slot, value) in &raw.bind {
         if let Some(found) = wanted(value, "a binding") {
-            bind.push((
-                setting(source, slot),
-                Setting {
-                    value: found,
-                    place: source.at(value.span()),
-                },
-            ));
+            bind.push((setting(source, slot), Setting { value: found, place: source.at(value.span()) }));
         }
     }
     let place = source.at(raw.component.span());
     Some(Grant {
-        components: ids?
-            .into_iter()
-            .map(|value| Setting {
-                value,
-                place: place.clone(),
-            })
-            .collect(),
+        components: ids?.into_iter().map(|value| Setting { value, place: place.clone() }).collect(),
         on: raw.on.iter().map(|on| setting(source, on)).collect(),
         bind,
-        param: raw
-            .param
-            .iter()
-            .map(|(name, value)| (setting(source, name), setting(source, value)))
-            .collect(),
+        param: raw.param.iter().map(|(name, value)| (setting(source, name), setting(source, value))).collect(),
     })
 }
 
@@ -163,24 +130,17 @@ fn never(source: &Source, raw: &Spanned<RawNever>, problems: &mut Problems) -> O
     for at in &raw.verbs {
         let name = at.get_ref();
         let found: Vec<Verb> = match name.strip_suffix(".*") {
-            Some(interface) => Verb::ALL
-                .iter()
-                .copied()
-                .filter(|verb| verb.interface() == interface)
-                .collect(),
+            Some(interface) => Verb::ALL.iter().copied().filter(|verb| verb.interface() == interface).collect(),
             None => Verb::from_name(name).into_iter().collect(),
         };
         if found.is_empty() {
-            let problem = Problem::at(
-                source.at(at.span()),
-                format!("there is no verb `{name}`, so this forbids nothing"),
-            );
+            let problem =
+                Problem::at(source.at(at.span()), format!("there is no verb `{name}`, so this forbids nothing"));
             problems.push(problem.hint(nearest(name)));
         }
         verbs.extend(found);
     }
-    let patterns =
-        |list: &[Spanned<String>]| list.iter().map(|p| p.get_ref().clone()).collect::<Vec<_>>();
+    let patterns = |list: &[Spanned<String>]| list.iter().map(|p| p.get_ref().clone()).collect::<Vec<_>>();
     let rule = NeverRule {
         verbs,
         units: patterns(&raw.units),
@@ -189,10 +149,7 @@ fn never(source: &Source, raw: &Spanned<RawNever>, problems: &mut Problems) -> O
         place: place.clone(),
     };
     if rule.why.trim().is_empty() {
-        problems.push(Problem::at(
-            source.at(raw.why.span()),
-            "a never-rule says why",
-        ));
+        problems.push(Problem::at(source.at(raw.why.span()), "a never-rule says why"));
     }
     if rule.verbs.is_empty() && !raw.verbs.is_empty() {
         // Told already; without its verbs the rule would forbid something else.

@@ -3,12 +3,12 @@
 //! When several grants speak of one component on one target, a grant that names the target beats one that names a tag;
 //! two of the same rank that disagree are an error, so that no order of lines decides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Grant, Policy, Setting};
 use crate::fleet::{Fleet, Target};
 use crate::manifest::{Manifest, Slot};
-use crate::model::{ComponentId, Literal, ParamName, ParamValue, SlotName, TargetName};
+use crate::model::{ComponentId, Literal, LiteralError, ParamName, ParamValue, SlotName, TargetName};
 use crate::source::{Place, Problem, Problems};
 
 /// Who looks where, and with what: target, then component.
@@ -54,12 +54,8 @@ pub fn resolve(
     fleet: &Fleet,
     library: &BTreeMap<ComponentId, Manifest>,
 ) -> Result<Assignments, Problems> {
-    let mut resolver = Resolver {
-        fleet,
-        library,
-        out: BTreeMap::new(),
-        problems: Problems::default(),
-    };
+    let mut resolver =
+        Resolver { fleet, library, out: BTreeMap::new(), mistaken: BTreeSet::new(), problems: Problems::default() };
     for grant in &policy.grants {
         resolver.grant(grant);
     }
@@ -71,13 +67,14 @@ struct Resolver<'a> {
     fleet: &'a Fleet,
     library: &'a BTreeMap<ComponentId, Manifest>,
     out: Assignments,
+    /// Slots with a binding that was told to be wrong: they are not unbound as well.
+    mistaken: BTreeSet<(ComponentId, SlotName)>,
     problems: Problems,
 }
 
 impl<'a> Resolver<'a> {
     fn wrong(&mut self, place: &Place, message: String, hint: String) {
-        self.problems
-            .push(Problem::at(place.clone(), message).hint(hint));
+        self.problems.push(Problem::at(place.clone(), message).hint(hint));
     }
 
     fn grant(&mut self, grant: &Grant) {
@@ -86,11 +83,7 @@ impl<'a> Resolver<'a> {
             let Some(manifest) = self.library.get(id.value.as_str()) else {
                 let known: Vec<_> = self.library.keys().map(ComponentId::as_str).collect();
                 let hint = format!("there are: {}", known.join(", "));
-                self.wrong(
-                    &id.place,
-                    format!("there is no component `{}`", id.value),
-                    hint,
-                );
+                self.wrong(&id.place, format!("there is no component `{}`", id.value), hint);
                 continue;
             };
             let (slots, params) = self.values(grant, manifest);
@@ -105,22 +98,10 @@ impl<'a> Resolver<'a> {
         let mut found: BTreeMap<&TargetName, (&'a Target, Rank)> = BTreeMap::new();
         for on in &grant.on {
             let (selected, rank): (Vec<&'a Target>, _) = match on.value.strip_prefix("tag:") {
-                Some(tag) => (
-                    self.fleet
-                        .targets
-                        .values()
-                        .filter(|target| target.tags.contains(tag))
-                        .collect(),
-                    Rank::Tag,
-                ),
-                None => (
-                    self.fleet
-                        .targets
-                        .get(on.value.as_str())
-                        .into_iter()
-                        .collect(),
-                    Rank::Name,
-                ),
+                Some(tag) => {
+                    (self.fleet.targets.values().filter(|target| target.tags.contains(tag)).collect(), Rank::Tag)
+                }
+                None => (self.fleet.targets.get(on.value.as_str()).into_iter().collect(), Rank::Name),
             };
             // A never-host may be named in a grant and stays out of reach: it is shown as refused.
             if selected.is_empty() && !self.fleet.never.contains_key(on.value.as_str()) {
@@ -137,31 +118,14 @@ impl<'a> Resolver<'a> {
 
     fn no_target(&self, name: &str) -> (String, String) {
         if let Some(tag) = name.strip_prefix("tag:") {
-            let mut tags: Vec<_> = self
-                .fleet
-                .targets
-                .values()
-                .flat_map(|target| &target.tags)
-                .map(|tag| tag.as_str())
-                .collect();
+            let mut tags: Vec<_> =
+                self.fleet.targets.values().flat_map(|target| &target.tags).map(|tag| tag.as_str()).collect();
             tags.sort_unstable();
             tags.dedup();
-            (
-                format!("no target has the tag `{tag}`"),
-                format!("there are the tags: {}", tags.join(", ")),
-            )
+            (format!("no target has the tag `{tag}`"), format!("there are the tags: {}", tags.join(", ")))
         } else {
-            let names: Vec<_> = self
-                .fleet
-                .targets
-                .keys()
-                .map(TargetName::as_str)
-                .take(20)
-                .collect();
-            (
-                format!("there is no target `{name}`"),
-                format!("fleet.toml has: {}", names.join(", ")),
-            )
+            let names: Vec<_> = self.fleet.targets.keys().map(TargetName::as_str).take(20).collect();
+            (format!("there is no target `{name}`"), format!("fleet.toml has: {}", names.join(", ")))
         }
     }
 
@@ -170,18 +134,14 @@ impl<'a> Resolver<'a> {
         let mut slots = Vec::new();
         for (name, value) in &grant.bind {
             match manifest.slots.get_key_value(name.value.as_str()) {
-                Some((name, slot)) => slots.extend(
-                    self.bind(slot, value)
-                        .map(|l| (name, l, value.place.clone())),
-                ),
+                Some((name, slot)) => match self.bind(slot, value) {
+                    Some(literals) => slots.push((name, literals, value.place.clone())),
+                    None => drop(self.mistaken.insert((manifest.id.clone(), name.clone()))),
+                },
                 None => {
                     let known: Vec<_> = manifest.slots.keys().map(SlotName::as_str).collect();
                     let hint = list("its slots are: ", &known, "it has no slots");
-                    self.wrong(
-                        &name.place,
-                        format!("`{}` has no slot `{}`", manifest.id, name.value),
-                        hint,
-                    );
+                    self.wrong(&name.place, format!("`{}` has no slot `{}`", manifest.id, name.value), hint);
                 }
             }
         }
@@ -190,11 +150,7 @@ impl<'a> Resolver<'a> {
             let Some((name, param)) = manifest.params.get_key_value(name.value.as_str()) else {
                 let known: Vec<_> = manifest.params.keys().map(ParamName::as_str).collect();
                 let hint = list("its parameters are: ", &known, "it has no parameters");
-                self.wrong(
-                    &name.place,
-                    format!("`{}` has no parameter `{}`", manifest.id, name.value),
-                    hint,
-                );
+                self.wrong(&name.place, format!("`{}` has no parameter `{}`", manifest.id, name.value), hint);
                 continue;
             };
             match ParamValue::from_toml(&value.value) {
@@ -203,11 +159,7 @@ impl<'a> Resolver<'a> {
                 }
                 _ => {
                     let message = format!("parameter `{name}` is {}", param.default.kind());
-                    self.wrong(
-                        &value.place,
-                        message,
-                        format!("its default is {}", param.default),
-                    );
+                    self.wrong(&value.place, message, format!("its default is {}", param.default));
                 }
             }
         }
@@ -220,15 +172,15 @@ impl<'a> Resolver<'a> {
             self.wrong(&value.place, "this slot takes one literal".to_owned(), hint);
             return None;
         }
-        let parsed: Result<Vec<_>, _> = value
-            .value
-            .iter()
-            .map(|text| Literal::parse(slot.object, text))
-            .collect();
+        let parsed: Result<Vec<_>, _> = value.value.iter().map(|text| Literal::parse(slot.object, text)).collect();
         match parsed {
             Ok(literals) => Some(literals),
             Err(error) => {
-                let hint = "literals go to targets as they stand, never quoted; bind one that needs no quoting";
+                let hint = match error {
+                    LiteralError::Character { .. } => "literals go to targets as they stand, never quoted",
+                    LiteralError::Forbidden { .. } => "no policy can open it; bind another file",
+                    _ => "write the object as the target itself names it",
+                };
                 self.wrong(&value.place, error.to_string(), hint.to_owned());
                 None
             }
@@ -263,11 +215,7 @@ impl<'a> Resolver<'a> {
                     clashes.push((place, name.as_str(), bound.place.clone()));
                 }
                 _ => {
-                    let bound = Bound {
-                        literals: literals.clone(),
-                        place: Some(place.clone()),
-                        rank,
-                    };
+                    let bound = Bound { literals: literals.clone(), place: Some(place.clone()), rank };
                     assignment.slots.insert((*name).clone(), bound);
                 }
             }
@@ -275,25 +223,18 @@ impl<'a> Resolver<'a> {
         for (name, value, place) in params {
             match assignment.param_places.get(*name) {
                 Some((_, other)) if *other > rank => {}
-                Some((other_place, other))
-                    if *other == rank && assignment.params.get(*name) != Some(value) =>
-                {
+                Some((other_place, other)) if *other == rank && assignment.params.get(*name) != Some(value) => {
                     clashes.push((place, name.as_str(), Some(other_place.clone())));
                 }
                 _ => {
                     assignment.params.insert((*name).clone(), value.clone());
-                    assignment
-                        .param_places
-                        .insert((*name).clone(), (place.clone(), rank));
+                    assignment.param_places.insert((*name).clone(), (place.clone(), rank));
                 }
             }
         }
         for (place, name, other) in clashes {
             let other = other.map_or_else(String::new, |other| format!(" at {other}"));
-            let message = format!(
-                "`{name}` of `{}` on `{}` has another value{other}",
-                manifest.id, target.name
-            );
+            let message = format!("`{name}` of `{}` on `{}` has another value{other}", manifest.id, target.name);
             self.wrong(
                 place,
                 message,
@@ -304,7 +245,7 @@ impl<'a> Resolver<'a> {
 
     /// A slot without a literal would make the component blind without anybody having said so.
     fn unbound(&mut self) {
-        let mut told = std::collections::BTreeSet::new();
+        let mut told = BTreeSet::new();
         let mut found = Vec::new();
         for assignments in self.out.values() {
             for (id, assignment) in assignments {
@@ -315,6 +256,7 @@ impl<'a> Resolver<'a> {
                     let place = &assignment.place;
                     if !slot.many
                         && !assignment.slots.contains_key(name)
+                        && !self.mistaken.contains(&(id.clone(), name.clone()))
                         && told.insert((id, name, place.source.name(), place.span.start))
                     {
                         found.push((place.clone(), id.clone(), name.clone(), slot.why.clone()));
@@ -324,11 +266,7 @@ impl<'a> Resolver<'a> {
         }
         for (place, id, name, why) in found {
             let message = format!("nothing is bound to slot `{name}` of `{id}` ({why})");
-            self.wrong(
-                &place,
-                message,
-                format!("add bind.{name} = \"…\" to this grant"),
-            );
+            self.wrong(&place, message, format!("add bind.{name} = \"…\" to this grant"));
         }
     }
 }
@@ -339,30 +277,31 @@ type Slots<'a> = Vec<(&'a SlotName, Vec<Literal>, Place)>;
 type Params<'a> = Vec<(&'a ParamName, ParamValue, Place)>;
 
 fn list(before: &str, names: &[&str], none: &str) -> String {
-    if names.is_empty() {
-        none.to_owned()
-    } else {
-        format!("{before}{}", names.join(", "))
-    }
+    if names.is_empty() { none.to_owned() } else { format!("{before}{}", names.join(", ")) }
 }
 
 impl Assignment {
+    /// A component's defaults, and what is put over them.
+    #[must_use]
+    pub fn new(
+        manifest: &Manifest,
+        place: &Place,
+        slots: BTreeMap<SlotName, Vec<Literal>>,
+        params: BTreeMap<ParamName, ParamValue>,
+    ) -> Self {
+        let mut assignment = Self::from_defaults(manifest, place);
+        let bound = |literals| Bound { literals, place: Some(place.clone()), rank: Rank::Name };
+        assignment.slots.extend(slots.into_iter().map(|(name, literals)| (name, bound(literals))));
+        assignment.params.extend(params);
+        assignment
+    }
+
     fn from_defaults(manifest: &Manifest, place: &Place) -> Self {
         let slots = manifest.slots.iter().filter_map(|(name, slot)| {
             let literals = vec![slot.default.clone()?];
-            Some((
-                name.clone(),
-                Bound {
-                    literals,
-                    place: None,
-                    rank: Rank::Default,
-                },
-            ))
+            Some((name.clone(), Bound { literals, place: None, rank: Rank::Default }))
         });
-        let params = manifest
-            .params
-            .iter()
-            .map(|(name, param)| (name.clone(), param.default.clone()));
+        let params = manifest.params.iter().map(|(name, param)| (name.clone(), param.default.clone()));
         Self {
             place: place.clone(),
             rank: Rank::Default,

@@ -27,15 +27,16 @@ const LOCAL: &[(&str, &str)] = &[
 ];
 
 /// The interfaces of the package.
-const INTERFACES: &[&str] = &[
-    "types", "reports", "system", "files", "services", "network", "clock", "log", "params", "slots", "calls",
-];
+const INTERFACES: &[&str] =
+    &["types", "reports", "system", "files", "services", "network", "clock", "log", "params", "slots", "calls"];
 
 /// Why a component is not linked. Names in it are the component's, escaped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ImportError {
     /// Some of WASI, or of another host's world.
-    #[error("it imports `{interface}`: {why}\n\nhint: build it for the world `{PACKAGE}/probe@{VERSION}`, which has no WASI (Rust: the target wasm32-unknown-unknown)")]
+    #[error(
+        "it imports `{interface}`: {why}\n\nhint: build it for the world `{PACKAGE}/probe@{VERSION}`, which has no WASI (Rust: the target wasm32-unknown-unknown)"
+    )]
     Foreign {
         /// The interface.
         interface: String,
@@ -43,7 +44,9 @@ pub enum ImportError {
         why: &'static str,
     },
     /// The right interface in another version.
-    #[error("it was built for `{interface}`, this host offers `{offered}`\n\nhint: build it again with this host's wit/ folder")]
+    #[error(
+        "it was built for `{interface}`, this host offers `{offered}`\n\nhint: build it again with this host's wit/ folder"
+    )]
     OtherVersion {
         /// What it was built for.
         interface: String,
@@ -57,7 +60,9 @@ pub enum ImportError {
         interface: String,
     },
     /// No such function.
-    #[error("it calls `{function}` of `{interface}`, which this host does not have\n\nhint: build it again with this host's wit/ folder")]
+    #[error(
+        "it calls `{function}` of `{interface}`, which this host does not have\n\nhint: build it again with this host's wit/ folder"
+    )]
     UnknownFunction {
         /// The interface.
         interface: String,
@@ -245,7 +250,10 @@ mod tests {
         let mut component = inspected(&[]);
         component.exports.push(("interface", "wasi:cli/run@0.2.0".to_owned()));
         let extra = check_imports(&component, &BTreeSet::new()).unwrap_err();
-        assert_eq!(extra.to_string(), "it exports the interface `wasi:cli/run@0.2.0` besides `examine`; nobody would call it");
+        assert_eq!(
+            extra.to_string(),
+            "it exports the interface `wasi:cli/run@0.2.0` besides `examine`; nobody would call it"
+        );
         component.exports.remove(0);
         assert!(matches!(check_imports(&component, &BTreeSet::new()), Err(ImportError::NoExamine { .. })));
     }

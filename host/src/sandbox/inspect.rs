@@ -76,7 +76,9 @@ pub enum InspectError {
     #[error("the file has {0} bytes; a component has at most {max}", max = ceilings::BYTES)]
     Size(usize),
     /// WebAssembly, but not a component.
-    #[error("this is a core module, not a component\n\nhint: `wasm-tools component new` makes a component of it; `probes/build` shows how")]
+    #[error(
+        "this is a core module, not a component\n\nhint: `wasm-tools component new` makes a component of it; `probes/build` shows how"
+    )]
     CoreModule,
     /// Something else.
     #[error("this is not a WebAssembly component (it begins with {0})")]

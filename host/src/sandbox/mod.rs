@@ -26,7 +26,7 @@ mod run;
 pub mod wire;
 pub mod worker;
 
-pub use client::{LoadError, Ending, RunEnd, Worker};
+pub use client::{Ending, LoadError, RunEnd, Worker};
 pub use fault::{Fault, FaultKind};
 pub use host::parse;
 pub use imports::{ImportError, check_imports};

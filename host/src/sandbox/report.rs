@@ -124,8 +124,7 @@ fn was_made(number: u32, calls: u32) -> bool {
 }
 
 fn is_code(text: &str) -> bool {
-    (1..=64).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 fn text_bytes(finding: &Finding) -> usize {

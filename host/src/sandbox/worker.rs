@@ -21,8 +21,7 @@ use super::host::ProbePre;
 use super::limits::{Limits, WASM_STACK_BYTES};
 use super::run::{self, RunState, Socket};
 use super::wire::{
-    self, End, FromWorker, LOAD_FRAME_BYTES, Outcome, Ready, Start, TO_WORKER_FRAME_BYTES, ToWorker, VERSION,
-    WireError,
+    self, End, FromWorker, LOAD_FRAME_BYTES, Outcome, Ready, Start, TO_WORKER_FRAME_BYTES, ToWorker, VERSION, WireError,
 };
 use crate::model::Tainted;
 

@@ -1,3 +1,13 @@
 //! Probes x targets, bounded; one slow host never stalls the rest.
+//!
+//! Knows: the order of things in a sweep. Must not know: how a target is reached, what a component does, how results
+//! look. Attack answered: one target or one component that holds up the others (GR16, TG03).
+
+mod pool;
+mod run;
 
 pub mod outcome;
+
+pub(crate) use pool::Borrowed;
+pub(crate) use run::view;
+pub use run::{Request, Settings, Watcher, sweep};

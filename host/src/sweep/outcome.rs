@@ -105,14 +105,9 @@ impl Run {
     #[must_use]
     pub fn severity(&self) -> Option<Severity> {
         match &self.outcome {
-            RunOutcome::Report(report) => Some(
-                report
-                    .findings
-                    .iter()
-                    .map(|finding| finding.severity)
-                    .max()
-                    .unwrap_or(Severity::Ok),
-            ),
+            RunOutcome::Report(report) => {
+                Some(report.findings.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Ok))
+            }
             _ => None,
         }
     }

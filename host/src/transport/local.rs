@@ -1,12 +1,171 @@
-//! This machine: programs by argv, without a shell and with an empty environment; files through cap-std.
+//! This machine: programs by argv, without a shell and with an empty environment; files without a program.
+//!
+//! Attacks answered: a word that a shell would read (there is none), a program that floods, stalls or leaves children
+//! behind (its process group is killed), a link or a FIFO where a file was (it is not followed, it cannot hang).
 
-use super::{Answer, RunError};
-use crate::model::Action;
+use std::io::Read;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+
+use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, OpenOptions};
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{Child, Command};
+
+use super::collect::Collector;
+use super::{Answer, Exit, RunError};
+use crate::model::{AbsolutePath, Action, Wire};
+use crate::verbs::{self, Spec};
+
+/// The start of a file, plus one byte that tells "all of it" from "the start": what the plain tier's `head -c` sends.
+const READ_MAX: u64 = (256 << 10) + 1;
 
 /// Runs one action on this machine.
 ///
 /// # Errors
 /// As [`super::Connection::run`].
-pub async fn run(_action: &Action) -> Result<Answer, RunError> {
-    Err(RunError::NotStarted)
+pub async fn run(action: &Action) -> Result<Answer, RunError> {
+    let spec = verbs::spec(action.verb);
+    match &action.wire {
+        Wire::Exec(words) => exec(words, spec).await,
+        Wire::Read(path) => {
+            let path = path.clone();
+            let reading = tokio::task::spawn_blocking(move || read(&path));
+            match tokio::time::timeout(spec.timeout, reading).await {
+                Ok(Ok(answer)) => Ok(answer),
+                Ok(Err(_)) => Err(RunError::NotStarted),
+                // A file on a dead network mount: the thread stays behind until the kernel lets it go.
+                Err(_) => Err(RunError::TimedOut(spec.timeout)),
+            }
+        }
+    }
+}
+
+async fn exec(words: &[String], spec: &Spec) -> Result<Answer, RunError> {
+    let Some((program, arguments)) = words.split_first() else { return Err(RunError::NotStarted) };
+    // A relative name would be looked up in our own PATH, which is nobody's decision.
+    if !program.starts_with('/') {
+        return Err(RunError::NotStarted);
+    }
+    let child = Command::new(program)
+        .args(arguments)
+        .env_clear()
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()?;
+    let mut group = Group::of(child);
+    match tokio::time::timeout(spec.timeout, group.collect(spec)).await {
+        Ok(answer) => answer,
+        Err(_) => Err(RunError::TimedOut(spec.timeout)),
+    }
+}
+
+/// A program and whatever it starts. Dropped before its end, all of it is killed.
+struct Group {
+    child: Child,
+    /// None once the program was waited for: only until then is its id certainly still its own.
+    leader: Option<Pid>,
+}
+
+impl Group {
+    fn of(child: Child) -> Self {
+        let leader = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        Self { child, leader }
+    }
+
+    async fn collect(&mut self, spec: &Spec) -> Result<Answer, RunError> {
+        let (Some(stdout), Some(stderr)) = (self.child.stdout.take(), self.child.stderr.take()) else {
+            return Err(RunError::NotStarted);
+        };
+        let mut all = Collector::new(spec);
+        drain(stdout, stderr, &mut all).await?;
+        let status = self.child.wait().await?;
+        self.leader = None;
+        Ok(all.answer(exit(status)))
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(leader) = self.leader {
+            // It may have ended by itself meanwhile; then there is nothing left to do.
+            let _ = kill_process_group(leader, Signal::KILL);
+        }
+    }
+}
+
+/// Reads both streams to their ends.
+async fn drain(
+    mut stdout: impl AsyncRead + Unpin,
+    mut stderr: impl AsyncRead + Unpin,
+    all: &mut Collector,
+) -> Result<(), RunError> {
+    let mut out = vec![0; 16 << 10];
+    let mut err = vec![0; 4 << 10];
+    let (mut out_open, mut err_open) = (true, true);
+    while out_open || err_open {
+        tokio::select! {
+            count = stdout.read(&mut out), if out_open => {
+                let count = count?;
+                out_open = count > 0;
+                all.stdout(out.get(..count).unwrap_or_default())?;
+            }
+            count = stderr.read(&mut err), if err_open => {
+                let count = count?;
+                err_open = count > 0;
+                all.stderr(err.get(..count).unwrap_or_default())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn exit(status: ExitStatus) -> Exit {
+    match status.code().map(u32::try_from) {
+        Some(Ok(code)) => Exit::Status(code),
+        Some(Err(_)) => Exit::Unsaid,
+        None => Exit::Signal,
+    }
+}
+
+/// Reads the start of a file. A failure is told in the words of the plain tier's `head`, so that one parser reads both.
+fn read(path: &AbsolutePath) -> Answer {
+    match contents(path) {
+        Ok(stdout) => Answer { stdout, stderr: Vec::new(), exit: Exit::Status(0) },
+        Err(error) => {
+            let text = error.to_string();
+            // "No such file or directory (os error 2)": the number is Rust's addition.
+            let text = text.split(" (os error").next().unwrap_or_default();
+            let stderr = format!("head: cannot open '{}' for reading: {text}\n", path.as_str());
+            Answer { stdout: Vec::new(), stderr: stderr.into_bytes(), exit: Exit::Status(1) }
+        }
+    }
+}
+
+fn contents(path: &AbsolutePath) -> std::io::Result<Vec<u8>> {
+    let path = Path::new(path.as_str());
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(rustix::io::Errno::ISDIR.into());
+    };
+    let folder = Dir::open_ambient_dir(folder, ambient_authority())?;
+    // No links: whoever owns the folder must not choose which file is read. Non-blocking: opening a FIFO returns at once.
+    let mut options = OpenOptions::new();
+    options.read(true).follow(FollowSymlinks::No).nonblock(true);
+    let file = folder.open_with(name, &options)?;
+    let kind = file.metadata()?.file_type();
+    if kind.is_dir() {
+        return Err(rustix::io::Errno::ISDIR.into());
+    }
+    if !kind.is_file() {
+        return Err(rustix::io::Errno::OPNOTSUPP.into());
+    }
+    let mut bytes = Vec::new();
+    file.take(READ_MAX).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }

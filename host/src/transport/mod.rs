@@ -4,7 +4,9 @@
 //! components, policy, what an answer means. Attacks answered: a machine in the middle and a never-host under another
 //! name (NW10–NW17), a target that floods, stalls or opens channels back (TG01–TG03).
 
+mod collect;
 pub mod local;
+pub mod openssh;
 pub mod recorded;
 pub mod ssh;
 
@@ -50,6 +52,12 @@ pub enum RunError {
     /// More than the verb's limit.
     #[error("more than {0} bytes")]
     TooLarge(u64),
+    /// The target has turned out to be a never-host, after the handshake and before anything was run on it.
+    #[error("{rule}")]
+    Forbidden {
+        /// The rule, with its place.
+        rule: String,
+    },
     /// This machine could not run it.
     #[error("could not be run here")]
     Io(#[from] std::io::Error),

@@ -35,11 +35,6 @@ mod tests {
     #[test]
     fn the_template_asks_for_one_byte_more_than_is_given_out() {
         let asked = (super::READ_BYTES + 1).to_string();
-        assert!(
-            super::READ
-                .template
-                .iter()
-                .any(|part| matches!(part, super::Word(word) if *word == asked))
-        );
+        assert!(super::READ.template.iter().any(|part| matches!(part, super::Word(word) if *word == asked)));
     }
 }

@@ -43,13 +43,7 @@ pub enum Part {
 
 /// Every program runs with this environment and no other: a fixed search path, the C locale (parsers read English),
 /// UTC. `env` is named absolutely; POSIX has had it in `/usr/bin` on every system this was tried on.
-const PREFIX: &[&str] = &[
-    "/usr/bin/env",
-    "-i",
-    "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
-    "LC_ALL=C",
-    "TZ=UTC",
-];
+pub const PREFIX: &[&str] = &["/usr/bin/env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "TZ=UTC"];
 
 /// The row of a verb.
 #[must_use]
@@ -90,12 +84,7 @@ pub fn action(verb: Verb, literal: Option<Literal>, tier: Tier) -> Action {
         (Tier::Local, Verb::FilesRead, Some(Literal::Path(path))) => Wire::Read(path.clone()),
         _ => Wire::Exec(argv(spec(verb), literal.as_ref())),
     };
-    Action {
-        id: ActionId::new(verb, literal.as_ref()),
-        verb,
-        literal,
-        wire,
-    }
+    Action { id: ActionId::new(verb, literal.as_ref()), verb, literal, wire }
 }
 
 fn argv(spec: &Spec, literal: Option<&Literal>) -> Vec<String> {
@@ -129,16 +118,8 @@ mod tests {
                 object @ Object::Unit => Some(Literal::parse(object, "a@b.service").unwrap()),
                 object @ Object::Path => Some(Literal::parse(object, "/a/b@c").unwrap()),
             };
-            let holes = spec
-                .template
-                .iter()
-                .filter(|part| !matches!(part, Part::Word(_)))
-                .count();
-            assert_eq!(
-                holes,
-                usize::from(literal.is_some()),
-                "{verb}: one hole if it takes an object"
-            );
+            let holes = spec.template.iter().filter(|part| !matches!(part, Part::Word(_))).count();
+            assert_eq!(holes, usize::from(literal.is_some()), "{verb}: one hole if it takes an object");
             let Wire::Exec(words) = action(verb, literal, Tier::Plain).wire else {
                 panic!("{verb}: the plain tier has programs only")
             };

@@ -57,13 +57,7 @@ pub(super) const LOAD: Spec = Spec {
 };
 
 pub(super) const MEMORY: Spec = Spec {
-    template: &[
-        Word("grep"),
-        Word("-s"),
-        Word("-H"),
-        Word("."),
-        Word("/proc/meminfo"),
-    ],
+    template: &[Word("grep"), Word("-s"), Word("-H"), Word("."), Word("/proc/meminfo")],
     reads: "memory and swap in use",
     ..BASE
 };
@@ -92,8 +86,5 @@ pub(super) const TIME_SYNC: Spec = Spec {
     ..BASE
 };
 
-pub(super) const LOGINS: Spec = Spec {
-    template: &[Word("who")],
-    reads: "who is logged in, from where, since when",
-    ..BASE
-};
+pub(super) const LOGINS: Spec =
+    Spec { template: &[Word("who")], reads: "who is logged in, from where, since when", ..BASE };

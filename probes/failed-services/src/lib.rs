@@ -9,20 +9,14 @@ impl Probe for FailedServices {
         let ignored = target.params().texts("ignore")?;
 
         let all = services::failed(target)?;
-        let failed: Vec<_> = all
-            .iter()
-            .filter(|failed| !ignored.contains(&failed.unit))
-            .collect();
+        let failed: Vec<_> = all.iter().filter(|failed| !ignored.contains(&failed.unit)).collect();
 
         let (severity, title) = match failed.as_slice() {
             [] => (Severity::Ok, "no unit has failed".to_owned()),
             some => {
                 let units = text::list(some.iter().map(|failed| &failed.unit), 3);
                 let have = if some.len() == 1 { "has" } else { "have" };
-                (
-                    Severity::Critical,
-                    format!("{} {have} failed: {units}", text::count(some.len(), "unit")),
-                )
+                (Severity::Critical, format!("{} {have} failed: {units}", text::count(some.len(), "unit")))
             }
         };
         let mut report = Report::from(

@@ -21,11 +21,7 @@ impl Probe for FileFreshness {
 
         let stat = match files::stat(target, &file) {
             Err(gone) if gone.error() == VerbError::NotFound => {
-                return Ok(
-                    Finding::critical("age", path, format!("{path} does not exist"))
-                        .because(&gone)
-                        .into(),
-                );
+                return Ok(Finding::critical("age", path, format!("{path} does not exist")).because(&gone).into());
             }
             answer => answer?,
         };
@@ -36,60 +32,32 @@ impl Probe for FileFreshness {
             Kind::Other => Some("neither file nor directory"),
         };
         if let Some(other) = other {
-            return Ok(Finding::unknown("age", path, format!("{path} is {other}"))
-                .because(&stat)
-                .into());
+            return Ok(Finding::unknown("age", path, format!("{path} is {other}")).because(&stat).into());
         }
 
         let age = clock::now_ms() as f64 / 1_000.0 - stat.modified as f64;
         let (severity, title) = if age < -CLOCK_SKEW_SECONDS {
             let ahead = text::duration(-age);
-            (
-                Severity::Unknown,
-                format!("{path} was changed {ahead} in the future: a clock is wrong"),
-            )
+            (Severity::Unknown, format!("{path} was changed {ahead} in the future: a clock is wrong"))
         } else {
             let ago = text::duration(age.max(0.0));
             if age > max_age {
-                (
-                    Severity::Critical,
-                    format!(
-                        "{path} was last changed {ago} ago (limit {})",
-                        text::duration(max_age)
-                    ),
-                )
+                (Severity::Critical, format!("{path} was last changed {ago} ago (limit {})", text::duration(max_age)))
             } else {
                 (Severity::Ok, format!("{path} was last changed {ago} ago"))
             }
         };
-        let age =
-            Finding::new(severity, "age", path, title).metric("age-seconds", age, Unit::Seconds);
+        let age = Finding::new(severity, "age", path, title).metric("age-seconds", age, Unit::Seconds);
 
         let (severity, title) = if (stat.size as f64) < min_bytes {
             let least = text::bytes(min_bytes as u64);
-            (
-                Severity::Critical,
-                format!(
-                    "{path} has only {} (at least {least})",
-                    text::bytes(stat.size)
-                ),
-            )
+            (Severity::Critical, format!("{path} has only {} (at least {least})", text::bytes(stat.size)))
         } else {
-            (
-                Severity::Ok,
-                format!("{path} has {}", text::bytes(stat.size)),
-            )
+            (Severity::Ok, format!("{path} has {}", text::bytes(stat.size)))
         };
-        let size = Finding::new(severity, "size", path, title).metric(
-            "size-bytes",
-            stat.size,
-            Unit::Bytes,
-        );
+        let size = Finding::new(severity, "size", path, title).metric("size-bytes", stat.size, Unit::Bytes);
 
-        Ok([age, size]
-            .map(|finding| finding.because(&stat))
-            .into_iter()
-            .collect())
+        Ok([age, size].map(|finding| finding.because(&stat)).into_iter().collect())
     }
 }
 

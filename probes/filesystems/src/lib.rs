@@ -29,22 +29,13 @@ struct Filesystems;
 impl Probe for Filesystems {
     fn examine(target: &Target) -> Result<Report, Failure> {
         let params = target.params();
-        let space = (
-            params.number("warn-percent")?,
-            params.number("critical-percent")?,
-        );
-        let inodes = (
-            params.number("inodes-warn-percent")?,
-            params.number("inodes-critical-percent")?,
-        );
+        let space = (params.number("warn-percent")?, params.number("critical-percent")?);
+        let inodes = (params.number("inodes-warn-percent")?, params.number("inodes-critical-percent")?);
         let ignored = params.texts("ignore")?;
 
         let all = system::filesystems(target)?;
         let mut report = Report::default();
-        for filesystem in all
-            .iter()
-            .filter(|it| is_judged(it, &all) && !ignored.contains(&it.mount_point))
-        {
+        for filesystem in all.iter().filter(|it| is_judged(it, &all) && !ignored.contains(&it.mount_point)) {
             report.push(judge_space(filesystem, space).because(&all));
             report.extend(judge_inodes(filesystem, inodes).map(|finding| finding.because(&all)));
         }
@@ -59,8 +50,7 @@ fn is_judged(it: &Filesystem, all: &[Filesystem]) -> bool {
     // A container's overlay repeats the numbers of the filesystem that it lies on.
     let lies_on_another = it.kind == "overlay"
         && all.iter().any(|other| {
-            other.kind != "overlay"
-                && (other.size, other.used, other.available) == (it.size, it.used, it.available)
+            other.kind != "overlay" && (other.size, other.used, other.available) == (it.size, it.used, it.available)
         });
     it.size > 0 && !SKIPPED.contains(&it.kind.as_str()) && !lies_on_another
 }
@@ -68,55 +58,40 @@ fn is_judged(it: &Filesystem, all: &[Filesystem]) -> bool {
 /// The share is of what a program can have, as `df` shows it: blocks that are reserved for root are in neither part.
 fn judge_space(it: &Filesystem, (warn, critical): (f64, f64)) -> Finding {
     let mount = &it.mount_point;
-    let Some(percent) = percent_of(it.used, it.used.saturating_add(it.available)) else {
-        return Finding::unknown(
-            "space",
-            mount,
-            format!("{mount} shows neither used nor free space"),
-        );
+    let usable = it.used.checked_add(it.available);
+    let Some(usable) = usable.filter(|_| it.used <= it.size && it.available <= it.size) else {
+        let title = format!("{mount} claims more used or free space than it has");
+        return Finding::unknown("space", mount, title);
     };
-    let title = format!(
-        "{mount} is {} full ({} left)",
-        text::percent(percent),
-        text::bytes(it.available)
-    );
-    Finding::new(
-        Severity::rising(percent, warn, critical),
-        "space",
-        mount,
-        title,
-    )
-    .metric("used-percent", percent, Unit::Percent)
-    .metric("available-bytes", it.available, Unit::Bytes)
-    .metric("size-bytes", it.size, Unit::Bytes)
+    let Some(percent) = percent_of(it.used, usable) else {
+        let title = format!("{mount} shows neither used nor free space");
+        return Finding::unknown("space", mount, title);
+    };
+    let title = format!("{mount} is {} full ({} left)", text::percent(percent), text::bytes(it.available));
+    Finding::new(Severity::rising(percent, warn, critical), "space", mount, title)
+        .metric("used-percent", percent, Unit::Percent)
+        .metric("available-bytes", it.available, Unit::Bytes)
+        .metric("size-bytes", it.size, Unit::Bytes)
 }
 
 /// None for a filesystem without a fixed number of inodes.
 fn judge_inodes(it: &Filesystem, (warn, critical): (f64, f64)) -> Option<Finding> {
     let inodes = it.inodes?;
     let percent = percent_of(inodes.used, inodes.total)?;
-    let title = format!(
-        "{} of the inodes of {} are used ({} left)",
-        text::percent(percent),
-        it.mount_point,
-        inodes.free
-    );
-    let finding = Finding::new(
-        Severity::rising(percent, warn, critical),
-        "inodes",
-        &it.mount_point,
-        title,
-    )
-    .metric("used-percent", percent, Unit::Percent)
-    .metric("free", inodes.free, Unit::Count);
+    if percent > 100.0 {
+        let title = format!("{} claims more used inodes than it has", it.mount_point);
+        return Some(Finding::unknown("inodes", &it.mount_point, title));
+    }
+    let title =
+        format!("{} of the inodes of {} are used ({} left)", text::percent(percent), it.mount_point, inodes.free);
+    let finding = Finding::new(Severity::rising(percent, warn, critical), "inodes", &it.mount_point, title)
+        .metric("used-percent", percent, Unit::Percent)
+        .metric("free", inodes.free, Unit::Count);
     Some(finding)
 }
 
 fn no_filesystem(all: &Observed<Vec<Filesystem>>) -> Finding {
-    let title = format!(
-        "none of {} is one to judge",
-        text::count(all.len(), "mounted filesystem")
-    );
+    let title = format!("nothing to judge among {}", text::count(all.len(), "mounted filesystem"));
     Finding::unknown("space", "", title).because(all)
 }
 

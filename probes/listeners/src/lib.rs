@@ -14,45 +14,30 @@ struct Listeners;
 impl Probe for Listeners {
     fn examine(target: &Target) -> Result<Report, Failure> {
         let expected = target.params().texts("expected")?;
-        let expected: Vec<Expected> = expected
-            .iter()
-            .map(|entry| Expected::parse(entry))
-            .collect::<Result<_, _>>()?;
+        let expected: Vec<Expected> = expected.iter().map(|entry| Expected::parse(entry)).collect::<Result<_, _>>()?;
         let public_only = target.params().flag("public-only")?;
 
         let all = network::listeners(target)?;
-        let ports = group(
-            all.iter()
-                .filter(|listener| !public_only || !is_loopback(&listener.address)),
-        );
+        let ports = group(all.iter().filter(|listener| !public_only || !is_loopback(&listener.address)));
         let unexpected: Vec<&Port<'_>> = ports
             .iter()
             .filter(|port| !expected.is_empty() && !expected.iter().any(|entry| entry.covers(port)))
             .collect();
 
-        let listen = if public_only {
-            "open beyond loopback"
-        } else {
-            "open"
-        };
+        let listen = if public_only { "open beyond loopback" } else { "open" };
         let (severity, title) = match (unexpected.len(), ports.as_slice()) {
             (0, []) => (Severity::Ok, format!("no port is {listen}")),
             (0, some) => {
                 let verb = if some.len() == 1 { "is" } else { "are" };
                 let list = text::list(some.iter().map(Port::name), 12);
-                (
-                    Severity::Ok,
-                    format!(
-                        "{} {verb} {listen}: {list}",
-                        text::count(some.len(), "port")
-                    ),
-                )
+                (Severity::Ok, format!("{} {verb} {listen}: {list}", text::count(some.len(), "port")))
             }
             (count, some) => (
                 Severity::Warning,
                 format!(
-                    "{count} of {} {listen} not expected",
-                    text::count(some.len(), "port")
+                    "{count} of {} {listen} {} not expected",
+                    text::count(some.len(), "port"),
+                    if count == 1 { "is" } else { "are" },
                 ),
             ),
         };
@@ -64,11 +49,8 @@ impl Probe for Listeners {
         );
         report.extend(unexpected.iter().map(|port| {
             let name = port.name();
-            let title = format!(
-                "{name} is open on {} (uid {}), not expected",
-                text::list(&port.addresses, 3),
-                port.uid
-            );
+            let title =
+                format!("{name} is open on {} (uid {}), not expected", text::list(&port.addresses, 3), port.uid);
             Finding::warning("unexpected-listener", name, title).because(&all)
         }));
         Ok(report)
@@ -134,17 +116,10 @@ impl Expected {
                 _ => return None,
             };
             let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
-            Some(Expected {
-                protocol,
-                first: first.parse().ok()?,
-                last: last.parse().ok()?,
-            })
+            Some(Expected { protocol, first: first.parse().ok()?, last: last.parse().ok()? })
         };
-        parse().ok_or_else(|| {
-            Failure::new(format!(
-                "parameter expected: `{entry}` is not like tcp/22 or udp/5000-5999"
-            ))
-        })
+        parse()
+            .ok_or_else(|| Failure::new(format!("parameter expected: `{entry}` is not like tcp/22 or udp/5000-5999")))
     }
 
     fn covers(&self, port: &Port<'_>) -> bool {

@@ -8,18 +8,13 @@ impl Probe for Load {
     fn examine(target: &Target) -> Result<Report, Failure> {
         let params = target.params();
         let five_limits = (params.number("warn-5min")?, params.number("critical-5min")?);
-        let fifteen_limits = (
-            params.number("warn-15min")?,
-            params.number("critical-15min")?,
-        );
+        let fifteen_limits = (params.number("warn-15min")?, params.number("critical-15min")?);
 
         let load = system::load(target)?;
         if load.cpus == 0 {
-            return Ok(
-                Finding::unknown("load", "", "the target says that no processor is online")
-                    .because(&load)
-                    .into(),
-            );
+            return Ok(Finding::unknown("load", "", "the target says that no processor is online")
+                .because(&load)
+                .into());
         }
         let five = load.five / f64::from(load.cpus);
         let fifteen = load.fifteen / f64::from(load.cpus);
@@ -28,11 +23,7 @@ impl Probe for Load {
         let over_fifteen = Severity::rising(fifteen, fifteen_limits.0, fifteen_limits.1);
         let severity = over_five.worse(over_fifteen);
         // The title speaks of the span that decided.
-        let (per_cpu, minutes) = if severity == over_five {
-            (five, "5")
-        } else {
-            (fifteen, "15")
-        };
+        let (per_cpu, minutes) = if severity == over_five { (five, "5") } else { (fifteen, "15") };
         let title = format!(
             "load is {} per processor over {minutes} min ({})",
             text::number(per_cpu, 2),

@@ -21,31 +21,21 @@ impl Probe for LogErrors {
         let params = target.params();
         let warn = params.number("warn-per-hour")?;
         let critical = params.number("critical-per-hour")?;
-        let worst_priority = if params.flag("count-warnings")? {
-            ERROR + 1
-        } else {
-            ERROR
-        };
+        let worst_priority = if params.flag("count-warnings")? { ERROR + 1 } else { ERROR };
         let unit = target.slot("unit")?;
         let name = unit.literal.as_str();
 
         let entries = services::logs(target, &unit)?;
-        let errors: Vec<&LogEntry> = entries
-            .iter()
-            .filter(|entry| entry.priority <= worst_priority)
-            .collect();
+        let errors: Vec<&LogEntry> = entries.iter().filter(|entry| entry.priority <= worst_priority).collect();
         let hours = hours_covered(&entries);
         let per_hour = errors.len() as f64 / hours;
 
         let severity = Severity::rising(per_hour, warn, critical);
         let title = match most_frequent(&errors) {
-            None => format!(
-                "{name} logged no errors in {}",
-                text::duration(hours * 3_600.0)
-            ),
+            None => format!("{name} logged no errors in {}", text::duration(hours * 3_600.0)),
             Some((message, count)) => format!(
-                "{name} logs {} errors per hour ({} in {}), {count} times: {message}",
-                text::number(per_hour, 1),
+                "{name} logs {} errors per hour ({} in {}), {count} of them: {message}",
+                text::number(per_hour, if per_hour < 0.1 { 2 } else { 1 }),
                 errors.len(),
                 text::duration(hours * 3_600.0),
             ),
@@ -74,26 +64,27 @@ fn hours_covered(entries: &[LogEntry]) -> f64 {
 fn most_frequent(errors: &[&LogEntry]) -> Option<(String, usize)> {
     let mut counts: BTreeMap<String, (usize, usize)> = BTreeMap::new();
     for (position, entry) in errors.iter().enumerate() {
-        counts
-            .entry(normalised(&entry.message))
-            .or_insert((0, position))
-            .0 += 1;
+        counts.entry(normalised(&entry.message)).or_insert((0, position)).0 += 1;
     }
-    let (message, (count, _)) = counts
-        .into_iter()
-        .max_by_key(|(_, (count, position))| (*count, usize::MAX - position))?;
+    let (message, (count, _)) =
+        counts.into_iter().max_by_key(|(_, (count, position))| (*count, usize::MAX - position))?;
     Some((message, count))
 }
 
-/// Without digits, so that two that differ in a process id or an address are one.
+/// With `#` for each number, so that two messages that differ in a process id or an address are one.
 fn normalised(message: &str) -> String {
-    let words = message
-        .split_ascii_whitespace()
-        .map(|word| word.replace(|c: char| c.is_ascii_digit(), ""));
-    words
-        .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
+    let mut normal = String::with_capacity(message.len());
+    for character in message.chars() {
+        let character = match character {
+            '0'..='9' => '#',
+            other if other.is_control() => ' ',
+            other => other,
+        };
+        if !(matches!(character, '#' | ' ') && normal.ends_with(character)) {
+            normal.push(character);
+        }
+    }
+    normal
 }
 
 bailiwick_guest::export!(LogErrors);

@@ -6,9 +6,7 @@ use bailiwick_guest::{
     text,
 };
 
-const MONTHS: [&str; 12] = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-];
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 struct Logins;
 
@@ -20,55 +18,33 @@ impl Probe for Logins {
         let now = (clock::now_ms() / 1_000) as i64;
         let longest = logins
             .iter()
-            .filter_map(|login| Some((now - began(&login.since, now)?, login)))
+            .filter_map(|login| Some(((now - began(&login.since, now)?).max(0), login)))
             .max_by_key(|it| it.0);
 
-        let severity = if max >= 0.0 && logins.len() as f64 > max {
-            Severity::Warning
-        } else {
-            Severity::Ok
-        };
+        let severity = if max >= 0.0 && logins.len() as f64 > max { Severity::Warning } else { Severity::Ok };
         let mut title = match logins.len() {
             0 => "nobody is logged in".to_owned(),
-            some => format!(
-                "{}: {}",
-                text::count(some, "login"),
-                text::list(logins.iter().map(who), 4)
-            ),
+            some => text::count(some, "login"),
         };
         if severity == Severity::Warning {
             title = format!("{title} (at most {})", text::number(max, 0));
         }
+        if let Some((seconds, login)) = longest {
+            let span = text::duration(seconds as f64);
+            title = format!("{title}, the longest {} for {span}", login.user);
+        }
+        if !logins.is_empty() {
+            title = format!("{title}: {}", text::list(logins.iter().map(who), 5));
+        }
+        let remote = logins.iter().filter(|login| !login.origin.is_empty());
         let mut finding = Finding::new(severity, "logins", "", title)
             .metric("logins", logins.len(), Unit::Count)
-            .metric(
-                "remote",
-                logins
-                    .iter()
-                    .filter(|login| !login.origin.is_empty())
-                    .count(),
-                Unit::Count,
-            )
+            .metric("remote", remote.count(), Unit::Count)
             .because(&logins);
-        let mut report = Report::default();
-        if let Some((seconds, login)) = longest {
-            let seconds = seconds.max(0) as f64;
+        if let Some((seconds, _)) = longest {
             finding = finding.metric("longest-seconds", seconds, Unit::Seconds);
-            let title = format!(
-                "the longest login is {}, for {}",
-                who(login),
-                text::duration(seconds)
-            );
-            report.push(finding);
-            report.push(
-                Finding::ok("longest", "", title)
-                    .metric("seconds", seconds, Unit::Seconds)
-                    .because(&logins),
-            );
-        } else {
-            report.push(finding);
         }
-        Ok(report)
+        Ok(finding.into())
     }
 }
 
@@ -88,11 +64,7 @@ fn began(since: &str, now: i64) -> Option<i64> {
     match words.as_slice() {
         [date, time] => {
             let mut parts = date.splitn(3, '-').map(str::parse::<i64>);
-            let (year, month, day) = (
-                parts.next()?.ok()?,
-                parts.next()?.ok()?,
-                parts.next()?.ok()?,
-            );
+            let (year, month, day) = (parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?);
             Some(days_since_1970(year, month, day)? * 86_400 + seconds_of(time)?)
         }
         [month, day, time] => {
@@ -101,10 +73,7 @@ fn began(since: &str, now: i64) -> Option<i64> {
             let this_year = 1970 + now / 31_556_952;
             // Eight years back reach over a leap day that a century has left out.
             let began = |year| Some(days_since_1970(year, month, day)? * 86_400 + time);
-            (this_year - 8..=this_year + 1)
-                .rev()
-                .filter_map(began)
-                .find(|began| *began <= now + 86_400)
+            (this_year - 8..=this_year + 1).rev().filter_map(began).find(|began| *began <= now + 86_400)
         }
         _ => None,
     }
@@ -129,11 +98,7 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> Option<i64> {
         return None;
     }
     // Years begin in March, so that the leap day comes last.
-    let (year, month) = if month > 2 {
-        (year, month - 3)
-    } else {
-        (year - 1, month + 9)
-    };
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     Some(year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day - 719_469)
 }
 

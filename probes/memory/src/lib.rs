@@ -1,8 +1,6 @@
 //! Memory still available, and swap in use.
 
-use bailiwick_guest::{
-    Failure, Finding, Probe, Report, Severity, Target, Unit, percent_of, system, text,
-};
+use bailiwick_guest::{Failure, Finding, Probe, Report, Severity, Target, Unit, percent_of, system, text};
 
 struct Memory;
 
@@ -53,10 +51,7 @@ impl Probe for Memory {
         .metric("used-bytes", used, Unit::Bytes)
         .metric("total-bytes", memory.swap_total, Unit::Bytes);
 
-        Ok([available, swap]
-            .map(|finding| finding.because(&memory))
-            .into_iter()
-            .collect())
+        Ok([available, swap].map(|finding| finding.because(&memory)).into_iter().collect())
     }
 }
 

@@ -3,7 +3,6 @@
 use bailiwick_guest::{
     Failure, Finding, Observed, Probe, Report, Severity, Target, Unit, VerbError,
     services::{self, ActiveState, StatusInfo},
-    text,
 };
 
 struct Service;
@@ -18,69 +17,42 @@ impl Probe for Service {
         let status = match services::status(target, &unit) {
             Err(gone) if gone.error() == VerbError::NotFound => {
                 let title = format!("{} does not exist", unit.literal);
-                return Ok(Finding::critical("state", &unit.literal, title)
-                    .because(&gone)
-                    .into());
+                return Ok(Finding::critical("state", &unit.literal, title).because(&gone).into());
             }
             answer => answer?,
         };
 
-        let restarts =
-            Severity::rising(f64::from(status.restarts), warn_restarts, critical_restarts);
-        let title = format!(
-            "{} was restarted automatically {}",
-            unit.literal,
-            times(status.restarts)
-        );
+        let restarts = Severity::rising(f64::from(status.restarts), warn_restarts, critical_restarts);
+        let title = match status.restarts {
+            0 => format!("{} was never restarted automatically", unit.literal),
+            1 => format!("{} was restarted automatically once", unit.literal),
+            many => format!("{} was restarted automatically {many} times", unit.literal),
+        };
         let restarts = Finding::new(restarts, "restarts", &unit.literal, title)
             .metric("restarts", status.restarts, Unit::Count)
             .because(&status);
 
-        Ok([judge_state(&unit.literal, &status), restarts]
-            .into_iter()
-            .collect())
+        Ok([judge_state(&unit.literal, &status), restarts].into_iter().collect())
     }
 }
 
 fn judge_state(unit: &str, status: &Observed<StatusInfo>) -> Finding {
     let sub_state = &status.sub_state;
     let (severity, title) = match status.active {
-        ActiveState::Active | ActiveState::Reloading => {
-            (Severity::Ok, format!("{unit} is up ({sub_state})"))
-        }
+        ActiveState::Active | ActiveState::Reloading => (Severity::Ok, format!("{unit} is up ({sub_state})")),
         // Between two ends of a crash loop, not on its way up.
-        ActiveState::Activating if sub_state.starts_with("auto-restart") => (
-            Severity::Critical,
-            format!("{unit} ended{} and waits to be restarted", how(status)),
-        ),
-        ActiveState::Activating => (
-            Severity::Warning,
-            format!("{unit} is still starting ({sub_state})"),
-        ),
-        ActiveState::Deactivating => (
-            Severity::Warning,
-            format!("{unit} is stopping ({sub_state})"),
-        ),
-        ActiveState::Maintenance => (
-            Severity::Warning,
-            format!("{unit} is in maintenance ({sub_state})"),
-        ),
-        ActiveState::Failed => (
-            Severity::Critical,
-            format!("{unit} has failed{}", how(status)),
-        ),
-        ActiveState::Inactive if status.enablement == "masked" => (
-            Severity::Critical,
-            format!("{unit} is not running: it is masked"),
-        ),
-        ActiveState::Inactive => (
-            Severity::Critical,
-            format!("{unit} is not running ({sub_state})"),
-        ),
-        ActiveState::Other => (
-            Severity::Unknown,
-            format!("{unit} is in a state that is not known here ({sub_state})"),
-        ),
+        ActiveState::Activating if sub_state.starts_with("auto-restart") => {
+            (Severity::Critical, format!("{unit} keeps ending{} and being restarted", how(status)))
+        }
+        ActiveState::Activating => (Severity::Warning, format!("{unit} is still starting ({sub_state})")),
+        ActiveState::Deactivating => (Severity::Warning, format!("{unit} is stopping ({sub_state})")),
+        ActiveState::Maintenance => (Severity::Warning, format!("{unit} is in maintenance ({sub_state})")),
+        ActiveState::Failed => (Severity::Critical, format!("{unit} has failed{}", how(status))),
+        ActiveState::Inactive if status.enablement == "masked" => {
+            (Severity::Critical, format!("{unit} is not running: it is masked"))
+        }
+        ActiveState::Inactive => (Severity::Critical, format!("{unit} is not running ({sub_state})")),
+        ActiveState::Other => (Severity::Unknown, format!("{unit} is in a state that is not known here ({sub_state})")),
     };
     let mut finding = Finding::new(severity, "state", unit, title).because(status);
     if let Some(bytes) = status.memory {
@@ -89,24 +61,12 @@ fn judge_state(unit: &str, status: &Observed<StatusInfo>) -> Finding {
     finding
 }
 
-/// `: exit-code, status 1`, as far as it is known.
+/// ` (exit-code, status 1)`, as far as it is known.
 fn how(status: &StatusInfo) -> String {
-    let mut how = String::new();
-    if !status.outcome.is_empty() && status.outcome != "success" {
-        how.push_str(": ");
-        how.push_str(&status.outcome);
-        if let Some(code) = status.exit_status {
-            how.push_str(&format!(", status {code}"));
-        }
-    }
-    how
-}
-
-fn times(count: u32) -> String {
-    match count {
-        0 => "never".to_owned(),
-        1 => "once".to_owned(),
-        many => text::count(many as usize, "time"),
+    match (status.outcome.as_str(), status.exit_status) {
+        ("" | "success", _) => String::new(),
+        (outcome, Some(code)) => format!(" ({outcome}, status {code})"),
+        (outcome, None) => format!(" ({outcome})"),
     }
 }
 

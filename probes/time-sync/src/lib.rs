@@ -11,22 +11,10 @@ impl Probe for TimeSync {
         let sync = system::time_sync(target)?;
         // A clock that another program keeps in step (chrony, the hypervisor) is as good as one that systemd does.
         let (severity, title) = match (sync.synchronized, sync.enabled) {
-            (true, true) => (
-                Severity::Ok,
-                "the clock is synchronised by its time service",
-            ),
-            (true, false) => (
-                Severity::Ok,
-                "the clock is synchronised, by something systemd does not manage",
-            ),
-            (false, true) => (
-                Severity::Warning,
-                "a time service is on, but the clock is not synchronised",
-            ),
-            (false, false) => (
-                Severity::Critical,
-                "no time service is on, and the clock is not synchronised",
-            ),
+            (true, true) => (Severity::Ok, "the clock is synchronised by its time service"),
+            (true, false) => (Severity::Ok, "the clock is synchronised, by something systemd does not manage"),
+            (false, true) => (Severity::Warning, "a time service is on, but the clock is not synchronised"),
+            (false, false) => (Severity::Critical, "no time service is on, and the clock is not synchronised"),
         };
         let mut report = Report::from(
             Finding::new(severity, "clock", "", title)
@@ -36,19 +24,11 @@ impl Probe for TimeSync {
         );
         if !timezone.is_empty() {
             let finding = if sync.timezone.is_empty() {
-                Finding::unknown(
-                    "timezone",
-                    "",
-                    "the target does not say which time zone it is in",
-                )
+                Finding::unknown("timezone", "", "the target does not say which time zone it is in")
             } else if sync.timezone == timezone {
                 Finding::ok("timezone", "", format!("the time zone is {timezone}"))
             } else {
-                Finding::warning(
-                    "timezone",
-                    "",
-                    format!("the time zone is {}, not {timezone}", sync.timezone),
-                )
+                Finding::warning("timezone", "", format!("the time zone is {}, not {timezone}", sync.timezone))
             };
             report.push(finding.because(&sync));
         }

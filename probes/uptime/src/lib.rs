@@ -12,47 +12,29 @@ impl Probe for Uptime {
 
         let uptime = system::uptime(target)?;
 
-        let severity = if uptime.seconds < recent {
-            Severity::Warning
-        } else {
-            Severity::Ok
-        };
+        let severity = if uptime.seconds < recent { Severity::Warning } else { Severity::Ok };
         let title = match severity {
             Severity::Ok => format!("up for {}", text::duration(uptime.seconds)),
             _ => format!("booted only {} ago", text::duration(uptime.seconds)),
         };
-        let booted = Finding::new(severity, "booted", "", title).metric(
-            "uptime-seconds",
-            uptime.seconds,
-            Unit::Seconds,
-        );
+        let booted =
+            Finding::new(severity, "booted", "", title).metric("uptime-seconds", uptime.seconds, Unit::Seconds);
 
         let packages = &uptime.reboot_packages;
         let reboot = match (uptime.reboot_required, packages.as_slice()) {
             (false, _) => Finding::ok("reboot-required", "", "no reboot is asked for"),
             (true, packages) => {
-                let severity = if reboot_warns {
-                    Severity::Warning
-                } else {
-                    Severity::Ok
-                };
+                let severity = if reboot_warns { Severity::Warning } else { Severity::Ok };
                 let title = match packages {
                     [] => "a reboot is asked for".to_owned(),
-                    some => format!(
-                        "{} for a reboot: {}",
-                        asking(some.len()),
-                        text::list(some, 5)
-                    ),
+                    some => format!("{} for a reboot: {}", asking(some.len()), text::list(some, 5)),
                 };
                 Finding::new(severity, "reboot-required", "", title)
             }
         }
         .metric("packages", packages.len(), Unit::Count);
 
-        Ok([booted, reboot]
-            .map(|finding| finding.because(&uptime))
-            .into_iter()
-            .collect())
+        Ok([booted, reboot].map(|finding| finding.because(&uptime)).into_iter().collect())
     }
 }
 

@@ -10,12 +10,9 @@ use bailiwick::model::{LookError, TargetName, Verb};
 use bailiwick::sandbox::{Limits, LoadError, Outcome, RawAnswer, RunEnd, TargetView, Worker};
 use bailiwick::transport::Exit;
 
-/// The `bailiwick` that `cargo build -p bailiwick` made, beside this test program.
+/// The program that belongs to these tests.
 pub(crate) fn program() -> PathBuf {
-    let here = std::env::current_exe().unwrap();
-    let program = here.parent().and_then(|deps| deps.parent()).unwrap().join("bailiwick");
-    assert!(program.exists(), "{} is missing: run `cargo build -p bailiwick` first", program.display());
-    program
+    env!("CARGO_BIN_EXE_bailiwick").into()
 }
 
 /// The pieces of a component.

@@ -15,8 +15,8 @@ mod text;
 
 use wasmtime::component::{Linker, Lower, Resource};
 
-use self::wit::bailiwick::ops::types::VerbError;
 pub(super) use self::wit::ProbePre;
+use self::wit::bailiwick::ops::types::VerbError;
 use super::imports::interface_name;
 use super::run::RunState;
 use super::wire::RawAnswer;

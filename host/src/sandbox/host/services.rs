@@ -20,10 +20,7 @@ pub(super) fn status(answer: &RawAnswer) -> Result<StatusInfo, LookError> {
     // Microseconds since boot; 0 means "never". Kinds of units without a process lack the properties of one.
     let exited = found.get("ExecMainExitTimestampMonotonic").copied().unwrap_or("0");
     // A process that a signal ended has that signal's number there: no exit status.
-    let signalled = match found.get("ExecMainCode") {
-        Some(code) => *code != "1",
-        None => matches!(found.get("Result"), Some(&("signal" | "core-dump" | "watchdog" | "oom-kill"))),
-    };
+    let signalled = found.get("ExecMainCode").is_some_and(|code| *code != "1");
     let exit_status = match number::<u64>(exited)? {
         0 => None,
         _ if signalled => None,

@@ -148,9 +148,7 @@ pub(super) fn filesystems(answer: &RawAnswer) -> Result<Vec<Filesystem>, LookErr
             available: if available.starts_with('-') { 0 } else { number(available)? },
             inodes: match inodes {
                 "-" | "0" => None,
-                total => {
-                    Some(Inodes { total: number(total)?, used: number(inodes_used)?, free: number(inodes_free)? })
-                }
+                total => Some(Inodes { total: number(total)?, used: number(inodes_used)?, free: number(inodes_free)? }),
             },
         });
     }

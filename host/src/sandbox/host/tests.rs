@@ -136,7 +136,12 @@ fn failures_mean_the_same_everywhere() {
         (FilesStat, 1, "stat: cannot statx '/x': No such file or directory\n", NotFound),
         (FilesStat, 1, "stat: cannot statx '/x': Permission denied\n", NotPermitted),
         (ServicesLogs, 1, "No journal files were opened due to insufficient permissions.\n", NotPermitted),
-        (ServicesLogs, 0, "Hint: You are currently not seeing messages from other users and the system.\n", NotPermitted),
+        (
+            ServicesLogs,
+            0,
+            "Hint: You are currently not seeing messages from other users and the system.\n",
+            NotPermitted,
+        ),
         (ServicesLogs, 0, "No journal files were found.\n", Unsupported),
         (SystemMemory, 2, "", Unsupported),
         (NetworkListeners, 2, "", Unsupported),
@@ -156,12 +161,9 @@ fn failures_mean_the_same_everywhere() {
 
 #[test]
 fn nothing_to_report_is_not_a_failure() {
-    for (verb, status) in [
-        (Verb::SystemLogins, 0),
-        (Verb::ServicesFailed, 0),
-        (Verb::ServicesLogs, 0),
-        (Verb::NetworkListeners, 1),
-    ] {
+    for (verb, status) in
+        [(Verb::SystemLogins, 0), (Verb::ServicesFailed, 0), (Verb::ServicesLogs, 0), (Verb::NetworkListeners, 1)]
+    {
         assert_eq!(good(verb, status, ""), "[]");
     }
     let missing = HEALTHY[9].2.replace("LoadState=loaded", "LoadState=not-found");
@@ -173,7 +175,11 @@ fn other_systems_tables_are_not_guessed_at() {
     let table: &[(Verb, &str, LookError)] = &[
         (Verb::SystemLogins, "USER\t\tTTY\t\tIDLE\tTIME\t\t HOST\nroot\t\tpts/0\n", Unsupported),
         (Verb::SystemLogins, "root tty1\n", Garbled),
-        (Verb::SystemFilesystems, "Dateisystem Typ 1B-Blöcke Benutzt Verfügbar INodes IBenutzt IFrei Eingehängt auf\n", Garbled),
+        (
+            Verb::SystemFilesystems,
+            "Dateisystem Typ 1B-Blöcke Benutzt Verfügbar INodes IBenutzt IFrei Eingehängt auf\n",
+            Garbled,
+        ),
         (Verb::ServicesFailed, "● x.service loaded failed failed X\n", Garbled),
         (Verb::ServicesFailed, "0 loaded units listed.\n", Garbled),
         (Verb::SystemMemory, "/proc/meminfo:MemTotal: 5 MB\n", Garbled),

@@ -1,0 +1,201 @@
+//! The one gate for every verb call: grant lookup, journal intent, transport, journal outcome.
+//!
+//! Knows: grants, connections, the journal. Must not know: wasm, or what an answer means. Attacks answered: a worker that
+//! asks for more than its run was granted (the worker's own linking is not believed), and one target asked the same
+//! question by many probes.
+//!
+//! **Invariant:** this is the only caller of [`Connection::run`], and it takes an action from a grant, never a text.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::OnceCell;
+
+use crate::grant::Grant;
+use crate::journal::{self, Blob, Entry, Journal};
+use crate::model::{ActionId, LookError, Tainted, Verb};
+use crate::sweep::outcome;
+use crate::transport::{Answer, Connection, RunError};
+
+/// Carries calls to targets and writes down what happens.
+#[derive(Debug)]
+pub struct Broker {
+    journal: Arc<Journal>,
+    /// The first write that failed: after it nothing is sent any more.
+    broken: Mutex<Option<journal::OpenError>>,
+}
+
+/// One target of a sweep: its connection, and the answers it has given.
+#[derive(Debug)]
+pub struct Link {
+    connection: Connection,
+    told: Mutex<HashMap<ActionId, Arc<OnceCell<Told>>>>,
+}
+
+/// What came of an action, for all who asked.
+#[derive(Debug, Clone)]
+struct Told {
+    /// The journal's number of the intent.
+    intent: u64,
+    result: Result<Arc<Answer>, Failure>,
+}
+
+/// Why there is no answer: what the guest is told, and what the operator is.
+#[derive(Debug, Clone)]
+struct Failure {
+    error: LookError,
+    cause: String,
+}
+
+/// One run, as the broker sees it.
+#[derive(Debug)]
+pub struct RunContext {
+    /// Its number in the journal.
+    pub id: u64,
+    grant: Arc<Grant>,
+    link: Arc<Link>,
+    calls: Mutex<Vec<outcome::Call>>,
+}
+
+impl Link {
+    /// Takes over an open connection.
+    #[must_use]
+    pub fn new(connection: Connection) -> Self {
+        Self { connection, told: Mutex::default() }
+    }
+
+    /// Says goodbye to the target.
+    pub async fn close(self) {
+        self.connection.close().await;
+    }
+}
+
+impl RunContext {
+    /// A run that has been written down under `id`.
+    #[must_use]
+    pub fn new(id: u64, grant: Arc<Grant>, link: Arc<Link>) -> Self {
+        Self { id, grant, link, calls: Mutex::default() }
+    }
+
+    /// The calls so far.
+    #[must_use]
+    pub fn calls(&self) -> Vec<outcome::Call> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn remember(&self, call: outcome::Call) {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
+    }
+}
+
+impl Broker {
+    /// A broker that writes to `journal`.
+    #[must_use]
+    pub fn new(journal: Arc<Journal>) -> Self {
+        Self { journal, broken: Mutex::default() }
+    }
+
+    /// Writes an entry and gives its number; `None` once a write has failed.
+    pub fn note(&self, entry: Entry) -> Option<u64> {
+        match self.journal.append(entry) {
+            Ok(seq) => Some(seq),
+            Err(error) => {
+                tracing::error!("{error}");
+                // Later ones only say that there was a first.
+                self.broken.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                None
+            }
+        }
+    }
+
+    /// The first write that failed, if one did; told once.
+    pub fn failure(&self) -> Option<journal::OpenError> {
+        self.broken.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Answers one call of a run. `number` counts from 1 in each run; the caller has checked that it is the next.
+    ///
+    /// # Errors
+    /// What the guest is told instead of an answer.
+    pub async fn call(
+        &self,
+        run: &RunContext,
+        number: u32,
+        verb: Verb,
+        slot: Option<&Tainted>,
+    ) -> Result<Arc<Answer>, LookError> {
+        let key = slot.map(Tainted::for_encoder);
+        let Some(granted) = run.grant.lookup(verb, key) else {
+            self.note(Entry::CallRefused { run: run.id, call: number, verb, slot: slot.cloned() });
+            run.remember(outcome::Call {
+                action: None,
+                asked: Tainted::new(format!("{verb}({})", key.unwrap_or_default())),
+                error: Some(LookError::Refused),
+                cause: None,
+            });
+            return Err(LookError::Refused);
+        };
+        let action = &granted.action;
+        let cell = {
+            let mut told = run.link.told.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(told.entry(action.id.clone()).or_default())
+        };
+        let mut first = false;
+        let told = cell
+            .get_or_init(async || {
+                first = true;
+                self.ask(run, number, granted.action.as_ref()).await
+            })
+            .await;
+        if !first {
+            let (call, intent) = (number, told.intent);
+            self.note(Entry::Shared { run: run.id, call, action: action.id.clone(), intent });
+        }
+        let failure = told.result.as_ref().err();
+        run.remember(outcome::Call {
+            action: Some(action.id.clone()),
+            asked: Tainted::new(
+                granted.key.as_ref().map_or_else(|| verb.name().to_owned(), |key| format!("{verb}({})", key.as_str())),
+            ),
+            error: failure.map(|failure| failure.error),
+            cause: failure.map(|failure| failure.cause.clone()),
+        });
+        told.result.clone().map_err(|failure| failure.error)
+    }
+
+    /// Sends one action, once per target and sweep.
+    async fn ask(&self, run: &RunContext, number: u32, action: &crate::model::Action) -> Told {
+        let intent = Entry::Intent { run: run.id, call: number, action: action.id.clone() };
+        let Some(intent) = self.note(intent) else {
+            let cause = "the journal cannot be written, so nothing is sent".to_owned();
+            return Told { intent: 0, result: Err(Failure { error: LookError::Unreachable, cause }) };
+        };
+        let started = Instant::now();
+        let result = run.link.connection.run(action).await;
+        let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let outcome = match &result {
+            Ok(answer) => journal::Outcome::Answer {
+                stdout: Blob(answer.stdout.clone()),
+                stderr: Blob(answer.stderr.clone()),
+                exit: answer.exit,
+            },
+            Err(error) => journal::Outcome::Failed { error: look_error(error), cause: error.to_string() },
+        };
+        self.note(Entry::Outcome { intent, outcome, elapsed_ms });
+        let result = result.map(Arc::new);
+        Told { intent, result: result.map_err(|e| Failure { error: look_error(&e), cause: e.to_string() }) }
+    }
+}
+
+/// What a guest is told of a transport's failure.
+fn look_error(error: &RunError) -> LookError {
+    match error {
+        RunError::Lost => LookError::Unreachable,
+        RunError::NotStarted => LookError::NotPermitted,
+        RunError::TimedOut(_) => LookError::TimedOut,
+        RunError::TooLarge(_) => LookError::TooLarge,
+        RunError::Forbidden { .. } => LookError::Refused,
+        RunError::Io(_) => LookError::Unsupported,
+    }
+}

@@ -1,0 +1,191 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+
+use clap::builder::styling::Styles;
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Run health probes from people you do not know, on production machines, safely.
+///
+/// Probes are WebAssembly components. Each gets a bailiwick on each machine: a finite list of literal actions, which
+/// `bailiwick review` prints before anything runs. With no ops directory, `bailiwick check` looks at this machine with
+/// the built-in probes.
+#[derive(Debug, Parser)]
+#[command(name = "bailiwick", version, styles = Styles::plain(), max_term_width = 100, after_help = EXIT_CODES)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    pub(super) command: Command,
+
+    /// Ops directory, with fleet.toml and policy.toml [default: $BAILIWICK_DIR, else ., else the XDG config directory's
+    /// bailiwick; if none holds a fleet.toml: this machine]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(super) dir: Option<PathBuf>,
+
+    /// Where the journal is kept [default: $BAILIWICK_STATE, else the ops directory's `state`, else the XDG state
+    /// directory's bailiwick]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(super) state: Option<PathBuf>,
+
+    /// Colour: `auto` is for terminals only, and never with NO_COLOR
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(super) color: Color,
+
+    /// Tell on stderr what the program itself does
+    #[arg(long, global = true)]
+    pub(super) debug: bool,
+}
+
+/// The end of `--help`; a test holds it against the list in `report::exit`.
+const EXIT_CODES: &str = "\
+Exit codes (the highest that applies):
+  0   fine
+  1   findings at or over the threshold
+  2   usage, or an invalid file
+  3   a target or component was refused
+  4   a target could not be looked at, or a probe broke
+  70  a bug in bailiwick";
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Look at the targets with the probes that policy grants there
+    Check(Check),
+    /// Print all that anything could ever do: every action, literally, and why it is there
+    Review(Review),
+    /// Show what a component's file is: digest, world, imports down to the function
+    Inspect(Inspect),
+    /// Write the list of machines
+    Fleet {
+        #[command(subcommand)]
+        command: Fleet,
+    },
+    /// Read the record of what happened
+    Journal {
+        #[command(subcommand)]
+        command: Journal,
+    },
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Check {
+    /// Only this target; may be given more than once
+    #[arg(long, value_name = "NAME")]
+    pub(super) target: Vec<String>,
+
+    /// Only this probe; may be given more than once
+    #[arg(long, value_name = "ID")]
+    pub(super) probe: Vec<String>,
+
+    /// How to print
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(super) format: Format,
+
+    /// Targets that are looked at at once
+    #[arg(long, value_name = "N", default_value = "64", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(super) jobs: u16,
+
+    /// The least severity that makes the exit code 1
+    #[arg(long, value_name = "SEVERITY", default_value = "warning")]
+    pub(super) fail_on: FailOn,
+
+    /// Every finding, with metrics and the actions it rests on
+    #[arg(long, short)]
+    pub(super) verbose: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Review {
+    /// A target or a component [default: everything]
+    #[arg(value_name = "TARGET|COMPONENT")]
+    pub(super) name: Option<String>,
+
+    /// Only the byte strings that can reach a target: its name, a tab, the string
+    #[arg(long, conflicts_with = "format")]
+    pub(super) wire: bool,
+
+    /// How to print
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Inspect {
+    /// A component's file; a manifest beside it (same name, .toml) is held against it
+    pub(super) file: PathBuf,
+
+    /// How to print
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Fleet {
+    /// Turn ssh_config and known_hosts into pinned fleet entries, for a person to read
+    ///
+    /// ssh_config is read through `ssh -G`, which runs the commands of `Match exec` lines in it. Nothing connects. The
+    /// entries go to stdout; from then on neither file is read again.
+    Import {
+        /// Hosts as you type them after `ssh` [default: every Host of the file without a wildcard]
+        #[arg(value_name = "HOST")]
+        hosts: Vec<String>,
+
+        /// The configuration [default: ~/.ssh/config]
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+
+        /// The known host keys [default: what ssh itself would read]
+        #[arg(long, value_name = "FILE")]
+        known_hosts: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Journal {
+    /// List the latest runs
+    List {
+        /// How many
+        #[arg(long, value_name = "N", default_value = "20")]
+        last: usize,
+    },
+    /// Show all that is recorded of a run: asked, granted, sent, answered, ended
+    Show {
+        /// The run's number
+        run: u64,
+    },
+    /// Check that the journal is what was written, and say where it is not
+    Verify,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people
+    Table,
+    /// For programs, with a versioned format
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum FailOn {
+    /// Not being able to tell counts too
+    Unknown,
+    /// Warnings and worse
+    Warning,
+    /// Critical findings only
+    Critical,
+    /// Findings never decide
+    Never,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    /// On terminals
+    Auto,
+    /// Everywhere
+    Always,
+    /// Nowhere
+    Never,
+}

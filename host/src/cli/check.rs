@@ -1,0 +1,146 @@
+//! `bailiwick check`.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bailiwick::journal::{Journal, Recovery};
+use bailiwick::model::{ComponentId, Severity, TargetName};
+use bailiwick::ops::Ops;
+use bailiwick::report::exit::ExitCode as Exit;
+use bailiwick::report::progress::Progress;
+use bailiwick::report::table::{Colour, Detail, Options};
+use bailiwick::report::{json, table};
+use bailiwick::sweep::outcome::{Looked, RunOutcome, TargetResult};
+use bailiwick::sweep::{Request, Settings, Watcher, sweep};
+use bailiwick::transport::ssh;
+
+use super::args::{self, FailOn, Format};
+use super::{Context, fail};
+
+/// How long a sweep waits for another one that writes the same journal.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(super) fn run(context: &Context, args: &args::Check) -> anyhow::Result<Exit> {
+    let ops = context.ops()?;
+    let request = request(&ops, args)?;
+    let (journal, recovery) = open(context)?;
+    if let Some(recovery) = recovery {
+        context.out.say(&told(&recovery, &journal));
+    }
+    let settings = Settings {
+        jobs: usize::from(args.jobs),
+        limits: Default::default(),
+        ssh: ssh::Settings { agent: context.surroundings.agent.clone(), ..ssh::Settings::default() },
+    };
+    let progress = Arc::new(Bar(Progress::new(&request.targets)));
+    // One thread: the work here is to wait. What is heavy runs in workers and on targets.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let watcher = Arc::clone(&progress);
+    let result = runtime.block_on(sweep(Arc::new(ops), request, settings, Arc::new(journal), watcher));
+    progress.0.finish();
+    let result = result?;
+    let text = match args.format {
+        Format::Json => json::render(&result)?,
+        Format::Table => table::render(
+            &result,
+            &Options {
+                width: context.out.width(),
+                colour: if context.out.color_stdout() { Colour::Always } else { Colour::Never },
+                detail: if args.verbose { Detail::Full } else { Detail::Brief },
+            },
+        ),
+    };
+    context.out.text(&text)?;
+    Ok(Exit::for_sweep(&result, threshold(args.fail_on)))
+}
+
+fn threshold(fail_on: FailOn) -> Option<Severity> {
+    match fail_on {
+        FailOn::Unknown => Some(Severity::Unknown),
+        FailOn::Warning => Some(Severity::Warning),
+        FailOn::Critical => Some(Severity::Critical),
+        FailOn::Never => None,
+    }
+}
+
+/// What is asked for, each name looked up: a typo must not pass for "nothing found".
+fn request(ops: &Ops, args: &args::Check) -> anyhow::Result<Request> {
+    let mut components = BTreeSet::new();
+    for name in &args.probe {
+        if !ops.library.manifests.contains_key(name.as_str()) {
+            let known: Vec<_> = ops.library.manifests.keys().map(ComponentId::as_str).collect();
+            let message = format!("there is no probe `{}`", name.escape_default());
+            return Err(fail::usage(message, format!("there are: {}", known.join(", "))));
+        }
+        components.insert(ComponentId::new(name)?);
+    }
+    let wanted = |id: &ComponentId| components.is_empty() || components.contains(id);
+    let granted = |target: &TargetName| ops.assignments.get(target).is_some_and(|ids| ids.keys().any(wanted));
+    let mut targets = BTreeSet::new();
+    for name in &args.target {
+        if !ops.knows(name) {
+            let known: Vec<_> = ops.fleet.targets.keys().map(TargetName::as_str).take(20).collect();
+            let message = format!("there is no target `{}`", name.escape_default());
+            return Err(fail::usage(message, format!("fleet.toml has: {}", known.join(", "))));
+        }
+        let target = TargetName::new(name)?;
+        if !granted(&target) && !ops.fleet.never.contains_key(&target) {
+            let what = if components.is_empty() { "nothing" } else { "none of these probes" };
+            let message = format!("policy grants {what} on `{name}`");
+            return Err(fail::usage(message, "`bailiwick review` shows what it grants, and where"));
+        }
+        targets.insert(target);
+    }
+    if targets.is_empty() {
+        targets = ops.assignments.keys().filter(|target| granted(target)).cloned().collect();
+        targets.extend(ops.never_named());
+    }
+    if targets.is_empty() {
+        return Err(fail::usage("policy grants nothing anywhere", "add a [[grant]] to policy.toml"));
+    }
+    Ok(Request { targets, components: (!components.is_empty()).then_some(components) })
+}
+
+/// Opens the journal, and tells the person who waits for another writer what they wait for.
+fn open(context: &Context) -> anyhow::Result<(Journal, Option<Recovery>)> {
+    let folder = context.journal_folder()?;
+    match Journal::open(&folder, Duration::ZERO) {
+        Err(bailiwick::journal::OpenError::Locked { .. }) => {
+            context.out.say(&format!("waiting for another bailiwick that writes {} …", folder.display()));
+            Ok(Journal::open(&folder, PATIENCE)?)
+        }
+        other => Ok(other?),
+    }
+}
+
+fn told(recovery: &Recovery, journal: &Journal) -> String {
+    let mut parts = Vec::new();
+    if let Some(file) = &recovery.torn_file {
+        parts.push(format!("its last entry was torn ({} bytes, kept in {})", recovery.torn_bytes, file.display()));
+    }
+    if recovery.missing > 0 {
+        parts.push(format!("{} entries at its end are gone", recovery.missing));
+    }
+    if !recovery.open_runs.is_empty() {
+        let runs: Vec<_> = recovery.open_runs.iter().map(ToString::to_string).collect();
+        parts.push(format!("it holds runs that did not end: {}", runs.join(", ")));
+    }
+    format!("warning: the journal in {} was left unfinished: {}", journal.folder().display(), parts.join("; "))
+}
+
+/// The bar on stderr.
+struct Bar(Progress);
+
+impl Watcher for Bar {
+    fn target_done(&self, looked: &Looked) {
+        if let TargetResult::Runs(runs) = &looked.result {
+            let findings = runs.iter().filter_map(|run| match &run.outcome {
+                RunOutcome::Report(report) => Some(&report.findings),
+                _ => None,
+            });
+            self.0.found(findings.flatten().filter(|finding| finding.severity >= Severity::Warning).count());
+        }
+        self.0.target_done(&looked.target);
+    }
+}

@@ -1,0 +1,78 @@
+//! The command line. Thin: what can be decided without a terminal is decided in the library.
+
+mod args;
+mod check;
+mod fail;
+mod fleet;
+mod inspect;
+mod journal;
+mod out;
+mod review;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use bailiwick::ops::{Ops, Surroundings};
+use bailiwick::report::exit::ExitCode as Exit;
+use clap::{CommandFactory, Parser};
+
+use self::args::{Args, Command};
+use self::out::Out;
+
+/// What every command works with.
+struct Context {
+    surroundings: Surroundings,
+    dir: Option<PathBuf>,
+    state: Option<PathBuf>,
+    out: Out,
+}
+
+impl Context {
+    fn ops(&self) -> anyhow::Result<Ops> {
+        Ok(Ops::load(self.dir.as_deref(), self.surroundings.home.as_deref())?)
+    }
+
+    fn journal_folder(&self) -> anyhow::Result<PathBuf> {
+        let state = self.surroundings.state_dir(self.state.as_deref(), self.dir.as_deref());
+        let state = state.ok_or_else(|| {
+            fail::usage("there is no place for the journal: HOME is not set", "name one with --state DIR")
+        })?;
+        Ok(state.join("journal"))
+    }
+}
+
+/// Runs the command line of this process.
+pub(crate) fn main() -> ExitCode {
+    // A worker is started with this one word and nothing else; it must not read any other.
+    if std::env::args_os().nth(1).is_some_and(|word| word == bailiwick::sandbox::worker::ARGUMENT) {
+        return bailiwick::sandbox::worker::main();
+    }
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Help and version come as errors too, with code 0; a closed pipe is nobody's mistake.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()));
+        }
+    };
+    out::logging(args.debug);
+    let surroundings = Surroundings::read();
+    let dir = surroundings.ops_dir(args.dir.as_deref());
+    let context = Context { surroundings, dir, state: args.state, out: Out::new(args.color) };
+    let result = match args.command {
+        Command::Check(args) => check::run(&context, &args),
+        Command::Review(args) => review::run(&context, &args),
+        Command::Inspect(args) => inspect::run(&context, &args),
+        Command::Fleet { command } => fleet::run(&context, command),
+        Command::Journal { command } => journal::run(&context, command),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Args::command(), "bailiwick", &mut script);
+            context.out.bytes(&script).map(|()| Exit::Fine)
+        }
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(error) => fail::report(&error, &context.out).into(),
+    }
+}

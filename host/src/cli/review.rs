@@ -1,0 +1,95 @@
+//! `bailiwick review`.
+
+use std::fmt::Write;
+
+use bailiwick::model::{ComponentId, TargetName, Wire};
+use bailiwick::report::exit::ExitCode as Exit;
+use bailiwick::review::{Action, Asked, Review, Target, review};
+use bailiwick::verbs;
+
+use super::args::{self, Format};
+use super::{Context, fail};
+
+pub(super) fn run(context: &Context, args: &args::Review) -> anyhow::Result<Exit> {
+    let ops = context.ops()?;
+    let (target, component) = match &args.name {
+        None => (None, None),
+        Some(name) if ops.fleet.targets.contains_key(name.as_str()) => (Some(TargetName::new(name)?), None),
+        Some(name) if ops.library.manifests.contains_key(name.as_str()) => (None, Some(ComponentId::new(name)?)),
+        Some(name) => {
+            if let Some(never) = ops.fleet.never.get(name.as_str()) {
+                let line = format!("{name} is a never-host ({}: {}): no action can reach it", never.place, never.why);
+                context.out.text(&line)?;
+                return Ok(Exit::Refused);
+            }
+            let message = format!("there is no target and no component `{}`", name.escape_default());
+            return Err(fail::usage(message, "`bailiwick review` alone prints all there are"));
+        }
+    };
+    let review = review(&ops, target.as_ref(), component.as_ref());
+    let text = match (args.wire, args.format) {
+        (true, _) => review.wire().map(|(target, text)| format!("{target}\t{text}\n")).collect(),
+        (false, Format::Json) => serde_json::to_string_pretty(&review)? + "\n",
+        (false, Format::Table) => table(&review),
+    };
+    context.out.text(&text)?;
+    Ok(Exit::Fine)
+}
+
+/// For people: per target every action once, its literal form, who asked for it and which line allows it.
+fn table(review: &Review) -> String {
+    let mut text = String::new();
+    // Writing to a String does not fail.
+    let _ = writeln!(
+        text,
+        "Every program runs as `{} PROGRAM …`: an empty environment, this search path,\nthe C locale, UTC. \
+         `--wire` prints the exact bytes. What is not listed cannot be said.\n",
+        verbs::PREFIX.join(" ")
+    );
+    for target in &review.targets {
+        let _ = write_target(&mut text, target);
+    }
+    text
+}
+
+fn write_target(text: &mut String, target: &Target) -> std::fmt::Result {
+    let plural = |count: usize| if count == 1 { "" } else { "s" };
+    let count = target.actions.len();
+    writeln!(text, "{} ({}): {count} action{}", target.target, target.access, plural(count))?;
+    if let Some(rule) = &target.refused {
+        writeln!(text, "  REFUSED: {rule}\n  none of the actions below can happen")?;
+    }
+    for action in &target.actions {
+        writeln!(text, "\n  {}", action.id)?;
+        writeln!(text, "    effect  {}: {}", effect(action), action.reads)?;
+        writeln!(text, "    wire    {}", wire(action))?;
+        writeln!(text, "    limits  {} KiB, {} s", action.bytes_max >> 10, action.timeout_s)?;
+        for asked in &action.for_components {
+            writeln!(text, "    for     {}", asked_by(asked))?;
+        }
+    }
+    for withheld in &target.withheld {
+        writeln!(text, "\n  {}  WITHHELD", withheld.id)?;
+        writeln!(text, "    rule    {}: {}", withheld.rule, withheld.rule_why)?;
+        writeln!(text, "    for     {}", asked_by(&withheld.asked))?;
+    }
+    writeln!(text)
+}
+
+fn effect(action: &Action) -> &'static str {
+    match action.effect {
+        bailiwick::model::Effect::Observe => "observe",
+    }
+}
+
+fn wire(action: &Action) -> String {
+    match &action.wire {
+        Wire::Exec(words) => words.get(verbs::PREFIX.len()..).unwrap_or_default().join(" "),
+        Wire::Read(path) => format!("reads {} without a program", path.as_str()),
+    }
+}
+
+fn asked_by(asked: &Asked) -> String {
+    let slot = asked.slot.as_ref().map(|slot| format!(", slot {slot}")).unwrap_or_default();
+    format!("{}{slot}: {} ({})", asked.component, asked.why, asked.policy)
+}

@@ -1,0 +1,295 @@
+//! The one way out for tainted text.
+//!
+//! Knows: which characters are harmless in which medium. Must not know: what the text says. Attacks answered: TX01
+//! (escape sequences, C1, carriage returns), TX02 (bidi, zero width, tag characters, combining floods), TX05 (forged
+//! lines), and the lines' share of TX07 (text that a terminal draws wider than it was measured).
+//!
+//! One function per medium. Markdown and HTML are to be two more, here and nowhere else, over the same [`fate`]: first
+//! every character is made harmless to eyes, then the medium's own syntax is escaped. Until they stand here, tainted text
+//! does not reach those media.
+//!
+//! Not answered: homoglyphs. A Cyrillic `а` in a title is shown as it is. Nothing is decided by how a title looks; the
+//! names that decide (targets, components, verbs) are ASCII by grammar.
+
+use std::io;
+
+use serde::Serialize;
+use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
+use unicode_width::UnicodeWidthChar as _;
+
+use crate::model::Tainted;
+
+/// Marks that may stand on one character. Two are enough for every orthography in use on a server (Vietnamese, Hebrew
+/// with points); more is a flood that paints over the lines above.
+const MARKS_MAX: usize = 2;
+
+/// Escapes of one character in a row that are written out.
+const REPEATS_MAX: usize = 4;
+
+/// Characters that draw nothing, or select how another is drawn, though Unicode calls them letters, marks or symbols.
+/// What it calls control, format, private, unassigned, surrogate or a space other than U+0020 is known to std.
+const INVISIBLE: &[(char, char)] = &[
+    ('\u{034f}', '\u{034f}'),   // combining grapheme joiner
+    ('\u{115f}', '\u{1160}'),   // Hangul fillers
+    ('\u{17b4}', '\u{17b5}'),   // Khmer inherent vowels
+    ('\u{180b}', '\u{180f}'),   // Mongolian variation selectors
+    ('\u{2800}', '\u{2800}'),   // blank Braille
+    ('\u{3164}', '\u{3164}'),   // Hangul filler
+    ('\u{fe00}', '\u{fe0f}'),   // variation selectors: they can carry a hidden message, a byte each
+    ('\u{ffa0}', '\u{ffa0}'),   // half-width Hangul filler
+    ('\u{fffc}', '\u{fffc}'),   // object replacement
+    ('\u{16fe4}', '\u{16fe4}'), // Khitan filler
+    ('\u{1d159}', '\u{1d159}'), // null notehead
+    ('\u{e0100}', '\u{e01ef}'), // variation selectors supplement
+];
+
+/// What becomes of a character wherever people look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It is shown, this many columns wide.
+    Shown(usize),
+    /// It is drawn onto the character before it.
+    Mark,
+    /// It is written as an escape.
+    Escaped,
+}
+
+fn fate(c: char) -> Fate {
+    if matches!(c, ' '..='~') {
+        return Fate::Shown(1);
+    }
+    if INVISIBLE.iter().any(|&(first, last)| (first..=last).contains(&c)) {
+        return Fate::Escaped;
+    }
+    // std's own table of what can be printed, as `escape_debug` applies it: on its own a mark is escaped too, after
+    // another character it is not.
+    let printable = ['x', c].iter().collect::<String>().escape_debug().count() == 2;
+    match columns(c) {
+        _ if !printable => Fate::Escaped,
+        0 => Fate::Mark,
+        width => Fate::Shown(width),
+    }
+}
+
+/// The most columns that a terminal may give a character. East Asian terminals draw many symbols two columns wide that
+/// others draw in one; measured as one, a line of them would overflow, and its rest would stand at column 0 where only
+/// the host writes.
+fn columns(c: char) -> usize {
+    c.width_cjk().unwrap_or(0)
+}
+
+/// The columns that a text takes at most, if it came from an encoder or is the host's own.
+#[must_use]
+pub(super) fn width(text: &str) -> usize {
+    text.chars().map(columns).sum()
+}
+
+/// Somebody else's text, on one line, harmless to a terminal: what cannot be seen or is no plain character becomes
+/// `\n`, `\x1b` or `\u{202e}`. At most `max_width` columns, the last of them `…` if something was cut.
+///
+/// For eyes, not for parsers: a backslash stays a backslash (systemd's names are full of them), so `\x1b` may also be
+/// what the text says. [`to_json`] is exact.
+#[must_use]
+pub fn terminal(text: &Tainted, max_width: usize) -> String {
+    harmless(text.for_encoder(), max_width)
+}
+
+/// The same for text in the host's words, which may quote a target's or an operating system's.
+#[must_use]
+pub(super) fn harmless(text: &str, max_width: usize) -> String {
+    let mut out = String::new();
+    let mut used = 0;
+    // Where to cut, so that `…` still fits.
+    let mut room = 0;
+    let mut marks = MARKS_MAX;
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let start = out.len();
+        match fate(c) {
+            Fate::Shown(width) => {
+                out.push(c);
+                used += width;
+                // A mark on a space would be drawn onto whatever the host put beside it.
+                marks = if c == ' ' { MARKS_MAX } else { 0 };
+            }
+            Fate::Mark if marks < MARKS_MAX => {
+                out.push(c);
+                marks += 1;
+            }
+            Fate::Mark | Fate::Escaped => {
+                let mut times = 1;
+                while chars.next_if_eq(&c).is_some() {
+                    times += 1;
+                }
+                push_escapes(&mut out, c, times);
+                used += out.len() - start;
+                marks = MARKS_MAX;
+            }
+        }
+        if used > max_width {
+            out.truncate(room.min(start));
+            if max_width > 0 {
+                out.push('…');
+            }
+            return out;
+        }
+        // `…` is ambiguous itself: two columns on an East Asian terminal.
+        if used + columns('…') <= max_width {
+            room = out.len();
+        }
+    }
+    out
+}
+
+/// Writes one character's escape as often as it came, or how often that was if it is a flood.
+fn push_escapes(out: &mut String, c: char, times: usize) {
+    let escape = match c {
+        '\n' => "\\n".to_owned(),
+        '\r' => "\\r".to_owned(),
+        '\t' => "\\t".to_owned(),
+        c if u32::from(c) < 0x100 => format!("\\x{:02x}", u32::from(c)),
+        c => format!("\\u{{{:x}}}", u32::from(c)),
+    };
+    if times <= REPEATS_MAX {
+        out.push_str(&escape.repeat(times));
+    } else {
+        out.push_str(&format!("{escape}({times} times)"));
+    }
+}
+
+/// JSON with every string in it harmless to a terminal, so that `cat` of a report is as safe as the table: what
+/// [`terminal`] would escape stands as `\uXXXX`. Lossless. Ends in a newline.
+///
+/// # Errors
+/// When the value cannot be JSON, such as a map whose keys are no strings.
+pub fn to_json(value: &impl Serialize) -> Result<String, serde_json::Error> {
+    let mut bytes = Vec::new();
+    value.serialize(&mut Serializer::with_formatter(&mut bytes, Harmless(PrettyFormatter::new())))?;
+    bytes.push(b'\n');
+    String::from_utf8(bytes).map_err(|error| serde_json::Error::io(io::Error::other(error)))
+}
+
+/// serde_json's own layout, with more escapes.
+struct Harmless(PrettyFormatter<'static>);
+
+/// A method that is left to serde_json's layout.
+macro_rules! as_pretty {
+    ($($name:ident($($arg:ident: $type:ty),*);)*) => {
+        $(fn $name<W: ?Sized + io::Write>(&mut self, writer: &mut W $(, $arg: $type)*) -> io::Result<()> {
+            self.0.$name(writer $(, $arg)*)
+        })*
+    };
+}
+
+impl Formatter for Harmless {
+    as_pretty! {
+        begin_array();
+        end_array();
+        begin_array_value(first: bool);
+        end_array_value();
+        begin_object();
+        end_object();
+        begin_object_key(first: bool);
+        begin_object_value();
+        end_object_value();
+    }
+
+    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        for c in fragment.chars() {
+            if matches!(fate(c), Fate::Shown(_)) {
+                writer.write_all(c.encode_utf8(&mut [0; 4]).as_bytes())?;
+            } else {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    write!(writer, "\\u{unit:04x}")?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str) -> String {
+        terminal(&Tainted::new(text), 400)
+    }
+
+    #[test]
+    fn tx01_nothing_drives_the_terminal() {
+        let cases = [
+            ("\x1b[2J\x1b[1A", r"\x1b[2J\x1b[1A"),
+            ("\x1b]8;;http://evil\x1b\\here\x1b]8;;\x07", r"\x1b]8;;http://evil\x1b\here\x1b]8;;\x07"),
+            ("\x1b]52;c;ZXZpbA==\x07", r"\x1b]52;c;ZXZpbA==\x07"),
+            ("\x1b]0;title\x07\x1bP$q\"p\x1b\\", r#"\x1b]0;title\x07\x1bP$q"p\x1b\"#),
+            ("\u{9b}2J\u{85}\u{7f}", r"\x9b2J\x85\x7f"),
+            ("disk full\rall fine ", r"disk full\rall fine "),
+            ("bad\x08\x08\x08ok\0\x0b\x0c", r"bad\x08\x08\x08ok\x00\x0b\x0c"),
+        ];
+        for (attack, harmless) in cases {
+            assert_eq!(shown(attack), harmless);
+        }
+    }
+
+    #[test]
+    fn tx02_nothing_is_hidden_or_turned_around() {
+        let cases = [
+            ("a\u{202e}b\u{2066}c\u{2069}\u{61c}\u{200f}", r"a\u{202e}b\u{2066}c\u{2069}\u{61c}\u{200f}"),
+            ("a\u{200b}\u{200d}\u{feff}\u{2060}\u{ad}b", r"a\u{200b}\u{200d}\u{feff}\u{2060}\xadb"),
+            ("x\u{e0041}\u{e007f}\u{e0100}\u{fe0f}", r"x\u{e0041}\u{e007f}\u{e0100}\u{fe0f}"),
+            ("\u{e000}\u{f0000}\u{fffe}\u{378}\u{2028}\u{2029}", r"\u{e000}\u{f0000}\u{fffe}\u{378}\u{2028}\u{2029}"),
+            ("a\u{a0}b\u{3000}c\u{3164}\u{2800}\u{115f}", r"a\xa0b\u{3000}c\u{3164}\u{2800}\u{115f}"),
+            ("e\u{301}\u{323}\u{302}\u{303}x", "e\u{301}\u{323}\\u{302}\\u{303}x"),
+            ("\u{301}a \u{301}b", r"\u{301}a \u{301}b"),
+            ("a\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}b", "a\u{301}\u{301}\\u{301}(5 times)b"),
+            ("\u{200b}\u{200b}\u{200b}\u{200b}x", r"\u{200b}\u{200b}\u{200b}\u{200b}x"),
+        ];
+        for (attack, harmless) in cases {
+            assert_eq!(shown(attack), harmless);
+        }
+    }
+
+    #[test]
+    fn tx05_one_text_is_one_line() {
+        let forged = "slow\n2026-11-21T03:00:00Z level=INFO run.end ok\r\n";
+        assert_eq!(shown(forged), r"slow\n2026-11-21T03:00:00Z level=INFO run.end ok\r\n");
+        assert_eq!(to_json(&Tainted::new(forged)).unwrap().lines().count(), 1);
+    }
+
+    #[test]
+    fn what_people_write_stays_as_it_is() {
+        for text in ["97.8 % full: /srv/größe", "日本語 ✔ → 👍", "dev-disk\\x2duuid.swap", "שלום", "'\"\\"]
+        {
+            assert_eq!(shown(text), text);
+        }
+    }
+
+    #[test]
+    fn every_character_is_harmless_in_every_place() {
+        for c in '\0'..=char::MAX {
+            let out = shown(&format!("a{c}b"));
+            assert!(!out.chars().any(|c| c.is_control()), "{c:?}");
+            assert!(matches!(fate(c), Fate::Shown(1..=3) | Fate::Mark) || out.is_ascii(), "{c:?}");
+        }
+        let all: String = ('\0'..=char::MAX).collect();
+        let json = to_json(&Tainted::new(all.clone())).unwrap();
+        assert!(json.trim_end_matches('\n').chars().all(|c| matches!(fate(c), Fate::Shown(_))));
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), all);
+    }
+
+    #[test]
+    fn cut_by_width_never_inside_an_escape() {
+        let cut = |text: &str, width| terminal(&Tainted::new(text), width);
+        assert_eq!(cut("abcdef", 6), "abcdef");
+        assert_eq!(cut("abcdefg", 6), "abcd…");
+        assert_eq!(cut("日本語", 6), "日本語");
+        assert_eq!(cut("日本語語", 6), "日本…");
+        assert_eq!(cut("ab\x1b[2J", 6), "ab…");
+        assert_eq!(cut("abc", 1), "…");
+        assert_eq!(cut("abc", 0), "");
+        for width in 2..20 {
+            assert!(super::width(&cut("é…א\u{301}\u{1b}日\u{202e}x✔✔✔✔✔✔✔✔", width)) <= width);
+        }
+    }
+}

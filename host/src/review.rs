@@ -1,0 +1,162 @@
+//! What anything could ever do, per target: the grants turned round, for a person to read before anything runs. Pure.
+//!
+//! **Invariant:** every byte string that a sweep can send to a target stands in [`Review::wire`], and each is rendered
+//! from the same [`crate::model::Action`] that the broker looks up.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::fleet::Access;
+use crate::grant::Granted;
+use crate::model::{ActionId, ComponentId, Effect, TargetName, Wire};
+use crate::ops::Ops;
+use crate::verbs;
+
+/// The finite lists, by target.
+#[derive(Debug, Serialize)]
+pub struct Review {
+    /// `bailiwick.review/1`.
+    pub format: &'static str,
+    /// In name order.
+    pub targets: Vec<Target>,
+}
+
+/// All that could ever happen on one target.
+#[derive(Debug, Serialize)]
+pub struct Target {
+    /// Its name.
+    pub target: TargetName,
+    /// `this machine`, or `bw-read@10.77.0.11:22 through jump01`.
+    pub access: String,
+    /// The never-host that it is: then nothing below can happen.
+    pub refused: Option<String>,
+    /// In id order.
+    pub actions: Vec<Action>,
+    /// What would stand above but for a never-rule.
+    pub withheld: Vec<Withheld>,
+}
+
+/// One action.
+#[derive(Debug, Serialize)]
+pub struct Action {
+    /// Its id.
+    pub id: ActionId,
+    /// What it does to the target.
+    pub effect: Effect,
+    /// What reaches the target.
+    pub wire: Wire,
+    /// What it reads, in words.
+    pub reads: &'static str,
+    /// Largest answer, in bytes.
+    pub bytes_max: u64,
+    /// Longest wait, in seconds.
+    pub timeout_s: u64,
+    /// Who may do it.
+    pub for_components: Vec<Asked>,
+}
+
+/// A component that may do it, and why.
+#[derive(Debug, Serialize)]
+pub struct Asked {
+    /// The component.
+    pub component: ComponentId,
+    /// The slot it goes through, if the verb takes an object.
+    pub slot: Option<String>,
+    /// The author's reason.
+    pub why: String,
+    /// The line of policy that allows it.
+    pub policy: String,
+}
+
+/// An action that a never-rule took away.
+#[derive(Debug, Serialize)]
+pub struct Withheld {
+    /// Its id.
+    pub id: ActionId,
+    /// Who asked for it.
+    #[serde(flatten)]
+    pub asked: Asked,
+    /// The rule's line.
+    pub rule: String,
+    /// The rule's reason.
+    pub rule_why: String,
+}
+
+/// Reviews all targets, or one, or what one component could do everywhere.
+#[must_use]
+pub fn review(ops: &Ops, target: Option<&TargetName>, component: Option<&ComponentId>) -> Review {
+    let targets = ops.fleet.targets.values().filter(|found| target.is_none_or(|name| *name == found.name));
+    let targets = targets.map(|found| {
+        let mut actions: BTreeMap<ActionId, Action> = BTreeMap::new();
+        let mut withheld = Vec::new();
+        let assigned = ops.assignments.get(&found.name).into_iter().flat_map(BTreeMap::keys);
+        for id in assigned.filter(|id| component.is_none_or(|only| only == *id)) {
+            let Some(grant) = ops.grant(id, &found.name) else {
+                continue;
+            };
+            for granted in grant.entries() {
+                let action = actions.entry(granted.action.id.clone()).or_insert_with(|| Action::new(granted));
+                action.for_components.push(Asked::new(id, granted));
+            }
+            withheld.extend(grant.withheld.iter().map(|withheld| Withheld {
+                id: withheld.granted.action.id.clone(),
+                asked: Asked::new(id, &withheld.granted),
+                rule: withheld.rule.to_string(),
+                rule_why: withheld.why.clone(),
+            }));
+        }
+        Target {
+            target: found.name.clone(),
+            access: access(&found.access),
+            refused: ops.fleet.forbidden(found).map(|hit| hit.to_string()),
+            actions: actions.into_values().collect(),
+            withheld,
+        }
+    });
+    Review { format: "bailiwick.review/1", targets: targets.collect() }
+}
+
+impl Review {
+    /// Every byte string that can reach a target: name and text, without those of never-hosts.
+    pub fn wire(&self) -> impl Iterator<Item = (&TargetName, String)> {
+        let open = self.targets.iter().filter(|target| target.refused.is_none());
+        open.flat_map(|target| target.actions.iter().map(|action| (&target.target, action.wire.text())))
+    }
+}
+
+impl Action {
+    fn new(granted: &Granted) -> Self {
+        let spec = verbs::spec(granted.action.verb);
+        Self {
+            id: granted.action.id.clone(),
+            effect: spec.effect,
+            wire: granted.action.wire.clone(),
+            reads: spec.reads,
+            bytes_max: spec.bytes_max,
+            timeout_s: spec.timeout.as_secs(),
+            for_components: Vec::new(),
+        }
+    }
+}
+
+impl Asked {
+    fn new(component: &ComponentId, granted: &Granted) -> Self {
+        Self {
+            component: component.clone(),
+            slot: granted.key.as_ref().map(|key| key.as_str().to_owned()),
+            why: granted.why.clone(),
+            policy: granted.place.to_string(),
+        }
+    }
+}
+
+fn access(access: &Access) -> String {
+    match access {
+        Access::Local => "this machine".to_owned(),
+        Access::Ssh(ssh) => {
+            let through = ssh.jump.as_ref().map(|jump| format!(" through {jump}")).unwrap_or_default();
+            format!("{}@{}:{}{through}", ssh.user.as_str(), ssh.address, ssh.port)
+        }
+    }
+}

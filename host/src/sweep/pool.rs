@@ -1,0 +1,219 @@
+//! One worker per component, started when the sweep starts, and again if it dies.
+//!
+//! **Invariant:** a component whose worker has died twice is not started a third time in a sweep (GR14).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+
+use super::outcome::RunOutcome;
+use super::run::Request;
+use crate::broker::{Broker, RunContext};
+use crate::journal::{Entry, RunEnd};
+use crate::library::Binary;
+use crate::model::{ComponentId, Tainted, Verb};
+use crate::ops::Ops;
+use crate::report::encode;
+use crate::sandbox::client::Worker;
+use crate::sandbox::{self, Fault, FaultKind, Limits, LoadError, Outcome, RawAnswer, TargetView, VerbCall};
+
+/// How many workers of one component may die in a sweep.
+const DEATHS_MAX: u32 = 2;
+
+/// The workers of a sweep.
+pub(super) struct Pool(BTreeMap<ComponentId, Arc<Slot>>);
+
+struct Slot {
+    binary: Binary,
+    verbs: BTreeSet<Verb>,
+    limits: Limits,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    worker: Option<Arc<Worker>>,
+    /// Why there is none, and will be none.
+    refused: Option<String>,
+    deaths: u32,
+}
+
+/// A worker that a run has borrowed.
+#[derive(Debug)]
+pub(crate) struct Borrowed(Arc<Worker>);
+
+/// How a run went.
+pub(crate) struct Ran {
+    pub(crate) end: RunEnd,
+    pub(crate) fuel: u64,
+    /// Its worker was killed on account of another run.
+    pub(crate) interrupted: bool,
+}
+
+impl Pool {
+    /// Room for every component that policy puts on a requested target.
+    pub(super) fn new(ops: &Ops, request: &Request, limits: &Limits) -> Self {
+        let mut slots = BTreeMap::new();
+        let assigned = request.targets.iter().filter_map(|target| ops.assignments.get(target));
+        let ids = assigned.flat_map(BTreeMap::keys);
+        for id in ids.filter(|id| request.components.as_ref().is_none_or(|only| only.contains(*id))) {
+            let (Some(binary), Some(manifest)) = (ops.library.binary(id), ops.library.manifests.get(id)) else {
+                continue;
+            };
+            slots.entry(id.clone()).or_insert_with(|| {
+                Arc::new(Slot {
+                    binary: binary.clone(),
+                    verbs: manifest.verbs(),
+                    limits: limits.clone(),
+                    state: Mutex::default(),
+                })
+            });
+        }
+        Self(slots)
+    }
+
+    /// Looks at every component's imports, and starts compiling those that pass while connections are being made.
+    pub(super) fn start(&self, broker: &Broker, sweep: u64) {
+        for (id, slot) in &self.0 {
+            if let Err(reason) = slot.check() {
+                let (component, digest) = (id.clone(), slot.binary.digest.clone());
+                broker.note(Entry::LoadRefused { sweep, component, digest, reason: reason.clone() });
+                // Nobody else holds the slot yet.
+                if let Ok(mut state) = slot.state.try_lock() {
+                    state.refused = Some(reason);
+                }
+                continue;
+            }
+            let slot = Arc::clone(slot);
+            tokio::spawn(async move { drop(slot.worker().await) });
+        }
+    }
+
+    /// A component's worker.
+    ///
+    /// # Errors
+    /// What the run comes to, if there is none.
+    pub(super) async fn worker(&self, id: &ComponentId) -> Result<Borrowed, RunOutcome> {
+        match self.0.get(id) {
+            Some(slot) => slot.worker().await.map(Borrowed),
+            None => Err(RunOutcome::Refused { reason: "there is no such component".to_owned() }),
+        }
+    }
+
+    /// Ends every worker.
+    pub(super) async fn close(&self) {
+        for slot in self.0.values() {
+            let worker = slot.state.lock().await.worker.take();
+            if let Some(worker) = worker.and_then(Arc::into_inner) {
+                worker.close().await;
+            }
+        }
+    }
+}
+
+impl Slot {
+    /// Whether the component is one that may be compiled at all.
+    fn check(&self) -> Result<(), String> {
+        let inspected = sandbox::inspect(&self.binary.bytes).map_err(|error| error.to_string())?;
+        sandbox::check_imports(&inspected, &self.verbs).map_err(|error| error.to_string())
+    }
+
+    async fn worker(&self) -> Result<Arc<Worker>, RunOutcome> {
+        let mut state = self.state.lock().await;
+        if let Some(reason) = &state.refused {
+            return Err(RunOutcome::Refused { reason: reason.clone() });
+        }
+        if let Some(worker) = &state.worker {
+            if worker.is_alive() {
+                return Ok(Arc::clone(worker));
+            }
+            state.worker = None;
+            state.deaths += 1;
+        }
+        if state.deaths >= DEATHS_MAX {
+            let message = format!("its worker has died {DEATHS_MAX} times in this sweep; it is not started again");
+            return Err(RunOutcome::Fault { message });
+        }
+        match Worker::load(None, &self.binary.bytes, &self.verbs, self.limits.clone()).await {
+            Ok(worker) => {
+                let worker = Arc::new(worker);
+                state.worker = Some(Arc::clone(&worker));
+                Ok(worker)
+            }
+            Err(LoadError::NotLoaded { reason }) => {
+                let reason = format!("the engine does not take it: {}", encode::terminal(&reason, 200));
+                state.refused = Some(reason.clone());
+                Err(RunOutcome::Refused { reason })
+            }
+            Err(error) => {
+                state.deaths += 1;
+                Err(RunOutcome::Fault { message: chain(&error) })
+            }
+        }
+    }
+}
+
+impl Borrowed {
+    /// A worker outside a pool.
+    pub(crate) fn new(worker: Worker) -> Self {
+        Self(Arc::new(worker))
+    }
+
+    /// Runs the component once, each of its calls through the broker.
+    pub(crate) async fn run(&self, broker: &Broker, run: &RunContext, now_ms: u64, view: TargetView) -> Ran {
+        let answer = |call: VerbCall| async move {
+            match broker.call(run, call.number, call.verb, call.slot.as_ref()).await {
+                Ok(answer) => Outcome::Answered(RawAnswer {
+                    stdout: answer.stdout.clone(),
+                    stderr: answer.stderr.clone(),
+                    exit: answer.exit,
+                }),
+                Err(error) => Outcome::Failed(error),
+            }
+        };
+        let ended = self.0.run(now_ms, vec![view], answer).await;
+        for line in ended.logs {
+            broker.note(Entry::Note { run: run.id, text: line.text });
+        }
+        if ended.logs_dropped > 0 {
+            let text = Tainted::new(format!("({} notes were dropped or cut)", ended.logs_dropped));
+            broker.note(Entry::Note { run: run.id, text });
+        }
+        let (end, interrupted) = match ended.ending {
+            sandbox::Ending::Report(report) => (RunEnd::Report(report), false),
+            sandbox::Ending::CouldNotLook { reason, error, .. } => (RunEnd::CouldNotLook { reason, error }, false),
+            sandbox::Ending::Fault(fault) => {
+                if !fault.detail.is_empty() {
+                    broker.note(Entry::Note { run: run.id, text: fault.detail.clone() });
+                }
+                (fault_end(&fault), false)
+            }
+            sandbox::Ending::Interrupted => {
+                (RunEnd::Fault { message: "interrupted: another run took the worker with it".to_owned() }, true)
+            }
+        };
+        Ran { end, fuel: ended.fuel_used, interrupted }
+    }
+}
+
+fn fault_end(fault: &Fault) -> RunEnd {
+    let message = match &fault.kind {
+        // Whose fault it is must be plain: this one is ours.
+        FaultKind::Host => "the worker could not run it (this is not the component's fault)".to_owned(),
+        kind => kind.to_string(),
+    };
+    RunEnd::Fault { message }
+}
+
+/// An error and what is behind it, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        next = source.source();
+    }
+    text
+}

@@ -1,0 +1,263 @@
+//! One sweep: connect, run, close; targets side by side, components side by side on each.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::outcome::{Looked, Run, RunOutcome, Sweep, TargetResult};
+use super::pool::{Pool, Ran};
+use crate::broker::{Broker, Link, RunContext};
+use crate::fleet::{Access, Target};
+use crate::grant::Grant;
+use crate::journal::{self, Entry, Journal};
+use crate::model::{ComponentId, SlotKey, TargetName};
+use crate::ops::Ops;
+use crate::sandbox::{Limits, SlotEntry, TargetView};
+use crate::transport::{Connection, ssh};
+
+/// What is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// Targets; a never-host may be among them, and is refused.
+    pub targets: BTreeSet<TargetName>,
+    /// Only these components; none: all that policy grants.
+    pub components: Option<BTreeSet<ComponentId>>,
+}
+
+/// Bounds of a sweep.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// Targets at the same time; 0 counts as 1.
+    pub jobs: usize,
+    /// Bounds of each run.
+    pub limits: Limits,
+    /// Clocks of connections.
+    pub ssh: ssh::Settings,
+}
+
+/// Is told how far a sweep is.
+pub trait Watcher: Send + Sync {
+    /// A target has been dealt with.
+    fn target_done(&self, looked: &Looked);
+}
+
+/// Looks at what is asked for.
+///
+/// # Errors
+/// When the journal cannot be written: nothing is sent that is not written down first.
+pub async fn sweep(
+    ops: Arc<Ops>,
+    request: Request,
+    settings: Settings,
+    journal: Arc<Journal>,
+    watcher: Arc<dyn Watcher>,
+) -> Result<Sweep, journal::OpenError> {
+    let started = Timestamp::now();
+    let number = journal.append(Entry::SweepStarted {
+        bailiwick: env!("CARGO_PKG_VERSION").to_owned(),
+        files: ops.digests.clone(),
+        targets: request.targets.iter().cloned().collect(),
+    })?;
+    journal.sync()?;
+    let jobs = Arc::new(Semaphore::new(settings.jobs.max(1)));
+    let shared = Arc::new(Shared {
+        broker: Broker::new(Arc::clone(&journal)),
+        pool: Pool::new(&ops, &request, &settings.limits),
+        ops,
+        number,
+        ssh: settings.ssh,
+        components: request.components,
+    });
+    shared.pool.start(&shared.broker, number);
+    let mut tasks = JoinSet::new();
+    for name in request.targets {
+        let (shared, jobs, watcher) = (Arc::clone(&shared), Arc::clone(&jobs), Arc::clone(&watcher));
+        tasks.spawn(async move {
+            // The semaphore is never closed.
+            let _permit = jobs.acquire().await;
+            let result = shared.look(&name).await;
+            let looked = Looked { target: name, result };
+            watcher.target_done(&looked);
+            looked
+        });
+    }
+    let mut targets = Vec::new();
+    while let Some(done) = tasks.join_next().await {
+        match done {
+            Ok(looked) => targets.push(looked),
+            // A panic of ours must not pass for a target that was looked at.
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+    targets.sort_by(|a, b| a.target.cmp(&b.target));
+    shared.pool.close().await;
+    shared.broker.note(Entry::SweepEnded { sweep: number });
+    if let Some(failure) = shared.broker.failure() {
+        return Err(failure);
+    }
+    journal.sync()?;
+    Ok(Sweep { started, finished: Timestamp::now(), targets })
+}
+
+/// What all targets of a sweep share.
+struct Shared {
+    ops: Arc<Ops>,
+    broker: Broker,
+    pool: Pool,
+    number: u64,
+    ssh: ssh::Settings,
+    components: Option<BTreeSet<ComponentId>>,
+}
+
+impl Shared {
+    async fn look(self: &Arc<Self>, name: &TargetName) -> TargetResult {
+        let link = match self.connect(name).await {
+            Ok(connection) => Arc::new(Link::new(connection)),
+            Err(result) => {
+                let (refused, cause) = match &result {
+                    TargetResult::Refused { rule } => (true, rule.clone()),
+                    TargetResult::Unreachable { cause, .. } => (false, cause.clone()),
+                    TargetResult::Runs(_) => return result,
+                };
+                let target = name.clone();
+                self.broker.note(Entry::NotLooked { sweep: self.number, target, refused, cause });
+                return result;
+            }
+        };
+        let mut tasks = JoinSet::new();
+        for component in self.assigned(name) {
+            let (shared, link, name) = (Arc::clone(self), Arc::clone(&link), name.clone());
+            tasks.spawn(async move { shared.run(&component, &name, link).await });
+        }
+        let mut runs: Vec<Run> = tasks.join_all().await.into_iter().flatten().collect();
+        runs.sort_by(|a, b| a.component.cmp(&b.component));
+        if let Some(link) = Arc::into_inner(link) {
+            link.close().await;
+        }
+        TargetResult::Runs(runs)
+    }
+
+    /// The components that policy puts on a target and that are asked for.
+    fn assigned(&self, name: &TargetName) -> Vec<ComponentId> {
+        let all = self.ops.assignments.get(name).into_iter().flat_map(BTreeMap::keys);
+        all.filter(|id| self.components.as_ref().is_none_or(|only| only.contains(*id))).cloned().collect()
+    }
+
+    async fn connect(&self, name: &TargetName) -> Result<Connection, TargetResult> {
+        let fleet = &self.ops.fleet;
+        let Some(target) = fleet.targets.get(name) else {
+            let rule = match fleet.never.get(name) {
+                Some(never) => format!("never-host {name} ({}: {})", never.place, never.why),
+                None => format!("there is no target {name}"),
+            };
+            return Err(TargetResult::Refused { rule });
+        };
+        if let Some(hit) = fleet.forbidden(target) {
+            return Err(TargetResult::Refused { rule: hit.to_string() });
+        }
+        self.open(target).await
+    }
+
+    async fn open(&self, target: &Target) -> Result<Connection, TargetResult> {
+        match &target.access {
+            Access::Local => Ok(Connection::Local),
+            Access::Ssh(_) => match ssh::connect(&self.ops.fleet, target, &self.ssh).await {
+                Ok(session) => Ok(Connection::Ssh(session)),
+                Err(error) => Err(match error.refusal() {
+                    Some(rule) => TargetResult::Refused { rule: rule.to_owned() },
+                    None => TargetResult::Unreachable { cause: error.to_string(), hint: error.hint() },
+                }),
+            },
+        }
+    }
+
+    /// Runs one component on one target. `None` only if the grant is gone, which `assigned` rules out.
+    async fn run(&self, component: &ComponentId, name: &TargetName, link: Arc<Link>) -> Option<Run> {
+        let grant = Arc::new(self.ops.grant(component, name)?);
+        let version = self.ops.library.manifests.get(component)?.version.clone();
+        let digest = self.ops.library.binary(component)?.digest.clone();
+        let started = Instant::now();
+        // A run that ends because another one took the worker with it is begun again, once: it has only looked.
+        for attempt in 0.. {
+            let worker = match self.pool.worker(component).await {
+                Ok(worker) => worker,
+                Err(outcome) => {
+                    return Some(Run {
+                        id: String::new(),
+                        component: component.clone(),
+                        version,
+                        outcome,
+                        calls: Vec::new(),
+                        elapsed_ms: millis(started),
+                    });
+                }
+            };
+            let now_ms = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0);
+            let entry = Entry::RunStarted {
+                sweep: self.number,
+                component: component.clone(),
+                version: version.clone(),
+                digest: digest.clone(),
+                target: name.clone(),
+                grant: grant.digest(),
+                actions: granted(&grant),
+                params: grant.params.iter().map(|(name, value)| (name.as_str().to_owned(), value.clone())).collect(),
+                now_ms,
+            };
+            // Without a journal nothing is sent, and the sweep ends with the journal's error.
+            let id = self.broker.note(entry)?;
+            let context = RunContext::new(id, Arc::clone(&grant), Arc::clone(&link));
+            let Ran { end, fuel, interrupted } = worker.run(&self.broker, &context, now_ms, view(&grant)).await;
+            self.broker.note(Entry::RunEnded { run: id, end: end.clone(), fuel });
+            if interrupted && attempt == 0 {
+                continue;
+            }
+            return Some(Run {
+                id: id.to_string(),
+                component: component.clone(),
+                version,
+                outcome: match end {
+                    journal::RunEnd::Report(report) => RunOutcome::Report(report),
+                    journal::RunEnd::CouldNotLook { reason, error } => RunOutcome::CouldNotLook { reason, error },
+                    journal::RunEnd::Fault { message } => RunOutcome::Fault { message },
+                },
+                calls: context.calls(),
+                elapsed_ms: millis(started),
+            });
+        }
+        None
+    }
+}
+
+fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The list as the journal keeps it.
+fn granted(grant: &Grant) -> Vec<journal::Granted> {
+    let entry = |granted: &crate::grant::Granted| journal::Granted {
+        key: granted.key.clone(),
+        action: granted.action.id.clone(),
+        wire: granted.action.wire.text(),
+    };
+    grant.entries().map(entry).collect()
+}
+
+/// What the guest is told of its target: name, settings, slots. No address, user or key.
+pub(crate) fn view(grant: &Grant) -> TargetView {
+    let entries = |entries: Vec<(SlotKey, String)>| {
+        entries
+            .into_iter()
+            .map(|(key, literal)| SlotEntry { key: key.as_str().to_owned(), literal })
+            .collect::<Vec<_>>()
+    };
+    TargetView {
+        name: grant.target.clone(),
+        params: grant.params.iter().map(|(name, value)| (name.as_str().to_owned(), value.clone())).collect(),
+        slots: grant.slots().into_iter().map(|(slot, list)| (slot, entries(list))).collect(),
+    }
+}

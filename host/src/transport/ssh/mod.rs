@@ -1,0 +1,239 @@
+//! Machines over SSH: one connection per target, one channel per action.
+//!
+//! Knows: russh. Must not know: what an action means. Attacks answered, besides those of the parts: a target that floods
+//! or stalls one channel to stop the others, that never ends a channel, that ends it in an odd order (TG01–TG03, TG07).
+
+mod algorithms;
+mod auth;
+mod connect;
+mod error;
+mod handler;
+mod line;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use russh::client::{Handle, Msg};
+use russh::{Channel, ChannelMsg, ChannelOpenFailure, ChannelReadHalf, ChannelWriteHalf, Disconnect, Sig};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Instant, timeout, timeout_at};
+
+pub use connect::{Settings, connect};
+pub use error::{At, ConnectError, Step};
+
+use self::handler::Doorman;
+use self::line::{Hangup, Meter};
+use super::collect::Collector;
+use super::{Answer, Exit, RunError};
+use crate::model::{Action, Wire};
+use crate::verbs::{self, Spec};
+
+/// How long a goodbye may take.
+const GOODBYE: Duration = Duration::from_millis(500);
+/// How long a server may take to close a channel on which everything has been said.
+const LAST_WORD: Duration = Duration::from_secs(1);
+/// How often the only channel of a connection is asked for.
+const ATTEMPTS: u32 = 4;
+
+/// Requests to a connection wait in a queue of ten inside russh. While a server talks on a channel that is still waiting
+/// to send its request, a full queue would stop both; with fewer channels than that it is never full of requests.
+const CHANNELS_MAX: usize = 8;
+
+/// One authenticated connection.
+pub struct Session {
+    handle: Handle<Doorman>,
+    meter: Arc<Meter>,
+    slots: Semaphore,
+    /// Channels that the server has been found to allow.
+    width: AtomicUsize,
+    unmasked: Arc<OnceLock<String>>,
+    hangup: Option<Hangup>,
+    through: Option<Box<Session>>,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("lost", &self.handle.is_closed()).finish_non_exhaustive()
+    }
+}
+
+/// Why one try gave no answer.
+enum Miss {
+    /// The server would open no channel.
+    NoChannel,
+    /// Something else.
+    Run(RunError),
+}
+
+impl From<RunError> for Miss {
+    fn from(error: RunError) -> Self {
+        Self::Run(error)
+    }
+}
+
+impl Session {
+    fn new(
+        handle: Handle<Doorman>,
+        meter: Arc<Meter>,
+        hangup: Option<Hangup>,
+        through: Option<Box<Session>>,
+        unmasked: Arc<OnceLock<String>>,
+        channels: usize,
+    ) -> Self {
+        let channels = channels.clamp(1, CHANNELS_MAX);
+        let (slots, width) = (Semaphore::new(channels), AtomicUsize::new(channels));
+        Self { handle, meter, slots, width, unmasked, hangup, through }
+    }
+
+    /// Runs one action in a channel of its own. The verb's clock starts when a channel is free for it.
+    ///
+    /// # Errors
+    /// As [`super::Connection::run`].
+    pub async fn run(&self, action: &Action) -> Result<Answer, RunError> {
+        // Reading without a program is for this machine.
+        let Wire::Exec(_) = &action.wire else { return Err(RunError::NotStarted) };
+        let spec = verbs::spec(action.verb);
+        // Small packets carry more frame than content, and a channel that was closed early may fill its window once more.
+        self.meter.allow(spec.bytes_max.saturating_mul(4).saturating_add(2 * u64::from(connect::WINDOW)));
+        let wire = action.wire.text();
+        let mut refused = 0;
+        loop {
+            let slot = self.slots.acquire().await.map_err(|_| RunError::Lost)?;
+            match timeout(spec.timeout, self.attempt(&wire, spec)).await {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(Miss::Run(RunError::Lost))) => return Err(self.lost()),
+                Ok(Err(Miss::Run(error))) => return Err(error),
+                Err(_) => return Err(RunError::TimedOut(spec.timeout)),
+                Ok(Err(Miss::NoChannel)) if self.narrow(slot) => {}
+                Ok(Err(Miss::NoChannel)) => {
+                    refused += 1;
+                    if refused == ATTEMPTS {
+                        return Err(RunError::NotStarted);
+                    }
+                    // A server may need a moment to notice that our last channel is gone.
+                    tokio::time::sleep(Duration::from_millis(50) * refused).await;
+                }
+            }
+        }
+    }
+
+    /// Takes a channel out of use for good, because the server allows fewer (`MaxSessions`). False for the last one.
+    fn narrow(&self, slot: SemaphorePermit<'_>) -> bool {
+        let fewer = |width: usize| (width > 1).then(|| width - 1);
+        let narrowed = self.width.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer).is_ok();
+        if narrowed {
+            slot.forget();
+        }
+        narrowed
+    }
+
+    async fn attempt(&self, wire: &str, spec: &Spec) -> Result<Answer, Miss> {
+        let channel = self.handle.channel_open_session().await.map_err(|error| match error {
+            russh::Error::ChannelOpenFailure(_) => Miss::NoChannel,
+            _ => Miss::Run(RunError::Lost),
+        })?;
+        let (mut incoming, outgoing) = channel.split();
+        let mut open = Open(Some(outgoing));
+        let (answer, closed) = listen(&mut incoming, &open, wire, spec).await?;
+        if closed {
+            open.0 = None;
+        }
+        Ok(answer)
+    }
+
+    fn lost(&self) -> RunError {
+        self.unmasked.get().map_or(RunError::Lost, |rule| RunError::Forbidden { rule: rule.clone() })
+    }
+
+    fn meter(&self) -> Arc<Meter> {
+        Arc::clone(&self.meter)
+    }
+
+    /// Asks this machine to connect to another, by its address.
+    async fn forward(&self, to: SocketAddr) -> Result<Channel<Msg>, &'static str> {
+        let (host, port) = (to.ip().to_string(), u32::from(to.port()));
+        self.handle.channel_open_direct_tcpip(host, port, "127.0.0.1", 0).await.map_err(|error| match error {
+            russh::Error::ChannelOpenFailure(ChannelOpenFailure::AdministrativelyProhibited) => "it is not allowed",
+            russh::Error::ChannelOpenFailure(ChannelOpenFailure::ConnectFailed) => "the connection failed",
+            russh::Error::ChannelOpenFailure(_) => "it would not",
+            _ => "it hung up",
+        })
+    }
+
+    /// Says goodbye, from the far end back.
+    pub async fn close(self) {
+        let Self { handle, hangup, through, .. } = self;
+        let said = timeout(GOODBYE, handle.disconnect(Disconnect::ByApplication, "", "")).await;
+        if matches!(said, Ok(Ok(()))) {
+            // Until it is on the wire.
+            let _ = timeout(GOODBYE, handle).await;
+        }
+        drop(hangup);
+        if let Some(outer) = through {
+            Box::pin(outer.close()).await;
+        }
+    }
+}
+
+/// A channel that we must close. Dropped unfinished, by a clock, a limit or the caller, it is closed in the background:
+/// whoever waits for the action does not wait for a server that has shown to be slow.
+struct Open(Option<ChannelWriteHalf<Msg>>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let Some(channel) = self.0.take() else { return };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        // Ends with the connection at the latest.
+        runtime.spawn(async move {
+            // Without it sshd leaves the program running; older ones know no signals, which does no harm.
+            let _ = channel.signal(Sig::TERM).await;
+            let _ = channel.close().await;
+        });
+    }
+}
+
+/// Sends one exec request and takes what comes, in whatever order. True if the server has closed the channel.
+async fn listen(
+    incoming: &mut ChannelReadHalf,
+    open: &Open,
+    wire: &str,
+    spec: &Spec,
+) -> Result<(Answer, bool), RunError> {
+    let Some(outgoing) = &open.0 else { return Err(RunError::Lost) };
+    outgoing.exec(true, wire).await.map_err(|_| RunError::Lost)?;
+    let mut all = Collector::new(spec);
+    let (mut started, mut eof, mut exit) = (false, false, None);
+    // Comes closer when only the close is missing; until then the caller's clock is the shorter one.
+    let mut end = Instant::now() + 2 * spec.timeout;
+    loop {
+        let Ok(message) = timeout_at(end, incoming.wait()).await else {
+            return Ok((all.answer(exit.unwrap_or(Exit::Unsaid)), false));
+        };
+        match message {
+            Some(ChannelMsg::Data { data }) => all.stdout(&data)?,
+            Some(ChannelMsg::ExtendedData { data, .. }) => all.stderr(&data)?,
+            Some(ChannelMsg::Success) => started = true,
+            Some(ChannelMsg::Failure) => return Err(RunError::NotStarted),
+            // The first word counts.
+            Some(ChannelMsg::ExitStatus { exit_status }) => {
+                exit.get_or_insert(Exit::Status(exit_status));
+            }
+            Some(ChannelMsg::ExitSignal { .. }) => {
+                exit.get_or_insert(Exit::Signal);
+            }
+            Some(ChannelMsg::Eof) => eof = true,
+            Some(ChannelMsg::Close) if started => {
+                return Ok((all.answer(exit.unwrap_or(Exit::Unsaid)), true));
+            }
+            Some(ChannelMsg::Close) => return Err(RunError::NotStarted),
+            None => return Err(RunError::Lost),
+            Some(_) => {}
+        }
+        if started && eof && exit.is_some() {
+            end = end.min(Instant::now() + LAST_WORD);
+        }
+    }
+}

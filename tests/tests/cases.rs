@@ -1,0 +1,126 @@
+//! Every built-in probe against its recorded cases: as committed and, where there is one, as built from source today.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bailiwick::cases::{Bench, Case};
+use bailiwick::journal::Journal;
+use bailiwick::library::{self, Library};
+use bailiwick::manifest;
+use bailiwick::sandbox::{check_imports, inspect};
+use bailiwick::source::{Problems, Source};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn told(Problems(found): Problems) -> String {
+    found.iter().map(|problem| problem.render(false)).collect()
+}
+
+fn names(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut found: Vec<_> = fs::read_dir(folder)
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|found| found == extension))
+        .collect();
+    found.sort();
+    found
+}
+
+/// Puts every component of a folder to the cases of its source folder; the differences, each with its file.
+fn differences(built: &Path) -> Vec<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let scratch = tempfile::tempdir().unwrap();
+    let (journal, _) = Journal::open(scratch.path(), Duration::ZERO).unwrap();
+    let journal = Arc::new(journal);
+    let mut found = Vec::new();
+    for path in names(built, "wasm") {
+        let id = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let source = Source::embedded(&format!("{id}.toml"), &fs::read_to_string(path.with_extension("toml")).unwrap());
+        let manifest = manifest::parse(&source).map_err(told).unwrap();
+        let bytes = fs::read(&path).unwrap();
+        runtime.block_on(async {
+            let program = Path::new(env!("CARGO_BIN_EXE_bailiwick"));
+            let bench = Bench::new(Some(program), &manifest, &bytes, Arc::clone(&journal)).await.unwrap();
+            let cases = names(&root().join("probes").join(&id).join("cases"), "toml");
+            assert!(cases.len() >= 3, "{id}: healthy, sick, and could not look");
+            for case in cases {
+                let name = format!("{id}/{}", case.file_name().unwrap().to_string_lossy());
+                let source = Source::embedded(&name, &fs::read_to_string(&case).unwrap());
+                let case = Case::parse(&source, &manifest).map_err(told).unwrap();
+                let differences = bench.run(&case).await;
+                found.extend(differences.0.into_iter().map(|difference| format!("{name}: {difference}")));
+            }
+        });
+    }
+    found
+}
+
+#[test]
+fn the_committed_probes_say_what_their_cases_expect() {
+    let found = differences(&root().join("probes/dist"));
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// `tests/run` builds the probes from source into this folder.
+fn fresh() -> Option<PathBuf> {
+    let folder = root().join("target/probes-fresh");
+    folder.join("DIGESTS").exists().then_some(folder)
+}
+
+fn digests(folder: &Path) -> Vec<String> {
+    fs::read_to_string(folder.join("DIGESTS")).unwrap().lines().map(str::to_owned).collect()
+}
+
+fn line(digests: &[String], start: &str) -> String {
+    digests.iter().find(|line| line.starts_with(start)).unwrap().clone()
+}
+
+#[test]
+fn what_is_committed_is_what_the_source_builds() {
+    let dist = root().join("probes/dist");
+    let committed = digests(&dist);
+    for path in names(&dist, "wasm") {
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let digest = library::digest(&fs::read(&path).unwrap());
+        assert!(committed.contains(&format!("{digest}  {name}")), "{name} is not the file that DIGESTS names");
+    }
+    let sources = std::process::Command::new(root().join("probes/build")).arg("--sources-digest").output().unwrap();
+    let sources = String::from_utf8(sources.stdout).unwrap();
+    assert!(
+        line(&committed, "sources ").contains(sources.trim()),
+        "the sources have changed since probes/dist was built: run probes/build and commit probes/dist"
+    );
+    let Some(fresh) = fresh() else {
+        assert!(std::env::var_os("CI").is_none(), "tests/run builds the probes from source first");
+        eprintln!("skipped: there is no target/probes-fresh; tests/run builds it");
+        return;
+    };
+    let built = digests(&fresh);
+    if line(&built, "compiler ") == line(&committed, "compiler ") {
+        assert_eq!(built, committed, "the same compiler builds the same bytes");
+    }
+    let imports = |folder: &Path| -> Vec<(String, BTreeSet<(String, String)>)> {
+        let of = |path: PathBuf| {
+            let inspected = inspect(&fs::read(&path).unwrap()).unwrap();
+            (path.file_name().unwrap().to_string_lossy().into_owned(), inspected.imports.into_iter().collect())
+        };
+        names(folder, "wasm").into_iter().map(of).collect()
+    };
+    assert_eq!(imports(&fresh), imports(&dist));
+    let found = differences(&fresh);
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn every_built_in_imports_exactly_what_its_manifest_asks_for() {
+    let library = Library::built_in().unwrap();
+    for (id, manifest) in &library.manifests {
+        let inspected = inspect(&library.binary(id).unwrap().bytes).unwrap();
+        check_imports(&inspected, &manifest.verbs()).unwrap_or_else(|error| panic!("{id}: {error}"));
+    }
+}

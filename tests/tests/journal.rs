@@ -1,0 +1,150 @@
+//! The journal: any edit or cut is found and placed, and a writer that was stopped leaves nothing that is hidden.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use bailiwick::journal::{Break, Entry, Journal, OpenError, Reader, verify};
+use bailiwick::model::Tainted;
+
+fn note(text: &str) -> Entry {
+    Entry::Note { run: 1, text: Tainted::new(text) }
+}
+
+fn write(folder: &Path, notes: &[&str]) {
+    let (journal, recovery) = Journal::open(folder, Duration::ZERO).unwrap();
+    assert_eq!(recovery, None);
+    for text in notes {
+        journal.append(note(text)).unwrap();
+    }
+    journal.sync().unwrap();
+}
+
+fn sound(folder: &Path) -> bool {
+    verify(folder).unwrap().breaks.is_empty()
+}
+
+#[test]
+fn what_was_written_is_read_and_verified() {
+    let folder = tempfile::tempdir().unwrap();
+    let hostile = "\u{1b}[2J\n2026-01-01 level=INFO run.end ok\r\u{9b}\u{202e}\u{2028}";
+    write(folder.path(), &["a", hostile]);
+    write(folder.path(), &["b"]);
+    assert!(sound(folder.path()));
+    let text = fs::read(folder.path().join("journal.jsonl")).unwrap();
+    assert!(text.iter().all(|b| *b == b'\n' || (b' '..=b'~').contains(b)), "TX05: a line is ASCII and one line");
+    let notes: Vec<_> = Reader::open(folder.path())
+        .unwrap()
+        .filter_map(|record| match record.unwrap().entry {
+            Entry::Note { text, .. } => Some(text),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(notes, ["a", hostile, "b"].map(Tainted::new));
+}
+
+#[test]
+fn every_flipped_bit_of_journal_and_head_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), &["one", "two", "three"]);
+    for name in ["journal.jsonl", "head"] {
+        let path = folder.path().join(name);
+        let whole = fs::read(&path).unwrap();
+        for at in 0..whole.len() {
+            for bit in 0..8 {
+                let mut edited = whole.clone();
+                edited[at] ^= 1 << bit;
+                fs::write(&path, &edited).unwrap();
+                let verdict = verify(folder.path()).unwrap();
+                assert!(!verdict.breaks.is_empty(), "{name}: bit {bit} of byte {at} flipped unseen");
+                if name == "journal.jsonl" {
+                    // The entry is named, and nothing behind it is called proven.
+                    let entry = whole[..at].iter().filter(|b| **b == b'\n').count() as u64 + 1;
+                    assert!(verdict.proven.seq < entry, "byte {at}: entry {} called proven", verdict.proven.seq);
+                    assert!(verdict.breaks[0].to_string().contains(&format!("entry {}", verdict.proven.seq + 1)));
+                }
+            }
+        }
+        fs::write(&path, &whole).unwrap();
+    }
+    assert!(sound(folder.path()));
+}
+
+#[test]
+fn every_cut_is_found_and_the_next_writer_says_so() {
+    let whole = tempfile::tempdir().unwrap();
+    write(whole.path(), &["one", "two", "three"]);
+    let text = fs::read(whole.path().join("journal.jsonl")).unwrap();
+    let head = fs::read(whole.path().join("head")).unwrap();
+    for length in 0..text.len() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.jsonl");
+        fs::write(&path, &text[..length]).unwrap();
+        fs::write(folder.path().join("head"), &head).unwrap();
+        let breaks = verify(folder.path()).unwrap().breaks;
+        assert!(breaks.iter().any(Break::is_serious), "cut to {length} bytes unseen");
+
+        let (journal, recovery) = Journal::open(folder.path(), Duration::ZERO).unwrap();
+        let recovery = recovery.expect("a cut is told to the next writer");
+        let kept = text[..length].iter().filter(|b| **b == b'\n').count();
+        let border = text[..length].iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+        assert_eq!(recovery.torn_bytes as usize, length - border);
+        assert_eq!(recovery.missing as usize, 4 - kept);
+        if let Some(torn) = &recovery.torn_file {
+            assert_eq!(fs::read(torn).unwrap(), &text[border..length], "what was torn off is kept");
+        }
+        journal.append(note("after")).unwrap();
+        // The record stays: verification never forgets what was missing.
+        let verdict = verify(folder.path()).unwrap();
+        assert!(verdict.breaks.iter().any(|found| matches!(found, Break::Missing { .. })), "{:?}", verdict.breaks);
+    }
+}
+
+#[test]
+fn removed_swapped_and_inserted_entries_are_found() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), &["one", "two", "three"]);
+    let path = folder.path().join("journal.jsonl");
+    let text = fs::read_to_string(&path).unwrap();
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let removed = [lines[0], lines[2], lines[3]].concat();
+    let swapped = [lines[0], lines[2], lines[1], lines[3]].concat();
+    let inserted = [lines[0], lines[1], lines[1], lines[2], lines[3]].concat();
+    for edited in [removed, swapped, inserted] {
+        fs::write(&path, edited).unwrap();
+        assert!(!sound(folder.path()));
+    }
+}
+
+#[test]
+fn a_second_writer_is_told_to_wait() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Journal::open(folder.path(), Duration::ZERO).unwrap();
+    let second = Journal::open(folder.path(), Duration::from_millis(60));
+    assert!(matches!(second, Err(OpenError::Locked { .. })), "{second:?}");
+    drop(first);
+    Journal::open(folder.path(), Duration::ZERO).unwrap();
+}
+
+#[test]
+fn another_format_is_not_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), &[]);
+    let path = folder.path().join("journal.jsonl");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("bailiwick.journal/1", "bailiwick.journal/9")).unwrap();
+    let opened = Journal::open(folder.path(), Duration::ZERO);
+    assert!(matches!(opened, Err(OpenError::Format { .. })), "{opened:?}");
+}
+
+#[test]
+fn nothing_follows_a_failed_write() {
+    if !Path::new("/dev/full").exists() {
+        return;
+    }
+    // A journal on a device that is always full.
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink("/dev/full", folder.path().join("journal.jsonl")).unwrap();
+    let opened = Journal::open(folder.path(), Duration::ZERO);
+    assert!(matches!(opened, Err(OpenError::Io { .. })), "{opened:?}");
+}
