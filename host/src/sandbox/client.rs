@@ -20,7 +20,7 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::fault::{Breach, Fault, FaultKind, WorkerEnd};
 use super::limits::Limits;
@@ -127,6 +127,14 @@ struct State {
     ledger: Ledger,
     open: HashMap<u32, mpsc::UnboundedSender<Event>>,
     gone: Option<Gone>,
+}
+
+impl State {
+    /// A run that the worker never heard of.
+    fn forget(&mut self, run: u32) {
+        self.open.remove(&run);
+        self.ledger.forget(run);
+    }
 }
 
 impl Shared {
@@ -236,12 +244,13 @@ impl Worker {
             elapsed: Duration::ZERO,
         };
         let mut events = self.open(run, targets.len());
+        let deadline = begun + self.limits.wall() + GRACE;
         let start = ToWorker::Start(Start { run, now_ms, targets });
-        if self.send(&start).await.is_err() {
+        if self.send(&start, deadline).await.is_err() {
+            self.shared.lock().forget(run);
             end.ending = Ending::Fault(FaultKind::Host.into());
             return end;
         }
-        let deadline = begun + self.limits.wall() + GRACE;
         let mut work = None;
         loop {
             let event = tokio::select! {
@@ -258,10 +267,10 @@ impl Worker {
                 outcome = pending_or(&mut work) => {
                     work = None;
                     self.shared.lock().ledger.answered(run);
-                    let answer = ToWorker::Answer { run, call: end.calls, outcome };
-                    if self.send(&answer).await.is_err() {
-                        let answer = ToWorker::Answer { run, call: end.calls, outcome: Outcome::Failed(LookError::TooLarge) };
-                        let _ = self.send(&answer).await;
+                    let call = end.calls;
+                    if self.send(&ToWorker::Answer { run, call, outcome }, deadline).await.is_err() {
+                        let outcome = Outcome::Failed(LookError::TooLarge);
+                        let _ = self.send(&ToWorker::Answer { run, call, outcome }, deadline).await;
                     }
                     continue;
                 }
@@ -305,10 +314,10 @@ impl Worker {
         events
     }
 
-    async fn send(&self, message: &ToWorker) -> Result<(), WireError> {
+    /// Queues a message. A worker that is gone, or does not read, is noticed by the one who waits for its word.
+    async fn send(&self, message: &ToWorker, deadline: Instant) -> Result<(), WireError> {
         let frame = wire::encode(message, TO_WORKER_FRAME_BYTES)?;
-        // A worker that is gone is noticed by the one who waits for its word.
-        let _ = self.frames.send(frame).await;
+        let _ = timeout_at(deadline, self.frames.send(frame)).await;
         Ok(())
     }
 

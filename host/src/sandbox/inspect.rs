@@ -179,12 +179,13 @@ impl Inspected {
             ImportKind::Other(kind) => return refused(kind),
             ImportKind::Instance => {}
         }
-        let Some(ComponentEntityType::Instance(instance)) = types.component_item_for_import(name).map(|item| item.ty)
-        else {
-            return refused("nameless thing");
+        let instance = match types.component_item_for_import(name).map(|item| item.ty) {
+            Some(ComponentEntityType::Instance(id)) => types.get(id),
+            _ => None,
         };
+        let Some(instance) = instance else { return refused("nameless thing") };
         let before = self.imports.len();
-        for (item, entity) in &types[instance].exports {
+        for (item, entity) in &instance.exports {
             match entity.ty {
                 ComponentEntityType::Func(_) => self.imports.push((name.to_owned(), item.clone())),
                 ComponentEntityType::Type { .. } => {}

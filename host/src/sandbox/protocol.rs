@@ -53,6 +53,11 @@ impl Ledger {
         self.open.insert(run, Progress { targets, calls: 0, waiting: false, logs: 0 });
     }
 
+    /// A run never reached the worker.
+    pub(super) fn forget(&mut self, run: u32) {
+        self.open.remove(&run);
+    }
+
     /// A run's call has its answer: the next may come.
     pub(super) fn answered(&mut self, run: u32) {
         if let Some(progress) = self.open.get_mut(&run) {

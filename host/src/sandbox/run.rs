@@ -238,16 +238,18 @@ fn fault(error: &wasmtime::Error, state: &RunState, limits: &Limits) -> Fault {
         trap_kind(*trap, limits).unwrap_or_else(|plain| refused.unwrap_or(plain))
     } else if let Some(kind) = refused {
         kind
-    } else if state.instantiated {
+    } else {
+        // The engine's types for these are private.
         let text = error.root_cause().to_string();
-        // The engine's type for it is private.
         if text.starts_with("too much data is being copied") {
             FaultKind::GuestBytes(limits.guest_bytes)
-        } else {
+        } else if text.starts_with("resource limit exceeded") {
+            FaultKind::Instances
+        } else if state.instantiated || error.is::<WasmBacktrace>() {
             FaultKind::CanonicalAbi
+        } else {
+            FaultKind::Host
         }
-    } else {
-        FaultKind::Instances
     };
     Fault { kind, detail: Tainted::new(detail(error)) }
 }

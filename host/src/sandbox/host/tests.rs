@@ -1,2 +1,243 @@
+//! Readers against what real machines said, what they say when something is missing, and noise.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::transport::Exit;
+
+use LookError::{Garbled, NotFound, NotPermitted, Unsupported};
+
+fn answer(status: u32, stdout: &str, stderr: &str) -> RawAnswer {
+    RawAnswer { stdout: stdout.into(), stderr: stderr.into(), exit: Exit::Status(status) }
+}
+
+fn good(verb: Verb, status: u32, stdout: &str) -> String {
+    match parse(verb, &answer(status, stdout, "")) {
+        Ok(said) => said.for_encoder().to_owned(),
+        Err(error) => panic!("{verb}: {error}"),
+    }
+}
+
+const NO_SYSTEMD: &str = "System has not been booted with systemd as init system (PID 1). Can't operate.\n\
+    Failed to connect to bus: Host is down\n";
+const MISSING: &str = "/usr/bin/env: 'systemctl': No such file or directory\n";
+const BUSYBOX_OPTION: &str = "df: unrecognized option: output=source,fstype\nBusyBox v1.36.1 multi-call binary.\n";
+
+/// One healthy answer of every verb, from Debian 12.
+const HEALTHY: &[(Verb, u32, &str)] = &[
+    (
+        Verb::SystemIdentity,
+        0,
+        "/proc/sys/kernel/hostname:vm\n/proc/sys/kernel/osrelease:6.18.44-fc\n/etc/os-release:PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n\
+         /etc/os-release:VERSION_ID=\"12\"\n/etc/os-release:ID=debian\n",
+    ),
+    (
+        Verb::SystemUptime,
+        2,
+        "/proc/uptime:961.87 1036.63\n/run/reboot-required:*** System restart required ***\n/run/reboot-required.pkgs:linux-image-amd64\n",
+    ),
+    (Verb::SystemLoad, 0, "/proc/loadavg:0.65 1.37 0.79 2/89 13375\n/sys/devices/system/cpu/online:0-3,8\n"),
+    (
+        Verb::SystemMemory,
+        0,
+        "/proc/meminfo:MemTotal:       24684084 kB\n/proc/meminfo:MemFree:        22361808 kB\n/proc/meminfo:MemAvailable:   24250152 kB\n\
+         /proc/meminfo:SwapCached:            0 kB\n/proc/meminfo:SwapTotal:             8 kB\n/proc/meminfo:SwapFree:              4 kB\n\
+         /proc/meminfo:HugePages_Total:       0\n",
+    ),
+    (
+        Verb::SystemFilesystems,
+        1,
+        "Filesystem              Type        1B-blocks        Used       Avail   Inodes  IUsed    IFree Mounted on\n\
+         devtmpfs                devtmpfs  12630487040           0 12630487040  3083615    114  3083501 /dev\n\
+         my own source           fuse.x           4096        4096          -1        -      -        - /srv/two words\n\
+         /dev/vda                ext4     270553174016 14266224640 83306524672 16777216 463245 16313971 /\n",
+    ),
+    (Verb::SystemTimeSync, 0, "Timezone=Etc/UTC\nNTP=yes\nNTPSynchronized=no\n"),
+    (
+        Verb::SystemLogins,
+        0,
+        "root     tty1         Nov 21 10:36\nalice    pts/0        Nov 21 12:00 (192.0.2.17)\n\
+         averyveryverylongusernameindeed pts/1        Nov 21 12:01 (very-long-host-name.some.example.org)\n\
+         bob      sshd pts/2   2026-10-22 12:00 (2001:db8::17)\n",
+    ),
+    (Verb::FilesRead, 0, "anything\nat all"),
+    (Verb::FilesStat, 0, "81a4,380289,1795296195,root,adm\n"),
+    (
+        Verb::ServicesStatus,
+        0,
+        "Result=exit-code\nNRestarts=2\nExecMainExitTimestampMonotonic=916225212\nExecMainStatus=3\nMemoryCurrent=[not set]\n\
+         Id=bw-broken.service\nLoadState=loaded\nActiveState=failed\nSubState=failed\nUnitFileState=enabled\n\
+         StateChangeTimestampMonotonic=916225905\n",
+    ),
+    (
+        Verb::ServicesFailed,
+        0,
+        "bw-broken.service loaded failed failed A service that always fails\nx.mount not-found failed failed x.mount\n",
+    ),
+    (
+        Verb::ServicesLogs,
+        0,
+        concat!(
+            r#"{"MESSAGE":"quote \" and \\","PRIORITY":"3","__REALTIME_TIMESTAMP":"1795296408353790","_BOOT_ID":"c7"}"#,
+            "\n",
+            r#"{"MESSAGE":[255,254,32,108],"PRIORITY":"4","__REALTIME_TIMESTAMP":"1795296408353790"}"#,
+            "\n",
+            r#"{"MESSAGE":null,"PRIORITY":["2","7"],"__REALTIME_TIMESTAMP":"1795296408353790"}"#,
+            "\n"
+        ),
+    ),
+    (
+        Verb::NetworkListeners,
+        2,
+        "/proc/net/tcp:   0: 0100007F:07E8 00000000:0000 0A 00000000:00000000 00:00000000 00000000   113        0 1061 1 00000000857d0ccc 100 0 0 10 0\n\
+         /proc/net/tcp:   1: 0100007F:000A 0100007F:D431 01 00000000:00000000 00:00000000 00000000     0        0 1062 1 00000000857d0ccc 20 4 0 10 -1\n\
+         /proc/net/tcp6:   0: B80D0120000000000000000001000000:0016 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 9 1 0 100 0 0 10 0\n\
+         /proc/net/udp:   5: 00000000:0044 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 7 2 0 0\n",
+    ),
+];
+
 #[test]
-fn todo() {}
+fn healthy_answers() {
+    let said: Vec<String> =
+        HEALTHY.iter().map(|&(verb, status, text)| format!("{verb}\n  {}", good(verb, status, text))).collect();
+    assert_eq!(HEALTHY.len(), Verb::ALL.len(), "one of every verb");
+    insta::assert_snapshot!(said.join("\n"));
+}
+
+#[test]
+fn a_cut_answer_is_never_read_as_a_whole_one() {
+    for &(verb, status, text) in HEALTHY {
+        for cut in 0..text.len() {
+            let outcome = parse(verb, &answer(status, &text[..cut], ""));
+            let whole_lines = text[..cut].ends_with('\n') || cut == 0;
+            if verb != Verb::FilesRead && !whole_lines {
+                assert_eq!(outcome, Err(Garbled), "{verb} cut at {cut}");
+            }
+        }
+    }
+}
+
+#[test]
+fn failures_mean_the_same_everywhere() {
+    use Verb::*;
+    let table: &[(Verb, u32, &str, LookError)] = &[
+        (ServicesStatus, 127, MISSING, Unsupported),
+        (ServicesFailed, 126, "/usr/bin/env: 'systemctl': Permission denied\n", NotPermitted),
+        (ServicesStatus, 1, NO_SYSTEMD, Unsupported),
+        (ServicesFailed, 1, NO_SYSTEMD, Unsupported),
+        (SystemTimeSync, 1, NO_SYSTEMD, Unsupported),
+        (SystemTimeSync, 1, "Unknown operation show.\n", Unsupported),
+        (SystemFilesystems, 1, BUSYBOX_OPTION, Unsupported),
+        (FilesStat, 1, "stat: unrecognized option: format=%f\n", Unsupported),
+        (FilesRead, 1, "head: cannot open '/x' for reading: No such file or directory\n", NotFound),
+        (FilesRead, 1, "No such file or directory (os error 2)\n", NotFound),
+        (FilesRead, 1, "head: cannot open '/x' for reading: Permission denied\n", NotPermitted),
+        (FilesRead, 1, "head: error reading '/etc': Is a directory\n", NotFound),
+        (FilesStat, 1, "stat: cannot statx '/x': No such file or directory\n", NotFound),
+        (FilesStat, 1, "stat: cannot statx '/x': Permission denied\n", NotPermitted),
+        (ServicesLogs, 1, "No journal files were opened due to insufficient permissions.\n", NotPermitted),
+        (
+            ServicesLogs,
+            0,
+            "Hint: You are currently not seeing messages from other users and the system.\n",
+            NotPermitted,
+        ),
+        (ServicesLogs, 0, "No journal files were found.\n", Unsupported),
+        (SystemMemory, 2, "", Unsupported),
+        (NetworkListeners, 2, "", Unsupported),
+        (FilesRead, 1, "head: Datei oder Verzeichnis nicht gefunden\n", Garbled),
+        (FilesRead, 255, "", Garbled),
+    ];
+    for &(verb, status, stderr, error) in table {
+        assert_eq!(parse(verb, &answer(status, "", stderr)), Err(error), "{verb}: {status} {stderr}");
+    }
+    for exit in [Exit::Signal, Exit::Unsaid] {
+        for &(verb, _, text) in HEALTHY {
+            let answer = RawAnswer { stdout: text.into(), stderr: Vec::new(), exit };
+            assert_eq!(parse(verb, &answer), Err(Garbled), "{verb}");
+        }
+    }
+}
+
+#[test]
+fn nothing_to_report_is_not_a_failure() {
+    for (verb, status) in
+        [(Verb::SystemLogins, 0), (Verb::ServicesFailed, 0), (Verb::ServicesLogs, 0), (Verb::NetworkListeners, 1)]
+    {
+        assert_eq!(good(verb, status, ""), "[]");
+    }
+    let missing = HEALTHY[9].2.replace("LoadState=loaded", "LoadState=not-found");
+    assert_eq!(parse(Verb::ServicesStatus, &answer(0, &missing, "")), Err(NotFound));
+}
+
+#[test]
+fn other_systems_tables_are_not_guessed_at() {
+    let table: &[(Verb, &str, LookError)] = &[
+        (Verb::SystemLogins, "USER\t\tTTY\t\tIDLE\tTIME\t\t HOST\nroot\t\tpts/0\n", Unsupported),
+        (Verb::SystemLogins, "root tty1\n", Garbled),
+        (
+            Verb::SystemFilesystems,
+            "Dateisystem Typ 1B-Blöcke Benutzt Verfügbar INodes IBenutzt IFrei Eingehängt auf\n",
+            Garbled,
+        ),
+        (Verb::ServicesFailed, "● x.service loaded failed failed X\n", Garbled),
+        (Verb::ServicesFailed, "0 loaded units listed.\n", Garbled),
+        (Verb::SystemMemory, "/proc/meminfo:MemTotal: 5 MB\n", Garbled),
+        (Verb::SystemLoad, "/proc/loadavg:nan 1.0 1.0 1/2 3\n/sys/devices/system/cpu/online:0\n", Garbled),
+        (Verb::SystemLoad, "/proc/loadavg:1.0 1.0 1.0 1/2 3\n/sys/devices/system/cpu/online:3-0\n", Garbled),
+        (Verb::SystemLoad, "/proc/loadavg:1.0 1.0 1.0 1/2 3\n/sys/devices/system/cpu/online:0-4294967295\n", Garbled),
+        (Verb::SystemTimeSync, "NTP=yes\nNTP=no\nNTPSynchronized=yes\nTimezone=x\n", Garbled),
+        (Verb::SystemTimeSync, "NTP=ja\nNTPSynchronized=yes\nTimezone=x\n", Garbled),
+        (Verb::ServicesLogs, "-- No entries --\n", Garbled),
+        (Verb::ServicesLogs, "{\"MESSAGE\":\"x\",\"PRIORITY\":\"9\",\"__REALTIME_TIMESTAMP\":\"1\"}\n", Garbled),
+        (Verb::FilesStat, "81a4,-1,0,root,root\n", Garbled),
+        (Verb::FilesStat, "81a4,1,0,root\n", Garbled),
+        (Verb::NetworkListeners, "/proc/net/tcp: 0: 0100007F:0016\n", Garbled),
+        (Verb::NetworkListeners, "/proc/net/raw: 0: x\n", Garbled),
+    ];
+    for &(verb, text, error) in table {
+        assert_eq!(parse(verb, &answer(0, text, "")), Err(error), "{verb}: {text}");
+    }
+}
+
+#[test]
+fn a_file_is_cut_at_256_kib() {
+    let bytes = |n: usize| RawAnswer { stdout: vec![b'x'; n], stderr: Vec::new(), exit: Exit::Status(0) };
+    assert!(!files::read(&bytes(262_144)).unwrap().truncated);
+    let long = files::read(&bytes(262_145)).unwrap();
+    assert!(long.truncated);
+    assert_eq!(long.bytes.len(), 262_144);
+}
+
+#[test]
+fn a_deep_answer_is_not_followed_down() {
+    let deep = format!("{{\"MESSAGE\":{}\n", "[".repeat(100_000));
+    assert_eq!(parse(Verb::ServicesLogs, &answer(0, &deep, "")), Err(Garbled));
+}
+
+fn verbs() -> impl Strategy<Value = Verb> {
+    prop::sample::select(Verb::ALL)
+}
+
+proptest! {
+    #[test]
+    fn noise_never_breaks_a_reader(verb in verbs(), stdout in prop::collection::vec(any::<u8>(), 0..400), status in 0u32..3) {
+        let _ = parse(verb, &RawAnswer { stdout, stderr: Vec::new(), exit: Exit::Status(status) });
+    }
+
+    /// A real answer with a few characters replaced.
+    #[test]
+    fn damage_never_breaks_a_reader(
+        row in prop::sample::select(HEALTHY),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<char>()), 1..4),
+    ) {
+        let (verb, status, text) = row;
+        let mut chars: Vec<char> = text.chars().collect();
+        for (at, c) in damage {
+            let at = at.index(chars.len());
+            chars[at] = c;
+        }
+        let text: String = chars.into_iter().collect();
+        let _ = parse(verb, &answer(status, &text, ""));
+    }
+}

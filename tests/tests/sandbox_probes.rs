@@ -1,0 +1,162 @@
+//! The built-in probes, as real components from a real toolchain: they pass inspection, ask for what their manifests say,
+//! and answer over healthy and over failing targets.
+
+mod sandbox_support;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use bailiwick::library::Library;
+use bailiwick::manifest::Manifest;
+use bailiwick::model::{LookError, SlotKey, TargetName, Verb};
+use bailiwick::sandbox::{
+    Ending, Limits, Outcome, SlotEntry, TargetView, VerbCall, Worker, check_imports, inspect, parse,
+};
+use sandbox_support::{answered, program};
+
+fn target(manifest: &Manifest) -> TargetView {
+    let slots = manifest.slots.iter().map(|(name, slot)| {
+        let key = if slot.many { SlotKey::indexed(name, 0) } else { SlotKey::single(name) };
+        let literal = slot.default.as_ref().map_or_else(|| "/var/log/x".to_owned(), ToString::to_string);
+        (name.as_str().to_owned(), vec![SlotEntry { key: key.as_str().to_owned(), literal }])
+    });
+    TargetView {
+        name: TargetName::new("db01").unwrap(),
+        params: manifest.params.iter().map(|(name, param)| (name.as_str().to_owned(), param.default.clone())).collect(),
+        slots: slots.collect(),
+    }
+}
+
+/// A healthy target's answers.
+fn healthy(call: &VerbCall) -> Outcome {
+    let text: String = match call.verb {
+        Verb::SystemUptime => "/proc/uptime:96187.5 1036.63\n".into(),
+        Verb::SystemLoad => "/proc/loadavg:0.65 1.37 0.79 2/89 13375\n/sys/devices/system/cpu/online:0-3\n".into(),
+        Verb::SystemMemory => ["MemTotal", "MemFree", "MemAvailable", "SwapTotal", "SwapFree"]
+            .map(|key| format!("/proc/meminfo:{key}:  4096 kB\n"))
+            .concat(),
+        Verb::SystemFilesystems => "Filesystem Type 1B-blocks Used Avail Inodes IUsed IFree Mounted on\n\
+            /dev/vda   ext4 4096000 96000 4000000 100 10 90 /\n"
+            .into(),
+        Verb::SystemTimeSync => "Timezone=Etc/UTC\nNTP=yes\nNTPSynchronized=yes\n".into(),
+        Verb::FilesStat => "81a4,380289,1795296000,root,root\n".into(),
+        Verb::ServicesStatus => "Result=success\nNRestarts=0\nExecMainExitTimestampMonotonic=0\nExecMainStatus=0\n\
+            MemoryCurrent=[not set]\nId=cron.service\nLoadState=loaded\nActiveState=active\nSubState=running\n\
+            UnitFileState=enabled\nStateChangeTimestampMonotonic=916218301\n"
+            .into(),
+        _ => String::new(),
+    };
+    match (call.verb, answered(&text)) {
+        (Verb::NetworkListeners, Outcome::Answered(answer)) => {
+            Outcome::Answered(bailiwick::sandbox::RawAnswer { exit: bailiwick::transport::Exit::Status(1), ..answer })
+        }
+        (_, outcome) => outcome,
+    }
+}
+
+#[tokio::test]
+async fn every_built_in_probe_runs() {
+    let library = Library::built_in().unwrap();
+    let mut said = String::new();
+    for (id, manifest) in &library.manifests {
+        let bytes = &library.binary(id).unwrap().bytes;
+        let inspected = inspect(bytes).unwrap_or_else(|error| panic!("{id}: {error}"));
+        assert_eq!(inspected.digest, library.binary(id).unwrap().digest);
+        check_imports(&inspected, &manifest.verbs()).unwrap_or_else(|error| panic!("{id}: {error}"));
+        let worker = Worker::load(Some(&program()), bytes, &manifest.verbs(), Limits::default())
+            .await
+            .unwrap_or_else(|error| panic!("{id}: {error:?}"));
+        let run = async |answer: fn(&VerbCall) -> Outcome| {
+            worker.run(1_795_296_408_000, vec![target(manifest)], async |call| answer(&call)).await
+        };
+        for (which, end) in
+            [("healthy", run(healthy).await), ("failing", run(|_| Outcome::Failed(LookError::Unreachable)).await)]
+        {
+            let word = match &end.ending {
+                Ending::Report(report) => {
+                    let findings: Vec<String> =
+                        report.findings.iter().map(|f| format!("{} {:?}", f.severity.name(), f.title)).collect();
+                    findings.join("; ")
+                }
+                Ending::CouldNotLook { reason, error, call } => {
+                    format!("could not look: {reason:?} {error:?} {call:?}")
+                }
+                other => panic!("{id}: {other:?}"),
+            };
+            said.push_str(&format!("{id} {which} ({} calls): {word}\n", end.calls));
+        }
+    }
+    insta::assert_snapshot!(said);
+}
+
+/// Times of a real probe: `cargo nextest run … --run-ignored all --no-capture sandbox_times`.
+#[tokio::test]
+#[ignore = "prints times, asserts nothing"]
+async fn sandbox_times() {
+    let library = Library::built_in().unwrap();
+    let mut rows = BTreeMap::new();
+    for (id, manifest) in &library.manifests {
+        let bytes = &library.binary(id).unwrap().bytes;
+        let begun = Instant::now();
+        inspect(bytes).unwrap();
+        let inspected = begun.elapsed();
+        let worker = Worker::load(Some(&program()), bytes, &manifest.verbs(), Limits::default()).await.unwrap();
+        let loaded = begun.elapsed() - inspected;
+        let mut runs = Vec::new();
+        let mut fuel = 0;
+        for _ in 0..50 {
+            let end = worker.run(1_795_296_408_000, vec![target(manifest)], async |call| healthy(&call)).await;
+            runs.push(end.elapsed);
+            fuel = end.fuel_used;
+        }
+        runs.sort();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", worker.pid())).unwrap();
+        let rss = status.lines().find(|line| line.starts_with("VmRSS")).unwrap_or_default().to_owned();
+        rows.insert(id, (inspected, loaded, worker.ready().compile_ms, runs[25], runs[49], fuel, rss));
+    }
+    for (id, (inspected, loaded, compile, median, worst, fuel, rss)) in rows {
+        println!(
+            "{id}: inspect {inspected:?} load {loaded:?} (compile {compile} ms) run {median:?} worst {worst:?} fuel {fuel} {rss}"
+        );
+    }
+    // One verb's round trip: a guest that calls a thousand times.
+    let text = "(local $i i32) (loop $l (call $load (i32.load (local.get $targets)) (i32.const 2048))
+        (local.set $i (i32.add (local.get $i) (i32.const 1))) (br_if $l (i32.lt_u (local.get $i) (i32.const 1000)))) (i32.const 1024)";
+    let guest = sandbox_support::loading(sandbox_support::LOAD_IMPORT, text).bytes();
+    let worker = sandbox_support::load(&guest, &[Verb::SystemLoad], Limits::default()).await.unwrap();
+    let targets = sandbox_support::targets();
+    let end = worker.run(1, targets, async |call| healthy(&call)).await;
+    println!("1,000 verb calls: {:?} each", end.elapsed / end.calls.max(1));
+    assert!(end.elapsed < Duration::from_secs(60));
+}
+
+/// Reads every sample that real machines gave: `BAILIWICK_SAMPLES=/tmp/samples`.
+#[test]
+#[ignore = "needs a folder of samples"]
+fn sandbox_samples() {
+    let folder = std::env::var("BAILIWICK_SAMPLES").unwrap_or_else(|_| "/tmp/samples".to_owned());
+    let mut names: Vec<_> = std::fs::read_dir(&folder)
+        .unwrap()
+        .filter_map(|entry| entry.unwrap().file_name().to_str()?.strip_suffix(".stdout").map(str::to_owned))
+        .collect();
+    names.sort();
+    for name in names {
+        let file = |kind: &str| std::fs::read(format!("{folder}/{name}.{kind}")).unwrap();
+        let plain = name.trim_start_matches("container.").trim_start_matches("nosystemd.");
+        let plain =
+            plain.strip_prefix("time-sync").map_or_else(|| plain.to_owned(), |rest| format!("system.time-sync{rest}"));
+        let plain =
+            plain.strip_prefix("filesystems").map_or_else(|| plain.clone(), |rest| format!("system.filesystems{rest}"));
+        let Some(verb) = Verb::ALL.iter().find(|verb| plain.starts_with(verb.name())) else {
+            println!("{name}: no verb");
+            continue;
+        };
+        let exit = String::from_utf8(file("exit")).unwrap().trim().parse().unwrap();
+        let answer = bailiwick::sandbox::RawAnswer {
+            stdout: file("stdout"),
+            stderr: file("stderr"),
+            exit: bailiwick::transport::Exit::Status(exit),
+        };
+        println!("{name}: {:.300}", format!("{:?}", parse(*verb, &answer)));
+    }
+}
