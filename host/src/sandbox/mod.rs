@@ -18,6 +18,7 @@ pub mod fault;
 mod host;
 pub mod imports;
 pub mod inspect;
+mod inherited;
 pub mod limits;
 mod meter;
 mod protocol;
