@@ -42,6 +42,10 @@ const HOMES: &[(&[&str], &[&str], &str)] = &[
     ),
 ];
 
+/// Files that say `unsafe` all the same, how often, why. The compiler denies it everywhere else.
+const UNSAFE: &[(&str, usize, &str)] =
+    &[("sandbox/worker.rs", 1, "closes the descriptors that a worker was left by whoever started us, by number")];
+
 /// Longest file, in lines.
 const LINES_MAX: usize = 600;
 
@@ -256,8 +260,10 @@ fn every_file_says_what_it_is_and_is_not_too_long() {
         if lines > LINES_MAX {
             writeln!(untidy, "{name}: {lines} lines, {LINES_MAX} at most").unwrap();
         }
-        if places(&file.code, "unsafe").next().is_some() {
-            writeln!(untidy, "{name}: unsafe").unwrap();
+        let unsafes = places(&file.code, "unsafe").filter(|at| word(&file.code[*at..]) == "unsafe").count();
+        let known = UNSAFE.iter().find(|(path, ..)| *path == name).map_or(0, |(_, count, _)| *count);
+        if unsafes != known {
+            writeln!(untidy, "{name}: `unsafe` {unsafes} times, {known} are known").unwrap();
         }
     }
     assert!(untidy.is_empty(), "\n{untidy}");
