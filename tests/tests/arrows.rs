@@ -1,4 +1,5 @@
-//! The house, checked: which module knows which, where the dangerous crates live, and what every file must have.
+//! The house, checked: which module knows which, where the dangerous crates live, what every file must have, and that what
+//! the pages point at is there.
 //!
 //! The order of the `mod` lines in `host/src/lib.rs` is the law: a module knows only those above it. The golden lists every
 //! arrow, so that a new one is a reviewed line.
@@ -267,6 +268,28 @@ fn every_file_says_what_it_is_and_is_not_too_long() {
         }
     }
     assert!(untidy.is_empty(), "\n{untidy}");
+}
+
+/// Paths of this repository that a page names, in backticks or as a link. Patterns, and what is built, are left out.
+fn paths_in(page: &str) -> BTreeSet<String> {
+    let marks = |c: char| matches!(c, '`' | '(' | ')' | ' ' | '\n');
+    let ours = ["host/", "tests/", "probes/", "wit/", "guest-sdk/", "policies/", ".config/", ".ci/"];
+    let whole = |text: &&str| ours.iter().any(|folder| text.starts_with(folder)) && !text.contains(['<', '*', '…']);
+    page.split(marks).map(|text| text.trim_end_matches([',', '.', ':', ';'])).filter(whole).map(str::to_owned).collect()
+}
+
+#[test]
+fn pages_point_at_what_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut missing = String::new();
+    for page in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"] {
+        let paths = paths_in(&std::fs::read_to_string(root.join(page)).unwrap());
+        assert!(!paths.is_empty(), "{page} names no path at all");
+        for path in paths.iter().filter(|path| !root.join(path).exists()) {
+            writeln!(missing, "{page}: there is no {path}").unwrap();
+        }
+    }
+    assert!(missing.is_empty(), "\n{missing}");
 }
 
 #[test]

@@ -55,10 +55,10 @@ pub(super) fn run(context: &Context, args: &args::Check) -> anyhow::Result<Exit>
                 width: context.out.width(),
                 colour: if context.out.color_stdout() { Colour::Always } else { Colour::Never },
                 detail: match result.targets.as_slice() {
-                    _ if args.verbose => Detail::Full,
-                    [_] => Detail::Each,
-                    _ => Detail::Brief,
-                },
+                _ if args.verbose => Detail::Full,
+                [_] => Detail::Each,
+                _ => Detail::Brief,
+            },
             },
         ),
     };
