@@ -3,4 +3,5 @@
 pub mod fleet;
 pub mod hostile;
 pub mod listeners;
+pub mod ops;
 pub mod sshd;

@@ -88,6 +88,10 @@ pub(super) struct Check {
     #[arg(long, value_name = "N", default_value = "64", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(super) jobs: u16,
 
+    /// Longest wait for a target in each step of a connection: TCP, handshake, login
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = clap::value_parser!(u16).range(1..=600))]
+    pub(super) connect_timeout: u16,
+
     /// The least severity that makes the exit code 1
     #[arg(long, value_name = "SEVERITY", default_value = "warning")]
     pub(super) fail_on: FailOn,

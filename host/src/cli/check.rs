@@ -28,10 +28,17 @@ pub(super) fn run(context: &Context, args: &args::Check) -> anyhow::Result<Exit>
     if let Some(recovery) = recovery {
         context.out.say(&told(&recovery, &journal));
     }
+    let step = Duration::from_secs(u64::from(args.connect_timeout));
     let settings = Settings {
         jobs: usize::from(args.jobs),
         limits: Default::default(),
-        ssh: ssh::Settings { agent: context.surroundings.agent.clone(), ..ssh::Settings::default() },
+        ssh: ssh::Settings {
+            connect: step,
+            handshake: step,
+            authentication: step,
+            agent: context.surroundings.agent.clone(),
+            ..ssh::Settings::default()
+        },
     };
     let progress = Arc::new(Bar(Progress::new(&request.targets)));
     // One thread: the work here is to wait. What is heavy runs in workers and on targets.
@@ -47,7 +54,11 @@ pub(super) fn run(context: &Context, args: &args::Check) -> anyhow::Result<Exit>
             &Options {
                 width: context.out.width(),
                 colour: if context.out.color_stdout() { Colour::Always } else { Colour::Never },
-                detail: if args.verbose { Detail::Full } else { Detail::Brief },
+                detail: match result.targets.as_slice() {
+                _ if args.verbose => Detail::Full,
+                [_] => Detail::Each,
+                _ => Detail::Brief,
+            },
             },
         ),
     };

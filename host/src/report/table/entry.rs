@@ -118,7 +118,7 @@ fn of_run(run: &Run, detail: Detail) -> Vec<Entry<'_>> {
 }
 
 fn findings<'a>(run: &'a Run, report: &'a Report, detail: Detail) -> Vec<Entry<'a>> {
-    let shown = report.findings.iter().filter(|finding| detail == Detail::Full || finding.severity > Severity::Ok);
+    let shown = report.findings.iter().filter(|finding| detail >= Detail::Each || finding.severity > Severity::Ok);
     let entry = |finding: &Finding| Entry {
         word: Word::of(finding.severity),
         component: Some(&run.component),
@@ -169,7 +169,7 @@ fn could_not_look<'a>(run: &'a Run, reason: &Tainted, error: Option<LookError>, 
         _ => Word::Unseen,
     };
     let said = if reason.is_empty() { Said::Host("could not look".to_owned()) } else { Said::Guest(guest(reason)) };
-    let cause = error.map(|error| {
+    let cause = error.filter(|_| word == Word::Unseen || detail == Detail::Full).map(|error| {
         let call = run.calls.iter().enumerate().rev().find(|(_, call)| call.error == Some(error));
         call.map_or_else(|| error.to_string(), |(index, call)| failure(call, index + 1, error))
     });

@@ -52,10 +52,12 @@ pub enum Colour {
 }
 
 /// How much is said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Detail {
     /// What needs a person, and one line for what does not.
     Brief,
+    /// Every finding on its line: for one target, where there is room to say what is well.
+    Each,
     /// Every finding with its numbers and evidence, and every run.
     Full,
 }

@@ -13,6 +13,11 @@ fn one_healthy_machine() {
 }
 
 #[test]
+fn one_healthy_machine_each_finding() {
+    insta::assert_snapshot!(page(&samples::one_healthy(), 80, Detail::Each));
+}
+
+#[test]
 fn one_healthy_machine_in_full() {
     insta::assert_snapshot!(page(&samples::one_healthy(), 80, Detail::Full));
 }

@@ -1,0 +1,165 @@
+//! An ops directory of one's own, and the real program run on it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::fleet::{Entry, fleet_toml};
+
+/// Built-in probes that need no slot.
+pub const SLOTLESS: &[&str] =
+    &["failed-services", "filesystems", "listeners", "load", "logins", "memory", "time-sync", "uptime"];
+
+/// An ops directory and its journal, gone with the value.
+#[derive(Debug)]
+pub struct Ops {
+    dir: TempDir,
+    program: PathBuf,
+}
+
+/// What the program said.
+#[derive(Debug)]
+pub struct Said {
+    /// Its exit code.
+    pub code: i32,
+    /// Its standard output.
+    pub stdout: String,
+    /// Its standard error.
+    pub stderr: String,
+}
+
+impl Ops {
+    /// A directory for `program`, the binary under test: `env!("CARGO_BIN_EXE_bailiwick")`.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn new(program: &str, targets: &[Entry], never: &[String], policy: &str) -> Result<Self> {
+        let ops = Self { dir: tempfile::tempdir()?, program: program.into() };
+        ops.write("fleet.toml", fleet_toml(targets, never).as_bytes())?;
+        ops.write("policy.toml", policy.as_bytes())?;
+        Ok(ops)
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The journal's folder.
+    #[must_use]
+    pub fn journal(&self) -> PathBuf {
+        self.path().join("state/journal")
+    }
+
+    /// Writes a file that only its owner can write.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.path().join(name);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+            fs::set_permissions(folder, PermissionsExt::from_mode(0o755))?;
+        }
+        fs::write(&path, bytes)?;
+        Ok(fs::set_permissions(&path, PermissionsExt::from_mode(0o644))?)
+    }
+
+    /// Adds a component that was built into `folder`: `id.wasm` and `id.toml`.
+    ///
+    /// # Errors
+    /// When it is not there: `tests/run` builds the guests.
+    pub fn add(&self, folder: &Path, id: &str) -> Result<()> {
+        for extension in ["wasm", "toml"] {
+            let name = format!("{id}.{extension}");
+            let bytes = fs::read(folder.join(&name)).with_context(|| format!("{name}: run tests/run to build it"))?;
+            self.write(&format!("components/{name}"), &bytes)?;
+        }
+        Ok(())
+    }
+
+    /// The program, ready to run on this directory, with nothing of ours in its environment.
+    #[must_use]
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.env_clear().env("HOME", self.path()).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        command.args(args).arg("--dir").arg(self.path()).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the program to its end.
+    ///
+    /// # Errors
+    /// When it cannot be started or is killed.
+    pub fn run(&self, args: &[&str]) -> Result<Said> {
+        said(self.command(args).output()?)
+    }
+
+    /// Runs `check` and reads its JSON.
+    ///
+    /// # Errors
+    /// When it prints none.
+    pub fn check(&self, args: &[&str]) -> Result<(i32, Value)> {
+        let said = self.run(&[&["check", "--format", "json"], args].concat())?;
+        let value = serde_json::from_str(&said.stdout).with_context(|| format!("{}\n{}", said.stdout, said.stderr))?;
+        Ok((said.code, value))
+    }
+
+    /// Every line of `review --wire`: target and string.
+    ///
+    /// # Errors
+    /// When the program fails.
+    pub fn wire(&self) -> Result<BTreeSet<(String, String)>> {
+        let said = self.run(&["review", "--wire"])?;
+        ensure!(said.code == 0, "{}", said.stderr);
+        said.stdout
+            .lines()
+            .map(|line| {
+                line.split_once('\t').map(|(a, b)| (a.to_owned(), b.to_owned())).context("a line without a tab")
+            })
+            .collect()
+    }
+}
+
+/// What a finished program said.
+///
+/// # Errors
+/// When it was killed.
+pub fn said(output: Output) -> Result<Said> {
+    Ok(Said {
+        code: output.status.code().with_context(|| format!("killed: {:?}", output.status))?,
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    })
+}
+
+/// A policy that grants every slotless built-in on these targets or tags.
+#[must_use]
+pub fn slotless(on: &[&str]) -> String {
+    format!("[[grant]]\ncomponent = {SLOTLESS:?}\non = {on:?}\n")
+}
+
+/// One target's part of a sweep's JSON.
+///
+/// # Errors
+/// When it is not there.
+pub fn looked<'a>(sweep: &'a Value, target: &str) -> Result<&'a Value> {
+    let targets = sweep["targets"].as_array().context("no targets")?;
+    targets.iter().find(|found| found["target"] == target).map(|found| &found["result"]).context("no such target")
+}
+
+/// One component's run on one target.
+///
+/// # Errors
+/// When it is not there.
+pub fn ran<'a>(sweep: &'a Value, target: &str, component: &str) -> Result<&'a Value> {
+    let runs = looked(sweep, target)?["runs"].as_array().context("no runs")?;
+    runs.iter().find(|run| run["component"] == component).context("no such run")
+}
