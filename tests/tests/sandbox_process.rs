@@ -1,5 +1,7 @@
 //! The worker as a process: what it has, what its death does, many runs at once (threats.md, D1 and GR14).
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod sandbox_support;
 
 use std::collections::BTreeSet;
@@ -27,21 +29,33 @@ fn moody() -> Vec<u8> {
 
 const LOAD: &str = "/proc/loadavg:0.65 1.37 0.79 2/89 13375\n/sys/devices/system/cpu/online:0-3\n";
 
+/// What stands behind a process' descriptors.
+fn descriptors(folder: &str, keep: impl Fn(&str) -> bool) -> BTreeSet<String> {
+    std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| keep(entry.file_name().to_str().unwrap()))
+        .filter_map(|entry| Some(std::fs::read_link(entry.path()).ok()?.display().to_string()))
+        .collect()
+}
+
 #[tokio::test]
 async fn a_worker_has_a_socket_and_nothing_else() {
     let worker = load(&one_call(), &[Verb::SystemLoad], short()).await.unwrap();
     let proc = format!("/proc/{}", worker.pid());
+    // What the program that runs the tests left open without close-on-exec goes to every process below it.
+    let inherited = descriptors("/proc/self/fd", |number| {
+        let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}")).unwrap_or_default();
+        let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap_or("02000000").trim();
+        i64::from_str_radix(flags, 8).unwrap() & 0o2_000_000 == 0
+    });
     let run = worker.run(1, targets(), async |_| {
         // Looked at while a run is under way.
         assert_eq!(std::fs::read(format!("{proc}/environ")).unwrap(), b"", "environment");
-        let mut open: Vec<String> = std::fs::read_dir(format!("{proc}/fd"))
-            .unwrap()
-            .map(|entry| std::fs::read_link(entry.unwrap().path()).unwrap().display().to_string())
-            .map(|target| if target.starts_with("socket:") { "socket".to_owned() } else { target })
-            .collect();
-        open.sort();
-        open.dedup();
-        assert_eq!(open, ["/dev/null", "socket"], "descriptors");
+        let open = descriptors(&format!("{proc}/fd"), |_| true);
+        let surplus: Vec<_> = open.difference(&inherited).filter(|open| *open != "/dev/null").collect();
+        assert!(surplus.iter().all(|open| open.starts_with("socket:")), "descriptors: {surplus:?}");
+        assert!(surplus.len() == 1, "one socket: {surplus:?}");
         assert_eq!(std::fs::read_link(format!("{proc}/cwd")).unwrap(), std::path::Path::new("/"));
         let program = std::fs::canonicalize(sandbox_support::program()).unwrap();
         let maps = std::fs::read_to_string(format!("{proc}/maps")).unwrap();

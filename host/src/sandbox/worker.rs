@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::sync::mpsc::{self, Sender};
@@ -52,7 +52,6 @@ pub enum WorkerError {
 /// The worker process: standard input is the socket to the broker.
 #[must_use]
 pub fn main() -> ExitCode {
-    close_inherited();
     restrict();
     // A bug of ours in one run says nothing good about the others: the process ends, the broker sees it end.
     std::panic::set_hook(Box::new(|_| std::process::abort()));
@@ -64,24 +63,6 @@ pub fn main() -> ExitCode {
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::from(70),
-    }
-}
-
-/// Closes descriptors that the broker's own parent left open without close-on-exec, such as a shell's `3>secret`: Rust
-/// marks its own, and passes on what it never knew of. Linux only; elsewhere there is no list to read.
-fn close_inherited() {
-    let folder = std::path::Path::new("/proc/self/fd");
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
-    let numbers: Vec<RawFd> =
-        entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).filter(|fd| *fd > 2).collect();
-    for fd in numbers {
-        // The folder's own descriptor stood in the list, and is closed by now.
-        if std::fs::read_link(folder.join(fd.to_string())).is_ok() {
-            #[expect(unsafe_code, reason = "there is no safe way to close a descriptor by number")]
-            // SAFETY: this is the first thing that `main` does, on the only thread: nothing in this process owns a
-            // descriptor but the three standard ones, so none is closed under its owner.
-            drop(unsafe { OwnedFd::from_raw_fd(fd) });
-        }
     }
 }
 
