@@ -10,7 +10,8 @@ use bindings::{
     Guest,
     bailiwick::ops::{
         reports::{Failure, Finding, Report, Severity},
-        system, types::Target,
+        system,
+        types::Target,
     },
     wasi::filesystem::preopens,
 };

@@ -1,5 +1,5 @@
-//! One component, many ways to be bad: the parameter `behaviour` picks one, so that tests choose per target. Each answers
-//! a line of the table in ../../README.md.
+//! One component, many ways to be bad: the parameter `behaviour` picks one, so that tests choose per target. The
+//! table in ../../README.md says what each is for.
 
 mod ask;
 mod burn;

@@ -29,6 +29,15 @@ const TEXTS: &[(&str, &str)] = &[
     ("json", "\",\"severity\":\"ok\"}]} \\u001b \u{fffd} \u{ffff}"),
 ];
 
+/// The contract's limit of a line: what is longer would be refused for that, and never be shown.
+const _: () = {
+    let mut n = 0;
+    while n < TEXTS.len() {
+        assert!(TEXTS[n].1.len() <= 200);
+        n += 1;
+    }
+};
+
 /// Each text as title and as subject, and in the log.
 pub(crate) fn in_findings(_: &Target) -> Outcome {
     let wide = ["a", &"\u{301}".repeat(99)].concat();

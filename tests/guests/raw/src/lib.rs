@@ -11,6 +11,8 @@ mod bindings {
     });
 }
 
+/// For [`export_component!`].
+pub use bindings::*;
 pub use bindings::{
     Guest,
     bailiwick::ops::{
@@ -21,8 +23,6 @@ pub use bindings::{
     },
     export_component,
 };
-/// For [`export_component!`].
-pub use bindings::*;
 
 use bindings::bailiwick::ops::{files, network, services, system};
 

@@ -9,10 +9,11 @@ mod bindings {
 use bindings::{
     Guest,
     bailiwick::ops::{
+        firewall,
         reports::{Failure, Finding, Report, Severity},
-        firewall, system, types::Target,
+        system,
+        types::Target,
     },
-    
 };
 
 struct Stranger;
