@@ -34,7 +34,7 @@ pub(super) fn listeners(answer: &RawAnswer) -> Result<Vec<Listener>, LookError> 
             let (far, far_port) = socket(remote)?;
             if found_state == state && far.is_unspecified() && far_port == 0 {
                 let udp = table.contains("udp");
-                found.push((udp, address, port, number::<u32>(uid)?));
+                found.push((udp, port, address, number::<u32>(uid)?));
             }
         }
     }
@@ -42,7 +42,7 @@ pub(super) fn listeners(answer: &RawAnswer) -> Result<Vec<Listener>, LookError> 
         return Err(Garbled);
     }
     found.sort_unstable();
-    let listener = |(udp, address, port, uid): (bool, IpAddr, u16, u32)| Listener {
+    let listener = |(udp, port, address, uid): (bool, u16, IpAddr, u32)| Listener {
         protocol: if udp { Protocol::Udp } else { Protocol::Tcp },
         address: address.to_string(),
         port,
