@@ -1,5 +1,7 @@
 //! Guests that exhaust, flood and lie: each ends by its own fault, with a typed cause (threats.md, GR and CA).
 
+#![expect(clippy::panic, reason = "helpers of tests")]
+
 mod sandbox_support;
 
 use bailiwick::model::{LookError, Verb};

@@ -1,5 +1,7 @@
 //! What is refused before anything is compiled, and what the engine refuses on its own (threats.md, LK).
 
+#![expect(clippy::panic, reason = "helpers of tests")]
+
 mod sandbox_support;
 
 use std::collections::BTreeSet;

@@ -20,6 +20,7 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::fault::{Breach, Fault, FaultKind, WorkerEnd};
@@ -125,7 +126,7 @@ struct Shared(Mutex<State>);
 #[derive(Debug)]
 struct State {
     ledger: Ledger,
-    open: HashMap<u32, mpsc::UnboundedSender<Event>>,
+    open: HashMap<u32, mpsc::Sender<Event>>,
     gone: Option<Gone>,
 }
 
@@ -147,9 +148,10 @@ impl Shared {
         let mut state = self.lock();
         let (run, event) = state.ledger.admit(message)?;
         let over = matches!(event, Event::Ended { .. });
-        if let Some(events) = state.open.get(&run) {
-            // A caller that has given up on the run wants no more of it.
-            let _ = events.send(event);
+        if let Some(events) = state.open.get(&run)
+            && let Err(TrySendError::Full(_)) = events.try_send(event)
+        {
+            return Err(Breach::Limits);
         }
         if over {
             state.open.remove(&run);
@@ -303,9 +305,10 @@ impl Worker {
         self.kill.closed().await;
     }
 
-    fn open(&self, run: u32, targets: usize) -> mpsc::UnboundedReceiver<Event> {
-        // Unbounded in type only: the ledger lets one call and the limit's notes in.
-        let (sender, events) = mpsc::unbounded_channel();
+    fn open(&self, run: u32, targets: usize) -> mpsc::Receiver<Event> {
+        // All that the ledger lets in before somebody looks: every note, one call, the end.
+        let events_max = usize::try_from(self.limits.logs).unwrap_or(usize::MAX).saturating_add(2);
+        let (sender, events) = mpsc::channel(events_max.min(1 << 16));
         let mut state = self.shared.lock();
         if state.gone.is_none() {
             state.ledger.open(run, targets);

@@ -157,7 +157,8 @@ mod tests {
     #[test]
     fn each_rule() {
         assert_eq!(check(|_| {}), Ok(()));
-        let table: &[(fn(&mut Finding), FindingError)] = &[
+        type Change = fn(&mut Finding);
+        let table: &[(Change, FindingError)] = &[
             (|f| f.code = String::new(), FindingError::Code),
             (|f| f.code = "a b".to_owned(), FindingError::Code),
             (|f| f.code = "A".to_owned(), FindingError::Code),

@@ -1,6 +1,7 @@
 //! Hostile and harmless components in text, and a worker to run them in.
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 #![allow(clippy::allow_attributes, reason = "an expectation would fail in the programs that use all of it")]
 
 use std::collections::{BTreeMap, BTreeSet};

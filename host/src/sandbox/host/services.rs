@@ -40,7 +40,7 @@ pub(super) fn status(answer: &RawAnswer) -> Result<StatusInfo, LookError> {
         unit: word("Id")?.to_owned(),
         active: match word("ActiveState")? {
             "active" => ActiveState::Active,
-            "reloading" | "refreshing" => ActiveState::Reloading,
+            "reloading" => ActiveState::Reloading,
             "inactive" => ActiveState::Inactive,
             "failed" => ActiveState::Failed,
             "activating" => ActiveState::Activating,
