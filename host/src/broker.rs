@@ -15,7 +15,7 @@ use tokio::sync::OnceCell;
 use crate::grant::Grant;
 use crate::journal::{self, Blob, Entry, Journal};
 use crate::model::{ActionId, LookError, Tainted, Verb};
-use crate::sweep::outcome;
+use crate::outcome;
 use crate::transport::{Answer, Connection, RunError};
 
 /// Carries calls to targets and writes down what happens.

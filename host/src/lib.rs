@@ -4,6 +4,8 @@
 
 mod ascii_json;
 pub mod model;
+pub mod encode;
+pub mod outcome;
 pub mod source;
 pub mod verbs;
 pub mod manifest;

@@ -11,14 +11,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// Arrows that point upwards all the same: from, to, why, and what would end it. Empty is the goal.
-const UPWARDS: &[(&str, &str, &str)] = &[
-    (
-        "broker",
-        "sweep",
-        "each call is told in the words of `sweep::outcome`; a module `outcome` above `broker` ends it",
-    ),
-    ("sweep", "report", "a guest's log line is encoded by `report::encode`; a leaf module `encode` ends it"),
-];
+const UPWARDS: &[(&str, &str, &str)] = &[];
 
 /// What may be named in a few places only: words, the files or folders under `host/src`, why.
 const HOMES: &[(&[&str], &[&str], &str)] = &[

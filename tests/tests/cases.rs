@@ -1,5 +1,7 @@
 //! Every built-in probe against its recorded cases: as committed and, where there is one, as built from source today.
 
+#![cfg(test)]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,7 @@
 //! Mistakes in files: each folder of `tests/files` is one, with what a person is told beside it.
 
+#![cfg(test)]
+
 use std::path::{Path, PathBuf};
 
 use bailiwick::library::Library;

@@ -1,5 +1,7 @@
 //! The heart, by property and by matrix: whatever manifest and policy say, a grant holds no more than both.
 
+#![cfg(test)]
+
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! The journal: any edit or cut is found and placed, and a writer that was stopped leaves nothing that is hidden.
 
+#![cfg(test)]
+
 use std::fs;
 use std::path::Path;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! Guests that exhaust, flood and lie: each ends by its own fault, with a typed cause (threats.md, GR and CA).
 
-#![expect(clippy::panic, reason = "helpers of tests")]
+#![cfg(test)]
 
 mod sandbox_support;
 

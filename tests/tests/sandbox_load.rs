@@ -1,6 +1,6 @@
 //! What is refused before anything is compiled, and what the engine refuses on its own (threats.md, LK).
 
-#![expect(clippy::panic, reason = "helpers of tests")]
+#![cfg(test)]
 
 mod sandbox_support;
 

@@ -1,7 +1,7 @@
 //! The built-in probes, as real components from a real toolchain: they pass inspection, ask for what their manifests say,
 //! and answer over healthy and over failing targets.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![cfg(test)]
 
 mod sandbox_support;
 

@@ -1,6 +1,6 @@
 //! The worker as a process: what it has, what its death does, many runs at once (threats.md, D1 and GR14).
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![cfg(test)]
 
 mod sandbox_support;
 

@@ -1,5 +1,7 @@
 //! `bailiwick check` on real sshd: what is asked, what is refused, what reaches the wire.
 
+#![cfg(test)]
+
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 

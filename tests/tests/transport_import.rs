@@ -1,5 +1,7 @@
 //! `fleet import` with the real `ssh -G` and `ssh-keygen -F`.
 
+#![cfg(test)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,7 @@
 //! This machine, as a target.
 
+#![cfg(test)]
+
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 

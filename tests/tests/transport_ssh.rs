@@ -1,5 +1,7 @@
 //! SSH against real OpenSSH: what is said, to whom, and what is refused.
 
+#![cfg(test)]
+
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -360,11 +362,11 @@ async fn never_hosts_see_no_connection() -> Result<()> {
     let entry =
         Entry::at("alias", local.address(), &sshd.user_key())?.text("host-key", pin).text("address", "localhost");
     let by_name = never("fw01", &[("addresses", r#"["127.0.0.1", "::1"]"#)]);
-    let error = refused(reach(&fleet(&[entry.clone()], &[by_name])?, "alias").await)?;
+    let error = refused(reach(&fleet(std::slice::from_ref(&entry), &[by_name])?, "alias").await)?;
     ensure!(error.refusal().is_some_and(|rule| rule.contains("by address")), "{error}");
     let entry = entry.text("address", "127.0.0.1");
     let by_name = never("fw01", &[("addresses", r#"["localhost"]"#)]);
-    let error = refused(reach(&fleet(&[entry.clone()], &[by_name])?, "alias").await)?;
+    let error = refused(reach(&fleet(std::slice::from_ref(&entry), &[by_name])?, "alias").await)?;
     ensure!(error.refusal().is_some_and(|rule| rule.contains("by address")), "{error}");
     let by_name = never("fw01", &[("addresses", r#"["never.invalid"]"#)]);
     let error = refused(reach(&fleet(&[entry], &[by_name])?, "alias").await)?;

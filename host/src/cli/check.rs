@@ -7,11 +7,11 @@ use std::time::Duration;
 use bailiwick::journal::{Journal, Recovery};
 use bailiwick::model::{ComponentId, Severity, TargetName};
 use bailiwick::ops::Ops;
+use bailiwick::outcome::{Looked, RunOutcome, TargetResult};
 use bailiwick::report::exit::ExitCode as Exit;
 use bailiwick::report::progress::Progress;
 use bailiwick::report::table::{Colour, Detail, Options};
 use bailiwick::report::{json, table};
-use bailiwick::sweep::outcome::{Looked, RunOutcome, TargetResult};
 use bailiwick::sweep::{Request, Settings, Watcher, sweep};
 use bailiwick::transport::ssh;
 

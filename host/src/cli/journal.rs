@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use bailiwick::encode;
 use bailiwick::journal::{Entry, Outcome, ReadError, Reader, Record, RunEnd, verify};
 use bailiwick::model::Tainted;
-use bailiwick::report::encode;
 use bailiwick::report::exit::ExitCode as Exit;
 
 use super::args::Journal;

@@ -1,7 +1,7 @@
 //! Text that somebody else chose.
 //!
 //! Attack answered: escape sequences, bidi overrides and forged lines that reach a person's terminal, a file or an
-//! agent (TX01–TX07). The type has no `Display` and no `Deref`; the encoders in `report::encode` are the way out.
+//! agent (TX01–TX07). The type has no `Display` and no `Deref`; the encoders in `crate::encode` are the way out.
 
 use serde::{Deserialize, Serialize};
 

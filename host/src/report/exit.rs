@@ -3,7 +3,7 @@
 //! Knows: what a sweep's result amounts to. Must not know: how anything is printed.
 
 use crate::model::Severity;
-use crate::sweep::outcome::Sweep;
+use crate::outcome::Sweep;
 
 use super::tally::Tally;
 

@@ -4,8 +4,8 @@
 
 use crate::model::{Metric, Unit};
 
-use super::encode;
 use super::wrap::TIE;
+use crate::encode;
 
 /// Columns of a metric's name at most; its grammar allows 64 characters.
 const NAME_WIDTH: usize = 64;

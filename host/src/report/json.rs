@@ -10,10 +10,10 @@
 use serde::Serialize;
 
 use crate::model::{LookError, Severity, Tainted, Unit};
-use crate::sweep::outcome::{Call, Looked, Run, RunOutcome, Sweep, TargetResult};
+use crate::outcome::{Call, Looked, Run, RunOutcome, Sweep, TargetResult};
 
-use super::encode;
 use super::tally::{Standing, Tally};
+use crate::encode;
 
 /// What a reader checks before it reads on.
 pub const FORMAT: &str = "bailiwick.sweep/1";

@@ -1,13 +1,12 @@
 //! What people and programs get to see of a sweep: a table, a JSON document, an exit code, a progress bar.
 //!
-//! Knows: `sweep::outcome` and the model's words. Must not know: how a sweep is run, files, the network, which stream or
+//! Knows: `outcome` and the model's words. Must not know: how a sweep is run, files, the network, which stream or
 //! terminal the text goes to (all but `progress`, which draws on stderr and nowhere else). Everything here but `progress`
 //! is a pure function of its arguments, so that the replay of a run gives the identical report.
 //!
 //! Attacks answered: text of guests and targets that drives a terminal, hides or reorders what is on it, or passes itself
 //! off as the host's own words (TX01, TX02, TX05, TX07). `encode` makes it harmless; `table` keeps it in its own columns.
 
-pub mod encode;
 pub mod exit;
 pub mod json;
 pub mod progress;
@@ -20,7 +19,7 @@ mod wrap;
 #[cfg(test)]
 mod samples;
 
-use crate::sweep::outcome::Sweep;
+use crate::outcome::Sweep;
 
 /// From a sweep's start to its end; 0 if the clock was set back in between.
 fn elapsed_ms(sweep: &Sweep) -> u64 {

@@ -6,7 +6,7 @@ use crate::model::{
     ActionId, ComponentId, Finding, Literal, LookError, Metric, Object, Report, Severity, Tainted, TargetName, Unit,
     Verb,
 };
-use crate::sweep::outcome::{Call, Looked, Run, RunOutcome, Sweep, TargetResult};
+use crate::outcome::{Call, Looked, Run, RunOutcome, Sweep, TargetResult};
 
 pub(super) fn sweep(targets: Vec<Looked>) -> Sweep {
     sweep_of(2100, targets)

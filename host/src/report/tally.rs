@@ -3,7 +3,7 @@
 //! Knows: what counts as healthy, and what as not having looked. Every rendering asks here, so that no two disagree.
 
 use crate::model::{LookError, Severity};
-use crate::sweep::outcome::{Looked, Run, RunOutcome, Sweep, TargetResult};
+use crate::outcome::{Looked, Run, RunOutcome, Sweep, TargetResult};
 
 /// What one target amounts to. Every target is exactly one of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

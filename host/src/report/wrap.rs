@@ -3,7 +3,7 @@
 //! Knows: columns. Must not know: what the text says. The text is an encoder's or the host's own: it holds no control
 //! characters, so that the only line breaks are the ones made here.
 
-use super::encode;
+use crate::encode;
 
 /// A space that is no place to break: between a number and its unit. Guests have none; the encoder escapes theirs.
 pub(super) const TIE: char = '\u{a0}';

@@ -6,8 +6,6 @@
 mod pool;
 mod run;
 
-pub mod outcome;
-
 pub(crate) use pool::Borrowed;
 pub(crate) use run::view;
 pub use run::{Request, Settings, Watcher, sweep};

@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
-use super::outcome::RunOutcome;
 use super::run::Request;
 use crate::broker::{Broker, RunContext};
+use crate::encode;
 use crate::journal::{Entry, RunEnd};
 use crate::library::Binary;
 use crate::model::{ComponentId, Tainted, Verb};
 use crate::ops::Ops;
-use crate::report::encode;
+use crate::outcome::RunOutcome;
 use crate::sandbox::client::Worker;
 use crate::sandbox::{self, Fault, FaultKind, Limits, LoadError, Outcome, RawAnswer, TargetView, VerbCall};
 

@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::outcome::{Looked, Run, RunOutcome, Sweep, TargetResult};
 use super::pool::{Pool, Ran};
 use crate::broker::{Broker, Link, RunContext};
 use crate::fleet::{Access, Target};
@@ -16,6 +15,7 @@ use crate::grant::Grant;
 use crate::journal::{self, Entry, Journal};
 use crate::model::{ComponentId, SlotKey, TargetName};
 use crate::ops::Ops;
+use crate::outcome::{Looked, Run, RunOutcome, Sweep, TargetResult};
 use crate::sandbox::{Limits, SlotEntry, TargetView};
 use crate::transport::{Connection, ssh};
 

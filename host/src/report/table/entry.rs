@@ -6,11 +6,12 @@
 use std::cmp::Reverse;
 
 use crate::model::{ActionId, ComponentId, Finding, LookError, Report, Severity, Tainted, TargetName};
+use crate::outcome::{Call, Looked, Run, RunOutcome, Sweep, TargetResult};
 use crate::report;
 use crate::report::tally::{Look, Standing};
-use crate::sweep::outcome::{Call, Looked, Run, RunOutcome, Sweep, TargetResult};
 
-use super::{Detail, Word, encode, humane};
+use super::{Detail, Word, humane};
+use crate::encode;
 
 /// Columns of a guest's text at most, escapes included. What fits the limit of 200 bytes and needs no escapes fits here.
 const GUEST_WIDTH: usize = 240;

@@ -20,10 +20,10 @@ mod word;
 mod tests;
 
 use crate::model::TargetName;
-use crate::sweep::outcome::Sweep;
+use crate::outcome::Sweep;
 
+use super::humane;
 use super::wrap::wrap;
-use super::{encode, humane};
 use entry::{Entry, Group, Said};
 use word::Word;
 

@@ -1,7 +1,7 @@
 //! The last line: what it all amounts to, and how long it took.
 
+use crate::outcome::Sweep;
 use crate::report::{self, tally::Tally, wrap::TIE};
-use crate::sweep::outcome::Sweep;
 
 use super::{Detail, humane};
 

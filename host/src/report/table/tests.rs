@@ -1,6 +1,7 @@
 //! Goldens at the widths people have, and the rules that no text may break.
 
 use super::*;
+use crate::encode;
 use crate::report::samples;
 
 fn page(sweep: &Sweep, width: usize, detail: Detail) -> String {
