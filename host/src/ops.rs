@@ -60,6 +60,9 @@ pub enum OpsError {
     /// Mistakes in files, each with its place.
     #[error("invalid files")]
     Invalid(Problems),
+    /// There is a fleet and no policy: nobody may look at anything.
+    #[error("{} holds no policy.toml, so nothing may look at anything\n\nhint: begin one with a [[grant]]; README.md shows how", .0.display())]
+    NoPolicy(PathBuf),
     /// The directory that was named holds no fleet.
     #[error("{} holds no fleet.toml\n\nhint: `bailiwick fleet import` writes one from your ssh_config; with no directory named at all, Bailiwick looks at this machine", .0.display())]
     NoFleet(PathBuf),
@@ -122,6 +125,9 @@ impl Ops {
             Some(dir) => {
                 if !dir.join("fleet.toml").exists() {
                     return Err(OpsError::NoFleet(dir.to_owned()));
+                }
+                if !dir.join("policy.toml").exists() {
+                    return Err(OpsError::NoPolicy(dir.to_owned()));
                 }
                 source::check_permissions(dir)?;
                 library.add_folder(&dir.join("components")).map_err(|error| match error {

@@ -108,7 +108,8 @@ fn request(ops: &Ops, args: &args::Check) -> anyhow::Result<Request> {
         targets.extend(ops.never_named());
     }
     if targets.is_empty() {
-        return Err(fail::usage("policy grants nothing anywhere", "add a [[grant]] to policy.toml"));
+        let what = if args.probe.is_empty() { "anything".to_owned() } else { args.probe.join(", ") };
+        return Err(fail::usage(format!("policy grants {what} on no target"), "add a [[grant]] to policy.toml"));
     }
     Ok(Request { targets, components: (!components.is_empty()).then_some(components) })
 }
