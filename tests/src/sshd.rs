@@ -83,10 +83,13 @@ impl Sshd {
         config += &format!(
             "\nListenAddress {}\nPort {}\nPidFile none\nUsePAM no\nStrictModes no\nAuthorizedKeysFile {}\n\
              PermitRootLogin prohibit-password\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
-             MaxStartups 200\nLogLevel VERBOSE\n",
+             MaxStartups 200\nLogLevel VERBOSE\nSetEnv HOME={}\n",
             address.ip(),
             address.port(),
             dir.path().join("authorized").display(),
+            // sshd runs every command through the login shell, and bash then reads ~/.bashrc: whatever the developer has
+            // there (pyenv takes a lock) must not decide what a test sees.
+            dir.path().display(),
         );
         fs::write(dir.path().join("sshd_config"), &config)?;
         if user()? == "root" {
