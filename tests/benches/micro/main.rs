@@ -237,6 +237,16 @@ fn writing(table: &mut Table) -> Result<()> {
         }
         table.row(&format!("journal: {what}"), &samples)?;
     }
+    let last = journal.append(Entry::SweepEnded { sweep: 1 })?;
+    drop(journal);
+    let mut samples = Vec::new();
+    for _ in 0..table.samples {
+        let begun = Instant::now();
+        let (journal, recovery) = Journal::open(folder.path(), Duration::ZERO)?;
+        samples.push(seconds(begun.elapsed()));
+        ensure!(recovery.is_none() && journal.last().seq == last, "{recovery:?}");
+    }
+    table.row(&format!("journal: open one of {last} entries"), &samples)?;
     Ok(())
 }
 
