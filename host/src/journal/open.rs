@@ -104,7 +104,7 @@ impl Journal {
         let head = open(&head_path).map_err(io_error("open", &head_path))?;
 
         let found = Tail::read(&mut file).map_err(io_error("read", &path))?;
-        let last = found.last(&path)?;
+        let Last { link: last, at_rest } = found.last(&path)?;
         let mut named = String::new();
         (&head).take(4096).read_to_string(&mut named).map_err(io_error("read", &head_path))?;
         // An unreadable head is as good as none: `verify` reports it.
@@ -119,7 +119,7 @@ impl Journal {
         }
         file.seek(SeekFrom::End(0)).map_err(io_error("seek in", &path))?;
         let fresh = last.seq == 0;
-        if !fresh {
+        if !at_rest {
             recovery.open_runs = open_runs(folder, last.seq);
         }
         let journal = Self { inner: Mutex::new(Inner { file, head, last, broken: false }), folder: folder.to_owned() };
@@ -223,6 +223,13 @@ fn lock(file: &File, folder: &Path, patience: Duration) -> Result<(), OpenError>
     }
 }
 
+/// The newest entry.
+struct Last {
+    link: Link,
+    /// No run can be open after it, so that nobody need read what is before it.
+    at_rest: bool,
+}
+
 /// The end of the file: its last whole line, and what follows it.
 struct Tail {
     line: Vec<u8>,
@@ -262,9 +269,9 @@ impl Tail {
         }
     }
 
-    fn last(&self, path: &Path) -> Result<Link, OpenError> {
+    fn last(&self, path: &Path) -> Result<Last, OpenError> {
         if self.line.is_empty() && self.whole == 0 {
-            return Ok(Link::origin());
+            return Ok(Last { link: Link::origin(), at_rest: true });
         }
         let damaged = || OpenError::Damaged { path: path.to_owned() };
         let (hash, body) = split(&self.line).ok_or_else(damaged)?;
@@ -274,7 +281,9 @@ impl Tail {
         {
             return Err(OpenError::Format { path: path.to_owned(), found: format.escape_default().to_string() });
         }
-        Ok(Link { seq: record.seq, hash: hash.to_owned() })
+        let at_rest =
+            matches!(record.entry, Entry::Journal { .. } | Entry::Recovered { .. } | Entry::SweepEnded { .. });
+        Ok(Last { link: Link { seq: record.seq, hash: hash.to_owned() }, at_rest })
     }
 }
 

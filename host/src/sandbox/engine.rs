@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use wasmtime::component::{Component, Linker};
-use wasmtime::{Config, Engine, WasmBacktraceDetails};
+use wasmtime::{Config, Engine, OptLevel, WasmBacktraceDetails};
 
 use super::host::{self, ProbePre};
 use super::inspect::FEATURES;
@@ -35,6 +35,8 @@ pub(super) fn engine() -> wasmtime::Result<Engine> {
         .epoch_interruption(true)
         // A NaN's bits are the only thing that two machines may disagree about.
         .cranelift_nan_canonicalization(true)
+        // A component runs for microseconds and is compiled anew in each sweep. Less of the compiler at work, besides.
+        .cranelift_opt_level(OptLevel::None)
         .max_wasm_stack(WASM_STACK_BYTES)
         // Frames carry the guest's names: few of them, and tainted.
         .wasm_backtrace_max_frames(NonZeroUsize::new(8))

@@ -1,0 +1,262 @@
+//! `cargo bench --bench micro`: what the parts of a run cost, each for itself.
+//!
+//! `BENCH_SAMPLES` (default 15) is how often each is measured; what is printed is the median of the samples, and how far they lie
+//! apart. `cargo test --benches` takes each once, to see that it works.
+
+mod grants;
+mod guest;
+#[path = "../stats.rs"]
+mod stats;
+
+use std::collections::BTreeSet;
+use std::hint::black_box;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use bailiwick::broker::{Broker, Link, RunContext};
+use bailiwick::journal::{Blob, Entry, Journal, Outcome as JournalOutcome};
+use bailiwick::library::Library;
+use bailiwick::model::{ComponentId, LookError, Tainted, TargetName, Verb};
+use bailiwick::sandbox::client::Worker;
+use bailiwick::sandbox::{self, Ending, Limits, Outcome, RawAnswer, TargetView, VerbCall};
+use bailiwick::source::{Problems, Source};
+use bailiwick::transport::recorded::{Take, Tape};
+use bailiwick::transport::{Answer, Connection, Exit};
+use bailiwick::{fleet, grant, manifest, policy, verbs};
+use tempfile::TempDir;
+
+use self::grants::Files;
+use self::stats::{median, range, seconds, setting};
+
+const TARGETS: u32 = 1000;
+const COMPONENTS: usize = 50;
+
+fn main() -> Result<()> {
+    let args: Vec<String> = std::env::args().collect();
+    if args.iter().any(|arg| arg == "--list") {
+        return Ok(());
+    }
+    let samples = if args.iter().any(|arg| arg == "--bench") { setting("BENCH_SAMPLES", 15) } else { 1 };
+    let mut table = Table { samples, out: std::io::stdout() };
+    writeln!(table.out, "micro: {samples} samples, load {}\n", stats::load())?;
+    writeln!(table.out, "{:58}{:>12}  samples", "", "median")?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(loading(&mut table))?;
+    runtime.block_on(running(&mut table))?;
+    granting(&mut table)?;
+    writing(&mut table)
+}
+
+/// What is measured, line by line.
+struct Table {
+    samples: usize,
+    out: std::io::Stdout,
+}
+
+impl Table {
+    /// Seconds per operation, from samples of many.
+    fn row(&mut self, what: &str, samples: &[f64]) -> Result<f64> {
+        let (low, high) = range(samples);
+        let middle = median(samples);
+        writeln!(self.out, "{what:58}{:>12}  {}–{}", time(middle), time(low), time(high))?;
+        Ok(middle)
+    }
+}
+
+fn program() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_bailiwick"))
+}
+
+/// From nothing to a worker that can run: per built-in component, and its compile time by its own word.
+async fn loading(table: &mut Table) -> Result<()> {
+    let library = Library::built_in()?;
+    let quiet = guest::quiet()?;
+    let nothing = BTreeSet::new();
+    let built_in = library
+        .manifests
+        .iter()
+        .filter_map(|(id, manifest)| Some((id.to_string(), library.binary(id)?.bytes.as_ref(), manifest.verbs())));
+    let empty = ("a component of 1 KiB".to_owned(), quiet.as_slice(), nothing);
+    for (name, bytes, verbs) in std::iter::once(empty).chain(built_in) {
+        let (mut walls, mut compile) = (Vec::new(), Vec::new());
+        for _ in 0..table.samples.min(7) {
+            let begun = Instant::now();
+            let worker = Worker::load(Some(program()), bytes, &verbs, Limits::default()).await?;
+            walls.push(seconds(begun.elapsed()));
+            compile.push(seconds(Duration::from_millis(worker.ready().compile_ms)));
+            worker.close().await;
+        }
+        let compiled = time(median(&compile));
+        table.row(&format!("start and load: {name} ({} KiB; compiles in {compiled})", bytes.len() >> 10), &walls)?;
+    }
+    let checks: Vec<f64> = (0..table.samples)
+        .map(|_| {
+            let begun = Instant::now();
+            for (id, manifest) in &library.manifests {
+                let bytes = &library.binary(id).context("its bytes")?.bytes;
+                sandbox::check_imports(&sandbox::inspect(bytes)?, &manifest.verbs())?;
+            }
+            Ok(seconds(begun.elapsed()))
+        })
+        .collect::<Result<_>>()?;
+    table.row("inspect all built-in components in the broker", &checks)?;
+    Ok(())
+}
+
+/// One run, and one verb, through a worker that lives.
+async fn running(table: &mut Table) -> Result<()> {
+    const RUNS: u32 = 50;
+    let (view, none) = (view()?, |_: VerbCall| async { Outcome::Failed(LookError::Refused) });
+    let worker = Worker::load(Some(program()), &guest::quiet()?, &BTreeSet::new(), Limits::default()).await?;
+    let mut quiet = Vec::new();
+    for _ in 0..table.samples {
+        let begun = Instant::now();
+        for _ in 0..RUNS {
+            let end = worker.run(0, vec![view.clone()], none).await;
+            ensure!(matches!(end.ending, Ending::Report(_)), "{:?}", end.ending);
+        }
+        quiet.push(seconds(begun.elapsed()) / f64::from(RUNS));
+    }
+    let base = table.row("a run that calls nothing", &quiet)?;
+    worker.close().await;
+
+    let folder = TempDir::new()?;
+    let (journal, _) = Journal::open(folder.path(), Duration::ZERO)?;
+    let broker = Broker::new(Arc::new(journal));
+    let grant = Arc::new(load_grant()?);
+    let mut tape = Tape::default();
+    let stdout = b"/proc/loadavg:0.65 1.37 0.79 2/89 13375\n/sys/devices/system/cpu/online:0-1\n".to_vec();
+    let answer = Answer { stdout, stderr: Vec::new(), exit: Exit::Status(0) };
+    tape.record(verbs::action(Verb::SystemLoad, None, verbs::Tier::Local).id, Take::Answer(answer));
+    let worker = Worker::load(Some(program()), &guest::busy()?, &[Verb::SystemLoad].into(), Limits::default()).await?;
+    let mut busy = Vec::new();
+    for _ in 0..table.samples {
+        let begun = Instant::now();
+        // A target of its own for each call, or else only the first would be asked.
+        let ask = |call: VerbCall| {
+            let link = Arc::new(Link::new(Connection::Recorded(tape.clone())));
+            let (context, broker) = (RunContext::new(1, Arc::clone(&grant), link), &broker);
+            async move {
+                match broker.call(&context, call.number, call.verb, call.slot.as_ref()).await {
+                    Ok(answer) => Outcome::Answered(RawAnswer::from(answer.as_ref().clone())),
+                    Err(error) => Outcome::Failed(error),
+                }
+            }
+        };
+        let end = worker.run(0, vec![view.clone()], ask).await;
+        ensure!(matches!(end.ending, Ending::Report(_)) && end.calls == guest::CALLS, "{end:?}");
+        busy.push((seconds(begun.elapsed()) - base) / f64::from(guest::CALLS));
+    }
+    table.row("one verb: guest, worker, broker, two journal entries, back", &busy)?;
+    worker.close().await;
+    Ok(())
+}
+
+fn view() -> Result<TargetView> {
+    Ok(TargetView { name: TargetName::new("here")?, params: Default::default(), slots: Default::default() })
+}
+
+/// `system.load` on this machine.
+fn load_grant() -> Result<grant::Grant> {
+    let told = |problems: Problems| anyhow::anyhow!("{} mistakes", problems.0.len());
+    let library = Library::built_in()?;
+    let source = |name, text| Source::embedded(name, text);
+    let fleet =
+        fleet::parse(&source("fleet.toml", "[targets.here]\nlocal = true\n"), Path::new("/"), None).map_err(told)?;
+    let text = "[[grant]]\ncomponent = \"load\"\non = [\"here\"]\n";
+    let policy = policy::parse(&source("policy.toml", text)).map_err(told)?;
+    let all = policy::resolve(&policy, &fleet, &library.manifests).map_err(told)?;
+    let (target, id) = (fleet.targets.get("here").context("the target")?, ComponentId::new("load")?);
+    let assignment = all.get("here").and_then(|all| all.get(&id)).context("the assignment")?;
+    let manifest: &manifest::Manifest = library.manifests.get(&id).context("the manifest")?;
+    Ok(grant::compute(manifest, target, assignment, &policy.never))
+}
+
+/// Finite lists for a whole fleet.
+fn granting(table: &mut Table) -> Result<()> {
+    let files = Files::new(TARGETS, COMPONENTS)?;
+    let (mut read, mut resolve, mut compute, mut digest) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut count = 0;
+    for _ in 0..table.samples.min(7) {
+        let begun = Instant::now();
+        let (fleet, policy) = files.read()?;
+        read.push(seconds(begun.elapsed()));
+        let begun = Instant::now();
+        let assignments = files.resolve(&fleet, &policy)?;
+        resolve.push(seconds(begun.elapsed()));
+        let begun = Instant::now();
+        count = files.compute(&fleet, &policy, &assignments, |grant| {
+            black_box(grant);
+        });
+        compute.push(seconds(begun.elapsed()));
+        let begun = Instant::now();
+        files.compute(&fleet, &policy, &assignments, |grant| {
+            black_box(grant.digest());
+        });
+        digest.push(seconds(begun.elapsed()));
+    }
+    ensure!(count == TARGETS as usize * COMPONENTS, "{count} grants");
+    table.row(&format!("fleet.toml of {TARGETS} targets, and policy.toml: read"), &read)?;
+    table.row(&format!("policy x fleet x manifests: {count} assignments"), &resolve)?;
+    let all = table.row(&format!("{count} grants"), &compute)?;
+    #[expect(clippy::cast_precision_loss, reason = "a count")]
+    let each = all / count as f64;
+    writeln!(table.out, "{:58}{:>12}", "  each", time(each))?;
+    table.row(&format!("{count} grants with their digests"), &digest)?;
+    Ok(())
+}
+
+/// Entries as a sweep writes them.
+fn writing(table: &mut Table) -> Result<()> {
+    const ENTRIES: u32 = 500;
+    let folder = TempDir::new()?;
+    let (journal, _) = Journal::open(folder.path(), Duration::ZERO)?;
+    let action = verbs::action(Verb::SystemLoad, None, verbs::Tier::Plain).id;
+    let answer = |bytes: usize| {
+        let stdout = Blob("/proc/loadavg:0.65 1.37 0.79 2/89 13375\n".repeat(bytes / 40).into_bytes());
+        let outcome = JournalOutcome::Answer { stdout, stderr: Blob::default(), exit: Exit::Status(0) };
+        Entry::Outcome { intent: 1, outcome, elapsed_ms: 1 }
+    };
+    let kinds = [
+        ("an intent", Entry::Intent { run: 1, call: 1, action }),
+        ("a note", Entry::Note { run: 1, text: Tainted::new("half a line of text, by a component") }),
+        ("an answer of 1 KiB", answer(1 << 10)),
+        ("an answer of 64 KiB", answer(64 << 10)),
+    ];
+    for (what, entry) in kinds {
+        let mut samples = Vec::new();
+        for _ in 0..table.samples {
+            let begun = Instant::now();
+            for _ in 0..ENTRIES {
+                journal.append(entry.clone())?;
+            }
+            samples.push(seconds(begun.elapsed()) / f64::from(ENTRIES));
+        }
+        table.row(&format!("journal: {what}"), &samples)?;
+    }
+    let last = journal.append(Entry::SweepEnded { sweep: 1 })?;
+    drop(journal);
+    let mut samples = Vec::new();
+    for _ in 0..table.samples {
+        let begun = Instant::now();
+        let (journal, recovery) = Journal::open(folder.path(), Duration::ZERO)?;
+        samples.push(seconds(begun.elapsed()));
+        ensure!(recovery.is_none() && journal.last().seq == last, "{recovery:?}");
+    }
+    table.row(&format!("journal: open one of {last} entries"), &samples)?;
+    Ok(())
+}
+
+/// A time in seconds in the unit that reads best.
+fn time(seconds: f64) -> String {
+    let (scale, unit) = match seconds {
+        s if s >= 1.0 => (1.0, "s"),
+        s if s >= 1e-3 => (1e3, "ms"),
+        s if s >= 1e-6 => (1e6, "µs"),
+        _ => (1e9, "ns"),
+    };
+    format!("{:.2} {unit}", seconds * scale)
+}
