@@ -19,7 +19,7 @@ use anyhow::{Context, Result, ensure};
 use bailiwick::broker::{Broker, Link, RunContext};
 use bailiwick::journal::{Blob, Entry, Journal, Outcome as JournalOutcome};
 use bailiwick::library::Library;
-use bailiwick::model::{ComponentId, LookError, Tainted, TargetName, Verb};
+use bailiwick::model::{ComponentId, LookError, Tainted, Verb};
 use bailiwick::sandbox::client::Worker;
 use bailiwick::sandbox::{self, Ending, Limits, Outcome, RawAnswer, TargetView, VerbCall};
 use bailiwick::source::{Problems, Source};
@@ -109,7 +109,7 @@ async fn loading(table: &mut Table) -> Result<()> {
 /// One run, and one verb, through a worker that lives.
 async fn running(table: &mut Table) -> Result<()> {
     const RUNS: u32 = 50;
-    let (view, none) = (view()?, |_: VerbCall| async { Outcome::Failed(LookError::Refused) });
+    let (view, none) = (view(&load_grant()?), |_: VerbCall| async { Outcome::Failed(LookError::Refused) });
     let worker = Worker::load(Some(program()), &guest::quiet()?, &BTreeSet::new(), Limits::default()).await?;
     let mut quiet = Vec::new();
     for _ in 0..table.samples {
@@ -131,32 +131,50 @@ async fn running(table: &mut Table) -> Result<()> {
     let stdout = b"/proc/loadavg:0.65 1.37 0.79 2/89 13375\n/sys/devices/system/cpu/online:0-1\n".to_vec();
     let answer = Answer { stdout, stderr: Vec::new(), exit: Exit::Status(0) };
     tape.record(verbs::action(Verb::SystemLoad, None, verbs::Tier::Local).id, Take::Answer(answer));
+    // A target of its own for each call, or else only the first would be asked.
+    let context = || {
+        let link = Arc::new(Link::new(Connection::Recorded(tape.clone())));
+        RunContext::new(1, Arc::clone(&grant), link)
+    };
     let worker = Worker::load(Some(program()), &guest::busy()?, &[Verb::SystemLoad].into(), Limits::default()).await?;
     let mut busy = Vec::new();
     for _ in 0..table.samples {
         let begun = Instant::now();
-        // A target of its own for each call, or else only the first would be asked.
-        let ask = |call: VerbCall| {
-            let link = Arc::new(Link::new(Connection::Recorded(tape.clone())));
-            let (context, broker) = (RunContext::new(1, Arc::clone(&grant), link), &broker);
-            async move {
-                match broker.call(&context, call.number, call.verb, call.slot.as_ref()).await {
-                    Ok(answer) => Outcome::Answered(RawAnswer::from(answer.as_ref().clone())),
-                    Err(error) => Outcome::Failed(error),
-                }
-            }
-        };
-        let end = worker.run(0, vec![view.clone()], ask).await;
+        let end = worker.run(0, vec![view.clone()], |call| ask(&broker, context(), call)).await;
         ensure!(matches!(end.ending, Ending::Report(_)) && end.calls == guest::CALLS, "{end:?}");
         busy.push((seconds(begun.elapsed()) - base) / f64::from(guest::CALLS));
     }
     table.row("one verb: guest, worker, broker, two journal entries, back", &busy)?;
     worker.close().await;
+
+    let library = Library::built_in()?;
+    let load = &library.binary(&ComponentId::new("load")?).context("a built-in component")?.bytes;
+    let worker = Worker::load(Some(program()), load, &[Verb::SystemLoad].into(), Limits::default()).await?;
+    let mut whole = Vec::new();
+    for _ in 0..table.samples {
+        let begun = Instant::now();
+        for _ in 0..RUNS {
+            let end = worker.run(0, vec![view.clone()], |call| ask(&broker, context(), call)).await;
+            ensure!(matches!(end.ending, Ending::Report(_)), "{:?}", end.ending);
+        }
+        whole.push(seconds(begun.elapsed()) / f64::from(RUNS));
+    }
+    table.row("a run of the built-in `load`, one verb in it", &whole)?;
+    worker.close().await;
     Ok(())
 }
 
-fn view() -> Result<TargetView> {
-    Ok(TargetView { name: TargetName::new("here")?, params: Default::default(), slots: Default::default() })
+async fn ask(broker: &Broker, context: RunContext, call: VerbCall) -> Outcome {
+    match broker.call(&context, call.number, call.verb, call.slot.as_ref()).await {
+        Ok(answer) => Outcome::Answered(RawAnswer::from(answer.as_ref().clone())),
+        Err(error) => Outcome::Failed(error),
+    }
+}
+
+/// What a guest is told: settings, and no slots, since nothing here has any.
+fn view(grant: &grant::Grant) -> TargetView {
+    let params = grant.params.iter().map(|(name, value)| (name.as_str().to_owned(), value.clone())).collect();
+    TargetView { name: grant.target.clone(), params, slots: Default::default() }
 }
 
 /// `system.load` on this machine.
