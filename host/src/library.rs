@@ -175,7 +175,7 @@ pub fn read_binary(path: &Path) -> Result<Binary, LibraryError> {
     use std::io::Read;
     let io = |source| LibraryError::Io { path: path.to_owned(), source };
     let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(io)?;
+    let file = source::open_regular(path)?;
     file.take(COMPONENT_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(io)?;
     if bytes.len() as u64 > COMPONENT_BYTES_MAX {
         return Err(LibraryError::TooLarge(path.to_owned()));

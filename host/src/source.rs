@@ -3,12 +3,15 @@
 //! Knows: text, spans, permissions. Must not know: what any file means.
 
 use std::fmt;
+use std::fs::File;
+use std::io::Read;
 use std::ops::Range;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use rustix::fs::OFlags;
 use serde::de::DeserializeOwned;
 
 /// A file and its text. Cheap to clone.
@@ -41,6 +44,22 @@ pub enum ReadError {
         /// Its words.
         source: std::io::Error,
     },
+    /// Somebody else owns it, or a folder above it.
+    #[error("{} belongs to uid {owner}; whoever owns it decides what may run\n\nhint: only you and root may own an ops directory, its files and the folders above them", path.display())]
+    Owner {
+        /// The file or folder.
+        path: PathBuf,
+        /// Its owner.
+        owner: u32,
+    },
+    /// Not a file, or too large to be one that a person wrote.
+    #[error("{} is {what}", path.display())]
+    NotAFile {
+        /// What was named.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
     /// Somebody else could have written it.
     #[error("{} is writable by {who} (mode {mode:04o}); whoever writes it decides what may run\n\nhint: chmod go-w {}", path.display(), path.display())]
     Writable {
@@ -66,7 +85,13 @@ impl Source {
     /// When it cannot be read as UTF-8, or is group- or world-writable.
     pub fn read(path: &Path) -> Result<Self, ReadError> {
         check_permissions(path)?;
-        let text = std::fs::read_to_string(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
+        let io = |source| ReadError::Io { path: path.to_owned(), source };
+        let mut text = String::new();
+        let file = open_regular(path)?;
+        if file.metadata().map_err(io)?.len() > BYTES_MAX {
+            return Err(ReadError::NotAFile { path: path.to_owned(), what: "larger than 16 MiB" });
+        }
+        file.take(BYTES_MAX).read_to_string(&mut text).map_err(io)?;
         Ok(Self(Arc::new((path.display().to_string(), text))))
     }
 
@@ -101,19 +126,50 @@ impl Source {
     }
 }
 
-/// Refuses a file or folder that its group or everybody may write.
+/// The largest file that a person is taken to have written: 10,000 targets are 4 MiB.
+const BYTES_MAX: u64 = 16 << 20;
+
+/// Opens a regular file for reading. Anything else is refused at once: opening a FIFO would wait for a writer.
 ///
 /// # Errors
-/// When it is, or cannot be looked at.
+/// When it cannot be opened, or is no regular file.
+pub fn open_regular(path: &Path) -> Result<File, ReadError> {
+    let io = |source| ReadError::Io { path: path.to_owned(), source };
+    let nonblock = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let file = File::options().read(true).custom_flags(nonblock).open(path).map_err(io)?;
+    if file.metadata().map_err(io)?.is_file() {
+        Ok(file)
+    } else {
+        Err(ReadError::NotAFile { path: path.to_owned(), what: "no regular file" })
+    }
+}
+
+/// Refuses a file or folder that anybody but this user and root could change: it and every folder above it, where links
+/// lead, belongs to one of the two and is writable by nobody else. In a folder with the sticky bit, such as `/tmp`,
+/// others cannot replace what is ours.
+///
+/// # Errors
+/// When somebody could, or it cannot be looked at.
 pub fn check_permissions(path: &Path) -> Result<(), ReadError> {
-    let meta = std::fs::metadata(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
-    let mode = meta.mode() & 0o7777;
-    let who = match (mode & 0o002 != 0, mode & 0o020 != 0) {
-        (true, _) => "everybody",
-        (false, true) => "its group",
-        (false, false) => return Ok(()),
-    };
-    Err(ReadError::Writable { path: path.to_owned(), mode, who })
+    let real = path.canonicalize().map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
+    let us = rustix::process::geteuid().as_raw();
+    for (depth, place) in real.ancestors().enumerate() {
+        let meta = std::fs::metadata(place).map_err(|source| ReadError::Io { path: place.to_owned(), source })?;
+        // What was asked for is named as it was asked for.
+        let shown = if depth == 0 { path } else { place };
+        if meta.uid() != us && meta.uid() != 0 {
+            return Err(ReadError::Owner { path: shown.to_owned(), owner: meta.uid() });
+        }
+        let mode = meta.mode() & 0o7777;
+        let who = match (mode & 0o002 != 0, mode & 0o020 != 0) {
+            _ if depth > 0 && mode & 0o1000 != 0 => continue,
+            (true, _) => "everybody",
+            (false, true) => "its group",
+            (false, false) => continue,
+        };
+        return Err(ReadError::Writable { path: shown.to_owned(), mode, who });
+    }
+    Ok(())
 }
 
 impl Place {

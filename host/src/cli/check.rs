@@ -134,8 +134,14 @@ fn told(recovery: &Recovery, journal: &Journal) -> String {
     if recovery.missing > 0 {
         parts.push(format!("{} entries at its end are gone", recovery.missing));
     }
+    if recovery.head_lost {
+        parts.push("`head` is gone, so that a cut would not be seen".to_owned());
+    }
     if !recovery.open_runs.is_empty() {
-        let runs: Vec<_> = recovery.open_runs.iter().map(ToString::to_string).collect();
+        let mut runs: Vec<_> = recovery.open_runs.iter().take(10).map(ToString::to_string).collect();
+        if recovery.open_runs.len() > runs.len() {
+            runs.push(format!("and {} more", recovery.open_runs.len() - runs.len()));
+        }
         parts.push(format!("it holds runs that did not end: {}", runs.join(", ")));
     }
     format!("warning: the journal in {} was left unfinished: {}", journal.folder().display(), parts.join("; "))

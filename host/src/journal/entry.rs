@@ -37,6 +37,8 @@ pub enum Entry {
         torn_file: Option<String>,
         /// Entries that `head` names and that are gone.
         missing: u64,
+        /// `head` itself was gone or unreadable, so that nobody knows what was cut.
+        head_lost: bool,
         /// Runs that began and did not end.
         open_runs: Vec<u64>,
     },

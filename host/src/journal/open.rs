@@ -1,18 +1,18 @@
 //! The one writer.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 
 use super::chain::{Link, split};
 use super::entry::{Entry, Record};
-use super::{FILE, FORMAT, HEAD};
+use super::{FILE, FORMAT, HEAD, LINE_MAX};
 
 /// A journal open for writing. Only one process can hold it.
 #[derive(Debug)]
@@ -39,6 +39,8 @@ pub struct Recovery {
     pub torn_file: Option<PathBuf>,
     /// Entries that `head` names and that are gone.
     pub missing: u64,
+    /// `head` itself was gone or unreadable.
+    pub head_lost: bool,
     /// Runs that began and did not end.
     pub open_runs: Vec<u64>,
 }
@@ -64,8 +66,16 @@ pub enum OpenError {
         /// How long we waited.
         waited: Duration,
     },
+    /// Somebody else owns it or could have written it.
+    #[error("{} is {what}; a journal is its owner's alone\n\nhint: name another place with --state DIR", path.display())]
+    NotOurs {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: &'static str,
+    },
     /// The newest entry does not hold together: somebody or something has edited it.
-    #[error("the last entry of {} is damaged; run `bailiwick journal verify`", path.display())]
+    #[error("the last entry of {} is not what was written; nothing is added to it\n\nhint: `bailiwick journal verify` says more; keep the folder as evidence under another name, and a new journal begins", path.display())]
     Damaged {
         /// The journal.
         path: PathBuf,
@@ -96,23 +106,31 @@ impl Journal {
         };
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(io_error("make", folder))?;
         let path = folder.join(FILE);
-        let open =
-            |path: &Path| OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
-        let mut file = open(&path).map_err(io_error("open", &path))?;
+        ours(folder, &std::fs::metadata(folder).map_err(io_error("look at", folder))?)?;
+        let mut file = open_ours(&path)?;
         lock(&file, folder, patience)?;
         let head_path = folder.join(HEAD);
-        let head = open(&head_path).map_err(io_error("open", &head_path))?;
+        let head = open_ours(&head_path)?;
 
         let found = Tail::read(&mut file).map_err(io_error("read", &path))?;
         let Last { link: last, at_rest } = found.last(&path)?;
         let mut named = String::new();
         (&head).take(4096).read_to_string(&mut named).map_err(io_error("read", &head_path))?;
-        // An unreadable head is as good as none: `verify` reports it.
-        let named = Link::from_head(&named).map_or(0, |link| link.seq);
-        let mut recovery = Recovery { missing: named.saturating_sub(last.seq), ..Recovery::default() };
+        let named = Link::from_head(&named);
+        if named.as_ref().is_some_and(|named| named.seq == last.seq && *named != last) {
+            return Err(OpenError::Damaged { path });
+        }
+        let mut recovery = Recovery {
+            missing: named.as_ref().map_or(0, |named| named.seq.saturating_sub(last.seq)),
+            head_lost: named.is_none() && last.seq > 0,
+            ..Recovery::default()
+        };
         if !found.torn.is_empty() {
             let aside = folder.join(format!("torn-after-{}", last.seq));
-            std::fs::write(&aside, &found.torn).map_err(io_error("write", &aside))?;
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).truncate(true).mode(0o600).custom_flags(flags());
+            let kept = options.open(&aside).and_then(|mut aside| aside.write_all(&found.torn));
+            kept.map_err(io_error("write", &aside))?;
             file.set_len(found.whole).map_err(io_error("cut", &path))?;
             recovery.torn_bytes = found.torn.len() as u64;
             recovery.torn_file = Some(aside);
@@ -136,6 +154,7 @@ impl Journal {
             torn_bytes: recovery.torn_bytes,
             torn_file: name.map(|name| name.to_string_lossy().into_owned()),
             missing: recovery.missing,
+            head_lost: recovery.head_lost,
             open_runs: recovery.open_runs.clone(),
         })?;
         Ok((journal, Some(recovery)))
@@ -205,6 +224,36 @@ impl Inner {
     }
 }
 
+/// No links: whoever may write the folder must not choose what is written to. A FIFO does not hold us up.
+fn flags() -> i32 {
+    i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits()).unwrap_or_default()
+}
+
+/// Opens a file of the journal, making it if need be; refuses one that anybody else could have written.
+fn open_ours(path: &Path) -> Result<File, OpenError> {
+    let io = |source| OpenError::Io { action: "open", path: path.to_owned(), source };
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(flags());
+    let file = options.open(path).map_err(io)?;
+    let meta = file.metadata().map_err(io)?;
+    if !meta.is_file() {
+        return Err(OpenError::NotOurs { path: path.to_owned(), what: "no regular file" });
+    }
+    ours(path, &meta)?;
+    Ok(file)
+}
+
+fn ours(path: &Path, meta: &Metadata) -> Result<(), OpenError> {
+    let what = if meta.uid() != rustix::process::geteuid().as_raw() {
+        "somebody else's"
+    } else if meta.mode() & 0o022 != 0 {
+        "writable by others"
+    } else {
+        return Ok(());
+    };
+    Err(OpenError::NotOurs { path: path.to_owned(), what })
+}
+
 fn lock(file: &File, folder: &Path, patience: Duration) -> Result<(), OpenError> {
     let started = Instant::now();
     loop {
@@ -230,8 +279,11 @@ struct Last {
     at_rest: bool,
 }
 
-/// The end of the file: its last whole line, and what follows it.
+/// The end of the file: its last whole line, the one before it, and what follows.
+#[derive(Default)]
 struct Tail {
+    /// None for the first line.
+    before: Option<Vec<u8>>,
     line: Vec<u8>,
     torn: Vec<u8>,
     /// Length of the file without the torn part.
@@ -239,7 +291,7 @@ struct Tail {
 }
 
 impl Tail {
-    /// Reads backwards in growing steps until a whole line is found.
+    /// Reads backwards in growing steps until two whole lines are found, or the first one.
     fn read(file: &mut File) -> io::Result<Self> {
         let length = file.seek(SeekFrom::End(0))?;
         let mut window = 64 << 10;
@@ -248,27 +300,40 @@ impl Tail {
             file.seek(SeekFrom::Start(from))?;
             let mut bytes = Vec::new();
             file.take(length - from).read_to_end(&mut bytes)?;
-            let newline = |bytes: &[u8]| bytes.iter().rposition(|&b| b == b'\n');
-            let end = newline(&bytes);
-            let start = end.and_then(|end| newline(bytes.get(..end)?));
-            let begin = match (start, from) {
-                (Some(start), _) => start + 1,
-                (None, 0) => 0,
-                (None, _) => {
-                    window *= 4;
-                    continue;
-                }
-            };
-            let Some(end) = end else {
-                return Ok(Self { line: Vec::new(), torn: bytes, whole: 0 });
-            };
-            let torn = bytes.split_off(end + 1);
-            bytes.truncate(end);
-            let line = bytes.split_off(begin);
-            return Ok(Self { line, whole: length - torn.len() as u64, torn });
+            if let Some(tail) = Self::of(bytes, from == 0, length) {
+                return Ok(tail);
+            }
+            // Three lines of the largest kind: what is longer was not written by us.
+            if window > 3 * LINE_MAX as u64 {
+                return Ok(Self { line: vec![0], whole: length, ..Self::default() });
+            }
+            window *= 4;
         }
     }
 
+    /// The tail in the last bytes of a file; `None` if they do not reach back far enough.
+    fn of(mut bytes: Vec<u8>, is_all: bool, length: u64) -> Option<Self> {
+        let newline = |bytes: &[u8]| bytes.iter().rposition(|&b| b == b'\n');
+        let Some(end) = newline(&bytes) else {
+            return is_all.then(|| Self { torn: bytes, ..Self::default() });
+        };
+        let torn = bytes.split_off(end + 1);
+        bytes.truncate(end);
+        let whole = length - torn.len() as u64;
+        let Some(start) = newline(&bytes) else {
+            return is_all.then(|| Self { line: bytes, torn, whole, before: None });
+        };
+        let line = bytes.split_off(start + 1);
+        bytes.truncate(start);
+        let before = match newline(&bytes) {
+            Some(start) => bytes.split_off(start + 1),
+            None if is_all => bytes,
+            None => return None,
+        };
+        Some(Self { before: Some(before), line, torn, whole })
+    }
+
+    /// The newest entry, held against the one before it: what is edited is not built upon.
     fn last(&self, path: &Path) -> Result<Last, OpenError> {
         if self.line.is_empty() && self.whole == 0 {
             return Ok(Last { link: Link::origin(), at_rest: true });
@@ -281,9 +346,20 @@ impl Tail {
         {
             return Err(OpenError::Format { path: path.to_owned(), found: format.escape_default().to_string() });
         }
+        let before = match &self.before {
+            None => Link::origin(),
+            Some(line) => {
+                let (hash, _) = split(line).ok_or_else(damaged)?;
+                Link { seq: record.seq.checked_sub(1).ok_or_else(damaged)?, hash: hash.to_owned() }
+            }
+        };
+        let link = before.next(body);
+        if link.hash != hash || link.seq != record.seq {
+            return Err(damaged());
+        }
         let at_rest =
             matches!(record.entry, Entry::Journal { .. } | Entry::Recovered { .. } | Entry::SweepEnded { .. });
-        Ok(Last { link: Link { seq: record.seq, hash: hash.to_owned() }, at_rest })
+        Ok(Last { link, at_rest })
     }
 }
 

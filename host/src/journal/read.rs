@@ -2,7 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 use super::chain::{Link, split};
 use super::entry::{Entry, Record};
@@ -58,7 +61,7 @@ impl Reader {
     /// When there is none.
     pub fn open(folder: &Path) -> Result<Self, ReadError> {
         let path = folder.join(FILE);
-        match File::open(&path) {
+        match open(&path) {
             Ok(file) => Ok(Self { file: BufReader::new(file), path, at: 0, last: Link::origin(), done: false }),
             Err(source) => Err(ReadError::Io { path, source }),
         }
@@ -120,6 +123,13 @@ impl Reader {
         self.last = link;
         Ok(Some(record))
     }
+}
+
+/// Opens a regular file; a FIFO would keep us waiting.
+fn open(path: &Path) -> io::Result<File> {
+    let nonblock = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let file = File::options().read(true).custom_flags(nonblock).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no regular file")) }
 }
 
 impl Iterator for Reader {

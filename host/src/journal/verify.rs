@@ -47,6 +47,12 @@ pub enum Break {
         /// How many.
         missing: u64,
     },
+    /// A writer found `head` gone, and said so.
+    #[error("entry {seq} records that `head` was lost: what was cut before it, nobody knows")]
+    HeadLost {
+        /// The entry that says so.
+        seq: u64,
+    },
     /// A writer was stopped in the middle of an entry, and the next one said so.
     #[error("entry {seq} records a torn tail of {bytes} bytes, kept in {file}")]
     TornBefore {
@@ -85,7 +91,10 @@ pub fn verify(folder: &Path) -> Result<Verdict, ReadError> {
                 break;
             }
         };
-        if let Entry::Recovered { torn_bytes, torn_file, missing, .. } = record.entry {
+        if let Entry::Recovered { torn_bytes, torn_file, missing, head_lost, .. } = record.entry {
+            if head_lost {
+                breaks.push(Break::HeadLost { seq: record.seq });
+            }
             if missing > 0 {
                 breaks.push(Break::Missing { seq: record.seq, missing });
             }
