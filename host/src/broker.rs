@@ -10,11 +10,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use tokio::sync::OnceCell;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::grant::Grant;
 use crate::journal::{self, Blob, Entry, Journal};
-use crate::model::{ActionId, LookError, Tainted, Verb};
+use crate::model::{Action, ActionId, LookError, Tainted, Verb};
 use crate::outcome;
 use crate::transport::{Answer, Connection, RunError};
 
@@ -30,7 +31,9 @@ pub struct Broker {
 #[derive(Debug)]
 pub struct Link {
     connection: Connection,
-    told: Mutex<HashMap<ActionId, Arc<OnceCell<Told>>>>,
+    told: Mutex<HashMap<ActionId, watch::Receiver<Option<Told>>>>,
+    /// Questions under way. Each ends by itself, whatever becomes of the run that asked it.
+    asks: Mutex<JoinSet<()>>,
 }
 
 /// What came of an action, for all who asked.
@@ -62,7 +65,13 @@ impl Link {
     /// Takes over an open connection.
     #[must_use]
     pub fn new(connection: Connection) -> Self {
-        Self { connection, told: Mutex::default() }
+        Self { connection, told: Mutex::default(), asks: Mutex::default() }
+    }
+
+    /// Waits for the answers that are still due, each within its verb's limit.
+    pub async fn finish(&self) {
+        let asks = std::mem::take(&mut *self.asks.lock().unwrap_or_else(PoisonError::into_inner));
+        asks.join_all().await;
     }
 
     /// Says goodbye to the target.
@@ -119,7 +128,7 @@ impl Broker {
     /// # Errors
     /// What the guest is told instead of an answer.
     pub async fn call(
-        &self,
+        self: &Arc<Self>,
         run: &RunContext,
         number: u32,
         verb: Verb,
@@ -130,24 +139,15 @@ impl Broker {
             self.note(Entry::CallRefused { run: run.id, call: number, verb, slot: slot.cloned() });
             run.remember(outcome::Call {
                 action: None,
-                asked: Tainted::new(format!("{verb}({})", key.unwrap_or_default())),
+                asked: Tainted::new(key.map_or_else(|| verb.name().to_owned(), |key| format!("{verb}({key})"))),
                 error: Some(LookError::Refused),
-                cause: None,
+                cause: run.grant.withheld_by(verb, key),
             });
             return Err(LookError::Refused);
         };
         let action = &granted.action;
-        let cell = {
-            let mut told = run.link.told.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(told.entry(action.id.clone()).or_default())
-        };
-        let mut first = false;
-        let told = cell
-            .get_or_init(async || {
-                first = true;
-                self.ask(run, number, granted.action.as_ref()).await
-            })
-            .await;
+        let (told, first) = self.told(run, number, action);
+        let told = Self::wait(told).await;
         if !first {
             let (call, intent) = (number, told.intent);
             self.note(Entry::Shared { run: run.id, call, action: action.id.clone(), intent });
@@ -164,15 +164,47 @@ impl Broker {
         told.result.clone().map_err(|failure| failure.error)
     }
 
+    /// Where the answer to an action will be told; sends it if nobody has yet. True for the one who did.
+    fn told(
+        self: &Arc<Self>,
+        run: &RunContext,
+        call: u32,
+        action: &Arc<Action>,
+    ) -> (watch::Receiver<Option<Told>>, bool) {
+        let mut told = run.link.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(told) = told.get(&action.id) {
+            return (told.clone(), false);
+        }
+        let (sender, receiver) = watch::channel(None);
+        told.insert(action.id.clone(), receiver.clone());
+        let (broker, link, run_id) = (Arc::clone(self), Arc::clone(&run.link), run.id);
+        let action = Arc::clone(action);
+        // In a task of its own: if the run ends meanwhile, what was sent still gets its outcome, and whoever else waits
+        // for the answer gets it.
+        run.link.asks.lock().unwrap_or_else(PoisonError::into_inner).spawn(async move {
+            let told = broker.ask(run_id, call, &link.connection, &action).await;
+            sender.send_replace(Some(told));
+        });
+        (receiver, true)
+    }
+
+    async fn wait(mut told: watch::Receiver<Option<Told>>) -> Told {
+        let found = told.wait_for(Option::is_some).await;
+        found.ok().and_then(|told| told.clone()).unwrap_or_else(|| Told {
+            intent: 0,
+            result: Err(Failure { error: LookError::Unreachable, cause: "the sweep has ended".to_owned() }),
+        })
+    }
+
     /// Sends one action, once per target and sweep.
-    async fn ask(&self, run: &RunContext, number: u32, action: &crate::model::Action) -> Told {
-        let intent = Entry::Intent { run: run.id, call: number, action: action.id.clone() };
+    async fn ask(&self, run: u64, number: u32, connection: &Connection, action: &Action) -> Told {
+        let intent = Entry::Intent { run, call: number, action: action.id.clone() };
         let Some(intent) = self.note(intent) else {
             let cause = "the journal cannot be written, so nothing is sent".to_owned();
             return Told { intent: 0, result: Err(Failure { error: LookError::Unreachable, cause }) };
         };
         let started = Instant::now();
-        let result = run.link.connection.run(action).await;
+        let result = connection.run(action).await;
         let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let outcome = match &result {
             Ok(answer) => journal::Outcome::Answer {
@@ -196,6 +228,7 @@ fn look_error(error: &RunError) -> LookError {
         RunError::TimedOut(_) => LookError::TimedOut,
         RunError::TooLarge(_) => LookError::TooLarge,
         RunError::Forbidden { .. } => LookError::Refused,
-        RunError::Io(_) => LookError::Unsupported,
+        // Ours, not the target's: whatever it is, nobody has looked.
+        RunError::Io(_) | RunError::NoChannel => LookError::Unreachable,
     }
 }

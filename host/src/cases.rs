@@ -215,7 +215,7 @@ fn take(answer: RawAnswer) -> Take {
 #[derive(Debug)]
 pub struct Bench {
     worker: Borrowed,
-    broker: Broker,
+    broker: Arc<Broker>,
 }
 
 impl Bench {
@@ -233,7 +233,7 @@ impl Bench {
         let verbs = manifest.verbs();
         sandbox::check_imports(&sandbox::inspect(bytes)?, &verbs)?;
         let worker = Worker::load(program, bytes, &verbs, Limits::default()).await?;
-        Ok(Self { worker: Borrowed::new(worker), broker: Broker::new(journal) })
+        Ok(Self { worker: Borrowed::new(worker), broker: Arc::new(Broker::new(journal)) })
     }
 
     /// Puts the component to one case.
@@ -243,6 +243,11 @@ impl Bench {
         let view = crate::sweep::view(&case.grant);
         let ran = self.worker.run(&self.broker, &context, case.now_ms, view).await;
         let mut found = Differences::default();
+        for action in context.calls().into_iter().filter_map(|call| call.action) {
+            if !case.tape.has(&action) {
+                found.0.push(format!("it asks for {action}, and the case records no answer to that"));
+            }
+        }
         match (&case.expected, &ran.end) {
             (Expected::Findings(expected), crate::journal::RunEnd::Report(report)) => found.findings(expected, report),
             (Expected::Failure(expected), crate::journal::RunEnd::CouldNotLook { reason, error }) => {

@@ -84,6 +84,12 @@ pub(super) fn width(text: &str) -> usize {
     text.chars().map(columns).sum()
 }
 
+/// True if every character is shown as it is: nothing in it would be escaped.
+#[must_use]
+pub fn is_plain(text: &str) -> bool {
+    text.chars().all(|c| matches!(fate(c), Fate::Shown(_)))
+}
+
 /// Somebody else's text, on one line, harmless to a terminal: what cannot be seen or is no plain character becomes
 /// `\n`, `\x1b` or `\u{202e}`. At most `max_width` columns, the last of them `…` if something was cut.
 ///

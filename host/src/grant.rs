@@ -43,6 +43,8 @@ pub struct Granted {
     pub why: String,
     /// The line of policy that allows it.
     pub place: Place,
+    /// Where the author chose the literal, if policy did not.
+    pub default: Option<Place>,
 }
 
 /// An action that was asked for and bound, and that a never-rule took away.
@@ -70,7 +72,7 @@ pub fn compute(manifest: &Manifest, target: &Target, assignment: &Assignment, ne
     for (&verb, why) in &manifest.uses {
         let action = Arc::new(verbs::action(verb, None, tier));
         let place = assignment.place.clone();
-        grant.add(Granted { action, key: None, slot: None, why: why.clone(), place }, never);
+        grant.add(Granted { action, key: None, slot: None, why: why.clone(), place, default: None }, never);
     }
     for (name, slot) in &manifest.slots {
         let Some(bound) = assignment.slots.get(name) else {
@@ -85,6 +87,7 @@ pub fn compute(manifest: &Manifest, target: &Target, assignment: &Assignment, ne
                     slot: Some(name.clone()),
                     why: slot.why.clone(),
                     place: bound.place.clone().unwrap_or_else(|| assignment.place.clone()),
+                    default: bound.place.is_none().then(|| slot.place.clone()),
                 };
                 grant.add(granted, never);
             }
@@ -113,6 +116,16 @@ impl Grant {
         let granted = self.actions.get(&verb)?.get(key.unwrap_or_default())?;
         // An empty text is no key: it would name the verbs without object.
         (granted.key.is_some() == key.is_some()).then_some(granted)
+    }
+
+    /// The never-rule that took an entry away, for the operator: `never-rule policy.toml:31: …`.
+    #[must_use]
+    pub fn withheld_by(&self, verb: Verb, key: Option<&str>) -> Option<String> {
+        let withheld = self.withheld.iter().find(|withheld| {
+            let granted = &withheld.granted;
+            granted.action.verb == verb && granted.key.as_ref().map(SlotKey::as_str) == key
+        })?;
+        Some(format!("never-rule {}: {}", withheld.rule, withheld.why))
     }
 
     /// Every entry, by verb and key.

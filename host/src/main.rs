@@ -5,5 +5,6 @@ mod cli;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cli::main()
+    // A panic is a mistake of ours, and says so in its exit code.
+    std::panic::catch_unwind(cli::main).unwrap_or_else(|_| bailiwick::report::exit::ExitCode::Bug.into())
 }

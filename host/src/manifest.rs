@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::encode;
 use crate::model::{ComponentId, Literal, Object, ParamName, ParamValue, SlotName, Verb};
 use crate::source::{Place, Problem, Problems, Source};
 
@@ -240,11 +241,18 @@ impl Reader<'_> {
 
     /// Text that people read in a review: one line, and something in it.
     fn line(&mut self, text: &Spanned<String>, need: &str) {
-        let line = text.get_ref().trim();
-        if line.is_empty() {
+        let line = text.get_ref();
+        if line.trim().is_empty() {
             self.wrong(text, need, "one sentence for whoever reviews it");
-        } else if line.len() > 200 || line.chars().any(char::is_control) {
-            self.wrong(text, "longer than one line of 200 bytes", "");
+        } else if line.len() > 200 {
+            self.wrong(text, format!("{} bytes long; at most 200", line.len()), "say it in one line");
+        } else if line.trim() != line || !encode::is_plain(line) {
+            // A stranger's text on the page that an operator approves: nothing in it may move or hide anything.
+            self.wrong(
+                text,
+                "holds spaces at an end, or characters that are not shown as they are",
+                "write plain text",
+            );
         }
     }
 }

@@ -119,8 +119,8 @@ impl Ops {
         let mut library = Library::built_in().map_err(OpsError::Library)?;
         let (fleet, policy) = match dir {
             None => (
-                Source::embedded("fleet.toml", include_str!("../../policies/default/fleet.toml")),
-                Source::embedded("policy.toml", include_str!("../../policies/default/policy.toml")),
+                Source::embedded("built-in fleet.toml", include_str!("../../policies/default/fleet.toml")),
+                Source::embedded("built-in policy.toml", include_str!("../../policies/default/policy.toml")),
             ),
             Some(dir) => {
                 if !dir.join("fleet.toml").exists() {

@@ -146,7 +146,10 @@ impl Asked {
             component: component.clone(),
             slot: granted.key.as_ref().map(|key| key.as_str().to_owned()),
             why: granted.why.clone(),
-            policy: granted.place.to_string(),
+            policy: match &granted.default {
+                None => granted.place.to_string(),
+                Some(default) => format!("{}, with the author's default of {default}", granted.place),
+            },
         }
     }
 }

@@ -169,3 +169,118 @@ fn completions_are_scripts_that_their_shell_reads() {
         }
     }
 }
+
+#[test]
+fn what_somebody_else_could_change_is_not_used() {
+    let policy = "[[grant]]\ncomponent = \"memory\"\non = [\"here\"]\n";
+    let ops = Ops::new(PROGRAM, &[local()], &[], policy).unwrap();
+    assert_eq!(ops.run(&["review"]).unwrap().code, 0);
+    // In a folder where others can put another directory in its place.
+    let open = tempfile::tempdir().unwrap();
+    fs::set_permissions(open.path(), PermissionsExt::from_mode(0o777)).unwrap();
+    let moved = open.path().join("ops");
+    fs::create_dir(&moved).unwrap();
+    for name in ["fleet.toml", "policy.toml"] {
+        fs::copy(ops.path().join(name), moved.join(name)).unwrap();
+    }
+    let moved = moved.display().to_string();
+    let refused = alone(open.path(), &["review", "--dir", &moved]);
+    assert!(refused.code == 2 && refused.stderr.contains("writable by everybody"), "{}", refused.stderr);
+    // A link to a file in such a folder.
+    fs::remove_file(ops.path().join("policy.toml")).unwrap();
+    std::os::unix::fs::symlink(Path::new(&moved).join("policy.toml"), ops.path().join("policy.toml")).unwrap();
+    let refused = ops.run(&["review"]).unwrap();
+    assert!(refused.code == 2 && refused.stderr.contains("writable by everybody"), "{}", refused.stderr);
+    // Only root can give a file away.
+    if bailiwick_tests::sshd::user().unwrap() == "root" {
+        let ops = Ops::new(PROGRAM, &[local()], &[], policy).unwrap();
+        std::os::unix::fs::chown(ops.path().join("policy.toml"), Some(65534), None).unwrap();
+        let refused = ops.run(&["review"]).unwrap();
+        assert!(refused.code == 2 && refused.stderr.contains("belongs to uid 65534"), "{}", refused.stderr);
+    }
+}
+
+#[test]
+fn what_is_no_file_does_not_hold_us_up() {
+    let ops = Ops::new(PROGRAM, &[local()], &[], "").unwrap();
+    for name in ["policy.toml", "components/x.wasm"] {
+        ops.write(name, b"").unwrap();
+        fs::remove_file(ops.path().join(name)).unwrap();
+        let made = Command::new("mkfifo").arg("-m600").arg(ops.path().join(name)).status().unwrap();
+        assert!(made.success());
+        let said = ops.run(&["review"]).unwrap();
+        assert_eq!(said.code, 2, "{name}: {}", said.stderr);
+        fs::remove_file(ops.path().join(name)).unwrap();
+        ops.write("policy.toml", b"").unwrap();
+    }
+}
+
+#[test]
+fn a_strangers_words_cannot_rewrite_the_page_that_an_operator_reads() {
+    let manifest = |why: &str| {
+        format!(
+            "[component]\nid = \"x\"\nversion = \"1.0.0\"\nworld = \"bailiwick:ops/probe@0.1.0\"\ntitle = \"t\"\n\
+             [[use]]\nverb = [\"system.load\"]\nwhy = \"{why}\"\n"
+        )
+    };
+    for why in ["\\rfor memory: fine", "a\\u202eb", "a\\u200bb", "a\\u2028b", "\\u001b[2J", "x\\n\\n", " x"] {
+        let source = bailiwick::source::Source::embedded("x.toml", &manifest(why));
+        let problems = bailiwick::manifest::parse(&source).expect_err(why);
+        assert!(problems.0[0].message.contains("not shown as they are"), "{}", problems.0[0].message);
+    }
+    assert!(
+        bailiwick::manifest::parse(&bailiwick::source::Source::embedded("x.toml", &manifest("größer, 漢字"))).is_ok()
+    );
+}
+
+#[test]
+fn a_stopped_sweep_says_what_it_has_seen() {
+    use bailiwick_tests::listeners::Silent;
+    use bailiwick_tests::sshd::Sshd;
+    let (silent, key) = (Silent::start().unwrap(), Sshd::plain().unwrap());
+    let pin = key.host_key("ed25519").unwrap();
+    let slow = Entry::at("slow", silent.address(), &key.user_key()).unwrap().text("host-key", pin);
+    let policy = "[[grant]]\ncomponent = \"memory\"\non = [\"here\", \"slow\"]\n";
+    let ops = Ops::new(PROGRAM, &[local(), slow], &[], policy).unwrap();
+    let mut sweep = ops.command(&["check", "--connect-timeout", "600"]);
+    let sweep = sweep.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let journal = || fs::read_to_string(ops.journal().join("journal.jsonl")).unwrap_or_default();
+    while !journal().contains("\"kind\":\"run-ended\"") || silent.count() == 0 {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    // Its own target must be told done as well, which no entry shows.
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let pid = rustix::process::Pid::from_raw(sweep.id().cast_signed()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let said = said(sweep.wait_with_output().unwrap()).unwrap();
+    assert_eq!(said.code, 4, "{}", said.stderr);
+    assert!(said.stderr.contains("stopped by SIGTERM with 1 of 2 targets done"), "{}", said.stderr);
+    assert!(said.stdout.contains("here  memory"), "{}", said.stdout);
+    assert!(journal().contains("\"kind\":\"interrupted\""));
+    assert_eq!(ops.run(&["journal", "verify"]).unwrap().code, 0);
+}
+
+#[test]
+fn the_examples_of_the_readme_are_valid_and_go_together() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).unwrap();
+    let mut blocks = readme.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap().to_owned());
+    let key = |n: u8| {
+        let mut blob = vec![0, 0, 0, 11];
+        blob.extend_from_slice(b"ssh-ed25519");
+        blob.extend_from_slice(&[0, 0, 0, 32]);
+        blob.extend_from_slice(&[n; 32]);
+        format!("ssh-ed25519 {}", data_encoding::BASE64.encode(&blob))
+    };
+    // The keys are cut short for the reader.
+    let fleet = blocks.next().unwrap().replacen("ssh-ed25519 AAAA…\"         #", &format!("{}\"  #", key(1)), 1);
+    let fleet = fleet.replacen("host-key  = \"ssh-ed25519 AAAA…\"", &format!("host-key  = \"{}\"", key(2)), 1);
+    let policy = blocks.next().unwrap();
+    let read = |name: &str, text: &str| bailiwick::source::Source::embedded(name, text);
+    let told = |found: bailiwick::source::Problems| -> String { found.0.iter().map(|p| p.render(false)).collect() };
+    let fleet = bailiwick::fleet::parse(&read("fleet.toml", &fleet), Path::new("/"), Some(Path::new("/home/op")));
+    let fleet = fleet.map_err(told).unwrap();
+    let policy = bailiwick::policy::parse(&read("policy.toml", &policy)).map_err(told).unwrap();
+    let library = bailiwick::library::Library::built_in().unwrap();
+    let assigned = bailiwick::policy::resolve(&policy, &fleet, &library.manifests).map_err(told).unwrap();
+    assert_eq!(assigned.len(), 1);
+}

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use bailiwick::journal::{Break, Entry, Journal, OpenError, Reader, verify};
+use bailiwick::journal::{Break, Entry, Journal, Link, OpenError, Reader, verify};
 use bailiwick::model::Tainted;
 
 fn note(text: &str) -> Entry {
@@ -149,4 +149,63 @@ fn nothing_follows_a_failed_write() {
     std::os::unix::fs::symlink("/dev/full", folder.path().join("journal.jsonl")).unwrap();
     let opened = Journal::open(folder.path(), Duration::ZERO);
     assert!(matches!(opened, Err(OpenError::Io { .. })), "{opened:?}");
+}
+
+#[test]
+fn nobody_builds_upon_an_edited_entry() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), &["one", "two"]);
+    let path = folder.path().join("journal.jsonl");
+    let whole = fs::read_to_string(&path).unwrap();
+    // The last entry says something else, under its old hash.
+    fs::write(&path, whole.replace("two", "owt")).unwrap();
+    let opened = Journal::open(folder.path(), Duration::ZERO);
+    assert!(matches!(opened, Err(OpenError::Damaged { .. })), "{opened:?}");
+    // Rewritten with a hash that fits: `head` still knows better.
+    let lines: Vec<&str> = whole.lines().collect();
+    let before = Link { seq: 2, hash: lines[1][..64].to_owned() };
+    let body = lines[2][65..].replace("two", "owt");
+    let forged = before.next(body.as_bytes());
+    fs::write(&path, format!("{}\n{}\n{} {body}\n", lines[0], lines[1], forged.hash)).unwrap();
+    let opened = Journal::open(folder.path(), Duration::ZERO);
+    assert!(matches!(opened, Err(OpenError::Damaged { .. })), "{opened:?}");
+}
+
+#[test]
+fn a_lost_head_is_told_and_not_forgotten() {
+    for junk in [None, Some("garbage\n")] {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), &["one", "two"]);
+        let head = folder.path().join("head");
+        match junk {
+            None => fs::remove_file(&head).unwrap(),
+            Some(junk) => fs::write(&head, junk).unwrap(),
+        }
+        let (journal, recovery) = Journal::open(folder.path(), Duration::ZERO).unwrap();
+        assert!(recovery.is_some_and(|recovery| recovery.head_lost), "{junk:?}");
+        journal.append(note("after")).unwrap();
+        let breaks = verify(folder.path()).unwrap().breaks;
+        assert!(breaks.iter().any(|found| matches!(found, Break::HeadLost { .. })), "{breaks:?}");
+        assert!(breaks.iter().any(Break::is_serious));
+    }
+}
+
+#[test]
+fn a_journal_that_others_can_write_is_not_ours() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), &["one"]);
+    for name in ["journal.jsonl", "head", "."] {
+        let path = folder.path().join(name);
+        let before = fs::metadata(&path).unwrap().permissions();
+        fs::set_permissions(&path, PermissionsExt::from_mode(before.mode() | 0o022)).unwrap();
+        let opened = Journal::open(folder.path(), Duration::ZERO);
+        assert!(matches!(opened, Err(OpenError::NotOurs { .. })), "{name}: {opened:?}");
+        fs::set_permissions(&path, before).unwrap();
+    }
+    // A link leads where somebody else may have chosen.
+    let path = folder.path().join("journal.jsonl");
+    fs::rename(&path, folder.path().join("elsewhere")).unwrap();
+    symlink(folder.path().join("elsewhere"), &path).unwrap();
+    assert!(Journal::open(folder.path(), Duration::ZERO).is_err());
 }

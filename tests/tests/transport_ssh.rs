@@ -99,7 +99,7 @@ async fn a_server_that_allows_no_channel_is_told_apart() -> Result<()> {
     let sshd = Sshd::start(&Options { config: vec!["MaxSessions 0".into()], ..Options::default() })?;
     let fleet = fleet(&[Entry::of("db01", &sshd)?], &[])?;
     let session = reach(&fleet, "db01").await?;
-    ensure!(matches!(session.run(&load()).await, Err(RunError::NotStarted)));
+    ensure!(matches!(session.run(&load()).await, Err(RunError::NoChannel)));
     Ok(())
 }
 

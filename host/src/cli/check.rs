@@ -1,19 +1,21 @@
 //! `bailiwick check`.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bailiwick::journal::{Journal, Recovery};
+use bailiwick::journal::{Entry, Journal, OpenError, Recovery};
 use bailiwick::model::{ComponentId, Severity, TargetName};
 use bailiwick::ops::Ops;
-use bailiwick::outcome::{Looked, RunOutcome, TargetResult};
+use bailiwick::outcome::{Looked, RunOutcome, Sweep, TargetResult};
 use bailiwick::report::exit::ExitCode as Exit;
 use bailiwick::report::progress::Progress;
 use bailiwick::report::table::{Colour, Detail, Options};
 use bailiwick::report::{json, table};
 use bailiwick::sweep::{Request, Settings, Watcher, sweep};
 use bailiwick::transport::ssh;
+use jiff::Timestamp;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::{self, FailOn, Format};
 use super::{Context, fail};
@@ -40,13 +42,37 @@ pub(super) fn run(context: &Context, args: &args::Check) -> anyhow::Result<Exit>
             ..ssh::Settings::default()
         },
     };
-    let progress = Arc::new(Bar(Progress::new(&request.targets)));
+    let progress = Arc::new(Bar { bar: Progress::new(&request.targets), seen: Mutex::default() });
     // One thread: the work here is to wait. What is heavy runs in workers and on targets.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let watcher = Arc::clone(&progress);
-    let result = runtime.block_on(sweep(Arc::new(ops), request, settings, Arc::new(journal), watcher));
-    progress.0.finish();
-    let result = result?;
+    let journal = Arc::new(journal);
+    let (asked, begun) = (request.targets.len(), Timestamp::now());
+    let work = sweep(Arc::new(ops), request, settings, Arc::clone(&journal), watcher);
+    let ended = runtime.block_on(async {
+        tokio::select! {
+            result = work => Ended::Itself(result),
+            signal = stopped() => Ended::Stopped(signal),
+        }
+    });
+    // Ends what is under way: connections, programs on this machine, workers.
+    runtime.shutdown_background();
+    progress.bar.finish();
+    let (result, exit) = match ended {
+        Ended::Itself(Ok(result)) => (result, None),
+        Ended::Itself(Err(error)) => {
+            context.out.say(&format!("error: {:#}", anyhow::Error::new(error)));
+            context.out.say("Nothing is sent that cannot be written down first; what was seen before:");
+            (progress.so_far(begun), Some(Exit::NotLooked))
+        }
+        Ended::Stopped(signal) => {
+            journal.append(Entry::Interrupted { signal: signal.to_owned() })?;
+            let sweep = progress.so_far(begun);
+            let done = sweep.targets.len();
+            context.out.say(&format!("stopped by {signal} with {done} of {asked} targets done"));
+            (sweep, Some(Exit::NotLooked))
+        }
+    };
     let text = match args.format {
         Format::Json => json::render(&result)?,
         Format::Table => table::render(
@@ -63,7 +89,7 @@ pub(super) fn run(context: &Context, args: &args::Check) -> anyhow::Result<Exit>
         ),
     };
     context.out.text(&text)?;
-    Ok(Exit::for_sweep(&result, threshold(args.fail_on)))
+    Ok(exit.unwrap_or_else(|| Exit::for_sweep(&result, threshold(args.fail_on))))
 }
 
 fn threshold(fail_on: FailOn) -> Option<Severity> {
@@ -147,8 +173,37 @@ fn told(recovery: &Recovery, journal: &Journal) -> String {
     format!("warning: the journal in {} was left unfinished: {}", journal.folder().display(), parts.join("; "))
 }
 
-/// The bar on stderr.
-struct Bar(Progress);
+/// How a sweep came to an end.
+enum Ended {
+    Itself(Result<Sweep, OpenError>),
+    Stopped(&'static str),
+}
+
+/// Waits until somebody wants the sweep to stop. Where signals cannot be had, nobody ever does.
+async fn stopped() -> &'static str {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => "SIGINT",
+        _ = terminate.recv() => "SIGTERM",
+    }
+}
+
+/// The bar on stderr, and what has been seen so far.
+struct Bar {
+    bar: Progress,
+    seen: Mutex<Vec<Looked>>,
+}
+
+impl Bar {
+    fn so_far(&self, started: Timestamp) -> Sweep {
+        let mut targets = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        targets.sort_by(|a, b| a.target.cmp(&b.target));
+        Sweep { started, finished: Timestamp::now(), targets }
+    }
+}
 
 impl Watcher for Bar {
     fn target_done(&self, looked: &Looked) {
@@ -157,8 +212,9 @@ impl Watcher for Bar {
                 RunOutcome::Report(report) => Some(&report.findings),
                 _ => None,
             });
-            self.0.found(findings.flatten().filter(|finding| finding.severity >= Severity::Warning).count());
+            self.bar.found(findings.flatten().filter(|finding| finding.severity >= Severity::Warning).count());
         }
-        self.0.target_done(&looked.target);
+        self.bar.target_done(&looked.target);
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(looked.clone());
     }
 }

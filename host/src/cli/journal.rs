@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use bailiwick::encode;
 use bailiwick::journal::{Entry, Outcome, ReadError, Reader, Record, RunEnd, verify};
-use bailiwick::model::Tainted;
+use bailiwick::model::{LookError, Tainted};
 use bailiwick::report::exit::ExitCode as Exit;
 
 use super::args::Journal;
@@ -68,6 +68,14 @@ fn list(context: &Context, reader: Reader, last: usize) -> anyhow::Result<Exit> 
                 let what = format!("{target}  {component}");
                 runs.insert(record.seq, Line { time: second(&record.time), what, end: None });
             }
+            Entry::NotLooked { target, refused, cause, .. } => {
+                let end = format!("{}: {cause}", if refused { "refused" } else { "unreachable" });
+                runs.insert(record.seq, Line { time: second(&record.time), what: target.to_string(), end: Some(end) });
+            }
+            Entry::LoadRefused { component, reason, .. } => {
+                let (what, end) = (component.to_string(), Some(format!("not run: {reason}")));
+                runs.insert(record.seq, Line { time: second(&record.time), what, end });
+            }
             Entry::RunEnded { run, end, .. } => {
                 if let Some(line) = runs.get_mut(&run) {
                     line.end = Some(how(&end));
@@ -79,6 +87,8 @@ fn list(context: &Context, reader: Reader, last: usize) -> anyhow::Result<Exit> 
     let mut text = String::new();
     for (run, line) in runs.iter().skip(runs.len().saturating_sub(last)) {
         let end = line.end.as_deref().unwrap_or("did not end");
+        // Causes may quote a target.
+        let end = encode::terminal(&Tainted::new(end), 200);
         writeln!(text, "{run:>8}  {}  {}  {end}", line.time, line.what)?;
     }
     context.out.text(&text)?;
@@ -91,7 +101,13 @@ fn second(time: &jiff::Timestamp) -> String {
 
 fn how(end: &RunEnd) -> String {
     match end {
-        RunEnd::Report(report) => format!("{} findings", report.findings.len()),
+        RunEnd::Report(report) => {
+            let worst = report.findings.iter().map(|finding| finding.severity).max();
+            let count = report.findings.len();
+            let plural = if count == 1 { "" } else { "s" };
+            format!("{}, {count} finding{plural}", worst.map_or("ok", bailiwick::model::Severity::name))
+        }
+        RunEnd::CouldNotLook { error: Some(LookError::Unsupported), .. } => "not applicable".to_owned(),
         RunEnd::CouldNotLook { .. } => "could not look".to_owned(),
         RunEnd::Fault { message } => format!("broke: {message}"),
     }

@@ -41,6 +41,14 @@ impl Context {
     }
 }
 
+/// A connection, a worker and a local program take descriptors; the usual soft limit of 1,024 is for programs that use
+/// `select`. Best effort: the hard limit stays.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}
+
 /// Runs the command line of this process.
 pub(crate) fn main() -> ExitCode {
     // A worker is started with this one word and nothing else; it must not read any other.
@@ -56,6 +64,7 @@ pub(crate) fn main() -> ExitCode {
         }
     };
     out::logging(args.debug);
+    raise_file_limit();
     let surroundings = Surroundings::read();
     let dir = surroundings.ops_dir(args.dir.as_deref());
     let context = Context { surroundings, dir, state: args.state, out: Out::new(args.color) };

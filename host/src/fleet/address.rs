@@ -1,7 +1,7 @@
 //! Addresses and account names, by positive grammar.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// Why a text is no address or account.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -9,6 +9,9 @@ pub enum AddressError {
     /// Neither an IP address in its usual form nor a DNS name.
     #[error("an address is an IPv4 or IPv6 address in its usual form, or a DNS name")]
     Address,
+    /// An address of no machine in particular.
+    #[error("this address stands for no one machine")]
+    Nowhere,
     /// Not an account name.
     #[error("an account matches `[A-Za-z_][A-Za-z0-9_.-]{{0,31}}`")]
     User,
@@ -30,7 +33,10 @@ impl Address {
     /// When it is neither.
     pub fn new(text: &str) -> Result<Self, AddressError> {
         if let Ok(ip) = text.parse::<IpAddr>() {
-            return Ok(Self::Ip(canonical(ip)));
+            let ip = canonical(ip);
+            // 0.0.0.0 reaches this machine under a name that no never-rule has; the others are no one machine.
+            let nowhere = ip.is_unspecified() || ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST);
+            return if nowhere { Err(AddressError::Nowhere) } else { Ok(Self::Ip(ip)) };
         }
         let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
         let label = |label: &str| {
@@ -125,6 +131,10 @@ mod tests {
             "a;id",
             "a/b",
             "[::1]",
+            "0.0.0.0",
+            "::",
+            "224.0.0.1",
+            "255.255.255.255",
             "a..b",
             "-a.b",
             "①②⑦.0.0.1",

@@ -113,7 +113,7 @@ impl Fleet {
         if never.addresses.iter().any(|address| address.same(&ssh.address)) {
             return Some(How::Address);
         }
-        if ssh.host_key.is_some() && ssh.host_key == never.host_key {
+        if ssh.host_key.as_ref().is_some_and(|key| never.host_keys.contains(key)) {
             return Some(How::HostKey);
         }
         // `parse` has refused circles and unknown names.

@@ -15,7 +15,7 @@ pub struct NeverHost {
     /// Where it is.
     pub addresses: Vec<Address>,
     /// Who it is, under whatever address.
-    pub host_key: Option<HostKey>,
+    pub host_keys: Vec<HostKey>,
     /// The operator's reason.
     pub why: String,
     /// Where it is written.

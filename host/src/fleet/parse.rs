@@ -41,6 +41,8 @@ struct RawNever {
     #[serde(default)]
     addresses: Vec<Spanned<String>>,
     host_key: Option<Spanned<String>>,
+    #[serde(default)]
+    host_keys: Vec<Spanned<String>>,
     why: Spanned<String>,
 }
 
@@ -98,10 +100,18 @@ impl Reader<'_> {
     fn never(&mut self, name: &Spanned<String>, raw: &RawNever) -> Option<NeverHost> {
         let parsed = self.take(name, TargetName::new);
         let addresses: Vec<Address> = raw.addresses.iter().filter_map(|a| self.take(a, Address::new)).collect();
-        let host_key = match &raw.host_key {
-            Some(text) => Some(self.take(text, HostKey::new)?),
-            None => None,
-        };
+        let keys = raw.host_key.iter().chain(&raw.host_keys);
+        let host_keys: Vec<HostKey> = keys.filter_map(|key| self.take(key, HostKey::new)).collect();
+        if raw.addresses.is_empty() && raw.host_key.is_none() && raw.host_keys.is_empty() {
+            let message = format!(
+                "never-host `{}` has no address and no key, and would be reached under another name",
+                name.get_ref()
+            );
+            self.problems.push(
+                Problem::at(self.source.at(name.span()), message)
+                    .hint("add addresses = [\"10.0.0.1\"], and host-keys with all that `ssh-keyscan` shows"),
+            );
+        }
         if raw.why.get_ref().trim().is_empty() {
             let place = self.source.at(raw.why.span());
             self.problems.push(Problem::at(place, "a never-host says why").hint("one sentence for whoever meets it"));
@@ -109,7 +119,7 @@ impl Reader<'_> {
         Some(NeverHost {
             name: parsed?,
             addresses,
-            host_key,
+            host_keys,
             why: raw.why.get_ref().clone(),
             place: self.source.at(name.span()),
         })

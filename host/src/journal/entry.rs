@@ -150,6 +150,11 @@ pub enum Entry {
         /// Instructions that the guest spent.
         fuel: u64,
     },
+    /// A person or a program stopped the sweep. What was under way has no end.
+    Interrupted {
+        /// `SIGINT` or `SIGTERM`.
+        signal: String,
+    },
     /// A sweep ended.
     SweepEnded {
         /// The sweep.

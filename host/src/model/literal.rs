@@ -75,6 +75,12 @@ const FORBIDDEN: &[(&str, &str)] = &[
     ("/dev", "devices are not files"),
     ("/run/credentials", "service credentials"),
     ("/run/secrets", "service credentials"),
+    // The same places through the link that every Linux has.
+    ("/var/run/credentials", "service credentials"),
+    ("/var/run/secrets", "service credentials"),
+    ("/var/lib/systemd/credential.secret", "service credentials"),
+    ("/etc/krb5.keytab", "host credentials"),
+    ("/etc/mtab", "it is a link into /proc"),
     ("/etc/shadow", "password hashes"),
     ("/etc/shadow-", "password hashes"),
     ("/etc/gshadow", "password hashes"),
@@ -140,6 +146,9 @@ impl AbsolutePath {
             if text.strip_prefix(root).is_some_and(|below| below.is_empty() || below.starts_with('/')) {
                 return Err(LiteralError::Forbidden { root, why });
             }
+        }
+        if text.starts_with("/etc/ssh/ssh_host_") && text.ends_with("_key") {
+            return Err(LiteralError::Forbidden { root: "/etc/ssh/ssh_host_*_key", why: "private keys" });
         }
         if rest.split('/').any(|part| part == ".ssh") {
             return Err(LiteralError::Forbidden { root: "~/.ssh", why: "private keys" });

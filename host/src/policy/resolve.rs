@@ -122,7 +122,9 @@ impl<'a> Resolver<'a> {
                 self.fleet.targets.values().flat_map(|target| &target.tags).map(|tag| tag.as_str()).collect();
             tags.sort_unstable();
             tags.dedup();
-            (format!("no target has the tag `{tag}`"), format!("there are the tags: {}", tags.join(", ")))
+            let hint =
+                list("there are the tags: ", &tags, "no target has tags; add tags = [\"linux\"] to one in fleet.toml");
+            (format!("no target has the tag `{tag}`"), hint)
         } else {
             let names: Vec<_> = self.fleet.targets.keys().map(TargetName::as_str).take(20).collect();
             (format!("there is no target `{name}`"), format!("fleet.toml has: {}", names.join(", ")))

@@ -74,11 +74,9 @@ impl Pool {
     }
 
     /// Looks at every component's imports, and starts compiling those that pass while connections are being made.
-    pub(super) fn start(&self, broker: &Broker, sweep: u64) {
-        for (id, slot) in &self.0 {
+    pub(super) fn start(&self) {
+        for slot in self.0.values() {
             if let Err(reason) = slot.check() {
-                let (component, digest) = (id.clone(), slot.binary.digest.clone());
-                broker.note(Entry::LoadRefused { sweep, component, digest, reason: reason.clone() });
                 // Nobody else holds the slot yet.
                 if let Ok(mut state) = slot.state.try_lock() {
                     state.refused = Some(reason);
@@ -115,8 +113,10 @@ impl Pool {
 impl Slot {
     /// Whether the component is one that may be compiled at all.
     fn check(&self) -> Result<(), String> {
-        let inspected = sandbox::inspect(&self.binary.bytes).map_err(|error| error.to_string())?;
-        sandbox::check_imports(&inspected, &self.verbs).map_err(|error| error.to_string())
+        // On one line: the hint is the author's next step, and goes with it.
+        let told = |error: &dyn std::error::Error| error.to_string().replace("\n\nhint: ", "; ");
+        let inspected = sandbox::inspect(&self.binary.bytes).map_err(|error| told(&error))?;
+        sandbox::check_imports(&inspected, &self.verbs).map_err(|error| told(&error))
     }
 
     async fn worker(&self) -> Result<Arc<Worker>, RunOutcome> {
@@ -146,6 +146,11 @@ impl Slot {
                 state.refused = Some(reason.clone());
                 Err(RunOutcome::Refused { reason })
             }
+            // A component that takes this long once takes it again.
+            Err(LoadError::Slow) => {
+                state.deaths = DEATHS_MAX;
+                Err(RunOutcome::Fault { message: LoadError::Slow.to_string() })
+            }
             Err(error) => {
                 state.deaths += 1;
                 Err(RunOutcome::Fault { message: chain(&error) })
@@ -161,7 +166,7 @@ impl Borrowed {
     }
 
     /// Runs the component once, each of its calls through the broker.
-    pub(crate) async fn run(&self, broker: &Broker, run: &RunContext, now_ms: u64, view: TargetView) -> Ran {
+    pub(crate) async fn run(&self, broker: &Arc<Broker>, run: &RunContext, now_ms: u64, view: TargetView) -> Ran {
         let answer = |call: VerbCall| async move {
             match broker.call(run, call.number, call.verb, call.slot.as_ref()).await {
                 Ok(answer) => Outcome::Answered(RawAnswer {
@@ -207,7 +212,7 @@ fn fault_end(fault: &Fault) -> RunEnd {
 }
 
 /// An error and what is behind it, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(source) = next {

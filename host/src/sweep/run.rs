@@ -8,12 +8,12 @@ use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::pool::{Pool, Ran};
+use super::pool::{Pool, Ran, chain};
 use crate::broker::{Broker, Link, RunContext};
 use crate::fleet::{Access, Target};
 use crate::grant::Grant;
 use crate::journal::{self, Entry, Journal};
-use crate::model::{ComponentId, SlotKey, TargetName};
+use crate::model::{ComponentId, LookError, SlotKey, TargetName};
 use crate::ops::Ops;
 use crate::outcome::{Looked, Run, RunOutcome, Sweep, TargetResult};
 use crate::sandbox::{Limits, SlotEntry, TargetView};
@@ -65,14 +65,14 @@ pub async fn sweep(
     journal.sync()?;
     let jobs = Arc::new(Semaphore::new(settings.jobs.max(1)));
     let shared = Arc::new(Shared {
-        broker: Broker::new(Arc::clone(&journal)),
+        broker: Arc::new(Broker::new(Arc::clone(&journal))),
         pool: Pool::new(&ops, &request, &settings.limits),
         ops,
         number,
         ssh: settings.ssh,
         components: request.components,
     });
-    shared.pool.start(&shared.broker, number);
+    shared.pool.start();
     let mut tasks = JoinSet::new();
     for name in request.targets {
         let (shared, jobs, watcher) = (Arc::clone(&shared), Arc::clone(&jobs), Arc::clone(&watcher));
@@ -106,7 +106,7 @@ pub async fn sweep(
 /// What all targets of a sweep share.
 struct Shared {
     ops: Arc<Ops>,
-    broker: Broker,
+    broker: Arc<Broker>,
     pool: Pool,
     number: u64,
     ssh: ssh::Settings,
@@ -135,10 +135,14 @@ impl Shared {
         }
         let mut runs: Vec<Run> = tasks.join_all().await.into_iter().flatten().collect();
         runs.sort_by(|a, b| a.component.cmp(&b.component));
+        link.finish().await;
         if let Some(link) = Arc::into_inner(link) {
             link.close().await;
         }
-        TargetResult::Runs(runs)
+        match unmasked(&runs) {
+            Some(rule) => TargetResult::Refused { rule },
+            None => TargetResult::Runs(runs),
+        }
     }
 
     /// The components that policy puts on a target and that are asked for.
@@ -169,7 +173,7 @@ impl Shared {
                 Ok(session) => Ok(Connection::Ssh(session)),
                 Err(error) => Err(match error.refusal() {
                     Some(rule) => TargetResult::Refused { rule: rule.to_owned() },
-                    None => TargetResult::Unreachable { cause: error.to_string(), hint: error.hint() },
+                    None => TargetResult::Unreachable { cause: chain(&error), hint: error.hint() },
                 }),
             },
         }
@@ -181,56 +185,87 @@ impl Shared {
         let version = self.ops.library.manifests.get(component)?.version.clone();
         let digest = self.ops.library.binary(component)?.digest.clone();
         let started = Instant::now();
-        // A run that ends because another one took the worker with it is begun again, once: it has only looked.
-        for attempt in 0.. {
+        let now_ms = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0);
+        let begin = || Entry::RunStarted {
+            sweep: self.number,
+            component: component.clone(),
+            version: version.clone(),
+            digest: digest.clone(),
+            target: name.clone(),
+            grant: grant.digest(),
+            actions: granted(&grant),
+            params: grant.params.iter().map(|(name, value)| (name.as_str().to_owned(), value.clone())).collect(),
+            now_ms,
+        };
+        let done = |id: Option<u64>, outcome, calls| {
+            let (component, version, elapsed_ms) = (component.clone(), version.clone(), millis(started));
+            Some(Run {
+                id: id.map(|id| id.to_string()).unwrap_or_default(),
+                component,
+                version,
+                outcome,
+                calls,
+                elapsed_ms,
+            })
+        };
+        let mut again = true;
+        loop {
             let worker = match self.pool.worker(component).await {
                 Ok(worker) => worker,
                 Err(outcome) => {
-                    return Some(Run {
-                        id: String::new(),
-                        component: component.clone(),
-                        version,
-                        outcome,
-                        calls: Vec::new(),
-                        elapsed_ms: millis(started),
-                    });
+                    let id = self.not_run(component, &digest, &outcome, begin);
+                    return done(id, outcome, Vec::new());
                 }
             };
-            let now_ms = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0);
-            let entry = Entry::RunStarted {
-                sweep: self.number,
-                component: component.clone(),
-                version: version.clone(),
-                digest: digest.clone(),
-                target: name.clone(),
-                grant: grant.digest(),
-                actions: granted(&grant),
-                params: grant.params.iter().map(|(name, value)| (name.as_str().to_owned(), value.clone())).collect(),
-                now_ms,
-            };
             // Without a journal nothing is sent, and the sweep ends with the journal's error.
-            let id = self.broker.note(entry)?;
+            let id = self.broker.note(begin())?;
             let context = RunContext::new(id, Arc::clone(&grant), Arc::clone(&link));
             let Ran { end, fuel, interrupted } = worker.run(&self.broker, &context, now_ms, view(&grant)).await;
             self.broker.note(Entry::RunEnded { run: id, end: end.clone(), fuel });
-            if interrupted && attempt == 0 {
+            // Another run took the worker with it. This one has only looked, and is begun again, once.
+            if interrupted && again {
+                again = false;
                 continue;
             }
-            return Some(Run {
-                id: id.to_string(),
-                component: component.clone(),
-                version,
-                outcome: match end {
-                    journal::RunEnd::Report(report) => RunOutcome::Report(report),
-                    journal::RunEnd::CouldNotLook { reason, error } => RunOutcome::CouldNotLook { reason, error },
-                    journal::RunEnd::Fault { message } => RunOutcome::Fault { message },
-                },
-                calls: context.calls(),
-                elapsed_ms: millis(started),
-            });
+            let outcome = match end {
+                journal::RunEnd::Report(report) => RunOutcome::Report(report),
+                journal::RunEnd::CouldNotLook { reason, error } => RunOutcome::CouldNotLook { reason, error },
+                journal::RunEnd::Fault { message } => RunOutcome::Fault { message },
+            };
+            return done(Some(id), outcome, context.calls());
         }
-        None
     }
+
+    /// Writes down a run that came to nothing: a refused component has no run, a broken one has one that broke.
+    fn not_run(
+        &self,
+        component: &ComponentId,
+        digest: &str,
+        outcome: &RunOutcome,
+        begin: impl Fn() -> Entry,
+    ) -> Option<u64> {
+        match outcome {
+            RunOutcome::Refused { reason } => {
+                let (component, digest, reason) = (component.clone(), digest.to_owned(), reason.clone());
+                self.broker.note(Entry::LoadRefused { sweep: self.number, component, digest, reason });
+                None
+            }
+            RunOutcome::Fault { message } => {
+                let id = self.broker.note(begin())?;
+                let end = journal::RunEnd::Fault { message: message.clone() };
+                self.broker.note(Entry::RunEnded { run: id, end, fuel: 0 });
+                Some(id)
+            }
+            RunOutcome::Report(_) | RunOutcome::CouldNotLook { .. } => None,
+        }
+    }
+}
+
+/// The rule, if a target turned out to be a never-host after its runs had begun: refused although the action was granted.
+fn unmasked(runs: &[Run]) -> Option<String> {
+    let mut calls = runs.iter().flat_map(|run| &run.calls);
+    let found = calls.find(|call| call.action.is_some() && call.error == Some(LookError::Refused))?;
+    found.cause.clone()
 }
 
 fn millis(since: Instant) -> u64 {

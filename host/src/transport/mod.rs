@@ -46,6 +46,9 @@ pub enum RunError {
     /// The target would not start the program.
     #[error("the target refused to run it")]
     NotStarted,
+    /// The target's server gave no channel to ask in.
+    #[error("its SSH server opens no further session (MaxSessions)")]
+    NoChannel,
     /// No answer within the verb's limit.
     #[error("no answer within {} s", .0.as_secs())]
     TimedOut(Duration),
@@ -59,7 +62,7 @@ pub enum RunError {
         rule: String,
     },
     /// This machine could not run it.
-    #[error("could not be run here")]
+    #[error("could not be run here: {0}")]
     Io(#[from] std::io::Error),
 }
 

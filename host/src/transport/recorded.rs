@@ -27,6 +27,12 @@ impl Tape {
         self.0.insert(id, take);
     }
 
+    /// True if there is an answer to an action.
+    #[must_use]
+    pub fn has(&self, id: &ActionId) -> bool {
+        self.0.contains_key(id)
+    }
+
     /// Plays an answer back.
     ///
     /// # Errors

@@ -96,11 +96,7 @@ fn of_run(run: &Run, detail: Detail) -> Vec<Entry<'_>> {
         RunOutcome::CouldNotLook { reason, error } => could_not_look(run, reason, *error, detail).into_iter().collect(),
         RunOutcome::Fault { message } => vec![Entry {
             details: vec![("run", format!("version {}", took(run)))],
-            ..about(
-                Word::Fault,
-                component,
-                format!("the probe broke: {}; this is the probe's fault, not the target's", host(message)),
-            )
+            ..about(Word::Fault, component, format!("the probe broke: {}", host(message)))
         }],
         RunOutcome::Refused { reason } => {
             vec![about(Word::Refused, component, format!("the probe was not run: {}", host(reason)))]

@@ -19,11 +19,8 @@ pub(super) fn status(answer: &RawAnswer) -> Result<StatusInfo, LookError> {
     }
     // Microseconds since boot; 0 means "never". Kinds of units without a process lack the properties of one.
     let exited = found.get("ExecMainExitTimestampMonotonic").copied().unwrap_or("0");
-    // A process that a signal ended has that signal's number there: no exit status.
-    let signalled = found.get("ExecMainCode").is_some_and(|code| *code != "1");
     let exit_status = match number::<u64>(exited)? {
         0 => None,
-        _ if signalled => None,
         _ => Some(word("ExecMainStatus")?.parse().map_err(|_| Garbled)?),
     };
     #[expect(clippy::cast_precision_loss, reason = "2^53 µs are 285 years of uptime")]

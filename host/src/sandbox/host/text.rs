@@ -10,7 +10,6 @@ use crate::transport::Exit;
 /// What programs say, and what it means. The first that fits counts.
 const MESSAGES: &[(&str, LookError)] = &[
     ("System has not been booted with systemd", LookError::Unsupported),
-    ("Host is down", LookError::Unsupported),
     ("No journal files were opened due to insufficient permissions", LookError::NotPermitted),
     ("not seeing messages from other users", LookError::NotPermitted),
     ("No journal files were found", LookError::Unsupported),
@@ -18,7 +17,6 @@ const MESSAGES: &[(&str, LookError)] = &[
     ("Access denied", LookError::NotPermitted),
     ("Operation not permitted", LookError::NotPermitted),
     ("Interactive authentication required", LookError::NotPermitted),
-    ("Failed to connect to", LookError::Unsupported),
     ("unrecognized option", LookError::Unsupported),
     ("unrecognised option", LookError::Unsupported),
     ("invalid option", LookError::Unsupported),
@@ -46,6 +44,8 @@ pub(super) fn failure(answer: &RawAnswer) -> LookError {
 /// The first known message on standard error.
 pub(super) fn said(answer: &RawAnswer) -> Option<LookError> {
     let text = String::from_utf8_lossy(&answer.stderr);
+    // A login shell's complaint about a locale that is not installed is about none of our business.
+    let text: String = text.lines().filter(|line| !line.contains("locale")).collect::<Vec<_>>().join("\n");
     MESSAGES.iter().find(|(message, _)| text.contains(message)).map(|(_, error)| *error)
 }
 

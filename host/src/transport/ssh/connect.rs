@@ -202,7 +202,7 @@ async fn dial(addresses: &[SocketAddr], settings: &Settings) -> Result<(TcpStrea
 }
 
 fn never_keys(fleet: &Fleet) -> Vec<(HostKey, String)> {
-    let keyed = fleet.never.values().filter_map(|never| never.host_key.as_ref().map(|key| (never, key)));
+    let keyed = fleet.never.values().flat_map(|never| never.host_keys.iter().map(move |key| (never, key)));
     keyed.map(|(never, key)| (key.clone(), NeverHit { never, how: How::HostKey }.to_string())).collect()
 }
 

@@ -111,7 +111,7 @@ impl Session {
                 Ok(Err(Miss::NoChannel)) => {
                     refused += 1;
                     if refused == ATTEMPTS {
-                        return Err(RunError::NotStarted);
+                        return Err(RunError::NoChannel);
                     }
                     // A server may need a moment to notice that our last channel is gone.
                     tokio::time::sleep(Duration::from_millis(50) * refused).await;
