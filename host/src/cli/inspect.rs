@@ -4,8 +4,10 @@ use std::fmt::Write;
 
 use bailiwick::library::read_binary;
 use bailiwick::manifest::{self, Manifest};
+use bailiwick::model::Verb;
 use bailiwick::ops::OpsError;
 use bailiwick::report::exit::ExitCode as Exit;
+use bailiwick::sandbox::imports::interface_name;
 use bailiwick::sandbox::{Inspected, check_imports, inspect};
 use bailiwick::source::Source;
 use serde::Serialize;
@@ -19,7 +21,7 @@ struct Shown {
     format: &'static str,
     digest: String,
     bytes: usize,
-    world: &'static str,
+    world: String,
     exports: Vec<String>,
     imports: Vec<String>,
     manifest: Option<Held>,
@@ -50,7 +52,7 @@ pub(super) fn run(context: &Context, args: &args::Inspect) -> anyhow::Result<Exi
         format: "bailiwick.inspect/1",
         digest: format!("sha256:{}", inspected.digest),
         bytes: inspected.size,
-        world: manifest::PROBE_WORLD,
+        world: world(&inspected),
         exports: inspected.exports.iter().map(|(kind, name)| format!("{kind} {}", plain(name))).collect(),
         imports: imports(&inspected),
         manifest: manifest.as_ref().map(|manifest| held(&inspected, manifest)),
@@ -75,6 +77,24 @@ fn plain(name: &str) -> String {
     name.escape_default().to_string()
 }
 
+/// The world that it fits: whatever verbs it calls, if everything else about it is as it must be.
+fn world(inspected: &Inspected) -> String {
+    let called = inspected.imports.iter().filter_map(|(interface, function)| {
+        Verb::ALL
+            .iter()
+            .copied()
+            .find(|verb| interface_name(verb.interface()) == *interface && verb.function() == function)
+    });
+    match check_imports(inspected, &called.collect()) {
+        Ok(()) => manifest::PROBE_WORLD.to_owned(),
+        Err(error) => format!("none that this host has: {}", one_line(&error.to_string())),
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.replace("\n\nhint: ", "; ")
+}
+
 fn imports(inspected: &Inspected) -> Vec<String> {
     let functions = inspected.imports.iter().map(|(interface, function)| plain(&format!("{interface} {function}")));
     let types = inspected.type_imports.iter().map(|interface| plain(&format!("{interface} (types only)")));
@@ -82,7 +102,7 @@ fn imports(inspected: &Inspected) -> Vec<String> {
 }
 
 fn held(inspected: &Inspected, manifest: &Manifest) -> Held {
-    let difference = check_imports(inspected, &manifest.verbs()).err().map(|error| error.to_string());
+    let difference = check_imports(inspected, &manifest.verbs()).err().map(|error| one_line(&error.to_string()));
     Held {
         id: manifest.id.to_string(),
         version: manifest.version.clone(),
@@ -95,6 +115,7 @@ fn held(inspected: &Inspected, manifest: &Manifest) -> Held {
 fn table(shown: &Shown) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
     writeln!(text, "digest    {}\nsize      {} bytes", shown.digest, shown.bytes)?;
+    writeln!(text, "world     {}", shown.world)?;
     for export in &shown.exports {
         writeln!(text, "exports   {export}")?;
     }

@@ -115,6 +115,7 @@ struct Shared {
 
 impl Shared {
     async fn look(self: &Arc<Self>, name: &TargetName) -> TargetResult {
+        tracing::debug!("{name}: connecting");
         let link = match self.connect(name).await {
             Ok(connection) => Arc::new(Link::new(connection)),
             Err(result) => {
@@ -219,6 +220,7 @@ impl Shared {
             };
             // Without a journal nothing is sent, and the sweep ends with the journal's error.
             let id = self.broker.note(begin())?;
+            tracing::debug!("{name}: run {id} of {component} begins");
             let context = RunContext::new(id, Arc::clone(&grant), Arc::clone(&link));
             let Ran { end, fuel, interrupted } = worker.run(&self.broker, &context, now_ms, view(&grant)).await;
             self.broker.note(Entry::RunEnded { run: id, end: end.clone(), fuel });
