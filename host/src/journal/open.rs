@@ -321,7 +321,7 @@ impl Tail {
         bytes.truncate(end);
         let whole = length - torn.len() as u64;
         let Some(start) = newline(&bytes) else {
-            return is_all.then(|| Self { line: bytes, torn, whole, before: None });
+            return is_all.then_some(Self { line: bytes, torn, whole, before: None });
         };
         let line = bytes.split_off(start + 1);
         bytes.truncate(start);
