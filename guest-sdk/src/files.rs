@@ -4,7 +4,8 @@ pub use crate::bindings::bailiwick::ops::files::{Content, Kind, StatInfo};
 use crate::observed::verb;
 
 verb! {
-    /// `files.read`: the first 256 KiB of the entry's file, following links. 10 s.
+    /// `files.read`: the first 256 KiB of the entry's file. 10 s. Over SSH a symbolic link is followed (`head`); on the
+    /// controller's own machine it is not, and the answer is an error.
     "files.read" files::read(target, entry) -> Content
 }
 verb! {
