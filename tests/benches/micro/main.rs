@@ -125,7 +125,7 @@ async fn running(table: &mut Table) -> Result<()> {
 
     let folder = TempDir::new()?;
     let (journal, _) = Journal::open(folder.path(), Duration::ZERO)?;
-    let broker = Broker::new(Arc::new(journal));
+    let broker = Arc::new(Broker::new(Arc::new(journal)));
     let grant = Arc::new(load_grant()?);
     let mut tape = Tape::default();
     let stdout = b"/proc/loadavg:0.65 1.37 0.79 2/89 13375\n/sys/devices/system/cpu/online:0-1\n".to_vec();
@@ -164,7 +164,7 @@ async fn running(table: &mut Table) -> Result<()> {
     Ok(())
 }
 
-async fn ask(broker: &Broker, context: RunContext, call: VerbCall) -> Outcome {
+async fn ask(broker: &Arc<Broker>, context: RunContext, call: VerbCall) -> Outcome {
     match broker.call(&context, call.number, call.verb, call.slot.as_ref()).await {
         Ok(answer) => Outcome::Answered(RawAnswer::from(answer.as_ref().clone())),
         Err(error) => Outcome::Failed(error),
