@@ -325,7 +325,9 @@ fn a_workers_process_holds_nothing_worth_having() {
     // Its memory holds no key either: read what can be read of it.
     let key = fs::read_to_string(sshd.user_key()).unwrap();
     let line = key.lines().nth(2).unwrap().as_bytes();
-    assert!(!memory(&proc).windows(line.len()).any(|window| window == line), "the user's key is in the worker");
+    let all = memory(&proc);
+    assert!(all.len() > 1 << 20, "the worker's memory could be read");
+    assert!(!all.windows(line.len()).any(|window| window == line), "the user's key is in the worker");
     sweep.kill().unwrap();
     sweep.wait().unwrap();
 }
@@ -349,4 +351,31 @@ fn memory(proc: &str) -> Vec<u8> {
         }
     }
     all
+}
+
+#[test]
+fn what_was_sent_gets_its_outcome_though_nobody_waits_for_it_any_more() {
+    use std::os::unix::fs::PermissionsExt;
+    let scratch = tempfile::tempdir().unwrap();
+    let slow = scratch.path().join("slow");
+    fs::write(&slow, "#!/bin/sh\nsleep 3\nexec sh -c \"$SSH_ORIGINAL_COMMAND\"\n").unwrap();
+    fs::set_permissions(&slow, PermissionsExt::from_mode(0o755)).unwrap();
+    let config = vec![format!("ForceCommand {}", slow.display())];
+    let sshd = Sshd::start(&Options { config, ..Options::default() }).unwrap();
+    let policy = "[[grant]]\ncomponent = [\"hostile\", \"load\"]\non = [\"host0\"]\n\
+                  [[grant]]\ncomponent = \"hostile\"\non = [\"host0\"]\nparam.behaviour = \"sleep-in-verb\"\n";
+    let ops = Ops::new(PROGRAM, &[Entry::of("host0", &sshd).unwrap()], &[], policy).unwrap();
+    ops.add(&guests(), "hostile").unwrap();
+    let sweep = started(&ops, &["check", "--format", "json"], "intent", 1);
+    let all = workers(&sweep);
+    assert_eq!(all.len(), 2, "one worker for each component");
+    all.into_iter().for_each(|worker| kill_process(worker, Signal::KILL).unwrap());
+    let said = said(sweep.wait_with_output().unwrap()).unwrap();
+    assert_eq!(said.code, 4, "{}{}", said.stdout, said.stderr);
+    let journal = fs::read_to_string(ops.journal().join("journal.jsonl")).unwrap();
+    let count = |kind: &str| journal.matches(&format!("\"kind\":\"{kind}\"")).count();
+    // Both asked the same; it was sent once, and what came of it is written down.
+    assert_eq!((count("intent"), count("outcome")), (1, 1), "{journal}");
+    assert_eq!((count("run-started"), count("run-ended")), (2, 2));
+    assert_sound(&ops);
 }
