@@ -211,13 +211,18 @@ fn fault_end(fault: &Fault) -> RunEnd {
     RunEnd::Fault { message }
 }
 
-/// An error and what is behind it, on one line.
+/// An error and what is behind it, on one line, nothing twice.
 pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(source) = next {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
+        let said = source.to_string();
+        // The number is Rust's addition, and some have said it in their own words.
+        let said = said.split(" (os error").next().unwrap_or_default();
+        if !text.to_lowercase().contains(&said.to_lowercase()) {
+            text.push_str(": ");
+            text.push_str(said);
+        }
         next = source.source();
     }
     text

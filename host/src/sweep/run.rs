@@ -13,9 +13,9 @@ use crate::broker::{Broker, Link, RunContext};
 use crate::fleet::{Access, Target};
 use crate::grant::Grant;
 use crate::journal::{self, Entry, Journal};
-use crate::model::{ComponentId, LookError, SlotKey, TargetName};
+use crate::model::{ComponentId, LookError, SlotKey, Tainted, TargetName};
 use crate::ops::Ops;
-use crate::outcome::{Looked, Run, RunOutcome, Sweep, TargetResult};
+use crate::outcome::{Call, Looked, Run, RunOutcome, Sweep, TargetResult};
 use crate::sandbox::{Limits, SlotEntry, TargetView};
 use crate::transport::{Connection, ssh};
 
@@ -229,12 +229,19 @@ impl Shared {
                 again = false;
                 continue;
             }
+            let mut calls = context.calls();
             let outcome = match end {
                 journal::RunEnd::Report(report) => RunOutcome::Report(report),
-                journal::RunEnd::CouldNotLook { reason, error } => RunOutcome::CouldNotLook { reason, error },
+                journal::RunEnd::CouldNotLook { reason, error } => {
+                    // A component that finds its slot empty does not know why; the operator must.
+                    let withheld = error.is_none().then(|| withheld(&grant)).flatten();
+                    let error = error.or(withheld.as_ref().and_then(|call| call.error));
+                    calls.extend(withheld);
+                    RunOutcome::CouldNotLook { reason, error }
+                }
                 journal::RunEnd::Fault { message } => RunOutcome::Fault { message },
             };
-            return done(Some(id), outcome, context.calls());
+            return done(Some(id), outcome, calls);
         }
     }
 
@@ -268,6 +275,17 @@ fn unmasked(runs: &[Run]) -> Option<String> {
     let mut calls = runs.iter().flat_map(|run| &run.calls);
     let found = calls.find(|call| call.action.is_some() && call.error == Some(LookError::Refused))?;
     found.cause.clone()
+}
+
+/// What a never-rule took from a run, told as a call that was refused.
+fn withheld(grant: &Grant) -> Option<Call> {
+    let withheld = grant.withheld.first()?;
+    Some(Call {
+        action: None,
+        asked: Tainted::new(withheld.granted.action.id.as_str()),
+        error: Some(LookError::Refused),
+        cause: Some(format!("{} is withheld by {}: {}", withheld.granted.action.id, withheld.rule, withheld.why)),
+    })
 }
 
 fn millis(since: Instant) -> u64 {
