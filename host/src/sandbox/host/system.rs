@@ -1,6 +1,6 @@
 //! Readers of the `system` verbs' answers.
 
-use super::text::{decimal, ended, failure, grepped, lines_of, number, properties, said, whole};
+use super::text::{decimal, ended, failure, grepped, lines_of, number, only_line_of, properties, said, whole};
 use super::wit::bailiwick::ops::system::{
     Filesystem, IdentityInfo, Inodes, LoadInfo, Login, MemoryInfo, TimeSyncInfo, UptimeInfo,
 };
@@ -10,8 +10,8 @@ use crate::sandbox::wire::RawAnswer;
 use LookError::Garbled;
 
 pub(super) fn identity(answer: &RawAnswer) -> Result<IdentityInfo, LookError> {
-    let text = grepped(answer)?;
-    let first = |file| lines_of(&text, file).next().map(str::to_owned).ok_or(Garbled);
+    let text = grepped(answer, &["/proc/sys/kernel/hostname", "/proc/sys/kernel/osrelease", "/etc/os-release"])?;
+    let first = |file| only_line_of(&text, file).map(str::to_owned);
     let release = |key: &str| {
         lines_of(&text, "/etc/os-release")
             .filter_map(|line| line.split_once('='))
@@ -44,8 +44,8 @@ fn unquote(value: &str) -> String {
 }
 
 pub(super) fn uptime(answer: &RawAnswer) -> Result<UptimeInfo, LookError> {
-    let text = grepped(answer)?;
-    let line = lines_of(&text, "/proc/uptime").next().ok_or(Garbled)?;
+    let text = grepped(answer, &["/proc/uptime", "/run/reboot-required", "/run/reboot-required.pkgs"])?;
+    let line = only_line_of(&text, "/proc/uptime")?;
     let (seconds, _idle) = line.split_once(' ').ok_or(Garbled)?;
     Ok(UptimeInfo {
         seconds: decimal(seconds)?,
@@ -55,15 +55,15 @@ pub(super) fn uptime(answer: &RawAnswer) -> Result<UptimeInfo, LookError> {
 }
 
 pub(super) fn load(answer: &RawAnswer) -> Result<LoadInfo, LookError> {
-    let text = grepped(answer)?;
-    let line = lines_of(&text, "/proc/loadavg").next().ok_or(Garbled)?;
+    let text = grepped(answer, &["/proc/loadavg", "/sys/devices/system/cpu/online"])?;
+    let line = only_line_of(&text, "/proc/loadavg")?;
     let mut words = line.split(' ');
     let mut average = || words.next().ok_or(Garbled).and_then(decimal);
     let (one, five, fifteen) = (average()?, average()?, average()?);
     let (runnable, entities) = words.next().and_then(|word| word.split_once('/')).ok_or(Garbled)?;
     // The last word is the newest process's number: without it the line was cut.
     words.next().ok_or(Garbled).and_then(number::<u64>)?;
-    let online = lines_of(&text, "/sys/devices/system/cpu/online").next().ok_or(Garbled)?;
+    let online = only_line_of(&text, "/sys/devices/system/cpu/online")?;
     Ok(LoadInfo {
         one,
         five,
@@ -88,11 +88,10 @@ fn processors(list: &str) -> Result<u32, LookError> {
 }
 
 pub(super) fn memory(answer: &RawAnswer) -> Result<MemoryInfo, LookError> {
-    let text = grepped(answer)?;
+    let text = grepped(answer, &["/proc/meminfo"])?;
     let bytes = |key: &str| {
-        let line = lines_of(&text, "/proc/meminfo")
-            .find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))
-            .ok_or(Garbled)?;
+        let mut found = lines_of(&text, "/proc/meminfo").filter_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
+        let (Some(line), None) = (found.next(), found.next()) else { return Err(Garbled) };
         let kib: u64 = number(line.trim().strip_suffix(" kB").ok_or(Garbled)?)?;
         kib.checked_mul(1024).ok_or(Garbled)
     };

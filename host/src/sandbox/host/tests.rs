@@ -241,3 +241,20 @@ proptest! {
         let _ = parse(verb, &answer(status, &text, ""));
     }
 }
+
+#[test]
+fn a_login_shells_greeting_is_no_data() {
+    let grepped = [Verb::SystemIdentity, Verb::SystemUptime, Verb::SystemLoad, Verb::SystemMemory];
+    for &(verb, status, stdout) in HEALTHY.iter().filter(|(verb, _, _)| grepped.contains(verb)) {
+        // Noise before the answer, and noise that looks like a second answer.
+        let first = stdout.lines().next().unwrap();
+        for noise in ["Welcome to db01!\n".to_owned(), format!("{first}\n")] {
+            let found = parse(verb, &answer(status, &format!("{noise}{stdout}"), ""));
+            assert_eq!(found.unwrap_err(), Garbled, "{verb}: {noise:?}");
+        }
+        // A complaint about the locale says nothing about the answer.
+        let warning =
+            "bash: warning: setlocale: LC_ALL: cannot change locale (de_DE.UTF-8): No such file or directory\n";
+        assert!(parse(verb, &answer(status, stdout, warning)).is_ok(), "{verb}");
+    }
+}

@@ -68,8 +68,9 @@ pub(super) fn whole(answer: &RawAnswer) -> Result<String, LookError> {
 /// The answer of `grep -H` over some files: missing ones (status 2) and empty ones (1) are no failure.
 ///
 /// # Errors
-/// When it printed nothing at all or failed otherwise.
-pub(super) fn grepped(answer: &RawAnswer) -> Result<String, LookError> {
+/// When it printed nothing at all or failed otherwise; `garbled` when a line is of none of the files: a login shell that
+/// prints a greeting, say.
+pub(super) fn grepped(answer: &RawAnswer, files: &[&str]) -> Result<String, LookError> {
     if !ended(answer, &[0, 1, 2]) {
         return Err(failure(answer));
     }
@@ -77,7 +78,21 @@ pub(super) fn grepped(answer: &RawAnswer) -> Result<String, LookError> {
         // Files that every Linux has are not there.
         return Err(said(answer).unwrap_or(LookError::Unsupported));
     }
-    whole(answer)
+    let text = whole(answer)?;
+    let known = |line: &str| files.iter().any(|file| line.strip_prefix(file).is_some_and(|rest| rest.starts_with(':')));
+    if text.lines().all(known) { Ok(text) } else { Err(LookError::Garbled) }
+}
+
+/// The line of a file that has one.
+///
+/// # Errors
+/// `garbled` when there is none, or another.
+pub(super) fn only_line_of<'t>(text: &'t str, file: &'t str) -> Result<&'t str, LookError> {
+    let mut lines = lines_of(text, file);
+    match (lines.next(), lines.next()) {
+        (Some(line), None) => Ok(line),
+        _ => Err(LookError::Garbled),
+    }
 }
 
 /// The lines that `grep -H` printed of one file.
