@@ -110,7 +110,7 @@ impl Broker {
         match self.journal.append(entry) {
             Ok(seq) => Some(seq),
             Err(error) => {
-                tracing::error!("{error}");
+                tracing::debug!("{error}");
                 // Later ones only say that there was a first.
                 self.broken.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
                 None

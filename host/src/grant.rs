@@ -1,7 +1,7 @@
 //! The heart: manifest x target x policy -> a finite list of literal actions, computed before anything runs. Pure.
 //!
 //! **Invariant:** a grant is a subset of what the manifest asks for and of what policy binds; a never-rule is subtracted
-//! last; nothing is added afterwards. Review, broker, cases and gate read this one value.
+//! last; nothing is added afterwards. Review, broker and cases read this one value.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Bailiwick: run health probes and reversible fixes from people you do not know, on production machines, safely.
+//! Bailiwick: run health probes from people you do not know, on production machines, safely.
 //!
 //! The binary is a thin door; everything stands here. Each module knows only those above it.
 

@@ -171,7 +171,7 @@ impl Ops {
         named.filter_map(|on| self.fleet.never.get_key_value(on.value.as_str()).map(|(name, _)| name.clone()))
     }
 
-    /// Every target that a person may mean: those with an entry, and never-hosts that a grant names.
+    /// True for a name that a person may mean: a target's, or a never-host's, which is then refused.
     #[must_use]
     pub fn knows(&self, name: &str) -> bool {
         self.fleet.targets.contains_key(name) || self.fleet.never.contains_key(name)

@@ -1,4 +1,4 @@
-//! What the program's exit code says. One list; `--help`, the manual and the tests read it from here.
+//! What the program's exit code says. `--help` repeats those that there are commands for; a test holds it against this list.
 //!
 //! Knows: what a sweep's result amounts to. Must not know: how anything is printed.
 
