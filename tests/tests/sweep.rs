@@ -205,3 +205,24 @@ fn a_wrong_other_or_missing_pin_is_refused_and_says_what_to_do() {
     }
     assert!(!sshd.log().unwrap().contains("Accepted"));
 }
+
+#[test]
+fn a_never_host_pinned_by_another_of_its_keys_is_left_before_anything_is_run() {
+    let options = Options { host_keys: vec!["ecdsa", "ed25519"], log_wire: true, ..Options::default() };
+    let firewall = Sshd::start(&options).unwrap();
+    let keys = |kind: &str| format!("{:?}", firewall.host_key(kind).unwrap());
+    let target = Entry::of("db01", &firewall).unwrap().text("host-key", firewall.host_key("ecdsa").unwrap());
+    // Only one of its keys is listed: sshd tells the other one after the login.
+    let one = never("fw01", &[("host-keys", &format!("[{}]", keys("ed25519")))]);
+    let ops = Ops::new(PROGRAM, std::slice::from_ref(&target), &[one], &slotless(&["db01"])).unwrap();
+    let (code, sweep) = ops.check(&[]).unwrap();
+    assert_eq!((code, looked(&sweep, "db01").unwrap()["kind"].as_str()), (3, Some("refused")), "{sweep}");
+    assert!(firewall.wire().unwrap().is_empty(), "{:?}", firewall.wire());
+    // Both listed: no connection at all.
+    let connections = firewall.connections().unwrap();
+    let both = never("fw01", &[("host-keys", &format!("[{}, {}]", keys("ed25519"), keys("ecdsa")))]);
+    let ops = Ops::new(PROGRAM, &[target], &[both], &slotless(&["db01"])).unwrap();
+    let (code, sweep) = ops.check(&[]).unwrap();
+    assert_eq!((code, looked(&sweep, "db01").unwrap()["kind"].as_str()), (3, Some("refused")), "{sweep}");
+    assert_eq!(firewall.connections().unwrap(), connections);
+}
