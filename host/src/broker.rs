@@ -135,11 +135,12 @@ impl Broker {
         slot: Option<&Tainted>,
     ) -> Result<Arc<Answer>, LookError> {
         let key = slot.map(Tainted::for_encoder);
+        let asked = Tainted::new(key.map_or_else(|| verb.name().to_owned(), |key| format!("{verb}({key})")));
         let Some(granted) = run.grant.lookup(verb, key) else {
             self.note(Entry::CallRefused { run: run.id, call: number, verb, slot: slot.cloned() });
             run.remember(outcome::Call {
                 action: None,
-                asked: Tainted::new(key.map_or_else(|| verb.name().to_owned(), |key| format!("{verb}({key})"))),
+                asked,
                 error: Some(LookError::Refused),
                 cause: run.grant.withheld_by(verb, key),
             });
@@ -155,9 +156,7 @@ impl Broker {
         let failure = told.result.as_ref().err();
         run.remember(outcome::Call {
             action: Some(action.id.clone()),
-            asked: Tainted::new(
-                granted.key.as_ref().map_or_else(|| verb.name().to_owned(), |key| format!("{verb}({})", key.as_str())),
-            ),
+            asked,
             error: failure.map(|failure| failure.error),
             cause: failure.map(|failure| failure.cause.clone()),
         });
@@ -204,19 +203,20 @@ impl Broker {
             return Told { intent: 0, result: Err(Failure { error: LookError::Unreachable, cause }) };
         };
         let started = Instant::now();
-        let result = connection.run(action).await;
+        let answer = connection.run(action).await;
         let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let result =
+            answer.map(Arc::new).map_err(|error| Failure { error: look_error(&error), cause: error.to_string() });
         let outcome = match &result {
             Ok(answer) => journal::Outcome::Answer {
                 stdout: Blob(answer.stdout.clone()),
                 stderr: Blob(answer.stderr.clone()),
                 exit: answer.exit,
             },
-            Err(error) => journal::Outcome::Failed { error: look_error(error), cause: error.to_string() },
+            Err(Failure { error, cause }) => journal::Outcome::Failed { error: *error, cause: cause.clone() },
         };
         self.note(Entry::Outcome { intent, outcome, elapsed_ms });
-        let result = result.map(Arc::new);
-        Told { intent, result: result.map_err(|e| Failure { error: look_error(&e), cause: e.to_string() }) }
+        Told { intent, result }
     }
 }
 

@@ -1,12 +1,12 @@
 //! What came of a sweep: the value that every report is rendered from.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::model::{ActionId, ComponentId, LookError, Report, Severity, Tainted, TargetName};
 
 /// A whole sweep, targets in name order.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Sweep {
     /// When it began, by the controller's clock.
     pub started: Timestamp,
@@ -17,7 +17,7 @@ pub struct Sweep {
 }
 
 /// What came of one target.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Looked {
     /// Its name.
     pub target: TargetName,
@@ -26,7 +26,7 @@ pub struct Looked {
 }
 
 /// What came of one target.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TargetResult {
     /// It was reached; one entry per component that policy grants there, in id order.
@@ -46,7 +46,7 @@ pub enum TargetResult {
 }
 
 /// One component on one target.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Run {
     /// The run's id in the journal.
     pub id: String,
@@ -63,7 +63,7 @@ pub struct Run {
 }
 
 /// How a run ended.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunOutcome {
     /// It looked.
@@ -88,7 +88,7 @@ pub enum RunOutcome {
 }
 
 /// One verb call of a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Call {
     /// The action, or none where the call was refused before one was found.
     pub action: Option<ActionId>,

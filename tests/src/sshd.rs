@@ -144,14 +144,6 @@ impl Sshd {
         self.dir.path().join("user")
     }
 
-    /// Its public half.
-    ///
-    /// # Errors
-    /// When the file is gone.
-    pub fn user_key_public(&self) -> Result<String> {
-        public(&self.user_key())
-    }
-
     /// What it has logged so far.
     ///
     /// # Errors

@@ -5,9 +5,6 @@
 
 mod sandbox_support;
 
-use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
-
 use bailiwick::library::Library;
 use bailiwick::manifest::Manifest;
 use bailiwick::model::{LookError, Severity, SlotKey, TargetName, Verb};
@@ -83,45 +80,4 @@ async fn every_built_in_probe_runs() {
             other => panic!("{id}: {other:?}"),
         }
     }
-}
-
-/// Times of a real probe: `cargo nextest run … --run-ignored all --no-capture sandbox_times`.
-#[tokio::test]
-#[ignore = "prints times, asserts nothing"]
-async fn sandbox_times() {
-    let library = Library::built_in().unwrap();
-    let mut rows = BTreeMap::new();
-    for (id, manifest) in &library.manifests {
-        let bytes = &library.binary(id).unwrap().bytes;
-        let begun = Instant::now();
-        inspect(bytes).unwrap();
-        let inspected = begun.elapsed();
-        let worker = Worker::load(Some(&program()), bytes, &manifest.verbs(), Limits::default()).await.unwrap();
-        let loaded = begun.elapsed() - inspected;
-        let mut runs = Vec::new();
-        let mut fuel = 0;
-        for _ in 0..50 {
-            let end = worker.run(1_795_296_408_000, vec![target(manifest)], async |call| healthy(&call)).await;
-            runs.push(end.elapsed);
-            fuel = end.fuel_used;
-        }
-        runs.sort();
-        let status = std::fs::read_to_string(format!("/proc/{}/status", worker.pid())).unwrap();
-        let rss = status.lines().find(|line| line.starts_with("VmRSS")).unwrap_or_default().to_owned();
-        rows.insert(id, (inspected, loaded, worker.ready().compile_ms, runs[25], runs[49], fuel, rss));
-    }
-    for (id, (inspected, loaded, compile, median, worst, fuel, rss)) in rows {
-        println!(
-            "{id}: inspect {inspected:?} load {loaded:?} (compile {compile} ms) run {median:?} worst {worst:?} fuel {fuel} {rss}"
-        );
-    }
-    // One verb's round trip: a guest that calls a thousand times.
-    let text = "(local $i i32) (loop $l (call $load (i32.load (local.get $targets)) (i32.const 2048))
-        (local.set $i (i32.add (local.get $i) (i32.const 1))) (br_if $l (i32.lt_u (local.get $i) (i32.const 1000)))) (i32.const 1024)";
-    let guest = sandbox_support::loading(sandbox_support::LOAD_IMPORT, text).bytes();
-    let worker = sandbox_support::load(&guest, &[Verb::SystemLoad], Limits::default()).await.unwrap();
-    let targets = sandbox_support::targets();
-    let end = worker.run(1, targets, async |call| healthy(&call)).await;
-    println!("1,000 verb calls: {:?} each", end.elapsed / end.calls.max(1));
-    assert!(end.elapsed < Duration::from_secs(60));
 }

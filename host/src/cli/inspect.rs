@@ -7,7 +7,7 @@ use bailiwick::manifest::{self, Manifest};
 use bailiwick::model::Verb;
 use bailiwick::ops::OpsError;
 use bailiwick::report::exit::ExitCode as Exit;
-use bailiwick::sandbox::imports::interface_name;
+use bailiwick::sandbox::imports::{interface_name, on_one_line};
 use bailiwick::sandbox::{Inspected, check_imports, inspect};
 use bailiwick::source::Source;
 use serde::Serialize;
@@ -87,12 +87,8 @@ fn world(inspected: &Inspected) -> String {
     });
     match check_imports(inspected, &called.collect()) {
         Ok(()) => manifest::PROBE_WORLD.to_owned(),
-        Err(error) => format!("none that this host has: {}", one_line(&error.to_string())),
+        Err(error) => format!("none that this host has: {}", on_one_line(&error)),
     }
-}
-
-fn one_line(text: &str) -> String {
-    text.replace("\n\nhint: ", "; ")
 }
 
 fn imports(inspected: &Inspected) -> Vec<String> {
@@ -102,7 +98,7 @@ fn imports(inspected: &Inspected) -> Vec<String> {
 }
 
 fn held(inspected: &Inspected, manifest: &Manifest) -> Held {
-    let difference = check_imports(inspected, &manifest.verbs()).err().map(|error| one_line(&error.to_string()));
+    let difference = check_imports(inspected, &manifest.verbs()).err().map(|error| on_one_line(&error));
     Held {
         id: manifest.id.to_string(),
         version: manifest.version.clone(),

@@ -42,9 +42,14 @@ pub(super) fn run(context: &Context, command: Journal) -> anyhow::Result<Exit> {
     }
 }
 
-/// Says where reading stopped; what was read before it still counts.
-fn stopped(context: &Context, error: &ReadError) {
-    context.out.say(&format!("warning: {error}; `bailiwick journal verify` tells more"));
+/// The entries that can be read. Where reading stops it says so; what was read before still counts.
+fn records(context: &Context, reader: Reader) -> impl Iterator<Item = Record> {
+    reader.map_while(|record| {
+        let told = |error: &ReadError| {
+            context.out.say(&format!("warning: {error}; `bailiwick journal verify` tells more"));
+        };
+        record.inspect_err(told).ok()
+    })
 }
 
 struct Line {
@@ -55,14 +60,7 @@ struct Line {
 
 fn list(context: &Context, reader: Reader, last: usize) -> anyhow::Result<Exit> {
     let mut runs: BTreeMap<u64, Line> = BTreeMap::new();
-    for record in reader {
-        let record = match record {
-            Ok(record) => record,
-            Err(error) => {
-                stopped(context, &error);
-                break;
-            }
-        };
+    for record in records(context, reader) {
         match record.entry {
             Entry::RunStarted { component, target, .. } => {
                 let what = format!("{target}  {component}");
@@ -118,14 +116,7 @@ fn show(context: &Context, reader: Reader, run: u64) -> anyhow::Result<Exit> {
     let mut intents = Vec::new();
     let mut found = false;
     let mut shared = BTreeMap::new();
-    for record in reader {
-        let record = match record {
-            Ok(record) => record,
-            Err(error) => {
-                stopped(context, &error);
-                break;
-            }
-        };
+    for record in records(context, reader) {
         // What a shared answer was is told where it was given, by another run.
         if let Entry::Outcome { intent, .. } = &record.entry {
             shared.insert(*intent, record.clone());

@@ -99,6 +99,12 @@ fn it(verbs: &[Verb]) -> &'static str {
     if verbs.len() == 1 { "it" } else { "them" }
 }
 
+/// A refusal and the author's next step on one line: for a table's cell.
+#[must_use]
+pub fn on_one_line(refusal: &dyn std::error::Error) -> String {
+    refusal.to_string().replace("\n\nhint: ", "; ")
+}
+
 /// The full name of one of the package's interfaces.
 #[must_use]
 pub fn interface_name(interface: &str) -> String {

@@ -16,6 +16,7 @@ use crate::model::{ComponentId, Tainted, Verb};
 use crate::ops::Ops;
 use crate::outcome::RunOutcome;
 use crate::sandbox::client::Worker;
+use crate::sandbox::imports::on_one_line;
 use crate::sandbox::{self, Fault, FaultKind, Limits, LoadError, Outcome, RawAnswer, TargetView, VerbCall};
 
 /// How many workers of one component may die in a sweep.
@@ -113,10 +114,8 @@ impl Pool {
 impl Slot {
     /// Whether the component is one that may be compiled at all.
     fn check(&self) -> Result<(), String> {
-        // On one line: the hint is the author's next step, and goes with it.
-        let told = |error: &dyn std::error::Error| error.to_string().replace("\n\nhint: ", "; ");
-        let inspected = sandbox::inspect(&self.binary.bytes).map_err(|error| told(&error))?;
-        sandbox::check_imports(&inspected, &self.verbs).map_err(|error| told(&error))
+        let inspected = sandbox::inspect(&self.binary.bytes).map_err(|error| on_one_line(&error))?;
+        sandbox::check_imports(&inspected, &self.verbs).map_err(|error| on_one_line(&error))
     }
 
     async fn worker(&self) -> Result<Arc<Worker>, RunOutcome> {
