@@ -2,6 +2,8 @@
 
 pub mod fleet;
 pub mod hostile;
+#[cfg(target_os = "linux")]
+pub mod kernel;
 pub mod listeners;
 pub mod ops;
 pub mod sshd;

@@ -96,6 +96,11 @@ pub(super) struct Check {
     #[arg(long, value_name = "SEVERITY", default_value = "warning")]
     pub(super) fail_on: FailOn,
 
+    /// Refuse to run a component where the kernel cannot lock its worker down in every way [policy.toml: `[worker]
+    /// require-lockdown = true`]
+    #[arg(long)]
+    pub(super) require_lockdown: bool,
+
     /// Every finding, with metrics and the actions it rests on
     #[arg(long, short)]
     pub(super) verbose: bool,

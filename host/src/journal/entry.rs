@@ -6,7 +6,9 @@ use data_encoding::BASE64;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ActionId, ComponentId, LookError, ParamValue, Report, SlotKey, Tainted, TargetName, Verb};
+use crate::model::{
+    ActionId, ComponentId, Lockdown, LookError, ParamValue, Report, SlotKey, Tainted, TargetName, Verb,
+};
 use crate::transport::Exit;
 
 /// One entry: number, time, content.
@@ -159,6 +161,9 @@ pub enum Entry {
     SweepEnded {
         /// The sweep.
         sweep: u64,
+        /// What has held in every worker of it; none: no worker was started, or an older program wrote this.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lockdown: Option<Lockdown>,
     },
 }
 

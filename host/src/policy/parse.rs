@@ -18,6 +18,8 @@ pub struct Policy {
     pub grants: Vec<Grant>,
     /// In the file's order.
     pub never: Vec<NeverRule>,
+    /// `[worker] require-lockdown`: no component runs in a worker that the kernel cannot lock down in every way.
+    pub require_lockdown: bool,
 }
 
 /// One `[[grant]]`, names unchecked.
@@ -49,6 +51,15 @@ struct RawPolicy {
     grants: Vec<RawGrant>,
     #[serde(default)]
     never: Vec<Spanned<RawNever>>,
+    #[serde(default)]
+    worker: RawWorker,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RawWorker {
+    #[serde(default)]
+    require_lockdown: bool,
 }
 
 #[derive(Deserialize)]
@@ -83,7 +94,7 @@ pub fn parse(source: &Source) -> Result<Policy, Problems> {
     let mut problems = Problems::default();
     let grants = raw.grants.iter().filter_map(|raw| grant(source, raw, &mut problems)).collect();
     let never = raw.never.iter().filter_map(|raw| never(source, raw, &mut problems)).collect();
-    problems.or(Policy { grants, never })
+    problems.or(Policy { grants, never, require_lockdown: raw.worker.require_lockdown })
 }
 
 fn setting<T: Clone>(source: &Source, raw: &Spanned<T>) -> Setting<T> {

@@ -28,8 +28,8 @@ use super::limits::Limits;
 use super::protocol::{Event, Ledger};
 use super::run::GRACE;
 use super::wire::{
-    self, End, FROM_WORKER_FRAME_BYTES, FromWorker, HELLO_FRAME_BYTES, LOAD_FRAME_BYTES, Load, LogLine, Outcome, Ready, Start,
-    TO_WORKER_FRAME_BYTES, TargetView, ToWorker, VERSION, VerbCall, WireError,
+    self, End, FROM_WORKER_FRAME_BYTES, FromWorker, HELLO_FRAME_BYTES, LOAD_FRAME_BYTES, Load, LogLine, Outcome, Ready,
+    Start, TO_WORKER_FRAME_BYTES, TargetView, ToWorker, VERSION, VerbCall, WireError,
 };
 use super::worker::ARGUMENT;
 use crate::model::{Lockdown, LookError, Report, Tainted, Verb};
@@ -188,12 +188,7 @@ impl Idle {
     ///
     /// # Errors
     /// When the component cannot be compiled and linked.
-    pub async fn load(
-        mut self,
-        component: &[u8],
-        verbs: &BTreeSet<Verb>,
-        limits: Limits,
-    ) -> Result<Worker, LoadError> {
+    pub async fn load(mut self, component: &[u8], verbs: &BTreeSet<Verb>, limits: Limits) -> Result<Worker, LoadError> {
         let load =
             Load { component: component.to_vec(), verbs: verbs.iter().copied().collect(), limits: limits.clone() };
         let load = ToWorker::Load(load);

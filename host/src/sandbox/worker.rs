@@ -21,7 +21,8 @@ use super::limits::{Limits, WASM_STACK_BYTES};
 use super::lockdown;
 use super::run::{self, RunState, Socket};
 use super::wire::{
-    self, End, FromWorker, HELLO_FRAME_BYTES, LOAD_FRAME_BYTES, Outcome, Ready, Start, TO_WORKER_FRAME_BYTES, ToWorker, VERSION, WireError,
+    self, End, FromWorker, HELLO_FRAME_BYTES, LOAD_FRAME_BYTES, Outcome, Ready, Start, TO_WORKER_FRAME_BYTES, ToWorker,
+    VERSION, WireError,
 };
 use crate::model::{Lockdown, Tainted};
 
