@@ -137,12 +137,25 @@ impl Ops {
                 (Source::read(&dir.join("fleet.toml"))?, Source::read(&dir.join("policy.toml"))?)
             }
         };
-        let digests = [&fleet, &policy]
-            .map(|source| (source.name().to_owned(), library::digest(source.text().as_bytes())))
-            .into();
+        Self::assemble(dir, home, library, &fleet, &policy)
+    }
+
+    /// Puts together what has been read.
+    ///
+    /// # Errors
+    /// When anything in it is wrong.
+    pub fn assemble(
+        dir: Option<&Path>,
+        home: Option<&Path>,
+        library: Library,
+        fleet: &Source,
+        policy: &Source,
+    ) -> Result<Self, OpsError> {
+        let digests =
+            [fleet, policy].map(|source| (source.name().to_owned(), library::digest(source.text().as_bytes()))).into();
         // Both files are read to the end, so that one go shows the mistakes of both.
         let base = dir.unwrap_or(Path::new("/"));
-        let (fleet, policy) = match (fleet::parse(&fleet, base, home), policy::parse(&policy)) {
+        let (fleet, policy) = match (fleet::parse(fleet, base, home), policy::parse(policy)) {
             (Ok(fleet), Ok(policy)) => (fleet, policy),
             (Err(Problems(mut first)), Err(Problems(second))) => {
                 first.extend(second);

@@ -63,6 +63,10 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: Journal,
     },
+    /// Check this installation: kernel, files, keys, pins, journal, clock
+    ///
+    /// Nothing is changed, and nothing is sent to a target. Exit code 1: warnings, 2: problems.
+    Doctor(Doctor),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -125,6 +129,18 @@ pub(super) struct Review {
 pub(super) struct Inspect {
     /// A component's file; a manifest beside it (same name, .toml) is held against it
     pub(super) file: PathBuf,
+
+    /// How to print
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Doctor {
+    /// Run the hostile components that are part of this program against this installation, here and now, and tell what
+    /// stopped each; exit code 0 only if every attempt was stopped
+    #[arg(long)]
+    pub(super) prove: bool,
 
     /// How to print
     #[arg(long, value_name = "FORMAT", default_value = "table")]

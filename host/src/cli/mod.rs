@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod doctor;
 mod fail;
 mod fleet;
 mod inspect;
@@ -74,6 +75,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(&context, &args),
         Command::Fleet { command } => fleet::run(&context, command),
         Command::Journal { command } => journal::run(&context, command),
+        Command::Doctor(args) => doctor::run(&context, &args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Args::command(), "bailiwick", &mut script);
