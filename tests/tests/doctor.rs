@@ -1,7 +1,8 @@
 //! `bailiwick doctor` on installations with one thing wrong, and `doctor --prove` where everything holds and where on
 //! purpose something does not.
 
-#![cfg(all(test, target_os = "linux"))]
+#![cfg(test)]
+#![cfg(target_os = "linux")]
 
 use std::collections::BTreeSet;
 use std::fs;

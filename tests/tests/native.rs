@@ -1,7 +1,8 @@
 //! A guest that has native code in its worker (threats.md, A9, D1, GR14): what system calls give it, and what the broker
 //! gives it for what it says. The worker is `native-worker`, which becomes one by the product's own code.
 
-#![cfg(all(test, target_os = "linux"))]
+#![cfg(test)]
+#![cfg(target_os = "linux")]
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -211,7 +212,7 @@ fn gr14_native_code_behind_landlock_alone_gets_no_file_network_program_or_proces
     })
     .join()
     .unwrap();
-    assert_eq!(held.lacking().contains(&"seccomp"), true, "{held:?}");
+    assert!(held.lacking().contains(&"seccomp"), "{held:?}");
     if table.is_empty() {
         eprintln!("skipped: this kernel's Landlock does not know signals (ABI 6, Linux 6.12): {held:?}");
         return;
@@ -324,7 +325,10 @@ async fn gr14_native_code_is_granted_nothing_beyond_its_run_whatever_it_says() {
         if !matches!(what, "what-was-granted" | "two-calls-at-once") {
             assert!(sent.is_empty(), "{what}: {sent:?}");
         }
-        writeln!(table, "{what}: {gave}; sent {}", sent.len()).unwrap();
+        assert!(sent.len() <= 1, "{what}: {sent:?}");
+        // The first of two is granted; whether it is sent before the second one ends everything is a race.
+        let count = if what == "two-calls-at-once" { "at most 1".to_owned() } else { sent.len().to_string() };
+        writeln!(table, "{what}: {gave}; sent {count}").unwrap();
     }
     insta::assert_snapshot!("what_native_code_says", table);
 }

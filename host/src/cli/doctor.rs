@@ -69,7 +69,8 @@ fn table(lines: &[Line]) -> Result<String, std::fmt::Error> {
     }
     let count = |state| lines.iter().filter(|line| line.state == state).count();
     let (problems, warnings) = (count(State::Problem), count(State::Warning));
-    writeln!(text, "\n{} ok, {warnings} warnings, {problems} problems", count(State::Ok))?;
+    let (warnings, problems) = (doctor::count(warnings, "warning"), doctor::count(problems, "problem"));
+    writeln!(text, "\n{} ok, {warnings}, {problems}", count(State::Ok))?;
     Ok(text)
 }
 

@@ -114,7 +114,8 @@ fn rules(ops: &Ops) -> Vec<Line> {
     };
     let (targets, components) = (ops.fleet.targets.len(), ops.library.manifests.len());
     let (grants, never) = (ops.policy.grants.len(), ops.policy.never.len());
-    let counts = format!("{targets} targets, {components} components, {grants} grants, {never} never-rules");
+    let counts = [(targets, "target"), (components, "component"), (grants, "grant"), (never, "never-rule")];
+    let counts = counts.map(|(count, what)| super::count(count, what)).join(", ");
     let mut lines = vec![Line::ok("ops", format!("{place}: {counts}"))];
     for name in ops.never_named() {
         let says = format!("a grant names {name}, which is a never-host: it is refused in every sweep");
@@ -130,7 +131,7 @@ fn mistakes(error: &OpsError) -> Vec<Line> {
         return vec![Line::problem("ops", chain(error), next)];
     }
     let count = error.problems().len();
-    let says = format!("{count} mistake{} in its files", if count == 1 { "" } else { "s" });
+    let says = format!("{} in its files", super::count(count, "mistake"));
     vec![Line::problem("ops", says, "`bailiwick review` shows each with its place")]
 }
 
@@ -156,7 +157,17 @@ fn pins(ops: &Ops) -> Vec<Line> {
         lines.push(Line::warning("pins", says, "give its host-key: it would be known under any address"));
     }
     let never = ops.fleet.never.len();
-    lines.insert(0, Line::ok("pins", format!("{pinned} targets over SSH with a pinned host key, {never} never-hosts")));
+    lines.insert(
+        0,
+        Line::ok(
+            "pins",
+            format!(
+                "a pinned host key for {} over SSH; {}",
+                super::count(pinned, "target"),
+                super::count(never, "never-host")
+            ),
+        ),
+    );
     lines
 }
 
@@ -179,13 +190,13 @@ async fn keys(ops: &Ops, agent: Option<&Path>) -> Vec<Line> {
             Credential::Agent(_) => None,
         };
         lines.push(match (ssh::check_credential(credential, agent).await, replaceable) {
-            (Ok(()), None) => Line::ok("keys", format!("{name}: at hand, for {targets} targets")),
+            (Ok(()), None) => Line::ok("keys", format!("{name}: at hand, for {}", super::count(targets, "target"))),
             (Ok(()), Some(error)) => {
                 Line::problem("keys", chain(&error), "take the right to write from all but its owner, up to the root")
             }
             (Err(error), _) => {
                 let next = error.hint().unwrap_or_else(|| "no target that wants it can be reached".to_owned());
-                Line::problem("keys", format!("{}, for {targets} targets", chain(&error)), next)
+                Line::problem("keys", format!("{}, for {}", chain(&error), super::count(targets, "target")), next)
             }
         });
     }

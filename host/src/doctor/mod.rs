@@ -70,6 +70,12 @@ pub fn worst(lines: &[Line]) -> State {
     lines.iter().map(|line| line.state).max().unwrap_or(State::Ok)
 }
 
+/// So many of something.
+#[must_use]
+pub fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 /// An error and what is behind it, on one line.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
