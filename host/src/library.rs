@@ -10,12 +10,10 @@ use std::path::{Path, PathBuf};
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
+use crate::limits::COMPONENT_BYTES_MAX;
 use crate::manifest::{self, Manifest};
 use crate::model::ComponentId;
 use crate::source::{self, Problem, Problems, Source};
-
-/// The largest file that is taken for a component, in bytes (threats.md, table of limits).
-pub const COMPONENT_BYTES_MAX: u64 = 8 << 20;
 
 /// Components by id.
 #[derive(Debug, Default)]
@@ -51,7 +49,7 @@ pub enum LibraryError {
         source: std::io::Error,
     },
     /// A component is larger than any may be.
-    #[error("{} is larger than {COMPONENT_BYTES_MAX} bytes", .0.display())]
+    #[error("{} is larger than {COMPONENT_BYTES_MAX} bytes, which no component may be", .0.display())]
     TooLarge(PathBuf),
     /// Manifests with mistakes.
     #[error("invalid manifest")]
@@ -167,7 +165,8 @@ impl Library {
     }
 }
 
-/// Reads a component's bytes, once and no more than a component may have.
+/// Reads a component's bytes, once and no more than any component may have. What this one may have is looked at with its
+/// structure.
 ///
 /// # Errors
 /// When they cannot be read, or there are too many.

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use bailiwick::library::read_binary;
+use bailiwick::limits::Limits;
 use bailiwick::manifest::{self, Manifest};
 use bailiwick::model::Verb;
 use bailiwick::ops::OpsError;
@@ -24,7 +25,17 @@ struct Shown {
     world: String,
     exports: Vec<String>,
     imports: Vec<String>,
+    limits: Vec<Asked>,
     manifest: Option<Held>,
+}
+
+/// A limit that the manifest asks to have raised.
+#[derive(Serialize)]
+struct Asked {
+    name: &'static str,
+    value: u64,
+    default: u64,
+    why: String,
 }
 
 /// The manifest beside it, and whether both agree.
@@ -39,8 +50,6 @@ struct Held {
 
 pub(super) fn run(context: &Context, args: &args::Inspect) -> anyhow::Result<Exit> {
     let binary = read_binary(&args.file)?;
-    let inspected = inspect(&binary.bytes)
-        .map_err(|error| anyhow::Error::new(error).context(format!("{} is refused", args.file.display())))?;
     let path = args.file.with_extension("toml");
     let manifest = if path.exists() {
         let source = Source::read(&path)?;
@@ -48,6 +57,9 @@ pub(super) fn run(context: &Context, args: &args::Inspect) -> anyhow::Result<Exi
     } else {
         None
     };
+    let asks = manifest.as_ref().map(|manifest| manifest.limits.as_slice()).unwrap_or_default();
+    let inspected = inspect(&binary.bytes, &Limits::asked(asks))
+        .map_err(|error| anyhow::Error::new(error).context(format!("{} is refused", args.file.display())))?;
     let shown = Shown {
         format: "bailiwick.inspect/1",
         digest: format!("sha256:{}", inspected.digest),
@@ -55,6 +67,10 @@ pub(super) fn run(context: &Context, args: &args::Inspect) -> anyhow::Result<Exi
         world: world(&inspected),
         exports: inspected.exports.iter().map(|(kind, name)| format!("{kind} {}", plain(name))).collect(),
         imports: imports(&inspected),
+        limits: asks
+            .iter()
+            .map(|ask| Asked { name: ask.row.name, value: ask.value, default: ask.row.default, why: ask.why.clone() })
+            .collect(),
         manifest: manifest.as_ref().map(|manifest| held(&inspected, manifest)),
     };
     let refused = shown.manifest.as_ref().is_some_and(|held| !held.agrees);
@@ -117,6 +133,9 @@ fn table(shown: &Shown) -> Result<String, std::fmt::Error> {
     }
     for import in &shown.imports {
         writeln!(text, "imports   {import}")?;
+    }
+    for Asked { name, value, default, why } in &shown.limits {
+        writeln!(text, "asks for  {name} = {value}, where every component has {default}: {why}")?;
     }
     if let Some(held) = &shown.manifest {
         writeln!(text, "manifest  {} {}: {}", held.id, held.version, held.title)?;
