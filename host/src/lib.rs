@@ -22,3 +22,4 @@ pub mod broker;
 pub mod sweep;
 pub mod report;
 pub mod cases;
+pub mod pack;

@@ -34,11 +34,12 @@ fn shown(said: &Said, ops: &Path) -> String {
 fn every_help_text() {
     let home = tempfile::tempdir().unwrap();
     let mut all = String::new();
-    let commands: [&[&str]; 12] = [
+    let commands: [&[&str]; 13] = [
         &[],
         &["check"],
         &["review"],
         &["inspect"],
+        &["pack"],
         &["fleet"],
         &["fleet", "import"],
         &["journal"],

@@ -7,6 +7,7 @@ mod fleet;
 mod inspect;
 mod journal;
 mod out;
+mod pack;
 mod review;
 
 use std::path::PathBuf;
@@ -72,6 +73,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Check(args) => check::run(&context, &args),
         Command::Review(args) => review::run(&context, &args),
         Command::Inspect(args) => inspect::run(&context, &args),
+        Command::Pack(args) => pack::run(&context, &args),
         Command::Fleet { command } => fleet::run(&context, command),
         Command::Journal { command } => journal::run(&context, command),
         Command::Completions { shell } => {
