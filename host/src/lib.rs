@@ -23,3 +23,4 @@ pub mod broker;
 pub mod sweep;
 pub mod report;
 pub mod cases;
+pub mod pack;
