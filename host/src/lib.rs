@@ -8,6 +8,7 @@ pub mod encode;
 pub mod outcome;
 pub mod source;
 pub mod limits;
+pub mod redact;
 pub mod verbs;
 pub mod manifest;
 pub mod fleet;
