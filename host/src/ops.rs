@@ -116,7 +116,7 @@ impl Ops {
     /// # Errors
     /// When anything in it is missing, unsafe or wrong. Nothing of a directory with a mistake is used.
     pub fn load(dir: Option<&Path>, home: Option<&Path>) -> Result<Self, OpsError> {
-        let mut library = Library::built_in().map_err(OpsError::Library)?;
+        let mut library = Library::built_in()?;
         let (fleet, policy) = match dir {
             None => (
                 Source::embedded("built-in fleet.toml", include_str!("../../policies/default/fleet.toml")),
@@ -130,10 +130,7 @@ impl Ops {
                     return Err(OpsError::NoPolicy(dir.to_owned()));
                 }
                 source::check_permissions(dir)?;
-                library.add_folder(&dir.join("components")).map_err(|error| match error {
-                    LibraryError::Invalid(problems) => OpsError::Invalid(problems),
-                    other => OpsError::Library(other),
-                })?;
+                library.add_folder(&dir.join("components"))?;
                 (Source::read(&dir.join("fleet.toml"))?, Source::read(&dir.join("policy.toml"))?)
             }
         };
@@ -178,12 +175,21 @@ impl Ops {
     }
 }
 
+impl From<LibraryError> for OpsError {
+    fn from(error: LibraryError) -> Self {
+        match error {
+            LibraryError::Invalid(problems) => Self::Invalid(problems),
+            other => Self::Library(other),
+        }
+    }
+}
+
 impl OpsError {
     /// The mistakes that have a place in a file.
     #[must_use]
     pub fn problems(&self) -> &[Problem] {
         match self {
-            Self::Invalid(Problems(found)) | Self::Library(LibraryError::Invalid(Problems(found))) => found,
+            Self::Invalid(Problems(found)) => found,
             _ => &[],
         }
     }
