@@ -6,6 +6,7 @@ mod fail;
 mod fleet;
 mod inspect;
 mod journal;
+mod limits;
 mod out;
 mod review;
 
@@ -71,6 +72,7 @@ pub(crate) fn main() -> ExitCode {
     let result = match args.command {
         Command::Check(args) => check::run(&context, &args),
         Command::Review(args) => review::run(&context, &args),
+        Command::Limits(args) => limits::run(&context, &args),
         Command::Inspect(args) => inspect::run(&context, &args),
         Command::Fleet { command } => fleet::run(&context, command),
         Command::Journal { command } => journal::run(&context, command),

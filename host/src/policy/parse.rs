@@ -6,6 +6,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::NeverRule;
+use super::limits::{self, Raise, RawLimits, Value};
 use super::never::Idle;
 use crate::manifest::nearest;
 use crate::model::Verb;
@@ -18,6 +19,10 @@ pub struct Policy {
     pub grants: Vec<Grant>,
     /// In the file's order.
     pub never: Vec<NeverRule>,
+    /// What holds for every component instead of a default.
+    pub lowered: Vec<Value>,
+    /// What holds for some.
+    pub raises: Vec<Raise>,
 }
 
 /// One `[[grant]]`, names unchecked.
@@ -49,6 +54,10 @@ struct RawPolicy {
     grants: Vec<RawGrant>,
     #[serde(default)]
     never: Vec<Spanned<RawNever>>,
+    #[serde(default)]
+    limits: RawLimits,
+    #[serde(default, rename = "raise")]
+    raises: Vec<Spanned<RawLimits>>,
 }
 
 #[derive(Deserialize)]
@@ -83,7 +92,9 @@ pub fn parse(source: &Source) -> Result<Policy, Problems> {
     let mut problems = Problems::default();
     let grants = raw.grants.iter().filter_map(|raw| grant(source, raw, &mut problems)).collect();
     let never = raw.never.iter().filter_map(|raw| never(source, raw, &mut problems)).collect();
-    problems.or(Policy { grants, never })
+    let lowered = limits::lowered(source, &raw.limits, &mut problems);
+    let raises = raw.raises.iter().filter_map(|raw| limits::raise(source, raw, &mut problems)).collect();
+    problems.or(Policy { grants, never, lowered, raises })
 }
 
 fn setting<T: Clone>(source: &Source, raw: &Spanned<T>) -> Setting<T> {
@@ -91,7 +102,7 @@ fn setting<T: Clone>(source: &Source, raw: &Spanned<T>) -> Setting<T> {
 }
 
 /// One text, or a list of texts.
-fn texts(value: &toml::Value) -> Option<Vec<String>> {
+pub(super) fn texts(value: &toml::Value) -> Option<Vec<String>> {
     match value {
         toml::Value::String(text) => Some(vec![text.clone()]),
         toml::Value::Array(items) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
@@ -177,7 +188,7 @@ fn never(source: &Source, raw: &Spanned<RawNever>, problems: &mut Problems) -> O
 }
 
 /// The header line of a table, so that an error does not underline all of it.
-fn first_line(source: &Source, span: std::ops::Range<usize>) -> std::ops::Range<usize> {
+pub(super) fn first_line(source: &Source, span: std::ops::Range<usize>) -> std::ops::Range<usize> {
     let text = source.text().get(span.clone()).unwrap_or_default();
     let length = text.find('\n').unwrap_or(text.len());
     span.start..span.start + length

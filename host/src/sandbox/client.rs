@@ -24,7 +24,6 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::fault::{Breach, Fault, FaultKind, WorkerEnd};
-use super::limits::Limits;
 use super::protocol::{Event, Ledger};
 use super::run::GRACE;
 use super::wire::{
@@ -32,6 +31,7 @@ use super::wire::{
     TO_WORKER_FRAME_BYTES, TargetView, ToWorker, VERSION, VerbCall, WireError,
 };
 use super::worker::ARGUMENT;
+use crate::limits::Limits;
 use crate::model::{LookError, Report, Tainted, Verb};
 
 /// How long a worker may take to compile. A component within the ceilings needs a fraction of it.

@@ -18,18 +18,18 @@ use wasmtime::Engine;
 use super::engine::{self, TICK};
 use super::fault::FaultKind;
 use super::host::ProbePre;
-use super::limits::{Limits, WASM_STACK_BYTES};
 use super::run::{self, RunState, Socket};
 use super::wire::{
     self, End, FromWorker, LOAD_FRAME_BYTES, Outcome, Ready, Start, TO_WORKER_FRAME_BYTES, ToWorker, VERSION, WireError,
 };
+use crate::limits::{Limits, STACK_BYTES, WORKER_FILES};
 use crate::model::Tainted;
 
 /// The first argument of a worker process.
 pub const ARGUMENT: &str = "worker";
 
 /// Stack of a run's thread: wasm's own part, and as much as host functions could ever need. None of them recurses.
-const THREAD_STACK_BYTES: usize = WASM_STACK_BYTES + (2 << 20);
+const THREAD_STACK_BYTES: usize = STACK_BYTES as usize + (2 << 20);
 
 /// Writable memory of the process. Address space is not limited: each linear memory reserves 4 GiB of it, which is
 /// what makes its bounds checks free.
@@ -71,8 +71,7 @@ pub fn main() -> ExitCode {
 fn restrict() {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     let data = Rlimit { current: Some(DATA_BYTES), maximum: Some(DATA_BYTES) };
-    // Room for the socket, its copy and the two null devices.
-    let files = Rlimit { current: Some(8), maximum: Some(8) };
+    let files = Rlimit { current: Some(WORKER_FILES), maximum: Some(WORKER_FILES) };
     for (resource, limit) in
         [(Resource::Core, none), (Resource::Fsize, none), (Resource::Data, data), (Resource::Nofile, files)]
     {
