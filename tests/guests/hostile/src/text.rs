@@ -2,7 +2,7 @@
 //! CSV, to an agent. Legal by the contract: at most 200 bytes each.
 
 use raw::{
-    Outcome, Report, Severity, Target, failure, finding,
+    Outcome, Report, Severity, Target, error_name, failure, files, finding,
     log::{self, Level},
 };
 
@@ -57,4 +57,21 @@ pub(crate) fn in_findings(_: &Target) -> Outcome {
 /// The first lines of it as the reason of a failure.
 pub(crate) fn in_failure(_: &Target) -> Outcome {
     Err(failure("\u{1b}[2J\u{9b}2J\u{1b}]52;c;ZXZpbA==\u{7}\u{202e}fine\r\nok           db99  11 probes".to_owned()))
+}
+
+/// Passes on what the target says: each line of the slot's file as title, as subject and in the log, at most 150 bytes of
+/// it; or the name of the error.
+pub(crate) fn of_the_target(target: &Target) -> Outcome {
+    let content = match files::read(target, "file") {
+        Ok(content) => content,
+        Err(error) => return Ok(Report { findings: vec![finding(Severity::Unknown, "file", "", error_name(error))] }),
+    };
+    let text = String::from_utf8_lossy(&content.bytes);
+    let findings = text.split('\n').filter(|line| !line.is_empty()).take(100).map(|line| {
+        let end = (0..=150.min(line.len())).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0);
+        let line = line.get(..end).unwrap_or_default();
+        log::write(Level::Warning, line);
+        finding(Severity::Warning, "line", line, line)
+    });
+    Ok(Report { findings: findings.collect() })
 }
