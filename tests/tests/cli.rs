@@ -40,6 +40,7 @@ fn every_help_text() {
         &["review"],
         &["limits"],
         &["inspect"],
+        &["pack"],
         &["fleet"],
         &["fleet", "import"],
         &["journal"],

@@ -8,6 +8,7 @@ mod inspect;
 mod journal;
 mod limits;
 mod out;
+mod pack;
 mod review;
 
 use std::path::PathBuf;
@@ -74,6 +75,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Review(args) => review::run(&context, &args),
         Command::Limits(args) => limits::run(&context, &args),
         Command::Inspect(args) => inspect::run(&context, &args),
+        Command::Pack(args) => pack::run(&context, &args),
         Command::Fleet { command } => fleet::run(&context, command),
         Command::Journal { command } => journal::run(&context, command),
         Command::Completions { shell } => {

@@ -63,7 +63,7 @@ pub async fn sweep(
     journal.sync()?;
     let jobs = Arc::new(Semaphore::new(settings.jobs.max(1)));
     let shared = Arc::new(Shared {
-        broker: Arc::new(Broker::new(Arc::clone(&journal))),
+        broker: Arc::new(Broker::new(Arc::clone(&journal)).redacting(Arc::clone(&ops.policy.redactor))),
         pool: Pool::new(&ops, &request),
         ops,
         number,
@@ -172,7 +172,10 @@ impl Shared {
                 Ok(session) => Ok(Connection::Ssh(session)),
                 Err(error) => Err(match error.refusal() {
                     Some(rule) => TargetResult::Refused { rule: rule.to_owned() },
-                    None => TargetResult::Unreachable { cause: chain(&error), hint: error.hint() },
+                    None => {
+                        let cause = self.ops.policy.redactor.text(chain(&error), &mut BTreeMap::new());
+                        TargetResult::Unreachable { cause, hint: error.hint() }
+                    }
                 }),
             },
         }
@@ -283,6 +286,7 @@ fn withheld(grant: &Grant) -> Option<Call> {
         asked: Tainted::new(withheld.granted.action.id.as_str()),
         error: Some(LookError::Refused),
         cause: Some(format!("{} is withheld by {}: {}", withheld.granted.action.id, withheld.rule, withheld.why)),
+        redacted: BTreeMap::new(),
     })
 }
 
