@@ -2,6 +2,7 @@
 
 pub mod fleet;
 pub mod hostile;
+pub mod invariants;
 #[cfg(target_os = "linux")]
 pub mod kernel;
 pub mod listeners;

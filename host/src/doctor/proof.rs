@@ -17,7 +17,7 @@ use crate::model::{Lockdown, Report};
 use crate::ops::{Ops, OpsError};
 use crate::outcome::{Looked, Run, RunOutcome, Sweep, TargetResult};
 use crate::report::table::{self, Colour, Detail, Options};
-use crate::sandbox::{Limits, LoadError};
+use crate::sandbox::LoadError;
 use crate::source::Source;
 use crate::sweep::{Request, Settings, Watcher, sweep};
 
@@ -90,8 +90,8 @@ const REFUSED: &[(&str, &str, &str)] = &[
 pub async fn prove(folder: &Path) -> Result<Vec<Tried>, ProofError> {
     let mut tried = Vec::new();
     let journal = Arc::new(Journal::open(folder, Duration::ZERO)?.0);
-    let hostile = |behaviours: &[Behaviour], more: &[(&str, &str)]| -> Result<Ops, ProofError> {
-        let (mut fleet, mut policy) = (String::new(), String::new());
+    let hostile = |limits: &str, behaviours: &[Behaviour], more: &[(&str, &str)]| -> Result<Ops, ProofError> {
+        let (mut fleet, mut policy) = (String::new(), limits.to_owned());
         let behaviours = behaviours.iter().map(|(name, ..)| (*name, "hostile"));
         for (name, component) in behaviours.chain(more.iter().copied()) {
             // Writing to a String does not fail.
@@ -111,8 +111,8 @@ pub async fn prove(folder: &Path) -> Result<Vec<Tried>, ProofError> {
     let refused: Vec<_> = REFUSED.iter().map(|(id, ..)| (*id, *id)).collect();
     let more =
         [&refused[..], &[("keep-secret", "hostile"), ("escape-text", "hostile"), ("wanderer", "wanderer")]].concat();
-    let seen = run(hostile(BREAKS, &more)?, Limits::default(), &journal).await?;
-    let late = run(hostile(LATE, &[])?, Limits { wall_ms: 1_000, ..Limits::default() }, &journal).await?;
+    let seen = run(hostile("", BREAKS, &more)?, &journal).await?;
+    let late = run(hostile("[limits]\nwall-ms = 1000\n", LATE, &[])?, &journal).await?;
 
     for (sweep, behaviours) in [(&seen, BREAKS), (&late, LATE)] {
         tried.extend(behaviours.iter().map(|row| broken(sweep, row)));
@@ -129,15 +129,15 @@ pub async fn prove(folder: &Path) -> Result<Vec<Tried>, ProofError> {
 }
 
 /// One sweep over all targets of an ops directory.
-async fn run(ops: Ops, limits: Limits, journal: &Arc<Journal>) -> Result<Sweep, ProofError> {
+async fn run(ops: Ops, journal: &Arc<Journal>) -> Result<Sweep, ProofError> {
     struct Nobody;
     impl Watcher for Nobody {
         fn target_done(&self, _: &Looked) {}
         fn unlocked(&self, _: &Lockdown) {}
     }
     let request = Request { targets: ops.assignments.keys().cloned().collect(), components: None };
-    // A worker has DATA limits for all of its runs: as many at once as a small machine can bear.
-    let settings = Settings { jobs: 4, limits, ..Settings::default() };
+    // As many at once as a small machine can bear.
+    let settings = Settings { jobs: 4, ..Settings::default() };
     Ok(sweep(Arc::new(ops), request, settings, Arc::clone(journal), Arc::new(Nobody)).await?)
 }
 

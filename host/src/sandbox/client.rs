@@ -25,7 +25,6 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::attempt::{Attempt, Marks};
 use super::fault::{Breach, Fault, FaultKind, WorkerEnd};
-use super::limits::Limits;
 use super::protocol::{Event, Ledger};
 use super::run::GRACE;
 use super::wire::{
@@ -33,6 +32,7 @@ use super::wire::{
     Start, TO_WORKER_FRAME_BYTES, TargetView, ToWorker, VERSION, VerbCall, WireError,
 };
 use super::worker::ARGUMENT;
+use crate::limits::Limits;
 use crate::model::{Lockdown, LookError, Report, Tainted, Verb};
 
 /// How long a worker may take to compile. A component within the ceilings needs a fraction of it.

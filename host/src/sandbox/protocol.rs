@@ -7,9 +7,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::fault::Breach;
-use super::limits::Limits;
 use super::report::{check_failure, check_report};
 use super::wire::{End, FromWorker, LogLine, SLOT_KEY_BYTES, VerbCall};
+use crate::limits::Limits;
 use crate::model::{Object, Verb};
 use crate::verbs::spec;
 
@@ -40,7 +40,7 @@ struct Progress {
     targets: usize,
     calls: u32,
     waiting: bool,
-    logs: u32,
+    logs: u64,
 }
 
 impl Ledger {
@@ -81,7 +81,7 @@ impl Ledger {
             FromWorker::Log { run, line } => {
                 let progress = self.open.get_mut(&run).ok_or(Breach::UnknownRun)?;
                 progress.logs += 1;
-                if progress.logs > self.limits.logs || line.text.len() as u64 > u64::from(self.limits.log_bytes) {
+                if progress.logs > self.limits.logs || line.text.len() as u64 > self.limits.log_bytes {
                     return Err(Breach::Limits);
                 }
                 Ok((run, Event::Log(line)))
@@ -99,7 +99,7 @@ impl Ledger {
         if progress.waiting || progress.calls.checked_add(1) != Some(call.number) {
             return Err(Breach::CallOrder);
         }
-        if call.number > self.limits.calls {
+        if u64::from(call.number) > self.limits.calls {
             return Err(Breach::Limits);
         }
         let exists = usize::try_from(call.target).is_ok_and(|index| index < progress.targets);

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attempt::{Attempt, Marks};
 use super::fault::Fault;
-use super::limits::Limits;
+use crate::limits::{ANSWER_BYTES, COMPONENT_BYTES_MAX, Limits, WORKER_MESSAGE_BYTES};
 use crate::model::{Lockdown, LookError, ParamValue, Report, Tainted, TargetName, Verb};
 use crate::transport::{Answer, Exit};
 
@@ -21,12 +21,12 @@ use crate::transport::{Answer, Exit};
 pub const VERSION: u32 = 2;
 /// Largest frame of the first words, in both directions.
 pub const HELLO_FRAME_BYTES: usize = 1 << 10;
-/// Largest frame to a worker that has loaded nothing yet.
-pub const LOAD_FRAME_BYTES: usize = 16 << 20;
-/// Largest frame to a worker otherwise: an answer of 1 MiB, and room.
-pub const TO_WORKER_FRAME_BYTES: usize = 2 << 20;
-/// Largest frame from a worker: a report of 256 KiB of text, its numbers, and room.
-pub const FROM_WORKER_FRAME_BYTES: usize = 512 << 10;
+/// Largest frame to a worker that has loaded nothing yet: a component, and room.
+pub const LOAD_FRAME_BYTES: usize = COMPONENT_BYTES_MAX as usize + (64 << 10);
+/// Largest frame to a worker otherwise: an answer, and room.
+pub const TO_WORKER_FRAME_BYTES: usize = ANSWER_BYTES as usize + (1 << 20);
+/// Largest frame from a worker.
+pub const FROM_WORKER_FRAME_BYTES: usize = WORKER_MESSAGE_BYTES as usize;
 /// Bytes of a slot key on the wire. The longest that can exist is shorter, so a longer one is cut and still unknown.
 pub const SLOT_KEY_BYTES: usize = 96;
 
@@ -113,7 +113,7 @@ pub enum Outcome {
 }
 
 /// The target's answer as the transport brought it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RawAnswer {
     /// Standard output.
     #[serde(with = "serde_bytes")]
@@ -123,6 +123,13 @@ pub struct RawAnswer {
     pub stderr: Vec<u8>,
     /// How the program ended.
     pub exit: Exit,
+}
+
+/// How much, and not what.
+impl std::fmt::Debug for RawAnswer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RawAnswer({} bytes, {} of stderr, {:?})", self.stdout.len(), self.stderr.len(), self.exit)
+    }
 }
 
 impl From<Answer> for RawAnswer {

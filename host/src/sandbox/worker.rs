@@ -18,20 +18,20 @@ use super::attempt;
 use super::engine::{self, TICK};
 use super::fault::FaultKind;
 use super::host::ProbePre;
-use super::limits::{Limits, WASM_STACK_BYTES};
 use super::lockdown;
 use super::run::{self, RunState, Socket};
 use super::wire::{
     self, End, FromWorker, HELLO_FRAME_BYTES, LOAD_FRAME_BYTES, Outcome, Ready, Start, TO_WORKER_FRAME_BYTES, ToWorker,
     VERSION, WireError,
 };
+use crate::limits::{Limits, STACK_BYTES};
 use crate::model::{Lockdown, Tainted};
 
 /// The first argument of a worker process.
 pub const ARGUMENT: &str = "worker";
 
 /// Stack of a run's thread: wasm's own part, and as much as host functions could ever need. None of them recurses.
-const THREAD_STACK_BYTES: usize = WASM_STACK_BYTES + (2 << 20);
+const THREAD_STACK_BYTES: usize = STACK_BYTES as usize + (2 << 20);
 
 /// Why a worker stopped.
 #[derive(Debug, thiserror::Error)]

@@ -21,13 +21,11 @@ mod seccomp;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 
+use crate::limits::WORKER_FILES;
 use crate::model::Lockdown;
 
 /// Writable memory of the process.
 const DATA_BYTES: u64 = 3 << 30;
-
-/// Open files: the socket, its copies and the two null devices. What Landlock needs is open for a moment only.
-const FILES: u64 = 8;
 
 /// Gives up all that can be given up without a privilege, and says what that was. To be called while there is one thread.
 pub(super) fn apply() -> Lockdown {
@@ -57,7 +55,7 @@ fn limit() -> bool {
         (Resource::Core, at_most(0)),
         (Resource::Fsize, at_most(0)),
         (Resource::Data, at_most(DATA_BYTES)),
-        (Resource::Nofile, at_most(FILES)),
+        (Resource::Nofile, at_most(WORKER_FILES)),
         #[cfg(target_os = "linux")]
         (Resource::Msgqueue, at_most(0)),
     ];
