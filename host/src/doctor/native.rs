@@ -43,12 +43,19 @@ fn judge(what: Attempt, gave: Option<Stopped>) -> Tried {
         // SIGSYS on Linux, where there is seccomp.
         Some(Stopped::Died(WorkerEnd::Signal(31))) => (true, "seccomp", "killed at the system call".to_owned()),
         Some(Stopped::Died(end)) => (false, "nothing", format!("the worker died of something else ({end})")),
-        Some(Stopped::Errno(number)) => match Errno::from_raw_os_error(number) {
-            Errno::NOSYS => (true, "seccomp", "no such system call for a worker".to_owned()),
-            Errno::ACCESS => (true, "Landlock", "permission denied".to_owned()),
-            Errno::PERM => (true, "kernel", "operation not permitted".to_owned()),
-            other => (false, "nothing", format!("not forbidden: {}", std::io::Error::from(other))),
-        },
+        // The number is the worker's word, and may be any.
+        Some(Stopped::Errno(number)) => {
+            let is = |known: Errno| number == known.raw_os_error();
+            if is(Errno::NOSYS) {
+                (true, "seccomp", "no such system call for a worker".to_owned())
+            } else if is(Errno::ACCESS) {
+                (true, "Landlock", "permission denied".to_owned())
+            } else if is(Errno::PERM) {
+                (true, "kernel", "operation not permitted".to_owned())
+            } else {
+                (false, "nothing", format!("not forbidden: {}", std::io::Error::from_raw_os_error(number)))
+            }
+        }
     };
     Tried { stopped, attempt: format!("native code: {}", what.words()), by, gave }
 }
@@ -70,6 +77,7 @@ mod tests {
             (Some(Stopped::Errno(Errno::NOENT.raw_os_error())), false),
             (Some(Stopped::Errno(Errno::CONNREFUSED.raw_os_error())), false),
             (Some(Stopped::Errno(0)), false),
+            (Some(Stopped::Errno(i32::MIN)), false),
         ];
         for (gave, stopped) in table {
             assert_eq!(judge(Attempt::OpenFile, gave).stopped, stopped, "{gave:?}");
