@@ -9,5 +9,5 @@ mod parse;
 mod resolve;
 
 pub use never::NeverRule;
-pub use parse::{Grant, Policy, Setting, parse};
+pub use parse::{Grant, Policy, Setting, Signatures, parse};
 pub use resolve::{Assignment, Assignments, Bound, resolve};

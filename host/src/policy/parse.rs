@@ -18,6 +18,17 @@ pub struct Policy {
     pub grants: Vec<Grant>,
     /// In the file's order.
     pub never: Vec<NeverRule>,
+    /// What holds for components' signatures.
+    pub signatures: Option<Signatures>,
+}
+
+/// `[signatures]`.
+#[derive(Debug)]
+pub struct Signatures {
+    /// The file with those who may sign, relative to the ops directory.
+    pub allowed_signers: Setting<String>,
+    /// Where it says that every component is to be signed; none: it does not.
+    pub require: Option<Place>,
 }
 
 /// One `[[grant]]`, names unchecked.
@@ -31,6 +42,8 @@ pub struct Grant {
     pub bind: Vec<(Setting<String>, Setting<Vec<String>>)>,
     /// Setting to value.
     pub param: Vec<(Setting<String>, Setting<toml::Value>)>,
+    /// Principals, one of whom must have signed the components; empty: nobody has to.
+    pub signers: Vec<Setting<String>>,
 }
 
 /// A value and where it is written.
@@ -49,6 +62,14 @@ struct RawPolicy {
     grants: Vec<RawGrant>,
     #[serde(default)]
     never: Vec<Spanned<RawNever>>,
+    signatures: Option<RawSignatures>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RawSignatures {
+    allowed_signers: Spanned<String>,
+    require: Option<Spanned<bool>>,
 }
 
 #[derive(Deserialize)]
@@ -60,6 +81,7 @@ struct RawGrant {
     bind: BTreeMap<Spanned<String>, Spanned<toml::Value>>,
     #[serde(default)]
     param: BTreeMap<Spanned<String>, Spanned<toml::Value>>,
+    signers: Option<Spanned<Vec<Spanned<String>>>>,
 }
 
 #[derive(Deserialize)]
@@ -83,7 +105,38 @@ pub fn parse(source: &Source) -> Result<Policy, Problems> {
     let mut problems = Problems::default();
     let grants = raw.grants.iter().filter_map(|raw| grant(source, raw, &mut problems)).collect();
     let never = raw.never.iter().filter_map(|raw| never(source, raw, &mut problems)).collect();
-    problems.or(Policy { grants, never })
+    let signatures = raw.signatures.as_ref().map(|raw| Signatures {
+        allowed_signers: setting(source, &raw.allowed_signers),
+        require: raw.require.as_ref().filter(|require| *require.get_ref()).map(|require| source.at(require.span())),
+    });
+    if signatures.is_none()
+        && let Some(signers) = raw.grants.iter().find_map(|raw| raw.signers.as_ref())
+    {
+        let problem = Problem::at(source.at(signers.span()), "nothing says whose keys these are");
+        problems.push(problem.hint("add [signatures] with allowed-signers = \"allowed_signers\""));
+    }
+    problems.or(Policy { grants, never, signatures })
+}
+
+/// Those who may sign: literal principals, at least one.
+fn signers(
+    source: &Source,
+    raw: Option<&Spanned<Vec<Spanned<String>>>>,
+    problems: &mut Problems,
+) -> Vec<Setting<String>> {
+    let Some(raw) = raw else { return Vec::new() };
+    if raw.get_ref().is_empty() {
+        let problem = Problem::at(source.at(raw.span()), "nobody could have signed this");
+        problems.push(problem.hint("name those who may, or leave `signers` out"));
+    }
+    for signer in raw.get_ref() {
+        let name = signer.get_ref();
+        if name.is_empty() || name.contains(['*', '?', '!', ',', '"']) || name.contains(char::is_whitespace) {
+            let problem = Problem::at(source.at(signer.span()), "a signer is one literal principal");
+            problems.push(problem.hint("patterns stand in the allowed signers' file: \"alice@example.org\""));
+        }
+    }
+    raw.get_ref().iter().map(|signer| setting(source, signer)).collect()
 }
 
 fn setting<T: Clone>(source: &Source, raw: &Spanned<T>) -> Setting<T> {
@@ -115,7 +168,9 @@ fn grant(source: &Source, raw: &RawGrant, problems: &mut Problems) -> Option<Gra
         }
     }
     let place = source.at(raw.component.span());
+    let signers = signers(source, raw.signers.as_ref(), problems);
     Some(Grant {
+        signers,
         components: ids?.into_iter().map(|value| Setting { value, place: place.clone() }).collect(),
         on: raw.on.iter().map(|on| setting(source, on)).collect(),
         bind,

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::sync::Mutex;
 
 use super::run::Request;
@@ -18,6 +19,7 @@ use crate::outcome::RunOutcome;
 use crate::sandbox::client::Worker;
 use crate::sandbox::imports::on_one_line;
 use crate::sandbox::{self, Fault, FaultKind, Limits, LoadError, Outcome, RawAnswer, TargetView, VerbCall};
+use crate::signature::Refusal;
 
 /// How many workers of one component may die in a sweep.
 const DEATHS_MAX: u32 = 2;
@@ -29,6 +31,8 @@ struct Slot {
     binary: Binary,
     verbs: BTreeSet<Verb>,
     limits: Limits,
+    /// Its signature is not what policy wants.
+    unsigned: Option<Refusal>,
     state: Mutex<State>,
 }
 
@@ -67,6 +71,7 @@ impl Pool {
                     binary: binary.clone(),
                     verbs: manifest.verbs(),
                     limits: limits.clone(),
+                    unsigned: ops.signer(id, Timestamp::now()).err(),
                     state: Mutex::default(),
                 })
             });
@@ -114,6 +119,9 @@ impl Pool {
 impl Slot {
     /// Whether the component is one that may be compiled at all.
     fn check(&self) -> Result<(), String> {
+        if let Some(refusal) = &self.unsigned {
+            return Err(on_one_line(refusal));
+        }
         let inspected = sandbox::inspect(&self.binary.bytes).map_err(|error| on_one_line(&error))?;
         sandbox::check_imports(&inspected, &self.verbs).map_err(|error| on_one_line(&error))
     }
