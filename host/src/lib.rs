@@ -7,6 +7,8 @@ pub mod model;
 pub mod encode;
 pub mod outcome;
 pub mod source;
+pub mod limits;
+pub mod redact;
 pub mod verbs;
 pub mod manifest;
 pub mod fleet;

@@ -13,6 +13,7 @@ use jiff::tz::TimeZone;
 use crate::fleet::{self, Fleet};
 use crate::grant::{self, Grant};
 use crate::library::{self, Library, LibraryError};
+use crate::limits::{Budget, Budgets, Limits};
 use crate::model::{ComponentId, TargetName};
 use crate::policy::{self, Assignments, Policy};
 use crate::signature::{self, AllowedSigners, Refusal, Signer, Wanted};
@@ -48,6 +49,8 @@ pub struct Ops {
     pub library: Library,
     /// Who looks where, and with what.
     pub assignments: Assignments,
+    /// What each component may use.
+    pub budgets: Budgets,
     /// SHA-256 of each file that was read, by name.
     pub digests: BTreeMap<String, String>,
     /// What policy says of signatures, if it says anything.
@@ -144,17 +147,9 @@ impl Ops {
         let mut digests: BTreeMap<_, _> = [&fleet, &policy].map(digest_of).into();
         // Both files are read to the end, so that one go shows the mistakes of both.
         let base = dir.unwrap_or(Path::new("/"));
-        let (fleet, policy) = match (fleet::parse(&fleet, base, home), policy::parse(&policy)) {
-            (Ok(fleet), Ok(policy)) => (fleet, policy),
-            (Err(Problems(mut first)), Err(Problems(second))) => {
-                first.extend(second);
-                return Err(OpsError::Invalid(Problems(first)));
-            }
-            (Err(problems), Ok(_)) | (Ok(_), Err(problems)) => {
-                return Err(OpsError::Invalid(problems));
-            }
-        };
-        let assignments = policy::resolve(&policy, &fleet, &library.manifests).map_err(OpsError::Invalid)?;
+        let (fleet, policy) = both(fleet::parse(&fleet, base, home), policy::parse(&policy))?;
+        let resolved = policy::resolve(&policy, &fleet, &library.manifests);
+        let (assignments, budgets) = both(resolved, policy::budgets(&policy, &library.manifests))?;
         let signatures = match &policy.signatures {
             Some(signatures) => {
                 let source = Source::read(&base.join(&signatures.allowed_signers.value))?;
@@ -163,7 +158,8 @@ impl Ops {
             }
             None => None,
         };
-        Ok(Self { dir: dir.map(Path::to_owned), fleet, policy, library, assignments, digests, signatures })
+        let dir = dir.map(Path::to_owned);
+        Ok(Self { dir, fleet, policy, library, assignments, budgets, digests, signatures })
     }
 
     /// Who signed a component, if policy has anything to say of that; a built-in one is part of the program and needs no
@@ -202,6 +198,18 @@ impl Ops {
         let manifest = self.library.manifests.get(component)?;
         let target = self.fleet.targets.get(target)?;
         Some(grant::compute(manifest, target, assignment, &self.policy.never))
+    }
+
+    /// What a component may use.
+    #[must_use]
+    pub fn limits(&self, component: &ComponentId) -> &Limits {
+        self.budget(component).limits()
+    }
+
+    /// What a component may use, and which lines of policy say so.
+    #[must_use]
+    pub fn budget(&self, component: &ComponentId) -> &Budget {
+        self.budgets.of(component)
     }
 
     /// Never-hosts that a grant names: nothing reaches them, and a sweep says so.
@@ -243,6 +251,18 @@ fn rules(
         }
     }
     problems.or(signature::Rules { allowed, require: signatures.require.clone() })
+}
+
+/// Two results, or the mistakes of both.
+fn both<A, B>(a: Result<A, Problems>, b: Result<B, Problems>) -> Result<(A, B), OpsError> {
+    match (a, b) {
+        (Ok(a), Ok(b)) => Ok((a, b)),
+        (Err(Problems(mut first)), Err(Problems(second))) => {
+            first.extend(second);
+            Err(OpsError::Invalid(Problems(first)))
+        }
+        (Err(problems), Ok(_)) | (Ok(_), Err(problems)) => Err(OpsError::Invalid(problems)),
+    }
 }
 
 impl From<LibraryError> for OpsError {

@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use crate::library::{self, ComponentFile, SealError};
+use crate::limits::Limits;
 use crate::manifest::Manifest;
 use crate::sandbox::{self, ImportError, InspectError};
 
@@ -66,14 +67,15 @@ pub enum PackError {
 pub fn pack(path: &Path, file: &ComponentFile, names: Names) -> Result<Packed, PackError> {
     let inspected = |source| PackError::Inspect { file: path.display().to_string(), source };
     let seal = |source| PackError::Seal { file: path.display().to_string(), source };
+    let limits = Limits::asked(&file.manifest.limits);
     // First as it came: what is wrong with it is told of the file that the author has.
-    sandbox::inspect(&file.binary.bytes).map_err(inspected)?;
+    sandbox::inspect(&file.binary.bytes, &limits).map_err(inspected)?;
     let bytes = match names {
         Names::Keep => file.binary.bytes.to_vec(),
         Names::Strip => library::strip(&file.binary.bytes).map_err(seal)?,
     };
     let bytes = library::seal(&bytes, file.source.text()).map_err(seal)?;
-    let checked = sandbox::inspect(&bytes).map_err(inspected)?;
+    let checked = sandbox::inspect(&bytes, &limits).map_err(inspected)?;
     sandbox::check_imports(&checked, &file.manifest.verbs()).map_err(|source| PackError::Imports {
         file: path.display().to_string(),
         manifest: file.source.name().to_owned(),

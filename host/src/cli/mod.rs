@@ -6,6 +6,7 @@ mod fail;
 mod fleet;
 mod inspect;
 mod journal;
+mod limits;
 mod out;
 mod pack;
 mod review;
@@ -72,6 +73,7 @@ pub(crate) fn main() -> ExitCode {
     let result = match args.command {
         Command::Check(args) => check::run(&context, &args),
         Command::Review(args) => review::run(&context, &args),
+        Command::Limits(args) => limits::run(&context, &args),
         Command::Inspect(args) => inspect::run(&context, &args),
         Command::Pack(args) => pack::run(&context, &args),
         Command::Fleet { command } => fleet::run(&context, command),

@@ -1,14 +1,18 @@
 //! `policy.toml`, as written: names are checked against fleet and manifests by `resolve`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::NeverRule;
+use super::limits::{self, Raise, RawLimits, Value};
 use super::never::Idle;
+use super::signatures::{self, RawSignatures, RawSigners, Signatures};
 use crate::manifest::nearest;
 use crate::model::Verb;
+use crate::redact::{self, Redactor, RuleError};
 use crate::source::{Place, Problem, Problems, Source};
 
 /// What the operator wrote.
@@ -20,15 +24,12 @@ pub struct Policy {
     pub never: Vec<NeverRule>,
     /// What holds for components' signatures.
     pub signatures: Option<Signatures>,
-}
-
-/// `[signatures]`.
-#[derive(Debug)]
-pub struct Signatures {
-    /// The file with those who may sign, relative to the ops directory.
-    pub allowed_signers: Setting<String>,
-    /// Where it says that every component is to be signed; none: it does not.
-    pub require: Option<Place>,
+    /// What holds for every component instead of a default.
+    pub lowered: Vec<Value>,
+    /// What holds for some.
+    pub raises: Vec<Raise>,
+    /// What is taken out of answers: the built-in rules, and this file's.
+    pub redactor: Arc<Redactor>,
 }
 
 /// One `[[grant]]`, names unchecked.
@@ -63,13 +64,12 @@ struct RawPolicy {
     #[serde(default)]
     never: Vec<Spanned<RawNever>>,
     signatures: Option<RawSignatures>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct RawSignatures {
-    allowed_signers: Spanned<String>,
-    require: Option<Spanned<bool>>,
+    #[serde(default)]
+    limits: RawLimits,
+    #[serde(default, rename = "raise")]
+    raises: Vec<Spanned<RawLimits>>,
+    #[serde(default)]
+    redact: Vec<RawRedact>,
 }
 
 #[derive(Deserialize)]
@@ -81,7 +81,7 @@ struct RawGrant {
     bind: BTreeMap<Spanned<String>, Spanned<toml::Value>>,
     #[serde(default)]
     param: BTreeMap<Spanned<String>, Spanned<toml::Value>>,
-    signers: Option<Spanned<Vec<Spanned<String>>>>,
+    signers: Option<RawSigners>,
 }
 
 #[derive(Deserialize)]
@@ -96,6 +96,16 @@ struct RawNever {
     why: Spanned<String>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRedact {
+    name: Spanned<String>,
+    pattern: Spanned<String>,
+    /// For people; nothing reads it.
+    #[serde(default, rename = "why")]
+    _why: String,
+}
+
 /// Reads a policy.
 ///
 /// # Errors
@@ -105,46 +115,58 @@ pub fn parse(source: &Source) -> Result<Policy, Problems> {
     let mut problems = Problems::default();
     let grants = raw.grants.iter().filter_map(|raw| grant(source, raw, &mut problems)).collect();
     let never = raw.never.iter().filter_map(|raw| never(source, raw, &mut problems)).collect();
-    let signatures = raw.signatures.as_ref().map(|raw| Signatures {
-        allowed_signers: setting(source, &raw.allowed_signers),
-        require: raw.require.as_ref().filter(|require| *require.get_ref()).map(|require| source.at(require.span())),
-    });
-    if signatures.is_none()
-        && let Some(signers) = raw.grants.iter().find_map(|raw| raw.signers.as_ref())
-    {
-        let problem = Problem::at(source.at(signers.span()), "nothing says whose keys these are");
-        problems.push(problem.hint("add [signatures] with allowed-signers = \"allowed_signers\""));
-    }
-    problems.or(Policy { grants, never, signatures })
+    let lowered = limits::lowered(source, &raw.limits, &mut problems);
+    let raises = raw.raises.iter().filter_map(|raw| limits::raise(source, raw, &mut problems)).collect();
+    let redactor = redactor(source, &raw.redact, &mut problems);
+    let signatures = signatures::signatures(source, raw.signatures.as_ref());
+    let signers = raw.grants.iter().find_map(|raw| raw.signers.as_ref());
+    signatures::check(source, signatures.as_ref(), signers, &mut problems);
+    problems.or(Policy { grants, never, signatures, lowered, raises, redactor })
 }
 
-/// Those who may sign: literal principals, at least one.
-fn signers(
-    source: &Source,
-    raw: Option<&Spanned<Vec<Spanned<String>>>>,
-    problems: &mut Problems,
-) -> Vec<Setting<String>> {
-    let Some(raw) = raw else { return Vec::new() };
-    if raw.get_ref().is_empty() {
-        let problem = Problem::at(source.at(raw.span()), "nobody could have signed this");
-        problems.push(problem.hint("name those who may, or leave `signers` out"));
+/// The rules of this file, on top of those that are built in.
+fn redactor(source: &Source, raw: &[RawRedact], problems: &mut Problems) -> Arc<Redactor> {
+    if let Some(one_more) = raw.get(redact::RULES_MAX) {
+        let message = format!("{} rules say what a secret looks like; {} are the most", raw.len(), redact::RULES_MAX);
+        let problem = Problem::at(source.at(one_more.name.span()), message);
+        problems.push(problem.hint("join patterns with `|`: one rule can know several forms"));
     }
-    for signer in raw.get_ref() {
-        let name = signer.get_ref();
-        if name.is_empty() || name.contains(['*', '?', '!', ',', '"']) || name.contains(char::is_whitespace) {
-            let problem = Problem::at(source.at(signer.span()), "a signer is one literal principal");
-            problems.push(problem.hint("patterns stand in the allowed signers' file: \"alice@example.org\""));
+    let mut rules: Vec<redact::Rule> = Vec::new();
+    for raw in raw.iter().take(redact::RULES_MAX) {
+        let error = match redact::Rule::new(raw.name.get_ref(), raw.pattern.get_ref()) {
+            Ok(rule) if rules.iter().all(|other| other.name() != rule.name()) => {
+                rules.push(rule);
+                continue;
+            }
+            Ok(rule) => RuleError::Taken { name: rule.name().clone() },
+            Err(error) => error,
+        };
+        let (at, hint) = match &error {
+            RuleError::Name(_) => (&raw.name, "such as name = \"pg-url\""),
+            RuleError::Taken { .. } => (&raw.name, "choose another name; the journal counts by it"),
+            RuleError::Syntax(_) => (&raw.pattern, "the syntax is that of https://docs.rs/regex; write it between '…'"),
+            RuleError::TooLarge(_) => (&raw.pattern, "write several smaller patterns, or fewer repetitions"),
+            RuleError::Empty => (&raw.pattern, "let it begin or end with something that must be there"),
+        };
+        problems.push(Problem::at(source.at(at.span()), error).hint(hint));
+    }
+    match Redactor::new(rules) {
+        Ok(redactor) => Arc::new(redactor),
+        Err(error) => {
+            let place = raw.first().map(|raw| source.at(raw.pattern.span()));
+            let hint = Some("write smaller patterns, or fewer".to_owned());
+            problems.push(Problem { place, message: error.to_string(), hint });
+            Arc::default()
         }
     }
-    raw.get_ref().iter().map(|signer| setting(source, signer)).collect()
 }
 
-fn setting<T: Clone>(source: &Source, raw: &Spanned<T>) -> Setting<T> {
+pub(super) fn setting<T: Clone>(source: &Source, raw: &Spanned<T>) -> Setting<T> {
     Setting { value: raw.get_ref().clone(), place: source.at(raw.span()) }
 }
 
 /// One text, or a list of texts.
-fn texts(value: &toml::Value) -> Option<Vec<String>> {
+pub(super) fn texts(value: &toml::Value) -> Option<Vec<String>> {
     match value {
         toml::Value::String(text) => Some(vec![text.clone()]),
         toml::Value::Array(items) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
@@ -168,7 +190,7 @@ fn grant(source: &Source, raw: &RawGrant, problems: &mut Problems) -> Option<Gra
         }
     }
     let place = source.at(raw.component.span());
-    let signers = signers(source, raw.signers.as_ref(), problems);
+    let signers = signatures::signers(source, raw.signers.as_ref(), problems);
     Some(Grant {
         signers,
         components: ids?.into_iter().map(|value| Setting { value, place: place.clone() }).collect(),
@@ -232,7 +254,7 @@ fn never(source: &Source, raw: &Spanned<RawNever>, problems: &mut Problems) -> O
 }
 
 /// The header line of a table, so that an error does not underline all of it.
-fn first_line(source: &Source, span: std::ops::Range<usize>) -> std::ops::Range<usize> {
+pub(super) fn first_line(source: &Source, span: std::ops::Range<usize>) -> std::ops::Range<usize> {
     let text = source.text().get(span.clone()).unwrap_or_default();
     let length = text.find('\n').unwrap_or(text.len());
     span.start..span.start + length
