@@ -158,6 +158,10 @@ pub(super) struct Pack {
     /// Take out what only debuggers read: names, producers, debugging information
     #[arg(long)]
     pub(super) strip: bool,
+
+    /// Sign it too, with an Ed25519 key as ssh-keygen stores it, without a passphrase; writes OUT.sig
+    #[arg(long, value_name = "KEYFILE")]
+    pub(super) sign: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
