@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::fleet::{self, Fleet};
 use crate::grant::{self, Grant};
 use crate::library::{self, Library, LibraryError};
+use crate::limits::{Budget, Budgets, Limits};
 use crate::model::{ComponentId, TargetName};
 use crate::policy::{self, Assignments, Policy};
 use crate::source::{self, Problem, Problems, Source};
@@ -44,6 +45,8 @@ pub struct Ops {
     pub library: Library,
     /// Who looks where, and with what.
     pub assignments: Assignments,
+    /// What each component may use.
+    pub budgets: Budgets,
     /// SHA-256 of each file that was read, by name.
     pub digests: BTreeMap<String, String>,
 }
@@ -116,7 +119,7 @@ impl Ops {
     /// # Errors
     /// When anything in it is missing, unsafe or wrong. Nothing of a directory with a mistake is used.
     pub fn load(dir: Option<&Path>, home: Option<&Path>) -> Result<Self, OpsError> {
-        let mut library = Library::built_in().map_err(OpsError::Library)?;
+        let mut library = Library::built_in()?;
         let (fleet, policy) = match dir {
             None => (
                 Source::embedded("built-in fleet.toml", include_str!("../../policies/default/fleet.toml")),
@@ -130,10 +133,7 @@ impl Ops {
                     return Err(OpsError::NoPolicy(dir.to_owned()));
                 }
                 source::check_permissions(dir)?;
-                library.add_folder(&dir.join("components")).map_err(|error| match error {
-                    LibraryError::Invalid(problems) => OpsError::Invalid(problems),
-                    other => OpsError::Library(other),
-                })?;
+                library.add_folder(&dir.join("components"))?;
                 (Source::read(&dir.join("fleet.toml"))?, Source::read(&dir.join("policy.toml"))?)
             }
         };
@@ -142,18 +142,10 @@ impl Ops {
             .into();
         // Both files are read to the end, so that one go shows the mistakes of both.
         let base = dir.unwrap_or(Path::new("/"));
-        let (fleet, policy) = match (fleet::parse(&fleet, base, home), policy::parse(&policy)) {
-            (Ok(fleet), Ok(policy)) => (fleet, policy),
-            (Err(Problems(mut first)), Err(Problems(second))) => {
-                first.extend(second);
-                return Err(OpsError::Invalid(Problems(first)));
-            }
-            (Err(problems), Ok(_)) | (Ok(_), Err(problems)) => {
-                return Err(OpsError::Invalid(problems));
-            }
-        };
-        let assignments = policy::resolve(&policy, &fleet, &library.manifests).map_err(OpsError::Invalid)?;
-        Ok(Self { dir: dir.map(Path::to_owned), fleet, policy, library, assignments, digests })
+        let (fleet, policy) = both(fleet::parse(&fleet, base, home), policy::parse(&policy))?;
+        let resolved = policy::resolve(&policy, &fleet, &library.manifests);
+        let (assignments, budgets) = both(resolved, policy::budgets(&policy, &library.manifests))?;
+        Ok(Self { dir: dir.map(Path::to_owned), fleet, policy, library, assignments, budgets, digests })
     }
 
     /// The grant of a component on a target; `None` if policy puts it not there.
@@ -163,6 +155,18 @@ impl Ops {
         let manifest = self.library.manifests.get(component)?;
         let target = self.fleet.targets.get(target)?;
         Some(grant::compute(manifest, target, assignment, &self.policy.never))
+    }
+
+    /// What a component may use.
+    #[must_use]
+    pub fn limits(&self, component: &ComponentId) -> &Limits {
+        self.budget(component).limits()
+    }
+
+    /// What a component may use, and which lines of policy say so.
+    #[must_use]
+    pub fn budget(&self, component: &ComponentId) -> &Budget {
+        self.budgets.of(component)
     }
 
     /// Never-hosts that a grant names: nothing reaches them, and a sweep says so.
@@ -178,12 +182,33 @@ impl Ops {
     }
 }
 
+/// Two results, or the mistakes of both.
+fn both<A, B>(a: Result<A, Problems>, b: Result<B, Problems>) -> Result<(A, B), OpsError> {
+    match (a, b) {
+        (Ok(a), Ok(b)) => Ok((a, b)),
+        (Err(Problems(mut first)), Err(Problems(second))) => {
+            first.extend(second);
+            Err(OpsError::Invalid(Problems(first)))
+        }
+        (Err(problems), Ok(_)) | (Ok(_), Err(problems)) => Err(OpsError::Invalid(problems)),
+    }
+}
+
+impl From<LibraryError> for OpsError {
+    fn from(error: LibraryError) -> Self {
+        match error {
+            LibraryError::Invalid(problems) => Self::Invalid(problems),
+            other => Self::Library(other),
+        }
+    }
+}
+
 impl OpsError {
     /// The mistakes that have a place in a file.
     #[must_use]
     pub fn problems(&self) -> &[Problem] {
         match self {
-            Self::Invalid(Problems(found)) | Self::Library(LibraryError::Invalid(Problems(found))) => found,
+            Self::Invalid(Problems(found)) => found,
             _ => &[],
         }
     }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::NeverRule;
+use super::limits::{self, Raise, RawLimits, Value};
 use super::never::Idle;
 use crate::manifest::nearest;
 use crate::model::Verb;
@@ -20,6 +21,10 @@ pub struct Policy {
     pub grants: Vec<Grant>,
     /// In the file's order.
     pub never: Vec<NeverRule>,
+    /// What holds for every component instead of a default.
+    pub lowered: Vec<Value>,
+    /// What holds for some.
+    pub raises: Vec<Raise>,
     /// What is taken out of answers: the built-in rules, and this file's.
     pub redactor: Arc<Redactor>,
 }
@@ -53,6 +58,10 @@ struct RawPolicy {
     grants: Vec<RawGrant>,
     #[serde(default)]
     never: Vec<Spanned<RawNever>>,
+    #[serde(default)]
+    limits: RawLimits,
+    #[serde(default, rename = "raise")]
+    raises: Vec<Spanned<RawLimits>>,
     #[serde(default)]
     redact: Vec<RawRedact>,
 }
@@ -99,8 +108,10 @@ pub fn parse(source: &Source) -> Result<Policy, Problems> {
     let mut problems = Problems::default();
     let grants = raw.grants.iter().filter_map(|raw| grant(source, raw, &mut problems)).collect();
     let never = raw.never.iter().filter_map(|raw| never(source, raw, &mut problems)).collect();
+    let lowered = limits::lowered(source, &raw.limits, &mut problems);
+    let raises = raw.raises.iter().filter_map(|raw| limits::raise(source, raw, &mut problems)).collect();
     let redactor = redactor(source, &raw.redact, &mut problems);
-    problems.or(Policy { grants, never, redactor })
+    problems.or(Policy { grants, never, lowered, raises, redactor })
 }
 
 /// The rules of this file, on top of those that are built in.
@@ -138,7 +149,7 @@ fn setting<T: Clone>(source: &Source, raw: &Spanned<T>) -> Setting<T> {
 }
 
 /// One text, or a list of texts.
-fn texts(value: &toml::Value) -> Option<Vec<String>> {
+pub(super) fn texts(value: &toml::Value) -> Option<Vec<String>> {
     match value {
         toml::Value::String(text) => Some(vec![text.clone()]),
         toml::Value::Array(items) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
@@ -224,7 +235,7 @@ fn never(source: &Source, raw: &Spanned<RawNever>, problems: &mut Problems) -> O
 }
 
 /// The header line of a table, so that an error does not underline all of it.
-fn first_line(source: &Source, span: std::ops::Range<usize>) -> std::ops::Range<usize> {
+pub(super) fn first_line(source: &Source, span: std::ops::Range<usize>) -> std::ops::Range<usize> {
     let text = source.text().get(span.clone()).unwrap_or_default();
     let length = text.find('\n').unwrap_or(text.len());
     span.start..span.start + length

@@ -16,7 +16,7 @@ use crate::journal::{self, Entry, Journal};
 use crate::model::{ComponentId, LookError, SlotKey, Tainted, TargetName};
 use crate::ops::Ops;
 use crate::outcome::{Call, Looked, Run, RunOutcome, Sweep, TargetResult};
-use crate::sandbox::{Limits, SlotEntry, TargetView};
+use crate::sandbox::{SlotEntry, TargetView};
 use crate::transport::{Connection, ssh};
 
 /// What is asked for.
@@ -33,8 +33,6 @@ pub struct Request {
 pub struct Settings {
     /// Targets at the same time; 0 counts as 1.
     pub jobs: usize,
-    /// Bounds of each run.
-    pub limits: Limits,
     /// Clocks of connections.
     pub ssh: ssh::Settings,
 }
@@ -66,7 +64,7 @@ pub async fn sweep(
     let jobs = Arc::new(Semaphore::new(settings.jobs.max(1)));
     let shared = Arc::new(Shared {
         broker: Arc::new(Broker::new(Arc::clone(&journal)).redacting(Arc::clone(&ops.policy.redactor))),
-        pool: Pool::new(&ops, &request, &settings.limits),
+        pool: Pool::new(&ops, &request),
         ops,
         number,
         ssh: settings.ssh,

@@ -1,11 +1,11 @@
 //! Components, before anything is compiled.
 
 use bailiwick::model::Verb;
-use bailiwick::sandbox::{check_imports, inspect};
+use bailiwick::sandbox::{Limits, check_imports, inspect};
 
 /// What is taken is within its ceilings, and what it is called can be shown.
 pub(crate) fn component(data: &[u8]) {
-    let Ok(inspected) = inspect(data) else { return };
+    let Ok(inspected) = inspect(data, &Limits::default()) else { return };
     assert_eq!(inspected.size, data.len());
     for (name, range) in &inspected.custom {
         assert!(data.get(range.clone()).is_some(), "{name:?}");

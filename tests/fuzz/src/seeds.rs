@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use bailiwick::journal::{Blob, Entry, Outcome as Written, Record};
 use bailiwick::model::{Finding, LookError, Report, Severity, Tainted, TargetName, Verb};
+use bailiwick::sandbox::Limits;
 use bailiwick::sandbox::wire::{
     self, End, FromWorker, Load, LogLevel, LogLine, Outcome, RawAnswer, Ready, Start, TargetView, ToWorker, VERSION,
     VerbCall,
 };
-use bailiwick::sandbox::Limits;
 use bailiwick::transport::Exit;
 
 use crate::answers::join;
@@ -49,14 +49,19 @@ pub(crate) fn manifests() -> Vec<Vec<u8>> {
 }
 
 pub(crate) fn cases() -> Vec<Vec<u8>> {
-    ["service", "file-freshness", "log-errors"].iter().flat_map(|id| below(&format!("probes/{id}/cases"), "toml")).collect()
+    ["service", "file-freshness", "log-errors"]
+        .iter()
+        .flat_map(|id| below(&format!("probes/{id}/cases"), "toml"))
+        .collect()
 }
 
 pub(crate) fn imports() -> Vec<Vec<u8>> {
-    let known = "# Host h found: line 1\nh ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGRmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZm\n";
+    let known =
+        "# Host h found: line 1\nh ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGRmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZm\n";
     let effective = "user root\nhostname 192.0.2.1\nport 22\nproxyjump none\nidentityfile ~/.ssh/id_ed25519\n\
         userknownhostsfile ~/.ssh/known_hosts\nstricthostkeychecking ask\n";
-    let config = "Host db01 db02\n  HostName 192.0.2.1\n  User root\nHost *\n  Port 22\nMatch host x exec \"y\"\nInclude z\n";
+    let config =
+        "Host db01 db02\n  HostName 192.0.2.1\n  User root\nHost *\n  Port 22\nMatch host x exec \"y\"\nInclude z\n";
     let whole = [config, effective, known].join(CUT);
     let jump = whole.replace("proxyjump none", "proxyjump op@bastion:2222,other\nproxycommand nc %h %p");
     vec![whole.into_bytes(), jump.into_bytes()]
