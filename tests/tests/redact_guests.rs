@@ -9,6 +9,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bailiwick::broker::{Broker, Link, RunContext};
@@ -61,7 +62,7 @@ fn ops(behaviours: &[&str]) -> (Ops, tempfile::TempDir) {
         fs::write(&path, text).unwrap();
         paths.push(path.display().to_string());
     }
-    let targets: Vec<_> =
+    let targets =
         behaviours.iter().map(|name| Entry { name: (*name).to_owned(), fields: vec![("local", "true".to_owned())] });
     let targets: Vec<_> = targets.collect();
     let mut policy = "[[redact]]\nname = \"pin\"\npattern = 'pin (\\w+)'\nwhy = \"a pin opens the door\"\n".to_owned();
@@ -110,6 +111,8 @@ fn tx09_no_secret_is_in_journal_report_or_log() {
         &["check", "-v", "--debug"][..],
         &["check"],
         &["check", "--format", "json", "--debug"],
+        &["check", "--format", "markdown", "-v"],
+        &["check", "--format", "html", "-v"],
         &["journal", "list"],
         &["journal", "verify"],
         &["review"],
@@ -174,7 +177,8 @@ async fn tx09_guest_and_worker_never_held_the_secret() {
     let verbs = loaded.library.manifests.get("hostile").unwrap().verbs();
     let worker = Worker::load(Some(Path::new(PROGRAM)), &bytes, &verbs, Limits::default()).await.unwrap();
     let pid = worker.pid();
-    let mut calls = 0;
+    let calls = AtomicUsize::new(0);
+    let (counted, broker, context) = (&calls, &broker, &context);
     let view = bailiwick::sandbox::TargetView {
         name: target,
         params: [("behaviour".to_owned(), bailiwick::model::ParamValue::Text("tell-files".to_owned()))].into(),
@@ -192,10 +196,10 @@ async fn tx09_guest_and_worker_never_held_the_secret() {
     };
     let all = secrets().len();
     let end = worker
-        .run(1, vec![view], async |call| {
-            calls += 1;
-            let answer = broker.call(&context, call.number, call.verb, call.slot.as_ref()).await;
-            if calls == all {
+        .run(1, vec![view], async move |call| {
+            let number = counted.fetch_add(1, Ordering::Relaxed) + 1;
+            let answer = broker.call(context, call.number, call.verb, call.slot.as_ref()).await;
+            if number == all {
                 // All answers but the last have been there. Where nobody may look, there is nothing to see either.
                 if let Some(memory) = memory(pid) {
                     let holds = |needle: &str| memory.windows(needle.len()).any(|window| window == needle.as_bytes());
@@ -206,7 +210,7 @@ async fn tx09_guest_and_worker_never_held_the_secret() {
             answer.map_or_else(Outcome::Failed, |answer| Outcome::Answered((*answer).clone().into()))
         })
         .await;
-    assert_eq!(calls, all, "{end:?}");
+    assert_eq!(calls.into_inner(), all, "{end:?}");
 }
 
 /// All that a process has written to, if we may read it.
@@ -231,11 +235,11 @@ fn memory(pid: u32) -> Option<Vec<u8>> {
 async fn tx09_guest_in_a_case_is_told_no_secret_either() {
     let library = Library::built_in().unwrap();
     let manifest: &manifest::Manifest = library.manifests.get("log-errors").unwrap();
-    let text = format!(
-        "about = \"a secret in a log\"\nnow = \"2026-11-21T12:00:00Z\"\nbind.unit = \"app.service\"\n\
-         [[answer]]\naction = \"services.logs:app.service\"\nstdout = '''\n\
-         {{\"MESSAGE\":\"token={CANARY}\",\"PRIORITY\":\"3\",\"__REALTIME_TIMESTAMP\":\"1795262400000000\"}}\n'''\n"
-    );
+    let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("../probes/log-errors/cases/one-error.toml");
+    let text = fs::read_to_string(recorded).unwrap();
+    let (before, after) = ("connection 4711 to", format!("token={CANARY} to"));
+    assert!(text.contains(before));
+    let text = text.replace(before, &after);
     let case = Case::parse(&Source::embedded("case.toml", &text), manifest)
         .map_err(|problems| problems.0.iter().map(|p| p.render(false)).collect::<String>())
         .unwrap();
