@@ -9,6 +9,7 @@ pub mod outcome;
 pub mod source;
 pub mod verbs;
 pub mod manifest;
+pub mod wit;
 pub mod fleet;
 pub mod policy;
 pub mod grant;
