@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::fleet::{self, Fleet};
 use crate::grant::{self, Grant};
 use crate::library::{self, Library, LibraryError};
+use crate::limits::{Budget, Budgets, Limits};
 use crate::model::{ComponentId, TargetName};
 use crate::policy::{self, Assignments, Policy};
 use crate::source::{self, Problem, Problems, Source};
@@ -44,6 +45,8 @@ pub struct Ops {
     pub library: Library,
     /// Who looks where, and with what.
     pub assignments: Assignments,
+    /// What each component may use.
+    pub budgets: Budgets,
     /// SHA-256 of each file that was read, by name.
     pub digests: BTreeMap<String, String>,
 }
@@ -139,18 +142,10 @@ impl Ops {
             .into();
         // Both files are read to the end, so that one go shows the mistakes of both.
         let base = dir.unwrap_or(Path::new("/"));
-        let (fleet, policy) = match (fleet::parse(&fleet, base, home), policy::parse(&policy)) {
-            (Ok(fleet), Ok(policy)) => (fleet, policy),
-            (Err(Problems(mut first)), Err(Problems(second))) => {
-                first.extend(second);
-                return Err(OpsError::Invalid(Problems(first)));
-            }
-            (Err(problems), Ok(_)) | (Ok(_), Err(problems)) => {
-                return Err(OpsError::Invalid(problems));
-            }
-        };
-        let assignments = policy::resolve(&policy, &fleet, &library.manifests).map_err(OpsError::Invalid)?;
-        Ok(Self { dir: dir.map(Path::to_owned), fleet, policy, library, assignments, digests })
+        let (fleet, policy) = both(fleet::parse(&fleet, base, home), policy::parse(&policy))?;
+        let resolved = policy::resolve(&policy, &fleet, &library.manifests);
+        let (assignments, budgets) = both(resolved, policy::budgets(&policy, &library.manifests))?;
+        Ok(Self { dir: dir.map(Path::to_owned), fleet, policy, library, assignments, budgets, digests })
     }
 
     /// The grant of a component on a target; `None` if policy puts it not there.
@@ -160,6 +155,18 @@ impl Ops {
         let manifest = self.library.manifests.get(component)?;
         let target = self.fleet.targets.get(target)?;
         Some(grant::compute(manifest, target, assignment, &self.policy.never))
+    }
+
+    /// What a component may use.
+    #[must_use]
+    pub fn limits(&self, component: &ComponentId) -> &Limits {
+        self.budget(component).limits()
+    }
+
+    /// What a component may use, and which lines of policy say so.
+    #[must_use]
+    pub fn budget(&self, component: &ComponentId) -> &Budget {
+        self.budgets.of(component)
     }
 
     /// Never-hosts that a grant names: nothing reaches them, and a sweep says so.
@@ -172,6 +179,18 @@ impl Ops {
     #[must_use]
     pub fn knows(&self, name: &str) -> bool {
         self.fleet.targets.contains_key(name) || self.fleet.never.contains_key(name)
+    }
+}
+
+/// Two results, or the mistakes of both.
+fn both<A, B>(a: Result<A, Problems>, b: Result<B, Problems>) -> Result<(A, B), OpsError> {
+    match (a, b) {
+        (Ok(a), Ok(b)) => Ok((a, b)),
+        (Err(Problems(mut first)), Err(Problems(second))) => {
+            first.extend(second);
+            Err(OpsError::Invalid(Problems(first)))
+        }
+        (Err(problems), Ok(_)) | (Ok(_), Err(problems)) => Err(OpsError::Invalid(problems)),
     }
 }
 

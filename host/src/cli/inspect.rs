@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use bailiwick::encode;
 use bailiwick::library::{ComponentFile, LibraryError, read_binary};
+use bailiwick::limits::Limits;
 use bailiwick::manifest;
 use bailiwick::model::{Tainted, Verb};
 use bailiwick::ops::OpsError;
@@ -24,7 +25,17 @@ struct Shown {
     world: String,
     exports: Vec<String>,
     imports: Vec<String>,
+    limits: Vec<Asked>,
     manifest: Option<Held>,
+}
+
+/// A limit that the manifest asks to have raised.
+#[derive(Serialize)]
+struct Asked {
+    name: &'static str,
+    value: u64,
+    default: u64,
+    why: String,
 }
 
 /// The manifest, and whether it and the imports agree.
@@ -46,7 +57,8 @@ pub(super) fn run(context: &Context, args: &args::Inspect) -> anyhow::Result<Exi
         Err(error @ LibraryError::NoManifest(_)) => (read_binary(&args.file)?, Err(error)),
         Err(error) => return Err(OpsError::from(error).into()),
     };
-    let inspected = inspect(&binary.bytes)
+    let asks = file.as_ref().map(|file| file.manifest.limits.as_slice()).unwrap_or_default();
+    let inspected = inspect(&binary.bytes, &Limits::asked(asks))
         .map_err(|error| anyhow::Error::new(error).context(format!("{} is refused", args.file.display())))?;
     let shown = Shown {
         format: "bailiwick.inspect/1",
@@ -55,6 +67,10 @@ pub(super) fn run(context: &Context, args: &args::Inspect) -> anyhow::Result<Exi
         world: world(&inspected),
         exports: inspected.exports.iter().map(|(kind, name)| format!("{kind} {}", plain(name))).collect(),
         imports: imports(&inspected),
+        limits: asks
+            .iter()
+            .map(|ask| Asked { name: ask.row.name, value: ask.value, default: ask.row.default, why: ask.why.clone() })
+            .collect(),
         manifest: file.as_ref().ok().map(|file| held(&inspected, file)),
     };
     let refused = shown.manifest.as_ref().is_some_and(|held| !held.agrees);
@@ -114,6 +130,9 @@ fn table(shown: &Shown) -> Result<String, std::fmt::Error> {
     }
     for import in &shown.imports {
         writeln!(text, "imports   {import}")?;
+    }
+    for Asked { name, value, default, why } in &shown.limits {
+        writeln!(text, "asks for  {name} = {value}, where every component has {default}: {why}")?;
     }
     if let Some(held) = &shown.manifest {
         writeln!(text, "manifest  {} {}: {}", held.id, held.version, held.title)?;

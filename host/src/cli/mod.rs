@@ -6,7 +6,9 @@ mod fail;
 mod fleet;
 mod inspect;
 mod journal;
+mod limits;
 mod out;
+mod pack;
 mod review;
 
 use std::path::PathBuf;
@@ -71,7 +73,9 @@ pub(crate) fn main() -> ExitCode {
     let result = match args.command {
         Command::Check(args) => check::run(&context, &args),
         Command::Review(args) => review::run(&context, &args),
+        Command::Limits(args) => limits::run(&context, &args),
         Command::Inspect(args) => inspect::run(&context, &args),
+        Command::Pack(args) => pack::run(&context, &args),
         Command::Fleet { command } => fleet::run(&context, command),
         Command::Journal { command } => journal::run(&context, command),
         Command::Completions { shell } => {

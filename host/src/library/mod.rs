@@ -5,6 +5,7 @@
 
 mod file;
 mod sections;
+mod write;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,12 +16,11 @@ use sha2::{Digest, Sha256};
 
 pub use self::file::ComponentFile;
 pub use self::sections::{MANIFEST_BYTES_MAX, MANIFEST_SECTION, SealError, seal, sealed_manifest, strip};
+pub use self::write::{is_there, write_whole};
+use crate::limits::COMPONENT_BYTES_MAX;
 use crate::manifest::{self, Manifest};
 use crate::model::ComponentId;
 use crate::source::{self, Problem, Problems, Source};
-
-/// The largest file that is taken for a component, in bytes (threats.md, table of limits).
-pub const COMPONENT_BYTES_MAX: u64 = 8 << 20;
 
 /// Components by id.
 #[derive(Debug, Default)]
@@ -56,14 +56,22 @@ pub enum LibraryError {
         /// The system's words.
         source: std::io::Error,
     },
+    /// A file cannot be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        source: std::io::Error,
+    },
     /// A component is larger than any may be.
-    #[error("{} is larger than {COMPONENT_BYTES_MAX} bytes", .0.display())]
+    #[error("{} is larger than {COMPONENT_BYTES_MAX} bytes, which no component may be", .0.display())]
     TooLarge(PathBuf),
     /// It says nowhere what it asks for.
     #[error("{} holds no manifest, and there is no {} beside it, so nothing can be granted to it\n\nhint: `bailiwick pack --manifest FILE` seals one in; CONTRIBUTING.md shows how to write it", .0.display(), name_of(&.0.with_extension("toml")))]
     NoManifest(PathBuf),
     /// It says two things.
-    #[error("{} holds another manifest than {}: they differ from line {line} on\n\nhint: a sealed component needs no file beside it; remove {}, or pack the component again", component.display(), beside.display(), beside.display())]
+    #[error("{} holds another manifest than {}: they differ from line {line} on\n\nhint: a sealed component needs no other manifest: keep it alone, or pack the compiler's file again", component.display(), beside.display())]
     TwoManifests {
         /// The component.
         component: PathBuf,
@@ -217,7 +225,8 @@ impl Library {
     }
 }
 
-/// Reads a component's bytes, once and no more than a component may have.
+/// Reads a component's bytes, once and no more than any component may have. What this one may have is looked at with its
+/// structure.
 ///
 /// # Errors
 /// When they cannot be read, or there are too many.

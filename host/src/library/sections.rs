@@ -248,12 +248,16 @@ mod tests {
         let stripped = strip(&named).unwrap();
         assert_eq!(strip(&stripped).unwrap(), stripped);
         let of = |bytes: &[u8]| {
-            let inspected = crate::sandbox::inspect(bytes).unwrap();
+            let inspected = crate::sandbox::inspect(bytes, &crate::limits::Limits::default()).unwrap();
             (inspected.imports, inspected.exports)
         };
         assert_eq!(of(&stripped), of(MEMORY));
-        let customs: Vec<_> =
-            crate::sandbox::inspect(&stripped).unwrap().custom.into_iter().map(|(name, _)| name).collect();
+        let customs: Vec<_> = crate::sandbox::inspect(&stripped, &crate::limits::Limits::default())
+            .unwrap()
+            .custom
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect();
         assert_eq!(customs, ["kept"]);
         assert!(stripped.len() < MEMORY.len());
     }
@@ -272,7 +276,7 @@ mod tests {
                 bytes[at] = byte;
             }
             let read = sealed_manifest(&bytes);
-            if let Ok(inspected) = crate::sandbox::inspect(&bytes) {
+            if let Ok(inspected) = crate::sandbox::inspect(&bytes, &crate::limits::Limits::default()) {
                 let theirs: Vec<_> = inspected.custom.iter().filter(|(name, _)| name == MANIFEST_SECTION).collect();
                 match (theirs.as_slice(), read) {
                     ([], Ok(None)) => {}

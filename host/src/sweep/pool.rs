@@ -12,15 +12,13 @@ use crate::broker::{Broker, RunContext};
 use crate::encode;
 use crate::journal::{Entry, RunEnd};
 use crate::library::Binary;
+use crate::limits::{DEATHS, Limits};
 use crate::model::{ComponentId, Tainted, Verb};
 use crate::ops::Ops;
 use crate::outcome::RunOutcome;
 use crate::sandbox::client::Worker;
 use crate::sandbox::imports::on_one_line;
-use crate::sandbox::{self, Fault, FaultKind, Limits, LoadError, Outcome, RawAnswer, TargetView, VerbCall};
-
-/// How many workers of one component may die in a sweep.
-const DEATHS_MAX: u32 = 2;
+use crate::sandbox::{self, Fault, FaultKind, LoadError, Outcome, RawAnswer, TargetView, VerbCall};
 
 /// The workers of a sweep.
 pub(super) struct Pool(BTreeMap<ComponentId, Arc<Slot>>);
@@ -37,7 +35,7 @@ struct State {
     worker: Option<Arc<Worker>>,
     /// Why there is none, and will be none.
     refused: Option<String>,
-    deaths: u32,
+    deaths: u64,
 }
 
 /// A worker that a run has borrowed.
@@ -54,7 +52,7 @@ pub(crate) struct Ran {
 
 impl Pool {
     /// Room for every component that policy puts on a requested target.
-    pub(super) fn new(ops: &Ops, request: &Request, limits: &Limits) -> Self {
+    pub(super) fn new(ops: &Ops, request: &Request) -> Self {
         let mut slots = BTreeMap::new();
         let assigned = request.targets.iter().filter_map(|target| ops.assignments.get(target));
         let ids = assigned.flat_map(BTreeMap::keys);
@@ -66,7 +64,7 @@ impl Pool {
                 Arc::new(Slot {
                     binary: binary.clone(),
                     verbs: manifest.verbs(),
-                    limits: limits.clone(),
+                    limits: ops.limits(id).clone(),
                     state: Mutex::default(),
                 })
             });
@@ -114,7 +112,7 @@ impl Pool {
 impl Slot {
     /// Whether the component is one that may be compiled at all.
     fn check(&self) -> Result<(), String> {
-        let inspected = sandbox::inspect(&self.binary.bytes).map_err(|error| on_one_line(&error))?;
+        let inspected = sandbox::inspect(&self.binary.bytes, &self.limits).map_err(|error| on_one_line(&error))?;
         sandbox::check_imports(&inspected, &self.verbs).map_err(|error| on_one_line(&error))
     }
 
@@ -130,8 +128,8 @@ impl Slot {
             state.worker = None;
             state.deaths += 1;
         }
-        if state.deaths >= DEATHS_MAX {
-            let message = format!("its worker has died {DEATHS_MAX} times in this sweep; it is not started again");
+        if state.deaths >= DEATHS {
+            let message = format!("its worker has died {DEATHS} times in this sweep; it is not started again");
             return Err(RunOutcome::Fault { message });
         }
         match Worker::load(None, &self.binary.bytes, &self.verbs, self.limits.clone()).await {
@@ -147,7 +145,7 @@ impl Slot {
             }
             // A component that takes this long once takes it again.
             Err(LoadError::Slow) => {
-                state.deaths = DEATHS_MAX;
+                state.deaths = DEATHS;
                 Err(RunOutcome::Fault { message: LoadError::Slow.to_string() })
             }
             Err(error) => {

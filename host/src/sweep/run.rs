@@ -16,7 +16,7 @@ use crate::journal::{self, Entry, Journal};
 use crate::model::{ComponentId, LookError, SlotKey, Tainted, TargetName};
 use crate::ops::Ops;
 use crate::outcome::{Call, Looked, Run, RunOutcome, Sweep, TargetResult};
-use crate::sandbox::{Limits, SlotEntry, TargetView};
+use crate::sandbox::{SlotEntry, TargetView};
 use crate::transport::{Connection, ssh};
 
 /// What is asked for.
@@ -33,8 +33,6 @@ pub struct Request {
 pub struct Settings {
     /// Targets at the same time; 0 counts as 1.
     pub jobs: usize,
-    /// Bounds of each run.
-    pub limits: Limits,
     /// Clocks of connections.
     pub ssh: ssh::Settings,
 }
@@ -65,8 +63,8 @@ pub async fn sweep(
     journal.sync()?;
     let jobs = Arc::new(Semaphore::new(settings.jobs.max(1)));
     let shared = Arc::new(Shared {
-        broker: Arc::new(Broker::new(Arc::clone(&journal))),
-        pool: Pool::new(&ops, &request, &settings.limits),
+        broker: Arc::new(Broker::new(Arc::clone(&journal)).redacting(Arc::clone(&ops.policy.redactor))),
+        pool: Pool::new(&ops, &request),
         ops,
         number,
         ssh: settings.ssh,
@@ -174,7 +172,10 @@ impl Shared {
                 Ok(session) => Ok(Connection::Ssh(session)),
                 Err(error) => Err(match error.refusal() {
                     Some(rule) => TargetResult::Refused { rule: rule.to_owned() },
-                    None => TargetResult::Unreachable { cause: chain(&error), hint: error.hint() },
+                    None => {
+                        let cause = self.ops.policy.redactor.text(chain(&error), &mut BTreeMap::new());
+                        TargetResult::Unreachable { cause, hint: error.hint() }
+                    }
                 }),
             },
         }
@@ -285,6 +286,7 @@ fn withheld(grant: &Grant) -> Option<Call> {
         asked: Tainted::new(withheld.granted.action.id.as_str()),
         error: Some(LookError::Refused),
         cause: Some(format!("{} is withheld by {}: {}", withheld.granted.action.id, withheld.rule, withheld.why)),
+        redacted: BTreeMap::new(),
     })
 }
 

@@ -57,8 +57,7 @@ pub fn run(command: &Command) -> Result<(Output, Peaks)> {
         session.envs(value.map(|value| (name, value)));
     }
     // `setsid` becomes the program: a child that leads no group does not fork.
-    let child =
-        session.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().context("setsid")?;
+    let child = session.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().context("setsid")?;
     let id = child.id();
     let done = Arc::new(AtomicBool::new(false));
     let watching = Arc::clone(&done);
