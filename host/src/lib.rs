@@ -26,3 +26,4 @@ pub mod sweep;
 pub mod report;
 pub mod cases;
 pub mod pack;
+pub mod project;

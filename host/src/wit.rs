@@ -27,7 +27,8 @@ contract! {
     "worlds.wit",
 }
 
-/// How every file made by [`trimmed`] begins: one that does not is somebody's own.
+/// How every file made by [`trimmed`] ends: one that does not is somebody's own. At its beginning it would count as
+/// documentation of the package, of which there is to be one.
 pub const MARK: &str = "// What manifest.toml asks for of the contract. `bailiwick wit` writes this file.\n";
 
 /// The part of the contract that a manifest asks for: its verbs, what reaches no target, and the types of both. Name and
@@ -50,7 +51,7 @@ pub fn trimmed(manifest: &Manifest) -> Vec<(&'static str, String)> {
             })
             .collect();
         // The first is the package's line.
-        (parts.len() > 1).then(|| format!("{MARK}{}", parts.concat()))
+        (parts.len() > 1).then(|| format!("{}\n{MARK}", parts.concat()))
     };
     CONTRACT.iter().filter_map(|(name, text)| Some((*name, file(text)?))).collect()
 }

@@ -101,6 +101,7 @@ pub(super) const fn of(language: Language) -> &'static [Embedded] {
 pub(super) const fn limits(language: Language) -> &'static str {
     match language {
         Language::Python => include_str!("../../../probes/languages/python/limits.toml"),
-        Language::Rust | Language::JavaScript | Language::C => "",
+        Language::JavaScript => include_str!("../../../probes/languages/js/limits.toml"),
+        Language::Rust | Language::C => "",
     }
 }

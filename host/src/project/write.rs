@@ -97,7 +97,7 @@ pub fn write_contract(folder: &Path, files: &[(&str, String)]) -> Result<(), Wri
         let path = entry.map_err(io_at(folder))?.path();
         if path.extension().is_some_and(|extension| extension == "wit") {
             let text = fs::read_to_string(&path).map_err(io_at(&path))?;
-            if !text.starts_with(MARK) {
+            if !text.ends_with(MARK) {
                 return Err(WriteError::Foreign(path));
             }
             old.push(path);
