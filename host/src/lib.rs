@@ -15,6 +15,7 @@ pub mod wit;
 pub mod fleet;
 pub mod policy;
 pub mod grant;
+pub mod signature;
 pub mod library;
 pub mod ops;
 pub mod review;
