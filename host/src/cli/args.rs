@@ -54,6 +54,10 @@ pub(super) enum Command {
     Review(Review),
     /// Print every limit: how much, what it bounds, what happens when it is reached, and who may change it
     Limits(Limits),
+    /// Begin a probe: a folder with its sources, that builds, tests and packs with the commands in its README
+    New(New),
+    /// Write the contract, as far as a manifest asks for it, for toolchains that import all they are given
+    Wit(Wit),
     /// Show what a component's file is: digest, world, imports down to the function
     Inspect(Inspect),
     /// Check a component against its manifest, and seal both into one file
@@ -139,6 +143,43 @@ pub(super) struct Limits {
     /// How to print
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub(super) format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct New {
+    /// What the component is to be called: small letters, digits and hyphens
+    pub(super) name: String,
+
+    /// The language
+    #[arg(long, value_name = "LANGUAGE")]
+    pub(super) lang: Lang,
+
+    /// The folder to make, or an empty one; the ops directory is of no interest here [default: ./NAME]
+    #[arg(long, value_name = "DIR")]
+    pub(super) dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Lang {
+    /// Rust, with the SDK
+    Rust,
+    /// JavaScript, in QuickJS
+    Js,
+    /// Python, in CPython
+    Python,
+    /// C, with the contract's bindings
+    C,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Wit {
+    /// What is asked for
+    #[arg(long, value_name = "FILE", default_value = "manifest.toml")]
+    pub(super) manifest: PathBuf,
+
+    /// The folder to write; files of an earlier `wit` in it are renewed, nobody else's [default: wit beside the manifest]
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -8,9 +8,11 @@ mod fleet;
 mod inspect;
 mod journal;
 mod limits;
+mod new;
 mod out;
 mod pack;
 mod review;
+mod wit;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -82,6 +84,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Check(args) => check::run(&context, &args),
         Command::Review(args) => review::run(&context, &args),
         Command::Limits(args) => limits::run(&context, &args),
+        Command::New(args) => new::run(&context, &args),
+        Command::Wit(args) => wit::run(&context, &args),
         Command::Inspect(args) => inspect::run(&context, &args),
         Command::Pack(args) => pack::run(&context, &args),
         Command::Fleet { command } => fleet::run(&context, command),
