@@ -39,6 +39,7 @@ const BEHAVIOURS: &[(&str, fn(&Target) -> Outcome)] = &[
     ("escape-text", text::in_findings),
     ("escape-failure", text::in_failure),
     ("tell-file", text::of_the_target),
+    ("stat-file", ask::stat_file),
 ];
 
 struct Hostile;
