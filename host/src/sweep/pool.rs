@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::sync::Mutex;
 
 use super::run::Request;
@@ -19,6 +20,7 @@ use crate::outcome::RunOutcome;
 use crate::sandbox::client::Worker;
 use crate::sandbox::imports::on_one_line;
 use crate::sandbox::{self, Fault, FaultKind, LoadError, Outcome, RawAnswer, TargetView, VerbCall};
+use crate::signature::Refusal;
 
 /// The workers of a sweep.
 pub(super) struct Pool(BTreeMap<ComponentId, Arc<Slot>>);
@@ -27,6 +29,8 @@ struct Slot {
     binary: Binary,
     verbs: BTreeSet<Verb>,
     limits: Limits,
+    /// Its signature is not what policy wants.
+    unsigned: Option<Refusal>,
     state: Mutex<State>,
 }
 
@@ -64,6 +68,7 @@ impl Pool {
                 Arc::new(Slot {
                     binary: binary.clone(),
                     verbs: manifest.verbs(),
+                    unsigned: ops.signer(id, Timestamp::now()).err(),
                     limits: ops.limits(id).clone(),
                     state: Mutex::default(),
                 })
@@ -112,6 +117,9 @@ impl Pool {
 impl Slot {
     /// Whether the component is one that may be compiled at all.
     fn check(&self) -> Result<(), String> {
+        if let Some(refusal) = &self.unsigned {
+            return Err(on_one_line(refusal));
+        }
         let inspected = sandbox::inspect(&self.binary.bytes, &self.limits).map_err(|error| on_one_line(&error))?;
         sandbox::check_imports(&inspected, &self.verbs).map_err(|error| on_one_line(&error))
     }

@@ -97,6 +97,14 @@ pub fn load(target: &Target) -> Result<(), VerbError> {
     system::load(target).map(drop)
 }
 
+/// `files.read`: what the host gives of the file.
+///
+/// # Errors
+/// The host's.
+pub fn read(target: &Target, key: &str) -> Result<Vec<u8>, VerbError> {
+    files::read(target, key).map(|content| content.bytes)
+}
+
 /// A verb error as the contract spells it.
 pub fn error_name(error: VerbError) -> &'static str {
     match error {
