@@ -10,6 +10,7 @@ mod limits;
 mod out;
 mod pack;
 mod review;
+mod test;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -76,6 +77,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Limits(args) => limits::run(&context, &args),
         Command::Inspect(args) => inspect::run(&context, &args),
         Command::Pack(args) => pack::run(&context, &args),
+        Command::Test(args) => test::run(&context, &args),
         Command::Fleet { command } => fleet::run(&context, command),
         Command::Journal { command } => journal::run(&context, command),
         Command::Completions { shell } => {
