@@ -70,8 +70,8 @@ mod tests {
             let without = |mark: char| -> String {
                 all.iter().filter(|(found, _)| *found != mark).map(|(_, line)| format!("{line}\n")).collect()
             };
-            prop_assert_eq!(without('+'), a);
-            prop_assert_eq!(without('-'), b);
+            prop_assert_eq!(without('+'), a.as_str());
+            prop_assert_eq!(without('-'), b.as_str());
         }
     }
 }
