@@ -93,7 +93,7 @@ pub(super) struct Check {
 
     /// How to print
     #[arg(long, value_name = "FORMAT", default_value = "table")]
-    pub(super) format: Format,
+    pub(super) format: Rendering,
 
     /// Targets that are looked at at once
     #[arg(long, value_name = "N", default_value_t = limits::JOBS, value_parser = clap::value_parser!(u64).range(1..=limits::JOBS_MAX))]
@@ -251,6 +251,18 @@ pub(super) enum Format {
     Table,
     /// For programs, with a versioned format
     Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Rendering {
+    /// For people
+    Table,
+    /// For programs, with a versioned format
+    Json,
+    /// For a ticket or a chat
+    Markdown,
+    /// A page that loads nothing
+    Html,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
