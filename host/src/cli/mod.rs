@@ -12,6 +12,7 @@ mod new;
 mod out;
 mod pack;
 mod review;
+mod test;
 mod wit;
 
 use std::path::PathBuf;
@@ -88,6 +89,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Wit(args) => wit::run(&context, &args),
         Command::Inspect(args) => inspect::run(&context, &args),
         Command::Pack(args) => pack::run(&context, &args),
+        Command::Test(args) => test::run(&context, &args),
         Command::Fleet { command } => fleet::run(&context, command),
         Command::Journal { command } => journal::run(&context, command),
         Command::Doctor(args) => doctor::run(&context, &args),

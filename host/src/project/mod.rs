@@ -98,7 +98,8 @@ mod tests {
             let files = project(*language, &id).unwrap_or_else(|Problems(found)| panic!("{found:?}"));
             let paths: Vec<_> = files.iter().map(|file| &file.path).collect();
             assert!(paths.is_sorted() && paths.windows(2).all(|two| two[0] != two[1]), "{paths:?}");
-            for needed in ["manifest.toml", "README.md", ".gitignore", "build", "cases/healthy.toml", "wit/worlds.wit"] {
+            for needed in ["manifest.toml", "README.md", ".gitignore", "build", "cases/healthy.toml", "wit/worlds.wit"]
+            {
                 assert!(paths.iter().any(|path| *path == needed), "{language:?}: {needed}");
             }
             for file in &files {

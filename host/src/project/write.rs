@@ -106,8 +106,8 @@ pub fn write_contract(folder: &Path, files: &[(&str, String)]) -> Result<(), Wri
     for (name, text) in files {
         let path = folder.join(name);
         let draft = folder.join(format!(".{name}.{}.part", std::process::id()));
-        let written = write_file(&draft, text.as_bytes(), 0o644)
-            .and_then(|()| fs::rename(&draft, &path).map_err(io_at(&path)));
+        let written =
+            write_file(&draft, text.as_bytes(), 0o644).and_then(|()| fs::rename(&draft, &path).map_err(io_at(&path)));
         if written.is_err() {
             let _ = fs::remove_file(&draft);
         }
