@@ -182,8 +182,11 @@ impl Worker {
         let (mut child, socket) = spawn(program).map_err(LoadError::Spawn)?;
         let pid = child.id().unwrap_or_default();
         let (mut reader, mut writer) = socket.into_split();
-        let load =
-            Load { component: component.to_vec(), verbs: verbs.iter().copied().collect(), limits: limits.clone() };
+        let load = Load {
+            component: component.to_vec(),
+            verbs: verbs.iter().copied().collect(),
+            limits: Box::new(limits.clone()),
+        };
         let ready = match timeout(LOAD_TIME, handshake(&mut reader, &mut writer, load)).await {
             Err(_) => return Err(LoadError::Slow),
             Ok(Ok(Some(FromWorker::Ready(ready)))) => ready,
