@@ -224,3 +224,39 @@ fn lk05_a_count_is_not_believed() {
         assert!(inspect(&bytes, &Limits::default()).is_err(), "section {id} of a module");
     }
 }
+
+/// A component within every bound that is long to compile: three million calls, in bodies that are each small enough.
+fn laborious() -> Vec<u8> {
+    let calls = [0x10, 0].repeat(120_000);
+    let code = [&[0][..], &calls, &[0x0b]].concat();
+    let code = [leb(code.len()), code].concat();
+    let bodies = 25;
+    let module = [
+        &b"\0asm\x01\0\0\0"[..],
+        &section(1, &[1, 0x60, 0, 0]),
+        &section(3, &[leb(bodies), vec![0; bodies]].concat()),
+        &section(10, &[leb(bodies), code.repeat(bodies)].concat()),
+    ]
+    .concat();
+    [HEADER, &section(1, &module)].concat()
+}
+
+#[tokio::test]
+async fn lk05_what_compiles_too_slowly_is_stopped() {
+    let bytes = laborious();
+    inspect(&bytes, &Limits::default()).unwrap();
+    let limits = Limits { compile_s: 1, ..Limits::default() };
+    let slow = load(&bytes, &[], limits).await.unwrap_err();
+    assert!(matches!(slow, LoadError::Slow(1)), "{slow:?}");
+    assert_eq!(slow.to_string(), "it took longer than 1 s to compile (limit `compile-s`)");
+}
+
+#[tokio::test]
+async fn lk05_what_takes_too_much_memory_to_compile_is_stopped() {
+    let limits = Limits { compile_bytes: 96 << 20, ..Limits::default() };
+    let large = load(&laborious(), &[], limits.clone()).await.unwrap_err();
+    assert!(matches!(large, LoadError::GaveUp(_)), "{large:?}");
+    assert!(large.to_string().contains("it needs more than 96 MiB (limit `compile-bytes`)"), "{large}");
+    // The control: what is small is compiled with as much.
+    load(&body("(i32.const 1024)"), &[], limits).await.unwrap();
+}

@@ -127,7 +127,7 @@ settable! {
         "processor time to compile a component", "its worker is ended: `took longer to compile`";
     compile_bytes "compile-bytes" = 1536 << 20, max 6 << 30, Bytes,
         "memory of a worker that compiles", "its worker is ended: `died while compiling`";
-    worker_bytes "worker-bytes" = 3 << 30, max 16 << 30, Bytes,
+    worker_bytes "worker-bytes" = 3 << 30, max super::WORKER_BYTES_MAX, Bytes,
         "memory of a worker, all runs of a component together", "a run gets no memory, or its worker dies";
 }
 

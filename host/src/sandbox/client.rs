@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rustix::process::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -24,6 +25,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::fault::{Breach, Fault, FaultKind, WorkerEnd};
+use super::kernel;
 use super::protocol::{Event, Ledger};
 use super::run::GRACE;
 use super::wire::{
@@ -34,8 +36,8 @@ use super::worker::ARGUMENT;
 use crate::limits::Limits;
 use crate::model::{LookError, Report, Tainted, Verb};
 
-/// How long a worker may take to compile. A component within the ceilings needs a fraction of it.
-const LOAD_TIME: Duration = Duration::from_secs(30);
+/// How much longer than its processor time a worker may take to compile: a machine with other things to do.
+const LOAD_PATIENCE: u64 = 4;
 
 /// A worker that has its component loaded. Dropping it kills the process.
 #[derive(Debug)]
@@ -66,9 +68,15 @@ pub enum LoadError {
     /// The process ended.
     #[error("its worker died while loading it ({0})")]
     Died(WorkerEnd),
-    /// It took too long.
-    #[error("it took longer than {} s to compile", LOAD_TIME.as_secs())]
-    Slow,
+    /// It used up its processor time.
+    #[error("it took longer than {0} s to compile (limit `compile-s`)")]
+    Slow(u64),
+    /// It was not done by the clock, and had time of the processor left.
+    #[error("it was not compiled within {0} s, though it used less of the processor: this machine is too busy")]
+    Late(u64),
+    /// It gave up.
+    #[error("its worker gave up compiling it: it needs more than {} MiB (limit `compile-bytes`), or breaks the compiler", .0 >> 20)]
+    GaveUp(u64),
     /// It said something else.
     #[error("its worker broke the protocol while loading it")]
     Protocol(#[source] Option<WireError>),
@@ -187,14 +195,17 @@ impl Worker {
             verbs: verbs.iter().copied().collect(),
             limits: Box::new(limits.clone()),
         };
-        let ready = match timeout(LOAD_TIME, handshake(&mut reader, &mut writer, load)).await {
-            Err(_) => return Err(LoadError::Slow),
+        kernel::compiling(pid, &limits).map_err(LoadError::Spawn)?;
+        let patience = limits.compile_s.saturating_mul(LOAD_PATIENCE);
+        let ready = match timeout(Duration::from_secs(patience), handshake(&mut reader, &mut writer, load)).await {
+            Err(_) => return Err(LoadError::Late(patience)),
             Ok(Ok(Some(FromWorker::Ready(ready)))) => ready,
             Ok(Ok(Some(FromWorker::NotLoaded { reason }))) => return Err(LoadError::NotLoaded { reason }),
             Ok(Ok(Some(_))) => return Err(LoadError::Protocol(None)),
-            Ok(Ok(None) | Err(WireError::Io(_))) => return Err(LoadError::Died(reap(&mut child).await)),
+            Ok(Ok(None) | Err(WireError::Io(_))) => return Err(died(reap(&mut child).await, &limits)),
             Ok(Err(error)) => return Err(LoadError::Protocol(Some(error))),
         };
+        kernel::running(pid, &limits).map_err(LoadError::Spawn)?;
         let ledger = Ledger::new(verbs.clone(), limits.clone());
         let shared = Arc::new(Shared(Mutex::new(State { ledger, open: HashMap::new(), gone: None })));
         let (frames, outgoing) = mpsc::channel(16);
@@ -353,6 +364,15 @@ impl From<End> for Ending {
             End::CouldNotLook { reason, error, call } => Self::CouldNotLook { reason, error, call },
             End::Fault(fault) => Self::Fault(fault),
         }
+    }
+}
+
+/// Why a worker died that was to compile.
+fn died(end: WorkerEnd, limits: &Limits) -> LoadError {
+    match end {
+        WorkerEnd::Signal(signal) if signal == Signal::XCPU.as_raw() => LoadError::Slow(limits.compile_s),
+        WorkerEnd::Signal(signal) if signal == Signal::ABORT.as_raw() => LoadError::GaveUp(limits.compile_bytes),
+        end => LoadError::Died(end),
     }
 }
 

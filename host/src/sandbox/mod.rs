@@ -19,6 +19,7 @@ mod host;
 pub mod imports;
 pub mod inspect;
 mod inherited;
+mod kernel;
 mod meter;
 mod protocol;
 pub mod report;

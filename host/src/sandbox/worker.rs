@@ -31,10 +31,6 @@ pub const ARGUMENT: &str = "worker";
 /// Stack of a run's thread: wasm's own part, and as much as host functions could ever need. None of them recurses.
 const THREAD_STACK_BYTES: usize = STACK_BYTES as usize + (2 << 20);
 
-/// Writable memory of the process. Address space is not limited: each linear memory reserves 4 GiB of it, which is
-/// what makes its bounds checks free.
-const DATA_BYTES: u64 = 3 << 30;
-
 /// Why a worker stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
@@ -67,14 +63,11 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Gives up what can be given up without a privilege. Best effort: the promise is made by what the process never had.
+/// Gives up what can be given up without a privilege; memory and processor time are the broker's to bound. Best effort: the promise is made by what the process never had.
 fn restrict() {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
-    let data = Rlimit { current: Some(DATA_BYTES), maximum: Some(DATA_BYTES) };
     let files = Rlimit { current: Some(WORKER_FILES), maximum: Some(WORKER_FILES) };
-    for (resource, limit) in
-        [(Resource::Core, none), (Resource::Fsize, none), (Resource::Data, data), (Resource::Nofile, files)]
-    {
+    for (resource, limit) in [(Resource::Core, none), (Resource::Fsize, none), (Resource::Nofile, files)] {
         let _ = setrlimit(resource, limit);
     }
 }

@@ -5,14 +5,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 
 use super::run::Request;
 use crate::broker::{Broker, RunContext};
 use crate::encode;
 use crate::journal::{Entry, RunEnd};
 use crate::library::Binary;
-use crate::limits::{DEATHS, Limits};
+use crate::limits::{COMPILING, DEATHS, Limits};
 use crate::model::{ComponentId, Tainted, Verb};
 use crate::ops::Ops;
 use crate::outcome::RunOutcome;
@@ -27,6 +27,7 @@ struct Slot {
     binary: Binary,
     verbs: BTreeSet<Verb>,
     limits: Limits,
+    compiling: Arc<Semaphore>,
     state: Mutex<State>,
 }
 
@@ -54,6 +55,7 @@ impl Pool {
     /// Room for every component that policy puts on a requested target.
     pub(super) fn new(ops: &Ops, request: &Request) -> Self {
         let mut slots = BTreeMap::new();
+        let compiling = Arc::new(Semaphore::new(COMPILING as usize));
         let assigned = request.targets.iter().filter_map(|target| ops.assignments.get(target));
         let ids = assigned.flat_map(BTreeMap::keys);
         for id in ids.filter(|id| request.components.as_ref().is_none_or(|only| only.contains(*id))) {
@@ -65,6 +67,7 @@ impl Pool {
                     binary: binary.clone(),
                     verbs: manifest.verbs(),
                     limits: ops.limits(id).clone(),
+                    compiling: Arc::clone(&compiling),
                     state: Mutex::default(),
                 })
             });
@@ -132,6 +135,8 @@ impl Slot {
             let message = format!("its worker has died {DEATHS} times in this sweep; it is not started again");
             return Err(RunOutcome::Fault { message });
         }
+        // The semaphore is never closed.
+        let _permit = self.compiling.acquire().await;
         match Worker::load(None, &self.binary.bytes, &self.verbs, self.limits.clone()).await {
             Ok(worker) => {
                 let worker = Arc::new(worker);
@@ -144,9 +149,9 @@ impl Slot {
                 Err(RunOutcome::Refused { reason })
             }
             // A component that takes this long once takes it again.
-            Err(LoadError::Slow) => {
+            Err(error @ LoadError::Slow(_)) => {
                 state.deaths = DEATHS;
-                Err(RunOutcome::Fault { message: LoadError::Slow.to_string() })
+                Err(RunOutcome::Fault { message: error.to_string() })
             }
             Err(error) => {
                 state.deaths += 1;
