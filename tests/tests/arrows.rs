@@ -31,7 +31,7 @@ const HOMES: &[(&[&str], &[&str], &str)] = &[
     ),
     (
         &["std::fs::", "std::fs;"],
-        &["source.rs", "library/", "journal/", "transport/", "sandbox/"],
+        &["source.rs", "library/", "journal/", "quarantine.rs", "transport/", "sandbox/"],
         "what decides opens no file",
     ),
 ];

@@ -34,12 +34,13 @@ fn shown(said: &Said, ops: &Path) -> String {
 fn every_help_text() {
     let home = tempfile::tempdir().unwrap();
     let mut all = String::new();
-    let commands: [&[&str]; 13] = [
+    let commands: [&[&str]; 14] = [
         &[],
         &["check"],
         &["review"],
         &["limits"],
         &["inspect"],
+        &["pack"],
         &["fleet"],
         &["fleet", "import"],
         &["journal"],

@@ -4,10 +4,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use bailiwick::library::{self, ComponentFile, Library, LibraryError};
 use bailiwick_tests::fleet::Entry;
-use bailiwick_tests::ops::Ops;
+use bailiwick_tests::ops::{Ops, Said, said};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_bailiwick");
 
@@ -23,6 +24,10 @@ struct Folder(tempfile::TempDir);
 impl Folder {
     fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
     }
 
     fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
@@ -93,6 +98,88 @@ fn lk18_a_file_under_another_name_or_a_name_that_only_looks_alike_is_not_the_com
     let mut library = Library::built_in().unwrap();
     let Err(LibraryError::Invalid(problems)) = library.add_folder(folder.0.path()) else { panic!("taken twice") };
     assert!(problems.0[0].message.contains("there is a built-in component `memory`"), "{problems:?}");
+}
+
+/// Runs the program in a folder.
+fn run_in(folder: &Path, args: &[&str]) -> Said {
+    let mut command = Command::new(PROGRAM);
+    command.env_clear().env("HOME", folder).current_dir(folder).args(args).stdin(Stdio::null());
+    said(command.output().unwrap()).unwrap()
+}
+
+#[test]
+fn pack_makes_one_file_always_the_same() {
+    let (bytes, manifest) = renamed();
+    let folder = Folder::new();
+    folder.write("built.wasm", &bytes);
+    folder.write("manifest.toml", &manifest);
+    let said = run_in(folder.path(), &["pack", "built.wasm"]);
+    assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{}", said.stdout);
+    let packed = fs::read(folder.path().join("my-memory.wasm")).unwrap();
+    assert_eq!(packed, library::seal(&bytes, &manifest).unwrap(), "the component and its manifest, and nothing else");
+    for part in [&*library::digest(&packed), "system.memory: ", "bailiwick add my-memory.wasm"] {
+        assert!(said.stdout.contains(part), "{part} is not in\n{}", said.stdout);
+    }
+    let again =
+        run_in(folder.path(), &["pack", "built.wasm", "--manifest", "manifest.toml", "--out", "my-memory.wasm"]);
+    assert_eq!((again.code, again.stdout), (0, said.stdout));
+    assert_eq!(fs::read(folder.path().join("my-memory.wasm")).unwrap(), packed);
+    // What is packed stays what it is, whatever manifest lies about, and cannot be given another.
+    let repacked = run_in(folder.path(), &["pack", "my-memory.wasm", "--out", "again.wasm"]);
+    assert_eq!((repacked.code, fs::read(folder.path().join("again.wasm")).unwrap()), (0, packed.clone()));
+    folder.write("other.toml", manifest.replace("0.1.0\"\nworld", "0.2.0\"\nworld"));
+    let refused = run_in(folder.path(), &["pack", "my-memory.wasm", "--manifest", "other.toml", "--out", "x.wasm"]);
+    assert!(
+        refused.code == 2 && refused.stderr.contains("holds another manifest than other.toml"),
+        "{}",
+        refused.stderr
+    );
+    let stripped = run_in(folder.path(), &["pack", "built.wasm", "--strip"]);
+    assert_eq!(stripped.code, 0, "{}", stripped.stderr);
+    let smaller = fs::read(folder.path().join("my-memory.wasm")).unwrap();
+    assert!(smaller.len() < packed.len());
+    let leftovers = fs::read_dir(folder.path())
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().file_name().to_str().unwrap().ends_with(".part"));
+    assert_eq!(leftovers.count(), 0);
+}
+
+#[test]
+fn pack_refuses_what_a_load_would_refuse() {
+    let (bytes, manifest) = renamed();
+    let folder = Folder::new();
+    folder.write("built.wasm", &bytes);
+    folder.write("manifest.toml", &manifest);
+    folder.write("more.toml", format!("{manifest}\n[[use]]\nverb = [\"system.load\"]\nwhy = \"for fun\"\n"));
+    folder.write("none.toml", manifest.replace("system.memory", "system.load"));
+    folder.write("wrong.toml", manifest.replace("0.1.0\"\nworld", "0.1\"\nworld"));
+    folder.write("core.wasm", b"\0asm\x01\0\0\0");
+    folder.write("cut.wasm", &bytes[..bytes.len() - 10]);
+    folder.write("text.wasm", "(component)");
+    let mut all = String::new();
+    for args in [
+        &["built.wasm", "--manifest", "more.toml"][..],
+        &["built.wasm", "--manifest", "none.toml"],
+        &["built.wasm", "--manifest", "wrong.toml"],
+        &["built.wasm", "--manifest", "absent.toml"],
+        &["core.wasm"],
+        &["cut.wasm"],
+        &["text.wasm"],
+        &["absent.wasm"],
+        // Something else stands there.
+        &["built.wasm", "--out", "built.wasm"],
+        &["built.wasm", "--out", "manifest.toml"],
+        &["built.wasm", "--out", "no-such-folder/x.wasm"],
+    ] {
+        let said = run_in(folder.path(), &[&["pack"], args].concat());
+        assert!(said.stdout.is_empty() && said.code != 0, "{args:?}: {}", said.stdout);
+        all += &format!("$ bailiwick pack {}\nexit code {}\n{}\n", args.join(" "), said.code, said.stderr);
+    }
+    assert!(!folder.path().join("my-memory.wasm").exists());
+    assert_eq!(fs::read(folder.path().join("built.wasm")).unwrap(), bytes);
+    fs::remove_file(folder.path().join("manifest.toml")).unwrap();
+    all += &run_in(folder.path(), &["pack", "built.wasm"]).stderr;
+    insta::assert_snapshot!(all);
 }
 
 #[test]

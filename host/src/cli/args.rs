@@ -54,8 +54,14 @@ pub(super) enum Command {
     Review(Review),
     /// Print every limit: how much, what it bounds, what happens when it is reached, and who may change it
     Limits(Limits),
+    /// List the components whose workers died, and those that do not run until a person releases them
+    Quarantine(Quarantine),
+    /// Let a component run again that is in quarantine
+    Release(Release),
     /// Show what a component's file is: digest, world, imports down to the function
     Inspect(Inspect),
+    /// Check a component against its manifest, and seal both into one file
+    Pack(Pack),
     /// Write the list of machines
     Fleet {
         #[command(subcommand)]
@@ -131,13 +137,53 @@ pub(super) struct Limits {
 }
 
 #[derive(Debug, clap::Args)]
+pub(super) struct Quarantine {
+    /// How to print
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Release {
+    /// The component's id
+    #[arg(value_name = "COMPONENT")]
+    pub(super) component: String,
+
+    /// Why; kept with the record
+    #[arg(long, value_name = "TEXT")]
+    pub(super) why: Option<String>,
+
+    /// Do not ask; without a terminal nothing is released otherwise
+    #[arg(long)]
+    pub(super) yes: bool,
+}
+
+#[derive(Debug, clap::Args)]
 pub(super) struct Inspect {
-    /// A component's file; a manifest beside it (same name, .toml) is held against it
+    /// A component's file; its manifest is the one sealed into it, or beside it (same name, .toml)
     pub(super) file: PathBuf,
 
     /// How to print
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub(super) format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Pack {
+    /// The component, as its compiler made it
+    pub(super) file: PathBuf,
+
+    /// What it asks for [default: FILE's name with .toml, else ./manifest.toml]
+    #[arg(long, value_name = "FILE")]
+    pub(super) manifest: Option<PathBuf>,
+
+    /// Where to write it; only an earlier packing of the same component is written over [default: ./ID.wasm]
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+
+    /// Take out what only debuggers read: names, producers, debugging information
+    #[arg(long)]
+    pub(super) strip: bool,
 }
 
 #[derive(Debug, Subcommand)]

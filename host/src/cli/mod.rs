@@ -8,12 +8,15 @@ mod inspect;
 mod journal;
 mod limits;
 mod out;
+mod quarantine;
+mod pack;
 mod review;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bailiwick::ops::{Ops, Surroundings};
+use bailiwick::quarantine::Quarantine;
 use bailiwick::report::exit::ExitCode as Exit;
 use clap::{CommandFactory, Parser};
 
@@ -33,12 +36,19 @@ impl Context {
         Ok(Ops::load(self.dir.as_deref(), self.surroundings.home.as_deref())?)
     }
 
-    fn journal_folder(&self) -> anyhow::Result<PathBuf> {
+    fn state_folder(&self) -> anyhow::Result<PathBuf> {
         let state = self.surroundings.state_dir(self.state.as_deref(), self.dir.as_deref());
-        let state = state.ok_or_else(|| {
+        state.ok_or_else(|| {
             fail::usage("there is no place for the journal: HOME is not set", "name one with --state DIR")
-        })?;
-        Ok(state.join("journal"))
+        })
+    }
+
+    fn journal_folder(&self) -> anyhow::Result<PathBuf> {
+        Ok(self.state_folder()?.join("journal"))
+    }
+
+    fn quarantine(&self) -> anyhow::Result<Quarantine> {
+        Ok(Quarantine::at(&self.state_folder()?))
     }
 }
 
@@ -72,8 +82,11 @@ pub(crate) fn main() -> ExitCode {
     let result = match args.command {
         Command::Check(args) => check::run(&context, &args),
         Command::Review(args) => review::run(&context, &args),
+        Command::Quarantine(args) => quarantine::list(&context, &args),
+        Command::Release(args) => quarantine::release(&context, &args),
         Command::Limits(args) => limits::run(&context, &args),
         Command::Inspect(args) => inspect::run(&context, &args),
+        Command::Pack(args) => pack::run(&context, &args),
         Command::Fleet { command } => fleet::run(&context, command),
         Command::Journal { command } => journal::run(&context, command),
         Command::Completions { shell } => {

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use super::sections::sealed_manifest;
-use super::{Binary, LibraryError, digest, read_binary};
+use super::{Binary, LibraryError, digest, is_there, read_binary};
 use crate::manifest::{self, Manifest};
 use crate::source::Source;
 
@@ -32,7 +32,7 @@ impl ComponentFile {
     pub fn read(path: &Path) -> Result<Self, LibraryError> {
         let beside = path.with_extension("toml");
         // A link that leads nowhere counts as there: it is told, not passed over.
-        Self::with(path, std::fs::symlink_metadata(&beside).is_ok().then_some(&beside))
+        Self::with(path, is_there(&beside).then_some(&beside))
     }
 
     /// The same, with the manifest in a file of any name.

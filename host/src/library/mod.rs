@@ -5,6 +5,7 @@
 
 mod file;
 mod sections;
+mod write;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 pub use self::file::ComponentFile;
 pub use self::sections::{MANIFEST_BYTES_MAX, MANIFEST_SECTION, SealError, seal, sealed_manifest, strip};
+pub use self::write::{is_there, write_whole};
 use crate::limits::COMPONENT_BYTES_MAX;
 use crate::manifest::{self, Manifest};
 use crate::model::ComponentId;
@@ -54,6 +56,14 @@ pub enum LibraryError {
         /// The system's words.
         source: std::io::Error,
     },
+    /// A file cannot be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        source: std::io::Error,
+    },
     /// A component is larger than any may be.
     #[error("{} is larger than {COMPONENT_BYTES_MAX} bytes, which no component may be", .0.display())]
     TooLarge(PathBuf),
@@ -61,7 +71,7 @@ pub enum LibraryError {
     #[error("{} holds no manifest, and there is no {} beside it, so nothing can be granted to it\n\nhint: `bailiwick pack --manifest FILE` seals one in; CONTRIBUTING.md shows how to write it", .0.display(), name_of(&.0.with_extension("toml")))]
     NoManifest(PathBuf),
     /// It says two things.
-    #[error("{} holds another manifest than {}: they differ from line {line} on\n\nhint: a sealed component needs no file beside it; remove {}, or pack the component again", component.display(), beside.display(), beside.display())]
+    #[error("{} holds another manifest than {}: they differ from line {line} on\n\nhint: a sealed component needs no other manifest: keep it alone, or pack the compiler's file again", component.display(), beside.display())]
     TwoManifests {
         /// The component.
         component: PathBuf,

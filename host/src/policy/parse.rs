@@ -1,6 +1,7 @@
 //! `policy.toml`, as written: names are checked against fleet and manifests by `resolve`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -10,6 +11,7 @@ use super::limits::{self, Raise, RawLimits, Value};
 use super::never::Idle;
 use crate::manifest::nearest;
 use crate::model::Verb;
+use crate::redact::{self, Redactor, RuleError};
 use crate::source::{Place, Problem, Problems, Source};
 
 /// What the operator wrote.
@@ -23,6 +25,8 @@ pub struct Policy {
     pub lowered: Vec<Value>,
     /// What holds for some.
     pub raises: Vec<Raise>,
+    /// What is taken out of answers: the built-in rules, and this file's.
+    pub redactor: Arc<Redactor>,
 }
 
 /// One `[[grant]]`, names unchecked.
@@ -58,6 +62,8 @@ struct RawPolicy {
     limits: RawLimits,
     #[serde(default, rename = "raise")]
     raises: Vec<Spanned<RawLimits>>,
+    #[serde(default)]
+    redact: Vec<RawRedact>,
 }
 
 #[derive(Deserialize)]
@@ -83,6 +89,16 @@ struct RawNever {
     why: Spanned<String>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRedact {
+    name: Spanned<String>,
+    pattern: Spanned<String>,
+    /// For people; nothing reads it.
+    #[serde(default, rename = "why")]
+    _why: String,
+}
+
 /// Reads a policy.
 ///
 /// # Errors
@@ -94,7 +110,45 @@ pub fn parse(source: &Source) -> Result<Policy, Problems> {
     let never = raw.never.iter().filter_map(|raw| never(source, raw, &mut problems)).collect();
     let lowered = limits::lowered(source, &raw.limits, &mut problems);
     let raises = raw.raises.iter().filter_map(|raw| limits::raise(source, raw, &mut problems)).collect();
-    problems.or(Policy { grants, never, lowered, raises })
+    let redactor = redactor(source, &raw.redact, &mut problems);
+    problems.or(Policy { grants, never, lowered, raises, redactor })
+}
+
+/// The rules of this file, on top of those that are built in.
+fn redactor(source: &Source, raw: &[RawRedact], problems: &mut Problems) -> Arc<Redactor> {
+    if let Some(one_more) = raw.get(redact::RULES_MAX) {
+        let message = format!("{} rules say what a secret looks like; {} are the most", raw.len(), redact::RULES_MAX);
+        let problem = Problem::at(source.at(one_more.name.span()), message);
+        problems.push(problem.hint("join patterns with `|`: one rule can know several forms"));
+    }
+    let mut rules: Vec<redact::Rule> = Vec::new();
+    for raw in raw.iter().take(redact::RULES_MAX) {
+        let error = match redact::Rule::new(raw.name.get_ref(), raw.pattern.get_ref()) {
+            Ok(rule) if rules.iter().all(|other| other.name() != rule.name()) => {
+                rules.push(rule);
+                continue;
+            }
+            Ok(rule) => RuleError::Taken { name: rule.name().clone() },
+            Err(error) => error,
+        };
+        let (at, hint) = match &error {
+            RuleError::Name(_) => (&raw.name, "such as name = \"pg-url\""),
+            RuleError::Taken { .. } => (&raw.name, "choose another name; the journal counts by it"),
+            RuleError::Syntax(_) => (&raw.pattern, "the syntax is that of https://docs.rs/regex; write it between '…'"),
+            RuleError::TooLarge(_) => (&raw.pattern, "write several smaller patterns, or fewer repetitions"),
+            RuleError::Empty => (&raw.pattern, "let it begin or end with something that must be there"),
+        };
+        problems.push(Problem::at(source.at(at.span()), error).hint(hint));
+    }
+    match Redactor::new(rules) {
+        Ok(redactor) => Arc::new(redactor),
+        Err(error) => {
+            let place = raw.first().map(|raw| source.at(raw.pattern.span()));
+            let hint = Some("write smaller patterns, or fewer".to_owned());
+            problems.push(Problem { place, message: error.to_string(), hint });
+            Arc::default()
+        }
+    }
 }
 
 fn setting<T: Clone>(source: &Source, raw: &Spanned<T>) -> Setting<T> {

@@ -29,19 +29,22 @@ use super::kernel;
 use super::protocol::{Event, Ledger};
 use super::run::GRACE;
 use super::wire::{
-    self, End, FROM_WORKER_FRAME_BYTES, FromWorker, LOAD_FRAME_BYTES, Load, LogLine, Outcome, Ready, Start,
-    TO_WORKER_FRAME_BYTES, TargetView, ToWorker, VERSION, VerbCall, WireError,
+    self, End, FROM_WORKER_FRAME_BYTES, FromWorker, HELLO_FRAME_BYTES, LOAD_FRAME_BYTES, Load, LogLine, Outcome, Ready,
+    Start, TO_WORKER_FRAME_BYTES, TargetView, ToWorker, VERSION, VerbCall, WireError,
 };
 use super::worker::ARGUMENT;
 use crate::limits::Limits;
-use crate::model::{LookError, Report, Tainted, Verb};
+use crate::model::{Lockdown, LookError, Report, Tainted, Verb};
 
+/// How long a worker may take to start and to give up what it need not have.
+const START_TIME: Duration = Duration::from_secs(30);
 /// How much longer than its processor time a worker may take to compile: a machine with other things to do.
 const LOAD_PATIENCE: u64 = 4;
 
 /// A worker that has its component loaded. Dropping it kills the process.
 #[derive(Debug)]
 pub struct Worker {
+    lockdown: Lockdown,
     ready: Ready,
     pid: u32,
     limits: Limits,
@@ -51,6 +54,15 @@ pub struct Worker {
     shared: Arc<Shared>,
     /// Owns the process; ended with the worker, which kills it.
     supervisor: tokio::task::AbortHandle,
+}
+
+/// A worker that has given up what it can, and has no component yet. Dropping it kills the process.
+#[derive(Debug)]
+pub struct Idle {
+    lockdown: Lockdown,
+    child: Child,
+    reader: OwnedReadHalf,
+    writer: OwnedWriteHalf,
 }
 
 /// Why there is no worker for a component.
@@ -72,7 +84,9 @@ pub enum LoadError {
     #[error("it took longer than {0} s to compile (limit `compile-s`)")]
     Slow(u64),
     /// It was not done by the clock, and had time of the processor left.
-    #[error("it was not compiled within {0} s, though it used less of the processor: this machine is too busy")]
+    #[error(
+        "its worker was not ready within {0} s, though it had time of the processor left: this machine is too busy"
+    )]
     Late(u64),
     /// It gave up.
     #[error("its worker gave up compiling it: it needs more than {} MiB (limit `compile-bytes`), or breaks the compiler", .0 >> 20)]
@@ -175,6 +189,55 @@ impl Shared {
     }
 }
 
+impl Idle {
+    /// What the process has given up, by its own word.
+    #[must_use]
+    pub const fn lockdown(&self) -> Lockdown {
+        self.lockdown
+    }
+
+    /// Has it load a component.
+    ///
+    /// # Errors
+    /// When the component cannot be compiled and linked.
+    pub async fn load(mut self, component: &[u8], verbs: &BTreeSet<Verb>, limits: Limits) -> Result<Worker, LoadError> {
+        let pid = self.child.id().unwrap_or_default();
+        kernel::compiling(pid, &limits).map_err(LoadError::Spawn)?;
+        let load = ToWorker::Load(Load {
+            component: component.to_vec(),
+            verbs: verbs.iter().copied().collect(),
+            limits: Box::new(limits.clone()),
+        });
+        let patience = Duration::from_secs(limits.compile_s.saturating_mul(LOAD_PATIENCE));
+        let Self { child, reader, writer, .. } = &mut self;
+        let ready = match ask(child, reader, writer, &load, LOAD_FRAME_BYTES, patience).await {
+            Ok(FromWorker::Ready(ready)) => ready,
+            Ok(FromWorker::NotLoaded { reason }) => return Err(LoadError::NotLoaded { reason }),
+            Ok(_) => return Err(LoadError::Protocol(None)),
+            Err(LoadError::Died(end)) => return Err(died(end, &limits)),
+            Err(error) => return Err(error),
+        };
+        kernel::running(pid, &limits).map_err(LoadError::Spawn)?;
+        let Self { lockdown, child, reader, writer } = self;
+        let ledger = Ledger::new(verbs.clone(), limits.clone());
+        let shared = Arc::new(Shared(Mutex::new(State { ledger, open: HashMap::new(), gone: None })));
+        let (frames, outgoing) = mpsc::channel(16);
+        let (kill, killed) = mpsc::channel(1);
+        let supervisor = tokio::spawn(supervise(child, reader, writer, outgoing, Arc::clone(&shared), killed));
+        Ok(Worker {
+            lockdown,
+            ready,
+            pid,
+            limits,
+            next_run: AtomicU32::new(1),
+            frames,
+            kill,
+            shared,
+            supervisor: supervisor.abort_handle(),
+        })
+    }
+}
+
 impl Worker {
     /// Starts a worker and has it load a component. `program` is this program, unless a test says otherwise. The verbs
     /// are the manifest's; [`super::check_imports`] has passed before.
@@ -187,40 +250,27 @@ impl Worker {
         verbs: &BTreeSet<Verb>,
         limits: Limits,
     ) -> Result<Self, LoadError> {
+        Self::start(program).await?.load(component, verbs, limits).await
+    }
+
+    /// Starts a worker without a component: for whoever decides by what it has given up.
+    ///
+    /// # Errors
+    /// When the process cannot be started, or is no worker.
+    pub async fn start(program: Option<&Path>) -> Result<Idle, LoadError> {
         let (mut child, socket) = spawn(program).map_err(LoadError::Spawn)?;
-        let pid = child.id().unwrap_or_default();
         let (mut reader, mut writer) = socket.into_split();
-        let load = Load {
-            component: component.to_vec(),
-            verbs: verbs.iter().copied().collect(),
-            limits: Box::new(limits.clone()),
-        };
-        kernel::compiling(pid, &limits).map_err(LoadError::Spawn)?;
-        let patience = limits.compile_s.saturating_mul(LOAD_PATIENCE);
-        let ready = match timeout(Duration::from_secs(patience), handshake(&mut reader, &mut writer, load)).await {
-            Err(_) => return Err(LoadError::Late(patience)),
-            Ok(Ok(Some(FromWorker::Ready(ready)))) => ready,
-            Ok(Ok(Some(FromWorker::NotLoaded { reason }))) => return Err(LoadError::NotLoaded { reason }),
-            Ok(Ok(Some(_))) => return Err(LoadError::Protocol(None)),
-            Ok(Ok(None) | Err(WireError::Io(_))) => return Err(died(reap(&mut child).await, &limits)),
-            Ok(Err(error)) => return Err(LoadError::Protocol(Some(error))),
-        };
-        kernel::running(pid, &limits).map_err(LoadError::Spawn)?;
-        let ledger = Ledger::new(verbs.clone(), limits.clone());
-        let shared = Arc::new(Shared(Mutex::new(State { ledger, open: HashMap::new(), gone: None })));
-        let (frames, outgoing) = mpsc::channel(16);
-        let (kill, killed) = mpsc::channel(1);
-        let supervisor = tokio::spawn(supervise(child, reader, writer, outgoing, Arc::clone(&shared), killed));
-        Ok(Self {
-            ready,
-            pid,
-            limits,
-            next_run: AtomicU32::new(1),
-            frames,
-            kill,
-            shared,
-            supervisor: supervisor.abort_handle(),
-        })
+        let hello = ToWorker::Hello { version: VERSION };
+        match ask(&mut child, &mut reader, &mut writer, &hello, HELLO_FRAME_BYTES, START_TIME).await? {
+            FromWorker::Locked(lockdown) => Ok(Idle { lockdown, child, reader, writer }),
+            _ => Err(LoadError::Protocol(None)),
+        }
+    }
+
+    /// What the process has given up, by its own word.
+    #[must_use]
+    pub const fn lockdown(&self) -> Lockdown {
+        self.lockdown
     }
 
     /// How loading went.
@@ -313,6 +363,19 @@ impl Worker {
         end
     }
 
+    /// How the process came to its end, if that is the component's doing: not a signal by which a person or a system ends
+    /// programs, and not the end of its sweep. A kill from outside cannot be told from the kernel's for want of memory, and
+    /// counts; so does a run that did not end in its time, for which we had to kill.
+    #[must_use]
+    pub fn death(&self) -> Option<String> {
+        match self.shared.lock().gone? {
+            Gone::Died(end) => end.is_its_own().then(|| end.to_string()),
+            Gone::Breach(breach) => Some(format!("{breach}: it was killed")),
+            Gone::Overdue { .. } => Some("it did not end a run in its time: it was killed".to_owned()),
+            Gone::Closed => None,
+        }
+    }
+
     /// Kills the process and waits until it is gone. Runs under way are interrupted.
     pub async fn close(self) {
         let _ = self.kill.try_send(Gone::Closed);
@@ -367,6 +430,24 @@ impl From<End> for Ending {
     }
 }
 
+impl LoadError {
+    /// How its worker came to its end, if that is the component's doing.
+    #[must_use]
+    pub fn death(&self) -> Option<String> {
+        match self {
+            Self::Died(end) => end.is_its_own().then(|| end.to_string()),
+            Self::Slow(_) | Self::GaveUp(_) | Self::Protocol(_) => Some(self.to_string()),
+            Self::Spawn(_) | Self::NotLoaded { .. } | Self::Late(_) => None,
+        }
+    }
+
+    /// True if it would come to the same another time.
+    #[must_use]
+    pub const fn is_for_good(&self) -> bool {
+        matches!(self, Self::Slow(_) | Self::GaveUp(_))
+    }
+}
+
 /// Why a worker died that was to compile.
 fn died(end: WorkerEnd, limits: &Limits) -> LoadError {
     match end {
@@ -407,14 +488,26 @@ fn spawn(program: Option<&Path>) -> io::Result<(Child, UnixStream)> {
     Ok((child, UnixStream::from_std(ours)?))
 }
 
-async fn handshake(
+/// Says one thing to a worker that serves nobody yet, and waits for its word.
+async fn ask(
+    child: &mut Child,
     reader: &mut OwnedReadHalf,
     writer: &mut OwnedWriteHalf,
-    load: Load,
-) -> Result<Option<FromWorker>, WireError> {
-    writer.write_all(&wire::encode(&ToWorker::Hello { version: VERSION }, LOAD_FRAME_BYTES)?).await?;
-    writer.write_all(&wire::encode(&ToWorker::Load(load), LOAD_FRAME_BYTES)?).await?;
-    read(reader).await
+    message: &ToWorker,
+    max: usize,
+    patience: Duration,
+) -> Result<FromWorker, LoadError> {
+    let said = async {
+        // A worker that has ended is known by what it said before, or by its end.
+        let _ = writer.write_all(&wire::encode(message, max)?).await;
+        read(reader).await
+    };
+    match timeout(patience, said).await {
+        Err(_) => Err(LoadError::Late(patience.as_secs())),
+        Ok(Ok(Some(word))) => Ok(word),
+        Ok(Ok(None) | Err(WireError::Io(_))) => Err(LoadError::Died(reap(child).await)),
+        Ok(Err(error)) => Err(LoadError::Protocol(Some(error))),
+    }
 }
 
 /// Reads one message; `None` at the end of the stream.

@@ -32,6 +32,9 @@ fn config() -> Config {
     config
         .wasm_features(FEATURES.complement(), false)
         .wasm_features(FEATURES, true)
+        // For the engine's own glue between components inside a component, which copies from one memory to another: it
+        // panics without. In a component's own code more than one memory is refused by `inspect`, before this.
+        .wasm_multi_memory(true)
         .gc_support(false)
         .shared_memory(false)
         .concurrency_support(false)

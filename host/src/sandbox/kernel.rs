@@ -6,41 +6,40 @@
 
 use std::io;
 
-use crate::limits::{Limits, WORKER_BYTES_MAX};
+use crate::limits::Limits;
 
 /// While it compiles: SIGXCPU ends it when its time is over; an allocation that fails ends it as well.
 ///
 /// # Errors
 /// When the process is gone.
 pub(super) fn compiling(pid: u32, limits: &Limits) -> io::Result<()> {
-    set(pid, Some(limits.compile_s), limits.compile_bytes)
+    let most = limits.compile_bytes.max(limits.worker_bytes);
+    set(pid, Some(limits.compile_s), limits.compile_bytes, most)
 }
 
-/// While it runs: fuel and wall time bound each run, memory all of them together.
+/// While it runs: fuel and wall time bound each run, memory all of them together, and for good.
 ///
 /// # Errors
 /// When the process is gone.
 pub(super) fn running(pid: u32, limits: &Limits) -> io::Result<()> {
-    set(pid, None, limits.worker_bytes)
+    set(pid, None, limits.worker_bytes, limits.worker_bytes)
 }
 
+/// `None`, as the kernel has it: without a bound.
 #[cfg(target_os = "linux")]
-fn set(pid: u32, seconds: Option<u64>, bytes: u64) -> io::Result<()> {
+fn set(pid: u32, seconds: Option<u64>, bytes: u64, bytes_max: u64) -> io::Result<()> {
     use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
     let pid = Pid::from_raw(pid.cast_signed());
-    // The maxima stay: processor time is unbounded again once it has compiled. What we may not have it may not either.
-    let within =
-        |wanted: Option<u64>, most: Option<u64>| most.map_or(wanted, |most| Some(wanted.map_or(most, |n| n.min(most))));
-    for (resource, wanted, most) in [
-        (Resource::Cpu, seconds, getrlimit(Resource::Cpu).maximum),
-        (Resource::Data, Some(bytes), within(Some(WORKER_BYTES_MAX), getrlimit(Resource::Data).maximum)),
-    ] {
-        prlimit(pid, resource, Rlimit { current: within(wanted, most), maximum: most })?;
+    // What we may not have, it may not have either. Of processor time it has as much as we again once it has compiled.
+    let least = |a: Option<u64>, b: Option<u64>| [a, b].into_iter().flatten().min();
+    for (resource, wanted, most) in [(Resource::Cpu, seconds, None), (Resource::Data, Some(bytes), Some(bytes_max))] {
+        let maximum = least(most, getrlimit(resource).maximum);
+        prlimit(pid, resource, Rlimit { current: least(wanted, maximum), maximum })?;
     }
     Ok(())
 }
 
 #[cfg(not(target_os = "linux"))]
-fn set(_: u32, _: Option<u64>, _: u64) -> io::Result<()> {
+fn set(_: u32, _: Option<u64>, _: u64, _: u64) -> io::Result<()> {
     Ok(())
 }

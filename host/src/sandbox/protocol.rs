@@ -71,7 +71,7 @@ impl Ledger {
     /// When an honest worker would not have sent it.
     pub(super) fn admit(&mut self, message: FromWorker) -> Result<(u32, Event), Breach> {
         match message {
-            FromWorker::Ready(_) | FromWorker::NotLoaded { .. } => Err(Breach::Unexpected),
+            FromWorker::Locked(_) | FromWorker::Ready(_) | FromWorker::NotLoaded { .. } => Err(Breach::Unexpected),
             FromWorker::Call { run, call } => {
                 self.check_call(run, &call)?;
                 Ok((run, Event::Call(call)))
@@ -126,7 +126,7 @@ fn check_end(end: &End, calls: u32) -> Result<(), Breach> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Finding, Report, Severity, Tainted};
+    use crate::model::{Finding, Lockdown, Report, Severity, Tainted};
     use crate::sandbox::wire::{LogLevel, Ready};
 
     fn ledger() -> Ledger {
@@ -172,6 +172,7 @@ mod tests {
         let line = |bytes| LogLine { level: LogLevel::Info, text: Tainted::new("x".repeat(bytes)) };
         let table = [
             (FromWorker::Ready(Ready { compile_ms: 0 }), Breach::Unexpected),
+            (FromWorker::Locked(Lockdown::default()), Breach::Unexpected),
             (FromWorker::NotLoaded { reason: Tainted::new("") }, Breach::Unexpected),
             (FromWorker::Log { run: 2, line: line(1) }, Breach::UnknownRun),
             (FromWorker::Log { run: 1, line: line(1025) }, Breach::Limits),

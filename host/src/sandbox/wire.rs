@@ -13,11 +13,13 @@ use serde::{Deserialize, Serialize};
 
 use super::fault::Fault;
 use crate::limits::{ANSWER_BYTES, COMPONENT_BYTES_MAX, Limits, WORKER_MESSAGE_BYTES};
-use crate::model::{LookError, ParamValue, Report, Tainted, TargetName, Verb};
+use crate::model::{Lockdown, LookError, ParamValue, Report, Tainted, TargetName, Verb};
 use crate::transport::{Answer, Exit};
 
 /// Version of the messages. Both ends are the same executable; a difference means that it was replaced meanwhile.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
+/// Largest frame of the first words, in both directions.
+pub const HELLO_FRAME_BYTES: usize = 1 << 10;
 /// Largest frame to a worker that has loaded nothing yet: a component, and room.
 pub const LOAD_FRAME_BYTES: usize = COMPONENT_BYTES_MAX as usize + (64 << 10);
 /// Largest frame to a worker otherwise: an answer, and room.
@@ -156,6 +158,8 @@ pub enum FromWorker {
         /// Log lines dropped or cut.
         logs_dropped: u32,
     },
+    /// The first message, before the worker has a component: what it has given up.
+    Locked(Lockdown),
 }
 
 /// How loading went.

@@ -16,6 +16,7 @@ use crate::journal::{self, Entry, Journal};
 use crate::model::{ComponentId, LookError, SlotKey, Tainted, TargetName};
 use crate::ops::Ops;
 use crate::outcome::{Call, Looked, Run, RunOutcome, Sweep, TargetResult};
+use crate::quarantine::Quarantine;
 use crate::sandbox::{SlotEntry, TargetView};
 use crate::transport::{Connection, ssh};
 
@@ -29,10 +30,12 @@ pub struct Request {
 }
 
 /// Bounds of a sweep.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// Targets at the same time; 0 counts as 1.
     pub jobs: usize,
+    /// Components that are kept from running.
+    pub quarantine: Quarantine,
     /// Clocks of connections.
     pub ssh: ssh::Settings,
 }
@@ -63,8 +66,8 @@ pub async fn sweep(
     journal.sync()?;
     let jobs = Arc::new(Semaphore::new(settings.jobs.max(1)));
     let shared = Arc::new(Shared {
-        broker: Arc::new(Broker::new(Arc::clone(&journal))),
-        pool: Pool::new(&ops, &request),
+        broker: Arc::new(Broker::new(Arc::clone(&journal)).redacting(Arc::clone(&ops.policy.redactor))),
+        pool: Pool::new(&ops, &request, &settings.quarantine),
         ops,
         number,
         ssh: settings.ssh,
@@ -172,7 +175,10 @@ impl Shared {
                 Ok(session) => Ok(Connection::Ssh(session)),
                 Err(error) => Err(match error.refusal() {
                     Some(rule) => TargetResult::Refused { rule: rule.to_owned() },
-                    None => TargetResult::Unreachable { cause: chain(&error), hint: error.hint() },
+                    None => {
+                        let cause = self.ops.policy.redactor.text(chain(&error), &mut BTreeMap::new());
+                        TargetResult::Unreachable { cause, hint: error.hint() }
+                    }
                 }),
             },
         }
@@ -221,6 +227,7 @@ impl Shared {
             tracing::debug!("{name}: run {id} of {component} begins");
             let context = RunContext::new(id, Arc::clone(&grant), Arc::clone(&link));
             let Ran { end, fuel, interrupted } = worker.run(&self.broker, &context, now_ms, view(&grant)).await;
+            self.pool.look_after(component).await;
             self.broker.note(Entry::RunEnded { run: id, end: end.clone(), fuel });
             // Another run took the worker with it. This one has only looked, and is begun again, once.
             if interrupted && again {
@@ -283,6 +290,7 @@ fn withheld(grant: &Grant) -> Option<Call> {
         asked: Tainted::new(withheld.granted.action.id.as_str()),
         error: Some(LookError::Refused),
         cause: Some(format!("{} is withheld by {}: {}", withheld.granted.action.id, withheld.rule, withheld.why)),
+        redacted: BTreeMap::new(),
     })
 }
 

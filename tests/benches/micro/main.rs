@@ -236,7 +236,7 @@ fn writing(table: &mut Table) -> Result<()> {
     let answer = |bytes: usize| {
         let stdout = Blob("/proc/loadavg:0.65 1.37 0.79 2/89 13375\n".repeat(bytes / 40).into_bytes());
         let outcome = JournalOutcome::Answer { stdout, stderr: Blob::default(), exit: Exit::Status(0) };
-        Entry::Outcome { intent: 1, outcome, elapsed_ms: 1 }
+        Entry::Outcome { intent: 1, outcome, elapsed_ms: 1, redacted: Default::default() }
     };
     let kinds = [
         ("an intent", Entry::Intent { run: 1, call: 1, action }),
