@@ -208,7 +208,7 @@ impl Idle {
             verbs: verbs.iter().copied().collect(),
             limits: Box::new(limits.clone()),
         });
-        let patience = Duration::from_secs(limits.compile_s.saturating_mul(LOAD_PATIENCE));
+        let patience = START_TIME + Duration::from_secs(limits.compile_s.saturating_mul(LOAD_PATIENCE));
         let Self { child, reader, writer, .. } = &mut self;
         let ready = match ask(child, reader, writer, &load, LOAD_FRAME_BYTES, patience).await {
             Ok(FromWorker::Ready(ready)) => ready,
