@@ -36,6 +36,7 @@ const HOMES: &[(&[&str], &[&str], &str)] = &[
             "source.rs",
             "library/",
             "journal/",
+            "quarantine.rs",
             "transport/",
             "sandbox/",
             "cases/project.rs",

@@ -59,6 +59,10 @@ pub(super) enum Command {
     New(New),
     /// Write the contract, as far as a manifest asks for it, for toolchains that import all they are given
     Wit(Wit),
+    /// List the components whose workers died, and those that do not run until a person releases them
+    Quarantine(Quarantine),
+    /// Let a component run again that is in quarantine
+    Release(Release),
     /// Show what a component's file is: digest, world, imports down to the function
     Inspect(Inspect),
     /// Check a component against its manifest, and seal both into one file
@@ -186,6 +190,28 @@ pub(super) struct Wit {
     /// The folder to write; files of an earlier `wit` in it are renewed, nobody else's [default: wit beside the manifest]
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Quarantine {
+    /// How to print
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Release {
+    /// The component's id
+    #[arg(value_name = "COMPONENT")]
+    pub(super) component: String,
+
+    /// Why; kept with the record
+    #[arg(long, value_name = "TEXT")]
+    pub(super) why: Option<String>,
+
+    /// Do not ask; without a terminal nothing is released otherwise
+    #[arg(long)]
+    pub(super) yes: bool,
 }
 
 #[derive(Debug, clap::Args)]

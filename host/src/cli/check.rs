@@ -35,6 +35,7 @@ pub(super) fn run(context: &Context, args: &args::Check) -> anyhow::Result<Exit>
     let settings = Settings {
         jobs: usize::try_from(args.jobs)?,
         require_lockdown: args.require_lockdown || ops.policy.require_lockdown,
+        quarantine: context.quarantine()?,
         ssh: ssh::Settings {
             connect: step,
             handshake: step,

@@ -199,6 +199,7 @@ fn record(
     let settings = Settings {
         jobs: 1,
         require_lockdown: ops.policy.require_lockdown,
+        quarantine: context.quarantine()?,
         ssh: ssh::Settings { agent, ..ssh::Settings::default() },
     };
     let alone = Arc::new(Alone::default());

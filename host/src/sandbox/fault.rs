@@ -4,6 +4,7 @@
 //! operator's error messages (TX05): everything said in the host's words is typed, down to the numbers; what the
 //! engine said besides stands in `detail`, tainted, because it holds the guest's names.
 
+use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
 use super::report::OutputError;
@@ -129,6 +130,14 @@ fn signal(number: i32) -> String {
     // SIGSYS, whose number is not the same on every system.
     let meaning = if cfg!(target_os = "linux") && number == 31 { ": a system call that no worker needs" } else { "" };
     format!("{number}{meaning}")
+}
+
+impl WorkerEnd {
+    /// False for the signals by which a person, a terminal or an init system ends programs.
+    pub(super) fn is_its_own(self) -> bool {
+        let asked = [Signal::TERM, Signal::INT, Signal::HUP].map(Signal::as_raw);
+        !matches!(self, Self::Signal(signal) if asked.contains(&signal))
+    }
 }
 
 /// What a worker must not say.
