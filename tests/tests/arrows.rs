@@ -32,7 +32,16 @@ const HOMES: &[(&[&str], &[&str], &str)] = &[
     ),
     (
         &["std::fs::", "std::fs;"],
-        &["source.rs", "library/", "journal/", "transport/", "sandbox/", "doctor/", "cli/doctor.rs"],
+        &[
+            "source.rs",
+            "library/",
+            "journal/",
+            "transport/",
+            "sandbox/",
+            "cases/project.rs",
+            "doctor/",
+            "cli/doctor.rs",
+        ],
         "what decides opens no file",
     ),
 ];

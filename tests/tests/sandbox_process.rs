@@ -93,7 +93,7 @@ async fn gr14_a_killed_worker_ends_every_run_at_once() {
 }
 
 #[tokio::test]
-async fn runs_do_not_disturb_each_other() {
+async fn ca13_runs_do_not_disturb_each_other() {
     let worker = load(&moody(), &[Verb::SystemLoad], Limits { fuel: 300_000_000, ..short() }).await.unwrap();
     let run = async |kind: usize| {
         worker

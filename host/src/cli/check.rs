@@ -158,7 +158,7 @@ fn tell_unmet(context: &Context, ops: &Ops, request: &Request) {
 }
 
 /// Opens the journal, and tells the person who waits for another writer what they wait for.
-fn open(context: &Context) -> anyhow::Result<(Journal, Option<Recovery>)> {
+pub(super) fn open(context: &Context) -> anyhow::Result<(Journal, Option<Recovery>)> {
     let folder = context.journal_folder()?;
     match Journal::open(&folder, Duration::ZERO) {
         Err(bailiwick::journal::OpenError::Locked { .. }) => {
@@ -169,7 +169,7 @@ fn open(context: &Context) -> anyhow::Result<(Journal, Option<Recovery>)> {
     }
 }
 
-fn told(recovery: &Recovery, journal: &Journal) -> String {
+pub(super) fn told(recovery: &Recovery, journal: &Journal) -> String {
     let mut parts = Vec::new();
     if let Some(file) = &recovery.torn_file {
         parts.push(format!("its last entry was torn ({} bytes, kept in {})", recovery.torn_bytes, file.display()));
@@ -190,7 +190,7 @@ fn told(recovery: &Recovery, journal: &Journal) -> String {
     format!("warning: the journal in {} was left unfinished: {}", journal.folder().display(), parts.join("; "))
 }
 
-fn warning(held: &Lockdown) -> String {
+pub(super) fn warning(held: &Lockdown) -> String {
     format!(
         "warning: components ran without {}, which this kernel lacks or does not let us use; \
          --require-lockdown refuses to, `bailiwick doctor` says more",

@@ -8,9 +8,12 @@ mod fleet;
 mod inspect;
 mod journal;
 mod limits;
+mod new;
 mod out;
 mod pack;
 mod review;
+mod test;
+mod wit;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -82,8 +85,11 @@ pub(crate) fn main() -> ExitCode {
         Command::Check(args) => check::run(&context, &args),
         Command::Review(args) => review::run(&context, &args),
         Command::Limits(args) => limits::run(&context, &args),
+        Command::New(args) => new::run(&context, &args),
+        Command::Wit(args) => wit::run(&context, &args),
         Command::Inspect(args) => inspect::run(&context, &args),
         Command::Pack(args) => pack::run(&context, &args),
+        Command::Test(args) => test::run(&context, &args),
         Command::Fleet { command } => fleet::run(&context, command),
         Command::Journal { command } => journal::run(&context, command),
         Command::Doctor(args) => doctor::run(&context, &args),

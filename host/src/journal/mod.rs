@@ -13,12 +13,14 @@ mod chain;
 mod entry;
 mod open;
 mod read;
+mod scratch;
 mod verify;
 
 pub use chain::Link;
 pub use entry::{Blob, Entry, Granted, Outcome, Record, RunEnd};
 pub use open::{Journal, OpenError, Recovery};
 pub use read::{ReadError, Reader};
+pub use scratch::Scratch;
 pub use verify::{Break, Verdict, verify};
 
 /// The format that this version writes. Readers refuse what they do not know.

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 pub use self::file::{ComponentFile, signature_of};
 pub use self::sections::{MANIFEST_BYTES_MAX, MANIFEST_SECTION, SealError, seal, sealed_manifest, strip};
-pub use self::write::{is_there, write_whole};
+pub use self::write::{is_there, write_new, write_whole};
 use crate::limits::COMPONENT_BYTES_MAX;
 use crate::manifest::{self, Manifest};
 use crate::model::ComponentId;
