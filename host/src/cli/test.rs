@@ -203,7 +203,8 @@ fn record(
     };
     let alone = Arc::new(Alone::default());
     let request = Request { targets: [target.clone()].into(), components: Some([id.clone()].into()) };
-    let swept = runtime.block_on(sweep(Arc::new(ops), request, settings, Arc::new(journal), alone.clone()))?;
+    let watcher = Arc::clone(&alone) as Arc<dyn Watcher>;
+    let swept = runtime.block_on(sweep(Arc::new(ops), request, settings, Arc::new(journal), watcher))?;
     if let Some(held) = *alone.0.lock().unwrap_or_else(PoisonError::into_inner) {
         context.out.say(&check::warning(&held));
     }
