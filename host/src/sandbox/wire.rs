@@ -11,6 +11,7 @@ use std::io::{self, Read, Write};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::attempt::{Attempt, Marks};
 use super::fault::Fault;
 use crate::limits::{ANSWER_BYTES, COMPONENT_BYTES_MAX, Limits, WORKER_MESSAGE_BYTES};
 use crate::model::{Lockdown, LookError, ParamValue, Report, Tainted, TargetName, Verb};
@@ -41,6 +42,13 @@ pub enum ToWorker {
     Load(Load),
     /// A new run.
     Start(Start),
+    /// Instead of a component: something that it must not be able to do.
+    Attempt {
+        /// What.
+        what: Attempt,
+        /// On what.
+        on: Marks,
+    },
     /// The outcome of a call.
     Answer {
         /// The run.
@@ -105,7 +113,7 @@ pub enum Outcome {
 }
 
 /// The target's answer as the transport brought it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RawAnswer {
     /// Standard output.
     #[serde(with = "serde_bytes")]
@@ -115,6 +123,13 @@ pub struct RawAnswer {
     pub stderr: Vec<u8>,
     /// How the program ended.
     pub exit: Exit,
+}
+
+/// How much, and not what.
+impl std::fmt::Debug for RawAnswer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RawAnswer({} bytes, {} of stderr, {:?})", self.stdout.len(), self.stderr.len(), self.exit)
+    }
 }
 
 impl From<Answer> for RawAnswer {
@@ -160,6 +175,8 @@ pub enum FromWorker {
     },
     /// The first message, before the worker has a component: what it has given up.
     Locked(Lockdown),
+    /// What came of an attempt: none if it succeeded, else the error's number, 0 where it has none.
+    Attempted(Option<i32>),
 }
 
 /// How loading went.

@@ -4,7 +4,7 @@
 //! the workers died, and in no later one before a person has released it, if it was the component's doing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use jiff::Timestamp;
 use tokio::sync::{Mutex, Semaphore};
@@ -15,16 +15,23 @@ use crate::encode;
 use crate::journal::{Entry, RunEnd};
 use crate::library::Binary;
 use crate::limits::{COMPILING, DEATHS, Limits};
-use crate::model::{ComponentId, Tainted, Verb};
+use crate::model::{ComponentId, Lockdown, Tainted, Verb};
 use crate::ops::Ops;
 use crate::outcome::RunOutcome;
 use crate::quarantine::{Quarantine, QuarantineError, Record, Who};
 use crate::sandbox::client::Worker;
 use crate::sandbox::imports::on_one_line;
 use crate::sandbox::{self, Fault, FaultKind, LoadError, Outcome, RawAnswer, TargetView, VerbCall};
+use crate::signature::Refusal;
 
 /// The workers of a sweep.
-pub(super) struct Pool(BTreeMap<ComponentId, Arc<Slot>>);
+pub(super) struct Pool {
+    slots: BTreeMap<ComponentId, Arc<Slot>>,
+    held: Held,
+}
+
+/// What has held in every worker so far; none: there was none.
+type Held = Arc<std::sync::Mutex<Option<Lockdown>>>;
 
 struct Slot {
     binary: Binary,
@@ -33,6 +40,11 @@ struct Slot {
     compiling: Arc<Semaphore>,
     quarantine: Quarantine,
     who: Who,
+    /// A worker that lacks a measure gets no component.
+    require_lockdown: bool,
+    held: Held,
+    /// Its signature is not what policy wants.
+    unsigned: Option<Refusal>,
     state: Mutex<State>,
 }
 
@@ -60,7 +72,8 @@ pub(crate) struct Ran {
 
 impl Pool {
     /// Room for every component that policy puts on a requested target.
-    pub(super) fn new(ops: &Ops, request: &Request, quarantine: &Quarantine) -> Self {
+    pub(super) fn new(ops: &Ops, request: &Request, quarantine: &Quarantine, require_lockdown: bool) -> Self {
+        let held = Held::default();
         let mut slots = BTreeMap::new();
         let compiling = Arc::new(Semaphore::new(COMPILING as usize));
         let assigned = request.targets.iter().filter_map(|target| ops.assignments.get(target));
@@ -73,6 +86,7 @@ impl Pool {
                 Arc::new(Slot {
                     binary: binary.clone(),
                     verbs: manifest.verbs(),
+                    unsigned: ops.signer(id, Timestamp::now()).err(),
                     limits: ops.limits(id).clone(),
                     compiling: Arc::clone(&compiling),
                     quarantine: quarantine.clone(),
@@ -81,16 +95,23 @@ impl Pool {
                         version: manifest.version.clone(),
                         digest: binary.digest.clone(),
                     },
+                    require_lockdown,
+                    held: Arc::clone(&held),
                     state: Mutex::default(),
                 })
             });
         }
-        Self(slots)
+        Self { slots, held }
+    }
+
+    /// What has held in every worker so far; none: there was none.
+    pub(super) fn lockdown(&self) -> Option<Lockdown> {
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks at every component's imports, and starts compiling those that pass while connections are being made.
     pub(super) fn start(&self) {
-        for slot in self.0.values() {
+        for slot in self.slots.values() {
             if let Err(reason) = slot.check() {
                 // Nobody else holds the slot yet.
                 if let Ok(mut state) = slot.state.try_lock() {
@@ -108,7 +129,7 @@ impl Pool {
     /// # Errors
     /// What the run comes to, if there is none.
     pub(super) async fn worker(&self, id: &ComponentId) -> Result<Borrowed, RunOutcome> {
-        match self.0.get(id) {
+        match self.slots.get(id) {
             Some(slot) => slot.worker().await.map(Borrowed),
             None => Err(RunOutcome::Refused { reason: "there is no such component".to_owned() }),
         }
@@ -116,14 +137,14 @@ impl Pool {
 
     /// Notices a worker that has died in a run, and writes it down at once.
     pub(super) async fn look_after(&self, id: &ComponentId) {
-        if let Some(slot) = self.0.get(id) {
+        if let Some(slot) = self.slots.get(id) {
             slot.state.lock().await.bury(slot);
         }
     }
 
     /// Ends every worker.
     pub(super) async fn close(&self) {
-        for slot in self.0.values() {
+        for slot in self.slots.values() {
             slot.state.lock().await.bury(slot);
             let worker = slot.state.lock().await.worker.take();
             if let Some(worker) = worker.and_then(Arc::into_inner) {
@@ -136,11 +157,28 @@ impl Pool {
 impl Slot {
     /// Whether the component is one that may be compiled at all.
     fn check(&self) -> Result<(), String> {
-        if let Some(reason) = self.held(self.quarantine.record(&self.who.digest)) {
+        if let Some(refusal) = &self.unsigned {
+            return Err(on_one_line(refusal));
+        }
+        if let Some(reason) = self.quarantined(self.quarantine.record(&self.who.digest)) {
             return Err(reason);
         }
         let inspected = sandbox::inspect(&self.binary.bytes, &self.limits).map_err(|error| on_one_line(&error))?;
         sandbox::check_imports(&inspected, &self.verbs).map_err(|error| on_one_line(&error))
+    }
+
+    /// A worker with the component in it; or what it lacks, if it may lack nothing.
+    async fn load(&self) -> Result<Result<Worker, String>, LoadError> {
+        let idle = Worker::start(None).await?;
+        let lockdown = idle.lockdown();
+        {
+            let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+            *held = Some(held.map_or(lockdown, |held| held.and(lockdown)));
+        }
+        if self.require_lockdown && !lockdown.complete() {
+            return Ok(Err(lockdown.lacking().join(", no ")));
+        }
+        idle.load(&self.binary.bytes, &self.verbs, self.limits.clone()).await.map(Ok)
     }
 
     async fn worker(&self) -> Result<Arc<Worker>, RunOutcome> {
@@ -161,8 +199,13 @@ impl Slot {
         }
         // The semaphore is never closed.
         let _permit = self.compiling.acquire().await;
-        match Worker::load(None, &self.binary.bytes, &self.verbs, self.limits.clone()).await {
-            Ok(worker) => {
+        match self.load().await {
+            Ok(Err(lacking)) => {
+                let reason = format!("its worker cannot be locked down here: no {lacking}");
+                state.refused = Some(reason.clone());
+                Err(RunOutcome::Refused { reason })
+            }
+            Ok(Ok(worker)) => {
                 let worker = Arc::new(worker);
                 state.worker = Some(Arc::clone(&worker));
                 Ok(worker)
@@ -185,7 +228,7 @@ impl Slot {
     }
 
     /// Why the component may not run at all, if a person has to release it first. What cannot be read holds it.
-    fn held(&self, found: Result<Option<Record>, QuarantineError>) -> Option<String> {
+    fn quarantined(&self, found: Result<Option<Record>, QuarantineError>) -> Option<String> {
         let id = &self.who.component;
         match found {
             Ok(record) => record
@@ -213,7 +256,7 @@ impl State {
     fn count(&mut self, slot: &Slot, how: &str) {
         let now = Timestamp::now();
         let found = slot.quarantine.died(&slot.who, how, now);
-        self.refused = slot.held(found.map(Some));
+        self.refused = slot.quarantined(found.map(Some));
     }
 }
 

@@ -13,7 +13,7 @@ use crate::broker::{Broker, Link, RunContext};
 use crate::fleet::{Access, Target};
 use crate::grant::Grant;
 use crate::journal::{self, Entry, Journal};
-use crate::model::{ComponentId, LookError, SlotKey, Tainted, TargetName};
+use crate::model::{ComponentId, Lockdown, LookError, SlotKey, Tainted, TargetName};
 use crate::ops::Ops;
 use crate::outcome::{Call, Looked, Run, RunOutcome, Sweep, TargetResult};
 use crate::quarantine::Quarantine;
@@ -36,6 +36,8 @@ pub struct Settings {
     pub jobs: usize,
     /// Components that are kept from running.
     pub quarantine: Quarantine,
+    /// A worker that lacks a measure of its lockdown gets no component: its runs are refused.
+    pub require_lockdown: bool,
     /// Clocks of connections.
     pub ssh: ssh::Settings,
 }
@@ -44,6 +46,9 @@ pub struct Settings {
 pub trait Watcher: Send + Sync {
     /// A target has been dealt with.
     fn target_done(&self, looked: &Looked);
+
+    /// Components have run in workers that lack a measure of their lockdown; told once, at the end.
+    fn unlocked(&self, held: &Lockdown);
 }
 
 /// Looks at what is asked for.
@@ -67,13 +72,16 @@ pub async fn sweep(
     let jobs = Arc::new(Semaphore::new(settings.jobs.max(1)));
     let shared = Arc::new(Shared {
         broker: Arc::new(Broker::new(Arc::clone(&journal)).redacting(Arc::clone(&ops.policy.redactor))),
-        pool: Pool::new(&ops, &request, &settings.quarantine),
+        pool: Pool::new(&ops, &request, &settings.quarantine, settings.require_lockdown),
         ops,
         number,
         ssh: settings.ssh,
         components: request.components,
     });
     shared.pool.start();
+    // While connections are made; the first answer would have to wait for it.
+    let redactor = Arc::clone(&shared.ops.policy.redactor);
+    tokio::task::spawn_blocking(move || redactor.prepare());
     let mut tasks = JoinSet::new();
     for name in request.targets {
         let (shared, jobs, watcher) = (Arc::clone(&shared), Arc::clone(&jobs), Arc::clone(&watcher));
@@ -96,7 +104,11 @@ pub async fn sweep(
     }
     targets.sort_by(|a, b| a.target.cmp(&b.target));
     shared.pool.close().await;
-    shared.broker.note(Entry::SweepEnded { sweep: number });
+    let lockdown = shared.pool.lockdown();
+    if let Some(held) = lockdown.filter(|held| !settings.require_lockdown && !held.complete()) {
+        watcher.unlocked(&held);
+    }
+    shared.broker.note(Entry::SweepEnded { sweep: number, lockdown });
     if let Some(failure) = shared.broker.failure() {
         return Err(failure);
     }
