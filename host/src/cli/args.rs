@@ -55,14 +55,14 @@ pub(super) enum Command {
     Review(Review),
     /// Print every limit: how much, what it bounds, what happens when it is reached, and who may change it
     Limits(Limits),
-    /// Begin a probe: a folder with its sources, that builds, tests and packs with the commands in its README
-    New(New),
-    /// Write the contract, as far as a manifest asks for it, for toolchains that import all they are given
-    Wit(Wit),
     /// List the components whose workers died, and those that do not run until a person releases them
     Quarantine(Quarantine),
     /// Let a component run again that is in quarantine
     Release(Release),
+    /// Begin a probe: a folder with its sources, that builds, tests and packs with the commands in its README
+    New(New),
+    /// Write the contract, as far as a manifest asks for it, for toolchains that import all they are given
+    Wit(Wit),
     /// Show what a component's file is: digest, world, imports down to the function
     Inspect(Inspect),
     /// Check a component against its manifest, and seal both into one file
@@ -156,6 +156,28 @@ pub(super) struct Limits {
 }
 
 #[derive(Debug, clap::Args)]
+pub(super) struct Quarantine {
+    /// How to print
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Release {
+    /// The component's id
+    #[arg(value_name = "COMPONENT")]
+    pub(super) component: String,
+
+    /// Why; kept with the record
+    #[arg(long, value_name = "TEXT")]
+    pub(super) why: Option<String>,
+
+    /// Do not ask; without a terminal nothing is released otherwise
+    #[arg(long)]
+    pub(super) yes: bool,
+}
+
+#[derive(Debug, clap::Args)]
 pub(super) struct New {
     /// What the component is to be called: small letters, digits and hyphens
     pub(super) name: String,
@@ -190,28 +212,6 @@ pub(super) struct Wit {
     /// The folder to write; files of an earlier `wit` in it are renewed, nobody else's [default: wit beside the manifest]
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct Quarantine {
-    /// How to print
-    #[arg(long, value_name = "FORMAT", default_value = "table")]
-    pub(super) format: Format,
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct Release {
-    /// The component's id
-    #[arg(value_name = "COMPONENT")]
-    pub(super) component: String,
-
-    /// Why; kept with the record
-    #[arg(long, value_name = "TEXT")]
-    pub(super) why: Option<String>,
-
-    /// Do not ask; without a terminal nothing is released otherwise
-    #[arg(long)]
-    pub(super) yes: bool,
 }
 
 #[derive(Debug, clap::Args)]

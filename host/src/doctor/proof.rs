@@ -141,8 +141,9 @@ async fn run(ops: Ops, journal: &Arc<Journal>) -> Result<Sweep, ProofError> {
     // As many at once as a small machine can bear.
     let settings = Settings {
         jobs: 4,
-        require_lockdown: false,
+        // Of this proof alone, gone with its journal.
         quarantine: Quarantine::at(journal.folder()),
+        require_lockdown: false,
         ssh: ssh::Settings::default(),
     };
     Ok(sweep(Arc::new(ops), request, settings, Arc::clone(journal), Arc::new(Nobody)).await?)

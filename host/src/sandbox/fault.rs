@@ -125,19 +125,19 @@ pub enum WorkerEnd {
     Unknown,
 }
 
-/// A signal, and what it says of the one who died of it, where that is plain.
-fn signal(number: i32) -> String {
-    // SIGSYS, whose number is not the same on every system.
-    let meaning = if cfg!(target_os = "linux") && number == 31 { ": a system call that no worker needs" } else { "" };
-    format!("{number}{meaning}")
-}
-
 impl WorkerEnd {
     /// False for the signals by which a person, a terminal or an init system ends programs.
     pub(super) fn is_its_own(self) -> bool {
         let asked = [Signal::TERM, Signal::INT, Signal::HUP].map(Signal::as_raw);
         !matches!(self, Self::Signal(signal) if asked.contains(&signal))
     }
+}
+
+/// A signal, and what it says of the one who died of it, where that is plain.
+fn signal(number: i32) -> String {
+    // SIGSYS, whose number is not the same on every system.
+    let meaning = if cfg!(target_os = "linux") && number == 31 { ": a system call that no worker needs" } else { "" };
+    format!("{number}{meaning}")
 }
 
 /// What a worker must not say.

@@ -37,14 +37,14 @@ struct Slot {
     binary: Binary,
     verbs: BTreeSet<Verb>,
     limits: Limits,
+    compiling: Arc<Semaphore>,
+    quarantine: Quarantine,
+    who: Who,
     /// A worker that lacks a measure gets no component.
     require_lockdown: bool,
     held: Held,
     /// Its signature is not what policy wants.
     unsigned: Option<Refusal>,
-    compiling: Arc<Semaphore>,
-    quarantine: Quarantine,
-    who: Who,
     state: Mutex<State>,
 }
 
@@ -88,8 +88,6 @@ impl Pool {
                     verbs: manifest.verbs(),
                     unsigned: ops.signer(id, Timestamp::now()).err(),
                     limits: ops.limits(id).clone(),
-                    require_lockdown,
-                    held: Arc::clone(&held),
                     compiling: Arc::clone(&compiling),
                     quarantine: quarantine.clone(),
                     who: Who {
@@ -97,6 +95,8 @@ impl Pool {
                         version: manifest.version.clone(),
                         digest: binary.digest.clone(),
                     },
+                    require_lockdown,
+                    held: Arc::clone(&held),
                     state: Mutex::default(),
                 })
             });
@@ -160,7 +160,7 @@ impl Slot {
         if let Some(refusal) = &self.unsigned {
             return Err(on_one_line(refusal));
         }
-        if let Some(reason) = self.held(self.quarantine.record(&self.who.digest)) {
+        if let Some(reason) = self.quarantined(self.quarantine.record(&self.who.digest)) {
             return Err(reason);
         }
         let inspected = sandbox::inspect(&self.binary.bytes, &self.limits).map_err(|error| on_one_line(&error))?;
@@ -228,7 +228,7 @@ impl Slot {
     }
 
     /// Why the component may not run at all, if a person has to release it first. What cannot be read holds it.
-    fn held(&self, found: Result<Option<Record>, QuarantineError>) -> Option<String> {
+    fn quarantined(&self, found: Result<Option<Record>, QuarantineError>) -> Option<String> {
         let id = &self.who.component;
         match found {
             Ok(record) => record
@@ -256,7 +256,7 @@ impl State {
     fn count(&mut self, slot: &Slot, how: &str) {
         let now = Timestamp::now();
         let found = slot.quarantine.died(&slot.who, how, now);
-        self.refused = slot.held(found.map(Some));
+        self.refused = slot.quarantined(found.map(Some));
     }
 }
 

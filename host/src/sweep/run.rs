@@ -34,10 +34,10 @@ pub struct Request {
 pub struct Settings {
     /// Targets at the same time; 0 counts as 1.
     pub jobs: usize,
-    /// A worker that lacks a measure of its lockdown gets no component: its runs are refused.
-    pub require_lockdown: bool,
     /// Components that are kept from running.
     pub quarantine: Quarantine,
+    /// A worker that lacks a measure of its lockdown gets no component: its runs are refused.
+    pub require_lockdown: bool,
     /// Clocks of connections.
     pub ssh: ssh::Settings,
 }
