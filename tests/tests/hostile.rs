@@ -308,6 +308,14 @@ fn a_workers_process_holds_nothing_worth_having() {
     let all = workers(&sweep);
     assert_eq!(all.len(), 1, "one worker for one component");
     let proc = format!("/proc/{}", all[0].as_raw_nonzero());
+    if !rustix::process::geteuid().is_root() {
+        // It is not for others to look into, not even of its own user.
+        let error = fs::read(format!("{proc}/environ")).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied);
+        sweep.kill().unwrap();
+        sweep.wait().unwrap();
+        return;
+    }
     assert_eq!(fs::read(format!("{proc}/environ")).unwrap(), b"");
     let mut sockets = BTreeSet::new();
     for entry in fs::read_dir(format!("{proc}/fd")).unwrap() {
