@@ -143,11 +143,25 @@ impl Ops {
                 (Source::read(&dir.join("fleet.toml"))?, Source::read(&dir.join("policy.toml"))?)
             }
         };
+        Self::assemble(dir, home, library, &fleet, &policy)
+    }
+
+    /// Puts together what has been read.
+    ///
+    /// # Errors
+    /// When anything in it is wrong.
+    pub fn assemble(
+        dir: Option<&Path>,
+        home: Option<&Path>,
+        library: Library,
+        fleet: &Source,
+        policy: &Source,
+    ) -> Result<Self, OpsError> {
         let digest_of = |source: &Source| (source.name().to_owned(), library::digest(source.text().as_bytes()));
-        let mut digests: BTreeMap<_, _> = [&fleet, &policy].map(digest_of).into();
+        let mut digests: BTreeMap<_, _> = [fleet, policy].map(digest_of).into();
         // Both files are read to the end, so that one go shows the mistakes of both.
         let base = dir.unwrap_or(Path::new("/"));
-        let (fleet, policy) = both(fleet::parse(&fleet, base, home), policy::parse(&policy))?;
+        let (fleet, policy) = both(fleet::parse(fleet, base, home), policy::parse(policy))?;
         let resolved = policy::resolve(&policy, &fleet, &library.manifests);
         let (assignments, budgets) = both(resolved, policy::budgets(&policy, &library.manifests))?;
         let signatures = match &policy.signatures {

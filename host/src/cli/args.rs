@@ -55,6 +55,10 @@ pub(super) enum Command {
     Review(Review),
     /// Print every limit: how much, what it bounds, what happens when it is reached, and who may change it
     Limits(Limits),
+    /// Begin a probe: a folder with its sources, that builds, tests and packs with the commands in its README
+    New(New),
+    /// Write the contract, as far as a manifest asks for it, for toolchains that import all they are given
+    Wit(Wit),
     /// Show what a component's file is: digest, world, imports down to the function
     Inspect(Inspect),
     /// Check a component against its manifest, and seal both into one file
@@ -74,6 +78,10 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: Journal,
     },
+    /// Check this installation: kernel, files, keys, pins, journal, clock
+    ///
+    /// Nothing is changed, and nothing is sent to a target. Exit code 1: warnings, 2: problems.
+    Doctor(Doctor),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -107,6 +115,11 @@ pub(super) struct Check {
     #[arg(long, value_name = "SEVERITY", default_value = "warning")]
     pub(super) fail_on: FailOn,
 
+    /// Refuse to run a component where the kernel cannot lock its worker down in every way [policy.toml: `[worker]
+    /// require-lockdown = true`]
+    #[arg(long)]
+    pub(super) require_lockdown: bool,
+
     /// Every finding, with metrics and the actions it rests on
     #[arg(long, short)]
     pub(super) verbose: bool,
@@ -139,9 +152,58 @@ pub(super) struct Limits {
 }
 
 #[derive(Debug, clap::Args)]
+pub(super) struct New {
+    /// What the component is to be called: small letters, digits and hyphens
+    pub(super) name: String,
+
+    /// The language
+    #[arg(long, value_name = "LANGUAGE")]
+    pub(super) lang: Lang,
+
+    /// The folder to make, or an empty one; the ops directory is of no interest here [default: ./NAME]
+    #[arg(long, value_name = "DIR")]
+    pub(super) dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Lang {
+    /// Rust, with the SDK
+    Rust,
+    /// JavaScript, in QuickJS
+    Js,
+    /// Python, in CPython
+    Python,
+    /// C, with the contract's bindings
+    C,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Wit {
+    /// What is asked for
+    #[arg(long, value_name = "FILE", default_value = "manifest.toml")]
+    pub(super) manifest: PathBuf,
+
+    /// The folder to write; files of an earlier `wit` in it are renewed, nobody else's [default: wit beside the manifest]
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
 pub(super) struct Inspect {
     /// A component's file; its manifest is the one sealed into it, or beside it (same name, .toml)
     pub(super) file: PathBuf,
+
+    /// How to print
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Doctor {
+    /// Run the hostile components that are part of this program against this installation, here and now, and tell what
+    /// stopped each; exit code 0 only if every attempt was stopped
+    #[arg(long)]
+    pub(super) prove: bool,
 
     /// How to print
     #[arg(long, value_name = "FORMAT", default_value = "table")]

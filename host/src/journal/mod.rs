@@ -27,5 +27,5 @@ pub use verify::{Break, Verdict, verify};
 pub const FORMAT: &str = "bailiwick.journal/1";
 /// The longest line that a reader takes, in bytes: four answers of the largest verb, escaped.
 pub const LINE_MAX: usize = 16 << 20;
-const FILE: &str = "journal.jsonl";
-const HEAD: &str = "head";
+pub(crate) const FILE: &str = "journal.jsonl";
+pub(crate) const HEAD: &str = "head";
