@@ -200,7 +200,6 @@ fn record(
         jobs: 1,
         quarantine: context.quarantine()?,
         require_lockdown: ops.policy.require_lockdown,
-        quarantine: context.quarantine()?,
         ssh: ssh::Settings { agent, ..ssh::Settings::default() },
     };
     let alone = Arc::new(Alone::default());
