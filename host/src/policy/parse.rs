@@ -9,6 +9,7 @@ use toml::Spanned;
 use super::NeverRule;
 use super::limits::{self, Raise, RawLimits, Value};
 use super::never::Idle;
+use super::signatures::{self, RawSignatures, RawSigners, Signatures};
 use crate::manifest::nearest;
 use crate::model::Verb;
 use crate::redact::{self, Redactor, RuleError};
@@ -21,6 +22,10 @@ pub struct Policy {
     pub grants: Vec<Grant>,
     /// In the file's order.
     pub never: Vec<NeverRule>,
+    /// `[worker] require-lockdown`: no component runs in a worker that the kernel cannot lock down in every way.
+    pub require_lockdown: bool,
+    /// What holds for components' signatures.
+    pub signatures: Option<Signatures>,
     /// What holds for every component instead of a default.
     pub lowered: Vec<Value>,
     /// What holds for some.
@@ -40,6 +45,8 @@ pub struct Grant {
     pub bind: Vec<(Setting<String>, Setting<Vec<String>>)>,
     /// Setting to value.
     pub param: Vec<(Setting<String>, Setting<toml::Value>)>,
+    /// Principals, one of whom must have signed the components; empty: nobody has to.
+    pub signers: Vec<Setting<String>>,
 }
 
 /// A value and where it is written.
@@ -58,12 +65,22 @@ struct RawPolicy {
     grants: Vec<RawGrant>,
     #[serde(default)]
     never: Vec<Spanned<RawNever>>,
+    signatures: Option<RawSignatures>,
+    #[serde(default)]
+    worker: RawWorker,
     #[serde(default)]
     limits: RawLimits,
     #[serde(default, rename = "raise")]
     raises: Vec<Spanned<RawLimits>>,
     #[serde(default)]
     redact: Vec<RawRedact>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RawWorker {
+    #[serde(default)]
+    require_lockdown: bool,
 }
 
 #[derive(Deserialize)]
@@ -75,6 +92,7 @@ struct RawGrant {
     bind: BTreeMap<Spanned<String>, Spanned<toml::Value>>,
     #[serde(default)]
     param: BTreeMap<Spanned<String>, Spanned<toml::Value>>,
+    signers: Option<RawSigners>,
 }
 
 #[derive(Deserialize)]
@@ -111,7 +129,11 @@ pub fn parse(source: &Source) -> Result<Policy, Problems> {
     let lowered = limits::lowered(source, &raw.limits, &mut problems);
     let raises = raw.raises.iter().filter_map(|raw| limits::raise(source, raw, &mut problems)).collect();
     let redactor = redactor(source, &raw.redact, &mut problems);
-    problems.or(Policy { grants, never, lowered, raises, redactor })
+    let require_lockdown = raw.worker.require_lockdown;
+    let signatures = signatures::signatures(source, raw.signatures.as_ref());
+    let signers = raw.grants.iter().find_map(|raw| raw.signers.as_ref());
+    signatures::check(source, signatures.as_ref(), signers, &mut problems);
+    problems.or(Policy { grants, never, require_lockdown, signatures, lowered, raises, redactor })
 }
 
 /// The rules of this file, on top of those that are built in.
@@ -144,7 +166,7 @@ fn redactor(source: &Source, raw: &[RawRedact], problems: &mut Problems) -> Arc<
     Arc::new(Redactor::new(rules).unwrap_or_default())
 }
 
-fn setting<T: Clone>(source: &Source, raw: &Spanned<T>) -> Setting<T> {
+pub(super) fn setting<T: Clone>(source: &Source, raw: &Spanned<T>) -> Setting<T> {
     Setting { value: raw.get_ref().clone(), place: source.at(raw.span()) }
 }
 
@@ -173,7 +195,9 @@ fn grant(source: &Source, raw: &RawGrant, problems: &mut Problems) -> Option<Gra
         }
     }
     let place = source.at(raw.component.span());
+    let signers = signatures::signers(source, raw.signers.as_ref(), problems);
     Some(Grant {
+        signers,
         components: ids?.into_iter().map(|value| Setting { value, place: place.clone() }).collect(),
         on: raw.on.iter().map(|on| setting(source, on)).collect(),
         bind,

@@ -40,6 +40,8 @@ const BEHAVIOURS: &[(&str, fn(&Target) -> Outcome)] = &[
     ("escape-failure", text::in_failure),
     ("tell-files", text::tell_files),
     ("tell-failure", text::tell_failure),
+    ("tell-file", text::of_the_target),
+    ("stat-file", ask::stat_file),
 ];
 
 struct Hostile;

@@ -2,7 +2,7 @@
 //! CSV, to an agent. Legal by the contract: at most 200 bytes each.
 
 use raw::{
-    Finding, Outcome, Report, Severity, Target, error_name, failure, finding,
+    Finding, Outcome, Report, Severity, Target, error_name, failure, files, finding,
     log::{self, Level},
     slots,
 };
@@ -80,4 +80,21 @@ pub(crate) fn tell_failure(target: &Target) -> Outcome {
     let titles = tell_files(target)?.findings.into_iter().map(|finding| finding.title);
     let text: String = titles.collect::<Vec<_>>().join(" ").chars().take(150).collect();
     Err(failure(text))
+}
+
+/// Passes on what the target says: each line of the slot's file as title, as subject and in the log, at most 150 bytes of
+/// it; or the name of the error.
+pub(crate) fn of_the_target(target: &Target) -> Outcome {
+    let content = match files::read(target, "file") {
+        Ok(content) => content,
+        Err(error) => return Ok(Report { findings: vec![finding(Severity::Unknown, "file", "", error_name(error))] }),
+    };
+    let text = String::from_utf8_lossy(&content.bytes);
+    let findings = text.split('\n').filter(|line| !line.is_empty()).take(100).map(|line| {
+        let end = (0..=150.min(line.len())).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0);
+        let line = line.get(..end).unwrap_or_default();
+        log::write(Level::Warning, line);
+        finding(Severity::Warning, "line", line, line)
+    });
+    Ok(Report { findings: findings.collect() })
 }

@@ -16,7 +16,7 @@ pub use bindings::*;
 pub use bindings::{
     Guest,
     bailiwick::ops::{
-        calls, clock, log, params,
+        calls, clock, files, log, params,
         reports::{Failure, Finding, Metric, Report, Severity, Unit},
         slots,
         types::{Target, VerbError},
@@ -24,7 +24,7 @@ pub use bindings::{
     export_component,
 };
 
-use bindings::bailiwick::ops::{files, network, services, system};
+use bindings::bailiwick::ops::{network, services, system};
 
 /// What a run ends with.
 pub type Outcome = Result<Report, Failure>;
