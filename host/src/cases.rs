@@ -230,9 +230,8 @@ impl Bench {
         bytes: &[u8],
         journal: Arc<Journal>,
     ) -> Result<Self, CasesError> {
-        let verbs = manifest.verbs();
-        sandbox::check_imports(&sandbox::inspect(bytes)?, &verbs)?;
-        let worker = Worker::load(program, bytes, &verbs, Limits::default()).await?;
+        let links = sandbox::check_imports(&sandbox::inspect(bytes)?, &manifest.verbs(), &manifest.wasi())?;
+        let worker = Worker::load(program, bytes, &links, Limits::default()).await?;
         Ok(Self { worker: Borrowed::new(worker), broker: Arc::new(Broker::new(journal)) })
     }
 

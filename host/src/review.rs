@@ -3,13 +3,13 @@
 //! **Invariant:** every byte string that a sweep can send to a target stands in [`Review::wire`], and each is rendered
 //! from the same [`crate::model::Action`] that the broker looks up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use crate::fleet::Access;
 use crate::grant::Granted;
-use crate::model::{ActionId, ComponentId, Effect, TargetName, Wire};
+use crate::model::{ActionId, ComponentId, Effect, TargetName, WasiGroup, Wire};
 use crate::ops::Ops;
 use crate::verbs;
 
@@ -20,6 +20,19 @@ pub struct Review {
     pub format: &'static str,
     /// In name order.
     pub targets: Vec<Target>,
+    /// Components that get inert WASI. It reaches no target.
+    pub inert_wasi: Vec<InertWasi>,
+}
+
+/// A component that gets inert WASI, and why.
+#[derive(Debug, Serialize)]
+pub struct InertWasi {
+    /// The component.
+    pub component: ComponentId,
+    /// Which packages.
+    pub interfaces: BTreeSet<WasiGroup>,
+    /// The author's reason.
+    pub why: String,
 }
 
 /// All that could ever happen on one target.
@@ -86,6 +99,7 @@ pub struct Withheld {
 /// Reviews all targets, or one, or what one component could do everywhere.
 #[must_use]
 pub fn review(ops: &Ops, target: Option<&TargetName>, component: Option<&ComponentId>) -> Review {
+    let mut granted = BTreeSet::new();
     let targets = ops.fleet.targets.values().filter(|found| target.is_none_or(|name| *name == found.name));
     let targets = targets.map(|found| {
         let mut actions: BTreeMap<ActionId, Action> = BTreeMap::new();
@@ -95,6 +109,7 @@ pub fn review(ops: &Ops, target: Option<&TargetName>, component: Option<&Compone
             let Some(grant) = ops.grant(id, &found.name) else {
                 continue;
             };
+            granted.insert(id);
             for granted in grant.entries() {
                 let action = actions.entry(granted.action.id.clone()).or_insert_with(|| Action::new(granted));
                 action.for_components.push(Asked::new(id, granted));
@@ -114,7 +129,18 @@ pub fn review(ops: &Ops, target: Option<&TargetName>, component: Option<&Compone
             withheld,
         }
     });
-    Review { format: "bailiwick.review/1", targets: targets.collect() }
+    let targets = targets.collect();
+    let inert_wasi = granted.into_iter().filter_map(|id| {
+        let wasi = ops.library.manifests.get(id)?.wasi.as_ref()?;
+        Some(InertWasi { component: id.clone(), interfaces: wasi.interfaces.clone(), why: wasi.why.clone() })
+    });
+    Review { format: "bailiwick.review/1", targets, inert_wasi: inert_wasi.collect() }
+}
+
+/// What a component gets of inert WASI, in words: `clocks (fixed at the run's begin), io (…)`.
+#[must_use]
+pub fn inert(interfaces: &BTreeSet<WasiGroup>) -> String {
+    interfaces.iter().map(|group| format!("{group} ({})", group.about())).collect::<Vec<_>>().join("; ")
 }
 
 impl Review {

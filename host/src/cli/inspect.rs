@@ -4,10 +4,10 @@ use std::fmt::Write;
 
 use bailiwick::library::read_binary;
 use bailiwick::manifest::{self, Manifest};
-use bailiwick::model::Verb;
 use bailiwick::ops::OpsError;
 use bailiwick::report::exit::ExitCode as Exit;
-use bailiwick::sandbox::imports::{interface_name, on_one_line};
+use bailiwick::review::inert;
+use bailiwick::sandbox::imports::{groups, links, on_one_line};
 use bailiwick::sandbox::{Inspected, check_imports, inspect};
 use bailiwick::source::Source;
 use serde::Serialize;
@@ -24,6 +24,8 @@ struct Shown {
     world: String,
     exports: Vec<String>,
     imports: Vec<String>,
+    /// What it gets of WASI, in words.
+    inert_wasi: Option<String>,
     manifest: Option<Held>,
 }
 
@@ -55,6 +57,7 @@ pub(super) fn run(context: &Context, args: &args::Inspect) -> anyhow::Result<Exi
         world: world(&inspected),
         exports: inspected.exports.iter().map(|(kind, name)| format!("{kind} {}", plain(name))).collect(),
         imports: imports(&inspected),
+        inert_wasi: wasi(&inspected),
         manifest: manifest.as_ref().map(|manifest| held(&inspected, manifest)),
     };
     let refused = shown.manifest.as_ref().is_some_and(|held| !held.agrees);
@@ -79,16 +82,17 @@ fn plain(name: &str) -> String {
 
 /// The world that it fits: whatever verbs it calls, if everything else about it is as it must be.
 fn world(inspected: &Inspected) -> String {
-    let called = inspected.imports.iter().filter_map(|(interface, function)| {
-        Verb::ALL
-            .iter()
-            .copied()
-            .find(|verb| interface_name(verb.interface()) == *interface && verb.function() == function)
-    });
-    match check_imports(inspected, &called.collect()) {
-        Ok(()) => manifest::PROBE_WORLD.to_owned(),
+    let fits = links(inspected).and_then(|links| check_imports(inspected, &links.verbs, &groups(&links)));
+    match fits {
+        Ok(_) => manifest::PROBE_WORLD.to_owned(),
         Err(error) => format!("none that this host has: {}", on_one_line(&error)),
     }
+}
+
+/// What it gets of inert WASI, if it imports any.
+fn wasi(inspected: &Inspected) -> Option<String> {
+    let groups = groups(&links(inspected).ok()?);
+    (!groups.is_empty()).then(|| inert(&groups))
 }
 
 fn imports(inspected: &Inspected) -> Vec<String> {
@@ -98,7 +102,8 @@ fn imports(inspected: &Inspected) -> Vec<String> {
 }
 
 fn held(inspected: &Inspected, manifest: &Manifest) -> Held {
-    let difference = check_imports(inspected, &manifest.verbs()).err().map(|error| on_one_line(&error));
+    let difference =
+        check_imports(inspected, &manifest.verbs(), &manifest.wasi()).err().map(|error| on_one_line(&error));
     Held {
         id: manifest.id.to_string(),
         version: manifest.version.clone(),
@@ -117,6 +122,9 @@ fn table(shown: &Shown) -> Result<String, std::fmt::Error> {
     }
     for import in &shown.imports {
         writeln!(text, "imports   {import}")?;
+    }
+    if let Some(inert) = &shown.inert_wasi {
+        writeln!(text, "wasi      inert: {inert}")?;
     }
     if let Some(held) = &shown.manifest {
         writeln!(text, "manifest  {} {}: {}", held.id, held.version, held.title)?;

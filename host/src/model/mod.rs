@@ -11,6 +11,7 @@ mod name;
 mod param;
 mod tainted;
 mod verb;
+mod wasi;
 
 pub use action::{Action, ActionId, Wire};
 pub use finding::{Finding, LookError, Metric, Report, Severity, Unit, limits as report_limits};
@@ -19,3 +20,4 @@ pub use name::{ComponentId, NameError, ParamName, SlotKey, SlotName, Tag, Target
 pub use param::ParamValue;
 pub use tainted::Tainted;
 pub use verb::{Effect, Object, Verb};
+pub use wasi::WasiGroup;

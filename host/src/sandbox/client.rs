@@ -4,7 +4,7 @@
 //! who looks it up. Attacks answered: a worker that hangs, dies or is taken over (GR09, GR14, D10): whatever happens to the
 //! process, every run that waits for it ends at once, and a word out of order ends the process.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -24,6 +25,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::fault::{Breach, Fault, FaultKind, WorkerEnd};
+use super::imports::Links;
 use super::limits::Limits;
 use super::protocol::{Event, Ledger};
 use super::run::GRACE;
@@ -32,7 +34,7 @@ use super::wire::{
     TO_WORKER_FRAME_BYTES, TargetView, ToWorker, VERSION, VerbCall, WireError,
 };
 use super::worker::ARGUMENT;
-use crate::model::{LookError, Report, Tainted, Verb};
+use crate::model::{LookError, Report, Tainted};
 
 /// How long a worker may take to compile. A component within the ceilings needs a fraction of it.
 const LOAD_TIME: Duration = Duration::from_secs(30);
@@ -168,22 +170,26 @@ impl Shared {
 }
 
 impl Worker {
-    /// Starts a worker and has it load a component. `program` is this program, unless a test says otherwise. The verbs
-    /// are the manifest's; [`super::check_imports`] has passed before.
+    /// Starts a worker and has it load a component. `program` is this program, unless a test says otherwise. The links
+    /// come from [`super::check_imports`].
     ///
     /// # Errors
     /// When the process cannot be started, or the component not be compiled and linked.
     pub async fn load(
         program: Option<&Path>,
         component: &[u8],
-        verbs: &BTreeSet<Verb>,
+        links: &Links,
         limits: Limits,
     ) -> Result<Self, LoadError> {
         let (mut child, socket) = spawn(program).map_err(LoadError::Spawn)?;
         let pid = child.id().unwrap_or_default();
         let (mut reader, mut writer) = socket.into_split();
-        let load =
-            Load { component: component.to_vec(), verbs: verbs.iter().copied().collect(), limits: limits.clone() };
+        let load = Load {
+            component: component.to_vec(),
+            digest: Sha256::digest(component).into(),
+            links: links.clone(),
+            limits: limits.clone(),
+        };
         let ready = match timeout(LOAD_TIME, handshake(&mut reader, &mut writer, load)).await {
             Err(_) => return Err(LoadError::Slow),
             Ok(Ok(Some(FromWorker::Ready(ready)))) => ready,
@@ -192,7 +198,7 @@ impl Worker {
             Ok(Ok(None) | Err(WireError::Io(_))) => return Err(LoadError::Died(reap(&mut child).await)),
             Ok(Err(error)) => return Err(LoadError::Protocol(Some(error))),
         };
-        let ledger = Ledger::new(verbs.clone(), limits.clone());
+        let ledger = Ledger::new(links.verbs.clone(), limits.clone());
         let shared = Arc::new(Shared(Mutex::new(State { ledger, open: HashMap::new(), gone: None })));
         let (frames, outgoing) = mpsc::channel(16);
         let (kill, killed) = mpsc::channel(1);

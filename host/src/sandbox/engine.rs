@@ -11,10 +11,10 @@ use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, Engine, OptLevel, WasmBacktraceDetails};
 
 use super::host::{self, ProbePre};
+use super::imports::Links;
 use super::inspect::FEATURES;
 use super::limits::WASM_STACK_BYTES;
 use super::run::RunState;
-use crate::model::Verb;
 
 /// How often the epoch moves on: the grain of wall time inside wasm.
 pub(super) const TICK: Duration = Duration::from_millis(50);
@@ -46,13 +46,13 @@ pub(super) fn engine() -> wasmtime::Result<Engine> {
     Engine::new(&config)
 }
 
-/// Compiles a component, links the verbs that its manifest asks for and nothing else, and checks every type.
+/// Compiles a component, links what its manifest asks for and nothing else, and checks every type.
 ///
 /// # Errors
 /// When the bytes are no component, an import has no definition or another type, or `examine` is missing.
-pub(super) fn load(engine: &Engine, bytes: &[u8], verbs: &[Verb]) -> wasmtime::Result<ProbePre<RunState>> {
+pub(super) fn load(engine: &Engine, bytes: &[u8], links: &Links) -> wasmtime::Result<ProbePre<RunState>> {
     let component = Component::from_binary(engine, bytes)?;
     let mut linker = Linker::new(engine);
-    host::link(&mut linker, verbs)?;
+    host::link(&mut linker, links)?;
     ProbePre::new(linker.instantiate_pre(&component)?)
 }

@@ -22,15 +22,17 @@ mod inherited;
 pub mod limits;
 mod meter;
 mod protocol;
+mod random;
 pub mod report;
 mod run;
+mod wasi;
 pub mod wire;
 pub mod worker;
 
 pub use client::{Ending, LoadError, RunEnd, Worker};
 pub use fault::{Fault, FaultKind};
 pub use host::parse;
-pub use imports::{ImportError, check_imports};
+pub use imports::{ImportError, Links, check_imports};
 pub use inspect::{InspectError, Inspected, inspect};
 pub use limits::Limits;
 pub use wire::{Outcome, RawAnswer, SlotEntry, TargetView, VerbCall};

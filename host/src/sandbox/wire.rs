@@ -12,12 +12,13 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::fault::Fault;
+use super::imports::Links;
 use super::limits::Limits;
 use crate::model::{LookError, ParamValue, Report, Tainted, TargetName, Verb};
 use crate::transport::{Answer, Exit};
 
 /// Version of the messages. Both ends are the same executable; a difference means that it was replaced meanwhile.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Largest frame to a worker that has loaded nothing yet.
 pub const LOAD_FRAME_BYTES: usize = 16 << 20;
 /// Largest frame to a worker otherwise: an answer of 1 MiB, and room.
@@ -56,8 +57,10 @@ pub struct Load {
     /// The binary.
     #[serde(with = "serde_bytes")]
     pub component: Vec<u8>,
-    /// What its manifest asks for: these verbs are linked and no others.
-    pub verbs: Vec<Verb>,
+    /// SHA-256 of the binary: a part of what its random numbers come from.
+    pub digest: [u8; 32],
+    /// What its manifest asks for: this is linked, and nothing else.
+    pub links: Links,
     /// Bounds of each run.
     pub limits: Limits,
 }

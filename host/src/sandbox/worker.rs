@@ -102,7 +102,7 @@ pub fn serve(mut stream: UnixStream) -> Result<(), WorkerError> {
     };
     let begun = Instant::now();
     let loaded = engine::engine().and_then(|engine| {
-        let pre = engine::load(&engine, &load.component, &load.verbs)?;
+        let pre = engine::load(&engine, &load.component, &load.links)?;
         Ok((engine, pre))
     });
     let (engine, pre) = match loaded {
@@ -112,7 +112,7 @@ pub fn serve(mut stream: UnixStream) -> Result<(), WorkerError> {
     let compile_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     run::send(&socket, &FromWorker::Ready(Ready { compile_ms }))?;
     tick(&engine)?;
-    let runs = Runs { pre: Arc::new(pre), limits: load.limits, socket, open: Arc::default() };
+    let runs = Runs { pre: Arc::new(pre), digest: load.digest, limits: load.limits, socket, open: Arc::default() };
     while let Some(message) = wire::read(&mut stream, TO_WORKER_FRAME_BYTES)? {
         match message {
             ToWorker::Start(start) => runs.start(start)?,
@@ -142,6 +142,7 @@ type Answers = HashMap<u32, Sender<(u32, Outcome)>>;
 /// The runs under way.
 struct Runs {
     pre: Arc<ProbePre<RunState>>,
+    digest: [u8; 32],
     limits: Limits,
     socket: Socket,
     open: Arc<Mutex<Answers>>,
@@ -152,7 +153,7 @@ impl Runs {
         let run = start.run;
         let (answer, answers) = mpsc::channel();
         self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(run, answer);
-        let state = RunState::new(start, self.limits.clone(), Arc::clone(&self.socket), answers);
+        let state = RunState::new(start, &self.digest, self.limits.clone(), Arc::clone(&self.socket), answers);
         let (pre, socket, open) = (Arc::clone(&self.pre), Arc::clone(&self.socket), Arc::clone(&self.open));
         let thread = std::thread::Builder::new().stack_size(THREAD_STACK_BYTES).spawn(move || {
             let ended = run::run(&pre, state);

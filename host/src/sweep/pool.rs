@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** a component whose worker has died twice is not started a third time in a sweep (GR14).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
@@ -12,12 +12,13 @@ use crate::broker::{Broker, RunContext};
 use crate::encode;
 use crate::journal::{Entry, RunEnd};
 use crate::library::Binary;
-use crate::model::{ComponentId, Tainted, Verb};
+use crate::manifest::Manifest;
+use crate::model::{ComponentId, Tainted};
 use crate::ops::Ops;
 use crate::outcome::RunOutcome;
 use crate::sandbox::client::Worker;
 use crate::sandbox::imports::on_one_line;
-use crate::sandbox::{self, Fault, FaultKind, Limits, LoadError, Outcome, RawAnswer, TargetView, VerbCall};
+use crate::sandbox::{self, Fault, FaultKind, Limits, Links, LoadError, Outcome, RawAnswer, TargetView, VerbCall};
 
 /// How many workers of one component may die in a sweep.
 const DEATHS_MAX: u32 = 2;
@@ -27,7 +28,8 @@ pub(super) struct Pool(BTreeMap<ComponentId, Arc<Slot>>);
 
 struct Slot {
     binary: Binary,
-    verbs: BTreeSet<Verb>,
+    /// What it is linked with, or why it may not be compiled.
+    links: Result<Links, String>,
     limits: Limits,
     state: Mutex<State>,
 }
@@ -35,7 +37,7 @@ struct Slot {
 #[derive(Default)]
 struct State {
     worker: Option<Arc<Worker>>,
-    /// Why there is none, and will be none.
+    /// Why the engine does not take it.
     refused: Option<String>,
     deaths: u32,
 }
@@ -53,7 +55,7 @@ pub(crate) struct Ran {
 }
 
 impl Pool {
-    /// Room for every component that policy puts on a requested target.
+    /// Room for every component that policy puts on a requested target. Looks at each one's imports.
     pub(super) fn new(ops: &Ops, request: &Request, limits: &Limits) -> Self {
         let mut slots = BTreeMap::new();
         let assigned = request.targets.iter().filter_map(|target| ops.assignments.get(target));
@@ -65,7 +67,7 @@ impl Pool {
             slots.entry(id.clone()).or_insert_with(|| {
                 Arc::new(Slot {
                     binary: binary.clone(),
-                    verbs: manifest.verbs(),
+                    links: check(binary, manifest),
                     limits: limits.clone(),
                     state: Mutex::default(),
                 })
@@ -74,16 +76,9 @@ impl Pool {
         Self(slots)
     }
 
-    /// Looks at every component's imports, and starts compiling those that pass while connections are being made.
+    /// Starts compiling those that may be, while connections are being made.
     pub(super) fn start(&self) {
-        for slot in self.0.values() {
-            if let Err(reason) = slot.check() {
-                // Nobody else holds the slot yet.
-                if let Ok(mut state) = slot.state.try_lock() {
-                    state.refused = Some(reason);
-                }
-                continue;
-            }
+        for slot in self.0.values().filter(|slot| slot.links.is_ok()) {
             let slot = Arc::clone(slot);
             tokio::spawn(async move { drop(slot.worker().await) });
         }
@@ -111,14 +106,15 @@ impl Pool {
     }
 }
 
-impl Slot {
-    /// Whether the component is one that may be compiled at all.
-    fn check(&self) -> Result<(), String> {
-        let inspected = sandbox::inspect(&self.binary.bytes).map_err(|error| on_one_line(&error))?;
-        sandbox::check_imports(&inspected, &self.verbs).map_err(|error| on_one_line(&error))
-    }
+/// Whether a component is one that may be compiled at all.
+fn check(binary: &Binary, manifest: &Manifest) -> Result<Links, String> {
+    let inspected = sandbox::inspect(&binary.bytes).map_err(|error| on_one_line(&error))?;
+    sandbox::check_imports(&inspected, &manifest.verbs(), &manifest.wasi()).map_err(|error| on_one_line(&error))
+}
 
+impl Slot {
     async fn worker(&self) -> Result<Arc<Worker>, RunOutcome> {
+        let links = self.links.as_ref().map_err(|reason| RunOutcome::Refused { reason: reason.clone() })?;
         let mut state = self.state.lock().await;
         if let Some(reason) = &state.refused {
             return Err(RunOutcome::Refused { reason: reason.clone() });
@@ -134,7 +130,7 @@ impl Slot {
             let message = format!("its worker has died {DEATHS_MAX} times in this sweep; it is not started again");
             return Err(RunOutcome::Fault { message });
         }
-        match Worker::load(None, &self.binary.bytes, &self.verbs, self.limits.clone()).await {
+        match Worker::load(None, &self.binary.bytes, links, self.limits.clone()).await {
             Ok(worker) => {
                 let worker = Arc::new(worker);
                 state.worker = Some(Arc::clone(&worker));
