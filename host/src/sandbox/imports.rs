@@ -146,7 +146,7 @@ fn quoted(groups: &[WasiGroup]) -> String {
 /// How to do without an interface.
 fn without(interface: &str) -> &'static str {
     if interface.starts_with("wasi:") {
-        "build it without WASI (Rust: the target wasm32-unknown-unknown; Python: componentize-py --stub-wasi; C: no standard library); what a probe reads, it reads by verbs"
+        "build it without WASI (Rust: the target wasm32-unknown-unknown; Python: componentize-py --stub-wasi; JavaScript: jco componentize --disable all; C: no standard library); what a probe reads, it reads by verbs"
     } else {
         "build it against the contract that `bailiwick wit` prints"
     }
