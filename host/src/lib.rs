@@ -17,6 +17,7 @@ pub mod ops;
 pub mod review;
 pub mod transport;
 pub mod journal;
+pub mod cache;
 pub mod sandbox;
 pub mod broker;
 pub mod sweep;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bailiwick::cache::Cache;
 use bailiwick::journal::{Entry, Journal, OpenError, Recovery};
 use bailiwick::model::{ComponentId, Severity, TargetName};
 use bailiwick::ops::Ops;
@@ -12,6 +13,7 @@ use bailiwick::report::exit::ExitCode as Exit;
 use bailiwick::report::progress::Progress;
 use bailiwick::report::table::{Colour, Detail, Options};
 use bailiwick::report::{json, table};
+use bailiwick::sandbox::client::identity;
 use bailiwick::sweep::{Request, Settings, Watcher, sweep};
 use bailiwick::transport::ssh;
 use jiff::Timestamp;
@@ -41,6 +43,7 @@ pub(super) fn run(context: &Context, args: &args::Check) -> anyhow::Result<Exit>
             agent: context.surroundings.agent.clone(),
             ..ssh::Settings::default()
         },
+        cache: cache(context),
     };
     let progress = Arc::new(Bar { bar: Progress::new(&request.targets), seen: Mutex::default() });
     // One thread: the work here is to wait. What is heavy runs in workers and on targets.
@@ -138,6 +141,20 @@ fn request(ops: &Ops, args: &args::Check) -> anyhow::Result<Request> {
         return Err(fail::usage(format!("policy grants {what} on no target"), "add a [[grant]] to policy.toml"));
     }
     Ok(Request { targets, components: (!components.is_empty()).then_some(components) })
+}
+
+/// Opens the cache of compiled components. Without one everything is compiled: slower, and no less true.
+fn cache(context: &Context) -> Option<Arc<Cache>> {
+    let open = || -> anyhow::Result<Cache> {
+        Ok(Cache::open(&context.state_folder()?.join("cache"), identity()?.as_bytes())?)
+    };
+    match open() {
+        Ok(cache) => Some(Arc::new(cache)),
+        Err(error) => {
+            context.out.say(&format!("no compiled code is kept: {error:#}"));
+            None
+        }
+    }
 }
 
 /// Opens the journal, and tells the person who waits for another writer what they wait for.

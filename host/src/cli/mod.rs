@@ -33,11 +33,14 @@ impl Context {
     }
 
     fn journal_folder(&self) -> anyhow::Result<PathBuf> {
+        Ok(self.state_folder()?.join("journal"))
+    }
+
+    fn state_folder(&self) -> anyhow::Result<PathBuf> {
         let state = self.surroundings.state_dir(self.state.as_deref(), self.dir.as_deref());
-        let state = state.ok_or_else(|| {
+        state.ok_or_else(|| {
             fail::usage("there is no place for the journal: HOME is not set", "name one with --state DIR")
-        })?;
-        Ok(state.join("journal"))
+        })
     }
 }
 

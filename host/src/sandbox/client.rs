@@ -53,6 +53,30 @@ pub struct Worker {
     supervisor: tokio::task::AbortHandle,
 }
 
+/// A component, as a worker is given it.
+#[derive(Debug)]
+pub enum Code<'a> {
+    /// Its bytes.
+    Component(&'a [u8]),
+    /// Its bytes; the compiled form is wanted back.
+    Keep(&'a [u8]),
+    /// The compiled form that came back once, for the same component, and that nobody can have changed since.
+    Compiled(Vec<u8>),
+}
+
+/// What tells this program from any other whose compiled code must not be loaded: the file that it runs from, and its
+/// version. The engine itself refuses code of another version, configuration or processor.
+///
+/// # Errors
+/// When the file cannot be looked at.
+pub fn identity() -> io::Result<String> {
+    use std::os::unix::fs::MetadataExt;
+    let file = if cfg!(target_os = "linux") { "/proc/self/exe".into() } else { std::env::current_exe()? };
+    let meta = std::fs::metadata(file)?;
+    let (device, inode, size, time) = (meta.dev(), meta.ino(), meta.size(), (meta.mtime(), meta.mtime_nsec()));
+    Ok(format!("bailiwick {} {device} {inode} {size} {time:?}", env!("CARGO_PKG_VERSION")))
+}
+
 /// Why there is no worker for a component.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -181,21 +205,51 @@ impl Worker {
         links: &Links,
         limits: Limits,
     ) -> Result<Self, LoadError> {
+        let digest = Sha256::digest(component).into();
+        Self::load_code(program, Code::Component(component), digest, links, limits).await.map(|(worker, _)| worker)
+    }
+
+    /// The same, of a component with this SHA-256, in one of its forms. The compiled form comes back if it is to be kept.
+    ///
+    /// # Errors
+    /// When the process cannot be started, or the code not be loaded and linked.
+    pub async fn load_code(
+        program: Option<&Path>,
+        code: Code<'_>,
+        digest: [u8; 32],
+        links: &Links,
+        limits: Limits,
+    ) -> Result<(Self, Option<Vec<u8>>), LoadError> {
         let (mut child, socket) = spawn(program).map_err(LoadError::Spawn)?;
         let pid = child.id().unwrap_or_default();
         let (mut reader, mut writer) = socket.into_split();
-        let load = Load {
-            component: component.to_vec(),
-            digest: Sha256::digest(component).into(),
-            links: links.clone(),
-            limits: limits.clone(),
+        // What the first word may weigh: nothing but a form that was asked for is large.
+        let (code, first_bytes_max) = match code {
+            Code::Component(bytes) => {
+                (wire::Code::Component { bytes: bytes.to_vec(), keep: false }, FROM_WORKER_FRAME_BYTES)
+            }
+            Code::Keep(bytes) => {
+                let most = wire::artefact_bytes_max(bytes.len()).saturating_add(FROM_WORKER_FRAME_BYTES);
+                (wire::Code::Component { bytes: bytes.to_vec(), keep: true }, most)
+            }
+            Code::Compiled(artefact) => (wire::Code::Compiled(artefact), FROM_WORKER_FRAME_BYTES),
         };
-        let ready = match timeout(LOAD_TIME, handshake(&mut reader, &mut writer, load)).await {
+        let load = Load { code, digest, links: links.clone(), limits: limits.clone() };
+        let said = async {
+            let first = handshake(&mut reader, &mut writer, load, first_bytes_max).await?;
+            match first {
+                Some(FromWorker::Artefact(artefact)) if first_bytes_max > FROM_WORKER_FRAME_BYTES => {
+                    Ok((read(&mut reader, FROM_WORKER_FRAME_BYTES).await?, Some(artefact)))
+                }
+                other => Ok((other, None)),
+            }
+        };
+        let (ready, artefact) = match timeout(LOAD_TIME, said).await {
             Err(_) => return Err(LoadError::Slow),
-            Ok(Ok(Some(FromWorker::Ready(ready)))) => ready,
-            Ok(Ok(Some(FromWorker::NotLoaded { reason }))) => return Err(LoadError::NotLoaded { reason }),
-            Ok(Ok(Some(_))) => return Err(LoadError::Protocol(None)),
-            Ok(Ok(None) | Err(WireError::Io(_))) => return Err(LoadError::Died(reap(&mut child).await)),
+            Ok(Ok((Some(FromWorker::Ready(ready)), artefact))) => (ready, artefact),
+            Ok(Ok((Some(FromWorker::NotLoaded { reason }), _))) => return Err(LoadError::NotLoaded { reason }),
+            Ok(Ok((Some(_), _))) => return Err(LoadError::Protocol(None)),
+            Ok(Ok((None, _)) | Err(WireError::Io(_))) => return Err(LoadError::Died(reap(&mut child).await)),
             Ok(Err(error)) => return Err(LoadError::Protocol(Some(error))),
         };
         let ledger = Ledger::new(links.verbs.clone(), limits.clone());
@@ -203,7 +257,7 @@ impl Worker {
         let (frames, outgoing) = mpsc::channel(16);
         let (kill, killed) = mpsc::channel(1);
         let supervisor = tokio::spawn(supervise(child, reader, writer, outgoing, Arc::clone(&shared), killed));
-        Ok(Self {
+        let worker = Self {
             ready,
             pid,
             limits,
@@ -212,7 +266,8 @@ impl Worker {
             kill,
             shared,
             supervisor: supervisor.abort_handle(),
-        })
+        };
+        Ok((worker, artefact))
     }
 
     /// How loading went.
@@ -394,21 +449,22 @@ async fn handshake(
     reader: &mut OwnedReadHalf,
     writer: &mut OwnedWriteHalf,
     load: Load,
+    bytes_max: usize,
 ) -> Result<Option<FromWorker>, WireError> {
     writer.write_all(&wire::encode(&ToWorker::Hello { version: VERSION }, LOAD_FRAME_BYTES)?).await?;
     writer.write_all(&wire::encode(&ToWorker::Load(load), LOAD_FRAME_BYTES)?).await?;
-    read(reader).await
+    read(reader, bytes_max).await
 }
 
 /// Reads one message; `None` at the end of the stream.
-async fn read(reader: &mut OwnedReadHalf) -> Result<Option<FromWorker>, WireError> {
+async fn read(reader: &mut OwnedReadHalf, bytes_max: usize) -> Result<Option<FromWorker>, WireError> {
     let mut header = [0; 4];
     match reader.read_exact(&mut header).await {
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         Err(error) => return Err(error.into()),
     }
-    let mut body = vec![0; wire::length(header, FROM_WORKER_FRAME_BYTES)?];
+    let mut body = vec![0; wire::length(header, bytes_max)?];
     reader.read_exact(&mut body).await?;
     wire::decode(&body).map(Some)
 }
@@ -424,7 +480,7 @@ async fn supervise(
 ) {
     let listen = async {
         loop {
-            match read(&mut reader).await {
+            match read(&mut reader, FROM_WORKER_FRAME_BYTES).await {
                 Ok(Some(message)) => {
                     if let Err(breach) = shared.take(message) {
                         return Some(Gone::Breach(breach));

@@ -1,8 +1,7 @@
 //! The engine's configuration, and a component compiled and linked by it.
 //!
 //! Knows: wasmtime's switches. Attack answered: a feature, stack or growth that the defaults leave open (LK15–LK17, GR02).
-//! Threats.md 5.2 is the recipe; there is no async support, no cache, no serialised code: what is compiled is what runs,
-//! in the process that throws it away.
+//! Threats.md 5.2 is the recipe; there is no async support and no cache of the engine's own.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -46,13 +45,12 @@ pub(super) fn engine() -> wasmtime::Result<Engine> {
     Engine::new(&config)
 }
 
-/// Compiles a component, links what its manifest asks for and nothing else, and checks every type.
+/// Links what a component's manifest asks for and nothing else, and checks every type.
 ///
 /// # Errors
-/// When the bytes are no component, an import has no definition or another type, or `examine` is missing.
-pub(super) fn load(engine: &Engine, bytes: &[u8], links: &Links) -> wasmtime::Result<ProbePre<RunState>> {
-    let component = Component::from_binary(engine, bytes)?;
-    let mut linker = Linker::new(engine);
+/// When an import has no definition or another type, or `examine` is missing.
+pub(super) fn link(component: &Component, links: &Links) -> wasmtime::Result<ProbePre<RunState>> {
+    let mut linker = Linker::new(component.engine());
     host::link(&mut linker, links)?;
-    ProbePre::new(linker.instantiate_pre(&component)?)
+    ProbePre::new(linker.instantiate_pre(component)?)
 }

@@ -12,13 +12,13 @@
 //! store that has trapped is never entered again. **Invariant:** text that a guest, a target or a worker chose is
 //! [`crate::model::Tainted`] when it leaves this module.
 
+mod audited;
 pub mod client;
 mod engine;
 pub mod fault;
 mod host;
 pub mod imports;
 pub mod inspect;
-mod inherited;
 pub mod limits;
 mod meter;
 mod protocol;
@@ -29,7 +29,7 @@ mod wasi;
 pub mod wire;
 pub mod worker;
 
-pub use client::{Ending, LoadError, RunEnd, Worker};
+pub use client::{Code, Ending, LoadError, RunEnd, Worker};
 pub use fault::{Fault, FaultKind};
 pub use host::parse;
 pub use imports::{ImportError, Links, check_imports};

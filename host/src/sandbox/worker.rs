@@ -14,14 +14,17 @@ use std::time::Instant;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 use wasmtime::Engine;
+use wasmtime::component::Component;
 
 use super::engine::{self, TICK};
 use super::fault::FaultKind;
 use super::host::ProbePre;
+use super::imports::Links;
 use super::limits::{Limits, WASM_STACK_BYTES};
 use super::run::{self, RunState, Socket};
 use super::wire::{
-    self, End, FromWorker, LOAD_FRAME_BYTES, Outcome, Ready, Start, TO_WORKER_FRAME_BYTES, ToWorker, VERSION, WireError,
+    self, Code, End, FromWorker, LOAD_FRAME_BYTES, Outcome, Ready, Start, TO_WORKER_FRAME_BYTES, ToWorker, VERSION,
+    WireError, artefact_bytes_max,
 };
 use crate::model::Tainted;
 
@@ -52,7 +55,7 @@ pub enum WorkerError {
 /// The worker process: standard input is the socket to the broker.
 #[must_use]
 pub fn main() -> ExitCode {
-    super::inherited::close();
+    super::audited::close();
     restrict();
     // A bug of ours in one run says nothing good about the others: the process ends, the broker sees it end.
     std::panic::set_hook(Box::new(|_| std::process::abort()));
@@ -101,15 +104,15 @@ pub fn serve(mut stream: UnixStream) -> Result<(), WorkerError> {
         Some(_) => return Err(WorkerError::Unexpected),
     };
     let begun = Instant::now();
-    let loaded = engine::engine().and_then(|engine| {
-        let pre = engine::load(&engine, &load.component, &load.links)?;
-        Ok((engine, pre))
-    });
-    let (engine, pre) = match loaded {
+    let (engine, pre, artefact) = match compiled(load.code, &load.links) {
         Ok(loaded) => loaded,
         Err(error) => return refuse(format!("{error:#}").chars().take(1000).collect()),
     };
     let compile_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    if let Some(artefact) = artefact {
+        let message = FromWorker::Artefact(artefact);
+        wire::write(&mut stream, &message, wire::ARTEFACT_BYTES_MAX)?;
+    }
     run::send(&socket, &FromWorker::Ready(Ready { compile_ms }))?;
     tick(&engine)?;
     let runs = Runs { pre: Arc::new(pre), digest: load.digest, limits: load.limits, socket, open: Arc::default() };
@@ -121,6 +124,23 @@ pub fn serve(mut stream: UnixStream) -> Result<(), WorkerError> {
         }
     }
     Ok(())
+}
+
+/// An engine, the component linked in it, and its compiled form if that was wanted. Nothing of the component has run when
+/// the form is taken, and what was loaded in that form is never handed on.
+fn compiled(code: Code, links: &Links) -> wasmtime::Result<(Engine, ProbePre<RunState>, Option<Vec<u8>>)> {
+    let engine = engine::engine()?;
+    let (component, artefact) = match code {
+        Code::Compiled(artefact) => (super::audited::compiled(&engine, &artefact)?, None),
+        Code::Component { bytes, keep } => {
+            let component = Component::from_binary(&engine, &bytes)?;
+            let artefact = if keep { Some(component.serialize()?) } else { None };
+            // One that became larger than anybody would expect is not worth its place.
+            (component, artefact.filter(|artefact| artefact.len() <= artefact_bytes_max(bytes.len())))
+        }
+    };
+    let pre = engine::link(&component, links)?;
+    Ok((engine, pre, artefact))
 }
 
 /// Moves the engine's epoch on for as long as there is an engine.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
+use super::kept::Kept;
 use super::run::Request;
 use crate::broker::{Broker, RunContext};
 use crate::encode;
@@ -27,6 +28,8 @@ const DEATHS_MAX: u32 = 2;
 pub(super) struct Pool(BTreeMap<ComponentId, Arc<Slot>>);
 
 struct Slot {
+    id: ComponentId,
+    kept: Option<Arc<Kept>>,
     binary: Binary,
     /// What it is linked with, or why it may not be compiled.
     links: Result<Links, String>,
@@ -56,7 +59,7 @@ pub(crate) struct Ran {
 
 impl Pool {
     /// Room for every component that policy puts on a requested target. Looks at each one's imports.
-    pub(super) fn new(ops: &Ops, request: &Request, limits: &Limits) -> Self {
+    pub(super) fn new(ops: &Ops, request: &Request, limits: &Limits, kept: Option<&Arc<Kept>>) -> Self {
         let mut slots = BTreeMap::new();
         let assigned = request.targets.iter().filter_map(|target| ops.assignments.get(target));
         let ids = assigned.flat_map(BTreeMap::keys);
@@ -66,6 +69,8 @@ impl Pool {
             };
             slots.entry(id.clone()).or_insert_with(|| {
                 Arc::new(Slot {
+                    id: id.clone(),
+                    kept: kept.cloned(),
                     binary: binary.clone(),
                     links: check(binary, manifest),
                     limits: limits.clone(),
@@ -130,7 +135,11 @@ impl Slot {
             let message = format!("its worker has died {DEATHS_MAX} times in this sweep; it is not started again");
             return Err(RunOutcome::Fault { message });
         }
-        match Worker::load(None, &self.binary.bytes, links, self.limits.clone()).await {
+        let loaded = match &self.kept {
+            Some(kept) => kept.load(&self.id, &self.binary, links, &self.limits).await,
+            None => Worker::load(None, &self.binary.bytes, links, self.limits.clone()).await,
+        };
+        match loaded {
             Ok(worker) => {
                 let worker = Arc::new(worker);
                 state.worker = Some(Arc::clone(&worker));

@@ -8,8 +8,10 @@ use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::kept::Kept;
 use super::pool::{Pool, Ran, chain};
 use crate::broker::{Broker, Link, RunContext};
+use crate::cache::Cache;
 use crate::fleet::{Access, Target};
 use crate::grant::Grant;
 use crate::journal::{self, Entry, Journal};
@@ -37,6 +39,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Clocks of connections.
     pub ssh: ssh::Settings,
+    /// Compiled components of earlier sweeps.
+    pub cache: Option<Arc<Cache>>,
 }
 
 /// Is told how far a sweep is.
@@ -64,9 +68,11 @@ pub async fn sweep(
     })?;
     journal.sync()?;
     let jobs = Arc::new(Semaphore::new(settings.jobs.max(1)));
+    let broker = Arc::new(Broker::new(Arc::clone(&journal)));
+    let kept = settings.cache.map(|cache| Arc::new(Kept { cache, broker: Arc::clone(&broker), sweep: number }));
     let shared = Arc::new(Shared {
-        broker: Arc::new(Broker::new(Arc::clone(&journal))),
-        pool: Pool::new(&ops, &request, &settings.limits),
+        broker,
+        pool: Pool::new(&ops, &request, &settings.limits, kept.as_ref()),
         ops,
         number,
         ssh: settings.ssh,
