@@ -158,7 +158,7 @@ fn whatever_a_component_asks_it_adds_nothing_to_the_wire() {
 }
 
 #[test]
-fn what_is_not_as_its_manifest_says_is_refused_before_it_is_compiled() {
+fn lk10_lk11_lk15_what_is_not_as_its_manifest_says_is_refused_before_it_is_compiled() {
     let refused: BTreeMap<&str, &str> = [
         ("overreach", "services.status"),
         ("idle", "system.memory"),

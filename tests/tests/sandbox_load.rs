@@ -57,7 +57,7 @@ async fn lk17_each_feature_that_is_off_is_refused_twice() {
 }
 
 #[tokio::test]
-async fn lk02_the_engine_takes_no_text_and_no_module() {
+async fn lk02_lk03_the_engine_takes_no_text_and_no_module() {
     for bytes in [&b"(component)"[..], b"\0asm\x01\0\0\0", b"\x7fELF", b""] {
         assert!(matches!(load(bytes, &[], Limits::default()).await, Err(LoadError::NotLoaded { .. })));
         assert!(inspect(bytes).is_err());
@@ -128,8 +128,31 @@ async fn lk13_lk15_nothing_else_is_imported() {
     }
 }
 
+#[test]
+fn lk13_what_was_built_for_another_host_is_told_so() {
+    let told = |text: &str| {
+        let bytes = wat::parse_str(text).unwrap();
+        check(&inspected(&bytes), &[]).unwrap_err().to_string()
+    };
+    let program = told(
+        r#"(component (import "wasi:filesystem/types@0.2.0" (instance))
+            (instance $run) (export "wasi:cli/run@0.2.0" (instance $run)))"#,
+    );
+    assert!(program.contains("built for world `wasi:cli/command@0.2.0`, this host offers"), "{program}");
+    assert!(program.contains("hint: "), "{program}");
+    let nothing = told("(component)");
+    assert!(nothing.contains("it exports nothing; this host offers"), "{nothing}");
+    let newer = told(
+        r#"(component (import "bailiwick:ops/system@0.2.0" (instance (export "load" (func))))
+            (core module $m (func (export "f"))) (core instance $i (instantiate $m))
+            (func (export "examine") (canon lift (core func $i "f"))))"#,
+    );
+    assert!(newer.contains("built for `bailiwick:ops/system@0.2.0`, this host offers"), "{newer}");
+    assert!(matches!(inspect(b"\0asm\x01\0\0\0"), Err(InspectError::CoreModule)));
+}
+
 #[tokio::test]
-async fn types_are_checked_when_it_is_linked() {
+async fn lk10_types_are_checked_when_it_is_linked() {
     // The right name with another shape.
     let wrong = r#"(import "bailiwick:ops/calls@0.1.0" (instance (export "last" (func (result string)))))"#;
     let bytes = Guest { imports: wrong, body: "(i32.const 1024)", ..Guest::default() }.bytes();
@@ -146,7 +169,7 @@ async fn types_are_checked_when_it_is_linked() {
 }
 
 #[test]
-fn custom_sections_are_found_and_bounded() {
+fn lk02_custom_sections_are_found_and_bounded() {
     let text = |bytes: usize| {
         let guest = body("(i32.const 1024)");
         let mut with = guest.clone();
