@@ -20,7 +20,7 @@ use bailiwick::journal::{Blob, Entry, Journal, Outcome as JournalOutcome};
 use bailiwick::library::Library;
 use bailiwick::model::{ComponentId, LookError, Tainted, Verb};
 use bailiwick::sandbox::client::Worker;
-use bailiwick::sandbox::{self, Ending, Limits, Links, Outcome, RawAnswer, TargetView, VerbCall};
+use bailiwick::sandbox::{self, Code, Ending, Limits, Links, Outcome, RawAnswer, TargetView, VerbCall};
 use bailiwick::source::{Problems, Source};
 use bailiwick::transport::recorded::{Take, Tape};
 use bailiwick::transport::{Answer, Connection, Exit};
@@ -82,8 +82,16 @@ async fn loading(table: &mut Table) -> Result<()> {
     });
     let empty = ("a component of 1 KiB".to_owned(), quiet.as_slice(), Links::default());
     for (name, bytes, links) in std::iter::once(empty).chain(built_in) {
-        let (mut walls, mut compile) = (Vec::new(), Vec::new());
+        let (mut walls, mut compile, mut kept) = (Vec::new(), Vec::new(), Vec::new());
+        let wanted = Code::Keep(bytes);
+        let (_, artefact) = Worker::load_code(Some(program()), wanted, [0; 32], &links, Limits::default()).await?;
+        let artefact = artefact.context("its compiled form")?;
         for _ in 0..table.samples.min(7) {
+            let code = Code::Compiled(artefact.clone());
+            let begun = Instant::now();
+            let (worker, _) = Worker::load_code(Some(program()), code, [0; 32], &links, Limits::default()).await?;
+            kept.push(seconds(begun.elapsed()));
+            worker.close().await;
             let begun = Instant::now();
             let worker = Worker::load(Some(program()), bytes, &links, Limits::default()).await?;
             walls.push(seconds(begun.elapsed()));
@@ -92,6 +100,7 @@ async fn loading(table: &mut Table) -> Result<()> {
         }
         let compiled = time(median(&compile));
         table.row(&format!("start and load: {name} ({} KiB; compiles in {compiled})", bytes.len() >> 10), &walls)?;
+        table.row(&format!("the same, compiled before: {name} ({} KiB)", artefact.len() >> 10), &kept)?;
     }
     let checks: Vec<f64> = (0..table.samples)
         .map(|_| {
