@@ -8,6 +8,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::encode;
+use crate::limits::{self, Ask};
 use crate::model::{ComponentId, Literal, Object, ParamName, ParamValue, SlotName, Verb, WasiGroup};
 use crate::source::{Place, Problem, Problems, Source};
 
@@ -34,6 +35,8 @@ pub struct Manifest {
     pub params: BTreeMap<ParamName, Param>,
     /// The parts of inert WASI that its language cannot do without.
     pub wasi: Option<Wasi>,
+    /// Limits that it needs raised. Policy decides.
+    pub limits: Vec<Ask>,
 }
 
 /// A request for inert WASI.
@@ -96,6 +99,8 @@ struct RawManifest {
     #[serde(default, rename = "param")]
     params: BTreeMap<Spanned<String>, RawParam>,
     wasi: Option<RawWasi>,
+    #[serde(default, rename = "limit")]
+    limits: Vec<RawLimit>,
 }
 
 #[derive(Deserialize)]
@@ -136,6 +141,14 @@ struct RawParam {
 #[serde(deny_unknown_fields)]
 struct RawWasi {
     interfaces: Spanned<Vec<Spanned<String>>>,
+    why: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawLimit {
+    name: Spanned<String>,
+    value: Spanned<toml::Value>,
     why: Spanned<String>,
 }
 
@@ -212,6 +225,7 @@ impl Reader<'_> {
             }
         }
         let wasi = raw.wasi.as_ref().map(|raw| self.wasi(raw));
+        let limits = self.limits(&raw.limits);
         Some(Manifest {
             id: id?,
             version: component.version.get_ref().clone(),
@@ -220,6 +234,7 @@ impl Reader<'_> {
             slots,
             params,
             wasi,
+            limits,
         })
     }
 
@@ -245,6 +260,32 @@ impl Reader<'_> {
             }
         }
         Wasi { interfaces, why: raw.why.get_ref().clone() }
+    }
+
+    fn limits(&mut self, raw: &[RawLimit]) -> Vec<Ask> {
+        let mut asks: Vec<Ask> = Vec::new();
+        for raw in raw {
+            self.line(&raw.why, "every request says why");
+            let row = match limits::row(raw.name.get_ref()) {
+                Ok(row) => row,
+                Err(error) => {
+                    self.wrong(&raw.name, &error, &error.hint());
+                    continue;
+                }
+            };
+            match row.value(raw.value.get_ref()) {
+                Err(error) => self.wrong(&raw.value, &error, &error.hint()),
+                Ok(_) if asks.iter().any(|ask| ask.row.name == row.name) => {
+                    self.wrong(&raw.name, format!("`{}` is asked for twice", row.name), "");
+                }
+                Ok(value) if value <= row.default => {
+                    let has = format!("every component has {} of it", row.shown(row.default));
+                    self.wrong(&raw.value, has, "ask only for what is above the default; `bailiwick limits` lists it");
+                }
+                Ok(value) => asks.push(Ask { row, value, why: raw.why.get_ref().clone() }),
+            }
+        }
+        asks
     }
 
     fn slot(&mut self, raw: &RawSlot) -> Option<(SlotName, Slot)> {

@@ -22,6 +22,10 @@ pub struct Review {
     pub targets: Vec<Target>,
     /// Components that get inert WASI. It reaches no target.
     pub inert_wasi: Vec<InertWasi>,
+    /// Limits that policy sets otherwise than the table, of the components above.
+    pub limits: Vec<SetLimit>,
+    /// Limits that they ask for and do not have.
+    pub unmet: Vec<Unmet>,
 }
 
 /// A component that gets inert WASI, and why.
@@ -31,6 +35,38 @@ pub struct InertWasi {
     pub component: ComponentId,
     /// Which packages.
     pub interfaces: BTreeSet<WasiGroup>,
+    /// The author's reason.
+    pub why: String,
+}
+
+/// A limit that policy sets.
+#[derive(Debug, Serialize)]
+pub struct SetLimit {
+    /// Whose.
+    pub component: ComponentId,
+    /// Which.
+    pub name: &'static str,
+    /// To what.
+    pub value: u64,
+    /// What the others have.
+    pub default: u64,
+    /// The line of policy.
+    pub policy: String,
+    /// The operator's reason; lowering needs none.
+    pub why: Option<String>,
+}
+
+/// A limit that a component asks for and does not have.
+#[derive(Debug, Serialize)]
+pub struct Unmet {
+    /// Whose.
+    pub component: ComponentId,
+    /// Which.
+    pub name: &'static str,
+    /// What it asks for.
+    pub asked: u64,
+    /// What it has.
+    pub has: u64,
     /// The author's reason.
     pub why: String,
 }
@@ -129,18 +165,70 @@ pub fn review(ops: &Ops, target: Option<&TargetName>, component: Option<&Compone
             withheld,
         }
     });
-    let targets = targets.collect();
+    let targets: Vec<_> = targets.collect();
+    let mut shown: BTreeSet<&ComponentId> = component.into_iter().collect();
+    if component.is_none() {
+        shown.extend(targets.iter().filter_map(|found| ops.assignments.get(&found.target)).flat_map(BTreeMap::keys));
+    }
     let inert_wasi = granted.into_iter().filter_map(|id| {
         let wasi = ops.library.manifests.get(id)?.wasi.as_ref()?;
         Some(InertWasi { component: id.clone(), interfaces: wasi.interfaces.clone(), why: wasi.why.clone() })
     });
-    Review { format: "bailiwick.review/1", targets, inert_wasi: inert_wasi.collect() }
+    let inert_wasi = inert_wasi.collect();
+    let set = shown.iter().flat_map(|id| set_limits(ops, id)).collect();
+    let unmet = shown.iter().flat_map(|id| unmet(ops, id)).collect();
+    Review { format: "bailiwick.review/1", targets, inert_wasi, limits: set, unmet }
 }
 
 /// What a component gets of inert WASI, in words: `clocks (fixed at the run's begin), io (…)`.
 #[must_use]
 pub fn inert(interfaces: &BTreeSet<WasiGroup>) -> String {
     interfaces.iter().map(|group| format!("{group} ({})", group.about())).collect::<Vec<_>>().join("; ")
+}
+
+fn set_limits(ops: &Ops, id: &ComponentId) -> Vec<SetLimit> {
+    let changed = ops.budget(id).changed().filter(|(row, value, _)| *value != row.default);
+    changed
+        .map(|(row, value, said)| SetLimit {
+            component: id.clone(),
+            name: row.name,
+            value,
+            default: row.default,
+            policy: said.place.to_string(),
+            why: said.why.clone(),
+        })
+        .collect()
+}
+
+/// What a component asks for and does not have.
+#[must_use]
+pub fn unmet(ops: &Ops, id: &ComponentId) -> Vec<Unmet> {
+    let asks = ops.library.manifests.get(id).map(|manifest| manifest.limits.as_slice()).unwrap_or_default();
+    let budget = ops.budget(id);
+    budget
+        .unmet(asks)
+        .map(|ask| Unmet {
+            component: id.clone(),
+            name: ask.row.name,
+            asked: ask.value,
+            has: budget.value(ask.row),
+            why: ask.why.clone(),
+        })
+        .collect()
+}
+
+/// The lines of policy that give components what they ask for, one table for each. They are not valid before the operator
+/// has written a reason.
+#[must_use]
+pub fn to_raise(unmet: &[Unmet]) -> String {
+    let mut tables: BTreeMap<&ComponentId, String> = BTreeMap::new();
+    for ask in unmet {
+        let table =
+            tables.entry(&ask.component).or_insert_with(|| format!("[[raise]]\ncomponent = \"{}\"\n", ask.component));
+        // The author's words go into a comment: the reason is the operator's to give.
+        table.push_str(&format!("{} = {}  # has {}; asked for: {}\n", ask.name, ask.asked, ask.has, ask.why));
+    }
+    tables.into_values().map(|table| table + "why = \"\"\n").collect::<Vec<_>>().join("\n")
 }
 
 impl Review {

@@ -2,6 +2,9 @@
 
 pub mod fleet;
 pub mod hostile;
+pub mod invariants;
+#[cfg(target_os = "linux")]
+pub mod kernel;
 pub mod listeners;
 pub mod ops;
 pub mod sshd;

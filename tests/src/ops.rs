@@ -77,12 +77,20 @@ impl Ops {
     /// # Errors
     /// When it is not there: `tests/run` builds the guests.
     pub fn add(&self, folder: &Path, id: &str) -> Result<()> {
-        for extension in ["wasm", "toml"] {
-            let name = format!("{id}.{extension}");
-            let bytes = fs::read(folder.join(&name)).with_context(|| format!("{name}: run tests/run to build it"))?;
-            self.write(&format!("components/{name}"), &bytes)?;
-        }
-        Ok(())
+        let read = |extension: &str| {
+            let path = folder.join(format!("{id}.{extension}"));
+            fs::read(&path).with_context(|| format!("{}: run tests/run to build it", path.display()))
+        };
+        self.install(id, &read("wasm")?, &read("toml")?)
+    }
+
+    /// Adds a component with its manifest. The one way in which a test gets one into an ops directory.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn install(&self, id: &str, component: &[u8], manifest: &[u8]) -> Result<()> {
+        self.write(&format!("components/{id}.wasm"), component)?;
+        self.write(&format!("components/{id}.toml"), manifest)
     }
 
     /// The program, ready to run on this directory, with nothing of ours in its environment.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use bailiwick::limits;
 use clap::builder::styling::Styles;
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -43,6 +44,7 @@ Exit codes (the highest that applies):
   2   usage, or an invalid file
   3   a target or component was refused
   4   a target could not be looked at, or a probe broke
+  7   a case does not come out as recorded
   70  a bug in bailiwick";
 
 #[derive(Debug, Subcommand)]
@@ -51,8 +53,21 @@ pub(super) enum Command {
     Check(Check),
     /// Print all that anything could ever do: every action, literally, and why it is there
     Review(Review),
+    /// Print every limit: how much, what it bounds, what happens when it is reached, and who may change it
+    Limits(Limits),
+    /// Begin a probe: a folder with its sources, that builds, tests and packs with the commands in its README
+    New(New),
+    /// Write the contract, as far as a manifest asks for it, for toolchains that import all they are given
+    Wit(Wit),
     /// Show what a component's file is: digest, world, imports down to the function
     Inspect(Inspect),
+    /// Check a component against its manifest, and seal both into one file
+    Pack(Pack),
+    /// Put a component to its cases, offline; or record a new one from a live target
+    ///
+    /// A case (cases/NAME.toml) holds a target's answers and the findings they must lead to. The component runs in its
+    /// sandbox as in `check`; only the answers are played back, and nothing is reached.
+    Test(Test),
     /// Write the list of machines
     Fleet {
         #[command(subcommand)]
@@ -63,6 +78,10 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: Journal,
     },
+    /// Check this installation: kernel, files, keys, pins, journal, clock
+    ///
+    /// Nothing is changed, and nothing is sent to a target. Exit code 1: warnings, 2: problems.
+    Doctor(Doctor),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -82,11 +101,11 @@ pub(super) struct Check {
 
     /// How to print
     #[arg(long, value_name = "FORMAT", default_value = "table")]
-    pub(super) format: Format,
+    pub(super) format: Rendering,
 
     /// Targets that are looked at at once
-    #[arg(long, value_name = "N", default_value = "64", value_parser = clap::value_parser!(u16).range(1..=1000))]
-    pub(super) jobs: u16,
+    #[arg(long, value_name = "N", default_value_t = limits::JOBS, value_parser = clap::value_parser!(u64).range(1..=limits::JOBS_MAX))]
+    pub(super) jobs: u64,
 
     /// Longest wait for a target in each step of a connection: TCP, handshake, login
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = clap::value_parser!(u16).range(1..=600))]
@@ -95,6 +114,11 @@ pub(super) struct Check {
     /// The least severity that makes the exit code 1
     #[arg(long, value_name = "SEVERITY", default_value = "warning")]
     pub(super) fail_on: FailOn,
+
+    /// Refuse to run a component where the kernel cannot lock its worker down in every way [policy.toml: `[worker]
+    /// require-lockdown = true`]
+    #[arg(long)]
+    pub(super) require_lockdown: bool,
 
     /// Every finding, with metrics and the actions it rests on
     #[arg(long, short)]
@@ -117,9 +141,128 @@ pub(super) struct Review {
 }
 
 #[derive(Debug, clap::Args)]
+pub(super) struct Limits {
+    /// A component [default: what holds for every one that policy does not name]
+    #[arg(value_name = "COMPONENT")]
+    pub(super) component: Option<String>,
+
+    /// How to print
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct New {
+    /// What the component is to be called: small letters, digits and hyphens
+    pub(super) name: String,
+
+    /// The language
+    #[arg(long, value_name = "LANGUAGE")]
+    pub(super) lang: Lang,
+
+    /// The folder to make, or an empty one; the ops directory is of no interest here [default: ./NAME]
+    #[arg(long, value_name = "DIR")]
+    pub(super) dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Lang {
+    /// Rust, with the SDK
+    Rust,
+    /// JavaScript, in QuickJS
+    Js,
+    /// Python, in CPython
+    Python,
+    /// C, with the contract's bindings
+    C,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Wit {
+    /// What is asked for
+    #[arg(long, value_name = "FILE", default_value = "manifest.toml")]
+    pub(super) manifest: PathBuf,
+
+    /// The folder to write; files of an earlier `wit` in it are renewed, nobody else's [default: wit beside the manifest]
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
 pub(super) struct Inspect {
-    /// A component's file; a manifest beside it (same name, .toml) is held against it
+    /// A component's file; its manifest is the one sealed into it, or beside it (same name, .toml)
     pub(super) file: PathBuf,
+
+    /// How to print
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Doctor {
+    /// Run the hostile components that are part of this program against this installation, here and now, and tell what
+    /// stopped each; exit code 0 only if every attempt was stopped
+    #[arg(long)]
+    pub(super) prove: bool,
+
+    /// How to print
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Pack {
+    /// The component, as its compiler made it
+    pub(super) file: PathBuf,
+
+    /// What it asks for [default: FILE's name with .toml, else ./manifest.toml]
+    #[arg(long, value_name = "FILE")]
+    pub(super) manifest: Option<PathBuf>,
+
+    /// Where to write it; only an earlier packing of the same component is written over [default: ./ID.wasm]
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+
+    /// Take out what only debuggers read: names, producers, debugging information
+    #[arg(long)]
+    pub(super) strip: bool,
+
+    /// Sign it too, with an Ed25519 key as ssh-keygen stores it, without a passphrase; writes OUT.sig
+    #[arg(long, value_name = "KEYFILE")]
+    pub(super) sign: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Test {
+    /// A component's file, or the folder with its manifest.toml; there ID.wasm, target/probe.wasm, dist/ID.wasm and
+    /// ../dist/ID.wasm are looked for, and the one written last is taken
+    #[arg(value_name = "DIR|FILE", default_value = ".")]
+    pub(super) path: PathBuf,
+
+    /// Only these cases [default: all]
+    #[arg(value_name = "CASE")]
+    pub(super) cases: Vec<String>,
+
+    /// The component [default: as above]
+    #[arg(long, value_name = "FILE")]
+    pub(super) component: Option<PathBuf>,
+
+    /// What it asks for [default: DIR/manifest.toml; for a FILE what is sealed in, else beside it]
+    #[arg(long, value_name = "FILE")]
+    pub(super) manifest: Option<PathBuf>,
+
+    /// Where the cases are [default: cases/ in DIR or beside FILE]
+    #[arg(long, value_name = "DIR")]
+    pub(super) case_dir: Option<PathBuf>,
+
+    /// Run it on a target of the ops directory, as `check` would, and write what was asked, answered and found to
+    /// cases/NAME.toml, which must not be there yet
+    #[arg(long, value_name = "NAME", requires = "target", conflicts_with = "cases")]
+    pub(super) record: Option<String>,
+
+    /// The target to record from
+    #[arg(long, value_name = "NAME", requires = "record")]
+    pub(super) target: Option<String>,
 
     /// How to print
     #[arg(long, value_name = "FORMAT", default_value = "table")]
@@ -170,6 +313,18 @@ pub(super) enum Format {
     Table,
     /// For programs, with a versioned format
     Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Rendering {
+    /// For people
+    Table,
+    /// For programs, with a versioned format
+    Json,
+    /// For a ticket or a chat
+    Markdown,
+    /// A page that loads nothing
+    Html,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

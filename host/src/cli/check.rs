@@ -1,25 +1,26 @@
 //! `bailiwick check`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bailiwick::cache::Cache;
 use bailiwick::journal::{Entry, Journal, OpenError, Recovery};
-use bailiwick::model::{ComponentId, Severity, TargetName};
+use bailiwick::model::{ComponentId, Lockdown, Severity, TargetName};
 use bailiwick::ops::Ops;
 use bailiwick::outcome::{Looked, RunOutcome, Sweep, TargetResult};
 use bailiwick::report::exit::ExitCode as Exit;
 use bailiwick::report::progress::Progress;
 use bailiwick::report::table::{Colour, Detail, Options};
-use bailiwick::report::{json, table};
+use bailiwick::report::{html, json, markdown, table};
+use bailiwick::review;
 use bailiwick::sandbox::client::identity;
 use bailiwick::sweep::{Request, Settings, Watcher, sweep};
 use bailiwick::transport::ssh;
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::args::{self, FailOn, Format};
+use super::args::{self, FailOn, Rendering};
 use super::{Context, fail};
 
 /// How long a sweep waits for another one that writes the same journal.
@@ -34,8 +35,8 @@ pub(super) fn run(context: &Context, args: &args::Check) -> anyhow::Result<Exit>
     }
     let step = Duration::from_secs(u64::from(args.connect_timeout));
     let settings = Settings {
-        jobs: usize::from(args.jobs),
-        limits: Default::default(),
+        jobs: usize::try_from(args.jobs)?,
+        require_lockdown: args.require_lockdown || ops.policy.require_lockdown,
         ssh: ssh::Settings {
             connect: step,
             handshake: step,
@@ -45,7 +46,9 @@ pub(super) fn run(context: &Context, args: &args::Check) -> anyhow::Result<Exit>
         },
         cache: cache(context),
     };
-    let progress = Arc::new(Bar { bar: Progress::new(&request.targets), seen: Mutex::default() });
+    tell_unmet(context, &ops, &request);
+    let progress =
+        Arc::new(Bar { bar: Progress::new(&request.targets), seen: Mutex::default(), unlocked: Mutex::default() });
     // One thread: the work here is to wait. What is heavy runs in workers and on targets.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let watcher = Arc::clone(&progress);
@@ -61,6 +64,9 @@ pub(super) fn run(context: &Context, args: &args::Check) -> anyhow::Result<Exit>
     // Ends what is under way: connections, programs on this machine, workers.
     runtime.shutdown_background();
     progress.bar.finish();
+    if let Some(held) = *progress.unlocked.lock().unwrap_or_else(PoisonError::into_inner) {
+        context.out.say(&warning(&held));
+    }
     let (result, exit) = match ended {
         Ended::Itself(Ok(result)) => (result, None),
         Ended::Itself(Err(error)) => {
@@ -76,20 +82,17 @@ pub(super) fn run(context: &Context, args: &args::Check) -> anyhow::Result<Exit>
             (sweep, Some(Exit::NotLooked))
         }
     };
+    let detail = match result.targets.as_slice() {
+        _ if args.verbose => Detail::Full,
+        [_] => Detail::Each,
+        _ => Detail::Brief,
+    };
+    let colour = if context.out.color_stdout() { Colour::Always } else { Colour::Never };
     let text = match args.format {
-        Format::Json => json::render(&result)?,
-        Format::Table => table::render(
-            &result,
-            &Options {
-                width: context.out.width(),
-                colour: if context.out.color_stdout() { Colour::Always } else { Colour::Never },
-                detail: match result.targets.as_slice() {
-                    _ if args.verbose => Detail::Full,
-                    [_] => Detail::Each,
-                    _ => Detail::Brief,
-                },
-            },
-        ),
+        Rendering::Json => json::render(&result)?,
+        Rendering::Table => table::render(&result, &Options { width: context.out.width(), colour, detail }),
+        Rendering::Markdown => markdown::render(&result, detail),
+        Rendering::Html => html::render(&result, detail),
     };
     context.out.text(&text)?;
     Ok(exit.unwrap_or_else(|| Exit::for_sweep(&result, threshold(args.fail_on))))
@@ -157,8 +160,22 @@ fn cache(context: &Context) -> Option<Arc<Cache>> {
     }
 }
 
+/// Tells the person what components ask for and do not have: they may fail for want of it.
+fn tell_unmet(context: &Context, ops: &Ops, request: &Request) {
+    let assigned = request.targets.iter().filter_map(|target| ops.assignments.get(target)).flat_map(BTreeMap::keys);
+    let ids: BTreeSet<_> =
+        assigned.filter(|id| request.components.as_ref().is_none_or(|only| only.contains(*id))).collect();
+    let unmet: Vec<_> = ids.into_iter().flat_map(|id| review::unmet(ops, id)).collect();
+    if !unmet.is_empty() {
+        let lines = review::to_raise(&unmet);
+        context
+            .out
+            .say(&format!("warning: limits are asked for and not given; to give them, add to policy.toml:\n\n{lines}"));
+    }
+}
+
 /// Opens the journal, and tells the person who waits for another writer what they wait for.
-fn open(context: &Context) -> anyhow::Result<(Journal, Option<Recovery>)> {
+pub(super) fn open(context: &Context) -> anyhow::Result<(Journal, Option<Recovery>)> {
     let folder = context.journal_folder()?;
     match Journal::open(&folder, Duration::ZERO) {
         Err(bailiwick::journal::OpenError::Locked { .. }) => {
@@ -169,7 +186,7 @@ fn open(context: &Context) -> anyhow::Result<(Journal, Option<Recovery>)> {
     }
 }
 
-fn told(recovery: &Recovery, journal: &Journal) -> String {
+pub(super) fn told(recovery: &Recovery, journal: &Journal) -> String {
     let mut parts = Vec::new();
     if let Some(file) = &recovery.torn_file {
         parts.push(format!("its last entry was torn ({} bytes, kept in {})", recovery.torn_bytes, file.display()));
@@ -188,6 +205,14 @@ fn told(recovery: &Recovery, journal: &Journal) -> String {
         parts.push(format!("it holds runs that did not end: {}", runs.join(", ")));
     }
     format!("warning: the journal in {} was left unfinished: {}", journal.folder().display(), parts.join("; "))
+}
+
+fn warning(held: &Lockdown) -> String {
+    format!(
+        "warning: components ran without {}, which this kernel lacks or does not let us use; \
+         --require-lockdown refuses to, `bailiwick doctor` says more",
+        held.lacking().join(", ")
+    )
 }
 
 /// How a sweep came to an end.
@@ -212,6 +237,7 @@ async fn stopped() -> &'static str {
 struct Bar {
     bar: Progress,
     seen: Mutex<Vec<Looked>>,
+    unlocked: Mutex<Option<Lockdown>>,
 }
 
 impl Bar {
@@ -233,5 +259,9 @@ impl Watcher for Bar {
         }
         self.bar.target_done(&looked.target);
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(looked.clone());
+    }
+
+    fn unlocked(&self, held: &Lockdown) {
+        *self.unlocked.lock().unwrap_or_else(PoisonError::into_inner) = Some(*held);
     }
 }

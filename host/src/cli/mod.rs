@@ -2,12 +2,18 @@
 
 mod args;
 mod check;
+mod doctor;
 mod fail;
 mod fleet;
 mod inspect;
 mod journal;
+mod limits;
+mod new;
 mod out;
+mod pack;
 mod review;
+mod test;
+mod wit;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -52,6 +58,12 @@ fn raise_file_limit() {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
+/// A core file would hold what targets said before the redactor had it, and keys (TX10).
+fn no_core_files() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+}
+
 /// Runs the command line of this process.
 pub(crate) fn main() -> ExitCode {
     // A worker is started with this one word and nothing else; it must not read any other.
@@ -68,15 +80,22 @@ pub(crate) fn main() -> ExitCode {
     };
     out::logging(args.debug);
     raise_file_limit();
+    no_core_files();
     let surroundings = Surroundings::read();
     let dir = surroundings.ops_dir(args.dir.as_deref());
     let context = Context { surroundings, dir, state: args.state, out: Out::new(args.color) };
     let result = match args.command {
         Command::Check(args) => check::run(&context, &args),
         Command::Review(args) => review::run(&context, &args),
+        Command::Limits(args) => limits::run(&context, &args),
+        Command::New(args) => new::run(&context, &args),
+        Command::Wit(args) => wit::run(&context, &args),
         Command::Inspect(args) => inspect::run(&context, &args),
+        Command::Pack(args) => pack::run(&context, &args),
+        Command::Test(args) => test::run(&context, &args),
         Command::Fleet { command } => fleet::run(&context, command),
         Command::Journal { command } => journal::run(&context, command),
+        Command::Doctor(args) => doctor::run(&context, &args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Args::command(), "bailiwick", &mut script);

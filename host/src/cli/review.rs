@@ -54,6 +54,7 @@ fn table(review: &Review) -> String {
             writeln!(text, "{} gets inert WASI, which reaches nothing: {}", wasi.component, inert(&wasi.interfaces));
         let _ = writeln!(text, "    for     {}\n", wasi.why);
     }
+    let _ = write_limits(&mut text, review);
     text
 }
 
@@ -79,6 +80,29 @@ fn write_target(text: &mut String, target: &Target) -> std::fmt::Result {
         writeln!(text, "    for     {}", asked_by(&withheld.asked))?;
     }
     writeln!(text)
+}
+
+fn write_limits(text: &mut String, review: &Review) -> std::fmt::Result {
+    if !review.limits.is_empty() {
+        writeln!(text, "limits that policy sets (`bailiwick limits COMPONENT` prints them all)")?;
+    }
+    for set in &review.limits {
+        let word = if set.value > set.default { "RAISED" } else { "lowered" };
+        let why = set.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        writeln!(
+            text,
+            "  {}  {} {word} to {} from {} ({}{why})",
+            set.component, set.name, set.value, set.default, set.policy
+        )?;
+    }
+    if !review.limits.is_empty() {
+        writeln!(text)?;
+    }
+    if !review.unmet.is_empty() {
+        writeln!(text, "limits that are asked for and not given; to give them, add to policy.toml:\n")?;
+        writeln!(text, "{}", bailiwick::review::to_raise(&review.unmet))?;
+    }
+    Ok(())
 }
 
 fn effect(action: &Action) -> &'static str {

@@ -24,17 +24,18 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
+use super::attempt::{Attempt, Marks};
 use super::fault::{Breach, Fault, FaultKind, WorkerEnd};
 use super::imports::Links;
-use super::limits::Limits;
 use super::protocol::{Event, Ledger};
 use super::run::GRACE;
 use super::wire::{
-    self, End, FROM_WORKER_FRAME_BYTES, FromWorker, LOAD_FRAME_BYTES, Load, LogLine, Outcome, Ready, Start,
-    TO_WORKER_FRAME_BYTES, TargetView, ToWorker, VERSION, VerbCall, WireError,
+    self, End, FROM_WORKER_FRAME_BYTES, FromWorker, HELLO_FRAME_BYTES, LOAD_FRAME_BYTES, Load, LogLine, Outcome, Ready,
+    Start, TO_WORKER_FRAME_BYTES, TargetView, ToWorker, VERSION, VerbCall, WireError,
 };
 use super::worker::ARGUMENT;
-use crate::model::{LookError, Report, Tainted};
+use crate::limits::Limits;
+use crate::model::{Lockdown, LookError, Report, Tainted};
 
 /// How long a worker may take to compile. A component within the ceilings needs a fraction of it.
 const LOAD_TIME: Duration = Duration::from_secs(30);
@@ -42,6 +43,7 @@ const LOAD_TIME: Duration = Duration::from_secs(30);
 /// A worker that has its component loaded. Dropping it kills the process.
 #[derive(Debug)]
 pub struct Worker {
+    lockdown: Lockdown,
     ready: Ready,
     pid: u32,
     limits: Limits,
@@ -75,6 +77,24 @@ pub fn identity() -> io::Result<String> {
     let meta = std::fs::metadata(file)?;
     let (device, inode, size, time) = (meta.dev(), meta.ino(), meta.size(), (meta.mtime(), meta.mtime_nsec()));
     Ok(format!("bailiwick {} {device} {inode} {size} {time:?}", env!("CARGO_PKG_VERSION")))
+}
+
+/// A worker that has given up what it can, and has no component yet. Dropping it kills the process.
+#[derive(Debug)]
+pub struct Idle {
+    lockdown: Lockdown,
+    child: Child,
+    reader: OwnedReadHalf,
+    writer: OwnedWriteHalf,
+}
+
+/// What an attempt came to that did not succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// The kernel said no, or something else went wrong: by its number.
+    Errno(i32),
+    /// The worker is no more.
+    Died(WorkerEnd),
 }
 
 /// Why there is no worker for a component.
@@ -193,6 +213,92 @@ impl Shared {
     }
 }
 
+impl Idle {
+    /// What the process has given up, by its own word.
+    #[must_use]
+    pub const fn lockdown(&self) -> Lockdown {
+        self.lockdown
+    }
+
+    /// Has it try something that it must not be able to do. None: it succeeded.
+    ///
+    /// # Errors
+    /// When the process cannot be asked. Its death is no error but what stopped it.
+    pub async fn attempt(mut self, what: Attempt, on: Marks) -> Result<Option<Stopped>, LoadError> {
+        let order = ToWorker::Attempt { what, on };
+        match ask(&mut self.child, &mut self.reader, &mut self.writer, &order, HELLO_FRAME_BYTES, FROM_WORKER_FRAME_BYTES).await {
+            Ok(FromWorker::Attempted(gave)) => Ok(gave.map(Stopped::Errno)),
+            Ok(_) => Err(LoadError::Protocol(None)),
+            Err(LoadError::Died(end)) => Ok(Some(Stopped::Died(end))),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Has it load a component.
+    ///
+    /// # Errors
+    /// When the component cannot be compiled and linked.
+    pub async fn load(self, component: &[u8], links: &Links, limits: Limits) -> Result<Worker, LoadError> {
+        let digest = Sha256::digest(component).into();
+        self.load_code(Code::Component(component), digest, links, limits).await.map(|(worker, _)| worker)
+    }
+
+    /// Has it load a component with this SHA-256, in one of its forms. The compiled form comes back if it is to be kept.
+    ///
+    /// # Errors
+    /// When the code cannot be loaded and linked.
+    pub async fn load_code(
+        mut self,
+        code: Code<'_>,
+        digest: [u8; 32],
+        links: &Links,
+        limits: Limits,
+    ) -> Result<(Worker, Option<Vec<u8>>), LoadError> {
+        // What the answer may weigh: nothing but a form that was asked for is large.
+        let (code, kept_max) = match code {
+            Code::Component(bytes) => (wire::Code::Component { bytes: bytes.to_vec(), keep: false }, None),
+            Code::Keep(bytes) => {
+                let most = wire::artefact_bytes_max(bytes.len()).saturating_add(FROM_WORKER_FRAME_BYTES);
+                (wire::Code::Component { bytes: bytes.to_vec(), keep: true }, Some(most))
+            }
+            Code::Compiled(artefact) => (wire::Code::Compiled(artefact), None),
+        };
+        let load = ToWorker::Load(Load { code, digest, links: links.clone(), limits: limits.clone() });
+        let (child, reader, writer) = (&mut self.child, &mut self.reader, &mut self.writer);
+        let answer_max = kept_max.unwrap_or(FROM_WORKER_FRAME_BYTES);
+        let mut word = ask(child, reader, writer, &load, LOAD_FRAME_BYTES, answer_max).await?;
+        let mut artefact = None;
+        if let (FromWorker::Artefact(bytes), Some(_)) = (&mut word, kept_max) {
+            artefact = Some(std::mem::take(bytes));
+            word = hear(child, reader, FROM_WORKER_FRAME_BYTES).await?;
+        }
+        let ready = match word {
+            FromWorker::Ready(ready) => ready,
+            FromWorker::NotLoaded { reason } => return Err(LoadError::NotLoaded { reason }),
+            _ => return Err(LoadError::Protocol(None)),
+        };
+        let Self { lockdown, child, reader, writer } = self;
+        let pid = child.id().unwrap_or_default();
+        let ledger = Ledger::new(links.verbs.clone(), limits.clone());
+        let shared = Arc::new(Shared(Mutex::new(State { ledger, open: HashMap::new(), gone: None })));
+        let (frames, outgoing) = mpsc::channel(16);
+        let (kill, killed) = mpsc::channel(1);
+        let supervisor = tokio::spawn(supervise(child, reader, writer, outgoing, Arc::clone(&shared), killed));
+        let worker = Worker {
+            lockdown,
+            ready,
+            pid,
+            limits,
+            next_run: AtomicU32::new(1),
+            frames,
+            kill,
+            shared,
+            supervisor: supervisor.abort_handle(),
+        };
+        Ok((worker, artefact))
+    }
+}
+
 impl Worker {
     /// Starts a worker and has it load a component. `program` is this program, unless a test says otherwise. The links
     /// come from [`super::check_imports`].
@@ -205,69 +311,27 @@ impl Worker {
         links: &Links,
         limits: Limits,
     ) -> Result<Self, LoadError> {
-        let digest = Sha256::digest(component).into();
-        Self::load_code(program, Code::Component(component), digest, links, limits).await.map(|(worker, _)| worker)
+        Self::start(program).await?.load(component, links, limits).await
     }
 
-    /// The same, of a component with this SHA-256, in one of its forms. The compiled form comes back if it is to be kept.
+    /// Starts a worker without a component: for whoever decides by what it has given up.
     ///
     /// # Errors
-    /// When the process cannot be started, or the code not be loaded and linked.
-    pub async fn load_code(
-        program: Option<&Path>,
-        code: Code<'_>,
-        digest: [u8; 32],
-        links: &Links,
-        limits: Limits,
-    ) -> Result<(Self, Option<Vec<u8>>), LoadError> {
+    /// When the process cannot be started, or is no worker.
+    pub async fn start(program: Option<&Path>) -> Result<Idle, LoadError> {
         let (mut child, socket) = spawn(program).map_err(LoadError::Spawn)?;
-        let pid = child.id().unwrap_or_default();
         let (mut reader, mut writer) = socket.into_split();
-        // What the first word may weigh: nothing but a form that was asked for is large.
-        let (code, first_bytes_max) = match code {
-            Code::Component(bytes) => {
-                (wire::Code::Component { bytes: bytes.to_vec(), keep: false }, FROM_WORKER_FRAME_BYTES)
-            }
-            Code::Keep(bytes) => {
-                let most = wire::artefact_bytes_max(bytes.len()).saturating_add(FROM_WORKER_FRAME_BYTES);
-                (wire::Code::Component { bytes: bytes.to_vec(), keep: true }, most)
-            }
-            Code::Compiled(artefact) => (wire::Code::Compiled(artefact), FROM_WORKER_FRAME_BYTES),
-        };
-        let load = Load { code, digest, links: links.clone(), limits: limits.clone() };
-        let said = async {
-            let first = handshake(&mut reader, &mut writer, load, first_bytes_max).await?;
-            match first {
-                Some(FromWorker::Artefact(artefact)) if first_bytes_max > FROM_WORKER_FRAME_BYTES => {
-                    Ok((read(&mut reader, FROM_WORKER_FRAME_BYTES).await?, Some(artefact)))
-                }
-                other => Ok((other, None)),
-            }
-        };
-        let (ready, artefact) = match timeout(LOAD_TIME, said).await {
-            Err(_) => return Err(LoadError::Slow),
-            Ok(Ok((Some(FromWorker::Ready(ready)), artefact))) => (ready, artefact),
-            Ok(Ok((Some(FromWorker::NotLoaded { reason }), _))) => return Err(LoadError::NotLoaded { reason }),
-            Ok(Ok((Some(_), _))) => return Err(LoadError::Protocol(None)),
-            Ok(Ok((None, _)) | Err(WireError::Io(_))) => return Err(LoadError::Died(reap(&mut child).await)),
-            Ok(Err(error)) => return Err(LoadError::Protocol(Some(error))),
-        };
-        let ledger = Ledger::new(links.verbs.clone(), limits.clone());
-        let shared = Arc::new(Shared(Mutex::new(State { ledger, open: HashMap::new(), gone: None })));
-        let (frames, outgoing) = mpsc::channel(16);
-        let (kill, killed) = mpsc::channel(1);
-        let supervisor = tokio::spawn(supervise(child, reader, writer, outgoing, Arc::clone(&shared), killed));
-        let worker = Self {
-            ready,
-            pid,
-            limits,
-            next_run: AtomicU32::new(1),
-            frames,
-            kill,
-            shared,
-            supervisor: supervisor.abort_handle(),
-        };
-        Ok((worker, artefact))
+        let hello = ToWorker::Hello { version: VERSION };
+        match ask(&mut child, &mut reader, &mut writer, &hello, HELLO_FRAME_BYTES, FROM_WORKER_FRAME_BYTES).await? {
+            FromWorker::Locked(lockdown) => Ok(Idle { lockdown, child, reader, writer }),
+            _ => Err(LoadError::Protocol(None)),
+        }
+    }
+
+    /// What the process has given up, by its own word.
+    #[must_use]
+    pub const fn lockdown(&self) -> Lockdown {
+        self.lockdown
     }
 
     /// How loading went.
@@ -445,15 +509,35 @@ fn spawn(program: Option<&Path>) -> io::Result<(Child, UnixStream)> {
     Ok((child, UnixStream::from_std(ours)?))
 }
 
-async fn handshake(
+/// Says one thing to a worker that serves nobody yet, and waits for its word.
+async fn ask(
+    child: &mut Child,
     reader: &mut OwnedReadHalf,
     writer: &mut OwnedWriteHalf,
-    load: Load,
-    bytes_max: usize,
-) -> Result<Option<FromWorker>, WireError> {
-    writer.write_all(&wire::encode(&ToWorker::Hello { version: VERSION }, LOAD_FRAME_BYTES)?).await?;
-    writer.write_all(&wire::encode(&ToWorker::Load(load), LOAD_FRAME_BYTES)?).await?;
-    read(reader, bytes_max).await
+    message: &ToWorker,
+    max: usize,
+    answer_max: usize,
+) -> Result<FromWorker, LoadError> {
+    let said = async {
+        // A worker that has ended is known by what it said before, or by its end.
+        let _ = writer.write_all(&wire::encode(message, max)?).await;
+        Ok(())
+    };
+    match timeout(LOAD_TIME, said).await {
+        Err(_) => Err(LoadError::Slow),
+        Ok(Ok(())) => hear(child, reader, answer_max).await,
+        Ok(Err(error)) => Err(LoadError::Protocol(Some(error))),
+    }
+}
+
+/// A word of a worker that serves nobody yet.
+async fn hear(child: &mut Child, reader: &mut OwnedReadHalf, max: usize) -> Result<FromWorker, LoadError> {
+    match timeout(LOAD_TIME, read(reader, max)).await {
+        Err(_) => Err(LoadError::Slow),
+        Ok(Ok(Some(word))) => Ok(word),
+        Ok(Ok(None) | Err(WireError::Io(_))) => Err(LoadError::Died(reap(child).await)),
+        Ok(Err(error)) => Err(LoadError::Protocol(Some(error))),
+    }
 }
 
 /// Reads one message; `None` at the end of the stream.

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::report::OutputError;
+use crate::limits::STACK_BYTES;
 use crate::model::Tainted;
 
 /// A broken run.
@@ -43,7 +44,7 @@ pub enum FaultKind {
     #[error("took longer than {} s", .0 / 1000)]
     Wall(u64),
     /// The wasm stack is full.
-    #[error("recursed too deeply (512 KiB of stack)")]
+    #[error("recursed too deeply ({} KiB of stack)", STACK_BYTES >> 10)]
     Stack,
     /// It wanted more memory, and broke without.
     #[error("needed more than {} MiB of memory", .0 >> 20)]
@@ -71,7 +72,7 @@ pub enum FaultKind {
     CanonicalAbi,
     /// Too many calls.
     #[error("made more than {0} calls")]
-    Calls(u32),
+    Calls(u64),
     /// It called the host before it was asked anything.
     #[error("called the host while it was being instantiated")]
     Phase,
@@ -119,7 +120,7 @@ pub enum TrapKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum WorkerEnd {
     /// By a signal.
-    #[error("signal {0}")]
+    #[error("signal {}", signal(*_0))]
     Signal(i32),
     /// With a status.
     #[error("status {0}")]
@@ -127,6 +128,13 @@ pub enum WorkerEnd {
     /// It is not known.
     #[error("cause unknown")]
     Unknown,
+}
+
+/// A signal, and what it says of the one who died of it, where that is plain.
+fn signal(number: i32) -> String {
+    // SIGSYS, whose number is not the same on every system.
+    let meaning = if cfg!(target_os = "linux") && number == 31 { ": a system call that no worker needs" } else { "" };
+    format!("{number}{meaning}")
 }
 
 /// What a worker must not say.

@@ -18,8 +18,12 @@ use crate::model::{Verb, WasiGroup};
 pub const PACKAGE: &str = "bailiwick:ops";
 /// Its version, and the only one.
 pub const VERSION: &str = "0.1.0";
-/// The only export of a probe.
+/// The only export of a probe that is ever called.
 pub const EXPORT: &str = "examine";
+
+/// What the toolchains of interpreted languages leave behind: the function that loaded the interpreter when the component
+/// was built (componentize-qjs, componentize-py). Nobody calls it here.
+const LEFT_OVER: &[(&str, &str)] = &[("function", "init"), ("interface", "exports")];
 
 /// Functions that reach no target. Every component may import them; a manifest does not name them.
 const LOCAL: &[(&str, &str)] = &[
@@ -192,7 +196,9 @@ pub fn check_imports(
         false => ImportError::NotAskedFor(extra),
         true => ImportError::NotCalled(missing),
     })?;
-    match inspected.exports.iter().find(|(kind, name)| !is_examine(kind, name)) {
+    let is_left_over = |kind: &str, name: &str| LEFT_OVER.contains(&(kind, name));
+    let other = inspected.exports.iter().find(|(kind, name)| !is_examine(kind, name) && !is_left_over(kind, name));
+    match other {
         Some((kind, name)) => Err(ImportError::OtherExport { kind, name: shown(name) }),
         None => Ok(links),
     }

@@ -5,13 +5,14 @@
 //! target whose output is made to break its reader (TG05).
 //!
 //! Two processes. The *worker* holds the engine and nothing else: no keys, files, network or environment, only a socket
-//! to the *broker*. [`inspect`] and [`imports`] run in the broker before a worker sees a byte; [`client`] is the broker's
+//! to the *broker*; [`lockdown`] takes from it what it could do to get more. [`inspect`] and [`imports`] run in the broker before a worker sees a byte; [`client`] is the broker's
 //! end of the socket, [`worker`] the other.
 //!
 //! **Invariant:** a function that the manifest does not ask for is not linked. **Invariant:** one fresh store per run; a
 //! store that has trapped is never entered again. **Invariant:** text that a guest, a target or a worker chose is
 //! [`crate::model::Tainted`] when it leaves this module.
 
+pub mod attempt;
 mod audited;
 pub mod client;
 mod engine;
@@ -19,7 +20,7 @@ pub mod fault;
 mod host;
 pub mod imports;
 pub mod inspect;
-pub mod limits;
+mod lockdown;
 mod meter;
 mod protocol;
 mod random;
@@ -29,10 +30,38 @@ mod wasi;
 pub mod wire;
 pub mod worker;
 
-pub use client::{Code, Ending, LoadError, RunEnd, Worker};
+/// What fuzzing reaches of what is private otherwise.
+#[doc(hidden)]
+pub mod fuzzing {
+    use std::collections::BTreeSet;
+
+    use super::wire::{FromWorker, VerbCall};
+    use super::{Limits, protocol};
+    use crate::model::Verb;
+
+    /// The calls that the broker's checks let in, of a run with one target, up to the first breach.
+    pub fn admitted(verbs: &BTreeSet<Verb>, limits: Limits, messages: Vec<FromWorker>) -> Vec<VerbCall> {
+        let mut ledger = protocol::Ledger::new(verbs.clone(), limits);
+        ledger.open(1, 1);
+        let mut calls = Vec::new();
+        for message in messages {
+            match ledger.admit(message) {
+                Ok((run, protocol::Event::Call(call))) => {
+                    ledger.answered(run);
+                    calls.push(call);
+                }
+                Ok(_) => {}
+                Err(_) => break,
+            }
+        }
+        calls
+    }
+}
+
+pub use crate::limits::Limits;
+pub use client::{Code, Ending, Idle, LoadError, RunEnd, Stopped, Worker};
 pub use fault::{Fault, FaultKind};
 pub use host::parse;
 pub use imports::{ImportError, Links, check_imports};
 pub use inspect::{InspectError, Inspected, inspect};
-pub use limits::Limits;
 pub use wire::{Outcome, RawAnswer, SlotEntry, TargetView, VerbCall};

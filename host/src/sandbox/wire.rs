@@ -11,22 +11,25 @@ use std::io::{self, Read, Write};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::attempt::{Attempt, Marks};
 use super::fault::Fault;
 use super::imports::Links;
-use super::limits::Limits;
-use crate::model::{LookError, ParamValue, Report, Tainted, TargetName, Verb};
+use crate::limits::{ANSWER_BYTES, Limits, WORKER_MESSAGE_BYTES};
+use crate::model::{Lockdown, LookError, ParamValue, Report, Tainted, TargetName, Verb};
 use crate::transport::{Answer, Exit};
 
 /// Version of the messages. Both ends are the same executable; a difference means that it was replaced meanwhile.
 pub const VERSION: u32 = 2;
+/// Largest frame of the first words, in both directions.
+pub const HELLO_FRAME_BYTES: usize = 1 << 10;
 /// Largest frame to a worker that has loaded nothing yet: a compiled component, and room.
-pub const LOAD_FRAME_BYTES: usize = ARTEFACT_BYTES_MAX + (1 << 20);
+pub const LOAD_FRAME_BYTES: usize = ARTEFACT_BYTES_MAX + (64 << 10);
 /// Largest component in its compiled form.
 pub const ARTEFACT_BYTES_MAX: usize = 160 << 20;
-/// Largest frame to a worker otherwise: an answer of 1 MiB, and room.
-pub const TO_WORKER_FRAME_BYTES: usize = 2 << 20;
-/// Largest frame from a worker: a report of 256 KiB of text, its numbers, and room.
-pub const FROM_WORKER_FRAME_BYTES: usize = 512 << 10;
+/// Largest frame to a worker otherwise: an answer, and room.
+pub const TO_WORKER_FRAME_BYTES: usize = ANSWER_BYTES as usize + (1 << 20);
+/// Largest frame from a worker.
+pub const FROM_WORKER_FRAME_BYTES: usize = WORKER_MESSAGE_BYTES as usize;
 /// Bytes of a slot key on the wire. The longest that can exist is shorter, so a longer one is cut and still unknown.
 pub const SLOT_KEY_BYTES: usize = 96;
 
@@ -42,6 +45,13 @@ pub enum ToWorker {
     Load(Load),
     /// A new run.
     Start(Start),
+    /// Instead of a component: something that it must not be able to do.
+    Attempt {
+        /// What.
+        what: Attempt,
+        /// On what.
+        on: Marks,
+    },
     /// The outcome of a call.
     Answer {
         /// The run.
@@ -128,7 +138,7 @@ pub enum Outcome {
 }
 
 /// The target's answer as the transport brought it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RawAnswer {
     /// Standard output.
     #[serde(with = "serde_bytes")]
@@ -138,6 +148,13 @@ pub struct RawAnswer {
     pub stderr: Vec<u8>,
     /// How the program ended.
     pub exit: Exit,
+}
+
+/// How much, and not what.
+impl std::fmt::Debug for RawAnswer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RawAnswer({} bytes, {} of stderr, {:?})", self.stdout.len(), self.stderr.len(), self.exit)
+    }
 }
 
 impl From<Answer> for RawAnswer {
@@ -183,6 +200,10 @@ pub enum FromWorker {
         /// Log lines dropped or cut.
         logs_dropped: u32,
     },
+    /// The first message, before the worker has a component: what it has given up.
+    Locked(Lockdown),
+    /// What came of an attempt: none if it succeeded, else the error's number, 0 where it has none.
+    Attempted(Option<i32>),
 }
 
 /// How loading went.

@@ -8,12 +8,11 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::pool::Slot;
 use crate::broker::Broker;
 use crate::cache::{Cache, Reject};
 use crate::journal::Entry;
-use crate::library::Binary;
-use crate::model::ComponentId;
-use crate::sandbox::{Code, Limits, Links, LoadError, Worker};
+use crate::sandbox::{Code, Links, LoadError, Worker};
 
 /// The cache of a sweep.
 pub(super) struct Kept {
@@ -22,52 +21,65 @@ pub(super) struct Kept {
     pub(super) sweep: u64,
 }
 
-impl Kept {
-    /// A worker with a component loaded, compiled only if nothing was kept of it.
-    ///
-    /// # Errors
-    /// When there is none to be had.
-    pub(super) async fn load(
-        &self,
-        id: &ComponentId,
-        binary: &Binary,
-        links: &Links,
-        limits: &Limits,
-    ) -> Result<Worker, LoadError> {
-        // Of these bytes and no others: what is compiled is what is sealed.
-        let digest: [u8; 32] = Sha256::digest(&binary.bytes).into();
-        let cache = Arc::clone(&self.cache);
-        match blocking(move || cache.get(&digest)).await {
-            Some(Ok(Some(artefact))) => {
-                match Worker::load_code(None, Code::Compiled(artefact), digest, links, limits.clone()).await {
-                    Ok((worker, _)) => return Ok(worker),
-                    Err(LoadError::NotLoaded { .. }) => {
-                        self.cache.remove(&digest);
-                        self.rejected(id, binary, "the engine does not take it".to_owned());
-                    }
-                    Err(error) => {
-                        self.cache.remove(&digest);
-                        return Err(error);
-                    }
+/// Why there is no worker with a component in it.
+pub(super) enum Unloaded {
+    /// What its lockdown lacks, where it may lack nothing.
+    Lacking(String),
+    /// It could not be loaded.
+    Load(LoadError),
+}
+
+impl From<LoadError> for Unloaded {
+    fn from(error: LoadError) -> Self {
+        Self::Load(error)
+    }
+}
+
+/// A worker with a component loaded, compiled only if nothing was kept of it.
+///
+/// # Errors
+/// When there is none to be had.
+pub(super) async fn load(slot: &Slot, links: &Links) -> Result<Worker, Unloaded> {
+    let bytes = &slot.binary.bytes;
+    let Some(kept) = &slot.kept else {
+        return Ok(slot.idle().await?.load(bytes, links, slot.limits.clone()).await?);
+    };
+    // Of these bytes and no others: what is compiled is what is sealed.
+    let digest: [u8; 32] = Sha256::digest(bytes).into();
+    let cache = Arc::clone(&kept.cache);
+    match blocking(move || cache.get(&digest)).await {
+        Some(Ok(Some(artefact))) => {
+            let code = Code::Compiled(artefact);
+            match slot.idle().await?.load_code(code, digest, links, slot.limits.clone()).await {
+                Ok((worker, _)) => return Ok(worker),
+                Err(LoadError::NotLoaded { .. }) => {
+                    kept.cache.remove(&digest);
+                    kept.rejected(slot, "the engine does not take it".to_owned());
+                }
+                Err(error) => {
+                    kept.cache.remove(&digest);
+                    return Err(error.into());
                 }
             }
-            Some(Err(reject)) => self.rejected(id, binary, said(&reject)),
-            Some(Ok(None)) | None => {}
         }
-        let (worker, artefact) =
-            Worker::load_code(None, Code::Keep(&binary.bytes), digest, links, limits.clone()).await?;
-        if let Some(artefact) = artefact {
-            let cache = Arc::clone(&self.cache);
-            if let Some(Err(error)) = blocking(move || cache.put(&digest, &artefact)).await {
-                tracing::debug!("{id}: its compiled form is not kept: {error}");
-            }
-        }
-        Ok(worker)
+        Some(Err(reject)) => kept.rejected(slot, said(&reject)),
+        Some(Ok(None)) | None => {}
     }
+    let (worker, artefact) =
+        slot.idle().await?.load_code(Code::Keep(bytes), digest, links, slot.limits.clone()).await?;
+    if let Some(artefact) = artefact {
+        let cache = Arc::clone(&kept.cache);
+        if let Some(Err(error)) = blocking(move || cache.put(&digest, &artefact)).await {
+            tracing::debug!("{}: its compiled form is not kept: {error}", slot.id);
+        }
+    }
+    Ok(worker)
+}
 
-    fn rejected(&self, id: &ComponentId, binary: &Binary, reason: String) {
-        tracing::warn!("cache.reject: {id}: {reason}; it is compiled again");
-        let (sweep, component, digest) = (self.sweep, id.clone(), binary.digest.clone());
+impl Kept {
+    fn rejected(&self, slot: &Slot, reason: String) {
+        tracing::warn!("cache.reject: {}: {reason}; it is compiled again", slot.id);
+        let (sweep, component, digest) = (self.sweep, slot.id.clone(), slot.binary.digest.clone());
         self.broker.note(Entry::CacheRejected { sweep, component, digest, reason });
     }
 }

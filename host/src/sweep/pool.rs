@@ -3,46 +3,55 @@
 //! **Invariant:** a component whose worker has died twice is not started a third time in a sweep (GR14).
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
+use jiff::Timestamp;
 use tokio::sync::Mutex;
 
-use super::kept::Kept;
+use super::kept::{Kept, Unloaded};
 use super::run::Request;
 use crate::broker::{Broker, RunContext};
 use crate::encode;
 use crate::journal::{Entry, RunEnd};
 use crate::library::Binary;
+use crate::limits::{DEATHS, Limits};
 use crate::manifest::Manifest;
-use crate::model::{ComponentId, Tainted};
+use crate::model::{ComponentId, Lockdown, Tainted};
 use crate::ops::Ops;
 use crate::outcome::RunOutcome;
 use crate::sandbox::client::Worker;
 use crate::sandbox::imports::on_one_line;
-use crate::sandbox::{self, Fault, FaultKind, Limits, Links, LoadError, Outcome, RawAnswer, TargetView, VerbCall};
-
-/// How many workers of one component may die in a sweep.
-const DEATHS_MAX: u32 = 2;
+use crate::sandbox::{self, Fault, FaultKind, Idle, Links, LoadError, Outcome, RawAnswer, TargetView, VerbCall};
+use crate::signature::Refusal;
 
 /// The workers of a sweep.
-pub(super) struct Pool(BTreeMap<ComponentId, Arc<Slot>>);
+pub(super) struct Pool {
+    slots: BTreeMap<ComponentId, Arc<Slot>>,
+    held: Held,
+}
 
-struct Slot {
-    id: ComponentId,
-    kept: Option<Arc<Kept>>,
-    binary: Binary,
+/// What has held in every worker so far; none: there was none.
+type Held = Arc<std::sync::Mutex<Option<Lockdown>>>;
+
+pub(super) struct Slot {
+    pub(super) id: ComponentId,
+    pub(super) kept: Option<Arc<Kept>>,
+    pub(super) binary: Binary,
     /// What it is linked with, or why it may not be compiled.
     links: Result<Links, String>,
-    limits: Limits,
+    pub(super) limits: Limits,
+    /// A worker that lacks a measure gets no component.
+    require_lockdown: bool,
+    held: Held,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
     worker: Option<Arc<Worker>>,
-    /// Why the engine does not take it.
+    /// Why there is none, and will be none.
     refused: Option<String>,
-    deaths: u32,
+    deaths: u64,
 }
 
 /// A worker that a run has borrowed.
@@ -58,8 +67,9 @@ pub(crate) struct Ran {
 }
 
 impl Pool {
-    /// Room for every component that policy puts on a requested target. Looks at each one's imports.
-    pub(super) fn new(ops: &Ops, request: &Request, limits: &Limits, kept: Option<&Arc<Kept>>) -> Self {
+    /// Room for every component that policy puts on a requested target. Looks at each one's signature and imports.
+    pub(super) fn new(ops: &Ops, request: &Request, require_lockdown: bool, kept: Option<&Arc<Kept>>) -> Self {
+        let held = Held::default();
         let mut slots = BTreeMap::new();
         let assigned = request.targets.iter().filter_map(|target| ops.assignments.get(target));
         let ids = assigned.flat_map(BTreeMap::keys);
@@ -68,22 +78,30 @@ impl Pool {
                 continue;
             };
             slots.entry(id.clone()).or_insert_with(|| {
+                let limits = ops.limits(id).clone();
                 Arc::new(Slot {
                     id: id.clone(),
                     kept: kept.cloned(),
                     binary: binary.clone(),
-                    links: check(binary, manifest),
-                    limits: limits.clone(),
+                    links: check(ops.signer(id, Timestamp::now()).err(), binary, manifest, &limits),
+                    limits,
+                    require_lockdown,
+                    held: Arc::clone(&held),
                     state: Mutex::default(),
                 })
             });
         }
-        Self(slots)
+        Self { slots, held }
+    }
+
+    /// What has held in every worker so far; none: there was none.
+    pub(super) fn lockdown(&self) -> Option<Lockdown> {
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Starts compiling those that may be, while connections are being made.
     pub(super) fn start(&self) {
-        for slot in self.0.values().filter(|slot| slot.links.is_ok()) {
+        for slot in self.slots.values().filter(|slot| slot.links.is_ok()) {
             let slot = Arc::clone(slot);
             tokio::spawn(async move { drop(slot.worker().await) });
         }
@@ -94,7 +112,7 @@ impl Pool {
     /// # Errors
     /// What the run comes to, if there is none.
     pub(super) async fn worker(&self, id: &ComponentId) -> Result<Borrowed, RunOutcome> {
-        match self.0.get(id) {
+        match self.slots.get(id) {
             Some(slot) => slot.worker().await.map(Borrowed),
             None => Err(RunOutcome::Refused { reason: "there is no such component".to_owned() }),
         }
@@ -102,7 +120,7 @@ impl Pool {
 
     /// Ends every worker.
     pub(super) async fn close(&self) {
-        for slot in self.0.values() {
+        for slot in self.slots.values() {
             let worker = slot.state.lock().await.worker.take();
             if let Some(worker) = worker.and_then(Arc::into_inner) {
                 worker.close().await;
@@ -111,13 +129,30 @@ impl Pool {
     }
 }
 
-/// Whether a component is one that may be compiled at all.
-fn check(binary: &Binary, manifest: &Manifest) -> Result<Links, String> {
-    let inspected = sandbox::inspect(&binary.bytes).map_err(|error| on_one_line(&error))?;
+/// Whether a component is one that may be compiled at all, and what it is linked with.
+fn check(unsigned: Option<Refusal>, binary: &Binary, manifest: &Manifest, limits: &Limits) -> Result<Links, String> {
+    if let Some(refusal) = unsigned {
+        return Err(on_one_line(&refusal));
+    }
+    let inspected = sandbox::inspect(&binary.bytes, limits).map_err(|error| on_one_line(&error))?;
     sandbox::check_imports(&inspected, &manifest.verbs(), &manifest.wasi()).map_err(|error| on_one_line(&error))
 }
 
 impl Slot {
+    /// A worker without a component, if it lacks nothing that it may not lack.
+    pub(super) async fn idle(&self) -> Result<Idle, Unloaded> {
+        let idle = Worker::start(None).await?;
+        let lockdown = idle.lockdown();
+        {
+            let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+            *held = Some(held.map_or(lockdown, |held| held.and(lockdown)));
+        }
+        if self.require_lockdown && !lockdown.complete() {
+            return Err(Unloaded::Lacking(lockdown.lacking().join(", no ")));
+        }
+        Ok(idle)
+    }
+
     async fn worker(&self) -> Result<Arc<Worker>, RunOutcome> {
         let links = self.links.as_ref().map_err(|reason| RunOutcome::Refused { reason: reason.clone() })?;
         let mut state = self.state.lock().await;
@@ -131,31 +166,32 @@ impl Slot {
             state.worker = None;
             state.deaths += 1;
         }
-        if state.deaths >= DEATHS_MAX {
-            let message = format!("its worker has died {DEATHS_MAX} times in this sweep; it is not started again");
+        if state.deaths >= DEATHS {
+            let message = format!("its worker has died {DEATHS} times in this sweep; it is not started again");
             return Err(RunOutcome::Fault { message });
         }
-        let loaded = match &self.kept {
-            Some(kept) => kept.load(&self.id, &self.binary, links, &self.limits).await,
-            None => Worker::load(None, &self.binary.bytes, links, self.limits.clone()).await,
-        };
-        match loaded {
+        match super::kept::load(self, links).await {
+            Err(Unloaded::Lacking(lacking)) => {
+                let reason = format!("its worker cannot be locked down here: no {lacking}");
+                state.refused = Some(reason.clone());
+                Err(RunOutcome::Refused { reason })
+            }
             Ok(worker) => {
                 let worker = Arc::new(worker);
                 state.worker = Some(Arc::clone(&worker));
                 Ok(worker)
             }
-            Err(LoadError::NotLoaded { reason }) => {
+            Err(Unloaded::Load(LoadError::NotLoaded { reason })) => {
                 let reason = format!("the engine does not take it: {}", encode::terminal(&reason, 200));
                 state.refused = Some(reason.clone());
                 Err(RunOutcome::Refused { reason })
             }
             // A component that takes this long once takes it again.
-            Err(LoadError::Slow) => {
-                state.deaths = DEATHS_MAX;
+            Err(Unloaded::Load(LoadError::Slow)) => {
+                state.deaths = DEATHS;
                 Err(RunOutcome::Fault { message: LoadError::Slow.to_string() })
             }
-            Err(error) => {
+            Err(Unloaded::Load(error)) => {
                 state.deaths += 1;
                 Err(RunOutcome::Fault { message: chain(&error) })
             }

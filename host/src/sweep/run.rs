@@ -15,10 +15,10 @@ use crate::cache::Cache;
 use crate::fleet::{Access, Target};
 use crate::grant::Grant;
 use crate::journal::{self, Entry, Journal};
-use crate::model::{ComponentId, LookError, SlotKey, Tainted, TargetName};
+use crate::model::{ComponentId, Lockdown, LookError, SlotKey, Tainted, TargetName};
 use crate::ops::Ops;
 use crate::outcome::{Call, Looked, Run, RunOutcome, Sweep, TargetResult};
-use crate::sandbox::{Limits, SlotEntry, TargetView};
+use crate::sandbox::{SlotEntry, TargetView};
 use crate::transport::{Connection, ssh};
 
 /// What is asked for.
@@ -35,8 +35,8 @@ pub struct Request {
 pub struct Settings {
     /// Targets at the same time; 0 counts as 1.
     pub jobs: usize,
-    /// Bounds of each run.
-    pub limits: Limits,
+    /// A worker that lacks a measure of its lockdown gets no component: its runs are refused.
+    pub require_lockdown: bool,
     /// Clocks of connections.
     pub ssh: ssh::Settings,
     /// Compiled components of earlier sweeps.
@@ -47,6 +47,9 @@ pub struct Settings {
 pub trait Watcher: Send + Sync {
     /// A target has been dealt with.
     fn target_done(&self, looked: &Looked);
+
+    /// Components have run in workers that lack a measure of their lockdown; told once, at the end.
+    fn unlocked(&self, held: &Lockdown);
 }
 
 /// Looks at what is asked for.
@@ -68,17 +71,20 @@ pub async fn sweep(
     })?;
     journal.sync()?;
     let jobs = Arc::new(Semaphore::new(settings.jobs.max(1)));
-    let broker = Arc::new(Broker::new(Arc::clone(&journal)));
+    let broker = Arc::new(Broker::new(Arc::clone(&journal)).redacting(Arc::clone(&ops.policy.redactor)));
     let kept = settings.cache.map(|cache| Arc::new(Kept { cache, broker: Arc::clone(&broker), sweep: number }));
     let shared = Arc::new(Shared {
+        pool: Pool::new(&ops, &request, settings.require_lockdown, kept.as_ref()),
         broker,
-        pool: Pool::new(&ops, &request, &settings.limits, kept.as_ref()),
         ops,
         number,
         ssh: settings.ssh,
         components: request.components,
     });
     shared.pool.start();
+    // While connections are made; the first answer would have to wait for it.
+    let redactor = Arc::clone(&shared.ops.policy.redactor);
+    tokio::task::spawn_blocking(move || redactor.prepare());
     let mut tasks = JoinSet::new();
     for name in request.targets {
         let (shared, jobs, watcher) = (Arc::clone(&shared), Arc::clone(&jobs), Arc::clone(&watcher));
@@ -101,7 +107,11 @@ pub async fn sweep(
     }
     targets.sort_by(|a, b| a.target.cmp(&b.target));
     shared.pool.close().await;
-    shared.broker.note(Entry::SweepEnded { sweep: number });
+    let lockdown = shared.pool.lockdown();
+    if let Some(held) = lockdown.filter(|held| !settings.require_lockdown && !held.complete()) {
+        watcher.unlocked(&held);
+    }
+    shared.broker.note(Entry::SweepEnded { sweep: number, lockdown });
     if let Some(failure) = shared.broker.failure() {
         return Err(failure);
     }
@@ -180,7 +190,10 @@ impl Shared {
                 Ok(session) => Ok(Connection::Ssh(session)),
                 Err(error) => Err(match error.refusal() {
                     Some(rule) => TargetResult::Refused { rule: rule.to_owned() },
-                    None => TargetResult::Unreachable { cause: chain(&error), hint: error.hint() },
+                    None => {
+                        let cause = self.ops.policy.redactor.text(chain(&error), &mut BTreeMap::new());
+                        TargetResult::Unreachable { cause, hint: error.hint() }
+                    }
                 }),
             },
         }
@@ -291,6 +304,7 @@ fn withheld(grant: &Grant) -> Option<Call> {
         asked: Tainted::new(withheld.granted.action.id.as_str()),
         error: Some(LookError::Refused),
         cause: Some(format!("{} is withheld by {}: {}", withheld.granted.action.id, withheld.rule, withheld.why)),
+        redacted: BTreeMap::new(),
     })
 }
 

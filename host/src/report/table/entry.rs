@@ -20,30 +20,30 @@ const GUEST_WIDTH: usize = 240;
 const HOST_WIDTH: usize = 1000;
 
 /// One target and its lines.
-pub(super) struct Group<'a> {
-    pub(super) target: &'a TargetName,
-    pub(super) entries: Vec<Entry<'a>>,
+pub(in crate::report) struct Group<'a> {
+    pub(in crate::report) target: &'a TargetName,
+    pub(in crate::report) entries: Vec<Entry<'a>>,
 }
 
 /// One statement.
-pub(super) struct Entry<'a> {
-    pub(super) word: Word,
+pub(in crate::report) struct Entry<'a> {
+    pub(in crate::report) word: Word,
     /// Who says so; none where the host speaks of the whole target.
-    pub(super) component: Option<&'a ComponentId>,
-    pub(super) said: Said,
+    pub(in crate::report) component: Option<&'a ComponentId>,
+    pub(in crate::report) said: Said,
     /// Label and text, in the host's words, each on a line of its own.
-    pub(super) details: Vec<(&'static str, String)>,
+    pub(in crate::report) details: Vec<(&'static str, String)>,
 }
 
 /// Text that has been through the encoder, and whose it was.
-pub(super) enum Said {
+pub(in crate::report) enum Said {
     Host(String),
     Guest(String),
 }
 
 impl Group<'_> {
     /// True if nobody has to do anything about it.
-    pub(super) fn calm(&self) -> bool {
+    pub(in crate::report) fn calm(&self) -> bool {
         self.entries.iter().all(|entry| entry.word.calm())
     }
 
@@ -58,7 +58,7 @@ impl Group<'_> {
 }
 
 /// Everything to be said, worst target first and worst statement first within it.
-pub(super) fn groups(sweep: &Sweep, detail: Detail) -> Vec<Group<'_>> {
+pub(in crate::report) fn groups(sweep: &Sweep, detail: Detail) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = sweep.targets.iter().map(|target| group(sweep, target, detail)).collect();
     groups.sort_by(|a, b| a.rank().cmp(&b.rank()));
     groups
@@ -108,7 +108,8 @@ fn of_run(run: &Run, detail: Detail) -> Vec<Entry<'_>> {
         let failed = failed.filter_map(|(index, call)| Some(failure(call, index + 1, call.error?)));
         // What stopped the run stands under its own line already.
         let said = |text: &String| entries.iter().flat_map(|entry| &entry.details).any(|(_, detail)| detail == text);
-        let details = failed.filter(|text| !said(text)).map(|text| ("failed", text)).collect();
+        let mut details: Vec<_> = failed.filter(|text| !said(text)).map(|text| ("failed", text)).collect();
+        details.extend(run.calls.iter().filter_map(|call| Some(("redacted", redacted(call)?))));
         entries.push(Entry { details, ..about(Word::Run, component, took(run)) });
     }
     entries
@@ -176,6 +177,16 @@ fn could_not_look<'a>(run: &'a Run, reason: &Tainted, error: Option<LookError>, 
         said,
         details: cause.map(|cause| ("cause", cause)).into_iter().collect(),
     })
+}
+
+/// `services.logs:app.service: jwt (2), url-password`.
+fn redacted(call: &Call) -> Option<String> {
+    let rules = call.redacted.iter();
+    let rules: Vec<String> = rules
+        .map(|(rule, count)| if *count == 1 { rule.to_string() } else { format!("{rule} ({count} times)") })
+        .collect();
+    let action = call.action.as_ref().filter(|_| !rules.is_empty())?;
+    Some(format!("{}: {}", host(action.as_str()), rules.join(", ")))
 }
 
 /// `services.logs:sshd.service: no answer within 10 s`.
