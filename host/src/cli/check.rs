@@ -207,7 +207,7 @@ pub(super) fn told(recovery: &Recovery, journal: &Journal) -> String {
     format!("warning: the journal in {} was left unfinished: {}", journal.folder().display(), parts.join("; "))
 }
 
-fn warning(held: &Lockdown) -> String {
+pub(super) fn warning(held: &Lockdown) -> String {
     format!(
         "warning: components ran without {}, which this kernel lacks or does not let us use; \
          --require-lockdown refuses to, `bailiwick doctor` says more",

@@ -1,13 +1,13 @@
 //! `bailiwick test`.
 
 use std::fmt::Write;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bailiwick::cases::{Bench, Case, CasesError, Project, ProjectError, RecordError, Recording, Verdict, diff};
 use bailiwick::encode;
 use bailiwick::journal::Scratch;
 use bailiwick::library;
-use bailiwick::model::{CaseName, Tainted, TargetName};
+use bailiwick::model::{CaseName, Lockdown, Tainted, TargetName};
 use bailiwick::ops::{Ops, OpsError};
 use bailiwick::outcome::{Looked, RunOutcome, Sweep, TargetResult};
 use bailiwick::report::exit::ExitCode as Exit;
@@ -152,11 +152,16 @@ fn shown(name: &CaseName, case: &Case, verdict: &Verdict) -> Result<String, std:
     Ok(text)
 }
 
-/// Nobody watches one run on one target.
-struct Nobody;
+/// One run on one target needs no bar; only what its worker lacked is told.
+#[derive(Default)]
+struct Alone(Mutex<Option<Lockdown>>);
 
-impl Watcher for Nobody {
+impl Watcher for Alone {
     fn target_done(&self, _: &Looked) {}
+
+    fn unlocked(&self, held: &Lockdown) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(*held);
+    }
 }
 
 /// Runs the component on a target, exactly as `check` would, and writes the case; or the exit code that says why not.
@@ -191,9 +196,18 @@ fn record(
     let folder = journal.folder().to_owned();
     context.out.say(&format!("recording {id} on {target} …"));
     let agent = context.surroundings.agent.clone();
-    let settings = Settings { jobs: 1, ssh: ssh::Settings { agent, ..ssh::Settings::default() } };
+    let settings = Settings {
+        jobs: 1,
+        require_lockdown: ops.policy.require_lockdown,
+        ssh: ssh::Settings { agent, ..ssh::Settings::default() },
+    };
+    let alone = Arc::new(Alone::default());
     let request = Request { targets: [target.clone()].into(), components: Some([id.clone()].into()) };
-    let swept = runtime.block_on(sweep(Arc::new(ops), request, settings, Arc::new(journal), Arc::new(Nobody)))?;
+    let watcher = Arc::clone(&alone) as Arc<dyn Watcher>;
+    let swept = runtime.block_on(sweep(Arc::new(ops), request, settings, Arc::new(journal), watcher))?;
+    if let Some(held) = *alone.0.lock().unwrap_or_else(PoisonError::into_inner) {
+        context.out.say(&check::warning(&held));
+    }
     let (run, grant) = match (recorded_run(&swept), grant) {
         (Ok(run), Some(grant)) => (run, grant),
         (Err((why, exit)), _) => {
