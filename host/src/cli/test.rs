@@ -197,6 +197,8 @@ fn record(
     context.out.say(&format!("recording {id} on {target} …"));
     let agent = context.surroundings.agent.clone();
     let settings = Settings {
+        // Once, for a person who waits: what it compiles is not worth a place.
+        cache: None,
         jobs: 1,
         require_lockdown: ops.policy.require_lockdown,
         ssh: ssh::Settings { agent, ..ssh::Settings::default() },

@@ -226,7 +226,16 @@ impl Idle {
     /// When the process cannot be asked. Its death is no error but what stopped it.
     pub async fn attempt(mut self, what: Attempt, on: Marks) -> Result<Option<Stopped>, LoadError> {
         let order = ToWorker::Attempt { what, on };
-        match ask(&mut self.child, &mut self.reader, &mut self.writer, &order, HELLO_FRAME_BYTES, FROM_WORKER_FRAME_BYTES).await {
+        match ask(
+            &mut self.child,
+            &mut self.reader,
+            &mut self.writer,
+            &order,
+            HELLO_FRAME_BYTES,
+            FROM_WORKER_FRAME_BYTES,
+        )
+        .await
+        {
             Ok(FromWorker::Attempted(gave)) => Ok(gave.map(Stopped::Errno)),
             Ok(_) => Err(LoadError::Protocol(None)),
             Err(LoadError::Died(end)) => Ok(Some(Stopped::Died(end))),
