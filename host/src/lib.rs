@@ -22,6 +22,7 @@ pub mod review;
 pub mod transport;
 pub mod journal;
 pub mod quarantine;
+pub mod cache;
 pub mod sandbox;
 pub mod broker;
 pub mod sweep;

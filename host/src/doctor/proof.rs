@@ -143,6 +143,7 @@ async fn run(ops: Ops, journal: &Arc<Journal>) -> Result<Sweep, ProofError> {
         jobs: 4,
         // Of this proof alone, gone with its journal.
         quarantine: Quarantine::at(journal.folder()),
+        cache: None,
         require_lockdown: false,
         ssh: ssh::Settings::default(),
     };

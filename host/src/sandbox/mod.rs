@@ -13,19 +13,21 @@
 //! [`crate::model::Tainted`] when it leaves this module.
 
 pub mod attempt;
+mod audited;
 pub mod client;
 mod engine;
 pub mod fault;
 mod host;
 pub mod imports;
 pub mod inspect;
-mod inherited;
 mod kernel;
 mod lockdown;
 mod meter;
 mod protocol;
+mod random;
 pub mod report;
 mod run;
+mod wasi;
 pub mod wire;
 pub mod worker;
 
@@ -58,9 +60,9 @@ pub mod fuzzing {
 }
 
 pub use crate::limits::Limits;
-pub use client::{Ending, Idle, LoadError, RunEnd, Stopped, Worker};
+pub use client::{Code, Ending, Idle, LoadError, RunEnd, Stopped, Worker};
 pub use fault::{Fault, FaultKind};
 pub use host::parse;
-pub use imports::{ImportError, check_imports};
+pub use imports::{ImportError, Links, check_imports};
 pub use inspect::{InspectError, Inspected, inspect};
 pub use wire::{Outcome, RawAnswer, SlotEntry, TargetView, VerbCall};

@@ -8,8 +8,10 @@ use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::kept::Kept;
 use super::pool::{Pool, Ran, chain};
 use crate::broker::{Broker, Link, RunContext};
+use crate::cache::Cache;
 use crate::fleet::{Access, Target};
 use crate::grant::Grant;
 use crate::journal::{self, Entry, Journal};
@@ -40,6 +42,8 @@ pub struct Settings {
     pub require_lockdown: bool,
     /// Clocks of connections.
     pub ssh: ssh::Settings,
+    /// Compiled components of earlier sweeps.
+    pub cache: Option<Arc<Cache>>,
 }
 
 /// Is told how far a sweep is.
@@ -70,9 +74,11 @@ pub async fn sweep(
     })?;
     journal.sync()?;
     let jobs = Arc::new(Semaphore::new(settings.jobs.max(1)));
+    let broker = Arc::new(Broker::new(Arc::clone(&journal)).redacting(Arc::clone(&ops.policy.redactor)));
+    let kept = settings.cache.map(|cache| Arc::new(Kept { cache, broker: Arc::clone(&broker), sweep: number }));
     let shared = Arc::new(Shared {
-        broker: Arc::new(Broker::new(Arc::clone(&journal)).redacting(Arc::clone(&ops.policy.redactor))),
-        pool: Pool::new(&ops, &request, &settings.quarantine, settings.require_lockdown),
+        pool: Pool::new(&ops, &request, &settings.quarantine, settings.require_lockdown, kept.as_ref()),
+        broker,
         ops,
         number,
         ssh: settings.ssh,
