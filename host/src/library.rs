@@ -34,6 +34,8 @@ pub struct Binary {
     pub digest: String,
     /// The file, or none for one that is built in.
     pub path: Option<PathBuf>,
+    /// SHA-256 of the manifest beside it, in hex; none if the manifest is part of the bytes or of the program.
+    pub manifest: Option<String>,
 }
 
 /// Why the components could not be read.
@@ -98,7 +100,7 @@ impl Library {
         let mut library = Self::default();
         let mut problems = Problems::default();
         for &(name, bytes, manifest) in BUILT_IN {
-            let binary = Binary { bytes: Cow::Borrowed(bytes), digest: digest(bytes), path: None };
+            let binary = Binary { bytes: Cow::Borrowed(bytes), digest: digest(bytes), path: None, manifest: None };
             library.add(&Source::embedded(name, manifest), binary, &mut problems);
         }
         problems.or(library).map_err(LibraryError::Invalid)
@@ -133,7 +135,8 @@ impl Library {
         for path in paths {
             source::check_permissions(&path)?;
             let manifest = Source::read(&path.with_extension("toml"))?;
-            let binary = read_binary(&path)?;
+            let mut binary = read_binary(&path)?;
+            binary.manifest = Some(digest(manifest.text().as_bytes()));
             self.add(&manifest, binary, &mut problems);
         }
         problems.or(()).map_err(LibraryError::Invalid)
@@ -160,6 +163,28 @@ impl Library {
         }
     }
 
+    /// Takes a component as if it stood in the folder, in place of the one there: to see what it could do.
+    ///
+    /// # Errors
+    /// When a built-in component has its id.
+    pub fn try_on(&mut self, source: &Source, manifest: Manifest, binary: Binary) -> Result<(), LibraryError> {
+        let id = manifest.id.clone();
+        if self.binaries.get(&id).is_some_and(|there| there.path.is_none()) {
+            let message = format!("there is a built-in component `{id}`");
+            let problem = Problem::at(source.at(0..0), message).hint("give yours another id");
+            return Err(LibraryError::Invalid(problem.into()));
+        }
+        self.manifests.insert(id.clone(), manifest);
+        self.binaries.insert(id, binary);
+        Ok(())
+    }
+
+    /// True if this component is part of the program.
+    #[must_use]
+    pub fn is_built_in(&self, id: &str) -> bool {
+        self.binaries.get(id).is_some_and(|binary| binary.path.is_none())
+    }
+
     /// A component's bytes.
     #[must_use]
     pub fn binary(&self, id: &ComponentId) -> Option<&Binary> {
@@ -181,7 +206,7 @@ pub fn read_binary(path: &Path) -> Result<Binary, LibraryError> {
         return Err(LibraryError::TooLarge(path.to_owned()));
     }
     let digest = digest(&bytes);
-    Ok(Binary { bytes: Cow::Owned(bytes), digest, path: Some(path.to_owned()) })
+    Ok(Binary { bytes: Cow::Owned(bytes), digest, path: Some(path.to_owned()), manifest: None })
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use crate::fleet::{self, Fleet};
 use crate::grant::{self, Grant};
-use crate::library::{self, Library, LibraryError};
+use crate::library::{self, Binary, Library, LibraryError};
+use crate::manifest::Manifest;
 use crate::model::{ComponentId, TargetName};
 use crate::policy::{self, Assignments, Policy};
 use crate::source::{self, Problem, Problems, Source};
@@ -29,7 +30,12 @@ pub struct Surroundings {
     pub state_home: Option<PathBuf>,
     /// `SSH_AUTH_SOCK`.
     pub agent: Option<PathBuf>,
+    /// Who is asking, for the lock: `SUDO_USER`, else `USER`. Their own word; the uid beside it is not.
+    pub user: Option<String>,
 }
+
+/// A component that is looked at before it stands in the directory: its manifest's text, what that says, its bytes.
+pub type Candidate = (Source, Manifest, Binary);
 
 /// Everything that decides what may run where.
 #[derive(Debug)]
@@ -80,6 +86,7 @@ impl Surroundings {
             config_home: path("XDG_CONFIG_HOME"),
             state_home: path("XDG_STATE_HOME"),
             agent: path("SSH_AUTH_SOCK"),
+            user: ["SUDO_USER", "USER"].iter().find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty())),
         }
     }
 
@@ -116,6 +123,19 @@ impl Ops {
     /// # Errors
     /// When anything in it is missing, unsafe or wrong. Nothing of a directory with a mistake is used.
     pub fn load(dir: Option<&Path>, home: Option<&Path>) -> Result<Self, OpsError> {
+        Self::read(dir, home, None)
+    }
+
+    /// Reads a directory as it would be with these components in it: what they could do there. A component that policy
+    /// names and that is not there yet is left out: grants are written before what they are for is added.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn try_on(dir: &Path, home: Option<&Path>, candidates: Vec<Candidate>) -> Result<Self, OpsError> {
+        Self::read(Some(dir), home, Some(candidates))
+    }
+
+    fn read(dir: Option<&Path>, home: Option<&Path>, tried: Option<Vec<Candidate>>) -> Result<Self, OpsError> {
         let mut library = Library::built_in().map_err(OpsError::Library)?;
         let (fleet, policy) = match dir {
             None => (
@@ -152,6 +172,18 @@ impl Ops {
                 return Err(OpsError::Invalid(problems));
             }
         };
+        let mut policy = policy;
+        if let Some(candidates) = tried {
+            for (source, manifest, binary) in candidates {
+                library.try_on(&source, manifest, binary).map_err(|error| match error {
+                    LibraryError::Invalid(problems) => OpsError::Invalid(problems),
+                    other => OpsError::Library(other),
+                })?;
+            }
+            for grant in &mut policy.grants {
+                grant.components.retain(|id| library.manifests.contains_key(id.value.as_str()));
+            }
+        }
         let assignments = policy::resolve(&policy, &fleet, &library.manifests).map_err(OpsError::Invalid)?;
         Ok(Self { dir: dir.map(Path::to_owned), fleet, policy, library, assignments, digests })
     }

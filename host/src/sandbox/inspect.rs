@@ -4,6 +4,7 @@
 //! policy. Attacks answered: files that are no component, features that are off, and structures made to exhaust the
 //! compiler (LK01–LK05, LK13, LK17). The engine's own ceilings (1 GiB, 7.6 MB bodies) protect nothing.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use data_encoding::HEXLOWER;
@@ -67,6 +68,15 @@ pub struct Inspected {
     pub exports: Vec<(&'static str, String)>,
     /// Custom sections of the component itself: name, and where its bytes are.
     pub custom: Vec<(String, Range<usize>)>,
+}
+
+impl Inspected {
+    /// Every import, one text each: for a lock, and for comparing. The names are the component's own.
+    #[must_use]
+    pub fn import_names(&self) -> BTreeSet<String> {
+        let functions = self.imports.iter().map(|(interface, function)| format!("{interface} {function}"));
+        functions.chain(self.type_imports.iter().map(|interface| format!("{interface} (types only)"))).collect()
+    }
 }
 
 /// Why bytes are no component for this host.
