@@ -85,6 +85,21 @@ impl Ops {
         Ok(())
     }
 
+    /// Accepts every component that is in the directory, as somebody would who reads what is printed and agrees: through
+    /// `bailiwick add` and its digests. To be called after the last file is in its place, policy and fleet too.
+    ///
+    /// # Errors
+    /// When one of them is not accepted.
+    pub fn accept(&self) -> Result<()> {
+        let folder = self.path().join("components").display().to_string();
+        let shown = self.run(&["add", &folder])?;
+        let digests: Vec<&str> = shown.stdout.split("--accept ").skip(1).filter_map(|rest| rest.lines().next()).collect();
+        let yes: Vec<&str> = digests.iter().flat_map(|digest| ["--accept", digest]).collect();
+        let said = self.run(&[&["add", &folder, "--why", "for a test"], yes.as_slice()].concat())?;
+        ensure!(said.code == 0, "{}\n{}", said.stdout, said.stderr);
+        Ok(())
+    }
+
     /// The program, ready to run on this directory, with nothing of ours in its environment.
     #[must_use]
     pub fn command(&self, args: &[&str]) -> Command {

@@ -34,11 +34,16 @@ fn shown(said: &Said, ops: &Path) -> String {
 fn every_help_text() {
     let home = tempfile::tempdir().unwrap();
     let mut all = String::new();
-    let commands: [&[&str]; 12] = [
+    let commands: [&[&str]; 17] = [
         &[],
         &["check"],
         &["review"],
         &["inspect"],
+        &["add"],
+        &["approve"],
+        &["revoke"],
+        &["lock"],
+        &["lock", "verify"],
         &["fleet"],
         &["fleet", "import"],
         &["journal"],

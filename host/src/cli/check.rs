@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bailiwick::journal::{Entry, Journal, OpenError, Recovery};
+use bailiwick::lock::Standing;
 use bailiwick::model::{ComponentId, Severity, TargetName};
 use bailiwick::ops::Ops;
 use bailiwick::outcome::{Looked, RunOutcome, Sweep, TargetResult};
@@ -24,8 +25,8 @@ use super::{Context, fail};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) fn run(context: &Context, args: &args::Check) -> anyhow::Result<Exit> {
-    let ops = context.ops()?;
-    let request = request(&ops, args)?;
+    let (ops, standing) = context.ops_and_standing()?;
+    let request = request(&ops, standing, args)?;
     let (journal, recovery) = open(context)?;
     if let Some(recovery) = recovery {
         context.out.say(&told(&recovery, &journal));
@@ -102,7 +103,7 @@ fn threshold(fail_on: FailOn) -> Option<Severity> {
 }
 
 /// What is asked for, each name looked up: a typo must not pass for "nothing found".
-fn request(ops: &Ops, args: &args::Check) -> anyhow::Result<Request> {
+fn request(ops: &Ops, standing: Standing, args: &args::Check) -> anyhow::Result<Request> {
     let mut components = BTreeSet::new();
     for name in &args.probe {
         if !ops.library.manifests.contains_key(name.as_str()) {
@@ -137,7 +138,7 @@ fn request(ops: &Ops, args: &args::Check) -> anyhow::Result<Request> {
         let what = if args.probe.is_empty() { "anything".to_owned() } else { args.probe.join(", ") };
         return Err(fail::usage(format!("policy grants {what} on no target"), "add a [[grant]] to policy.toml"));
     }
-    Ok(Request { targets, components: (!components.is_empty()).then_some(components) })
+    Ok(Request { targets, components: (!components.is_empty()).then_some(components), standing })
 }
 
 /// Opens the journal, and tells the person who waits for another writer what they wait for.

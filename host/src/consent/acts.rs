@@ -73,7 +73,7 @@ pub fn accept(
     }
     lock.components.insert(id.clone(), component(question, verdict, actor));
     store::commit(dir, &hold, &lock, files.map(|files| (id, files)), gate)?;
-    if files.is_some() {
+    if verdict == Verdict::More {
         store::drop_held(dir, &hold, id)?;
     }
     Ok(())

@@ -16,10 +16,11 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use crate::lock::{Actions, Component, Difference, Facts, Lock, Revoked, Version, VersionError, actions, compare};
+use crate::lock::{Actions, Component, Difference, Facts, Lock, Revoked, Standing, Version, VersionError, actions, compare};
 use crate::model::{ComponentId, TargetName};
 use crate::ops::Ops;
-use crate::sandbox::Inspected;
+use crate::sandbox::imports::on_one_line;
+use crate::sandbox::{Inspected, check_imports, inspect};
 
 pub use acts::{ActError, Actor, Undone, accept, hold_back, revoke, unrevoke};
 pub use read::{Offered, ReadError, held, read};
@@ -99,7 +100,7 @@ pub enum Rejection {
     },
     /// A new id that may be taken for another.
     #[error(
-        "E-LOAD-IMPORT: the id `{id}` may be taken for `{other}`, which is here\n\nhint: if it really is another one, say so: --not-a-look-alike {other}"
+        "the id `{id}` may be taken for `{other}`, which is here\n\nhint: if it really is another one, say so: --not-a-look-alike {other}"
     )]
     LookAlike {
         /// The new one.
@@ -124,6 +125,22 @@ pub fn facts(ops: &Ops, id: &ComponentId, inspected: &Inspected) -> Result<Facts
         imports: inspected.import_names(),
         limits: BTreeMap::new(),
     })
+}
+
+/// All that is checked before a component is compiled: what was accepted, by digest and before anything reads the bytes;
+/// then what they are made of. The refusal is on one line, with the next step.
+///
+/// # Errors
+/// Why it is not compiled.
+pub fn admit(ops: &Ops, standing: &Standing, id: &ComponentId) -> Result<(), String> {
+    let (Some(binary), Some(manifest)) = (ops.library.binary(id), ops.library.manifests.get(id)) else {
+        return Err(format!("its file is gone; `bailiwick revoke {id}`, or put it back"));
+    };
+    standing.admit(id, binary).map_err(|error| on_one_line(&error))?;
+    let inspected = inspect(&binary.bytes).map_err(|error| on_one_line(&error))?;
+    check_imports(&inspected, &manifest.verbs()).map_err(|error| on_one_line(&error))?;
+    let facts = facts(ops, id, &inspected).map_err(|error| on_one_line(&error))?;
+    standing.fits(id, &facts).map_err(|error| on_one_line(&error))
 }
 
 /// Puts the question for a component of `ops`.

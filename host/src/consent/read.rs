@@ -94,6 +94,16 @@ impl Offered {
         &self.candidate.1.id
     }
 
+    /// True if it stands in its place already, byte for byte.
+    #[must_use]
+    pub fn is_in_place(&self, dir: &Path) -> bool {
+        let folder = dir.join(store::COMPONENTS);
+        let same = |extension: &str, bytes: Option<&Vec<u8>>| {
+            std::fs::read(folder.join(format!("{}.{extension}", self.id()))).ok().as_ref() == bytes
+        };
+        same("wasm", Some(&self.files.wasm)) && same("toml", self.files.manifest.as_ref())
+    }
+
     /// What it says of itself.
     #[must_use]
     pub fn manifest(&self) -> &Manifest {

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::facts;
+use super::admit;
 use crate::lock::{Lock, Record, Refusal, Standing};
 use crate::model::{ComponentId, TargetName};
 use crate::ops::Ops;
-use crate::sandbox::{check_imports, imports::on_one_line, inspect};
+use crate::sandbox::imports::on_one_line;
 
 /// What there is to say of a lock.
 #[derive(Debug, Serialize)]
@@ -129,16 +129,4 @@ fn row(ops: &Ops, standing: &Standing, id: &ComponentId) -> Row {
         refused: admit(ops, standing, id).err(),
         targets: targets.collect(),
     }
-}
-
-/// All that is checked before a component runs anywhere.
-fn admit(ops: &Ops, standing: &Standing, id: &ComponentId) -> Result<(), String> {
-    let (Some(binary), Some(manifest)) = (ops.library.binary(id), ops.library.manifests.get(id)) else {
-        return Err(format!("its file is gone; `bailiwick revoke {id}`, or put it back"));
-    };
-    standing.admit(id, binary).map_err(|error| on_one_line(&error))?;
-    let inspected = inspect(&binary.bytes).map_err(|error| on_one_line(&error))?;
-    check_imports(&inspected, &manifest.verbs()).map_err(|error| on_one_line(&error))?;
-    let facts = facts(ops, id, &inspected).map_err(|error| on_one_line(&error))?;
-    standing.fits(id, &facts).map_err(|error| on_one_line(&error))
 }

@@ -24,7 +24,7 @@ use crate::model::{ComponentId, TargetName};
 pub use compare::{Difference, compare};
 pub use parse::{Unusable, parse};
 pub use standing::{Refusal, Standing};
-pub use version::Version;
+pub use version::{Version, VersionError};
 pub use write::render;
 
 /// The file's name in an ops directory.

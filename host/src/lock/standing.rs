@@ -80,6 +80,14 @@ pub enum Refusal {
     },
 }
 
+impl Refusal {
+    /// With the next step, for a table's cell.
+    #[must_use]
+    pub fn on_one_line(&self) -> String {
+        self.to_string().replace("\n\nhint: ", "; ")
+    }
+}
+
 fn day(record: &Record) -> String {
     record.when.strftime("%Y-%m-%d").to_string()
 }

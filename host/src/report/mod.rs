@@ -10,6 +10,7 @@
 pub mod exit;
 pub mod json;
 pub mod progress;
+pub mod quote;
 pub mod table;
 pub mod tally;
 

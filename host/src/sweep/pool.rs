@@ -9,6 +9,7 @@ use tokio::sync::Mutex;
 
 use super::run::Request;
 use crate::broker::{Broker, RunContext};
+use crate::consent;
 use crate::encode;
 use crate::journal::{Entry, RunEnd};
 use crate::library::Binary;
@@ -16,7 +17,6 @@ use crate::model::{ComponentId, Tainted, Verb};
 use crate::ops::Ops;
 use crate::outcome::RunOutcome;
 use crate::sandbox::client::Worker;
-use crate::sandbox::imports::on_one_line;
 use crate::sandbox::{self, Fault, FaultKind, Limits, LoadError, Outcome, RawAnswer, TargetView, VerbCall};
 
 /// How many workers of one component may die in a sweep.
@@ -63,27 +63,21 @@ impl Pool {
                 continue;
             };
             slots.entry(id.clone()).or_insert_with(|| {
+                let refused = consent::admit(ops, &request.standing, id).err();
                 Arc::new(Slot {
                     binary: binary.clone(),
                     verbs: manifest.verbs(),
                     limits: limits.clone(),
-                    state: Mutex::default(),
+                    state: Mutex::new(State { refused, ..State::default() }),
                 })
             });
         }
         Self(slots)
     }
 
-    /// Looks at every component's imports, and starts compiling those that pass while connections are being made.
+    /// Starts compiling while connections are being made.
     pub(super) fn start(&self) {
         for slot in self.0.values() {
-            if let Err(reason) = slot.check() {
-                // Nobody else holds the slot yet.
-                if let Ok(mut state) = slot.state.try_lock() {
-                    state.refused = Some(reason);
-                }
-                continue;
-            }
             let slot = Arc::clone(slot);
             tokio::spawn(async move { drop(slot.worker().await) });
         }
@@ -112,12 +106,6 @@ impl Pool {
 }
 
 impl Slot {
-    /// Whether the component is one that may be compiled at all.
-    fn check(&self) -> Result<(), String> {
-        let inspected = sandbox::inspect(&self.binary.bytes).map_err(|error| on_one_line(&error))?;
-        sandbox::check_imports(&inspected, &self.verbs).map_err(|error| on_one_line(&error))
-    }
-
     async fn worker(&self) -> Result<Arc<Worker>, RunOutcome> {
         let mut state = self.state.lock().await;
         if let Some(reason) = &state.refused {

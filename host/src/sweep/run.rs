@@ -13,9 +13,11 @@ use crate::broker::{Broker, Link, RunContext};
 use crate::fleet::{Access, Target};
 use crate::grant::Grant;
 use crate::journal::{self, Entry, Journal};
+use crate::lock::Standing;
 use crate::model::{ComponentId, LookError, SlotKey, Tainted, TargetName};
 use crate::ops::Ops;
 use crate::outcome::{Call, Looked, Run, RunOutcome, Sweep, TargetResult};
+use crate::sandbox::imports::on_one_line;
 use crate::sandbox::{Limits, SlotEntry, TargetView};
 use crate::transport::{Connection, ssh};
 
@@ -26,6 +28,8 @@ pub struct Request {
     pub targets: BTreeSet<TargetName>,
     /// Only these components; none: all that policy grants.
     pub components: Option<BTreeSet<ComponentId>>,
+    /// What people have agreed to; by default nothing but what is built in.
+    pub standing: Standing,
 }
 
 /// Bounds of a sweep.
@@ -71,6 +75,7 @@ pub async fn sweep(
         number,
         ssh: settings.ssh,
         components: request.components,
+        standing: request.standing,
     });
     shared.pool.start();
     let mut tasks = JoinSet::new();
@@ -111,6 +116,7 @@ struct Shared {
     number: u64,
     ssh: ssh::Settings,
     components: Option<BTreeSet<ComponentId>>,
+    standing: Standing,
 }
 
 impl Shared {
@@ -184,7 +190,8 @@ impl Shared {
     async fn run(&self, component: &ComponentId, name: &TargetName, link: Arc<Link>) -> Option<Run> {
         let grant = Arc::new(self.ops.grant(component, name)?);
         let version = self.ops.library.manifests.get(component)?.version.clone();
-        let digest = self.ops.library.binary(component)?.digest.clone();
+        let binary = self.ops.library.binary(component)?;
+        let digest = binary.digest.clone();
         let started = Instant::now();
         let now_ms = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0);
         let begin = || Entry::RunStarted {
@@ -209,6 +216,11 @@ impl Shared {
                 elapsed_ms,
             })
         };
+        if let Err(refusal) = self.standing.allows(binary, &grant) {
+            let outcome = RunOutcome::Refused { reason: on_one_line(&refusal) };
+            let id = self.not_run(component, &digest, &outcome, begin);
+            return done(id, outcome, Vec::new());
+        }
         let mut again = true;
         loop {
             let worker = match self.pool.worker(component).await {
