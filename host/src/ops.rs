@@ -86,7 +86,9 @@ impl Surroundings {
             config_home: path("XDG_CONFIG_HOME"),
             state_home: path("XDG_STATE_HOME"),
             agent: path("SSH_AUTH_SOCK"),
-            user: ["SUDO_USER", "USER"].iter().find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty())),
+            user: ["SUDO_USER", "USER"]
+                .iter()
+                .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty())),
         }
     }
 

@@ -3,5 +3,6 @@
 pub mod fleet;
 pub mod hostile;
 pub mod listeners;
+pub mod offer;
 pub mod ops;
 pub mod sshd;

@@ -175,6 +175,15 @@ fn what_is_not_as_its_manifest_says_is_refused_before_it_is_compiled() {
     for id in refused.keys() {
         ops.add(&guests(), id).unwrap();
     }
+    // Nobody can agree to one.
+    for (id, names) in &refused {
+        let file = ops.path().join(format!("components/{id}.wasm"));
+        let add = ops.run(&["add", file.to_str().unwrap()]).unwrap();
+        assert_eq!(add.code, 3, "{}{}", add.stdout, add.stderr);
+        assert!(add.stderr.contains(names), "{}", add.stderr);
+    }
+    // And if somebody had, all the same.
+    ops.accept_blindly().unwrap();
     let (code, sweep) = ops.check(&[]).unwrap();
     assert_eq!(code, 3);
     for (id, names) in &refused {

@@ -101,7 +101,9 @@ fn add_one(
         }
         Verdict::Same => {
             accept(dir, &question, verdict, Some(&offered.files), &actor, &mut always)?;
-            context.out.text(&format!("{id} {}: the accepted files are back in their place", question.facts.version))?;
+            context
+                .out
+                .text(&format!("{id} {}: the accepted files are back in their place", question.facts.version))?;
             Ok(Exit::Fine)
         }
         Verdict::NoMore => passes(context, dir, &question, Some(&offered.files), &actor),
@@ -131,8 +133,12 @@ pub(super) fn approve(context: &Context, args: &args::Approve) -> anyhow::Result
     let lock = lock(dir)?;
     let Some(accepted) = lock.components.get(&id) else {
         let file = consent::place(dir, &id);
-        let hint = format!("`bailiwick add {}` asks for all of it; `bailiwick lock` lists what is accepted", file.display());
-        return Err(fail::usage(format!("nothing was accepted of `{id}` yet, so there is no difference to approve"), hint));
+        let hint =
+            format!("`bailiwick add {}` asks for all of it; `bailiwick lock` lists what is accepted", file.display());
+        return Err(fail::usage(
+            format!("nothing was accepted of `{id}` yet, so there is no difference to approve"),
+            hint,
+        ));
     };
     let held = consent::held(dir, &id).map_err(flat)?;
     let newer = |offered: &Offered| {
@@ -189,7 +195,7 @@ pub(super) fn revoke_command(context: &Context, args: &args::Revoke) -> anyhow::
     let undone = revoke(dir, &args.name, &actor)?;
     context.out.text(&match undone.component {
         Some(id) => format!(
-            "{id} runs no longer: sha256:{} is revoked. Its file stays, and is refused; so does policy, which names it",
+            "{id} runs no longer: sha256:{} is revoked, and refused wherever it comes from.\nIts file and its grants stay until you take them away",
             undone.digest
         ),
         None => format!("sha256:{} is revoked; it was not accepted here", undone.digest),
@@ -270,7 +276,8 @@ fn actor(context: &Context, answer: &Answer) -> anyhow::Result<Actor> {
         return Err(fail::usage(message, "--why \"asked for by the database team\""));
     }
     let uid = rustix::process::getuid().as_raw();
-    let named = context.surroundings.user.as_deref().filter(|user| user.len() <= 64 && bailiwick::encode::is_plain(user));
+    let named =
+        context.surroundings.user.as_deref().filter(|user| user.len() <= 64 && bailiwick::encode::is_plain(user));
     let who = named.map_or_else(|| format!("uid {uid}"), |user| format!("{user} (uid {uid})"));
     Ok(Actor { who, now: Timestamp::from_second(Timestamp::now().as_second())?, why: answer.why.clone() })
 }

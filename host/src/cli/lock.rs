@@ -35,7 +35,11 @@ fn list(context: &Context) -> anyhow::Result<Exit> {
         }
         for (target, accepted) in &component.grants {
             let actions: Vec<_> = accepted.actions.iter().map(String::as_str).collect();
-            writeln!(text, "  on {target}: {}", if actions.is_empty() { "nothing".to_owned() } else { actions.join(", ") })?;
+            writeln!(
+                text,
+                "  on {target}: {}",
+                if actions.is_empty() { "nothing".to_owned() } else { actions.join(", ") }
+            )?;
         }
     }
     for (digest, revoked) in &lock.revoked {
@@ -77,7 +81,11 @@ fn table(verified: &Verified) -> Result<String, std::fmt::Error> {
         let version = row.version.as_deref().unwrap_or("-");
         match &row.refused {
             Some(why) => writeln!(text, "REFUSED   {} {version}: {why}", row.component)?,
-            None => writeln!(text, "ok        {} {version}: bytes, manifest, imports and limits are as accepted", row.component)?,
+            None => writeln!(
+                text,
+                "ok        {} {version}: bytes, manifest, imports and limits are as accepted",
+                row.component
+            )?,
         }
         for target in &row.targets {
             let (name, actions) = (&target.target, target.actions);

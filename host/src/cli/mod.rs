@@ -64,7 +64,8 @@ impl Context {
             Ok(true) => self.out.say("warning: an earlier command was stopped while it accepted a component; finished"),
             Err(error) => {
                 let error = anyhow::Error::new(error);
-                self.out.say(&format!("warning: an earlier command was stopped while it accepted a component: {error:#}"));
+                self.out
+                    .say(&format!("warning: an earlier command was stopped while it accepted a component: {error:#}"));
             }
         }
     }

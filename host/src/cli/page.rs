@@ -42,6 +42,10 @@ fn write_whole(text: &mut String, ops: &Ops, question: &Question, offered: &Offe
     write_facts(text, &question.facts, offered.inspected.size)?;
     writeln!(text, "  its author calls it")?;
     text.push_str(&quoted(&offered.manifest().title, "    "));
+    for (digest, revoked) in &question.revoked {
+        let version = revoked.component.as_ref().map(|(_, version)| version.to_string()).unwrap_or_default();
+        writeln!(text, "  REVOKED before: {version} sha256:{digest}\n    {}", said(&revoked.record))?;
+    }
     let review = review(ops, None, Some(&question.id));
     for (lists, targets) in groups(&question.grants) {
         writeln!(text, "\non {}: {}, and nothing else", names(&targets), count(lists.len()))?;
@@ -84,14 +88,16 @@ fn write_difference(text: &mut String, ops: &Ops, question: &Question, manifest:
         writeln!(text, "  new      {} sha256:{}\n  its author calls it", facts.version, facts.digest)?;
         text.push_str(&quoted(&manifest.title, "    "));
     }
-    writeln!(text)?;
     if let Some((was, is)) = &new.signer {
         let name = |signer: &Option<String>| signer.clone().unwrap_or_else(|| "nobody".to_owned());
-        writeln!(text, "! signed by {}, was by {}", name(is), name(was))?;
+        writeln!(text, "\n! signed by {}, was by {}", name(is), name(was))?;
     }
     for (name, was, is) in &new.limits_more {
         let was = was.map_or_else(|| "not raised".to_owned(), |was| was.to_string());
-        writeln!(text, "+ limit {name} = {is}, was {was}")?;
+        writeln!(text, "\n+ limit {name} = {is}, was {was}")?;
+    }
+    if !(new.imports_more.is_empty() && new.imports_less.is_empty()) {
+        writeln!(text)?;
     }
     for import in &new.imports_more {
         writeln!(text, "+ imports {import}{}", inert(import))?;
@@ -106,7 +112,8 @@ fn write_difference(text: &mut String, ops: &Ops, question: &Question, manifest:
         more.entry(target.clone()).or_default();
     }
     for (list, targets) in groups(&more) {
-        let (fresh, known): (Vec<_>, Vec<_>) = targets.into_iter().partition(|target| new.targets_more.contains(*target));
+        let (fresh, known): (Vec<_>, Vec<_>) =
+            targets.into_iter().partition(|target| new.targets_more.contains(*target));
         for (targets, what) in [(known, "more"), (fresh, "(nothing was accepted there before)")] {
             if !targets.is_empty() {
                 writeln!(text, "\non {}: {} {what}", names(&targets), count(list.len()))?;

@@ -97,6 +97,7 @@ fn wire(action: &Action) -> String {
 
 fn asked_by(asked: &Asked) -> String {
     let slot = asked.slot.as_ref().map(|slot| format!(", slot {slot}")).unwrap_or_default();
-    let refused = asked.not_accepted.as_ref().map(|why| format!("\n            NOT ACCEPTED: {why}")).unwrap_or_default();
+    let refused =
+        asked.not_accepted.as_ref().map(|why| format!("\n            NOT ACCEPTED: {why}")).unwrap_or_default();
     format!("{}{slot}: {} ({}){refused}", asked.component, asked.why, asked.policy)
 }

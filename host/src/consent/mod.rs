@@ -16,7 +16,9 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use crate::lock::{Actions, Component, Difference, Facts, Lock, Revoked, Standing, Version, VersionError, actions, compare};
+use crate::lock::{
+    Actions, Component, Difference, Facts, Lock, Revoked, Standing, Version, VersionError, actions, compare,
+};
 use crate::model::{ComponentId, TargetName};
 use crate::ops::Ops;
 use crate::sandbox::imports::on_one_line;
@@ -36,6 +38,8 @@ pub struct Question {
     pub grants: BTreeMap<TargetName, Actions>,
     /// What was accepted of it before.
     pub before: Option<Component>,
+    /// What was revoked of it before.
+    pub revoked: BTreeMap<String, Revoked>,
     /// What is new, if something was accepted before.
     pub difference: Difference,
     /// Covers all of it, literally, and what it is compared with: 64 hexadecimal digits.
@@ -70,7 +74,7 @@ pub enum Rejection {
         /// Of its bytes.
         digest: String,
         /// Who, when, why.
-        revoked: Revoked,
+        revoked: Box<Revoked>,
     },
     /// A version below the accepted one.
     #[error(
@@ -159,8 +163,10 @@ pub fn question(ops: &Ops, lock: &Lock, id: &ComponentId, facts: Facts) -> Quest
     }
     let before = lock.components.get(id).cloned();
     let difference = before.as_ref().map(|before| compare(before, &facts, &grants)).unwrap_or_default();
-    let digest = digest(id, &facts, &literal, before.as_ref());
-    Question { id: id.clone(), facts, grants, before, difference, digest }
+    let revoked = lock.revoked.iter().filter(|(_, gone)| gone.component.as_ref().is_some_and(|(gone, _)| gone == id));
+    let revoked: BTreeMap<_, _> = revoked.map(|(digest, revoked)| (digest.clone(), revoked.clone())).collect();
+    let digest = digest(id, &facts, &literal, before.as_ref(), &revoked);
+    Question { id: id.clone(), facts, grants, before, revoked, difference, digest }
 }
 
 /// What the lock says to it. `distinct` are ids that the person has told apart from this one.
@@ -170,7 +176,7 @@ pub fn question(ops: &Ops, lock: &Lock, id: &ComponentId, facts: Facts) -> Quest
 pub fn judge(question: &Question, ops: &Ops, lock: &Lock, distinct: &[ComponentId]) -> Result<Verdict, Rejection> {
     let (id, facts) = (&question.id, &question.facts);
     if let Some(revoked) = lock.revoked.get(&facts.digest) {
-        return Err(Rejection::Revoked { digest: facts.digest.clone(), revoked: revoked.clone() });
+        return Err(Rejection::Revoked { digest: facts.digest.clone(), revoked: Box::new(revoked.clone()) });
     }
     let Some(before) = &question.before else {
         let known = ops.library.manifests.keys().chain(lock.components.keys());
@@ -206,7 +212,13 @@ pub fn judge(question: &Question, ops: &Ops, lock: &Lock, distinct: &[ComponentI
 }
 
 /// SHA-256 over all that is asked, each part with its length before it.
-fn digest(id: &ComponentId, facts: &Facts, grants: &[String], before: Option<&Component>) -> String {
+fn digest(
+    id: &ComponentId,
+    facts: &Facts,
+    grants: &[String],
+    before: Option<&Component>,
+    revoked: &BTreeMap<String, Revoked>,
+) -> String {
     let mut hash = Sha256::new();
     let mut put = |text: &str| {
         hash.update((text.len() as u64).to_be_bytes());
@@ -232,6 +244,8 @@ fn digest(id: &ComponentId, facts: &Facts, grants: &[String], before: Option<&Co
     grants.iter().for_each(|grant| put(grant));
     // Each answer names the one before it: what was a difference then is one now.
     put(before.map_or("", |before| &before.grant_digest));
+    // So that a yes from before a revocation is none after it.
+    revoked.keys().for_each(|digest| put(digest));
     data_encoding::HEXLOWER.encode(&hash.finalize())
 }
 

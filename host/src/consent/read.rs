@@ -150,8 +150,7 @@ fn one(path: &Path) -> Result<Offered, ReadError> {
     let no_text = |_| ReadError::Io { path: beside.clone(), source: std::io::ErrorKind::InvalidData.into() };
     let source = Source::embedded(&beside.display().to_string(), std::str::from_utf8(&text).map_err(no_text)?);
     let manifest = manifest::parse(&source).map_err(ReadError::Invalid)?;
-    let inspected =
-        inspect(&binary.bytes).map_err(|source| ReadError::Inspect { path: path.to_owned(), source })?;
+    let inspected = inspect(&binary.bytes).map_err(|source| ReadError::Inspect { path: path.to_owned(), source })?;
     check_imports(&inspected, &manifest.verbs())
         .map_err(|source| ReadError::Imports { path: path.to_owned(), source })?;
     binary.manifest = Some(library::digest(&text));

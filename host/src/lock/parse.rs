@@ -37,7 +37,9 @@ pub enum Unusable {
     )]
     Edited,
     /// Not what a lock looks like.
-    #[error("{FILE} cannot be read as a lock\n\nhint: `bailiwick lock verify` shows where; restore it from version control")]
+    #[error(
+        "{FILE} cannot be read as a lock\n\nhint: `bailiwick lock verify` shows where; restore it from version control"
+    )]
     Invalid(Vec<Problem>),
 }
 

@@ -247,10 +247,8 @@ fn place(dir: &Path, lock: &Lock, gate: Gate<'_>) -> Result<(), StoreError> {
         let wasm = staged.join(format!("{name}.wasm"));
         let found = digest(&fs::read(&wasm).map_err(failed("read", &wasm))?);
         let Some(facts) = accepted.filter(|facts| facts.digest == found) else { continue };
-        let side = [
-            (format!("{name}.toml"), facts.manifest.is_some()),
-            (format!("{name}.wasm.sig"), facts.signer.is_some()),
-        ];
+        let side =
+            [(format!("{name}.toml"), facts.manifest.is_some()), (format!("{name}.wasm.sig"), facts.signer.is_some())];
         for (file, wanted) in side {
             step(gate, &staged)?;
             if names.contains(&file) && staged.join(&file).exists() {
