@@ -1,10 +1,11 @@
 //! The one gate for every verb call: grant lookup, journal intent, transport, journal outcome.
 //!
 //! Knows: grants, connections, the journal. Must not know: wasm, or what an answer means. Attacks answered: a worker that
-//! asks for more than its run was granted (the worker's own linking is not believed), and one target asked the same
-//! question by many probes.
+//! asks for more than its run was granted (the worker's own linking is not believed), one target asked the same question
+//! by many probes, and secrets in answers (TX09): they end here.
 //!
 //! **Invariant:** this is the only caller of [`Connection::run`], and it takes an action from a grant, never a text.
+//! **Invariant:** journal, workers and reports get what the redactor has left of an answer, all of them the same bytes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,7 +18,9 @@ use crate::grant::Grant;
 use crate::journal::{self, Blob, Entry, Journal};
 use crate::model::{Action, ActionId, LookError, Tainted, Verb};
 use crate::outcome;
+use crate::redact::{Counts, Redactor};
 use crate::transport::{Answer, Connection, RunError};
+use crate::verbs::{READ_BYTES, spec};
 
 /// Carries calls to targets and writes down what happens.
 #[derive(Debug)]
@@ -25,6 +28,7 @@ pub struct Broker {
     journal: Arc<Journal>,
     /// The first write that failed: after it nothing is sent any more.
     broken: Mutex<Option<journal::OpenError>>,
+    redactor: Arc<Redactor>,
 }
 
 /// One target of a sweep: its connection, and the answers it has given.
@@ -42,6 +46,7 @@ struct Told {
     /// The journal's number of the intent.
     intent: u64,
     result: Result<Arc<Answer>, Failure>,
+    redacted: Counts,
 }
 
 /// Why there is no answer: what the guest is told, and what the operator is.
@@ -99,10 +104,16 @@ impl RunContext {
 }
 
 impl Broker {
-    /// A broker that writes to `journal`.
+    /// A broker that writes to `journal`, and takes secrets out of answers by the built-in rules.
     #[must_use]
     pub fn new(journal: Arc<Journal>) -> Self {
-        Self { journal, broken: Mutex::default() }
+        Self { journal, broken: Mutex::default(), redactor: Arc::default() }
+    }
+
+    /// The same with policy's rules.
+    #[must_use]
+    pub fn redacting(self, redactor: Arc<Redactor>) -> Self {
+        Self { redactor, ..self }
     }
 
     /// Writes an entry and gives its number; `None` once a write has failed.
@@ -143,6 +154,7 @@ impl Broker {
                 asked,
                 error: Some(LookError::Refused),
                 cause: run.grant.withheld_by(verb, key),
+                redacted: Counts::new(),
             });
             return Err(LookError::Refused);
         };
@@ -159,6 +171,7 @@ impl Broker {
             asked,
             error: failure.map(|failure| failure.error),
             cause: failure.map(|failure| failure.cause.clone()),
+            redacted: told.redacted.clone(),
         });
         told.result.clone().map_err(|failure| failure.error)
     }
@@ -192,6 +205,7 @@ impl Broker {
         found.ok().and_then(|told| told.clone()).unwrap_or_else(|| Told {
             intent: 0,
             result: Err(Failure { error: LookError::Unreachable, cause: "the sweep has ended".to_owned() }),
+            redacted: Counts::new(),
         })
     }
 
@@ -200,13 +214,19 @@ impl Broker {
         let intent = Entry::Intent { run, call: number, action: action.id.clone() };
         let Some(intent) = self.note(intent) else {
             let cause = "the journal cannot be written, so nothing is sent".to_owned();
-            return Told { intent: 0, result: Err(Failure { error: LookError::Unreachable, cause }) };
+            let result = Err(Failure { error: LookError::Unreachable, cause });
+            return Told { intent: 0, result, redacted: Counts::new() };
         };
         let started = Instant::now();
         let answer = connection.run(action).await;
         let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let result =
-            answer.map(Arc::new).map_err(|error| Failure { error: look_error(&error), cause: error.to_string() });
+        // Nothing of the answer is seen by anybody before this.
+        let mut redacted = Counts::new();
+        let answer = answer.and_then(|answer| self.without_secrets(action.verb, answer, &mut redacted));
+        let result = answer.map(Arc::new).map_err(|error| Failure {
+            error: look_error(&error),
+            cause: self.redactor.text(error.to_string(), &mut redacted),
+        });
         let outcome = match &result {
             Ok(answer) => journal::Outcome::Answer {
                 stdout: Blob(answer.stdout.clone()),
@@ -215,8 +235,27 @@ impl Broker {
             },
             Err(Failure { error, cause }) => journal::Outcome::Failed { error: *error, cause: cause.clone() },
         };
-        self.note(Entry::Outcome { intent, outcome, elapsed_ms });
-        Told { intent, result }
+        self.note(Entry::Outcome { intent, outcome, elapsed_ms, redacted: redacted.clone() });
+        Told { intent, result, redacted }
+    }
+
+    /// An answer as everybody may see it, within its verb's limit, which what stands for a secret may have gone over.
+    fn without_secrets(&self, verb: Verb, answer: Answer, counts: &mut Counts) -> Result<Answer, RunError> {
+        let Answer { stdout, stderr, exit } = answer;
+        let whole = stdout.len();
+        let mut stdout = self.redactor.bytes(stdout, counts);
+        let stderr = self.redactor.bytes(stderr, counts);
+        let bytes_max = spec(verb).bytes_max;
+        if verb == Verb::FilesRead {
+            // One byte more than a component gets says that there is more of the file, and must go on saying so.
+            let start = usize::try_from(READ_BYTES).unwrap_or(usize::MAX);
+            if whole > start || stdout.len() > start {
+                stdout.resize(start.saturating_add(1), b'\n');
+            }
+        } else if u64::try_from(stdout.len()).is_ok_and(|bytes| bytes > bytes_max) {
+            return Err(RunError::TooLarge(bytes_max));
+        }
+        Ok(Answer { stdout, stderr, exit })
     }
 }
 

@@ -14,11 +14,12 @@ use crate::broker::{Broker, Link, RunContext};
 use crate::fleet::{Access, Target};
 use crate::grant::{self, Grant};
 use crate::journal::Journal;
+use crate::limits::Limits;
 use crate::manifest::Manifest;
 use crate::model::{Action, Literal, LookError, Object, ParamValue, Report, TargetName, Verb};
 use crate::policy::Assignment;
 use crate::sandbox::client::Worker;
-use crate::sandbox::{self, Limits, LoadError};
+use crate::sandbox::{self, LoadError};
 use crate::source::{Problem, Problems, Source};
 use crate::sweep::Borrowed;
 use crate::transport::recorded::{Take, Tape};
@@ -231,8 +232,9 @@ impl Bench {
         journal: Arc<Journal>,
     ) -> Result<Self, CasesError> {
         let verbs = manifest.verbs();
-        sandbox::check_imports(&sandbox::inspect(bytes)?, &verbs)?;
-        let worker = Worker::load(program, bytes, &verbs, Limits::default()).await?;
+        let limits = Limits::asked(&manifest.limits);
+        sandbox::check_imports(&sandbox::inspect(bytes, &limits)?, &verbs)?;
+        let worker = Worker::load(program, bytes, &verbs, limits).await?;
         Ok(Self { worker: Borrowed::new(worker), broker: Arc::new(Broker::new(journal)) })
     }
 

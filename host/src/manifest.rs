@@ -8,6 +8,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::encode;
+use crate::limits::{self, Ask};
 use crate::model::{ComponentId, Literal, Object, ParamName, ParamValue, SlotName, Verb};
 use crate::source::{Place, Problem, Problems, Source};
 
@@ -29,6 +30,8 @@ pub struct Manifest {
     pub slots: BTreeMap<SlotName, Slot>,
     /// Settings and their defaults.
     pub params: BTreeMap<ParamName, Param>,
+    /// Limits that it needs raised. Policy decides.
+    pub limits: Vec<Ask>,
 }
 
 /// A named hole that policy fills.
@@ -75,6 +78,8 @@ struct RawManifest {
     slots: Vec<RawSlot>,
     #[serde(default, rename = "param")]
     params: BTreeMap<Spanned<String>, RawParam>,
+    #[serde(default, rename = "limit")]
+    limits: Vec<RawLimit>,
 }
 
 #[derive(Deserialize)]
@@ -109,6 +114,14 @@ struct RawSlot {
 struct RawParam {
     default: Spanned<toml::Value>,
     about: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawLimit {
+    name: Spanned<String>,
+    value: Spanned<toml::Value>,
+    why: Spanned<String>,
 }
 
 /// Reads a manifest.
@@ -183,6 +196,7 @@ impl Reader<'_> {
                 params.insert(name, Param { default, about: raw.about.get_ref().clone() });
             }
         }
+        let limits = self.limits(&raw.limits);
         Some(Manifest {
             id: id?,
             version: component.version.get_ref().clone(),
@@ -190,7 +204,34 @@ impl Reader<'_> {
             uses,
             slots,
             params,
+            limits,
         })
+    }
+
+    fn limits(&mut self, raw: &[RawLimit]) -> Vec<Ask> {
+        let mut asks: Vec<Ask> = Vec::new();
+        for raw in raw {
+            self.line(&raw.why, "every request says why");
+            let row = match limits::row(raw.name.get_ref()) {
+                Ok(row) => row,
+                Err(error) => {
+                    self.wrong(&raw.name, &error, &error.hint());
+                    continue;
+                }
+            };
+            match row.value(raw.value.get_ref()) {
+                Err(error) => self.wrong(&raw.value, &error, &error.hint()),
+                Ok(_) if asks.iter().any(|ask| ask.row.name == row.name) => {
+                    self.wrong(&raw.name, format!("`{}` is asked for twice", row.name), "");
+                }
+                Ok(value) if value <= row.default => {
+                    let has = format!("every component has {} of it", row.shown(row.default));
+                    self.wrong(&raw.value, has, "ask only for what is above the default; `bailiwick limits` lists it");
+                }
+                Ok(value) => asks.push(Ask { row, value, why: raw.why.get_ref().clone() }),
+            }
+        }
+        asks
     }
 
     fn slot(&mut self, raw: &RawSlot) -> Option<(SlotName, Slot)> {

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use crate::fleet::{self, Fleet};
 use crate::grant::{self, Grant};
-use crate::library::{self, Binary, Library, LibraryError};
-use crate::manifest::Manifest;
+use crate::library::{self, ComponentFile, Library, LibraryError};
+use crate::limits::{Budget, Budgets, Limits};
 use crate::model::{ComponentId, TargetName};
 use crate::policy::{self, Assignments, Policy};
 use crate::source::{self, Problem, Problems, Source};
@@ -34,9 +34,6 @@ pub struct Surroundings {
     pub user: Option<String>,
 }
 
-/// A component that is looked at before it stands in the directory: its manifest's text, what that says, its bytes.
-pub type Candidate = (Source, Manifest, Binary);
-
 /// Everything that decides what may run where.
 #[derive(Debug)]
 pub struct Ops {
@@ -50,6 +47,8 @@ pub struct Ops {
     pub library: Library,
     /// Who looks where, and with what.
     pub assignments: Assignments,
+    /// What each component may use.
+    pub budgets: Budgets,
     /// SHA-256 of each file that was read, by name.
     pub digests: BTreeMap<String, String>,
 }
@@ -133,12 +132,12 @@ impl Ops {
     ///
     /// # Errors
     /// As [`Self::load`].
-    pub fn try_on(dir: &Path, home: Option<&Path>, candidates: Vec<Candidate>) -> Result<Self, OpsError> {
+    pub fn try_on(dir: &Path, home: Option<&Path>, candidates: Vec<ComponentFile>) -> Result<Self, OpsError> {
         Self::read(Some(dir), home, Some(candidates))
     }
 
-    fn read(dir: Option<&Path>, home: Option<&Path>, tried: Option<Vec<Candidate>>) -> Result<Self, OpsError> {
-        let mut library = Library::built_in().map_err(OpsError::Library)?;
+    fn read(dir: Option<&Path>, home: Option<&Path>, tried: Option<Vec<ComponentFile>>) -> Result<Self, OpsError> {
+        let mut library = Library::built_in()?;
         let (fleet, policy) = match dir {
             None => (
                 Source::embedded("built-in fleet.toml", include_str!("../../policies/default/fleet.toml")),
@@ -152,10 +151,7 @@ impl Ops {
                     return Err(OpsError::NoPolicy(dir.to_owned()));
                 }
                 source::check_permissions(dir)?;
-                library.add_folder(&dir.join("components")).map_err(|error| match error {
-                    LibraryError::Invalid(problems) => OpsError::Invalid(problems),
-                    other => OpsError::Library(other),
-                })?;
+                library.add_folder(&dir.join("components"))?;
                 (Source::read(&dir.join("fleet.toml"))?, Source::read(&dir.join("policy.toml"))?)
             }
         };
@@ -164,30 +160,16 @@ impl Ops {
             .into();
         // Both files are read to the end, so that one go shows the mistakes of both.
         let base = dir.unwrap_or(Path::new("/"));
-        let (fleet, policy) = match (fleet::parse(&fleet, base, home), policy::parse(&policy)) {
-            (Ok(fleet), Ok(policy)) => (fleet, policy),
-            (Err(Problems(mut first)), Err(Problems(second))) => {
-                first.extend(second);
-                return Err(OpsError::Invalid(Problems(first)));
+        let (fleet, mut policy) = both(fleet::parse(&fleet, base, home), policy::parse(&policy))?;
+        if let Some(files) = tried {
+            for file in files {
+                library.try_on(file)?;
             }
-            (Err(problems), Ok(_)) | (Ok(_), Err(problems)) => {
-                return Err(OpsError::Invalid(problems));
-            }
-        };
-        let mut policy = policy;
-        if let Some(candidates) = tried {
-            for (source, manifest, binary) in candidates {
-                library.try_on(&source, manifest, binary).map_err(|error| match error {
-                    LibraryError::Invalid(problems) => OpsError::Invalid(problems),
-                    other => OpsError::Library(other),
-                })?;
-            }
-            for grant in &mut policy.grants {
-                grant.components.retain(|id| library.manifests.contains_key(id.value.as_str()));
-            }
+            policy.leave_out_unknown(&library.manifests);
         }
-        let assignments = policy::resolve(&policy, &fleet, &library.manifests).map_err(OpsError::Invalid)?;
-        Ok(Self { dir: dir.map(Path::to_owned), fleet, policy, library, assignments, digests })
+        let resolved = policy::resolve(&policy, &fleet, &library.manifests);
+        let (assignments, budgets) = both(resolved, policy::budgets(&policy, &library.manifests))?;
+        Ok(Self { dir: dir.map(Path::to_owned), fleet, policy, library, assignments, budgets, digests })
     }
 
     /// The grant of a component on a target; `None` if policy puts it not there.
@@ -197,6 +179,18 @@ impl Ops {
         let manifest = self.library.manifests.get(component)?;
         let target = self.fleet.targets.get(target)?;
         Some(grant::compute(manifest, target, assignment, &self.policy.never))
+    }
+
+    /// What a component may use.
+    #[must_use]
+    pub fn limits(&self, component: &ComponentId) -> &Limits {
+        self.budget(component).limits()
+    }
+
+    /// What a component may use, and which lines of policy say so.
+    #[must_use]
+    pub fn budget(&self, component: &ComponentId) -> &Budget {
+        self.budgets.of(component)
     }
 
     /// Never-hosts that a grant names: nothing reaches them, and a sweep says so.
@@ -212,12 +206,33 @@ impl Ops {
     }
 }
 
+/// Two results, or the mistakes of both.
+fn both<A, B>(a: Result<A, Problems>, b: Result<B, Problems>) -> Result<(A, B), OpsError> {
+    match (a, b) {
+        (Ok(a), Ok(b)) => Ok((a, b)),
+        (Err(Problems(mut first)), Err(Problems(second))) => {
+            first.extend(second);
+            Err(OpsError::Invalid(Problems(first)))
+        }
+        (Err(problems), Ok(_)) | (Ok(_), Err(problems)) => Err(OpsError::Invalid(problems)),
+    }
+}
+
+impl From<LibraryError> for OpsError {
+    fn from(error: LibraryError) -> Self {
+        match error {
+            LibraryError::Invalid(problems) => Self::Invalid(problems),
+            other => Self::Library(other),
+        }
+    }
+}
+
 impl OpsError {
     /// The mistakes that have a place in a file.
     #[must_use]
     pub fn problems(&self) -> &[Problem] {
         match self {
-            Self::Invalid(Problems(found)) | Self::Library(LibraryError::Invalid(Problems(found))) => found,
+            Self::Invalid(Problems(found)) => found,
             _ => &[],
         }
     }

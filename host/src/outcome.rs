@@ -1,9 +1,11 @@
 //! What came of a sweep: the value that every report is rendered from.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::model::{ActionId, ComponentId, LookError, Report, Severity, Tainted, TargetName};
+use crate::model::{ActionId, ComponentId, LookError, Report, RuleName, Severity, Tainted, TargetName};
 
 /// A whole sweep, targets in name order.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -98,6 +100,8 @@ pub struct Call {
     pub error: Option<LookError>,
     /// The transport's own words on the failure, such as `no answer within 10 s`.
     pub cause: Option<String>,
+    /// Secrets that were taken out of the answer before anybody saw it, by rule.
+    pub redacted: BTreeMap<RuleName, u32>,
 }
 
 impl Run {

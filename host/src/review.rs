@@ -3,7 +3,7 @@
 //! **Invariant:** every byte string that a sweep can send to a target stands in [`Review::wire`], and each is rendered
 //! from the same [`crate::model::Action`] that the broker looks up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -21,6 +21,42 @@ pub struct Review {
     pub format: &'static str,
     /// In name order.
     pub targets: Vec<Target>,
+    /// Limits that policy sets otherwise than the table, of the components above.
+    pub limits: Vec<SetLimit>,
+    /// Limits that they ask for and do not have.
+    pub unmet: Vec<Unmet>,
+}
+
+/// A limit that policy sets.
+#[derive(Debug, Serialize)]
+pub struct SetLimit {
+    /// Whose.
+    pub component: ComponentId,
+    /// Which.
+    pub name: &'static str,
+    /// To what.
+    pub value: u64,
+    /// What the others have.
+    pub default: u64,
+    /// The line of policy.
+    pub policy: String,
+    /// The operator's reason; lowering needs none.
+    pub why: Option<String>,
+}
+
+/// A limit that a component asks for and does not have.
+#[derive(Debug, Serialize)]
+pub struct Unmet {
+    /// Whose.
+    pub component: ComponentId,
+    /// Which.
+    pub name: &'static str,
+    /// What it asks for.
+    pub asked: u64,
+    /// What it has.
+    pub has: u64,
+    /// The author's reason.
+    pub why: String,
 }
 
 /// All that could ever happen on one target.
@@ -118,7 +154,59 @@ pub fn review(ops: &Ops, target: Option<&TargetName>, component: Option<&Compone
             withheld,
         }
     });
-    Review { format: "bailiwick.review/1", targets: targets.collect() }
+    let targets: Vec<_> = targets.collect();
+    let mut shown: BTreeSet<&ComponentId> = component.into_iter().collect();
+    if component.is_none() {
+        shown.extend(targets.iter().filter_map(|found| ops.assignments.get(&found.target)).flat_map(BTreeMap::keys));
+    }
+    let set = shown.iter().flat_map(|id| set_limits(ops, id)).collect();
+    let unmet = shown.iter().flat_map(|id| unmet(ops, id)).collect();
+    Review { format: "bailiwick.review/1", targets, limits: set, unmet }
+}
+
+fn set_limits(ops: &Ops, id: &ComponentId) -> Vec<SetLimit> {
+    let changed = ops.budget(id).changed().filter(|(row, value, _)| *value != row.default);
+    changed
+        .map(|(row, value, said)| SetLimit {
+            component: id.clone(),
+            name: row.name,
+            value,
+            default: row.default,
+            policy: said.place.to_string(),
+            why: said.why.clone(),
+        })
+        .collect()
+}
+
+/// What a component asks for and does not have.
+#[must_use]
+pub fn unmet(ops: &Ops, id: &ComponentId) -> Vec<Unmet> {
+    let asks = ops.library.manifests.get(id).map(|manifest| manifest.limits.as_slice()).unwrap_or_default();
+    let budget = ops.budget(id);
+    budget
+        .unmet(asks)
+        .map(|ask| Unmet {
+            component: id.clone(),
+            name: ask.row.name,
+            asked: ask.value,
+            has: budget.value(ask.row),
+            why: ask.why.clone(),
+        })
+        .collect()
+}
+
+/// The lines of policy that give components what they ask for, one table for each. They are not valid before the operator
+/// has written a reason.
+#[must_use]
+pub fn to_raise(unmet: &[Unmet]) -> String {
+    let mut tables: BTreeMap<&ComponentId, String> = BTreeMap::new();
+    for ask in unmet {
+        let table =
+            tables.entry(&ask.component).or_insert_with(|| format!("[[raise]]\ncomponent = \"{}\"\n", ask.component));
+        // The author's words go into a comment: the reason is the operator's to give.
+        table.push_str(&format!("{} = {}  # has {}; asked for: {}\n", ask.name, ask.asked, ask.has, ask.why));
+    }
+    tables.into_values().map(|table| table + "why = \"\"\n").collect::<Vec<_>>().join("\n")
 }
 
 impl Review {
@@ -128,8 +216,8 @@ impl Review {
             let mut told: BTreeMap<ComponentId, Option<String>> = BTreeMap::new();
             for asked in target.actions.iter_mut().flat_map(|action| &mut action.for_components) {
                 let refused = told.entry(asked.component.clone()).or_insert_with_key(|id| {
-                    let (binary, grant) = (ops.library.binary(id)?, ops.grant(id, &target.target)?);
-                    standing.allows(binary, &grant).err().map(|refusal| refusal.on_one_line())
+                    let grant = ops.grant(id, &target.target)?;
+                    standing.allows(&ops.library, &grant).err().map(|refusal| refusal.on_one_line())
                 });
                 asked.not_accepted.clone_from(refused);
             }

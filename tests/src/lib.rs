@@ -2,6 +2,7 @@
 
 pub mod fleet;
 pub mod hostile;
+pub mod invariants;
 pub mod listeners;
 pub mod offer;
 pub mod ops;

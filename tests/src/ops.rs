@@ -77,12 +77,20 @@ impl Ops {
     /// # Errors
     /// When it is not there: `tests/run` builds the guests.
     pub fn add(&self, folder: &Path, id: &str) -> Result<()> {
-        for extension in ["wasm", "toml"] {
-            let name = format!("{id}.{extension}");
-            let bytes = fs::read(folder.join(&name)).with_context(|| format!("{name}: run tests/run to build it"))?;
-            self.write(&format!("components/{name}"), &bytes)?;
-        }
-        Ok(())
+        let read = |extension: &str| {
+            let path = folder.join(format!("{id}.{extension}"));
+            fs::read(&path).with_context(|| format!("{}: run tests/run to build it", path.display()))
+        };
+        self.install(id, &read("wasm")?, &read("toml")?)
+    }
+
+    /// Adds a component with its manifest. The one way in which a test gets one into an ops directory.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn install(&self, id: &str, component: &[u8], manifest: &[u8]) -> Result<()> {
+        self.write(&format!("components/{id}.wasm"), component)?;
+        self.write(&format!("components/{id}.toml"), manifest)
     }
 
     /// Accepts every component that is in the directory, as somebody would who reads what is printed and agrees: through
@@ -114,14 +122,14 @@ impl Ops {
         let record = Record { who: "a test".to_owned(), when, why: "blindly".to_owned() };
         for (id, manifest) in ops.library.manifests.iter().filter(|(id, _)| !ops.library.is_built_in(id.as_str())) {
             let binary = ops.library.binary(id).context("it was listed")?;
-            let imports = bailiwick::sandbox::inspect(&binary.bytes).map(|found| found.import_names());
+            let imports = bailiwick::sandbox::inspect(&binary.bytes, ops.limits(id)).map(|found| found.import_names());
             let facts = lock::Facts {
                 version: lock::Version::new(&manifest.version)?,
                 digest: binary.digest.clone(),
-                manifest: binary.manifest.clone(),
+                manifest: ops.library.manifest_digest(id).map(str::to_owned),
                 signer: None,
                 imports: imports.unwrap_or_default(),
-                limits: Default::default(),
+                limits: ops.budget(id).raised().map(|(row, value, _)| (row.name.to_owned(), value)).collect(),
             };
             let grants = ops.fleet.targets.keys().filter_map(|target| {
                 let actions = lock::actions(&ops.grant(id, target)?);

@@ -123,6 +123,18 @@ impl Sshd {
         Ok(())
     }
 
+    /// Its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// A text that stands in the environment of every process which it starts for somebody.
+    #[must_use]
+    pub fn marker(&self) -> String {
+        format!("HOME={}", self.dir.path().display())
+    }
+
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {

@@ -31,7 +31,7 @@ const HOMES: &[(&[&str], &[&str], &str)] = &[
     ),
     (
         &["std::fs::", "std::fs;"],
-        &["source.rs", "library.rs", "lock/store.rs", "consent/read.rs", "journal/", "transport/", "sandbox/"],
+        &["source.rs", "library/", "lock/store.rs", "consent/read.rs", "journal/", "transport/", "sandbox/"],
         "what decides opens no file",
     ),
 ];

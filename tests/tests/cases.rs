@@ -12,7 +12,7 @@ use bailiwick::cases::{Bench, Case};
 use bailiwick::journal::Journal;
 use bailiwick::library::{self, Library};
 use bailiwick::manifest;
-use bailiwick::sandbox::{check_imports, inspect};
+use bailiwick::sandbox::{Limits, check_imports, inspect};
 use bailiwick::source::{Problems, Source};
 
 fn root() -> PathBuf {
@@ -108,7 +108,7 @@ fn what_is_committed_is_what_the_source_builds() {
     }
     let imports = |folder: &Path| -> Vec<(String, BTreeSet<(String, String)>)> {
         let of = |path: PathBuf| {
-            let inspected = inspect(&fs::read(&path).unwrap()).unwrap();
+            let inspected = inspect(&fs::read(&path).unwrap(), &Limits::default()).unwrap();
             (path.file_name().unwrap().to_string_lossy().into_owned(), inspected.imports.into_iter().collect())
         };
         names(folder, "wasm").into_iter().map(of).collect()
@@ -122,7 +122,7 @@ fn what_is_committed_is_what_the_source_builds() {
 fn every_built_in_imports_exactly_what_its_manifest_asks_for() {
     let library = Library::built_in().unwrap();
     for (id, manifest) in &library.manifests {
-        let inspected = inspect(&library.binary(id).unwrap().bytes).unwrap();
+        let inspected = inspect(&library.binary(id).unwrap().bytes, &Limits::default()).unwrap();
         check_imports(&inspected, &manifest.verbs()).unwrap_or_else(|error| panic!("{id}: {error}"));
     }
 }

@@ -34,16 +34,18 @@ fn shown(said: &Said, ops: &Path) -> String {
 fn every_help_text() {
     let home = tempfile::tempdir().unwrap();
     let mut all = String::new();
-    let commands: [&[&str]; 17] = [
+    let commands: [&[&str]; 19] = [
         &[],
         &["check"],
         &["review"],
+        &["limits"],
         &["inspect"],
         &["add"],
         &["approve"],
         &["revoke"],
         &["lock"],
         &["lock", "verify"],
+        &["pack"],
         &["fleet"],
         &["fleet", "import"],
         &["journal"],
@@ -102,13 +104,14 @@ fn every_mistake_on_the_command_line() {
     let fw01 = never("fw01", &[("addresses", "[\"10.0.0.1\"]")]);
     let ops = Ops::new(PROGRAM, &[local()], &[fw01], policy).unwrap();
     let mut all = String::new();
-    let mistakes: [&[&str]; 11] = [
+    let mistakes: [&[&str]; 12] = [
         &["check", "--target", "web01"],
         &["check", "--probe", "memroy"],
         &["check", "--probe", "uptime"],
         &["check", "--target", "fw01"],
         &["check", "--jobs", "0"],
         &["review", "nobody"],
+        &["limits", "nobody"],
         &["review", "fw01"],
         &["journal", "show", "99999"],
         &["journal", "show", "x"],

@@ -434,12 +434,12 @@ fn stopped_at_any_step_the_old_one_or_the_new_one_is_accepted() {
     for stop in 0.. {
         let (ops, offers) = accepted(&["acme-unit"]);
         let file = offers.version("acme-unit", "1.0.1", Asks::Status).unwrap();
-        let offered = consent::read(&file).unwrap().pop().unwrap().unwrap();
+        let offered = consent::read(&file).unwrap().pop().unwrap();
         let dir = ops.path();
-        let tried = bailiwick::ops::Ops::try_on(dir, None, vec![offered.candidate.clone()]).unwrap();
+        let tried = bailiwick::ops::Ops::try_on(dir, None, vec![offered.file.clone()]).unwrap();
         let lock = read_lock(&ops);
         let id = ComponentId::new("acme-unit").unwrap();
-        let facts = consent::facts(&tried, &id, &offered.inspected).unwrap();
+        let (facts, _) = consent::facts(&tried, &id).unwrap();
         let question = consent::question(&tried, &lock, &id, facts);
         assert_eq!(consent::judge(&question, &tried, &lock, &[]), Ok(Verdict::NoMore));
         let actor = Actor { who: "alice".to_owned(), now: "2026-01-01T00:00:00Z".parse().unwrap(), why: None };

@@ -29,7 +29,9 @@ fn told(folder: &Path) -> String {
 fn check(fleet: &Source, policy: &Source) -> Result<(), Problems> {
     let fleet = fleet::parse(fleet, Path::new("/ops"), Some(Path::new("/home/op")))?;
     let policy = policy::parse(policy)?;
-    policy::resolve(&policy, &fleet, &Library::built_in().unwrap().manifests).map(drop)
+    let manifests = Library::built_in().unwrap().manifests;
+    policy::resolve(&policy, &fleet, &manifests)?;
+    policy::budgets(&policy, &manifests).map(drop)
 }
 
 #[test]

@@ -7,10 +7,14 @@ mod sandbox_support;
 use std::collections::BTreeSet;
 
 use bailiwick::model::Verb;
-use bailiwick::sandbox::{ImportError, InspectError, Limits, LoadError, check_imports, inspect};
+use bailiwick::sandbox::{ImportError, InspectError, Inspected, Limits, LoadError, check_imports};
 use sandbox_support::{Guest, LOAD_IMPORT, body, load, loading};
 
-fn inspected(bytes: &[u8]) -> bailiwick::sandbox::Inspected {
+fn inspect(bytes: &[u8]) -> Result<Inspected, InspectError> {
+    bailiwick::sandbox::inspect(bytes, &Limits::default())
+}
+
+fn inspected(bytes: &[u8]) -> Inspected {
     inspect(bytes).unwrap_or_else(|error| panic!("{error}"))
 }
 

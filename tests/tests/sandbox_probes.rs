@@ -58,7 +58,7 @@ async fn every_built_in_probe_runs() {
     let library = Library::built_in().unwrap();
     for (id, manifest) in &library.manifests {
         let bytes = &library.binary(id).unwrap().bytes;
-        let inspected = inspect(bytes).unwrap_or_else(|error| panic!("{id}: {error}"));
+        let inspected = inspect(bytes, &Limits::default()).unwrap_or_else(|error| panic!("{id}: {error}"));
         assert_eq!(inspected.digest, library.binary(id).unwrap().digest);
         check_imports(&inspected, &manifest.verbs()).unwrap_or_else(|error| panic!("{id}: {error}"));
         let worker = Worker::load(Some(&program()), bytes, &manifest.verbs(), Limits::default())

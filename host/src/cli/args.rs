@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use bailiwick::limits;
 use clap::builder::styling::Styles;
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -52,6 +53,8 @@ pub(super) enum Command {
     Check(Check),
     /// Print all that anything could ever do: every action, literally, and why it is there
     Review(Review),
+    /// Print every limit: how much, what it bounds, what happens when it is reached, and who may change it
+    Limits(Limits),
     /// Show what a component's file is: digest, world, imports down to the function
     Inspect(Inspect),
     /// Show what a component could ever do here, and accept it if you agree
@@ -62,6 +65,8 @@ pub(super) enum Command {
     Revoke(Revoke),
     /// List what is accepted, or check that it is still so
     Lock(Lock),
+    /// Check a component against its manifest, and seal both into one file
+    Pack(Pack),
     /// Write the list of machines
     Fleet {
         #[command(subcommand)]
@@ -94,8 +99,8 @@ pub(super) struct Check {
     pub(super) format: Format,
 
     /// Targets that are looked at at once
-    #[arg(long, value_name = "N", default_value = "64", value_parser = clap::value_parser!(u16).range(1..=1000))]
-    pub(super) jobs: u16,
+    #[arg(long, value_name = "N", default_value_t = limits::JOBS, value_parser = clap::value_parser!(u64).range(1..=limits::JOBS_MAX))]
+    pub(super) jobs: u64,
 
     /// Longest wait for a target in each step of a connection: TCP, handshake, login
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = clap::value_parser!(u16).range(1..=600))]
@@ -126,8 +131,19 @@ pub(super) struct Review {
 }
 
 #[derive(Debug, clap::Args)]
+pub(super) struct Limits {
+    /// A component [default: what holds for every one that policy does not name]
+    #[arg(value_name = "COMPONENT")]
+    pub(super) component: Option<String>,
+
+    /// How to print
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, clap::Args)]
 pub(super) struct Inspect {
-    /// A component's file; a manifest beside it (same name, .toml) is held against it
+    /// A component's file; its manifest is the one sealed into it, or beside it (same name, .toml)
     pub(super) file: PathBuf,
 
     /// How to print
@@ -199,6 +215,24 @@ pub(super) enum LockCommand {
         #[arg(long, value_name = "FORMAT", default_value = "table")]
         format: Format,
     },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Pack {
+    /// The component, as its compiler made it
+    pub(super) file: PathBuf,
+
+    /// What it asks for [default: FILE's name with .toml, else ./manifest.toml]
+    #[arg(long, value_name = "FILE")]
+    pub(super) manifest: Option<PathBuf>,
+
+    /// Where to write it; only an earlier packing of the same component is written over [default: ./ID.wasm]
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+
+    /// Take out what only debuggers read: names, producers, debugging information
+    #[arg(long)]
+    pub(super) strip: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,6 +1,6 @@
 //! `bailiwick check`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use bailiwick::report::exit::ExitCode as Exit;
 use bailiwick::report::progress::Progress;
 use bailiwick::report::table::{Colour, Detail, Options};
 use bailiwick::report::{json, table};
+use bailiwick::review;
 use bailiwick::sweep::{Request, Settings, Watcher, sweep};
 use bailiwick::transport::ssh;
 use jiff::Timestamp;
@@ -33,8 +34,7 @@ pub(super) fn run(context: &Context, args: &args::Check) -> anyhow::Result<Exit>
     }
     let step = Duration::from_secs(u64::from(args.connect_timeout));
     let settings = Settings {
-        jobs: usize::from(args.jobs),
-        limits: Default::default(),
+        jobs: usize::try_from(args.jobs)?,
         ssh: ssh::Settings {
             connect: step,
             handshake: step,
@@ -43,6 +43,7 @@ pub(super) fn run(context: &Context, args: &args::Check) -> anyhow::Result<Exit>
             ..ssh::Settings::default()
         },
     };
+    tell_unmet(context, &ops, &request);
     let progress = Arc::new(Bar { bar: Progress::new(&request.targets), seen: Mutex::default() });
     // One thread: the work here is to wait. What is heavy runs in workers and on targets.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -139,6 +140,20 @@ fn request(ops: &Ops, standing: Standing, args: &args::Check) -> anyhow::Result<
         return Err(fail::usage(format!("policy grants {what} on no target"), "add a [[grant]] to policy.toml"));
     }
     Ok(Request { targets, components: (!components.is_empty()).then_some(components), standing })
+}
+
+/// Tells the person what components ask for and do not have: they may fail for want of it.
+fn tell_unmet(context: &Context, ops: &Ops, request: &Request) {
+    let assigned = request.targets.iter().filter_map(|target| ops.assignments.get(target)).flat_map(BTreeMap::keys);
+    let ids: BTreeSet<_> =
+        assigned.filter(|id| request.components.as_ref().is_none_or(|only| only.contains(*id))).collect();
+    let unmet: Vec<_> = ids.into_iter().flat_map(|id| review::unmet(ops, id)).collect();
+    if !unmet.is_empty() {
+        let lines = review::to_raise(&unmet);
+        context
+            .out
+            .say(&format!("warning: limits are asked for and not given; to give them, add to policy.toml:\n\n{lines}"));
+    }
 }
 
 /// Opens the journal, and tells the person who waits for another writer what they wait for.

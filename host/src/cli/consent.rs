@@ -7,7 +7,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::Path;
 
 use bailiwick::consent::{
-    self, Actor, Offered, Question, ReadError, Rejection, Verdict, accept, facts, hold_back, judge, plain_digest,
+    self, Actor, OfferError, Offered, Question, Rejection, Verdict, accept, facts, hold_back, judge, plain_digest,
     question, revoke, unrevoke,
 };
 use bailiwick::lock::store::{Files, always};
@@ -15,7 +15,6 @@ use bailiwick::lock::{Lock, Standing, Version};
 use bailiwick::model::ComponentId;
 use bailiwick::ops::{Ops, OpsError};
 use bailiwick::report::exit::ExitCode as Exit;
-use bailiwick::sandbox::inspect;
 use jiff::Timestamp;
 
 use super::args::{self, Answer};
@@ -39,22 +38,11 @@ pub(super) fn add(context: &Context, args: &args::Add) -> anyhow::Result<Exit> {
     let dir = context.ops_dir()?;
     context.settle();
     let offered = consent::read(&args.path).map_err(flat)?;
-    let mut exit = Exit::Fine;
-    let mut good = Vec::new();
-    for offered in offered {
-        match offered {
-            Ok(offered) => good.push(offered),
-            Err(error) if error.is_refusal() => {
-                context.out.say(&format!("error: {error}\n"));
-                exit = exit.max(Exit::Refused);
-            }
-            Err(error) => return Err(flat(error)),
-        }
-    }
     // All of them at once: what one grant says of two is read as it will be.
-    let candidates = good.iter().map(|offered| offered.candidate.clone()).collect();
-    let ops = Ops::try_on(dir, context.surroundings.home.as_deref(), candidates)?;
-    for offered in &good {
+    let files = offered.iter().map(|offered| offered.file.clone()).collect();
+    let ops = Ops::try_on(dir, context.surroundings.home.as_deref(), files)?;
+    let mut exit = Exit::Fine;
+    for offered in &offered {
         // The one before may have changed it.
         let lock = lock(dir)?;
         exit = exit.max(add_one(context, args, &ops, dir, &lock, offered)?);
@@ -71,7 +59,15 @@ fn add_one(
     offered: &Offered,
 ) -> anyhow::Result<Exit> {
     let distinct = args.not_a_look_alike.iter().map(|id| ComponentId::new(id)).collect::<Result<Vec<_>, _>>()?;
-    let question = question(ops, lock, offered.id(), facts(ops, offered.id(), &offered.inspected)?);
+    let (facts, inspected) = match facts(ops, offered.id()) {
+        Ok(found) => found,
+        Err(misfit) => {
+            context.out.say(&format!("error: {} is refused: {misfit}", offered.path.display()));
+            context.out.say(&page::unmet(ops, offered.id()));
+            return Ok(Exit::Refused);
+        }
+    };
+    let question = question(ops, lock, offered.id(), facts);
     let id = &question.id;
     let verdict = match judge(&question, ops, lock, &distinct) {
         Ok(verdict) => verdict,
@@ -87,12 +83,12 @@ fn add_one(
     };
     match verdict {
         Verdict::NotGranted => {
-            context.out.text(&page::whole(ops, &question, offered))?;
-            context.out.text(&page::ungranted(&question, offered.manifest()))?;
+            context.out.text(&page::whole(ops, &question, offered, &inspected))?;
+            context.out.text(&page::ungranted(&question, &offered.file.manifest))?;
             Ok(Exit::Waiting)
         }
         Verdict::First => {
-            context.out.text(&page::whole(ops, &question, offered))?;
+            context.out.text(&page::whole(ops, &question, offered, &inspected))?;
             case.ask(context, &args.answer, &actor)
         }
         Verdict::Same if offered.is_in_place(dir) => {
@@ -108,12 +104,12 @@ fn add_one(
         }
         Verdict::NoMore => passes(context, dir, &question, Some(&offered.files), &actor),
         Verdict::Grown => {
-            context.out.text(&page::difference(ops, &question, offered.manifest()))?;
+            context.out.text(&page::difference(ops, &question, &offered.file.manifest))?;
             case.ask(context, &args.answer, &actor)
         }
         Verdict::More => {
             hold_back(dir, id, &offered.files)?;
-            context.out.text(&page::difference(ops, &question, offered.manifest()))?;
+            context.out.text(&page::difference(ops, &question, &offered.file.manifest))?;
             context.out.text(&format!(
                 "\n{id} {} is held; {} stays accepted. To accept exactly this:\n  bailiwick approve {id} --accept sha256:{}",
                 question.facts.version,
@@ -142,28 +138,31 @@ pub(super) fn approve(context: &Context, args: &args::Approve) -> anyhow::Result
     };
     let held = consent::held(dir, &id).map_err(flat)?;
     let newer = |offered: &Offered| {
-        let version = Version::new(&offered.manifest().version);
+        let version = Version::new(&offered.file.manifest.version);
         *offered.id() == id && version.is_ok_and(|version| version > accepted.facts.version)
     };
     let held = held.filter(newer);
-    let candidates = held.iter().map(|offered| offered.candidate.clone()).collect();
+    let candidates = held.iter().map(|offered| offered.file.clone()).collect();
     let ops = Ops::try_on(dir, context.surroundings.home.as_deref(), candidates)?;
-    let (Some(manifest), Some(binary)) = (ops.library.manifests.get(&id), ops.library.binary(&id)) else {
+    let Some(manifest) = ops.library.manifests.get(&id) else {
         let hint = format!("put {} back, or `bailiwick revoke {id}`", consent::place(dir, &id).display());
         return Err(fail::usage(format!("the file of `{id}` is gone"), hint));
     };
-    let inspected = match &held {
-        Some(offered) => offered.inspected.clone(),
-        None => {
-            // What is approved is what was accepted, with other grants: not other bytes.
-            if let Err(refusal) = Standing::Lock(Box::new(lock.clone())).admit(&id, binary) {
-                context.out.say(&format!("error: {refusal}"));
-                return Ok(Exit::Refused);
-            }
-            inspect(&binary.bytes)?
+    // Without a held one, what is approved is what was accepted, with other grants: not other bytes.
+    let standing = Standing::Lock(Box::new(lock.clone()));
+    if held.is_none()
+        && let Err(refusal) = standing.admit(&ops.library, &id)
+    {
+        context.out.say(&format!("error: {refusal}"));
+        return Ok(Exit::Refused);
+    }
+    let question = match facts(&ops, &id) {
+        Ok((facts, _)) => question(&ops, &lock, &id, facts),
+        Err(misfit) => {
+            context.out.say(&format!("error: `{id}` is refused: {misfit}"));
+            return Ok(Exit::Refused);
         }
     };
-    let question = question(&ops, &lock, &id, facts(&ops, &id, &inspected)?);
     let verdict = match judge(&question, &ops, &lock, &[]) {
         Ok(verdict) => verdict,
         Err(rejection) => return Ok(rejected(context, &id, &rejection)),
@@ -291,9 +290,10 @@ fn lock(dir: &Path) -> anyhow::Result<Lock> {
     }
 }
 
-fn flat(error: ReadError) -> anyhow::Error {
+/// Mistakes in a manifest are shown where they are.
+fn flat(error: OfferError) -> anyhow::Error {
     match error {
-        ReadError::Invalid(problems) => OpsError::Invalid(problems).into(),
+        OfferError::Library(error) => OpsError::from(error).into(),
         other => other.into(),
     }
 }

@@ -2,18 +2,19 @@
 
 use std::fmt::Write;
 
-use bailiwick::library::read_binary;
-use bailiwick::manifest::{self, Manifest};
-use bailiwick::model::Verb;
+use bailiwick::encode;
+use bailiwick::library::{ComponentFile, LibraryError, read_binary};
+use bailiwick::limits::Limits;
+use bailiwick::manifest;
+use bailiwick::model::{Tainted, Verb};
 use bailiwick::ops::OpsError;
 use bailiwick::report::exit::ExitCode as Exit;
 use bailiwick::sandbox::imports::{interface_name, on_one_line};
 use bailiwick::sandbox::{Inspected, check_imports, inspect};
-use bailiwick::source::Source;
 use serde::Serialize;
 
+use super::Context;
 use super::args::{self, Format};
-use super::{Context, fail};
 
 /// What there is to know of a component's file.
 #[derive(Serialize)]
@@ -24,12 +25,24 @@ struct Shown {
     world: String,
     exports: Vec<String>,
     imports: Vec<String>,
+    limits: Vec<Asked>,
     manifest: Option<Held>,
 }
 
-/// The manifest beside it, and whether both agree.
+/// A limit that the manifest asks to have raised.
+#[derive(Serialize)]
+struct Asked {
+    name: &'static str,
+    value: u64,
+    default: u64,
+    why: String,
+}
+
+/// The manifest, and whether it and the imports agree.
 #[derive(Serialize)]
 struct Held {
+    sealed: bool,
+    text: String,
     id: String,
     version: String,
     title: String,
@@ -38,16 +51,15 @@ struct Held {
 }
 
 pub(super) fn run(context: &Context, args: &args::Inspect) -> anyhow::Result<Exit> {
-    let binary = read_binary(&args.file)?;
-    let inspected = inspect(&binary.bytes)
-        .map_err(|error| anyhow::Error::new(error).context(format!("{} is refused", args.file.display())))?;
-    let path = args.file.with_extension("toml");
-    let manifest = if path.exists() {
-        let source = Source::read(&path)?;
-        Some(manifest::parse(&source).map_err(OpsError::Invalid)?)
-    } else {
-        None
+    let (binary, file) = match ComponentFile::read(&args.file) {
+        Ok(file) => (file.binary.clone(), Ok(file)),
+        // What it is can be told all the same.
+        Err(error @ LibraryError::NoManifest(_)) => (read_binary(&args.file)?, Err(error)),
+        Err(error) => return Err(OpsError::from(error).into()),
     };
+    let asks = file.as_ref().map(|file| file.manifest.limits.as_slice()).unwrap_or_default();
+    let inspected = inspect(&binary.bytes, &Limits::asked(asks))
+        .map_err(|error| anyhow::Error::new(error).context(format!("{} is refused", args.file.display())))?;
     let shown = Shown {
         format: "bailiwick.inspect/1",
         digest: format!("sha256:{}", inspected.digest),
@@ -55,20 +67,18 @@ pub(super) fn run(context: &Context, args: &args::Inspect) -> anyhow::Result<Exi
         world: world(&inspected),
         exports: inspected.exports.iter().map(|(kind, name)| format!("{kind} {}", plain(name))).collect(),
         imports: imports(&inspected),
-        manifest: manifest.as_ref().map(|manifest| held(&inspected, manifest)),
+        limits: asks
+            .iter()
+            .map(|ask| Asked { name: ask.row.name, value: ask.value, default: ask.row.default, why: ask.why.clone() })
+            .collect(),
+        manifest: file.as_ref().ok().map(|file| held(&inspected, file)),
     };
     let refused = shown.manifest.as_ref().is_some_and(|held| !held.agrees);
     context.out.text(&match args.format {
-        Format::Json => serde_json::to_string_pretty(&shown)? + "\n",
+        Format::Json => encode::to_json(&shown)?,
         Format::Table => table(&shown)?,
     })?;
-    if manifest.is_none() {
-        let beside = path.display();
-        return Err(fail::usage(
-            format!("there is no manifest {beside}, so nothing can be granted to it"),
-            "CONTRIBUTING.md shows how to write one",
-        ));
-    }
+    file.map_err(OpsError::from)?;
     Ok(if refused { Exit::Refused } else { Exit::Fine })
 }
 
@@ -97,9 +107,12 @@ fn imports(inspected: &Inspected) -> Vec<String> {
     functions.chain(types).collect()
 }
 
-fn held(inspected: &Inspected, manifest: &Manifest) -> Held {
+fn held(inspected: &Inspected, file: &ComponentFile) -> Held {
+    let manifest = &file.manifest;
     let difference = check_imports(inspected, &manifest.verbs()).err().map(|error| on_one_line(&error));
     Held {
+        sealed: file.sealed,
+        text: file.source.text().to_owned(),
         id: manifest.id.to_string(),
         version: manifest.version.clone(),
         title: manifest.title.clone(),
@@ -118,11 +131,20 @@ fn table(shown: &Shown) -> Result<String, std::fmt::Error> {
     for import in &shown.imports {
         writeln!(text, "imports   {import}")?;
     }
+    for Asked { name, value, default, why } in &shown.limits {
+        writeln!(text, "asks for  {name} = {value}, where every component has {default}: {why}")?;
+    }
     if let Some(held) = &shown.manifest {
         writeln!(text, "manifest  {} {}: {}", held.id, held.version, held.title)?;
         match &held.difference {
             None => writeln!(text, "agrees    the imports are exactly what the manifest asks for")?,
             Some(difference) => writeln!(text, "REFUSED   {difference}")?,
+        }
+        let where_it_is = if held.sealed { "in the component: one file is all of it" } else { "beside the component" };
+        writeln!(text, "sealed    {}, the manifest stands {where_it_is}", if held.sealed { "yes" } else { "no" })?;
+        for line in held.text.lines() {
+            // A stranger's lines: comments in them are not held to what a manifest's values are.
+            writeln!(text, "  | {}", encode::terminal(&Tainted::new(line), 400))?;
         }
     }
     Ok(text)

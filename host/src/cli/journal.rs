@@ -199,21 +199,27 @@ fn write_record(text: &mut String, record: &Record) -> std::fmt::Result {
         Entry::Shared { call, action, intent, .. } => {
             writeln!(text, "call {call} shares the answer to {action} (entry {intent})")
         }
-        Entry::Outcome { intent, outcome, elapsed_ms } => match outcome {
-            Outcome::Answer { stdout, stderr, exit } => {
-                let exit = match exit {
-                    bailiwick::transport::Exit::Status(status) => format!("status {status}"),
-                    bailiwick::transport::Exit::Signal => "a signal".to_owned(),
-                    bailiwick::transport::Exit::Unsaid => "no word of how it ended".to_owned(),
-                };
-                writeln!(text, "answer to entry {intent}, {elapsed_ms} ms, {exit}")?;
-                block(text, "stdout", &stdout.0)?;
-                block(text, "stderr", &stderr.0)
+        Entry::Outcome { intent, outcome, elapsed_ms, redacted } => {
+            match outcome {
+                Outcome::Answer { stdout, stderr, exit } => {
+                    let exit = match exit {
+                        bailiwick::transport::Exit::Status(status) => format!("status {status}"),
+                        bailiwick::transport::Exit::Signal => "a signal".to_owned(),
+                        bailiwick::transport::Exit::Unsaid => "no word of how it ended".to_owned(),
+                    };
+                    writeln!(text, "answer to entry {intent}, {elapsed_ms} ms, {exit}")?;
+                    block(text, "stdout", &stdout.0)?;
+                    block(text, "stderr", &stderr.0)
+                }
+                Outcome::Failed { error, cause } => {
+                    writeln!(text, "no answer to entry {intent}, {elapsed_ms} ms: {error} ({cause})")
+                }
+            }?;
+            for (rule, count) in redacted {
+                writeln!(text, "    redacted   {rule}: {count}")?;
             }
-            Outcome::Failed { error, cause } => {
-                writeln!(text, "no answer to entry {intent}, {elapsed_ms} ms: {error} ({cause})")
-            }
-        },
+            Ok(())
+        }
         Entry::Note { text: note, .. } => writeln!(text, "note: {}", line(note)),
         Entry::RunEnded { end, fuel, .. } => match end {
             RunEnd::Report(report) => {

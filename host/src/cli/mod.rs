@@ -7,8 +7,10 @@ mod fail;
 mod fleet;
 mod inspect;
 mod journal;
+mod limits;
 mod lock;
 mod out;
+mod pack;
 mod page;
 mod review;
 
@@ -109,11 +111,13 @@ pub(crate) fn main() -> ExitCode {
     let result = match args.command {
         Command::Check(args) => check::run(&context, &args),
         Command::Review(args) => review::run(&context, &args),
+        Command::Limits(args) => limits::run(&context, &args),
         Command::Inspect(args) => inspect::run(&context, &args),
         Command::Add(args) => consent::add(&context, &args),
         Command::Approve(args) => consent::approve(&context, &args),
         Command::Revoke(args) => consent::revoke_command(&context, &args),
         Command::Lock(args) => lock::run(&context, &args),
+        Command::Pack(args) => pack::run(&context, &args),
         Command::Fleet { command } => fleet::run(&context, command),
         Command::Journal { command } => journal::run(&context, command),
         Command::Completions { shell } => {

@@ -11,15 +11,16 @@ use bailiwick::manifest::Manifest;
 use bailiwick::model::{ComponentId, TargetName};
 use bailiwick::ops::Ops;
 use bailiwick::report::quote::quoted;
-use bailiwick::review::{Action, Review, review};
+use bailiwick::review::{Action, Review, review, to_raise};
+use bailiwick::sandbox::Inspected;
 
 use super::review::write_literal;
 
 /// Everything that an unknown component is and could do.
-pub(super) fn whole(ops: &Ops, question: &Question, offered: &Offered) -> String {
+pub(super) fn whole(ops: &Ops, question: &Question, offered: &Offered, inspected: &Inspected) -> String {
     let mut text = String::new();
     // Writing to a String does not fail.
-    let _ = write_whole(&mut text, ops, question, offered);
+    let _ = write_whole(&mut text, ops, question, offered, inspected);
     text
 }
 
@@ -37,11 +38,29 @@ pub(super) fn ungranted(question: &Question, manifest: &Manifest) -> String {
     text
 }
 
-fn write_whole(text: &mut String, ops: &Ops, question: &Question, offered: &Offered) -> fmt::Result {
+/// Limits that a component asks for and does not have, and the lines to write.
+pub(super) fn unmet(ops: &Ops, id: &ComponentId) -> String {
+    let unmet = review(ops, None, Some(id)).unmet;
+    if unmet.is_empty() {
+        return String::new();
+    }
+    format!(
+        "\nlimits that it asks for and policy does not give; to give them, add to policy.toml:\n\n{}",
+        to_raise(&unmet)
+    )
+}
+
+fn write_whole(
+    text: &mut String,
+    ops: &Ops,
+    question: &Question,
+    offered: &Offered,
+    inspected: &Inspected,
+) -> fmt::Result {
     writeln!(text, "{} {}, from {}", question.id, question.facts.version, offered.path.display())?;
-    write_facts(text, &question.facts, offered.inspected.size)?;
+    write_facts(text, &question.facts, inspected.size)?;
     writeln!(text, "  its author calls it")?;
-    text.push_str(&quoted(&offered.manifest().title, "    "));
+    text.push_str(&quoted(&offered.file.manifest.title, "    "));
     for (digest, revoked) in &question.revoked {
         let version = revoked.component.as_ref().map(|(_, version)| version.to_string()).unwrap_or_default();
         writeln!(text, "  REVOKED before: {version} sha256:{digest}\n    {}", said(&revoked.record))?;
@@ -54,6 +73,7 @@ fn write_whole(text: &mut String, ops: &Ops, question: &Question, offered: &Offe
     for withheld in review.targets.iter().flat_map(|target| &target.withheld) {
         writeln!(text, "\n  withheld by {}: {}", withheld.rule, withheld.id)?;
     }
+    text.push_str(&unmet(ops, &question.id));
     Ok(())
 }
 

@@ -50,6 +50,7 @@ fn table(review: &Review) -> String {
     for target in &review.targets {
         let _ = write_target(&mut text, target);
     }
+    let _ = write_limits(&mut text, review);
     text
 }
 
@@ -80,6 +81,29 @@ pub(super) fn write_literal(text: &mut String, action: &Action) -> std::fmt::Res
     writeln!(text, "    effect  {}: {}", effect(action), action.reads)?;
     writeln!(text, "    wire    {}", wire(action))?;
     writeln!(text, "    limits  {} KiB, {} s", action.bytes_max >> 10, action.timeout_s)
+}
+
+fn write_limits(text: &mut String, review: &Review) -> std::fmt::Result {
+    if !review.limits.is_empty() {
+        writeln!(text, "limits that policy sets (`bailiwick limits COMPONENT` prints them all)")?;
+    }
+    for set in &review.limits {
+        let word = if set.value > set.default { "RAISED" } else { "lowered" };
+        let why = set.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        writeln!(
+            text,
+            "  {}  {} {word} to {} from {} ({}{why})",
+            set.component, set.name, set.value, set.default, set.policy
+        )?;
+    }
+    if !review.limits.is_empty() {
+        writeln!(text)?;
+    }
+    if !review.unmet.is_empty() {
+        writeln!(text, "limits that are asked for and not given; to give them, add to policy.toml:\n")?;
+        writeln!(text, "{}", bailiwick::review::to_raise(&review.unmet))?;
+    }
+    Ok(())
 }
 
 fn effect(action: &Action) -> &'static str {

@@ -22,10 +22,10 @@ use crate::lock::{
 use crate::model::{ComponentId, TargetName};
 use crate::ops::Ops;
 use crate::sandbox::imports::on_one_line;
-use crate::sandbox::{Inspected, check_imports, inspect};
+use crate::sandbox::{ImportError, InspectError, Inspected, check_imports, inspect};
 
 pub use acts::{ActError, Actor, Undone, accept, hold_back, revoke, unrevoke};
-pub use read::{Offered, ReadError, held, read};
+pub use read::{OfferError, Offered, held, read};
 
 /// What a person is asked.
 #[derive(Debug, Clone)]
@@ -61,6 +61,23 @@ pub enum Verdict {
     NoMore,
     /// A new version that asks for more: held.
     More,
+}
+
+/// Why a component is none for this host.
+#[derive(Debug, thiserror::Error)]
+pub enum Misfit {
+    /// It is no component, or too much of one.
+    #[error(transparent)]
+    Inspect(#[from] InspectError),
+    /// It does not ask for what its manifest says.
+    #[error(transparent)]
+    Imports(#[from] ImportError),
+    /// Its version cannot be compared.
+    #[error(transparent)]
+    Version(#[from] VersionError),
+    /// It is not there.
+    #[error("there is no component `{0}`")]
+    Gone(ComponentId),
 }
 
 /// Why a component is not even asked about.
@@ -114,21 +131,25 @@ pub enum Rejection {
     },
 }
 
-/// What a component is today, apart from what policy lets it do.
+/// What a component is today, apart from what policy lets it do; and what it is made of.
 ///
 /// # Errors
-/// When its version is none.
-pub fn facts(ops: &Ops, id: &ComponentId, inspected: &Inspected) -> Result<Facts, VersionError> {
-    let manifest = ops.library.manifests.get(id).ok_or(VersionError)?;
-    let binary = ops.library.binary(id).ok_or(VersionError)?;
-    Ok(Facts {
+/// When it is no component for this host, within its limits and as its manifest says.
+pub fn facts(ops: &Ops, id: &ComponentId) -> Result<(Facts, Inspected), Misfit> {
+    let (Some(manifest), Some(binary)) = (ops.library.manifests.get(id), ops.library.binary(id)) else {
+        return Err(Misfit::Gone(id.clone()));
+    };
+    let inspected = inspect(&binary.bytes, ops.limits(id))?;
+    check_imports(&inspected, &manifest.verbs())?;
+    let facts = Facts {
         version: Version::new(&manifest.version)?,
         digest: binary.digest.clone(),
-        manifest: binary.manifest.clone(),
+        manifest: ops.library.manifest_digest(id).map(str::to_owned),
         signer: None,
         imports: inspected.import_names(),
-        limits: BTreeMap::new(),
-    })
+        limits: ops.budget(id).raised().map(|(row, value, _)| (row.name.to_owned(), value)).collect(),
+    };
+    Ok((facts, inspected))
 }
 
 /// All that is checked before a component is compiled: what was accepted, by digest and before anything reads the bytes;
@@ -137,13 +158,11 @@ pub fn facts(ops: &Ops, id: &ComponentId, inspected: &Inspected) -> Result<Facts
 /// # Errors
 /// Why it is not compiled.
 pub fn admit(ops: &Ops, standing: &Standing, id: &ComponentId) -> Result<(), String> {
-    let (Some(binary), Some(manifest)) = (ops.library.binary(id), ops.library.manifests.get(id)) else {
-        return Err(format!("its file is gone; `bailiwick revoke {id}`, or put it back"));
-    };
-    standing.admit(id, binary).map_err(|error| on_one_line(&error))?;
-    let inspected = inspect(&binary.bytes).map_err(|error| on_one_line(&error))?;
-    check_imports(&inspected, &manifest.verbs()).map_err(|error| on_one_line(&error))?;
-    let facts = facts(ops, id, &inspected).map_err(|error| on_one_line(&error))?;
+    if ops.library.binary(id).is_none() {
+        return Err(format!("its file is gone; put it back, or `bailiwick revoke {id}`"));
+    }
+    standing.admit(&ops.library, id).map_err(|error| on_one_line(&error))?;
+    let (facts, _) = facts(ops, id).map_err(|error| on_one_line(&error))?;
     standing.fits(id, &facts).map_err(|error| on_one_line(&error))
 }
 

@@ -1,97 +1,58 @@
-//! A component that somebody offers: read once, from wherever it lies, before it stands in the ops directory.
-//!
-//! Who may write the file does not matter: what is read here is what is shown, and these bytes are what is kept.
+//! A component that somebody offers: read once, from wherever it lies, before it stands in the ops directory. What is read
+//! here is what is shown, and these bytes are what is kept.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::library::{self, LibraryError, read_binary};
+use crate::library::{ComponentFile, LibraryError};
 use crate::lock::store::{self, Files};
-use crate::manifest::{self, Manifest};
 use crate::model::ComponentId;
-use crate::ops::Candidate;
-use crate::sandbox::{ImportError, InspectError, Inspected, check_imports, inspect};
-use crate::source::{self, Problems, Source};
+use crate::source;
 
-/// The largest manifest and signature, in bytes.
-const SIDE_BYTES_MAX: u64 = 1 << 20;
+/// The largest signature, in bytes.
+const SIGNATURE_BYTES_MAX: u64 = 64 << 10;
 
 /// A component as it is offered.
 #[derive(Debug)]
 pub struct Offered {
     /// Where it was read.
     pub path: PathBuf,
-    /// For the ops directory to try on.
-    pub candidate: Candidate,
-    /// What it is made of.
-    pub inspected: Inspected,
+    /// What it is.
+    pub file: ComponentFile,
     /// Its bytes, to be kept.
     pub files: Files,
 }
 
-/// Why a file cannot be offered.
+/// Why nothing is offered.
 #[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// It cannot be read.
-    #[error(transparent)]
-    Read(#[from] source::ReadError),
-    /// It cannot be read.
+pub enum OfferError {
+    /// A component cannot be read.
     #[error(transparent)]
     Library(#[from] LibraryError),
-    /// It cannot be read.
+    /// A file cannot be read.
+    #[error(transparent)]
+    Read(#[from] source::ReadError),
+    /// The operating system said no.
     #[error("cannot read {}", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// The system's words.
+        /// Its words.
         source: std::io::Error,
     },
-    /// Mistakes in its manifest.
-    #[error("invalid manifest")]
-    Invalid(Problems),
-    /// There is no manifest.
-    #[error("{} has no manifest: there is no {}\n\nhint: its author has to give it one", path.display(), path.with_extension("toml").display())]
-    NoManifest {
-        /// The component.
-        path: PathBuf,
-    },
-    /// A file beside it is too large.
-    #[error("{} is larger than {SIDE_BYTES_MAX} bytes", .0.display())]
+    /// A signature is too large to be one.
+    #[error("{} is larger than {SIGNATURE_BYTES_MAX} bytes", .0.display())]
     TooLarge(PathBuf),
     /// A folder with nothing to offer.
     #[error("there is no component (*.wasm) in {}", .0.display())]
     Empty(PathBuf),
-    /// It is no component for this host.
-    #[error("{} is refused: {source}", path.display())]
-    Inspect {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: InspectError,
-    },
-    /// It does not ask for what its manifest says.
-    #[error("{} is refused: {source}", path.display())]
-    Imports {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: ImportError,
-    },
-}
-
-impl ReadError {
-    /// True if it was read, and is not what it must be.
-    #[must_use]
-    pub fn is_refusal(&self) -> bool {
-        matches!(self, Self::Inspect { .. } | Self::Imports { .. })
-    }
 }
 
 impl Offered {
     /// What it calls itself.
     #[must_use]
     pub fn id(&self) -> &ComponentId {
-        &self.candidate.1.id
+        &self.file.manifest.id
     }
 
     /// True if it stands in its place already, byte for byte.
@@ -103,22 +64,16 @@ impl Offered {
         };
         same("wasm", Some(&self.files.wasm)) && same("toml", self.files.manifest.as_ref())
     }
-
-    /// What it says of itself.
-    #[must_use]
-    pub fn manifest(&self) -> &Manifest {
-        &self.candidate.1
-    }
 }
 
 /// Reads a component, or every one in a folder.
 ///
 /// # Errors
-/// When a path is neither, or a file cannot be read.
-pub fn read(path: &Path) -> Result<Vec<Result<Offered, ReadError>>, ReadError> {
-    let io = |source| ReadError::Io { path: path.to_owned(), source };
+/// When there is none, or a file cannot be read.
+pub fn read(path: &Path) -> Result<Vec<Offered>, OfferError> {
+    let io = |source| OfferError::Io { path: path.to_owned(), source };
     if !std::fs::metadata(path).map_err(io)?.is_dir() {
-        return Ok(vec![one(path)]);
+        return Ok(vec![one(path)?]);
     }
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(path).map_err(io)? {
@@ -129,48 +84,40 @@ pub fn read(path: &Path) -> Result<Vec<Result<Offered, ReadError>>, ReadError> {
     }
     paths.sort();
     if paths.is_empty() {
-        return Err(ReadError::Empty(path.to_owned()));
+        return Err(OfferError::Empty(path.to_owned()));
     }
-    Ok(paths.iter().map(|path| one(path)).collect())
+    paths.iter().map(|path| one(path)).collect()
 }
 
 /// The version of a component that waits for somebody to approve it.
 ///
 /// # Errors
 /// When there is one and it cannot be read.
-pub fn held(dir: &Path, id: &ComponentId) -> Result<Option<Offered>, ReadError> {
+pub fn held(dir: &Path, id: &ComponentId) -> Result<Option<Offered>, OfferError> {
     let path = store::held(dir).join(format!("{id}.wasm"));
     if path.exists() { one(&path).map(Some) } else { Ok(None) }
 }
 
-fn one(path: &Path) -> Result<Offered, ReadError> {
-    let mut binary = read_binary(path)?;
-    let beside = path.with_extension("toml");
-    let Some(text) = side(&beside)? else { return Err(ReadError::NoManifest { path: path.to_owned() }) };
-    let no_text = |_| ReadError::Io { path: beside.clone(), source: std::io::ErrorKind::InvalidData.into() };
-    let source = Source::embedded(&beside.display().to_string(), std::str::from_utf8(&text).map_err(no_text)?);
-    let manifest = manifest::parse(&source).map_err(ReadError::Invalid)?;
-    let inspected = inspect(&binary.bytes).map_err(|source| ReadError::Inspect { path: path.to_owned(), source })?;
-    check_imports(&inspected, &manifest.verbs())
-        .map_err(|source| ReadError::Imports { path: path.to_owned(), source })?;
-    binary.manifest = Some(library::digest(&text));
+fn one(path: &Path) -> Result<Offered, OfferError> {
+    let file = ComponentFile::read(path)?;
     let files = Files {
-        wasm: binary.bytes.clone().into_owned(),
-        manifest: Some(text),
-        signature: side(&path.with_extension("wasm.sig"))?,
+        wasm: file.binary.bytes.clone().into_owned(),
+        // What is sealed in needs no other copy.
+        manifest: (!file.sealed).then(|| file.source.text().as_bytes().to_vec()),
+        signature: signature(&path.with_extension("wasm.sig"))?,
     };
-    Ok(Offered { path: path.to_owned(), candidate: (source, manifest, binary), inspected, files })
+    Ok(Offered { path: path.to_owned(), file, files })
 }
 
-/// A file beside a component, if it is there.
-fn side(path: &Path) -> Result<Option<Vec<u8>>, ReadError> {
+/// The signature beside a component, if there is one.
+fn signature(path: &Path) -> Result<Option<Vec<u8>>, OfferError> {
     if !path.exists() {
         return Ok(None);
     }
     let mut bytes = Vec::new();
     let file = source::open_regular(path)?;
-    file.take(SIDE_BYTES_MAX + 1)
+    file.take(SIGNATURE_BYTES_MAX + 1)
         .read_to_end(&mut bytes)
-        .map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
-    if bytes.len() as u64 > SIDE_BYTES_MAX { Err(ReadError::TooLarge(path.to_owned())) } else { Ok(Some(bytes)) }
+        .map_err(|source| OfferError::Io { path: path.to_owned(), source })?;
+    if bytes.len() as u64 > SIGNATURE_BYTES_MAX { Err(OfferError::TooLarge(path.to_owned())) } else { Ok(Some(bytes)) }
 }

@@ -114,8 +114,8 @@ fn row(ops: &Ops, standing: &Standing, id: &ComponentId) -> Row {
     let accepted = standing.accepted(id);
     let assigned = ops.assignments.iter().filter(|(_, components)| components.contains_key(id));
     let targets = assigned.filter_map(|(target, _)| {
-        let (grant, binary) = (ops.grant(id, target)?, ops.library.binary(id)?);
-        let refused = match standing.allows(binary, &grant) {
+        let grant = ops.grant(id, target)?;
+        let refused = match standing.allows(&ops.library, &grant) {
             Err(refusal @ Refusal::Grant { .. }) => Some(on_one_line(&refusal)),
             // What holds everywhere is said once.
             _ => None,

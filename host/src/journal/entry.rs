@@ -6,7 +6,9 @@ use data_encoding::BASE64;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ActionId, ComponentId, LookError, ParamValue, Report, SlotKey, Tainted, TargetName, Verb};
+use crate::model::{
+    ActionId, ComponentId, LookError, ParamValue, Report, RuleName, SlotKey, Tainted, TargetName, Verb,
+};
 use crate::transport::Exit;
 
 /// One entry: number, time, content.
@@ -122,6 +124,9 @@ pub enum Entry {
         outcome: Outcome,
         /// How long it took.
         elapsed_ms: u64,
+        /// Secrets that were taken out of the answer before anybody saw it, by rule. Neither what nor how long they were.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        redacted: BTreeMap<RuleName, u32>,
     },
     /// A call answered with what another run of the sweep was told.
     Shared {

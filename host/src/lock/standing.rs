@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Actions, Component, FILE, Facts, Lock, Record, Unusable, Version, actions, parse};
 use crate::grant::Grant;
-use crate::library::Binary;
+use crate::library::Library;
 use crate::model::{ComponentId, TargetName};
 use crate::source::{ReadError, Source};
 
@@ -134,7 +134,11 @@ impl Standing {
     ///
     /// # Errors
     /// When they were not.
-    pub fn admit(&self, id: &ComponentId, binary: &Binary) -> Result<(), Refusal> {
+    pub fn admit(&self, library: &Library, id: &ComponentId) -> Result<(), Refusal> {
+        let Some(binary) = library.binary(id) else {
+            return Err(Refusal::Lock(format!("there is no component `{id}`")));
+        };
+        // Built in: part of the program.
         let Some(path) = &binary.path else { return Ok(()) };
         let lock = match self {
             Self::Missing => return Err(Refusal::Unknown { path: path.clone() }),
@@ -157,9 +161,9 @@ impl Standing {
         if binary.digest != accepted.facts.digest {
             return Err(differs("its file", &binary.digest, &accepted.facts.digest));
         }
-        if binary.manifest != accepted.facts.manifest {
-            let shown = |digest: &Option<String>| digest.clone().unwrap_or_else(|| "none".to_owned());
-            return Err(differs("its manifest", &shown(&binary.manifest), &shown(&accepted.facts.manifest)));
+        let (found, locked) = (library.manifest_digest(id), accepted.facts.manifest.as_deref());
+        if found != locked {
+            return Err(differs("its manifest", found.unwrap_or("none"), locked.unwrap_or("none")));
         }
         Ok(())
     }
@@ -193,11 +197,10 @@ impl Standing {
     ///
     /// # Errors
     /// When it is not.
-    pub fn allows(&self, binary: &Binary, grant: &Grant) -> Result<(), Refusal> {
+    pub fn allows(&self, library: &Library, grant: &Grant) -> Result<(), Refusal> {
         let (id, target) = (&grant.component, &grant.target);
-        self.admit(id, binary)?;
-        // Built in: part of the program.
-        if binary.path.is_none() {
+        self.admit(library, id)?;
+        if library.is_built_in(id.as_str()) {
             return Ok(());
         }
         let accepted = self.accepted(id).and_then(|accepted| accepted.grants.get(target));

@@ -7,6 +7,7 @@
 mod action;
 mod finding;
 mod literal;
+mod lockdown;
 mod name;
 mod param;
 mod tainted;
@@ -15,7 +16,8 @@ mod verb;
 pub use action::{Action, ActionId, Wire};
 pub use finding::{Finding, LookError, Metric, Report, Severity, Unit, limits as report_limits};
 pub use literal::{AbsolutePath, Literal, LiteralError, UnitName};
-pub use name::{ComponentId, NameError, ParamName, SlotKey, SlotName, Tag, TargetName};
+pub use lockdown::Lockdown;
+pub use name::{ComponentId, NameError, ParamName, RuleName, SlotKey, SlotName, Tag, TargetName};
 pub use param::ParamValue;
 pub use tainted::Tainted;
 pub use verb::{Effect, Object, Verb};

@@ -4,10 +4,12 @@
 //! was meant (AG09–AG11, LK19): every name must exist, every key is known, empty means none, and a never-rule cannot be
 //! one that never applies.
 
+mod limits;
 mod never;
 mod parse;
 mod resolve;
 
+pub use limits::{Raise, Value, budgets};
 pub use never::NeverRule;
 pub use parse::{Grant, Policy, Setting, parse};
 pub use resolve::{Assignment, Assignments, Bound, resolve};

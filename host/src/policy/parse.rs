@@ -1,14 +1,17 @@
 //! `policy.toml`, as written: names are checked against fleet and manifests by `resolve`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::NeverRule;
+use super::limits::{self, Raise, RawLimits, Value};
 use super::never::Idle;
-use crate::manifest::nearest;
-use crate::model::Verb;
+use crate::manifest::{Manifest, nearest};
+use crate::model::{ComponentId, Verb};
+use crate::redact::{self, Redactor, RuleError};
 use crate::source::{Place, Problem, Problems, Source};
 
 /// What the operator wrote.
@@ -18,6 +21,22 @@ pub struct Policy {
     pub grants: Vec<Grant>,
     /// In the file's order.
     pub never: Vec<NeverRule>,
+    /// What holds for every component instead of a default.
+    pub lowered: Vec<Value>,
+    /// What holds for some.
+    pub raises: Vec<Raise>,
+    /// What is taken out of answers: the built-in rules, and this file's.
+    pub redactor: Arc<Redactor>,
+}
+
+impl Policy {
+    /// Leaves out components that are not there yet.
+    pub fn leave_out_unknown(&mut self, library: &BTreeMap<ComponentId, Manifest>) {
+        let grants = self.grants.iter_mut().map(|grant| &mut grant.components);
+        for names in grants.chain(self.raises.iter_mut().map(|raise| &mut raise.components)) {
+            names.retain(|id| library.contains_key(id.value.as_str()));
+        }
+    }
 }
 
 /// One `[[grant]]`, names unchecked.
@@ -49,6 +68,12 @@ struct RawPolicy {
     grants: Vec<RawGrant>,
     #[serde(default)]
     never: Vec<Spanned<RawNever>>,
+    #[serde(default)]
+    limits: RawLimits,
+    #[serde(default, rename = "raise")]
+    raises: Vec<Spanned<RawLimits>>,
+    #[serde(default)]
+    redact: Vec<RawRedact>,
 }
 
 #[derive(Deserialize)]
@@ -74,6 +99,16 @@ struct RawNever {
     why: Spanned<String>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRedact {
+    name: Spanned<String>,
+    pattern: Spanned<String>,
+    /// For people; nothing reads it.
+    #[serde(default, rename = "why")]
+    _why: String,
+}
+
 /// Reads a policy.
 ///
 /// # Errors
@@ -83,7 +118,47 @@ pub fn parse(source: &Source) -> Result<Policy, Problems> {
     let mut problems = Problems::default();
     let grants = raw.grants.iter().filter_map(|raw| grant(source, raw, &mut problems)).collect();
     let never = raw.never.iter().filter_map(|raw| never(source, raw, &mut problems)).collect();
-    problems.or(Policy { grants, never })
+    let lowered = limits::lowered(source, &raw.limits, &mut problems);
+    let raises = raw.raises.iter().filter_map(|raw| limits::raise(source, raw, &mut problems)).collect();
+    let redactor = redactor(source, &raw.redact, &mut problems);
+    problems.or(Policy { grants, never, lowered, raises, redactor })
+}
+
+/// The rules of this file, on top of those that are built in.
+fn redactor(source: &Source, raw: &[RawRedact], problems: &mut Problems) -> Arc<Redactor> {
+    if let Some(one_more) = raw.get(redact::RULES_MAX) {
+        let message = format!("{} rules say what a secret looks like; {} are the most", raw.len(), redact::RULES_MAX);
+        let problem = Problem::at(source.at(one_more.name.span()), message);
+        problems.push(problem.hint("join patterns with `|`: one rule can know several forms"));
+    }
+    let mut rules: Vec<redact::Rule> = Vec::new();
+    for raw in raw.iter().take(redact::RULES_MAX) {
+        let error = match redact::Rule::new(raw.name.get_ref(), raw.pattern.get_ref()) {
+            Ok(rule) if rules.iter().all(|other| other.name() != rule.name()) => {
+                rules.push(rule);
+                continue;
+            }
+            Ok(rule) => RuleError::Taken { name: rule.name().clone() },
+            Err(error) => error,
+        };
+        let (at, hint) = match &error {
+            RuleError::Name(_) => (&raw.name, "such as name = \"pg-url\""),
+            RuleError::Taken { .. } => (&raw.name, "choose another name; the journal counts by it"),
+            RuleError::Syntax(_) => (&raw.pattern, "the syntax is that of https://docs.rs/regex; write it between '…'"),
+            RuleError::TooLarge(_) => (&raw.pattern, "write several smaller patterns, or fewer repetitions"),
+            RuleError::Empty => (&raw.pattern, "let it begin or end with something that must be there"),
+        };
+        problems.push(Problem::at(source.at(at.span()), error).hint(hint));
+    }
+    match Redactor::new(rules) {
+        Ok(redactor) => Arc::new(redactor),
+        Err(error) => {
+            let place = raw.first().map(|raw| source.at(raw.pattern.span()));
+            let hint = Some("write smaller patterns, or fewer".to_owned());
+            problems.push(Problem { place, message: error.to_string(), hint });
+            Arc::default()
+        }
+    }
 }
 
 fn setting<T: Clone>(source: &Source, raw: &Spanned<T>) -> Setting<T> {
@@ -91,7 +166,7 @@ fn setting<T: Clone>(source: &Source, raw: &Spanned<T>) -> Setting<T> {
 }
 
 /// One text, or a list of texts.
-fn texts(value: &toml::Value) -> Option<Vec<String>> {
+pub(super) fn texts(value: &toml::Value) -> Option<Vec<String>> {
     match value {
         toml::Value::String(text) => Some(vec![text.clone()]),
         toml::Value::Array(items) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
@@ -177,7 +252,7 @@ fn never(source: &Source, raw: &Spanned<RawNever>, problems: &mut Problems) -> O
 }
 
 /// The header line of a table, so that an error does not underline all of it.
-fn first_line(source: &Source, span: std::ops::Range<usize>) -> std::ops::Range<usize> {
+pub(super) fn first_line(source: &Source, span: std::ops::Range<usize>) -> std::ops::Range<usize> {
     let text = source.text().get(span.clone()).unwrap_or_default();
     let length = text.find('\n').unwrap_or(text.len());
     span.start..span.start + length

@@ -7,9 +7,11 @@
 //! Attack answered: TX01, TX02, TX05 through [`encode::to_json`]; TX11 by naming the fields that hold somebody else's text
 //! (`untrusted`), so that a reader that is no person need not guess which words are the host's.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
-use crate::model::{LookError, Severity, Tainted, Unit};
+use crate::model::{LookError, RuleName, Severity, Tainted, Unit};
 use crate::outcome::{Call, Looked, Run, RunOutcome, Sweep, TargetResult};
 
 use super::tally::{Standing, Tally};
@@ -140,6 +142,9 @@ struct CallOf<'a> {
     asked: &'a Tainted,
     error: Option<LookError>,
     cause: Option<&'a str>,
+    /// Secrets taken out of the answer, by rule.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    redacted: &'a BTreeMap<RuleName, u32>,
 }
 
 /// Renders a sweep, indented, ending in a newline.
@@ -236,6 +241,7 @@ fn call_of(number: usize, call: &Call) -> CallOf<'_> {
         asked: &call.asked,
         error: call.error,
         cause: call.cause.as_deref(),
+        redacted: &call.redacted,
     }
 }
 

@@ -79,6 +79,7 @@ fn call(verb: Verb, unit: Option<&str>) -> Call {
         asked: Tainted::new(format!("{verb}({})", if unit.is_some() { "exporter" } else { "" })),
         error: None,
         cause: None,
+        redacted: Default::default(),
     }
 }
 
@@ -264,7 +265,13 @@ pub(super) fn kinds() -> Sweep {
     seen.calls = vec![call(Verb::SystemFilesystems, None)];
     let mut unseen = could_not_look("logins", "cannot be read", Some(LookError::TimedOut));
     unseen.calls = vec![
-        Call { action: None, asked: Tainted::new("services.status(x)"), error: Some(LookError::Refused), cause: None },
+        Call {
+            action: None,
+            asked: Tainted::new("services.status(x)"),
+            error: Some(LookError::Refused),
+            cause: None,
+            redacted: Default::default(),
+        },
         no_answer(Verb::SystemLogins, None, LookError::TimedOut, Some("no answer within 10 s")),
     ];
     sweep(vec![
@@ -313,6 +320,7 @@ pub(super) fn hostile() -> Sweep {
             asked: Tainted::new("services.status(\x1b[2J\u{202e})"),
             error: Some(LookError::Refused),
             cause: Some("slot \x1b]0;x\x07 is not granted".to_owned()),
+            redacted: Default::default(),
         },
     ];
     evil.version = "1.0\x1b[2J".to_owned();

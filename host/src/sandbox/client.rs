@@ -24,15 +24,15 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::fault::{Breach, Fault, FaultKind, WorkerEnd};
-use super::limits::Limits;
 use super::protocol::{Event, Ledger};
 use super::run::GRACE;
 use super::wire::{
-    self, End, FROM_WORKER_FRAME_BYTES, FromWorker, LOAD_FRAME_BYTES, Load, LogLine, Outcome, Ready, Start,
-    TO_WORKER_FRAME_BYTES, TargetView, ToWorker, VERSION, VerbCall, WireError,
+    self, End, FROM_WORKER_FRAME_BYTES, FromWorker, HELLO_FRAME_BYTES, LOAD_FRAME_BYTES, Load, LogLine, Outcome, Ready,
+    Start, TO_WORKER_FRAME_BYTES, TargetView, ToWorker, VERSION, VerbCall, WireError,
 };
 use super::worker::ARGUMENT;
-use crate::model::{LookError, Report, Tainted, Verb};
+use crate::limits::Limits;
+use crate::model::{Lockdown, LookError, Report, Tainted, Verb};
 
 /// How long a worker may take to compile. A component within the ceilings needs a fraction of it.
 const LOAD_TIME: Duration = Duration::from_secs(30);
@@ -40,6 +40,7 @@ const LOAD_TIME: Duration = Duration::from_secs(30);
 /// A worker that has its component loaded. Dropping it kills the process.
 #[derive(Debug)]
 pub struct Worker {
+    lockdown: Lockdown,
     ready: Ready,
     pid: u32,
     limits: Limits,
@@ -49,6 +50,15 @@ pub struct Worker {
     shared: Arc<Shared>,
     /// Owns the process; ended with the worker, which kills it.
     supervisor: tokio::task::AbortHandle,
+}
+
+/// A worker that has given up what it can, and has no component yet. Dropping it kills the process.
+#[derive(Debug)]
+pub struct Idle {
+    lockdown: Lockdown,
+    child: Child,
+    reader: OwnedReadHalf,
+    writer: OwnedWriteHalf,
 }
 
 /// Why there is no worker for a component.
@@ -167,6 +177,47 @@ impl Shared {
     }
 }
 
+impl Idle {
+    /// What the process has given up, by its own word.
+    #[must_use]
+    pub const fn lockdown(&self) -> Lockdown {
+        self.lockdown
+    }
+
+    /// Has it load a component.
+    ///
+    /// # Errors
+    /// When the component cannot be compiled and linked.
+    pub async fn load(mut self, component: &[u8], verbs: &BTreeSet<Verb>, limits: Limits) -> Result<Worker, LoadError> {
+        let load =
+            Load { component: component.to_vec(), verbs: verbs.iter().copied().collect(), limits: limits.clone() };
+        let load = ToWorker::Load(load);
+        let ready = match ask(&mut self.child, &mut self.reader, &mut self.writer, &load, LOAD_FRAME_BYTES).await? {
+            FromWorker::Ready(ready) => ready,
+            FromWorker::NotLoaded { reason } => return Err(LoadError::NotLoaded { reason }),
+            _ => return Err(LoadError::Protocol(None)),
+        };
+        let Self { lockdown, child, reader, writer } = self;
+        let pid = child.id().unwrap_or_default();
+        let ledger = Ledger::new(verbs.clone(), limits.clone());
+        let shared = Arc::new(Shared(Mutex::new(State { ledger, open: HashMap::new(), gone: None })));
+        let (frames, outgoing) = mpsc::channel(16);
+        let (kill, killed) = mpsc::channel(1);
+        let supervisor = tokio::spawn(supervise(child, reader, writer, outgoing, Arc::clone(&shared), killed));
+        Ok(Worker {
+            lockdown,
+            ready,
+            pid,
+            limits,
+            next_run: AtomicU32::new(1),
+            frames,
+            kill,
+            shared,
+            supervisor: supervisor.abort_handle(),
+        })
+    }
+}
+
 impl Worker {
     /// Starts a worker and has it load a component. `program` is this program, unless a test says otherwise. The verbs
     /// are the manifest's; [`super::check_imports`] has passed before.
@@ -179,34 +230,27 @@ impl Worker {
         verbs: &BTreeSet<Verb>,
         limits: Limits,
     ) -> Result<Self, LoadError> {
+        Self::start(program).await?.load(component, verbs, limits).await
+    }
+
+    /// Starts a worker without a component: for whoever decides by what it has given up.
+    ///
+    /// # Errors
+    /// When the process cannot be started, or is no worker.
+    pub async fn start(program: Option<&Path>) -> Result<Idle, LoadError> {
         let (mut child, socket) = spawn(program).map_err(LoadError::Spawn)?;
-        let pid = child.id().unwrap_or_default();
         let (mut reader, mut writer) = socket.into_split();
-        let load =
-            Load { component: component.to_vec(), verbs: verbs.iter().copied().collect(), limits: limits.clone() };
-        let ready = match timeout(LOAD_TIME, handshake(&mut reader, &mut writer, load)).await {
-            Err(_) => return Err(LoadError::Slow),
-            Ok(Ok(Some(FromWorker::Ready(ready)))) => ready,
-            Ok(Ok(Some(FromWorker::NotLoaded { reason }))) => return Err(LoadError::NotLoaded { reason }),
-            Ok(Ok(Some(_))) => return Err(LoadError::Protocol(None)),
-            Ok(Ok(None) | Err(WireError::Io(_))) => return Err(LoadError::Died(reap(&mut child).await)),
-            Ok(Err(error)) => return Err(LoadError::Protocol(Some(error))),
-        };
-        let ledger = Ledger::new(verbs.clone(), limits.clone());
-        let shared = Arc::new(Shared(Mutex::new(State { ledger, open: HashMap::new(), gone: None })));
-        let (frames, outgoing) = mpsc::channel(16);
-        let (kill, killed) = mpsc::channel(1);
-        let supervisor = tokio::spawn(supervise(child, reader, writer, outgoing, Arc::clone(&shared), killed));
-        Ok(Self {
-            ready,
-            pid,
-            limits,
-            next_run: AtomicU32::new(1),
-            frames,
-            kill,
-            shared,
-            supervisor: supervisor.abort_handle(),
-        })
+        let hello = ToWorker::Hello { version: VERSION };
+        match ask(&mut child, &mut reader, &mut writer, &hello, HELLO_FRAME_BYTES).await? {
+            FromWorker::Locked(lockdown) => Ok(Idle { lockdown, child, reader, writer }),
+            _ => Err(LoadError::Protocol(None)),
+        }
+    }
+
+    /// What the process has given up, by its own word.
+    #[must_use]
+    pub const fn lockdown(&self) -> Lockdown {
+        self.lockdown
     }
 
     /// How loading went.
@@ -384,14 +428,25 @@ fn spawn(program: Option<&Path>) -> io::Result<(Child, UnixStream)> {
     Ok((child, UnixStream::from_std(ours)?))
 }
 
-async fn handshake(
+/// Says one thing to a worker that serves nobody yet, and waits for its word.
+async fn ask(
+    child: &mut Child,
     reader: &mut OwnedReadHalf,
     writer: &mut OwnedWriteHalf,
-    load: Load,
-) -> Result<Option<FromWorker>, WireError> {
-    writer.write_all(&wire::encode(&ToWorker::Hello { version: VERSION }, LOAD_FRAME_BYTES)?).await?;
-    writer.write_all(&wire::encode(&ToWorker::Load(load), LOAD_FRAME_BYTES)?).await?;
-    read(reader).await
+    message: &ToWorker,
+    max: usize,
+) -> Result<FromWorker, LoadError> {
+    let said = async {
+        // A worker that has ended is known by what it said before, or by its end.
+        let _ = writer.write_all(&wire::encode(message, max)?).await;
+        read(reader).await
+    };
+    match timeout(LOAD_TIME, said).await {
+        Err(_) => Err(LoadError::Slow),
+        Ok(Ok(Some(word))) => Ok(word),
+        Ok(Ok(None) | Err(WireError::Io(_))) => Err(LoadError::Died(reap(child).await)),
+        Ok(Err(error)) => Err(LoadError::Protocol(Some(error))),
+    }
 }
 
 /// Reads one message; `None` at the end of the stream.

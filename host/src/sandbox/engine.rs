@@ -12,8 +12,8 @@ use wasmtime::{Config, Engine, OptLevel, WasmBacktraceDetails};
 
 use super::host::{self, ProbePre};
 use super::inspect::FEATURES;
-use super::limits::WASM_STACK_BYTES;
 use super::run::RunState;
+use crate::limits::STACK_BYTES;
 use crate::model::Verb;
 
 /// How often the epoch moves on: the grain of wall time inside wasm.
@@ -28,6 +28,9 @@ pub(super) fn engine() -> wasmtime::Result<Engine> {
     config
         .wasm_features(FEATURES.complement(), false)
         .wasm_features(FEATURES, true)
+        // For the engine's own glue between components inside a component, which copies from one memory to another: it
+        // panics without. In a component's own code more than one memory is refused by `inspect`, before this.
+        .wasm_multi_memory(true)
         .gc_support(false)
         .shared_memory(false)
         .concurrency_support(false)
@@ -37,7 +40,7 @@ pub(super) fn engine() -> wasmtime::Result<Engine> {
         .cranelift_nan_canonicalization(true)
         // A component runs for microseconds and is compiled anew in each sweep. Less of the compiler at work, besides.
         .cranelift_opt_level(OptLevel::None)
-        .max_wasm_stack(WASM_STACK_BYTES)
+        .max_wasm_stack(STACK_BYTES as usize)
         // Frames carry the guest's names: few of them, and tainted.
         .wasm_backtrace_max_frames(NonZeroUsize::new(8))
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)

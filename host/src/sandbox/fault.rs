@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::report::OutputError;
+use crate::limits::STACK_BYTES;
 use crate::model::Tainted;
 
 /// A broken run.
@@ -43,7 +44,7 @@ pub enum FaultKind {
     #[error("took longer than {} s", .0 / 1000)]
     Wall(u64),
     /// The wasm stack is full.
-    #[error("recursed too deeply (512 KiB of stack)")]
+    #[error("recursed too deeply ({} KiB of stack)", STACK_BYTES >> 10)]
     Stack,
     /// It wanted more memory, and broke without.
     #[error("needed more than {} MiB of memory", .0 >> 20)]
@@ -71,7 +72,7 @@ pub enum FaultKind {
     CanonicalAbi,
     /// Too many calls.
     #[error("made more than {0} calls")]
-    Calls(u32),
+    Calls(u64),
     /// It called the host before it was asked anything.
     #[error("called the host while it was being instantiated")]
     Phase,

@@ -13,8 +13,12 @@ use crate::model::Verb;
 pub const PACKAGE: &str = "bailiwick:ops";
 /// Its version, and the only one.
 pub const VERSION: &str = "0.1.0";
-/// The only export of a probe.
+/// The only export of a probe that is ever called.
 pub const EXPORT: &str = "examine";
+
+/// What the toolchains of interpreted languages leave behind: the function that loaded the interpreter when the component
+/// was built (componentize-qjs, componentize-py). Nobody calls it here.
+const LEFT_OVER: &[(&str, &str)] = &[("function", "init"), ("interface", "exports")];
 
 /// Functions that reach no target. Every component may import them; a manifest does not name them.
 const LOCAL: &[(&str, &str)] = &[
@@ -159,7 +163,8 @@ fn check_exports(inspected: &Inspected) -> Result<(), ImportError> {
         };
         return Err(ImportError::NoExamine { found });
     }
-    match inspected.exports.iter().find(|export| !is_examine(export)) {
+    let is_left_over = |export: &(&str, String)| LEFT_OVER.contains(&(export.0, &export.1));
+    match inspected.exports.iter().find(|export| !is_examine(export) && !is_left_over(export)) {
         Some((kind, name)) => Err(ImportError::OtherExport { kind, name: shown(name) }),
         None => Ok(()),
     }

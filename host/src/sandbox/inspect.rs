@@ -16,6 +16,8 @@ use wasmparser::{
     WasmFeatures,
 };
 
+use crate::limits::Limits;
+
 /// The language that components may use. What is not named is off: GC, exceptions, tail calls, threads, memory64,
 /// multi-memory, relaxed SIMD, custom page sizes, stack switching, async components. The engine gets the same set.
 pub(super) const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
@@ -28,30 +30,6 @@ pub(super) const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
     .union(WasmFeatures::FLOATS)
     .union(WasmFeatures::EXTENDED_CONST)
     .union(WasmFeatures::COMPONENT_MODEL);
-
-/// Ceilings of a component's structure.
-pub mod ceilings {
-    /// Bytes of the whole.
-    pub const BYTES: usize = 8 << 20;
-    /// Core modules, nested ones too.
-    pub const MODULES: u64 = 16;
-    /// Components inside the component.
-    pub const COMPONENTS: u64 = 16;
-    /// Components inside components.
-    pub const NESTING: u64 = 4;
-    /// Functions of all modules.
-    pub const FUNCTIONS: u64 = 20_000;
-    /// Types of all modules and components.
-    pub const TYPES: u64 = 20_000;
-    /// Bytes of one function's body.
-    pub const BODY_BYTES: u64 = 256 << 10;
-    /// Locals of one function.
-    pub const LOCALS: u64 = 1_000;
-    /// Targets of one `br_table`.
-    pub const BR_TABLE: u64 = 4_096;
-    /// Bytes of all custom sections.
-    pub const CUSTOM_BYTES: u64 = 1 << 20;
-}
 
 /// What a component is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,8 +61,13 @@ impl Inspected {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InspectError {
     /// Too large.
-    #[error("the file has {0} bytes; a component has at most {max}", max = ceilings::BYTES)]
-    Size(usize),
+    #[error("the file has {found} bytes; this component may have {max} (limit `component-bytes`)")]
+    Size {
+        /// Its size.
+        found: u64,
+        /// The limit.
+        max: u64,
+    },
     /// WebAssembly, but not a component.
     #[error(
         "this is a core module, not a component\n\nhint: `wasm-tools component new` makes a component of it; `probes/build` shows how"
@@ -102,8 +85,10 @@ pub enum InspectError {
         message: String,
     },
     /// Too much of something.
-    #[error("{found} {what}; a component has at most {max}")]
+    #[error("it has {found} {what}; it may have {max} (limit `{limit}`)")]
     TooMuch {
+        /// The limit's name.
+        limit: &'static str,
         /// Of what.
         what: &'static str,
         /// How much.
@@ -139,10 +124,11 @@ pub(super) fn shown(name: &str) -> String {
 /// Reads a component: structure first, then validity, then what it asks for.
 ///
 /// # Errors
-/// When the bytes are no valid component within the ceilings.
-pub fn inspect(bytes: &[u8]) -> Result<Inspected, InspectError> {
-    if bytes.len() > ceilings::BYTES {
-        return Err(InspectError::Size(bytes.len()));
+/// When the bytes are no valid component within the limits.
+pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspected, InspectError> {
+    let found = bytes.len() as u64;
+    if found > limits.component_bytes {
+        return Err(InspectError::Size { found, max: limits.component_bytes });
     }
     if Parser::is_core_wasm(bytes) {
         return Err(InspectError::CoreModule);
@@ -151,7 +137,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspected, InspectError> {
         let start = bytes.get(..8).unwrap_or(bytes);
         return Err(InspectError::NotWasm(HEXLOWER.encode(start)));
     }
-    let mut walk = Walk::default();
+    let mut walk = Walk::new(limits);
     for payload in Parser::new(0).parse_all(bytes) {
         walk.payload(&payload?)?;
     }
@@ -217,8 +203,9 @@ enum ImportKind {
 }
 
 /// The first pass: counts, and the names at the component's own level.
-#[derive(Debug, Default)]
-struct Walk {
+#[derive(Debug)]
+struct Walk<'l> {
+    limits: &'l Limits,
     depth: u64,
     modules: u64,
     components: u64,
@@ -230,23 +217,38 @@ struct Walk {
     custom: Vec<(String, Range<usize>)>,
 }
 
-fn most(what: &'static str, found: u64, max: u64) -> Result<(), InspectError> {
-    if found > max { Err(InspectError::TooMuch { what, found, max }) } else { Ok(()) }
+fn most(limit: &'static str, what: &'static str, found: u64, max: u64) -> Result<(), InspectError> {
+    if found > max { Err(InspectError::TooMuch { limit, what, found, max }) } else { Ok(()) }
 }
 
-impl Walk {
+impl<'l> Walk<'l> {
+    fn new(limits: &'l Limits) -> Self {
+        Self {
+            limits,
+            depth: 0,
+            modules: 0,
+            components: 0,
+            functions: 0,
+            types: 0,
+            custom_bytes: 0,
+            imports: Vec::new(),
+            exports: Vec::new(),
+            custom: Vec::new(),
+        }
+    }
+
     fn payload(&mut self, payload: &Payload<'_>) -> Result<(), InspectError> {
         match payload {
             Payload::ModuleSection { .. } => {
                 self.depth += 1;
                 self.modules += 1;
-                most("core modules", self.modules, ceilings::MODULES)?;
+                most("core-modules", "core modules", self.modules, self.limits.core_modules)?;
             }
             Payload::ComponentSection { .. } => {
                 self.depth += 1;
                 self.components += 1;
-                most("components inside it", self.components, ceilings::COMPONENTS)?;
-                most("levels of components", self.depth, ceilings::NESTING)?;
+                most("components", "components inside it", self.components, self.limits.components)?;
+                most("component-depth", "levels of components", self.depth, self.limits.component_depth)?;
             }
             Payload::End(_) => self.depth = self.depth.saturating_sub(1),
             Payload::TypeSection(section) => self.types(section.count())?,
@@ -254,12 +256,12 @@ impl Walk {
             Payload::ComponentTypeSection(section) => self.types(section.count())?,
             Payload::CodeSectionStart { count, .. } => {
                 self.functions += u64::from(*count);
-                most("functions", self.functions, ceilings::FUNCTIONS)?;
+                most("functions", "functions", self.functions, self.limits.functions)?;
             }
-            Payload::CodeSectionEntry(body) => check_body(body)?,
+            Payload::CodeSectionEntry(body) => check_body(body, self.limits)?,
             Payload::CustomSection(section) => {
                 self.custom_bytes += section.range().len() as u64;
-                most("bytes of custom sections", self.custom_bytes, ceilings::CUSTOM_BYTES)?;
+                most("custom-bytes", "bytes of custom sections", self.custom_bytes, self.limits.custom_bytes)?;
                 if self.depth == 0 {
                     self.custom.push((section.name().to_owned(), section.data_offset()..section.range().end));
                 }
@@ -285,20 +287,20 @@ impl Walk {
 
     fn types(&mut self, count: u32) -> Result<(), InspectError> {
         self.types += u64::from(count);
-        most("types", self.types, ceilings::TYPES)
+        most("types", "types", self.types, self.limits.types)
     }
 }
 
-fn check_body(body: &FunctionBody<'_>) -> Result<(), InspectError> {
-    most("bytes in one function", body.range().len() as u64, ceilings::BODY_BYTES)?;
+fn check_body(body: &FunctionBody<'_>, limits: &Limits) -> Result<(), InspectError> {
+    most("body-bytes", "bytes in one function", body.range().len() as u64, limits.body_bytes)?;
     let mut locals = 0;
     for group in body.get_locals_reader()? {
         locals += u64::from(group?.0);
-        most("locals in one function", locals, ceilings::LOCALS)?;
+        most("locals", "locals in one function", locals, limits.locals)?;
     }
     for operator in body.get_operators_reader()? {
         if let Operator::BrTable { targets } = operator? {
-            most("targets of one br_table", u64::from(targets.len()), ceilings::BR_TABLE)?;
+            most("br-table", "targets of one br_table", u64::from(targets.len()), limits.br_table)?;
         }
     }
     Ok(())
@@ -332,11 +334,14 @@ mod tests {
 
     #[test]
     fn what_is_no_component() {
+        let inspect = |bytes: &[u8]| inspect(bytes, &Limits::default());
         assert_eq!(inspect(b"\0asm\x01\0\0\0"), Err(InspectError::CoreModule));
         for bytes in [&b""[..], b"\x7fELF\x02\x01\x01\0\0", b"(component)", b"\0asm", b"\0asm\x0e\0\x01\0"] {
             assert!(matches!(inspect(bytes), Err(InspectError::NotWasm(_))), "{bytes:?}");
         }
-        assert_eq!(inspect(&vec![0; ceilings::BYTES + 1]), Err(InspectError::Size(ceilings::BYTES + 1)));
+        let max = Limits::default().component_bytes;
+        let large = vec![0; usize::try_from(max).unwrap() + 1];
+        assert_eq!(inspect(&large), Err(InspectError::Size { found: max + 1, max }));
     }
 
     proptest! {
@@ -344,7 +349,7 @@ mod tests {
         fn bytes_behind_the_magic_never_break_it(rest in prop::collection::vec(any::<u8>(), 0..300)) {
             let mut bytes = b"\0asm\x0d\0\x01\0".to_vec();
             bytes.extend(rest);
-            let _ = inspect(&bytes);
+            let _ = inspect(&bytes, &Limits::default());
         }
 
         /// A real component with one byte changed, or cut.
@@ -357,7 +362,7 @@ mod tests {
             } else {
                 bytes[at] = byte;
             }
-            let _ = inspect(&bytes);
+            let _ = inspect(&bytes, &Limits::default());
         }
     }
 }

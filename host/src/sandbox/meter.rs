@@ -6,7 +6,7 @@
 use wasmtime::ResourceLimiter;
 
 use super::fault::FaultKind;
-use super::limits::Limits;
+use crate::limits::Limits;
 
 /// What a run has taken so far.
 #[derive(Debug)]
@@ -22,11 +22,11 @@ pub(super) struct Meter {
 
 impl Meter {
     pub(super) fn new(limits: &Limits) -> Self {
-        let count = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
+        let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
         Self {
             memory: 0,
-            memory_max: usize::try_from(limits.memory_bytes).unwrap_or(usize::MAX),
-            table_max: usize::try_from(limits.table_elements).unwrap_or(usize::MAX),
+            memory_max: count(limits.memory_bytes),
+            table_max: count(limits.table_elements),
             memories: count(limits.memories),
             tables: count(limits.tables),
             instances: count(limits.instances),

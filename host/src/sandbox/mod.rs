@@ -5,7 +5,7 @@
 //! target whose output is made to break its reader (TG05).
 //!
 //! Two processes. The *worker* holds the engine and nothing else: no keys, files, network or environment, only a socket
-//! to the *broker*. [`inspect`] and [`imports`] run in the broker before a worker sees a byte; [`client`] is the broker's
+//! to the *broker*; [`lockdown`] takes from it what it could do to get more. [`inspect`] and [`imports`] run in the broker before a worker sees a byte; [`client`] is the broker's
 //! end of the socket, [`worker`] the other.
 //!
 //! **Invariant:** a function that the manifest does not ask for is not linked. **Invariant:** one fresh store per run; a
@@ -19,7 +19,7 @@ mod host;
 pub mod imports;
 pub mod inspect;
 mod inherited;
-pub mod limits;
+mod lockdown;
 mod meter;
 mod protocol;
 pub mod report;
@@ -27,10 +27,10 @@ mod run;
 pub mod wire;
 pub mod worker;
 
-pub use client::{Ending, LoadError, RunEnd, Worker};
+pub use crate::limits::Limits;
+pub use client::{Ending, Idle, LoadError, RunEnd, Worker};
 pub use fault::{Fault, FaultKind};
 pub use host::parse;
 pub use imports::{ImportError, check_imports};
 pub use inspect::{InspectError, Inspected, inspect};
-pub use limits::Limits;
 pub use wire::{Outcome, RawAnswer, SlotEntry, TargetView, VerbCall};

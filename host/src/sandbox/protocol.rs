@@ -7,9 +7,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::fault::Breach;
-use super::limits::Limits;
 use super::report::{check_failure, check_report};
 use super::wire::{End, FromWorker, LogLine, SLOT_KEY_BYTES, VerbCall};
+use crate::limits::Limits;
 use crate::model::{Object, Verb};
 use crate::verbs::spec;
 
@@ -40,7 +40,7 @@ struct Progress {
     targets: usize,
     calls: u32,
     waiting: bool,
-    logs: u32,
+    logs: u64,
 }
 
 impl Ledger {
@@ -71,7 +71,7 @@ impl Ledger {
     /// When an honest worker would not have sent it.
     pub(super) fn admit(&mut self, message: FromWorker) -> Result<(u32, Event), Breach> {
         match message {
-            FromWorker::Ready(_) | FromWorker::NotLoaded { .. } => Err(Breach::Unexpected),
+            FromWorker::Locked(_) | FromWorker::Ready(_) | FromWorker::NotLoaded { .. } => Err(Breach::Unexpected),
             FromWorker::Call { run, call } => {
                 self.check_call(run, &call)?;
                 Ok((run, Event::Call(call)))
@@ -79,7 +79,7 @@ impl Ledger {
             FromWorker::Log { run, line } => {
                 let progress = self.open.get_mut(&run).ok_or(Breach::UnknownRun)?;
                 progress.logs += 1;
-                if progress.logs > self.limits.logs || line.text.len() as u64 > u64::from(self.limits.log_bytes) {
+                if progress.logs > self.limits.logs || line.text.len() as u64 > self.limits.log_bytes {
                     return Err(Breach::Limits);
                 }
                 Ok((run, Event::Log(line)))
@@ -97,7 +97,7 @@ impl Ledger {
         if progress.waiting || progress.calls.checked_add(1) != Some(call.number) {
             return Err(Breach::CallOrder);
         }
-        if call.number > self.limits.calls {
+        if u64::from(call.number) > self.limits.calls {
             return Err(Breach::Limits);
         }
         let exists = usize::try_from(call.target).is_ok_and(|index| index < progress.targets);
@@ -126,7 +126,7 @@ fn check_end(end: &End, calls: u32) -> Result<(), Breach> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Finding, Report, Severity, Tainted};
+    use crate::model::{Finding, Lockdown, Report, Severity, Tainted};
     use crate::sandbox::wire::{LogLevel, Ready};
 
     fn ledger() -> Ledger {
@@ -172,6 +172,7 @@ mod tests {
         let line = |bytes| LogLine { level: LogLevel::Info, text: Tainted::new("x".repeat(bytes)) };
         let table = [
             (FromWorker::Ready(Ready { compile_ms: 0 }), Breach::Unexpected),
+            (FromWorker::Locked(Lockdown::default()), Breach::Unexpected),
             (FromWorker::NotLoaded { reason: Tainted::new("") }, Breach::Unexpected),
             (FromWorker::Log { run: 2, line: line(1) }, Breach::UnknownRun),
             (FromWorker::Log { run: 1, line: line(1025) }, Breach::Limits),

@@ -15,12 +15,12 @@ use wasmtime::{Store, Trap, WasmBacktrace};
 use super::engine::TICK;
 use super::fault::{Fault, FaultKind, TrapKind};
 use super::host::{self, ProbePre};
-use super::limits::{EXHAUSTED_TRIES, Limits};
 use super::meter::Meter;
 use super::wire::{
     self, End, FROM_WORKER_FRAME_BYTES, FromWorker, LogLevel, LogLine, Outcome, RawAnswer, SLOT_KEY_BYTES, Start,
     TargetView, VerbCall,
 };
+use crate::limits::{EXHAUSTED_TRIES, Limits};
 use crate::model::{LookError, Tainted, Verb};
 
 /// The worker's end of the socket, shared by its runs.
@@ -45,10 +45,10 @@ pub(super) struct RunState {
     instantiated: bool,
     deadline: Instant,
     calls: u32,
-    exhausted_tries: u32,
-    local_calls: u32,
+    exhausted_tries: u64,
+    local_calls: u64,
     host_bytes: u64,
-    logs: u32,
+    logs: u64,
     logs_dropped: u32,
     socket: Socket,
     answers: Receiver<(u32, Outcome)>,
@@ -86,7 +86,7 @@ impl RunState {
         slot: Option<&str>,
     ) -> Result<Result<RawAnswer, LookError>, FaultKind> {
         self.check_phase()?;
-        if self.calls >= self.limits.calls || self.host_bytes >= self.limits.host_bytes {
+        if u64::from(self.calls) >= self.limits.calls || self.host_bytes >= self.limits.host_bytes {
             self.exhausted_tries += 1;
             return if self.exhausted_tries > EXHAUSTED_TRIES {
                 Err(FaultKind::Calls(self.limits.calls))

@@ -12,18 +12,20 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::fault::Fault;
-use super::limits::Limits;
-use crate::model::{LookError, ParamValue, Report, Tainted, TargetName, Verb};
+use crate::limits::{ANSWER_BYTES, COMPONENT_BYTES_MAX, Limits, WORKER_MESSAGE_BYTES};
+use crate::model::{Lockdown, LookError, ParamValue, Report, Tainted, TargetName, Verb};
 use crate::transport::{Answer, Exit};
 
 /// Version of the messages. Both ends are the same executable; a difference means that it was replaced meanwhile.
-pub const VERSION: u32 = 1;
-/// Largest frame to a worker that has loaded nothing yet.
-pub const LOAD_FRAME_BYTES: usize = 16 << 20;
-/// Largest frame to a worker otherwise: an answer of 1 MiB, and room.
-pub const TO_WORKER_FRAME_BYTES: usize = 2 << 20;
-/// Largest frame from a worker: a report of 256 KiB of text, its numbers, and room.
-pub const FROM_WORKER_FRAME_BYTES: usize = 512 << 10;
+pub const VERSION: u32 = 2;
+/// Largest frame of the first words, in both directions.
+pub const HELLO_FRAME_BYTES: usize = 1 << 10;
+/// Largest frame to a worker that has loaded nothing yet: a component, and room.
+pub const LOAD_FRAME_BYTES: usize = COMPONENT_BYTES_MAX as usize + (64 << 10);
+/// Largest frame to a worker otherwise: an answer, and room.
+pub const TO_WORKER_FRAME_BYTES: usize = ANSWER_BYTES as usize + (1 << 20);
+/// Largest frame from a worker.
+pub const FROM_WORKER_FRAME_BYTES: usize = WORKER_MESSAGE_BYTES as usize;
 /// Bytes of a slot key on the wire. The longest that can exist is shorter, so a longer one is cut and still unknown.
 pub const SLOT_KEY_BYTES: usize = 96;
 
@@ -156,6 +158,8 @@ pub enum FromWorker {
         /// Log lines dropped or cut.
         logs_dropped: u32,
     },
+    /// The first message, before the worker has a component: what it has given up.
+    Locked(Lockdown),
 }
 
 /// How loading went.

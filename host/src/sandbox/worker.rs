@@ -12,28 +12,25 @@ use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use rustix::process::{Resource, Rlimit, setrlimit};
 use wasmtime::Engine;
 
 use super::engine::{self, TICK};
 use super::fault::FaultKind;
 use super::host::ProbePre;
-use super::limits::{Limits, WASM_STACK_BYTES};
+use super::lockdown;
 use super::run::{self, RunState, Socket};
 use super::wire::{
-    self, End, FromWorker, LOAD_FRAME_BYTES, Outcome, Ready, Start, TO_WORKER_FRAME_BYTES, ToWorker, VERSION, WireError,
+    self, End, FromWorker, HELLO_FRAME_BYTES, LOAD_FRAME_BYTES, Outcome, Ready, Start, TO_WORKER_FRAME_BYTES, ToWorker,
+    VERSION, WireError,
 };
-use crate::model::Tainted;
+use crate::limits::{Limits, STACK_BYTES};
+use crate::model::{Lockdown, Tainted};
 
 /// The first argument of a worker process.
 pub const ARGUMENT: &str = "worker";
 
 /// Stack of a run's thread: wasm's own part, and as much as host functions could ever need. None of them recurses.
-const THREAD_STACK_BYTES: usize = WASM_STACK_BYTES + (2 << 20);
-
-/// Writable memory of the process. Address space is not limited: each linear memory reserves 4 GiB of it, which is
-/// what makes its bounds checks free.
-const DATA_BYTES: u64 = 3 << 30;
+const THREAD_STACK_BYTES: usize = STACK_BYTES as usize + (2 << 20);
 
 /// Why a worker stopped.
 #[derive(Debug, thiserror::Error)]
@@ -52,35 +49,36 @@ pub enum WorkerError {
 /// The worker process: standard input is the socket to the broker.
 #[must_use]
 pub fn main() -> ExitCode {
-    super::inherited::close();
-    restrict();
     // A bug of ours in one run says nothing good about the others: the process ends, the broker sees it end.
     std::panic::set_hook(Box::new(|_| std::process::abort()));
-    let served = io::stdin()
-        .as_fd()
-        .try_clone_to_owned()
-        .map_err(WorkerError::from)
-        .and_then(|socket| serve(UnixStream::from(socket)));
-    match served {
+    match enter().and_then(|entered| entered.map_or(Ok(()), serve)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::from(70),
     }
 }
 
-/// Gives up what can be given up without a privilege. Best effort: the promise is made by what the process never had.
-fn restrict() {
-    let none = Rlimit { current: Some(0), maximum: Some(0) };
-    let data = Rlimit { current: Some(DATA_BYTES), maximum: Some(DATA_BYTES) };
-    // Room for the socket, its copy and the two null devices.
-    let files = Rlimit { current: Some(8), maximum: Some(8) };
-    for (resource, limit) in
-        [(Resource::Core, none), (Resource::Fsize, none), (Resource::Data, data), (Resource::Nofile, files)]
-    {
-        let _ = setrlimit(resource, limit);
+/// Becomes a worker: gives up everything, tells the broker what, and has the socket. `None`: the broker is gone already.
+///
+/// To be called first of all, while the process has one thread. The broker's first message is all that is read before the
+/// last measure holds; a component comes later.
+///
+/// # Errors
+/// When standard input is no socket to a broker.
+pub fn enter() -> Result<Option<UnixStream>, WorkerError> {
+    super::inherited::close();
+    let held = lockdown::apply();
+    let mut stream = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    match wire::read(&mut stream, HELLO_FRAME_BYTES)? {
+        None => return Ok(None),
+        Some(ToWorker::Hello { version: VERSION }) => {}
+        Some(_) => return Err(WorkerError::Unexpected),
     }
+    let held: Lockdown = lockdown::seal(held);
+    wire::write(&mut stream, &FromWorker::Locked(held), HELLO_FRAME_BYTES)?;
+    Ok(Some(stream))
 }
 
-/// Serves one broker until it hangs up.
+/// Serves one broker until it hangs up; what [`enter`] gave.
 ///
 /// # Errors
 /// When the broker says something that is no message, or nothing in order.
@@ -89,12 +87,6 @@ pub fn serve(mut stream: UnixStream) -> Result<(), WorkerError> {
     let refuse = |reason: String| {
         run::send(&socket, &FromWorker::NotLoaded { reason: Tainted::new(reason) }).map_err(WorkerError::from)
     };
-    match wire::read(&mut stream, LOAD_FRAME_BYTES)? {
-        None => return Ok(()),
-        Some(ToWorker::Hello { version: VERSION }) => {}
-        Some(ToWorker::Hello { .. }) => return refuse("broker and worker are different programs".to_owned()),
-        Some(_) => return Err(WorkerError::Unexpected),
-    }
     let load = match wire::read(&mut stream, LOAD_FRAME_BYTES)? {
         None => return Ok(()),
         Some(ToWorker::Load(load)) => load,

@@ -13,14 +13,12 @@ use crate::consent;
 use crate::encode;
 use crate::journal::{Entry, RunEnd};
 use crate::library::Binary;
+use crate::limits::{DEATHS, Limits};
 use crate::model::{ComponentId, Tainted, Verb};
 use crate::ops::Ops;
 use crate::outcome::RunOutcome;
 use crate::sandbox::client::Worker;
-use crate::sandbox::{self, Fault, FaultKind, Limits, LoadError, Outcome, RawAnswer, TargetView, VerbCall};
-
-/// How many workers of one component may die in a sweep.
-const DEATHS_MAX: u32 = 2;
+use crate::sandbox::{self, Fault, FaultKind, LoadError, Outcome, RawAnswer, TargetView, VerbCall};
 
 /// The workers of a sweep.
 pub(super) struct Pool(BTreeMap<ComponentId, Arc<Slot>>);
@@ -37,7 +35,7 @@ struct State {
     worker: Option<Arc<Worker>>,
     /// Why there is none, and will be none.
     refused: Option<String>,
-    deaths: u32,
+    deaths: u64,
 }
 
 /// A worker that a run has borrowed.
@@ -54,7 +52,7 @@ pub(crate) struct Ran {
 
 impl Pool {
     /// Room for every component that policy puts on a requested target.
-    pub(super) fn new(ops: &Ops, request: &Request, limits: &Limits) -> Self {
+    pub(super) fn new(ops: &Ops, request: &Request) -> Self {
         let mut slots = BTreeMap::new();
         let assigned = request.targets.iter().filter_map(|target| ops.assignments.get(target));
         let ids = assigned.flat_map(BTreeMap::keys);
@@ -67,7 +65,7 @@ impl Pool {
                 Arc::new(Slot {
                     binary: binary.clone(),
                     verbs: manifest.verbs(),
-                    limits: limits.clone(),
+                    limits: ops.limits(id).clone(),
                     state: Mutex::new(State { refused, ..State::default() }),
                 })
             });
@@ -118,8 +116,8 @@ impl Slot {
             state.worker = None;
             state.deaths += 1;
         }
-        if state.deaths >= DEATHS_MAX {
-            let message = format!("its worker has died {DEATHS_MAX} times in this sweep; it is not started again");
+        if state.deaths >= DEATHS {
+            let message = format!("its worker has died {DEATHS} times in this sweep; it is not started again");
             return Err(RunOutcome::Fault { message });
         }
         match Worker::load(None, &self.binary.bytes, &self.verbs, self.limits.clone()).await {
@@ -135,7 +133,7 @@ impl Slot {
             }
             // A component that takes this long once takes it again.
             Err(LoadError::Slow) => {
-                state.deaths = DEATHS_MAX;
+                state.deaths = DEATHS;
                 Err(RunOutcome::Fault { message: LoadError::Slow.to_string() })
             }
             Err(error) => {

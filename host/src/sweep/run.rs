@@ -18,7 +18,7 @@ use crate::model::{ComponentId, LookError, SlotKey, Tainted, TargetName};
 use crate::ops::Ops;
 use crate::outcome::{Call, Looked, Run, RunOutcome, Sweep, TargetResult};
 use crate::sandbox::imports::on_one_line;
-use crate::sandbox::{Limits, SlotEntry, TargetView};
+use crate::sandbox::{SlotEntry, TargetView};
 use crate::transport::{Connection, ssh};
 
 /// What is asked for.
@@ -37,8 +37,6 @@ pub struct Request {
 pub struct Settings {
     /// Targets at the same time; 0 counts as 1.
     pub jobs: usize,
-    /// Bounds of each run.
-    pub limits: Limits,
     /// Clocks of connections.
     pub ssh: ssh::Settings,
 }
@@ -69,8 +67,8 @@ pub async fn sweep(
     journal.sync()?;
     let jobs = Arc::new(Semaphore::new(settings.jobs.max(1)));
     let shared = Arc::new(Shared {
-        broker: Arc::new(Broker::new(Arc::clone(&journal))),
-        pool: Pool::new(&ops, &request, &settings.limits),
+        broker: Arc::new(Broker::new(Arc::clone(&journal)).redacting(Arc::clone(&ops.policy.redactor))),
+        pool: Pool::new(&ops, &request),
         ops,
         number,
         ssh: settings.ssh,
@@ -180,7 +178,10 @@ impl Shared {
                 Ok(session) => Ok(Connection::Ssh(session)),
                 Err(error) => Err(match error.refusal() {
                     Some(rule) => TargetResult::Refused { rule: rule.to_owned() },
-                    None => TargetResult::Unreachable { cause: chain(&error), hint: error.hint() },
+                    None => {
+                        let cause = self.ops.policy.redactor.text(chain(&error), &mut BTreeMap::new());
+                        TargetResult::Unreachable { cause, hint: error.hint() }
+                    }
                 }),
             },
         }
@@ -190,8 +191,7 @@ impl Shared {
     async fn run(&self, component: &ComponentId, name: &TargetName, link: Arc<Link>) -> Option<Run> {
         let grant = Arc::new(self.ops.grant(component, name)?);
         let version = self.ops.library.manifests.get(component)?.version.clone();
-        let binary = self.ops.library.binary(component)?;
-        let digest = binary.digest.clone();
+        let digest = self.ops.library.binary(component)?.digest.clone();
         let started = Instant::now();
         let now_ms = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0);
         let begin = || Entry::RunStarted {
@@ -216,7 +216,7 @@ impl Shared {
                 elapsed_ms,
             })
         };
-        if let Err(refusal) = self.standing.allows(binary, &grant) {
+        if let Err(refusal) = self.standing.allows(&self.ops.library, &grant) {
             let outcome = RunOutcome::Refused { reason: on_one_line(&refusal) };
             let id = self.not_run(component, &digest, &outcome, begin);
             return done(id, outcome, Vec::new());
@@ -297,6 +297,7 @@ fn withheld(grant: &Grant) -> Option<Call> {
         asked: Tainted::new(withheld.granted.action.id.as_str()),
         error: Some(LookError::Refused),
         cause: Some(format!("{} is withheld by {}: {}", withheld.granted.action.id, withheld.rule, withheld.why)),
+        redacted: BTreeMap::new(),
     })
 }
 

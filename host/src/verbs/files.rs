@@ -10,7 +10,7 @@ use super::{
 use crate::model::{Effect, Object};
 
 /// How much of a file is read: 256 KiB. One byte more is asked for, to tell "all" from "the start".
-pub(super) const READ_BYTES: u64 = 256 << 10;
+pub(crate) const READ_BYTES: u64 = 256 << 10;
 
 pub(super) const READ: Spec = Spec {
     effect: Effect::Observe,

@@ -11,6 +11,8 @@ mod system;
 
 use std::time::Duration;
 
+pub(crate) use files::READ_BYTES;
+
 use crate::model::{Action, ActionId, Effect, Literal, Object, Verb, Wire};
 
 /// Everything that is to be known of a verb outside the sandbox.

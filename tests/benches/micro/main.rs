@@ -97,7 +97,7 @@ async fn loading(table: &mut Table) -> Result<()> {
             let begun = Instant::now();
             for (id, manifest) in &library.manifests {
                 let bytes = &library.binary(id).context("its bytes")?.bytes;
-                sandbox::check_imports(&sandbox::inspect(bytes)?, &manifest.verbs())?;
+                sandbox::check_imports(&sandbox::inspect(bytes, &Limits::default())?, &manifest.verbs())?;
             }
             Ok(seconds(begun.elapsed()))
         })

@@ -29,11 +29,13 @@ pub(crate) struct Guest<'a> {
     pub(crate) fields: &'a str,
     /// Body of `examine`; it leaves the address of its result. 1024 holds an empty report.
     pub(crate) body: &'a str,
+    /// Further options of the lift, such as `(post-return $x)`.
+    pub(crate) lift: &'a str,
 }
 
 impl Guest<'_> {
     pub(crate) fn text(&self) -> String {
-        let Guest { imports, lower, give, fields, body } = self;
+        let Guest { imports, lower, give, fields, body, lift } = self;
         format!(
             r#"(component
   (import "bailiwick:ops/types@0.1.0" (instance $types
@@ -89,14 +91,14 @@ impl Guest<'_> {
   (alias core export $main "examine" (core func $examine))
   (type $examine (func (param "targets" (list (own $target))) (result (result $report (error $failure)))))
   (func $examine (type $examine) (canon lift (core func $examine)
-    (memory $memory) (realloc $realloc)))
+    (memory $memory) (realloc $realloc) {lift}))
   (export "examine" (func $examine)))"#
         )
     }
 
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let text = self.text();
-        wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+        wat::parse_str(&text).unwrap_or_else(|error| panic!("{text}\n{error}"))
     }
 }
 
@@ -116,6 +118,7 @@ pub(crate) fn logging<'a>(fields: &'a str, body: &'a str) -> Guest<'a> {
         give: r#"(export "log" (func $write))"#,
         fields,
         body,
+        lift: "",
     }
 }
 
@@ -138,6 +141,7 @@ pub(crate) fn loading<'a>(imports: &'a str, body: &'a str) -> Guest<'a> {
         give: r#"(export "load" (func $load))"#,
         fields: r#"(import "host" "load" (func $load (param i32 i32)))"#,
         body,
+        lift: "",
     }
 }
 
@@ -163,8 +167,12 @@ pub(crate) async fn load(component: &[u8], verbs: &[Verb], limits: Limits) -> Re
     Worker::load(Some(&program()), component, &verbs, limits).await
 }
 
-/// Runs a component once; every call is answered with `unreachable`.
+/// Runs a component once; every call is answered with `unreachable`. Whatever the run came to, its worker is gone then.
 pub(crate) async fn run(component: &[u8], verbs: &[Verb], limits: Limits) -> RunEnd {
     let worker = load(component, verbs, limits).await.unwrap_or_else(|error| panic!("{error:?}"));
-    worker.run(1, targets(), async |_| Outcome::Failed(LookError::Unreachable)).await
+    let proc = format!("/proc/{}", worker.pid());
+    let end = worker.run(1, targets(), async |_| Outcome::Failed(LookError::Unreachable)).await;
+    worker.close().await;
+    assert!(!std::path::Path::new(&proc).exists(), "the worker is reaped");
+    end
 }

@@ -108,7 +108,8 @@ fn of_run(run: &Run, detail: Detail) -> Vec<Entry<'_>> {
         let failed = failed.filter_map(|(index, call)| Some(failure(call, index + 1, call.error?)));
         // What stopped the run stands under its own line already.
         let said = |text: &String| entries.iter().flat_map(|entry| &entry.details).any(|(_, detail)| detail == text);
-        let details = failed.filter(|text| !said(text)).map(|text| ("failed", text)).collect();
+        let mut details: Vec<_> = failed.filter(|text| !said(text)).map(|text| ("failed", text)).collect();
+        details.extend(run.calls.iter().filter_map(|call| Some(("redacted", redacted(call)?))));
         entries.push(Entry { details, ..about(Word::Run, component, took(run)) });
     }
     entries
@@ -176,6 +177,16 @@ fn could_not_look<'a>(run: &'a Run, reason: &Tainted, error: Option<LookError>, 
         said,
         details: cause.map(|cause| ("cause", cause)).into_iter().collect(),
     })
+}
+
+/// `services.logs:app.service: jwt (2), url-password`.
+fn redacted(call: &Call) -> Option<String> {
+    let rules = call.redacted.iter();
+    let rules: Vec<String> = rules
+        .map(|(rule, count)| if *count == 1 { rule.to_string() } else { format!("{rule} ({count} times)") })
+        .collect();
+    let action = call.action.as_ref().filter(|_| !rules.is_empty())?;
+    Some(format!("{}: {}", host(action.as_str()), rules.join(", ")))
 }
 
 /// `services.logs:sshd.service: no answer within 10 s`.

@@ -1,6 +1,8 @@
 //! The last line: what it all amounts to, and how long it took.
 
-use crate::outcome::Sweep;
+use std::collections::BTreeSet;
+
+use crate::outcome::{Sweep, TargetResult};
 use crate::report::{self, tally::Tally, wrap::TIE};
 
 use super::{Detail, humane};
@@ -31,7 +33,12 @@ pub(super) fn line(sweep: &Sweep, detail: Detail) -> String {
         (tally.runs_unseen, "probe could not look", "probes could not look"),
         (tally.runs_refused, "probe was refused", "probes were refused"),
     ]);
-    for (separator, part) in [(": ", targets), ("; ", probes)] {
+    let redacted = list(&[(
+        redacted(sweep),
+        "answer held secrets, taken out before anybody saw them",
+        "answers held secrets, taken out before anybody saw them",
+    )]);
+    for (separator, part) in [(": ", targets), ("; ", probes), ("; ", redacted)] {
         if !part.is_empty() {
             line.push_str(separator);
             line.push_str(&part);
@@ -43,6 +50,17 @@ pub(super) fn line(sweep: &Sweep, detail: Detail) -> String {
         line.push_str(&format!(", from {:.0} to {:.0}", sweep.started, sweep.finished));
     }
     line
+}
+
+/// Answers that something was taken out of. One that several runs shared is one.
+fn redacted(sweep: &Sweep) -> usize {
+    let mut answers = BTreeSet::new();
+    for looked in &sweep.targets {
+        let TargetResult::Runs(runs) = &looked.result else { continue };
+        let calls = runs.iter().flat_map(|run| &run.calls).filter(|call| !call.redacted.is_empty());
+        answers.extend(calls.map(|call| (&looked.target, &call.action)));
+    }
+    answers.len()
 }
 
 /// The parts that are not zero: `1 critical, 2 warnings`.

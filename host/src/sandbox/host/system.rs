@@ -5,6 +5,7 @@ use super::wit::bailiwick::ops::system::{
     Filesystem, IdentityInfo, Inodes, LoadInfo, Login, MemoryInfo, TimeSyncInfo, UptimeInfo,
 };
 use crate::model::LookError;
+use crate::redact::MARK;
 use crate::sandbox::wire::RawAnswer;
 
 use LookError::Garbled;
@@ -119,6 +120,9 @@ pub(super) fn filesystems(answer: &RawAnswer) -> Result<Vec<Filesystem>, LookErr
     let kind_at = header.find(" Type ").ok_or(Garbled)?;
     let mut found = Vec::new();
     for line in lines {
+        // What stands for a password in a source has another width; such a source is a URL, without spaces.
+        let redacted = line.find(MARK).and_then(|mark| line.get(mark..)?.find(' ').map(|end| mark + end));
+        let kind_at = redacted.unwrap_or(kind_at);
         let source = line.get(..kind_at).ok_or(Garbled)?.trim_end();
         let mut rest = line.get(kind_at..).and_then(|rest| rest.strip_prefix(' ')).ok_or(Garbled)?;
         let mut column = || {

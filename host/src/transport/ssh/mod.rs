@@ -28,6 +28,7 @@ use self::handler::Doorman;
 use self::line::{Hangup, Meter};
 use super::collect::Collector;
 use super::{Answer, Exit, RunError};
+use crate::limits;
 use crate::model::{Action, Wire};
 use crate::verbs::{self, Spec};
 
@@ -40,7 +41,7 @@ const ATTEMPTS: u32 = 4;
 
 /// Requests to a connection wait in a queue of ten inside russh. While a server talks on a channel that is still waiting
 /// to send its request, a full queue would stop both; with fewer channels than that it is never full of requests.
-const CHANNELS_MAX: usize = 8;
+const CHANNELS: usize = limits::CHANNELS as usize;
 
 /// One authenticated connection.
 pub struct Session {
@@ -83,7 +84,7 @@ impl Session {
         unmasked: Arc<OnceLock<String>>,
         channels: usize,
     ) -> Self {
-        let channels = channels.clamp(1, CHANNELS_MAX);
+        let channels = channels.clamp(1, CHANNELS);
         let (slots, width) = (Semaphore::new(channels), AtomicUsize::new(channels));
         Self { handle, meter, slots, width, unmasked, hangup, through }
     }

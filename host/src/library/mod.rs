@@ -3,6 +3,10 @@
 //! Knows: bytes, digests, manifests, where they come from. Must not know: what is granted to them. Attack answered: a
 //! component that takes a built-in one's name.
 
+mod file;
+mod sections;
+mod write;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,12 +14,13 @@ use std::path::{Path, PathBuf};
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
+pub use self::file::ComponentFile;
+pub use self::sections::{MANIFEST_BYTES_MAX, MANIFEST_SECTION, SealError, seal, sealed_manifest, strip};
+pub use self::write::{is_there, write_whole};
+use crate::limits::COMPONENT_BYTES_MAX;
 use crate::manifest::{self, Manifest};
 use crate::model::ComponentId;
 use crate::source::{self, Problem, Problems, Source};
-
-/// The largest file that is taken for a component, in bytes (threats.md, table of limits).
-pub const COMPONENT_BYTES_MAX: u64 = 8 << 20;
 
 /// Components by id.
 #[derive(Debug, Default)]
@@ -23,6 +28,7 @@ pub struct Library {
     /// What each asks for.
     pub manifests: BTreeMap<ComponentId, Manifest>,
     binaries: BTreeMap<ComponentId, Binary>,
+    manifest_digests: BTreeMap<ComponentId, String>,
 }
 
 /// A component's bytes. Read once: what is hashed is what is compiled.
@@ -34,8 +40,6 @@ pub struct Binary {
     pub digest: String,
     /// The file, or none for one that is built in.
     pub path: Option<PathBuf>,
-    /// SHA-256 of the manifest beside it, in hex; none if the manifest is part of the bytes or of the program.
-    pub manifest: Option<String>,
 }
 
 /// Why the components could not be read.
@@ -52,9 +56,38 @@ pub enum LibraryError {
         /// The system's words.
         source: std::io::Error,
     },
+    /// A file cannot be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        source: std::io::Error,
+    },
     /// A component is larger than any may be.
-    #[error("{} is larger than {COMPONENT_BYTES_MAX} bytes", .0.display())]
+    #[error("{} is larger than {COMPONENT_BYTES_MAX} bytes, which no component may be", .0.display())]
     TooLarge(PathBuf),
+    /// It says nowhere what it asks for.
+    #[error("{} holds no manifest, and there is no {} beside it, so nothing can be granted to it\n\nhint: `bailiwick pack --manifest FILE` seals one in; CONTRIBUTING.md shows how to write it", .0.display(), name_of(&.0.with_extension("toml")))]
+    NoManifest(PathBuf),
+    /// It says two things.
+    #[error("{} holds another manifest than {}: they differ from line {line} on\n\nhint: a sealed component needs no other manifest: keep it alone, or pack the compiler's file again", component.display(), beside.display())]
+    TwoManifests {
+        /// The component.
+        component: PathBuf,
+        /// The manifest beside it.
+        beside: PathBuf,
+        /// The first line that differs.
+        line: usize,
+    },
+    /// The manifest in it cannot be read.
+    #[error("{}", path.display())]
+    Seal {
+        /// The component.
+        path: PathBuf,
+        /// Why.
+        source: SealError,
+    },
     /// Manifests with mistakes.
     #[error("invalid manifest")]
     Invalid(Problems),
@@ -65,8 +98,8 @@ macro_rules! built_in {
         /// Component and manifest of each built-in, by id.
         const BUILT_IN: &[(&str, &[u8], &str)] = &[$((
             concat!($id, ".toml"),
-            include_bytes!(concat!("../../probes/dist/", $id, ".wasm")),
-            include_str!(concat!("../../probes/dist/", $id, ".toml")),
+            include_bytes!(concat!("../../../probes/dist/", $id, ".wasm")),
+            include_str!(concat!("../../../probes/dist/", $id, ".toml")),
         ),)*];
     };
 }
@@ -85,6 +118,11 @@ built_in! {
     "uptime",
 }
 
+/// A file's name, for a message that has told its folder.
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().display().to_string()
+}
+
 /// SHA-256 in hex.
 #[must_use]
 pub fn digest(bytes: &[u8]) -> String {
@@ -100,13 +138,22 @@ impl Library {
         let mut library = Self::default();
         let mut problems = Problems::default();
         for &(name, bytes, manifest) in BUILT_IN {
-            let binary = Binary { bytes: Cow::Borrowed(bytes), digest: digest(bytes), path: None, manifest: None };
-            library.add(&Source::embedded(name, manifest), binary, &mut problems);
+            let binary = Binary { bytes: Cow::Borrowed(bytes), digest: digest(bytes), path: None };
+            let source = Source::embedded(name, manifest);
+            match manifest::parse(&source) {
+                Ok(manifest) => {
+                    // The digest of the program covers what is built in.
+                    let file = ComponentFile { binary, manifest, source, sealed: true };
+                    library.add(file, Path::new(name), &mut problems);
+                }
+                Err(Problems(found)) => problems.0.extend(found),
+            }
         }
         problems.or(library).map_err(LibraryError::Invalid)
     }
 
-    /// Adds every `NAME.wasm` of a folder, each with its `NAME.toml` beside it. A folder that is not there adds nothing.
+    /// Adds every `NAME.wasm` of a folder, each with the manifest sealed in, else its `NAME.toml` beside it. A folder that
+    /// is not there adds nothing.
     ///
     /// # Errors
     /// When a file cannot be read, others could have written it, a manifest has a mistake, or an id is taken.
@@ -134,32 +181,32 @@ impl Library {
         let mut problems = Problems::default();
         for path in paths {
             source::check_permissions(&path)?;
-            let manifest = Source::read(&path.with_extension("toml"))?;
-            let mut binary = read_binary(&path)?;
-            binary.manifest = Some(digest(manifest.text().as_bytes()));
-            self.add(&manifest, binary, &mut problems);
+            match ComponentFile::read(&path) {
+                Ok(file) => self.add(file, &path, &mut problems),
+                Err(LibraryError::Invalid(Problems(found))) => problems.0.extend(found),
+                Err(error) => return Err(error),
+            }
         }
         problems.or(()).map_err(LibraryError::Invalid)
     }
 
-    fn add(&mut self, source: &Source, binary: Binary, problems: &mut Problems) {
-        let manifest = match manifest::parse(source) {
-            Ok(manifest) => manifest,
-            Err(Problems(found)) => return problems.0.extend(found),
-        };
-        let id = manifest.id.clone();
-        let stem = Path::new(source.name()).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    fn add(&mut self, file: ComponentFile, path: &Path, problems: &mut Problems) {
+        let (id, source) = (file.manifest.id.clone(), &file.source);
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
         if stem != id.as_str() {
             let start = source.text().find(id.as_str()).unwrap_or(0);
             let place = source.at(start..start + id.as_str().len());
-            let hint = format!("call the files {id}.wasm and {id}.toml");
+            let hint = if file.sealed {
+                format!("call it {id}.wasm")
+            } else {
+                format!("call the files {id}.wasm and {id}.toml")
+            };
             problems.push(Problem::at(place, format!("the file is called `{stem}`, the component `{id}`")).hint(hint));
         } else if self.manifests.contains_key(&id) {
             let message = format!("there is a built-in component `{id}`");
             problems.push(Problem::at(source.at(0..0), message).hint("give yours another id"));
         } else {
-            self.manifests.insert(id.clone(), manifest);
-            self.binaries.insert(id, binary);
+            self.put(file);
         }
     }
 
@@ -167,16 +214,25 @@ impl Library {
     ///
     /// # Errors
     /// When a built-in component has its id.
-    pub fn try_on(&mut self, source: &Source, manifest: Manifest, binary: Binary) -> Result<(), LibraryError> {
-        let id = manifest.id.clone();
-        if self.binaries.get(&id).is_some_and(|there| there.path.is_none()) {
+    pub fn try_on(&mut self, file: ComponentFile) -> Result<(), LibraryError> {
+        let id = file.manifest.id.clone();
+        if self.is_built_in(id.as_str()) {
             let message = format!("there is a built-in component `{id}`");
-            let problem = Problem::at(source.at(0..0), message).hint("give yours another id");
+            let problem = Problem::at(file.source.at(0..0), message).hint("give yours another id");
             return Err(LibraryError::Invalid(problem.into()));
         }
-        self.manifests.insert(id.clone(), manifest);
-        self.binaries.insert(id, binary);
+        self.put(file);
         Ok(())
+    }
+
+    fn put(&mut self, file: ComponentFile) {
+        let id = file.manifest.id.clone();
+        match file.manifest_digest() {
+            Some(digest) => self.manifest_digests.insert(id.clone(), digest),
+            None => self.manifest_digests.remove(&id),
+        };
+        self.manifests.insert(id.clone(), file.manifest);
+        self.binaries.insert(id, file.binary);
     }
 
     /// True if this component is part of the program.
@@ -190,9 +246,16 @@ impl Library {
     pub fn binary(&self, id: &ComponentId) -> Option<&Binary> {
         self.binaries.get(id)
     }
+
+    /// SHA-256 in hex of a component's manifest, if its own digest does not cover it: of one that is not sealed.
+    #[must_use]
+    pub fn manifest_digest(&self, id: &ComponentId) -> Option<&str> {
+        self.manifest_digests.get(id).map(String::as_str)
+    }
 }
 
-/// Reads a component's bytes, once and no more than a component may have.
+/// Reads a component's bytes, once and no more than any component may have. What this one may have is looked at with its
+/// structure.
 ///
 /// # Errors
 /// When they cannot be read, or there are too many.
@@ -206,7 +269,7 @@ pub fn read_binary(path: &Path) -> Result<Binary, LibraryError> {
         return Err(LibraryError::TooLarge(path.to_owned()));
     }
     let digest = digest(&bytes);
-    Ok(Binary { bytes: Cow::Owned(bytes), digest, path: Some(path.to_owned()), manifest: None })
+    Ok(Binary { bytes: Cow::Owned(bytes), digest, path: Some(path.to_owned()) })
 }
 
 #[cfg(test)]

@@ -1,0 +1,81 @@
+//! `bailiwick pack FILE.wasm`.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use bailiwick::library::{self, ComponentFile};
+use bailiwick::manifest::Manifest;
+use bailiwick::ops::OpsError;
+use bailiwick::pack::{self, Names, PackError};
+use bailiwick::report::exit::ExitCode as Exit;
+
+use super::{Context, args, fail};
+
+pub(super) fn run(context: &Context, args: &args::Pack) -> anyhow::Result<Exit> {
+    let manifest = manifest_of(args);
+    let file = ComponentFile::with(&args.file, manifest.as_ref()).map_err(OpsError::from)?;
+    let names = if args.strip { Names::Strip } else { Names::Keep };
+    let packed = match pack::pack(&args.file, &file, names) {
+        Ok(packed) => packed,
+        Err(error @ PackError::Imports { .. }) => {
+            fail::report(&error.into(), &context.out);
+            return Ok(Exit::Refused);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let out = args.out.clone().unwrap_or_else(|| format!("{}.wasm", packed.manifest.id).into());
+    check_overwrites(&out, &packed.manifest)?;
+    library::write_whole(&out, &packed.bytes)?;
+    let mut text = String::new();
+    writeln!(text, "packed    {}\ndigest    sha256:{}", out.display(), packed.digest)?;
+    writeln!(text, "size      {} bytes", packed.bytes.len())?;
+    write_asks(&mut text, &packed.manifest)?;
+    writeln!(text, "\nNext:")?;
+    writeln!(text, "  bailiwick test {}", out.display())?;
+    writeln!(text, "  bailiwick add {}", out.display())?;
+    context.out.text(&text)?;
+    Ok(Exit::Fine)
+}
+
+/// The manifest that was named; else the one beside the component; else, for a component that holds none,
+/// `manifest.toml` of the current folder.
+fn manifest_of(args: &args::Pack) -> Option<PathBuf> {
+    let there = |path: &PathBuf| library::is_there(path);
+    let sealed = || matches!(ComponentFile::with(&args.file, None), Ok(file) if file.sealed);
+    args.manifest
+        .clone()
+        .or_else(|| Some(args.file.with_extension("toml")).filter(there))
+        .or_else(|| Some(PathBuf::from("manifest.toml")).filter(|path| there(path) && !sealed()))
+}
+
+/// Only an earlier packing of the same component is written over.
+fn check_overwrites(out: &Path, manifest: &Manifest) -> anyhow::Result<()> {
+    if !library::is_there(out) {
+        return Ok(());
+    }
+    match ComponentFile::with(out, None) {
+        Ok(there) if there.sealed && there.manifest.id == manifest.id => Ok(()),
+        _ => {
+            let message = format!("{} is there already, and is no earlier packing of `{}`", out.display(), manifest.id);
+            Err(fail::usage(message, "name another file with --out, or remove it"))
+        }
+    }
+}
+
+/// What it asks for, each with the author's reason.
+fn write_asks(text: &mut String, manifest: &Manifest) -> std::fmt::Result {
+    writeln!(text, "asks for  {} {}: {}", manifest.id, manifest.version, manifest.title)?;
+    for (verb, why) in &manifest.uses {
+        writeln!(text, "  {verb}: {why}")?;
+    }
+    for (name, slot) in &manifest.slots {
+        let verbs: Vec<_> = slot.verbs.iter().map(|verb| verb.name()).collect();
+        let many = if slot.many { ", any number" } else { "" };
+        let default = slot.default.as_ref().map(|literal| format!(" [{}]", literal.as_str())).unwrap_or_default();
+        writeln!(text, "  {} of slot {name}{many}{default}: {}", verbs.join(", "), slot.why)?;
+    }
+    for (name, param) in &manifest.params {
+        writeln!(text, "  setting {name} [{}]: {}", param.default, param.about)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! One component's file, with its manifest: sealed in, or beside it.
+//!
+//! Knows: which of the two counts. Must not know: whether anybody trusts it. Attack answered: a component that shows a
+//! reviewer one manifest and the host another (D6): where there are two, they are the same bytes.
+
+use std::path::{Path, PathBuf};
+
+use super::sections::sealed_manifest;
+use super::{Binary, LibraryError, digest, is_there, read_binary};
+use crate::manifest::{self, Manifest};
+use crate::source::Source;
+
+/// A component's file, read and held against its manifest's grammar. Whether its imports are what it asks for is for
+/// the sandbox to say.
+#[derive(Debug, Clone)]
+pub struct ComponentFile {
+    /// The bytes, read once.
+    pub binary: Binary,
+    /// What it asks for.
+    pub manifest: Manifest,
+    /// The manifest as written.
+    pub source: Source,
+    /// The manifest is in the component itself, so that the component's digest covers it.
+    pub sealed: bool,
+}
+
+impl ComponentFile {
+    /// Reads `NAME.wasm`, with the manifest that is sealed in, or else `NAME.toml` beside it.
+    ///
+    /// # Errors
+    /// When a file cannot be read, there is no manifest, there are two that differ, or it has a mistake.
+    pub fn read(path: &Path) -> Result<Self, LibraryError> {
+        let beside = path.with_extension("toml");
+        // A link that leads nowhere counts as there: it is told, not passed over.
+        Self::with(path, is_there(&beside).then_some(&beside))
+    }
+
+    /// The same, with the manifest in a file of any name.
+    ///
+    /// # Errors
+    /// As [`ComponentFile::read`].
+    pub fn with(path: &Path, manifest: Option<&PathBuf>) -> Result<Self, LibraryError> {
+        let binary = read_binary(path)?;
+        let sealed = sealed_manifest(&binary.bytes)
+            .map_err(|source| LibraryError::Seal { path: path.to_owned(), source })?
+            .map(|text| Source::embedded(&format!("{} (sealed in)", path.display()), text));
+        let beside = manifest.map(|path| Source::read(path)).transpose()?;
+        let (source, sealed) = match (sealed, beside) {
+            (Some(inside), Some(beside)) if inside.text() != beside.text() => {
+                return Err(LibraryError::TwoManifests {
+                    component: path.to_owned(),
+                    beside: beside.name().into(),
+                    line: first_difference(inside.text(), beside.text()),
+                });
+            }
+            (Some(inside), _) => (inside, true),
+            (None, Some(beside)) => (beside, false),
+            (None, None) => return Err(LibraryError::NoManifest(path.to_owned())),
+        };
+        let manifest = manifest::parse(&source).map_err(LibraryError::Invalid)?;
+        Ok(Self { binary, manifest, source, sealed })
+    }
+
+    /// SHA-256 of the manifest in hex, if the component's own digest does not cover it.
+    #[must_use]
+    pub fn manifest_digest(&self) -> Option<String> {
+        (!self.sealed).then(|| digest(self.source.text().as_bytes()))
+    }
+}
+
+/// The first line that is not the same, counted from 1.
+fn first_difference(one: &str, other: &str) -> usize {
+    one.split('\n').zip(other.split('\n')).take_while(|(one, other)| one == other).count() + 1
+}

@@ -1,0 +1,42 @@
+//! Writes a component's file whole or not at all.
+//!
+//! Knows: temporary files, renames. Must not know: what is written. Attack answered: half a component under a good name.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::LibraryError;
+
+/// Writes a file so that whoever looks sees the old one or the new one, whole.
+///
+/// # Errors
+/// When the folder cannot be written.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), LibraryError> {
+    let io = |source| LibraryError::Write { path: path.to_owned(), source };
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = folder.join(format!(".{name}.{}.part", std::process::id()));
+    let written = (|| {
+        let mut file = File::options().write(true).create_new(true).mode(0o644).open(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, path)?;
+        File::open(&folder)?.sync_all()
+    })();
+    if written.is_err() {
+        // What is told is why it could not be written, not that a leftover could not be removed either.
+        let _ = std::fs::remove_file(&temporary);
+    }
+    written.map_err(io)
+}
+
+/// True if anything has this name, even a link that leads nowhere.
+#[must_use]
+pub fn is_there(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok()
+}

@@ -1,0 +1,108 @@
+//! What holds for whom, and who said so: the table's defaults, what policy lowers for all, what it sets for some. Pure.
+
+use std::collections::BTreeMap;
+
+use super::{Ask, Limits, Row};
+use crate::model::ComponentId;
+use crate::source::Place;
+
+/// Where a value comes from.
+#[derive(Debug, Clone)]
+pub struct Said {
+    /// The line of policy.
+    pub place: Place,
+    /// The operator's reason; lowering needs none.
+    pub why: Option<String>,
+}
+
+/// The limits of one component.
+#[derive(Debug, Clone, Default)]
+pub struct Budget {
+    limits: Limits,
+    from: BTreeMap<&'static str, Said>,
+}
+
+/// The limits of every component.
+#[derive(Debug, Clone, Default)]
+pub struct Budgets {
+    everybody: Budget,
+    named: BTreeMap<ComponentId, Budget>,
+}
+
+impl Budget {
+    /// The numbers.
+    #[must_use]
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The value of a limit.
+    #[must_use]
+    pub fn value(&self, row: &Row) -> u64 {
+        self.limits.get(row.name).unwrap_or(row.default)
+    }
+
+    /// Who said so; none for a default.
+    #[must_use]
+    pub fn from(&self, row: &Row) -> Option<&Said> {
+        self.from.get(row.name)
+    }
+
+    /// What policy says otherwise than the table: row, value, and the line that says so.
+    pub fn changed(&self) -> impl Iterator<Item = (&'static Row, u64, &Said)> {
+        super::SETTABLE.iter().filter_map(|row| Some((row, self.value(row), self.from(row)?)))
+    }
+
+    /// What is above the default.
+    pub fn raised(&self) -> impl Iterator<Item = (&'static Row, u64, &Said)> {
+        self.changed().filter(|(row, value, _)| *value > row.default)
+    }
+
+    /// What an author asks for and does not get.
+    pub fn unmet<'a>(&'a self, asks: &'a [Ask]) -> impl Iterator<Item = &'a Ask> {
+        asks.iter().filter(|ask| ask.value > self.value(ask.row))
+    }
+
+    /// Sets a limit.
+    pub fn set(&mut self, row: &'static Row, value: u64, from: Said) {
+        self.limits.set(row, value);
+        self.from.insert(row.name, from);
+    }
+}
+
+impl Budgets {
+    /// What holds for everybody, and for those that are named.
+    #[must_use]
+    pub const fn new(everybody: Budget, named: BTreeMap<ComponentId, Budget>) -> Self {
+        Self { everybody, named }
+    }
+
+    /// What holds for a component.
+    #[must_use]
+    pub fn of(&self, component: &ComponentId) -> &Budget {
+        self.named.get(component).unwrap_or(&self.everybody)
+    }
+
+    /// What holds for whoever is not named.
+    #[must_use]
+    pub const fn everybody(&self) -> &Budget {
+        &self.everybody
+    }
+
+    /// Those that are named.
+    pub fn named(&self) -> impl Iterator<Item = (&ComponentId, &Budget)> {
+        self.named.iter()
+    }
+}
+
+impl Limits {
+    /// The defaults with what an author asks for put over them: for the author's own commands, never for a sweep.
+    #[must_use]
+    pub fn asked(asks: &[Ask]) -> Self {
+        let mut limits = Self::default();
+        for ask in asks {
+            limits.set(ask.row, ask.value);
+        }
+        limits
+    }
+}

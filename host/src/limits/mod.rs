@@ -1,0 +1,310 @@
+//! Every limit there is, in one table: what it bounds, how much that is, and who may change it.
+//!
+//! Knows: numbers and words. Must not know: who is bounded. Attacks answered: a guest that exhausts (GR), a component that
+//! exhausts its reader or the compiler (LK01, LK02, LK05), and a limit that is raised without anybody having said for whom.
+//!
+//! A *default* holds for every component. `[limits]` of a policy lowers it for all, `[[raise]]` sets it for the components
+//! that it names, up to `max`, which nothing passes. `bailiwick limits` prints the table.
+
+mod effective;
+mod table;
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+pub use effective::{Budget, Budgets, Said};
+pub use table::{FIXED, Limits, SETTABLE};
+
+/// The largest file that is taken for a component at all, in bytes; `component-bytes` is the limit of each.
+pub const COMPONENT_BYTES_MAX: u64 = 64 << 20;
+/// Stack for wasm frames, in bytes. Part of the engine's configuration, the same for every run.
+pub const STACK_BYTES: u64 = 512 << 10;
+/// Tries beyond the last verb call that are still answered with `exhausted`.
+pub const EXHAUSTED_TRIES: u64 = 16;
+/// The largest answer that any verb may have, in bytes; each has its own in `verbs`.
+pub const ANSWER_BYTES: u64 = 1 << 20;
+/// The longest that any verb may wait for its answer, in seconds; each has its own in `verbs`.
+pub const ANSWER_S: u64 = 20;
+/// Largest message of a worker: a report of 256 KiB of text, its numbers, and room.
+pub const WORKER_MESSAGE_BYTES: u64 = 512 << 10;
+/// Open files of a worker: the socket, its copy, the two null devices, and room.
+pub const WORKER_FILES: u64 = 8;
+/// Deaths of a component's worker after which it is not started again.
+pub const DEATHS: u64 = 2;
+/// Components compiled at once.
+pub const COMPILING: u64 = 4;
+/// Targets looked at at once, unless `--jobs` says otherwise.
+pub const JOBS: u64 = 64;
+/// The most that `--jobs` may say.
+pub const JOBS_MAX: u64 = 1_000;
+/// Channels open at once on one connection.
+pub const CHANNELS: u64 = 8;
+
+/// What a number counts in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unit {
+    /// Things.
+    Count,
+    /// Bytes.
+    Bytes,
+    /// Milliseconds.
+    Milliseconds,
+    /// Seconds.
+    Seconds,
+}
+
+/// Who may change a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SetBy {
+    /// `[limits]` lowers it, `[[raise]]` raises it.
+    Policy,
+    /// This option of the command line.
+    Option(&'static str),
+    /// Nobody, for this reason.
+    Nobody(&'static str),
+}
+
+/// One limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    /// Its key in a policy.
+    pub name: &'static str,
+    /// What holds if nobody says anything.
+    pub default: u64,
+    /// What nothing passes.
+    pub max: u64,
+    /// What it counts in.
+    pub unit: Unit,
+    /// What it bounds.
+    pub bounds: &'static str,
+    /// What happens when it is reached.
+    pub reached: &'static str,
+    /// Who may change it.
+    pub set_by: SetBy,
+}
+
+/// A limit that a component's author asks for. Asking grants nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// Of which limit.
+    pub row: &'static Row,
+    /// How much.
+    pub value: u64,
+    /// The author's reason.
+    pub why: String,
+}
+
+/// Every limit, those that policy may set first.
+pub fn all() -> impl Iterator<Item = &'static Row> {
+    SETTABLE.iter().chain(FIXED)
+}
+
+/// Why a name or value is no limit.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LimitError {
+    /// No such name.
+    #[error("there is no limit `{name}`")]
+    Unknown {
+        /// The name.
+        name: String,
+    },
+    /// One that stands fast.
+    #[error("the limit `{name}` cannot be set here: {why}")]
+    Fixed {
+        /// Its name.
+        name: &'static str,
+        /// Why.
+        why: String,
+    },
+    /// No whole number.
+    #[error("a limit is a whole number{0}, from 1")]
+    NotANumber(&'static str),
+    /// More than there can be.
+    #[error("`{name}` is at most {max} for any component")]
+    Beyond {
+        /// Its name.
+        name: &'static str,
+        /// The most, as people read it.
+        max: String,
+    },
+}
+
+impl LimitError {
+    /// The next step.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Unknown { name } => match nearest(name) {
+                Some(row) => format!("did you mean `{}`? `bailiwick limits` lists them all", row.name),
+                None => "`bailiwick limits` lists them all".to_owned(),
+            },
+            Self::Fixed { .. } => "`bailiwick limits` says which ones policy sets".to_owned(),
+            Self::NotANumber(_) => "to keep a component from running at all, take it out of its [[grant]]".to_owned(),
+            Self::Beyond { .. } => "nothing passes it; make the component need less".to_owned(),
+        }
+    }
+}
+
+/// The limit of this name that policy may set.
+///
+/// # Errors
+/// When there is none, or nobody may set it.
+pub fn row(name: &str) -> Result<&'static Row, LimitError> {
+    match all().find(|row| row.name == name) {
+        Some(row) if row.set_by == SetBy::Policy => Ok(row),
+        Some(row) => Err(LimitError::Fixed {
+            name: row.name,
+            why: match row.set_by {
+                SetBy::Option(option) => format!("{option} sets it"),
+                SetBy::Nobody(why) => why.to_owned(),
+                SetBy::Policy => String::new(),
+            },
+        }),
+        None => Err(LimitError::Unknown { name: name.to_owned() }),
+    }
+}
+
+impl Row {
+    /// A value that this limit can have.
+    ///
+    /// # Errors
+    /// When it is no whole number from 1 to the hard maximum.
+    pub fn value(&self, value: &toml::Value) -> Result<u64, LimitError> {
+        let number = value.as_integer().and_then(|number| u64::try_from(number).ok()).filter(|number| *number > 0);
+        let number = number.ok_or(LimitError::NotANumber(self.unit.of()))?;
+        if number > self.max {
+            Err(LimitError::Beyond { name: self.name, max: self.shown(self.max) })
+        } else {
+            Ok(number)
+        }
+    }
+
+    /// A value of it as people read it.
+    #[must_use]
+    pub fn shown(&self, value: u64) -> String {
+        self.unit.shown(value)
+    }
+}
+
+impl Unit {
+    /// What behind "a whole number" says of what.
+    const fn of(self) -> &'static str {
+        match self {
+            Self::Count => "",
+            Self::Bytes => " of bytes",
+            Self::Milliseconds => " of milliseconds",
+            Self::Seconds => " of seconds",
+        }
+    }
+
+    /// A number with its unit: exact, and with a round size beside it if there is one.
+    #[must_use]
+    pub fn shown(self, value: u64) -> String {
+        match self {
+            Self::Count => value.to_string(),
+            Self::Milliseconds => format!("{value} ms"),
+            Self::Seconds => format!("{value} s"),
+            Self::Bytes => {
+                let sizes = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+                match sizes.iter().find(|(shift, _)| value >= 1 << shift && value.trailing_zeros() >= shift - 1) {
+                    Some((shift, name)) if value.trailing_zeros() >= *shift => {
+                        format!("{value} bytes ({} {name})", value >> shift)
+                    }
+                    Some((shift, name)) => format!("{value} bytes ({}.5 {name})", value >> shift),
+                    None => format!("{value} bytes"),
+                }
+            }
+        }
+    }
+}
+
+impl Limits {
+    /// The wall time of a run.
+    #[must_use]
+    pub const fn wall(&self) -> Duration {
+        Duration::from_millis(self.wall_ms)
+    }
+}
+
+/// The settable limit whose name is nearest, if one is near enough to have been meant.
+#[must_use]
+pub fn nearest(name: &str) -> Option<&'static Row> {
+    let part = |row: &&Row| row.name.split('-').any(|part| part == name);
+    let near = SETTABLE.iter().map(|row| (distance(name, row.name), row)).min_by_key(|(distance, _)| *distance);
+    SETTABLE.iter().find(part).or(near.filter(|(distance, _)| *distance <= 2).map(|(_, row)| row))
+}
+
+/// How many letters have to be added, taken or changed to make one name of the other. Both are short.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(64).collect(), b.chars().collect());
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut next = vec![i + 1];
+        for ((j, y), pair) in b.iter().enumerate().zip(row.windows(2)) {
+            let &[diagonal, above] = pair else { continue };
+            let left = next.get(j).copied().unwrap_or(usize::MAX - 1);
+            next.push((diagonal + usize::from(x != y)).min(above + 1).min(left + 1));
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_order() {
+        let mut names: Vec<_> = all().map(|row| row.name).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count, "a name is there once");
+        for row in all() {
+            assert!((1..=row.max).contains(&row.default), "{row:?}");
+            assert!(row.name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{row:?}");
+            assert!(!row.bounds.is_empty() && !row.reached.is_empty(), "{row:?}");
+        }
+        assert!(SETTABLE.iter().all(|row| row.set_by == SetBy::Policy));
+        assert!(FIXED.iter().all(|row| row.set_by != SetBy::Policy));
+    }
+
+    #[test]
+    fn a_row_and_its_field_are_one() {
+        for row in SETTABLE {
+            let mut limits = Limits::default();
+            assert_eq!(limits.get(row.name), Some(row.default), "{}", row.name);
+            limits.set(row, 7);
+            assert_eq!(limits.get(row.name), Some(7), "{}", row.name);
+            let others = SETTABLE.iter().filter(|other| other.name != row.name);
+            assert!(others.clone().all(|other| limits.get(other.name) == Some(other.default)), "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn a_slip_of_the_finger_is_recognised() {
+        for (typed, meant) in
+            [("memory-byte", "memory-bytes"), ("feul", "fuel"), ("wall", "wall-ms"), ("locals", "locals")]
+        {
+            assert_eq!(nearest(typed).map(|row| row.name), Some(meant), "{typed}");
+        }
+        assert_eq!(nearest("cpu-shares"), None);
+    }
+
+    #[test]
+    fn sizes_read_well() {
+        for (value, shown) in [
+            (8 << 20, "8388608 bytes (8 MiB)"),
+            (1536 << 20, "1610612736 bytes (1.5 GiB)"),
+            (512 << 10, "524288 bytes (512 KiB)"),
+            (200, "200 bytes"),
+            (7_654_321, "7654321 bytes"),
+        ] {
+            assert_eq!(Unit::Bytes.shown(value), shown);
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! Secrets in what targets say, taken out before anybody downstream has seen them.
+//!
+//! Knows: what secrets look like, built in and by policy. Must not know: verbs, who asked. Attack answered: TX09, a secret
+//! in a log line, a file or a program's arguments that ends up in the journal, a report, a component or a core dump.
+//! The broker calls this on whole answers, before the journal and the worker, so no secret is split over two reads, and
+//! what is stored is what was handed on: replay is exact (D28).
+//!
+//! In place of a secret stands `[redacted:RULE]`: no hash and no length of it, since a short secret could be guessed from
+//! either (JR08).
+//!
+//! **Invariant:** the readers of answers are not misled: a line stays a line (but for private keys, which are taken out
+//! with their line ends), JSON that was valid stays valid, UTF-8 stays UTF-8.
+//!
+//! Known limit: a secret that is written another way (base64, hex, reversed, one character a line) is not recognised, and
+//! neither is one that looks like nothing in particular. Policy can name those: `[[redact]]`.
+
+mod json;
+mod rules;
+
+use std::collections::BTreeMap;
+
+use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
+
+use crate::model::{NameError, RuleName};
+
+/// How often each rule found something.
+pub type Counts = BTreeMap<RuleName, u32>;
+
+/// Longest pattern that policy may give, in bytes.
+pub const PATTERN_BYTES: usize = 1 << 10;
+/// Most rules that policy may give.
+pub const RULES_MAX: usize = 64;
+/// Largest compiled pattern, in bytes: a repetition of a repetition is refused when the policy loads.
+const COMPILED_BYTES: usize = 1 << 20;
+
+/// What one kind of secret looks like.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    name: RuleName,
+    regex: Regex,
+    /// A match may go over line ends, and is replaced as one.
+    across: bool,
+}
+
+/// A rule of policy's that cannot be.
+#[derive(Debug, thiserror::Error)]
+pub enum RuleError {
+    /// Its name.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// Its name is taken.
+    #[error("there is a rule `{name}` already{}", if rules::is_built_in(name.as_str()) { ", built in" } else { "" })]
+    Taken {
+        /// That name.
+        name: RuleName,
+    },
+    /// Its pattern cannot be read.
+    #[error("this is no pattern: {0}")]
+    Syntax(String),
+    /// Its pattern needs too much memory.
+    #[error("this pattern is too large: {0}")]
+    TooLarge(String),
+    /// Its pattern finds something in every text.
+    #[error("this pattern fits an empty text, so it would be found everywhere")]
+    Empty,
+}
+
+/// All rules, ready to be applied.
+#[derive(Debug)]
+pub struct Redactor {
+    rules: Vec<Rule>,
+    /// Which of them have anything to find, in one go over the text.
+    set: RegexSet,
+    /// Names behind which a secret follows, as the key of a JSON object.
+    keys: Regex,
+    /// The same as an argument of a program.
+    options: Regex,
+}
+
+/// A piece of a text that is replaced.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    start: usize,
+    end: usize,
+    /// Its place among the rules.
+    rule: usize,
+}
+
+impl Rule {
+    /// A rule of policy's. If the pattern has groups, what the first of them holds is the secret; else all that it finds.
+    ///
+    /// # Errors
+    /// When name or pattern cannot be.
+    pub fn new(name: &str, pattern: &str) -> Result<Self, RuleError> {
+        let name = RuleName::new(name)?;
+        if rules::is_built_in(name.as_str()) {
+            return Err(RuleError::Taken { name });
+        }
+        if pattern.len() > PATTERN_BYTES {
+            return Err(RuleError::TooLarge(format!("{} bytes, {PATTERN_BYTES} at most", pattern.len())));
+        }
+        let regex = compiled(pattern).map_err(|error| match error {
+            regex::Error::CompiledTooBig(_) => {
+                RuleError::TooLarge(format!("compiled it takes more than {COMPILED_BYTES} bytes"))
+            }
+            // The library draws the pattern and a caret; its last line says what is wrong.
+            other => RuleError::Syntax(
+                other.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned(),
+            ),
+        })?;
+        let empty = |text: &str| regex.find_iter(text.as_bytes()).any(|found| found.is_empty());
+        if ["", "a b", "a\nb", "1.\"-"].into_iter().any(empty) {
+            return Err(RuleError::Empty);
+        }
+        Ok(Self { name, regex, across: false })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &RuleName {
+        &self.name
+    }
+}
+
+/// `^` and `$` are a line's: a policy is written for answers, which are lines.
+fn compiled(pattern: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(pattern).multi_line(true).size_limit(COMPILED_BYTES).build()
+}
+
+impl Default for Redactor {
+    #[expect(clippy::expect_used, reason = "the built-in rules are constants; every test would fail here")]
+    fn default() -> Self {
+        Self::new(Vec::new()).expect("the built-in rules compile")
+    }
+}
+
+impl Redactor {
+    /// The built-in rules, and policy's.
+    ///
+    /// # Errors
+    /// When two have the same name, or all together are too large.
+    pub fn new(custom: Vec<Rule>) -> Result<Self, RuleError> {
+        let too_large = |error: regex::Error| RuleError::TooLarge(error.to_string());
+        let mut rules = rules::built_in().map_err(too_large)?;
+        for rule in custom {
+            if rules.iter().any(|other| other.name == rule.name) {
+                return Err(RuleError::Taken { name: rule.name });
+            }
+            rules.push(rule);
+        }
+        let patterns = rules.iter().map(|rule| rule.regex.as_str());
+        let set = RegexSetBuilder::new(patterns).multi_line(true).size_limit(64 << 20).build().map_err(too_large)?;
+        let keys = compiled(rules::KEY).map_err(too_large)?;
+        let options = compiled(rules::OPTION).map_err(too_large)?;
+        Ok(Self { rules, set, keys, options })
+    }
+
+    /// A text without its secrets; counts what was found.
+    #[must_use]
+    pub fn bytes(&self, text: Vec<u8>, counts: &mut Counts) -> Vec<u8> {
+        let mut out = Vec::new();
+        // Lines that are not JSON, since the last that was.
+        let (mut from, mut at) = (0, 0);
+        let mut any_json = false;
+        for line in text.split_inclusive(|byte| *byte == b'\n') {
+            let end = at + line.len();
+            if json::is_object(line) {
+                any_json = true;
+                self.push_plain(&mut out, text.get(from..at).unwrap_or_default(), counts);
+                self.push_json(&mut out, line, counts);
+                from = end;
+            }
+            at = end;
+        }
+        if !any_json {
+            return self.plain(&text, counts).unwrap_or(text);
+        }
+        self.push_plain(&mut out, text.get(from..).unwrap_or_default(), counts);
+        out
+    }
+
+    /// The same for a text of the host's that may quote a target's.
+    #[must_use]
+    pub fn text(&self, text: String, counts: &mut Counts) -> String {
+        match self.plain(text.as_bytes(), counts) {
+            Some(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            None => text,
+        }
+    }
+
+    fn push_plain(&self, out: &mut Vec<u8>, text: &[u8], counts: &mut Counts) {
+        match self.plain(text, counts) {
+            Some(replaced) => out.extend(replaced),
+            None => out.extend_from_slice(text),
+        }
+    }
+
+    /// Text without its secrets; `None` if there are none.
+    fn plain(&self, text: &[u8], counts: &mut Counts) -> Option<Vec<u8>> {
+        let spans = self.spans(text);
+        if spans.is_empty() {
+            return None;
+        }
+        let mut out = Vec::with_capacity(text.len());
+        let mut at = 0;
+        for span in spans {
+            out.extend_from_slice(text.get(at..span.start).unwrap_or_default());
+            self.push_marker(&mut out, span.rule, counts);
+            at = span.end;
+        }
+        out.extend_from_slice(text.get(at..).unwrap_or_default());
+        Some(out)
+    }
+
+    fn push_marker(&self, out: &mut Vec<u8>, rule: usize, counts: &mut Counts) {
+        let Some(rule) = self.rules.get(rule) else { return };
+        out.extend_from_slice(format!("{MARK}{}]", rule.name).as_bytes());
+        let count = counts.entry(rule.name.clone()).or_default();
+        *count = count.saturating_add(1);
+    }
+
+    /// What is to be replaced, in order, none over another.
+    fn spans(&self, text: &[u8]) -> Vec<Span> {
+        let mut found = Vec::new();
+        for index in self.set.matches(text) {
+            let Some(rule) = self.rules.get(index) else { continue };
+            if rule.regex.captures_len() == 1 {
+                rule.regex.find_iter(text).for_each(|whole| rule.push(&mut found, index, text, whole.range()));
+            } else {
+                let groups = |found: regex::bytes::Captures<'_>| {
+                    (1..found.len()).find_map(|group| found.get(group)).map(|group| group.range())
+                };
+                rule.regex
+                    .captures_iter(text)
+                    .filter_map(groups)
+                    .for_each(|range| rule.push(&mut found, index, text, range));
+            }
+        }
+        found.sort_by_key(|span| (span.start, span.rule));
+        found.dedup_by(|next, kept| {
+            let over = next.start < kept.end;
+            if over {
+                // Rules that come first also say what it is called.
+                (kept.end, kept.rule) = (kept.end.max(next.end), kept.rule.min(next.rule));
+            }
+            over
+        });
+        found
+    }
+
+    /// True for a key of a JSON object whose value is a secret.
+    fn is_key(&self, text: &[u8]) -> bool {
+        self.keys.is_match(text)
+    }
+
+    /// True for an argument of a program before one that is a secret.
+    fn is_option(&self, text: &[u8]) -> bool {
+        self.options.is_match(text)
+    }
+}
+
+/// What every replacement begins with.
+pub const MARK: &str = "[redacted:";
+
+impl Rule {
+    /// Notes a finding; one that goes over line ends is one on each line.
+    fn push(&self, found: &mut Vec<Span>, rule: usize, text: &[u8], range: std::ops::Range<usize>) {
+        if self.across {
+            found.extend((!range.is_empty()).then_some(Span { start: range.start, end: range.end, rule }));
+            return;
+        }
+        let mut start = range.start;
+        for line in text.get(range).unwrap_or_default().split(|byte| *byte == b'\n') {
+            let end = start + line.len();
+            let bare = line.strip_suffix(b"\r").unwrap_or(line);
+            if !bare.is_empty() && !is_mark(bare) {
+                found.push(Span { start, end: start + bare.len(), rule });
+            }
+            start = end + 1;
+        }
+    }
+}
+
+/// True for what stands here instead of a secret already.
+fn is_mark(text: &[u8]) -> bool {
+    let name = text.strip_prefix(MARK.as_bytes()).and_then(|rest| rest.strip_suffix(b"]"));
+    name.and_then(|name| std::str::from_utf8(name).ok()).is_some_and(|name| RuleName::new(name).is_ok())
+}
+
+#[cfg(test)]
+mod tests;
