@@ -1,12 +1,12 @@
 //! The one way out for tainted text.
 //!
 //! Knows: which characters are harmless in which medium. Must not know: what the text says. Attacks answered: TX01
-//! (escape sequences, C1, carriage returns), TX02 (bidi, zero width, tag characters, combining floods), TX05 (forged
-//! lines), and the lines' share of TX07 (text that a terminal draws wider than it was measured).
+//! (escape sequences, C1, carriage returns), TX02 (bidi, zero width, tag characters, combining floods), TX03 (links and
+//! pictures that a page or a chat would load), TX05 (forged lines), and the lines' share of TX07 (text that a terminal draws
+//! wider than it was measured).
 //!
-//! One function per medium. Markdown and HTML are to be two more, here and nowhere else, over the same [`fate`]: first
-//! every character is made harmless to eyes, then the medium's own syntax is escaped. Until they stand here, tainted text
-//! does not reach those media.
+//! One function per medium, here and nowhere else: first every character is made harmless to eyes by its [`fate`], then the
+//! medium's own syntax is escaped. There is none for XML, CSV or a spreadsheet: tainted text does not reach those (TX06).
 //!
 //! Not answered: homoglyphs. A Cyrillic `а` in a title is shown as it is. Nothing is decided by how a title looks; the
 //! names that decide (targets, components, verbs) are ASCII by grammar.
@@ -80,7 +80,7 @@ fn columns(c: char) -> usize {
 
 /// The columns that a text takes at most, if it came from an encoder or is the host's own.
 #[must_use]
-pub(super) fn width(text: &str) -> usize {
+pub fn width(text: &str) -> usize {
     text.chars().map(columns).sum()
 }
 
@@ -161,6 +161,41 @@ fn push_escapes(out: &mut String, c: char, times: usize) {
     } else {
         out.push_str(&format!("{escape}({times} times)"));
     }
+}
+
+/// Text as Markdown that can be nothing but text: a code span, whose fence is longer than any run of backticks in it. In
+/// one there are no links, pictures, mentions or entities, in any dialect; escapes would leave a bare mail address, which
+/// GitHub makes a link of after it has read them.
+#[must_use]
+pub fn markdown(text: &str) -> String {
+    let text = harmless(text, usize::MAX);
+    if text.is_empty() {
+        return text;
+    }
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest + 1);
+    // A span loses one space at each end if it has one at both.
+    let edge = |c: Option<char>| matches!(c, Some('`' | ' '));
+    let pad = edge(text.chars().next()) || edge(text.chars().next_back());
+    let pad = if pad && text.chars().any(|c| c != ' ') { " " } else { "" };
+    format!("{fence}{pad}{text}{pad}{fence}")
+}
+
+/// Text as HTML, within an element: no tag, no entity but the five below.
+#[must_use]
+pub fn html(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in harmless(text, usize::MAX).chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 /// JSON with every string in it harmless to a terminal, so that `cat` of a report is as safe as the table: what
@@ -261,6 +296,85 @@ mod tests {
         let forged = "slow\n2026-11-21T03:00:00Z level=INFO run.end ok\r\n";
         assert_eq!(shown(forged), r"slow\n2026-11-21T03:00:00Z level=INFO run.end ok\r\n");
         assert_eq!(to_json(&Tainted::new(forged)).unwrap().lines().count(), 1);
+    }
+
+    /// What is nothing but attack in Markdown or HTML, each on its own and all together.
+    const SYNTAX: &[&str] = &[
+        "# heading",
+        "```\nfence",
+        "``` ~~~ `` ` ```` end`",
+        "`",
+        " ` ",
+        "  ",
+        "[x](http://evil?d=1) ![](http://evil/q) [x][r] [r]: http://evil [^1]",
+        "<http://evil> http://evil.example www.evil.example a@evil.example @someone #12 :smile:",
+        "<img src=http://evil onerror=alert(1)> <script>alert(1)</script> <!-- --> <![CDATA[ ]]> <?x?>",
+        "&lt;b&gt; &#60;b&#62; &amp;amp; &nbsp;",
+        "| a | b |\n|---|---|\n| c | d |",
+        "$x^2$ $$y$$ ~~gone~~ **bold** _it_ \\* {{7*7}} ${x} {% raw %}",
+        "- [ ] task\n1. one\n> quote\n---\nterm\n: definition\n    code",
+        "' onmouseover='x\" style=\"x",
+    ];
+
+    /// What CommonMark with every extension reads.
+    fn read_markdown(text: &str) -> Vec<pulldown_cmark::Event<'_>> {
+        pulldown_cmark::Parser::new_ext(text, pulldown_cmark::Options::all()).collect()
+    }
+
+    fn assert_only_text(text: &str) {
+        use pulldown_cmark::{Event, Tag, TagEnd};
+        let seen = harmless(text, usize::MAX);
+        let marked = markdown(text);
+        let expected = match seen.as_str() {
+            "" => Vec::new(),
+            seen => vec![Event::Start(Tag::Paragraph), Event::Code(seen.into()), Event::End(TagEnd::Paragraph)],
+        };
+        assert_eq!(read_markdown(&marked), expected, "{marked}");
+        // The same within a list item, behind the host's words.
+        let item = format!("- **ok** x: {marked}\n");
+        let code = |event: &&Event<'_>| matches!(event, Event::Code(code) if code.as_ref() == seen);
+        let events = read_markdown(&item);
+        assert_eq!(events.iter().filter(code).count(), usize::from(!seen.is_empty()), "{item}");
+        assert_eq!(events.len(), 8 + usize::from(!seen.is_empty()), "{events:?}");
+        assert!(bare_of_html(&html(text)) == seen, "{text:?}");
+    }
+
+    /// What a reader of HTML makes of it, if there is nothing in it but text and our entities.
+    fn bare_of_html(html: &str) -> String {
+        assert!(!html.contains(['<', '>', '"', '\'']), "{html}");
+        let mut pieces = html.split('&');
+        let mut text = pieces.next().unwrap().to_owned();
+        for piece in pieces {
+            let (entity, rest) = piece.split_once(';').expect("an entity has an end");
+            let ours = [("amp", '&'), ("lt", '<'), ("gt", '>'), ("quot", '"'), ("#39", '\'')];
+            text.push(ours.iter().find(|(name, _)| *name == entity).expect("one of ours").1);
+            text.push_str(rest);
+        }
+        text
+    }
+
+    #[test]
+    fn tx03_markdown_and_html_show_syntax_and_do_not_read_it() {
+        SYNTAX.iter().for_each(|text| assert_only_text(text));
+        assert_only_text(&SYNTAX.concat());
+        assert_eq!(markdown("a`b"), "``a`b``");
+        assert_eq!(markdown("`"), "`` ` ``");
+        assert_eq!(html("<b>&'\""), "&lt;b&gt;&amp;&#39;&quot;");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn tx03_no_text_is_more_than_text(text in "[`~<>&'\"a-c |\\\\\n#*_!\\[\\]()@:/.w-]{0,40}|\\PC{0,40}|[\\x00-\\u{ffff}]{0,20}") {
+            assert_only_text(&text);
+        }
+    }
+
+    #[test]
+    fn tx01_tx02_no_medium_lets_through_what_cannot_be_seen() {
+        let all: String = ('\0'..=char::MAX).filter(|c| !matches!(fate(*c), Fate::Shown(_) | Fate::Mark)).collect();
+        for out in [markdown(&all), html(&all)] {
+            assert!(out.is_ascii() && !out.contains(|c: char| c.is_control()));
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod manifest;
 pub mod fleet;
 pub mod policy;
 pub mod grant;
+pub mod signature;
 pub mod library;
 pub mod ops;
 pub mod lock;

@@ -7,12 +7,16 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
 use crate::fleet::{self, Fleet};
 use crate::grant::{self, Grant};
 use crate::library::{self, ComponentFile, Library, LibraryError};
 use crate::limits::{Budget, Budgets, Limits};
 use crate::model::{ComponentId, TargetName};
 use crate::policy::{self, Assignments, Policy};
+use crate::signature::{self, AllowedSigners, Refusal, Signer, Wanted};
 use crate::source::{self, Problem, Problems, Source};
 
 /// What the process was told by its surroundings; read once, in `main`.
@@ -51,6 +55,8 @@ pub struct Ops {
     pub budgets: Budgets,
     /// SHA-256 of each file that was read, by name.
     pub digests: BTreeMap<String, String>,
+    /// What policy says of signatures, if it says anything.
+    signatures: Option<signature::Rules>,
 }
 
 /// Why the ops directory cannot be used.
@@ -155,9 +161,8 @@ impl Ops {
                 (Source::read(&dir.join("fleet.toml"))?, Source::read(&dir.join("policy.toml"))?)
             }
         };
-        let digests = [&fleet, &policy]
-            .map(|source| (source.name().to_owned(), library::digest(source.text().as_bytes())))
-            .into();
+        let digest_of = |source: &Source| (source.name().to_owned(), library::digest(source.text().as_bytes()));
+        let mut digests: BTreeMap<_, _> = [&fleet, &policy].map(digest_of).into();
         // Both files are read to the end, so that one go shows the mistakes of both.
         let base = dir.unwrap_or(Path::new("/"));
         let (fleet, mut policy) = both(fleet::parse(&fleet, base, home), policy::parse(&policy))?;
@@ -169,7 +174,45 @@ impl Ops {
         }
         let resolved = policy::resolve(&policy, &fleet, &library.manifests);
         let (assignments, budgets) = both(resolved, policy::budgets(&policy, &library.manifests))?;
-        Ok(Self { dir: dir.map(Path::to_owned), fleet, policy, library, assignments, budgets, digests })
+        let signatures = match &policy.signatures {
+            Some(signatures) => {
+                let source = Source::read(&base.join(&signatures.allowed_signers.value))?;
+                digests.extend([digest_of(&source)]);
+                Some(rules(&policy, signatures, &source, &library).map_err(OpsError::Invalid)?)
+            }
+            None => None,
+        };
+        let dir = dir.map(Path::to_owned);
+        Ok(Self { dir, fleet, policy, library, assignments, budgets, digests, signatures })
+    }
+
+    /// Who signed a component, if policy has anything to say of that; a built-in one is part of the program and needs no
+    /// signature.
+    ///
+    /// # Errors
+    /// When policy does not take its signature, or the lack of one.
+    pub fn signer(&self, id: &ComponentId, now: Timestamp) -> Result<Option<Signer>, Refusal> {
+        match self.library.binary(id) {
+            Some(binary) if binary.path.is_some() => self.signer_of(id, &binary.bytes, self.library.signature(id), now),
+            _ => Ok(None),
+        }
+    }
+
+    /// The same, of bytes that are not in `components/`, or not yet.
+    ///
+    /// # Errors
+    /// As [`Ops::signer`].
+    pub fn signer_of(
+        &self,
+        id: &ComponentId,
+        bytes: &[u8],
+        signature: Option<&[u8]>,
+        now: Timestamp,
+    ) -> Result<Option<Signer>, Refusal> {
+        let Some(rules) = &self.signatures else { return Ok(None) };
+        let of_it = |grant: &&policy::Grant| grant.components.iter().any(|name| name.value == id.as_str());
+        let wanted: Vec<_> = self.policy.grants.iter().filter(of_it).filter_map(wanted).collect();
+        rules.check(id, bytes, signature, &wanted, now)
     }
 
     /// The grant of a component on a target; `None` if policy puts it not there.
@@ -204,6 +247,34 @@ impl Ops {
     pub fn knows(&self, name: &str) -> bool {
         self.fleet.targets.contains_key(name) || self.fleet.never.contains_key(name)
     }
+}
+
+/// The signers that a grant names.
+fn wanted(grant: &policy::Grant) -> Option<Wanted> {
+    let place = grant.signers.first()?.place.clone();
+    Some(Wanted { principals: grant.signers.iter().map(|signer| signer.value.clone()).collect(), place })
+}
+
+/// Policy's rules, with every name in them looked up.
+fn rules(
+    policy: &Policy,
+    signatures: &policy::Signatures,
+    source: &Source,
+    library: &Library,
+) -> Result<signature::Rules, Problems> {
+    let allowed = AllowedSigners::parse(source, &TimeZone::system())?;
+    let mut problems = Problems::default();
+    for grant in policy.grants.iter().filter(|grant| !grant.signers.is_empty()) {
+        for signer in grant.signers.iter().filter(|signer| !allowed.knows(&signer.value)) {
+            let message = format!("{} has no ssh-ed25519 key of `{}`", source.name(), signer.value.escape_debug());
+            problems.push(Problem::at(signer.place.clone(), message).hint("add a line with it there"));
+        }
+        for name in grant.components.iter().filter(|name| library.is_built_in(&name.value)) {
+            let message = format!("`{}` is built in: part of the program, and not signed", name.value);
+            problems.push(Problem::at(name.place.clone(), message).hint("name it in a grant without `signers`"));
+        }
+    }
+    problems.or(signature::Rules { allowed, require: signatures.require.clone() })
 }
 
 /// Two results, or the mistakes of both.

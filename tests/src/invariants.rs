@@ -183,7 +183,15 @@ impl Case {
     /// # Errors
     /// When it was not built.
     pub fn hostile(&mut self, behaviour: &str) -> Result<()> {
-        let policy = format!("param.behaviour = {behaviour:?}\n");
+        self.hostile_with(behaviour, "")
+    }
+
+    /// The same with further lines below its grant.
+    ///
+    /// # Errors
+    /// When it was not built.
+    pub fn hostile_with(&mut self, behaviour: &str, lines: &str) -> Result<()> {
+        let policy = format!("param.behaviour = {behaviour:?}\n{lines}");
         let mut guest = Suspect::built(&self.guests_dir, "hostile", &policy)?;
         guest.id = format!("bad-{behaviour}");
         guest.manifest = guest.manifest.replace("id = \"hostile\"", &format!("id = {:?}", guest.id));

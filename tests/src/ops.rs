@@ -123,11 +123,12 @@ impl Ops {
         for (id, manifest) in ops.library.manifests.iter().filter(|(id, _)| !ops.library.is_built_in(id.as_str())) {
             let binary = ops.library.binary(id).context("it was listed")?;
             let imports = bailiwick::sandbox::inspect(&binary.bytes, ops.limits(id)).map(|found| found.import_names());
+            let signer = ops.signer(id, when).ok().flatten();
             let facts = lock::Facts {
                 version: lock::Version::new(&manifest.version)?,
                 digest: binary.digest.clone(),
                 manifest: ops.library.manifest_digest(id).map(str::to_owned),
-                signer: None,
+                signer: signer.map(|signer| format!("{} ({})", signer.principal, signer.fingerprint)),
                 imports: imports.unwrap_or_default(),
                 limits: ops.budget(id).raised().map(|(row, value, _)| (row.name.to_owned(), value)).collect(),
             };

@@ -439,7 +439,7 @@ fn stopped_at_any_step_the_old_one_or_the_new_one_is_accepted() {
         let tried = bailiwick::ops::Ops::try_on(dir, None, vec![offered.file.clone()]).unwrap();
         let lock = read_lock(&ops);
         let id = ComponentId::new("acme-unit").unwrap();
-        let (facts, _) = consent::facts(&tried, &id).unwrap();
+        let (facts, _) = consent::facts(&tried, &id, jiff::Timestamp::UNIX_EPOCH).unwrap();
         let question = consent::question(&tried, &lock, &id, facts);
         assert_eq!(consent::judge(&question, &tried, &lock, &[]), Ok(Verdict::NoMore));
         let actor = Actor { who: "alice".to_owned(), now: "2026-01-01T00:00:00Z".parse().unwrap(), why: None };

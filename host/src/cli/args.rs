@@ -96,7 +96,7 @@ pub(super) struct Check {
 
     /// How to print
     #[arg(long, value_name = "FORMAT", default_value = "table")]
-    pub(super) format: Format,
+    pub(super) format: Rendering,
 
     /// Targets that are looked at at once
     #[arg(long, value_name = "N", default_value_t = limits::JOBS, value_parser = clap::value_parser!(u64).range(1..=limits::JOBS_MAX))]
@@ -233,6 +233,10 @@ pub(super) struct Pack {
     /// Take out what only debuggers read: names, producers, debugging information
     #[arg(long)]
     pub(super) strip: bool,
+
+    /// Sign it too, with an Ed25519 key as ssh-keygen stores it, without a passphrase; writes OUT.sig
+    #[arg(long, value_name = "KEYFILE")]
+    pub(super) sign: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -279,6 +283,18 @@ pub(super) enum Format {
     Table,
     /// For programs, with a versioned format
     Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Rendering {
+    /// For people
+    Table,
+    /// For programs, with a versioned format
+    Json,
+    /// For a ticket or a chat
+    Markdown,
+    /// A page that loads nothing
+    Html,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -12,14 +12,14 @@ use bailiwick::outcome::{Looked, RunOutcome, Sweep, TargetResult};
 use bailiwick::report::exit::ExitCode as Exit;
 use bailiwick::report::progress::Progress;
 use bailiwick::report::table::{Colour, Detail, Options};
-use bailiwick::report::{json, table};
+use bailiwick::report::{html, json, markdown, table};
 use bailiwick::review;
 use bailiwick::sweep::{Request, Settings, Watcher, sweep};
 use bailiwick::transport::ssh;
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::args::{self, FailOn, Format};
+use super::args::{self, FailOn, Rendering};
 use super::{Context, fail};
 
 /// How long a sweep waits for another one that writes the same journal.
@@ -75,20 +75,17 @@ pub(super) fn run(context: &Context, args: &args::Check) -> anyhow::Result<Exit>
             (sweep, Some(Exit::NotLooked))
         }
     };
+    let detail = match result.targets.as_slice() {
+        _ if args.verbose => Detail::Full,
+        [_] => Detail::Each,
+        _ => Detail::Brief,
+    };
+    let colour = if context.out.color_stdout() { Colour::Always } else { Colour::Never };
     let text = match args.format {
-        Format::Json => json::render(&result)?,
-        Format::Table => table::render(
-            &result,
-            &Options {
-                width: context.out.width(),
-                colour: if context.out.color_stdout() { Colour::Always } else { Colour::Never },
-                detail: match result.targets.as_slice() {
-                    _ if args.verbose => Detail::Full,
-                    [_] => Detail::Each,
-                    _ => Detail::Brief,
-                },
-            },
-        ),
+        Rendering::Json => json::render(&result)?,
+        Rendering::Table => table::render(&result, &Options { width: context.out.width(), colour, detail }),
+        Rendering::Markdown => markdown::render(&result, detail),
+        Rendering::Html => html::render(&result, detail),
     };
     context.out.text(&text)?;
     Ok(exit.unwrap_or_else(|| Exit::for_sweep(&result, threshold(args.fail_on))))

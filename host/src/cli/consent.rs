@@ -59,7 +59,7 @@ fn add_one(
     offered: &Offered,
 ) -> anyhow::Result<Exit> {
     let distinct = args.not_a_look_alike.iter().map(|id| ComponentId::new(id)).collect::<Result<Vec<_>, _>>()?;
-    let (facts, inspected) = match facts(ops, offered.id()) {
+    let (facts, inspected) = match facts(ops, offered.id(), Timestamp::now()) {
         Ok(found) => found,
         Err(misfit) => {
             context.out.say(&format!("error: {} is refused: {misfit}", offered.path.display()));
@@ -156,7 +156,7 @@ pub(super) fn approve(context: &Context, args: &args::Approve) -> anyhow::Result
         context.out.say(&format!("error: {refusal}"));
         return Ok(Exit::Refused);
     }
-    let question = match facts(&ops, &id) {
+    let question = match facts(&ops, &id, Timestamp::now()) {
         Ok((facts, _)) => question(&ops, &lock, &id, facts),
         Err(misfit) => {
             context.out.say(&format!("error: `{id}` is refused: {misfit}"));

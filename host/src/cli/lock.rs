@@ -5,6 +5,7 @@ use std::fmt::Write;
 use bailiwick::consent::verify::{Verified, verify};
 use bailiwick::lock::{Standing, Unusable};
 use bailiwick::report::exit::ExitCode as Exit;
+use jiff::Timestamp;
 
 use super::args::{Format, Lock as Args, LockCommand};
 use super::{Context, page};
@@ -60,7 +61,7 @@ fn check(context: &Context, format: Format) -> anyhow::Result<Exit> {
             context.out.say(&format!("{}\n", problem.render(context.out.color_stderr())));
         }
     }
-    let verified = verify(&ops, &standing);
+    let verified = verify(&ops, &standing, Timestamp::now());
     context.out.text(&match format {
         Format::Json => bailiwick::encode::to_json(&verified)?,
         Format::Table => table(&verified)?,

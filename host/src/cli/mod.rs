@@ -89,6 +89,12 @@ fn raise_file_limit() {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
+/// A core file would hold what targets said before the redactor had it, and keys (TX10).
+fn no_core_files() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+}
+
 /// Runs the command line of this process.
 pub(crate) fn main() -> ExitCode {
     // A worker is started with this one word and nothing else; it must not read any other.
@@ -105,6 +111,7 @@ pub(crate) fn main() -> ExitCode {
     };
     out::logging(args.debug);
     raise_file_limit();
+    no_core_files();
     let surroundings = Surroundings::read();
     let dir = surroundings.ops_dir(args.dir.as_deref());
     let context = Context { surroundings, dir, state: args.state, out: Out::new(args.color) };

@@ -8,6 +8,8 @@ use bailiwick::manifest::Manifest;
 use bailiwick::ops::OpsError;
 use bailiwick::pack::{self, Names, PackError};
 use bailiwick::report::exit::ExitCode as Exit;
+use bailiwick::signature::{self, NAMESPACE, Signature};
+use bailiwick::source::Source;
 
 use super::{Context, args, fail};
 
@@ -26,15 +28,44 @@ pub(super) fn run(context: &Context, args: &args::Pack) -> anyhow::Result<Exit> 
     let out = args.out.clone().unwrap_or_else(|| format!("{}.wasm", packed.manifest.id).into());
     check_overwrites(&out, &packed.manifest)?;
     library::write_whole(&out, &packed.bytes)?;
+    let signed = signed(context, args, &out, &packed.bytes)?;
     let mut text = String::new();
     writeln!(text, "packed    {}\ndigest    sha256:{}", out.display(), packed.digest)?;
     writeln!(text, "size      {} bytes", packed.bytes.len())?;
+    if let Some(fingerprint) = signed {
+        writeln!(text, "signed    {}, by {fingerprint}", library::signature_of(&out).display())?;
+    }
     write_asks(&mut text, &packed.manifest)?;
     writeln!(text, "\nNext:")?;
     writeln!(text, "  bailiwick test {}", out.display())?;
     writeln!(text, "  bailiwick add {}", out.display())?;
     context.out.text(&text)?;
     Ok(Exit::Fine)
+}
+
+/// Signs what was packed, if that was asked for; the key's fingerprint.
+fn signed(context: &Context, args: &args::Pack, out: &Path, bytes: &[u8]) -> anyhow::Result<Option<String>> {
+    let Some(key) = &args.sign else {
+        // An earlier packing's signature would only be refused later.
+        if let Ok(ComponentFile { signature: Some(signature), .. }) = ComponentFile::with(out, None)
+            && Signature::parse(&signature).and_then(|signature| signature.verify(bytes)).is_err()
+        {
+            let name = library::signature_of(out);
+            context.out.say(&format!("warning: {} is no signature of this file; sign again", name.display()));
+        }
+        return Ok(None);
+    };
+    let text = match signature::sign(Source::read(key)?.text(), bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            let message = format!("{} is packed and not signed: {}: {error}", out.display(), key.display());
+            let command = format!("ssh-keygen -Y sign -n {NAMESPACE} -f {} {}", key.display(), out.display());
+            let hint = format!("`{command}` signs with keys that need a passphrase or an agent, too");
+            return Err(fail::usage(message, hint));
+        }
+    };
+    library::write_whole(&library::signature_of(out), text.as_bytes())?;
+    Ok(Some(Signature::parse(text.as_bytes())?.fingerprint()))
 }
 
 /// The manifest that was named; else the one beside the component; else, for a component that holds none,

@@ -14,6 +14,7 @@ pub mod verify;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::lock::{
@@ -23,6 +24,7 @@ use crate::model::{ComponentId, TargetName};
 use crate::ops::Ops;
 use crate::sandbox::imports::on_one_line;
 use crate::sandbox::{ImportError, InspectError, Inspected, check_imports, inspect};
+use crate::signature;
 
 pub use acts::{ActError, Actor, Undone, accept, hold_back, revoke, unrevoke};
 pub use read::{OfferError, Offered, held, read};
@@ -69,6 +71,9 @@ pub enum Misfit {
     /// It is no component, or too much of one.
     #[error(transparent)]
     Inspect(#[from] InspectError),
+    /// Policy does not take its signature, or wants one.
+    #[error("E-LOAD-SIG: {0}")]
+    Signature(#[from] signature::Refusal),
     /// It does not ask for what its manifest says.
     #[error(transparent)]
     Imports(#[from] ImportError),
@@ -135,17 +140,18 @@ pub enum Rejection {
 ///
 /// # Errors
 /// When it is no component for this host, within its limits and as its manifest says.
-pub fn facts(ops: &Ops, id: &ComponentId) -> Result<(Facts, Inspected), Misfit> {
+pub fn facts(ops: &Ops, id: &ComponentId, now: Timestamp) -> Result<(Facts, Inspected), Misfit> {
     let (Some(manifest), Some(binary)) = (ops.library.manifests.get(id), ops.library.binary(id)) else {
         return Err(Misfit::Gone(id.clone()));
     };
+    let signer = ops.signer(id, now)?.map(|signer| format!("{} ({})", signer.principal, signer.fingerprint));
     let inspected = inspect(&binary.bytes, ops.limits(id))?;
     check_imports(&inspected, &manifest.verbs())?;
     let facts = Facts {
         version: Version::new(&manifest.version)?,
         digest: binary.digest.clone(),
         manifest: ops.library.manifest_digest(id).map(str::to_owned),
-        signer: None,
+        signer,
         imports: inspected.import_names(),
         limits: ops.budget(id).raised().map(|(row, value, _)| (row.name.to_owned(), value)).collect(),
     };
@@ -157,12 +163,12 @@ pub fn facts(ops: &Ops, id: &ComponentId) -> Result<(Facts, Inspected), Misfit> 
 ///
 /// # Errors
 /// Why it is not compiled.
-pub fn admit(ops: &Ops, standing: &Standing, id: &ComponentId) -> Result<(), String> {
+pub fn admit(ops: &Ops, standing: &Standing, id: &ComponentId, now: Timestamp) -> Result<(), String> {
     if ops.library.binary(id).is_none() {
         return Err(format!("its file is gone; put it back, or `bailiwick revoke {id}`"));
     }
     standing.admit(&ops.library, id).map_err(|error| on_one_line(&error))?;
-    let (facts, _) = facts(ops, id).map_err(|error| on_one_line(&error))?;
+    let (facts, _) = facts(ops, id, now).map_err(|error| on_one_line(&error))?;
     standing.fits(id, &facts).map_err(|error| on_one_line(&error))
 }
 

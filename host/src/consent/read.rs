@@ -1,16 +1,11 @@
 //! A component that somebody offers: read once, from wherever it lies, before it stands in the ops directory. What is read
 //! here is what is shown, and these bytes are what is kept.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::library::{ComponentFile, LibraryError};
 use crate::lock::store::{self, Files};
 use crate::model::ComponentId;
-use crate::source;
-
-/// The largest signature, in bytes.
-const SIGNATURE_BYTES_MAX: u64 = 64 << 10;
 
 /// A component as it is offered.
 #[derive(Debug)]
@@ -29,9 +24,6 @@ pub enum OfferError {
     /// A component cannot be read.
     #[error(transparent)]
     Library(#[from] LibraryError),
-    /// A file cannot be read.
-    #[error(transparent)]
-    Read(#[from] source::ReadError),
     /// The operating system said no.
     #[error("cannot read {}", path.display())]
     Io {
@@ -40,9 +32,6 @@ pub enum OfferError {
         /// Its words.
         source: std::io::Error,
     },
-    /// A signature is too large to be one.
-    #[error("{} is larger than {SIGNATURE_BYTES_MAX} bytes", .0.display())]
-    TooLarge(PathBuf),
     /// A folder with nothing to offer.
     #[error("there is no component (*.wasm) in {}", .0.display())]
     Empty(PathBuf),
@@ -62,7 +51,9 @@ impl Offered {
         let same = |extension: &str, bytes: Option<&Vec<u8>>| {
             std::fs::read(folder.join(format!("{}.{extension}", self.id()))).ok().as_ref() == bytes
         };
-        same("wasm", Some(&self.files.wasm)) && same("toml", self.files.manifest.as_ref())
+        same("wasm", Some(&self.files.wasm))
+            && same("toml", self.files.manifest.as_ref())
+            && same("wasm.sig", self.files.signature.as_ref())
     }
 }
 
@@ -104,20 +95,7 @@ fn one(path: &Path) -> Result<Offered, OfferError> {
         wasm: file.binary.bytes.clone().into_owned(),
         // What is sealed in needs no other copy.
         manifest: (!file.sealed).then(|| file.source.text().as_bytes().to_vec()),
-        signature: signature(&path.with_extension("wasm.sig"))?,
+        signature: file.signature.clone(),
     };
     Ok(Offered { path: path.to_owned(), file, files })
-}
-
-/// The signature beside a component, if there is one.
-fn signature(path: &Path) -> Result<Option<Vec<u8>>, OfferError> {
-    if !path.exists() {
-        return Ok(None);
-    }
-    let mut bytes = Vec::new();
-    let file = source::open_regular(path)?;
-    file.take(SIGNATURE_BYTES_MAX + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|source| OfferError::Io { path: path.to_owned(), source })?;
-    if bytes.len() as u64 > SIGNATURE_BYTES_MAX { Err(OfferError::TooLarge(path.to_owned())) } else { Ok(Some(bytes)) }
 }

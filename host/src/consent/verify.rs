@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::admit;
@@ -88,7 +89,7 @@ impl Verified {
 
 /// Computes everything again.
 #[must_use]
-pub fn verify(ops: &Ops, standing: &Standing) -> Verified {
+pub fn verify(ops: &Ops, standing: &Standing, now: Timestamp) -> Verified {
     let empty = Lock::default();
     let (lock, unusable) = match standing {
         Standing::Missing => (&empty, None),
@@ -105,12 +106,12 @@ pub fn verify(ops: &Ops, standing: &Standing) -> Verified {
     Verified {
         format: "bailiwick.lock-verify/1",
         unusable,
-        components: ids.into_iter().map(|id| row(ops, standing, id)).collect(),
+        components: ids.into_iter().map(|id| row(ops, standing, id, now)).collect(),
         revoked: lock.revoked.iter().map(gone).collect(),
     }
 }
 
-fn row(ops: &Ops, standing: &Standing, id: &ComponentId) -> Row {
+fn row(ops: &Ops, standing: &Standing, id: &ComponentId, now: Timestamp) -> Row {
     let accepted = standing.accepted(id);
     let assigned = ops.assignments.iter().filter(|(_, components)| components.contains_key(id));
     let targets = assigned.filter_map(|(target, _)| {
@@ -126,7 +127,7 @@ fn row(ops: &Ops, standing: &Standing, id: &ComponentId) -> Row {
         component: id.clone(),
         version: accepted.map(|accepted| accepted.facts.version.to_string()),
         accepted: accepted.map(|accepted| Said::from(&accepted.record)),
-        refused: admit(ops, standing, id).err(),
+        refused: admit(ops, standing, id, now).err(),
         targets: targets.collect(),
     }
 }

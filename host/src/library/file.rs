@@ -6,8 +6,9 @@
 use std::path::{Path, PathBuf};
 
 use super::sections::sealed_manifest;
-use super::{Binary, LibraryError, digest, is_there, read_binary};
+use super::{Binary, LibraryError, digest, is_there, read_at_most, read_binary};
 use crate::manifest::{self, Manifest};
+use crate::signature::SIGNATURE_BYTES_MAX;
 use crate::source::Source;
 
 /// A component's file, read and held against its manifest's grammar. Whether its imports are what it asks for is for
@@ -22,6 +23,8 @@ pub struct ComponentFile {
     pub source: Source,
     /// The manifest is in the component itself, so that the component's digest covers it.
     pub sealed: bool,
+    /// What stands in `NAME.wasm.sig`, if that is there; not looked at.
+    pub signature: Option<Vec<u8>>,
 }
 
 impl ComponentFile {
@@ -58,7 +61,10 @@ impl ComponentFile {
             (None, None) => return Err(LibraryError::NoManifest(path.to_owned())),
         };
         let manifest = manifest::parse(&source).map_err(LibraryError::Invalid)?;
-        Ok(Self { binary, manifest, source, sealed })
+        let signature = signature_of(path);
+        let signature =
+            is_there(&signature).then(|| read_at_most(&signature, SIGNATURE_BYTES_MAX as u64)).transpose()?;
+        Ok(Self { binary, manifest, source, sealed, signature })
     }
 
     /// SHA-256 of the manifest in hex, if the component's own digest does not cover it.
@@ -66,6 +72,14 @@ impl ComponentFile {
     pub fn manifest_digest(&self) -> Option<String> {
         (!self.sealed).then(|| digest(self.source.text().as_bytes()))
     }
+}
+
+/// Where a component's signature stands.
+#[must_use]
+pub fn signature_of(component: &Path) -> PathBuf {
+    let mut name = component.as_os_str().to_owned();
+    name.push(".sig");
+    name.into()
 }
 
 /// The first line that is not the same, counted from 1.

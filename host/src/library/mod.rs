@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
-pub use self::file::ComponentFile;
+pub use self::file::{ComponentFile, signature_of};
 pub use self::sections::{MANIFEST_BYTES_MAX, MANIFEST_SECTION, SealError, seal, sealed_manifest, strip};
 pub use self::write::{is_there, write_whole};
 use crate::limits::COMPONENT_BYTES_MAX;
@@ -29,6 +29,7 @@ pub struct Library {
     pub manifests: BTreeMap<ComponentId, Manifest>,
     binaries: BTreeMap<ComponentId, Binary>,
     manifest_digests: BTreeMap<ComponentId, String>,
+    signatures: BTreeMap<ComponentId, Vec<u8>>,
 }
 
 /// A component's bytes. Read once: what is hashed is what is compiled.
@@ -143,7 +144,7 @@ impl Library {
             match manifest::parse(&source) {
                 Ok(manifest) => {
                     // The digest of the program covers what is built in.
-                    let file = ComponentFile { binary, manifest, source, sealed: true };
+                    let file = ComponentFile { binary, manifest, source, sealed: true, signature: None };
                     library.add(file, Path::new(name), &mut problems);
                 }
                 Err(Problems(found)) => problems.0.extend(found),
@@ -231,20 +232,30 @@ impl Library {
             Some(digest) => self.manifest_digests.insert(id.clone(), digest),
             None => self.manifest_digests.remove(&id),
         };
+        match file.signature {
+            Some(bytes) => self.signatures.insert(id.clone(), bytes),
+            None => self.signatures.remove(&id),
+        };
         self.manifests.insert(id.clone(), file.manifest);
         self.binaries.insert(id, file.binary);
-    }
-
-    /// True if this component is part of the program.
-    #[must_use]
-    pub fn is_built_in(&self, id: &str) -> bool {
-        self.binaries.get(id).is_some_and(|binary| binary.path.is_none())
     }
 
     /// A component's bytes.
     #[must_use]
     pub fn binary(&self, id: &ComponentId) -> Option<&Binary> {
         self.binaries.get(id)
+    }
+
+    /// True for a component that is part of the program.
+    #[must_use]
+    pub fn is_built_in(&self, name: &str) -> bool {
+        self.binaries.get(name).is_some_and(|binary| binary.path.is_none())
+    }
+
+    /// What stands in a component's `.sig`, if there is one. Nobody has looked at it.
+    #[must_use]
+    pub fn signature(&self, id: &ComponentId) -> Option<&[u8]> {
+        self.signatures.get(id).map(Vec::as_slice)
     }
 
     /// SHA-256 in hex of a component's manifest, if its own digest does not cover it: of one that is not sealed.
@@ -260,16 +271,21 @@ impl Library {
 /// # Errors
 /// When they cannot be read, or there are too many.
 pub fn read_binary(path: &Path) -> Result<Binary, LibraryError> {
-    use std::io::Read;
-    let io = |source| LibraryError::Io { path: path.to_owned(), source };
-    let mut bytes = Vec::new();
-    let file = source::open_regular(path)?;
-    file.take(COMPONENT_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(io)?;
+    let bytes = read_at_most(path, COMPONENT_BYTES_MAX)?;
     if bytes.len() as u64 > COMPONENT_BYTES_MAX {
         return Err(LibraryError::TooLarge(path.to_owned()));
     }
     let digest = digest(&bytes);
     Ok(Binary { bytes: Cow::Owned(bytes), digest, path: Some(path.to_owned()) })
+}
+
+/// Reads a file, and one byte more than `max` of one that is larger.
+fn read_at_most(path: &Path, max: u64) -> Result<Vec<u8>, LibraryError> {
+    use std::io::Read;
+    let io = |source| LibraryError::Io { path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    source::open_regular(path)?.take(max + 1).read_to_end(&mut bytes).map_err(io)?;
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -8,8 +8,10 @@ mod limits;
 mod never;
 mod parse;
 mod resolve;
+mod signatures;
 
 pub use limits::{Raise, Value, budgets};
 pub use never::NeverRule;
 pub use parse::{Grant, Policy, Setting, parse};
 pub use resolve::{Assignment, Assignments, Bound, resolve};
+pub use signatures::Signatures;

@@ -9,6 +9,7 @@ use toml::Spanned;
 use super::NeverRule;
 use super::limits::{self, Raise, RawLimits, Value};
 use super::never::Idle;
+use super::signatures::{self, RawSignatures, RawSigners, Signatures};
 use crate::manifest::{Manifest, nearest};
 use crate::model::{ComponentId, Verb};
 use crate::redact::{self, Redactor, RuleError};
@@ -21,6 +22,8 @@ pub struct Policy {
     pub grants: Vec<Grant>,
     /// In the file's order.
     pub never: Vec<NeverRule>,
+    /// What holds for components' signatures.
+    pub signatures: Option<Signatures>,
     /// What holds for every component instead of a default.
     pub lowered: Vec<Value>,
     /// What holds for some.
@@ -50,6 +53,8 @@ pub struct Grant {
     pub bind: Vec<(Setting<String>, Setting<Vec<String>>)>,
     /// Setting to value.
     pub param: Vec<(Setting<String>, Setting<toml::Value>)>,
+    /// Principals, one of whom must have signed the components; empty: nobody has to.
+    pub signers: Vec<Setting<String>>,
 }
 
 /// A value and where it is written.
@@ -68,6 +73,7 @@ struct RawPolicy {
     grants: Vec<RawGrant>,
     #[serde(default)]
     never: Vec<Spanned<RawNever>>,
+    signatures: Option<RawSignatures>,
     #[serde(default)]
     limits: RawLimits,
     #[serde(default, rename = "raise")]
@@ -85,6 +91,7 @@ struct RawGrant {
     bind: BTreeMap<Spanned<String>, Spanned<toml::Value>>,
     #[serde(default)]
     param: BTreeMap<Spanned<String>, Spanned<toml::Value>>,
+    signers: Option<RawSigners>,
 }
 
 #[derive(Deserialize)]
@@ -121,7 +128,10 @@ pub fn parse(source: &Source) -> Result<Policy, Problems> {
     let lowered = limits::lowered(source, &raw.limits, &mut problems);
     let raises = raw.raises.iter().filter_map(|raw| limits::raise(source, raw, &mut problems)).collect();
     let redactor = redactor(source, &raw.redact, &mut problems);
-    problems.or(Policy { grants, never, lowered, raises, redactor })
+    let signatures = signatures::signatures(source, raw.signatures.as_ref());
+    let signers = raw.grants.iter().find_map(|raw| raw.signers.as_ref());
+    signatures::check(source, signatures.as_ref(), signers, &mut problems);
+    problems.or(Policy { grants, never, signatures, lowered, raises, redactor })
 }
 
 /// The rules of this file, on top of those that are built in.
@@ -150,18 +160,11 @@ fn redactor(source: &Source, raw: &[RawRedact], problems: &mut Problems) -> Arc<
         };
         problems.push(Problem::at(source.at(at.span()), error).hint(hint));
     }
-    match Redactor::new(rules) {
-        Ok(redactor) => Arc::new(redactor),
-        Err(error) => {
-            let place = raw.first().map(|raw| source.at(raw.pattern.span()));
-            let hint = Some("write smaller patterns, or fewer".to_owned());
-            problems.push(Problem { place, message: error.to_string(), hint });
-            Arc::default()
-        }
-    }
+    // Names that come twice were told above.
+    Arc::new(Redactor::new(rules).unwrap_or_default())
 }
 
-fn setting<T: Clone>(source: &Source, raw: &Spanned<T>) -> Setting<T> {
+pub(super) fn setting<T: Clone>(source: &Source, raw: &Spanned<T>) -> Setting<T> {
     Setting { value: raw.get_ref().clone(), place: source.at(raw.span()) }
 }
 
@@ -190,7 +193,9 @@ fn grant(source: &Source, raw: &RawGrant, problems: &mut Problems) -> Option<Gra
         }
     }
     let place = source.at(raw.component.span());
+    let signers = signatures::signers(source, raw.signers.as_ref(), problems);
     Some(Grant {
+        signers,
         components: ids?.into_iter().map(|value| Setting { value, place: place.clone() }).collect(),
         on: raw.on.iter().map(|on| setting(source, on)).collect(),
         bind,

@@ -5,7 +5,7 @@
 
 use serde::de::IgnoredAny;
 
-use super::{Counts, Redactor};
+use super::{Counts, Ready};
 
 /// True for a line that is one JSON object, whatever is in it.
 pub(super) fn is_object(line: &[u8]) -> bool {
@@ -26,7 +26,7 @@ enum Before {
     Argument,
 }
 
-impl Redactor {
+impl Ready {
     /// Writes a line without its secrets. It must be valid JSON.
     pub(super) fn push_json(&self, out: &mut Vec<u8>, line: &[u8], counts: &mut Counts) {
         let mut before = Before::Nothing;

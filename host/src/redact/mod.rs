@@ -17,7 +17,8 @@
 mod json;
 mod rules;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
@@ -65,9 +66,15 @@ pub enum RuleError {
     Empty,
 }
 
-/// All rules, ready to be applied.
-#[derive(Debug)]
+/// All rules. They are made ready when the first text comes, or somebody asks: it takes some milliseconds.
+#[derive(Debug, Default)]
 pub struct Redactor {
+    custom: Vec<Rule>,
+    ready: OnceLock<Ready>,
+}
+
+#[derive(Debug)]
+struct Ready {
     rules: Vec<Rule>,
     /// Which of them have anything to find, in one go over the text.
     set: RegexSet,
@@ -127,37 +134,57 @@ fn compiled(pattern: &str) -> Result<Regex, regex::Error> {
     RegexBuilder::new(pattern).multi_line(true).size_limit(COMPILED_BYTES).build()
 }
 
-impl Default for Redactor {
-    #[expect(clippy::expect_used, reason = "the built-in rules are constants; every test would fail here")]
-    fn default() -> Self {
-        Self::new(Vec::new()).expect("the built-in rules compile")
-    }
-}
-
 impl Redactor {
     /// The built-in rules, and policy's.
     ///
     /// # Errors
-    /// When two have the same name, or all together are too large.
+    /// When two have the same name.
     pub fn new(custom: Vec<Rule>) -> Result<Self, RuleError> {
-        let too_large = |error: regex::Error| RuleError::TooLarge(error.to_string());
-        let mut rules = rules::built_in().map_err(too_large)?;
-        for rule in custom {
-            if rules.iter().any(|other| other.name == rule.name) {
-                return Err(RuleError::Taken { name: rule.name });
-            }
-            rules.push(rule);
+        let mut names = BTreeSet::new();
+        match custom.iter().find(|rule| !names.insert(&rule.name)) {
+            Some(rule) => Err(RuleError::Taken { name: rule.name.clone() }),
+            None => Ok(Self { custom, ready: OnceLock::new() }),
         }
-        let patterns = rules.iter().map(|rule| rule.regex.as_str());
-        let set = RegexSetBuilder::new(patterns).multi_line(true).size_limit(64 << 20).build().map_err(too_large)?;
-        let keys = compiled(rules::KEY).map_err(too_large)?;
-        let options = compiled(rules::OPTION).map_err(too_large)?;
-        Ok(Self { rules, set, keys, options })
     }
 
+    /// Makes the rules ready, if they are not yet.
+    #[expect(clippy::expect_used, reason = "constants, and patterns that were compiled one by one; every test is here")]
+    pub fn prepare(&self) {
+        self.ready.get_or_init(|| Ready::new(&self.custom).expect("rules that were compiled before"));
+    }
+
+    fn ready(&self) -> Option<&Ready> {
+        self.prepare();
+        self.ready.get()
+    }
     /// A text without its secrets; counts what was found.
     #[must_use]
     pub fn bytes(&self, text: Vec<u8>, counts: &mut Counts) -> Vec<u8> {
+        // Nothing goes out unread.
+        self.ready().map(|ready| ready.bytes(text, counts)).unwrap_or_default()
+    }
+
+    /// The same for a text of the host's that may quote a target's.
+    #[must_use]
+    pub fn text(&self, text: String, counts: &mut Counts) -> String {
+        let Some(ready) = self.ready() else { return String::new() };
+        match ready.plain(text.as_bytes(), counts) {
+            Some(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            None => text,
+        }
+    }
+}
+
+impl Ready {
+    fn new(custom: &[Rule]) -> Result<Self, regex::Error> {
+        let mut rules = rules::built_in()?;
+        rules.extend_from_slice(custom);
+        let patterns = rules.iter().map(|rule| rule.regex.as_str());
+        let set = RegexSetBuilder::new(patterns).multi_line(true).size_limit(256 * COMPILED_BYTES).build()?;
+        Ok(Self { rules, set, keys: compiled(rules::KEY)?, options: compiled(rules::OPTION)? })
+    }
+
+    fn bytes(&self, text: Vec<u8>, counts: &mut Counts) -> Vec<u8> {
         let mut out = Vec::new();
         // Lines that are not JSON, since the last that was.
         let (mut from, mut at) = (0, 0);
@@ -177,15 +204,6 @@ impl Redactor {
         }
         self.push_plain(&mut out, text.get(from..).unwrap_or_default(), counts);
         out
-    }
-
-    /// The same for a text of the host's that may quote a target's.
-    #[must_use]
-    pub fn text(&self, text: String, counts: &mut Counts) -> String {
-        match self.plain(text.as_bytes(), counts) {
-            Some(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-            None => text,
-        }
     }
 
     fn push_plain(&self, out: &mut Vec<u8>, text: &[u8], counts: &mut Counts) {

@@ -8,7 +8,9 @@
 //! off as the host's own words (TX01, TX02, TX05, TX07). `encode` makes it harmless; `table` keeps it in its own columns.
 
 pub mod exit;
+pub mod html;
 pub mod json;
+pub mod markdown;
 pub mod progress;
 pub mod quote;
 pub mod table;
@@ -25,4 +27,9 @@ use crate::outcome::Sweep;
 /// From a sweep's start to its end; 0 if the clock was set back in between.
 fn elapsed_ms(sweep: &Sweep) -> u64 {
     u64::try_from(sweep.finished.duration_since(sweep.started).as_millis()).unwrap_or(0)
+}
+
+/// Where a page breaks its own lines, a space is a space.
+fn untied(text: &str) -> String {
+    text.replace(wrap::TIE, " ")
 }

@@ -105,7 +105,7 @@ pub enum Outcome {
 }
 
 /// The target's answer as the transport brought it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RawAnswer {
     /// Standard output.
     #[serde(with = "serde_bytes")]
@@ -115,6 +115,13 @@ pub struct RawAnswer {
     pub stderr: Vec<u8>,
     /// How the program ended.
     pub exit: Exit,
+}
+
+/// How much, and not what.
+impl std::fmt::Debug for RawAnswer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RawAnswer({} bytes, {} of stderr, {:?})", self.stdout.len(), self.stderr.len(), self.exit)
+    }
 }
 
 impl From<Answer> for RawAnswer {

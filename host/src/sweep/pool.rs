@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::sync::Mutex;
 
 use super::run::Request;
@@ -61,7 +62,7 @@ impl Pool {
                 continue;
             };
             slots.entry(id.clone()).or_insert_with(|| {
-                let refused = consent::admit(ops, &request.standing, id).err();
+                let refused = consent::admit(ops, &request.standing, id, Timestamp::now()).err();
                 Arc::new(Slot {
                     binary: binary.clone(),
                     verbs: manifest.verbs(),

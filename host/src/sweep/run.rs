@@ -76,6 +76,9 @@ pub async fn sweep(
         standing: request.standing,
     });
     shared.pool.start();
+    // While connections are made; the first answer would have to wait for it.
+    let redactor = Arc::clone(&shared.ops.policy.redactor);
+    tokio::task::spawn_blocking(move || redactor.prepare());
     let mut tasks = JoinSet::new();
     for name in request.targets {
         let (shared, jobs, watcher) = (Arc::clone(&shared), Arc::clone(&jobs), Arc::clone(&watcher));

@@ -15,7 +15,7 @@ use std::time::Duration;
 use crate::model::Action;
 
 /// What a target answered to one action: raw, bounded, not understood.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Answer {
     /// Standard output.
     pub stdout: Vec<u8>,
@@ -23,6 +23,13 @@ pub struct Answer {
     pub stderr: Vec<u8>,
     /// How the program ended.
     pub exit: Exit,
+}
+
+/// How much, and not what: it may be a secret (TX10).
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Answer({} bytes, {} of stderr, {:?})", self.stdout.len(), self.stderr.len(), self.exit)
+    }
 }
 
 /// How a program ended.

@@ -20,6 +20,7 @@ use bailiwick::broker::{Broker, Link, RunContext};
 use bailiwick::journal::{Blob, Entry, Journal, Outcome as JournalOutcome};
 use bailiwick::library::Library;
 use bailiwick::model::{ComponentId, LookError, Tainted, Verb};
+use bailiwick::redact::{Counts, Redactor};
 use bailiwick::sandbox::client::Worker;
 use bailiwick::sandbox::{self, Ending, Limits, Outcome, RawAnswer, TargetView, VerbCall};
 use bailiwick::source::{Problems, Source};
@@ -47,6 +48,7 @@ fn main() -> Result<()> {
     runtime.block_on(loading(&mut table))?;
     runtime.block_on(running(&mut table))?;
     granting(&mut table)?;
+    redacting(&mut table)?;
     writing(&mut table)
 }
 
@@ -227,6 +229,36 @@ fn granting(table: &mut Table) -> Result<()> {
     Ok(())
 }
 
+/// The largest answers, without a secret and full of them.
+fn redacting(table: &mut Table) -> Result<()> {
+    let begun = Instant::now();
+    let redactor = Redactor::default();
+    redactor.prepare();
+    table.row("redaction: the rules", &[seconds(begun.elapsed())])?;
+    let logged = |message: &str| {
+        format!("{{\"MESSAGE\":\"{message}\",\"PRIORITY\":\"3\",\"__REALTIME_TIMESTAMP\":\"1795296408353790\"}}\n")
+    };
+    let plain = "Nov 22 00:00:00 db01 app[123]: connection from 10.0.0.1:5432 user=app took 12 ms\n";
+    let kinds = [
+        ("text", plain.to_owned()),
+        ("a journal", logged("Failed password for root from 192.0.2.17 port 22 ssh2")),
+        ("a journal of secrets", logged("GET /x?token=abc from postgres://u:p@h/x")),
+        ("nothing but secrets", "password=a ".to_owned()),
+    ];
+    for (what, line) in kinds {
+        let text = line.repeat((1 << 20) / line.len()).into_bytes();
+        let mut samples = Vec::new();
+        for _ in 0..table.samples {
+            let text = text.clone();
+            let begun = Instant::now();
+            black_box(redactor.bytes(text, &mut Counts::new()));
+            samples.push(seconds(begun.elapsed()));
+        }
+        table.row(&format!("redaction: 1 MiB of {what}"), &samples)?;
+    }
+    Ok(())
+}
+
 /// Entries as a sweep writes them.
 fn writing(table: &mut Table) -> Result<()> {
     const ENTRIES: u32 = 500;
@@ -236,7 +268,7 @@ fn writing(table: &mut Table) -> Result<()> {
     let answer = |bytes: usize| {
         let stdout = Blob("/proc/loadavg:0.65 1.37 0.79 2/89 13375\n".repeat(bytes / 40).into_bytes());
         let outcome = JournalOutcome::Answer { stdout, stderr: Blob::default(), exit: Exit::Status(0) };
-        Entry::Outcome { intent: 1, outcome, elapsed_ms: 1 }
+        Entry::Outcome { intent: 1, outcome, elapsed_ms: 1, redacted: Counts::new() }
     };
     let kinds = [
         ("an intent", Entry::Intent { run: 1, call: 1, action }),

@@ -20,30 +20,30 @@ const GUEST_WIDTH: usize = 240;
 const HOST_WIDTH: usize = 1000;
 
 /// One target and its lines.
-pub(super) struct Group<'a> {
-    pub(super) target: &'a TargetName,
-    pub(super) entries: Vec<Entry<'a>>,
+pub(in crate::report) struct Group<'a> {
+    pub(in crate::report) target: &'a TargetName,
+    pub(in crate::report) entries: Vec<Entry<'a>>,
 }
 
 /// One statement.
-pub(super) struct Entry<'a> {
-    pub(super) word: Word,
+pub(in crate::report) struct Entry<'a> {
+    pub(in crate::report) word: Word,
     /// Who says so; none where the host speaks of the whole target.
-    pub(super) component: Option<&'a ComponentId>,
-    pub(super) said: Said,
+    pub(in crate::report) component: Option<&'a ComponentId>,
+    pub(in crate::report) said: Said,
     /// Label and text, in the host's words, each on a line of its own.
-    pub(super) details: Vec<(&'static str, String)>,
+    pub(in crate::report) details: Vec<(&'static str, String)>,
 }
 
 /// Text that has been through the encoder, and whose it was.
-pub(super) enum Said {
+pub(in crate::report) enum Said {
     Host(String),
     Guest(String),
 }
 
 impl Group<'_> {
     /// True if nobody has to do anything about it.
-    pub(super) fn calm(&self) -> bool {
+    pub(in crate::report) fn calm(&self) -> bool {
         self.entries.iter().all(|entry| entry.word.calm())
     }
 
@@ -58,7 +58,7 @@ impl Group<'_> {
 }
 
 /// Everything to be said, worst target first and worst statement first within it.
-pub(super) fn groups(sweep: &Sweep, detail: Detail) -> Vec<Group<'_>> {
+pub(in crate::report) fn groups(sweep: &Sweep, detail: Detail) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = sweep.targets.iter().map(|target| group(sweep, target, detail)).collect();
     groups.sort_by(|a, b| a.rank().cmp(&b.rank()));
     groups

@@ -12,8 +12,8 @@
 //!
 //! Known limit: on a terminal narrower than the width asked for, the terminal itself breaks lines, at column 0.
 
-mod entry;
-mod summary;
+pub(super) mod entry;
+pub(super) mod summary;
 mod word;
 
 #[cfg(test)]

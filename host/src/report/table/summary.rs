@@ -8,7 +8,7 @@ use crate::report::{self, tally::Tally, wrap::TIE};
 use super::{Detail, humane};
 
 /// `9 targets: 7 healthy, 1 with findings (1 critical, 2 warnings), 1 could not be looked at - 2.1 s`.
-pub(super) fn line(sweep: &Sweep, detail: Detail) -> String {
+pub(in crate::report) fn line(sweep: &Sweep, detail: Detail) -> String {
     let tally = Tally::of(sweep);
     let mut line = humane::count(tally.targets, "target");
     let mut with_findings = "with findings".to_owned();

@@ -8,7 +8,7 @@ use super::Colour;
 
 /// What a line is about, worst first. That something could not be seen stands above a warning: it may hide worse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Word {
+pub(in crate::report) enum Word {
     /// A critical finding.
     Critical,
     /// A target that was not reached.
@@ -34,7 +34,7 @@ pub(super) enum Word {
 }
 
 impl Word {
-    pub(super) const fn of(severity: Severity) -> Self {
+    pub(in crate::report) const fn of(severity: Severity) -> Self {
         match severity {
             Severity::Critical => Self::Critical,
             Severity::Warning => Self::Warning,
@@ -43,7 +43,7 @@ impl Word {
         }
     }
 
-    pub(super) const fn text(self) -> &'static str {
+    pub(in crate::report) const fn text(self) -> &'static str {
         match self {
             Self::Critical => "critical",
             Self::Unreachable => "unreachable",
@@ -61,7 +61,7 @@ impl Word {
     }
 
     /// True if nobody has to do anything about it.
-    pub(super) fn calm(self) -> bool {
+    pub(in crate::report) fn calm(self) -> bool {
         self >= Self::Ok
     }
 
@@ -78,11 +78,11 @@ impl Word {
 }
 
 impl Colour {
-    pub(super) fn paint(self, word: Word) -> String {
+    pub(in crate::report) fn paint(self, word: Word) -> String {
         self.with(word.sgr(), word.text())
     }
 
-    pub(super) fn dim(self, label: &str) -> String {
+    pub(in crate::report) fn dim(self, label: &str) -> String {
         self.with("2", label)
     }
 

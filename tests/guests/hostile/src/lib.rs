@@ -38,6 +38,9 @@ const BEHAVIOURS: &[(&str, fn(&Target) -> Outcome)] = &[
     ("failure-lies", lie::failure_lies),
     ("escape-text", text::in_findings),
     ("escape-failure", text::in_failure),
+    ("tell-files", text::tell_files),
+    ("tell-failure", text::tell_failure),
+    ("tell-file", text::of_the_target),
 ];
 
 struct Hostile;

@@ -2,8 +2,9 @@
 //! CSV, to an agent. Legal by the contract: at most 200 bytes each.
 
 use raw::{
-    Outcome, Report, Severity, Target, failure, finding,
+    Finding, Outcome, Report, Severity, Target, error_name, failure, files, finding,
     log::{self, Level},
+    slots,
 };
 
 const TEXTS: &[(&str, &str)] = &[
@@ -57,4 +58,43 @@ pub(crate) fn in_findings(_: &Target) -> Outcome {
 /// The first lines of it as the reason of a failure.
 pub(crate) fn in_failure(_: &Target) -> Outcome {
     Err(failure("\u{1b}[2J\u{9b}2J\u{1b}]52;c;ZXZpbA==\u{7}\u{202e}fine\r\nok           db99  11 probes".to_owned()))
+}
+
+/// What the files of the slot `files` say, line by line: as findings, and in the log. The first 200 bytes of each.
+pub(crate) fn tell_files(target: &Target) -> Outcome {
+    let mut findings: Vec<Finding> = Vec::new();
+    for entry in slots::entries(target, "files") {
+        let bytes = raw::read(target, &entry.key).map_err(|error| failure(error_name(error).to_owned()))?;
+        for line in String::from_utf8_lossy(&bytes).lines().filter(|line| !line.is_empty()) {
+            let end = (0..=line.len().min(200)).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0);
+            let text = line.get(..end).unwrap_or_default();
+            log::write(Level::Info, text);
+            findings.push(finding(Severity::Ok, "line", &entry.key, text));
+        }
+    }
+    Ok(Report { findings })
+}
+
+/// The same as the reason of a failure.
+pub(crate) fn tell_failure(target: &Target) -> Outcome {
+    let titles = tell_files(target)?.findings.into_iter().map(|finding| finding.title);
+    let text: String = titles.collect::<Vec<_>>().join(" ").chars().take(150).collect();
+    Err(failure(text))
+}
+
+/// Passes on what the target says: each line of the slot's file as title, as subject and in the log, at most 150 bytes of
+/// it; or the name of the error.
+pub(crate) fn of_the_target(target: &Target) -> Outcome {
+    let content = match files::read(target, "file") {
+        Ok(content) => content,
+        Err(error) => return Ok(Report { findings: vec![finding(Severity::Unknown, "file", "", error_name(error))] }),
+    };
+    let text = String::from_utf8_lossy(&content.bytes);
+    let findings = text.split('\n').filter(|line| !line.is_empty()).take(100).map(|line| {
+        let end = (0..=150.min(line.len())).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0);
+        let line = line.get(..end).unwrap_or_default();
+        log::write(Level::Warning, line);
+        finding(Severity::Warning, "line", line, line)
+    });
+    Ok(Report { findings: findings.collect() })
 }

@@ -16,7 +16,7 @@ pub use bindings::*;
 pub use bindings::{
     Guest,
     bailiwick::ops::{
-        calls, clock, log, params,
+        calls, clock, files, log, params,
         reports::{Failure, Finding, Metric, Report, Severity, Unit},
         slots,
         types::{Target, VerbError},
@@ -24,7 +24,7 @@ pub use bindings::{
     export_component,
 };
 
-use bindings::bailiwick::ops::{files, network, services, system};
+use bindings::bailiwick::ops::{network, services, system};
 
 /// What a run ends with.
 pub type Outcome = Result<Report, Failure>;
@@ -95,6 +95,14 @@ verbs! {
 /// The host's.
 pub fn load(target: &Target) -> Result<(), VerbError> {
     system::load(target).map(drop)
+}
+
+/// `files.read`: what the host gives of the file.
+///
+/// # Errors
+/// The host's.
+pub fn read(target: &Target, key: &str) -> Result<Vec<u8>, VerbError> {
+    files::read(target, key).map(|content| content.bytes)
 }
 
 /// A verb error as the contract spells it.

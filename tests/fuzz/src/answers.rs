@@ -1,0 +1,50 @@
+//! What targets answer, as each verb's reader takes it.
+
+use bailiwick::model::Verb;
+use bailiwick::redact::{Counts, Redactor};
+use bailiwick::sandbox::{RawAnswer, parse};
+use bailiwick::transport::Exit;
+
+use crate::text::redactor;
+
+/// Verb, status and the length of stderr in 16 bytes; then stderr, then stdout.
+fn split(data: &[u8]) -> Option<(Verb, RawAnswer)> {
+    let (head, rest) = data.split_at_checked(3)?;
+    let verb = Verb::ALL[usize::from(head[0]) % Verb::ALL.len()];
+    let exit = match head[1] {
+        254 => Exit::Signal,
+        255 => Exit::Unsaid,
+        status => Exit::Status(status.into()),
+    };
+    let (stderr, stdout) = rest.split_at_checked(usize::from(head[2]) * 16).unwrap_or((&[], rest));
+    Some((verb, RawAnswer { stdout: stdout.to_vec(), stderr: stderr.to_vec(), exit }))
+}
+
+/// The head that [`split`] reads.
+pub(crate) fn join(verb: Verb, status: u8, stdout: &str) -> Vec<u8> {
+    let index = Verb::ALL.iter().position(|other| *other == verb).unwrap_or_default();
+    [&[u8::try_from(index).unwrap_or_default(), status, 0], stdout.as_bytes()].concat()
+}
+
+pub(crate) fn answer(data: &[u8]) {
+    let Some((verb, answer)) = split(data) else { return };
+    let read = parse(verb, &answer);
+    if let Ok(said) = &read {
+        // The debug text of every field; nothing in it is made out of nothing.
+        assert!(said.len() <= 1024 + 300 * (answer.stdout.len() + 1), "{verb}: {} bytes", said.len());
+        if verb != Verb::FilesRead && !matches!(answer.stdout.last(), None | Some(b'\n')) {
+            panic!("{verb}: a cut answer was read as a whole one");
+        }
+    }
+    let redacted = |redactor: &Redactor| {
+        let stdout = redactor.bytes(answer.stdout.clone(), &mut Counts::new());
+        RawAnswer { stdout, ..answer.clone() }
+    };
+    let without = redacted(redactor());
+    assert_eq!(without, redacted(redactor()), "the same every time");
+    // Lines of JSON are never broken by what is taken out of them.
+    if verb == Verb::ServicesLogs && read.is_ok() {
+        assert!(parse(verb, &without).is_ok(), "{:?}", String::from_utf8_lossy(&without.stdout));
+    }
+    let _ = parse(verb, &without);
+}

@@ -1,0 +1,159 @@
+//! Files that people write, or that come with a component.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use bailiwick::cases::Case;
+use bailiwick::fleet::import::{Openssh, import as import_from};
+use bailiwick::fleet::{self, Fleet};
+use bailiwick::library::Library;
+use bailiwick::model::Wire;
+use bailiwick::source::{Problems, Source};
+use bailiwick::{encode, grant, policy, verbs};
+
+fn source(name: &str, data: &[u8]) -> Option<Source> {
+    Some(Source::embedded(name, std::str::from_utf8(data).ok()?))
+}
+
+/// Every mistake can be told, with its place.
+fn told<T>(result: Result<T, Problems>) -> Option<T> {
+    match result {
+        Ok(value) => Some(value),
+        Err(Problems(found)) => {
+            assert!(!found.is_empty(), "refused without a word");
+            for problem in &found {
+                assert!(!problem.render(false).is_empty());
+                if let Some(place) = &problem.place {
+                    assert!(place.line() >= 1);
+                }
+            }
+            None
+        }
+    }
+}
+
+fn library() -> &'static Library {
+    static LIBRARY: OnceLock<Library> = OnceLock::new();
+    LIBRARY.get_or_init(|| Library::built_in().expect("the built-in components"))
+}
+
+fn parse_fleet(source: &Source) -> Result<Fleet, Problems> {
+    fleet::parse(source, Path::new("/ops"), Some(Path::new("/home/op")))
+}
+
+/// `fleet.toml`.
+pub(crate) fn fleet(data: &[u8]) {
+    let Some(source) = source("fleet.toml", data) else { return };
+    let Some(fleet) = told(parse_fleet(&source)) else { return };
+    for (name, target) in &fleet.targets {
+        assert_eq!(name, &target.name);
+        // A name is a target or a never-host.
+        assert!(!fleet.never.contains_key(name));
+        let _ = fleet.forbidden(target).map(|hit| hit.to_string());
+    }
+}
+
+/// `policy.toml`, against the fleet of the tests and the built-in components: whatever it grants can be said plainly.
+pub(crate) fn policy(data: &[u8]) {
+    static FLEET: OnceLock<Fleet> = OnceLock::new();
+    let fleet = FLEET.get_or_init(|| {
+        let source = Source::embedded("fleet.toml", include_str!("../../files/fleet.toml"));
+        parse_fleet(&source).expect("the fleet of the tests")
+    });
+    let Some(source) = source("policy.toml", data) else { return };
+    let Some(policy) = told(policy::parse(&source)) else { return };
+    let Some(assignments) = told(policy::resolve(&policy, fleet, &library().manifests)) else { return };
+    for (name, components) in &assignments {
+        for (id, assignment) in components {
+            let (manifest, target) = (&library().manifests[id], &fleet.targets[name]);
+            let grant = grant::compute(manifest, target, assignment, &policy.never);
+            for granted in grant.entries() {
+                assert!(manifest.verbs().contains(&granted.action.verb));
+                if let Wire::Exec(words) = &granted.action.wire {
+                    assert!(words.starts_with(&verbs::PREFIX.map_owned()));
+                    assert!(words.iter().all(|word| is_word(word)), "{words:?}");
+                }
+            }
+            let _ = grant.digest();
+        }
+    }
+}
+
+trait Owned {
+    fn map_owned(&self) -> Vec<String>;
+}
+
+impl Owned for [&str] {
+    fn map_owned(&self) -> Vec<String> {
+        self.iter().map(|word| (*word).to_owned()).collect()
+    }
+}
+
+/// What every shell passes on as it stands, as design.md has it; options begin with a dash.
+fn is_word(word: &str) -> bool {
+    let mut bytes = word.bytes();
+    bytes.next().is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'/' | b'.' | b'-'))
+        && bytes.all(|b| b.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&b))
+}
+
+/// A component's manifest.
+pub(crate) fn manifest(data: &[u8]) {
+    let Some(source) = source("manifest.toml", data) else { return };
+    let Some(manifest) = told(bailiwick::manifest::parse(&source)) else { return };
+    for slot in manifest.slots.values() {
+        assert!(!slot.verbs.is_empty() && slot.verbs.iter().all(|verb| manifest.verbs().contains(verb)));
+    }
+}
+
+/// A case of the built-in component that uses the most.
+pub(crate) fn case(data: &[u8]) {
+    let Some(source) = source("case.toml", data) else { return };
+    for id in ["service", "file-freshness", "log-errors"] {
+        told(Case::parse(&source, &library().manifests[id]));
+    }
+}
+
+/// `ssh -G`, `ssh-keygen -F` and the configuration itself, each a part of the data.
+struct Said<'a> {
+    config: &'a str,
+    effective: &'a str,
+    known: &'a str,
+}
+
+impl Openssh for Said<'_> {
+    fn effective(&self, _: &Path, _: &str) -> io::Result<String> {
+        Ok(self.effective.to_owned())
+    }
+
+    fn known(&self, _: &Path, _: &str) -> io::Result<String> {
+        Ok(self.known.to_owned())
+    }
+
+    fn read(&self, _: &Path) -> io::Result<String> {
+        Ok(self.config.to_owned())
+    }
+
+    fn include(&self, _: &str) -> Vec<PathBuf> {
+        Vec::new()
+    }
+}
+
+/// What stands between the parts.
+pub(crate) const CUT: &str = "\n%%\n";
+
+/// What is written for a person to read is harmless to their terminal, and a fleet if they change nothing.
+pub(crate) fn import(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let mut parts = text.splitn(3, CUT);
+    let mut part = || parts.next().unwrap_or_default();
+    let said = Said { config: part(), effective: part(), known: part() };
+    let Ok(entries) = import_from(Path::new("config"), &[], &[], &said) else { return };
+    for line in entries.lines() {
+        assert!(encode::is_plain(line), "{line:?}");
+    }
+    if let Err(Problems(found)) = parse_fleet(&Source::embedded("fleet.toml", &entries)) {
+        let told: String = found.iter().map(|problem| problem.render(false)).collect();
+        panic!("{entries}\n{told}");
+    }
+}

@@ -1,0 +1,207 @@
+//! Where to begin: files of this repository, so that nothing is kept twice.
+
+use std::path::{Path, PathBuf};
+
+use bailiwick::journal::{Blob, Entry, Outcome as Written, Record};
+use bailiwick::model::{Finding, LookError, Report, Severity, Tainted, TargetName, Verb};
+use bailiwick::sandbox::Limits;
+use bailiwick::sandbox::wire::{
+    self, End, FromWorker, Load, LogLevel, LogLine, Outcome, RawAnswer, Ready, Start, TargetView, ToWorker, VERSION,
+    VerbCall,
+};
+use bailiwick::transport::Exit;
+
+use crate::answers::join;
+use crate::files::CUT;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Every file below a folder with such an end.
+fn below(folder: &str, end: &str) -> Vec<Vec<u8>> {
+    let (mut folders, mut files) = (vec![root().join(folder)], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.to_string_lossy().ends_with(end) {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    files.iter().map(|path| std::fs::read(path).expect("it is there")).collect()
+}
+
+pub(crate) fn fleets() -> Vec<Vec<u8>> {
+    [below("tests/files", "fleet.toml"), below("policies", "fleet.toml")].concat()
+}
+
+pub(crate) fn policies() -> Vec<Vec<u8>> {
+    [below("tests/files", "policy.toml"), below("policies", "policy.toml")].concat()
+}
+
+pub(crate) fn manifests() -> Vec<Vec<u8>> {
+    [below("probes", "manifest.toml"), below("tests/files", "manifest.toml"), below("tests/guests", "manifest.toml")]
+        .concat()
+}
+
+pub(crate) fn cases() -> Vec<Vec<u8>> {
+    ["service", "file-freshness", "log-errors"]
+        .iter()
+        .flat_map(|id| below(&format!("probes/{id}/cases"), "toml"))
+        .collect()
+}
+
+pub(crate) fn imports() -> Vec<Vec<u8>> {
+    let known =
+        "# Host h found: line 1\nh ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGRmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZm\n";
+    let effective = "user root\nhostname 192.0.2.1\nport 22\nproxyjump none\nidentityfile ~/.ssh/id_ed25519\n\
+        userknownhostsfile ~/.ssh/known_hosts\nstricthostkeychecking ask\n";
+    let config =
+        "Host db01 db02\n  HostName 192.0.2.1\n  User root\nHost *\n  Port 22\nMatch host x exec \"y\"\nInclude z\n";
+    let whole = [config, effective, known].join(CUT);
+    let jump = whole.replace("proxyjump none", "proxyjump op@bastion:2222,other\nproxycommand nc %h %p");
+    vec![whole.into_bytes(), jump.into_bytes()]
+}
+
+/// The recorded answers of all cases: verb, status, standard output.
+fn recorded() -> Vec<(Verb, u8, String)> {
+    let mut found = Vec::new();
+    for case in below("probes", ".toml") {
+        let text = String::from_utf8(case).unwrap_or_default();
+        for answer in text.split("[[answer]]").skip(1) {
+            let field = |name: &str, quote: &str| {
+                let (_, rest) = answer.split_once(&format!("{name} = {quote}"))?;
+                rest.split(quote).next().map(|text| text.trim_start_matches('\n').to_owned())
+            };
+            let action = field("action", "\"").unwrap_or_default();
+            let Some(verb) = Verb::from_name(action.split(':').next().unwrap_or_default()) else { continue };
+            let stdout = field("stdout", "'''").or_else(|| field("stdout", "\"\"\"")).unwrap_or_default();
+            let exit = answer.split_once("exit = ").and_then(|(_, rest)| rest.lines().next()?.trim().parse().ok());
+            found.push((verb, exit.unwrap_or(0), stdout));
+        }
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
+pub(crate) fn answers() -> Vec<Vec<u8>> {
+    recorded().iter().map(|(verb, status, stdout)| join(*verb, *status, stdout)).collect()
+}
+
+pub(crate) fn answer_texts() -> Vec<Vec<u8>> {
+    let secrets = "PASSWORD=x --token y {\"password\":\"z\"} https://a:b@c Cookie: d\n-----BEGIN PRIVATE KEY-----\nQUJDREVGR0hJSktM\n\
+        {\"MESSAGE\":[116,111,107,101,110,61,97],\"token\":1}\nsshpass -p a curl -u a:b c eyJhbGciOiJI.eyJzdWIiOiJD.x\n";
+    let texts = recorded().into_iter().map(|(.., stdout)| stdout).chain([secrets.to_owned()]);
+    let planted = texts.enumerate().map(|(n, text)| [&[n as u8 % 6, (n * 37) as u8], text.as_bytes()].concat());
+    planted.chain([b"\xff\xffpin (\\d+)\npin 4711\n".to_vec()]).collect()
+}
+
+pub(crate) fn texts() -> Vec<Vec<u8>> {
+    let guest = std::fs::read_to_string(root().join("tests/guests/hostile/src/text.rs")).unwrap_or_default();
+    guest.lines().map(|line| line.replace("\\u{1b}", "\u{1b}").replace("\\n", "\n").into_bytes()).take(60).collect()
+}
+
+fn entries() -> Vec<Vec<u8>> {
+    let answer = |stdout: &[u8]| Written::Answer {
+        stdout: Blob(stdout.to_vec()),
+        stderr: Blob::default(),
+        exit: Exit::Status(0),
+    };
+    let all = [
+        Entry::Journal { format: bailiwick::journal::FORMAT.to_owned() },
+        Entry::SweepStarted { bailiwick: "0".to_owned(), files: Default::default(), targets: Vec::new() },
+        Entry::Outcome { intent: 1, outcome: answer(b"text"), elapsed_ms: 1, redacted: Default::default() },
+        Entry::Outcome { intent: 1, outcome: answer(b"\xff\x00"), elapsed_ms: 1, redacted: Default::default() },
+        Entry::Note { run: 2, text: Tainted::new("a note") },
+        Entry::SweepEnded { sweep: 2 },
+    ];
+    let time = jiff::Timestamp::UNIX_EPOCH;
+    let records = all.into_iter().zip(1..).map(|(entry, seq)| Record { seq, time, entry });
+    records.map(|record| serde_json::to_vec(&record).expect("JSON")).collect()
+}
+
+pub(crate) fn records() -> Vec<Vec<u8>> {
+    entries()
+}
+
+pub(crate) fn journals() -> Vec<Vec<u8>> {
+    let chained = [b"\x01".to_vec(), entries().join(&b'\n')].concat();
+    let mut raw = vec![0];
+    let mut link = bailiwick::journal::Link::origin();
+    for body in entries() {
+        link = link.next(&body);
+        raw.extend([link.hash.as_bytes(), b" ", &body, b"\n"].concat());
+    }
+    vec![chained, raw]
+}
+
+fn frames<T>(messages: &[T], frame: impl Fn(&T) -> Vec<u8>) -> Vec<Vec<u8>> {
+    let each: Vec<Vec<u8>> = messages.iter().map(frame).collect();
+    [vec![each.concat()], each].concat()
+}
+
+pub(crate) fn from_worker() -> Vec<Vec<u8>> {
+    let call = |number, verb, slot: Option<&str>| FromWorker::Call {
+        run: 1,
+        call: VerbCall { number, target: 0, verb, slot: slot.map(Tainted::new) },
+    };
+    let finding = Finding {
+        code: "x".to_owned(),
+        severity: Severity::Ok,
+        subject: Tainted::new("s"),
+        title: Tainted::new("t"),
+        metrics: Vec::new(),
+        evidence: vec![1],
+    };
+    let messages = [
+        FromWorker::Ready(Ready { compile_ms: 1 }),
+        FromWorker::NotLoaded { reason: Tainted::new("no") },
+        call(1, Verb::SystemLoad, None),
+        call(2, Verb::FilesRead, Some("file")),
+        FromWorker::Log { run: 1, line: LogLine { level: LogLevel::Info, text: Tainted::new("note") } },
+        FromWorker::Ended {
+            run: 1,
+            end: End::Report(Report { findings: vec![finding] }),
+            fuel_used: 1,
+            logs_dropped: 0,
+        },
+        FromWorker::Ended {
+            run: 1,
+            end: End::CouldNotLook { reason: Tainted::new("x"), error: Some(LookError::Garbled), call: Some(1) },
+            fuel_used: 1,
+            logs_dropped: 0,
+        },
+    ];
+    frames(&messages, |message| wire::encode(message, usize::MAX).expect("a message"))
+}
+
+pub(crate) fn to_worker() -> Vec<Vec<u8>> {
+    let view = TargetView {
+        name: TargetName::new("db01").expect("a name"),
+        params: Default::default(),
+        slots: Default::default(),
+    };
+    let answered = RawAnswer { stdout: b"out".to_vec(), stderr: Vec::new(), exit: Exit::Status(0) };
+    let messages = [
+        ToWorker::Hello { version: VERSION },
+        ToWorker::Load(Load { component: b"\0asm".to_vec(), verbs: Verb::ALL.to_vec(), limits: Limits::default() }),
+        ToWorker::Start(Start { run: 1, now_ms: 1, targets: vec![view] }),
+        ToWorker::Answer { run: 1, call: 1, outcome: Outcome::Answered(answered) },
+        ToWorker::Answer { run: 1, call: 2, outcome: Outcome::Failed(LookError::Garbled) },
+    ];
+    frames(&messages, |message| wire::encode(message, usize::MAX).expect("a message"))
+}
+
+/// The smallest that are shipped, and a component without anything.
+pub(crate) fn components() -> Vec<Vec<u8>> {
+    let mut all = below("probes/dist", ".wasm");
+    all.sort_by_key(Vec::len);
+    all.truncate(3);
+    all.push(b"\0asm\x0d\0\x01\0".to_vec());
+    all
+}
