@@ -59,6 +59,13 @@ pub struct Ops {
     signatures: Option<signature::Rules>,
 }
 
+/// What a component is that policy names and that is not there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unknown {
+    Mistake,
+    LeftOut,
+}
+
 /// Why the ops directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum OpsError {
@@ -161,15 +168,41 @@ impl Ops {
                 (Source::read(&dir.join("fleet.toml"))?, Source::read(&dir.join("policy.toml"))?)
             }
         };
+        let unknown = if tried.is_some() { Unknown::LeftOut } else { Unknown::Mistake };
+        for file in tried.unwrap_or_default() {
+            library.try_on(file)?;
+        }
+        Self::put_together(dir, home, library, &fleet, &policy, unknown)
+    }
+
+    /// Puts together what has been read.
+    ///
+    /// # Errors
+    /// When anything in it is wrong.
+    pub fn assemble(
+        dir: Option<&Path>,
+        home: Option<&Path>,
+        library: Library,
+        fleet: &Source,
+        policy: &Source,
+    ) -> Result<Self, OpsError> {
+        Self::put_together(dir, home, library, fleet, policy, Unknown::Mistake)
+    }
+
+    fn put_together(
+        dir: Option<&Path>,
+        home: Option<&Path>,
+        library: Library,
+        fleet: &Source,
+        policy: &Source,
+        unknown: Unknown,
+    ) -> Result<Self, OpsError> {
         let digest_of = |source: &Source| (source.name().to_owned(), library::digest(source.text().as_bytes()));
-        let mut digests: BTreeMap<_, _> = [&fleet, &policy].map(digest_of).into();
+        let mut digests: BTreeMap<_, _> = [fleet, policy].map(digest_of).into();
         // Both files are read to the end, so that one go shows the mistakes of both.
         let base = dir.unwrap_or(Path::new("/"));
-        let (fleet, mut policy) = both(fleet::parse(&fleet, base, home), policy::parse(&policy))?;
-        if let Some(files) = tried {
-            for file in files {
-                library.try_on(file)?;
-            }
+        let (fleet, mut policy) = both(fleet::parse(fleet, base, home), policy::parse(policy))?;
+        if unknown == Unknown::LeftOut {
             policy.leave_out_unknown(&library.manifests);
         }
         let resolved = policy::resolve(&policy, &fleet, &library.manifests);

@@ -1,6 +1,7 @@
 //! Files that people write, and how their mistakes are shown: file, line, caret, next step.
 //!
-//! Knows: text, spans, permissions. Must not know: what any file means.
+//! Knows: text, spans, permissions. Must not know: what any file means. Attack answered: a manifest whose mistake is shown
+//! and drives the terminal (TX01, TX02).
 
 use std::fmt;
 use std::fs::File;
@@ -13,6 +14,8 @@ use std::sync::Arc;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use rustix::fs::OFlags;
 use serde::de::DeserializeOwned;
+
+use crate::encode;
 
 /// A file and its text. Cheap to clone.
 #[derive(Clone)]
@@ -224,10 +227,10 @@ impl Problem {
         let name;
         match &self.place {
             Some(place) => {
-                text = place.source.text();
+                text = plain(place.source.text());
                 name = place.source.name();
-                let snippet =
-                    Snippet::source(text).path(name).annotation(AnnotationKind::Primary.span(clamp(&place.span, text)));
+                let span = clamp(&place.span, place.source.text());
+                let snippet = Snippet::source(&text).path(name).annotation(AnnotationKind::Primary.span(span));
                 let mut element = group.element(snippet);
                 if let Some(hint) = &self.hint {
                     element = element.element(Level::HELP.with_name("hint").message(hint));
@@ -245,6 +248,13 @@ impl Problem {
         }
         renderer.render(&report).to_string()
     }
+}
+
+/// A text for the screen, byte for byte as long: a manifest may be anybody's, and what is no plain character becomes `?`.
+/// ASCII's control characters are drawn as pictures by the renderer.
+fn plain(text: &str) -> String {
+    let fine = |c: char| c.is_ascii() || encode::is_plain(c.encode_utf8(&mut [0; 4]));
+    text.chars().map(|c| if fine(c) { c.to_string() } else { "?".repeat(c.len_utf8()) }).collect()
 }
 
 /// Keeps a span inside its text and on character borders.

@@ -91,6 +91,7 @@ pub struct Case {
     scene: Scene,
     guests: Vec<Suspect>,
     rules: String,
+    home: Vec<(String, String)>,
     ops: Option<Ops>,
     alone: Option<(Value, Peaks)>,
 }
@@ -168,6 +169,7 @@ impl Case {
             scene: Scene::new()?,
             guests: Vec::new(),
             rules: String::new(),
+            home: Vec::new(),
             ops: None,
             alone: None,
         })
@@ -202,6 +204,11 @@ impl Case {
     /// Adds text to the policy.
     pub fn rules(&mut self, text: &str) {
         self.rules += text;
+    }
+
+    /// Puts a file into the home of whoever sweeps.
+    pub fn home(&mut self, name: &str, text: &str) {
+        self.home.push((name.to_owned(), text.to_owned()));
     }
 
     /// What was laid out on the target.
@@ -319,6 +326,9 @@ impl Case {
         let ops = Ops::new(&self.program, &[ground, alias], &[never("fw01", &[("addresses", &addresses)])], &policy)?;
         // Where a program might look that should not.
         ops.write("notes.txt", self.scene.canary("key")?.as_bytes())?;
+        for (name, text) in &self.home {
+            ops.write(name, text.as_bytes())?;
+        }
         for guest in &guests {
             ops.install(&guest.id, &guest.component, guest.manifest.as_bytes())?;
         }

@@ -3,6 +3,8 @@
 pub mod fleet;
 pub mod hostile;
 pub mod invariants;
+#[cfg(target_os = "linux")]
+pub mod kernel;
 pub mod listeners;
 pub mod offer;
 pub mod ops;

@@ -22,6 +22,7 @@ const HOMES: &[(&[&str], &[&str], &str)] = &[
         &["transport/", "sandbox/client.rs"],
         "programs of verbs, and workers; nothing else is started",
     ),
+    (&["landlock::", "seccompiler::", "nix::"], &["sandbox/"], "what a worker gives up, and what it tries to get back"),
     (&["wasmtime", "wasmparser"], &["sandbox/"], "components are read and run where there is nothing to steal"),
     (&["env::var"], &["ops.rs", "report/progress.rs", "cli/"], "the environment is read once, at the door"),
     (
@@ -31,7 +32,18 @@ const HOMES: &[(&[&str], &[&str], &str)] = &[
     ),
     (
         &["std::fs::", "std::fs;"],
-        &["source.rs", "library/", "lock/store.rs", "consent/read.rs", "journal/", "transport/", "sandbox/"],
+        &[
+            "source.rs",
+            "library/",
+            "lock/store.rs",
+            "consent/read.rs",
+            "journal/",
+            "transport/",
+            "sandbox/",
+            "cases/project.rs",
+            "doctor/",
+            "cli/doctor.rs",
+        ],
         "what decides opens no file",
     ),
 ];

@@ -54,8 +54,14 @@ fn differences(built: &Path) -> Vec<String> {
                 let name = format!("{id}/{}", case.file_name().unwrap().to_string_lossy());
                 let source = Source::embedded(&name, &fs::read_to_string(&case).unwrap());
                 let case = Case::parse(&source, &manifest).map_err(told).unwrap();
-                let differences = bench.run(&case).await;
-                found.extend(differences.0.into_iter().map(|difference| format!("{name}: {difference}")));
+                let verdict = bench.run(&case).await;
+                found.extend(
+                    verdict
+                        .notes
+                        .into_iter()
+                        .chain(verdict.differences)
+                        .map(|difference| format!("{name}: {difference}")),
+                );
             }
         });
     }

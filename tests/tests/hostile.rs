@@ -122,7 +122,7 @@ fn each_breaks_its_own_run_and_nothing_else() {
 }
 
 #[test]
-fn whatever_a_component_asks_it_adds_nothing_to_the_wire() {
+fn nw08_whatever_a_component_asks_it_adds_nothing_to_the_wire() {
     let sshd = Sshd::start(&Options { log_wire: true, ..Options::default() }).unwrap();
     let target = Entry::of("host0", &sshd).unwrap();
     let wanderer = |seed: u32| {
@@ -160,7 +160,7 @@ fn whatever_a_component_asks_it_adds_nothing_to_the_wire() {
 }
 
 #[test]
-fn what_is_not_as_its_manifest_says_is_refused_before_it_is_compiled() {
+fn lk11_what_is_not_as_its_manifest_says_is_refused_before_it_is_compiled() {
     let refused: BTreeMap<&str, &str> = [
         ("overreach", "services.status"),
         ("idle", "system.memory"),
@@ -225,7 +225,7 @@ fn started(ops: &Ops, args: &[&str], kind: &str, count: usize) -> Child {
 }
 
 #[test]
-fn a_worker_killed_in_mid_run_fails_that_run_and_nothing_hangs() {
+fn gr14_a_worker_killed_in_mid_run_fails_that_run_and_nothing_hangs() {
     // `slow` burns for seconds; `quiet` on other targets shares its worker or gets the next one.
     let ops = behaving(&["slow", "quiet"]);
     let sweep = started(&ops, &["check", "--format", "json", "--target", "slow"], "run-started", 2);
@@ -320,6 +320,14 @@ fn a_workers_process_holds_nothing_worth_having() {
     let all = workers(&sweep);
     assert_eq!(all.len(), 1, "one worker for one component");
     let proc = format!("/proc/{}", all[0].as_raw_nonzero());
+    if !rustix::process::geteuid().is_root() {
+        // It is not for others to look into, not even of its own user.
+        let error = fs::read(format!("{proc}/environ")).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied);
+        sweep.kill().unwrap();
+        sweep.wait().unwrap();
+        return;
+    }
     assert_eq!(fs::read(format!("{proc}/environ")).unwrap(), b"");
     let mut sockets = BTreeSet::new();
     for entry in fs::read_dir(format!("{proc}/fd")).unwrap() {
@@ -366,7 +374,7 @@ fn memory(proc: &str) -> Vec<u8> {
 }
 
 #[test]
-fn what_was_sent_gets_its_outcome_though_nobody_waits_for_it_any_more() {
+fn ph10_what_was_sent_gets_its_outcome_though_nobody_waits_for_it_any_more() {
     use std::os::unix::fs::PermissionsExt;
     let scratch = tempfile::tempdir().unwrap();
     let slow = scratch.path().join("slow");

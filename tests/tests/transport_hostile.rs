@@ -35,7 +35,7 @@ async fn one(act: Act) -> Result<Result<Answer, RunError>> {
 }
 
 #[tokio::test]
-async fn floods_are_cut_at_the_verbs_limit() -> Result<()> {
+async fn tg01_floods_are_cut_at_the_verbs_limit() -> Result<()> {
     for act in [Act::FloodStdout, Act::FloodStderr] {
         let outcome = one(act).await?;
         ensure!(
@@ -47,7 +47,7 @@ async fn floods_are_cut_at_the_verbs_limit() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_flooded_channel_stops_no_other() -> Result<()> {
+async fn tg02_a_flooded_channel_stops_no_other() -> Result<()> {
     let hostile = Hostile::start(Act::FloodFirst)?;
     let session = Arc::new(session(&hostile).await?);
     // The largest limit, so that the flood lasts.
@@ -95,7 +95,7 @@ async fn talk_before_the_question_stalls_nothing() -> Result<()> {
 }
 
 #[tokio::test]
-async fn channels_may_end_in_any_order() -> Result<()> {
+async fn tg07_channels_may_end_in_any_order() -> Result<()> {
     let cases = [
         (Act::NoExitStatus, "ok\n", Exit::Unsaid),
         (Act::ExitFirst, "ok\n", Exit::Status(0)),
@@ -119,7 +119,7 @@ async fn no_answer_is_told_apart_by_kind() -> Result<()> {
 }
 
 #[tokio::test]
-async fn stalls_end_with_the_verbs_clock() -> Result<()> {
+async fn tg03_stalls_end_with_the_verbs_clock() -> Result<()> {
     for act in [Act::Stall, Act::NoChannel] {
         let outcome = one(act).await?;
         ensure!(matches!(outcome, Err(RunError::TimedOut(_))), "{act:?}: {outcome:?}");
@@ -128,7 +128,7 @@ async fn stalls_end_with_the_verbs_clock() -> Result<()> {
 }
 
 #[tokio::test]
-async fn channels_opened_at_us_are_refused() -> Result<()> {
+async fn nw17_channels_opened_at_us_are_refused() -> Result<()> {
     let hostile = Hostile::start(Act::OpenBack)?;
     let session = session(&hostile).await?;
     let answer = ends(session.run(&load())).await??;

@@ -131,7 +131,7 @@ async fn every_kind_of_key_works_on_both_sides() -> Result<()> {
 }
 
 #[tokio::test]
-async fn without_a_pin_nothing_is_sent() -> Result<()> {
+async fn nw15_without_a_pin_nothing_is_sent() -> Result<()> {
     let silent = Silent::start()?;
     let sshd = Sshd::plain()?;
     let fleet = fleet(&[Entry::at("db01", silent.address(), &sshd.user_key())?], &[])?;
@@ -184,7 +184,7 @@ async fn a_server_without_the_pinned_kind_is_named() -> Result<()> {
 }
 
 #[tokio::test]
-async fn old_algorithms_are_not_spoken() -> Result<()> {
+async fn nw16_old_algorithms_are_not_spoken() -> Result<()> {
     let cases = [
         ("KexAlgorithms diffie-hellman-group14-sha256", "key exchange"),
         ("Ciphers aes128-cbc", "cipher"),
@@ -199,7 +199,7 @@ async fn old_algorithms_are_not_spoken() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_rsa_host_key_with_sha1_only_is_refused() -> Result<()> {
+async fn nw16_an_rsa_host_key_with_sha1_only_is_refused() -> Result<()> {
     let config = vec!["HostKeyAlgorithms ssh-rsa".into()];
     let sshd = Sshd::start(&Options { host_keys: vec!["rsa"], config, ..Options::default() })?;
     let entry = Entry::at("db01", sshd.address(), &sshd.user_key())?.text("host-key", sshd.host_key("rsa")?);
@@ -275,7 +275,7 @@ async fn of_an_agents_keys_only_the_named_one_is_offered() -> Result<()> {
 }
 
 #[tokio::test]
-async fn silence_refusal_and_nonsense_each_have_a_cause() -> Result<()> {
+async fn tg03_silence_refusal_and_nonsense_each_have_a_cause() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let key = dir.path().join("key");
     let pin = keygen("ed25519", &key)?;
@@ -357,6 +357,14 @@ async fn never_hosts_see_no_connection() -> Result<()> {
         let error = refused(reach(&fleet(&[entry], &[never])?, &name).await)?;
         ensure!(error.refusal().is_some_and(|rule| rule.contains("fw01") && rule.contains(how)), "{how}: {error}");
     }
+    assert_eq!(silent.count(), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn nw03_a_name_is_resolved_once_and_every_address_is_checked() -> Result<()> {
+    let sshd = Sshd::plain()?;
+    let pin = sshd.host_key("ed25519")?;
     // A name of this machine's resolver, on either side.
     let local = Silent::start()?;
     let entry =
@@ -371,7 +379,7 @@ async fn never_hosts_see_no_connection() -> Result<()> {
     let by_name = never("fw01", &[("addresses", r#"["never.invalid"]"#)]);
     let error = refused(reach(&fleet(&[entry], &[by_name])?, "alias").await)?;
     ensure!(matches!(error, ConnectError::NeverUnknown { .. }), "{error}");
-    assert_eq!((silent.count(), local.count()), (0, 0));
+    assert_eq!(local.count(), 0);
     Ok(())
 }
 

@@ -1,11 +1,20 @@
 //! The contract documents itself: whoever writes a probe in another language has `wit/` and nothing else.
 //!
 //! Knows: how these files are written, one item a line. Must not know: what WIT allows besides; the builds parse it.
+//!
+//! And `bailiwick wit`: the part that a manifest asks for, held against another reader of WIT.
 
 #![cfg(test)]
 
+use std::collections::BTreeSet;
+use std::fmt::Write;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use bailiwick::manifest::{self, Manifest};
+use bailiwick::model::{Object, Verb};
+use bailiwick::source::Source;
+use bailiwick::wit::{self, CONTRACT};
 
 /// What begins an item that needs `@since` too.
 const ITEMS: &[&str] = &["interface", "world", "record", "enum", "variant", "flags", "resource", "type", "export"];
@@ -43,7 +52,7 @@ fn mistakes(name: &str, text: &str) -> Vec<String> {
 
 #[test]
 fn every_item_says_what_it_is_and_since_when() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("wit");
+    let folder = folder();
     let mut files: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "wit"));
     files.sort();
@@ -80,4 +89,93 @@ fn what_is_missing_is_named_with_its_line() {
             "i.wit:22: no `@since` above `get: func() -> u8;`",
         ]
     );
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("wit")
+}
+
+#[test]
+fn the_program_carries_the_contract_whole() {
+    let mut files: Vec<_> = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let on_disk: Vec<_> = files
+        .iter()
+        .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read_to_string(path).unwrap()))
+        .collect();
+    let carried: Vec<_> = CONTRACT.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+    assert_eq!(carried, on_disk);
+}
+
+/// A manifest that asks for these verbs.
+fn manifest(verbs: &[Verb]) -> Manifest {
+    let mut text =
+        "[component]\nid = \"x\"\nversion = \"1.0.0\"\nworld = \"bailiwick:ops/probe@0.1.0\"\ntitle = \"x\"\n"
+            .to_owned();
+    for verb in verbs {
+        match bailiwick::verbs::spec(*verb).object {
+            Object::None => writeln!(text, "[[use]]\nverb = [\"{verb}\"]\nwhy = \"x\"").unwrap(),
+            _ => writeln!(
+                text,
+                "[[slot]]\nname = \"{}\"\nverb = [\"{verb}\"]\nwhy = \"x\"",
+                verb.name().replace('.', "-")
+            )
+            .unwrap(),
+        }
+    }
+    manifest::parse(&Source::embedded("manifest.toml", &text)).unwrap()
+}
+
+/// The functions that a contract's world `probe` imports, by interface, and the types that it names, as another reader
+/// of WIT sees them.
+fn world(files: &[(&str, String)]) -> (BTreeSet<String>, BTreeSet<String>) {
+    let mut map = wit_parser::SourceMap::new();
+    for (name, text) in files {
+        map.push(Path::new(name), text);
+    }
+    let mut resolve = wit_parser::Resolve::default();
+    let package = resolve.push_group(map.parse().map_err(|(_, error)| error).unwrap()).unwrap();
+    let world = resolve.select_world(&[package], Some("probe")).unwrap();
+    let world = &resolve.worlds[world];
+    assert_eq!(world.exports.len(), 1, "examine");
+    let (mut functions, mut types) = (BTreeSet::new(), BTreeSet::new());
+    for item in world.imports.values() {
+        if let wit_parser::WorldItem::Interface { id, .. } = item {
+            let interface = &resolve.interfaces[*id];
+            let name = interface.name.clone().unwrap();
+            functions.extend(interface.functions.keys().map(|function| format!("{name}.{function}")));
+            types.extend(interface.types.keys().map(|ty| format!("{name}.{ty}")));
+        }
+    }
+    (functions, types)
+}
+
+/// What every component may call.
+const LOCAL: [&str; 6] =
+    ["calls.last", "clock.now-ms", "log.write", "params.get", "slots.entries", "types.[method]target.name"];
+
+#[test]
+fn a_trimmed_contract_has_exactly_the_verbs_of_the_manifest() {
+    let alone = Verb::ALL.iter().map(|verb| vec![*verb]);
+    for verbs in alone.chain([Verb::ALL.to_vec(), Vec::new()]) {
+        let (functions, _) = world(&wit::trimmed(&manifest(&verbs)));
+        let wanted: BTreeSet<_> = verbs.iter().map(|verb| verb.name()).chain(LOCAL).map(str::to_owned).collect();
+        assert_eq!(functions, wanted);
+    }
+}
+
+#[test]
+fn with_every_verb_nothing_is_left_out() {
+    let whole: Vec<_> = CONTRACT.iter().map(|(name, text)| (*name, (*text).to_owned())).collect();
+    assert_eq!(world(&wit::trimmed(&manifest(Verb::ALL))), world(&whole));
+}
+
+#[test]
+fn types_that_no_kept_verb_needs_are_left_out() {
+    let (_, types) = world(&wit::trimmed(&manifest(&[Verb::FilesStat, Verb::SystemFilesystems])));
+    let of = |interface: &str| -> Vec<_> {
+        types.iter().filter_map(|name| name.strip_prefix(interface)?.strip_prefix('.')).collect()
+    };
+    assert_eq!(of("files"), ["kind", "stat-info", "target", "verb-error"]);
+    assert_eq!(of("system"), ["filesystem", "inodes", "target", "verb-error"]);
 }

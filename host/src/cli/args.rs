@@ -44,6 +44,7 @@ Exit codes (the highest that applies):
   2   usage, or an invalid file
   3   a target or component was refused
   4   a target could not be looked at, or a probe broke
+  7   a case does not come out as recorded
   8   a component waits for a person: accept or approve it
   70  a bug in bailiwick";
 
@@ -55,6 +56,10 @@ pub(super) enum Command {
     Review(Review),
     /// Print every limit: how much, what it bounds, what happens when it is reached, and who may change it
     Limits(Limits),
+    /// Begin a probe: a folder with its sources, that builds, tests and packs with the commands in its README
+    New(New),
+    /// Write the contract, as far as a manifest asks for it, for toolchains that import all they are given
+    Wit(Wit),
     /// Show what a component's file is: digest, world, imports down to the function
     Inspect(Inspect),
     /// Show what a component could ever do here, and accept it if you agree
@@ -67,6 +72,11 @@ pub(super) enum Command {
     Lock(Lock),
     /// Check a component against its manifest, and seal both into one file
     Pack(Pack),
+    /// Put a component to its cases, offline; or record a new one from a live target
+    ///
+    /// A case (cases/NAME.toml) holds a target's answers and the findings they must lead to. The component runs in its
+    /// sandbox as in `check`; only the answers are played back, and nothing is reached.
+    Test(Test),
     /// Write the list of machines
     Fleet {
         #[command(subcommand)]
@@ -77,6 +87,10 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: Journal,
     },
+    /// Check this installation: kernel, files, keys, pins, journal, clock
+    ///
+    /// Nothing is changed, and nothing is sent to a target. Exit code 1: warnings, 2: problems.
+    Doctor(Doctor),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -110,6 +124,11 @@ pub(super) struct Check {
     #[arg(long, value_name = "SEVERITY", default_value = "warning")]
     pub(super) fail_on: FailOn,
 
+    /// Refuse to run a component where the kernel cannot lock its worker down in every way [policy.toml: `[worker]
+    /// require-lockdown = true`]
+    #[arg(long)]
+    pub(super) require_lockdown: bool,
+
     /// Every finding, with metrics and the actions it rests on
     #[arg(long, short)]
     pub(super) verbose: bool,
@@ -139,6 +158,43 @@ pub(super) struct Limits {
     /// How to print
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub(super) format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct New {
+    /// What the component is to be called: small letters, digits and hyphens
+    pub(super) name: String,
+
+    /// The language
+    #[arg(long, value_name = "LANGUAGE")]
+    pub(super) lang: Lang,
+
+    /// The folder to make, or an empty one; the ops directory is of no interest here [default: ./NAME]
+    #[arg(long, value_name = "DIR")]
+    pub(super) dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Lang {
+    /// Rust, with the SDK
+    Rust,
+    /// JavaScript, in QuickJS
+    Js,
+    /// Python, in CPython
+    Python,
+    /// C, with the contract's bindings
+    C,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Wit {
+    /// What is asked for
+    #[arg(long, value_name = "FILE", default_value = "manifest.toml")]
+    pub(super) manifest: PathBuf,
+
+    /// The folder to write; files of an earlier `wit` in it are renewed, nobody else's [default: wit beside the manifest]
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -218,6 +274,18 @@ pub(super) enum LockCommand {
 }
 
 #[derive(Debug, clap::Args)]
+pub(super) struct Doctor {
+    /// Run the hostile components that are part of this program against this installation, here and now, and tell what
+    /// stopped each; exit code 0 only if every attempt was stopped
+    #[arg(long)]
+    pub(super) prove: bool,
+
+    /// How to print
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, clap::Args)]
 pub(super) struct Pack {
     /// The component, as its compiler made it
     pub(super) file: PathBuf,
@@ -237,6 +305,43 @@ pub(super) struct Pack {
     /// Sign it too, with an Ed25519 key as ssh-keygen stores it, without a passphrase; writes OUT.sig
     #[arg(long, value_name = "KEYFILE")]
     pub(super) sign: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Test {
+    /// A component's file, or the folder with its manifest.toml; there ID.wasm, target/probe.wasm, dist/ID.wasm and
+    /// ../dist/ID.wasm are looked for, and the one written last is taken
+    #[arg(value_name = "DIR|FILE", default_value = ".")]
+    pub(super) path: PathBuf,
+
+    /// Only these cases [default: all]
+    #[arg(value_name = "CASE")]
+    pub(super) cases: Vec<String>,
+
+    /// The component [default: as above]
+    #[arg(long, value_name = "FILE")]
+    pub(super) component: Option<PathBuf>,
+
+    /// What it asks for [default: DIR/manifest.toml; for a FILE what is sealed in, else beside it]
+    #[arg(long, value_name = "FILE")]
+    pub(super) manifest: Option<PathBuf>,
+
+    /// Where the cases are [default: cases/ in DIR or beside FILE]
+    #[arg(long, value_name = "DIR")]
+    pub(super) case_dir: Option<PathBuf>,
+
+    /// Run it on a target of the ops directory, as `check` would, and write what was asked, answered and found to
+    /// cases/NAME.toml, which must not be there yet
+    #[arg(long, value_name = "NAME", requires = "target", conflicts_with = "cases")]
+    pub(super) record: Option<String>,
+
+    /// The target to record from
+    #[arg(long, value_name = "NAME", requires = "record")]
+    pub(super) target: Option<String>,
+
+    /// How to print
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(super) format: Format,
 }
 
 #[derive(Debug, Subcommand)]

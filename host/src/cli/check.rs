@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bailiwick::journal::{Entry, Journal, OpenError, Recovery};
 use bailiwick::lock::Standing;
-use bailiwick::model::{ComponentId, Severity, TargetName};
+use bailiwick::model::{ComponentId, Lockdown, Severity, TargetName};
 use bailiwick::ops::Ops;
 use bailiwick::outcome::{Looked, RunOutcome, Sweep, TargetResult};
 use bailiwick::report::exit::ExitCode as Exit;
@@ -35,6 +35,7 @@ pub(super) fn run(context: &Context, args: &args::Check) -> anyhow::Result<Exit>
     let step = Duration::from_secs(u64::from(args.connect_timeout));
     let settings = Settings {
         jobs: usize::try_from(args.jobs)?,
+        require_lockdown: args.require_lockdown || ops.policy.require_lockdown,
         ssh: ssh::Settings {
             connect: step,
             handshake: step,
@@ -44,7 +45,8 @@ pub(super) fn run(context: &Context, args: &args::Check) -> anyhow::Result<Exit>
         },
     };
     tell_unmet(context, &ops, &request);
-    let progress = Arc::new(Bar { bar: Progress::new(&request.targets), seen: Mutex::default() });
+    let progress =
+        Arc::new(Bar { bar: Progress::new(&request.targets), seen: Mutex::default(), unlocked: Mutex::default() });
     // One thread: the work here is to wait. What is heavy runs in workers and on targets.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let watcher = Arc::clone(&progress);
@@ -60,6 +62,9 @@ pub(super) fn run(context: &Context, args: &args::Check) -> anyhow::Result<Exit>
     // Ends what is under way: connections, programs on this machine, workers.
     runtime.shutdown_background();
     progress.bar.finish();
+    if let Some(held) = *progress.unlocked.lock().unwrap_or_else(PoisonError::into_inner) {
+        context.out.say(&warning(&held));
+    }
     let (result, exit) = match ended {
         Ended::Itself(Ok(result)) => (result, None),
         Ended::Itself(Err(error)) => {
@@ -154,7 +159,7 @@ fn tell_unmet(context: &Context, ops: &Ops, request: &Request) {
 }
 
 /// Opens the journal, and tells the person who waits for another writer what they wait for.
-fn open(context: &Context) -> anyhow::Result<(Journal, Option<Recovery>)> {
+pub(super) fn open(context: &Context) -> anyhow::Result<(Journal, Option<Recovery>)> {
     let folder = context.journal_folder()?;
     match Journal::open(&folder, Duration::ZERO) {
         Err(bailiwick::journal::OpenError::Locked { .. }) => {
@@ -165,7 +170,7 @@ fn open(context: &Context) -> anyhow::Result<(Journal, Option<Recovery>)> {
     }
 }
 
-fn told(recovery: &Recovery, journal: &Journal) -> String {
+pub(super) fn told(recovery: &Recovery, journal: &Journal) -> String {
     let mut parts = Vec::new();
     if let Some(file) = &recovery.torn_file {
         parts.push(format!("its last entry was torn ({} bytes, kept in {})", recovery.torn_bytes, file.display()));
@@ -184,6 +189,14 @@ fn told(recovery: &Recovery, journal: &Journal) -> String {
         parts.push(format!("it holds runs that did not end: {}", runs.join(", ")));
     }
     format!("warning: the journal in {} was left unfinished: {}", journal.folder().display(), parts.join("; "))
+}
+
+pub(super) fn warning(held: &Lockdown) -> String {
+    format!(
+        "warning: components ran without {}, which this kernel lacks or does not let us use; \
+         --require-lockdown refuses to, `bailiwick doctor` says more",
+        held.lacking().join(", ")
+    )
 }
 
 /// How a sweep came to an end.
@@ -208,6 +221,7 @@ async fn stopped() -> &'static str {
 struct Bar {
     bar: Progress,
     seen: Mutex<Vec<Looked>>,
+    unlocked: Mutex<Option<Lockdown>>,
 }
 
 impl Bar {
@@ -229,5 +243,9 @@ impl Watcher for Bar {
         }
         self.bar.target_done(&looked.target);
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(looked.clone());
+    }
+
+    fn unlocked(&self, held: &Lockdown) {
+        *self.unlocked.lock().unwrap_or_else(PoisonError::into_inner) = Some(*held);
     }
 }

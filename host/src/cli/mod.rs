@@ -3,16 +3,20 @@
 mod args;
 mod check;
 mod consent;
+mod doctor;
 mod fail;
 mod fleet;
 mod inspect;
 mod journal;
 mod limits;
 mod lock;
+mod new;
 mod out;
 mod pack;
 mod page;
 mod review;
+mod test;
+mod wit;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -119,14 +123,18 @@ pub(crate) fn main() -> ExitCode {
         Command::Check(args) => check::run(&context, &args),
         Command::Review(args) => review::run(&context, &args),
         Command::Limits(args) => limits::run(&context, &args),
+        Command::New(args) => new::run(&context, &args),
+        Command::Wit(args) => wit::run(&context, &args),
         Command::Inspect(args) => inspect::run(&context, &args),
         Command::Add(args) => consent::add(&context, &args),
         Command::Approve(args) => consent::approve(&context, &args),
         Command::Revoke(args) => consent::revoke_command(&context, &args),
         Command::Lock(args) => lock::run(&context, &args),
         Command::Pack(args) => pack::run(&context, &args),
+        Command::Test(args) => test::run(&context, &args),
         Command::Fleet { command } => fleet::run(&context, command),
         Command::Journal { command } => journal::run(&context, command),
+        Command::Doctor(args) => doctor::run(&context, &args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Args::command(), "bailiwick", &mut script);

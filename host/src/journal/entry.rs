@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    ActionId, ComponentId, LookError, ParamValue, Report, RuleName, SlotKey, Tainted, TargetName, Verb,
+    ActionId, ComponentId, Lockdown, LookError, ParamValue, Report, RuleName, SlotKey, Tainted, TargetName, Verb,
 };
 use crate::transport::Exit;
 
@@ -164,6 +164,9 @@ pub enum Entry {
     SweepEnded {
         /// The sweep.
         sweep: u64,
+        /// What has held in every worker of it; none: no worker was started, or an older program wrote this.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lockdown: Option<Lockdown>,
     },
 }
 

@@ -13,17 +13,19 @@ mod chain;
 mod entry;
 mod open;
 mod read;
+mod scratch;
 mod verify;
 
 pub use chain::Link;
 pub use entry::{Blob, Entry, Granted, Outcome, Record, RunEnd};
 pub use open::{Journal, OpenError, Recovery};
 pub use read::{ReadError, Reader};
+pub use scratch::Scratch;
 pub use verify::{Break, Verdict, verify};
 
 /// The format that this version writes. Readers refuse what they do not know.
 pub const FORMAT: &str = "bailiwick.journal/1";
 /// The longest line that a reader takes, in bytes: four answers of the largest verb, escaped.
 pub const LINE_MAX: usize = 16 << 20;
-const FILE: &str = "journal.jsonl";
-const HEAD: &str = "head";
+pub(crate) const FILE: &str = "journal.jsonl";
+pub(crate) const HEAD: &str = "head";

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 pub use self::file::{ComponentFile, signature_of};
 pub use self::sections::{MANIFEST_BYTES_MAX, MANIFEST_SECTION, SealError, seal, sealed_manifest, strip};
-pub use self::write::{is_there, write_whole};
+pub use self::write::{is_there, write_new, write_whole};
 use crate::limits::COMPONENT_BYTES_MAX;
 use crate::manifest::{self, Manifest};
 use crate::model::ComponentId;
@@ -105,6 +105,27 @@ macro_rules! built_in {
     };
 }
 
+macro_rules! proof {
+    ($($id:literal,)*) => {
+        /// Component and manifest of each hostile one that `doctor --prove` runs. They come from `tests/guests`.
+        const PROOF: &[(&str, &[u8], &str)] = &[$((
+            concat!($id, ".toml"),
+            include_bytes!(concat!("../../../probes/dist/proof/", $id, ".wasm")),
+            include_str!(concat!("../../../probes/dist/proof/", $id, ".toml")),
+        ),)*];
+    };
+}
+
+proof! {
+    "greedy-wasi",
+    "hostile",
+    "idle",
+    "newer",
+    "overreach",
+    "stranger",
+    "wanderer",
+}
+
 built_in! {
     "failed-services",
     "file-freshness",
@@ -136,9 +157,24 @@ impl Library {
     /// # Errors
     /// Never in a released program: a test reads every manifest.
     pub fn built_in() -> Result<Self, LibraryError> {
+        Self::embedded(BUILT_IN.iter())
+    }
+
+    /// The built-in components, and the hostile ones that prove that nobody has to trust a component. These are in no
+    /// other library: no policy can grant them anything.
+    ///
+    /// # Errors
+    /// Never in a released program: a test reads every manifest.
+    pub fn proof() -> Result<Self, LibraryError> {
+        Self::embedded(BUILT_IN.iter().chain(PROOF))
+    }
+
+    fn embedded<'a>(
+        components: impl Iterator<Item = &'a (&'static str, &'static [u8], &'static str)>,
+    ) -> Result<Self, LibraryError> {
         let mut library = Self::default();
         let mut problems = Problems::default();
-        for &(name, bytes, manifest) in BUILT_IN {
+        for &(name, bytes, manifest) in components {
             let binary = Binary { bytes: Cow::Borrowed(bytes), digest: digest(bytes), path: None };
             let source = Source::embedded(name, manifest);
             match manifest::parse(&source) {

@@ -17,7 +17,7 @@ pub use action::{Action, ActionId, Wire};
 pub use finding::{Finding, LookError, Metric, Report, Severity, Unit, limits as report_limits};
 pub use literal::{AbsolutePath, Literal, LiteralError, UnitName};
 pub use lockdown::Lockdown;
-pub use name::{ComponentId, NameError, ParamName, RuleName, SlotKey, SlotName, Tag, TargetName};
+pub use name::{CaseName, ComponentId, NameError, ParamName, RuleName, SlotKey, SlotName, Tag, TargetName};
 pub use param::ParamValue;
 pub use tainted::Tainted;
 pub use verb::{Effect, Object, Verb};

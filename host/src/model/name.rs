@@ -96,6 +96,10 @@ name!(
     /// A rule that says what a secret looks like.
     RuleName, "a rule's name", b"-", "[a-z0-9][a-z0-9-]{0,63}"
 );
+name!(
+    /// A recorded case: the name of its file, without `.toml`.
+    CaseName, "a case's name", b"-", "[a-z0-9][a-z0-9-]{0,63}"
+);
 
 /// What a guest says to name an entry of a slot: `exporter`, or `exporter/2` in a slot declared `many`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -22,6 +22,8 @@ pub struct Policy {
     pub grants: Vec<Grant>,
     /// In the file's order.
     pub never: Vec<NeverRule>,
+    /// `[worker] require-lockdown`: no component runs in a worker that the kernel cannot lock down in every way.
+    pub require_lockdown: bool,
     /// What holds for components' signatures.
     pub signatures: Option<Signatures>,
     /// What holds for every component instead of a default.
@@ -75,11 +77,20 @@ struct RawPolicy {
     never: Vec<Spanned<RawNever>>,
     signatures: Option<RawSignatures>,
     #[serde(default)]
+    worker: RawWorker,
+    #[serde(default)]
     limits: RawLimits,
     #[serde(default, rename = "raise")]
     raises: Vec<Spanned<RawLimits>>,
     #[serde(default)]
     redact: Vec<RawRedact>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RawWorker {
+    #[serde(default)]
+    require_lockdown: bool,
 }
 
 #[derive(Deserialize)]
@@ -128,10 +139,11 @@ pub fn parse(source: &Source) -> Result<Policy, Problems> {
     let lowered = limits::lowered(source, &raw.limits, &mut problems);
     let raises = raw.raises.iter().filter_map(|raw| limits::raise(source, raw, &mut problems)).collect();
     let redactor = redactor(source, &raw.redact, &mut problems);
+    let require_lockdown = raw.worker.require_lockdown;
     let signatures = signatures::signatures(source, raw.signatures.as_ref());
     let signers = raw.grants.iter().find_map(|raw| raw.signers.as_ref());
     signatures::check(source, signatures.as_ref(), signers, &mut problems);
-    problems.or(Policy { grants, never, signatures, lowered, raises, redactor })
+    problems.or(Policy { grants, never, require_lockdown, signatures, lowered, raises, redactor })
 }
 
 /// The rules of this file, on top of those that are built in.

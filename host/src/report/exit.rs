@@ -26,7 +26,7 @@ pub enum ExitCode {
     RolledBack = 5,
     /// A rollback failed. A person has to look now.
     Stuck = 6,
-    /// A replay gave another report than the run did.
+    /// A replay, or a case, gave another report than the one that was recorded.
     ReplayDiffers = 7,
     /// A component waits for a person: nobody has accepted it, or what is new of it.
     Waiting = 8,
@@ -66,7 +66,7 @@ impl ExitCode {
             Self::NotLooked => "a target could not be looked at, or a probe broke",
             Self::RolledBack => "verify failed, rolled back",
             Self::Stuck => "stuck: rollback failed, a person is needed",
-            Self::ReplayDiffers => "the replay differs from the run",
+            Self::ReplayDiffers => "a case does not come out as recorded",
             Self::Waiting => "a component waits for a person: accept or approve it",
             Self::Bug => "a bug in bailiwick",
         }

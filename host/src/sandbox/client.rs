@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
+use super::attempt::{Attempt, Marks};
 use super::fault::{Breach, Fault, FaultKind, WorkerEnd};
 use super::protocol::{Event, Ledger};
 use super::run::GRACE;
@@ -59,6 +60,15 @@ pub struct Idle {
     child: Child,
     reader: OwnedReadHalf,
     writer: OwnedWriteHalf,
+}
+
+/// What an attempt came to that did not succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// The kernel said no, or something else went wrong: by its number.
+    Errno(i32),
+    /// The worker is no more.
+    Died(WorkerEnd),
 }
 
 /// Why there is no worker for a component.
@@ -182,6 +192,20 @@ impl Idle {
     #[must_use]
     pub const fn lockdown(&self) -> Lockdown {
         self.lockdown
+    }
+
+    /// Has it try something that it must not be able to do. None: it succeeded.
+    ///
+    /// # Errors
+    /// When the process cannot be asked. Its death is no error but what stopped it.
+    pub async fn attempt(mut self, what: Attempt, on: Marks) -> Result<Option<Stopped>, LoadError> {
+        let order = ToWorker::Attempt { what, on };
+        match ask(&mut self.child, &mut self.reader, &mut self.writer, &order, HELLO_FRAME_BYTES).await {
+            Ok(FromWorker::Attempted(gave)) => Ok(gave.map(Stopped::Errno)),
+            Ok(_) => Err(LoadError::Protocol(None)),
+            Err(LoadError::Died(end)) => Ok(Some(Stopped::Died(end))),
+            Err(error) => Err(error),
+        }
     }
 
     /// Has it load a component.

@@ -114,7 +114,7 @@ pub enum TrapKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum WorkerEnd {
     /// By a signal.
-    #[error("signal {0}")]
+    #[error("signal {}", signal(*_0))]
     Signal(i32),
     /// With a status.
     #[error("status {0}")]
@@ -122,6 +122,13 @@ pub enum WorkerEnd {
     /// It is not known.
     #[error("cause unknown")]
     Unknown,
+}
+
+/// A signal, and what it says of the one who died of it, where that is plain.
+fn signal(number: i32) -> String {
+    // SIGSYS, whose number is not the same on every system.
+    let meaning = if cfg!(target_os = "linux") && number == 31 { ": a system call that no worker needs" } else { "" };
+    format!("{number}{meaning}")
 }
 
 /// What a worker must not say.

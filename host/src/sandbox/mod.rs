@@ -12,6 +12,7 @@
 //! store that has trapped is never entered again. **Invariant:** text that a guest, a target or a worker chose is
 //! [`crate::model::Tainted`] when it leaves this module.
 
+pub mod attempt;
 pub mod client;
 mod engine;
 pub mod fault;
@@ -56,7 +57,7 @@ pub mod fuzzing {
 }
 
 pub use crate::limits::Limits;
-pub use client::{Ending, Idle, LoadError, RunEnd, Worker};
+pub use client::{Ending, Idle, LoadError, RunEnd, Stopped, Worker};
 pub use fault::{Fault, FaultKind};
 pub use host::parse;
 pub use imports::{ImportError, check_imports};

@@ -71,7 +71,9 @@ impl Ledger {
     /// When an honest worker would not have sent it.
     pub(super) fn admit(&mut self, message: FromWorker) -> Result<(u32, Event), Breach> {
         match message {
-            FromWorker::Locked(_) | FromWorker::Ready(_) | FromWorker::NotLoaded { .. } => Err(Breach::Unexpected),
+            FromWorker::Locked(_) | FromWorker::Attempted(_) | FromWorker::Ready(_) | FromWorker::NotLoaded { .. } => {
+                Err(Breach::Unexpected)
+            }
             FromWorker::Call { run, call } => {
                 self.check_call(run, &call)?;
                 Ok((run, Event::Call(call)))

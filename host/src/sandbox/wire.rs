@@ -11,6 +11,7 @@ use std::io::{self, Read, Write};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::attempt::{Attempt, Marks};
 use super::fault::Fault;
 use crate::limits::{ANSWER_BYTES, COMPONENT_BYTES_MAX, Limits, WORKER_MESSAGE_BYTES};
 use crate::model::{Lockdown, LookError, ParamValue, Report, Tainted, TargetName, Verb};
@@ -41,6 +42,13 @@ pub enum ToWorker {
     Load(Load),
     /// A new run.
     Start(Start),
+    /// Instead of a component: something that it must not be able to do.
+    Attempt {
+        /// What.
+        what: Attempt,
+        /// On what.
+        on: Marks,
+    },
     /// The outcome of a call.
     Answer {
         /// The run.
@@ -167,6 +175,8 @@ pub enum FromWorker {
     },
     /// The first message, before the worker has a component: what it has given up.
     Locked(Lockdown),
+    /// What came of an attempt: none if it succeeded, else the error's number, 0 where it has none.
+    Attempted(Option<i32>),
 }
 
 /// How loading went.

@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use wasmtime::Engine;
 
+use super::attempt;
 use super::engine::{self, TICK};
 use super::fault::FaultKind;
 use super::host::ProbePre;
@@ -90,6 +91,10 @@ pub fn serve(mut stream: UnixStream) -> Result<(), WorkerError> {
     let load = match wire::read(&mut stream, LOAD_FRAME_BYTES)? {
         None => return Ok(()),
         Some(ToWorker::Load(load)) => load,
+        Some(ToWorker::Attempt { what, on }) => {
+            let gave = attempt::attempt(what, on).err().map(|error| error.raw_os_error().unwrap_or(0));
+            return Ok(run::send(&socket, &FromWorker::Attempted(gave))?);
+        }
         Some(_) => return Err(WorkerError::Unexpected),
     };
     let begun = Instant::now();
@@ -109,7 +114,9 @@ pub fn serve(mut stream: UnixStream) -> Result<(), WorkerError> {
         match message {
             ToWorker::Start(start) => runs.start(start)?,
             ToWorker::Answer { run, call, outcome } => runs.answer(run, call, outcome),
-            ToWorker::Hello { .. } | ToWorker::Load(_) => return Err(WorkerError::Unexpected),
+            ToWorker::Hello { .. } | ToWorker::Load(_) | ToWorker::Attempt { .. } => {
+                return Err(WorkerError::Unexpected);
+            }
         }
     }
     Ok(())

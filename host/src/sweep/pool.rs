@@ -3,7 +3,7 @@
 //! **Invariant:** a component whose worker has died twice is not started a third time in a sweep (GR14).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use jiff::Timestamp;
 use tokio::sync::Mutex;
@@ -15,19 +15,28 @@ use crate::encode;
 use crate::journal::{Entry, RunEnd};
 use crate::library::Binary;
 use crate::limits::{DEATHS, Limits};
-use crate::model::{ComponentId, Tainted, Verb};
+use crate::model::{ComponentId, Lockdown, Tainted, Verb};
 use crate::ops::Ops;
 use crate::outcome::RunOutcome;
 use crate::sandbox::client::Worker;
 use crate::sandbox::{self, Fault, FaultKind, LoadError, Outcome, RawAnswer, TargetView, VerbCall};
 
 /// The workers of a sweep.
-pub(super) struct Pool(BTreeMap<ComponentId, Arc<Slot>>);
+pub(super) struct Pool {
+    slots: BTreeMap<ComponentId, Arc<Slot>>,
+    held: Held,
+}
+
+/// What has held in every worker so far; none: there was none.
+type Held = Arc<std::sync::Mutex<Option<Lockdown>>>;
 
 struct Slot {
     binary: Binary,
     verbs: BTreeSet<Verb>,
     limits: Limits,
+    /// A worker that lacks a measure gets no component.
+    require_lockdown: bool,
+    held: Held,
     state: Mutex<State>,
 }
 
@@ -53,7 +62,8 @@ pub(crate) struct Ran {
 
 impl Pool {
     /// Room for every component that policy puts on a requested target.
-    pub(super) fn new(ops: &Ops, request: &Request) -> Self {
+    pub(super) fn new(ops: &Ops, request: &Request, require_lockdown: bool) -> Self {
+        let held = Held::default();
         let mut slots = BTreeMap::new();
         let assigned = request.targets.iter().filter_map(|target| ops.assignments.get(target));
         let ids = assigned.flat_map(BTreeMap::keys);
@@ -67,16 +77,23 @@ impl Pool {
                     binary: binary.clone(),
                     verbs: manifest.verbs(),
                     limits: ops.limits(id).clone(),
+                    require_lockdown,
+                    held: Arc::clone(&held),
                     state: Mutex::new(State { refused, ..State::default() }),
                 })
             });
         }
-        Self(slots)
+        Self { slots, held }
+    }
+
+    /// What has held in every worker so far; none: there was none.
+    pub(super) fn lockdown(&self) -> Option<Lockdown> {
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Starts compiling while connections are being made.
     pub(super) fn start(&self) {
-        for slot in self.0.values() {
+        for slot in self.slots.values() {
             let slot = Arc::clone(slot);
             tokio::spawn(async move { drop(slot.worker().await) });
         }
@@ -87,7 +104,7 @@ impl Pool {
     /// # Errors
     /// What the run comes to, if there is none.
     pub(super) async fn worker(&self, id: &ComponentId) -> Result<Borrowed, RunOutcome> {
-        match self.0.get(id) {
+        match self.slots.get(id) {
             Some(slot) => slot.worker().await.map(Borrowed),
             None => Err(RunOutcome::Refused { reason: "there is no such component".to_owned() }),
         }
@@ -95,7 +112,7 @@ impl Pool {
 
     /// Ends every worker.
     pub(super) async fn close(&self) {
-        for slot in self.0.values() {
+        for slot in self.slots.values() {
             let worker = slot.state.lock().await.worker.take();
             if let Some(worker) = worker.and_then(Arc::into_inner) {
                 worker.close().await;
@@ -105,6 +122,20 @@ impl Pool {
 }
 
 impl Slot {
+    /// A worker with the component in it; or what it lacks, if it may lack nothing.
+    async fn load(&self) -> Result<Result<Worker, String>, LoadError> {
+        let idle = Worker::start(None).await?;
+        let lockdown = idle.lockdown();
+        {
+            let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+            *held = Some(held.map_or(lockdown, |held| held.and(lockdown)));
+        }
+        if self.require_lockdown && !lockdown.complete() {
+            return Ok(Err(lockdown.lacking().join(", no ")));
+        }
+        idle.load(&self.binary.bytes, &self.verbs, self.limits.clone()).await.map(Ok)
+    }
+
     async fn worker(&self) -> Result<Arc<Worker>, RunOutcome> {
         let mut state = self.state.lock().await;
         if let Some(reason) = &state.refused {
@@ -121,8 +152,13 @@ impl Slot {
             let message = format!("its worker has died {DEATHS} times in this sweep; it is not started again");
             return Err(RunOutcome::Fault { message });
         }
-        match Worker::load(None, &self.binary.bytes, &self.verbs, self.limits.clone()).await {
-            Ok(worker) => {
+        match self.load().await {
+            Ok(Err(lacking)) => {
+                let reason = format!("its worker cannot be locked down here: no {lacking}");
+                state.refused = Some(reason.clone());
+                Err(RunOutcome::Refused { reason })
+            }
+            Ok(Ok(worker)) => {
                 let worker = Arc::new(worker);
                 state.worker = Some(Arc::clone(&worker));
                 Ok(worker)

@@ -14,7 +14,7 @@ use crate::fleet::{Access, Target};
 use crate::grant::Grant;
 use crate::journal::{self, Entry, Journal};
 use crate::lock::Standing;
-use crate::model::{ComponentId, LookError, SlotKey, Tainted, TargetName};
+use crate::model::{ComponentId, Lockdown, LookError, SlotKey, Tainted, TargetName};
 use crate::ops::Ops;
 use crate::outcome::{Call, Looked, Run, RunOutcome, Sweep, TargetResult};
 use crate::sandbox::imports::on_one_line;
@@ -37,6 +37,8 @@ pub struct Request {
 pub struct Settings {
     /// Targets at the same time; 0 counts as 1.
     pub jobs: usize,
+    /// A worker that lacks a measure of its lockdown gets no component: its runs are refused.
+    pub require_lockdown: bool,
     /// Clocks of connections.
     pub ssh: ssh::Settings,
 }
@@ -45,6 +47,9 @@ pub struct Settings {
 pub trait Watcher: Send + Sync {
     /// A target has been dealt with.
     fn target_done(&self, looked: &Looked);
+
+    /// Components have run in workers that lack a measure of their lockdown; told once, at the end.
+    fn unlocked(&self, held: &Lockdown);
 }
 
 /// Looks at what is asked for.
@@ -68,7 +73,7 @@ pub async fn sweep(
     let jobs = Arc::new(Semaphore::new(settings.jobs.max(1)));
     let shared = Arc::new(Shared {
         broker: Arc::new(Broker::new(Arc::clone(&journal)).redacting(Arc::clone(&ops.policy.redactor))),
-        pool: Pool::new(&ops, &request),
+        pool: Pool::new(&ops, &request, settings.require_lockdown),
         ops,
         number,
         ssh: settings.ssh,
@@ -101,7 +106,11 @@ pub async fn sweep(
     }
     targets.sort_by(|a, b| a.target.cmp(&b.target));
     shared.pool.close().await;
-    shared.broker.note(Entry::SweepEnded { sweep: number });
+    let lockdown = shared.pool.lockdown();
+    if let Some(held) = lockdown.filter(|held| !settings.require_lockdown && !held.complete()) {
+        watcher.unlocked(&held);
+    }
+    shared.broker.note(Entry::SweepEnded { sweep: number, lockdown });
     if let Some(failure) = shared.broker.failure() {
         return Err(failure);
     }

@@ -15,6 +15,10 @@ pub enum Take {
     Lost,
     /// It did not answer in time.
     TimedOut,
+    /// It would not start the program.
+    NotStarted,
+    /// It said more than the verb's limit.
+    TooLarge,
 }
 
 /// The recorded answers of one target.
@@ -33,6 +37,11 @@ impl Tape {
         self.0.contains_key(id)
     }
 
+    /// The actions that there are answers to.
+    pub fn ids(&self) -> impl Iterator<Item = &ActionId> {
+        self.0.keys()
+    }
+
     /// Plays an answer back.
     ///
     /// # Errors
@@ -42,7 +51,8 @@ impl Tape {
             Some(Take::Answer(answer)) => Ok(answer.clone()),
             Some(Take::TimedOut) => Err(RunError::TimedOut(Duration::ZERO)),
             Some(Take::Lost) => Err(RunError::Lost),
-            None => Err(RunError::NotStarted),
+            Some(Take::TooLarge) => Err(RunError::TooLarge(0)),
+            Some(Take::NotStarted) | None => Err(RunError::NotStarted),
         }
     }
 }

@@ -287,7 +287,7 @@ fn writing(table: &mut Table) -> Result<()> {
         }
         table.row(&format!("journal: {what}"), &samples)?;
     }
-    let last = journal.append(Entry::SweepEnded { sweep: 1 })?;
+    let last = journal.append(Entry::SweepEnded { sweep: 1, lockdown: None })?;
     drop(journal);
     let mut samples = Vec::new();
     for _ in 0..table.samples {

@@ -118,7 +118,7 @@ fn entries() -> Vec<Vec<u8>> {
         Entry::Outcome { intent: 1, outcome: answer(b"text"), elapsed_ms: 1, redacted: Default::default() },
         Entry::Outcome { intent: 1, outcome: answer(b"\xff\x00"), elapsed_ms: 1, redacted: Default::default() },
         Entry::Note { run: 2, text: Tainted::new("a note") },
-        Entry::SweepEnded { sweep: 2 },
+        Entry::SweepEnded { sweep: 2, lockdown: None },
     ];
     let time = jiff::Timestamp::UNIX_EPOCH;
     let records = all.into_iter().zip(1..).map(|(entry, seq)| Record { seq, time, entry });

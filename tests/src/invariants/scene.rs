@@ -46,6 +46,12 @@ impl Scene {
         self.dir.path().join("granted")
     }
 
+    /// A link to a file that nobody granted.
+    #[must_use]
+    pub fn link(&self) -> PathBuf {
+        self.dir.path().join("below/link")
+    }
+
     /// A planted secret.
     ///
     /// # Errors

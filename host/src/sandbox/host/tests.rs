@@ -210,7 +210,7 @@ fn a_file_is_cut_at_256_kib() {
 }
 
 #[test]
-fn a_deep_answer_is_not_followed_down() {
+fn tg05_a_deep_answer_is_not_followed_down() {
     let deep = format!("{{\"MESSAGE\":{}\n", "[".repeat(100_000));
     assert_eq!(parse(Verb::ServicesLogs, &answer(0, &deep, "")), Err(Garbled));
 }
@@ -221,13 +221,13 @@ fn verbs() -> impl Strategy<Value = Verb> {
 
 proptest! {
     #[test]
-    fn noise_never_breaks_a_reader(verb in verbs(), stdout in prop::collection::vec(any::<u8>(), 0..400), status in 0u32..3) {
+    fn tg05_noise_never_breaks_a_reader(verb in verbs(), stdout in prop::collection::vec(any::<u8>(), 0..400), status in 0u32..3) {
         let _ = parse(verb, &RawAnswer { stdout, stderr: Vec::new(), exit: Exit::Status(status) });
     }
 
     /// A real answer with a few characters replaced.
     #[test]
-    fn damage_never_breaks_a_reader(
+    fn tg05_damage_never_breaks_a_reader(
         row in prop::sample::select(HEALTHY),
         damage in prop::collection::vec((any::<prop::sample::Index>(), any::<char>()), 1..4),
     ) {
@@ -243,7 +243,7 @@ proptest! {
 }
 
 #[test]
-fn a_login_shells_greeting_is_no_data() {
+fn tg01_a_login_shells_greeting_is_no_data() {
     let grepped = [Verb::SystemIdentity, Verb::SystemUptime, Verb::SystemLoad, Verb::SystemMemory];
     for &(verb, status, stdout) in HEALTHY.iter().filter(|(verb, _, _)| grepped.contains(verb)) {
         // Noise before the answer, and noise that looks like a second answer.

@@ -12,6 +12,7 @@ mod line;
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -28,9 +29,19 @@ use self::handler::Doorman;
 use self::line::{Hangup, Meter};
 use super::collect::Collector;
 use super::{Answer, Exit, RunError};
+use crate::fleet::Credential;
 use crate::limits;
 use crate::model::{Action, Wire};
 use crate::verbs::{self, Spec};
+
+/// Whether what proves who we are is at hand: a key file that only its owner can read, or a key in the agent. Nothing is
+/// sent to anybody.
+///
+/// # Errors
+/// Why it is not, with a hint.
+pub async fn check_credential(credential: &Credential, agent: Option<&Path>) -> Result<(), ConnectError> {
+    auth::Proof::load(credential, agent).await.map(drop)
+}
 
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_millis(500);

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use raw::{Finding, Object, Outcome, Report, Severity, Target, VERBS, calls, count, error_name, finding, slots};
+use raw::{Finding, Object, Outcome, Report, Severity, Target, VERBS, calls, count, error_name, files, finding, slots};
 
 /// One finding; no verb is called.
 pub(crate) fn quiet(_: &Target) -> Outcome {
@@ -45,6 +45,20 @@ pub(crate) fn sleep_in_verb(target: &Target) -> Outcome {
     let mut finding = finding(severity, "sleep", "", said);
     finding.evidence.push(calls::last());
     one(finding)
+}
+
+/// What the slot's file is.
+pub(crate) fn stat_file(target: &Target) -> Outcome {
+    let said = match files::stat(target, "file") {
+        Ok(stat) => match stat.kind {
+            files::Kind::Regular => "regular",
+            files::Kind::Directory => "directory",
+            files::Kind::Symlink => "symlink",
+            files::Kind::Other => "other",
+        },
+        Err(error) => error_name(error),
+    };
+    one(finding(Severity::Ok, "stat", "", said))
 }
 
 /// Looks for what an earlier run left: a counter in a static, and bytes in a page of memory that should be fresh. Both

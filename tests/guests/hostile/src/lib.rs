@@ -41,6 +41,7 @@ const BEHAVIOURS: &[(&str, fn(&Target) -> Outcome)] = &[
     ("tell-files", text::tell_files),
     ("tell-failure", text::tell_failure),
     ("tell-file", text::of_the_target),
+    ("stat-file", ask::stat_file),
 ];
 
 struct Hostile;

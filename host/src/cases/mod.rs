@@ -1,0 +1,79 @@
+//! Cases: recorded answers and the findings they must lead to. A component runs in its sandbox, through the broker, as
+//! in a sweep; only the transport is a tape.
+//!
+//! Knows: `cases/*.toml`. Must not know: any network. What a recording is made of has gone through a sweep, with all that
+//! this means: grant, consent, redaction, journal.
+
+mod case;
+mod diff;
+mod project;
+mod record;
+mod text;
+mod verdict;
+
+use std::sync::Arc;
+
+pub use self::case::Case;
+pub use self::diff::diff;
+pub use self::project::{Project, ProjectError};
+pub use self::record::{RecordError, Recording};
+pub use self::verdict::Verdict;
+use crate::broker::{Broker, Link, RunContext};
+use crate::journal::Journal;
+use crate::limits::Limits;
+use crate::manifest::Manifest;
+use crate::sandbox::client::Worker;
+use crate::sandbox::{self, LoadError};
+use crate::sweep::Borrowed;
+use crate::transport::Connection;
+
+/// Why a component cannot be put to its cases.
+#[derive(Debug, thiserror::Error)]
+pub enum CasesError {
+    /// It is no component for this host.
+    #[error("the component is refused")]
+    Inspect(#[from] sandbox::InspectError),
+    /// Its imports are not what its manifest asks for.
+    #[error("the component is refused")]
+    Imports(#[from] sandbox::ImportError),
+    /// It cannot be compiled.
+    #[error("the component cannot be loaded")]
+    Load(#[from] LoadError),
+}
+
+/// A component, loaded to be put to its cases.
+#[derive(Debug)]
+pub struct Bench {
+    worker: Borrowed,
+    broker: Arc<Broker>,
+}
+
+impl Bench {
+    /// Checks and loads a component. `program` is the worker's executable, or none for this one; what happens is written
+    /// to `journal`.
+    ///
+    /// # Errors
+    /// When the component is refused or cannot be loaded.
+    pub async fn new(
+        program: Option<&std::path::Path>,
+        manifest: &Manifest,
+        bytes: &[u8],
+        journal: Arc<Journal>,
+    ) -> Result<Self, CasesError> {
+        let verbs = manifest.verbs();
+        let limits = Limits::asked(&manifest.limits);
+        sandbox::check_imports(&sandbox::inspect(bytes, &limits)?, &verbs)?;
+        let worker = Worker::load(program, bytes, &verbs, limits).await?;
+        Ok(Self { worker: Borrowed::new(worker), broker: Arc::new(Broker::new(journal)) })
+    }
+
+    /// Puts the component to one case.
+    pub async fn run(&self, case: &Case) -> Verdict {
+        let link = Arc::new(Link::new(Connection::Recorded(case.tape.clone())));
+        let context = RunContext::new(0, Arc::clone(&case.grant), link);
+        let view = crate::sweep::view(&case.grant);
+        let ran = self.worker.run(&self.broker, &context, case.now_ms, view).await;
+        let asked: Vec<_> = context.calls().into_iter().filter_map(|call| call.action).collect();
+        Verdict::new(case, &ran.end, &asked)
+    }
+}

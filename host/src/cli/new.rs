@@ -1,0 +1,34 @@
+//! `bailiwick new NAME --lang LANGUAGE`.
+
+use std::path::PathBuf;
+
+use bailiwick::model::ComponentId;
+use bailiwick::ops::OpsError;
+use bailiwick::project::{self, Language};
+use bailiwick::report::exit::ExitCode as Exit;
+
+use super::args::{self, Lang};
+use super::{Context, fail};
+
+pub(super) fn run(context: &Context, args: &args::New) -> anyhow::Result<Exit> {
+    let id = ComponentId::new(&args.name)
+        .map_err(|error| fail::usage(error.to_string(), "policy will name it by this: `disk-room`, say"))?;
+    let (language, first) = match args.lang {
+        Lang::Rust => (Language::Rust, ""),
+        Lang::Js => (Language::JavaScript, "npm ci\n  "),
+        Lang::Python => (
+            Language::Python,
+            "python3 -m venv .venv && .venv/bin/pip install --require-hashes -r requirements.txt\n  ",
+        ),
+        Lang::C => (Language::C, ""),
+    };
+    let files = project::project(language, &id).map_err(OpsError::Invalid)?;
+    let folder = args.dir.clone().unwrap_or_else(|| PathBuf::from(id.as_str()));
+    project::write_project(&folder, &files)?;
+    let folder = folder.display();
+    context.out.text(&format!(
+        "made      {folder}: a probe that builds and passes its cases, to be made your own; README.md says how\n\n\
+         Next:\n  cd {folder}\n  {first}./build\n  bailiwick pack target/probe.wasm\n  bailiwick test {id}.wasm\n"
+    ))?;
+    Ok(Exit::Fine)
+}

@@ -1,0 +1,271 @@
+//! `bailiwick test`.
+
+use std::fmt::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bailiwick::cases::{Bench, Case, CasesError, Project, ProjectError, RecordError, Recording, Verdict, diff};
+use bailiwick::encode;
+use bailiwick::journal::Scratch;
+use bailiwick::library;
+use bailiwick::model::{CaseName, Lockdown, Tainted, TargetName};
+use bailiwick::ops::{Ops, OpsError};
+use bailiwick::outcome::{Looked, RunOutcome, Sweep, TargetResult};
+use bailiwick::report::exit::ExitCode as Exit;
+use bailiwick::source::Problems;
+use bailiwick::sweep::{Request, Settings, Watcher, sweep};
+use bailiwick::transport::ssh;
+use serde::Serialize;
+
+use super::args::{self, Format};
+use super::{Context, check, fail};
+
+/// All that came of it, for programs.
+#[derive(Serialize)]
+struct Tested {
+    format: &'static str,
+    component: String,
+    version: String,
+    file: String,
+    digest: String,
+    cases: Vec<TestedCase>,
+}
+
+#[derive(Serialize)]
+struct TestedCase {
+    name: String,
+    about: String,
+    passed: bool,
+    notes: Vec<String>,
+    differences: Vec<String>,
+    expected: String,
+    found: String,
+}
+
+pub(super) fn run(context: &Context, args: &args::Test) -> anyhow::Result<Exit> {
+    let project =
+        Project::find(&args.path, args.component.as_deref(), args.manifest.as_ref(), args.case_dir.as_deref());
+    let project = project.map_err(told)?;
+    // A thread of its own for nothing but waiting, as in `check`.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let names = match (&args.record, &args.target) {
+        (Some(name), Some(target)) => {
+            let name = CaseName::new(name).map_err(|error| fail::usage(error.to_string(), "it names the file"))?;
+            project.new_case(&name).map_err(told)?;
+            if let Err(exit) = record(context, &project, &name, target, &runtime)? {
+                return Ok(exit);
+            }
+            vec![name]
+        }
+        _ => project.names(&args.cases).map_err(told)?,
+    };
+    // Every case is read before the first is run: one go shows the mistakes of all.
+    let mut problems = Problems::default();
+    let mut cases = Vec::new();
+    for name in names {
+        match project.case(&name) {
+            Ok(case) => cases.push((name, case)),
+            Err(ProjectError::Invalid(Problems(found))) => problems.0.extend(found),
+            Err(error) => return Err(told(error)),
+        }
+    }
+    let cases = problems.or(cases).map_err(OpsError::Invalid)?;
+    runtime.block_on(put(context, &project, cases, args.format))
+}
+
+fn told(error: ProjectError) -> anyhow::Error {
+    match error {
+        ProjectError::Invalid(problems) => OpsError::Invalid(problems).into(),
+        ProjectError::Library(error) => OpsError::from(error).into(),
+        other => other.into(),
+    }
+}
+
+/// Puts the component to each case, and tells how it went as soon as it is known.
+async fn put(
+    context: &Context,
+    project: &Project,
+    cases: Vec<(CaseName, Case)>,
+    format: Format,
+) -> anyhow::Result<Exit> {
+    let (journal, _scratch) = Scratch::journal()?;
+    let manifest = &project.file.manifest;
+    let bench = match Bench::new(None, manifest, &project.file.binary.bytes, Arc::new(journal)).await {
+        Ok(bench) => bench,
+        Err(error @ (CasesError::Inspect(_) | CasesError::Imports(_))) => {
+            fail::report(&anyhow::Error::from(error).context(project.path.display().to_string()), &context.out);
+            return Ok(Exit::Refused);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let mut tested = Tested {
+        format: "bailiwick.test/1",
+        component: manifest.id.to_string(),
+        version: manifest.version.clone(),
+        file: project.path.display().to_string(),
+        digest: format!("sha256:{}", project.file.binary.digest),
+        cases: Vec::new(),
+    };
+    let table = format == Format::Table;
+    if table {
+        let Tested { component, version, file, digest, .. } = &tested;
+        context.out.text(&format!("{component} {version}, {file}\n{digest}\n\n"))?;
+    }
+    for (name, case) in cases {
+        let verdict = bench.run(&case).await;
+        if table {
+            context.out.text(&shown(&name, &case, &verdict)?)?;
+        }
+        tested.cases.push(TestedCase {
+            name: name.to_string(),
+            about: case.about,
+            passed: verdict.passed(),
+            notes: verdict.notes,
+            differences: verdict.differences,
+            expected: verdict.expected,
+            found: verdict.found,
+        });
+    }
+    let failed = tested.cases.iter().filter(|case| !case.passed).count();
+    if table {
+        let (all, plural) = (tested.cases.len(), if tested.cases.len() == 1 { "" } else { "s" });
+        context.out.text(&format!("\n{all} case{plural}: {} passed, {failed} failed\n", all - failed))?;
+    } else {
+        context.out.text(&encode::to_json(&tested)?)?;
+    }
+    Ok(if failed == 0 { Exit::Fine } else { Exit::ReplayDiffers })
+}
+
+/// One case, for a person: if it failed, what was expected (-) and what was found (+).
+fn shown(name: &CaseName, case: &Case, verdict: &Verdict) -> Result<String, std::fmt::Error> {
+    let line = |text: &str| encode::terminal(&Tainted::new(text), 400);
+    let mut text = String::new();
+    let word = if verdict.passed() { "ok" } else { "FAILED" };
+    writeln!(text, "{word:<6}  {name}: {}", line(&case.about))?;
+    for note in &verdict.notes {
+        writeln!(text, "          {}", line(note))?;
+    }
+    if !verdict.differences.is_empty() || verdict.expected != verdict.found && !verdict.passed() {
+        for (mark, found) in diff(&verdict.expected, &verdict.found) {
+            writeln!(text, "        {mark} {}", line(found))?;
+        }
+    }
+    Ok(text)
+}
+
+/// One run on one target needs no bar; only what its worker lacked is told.
+#[derive(Default)]
+struct Alone(Mutex<Option<Lockdown>>);
+
+impl Watcher for Alone {
+    fn target_done(&self, _: &Looked) {}
+
+    fn unlocked(&self, held: &Lockdown) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(*held);
+    }
+}
+
+/// Runs the component on a target, exactly as `check` would, and writes the case; or the exit code that says why not.
+fn record(
+    context: &Context,
+    project: &Project,
+    name: &CaseName,
+    target: &str,
+    runtime: &tokio::runtime::Runtime,
+) -> anyhow::Result<Result<(), Exit>> {
+    let (ops, standing) = context.ops_and_standing()?;
+    let id = &project.file.manifest.id;
+    check_installed(context, &ops, project)?;
+    if !ops.knows(target) {
+        let known: Vec<_> = ops.fleet.targets.keys().map(TargetName::as_str).take(20).collect();
+        let message = format!("there is no target `{}`", target.escape_default());
+        return Err(fail::usage(message, format!("fleet.toml has: {}", known.join(", "))));
+    }
+    let target = TargetName::new(target)?;
+    let grant = ops.grant(id, &target);
+    if grant.is_none() && !ops.fleet.never.contains_key(&target) {
+        let message = format!("policy grants `{id}` nothing on `{target}`");
+        return Err(fail::usage(
+            message,
+            "add a [[grant]] to policy.toml; `bailiwick review` shows what it then may do",
+        ));
+    }
+    let (journal, recovery) = check::open(context)?;
+    if let Some(recovery) = recovery {
+        context.out.say(&check::told(&recovery, &journal));
+    }
+    let folder = journal.folder().to_owned();
+    context.out.say(&format!("recording {id} on {target} …"));
+    let agent = context.surroundings.agent.clone();
+    let settings = Settings {
+        jobs: 1,
+        require_lockdown: ops.policy.require_lockdown,
+        ssh: ssh::Settings { agent, ..ssh::Settings::default() },
+    };
+    let alone = Arc::new(Alone::default());
+    let request = Request { targets: [target.clone()].into(), components: Some([id.clone()].into()), standing };
+    let watcher = Arc::clone(&alone) as Arc<dyn Watcher>;
+    let swept = runtime.block_on(sweep(Arc::new(ops), request, settings, Arc::new(journal), watcher))?;
+    if let Some(held) = *alone.0.lock().unwrap_or_else(PoisonError::into_inner) {
+        context.out.say(&check::warning(&held));
+    }
+    let (run, grant) = match (recorded_run(&swept), grant) {
+        (Ok(run), Some(grant)) => (run, grant),
+        (Err((why, exit)), _) => {
+            context.out.say(&format!("error: nothing is recorded from {target}: {why}"));
+            return Ok(Err(exit));
+        }
+        (Ok(_), None) => return Ok(Err(Exit::Refused)),
+    };
+    let recording = Recording::read(&folder, run)?;
+    let text = match recording.case(&project.file.manifest, &grant) {
+        Err(RecordError::Broke(why)) => {
+            context.out.say(&format!("error: nothing is recorded: {why}"));
+            return Ok(Err(Exit::NotLooked));
+        }
+        other => other?,
+    };
+    let path = project.write_case(name, &text).map_err(told)?;
+    let answers = recording.answers();
+    context
+        .out
+        .say(&format!("wrote {} with {answers} answers; read it, and say in `about` what it shows", path.display()));
+    if recording.redacted > 0 {
+        context.out.say(&format!("{} secrets in the answers were redacted", recording.redacted));
+    }
+    Ok(Ok(()))
+}
+
+/// What is recorded comes from the component under test, and from no other that has its name.
+fn check_installed(context: &Context, ops: &Ops, project: &Project) -> anyhow::Result<()> {
+    let (id, file) = (&project.file.manifest.id, &project.file);
+    let place = context.dir.as_ref().map_or("the embedded default".to_owned(), |dir| dir.display().to_string());
+    let sealed = || library::seal(&file.binary.bytes, file.source.text()).map(|bytes| library::digest(&bytes));
+    let hint = format!(
+        "`bailiwick pack {}`, then `bailiwick add {id}.wasm`: it runs on a target as in `check`",
+        project.path.display()
+    );
+    match ops.library.binary(id) {
+        Some(there) if there.digest == file.binary.digest || Ok(&there.digest) == sealed().as_ref() => Ok(()),
+        Some(_) => {
+            Err(fail::usage(format!("the `{id}` of {place} is another build than {}", project.path.display()), hint))
+        }
+        None => Err(fail::usage(format!("{place} has no component `{id}`"), hint)),
+    }
+}
+
+/// The run's number in the journal, or why there is none.
+fn recorded_run(swept: &Sweep) -> Result<u64, (String, Exit)> {
+    let Some(looked) = swept.targets.first() else { return Err(("nobody looked".to_owned(), Exit::NotLooked)) };
+    match &looked.result {
+        TargetResult::Refused { rule } => Err((rule.clone(), Exit::Refused)),
+        TargetResult::Unreachable { cause, .. } => Err((cause.clone(), Exit::NotLooked)),
+        TargetResult::Runs(runs) => match runs.first() {
+            Some(run) => match &run.outcome {
+                RunOutcome::Refused { reason } => Err((reason.clone(), Exit::Refused)),
+                RunOutcome::Fault { message } => Err((message.clone(), Exit::NotLooked)),
+                _ => run.id.parse().map_err(|_| ("it has no entry in the journal".to_owned(), Exit::NotLooked)),
+            },
+            None => Err(("nothing ran".to_owned(), Exit::NotLooked)),
+        },
+    }
+}

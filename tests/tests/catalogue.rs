@@ -1,0 +1,305 @@
+//! The catalogue of attacks (threats.md 2.1–2.9) and the tests that bear its ids: the golden lists them, and for each id
+//! without one the reason. SECURITY.md says what the letters stand for.
+//!
+//! An id that has neither is a failure, and so is one that has both, and a test with an id that does not exist.
+
+#![cfg(test)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Every id, with a few words.
+const IDS: &[(&str, &str)] = &[
+    ("gr01", "an endless loop"),
+    ("gr02", "a loop that costs little fuel"),
+    ("gr04", "memory, page by page and all at once"),
+    ("gr05", "many memories"),
+    ("gr06", "tables"),
+    ("gr08", "bulk operations over all memory"),
+    ("gr09", "a verb that is never answered"),
+    ("gr10", "a million calls"),
+    ("gr12", "a huge report"),
+    ("gr13", "a flood of notes"),
+    ("gr14", "the engine aborts"),
+    ("gr16", "many that spend all their time"),
+    ("ca01", "handles never received"),
+    ("ca02", "handles of another type"),
+    ("ca04", "an index used again"),
+    ("ca05", "a borrow kept past its call"),
+    ("ca06", "an owned handle dropped while lent"),
+    ("ca08", "handles piled up"),
+    ("ca09", "strings out of bounds or badly encoded"),
+    ("ca10", "discriminants out of range"),
+    ("ca12", "calls from realloc, post-return, a destructor"),
+    ("ca13", "another call after a trap"),
+    ("ca14", "lists in lists"),
+    ("ph01", "a changing verb in a phase without"),
+    ("ph02", "a probe that imports a changing verb"),
+    ("ph03", "calls while instantiating"),
+    ("ph05", "state smuggled from one run to the next"),
+    ("ph06", "apply differs from the plan"),
+    ("ph07", "another plan each time"),
+    ("ph09", "the host calls back into the guest"),
+    ("ph10", "cancelled while a verb is under way"),
+    ("ph11", "says it worked"),
+    ("lk01", "a huge file"),
+    ("lk02", "not a component"),
+    ("lk03", "text, compiled code, ELF"),
+    ("lk05", "type bombs"),
+    ("lk06", "a cache entry replaced"),
+    ("lk07", "another digest than the lock's"),
+    ("lk09", "a signer who is not allowed"),
+    ("lk10", "imports more than its manifest says"),
+    ("lk11", "imports less than its manifest says"),
+    ("lk13", "strange kinds of import"),
+    ("lk14", "a new version that asks for more, or an old one"),
+    ("lk15", "WASI"),
+    ("lk17", "wasm features that are off"),
+    ("lk18", "look-alike names"),
+    ("lk19", "policy missing, unreadable, with mistakes"),
+    ("fs02", "/proc, /dev, /sys and secrets"),
+    ("fs03", "names with control, bidi and look-alike characters"),
+    ("fs04", "names that are expanded"),
+    ("fs06", "a file that is a link"),
+    ("fs07", "a file swapped for a link"),
+    ("fs08", "pipes, devices, sockets"),
+    ("fs10", "endless folders"),
+    ("fs11", "names that are no UTF-8"),
+    ("fs12", "replacing a file"),
+    ("fs14", "writing where it gives power"),
+    ("fs15", "mode, owner, hard links"),
+    ("fs16", "ids as local paths"),
+    ("ar01", "what a shell reads"),
+    ("ar02", "every login shell"),
+    ("ar03", "values that are options"),
+    ("ar05", "programs with exec options"),
+    ("ar06", "interpreters and launchers"),
+    ("ar07", "systemctl's pager and editor"),
+    ("ar09", "a reload that restarts"),
+    ("ar10", "journalctl's options"),
+    ("ar11", "the docker CLI"),
+    ("ar13", "queries with secrets"),
+    ("ar14", "curl and its kin"),
+    ("ar15", "options that name files or write"),
+    ("ar17", "a hole inside a word"),
+    ("ar18", "very many or very long arguments"),
+    ("ar19", "sudoers with wildcards"),
+    ("ar21", "malformed frames to the gate"),
+    ("ar22", "the session ends while the child runs"),
+    ("nw01", "addresses in disguise"),
+    ("nw03", "a name that resolves to something else"),
+    ("nw04", "paths in requests"),
+    ("nw05", "headers in requests"),
+    ("nw07", "GET that changes something"),
+    ("nw08", "secrets carried out in requests"),
+    ("nw09", "forwarding to other ports"),
+    ("nw11", "one key for two machines, a never-host's address"),
+    ("nw12", "ssh_config that runs programs"),
+    ("nw13", "host and account as options or commands"),
+    ("nw15", "no pin"),
+    ("nw16", "weak algorithms"),
+    ("nw17", "channels that a server opens"),
+    ("nw19", "a stolen read key"),
+    ("nw20", "a certificate that is not right"),
+    ("nw21", "a stolen certificate that is"),
+    ("tg01", "noise and floods"),
+    ("tg02", "a flood that nobody reads"),
+    ("tg03", "silence at each step"),
+    ("tg05", "answers made to break a reader"),
+    ("tg06", "answers that look like other messages"),
+    ("tg07", "exit statuses that lie"),
+    ("tg09", "template syntax"),
+    ("tg10", "says that it verified"),
+    ("tg11", "slow for verify only"),
+    ("tx01", "escape sequences"),
+    ("tx02", "bidi and what is not seen"),
+    ("tx03", "Markdown"),
+    ("tx05", "forged lines"),
+    ("tx06", "CSV and XML"),
+    ("tx07", "imitations of the host's words"),
+    ("tx09", "secrets in answers"),
+    ("tx10", "secrets in errors"),
+    ("tx11", "text for agents"),
+];
+
+const CHANGES: &str = "belongs to changes: no verb changes anything yet (ph01 holds that)";
+const GATE: &str = "belongs to the gate, which does not exist yet";
+const HTTP: &str =
+    "belongs to the http verb, which does not exist yet (ar17: no function takes a path, header or body)";
+
+/// Ids without a test, and why.
+const WITHOUT: &[(&str, &str)] = &[
+    ("ph06", CHANGES),
+    ("ph07", CHANGES),
+    ("ph11", CHANGES),
+    ("fs12", CHANGES),
+    ("fs14", CHANGES),
+    ("fs15", CHANGES),
+    ("ar09", CHANGES),
+    ("tg10", CHANGES),
+    ("tg11", CHANGES),
+    ("lk01", "written by branch limits"),
+    ("lk03", "written by branch cache"),
+    ("lk06", "written by branch cache"),
+    ("lk07", "written by branch consent"),
+    ("lk14", "written by branch consent"),
+    ("tx06", "belongs to CSV, JUnit and SARIF, which nothing is rendered as yet"),
+    (
+        "tx11",
+        "belongs to agents over MCP, which there is no door for yet; JSON names the fields that hold others' text",
+    ),
+    ("ar13", "belongs to the postgres verbs, which do not exist yet"),
+    ("ar19", GATE),
+    ("ar21", GATE),
+    ("ar22", GATE),
+    ("nw19", GATE),
+    ("nw20", GATE),
+    ("nw21", GATE),
+    ("nw04", HTTP),
+    ("nw05", HTTP),
+    ("nw07", HTTP),
+    (
+        "nw09",
+        "belongs to verbs that are forwarded (http, postgres): a session runs commands, and a jump is a target's own",
+    ),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
+}
+
+/// The Rust files below a folder.
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            if path.file_name().is_some_and(|name| name != "target") {
+                sources(&path, found);
+            }
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The ids that a function's name begins with: `gr01` of `gr01_a_loop`, two of `lk13_lk15_nothing_else`.
+fn ids(name: &str) -> impl Iterator<Item = &str> {
+    name.split('_').take_while(|word| {
+        let (letters, digits) = word.split_at_checked(2).unwrap_or_default();
+        ["gr", "ca", "ph", "lk", "fs", "ar", "nw", "tg", "tx"].contains(&letters)
+            && digits.len() == 2
+            && digits.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
+/// Test functions by id: `folder/file: name`. A function counts if its attributes hold a test.
+fn tests() -> BTreeMap<String, BTreeSet<String>> {
+    let (root, mut files) = (root(), Vec::new());
+    for folder in ["host/src", "guest-sdk/src", "tests"] {
+        sources(&root.join(folder), &mut files);
+    }
+    let mut all = BTreeMap::<_, BTreeSet<_>>::new();
+    for path in files {
+        let text = fs::read_to_string(&path).unwrap();
+        let file = path.strip_prefix(&root).unwrap().display().to_string();
+        let mut marked = false;
+        for line in text.lines().map(str::trim) {
+            marked |= ["#[test]", "#[tokio::test"].iter().any(|mark| line.starts_with(mark));
+            let Some((before, rest)) = line.split_once("fn ") else {
+                marked &= line.starts_with('#') || line.starts_with("//");
+                continue;
+            };
+            if marked && before.split_whitespace().all(|word| ["async", "pub"].contains(&word)) {
+                let name = rest.split(['(', '<']).next().unwrap_or_default();
+                for id in ids(name) {
+                    all.entry(id.to_owned()).or_default().insert(format!("{file}: {name}"));
+                }
+            }
+            marked = false;
+        }
+    }
+    all
+}
+
+#[test]
+fn every_id_has_a_test_or_a_reason() {
+    let tests = tests();
+    let known: BTreeSet<&str> = IDS.iter().map(|(id, _)| *id).collect();
+    let reasons: BTreeMap<&str, &str> = WITHOUT.iter().copied().collect();
+    assert_eq!(known.len(), IDS.len(), "an id stands twice");
+    assert_eq!(reasons.len(), WITHOUT.len(), "a reason stands twice");
+    let strange: Vec<_> = tests.keys().filter(|id| !known.contains(id.as_str())).collect();
+    assert!(strange.is_empty(), "tests with ids that do not exist: {strange:?}");
+    let strange: Vec<_> = reasons.keys().filter(|id| !known.contains(*id)).collect();
+    assert!(strange.is_empty(), "reasons for ids that do not exist: {strange:?}");
+    let (mut all, mut bare, mut both) = (String::new(), Vec::new(), Vec::new());
+    for (id, words) in IDS {
+        let _ = writeln!(all, "{id} {words}");
+        match (tests.get(*id), reasons.get(id)) {
+            (Some(found), None) => found.iter().for_each(|test| all += &format!("    {test}\n")),
+            (None, Some(reason)) => all += &format!("    no test: {reason}\n"),
+            (None, None) => bare.push(*id),
+            (Some(_), Some(_)) => both.push(*id),
+        }
+    }
+    assert!(bare.is_empty(), "neither test nor reason: {bare:?}");
+    assert!(both.is_empty(), "a test, and a reason for having none: {both:?}");
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn ids_are_read_from_the_beginning_of_a_name() {
+    let read = |name: &'static str| ids(name).collect::<Vec<_>>();
+    assert_eq!(read("gr01_a_loop"), ["gr01"]);
+    assert_eq!(read("lk13_lk15_nothing_else"), ["lk13", "lk15"]);
+    assert!(read("a_gr01_loop").is_empty() && read("gr1_x").is_empty() && read("grow_x").is_empty());
+}
+
+/// What the program's own text shows: no phase, no callback, no second call.
+fn source(path: &str) -> String {
+    let (root, mut files) = (root().join(path), Vec::new());
+    sources(&root, &mut files);
+    files.iter().map(|path| fs::read_to_string(path).unwrap()).collect()
+}
+
+#[test]
+fn ph01_no_verb_changes_anything_and_no_world_has_a_phase() {
+    use bailiwick::model::{Effect, Verb};
+    assert!(Verb::ALL.iter().all(|verb| bailiwick::verbs::spec(*verb).effect == Effect::Observe));
+    let wit: String = fs::read_dir(root().join("wit"))
+        .unwrap()
+        .map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap())
+        .collect();
+    let worlds: Vec<_> = wit.lines().filter(|line| line.starts_with("world ")).collect();
+    assert_eq!(worlds, ["world probe {"]);
+    let exports: Vec<_> = wit.lines().map(str::trim).filter(|line| line.starts_with("export ")).collect();
+    assert_eq!(exports, ["export examine: func(targets: list<target>) -> result<report, failure>;"]);
+    assert!(!wit.contains("-change"), "an interface that changes something");
+}
+
+#[test]
+fn ph09_no_host_function_calls_the_guest_back() {
+    // One call into a guest in the whole sandbox, outside every host function.
+    let sandbox = source("host/src/sandbox");
+    let calls: Vec<_> =
+        sandbox.lines().filter(|line| line.contains(".call_") && !line.trim().starts_with("//")).collect();
+    assert_eq!(calls.len(), 1, "{calls:?}");
+    assert!(calls[0].contains("call_examine"), "{calls:?}");
+    assert!(!source("host/src/sandbox/host").contains(".call_"));
+    assert!(!sandbox.contains("get_typed_func") && !sandbox.contains("get_func("), "another way to call a guest");
+}
+
+#[test]
+fn ca05_no_guest_is_ever_lent_a_handle() {
+    // A borrow goes from guest to host only: what `examine` gets is its own, and no function gives a borrow back.
+    let wit: String = fs::read_dir(root().join("wit"))
+        .unwrap()
+        .map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap())
+        .collect();
+    for line in wit.lines().filter(|line| line.contains("borrow<")) {
+        let given = line.split_once("->").map(|(_, given)| given).unwrap_or_default();
+        assert!(!given.contains("borrow<") && !line.trim().starts_with("export "), "{line}");
+    }
+}
