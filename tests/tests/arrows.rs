@@ -35,6 +35,8 @@ const HOMES: &[(&[&str], &[&str], &str)] = &[
         &[
             "source.rs",
             "library/",
+            "lock/store.rs",
+            "consent/read.rs",
             "journal/",
             "quarantine.rs",
             "transport/",

@@ -12,19 +12,17 @@ use tokio::sync::{Mutex, Semaphore};
 use super::kept::{Kept, Unloaded};
 use super::run::Request;
 use crate::broker::{Broker, RunContext};
+use crate::consent;
 use crate::encode;
 use crate::journal::{Entry, RunEnd};
 use crate::library::Binary;
 use crate::limits::{COMPILING, DEATHS, Limits};
-use crate::manifest::Manifest;
 use crate::model::{ComponentId, Lockdown, Tainted};
 use crate::ops::Ops;
 use crate::outcome::RunOutcome;
 use crate::quarantine::{Quarantine, QuarantineError, Record, Who};
 use crate::sandbox::client::Worker;
-use crate::sandbox::imports::on_one_line;
 use crate::sandbox::{self, Fault, FaultKind, Idle, Links, LoadError, Outcome, RawAnswer, TargetView, VerbCall};
-use crate::signature::Refusal;
 
 /// The workers of a sweep.
 pub(super) struct Pool {
@@ -91,18 +89,17 @@ impl Pool {
                 continue;
             };
             slots.entry(id.clone()).or_insert_with(|| {
-                let limits = ops.limits(id).clone();
                 let version = manifest.version.clone();
                 let who = Who { component: id.clone(), version, digest: binary.digest.clone() };
                 let links = match quarantined(&who, quarantine.record(&who.digest)) {
                     Some(reason) => Err(reason),
-                    None => check(ops.signer(id, Timestamp::now()).err(), binary, manifest, &limits),
+                    None => consent::admit(ops, &request.standing, id, Timestamp::now()),
                 };
                 Arc::new(Slot {
                     kept: kept.cloned(),
                     binary: binary.clone(),
                     links,
-                    limits,
+                    limits: ops.limits(id).clone(),
                     compiling: Arc::clone(&compiling),
                     quarantine: quarantine.clone(),
                     who,
@@ -156,15 +153,6 @@ impl Pool {
             }
         }
     }
-}
-
-/// Whether a component is one that may be compiled at all, and what it is linked with.
-fn check(unsigned: Option<Refusal>, binary: &Binary, manifest: &Manifest, limits: &Limits) -> Result<Links, String> {
-    if let Some(refusal) = unsigned {
-        return Err(on_one_line(&refusal));
-    }
-    let inspected = sandbox::inspect(&binary.bytes, limits).map_err(|error| on_one_line(&error))?;
-    sandbox::check_imports(&inspected, &manifest.verbs(), &manifest.wasi()).map_err(|error| on_one_line(&error))
 }
 
 /// Why a component may not run at all, if a person has to release it first. What cannot be read holds it.

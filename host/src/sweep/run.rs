@@ -15,10 +15,12 @@ use crate::cache::Cache;
 use crate::fleet::{Access, Target};
 use crate::grant::Grant;
 use crate::journal::{self, Entry, Journal};
+use crate::lock::Standing;
 use crate::model::{ComponentId, Lockdown, LookError, SlotKey, Tainted, TargetName};
 use crate::ops::Ops;
 use crate::outcome::{Call, Looked, Run, RunOutcome, Sweep, TargetResult};
 use crate::quarantine::Quarantine;
+use crate::sandbox::imports::on_one_line;
 use crate::sandbox::{SlotEntry, TargetView};
 use crate::transport::{Connection, ssh};
 
@@ -29,6 +31,8 @@ pub struct Request {
     pub targets: BTreeSet<TargetName>,
     /// Only these components; none: all that policy grants.
     pub components: Option<BTreeSet<ComponentId>>,
+    /// What people have agreed to; by default nothing but what is built in.
+    pub standing: Standing,
 }
 
 /// Bounds of a sweep.
@@ -83,6 +87,7 @@ pub async fn sweep(
         number,
         ssh: settings.ssh,
         components: request.components,
+        standing: request.standing,
     });
     shared.pool.start();
     // While connections are made; the first answer would have to wait for it.
@@ -130,6 +135,7 @@ struct Shared {
     number: u64,
     ssh: ssh::Settings,
     components: Option<BTreeSet<ComponentId>>,
+    standing: Standing,
 }
 
 impl Shared {
@@ -231,6 +237,11 @@ impl Shared {
                 elapsed_ms,
             })
         };
+        if let Err(refusal) = self.standing.allows(&self.ops.library, &grant) {
+            let outcome = RunOutcome::Refused { reason: on_one_line(&refusal) };
+            let id = self.not_run(component, &digest, &outcome, begin);
+            return done(id, outcome, Vec::new());
+        }
         let mut again = true;
         loop {
             let worker = match self.pool.worker(component).await {
