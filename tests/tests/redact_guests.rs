@@ -196,7 +196,7 @@ async fn tx09_guest_and_worker_never_held_the_secret() {
     };
     let all = secrets().len();
     let end = worker
-        .run(1, vec![view], move |call| async move {
+        .run(1, vec![view], |call: bailiwick::sandbox::VerbCall| async move {
             let number = counted.fetch_add(1, Ordering::Relaxed) + 1;
             let answer = broker.call(context, call.number, call.verb, call.slot.as_ref()).await;
             if number == all {

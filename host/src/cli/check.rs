@@ -34,6 +34,7 @@ pub(super) fn run(context: &Context, args: &args::Check) -> anyhow::Result<Exit>
     let step = Duration::from_secs(u64::from(args.connect_timeout));
     let settings = Settings {
         jobs: usize::try_from(args.jobs)?,
+        quarantine: context.quarantine()?,
         require_lockdown: args.require_lockdown || ops.policy.require_lockdown,
         ssh: ssh::Settings {
             connect: step,

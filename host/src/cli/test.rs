@@ -198,6 +198,7 @@ fn record(
     let agent = context.surroundings.agent.clone();
     let settings = Settings {
         jobs: 1,
+        quarantine: context.quarantine()?,
         require_lockdown: ops.policy.require_lockdown,
         ssh: ssh::Settings { agent, ..ssh::Settings::default() },
     };

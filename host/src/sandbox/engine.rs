@@ -24,6 +24,10 @@ pub(super) const TICK: Duration = Duration::from_millis(50);
 /// # Errors
 /// When this processor or build cannot do what the configuration says.
 pub(super) fn engine() -> wasmtime::Result<Engine> {
+    Engine::new(&config())
+}
+
+fn config() -> Config {
     let mut config = Config::new();
     config
         .wasm_features(FEATURES.complement(), false)
@@ -46,7 +50,7 @@ pub(super) fn engine() -> wasmtime::Result<Engine> {
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         // Images of memory would be memfds; a worker has no descriptor but its socket.
         .memory_init_cow(false);
-    Engine::new(&config)
+    config
 }
 
 /// Compiles a component, links the verbs that its manifest asks for and nothing else, and checks every type.
@@ -59,3 +63,6 @@ pub(super) fn load(engine: &Engine, bytes: &[u8], verbs: &[Verb]) -> wasmtime::R
     host::link(&mut linker, verbs)?;
     ProbePre::new(linker.instantiate_pre(&component)?)
 }
+
+#[cfg(test)]
+mod tests;

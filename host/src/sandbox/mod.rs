@@ -20,6 +20,7 @@ mod host;
 pub mod imports;
 pub mod inspect;
 mod inherited;
+mod kernel;
 mod lockdown;
 mod meter;
 mod protocol;

@@ -69,7 +69,7 @@ pub struct Load {
     /// What its manifest asks for: these verbs are linked and no others.
     pub verbs: Vec<Verb>,
     /// Bounds of each run.
-    pub limits: Limits,
+    pub limits: Box<Limits>,
 }
 
 /// One run.

@@ -109,7 +109,7 @@ pub fn serve(mut stream: UnixStream) -> Result<(), WorkerError> {
     let compile_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     run::send(&socket, &FromWorker::Ready(Ready { compile_ms }))?;
     tick(&engine)?;
-    let runs = Runs { pre: Arc::new(pre), limits: load.limits, socket, open: Arc::default() };
+    let runs = Runs { pre: Arc::new(pre), limits: *load.limits, socket, open: Arc::default() };
     while let Some(message) = wire::read(&mut stream, TO_WORKER_FRAME_BYTES)? {
         match message {
             ToWorker::Start(start) => runs.start(start)?,

@@ -1,22 +1,24 @@
 //! One worker per component, started when the sweep starts, and again if it dies.
 //!
-//! **Invariant:** a component whose worker has died twice is not started a third time in a sweep (GR14).
+//! **Invariant:** a component whose worker has died twice is not started a third time (GR14): not in the same sweep, however
+//! the workers died, and in no later one before a person has released it, if it was the component's doing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 
 use jiff::Timestamp;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 
 use super::run::Request;
 use crate::broker::{Broker, RunContext};
 use crate::encode;
 use crate::journal::{Entry, RunEnd};
 use crate::library::Binary;
-use crate::limits::{DEATHS, Limits};
+use crate::limits::{COMPILING, DEATHS, Limits};
 use crate::model::{ComponentId, Lockdown, Tainted, Verb};
 use crate::ops::Ops;
 use crate::outcome::RunOutcome;
+use crate::quarantine::{Quarantine, QuarantineError, Record, Who};
 use crate::sandbox::client::Worker;
 use crate::sandbox::imports::on_one_line;
 use crate::sandbox::{self, Fault, FaultKind, LoadError, Outcome, RawAnswer, TargetView, VerbCall};
@@ -35,6 +37,9 @@ struct Slot {
     binary: Binary,
     verbs: BTreeSet<Verb>,
     limits: Limits,
+    compiling: Arc<Semaphore>,
+    quarantine: Quarantine,
+    who: Who,
     /// A worker that lacks a measure gets no component.
     require_lockdown: bool,
     held: Held,
@@ -48,6 +53,8 @@ struct State {
     worker: Option<Arc<Worker>>,
     /// Why there is none, and will be none.
     refused: Option<String>,
+    /// What every further run comes to.
+    over: Option<String>,
     deaths: u64,
 }
 
@@ -65,9 +72,10 @@ pub(crate) struct Ran {
 
 impl Pool {
     /// Room for every component that policy puts on a requested target.
-    pub(super) fn new(ops: &Ops, request: &Request, require_lockdown: bool) -> Self {
+    pub(super) fn new(ops: &Ops, request: &Request, quarantine: &Quarantine, require_lockdown: bool) -> Self {
         let held = Held::default();
         let mut slots = BTreeMap::new();
+        let compiling = Arc::new(Semaphore::new(COMPILING as usize));
         let assigned = request.targets.iter().filter_map(|target| ops.assignments.get(target));
         let ids = assigned.flat_map(BTreeMap::keys);
         for id in ids.filter(|id| request.components.as_ref().is_none_or(|only| only.contains(*id))) {
@@ -80,6 +88,13 @@ impl Pool {
                     verbs: manifest.verbs(),
                     unsigned: ops.signer(id, Timestamp::now()).err(),
                     limits: ops.limits(id).clone(),
+                    compiling: Arc::clone(&compiling),
+                    quarantine: quarantine.clone(),
+                    who: Who {
+                        component: id.clone(),
+                        version: manifest.version.clone(),
+                        digest: binary.digest.clone(),
+                    },
                     require_lockdown,
                     held: Arc::clone(&held),
                     state: Mutex::default(),
@@ -120,9 +135,17 @@ impl Pool {
         }
     }
 
+    /// Notices a worker that has died in a run, and writes it down at once.
+    pub(super) async fn look_after(&self, id: &ComponentId) {
+        if let Some(slot) = self.slots.get(id) {
+            slot.state.lock().await.bury(slot);
+        }
+    }
+
     /// Ends every worker.
     pub(super) async fn close(&self) {
         for slot in self.slots.values() {
+            slot.state.lock().await.bury(slot);
             let worker = slot.state.lock().await.worker.take();
             if let Some(worker) = worker.and_then(Arc::into_inner) {
                 worker.close().await;
@@ -136,6 +159,9 @@ impl Slot {
     fn check(&self) -> Result<(), String> {
         if let Some(refusal) = &self.unsigned {
             return Err(on_one_line(refusal));
+        }
+        if let Some(reason) = self.quarantined(self.quarantine.record(&self.who.digest)) {
+            return Err(reason);
         }
         let inspected = sandbox::inspect(&self.binary.bytes, &self.limits).map_err(|error| on_one_line(&error))?;
         sandbox::check_imports(&inspected, &self.verbs).map_err(|error| on_one_line(&error))
@@ -157,20 +183,22 @@ impl Slot {
 
     async fn worker(&self) -> Result<Arc<Worker>, RunOutcome> {
         let mut state = self.state.lock().await;
+        state.bury(self);
         if let Some(reason) = &state.refused {
             return Err(RunOutcome::Refused { reason: reason.clone() });
         }
         if let Some(worker) = &state.worker {
-            if worker.is_alive() {
-                return Ok(Arc::clone(worker));
-            }
-            state.worker = None;
-            state.deaths += 1;
+            return Ok(Arc::clone(worker));
+        }
+        if let Some(message) = &state.over {
+            return Err(RunOutcome::Fault { message: message.clone() });
         }
         if state.deaths >= DEATHS {
             let message = format!("its worker has died {DEATHS} times in this sweep; it is not started again");
             return Err(RunOutcome::Fault { message });
         }
+        // The semaphore is never closed.
+        let _permit = self.compiling.acquire().await;
         match self.load().await {
             Ok(Err(lacking)) => {
                 let reason = format!("its worker cannot be locked down here: no {lacking}");
@@ -187,16 +215,48 @@ impl Slot {
                 state.refused = Some(reason.clone());
                 Err(RunOutcome::Refused { reason })
             }
-            // A component that takes this long once takes it again.
-            Err(LoadError::Slow) => {
-                state.deaths = DEATHS;
-                Err(RunOutcome::Fault { message: LoadError::Slow.to_string() })
-            }
             Err(error) => {
+                let message = chain(&error);
                 state.deaths += 1;
-                Err(RunOutcome::Fault { message: chain(&error) })
+                state.over = error.is_for_good().then(|| message.clone());
+                if let Some(how) = error.death() {
+                    state.count(self, &how);
+                }
+                Err(RunOutcome::Fault { message })
             }
         }
+    }
+
+    /// Why the component may not run at all, if a person has to release it first. What cannot be read holds it.
+    fn quarantined(&self, found: Result<Option<Record>, QuarantineError>) -> Option<String> {
+        let id = &self.who.component;
+        match found {
+            Ok(record) => record
+                .filter(Record::holds)
+                .map(|record| format!("in quarantine: {}; `bailiwick release {id}` lets it run again", record.told())),
+            Err(error) => Some(format!(
+                "whether it is in quarantine cannot be told: {}; `bailiwick release {id}` begins anew",
+                chain(&error)
+            )),
+        }
+    }
+}
+
+impl State {
+    /// Takes a worker away that has died, and counts it.
+    fn bury(&mut self, slot: &Slot) {
+        let Some(worker) = self.worker.take_if(|worker| !worker.is_alive()) else { return };
+        self.deaths += 1;
+        if let Some(how) = worker.death() {
+            self.count(slot, &how);
+        }
+    }
+
+    /// Writes a death down. One that cannot be written down must not be forgotten either.
+    fn count(&mut self, slot: &Slot, how: &str) {
+        let now = Timestamp::now();
+        let found = slot.quarantine.died(&slot.who, how, now);
+        self.refused = slot.quarantined(found.map(Some));
     }
 }
 

@@ -16,6 +16,7 @@ use crate::journal::{self, Entry, Journal};
 use crate::model::{ComponentId, Lockdown, LookError, SlotKey, Tainted, TargetName};
 use crate::ops::Ops;
 use crate::outcome::{Call, Looked, Run, RunOutcome, Sweep, TargetResult};
+use crate::quarantine::Quarantine;
 use crate::sandbox::{SlotEntry, TargetView};
 use crate::transport::{Connection, ssh};
 
@@ -29,10 +30,12 @@ pub struct Request {
 }
 
 /// Bounds of a sweep.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// Targets at the same time; 0 counts as 1.
     pub jobs: usize,
+    /// Components that are kept from running.
+    pub quarantine: Quarantine,
     /// A worker that lacks a measure of its lockdown gets no component: its runs are refused.
     pub require_lockdown: bool,
     /// Clocks of connections.
@@ -69,7 +72,7 @@ pub async fn sweep(
     let jobs = Arc::new(Semaphore::new(settings.jobs.max(1)));
     let shared = Arc::new(Shared {
         broker: Arc::new(Broker::new(Arc::clone(&journal)).redacting(Arc::clone(&ops.policy.redactor))),
-        pool: Pool::new(&ops, &request, settings.require_lockdown),
+        pool: Pool::new(&ops, &request, &settings.quarantine, settings.require_lockdown),
         ops,
         number,
         ssh: settings.ssh,
@@ -236,6 +239,7 @@ impl Shared {
             tracing::debug!("{name}: run {id} of {component} begins");
             let context = RunContext::new(id, Arc::clone(&grant), Arc::clone(&link));
             let Ran { end, fuel, interrupted } = worker.run(&self.broker, &context, now_ms, view(&grant)).await;
+            self.pool.look_after(component).await;
             self.broker.note(Entry::RunEnded { run: id, end: end.clone(), fuel });
             // Another run took the worker with it. This one has only looked, and is begun again, once.
             if interrupted && again {
