@@ -159,7 +159,7 @@ fn a_jump_host_that_is_reached_through_itself_is_told() -> Result<()> {
     let home = Home::new(config, |_| String::new())?;
     let entries = home.import(&[])?;
     ensure!(entries.contains("is reached through itself"), "{entries}");
-    ensure!(entries.matches("[targets.bastion]").count() == 1, "{entries}");
+    ensure!(entries.matches("[targets.\"bastion\"]").count() == 1, "{entries}");
     read(&entries)?;
     Ok(())
 }

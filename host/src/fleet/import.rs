@@ -281,7 +281,9 @@ impl Importer<'_> {
             let spec = Spec::parse(hop);
             // `Host *` with a ProxyJump that fits the jump host as well.
             if self.under_way.contains(&spec.host) {
-                draft.lacks.push(format!("its jump host {hop} is reached through itself; take it out of that ProxyJump"));
+                draft
+                    .lacks
+                    .push(format!("its jump host {hop} is reached through itself; take it out of that ProxyJump"));
                 return Ok(None);
             }
             before = self.add(hop, &spec, before.as_ref(), depth + 1)?;
