@@ -21,6 +21,8 @@ pub mod ops;
 pub mod review;
 pub mod transport;
 pub mod journal;
+pub mod quarantine;
+pub mod cache;
 pub mod sandbox;
 pub mod broker;
 pub mod sweep;

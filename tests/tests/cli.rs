@@ -34,11 +34,13 @@ fn shown(said: &Said, ops: &Path) -> String {
 fn every_help_text() {
     let home = tempfile::tempdir().unwrap();
     let mut all = String::new();
-    let commands: [&[&str]; 15] = [
+    let commands: [&[&str]; 17] = [
         &[],
         &["check"],
         &["review"],
         &["limits"],
+        &["quarantine"],
+        &["release"],
         &["inspect"],
         &["pack"],
         &["test"],

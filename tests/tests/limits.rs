@@ -89,5 +89,5 @@ fn a_lowered_limit_holds_and_a_raised_one_too() {
     assert!(said.contains("this component may have 1000 (limit `component-bytes`)"), "{said}");
     let (code, kind, said) = cause("[limits]\nfunctions = 2\n");
     assert_eq!((code, kind.as_str()), (3, "refused"));
-    assert!(said.contains("functions; it may have 2 (limit `functions`)"), "{said}");
+    assert!(said.contains("functions; this component may have 2 (limit `functions`)"), "{said}");
 }

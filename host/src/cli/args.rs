@@ -55,6 +55,10 @@ pub(super) enum Command {
     Review(Review),
     /// Print every limit: how much, what it bounds, what happens when it is reached, and who may change it
     Limits(Limits),
+    /// List the components whose workers died, and those that do not run until a person releases them
+    Quarantine(Quarantine),
+    /// Let a component run again that is in quarantine
+    Release(Release),
     /// Begin a probe: a folder with its sources, that builds, tests and packs with the commands in its README
     New(New),
     /// Write the contract, as far as a manifest asks for it, for toolchains that import all they are given
@@ -149,6 +153,28 @@ pub(super) struct Limits {
     /// How to print
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub(super) format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Quarantine {
+    /// How to print
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Release {
+    /// The component's id
+    #[arg(value_name = "COMPONENT")]
+    pub(super) component: String,
+
+    /// Why; kept with the record
+    #[arg(long, value_name = "TEXT")]
+    pub(super) why: Option<String>,
+
+    /// Do not ask; without a terminal nothing is released otherwise
+    #[arg(long)]
+    pub(super) yes: bool,
 }
 
 #[derive(Debug, clap::Args)]

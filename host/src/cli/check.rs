@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bailiwick::cache::Cache;
 use bailiwick::journal::{Entry, Journal, OpenError, Recovery};
 use bailiwick::model::{ComponentId, Lockdown, Severity, TargetName};
 use bailiwick::ops::Ops;
@@ -13,6 +14,7 @@ use bailiwick::report::progress::Progress;
 use bailiwick::report::table::{Colour, Detail, Options};
 use bailiwick::report::{html, json, markdown, table};
 use bailiwick::review;
+use bailiwick::sandbox::client::identity;
 use bailiwick::sweep::{Request, Settings, Watcher, sweep};
 use bailiwick::transport::ssh;
 use jiff::Timestamp;
@@ -34,6 +36,7 @@ pub(super) fn run(context: &Context, args: &args::Check) -> anyhow::Result<Exit>
     let step = Duration::from_secs(u64::from(args.connect_timeout));
     let settings = Settings {
         jobs: usize::try_from(args.jobs)?,
+        quarantine: context.quarantine()?,
         require_lockdown: args.require_lockdown || ops.policy.require_lockdown,
         ssh: ssh::Settings {
             connect: step,
@@ -42,6 +45,7 @@ pub(super) fn run(context: &Context, args: &args::Check) -> anyhow::Result<Exit>
             agent: context.surroundings.agent.clone(),
             ..ssh::Settings::default()
         },
+        cache: cache(context),
     };
     tell_unmet(context, &ops, &request);
     let progress =
@@ -141,6 +145,20 @@ fn request(ops: &Ops, args: &args::Check) -> anyhow::Result<Request> {
         return Err(fail::usage(format!("policy grants {what} on no target"), "add a [[grant]] to policy.toml"));
     }
     Ok(Request { targets, components: (!components.is_empty()).then_some(components) })
+}
+
+/// Opens the cache of compiled components. Without one everything is compiled: slower, and no less true.
+pub(super) fn cache(context: &Context) -> Option<Arc<Cache>> {
+    let open = || -> anyhow::Result<Cache> {
+        Ok(Cache::open(&context.state_folder()?.join("cache"), identity()?.as_bytes())?)
+    };
+    match open() {
+        Ok(cache) => Some(Arc::new(cache)),
+        Err(error) => {
+            context.out.say(&format!("no compiled code is kept: {error:#}"));
+            None
+        }
+    }
 }
 
 /// Tells the person what components ask for and do not have: they may fail for want of it.

@@ -10,6 +10,7 @@ mod journal;
 mod limits;
 mod new;
 mod out;
+mod quarantine;
 mod pack;
 mod review;
 mod test;
@@ -19,6 +20,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bailiwick::ops::{Ops, Surroundings};
+use bailiwick::quarantine::Quarantine;
 use bailiwick::report::exit::ExitCode as Exit;
 use clap::{CommandFactory, Parser};
 
@@ -38,12 +40,19 @@ impl Context {
         Ok(Ops::load(self.dir.as_deref(), self.surroundings.home.as_deref())?)
     }
 
-    fn journal_folder(&self) -> anyhow::Result<PathBuf> {
+    fn state_folder(&self) -> anyhow::Result<PathBuf> {
         let state = self.surroundings.state_dir(self.state.as_deref(), self.dir.as_deref());
-        let state = state.ok_or_else(|| {
+        state.ok_or_else(|| {
             fail::usage("there is no place for the journal: HOME is not set", "name one with --state DIR")
-        })?;
-        Ok(state.join("journal"))
+        })
+    }
+
+    fn journal_folder(&self) -> anyhow::Result<PathBuf> {
+        Ok(self.state_folder()?.join("journal"))
+    }
+
+    fn quarantine(&self) -> anyhow::Result<Quarantine> {
+        Ok(Quarantine::at(&self.state_folder()?))
     }
 }
 
@@ -84,6 +93,8 @@ pub(crate) fn main() -> ExitCode {
     let result = match args.command {
         Command::Check(args) => check::run(&context, &args),
         Command::Review(args) => review::run(&context, &args),
+        Command::Quarantine(args) => quarantine::list(&context, &args),
+        Command::Release(args) => quarantine::release(&context, &args),
         Command::Limits(args) => limits::run(&context, &args),
         Command::New(args) => new::run(&context, &args),
         Command::Wit(args) => wit::run(&context, &args),

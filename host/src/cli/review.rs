@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use bailiwick::model::{ComponentId, TargetName, Wire};
 use bailiwick::report::exit::ExitCode as Exit;
-use bailiwick::review::{Action, Asked, Review, Target, review};
+use bailiwick::review::{Action, Asked, Review, Target, inert, review};
 use bailiwick::verbs;
 
 use super::args::{self, Format};
@@ -48,6 +48,11 @@ fn table(review: &Review) -> String {
     );
     for target in &review.targets {
         let _ = write_target(&mut text, target);
+    }
+    for wasi in &review.inert_wasi {
+        let _ =
+            writeln!(text, "{} gets inert WASI, which reaches nothing: {}", wasi.component, inert(&wasi.interfaces));
+        let _ = writeln!(text, "    for     {}\n", wasi.why);
     }
     let _ = write_limits(&mut text, review);
     text

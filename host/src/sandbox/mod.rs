@@ -13,6 +13,7 @@
 //! [`crate::model::Tainted`] when it leaves this module.
 
 pub mod attempt;
+mod audited;
 pub mod client;
 mod engine;
 pub mod fault;
@@ -21,19 +22,21 @@ pub mod fuzzing;
 mod host;
 pub mod imports;
 pub mod inspect;
-mod inherited;
+mod kernel;
 mod lockdown;
 mod meter;
 mod protocol;
+mod random;
 pub mod report;
 mod run;
+mod wasi;
 pub mod wire;
 pub mod worker;
 
 pub use crate::limits::Limits;
-pub use client::{Ending, Idle, LoadError, RunEnd, Stopped, Worker};
+pub use client::{Code, Ending, Idle, LoadError, RunEnd, Stopped, Worker};
 pub use fault::{Fault, FaultKind};
 pub use host::parse;
-pub use imports::{ImportError, check_imports};
+pub use imports::{ImportError, Links, check_imports};
 pub use inspect::{InspectError, Inspected, inspect};
 pub use wire::{Outcome, RawAnswer, SlotEntry, TargetView, VerbCall};
