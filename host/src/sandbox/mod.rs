@@ -21,6 +21,7 @@ pub mod imports;
 pub mod inspect;
 mod inherited;
 mod kernel;
+mod load;
 mod lockdown;
 mod meter;
 mod protocol;
@@ -34,9 +35,10 @@ pub mod worker;
 pub mod fuzzing {
     use std::collections::BTreeSet;
 
-    use super::wire::{FromWorker, VerbCall};
-    use super::{Limits, protocol};
+    use crate::limits::Limits;
     use crate::model::Verb;
+    use crate::sandbox::protocol;
+    use crate::sandbox::wire::{FromWorker, VerbCall};
 
     /// The calls that the broker's checks let in, of a run with one target, up to the first breach.
     pub fn admitted(verbs: &BTreeSet<Verb>, limits: Limits, messages: Vec<FromWorker>) -> Vec<VerbCall> {
@@ -58,9 +60,10 @@ pub mod fuzzing {
 }
 
 pub use crate::limits::Limits;
-pub use client::{Ending, Idle, LoadError, RunEnd, Stopped, Worker};
+pub use client::{Ending, Idle, RunEnd, Stopped, Worker};
 pub use fault::{Fault, FaultKind};
 pub use host::parse;
 pub use imports::{ImportError, check_imports};
 pub use inspect::{InspectError, Inspected, inspect};
+pub use load::LoadError;
 pub use wire::{Outcome, RawAnswer, SlotEntry, TargetView, VerbCall};
