@@ -196,9 +196,13 @@ fn lk06_the_cache_has_a_size_and_is_never_needed() {
     assert!(cache.put(&ONE, b"code").is_err());
 }
 
+/// A worker with a component in one of its forms, and the form that it hands over.
+async fn give(code: Code<'_>) -> Result<(Worker, Option<Vec<u8>>), LoadError> {
+    Worker::start(Some(&program())).await?.load_code(code, ONE, &Links::default(), short()).await
+}
+
 async fn compiled(bytes: &[u8]) -> Vec<u8> {
-    let (_, artefact) =
-        Worker::load_code(Some(&program()), Code::Keep(bytes), ONE, &Links::default(), short()).await.unwrap();
+    let (_, artefact) = give(Code::Keep(bytes)).await.unwrap();
     artefact.expect("it was wanted")
 }
 
@@ -206,7 +210,7 @@ async fn compiled(bytes: &[u8]) -> Vec<u8> {
 async fn lk06_compiled_code_is_the_component_and_is_handed_over_once() {
     let bytes = body("(i32.const 1024)");
     let artefact = compiled(&bytes).await;
-    let load = async |code| Worker::load_code(Some(&program()), code, ONE, &Links::default(), short()).await;
+    let load = give;
     let (worker, none) = load(Code::Compiled(artefact)).await.unwrap();
     assert!(none.is_none(), "what was loaded in this form is never handed on");
     let end = worker.run(1, targets(), async |_| Outcome::Failed(bailiwick::model::LookError::Refused)).await;
@@ -221,14 +225,14 @@ async fn lk03_code_and_text_are_no_components_and_components_no_code() {
     let elf = fs::read(program()).unwrap();
     let elf = &elf[..elf.len().min(1 << 20)];
     for offered in [&b"(component)"[..], b"(module)", &artefact, elf, b"\x7fELF"] {
-        assert!(inspect(offered).is_err());
+        assert!(inspect(offered, &Limits::default()).is_err());
         let loaded = Worker::load(Some(&program()), offered, &Links::default(), Limits::default()).await;
         assert!(matches!(loaded, Err(LoadError::NotLoaded { .. })), "{loaded:?}");
     }
     // What the engine itself says to bytes that were sealed by mistake.
     for offered in [&bytes[..], elf, b"", &artefact[..artefact.len() / 2]] {
         let code = Code::Compiled(offered.to_vec());
-        let loaded = Worker::load_code(Some(&program()), code, ONE, &Links::default(), short()).await;
+        let loaded = give(code).await;
         assert!(matches!(loaded, Err(LoadError::NotLoaded { .. })), "{loaded:?}");
     }
 }

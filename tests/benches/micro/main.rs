@@ -86,12 +86,14 @@ async fn loading(table: &mut Table) -> Result<()> {
     for (name, bytes, links) in std::iter::once(empty).chain(built_in) {
         let (mut walls, mut compile, mut kept) = (Vec::new(), Vec::new(), Vec::new());
         let wanted = Code::Keep(bytes);
-        let (_, artefact) = Worker::load_code(Some(program()), wanted, [0; 32], &links, Limits::default()).await?;
+        let (_, artefact) =
+            Worker::start(Some(program())).await?.load_code(wanted, [0; 32], &links, Limits::default()).await?;
         let artefact = artefact.context("its compiled form")?;
         for _ in 0..table.samples.min(7) {
             let code = Code::Compiled(artefact.clone());
             let begun = Instant::now();
-            let (worker, _) = Worker::load_code(Some(program()), code, [0; 32], &links, Limits::default()).await?;
+            let (worker, _) =
+                Worker::start(Some(program())).await?.load_code(code, [0; 32], &links, Limits::default()).await?;
             kept.push(seconds(begun.elapsed()));
             worker.close().await;
             let begun = Instant::now();

@@ -12,7 +12,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use bailiwick::model::{Finding, Report, Severity, Tainted};
-use bailiwick::sandbox::wire::{self, Code, End, FROM_WORKER_FRAME_BYTES, FromWorker, LOAD_FRAME_BYTES, Ready, ToWorker};
+use bailiwick::sandbox::wire::{
+    self, Code, End, FROM_WORKER_FRAME_BYTES, FromWorker, LOAD_FRAME_BYTES, Ready, ToWorker,
+};
 use bailiwick::sandbox::worker;
 
 fn main() -> ExitCode {
