@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::fleet::Access;
 use crate::grant::Granted;
+use crate::lock::Standing;
 use crate::model::{ActionId, ComponentId, Effect, TargetName, WasiGroup, Wire};
 use crate::ops::Ops;
 use crate::verbs;
@@ -116,6 +117,9 @@ pub struct Asked {
     pub why: String,
     /// The line of policy that allows it.
     pub policy: String,
+    /// Why it does not run there all the same: nobody has accepted it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_accepted: Option<String>,
 }
 
 /// An action that a never-rule took away.
@@ -232,6 +236,20 @@ pub fn to_raise(unmet: &[Unmet]) -> String {
 }
 
 impl Review {
+    /// Says of each who may do something whether people have agreed to it.
+    pub fn mark(&mut self, ops: &Ops, standing: &Standing) {
+        for target in &mut self.targets {
+            let mut told: BTreeMap<ComponentId, Option<String>> = BTreeMap::new();
+            for asked in target.actions.iter_mut().flat_map(|action| &mut action.for_components) {
+                let refused = told.entry(asked.component.clone()).or_insert_with_key(|id| {
+                    let grant = ops.grant(id, &target.target)?;
+                    standing.allows(&ops.library, &grant).err().map(|refusal| refusal.on_one_line())
+                });
+                asked.not_accepted.clone_from(refused);
+            }
+        }
+    }
+
     /// Every byte string that can reach a target: name and text, without those of never-hosts.
     pub fn wire(&self) -> impl Iterator<Item = (&TargetName, String)> {
         let open = self.targets.iter().filter(|target| target.refused.is_none());
@@ -264,6 +282,7 @@ impl Asked {
                 None => granted.place.to_string(),
                 Some(default) => format!("{}, with the author's default of {default}", granted.place),
             },
+            not_accepted: None,
         }
     }
 }

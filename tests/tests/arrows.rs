@@ -35,7 +35,10 @@ const HOMES: &[(&[&str], &[&str], &str)] = &[
         &[
             "source.rs",
             "library/",
+            "lock/store.rs",
+            "consent/read.rs",
             "journal/",
+            "quarantine.rs",
             "transport/",
             "cache.rs",
             "sandbox/",
@@ -57,7 +60,8 @@ const UNSAFE: &[(&str, usize, &str)] = &[(
 /// Who reads tainted text as it is, how often, and what keeps it from being printed (D29).
 const READERS: &[(&str, usize, &str)] = &[
     ("broker.rs", 1, "looks it up in a grant; a key that is not there goes on as tainted text"),
-    ("cases.rs", 3, "compares it with what a case expects, and shows differences through `Debug`, which escapes"),
+    ("cases/record.rs", 1, "writes it into a case, which `cases/text.rs` escapes"),
+    ("cases/verdict.rs", 6, "compares it with what a case expects; differences go through `Debug` or `encode`"),
     ("encode.rs", 1, "the way out"),
     ("model/tainted.rs", 1, "is where it is defined"),
 ];

@@ -10,9 +10,11 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use bailiwick::manifest::{self, Manifest};
-use bailiwick::model::{Object, Verb};
+use bailiwick::model::{ComponentId, Object, Verb};
+use bailiwick::project::{self, Language};
 use bailiwick::source::Source;
 use bailiwick::wit::{self, CONTRACT};
 
@@ -126,28 +128,26 @@ fn manifest(verbs: &[Verb]) -> Manifest {
     manifest::parse(&Source::embedded("manifest.toml", &text)).unwrap()
 }
 
-/// The functions that a contract's world `probe` imports, by interface, and the types that it names, as another reader
-/// of WIT sees them.
-fn world(files: &[(&str, String)]) -> (BTreeSet<String>, BTreeSet<String>) {
-    let mut map = wit_parser::SourceMap::new();
+/// What the reader of `tests/contract` finds in the world `probe` of a contract: functions, types, exports.
+fn world(files: &[(&str, String)]) -> BTreeSet<String> {
+    let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
-        map.push(Path::new(name), text);
+        fs::write(folder.path().join(name), text).unwrap();
     }
-    let mut resolve = wit_parser::Resolve::default();
-    let package = resolve.push_group(map.parse().map_err(|(_, error)| error).unwrap()).unwrap();
-    let world = resolve.select_world(&[package], Some("probe")).unwrap();
-    let world = &resolve.worlds[world];
-    assert_eq!(world.exports.len(), 1, "examine");
-    let (mut functions, mut types) = (BTreeSet::new(), BTreeSet::new());
-    for item in world.imports.values() {
-        if let wit_parser::WorldItem::Interface { id, .. } = item {
-            let interface = &resolve.interfaces[*id];
-            let name = interface.name.clone().unwrap();
-            functions.extend(interface.functions.keys().map(|function| format!("{name}.{function}")));
-            types.extend(interface.types.keys().map(|ty| format!("{name}.{ty}")));
-        }
-    }
-    (functions, types)
+    let said = reader().arg("world").arg(folder.path()).output().unwrap();
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    String::from_utf8(said.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+fn reader() -> Command {
+    let program = folder().join("../target/contract/debug/contract");
+    assert!(program.exists(), "{} is not there: tests/run builds it", program.display());
+    Command::new(program)
+}
+
+/// The names behind a word: `function`, `type`.
+fn named<'w>(world: &'w BTreeSet<String>, word: &str) -> BTreeSet<&'w str> {
+    world.iter().filter_map(|line| line.strip_prefix(word)?.strip_prefix(' ')).collect()
 }
 
 /// What every component may call.
@@ -158,9 +158,10 @@ const LOCAL: [&str; 6] =
 fn a_trimmed_contract_has_exactly_the_verbs_of_the_manifest() {
     let alone = Verb::ALL.iter().map(|verb| vec![*verb]);
     for verbs in alone.chain([Verb::ALL.to_vec(), Vec::new()]) {
-        let (functions, _) = world(&wit::trimmed(&manifest(&verbs)));
-        let wanted: BTreeSet<_> = verbs.iter().map(|verb| verb.name()).chain(LOCAL).map(str::to_owned).collect();
-        assert_eq!(functions, wanted);
+        let world = world(&wit::trimmed(&manifest(&verbs)));
+        let wanted: BTreeSet<_> = verbs.iter().map(|verb| verb.name()).chain(LOCAL).collect();
+        assert_eq!(named(&world, "function"), wanted);
+        assert_eq!(named(&world, "export"), BTreeSet::from(["examine"]));
     }
 }
 
@@ -172,10 +173,49 @@ fn with_every_verb_nothing_is_left_out() {
 
 #[test]
 fn types_that_no_kept_verb_needs_are_left_out() {
-    let (_, types) = world(&wit::trimmed(&manifest(&[Verb::FilesStat, Verb::SystemFilesystems])));
+    let world = world(&wit::trimmed(&manifest(&[Verb::FilesStat, Verb::SystemFilesystems])));
     let of = |interface: &str| -> Vec<_> {
-        types.iter().filter_map(|name| name.strip_prefix(interface)?.strip_prefix('.')).collect()
+        named(&world, "type").iter().filter_map(|name| name.strip_prefix(interface)?.strip_prefix('.')).collect()
     };
     assert_eq!(of("files"), ["kind", "stat-info", "target", "verb-error"]);
     assert_eq!(of("system"), ["filesystem", "inodes", "target", "verb-error"]);
+}
+
+/// `bailiwick new --lang c` writes them; every verb is in them, and what is not called gets into no component.
+#[test]
+fn the_bindings_for_c_are_what_the_contract_makes_them() {
+    let fresh = tempfile::tempdir().unwrap();
+    let said = reader().arg("c-bindings").arg(folder()).arg(fresh.path()).output().unwrap();
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    for name in ["probe.c", "probe.h", "probe_component_type.o"] {
+        let committed = fs::read(folder().join("../probes/languages/c/bindings").join(name)).unwrap();
+        assert!(
+            committed == fs::read(fresh.path().join(name)).unwrap(),
+            "{name} is stale: target/contract/debug/contract c-bindings wit probes/languages/c/bindings"
+        );
+    }
+}
+
+/// The SDK's own package file, as a project outside of this workspace has it.
+#[test]
+fn the_sdk_of_a_new_project_is_this_one() {
+    let read =
+        |path: &str| -> toml::Table { fs::read_to_string(folder().join("..").join(path)).unwrap().parse().unwrap() };
+    let (workspace, vendored) = (read("Cargo.toml"), read("probes/languages/rust/sdk-Cargo.toml"));
+    for key in ["version", "edition", "rust-version", "license", "publish"] {
+        assert_eq!(vendored["package"][key], workspace["workspace"]["package"][key], "{key}");
+    }
+    let dependencies = read("guest-sdk/Cargo.toml")["dependencies"].as_table().unwrap().clone();
+    let ours = dependencies.keys().map(|name| (name, &workspace["workspace"]["dependencies"][name]));
+    assert!(ours.eq(vendored["dependencies"].as_table().unwrap()), "dependencies");
+    let files = |folder: PathBuf| -> BTreeSet<_> {
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    };
+    let id = ComponentId::new("x").unwrap();
+    let project = project::project(Language::Rust, &id).unwrap();
+    let written: BTreeSet<_> = project
+        .iter()
+        .filter_map(|file| file.path.strip_prefix("sdk/bailiwick-guest/src/").map(str::to_owned))
+        .collect();
+    assert_eq!(written, files(folder().join("../guest-sdk/src")));
 }

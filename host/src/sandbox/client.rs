@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rustix::process::Signal;
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -27,6 +28,7 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use super::attempt::{Attempt, Marks};
 use super::fault::{Breach, Fault, FaultKind, WorkerEnd};
 use super::imports::Links;
+use super::kernel;
 use super::protocol::{Event, Ledger};
 use super::run::GRACE;
 use super::wire::{
@@ -37,8 +39,10 @@ use super::worker::ARGUMENT;
 use crate::limits::Limits;
 use crate::model::{Lockdown, LookError, Report, Tainted};
 
-/// How long a worker may take to compile. A component within the ceilings needs a fraction of it.
-const LOAD_TIME: Duration = Duration::from_secs(30);
+/// How long a worker may take to start and to give up what it need not have.
+const START_TIME: Duration = Duration::from_secs(30);
+/// How much longer than its processor time a worker may take to compile: a machine with other things to do.
+const LOAD_PATIENCE: u64 = 4;
 
 /// A worker that has its component loaded. Dropping it kills the process.
 #[derive(Debug)]
@@ -112,9 +116,17 @@ pub enum LoadError {
     /// The process ended.
     #[error("its worker died while loading it ({0})")]
     Died(WorkerEnd),
-    /// It took too long.
-    #[error("it took longer than {} s to compile", LOAD_TIME.as_secs())]
-    Slow,
+    /// It used up its processor time.
+    #[error("it took longer than {0} s to compile (limit `compile-s`)")]
+    Slow(u64),
+    /// It was not done by the clock, and had time of the processor left.
+    #[error(
+        "its worker was not ready within {0} s, though it had time of the processor left: this machine is too busy"
+    )]
+    Late(u64),
+    /// It gave up.
+    #[error("its worker gave up compiling it: it needs more than {} MiB (limit `compile-bytes`), or breaks the compiler", .0 >> 20)]
+    GaveUp(u64),
     /// It said something else.
     #[error("its worker broke the protocol while loading it")]
     Protocol(#[source] Option<WireError>),
@@ -226,16 +238,8 @@ impl Idle {
     /// When the process cannot be asked. Its death is no error but what stopped it.
     pub async fn attempt(mut self, what: Attempt, on: Marks) -> Result<Option<Stopped>, LoadError> {
         let order = ToWorker::Attempt { what, on };
-        match ask(
-            &mut self.child,
-            &mut self.reader,
-            &mut self.writer,
-            &order,
-            HELLO_FRAME_BYTES,
-            FROM_WORKER_FRAME_BYTES,
-        )
-        .await
-        {
+        let Self { child, reader, writer, .. } = &mut self;
+        match ask(child, reader, writer, &order, HELLO_FRAME_BYTES, FROM_WORKER_FRAME_BYTES, START_TIME).await {
             Ok(FromWorker::Attempted(gave)) => Ok(gave.map(Stopped::Errno)),
             Ok(_) => Err(LoadError::Protocol(None)),
             Err(LoadError::Died(end)) => Ok(Some(Stopped::Died(end))),
@@ -272,22 +276,29 @@ impl Idle {
             }
             Code::Compiled(artefact) => (wire::Code::Compiled(artefact), None),
         };
-        let load = ToWorker::Load(Load { code, digest, links: links.clone(), limits: limits.clone() });
-        let (child, reader, writer) = (&mut self.child, &mut self.reader, &mut self.writer);
+        let pid = self.child.id().unwrap_or_default();
+        kernel::compiling(pid, &limits).map_err(LoadError::Spawn)?;
+        let patience = START_TIME + Duration::from_secs(limits.compile_s.saturating_mul(LOAD_PATIENCE));
+        let load = ToWorker::Load(Load { code, digest, links: links.clone(), limits: Box::new(limits.clone()) });
+        let Self { child, reader, writer, .. } = &mut self;
         let answer_max = kept_max.unwrap_or(FROM_WORKER_FRAME_BYTES);
-        let mut word = ask(child, reader, writer, &load, LOAD_FRAME_BYTES, answer_max).await?;
+        let asked = ask(child, reader, writer, &load, LOAD_FRAME_BYTES, answer_max, patience).await;
+        let mut word = match asked {
+            Err(LoadError::Died(end)) => return Err(died(end, &limits)),
+            other => other?,
+        };
         let mut artefact = None;
         if let (FromWorker::Artefact(bytes), Some(_)) = (&mut word, kept_max) {
             artefact = Some(std::mem::take(bytes));
-            word = hear(child, reader, FROM_WORKER_FRAME_BYTES).await?;
+            word = hear(child, reader, FROM_WORKER_FRAME_BYTES, START_TIME).await?;
         }
         let ready = match word {
             FromWorker::Ready(ready) => ready,
             FromWorker::NotLoaded { reason } => return Err(LoadError::NotLoaded { reason }),
             _ => return Err(LoadError::Protocol(None)),
         };
+        kernel::running(pid, &limits).map_err(LoadError::Spawn)?;
         let Self { lockdown, child, reader, writer } = self;
-        let pid = child.id().unwrap_or_default();
         let ledger = Ledger::new(links.verbs.clone(), limits.clone());
         let shared = Arc::new(Shared(Mutex::new(State { ledger, open: HashMap::new(), gone: None })));
         let (frames, outgoing) = mpsc::channel(16);
@@ -331,7 +342,8 @@ impl Worker {
         let (mut child, socket) = spawn(program).map_err(LoadError::Spawn)?;
         let (mut reader, mut writer) = socket.into_split();
         let hello = ToWorker::Hello { version: VERSION };
-        match ask(&mut child, &mut reader, &mut writer, &hello, HELLO_FRAME_BYTES, FROM_WORKER_FRAME_BYTES).await? {
+        let answer_max = FROM_WORKER_FRAME_BYTES;
+        match ask(&mut child, &mut reader, &mut writer, &hello, HELLO_FRAME_BYTES, answer_max, START_TIME).await? {
             FromWorker::Locked(lockdown) => Ok(Idle { lockdown, child, reader, writer }),
             _ => Err(LoadError::Protocol(None)),
         }
@@ -433,6 +445,19 @@ impl Worker {
         end
     }
 
+    /// How the process came to its end, if that is the component's doing: not a signal by which a person or a system ends
+    /// programs, and not the end of its sweep. A kill from outside cannot be told from the kernel's for want of memory, and
+    /// counts; so does a run that did not end in its time, for which we had to kill.
+    #[must_use]
+    pub fn death(&self) -> Option<String> {
+        match self.shared.lock().gone? {
+            Gone::Died(end) => end.is_its_own().then(|| end.to_string()),
+            Gone::Breach(breach) => Some(format!("{breach}: it was killed")),
+            Gone::Overdue { .. } => Some("it did not end a run in its time: it was killed".to_owned()),
+            Gone::Closed => None,
+        }
+    }
+
     /// Kills the process and waits until it is gone. Runs under way are interrupted.
     pub async fn close(self) {
         let _ = self.kill.try_send(Gone::Closed);
@@ -487,6 +512,33 @@ impl From<End> for Ending {
     }
 }
 
+impl LoadError {
+    /// How its worker came to its end, if that is the component's doing.
+    #[must_use]
+    pub fn death(&self) -> Option<String> {
+        match self {
+            Self::Died(end) => end.is_its_own().then(|| end.to_string()),
+            Self::Slow(_) | Self::GaveUp(_) | Self::Protocol(_) => Some(self.to_string()),
+            Self::Spawn(_) | Self::NotLoaded { .. } | Self::Late(_) => None,
+        }
+    }
+
+    /// True if it would come to the same another time.
+    #[must_use]
+    pub const fn is_for_good(&self) -> bool {
+        matches!(self, Self::Slow(_) | Self::GaveUp(_))
+    }
+}
+
+/// Why a worker died that was to compile.
+fn died(end: WorkerEnd, limits: &Limits) -> LoadError {
+    match end {
+        WorkerEnd::Signal(signal) if signal == Signal::XCPU.as_raw() => LoadError::Slow(limits.compile_s),
+        WorkerEnd::Signal(signal) if signal == Signal::ABORT.as_raw() => LoadError::GaveUp(limits.compile_bytes),
+        end => LoadError::Died(end),
+    }
+}
+
 /// The outcome of the call under way, or never.
 async fn pending_or<A: Future<Output = Outcome> + Unpin>(work: &mut Option<A>) -> Outcome {
     match work {
@@ -526,23 +578,29 @@ async fn ask(
     message: &ToWorker,
     max: usize,
     answer_max: usize,
+    patience: Duration,
 ) -> Result<FromWorker, LoadError> {
     let said = async {
         // A worker that has ended is known by what it said before, or by its end.
         let _ = writer.write_all(&wire::encode(message, max)?).await;
         Ok(())
     };
-    match timeout(LOAD_TIME, said).await {
-        Err(_) => Err(LoadError::Slow),
-        Ok(Ok(())) => hear(child, reader, answer_max).await,
+    match timeout(patience, said).await {
+        Err(_) => Err(LoadError::Late(patience.as_secs())),
+        Ok(Ok(())) => hear(child, reader, answer_max, patience).await,
         Ok(Err(error)) => Err(LoadError::Protocol(Some(error))),
     }
 }
 
 /// A word of a worker that serves nobody yet.
-async fn hear(child: &mut Child, reader: &mut OwnedReadHalf, max: usize) -> Result<FromWorker, LoadError> {
-    match timeout(LOAD_TIME, read(reader, max)).await {
-        Err(_) => Err(LoadError::Slow),
+async fn hear(
+    child: &mut Child,
+    reader: &mut OwnedReadHalf,
+    max: usize,
+    patience: Duration,
+) -> Result<FromWorker, LoadError> {
+    match timeout(patience, read(reader, max)).await {
+        Err(_) => Err(LoadError::Late(patience.as_secs())),
         Ok(Ok(Some(word))) => Ok(word),
         Ok(Ok(None) | Err(WireError::Io(_))) => Err(LoadError::Died(reap(child).await)),
         Ok(Err(error)) => Err(LoadError::Protocol(Some(error))),

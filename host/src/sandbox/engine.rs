@@ -23,6 +23,10 @@ pub(super) const TICK: Duration = Duration::from_millis(50);
 /// # Errors
 /// When this processor or build cannot do what the configuration says.
 pub(super) fn engine() -> wasmtime::Result<Engine> {
+    Engine::new(&config())
+}
+
+fn config() -> Config {
     let mut config = Config::new();
     config
         .wasm_features(FEATURES.complement(), false)
@@ -45,7 +49,7 @@ pub(super) fn engine() -> wasmtime::Result<Engine> {
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         // Images of memory would be memfds; a worker has no descriptor but its socket.
         .memory_init_cow(false);
-    Engine::new(&config)
+    config
 }
 
 /// Links what a component's manifest asks for and nothing else, and checks every type.
@@ -57,3 +61,6 @@ pub(super) fn link(component: &Component, links: &Links) -> wasmtime::Result<Pro
     host::link(&mut linker, links)?;
     ProbePre::new(linker.instantiate_pre(component)?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@
 //! operator's error messages (TX05): everything said in the host's words is typed, down to the numbers; what the
 //! engine said besides stands in `detail`, tainted, because it holds the guest's names.
 
+use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
 use super::report::OutputError;
@@ -128,6 +129,14 @@ pub enum WorkerEnd {
     /// It is not known.
     #[error("cause unknown")]
     Unknown,
+}
+
+impl WorkerEnd {
+    /// False for the signals by which a person, a terminal or an init system ends programs.
+    pub(super) fn is_its_own(self) -> bool {
+        let asked = [Signal::TERM, Signal::INT, Signal::HUP].map(Signal::as_raw);
+        !matches!(self, Self::Signal(signal) if asked.contains(&signal))
+    }
 }
 
 /// A signal, and what it says of the one who died of it, where that is plain.

@@ -73,7 +73,7 @@ pub struct Load {
     /// What its manifest asks for: this is linked, and nothing else.
     pub links: Links,
     /// Bounds of each run.
-    pub limits: Limits,
+    pub limits: Box<Limits>,
 }
 
 /// A component, in one of two forms.

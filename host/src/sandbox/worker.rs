@@ -111,7 +111,7 @@ pub fn serve(mut stream: UnixStream) -> Result<(), WorkerError> {
     }
     run::send(&socket, &FromWorker::Ready(Ready { compile_ms }))?;
     tick(&engine)?;
-    let runs = Runs { pre: Arc::new(pre), digest: load.digest, limits: load.limits, socket, open: Arc::default() };
+    let runs = Runs { pre: Arc::new(pre), digest: load.digest, limits: *load.limits, socket, open: Arc::default() };
     while let Some(message) = wire::read(&mut stream, TO_WORKER_FRAME_BYTES)? {
         match message {
             ToWorker::Start(start) => runs.start(start)?,

@@ -70,7 +70,7 @@ pub(super) async fn load(slot: &Slot, links: &Links) -> Result<Worker, Unloaded>
     if let Some(artefact) = artefact {
         let cache = Arc::clone(&kept.cache);
         if let Some(Err(error)) = blocking(move || cache.put(&digest, &artefact)).await {
-            tracing::debug!("{}: its compiled form is not kept: {error}", slot.id);
+            tracing::debug!("{}: its compiled form is not kept: {error}", slot.who.component);
         }
     }
     Ok(worker)
@@ -78,8 +78,8 @@ pub(super) async fn load(slot: &Slot, links: &Links) -> Result<Worker, Unloaded>
 
 impl Kept {
     fn rejected(&self, slot: &Slot, reason: String) {
-        tracing::warn!("cache.reject: {}: {reason}; it is compiled again", slot.id);
-        let (sweep, component, digest) = (self.sweep, slot.id.clone(), slot.binary.digest.clone());
+        tracing::warn!("cache.reject: {}: {reason}; it is compiled again", slot.who.component);
+        let (sweep, component, digest) = (self.sweep, slot.who.component.clone(), slot.binary.digest.clone());
         self.broker.note(Entry::CacheRejected { sweep, component, digest, reason });
     }
 }

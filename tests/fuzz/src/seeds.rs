@@ -67,6 +67,27 @@ pub(crate) fn imports() -> Vec<Vec<u8>> {
     vec![whole.into_bytes(), jump.into_bytes()]
 }
 
+/// A signature that `ssh-keygen -Y sign` made of `signatures::SIGNED`, and one of another namespace.
+pub(crate) fn signatures() -> Vec<Vec<u8>> {
+    let good = include_str!("../seeds/signed.sig");
+    vec![
+        good.as_bytes().to_vec(),
+        good.replace('\n', "\r\n").into_bytes(),
+        good.lines().take(2).collect::<String>().into(),
+    ]
+}
+
+pub(crate) fn signers() -> Vec<Vec<u8>> {
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAING4RBJPm34VIcrVGTaN+Pr2CuSWU1MG3WLFCRFw4YE9";
+    vec![
+        format!("# who\nalice@example.org,*@example.net {key} alice\n\nbob namespaces=\"bailiwick-*,git\" {key}\n")
+            .into(),
+        format!("carol valid-after=\"20260101\",valid-before=\"202701010000Z\" {key}\n\"d e\" cert-authority {key}\n")
+            .into(),
+        b"!x ssh-rsa AAAA\nx namespaces=\"unfinished ssh-ed25519 AAAA\n".to_vec(),
+    ]
+}
+
 /// The recorded answers of all cases: verb, status, standard output.
 fn recorded() -> Vec<(Verb, u8, String)> {
     let mut found = Vec::new();

@@ -1,0 +1,166 @@
+//! The same probe in every language, from `bailiwick new` to a real sshd, with the commands that its README documents.
+//!
+//! Knows: the README's first block of commands, which it runs line by line. `BAILIWICK_LANGUAGES` names the languages that
+//! this machine has the tools for; `tests/run` finds out, and with CI=true all of them have to be there.
+
+#![cfg(test)]
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use bailiwick_tests::fleet::Entry;
+use bailiwick_tests::ops::{Ops, ran};
+use bailiwick_tests::sshd::Sshd;
+use serde_json::Value;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_bailiwick");
+const LANGUAGES: [&str; 4] = ["rust", "js", "python", "c"];
+
+fn languages() -> Vec<&'static str> {
+    let Ok(named) = std::env::var("BAILIWICK_LANGUAGES") else { return LANGUAGES.to_vec() };
+    let found: Vec<_> =
+        LANGUAGES.into_iter().filter(|language| named.split(' ').any(|name| name == *language)).collect();
+    assert!(std::env::var_os("CI").is_none() || found == LANGUAGES, "CI builds every language, not only {named}");
+    found
+}
+
+/// What packages are fetched into and built in, so that the next run is quick.
+fn caches() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/toolchains")
+}
+
+/// The lines of a README's first block of commands, each without its comment.
+fn documented(readme: &str) -> Vec<String> {
+    let block = readme.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
+    block.lines().map(|line| line.split(" # ").next().unwrap().trim().to_owned()).collect()
+}
+
+/// Runs the documented commands in a fresh project; the component that they make.
+fn built(place: &Path, language: &str) -> PathBuf {
+    let id = format!("room-{language}");
+    let made = Command::new(PROGRAM).args(["new", &id, "--lang", language]).current_dir(place).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let project = place.join(&id);
+    let commands = documented(&fs::read_to_string(project.join("README.md")).unwrap());
+    for needed in ["./build", "bailiwick pack target/probe.wasm", &format!("bailiwick test {id}.wasm")] {
+        assert!(commands.iter().any(|command| command == needed), "{commands:?}");
+    }
+    let path = format!("{}:{}", Path::new(PROGRAM).parent().unwrap().display(), std::env::var("PATH").unwrap());
+    for command in commands {
+        let said = Command::new("sh")
+            .args(["-c", &command])
+            .current_dir(&project)
+            .env("PATH", &path)
+            .env("CARGO_TARGET_DIR", caches().join("rust"))
+            .env("npm_config_cache", caches().join("npm"))
+            .env("PIP_CACHE_DIR", caches().join("pip"))
+            .output()
+            .unwrap();
+        let told = format!("{}{}", String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
+        assert!(said.status.success(), "{language}: {command}\n{told}");
+    }
+    project.join(format!("{id}.wasm"))
+}
+
+/// The lines of policy.toml that grant a component its file, and raise what its manifest asks to have raised.
+fn grant(manifest: &Path, id: &str) -> String {
+    let manifest: toml::Table = fs::read_to_string(manifest).unwrap().parse().unwrap();
+    let mut text = format!("[[grant]]\ncomponent = \"{id}\"\non = [\"web01\"]\nbind.file = \"/etc/passwd\"\n");
+    if let Some(limits) = manifest.get("limit").and_then(toml::Value::as_array) {
+        writeln!(text, "[[raise]]\ncomponent = \"{id}\"\nwhy = \"an interpreter\"").unwrap();
+        for limit in limits {
+            writeln!(text, "{} = {}", limit["name"].as_str().unwrap(), limit["value"]).unwrap();
+        }
+    }
+    text
+}
+
+#[test]
+fn sweep_the_same_probe_in_every_language_from_new_to_a_real_sshd() {
+    let place = tempfile::tempdir().unwrap();
+    let sshd = Sshd::plain().unwrap();
+    let mut policy = String::new();
+    let mut components = BTreeMap::new();
+    for language in languages() {
+        let id = format!("room-{language}");
+        let component = built(place.path(), language);
+        policy.push_str(&grant(&component.with_file_name("manifest.toml"), &id));
+        components.insert(id, component);
+    }
+    let ops = Ops::new(PROGRAM, &[Entry::of("web01", &sshd).unwrap()], &[], &policy).unwrap();
+    for (id, component) in &components {
+        ops.write(&format!("components/{id}.wasm"), &fs::read(component).unwrap()).unwrap();
+    }
+    // In one sweep all get the same answers, so that no byte of a finding may differ.
+    let (code, sweep) = ops.check(&[]).unwrap();
+    assert_eq!(code, 0, "{sweep}");
+    let findings: BTreeMap<_, &Value> =
+        components.keys().map(|id| (id, &ran(&sweep, "web01", id).unwrap()["outcome"]["findings"])).collect();
+    let first = findings.values().next().expect("at least one language");
+    let title = first[0]["title"].as_str().unwrap();
+    assert!(title.contains("has room for") && title.ends_with("more of /etc/passwd"), "{first}");
+    assert!(findings.values().all(|finding| finding == first), "{findings:#?}");
+}
+
+#[test]
+fn a_missing_tool_is_named_with_the_command_that_installs_it() {
+    let place = tempfile::tempdir().unwrap();
+    let bin = place.path().join("bin");
+    fs::create_dir(&bin).unwrap();
+    // What a build script may lean on; of the toolchain, nothing.
+    for tool in ["sh", "dirname", "sed", "cut", "find", "head", "mkdir", "printf"] {
+        let found = ["/bin", "/usr/bin"].map(|folder| Path::new(folder).join(tool));
+        if let Some(found) = found.iter().find(|path| path.exists()) {
+            std::os::unix::fs::symlink(found, bin.join(tool)).unwrap();
+        }
+    }
+    let mut told = String::new();
+    for language in LANGUAGES {
+        let made = Command::new(PROGRAM).args(["new", language, "--lang", language]).current_dir(place.path()).output();
+        assert!(made.unwrap().status.success());
+        let mut build = Command::new("/bin/sh");
+        build.arg("./build").current_dir(place.path().join(language)).env_clear().env("PATH", &bin);
+        let said = build.output().unwrap();
+        assert_eq!(said.status.code(), Some(2), "{language}: {}", String::from_utf8_lossy(&said.stderr));
+        writeln!(told, "{language}:\n{}", String::from_utf8_lossy(&said.stderr)).unwrap();
+    }
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn new_leaves_what_is_there_alone_and_nothing_half_written() {
+    let place = tempfile::tempdir().unwrap();
+    let new = |args: &[&str]| {
+        let said = Command::new(PROGRAM).arg("new").args(args).current_dir(place.path()).output().unwrap();
+        (said.status.code(), String::from_utf8_lossy(&said.stderr).into_owned())
+    };
+    let there = || -> Vec<_> {
+        let mut names: Vec<_> = fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    fs::create_dir(place.path().join("mine")).unwrap();
+    fs::write(place.path().join("mine/note"), "x").unwrap();
+    fs::write(place.path().join("file"), "x").unwrap();
+    fs::create_dir(place.path().join("empty")).unwrap();
+    std::os::unix::fs::symlink("nowhere", place.path().join("link")).unwrap();
+    let before = there();
+    for (args, told) in [
+        (&["mine", "--lang", "c"][..], "is there already"),
+        (&["file", "--lang", "c"], "is there already"),
+        (&["link", "--lang", "c"], "is there already"),
+        (&["x", "--lang", "c", "--dir", "no/such/folder"], "cannot write"),
+        (&["../x", "--lang", "c"], "must match"),
+        (&["Web", "--lang", "c"], "must match"),
+    ] {
+        let (code, said) = new(args);
+        assert!(code == Some(2) && said.contains(told), "{args:?}: {code:?} {said}");
+        assert_eq!(there(), before, "{args:?}");
+    }
+    assert_eq!(new(&["empty", "--lang", "c"]), (Some(0), String::new()));
+    assert!(place.path().join("empty/README.md").exists());
+    assert_eq!(there(), before);
+}
