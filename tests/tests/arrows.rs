@@ -35,10 +35,15 @@ const HOMES: &[(&[&str], &[&str], &str)] = &[
         &[
             "source.rs",
             "library/",
+            "lock/store.rs",
+            "consent/read.rs",
             "journal/",
+            "quarantine.rs",
             "transport/",
+            "cache.rs",
             "sandbox/",
             "cases/project.rs",
+            "project/",
             "doctor/",
             "cli/doctor.rs",
         ],
@@ -47,13 +52,17 @@ const HOMES: &[(&[&str], &[&str], &str)] = &[
 ];
 
 /// Files that say `unsafe` all the same, how often, why. The compiler denies it everywhere else.
-const UNSAFE: &[(&str, usize, &str)] =
-    &[("sandbox/inherited.rs", 1, "closes the descriptors that a worker was left by whoever started us, by number")];
+const UNSAFE: &[(&str, usize, &str)] = &[(
+    "sandbox/audited.rs",
+    2,
+    "closes the descriptors that a worker was left, by number; loads code that the broker kept",
+)];
 
 /// Who reads tainted text as it is, how often, and what keeps it from being printed (D29).
 const READERS: &[(&str, usize, &str)] = &[
     ("broker.rs", 1, "looks it up in a grant; a key that is not there goes on as tainted text"),
-    ("cases.rs", 3, "compares it with what a case expects, and shows differences through `Debug`, which escapes"),
+    ("cases/record.rs", 1, "writes it into a case, which `cases/text.rs` escapes"),
+    ("cases/verdict.rs", 6, "compares it with what a case expects; differences go through `Debug` or `encode`"),
     ("encode.rs", 1, "the way out"),
     ("model/tainted.rs", 1, "is where it is defined"),
 ];

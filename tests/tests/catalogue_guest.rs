@@ -60,6 +60,16 @@ fn gr01_a_loop_costs_its_own_run() -> Result<()> {
 }
 
 #[test]
+fn gr02_time_ends_what_fuel_does_not() -> Result<()> {
+    on(Ground::Sshd, |case| {
+        // Some 40 s of fuel.
+        case.rules("[limits]\nwall-ms = 5000\n");
+        case.hostile("free-loop")?;
+        case.sweep()?.fault("bad-free-loop", "took longer")
+    })
+}
+
+#[test]
 fn gr04_memory_ends_where_the_limit_is() -> Result<()> {
     behaving(&[("memory", "memory"), ("memory-touch", "memory")])?;
     on(Ground::Local, |case| {
@@ -205,12 +215,13 @@ fn gr13_a_flood_of_notes_is_dropped_and_counted() -> Result<()> {
 #[test]
 fn gr16_many_that_burn_hold_nobody_up() -> Result<()> {
     on(Ground::Sshd, |case| {
+        case.rules("[limits]\nfuel = 200000000\n");
         let forever = body("(loop $l (br $l)) (i32.const 0)");
-        for n in 0..8 {
+        for n in 0..40 {
             case.guest(Suspect::asking(&format!("burns-{n}"), &forever, &[]));
         }
         let swept = case.sweep()?;
-        for n in 0..8 {
+        for n in 0..40 {
             swept.fault(&format!("burns-{n}"), "used up its fuel")?;
         }
         Ok(())

@@ -373,8 +373,7 @@ fn ar17_a_hole_is_a_whole_word_and_only_policy_fills_it() -> Result<()> {
         ("target", "borrow<target>"),
         ("targets", "list<target>"),
     ];
-    let expected: BTreeSet<(String, String)> =
-        expected.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
+    let expected: Parameters = expected.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
     ensure!(parameters == expected, "{parameters:?}");
     // And none gives it a handle: no index is used again for another of the host's objects (CA04, CA08).
     ensure!(
@@ -385,8 +384,11 @@ fn ar17_a_hole_is_a_whole_word_and_only_policy_fills_it() -> Result<()> {
     Ok(())
 }
 
-/// What functions of `wit/` take, as name and type, and what they give.
-fn contract() -> Result<(BTreeSet<(String, String)>, BTreeSet<String>)> {
+/// Parameters by name and type.
+type Parameters = BTreeSet<(String, String)>;
+
+/// What functions of `wit/` take, and what they give.
+fn contract() -> Result<(Parameters, BTreeSet<String>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit");
     let (mut parameters, mut results, mut functions) = (BTreeSet::new(), BTreeSet::new(), 0);
     for entry in fs::read_dir(folder)? {

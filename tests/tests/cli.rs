@@ -34,12 +34,19 @@ fn shown(said: &Said, ops: &Path) -> String {
 fn every_help_text() {
     let home = tempfile::tempdir().unwrap();
     let mut all = String::new();
-    let commands: [&[&str]; 15] = [
+    let commands: [&[&str]; 22] = [
         &[],
         &["check"],
         &["review"],
         &["limits"],
+        &["quarantine"],
+        &["release"],
         &["inspect"],
+        &["add"],
+        &["approve"],
+        &["revoke"],
+        &["lock"],
+        &["lock", "verify"],
         &["pack"],
         &["test"],
         &["fleet"],

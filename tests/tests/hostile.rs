@@ -35,6 +35,7 @@ fn behaving(behaviours: &[&str]) -> Ops {
     }
     let ops = Ops::new(PROGRAM, &targets, &[], &policy).unwrap();
     ops.add(&guests(), "hostile").unwrap();
+    ops.accept().unwrap();
     ops
 }
 
@@ -133,6 +134,7 @@ fn nw08_whatever_a_component_asks_it_adds_nothing_to_the_wire() {
     };
     let ops = Ops::new(PROGRAM, &[target], &[], &wanderer(1)).unwrap();
     ops.add(&guests(), "wanderer").unwrap();
+    ops.accept().unwrap();
     let wire: BTreeSet<String> = ops.wire().unwrap().into_iter().map(|(_, text)| text).collect();
     assert!(!wire.iter().any(|text| text.contains("dbus.service")), "{wire:?}");
     let mut calls = 0;
@@ -173,6 +175,15 @@ fn lk11_what_is_not_as_its_manifest_says_is_refused_before_it_is_compiled() {
     for id in refused.keys() {
         ops.add(&guests(), id).unwrap();
     }
+    // Nobody can agree to one.
+    for (id, names) in &refused {
+        let file = ops.path().join(format!("components/{id}.wasm"));
+        let add = ops.run(&["add", file.to_str().unwrap()]).unwrap();
+        assert_eq!(add.code, 3, "{}{}", add.stdout, add.stderr);
+        assert!(add.stderr.contains(names), "{}", add.stderr);
+    }
+    // And if somebody had, all the same.
+    ops.accept_blindly().unwrap();
     let (code, sweep) = ops.check(&[]).unwrap();
     assert_eq!(code, 3);
     for (id, names) in &refused {
@@ -304,6 +315,7 @@ fn a_workers_process_holds_nothing_worth_having() {
     let policy = "[[grant]]\ncomponent = \"hostile\"\non = [\"host0\"]\nparam.behaviour = \"slow\"\n";
     let ops = Ops::new(PROGRAM, &[target], &[], policy).unwrap();
     ops.add(&guests(), "hostile").unwrap();
+    ops.accept().unwrap();
     let mut sweep = started(&ops, &["check"], "run-started", 1);
     let all = workers(&sweep);
     assert_eq!(all.len(), 1, "one worker for one component");
@@ -374,6 +386,7 @@ fn ph10_what_was_sent_gets_its_outcome_though_nobody_waits_for_it_any_more() {
                   [[grant]]\ncomponent = \"hostile\"\non = [\"host0\"]\nparam.behaviour = \"sleep-in-verb\"\n";
     let ops = Ops::new(PROGRAM, &[Entry::of("host0", &sshd).unwrap()], &[], policy).unwrap();
     ops.add(&guests(), "hostile").unwrap();
+    ops.accept().unwrap();
     let sweep = started(&ops, &["check", "--format", "json"], "intent", 1);
     let all = workers(&sweep);
     assert_eq!(all.len(), 2, "one worker for each component");
@@ -386,4 +399,74 @@ fn ph10_what_was_sent_gets_its_outcome_though_nobody_waits_for_it_any_more() {
     assert_eq!((count("intent"), count("outcome")), (1, 1), "{journal}");
     assert_eq!((count("run-started"), count("run-ended")), (2, 2));
     assert_sound(&ops);
+}
+
+/// Kills the worker of the hostile component in the middle of its run, as the engine would that was broken.
+fn sweep_whose_worker_dies(ops: &Ops, signal: Signal) -> Value {
+    let sweep = started(ops, &["check", "--format", "json", "--probe", "hostile"], "run-started", runs(ops) + 1);
+    let all = workers(&sweep);
+    assert_eq!(all.len(), 1, "one worker for one component");
+    kill_process(all[0], signal).unwrap();
+    let said = said(sweep.wait_with_output().unwrap()).unwrap();
+    serde_json::from_str(&said.stdout).unwrap()
+}
+
+fn runs(ops: &Ops) -> usize {
+    let journal = fs::read_to_string(ops.journal().join("journal.jsonl")).unwrap_or_default();
+    journal.matches("\"kind\":\"run-started\"").count()
+}
+
+#[test]
+fn gr14_two_deaths_over_two_sweeps_hold_it_until_a_person_releases_it() {
+    let ops = behaving(&["slow"]);
+    // A person who ends the worker politely is not the component's doing, however often.
+    for _ in 0..3 {
+        sweep_whose_worker_dies(&ops, Signal::TERM);
+    }
+    assert_eq!(ops.run(&["quarantine"]).unwrap().stdout, "no component has killed a worker\n");
+    for _ in 0..2 {
+        let sweep = sweep_whose_worker_dies(&ops, Signal::KILL);
+        assert_eq!(outcome(&sweep, "slow")["kind"], "fault");
+    }
+    let begun = runs(&ops);
+    let (code, sweep) = ops.check(&[]).unwrap();
+    let refused = outcome(&sweep, "slow");
+    assert_eq!((code, refused["kind"].as_str()), (3, Some("refused")), "{refused}");
+    let cause = refused["cause"].as_str().unwrap();
+    assert!(cause.contains("in quarantine") && cause.contains("`bailiwick release hostile`"), "{cause}");
+    assert_eq!(ran(&sweep, "slow", "memory").unwrap()["outcome"]["kind"], "report", "nobody else suffers");
+    assert_eq!(runs(&ops), begun + 1, "only the other one has a run");
+    let listed = ops.run(&["quarantine"]).unwrap().stdout;
+    assert!(listed.contains("HELD") && listed.matches("died ").count() == 2, "{listed}");
+
+    // Nobody is at a terminal here, and nobody has said so either.
+    let unasked = ops.run(&["release", "hostile"]).unwrap();
+    assert!(unasked.code == 2 && unasked.stderr.contains("nothing was released"), "{}", unasked.stderr);
+    assert_eq!(ops.check(&["--probe", "hostile"]).unwrap().0, 3);
+    let released = ops.run(&["release", "hostile", "--yes", "--why", "we ran out of memory"]).unwrap();
+    assert_eq!(released.code, 0, "{}", released.stderr);
+    assert!(ops.run(&["quarantine"]).unwrap().stdout.contains("we ran out of memory"));
+    let (_, sweep) = ops.check(&["--probe", "hostile"]).unwrap();
+    assert_eq!(outcome(&sweep, "slow")["kind"], "report");
+    assert_eq!(ops.run(&["release", "memory", "--yes"]).unwrap().code, 2, "there is nothing to release");
+    assert_sound(&ops);
+}
+
+#[test]
+fn gr14_a_record_that_cannot_be_read_holds_its_component() {
+    let ops = behaving(&["quiet"]);
+    assert_eq!(outcome(&ops.check(&[]).unwrap().1, "quiet")["kind"], "report");
+    let inspect =
+        ops.run(&["inspect", "--format", "json", ops.path().join("components/hostile.wasm").to_str().unwrap()]);
+    let inspect: Value = serde_json::from_str(&inspect.unwrap().stdout).unwrap();
+    let digest = inspect["digest"].as_str().unwrap().strip_prefix("sha256:").unwrap().to_owned();
+    ops.write(&format!("state/quarantine/{digest}.json"), b"{\"format\": ").unwrap();
+    let (code, sweep) = ops.check(&[]).unwrap();
+    let refused = outcome(&sweep, "quiet");
+    assert_eq!((code, refused["kind"].as_str()), (3, Some("refused")), "{refused}");
+    assert!(refused["cause"].as_str().unwrap().contains("does not hold what was written"), "{refused}");
+    let listed = ops.run(&["quarantine"]).unwrap();
+    assert!(listed.code == 2 && listed.stdout.contains("UNREADABLE"), "{}", listed.stdout);
+    assert_eq!(ops.run(&["release", "hostile", "--yes"]).unwrap().code, 0);
+    assert_eq!(outcome(&ops.check(&[]).unwrap().1, "quiet")["kind"], "report");
 }

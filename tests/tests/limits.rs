@@ -18,6 +18,7 @@ fn eater(policy: &str) -> Ops {
     let ask = "\n[[limit]]\nname = \"fuel\"\nvalue = 3000000000\nwhy = \"it counts every page\"\n";
     ops.write("components/eater.toml", (manifest + ask).as_bytes()).unwrap();
     ops.write("components/eater.wasm", include_bytes!("../../probes/dist/memory.wasm")).unwrap();
+    ops.accept_blindly().unwrap();
     ops
 }
 
@@ -89,5 +90,5 @@ fn a_lowered_limit_holds_and_a_raised_one_too() {
     assert!(said.contains("this component may have 1000 (limit `component-bytes`)"), "{said}");
     let (code, kind, said) = cause("[limits]\nfunctions = 2\n");
     assert_eq!((code, kind.as_str()), (3, "refused"));
-    assert!(said.contains("functions; it may have 2 (limit `functions`)"), "{said}");
+    assert!(said.contains("functions; this component may have 2 (limit `functions`)"), "{said}");
 }

@@ -72,7 +72,7 @@ fn nothing_is_recorded_where_check_would_not_look() {
     let sshd = Sshd::plain().unwrap();
     let entry = Entry::of("web", &sshd).unwrap();
     let down = Entry::at("down", "127.0.0.9:1".parse().unwrap(), &sshd.user_key()).unwrap();
-    let pin = sshd.host_key("ed25519").unwrap().to_owned();
+    let pin = Sshd::plain().unwrap().host_key("ed25519").unwrap().to_owned();
     let down = down.with("host-key", &format!("{pin:?}"));
     let fw01 = never("fw01", &[("addresses", "[\"10.0.0.1\"]")]);
     let policy =

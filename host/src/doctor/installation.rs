@@ -309,7 +309,7 @@ mod tests {
         assert_eq!(states(&kernel(Ok(old), false)), [Warning, Fine, Warning]);
         assert_eq!(states(&kernel(Ok(old), true)), [Problem, Fine, Problem]);
         assert_eq!(states(&kernel(Ok(Lockdown { seccomp: false, ..all }), false)), [Fine, Warning, Fine]);
-        assert_eq!(states(&kernel(Err(LoadError::Slow), false)), [Problem]);
+        assert_eq!(states(&kernel(Err(LoadError::Late(30)), false)), [Problem]);
     }
 
     #[test]

@@ -16,10 +16,12 @@ use crate::library::{Library, LibraryError};
 use crate::model::{Lockdown, Report};
 use crate::ops::{Ops, OpsError};
 use crate::outcome::{Looked, Run, RunOutcome, Sweep, TargetResult};
+use crate::quarantine::Quarantine;
 use crate::report::table::{self, Colour, Detail, Options};
 use crate::sandbox::LoadError;
 use crate::source::Source;
 use crate::sweep::{Request, Settings, Watcher, sweep};
+use crate::transport::ssh;
 
 /// Why there is no proof.
 #[derive(Debug, thiserror::Error)]
@@ -135,9 +137,16 @@ async fn run(ops: Ops, journal: &Arc<Journal>) -> Result<Sweep, ProofError> {
         fn target_done(&self, _: &Looked) {}
         fn unlocked(&self, _: &Lockdown) {}
     }
-    let request = Request { targets: ops.assignments.keys().cloned().collect(), components: None };
+    let request = Request { targets: ops.assignments.keys().cloned().collect(), ..Request::default() };
     // As many at once as a small machine can bear.
-    let settings = Settings { jobs: 4, ..Settings::default() };
+    let settings = Settings {
+        jobs: 4,
+        // Of this proof alone, gone with its journal.
+        quarantine: Quarantine::at(journal.folder()),
+        cache: None,
+        require_lockdown: false,
+        ssh: ssh::Settings::default(),
+    };
     Ok(sweep(Arc::new(ops), request, settings, Arc::clone(journal), Arc::new(Nobody)).await?)
 }
 

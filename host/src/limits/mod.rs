@@ -18,6 +18,8 @@ pub use table::{FIXED, Limits, SETTABLE};
 
 /// The largest file that is taken for a component at all, in bytes; `component-bytes` is the limit of each.
 pub const COMPONENT_BYTES_MAX: u64 = 64 << 20;
+/// The most memory that any worker may have, in bytes; `worker-bytes` is the limit of each.
+pub const WORKER_BYTES_MAX: u64 = 16 << 30;
 /// Stack for wasm frames, in bytes. Part of the engine's configuration, the same for every run.
 pub const STACK_BYTES: u64 = 512 << 10;
 /// Tries beyond the last verb call that are still answered with `exhausted`.

@@ -104,7 +104,21 @@ settable! {
     br_table "br-table" = 4_096, max 1_000_000, Count,
         "targets of one `br_table`", "it is refused before it is compiled";
     types "types" = 20_000, max 200_000, Count,
-        "types of all modules and components", "it is refused before it is compiled";
+        "types of all modules and components, their fields, cases and parameters", "it is refused before it is compiled";
+    type_depth "type-depth" = 20, max 50, Count,
+        "levels of types in types (a list of records has two)", "it is refused before it is compiled";
+    imports "imports" = 2_000, max 200_000, Count,
+        "imports of all modules and components", "it is refused before it is compiled";
+    exports "exports" = 2_000, max 200_000, Count,
+        "exports of all modules and components", "it is refused before it is compiled";
+    globals "globals" = 2_000, max 200_000, Count,
+        "globals of all modules", "it is refused before it is compiled";
+    elements "elements" = 20_000, max 500_000, Count,
+        "what element segments put into tables", "it is refused before it is compiled";
+    data_segments "data-segments" = 2_000, max 100_000, Count,
+        "data segments of all modules", "it is refused before it is compiled";
+    items "items" = 5_000, max 200_000, Count,
+        "whatever else is listed: tables, memories, instances and their arguments, aliases", "it is refused before it is compiled";
     custom_bytes "custom-bytes" = 1 << 20, max 32 << 20, Bytes,
         "all custom sections (names, notes, the manifest)", "it is refused before it is compiled";
 
@@ -113,7 +127,7 @@ settable! {
         "processor time to compile a component", "its worker is ended: `took longer to compile`";
     compile_bytes "compile-bytes" = 1536 << 20, max 6 << 30, Bytes,
         "memory of a worker that compiles", "its worker is ended: `died while compiling`";
-    worker_bytes "worker-bytes" = 3 << 30, max 16 << 30, Bytes,
+    worker_bytes "worker-bytes" = 3 << 30, max super::WORKER_BYTES_MAX, Bytes,
         "memory of a worker, all runs of a component together", "a run gets no memory, or its worker dies";
 }
 

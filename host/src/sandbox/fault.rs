@@ -4,6 +4,7 @@
 //! operator's error messages (TX05): everything said in the host's words is typed, down to the numbers; what the
 //! engine said besides stands in `detail`, tainted, because it holds the guest's names.
 
+use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
 use super::report::OutputError;
@@ -76,6 +77,12 @@ pub enum FaultKind {
     /// It called the host before it was asked anything.
     #[error("called the host while it was being instantiated")]
     Phase,
+    /// It called `wasi:cli/exit` instead of returning a report.
+    #[error("exited (`wasi:cli/exit`) without a report")]
+    Exited,
+    /// It waited for a time, by a clock that is fixed.
+    #[error("waited for a time that never comes: its clock is fixed at the run's begin")]
+    Waits,
     /// Its report is not as a report must be.
     #[error("gave a bad report: {0}")]
     Output(OutputError),
@@ -122,6 +129,14 @@ pub enum WorkerEnd {
     /// It is not known.
     #[error("cause unknown")]
     Unknown,
+}
+
+impl WorkerEnd {
+    /// False for the signals by which a person, a terminal or an init system ends programs.
+    pub(super) fn is_its_own(self) -> bool {
+        let asked = [Signal::TERM, Signal::INT, Signal::HUP].map(Signal::as_raw);
+        !matches!(self, Self::Signal(signal) if asked.contains(&signal))
+    }
 }
 
 /// A signal, and what it says of the one who died of it, where that is plain.

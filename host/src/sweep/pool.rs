@@ -1,26 +1,28 @@
 //! One worker per component, started when the sweep starts, and again if it dies.
 //!
-//! **Invariant:** a component whose worker has died twice is not started a third time in a sweep (GR14).
+//! **Invariant:** a component whose worker has died twice is not started a third time (GR14): not in the same sweep, however
+//! the workers died, and in no later one before a person has released it, if it was the component's doing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
 use jiff::Timestamp;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 
+use super::kept::{Kept, Unloaded};
 use super::run::Request;
 use crate::broker::{Broker, RunContext};
+use crate::consent;
 use crate::encode;
 use crate::journal::{Entry, RunEnd};
 use crate::library::Binary;
-use crate::limits::{DEATHS, Limits};
-use crate::model::{ComponentId, Lockdown, Tainted, Verb};
+use crate::limits::{COMPILING, DEATHS, Limits};
+use crate::model::{ComponentId, Lockdown, Tainted};
 use crate::ops::Ops;
 use crate::outcome::RunOutcome;
+use crate::quarantine::{Quarantine, QuarantineError, Record, Who};
 use crate::sandbox::client::Worker;
-use crate::sandbox::imports::on_one_line;
-use crate::sandbox::{self, Fault, FaultKind, LoadError, Outcome, RawAnswer, TargetView, VerbCall};
-use crate::signature::Refusal;
+use crate::sandbox::{self, Fault, FaultKind, Idle, Links, LoadError, Outcome, RawAnswer, TargetView, VerbCall};
 
 /// The workers of a sweep.
 pub(super) struct Pool {
@@ -31,15 +33,18 @@ pub(super) struct Pool {
 /// What has held in every worker so far; none: there was none.
 type Held = Arc<std::sync::Mutex<Option<Lockdown>>>;
 
-struct Slot {
-    binary: Binary,
-    verbs: BTreeSet<Verb>,
-    limits: Limits,
+pub(super) struct Slot {
+    pub(super) kept: Option<Arc<Kept>>,
+    pub(super) binary: Binary,
+    /// What it is linked with, or why it may not be compiled.
+    links: Result<Links, String>,
+    pub(super) limits: Limits,
+    compiling: Arc<Semaphore>,
+    quarantine: Quarantine,
+    pub(super) who: Who,
     /// A worker that lacks a measure gets no component.
     require_lockdown: bool,
     held: Held,
-    /// Its signature is not what policy wants.
-    unsigned: Option<Refusal>,
     state: Mutex<State>,
 }
 
@@ -48,6 +53,8 @@ struct State {
     worker: Option<Arc<Worker>>,
     /// Why there is none, and will be none.
     refused: Option<String>,
+    /// What every further run comes to.
+    over: Option<String>,
     deaths: u64,
 }
 
@@ -64,10 +71,17 @@ pub(crate) struct Ran {
 }
 
 impl Pool {
-    /// Room for every component that policy puts on a requested target.
-    pub(super) fn new(ops: &Ops, request: &Request, require_lockdown: bool) -> Self {
+    /// Room for every component that policy puts on a requested target. Looks whether each may run, and at its imports.
+    pub(super) fn new(
+        ops: &Ops,
+        request: &Request,
+        quarantine: &Quarantine,
+        require_lockdown: bool,
+        kept: Option<&Arc<Kept>>,
+    ) -> Self {
         let held = Held::default();
         let mut slots = BTreeMap::new();
+        let compiling = Arc::new(Semaphore::new(COMPILING as usize));
         let assigned = request.targets.iter().filter_map(|target| ops.assignments.get(target));
         let ids = assigned.flat_map(BTreeMap::keys);
         for id in ids.filter(|id| request.components.as_ref().is_none_or(|only| only.contains(*id))) {
@@ -75,11 +89,20 @@ impl Pool {
                 continue;
             };
             slots.entry(id.clone()).or_insert_with(|| {
+                let version = manifest.version.clone();
+                let who = Who { component: id.clone(), version, digest: binary.digest.clone() };
+                let links = match quarantined(&who, quarantine.record(&who.digest)) {
+                    Some(reason) => Err(reason),
+                    None => consent::admit(ops, &request.standing, id, Timestamp::now()),
+                };
                 Arc::new(Slot {
+                    kept: kept.cloned(),
                     binary: binary.clone(),
-                    verbs: manifest.verbs(),
-                    unsigned: ops.signer(id, Timestamp::now()).err(),
+                    links,
                     limits: ops.limits(id).clone(),
+                    compiling: Arc::clone(&compiling),
+                    quarantine: quarantine.clone(),
+                    who,
                     require_lockdown,
                     held: Arc::clone(&held),
                     state: Mutex::default(),
@@ -94,16 +117,9 @@ impl Pool {
         *self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks at every component's imports, and starts compiling those that pass while connections are being made.
+    /// Starts compiling those that may be, while connections are being made.
     pub(super) fn start(&self) {
-        for slot in self.slots.values() {
-            if let Err(reason) = slot.check() {
-                // Nobody else holds the slot yet.
-                if let Ok(mut state) = slot.state.try_lock() {
-                    state.refused = Some(reason);
-                }
-                continue;
-            }
+        for slot in self.slots.values().filter(|slot| slot.links.is_ok()) {
             let slot = Arc::clone(slot);
             tokio::spawn(async move { drop(slot.worker().await) });
         }
@@ -120,9 +136,17 @@ impl Pool {
         }
     }
 
+    /// Notices a worker that has died in a run, and writes it down at once.
+    pub(super) async fn look_after(&self, id: &ComponentId) {
+        if let Some(slot) = self.slots.get(id) {
+            slot.state.lock().await.bury(slot);
+        }
+    }
+
     /// Ends every worker.
     pub(super) async fn close(&self) {
         for slot in self.slots.values() {
+            slot.state.lock().await.bury(slot);
             let worker = slot.state.lock().await.worker.take();
             if let Some(worker) = worker.and_then(Arc::into_inner) {
                 worker.close().await;
@@ -131,18 +155,23 @@ impl Pool {
     }
 }
 
-impl Slot {
-    /// Whether the component is one that may be compiled at all.
-    fn check(&self) -> Result<(), String> {
-        if let Some(refusal) = &self.unsigned {
-            return Err(on_one_line(refusal));
-        }
-        let inspected = sandbox::inspect(&self.binary.bytes, &self.limits).map_err(|error| on_one_line(&error))?;
-        sandbox::check_imports(&inspected, &self.verbs).map_err(|error| on_one_line(&error))
+/// Why a component may not run at all, if a person has to release it first. What cannot be read holds it.
+fn quarantined(who: &Who, found: Result<Option<Record>, QuarantineError>) -> Option<String> {
+    let id = &who.component;
+    match found {
+        Ok(record) => record
+            .filter(Record::holds)
+            .map(|record| format!("in quarantine: {}; `bailiwick release {id}` lets it run again", record.told())),
+        Err(error) => Some(format!(
+            "whether it is in quarantine cannot be told: {}; `bailiwick release {id}` begins anew",
+            chain(&error)
+        )),
     }
+}
 
-    /// A worker with the component in it; or what it lacks, if it may lack nothing.
-    async fn load(&self) -> Result<Result<Worker, String>, LoadError> {
+impl Slot {
+    /// A worker without a component, if it lacks nothing that it may not lack.
+    pub(super) async fn idle(&self) -> Result<Idle, Unloaded> {
         let idle = Worker::start(None).await?;
         let lockdown = idle.lockdown();
         {
@@ -150,53 +179,74 @@ impl Slot {
             *held = Some(held.map_or(lockdown, |held| held.and(lockdown)));
         }
         if self.require_lockdown && !lockdown.complete() {
-            return Ok(Err(lockdown.lacking().join(", no ")));
+            return Err(Unloaded::Lacking(lockdown.lacking().join(", no ")));
         }
-        idle.load(&self.binary.bytes, &self.verbs, self.limits.clone()).await.map(Ok)
+        Ok(idle)
     }
 
     async fn worker(&self) -> Result<Arc<Worker>, RunOutcome> {
+        let links = self.links.as_ref().map_err(|reason| RunOutcome::Refused { reason: reason.clone() })?;
         let mut state = self.state.lock().await;
+        state.bury(self);
         if let Some(reason) = &state.refused {
             return Err(RunOutcome::Refused { reason: reason.clone() });
         }
         if let Some(worker) = &state.worker {
-            if worker.is_alive() {
-                return Ok(Arc::clone(worker));
-            }
-            state.worker = None;
-            state.deaths += 1;
+            return Ok(Arc::clone(worker));
+        }
+        if let Some(message) = &state.over {
+            return Err(RunOutcome::Fault { message: message.clone() });
         }
         if state.deaths >= DEATHS {
             let message = format!("its worker has died {DEATHS} times in this sweep; it is not started again");
             return Err(RunOutcome::Fault { message });
         }
-        match self.load().await {
-            Ok(Err(lacking)) => {
+        // The semaphore is never closed.
+        let _permit = self.compiling.acquire().await;
+        match super::kept::load(self, links).await {
+            Err(Unloaded::Lacking(lacking)) => {
                 let reason = format!("its worker cannot be locked down here: no {lacking}");
                 state.refused = Some(reason.clone());
                 Err(RunOutcome::Refused { reason })
             }
-            Ok(Ok(worker)) => {
+            Ok(worker) => {
                 let worker = Arc::new(worker);
                 state.worker = Some(Arc::clone(&worker));
                 Ok(worker)
             }
-            Err(LoadError::NotLoaded { reason }) => {
+            Err(Unloaded::Load(LoadError::NotLoaded { reason })) => {
                 let reason = format!("the engine does not take it: {}", encode::terminal(&reason, 200));
                 state.refused = Some(reason.clone());
                 Err(RunOutcome::Refused { reason })
             }
-            // A component that takes this long once takes it again.
-            Err(LoadError::Slow) => {
-                state.deaths = DEATHS;
-                Err(RunOutcome::Fault { message: LoadError::Slow.to_string() })
-            }
-            Err(error) => {
+            Err(Unloaded::Load(error)) => {
+                let message = chain(&error);
                 state.deaths += 1;
-                Err(RunOutcome::Fault { message: chain(&error) })
+                state.over = error.is_for_good().then(|| message.clone());
+                if let Some(how) = error.death() {
+                    state.count(self, &how);
+                }
+                Err(RunOutcome::Fault { message })
             }
         }
+    }
+}
+
+impl State {
+    /// Takes a worker away that has died, and counts it.
+    fn bury(&mut self, slot: &Slot) {
+        let Some(worker) = self.worker.take_if(|worker| !worker.is_alive()) else { return };
+        self.deaths += 1;
+        if let Some(how) = worker.death() {
+            self.count(slot, &how);
+        }
+    }
+
+    /// Writes a death down. One that cannot be written down must not be forgotten either.
+    fn count(&mut self, slot: &Slot, how: &str) {
+        let now = Timestamp::now();
+        let found = slot.quarantine.died(&slot.who, how, now);
+        self.refused = quarantined(&slot.who, found.map(Some));
     }
 }
 

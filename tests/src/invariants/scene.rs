@@ -160,3 +160,55 @@ pub fn harmless(place: &str, text: &str) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_touch_a_mode_a_new_file_and_a_new_link_are_changes() -> Result<()> {
+        let changes: [fn(&Path) -> Result<()>; 5] = [
+            |dir| Ok(fs::write(dir.join("granted"), "what everybody may READ\n")?),
+            |dir| Ok(fs::set_permissions(dir.join("granted"), Permissions::from_mode(0o640))?),
+            |dir| Ok(fs::write(dir.join("below/new"), "")?),
+            |dir| Ok(fs::hard_link(dir.join("secret"), dir.join("below/hard"))?),
+            |dir| Ok(fs::remove_file(dir.join("below/link"))?),
+        ];
+        for change in changes {
+            let scene = Scene::new()?;
+            scene.unchanged()?;
+            change(scene.dir.path())?;
+            ensure!(scene.unchanged().is_err(), "a change was not seen");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_canary_is_found_in_any_spelling_and_anywhere() -> Result<()> {
+        let scene = Scene::new()?;
+        scene.kept("here", b"nothing")?;
+        let secret = scene.canary("key")?;
+        for before in ["", "x", "xy", "xyz"] {
+            let text = format!("{before}{secret}{before}");
+            for spelt in [text.clone(), HEXLOWER.encode(text.as_bytes()), BASE64.encode(text.as_bytes())] {
+                ensure!(scene.kept("here", spelt.as_bytes()).is_err(), "{spelt}");
+            }
+        }
+        let folder = tempfile::tempdir()?;
+        scene.kept_below(folder.path())?;
+        fs::create_dir(folder.path().join("deep"))?;
+        fs::write(folder.path().join("deep/file"), secret)?;
+        ensure!(scene.kept_below(folder.path()).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn what_a_terminal_acts_on_is_harmful() {
+        assert!(harmless("x", "plain … ✔ é\n").is_ok());
+        for text in
+            ["\u{1b}[2J", "a\rb", "\t", "\u{7f}", "\u{9b}", "\u{202e}", "\u{2066}", "\u{200b}", "\u{e0041}", "\0"]
+        {
+            assert!(harmless("x", text).is_err(), "{text:?}");
+        }
+    }
+}

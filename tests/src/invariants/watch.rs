@@ -174,3 +174,29 @@ fn words(process: u32) -> String {
 fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_of_a_session_is_found() -> Result<()> {
+        // Its own child leads no group, and its parent is gone: found by the session alone.
+        let mut leader = Command::new("setsid").args(["sh", "-c", "sleep 600 & exec true"]).spawn()?;
+        let id = leader.id();
+        leader.wait()?;
+        let left = in_session(id);
+        ensure!(left.len() == 1 && words(left.first().copied().unwrap_or(0)).contains("sleep"), "{left:?}");
+        for process in left {
+            Command::new("kill").arg(process.to_string()).status()?;
+        }
+        gone(|| in_session(id))
+    }
+
+    #[test]
+    fn a_program_that_a_signal_ends_is_an_error() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "kill -9 $$"]);
+        assert!(run(&command).is_err());
+    }
+}

@@ -19,13 +19,10 @@ mod linux;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod seccomp;
 
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::limits::WORKER_FILES;
+use crate::limits::{WORKER_BYTES_MAX, WORKER_FILES};
 use crate::model::Lockdown;
-
-/// Writable memory of the process.
-const DATA_BYTES: u64 = 3 << 30;
 
 /// Gives up all that can be given up without a privilege, and says what that was. To be called while there is one thread.
 pub(super) fn apply() -> Lockdown {
@@ -51,10 +48,12 @@ pub(super) fn seal(held: Lockdown) -> Lockdown {
 /// Resource limits. None can be raised again: seccomp has no call for it, and there is no capability.
 fn limit() -> bool {
     let at_most = |limit| Rlimit { current: Some(limit), maximum: Some(limit) };
+    // What any worker may have. What this one may have, the broker sets from outside, as soon as it has a component.
+    let bytes = getrlimit(Resource::Data).maximum.map_or(WORKER_BYTES_MAX, |most| most.min(WORKER_BYTES_MAX));
     let limits = [
         (Resource::Core, at_most(0)),
         (Resource::Fsize, at_most(0)),
-        (Resource::Data, at_most(DATA_BYTES)),
+        (Resource::Data, at_most(bytes)),
         (Resource::Nofile, at_most(WORKER_FILES)),
         #[cfg(target_os = "linux")]
         (Resource::Msgqueue, at_most(0)),

@@ -4,17 +4,21 @@
 //! policy. Attacks answered: files that are no component, features that are off, and structures made to exhaust the
 //! compiler (LK01–LK05, LK13, LK17). The engine's own ceilings (1 GiB, 7.6 MB bodies) protect nothing.
 
+mod depth;
+mod nested;
+mod walk;
+
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use wasmparser::component_types::ComponentEntityType;
-use wasmparser::types::TypesRef;
-use wasmparser::{
-    BinaryReaderError, ComponentExternalKind, ComponentTypeRef, FunctionBody, Operator, Parser, Payload, Validator,
-    WasmFeatures,
-};
+use wasmparser::types::{Types, TypesRef};
+use wasmparser::{BinaryReaderError, FuncValidatorAllocations, Parser, ValidPayload, Validator, WasmFeatures};
 
+use self::depth::Depth;
+use self::walk::{ImportKind, Walk};
 use crate::limits::Limits;
 
 /// The language that components may use. What is not named is off: GC, exceptions, tail calls, threads, memory64,
@@ -47,6 +51,15 @@ pub struct Inspected {
     pub custom: Vec<(String, Range<usize>)>,
 }
 
+impl Inspected {
+    /// Every import, one text each: for a lock, and for comparing. The names are the component's own.
+    #[must_use]
+    pub fn import_names(&self) -> BTreeSet<String> {
+        let functions = self.imports.iter().map(|(interface, function)| format!("{interface} {function}"));
+        functions.chain(self.type_imports.iter().map(|interface| format!("{interface} (types only)"))).collect()
+    }
+}
+
 /// Why bytes are no component for this host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InspectError {
@@ -75,7 +88,7 @@ pub enum InspectError {
         message: String,
     },
     /// Too much of something.
-    #[error("it has {found} {what}; it may have {max} (limit `{limit}`)")]
+    #[error("it has {found} {what}; this component may have {max} (limit `{limit}`)")]
     TooMuch {
         /// The limit's name.
         limit: &'static str,
@@ -127,11 +140,8 @@ pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspected, InspectError>
         let start = bytes.get(..8).unwrap_or(bytes);
         return Err(InspectError::NotWasm(HEXLOWER.encode(start)));
     }
-    let mut walk = Walk::new(limits);
-    for payload in Parser::new(0).parse_all(bytes) {
-        walk.payload(&payload?)?;
-    }
-    let types = Validator::new_with_features(FEATURES).validate_all(bytes)?;
+    let walk = Walk::all(bytes, limits)?;
+    let types = validate(bytes, limits)?;
     let mut inspected = Inspected {
         digest: HEXLOWER.encode(&Sha256::digest(bytes)),
         size: bytes.len(),
@@ -144,6 +154,37 @@ pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspected, InspectError>
         inspected.import(&name, kind, types.as_ref())?;
     }
     Ok(inspected)
+}
+
+/// A reader of what is on: left to itself, one reads every proposal there is.
+fn parser() -> Parser {
+    let mut parser = Parser::new(0);
+    parser.set_features(FEATURES);
+    parser
+}
+
+/// Whether it is valid, and its types no deeper than they may be. What it is made of has been counted before.
+fn validate(bytes: &[u8], limits: &Limits) -> Result<Types, InspectError> {
+    let mut validator = Validator::new_with_features(FEATURES);
+    let mut functions = Vec::new();
+    let mut whole = None;
+    for payload in parser().parse_all(bytes) {
+        match validator.payload(&payload?)? {
+            ValidPayload::Func(function, body) => functions.push((function, body)),
+            ValidPayload::End(types) => {
+                Depth::new(limits.type_depth).check(types.as_ref())?;
+                whole = Some(types);
+            }
+            ValidPayload::Ok | ValidPayload::Parser(_) => {}
+        }
+    }
+    let mut room = FuncValidatorAllocations::default();
+    for (function, body) in functions {
+        let mut function = function.into_validator(room);
+        function.validate(&body)?;
+        room = function.into_allocations();
+    }
+    whole.ok_or_else(|| InspectError::Invalid { offset: bytes.len(), message: "it has no end".to_owned() })
 }
 
 impl Inspected {
@@ -185,137 +226,6 @@ impl Inspected {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
-enum ImportKind {
-    Instance,
-    Type,
-    Other(&'static str),
-}
-
-/// The first pass: counts, and the names at the component's own level.
-#[derive(Debug)]
-struct Walk<'l> {
-    limits: &'l Limits,
-    depth: u64,
-    modules: u64,
-    components: u64,
-    functions: u64,
-    types: u64,
-    custom_bytes: u64,
-    imports: Vec<(String, ImportKind)>,
-    exports: Vec<(&'static str, String)>,
-    custom: Vec<(String, Range<usize>)>,
-}
-
-fn most(limit: &'static str, what: &'static str, found: u64, max: u64) -> Result<(), InspectError> {
-    if found > max { Err(InspectError::TooMuch { limit, what, found, max }) } else { Ok(()) }
-}
-
-impl<'l> Walk<'l> {
-    fn new(limits: &'l Limits) -> Self {
-        Self {
-            limits,
-            depth: 0,
-            modules: 0,
-            components: 0,
-            functions: 0,
-            types: 0,
-            custom_bytes: 0,
-            imports: Vec::new(),
-            exports: Vec::new(),
-            custom: Vec::new(),
-        }
-    }
-
-    fn payload(&mut self, payload: &Payload<'_>) -> Result<(), InspectError> {
-        match payload {
-            Payload::ModuleSection { .. } => {
-                self.depth += 1;
-                self.modules += 1;
-                most("core-modules", "core modules", self.modules, self.limits.core_modules)?;
-            }
-            Payload::ComponentSection { .. } => {
-                self.depth += 1;
-                self.components += 1;
-                most("components", "components inside it", self.components, self.limits.components)?;
-                most("component-depth", "levels of components", self.depth, self.limits.component_depth)?;
-            }
-            Payload::End(_) => self.depth = self.depth.saturating_sub(1),
-            Payload::TypeSection(section) => self.types(section.count())?,
-            Payload::CoreTypeSection(section) => self.types(section.count())?,
-            Payload::ComponentTypeSection(section) => self.types(section.count())?,
-            Payload::CodeSectionStart { count, .. } => {
-                self.functions += u64::from(*count);
-                most("functions", "functions", self.functions, self.limits.functions)?;
-            }
-            Payload::CodeSectionEntry(body) => check_body(body, self.limits)?,
-            Payload::CustomSection(section) => {
-                self.custom_bytes += section.range().len() as u64;
-                most("custom-bytes", "bytes of custom sections", self.custom_bytes, self.limits.custom_bytes)?;
-                if self.depth == 0 {
-                    self.custom.push((section.name().to_owned(), section.data_offset()..section.range().end));
-                }
-            }
-            Payload::ComponentImportSection(section) if self.depth == 0 => {
-                for import in section.clone() {
-                    let import = import?;
-                    self.imports.push((import.name.name.to_owned(), import_kind(import.ty)));
-                }
-            }
-            Payload::ComponentExportSection(section) if self.depth == 0 => {
-                for export in section.clone() {
-                    let export = export?;
-                    if export.kind != ComponentExternalKind::Type {
-                        self.exports.push((kind_name(export.kind), export.name.name.to_owned()));
-                    }
-                }
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn types(&mut self, count: u32) -> Result<(), InspectError> {
-        self.types += u64::from(count);
-        most("types", "types", self.types, self.limits.types)
-    }
-}
-
-fn check_body(body: &FunctionBody<'_>, limits: &Limits) -> Result<(), InspectError> {
-    most("body-bytes", "bytes in one function", body.range().len() as u64, limits.body_bytes)?;
-    let mut locals = 0;
-    for group in body.get_locals_reader()? {
-        locals += u64::from(group?.0);
-        most("locals", "locals in one function", locals, limits.locals)?;
-    }
-    for operator in body.get_operators_reader()? {
-        if let Operator::BrTable { targets } = operator? {
-            most("br-table", "targets of one br_table", u64::from(targets.len()), limits.br_table)?;
-        }
-    }
-    Ok(())
-}
-
-fn import_kind(ty: ComponentTypeRef) -> ImportKind {
-    match ty {
-        ComponentTypeRef::Instance(_) => ImportKind::Instance,
-        ComponentTypeRef::Type(wasmparser::TypeBounds::Eq(_)) => ImportKind::Type,
-        ComponentTypeRef::Type(wasmparser::TypeBounds::SubResource) => ImportKind::Other("resource"),
-        other => ImportKind::Other(kind_name(other.kind())),
-    }
-}
-
-fn kind_name(kind: ComponentExternalKind) -> &'static str {
-    match kind {
-        ComponentExternalKind::Module => "module",
-        ComponentExternalKind::Func => "function",
-        ComponentExternalKind::Value => "value",
-        ComponentExternalKind::Type => "type",
-        ComponentExternalKind::Instance => "interface",
-        ComponentExternalKind::Component => "component",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -345,7 +255,7 @@ mod tests {
         /// A real component with one byte changed, or cut.
         #[test]
         fn a_damaged_component_never_breaks_it(at in any::<prop::sample::Index>(), byte in any::<u8>(), cut: bool) {
-            let mut bytes = include_bytes!("../../../probes/dist/memory.wasm").to_vec();
+            let mut bytes = include_bytes!("../../../../probes/dist/memory.wasm").to_vec();
             let at = at.index(bytes.len());
             if cut {
                 bytes.truncate(at);
