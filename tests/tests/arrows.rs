@@ -43,6 +43,7 @@ const HOMES: &[(&[&str], &[&str], &str)] = &[
             "cache.rs",
             "sandbox/",
             "cases/project.rs",
+            "project/",
             "doctor/",
             "cli/doctor.rs",
         ],
