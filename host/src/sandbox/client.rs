@@ -15,7 +15,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rustix::process::Signal;
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -29,6 +28,7 @@ use super::attempt::{Attempt, Marks};
 use super::fault::{Breach, Fault, FaultKind, WorkerEnd};
 use super::imports::Links;
 use super::kernel;
+use super::load::LoadError;
 use super::protocol::{Event, Ledger};
 use super::run::GRACE;
 use super::wire::{
@@ -99,37 +99,6 @@ pub enum Stopped {
     Errno(i32),
     /// The worker is no more.
     Died(WorkerEnd),
-}
-
-/// Why there is no worker for a component.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// The process could not be started.
-    #[error("cannot start a worker")]
-    Spawn(#[source] io::Error),
-    /// The engine does not take the component.
-    #[error("the engine does not take it")]
-    NotLoaded {
-        /// The engine's words; names in them are the component's.
-        reason: Tainted,
-    },
-    /// The process ended.
-    #[error("its worker died while loading it ({0})")]
-    Died(WorkerEnd),
-    /// It used up its processor time.
-    #[error("it took longer than {0} s to compile (limit `compile-s`)")]
-    Slow(u64),
-    /// It was not done by the clock, and had time of the processor left.
-    #[error(
-        "its worker was not ready within {0} s, though it had time of the processor left: this machine is too busy"
-    )]
-    Late(u64),
-    /// It gave up.
-    #[error("its worker gave up compiling it: it needs more than {} MiB (limit `compile-bytes`), or breaks the compiler", .0 >> 20)]
-    GaveUp(u64),
-    /// It said something else.
-    #[error("its worker broke the protocol while loading it")]
-    Protocol(#[source] Option<WireError>),
 }
 
 /// How a run ended, and what it used.
@@ -284,7 +253,7 @@ impl Idle {
         let answer_max = kept_max.unwrap_or(FROM_WORKER_FRAME_BYTES);
         let asked = ask(child, reader, writer, &load, LOAD_FRAME_BYTES, answer_max, patience).await;
         let mut word = match asked {
-            Err(LoadError::Died(end)) => return Err(died(end, &limits)),
+            Err(LoadError::Died(end)) => return Err(LoadError::died(end, &limits)),
             other => other?,
         };
         let mut artefact = None;
@@ -509,33 +478,6 @@ impl From<End> for Ending {
             End::CouldNotLook { reason, error, call } => Self::CouldNotLook { reason, error, call },
             End::Fault(fault) => Self::Fault(fault),
         }
-    }
-}
-
-impl LoadError {
-    /// How its worker came to its end, if that is the component's doing.
-    #[must_use]
-    pub fn death(&self) -> Option<String> {
-        match self {
-            Self::Died(end) => end.is_its_own().then(|| end.to_string()),
-            Self::Slow(_) | Self::GaveUp(_) | Self::Protocol(_) => Some(self.to_string()),
-            Self::Spawn(_) | Self::NotLoaded { .. } | Self::Late(_) => None,
-        }
-    }
-
-    /// True if it would come to the same another time.
-    #[must_use]
-    pub const fn is_for_good(&self) -> bool {
-        matches!(self, Self::Slow(_) | Self::GaveUp(_))
-    }
-}
-
-/// Why a worker died that was to compile.
-fn died(end: WorkerEnd, limits: &Limits) -> LoadError {
-    match end {
-        WorkerEnd::Signal(signal) if signal == Signal::XCPU.as_raw() => LoadError::Slow(limits.compile_s),
-        WorkerEnd::Signal(signal) if signal == Signal::ABORT.as_raw() => LoadError::GaveUp(limits.compile_bytes),
-        end => LoadError::Died(end),
     }
 }
 
