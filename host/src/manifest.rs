@@ -9,11 +9,14 @@ use toml::Spanned;
 
 use crate::encode;
 use crate::limits::{self, Ask};
-use crate::model::{ComponentId, Literal, Object, ParamName, ParamValue, SlotName, Verb};
+use crate::model::{ComponentId, Literal, Object, ParamName, ParamValue, SlotName, Verb, WasiGroup};
 use crate::source::{Place, Problem, Problems, Source};
 
 /// The world that probes are built for.
 pub const PROBE_WORLD: &str = "bailiwick:ops/probe@0.1.0";
+
+/// Packages of WASI that are refused by name, whatever a manifest says: they reach something.
+const WASI_NEVER: &[&str] = &["filesystem", "sockets", "http", "tls"];
 
 /// What a component asks for.
 #[derive(Debug, Clone)]
@@ -30,8 +33,19 @@ pub struct Manifest {
     pub slots: BTreeMap<SlotName, Slot>,
     /// Settings and their defaults.
     pub params: BTreeMap<ParamName, Param>,
+    /// The parts of inert WASI that its language cannot do without.
+    pub wasi: Option<Wasi>,
     /// Limits that it needs raised. Policy decides.
     pub limits: Vec<Ask>,
+}
+
+/// A request for inert WASI.
+#[derive(Debug, Clone)]
+pub struct Wasi {
+    /// Its packages.
+    pub interfaces: BTreeSet<WasiGroup>,
+    /// The author's reason.
+    pub why: String,
 }
 
 /// A named hole that policy fills.
@@ -66,6 +80,12 @@ impl Manifest {
     pub fn verbs(&self) -> BTreeSet<Verb> {
         self.uses.keys().copied().chain(self.slots.values().flat_map(|slot| slot.verbs.iter().copied())).collect()
     }
+
+    /// The packages of inert WASI that are asked for.
+    #[must_use]
+    pub fn wasi(&self) -> BTreeSet<WasiGroup> {
+        self.wasi.iter().flat_map(|wasi| wasi.interfaces.iter().copied()).collect()
+    }
 }
 
 #[derive(Deserialize)]
@@ -78,6 +98,7 @@ struct RawManifest {
     slots: Vec<RawSlot>,
     #[serde(default, rename = "param")]
     params: BTreeMap<Spanned<String>, RawParam>,
+    wasi: Option<RawWasi>,
     #[serde(default, rename = "limit")]
     limits: Vec<RawLimit>,
 }
@@ -114,6 +135,13 @@ struct RawSlot {
 struct RawParam {
     default: Spanned<toml::Value>,
     about: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawWasi {
+    interfaces: Spanned<Vec<Spanned<String>>>,
+    why: Spanned<String>,
 }
 
 #[derive(Deserialize)]
@@ -163,7 +191,7 @@ impl Reader<'_> {
         let component = &raw.component;
         let id = self.take(&component.id, ComponentId::new, "");
         self.take(&component.version, check_version, "write it as `1.2.3`");
-        self.take(&component.world, check_world, "");
+        self.take(&component.world, check_world, "build it against the contract that `bailiwick wit` prints");
         self.line(&component.title, "a component has a title");
         let mut uses = BTreeMap::new();
         for raw in &raw.uses {
@@ -196,6 +224,7 @@ impl Reader<'_> {
                 params.insert(name, Param { default, about: raw.about.get_ref().clone() });
             }
         }
+        let wasi = raw.wasi.as_ref().map(|raw| self.wasi(raw));
         let limits = self.limits(&raw.limits);
         Some(Manifest {
             id: id?,
@@ -204,8 +233,33 @@ impl Reader<'_> {
             uses,
             slots,
             params,
+            wasi,
             limits,
         })
+    }
+
+    fn wasi(&mut self, raw: &RawWasi) -> Wasi {
+        self.line(&raw.why, "every request says why");
+        if raw.interfaces.get_ref().is_empty() {
+            self.wrong(&raw.interfaces, "it asks for nothing", "without WASI there is no [wasi]");
+        }
+        let mut interfaces = BTreeSet::new();
+        for at in raw.interfaces.get_ref() {
+            match WasiGroup::from_name(at.get_ref()) {
+                Some(group) if interfaces.insert(group) => {}
+                Some(group) => self.wrong(at, format!("`{group}` is asked for twice"), ""),
+                None if WASI_NEVER.contains(&at.get_ref().as_str()) => {
+                    let name = at.get_ref();
+                    self.wrong(at, format!("no component gets `wasi:{name}`"), "what a probe reads, it reads by verbs");
+                }
+                None => self.wrong(
+                    at,
+                    format!("there is no `wasi:{}` here", at.get_ref().escape_default()),
+                    "there are: cli, clocks, io, random",
+                ),
+            }
+        }
+        Wasi { interfaces, why: raw.why.get_ref().clone() }
     }
 
     fn limits(&mut self, raw: &[RawLimit]) -> Vec<Ask> {

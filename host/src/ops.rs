@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 
 use crate::fleet::{self, Fleet};
 use crate::grant::{self, Grant};
-use crate::library::{self, Library, LibraryError};
+use crate::library::{self, ComponentFile, Library, LibraryError};
 use crate::limits::{Budget, Budgets, Limits};
 use crate::model::{ComponentId, TargetName};
 use crate::policy::{self, Assignments, Policy};
@@ -34,6 +34,8 @@ pub struct Surroundings {
     pub state_home: Option<PathBuf>,
     /// `SSH_AUTH_SOCK`.
     pub agent: Option<PathBuf>,
+    /// Who is asking, for the lock: `SUDO_USER`, else `USER`. Their own word; the uid beside it is not.
+    pub user: Option<String>,
 }
 
 /// Everything that decides what may run where.
@@ -55,6 +57,13 @@ pub struct Ops {
     pub digests: BTreeMap<String, String>,
     /// What policy says of signatures, if it says anything.
     signatures: Option<signature::Rules>,
+}
+
+/// What a component is that policy names and that is not there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unknown {
+    Mistake,
+    LeftOut,
 }
 
 /// Why the ops directory cannot be used.
@@ -89,6 +98,9 @@ impl Surroundings {
             config_home: path("XDG_CONFIG_HOME"),
             state_home: path("XDG_STATE_HOME"),
             agent: path("SSH_AUTH_SOCK"),
+            user: ["SUDO_USER", "USER"]
+                .iter()
+                .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty())),
         }
     }
 
@@ -125,6 +137,19 @@ impl Ops {
     /// # Errors
     /// When anything in it is missing, unsafe or wrong. Nothing of a directory with a mistake is used.
     pub fn load(dir: Option<&Path>, home: Option<&Path>) -> Result<Self, OpsError> {
+        Self::read(dir, home, None)
+    }
+
+    /// Reads a directory as it would be with these components in it: what they could do there. A component that policy
+    /// names and that is not there yet is left out: grants are written before what they are for is added.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn try_on(dir: &Path, home: Option<&Path>, candidates: Vec<ComponentFile>) -> Result<Self, OpsError> {
+        Self::read(Some(dir), home, Some(candidates))
+    }
+
+    fn read(dir: Option<&Path>, home: Option<&Path>, tried: Option<Vec<ComponentFile>>) -> Result<Self, OpsError> {
         let mut library = Library::built_in()?;
         let (fleet, policy) = match dir {
             None => (
@@ -143,7 +168,11 @@ impl Ops {
                 (Source::read(&dir.join("fleet.toml"))?, Source::read(&dir.join("policy.toml"))?)
             }
         };
-        Self::assemble(dir, home, library, &fleet, &policy)
+        let unknown = if tried.is_some() { Unknown::LeftOut } else { Unknown::Mistake };
+        for file in tried.unwrap_or_default() {
+            library.try_on(file)?;
+        }
+        Self::put_together(dir, home, library, &fleet, &policy, unknown)
     }
 
     /// Puts together what has been read.
@@ -157,11 +186,25 @@ impl Ops {
         fleet: &Source,
         policy: &Source,
     ) -> Result<Self, OpsError> {
+        Self::put_together(dir, home, library, fleet, policy, Unknown::Mistake)
+    }
+
+    fn put_together(
+        dir: Option<&Path>,
+        home: Option<&Path>,
+        library: Library,
+        fleet: &Source,
+        policy: &Source,
+        unknown: Unknown,
+    ) -> Result<Self, OpsError> {
         let digest_of = |source: &Source| (source.name().to_owned(), library::digest(source.text().as_bytes()));
         let mut digests: BTreeMap<_, _> = [fleet, policy].map(digest_of).into();
         // Both files are read to the end, so that one go shows the mistakes of both.
         let base = dir.unwrap_or(Path::new("/"));
-        let (fleet, policy) = both(fleet::parse(fleet, base, home), policy::parse(policy))?;
+        let (fleet, mut policy) = both(fleet::parse(fleet, base, home), policy::parse(policy))?;
+        if unknown == Unknown::LeftOut {
+            policy.leave_out_unknown(&library.manifests);
+        }
         let resolved = policy::resolve(&policy, &fleet, &library.manifests);
         let (assignments, budgets) = both(resolved, policy::budgets(&policy, &library.manifests))?;
         let signatures = match &policy.signatures {

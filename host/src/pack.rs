@@ -76,10 +76,8 @@ pub fn pack(path: &Path, file: &ComponentFile, names: Names) -> Result<Packed, P
     };
     let bytes = library::seal(&bytes, file.source.text()).map_err(seal)?;
     let checked = sandbox::inspect(&bytes, &limits).map_err(inspected)?;
-    sandbox::check_imports(&checked, &file.manifest.verbs()).map_err(|source| PackError::Imports {
-        file: path.display().to_string(),
-        manifest: file.source.name().to_owned(),
-        source,
+    sandbox::check_imports(&checked, &file.manifest.verbs(), &file.manifest.wasi()).map_err(|source| {
+        PackError::Imports { file: path.display().to_string(), manifest: file.source.name().to_owned(), source }
     })?;
     Ok(Packed { digest: library::digest(&bytes), bytes, manifest: file.manifest.clone() })
 }

@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use crate::fleet::Access;
 use crate::grant::Granted;
-use crate::model::{ActionId, ComponentId, Effect, TargetName, Wire};
+use crate::lock::Standing;
+use crate::model::{ActionId, ComponentId, Effect, TargetName, WasiGroup, Wire};
 use crate::ops::Ops;
 use crate::verbs;
 
@@ -20,10 +21,23 @@ pub struct Review {
     pub format: &'static str,
     /// In name order.
     pub targets: Vec<Target>,
+    /// Components that get inert WASI. It reaches no target.
+    pub inert_wasi: Vec<InertWasi>,
     /// Limits that policy sets otherwise than the table, of the components above.
     pub limits: Vec<SetLimit>,
     /// Limits that they ask for and do not have.
     pub unmet: Vec<Unmet>,
+}
+
+/// A component that gets inert WASI, and why.
+#[derive(Debug, Serialize)]
+pub struct InertWasi {
+    /// The component.
+    pub component: ComponentId,
+    /// Which packages.
+    pub interfaces: BTreeSet<WasiGroup>,
+    /// The author's reason.
+    pub why: String,
 }
 
 /// A limit that policy sets.
@@ -103,6 +117,9 @@ pub struct Asked {
     pub why: String,
     /// The line of policy that allows it.
     pub policy: String,
+    /// Why it does not run there all the same: nobody has accepted it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_accepted: Option<String>,
 }
 
 /// An action that a never-rule took away.
@@ -122,6 +139,7 @@ pub struct Withheld {
 /// Reviews all targets, or one, or what one component could do everywhere.
 #[must_use]
 pub fn review(ops: &Ops, target: Option<&TargetName>, component: Option<&ComponentId>) -> Review {
+    let mut granted = BTreeSet::new();
     let targets = ops.fleet.targets.values().filter(|found| target.is_none_or(|name| *name == found.name));
     let targets = targets.map(|found| {
         let mut actions: BTreeMap<ActionId, Action> = BTreeMap::new();
@@ -131,6 +149,7 @@ pub fn review(ops: &Ops, target: Option<&TargetName>, component: Option<&Compone
             let Some(grant) = ops.grant(id, &found.name) else {
                 continue;
             };
+            granted.insert(id);
             for granted in grant.entries() {
                 let action = actions.entry(granted.action.id.clone()).or_insert_with(|| Action::new(granted));
                 action.for_components.push(Asked::new(id, granted));
@@ -155,9 +174,20 @@ pub fn review(ops: &Ops, target: Option<&TargetName>, component: Option<&Compone
     if component.is_none() {
         shown.extend(targets.iter().filter_map(|found| ops.assignments.get(&found.target)).flat_map(BTreeMap::keys));
     }
+    let inert_wasi = granted.into_iter().filter_map(|id| {
+        let wasi = ops.library.manifests.get(id)?.wasi.as_ref()?;
+        Some(InertWasi { component: id.clone(), interfaces: wasi.interfaces.clone(), why: wasi.why.clone() })
+    });
+    let inert_wasi = inert_wasi.collect();
     let set = shown.iter().flat_map(|id| set_limits(ops, id)).collect();
     let unmet = shown.iter().flat_map(|id| unmet(ops, id)).collect();
-    Review { format: "bailiwick.review/1", targets, limits: set, unmet }
+    Review { format: "bailiwick.review/1", targets, inert_wasi, limits: set, unmet }
+}
+
+/// What a component gets of inert WASI, in words: `clocks (fixed at the run's begin), io (…)`.
+#[must_use]
+pub fn inert(interfaces: &BTreeSet<WasiGroup>) -> String {
+    interfaces.iter().map(|group| format!("{group} ({})", group.about())).collect::<Vec<_>>().join("; ")
 }
 
 fn set_limits(ops: &Ops, id: &ComponentId) -> Vec<SetLimit> {
@@ -206,6 +236,20 @@ pub fn to_raise(unmet: &[Unmet]) -> String {
 }
 
 impl Review {
+    /// Says of each who may do something whether people have agreed to it.
+    pub fn mark(&mut self, ops: &Ops, standing: &Standing) {
+        for target in &mut self.targets {
+            let mut told: BTreeMap<ComponentId, Option<String>> = BTreeMap::new();
+            for asked in target.actions.iter_mut().flat_map(|action| &mut action.for_components) {
+                let refused = told.entry(asked.component.clone()).or_insert_with_key(|id| {
+                    let grant = ops.grant(id, &target.target)?;
+                    standing.allows(&ops.library, &grant).err().map(|refusal| refusal.on_one_line())
+                });
+                asked.not_accepted.clone_from(refused);
+            }
+        }
+    }
+
     /// Every byte string that can reach a target: name and text, without those of never-hosts.
     pub fn wire(&self) -> impl Iterator<Item = (&TargetName, String)> {
         let open = self.targets.iter().filter(|target| target.refused.is_none());
@@ -238,6 +282,7 @@ impl Asked {
                 None => granted.place.to_string(),
                 Some(default) => format!("{}, with the author's default of {default}", granted.place),
             },
+            not_accepted: None,
         }
     }
 }

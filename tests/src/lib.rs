@@ -6,5 +6,6 @@ pub mod invariants;
 #[cfg(target_os = "linux")]
 pub mod kernel;
 pub mod listeners;
+pub mod offer;
 pub mod ops;
 pub mod sshd;

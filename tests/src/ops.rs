@@ -93,6 +93,56 @@ impl Ops {
         self.write(&format!("components/{id}.toml"), manifest)
     }
 
+    /// Accepts every component that is in the directory, as somebody would who reads what is printed and agrees: through
+    /// `bailiwick add` and its digests. To be called after the last file is in its place, policy and fleet too.
+    ///
+    /// # Errors
+    /// When one of them is not accepted.
+    pub fn accept(&self) -> Result<()> {
+        let folder = self.path().join("components").display().to_string();
+        let shown = self.run(&["add", &folder])?;
+        let digests: Vec<&str> =
+            shown.stdout.split("--accept ").skip(1).filter_map(|rest| rest.lines().next()).collect();
+        let yes: Vec<&str> = digests.iter().flat_map(|digest| ["--accept", digest]).collect();
+        let said = self.run(&[&["add", &folder, "--why", "for a test"], yes.as_slice()].concat())?;
+        ensure!(said.code == 0, "{}\n{}", said.stdout, said.stderr);
+        Ok(())
+    }
+
+    /// Writes a lock that accepts every component there is with all that policy gives it, whether or not `bailiwick add`
+    /// would: for what has to be stopped later.
+    ///
+    /// # Errors
+    /// When the directory cannot be read, or the lock not written.
+    pub fn accept_blindly(&self) -> Result<()> {
+        use bailiwick::lock::{self, Accepted, Component, Lock, Record};
+        let ops = bailiwick::ops::Ops::load(Some(self.path()), Some(self.path()))?;
+        let mut lock = Lock::default();
+        let when = "2026-01-01T00:00:00Z".parse()?;
+        let record = Record { who: "a test".to_owned(), when, why: "blindly".to_owned() };
+        for (id, manifest) in ops.library.manifests.iter().filter(|(id, _)| !ops.library.is_built_in(id.as_str())) {
+            let binary = ops.library.binary(id).context("it was listed")?;
+            let imports = bailiwick::sandbox::inspect(&binary.bytes, ops.limits(id)).map(|found| found.import_names());
+            let signer = ops.signer(id, when).ok().flatten();
+            let facts = lock::Facts {
+                version: lock::Version::new(&manifest.version)?,
+                digest: binary.digest.clone(),
+                manifest: ops.library.manifest_digest(id).map(str::to_owned),
+                signer: signer.map(|signer| format!("{} ({})", signer.principal, signer.fingerprint)),
+                imports: imports.unwrap_or_default(),
+                limits: ops.budget(id).raised().map(|(row, value, _)| (row.name.to_owned(), value)).collect(),
+            };
+            let grants = ops.fleet.targets.keys().filter_map(|target| {
+                let actions = lock::actions(&ops.grant(id, target)?);
+                Some((target.clone(), Accepted { actions, record: record.clone() }))
+            });
+            let component =
+                Component { facts, grant_digest: "0".repeat(64), record: record.clone(), grants: grants.collect() };
+            lock.components.insert(id.clone(), component);
+        }
+        self.write(lock::FILE, lock::render(&lock).as_bytes())
+    }
+
     /// The program, ready to run on this directory, with nothing of ours in its environment.
     #[must_use]
     pub fn command(&self, args: &[&str]) -> Command {

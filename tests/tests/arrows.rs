@@ -35,11 +35,15 @@ const HOMES: &[(&[&str], &[&str], &str)] = &[
         &[
             "source.rs",
             "library/",
+            "lock/store.rs",
+            "consent/read.rs",
             "journal/",
             "quarantine.rs",
             "transport/",
+            "cache.rs",
             "sandbox/",
             "cases/project.rs",
+            "project/",
             "doctor/",
             "cli/doctor.rs",
         ],
@@ -48,8 +52,11 @@ const HOMES: &[(&[&str], &[&str], &str)] = &[
 ];
 
 /// Files that say `unsafe` all the same, how often, why. The compiler denies it everywhere else.
-const UNSAFE: &[(&str, usize, &str)] =
-    &[("sandbox/inherited.rs", 1, "closes the descriptors that a worker was left by whoever started us, by number")];
+const UNSAFE: &[(&str, usize, &str)] = &[(
+    "sandbox/audited.rs",
+    2,
+    "closes the descriptors that a worker was left, by number; loads code that the broker kept",
+)];
 
 /// Who reads tainted text as it is, how often, and what keeps it from being printed (D29).
 const READERS: &[(&str, usize, &str)] = &[

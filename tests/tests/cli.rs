@@ -34,7 +34,7 @@ fn shown(said: &Said, ops: &Path) -> String {
 fn every_help_text() {
     let home = tempfile::tempdir().unwrap();
     let mut all = String::new();
-    let commands: [&[&str]; 17] = [
+    let commands: [&[&str]; 22] = [
         &[],
         &["check"],
         &["review"],
@@ -42,6 +42,11 @@ fn every_help_text() {
         &["quarantine"],
         &["release"],
         &["inspect"],
+        &["add"],
+        &["approve"],
+        &["revoke"],
+        &["lock"],
+        &["lock", "verify"],
         &["pack"],
         &["test"],
         &["fleet"],

@@ -35,6 +35,7 @@ fn behaving(behaviours: &[&str]) -> Ops {
     }
     let ops = Ops::new(PROGRAM, &targets, &[], &policy).unwrap();
     ops.add(&guests(), "hostile").unwrap();
+    ops.accept().unwrap();
     ops
 }
 
@@ -133,6 +134,7 @@ fn nw08_whatever_a_component_asks_it_adds_nothing_to_the_wire() {
     };
     let ops = Ops::new(PROGRAM, &[target], &[], &wanderer(1)).unwrap();
     ops.add(&guests(), "wanderer").unwrap();
+    ops.accept().unwrap();
     let wire: BTreeSet<String> = ops.wire().unwrap().into_iter().map(|(_, text)| text).collect();
     assert!(!wire.iter().any(|text| text.contains("dbus.service")), "{wire:?}");
     let mut calls = 0;
@@ -173,6 +175,15 @@ fn lk11_what_is_not_as_its_manifest_says_is_refused_before_it_is_compiled() {
     for id in refused.keys() {
         ops.add(&guests(), id).unwrap();
     }
+    // Nobody can agree to one.
+    for (id, names) in &refused {
+        let file = ops.path().join(format!("components/{id}.wasm"));
+        let add = ops.run(&["add", file.to_str().unwrap()]).unwrap();
+        assert_eq!(add.code, 3, "{}{}", add.stdout, add.stderr);
+        assert!(add.stderr.contains(names), "{}", add.stderr);
+    }
+    // And if somebody had, all the same.
+    ops.accept_blindly().unwrap();
     let (code, sweep) = ops.check(&[]).unwrap();
     assert_eq!(code, 3);
     for (id, names) in &refused {
@@ -304,6 +315,7 @@ fn a_workers_process_holds_nothing_worth_having() {
     let policy = "[[grant]]\ncomponent = \"hostile\"\non = [\"host0\"]\nparam.behaviour = \"slow\"\n";
     let ops = Ops::new(PROGRAM, &[target], &[], policy).unwrap();
     ops.add(&guests(), "hostile").unwrap();
+    ops.accept().unwrap();
     let mut sweep = started(&ops, &["check"], "run-started", 1);
     let all = workers(&sweep);
     assert_eq!(all.len(), 1, "one worker for one component");
@@ -374,6 +386,7 @@ fn ph10_what_was_sent_gets_its_outcome_though_nobody_waits_for_it_any_more() {
                   [[grant]]\ncomponent = \"hostile\"\non = [\"host0\"]\nparam.behaviour = \"sleep-in-verb\"\n";
     let ops = Ops::new(PROGRAM, &[Entry::of("host0", &sshd).unwrap()], &[], policy).unwrap();
     ops.add(&guests(), "hostile").unwrap();
+    ops.accept().unwrap();
     let sweep = started(&ops, &["check", "--format", "json"], "intent", 1);
     let all = workers(&sweep);
     assert_eq!(all.len(), 2, "one worker for each component");

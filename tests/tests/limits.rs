@@ -18,6 +18,7 @@ fn eater(policy: &str) -> Ops {
     let ask = "\n[[limit]]\nname = \"fuel\"\nvalue = 3000000000\nwhy = \"it counts every page\"\n";
     ops.write("components/eater.toml", (manifest + ask).as_bytes()).unwrap();
     ops.write("components/eater.wasm", include_bytes!("../../probes/dist/memory.wasm")).unwrap();
+    ops.accept_blindly().unwrap();
     ops
 }
 

@@ -4,7 +4,6 @@
 #![cfg(test)]
 #![cfg(target_os = "linux")]
 
-use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::net::TcpListener;
 use std::os::linux::net::SocketAddrExt;
@@ -19,7 +18,7 @@ use bailiwick::journal::Journal;
 use bailiwick::model::{ComponentId, LookError, TargetName, Verb};
 use bailiwick::ops::Ops;
 use bailiwick::sandbox::fault::{FaultKind, WorkerEnd};
-use bailiwick::sandbox::{Ending, Limits, Outcome, TargetView, VerbCall, Worker};
+use bailiwick::sandbox::{Ending, Limits, Links, Outcome, TargetView, VerbCall, Worker};
 use bailiwick::transport::Connection;
 use bailiwick_tests::kernel;
 use tempfile::TempDir;
@@ -154,7 +153,7 @@ fn here() -> Vec<TargetView> {
 /// Gives the guest an order, on a worker of its own, and says how the run ended.
 async fn order(text: &str) -> Result<String, FaultKind> {
     let limits = Limits { wall_ms: 10_000, ..Limits::default() };
-    let worker = Worker::load(Some(Path::new(PROGRAM)), text.as_bytes(), &BTreeSet::new(), limits).await.unwrap();
+    let worker = Worker::load(Some(Path::new(PROGRAM)), text.as_bytes(), &Links::default(), limits).await.unwrap();
     let end = worker.run(1, here(), async |_| Outcome::Failed(LookError::Unreachable)).await;
     match end.ending {
         Ending::Report(report) => Ok(encode::terminal(&report.findings[0].title, 100).to_string()),
@@ -309,9 +308,9 @@ async fn gr14_native_code_is_granted_nothing_beyond_its_run_whatever_it_says() {
     let mut table = String::new();
     for what in said {
         let granted = Granted::new();
-        let (order, verbs) = (format!("say {what}"), BTreeSet::from([Verb::FilesStat]));
+        let (order, links) = (format!("say {what}"), Links::from([Verb::FilesStat]));
         let limits = Limits { wall_ms: 10_000, ..Limits::default() };
-        let worker = Worker::load(Some(Path::new(PROGRAM)), order.as_bytes(), &verbs, limits).await.unwrap();
+        let worker = Worker::load(Some(Path::new(PROGRAM)), order.as_bytes(), &links, limits).await.unwrap();
         let end = worker.run(1, here(), async |call| granted.answer(call).await).await;
         let gave = match end.ending {
             Ending::Report(report) => encode::terminal(&report.findings[0].title, 100).to_string(),

@@ -60,8 +60,9 @@ async fn every_built_in_probe_runs() {
         let bytes = &library.binary(id).unwrap().bytes;
         let inspected = inspect(bytes, &Limits::default()).unwrap_or_else(|error| panic!("{id}: {error}"));
         assert_eq!(inspected.digest, library.binary(id).unwrap().digest);
-        check_imports(&inspected, &manifest.verbs()).unwrap_or_else(|error| panic!("{id}: {error}"));
-        let worker = Worker::load(Some(&program()), bytes, &manifest.verbs(), Limits::default())
+        let links = check_imports(&inspected, &manifest.verbs(), &manifest.wasi())
+            .unwrap_or_else(|error| panic!("{id}: {error}"));
+        let worker = Worker::load(Some(&program()), bytes, &links, Limits::default())
             .await
             .unwrap_or_else(|error| panic!("{id}: {error:?}"));
         let run = async |answer: fn(&VerbCall) -> Outcome| {

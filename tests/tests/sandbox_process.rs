@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use bailiwick::model::{LookError, Verb};
 use bailiwick::sandbox::fault::{FaultKind, WorkerEnd};
-use bailiwick::sandbox::{Ending, Limits, LoadError, Outcome, Worker};
+use bailiwick::sandbox::{Ending, Limits, Links, LoadError, Outcome, Worker};
 use rustix::process::{Pid, Signal, kill_process};
 use sandbox_support::{LOAD_IMPORT, answered, body, load, loading, short, targets};
 
@@ -180,13 +180,13 @@ async fn a_dropped_worker_is_gone() {
 
 #[tokio::test]
 async fn a_program_that_is_no_worker_is_an_error() {
-    let none = Worker::load(Some("/nonexistent".as_ref()), b"", &BTreeSet::new(), Limits::default()).await;
+    let none = Worker::load(Some("/nonexistent".as_ref()), b"", &Links::default(), Limits::default()).await;
     assert!(matches!(none, Err(LoadError::Spawn(_))));
-    let silent = Worker::load(Some("/bin/true".as_ref()), b"", &BTreeSet::new(), Limits::default()).await;
+    let silent = Worker::load(Some("/bin/true".as_ref()), b"", &Links::default(), Limits::default()).await;
     assert!(matches!(silent, Err(LoadError::Died(_))), "{silent:?}");
     // Runs on, and says nothing on the socket.
-    let verbs = BTreeSet::new();
-    let other = Worker::load(Some("/bin/yes".as_ref()), b"", &verbs, Limits::default());
+    let links = Links::default();
+    let other = Worker::load(Some("/bin/yes".as_ref()), b"", &links, Limits::default());
     let other = tokio::time::timeout(Duration::from_millis(300), other).await;
     assert!(!matches!(other, Ok(Ok(_))));
 }

@@ -59,6 +59,8 @@ impl Signed {
 
     /// Exit code, and what became of the run: a report, or why not.
     fn check(&self) -> (i32, String) {
+        // Whatever stands there, somebody has agreed to it: that is not what is looked at here.
+        self.ops.accept_blindly().unwrap();
         let (code, sweep) = self.ops.check(&["--fail-on", "never"]).unwrap();
         let run = ran(&sweep, "here", "my-memory").unwrap();
         (code, run["outcome"].to_string())
@@ -197,4 +199,27 @@ fn pack_signs_and_ssh_keygen_takes_it() {
     fs::write(format!("{out}.sig"), "old").unwrap();
     let said = signed.ops.run(&["pack", out, "--out", out]).unwrap();
     assert!(said.code == 0 && said.stderr.contains("sign again"), "{}", said.stderr);
+}
+
+#[test]
+fn lk18_the_same_component_by_another_publisher_is_held_and_shown() {
+    let signed = Signed::new(&format!("{SIGNATURES}{GRANT}"));
+    signed.sign("alice", "bailiwick-component");
+    signed.ops.accept().unwrap();
+    let looked = || {
+        let (_, sweep) = signed.ops.check(&["--fail-on", "never"]).unwrap();
+        ran(&sweep, "here", "my-memory").unwrap()["outcome"].to_string()
+    };
+    assert!(looked().contains("available-percent"), "{}", looked());
+    signed.sign("bob", "bailiwick-component");
+    let told = looked();
+    assert!(
+        told.contains("E-LOAD-SIG") && told.contains("alice@example.org") && told.contains("bob@example.org"),
+        "{told}"
+    );
+    let page = signed.ops.run(&["approve", "my-memory"]).unwrap();
+    assert!(page.code == 8 && page.stdout.contains("! signed by bob@example.org"), "{}{}", page.stdout, page.stderr);
+    let digest = page.stdout.split("--accept ").nth(1).unwrap().lines().next().unwrap();
+    assert_eq!(signed.ops.run(&["approve", "my-memory", "--accept", digest]).unwrap().code, 0);
+    assert!(looked().contains("available-percent"), "{}", looked());
 }

@@ -60,10 +60,10 @@ impl Bench {
         bytes: &[u8],
         journal: Arc<Journal>,
     ) -> Result<Self, CasesError> {
-        let verbs = manifest.verbs();
         let limits = Limits::asked(&manifest.limits);
-        sandbox::check_imports(&sandbox::inspect(bytes, &limits)?, &verbs)?;
-        let worker = Worker::load(program, bytes, &verbs, limits).await?;
+        let inspected = sandbox::inspect(bytes, &limits)?;
+        let links = sandbox::check_imports(&inspected, &manifest.verbs(), &manifest.wasi())?;
+        let worker = Worker::load(program, bytes, &links, limits).await?;
         Ok(Self { worker: Borrowed::new(worker), broker: Arc::new(Broker::new(journal)) })
     }
 

@@ -45,6 +45,7 @@ Exit codes (the highest that applies):
   3   a target or component was refused
   4   a target could not be looked at, or a probe broke
   7   a case does not come out as recorded
+  8   a component waits for a person: accept or approve it
   70  a bug in bailiwick";
 
 #[derive(Debug, Subcommand)]
@@ -65,6 +66,14 @@ pub(super) enum Command {
     Wit(Wit),
     /// Show what a component's file is: digest, world, imports down to the function
     Inspect(Inspect),
+    /// Show what a component could ever do here, and accept it if you agree
+    Add(Add),
+    /// Agree to a held version, or to what policy or fleet have added
+    Approve(Approve),
+    /// End an acceptance; the bytes must not come back
+    Revoke(Revoke),
+    /// List what is accepted, or check that it is still so
+    Lock(Lock),
     /// Check a component against its manifest, and seal both into one file
     Pack(Pack),
     /// Put a component to its cases, offline; or record a new one from a live target
@@ -222,6 +231,72 @@ pub(super) struct Inspect {
     /// How to print
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub(super) format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Add {
+    /// A component (NAME.wasm, with NAME.toml beside it if it is not sealed), or a folder of them
+    #[arg(value_name = "FILE|DIR")]
+    pub(super) path: PathBuf,
+
+    #[command(flatten)]
+    pub(super) answer: Answer,
+
+    /// The new component is not the one of this id, though the names look alike; may be given more than once
+    #[arg(long, value_name = "ID")]
+    pub(super) not_a_look_alike: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Approve {
+    /// The component
+    pub(super) id: String,
+
+    #[command(flatten)]
+    pub(super) answer: Answer,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Revoke {
+    /// A component's id, or the SHA-256 of its file
+    #[arg(value_name = "ID|DIGEST")]
+    pub(super) name: String,
+
+    /// Why, for whoever reads the lock
+    #[arg(long, value_name = "TEXT")]
+    pub(super) why: Option<String>,
+
+    /// Take a revocation back: the digest may be added again
+    #[arg(long)]
+    pub(super) undo: bool,
+}
+
+/// A yes, and why.
+#[derive(Debug, clap::Args)]
+pub(super) struct Answer {
+    /// Say yes without a terminal: the digest that was printed with what it covers; may be given more than once
+    #[arg(long, value_name = "DIGEST")]
+    pub(super) accept: Vec<String>,
+
+    /// Why, for whoever reads the lock
+    #[arg(long, value_name = "TEXT")]
+    pub(super) why: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Lock {
+    #[command(subcommand)]
+    pub(super) command: Option<LockCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum LockCommand {
+    /// Compute every digest, import and grant again, and hold them against what was accepted
+    Verify {
+        /// How to print
+        #[arg(long, value_name = "FORMAT", default_value = "table")]
+        format: Format,
+    },
 }
 
 #[derive(Debug, clap::Args)]

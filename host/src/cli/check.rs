@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bailiwick::cache::Cache;
 use bailiwick::journal::{Entry, Journal, OpenError, Recovery};
+use bailiwick::lock::Standing;
 use bailiwick::model::{ComponentId, Lockdown, Severity, TargetName};
 use bailiwick::ops::Ops;
 use bailiwick::outcome::{Looked, RunOutcome, Sweep, TargetResult};
@@ -13,6 +15,7 @@ use bailiwick::report::progress::Progress;
 use bailiwick::report::table::{Colour, Detail, Options};
 use bailiwick::report::{html, json, markdown, table};
 use bailiwick::review;
+use bailiwick::sandbox::client::identity;
 use bailiwick::sweep::{Request, Settings, Watcher, sweep};
 use bailiwick::transport::ssh;
 use jiff::Timestamp;
@@ -25,8 +28,8 @@ use super::{Context, fail};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) fn run(context: &Context, args: &args::Check) -> anyhow::Result<Exit> {
-    let ops = context.ops()?;
-    let request = request(&ops, args)?;
+    let (ops, standing) = context.ops_and_standing()?;
+    let request = request(&ops, standing, args)?;
     let (journal, recovery) = open(context)?;
     if let Some(recovery) = recovery {
         context.out.say(&told(&recovery, &journal));
@@ -43,6 +46,7 @@ pub(super) fn run(context: &Context, args: &args::Check) -> anyhow::Result<Exit>
             agent: context.surroundings.agent.clone(),
             ..ssh::Settings::default()
         },
+        cache: cache(context),
     };
     tell_unmet(context, &ops, &request);
     let progress =
@@ -106,7 +110,7 @@ fn threshold(fail_on: FailOn) -> Option<Severity> {
 }
 
 /// What is asked for, each name looked up: a typo must not pass for "nothing found".
-fn request(ops: &Ops, args: &args::Check) -> anyhow::Result<Request> {
+fn request(ops: &Ops, standing: Standing, args: &args::Check) -> anyhow::Result<Request> {
     let mut components = BTreeSet::new();
     for name in &args.probe {
         if !ops.library.manifests.contains_key(name.as_str()) {
@@ -141,7 +145,21 @@ fn request(ops: &Ops, args: &args::Check) -> anyhow::Result<Request> {
         let what = if args.probe.is_empty() { "anything".to_owned() } else { args.probe.join(", ") };
         return Err(fail::usage(format!("policy grants {what} on no target"), "add a [[grant]] to policy.toml"));
     }
-    Ok(Request { targets, components: (!components.is_empty()).then_some(components) })
+    Ok(Request { targets, components: (!components.is_empty()).then_some(components), standing })
+}
+
+/// Opens the cache of compiled components. Without one everything is compiled: slower, and no less true.
+pub(super) fn cache(context: &Context) -> Option<Arc<Cache>> {
+    let open = || -> anyhow::Result<Cache> {
+        Ok(Cache::open(&context.state_folder()?.join("cache"), identity()?.as_bytes())?)
+    };
+    match open() {
+        Ok(cache) => Some(Arc::new(cache)),
+        Err(error) => {
+            context.out.say(&format!("no compiled code is kept: {error:#}"));
+            None
+        }
+    }
 }
 
 /// Tells the person what components ask for and do not have: they may fail for want of it.

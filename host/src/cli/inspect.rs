@@ -6,10 +6,11 @@ use bailiwick::encode;
 use bailiwick::library::{ComponentFile, LibraryError, read_binary};
 use bailiwick::limits::Limits;
 use bailiwick::manifest;
-use bailiwick::model::{Tainted, Verb};
+use bailiwick::model::Tainted;
 use bailiwick::ops::OpsError;
 use bailiwick::report::exit::ExitCode as Exit;
-use bailiwick::sandbox::imports::{interface_name, on_one_line};
+use bailiwick::review::inert;
+use bailiwick::sandbox::imports::{groups, links, on_one_line};
 use bailiwick::sandbox::{Inspected, check_imports, inspect};
 use serde::Serialize;
 
@@ -25,6 +26,8 @@ struct Shown {
     world: String,
     exports: Vec<String>,
     imports: Vec<String>,
+    /// What it gets of WASI, in words.
+    inert_wasi: Option<String>,
     limits: Vec<Asked>,
     manifest: Option<Held>,
 }
@@ -67,6 +70,7 @@ pub(super) fn run(context: &Context, args: &args::Inspect) -> anyhow::Result<Exi
         world: world(&inspected),
         exports: inspected.exports.iter().map(|(kind, name)| format!("{kind} {}", plain(name))).collect(),
         imports: imports(&inspected),
+        inert_wasi: wasi(&inspected),
         limits: asks
             .iter()
             .map(|ask| Asked { name: ask.row.name, value: ask.value, default: ask.row.default, why: ask.why.clone() })
@@ -89,16 +93,17 @@ fn plain(name: &str) -> String {
 
 /// The world that it fits: whatever verbs it calls, if everything else about it is as it must be.
 fn world(inspected: &Inspected) -> String {
-    let called = inspected.imports.iter().filter_map(|(interface, function)| {
-        Verb::ALL
-            .iter()
-            .copied()
-            .find(|verb| interface_name(verb.interface()) == *interface && verb.function() == function)
-    });
-    match check_imports(inspected, &called.collect()) {
-        Ok(()) => manifest::PROBE_WORLD.to_owned(),
+    let fits = links(inspected).and_then(|links| check_imports(inspected, &links.verbs, &groups(&links)));
+    match fits {
+        Ok(_) => manifest::PROBE_WORLD.to_owned(),
         Err(error) => format!("none that this host has: {}", on_one_line(&error)),
     }
+}
+
+/// What it gets of inert WASI, if it imports any.
+fn wasi(inspected: &Inspected) -> Option<String> {
+    let groups = groups(&links(inspected).ok()?);
+    (!groups.is_empty()).then(|| inert(&groups))
 }
 
 fn imports(inspected: &Inspected) -> Vec<String> {
@@ -109,7 +114,8 @@ fn imports(inspected: &Inspected) -> Vec<String> {
 
 fn held(inspected: &Inspected, file: &ComponentFile) -> Held {
     let manifest = &file.manifest;
-    let difference = check_imports(inspected, &manifest.verbs()).err().map(|error| on_one_line(&error));
+    let difference =
+        check_imports(inspected, &manifest.verbs(), &manifest.wasi()).err().map(|error| on_one_line(&error));
     Held {
         sealed: file.sealed,
         text: file.source.text().to_owned(),
@@ -130,6 +136,9 @@ fn table(shown: &Shown) -> Result<String, std::fmt::Error> {
     }
     for import in &shown.imports {
         writeln!(text, "imports   {import}")?;
+    }
+    if let Some(inert) = &shown.inert_wasi {
+        writeln!(text, "wasi      inert: {inert}")?;
     }
     for Asked { name, value, default, why } in &shown.limits {
         writeln!(text, "asks for  {name} = {value}, where every component has {default}: {why}")?;

@@ -37,7 +37,7 @@ struct Line {
 }
 
 pub(super) fn run(context: &Context, args: &args::Limits) -> anyhow::Result<Exit> {
-    let ops = context.ops()?;
+    let (ops, _) = context.ops_and_standing()?;
     let component = match &args.component {
         None => None,
         Some(name) => match ops.library.manifests.get_key_value(name.as_str()) {

@@ -2,23 +2,28 @@
 
 mod args;
 mod check;
+mod consent;
 mod doctor;
 mod fail;
 mod fleet;
 mod inspect;
 mod journal;
 mod limits;
+mod lock;
 mod new;
 mod out;
 mod quarantine;
 mod pack;
+mod page;
 mod review;
 mod test;
 mod wit;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
+use bailiwick::lock::{Standing, store};
 use bailiwick::ops::{Ops, Surroundings};
 use bailiwick::quarantine::Quarantine;
 use bailiwick::report::exit::ExitCode as Exit;
@@ -26,6 +31,9 @@ use clap::{CommandFactory, Parser};
 
 use self::args::{Args, Command};
 use self::out::Out;
+
+/// How long a reader waits for somebody who changes the ops directory.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What every command works with.
 struct Context {
@@ -36,8 +44,38 @@ struct Context {
 }
 
 impl Context {
-    fn ops(&self) -> anyhow::Result<Ops> {
-        Ok(Ops::load(self.dir.as_deref(), self.surroundings.home.as_deref())?)
+    /// The ops directory and what people have agreed to in it, both from one moment.
+    fn ops_and_standing(&self) -> anyhow::Result<(Ops, Standing)> {
+        self.settle();
+        let _hold = self.dir.as_deref().and_then(|dir| store::hold_shared(dir, PATIENCE));
+        let ops = Ops::load(self.dir.as_deref(), self.surroundings.home.as_deref())?;
+        let standing = Standing::load(self.dir.as_deref())?;
+        Ok((ops, standing))
+    }
+
+    /// The directory that a lock stands in.
+    fn ops_dir(&self) -> anyhow::Result<&Path> {
+        self.dir.as_deref().ok_or_else(|| {
+            fail::usage(
+                "there is no ops directory, and only one of those has components of its own",
+                "name one with --dir DIR; it holds fleet.toml and policy.toml",
+            )
+        })
+    }
+
+    /// Finishes what an earlier command was stopped in. If that cannot be, the component that it was about is refused
+    /// until it can; nothing else is held up by it.
+    fn settle(&self) {
+        let Some(dir) = &self.dir else { return };
+        match store::settle(dir, PATIENCE) {
+            Ok(false) => {}
+            Ok(true) => self.out.say("warning: an earlier command was stopped while it accepted a component; finished"),
+            Err(error) => {
+                let error = anyhow::Error::new(error);
+                self.out
+                    .say(&format!("warning: an earlier command was stopped while it accepted a component: {error:#}"));
+            }
+        }
     }
 
     fn state_folder(&self) -> anyhow::Result<PathBuf> {
@@ -99,6 +137,10 @@ pub(crate) fn main() -> ExitCode {
         Command::New(args) => new::run(&context, &args),
         Command::Wit(args) => wit::run(&context, &args),
         Command::Inspect(args) => inspect::run(&context, &args),
+        Command::Add(args) => consent::add(&context, &args),
+        Command::Approve(args) => consent::approve(&context, &args),
+        Command::Revoke(args) => consent::revoke_command(&context, &args),
+        Command::Lock(args) => lock::run(&context, &args),
         Command::Pack(args) => pack::run(&context, &args),
         Command::Test(args) => test::run(&context, &args),
         Command::Fleet { command } => fleet::run(&context, command),

@@ -86,7 +86,7 @@ pub(super) fn release(context: &Context, args: &args::Release) -> anyhow::Result
     let mut whose: Vec<Who> = all.iter().flatten().filter(|record| record.component == id).map(who).collect();
     let mut told: Vec<String> =
         all.iter().flatten().filter(|record| record.component == id).map(Record::told).collect();
-    if let Ok(ops) = context.ops()
+    if let Ok((ops, _)) = context.ops_and_standing()
         && let (Some(binary), Some(manifest)) = (ops.library.binary(&id), ops.library.manifests.get(&id))
         && let Err(error) = quarantine.record(&binary.digest)
     {

@@ -4,14 +4,14 @@ use std::fmt::Write;
 
 use bailiwick::model::{ComponentId, TargetName, Wire};
 use bailiwick::report::exit::ExitCode as Exit;
-use bailiwick::review::{Action, Asked, Review, Target, review};
+use bailiwick::review::{Action, Asked, Review, Target, inert, review};
 use bailiwick::verbs;
 
 use super::args::{self, Format};
 use super::{Context, fail};
 
 pub(super) fn run(context: &Context, args: &args::Review) -> anyhow::Result<Exit> {
-    let ops = context.ops()?;
+    let (ops, standing) = context.ops_and_standing()?;
     let (target, component) = match &args.name {
         None => (None, None),
         Some(name) if ops.fleet.targets.contains_key(name.as_str()) => (Some(TargetName::new(name)?), None),
@@ -26,7 +26,8 @@ pub(super) fn run(context: &Context, args: &args::Review) -> anyhow::Result<Exit
             return Err(fail::usage(message, "`bailiwick review` alone prints all there are"));
         }
     };
-    let review = review(&ops, target.as_ref(), component.as_ref());
+    let mut review = review(&ops, target.as_ref(), component.as_ref());
+    review.mark(&ops, &standing);
     let text = match (args.wire, args.format) {
         (true, _) => review.wire().map(|(target, text)| format!("{target}\t{text}\n")).collect(),
         (false, Format::Json) => serde_json::to_string_pretty(&review)? + "\n",
@@ -49,6 +50,11 @@ fn table(review: &Review) -> String {
     for target in &review.targets {
         let _ = write_target(&mut text, target);
     }
+    for wasi in &review.inert_wasi {
+        let _ =
+            writeln!(text, "{} gets inert WASI, which reaches nothing: {}", wasi.component, inert(&wasi.interfaces));
+        let _ = writeln!(text, "    for     {}\n", wasi.why);
+    }
     let _ = write_limits(&mut text, review);
     text
 }
@@ -62,9 +68,7 @@ fn write_target(text: &mut String, target: &Target) -> std::fmt::Result {
     }
     for action in &target.actions {
         writeln!(text, "\n  {}", action.id)?;
-        writeln!(text, "    effect  {}: {}", effect(action), action.reads)?;
-        writeln!(text, "    wire    {}", wire(action))?;
-        writeln!(text, "    limits  {} KiB, {} s", action.bytes_max >> 10, action.timeout_s)?;
+        write_literal(text, action)?;
         for asked in &action.for_components {
             writeln!(text, "    for     {}", asked_by(asked))?;
         }
@@ -75,6 +79,13 @@ fn write_target(text: &mut String, target: &Target) -> std::fmt::Result {
         writeln!(text, "    for     {}", asked_by(&withheld.asked))?;
     }
     writeln!(text)
+}
+
+/// What it reads, in words, and the literal that says so to the target.
+pub(super) fn write_literal(text: &mut String, action: &Action) -> std::fmt::Result {
+    writeln!(text, "    effect  {}: {}", effect(action), action.reads)?;
+    writeln!(text, "    wire    {}", wire(action))?;
+    writeln!(text, "    limits  {} KiB, {} s", action.bytes_max >> 10, action.timeout_s)
 }
 
 fn write_limits(text: &mut String, review: &Review) -> std::fmt::Result {
@@ -115,5 +126,7 @@ fn wire(action: &Action) -> String {
 
 fn asked_by(asked: &Asked) -> String {
     let slot = asked.slot.as_ref().map(|slot| format!(", slot {slot}")).unwrap_or_default();
-    format!("{}{slot}: {} ({})", asked.component, asked.why, asked.policy)
+    let refused =
+        asked.not_accepted.as_ref().map(|why| format!("\n            NOT ACCEPTED: {why}")).unwrap_or_default();
+    format!("{}{slot}: {} ({}){refused}", asked.component, asked.why, asked.policy)
 }

@@ -172,7 +172,7 @@ fn record(
     target: &str,
     runtime: &tokio::runtime::Runtime,
 ) -> anyhow::Result<Result<(), Exit>> {
-    let ops = context.ops()?;
+    let (ops, standing) = context.ops_and_standing()?;
     let id = &project.file.manifest.id;
     check_installed(context, &ops, project)?;
     if !ops.knows(target) {
@@ -197,13 +197,15 @@ fn record(
     context.out.say(&format!("recording {id} on {target} …"));
     let agent = context.surroundings.agent.clone();
     let settings = Settings {
+        // Once, for a person who waits: what it compiles is not worth a place.
         jobs: 1,
         quarantine: context.quarantine()?,
+        cache: check::cache(context),
         require_lockdown: ops.policy.require_lockdown,
         ssh: ssh::Settings { agent, ..ssh::Settings::default() },
     };
     let alone = Arc::new(Alone::default());
-    let request = Request { targets: [target.clone()].into(), components: Some([id.clone()].into()) };
+    let request = Request { targets: [target.clone()].into(), components: Some([id.clone()].into()), standing };
     let watcher = Arc::clone(&alone) as Arc<dyn Watcher>;
     let swept = runtime.block_on(sweep(Arc::new(ops), request, settings, Arc::new(journal), watcher))?;
     if let Some(held) = *alone.0.lock().unwrap_or_else(PoisonError::into_inner) {

@@ -137,12 +137,13 @@ async fn run(ops: Ops, journal: &Arc<Journal>) -> Result<Sweep, ProofError> {
         fn target_done(&self, _: &Looked) {}
         fn unlocked(&self, _: &Lockdown) {}
     }
-    let request = Request { targets: ops.assignments.keys().cloned().collect(), components: None };
+    let request = Request { targets: ops.assignments.keys().cloned().collect(), ..Request::default() };
     // As many at once as a small machine can bear.
     let settings = Settings {
         jobs: 4,
         // Of this proof alone, gone with its journal.
         quarantine: Quarantine::at(journal.folder()),
+        cache: None,
         require_lockdown: false,
         ssh: ssh::Settings::default(),
     };

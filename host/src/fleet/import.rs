@@ -87,7 +87,7 @@ pub fn import(
             return Err(ImportError::NoHosts { path: config.to_owned() });
         }
     }
-    let mut importer = Importer { config, known_hosts, openssh, drafts: Vec::new() };
+    let mut importer = Importer { config, known_hosts, openssh, drafts: Vec::new(), under_way: Vec::new() };
     for host in &all {
         importer.add(host, &Spec::plain(host), None, 0)?;
     }
@@ -166,6 +166,8 @@ struct Importer<'a> {
     known_hosts: &'a [PathBuf],
     openssh: &'a dyn Openssh,
     drafts: Vec<Draft>,
+    /// Hosts on the way to which others are being added.
+    under_way: Vec<String>,
 }
 
 impl Importer<'_> {
@@ -192,7 +194,11 @@ impl Importer<'_> {
         };
         draft.name = self.name(&spec.host, &mut draft.lacks);
         match self.openssh.effective(self.config, &spec.host) {
-            Ok(text) => self.fill(&mut draft, &Effective(text), before, depth)?,
+            Ok(text) => {
+                self.under_way.push(spec.host.clone());
+                self.fill(&mut draft, &Effective(text), before, depth)?;
+                self.under_way.pop();
+            }
             Err(source) if source.kind() == io::ErrorKind::NotFound => {
                 return Err(ImportError::Tool { tool: "ssh", source });
             }
@@ -272,7 +278,15 @@ impl Importer<'_> {
         }
         let mut before = None;
         for hop in chain.split(',') {
-            before = self.add(hop, &Spec::parse(hop), before.as_ref(), depth + 1)?;
+            let spec = Spec::parse(hop);
+            // `Host *` with a ProxyJump that fits the jump host as well.
+            if self.under_way.contains(&spec.host) {
+                draft
+                    .lacks
+                    .push(format!("its jump host {hop} is reached through itself; take it out of that ProxyJump"));
+                return Ok(None);
+            }
+            before = self.add(hop, &spec, before.as_ref(), depth + 1)?;
             if before.is_none() {
                 draft.lacks.push(format!("its jump host {hop} has no name that fits"));
                 return Ok(None);

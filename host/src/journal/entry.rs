@@ -75,6 +75,17 @@ pub enum Entry {
         /// Why.
         reason: String,
     },
+    /// Compiled code in the cache was not what it must be. It was thrown away, and the component compiled again.
+    CacheRejected {
+        /// The sweep.
+        sweep: u64,
+        /// The component.
+        component: ComponentId,
+        /// SHA-256 of its bytes.
+        digest: String,
+        /// Why.
+        reason: String,
+    },
     /// A run begins. Its number is this entry's.
     RunStarted {
         /// The sweep.

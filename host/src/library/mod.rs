@@ -243,11 +243,37 @@ impl Library {
             let message = format!("there is a built-in component `{id}`");
             problems.push(Problem::at(source.at(0..0), message).hint("give yours another id"));
         } else {
-            self.manifest_digests.extend(file.manifest_digest().map(|digest| (id.clone(), digest)));
-            self.signatures.extend(file.signature.map(|bytes| (id.clone(), bytes)));
-            self.manifests.insert(id.clone(), file.manifest);
-            self.binaries.insert(id, file.binary);
+            self.put(file);
         }
+    }
+
+    /// Takes a component as if it stood in the folder, in place of the one there: to see what it could do.
+    ///
+    /// # Errors
+    /// When a built-in component has its id.
+    pub fn try_on(&mut self, file: ComponentFile) -> Result<(), LibraryError> {
+        let id = file.manifest.id.clone();
+        if self.is_built_in(id.as_str()) {
+            let message = format!("there is a built-in component `{id}`");
+            let problem = Problem::at(file.source.at(0..0), message).hint("give yours another id");
+            return Err(LibraryError::Invalid(problem.into()));
+        }
+        self.put(file);
+        Ok(())
+    }
+
+    fn put(&mut self, file: ComponentFile) {
+        let id = file.manifest.id.clone();
+        match file.manifest_digest() {
+            Some(digest) => self.manifest_digests.insert(id.clone(), digest),
+            None => self.manifest_digests.remove(&id),
+        };
+        match file.signature {
+            Some(bytes) => self.signatures.insert(id.clone(), bytes),
+            None => self.signatures.remove(&id),
+        };
+        self.manifests.insert(id.clone(), file.manifest);
+        self.binaries.insert(id, file.binary);
     }
 
     /// A component's bytes.

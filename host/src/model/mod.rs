@@ -12,6 +12,7 @@ mod name;
 mod param;
 mod tainted;
 mod verb;
+mod wasi;
 
 pub use action::{Action, ActionId, Wire};
 pub use finding::{Finding, LookError, Metric, Report, Severity, Unit, limits as report_limits};
@@ -21,3 +22,4 @@ pub use name::{CaseName, ComponentId, NameError, ParamName, RuleName, SlotKey, S
 pub use param::ParamValue;
 pub use tainted::Tainted;
 pub use verb::{Effect, Object, Verb};
+pub use wasi::WasiGroup;

@@ -10,8 +10,8 @@ use super::NeverRule;
 use super::limits::{self, Raise, RawLimits, Value};
 use super::never::Idle;
 use super::signatures::{self, RawSignatures, RawSigners, Signatures};
-use crate::manifest::nearest;
-use crate::model::Verb;
+use crate::manifest::{Manifest, nearest};
+use crate::model::{ComponentId, Verb};
 use crate::redact::{self, Redactor, RuleError};
 use crate::source::{Place, Problem, Problems, Source};
 
@@ -32,6 +32,16 @@ pub struct Policy {
     pub raises: Vec<Raise>,
     /// What is taken out of answers: the built-in rules, and this file's.
     pub redactor: Arc<Redactor>,
+}
+
+impl Policy {
+    /// Leaves out components that are not there yet.
+    pub fn leave_out_unknown(&mut self, library: &BTreeMap<ComponentId, Manifest>) {
+        let grants = self.grants.iter_mut().map(|grant| &mut grant.components);
+        for names in grants.chain(self.raises.iter_mut().map(|raise| &mut raise.components)) {
+            names.retain(|id| library.contains_key(id.value.as_str()));
+        }
+    }
 }
 
 /// One `[[grant]]`, names unchecked.

@@ -28,6 +28,8 @@ pub enum ExitCode {
     Stuck = 6,
     /// A replay, or a case, gave another report than the one that was recorded.
     ReplayDiffers = 7,
+    /// A component waits for a person: nobody has accepted it, or what is new of it.
+    Waiting = 8,
     /// A mistake of this program's own.
     Bug = 70,
 }
@@ -43,6 +45,7 @@ impl ExitCode {
         Self::RolledBack,
         Self::Stuck,
         Self::ReplayDiffers,
+        Self::Waiting,
         Self::Bug,
     ];
 
@@ -64,6 +67,7 @@ impl ExitCode {
             Self::RolledBack => "verify failed, rolled back",
             Self::Stuck => "stuck: rollback failed, a person is needed",
             Self::ReplayDiffers => "a case does not come out as recorded",
+            Self::Waiting => "a component waits for a person: accept or approve it",
             Self::Bug => "a bug in bailiwick",
         }
     }
@@ -112,6 +116,7 @@ mod tests {
  5 verify failed, rolled back
  6 stuck: rollback failed, a person is needed
  7 the replay differs from the run
+ 8 a component waits for a person: accept or approve it
 70 a bug in bailiwick
 ");
     }

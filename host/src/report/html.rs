@@ -17,7 +17,7 @@ const HEAD: &str = r#"<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'sha256-RalvYZ6b7z1KWp5nXudRTp1zDzK22ZdGnzqFSE/ZwV8='">
 <title>bailiwick check</title>
 <style>
 body { font: 15px/1.4 system-ui, sans-serif; margin: 2em; }
@@ -68,6 +68,15 @@ fn push_row(out: &mut String, target: &TargetName, entry: &Entry<'_>) {
 mod tests {
     use super::*;
     use crate::report::samples;
+
+    #[test]
+    fn the_page_allows_itself_its_own_style_and_nothing_else() {
+        use sha2::Digest;
+        let (_, rest) = HEAD.split_once("<style>").unwrap();
+        let (style, _) = rest.split_once("</style>").unwrap();
+        let hash = data_encoding::BASE64.encode(&sha2::Sha256::digest(style.as_bytes()));
+        assert!(HEAD.contains(&format!("content=\"default-src 'none'; style-src 'sha256-{hash}'\"")), "{hash}");
+    }
 
     #[test]
     fn a_night() {

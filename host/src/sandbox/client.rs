@@ -4,7 +4,7 @@
 //! who looks it up. Attacks answered: a worker that hangs, dies or is taken over (GR09, GR14, D10): whatever happens to the
 //! process, every run that waits for it ends at once, and a word out of order ends the process.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rustix::process::Signal;
+use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -26,7 +26,9 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::attempt::{Attempt, Marks};
 use super::fault::{Breach, Fault, FaultKind, WorkerEnd};
+use super::imports::Links;
 use super::kernel;
+use super::load::LoadError;
 use super::protocol::{Event, Ledger};
 use super::run::GRACE;
 use super::wire::{
@@ -35,7 +37,7 @@ use super::wire::{
 };
 use super::worker::ARGUMENT;
 use crate::limits::Limits;
-use crate::model::{Lockdown, LookError, Report, Tainted, Verb};
+use crate::model::{Lockdown, LookError, Report, Tainted};
 
 /// How long a worker may take to start and to give up what it need not have.
 const START_TIME: Duration = Duration::from_secs(30);
@@ -57,6 +59,30 @@ pub struct Worker {
     supervisor: tokio::task::AbortHandle,
 }
 
+/// A component, as a worker is given it.
+#[derive(Debug)]
+pub enum Code<'a> {
+    /// Its bytes.
+    Component(&'a [u8]),
+    /// Its bytes; the compiled form is wanted back.
+    Keep(&'a [u8]),
+    /// The compiled form that came back once, for the same component, and that nobody can have changed since.
+    Compiled(Vec<u8>),
+}
+
+/// What tells this program from any other whose compiled code must not be loaded: the file that it runs from, and its
+/// version. The engine itself refuses code of another version, configuration or processor.
+///
+/// # Errors
+/// When the file cannot be looked at.
+pub fn identity() -> io::Result<String> {
+    use std::os::unix::fs::MetadataExt;
+    let file = if cfg!(target_os = "linux") { "/proc/self/exe".into() } else { std::env::current_exe()? };
+    let meta = std::fs::metadata(file)?;
+    let (device, inode, size, time) = (meta.dev(), meta.ino(), meta.size(), (meta.mtime(), meta.mtime_nsec()));
+    Ok(format!("bailiwick {} {device} {inode} {size} {time:?}", env!("CARGO_PKG_VERSION")))
+}
+
 /// A worker that has given up what it can, and has no component yet. Dropping it kills the process.
 #[derive(Debug)]
 pub struct Idle {
@@ -73,37 +99,6 @@ pub enum Stopped {
     Errno(i32),
     /// The worker is no more.
     Died(WorkerEnd),
-}
-
-/// Why there is no worker for a component.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// The process could not be started.
-    #[error("cannot start a worker")]
-    Spawn(#[source] io::Error),
-    /// The engine does not take the component.
-    #[error("the engine does not take it")]
-    NotLoaded {
-        /// The engine's words; names in them are the component's.
-        reason: Tainted,
-    },
-    /// The process ended.
-    #[error("its worker died while loading it ({0})")]
-    Died(WorkerEnd),
-    /// It used up its processor time.
-    #[error("it took longer than {0} s to compile (limit `compile-s`)")]
-    Slow(u64),
-    /// It was not done by the clock, and had time of the processor left.
-    #[error(
-        "its worker was not ready within {0} s, though it had time of the processor left: this machine is too busy"
-    )]
-    Late(u64),
-    /// It gave up.
-    #[error("its worker gave up compiling it: it needs more than {} MiB (limit `compile-bytes`), or breaks the compiler", .0 >> 20)]
-    GaveUp(u64),
-    /// It said something else.
-    #[error("its worker broke the protocol while loading it")]
-    Protocol(#[source] Option<WireError>),
 }
 
 /// How a run ended, and what it used.
@@ -212,7 +207,8 @@ impl Idle {
     /// When the process cannot be asked. Its death is no error but what stopped it.
     pub async fn attempt(mut self, what: Attempt, on: Marks) -> Result<Option<Stopped>, LoadError> {
         let order = ToWorker::Attempt { what, on };
-        match ask(&mut self.child, &mut self.reader, &mut self.writer, &order, HELLO_FRAME_BYTES, START_TIME).await {
+        let Self { child, reader, writer, .. } = &mut self;
+        match ask(child, reader, writer, &order, HELLO_FRAME_BYTES, FROM_WORKER_FRAME_BYTES, START_TIME).await {
             Ok(FromWorker::Attempted(gave)) => Ok(gave.map(Stopped::Errno)),
             Ok(_) => Err(LoadError::Protocol(None)),
             Err(LoadError::Died(end)) => Ok(Some(Stopped::Died(end))),
@@ -224,31 +220,60 @@ impl Idle {
     ///
     /// # Errors
     /// When the component cannot be compiled and linked.
-    pub async fn load(mut self, component: &[u8], verbs: &BTreeSet<Verb>, limits: Limits) -> Result<Worker, LoadError> {
+    pub async fn load(self, component: &[u8], links: &Links, limits: Limits) -> Result<Worker, LoadError> {
+        let digest = Sha256::digest(component).into();
+        self.load_code(Code::Component(component), digest, links, limits).await.map(|(worker, _)| worker)
+    }
+
+    /// Has it load a component with this SHA-256, in one of its forms. The compiled form comes back if it is to be kept.
+    ///
+    /// # Errors
+    /// When the code cannot be loaded and linked.
+    pub async fn load_code(
+        mut self,
+        code: Code<'_>,
+        digest: [u8; 32],
+        links: &Links,
+        limits: Limits,
+    ) -> Result<(Worker, Option<Vec<u8>>), LoadError> {
+        // What the answer may weigh: nothing but a form that was asked for is large.
+        let (code, kept_max) = match code {
+            Code::Component(bytes) => (wire::Code::Component { bytes: bytes.to_vec(), keep: false }, None),
+            Code::Keep(bytes) => {
+                let most = wire::artefact_bytes_max(bytes.len()).saturating_add(FROM_WORKER_FRAME_BYTES);
+                (wire::Code::Component { bytes: bytes.to_vec(), keep: true }, Some(most))
+            }
+            Code::Compiled(artefact) => (wire::Code::Compiled(artefact), None),
+        };
         let pid = self.child.id().unwrap_or_default();
         kernel::compiling(pid, &limits).map_err(LoadError::Spawn)?;
-        let load = ToWorker::Load(Load {
-            component: component.to_vec(),
-            verbs: verbs.iter().copied().collect(),
-            limits: Box::new(limits.clone()),
-        });
         let patience = START_TIME + Duration::from_secs(limits.compile_s.saturating_mul(LOAD_PATIENCE));
+        let load = ToWorker::Load(Load { code, digest, links: links.clone(), limits: Box::new(limits.clone()) });
         let Self { child, reader, writer, .. } = &mut self;
-        let ready = match ask(child, reader, writer, &load, LOAD_FRAME_BYTES, patience).await {
-            Ok(FromWorker::Ready(ready)) => ready,
-            Ok(FromWorker::NotLoaded { reason }) => return Err(LoadError::NotLoaded { reason }),
-            Ok(_) => return Err(LoadError::Protocol(None)),
-            Err(LoadError::Died(end)) => return Err(died(end, &limits)),
-            Err(error) => return Err(error),
+        let answer_max = kept_max.unwrap_or(FROM_WORKER_FRAME_BYTES);
+        let asked = ask(child, reader, writer, &load, LOAD_FRAME_BYTES, answer_max, patience).await;
+        let mut word = match asked {
+            Err(LoadError::Died(end)) => return Err(LoadError::died(end, &limits)),
+            other => other?,
+        };
+        let mut artefact = None;
+        if let (FromWorker::Artefact(bytes), Some(_)) = (&mut word, kept_max) {
+            artefact = Some(std::mem::take(bytes));
+            word = hear(child, reader, FROM_WORKER_FRAME_BYTES, START_TIME).await?;
+        }
+        let ready = match word {
+            FromWorker::Ready(ready) => ready,
+            FromWorker::NotLoaded { reason } => return Err(LoadError::NotLoaded { reason }),
+            _ => return Err(LoadError::Protocol(None)),
         };
         kernel::running(pid, &limits).map_err(LoadError::Spawn)?;
         let Self { lockdown, child, reader, writer } = self;
-        let ledger = Ledger::new(verbs.clone(), limits.clone());
+        let ledger = Ledger::new(links.verbs.clone(), limits.clone());
         let shared = Arc::new(Shared(Mutex::new(State { ledger, open: HashMap::new(), gone: None })));
         let (frames, outgoing) = mpsc::channel(16);
         let (kill, killed) = mpsc::channel(1);
         let supervisor = tokio::spawn(supervise(child, reader, writer, outgoing, Arc::clone(&shared), killed));
-        Ok(Worker {
+        let worker = Worker {
             lockdown,
             ready,
             pid,
@@ -258,23 +283,24 @@ impl Idle {
             kill,
             shared,
             supervisor: supervisor.abort_handle(),
-        })
+        };
+        Ok((worker, artefact))
     }
 }
 
 impl Worker {
-    /// Starts a worker and has it load a component. `program` is this program, unless a test says otherwise. The verbs
-    /// are the manifest's; [`super::check_imports`] has passed before.
+    /// Starts a worker and has it load a component. `program` is this program, unless a test says otherwise. The links
+    /// come from [`super::check_imports`].
     ///
     /// # Errors
     /// When the process cannot be started, or the component not be compiled and linked.
     pub async fn load(
         program: Option<&Path>,
         component: &[u8],
-        verbs: &BTreeSet<Verb>,
+        links: &Links,
         limits: Limits,
     ) -> Result<Self, LoadError> {
-        Self::start(program).await?.load(component, verbs, limits).await
+        Self::start(program).await?.load(component, links, limits).await
     }
 
     /// Starts a worker without a component: for whoever decides by what it has given up.
@@ -285,7 +311,8 @@ impl Worker {
         let (mut child, socket) = spawn(program).map_err(LoadError::Spawn)?;
         let (mut reader, mut writer) = socket.into_split();
         let hello = ToWorker::Hello { version: VERSION };
-        match ask(&mut child, &mut reader, &mut writer, &hello, HELLO_FRAME_BYTES, START_TIME).await? {
+        let answer_max = FROM_WORKER_FRAME_BYTES;
+        match ask(&mut child, &mut reader, &mut writer, &hello, HELLO_FRAME_BYTES, answer_max, START_TIME).await? {
             FromWorker::Locked(lockdown) => Ok(Idle { lockdown, child, reader, writer }),
             _ => Err(LoadError::Protocol(None)),
         }
@@ -454,33 +481,6 @@ impl From<End> for Ending {
     }
 }
 
-impl LoadError {
-    /// How its worker came to its end, if that is the component's doing.
-    #[must_use]
-    pub fn death(&self) -> Option<String> {
-        match self {
-            Self::Died(end) => end.is_its_own().then(|| end.to_string()),
-            Self::Slow(_) | Self::GaveUp(_) | Self::Protocol(_) => Some(self.to_string()),
-            Self::Spawn(_) | Self::NotLoaded { .. } | Self::Late(_) => None,
-        }
-    }
-
-    /// True if it would come to the same another time.
-    #[must_use]
-    pub const fn is_for_good(&self) -> bool {
-        matches!(self, Self::Slow(_) | Self::GaveUp(_))
-    }
-}
-
-/// Why a worker died that was to compile.
-fn died(end: WorkerEnd, limits: &Limits) -> LoadError {
-    match end {
-        WorkerEnd::Signal(signal) if signal == Signal::XCPU.as_raw() => LoadError::Slow(limits.compile_s),
-        WorkerEnd::Signal(signal) if signal == Signal::ABORT.as_raw() => LoadError::GaveUp(limits.compile_bytes),
-        end => LoadError::Died(end),
-    }
-}
-
 /// The outcome of the call under way, or never.
 async fn pending_or<A: Future<Output = Outcome> + Unpin>(work: &mut Option<A>) -> Outcome {
     match work {
@@ -519,14 +519,29 @@ async fn ask(
     writer: &mut OwnedWriteHalf,
     message: &ToWorker,
     max: usize,
+    answer_max: usize,
     patience: Duration,
 ) -> Result<FromWorker, LoadError> {
     let said = async {
         // A worker that has ended is known by what it said before, or by its end.
         let _ = writer.write_all(&wire::encode(message, max)?).await;
-        read(reader).await
+        Ok(())
     };
     match timeout(patience, said).await {
+        Err(_) => Err(LoadError::Late(patience.as_secs())),
+        Ok(Ok(())) => hear(child, reader, answer_max, patience).await,
+        Ok(Err(error)) => Err(LoadError::Protocol(Some(error))),
+    }
+}
+
+/// A word of a worker that serves nobody yet.
+async fn hear(
+    child: &mut Child,
+    reader: &mut OwnedReadHalf,
+    max: usize,
+    patience: Duration,
+) -> Result<FromWorker, LoadError> {
+    match timeout(patience, read(reader, max)).await {
         Err(_) => Err(LoadError::Late(patience.as_secs())),
         Ok(Ok(Some(word))) => Ok(word),
         Ok(Ok(None) | Err(WireError::Io(_))) => Err(LoadError::Died(reap(child).await)),
@@ -535,14 +550,14 @@ async fn ask(
 }
 
 /// Reads one message; `None` at the end of the stream.
-async fn read(reader: &mut OwnedReadHalf) -> Result<Option<FromWorker>, WireError> {
+async fn read(reader: &mut OwnedReadHalf, bytes_max: usize) -> Result<Option<FromWorker>, WireError> {
     let mut header = [0; 4];
     match reader.read_exact(&mut header).await {
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         Err(error) => return Err(error.into()),
     }
-    let mut body = vec![0; wire::length(header, FROM_WORKER_FRAME_BYTES)?];
+    let mut body = vec![0; wire::length(header, bytes_max)?];
     reader.read_exact(&mut body).await?;
     wire::decode(&body).map(Some)
 }
@@ -558,7 +573,7 @@ async fn supervise(
 ) {
     let listen = async {
         loop {
-            match read(&mut reader).await {
+            match read(&mut reader, FROM_WORKER_FRAME_BYTES).await {
                 Ok(Some(message)) => {
                     if let Err(breach) = shared.take(message) {
                         return Some(Gone::Breach(breach));

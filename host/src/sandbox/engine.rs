@@ -1,8 +1,7 @@
 //! The engine's configuration, and a component compiled and linked by it.
 //!
 //! Knows: wasmtime's switches. Attack answered: a feature, stack or growth that the defaults leave open (LK15–LK17, GR02).
-//! Threats.md 5.2 is the recipe; there is no async support, no cache, no serialised code: what is compiled is what runs,
-//! in the process that throws it away.
+//! Threats.md 5.2 is the recipe; there is no async support and no cache of the engine's own.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -11,10 +10,10 @@ use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, Engine, OptLevel, WasmBacktraceDetails};
 
 use super::host::{self, ProbePre};
+use super::imports::Links;
 use super::inspect::FEATURES;
 use super::run::RunState;
 use crate::limits::STACK_BYTES;
-use crate::model::Verb;
 
 /// How often the epoch moves on: the grain of wall time inside wasm.
 pub(super) const TICK: Duration = Duration::from_millis(50);
@@ -53,15 +52,14 @@ fn config() -> Config {
     config
 }
 
-/// Compiles a component, links the verbs that its manifest asks for and nothing else, and checks every type.
+/// Links what a component's manifest asks for and nothing else, and checks every type.
 ///
 /// # Errors
-/// When the bytes are no component, an import has no definition or another type, or `examine` is missing.
-pub(super) fn load(engine: &Engine, bytes: &[u8], verbs: &[Verb]) -> wasmtime::Result<ProbePre<RunState>> {
-    let component = Component::from_binary(engine, bytes)?;
-    let mut linker = Linker::new(engine);
-    host::link(&mut linker, verbs)?;
-    ProbePre::new(linker.instantiate_pre(&component)?)
+/// When an import has no definition or another type, or `examine` is missing.
+pub(super) fn link(component: &Component, links: &Links) -> wasmtime::Result<ProbePre<RunState>> {
+    let mut linker = Linker::new(component.engine());
+    host::link(&mut linker, links)?;
+    ProbePre::new(linker.instantiate_pre(component)?)
 }
 
 #[cfg(test)]

@@ -77,6 +77,12 @@ pub enum FaultKind {
     /// It called the host before it was asked anything.
     #[error("called the host while it was being instantiated")]
     Phase,
+    /// It called `wasi:cli/exit` instead of returning a report.
+    #[error("exited (`wasi:cli/exit`) without a report")]
+    Exited,
+    /// It waited for a time, by a clock that is fixed.
+    #[error("waited for a time that never comes: its clock is fixed at the run's begin")]
+    Waits,
     /// Its report is not as a report must be.
     #[error("gave a bad report: {0}")]
     Output(OutputError),

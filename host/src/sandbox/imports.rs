@@ -3,11 +3,16 @@
 //! Knows: the world `bailiwick:ops/probe@0.1.0`. Must not know: targets, policy. Attacks answered: an import that the
 //! manifest does not name, a version that merely looks compatible, WASI, and a second way in (LK10, LK13–LK15). Names are
 //! compared as strings, before compiling; the engine's linker would match `0.1.5` with `0.1.0`.
+//!
+//! **Invariant:** [`Links`] are the component's own imports, each of them asked for: what is linked is no more than that.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
 
 use super::inspect::{Inspected, shown};
-use crate::model::Verb;
+use super::wasi;
+use crate::model::{Verb, WasiGroup};
 
 /// The package that this host offers.
 pub const PACKAGE: &str = "bailiwick:ops";
@@ -34,22 +39,67 @@ const LOCAL: &[(&str, &str)] = &[
 const INTERFACES: &[&str] =
     &["types", "reports", "system", "files", "services", "network", "clock", "log", "params", "slots", "calls"];
 
+/// What a component is linked with: what it imports, and its manifest asks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Links {
+    /// Verbs.
+    pub verbs: BTreeSet<Verb>,
+    /// Interfaces of inert WASI, named as in the binary, and the functions of each.
+    pub wasi: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl<const N: usize> From<[Verb; N]> for Links {
+    fn from(verbs: [Verb; N]) -> Self {
+        Self { verbs: verbs.into(), wasi: BTreeMap::new() }
+    }
+}
+
 /// Why a component is not linked. Names in it are the component's, escaped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ImportError {
-    /// Some of WASI, or of another host's world.
+    /// Built for another host.
     #[error(
-        "it imports `{interface}`: {why}\n\nhint: build it for the world `{PACKAGE}/probe@{VERSION}`, which has no WASI (Rust: the target wasm32-unknown-unknown)"
+        "it was built for world `{built_for}`, this host offers `{PACKAGE}/probe@{VERSION}`\n\nhint: a probe exports `{EXPORT}`; build it against the contract that `bailiwick wit` prints"
     )]
+    OtherWorld {
+        /// The world, as its exports tell.
+        built_for: String,
+    },
+    /// It exports no `examine`.
+    #[error(
+        "it exports {found}; this host offers `{PACKAGE}/probe@{VERSION}`, whose components export the function `{EXPORT}`\n\nhint: build it against the contract that `bailiwick wit` prints"
+    )]
+    NoExamine {
+        /// What it exports instead.
+        found: String,
+    },
+    /// Some of WASI that reaches something, or of another host's world.
+    #[error("it imports `{interface}`: {why}\n\nhint: {}", without(interface))]
     Foreign {
         /// The interface.
         interface: String,
         /// What a component of this host never gets.
         why: &'static str,
     },
+    /// WASI of another version.
+    #[error(
+        "it was built for `{interface}`, this host offers version 0.2.0 and those compatible with it\n\nhint: build it with a toolchain for WASI 0.2, or for one without WASI (Rust: the target wasm32-unknown-unknown)"
+    )]
+    WasiVersion {
+        /// The interface.
+        interface: String,
+    },
+    /// Inert WASI that is imported and not asked for.
+    #[error(
+        "it imports {}, but its manifest does not ask for {}\n\nhint: add `[wasi]` with `interfaces = [{}]` and `why` to manifest.toml, or build it without WASI", wasis(.0), it(.0), quoted(.0)
+    )]
+    WasiNotAskedFor(Vec<WasiGroup>),
+    /// Inert WASI that is asked for and not imported.
+    #[error("its manifest asks for {}, but the component never imports {}\n\nhint: a manifest says what a component does, no more; take it out of [wasi] in manifest.toml", wasis(.0), it(.0))]
+    WasiNotImported(Vec<WasiGroup>),
     /// The right interface in another version.
     #[error(
-        "it was built for `{interface}`, this host offers `{offered}`\n\nhint: build it again with this host's wit/ folder"
+        "it was built for `{interface}`, this host offers `{offered}`\n\nhint: build it again against the contract that `bailiwick wit` prints"
     )]
     OtherVersion {
         /// What it was built for.
@@ -65,7 +115,7 @@ pub enum ImportError {
     },
     /// No such function.
     #[error(
-        "it calls `{function}` of `{interface}`, which this host does not have\n\nhint: build it again with this host's wit/ folder"
+        "it calls `{function}` of `{interface}`, which this host does not have\n\nhint: build it again against the contract that `bailiwick wit` prints"
     )]
     UnknownFunction {
         /// The interface.
@@ -79,12 +129,6 @@ pub enum ImportError {
     /// Verbs that are asked for and not called.
     #[error("its manifest asks for {}, but the component never calls {}\n\nhint: a manifest says what a component does, no more; take it out of manifest.toml", list(.0), it(.0))]
     NotCalled(Vec<Verb>),
-    /// It exports no `examine`.
-    #[error("it exports {found}; a component of the world `{PACKAGE}/probe@{VERSION}` exports `{EXPORT}`")]
-    NoExamine {
-        /// What it exports instead.
-        found: String,
-    },
     /// It exports more than `examine`.
     #[error("it exports the {kind} `{name}` besides `{EXPORT}`; nobody would call it")]
     OtherExport {
@@ -95,12 +139,29 @@ pub enum ImportError {
     },
 }
 
+fn wasis(groups: &[WasiGroup]) -> String {
+    groups.iter().map(|group| format!("`wasi:{group}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn quoted(groups: &[WasiGroup]) -> String {
+    groups.iter().map(|group| format!("\"{group}\"")).collect::<Vec<_>>().join(", ")
+}
+
+/// How to do without an interface.
+fn without(interface: &str) -> &'static str {
+    if interface.starts_with("wasi:") {
+        "build it without WASI (Rust: the target wasm32-unknown-unknown; Python: componentize-py --stub-wasi; JavaScript: jco componentize --disable all; C: no standard library); what a probe reads, it reads by verbs"
+    } else {
+        "build it against the contract that `bailiwick wit` prints"
+    }
+}
+
 fn list(verbs: &[Verb]) -> String {
     verbs.iter().map(|verb| format!("`{verb}`")).collect::<Vec<_>>().join(", ")
 }
 
-fn it(verbs: &[Verb]) -> &'static str {
-    if verbs.len() == 1 { "it" } else { "them" }
+fn it<T>(all: &[T]) -> &'static str {
+    if all.len() == 1 { "it" } else { "them" }
 }
 
 /// A refusal and the author's next step on one line: for a table's cell.
@@ -115,59 +176,107 @@ pub fn interface_name(interface: &str) -> String {
     format!("{PACKAGE}/{interface}@{VERSION}")
 }
 
-/// Checks that a component imports exactly the manifest's verbs, apart from what reaches no target, and exports
-/// exactly `examine`.
+/// Checks that a component imports exactly what the manifest asks for, verbs and inert WASI, apart from what every
+/// component may import, and exports exactly `examine`. Returns what to link.
 ///
 /// # Errors
-/// The first thing that is wrong, foreign interfaces first: they explain the rest.
-pub fn check_imports(inspected: &Inspected, verbs: &BTreeSet<Verb>) -> Result<(), ImportError> {
+/// The first thing that is wrong: another world and foreign interfaces first, because they explain the rest.
+pub fn check_imports(
+    inspected: &Inspected,
+    verbs: &BTreeSet<Verb>,
+    wasi: &BTreeSet<WasiGroup>,
+) -> Result<Links, ImportError> {
+    check_world(inspected)?;
+    let links = links(inspected)?;
+    differ(&groups(&links), wasi).map_err(|(extra, missing)| match extra.is_empty() {
+        false => ImportError::WasiNotAskedFor(extra),
+        true => ImportError::WasiNotImported(missing),
+    })?;
+    differ(&links.verbs, verbs).map_err(|(extra, missing)| match extra.is_empty() {
+        false => ImportError::NotAskedFor(extra),
+        true => ImportError::NotCalled(missing),
+    })?;
+    let is_left_over = |kind: &str, name: &str| LEFT_OVER.contains(&(kind, name));
+    let other = inspected.exports.iter().find(|(kind, name)| !is_examine(kind, name) && !is_left_over(kind, name));
+    match other {
+        Some((kind, name)) => Err(ImportError::OtherExport { kind, name: shown(name) }),
+        None => Ok(links),
+    }
+}
+
+/// What a component imports, whatever a manifest asks for.
+///
+/// # Errors
+/// When it imports what this host does not have.
+pub fn links(inspected: &Inspected) -> Result<Links, ImportError> {
+    let mut links = Links::default();
     let names = inspected.imports.iter().map(|(interface, _)| interface).chain(&inspected.type_imports);
     for name in names.clone() {
-        check_package(name)?;
+        if wasi::interface(name)?.is_some() {
+            links.wasi.entry(name.clone()).or_default();
+        } else {
+            check_package(name)?;
+        }
     }
-    for name in names {
+    for name in names.filter(|name| !links.wasi.contains_key(*name)) {
         check_interface(name)?;
     }
-    let mut called = BTreeSet::new();
     for (interface, function) in &inspected.imports {
+        let unknown = || ImportError::UnknownFunction { interface: shown(interface), function: shown(function) };
+        if let Some(found) = wasi::interface(interface)? {
+            if !found.functions.contains(&function.as_str()) {
+                return Err(unknown());
+            }
+            links.wasi.entry(interface.clone()).or_default().insert(function.clone());
+            continue;
+        }
         let short = short_name(interface).unwrap_or_default();
         if LOCAL.contains(&(short, function)) {
             continue;
         }
         let verb = Verb::ALL.iter().find(|verb| verb.interface() == short && verb.function() == function);
-        match verb {
-            Some(verb) => called.insert(*verb),
-            None => {
-                let (interface, function) = (shown(interface), shown(function));
-                return Err(ImportError::UnknownFunction { interface, function });
-            }
-        };
+        links.verbs.insert(*verb.ok_or_else(unknown)?);
     }
-    let extra: Vec<_> = called.difference(verbs).copied().collect();
-    if !extra.is_empty() {
-        return Err(ImportError::NotAskedFor(extra));
-    }
-    let missing: Vec<_> = verbs.difference(&called).copied().collect();
-    if !missing.is_empty() {
-        return Err(ImportError::NotCalled(missing));
-    }
-    check_exports(inspected)
+    Ok(links)
 }
 
-fn check_exports(inspected: &Inspected) -> Result<(), ImportError> {
-    let is_examine = |export: &&(&str, String)| export.0 == "function" && export.1 == EXPORT;
-    if !inspected.exports.iter().any(|export| is_examine(&export)) {
-        let found = match inspected.exports.first() {
-            Some((kind, name)) => format!("the {kind} `{}`", shown(name)),
-            None => "nothing".to_owned(),
-        };
-        return Err(ImportError::NoExamine { found });
+/// The packages of WASI among them.
+#[must_use]
+pub fn groups(links: &Links) -> BTreeSet<WasiGroup> {
+    links.wasi.keys().filter_map(|name| wasi::interface(name).ok().flatten()).map(|found| found.group).collect()
+}
+
+/// What one has beyond the other, both ways, if they differ.
+fn differ<T: Ord + Copy>(has: &BTreeSet<T>, asked: &BTreeSet<T>) -> Result<(), (Vec<T>, Vec<T>)> {
+    if has == asked {
+        return Ok(());
     }
-    let is_left_over = |export: &(&str, String)| LEFT_OVER.contains(&(export.0, &export.1));
-    match inspected.exports.iter().find(|export| !is_examine(export) && !is_left_over(export)) {
-        Some((kind, name)) => Err(ImportError::OtherExport { kind, name: shown(name) }),
-        None => Ok(()),
+    Err((has.difference(asked).copied().collect(), asked.difference(has).copied().collect()))
+}
+
+fn is_examine(kind: &str, name: &str) -> bool {
+    kind == "function" && name == EXPORT
+}
+
+/// A component that has no `examine` was built for another host; its exports say for which.
+fn check_world(inspected: &Inspected) -> Result<(), ImportError> {
+    if inspected.exports.iter().any(|(kind, name)| is_examine(kind, name)) {
+        return Ok(());
     }
+    let known = inspected.exports.iter().find_map(|(kind, name)| {
+        let (path, version) = name.rsplit_once('@').unwrap_or((name, ""));
+        match (*kind, path) {
+            ("interface", "wasi:cli/run") => Some(format!("wasi:cli/command@{}", shown(version))),
+            ("interface", "wasi:http/incoming-handler") => Some(format!("wasi:http/proxy@{}", shown(version))),
+            ("function", "plan") => Some(format!("{PACKAGE}/fix")),
+            _ => None,
+        }
+    });
+    Err(match (known, inspected.exports.first()) {
+        (Some(built_for), _) => ImportError::OtherWorld { built_for },
+        (None, Some((kind, name))) => ImportError::NoExamine { found: format!("the {kind} `{}`", shown(name)) },
+        (None, None) => ImportError::NoExamine { found: "nothing".to_owned() },
+    })
 }
 
 /// `system` for `bailiwick:ops/system@0.1.0`.
@@ -182,23 +291,7 @@ fn check_package(interface: &str) -> Result<(), ImportError> {
     if ours {
         return Ok(());
     }
-    let wasi = |part: &str| interface.strip_prefix("wasi:").is_some_and(|rest| rest.starts_with(part));
-    let why = if wasi("filesystem") {
-        "no probe gets files"
-    } else if wasi("sockets") || wasi("http") || wasi("tls") {
-        "no probe gets the network"
-    } else if wasi("cli") {
-        "no probe gets an environment, arguments or standard streams"
-    } else if wasi("random") {
-        "no probe gets random numbers: a replay would differ"
-    } else if wasi("clocks") {
-        "no probe gets a clock but its run's own (`clock.now-ms`)"
-    } else if wasi("") {
-        "this host has no WASI"
-    } else {
-        "this host does not have it"
-    };
-    Err(ImportError::Foreign { interface: shown(interface), why })
+    Err(ImportError::Foreign { interface: shown(interface), why: "this host does not have it" })
 }
 
 fn check_interface(interface: &str) -> Result<(), ImportError> {
@@ -229,20 +322,32 @@ mod tests {
     }
 
     fn check(imports: &[(&str, &str)], verbs: &[Verb]) -> Result<(), String> {
-        check_imports(&inspected(imports), &verbs.iter().copied().collect()).map_err(|error| error.to_string())
+        check_with(imports, verbs, &[])
+    }
+
+    fn check_with(imports: &[(&str, &str)], verbs: &[Verb], wasi: &[WasiGroup]) -> Result<(), String> {
+        let (verbs, wasi) = (verbs.iter().copied().collect(), wasi.iter().copied().collect());
+        check_imports(&inspected(imports), &verbs, &wasi).map(drop).map_err(|error| error.to_string())
     }
 
     #[test]
     fn exactly_what_the_manifest_says() {
         let local = ("bailiwick:ops/log@0.1.0", "write");
         let load = ("bailiwick:ops/system@0.1.0", "load");
+        let clock = ("wasi:clocks/wall-clock@0.2.3", "now");
         assert_eq!(check(&[local, load], &[Verb::SystemLoad]), Ok(()));
+        assert_eq!(check_with(&[load, clock], &[Verb::SystemLoad], &[WasiGroup::Clocks]), Ok(()));
         let texts: Vec<String> = [
             check(&[load], &[]),
             check(&[], &[Verb::SystemLoad, Verb::FilesRead]),
             check(&[("wasi:filesystem/types@0.2.6", "x"), load], &[]),
             check(&[("wasi:sockets/tcp@0.2.6", "x")], &[]),
             check(&[("acme:host/x", "x")], &[]),
+            check(&[clock], &[]),
+            check_with(&[clock], &[], &[WasiGroup::Cli, WasiGroup::Clocks, WasiGroup::Io]),
+            check_with(&[("wasi:clocks/wall-clock@0.3.0", "now")], &[], &[WasiGroup::Clocks]),
+            check_with(&[("wasi:clocks/wall-clock@0.2.0", "set")], &[], &[WasiGroup::Clocks]),
+            check_with(&[("wasi:clocks/timezone@0.2.0", "display")], &[], &[WasiGroup::Clocks]),
             check(&[("bailiwick:opsx/system@0.1.0", "load")], &[]),
             check(&[("bailiwick:ops/system@0.1.1", "load")], &[]),
             check(&[("bailiwick:ops/system", "load")], &[]),
@@ -260,12 +365,29 @@ mod tests {
     fn exactly_one_export() {
         let mut component = inspected(&[]);
         component.exports.push(("interface", "wasi:cli/run@0.2.0".to_owned()));
-        let extra = check_imports(&component, &BTreeSet::new()).unwrap_err();
+        let none = BTreeSet::new();
+        let extra = check_imports(&component, &none, &BTreeSet::new()).unwrap_err();
         assert_eq!(
             extra.to_string(),
             "it exports the interface `wasi:cli/run@0.2.0` besides `examine`; nobody would call it"
         );
-        component.exports.remove(0);
-        assert!(matches!(check_imports(&component, &BTreeSet::new()), Err(ImportError::NoExamine { .. })));
+    }
+
+    #[test]
+    fn another_world_is_named() {
+        let exports = [
+            Some(("interface", "wasi:cli/run@0.2.0")),
+            Some(("interface", "wasi:http/incoming-handler@0.2.4")),
+            Some(("function", "plan")),
+            Some(("interface", "examine")),
+            None,
+        ];
+        let texts = exports.map(|export| {
+            // Its imports are foreign as well; the world says more.
+            let mut component = inspected(&[("wasi:filesystem/types@0.2.0", "x")]);
+            component.exports = export.into_iter().map(|(kind, name)| (kind, name.to_owned())).collect();
+            check_imports(&component, &BTreeSet::new(), &BTreeSet::new()).unwrap_err().to_string()
+        });
+        insta::assert_snapshot!(texts.join("\n---\n"));
     }
 }

@@ -13,54 +13,32 @@
 //! [`crate::model::Tainted`] when it leaves this module.
 
 pub mod attempt;
+mod audited;
 pub mod client;
 mod engine;
 pub mod fault;
+#[doc(hidden)]
+pub mod fuzzing;
 mod host;
 pub mod imports;
 pub mod inspect;
-mod inherited;
 mod kernel;
+mod load;
 mod lockdown;
 mod meter;
 mod protocol;
+mod random;
 pub mod report;
 mod run;
+mod wasi;
 pub mod wire;
 pub mod worker;
 
-/// What fuzzing reaches of what is private otherwise.
-#[doc(hidden)]
-pub mod fuzzing {
-    use std::collections::BTreeSet;
-
-    use super::wire::{FromWorker, VerbCall};
-    use super::{Limits, protocol};
-    use crate::model::Verb;
-
-    /// The calls that the broker's checks let in, of a run with one target, up to the first breach.
-    pub fn admitted(verbs: &BTreeSet<Verb>, limits: Limits, messages: Vec<FromWorker>) -> Vec<VerbCall> {
-        let mut ledger = protocol::Ledger::new(verbs.clone(), limits);
-        ledger.open(1, 1);
-        let mut calls = Vec::new();
-        for message in messages {
-            match ledger.admit(message) {
-                Ok((run, protocol::Event::Call(call))) => {
-                    ledger.answered(run);
-                    calls.push(call);
-                }
-                Ok(_) => {}
-                Err(_) => break,
-            }
-        }
-        calls
-    }
-}
-
 pub use crate::limits::Limits;
-pub use client::{Ending, Idle, LoadError, RunEnd, Stopped, Worker};
+pub use client::{Code, Ending, Idle, RunEnd, Stopped, Worker};
 pub use fault::{Fault, FaultKind};
 pub use host::parse;
-pub use imports::{ImportError, check_imports};
+pub use imports::{ImportError, Links, check_imports};
 pub use inspect::{InspectError, Inspected, inspect};
+pub use load::LoadError;
 pub use wire::{Outcome, RawAnswer, SlotEntry, TargetView, VerbCall};

@@ -71,9 +71,11 @@ impl Ledger {
     /// When an honest worker would not have sent it.
     pub(super) fn admit(&mut self, message: FromWorker) -> Result<(u32, Event), Breach> {
         match message {
-            FromWorker::Locked(_) | FromWorker::Attempted(_) | FromWorker::Ready(_) | FromWorker::NotLoaded { .. } => {
-                Err(Breach::Unexpected)
-            }
+            FromWorker::Locked(_)
+            | FromWorker::Attempted(_)
+            | FromWorker::Artefact(_)
+            | FromWorker::Ready(_)
+            | FromWorker::NotLoaded { .. } => Err(Breach::Unexpected),
             FromWorker::Call { run, call } => {
                 self.check_call(run, &call)?;
                 Ok((run, Event::Call(call)))
@@ -176,6 +178,7 @@ mod tests {
             (FromWorker::Ready(Ready { compile_ms: 0 }), Breach::Unexpected),
             (FromWorker::Locked(Lockdown::default()), Breach::Unexpected),
             (FromWorker::NotLoaded { reason: Tainted::new("") }, Breach::Unexpected),
+            (FromWorker::Artefact(vec![0]), Breach::Unexpected),
             (FromWorker::Log { run: 2, line: line(1) }, Breach::UnknownRun),
             (FromWorker::Log { run: 1, line: line(1025) }, Breach::Limits),
             (call(0, 0, Verb::SystemLoad, None), Breach::CallOrder),

@@ -16,6 +16,7 @@ use super::engine::TICK;
 use super::fault::{Fault, FaultKind, TrapKind};
 use super::host::{self, ProbePre};
 use super::meter::Meter;
+use super::random::Random;
 use super::wire::{
     self, End, FROM_WORKER_FRAME_BYTES, FromWorker, LogLevel, LogLine, Outcome, RawAnswer, SLOT_KEY_BYTES, Start,
     TargetView, VerbCall,
@@ -52,11 +53,19 @@ pub(super) struct RunState {
     logs_dropped: u32,
     socket: Socket,
     answers: Receiver<(u32, Outcome)>,
+    random: Random,
 }
 
 impl RunState {
-    pub(super) fn new(start: Start, limits: Limits, socket: Socket, answers: Receiver<(u32, Outcome)>) -> Self {
+    pub(super) fn new(
+        start: Start,
+        digest: &[u8; 32],
+        limits: Limits,
+        socket: Socket,
+        answers: Receiver<(u32, Outcome)>,
+    ) -> Self {
         Self {
+            random: Random::new(digest, &start),
             run: start.run,
             now_ms: start.now_ms,
             targets: start.targets,
@@ -139,6 +148,14 @@ impl RunState {
     /// When there were too many, or the run has not begun.
     pub(super) fn local(&mut self) -> Result<(), FaultKind> {
         self.check_phase()?;
+        self.inert()
+    }
+
+    /// The same for inert WASI, which a language's runtime may call before the run has begun: it learns nothing there.
+    ///
+    /// # Errors
+    /// When there were too many.
+    pub(super) fn inert(&mut self) -> Result<(), FaultKind> {
         self.local_calls += 1;
         if self.local_calls > self.limits.local_calls { Err(FaultKind::Calls(self.limits.local_calls)) } else { Ok(()) }
     }
@@ -172,6 +189,16 @@ impl RunState {
         }
         let line = LogLine { level, text: Tainted::new(short) };
         send(&self.socket, &FromWorker::Log { run: self.run, line }).map_err(|_| FaultKind::Host)
+    }
+
+    /// The next random bytes, which are charged before they are made.
+    ///
+    /// # Errors
+    /// When there were too many.
+    pub(super) fn random(&mut self, bytes: u64) -> Result<Vec<u8>, FaultKind> {
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        self.charge(bytes)?;
+        Ok(self.random.take(bytes))
     }
 
     pub(super) const fn now_ms(&self) -> u64 {

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use super::attempt::{Attempt, Marks};
 use super::fault::Fault;
-use crate::limits::{ANSWER_BYTES, COMPONENT_BYTES_MAX, Limits, WORKER_MESSAGE_BYTES};
+use super::imports::Links;
+use crate::limits::{ANSWER_BYTES, Limits, WORKER_MESSAGE_BYTES};
 use crate::model::{Lockdown, LookError, ParamValue, Report, Tainted, TargetName, Verb};
 use crate::transport::{Answer, Exit};
 
@@ -21,8 +22,10 @@ use crate::transport::{Answer, Exit};
 pub const VERSION: u32 = 2;
 /// Largest frame of the first words, in both directions.
 pub const HELLO_FRAME_BYTES: usize = 1 << 10;
-/// Largest frame to a worker that has loaded nothing yet: a component, and room.
-pub const LOAD_FRAME_BYTES: usize = COMPONENT_BYTES_MAX as usize + (64 << 10);
+/// Largest frame to a worker that has loaded nothing yet: a compiled component, and room.
+pub const LOAD_FRAME_BYTES: usize = ARTEFACT_BYTES_MAX + (64 << 10);
+/// Largest component in its compiled form.
+pub const ARTEFACT_BYTES_MAX: usize = 160 << 20;
 /// Largest frame to a worker otherwise: an answer, and room.
 pub const TO_WORKER_FRAME_BYTES: usize = ANSWER_BYTES as usize + (1 << 20);
 /// Largest frame from a worker.
@@ -63,13 +66,35 @@ pub enum ToWorker {
 /// The component that the worker is for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Load {
-    /// The binary.
-    #[serde(with = "serde_bytes")]
-    pub component: Vec<u8>,
-    /// What its manifest asks for: these verbs are linked and no others.
-    pub verbs: Vec<Verb>,
+    /// The component.
+    pub code: Code,
+    /// SHA-256 of the binary: a part of what its random numbers come from.
+    pub digest: [u8; 32],
+    /// What its manifest asks for: this is linked, and nothing else.
+    pub links: Links,
     /// Bounds of each run.
     pub limits: Box<Limits>,
+}
+
+/// A component, in one of two forms.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Code {
+    /// The binary.
+    Component {
+        /// It.
+        #[serde(with = "serde_bytes")]
+        bytes: Vec<u8>,
+        /// Whether the broker wants the compiled form.
+        keep: bool,
+    },
+    /// What a worker of this program made of the binary.
+    Compiled(#[serde(with = "serde_bytes")] Vec<u8>),
+}
+
+/// The most that a component of so many bytes may become: six times as much is usual, and 64 KiB besides.
+#[must_use]
+pub fn artefact_bytes_max(component: usize) -> usize {
+    component.saturating_mul(16).saturating_add(1 << 20).min(ARTEFACT_BYTES_MAX)
 }
 
 /// One run.
@@ -141,6 +166,8 @@ impl From<Answer> for RawAnswer {
 /// From the worker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum FromWorker {
+    /// The compiled form that was wanted. [`FromWorker::Ready`] follows.
+    Artefact(#[serde(with = "serde_bytes")] Vec<u8>),
     /// The component is compiled and linked.
     Ready(Ready),
     /// It is not.
@@ -372,7 +399,7 @@ mod tests {
         /// Small bodies that start like a report and claim any number of findings.
         #[test]
         fn no_count_is_believed(count in any::<u64>(), rest in prop::collection::vec(any::<u8>(), 0..40)) {
-            let mut body = vec![4, 1, 0];
+            let mut body = vec![5, 1, 0];
             body.extend(postcard::to_allocvec(&count).unwrap());
             body.extend(rest);
             let _ = decode::<FromWorker>(&body);

@@ -13,16 +13,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use wasmtime::Engine;
+use wasmtime::component::Component;
 
 use super::attempt;
 use super::engine::{self, TICK};
 use super::fault::FaultKind;
 use super::host::ProbePre;
+use super::imports::Links;
 use super::lockdown;
 use super::run::{self, RunState, Socket};
 use super::wire::{
-    self, End, FromWorker, HELLO_FRAME_BYTES, LOAD_FRAME_BYTES, Outcome, Ready, Start, TO_WORKER_FRAME_BYTES, ToWorker,
-    VERSION, WireError,
+    self, Code, End, FromWorker, HELLO_FRAME_BYTES, LOAD_FRAME_BYTES, Outcome, Ready, Start, TO_WORKER_FRAME_BYTES,
+    ToWorker, VERSION, WireError, artefact_bytes_max,
 };
 use crate::limits::{Limits, STACK_BYTES};
 use crate::model::{Lockdown, Tainted};
@@ -66,7 +68,7 @@ pub fn main() -> ExitCode {
 /// # Errors
 /// When standard input is no socket to a broker.
 pub fn enter() -> Result<Option<UnixStream>, WorkerError> {
-    super::inherited::close();
+    super::audited::close();
     let held = lockdown::apply();
     let mut stream = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     match wire::read(&mut stream, HELLO_FRAME_BYTES)? {
@@ -98,18 +100,18 @@ pub fn serve(mut stream: UnixStream) -> Result<(), WorkerError> {
         Some(_) => return Err(WorkerError::Unexpected),
     };
     let begun = Instant::now();
-    let loaded = engine::engine().and_then(|engine| {
-        let pre = engine::load(&engine, &load.component, &load.verbs)?;
-        Ok((engine, pre))
-    });
-    let (engine, pre) = match loaded {
+    let (engine, pre, artefact) = match compiled(load.code, &load.links) {
         Ok(loaded) => loaded,
         Err(error) => return refuse(format!("{error:#}").chars().take(1000).collect()),
     };
     let compile_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    if let Some(artefact) = artefact {
+        let message = FromWorker::Artefact(artefact);
+        wire::write(&mut stream, &message, wire::ARTEFACT_BYTES_MAX)?;
+    }
     run::send(&socket, &FromWorker::Ready(Ready { compile_ms }))?;
     tick(&engine)?;
-    let runs = Runs { pre: Arc::new(pre), limits: *load.limits, socket, open: Arc::default() };
+    let runs = Runs { pre: Arc::new(pre), digest: load.digest, limits: *load.limits, socket, open: Arc::default() };
     while let Some(message) = wire::read(&mut stream, TO_WORKER_FRAME_BYTES)? {
         match message {
             ToWorker::Start(start) => runs.start(start)?,
@@ -120,6 +122,23 @@ pub fn serve(mut stream: UnixStream) -> Result<(), WorkerError> {
         }
     }
     Ok(())
+}
+
+/// An engine, the component linked in it, and its compiled form if that was wanted. Nothing of the component has run when
+/// the form is taken, and what was loaded in that form is never handed on.
+fn compiled(code: Code, links: &Links) -> wasmtime::Result<(Engine, ProbePre<RunState>, Option<Vec<u8>>)> {
+    let engine = engine::engine()?;
+    let (component, artefact) = match code {
+        Code::Compiled(artefact) => (super::audited::compiled(&engine, &artefact)?, None),
+        Code::Component { bytes, keep } => {
+            let component = Component::from_binary(&engine, &bytes)?;
+            let artefact = if keep { Some(component.serialize()?) } else { None };
+            // One that became larger than anybody would expect is not worth its place.
+            (component, artefact.filter(|artefact| artefact.len() <= artefact_bytes_max(bytes.len())))
+        }
+    };
+    let pre = engine::link(&component, links)?;
+    Ok((engine, pre, artefact))
 }
 
 /// Moves the engine's epoch on for as long as there is an engine.
@@ -141,6 +160,7 @@ type Answers = HashMap<u32, Sender<(u32, Outcome)>>;
 /// The runs under way.
 struct Runs {
     pre: Arc<ProbePre<RunState>>,
+    digest: [u8; 32],
     limits: Limits,
     socket: Socket,
     open: Arc<Mutex<Answers>>,
@@ -151,7 +171,7 @@ impl Runs {
         let run = start.run;
         let (answer, answers) = mpsc::channel();
         self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(run, answer);
-        let state = RunState::new(start, self.limits.clone(), Arc::clone(&self.socket), answers);
+        let state = RunState::new(start, &self.digest, self.limits.clone(), Arc::clone(&self.socket), answers);
         let (pre, socket, open) = (Arc::clone(&self.pre), Arc::clone(&self.socket), Arc::clone(&self.open));
         let thread = std::thread::Builder::new().stack_size(THREAD_STACK_BYTES).spawn(move || {
             let ended = run::run(&pre, state);

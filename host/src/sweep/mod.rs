@@ -3,6 +3,7 @@
 //! Knows: the order of things in a sweep. Must not know: how a target is reached, what a component does, how results
 //! look. Attack answered: one target or one component that holds up the others (GR16, TG03).
 
+mod kept;
 mod pool;
 mod run;
 

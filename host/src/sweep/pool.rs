@@ -3,26 +3,26 @@
 //! **Invariant:** a component whose worker has died twice is not started a third time (GR14): not in the same sweep, however
 //! the workers died, and in no later one before a person has released it, if it was the component's doing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
 use jiff::Timestamp;
 use tokio::sync::{Mutex, Semaphore};
 
+use super::kept::{Kept, Unloaded};
 use super::run::Request;
 use crate::broker::{Broker, RunContext};
+use crate::consent;
 use crate::encode;
 use crate::journal::{Entry, RunEnd};
 use crate::library::Binary;
 use crate::limits::{COMPILING, DEATHS, Limits};
-use crate::model::{ComponentId, Lockdown, Tainted, Verb};
+use crate::model::{ComponentId, Lockdown, Tainted};
 use crate::ops::Ops;
 use crate::outcome::RunOutcome;
 use crate::quarantine::{Quarantine, QuarantineError, Record, Who};
 use crate::sandbox::client::Worker;
-use crate::sandbox::imports::on_one_line;
-use crate::sandbox::{self, Fault, FaultKind, LoadError, Outcome, RawAnswer, TargetView, VerbCall};
-use crate::signature::Refusal;
+use crate::sandbox::{self, Fault, FaultKind, Idle, Links, LoadError, Outcome, RawAnswer, TargetView, VerbCall};
 
 /// The workers of a sweep.
 pub(super) struct Pool {
@@ -33,18 +33,18 @@ pub(super) struct Pool {
 /// What has held in every worker so far; none: there was none.
 type Held = Arc<std::sync::Mutex<Option<Lockdown>>>;
 
-struct Slot {
-    binary: Binary,
-    verbs: BTreeSet<Verb>,
-    limits: Limits,
+pub(super) struct Slot {
+    pub(super) kept: Option<Arc<Kept>>,
+    pub(super) binary: Binary,
+    /// What it is linked with, or why it may not be compiled.
+    links: Result<Links, String>,
+    pub(super) limits: Limits,
     compiling: Arc<Semaphore>,
     quarantine: Quarantine,
-    who: Who,
+    pub(super) who: Who,
     /// A worker that lacks a measure gets no component.
     require_lockdown: bool,
     held: Held,
-    /// Its signature is not what policy wants.
-    unsigned: Option<Refusal>,
     state: Mutex<State>,
 }
 
@@ -71,8 +71,14 @@ pub(crate) struct Ran {
 }
 
 impl Pool {
-    /// Room for every component that policy puts on a requested target.
-    pub(super) fn new(ops: &Ops, request: &Request, quarantine: &Quarantine, require_lockdown: bool) -> Self {
+    /// Room for every component that policy puts on a requested target. Looks whether each may run, and at its imports.
+    pub(super) fn new(
+        ops: &Ops,
+        request: &Request,
+        quarantine: &Quarantine,
+        require_lockdown: bool,
+        kept: Option<&Arc<Kept>>,
+    ) -> Self {
         let held = Held::default();
         let mut slots = BTreeMap::new();
         let compiling = Arc::new(Semaphore::new(COMPILING as usize));
@@ -83,18 +89,20 @@ impl Pool {
                 continue;
             };
             slots.entry(id.clone()).or_insert_with(|| {
+                let version = manifest.version.clone();
+                let who = Who { component: id.clone(), version, digest: binary.digest.clone() };
+                let links = match quarantined(&who, quarantine.record(&who.digest)) {
+                    Some(reason) => Err(reason),
+                    None => consent::admit(ops, &request.standing, id, Timestamp::now()),
+                };
                 Arc::new(Slot {
+                    kept: kept.cloned(),
                     binary: binary.clone(),
-                    verbs: manifest.verbs(),
-                    unsigned: ops.signer(id, Timestamp::now()).err(),
+                    links,
                     limits: ops.limits(id).clone(),
                     compiling: Arc::clone(&compiling),
                     quarantine: quarantine.clone(),
-                    who: Who {
-                        component: id.clone(),
-                        version: manifest.version.clone(),
-                        digest: binary.digest.clone(),
-                    },
+                    who,
                     require_lockdown,
                     held: Arc::clone(&held),
                     state: Mutex::default(),
@@ -109,16 +117,9 @@ impl Pool {
         *self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks at every component's imports, and starts compiling those that pass while connections are being made.
+    /// Starts compiling those that may be, while connections are being made.
     pub(super) fn start(&self) {
-        for slot in self.slots.values() {
-            if let Err(reason) = slot.check() {
-                // Nobody else holds the slot yet.
-                if let Ok(mut state) = slot.state.try_lock() {
-                    state.refused = Some(reason);
-                }
-                continue;
-            }
+        for slot in self.slots.values().filter(|slot| slot.links.is_ok()) {
             let slot = Arc::clone(slot);
             tokio::spawn(async move { drop(slot.worker().await) });
         }
@@ -154,21 +155,23 @@ impl Pool {
     }
 }
 
-impl Slot {
-    /// Whether the component is one that may be compiled at all.
-    fn check(&self) -> Result<(), String> {
-        if let Some(refusal) = &self.unsigned {
-            return Err(on_one_line(refusal));
-        }
-        if let Some(reason) = self.quarantined(self.quarantine.record(&self.who.digest)) {
-            return Err(reason);
-        }
-        let inspected = sandbox::inspect(&self.binary.bytes, &self.limits).map_err(|error| on_one_line(&error))?;
-        sandbox::check_imports(&inspected, &self.verbs).map_err(|error| on_one_line(&error))
+/// Why a component may not run at all, if a person has to release it first. What cannot be read holds it.
+fn quarantined(who: &Who, found: Result<Option<Record>, QuarantineError>) -> Option<String> {
+    let id = &who.component;
+    match found {
+        Ok(record) => record
+            .filter(Record::holds)
+            .map(|record| format!("in quarantine: {}; `bailiwick release {id}` lets it run again", record.told())),
+        Err(error) => Some(format!(
+            "whether it is in quarantine cannot be told: {}; `bailiwick release {id}` begins anew",
+            chain(&error)
+        )),
     }
+}
 
-    /// A worker with the component in it; or what it lacks, if it may lack nothing.
-    async fn load(&self) -> Result<Result<Worker, String>, LoadError> {
+impl Slot {
+    /// A worker without a component, if it lacks nothing that it may not lack.
+    pub(super) async fn idle(&self) -> Result<Idle, Unloaded> {
         let idle = Worker::start(None).await?;
         let lockdown = idle.lockdown();
         {
@@ -176,12 +179,13 @@ impl Slot {
             *held = Some(held.map_or(lockdown, |held| held.and(lockdown)));
         }
         if self.require_lockdown && !lockdown.complete() {
-            return Ok(Err(lockdown.lacking().join(", no ")));
+            return Err(Unloaded::Lacking(lockdown.lacking().join(", no ")));
         }
-        idle.load(&self.binary.bytes, &self.verbs, self.limits.clone()).await.map(Ok)
+        Ok(idle)
     }
 
     async fn worker(&self) -> Result<Arc<Worker>, RunOutcome> {
+        let links = self.links.as_ref().map_err(|reason| RunOutcome::Refused { reason: reason.clone() })?;
         let mut state = self.state.lock().await;
         state.bury(self);
         if let Some(reason) = &state.refused {
@@ -199,23 +203,23 @@ impl Slot {
         }
         // The semaphore is never closed.
         let _permit = self.compiling.acquire().await;
-        match self.load().await {
-            Ok(Err(lacking)) => {
+        match super::kept::load(self, links).await {
+            Err(Unloaded::Lacking(lacking)) => {
                 let reason = format!("its worker cannot be locked down here: no {lacking}");
                 state.refused = Some(reason.clone());
                 Err(RunOutcome::Refused { reason })
             }
-            Ok(Ok(worker)) => {
+            Ok(worker) => {
                 let worker = Arc::new(worker);
                 state.worker = Some(Arc::clone(&worker));
                 Ok(worker)
             }
-            Err(LoadError::NotLoaded { reason }) => {
+            Err(Unloaded::Load(LoadError::NotLoaded { reason })) => {
                 let reason = format!("the engine does not take it: {}", encode::terminal(&reason, 200));
                 state.refused = Some(reason.clone());
                 Err(RunOutcome::Refused { reason })
             }
-            Err(error) => {
+            Err(Unloaded::Load(error)) => {
                 let message = chain(&error);
                 state.deaths += 1;
                 state.over = error.is_for_good().then(|| message.clone());
@@ -224,20 +228,6 @@ impl Slot {
                 }
                 Err(RunOutcome::Fault { message })
             }
-        }
-    }
-
-    /// Why the component may not run at all, if a person has to release it first. What cannot be read holds it.
-    fn quarantined(&self, found: Result<Option<Record>, QuarantineError>) -> Option<String> {
-        let id = &self.who.component;
-        match found {
-            Ok(record) => record
-                .filter(Record::holds)
-                .map(|record| format!("in quarantine: {}; `bailiwick release {id}` lets it run again", record.told())),
-            Err(error) => Some(format!(
-                "whether it is in quarantine cannot be told: {}; `bailiwick release {id}` begins anew",
-                chain(&error)
-            )),
         }
     }
 }
@@ -256,7 +246,7 @@ impl State {
     fn count(&mut self, slot: &Slot, how: &str) {
         let now = Timestamp::now();
         let found = slot.quarantine.died(&slot.who, how, now);
-        self.refused = slot.quarantined(found.map(Some));
+        self.refused = quarantined(&slot.who, found.map(Some));
     }
 }
 

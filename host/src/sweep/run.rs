@@ -8,15 +8,19 @@ use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::kept::Kept;
 use super::pool::{Pool, Ran, chain};
 use crate::broker::{Broker, Link, RunContext};
+use crate::cache::Cache;
 use crate::fleet::{Access, Target};
 use crate::grant::Grant;
 use crate::journal::{self, Entry, Journal};
+use crate::lock::Standing;
 use crate::model::{ComponentId, Lockdown, LookError, SlotKey, Tainted, TargetName};
 use crate::ops::Ops;
 use crate::outcome::{Call, Looked, Run, RunOutcome, Sweep, TargetResult};
 use crate::quarantine::Quarantine;
+use crate::sandbox::imports::on_one_line;
 use crate::sandbox::{SlotEntry, TargetView};
 use crate::transport::{Connection, ssh};
 
@@ -27,6 +31,8 @@ pub struct Request {
     pub targets: BTreeSet<TargetName>,
     /// Only these components; none: all that policy grants.
     pub components: Option<BTreeSet<ComponentId>>,
+    /// What people have agreed to; by default nothing but what is built in.
+    pub standing: Standing,
 }
 
 /// Bounds of a sweep.
@@ -40,6 +46,8 @@ pub struct Settings {
     pub require_lockdown: bool,
     /// Clocks of connections.
     pub ssh: ssh::Settings,
+    /// Compiled components of earlier sweeps.
+    pub cache: Option<Arc<Cache>>,
 }
 
 /// Is told how far a sweep is.
@@ -70,13 +78,16 @@ pub async fn sweep(
     })?;
     journal.sync()?;
     let jobs = Arc::new(Semaphore::new(settings.jobs.max(1)));
+    let broker = Arc::new(Broker::new(Arc::clone(&journal)).redacting(Arc::clone(&ops.policy.redactor)));
+    let kept = settings.cache.map(|cache| Arc::new(Kept { cache, broker: Arc::clone(&broker), sweep: number }));
     let shared = Arc::new(Shared {
-        broker: Arc::new(Broker::new(Arc::clone(&journal)).redacting(Arc::clone(&ops.policy.redactor))),
-        pool: Pool::new(&ops, &request, &settings.quarantine, settings.require_lockdown),
+        pool: Pool::new(&ops, &request, &settings.quarantine, settings.require_lockdown, kept.as_ref()),
+        broker,
         ops,
         number,
         ssh: settings.ssh,
         components: request.components,
+        standing: request.standing,
     });
     shared.pool.start();
     // While connections are made; the first answer would have to wait for it.
@@ -124,6 +135,7 @@ struct Shared {
     number: u64,
     ssh: ssh::Settings,
     components: Option<BTreeSet<ComponentId>>,
+    standing: Standing,
 }
 
 impl Shared {
@@ -225,6 +237,11 @@ impl Shared {
                 elapsed_ms,
             })
         };
+        if let Err(refusal) = self.standing.allows(&self.ops.library, &grant) {
+            let outcome = RunOutcome::Refused { reason: on_one_line(&refusal) };
+            let id = self.not_run(component, &digest, &outcome, begin);
+            return done(id, outcome, Vec::new());
+        }
         let mut again = true;
         loop {
             let worker = match self.pool.worker(component).await {

@@ -8,7 +8,6 @@ mod guest;
 #[path = "../stats.rs"]
 mod stats;
 
-use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::io::Write;
 use std::path::Path;
@@ -22,7 +21,7 @@ use bailiwick::library::Library;
 use bailiwick::model::{ComponentId, LookError, Tainted, Verb};
 use bailiwick::redact::{Counts, Redactor};
 use bailiwick::sandbox::client::Worker;
-use bailiwick::sandbox::{self, Ending, Limits, Outcome, RawAnswer, TargetView, VerbCall};
+use bailiwick::sandbox::{self, Code, Ending, Limits, Links, Outcome, RawAnswer, TargetView, VerbCall};
 use bailiwick::source::{Problems, Source};
 use bailiwick::transport::recorded::{Take, Tape};
 use bailiwick::transport::{Answer, Connection, Exit};
@@ -76,30 +75,44 @@ fn program() -> &'static Path {
 async fn loading(table: &mut Table) -> Result<()> {
     let library = Library::built_in()?;
     let quiet = guest::quiet()?;
-    let nothing = BTreeSet::new();
-    let built_in = library
-        .manifests
-        .iter()
-        .filter_map(|(id, manifest)| Some((id.to_string(), library.binary(id)?.bytes.as_ref(), manifest.verbs())));
-    let empty = ("a component of 1 KiB".to_owned(), quiet.as_slice(), nothing);
-    for (name, bytes, verbs) in std::iter::once(empty).chain(built_in) {
-        let (mut walls, mut compile) = (Vec::new(), Vec::new());
+    let built_in = library.manifests.iter().filter_map(|(id, manifest)| {
+        Some((
+            id.to_string(),
+            library.binary(id)?.bytes.as_ref(),
+            Links { verbs: manifest.verbs(), ..Links::default() },
+        ))
+    });
+    let empty = ("a component of 1 KiB".to_owned(), quiet.as_slice(), Links::default());
+    for (name, bytes, links) in std::iter::once(empty).chain(built_in) {
+        let (mut walls, mut compile, mut kept) = (Vec::new(), Vec::new(), Vec::new());
+        let wanted = Code::Keep(bytes);
+        let (_, artefact) =
+            Worker::start(Some(program())).await?.load_code(wanted, [0; 32], &links, Limits::default()).await?;
+        let artefact = artefact.context("its compiled form")?;
         for _ in 0..table.samples.min(7) {
+            let code = Code::Compiled(artefact.clone());
             let begun = Instant::now();
-            let worker = Worker::load(Some(program()), bytes, &verbs, Limits::default()).await?;
+            let (worker, _) =
+                Worker::start(Some(program())).await?.load_code(code, [0; 32], &links, Limits::default()).await?;
+            kept.push(seconds(begun.elapsed()));
+            worker.close().await;
+            let begun = Instant::now();
+            let worker = Worker::load(Some(program()), bytes, &links, Limits::default()).await?;
             walls.push(seconds(begun.elapsed()));
             compile.push(seconds(Duration::from_millis(worker.ready().compile_ms)));
             worker.close().await;
         }
         let compiled = time(median(&compile));
         table.row(&format!("start and load: {name} ({} KiB; compiles in {compiled})", bytes.len() >> 10), &walls)?;
+        table.row(&format!("the same, compiled before: {name} ({} KiB)", artefact.len() >> 10), &kept)?;
     }
     let checks: Vec<f64> = (0..table.samples)
         .map(|_| {
             let begun = Instant::now();
             for (id, manifest) in &library.manifests {
                 let bytes = &library.binary(id).context("its bytes")?.bytes;
-                sandbox::check_imports(&sandbox::inspect(bytes, &Limits::default())?, &manifest.verbs())?;
+                let inspected = sandbox::inspect(bytes, &Limits::default())?;
+                sandbox::check_imports(&inspected, &manifest.verbs(), &manifest.wasi())?;
             }
             Ok(seconds(begun.elapsed()))
         })
@@ -112,7 +125,7 @@ async fn loading(table: &mut Table) -> Result<()> {
 async fn running(table: &mut Table) -> Result<()> {
     const RUNS: u32 = 50;
     let (view, none) = (view(&load_grant()?), |_: VerbCall| async { Outcome::Failed(LookError::Refused) });
-    let worker = Worker::load(Some(program()), &guest::quiet()?, &BTreeSet::new(), Limits::default()).await?;
+    let worker = Worker::load(Some(program()), &guest::quiet()?, &Links::default(), Limits::default()).await?;
     let mut quiet = Vec::new();
     for _ in 0..table.samples {
         let begun = Instant::now();

@@ -20,6 +20,7 @@ mod binary;
 mod files;
 mod records;
 mod seeds;
+mod signatures;
 mod text;
 
 /// One parser, or a few that read the same.
@@ -40,6 +41,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "manifest", check: files::manifest, seeds: seeds::manifests },
     Target { name: "case", check: files::case, seeds: seeds::cases },
     Target { name: "import", check: files::import, seeds: seeds::imports },
+    Target { name: "signature", check: signatures::signature, seeds: seeds::signatures },
+    Target { name: "signers", check: signatures::signers, seeds: seeds::signers },
     Target { name: "answer", check: answers::answer, seeds: seeds::answers },
     Target { name: "redact", check: text::redact, seeds: seeds::answer_texts },
     Target { name: "encode", check: text::encode, seeds: seeds::texts },

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use bailiwick::journal::{Blob, Entry, Outcome as Written, Record};
 use bailiwick::model::{Finding, LookError, Report, Severity, Tainted, TargetName, Verb};
-use bailiwick::sandbox::Limits;
+use bailiwick::sandbox::Links;
 use bailiwick::sandbox::wire::{
-    self, End, FromWorker, Load, LogLevel, LogLine, Outcome, RawAnswer, Ready, Start, TargetView, ToWorker, VERSION,
-    VerbCall,
+    self, Code, End, FromWorker, Load, LogLevel, LogLine, Outcome, RawAnswer, Ready, Start, TargetView, ToWorker,
+    VERSION, VerbCall,
 };
 use bailiwick::transport::Exit;
 
@@ -65,6 +65,27 @@ pub(crate) fn imports() -> Vec<Vec<u8>> {
     let whole = [config, effective, known].join(CUT);
     let jump = whole.replace("proxyjump none", "proxyjump op@bastion:2222,other\nproxycommand nc %h %p");
     vec![whole.into_bytes(), jump.into_bytes()]
+}
+
+/// A signature that `ssh-keygen -Y sign` made of `signatures::SIGNED`, and one of another namespace.
+pub(crate) fn signatures() -> Vec<Vec<u8>> {
+    let good = include_str!("../seeds/signed.sig");
+    vec![
+        good.as_bytes().to_vec(),
+        good.replace('\n', "\r\n").into_bytes(),
+        good.lines().take(2).collect::<String>().into(),
+    ]
+}
+
+pub(crate) fn signers() -> Vec<Vec<u8>> {
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAING4RBJPm34VIcrVGTaN+Pr2CuSWU1MG3WLFCRFw4YE9";
+    vec![
+        format!("# who\nalice@example.org,*@example.net {key} alice\n\nbob namespaces=\"bailiwick-*,git\" {key}\n")
+            .into(),
+        format!("carol valid-after=\"20260101\",valid-before=\"202701010000Z\" {key}\n\"d e\" cert-authority {key}\n")
+            .into(),
+        b"!x ssh-rsa AAAA\nx namespaces=\"unfinished ssh-ed25519 AAAA\n".to_vec(),
+    ]
 }
 
 /// The recorded answers of all cases: verb, status, standard output.
@@ -189,7 +210,12 @@ pub(crate) fn to_worker() -> Vec<Vec<u8>> {
     let answered = RawAnswer { stdout: b"out".to_vec(), stderr: Vec::new(), exit: Exit::Status(0) };
     let messages = [
         ToWorker::Hello { version: VERSION },
-        ToWorker::Load(Load { component: b"\0asm".to_vec(), verbs: Verb::ALL.to_vec(), limits: Limits::default() }),
+        ToWorker::Load(Load {
+            code: Code::Component { bytes: b"\0asm".to_vec(), keep: true },
+            digest: [7; 32],
+            links: Links { verbs: Verb::ALL.iter().copied().collect(), ..Links::default() },
+            limits: Box::default(),
+        }),
         ToWorker::Start(Start { run: 1, now_ms: 1, targets: vec![view] }),
         ToWorker::Answer { run: 1, call: 1, outcome: Outcome::Answered(answered) },
         ToWorker::Answer { run: 1, call: 2, outcome: Outcome::Failed(LookError::Garbled) },

@@ -12,7 +12,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use bailiwick::model::{Finding, Report, Severity, Tainted};
-use bailiwick::sandbox::wire::{self, End, FROM_WORKER_FRAME_BYTES, FromWorker, LOAD_FRAME_BYTES, Ready, ToWorker};
+use bailiwick::sandbox::wire::{
+    self, Code, End, FROM_WORKER_FRAME_BYTES, FromWorker, LOAD_FRAME_BYTES, Ready, ToWorker,
+};
 use bailiwick::sandbox::worker;
 
 fn main() -> ExitCode {
@@ -25,7 +27,8 @@ fn main() -> ExitCode {
 fn serve() -> Result<()> {
     let Some(mut socket) = worker::enter()? else { return Ok(()) };
     let Some(ToWorker::Load(load)) = wire::read(&mut socket, LOAD_FRAME_BYTES)? else { bail!("no component") };
-    let order = String::from_utf8(load.component)?;
+    let Code::Component { bytes, .. } = load.code else { bail!("a compiled component is no order") };
+    let order = String::from_utf8(bytes)?;
     say(&mut socket, &FromWorker::Ready(Ready { compile_ms: 0 }))?;
     while let Some(message) = wire::read(&mut socket, LOAD_FRAME_BYTES)? {
         let ToWorker::Start(start) = message else { continue };

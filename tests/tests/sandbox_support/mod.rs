@@ -4,11 +4,11 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 #![allow(clippy::allow_attributes, reason = "an expectation would fail in the programs that use all of it")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use bailiwick::model::{LookError, TargetName, Verb};
-use bailiwick::sandbox::{Limits, LoadError, Outcome, RawAnswer, RunEnd, TargetView, Worker};
+use bailiwick::sandbox::{Limits, Links, LoadError, Outcome, RawAnswer, RunEnd, TargetView, Worker};
 use bailiwick::transport::Exit;
 
 /// The program that belongs to these tests.
@@ -163,8 +163,8 @@ pub(crate) fn short() -> Limits {
 
 /// Starts a worker.
 pub(crate) async fn load(component: &[u8], verbs: &[Verb], limits: Limits) -> Result<Worker, LoadError> {
-    let verbs: BTreeSet<_> = verbs.iter().copied().collect();
-    Worker::load(Some(&program()), component, &verbs, limits).await
+    let links = Links { verbs: verbs.iter().copied().collect(), ..Links::default() };
+    Worker::load(Some(&program()), component, &links, limits).await
 }
 
 /// Runs a component once; every call is answered with `unreachable`. Whatever the run came to, its worker is gone then.

@@ -12,12 +12,13 @@ mod run;
 mod services;
 mod system;
 mod text;
+mod wasi;
 
 use wasmtime::component::{Linker, Lower, Resource};
 
 pub(super) use self::wit::ProbePre;
 use self::wit::bailiwick::ops::types::VerbError;
-use super::imports::interface_name;
+use super::imports::{Links, interface_name};
 use super::run::RunState;
 use super::wire::RawAnswer;
 use crate::model::{LookError, Tainted, Verb};
@@ -39,13 +40,14 @@ pub struct Target;
 /// How an answer is read.
 type Reader<R> = fn(&RawAnswer) -> Result<R, LookError>;
 
-/// Links what reaches no target, and these verbs.
+/// Links what every component may import, and what this one asked for.
 ///
 /// # Errors
-/// When a name is defined twice.
-pub(super) fn link(linker: &mut Linker<RunState>, verbs: &[Verb]) -> wasmtime::Result<()> {
+/// When a name is defined twice, or there is no such function.
+pub(super) fn link(linker: &mut Linker<RunState>, links: &Links) -> wasmtime::Result<()> {
     run::link(linker)?;
-    for &verb in verbs {
+    wasi::link(linker, &links.wasi)?;
+    for &verb in &links.verbs {
         match verb {
             Verb::SystemIdentity => on_target(linker, verb, system::identity),
             Verb::SystemUptime => on_target(linker, verb, system::uptime),

@@ -8,6 +8,7 @@ mod depth;
 mod nested;
 mod walk;
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use data_encoding::HEXLOWER;
@@ -48,6 +49,15 @@ pub struct Inspected {
     pub exports: Vec<(&'static str, String)>,
     /// Custom sections of the component itself: name, and where its bytes are.
     pub custom: Vec<(String, Range<usize>)>,
+}
+
+impl Inspected {
+    /// Every import, one text each: for a lock, and for comparing. The names are the component's own.
+    #[must_use]
+    pub fn import_names(&self) -> BTreeSet<String> {
+        let functions = self.imports.iter().map(|(interface, function)| format!("{interface} {function}"));
+        functions.chain(self.type_imports.iter().map(|interface| format!("{interface} (types only)"))).collect()
+    }
 }
 
 /// Why bytes are no component for this host.

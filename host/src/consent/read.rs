@@ -1,0 +1,101 @@
+//! A component that somebody offers: read once, from wherever it lies, before it stands in the ops directory. What is read
+//! here is what is shown, and these bytes are what is kept.
+
+use std::path::{Path, PathBuf};
+
+use crate::library::{ComponentFile, LibraryError};
+use crate::lock::store::{self, Files};
+use crate::model::ComponentId;
+
+/// A component as it is offered.
+#[derive(Debug)]
+pub struct Offered {
+    /// Where it was read.
+    pub path: PathBuf,
+    /// What it is.
+    pub file: ComponentFile,
+    /// Its bytes, to be kept.
+    pub files: Files,
+}
+
+/// Why nothing is offered.
+#[derive(Debug, thiserror::Error)]
+pub enum OfferError {
+    /// A component cannot be read.
+    #[error(transparent)]
+    Library(#[from] LibraryError),
+    /// The operating system said no.
+    #[error("cannot read {}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// Its words.
+        source: std::io::Error,
+    },
+    /// A folder with nothing to offer.
+    #[error("there is no component (*.wasm) in {}", .0.display())]
+    Empty(PathBuf),
+}
+
+impl Offered {
+    /// What it calls itself.
+    #[must_use]
+    pub fn id(&self) -> &ComponentId {
+        &self.file.manifest.id
+    }
+
+    /// True if it stands in its place already, byte for byte.
+    #[must_use]
+    pub fn is_in_place(&self, dir: &Path) -> bool {
+        let folder = dir.join(store::COMPONENTS);
+        let same = |extension: &str, bytes: Option<&Vec<u8>>| {
+            std::fs::read(folder.join(format!("{}.{extension}", self.id()))).ok().as_ref() == bytes
+        };
+        same("wasm", Some(&self.files.wasm))
+            && same("toml", self.files.manifest.as_ref())
+            && same("wasm.sig", self.files.signature.as_ref())
+    }
+}
+
+/// Reads a component, or every one in a folder.
+///
+/// # Errors
+/// When there is none, or a file cannot be read.
+pub fn read(path: &Path) -> Result<Vec<Offered>, OfferError> {
+    let io = |source| OfferError::Io { path: path.to_owned(), source };
+    if !std::fs::metadata(path).map_err(io)?.is_dir() {
+        return Ok(vec![one(path)?]);
+    }
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(io)? {
+        let path = entry.map_err(io)?.path();
+        if path.extension().is_some_and(|extension| extension == "wasm") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    if paths.is_empty() {
+        return Err(OfferError::Empty(path.to_owned()));
+    }
+    paths.iter().map(|path| one(path)).collect()
+}
+
+/// The version of a component that waits for somebody to approve it.
+///
+/// # Errors
+/// When there is one and it cannot be read.
+pub fn held(dir: &Path, id: &ComponentId) -> Result<Option<Offered>, OfferError> {
+    let path = store::held(dir).join(format!("{id}.wasm"));
+    if path.exists() { one(&path).map(Some) } else { Ok(None) }
+}
+
+fn one(path: &Path) -> Result<Offered, OfferError> {
+    let file = ComponentFile::read(path)?;
+    let files = Files {
+        wasm: file.binary.bytes.clone().into_owned(),
+        // What is sealed in needs no other copy.
+        manifest: (!file.sealed).then(|| file.source.text().as_bytes().to_vec()),
+        signature: file.signature.clone(),
+    };
+    Ok(Offered { path: path.to_owned(), file, files })
+}

@@ -1,0 +1,58 @@
+//! The parts of WASI that a component may ask for, all of them inert: they answer, and lead nowhere.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// A package of WASI whose functions reach neither this machine nor a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WasiGroup {
+    /// `wasi:cli`.
+    Cli,
+    /// `wasi:clocks`.
+    Clocks,
+    /// `wasi:io`.
+    Io,
+    /// `wasi:random`.
+    Random,
+}
+
+impl WasiGroup {
+    /// Every one there is.
+    pub const ALL: &'static [Self] = &[Self::Cli, Self::Clocks, Self::Io, Self::Random];
+
+    /// What stands in a manifest, and behind `wasi:` in a component.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cli => "cli",
+            Self::Clocks => "clocks",
+            Self::Io => "io",
+            Self::Random => "random",
+        }
+    }
+
+    /// What a component gets of it, in words.
+    #[must_use]
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::Cli => "no arguments, no environment, closed input, output to nowhere",
+            Self::Clocks => "fixed at the run's begin",
+            Self::Io => "streams without end or beginning",
+            Self::Random => "seeded, the same for the same run",
+        }
+    }
+
+    /// The group with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|group| group.name() == name)
+    }
+}
+
+impl fmt::Display for WasiGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}

@@ -1,0 +1,534 @@
+//! Consent under attack and in accidents: edited locks, swapped files, names that imitate, two at once, crashes.
+
+#![cfg(test)]
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use bailiwick::consent::{self, Actor, Verdict};
+use bailiwick::lock::{self, Lock, Standing, Unusable};
+use bailiwick::model::ComponentId;
+use bailiwick::source::Source;
+use bailiwick_tests::fleet::Entry;
+use bailiwick_tests::offer::{Asks, Offers};
+use bailiwick_tests::ops::{Ops, Said, ran};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_bailiwick");
+
+fn local(name: &str) -> Entry {
+    Entry { name: name.to_owned(), fields: vec![("local", "true".to_owned())] }
+}
+
+fn granted(ids: &[&str]) -> String {
+    format!("[[grant]]\ncomponent = {ids:?}\non = [\"here\"]\nbind.unit = \"nginx.service\"\n")
+}
+
+/// A directory whose policy grants these ids, and nothing in it.
+fn empty(ids: &[&str]) -> (Ops, Offers) {
+    let policy = granted(ids) + "[[grant]]\ncomponent = \"memory\"\non = [\"here\"]\n";
+    (Ops::new(PROGRAM, &[local("here")], &[], &policy).unwrap(), Offers::new().unwrap())
+}
+
+/// The same with every id accepted in version 1.0.0.
+fn accepted(ids: &[&str]) -> (Ops, Offers) {
+    let (ops, offers) = empty(ids);
+    for id in ids {
+        add(&ops, &offers.version(id, "1.0.0", Asks::Status).unwrap());
+    }
+    (ops, offers)
+}
+
+fn accept_of(page: &Said) -> String {
+    let rest = page.stdout.split("--accept ").nth(1).unwrap_or_else(|| panic!("{}{}", page.stdout, page.stderr));
+    rest.lines().next().unwrap().to_owned()
+}
+
+/// Reads the page and agrees.
+fn add(ops: &Ops, file: &Path) {
+    let file = file.to_str().unwrap();
+    let digest = accept_of(&ops.run(&["add", file]).unwrap());
+    let said = ops.run(&["add", file, "--accept", &digest]).unwrap();
+    assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
+}
+
+fn lock_text(ops: &Ops) -> String {
+    fs::read_to_string(ops.path().join(lock::FILE)).unwrap()
+}
+
+fn read_lock(ops: &Ops) -> Lock {
+    match Standing::load(Some(ops.path())).unwrap() {
+        Standing::Lock(lock) => *lock,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What came of a component, and that the built-in one beside it ran.
+fn outcome(ops: &Ops, id: &str) -> (i32, String, String) {
+    let (code, sweep) = ops.check(&[]).unwrap();
+    assert_eq!(ran(&sweep, "here", "memory").unwrap()["outcome"]["kind"], "report", "{sweep}");
+    let outcome = &ran(&sweep, "here", id).unwrap()["outcome"];
+    let kind = outcome["kind"].as_str().unwrap().to_owned();
+    (code, kind, outcome["cause"].as_str().unwrap_or_default().to_owned())
+}
+
+#[track_caller]
+fn assert_refused(ops: &Ops, id: &str, says: &str) {
+    let (code, kind, cause) = outcome(ops, id);
+    assert_eq!((code, kind.as_str()), (3, "refused"), "{cause}");
+    assert!(cause.contains(says), "{says} is not in: {cause}");
+}
+
+#[track_caller]
+fn assert_runs(ops: &Ops, id: &str) {
+    let (_, kind, cause) = outcome(ops, id);
+    assert_ne!(kind, "refused", "{cause}");
+}
+
+#[test]
+fn lk07_one_bit_of_an_accepted_file_and_it_does_not_run_and_the_others_do() {
+    let (ops, _offers) = accepted(&["acme-unit", "other-unit"]);
+    for (extension, at) in [("wasm", 0), ("wasm", 4000), ("toml", 30)] {
+        let file = ops.path().join(format!("components/acme-unit.{extension}"));
+        let right = fs::read(&file).unwrap();
+        let mut wrong = right.clone();
+        // In the manifest: a letter of the title, so that it is still one.
+        let at = if extension == "toml" { wrong.windows(5).position(|w| w == b"Looks").unwrap() } else { at };
+        wrong[at] ^= 1;
+        fs::write(&file, &wrong).unwrap();
+        // Before it is parsed: the first byte of a component that does not begin like one is no matter of format.
+        assert_refused(&ops, "acme-unit", "E-LOAD-DIGEST");
+        let (_, _, cause) = outcome(&ops, "acme-unit");
+        assert_eq!(cause.matches("sha256:").count(), 2, "both digests: {cause}");
+        assert_runs(&ops, "other-unit");
+        assert_eq!(ops.run(&["lock", "verify"]).unwrap().code, 3);
+        fs::write(&file, &right).unwrap();
+        assert_runs(&ops, "acme-unit");
+    }
+    // Written down, and without a run.
+    let journal = fs::read_to_string(ops.journal().join("journal.jsonl")).unwrap();
+    assert!(journal.matches("\"kind\":\"load-refused\"").count() >= 6);
+}
+
+#[test]
+fn lk07_another_accepted_components_bytes_are_no_accepted_bytes() {
+    let (ops, offers) = accepted(&["acme-unit"]);
+    let other = offers.version("acme-unit", "1.0.1", Asks::Status).unwrap();
+    let held = offers.version("acme-unit", "1.1.0", Asks::StatusAndLogs).unwrap();
+    assert_eq!(ops.run(&["add", held.to_str().unwrap()]).unwrap().code, 8);
+    for from in [&other, &held] {
+        for extension in ["wasm", "toml"] {
+            let place = ops.path().join(format!("components/acme-unit.{extension}"));
+            fs::copy(from.with_extension(extension), &place).unwrap();
+        }
+        assert_refused(&ops, "acme-unit", "E-LOAD-DIGEST");
+    }
+    // The accepted file, offered again, goes back to its place.
+    let right = offers.version("acme-unit", "1.0.0", Asks::Status).unwrap();
+    let said = ops.run(&["add", right.to_str().unwrap()]).unwrap();
+    assert!(said.code == 0 && said.stdout.contains("back in their place"), "{}{}", said.stdout, said.stderr);
+    assert_runs(&ops, "acme-unit");
+}
+
+#[test]
+fn a_lock_edited_by_hand_accepts_nothing() {
+    let (ops, offers) = accepted(&["acme-unit", "other-unit"]);
+    let right = lock_text(&ops);
+    let line = right.lines().find(|line| line.contains("services.status:nginx")).unwrap();
+    let edits = [
+        right.replace(line, &format!("{line}\n    \"services.logs:nginx.service\",")),
+        right.replacen("who = \"uid", "who = \"Uid", 1),
+        right.clone() + "\n",
+        right.replacen("[checksum]", "# nothing\n[checksum]", 1),
+    ];
+    for edited in edits {
+        assert_ne!(edited, right);
+        ops.write(lock::FILE, edited.as_bytes()).unwrap();
+        for id in ["acme-unit", "other-unit"] {
+            assert_refused(&ops, id, "somebody edited it");
+        }
+        let verify = ops.run(&["lock", "verify"]).unwrap();
+        assert_eq!(verify.code, 2, "{}", verify.stdout);
+        // Nobody writes on it: that would make the edit look accepted.
+        let more = offers.version("acme-unit", "1.0.1", Asks::Status).unwrap();
+        let said = ops.run(&["add", more.to_str().unwrap()]).unwrap();
+        assert!(said.code == 2 && said.stderr.contains("restore it from version control"), "{}", said.stderr);
+        let said = ops.run(&["revoke", "acme-unit"]).unwrap();
+        assert!(said.code == 2 && said.stderr.contains("restore it"), "{}", said.stderr);
+        assert_eq!(lock_text(&ops), edited);
+    }
+    ops.write(lock::FILE, right.as_bytes()).unwrap();
+    assert_runs(&ops, "acme-unit");
+}
+
+#[test]
+fn what_is_no_lock_of_this_version_accepts_nothing_and_says_what_to_do() {
+    let (ops, _offers) = accepted(&["acme-unit"]);
+    let right = lock_text(&ops);
+    let conflict = right.replacen("[[component]]", "<<<<<<< HEAD\n[[component]]", 1);
+    let newer = right.replacen("bailiwick.lock/1", "bailiwick.lock/2", 1);
+    for (text, says) in [
+        (conflict, "git left"),
+        (newer, "the format `bailiwick.lock/2`"),
+        (String::new(), "cannot be read as a lock"),
+        ("\0".to_owned(), "cannot be read as a lock"),
+        (right[..right.len() / 2].to_owned(), "cannot be read as a lock"),
+    ] {
+        ops.write(lock::FILE, text.as_bytes()).unwrap();
+        assert_refused(&ops, "acme-unit", says);
+        let verify = ops.run(&["lock", "verify"]).unwrap();
+        assert!(verify.code == 2 && verify.stdout.contains(says), "{}", verify.stdout);
+    }
+    // Permissions are those of every file that decides what may run.
+    ops.write(lock::FILE, right.as_bytes()).unwrap();
+    fs::set_permissions(ops.path().join(lock::FILE), PermissionsExt::from_mode(0o664)).unwrap();
+    let said = ops.run(&["check"]).unwrap();
+    assert!(said.code == 2 && said.stderr.contains("writable by its group"), "{}", said.stderr);
+}
+
+#[test]
+fn mistakes_in_a_lock_are_shown_where_they_are() {
+    let (ops, _offers) = accepted(&["acme-unit"]);
+    let right = lock_text(&ops);
+    let digest = right.split("\ndigest = \"").nth(1).unwrap().split('"').next().unwrap();
+    let mut told = String::new();
+    for (from, to) in [
+        (digest, "abc"),
+        ("version = \"1.0.0\"", "version = \"one\""),
+        ("id = \"acme-unit\"", "id = \"../acme\""),
+        ("format =", "surprise = 1\nformat ="),
+        ("[[component.grant]]", "[[component.grant]]\nextra = true"),
+    ] {
+        let source = Source::embedded("bailiwick.lock", &right.replacen(from, to, 1));
+        let Err(Unusable::Invalid(problems)) = lock::parse(&source) else { panic!("{to}") };
+        for problem in problems {
+            // Digests and times of this run stand in what is shown.
+            let shown = problem.render(false);
+            told += &format!("{}\n", shown.lines().next().unwrap());
+            assert!(shown.contains("bailiwick.lock:") && shown.contains('^'), "{shown}");
+        }
+    }
+    insta::assert_snapshot!(told);
+}
+
+/// Every byte of a lock counts.
+#[test]
+fn a_changed_byte_never_gives_another_lock() {
+    let (ops, _offers) = accepted(&["acme-unit"]);
+    let right = lock_text(&ops).into_bytes();
+    for at in 0..right.len() {
+        for flip in [1, 0x20] {
+            let mut bytes = right.clone();
+            bytes[at] ^= flip;
+            let Ok(text) = String::from_utf8(bytes) else { continue };
+            assert!(lock::parse(&Source::embedded("bailiwick.lock", &text)).is_err(), "byte {at} of\n{text}");
+        }
+    }
+    let lock = read_lock(&ops);
+    let again = lock::parse(&Source::embedded("bailiwick.lock", &lock::render(&lock))).unwrap();
+    assert_eq!(again, lock);
+}
+
+#[test]
+fn lk14_imports_that_the_lock_does_not_list_are_refused() {
+    let (ops, _offers) = accepted(&["acme-unit"]);
+    let mut lock = read_lock(&ops);
+    let component = lock.components.values_mut().next().unwrap();
+    component.facts.imports.retain(|import| !import.contains("services"));
+    ops.write(lock::FILE, lock::render(&lock).as_bytes()).unwrap();
+    assert_refused(&ops, "acme-unit", "E-LOAD-IMPORT");
+}
+
+#[test]
+fn lk09_revoked_bytes_do_not_come_back_under_any_name() {
+    let (ops, offers) = empty(&["acme-unit", "other-thing"]);
+    let file = offers.version("acme-unit", "1.0.0", Asks::Status).unwrap();
+    let digest = bailiwick::library::digest(&fs::read(&file).unwrap());
+    // Before anybody has added it.
+    assert_eq!(ops.run(&["revoke", &format!("sha256:{digest}"), "--why", "in the news"]).unwrap().code, 0);
+    let renamed = offers.path().join("other-thing.wasm");
+    fs::copy(&file, &renamed).unwrap();
+    let manifest = fs::read_to_string(file.with_extension("toml")).unwrap();
+    fs::write(renamed.with_extension("toml"), manifest.replace("acme-unit", "other-thing")).unwrap();
+    for offered in [&file, &renamed] {
+        let said = ops.run(&["add", offered.to_str().unwrap()]).unwrap();
+        assert!(
+            said.code == 3 && said.stderr.contains("E-LOAD-REVOKED") && said.stderr.contains("in the news"),
+            "{}",
+            said.stderr
+        );
+    }
+    assert_eq!(ops.run(&["revoke", "no-such"]).unwrap().code, 2);
+    assert_eq!(ops.run(&["revoke", "--undo", &digest]).unwrap().code, 0);
+    assert_eq!(ops.run(&["revoke", "--undo", &digest]).unwrap().code, 2);
+    add(&ops, &file);
+    // A yes from before a revocation is none after it.
+    let old = accept_of(&{
+        let (fresh, _) = empty(&["acme-unit", "other-thing"]);
+        fresh.run(&["add", file.to_str().unwrap()]).unwrap()
+    });
+    let next = offers.version("acme-unit", "1.0.1", Asks::Status).unwrap();
+    assert_eq!(ops.run(&["add", next.to_str().unwrap()]).unwrap().code, 0);
+    assert_eq!(ops.run(&["revoke", "acme-unit"]).unwrap().code, 0);
+    let said = ops.run(&["add", file.to_str().unwrap(), "--accept", &old]).unwrap();
+    assert!(said.code == 8 && said.stdout.contains("REVOKED before: 1.0.1"), "{}{}", said.stdout, said.stderr);
+}
+
+#[test]
+fn lk18_an_id_that_looks_like_another_has_to_be_told_apart() {
+    let (ops, offers) = accepted(&["postgres-health"]);
+    for (id, other) in
+        [("postgres-hea1th", "postgres-health"), ("postgreshealth", "postgres-health"), ("memmory", "memory")]
+    {
+        let file = offers.version(id, "1.0.0", Asks::Status).unwrap();
+        let file = file.to_str().unwrap();
+        let said = ops.run(&["add", file]).unwrap();
+        let hint = format!("--not-a-look-alike {other}");
+        assert!(said.code == 3 && said.stderr.contains(&hint), "{}{}", said.stdout, said.stderr);
+        let said = ops.run(&["add", file, "--not-a-look-alike", other]).unwrap();
+        assert!(
+            said.code == 8 && said.stdout.contains("policy grants it on no target"),
+            "{}{}",
+            said.stdout,
+            said.stderr
+        );
+    }
+    // The other script is no id at all, and a built-in one's name is taken.
+    let cyrillic = offers.version("postgres-x", "1.0.0", Asks::Status).unwrap();
+    let manifest = fs::read_to_string(cyrillic.with_extension("toml")).unwrap();
+    fs::write(cyrillic.with_extension("toml"), manifest.replace("postgres-x", "pоstgres-health")).unwrap();
+    assert_eq!(ops.run(&["add", cyrillic.to_str().unwrap()]).unwrap().code, 2);
+    let memory = offers.version("memory", "9.0.0", Asks::Status).unwrap();
+    let said = ops.run(&["add", memory.to_str().unwrap()]).unwrap();
+    assert!(said.code == 2 && said.stderr.contains("built-in component `memory`"), "{}", said.stderr);
+}
+
+#[test]
+fn fs16_an_id_is_no_path() {
+    let (ops, offers) = empty(&["acme-unit"]);
+    for id in ["../../x", "/etc/x", "..", "a/b", "CON", "a.b", ""] {
+        let file = offers.version("acme-unit", "1.0.0", Asks::Status).unwrap();
+        let manifest = fs::read_to_string(file.with_extension("toml")).unwrap();
+        fs::write(file.with_extension("toml"), manifest.replace("id = \"acme-unit\"", &format!("id = {id:?}")))
+            .unwrap();
+        let said = ops.run(&["add", file.to_str().unwrap()]).unwrap();
+        assert!(said.code == 2 && said.stderr.contains("must match"), "{id}: {}{}", said.stdout, said.stderr);
+        assert_eq!(ops.run(&["approve", id]).unwrap().code, 2);
+    }
+    assert!(!ops.path().join("components").exists());
+}
+
+#[test]
+fn tx07_an_authors_words_cannot_pass_for_ours() {
+    let (ops, offers) = empty(&["acme-unit"]);
+    let file = offers.version("acme-unit", "1.0.0", Asks::Status).unwrap();
+    let manifest = fs::read_to_string(file.with_extension("toml")).unwrap();
+    let forged = "accepted acme-unit 1.0.0 on 2 targets - signer alice@example.org - on web01, web02: 0 actions, and nothing else - To accept exactly this: bailiwick add x --accept sha256:0";
+    let manifest = manifest.replace("Looks after a unit", &forged[..120]).replace("is it up", forged);
+    fs::write(file.with_extension("toml"), manifest).unwrap();
+    let page = ops.run(&["add", file.to_str().unwrap()]).unwrap().stdout;
+    let ours = ["acme-unit 1.0.0, from ", "  ", "on here: 1 action, and nothing else", "To accept exactly this:"];
+    for line in page.lines().filter(|line| !line.is_empty()) {
+        assert!(ours.iter().any(|ours| line.starts_with(ours)), "{line:?} in\n{page}");
+        let author = line.trim_start().starts_with("| ");
+        let words = ["accepted acme-unit", "alice@example.org", "0 actions", "accept sha256:0"];
+        assert!(author || !words.iter().any(|word| line.contains(word)), "{line:?} is not behind a bar");
+    }
+    // The digest that a script takes from the page is ours.
+    assert_eq!(page.lines().filter(|line| line.starts_with("  bailiwick add ")).count(), 1);
+}
+
+#[test]
+fn what_was_shown_is_what_is_accepted() {
+    let (ops, offers) = empty(&["acme-unit"]);
+    let file = offers.version("acme-unit", "1.0.0", Asks::Status).unwrap();
+    let path = file.to_str().unwrap();
+    let digest = accept_of(&ops.run(&["add", path]).unwrap());
+    let stale = |ops: &Ops| {
+        let said = ops.run(&["add", path, "--accept", &digest]).unwrap();
+        assert!(said.code == 8 && said.stderr.contains("none of the digests"), "{}{}", said.stdout, said.stderr);
+        assert!(!ops.path().join(lock::FILE).exists());
+    };
+    // Policy has changed since, in a binding, in a setting, in where it runs.
+    let right = fs::read_to_string(ops.path().join("policy.toml")).unwrap();
+    for changed in [
+        right.replace("nginx.service", "ssh.service"),
+        right.replacen("bind.unit", "param.warn-restarts = 9.0\nbind.unit", 1),
+    ] {
+        ops.write("policy.toml", changed.as_bytes()).unwrap();
+        stale(&ops);
+    }
+    ops.write("policy.toml", right.as_bytes()).unwrap();
+    // The file has.
+    let bytes = fs::read(&file).unwrap();
+    fs::write(&file, bailiwick_tests::offer::other_bytes(&bytes, "x")).unwrap();
+    stale(&ops);
+    fs::write(&file, bytes).unwrap();
+    assert_eq!(ops.run(&["add", path, "--accept", &digest]).unwrap().code, 0);
+}
+
+#[test]
+fn two_at_once_are_both_kept() {
+    let names: Vec<String> =
+        (0..10).map(|n| format!("{}{}", ["left", "right"][n % 2], "xyzwvut".repeat(n / 2 + 1))).collect();
+    let ids: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (ops, offers) = empty(&ids);
+    for pair in ids.chunks(2) {
+        let asked: Vec<_> = pair
+            .iter()
+            .map(|id| {
+                let file = offers.version(id, "1.0.0", Asks::Status).unwrap().display().to_string();
+                let digest = accept_of(&ops.run(&["add", &file]).unwrap());
+                (file, digest)
+            })
+            .collect();
+        // Both saw the same lock before; whoever comes second must not write over the first.
+        let children: Vec<_> = asked
+            .iter()
+            .map(|(file, digest)| {
+                let mut command = ops.command(&["add", file, "--accept", digest]);
+                command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+            })
+            .collect();
+        for child in children {
+            let said = bailiwick_tests::ops::said(child.wait_with_output().unwrap()).unwrap();
+            assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
+        }
+    }
+    assert_eq!(read_lock(&ops).components.len(), ids.len());
+    assert_eq!(ops.run(&["lock", "verify"]).unwrap().code, 0);
+}
+
+#[test]
+fn two_versions_of_one_at_once_leave_one_of_them() {
+    let (ops, offers) = accepted(&["acme-unit"]);
+    for round in 1..8 {
+        let files = [2 * round, 2 * round + 1]
+            .map(|n| offers.version("acme-unit", &format!("1.0.{n}"), Asks::Status).unwrap().display().to_string());
+        let children = files
+            .map(|file| ops.command(&["add", &file]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+        let codes = children.map(|child| child.wait_with_output().unwrap().status.code().unwrap());
+        // The later one, or the earlier one, or both in turn; whoever was overtaken says so.
+        assert!(codes.contains(&0) && codes.iter().all(|code| [0, 2, 3].contains(code)), "{codes:?}");
+        assert_eq!(ops.run(&["lock", "verify"]).unwrap().code, 0);
+    }
+}
+
+/// The state after a change that was stopped: what was accepted before or what is new, whole, and it runs.
+fn assert_whole(ops: &Ops, versions: &[&str]) -> String {
+    let verify = ops.run(&["lock", "verify"]).unwrap();
+    assert_eq!(verify.code, 0, "{}{}", verify.stdout, verify.stderr);
+    let lock = read_lock(ops);
+    let version = lock.components.values().next().unwrap().facts.version.to_string();
+    assert!(versions.contains(&version.as_str()), "{version}");
+    assert!(!ops.path().join("components/.staged").exists());
+    version
+}
+
+#[test]
+fn stopped_at_any_step_the_old_one_or_the_new_one_is_accepted() {
+    let mut seen = Vec::new();
+    for stop in 0.. {
+        let (ops, offers) = accepted(&["acme-unit"]);
+        let file = offers.version("acme-unit", "1.0.1", Asks::Status).unwrap();
+        let offered = consent::read(&file).unwrap().pop().unwrap();
+        let dir = ops.path();
+        let tried = bailiwick::ops::Ops::try_on(dir, None, vec![offered.file.clone()]).unwrap();
+        let lock = read_lock(&ops);
+        let id = ComponentId::new("acme-unit").unwrap();
+        let (facts, ..) = consent::facts(&tried, &id, jiff::Timestamp::UNIX_EPOCH).unwrap();
+        let question = consent::question(&tried, &lock, &id, facts);
+        assert_eq!(consent::judge(&question, &tried, &lock, &[]), Ok(Verdict::NoMore));
+        let actor = Actor { who: "alice".to_owned(), now: "2026-01-01T00:00:00Z".parse().unwrap(), why: None };
+        let mut left = stop;
+        let mut gate = || {
+            left -= 1;
+            if left < 0 { Err(io::Error::other("stopped")) } else { Ok(()) }
+        };
+        let done = consent::accept(dir, &question, Verdict::NoMore, Some(&offered.files), &actor, &mut gate);
+        seen.push(assert_whole(&ops, &["1.0.0", "1.0.1"]));
+        assert_runs(&ops, "acme-unit");
+        if done.is_ok() {
+            break;
+        }
+    }
+    // Some before the lock decides, some after.
+    let old = seen.iter().filter(|version| *version == "1.0.0").count();
+    assert!(old >= 4 && seen.len() - old >= 4 && seen.is_sorted(), "{seen:?}");
+}
+
+#[test]
+fn killed_at_any_moment_the_old_one_or_the_new_one_is_accepted() {
+    let (ops, offers) = accepted(&["acme-unit"]);
+    let mut now = "1.0.0".to_owned();
+    let mut killed = 0;
+    for round in 1..=40_u64 {
+        let next = format!("1.0.{round}");
+        let file = offers.version("acme-unit", &next, Asks::Status).unwrap();
+        let mut child = ops.command(&["add", file.to_str().unwrap()]).stdout(Stdio::null()).spawn().unwrap();
+        // Wherever it is by then: what is tested holds at every moment.
+        std::thread::sleep(Duration::from_micros(round * 1500 % 45_000));
+        child.kill().unwrap();
+        killed += u32::from(child.wait().unwrap().code().is_none());
+        now = assert_whole(&ops, &[&now, &next]);
+    }
+    assert!(killed > 0, "none was killed in time");
+    assert_runs(&ops, "acme-unit");
+}
+
+/// The program as somebody who owns nothing there, if we are root; else with the folder closed to us.
+#[test]
+fn a_directory_that_cannot_be_written_is_read() {
+    let (ops, offers) = accepted(&["acme-unit"]);
+    let next = offers.version("acme-unit", "1.0.1", Asks::Status).unwrap();
+    let folders = [ops.path().to_owned(), ops.path().join("components"), ops.path().join("state")];
+    let before = lock_text(&ops);
+    let mode = |mode: u32| {
+        let set = |folder: &PathBuf| fs::set_permissions(folder, PermissionsExt::from_mode(mode));
+        folders.iter().filter(|folder| folder.exists()).for_each(|folder| set(folder).unwrap());
+    };
+    let is_root = rustix::process::geteuid().is_root();
+    mode(0o555);
+    fs::set_permissions(offers.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let run = |args: &[&str]| {
+        let mut command = ops.command(args);
+        if is_root {
+            use std::os::unix::process::CommandExt;
+            command.uid(65534).gid(65534);
+        }
+        bailiwick_tests::ops::said(command.output().unwrap()).unwrap()
+    };
+    let verify = run(&["lock", "verify"]);
+    let add = run(&["add", next.to_str().unwrap()]);
+    mode(0o755);
+    assert_eq!(verify.code, 0, "{}{}", verify.stdout, verify.stderr);
+    assert!(add.code == 2 && add.stderr.contains("cannot make"), "{}{}", add.stdout, add.stderr);
+    assert_eq!(lock_text(&ops), before);
+    assert_whole(&ops, &["1.0.0"]);
+}
+
+#[test]
+fn a_folder_is_added_in_one_go_and_each_is_asked_for() {
+    let (ops, offers) = empty(&["acme-unit", "other-thing"]);
+    let folder = offers.path().join("dist");
+    fs::create_dir(&folder).unwrap();
+    for id in ["acme-unit", "other-thing"] {
+        let file = offers.version(id, "1.0.0", Asks::Status).unwrap();
+        for extension in ["wasm", "toml"] {
+            fs::copy(file.with_extension(extension), folder.join(format!("{id}.{extension}"))).unwrap();
+        }
+    }
+    let path = folder.to_str().unwrap();
+    let page = ops.run(&["add", path]).unwrap();
+    let digests: Vec<_> = page.stdout.split("--accept ").skip(1).map(|rest| rest.lines().next().unwrap()).collect();
+    assert_eq!((page.code, digests.len()), (8, 2));
+    // One yes is for one.
+    let one = ops.run(&["add", path, "--accept", digests[0]]).unwrap();
+    assert_eq!((one.code, read_lock(&ops).components.len()), (8, 1), "{}{}", one.stdout, one.stderr);
+    assert_eq!(ops.run(&["add", path, "--accept", digests[1]]).unwrap().code, 0);
+    assert_eq!(read_lock(&ops).components.len(), 2);
+    assert_eq!(ops.run(&["add", offers.path().join("nothing").to_str().unwrap()]).unwrap().code, 2);
+}
