@@ -6,36 +6,29 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::process::{Child, Command};
+use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::attempt::{Attempt, Marks};
 use super::fault::{Breach, Fault, FaultKind, WorkerEnd};
 use super::imports::Links;
 use super::kernel;
 use super::load::LoadError;
+use super::process::{Process, read, reap};
 use super::protocol::{Event, Ledger};
 use super::run::GRACE;
 use super::wire::{
     self, End, FROM_WORKER_FRAME_BYTES, FromWorker, HELLO_FRAME_BYTES, LOAD_FRAME_BYTES, Load, LogLine, Outcome, Ready,
     Start, TO_WORKER_FRAME_BYTES, TargetView, ToWorker, VERSION, VerbCall, WireError,
 };
-use super::worker::ARGUMENT;
 use crate::limits::Limits;
 use crate::model::{Lockdown, LookError, Report, Tainted};
 
@@ -75,7 +68,7 @@ pub enum Code<'a> {
 ///
 /// # Errors
 /// When the file cannot be looked at.
-pub fn identity() -> io::Result<String> {
+pub fn identity() -> std::io::Result<String> {
     use std::os::unix::fs::MetadataExt;
     let file = if cfg!(target_os = "linux") { "/proc/self/exe".into() } else { std::env::current_exe()? };
     let meta = std::fs::metadata(file)?;
@@ -87,9 +80,7 @@ pub fn identity() -> io::Result<String> {
 #[derive(Debug)]
 pub struct Idle {
     lockdown: Lockdown,
-    child: Child,
-    reader: OwnedReadHalf,
-    writer: OwnedWriteHalf,
+    process: Process,
 }
 
 /// What an attempt came to that did not succeed.
@@ -207,8 +198,7 @@ impl Idle {
     /// When the process cannot be asked. Its death is no error but what stopped it.
     pub async fn attempt(mut self, what: Attempt, on: Marks) -> Result<Option<Stopped>, LoadError> {
         let order = ToWorker::Attempt { what, on };
-        let Self { child, reader, writer, .. } = &mut self;
-        match ask(child, reader, writer, &order, HELLO_FRAME_BYTES, FROM_WORKER_FRAME_BYTES, START_TIME).await {
+        match self.process.ask(&order, HELLO_FRAME_BYTES, FROM_WORKER_FRAME_BYTES, START_TIME).await {
             Ok(FromWorker::Attempted(gave)) => Ok(gave.map(Stopped::Errno)),
             Ok(_) => Err(LoadError::Protocol(None)),
             Err(LoadError::Died(end)) => Ok(Some(Stopped::Died(end))),
@@ -245,21 +235,19 @@ impl Idle {
             }
             Code::Compiled(artefact) => (wire::Code::Compiled(artefact), None),
         };
-        let pid = self.child.id().unwrap_or_default();
+        let pid = self.process.child.id().unwrap_or_default();
         kernel::compiling(pid, &limits).map_err(LoadError::Spawn)?;
         let patience = START_TIME + Duration::from_secs(limits.compile_s.saturating_mul(LOAD_PATIENCE));
         let load = ToWorker::Load(Load { code, digest, links: links.clone(), limits: Box::new(limits.clone()) });
-        let Self { child, reader, writer, .. } = &mut self;
         let answer_max = kept_max.unwrap_or(FROM_WORKER_FRAME_BYTES);
-        let asked = ask(child, reader, writer, &load, LOAD_FRAME_BYTES, answer_max, patience).await;
-        let mut word = match asked {
+        let mut word = match self.process.ask(&load, LOAD_FRAME_BYTES, answer_max, patience).await {
             Err(LoadError::Died(end)) => return Err(LoadError::died(end, &limits)),
             other => other?,
         };
         let mut artefact = None;
         if let (FromWorker::Artefact(bytes), Some(_)) = (&mut word, kept_max) {
             artefact = Some(std::mem::take(bytes));
-            word = hear(child, reader, FROM_WORKER_FRAME_BYTES, START_TIME).await?;
+            word = self.process.hear(FROM_WORKER_FRAME_BYTES, START_TIME).await?;
         }
         let ready = match word {
             FromWorker::Ready(ready) => ready,
@@ -267,12 +255,12 @@ impl Idle {
             _ => return Err(LoadError::Protocol(None)),
         };
         kernel::running(pid, &limits).map_err(LoadError::Spawn)?;
-        let Self { lockdown, child, reader, writer } = self;
+        let Self { lockdown, process } = self;
         let ledger = Ledger::new(links.verbs.clone(), limits.clone());
         let shared = Arc::new(Shared(Mutex::new(State { ledger, open: HashMap::new(), gone: None })));
         let (frames, outgoing) = mpsc::channel(16);
         let (kill, killed) = mpsc::channel(1);
-        let supervisor = tokio::spawn(supervise(child, reader, writer, outgoing, Arc::clone(&shared), killed));
+        let supervisor = tokio::spawn(supervise(process, outgoing, Arc::clone(&shared), killed));
         let worker = Worker {
             lockdown,
             ready,
@@ -308,12 +296,10 @@ impl Worker {
     /// # Errors
     /// When the process cannot be started, or is no worker.
     pub async fn start(program: Option<&Path>) -> Result<Idle, LoadError> {
-        let (mut child, socket) = spawn(program).map_err(LoadError::Spawn)?;
-        let (mut reader, mut writer) = socket.into_split();
+        let mut process = Process::start(program).map_err(LoadError::Spawn)?;
         let hello = ToWorker::Hello { version: VERSION };
-        let answer_max = FROM_WORKER_FRAME_BYTES;
-        match ask(&mut child, &mut reader, &mut writer, &hello, HELLO_FRAME_BYTES, answer_max, START_TIME).await? {
-            FromWorker::Locked(lockdown) => Ok(Idle { lockdown, child, reader, writer }),
+        match process.ask(&hello, HELLO_FRAME_BYTES, FROM_WORKER_FRAME_BYTES, START_TIME).await? {
+            FromWorker::Locked(lockdown) => Ok(Idle { lockdown, process }),
             _ => Err(LoadError::Protocol(None)),
         }
     }
@@ -489,88 +475,14 @@ async fn pending_or<A: Future<Output = Outcome> + Unpin>(work: &mut Option<A>) -
     }
 }
 
-/// Starts a process with one socket, an empty environment, and nothing else.
-fn spawn(program: Option<&Path>) -> io::Result<(Child, UnixStream)> {
-    let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
-    ours.set_nonblocking(true)?;
-    let program = match program {
-        Some(program) => program.to_owned(),
-        None if cfg!(target_os = "linux") => "/proc/self/exe".into(),
-        None => std::env::current_exe()?,
-    };
-    let child = Command::new(program)
-        .arg(ARGUMENT)
-        .env_clear()
-        .current_dir("/")
-        .stdin(Stdio::from(OwnedFd::from(theirs)))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        // Ctrl-C at the terminal is the broker's to handle.
-        .process_group(0)
-        .kill_on_drop(true)
-        .spawn()?;
-    Ok((child, UnixStream::from_std(ours)?))
-}
-
-/// Says one thing to a worker that serves nobody yet, and waits for its word.
-async fn ask(
-    child: &mut Child,
-    reader: &mut OwnedReadHalf,
-    writer: &mut OwnedWriteHalf,
-    message: &ToWorker,
-    max: usize,
-    answer_max: usize,
-    patience: Duration,
-) -> Result<FromWorker, LoadError> {
-    let said = async {
-        // A worker that has ended is known by what it said before, or by its end.
-        let _ = writer.write_all(&wire::encode(message, max)?).await;
-        Ok(())
-    };
-    match timeout(patience, said).await {
-        Err(_) => Err(LoadError::Late(patience.as_secs())),
-        Ok(Ok(())) => hear(child, reader, answer_max, patience).await,
-        Ok(Err(error)) => Err(LoadError::Protocol(Some(error))),
-    }
-}
-
-/// A word of a worker that serves nobody yet.
-async fn hear(
-    child: &mut Child,
-    reader: &mut OwnedReadHalf,
-    max: usize,
-    patience: Duration,
-) -> Result<FromWorker, LoadError> {
-    match timeout(patience, read(reader, max)).await {
-        Err(_) => Err(LoadError::Late(patience.as_secs())),
-        Ok(Ok(Some(word))) => Ok(word),
-        Ok(Ok(None) | Err(WireError::Io(_))) => Err(LoadError::Died(reap(child).await)),
-        Ok(Err(error)) => Err(LoadError::Protocol(Some(error))),
-    }
-}
-
-/// Reads one message; `None` at the end of the stream.
-async fn read(reader: &mut OwnedReadHalf, bytes_max: usize) -> Result<Option<FromWorker>, WireError> {
-    let mut header = [0; 4];
-    match reader.read_exact(&mut header).await {
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-        Err(error) => return Err(error.into()),
-    }
-    let mut body = vec![0; wire::length(header, bytes_max)?];
-    reader.read_exact(&mut body).await?;
-    wire::decode(&body).map(Some)
-}
-
 /// Owns the process from its first run to its end.
 async fn supervise(
-    mut child: Child,
-    mut reader: OwnedReadHalf,
-    mut writer: OwnedWriteHalf,
+    process: Process,
     mut outgoing: mpsc::Receiver<Vec<u8>>,
     shared: Arc<Shared>,
     mut killed: mpsc::Receiver<Gone>,
 ) {
+    let Process { mut child, mut reader, mut writer } = process;
     let listen = async {
         loop {
             match read(&mut reader, FROM_WORKER_FRAME_BYTES).await {
@@ -606,20 +518,4 @@ async fn supervise(
         None => Gone::Died(reap(&mut child).await),
     };
     shared.close(gone);
-}
-
-/// How a process ended that has closed its socket: by itself, in a moment, or else by our hand.
-async fn reap(child: &mut Child) -> WorkerEnd {
-    let status = match timeout(Duration::from_secs(1), child.wait()).await {
-        Ok(status) => status,
-        Err(_) => {
-            let _ = child.kill().await;
-            return WorkerEnd::Unknown;
-        }
-    };
-    match status.map(|status| (status.signal(), status.code())) {
-        Ok((Some(signal), _)) => WorkerEnd::Signal(signal),
-        Ok((None, Some(code))) => WorkerEnd::Status(code),
-        _ => WorkerEnd::Unknown,
-    }
 }

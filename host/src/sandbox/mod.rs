@@ -26,6 +26,7 @@ mod kernel;
 mod load;
 mod lockdown;
 mod meter;
+mod process;
 mod protocol;
 mod random;
 pub mod report;
