@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use bailiwick::journal::{Blob, Entry, Outcome as Written, Record};
 use bailiwick::model::{Finding, LookError, Report, Severity, Tainted, TargetName, Verb};
-use bailiwick::sandbox::Limits;
+use bailiwick::sandbox::Links;
 use bailiwick::sandbox::wire::{
-    self, End, FromWorker, Load, LogLevel, LogLine, Outcome, RawAnswer, Ready, Start, TargetView, ToWorker, VERSION,
-    VerbCall,
+    self, Code, End, FromWorker, Load, LogLevel, LogLine, Outcome, RawAnswer, Ready, Start, TargetView, ToWorker,
+    VERSION, VerbCall,
 };
 use bailiwick::transport::Exit;
 
@@ -210,7 +210,12 @@ pub(crate) fn to_worker() -> Vec<Vec<u8>> {
     let answered = RawAnswer { stdout: b"out".to_vec(), stderr: Vec::new(), exit: Exit::Status(0) };
     let messages = [
         ToWorker::Hello { version: VERSION },
-        ToWorker::Load(Load { component: b"\0asm".to_vec(), verbs: Verb::ALL.to_vec(), limits: Limits::default() }),
+        ToWorker::Load(Load {
+            code: Code::Component { bytes: b"\0asm".to_vec(), keep: true },
+            digest: [7; 32],
+            links: Links { verbs: Verb::ALL.iter().copied().collect(), ..Links::default() },
+            limits: Box::default(),
+        }),
         ToWorker::Start(Start { run: 1, now_ms: 1, targets: vec![view] }),
         ToWorker::Answer { run: 1, call: 1, outcome: Outcome::Answered(answered) },
         ToWorker::Answer { run: 1, call: 2, outcome: Outcome::Failed(LookError::Garbled) },
