@@ -46,8 +46,8 @@
 //! assert_eq!(report.findings[0].severity, Severity::Warning);
 //! ```
 //!
-//! `Cargo.toml` needs `crate-type = ["cdylib"]` and this crate; `probes/build` makes the component. The manifest
-//! that goes with it:
+//! `bailiwick new NAME --lang rust` writes a project around it, with this crate in it; [the guide](guide) begins there. The
+//! manifest that goes with it:
 //!
 //! ```toml
 //! [component]
@@ -110,6 +110,7 @@ pub mod clock;
 pub mod files;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod fixture;
+pub mod guide;
 pub mod log;
 pub mod network;
 mod observed;

@@ -19,7 +19,7 @@ const HOMES: &[(&[&str], &[&str], &str)] = &[
     (&["cap_std"], &["transport/"], "one place opens the files of this machine that a verb names"),
     (
         &["tokio::process"],
-        &["transport/", "sandbox/client.rs"],
+        &["transport/", "sandbox/process.rs"],
         "programs of verbs, and workers; nothing else is started",
     ),
     (&["landlock::", "seccompiler::", "nix::"], &["sandbox/"], "what a worker gives up, and what it tries to get back"),
@@ -43,6 +43,7 @@ const HOMES: &[(&[&str], &[&str], &str)] = &[
             "cache.rs",
             "sandbox/",
             "cases/project.rs",
+            "project/",
             "doctor/",
             "cli/doctor.rs",
         ],

@@ -140,11 +140,6 @@ const WITHOUT: &[(&str, &str)] = &[
     ("ar09", CHANGES),
     ("tg10", CHANGES),
     ("tg11", CHANGES),
-    ("lk01", "written by branch limits"),
-    ("lk03", "written by branch cache"),
-    ("lk06", "written by branch cache"),
-    ("lk07", "written by branch consent"),
-    ("lk14", "written by branch consent"),
     ("tx06", "belongs to CSV, JUnit and SARIF, which nothing is rendered as yet"),
     (
         "tx11",

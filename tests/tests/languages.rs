@@ -11,6 +11,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use bailiwick::model::{ComponentId, Object, Verb};
+use bailiwick::project::{self, Language};
 use bailiwick_tests::fleet::Entry;
 use bailiwick_tests::ops::{Ops, ran};
 use bailiwick_tests::sshd::Sshd;
@@ -78,27 +80,36 @@ fn grant(manifest: &Path, id: &str) -> String {
     text
 }
 
+/// Installs a component, as somebody does who reads what it could ever do and agrees.
+fn add(ops: &Ops, component: &Path) {
+    let file = component.to_str().unwrap();
+    let shown = ops.run(&["add", file]).unwrap();
+    assert!(shown.stdout.contains("files.stat") && shown.stdout.contains("/etc/passwd"), "{shown:?}");
+    let digest = shown.stdout.split("--accept ").nth(1).and_then(|rest| rest.lines().next());
+    let digest = digest.unwrap_or_else(|| panic!("{shown:?}")).to_owned();
+    let said = ops.run(&["add", file, "--why", "the same probe in every language", "--accept", &digest]).unwrap();
+    assert_eq!(said.code, 0, "{said:?}");
+}
+
 #[test]
-fn sweep_the_same_probe_in_every_language_from_new_to_a_real_sshd() {
+fn ssh_the_same_probe_in_every_language_from_new_to_a_real_sshd() {
     let place = tempfile::tempdir().unwrap();
     let sshd = Sshd::plain().unwrap();
+    let ops = Ops::new(PROGRAM, &[Entry::of("web01", &sshd).unwrap()], &[], "").unwrap();
     let mut policy = String::new();
-    let mut components = BTreeMap::new();
+    let mut components = Vec::new();
     for language in languages() {
-        let id = format!("room-{language}");
         let component = built(place.path(), language);
-        policy.push_str(&grant(&component.with_file_name("manifest.toml"), &id));
-        components.insert(id, component);
-    }
-    let ops = Ops::new(PROGRAM, &[Entry::of("web01", &sshd).unwrap()], &[], &policy).unwrap();
-    for (id, component) in &components {
-        ops.write(&format!("components/{id}.wasm"), &fs::read(component).unwrap()).unwrap();
+        components.push(format!("room-{language}"));
+        policy.push_str(&grant(&component.with_file_name("manifest.toml"), &components[components.len() - 1]));
+        ops.write("policy.toml", policy.as_bytes()).unwrap();
+        add(&ops, &component);
     }
     // In one sweep all get the same answers, so that no byte of a finding may differ.
     let (code, sweep) = ops.check(&[]).unwrap();
     assert_eq!(code, 0, "{sweep}");
     let findings: BTreeMap<_, &Value> =
-        components.keys().map(|id| (id, &ran(&sweep, "web01", id).unwrap()["outcome"]["findings"])).collect();
+        components.iter().map(|id| (id, &ran(&sweep, "web01", id).unwrap()["outcome"]["findings"])).collect();
     let first = findings.values().next().expect("at least one language");
     let title = first[0]["title"].as_str().unwrap();
     assert!(title.contains("has room for") && title.ends_with("more of /etc/passwd"), "{first}");
@@ -163,4 +174,83 @@ fn new_leaves_what_is_there_alone_and_nothing_half_written() {
     assert_eq!(new(&["empty", "--lang", "c"]), (Some(0), String::new()));
     assert!(place.path().join("empty/README.md").exists());
     assert_eq!(there(), before);
+}
+
+fn page(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest-sdk/docs").join(name)).unwrap()
+}
+
+/// Blocks of a page: the language, and what stands in it.
+fn blocks(page: &str) -> Vec<(String, String)> {
+    page.split("\n```")
+        .skip(1)
+        .step_by(2)
+        .map(|block| block.split_once('\n').unwrap())
+        .map(|(language, text)| (language.to_owned(), text.to_owned() + "\n"))
+        .collect()
+}
+
+/// What stands in the SDK's pages is what is built and run: Rust as doctests of `guide`, the rest in the shipped probes.
+#[test]
+fn every_snippet_of_the_guide_is_from_a_probe_that_is_built() {
+    let id = ComponentId::new("disk-room").unwrap();
+    let mut shipped: Vec<_> = Vec::new();
+    for language in Language::ALL {
+        let files = project::project(*language, &id).unwrap();
+        shipped.extend(files.into_iter().filter_map(|file| {
+            let own = !file.path.starts_with("sdk/") && !file.path.ends_with(".o");
+            own.then(|| String::from_utf8(file.bytes).unwrap())
+        }));
+    }
+    let guide = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest-sdk/src/guide.rs")).unwrap();
+    let mut seen = BTreeMap::<String, usize>::new();
+    for name in ["first-probe.md", "contract.md", "cases.md", "refused.md"] {
+        assert!(guide.contains(&format!("include_str!(\"../docs/{name}\")")), "{name} is in `guide`");
+        for (language, text) in blocks(&page(name)) {
+            *seen.entry(language.clone()).or_default() += 1;
+            match language.as_str() {
+                "rust" => {}
+                "sh" => {
+                    let run = |line: &str| shipped.iter().any(|file| documented_in(file).iter().any(|it| it == line));
+                    let begins = |line: &str| line == "bailiwick new disk-room --lang rust" || line == "cd disk-room";
+                    for line in text.lines().map(|line| line.split(" # ").next().unwrap_or_default()) {
+                        assert!(run(line) || begins(line), "{name}: {line}");
+                    }
+                }
+                _ => assert!(shipped.iter().any(|file| file.contains(&text)), "{name}: no shipped probe has\n{text}"),
+            }
+        }
+    }
+    assert_eq!(seen.keys().collect::<Vec<_>>(), ["c", "js", "python", "rust", "sh", "toml"]);
+}
+
+fn documented_in(file: &str) -> Vec<String> {
+    if file.contains("```sh\n") { documented(file) } else { Vec::new() }
+}
+
+#[test]
+fn the_table_of_the_guide_has_every_verb_by_its_name_in_each_language() {
+    let page = page("contract.md");
+    let header = Path::new(env!("CARGO_MANIFEST_DIR")).join("../probes/languages/c/bindings/probe.h");
+    let header = fs::read_to_string(header).unwrap();
+    for verb in Verb::ALL {
+        let (interface, function) = (verb.interface(), verb.function());
+        let snake = function.replace('-', "_");
+        let camel: String = function
+            .split('-')
+            .enumerate()
+            .map(|(at, part)| if at == 0 { part.to_owned() } else { part[..1].to_uppercase() + &part[1..] })
+            .collect();
+        let (entry, key) = match bailiwick::verbs::spec(*verb).object {
+            Object::None => ("", ""),
+            _ => (", &entry", ", key"),
+        };
+        let names = format!(
+            "| `{interface}::{snake}(target{entry})` | `{interface}.{camel}(target{key})` | `{interface}.{snake}(target{key})` \
+             | `bailiwick_ops_{interface}_{snake}` |"
+        );
+        let row = page.lines().find(|line| line.starts_with(&format!("| `{verb}` |"))).unwrap_or_default();
+        assert!(row.ends_with(&names), "{verb}: {row}\n{names}");
+        assert!(header.contains(&format!("bool bailiwick_ops_{interface}_{snake}(")), "{verb}");
+    }
 }

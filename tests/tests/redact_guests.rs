@@ -73,6 +73,7 @@ fn ops(behaviours: &[&str]) -> (Ops, tempfile::TempDir) {
     }
     let ops = Ops::new(PROGRAM, &targets, &[], &policy).unwrap();
     ops.add(&guests(), "hostile").unwrap();
+    ops.accept().unwrap();
     (ops, folder)
 }
 

@@ -123,11 +123,11 @@ fn lk02_custom_sections_are_found_and_bounded() {
 
 #[test]
 fn lk05_every_bound_of_structure_holds() {
-    let exports: String = (0..2_001).map(|n| format!("(export \"e{n}\" (func $f))")).collect();
-    let imports: String = (0..2_001).map(|n| format!("(import \"\" \"{n}\" (func))")).collect();
+    let exports: String = (0..10_001).map(|n| format!("(export \"e{n}\" (func $f))")).collect();
+    let imports: String = (0..10_001).map(|n| format!("(import \"\" \"{n}\" (func))")).collect();
     let fields: String = (0..9_999).map(|n| format!("(field \"f{n}\" u8)")).collect();
     let elements = format!("(table 1 funcref) (func $f) (elem func {})", "$f ".repeat(20_001));
-    let aliases = "(alias outer 1 $t (type))".repeat(5_001);
+    let aliases = "(alias outer 1 $t (type))".repeat(10_001);
     let nested = format!("{}{}", "(component ".repeat(6), ")".repeat(6));
     let table = [
         ("core-modules", with(&"(core module)".repeat(20))),
@@ -144,10 +144,10 @@ fn lk05_every_bound_of_structure_holds() {
         ("types", with(&format!("(type (instance {}))", "(type u8)".repeat(20_001)))),
         ("imports", with_module(&imports)),
         ("exports", with_module(&format!("(func $f) {exports}"))),
-        ("globals", with_module(&"(global i32 (i32.const 0))".repeat(2_001))),
+        ("globals", with_module(&"(global i32 (i32.const 0))".repeat(10_001))),
         ("elements", with_module(&elements)),
-        ("data-segments", with_module(&"(data \"\")".repeat(2_001))),
-        ("items", with_module(&"(table 0 funcref)".repeat(5_001))),
+        ("data-segments", with_module(&"(data \"\")".repeat(10_001))),
+        ("items", with_module(&"(table 0 funcref)".repeat(10_001))),
         ("items", with(&format!("(type $t u8) (component {aliases})"))),
     ];
     for (limit, bytes) in &table {

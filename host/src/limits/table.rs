@@ -107,17 +107,17 @@ settable! {
         "types of all modules and components, their fields, cases and parameters", "it is refused before it is compiled";
     type_depth "type-depth" = 20, max 50, Count,
         "levels of types in types (a list of records has two)", "it is refused before it is compiled";
-    imports "imports" = 2_000, max 200_000, Count,
+    imports "imports" = 10_000, max 200_000, Count,
         "imports of all modules and components", "it is refused before it is compiled";
-    exports "exports" = 2_000, max 200_000, Count,
+    exports "exports" = 10_000, max 200_000, Count,
         "exports of all modules and components", "it is refused before it is compiled";
-    globals "globals" = 2_000, max 200_000, Count,
+    globals "globals" = 10_000, max 200_000, Count,
         "globals of all modules", "it is refused before it is compiled";
     elements "elements" = 20_000, max 500_000, Count,
         "what element segments put into tables", "it is refused before it is compiled";
-    data_segments "data-segments" = 2_000, max 100_000, Count,
+    data_segments "data-segments" = 10_000, max 100_000, Count,
         "data segments of all modules", "it is refused before it is compiled";
-    items "items" = 5_000, max 200_000, Count,
+    items "items" = 10_000, max 200_000, Count,
         "whatever else is listed: tables, memories, instances and their arguments, aliases", "it is refused before it is compiled";
     custom_bytes "custom-bytes" = 1 << 20, max 32 << 20, Bytes,
         "all custom sections (names, notes, the manifest)", "it is refused before it is compiled";

@@ -6,36 +6,29 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rustix::process::Signal;
 use sha2::{Digest, Sha256};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::process::{Child, Command};
+use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::attempt::{Attempt, Marks};
 use super::fault::{Breach, Fault, FaultKind, WorkerEnd};
 use super::imports::Links;
 use super::kernel;
+use super::load::LoadError;
+use super::process::{Process, read, reap};
 use super::protocol::{Event, Ledger};
 use super::run::GRACE;
 use super::wire::{
     self, End, FROM_WORKER_FRAME_BYTES, FromWorker, HELLO_FRAME_BYTES, LOAD_FRAME_BYTES, Load, LogLine, Outcome, Ready,
     Start, TO_WORKER_FRAME_BYTES, TargetView, ToWorker, VERSION, VerbCall, WireError,
 };
-use super::worker::ARGUMENT;
 use crate::limits::Limits;
 use crate::model::{Lockdown, LookError, Report, Tainted};
 
@@ -75,7 +68,7 @@ pub enum Code<'a> {
 ///
 /// # Errors
 /// When the file cannot be looked at.
-pub fn identity() -> io::Result<String> {
+pub fn identity() -> std::io::Result<String> {
     use std::os::unix::fs::MetadataExt;
     let file = if cfg!(target_os = "linux") { "/proc/self/exe".into() } else { std::env::current_exe()? };
     let meta = std::fs::metadata(file)?;
@@ -87,9 +80,7 @@ pub fn identity() -> io::Result<String> {
 #[derive(Debug)]
 pub struct Idle {
     lockdown: Lockdown,
-    child: Child,
-    reader: OwnedReadHalf,
-    writer: OwnedWriteHalf,
+    process: Process,
 }
 
 /// What an attempt came to that did not succeed.
@@ -99,37 +90,6 @@ pub enum Stopped {
     Errno(i32),
     /// The worker is no more.
     Died(WorkerEnd),
-}
-
-/// Why there is no worker for a component.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// The process could not be started.
-    #[error("cannot start a worker")]
-    Spawn(#[source] io::Error),
-    /// The engine does not take the component.
-    #[error("the engine does not take it")]
-    NotLoaded {
-        /// The engine's words; names in them are the component's.
-        reason: Tainted,
-    },
-    /// The process ended.
-    #[error("its worker died while loading it ({0})")]
-    Died(WorkerEnd),
-    /// It used up its processor time.
-    #[error("it took longer than {0} s to compile (limit `compile-s`)")]
-    Slow(u64),
-    /// It was not done by the clock, and had time of the processor left.
-    #[error(
-        "its worker was not ready within {0} s, though it had time of the processor left: this machine is too busy"
-    )]
-    Late(u64),
-    /// It gave up.
-    #[error("its worker gave up compiling it: it needs more than {} MiB (limit `compile-bytes`), or breaks the compiler", .0 >> 20)]
-    GaveUp(u64),
-    /// It said something else.
-    #[error("its worker broke the protocol while loading it")]
-    Protocol(#[source] Option<WireError>),
 }
 
 /// How a run ended, and what it used.
@@ -238,8 +198,7 @@ impl Idle {
     /// When the process cannot be asked. Its death is no error but what stopped it.
     pub async fn attempt(mut self, what: Attempt, on: Marks) -> Result<Option<Stopped>, LoadError> {
         let order = ToWorker::Attempt { what, on };
-        let Self { child, reader, writer, .. } = &mut self;
-        match ask(child, reader, writer, &order, HELLO_FRAME_BYTES, FROM_WORKER_FRAME_BYTES, START_TIME).await {
+        match self.process.ask(&order, HELLO_FRAME_BYTES, FROM_WORKER_FRAME_BYTES, START_TIME).await {
             Ok(FromWorker::Attempted(gave)) => Ok(gave.map(Stopped::Errno)),
             Ok(_) => Err(LoadError::Protocol(None)),
             Err(LoadError::Died(end)) => Ok(Some(Stopped::Died(end))),
@@ -276,21 +235,19 @@ impl Idle {
             }
             Code::Compiled(artefact) => (wire::Code::Compiled(artefact), None),
         };
-        let pid = self.child.id().unwrap_or_default();
+        let pid = self.process.child.id().unwrap_or_default();
         kernel::compiling(pid, &limits).map_err(LoadError::Spawn)?;
         let patience = START_TIME + Duration::from_secs(limits.compile_s.saturating_mul(LOAD_PATIENCE));
         let load = ToWorker::Load(Load { code, digest, links: links.clone(), limits: Box::new(limits.clone()) });
-        let Self { child, reader, writer, .. } = &mut self;
         let answer_max = kept_max.unwrap_or(FROM_WORKER_FRAME_BYTES);
-        let asked = ask(child, reader, writer, &load, LOAD_FRAME_BYTES, answer_max, patience).await;
-        let mut word = match asked {
-            Err(LoadError::Died(end)) => return Err(died(end, &limits)),
+        let mut word = match self.process.ask(&load, LOAD_FRAME_BYTES, answer_max, patience).await {
+            Err(LoadError::Died(end)) => return Err(LoadError::died(end, &limits)),
             other => other?,
         };
         let mut artefact = None;
         if let (FromWorker::Artefact(bytes), Some(_)) = (&mut word, kept_max) {
             artefact = Some(std::mem::take(bytes));
-            word = hear(child, reader, FROM_WORKER_FRAME_BYTES, START_TIME).await?;
+            word = self.process.hear(FROM_WORKER_FRAME_BYTES, START_TIME).await?;
         }
         let ready = match word {
             FromWorker::Ready(ready) => ready,
@@ -298,12 +255,12 @@ impl Idle {
             _ => return Err(LoadError::Protocol(None)),
         };
         kernel::running(pid, &limits).map_err(LoadError::Spawn)?;
-        let Self { lockdown, child, reader, writer } = self;
+        let Self { lockdown, process } = self;
         let ledger = Ledger::new(links.verbs.clone(), limits.clone());
         let shared = Arc::new(Shared(Mutex::new(State { ledger, open: HashMap::new(), gone: None })));
         let (frames, outgoing) = mpsc::channel(16);
         let (kill, killed) = mpsc::channel(1);
-        let supervisor = tokio::spawn(supervise(child, reader, writer, outgoing, Arc::clone(&shared), killed));
+        let supervisor = tokio::spawn(supervise(process, outgoing, Arc::clone(&shared), killed));
         let worker = Worker {
             lockdown,
             ready,
@@ -339,12 +296,10 @@ impl Worker {
     /// # Errors
     /// When the process cannot be started, or is no worker.
     pub async fn start(program: Option<&Path>) -> Result<Idle, LoadError> {
-        let (mut child, socket) = spawn(program).map_err(LoadError::Spawn)?;
-        let (mut reader, mut writer) = socket.into_split();
+        let mut process = Process::start(program).map_err(LoadError::Spawn)?;
         let hello = ToWorker::Hello { version: VERSION };
-        let answer_max = FROM_WORKER_FRAME_BYTES;
-        match ask(&mut child, &mut reader, &mut writer, &hello, HELLO_FRAME_BYTES, answer_max, START_TIME).await? {
-            FromWorker::Locked(lockdown) => Ok(Idle { lockdown, child, reader, writer }),
+        match process.ask(&hello, HELLO_FRAME_BYTES, FROM_WORKER_FRAME_BYTES, START_TIME).await? {
+            FromWorker::Locked(lockdown) => Ok(Idle { lockdown, process }),
             _ => Err(LoadError::Protocol(None)),
         }
     }
@@ -512,33 +467,6 @@ impl From<End> for Ending {
     }
 }
 
-impl LoadError {
-    /// How its worker came to its end, if that is the component's doing.
-    #[must_use]
-    pub fn death(&self) -> Option<String> {
-        match self {
-            Self::Died(end) => end.is_its_own().then(|| end.to_string()),
-            Self::Slow(_) | Self::GaveUp(_) | Self::Protocol(_) => Some(self.to_string()),
-            Self::Spawn(_) | Self::NotLoaded { .. } | Self::Late(_) => None,
-        }
-    }
-
-    /// True if it would come to the same another time.
-    #[must_use]
-    pub const fn is_for_good(&self) -> bool {
-        matches!(self, Self::Slow(_) | Self::GaveUp(_))
-    }
-}
-
-/// Why a worker died that was to compile.
-fn died(end: WorkerEnd, limits: &Limits) -> LoadError {
-    match end {
-        WorkerEnd::Signal(signal) if signal == Signal::XCPU.as_raw() => LoadError::Slow(limits.compile_s),
-        WorkerEnd::Signal(signal) if signal == Signal::ABORT.as_raw() => LoadError::GaveUp(limits.compile_bytes),
-        end => LoadError::Died(end),
-    }
-}
-
 /// The outcome of the call under way, or never.
 async fn pending_or<A: Future<Output = Outcome> + Unpin>(work: &mut Option<A>) -> Outcome {
     match work {
@@ -547,88 +475,14 @@ async fn pending_or<A: Future<Output = Outcome> + Unpin>(work: &mut Option<A>) -
     }
 }
 
-/// Starts a process with one socket, an empty environment, and nothing else.
-fn spawn(program: Option<&Path>) -> io::Result<(Child, UnixStream)> {
-    let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
-    ours.set_nonblocking(true)?;
-    let program = match program {
-        Some(program) => program.to_owned(),
-        None if cfg!(target_os = "linux") => "/proc/self/exe".into(),
-        None => std::env::current_exe()?,
-    };
-    let child = Command::new(program)
-        .arg(ARGUMENT)
-        .env_clear()
-        .current_dir("/")
-        .stdin(Stdio::from(OwnedFd::from(theirs)))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        // Ctrl-C at the terminal is the broker's to handle.
-        .process_group(0)
-        .kill_on_drop(true)
-        .spawn()?;
-    Ok((child, UnixStream::from_std(ours)?))
-}
-
-/// Says one thing to a worker that serves nobody yet, and waits for its word.
-async fn ask(
-    child: &mut Child,
-    reader: &mut OwnedReadHalf,
-    writer: &mut OwnedWriteHalf,
-    message: &ToWorker,
-    max: usize,
-    answer_max: usize,
-    patience: Duration,
-) -> Result<FromWorker, LoadError> {
-    let said = async {
-        // A worker that has ended is known by what it said before, or by its end.
-        let _ = writer.write_all(&wire::encode(message, max)?).await;
-        Ok(())
-    };
-    match timeout(patience, said).await {
-        Err(_) => Err(LoadError::Late(patience.as_secs())),
-        Ok(Ok(())) => hear(child, reader, answer_max, patience).await,
-        Ok(Err(error)) => Err(LoadError::Protocol(Some(error))),
-    }
-}
-
-/// A word of a worker that serves nobody yet.
-async fn hear(
-    child: &mut Child,
-    reader: &mut OwnedReadHalf,
-    max: usize,
-    patience: Duration,
-) -> Result<FromWorker, LoadError> {
-    match timeout(patience, read(reader, max)).await {
-        Err(_) => Err(LoadError::Late(patience.as_secs())),
-        Ok(Ok(Some(word))) => Ok(word),
-        Ok(Ok(None) | Err(WireError::Io(_))) => Err(LoadError::Died(reap(child).await)),
-        Ok(Err(error)) => Err(LoadError::Protocol(Some(error))),
-    }
-}
-
-/// Reads one message; `None` at the end of the stream.
-async fn read(reader: &mut OwnedReadHalf, bytes_max: usize) -> Result<Option<FromWorker>, WireError> {
-    let mut header = [0; 4];
-    match reader.read_exact(&mut header).await {
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-        Err(error) => return Err(error.into()),
-    }
-    let mut body = vec![0; wire::length(header, bytes_max)?];
-    reader.read_exact(&mut body).await?;
-    wire::decode(&body).map(Some)
-}
-
 /// Owns the process from its first run to its end.
 async fn supervise(
-    mut child: Child,
-    mut reader: OwnedReadHalf,
-    mut writer: OwnedWriteHalf,
+    process: Process,
     mut outgoing: mpsc::Receiver<Vec<u8>>,
     shared: Arc<Shared>,
     mut killed: mpsc::Receiver<Gone>,
 ) {
+    let Process { mut child, mut reader, mut writer } = process;
     let listen = async {
         loop {
             match read(&mut reader, FROM_WORKER_FRAME_BYTES).await {
@@ -664,20 +518,4 @@ async fn supervise(
         None => Gone::Died(reap(&mut child).await),
     };
     shared.close(gone);
-}
-
-/// How a process ended that has closed its socket: by itself, in a moment, or else by our hand.
-async fn reap(child: &mut Child) -> WorkerEnd {
-    let status = match timeout(Duration::from_secs(1), child.wait()).await {
-        Ok(status) => status,
-        Err(_) => {
-            let _ = child.kill().await;
-            return WorkerEnd::Unknown;
-        }
-    };
-    match status.map(|status| (status.signal(), status.code())) {
-        Ok((Some(signal), _)) => WorkerEnd::Signal(signal),
-        Ok((None, Some(code))) => WorkerEnd::Status(code),
-        _ => WorkerEnd::Unknown,
-    }
 }

@@ -17,8 +17,9 @@ export function ask(name, verb) {
   try {
     return { value: verb(), call: calls.last() };
   } catch (error) {
-    if (typeof error !== "string") throw error;
-    throw new CouldNotLook(`${name}: ${error}`, error, calls.last());
+    // A verb's error comes as an exception that carries its name. Anything else is a mistake in here, and ends the run.
+    if (typeof error.payload !== "string") throw error;
+    throw new CouldNotLook(`${name}: ${error.payload}`, error.payload, calls.last());
   }
 }
 
