@@ -1,5 +1,11 @@
-//! Components, before anything is compiled.
+//! Components, before anything is compiled, and what the cache holds of them afterwards.
 
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use bailiwick::cache::Cache;
 use bailiwick::model::{Verb, WasiGroup};
 use bailiwick::sandbox::{Limits, check_imports, inspect};
 
@@ -15,5 +21,49 @@ pub(crate) fn component(data: &[u8]) {
     if let Err(error) = check_imports(&inspected, &all, &wasi) {
         let told = error.to_string();
         assert!(told.lines().all(bailiwick::encode::is_plain), "{told:?}");
+    }
+}
+
+/// What stands in the place of a cache entry is that entry, or nothing.
+pub(crate) fn cache(data: &[u8]) {
+    thread_local!(static ENTRY: OnceCell<Entry> = const { OnceCell::new() });
+    ENTRY.with(|entry| {
+        let Entry { cache, path, good, .. } = entry.get_or_init(Entry::new);
+        // An honest entry with the data laid over its end, and the data alone.
+        let (before, _) = good.split_at(good.len() - data.len().min(good.len()));
+        for bytes in [data.to_vec(), [before, data].concat()] {
+            std::fs::write(path, &bytes).expect("a file");
+            std::fs::set_permissions(path, PermissionsExt::from_mode(0o600)).expect("ours");
+            match cache.get(&COMPONENT) {
+                Ok(Some(artefact)) => assert!(bytes == *good && artefact == ARTEFACT, "native code of somebody else's"),
+                Ok(None) | Err(_) => assert!(bytes != *good, "an honest entry was thrown away"),
+            }
+        }
+    });
+}
+
+const COMPONENT: [u8; 32] = [7; 32];
+const ARTEFACT: &[u8] = b"native code";
+
+struct Entry {
+    cache: Cache,
+    path: PathBuf,
+    good: Vec<u8>,
+    _folder: tempfile::TempDir,
+}
+
+impl Entry {
+    fn new() -> Self {
+        let folder = crate::records::new_folder();
+        let cache = Cache::open(&folder.path().join("cache"), b"this program").expect("a cache");
+        let files = || -> BTreeSet<PathBuf> {
+            let entries = std::fs::read_dir(folder.path().join("cache")).expect("a folder");
+            entries.map(|entry| entry.expect("a file").path()).collect()
+        };
+        let before = files();
+        cache.put(&COMPONENT, ARTEFACT).expect("room");
+        let path = files().difference(&before).next().expect("an entry").clone();
+        let good = std::fs::read(&path).expect("an entry");
+        Self { cache, path, good, _folder: folder }
     }
 }

@@ -17,6 +17,7 @@
 
 mod answers;
 mod binary;
+mod consent;
 mod files;
 mod records;
 mod seeds;
@@ -50,6 +51,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "record", check: records::record, seeds: seeds::records },
     Target { name: "from-worker", check: records::from_worker, seeds: seeds::from_worker },
     Target { name: "to-worker", check: records::to_worker, seeds: seeds::to_worker },
+    Target { name: "lock", check: consent::lock, seeds: seeds::locks },
+    Target { name: "cache", check: binary::cache, seeds: seeds::cached },
     Target { name: "component", check: binary::component, seeds: seeds::components },
 ];
 

@@ -39,7 +39,7 @@ pub(crate) fn journal(data: &[u8]) {
 }
 
 /// In memory where there is such a place: on a disk each try would wait for it.
-fn new_folder() -> tempfile::TempDir {
+pub(crate) fn new_folder() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a folder")
 }
 

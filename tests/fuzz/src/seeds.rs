@@ -231,3 +231,25 @@ pub(crate) fn components() -> Vec<Vec<u8>> {
     all.push(b"\0asm\x0d\0\x01\0".to_vec());
     all
 }
+
+pub(crate) fn locks() -> Vec<Vec<u8>> {
+    let sum = "00".repeat(32);
+    let who = "who = \"alice\"\nwhen = \"2026-11-21T12:00:00Z\"\nwhy = \"asked\"\n";
+    let component = format!(
+        "[[component]]\nid = \"a\"\nversion = \"1.0.0\"\ndigest = \"{sum}\"\nimports = [\n    \"system.load\",\n]\n\
+         grant-digest = \"{sum}\"\n{who}\n[[component.grant]]\ntargets = [\n    \"db01\",\n]\nactions = [\n    \
+         \"system.load\",\n]\n{who}"
+    );
+    let revoked = format!("[[revoked]]\ndigest = \"{sum}\"\ncomponent = \"b\"\nversion = \"0.1.0\"\n{who}");
+    let format = "format = \"bailiwick.lock/1\"\n";
+    let texts = [
+        bailiwick::lock::render(&Default::default()),
+        crate::consent::sealed(&format!("{format}\n{component}")),
+        crate::consent::sealed(&format!("{format}\n{component}\n{revoked}")),
+    ];
+    texts.map(String::into_bytes).into()
+}
+
+pub(crate) fn cached() -> Vec<Vec<u8>> {
+    vec![b"e".to_vec(), vec![0; 64], b"native code".to_vec()]
+}

@@ -1,0 +1,35 @@
+//! The lock: what people agreed to.
+
+use bailiwick::library::digest;
+use bailiwick::lock::{Unusable, parse, render};
+use bailiwick::source::Source;
+
+const CHECKSUM: &str = "\n[checksum]\n";
+
+/// A text with the checksum that it must have, so that it is no wall.
+pub(crate) fn sealed(text: &str) -> String {
+    format!("{text}{CHECKSUM}sha256 = \"{}\"\n", digest(text.as_bytes()))
+}
+
+/// As it stands; and, what comes before the checksum, with the right one. What is read and written reads the same.
+pub(crate) fn lock(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let body = text.rfind(CHECKSUM).map_or(text, |end| &text[..end]);
+    for text in [text.to_owned(), sealed(body)] {
+        match parse(&Source::embedded("bailiwick.lock", &text)) {
+            Ok(lock) => {
+                let written = render(&lock);
+                let again = parse(&Source::embedded("bailiwick.lock", &written)).expect("what we write we read");
+                assert_eq!(again, lock);
+                assert_eq!(render(&again), written);
+                // One byte of it changed, and it accepts nothing.
+                let edited = written.replacen("format", "#ormat", 1);
+                assert!(parse(&Source::embedded("bailiwick.lock", &edited)).is_err());
+            }
+            Err(Unusable::Invalid(found)) => {
+                found.iter().for_each(|problem| assert!(!problem.render(false).is_empty()))
+            }
+            Err(other) => assert!(!other.to_string().is_empty()),
+        }
+    }
+}
