@@ -141,3 +141,62 @@ async fn lk10_lk11_wasi_is_what_the_manifest_says_and_no_more() {
     files.wasi.entry("wasi:filesystem/preopens@0.2.12".to_owned()).or_default().insert("get-directories".to_owned());
     assert!(refused(&files).await, "there is something behind wasi:filesystem");
 }
+
+/// A host as others make them: wasmtime's own WASI, with nothing granted.
+struct Others {
+    ctx: wasmtime_wasi::WasiCtx,
+    table: wasmtime::component::ResourceTable,
+}
+
+impl wasmtime_wasi::WasiView for Others {
+    fn ctx(&mut self) -> wasmtime_wasi::WasiCtxView<'_> {
+        wasmtime_wasi::WasiCtxView { ctx: &mut self.ctx, table: &mut self.table }
+    }
+}
+
+/// What the guest sees in such a host, by code.
+fn look_elsewhere(bytes: &[u8]) -> wasmtime::Result<BTreeMap<String, String>> {
+    use wasmtime::component::{Component, Linker, Resource, ResourceTable, ResourceType, Val};
+    struct Handle;
+    let engine = wasmtime::Engine::default();
+    let mut linker: Linker<Others> = Linker::new(&engine);
+    wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
+    linker.instance("bailiwick:ops/types@0.1.0")?.resource("target", ResourceType::host::<Handle>(), |_, _| Ok(()))?;
+    linker.instance("bailiwick:ops/params@0.1.0")?.func_new("get", |_, _, _, results| {
+        let text = Val::Variant("text".to_owned(), Some(Box::new(Val::String("look".to_owned()))));
+        results[0] = Val::Option(Some(Box::new(text)));
+        Ok(())
+    })?;
+    let ctx = wasmtime_wasi::WasiCtxBuilder::new().build();
+    let mut store = wasmtime::Store::new(&engine, Others { ctx, table: ResourceTable::new() });
+    let instance = linker.instantiate(&mut store, &Component::from_binary(&engine, bytes)?)?;
+    let examine = instance.get_func(&mut store, "examine").expect("it is a probe");
+    let target = Resource::<Handle>::new_own(1).try_into_resource_any(&mut store)?;
+    let mut results = [Val::Bool(false)];
+    examine.call(&mut store, &[Val::List(vec![Val::Resource(target)])], &mut results)?;
+    let [Val::Result(Ok(Some(report)))] = &results else { panic!("{results:?}") };
+    let Val::Record(report) = &**report else { panic!("{report:?}") };
+    let (_, Val::List(findings)) = &report[0] else { panic!("{report:?}") };
+    let text = |fields: &[(String, Val)], name: &str| match fields.iter().find(|(field, _)| field == name) {
+        Some((_, Val::String(text))) => text.clone(),
+        other => panic!("{other:?}"),
+    };
+    let seen = findings.iter().map(|finding| match finding {
+        Val::Record(fields) => (text(fields, "code"), text(fields, "title")),
+        other => panic!("{other:?}"),
+    });
+    Ok(seen.collect())
+}
+
+/// Ours is written by hand. To a guest it is what wasmtime's own is when nothing is granted, but for time and chance.
+#[test]
+fn lk15_inert_wasi_is_what_wasmtimes_own_shows_with_nothing_granted() {
+    let (bytes, _) = guest();
+    let theirs = look_elsewhere(&bytes).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let ours = runtime.block_on(look(1, &bytes));
+    assert_eq!(Vec::from_iter(ours.keys()), Vec::from_iter(theirs.keys()));
+    for code in ["arguments", "environment", "cwd", "stdin", "stdin-skip", "splice", "terminals", "terminal-stderr"] {
+        assert_eq!(ours[code], theirs[code], "{code}");
+    }
+}

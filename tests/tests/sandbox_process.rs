@@ -94,7 +94,9 @@ async fn gr14_a_killed_worker_ends_every_run_at_once() {
 
 #[tokio::test]
 async fn ca13_runs_do_not_disturb_each_other() {
-    let worker = load(&moody(), &[Verb::SystemLoad], Limits { fuel: 300_000_000, ..short() }).await.unwrap();
+    // Fuel is to decide, however busy the machine is.
+    let limits = Limits { fuel: 300_000_000, ..Limits::default() };
+    let worker = load(&moody(), &[Verb::SystemLoad], limits).await.unwrap();
     let run = async |kind: usize| {
         worker
             .run(1, targets(), async |_| {
