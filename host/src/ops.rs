@@ -226,7 +226,14 @@ impl Ops {
     /// When policy does not take its signature, or the lack of one.
     pub fn signer(&self, id: &ComponentId, now: Timestamp) -> Result<Option<Signer>, Refusal> {
         match self.library.binary(id) {
-            Some(binary) if binary.path.is_some() => self.signer_of(id, &binary.bytes, self.library.signature(id), now),
+            Some(binary) if binary.path.is_some() => {
+                let signer = self.signer_of(id, &binary.bytes, self.library.signature(id), now)?;
+                // A manifest beside it says id, version and settings, and is not signed.
+                match self.library.manifest_digest(id) {
+                    Some(_) if signer.is_some() => Err(Refusal::Unsealed { component: id.clone() }),
+                    _ => Ok(signer),
+                }
+            }
             _ => Ok(None),
         }
     }

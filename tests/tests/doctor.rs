@@ -65,7 +65,7 @@ fn a_sound_installation_is_told_so_and_not_changed() {
     assert_eq!((code, not_ok(&found)), (0, vec![]), "{found}");
     let parts: BTreeSet<_> =
         found["lines"].as_array().unwrap().iter().map(|line| line["part"].as_str().unwrap()).collect();
-    assert_eq!(parts, BTreeSet::from(["clock", "journal", "kernel", "keys", "ops", "pins"]));
+    assert_eq!(parts, BTreeSet::from(["clock", "journal", "kernel", "keys", "lock", "ops", "pins"]));
     assert_eq!(files(ops.path()), before);
     // For people: a line for each, then the sum.
     let said = ops.run(&["doctor"]).unwrap();

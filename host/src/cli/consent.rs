@@ -192,12 +192,15 @@ pub(super) fn revoke_command(context: &Context, args: &args::Revoke) -> anyhow::
         return Ok(Exit::Fine);
     }
     let undone = revoke(dir, &args.name, &actor)?;
-    context.out.text(&match undone.component {
-        Some(id) => format!(
-            "{id} runs no longer: sha256:{} is revoked, and refused wherever it comes from.\nIts file and its grants stay until you take them away",
+    let ids: Vec<_> = undone.components.iter().map(ComponentId::as_str).collect();
+    context.out.text(&match ids.as_slice() {
+        [] => format!("sha256:{} is revoked; it was not accepted here", undone.digest),
+        ids => format!(
+            "{} {} no longer: sha256:{} is revoked, and refused wherever it comes from.\nFiles and grants stay until you take them away",
+            ids.join(" and "),
+            if ids.len() == 1 { "runs" } else { "run" },
             undone.digest
         ),
-        None => format!("sha256:{} is revoked; it was not accepted here", undone.digest),
     })?;
     Ok(Exit::Fine)
 }

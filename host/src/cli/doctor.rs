@@ -2,7 +2,11 @@
 
 use std::fmt::Write;
 
+use bailiwick::consent::verify::verify;
+use bailiwick::consent::waiting;
 use bailiwick::doctor::{self, Installation, Line, State, Tried};
+use bailiwick::journal::Scratch;
+use bailiwick::lock::Standing;
 use bailiwick::report::exit::ExitCode as Exit;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -22,14 +26,20 @@ pub(super) fn run(context: &Context, args: &args::Doctor) -> anyhow::Result<Exit
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (lines, tried) = if args.prove {
         // Not the installation's own journal: hostile components ran on nobody's behalf.
-        let folder = std::env::temp_dir().join(format!("bailiwick-proof-{}", std::process::id()));
-        let tried = runtime.block_on(doctor::prove(&folder));
-        let _ = std::fs::remove_dir_all(&folder);
-        (Vec::new(), tried?)
+        let folder = Scratch::folder()?;
+        (Vec::new(), runtime.block_on(doctor::prove(folder.path()))?)
     } else {
         let ops = bailiwick::ops::Ops::load(context.dir.as_deref(), context.surroundings.home.as_deref());
+        let standing = Standing::load(context.dir.as_deref());
+        let lock = match (&context.dir, &ops, &standing) {
+            (Some(dir), Ok(ops), Ok(standing)) => {
+                Some((verify(ops, standing, Timestamp::now()), waiting(dir, standing)))
+            }
+            _ => None,
+        };
         let installation = Installation {
             ops: ops.as_ref(),
+            lock: lock.as_ref().map(|(verified, waiting)| (verified, waiting.as_slice())),
             journal: context.journal_folder().ok(),
             agent: context.surroundings.agent.clone(),
             now: Timestamp::now(),

@@ -1,8 +1,10 @@
 //! `bailiwick lock`: what is accepted, and whether it is still so.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use bailiwick::consent::verify::{Verified, verify};
+use bailiwick::consent::waiting;
 use bailiwick::lock::{Standing, Unusable};
 use bailiwick::report::exit::ExitCode as Exit;
 use jiff::Timestamp;
@@ -19,7 +21,9 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
 
 fn list(context: &Context) -> anyhow::Result<Exit> {
     context.settle();
-    let lock = match Standing::load(Some(context.ops_dir()?))? {
+    let standing = Standing::load(Some(context.ops_dir()?))?;
+    let waits: BTreeMap<_, _> = waiting(context.ops_dir()?, &standing).into_iter().collect();
+    let lock = match standing {
         Standing::Missing => {
             context.out.text("there is no bailiwick.lock: nothing from components/ is accepted")?;
             return Ok(Exit::Fine);
@@ -33,6 +37,9 @@ fn list(context: &Context) -> anyhow::Result<Exit> {
         writeln!(text, "  accepted {}", page::said(&component.record))?;
         if let Some(signer) = &component.facts.signer {
             writeln!(text, "  signed by {signer}")?;
+        }
+        if let Some(version) = waits.get(id) {
+            writeln!(text, "  WAITING  {version} asks for more: `bailiwick approve {id}` shows what, and asks")?;
         }
         for (target, accepted) in &component.grants {
             let actions: Vec<_> = accepted.actions.iter().map(String::as_str).collect();

@@ -83,10 +83,13 @@ pub(super) fn release(context: &Context, args: &args::Release) -> anyhow::Result
     }
     // Every version that has a record, and the one that is there now, whose record may be unreadable.
     let all = quarantine.all()?;
-    let mut whose: Vec<Who> = all.iter().flatten().filter(|record| record.component == id).map(who).collect();
-    let mut told: Vec<String> =
-        all.iter().flatten().filter(|record| record.component == id).map(Record::told).collect();
-    if let Ok((ops, _)) = context.ops_and_standing()
+    let ops = context.ops_and_standing().map(|(ops, _)| ops).ok();
+    // Two components may have the same bytes, and the record is of the bytes.
+    let digest = ops.as_ref().and_then(|ops| ops.library.binary(&id)).map(|binary| binary.digest.as_str());
+    let is_it = |record: &Record| record.component == id || Some(record.digest.as_str()) == digest;
+    let mut whose: Vec<Who> = all.iter().flatten().filter(|record| is_it(record)).map(who).collect();
+    let mut told: Vec<String> = all.iter().flatten().filter(|record| is_it(record)).map(Record::told).collect();
+    if let Some(ops) = &ops
         && let (Some(binary), Some(manifest)) = (ops.library.binary(&id), ops.library.manifests.get(&id))
         && let Err(error) = quarantine.record(&binary.digest)
     {

@@ -197,7 +197,6 @@ fn record(
     context.out.say(&format!("recording {id} on {target} …"));
     let agent = context.surroundings.agent.clone();
     let settings = Settings {
-        // Once, for a person who waits: what it compiles is not worth a place.
         jobs: 1,
         quarantine: context.quarantine()?,
         cache: check::cache(context),

@@ -34,8 +34,16 @@ pub enum ActError {
     #[error("the lock has no component `{0}`, and it is no digest\n\nhint: `bailiwick lock` lists what is accepted")]
     Unknown(String),
     /// It was not revoked.
-    #[error("sha256:{0} is not revoked\n\nhint: `bailiwick lock` lists what is")]
+    #[error("`{0}` is not revoked\n\nhint: `bailiwick lock` lists what is")]
     NotRevoked(String),
+    /// More than one version of it was revoked.
+    #[error("several versions of `{name}` are revoked\n\nhint: name the one that you mean: {digests}")]
+    Several {
+        /// The component.
+        name: String,
+        /// Theirs.
+        digests: String,
+    },
 }
 
 /// What a revocation ended.
@@ -43,8 +51,8 @@ pub enum ActError {
 pub struct Undone {
     /// The digest that must not come back.
     pub digest: String,
-    /// The component that it was accepted for.
-    pub component: Option<ComponentId>,
+    /// The components that it was accepted for: several, if their manifests stand beside them.
+    pub components: Vec<ComponentId>,
 }
 
 impl Actor {
@@ -125,13 +133,13 @@ pub fn revoke(dir: &Path, name: &str, actor: &Actor) -> Result<Undone, ActError>
         None if is_digest(name) => super::plain_digest(name).to_owned(),
         None => return Err(ActError::Unknown(name.escape_default().take(80).collect())),
     };
-    let accepted = lock.components.iter().find(|(_, component)| component.facts.digest == digest);
-    let accepted = accepted.map(|(id, component)| (id.clone(), component.facts.version));
-    if let Some((id, _)) = &accepted {
-        lock.components.remove(id);
-    }
-    let undone = Undone { digest: digest.clone(), component: accepted.as_ref().map(|(id, _)| id.clone()) };
-    let component = accepted.or_else(|| lock.revoked.get(&digest)?.component.clone());
+    // The one that was named first: it is the one that is remembered.
+    let mut accepted: Vec<_> = lock.components.iter().filter(|(_, there)| there.facts.digest == digest).collect();
+    accepted.sort_by_key(|(id, _)| id.as_str() != name);
+    let accepted: Vec<_> = accepted.into_iter().map(|(id, there)| (id.clone(), there.facts.version)).collect();
+    lock.components.retain(|_, there| there.facts.digest != digest);
+    let undone = Undone { digest: digest.clone(), components: accepted.iter().map(|(id, _)| id.clone()).collect() };
+    let component = accepted.into_iter().next().or_else(|| lock.revoked.get(&digest)?.component.clone());
     lock.revoked.insert(digest, Revoked { component, record: actor.record("no reason given") });
     store::commit(dir, &hold, &lock, None, &mut store::always)?;
     Ok(undone)
@@ -141,12 +149,23 @@ pub fn revoke(dir: &Path, name: &str, actor: &Actor) -> Result<Undone, ActError>
 ///
 /// # Errors
 /// When it was not revoked, or the lock cannot be written.
-pub fn unrevoke(dir: &Path, digest: &str) -> Result<(), ActError> {
+pub fn unrevoke(dir: &Path, name: &str) -> Result<(), ActError> {
     let (hold, mut lock): (_, Lock) = store::begin(dir, PATIENCE)?;
-    let digest = super::plain_digest(digest);
-    if lock.revoked.remove(digest).is_none() {
-        return Err(ActError::NotRevoked(digest.escape_default().take(80).collect()));
+    let of_it = |gone: &Revoked| gone.component.as_ref().is_some_and(|(id, _)| id.as_str() == name);
+    let mut named = lock.revoked.iter().filter(|(_, gone)| of_it(gone)).map(|(digest, _)| digest.clone());
+    let digest = match (named.next(), named.next()) {
+        (Some(one), None) => one,
+        (Some(one), Some(other)) => {
+            let all: Vec<_> = [one, other].into_iter().chain(named).map(|digest| format!("sha256:{digest}")).collect();
+            return Err(ActError::Several { name: name.to_owned(), digests: all.join(", ") });
+        }
+        _ => super::plain_digest(name).to_owned(),
+    };
+    if lock.revoked.remove(&digest).is_none() {
+        return Err(ActError::NotRevoked(name.escape_default().take(80).collect()));
     }
+    // Nothing comes back by this alone.
+    lock.components.retain(|_, there| there.facts.digest != digest);
     Ok(store::commit(dir, &hold, &lock, None, &mut store::always)?)
 }
 

@@ -27,7 +27,7 @@ use crate::sandbox::{ImportError, InspectError, Inspected, Links, check_imports,
 use crate::signature;
 
 pub use acts::{ActError, Actor, Undone, accept, hold_back, revoke, unrevoke};
-pub use read::{OfferError, Offered, held, read};
+pub use read::{OfferError, Offered, held, read, waiting};
 
 /// What a person is asked.
 #[derive(Debug, Clone)]

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::library::{ComponentFile, LibraryError};
 use crate::lock::store::{self, Files};
+use crate::lock::{Component, Standing, Version};
 use crate::model::ComponentId;
 
 /// A component as it is offered.
@@ -87,6 +88,18 @@ pub fn read(path: &Path) -> Result<Vec<Offered>, OfferError> {
 pub fn held(dir: &Path, id: &ComponentId) -> Result<Option<Offered>, OfferError> {
     let path = store::held(dir).join(format!("{id}.wasm"));
     if path.exists() { one(&path).map(Some) } else { Ok(None) }
+}
+
+/// Newer versions that wait for somebody to approve them, by component. What cannot be read does not wait.
+#[must_use]
+pub fn waiting(dir: &Path, standing: &Standing) -> Vec<(ComponentId, Version)> {
+    let Standing::Lock(lock) = standing else { return Vec::new() };
+    let newer = |(id, there): (&ComponentId, &Component)| {
+        let offered = held(dir, id).ok()??;
+        let version = Version::new(&offered.file.manifest.version).ok()?;
+        (version > there.facts.version).then(|| (id.clone(), version))
+    };
+    lock.components.iter().filter_map(newer).collect()
 }
 
 fn one(path: &Path) -> Result<Offered, OfferError> {

@@ -8,10 +8,12 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rustix::fs::Access as Allowed;
 
-use super::{Line, chain};
+use super::{Line, chain, count};
+use crate::consent::verify::{Row, Verified};
 use crate::fleet::{Access, Credential};
 use crate::journal::{FILE, HEAD, Reader, verify};
-use crate::model::Lockdown;
+use crate::lock::Version;
+use crate::model::{ComponentId, Lockdown};
 use crate::ops::{Ops, OpsError};
 use crate::sandbox::{LoadError, Worker};
 use crate::source;
@@ -28,12 +30,36 @@ const EARLIEST: &str = "2026-01-01T00:00:00Z";
 pub struct Installation<'a> {
     /// The ops directory, or why there is none.
     pub ops: Result<&'a Ops, &'a OpsError>,
+    /// How the lock stands, and which versions wait; none without an ops directory.
+    pub lock: Option<(&'a Verified, &'a [(ComponentId, Version)])>,
     /// Where the journal is, if there is a place for it.
     pub journal: Option<PathBuf>,
     /// The user's ssh-agent.
     pub agent: Option<PathBuf>,
     /// What the clock says.
     pub now: Timestamp,
+}
+
+/// Whether what was accepted is what is there.
+fn lock(verified: &Verified, waiting: &[(ComponentId, Version)]) -> Vec<Line> {
+    if let Some(why) = &verified.unusable {
+        return vec![Line::problem("lock", why, "`bailiwick lock verify` says more")];
+    }
+    let refused = |row: &&Row| row.refused.is_some() || row.targets.iter().any(|target| target.refused.is_some());
+    let ids: Vec<_> = verified.components.iter().filter(refused).map(|row| row.component.as_str()).collect();
+    let mut lines = Vec::new();
+    if !ids.is_empty() {
+        let says = format!("not, or not everywhere, as accepted, and so not run: {}", ids.join(", "));
+        lines.push(Line::warning("lock", says, "`bailiwick lock verify` says why, and what to do"));
+    }
+    for (id, version) in waiting {
+        let says = format!("{id} {version} waits for a person; the accepted version runs");
+        lines.push(Line::warning("lock", says, format!("`bailiwick approve {id}` shows what is new, and asks")));
+    }
+    if lines.is_empty() {
+        lines.push(Line::ok("lock", format!("{} as accepted", count(verified.components.len(), "component"))));
+    }
+    lines
 }
 
 /// Looks at all of it.
@@ -43,6 +69,7 @@ pub async fn check(what: &Installation<'_>) -> Vec<Line> {
     match what.ops {
         Ok(ops) => {
             lines.extend(rules(ops));
+            lines.extend(what.lock.map(|(verified, waiting)| lock(verified, waiting)).unwrap_or_default());
             lines.extend(pins(ops));
             lines.extend(keys(ops, what.agent.as_deref()).await);
         }

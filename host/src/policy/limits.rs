@@ -130,7 +130,9 @@ pub fn budgets(policy: &Policy, library: &BTreeMap<ComponentId, Manifest>) -> Re
             let Some((id, _)) = library.get_key_value(id.value.as_str()) else {
                 let known: Vec<_> = library.keys().map(ComponentId::as_str).collect();
                 let problem = Problem::at(id.place.clone(), format!("there is no component `{}`", id.value));
-                problems.push(problem.hint(format!("there are: {}", known.join(", "))));
+                problems.push(
+                    problem.hint(format!("there are: {}; another comes in by `bailiwick add FILE`", known.join(", "))),
+                );
                 continue;
             };
             let budget = named.entry(id.clone()).or_insert_with(|| everybody.clone());

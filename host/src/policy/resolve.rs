@@ -82,7 +82,7 @@ impl<'a> Resolver<'a> {
         for id in &grant.components {
             let Some(manifest) = self.library.get(id.value.as_str()) else {
                 let known: Vec<_> = self.library.keys().map(ComponentId::as_str).collect();
-                let hint = format!("there are: {}", known.join(", "));
+                let hint = format!("there are: {}; another comes in by `bailiwick add FILE`", known.join(", "));
                 self.wrong(&id.place, format!("there is no component `{}`", id.value), hint);
                 continue;
             };

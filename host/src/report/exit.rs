@@ -115,7 +115,7 @@ mod tests {
  4 a target could not be looked at, or a probe broke
  5 verify failed, rolled back
  6 stuck: rollback failed, a person is needed
- 7 the replay differs from the run
+ 7 a case does not come out as recorded
  8 a component waits for a person: accept or approve it
 70 a bug in bailiwick
 ");

@@ -371,6 +371,10 @@ mod tests {
             extra.to_string(),
             "it exports the interface `wasi:cli/run@0.2.0` besides `examine`; nobody would call it"
         );
+        component.exports.pop();
+        component.exports.extend([("function", "init".to_owned()), ("interface", "exports".to_owned())]);
+        let left_over = check_imports(&component, &none, &BTreeSet::new()).map(drop);
+        assert_eq!(left_over, Ok(()), "what interpreters leave behind is nobody's business");
     }
 
     #[test]

@@ -29,12 +29,13 @@ pub(super) fn running(pid: u32, limits: &Limits) -> io::Result<()> {
 #[cfg(target_os = "linux")]
 fn set(pid: u32, seconds: Option<u64>, bytes: u64, bytes_max: u64) -> io::Result<()> {
     use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
-    let pid = Pid::from_raw(pid.cast_signed());
+    // No number would mean this very process.
+    let pid = Pid::from_raw(pid.cast_signed()).ok_or(io::ErrorKind::NotFound)?;
     // What we may not have, it may not have either. Of processor time it has as much as we again once it has compiled.
     let least = |a: Option<u64>, b: Option<u64>| [a, b].into_iter().flatten().min();
     for (resource, wanted, most) in [(Resource::Cpu, seconds, None), (Resource::Data, Some(bytes), Some(bytes_max))] {
         let maximum = least(most, getrlimit(resource).maximum);
-        prlimit(pid, resource, Rlimit { current: least(wanted, maximum), maximum })?;
+        prlimit(Some(pid), resource, Rlimit { current: least(wanted, maximum), maximum })?;
     }
     Ok(())
 }

@@ -68,6 +68,14 @@ pub enum Refusal {
         /// Why.
         source: SshsigError,
     },
+    /// It covers the component's bytes, and what they ask for stands elsewhere.
+    #[error(
+        "{component}.wasm.sig does not cover {component}.toml beside it: anybody could have written that\n\nhint: only a sealed component is signed as a whole: its author runs `bailiwick pack --sign KEY`"
+    )]
+    Unsealed {
+        /// The component.
+        component: ComponentId,
+    },
     /// By a key that nobody vouches for.
     #[error("it is signed by {fingerprint}, a key that is not among the allowed signers, and {rule} wants one that is")]
     UnknownKey {

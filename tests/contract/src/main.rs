@@ -8,8 +8,8 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use wit_bindgen_core::wit_parser::{Resolve, WorldId, WorldItem};
 use wit_bindgen_core::Files;
+use wit_bindgen_core::wit_parser::{Resolve, WorldId, WorldItem};
 
 fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();

@@ -5,12 +5,14 @@
 //! it is the socket, where the broker looks everything up.
 //!
 //! Two measures say the same in different words, on purpose: Landlock knows objects (files, ports, processes), seccomp
-//! knows system calls. Either alone would hold. Where the kernel lacks one the rest stands, and the broker says so.
+//! knows system calls. Seccomp alone would hold; Landlock alone keeps files, TCP ports, signals and abstract sockets. Where
+//! the kernel lacks one the rest stands, and the broker says so.
 //!
 //! Order: what needs a system call that a later measure forbids comes first.
 //!
 //! Limits that are *not* set, and why. Address space: each linear memory reserves 4 GiB of it, which is what makes its
-//! bounds checks free; `RLIMIT_DATA` counts what is writable instead. CPU time: a worker serves a whole sweep; fuel and
+//! bounds checks free; `RLIMIT_DATA` counts what is writable instead. CPU time, but while it compiles
+//! (`kernel.rs`): a worker serves a whole sweep; fuel and
 //! wall time bound each run, and the broker kills a worker that is overdue. Processes: the number counts all of a user's
 //! threads on the machine, so that a busy user's worker could not start one; a thread is all that seccomp lets it start.
 
