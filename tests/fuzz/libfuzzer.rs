@@ -2,6 +2,7 @@
 //! the target. `BAILIWICK_SEEDS` names a folder that gets the target's seeds before libFuzzer reads it.
 
 #![no_main]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "it is a test")]
 
 use std::sync::OnceLock;
 

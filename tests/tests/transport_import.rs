@@ -163,3 +163,12 @@ fn a_jump_host_that_is_reached_through_itself_is_told() -> Result<()> {
     read(&entries)?;
     Ok(())
 }
+
+/// Found by fuzzing: only control characters were taken out of what a comment quotes.
+#[test]
+fn tx02_nothing_in_a_comment_is_hidden_or_turned_around() -> Result<()> {
+    let home = Home::new("Host x\n  HostName 10.0.0.1\n  ProxyCommand nc \u{202e}%h\u{200b}\n", known)?;
+    let text = home.import(&["x"])?;
+    ensure!(text.contains(r"nc \u{202e}") && !text.contains(['\u{202e}', '\u{200b}']), "{text:?}");
+    Ok(())
+}

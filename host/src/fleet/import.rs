@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use super::host_key::KINDS;
 use super::{Address, HostKey, UserName};
+use crate::encode;
 use crate::model::TargetName;
 
 /// The OpenSSH tools and files of this machine.
@@ -445,5 +446,5 @@ fn quoted(text: &str) -> String {
 
 /// A comment is one line, whatever somebody wrote into a configuration.
 fn clean(text: &str) -> String {
-    text.chars().take(400).map(|c| if c.is_control() { '?' } else { c }).collect()
+    encode::harmless(text, 400)
 }

@@ -8,7 +8,7 @@ use bailiwick::cases::Case;
 use bailiwick::fleet::import::{Openssh, import as import_from};
 use bailiwick::fleet::{self, Fleet};
 use bailiwick::library::Library;
-use bailiwick::model::Wire;
+use bailiwick::model::{Tainted, Wire};
 use bailiwick::source::{Problems, Source};
 use bailiwick::{encode, grant, policy, verbs};
 
@@ -150,7 +150,7 @@ pub(crate) fn import(data: &[u8]) {
     let said = Said { config: part(), effective: part(), known: part() };
     let Ok(entries) = import_from(Path::new("config"), &[], &[], &said) else { return };
     for line in entries.lines() {
-        assert!(encode::is_plain(line), "{line:?}");
+        assert_eq!(encode::terminal(&Tainted::new(line), usize::MAX), line, "nothing in it is hidden");
     }
     if let Err(Problems(found)) = parse_fleet(&Source::embedded("fleet.toml", &entries)) {
         let told: String = found.iter().map(|problem| problem.render(false)).collect();

@@ -4,16 +4,7 @@
 //! what is rendered is plain, what was refused stays refused. `tests/fuzz/run` lets libFuzzer try; the tests put each
 //! target to its seeds, which are files of this repository.
 
-#![cfg_attr(
-    not(test),
-    expect(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::indexing_slicing,
-        reason = "to panic is what it is for"
-    )
-)]
+#![expect(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "to panic is what it is for")]
 
 mod answers;
 mod binary;

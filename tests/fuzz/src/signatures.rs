@@ -15,17 +15,6 @@ pub(crate) fn signature(data: &[u8]) {
     let _ = signature.verify(SIGNED);
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_seed_is_what_ssh_keygen_made() {
-        let signature = Signature::parse(include_bytes!("../seeds/signed.sig")).unwrap();
-        assert!(signature.verify(SIGNED).is_ok());
-    }
-}
-
 /// Every mistake has its line.
 pub(crate) fn signers(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
@@ -41,5 +30,16 @@ pub(crate) fn signers(data: &[u8]) {
                 assert!(!problem.render(false).is_empty());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_seed_is_what_ssh_keygen_made() {
+        let signature = Signature::parse(include_bytes!("../seeds/signed.sig")).unwrap();
+        assert!(signature.verify(SIGNED).is_ok());
     }
 }
