@@ -5,7 +5,7 @@
 
 use serde::de::IgnoredAny;
 
-use super::{Carried, Counts, MARK, Ready};
+use super::{Carried, Counts, Ready};
 
 /// True for a line that is one JSON object, whatever is in it.
 pub(super) fn is_object(line: &[u8]) -> bool {
@@ -45,7 +45,8 @@ impl Ready {
             rest = after;
             let is_key = byte == b'"' && after.trim_ascii_start().first() == Some(&b':');
             if is_key {
-                carried.at = token.to_vec();
+                // A key is no line of a private key.
+                carried.at = b":".to_vec();
             }
             match byte {
                 b'[' | b'{' if length == 1 && (below > 0 || before == Before::Value) => below += 1,
@@ -80,6 +81,9 @@ impl Ready {
                     }
                 }
             };
+            if is_key {
+                carried.at = token.to_vec();
+            }
         }
     }
 
@@ -98,15 +102,17 @@ impl Ready {
         } else {
             inner
         };
-        let concerned = carried.concerns() && carried.at != token;
+        let concerned = carried.concerns();
         // The short last line of a key, when its end is what comes next.
         if concerned
             && let Some(short) = carried.short.take()
             && self.ends.is_end(said)
         {
-            let line_end = if out.get(short.clone()).is_some_and(|old| old.ends_with(b"\\n\"")) { "\\n" } else { "" };
-            let mark = format!("\"{MARK}private-key]{line_end}\"");
-            out.splice(short, mark.into_bytes());
+            let mut mark = vec![b'"'];
+            self.push_marker(&mut mark, 0, counts);
+            let line_end = out.get(short.clone()).is_some_and(|old| old.ends_with(b"\\n\""));
+            mark.extend_from_slice(if line_end { b"\\n\"" } else { b"\"" });
+            out.splice(short, mark);
         }
         if concerned && carried.may_be_last(said) {
             carried.short = Some(out.len()..out.len() + token.len());
