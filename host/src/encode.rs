@@ -148,7 +148,7 @@ pub(crate) fn harmless(text: &str, max_width: usize) -> String {
     out
 }
 
-/// A whole message of ours, which may quote anybody: its line breaks stay, everything else that is no plain character is
+/// A whole message of ours, which may quote anybody: its line breaks and tabs stay, everything else that is no plain character is
 /// escaped. Whatever it quotes has to have lost its own line breaks before: a path by [`ShownPath::shown`].
 #[must_use]
 pub fn lines(text: &str) -> String {
@@ -157,7 +157,13 @@ pub fn lines(text: &str) -> String {
         if at > 0 {
             out.push('\n');
         }
-        out.push_str(&harmless(line, usize::MAX));
+        // A tab stands between the columns of what programs read, and forges nothing.
+        for (at, cell) in line.split('\t').enumerate() {
+            if at > 0 {
+                out.push('\t');
+            }
+            out.push_str(&harmless(cell, usize::MAX));
+        }
     }
     out
 }
