@@ -18,7 +18,7 @@ use crate::grant::Grant;
 use crate::journal::{self, Blob, Entry, Journal};
 use crate::model::{Action, ActionId, LookError, Tainted, Verb};
 use crate::outcome;
-use crate::redact::{Counts, Redactor};
+use crate::redact::{self, Counts, Redactor};
 use crate::transport::{Answer, Connection, RunError};
 use crate::verbs::{READ_BYTES, spec};
 
@@ -241,8 +241,11 @@ impl Broker {
 
     /// An answer as everybody may see it, within its verb's limit, which what stands for a secret may have gone over.
     fn without_secrets(&self, verb: Verb, answer: Answer, counts: &mut Counts) -> Result<Answer, RunError> {
-        let Answer { stdout, stderr, exit } = answer;
+        let Answer { mut stdout, stderr, exit } = answer;
         let whole = stdout.len();
+        if verb == Verb::FilesRead && u64::try_from(whole).is_ok_and(|bytes| bytes > READ_BYTES) {
+            redact::drop_cut_line(&mut stdout);
+        }
         let mut stdout = self.redactor.bytes(stdout, counts);
         let stderr = self.redactor.bytes(stderr, counts);
         let bytes_max = spec(verb).bytes_max;

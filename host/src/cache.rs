@@ -18,6 +18,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 
+use crate::encode::ShownPath as _;
 use crate::source;
 
 /// Bytes of all entries. What was written first goes first.
@@ -53,7 +54,7 @@ pub enum CacheError {
     #[error(transparent)]
     Folder(#[from] source::ReadError),
     /// Others can read or change it, or it is something else.
-    #[error("{} is {what}; delete it and what is beside it", path.display())]
+    #[error("{} is {what}; delete it and what is beside it", path.shown())]
     NotPrivate {
         /// The folder or the key.
         path: PathBuf,
@@ -61,7 +62,7 @@ pub enum CacheError {
         what: &'static str,
     },
     /// The system said no.
-    #[error("{}", path.display())]
+    #[error("{}", path.shown())]
     Io {
         /// What was asked for.
         path: PathBuf,

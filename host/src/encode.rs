@@ -12,6 +12,7 @@
 //! names that decide (targets, components, verbs) are ASCII by grammar.
 
 use std::io;
+use std::path::Path;
 
 use serde::Serialize;
 use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
@@ -102,7 +103,7 @@ pub fn terminal(text: &Tainted, max_width: usize) -> String {
 
 /// The same for text in the host's words, which may quote a target's or an operating system's.
 #[must_use]
-pub(super) fn harmless(text: &str, max_width: usize) -> String {
+pub(crate) fn harmless(text: &str, max_width: usize) -> String {
     let mut out = String::new();
     let mut used = 0;
     // Where to cut, so that `…` still fits.
@@ -145,6 +146,32 @@ pub(super) fn harmless(text: &str, max_width: usize) -> String {
         }
     }
     out
+}
+
+/// A whole message of ours, which may quote anybody: its line breaks stay, everything else that is no plain character is
+/// escaped. Whatever it quotes has to have lost its own line breaks before: a path by [`ShownPath::shown`].
+#[must_use]
+pub fn lines(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for (at, line) in text.split('\n').enumerate() {
+        if at > 0 {
+            out.push('\n');
+        }
+        out.push_str(&harmless(line, usize::MAX));
+    }
+    out
+}
+
+/// How a path is shown: what is in a folder may have been named by anybody (TX01, TX07).
+pub trait ShownPath {
+    /// The path on one line, harmless to a terminal. For eyes: what is escaped in it names no file.
+    fn shown(&self) -> String;
+}
+
+impl ShownPath for Path {
+    fn shown(&self) -> String {
+        harmless(&self.display().to_string(), usize::MAX)
+    }
 }
 
 /// Writes one character's escape as often as it came, or how often that was if it is a flood.
@@ -396,6 +423,15 @@ mod tests {
         let json = to_json(&Tainted::new(all.clone())).unwrap();
         assert!(json.trim_end_matches('\n').chars().all(|c| matches!(fate(c), Fate::Shown(_))));
         assert_eq!(serde_json::from_str::<String>(&json).unwrap(), all);
+    }
+
+    #[test]
+    fn tx01_tx07_a_path_and_a_message_are_harmless_and_only_our_lines_are_lines() {
+        let path = Path::new("a\n  signer alice\x1b[8m\r\u{202e}b");
+        assert_eq!(path.shown(), "a\\n  signer alice\\x1b[8m\\r\\u{202e}b");
+        let message = format!("one {}\ntwo \x1b[2J\n", path.shown());
+        assert_eq!(lines(&message), format!("one {}\ntwo \\x1b[2J\n", path.shown()));
+        assert_eq!(lines(""), "");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::encode::ShownPath as _;
 use crate::fleet::{self, Fleet};
 use crate::grant::{self, Grant};
 use crate::library::{self, ComponentFile, Library, LibraryError};
@@ -79,10 +80,10 @@ pub enum OpsError {
     #[error("invalid files")]
     Invalid(Problems),
     /// There is a fleet and no policy: nobody may look at anything.
-    #[error("{} holds no policy.toml, so nothing may look at anything\n\nhint: begin one with a [[grant]]; README.md shows how", .0.display())]
+    #[error("{} holds no policy.toml, so nothing may look at anything\n\nhint: begin one with a [[grant]]; README.md shows how", .0.shown())]
     NoPolicy(PathBuf),
     /// The directory that was named holds no fleet.
-    #[error("{} holds no fleet.toml\n\nhint: `bailiwick fleet import` writes one from your ssh_config; with no directory named at all, Bailiwick looks at this machine", .0.display())]
+    #[error("{} holds no fleet.toml\n\nhint: `bailiwick fleet import` writes one from your ssh_config; with no directory named at all, Bailiwick looks at this machine", .0.shown())]
     NoFleet(PathBuf),
 }
 

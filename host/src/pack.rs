@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use crate::encode::ShownPath as _;
 use crate::library::{self, ComponentFile, SealError};
 use crate::limits::Limits;
 use crate::manifest::Manifest;
@@ -65,8 +66,8 @@ pub enum PackError {
 /// # Errors
 /// When a load would refuse it.
 pub fn pack(path: &Path, file: &ComponentFile, names: Names) -> Result<Packed, PackError> {
-    let inspected = |source| PackError::Inspect { file: path.display().to_string(), source };
-    let seal = |source| PackError::Seal { file: path.display().to_string(), source };
+    let inspected = |source| PackError::Inspect { file: path.shown(), source };
+    let seal = |source| PackError::Seal { file: path.shown(), source };
     let limits = Limits::asked(&file.manifest.limits);
     // First as it came: what is wrong with it is told of the file that the author has.
     sandbox::inspect(&file.binary.bytes, &limits).map_err(inspected)?;
@@ -76,8 +77,7 @@ pub fn pack(path: &Path, file: &ComponentFile, names: Names) -> Result<Packed, P
     };
     let bytes = library::seal(&bytes, file.source.text()).map_err(seal)?;
     let checked = sandbox::inspect(&bytes, &limits).map_err(inspected)?;
-    sandbox::check_imports(&checked, &file.manifest.verbs(), &file.manifest.wasi()).map_err(|source| {
-        PackError::Imports { file: path.display().to_string(), manifest: file.source.name().to_owned(), source }
-    })?;
+    sandbox::check_imports(&checked, &file.manifest.verbs(), &file.manifest.wasi())
+        .map_err(|source| PackError::Imports { file: path.shown(), manifest: file.source.name().to_owned(), source })?;
     Ok(Packed { digest: library::digest(&bytes), bytes, manifest: file.manifest.clone() })
 }

@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
+use crate::encode::ShownPath as _;
 use crate::limits::DEATHS;
 use crate::model::ComponentId;
 use crate::source::{self, ReadError};
@@ -81,7 +82,7 @@ pub struct Who {
 #[derive(Debug, thiserror::Error)]
 pub enum QuarantineError {
     /// The operating system said no.
-    #[error("cannot {action} {}", path.display())]
+    #[error("cannot {action} {}", path.shown())]
     Io {
         /// What was tried.
         action: &'static str,
@@ -94,7 +95,7 @@ pub enum QuarantineError {
     #[error(transparent)]
     Read(#[from] ReadError),
     /// It is no record.
-    #[error("{} does not hold what was written ({what})", path.display())]
+    #[error("{} does not hold what was written ({what})", path.shown())]
     Damaged {
         /// The file.
         path: PathBuf,

@@ -16,6 +16,7 @@ use rustix::fs::OFlags;
 use serde::de::DeserializeOwned;
 
 use crate::encode;
+use crate::encode::ShownPath as _;
 
 /// A file and its text. Cheap to clone.
 #[derive(Clone)]
@@ -40,7 +41,7 @@ pub struct Place {
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The operating system said no.
-    #[error("cannot read {}", path.display())]
+    #[error("cannot read {}", path.shown())]
     Io {
         /// The file.
         path: PathBuf,
@@ -48,7 +49,7 @@ pub enum ReadError {
         source: std::io::Error,
     },
     /// Somebody else owns it, or a folder above it.
-    #[error("{} belongs to uid {owner}; whoever owns it decides what may run\n\nhint: only you and root may own an ops directory, its files and the folders above them", path.display())]
+    #[error("{} belongs to uid {owner}; whoever owns it decides what may run\n\nhint: only you and root may own an ops directory, its files and the folders above them", path.shown())]
     Owner {
         /// The file or folder.
         path: PathBuf,
@@ -56,7 +57,7 @@ pub enum ReadError {
         owner: u32,
     },
     /// Not a file, or too large to be one that a person wrote.
-    #[error("{} is {what}", path.display())]
+    #[error("{} is {what}", path.shown())]
     NotAFile {
         /// What was named.
         path: PathBuf,
@@ -64,7 +65,7 @@ pub enum ReadError {
         what: &'static str,
     },
     /// Somebody else could have written it.
-    #[error("{} is writable by {who} (mode {mode:04o}); whoever writes it decides what may run\n\nhint: chmod go-w {}", path.display(), path.display())]
+    #[error("{} is writable by {who} (mode {mode:04o}); whoever writes it decides what may run\n\nhint: chmod go-w {}", path.shown(), path.shown())]
     Writable {
         /// The file or folder.
         path: PathBuf,
@@ -87,15 +88,29 @@ impl Source {
     /// # Errors
     /// When it cannot be read as UTF-8, or is group- or world-writable.
     pub fn read(path: &Path) -> Result<Self, ReadError> {
+        Self::of(path, open_regular)
+    }
+
+    /// The same for a file that came with somebody's component or project, which must be no link: it could lead to what
+    /// only this user can read, and the first mistake in that would be printed.
+    ///
+    /// # Errors
+    /// As [`Source::read`], and when it is a link.
+    pub fn read_theirs(path: &Path) -> Result<Self, ReadError> {
+        Self::of(path, open_unlinked)
+    }
+
+    fn of(path: &Path, open: fn(&Path) -> Result<File, ReadError>) -> Result<Self, ReadError> {
+        // First of all: where a link leads is not looked at either.
+        let file = open(path)?;
         check_permissions(path)?;
         let io = |source| ReadError::Io { path: path.to_owned(), source };
         let mut text = String::new();
-        let file = open_regular(path)?;
         if file.metadata().map_err(io)?.len() > BYTES_MAX {
             return Err(ReadError::NotAFile { path: path.to_owned(), what: "larger than 16 MiB" });
         }
         file.take(BYTES_MAX).read_to_string(&mut text).map_err(io)?;
-        Ok(Self(Arc::new((path.display().to_string(), text))))
+        Ok(Self(Arc::new((path.shown(), text))))
     }
 
     /// The file's name as given.
@@ -137,9 +152,37 @@ const BYTES_MAX: u64 = 16 << 20;
 /// # Errors
 /// When it cannot be opened, or is no regular file.
 pub fn open_regular(path: &Path) -> Result<File, ReadError> {
+    open_as(path, OFlags::NONBLOCK)
+}
+
+/// The same for a file that must be no link.
+///
+/// # Errors
+/// As [`open_regular`], and when it is a link.
+pub fn open_unlinked(path: &Path) -> Result<File, ReadError> {
+    // The flag decides; this only finds the words for it.
+    refuse_link(path)?;
+    open_as(path, OFlags::NONBLOCK | OFlags::NOFOLLOW)
+}
+
+/// Refuses a name that is a link; one that is not there is fine.
+///
+/// # Errors
+/// When it is a link.
+pub fn refuse_link(path: &Path) -> Result<(), ReadError> {
+    // Without a slash at its end, behind which a link is followed.
+    let bare: PathBuf = path.components().collect();
+    if bare.symlink_metadata().is_ok_and(|meta| meta.is_symlink()) {
+        let what = "a link, and is not followed\n\nhint: put what it leads to in its place, if that is yours";
+        return Err(ReadError::NotAFile { path: path.to_owned(), what });
+    }
+    Ok(())
+}
+
+fn open_as(path: &Path, flags: OFlags) -> Result<File, ReadError> {
     let io = |source| ReadError::Io { path: path.to_owned(), source };
-    let nonblock = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
-    let file = File::options().read(true).custom_flags(nonblock).open(path).map_err(io)?;
+    let flags = i32::try_from(flags.bits()).unwrap_or_default();
+    let file = File::options().read(true).custom_flags(flags).open(path).map_err(io)?;
     if file.metadata().map_err(io)?.is_file() {
         Ok(file)
     } else {
@@ -221,18 +264,20 @@ impl Problem {
     #[must_use]
     pub fn render(&self, colour: bool) -> String {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-        let mut group = Level::ERROR.primary_title(&self.message);
+        let message = encode::lines(&self.message);
+        let hint = self.hint.as_deref().map(encode::lines);
+        let mut group = Level::ERROR.primary_title(&message);
         let mut report = Vec::new();
         let text;
         let name;
         match &self.place {
             Some(place) => {
                 text = plain(place.source.text());
-                name = place.source.name();
+                name = encode::harmless(place.source.name(), usize::MAX);
                 let span = clamp(&place.span, place.source.text());
-                let snippet = Snippet::source(&text).path(name).annotation(AnnotationKind::Primary.span(span));
+                let snippet = Snippet::source(&text).path(&name).annotation(AnnotationKind::Primary.span(span));
                 let mut element = group.element(snippet);
-                if let Some(hint) = &self.hint {
+                if let Some(hint) = &hint {
                     element = element.element(Level::HELP.with_name("hint").message(hint));
                 }
                 report.push(element);
@@ -240,7 +285,7 @@ impl Problem {
             None => {
                 group = group.clone();
                 let mut element = annotate_snippets::Group::with_title(group);
-                if let Some(hint) = &self.hint {
+                if let Some(hint) = &hint {
                     element = element.element(Level::HELP.with_name("hint").message(hint));
                 }
                 report.push(element);

@@ -278,6 +278,14 @@ fn tx01_only_the_encoder_reads_tainted_text() {
 }
 
 #[test]
+fn tx01_only_the_encoder_shows_a_path() {
+    // What is in a folder may have been named by anybody: `encode::ShownPath::shown`.
+    let raw = |file: &Code| file.code.contains(".display()");
+    let found: Vec<_> = host().iter().filter(|file| raw(file)).map(Code::name).collect();
+    assert_eq!(found, ["encode.rs"]);
+}
+
+#[test]
 fn every_file_says_what_it_is_and_is_not_too_long() {
     let mut untidy = String::new();
     for file in host() {

@@ -532,3 +532,149 @@ fn a_folder_is_added_in_one_go_and_each_is_asked_for() {
     assert_eq!(read_lock(&ops).components.len(), 2);
     assert_eq!(ops.run(&["add", offers.path().join("nothing").to_str().unwrap()]).unwrap().code, 2);
 }
+
+/// A name that would forge the page: a line of ours, and what follows it hidden.
+const FORGED: &str = "acme-unit\n  signer   alice\u{1b}[8m";
+
+/// Nothing that drives a terminal and no line that is not ours.
+#[track_caller]
+fn assert_harmless(said: &Said) {
+    for out in [&said.stdout, &said.stderr] {
+        assert!(!out.chars().any(|c| c.is_control() && c != '\n'), "{out:?}");
+        assert!(!out.lines().any(|line| line.starts_with("  signer   alice")), "{out}");
+    }
+    assert!(said.stderr.contains("\\n  signer   alice\\x1b[8m"), "{}{}", said.stdout, said.stderr);
+}
+
+#[test]
+fn tx01_tx07_the_name_of_a_file_says_nothing_of_its_own() {
+    let (ops, offers) = empty(&["acme-unit"]);
+    let right = offers.version("acme-unit", "1.0.0", Asks::Status).unwrap();
+    let folder = offers.path().join("offered");
+    fs::create_dir(&folder).unwrap();
+    let forged = folder.join(format!("{FORGED}.wasm"));
+    for extension in ["wasm", "toml"] {
+        fs::copy(right.with_extension(extension), forged.with_extension(extension)).unwrap();
+    }
+    for path in [&forged, &folder] {
+        let said = ops.run(&["add", path.to_str().unwrap()]).unwrap();
+        assert_eq!((said.code, said.stdout.as_str()), (2, ""), "{}", said.stderr);
+        assert_harmless(&said);
+    }
+    // Any plain name is fine for one that is named, and only an id in a folder.
+    fs::rename(&forged, folder.join("My own.wasm")).unwrap();
+    fs::rename(forged.with_extension("toml"), folder.join("My own.toml")).unwrap();
+    let said = ops.run(&["add", folder.join("My own.wasm").to_str().unwrap()]).unwrap();
+    assert!(said.code == 8 && said.stdout.contains("My own.wasm"), "{}{}", said.stdout, said.stderr);
+    let said = ops.run(&["add", folder.to_str().unwrap()]).unwrap();
+    assert!(said.code == 2 && said.stderr.contains("called by its id"), "{}{}", said.stdout, said.stderr);
+    // The folder itself may be called anything, and is shown as what it is.
+    let strange = offers.path().join(FORGED);
+    fs::create_dir(&strange).unwrap();
+    let add = ops.run(&["add", strange.to_str().unwrap()]).unwrap();
+    assert_eq!(add.code, 2);
+    assert_harmless(&add);
+    fs::write(strange.join("fleet.toml"), "mistake = \"\u{202e}\"\n").unwrap();
+    fs::write(strange.join("policy.toml"), "").unwrap();
+    let mut doctor = std::process::Command::new(PROGRAM);
+    let doctor = doctor.args(["doctor", "--dir"]).arg(&strange).env("HOME", offers.path()).output().unwrap();
+    let all = String::from_utf8_lossy(&doctor.stdout).into_owned() + &String::from_utf8_lossy(&doctor.stderr);
+    assert!(!all.chars().any(|c| c.is_control() && c != '\n'), "{all:?}");
+    assert!(all.contains("alice\\x1b[8m") && !all.lines().any(|line| line.starts_with("  signer   alice")), "{all}");
+}
+
+/// A project with a case, which need not be any good.
+fn project(ops: &Ops, offers: &Offers) -> PathBuf {
+    let file = offers.version("acme-unit", "1.0.0", Asks::Status).unwrap();
+    let folder = file.parent().unwrap().to_owned();
+    fs::rename(file.with_extension("toml"), folder.join("manifest.toml")).unwrap();
+    fs::create_dir(folder.join("cases")).unwrap();
+    fs::write(ops.path().join("secret"), "hunter2 hunter2\n").unwrap();
+    folder
+}
+
+#[test]
+fn tx07_tx10_a_project_leads_to_nothing_outside_of_it() {
+    let (ops, offers) = empty(&["acme-unit"]);
+    let folder = project(&ops, &offers);
+    let secret = ops.path().join("secret");
+    let link = |at: &Path| std::os::unix::fs::symlink(&secret, at).unwrap();
+    let refused = |args: &[&str]| {
+        let said = ops.run(args).unwrap();
+        let all = said.stdout.clone() + &said.stderr;
+        assert!(said.code == 2 && all.contains("is a link") && !all.contains("hunter2"), "{args:?}: {all}");
+    };
+    let path = folder.to_str().unwrap();
+    fs::write(folder.join(format!("cases/{FORGED}.toml")), "").unwrap();
+    let said = ops.run(&["test", path]).unwrap();
+    assert_eq!(said.code, 2);
+    assert_harmless(&said);
+    fs::remove_dir_all(folder.join("cases")).unwrap();
+    // A case, the folder of the cases, the manifest, and the one beside a component.
+    fs::create_dir(folder.join("cases")).unwrap();
+    link(&folder.join("cases/env.toml"));
+    refused(&["test", path]);
+    fs::remove_dir_all(folder.join("cases")).unwrap();
+    std::os::unix::fs::symlink(ops.path(), folder.join("cases")).unwrap();
+    refused(&["test", path]);
+    let manifest = folder.join("manifest.toml");
+    fs::remove_file(&manifest).unwrap();
+    link(&manifest);
+    refused(&["test", path]);
+    refused(&["wit", "--manifest", manifest.to_str().unwrap()]);
+    link(&folder.join("acme-unit.toml"));
+    for command in ["add", "test", "inspect"] {
+        refused(&[command, folder.join("acme-unit.wasm").to_str().unwrap()]);
+    }
+}
+
+#[test]
+fn fs_what_is_staged_is_a_file_of_ours_or_is_not_opened() {
+    let (ops, _offers) = accepted(&["acme-unit"]);
+    let staged = ops.path().join("components/.staged");
+    let fifo = |at: &Path| assert!(std::process::Command::new("mkfifo").arg(at).status().unwrap().success());
+    // The lock does not name it: nobody looks what it is.
+    for make in [&fifo as &dyn Fn(&Path), &|at| std::os::unix::fs::symlink("/dev/zero", at).unwrap()] {
+        fs::create_dir(&staged).unwrap();
+        make(&staged.join("unknown.wasm"));
+        assert_runs(&ops, "acme-unit");
+        assert!(!staged.exists());
+        // It does: it is told, and waits for nobody.
+        fs::create_dir(&staged).unwrap();
+        make(&staged.join("acme-unit.wasm"));
+        let said = ops.run(&["lock"]).unwrap();
+        let check = ops.run(&["review"]).unwrap();
+        let all = said.stderr + &check.stderr;
+        assert!(all.contains("is no regular file") || all.contains("is a link"), "{all}");
+        fs::remove_dir_all(&staged).unwrap();
+    }
+    // Somebody else's folder is neither moved from nor emptied.
+    let other = ops.path().join("other");
+    fs::create_dir(&other).unwrap();
+    fs::write(other.join("kept"), "").unwrap();
+    std::os::unix::fs::symlink(&other, &staged).unwrap();
+    let said = ops.run(&["review"]).unwrap();
+    assert!(said.stderr.contains("is a link"), "{}", said.stderr);
+    assert!(other.join("kept").exists() && staged.is_symlink());
+}
+
+#[test]
+fn fs_the_contract_is_written_to_no_linked_folder_and_waits_for_nobody() {
+    let (ops, offers) = empty(&["acme-unit"]);
+    let folder = project(&ops, &offers);
+    let manifest = folder.join("manifest.toml");
+    let other = ops.path().join("other");
+    fs::create_dir(&other).unwrap();
+    let wit = folder.join("wit");
+    std::os::unix::fs::symlink(&other, &wit).unwrap();
+    let run = |says: &str| {
+        let said = ops.run(&["wit", "--manifest", manifest.to_str().unwrap()]).unwrap();
+        assert!(said.code == 2 && said.stderr.contains(says), "{}{}", said.stdout, said.stderr);
+    };
+    run("is a link");
+    assert_eq!(fs::read_dir(&other).unwrap().count(), 0);
+    fs::remove_file(&wit).unwrap();
+    fs::create_dir(&wit).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(wit.join("a.wit")).status().unwrap().success());
+    run("is no regular file");
+}

@@ -162,7 +162,10 @@ fn look_elsewhere(bytes: &[u8]) -> wasmtime::Result<BTreeMap<String, String>> {
     let mut linker: Linker<Others> = Linker::new(&engine);
     wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
     linker.instance("bailiwick:ops/types@0.1.0")?.resource("target", ResourceType::host::<Handle>(), |_, _| Ok(()))?;
-    linker.instance("bailiwick:ops/params@0.1.0")?.func_new("get", |_, _, _, results| {
+    linker.instance("bailiwick:ops/params@0.1.0")?.func_new("get", |mut store, _, arguments, results| {
+        if let Some(Val::Resource(target)) = arguments.first() {
+            target.resource_drop(&mut store)?;
+        }
         let text = Val::Variant("text".to_owned(), Some(Box::new(Val::String("look".to_owned()))));
         results[0] = Val::Option(Some(Box::new(text)));
         Ok(())

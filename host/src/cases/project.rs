@@ -8,10 +8,11 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::encode::ShownPath as _;
 use crate::library::{self, ComponentFile, LibraryError};
 use crate::manifest;
 use crate::model::{CaseName, NameError};
-use crate::source::{Problems, ReadError, Source};
+use crate::source::{self, Problems, ReadError, Source};
 
 use super::Case;
 
@@ -39,10 +40,10 @@ pub enum ProjectError {
     #[error("invalid files")]
     Invalid(Problems),
     /// The folder is no project.
-    #[error("{} is no component's project: it holds no manifest.toml\n\nhint: name a component's file, or a manifest with --manifest", .0.display())]
+    #[error("{} is no component's project: it holds no manifest.toml\n\nhint: name a component's file, or a manifest with --manifest", .0.shown())]
     NoManifest(PathBuf),
     /// Nothing is built.
-    #[error("`{id}` is not built: there is none of {}\n\nhint: build it, or name it with --component", tried.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", "))]
+    #[error("`{id}` is not built: there is none of {}\n\nhint: build it, or name it with --component", tried.iter().map(|path| path.shown()).collect::<Vec<_>>().join(", "))]
     NotBuilt {
         /// The component.
         id: String,
@@ -50,7 +51,7 @@ pub enum ProjectError {
         tried: Vec<PathBuf>,
     },
     /// There are no cases.
-    #[error("{} holds no cases\n\nhint: `bailiwick test --record NAME --target TARGET` writes one; CONTRIBUTING.md shows what is in it", .0.display())]
+    #[error("{} holds no cases\n\nhint: `bailiwick test --record NAME --target TARGET` writes one; CONTRIBUTING.md shows what is in it", .0.shown())]
     NoCases(PathBuf),
     /// No such case.
     #[error("there is no case `{name}`\n\nhint: there are: {}", known.join(", "))]
@@ -61,7 +62,7 @@ pub enum ProjectError {
         known: Vec<String>,
     },
     /// A file that could not be named on the command line.
-    #[error("{}", path.display())]
+    #[error("{}", path.shown())]
     Name {
         /// The file.
         path: PathBuf,
@@ -69,7 +70,7 @@ pub enum ProjectError {
         source: NameError,
     },
     /// There is one already.
-    #[error("{} is there already; a recording never replaces a case\n\nhint: choose another name, or remove it", .0.display())]
+    #[error("{} is there already; a recording never replaces a case\n\nhint: choose another name, or remove it", .0.shown())]
     Taken(PathBuf),
 }
 
@@ -104,7 +105,15 @@ impl Project {
             };
             (path.to_owned(), file, path.parent().unwrap_or(Path::new("")).to_owned())
         };
-        let cases = cases.map_or_else(|| beside.join("cases"), Path::to_owned);
+        let cases = match cases {
+            Some(cases) => cases.to_owned(),
+            None => {
+                let own = beside.join("cases");
+                // Every `*.toml` behind it would be read, and shown where it is no case.
+                source::refuse_link(&own)?;
+                own
+            }
+        };
         Ok(Self { path, file, cases })
     }
 
@@ -148,7 +157,7 @@ impl Project {
     /// # Errors
     /// When it cannot be read or has a mistake.
     pub fn case(&self, name: &CaseName) -> Result<Case, ProjectError> {
-        let source = Source::read(&self.case_path(name))?;
+        let source = Source::read_theirs(&self.case_path(name))?;
         Case::parse(&source, &self.file.manifest).map_err(ProjectError::Invalid)
     }
 
@@ -174,7 +183,7 @@ impl Project {
 
 /// The component of a project that was built last.
 fn built(folder: &Path, manifest: &Path) -> Result<PathBuf, ProjectError> {
-    let id = manifest::parse(&Source::read(manifest)?).map_err(ProjectError::Invalid)?.id;
+    let id = manifest::parse(&Source::read_theirs(manifest)?).map_err(ProjectError::Invalid)?.id;
     let file = format!("{id}.wasm");
     let tried: Vec<_> =
         [file.clone(), "target/probe.wasm".to_owned(), format!("dist/{file}"), format!("../dist/{file}")]

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bailiwick::cache::Cache;
+use bailiwick::encode::ShownPath as _;
 use bailiwick::journal::{Entry, Journal, OpenError, Recovery};
 use bailiwick::lock::Standing;
 use bailiwick::model::{ComponentId, Lockdown, Severity, TargetName};
@@ -96,7 +97,7 @@ pub(super) fn run(context: &Context, args: &args::Check) -> anyhow::Result<Exit>
         Rendering::Markdown => markdown::render(&result, detail),
         Rendering::Html => html::render(&result, detail),
     };
-    context.out.text(&text)?;
+    context.out.styled(&text)?;
     Ok(exit.unwrap_or_else(|| Exit::for_sweep(&result, threshold(args.fail_on))))
 }
 
@@ -181,7 +182,7 @@ pub(super) fn open(context: &Context) -> anyhow::Result<(Journal, Option<Recover
     let folder = context.journal_folder()?;
     match Journal::open(&folder, Duration::ZERO) {
         Err(bailiwick::journal::OpenError::Locked { .. }) => {
-            context.out.say(&format!("waiting for another bailiwick that writes {} …", folder.display()));
+            context.out.say(&format!("waiting for another bailiwick that writes {} …", folder.shown()));
             Ok(Journal::open(&folder, PATIENCE)?)
         }
         other => Ok(other?),
@@ -191,7 +192,7 @@ pub(super) fn open(context: &Context) -> anyhow::Result<(Journal, Option<Recover
 pub(super) fn told(recovery: &Recovery, journal: &Journal) -> String {
     let mut parts = Vec::new();
     if let Some(file) = &recovery.torn_file {
-        parts.push(format!("its last entry was torn ({} bytes, kept in {})", recovery.torn_bytes, file.display()));
+        parts.push(format!("its last entry was torn ({} bytes, kept in {})", recovery.torn_bytes, file.shown()));
     }
     if recovery.missing > 0 {
         parts.push(format!("{} entries at its end are gone", recovery.missing));
@@ -206,7 +207,7 @@ pub(super) fn told(recovery: &Recovery, journal: &Journal) -> String {
         }
         parts.push(format!("it holds runs that did not end: {}", runs.join(", ")));
     }
-    format!("warning: the journal in {} was left unfinished: {}", journal.folder().display(), parts.join("; "))
+    format!("warning: the journal in {} was left unfinished: {}", journal.folder().shown(), parts.join("; "))
 }
 
 pub(super) fn warning(held: &Lockdown) -> String {

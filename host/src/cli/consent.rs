@@ -10,6 +10,7 @@ use bailiwick::consent::{
     self, Actor, OfferError, Offered, Question, Rejection, Verdict, accept, facts, hold_back, judge, plain_digest,
     question, revoke, unrevoke,
 };
+use bailiwick::encode::ShownPath as _;
 use bailiwick::lock::store::{Files, always};
 use bailiwick::lock::{Lock, Standing, Version};
 use bailiwick::model::ComponentId;
@@ -62,7 +63,7 @@ fn add_one(
     let (facts, inspected, _links) = match facts(ops, offered.id(), Timestamp::now()) {
         Ok(found) => found,
         Err(misfit) => {
-            context.out.say(&format!("error: {} is refused: {misfit}", offered.path.display()));
+            context.out.say(&format!("error: {} is refused: {misfit}", offered.path.shown()));
             context.out.say(&page::unmet(ops, offered.id()));
             return Ok(Exit::Refused);
         }
@@ -79,7 +80,7 @@ fn add_one(
         question: &question,
         verdict,
         files: Some(&offered.files),
-        again: format!("bailiwick add {}", args.path.display()),
+        again: format!("bailiwick add {}", args.path.shown()),
     };
     match verdict {
         Verdict::NotGranted => {
@@ -130,7 +131,7 @@ pub(super) fn approve(context: &Context, args: &args::Approve) -> anyhow::Result
     let Some(accepted) = lock.components.get(&id) else {
         let file = consent::place(dir, &id);
         let hint =
-            format!("`bailiwick add {}` asks for all of it; `bailiwick lock` lists what is accepted", file.display());
+            format!("`bailiwick add {}` asks for all of it; `bailiwick lock` lists what is accepted", file.shown());
         return Err(fail::usage(
             format!("nothing was accepted of `{id}` yet, so there is no difference to approve"),
             hint,
@@ -145,7 +146,7 @@ pub(super) fn approve(context: &Context, args: &args::Approve) -> anyhow::Result
     let candidates = held.iter().map(|offered| offered.file.clone()).collect();
     let ops = Ops::try_on(dir, context.surroundings.home.as_deref(), candidates)?;
     let Some(manifest) = ops.library.manifests.get(&id) else {
-        let hint = format!("put {} back, or `bailiwick revoke {id}`", consent::place(dir, &id).display());
+        let hint = format!("put {} back, or `bailiwick revoke {id}`", consent::place(dir, &id).shown());
         return Err(fail::usage(format!("the file of `{id}` is gone"), hint));
     };
     // Without a held one, what is approved is what was accepted, with other grants: not other bytes.

@@ -33,7 +33,7 @@ pub(super) fn report(error: &anyhow::Error, out: &Out) -> Exit {
     {
         let color = out.color_stderr();
         for problem in ops.problems() {
-            out.say(&format!("{}\n", problem.render(color)));
+            out.say_styled(&format!("{}\n", problem.render(color)));
         }
         let count = ops.problems().len();
         out.say(&format!("error: {count} mistake{}; nothing was done", if count == 1 { "" } else { "s" }));

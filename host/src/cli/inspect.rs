@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use bailiwick::encode;
+use bailiwick::encode::ShownPath as _;
 use bailiwick::library::{ComponentFile, LibraryError, read_binary};
 use bailiwick::limits::Limits;
 use bailiwick::manifest;
@@ -62,7 +63,7 @@ pub(super) fn run(context: &Context, args: &args::Inspect) -> anyhow::Result<Exi
     };
     let asks = file.as_ref().map(|file| file.manifest.limits.as_slice()).unwrap_or_default();
     let inspected = inspect(&binary.bytes, &Limits::asked(asks))
-        .map_err(|error| anyhow::Error::new(error).context(format!("{} is refused", args.file.display())))?;
+        .map_err(|error| anyhow::Error::new(error).context(format!("{} is refused", args.file.shown())))?;
     let shown = Shown {
         format: "bailiwick.inspect/1",
         digest: format!("sha256:{}", inspected.digest),

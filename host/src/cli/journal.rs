@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use bailiwick::encode;
+use bailiwick::encode::ShownPath as _;
 use bailiwick::journal::{Entry, Outcome, ReadError, Reader, Record, RunEnd, verify};
 use bailiwick::model::{LookError, Tainted};
 use bailiwick::report::exit::ExitCode as Exit;
@@ -14,7 +15,7 @@ use super::{Context, fail};
 pub(super) fn run(context: &Context, command: Journal) -> anyhow::Result<Exit> {
     let folder = context.journal_folder()?;
     if !folder.join("journal.jsonl").exists() {
-        let message = format!("there is no journal in {}", folder.display());
+        let message = format!("there is no journal in {}", folder.shown());
         return Err(fail::usage(message, "`bailiwick check` begins one; --state DIR names another place"));
     }
     match command {

@@ -65,7 +65,7 @@ fn check(context: &Context, format: Format) -> anyhow::Result<Exit> {
     let (ops, standing) = context.ops_and_standing()?;
     if let Standing::Unusable(Unusable::Invalid(problems)) = &standing {
         for problem in problems {
-            context.out.say(&format!("{}\n", problem.render(context.out.color_stderr())));
+            context.out.say_styled(&format!("{}\n", problem.render(context.out.color_stderr())));
         }
     }
     let verified = verify(&ops, &standing, Timestamp::now());

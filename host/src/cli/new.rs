@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use bailiwick::encode::ShownPath as _;
 use bailiwick::model::ComponentId;
 use bailiwick::ops::OpsError;
 use bailiwick::project::{self, Language};
@@ -25,7 +26,7 @@ pub(super) fn run(context: &Context, args: &args::New) -> anyhow::Result<Exit> {
     let files = project::project(language, &id).map_err(OpsError::Invalid)?;
     let folder = args.dir.clone().unwrap_or_else(|| PathBuf::from(id.as_str()));
     project::write_project(&folder, &files)?;
-    let folder = folder.display();
+    let folder = folder.shown();
     context.out.text(&format!(
         "made      {folder}: a probe that builds and passes its cases, to be made your own; README.md says how\n\n\
          Next:\n  cd {folder}\n  {first}./build\n  bailiwick pack target/probe.wasm\n  bailiwick test {id}.wasm\n"

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use bailiwick::encode;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -18,8 +19,13 @@ impl Out {
         Self { color }
     }
 
-    /// Prints text, with a newline at its end if it has none.
+    /// Prints text, with a newline at its end if it has none. Nothing in it drives the terminal (TX01).
     pub(super) fn text(&self, text: &str) -> anyhow::Result<()> {
+        self.styled(&encode::lines(text))
+    }
+
+    /// The same for text with colours of ours, of which every part has been encoded.
+    pub(super) fn styled(&self, text: &str) -> anyhow::Result<()> {
         self.bytes(text.as_bytes())?;
         if text.is_empty() || text.ends_with('\n') { Ok(()) } else { self.bytes(b"\n") }
     }
@@ -32,9 +38,14 @@ impl Out {
         Ok(stdout.flush()?)
     }
 
-    /// Says something to the person at the terminal.
-    #[expect(clippy::unused_self, reason = "as above")]
+    /// Says something to the person at the terminal. Nothing in it drives that (TX01).
     pub(super) fn say(&self, text: &str) {
+        self.say_styled(&encode::lines(text));
+    }
+
+    /// The same for text with colours of ours, of which every part has been encoded.
+    #[expect(clippy::unused_self, reason = "as above")]
+    pub(super) fn say_styled(&self, text: &str) {
         // Nobody is left to hear that stderr is closed.
         let _ = writeln!(io::stderr().lock(), "{text}");
     }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+use bailiwick::encode::ShownPath as _;
 use bailiwick::library::{self, ComponentFile};
 use bailiwick::manifest::Manifest;
 use bailiwick::ops::OpsError;
@@ -30,15 +31,15 @@ pub(super) fn run(context: &Context, args: &args::Pack) -> anyhow::Result<Exit> 
     library::write_whole(&out, &packed.bytes)?;
     let signed = signed(context, args, &out, &packed.bytes)?;
     let mut text = String::new();
-    writeln!(text, "packed    {}\ndigest    sha256:{}", out.display(), packed.digest)?;
+    writeln!(text, "packed    {}\ndigest    sha256:{}", out.shown(), packed.digest)?;
     writeln!(text, "size      {} bytes", packed.bytes.len())?;
     if let Some(fingerprint) = signed {
-        writeln!(text, "signed    {}, by {fingerprint}", library::signature_of(&out).display())?;
+        writeln!(text, "signed    {}, by {fingerprint}", library::signature_of(&out).shown())?;
     }
     write_asks(&mut text, &packed.manifest)?;
     writeln!(text, "\nNext:")?;
-    writeln!(text, "  bailiwick test {}", out.display())?;
-    writeln!(text, "  bailiwick add {}", out.display())?;
+    writeln!(text, "  bailiwick test {}", out.shown())?;
+    writeln!(text, "  bailiwick add {}", out.shown())?;
     context.out.text(&text)?;
     Ok(Exit::Fine)
 }
@@ -51,15 +52,15 @@ fn signed(context: &Context, args: &args::Pack, out: &Path, bytes: &[u8]) -> any
             && Signature::parse(&signature).and_then(|signature| signature.verify(bytes)).is_err()
         {
             let name = library::signature_of(out);
-            context.out.say(&format!("warning: {} is no signature of this file; sign again", name.display()));
+            context.out.say(&format!("warning: {} is no signature of this file; sign again", name.shown()));
         }
         return Ok(None);
     };
     let text = match signature::sign(Source::read(key)?.text(), bytes) {
         Ok(text) => text,
         Err(error) => {
-            let message = format!("{} is packed and not signed: {}: {error}", out.display(), key.display());
-            let command = format!("ssh-keygen -Y sign -n {NAMESPACE} -f {} {}", key.display(), out.display());
+            let message = format!("{} is packed and not signed: {}: {error}", out.shown(), key.shown());
+            let command = format!("ssh-keygen -Y sign -n {NAMESPACE} -f {} {}", key.shown(), out.shown());
             let hint = format!("`{command}` signs with keys that need a passphrase or an agent, too");
             return Err(fail::usage(message, hint));
         }
@@ -87,7 +88,7 @@ fn check_overwrites(out: &Path, manifest: &Manifest) -> anyhow::Result<()> {
     match ComponentFile::with(out, None) {
         Ok(there) if there.sealed && there.manifest.id == manifest.id => Ok(()),
         _ => {
-            let message = format!("{} is there already, and is no earlier packing of `{}`", out.display(), manifest.id);
+            let message = format!("{} is there already, and is no earlier packing of `{}`", out.shown(), manifest.id);
             Err(fail::usage(message, "name another file with --out, or remove it"))
         }
     }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
 
 use bailiwick::consent::{Offered, Question};
+use bailiwick::encode::ShownPath as _;
 use bailiwick::lock::{Actions, Facts, Record};
 use bailiwick::manifest::Manifest;
 use bailiwick::model::{ComponentId, TargetName};
@@ -57,7 +58,7 @@ fn write_whole(
     offered: &Offered,
     inspected: &Inspected,
 ) -> fmt::Result {
-    writeln!(text, "{} {}, from {}", question.id, question.facts.version, offered.path.display())?;
+    writeln!(text, "{} {}, from {}", question.id, question.facts.version, offered.path.shown())?;
     write_facts(text, &question.facts, inspected.size)?;
     writeln!(text, "  its author calls it")?;
     text.push_str(&quoted(&offered.file.manifest.title, "    "));

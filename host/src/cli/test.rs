@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bailiwick::cases::{Bench, Case, CasesError, Project, ProjectError, RecordError, Recording, Verdict, diff};
 use bailiwick::encode;
+use bailiwick::encode::ShownPath as _;
 use bailiwick::journal::Scratch;
 use bailiwick::library;
 use bailiwick::model::{CaseName, Lockdown, Tainted, TargetName};
@@ -92,7 +93,7 @@ async fn put(
     let bench = match Bench::new(None, manifest, &project.file.binary.bytes, Arc::new(journal)).await {
         Ok(bench) => bench,
         Err(error @ (CasesError::Inspect(_) | CasesError::Imports(_))) => {
-            fail::report(&anyhow::Error::from(error).context(project.path.display().to_string()), &context.out);
+            fail::report(&anyhow::Error::from(error).context(project.path.shown()), &context.out);
             return Ok(Exit::Refused);
         }
         Err(error) => return Err(error.into()),
@@ -101,7 +102,7 @@ async fn put(
         format: "bailiwick.test/1",
         component: manifest.id.to_string(),
         version: manifest.version.clone(),
-        file: project.path.display().to_string(),
+        file: project.path.shown(),
         digest: format!("sha256:{}", project.file.binary.digest),
         cases: Vec::new(),
     };
@@ -230,7 +231,7 @@ fn record(
     let answers = recording.answers();
     context
         .out
-        .say(&format!("wrote {} with {answers} answers; read it, and say in `about` what it shows", path.display()));
+        .say(&format!("wrote {} with {answers} answers; read it, and say in `about` what it shows", path.shown()));
     if recording.redacted > 0 {
         context.out.say(&format!("{} secrets in the answers were redacted", recording.redacted));
     }
@@ -240,16 +241,16 @@ fn record(
 /// What is recorded comes from the component under test, and from no other that has its name.
 fn check_installed(context: &Context, ops: &Ops, project: &Project) -> anyhow::Result<()> {
     let (id, file) = (&project.file.manifest.id, &project.file);
-    let place = context.dir.as_ref().map_or("the embedded default".to_owned(), |dir| dir.display().to_string());
+    let place = context.dir.as_ref().map_or("the embedded default".to_owned(), |dir| dir.shown());
     let sealed = || library::seal(&file.binary.bytes, file.source.text()).map(|bytes| library::digest(&bytes));
     let hint = format!(
         "`bailiwick pack {}`, then `bailiwick add {id}.wasm`: it runs on a target as in `check`",
-        project.path.display()
+        project.path.shown()
     );
     match ops.library.binary(id) {
         Some(there) if there.digest == file.binary.digest || Ok(&there.digest) == sealed().as_ref() => Ok(()),
         Some(_) => {
-            Err(fail::usage(format!("the `{id}` of {place} is another build than {}", project.path.display()), hint))
+            Err(fail::usage(format!("the `{id}` of {place} is another build than {}", project.path.shown()), hint))
         }
         None => Err(fail::usage(format!("{place} has no component `{id}`"), hint)),
     }

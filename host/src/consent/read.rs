@@ -3,7 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::library::{ComponentFile, LibraryError};
+use crate::encode::{self, ShownPath as _};
+use crate::library::{self, ComponentFile, LibraryError};
 use crate::lock::store::{self, Files};
 use crate::lock::{Component, Standing, Version};
 use crate::model::ComponentId;
@@ -26,7 +27,7 @@ pub enum OfferError {
     #[error(transparent)]
     Library(#[from] LibraryError),
     /// The operating system said no.
-    #[error("cannot read {}", path.display())]
+    #[error("cannot read {}", path.shown())]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -34,8 +35,16 @@ pub enum OfferError {
         source: std::io::Error,
     },
     /// A folder with nothing to offer.
-    #[error("there is no component (*.wasm) in {}", .0.display())]
+    #[error("there is no component (*.wasm) in {}", .0.shown())]
     Empty(PathBuf),
+    /// A file whose name is more than a name.
+    #[error("{} is refused for its name: {what}\n\nhint: look where it comes from; then give it another name", path.shown())]
+    Name {
+        /// The file.
+        path: PathBuf,
+        /// What its name would have to be.
+        what: &'static str,
+    },
 }
 
 impl Offered {
@@ -50,7 +59,9 @@ impl Offered {
     pub fn is_in_place(&self, dir: &Path) -> bool {
         let folder = dir.join(store::COMPONENTS);
         let same = |extension: &str, bytes: Option<&Vec<u8>>| {
-            std::fs::read(folder.join(format!("{}.{extension}", self.id()))).ok().as_ref() == bytes
+            let path = folder.join(format!("{}.{extension}", self.id()));
+            let max = bytes.map_or(0, |bytes| bytes.len() as u64);
+            library::read_at_most(&path, max).ok().as_ref() == bytes
         };
         same("wasm", Some(&self.files.wasm))
             && same("toml", self.files.manifest.as_ref())
@@ -65,12 +76,21 @@ impl Offered {
 pub fn read(path: &Path) -> Result<Vec<Offered>, OfferError> {
     let io = |source| OfferError::Io { path: path.to_owned(), source };
     if !std::fs::metadata(path).map_err(io)?.is_dir() {
+        // A person typed it, and may call it what they like, as long as it is what it looks like.
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if !encode::is_plain(name) {
+            return Err(OfferError::Name { path: path.to_owned(), what: "not all of it can be seen" });
+        }
         return Ok(vec![one(path)?]);
     }
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(path).map_err(io)? {
         let path = entry.map_err(io)?.path();
         if path.extension().is_some_and(|extension| extension == "wasm") {
+            let id = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+            if ComponentId::new(id).is_err() {
+                return Err(OfferError::Name { path, what: "a component in a folder is called by its id" });
+            }
             paths.push(path);
         }
     }

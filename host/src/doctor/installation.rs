@@ -10,6 +10,7 @@ use rustix::fs::Access as Allowed;
 
 use super::{Line, chain, count};
 use crate::consent::verify::{Row, Verified};
+use crate::encode::ShownPath as _;
 use crate::fleet::{Access, Credential};
 use crate::journal::{FILE, HEAD, Reader, verify};
 use crate::lock::Version;
@@ -136,7 +137,7 @@ fn kernel(held: Result<Lockdown, LoadError>, required: bool) -> Vec<Line> {
 
 fn rules(ops: &Ops) -> Vec<Line> {
     let place = match &ops.dir {
-        Some(dir) => format!("{} is sound, and nobody else can write it", dir.display()),
+        Some(dir) => format!("{} is sound, and nobody else can write it", dir.shown()),
         None => "no ops directory: this machine, with the built-in probes".to_owned(),
     };
     let (targets, components) = (ops.fleet.targets.len(), ops.library.manifests.len());
@@ -204,7 +205,7 @@ async fn keys(ops: &Ops, agent: Option<&Path>) -> Vec<Line> {
     for target in ops.fleet.targets.values() {
         if let Access::Ssh(ssh) = &target.access {
             let name = match &ssh.credential {
-                Credential::KeyFile(path) => path.display().to_string(),
+                Credential::KeyFile(path) => path.shown(),
                 Credential::Agent(key) => format!("{} in ssh-agent", key.fingerprint()),
             };
             wanted.entry(name).or_insert((&ssh.credential, 0)).1 += 1;
@@ -233,14 +234,14 @@ async fn keys(ops: &Ops, agent: Option<&Path>) -> Vec<Line> {
 /// The journal; its newest entry's time.
 fn journal(folder: &Path, lines: &mut Vec<Line>) -> Option<Timestamp> {
     const PART: &str = "journal";
-    let shown = folder.display();
+    let shown = folder.shown();
     let file = folder.join(FILE);
     let Ok(meta) = fs::metadata(&file) else {
         let above = folder.ancestors().find(|above| above.exists()).unwrap_or(Path::new("/"));
         lines.push(match rustix::fs::access(above, Allowed::WRITE_OK) {
             Ok(()) => Line::ok(PART, format!("none yet; the first `bailiwick check` begins it in {shown}")),
             Err(_) => {
-                let says = format!("none yet, and {} cannot be written", above.display());
+                let says = format!("none yet, and {} cannot be written", above.shown());
                 Line::problem(
                     PART,
                     says,
@@ -254,16 +255,16 @@ fn journal(folder: &Path, lines: &mut Vec<Line>) -> Option<Timestamp> {
     for path in [folder, &file, &folder.join(HEAD)] {
         match fs::metadata(path) {
             Ok(meta) if meta.uid() != us => {
-                let says = format!("{} belongs to user {}", path.display(), meta.uid());
+                let says = format!("{} belongs to user {}", path.shown(), meta.uid());
                 lines.push(Line::problem(PART, says, "run as its owner, or name another place with --state DIR"));
             }
             Ok(meta) if meta.mode() & 0o077 != 0 => {
-                let says = format!("{} is open to others (mode {:04o})", path.display(), meta.mode() & 0o7777);
-                lines.push(Line::problem(PART, says, format!("chmod go= {}", path.display())));
+                let says = format!("{} is open to others (mode {:04o})", path.shown(), meta.mode() & 0o7777);
+                lines.push(Line::problem(PART, says, format!("chmod go= {}", path.shown())));
             }
             Ok(_) => {}
             Err(_) => {
-                let says = format!("{} is not there: a cut at the journal's end would not be seen", path.display());
+                let says = format!("{} is not there: a cut at the journal's end would not be seen", path.shown());
                 lines.push(Line::problem(PART, says, "`bailiwick journal verify` says more"));
             }
         }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use super::host_key::KINDS;
 use super::{Address, HostKey, UserName};
-use crate::encode;
+use crate::encode::{self, ShownPath as _};
 use crate::model::TargetName;
 
 /// The OpenSSH tools and files of this machine.
@@ -43,7 +43,7 @@ pub trait Openssh {
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// The configuration cannot be read.
-    #[error("cannot read {}", path.display())]
+    #[error("cannot read {}", path.shown())]
     Config {
         /// The file.
         path: PathBuf,
@@ -51,7 +51,7 @@ pub enum ImportError {
         source: io::Error,
     },
     /// It names nobody.
-    #[error("{} names no host; name the hosts to import", path.display())]
+    #[error("{} names no host; name the hosts to import", path.shown())]
     NoHosts {
         /// The file.
         path: PathBuf,

@@ -13,6 +13,7 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 use super::chain::{Link, split};
 use super::entry::{Entry, Record};
 use super::{FILE, FORMAT, HEAD, LINE_MAX};
+use crate::encode::ShownPath as _;
 
 /// A journal open for writing. Only one process can hold it.
 #[derive(Debug)]
@@ -49,7 +50,7 @@ pub struct Recovery {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The operating system said no.
-    #[error("cannot {action} {}", path.display())]
+    #[error("cannot {action} {}", path.shown())]
     Io {
         /// What was tried.
         action: &'static str,
@@ -59,7 +60,7 @@ pub enum OpenError {
         source: io::Error,
     },
     /// Another process writes it.
-    #[error("another bailiwick has been writing {} for {} s", path.display(), waited.as_secs())]
+    #[error("another bailiwick has been writing {} for {} s", path.shown(), waited.as_secs())]
     Locked {
         /// The journal's folder.
         path: PathBuf,
@@ -67,7 +68,7 @@ pub enum OpenError {
         waited: Duration,
     },
     /// Somebody else owns it or could have written it.
-    #[error("{} is {what}; a journal is its owner's alone\n\nhint: name another place with --state DIR", path.display())]
+    #[error("{} is {what}; a journal is its owner's alone\n\nhint: name another place with --state DIR", path.shown())]
     NotOurs {
         /// The file or folder.
         path: PathBuf,
@@ -75,13 +76,13 @@ pub enum OpenError {
         what: &'static str,
     },
     /// The newest entry does not hold together: somebody or something has edited it.
-    #[error("the last entry of {} is not what was written; nothing is added to it\n\nhint: `bailiwick journal verify` says more; keep the folder as evidence under another name, and a new journal begins", path.display())]
+    #[error("the last entry of {} is not what was written; nothing is added to it\n\nhint: `bailiwick journal verify` says more; keep the folder as evidence under another name, and a new journal begins", path.shown())]
     Damaged {
         /// The journal.
         path: PathBuf,
     },
     /// Written by a version that this one does not know.
-    #[error("{} has format `{found}`; this version writes `{FORMAT}`", path.display())]
+    #[error("{} has format `{found}`; this version writes `{FORMAT}`", path.shown())]
     Format {
         /// The journal.
         path: PathBuf,

@@ -10,12 +10,13 @@ use rustix::fs::OFlags;
 use super::chain::{Link, split};
 use super::entry::{Entry, Record};
 use super::{FILE, FORMAT, LINE_MAX};
+use crate::encode::ShownPath as _;
 
 /// Why reading stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The operating system said no.
-    #[error("cannot read {}", path.display())]
+    #[error("cannot read {}", path.shown())]
     Io {
         /// The journal.
         path: PathBuf,

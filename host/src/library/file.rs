@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::sections::sealed_manifest;
 use super::{Binary, LibraryError, digest, is_there, read_at_most, read_binary};
+use crate::encode::ShownPath as _;
 use crate::manifest::{self, Manifest};
 use crate::signature::SIGNATURE_BYTES_MAX;
 use crate::source::Source;
@@ -46,8 +47,8 @@ impl ComponentFile {
         let binary = read_binary(path)?;
         let sealed = sealed_manifest(&binary.bytes)
             .map_err(|source| LibraryError::Seal { path: path.to_owned(), source })?
-            .map(|text| Source::embedded(&format!("{} (sealed in)", path.display()), text));
-        let beside = manifest.map(|path| Source::read(path)).transpose()?;
+            .map(|text| Source::embedded(&format!("{} (sealed in)", path.shown()), text));
+        let beside = manifest.map(|path| Source::read_theirs(path)).transpose()?;
         let (source, sealed) = match (sealed, beside) {
             (Some(inside), Some(beside)) if inside.text() != beside.text() => {
                 return Err(LibraryError::TwoManifests {

@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 pub use self::file::{ComponentFile, signature_of};
 pub use self::sections::{MANIFEST_BYTES_MAX, MANIFEST_SECTION, SealError, seal, sealed_manifest, strip};
 pub use self::write::{is_there, write_new, write_whole};
+use crate::encode::ShownPath as _;
 use crate::limits::COMPONENT_BYTES_MAX;
 use crate::manifest::{self, Manifest};
 use crate::model::ComponentId;
@@ -50,7 +51,7 @@ pub enum LibraryError {
     #[error(transparent)]
     Read(#[from] source::ReadError),
     /// A component's bytes cannot be read.
-    #[error("cannot read {}", path.display())]
+    #[error("cannot read {}", path.shown())]
     Io {
         /// The file.
         path: PathBuf,
@@ -58,7 +59,7 @@ pub enum LibraryError {
         source: std::io::Error,
     },
     /// A file cannot be written.
-    #[error("cannot write {}", path.display())]
+    #[error("cannot write {}", path.shown())]
     Write {
         /// The file.
         path: PathBuf,
@@ -66,13 +67,13 @@ pub enum LibraryError {
         source: std::io::Error,
     },
     /// A component is larger than any may be.
-    #[error("{} is larger than {COMPONENT_BYTES_MAX} bytes, which no component may be", .0.display())]
+    #[error("{} is larger than {COMPONENT_BYTES_MAX} bytes, which no component may be", .0.shown())]
     TooLarge(PathBuf),
     /// It says nowhere what it asks for.
-    #[error("{} holds no manifest, and there is no {} beside it, so nothing can be granted to it\n\nhint: `bailiwick pack --manifest FILE` seals one in; CONTRIBUTING.md shows how to write it", .0.display(), name_of(&.0.with_extension("toml")))]
+    #[error("{} holds no manifest, and there is no {} beside it, so nothing can be granted to it\n\nhint: `bailiwick pack --manifest FILE` seals one in; CONTRIBUTING.md shows how to write it", .0.shown(), name_of(&.0.with_extension("toml")))]
     NoManifest(PathBuf),
     /// It says two things.
-    #[error("{} holds another manifest than {}: they differ from line {line} on\n\nhint: a sealed component needs no other manifest: keep it alone, or pack the compiler's file again", component.display(), beside.display())]
+    #[error("{} holds another manifest than {}: they differ from line {line} on\n\nhint: a sealed component needs no other manifest: keep it alone, or pack the compiler's file again", component.shown(), beside.shown())]
     TwoManifests {
         /// The component.
         component: PathBuf,
@@ -82,7 +83,7 @@ pub enum LibraryError {
         line: usize,
     },
     /// The manifest in it cannot be read.
-    #[error("{}", path.display())]
+    #[error("{}", path.shown())]
     Seal {
         /// The component.
         path: PathBuf,
@@ -142,7 +143,7 @@ built_in! {
 
 /// A file's name, for a message that has told its folder.
 fn name_of(path: &Path) -> String {
-    path.file_name().unwrap_or_default().display().to_string()
+    Path::new(path.file_name().unwrap_or_default()).shown()
 }
 
 /// SHA-256 in hex.
@@ -315,8 +316,11 @@ pub fn read_binary(path: &Path) -> Result<Binary, LibraryError> {
     Ok(Binary { bytes: Cow::Owned(bytes), digest, path: Some(path.to_owned()) })
 }
 
-/// Reads a file, and one byte more than `max` of one that is larger.
-fn read_at_most(path: &Path, max: u64) -> Result<Vec<u8>, LibraryError> {
+/// Reads a regular file, and one byte more than `max` of one that is larger.
+///
+/// # Errors
+/// When it cannot be read, or is no regular file.
+pub fn read_at_most(path: &Path, max: u64) -> Result<Vec<u8>, LibraryError> {
     use std::io::Read;
     let io = |source| LibraryError::Io { path: path.to_owned(), source };
     let mut bytes = Vec::new();

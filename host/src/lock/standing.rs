@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Actions, Component, FILE, Facts, Lock, Record, Unusable, Version, actions, parse};
+use crate::encode::ShownPath as _;
 use crate::grant::Grant;
 use crate::library::Library;
 use crate::model::{ComponentId, TargetName};
@@ -29,7 +30,7 @@ pub enum Refusal {
     #[error("E-LOAD-DIGEST: {0}")]
     Lock(String),
     /// Nobody has accepted it.
-    #[error("E-LOAD-DIGEST: nobody has accepted it\n\nhint: `bailiwick add {}` shows what it could do, and asks", path.display())]
+    #[error("E-LOAD-DIGEST: nobody has accepted it\n\nhint: `bailiwick add {}` shows what it could do, and asks", path.shown())]
     Unknown {
         /// Its file.
         path: PathBuf,
@@ -44,7 +45,7 @@ pub enum Refusal {
     },
     /// Other bytes than were accepted.
     #[error(
-        "E-LOAD-DIGEST: {what} has the digest sha256:{found}, accepted is sha256:{accepted} ({version})\n\nhint: put the accepted file back; if it is meant to be a new version, `bailiwick add {}`", path.display()
+        "E-LOAD-DIGEST: {what} has the digest sha256:{found}, accepted is sha256:{accepted} ({version})\n\nhint: put the accepted file back; if it is meant to be a new version, `bailiwick add {}`", path.shown()
     )]
     Digest {
         /// `its file` or `its manifest`.

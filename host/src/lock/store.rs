@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,9 +14,11 @@ use std::time::Duration;
 use rustix::fs::{FlockOperation, flock};
 
 use super::{FILE, Lock, Standing, Unusable, render};
-use crate::library::digest;
+use crate::encode::ShownPath as _;
+use crate::library::{digest, is_there};
+use crate::limits::COMPONENT_BYTES_MAX;
 use crate::model::ComponentId;
-use crate::source::ReadError;
+use crate::source::{self, ReadError};
 
 /// Where accepted components are.
 pub const COMPONENTS: &str = "components";
@@ -41,7 +43,7 @@ pub struct Files {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The operating system said no.
-    #[error("cannot {action} {}", path.display())]
+    #[error("cannot {action} {}", path.shown())]
     Io {
         /// What was tried.
         action: &'static str,
@@ -51,7 +53,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// Another process keeps the directory.
-    #[error("another bailiwick has been changing {} for {} s\n\nhint: wait for it, and run this again", path.display(), waited.as_secs())]
+    #[error("another bailiwick has been changing {} for {} s\n\nhint: wait for it, and run this again", path.shown(), waited.as_secs())]
     Busy {
         /// The ops directory.
         path: PathBuf,
@@ -213,11 +215,11 @@ pub fn held(dir: &Path) -> PathBuf {
 /// When there is something and it cannot be moved; until it is, the component that it belongs to is refused.
 pub fn settle(dir: &Path, patience: Duration) -> Result<bool, StoreError> {
     let staged = dir.join(COMPONENTS).join(STAGED);
-    if !staged.exists() {
+    if !is_there(&staged) {
         return Ok(false);
     }
     let _hold = hold(dir, patience)?;
-    if !staged.exists() {
+    if !is_there(&staged) {
         return Ok(false);
     }
     match current(dir) {
@@ -233,6 +235,7 @@ pub fn settle(dir: &Path, patience: Duration) -> Result<bool, StoreError> {
 fn place(dir: &Path, lock: &Lock, gate: Gate<'_>) -> Result<(), StoreError> {
     let components = dir.join(COMPONENTS);
     let staged = components.join(STAGED);
+    source::refuse_link(&staged)?;
     let entries = match fs::read_dir(&staged) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -245,12 +248,16 @@ fn place(dir: &Path, lock: &Lock, gate: Gate<'_>) -> Result<(), StoreError> {
     for name in names.iter().filter_map(|name| name.strip_suffix(".wasm")) {
         let accepted = lock.components.get(name).map(|component| &component.facts);
         let wasm = staged.join(format!("{name}.wasm"));
-        let found = digest(&fs::read(&wasm).map_err(failed("read", &wasm))?);
-        let Some(facts) = accepted.filter(|facts| facts.digest == found) else { continue };
+        // What the lock does not name is not even opened.
+        let Some(facts) = accepted else { continue };
+        if read_staged(&wasm)? != facts.digest {
+            continue;
+        }
         let side =
             [(format!("{name}.toml"), facts.manifest.is_some()), (format!("{name}.wasm.sig"), facts.signer.is_some())];
         for (file, wanted) in side {
             step(gate, &staged)?;
+            source::refuse_link(&staged.join(&file))?;
             if names.contains(&file) && staged.join(&file).exists() {
                 rename(&staged.join(&file), &components.join(&file))?;
             } else if !wanted {
@@ -263,6 +270,15 @@ fn place(dir: &Path, lock: &Lock, gate: Gate<'_>) -> Result<(), StoreError> {
     }
     step(gate, &staged)?;
     fs::remove_dir_all(&staged).map_err(failed("remove", &staged))
+}
+
+/// The digest of a staged component, which is a file of our writing: no link, nothing that is waited for, and no longer
+/// than a component may be.
+fn read_staged(path: &Path) -> Result<String, StoreError> {
+    let mut bytes = Vec::new();
+    let file = source::open_unlinked(path)?;
+    file.take(COMPONENT_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed("read", path))?;
+    Ok(digest(&bytes))
 }
 
 impl Files {

@@ -3,26 +3,34 @@
 //! Knows: folders, renames. Must not know: what the files are for. What is somebody's own is never written over.
 
 use std::fs::{self, DirBuilder, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::ProjectFile;
+use crate::encode::ShownPath as _;
+use crate::source::{self, ReadError};
 use crate::wit::MARK;
+
+/// More than the whole contract.
+const WIT_BYTES_MAX: u64 = 1 << 20;
 
 /// Why a project or a contract was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// There is something already.
-    #[error("{} is there already, and not empty\n\nhint: name another folder with --dir, or remove it", .0.display())]
+    #[error("{} is there already, and not empty\n\nhint: name another folder with --dir, or remove it", .0.shown())]
     Taken(PathBuf),
     /// A file in the contract's folder is not of our writing.
     #[error(
-        "{} was not written by `bailiwick wit`, and toolchains would read it too\n\nhint: move it away, or name another folder with --out", .0.display()
+        "{} was not written by `bailiwick wit`, and toolchains would read it too\n\nhint: move it away, or name another folder with --out", .0.shown()
     )]
     Foreign(PathBuf),
+    /// What is there is a link, or no file.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// The operating system said no.
-    #[error("cannot write {}", path.display())]
+    #[error("cannot write {}", path.shown())]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -91,13 +99,17 @@ fn write_file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), WriteError> {
 /// When the folder holds a `.wit` file of somebody else's, or cannot be written. The first is found before anything is
 /// written.
 pub fn write_contract(folder: &Path, files: &[(&str, String)]) -> Result<(), WriteError> {
+    // What is behind it is not ours to replace.
+    source::refuse_link(folder)?;
     make_folder(folder, true)?;
     let mut old = Vec::new();
     for entry in fs::read_dir(folder).map_err(io_at(folder))? {
         let path = entry.map_err(io_at(folder))?.path();
         if path.extension().is_some_and(|extension| extension == "wit") {
-            let text = fs::read_to_string(&path).map_err(io_at(&path))?;
-            if !text.ends_with(MARK) {
+            let mut text = Vec::new();
+            let file = source::open_unlinked(&path)?;
+            file.take(WIT_BYTES_MAX).read_to_end(&mut text).map_err(io_at(&path))?;
+            if !text.ends_with(MARK.as_bytes()) {
                 return Err(WriteError::Foreign(path));
             }
             old.push(path);

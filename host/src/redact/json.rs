@@ -5,7 +5,7 @@
 
 use serde::de::IgnoredAny;
 
-use super::{Counts, Ready};
+use super::{Carried, Counts, Ready};
 
 /// True for a line that is one JSON object, whatever is in it.
 pub(super) fn is_object(line: &[u8]) -> bool {
@@ -28,28 +28,47 @@ enum Before {
 
 impl Ready {
     /// Writes a line without its secrets. It must be valid JSON.
-    pub(super) fn push_json(&self, out: &mut Vec<u8>, line: &[u8], counts: &mut Counts) {
+    pub(super) fn push_json(&self, out: &mut Vec<u8>, line: &[u8], counts: &mut Counts, carried: &mut Carried) {
+        // How deep below a key that names a secret.
+        let mut below = 0usize;
+        carried.at.clear();
         let mut before = Before::Nothing;
         let mut rest = line;
         while let Some(&byte) = rest.first() {
             let length = match byte {
                 b'"' => string_length(rest),
-                b'[' => bytes_length(rest).unwrap_or(1),
-                b'0'..=b'9' | b'-' if before == Before::Value => number_length(rest),
+                b'[' if below == 0 && before != Before::Value => bytes_length(rest).unwrap_or(1),
+                b'0'..=b'9' | b'-' if below > 0 || before == Before::Value => number_length(rest),
                 _ => 1,
             };
             let (token, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
             rest = after;
+            let is_key = byte == b'"' && after.trim_ascii_start().first() == Some(&b':');
+            if is_key {
+                // A key is no line of a private key.
+                carried.at = b":".to_vec();
+            }
+            match byte {
+                b'[' | b'{' if length == 1 && (below > 0 || before == Before::Value) => below += 1,
+                b']' | b'}' => below = below.saturating_sub(1),
+                _ => {}
+            }
             before = match (byte, before) {
+                (b'"' | b'0'..=b'9' | b'-', _) if below > 0 && !is_key => {
+                    out.push(b'"');
+                    self.push_marker(out, self.assignment(), counts);
+                    out.push(b'"');
+                    Before::Nothing
+                }
                 (b'"' | b'0'..=b'9' | b'-', Before::Value) | (b'"', Before::Argument) => {
                     out.push(b'"');
                     self.push_marker(out, self.assignment(), counts);
                     out.push(b'"');
                     Before::Nothing
                 }
-                (b'"', _) => self.push_string(out, token, counts),
+                (b'"', _) => self.push_string(out, token, counts, carried),
                 (b'[', _) if length > 1 => {
-                    self.push_bytes(out, token, counts);
+                    self.push_bytes(out, token, counts, carried);
                     Before::Nothing
                 }
                 (_, before) => {
@@ -62,6 +81,9 @@ impl Ready {
                     }
                 }
             };
+            if is_key {
+                carried.at = token.to_vec();
+            }
         }
     }
 
@@ -70,7 +92,7 @@ impl Ready {
     }
 
     /// A string with its quotes.
-    fn push_string(&self, out: &mut Vec<u8>, token: &[u8], counts: &mut Counts) -> Before {
+    fn push_string(&self, out: &mut Vec<u8>, token: &[u8], counts: &mut Counts, carried: &mut Carried) -> Before {
         let inner = token.get(1..token.len().saturating_sub(1)).unwrap_or_default();
         let decoded;
         let said = if inner.contains(&b'\\') {
@@ -80,7 +102,22 @@ impl Ready {
         } else {
             inner
         };
-        match self.plain(said, counts) {
+        let concerned = carried.concerns();
+        // The short last line of a key, when its end is what comes next.
+        if concerned
+            && let Some(short) = carried.short.take()
+            && self.ends.is_end(said)
+        {
+            let mut mark = vec![b'"'];
+            self.push_marker(&mut mark, 0, counts);
+            let line_end = out.get(short.clone()).is_some_and(|old| old.ends_with(b"\\n\""));
+            mark.extend_from_slice(if line_end { b"\\n\"" } else { b"\"" });
+            out.splice(short, mark);
+        }
+        if concerned && carried.may_be_last(said) {
+            carried.short = Some(out.len()..out.len() + token.len());
+        }
+        match self.plain(said, counts, carried) {
             None => out.extend_from_slice(token),
             Some(replaced) => push_quoted(out, &replaced),
         }
@@ -94,9 +131,9 @@ impl Ready {
     }
 
     /// `[72,105]`: text that is not UTF-8 or holds control characters.
-    fn push_bytes(&self, out: &mut Vec<u8>, token: &[u8], counts: &mut Counts) {
+    fn push_bytes(&self, out: &mut Vec<u8>, token: &[u8], counts: &mut Counts, carried: &mut Carried) {
         let bytes: Option<Vec<u8>> = serde_json::from_slice(token).ok();
-        match bytes.and_then(|bytes| self.plain(&bytes, counts)) {
+        match bytes.and_then(|bytes| self.plain(&bytes, counts, carried)) {
             None => out.extend_from_slice(token),
             Some(replaced) => {
                 let numbers: Vec<String> = replaced.iter().map(u8::to_string).collect();

@@ -8,13 +8,16 @@
 //! In place of a secret stands `[redacted:RULE]`: no hash and no length of it, since a short secret could be guessed from
 //! either (JR08).
 //!
-//! **Invariant:** the readers of answers are not misled: a line stays a line (but for private keys, which are taken out
-//! with their line ends), JSON that was valid stays valid, UTF-8 stays UTF-8.
+//! **Invariant:** the readers of answers are not misled: a line stays a line, JSON that was valid stays valid, UTF-8 stays UTF-8.
+//!
+//! An answer that was cut at its limit loses its last line before it comes here ([`drop_cut_line`]): half a secret has not
+//! the form of one, and half a line of JSON cannot be read as what it says.
 //!
 //! Known limit: a secret that is written another way (base64, hex, reversed, one character a line) is not recognised, and
 //! neither is one that looks like nothing in particular. Policy can name those: `[[redact]]`.
 
 mod json;
+mod keys;
 mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +25,7 @@ use std::sync::OnceLock;
 
 use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
+use self::keys::Carried;
 use crate::model::{NameError, RuleName};
 
 /// How often each rule found something.
@@ -39,8 +43,6 @@ const COMPILED_BYTES: usize = 1 << 20;
 pub struct Rule {
     name: RuleName,
     regex: Regex,
-    /// A match may go over line ends, and is replaced as one.
-    across: bool,
 }
 
 /// A rule of policy's that cannot be.
@@ -82,6 +84,7 @@ struct Ready {
     keys: Regex,
     /// The same as an argument of a program.
     options: Regex,
+    ends: keys::Ends,
 }
 
 /// A piece of a text that is replaced.
@@ -119,7 +122,7 @@ impl Rule {
         if ["", "a b", "a\nb", "1.\"-"].into_iter().any(empty) {
             return Err(RuleError::Empty);
         }
-        Ok(Self { name, regex, across: false })
+        Ok(Self { name, regex })
     }
 
     /// Its name.
@@ -168,7 +171,7 @@ impl Redactor {
     #[must_use]
     pub fn text(&self, text: String, counts: &mut Counts) -> String {
         let Some(ready) = self.ready() else { return String::new() };
-        match ready.plain(text.as_bytes(), counts) {
+        match ready.plain(text.as_bytes(), counts, &mut Carried::default()) {
             Some(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             None => text,
         }
@@ -181,7 +184,13 @@ impl Ready {
         rules.extend_from_slice(custom);
         let patterns = rules.iter().map(|rule| rule.regex.as_str());
         let set = RegexSetBuilder::new(patterns).multi_line(true).size_limit(256 * COMPILED_BYTES).build()?;
-        Ok(Self { rules, set, keys: compiled(rules::KEY)?, options: compiled(rules::OPTION)? })
+        Ok(Self {
+            rules,
+            set,
+            keys: compiled(rules::KEY)?,
+            options: compiled(rules::OPTION)?,
+            ends: keys::Ends::new()?,
+        })
     }
 
     fn bytes(&self, text: Vec<u8>, counts: &mut Counts) -> Vec<u8> {
@@ -189,33 +198,38 @@ impl Ready {
         // Lines that are not JSON, since the last that was.
         let (mut from, mut at) = (0, 0);
         let mut any_json = false;
+        let mut carried = Carried::default();
         for line in text.split_inclusive(|byte| *byte == b'\n') {
             let end = at + line.len();
             if json::is_object(line) {
                 any_json = true;
-                self.push_plain(&mut out, text.get(from..at).unwrap_or_default(), counts);
-                self.push_json(&mut out, line, counts);
+                self.push_plain(&mut out, text.get(from..at).unwrap_or_default(), counts, &mut carried);
+                self.push_json(&mut out, line, counts, &mut carried);
                 from = end;
             }
             at = end;
         }
         if !any_json {
-            return self.plain(&text, counts).unwrap_or(text);
+            return self.plain(&text, counts, &mut carried).unwrap_or(text);
         }
-        self.push_plain(&mut out, text.get(from..).unwrap_or_default(), counts);
+        self.push_plain(&mut out, text.get(from..).unwrap_or_default(), counts, &mut carried);
         out
     }
 
-    fn push_plain(&self, out: &mut Vec<u8>, text: &[u8], counts: &mut Counts) {
-        match self.plain(text, counts) {
+    fn push_plain(&self, out: &mut Vec<u8>, text: &[u8], counts: &mut Counts, carried: &mut Carried) {
+        if text.is_empty() {
+            return;
+        }
+        carried.at.clear();
+        match self.plain(text, counts, carried) {
             Some(replaced) => out.extend(replaced),
             None => out.extend_from_slice(text),
         }
     }
 
     /// Text without its secrets; `None` if there are none.
-    fn plain(&self, text: &[u8], counts: &mut Counts) -> Option<Vec<u8>> {
-        let spans = self.spans(text);
+    fn plain(&self, text: &[u8], counts: &mut Counts, carried: &mut Carried) -> Option<Vec<u8>> {
+        let spans = self.spans(text, carried);
         if spans.is_empty() {
             return None;
         }
@@ -238,9 +252,14 @@ impl Ready {
     }
 
     /// What is to be replaced, in order, none over another.
-    fn spans(&self, text: &[u8]) -> Vec<Span> {
+    fn spans(&self, text: &[u8], carried: &mut Carried) -> Vec<Span> {
         let mut found = Vec::new();
-        for index in self.set.matches(text) {
+        let matches = self.set.matches(text);
+        // The first rule is that of private keys.
+        if carried.concerns() || matches.matched(0) {
+            self.ends.find(text, carried, |range| found.push(Span { start: range.start, end: range.end, rule: 0 }));
+        }
+        for index in matches {
             let Some(rule) = self.rules.get(index) else { continue };
             if rule.regex.captures_len() == 1 {
                 rule.regex.find_iter(text).for_each(|whole| rule.push(&mut found, index, text, whole.range()));
@@ -283,10 +302,6 @@ pub const MARK: &str = "[redacted:";
 impl Rule {
     /// Notes a finding; one that goes over line ends is one on each line.
     fn push(&self, found: &mut Vec<Span>, rule: usize, text: &[u8], range: std::ops::Range<usize>) {
-        if self.across {
-            found.extend((!range.is_empty()).then_some(Span { start: range.start, end: range.end, rule }));
-            return;
-        }
         let mut start = range.start;
         for line in text.get(range).unwrap_or_default().split(|byte| *byte == b'\n') {
             let end = start + line.len();
@@ -297,6 +312,11 @@ impl Rule {
             start = end + 1;
         }
     }
+}
+
+/// Takes the last line, which is not whole, off an answer that was cut at its limit.
+pub fn drop_cut_line(text: &mut Vec<u8>) {
+    text.truncate(text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1));
 }
 
 /// True for what stands here instead of a secret already.

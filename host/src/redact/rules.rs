@@ -1,7 +1,7 @@
 //! The rules that are always there: what can be told for a secret by its form or by the name before it.
 //!
 //! Made to miss rather than to take what is none: a probe that reads `password authentication failed` must still be able
-//! to. Nothing here takes a double quote or the backslash of an escape, so that text inside JSON stays JSON.
+//! to. Nothing here takes half an escape, or a double quote that could end a string, so that text inside JSON stays JSON.
 //!
 //! Patterns never look ahead without end, so that many findings in one answer do not cost its length each.
 
@@ -18,7 +18,7 @@ macro_rules! words {
 /// A value: quoted in one of three ways, or up to the next space. The NUL ends a word of `/proc/PID/cmdline`.
 macro_rules! value {
     () => {
-        r#"(?:"((?:[^"\\\r\n]|\\[^\r\n])+)|\\"([^"\\\r\n]+)|'([^'"\\\r\n]+)|((?:[^\s"'\\\x00]|\\[^\s"/\\bfnrtu\x00])(?:[^\s"\\\x00]|\\[^\s"/\\bfnrtu\x00])*))"#
+        r#"(?:"((?:[^"\\\r\n]|\\[^\r\n])+)|\\"([^"\\\r\n]+)|'([^'"\\\r\n]+)|((?:[^\s"'\\\x00]|\\[^\s"\x00])(?:[^\s"\\\x00]|\\[^\s"\x00]|"[A-Za-z0-9!#$%&*+@^_~-])*))"#
     };
 }
 
@@ -28,51 +28,66 @@ pub(super) const KEY: &str = concat!(r"(?i-u)", words!(), r"\z");
 /// An argument whose successor is a secret.
 pub(super) const OPTION: &str = concat!(r"(?i-u)\A--?[a-z0-9-]*?(?:pass|", words!(), r")\z");
 
-/// Name, pattern, whether it goes over line ends. Of two that find the same, the first names it.
-const TABLE: &[(&str, &str, bool)] = &[
-    // From BEGIN as far as it looks like one, since the end may have been cut off; with line ends as they are or escaped.
+/// The two ends of a private key.
+macro_rules! begin {
+    () => {
+        r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
+    };
+}
+macro_rules! end {
+    () => {
+        r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
+    };
+}
+pub(super) const BEGIN: &str = begin!();
+pub(super) const END: &str = end!();
+
+/// Name, pattern. Of two that find the same, the first names it.
+const TABLE: &[(&str, &str)] = &[
+    // What of one is on the line of its BEGIN, with line ends escaped; `keys` has the lines after it.
     (
         "private-key",
-        r"(?-u)-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?:(?:\s|\\[nrt])*(?:[A-Za-z][A-Za-z-]{2,20}: [^\r\n\\\x22]*|[A-Za-z0-9+/=]{16,}))*(?:(?:\s|\\[nrt])*[A-Za-z0-9+/=]{1,15})?(?:(?:\s|\\[nrt])*-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)?",
-        true,
+        concat!(
+            r"(?-u)",
+            begin!(),
+            r"(?:(?:[ \t]|\\[nrt])*(?:(?:Proc-Type|DEK-Info|Version|Comment|Hash|Charset): [^\r\n\\\x22]*|[A-Za-z0-9+/=]{16,}))*",
+            r"(?:(?:(?:[ \t]|\\[nrt])*[A-Za-z0-9+/=]{1,15})?(?:[ \t]|\\[nrt])*",
+            end!(),
+            r")?"
+        ),
     ),
     // The end of one whose beginning was cut off.
     (
         "private-key",
-        r"(?-u)(?:[A-Za-z0-9+/=]{16,80}(?:\r?\n|(?:\\r)?\\n))+(?:[A-Za-z0-9+/=]{1,80}(?:\r?\n|(?:\\r)?\\n))?-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----",
-        true,
+        concat!(
+            r"(?-u)(?:[A-Za-z0-9+/=]{16,80}(?:\r?\n|(?:\\r)?\\n))+(?:[A-Za-z0-9+/=]{1,80}(?:\r?\n|(?:\\r)?\\n))?",
+            end!()
+        ),
     ),
     // OpenSSH's own format and age's, without their frames.
-    ("private-key", r"(?-u)b3BlbnNzaC1rZXktdjEA[A-Za-z0-9+/=]*|AGE-SECRET-KEY-1[A-Z0-9]{50,}", false),
-    ("url-password", r#"(?-u)[A-Za-z][A-Za-z0-9+.-]*://[^\s/:@"'\\<>\x00]*:([^\s/"'\\<>\x00]+)@"#, false),
-    (
-        "authorization",
-        r#"(?i-u)\b(?:proxy-)?authorization["']?[ \t]*[:=][ \t]*["']?(?:[a-z]+[ \t]+)?([^\s"'\\\x00]+)"#,
-        false,
-    ),
-    ("authorization", r"(?i-u)\bbearer[ \t]+([a-z0-9._~+/-]{16,}=*)|\bbasic[ \t]+([a-z0-9+/]{12,}={1,2})", false),
-    ("authorization", r#"(?i-u)\bx-(?:api|auth|access)-(?:key|token)["']?[ \t]*:[ \t]*["']?([^\s"'\\\x00]+)"#, false),
-    ("cookie", r#"(?i-u)\b(?:set-)?cookie["']?:[ \t]*["']?([^\r\n"'\\\x00]+)"#, false),
-    ("aws-key", r"(?-u)\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b", false),
-    ("jwt", r"(?-u)\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?", false),
+    ("private-key", r"(?-u)b3BlbnNzaC1rZXktdjEA[A-Za-z0-9+/=]*|AGE-SECRET-KEY-1[A-Z0-9]{50,}"),
+    ("url-password", r#"(?-u)[A-Za-z][A-Za-z0-9+.-]*://[^\s/:@"'\\<>\x00]*:([^\s/"'\\<>\x00]+)@"#),
+    ("authorization", r#"(?i-u)\b(?:proxy-)?authorization["']?[ \t]*[:=][ \t]*["']?(?:[a-z]+[ \t]+)?([^\s"'\\\x00]+)"#),
+    ("authorization", r"(?i-u)\bbearer[ \t]+([a-z0-9._~+/-]{16,}=*)|\bbasic[ \t]+([a-z0-9+/]{12,}={1,2})"),
+    ("authorization", r#"(?i-u)\bx-(?:api|auth|access)-(?:key|token)["']?[ \t]*:[ \t]*["']?([^\s"'\\\x00]+)"#),
+    ("cookie", r#"(?i-u)\b(?:set-)?cookie["']?:[ \t]*["']?([^\r\n"'\\\x00]+)"#),
+    ("aws-key", r"(?-u)\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b"),
+    ("jwt", r"(?-u)\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?"),
     (
         "token",
         r"(?-u)\b(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{22,}|gl(?:pat|dt|rt|cbt|ptt|ft|soat|agent|imt)-[A-Za-z0-9_=.-]{20,}|xox[abeoprs]-[A-Za-z0-9-]{10,}|xapp-[A-Za-z0-9-]{20,}|hooks\.slack\.com/services/[A-Za-z0-9/]{20,}|[prs]k_(?:live|test)_[A-Za-z0-9]{16,}|AIza[A-Za-z0-9_-]{35}|ya29\.[A-Za-z0-9_-]{20,}|npm_[A-Za-z0-9]{36}|pypi-[A-Za-z0-9_-]{50,}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|sk-[A-Za-z0-9_-]{32,}|hv[bs]\.[A-Za-z0-9_-]{20,}|dop_v1_[a-f0-9]{64}|hf_[A-Za-z0-9]{30,})",
-        false,
     ),
     (
         "password-hash",
         r"(?-u)\$(?:1|5|6|7|y|gy|2[abxy]|argon2(?:id|i|d))\$[A-Za-z0-9./$,=+-]{20,}|SCRAM-SHA-256\$[0-9]+:[A-Za-z0-9+/=$:]{20,}",
-        false,
     ),
     // PASSWORD=x, secret_key = "x", ?token=x&…
-    ("assignment", concat!(r"(?i-u)", words!(), r#"\\?["']?[ \t]*:?=[ \t]*"#, value!()), false),
+    ("assignment", concat!(r"(?i-u)", words!(), r#"\\?["']?[ \t]*:?=[ \t]*"#, value!())),
     // "password": "x" anywhere, password: x at the beginning of a line.
-    ("assignment", concat!(r"(?i-u)", words!(), r#"\\?["'][ \t]*:\s*"#, value!()), false),
+    ("assignment", concat!(r"(?i-u)", words!(), r#"\\?["'][ \t]*:\s*"#, value!())),
     (
         "assignment",
         concat!(r"(?i-u)^[ \t]*(?:- )?[a-z0-9_.-]*?", words!(), r#"[ \t]*:[ \t]+["']?([^\s"'\\][^\r\n"\\\x00]*)"#),
-        false,
     ),
     // --password x, -token=x, ["--password", "x"]
     (
@@ -83,18 +98,15 @@ const TABLE: &[(&str, &str, bool)] = &[
             r#")(?:[ \t\x00]+|=|["'],\s*["'])"#,
             r#"(?:"((?:[^"\\\r\n]|\\[^\r\n])+)|'([^'"\\\r\n]+)|([^\s"'\\\x00-][^\s"'\\\x00]*))"#
         ),
-        false,
     ),
     (
         "argument",
         r#"(?-u)\bsshpass[ \t\x00]+-p[ \t\x00]*([^\s"\\\x00]+)|\b(?:mysql|mysqldump|mysqladmin|mariadb)\b[^\r\n"\\]*?[ \t\x00]-p([^\s"\\\x00]+)|\bcurl\b[^\r\n"\\]*?[ \t\x00](?:-u|--user)[ \t\x00=]*'?[^\s:'"\\\x00]+:([^\s'"\\\x00]+)"#,
-        false,
     ),
     // SQL, and netrc.
     (
         "password",
         r"(?i-u)\b(?:password|identified[ \t]+by)[ \t]+'([^'\r\n\\\x22]+)|\blogin[ \t]+[^\s]+[ \t]+password[ \t]+([^\s\\\x22]+)",
-        false,
     ),
 ];
 
@@ -108,9 +120,9 @@ pub(super) fn is_built_in(name: &str) -> bool {
 /// # Errors
 /// Never; a test would find it.
 pub(super) fn built_in() -> Result<Vec<Rule>, regex::Error> {
-    let rule = |&(name, pattern, across): &(&str, &str, bool)| {
+    let rule = |&(name, pattern): &(&str, &str)| {
         let name = RuleName::new(name).map_err(|error| regex::Error::Syntax(error.to_string()))?;
-        Ok(Rule { name, regex: compiled(pattern)?, across })
+        Ok(Rule { name, regex: compiled(pattern)? })
     };
     TABLE.iter().map(rule).collect()
 }

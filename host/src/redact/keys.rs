@@ -1,0 +1,104 @@
+//! Private keys whose lines stand in frames: a prefix of syslog's on each, or a JSON object around each.
+//!
+//! Attack answered: a key that leaks line by line because no pattern sees it whole; and the reverse, a writer of one line
+//! who hides lines of others behind a marker of his own. So only base64 at a line's end is taken, for a while.
+
+use std::ops::Range;
+
+use super::rules::{BEGIN, END};
+use super::{Regex, compiled};
+
+/// How many lines or strings a key may have.
+const LINES: u32 = 200;
+/// From here on base64 is taken for a key's.
+const BODY: usize = 16;
+
+/// What marks the two ends of a key.
+#[derive(Debug)]
+pub(super) struct Ends {
+    begin: Regex,
+    end: Regex,
+}
+
+/// What one answer has said so far.
+#[derive(Debug, Default)]
+pub(super) struct Carried {
+    /// Lines that may still be a key's.
+    left: u32,
+    /// Where on its line the last line of a body began.
+    column: Option<usize>,
+    /// The key of the JSON string that is read, as it is written; empty for plain text.
+    pub(super) at: Vec<u8>,
+    /// That of the string the marker stood in. Others, such as a timestamp, are none of the key's.
+    within: Vec<u8>,
+    /// A short string that is a key's if its end comes next: where it was written.
+    pub(super) short: Option<Range<usize>>,
+}
+
+impl Ends {
+    pub(super) fn new() -> Result<Self, regex::Error> {
+        Ok(Self { begin: compiled(&format!("(?-u){BEGIN}"))?, end: compiled(&format!("(?-u){END}"))? })
+    }
+
+    /// What of a text belongs to a key.
+    pub(super) fn find(&self, text: &[u8], carried: &mut Carried, mut found: impl FnMut(Range<usize>)) {
+        if carried.left > 0 && carried.at != carried.within {
+            return;
+        }
+        let (mut start, mut short) = (0, None);
+        for line in text.split(|byte| *byte == b'\n') {
+            let begin = self.begin.find_iter(line).last().map(|found| found.end());
+            if carried.left > 0 {
+                carried.left -= 1;
+                if let Some(end) = self.end.find(line) {
+                    found(start + end.start()..start + end.end());
+                    short.take().into_iter().for_each(&mut found);
+                    (carried.left, carried.column) = (0, None);
+                } else {
+                    let token = last_token(line);
+                    let at = start + token.start..start + token.end;
+                    let same = carried.column == Some(token.start);
+                    short = (same && !token.is_empty()).then(|| at.clone());
+                    if token.len() >= BODY {
+                        carried.column = Some(token.start);
+                        found(at);
+                    }
+                }
+            }
+            if begin.is_some_and(|begin| line.get(begin..).is_none_or(|rest| !self.end.is_match(rest))) {
+                (carried.left, carried.column) = (LINES, None);
+                carried.within.clone_from(&carried.at);
+            }
+            start += line.len() + 1;
+        }
+    }
+
+    pub(super) fn is_end(&self, text: &[u8]) -> bool {
+        self.end.is_match(text.split(|byte| *byte == b'\n').next().unwrap_or_default())
+    }
+}
+
+impl Carried {
+    /// True for a string that is a key's if its end comes next.
+    pub(super) fn may_be_last(&self, said: &[u8]) -> bool {
+        let said = said.trim_ascii_end();
+        let whole = !said.is_empty() && last_token(said) == (0..said.len());
+        self.left > 0 && self.at == self.within && self.column == Some(0) && whole && said.len() < BODY
+    }
+
+    /// True while the string that is read can be a key's.
+    pub(super) fn concerns(&self) -> bool {
+        self.left > 0 && self.at == self.within
+    }
+}
+
+/// The base64 at a line's end, before what a frame closes with.
+fn last_token(line: &[u8]) -> Range<usize> {
+    let closing = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'"' | b'\'' | b',' | b']' | b'}');
+    let mut end = line.iter().rposition(|byte| !closing(byte)).map_or(0, |at| at + 1);
+    let bare = line.get(..end).unwrap_or_default();
+    end = bare.strip_suffix(b"\\n").unwrap_or(bare).len();
+    let base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
+    let start = line.get(..end).unwrap_or_default().iter().rposition(|byte| !base64(byte)).map_or(0, |at| at + 1);
+    start..end
+}
