@@ -172,3 +172,16 @@ fn tx02_nothing_in_a_comment_is_hidden_or_turned_around() -> Result<()> {
     ensure!(text.contains(r"nc \u{202e}") && !text.contains(['\u{202e}', '\u{200b}']), "{text:?}");
     Ok(())
 }
+
+/// Found by fuzzing: a file's name went into its entry as it was.
+#[test]
+fn tx02_nothing_in_an_entry_is_hidden_and_it_still_names_the_file() -> Result<()> {
+    let home = Home::new("Host x\n  HostName 10.0.0.1\n  User op\n  IdentityFile \"~/.ssh/\u{202e}di\"\n", known)?;
+    fs::copy(home.path(".ssh/id"), home.path(".ssh/\u{202e}di"))?;
+    let text = home.import(&["x"])?;
+    ensure!(text.contains(r#"identity = "~/.ssh/\U0000202edi""#), "{text}");
+    let source = bailiwick::source::Source::embedded("fleet.toml", &text);
+    let fleet = bailiwick::fleet::parse(&source, Path::new("/"), Some(home.dir.path()));
+    ensure!(fleet.is_ok_and(|fleet| format!("{fleet:?}").contains("202e}di")), "{text}");
+    Ok(())
+}

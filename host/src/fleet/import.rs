@@ -440,8 +440,17 @@ impl Effective {
     }
 }
 
+/// A text of TOML in which nothing is hidden: what cannot be seen is escaped.
 fn quoted(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
+    if encode::is_plain(text) {
+        return toml::Value::String(text.to_owned()).to_string();
+    }
+    let escaped = |c: char| match c {
+        '"' | '\\' => format!("\\{c}"),
+        c if encode::is_plain(c.encode_utf8(&mut [0; 4])) => c.to_string(),
+        c => format!("\\U{:08x}", u32::from(c)),
+    };
+    format!("\"{}\"", text.chars().map(escaped).collect::<String>())
 }
 
 /// A comment is one line, whatever somebody wrote into a configuration.
