@@ -98,7 +98,10 @@ fn look() -> Vec<Finding> {
         seen("stdout", written(&out)),
         seen("stderr", written(&err)),
         seen("splice", (ended(&out.splice(&input, 10)), ended(&out.blocking_splice(&input, 10)))),
-        seen("terminals", (terminal_stdin::get_terminal_stdin().is_some(), terminal_stdout::get_terminal_stdout().is_some())),
+        seen(
+            "terminals",
+            (terminal_stdin::get_terminal_stdin().is_some(), terminal_stdout::get_terminal_stdout().is_some()),
+        ),
         seen("terminal-stderr", terminal_stderr::get_terminal_stderr().is_some()),
         seen("monotonic", (monotonic_clock::now(), monotonic_clock::now(), monotonic_clock::resolution())),
         seen("wall", (wall_clock::now(), wall_clock::resolution())),
