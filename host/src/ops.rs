@@ -226,34 +226,19 @@ impl Ops {
     /// # Errors
     /// When policy does not take its signature, or the lack of one.
     pub fn signer(&self, id: &ComponentId, now: Timestamp) -> Result<Option<Signer>, Refusal> {
-        match self.library.binary(id) {
-            Some(binary) if binary.path.is_some() => {
-                let signer = self.signer_of(id, &binary.bytes, self.library.signature(id), now)?;
-                // A manifest beside it says id, version and settings, and is not signed.
-                match self.library.manifest_digest(id) {
-                    Some(_) if signer.is_some() => Err(Refusal::Unsealed { component: id.clone() }),
-                    _ => Ok(signer),
-                }
-            }
-            _ => Ok(None),
-        }
-    }
-
-    /// The same, of bytes that are not in `components/`, or not yet.
-    ///
-    /// # Errors
-    /// As [`Ops::signer`].
-    pub fn signer_of(
-        &self,
-        id: &ComponentId,
-        bytes: &[u8],
-        signature: Option<&[u8]>,
-        now: Timestamp,
-    ) -> Result<Option<Signer>, Refusal> {
         let Some(rules) = &self.signatures else { return Ok(None) };
+        let binary = match self.library.binary(id) {
+            Some(binary) if binary.path.is_some() => binary,
+            _ => return Ok(None),
+        };
         let of_it = |grant: &&policy::Grant| grant.components.iter().any(|name| name.value == id.as_str());
         let wanted: Vec<_> = self.policy.grants.iter().filter(of_it).filter_map(wanted).collect();
-        rules.check(id, bytes, signature, &wanted, now)
+        let signer = rules.check(id, &binary.bytes, self.library.signature(id), &wanted, now)?;
+        // A manifest beside it says id, version and settings, and is not signed.
+        match self.library.manifest_digest(id) {
+            Some(_) if signer.is_some() => Err(Refusal::Unsealed { component: id.clone() }),
+            _ => Ok(signer),
+        }
     }
 
     /// The grant of a component on a target; `None` if policy puts it not there.

@@ -324,6 +324,16 @@ impl Problems {
         self.0.push(problem);
     }
 
+    /// What a text of `source` says; a mistake in it is added, with its place.
+    pub fn take<T, E: std::fmt::Display>(
+        &mut self,
+        source: &Source,
+        text: &toml::Spanned<String>,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        parse(text.get_ref()).map_err(|error| self.push(Problem::at(source.at(text.span()), error))).ok()
+    }
+
     /// `value` if there was none.
     ///
     /// # Errors

@@ -21,9 +21,6 @@ use jiff::Timestamp;
 use super::args::{self, Answer};
 use super::{Context, fail, page};
 
-/// The longest reason, in bytes.
-const WHY_MAX: usize = 200;
-
 /// What a person is asked about.
 struct Case<'a> {
     dir: &'a Path,
@@ -273,10 +270,9 @@ fn typed(id: &ComponentId) -> io::Result<bool> {
 
 fn actor(context: &Context, answer: &Answer) -> anyhow::Result<Actor> {
     if let Some(why) = &answer.why
-        && (why.trim().is_empty() || why.len() > WHY_MAX || !bailiwick::encode::is_plain(why))
+        && (why.trim().is_empty() || !fail::is_reason(why))
     {
-        let message = format!("a reason is one line of plain text, at most {WHY_MAX} bytes");
-        return Err(fail::usage(message, "--why \"asked for by the database team\""));
+        return Err(fail::usage(fail::reason(), "--why \"asked for by the database team\""));
     }
     let uid = rustix::process::getuid().as_raw();
     let named =

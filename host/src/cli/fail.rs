@@ -2,6 +2,7 @@
 
 use std::io;
 
+use bailiwick::encode;
 use bailiwick::ops::OpsError;
 use bailiwick::report::exit::ExitCode as Exit;
 
@@ -18,6 +19,19 @@ struct Usage {
 /// A mistake in what was asked, with the next step.
 pub(super) fn usage(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
     Usage { message: message.into(), hint: hint.into() }.into()
+}
+
+/// Longest reason that a person gives for what they do, in bytes.
+const REASON_BYTES: usize = 200;
+
+/// Whether a text may stand as somebody's reason, in a file that others read.
+pub(super) fn is_reason(text: &str) -> bool {
+    text.len() <= REASON_BYTES && encode::is_plain(text)
+}
+
+/// What a reason is.
+pub(super) fn reason() -> String {
+    format!("a reason is one line of plain text, at most {REASON_BYTES} bytes")
 }
 
 /// Tells the person, and gives the exit code.

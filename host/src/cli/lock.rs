@@ -21,8 +21,9 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
 
 fn list(context: &Context) -> anyhow::Result<Exit> {
     context.settle();
-    let standing = Standing::load(Some(context.ops_dir()?))?;
-    let waits: BTreeMap<_, _> = waiting(context.ops_dir()?, &standing).into_iter().collect();
+    let dir = context.ops_dir()?;
+    let standing = Standing::load(Some(dir))?;
+    let waits: BTreeMap<_, _> = waiting(dir, &standing).into_iter().collect();
     let lock = match standing {
         Standing::Missing => {
             context.out.text("there is no bailiwick.lock: nothing from components/ is accepted")?;

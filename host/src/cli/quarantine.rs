@@ -13,9 +13,6 @@ use serde::Serialize;
 use super::args::{self, Format};
 use super::{Context, fail};
 
-/// Longest reason, in bytes.
-const WHY_BYTES: usize = 200;
-
 /// All records as programs read them.
 #[derive(Serialize)]
 struct Shown<'a> {
@@ -77,8 +74,8 @@ pub(super) fn release(context: &Context, args: &args::Release) -> anyhow::Result
     let id = ComponentId::new(&args.component)
         .map_err(|error| fail::usage(error.to_string(), "`bailiwick quarantine` lists what there is"))?;
     let why = args.why.as_deref().map(str::trim).filter(|why| !why.is_empty());
-    if let Some(why) = why.filter(|why| why.len() > WHY_BYTES || !encode::is_plain(why)) {
-        let message = format!("a reason is one line of plain text, at most {WHY_BYTES} bytes: it has {}", why.len());
+    if let Some(why) = why.filter(|why| !fail::is_reason(why)) {
+        let message = format!("{}: it has {}", fail::reason(), why.len());
         return Err(fail::usage(message, "say it shorter"));
     }
     // Every version that has a record, and the one that is there now, whose record may be unreadable.
@@ -87,8 +84,8 @@ pub(super) fn release(context: &Context, args: &args::Release) -> anyhow::Result
     // Two components may have the same bytes, and the record is of the bytes.
     let digest = ops.as_ref().and_then(|ops| ops.library.binary(&id)).map(|binary| binary.digest.as_str());
     let is_it = |record: &Record| record.component == id || Some(record.digest.as_str()) == digest;
-    let mut whose: Vec<Who> = all.iter().flatten().filter(|record| is_it(record)).map(who).collect();
-    let mut told: Vec<String> = all.iter().flatten().filter(|record| is_it(record)).map(Record::told).collect();
+    let of_it = all.iter().flatten().filter(|record| is_it(record));
+    let (mut whose, mut told): (Vec<Who>, Vec<String>) = of_it.map(|record| (who(record), record.told())).unzip();
     if let Some(ops) = &ops
         && let (Some(binary), Some(manifest)) = (ops.library.binary(&id), ops.library.manifests.get(&id))
         && let Err(error) = quarantine.record(&binary.digest)

@@ -324,14 +324,7 @@ mod tests {
     #[test]
     fn what_the_kernel_lacks_is_a_warning_and_where_it_is_required_a_problem() {
         use State::{Ok as Fine, Problem, Warning};
-        let all = Lockdown {
-            landlock: Some(7),
-            seccomp: true,
-            no_new_privs: true,
-            undumpable: true,
-            no_capabilities: true,
-            rlimits: true,
-        };
+        let all = Lockdown::ALL;
         assert_eq!(states(&kernel(Ok(all), true)), [Fine, Fine, Fine]);
         let old = Lockdown { landlock: None, undumpable: false, ..all };
         assert_eq!(states(&kernel(Ok(old), false)), [Warning, Fine, Warning]);

@@ -83,13 +83,7 @@ impl Reader<'_> {
         text: &Spanned<String>,
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
-        match parse(text.get_ref()) {
-            Ok(value) => Some(value),
-            Err(error) => {
-                self.problems.push(Problem::at(self.source.at(text.span()), error));
-                None
-            }
-        }
+        self.problems.take(self.source, text, parse)
     }
 
     fn missing(&mut self, name: &Spanned<String>, key: &str, example: &str) {

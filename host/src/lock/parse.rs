@@ -148,8 +148,7 @@ impl Reader<'_> {
         text: &Spanned<String>,
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
-        let at = self.source.at(text.span());
-        parse(text.get_ref()).map_err(|error| self.problems.push(Problem::at(at, error))).ok()
+        self.problems.take(self.source, text, parse)
     }
 
     fn wrong(&mut self, text: &Spanned<String>, message: &str) {

@@ -60,19 +60,25 @@ impl Lockdown {
 }
 
 #[cfg(test)]
+impl Lockdown {
+    /// Every measure.
+    pub(crate) const ALL: Self = Self {
+        landlock: Some(7),
+        seccomp: true,
+        no_new_privs: true,
+        undumpable: true,
+        no_capabilities: true,
+        rlimits: true,
+    };
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn what_is_lacking_is_named() {
-        let all = Lockdown {
-            landlock: Some(7),
-            seccomp: true,
-            no_new_privs: true,
-            undumpable: true,
-            no_capabilities: true,
-            rlimits: true,
-        };
+        let all = Lockdown::ALL;
         assert!(all.complete());
         let old = Lockdown { landlock: None, seccomp: false, ..all };
         assert_eq!(old.lacking(), ["Landlock", "seccomp"]);
