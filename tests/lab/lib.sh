@@ -93,7 +93,7 @@ cgroup_trees() {
 }
 
 # `up`, `down` and `fault` take turns.
-one_at_a_time() {
+one_at_a_time() { # SECONDS to wait
     exec 9>/run/bailiwick-lab.lock
-    flock --timeout "${1:-0}" 9 || die 'somebody else is starting or stopping the lab right now' 'try again when they are done'
+    flock --timeout "$1" 9 || die 'somebody else is starting or stopping the lab right now' 'try again when they are done'
 }
