@@ -39,7 +39,7 @@ needs_tools() {
 systemd-nspawn systemd-container
 mmdebstrap mmdebstrap
 ip iproute2
-tc iproute2
+python3 python3
 nsenter util-linux
 losetup mount
 mkfs.ext4 e2fsprogs
@@ -73,7 +73,7 @@ in_net() { # WHERE COMMAND…
     local where
     where=/run/netns/$(netns "$1")
     shift
-    nsenter --net="$where" -- "$@"
+    nsenter --net="$where" -- "$@" 9>&- # the lock is not theirs to keep
 }
 # As root inside a host, past its network and past /usr/local: the way in that no fault closes.
 enter() { # HOST COMMAND…
@@ -81,7 +81,7 @@ enter() { # HOST COMMAND…
     leader=$(cat "$state/run/$1.leader" 2>/dev/null) || die "$1 is not running" 'tests/lab/down, then tests/lab/up'
     shift
     nsenter --target "$leader" --mount --uts --ipc --net --pid --cgroup --root --wdns=/ -- \
-        env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 "$@"
+        env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 "$@" 9>&-
 }
 
 # Every hierarchy of control groups in which systemd looks for itself: v2, and v1's name=systemd where there is one.
