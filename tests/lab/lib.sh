@@ -25,7 +25,8 @@ cannot() {
     printf 'no lab: %s\n' "$1" >&2
     exit 77
 }
-help_of() { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$1"; }
+# The comment at the top of a command is its help.
+help_of() { sed -n '2,/^# shellcheck/{/^# shellcheck/!s/^# \{0,1\}//p}' "$1"; }
 wants_help() { case ${1:-} in -h | --help) return 0 ;; *) return 1 ;; esac; }
 
 needs_root() { [ "$(id -u)" = 0 ] || cannot 'it needs root, for namespaces and mounts'; }

@@ -32,6 +32,19 @@ select time, symbol, 100 + 40 * sin(extract(epoch from time) / 9000 + length(sym
        unnest(array['AAPL', 'AMZN', 'ESZ6', 'GOOG', 'MSFT', 'NQZ6', 'NVDA', 'TSLA']) as symbol;
 create index on ticks (symbol, time);
 grant insert on ticks to collector;
+
+-- A job that is scheduled, as TimescaleDB's compression would be: it needs a lock for a moment, and gives up if somebody has it.
+create function compress_ticks() returns void language plpgsql set lock_timeout = '2s' as $$
+begin
+    lock table ticks in share update exclusive mode;
+end $$;
+create extension pg_cron;
+select from cron.schedule('compression policy', '* * * * *', 'select compress_ticks()');
+-- Without these everybody sees their own jobs only.
+grant usage on schema cron to "bw-read";
+grant select on cron.job, cron.job_run_details to "bw-read";
+create policy watch_jobs on cron.job for select to "bw-read" using (true);
+create policy watch_runs on cron.job_run_details for select to "bw-read" using (true);
 analyze;
 
 \connect reports
