@@ -76,13 +76,13 @@ in_net() { # WHERE COMMAND…
     shift
     nsenter --net="$where" -- "$@" 9>&- # the lock is not theirs to keep
 }
-# As root inside a host, past its network and past /usr/local: the way in that no fault closes.
+# As root inside a host, past its network and programs that lie: the way in that no fault closes.
 enter() { # HOST COMMAND…
     local leader
     leader=$(cat "$state/run/$1.leader" 2>/dev/null) || die "$1 is not running" 'tests/lab/down, then tests/lab/up'
     shift
     nsenter --target "$leader" --mount --uts --ipc --net --pid --cgroup --root --wdns=/ -- \
-        env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 "$@" 9>&-
+        env -i PATH=/usr/real:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 "$@" 9>&-
 }
 
 # Every hierarchy of control groups in which systemd looks for itself: v2, and v1's name=systemd where there is one.

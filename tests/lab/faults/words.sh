@@ -32,10 +32,16 @@ as_agents() {
     (cd /home/agents && setpriv --reuid=agents --regid=agents --init-groups \
         env HOME=/home/agents XDG_RUNTIME_DIR=/run/user/1101 "$@")
 }
-# A program that everybody finds before the real one, except the lab itself.
+# A program that lies. The real one waits in /usr/real, first in the path of the lab itself and in nobody else's.
 wrap() { # NAME: its text on stdin
-    cat >"/usr/local/bin/$1"
-    chmod 755 "/usr/local/bin/$1"
+    mkdir -p /usr/real
+    [ -e "/usr/real/$1" ] || [ ! -e "/usr/bin/$1" ] || mv "/usr/bin/$1" "/usr/real/$1"
+    cat >"/usr/bin/.$1"
+    chmod 755 "/usr/bin/.$1"
+    mv "/usr/bin/.$1" "/usr/bin/$1"
+}
+unwrap() { # NAME
+    [ ! -e "/usr/real/$1" ] || mv "/usr/real/$1" "/usr/bin/$1"
 }
 # A session that holds what it has been told to take, and does nothing.
 session() { # NAME SQL
