@@ -191,7 +191,7 @@ impl Reader<'_> {
         let component = &raw.component;
         let id = self.take(&component.id, ComponentId::new, "");
         self.take(&component.version, check_version, "write it as `1.2.3`");
-        self.take(&component.world, check_world, "build it against the contract that `bailiwick wit` prints");
+        self.take(&component.world, check_world, "build it against the contract that `bailiwick wit` writes");
         self.line(&component.title, "a component has a title");
         let mut uses = BTreeMap::new();
         for raw in &raw.uses {
@@ -314,11 +314,25 @@ impl Reader<'_> {
         }
         let object = object?;
         let default = match &raw.default {
-            Some(text) => Some(self.take(text, |text| Literal::parse(object, text), "")?),
+            Some(text) => Some(self.default(text, object)?),
             None => None,
         };
         let place = self.source.at(raw.name.span());
         Some((name?, Slot { verbs, object, many: raw.many, default, why: raw.why.get_ref().clone(), place }))
+    }
+
+    /// A literal that the author may choose: none that only an operator can know, and no other machine.
+    fn default(&mut self, text: &Spanned<String>, object: Object) -> Option<Literal> {
+        let hint = match object {
+            Object::Statement | Object::Command => "leave the default out: only policy says what a name stands for",
+            _ => "",
+        };
+        let literal = self.take(text, |text| Literal::parse(object, text), hint)?;
+        if literal.address().is_some_and(|address| !address.ip().is_loopback()) {
+            self.wrong(text, "a default reaches the target itself, and no other machine", "bind it in policy.toml");
+            return None;
+        }
+        Some(literal)
     }
 
     fn verbs<'b>(&mut self, names: &'b [Spanned<String>]) -> Vec<(Verb, &'b Spanned<String>)> {

@@ -138,14 +138,14 @@ fn wires() -> Vec<Vec<String>> {
     for &verb in Verb::ALL {
         let literals: Vec<Option<Literal>> = match spec(verb).object {
             Object::None => vec![None],
-            object => {
-                let texts = if object == Object::Unit { units } else { paths };
-                texts.iter().map(|text| Some(Literal::parse(object, text).unwrap())).collect()
-            }
+            object @ Object::Unit => units.iter().map(|text| Literal::parse(object, text).ok()).collect(),
+            object @ Object::Path => paths.iter().map(|text| Literal::parse(object, text).ok()).collect(),
+            object => vec![Literal::example(object)],
         };
         for literal in literals {
-            let Wire::Exec(words) = action(verb, literal, Tier::Plain).wire else { panic!("{verb}: no program") };
-            all.push(words);
+            if let Wire::Exec(words) | Wire::Fed { words, .. } = action(verb, literal, Tier::Plain).wire {
+                all.push(words);
+            }
         }
     }
     all
@@ -204,9 +204,9 @@ fn ar03_no_literal_is_an_option() -> Result<()> {
     // Where a literal is a word of its own it begins with a letter, a digit, `_`, `.` or `/`: no program takes that for an
     // option. Where it is the end of one, it cannot begin another.
     for &verb in Verb::ALL {
-        let holes: Vec<_> = spec(verb).template.iter().filter(|part| !matches!(part, Part::Word(_))).collect();
+        let holes: Vec<_> = spec(verb).template().iter().collect();
         for hole in holes {
-            if let Part::Option(option) = hole {
+            if let Part::Option(option) | Part::OptionField(option, _) = hole {
                 ensure!(option.starts_with("--") && option.ends_with('='), "{verb}: {option}");
             }
         }
@@ -218,12 +218,14 @@ fn ar03_no_literal_is_an_option() -> Result<()> {
 fn programs() -> BTreeMap<&'static str, Vec<(Verb, Vec<&'static str>)>> {
     let mut all = BTreeMap::<_, Vec<_>>::new();
     for &verb in Verb::ALL {
-        let fixed = spec(verb).template.iter().filter_map(|part| match part {
-            Part::Word(word) | Part::Option(word) => Some(*word),
-            Part::Object => None,
+        let fixed = spec(verb).template().iter().filter_map(|part| match part {
+            Part::Word(word) | Part::Option(word) | Part::OptionField(word, _) => Some(*word),
+            Part::Object | Part::Field(_) => None,
         });
         let words: Vec<_> = fixed.collect();
-        let (program, options) = words.split_first().unwrap();
+        // Variables, which `env` sets.
+        let words: Vec<_> = words.into_iter().skip_while(|word| !word.starts_with('-') && word.contains('=')).collect();
+        let Some((program, options)) = words.split_first() else { continue };
         all.entry(*program).or_default().push((verb, options.to_vec()));
     }
     all
@@ -352,10 +354,14 @@ fn ar15_no_option_names_a_file_or_writes() {
 fn ar17_a_hole_is_a_whole_word_and_only_policy_fills_it() -> Result<()> {
     for &verb in Verb::ALL {
         let spec = spec(verb);
-        let holes = spec.template.iter().filter(|part| !matches!(part, Part::Word(_))).count();
-        ensure!(holes == usize::from(spec.object != Object::None), "{verb} has {holes} holes");
-        let text = if spec.object == Object::Unit { "zz.service" } else { "/zz" };
-        let Ok(literal) = Literal::parse(spec.object, text) else { continue };
+        let text = match spec.object {
+            Object::Unit => "zz.service",
+            Object::Path => "/zz",
+            _ => continue,
+        };
+        let holes = spec.template().iter().filter(|part| !matches!(part, Part::Word(_))).count();
+        ensure!(holes == 1, "{verb} has {holes} holes");
+        let literal = Literal::parse(spec.object, text)?;
         let Wire::Exec(words) = action(verb, Some(literal), Tier::Plain).wire else { anyhow::bail!("{verb}") };
         let filled: Vec<_> = words.iter().filter(|word| word.contains(text)).collect();
         let whole = |word: &str| {

@@ -14,12 +14,12 @@ use toml::Spanned;
 use crate::fleet::{Access, Target};
 use crate::grant::{self, Grant};
 use crate::manifest::Manifest;
-use crate::model::{Action, Literal, LookError, Object, ParamValue, Severity, TargetName, Verb};
-use crate::policy::Assignment;
+use crate::model::{ActionId, Literal, LookError, Object, ParamValue, Severity, TargetName, Verb};
+use crate::policy::{Assignment, Named, RawCommand, RawStatement};
 use crate::source::{Problem, Problems, Source};
 use crate::transport::recorded::{Take, Tape};
 use crate::transport::{Answer, Exit};
-use crate::verbs::{self, Tier};
+use crate::verbs;
 
 /// A case, read and held against its component's manifest.
 #[derive(Debug)]
@@ -50,6 +50,10 @@ struct RawCase {
     bind: BTreeMap<Spanned<String>, Spanned<toml::Value>>,
     #[serde(default)]
     param: BTreeMap<Spanned<String>, Spanned<toml::Value>>,
+    #[serde(default, rename = "statement")]
+    statements: BTreeMap<Spanned<String>, RawStatement>,
+    #[serde(default, rename = "command")]
+    commands: BTreeMap<Spanned<String>, RawCommand>,
     #[serde(default, rename = "answer")]
     answers: Vec<RawAnswer>,
     #[serde(default, rename = "finding")]
@@ -124,6 +128,7 @@ impl Case {
     pub fn parse(source: &Source, manifest: &Manifest) -> Result<Self, Problems> {
         let raw: RawCase = source.parse()?;
         let mut problems = Problems::default();
+        let named = Named::read(source, &raw.statements, &raw.commands, &mut problems);
         let mut wrong = |span: std::ops::Range<usize>, message: String| {
             problems.push(Problem::at(source.at(span), message));
         };
@@ -137,7 +142,7 @@ impl Case {
                 wrong(name.span(), format!("`{}` has no slot `{}`", manifest.id, name.get_ref()));
                 continue;
             };
-            match literals(value.get_ref(), slot.object) {
+            match literals(value.get_ref(), slot.object, &named) {
                 Some(literals) if slot.many || literals.len() == 1 => drop(slots.insert(slot_name.clone(), literals)),
                 _ => wrong(value.span(), "this cannot be bound to the slot".to_owned()),
             }
@@ -162,12 +167,12 @@ impl Case {
         let grant = grant::compute(manifest, &target, &Assignment::new(manifest, &place, slots, params), &[]);
         let mut tape = Tape::default();
         for answer in raw.answers {
-            let Some(action) = action(answer.action.get_ref()) else {
+            let Some(id) = action(answer.action.get_ref(), &grant) else {
                 wrong(answer.action.span(), "there is no such action".to_owned());
                 continue;
             };
             match take(&answer) {
-                Ok(take) => tape.record(action.id, take),
+                Ok(take) => tape.record(id, take),
                 Err(span) => wrong(span, "this is not base64".to_owned()),
             }
         }
@@ -184,16 +189,22 @@ impl Case {
     }
 }
 
-fn literals(value: &toml::Value, object: Object) -> Option<Vec<Literal>> {
+fn literals(value: &toml::Value, object: Object, named: &Named) -> Option<Vec<Literal>> {
     match value {
-        toml::Value::String(text) => Some(vec![Literal::parse(object, text).ok()?]),
-        toml::Value::Array(items) => items.iter().map(|item| Literal::parse(object, item.as_str()?).ok()).collect(),
+        toml::Value::String(text) => Some(vec![named.literal(object, text).ok()?]),
+        toml::Value::Array(items) => items.iter().map(|item| named.literal(object, item.as_str()?).ok()).collect(),
         _ => None,
     }
 }
 
-/// The action of an id such as `services.status:nginx.service`.
-fn action(id: &str) -> Option<Action> {
+/// The id that a case writes, such as `services.status:nginx.service`: one that the case's own bindings lead to, or any
+/// other that could be. What stands for a statement or a command may be left out: `postgres.query:failed-jobs`.
+fn action(id: &str, grant: &Grant) -> Option<ActionId> {
+    let mut granted = grant.entries().map(|granted| &granted.action.id);
+    let short = |known: &ActionId| known.as_str().split('#').next() == Some(id);
+    if let Some(known) = granted.find(|known| known.as_str() == id || short(known)) {
+        return Some(known.clone());
+    }
     let (name, object) = id.split_once(':').map_or((id, None), |(name, object)| (name, Some(object)));
     let verb = Verb::from_name(name)?;
     let literal = match (verbs::spec(verb).object, object) {
@@ -201,7 +212,7 @@ fn action(id: &str) -> Option<Action> {
         (Object::None, Some(_)) | (_, None) => return None,
         (kind, Some(text)) => Some(Literal::parse(kind, text).ok()?),
     };
-    Some(verbs::action(verb, literal, Tier::Local))
+    Some(ActionId::new(verb, literal.as_ref()))
 }
 
 /// What an answer plays back; where its base64 is none.

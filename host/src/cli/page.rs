@@ -159,7 +159,7 @@ fn write_ungranted(text: &mut String, question: &Question, manifest: &Manifest) 
     }
     for (name, slot) in &manifest.slots {
         let verbs: Vec<_> = slot.verbs.iter().map(|verb| verb.name()).collect();
-        writeln!(text, "\n  {} on the {} in its slot `{name}`", verbs.join(", "), object(slot.object))?;
+        writeln!(text, "\n  {} on the {} in its slot `{name}`", verbs.join(", "), slot.object.noun())?;
         text.push_str(&quoted(&slot.why, "    "));
     }
     writeln!(text, "\nIf it is to run, write into policy.toml, with your targets:\n")?;
@@ -167,18 +167,10 @@ fn write_ungranted(text: &mut String, question: &Question, manifest: &Manifest) 
     for (name, slot) in &manifest.slots {
         match &slot.default {
             Some(default) => writeln!(text, "# bind.{name} = \"{default}\"    (its author's default)")?,
-            None => writeln!(text, "bind.{name} = \"{}\"", object(slot.object).to_uppercase())?,
+            None => writeln!(text, "bind.{name} = \"{}\"", slot.object.noun().to_uppercase())?,
         }
     }
     writeln!(text, "\nthen run this again.")
-}
-
-fn object(object: bailiwick::model::Object) -> &'static str {
-    match object {
-        bailiwick::model::Object::None => "target",
-        bailiwick::model::Object::Unit => "unit",
-        bailiwick::model::Object::Path => "path",
-    }
 }
 
 /// Targets that have the same list.

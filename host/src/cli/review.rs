@@ -119,9 +119,20 @@ fn effect(action: &Action) -> &'static str {
 
 fn wire(action: &Action) -> String {
     match &action.wire {
-        Wire::Exec(words) => words.get(verbs::PREFIX.len()..).unwrap_or_default().join(" "),
+        Wire::Exec(words) => own(words),
+        Wire::Fed { words, stdin } => {
+            format!("{}\n    reads   {}", own(words), stdin.trim_end().replace('\n', "\n            "))
+        }
+        Wire::Connect { address, request } => {
+            format!("connects to {address}\n    says    {}", request.trim_end().replace("\r\n", "\n            "))
+        }
         Wire::Read(path) => format!("reads {} without a program", path.as_str()),
     }
+}
+
+/// The words after those that every program begins with.
+fn own(words: &[String]) -> String {
+    words.get(verbs::PREFIX.len()..).unwrap_or_default().join(" ")
 }
 
 fn asked_by(asked: &Asked) -> String {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
 
 use super::{AbsolutePath, Literal, Verb};
@@ -49,16 +51,32 @@ pub enum Wire {
     /// A program and its arguments. Over SSH the words are joined by one space each; no word holds anything that a
     /// shell would read.
     Exec(Vec<String>),
+    /// A program, its arguments, and all that it reads on its standard input.
+    Fed {
+        /// As for [`Wire::Exec`].
+        words: Vec<String>,
+        /// Sent as it is, then the end of input.
+        stdin: String,
+    },
+    /// A connection that the target makes, and all that is said on it. Over SSH a `direct-tcpip` channel.
+    Connect {
+        /// Where to.
+        address: SocketAddr,
+        /// Sent as it is.
+        request: String,
+    },
     /// The start of a file on this machine, read without a program.
     Read(AbsolutePath),
 }
 
 impl Wire {
-    /// The exact text: what an SSH `exec` request carries.
+    /// The exact text: what an SSH `exec` request carries. What is said afterwards stands behind ` < `, quoted.
     #[must_use]
     pub fn text(&self) -> String {
         match self {
             Self::Exec(words) => words.join(" "),
+            Self::Fed { words, stdin } => format!("{} < {stdin:?}", words.join(" ")),
+            Self::Connect { address, request } => format!("connect {address} < {request:?}"),
             Self::Read(path) => format!("read {}", path.as_str()),
         }
     }

@@ -16,7 +16,10 @@ mod wasi;
 
 pub use action::{Action, ActionId, Wire};
 pub use finding::{Finding, LookError, Metric, Report, Severity, Unit, limits as report_limits};
-pub use literal::{AbsolutePath, Literal, LiteralError, UnitName};
+pub use literal::{
+    AbsolutePath, Command, Container, Database, Endpoint, Field, Literal, LiteralError, Runtime, Statement, UnitName,
+    Url,
+};
 pub use lockdown::Lockdown;
 pub use name::{CaseName, ComponentId, NameError, ParamName, RuleName, SlotKey, SlotName, Tag, TargetName};
 pub use param::ParamValue;

@@ -20,6 +20,56 @@ pub enum Object {
     Unit,
     /// A file, through a slot.
     Path,
+    /// A program that runs containers, through a slot.
+    Runtime,
+    /// A container, through a slot.
+    Container,
+    /// A page of a server, through a slot.
+    Url,
+    /// A server, through a slot.
+    Endpoint,
+    /// A PostgreSQL database, through a slot.
+    Database,
+    /// A query that the operator wrote, through a slot.
+    Statement,
+    /// A program that the operator wrote down, through a slot.
+    Command,
+}
+
+impl Object {
+    /// What it is called in a sentence.
+    #[must_use]
+    pub const fn noun(self) -> &'static str {
+        match self {
+            Self::None => "target",
+            Self::Unit => "unit",
+            Self::Path => "path",
+            Self::Runtime => "runtime",
+            Self::Container => "container",
+            Self::Url => "url",
+            Self::Endpoint => "endpoint",
+            Self::Database => "database",
+            Self::Statement => "statement",
+            Self::Command => "command",
+        }
+    }
+
+    /// How one is written in policy.
+    #[must_use]
+    pub const fn example(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Unit => "nginx.service",
+            Self::Path => "/etc/hostname",
+            Self::Runtime => "podman",
+            Self::Container => "podman/web",
+            Self::Url => "http://127.0.0.1:9090/api/v1/rules",
+            Self::Endpoint => "127.0.0.1:443/www.example.org",
+            Self::Database => "postgres",
+            Self::Statement => "failed-jobs",
+            Self::Command => "zpool-status",
+        }
+    }
 }
 
 macro_rules! verbs {

@@ -5,12 +5,14 @@
 //! one that never applies.
 
 mod limits;
+mod named;
 mod never;
 mod parse;
 mod resolve;
 mod signatures;
 
 pub use limits::{Raise, Value, budgets};
+pub use named::{Named, RawCommand, RawStatement};
 pub use never::NeverRule;
 pub use parse::{Grant, Policy, Setting, parse};
 pub use resolve::{Assignment, Assignments, Bound, resolve};

@@ -15,6 +15,8 @@ pub struct NeverRule {
     pub(super) units: Vec<String>,
     /// Files, by pattern.
     pub(super) files: Vec<String>,
+    /// Everything else that is bound to slots, by pattern.
+    pub(super) objects: Vec<String>,
     /// The operator's reason.
     pub why: String,
     /// Where it is written.
@@ -25,7 +27,7 @@ pub struct NeverRule {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Idle {
     /// Nothing is named.
-    #[error("a never-rule names verbs, units or files")]
+    #[error("a never-rule names verbs, units, files or objects")]
     Empty,
     /// The verbs take other objects than the rule names.
     #[error("no verb of this rule takes {0}")]
@@ -36,6 +38,9 @@ pub(super) enum Idle {
     /// Not a pattern that a path can match.
     #[error("no path can match `{0}`")]
     File(String),
+    /// Not a pattern that anything else can match.
+    #[error("no object can match `{0}`")]
+    Object(String),
 }
 
 impl NeverRule {
@@ -43,18 +48,31 @@ impl NeverRule {
     #[must_use]
     pub fn forbids(&self, action: &Action) -> bool {
         let verb = self.verbs.is_empty() || self.verbs.contains(&action.verb);
-        let any_object = self.units.is_empty() && self.files.is_empty();
-        let object = match &action.literal {
-            None => any_object,
-            Some(Literal::Unit(unit)) => any_object || self.units.iter().any(|p| matches(p, unit.as_str())),
-            Some(Literal::Path(path)) => any_object || self.files.iter().any(|p| matches(p, path.as_str())),
-        };
+        let any_object = self.units.is_empty() && self.files.is_empty() && self.objects.is_empty();
+        let any = |patterns: &[String], text: &str| patterns.iter().any(|pattern| matches(pattern, text));
+        let object = any_object
+            || match &action.literal {
+                None => false,
+                Some(Literal::Unit(unit)) => any(&self.units, unit.as_str()),
+                Some(Literal::Path(path)) => any(&self.files, path.as_str()),
+                // What a command touches stands in its words, and nowhere else.
+                Some(literal @ Literal::Command(command)) => {
+                    any(&self.objects, literal.as_str())
+                        || any(&self.objects, bare(literal.as_str()))
+                        || command.argv().iter().any(|word| {
+                            let value = word.split_once('=').map_or(word.as_str(), |(_, value)| value);
+                            let all = [&self.units, &self.files, &self.objects];
+                            all.iter().any(|patterns| any(patterns, word) || any(patterns, value))
+                        })
+                }
+                Some(literal) => any(&self.objects, literal.as_str()) || any(&self.objects, bare(literal.as_str())),
+            };
         verb && object
     }
 
     /// Refuses a rule that could never apply.
     pub(super) fn check(&self) -> Result<(), Idle> {
-        if self.verbs.is_empty() && self.units.is_empty() && self.files.is_empty() {
+        if self.verbs.is_empty() && self.units.is_empty() && self.files.is_empty() && self.objects.is_empty() {
             return Err(Idle::Empty);
         }
         let takes = |object| {
@@ -67,6 +85,11 @@ impl NeverRule {
         }
         if !self.files.is_empty() && !takes(Object::Path) {
             return Err(Idle::Mismatch("a file"));
+        }
+        let others = Verb::ALL.iter().filter(|verb| self.verbs.is_empty() || self.verbs.contains(verb));
+        let other = |object| !matches!(object, Object::None | Object::Unit | Object::Path);
+        if !self.objects.is_empty() && !others.into_iter().any(|&verb| other(verbs::spec(verb).object)) {
+            return Err(Idle::Mismatch("such an object"));
         }
         let idle = |pattern: &&String, object| {
             let all = !pattern.contains(['*', '?']) && Literal::parse(object, pattern).is_err();
@@ -88,8 +111,18 @@ impl NeverRule {
         if let Some(pattern) = self.files.iter().find(idle_file) {
             return Err(Idle::File(pattern.clone()));
         }
+        let idle_object =
+            |pattern: &&String| pattern.is_empty() || !pattern.bytes().all(|b| b.is_ascii_graphic() && b != b'"');
+        if let Some(pattern) = self.objects.iter().find(idle_object) {
+            return Err(Idle::Object(pattern.clone()));
+        }
         Ok(())
     }
+}
+
+/// The name of a statement or a command without the digest of what it stands for.
+fn bare(literal: &str) -> &str {
+    literal.split('#').next().unwrap_or(literal)
 }
 
 /// `*` stands for any text, `/` included, `?` for one byte: a rule that forbids reads widely. Linear in both.

@@ -8,6 +8,7 @@ use toml::Spanned;
 
 use super::NeverRule;
 use super::limits::{self, Raise, RawLimits, Value};
+use super::named::{Named, RawCommand, RawStatement};
 use super::never::Idle;
 use super::signatures::{self, RawSignatures, RawSigners, Signatures};
 use crate::manifest::{Manifest, nearest};
@@ -30,6 +31,8 @@ pub struct Policy {
     pub lowered: Vec<Value>,
     /// What holds for some.
     pub raises: Vec<Raise>,
+    /// Queries and programs that are bound by name.
+    pub named: Named,
     /// What is taken out of answers: the built-in rules, and this file's.
     pub redactor: Arc<Redactor>,
 }
@@ -84,6 +87,10 @@ struct RawPolicy {
     raises: Vec<Spanned<RawLimits>>,
     #[serde(default)]
     redact: Vec<RawRedact>,
+    #[serde(default, rename = "statement")]
+    statements: BTreeMap<Spanned<String>, RawStatement>,
+    #[serde(default, rename = "command")]
+    commands: BTreeMap<Spanned<String>, RawCommand>,
 }
 
 #[derive(Default, Deserialize)]
@@ -114,6 +121,8 @@ struct RawNever {
     units: Vec<Spanned<String>>,
     #[serde(default)]
     files: Vec<Spanned<String>>,
+    #[serde(default)]
+    objects: Vec<Spanned<String>>,
     why: Spanned<String>,
 }
 
@@ -138,12 +147,13 @@ pub fn parse(source: &Source) -> Result<Policy, Problems> {
     let never = raw.never.iter().filter_map(|raw| never(source, raw, &mut problems)).collect();
     let lowered = limits::lowered(source, &raw.limits, &mut problems);
     let raises = raw.raises.iter().filter_map(|raw| limits::raise(source, raw, &mut problems)).collect();
+    let named = Named::read(source, &raw.statements, &raw.commands, &mut problems);
     let redactor = redactor(source, &raw.redact, &mut problems);
     let require_lockdown = raw.worker.require_lockdown;
     let signatures = signatures::signatures(source, raw.signatures.as_ref());
     let signers = raw.grants.iter().find_map(|raw| raw.signers.as_ref());
     signatures::check(source, signatures.as_ref(), signers, &mut problems);
-    problems.or(Policy { grants, never, require_lockdown, signatures, lowered, raises, redactor })
+    problems.or(Policy { grants, never, require_lockdown, signatures, lowered, raises, named, redactor })
 }
 
 /// The rules of this file, on top of those that are built in.
@@ -237,6 +247,7 @@ fn never(source: &Source, raw: &Spanned<RawNever>, problems: &mut Problems) -> O
         verbs,
         units: patterns(&raw.units),
         files: patterns(&raw.files),
+        objects: patterns(&raw.objects),
         why: raw.why.get_ref().clone(),
         place: place.clone(),
     };
@@ -253,13 +264,15 @@ fn never(source: &Source, raw: &Spanned<RawNever>, problems: &mut Problems) -> O
             let at = match &idle {
                 Idle::Unit(pattern) => raw.units.iter().find(|p| p.get_ref() == pattern),
                 Idle::File(pattern) => raw.files.iter().find(|p| p.get_ref() == pattern),
-                Idle::Mismatch(_) => raw.units.first().or(raw.files.first()),
+                Idle::Object(pattern) => raw.objects.iter().find(|p| p.get_ref() == pattern),
+                Idle::Mismatch(_) => raw.units.first().or(raw.files.first()).or(raw.objects.first()),
                 Idle::Empty => None,
             };
             let place = at.map_or(place, |at| source.at(at.span()));
             problems.push(Problem::at(place, format!("this rule forbids nothing: {idle}")).hint(match idle {
                 Idle::Unit(_) => "write the unit in full, or with `*`: postgresql*",
                 Idle::File(_) => "write an absolute path, or with `*`: /etc/ssh/*",
+                Idle::Object(_) => "write it as bindings write it, or with `*`: podman/trading-*, http://10.0.0.5:*",
                 Idle::Mismatch(_) => "name verbs that take such an object, or leave `verbs` out",
                 Idle::Empty => "add verbs = [\"services.logs\"], units = [\"postgresql*\"] or files = [\"/etc/ssh/*\"]",
             }));

@@ -54,8 +54,14 @@ pub fn resolve(
     fleet: &Fleet,
     library: &BTreeMap<ComponentId, Manifest>,
 ) -> Result<Assignments, Problems> {
-    let mut resolver =
-        Resolver { fleet, library, out: BTreeMap::new(), mistaken: BTreeSet::new(), problems: Problems::default() };
+    let mut resolver = Resolver {
+        policy,
+        fleet,
+        library,
+        out: BTreeMap::new(),
+        mistaken: BTreeSet::new(),
+        problems: Problems::default(),
+    };
     for grant in &policy.grants {
         resolver.grant(grant);
     }
@@ -64,6 +70,7 @@ pub fn resolve(
 }
 
 struct Resolver<'a> {
+    policy: &'a Policy,
     fleet: &'a Fleet,
     library: &'a BTreeMap<ComponentId, Manifest>,
     out: Assignments,
@@ -174,19 +181,33 @@ impl<'a> Resolver<'a> {
             self.wrong(&value.place, "this slot takes one literal".to_owned(), hint);
             return None;
         }
-        let parsed: Result<Vec<_>, _> = value.value.iter().map(|text| Literal::parse(slot.object, text)).collect();
+        let parsed: Result<Vec<_>, _> =
+            value.value.iter().map(|text| self.policy.named.literal(slot.object, text)).collect();
         match parsed {
-            Ok(literals) => Some(literals),
+            Ok(literals) => self.none_never(&literals, &value.place).then_some(literals),
             Err(error) => {
                 let hint = match error {
-                    LiteralError::Character { .. } => "literals go to targets as they stand, never quoted",
-                    LiteralError::Forbidden { .. } => "no policy can open it; bind another file",
-                    _ => "write the object as the target itself names it",
+                    LiteralError::Character { .. } => "literals go to targets as they stand, never quoted".to_owned(),
+                    LiteralError::Forbidden { .. } => "no policy can open it; bind another file".to_owned(),
+                    LiteralError::Undefined { what, .. } => format!("write it down: [{what}.NAME] in this file"),
+                    _ => format!("write the object as the target itself names it, such as `{}`", slot.object.example()),
                 };
-                self.wrong(&value.place, error.to_string(), hint.to_owned());
+                self.wrong(&value.place, error.to_string(), hint);
                 None
             }
         }
+    }
+
+    /// A never-host is not reached through another machine either. False if one is among them, which has been told.
+    fn none_never(&mut self, literals: &[Literal], place: &Place) -> bool {
+        let hit = literals.iter().find_map(|literal| {
+            let ip = literal.address()?.ip();
+            self.fleet.never.values().find(|never| never.has_address(ip)).map(|never| (literal, never))
+        });
+        let Some((literal, never)) = hit else { return true };
+        let message = format!("`{literal}` is on never-host {} ({}: {})", never.name, never.place, never.why);
+        self.wrong(place, message, "nothing reaches it, through no other machine either".to_owned());
+        false
     }
 
     fn merge(

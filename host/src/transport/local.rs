@@ -3,7 +3,8 @@
 //! Attacks answered: a word that a shell would read (there is none), a program that floods, stalls or leaves children
 //! behind (its process group is killed), a link or a FIFO where a file was (it is not followed, it cannot hang).
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 
@@ -11,7 +12,8 @@ use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions};
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
 use super::collect::Collector;
@@ -29,7 +31,14 @@ const READ_MAX: u64 = (256 << 10) + 1;
 pub async fn run(action: &Action) -> Result<Answer, RunError> {
     let spec = verbs::spec(action.verb);
     match &action.wire {
-        Wire::Exec(words) => exec(words, spec).await,
+        Wire::Exec(words) => exec(words, None, spec).await,
+        Wire::Fed { words, stdin } => exec(words, Some(stdin), spec).await,
+        Wire::Connect { address, request } => {
+            match tokio::time::timeout(spec.timeout, talk(*address, request, spec)).await {
+                Ok(answer) => answer,
+                Err(_) => Err(RunError::TimedOut(spec.timeout)),
+            }
+        }
         Wire::Read(path) => {
             let path = path.clone();
             let reading = tokio::task::spawn_blocking(move || read(&path));
@@ -43,7 +52,25 @@ pub async fn run(action: &Action) -> Result<Answer, RunError> {
     }
 }
 
-async fn exec(words: &[String], spec: &Spec) -> Result<Answer, RunError> {
+/// Connects, says one thing, and listens to the end.
+async fn talk(address: SocketAddr, request: &str, spec: &Spec) -> Result<Answer, RunError> {
+    let mut stream = match TcpStream::connect(address).await {
+        Ok(stream) => stream,
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => return Ok(Answer::nobody_there()),
+        Err(error) => return Err(error.into()),
+    };
+    stream.write_all(request.as_bytes()).await?;
+    let mut all = Collector::new(spec);
+    let mut piece = vec![0; 16 << 10];
+    loop {
+        match stream.read(&mut piece).await? {
+            0 => return Ok(all.answer(Exit::Status(0))),
+            count => all.stdout(piece.get(..count).unwrap_or_default())?,
+        }
+    }
+}
+
+async fn exec(words: &[String], stdin: Option<&String>, spec: &Spec) -> Result<Answer, RunError> {
     let Some((program, arguments)) = words.split_first() else { return Err(RunError::NotStarted) };
     // A relative name would be looked up in our own PATH, which is nobody's decision.
     if !program.starts_with('/') {
@@ -53,14 +80,14 @@ async fn exec(words: &[String], spec: &Spec) -> Result<Answer, RunError> {
         .args(arguments)
         .env_clear()
         .current_dir("/")
-        .stdin(Stdio::null())
+        .stdin(if stdin.is_some() { Stdio::piped() } else { Stdio::null() })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
         .kill_on_drop(true)
         .spawn()?;
     let mut group = Group::of(child);
-    match tokio::time::timeout(spec.timeout, group.collect(spec)).await {
+    match tokio::time::timeout(spec.timeout, group.collect(stdin, spec)).await {
         Ok(answer) => answer,
         Err(_) => Err(RunError::TimedOut(spec.timeout)),
     }
@@ -79,12 +106,19 @@ impl Group {
         Self { child, leader }
     }
 
-    async fn collect(&mut self, spec: &Spec) -> Result<Answer, RunError> {
+    async fn collect(&mut self, stdin: Option<&String>, spec: &Spec) -> Result<Answer, RunError> {
         let (Some(stdout), Some(stderr)) = (self.child.stdout.take(), self.child.stderr.take()) else {
             return Err(RunError::NotStarted);
         };
         let mut all = Collector::new(spec);
-        drain(stdout, stderr, &mut all).await?;
+        let feed = async {
+            if let (Some(mut pipe), Some(text)) = (self.child.stdin.take(), stdin) {
+                // A program that does not read to the end has its reasons; its answer says them.
+                let _ = pipe.write_all(text.as_bytes()).await;
+            }
+        };
+        let ((), drained) = tokio::join!(feed, drain(stdout, stderr, &mut all));
+        drained?;
         let status = self.child.wait().await?;
         self.leader = None;
         Ok(all.answer(exit(status)))

@@ -25,6 +25,13 @@ pub struct Answer {
     pub exit: Exit,
 }
 
+impl Answer {
+    /// What stands for the answer of an address where nothing listens: the target has looked, and found nobody.
+    fn nobody_there() -> Self {
+        Self { stdout: Vec::new(), stderr: b"connection refused\n".to_vec(), exit: Exit::Status(1) }
+    }
+}
+
 /// How much, and not what: it may be a secret (TX10).
 impl std::fmt::Debug for Answer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

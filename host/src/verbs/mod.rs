@@ -6,6 +6,7 @@
 
 mod files;
 mod network;
+mod query;
 mod services;
 mod system;
 
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 pub(crate) use files::READ_BYTES;
 
-use crate::model::{Action, ActionId, Effect, Literal, Object, Verb, Wire};
+use crate::model::{Action, ActionId, Effect, Field, Literal, Object, Url, Verb, Wire};
 
 /// Everything that is to be known of a verb outside the sandbox.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ pub struct Spec {
     /// What it needs besides the target.
     pub object: Object,
     /// How it is said.
-    pub template: &'static [Part],
+    pub say: Say,
     /// Largest answer, stdout and stderr together, in bytes.
     pub bytes_max: u64,
     /// Longest wait for an answer.
@@ -32,8 +33,35 @@ pub struct Spec {
     pub reads: &'static str,
 }
 
+impl Spec {
+    /// The words of the program that it starts, behind [`PREFIX`]; none if it starts none, or the operator's.
+    #[must_use]
+    pub const fn template(&self) -> &'static [Part] {
+        match self.say {
+            Say::Program(template) | Say::Fed(template, _) => template,
+            Say::Query(_) => query::PSQL,
+            Say::Literal | Say::Get => &[],
+        }
+    }
+}
+
+/// How a verb is said to a target.
+#[derive(Debug, Clone, Copy)]
+pub enum Say {
+    /// A program. It reads nothing.
+    Program(&'static [Part]),
+    /// A program, and what it reads.
+    Fed(&'static [Part], &'static str),
+    /// `psql`, and a query: this one, or the literal's own.
+    Query(Option<&'static str>),
+    /// The literal's own words.
+    Literal,
+    /// One HTTP GET of the literal.
+    Get,
+}
+
 /// One word of a template.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub enum Part {
     /// A fixed word.
     Word(&'static str),
@@ -41,6 +69,10 @@ pub enum Part {
     Object,
     /// The literal at the end of an option word, such as `--unit=`.
     Option(&'static str),
+    /// A part of the literal, as a word of its own; no word if it has no such part.
+    Field(Field),
+    /// A part of the literal at the end of an option word; no word if it has no such part.
+    OptionField(&'static str, Field),
 }
 
 /// Every program runs with this environment and no other: a fixed search path, the C locale (parsers read English),
@@ -84,19 +116,59 @@ pub enum Tier {
 pub fn action(verb: Verb, literal: Option<Literal>, tier: Tier) -> Action {
     let wire = match (tier, verb, &literal) {
         (Tier::Local, Verb::FilesRead, Some(Literal::Path(path))) => Wire::Read(path.clone()),
-        _ => Wire::Exec(argv(spec(verb), literal.as_ref())),
+        _ => wire(spec(verb).say, literal.as_ref()),
     };
     Action { id: ActionId::new(verb, literal.as_ref()), verb, literal, wire }
 }
 
-fn argv(spec: &Spec, literal: Option<&Literal>) -> Vec<String> {
-    let fixed = PREFIX.iter().map(|word| (*word).to_owned());
-    let own = spec.template.iter().filter_map(|part| match part {
-        Part::Word(word) => Some((*word).to_owned()),
+fn wire(say: Say, literal: Option<&Literal>) -> Wire {
+    match say {
+        Say::Program(template) => Wire::Exec(argv(template, literal)),
+        Say::Fed(template, stdin) => Wire::Fed { words: argv(template, literal), stdin: stdin.to_owned() },
+        Say::Query(sql) => {
+            let own = match literal {
+                Some(Literal::Statement(statement)) => Some(statement.sql()),
+                _ => None,
+            };
+            let stdin = query::script(sql.or(own).unwrap_or_default());
+            Wire::Fed { words: argv(query::PSQL, literal), stdin }
+        }
+        Say::Literal => {
+            let own = match literal {
+                Some(Literal::Command(command)) => command.argv(),
+                _ => &[],
+            };
+            Wire::Exec(prefix().chain(own.iter().cloned()).collect())
+        }
+        Say::Get => match literal {
+            Some(Literal::Url(url)) => Wire::Connect { address: url.address(), request: get(url) },
+            _ => Wire::Exec(Vec::new()),
+        },
+    }
+}
+
+fn prefix() -> impl Iterator<Item = String> {
+    PREFIX.iter().map(|word| (*word).to_owned())
+}
+
+fn argv(template: &[Part], literal: Option<&Literal>) -> Vec<String> {
+    let own = template.iter().filter_map(|part| match *part {
+        Part::Word(word) => Some(word.to_owned()),
         Part::Object => literal.map(ToString::to_string),
         Part::Option(option) => literal.map(|literal| format!("{option}{literal}")),
+        Part::Field(field) => literal?.field(field),
+        Part::OptionField(option, field) => Some(format!("{option}{}", literal?.field(field)?)),
     });
-    fixed.chain(own).collect()
+    prefix().chain(own).collect()
+}
+
+/// A whole request. HTTP/1.0: the answer ends with the connection, and comes in one piece.
+fn get(url: &Url) -> String {
+    format!(
+        "GET {} HTTP/1.0\r\nHost: {}\r\nUser-Agent: bailiwick\r\nAccept: */*\r\nConnection: close\r\n\r\n",
+        url.target(),
+        url.address()
+    )
 }
 
 #[cfg(test)]
@@ -115,17 +187,16 @@ mod tests {
     fn every_template_is_made_of_plain_words() {
         for &verb in Verb::ALL {
             let spec = spec(verb);
-            let literal = match spec.object {
-                Object::None => None,
-                object @ Object::Unit => Some(Literal::parse(object, "a@b.service").unwrap()),
-                object @ Object::Path => Some(Literal::parse(object, "/a/b@c").unwrap()),
-            };
-            let holes = spec.template.iter().filter(|part| !matches!(part, Part::Word(_))).count();
-            assert_eq!(holes, usize::from(literal.is_some()), "{verb}: one hole if it takes an object");
-            let Wire::Exec(words) = action(verb, literal, Tier::Plain).wire else {
-                panic!("{verb}: the plain tier has programs only")
-            };
-            assert!(words.iter().all(|word| is_plain(word)), "{verb}: {words:?}");
+            let holes = spec.template().iter().any(|part| !matches!(part, Part::Word(_)));
+            let takes = spec.object != Object::None && !spec.template().is_empty();
+            assert_eq!(holes, takes, "{verb}: a hole if it takes an object");
+            match action(verb, Literal::example(spec.object), Tier::Plain).wire {
+                Wire::Exec(words) | Wire::Fed { words, .. } => {
+                    assert!(words.iter().all(|word| is_plain(word)), "{verb}: {words:?}");
+                }
+                Wire::Connect { request, .. } => assert_eq!(request.matches("\r\n\r\n").count(), 1, "{request:?}"),
+                Wire::Read(_) => panic!("{verb}: the plain tier cannot read without a program"),
+            }
         }
     }
 }

@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use super::{Part::Word, Spec};
+use super::{Part::Word, Say, Spec};
 use crate::model::{Effect, Object};
 
 pub(super) const LISTENERS: Spec = Spec {
     effect: Effect::Observe,
     object: Object::None,
-    template: &[
+    say: Say::Program(&[
         Word("grep"),
         Word("-s"),
         Word("-H"),
@@ -22,7 +22,7 @@ pub(super) const LISTENERS: Spec = Spec {
         Word("/proc/net/tcp6"),
         Word("/proc/net/udp"),
         Word("/proc/net/udp6"),
-    ],
+    ]),
     bytes_max: 1 << 20,
     timeout: Duration::from_secs(10),
     reads: "listening TCP and UDP sockets",

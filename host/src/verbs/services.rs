@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use super::{
     Part::{Object as Hole, Option, Word},
-    Spec,
+    Say, Spec,
 };
 use crate::model::{Effect, Object};
 
 pub(super) const STATUS: Spec = Spec {
     effect: Effect::Observe,
     object: Object::Unit,
-    template: &[
+    say: Say::Program(&[
         Word("systemctl"),
         Word("show"),
         Word("--no-pager"),
@@ -20,7 +20,7 @@ pub(super) const STATUS: Spec = Spec {
             "ExecMainExitTimestampMonotonic,StateChangeTimestampMonotonic,MemoryCurrent"
         )),
         Hole,
-    ],
+    ]),
     bytes_max: 64 << 10,
     timeout: Duration::from_secs(10),
     reads: "state, restarts and memory of the unit",
@@ -29,7 +29,7 @@ pub(super) const STATUS: Spec = Spec {
 pub(super) const FAILED: Spec = Spec {
     effect: Effect::Observe,
     object: Object::None,
-    template: &[
+    say: Say::Program(&[
         Word("systemctl"),
         Word("list-units"),
         Word("--no-pager"),
@@ -37,7 +37,7 @@ pub(super) const FAILED: Spec = Spec {
         Word("--plain"),
         Word("--full"),
         Word("--state=failed"),
-    ],
+    ]),
     bytes_max: 256 << 10,
     timeout: Duration::from_secs(10),
     reads: "units in state failed",
@@ -46,7 +46,7 @@ pub(super) const FAILED: Spec = Spec {
 pub(super) const LOGS: Spec = Spec {
     effect: Effect::Observe,
     object: Object::Unit,
-    template: &[
+    say: Say::Program(&[
         Word("journalctl"),
         Word("--no-pager"),
         Word("--output=json"),
@@ -55,7 +55,7 @@ pub(super) const LOGS: Spec = Spec {
         Word("--since=-24h"),
         Word("--lines=1000"),
         Option("--unit="),
-    ],
+    ]),
     bytes_max: 1 << 20,
     timeout: Duration::from_secs(20),
     reads: "the unit's warnings and errors of the last 24 h, 1,000 lines at most",

@@ -3,20 +3,20 @@
 
 use std::time::Duration;
 
-use super::{Part::Word, Spec};
+use super::{Part::Word, Say, Spec};
 use crate::model::{Effect, Object};
 
 const BASE: Spec = Spec {
     effect: Effect::Observe,
     object: Object::None,
-    template: &[],
+    say: Say::Program(&[]),
     bytes_max: 64 << 10,
     timeout: Duration::from_secs(10),
     reads: "",
 };
 
 pub(super) const IDENTITY: Spec = Spec {
-    template: &[
+    say: Say::Program(&[
         Word("grep"),
         Word("-s"),
         Word("-H"),
@@ -24,13 +24,13 @@ pub(super) const IDENTITY: Spec = Spec {
         Word("/proc/sys/kernel/hostname"),
         Word("/proc/sys/kernel/osrelease"),
         Word("/etc/os-release"),
-    ],
+    ]),
     reads: "host name, kernel release, distribution",
     ..BASE
 };
 
 pub(super) const UPTIME: Spec = Spec {
-    template: &[
+    say: Say::Program(&[
         Word("grep"),
         Word("-s"),
         Word("-H"),
@@ -38,53 +38,53 @@ pub(super) const UPTIME: Spec = Spec {
         Word("/proc/uptime"),
         Word("/run/reboot-required"),
         Word("/run/reboot-required.pkgs"),
-    ],
+    ]),
     reads: "seconds since boot, whether a reboot is due",
     ..BASE
 };
 
 pub(super) const LOAD: Spec = Spec {
-    template: &[
+    say: Say::Program(&[
         Word("grep"),
         Word("-s"),
         Word("-H"),
         Word("."),
         Word("/proc/loadavg"),
         Word("/sys/devices/system/cpu/online"),
-    ],
+    ]),
     reads: "load averages, number of processors",
     ..BASE
 };
 
 pub(super) const MEMORY: Spec = Spec {
-    template: &[Word("grep"), Word("-s"), Word("-H"), Word("."), Word("/proc/meminfo")],
+    say: Say::Program(&[Word("grep"), Word("-s"), Word("-H"), Word("."), Word("/proc/meminfo")]),
     reads: "memory and swap in use",
     ..BASE
 };
 
 pub(super) const FILESYSTEMS: Spec = Spec {
-    template: &[
+    say: Say::Program(&[
         Word("df"),
         Word("-l"),
         Word("-B1"),
         Word("--output=source,fstype,size,used,avail,itotal,iused,iavail,target"),
-    ],
+    ]),
     bytes_max: 256 << 10,
     reads: "space and inodes of local filesystems",
     ..BASE
 };
 
 pub(super) const TIME_SYNC: Spec = Spec {
-    template: &[
+    say: Say::Program(&[
         Word("timedatectl"),
         Word("show"),
         Word("--property=NTP"),
         Word("--property=NTPSynchronized"),
         Word("--property=Timezone"),
-    ],
+    ]),
     reads: "whether the clock is kept in step",
     ..BASE
 };
 
 pub(super) const LOGINS: Spec =
-    Spec { template: &[Word("who")], reads: "who is logged in, from where, since when", ..BASE };
+    Spec { say: Say::Program(&[Word("who")]), reads: "who is logged in, from where, since when", ..BASE };

@@ -70,7 +70,7 @@ pub(crate) fn policy(data: &[u8]) {
             let grant = grant::compute(manifest, target, assignment, &policy.never);
             for granted in grant.entries() {
                 assert!(manifest.verbs().contains(&granted.action.verb));
-                if let Wire::Exec(words) = &granted.action.wire {
+                if let Wire::Exec(words) | Wire::Fed { words, .. } = &granted.action.wire {
                     assert!(words.starts_with(&verbs::PREFIX.map_owned()));
                     assert!(words.iter().all(|word| is_word(word)), "{words:?}");
                 }

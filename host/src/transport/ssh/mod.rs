@@ -105,16 +105,13 @@ impl Session {
     /// # Errors
     /// As [`super::Connection::run`].
     pub async fn run(&self, action: &Action) -> Result<Answer, RunError> {
-        // Reading without a program is for this machine.
-        let Wire::Exec(_) = &action.wire else { return Err(RunError::NotStarted) };
         let spec = verbs::spec(action.verb);
         // Small packets carry more frame than content, and a channel that was closed early may fill its window once more.
         self.meter.allow(spec.bytes_max.saturating_mul(4).saturating_add(2 * u64::from(connect::WINDOW)));
-        let wire = action.wire.text();
         let mut refused = 0;
         loop {
             let slot = self.slots.acquire().await.map_err(|_| RunError::Lost)?;
-            match timeout(spec.timeout, self.attempt(&wire, spec)).await {
+            match timeout(spec.timeout, self.attempt(&action.wire, spec)).await {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(Miss::Run(RunError::Lost))) => return Err(self.lost()),
                 Ok(Err(Miss::Run(error))) => return Err(error),
@@ -142,18 +139,55 @@ impl Session {
         narrowed
     }
 
-    async fn attempt(&self, wire: &str, spec: &Spec) -> Result<Answer, Miss> {
+    async fn attempt(&self, wire: &Wire, spec: &Spec) -> Result<Answer, Miss> {
+        let (words, stdin) = match wire {
+            Wire::Exec(words) => (words, None),
+            Wire::Fed { words, stdin } => (words, Some(stdin.as_str())),
+            Wire::Connect { address, request } => return self.talk(*address, request, spec).await,
+            // Reading without a program is for this machine.
+            Wire::Read(_) => return Err(RunError::NotStarted.into()),
+        };
         let channel = self.handle.channel_open_session().await.map_err(|error| match error {
             russh::Error::ChannelOpenFailure(_) => Miss::NoChannel,
             _ => Miss::Run(RunError::Lost),
         })?;
         let (mut incoming, outgoing) = channel.split();
         let mut open = Open(Some(outgoing));
-        let (answer, closed) = listen(&mut incoming, &open, wire, spec).await?;
+        let (answer, closed) = listen(&mut incoming, &open, &words.join(" "), stdin, spec).await?;
         if closed {
             open.0 = None;
         }
         Ok(answer)
+    }
+
+    /// Has the target connect to an address, says one thing there, and listens to the end.
+    async fn talk(&self, to: SocketAddr, request: &str, spec: &Spec) -> Result<Answer, Miss> {
+        let (host, port) = (to.ip().to_string(), u32::from(to.port()));
+        let opened = self.handle.channel_open_direct_tcpip(host, port, "127.0.0.1", 0).await;
+        let channel = match opened {
+            Ok(channel) => channel,
+            Err(russh::Error::ChannelOpenFailure(ChannelOpenFailure::ConnectFailed)) => {
+                return Ok(Answer::nobody_there());
+            }
+            // `AllowTcpForwarding no`, or no `permitopen=` for it.
+            Err(russh::Error::ChannelOpenFailure(_)) => return Err(RunError::NotStarted.into()),
+            Err(_) => return Err(RunError::Lost.into()),
+        };
+        let (mut incoming, outgoing) = channel.split();
+        let open = Open(Some(outgoing));
+        if let Some(outgoing) = &open.0 {
+            outgoing.data(request.as_bytes()).await.map_err(|_| RunError::Lost)?;
+        }
+        let mut all = Collector::new(spec);
+        loop {
+            match incoming.wait().await {
+                Some(ChannelMsg::Data { data }) => all.stdout(&data)?,
+                Some(ChannelMsg::ExtendedData { data, .. }) => all.stderr(&data)?,
+                Some(ChannelMsg::Eof | ChannelMsg::Close) => return Ok(all.answer(Exit::Status(0))),
+                None => return Err(RunError::Lost.into()),
+                Some(_) => {}
+            }
+        }
     }
 
     fn lost(&self) -> RunError {
@@ -212,10 +246,16 @@ async fn listen(
     incoming: &mut ChannelReadHalf,
     open: &Open,
     wire: &str,
+    stdin: Option<&str>,
     spec: &Spec,
 ) -> Result<(Answer, bool), RunError> {
     let Some(outgoing) = &open.0 else { return Err(RunError::Lost) };
     outgoing.exec(true, wire).await.map_err(|_| RunError::Lost)?;
+    if let Some(text) = stdin {
+        // Both are small: the server's first window takes them, whether it has started the program yet or not.
+        outgoing.data(text.as_bytes()).await.map_err(|_| RunError::Lost)?;
+        outgoing.eof().await.map_err(|_| RunError::Lost)?;
+    }
     let mut all = Collector::new(spec);
     let (mut started, mut eof, mut exit) = (false, false, None);
     // Comes closer when only the close is missing; until then the caller's clock is the shorter one.

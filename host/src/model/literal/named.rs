@@ -1,0 +1,147 @@
+//! What an operator wrote once and binds by name: a query, a program with its arguments.
+//!
+//! Attack answered: a definition that changes under a name somebody has agreed to. The digest of the definition is part of
+//! the literal, and so of the action's id: another text is another action.
+
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
+
+use super::{Database, LiteralError, check_word};
+
+/// Longest query, in bytes.
+pub(super) const SQL_BYTES_MAX: usize = 4 << 10;
+/// Most words of a command, the program among them.
+pub(super) const COMMAND_WORDS_MAX: usize = 32;
+
+/// A query that the operator wrote. It runs in a read-only transaction.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Statement {
+    text: String,
+    database: Database,
+    sql: String,
+}
+
+/// A program and its arguments, as the operator wrote them. It only observes: they said so.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Command {
+    text: String,
+    argv: Vec<String>,
+}
+
+impl Statement {
+    /// Takes a query under a name.
+    ///
+    /// # Errors
+    /// When the name is none, or the text could be more than one query, or something that `psql` reads itself.
+    pub fn new(name: &str, database: Database, sql: &str) -> Result<Self, LiteralError> {
+        check_name(name)?;
+        let strange = |c: char| c == ';' || c == '\\' || (c.is_control() && c != '\n');
+        if sql.trim().is_empty() || sql.len() > SQL_BYTES_MAX || sql.contains(strange) {
+            return Err(LiteralError::Sql);
+        }
+        let text = tagged(name, &[database.as_str(), sql]);
+        Ok(Self { text, database, sql: sql.trim().to_owned() })
+    }
+
+    /// `NAME#DIGEST`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Where it runs.
+    #[must_use]
+    pub const fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// The query.
+    #[must_use]
+    pub fn sql(&self) -> &str {
+        &self.sql
+    }
+}
+
+impl Command {
+    /// Takes an argv under a name.
+    ///
+    /// # Errors
+    /// When the name is none, or a word is not plain. The program's first letter is a letter, `/` or `.`; an argument may
+    /// begin with `-` too.
+    pub fn new(name: &str, argv: Vec<String>) -> Result<Self, LiteralError> {
+        check_name(name)?;
+        let (program, arguments) = argv.split_first().ok_or(LiteralError::Argv)?;
+        if argv.len() > COMMAND_WORDS_MAX || program.contains('=') {
+            // `env` would take `NAME=VALUE` for a variable.
+            return Err(LiteralError::Argv);
+        }
+        super::check_wire(program)?;
+        arguments.iter().try_for_each(|word| check_word(word))?;
+        let words: Vec<_> = argv.iter().map(String::as_str).collect();
+        Ok(Self { text: tagged(name, &words), argv })
+    }
+
+    /// `NAME#DIGEST`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The words.
+    #[must_use]
+    pub fn argv(&self) -> &[String] {
+        &self.argv
+    }
+}
+
+fn check_name(name: &str) -> Result<(), LiteralError> {
+    let fits = (1..=64).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if fits { Ok(()) } else { Err(LiteralError::Name) }
+}
+
+/// The name, and 48 bits over what it stands for: enough that nobody writes another text for it by accident, and a page
+/// that shows it stays readable. Who wants to deceive would have to write policy.
+fn tagged(name: &str, parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    let digest = HEXLOWER.encode(&hash.finalize());
+    format!("{name}#{}", digest.get(..12).unwrap_or(&digest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statement_is_one_query() {
+        let market = || Database::new("market").unwrap();
+        let jobs = Statement::new("failed-jobs", market(), "select count(*)\nfrom jobs where failed\n").unwrap();
+        assert!(jobs.as_str().starts_with("failed-jobs#"), "{}", jobs.as_str());
+        assert_ne!(
+            jobs,
+            Statement::new("failed-jobs", market(), "select 1").unwrap(),
+            "another text is another literal"
+        );
+        for bad in ["", "select 1; drop table x", "\\! id", "select 1\0", " \n "] {
+            assert_eq!(Statement::new("a", market(), bad), Err(LiteralError::Sql), "{bad:?}");
+        }
+        assert_eq!(Statement::new("A b", market(), "select 1"), Err(LiteralError::Name));
+    }
+
+    #[test]
+    fn a_command_is_plain_words() {
+        let command = |words: &[&str]| Command::new("a", words.iter().map(|&word| word.to_owned()).collect());
+        assert!(command(&["/usr/sbin/zpool", "status", "-x"]).is_ok());
+        assert!(command(&["smartctl", "-H", "--json=c", "/dev/sda"]).is_ok());
+        for bad in
+            [&[][..], &["-x"], &["PATH=/tmp"], &["sh", "-c", "id; id"], &["a", ""], &["a", "$(id)"], &["a", "b c"]]
+        {
+            assert!(command(bad).is_err(), "{bad:?}");
+        }
+    }
+}
