@@ -77,7 +77,8 @@ pub fn pack(path: &Path, file: &ComponentFile, names: Names) -> Result<Packed, P
     };
     let bytes = library::seal(&bytes, file.source.text()).map_err(seal)?;
     let checked = sandbox::inspect(&bytes, &limits).map_err(inspected)?;
-    sandbox::check_imports(&checked, &file.manifest.verbs(), &file.manifest.wasi())
+    let Manifest { rules, .. } = &file.manifest;
+    sandbox::check_component(&checked, &file.manifest.verbs(), &file.manifest.wasi(), rules.as_ref())
         .map_err(|source| PackError::Imports { file: path.shown(), manifest: file.source.name().to_owned(), source })?;
     Ok(Packed { digest: library::digest(&bytes), bytes, manifest: file.manifest.clone() })
 }

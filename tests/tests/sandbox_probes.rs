@@ -9,7 +9,7 @@ use bailiwick::library::Library;
 use bailiwick::manifest::Manifest;
 use bailiwick::model::{LookError, Severity, SlotKey, TargetName, Verb};
 use bailiwick::sandbox::{
-    Ending, Limits, Outcome, RunEnd, SlotEntry, TargetView, VerbCall, Worker, check_imports, inspect,
+    Ending, Limits, Outcome, RunEnd, SlotEntry, TargetView, VerbCall, Worker, check_component, inspect,
 };
 use sandbox_support::{answered, program};
 
@@ -43,6 +43,7 @@ fn healthy(call: &VerbCall) -> Outcome {
             MemoryCurrent=[not set]\nId=cron.service\nLoadState=loaded\nActiveState=active\nSubState=running\n\
             UnitFileState=enabled\nStateChangeTimestampMonotonic=916218301\n"
             .into(),
+        Verb::FilesRead => "PermitRootLogin no\n".into(),
         _ => String::new(),
     };
     match (call.verb, answered(&text)) {
@@ -60,7 +61,7 @@ async fn every_built_in_probe_runs() {
         let bytes = &library.binary(id).unwrap().bytes;
         let inspected = inspect(bytes, &Limits::default()).unwrap_or_else(|error| panic!("{id}: {error}"));
         assert_eq!(inspected.digest, library.binary(id).unwrap().digest);
-        let links = check_imports(&inspected, &manifest.verbs(), &manifest.wasi())
+        let links = check_component(&inspected, &manifest.verbs(), &manifest.wasi(), manifest.rules.as_ref())
             .unwrap_or_else(|error| panic!("{id}: {error}"));
         let worker = Worker::load(Some(&program()), bytes, &links, Limits::default())
             .await

@@ -62,7 +62,7 @@ impl Bench {
     ) -> Result<Self, CasesError> {
         let limits = Limits::asked(&manifest.limits);
         let inspected = sandbox::inspect(bytes, &limits)?;
-        let links = sandbox::check_imports(&inspected, &manifest.verbs(), &manifest.wasi())?;
+        let links = sandbox::check_component(&inspected, &manifest.verbs(), &manifest.wasi(), manifest.rules.as_ref())?;
         let worker = Worker::load(program, bytes, &links, limits).await?;
         Ok(Self { worker: Borrowed::new(worker), broker: Arc::new(Broker::new(journal)) })
     }

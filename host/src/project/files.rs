@@ -92,6 +92,18 @@ const C: &[Embedded] = embed! { "probes/languages/":
     "c/src/probe.c" => "src/probe.c",
 };
 
+/// A check needs no compiler, no contract and nothing of the others.
+pub(super) const TOML: &[Embedded] = embed! { "probes/languages/":
+    "common/gitignore" => ".gitignore",
+    "toml/README.md" => "README.md",
+    "toml/manifest.toml" => "manifest.toml",
+    "toml/cases/empty.toml" => "cases/empty.toml",
+    "toml/cases/gone.toml" => "cases/gone.toml",
+    "toml/cases/healthy.toml" => "cases/healthy.toml",
+    "toml/cases/old.toml" => "cases/old.toml",
+    "toml/cases/unreachable.toml" => "cases/unreachable.toml",
+};
+
 /// What a language has besides.
 pub(super) const fn of(language: Language) -> &'static [Embedded] {
     match language {
@@ -99,6 +111,7 @@ pub(super) const fn of(language: Language) -> &'static [Embedded] {
         Language::JavaScript => JAVASCRIPT,
         Language::Python => PYTHON,
         Language::C => C,
+        Language::Toml => TOML,
     }
 }
 
@@ -107,6 +120,6 @@ pub(super) const fn limits(language: Language) -> &'static str {
     match language {
         Language::Python => include_str!("../../../probes/languages/python/limits.toml"),
         Language::JavaScript => include_str!("../../../probes/languages/js/limits.toml"),
-        Language::Rust | Language::C => "",
+        Language::Rust | Language::C | Language::Toml => "",
     }
 }

@@ -8,12 +8,14 @@ mod files;
 mod journal;
 mod network;
 pub(super) mod report;
+mod rules;
 mod run;
 mod services;
 mod system;
 mod text;
 mod wasi;
 
+use serde::Serialize;
 use wasmtime::component::{Linker, Lower, Resource};
 
 pub(super) use self::wit::ProbePre;
@@ -29,6 +31,8 @@ mod wit {
         path: "../wit",
         world: "probe",
         with: { "bailiwick:ops/types.target": crate::sandbox::host::Target },
+        // By which an answer becomes plain values for the interpreter, whatever its type.
+        additional_derives: [serde::Serialize],
     });
 }
 
@@ -47,6 +51,10 @@ type Reader<R> = fn(&RawAnswer) -> Result<R, LookError>;
 pub(super) fn link(linker: &mut Linker<RunState>, links: &Links) -> wasmtime::Result<()> {
     run::link(linker)?;
     wasi::link(linker, &links.wasi)?;
+    if let Some(rules) = &links.rules {
+        // It imports no verb: it asks by the number of a check.
+        return rules::link(linker, rules);
+    }
     for &verb in &links.verbs {
         match verb {
             Verb::SystemIdentity => on_target(linker, verb, system::identity),
@@ -72,8 +80,30 @@ pub(super) fn link(linker: &mut Linker<RunState>, links: &Links) -> wasmtime::Re
 /// # Errors
 /// What the guest would be told.
 pub fn parse(verb: Verb, answer: &RawAnswer) -> Result<Tainted, LookError> {
-    fn said<R: std::fmt::Debug>(read: Reader<R>, answer: &RawAnswer) -> Result<Tainted, LookError> {
-        read(answer).map(|value| Tainted::new(format!("{value:?}")))
+    read_as(verb, answer)
+}
+
+/// What an answer's own type is turned into.
+trait Said: Sized {
+    fn of<R: std::fmt::Debug + Serialize>(value: &R) -> Result<Self, LookError>;
+}
+
+impl Said for Tainted {
+    fn of<R: std::fmt::Debug + Serialize>(value: &R) -> Result<Self, LookError> {
+        Ok(Self::new(format!("{value:?}")))
+    }
+}
+
+impl Said for serde_json::Value {
+    fn of<R: std::fmt::Debug + Serialize>(value: &R) -> Result<Self, LookError> {
+        serde_json::to_value(value).map_err(|_| LookError::Garbled)
+    }
+}
+
+/// Reads an answer as its verb does.
+fn read_as<S: Said>(verb: Verb, answer: &RawAnswer) -> Result<S, LookError> {
+    fn said<S: Said, R: std::fmt::Debug + Serialize>(read: Reader<R>, answer: &RawAnswer) -> Result<S, LookError> {
+        S::of(&read(answer)?)
     }
     match verb {
         Verb::SystemIdentity => said(system::identity, answer),
