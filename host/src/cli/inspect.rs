@@ -32,6 +32,7 @@ struct Shown {
     limits: Vec<Asked>,
     manifest: Option<Held>,
     /// It is the interpreter of checks, and this what it asks by them.
+    #[serde(skip_serializing_if = "Option::is_none")]
     interprets: Option<Vec<&'static str>>,
 }
 

@@ -10,10 +10,11 @@ use wasmtime::component::{Linker, Resource};
 use self::wit::bailiwick::rules::rules as own;
 use super::wit::bailiwick::ops::{reports, types::VerbError};
 use super::{Target, read_as};
-use crate::model::{LookError, Object, Severity, Unit};
+use crate::model::{LookError, Object, Severity, Unit, Verb};
 use crate::rules::{Check, Format, Line, Operator, Part, Rules, Step, Steps, Value, Verdict};
 use crate::sandbox::imports::RULES;
 use crate::sandbox::run::RunState;
+use crate::sandbox::wire::RawAnswer;
 use crate::wit::{Answer, Field, Kind};
 
 mod wit {
@@ -45,10 +46,17 @@ pub(super) fn link(linker: &mut Linker<RunState>, rules: &Rules) -> wasmtime::Re
             return Ok((Err(VerbError::Refused),));
         };
         let answer = store.data_mut().look(&target, verb, key.as_deref())?;
-        let said = answer.and_then(|answer| read_as::<Json>(verb, &answer));
-        let items = said.and_then(|said| items(crate::wit::answer(verb), &said));
+        let items = answer.and_then(|answer| asked(verb, &answer));
         Ok((items.map_err(VerbError::from),))
     })
+}
+
+/// What a verb's answer is to a check.
+///
+/// # Errors
+/// What the verb would be told.
+pub(super) fn asked(verb: Verb, answer: &RawAnswer) -> Result<Vec<Vec<own::Value>>, LookError> {
+    items(crate::wit::answer(verb), &read_as(verb, answer)?)
 }
 
 /// An answer as items, each with its fields' values.

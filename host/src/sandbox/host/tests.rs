@@ -104,6 +104,25 @@ fn healthy_answers() {
     insta::assert_snapshot!(said.join("\n"));
 }
 
+/// What the contract says of an answer is what its reader makes: a check can ask for every field of every verb.
+#[test]
+fn every_verb_answers_a_check() {
+    let said: Vec<String> = HEALTHY
+        .iter()
+        .map(|&(verb, status, text)| {
+            let items = rules::asked(verb, &answer(status, text, "")).unwrap_or_else(|error| panic!("{verb}: {error}"));
+            let asked = crate::wit::answer(verb);
+            assert!(asked.list || items.len() == 1, "{verb}");
+            let lines = items.iter().map(|item| {
+                let fields = asked.fields.iter().zip(item).map(|(field, value)| format!(" {}={value:?}", field.name()));
+                format!("\n ") + &fields.collect::<String>()
+            });
+            format!("{verb}{}", lines.collect::<String>())
+        })
+        .collect();
+    insta::assert_snapshot!(said.join("\n"));
+}
+
 #[test]
 fn a_cut_answer_is_never_read_as_a_whole_one() {
     for &(verb, status, text) in HEALTHY {
