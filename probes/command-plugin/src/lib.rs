@@ -39,9 +39,9 @@ impl Probe for CommandPlugin {
                 said => (severity, said),
             };
             let finding = Finding::new(severity, "plugin", name, format!("{name}{word}: {said}"));
-            let finding = performance(numbers).into_iter().fold(finding, |finding, (name, value, unit)| {
-                finding.metric(name, value, unit)
-            });
+            let finding = performance(numbers)
+                .into_iter()
+                .fold(finding, |finding, (name, value, unit)| finding.metric(name, value, unit));
             report.push(finding.because(&output));
         }
         Ok(report)

@@ -55,13 +55,17 @@ fn judge(name: &str, status: &StatusInfo, patience: f64, check_required: bool) -
         Health::Starting => {
             let age = status.started_ms.map(|started| clock::now_ms() as f64 / 1e3 - started as f64 / 1e3);
             match age {
-                Some(age) if age <= patience => {
-                    (Severity::Ok, format!("{name} started {} ago, and is not healthy yet", text::duration(age.max(0.0))))
+                Some(age) if age <= patience => (
+                    Severity::Ok,
+                    format!("{name} started {} ago, and is not healthy yet", text::duration(age.max(0.0))),
+                ),
+                Some(age) => (
+                    Severity::Warning,
+                    format!("{name} started {} ago, and has not passed a check", text::duration(age)),
+                ),
+                None => {
+                    (Severity::Unknown, format!("{name} has not passed a check, and nobody knows since when it runs"))
                 }
-                Some(age) => {
-                    (Severity::Warning, format!("{name} started {} ago, and has not passed a check", text::duration(age)))
-                }
-                None => (Severity::Unknown, format!("{name} has not passed a check, and nobody knows since when it runs")),
             }
         }
         Health::None if check_required => (Severity::Unknown, format!("{name} runs, and has no check that says how")),

@@ -27,7 +27,9 @@ impl Probe for ContainerLogs {
 
         let lines = match containers::logs(target, &container) {
             Err(gone) if gone.error() == VerbError::NotFound => {
-                return Ok(Finding::critical("error-rate", name, format!("{name} does not exist")).because(&gone).into());
+                return Ok(Finding::critical("error-rate", name, format!("{name} does not exist"))
+                    .because(&gone)
+                    .into());
             }
             answer => answer?,
         };

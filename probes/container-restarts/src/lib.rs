@@ -72,8 +72,7 @@ fn judge(name: &str, status: &StatusInfo, limits: &Limits) -> Vec<Finding> {
     };
     // A container that never ran has not stayed up either.
     let title = if status.restarts == 0 && running { format!("{name} {}", calm(up)) } else { title };
-    let mut restarts =
-        Finding::new(severity, "restarts", name, title).metric("restarts", status.restarts, Unit::Count);
+    let mut restarts = Finding::new(severity, "restarts", name, title).metric("restarts", status.restarts, Unit::Count);
     if let Some(up) = up {
         restarts = restarts.metric("uptime-seconds", up, Unit::Seconds);
     }

@@ -11,8 +11,7 @@ struct PendingUpdates;
 impl Probe for PendingUpdates {
     fn examine(target: &Target) -> Result<Report, Failure> {
         let params = target.params();
-        let (warn_security, critical_security) =
-            (params.number("warn-security")?, params.number("critical-security")?);
+        let (warn_security, critical_security) = (params.number("warn-security")?, params.number("critical-security")?);
         let warn_pending = params.number("warn-pending")?;
         let max_age = params.number("lists-max-days")? * 86_400.0;
         let ignored = params.texts("ignore")?;
@@ -21,8 +20,7 @@ impl Probe for PendingUpdates {
         let lists = packages::lists(target)?;
         let doubt = doubt(&lists, max_age);
         // What is new comes along with an upgrade: it is not one that waits.
-        let waiting: Vec<_> =
-            all.iter().filter(|it| it.installed.is_some() && !ignored.contains(&it.name)).collect();
+        let waiting: Vec<_> = all.iter().filter(|it| it.installed.is_some() && !ignored.contains(&it.name)).collect();
         let security: Vec<&Upgrade> = waiting.iter().copied().filter(|it| it.security).collect();
 
         let finding = |code, severity: Severity, one: &str, several: &str, found: &[&Upgrade]| {
@@ -40,10 +38,7 @@ impl Probe for PendingUpdates {
                 }
                 _ => severity,
             };
-            Finding::new(severity, code, "", title)
-                .metric(code, found.len(), Unit::Count)
-                .because(&all)
-                .because(&lists)
+            Finding::new(severity, code, "", title).metric(code, found.len(), Unit::Count).because(&all).because(&lists)
         };
         let by_security = Severity::rising(security.len() as f64, warn_security, critical_security);
         let by_number = Severity::rising(waiting.len() as f64, warn_pending, f64::INFINITY);
