@@ -13,7 +13,7 @@ use std::{
 use crate::{
     Failure, FleetProbe, Report, Target, VerbError, files,
     log::Level,
-    network,
+    logs, network, postgres,
     probe::examine_all,
     services, system,
     target::{Entry, Value},
@@ -138,6 +138,13 @@ impl Fixture {
         "services.logs" logs -> Vec<services::LogEntry>;
         "files.read" read -> files::Content;
         "files.stat" stat -> files::StatInfo;
+        "postgres.databases" databases -> Vec<postgres::Database>;
+        "postgres.activity" activity -> postgres::ActivityInfo;
+        "postgres.settings" settings -> Vec<postgres::Setting>;
+        "postgres.replication" replication -> postgres::ReplicationInfo;
+        "postgres.locks" locks -> Vec<postgres::Blocked>;
+        "postgres.query" query -> postgres::Table;
+        "logs.since-last-run" since_last_run -> logs::NewEntries;
     }
 
     /// Runs the probe on this target, as the host would.

@@ -18,7 +18,9 @@ macro_rules! contract {
 
 contract! {
     "files.wit",
+    "logs.wit",
     "network.wit",
+    "postgres.wit",
     "reports.wit",
     "run.wit",
     "services.wit",

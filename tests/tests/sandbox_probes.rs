@@ -23,6 +23,7 @@ fn target(manifest: &Manifest) -> TargetView {
         name: TargetName::new("db01").unwrap(),
         params: manifest.params.iter().map(|(name, param)| (name.as_str().to_owned(), param.default.clone())).collect(),
         slots: slots.collect(),
+        previous_ms: None,
     }
 }
 
