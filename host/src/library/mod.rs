@@ -128,6 +128,7 @@ proof! {
 }
 
 built_in! {
+    "backup-freshness",
     "failed-services",
     "file-freshness",
     "filesystems",
@@ -136,6 +137,15 @@ built_in! {
     "log-errors",
     "logins",
     "memory",
+    "new-errors",
+    "postgres-connections",
+    "postgres-databases",
+    "postgres-jobs",
+    "postgres-locks",
+    "postgres-long-transactions",
+    "postgres-query",
+    "postgres-replication",
+    "postgres-settings",
     "service",
     "time-sync",
     "uptime",

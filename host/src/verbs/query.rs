@@ -28,8 +28,10 @@ pub(super) const PSQL: &[Part] = &[
     Word("--file=-"),
 ];
 
-/// Time limits, for the server to keep; nothing below an error is told; and what stands for null, because CSV has nothing.
-const LIMITS: &str = "set statement_timeout = '10s';\nset lock_timeout = '2s';\nset client_min_messages = error;\n\\pset null '\u{2400}'\n";
+/// Time limits, for the server to keep; nothing below an error is told; a tab between fields, where redaction ends as it
+/// does not at a comma; and what stands for null, because CSV has nothing.
+const LIMITS: &str = "set statement_timeout = '10s';\nset lock_timeout = '2s';\nset client_min_messages = error;\n\
+    \\pset csv_fieldsep '\\t'\n\\pset null '\u{2400}'\n";
 const BEGIN: &str = "begin isolation level read committed read only;\n";
 
 /// What `psql` reads for one of our own queries. Whoever owns a database can set its `search_path`: a view of theirs in

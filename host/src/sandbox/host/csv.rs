@@ -1,4 +1,4 @@
-//! CSV as `psql --csv` writes it.
+//! CSV as `psql --csv` writes it, with a tab between fields.
 //!
 //! Knows: its quoting. Must not know: what a column means. Attack answered: a value that ends its field, its record or the
 //! answer (TG05). What `psql` would not write is garbled: a quote in the middle of a plain field, text behind a closing
@@ -31,7 +31,7 @@ pub(super) fn records(text: &str) -> Result<Vec<Record>, LookError> {
             let (field, after) = field(rest)?;
             record.push(field);
             match after.split_at_checked(1) {
-                Some((",", after)) => rest = after,
+                Some(("\t", after)) => rest = after,
                 Some(("\n", after)) => {
                     rest = after;
                     break;
@@ -47,7 +47,7 @@ pub(super) fn records(text: &str) -> Result<Vec<Record>, LookError> {
 /// One field, and what follows it.
 fn field(text: &str) -> Result<(Option<String>, &str), LookError> {
     let Some(quoted) = text.strip_prefix('"') else {
-        let end = text.find([',', '\n']).ok_or(Garbled)?;
+        let end = text.find(['\t', '\n']).ok_or(Garbled)?;
         let (field, after) = text.split_at(end);
         if field.contains(['"', '\r']) {
             return Err(Garbled);
@@ -86,11 +86,11 @@ mod tests {
     #[test]
     fn what_psql_writes() {
         assert_eq!(
-            read("a,b\n1,\u{2400}\n\"x,\"\"y\",\"two\nlines\"\n,\n"),
+            read("a\tb\n1\t\u{2400}\n\"x\t\"\"y\"\t\"two\nlines\"\n\t\n"),
             [
                 vec![some("a"), some("b")],
                 vec![some("1"), None],
-                vec![some("x,\"y"), some("two\nlines")],
+                vec![some("x\t\"y"), some("two\nlines")],
                 vec![some(""), some("")],
             ]
         );
@@ -101,7 +101,9 @@ mod tests {
 
     #[test]
     fn what_psql_does_not_write() {
-        for bad in ["a", "a,b", "\"a", "\"a\"b\n", "a\"b\n", "a\rb\n", "a\r\n", "\"a\"\"\n", "a\0\n", "\"a\",\"b\"", "\""] {
+        for bad in
+            ["a", "a\tb", "\"a", "\"a\"b\n", "a\"b\n", "a\rb\n", "a\r\n", "\"a\"\"\n", "a\0\n", "\"a\"\t\"b\"", "\""]
+        {
             assert_eq!(records(bad), Err(Garbled), "{bad:?}");
         }
     }
@@ -110,18 +112,18 @@ mod tests {
     fn written(record: &Record) -> String {
         let fields = record.iter().map(|field| match field.as_deref() {
             None => NULL.to_owned(),
-            Some(text) if text.contains(['"', ',', '\n', '\r']) || text == "\\." => {
+            Some(text) if text.contains(['"', '\t', '\n', '\r']) || text == "\\." => {
                 format!("\"{}\"", text.replace('"', "\"\""))
             }
             Some(text) => text.to_owned(),
         });
-        fields.collect::<Vec<_>>().join(",") + "\n"
+        fields.collect::<Vec<_>>().join("\t") + "\n"
     }
 
     proptest! {
         #[test]
         fn what_is_written_is_read(
-            table in prop::collection::vec(prop::collection::vec(prop::option::of("[a\",\n\r\\\\.é -]{0,6}"), 1..5), 0..5)
+            table in prop::collection::vec(prop::collection::vec(prop::option::of("[a\"\t\n\r\\\\.é -]{0,6}"), 1..5), 0..5)
         ) {
             let text: String = table.iter().map(written).collect();
             prop_assert_eq!(records(&text).unwrap(), table.clone());

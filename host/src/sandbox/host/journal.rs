@@ -39,7 +39,8 @@ pub(super) fn since_last_run(answer: &RawAnswer, run: Times) -> Result<NewEntrie
     let cut = all.len() > LINES && all.first().is_some_and(|oldest| edge.is_none_or(|edge| oldest.time_ms >= edge));
     let within = run.previous_ms.is_none_or(|previous| run.now_ms.saturating_sub(previous) <= WINDOW_MS);
     let new = all.into_iter().filter(|entry| edge.is_none_or(|edge| entry.time_ms >= edge));
-    let mut entries: Vec<_> = new.map(|LogEntry { time_ms, priority, message }| Entry { time_ms, priority, message }).collect();
+    let mut entries: Vec<_> =
+        new.map(|LogEntry { time_ms, priority, message }| Entry { time_ms, priority, message }).collect();
     // The newest.
     entries.drain(..entries.len().saturating_sub(LINES));
     Ok(NewEntries { since_ms: run.previous_ms, complete: within && !cut, entries })

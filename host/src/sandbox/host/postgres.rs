@@ -22,9 +22,9 @@ const COLUMNS_MAX: usize = 100;
 pub(super) fn databases(answer: &RawAnswer) -> Result<Vec<Database>, LookError> {
     let rows = rows(answer, ["datname", "bytes", "datistemplate", "frozen_age"])?;
     let database = |row: Row<4>| {
-        let [name, bytes, template, age] = row;
+        let [database, bytes, template, age] = row;
         Ok(Database {
-            name: name.ok_or(Garbled)?,
+            name: name(database)?,
             bytes: maybe(bytes, number)?,
             template: flag(template)?,
             frozen_age: sure(age, number)?,
@@ -54,7 +54,8 @@ pub(super) fn activity(answer: &RawAnswer) -> Result<ActivityInfo, LookError> {
         ],
     )?;
     let mut info: Option<ActivityInfo> = None;
-    for [complete, slots, reserved, clients, own, pid, kind, database, user, application, state, waits, begun, since] in rows
+    for [complete, slots, reserved, clients, own, pid, kind, database, user, application, state, waits, begun, since] in
+        rows
     {
         if !flag(complete)? {
             return Err(NotPermitted);
@@ -71,10 +72,10 @@ pub(super) fn activity(answer: &RawAnswer) -> Result<ActivityInfo, LookError> {
         }
         info.sessions.push(Session {
             pid: sure(pid, number)?,
-            kind: kind.ok_or(Garbled)?,
-            database: database.unwrap_or_default(),
-            user: user.unwrap_or_default(),
-            application: application.unwrap_or_default(),
+            kind: name(kind)?,
+            database: text(database)?,
+            user: text(user)?,
+            application: text(application)?,
             state: state.unwrap_or_default(),
             waits_for: waits.unwrap_or_default(),
             transaction_s: maybe(begun, seconds)?,
@@ -91,10 +92,10 @@ pub(super) fn settings(answer: &RawAnswer) -> Result<Vec<Setting>, LookError> {
         return Err(Garbled);
     }
     let setting = |row: Row<5>| {
-        let [name, value, unit, source, pending] = row;
+        let [setting, value, unit, source, pending] = row;
         Ok(Setting {
-            name: name.ok_or(Garbled)?,
-            value: value.unwrap_or_default(),
+            name: name(setting)?,
+            value: text(value)?,
             unit: unit.unwrap_or_default(),
             source: source.ok_or(Garbled)?,
             pending_restart: flag(pending)?,
@@ -106,7 +107,7 @@ pub(super) fn settings(answer: &RawAnswer) -> Result<Vec<Setting>, LookError> {
 pub(super) fn replication(answer: &RawAnswer) -> Result<ReplicationInfo, LookError> {
     let rows = rows(answer, ["complete", "kind", "name", "state", "detail", "bytes", "seconds"])?;
     let (mut server, mut standbys, mut slots) = (None, Vec::new(), Vec::new());
-    for [complete, kind, name, state, detail, bytes, behind] in rows {
+    for [complete, kind, who, state, detail, bytes, behind] in rows {
         if !flag(complete)? {
             return Err(NotPermitted);
         }
@@ -132,14 +133,14 @@ pub(super) fn replication(answer: &RawAnswer) -> Result<ReplicationInfo, LookErr
                 }
             }
             Some("standby") => standbys.push(Standby {
-                name: name.ok_or(Garbled)?,
+                name: name(who)?,
                 state,
                 sync: detail,
                 bytes_behind: bytes,
                 seconds_behind: behind,
             }),
             Some("slot") => slots.push(ReplicationSlot {
-                name: name.ok_or(Garbled)?,
+                name: name(who)?,
                 active: match state.as_str() {
                     "active" => true,
                     "inactive" => false,
@@ -197,13 +198,13 @@ pub(super) fn locks(answer: &RawAnswer) -> Result<Vec<Blocked>, LookError> {
             Some(last) if last.pid == pid => last.holders.extend(holder),
             _ => all.push(Blocked {
                 pid,
-                kind: kind.ok_or(Garbled)?,
-                database: database.unwrap_or_default(),
-                user: user.unwrap_or_default(),
-                application: application.unwrap_or_default(),
+                kind: name(kind)?,
+                database: text(database)?,
+                user: text(user)?,
+                application: text(application)?,
                 lock,
                 mode,
-                relation: relation.unwrap_or_default(),
+                relation: text(relation)?,
                 waiting_s,
                 holders: holder.into_iter().collect(),
             }),
@@ -216,9 +217,9 @@ fn holder([pid, kind, user, application, state, begun]: Row<6>) -> Result<Option
     let Some(pid) = maybe(pid, number)? else { return Ok(None) };
     Ok(Some(Holder {
         pid,
-        kind: kind.unwrap_or_default(),
-        user: user.unwrap_or_default(),
-        application: application.unwrap_or_default(),
+        kind: text(kind)?,
+        user: text(user)?,
+        application: text(application)?,
         state: state.unwrap_or_default(),
         transaction_s: maybe(begun, seconds)?,
     }))
@@ -260,7 +261,9 @@ fn cell(field: Option<String>, kind: &str) -> Result<Cell, LookError> {
     let Some(text) = field else { return Ok(Cell::Null) };
     // `numeric(10,2)`
     Ok(match kind.split('(').next().unwrap_or_default() {
-        "smallint" | "integer" | "bigint" | "numeric" | "real" | "double precision" | "oid" => Cell::Number(float(&text)?),
+        "smallint" | "integer" | "bigint" | "numeric" | "real" | "double precision" | "oid" => {
+            Cell::Number(float(&text)?)
+        }
         "boolean" => Cell::Flag(flag(Some(text))?),
         _ => Cell::Text(text),
     })
@@ -305,6 +308,16 @@ fn seconds(text: &str) -> Result<f64, LookError> {
         Some(negative) => decimal(negative).map(|_| 0.0),
         None => decimal(text),
     }
+}
+
+/// A text that somebody else chose: it begins with a tab, so that it stands in quotes. Null is empty.
+fn text(field: Option<String>) -> Result<String, LookError> {
+    Ok(maybe(field, |text| text.strip_prefix('\t').map(str::to_owned).ok_or(Garbled))?.unwrap_or_default())
+}
+
+/// The same, and it must be there.
+fn name(field: Option<String>) -> Result<String, LookError> {
+    if field.is_none() { Err(Garbled) } else { text(field) }
 }
 
 /// A field that may be null.

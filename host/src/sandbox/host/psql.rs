@@ -24,10 +24,10 @@ const NOT_CONNECTED: &[(&str, LookError)] = &[
     ("is not permitted to log in", NotPermitted),
     ("permission denied for database", NotPermitted),
     ("is not currently accepting connections", NotPermitted),
-    ("database \"", NotFound),
-    ("role \"", NotPermitted),
     ("the database system is", Unreachable),
     ("too many", Unreachable),
+    ("database \"", NotFound),
+    ("role \"", NotPermitted),
     ("remaining connection slots are reserved", Unreachable),
     ("timeout expired", Unreachable),
     ("server closed the connection unexpectedly", Unreachable),
@@ -79,7 +79,9 @@ fn meaning(state: &str, undefined: LookError) -> LookError {
         // A standby that cannot answer now.
         "40001" | "40P01" => TimedOut,
         state if state.starts_with("08") => Unreachable,
-        state if state.starts_with("42") || state.starts_with("0A") || state.starts_with("25") => Unsupported,
+        state if state.starts_with("42") || ["0A", "25", "2D"].iter().any(|class| state.starts_with(class)) => {
+            Unsupported
+        }
         _ => Garbled,
     }
 }
@@ -121,15 +123,24 @@ mod tests {
     fn a_connection_fails_by_its_words() {
         let socket = "psql: error: connection to server on socket \"/var/run/postgresql/.s.PGSQL.5432\" failed: ";
         for (words, error) in [
-            ("No such file or directory\n\tIs the server running locally and accepting connections on that socket?", NotFound),
+            (
+                "No such file or directory\n\tIs the server running locally and accepting connections on that socket?",
+                NotFound,
+            ),
             ("Connection refused\n\tIs the server running locally", NotFound),
             ("FATAL:  database \"nope\" does not exist", NotFound),
             ("FATAL:  role \"nobody\" does not exist", NotPermitted),
             ("FATAL:  role \"bw\" is not permitted to log in", NotPermitted),
             ("FATAL:  Peer authentication failed for user \"bw\"", NotPermitted),
             ("fe_sendauth: no password supplied", NotPermitted),
-            ("FATAL:  no pg_hba.conf entry for host \"[local]\", user \"bw\", database \"x\", no encryption", NotPermitted),
-            ("FATAL:  permission denied for database \"x\"\nDETAIL:  User does not have CONNECT privilege.", NotPermitted),
+            (
+                "FATAL:  no pg_hba.conf entry for host \"[local]\", user \"bw\", database \"x\", no encryption",
+                NotPermitted,
+            ),
+            (
+                "FATAL:  permission denied for database \"x\"\nDETAIL:  User does not have CONNECT privilege.",
+                NotPermitted,
+            ),
             ("FATAL:  database \"x\" is not currently accepting connections", NotPermitted),
             ("FATAL:  sorry, too many clients already", Unreachable),
             ("FATAL:  too many connections for role \"bw\"", Unreachable),
@@ -140,7 +151,10 @@ mod tests {
         ] {
             assert_eq!(said(2, &format!("{socket}{words}\n")), error, "{words}");
         }
-        assert_eq!(said(2, "psql:<stdin>:7: FATAL:  57P01: terminating connection due to administrator command\n"), Unreachable);
+        assert_eq!(
+            said(2, "psql:<stdin>:7: FATAL:  57P01: terminating connection due to administrator command\n"),
+            Unreachable
+        );
         assert_eq!(said(127, "/usr/bin/env: 'psql': No such file or directory\n"), Unsupported);
         assert_eq!(said(1, "psql: unrecognized option '--csv'\n"), Unsupported);
         let wrapper = "Error: You must install at least one postgresql-client-<version> package\n";

@@ -18,6 +18,8 @@ pub(crate) fn ask_all_once(target: &Target) -> Outcome {
             Object::None => &[],
             Object::Unit => &["unit", "units"],
             Object::Path => &["file", "files"],
+            Object::Database => &["databases"],
+            Object::Statement => &["statements"],
         };
         let keys = match verb.object {
             Object::None => vec![String::new()],

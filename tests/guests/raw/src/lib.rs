@@ -24,7 +24,7 @@ pub use bindings::{
     export_component,
 };
 
-use bindings::bailiwick::ops::{network, services, system};
+use bindings::bailiwick::ops::{logs, network, postgres, services, system};
 
 /// What a run ends with.
 pub type Outcome = Result<Report, Failure>;
@@ -38,6 +38,10 @@ pub enum Object {
     Unit,
     /// A slot with a file.
     Path,
+    /// A slot with a database.
+    Database,
+    /// A slot with a query of the operator's.
+    Statement,
 }
 
 /// One verb.
@@ -87,6 +91,13 @@ verbs! {
     "services.failed" None services::failed();
     "services.logs" Unit services::logs(key);
     "network.listeners" None network::listeners();
+    "postgres.databases" Database postgres::databases(key);
+    "postgres.activity" Database postgres::activity(key);
+    "postgres.settings" Database postgres::settings(key);
+    "postgres.replication" Database postgres::replication(key);
+    "postgres.locks" Database postgres::locks(key);
+    "postgres.query" Statement postgres::query(key);
+    "logs.since-last-run" Unit logs::since_last_run(key);
 }
 
 /// `system.load` and nothing else.
