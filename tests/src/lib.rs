@@ -9,4 +9,5 @@ pub mod lab;
 pub mod listeners;
 pub mod offer;
 pub mod ops;
+pub mod postgres;
 pub mod sshd;

@@ -128,6 +128,7 @@ proof! {
 }
 
 built_in! {
+    "backup-freshness",
     "command-exit",
     "command-plugin",
     "command-value",
@@ -143,8 +144,17 @@ built_in! {
     "log-errors",
     "logins",
     "memory",
+    "new-errors",
     "package-lists-age",
     "pending-updates",
+    "postgres-connections",
+    "postgres-databases",
+    "postgres-jobs",
+    "postgres-locks",
+    "postgres-long-transactions",
+    "postgres-query",
+    "postgres-replication",
+    "postgres-settings",
     "service",
     "time-sync",
     "uptime",

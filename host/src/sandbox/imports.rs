@@ -46,6 +46,8 @@ const INTERFACES: &[&str] = &[
     "containers",
     "commands",
     "packages",
+    "postgres",
+    "logs",
     "clock",
     "log",
     "params",

@@ -21,6 +21,8 @@ pub(crate) fn ask_all_once(target: &Target) -> Outcome {
             Object::Runtime => &["runtimes"],
             Object::Container => &["containers"],
             Object::Command => &["commands"],
+            Object::Database => &["databases"],
+            Object::Statement => &["statements"],
         };
         let keys = match verb.object {
             Object::None => vec![String::new()],

@@ -24,6 +24,8 @@ const SLOTS: &[(&str, Object)] = &[
     ("runtimes", Object::Runtime),
     ("containers", Object::Container),
     ("commands", Object::Command),
+    ("databases", Object::Database),
+    ("statements", Object::Statement),
 ];
 const PARAMS: &[&str] = &["seed", "calls"];
 
