@@ -11,7 +11,7 @@ use std::{
 };
 
 use crate::{
-    Failure, FleetProbe, Report, Target, VerbError, files,
+    Failure, FleetProbe, Report, Target, VerbError, certificates, files, http,
     log::Level,
     network,
     probe::examine_all,
@@ -138,6 +138,9 @@ impl Fixture {
         "services.logs" logs -> Vec<services::LogEntry>;
         "files.read" read -> files::Content;
         "files.stat" stat -> files::StatInfo;
+        "http.get" get -> http::Response;
+        "certificates.file" certificates -> Vec<certificates::Certificate>;
+        "certificates.server" server -> certificates::ServerInfo;
     }
 
     /// Runs the probe on this target, as the host would.

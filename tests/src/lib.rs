@@ -8,4 +8,5 @@ pub mod kernel;
 pub mod listeners;
 pub mod offer;
 pub mod ops;
+pub mod pages;
 pub mod sshd;

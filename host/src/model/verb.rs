@@ -133,6 +133,12 @@ verbs! {
     ServicesLogs = "services", "logs";
     /// Sockets that accept.
     NetworkListeners = "network", "listeners";
+    /// A page of a server.
+    HttpGet = "http", "get";
+    /// The certificates in a file.
+    CertificatesFile = "certificates", "file";
+    /// The certificates that a server shows.
+    CertificatesServer = "certificates", "server";
 }
 
 impl Verb {

@@ -4,7 +4,9 @@
 //! the answer means (`sandbox`). Attack answered: an argument that is read as an option, a pattern or a command
 //! (AR01–AR15): a template is fixed words, with at most one hole that takes a whole literal.
 
+mod certificates;
 mod files;
+mod http;
 mod network;
 mod query;
 mod services;
@@ -96,6 +98,9 @@ pub fn spec(verb: Verb) -> &'static Spec {
         Verb::ServicesFailed => &services::FAILED,
         Verb::ServicesLogs => &services::LOGS,
         Verb::NetworkListeners => &network::LISTENERS,
+        Verb::HttpGet => &http::GET,
+        Verb::CertificatesFile => &certificates::FILE,
+        Verb::CertificatesServer => &certificates::SERVER,
     }
 }
 

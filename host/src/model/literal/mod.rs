@@ -128,10 +128,10 @@ pub enum Field {
     Runtime,
     /// The name of a container or a database.
     Name,
-    /// The port of a database.
+    /// The port of a database or a server.
     Port,
-    /// Address and port.
-    Address,
+    /// The address of a server, without a port and without brackets.
+    Ip,
     /// The name that a server is asked for.
     ServerName,
 }
@@ -223,7 +223,8 @@ impl Literal {
             (Self::Database(database), Field::Name) => Some(database.name().to_owned()),
             (Self::Database(database), Field::Port) => Some(database.port().to_string()),
             (Self::Statement(statement), field) => Self::Database(statement.database().clone()).field(field),
-            (Self::Endpoint(endpoint), Field::Address) => Some(endpoint.address().to_string()),
+            (Self::Endpoint(endpoint), Field::Ip) => Some(endpoint.address().ip().to_string()),
+            (Self::Endpoint(endpoint), Field::Port) => Some(endpoint.address().port().to_string()),
             (Self::Endpoint(endpoint), Field::ServerName) => endpoint.server_name().map(str::to_owned),
             _ => None,
         }

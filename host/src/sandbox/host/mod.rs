@@ -4,7 +4,9 @@
 //! Attacks answered: a function that is there though nobody asked for it (LK10): each is linked by name, from the list in
 //! `Load`; and target output made to break its reader (TG05): readers are pure, strict and bounded by their input.
 
+mod certificates;
 mod files;
+mod http;
 mod journal;
 mod network;
 pub(super) mod report;
@@ -62,6 +64,9 @@ pub(super) fn link(linker: &mut Linker<RunState>, links: &Links) -> wasmtime::Re
             Verb::ServicesFailed => on_target(linker, verb, services::failed),
             Verb::ServicesLogs => on_slot(linker, verb, journal::logs),
             Verb::NetworkListeners => on_target(linker, verb, network::listeners),
+            Verb::HttpGet => on_slot(linker, verb, http::get),
+            Verb::CertificatesFile => on_slot(linker, verb, certificates::file),
+            Verb::CertificatesServer => on_slot(linker, verb, certificates::server),
         }?;
     }
     Ok(())
@@ -89,6 +94,9 @@ pub fn parse(verb: Verb, answer: &RawAnswer) -> Result<Tainted, LookError> {
         Verb::ServicesFailed => said(services::failed, answer),
         Verb::ServicesLogs => said(journal::logs, answer),
         Verb::NetworkListeners => said(network::listeners, answer),
+        Verb::HttpGet => said(http::get, answer),
+        Verb::CertificatesFile => said(certificates::file, answer),
+        Verb::CertificatesServer => said(certificates::server, answer),
     }
 }
 

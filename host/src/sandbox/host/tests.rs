@@ -94,6 +94,13 @@ const HEALTHY: &[(Verb, u32, &str)] = &[
          /proc/net/tcp6:   0: B80D0120000000000000000001000000:0016 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 9 1 0 100 0 0 10 0\n\
          /proc/net/udp:   5: 00000000:0044 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 7 2 0 0\n",
     ),
+    (
+        Verb::HttpGet,
+        0,
+        "HTTP/1.0 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 30\r\n\r\nPrometheus Server is Healthy.\n",
+    ),
+    (Verb::CertificatesFile, 0, include_str!("certificates/ed25519.pem")),
+    (Verb::CertificatesServer, 0, include_str!("certificates/s_client-tls13.txt")),
 ];
 
 #[test]

@@ -24,7 +24,7 @@ pub use bindings::{
     export_component,
 };
 
-use bindings::bailiwick::ops::{network, services, system};
+use bindings::bailiwick::ops::{certificates, http, network, services, system};
 
 /// What a run ends with.
 pub type Outcome = Result<Report, Failure>;
@@ -38,6 +38,10 @@ pub enum Object {
     Unit,
     /// A slot with a file.
     Path,
+    /// A slot with a page of a server.
+    Url,
+    /// A slot with a server.
+    Endpoint,
 }
 
 /// One verb.
@@ -87,6 +91,9 @@ verbs! {
     "services.failed" None services::failed();
     "services.logs" Unit services::logs(key);
     "network.listeners" None network::listeners();
+    "http.get" Url http::get(key);
+    "certificates.file" Path certificates::file(key);
+    "certificates.server" Endpoint certificates::server(key);
 }
 
 /// `system.load` and nothing else.

@@ -16,8 +16,14 @@ use raw::{
 };
 
 /// Slots of the manifest.
-const SLOTS: &[(&str, Object)] =
-    &[("unit", Object::Unit), ("units", Object::Unit), ("file", Object::Path), ("files", Object::Path)];
+const SLOTS: &[(&str, Object)] = &[
+    ("unit", Object::Unit),
+    ("units", Object::Unit),
+    ("file", Object::Path),
+    ("files", Object::Path),
+    ("url", Object::Url),
+    ("endpoint", Object::Endpoint),
+];
 const PARAMS: &[&str] = &["seed", "calls"];
 
 struct Wanderer;
