@@ -17,7 +17,9 @@ macro_rules! contract {
 }
 
 contract! {
+    "certificates.wit",
     "files.wit",
+    "http.wit",
     "network.wit",
     "reports.wit",
     "run.wit",

@@ -195,9 +195,10 @@ impl Handler for Mind {
         reply: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), russh::Error> {
-        let to = host.parse().map_or_else(|_| format!("{host}:{port}"), |ip: std::net::IpAddr| {
-            SocketAddr::new(ip, u16::try_from(port).unwrap_or(0)).to_string()
-        });
+        let to = host.parse().map_or_else(
+            |_| format!("{host}:{port}"),
+            |ip: std::net::IpAddr| SocketAddr::new(ip, u16::try_from(port).unwrap_or(0)).to_string(),
+        );
         self.hear(channel.id(), format!("connect {to}"));
         match self.act {
             Act::NoChannel => self.kept.push(reply),

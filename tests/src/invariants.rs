@@ -300,7 +300,9 @@ impl Case {
         if let Server::Hostile(server) = &self.server {
             let wire: BTreeSet<_> = ops.wire()?.into_iter().map(|(_, text)| text).collect();
             // A request that was cut off by the server's own act is one that it was sent.
-            let listed = |heard: &String| wire.contains(heard) || wire.iter().any(|text| text.split(" < ").next() == Some(heard));
+            let listed = |heard: &String| {
+                wire.contains(heard) || wire.iter().any(|text| text.split(" < ").next() == Some(heard))
+            };
             let unlisted: Vec<_> = server.heard().into_iter().filter(|heard| !listed(heard)).collect();
             ensure!(unlisted.is_empty(), "not in review --wire: {unlisted:?}");
         }

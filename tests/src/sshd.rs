@@ -196,7 +196,8 @@ impl Sshd {
     /// When its log is gone.
     pub fn connects(&self) -> Result<Vec<String>> {
         let log = self.log()?;
-        let asked = log.lines().filter_map(|line| line.split_once("direct_tcpip: originator ")?.1.split_once(", target "));
+        let asked =
+            log.lines().filter_map(|line| line.split_once("direct_tcpip: originator ")?.1.split_once(", target "));
         let to = asked.filter_map(|(_, target)| target.split_once(" port "));
         to.map(|(host, port)| {
             let address = SocketAddr::new(host.parse()?, port.trim().parse()?);

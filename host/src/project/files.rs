@@ -41,6 +41,7 @@ const RUST: &[Embedded] = embed! { "":
     "probes/languages/rust/src/lib.rs" => "src/lib.rs",
     "probes/languages/rust/sdk-Cargo.toml" => "sdk/bailiwick-guest/Cargo.toml",
     "guest-sdk/src/bindings.rs" => "sdk/bailiwick-guest/src/bindings.rs",
+    "guest-sdk/src/certificates.rs" => "sdk/bailiwick-guest/src/certificates.rs",
     "guest-sdk/src/clock.rs" => "sdk/bailiwick-guest/src/clock.rs",
     "guest-sdk/src/files.rs" => "sdk/bailiwick-guest/src/files.rs",
     "guest-sdk/src/fixture.rs" => "sdk/bailiwick-guest/src/fixture.rs",
@@ -50,6 +51,7 @@ const RUST: &[Embedded] = embed! { "":
     "guest-sdk/docs/first-probe.md" => "sdk/bailiwick-guest/docs/first-probe.md",
     "guest-sdk/docs/refused.md" => "sdk/bailiwick-guest/docs/refused.md",
     "guest-sdk/src/guide.rs" => "sdk/bailiwick-guest/src/guide.rs",
+    "guest-sdk/src/http.rs" => "sdk/bailiwick-guest/src/http.rs",
     "guest-sdk/src/log.rs" => "sdk/bailiwick-guest/src/log.rs",
     "guest-sdk/src/network.rs" => "sdk/bailiwick-guest/src/network.rs",
     "guest-sdk/src/observed.rs" => "sdk/bailiwick-guest/src/observed.rs",
@@ -59,6 +61,7 @@ const RUST: &[Embedded] = embed! { "":
     "guest-sdk/src/system.rs" => "sdk/bailiwick-guest/src/system.rs",
     "guest-sdk/src/target.rs" => "sdk/bailiwick-guest/src/target.rs",
     "guest-sdk/src/text.rs" => "sdk/bailiwick-guest/src/text.rs",
+    "guest-sdk/src/time.rs" => "sdk/bailiwick-guest/src/time.rs",
 };
 
 const JAVASCRIPT: &[Embedded] = embed! { "probes/languages/js/":

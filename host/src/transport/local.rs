@@ -25,8 +25,7 @@ use crate::verbs::{self, Spec};
 const READ_MAX: u64 = (256 << 10) + 1;
 
 /// How the system says that nothing is where a connection should go.
-const NOBODY: &[ErrorKind] =
-    &[ErrorKind::ConnectionRefused, ErrorKind::HostUnreachable, ErrorKind::NetworkUnreachable];
+const NOBODY: &[ErrorKind] = &[ErrorKind::ConnectionRefused, ErrorKind::HostUnreachable, ErrorKind::NetworkUnreachable];
 
 /// Runs one action on this machine.
 ///

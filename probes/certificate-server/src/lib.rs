@@ -1,7 +1,9 @@
 //! Certificates as servers show them: what a file says, and what is served, are two things until the server was reloaded.
 
-use bailiwick_guest::{Failure, Finding, Observed, Probe, Report, Severity, Target, Unit, VerbError, certificates, clock};
 use bailiwick_guest::certificates::ServerInfo;
+use bailiwick_guest::{
+    Failure, Finding, Observed, Probe, Report, Severity, Target, Unit, VerbError, certificates, clock,
+};
 use shared::certificates::Rules;
 
 /// OpenSSL's word for a chain that holds.
@@ -27,7 +29,9 @@ impl Probe for CertificateServer {
                     let title = match failed.error() {
                         VerbError::NotFound => "nothing listens there",
                         VerbError::TimedOut => "no handshake within 10 s",
-                        VerbError::Garbled => "what listens there shows no certificate that can be read: does it speak TLS?",
+                        VerbError::Garbled => {
+                            "what listens there shows no certificate that can be read: does it speak TLS?"
+                        }
                         _ => return Err(failed.into()),
                     };
                     report.push(Finding::critical("expiry", subject, title).because(&failed));

@@ -25,8 +25,12 @@ impl Probe for ExporterConnected {
             Finding::critical("connected", subject, title)
         } else if disconnected > 0 {
             let title = match found.len() {
-                1 => format!("{metric} is not 1: the exporter runs and is scraped, and was never connected, or is no more"),
-                all => format!("{metric} is not 1 for {disconnected} of {all}: the exporter runs, and is not connected"),
+                1 => format!(
+                    "{metric} is not 1: the exporter runs and is scraped, and was never connected, or is no more"
+                ),
+                all => {
+                    format!("{metric} is not 1 for {disconnected} of {all}: the exporter runs, and is not connected")
+                }
             };
             Finding::critical("connected", subject, title)
         } else if found.is_empty() || strange > 0 {

@@ -43,7 +43,11 @@ fn judge(target: &Target, entry: &Entry, expected: &Expected) -> Result<Finding,
     };
     let media_type = page.media_type();
     let finding = if f64::from(page.status) != expected.status {
-        Finding::critical("page", subject, format!("it answers with status {} (expected {})", page.status, expected.status))
+        Finding::critical(
+            "page",
+            subject,
+            format!("it answers with status {} (expected {})", page.status, expected.status),
+        )
     } else if !expected.media_type.is_empty() && media_type != expected.media_type {
         Finding::critical("page", subject, format!("it is {media_type} (expected {})", expected.media_type))
     } else if !page.text().contains(&expected.contains) {

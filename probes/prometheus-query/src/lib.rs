@@ -7,12 +7,24 @@ use serde::Deserialize;
 use shared::prometheus;
 
 #[derive(Deserialize)]
-#[serde(tag = "resultType", content = "result", rename_all = "lowercase")]
-enum Data {
-    Vector(Vec<Series>),
-    Scalar(Value),
-    #[serde(other)]
-    Other,
+#[serde(rename_all = "camelCase")]
+struct Data {
+    result_type: String,
+    result: serde_json::Value,
+}
+
+impl Data {
+    /// The series of an instant; a bare number is one without labels. None if it is neither.
+    fn series(self) -> Option<Vec<Series>> {
+        match self.result_type.as_str() {
+            "vector" => serde_json::from_value(self.result).ok(),
+            "scalar" => {
+                let value = serde_json::from_value(self.result).ok()?;
+                Some(vec![Series { metric: BTreeMap::new(), value }])
+            }
+            _ => None,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -44,13 +56,9 @@ impl Probe for PrometheusQuery {
         let empty_is_ok = params.flag("empty-is-ok")?;
         let name = params.text("name")?;
         let (page, data) = prometheus::ask::<Data>(target, "query")?;
-        let series = match data {
-            Data::Vector(series) => series,
-            Data::Scalar(value) => vec![Series { metric: BTreeMap::new(), value }],
-            Data::Other => {
-                let title = "the query gives neither a vector nor a number: ask for an instant, not for a range";
-                return Ok(Finding::unknown("value", "", title).because(&page).into());
-            }
+        let Some(series) = data.series() else {
+            let title = "the query gives neither a vector nor a number: ask for an instant, not for a range";
+            return Ok(Finding::unknown("value", "", title).because(&page).into());
         };
         if series.is_empty() {
             let severity = if empty_is_ok { Severity::Ok } else { Severity::Unknown };

@@ -41,7 +41,11 @@ impl Probe for PrometheusRules {
         let alerting = rules().filter(|rule| rule.kind == "alerting").count();
         let recording = rules().count() - alerting;
         let loaded = match alerting {
-            0 => Finding::critical("loaded", "", "no alerting rule is loaded: whatever this Prometheus sees, it alerts nobody"),
+            0 => Finding::critical(
+                "loaded",
+                "",
+                "no alerting rule is loaded: whatever this Prometheus sees, it alerts nobody",
+            ),
             _ => Finding::ok("loaded", "", text::count(alerting, "alerting rule") + " loaded"),
         };
         let loaded = loaded
@@ -62,10 +66,15 @@ fn health(group: &Group) -> Finding {
         Some(first) => {
             let names = text::list(of("err").map(|rule| &rule.name), 3);
             let error = text::shorten(&first.last_error, 100);
-            (Severity::Critical, format!("{failing} of {} cannot be evaluated: {names}: {error}", text::count(all, "rule")))
+            (
+                Severity::Critical,
+                format!("{failing} of {} cannot be evaluated: {names}: {error}", text::count(all, "rule")),
+            )
         }
         // `unknown` is a rule that was not evaluated yet.
-        None if fine < all => (Severity::Unknown, format!("{} of {} not evaluated yet", all - fine, text::count(all, "rule"))),
+        None if fine < all => {
+            (Severity::Unknown, format!("{} of {} not evaluated yet", all - fine, text::count(all, "rule")))
+        }
         None => (Severity::Ok, format!("{} of {} can be evaluated", all, all)),
     };
     Finding::new(severity, "evaluation", &group.name, title).metric("failing", failing, Unit::Count)

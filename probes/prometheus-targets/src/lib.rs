@@ -55,10 +55,9 @@ impl Probe for PrometheusTargets {
                 _ => job.unknown += 1,
             }
         }
-        let count = text::count(jobs.len(), "job");
-        let scrapes = match jobs.len() {
+        let scrapes = match data.active_targets.len() {
             0 => Finding::critical("scrapes", "", "this Prometheus scrapes nothing"),
-            _ => Finding::ok("scrapes", "", format!("this Prometheus scrapes {count}")),
+            some => Finding::ok("scrapes", "", "this Prometheus scrapes ".to_owned() + &text::count(some, "target")),
         };
         let scrapes = scrapes.metric("targets", data.active_targets.len(), Unit::Count).because(&page);
         let jobs = jobs.iter().map(|(name, job)| judge(name, job, critical).because(&page));
@@ -78,15 +77,13 @@ fn judge(name: &str, job: &Job<'_>, critical: f64) -> Finding {
     };
     let title = match job.down.first() {
         None if job.unknown > 0 => format!("job {name}: {} of {all} not scraped yet", job.unknown),
-        None => format!("job {name}: all {all} up"),
+        None => format!("job {name}: {all} of {all} up"),
         Some(first) => {
             let names = text::list(job.down.iter().map(|down| &down.labels.instance), 3);
             format!("job {name}: {down} of {all} down: {names}: {}", text::shorten(&first.last_error, 100))
         }
     };
-    Finding::new(severity, "scrape", name, title)
-        .metric("up", job.up, Unit::Count)
-        .metric("down", down, Unit::Count)
+    Finding::new(severity, "scrape", name, title).metric("up", job.up, Unit::Count).metric("down", down, Unit::Count)
 }
 
 bailiwick_guest::export!(PrometheusTargets);

@@ -69,7 +69,8 @@ mod tests {
             pg_up{a=\"}\\\" {\",b=\"é\"} +Inf\npg_up {x=\"y\"} 2e+00\npg_up{open=\"\npg_up\npg_up x\npg_up 1 2 3\npg_up 1 x\n";
         let (found, strange) = samples(text, "pg_up");
         let said: Vec<_> = found.iter().map(|sample| (sample.labels, sample.value)).collect();
-        let expected = [("", 0.0), ("server=\"a b:1\"", 1.0), ("a=\"}\\\" {\",b=\"é\"", f64::INFINITY), ("x=\"y\"", 2.0)];
+        let expected =
+            [("", 0.0), ("server=\"a b:1\"", 1.0), ("a=\"}\\\" {\",b=\"é\"", f64::INFINITY), ("x=\"y\"", 2.0)];
         assert_eq!(said, expected);
         assert_eq!(strange, 4);
         assert_eq!(samples("", "pg_up"), (Vec::new(), 0));

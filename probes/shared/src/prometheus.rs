@@ -37,7 +37,9 @@ pub fn read<T: DeserializeOwned>(page: &http::Response) -> Result<T, String> {
         _ if page.status != 200 => Err(["the server answers with status ", &page.status.to_string()].concat()),
         // Not a word of what it says: it is no Prometheus, and might be anybody.
         Ok(_) => Err("the server's answer has no data".to_owned()),
-        Err(error) => Err(text::one_line(&["the server's answer is not Prometheus' JSON: ", &error.to_string()].concat())),
+        Err(error) => {
+            Err(text::one_line(&["the server's answer is not Prometheus' JSON: ", &error.to_string()].concat()))
+        }
     }
 }
 
@@ -54,10 +56,15 @@ mod tests {
         assert_eq!(read::<u8>(&page(200, r#"{"status":"success","data":7,"warnings":["x"]}"#)), Ok(7));
         let error = r#"{"status":"error","errorType":"bad_data","error":"invalid parameter"}"#;
         assert_eq!(read::<u8>(&page(400, error)), Err("Prometheus answers: invalid parameter".to_owned()));
-        assert_eq!(read::<u8>(&page(200, r#"{"status":"error","data":7}"#)), Err("the server's answer has no data".to_owned()));
+        assert_eq!(
+            read::<u8>(&page(200, r#"{"status":"error","data":7}"#)),
+            Err("the server's answer has no data".to_owned())
+        );
         assert_eq!(read::<u8>(&page(302, "<a>")), Err("the server answers with status 302".to_owned()));
         for body in ["", "<html>", "{\"status\":\"success\",\"data\":\"7\"}", &"[".repeat(100_000)] {
-            assert!(read::<u8>(&page(200, body)).unwrap_err().starts_with("the server's answer is not Prometheus' JSON"));
+            assert!(
+                read::<u8>(&page(200, body)).unwrap_err().starts_with("the server's answer is not Prometheus' JSON")
+            );
         }
     }
 }

@@ -64,10 +64,15 @@ pub(super) fn server(answer: &RawAnswer) -> Result<ServerInfo, LookError> {
     let mut protocol = None;
     for line in lines {
         if let Some(verdict) = line.trim_start().strip_prefix("Verify return code: ") {
-            let (code, words) = verdict.strip_suffix(')').and_then(|verdict| verdict.split_once(" (")).ok_or(Garbled)?;
+            let (code, words) =
+                verdict.strip_suffix(')').and_then(|verdict| verdict.split_once(" (")).ok_or(Garbled)?;
             let protocol: String = protocol.ok_or(Garbled)?;
             let (verify_code, verify_text) = (number(code)?, words.to_owned());
-            return if chain.is_empty() { Err(Garbled) } else { Ok(ServerInfo { chain, protocol, verify_code, verify_text }) };
+            return if chain.is_empty() {
+                Err(Garbled)
+            } else {
+                Ok(ServerInfo { chain, protocol, verify_code, verify_text })
+            };
         }
         if let Some(agreed) = line.strip_prefix("New, ").or_else(|| line.strip_prefix("Reused, ")) {
             protocol = agreed.split(',').next().map(str::to_owned);

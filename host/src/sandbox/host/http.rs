@@ -160,7 +160,8 @@ mod tests {
 
     #[test]
     fn statuses_are_answers_and_heads_are_bounded() {
-        let response = read(b"HTTP/1.1 301 Moved\r\nLocation: http://10.0.0.1/\r\nContent-Type: text/x\r\n\r\n").unwrap();
+        let response =
+            read(b"HTTP/1.1 301 Moved\r\nLocation: http://10.0.0.1/\r\nContent-Type: text/x\r\n\r\n").unwrap();
         assert_eq!((response.status, response.headers, response.content_type.as_str()), (301, 2, "text/x"));
         let many = |count: usize| format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(count));
         assert_eq!(read(many(100).as_bytes()).unwrap().headers, 100);

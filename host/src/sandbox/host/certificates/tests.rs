@@ -26,7 +26,8 @@ fn one(text: &str) -> Certificate {
 
 #[test]
 fn each_kind_of_key() {
-    let said: Vec<String> = [RSA_PEM, EC_PEM, ED25519_PEM, LONG_AGO_PEM].map(one).iter().map(|c| format!("{c:#?}")).collect();
+    let said: Vec<String> =
+        [RSA_PEM, EC_PEM, ED25519_PEM, LONG_AGO_PEM].map(one).iter().map(|c| format!("{c:#?}")).collect();
     insta::assert_snapshot!(said.join("\n"));
 }
 
@@ -35,7 +36,9 @@ fn line_ends_order_and_text_around_do_not_matter() {
     let plain = read(&[EC_PEM, RSA_PEM].concat()).unwrap();
     assert_eq!((plain.len(), plain[0].key, plain[1].key), (2, KeyKind::Ec, KeyKind::Rsa));
     let crlf = [EC_PEM, RSA_PEM].concat().replace('\n', "\r\n");
-    let around = format!("subject=CN = x\n\n{EC_PEM}  garbage \0 \u{1b}[2J é\n-----BEGIN CERTIFICATE REQUEST-----\n{RSA_PEM}end\n");
+    let around = format!(
+        "subject=CN = x\n\n{EC_PEM}  garbage \0 \u{1b}[2J é\n-----BEGIN CERTIFICATE REQUEST-----\n{RSA_PEM}end\n"
+    );
     let indented = EC_PEM.replace('\n', " \n") + RSA_PEM;
     for other in [crlf, around, indented] {
         // Debug text: the generated records compare no other way.
@@ -93,7 +96,8 @@ fn tg05_no_byte_of_a_certificate_breaks_the_reader() {
 
 #[test]
 fn what_a_server_shows() {
-    let found = server(&answer(0, SHOWN, "depth=0 CN = www.example.org\nverify error:num=18:self-signed certificate\n"));
+    let found =
+        server(&answer(0, SHOWN, "depth=0 CN = www.example.org\nverify error:num=18:self-signed certificate\n"));
     let found = found.unwrap();
     assert_eq!((found.chain.len(), found.protocol.as_str(), found.verify_code), (2, "TLSv1.3", 19));
     assert_eq!(found.verify_text, "self-signed certificate in certificate chain");
@@ -119,7 +123,12 @@ fn what_a_server_sends_is_not_taken_for_openssls_words() {
 fn servers_that_show_nothing_are_told_apart() {
     let connected = "CONNECTED(00000003)\n---\nno peer certificate available\n---\n";
     let table = [
-        (1, "", "…:BIO_connect:Connection refused:../crypto/bio/bio_sock2.c:117:calling connect()\nconnect:errno=111\n", LookError::NotFound),
+        (
+            1,
+            "",
+            "…:BIO_connect:Connection refused:../crypto/bio/bio_sock2.c:117:calling connect()\nconnect:errno=111\n",
+            LookError::NotFound,
+        ),
         (1, connected, "…:error:0A00010B:SSL routines:ssl3_get_record:wrong version number:…\n", Garbled),
         (127, "", "/usr/bin/env: 'openssl': No such file or directory\n", LookError::Unsupported),
         (1, "", "s_client: Unknown option: -verify_hostname\n", Garbled),
