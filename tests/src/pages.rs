@@ -84,7 +84,7 @@ fn serve(mut stream: TcpStream, page: &Page, heard: &Mutex<Vec<String>>) -> std:
         heard.len() - 1
     };
     // True once the other side has ended.
-    let mut listen = |stream: &mut TcpStream| -> std::io::Result<bool> {
+    let listen = |stream: &mut TcpStream| -> std::io::Result<bool> {
         let mut piece = [0; 4096];
         let length = stream.read(&mut piece)?;
         let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
