@@ -60,7 +60,9 @@ pub enum LiteralError {
     #[error("containers are run by `podman` or by `docker`")]
     Runtime,
     /// Not a plain URL.
-    #[error("an address is written `http://IP:PORT/PATH`: an IP address as short as it can be written, no name, no user, no fragment")]
+    #[error(
+        "an address is written `http://IP:PORT/PATH`: an IP address as short as it can be written, no name, no user, no fragment"
+    )]
     Url,
     /// Not an address and port.
     #[error("an endpoint is written `IP:PORT`, or `IP:PORT/NAME` where the server is asked for a name")]
