@@ -46,6 +46,8 @@ const INTERFACES: &[&str] = &[
     "containers",
     "commands",
     "packages",
+    "http",
+    "certificates",
     "postgres",
     "logs",
     "clock",

@@ -10,6 +10,7 @@ use bailiwick::sandbox::wire::{
     VERSION, VerbCall,
 };
 use bailiwick::transport::Exit;
+use data_encoding::BASE64;
 
 use crate::answers::join;
 use crate::files::CUT;
@@ -108,6 +109,16 @@ fn recorded() -> Vec<(Verb, u8, String)> {
 
 pub(crate) fn answers() -> Vec<Vec<u8>> {
     recorded().iter().map(|(verb, status, stdout)| join(*verb, *status, stdout)).collect()
+}
+
+/// Certificates of each kind of key, without their frames.
+pub(crate) fn certificates() -> Vec<Vec<u8>> {
+    let der = |pem: Vec<u8>| {
+        let text = String::from_utf8_lossy(&pem).into_owned();
+        let base64: String = text.lines().filter(|line| !line.starts_with("-----")).collect();
+        BASE64.decode(base64.as_bytes()).expect("base64")
+    };
+    below("host/src/sandbox/host/certificates", ".pem").into_iter().map(der).collect()
 }
 
 pub(crate) fn answer_texts() -> Vec<Vec<u8>> {
