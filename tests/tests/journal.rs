@@ -134,9 +134,29 @@ fn another_format_is_not_written_over() {
     write(folder.path(), &[]);
     let path = folder.path().join("journal.jsonl");
     let text = fs::read_to_string(&path).unwrap();
-    fs::write(&path, text.replace("bailiwick.journal/1", "bailiwick.journal/9")).unwrap();
+    fs::write(&path, text.replace("bailiwick.journal/2", "bailiwick.journal/9")).unwrap();
     let opened = Journal::open(folder.path(), Duration::ZERO);
     assert!(matches!(opened, Err(OpenError::Format { .. })), "{opened:?}");
+
+    // One that a newer program has gone on with: refused, with what to do, wherever it says so.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.jsonl");
+    let (journal, _) = Journal::open(folder.path(), Duration::ZERO).unwrap();
+    for entry in [note("one"), Entry::Journal { format: "bailiwick.journal/9".to_owned() }, note("two")] {
+        journal.append(entry).unwrap();
+    }
+    drop(journal);
+    let whole = fs::read(&path).unwrap();
+    let opened = Journal::open(folder.path(), Duration::ZERO).map(drop).unwrap_err().to_string();
+    assert!(
+        opened.contains("`bailiwick.journal/9`") && opened.contains("hint: use the bailiwick that wrote it"),
+        "{opened}"
+    );
+    assert_eq!(fs::read(&path).unwrap(), whole);
+    let read: Vec<_> = Reader::open(folder.path()).unwrap().collect();
+    assert_eq!(read.len(), 3);
+    let told = read.last().unwrap().as_ref().unwrap_err().to_string();
+    assert!(told.starts_with("entry 3 says") && told.contains("none newer than `bailiwick.journal/2`"), "{told}");
 }
 
 #[test]
