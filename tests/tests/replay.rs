@@ -244,7 +244,7 @@ fn another_version_is_shown_against_what_was_said() {
 
 #[test]
 fn a_journal_of_the_first_format_is_read_verified_replayed_and_gone_on_with() {
-    let sample = root().join("tests/files/journals/v1");
+    let sample = root().join("tests/journals/v1");
     let ops = local("[[grant]]\ncomponent = \"uptime\"\non = [\"here\"]\n");
     fs::create_dir_all(ops.journal()).unwrap();
     for name in ["journal.jsonl", "head"] {

@@ -23,7 +23,7 @@ fn sftp_only() -> Sshd {
 
 /// This machine is looked at; `nas` only takes heads.
 fn ops(sshd: &Sshd, anchors: &str) -> Ops {
-    let policy = format!("[[grant]]\ncomponent = [\"uptime\", \"listeners\"]\non = [\"here\"]\n{anchors}");
+    let policy = format!("[[grant]]\ncomponent = [\"uptime\", \"memory\"]\non = [\"here\"]\n{anchors}");
     let ops = Ops::new(PROGRAM, &[Target::of("nas", sshd).unwrap()], &[], &policy).unwrap();
     let fleet = fs::read_to_string(ops.path().join("fleet.toml")).unwrap();
     ops.write("fleet.toml", format!("{fleet}\n[targets.here]\nlocal = true\n").as_bytes()).unwrap();
@@ -155,7 +155,7 @@ fn an_anchor_that_takes_nothing_is_told_and_the_sweep_counts() {
     assert_eq!(failed, Some(2));
     drop(sshd);
     let said = ops.run(&["check"]).unwrap();
-    assert!(said.code == 0 && said.stderr.contains("it cannot be reached: connection refused"), "{}", said.stderr);
+    assert!(said.code == 0 && said.stderr.contains(" it cannot be reached: "), "{}", said.stderr);
     let (code, text) = verify(&ops);
     assert!(code == 4 && text.matches("NOT COMPARED: anchor ").count() == 2, "{text}");
     assert!(text.contains("Nothing outside this machine vouches for entries 1 to "), "{text}");
@@ -240,7 +240,7 @@ fn retention_lets_go_what_policy_says_and_says_so() {
         folders.flat_map(|folder| folder.path().read_dir().unwrap().flatten().map(|file| file.path())).collect()
     };
     let (there, entries) = (files().len(), last(&ops));
-    assert!(there > 2, "two components and an answer");
+    assert!(there >= 2, "components, and answers that are large");
     let dry = ops.run(&["journal", "prune", "--dry-run"]).unwrap();
     assert!(dry.stdout.starts_with(&format!("{there} pieces of evidence (")) && dry.stdout.contains(") would go, "));
     assert_eq!((files().len(), last(&ops)), (there, entries), "nothing is done");
@@ -260,7 +260,7 @@ fn retention_lets_go_what_policy_says_and_says_so() {
     assert!(said.code == 4 && said.stdout.contains("was pruned (entry "), "{}", said.stdout);
     let run = Reader::open(&ops.journal()).unwrap().find_map(|record| {
         let record = record.unwrap();
-        matches!(&record.entry, Entry::RunStarted { component, .. } if component.as_str() == "listeners")
+        matches!(&record.entry, Entry::RunStarted { component, .. } if component.as_str() == "memory")
             .then_some(record.seq)
     });
     let shown = ops.run(&["journal", "show", &run.unwrap().to_string()]).unwrap();

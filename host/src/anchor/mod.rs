@@ -65,6 +65,7 @@ pub async fn copy(
     ops: &Arc<Ops>,
     journal: &Journal,
     ssh: &ssh::Settings,
+    now: Timestamp,
 ) -> Result<BTreeMap<String, Option<String>>, OpenError> {
     let anchors = &ops.policy.anchors;
     if anchors.is_empty() {
@@ -72,7 +73,7 @@ pub async fn copy(
     }
     journal.append(Entry::Anchoring { to: anchors.iter().map(|anchor| anchor.to.to_string()).collect() })?;
     journal.sync()?;
-    let head = Head { link: journal.last(), time: Timestamp::now() };
+    let head = Head { link: journal.last(), time: now };
     let mut tasks = tokio::task::JoinSet::new();
     for anchor in anchors.iter().cloned() {
         let (ops, ssh, line) = (Arc::clone(ops), ssh.clone(), head.line());

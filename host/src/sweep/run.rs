@@ -129,7 +129,7 @@ pub async fn sweep(
     }
     journal.sync()?;
     let finished = Timestamp::now();
-    for (anchor, failed) in anchor::copy(&shared.ops, &journal, &shared.ssh).await? {
+    for (anchor, failed) in anchor::copy(&shared.ops, &journal, &shared.ssh, finished).await? {
         if let Some(why) = failed {
             watcher.not_anchored(&anchor, &why);
         }

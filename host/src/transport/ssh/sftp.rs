@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use russh::ChannelMsg;
 use russh_sftp::client::RawSftpSession;
 use russh_sftp::client::error::Error;
 use russh_sftp::protocol::{FileAttributes, OpenFlags, StatusCode};
@@ -108,8 +109,16 @@ impl Session {
     /// A channel that speaks SFTP, on which so many bytes may come.
     async fn sftp(&self, bytes_max: u64) -> Result<RawSftpSession, SftpError> {
         self.meter.allow(bytes_max);
-        let channel = self.handle.channel_open_session().await.map_err(|_| SftpError::NoSftp)?;
+        let mut channel = self.handle.channel_open_session().await.map_err(|_| SftpError::NoSftp)?;
         channel.request_subsystem(true, "sftp").await.map_err(|_| SftpError::NoSftp)?;
+        loop {
+            match channel.wait().await {
+                Some(ChannelMsg::Success) => break,
+                Some(ChannelMsg::WindowAdjusted { .. }) => {}
+                // Anything else before it is not SFTP.
+                _ => return Err(SftpError::NoSftp),
+            }
+        }
         let sftp = RawSftpSession::new(channel.into_stream());
         sftp.set_timeout(ANCHOR_S);
         sftp.init().await.map_err(|_| SftpError::NoSftp)?;
