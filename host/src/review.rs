@@ -38,6 +38,8 @@ pub struct Review {
 pub struct Anchor {
     /// The target, or none for a repository of this machine.
     pub target: Option<TargetName>,
+    /// Another account there than the one that looks.
+    pub user: Option<String>,
     /// What is written to.
     pub to: String,
     /// What is written; words in capitals stand for numbers, a hash and a time.
@@ -207,12 +209,13 @@ pub fn review(ops: &Ops, target: Option<&TargetName>, component: Option<&Compone
 
 /// An anchor, unless only another target is asked for.
 fn anchor(found: &policy::Anchor, only: Option<&TargetName>) -> Option<Anchor> {
-    let target = match &found.to {
-        policy::To::File { target, .. } => Some(target.clone()),
-        policy::To::Git(_) => None,
+    let (target, user) = match &found.to {
+        policy::To::File { target, login, .. } => (Some(target.clone()), login.user.as_ref()),
+        policy::To::Git(_) => (None, None),
     };
+    let user = user.map(|user| user.as_str().to_owned());
     let (to, policy, why) = (found.to.to_string(), found.place.to_string(), found.why.clone());
-    (only.is_none() || only == target.as_ref()).then_some(Anchor { target, to, line: HEAD_LINE, policy, why })
+    (only.is_none() || only == target.as_ref()).then_some(Anchor { target, user, to, line: HEAD_LINE, policy, why })
 }
 
 /// What a component gets of inert WASI, in words: `clocks (fixed at the run's begin), io (…)`.

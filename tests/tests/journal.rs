@@ -46,7 +46,7 @@ fn what_was_written_is_read_and_verified() {
 }
 
 #[test]
-fn every_flipped_bit_of_journal_and_head_is_found() {
+fn jr01_every_flipped_bit_of_journal_and_head_is_found() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), &["one", "two", "three"]);
     for name in ["journal.jsonl", "head"] {
@@ -73,7 +73,7 @@ fn every_flipped_bit_of_journal_and_head_is_found() {
 }
 
 #[test]
-fn every_cut_is_found_and_the_next_writer_says_so() {
+fn jr01_every_cut_is_found_and_the_next_writer_says_so() {
     let whole = tempfile::tempdir().unwrap();
     write(whole.path(), &["one", "two", "three"]);
     let text = fs::read(whole.path().join("journal.jsonl")).unwrap();
@@ -103,7 +103,7 @@ fn every_cut_is_found_and_the_next_writer_says_so() {
 }
 
 #[test]
-fn removed_swapped_and_inserted_entries_are_found() {
+fn jr01_removed_swapped_and_inserted_entries_are_found() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), &["one", "two", "three"]);
     let path = folder.path().join("journal.jsonl");
@@ -119,7 +119,7 @@ fn removed_swapped_and_inserted_entries_are_found() {
 }
 
 #[test]
-fn a_second_writer_is_told_to_wait() {
+fn jr05_a_second_writer_is_told_to_wait() {
     let folder = tempfile::tempdir().unwrap();
     let first = Journal::open(folder.path(), Duration::ZERO).unwrap();
     let second = Journal::open(folder.path(), Duration::from_millis(60));
@@ -160,7 +160,7 @@ fn another_format_is_not_written_over() {
 }
 
 #[test]
-fn nothing_follows_a_failed_write() {
+fn jr03_nothing_follows_a_failed_write() {
     if !Path::new("/dev/full").exists() {
         return;
     }

@@ -133,6 +133,34 @@ fn jr01_a_journal_that_was_cut_or_rewritten_does_not_fit_its_anchors() {
     assert_eq!(text.matches("the anchor was cut or rewritten").count(), 2, "{text}");
 }
 
+/// The account that looks has a key of its own, which takes no heads; the anchor's key may do nothing but that.
+#[test]
+fn an_anchor_may_have_a_login_of_its_own() {
+    let there = tempfile::tempdir().unwrap();
+    let key = there.path().join("bw-store");
+    let public = bailiwick_tests::sshd::keygen("ed25519", &key).unwrap();
+    let authorized = vec![format!("restrict,command=\"internal-sftp\" {public}")];
+    let config = vec!["Subsystem sftp /bin/false".to_owned()];
+    let sshd = Sshd::start(&Options { authorized, config, ..Options::default() }).unwrap();
+    let anchor = |login: &str| {
+        format!("[[anchor]]\ntarget = \"nas\"\nfile = \"{}/heads\"\nwhy = \"x\"\n{login}", there.path().display())
+    };
+    let user = bailiwick_tests::sshd::user().unwrap();
+    let ops = ops(&sshd, &anchor(&format!("user = \"{user}\"\nidentity = \"keys/bw-store\"\n")));
+    ops.write("keys/bw-store", &fs::read(&key).unwrap()).unwrap();
+    fs::set_permissions(ops.path().join("keys/bw-store"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let said = ops.run(&["check"]).unwrap();
+    assert!(said.code == 0 && !said.stderr.contains("warning"), "{}", said.stderr);
+    assert_eq!(fs::read_to_string(there.path().join("heads")).unwrap().lines().count(), 1);
+    assert!(ops.run(&["review"]).unwrap().stdout.contains(&format!("heads as {user}\n")));
+    // Without it, the account that looks, which has no SFTP here.
+    let policy = fs::read_to_string(ops.path().join("policy.toml")).unwrap();
+    let plain: String =
+        policy.lines().filter(|line| !line.starts_with("identity")).map(|line| format!("{line}\n")).collect();
+    ops.write("policy.toml", plain.as_bytes()).unwrap();
+    assert!(ops.run(&["check"]).unwrap().stderr.contains("is not anchored at nas:"));
+}
+
 #[test]
 fn an_anchor_that_takes_nothing_is_told_and_the_sweep_counts() {
     let (sshd, there) = (sftp_only(), tempfile::tempdir().unwrap());
@@ -168,6 +196,47 @@ fn a_target_without_sftp_is_told_so() {
     let ops = ops(&sshd, "[[anchor]]\ntarget = \"nas\"\nfile = \"/tmp/x\"\nwhy = \"x\"\n");
     let said = ops.run(&["check"]).unwrap();
     assert!(said.stderr.contains("its SSH server offers no SFTP to this account"), "{}", said.stderr);
+}
+
+/// A server whose SFTP is this program, and this machine with an anchor there.
+fn served_by(subsystem: &str, file: &Path) -> (Sshd, Ops) {
+    let config = vec![format!("Subsystem sftp {subsystem}")];
+    let sshd = Sshd::start(&Options { config, ..Options::default() }).unwrap();
+    let anchor = format!("[[anchor]]\ntarget = \"nas\"\nfile = \"{}\"\nwhy = \"x\"\n", file.display());
+    let ops = ops(&sshd, &anchor);
+    (sshd, ops)
+}
+
+#[test]
+fn an_anchor_is_opened_to_append_and_nothing_else_is_asked_for() {
+    let there = tempfile::tempdir().unwrap();
+    let log = there.path().join("log");
+    // sshd hands the line to a shell.
+    let server = format!("/usr/lib/openssh/sftp-server -e -l VERBOSE 2>>{}", log.display());
+    let (_sshd, ops) = served_by(&server, &there.path().join("heads"));
+    assert_eq!(ops.run(&["check"]).unwrap().code, 0);
+    let said = fs::read_to_string(&log).unwrap();
+    let asked: Vec<_> = said.lines().filter(|line| line.contains("heads\"")).collect();
+    let (opened, closed) = (asked[0], asked[asked.len() - 1]);
+    assert!(opened.contains("flags WRITE,APPEND,CREATE mode"), "{said}");
+    assert!(closed.starts_with("close ") && closed.contains("bytes read 0 written 1"), "{said}");
+    for other in ["remove", "rename", "truncate", "set ", "mkdir", "symlink", "posix-rename", "TRUNCATE"] {
+        assert!(!said.contains(other), "{other}: {said}");
+    }
+}
+
+#[test]
+fn tg01_a_server_that_speaks_something_else_costs_its_anchor_and_nothing_more() {
+    let there = tempfile::tempdir().unwrap();
+    for nonsense in ["/bin/cat", "/usr/bin/yes", "/bin/false", "/bin/echo hello", "head -c 9 /dev/zero"] {
+        let (_sshd, ops) = served_by(nonsense, &there.path().join("heads"));
+        let begun = std::time::Instant::now();
+        let said = ops.run(&["check"]).unwrap();
+        assert_eq!(said.code, 0, "{nonsense}: {}", said.stderr);
+        assert_eq!(said.stderr.matches("is not anchored at nas:").count(), 1, "{nonsense}: {}", said.stderr);
+        assert!(begun.elapsed() < Duration::from_secs(40), "{nonsense}");
+        assert_eq!(ops.run(&["journal", "verify", "--offline"]).unwrap().code, 0);
+    }
 }
 
 /// Starts a sweep and kills it after a while, as `kill -9` does: no handler, no goodbye.

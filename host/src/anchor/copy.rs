@@ -4,9 +4,10 @@
 
 use std::path::Path;
 
-use crate::fleet::Fleet;
+use crate::fleet::{Access, Credential, Fleet};
+use crate::model::TargetName;
 use crate::ops::Ops;
-use crate::policy::To;
+use crate::policy::{Login, To};
 use crate::transport::ssh::{self, ConnectError, SftpError};
 use crate::transport::{chain, git, git::GitError};
 
@@ -37,8 +38,8 @@ impl AnchorError {
 
 pub(super) async fn append(ops: &Ops, to: &To, settings: &ssh::Settings, line: &str) -> Result<(), AnchorError> {
     match to {
-        To::File { target, file } => {
-            let session = connect(&ops.fleet, target.as_str(), settings).await?;
+        To::File { target, file, login } => {
+            let session = connect(&ops.fleet, target, login, settings).await?;
             let written = session.append(file, line).await;
             session.close().await;
             Ok(written?)
@@ -53,8 +54,8 @@ pub(super) async fn append(ops: &Ops, to: &To, settings: &ssh::Settings, line: &
 /// When it cannot be read.
 pub async fn fetch(ops: &Ops, to: &To, settings: &ssh::Settings) -> Result<Vec<u8>, AnchorError> {
     match to {
-        To::File { target, file } => {
-            let session = connect(&ops.fleet, target.as_str(), settings).await?;
+        To::File { target, file, login } => {
+            let session = connect(&ops.fleet, target, login, settings).await?;
             let read = session.fetch(file).await;
             session.close().await;
             Ok(read?)
@@ -63,7 +64,21 @@ pub async fn fetch(ops: &Ops, to: &To, settings: &ssh::Settings) -> Result<Vec<u
     }
 }
 
-async fn connect(fleet: &Fleet, target: &str, settings: &ssh::Settings) -> Result<ssh::Session, AnchorError> {
-    let target = fleet.targets.get(target).ok_or(AnchorError::NoTarget)?;
-    Ok(ssh::connect(fleet, target, settings).await?)
+/// A connection like a sweep's, if need be of another account: the machine and its pin are the fleet's.
+async fn connect(
+    fleet: &Fleet,
+    target: &TargetName,
+    login: &Login,
+    settings: &ssh::Settings,
+) -> Result<ssh::Session, AnchorError> {
+    let mut target = fleet.targets.get(target).ok_or(AnchorError::NoTarget)?.clone();
+    if let Access::Ssh(ssh) = &mut target.access {
+        if let Some(user) = &login.user {
+            ssh.user = user.clone();
+        }
+        if let Some(identity) = &login.identity {
+            ssh.credential = Credential::KeyFile(identity.clone());
+        }
+    }
+    Ok(ssh::connect(fleet, &target, settings).await?)
 }

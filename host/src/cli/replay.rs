@@ -17,10 +17,14 @@ use serde::Serialize;
 use super::args::{self, Format};
 use super::{Context, fail};
 
-/// All that came of it, for programs. Text that somebody else chose: `cause`, `recorded`, `replayed`, `unanswered`, `what`.
+/// The fields whose text a component, a target or whoever wrote the journal chose, or that may quote it.
+const UNTRUSTED: &[&str] = &["cause", "place", "recorded", "replayed", "unanswered", "version", "what"];
+
+/// All that came of it, for programs.
 #[derive(Serialize)]
 struct Document {
     format: &'static str,
+    untrusted: &'static [&'static str],
     /// The component that was put in the place of those that ran.
     with: Option<With>,
     summary: Summary,
@@ -235,6 +239,7 @@ fn tell(
     let not_run = found.not_run.into_iter();
     let document = Document {
         format: "bailiwick.replay/1",
+        untrusted: UNTRUSTED,
         with,
         summary,
         runs,

@@ -65,7 +65,8 @@ fn table(review: &Review) -> String {
 /// What the operator has written after each sweep, which is no component's doing.
 fn write_anchor(text: &mut String, anchor: &Anchor) -> std::fmt::Result {
     let how = if anchor.target.is_some() { "appends over SFTP, after each sweep" } else { "commits, after each sweep" };
-    writeln!(text, "anchor {}\n    {how}    {}", anchor.to, anchor.line.trim_end())?;
+    let user = anchor.user.as_ref().map(|user| format!(" as {user}")).unwrap_or_default();
+    writeln!(text, "anchor {}{user}\n    {how}    {}", anchor.to, anchor.line.trim_end())?;
     writeln!(text, "    for     the operator: {} ({})\n", anchor.why, anchor.policy)
 }
 

@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_comes_back_and_is_there_once() {
+    fn jr07_what_is_kept_comes_back_and_is_there_once() {
         let text = "Filesystem 1024-blocks Used Available\n".repeat(500);
         let (_folder, evidence, sha, path) = kept(text.as_bytes());
         assert_eq!(evidence.get(&sha, text.len() as u64).unwrap(), text.as_bytes());

@@ -73,7 +73,7 @@ pub fn plan(folder: &Path, keep: Keep, now: Timestamp) -> Result<Plan, PruneErro
     };
     let mut pieces: Vec<_> =
         Evidence::beside(folder).pieces()?.into_iter().map(|piece| (last(&piece), piece)).collect();
-    pieces.sort_by(|a, b| b.0.cmp(&a.0));
+    pieces.sort_by_key(|(time, _)| std::cmp::Reverse(*time));
     let oldest = keep.days.map(|days| now.as_second().saturating_sub(i64::from(days).saturating_mul(DAY_S)));
     let mut plan = Plan::default();
     // From the newest on: what fits, stays.

@@ -13,7 +13,7 @@ mod resolve;
 mod retention;
 mod signatures;
 
-pub use anchor::{Anchor, HEAD_LINE, To, check_anchors};
+pub use anchor::{Anchor, HEAD_LINE, Login, To, check_anchors, settle_anchors};
 pub use limits::{Raise, Value, budgets};
 pub use named::{Named, RawCommand, RawStatement};
 pub use never::NeverRule;
