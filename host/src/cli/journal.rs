@@ -246,18 +246,21 @@ fn write_record(text: &mut String, record: &Record, evidence: &Evidence) -> std:
             Ok(())
         }
         Entry::Note { text: note, .. } => writeln!(text, "note: {}", line(note)),
-        Entry::RunEnded { end, fuel, .. } => match end {
-            RunEnd::Report(report) => {
-                writeln!(text, "ended with {} findings, {fuel} instructions", report.findings.len())?;
-                for finding in &report.findings {
-                    let (subject, title) = (line(&finding.subject), line(&finding.title));
-                    writeln!(text, "    {:<8}  {}  {subject}  {title}", finding.severity.name(), finding.code)?;
+        Entry::RunEnded { end, fuel, report, .. } => {
+            match end {
+                RunEnd::Report(report) => {
+                    writeln!(text, "ended with {} findings, {fuel} instructions", report.findings.len())?;
+                    for finding in &report.findings {
+                        let (subject, title) = (line(&finding.subject), line(&finding.title));
+                        writeln!(text, "    {:<8}  {}  {subject}  {title}", finding.severity.name(), finding.code)?;
+                    }
+                    Ok(())
                 }
-                Ok(())
-            }
-            RunEnd::CouldNotLook { reason, .. } => writeln!(text, "ended, could not look: {}", line(reason)),
-            RunEnd::Fault { message } => writeln!(text, "broke: {message}, {fuel} instructions"),
-        },
+                RunEnd::CouldNotLook { reason, .. } => writeln!(text, "ended, could not look: {}", line(reason)),
+                RunEnd::Fault { message } => writeln!(text, "broke: {message}, {fuel} instructions"),
+            }?;
+            report.as_ref().map_or(Ok(()), |report| writeln!(text, "    report     sha256:{report}"))
+        }
         // `show` asks for entries of runs only.
         _ => writeln!(text),
     }

@@ -12,7 +12,7 @@ use bailiwick::ops::Ops;
 use bailiwick::report::exit::ExitCode as Exit;
 use bailiwick::transport::ssh;
 
-use super::Context;
+use super::{Context, fail};
 
 /// What was read of the anchors, by name; and why one was not.
 #[derive(Default)]
@@ -87,7 +87,15 @@ type Fetched = (BTreeMap<String, Vec<u8>>, BTreeMap<String, String>);
 
 /// Reads every anchor that policy names, side by side.
 fn fetch(context: &Context) -> anyhow::Result<Fetched> {
-    let ops = std::sync::Arc::new(Ops::load(context.dir.as_deref(), context.surroundings.home.as_deref())?);
+    let ops = match Ops::load(context.dir.as_deref(), context.surroundings.home.as_deref()) {
+        Ok(ops) => std::sync::Arc::new(ops),
+        // What is wrong with policy is no reason not to look at the journal.
+        Err(error) => {
+            fail::report(&error.into(), &context.out);
+            let why = "the ops directory cannot be read, which would say which there are; --offline asks for none";
+            return Ok((BTreeMap::new(), [("of policy".to_owned(), why.to_owned())].into()));
+        }
+    };
     let settings = ssh::Settings { agent: context.surroundings.agent.clone(), ..ssh::Settings::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
