@@ -83,6 +83,7 @@ fn look(context: &Context, args: &args::Check) -> anyhow::Result<(Sweep, Exit)> 
     let watcher = Arc::clone(&progress);
     let journal = Arc::new(journal);
     let (asked, begun) = (request.targets.len(), Timestamp::now());
+    let anchors: Vec<String> = ops.policy.anchors.iter().map(|anchor| anchor.to.to_string()).collect();
     let work = sweep(Arc::new(ops), request, settings, Arc::clone(&journal), watcher);
     let ended = runtime.block_on(async {
         tokio::select! {
@@ -114,6 +115,10 @@ fn look(context: &Context, args: &args::Check) -> anyhow::Result<(Sweep, Exit)> 
             (sweep, Some(Exit::NotLooked))
         }
     };
+    if exit.is_some() {
+        // The next sweep's head covers what there is of this one.
+        anchors.iter().for_each(|anchor| context.out.say(&not_anchored(anchor, "the sweep did not come to its end")));
+    }
     let detail = match result.targets.as_slice() {
         _ if args.verbose => Detail::Full,
         [_] => Detail::Each,
