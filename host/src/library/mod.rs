@@ -128,6 +128,13 @@ proof! {
 }
 
 built_in! {
+    "command-exit",
+    "command-plugin",
+    "command-value",
+    "container-health",
+    "container-logs",
+    "container-restarts",
+    "container-state",
     "failed-services",
     "file-freshness",
     "filesystems",
@@ -136,6 +143,8 @@ built_in! {
     "log-errors",
     "logins",
     "memory",
+    "package-lists-age",
+    "pending-updates",
     "service",
     "time-sync",
     "uptime",

@@ -12,6 +12,7 @@ mod parse;
 mod resolve;
 mod retention;
 mod signatures;
+mod words;
 
 pub use anchor::{Anchor, HEAD_LINE, Login, To, check_anchors, settle_anchors};
 pub use limits::{Raise, Value, budgets};
