@@ -5,7 +5,10 @@ pub mod hostile;
 pub mod invariants;
 #[cfg(target_os = "linux")]
 pub mod kernel;
+pub mod lab;
 pub mod listeners;
 pub mod offer;
 pub mod ops;
+pub mod postgres;
+pub mod pages;
 pub mod sshd;

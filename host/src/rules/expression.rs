@@ -20,7 +20,7 @@ use std::ops::Range;
 use super::lex::{Placed, Token, tokens};
 use super::{Mistake, Operator, Step, Steps, Value};
 use crate::model::{ParamName, ParamValue};
-use crate::wit::{Answer, Kind};
+use crate::wit::{Answer, Field, Kind};
 
 /// Steps of one expression.
 pub const STEPS_MAX: usize = 500;
@@ -30,7 +30,9 @@ pub const DEPTH_MAX: usize = 32;
 /// What an expression may name.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Names<'a> {
-    /// The answer, if its fields can be named here.
+    /// The fields that can be named here.
+    pub fields: &'a [Field],
+    /// The answer that they are of.
     pub answer: Option<&'a Answer>,
     /// Definitions and what they are.
     pub definitions: &'a [(String, Kind)],
@@ -407,7 +409,7 @@ impl<'a> Reader<'a> {
             };
             return Ok((Step::Param(name.to_owned()), kind));
         }
-        let fields = self.names.answer.map(|answer| answer.fields.as_slice()).unwrap_or_default();
+        let fields = self.names.fields;
         let definitions = self.names.definitions.iter().map(|(name, kind)| (name.clone(), kind));
         let all: Vec<_> = fields.iter().map(|field| (field.name(), &field.kind)).chain(definitions).collect();
         if let Some((at, (_, kind))) = all.iter().enumerate().find(|(_, (name, _))| name == word) {
@@ -416,6 +418,10 @@ impl<'a> Reader<'a> {
         let known: Vec<_> = all.into_iter().map(|(name, _)| name).collect();
         if self.names.answer.is_some_and(|answer| answer.beyond.iter().any(|name| name == word)) {
             return wrong(&format!("what is in `{word}`, only a compiled probe can read"), listed(&known));
+        }
+        if self.names.answer.is_some_and(|answer| answer.lists.iter().any(|(name, _)| name == word)) {
+            let hint = format!("to ask about its entries: each = \"{word}\"");
+            return wrong(&format!("`{word}` is a list"), hint);
         }
         // The commonest slip in a language whose names have hyphens.
         if word.split('-').all(|part| known.iter().any(|name| name == part) || part.parse::<f64>().is_ok()) {

@@ -37,6 +37,8 @@ pub struct Check {
     pub verb: Verb,
     /// About whose entries, if the verb takes an object.
     pub slot: Option<SlotName>,
+    /// The list of the answer whose entries are the items, if it is not the answer itself.
+    pub each: Option<String>,
     /// Expressions that others name.
     pub definitions: Vec<Steps>,
     /// Which items count.

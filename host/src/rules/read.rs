@@ -20,6 +20,7 @@ pub(crate) struct RawCheck {
     code: Spanned<String>,
     over: Spanned<String>,
     slot: Option<Spanned<String>>,
+    each: Option<Spanned<String>>,
     #[serde(rename = "where")]
     filter: Option<Spanned<String>>,
     #[serde(default)]
@@ -218,14 +219,24 @@ impl Reader<'_> {
         let answer = wit::answer(verb);
         let asked = self.asked;
         // Outside of every item; inside of one, with its fields; and with what is made of these.
+        let each = raw.each.as_ref().map(|each| each.get_ref().as_str());
+        let Some(items) = answer.items(each) else {
+            let known: Vec<_> = answer.lists.iter().map(|(name, _)| name.as_str()).collect();
+            let message = format!("`{verb}` answers no list `{}`", each.unwrap_or_default().escape_default());
+            let hint = if known.is_empty() { String::new() } else { format!("there are: {}", known.join(", ")) };
+            self.wrong(raw.each.as_ref().unwrap_or(&raw.over), message, &hint);
+            return None;
+        };
+        let list = answer.list || each.is_some();
         let outside = Names {
+            fields: &[],
             answer: None,
             definitions: &[],
             params: &asked.params,
             slot: slot.is_some(),
             count: raw.summary,
         };
-        let fields = Names { answer: Some(answer), count: false, ..outside };
+        let fields = Names { fields: items, answer: Some(answer), count: false, ..outside };
         let (named, definitions) = self.definitions(raw, &fields);
         let inside = Names { definitions: &named, ..fields };
         let about = if raw.summary { &outside } else { &inside };
@@ -245,7 +256,7 @@ impl Reader<'_> {
         let filter = self.condition(raw.filter.as_ref(), &inside);
         let critical = self.condition(raw.critical.as_ref(), about);
         let warning = self.condition(raw.warning.as_ref(), about);
-        let nothing = self.nothing(raw, answer.list, &outside);
+        let nothing = self.nothing(raw, list, &outside);
         let outer = Names { count: false, ..outside };
         let errors = raw.errors.iter().filter_map(|(name, raw)| {
             let error = self.one_of(name, ERRORS, "error that a target itself tells,");
@@ -266,6 +277,7 @@ impl Reader<'_> {
             code: raw.code.get_ref().clone(),
             verb,
             slot,
+            each: raw.each.as_ref().map(|each| each.get_ref().clone()),
             definitions,
             filter: filter?,
             summary: raw.summary,
@@ -289,7 +301,7 @@ impl Reader<'_> {
         for (name, text) in raw.definitions.iter().take(NAMED_MAX) {
             self.code(name);
             let own = name.get_ref();
-            let field = names.answer.is_some_and(|answer| answer.fields.iter().any(|field| field.name() == *own));
+            let field = names.fields.iter().any(|field| field.name() == *own);
             if field || is_taken(own) || !own.starts_with(|c: char| c.is_ascii_lowercase()) {
                 let what = if field { "a field of the answer" } else { "a word of the language" };
                 self.wrong(name, format!("`{}` is {what}", own.escape_default()), "choose another name");

@@ -37,8 +37,26 @@ const LOCAL: &[(&str, &str)] = &[
 ];
 
 /// The interfaces of the package.
-const INTERFACES: &[&str] =
-    &["types", "reports", "system", "files", "services", "network", "clock", "log", "params", "slots", "calls"];
+const INTERFACES: &[&str] = &[
+    "types",
+    "reports",
+    "system",
+    "files",
+    "services",
+    "network",
+    "containers",
+    "commands",
+    "packages",
+    "http",
+    "certificates",
+    "postgres",
+    "logs",
+    "clock",
+    "log",
+    "params",
+    "slots",
+    "calls",
+];
 
 /// The interpreter's own interface; it is no part of the contract.
 pub const RULES: &str = "bailiwick:rules/rules@0.1.0";

@@ -16,7 +16,10 @@ pub struct Answer {
     pub list: bool,
     /// The fields of an item, in the contract's order; those of a record in it stand in its place, as `inodes.used`.
     pub fields: Vec<Field>,
-    /// Fields that are neither a value nor a record: what is in them, only a compiled probe can read.
+    /// Lists of records in an answer that is none itself: name, and the fields of an entry. After these stand those of the
+    /// answer that the list is in.
+    pub lists: Vec<(String, Vec<Field>)>,
+    /// Fields that are none of these: what is in them, only a compiled probe can read.
     pub beyond: Vec<String>,
 }
 
@@ -29,6 +32,8 @@ pub struct Field {
     pub kind: Kind,
     /// It may be absent.
     pub optional: bool,
+    /// It is of the answer that the list is in, and not of the entry.
+    pub outer: bool,
 }
 
 /// What a field holds.
@@ -47,10 +52,22 @@ pub enum Kind {
 }
 
 impl Field {
-    /// `inodes.used`.
+    /// `inodes.used`; `answer.complete` for one of the answer that the list is in.
     #[must_use]
     pub fn name(&self) -> String {
-        self.path.join(".")
+        let path = self.path.join(".");
+        if self.outer { format!("answer.{path}") } else { path }
+    }
+}
+
+impl Answer {
+    /// The fields of an item: of the answer, or of an entry of one of its lists. `None`: it has no such list.
+    #[must_use]
+    pub fn items(&self, each: Option<&str>) -> Option<&[Field]> {
+        match each {
+            None => Some(&self.fields),
+            Some(each) => self.lists.iter().find(|(name, _)| name == each).map(|(_, fields)| fields.as_slice()),
+        }
     }
 }
 
@@ -59,7 +76,7 @@ impl Field {
 pub fn answer(verb: Verb) -> &'static Answer {
     static ALL: LazyLock<BTreeMap<Verb, Answer>> =
         LazyLock::new(|| Verb::ALL.iter().map(|verb| (*verb, read(*verb))).collect());
-    static NONE: Answer = Answer { list: false, fields: Vec::new(), beyond: Vec::new() };
+    static NONE: Answer = Answer { list: false, fields: Vec::new(), lists: Vec::new(), beyond: Vec::new() };
     ALL.get(&verb).unwrap_or(&NONE)
 }
 
@@ -75,7 +92,7 @@ fn interface(name: &str) -> Vec<Item<'static>> {
 
 fn read(verb: Verb) -> Answer {
     let types = interface(verb.interface());
-    let mut answer = Answer { list: false, fields: Vec::new(), beyond: Vec::new() };
+    let mut answer = Answer { list: false, fields: Vec::new(), lists: Vec::new(), beyond: Vec::new() };
     let function = types.iter().find(|item| item.function() == Some(verb.function()));
     let told = function.and_then(|item| item.code().split_once("-> result<")).map(|(_, told)| told);
     let Some(told) = told.and_then(|told| told.rsplit_once(", verb-error>")).map(|(told, _)| told.trim()) else {
@@ -90,6 +107,8 @@ fn read(verb: Verb) -> Answer {
         _ => told,
     };
     put(&mut answer, &types, &mut Vec::new(), item, false);
+    let outer: Vec<_> = answer.fields.iter().map(|field| Field { outer: true, ..field.clone() }).collect();
+    answer.lists.iter_mut().for_each(|(_, fields)| fields.extend(outer.iter().cloned()));
     answer
 }
 
@@ -125,10 +144,26 @@ fn put(answer: &mut Answer, types: &[Item<'_>], path: &mut Vec<String>, told: &s
             }
             return;
         }
+        (None, None) => return list(answer, types, path, told, optional),
         _ => return answer.beyond.push(path.join(".")),
     };
     let path = if path.is_empty() { vec!["value".to_owned()] } else { path.clone() };
-    answer.fields.push(Field { path, kind, optional });
+    answer.fields.push(Field { path, kind, optional, outer: false });
+}
+
+/// A list of records; one in an entry of a list, or that may be absent, is beyond a check.
+fn list(answer: &mut Answer, types: &[Item<'_>], path: &[String], told: &str, optional: bool) {
+    let mut inner = Answer { list: true, fields: Vec::new(), lists: Vec::new(), beyond: Vec::new() };
+    if let Some(item) = told.strip_prefix("list<").and_then(|rest| rest.strip_suffix('>'))
+        && let ([name], false, false) = (path, answer.list, optional)
+    {
+        put(&mut inner, types, &mut Vec::new(), item, false);
+        if !inner.fields.is_empty() {
+            answer.beyond.extend(inner.beyond.iter().map(|beyond| format!("{name}.{beyond}")));
+            return answer.lists.push((name.clone(), inner.fields));
+        }
+    }
+    answer.beyond.push(path.join("."));
 }
 
 /// What stands between an item's braces, without documentation, parted at the commas that are in no other brackets.
@@ -163,16 +198,19 @@ mod tests {
     fn what_a_check_can_ask_of_each_verb() {
         let mut text = String::new();
         for verb in Verb::ALL {
-            let Answer { list, fields, beyond } = answer(*verb);
-            assert!(!fields.is_empty(), "{verb}: nothing that a check could ask: see CONTRIBUTING.md, \"Add a verb\"");
+            let Answer { list, fields, lists, beyond } = answer(*verb);
+            assert!(!(fields.is_empty() && lists.is_empty()), "{verb}: nothing that a check could ask: see CONTRIBUTING.md, \"Add a verb\"");
             writeln!(text, "{verb}: {}", if *list { "any number of" } else { "one" }).unwrap();
-            for field in fields {
+            let entries = lists.iter().flat_map(|(name, fields)| {
+                fields.iter().filter(|field| !field.outer).map(move |field| (format!("each {name}: "), field))
+            });
+            for (of, field) in fields.iter().map(|field| (String::new(), field)).chain(entries) {
                 let kind = match &field.kind {
                     Kind::Choice(cases) => format!("one of {}", cases.join(", ")),
                     kind => format!("{kind:?}").to_lowercase(),
                 };
                 let optional = if field.optional { ", or absent" } else { "" };
-                writeln!(text, "  {}: {kind}{optional}", field.name()).unwrap();
+                writeln!(text, "  {of}{}: {kind}{optional}", field.name()).unwrap();
             }
             for name in beyond {
                 writeln!(text, "  {name}: for compiled probes only").unwrap();

@@ -9,7 +9,7 @@ use wasmtime::component::{Linker, Resource};
 
 use self::wit::bailiwick::rules::rules as own;
 use super::wit::bailiwick::ops::{reports, types::VerbError};
-use super::{Target, read_as};
+use super::{Target, Told, read_as};
 use crate::model::{LookError, Object, Severity, Unit, Verb};
 use crate::rules::{Check, Format, Line, Operator, Part, Rules, Step, Steps, Value, Verdict};
 use crate::sandbox::imports::RULES;
@@ -36,17 +36,19 @@ pub(super) fn link(linker: &mut Linker<RunState>, rules: &Rules) -> wasmtime::Re
         store.data_mut().local()?;
         Ok((checks.iter().map(own::Check::from).collect::<Vec<_>>(),))
     })?;
-    let verbs: Vec<_> = rules.checks.iter().map(|check| check.verb).collect();
+    let asks: Vec<_> = rules.checks.iter().map(|check| (check.verb, check.each.clone())).collect();
     instance.func_wrap("ask", move |mut store, (target, check, key): (Resource<Target>, u32, Option<String>)| {
-        let verb = usize::try_from(check).ok().and_then(|check| verbs.get(check)).copied();
+        let ask = usize::try_from(check).ok().and_then(|check| asks.get(check));
         // As the verb itself would be called: with a slot where it takes an object, and with none where it does not.
         let fits = |verb| (crate::verbs::spec(verb).object == Object::None) == key.is_none();
-        let Some(verb) = verb.filter(|verb| fits(*verb)) else {
+        let Some((verb, each)) = ask.filter(|(verb, _)| fits(*verb)).map(|(verb, each)| (*verb, each.as_deref())) else {
             store.data_mut().local()?;
             return Ok((Err(VerbError::Refused),));
         };
         let answer = store.data_mut().look(&target, verb, key.as_deref())?;
-        let items = answer.and_then(|answer| asked(verb, &answer));
+        let literal = key.as_deref().map(|key| store.data().literal(&target, key).unwrap_or_default());
+        let told = Told { times: store.data().times(&target), literal };
+        let items = answer.and_then(|answer| asked(verb, each, &answer, told));
         Ok((items.map_err(VerbError::from),))
     })
 }
@@ -55,18 +57,33 @@ pub(super) fn link(linker: &mut Linker<RunState>, rules: &Rules) -> wasmtime::Re
 ///
 /// # Errors
 /// What the verb would be told.
-pub(super) fn asked(verb: Verb, answer: &RawAnswer) -> Result<Vec<Vec<own::Value>>, LookError> {
-    items(crate::wit::answer(verb), &read_as(verb, answer)?)
+pub(super) fn asked(
+    verb: Verb,
+    each: Option<&str>,
+    answer: &RawAnswer,
+    told: Told<'_>,
+) -> Result<Vec<Vec<own::Value>>, LookError> {
+    items(crate::wit::answer(verb), each, &read_as(verb, answer, told)?)
 }
 
 /// An answer as items, each with its fields' values.
-fn items(answer: &Answer, said: &Json) -> Result<Vec<Vec<own::Value>>, LookError> {
-    let item = |said| answer.fields.iter().map(|field| value(field, said)).collect::<Result<Vec<_>, _>>();
-    match said {
-        Json::Array(items) if answer.list => items.iter().map(item).collect(),
-        _ if answer.list => Err(LookError::Garbled),
-        said => Ok(vec![item(said)?]),
+fn items(answer: &Answer, each: Option<&str>, said: &Json) -> Result<Vec<Vec<own::Value>>, LookError> {
+    let fields = answer.items(each).ok_or(LookError::Garbled)?;
+    let item = |item| {
+        let of = |field: &Field| value(field, if field.outer { said } else { item });
+        fields.iter().map(of).collect::<Result<Vec<_>, _>>()
+    };
+    match each.map_or(Some(said), |each| under(said, each)) {
+        Some(Json::Array(entries)) if answer.list || each.is_some() => entries.iter().map(item).collect(),
+        Some(said) if !answer.list && each.is_none() => Ok(vec![item(said)?]),
+        _ => Err(LookError::Garbled),
     }
+}
+
+/// A record's field. Where WIT's name is a word of Rust, the type's has a bar at its end.
+fn under<'j>(record: &'j Json, name: &str) -> Option<&'j Json> {
+    let plain = name.replace('-', "_");
+    record.get(&plain).or_else(|| record.get(format!("{plain}_")))
 }
 
 /// One field's value. The readers' types are made from the same contract: what does not fit is a bug of ours, and tells as
@@ -78,9 +95,7 @@ fn value(field: &Field, item: &Json) -> Result<own::Value, LookError> {
         if said.is_null() {
             break;
         }
-        let plain = name.replace('-', "_");
-        // Where WIT's name is a word of Rust, the type's has a bar at its end.
-        said = said.get(&plain).or_else(|| said.get(format!("{plain}_"))).ok_or(LookError::Garbled)?;
+        said = under(said, name).ok_or(LookError::Garbled)?;
     }
     let found = match (&field.kind, said) {
         (_, Json::Null) if field.optional => Some(own::Value::Absent),

@@ -16,8 +16,19 @@ use raw::{
 };
 
 /// Slots of the manifest.
-const SLOTS: &[(&str, Object)] =
-    &[("unit", Object::Unit), ("units", Object::Unit), ("file", Object::Path), ("files", Object::Path)];
+const SLOTS: &[(&str, Object)] = &[
+    ("unit", Object::Unit),
+    ("units", Object::Unit),
+    ("file", Object::Path),
+    ("files", Object::Path),
+    ("runtimes", Object::Runtime),
+    ("containers", Object::Container),
+    ("commands", Object::Command),
+    ("url", Object::Url),
+    ("endpoint", Object::Endpoint),
+    ("databases", Object::Database),
+    ("statements", Object::Statement),
+];
 const PARAMS: &[&str] = &["seed", "calls"];
 
 struct Wanderer;
