@@ -21,6 +21,7 @@ use bailiwick::report::table::{Colour, Detail, Options};
 use bailiwick::report::{html, json, junit, markdown, nagios, sarif, table, textfile};
 use bailiwick::review;
 use bailiwick::sandbox::client::identity;
+use bailiwick::source::Source;
 use bailiwick::sweep::{Request, Settings, Watcher, sweep};
 use bailiwick::transport::ssh;
 use jiff::Timestamp;
@@ -136,8 +137,9 @@ fn rendered(sweep: &Sweep, format: Rendering, options: &Options, earlier: Option
         Rendering::Sarif => sarif::render(sweep)?,
         Rendering::Textfile => {
             // None, or none of ours: then nothing is known of before.
-            let earlier = earlier.and_then(|file| std::fs::read_to_string(file).ok()).unwrap_or_default();
-            textfile::render(sweep, &textfile::successes(&earlier))
+            let earlier = earlier.and_then(|file| Source::read_theirs(file).ok());
+            let earlier = earlier.map(|source| textfile::successes(source.text())).unwrap_or_default();
+            textfile::render(sweep, &earlier)
         }
     })
 }

@@ -129,6 +129,13 @@ proof! {
 
 built_in! {
     "backup-freshness",
+    "command-exit",
+    "command-plugin",
+    "command-value",
+    "container-health",
+    "container-logs",
+    "container-restarts",
+    "container-state",
     "failed-services",
     "file-freshness",
     "filesystems",
@@ -138,6 +145,8 @@ built_in! {
     "logins",
     "memory",
     "new-errors",
+    "package-lists-age",
+    "pending-updates",
     "postgres-connections",
     "postgres-databases",
     "postgres-jobs",

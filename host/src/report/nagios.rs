@@ -120,22 +120,22 @@ fn unpiped(text: &str) -> String {
     super::untied(text).replace('|', "¦")
 }
 
-/// `'db01/memory/available-bytes'=123B`. A label has neither `=` nor a quote in it.
+/// `'db01/memory/memory/available-bytes'=123B`. A label has neither `=` nor a quote in it.
 fn perf(said: &Statement<'_>) -> Vec<String> {
     let component = said.component.map_or("bailiwick", |id| id.as_str());
     let subject = if said.subject.is_empty() { String::new() } else { format!("{}/", said.subject) };
     said.metrics
         .iter()
-        .map(|metric| {
-            let label = format!("{}/{component}/{subject}{}", said.target, metric.name);
+        .map(|(name, value, unit)| {
+            let label = format!("{}/{component}/{}/{subject}{name}", said.target, said.code);
             let label = unpiped(&label).replace(['=', '\''], "_");
-            let unit = match metric.unit {
+            let unit = match unit {
                 Unit::Bytes => "B",
                 Unit::Seconds => "s",
                 Unit::Percent => "%",
                 Unit::Count | Unit::Ratio | Unit::PerSecond | Unit::PerHour => "",
             };
-            format!("'{label}'={}{unit}", metric.value)
+            format!("'{label}'={value}{unit}")
         })
         .collect()
 }

@@ -72,7 +72,7 @@ fn result(said: &Statement<'_>, rules: &BTreeMap<String, usize>) -> Value {
     let rule = said.rule();
     let name =
         if said.subject.is_empty() { said.target.to_string() } else { format!("{}/{}", said.target, said.subject) };
-    let metrics: BTreeMap<_, _> = said.metrics.iter().map(|metric| (metric.name.as_str(), metric.value)).collect();
+    let metrics: BTreeMap<_, _> = said.metrics.iter().map(|(name, value, _)| (name.as_str(), *value)).collect();
     let mut result = json!({
         "ruleId": rule,
         "ruleIndex": rules.get(&rule),

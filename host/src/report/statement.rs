@@ -4,7 +4,7 @@
 //! and targets is harmless to eyes and terminals before a format's own encoder sees it.
 
 use crate::encode;
-use crate::model::{ComponentId, Metric, Severity, Tainted, TargetName};
+use crate::model::{ComponentId, Metric, Severity, Tainted, TargetName, Unit};
 use crate::outcome::{Run, RunOutcome, Sweep, TargetResult};
 
 use super::tally::Look;
@@ -34,16 +34,16 @@ pub(super) struct Statement<'a> {
     pub(super) target: &'a TargetName,
     /// By whom; none: the host.
     pub(super) component: Option<&'a ComponentId>,
-    /// Stable, `[a-z0-9-]`.
-    pub(super) code: &'a str,
+    /// Stable, `[a-z0-9-]`; harmless whatever a component makes of it.
+    pub(super) code: String,
     /// What it is about, within the target; mostly empty. Harmless.
     pub(super) subject: String,
     /// What.
     pub(super) kind: Kind,
     /// In words. Harmless.
     pub(super) text: String,
-    /// The numbers behind it.
-    pub(super) metrics: &'a [Metric],
+    /// The numbers behind it, by a name that is harmless.
+    pub(super) metrics: Vec<(String, f64, Unit)>,
 }
 
 impl Statement<'_> {
@@ -60,11 +60,11 @@ pub(super) fn statements(sweep: &Sweep) -> Vec<Statement<'_>> {
         let host = |code, kind, text: &str| Statement {
             target: &looked.target,
             component: None,
-            code,
+            code: String::from(code),
             subject: String::new(),
             kind,
             text: encode::harmless(text, COLUMNS),
-            metrics: &[],
+            metrics: Vec::new(),
         };
         match &looked.result {
             TargetResult::Unreachable { cause, .. } => all.push(host("unreachable", Kind::Unseen, cause)),
@@ -78,21 +78,25 @@ pub(super) fn statements(sweep: &Sweep) -> Vec<Statement<'_>> {
     all
 }
 
+fn numbered(metric: &Metric) -> (String, f64, Unit) {
+    (encode::harmless(&metric.name, COLUMNS), metric.value, metric.unit)
+}
+
 fn push<'a>(all: &mut Vec<Statement<'a>>, target: &'a TargetName, run: &'a Run) {
-    let one = |code, kind, text| Statement {
+    let one = |code: &str, kind, text| Statement {
         target,
         component: Some(&run.component),
-        code,
+        code: encode::harmless(code, COLUMNS),
         subject: String::new(),
         kind,
         text,
-        metrics: &[],
+        metrics: Vec::new(),
     };
     let theirs = |text: &Tainted| encode::terminal(text, COLUMNS);
     match &run.outcome {
         RunOutcome::Report(report) => all.extend(report.findings.iter().map(|finding| Statement {
             subject: theirs(&finding.subject),
-            metrics: &finding.metrics,
+            metrics: finding.metrics.iter().map(numbered).collect(),
             ..one(&finding.code, Kind::Found(finding.severity), theirs(&finding.title))
         })),
         RunOutcome::CouldNotLook { reason, .. } => {

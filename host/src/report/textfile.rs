@@ -71,15 +71,14 @@ pub fn render(sweep: &Sweep, earlier: &Successes) -> String {
         let labels = format!(
             "target=\"{}\",component=\"{component}\",code=\"{}\",subject=\"{}\"",
             said.target,
-            said.code,
+            label(&said.code),
             label(&said.subject)
         );
         // A series stands once; where a probe says two things of one subject, the worse counts.
         let worst = known.entry(labels.clone()).or_insert(severity);
         *worst = severity.max(*worst);
-        for metric in said.metrics.iter().filter(|metric| metric.value.is_finite()) {
-            let unit = unit(metric.unit);
-            metrics.push((format!("{labels},metric=\"{}\",unit=\"{unit}\"", metric.name), metric.value));
+        for (name, value, of) in said.metrics.iter().filter(|(_, value, _)| value.is_finite()) {
+            metrics.push((format!("{labels},metric=\"{}\",unit=\"{}\"", label(name), unit(*of)), *value));
         }
     }
     for (labels, severity) in &known {

@@ -37,8 +37,22 @@ const LOCAL: &[(&str, &str)] = &[
 
 /// The interfaces of the package.
 const INTERFACES: &[&str] = &[
-    "types", "reports", "system", "files", "services", "network", "postgres", "logs", "clock", "log", "params",
-    "slots", "calls",
+    "types",
+    "reports",
+    "system",
+    "files",
+    "services",
+    "network",
+    "containers",
+    "commands",
+    "packages",
+    "postgres",
+    "logs",
+    "clock",
+    "log",
+    "params",
+    "slots",
+    "calls",
 ];
 
 /// What a component is linked with: what it imports, and its manifest asks for.

@@ -4,9 +4,12 @@
 //! the answer means (`sandbox`). Attack answered: an argument that is read as an option, a pattern or a command
 //! (AR01–AR15): a template is fixed words, with at most one hole that takes a whole literal.
 
+mod commands;
+mod containers;
 mod files;
 mod logs;
 mod network;
+mod packages;
 mod postgres;
 mod query;
 mod services;
@@ -98,6 +101,12 @@ pub fn spec(verb: Verb) -> &'static Spec {
         Verb::ServicesFailed => &services::FAILED,
         Verb::ServicesLogs => &services::LOGS,
         Verb::NetworkListeners => &network::LISTENERS,
+        Verb::ContainersList => &containers::LIST,
+        Verb::ContainersStatus => &containers::STATUS,
+        Verb::ContainersLogs => &containers::LOGS,
+        Verb::CommandsRun => &commands::RUN,
+        Verb::PackagesPending => &packages::PENDING,
+        Verb::PackagesLists => &packages::LISTS,
         Verb::PostgresDatabases => &postgres::DATABASES,
         Verb::PostgresActivity => &postgres::ACTIVITY,
         Verb::PostgresSettings => &postgres::SETTINGS,

@@ -51,8 +51,16 @@ fn growth(sizes: &[usize], rounds: usize) -> Result<()> {
     let before = load();
     let rows = sizes.iter().map(|&size| row(&program, size, rounds)).collect::<Result<Vec<_>>>()?;
     let mut out = std::io::stdout().lock();
-    writeln!(out, "\ngrowth: ten probes on simulated targets, {rounds} rounds, load {before} before, {} after\n", load())?;
-    writeln!(out, "{:>8}{:>10}{:>10}{:>14}{:>14}{:>16}{:>16}", "targets", "wall", "CPU", "CPU each", "broker", "all processes", "memory each")?;
+    writeln!(
+        out,
+        "\ngrowth: ten probes on simulated targets, {rounds} rounds, load {before} before, {} after\n",
+        load()
+    )?;
+    writeln!(
+        out,
+        "{:>8}{:>10}{:>10}{:>14}{:>14}{:>16}{:>16}",
+        "targets", "wall", "CPU", "CPU each", "broker", "all processes", "memory each"
+    )?;
     for row in &rows {
         writeln!(
             out,
@@ -78,7 +86,10 @@ fn growth(sizes: &[usize], rounds: usize) -> Result<()> {
             last.all_mib / first.all_mib
         )?;
     }
-    writeln!(out, "CPU is the client's with its workers; memory is the largest sum of proportional set sizes, sampled.")?;
+    writeln!(
+        out,
+        "CPU is the client's with its workers; memory is the largest sum of proportional set sizes, sampled."
+    )?;
     Ok(())
 }
 
@@ -108,11 +119,5 @@ fn row(program: &PathBuf, targets: usize, rounds: usize) -> Result<Row> {
     }
     #[expect(clippy::cast_precision_loss, reason = "thousands at most")]
     let targets = targets as f64;
-    Ok(Row {
-        targets,
-        wall: median(&walls),
-        cpu: median(&cpus),
-        broker_mib: median(&brokers),
-        all_mib: median(&alls),
-    })
+    Ok(Row { targets, wall: median(&walls), cpu: median(&cpus), broker_mib: median(&brokers), all_mib: median(&alls) })
 }

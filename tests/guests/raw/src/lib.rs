@@ -24,7 +24,7 @@ pub use bindings::{
     export_component,
 };
 
-use bindings::bailiwick::ops::{logs, network, postgres, services, system};
+use bindings::bailiwick::ops::{commands, containers, logs, network, packages, postgres, services, system};
 
 /// What a run ends with.
 pub type Outcome = Result<Report, Failure>;
@@ -38,6 +38,12 @@ pub enum Object {
     Unit,
     /// A slot with a file.
     Path,
+    /// A slot with a program that runs containers.
+    Runtime,
+    /// A slot with a container.
+    Container,
+    /// A slot with a program of the operator's.
+    Command,
     /// A slot with a database.
     Database,
     /// A slot with a query of the operator's.
@@ -91,6 +97,12 @@ verbs! {
     "services.failed" None services::failed();
     "services.logs" Unit services::logs(key);
     "network.listeners" None network::listeners();
+    "containers.list" Runtime containers::list(key);
+    "containers.status" Container containers::status(key);
+    "containers.logs" Container containers::logs(key);
+    "commands.run" Command commands::run(key);
+    "packages.pending" None packages::pending();
+    "packages.lists" None packages::lists();
     "postgres.databases" Database postgres::databases(key);
     "postgres.activity" Database postgres::activity(key);
     "postgres.settings" Database postgres::settings(key);

@@ -21,6 +21,9 @@ const SLOTS: &[(&str, Object)] = &[
     ("units", Object::Unit),
     ("file", Object::Path),
     ("files", Object::Path),
+    ("runtimes", Object::Runtime),
+    ("containers", Object::Container),
+    ("commands", Object::Command),
     ("databases", Object::Database),
     ("statements", Object::Statement),
 ];
