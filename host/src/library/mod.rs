@@ -131,6 +131,7 @@ built_in! {
     "backup-freshness",
     "certificate-expiry",
     "certificate-server",
+    "backup-freshness",
     "command-exit",
     "command-plugin",
     "command-value",
