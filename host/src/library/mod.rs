@@ -136,6 +136,7 @@ built_in! {
     "backup-freshness",
     "certificate-expiry",
     "certificate-server",
+    "backup-freshness",
     "command-exit",
     "command-plugin",
     "command-value",

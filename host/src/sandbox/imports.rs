@@ -51,6 +51,8 @@ const INTERFACES: &[&str] = &[
     "certificates",
     "postgres",
     "logs",
+    "postgres",
+    "logs",
     "clock",
     "log",
     "params",
