@@ -234,7 +234,10 @@ impl Reader<'_> {
         let asked = Asked {
             uses: uses.keys().copied().collect(),
             slots: slots.iter().map(|(name, slot): (&SlotName, &Slot)| (name.clone(), slot.verbs.clone())).collect(),
-            params: params.iter().map(|(name, param): (&ParamName, &Param)| (name.clone(), param.default.clone())).collect(),
+            params: params
+                .iter()
+                .map(|(name, param): (&ParamName, &Param)| (name.clone(), param.default.clone()))
+                .collect(),
         };
         let rules = rules::read(self.source, &raw.checks, &asked, &mut self.problems);
         if let (Some(wasi), Some(_)) = (&raw.wasi, &rules) {
@@ -356,7 +359,11 @@ impl Reader<'_> {
             .filter_map(|at| {
                 let verb = Verb::from_name(at.get_ref());
                 if verb.is_none() {
-                    self.wrong(at, format!("there is no verb `{}`", at.get_ref()), &crate::verbs::nearest(at.get_ref()));
+                    self.wrong(
+                        at,
+                        format!("there is no verb `{}`", at.get_ref()),
+                        &crate::verbs::nearest(at.get_ref()),
+                    );
                 }
                 Some((verb?, at))
             })

@@ -56,10 +56,8 @@ fn a_check_is_begun_tested_packed_accepted_and_run() {
 
     let dump = folder.path().join("db.dump");
     fs::write(&dump, "x").unwrap();
-    let policy = format!(
-        "[[grant]]\ncomponent = \"fresh-dump\"\non = [\"here\"]\nbind.file = \"{}\"\n",
-        dump.display()
-    );
+    let policy =
+        format!("[[grant]]\ncomponent = \"fresh-dump\"\non = [\"here\"]\nbind.file = \"{}\"\n", dump.display());
     let ops = Ops::new(PROGRAM, &[here()], &[], &policy).unwrap();
     ops.write("components/fresh-dump.wasm", &bytes).unwrap();
     let (_, sweep) = ops.check(&[]).unwrap();
@@ -76,7 +74,9 @@ fn a_check_is_begun_tested_packed_accepted_and_run() {
     assert!(code == 1 && sweep.to_string().contains("does not exist"), "{sweep}");
 
     // A version that asks for more is another component to the lock, though its code is the same byte for byte.
-    let more = text.replace("[\"files.stat\"]", "[\"files.stat\", \"files.read\"]").replace("0.1.0\"\nworld", "0.1.1\"\nworld")
+    let more = text
+        .replace("[\"files.stat\"]", "[\"files.stat\", \"files.read\"]")
+        .replace("0.1.0\"\nworld", "0.1.1\"\nworld")
         + "\n[[check]]\ncode = \"text\"\nover = \"files.read\"\nslot = \"file\"\ntitle = \"x\"\ncritical = \"truncated\"\n";
     ops.write("components/fresh-dump.wasm", &library::seal(INTERPRETER, &more).unwrap()).unwrap();
     let (_, sweep) = ops.check(&[]).unwrap();
@@ -147,14 +147,20 @@ fn what_is_not_known_is_not_well() {
     let text = "[component]\nid = \"odd\"\nversion = \"1.0.0\"\nworld = \"bailiwick:ops/probe@0.1.0\"\ntitle = \"x\"\n\
         [[slot]]\nname = \"file\"\nverb = [\"files.read\"]\nwhy = \"x\"\n";
     let check = |code: &str, rest: &str| {
-        format!("[[check]]\ncode = \"{code}\"\nover = \"files.read\"\nslot = \"file\"\ntitle = \"x {{number(bytes)}}\"\n{rest}\n")
+        format!(
+            "[[check]]\ncode = \"{code}\"\nover = \"files.read\"\nslot = \"file\"\ntitle = \"x {{number(bytes)}}\"\n{rest}\n"
+        )
     };
     let text = [
         text.to_owned(),
         check("no-number", "critical = \"number(bytes) > 5\""),
         check("by-nothing", "critical = \"1 / (length([]) * 1) > 5\""),
-        check("filtered", "critical = \"false\"\nwhere = \"number(bytes) > 5\"\nnone = { severity = \"ok\", title = \"x\" }"),
-        check("counted", "critical = \"count > 5\"\nsummary = true\nwhere = \"number(bytes) > 5\"").replace(" {number(bytes)}", ""),
+        check(
+            "filtered",
+            "critical = \"false\"\nwhere = \"number(bytes) > 5\"\nnone = { severity = \"ok\", title = \"x\" }",
+        ),
+        check("counted", "critical = \"count > 5\"\nsummary = true\nwhere = \"number(bytes) > 5\"")
+            .replace(" {number(bytes)}", ""),
         check("decided", "critical = \"number(bytes) > 5 or bytes contains 'none'\""),
         check("warned", "critical = \"number(bytes) > 5\"\nwarning = \"bytes contains 'none'\""),
     ]

@@ -212,7 +212,8 @@ fn every_snippet_of_the_guide_is_from_a_probe_that_is_built() {
                 "rust" => {}
                 "sh" => {
                     let run = |line: &str| shipped.iter().any(|file| documented_in(file).iter().any(|it| it == line));
-                    let begins = |line: &str| line.starts_with("bailiwick new disk-room --lang ") || line == "cd disk-room";
+                    let begins =
+                        |line: &str| line.starts_with("bailiwick new disk-room --lang ") || line == "cd disk-room";
                     for line in text.lines().map(|line| line.split(" # ").next().unwrap_or_default()) {
                         assert!(run(line) || begins(line), "{name}: {line}");
                     }

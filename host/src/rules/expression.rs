@@ -45,9 +45,8 @@ pub(super) struct Names<'a> {
 }
 
 /// Words that are no names.
-const WORDS: &[&str] = &[
-    "or", "and", "not", "in", "contains", "starts-with", "ends-with", "has", "true", "false", "now", "count", "slot",
-];
+const WORDS: &[&str] =
+    &["or", "and", "not", "in", "contains", "starts-with", "ends-with", "has", "true", "false", "now", "count", "slot"];
 
 /// What a number may be followed by.
 const UNITS: &[(&str, f64)] = &[
@@ -340,10 +339,9 @@ impl<'a> Reader<'a> {
                 break;
             }
         }
-        let end = self.need("]", opened).map_err(|mistake| Mistake {
-            hint: "a list is written ['one', 'another']".to_owned(),
-            ..mistake
-        })?;
+        let end = self
+            .need("]", opened)
+            .map_err(|mistake| Mistake { hint: "a list is written ['one', 'another']".to_owned(), ..mistake })?;
         self.push(Step::Push(Value::Texts(texts)), opened)?;
         Ok((Kind::Texts, opened.start..end.end))
     }

@@ -6,12 +6,8 @@ use super::expression::{self, Names, noun};
 use super::{Format, Line, Mistake, Part};
 use crate::wit::Kind;
 
-const FORMATS: &[(&str, Format)] = &[
-    ("whole", Format::Whole),
-    ("percent", Format::Percent),
-    ("bytes", Format::Bytes),
-    ("duration", Format::Duration),
-];
+const FORMATS: &[(&str, Format)] =
+    &[("whole", Format::Whole), ("percent", Format::Percent), ("bytes", Format::Bytes), ("duration", Format::Duration)];
 
 /// Reads a line. `{{` and `}}` are braces.
 ///
@@ -39,10 +35,10 @@ pub(super) fn read(text: &str, names: &Names<'_>) -> Result<Line, Mistake> {
             if !literal.is_empty() {
                 line.push(Part::Literal(std::mem::take(&mut literal)));
             }
-            line.push(value(inside, names).map_err(|mistake| Mistake {
-                at: mistake.at.start + at + 1..mistake.at.end + at + 1,
-                ..mistake
-            })?);
+            line.push(
+                value(inside, names)
+                    .map_err(|mistake| Mistake { at: mistake.at.start + at + 1..mistake.at.end + at + 1, ..mistake })?,
+            );
             at += inside.len() + 2;
         } else {
             let length = rest.find(['{', '}']).unwrap_or(rest.len());

@@ -105,7 +105,11 @@ pub(crate) fn read(source: &Source, raw: &[RawCheck], asked: &Asked, problems: &
         if !wanted.contains(&(slot.cloned(), verb)) {
             let of = slot.map(|slot| format!(" of slot `{slot}`")).unwrap_or_default();
             let message = format!("`{verb}`{of} is asked for, and no check asks it");
-            reader.wrong(&first.code, message, "a manifest says what a component does, no more: take it out, or ask it");
+            reader.wrong(
+                &first.code,
+                message,
+                "a manifest says what a component does, no more: take it out, or ask it",
+            );
         }
     }
     (reader.problems.0.len() == before).then_some(Rules { checks })

@@ -85,14 +85,26 @@ fn what_is_well_said() {
     let none = "none = { severity = \"ok\", title = \"{{}} {param.warn}\" }";
     for (verb, check) in [
         ("system.memory", "critical = \"free < 1 GiB and (total - free) / total * 100 >= param.warn\"".to_owned()),
-        ("system.memory", "warning = \"not (-free < 0) or swap-total == 0\"\nok = \"{swap-free as bytes} {{x}}\"".to_owned()),
+        (
+            "system.memory",
+            "warning = \"not (-free < 0) or swap-total == 0\"\nok = \"{swap-free as bytes} {{x}}\"".to_owned(),
+        ),
         ("system.filesystems", format!("critical = \"kind in ['ext4', 'xfs'] or kind in param.kinds\"\n{none}")),
         ("system.filesystems", format!("critical = \"has inodes.used and inodes.used > 5\"\n{none}")),
         ("system.filesystems", "critical = \"count > 3\"\nsummary = true\nwhere = \"used > 1 TiB\"".to_owned()),
-        ("services.status", "slot = \"object\"\ncritical = \"active == 'failed' or sub-state contains 'restart'\"".to_owned()),
+        (
+            "services.status",
+            "slot = \"object\"\ncritical = \"active == 'failed' or sub-state contains 'restart'\"".to_owned(),
+        ),
         ("system.uptime", "warning = \"length(reboot-packages) > 2 and reboot-packages contains 'libc6'\"".to_owned()),
-        ("files.read", "slot = \"object\"\ncritical = \"number(bytes) > 10 and min(1, abs(-2)) < max(1, 2)\"".to_owned()),
-        ("files.stat", "slot = \"object\"\ncritical = \"now - modified > 26 h\"\nsubject = \"{slot}: {owner}\"".to_owned()),
+        (
+            "files.read",
+            "slot = \"object\"\ncritical = \"number(bytes) > 10 and min(1, abs(-2)) < max(1, 2)\"".to_owned(),
+        ),
+        (
+            "files.stat",
+            "slot = \"object\"\ncritical = \"now - modified > 26 h\"\nsubject = \"{slot}: {owner}\"".to_owned(),
+        ),
     ] {
         assert_eq!(told(with(verb, &check)), "fine", "{verb}: {check}");
     }

@@ -85,6 +85,12 @@ impl Links {
     }
 }
 
+impl From<Rules> for Links {
+    fn from(rules: Rules) -> Self {
+        Self { verbs: rules.verbs(), wasi: BTreeMap::new(), rules: Some(rules) }
+    }
+}
+
 impl<const N: usize> From<[Verb; N]> for Links {
     fn from(verbs: [Verb; N]) -> Self {
         Self { verbs: verbs.into(), ..Self::default() }
@@ -172,7 +178,9 @@ pub enum ImportError {
     )]
     OtherInterpreter,
     /// The interpreter's interface in a component that is not it, or has no checks.
-    #[error("it imports `{RULES}`, which is the interpreter's alone\n\nhint: put [[check]] tables into manifest.toml and pack that: `bailiwick pack manifest.toml`")]
+    #[error(
+        "it imports `{RULES}`, which is the interpreter's alone\n\nhint: put [[check]] tables into manifest.toml and pack that: `bailiwick pack manifest.toml`"
+    )]
     NoChecks,
     /// It exports more than `examine`.
     #[error("it exports the {kind} `{name}` besides `{EXPORT}`; nobody would call it")]
@@ -269,7 +277,13 @@ pub fn check_component(
         false => ImportError::NotAskedFor(extra),
         true => ImportError::NotCalled(missing),
     })?;
-    Ok(Links { verbs: verbs.clone(), wasi: BTreeMap::new(), rules: Some(rules.clone()) })
+    Ok(rules.clone().into())
+}
+
+/// True for a component that asks by the checks of its manifest, whichever release's interpreter it is.
+#[must_use]
+pub fn asks_by_rules(inspected: &Inspected) -> bool {
+    inspected.imports.iter().any(|(interface, _)| interface == RULES)
 }
 
 /// What a component imports, whatever a manifest asks for.

@@ -199,7 +199,10 @@ mod tests {
         let mut text = String::new();
         for verb in Verb::ALL {
             let Answer { list, fields, lists, beyond } = answer(*verb);
-            assert!(!(fields.is_empty() && lists.is_empty()), "{verb}: nothing that a check could ask: see CONTRIBUTING.md, \"Add a verb\"");
+            assert!(
+                !(fields.is_empty() && lists.is_empty()),
+                "{verb}: nothing that a check could ask: see CONTRIBUTING.md, \"Add a verb\""
+            );
             writeln!(text, "{verb}: {}", if *list { "any number of" } else { "one" }).unwrap();
             let entries = lists.iter().flat_map(|(name, fields)| {
                 fields.iter().filter(|field| !field.outer).map(move |field| (format!("each {name}: "), field))

@@ -27,7 +27,11 @@ pub(crate) fn expression(data: &[u8]) {
         let bent = around(text);
         let lines = whole.lines().zip(bent.lines()).map(|(usual, bent)| {
             let this = bent.starts_with(&format!("{key} = "));
-            if this { bent.to_owned() } else { usual.replace("critical = \"1\"", "critical = \"1 > 0\"").replace("where = \"1\"", "where = \"true\"") }
+            if this {
+                bent.to_owned()
+            } else {
+                usual.replace("critical = \"1\"", "critical = \"1 > 0\"").replace("where = \"1\"", "where = \"true\"")
+            }
         });
         let source = Source::embedded("manifest.toml", &lines.collect::<Vec<_>>().join("\n"));
         match manifest::parse(&source) {

@@ -170,8 +170,9 @@ fn read_as<S: Said>(verb: Verb, answer: &RawAnswer, told: Told<'_>) -> Result<S,
         Verb::NetworkListeners => said(network::listeners, answer),
         Verb::ContainersList => said(containers::list, answer),
         Verb::ContainersStatus => {
-            let own = |found| told.literal.is_none_or(|literal| containers::is_named(found, literal));
-            said(|answer| containers::status(answer).and_then(|found| named(found, own)), answer)
+            let own =
+                |found| named(found, |found| told.literal.is_none_or(|literal| containers::is_named(found, literal)));
+            said(|answer| containers::status(answer).and_then(own), answer)
         }
         Verb::ContainersLogs => said(container_logs::logs, answer),
         Verb::CommandsRun => said(commands::run, answer),

@@ -41,7 +41,8 @@ pub(super) fn link(linker: &mut Linker<RunState>, rules: &Rules) -> wasmtime::Re
         let ask = usize::try_from(check).ok().and_then(|check| asks.get(check));
         // As the verb itself would be called: with a slot where it takes an object, and with none where it does not.
         let fits = |verb| (crate::verbs::spec(verb).object == Object::None) == key.is_none();
-        let Some((verb, each)) = ask.filter(|(verb, _)| fits(*verb)).map(|(verb, each)| (*verb, each.as_deref())) else {
+        let Some((verb, each)) = ask.filter(|(verb, _)| fits(*verb)).map(|(verb, each)| (*verb, each.as_deref()))
+        else {
             store.data_mut().local()?;
             return Ok((Err(VerbError::Refused),));
         };

@@ -211,7 +211,8 @@ fn every_verb_answers_a_check() {
 fn a_check_is_told_what_a_verb_is_told() {
     let (_, status, text) = HEALTHY.iter().find(|(verb, ..)| *verb == Verb::ContainersStatus).unwrap();
     let told = |literal| Told { literal: Some(literal), ..Told::default() };
-    let asked = |literal| rules::asked(Verb::ContainersStatus, None, &answer(*status, text, ""), told(literal)).map(drop);
+    let asked =
+        |literal| rules::asked(Verb::ContainersStatus, None, &answer(*status, text, ""), told(literal)).map(drop);
     assert_eq!(asked("podman/no-such"), Err(NotFound), "found by its id, and another");
     let since = |previous_ms| Told { times: Times { now_ms: 1_795_300_000_000, previous_ms }, literal: None };
     let (_, status, text) = HEALTHY.iter().find(|(verb, ..)| *verb == Verb::LogsSinceLastRun).unwrap();
