@@ -1,6 +1,9 @@
 //! The run: every check of the manifest is put to every entry of its slot, and its answer judged.
 
-use bailiwick_guest::__private::{bindings::bailiwick::ops::{calls, params}, handle, words};
+use bailiwick_guest::__private::{
+    bindings::bailiwick::ops::{calls, params},
+    handle, words,
+};
 use bailiwick_guest::target::{Entry, Value as Param};
 use bailiwick_guest::{Failure, Finding, Probe, Report, Target, VerbError, clock};
 
@@ -51,7 +54,8 @@ impl Run<'_> {
         let call = calls::last();
         let literal = entry.map(|entry| entry.literal.as_str());
         let param = |name: &str| param(self.target, name);
-        let scope = Scope { now: clock::now_ms() as f64 / 1000.0, param: &param, slot: literal, item: &[], count: None };
+        let scope =
+            Scope { now: clock::now_ms() as f64 / 1000.0, param: &param, slot: literal, item: &[], count: None };
         let found = match answer {
             Ok(items) => judge(check, &items, scope),
             Err(error) => match check.errors.iter().find(|(expected, _)| *expected == error) {

@@ -158,8 +158,8 @@ mod tests {
         fn from_order(order: u8) -> Self {
             use Operator::*;
             [
-                Add, Subtract, Multiply, Divide, Negate, Not, And, Or, Equal, Unequal, Less, AtMost, More, AtLeast, Among,
-                Contains, StartsWith, EndsWith, Known, Length, Parse, Magnitude, Least, Most,
+                Add, Subtract, Multiply, Divide, Negate, Not, And, Or, Equal, Unequal, Less, AtMost, More, AtLeast,
+                Among, Contains, StartsWith, EndsWith, Known, Length, Parse, Magnitude, Least, Most,
             ][usize::from(order)]
         }
     }

@@ -216,7 +216,10 @@ fn a_check_is_told_what_a_verb_is_told() {
     assert_eq!(asked("podman/no-such"), Err(NotFound), "found by its id, and another");
     let since = |previous_ms| Told { times: Times { now_ms: 1_795_300_000_000, previous_ms }, literal: None };
     let (_, status, text) = HEALTHY.iter().find(|(verb, ..)| *verb == Verb::LogsSinceLastRun).unwrap();
-    let entries = |told| rules::asked(Verb::LogsSinceLastRun, Some("entries"), &answer(*status, text, ""), told);
+    let entries = |told| {
+        rules::asked(Verb::LogsSinceLastRun, Some("entries"), &answer(*status, text, ""), told)
+            .map(|items| format!("{items:?}"))
+    };
     assert_ne!(entries(since(None)), entries(since(Some(1_795_299_999_000))), "the run before counts");
 }
 
