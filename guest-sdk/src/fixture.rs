@@ -11,7 +11,7 @@ use std::{
 };
 
 use crate::{
-    Failure, FleetProbe, Report, Target, VerbError, commands, containers, files,
+    Failure, FleetProbe, Report, Target, VerbError, certificates, commands, containers, files, http,
     log::Level,
     logs, network, packages, postgres,
     probe::examine_all,
@@ -151,6 +151,9 @@ impl Fixture {
         "postgres.locks" locks -> Vec<postgres::Blocked>;
         "postgres.query" query -> postgres::Table;
         "logs.since-last-run" since_last_run -> logs::NewEntries;
+        "http.get" get -> http::Response;
+        "certificates.file" certificates -> Vec<certificates::Certificate>;
+        "certificates.server" server -> certificates::ServerInfo;
     }
 
     /// Runs the probe on this target, as the host would.

@@ -19,8 +19,10 @@ macro_rules! contract {
 contract! {
     "commands.wit",
     "containers.wit",
+    "certificates.wit",
     "files.wit",
     "logs.wit",
+    "http.wit",
     "network.wit",
     "packages.wit",
     "postgres.wit",

@@ -10,4 +10,5 @@ pub mod listeners;
 pub mod offer;
 pub mod ops;
 pub mod postgres;
+pub mod pages;
 pub mod sshd;

@@ -28,6 +28,30 @@ fn target(manifest: &Manifest) -> TargetView {
     }
 }
 
+/// Ten years, of RSA with 2,048 bits.
+const CERTIFICATE: &str = include_str!("../../host/src/sandbox/host/certificates/rsa.pem");
+
+/// What a healthy server answers, by the slot that is asked for.
+fn page(slot: &str) -> &'static str {
+    match slot {
+        "targets" => {
+            r#"{"status":"success","data":{"activeTargets":[{"labels":{"job":"node","instance":"a:1"},"health":"up"}]}}"#
+        }
+        "rules" => concat!(
+            r#"{"status":"success","data":{"groups":[{"name":"minimal","interval":60,"lastEvaluation":"2026-11-21T21:26:00Z","#,
+            r#""rules":[{"name":"InstanceDown","health":"ok","type":"alerting"}]}]}}"#
+        ),
+        "alerts" => r#"{"status":"success","data":{"alerts":[]}}"#,
+        "runtime" => concat!(
+            r#"{"status":"success","data":{"reloadConfigSuccess":true,"lastConfigTime":"2026-11-21T00:00:00Z","#,
+            r#""corruptionCount":0}}"#
+        ),
+        "query" => r#"{"status":"success","data":{"resultType":"scalar","result":[1795296408,"0"]}}"#,
+        "metrics" => "pg_up 1\n",
+        _ => "ok",
+    }
+}
+
 /// A healthy target's answers.
 fn healthy(call: &VerbCall) -> Outcome {
     let text: String = match call.verb {
@@ -74,6 +98,15 @@ fn healthy(call: &VerbCall) -> Outcome {
         Verb::PostgresQuery => {
             "job\tfailures\tvalue\nretention\t0\t0\nColumn\tType\njob\ttext\nfailures\tbigint\nvalue\tbigint\n".into()
         }
+        Verb::FilesRead => "2026-11-21T21:20:00Z\n".into(),
+        Verb::HttpGet => {
+            format!("HTTP/1.0 200 OK\r\n\r\n{}", page(call.slot.as_ref().map_or("", |slot| slot.for_encoder())))
+        }
+        Verb::CertificatesFile => CERTIFICATE.into(),
+        Verb::CertificatesServer => format!(
+            "CONNECTED(00000003)\n---\nCertificate chain\n 0 s:CN = www.example.org\n   i:CN = www.example.org\n{CERTIFICATE}---\n\
+             New, TLSv1.3, Cipher is TLS_AES_256_GCM_SHA384\nVerify return code: 0 (ok)\n---\n"
+        ),
         _ => String::new(),
     };
     match (call.verb, answered(&text)) {

@@ -159,6 +159,12 @@ verbs! {
     PostgresQuery = "postgres", "query";
     /// A unit's warnings and errors since the component's last run on the target.
     LogsSinceLastRun = "logs", "since-last-run";
+    /// A page of a server.
+    HttpGet = "http", "get";
+    /// The certificates in a file.
+    CertificatesFile = "certificates", "file";
+    /// The certificates that a server shows.
+    CertificatesServer = "certificates", "server";
 }
 
 impl Verb {

@@ -6,8 +6,10 @@
 
 mod commands;
 mod containers;
+mod certificates;
 mod files;
 mod logs;
+mod http;
 mod network;
 mod packages;
 mod postgres;
@@ -114,6 +116,9 @@ pub fn spec(verb: Verb) -> &'static Spec {
         Verb::PostgresLocks => &postgres::LOCKS,
         Verb::PostgresQuery => &postgres::QUERY,
         Verb::LogsSinceLastRun => &logs::SINCE_LAST_RUN,
+        Verb::HttpGet => &http::GET,
+        Verb::CertificatesFile => &certificates::FILE,
+        Verb::CertificatesServer => &certificates::SERVER,
     }
 }
 

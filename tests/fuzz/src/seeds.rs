@@ -10,6 +10,7 @@ use bailiwick::sandbox::wire::{
     VERSION, VerbCall,
 };
 use bailiwick::transport::Exit;
+use data_encoding::BASE64;
 
 use crate::answers::join;
 use crate::files::CUT;
@@ -110,6 +111,16 @@ pub(crate) fn answers() -> Vec<Vec<u8>> {
     recorded().iter().map(|(verb, status, stdout)| join(*verb, *status, stdout)).collect()
 }
 
+/// Certificates of each kind of key, without their frames.
+pub(crate) fn certificates() -> Vec<Vec<u8>> {
+    let der = |pem: Vec<u8>| {
+        let text = String::from_utf8_lossy(&pem).into_owned();
+        let base64: String = text.lines().filter(|line| !line.starts_with("-----")).collect();
+        BASE64.decode(base64.as_bytes()).expect("base64")
+    };
+    below("host/src/sandbox/host/certificates", ".pem").into_iter().map(der).collect()
+}
+
 pub(crate) fn answer_texts() -> Vec<Vec<u8>> {
     let secrets = "PASSWORD=x --token y {\"password\":\"z\"} https://a:b@c Cookie: d\n-----BEGIN PRIVATE KEY-----\nQUJDREVGR0hJSktM\n\
         {\"MESSAGE\":[116,111,107,101,110,61,97],\"token\":1}\nsshpass -p a curl -u a:b c eyJhbGciOiJI.eyJzdWIiOiJD.x\n";
@@ -125,7 +136,7 @@ pub(crate) fn texts() -> Vec<Vec<u8>> {
 
 fn entries() -> Vec<Vec<u8>> {
     let answer = |stdout: &[u8]| Written::Answer {
-        stdout: Blob(stdout.to_vec()),
+        stdout: Blob::Here(stdout.to_vec()),
         stderr: Blob::default(),
         exit: Exit::Status(0),
     };

@@ -8,7 +8,9 @@ mod commands;
 mod container_logs;
 mod containers;
 mod csv;
+mod certificates;
 mod files;
+mod http;
 mod journal;
 mod network;
 mod packages;
@@ -94,6 +96,9 @@ pub(super) fn link(linker: &mut Linker<RunState>, links: &Links) -> wasmtime::Re
             Verb::PostgresLocks => on_slot(linker, verb, postgres::locks),
             Verb::PostgresQuery => on_slot(linker, verb, postgres::query),
             Verb::LogsSinceLastRun => on_slot_timed(linker, verb, journal::since_last_run),
+            Verb::HttpGet => on_slot(linker, verb, http::get),
+            Verb::CertificatesFile => on_slot(linker, verb, certificates::file),
+            Verb::CertificatesServer => on_slot(linker, verb, certificates::server),
         }?;
     }
     Ok(())
@@ -134,6 +139,9 @@ pub fn parse(verb: Verb, answer: &RawAnswer) -> Result<Tainted, LookError> {
         Verb::PostgresLocks => said(postgres::locks, answer),
         Verb::PostgresQuery => said(postgres::query, answer),
         Verb::LogsSinceLastRun => said(|answer| journal::since_last_run(answer, Times::default()), answer),
+        Verb::HttpGet => said(http::get, answer),
+        Verb::CertificatesFile => said(certificates::file, answer),
+        Verb::CertificatesServer => said(certificates::server, answer),
     }
 }
 

@@ -164,6 +164,13 @@ const HEALTHY: &[(Verb, u32, &str)] = &[
             "\n"
         ),
     ),
+    (
+        Verb::HttpGet,
+        0,
+        "HTTP/1.0 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 30\r\n\r\nPrometheus Server is Healthy.\n",
+    ),
+    (Verb::CertificatesFile, 0, include_str!("certificates/ed25519.pem")),
+    (Verb::CertificatesServer, 0, include_str!("certificates/s_client-tls13.txt")),
 ];
 
 /// Verbs whose answer is anything at all, and so no less when it is cut.

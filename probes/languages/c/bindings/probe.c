@@ -104,6 +104,19 @@ extern void __wasm_import_bailiwick_ops_postgres_query(int32_t, uint8_t *, size_
 __attribute__((__import_module__("bailiwick:ops/logs@0.1.0"), __import_name__("since-last-run")))
 extern void __wasm_import_bailiwick_ops_logs_since_last_run(int32_t, uint8_t *, size_t, uint8_t *);
 
+// Imported Functions from `bailiwick:ops/http@0.1.0`
+
+__attribute__((__import_module__("bailiwick:ops/http@0.1.0"), __import_name__("get")))
+extern void __wasm_import_bailiwick_ops_http_get(int32_t, uint8_t *, size_t, uint8_t *);
+
+// Imported Functions from `bailiwick:ops/certificates@0.1.0`
+
+__attribute__((__import_module__("bailiwick:ops/certificates@0.1.0"), __import_name__("file")))
+extern void __wasm_import_bailiwick_ops_certificates_file(int32_t, uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("bailiwick:ops/certificates@0.1.0"), __import_name__("server")))
+extern void __wasm_import_bailiwick_ops_certificates_server(int32_t, uint8_t *, size_t, uint8_t *);
+
 // Imported Functions from `bailiwick:ops/clock@0.1.0`
 
 __attribute__((__import_module__("bailiwick:ops/clock@0.1.0"), __import_name__("now-ms")))
@@ -918,6 +931,57 @@ void bailiwick_ops_logs_new_entries_free(bailiwick_ops_logs_new_entries_t *ptr) 
 void bailiwick_ops_logs_result_new_entries_verb_error_free(bailiwick_ops_logs_result_new_entries_verb_error_t *ptr) {
   if (!ptr->is_err) {
     bailiwick_ops_logs_new_entries_free(&ptr->val.ok);
+  } else {
+  }
+}
+
+void bailiwick_ops_http_response_free(bailiwick_ops_http_response_t *ptr) {
+  probe_string_free(&ptr->content_type);
+  probe_list_u8_free(&ptr->body);
+}
+
+void bailiwick_ops_http_result_response_verb_error_free(bailiwick_ops_http_result_response_verb_error_t *ptr) {
+  if (!ptr->is_err) {
+    bailiwick_ops_http_response_free(&ptr->val.ok);
+  } else {
+  }
+}
+
+void bailiwick_ops_certificates_certificate_free(bailiwick_ops_certificates_certificate_t *ptr) {
+  probe_string_free(&ptr->subject);
+  probe_string_free(&ptr->issuer);
+  probe_list_string_free(&ptr->names);
+  probe_option_u32_free(&ptr->key_bits);
+  probe_string_free(&ptr->fingerprint);
+}
+
+void bailiwick_ops_certificates_list_certificate_free(bailiwick_ops_certificates_list_certificate_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    bailiwick_ops_certificates_certificate_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      bailiwick_ops_certificates_certificate_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void bailiwick_ops_certificates_server_info_free(bailiwick_ops_certificates_server_info_t *ptr) {
+  bailiwick_ops_certificates_list_certificate_free(&ptr->chain);
+  probe_string_free(&ptr->protocol);
+  probe_string_free(&ptr->verify_text);
+}
+
+void bailiwick_ops_certificates_result_list_certificate_verb_error_free(bailiwick_ops_certificates_result_list_certificate_verb_error_t *ptr) {
+  if (!ptr->is_err) {
+    bailiwick_ops_certificates_list_certificate_free(&ptr->val.ok);
+  } else {
+  }
+}
+
+void bailiwick_ops_certificates_result_server_info_verb_error_free(bailiwick_ops_certificates_result_server_info_verb_error_t *ptr) {
+  if (!ptr->is_err) {
+    bailiwick_ops_certificates_server_info_free(&ptr->val.ok);
   } else {
   }
 }
@@ -1951,6 +2015,97 @@ bool bailiwick_ops_logs_since_last_run(bailiwick_ops_logs_borrow_target_t target
     case 1: {
       result.is_err = true;
       result.val.err = (int32_t) *((uint8_t*) (ptr + 8));
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool bailiwick_ops_http_get(bailiwick_ops_http_borrow_target_t target, probe_string_t *slot, bailiwick_ops_http_response_t *ret, bailiwick_ops_http_verb_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(7*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_bailiwick_ops_http_get((target).__handle, (uint8_t *) (*slot).ptr, (*slot).len, ptr);
+  bailiwick_ops_http_result_response_verb_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (bailiwick_ops_http_response_t) {
+        (uint16_t) (uint16_t) ((int32_t) *((uint16_t*) (ptr + sizeof(void*)))),
+        (probe_string_t) (probe_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (uint32_t) (uint32_t) (*((int32_t*) (ptr + (4*sizeof(void*))))),
+        (probe_list_u8_t) (probe_list_u8_t) { (uint8_t*)(*((uint8_t **) (ptr + (5*sizeof(void*))))), (*((size_t*) (ptr + (6*sizeof(void*))))) },
+      };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool bailiwick_ops_certificates_file(bailiwick_ops_certificates_borrow_target_t target, probe_string_t *slot, bailiwick_ops_certificates_list_certificate_t *ret, bailiwick_ops_certificates_verb_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(3*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_bailiwick_ops_certificates_file((target).__handle, (uint8_t *) (*slot).ptr, (*slot).len, ptr);
+  bailiwick_ops_certificates_result_list_certificate_verb_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (bailiwick_ops_certificates_list_certificate_t) { (bailiwick_ops_certificates_certificate_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool bailiwick_ops_certificates_server(bailiwick_ops_certificates_borrow_target_t target, probe_string_t *slot, bailiwick_ops_certificates_server_info_t *ret, bailiwick_ops_certificates_verb_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_bailiwick_ops_certificates_server((target).__handle, (uint8_t *) (*slot).ptr, (*slot).len, ptr);
+  bailiwick_ops_certificates_result_server_info_verb_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (bailiwick_ops_certificates_server_info_t) {
+        (bailiwick_ops_certificates_list_certificate_t) (bailiwick_ops_certificates_list_certificate_t) { (bailiwick_ops_certificates_certificate_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) },
+        (probe_string_t) (probe_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (3*sizeof(void*))))), (*((size_t*) (ptr + (4*sizeof(void*))))) },
+        (uint32_t) (uint32_t) (*((int32_t*) (ptr + (5*sizeof(void*))))),
+        (probe_string_t) (probe_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (6*sizeof(void*))))), (*((size_t*) (ptr + (7*sizeof(void*))))) },
+      };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
       break;
     }
   }

@@ -686,7 +686,7 @@ typedef bailiwick_ops_types_verb_error_t bailiwick_ops_commands_verb_error_t;
 typedef struct bailiwick_ops_commands_output_t {
   // Its exit status; none if a signal ended it.
   probe_option_u32_t   exit_status;
-  // What it wrote to standard output. What is not UTF-8 is replaced.
+  // What it wrote to standard output: UTF-8 without NUL. Anything else is `garbled`.
   probe_string_t   stdout_;
   // What it wrote to standard error. What is not UTF-8 is replaced.
   probe_string_t   stderr_;
@@ -1083,6 +1083,102 @@ typedef struct {
   } val;
 } bailiwick_ops_logs_result_new_entries_verb_error_t;
 
+typedef bailiwick_ops_types_verb_error_t bailiwick_ops_http_verb_error_t;
+
+// A server's whole answer.
+typedef struct bailiwick_ops_http_response_t {
+  // The status, 200 to 599. A redirect is an answer like any other: nobody follows it.
+  uint16_t   status;
+  // The Content-Type field as the server wrote it, its first 200 bytes; empty if there is none.
+  probe_string_t   content_type;
+  // How many header fields there were.
+  uint32_t   headers;
+  // The body as it came, text or not; without the frames of a chunked one.
+  probe_list_u8_t   body;
+} bailiwick_ops_http_response_t;
+
+typedef bailiwick_ops_types_borrow_target_t bailiwick_ops_http_borrow_target_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    bailiwick_ops_http_response_t ok;
+    bailiwick_ops_http_verb_error_t err;
+  } val;
+} bailiwick_ops_http_result_response_verb_error_t;
+
+typedef bailiwick_ops_types_verb_error_t bailiwick_ops_certificates_verb_error_t;
+
+// What a certificate's key is.
+typedef uint8_t bailiwick_ops_certificates_key_kind_t;
+
+// RSA, with either padding.
+#define BAILIWICK_OPS_CERTIFICATES_KEY_KIND_RSA 0
+// A point on a named curve.
+#define BAILIWICK_OPS_CERTIFICATES_KEY_KIND_EC 1
+// Ed25519.
+#define BAILIWICK_OPS_CERTIFICATES_KEY_KIND_ED25519 2
+// Anything else.
+#define BAILIWICK_OPS_CERTIFICATES_KEY_KIND_OTHER 3
+
+// What a certificate says of itself.
+typedef struct bailiwick_ops_certificates_certificate_t {
+  // The subject's name as in RFC 4514, `CN=www.example.org`; may be empty.
+  probe_string_t   subject;
+  // The issuer's name, in the same way.
+  probe_string_t   issuer;
+  // The host names and addresses it is for (subjectAltName), in its order. A name may begin with `*.`.
+  probe_list_string_t   names;
+  // The first second in which it is valid, since 1970-01-01T00:00Z.
+  int64_t   not_before;
+  // The last second in which it is valid, since 1970-01-01T00:00Z.
+  int64_t   not_after;
+  // Subject and issuer are the same name: a root, or one that nobody else vouches for.
+  bool   self_signed;
+  // What its key is.
+  bailiwick_ops_certificates_key_kind_t   key;
+  // Bits of the key (RSA: of its modulus), where they are known.
+  probe_option_u32_t   key_bits;
+  // SHA-256 of all of it, in lower-case hex.
+  probe_string_t   fingerprint;
+} bailiwick_ops_certificates_certificate_t;
+
+typedef struct {
+  bailiwick_ops_certificates_certificate_t *ptr;
+  size_t len;
+} bailiwick_ops_certificates_list_certificate_t;
+
+// What a server shows in a TLS handshake.
+typedef struct bailiwick_ops_certificates_server_info_t {
+  // Its certificates, its own first.
+  bailiwick_ops_certificates_list_certificate_t   chain;
+  // The protocol that was agreed on, such as `TLSv1.3`.
+  probe_string_t   protocol;
+  // What the target's OpenSSL makes of it: 0 if the chain leads to a root that the target trusts, is valid now by
+  // the target's clock, and is for the name that the slot gives; 10 expired, 18 self-signed, 62 another name, …
+  uint32_t   verify_code;
+  // The same in OpenSSL's words.
+  probe_string_t   verify_text;
+} bailiwick_ops_certificates_server_info_t;
+
+typedef bailiwick_ops_types_borrow_target_t bailiwick_ops_certificates_borrow_target_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    bailiwick_ops_certificates_list_certificate_t ok;
+    bailiwick_ops_certificates_verb_error_t err;
+  } val;
+} bailiwick_ops_certificates_result_list_certificate_verb_error_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    bailiwick_ops_certificates_server_info_t ok;
+    bailiwick_ops_certificates_verb_error_t err;
+  } val;
+} bailiwick_ops_certificates_result_server_info_verb_error_t;
+
 // How much a note matters to whoever debugs the component.
 typedef uint8_t bailiwick_ops_log_level_t;
 
@@ -1255,6 +1351,23 @@ extern bool bailiwick_ops_postgres_query(bailiwick_ops_postgres_borrow_target_t 
 // A unit that does not exist, and a machine without a journal, look like a unit that logs nothing: ask for
 // `services.status` too.
 extern bool bailiwick_ops_logs_since_last_run(bailiwick_ops_logs_borrow_target_t target, probe_string_t *slot, bailiwick_ops_logs_new_entries_t *ret, bailiwick_ops_logs_verb_error_t *err);
+
+// Imported Functions from `bailiwick:ops/http@0.1.0`
+// Gets the slot's page, in one HTTP/1.0 request without credentials. At most 1 MiB with its head, 10 s.
+// 
+// `not-found` if nothing listens there; a page that is not there is a `response` with status 404. `not-permitted` if
+// the target's SSH server forwards no connection to that address. `garbled` if the answer is not HTTP, or shorter or
+// longer than it says itself. Without a Content-Length the body ends where the connection ends.
+extern bool bailiwick_ops_http_get(bailiwick_ops_http_borrow_target_t target, probe_string_t *slot, bailiwick_ops_http_response_t *ret, bailiwick_ops_http_verb_error_t *err);
+
+// Imported Functions from `bailiwick:ops/certificates@0.1.0`
+// Reads the PEM certificates in the slot's file, in their order; other text in it, such as a private key, is not read
+// at all. Empty if the file has none, and for a file in DER. `garbled` if one of them cannot be read. At most 512 KiB,
+// 10 s. A symbolic link is followed.
+extern bool bailiwick_ops_certificates_file(bailiwick_ops_certificates_borrow_target_t target, probe_string_t *slot, bailiwick_ops_certificates_list_certificate_t *ret, bailiwick_ops_certificates_verb_error_t *err);
+// Has the target make a TLS handshake with the slot's server, and nothing more. `not-found` if nothing listens there,
+// `garbled` if what does speaks no TLS, `unsupported` where there is no `openssl`. At most 512 KiB, 10 s.
+extern bool bailiwick_ops_certificates_server(bailiwick_ops_certificates_borrow_target_t target, probe_string_t *slot, bailiwick_ops_certificates_server_info_t *ret, bailiwick_ops_certificates_verb_error_t *err);
 
 // Imported Functions from `bailiwick:ops/clock@0.1.0`
 // When this run began, in milliseconds since 1970-01-01T00:00Z, by the controller's clock. The same
@@ -1471,6 +1584,20 @@ void bailiwick_ops_logs_list_entry_free(bailiwick_ops_logs_list_entry_t *ptr);
 void bailiwick_ops_logs_new_entries_free(bailiwick_ops_logs_new_entries_t *ptr);
 
 void bailiwick_ops_logs_result_new_entries_verb_error_free(bailiwick_ops_logs_result_new_entries_verb_error_t *ptr);
+
+void bailiwick_ops_http_response_free(bailiwick_ops_http_response_t *ptr);
+
+void bailiwick_ops_http_result_response_verb_error_free(bailiwick_ops_http_result_response_verb_error_t *ptr);
+
+void bailiwick_ops_certificates_certificate_free(bailiwick_ops_certificates_certificate_t *ptr);
+
+void bailiwick_ops_certificates_list_certificate_free(bailiwick_ops_certificates_list_certificate_t *ptr);
+
+void bailiwick_ops_certificates_server_info_free(bailiwick_ops_certificates_server_info_t *ptr);
+
+void bailiwick_ops_certificates_result_list_certificate_verb_error_free(bailiwick_ops_certificates_result_list_certificate_verb_error_t *ptr);
+
+void bailiwick_ops_certificates_result_server_info_verb_error_free(bailiwick_ops_certificates_result_server_info_verb_error_t *ptr);
 
 void bailiwick_ops_params_value_free(bailiwick_ops_params_value_t *ptr);
 

@@ -24,6 +24,9 @@ pub use bindings::{
     export_component,
 };
 
+use bindings::bailiwick::ops::{
+    certificates, commands, containers, http, logs, network, packages, postgres, services, system,
+};
 use bindings::bailiwick::ops::{commands, containers, logs, network, packages, postgres, services, system};
 
 /// What a run ends with.
@@ -48,6 +51,10 @@ pub enum Object {
     Database,
     /// A slot with a query of the operator's.
     Statement,
+    /// A slot with a page of a server.
+    Url,
+    /// A slot with a server.
+    Endpoint,
 }
 
 /// One verb.
@@ -110,6 +117,9 @@ verbs! {
     "postgres.locks" Database postgres::locks(key);
     "postgres.query" Statement postgres::query(key);
     "logs.since-last-run" Unit logs::since_last_run(key);
+    "http.get" Url http::get(key);
+    "certificates.file" Path certificates::file(key);
+    "certificates.server" Endpoint certificates::server(key);
 }
 
 /// `system.load` and nothing else.
