@@ -11,9 +11,9 @@ use std::{
 };
 
 use crate::{
-    Failure, FleetProbe, Report, Target, VerbError, certificates, files, http,
+    Failure, FleetProbe, Report, Target, VerbError, certificates, commands, containers, files, http,
     log::Level,
-    network,
+    logs, network, packages, postgres,
     probe::examine_all,
     services, system,
     target::{Entry, Value},
@@ -131,6 +131,8 @@ impl Fixture {
         "system.logins" logins -> Vec<system::Login>;
         "services.failed" failed -> Vec<services::FailedUnit>;
         "network.listeners" listeners -> Vec<network::Listener>;
+        "packages.pending" pending -> Vec<packages::Upgrade>;
+        "packages.lists" package_lists -> packages::ListsInfo;
     }
 
     entry_answers! {
@@ -138,6 +140,17 @@ impl Fixture {
         "services.logs" logs -> Vec<services::LogEntry>;
         "files.read" read -> files::Content;
         "files.stat" stat -> files::StatInfo;
+        "containers.list" containers -> Vec<containers::Container>;
+        "containers.status" container -> containers::StatusInfo;
+        "containers.logs" container_logs -> Vec<containers::LogLine>;
+        "commands.run" run -> commands::Output;
+        "postgres.databases" databases -> Vec<postgres::Database>;
+        "postgres.activity" activity -> postgres::ActivityInfo;
+        "postgres.settings" settings -> Vec<postgres::Setting>;
+        "postgres.replication" replication -> postgres::ReplicationInfo;
+        "postgres.locks" locks -> Vec<postgres::Blocked>;
+        "postgres.query" query -> postgres::Table;
+        "logs.since-last-run" since_last_run -> logs::NewEntries;
         "http.get" get -> http::Response;
         "certificates.file" certificates -> Vec<certificates::Certificate>;
         "certificates.server" server -> certificates::ServerInfo;

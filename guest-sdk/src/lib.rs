@@ -108,14 +108,19 @@
 mod bindings;
 pub mod certificates;
 pub mod clock;
+pub mod commands;
+pub mod containers;
 pub mod files;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod fixture;
 pub mod guide;
 pub mod http;
 pub mod log;
+pub mod logs;
 pub mod network;
 mod observed;
+pub mod packages;
+pub mod postgres;
 mod probe;
 mod report;
 pub mod services;

@@ -17,10 +17,15 @@ macro_rules! contract {
 }
 
 contract! {
+    "commands.wit",
+    "containers.wit",
     "certificates.wit",
     "files.wit",
+    "logs.wit",
     "http.wit",
     "network.wit",
+    "packages.wit",
+    "postgres.wit",
     "reports.wit",
     "run.wit",
     "services.wit",
@@ -100,9 +105,9 @@ impl<'t> Item<'t> {
         (head, rest.strip_suffix("}\n").unwrap_or(rest))
     }
 
-    /// The name of a function; none for anything else.
+    /// The name of a function; none for anything else. A `%` marks one that is a word of the language too.
     fn function(&self) -> Option<&'t str> {
-        self.code().split_once(": func(").map(|(name, _)| name)
+        self.code().split_once(": func(").map(|(name, _)| name.trim_start_matches('%'))
     }
 
     /// The name of a type; none for anything else.

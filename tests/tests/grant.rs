@@ -46,7 +46,7 @@ fn asking(verbs: &[Verb]) -> Manifest {
     if !whole.is_empty() {
         write!(text, "[[use]]\nverb = [{}]\nwhy = \"w\"\n", whole.join(", ")).unwrap();
     }
-    for (object, slot) in [(Object::Unit, "units"), (Object::Path, "files")] {
+    for (object, slot) in SLOTS {
         let verbs: Vec<_> = of(object).collect();
         if !verbs.is_empty() {
             write!(text, "[[slot]]\nname = \"{slot}\"\nverb = [{}]\nmany = true\nwhy = \"w\"\n", verbs.join(", "))
@@ -56,6 +56,15 @@ fn asking(verbs: &[Verb]) -> Manifest {
     manifest::parse(&Source::embedded("p.toml", &text)).unwrap()
 }
 
+/// A slot for each kind of object.
+const SLOTS: [(Object, &str); 4] = [
+    (Object::Unit, "units"),
+    (Object::Path, "files"),
+    (Object::Database, "databases"),
+    (Object::Statement, "statements"),
+];
+const DATABASES: &[&str] = &["market", "market:5433"];
+const STATEMENT: &str = "[statement.jobs]\ndatabase = \"market\"\nsql = \"select 1\"\nwhy = \"w\"\n";
 const UNITS: &[&str] = &["postgresql.service", "nginx.service", "trading-core.service", "postgresql@15-main.service"];
 const FILES: &[&str] = &["/etc/hosts", "/etc/ssh/sshd_config", "/var/log/x", "/etc/ssh/keys/a"];
 const NEVER: &[&str] = &[
@@ -81,6 +90,13 @@ fn policy_text(verbs: &[Verb], units: &[&str], files: &[&str], never: &[&str]) -
     if any(Object::Path) {
         writeln!(text, "bind.files = {}", list(files)).unwrap();
     }
+    if any(Object::Database) {
+        writeln!(text, "bind.databases = {}", list(DATABASES)).unwrap();
+    }
+    if any(Object::Statement) {
+        writeln!(text, "bind.statements = [\"jobs\"]").unwrap();
+    }
+    text += STATEMENT;
     for rule in never {
         write!(text, "[[never]]\n{rule}\nwhy = \"w\"\n").unwrap();
     }
@@ -108,7 +124,9 @@ proptest! {
             let action = &granted.action;
             prop_assert!(verbs.contains(&action.verb), "{} is not asked for", action.id);
             if let Some(literal) = &action.literal {
-                prop_assert!(units.contains(&literal.as_str()) || files.contains(&literal.as_str()));
+                let literal = literal.as_str();
+                let bound = [&units[..], &files, DATABASES].concat();
+                prop_assert!(bound.contains(&literal) || literal.starts_with("jobs#"), "{literal}");
             }
             // The rules once more, written out by hand.
             let (verb, literal) = (action.verb.name(), action.literal.as_ref().map_or("", |literal| literal.as_str()));
@@ -132,7 +150,8 @@ proptest! {
         // Only keys name objects: no literal, no wild text.
         for verb in Verb::ALL {
             for text in units.iter().chain(&files).copied().chain([wild.as_str(), "units", "files", "", "units/-1"]) {
-                prop_assert!(grant.lookup(*verb, Some(text)).is_none() || text.starts_with("units/") || text.starts_with("files/"));
+                let key = SLOTS.iter().any(|(_, slot)| text.strip_prefix(slot).is_some_and(|rest| rest.starts_with('/')));
+                prop_assert!(grant.lookup(*verb, Some(text)).is_none() || key);
             }
             prop_assert_eq!(grant.lookup(*verb, None).is_some(), left.contains(verb.name()));
         }

@@ -7,7 +7,7 @@ mod sandbox_support;
 
 use bailiwick::library::Library;
 use bailiwick::manifest::Manifest;
-use bailiwick::model::{LookError, Severity, SlotKey, TargetName, Verb};
+use bailiwick::model::{Literal, LookError, Severity, SlotKey, TargetName, Verb};
 use bailiwick::sandbox::{
     Ending, Limits, Outcome, RunEnd, SlotEntry, TargetView, VerbCall, Worker, check_imports, inspect,
 };
@@ -16,13 +16,15 @@ use sandbox_support::{answered, program};
 fn target(manifest: &Manifest) -> TargetView {
     let slots = manifest.slots.iter().map(|(name, slot)| {
         let key = if slot.many { SlotKey::indexed(name, 0) } else { SlotKey::single(name) };
-        let literal = slot.default.as_ref().map_or_else(|| "/var/log/x".to_owned(), ToString::to_string);
+        let literal = slot.default.clone().or_else(|| Literal::example(slot.object));
+        let literal = literal.map(|literal| literal.to_string()).unwrap_or_default();
         (name.as_str().to_owned(), vec![SlotEntry { key: key.as_str().to_owned(), literal }])
     });
     TargetView {
         name: TargetName::new("db01").unwrap(),
         params: manifest.params.iter().map(|(name, param)| (name.as_str().to_owned(), param.default.clone())).collect(),
         slots: slots.collect(),
+        previous_ms: None,
     }
 }
 
@@ -67,6 +69,35 @@ fn healthy(call: &VerbCall) -> Outcome {
             MemoryCurrent=[not set]\nId=cron.service\nLoadState=loaded\nActiveState=active\nSubState=running\n\
             UnitFileState=enabled\nStateChangeTimestampMonotonic=916218301\n"
             .into(),
+        Verb::ContainersList => {
+            "{\"Names\":\"web\",\"Image\":\"i\",\"State\":\"running\",\"Status\":\"Up 3 hours (healthy)\"}\n".into()
+        }
+        Verb::ContainersStatus => "[{\"Name\":\"web\",\"ImageName\":\"i\",\"RestartCount\":0,\"State\":{\"Status\":\"running\",\
+            \"ExitCode\":0,\"OOMKilled\":false,\"StartedAt\":\"2026-11-21T12:00:00Z\",\"FinishedAt\":\"0001-01-01T00:00:00Z\",\
+            \"Health\":{\"Status\":\"healthy\",\"FailingStreak\":0,\"Log\":null}}}]\n"
+            .into(),
+        Verb::ContainersLogs => "2026-11-21T12:00:00Z ready\n".into(),
+        Verb::CommandsRun => "all 42 are well\n".into(),
+        Verb::PackagesLists => "1795295885,/var/lib/apt/lists\n1795295885,/var/lib/apt/lists/partial\n".into(),
+        Verb::PostgresDatabases => "datname\tbytes\tdatistemplate\tfrozen_age\n\"\tmarket\"\t226492416\tf\t20\n".into(),
+        Verb::PostgresActivity => "complete\tslots\treserved\tclients\town\tpid\tbackend_type\tdatname\tusename\t\
+            application_name\tstate\twait_event_type\ttransaction_s\tstate_s\n\
+            t\t100\t3\t1\tt\t5562\t\"\tclient backend\"\t\"\tpostgres\"\t\"\tbw\"\t\"\tbailiwick\"\tactive\t\u{2400}\t0.003\t0.003\n"
+            .into(),
+        Verb::PostgresSettings => "name\tsetting\tunit\tsource\tpending_restart\n\"\tfsync\"\t\"\ton\"\t\u{2400}\tdefault\tf\n\
+            \"\tfull_page_writes\"\t\"\ton\"\t\u{2400}\tdefault\tf\n\"\tautovacuum\"\t\"\ton\"\t\u{2400}\tdefault\tf\n"
+            .into(),
+        Verb::PostgresReplication => "complete\tkind\tname\tstate\tdetail\tbytes\tseconds\n\
+            t\tserver\t\u{2400}\tprimary\t\u{2400}\t\u{2400}\t\u{2400}\n"
+            .into(),
+        Verb::PostgresLocks => format!(
+            "complete\tpid\tbackend_type\tdatname\tusename\tapplication_name\tlocktype\tmode\trelation\twaiting_s\t\
+            by_pid\tby_kind\tby_user\tby_application\tby_state\tby_transaction_s\nt{}\n",
+            "\t\u{2400}".repeat(15)
+        ),
+        Verb::PostgresQuery => {
+            "job\tfailures\tvalue\nretention\t0\t0\nColumn\tType\njob\ttext\nfailures\tbigint\nvalue\tbigint\n".into()
+        }
         Verb::FilesRead => "2026-11-21T21:20:00Z\n".into(),
         Verb::HttpGet => {
             format!("HTTP/1.0 200 OK\r\n\r\n{}", page(call.slot.as_ref().map_or("", |slot| slot.for_encoder())))

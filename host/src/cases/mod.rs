@@ -71,7 +71,7 @@ impl Bench {
     pub async fn run(&self, case: &Case) -> Verdict {
         let link = Arc::new(Link::new(Connection::Recorded(case.tape.clone())));
         let context = RunContext::new(0, Arc::clone(&case.grant), link);
-        let view = crate::sweep::view(&case.grant);
+        let view = crate::sweep::view(&case.grant, case.previous_ms);
         let ran = self.worker.run(&self.broker, &context, case.now_ms, view).await;
         let asked: Vec<_> = context.calls().into_iter().filter_map(|call| call.action).collect();
         Verdict::new(case, &ran.end, &asked)

@@ -15,7 +15,7 @@ use super::{text, verdict};
 use crate::grant::Grant;
 use crate::journal::{Entry, Outcome, ReadError, Reader, RunEnd};
 use crate::manifest::Manifest;
-use crate::model::{ActionId, LookError};
+use crate::model::{ActionId, Literal, LookError};
 use crate::transport::Exit;
 
 /// One run, as a case needs it.
@@ -147,9 +147,15 @@ impl Recording {
 fn settings(manifest: &Manifest, grant: &Grant) -> String {
     let mut bind = String::new();
     let slots = grant.slots();
+    // Behind the name of a statement or a command stands a digest, which a case works out again.
+    let named = definitions(grant);
+    let written = |literal: &str| match literal.split_once('#') {
+        Some((name, _)) if named.contains_key(literal) => name.to_owned(),
+        _ => literal.to_owned(),
+    };
     for (name, slot) in &manifest.slots {
         let bound: Vec<_> =
-            slots.get(name.as_str()).into_iter().flatten().map(|(_, literal)| literal.clone()).collect();
+            slots.get(name.as_str()).into_iter().flatten().map(|(_, literal)| written(literal)).collect();
         let default: Vec<_> = slot.default.iter().map(|literal| literal.as_str().to_owned()).collect();
         match bound.as_slice() {
             same if same == default => {}
@@ -164,7 +170,29 @@ fn settings(manifest: &Manifest, grant: &Grant) -> String {
         }
     }
     let table = |name: &str, lines: String| if lines.is_empty() { lines } else { format!("\n[{name}]\n{lines}") };
-    table("bind", bind) + &table("param", param)
+    let defined: String = named.into_values().map(|definition| format!("\n{definition}")).collect();
+    table("bind", bind) + &table("param", param) + &defined
+}
+
+/// What policy's names stand for, by literal.
+fn definitions(grant: &Grant) -> BTreeMap<String, String> {
+    let literals = grant.entries().filter_map(|granted| granted.action.literal.as_ref());
+    let define = |kind: &str, literal: &str, lines: String| {
+        let name = literal.split('#').next().unwrap_or_default();
+        (literal.to_owned(), format!("[{kind}.{name}]\n{lines}why = \"as recorded\"\n"))
+    };
+    let definition = |literal: &Literal| match literal {
+        Literal::Statement(statement) => {
+            let (database, sql) = (text::string(statement.database().as_str()), text::string(statement.sql()));
+            Some(define("statement", statement.as_str(), format!("database = {database}\nsql = {sql}\n")))
+        }
+        Literal::Command(command) => {
+            let argv = text::list(command.argv());
+            Some(define("command", command.as_str(), format!("argv = {argv}\neffect = \"observe\"\n")))
+        }
+        _ => None,
+    };
+    literals.filter_map(definition).collect()
 }
 
 fn answer(action: &ActionId, outcome: &Outcome) -> Result<String, RecordError> {

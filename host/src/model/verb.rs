@@ -133,6 +133,32 @@ verbs! {
     ServicesLogs = "services", "logs";
     /// Sockets that accept.
     NetworkListeners = "network", "listeners";
+    /// All containers of a runtime.
+    ContainersList = "containers", "list";
+    /// State, health and restarts of a container.
+    ContainersStatus = "containers", "status";
+    /// What a container wrote in the last day.
+    ContainersLogs = "containers", "logs";
+    /// What a program of the operator's says.
+    CommandsRun = "commands", "run";
+    /// Packages that an upgrade would install.
+    PackagesPending = "packages", "pending";
+    /// Age of the lists of packages.
+    PackagesLists = "packages", "lists";
+    /// A server's databases and their sizes.
+    PostgresDatabases = "postgres", "databases";
+    /// Who is connected to a server.
+    PostgresActivity = "postgres", "activity";
+    /// A server's settings.
+    PostgresSettings = "postgres", "settings";
+    /// How far a server, or its standbys, are behind.
+    PostgresReplication = "postgres", "replication";
+    /// Who waits for whose lock.
+    PostgresLocks = "postgres", "locks";
+    /// What an operator's statement returns.
+    PostgresQuery = "postgres", "query";
+    /// A unit's warnings and errors since the component's last run on the target.
+    LogsSinceLastRun = "logs", "since-last-run";
     /// A page of a server.
     HttpGet = "http", "get";
     /// The certificates in a file.

@@ -255,7 +255,7 @@ impl Shared {
             let id = self.broker.note(begin())?;
             tracing::debug!("{name}: run {id} of {component} begins");
             let context = RunContext::new(id, Arc::clone(&grant), Arc::clone(&link));
-            let Ran { end, fuel, interrupted } = worker.run(&self.broker, &context, now_ms, view(&grant)).await;
+            let Ran { end, fuel, interrupted } = worker.run(&self.broker, &context, now_ms, view(&grant, None)).await;
             self.pool.look_after(component).await;
             self.broker.note(Entry::RunEnded { run: id, end: end.clone(), fuel });
             // Another run took the worker with it. This one has only looked, and is begun again, once.
@@ -337,8 +337,8 @@ fn granted(grant: &Grant) -> Vec<journal::Granted> {
     grant.entries().map(entry).collect()
 }
 
-/// What the guest is told of its target: name, settings, slots. No address, user or key.
-pub(crate) fn view(grant: &Grant) -> TargetView {
+/// What the guest is told of its target: name, settings, slots; and when it last looked. No address, user or key.
+pub(crate) fn view(grant: &Grant, previous_ms: Option<u64>) -> TargetView {
     let entries = |entries: Vec<(SlotKey, String)>| {
         entries
             .into_iter()
@@ -349,5 +349,6 @@ pub(crate) fn view(grant: &Grant) -> TargetView {
         name: grant.target.clone(),
         params: grant.params.iter().map(|(name, value)| (name.as_str().to_owned(), value.clone())).collect(),
         slots: grant.slots().into_iter().map(|(slot, list)| (slot, entries(list))).collect(),
+        previous_ms,
     }
 }

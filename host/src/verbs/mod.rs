@@ -4,10 +4,15 @@
 //! the answer means (`sandbox`). Attack answered: an argument that is read as an option, a pattern or a command
 //! (AR01–AR15): a template is fixed words, with at most one hole that takes a whole literal.
 
+mod commands;
+mod containers;
 mod certificates;
 mod files;
+mod logs;
 mod http;
 mod network;
+mod packages;
+mod postgres;
 mod query;
 mod services;
 mod system;
@@ -98,6 +103,19 @@ pub fn spec(verb: Verb) -> &'static Spec {
         Verb::ServicesFailed => &services::FAILED,
         Verb::ServicesLogs => &services::LOGS,
         Verb::NetworkListeners => &network::LISTENERS,
+        Verb::ContainersList => &containers::LIST,
+        Verb::ContainersStatus => &containers::STATUS,
+        Verb::ContainersLogs => &containers::LOGS,
+        Verb::CommandsRun => &commands::RUN,
+        Verb::PackagesPending => &packages::PENDING,
+        Verb::PackagesLists => &packages::LISTS,
+        Verb::PostgresDatabases => &postgres::DATABASES,
+        Verb::PostgresActivity => &postgres::ACTIVITY,
+        Verb::PostgresSettings => &postgres::SETTINGS,
+        Verb::PostgresReplication => &postgres::REPLICATION,
+        Verb::PostgresLocks => &postgres::LOCKS,
+        Verb::PostgresQuery => &postgres::QUERY,
+        Verb::LogsSinceLastRun => &logs::SINCE_LAST_RUN,
         Verb::HttpGet => &http::GET,
         Verb::CertificatesFile => &certificates::FILE,
         Verb::CertificatesServer => &certificates::SERVER,
@@ -131,11 +149,10 @@ fn wire(say: Say, literal: Option<&Literal>) -> Wire {
         Say::Program(template) => Wire::Exec(argv(template, literal)),
         Say::Fed(template, stdin) => Wire::Fed { words: argv(template, literal), stdin: stdin.to_owned() },
         Say::Query(sql) => {
-            let own = match literal {
-                Some(Literal::Statement(statement)) => Some(statement.sql()),
-                _ => None,
+            let stdin = match (sql, literal) {
+                (None, Some(Literal::Statement(statement))) => query::given(statement.sql()),
+                (sql, _) => query::own(sql.unwrap_or_default()),
             };
-            let stdin = query::script(sql.or(own).unwrap_or_default());
             Wire::Fed { words: argv(query::PSQL, literal), stdin }
         }
         Say::Literal => {

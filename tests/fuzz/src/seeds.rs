@@ -94,16 +94,12 @@ fn recorded() -> Vec<(Verb, u8, String)> {
     let mut found = Vec::new();
     for case in below("probes", ".toml") {
         let text = String::from_utf8(case).unwrap_or_default();
-        for answer in text.split("[[answer]]").skip(1) {
-            let field = |name: &str, quote: &str| {
-                let (_, rest) = answer.split_once(&format!("{name} = {quote}"))?;
-                rest.split(quote).next().map(|text| text.trim_start_matches('\n').to_owned())
-            };
-            let action = field("action", "\"").unwrap_or_default();
-            let Some(verb) = Verb::from_name(action.split(':').next().unwrap_or_default()) else { continue };
-            let stdout = field("stdout", "'''").or_else(|| field("stdout", "\"\"\"")).unwrap_or_default();
-            let exit = answer.split_once("exit = ").and_then(|(_, rest)| rest.lines().next()?.trim().parse().ok());
-            found.push((verb, exit.unwrap_or(0), stdout));
+        let Ok(case) = text.parse::<toml::Table>() else { continue };
+        for answer in case.get("answer").and_then(toml::Value::as_array).into_iter().flatten() {
+            let text = |name: &str| answer.get(name).and_then(toml::Value::as_str).unwrap_or_default();
+            let Some(verb) = text("action").split(':').next().and_then(Verb::from_name) else { continue };
+            let exit = answer.get("exit").and_then(toml::Value::as_integer).and_then(|exit| exit.try_into().ok());
+            found.push((verb, exit.unwrap_or(0), text("stdout").to_owned()));
         }
     }
     found.sort();
@@ -217,6 +213,7 @@ pub(crate) fn to_worker() -> Vec<Vec<u8>> {
         name: TargetName::new("db01").expect("a name"),
         params: Default::default(),
         slots: Default::default(),
+        previous_ms: None,
     };
     let answered = RawAnswer { stdout: b"out".to_vec(), stderr: Vec::new(), exit: Exit::Status(0) };
     let messages = [

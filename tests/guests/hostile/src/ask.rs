@@ -18,6 +18,11 @@ pub(crate) fn ask_all_once(target: &Target) -> Outcome {
             Object::None => &[],
             Object::Unit => &["unit", "units"],
             Object::Path => &["file", "files"],
+            Object::Runtime => &["runtimes"],
+            Object::Container => &["containers"],
+            Object::Command => &["commands"],
+            Object::Database => &["databases"],
+            Object::Statement => &["statements"],
             Object::Url => &["url"],
             Object::Endpoint => &["endpoint"],
         };

@@ -24,7 +24,9 @@ pub use bindings::{
     export_component,
 };
 
-use bindings::bailiwick::ops::{certificates, http, network, services, system};
+use bindings::bailiwick::ops::{
+    certificates, commands, containers, http, logs, network, packages, postgres, services, system,
+};
 
 /// What a run ends with.
 pub type Outcome = Result<Report, Failure>;
@@ -38,6 +40,16 @@ pub enum Object {
     Unit,
     /// A slot with a file.
     Path,
+    /// A slot with a program that runs containers.
+    Runtime,
+    /// A slot with a container.
+    Container,
+    /// A slot with a program of the operator's.
+    Command,
+    /// A slot with a database.
+    Database,
+    /// A slot with a query of the operator's.
+    Statement,
     /// A slot with a page of a server.
     Url,
     /// A slot with a server.
@@ -91,6 +103,19 @@ verbs! {
     "services.failed" None services::failed();
     "services.logs" Unit services::logs(key);
     "network.listeners" None network::listeners();
+    "containers.list" Runtime containers::list(key);
+    "containers.status" Container containers::status(key);
+    "containers.logs" Container containers::logs(key);
+    "commands.run" Command commands::run(key);
+    "packages.pending" None packages::pending();
+    "packages.lists" None packages::lists();
+    "postgres.databases" Database postgres::databases(key);
+    "postgres.activity" Database postgres::activity(key);
+    "postgres.settings" Database postgres::settings(key);
+    "postgres.replication" Database postgres::replication(key);
+    "postgres.locks" Database postgres::locks(key);
+    "postgres.query" Statement postgres::query(key);
+    "logs.since-last-run" Unit logs::since_last_run(key);
     "http.get" Url http::get(key);
     "certificates.file" Path certificates::file(key);
     "certificates.server" Endpoint certificates::server(key);

@@ -21,8 +21,13 @@ const SLOTS: &[(&str, Object)] = &[
     ("units", Object::Unit),
     ("file", Object::Path),
     ("files", Object::Path),
+    ("runtimes", Object::Runtime),
+    ("containers", Object::Container),
+    ("commands", Object::Command),
     ("url", Object::Url),
     ("endpoint", Object::Endpoint),
+    ("databases", Object::Database),
+    ("statements", Object::Statement),
 ];
 const PARAMS: &[&str] = &["seed", "calls"];
 
