@@ -29,7 +29,9 @@ impl Authority {
         made.openssl("req -x509 -nodes -newkey ed25519 -keyout root.key -out root.pem -days 30 -subj /CN=root")?;
         made.openssl("req -nodes -newkey ed25519 -keyout leaf.key -out leaf.csr -subj /CN=www.example.org")?;
         fs::write(made.path("san"), "subjectAltName=DNS:www.example.org\n")?;
-        made.openssl("x509 -req -in leaf.csr -CA root.pem -CAkey root.key -CAcreateserial -days 9 -extfile san -out leaf.pem")?;
+        made.openssl(
+            "x509 -req -in leaf.csr -CA root.pem -CAkey root.key -CAcreateserial -days 9 -extfile san -out leaf.pem",
+        )?;
         Ok(made)
     }
 
