@@ -131,6 +131,7 @@ built_in! {
     "backup-freshness",
     "certificate-expiry",
     "certificate-server",
+    "backup-freshness",
     "command-exit",
     "command-plugin",
     "command-value",
@@ -343,6 +344,15 @@ pub fn read_binary(path: &Path) -> Result<Binary, LibraryError> {
     }
     let digest = digest(&bytes);
     Ok(Binary { bytes: Cow::Owned(bytes), digest, path: Some(path.to_owned()) })
+}
+
+/// The component of a folder that has this digest, whatever it is called there. What cannot be read is not the one.
+#[must_use]
+pub fn find_by_digest(folder: &Path, digest: &str) -> Option<Binary> {
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "wasm"));
+    paths.sort();
+    paths.iter().filter_map(|path| read_binary(path).ok()).find(|binary| binary.digest == digest)
 }
 
 /// Reads a regular file, and one byte more than `max` of one that is larger.

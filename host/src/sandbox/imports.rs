@@ -50,6 +50,8 @@ const INTERFACES: &[&str] = &[
     "certificates",
     "postgres",
     "logs",
+    "postgres",
+    "logs",
     "clock",
     "log",
     "params",

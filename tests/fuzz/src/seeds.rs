@@ -136,7 +136,7 @@ pub(crate) fn texts() -> Vec<Vec<u8>> {
 
 fn entries() -> Vec<Vec<u8>> {
     let answer = |stdout: &[u8]| Written::Answer {
-        stdout: Blob(stdout.to_vec()),
+        stdout: Blob::Here(stdout.to_vec()),
         stderr: Blob::default(),
         exit: Exit::Status(0),
     };

@@ -9,6 +9,7 @@ mod connect;
 mod error;
 mod handler;
 mod line;
+mod sftp;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -24,6 +25,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 pub use connect::{Settings, connect};
 pub use error::{At, ConnectError, Step};
+pub use sftp::SftpError;
 
 use self::handler::Doorman;
 use self::line::{Hangup, Meter};
