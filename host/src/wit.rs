@@ -19,9 +19,13 @@ macro_rules! contract {
 contract! {
     "commands.wit",
     "containers.wit",
+    "certificates.wit",
     "files.wit",
+    "logs.wit",
+    "http.wit",
     "network.wit",
     "packages.wit",
+    "postgres.wit",
     "reports.wit",
     "run.wit",
     "services.wit",

@@ -27,6 +27,7 @@ pub struct Case {
     /// One line for people.
     pub about: String,
     pub(super) now_ms: u64,
+    pub(super) previous_ms: Option<u64>,
     pub(super) grant: Arc<Grant>,
     pub(super) tape: Tape,
     pub(super) expected: Expected,
@@ -44,6 +45,8 @@ pub(super) enum Expected {
 struct RawCase {
     about: String,
     now: Spanned<String>,
+    /// When the component's last run on the target began.
+    previous: Option<Spanned<String>>,
     /// What the component is told that its target is called.
     target: Option<Spanned<String>>,
     #[serde(default)]
@@ -132,10 +135,15 @@ impl Case {
         let mut wrong = |span: std::ops::Range<usize>, message: String| {
             problems.push(Problem::at(source.at(span), message));
         };
-        let now = raw.now.get_ref().parse::<Timestamp>();
-        if now.is_err() {
-            wrong(raw.now.span(), "a time is written 2026-11-21T12:00:00Z".to_owned());
-        }
+        let mut time = |written: &Spanned<String>| {
+            let time = written.get_ref().parse::<Timestamp>();
+            if time.is_err() {
+                wrong(written.span(), "a time is written 2026-11-21T12:00:00Z".to_owned());
+            }
+            time.ok().and_then(|time| u64::try_from(time.as_millisecond()).ok())
+        };
+        let now_ms = time(&raw.now).unwrap_or(0);
+        let previous_ms = raw.previous.as_ref().and_then(time);
         let mut slots = BTreeMap::new();
         for (name, value) in &raw.bind {
             let Some((slot_name, slot)) = manifest.slots.get_key_value(name.get_ref().as_str()) else {
@@ -184,8 +192,7 @@ impl Case {
                 Expected::Findings(Vec::new())
             }
         };
-        let now_ms = now.ok().and_then(|now| u64::try_from(now.as_millisecond()).ok()).unwrap_or(0);
-        problems.or(Self { about: raw.about, now_ms, grant: Arc::new(grant), tape, expected })
+        problems.or(Self { about: raw.about, now_ms, previous_ms, grant: Arc::new(grant), tape, expected })
     }
 }
 

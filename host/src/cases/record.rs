@@ -10,12 +10,11 @@ use std::path::Path;
 use data_encoding::BASE64;
 use jiff::Timestamp;
 
-use super::case::{Expected, RawFailure};
-use super::{text, verdict};
+use super::text;
 use crate::grant::Grant;
-use crate::journal::{Entry, Outcome, ReadError, Reader, RunEnd};
+use crate::journal::{Blob, Entry, Evidence, EvidenceError, Outcome, ReadError, Reader, RunEnd};
 use crate::manifest::Manifest;
-use crate::model::{ActionId, LookError};
+use crate::model::{ActionId, Literal, LookError};
 use crate::transport::Exit;
 
 /// One run, as a case needs it.
@@ -36,6 +35,9 @@ pub enum RecordError {
     /// The journal cannot be read.
     #[error("cannot read the journal")]
     Read(#[from] ReadError),
+    /// An answer is not beside it as it was.
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
     /// It does not hold the run's start and end.
     #[error("the journal does not hold all of run {0}")]
     NotThere(u64),
@@ -63,6 +65,7 @@ impl Recording {
     /// # Errors
     /// When the journal cannot be read, or does not hold all of it.
     pub fn read(folder: &Path, run: u64) -> Result<Self, RecordError> {
+        let evidence = Evidence::beside(folder);
         let mut intents = BTreeMap::new();
         let mut outcomes = BTreeMap::new();
         let (mut asked, mut start, mut end) = (Vec::new(), None, None);
@@ -99,7 +102,7 @@ impl Recording {
                 return Err(RecordError::NotThere(run));
             };
             recording.redacted += redacted;
-            recording.answers.push((action, outcome));
+            recording.answers.push((action, whole(outcome, &evidence)?));
         }
         Ok(recording)
     }
@@ -119,13 +122,9 @@ impl Recording {
             let action = withheld.granted.action.id.clone();
             return Err(RecordError::Withheld { action, rule: withheld.rule.to_string() });
         }
-        let expected = match &self.end {
-            RunEnd::Report(report) => Expected::Findings(verdict::as_written(report)),
-            RunEnd::CouldNotLook { reason, error } => {
-                Expected::Failure(RawFailure { error: *error, reason: Some(reason.for_encoder().to_owned()) })
-            }
-            RunEnd::Fault { message } => return Err(RecordError::Broke(message.clone())),
-        };
+        if let RunEnd::Fault { message } = &self.end {
+            return Err(RecordError::Broke(message.clone()));
+        }
         let now = Timestamp::from_millisecond(i64::try_from(self.now_ms).unwrap_or(i64::MAX)).unwrap_or(Timestamp::MAX);
         let mut out = format!(
             "# Recorded from {} by component sha256:{}. Read it before you trust it: it is what was, not what should be.\n",
@@ -138,7 +137,7 @@ impl Recording {
             out += &answer(action, outcome)?;
         }
         out += "\n";
-        out += &text::expected(&expected);
+        out += &super::written(&self.end);
         Ok(out)
     }
 }
@@ -147,9 +146,15 @@ impl Recording {
 fn settings(manifest: &Manifest, grant: &Grant) -> String {
     let mut bind = String::new();
     let slots = grant.slots();
+    // Behind the name of a statement or a command stands a digest, which a case works out again.
+    let named = definitions(grant);
+    let written = |literal: &str| match literal.split_once('#') {
+        Some((name, _)) if named.contains_key(literal) => name.to_owned(),
+        _ => literal.to_owned(),
+    };
     for (name, slot) in &manifest.slots {
         let bound: Vec<_> =
-            slots.get(name.as_str()).into_iter().flatten().map(|(_, literal)| literal.clone()).collect();
+            slots.get(name.as_str()).into_iter().flatten().map(|(_, literal)| written(literal)).collect();
         let default: Vec<_> = slot.default.iter().map(|literal| literal.as_str().to_owned()).collect();
         match bound.as_slice() {
             same if same == default => {}
@@ -164,15 +169,37 @@ fn settings(manifest: &Manifest, grant: &Grant) -> String {
         }
     }
     let table = |name: &str, lines: String| if lines.is_empty() { lines } else { format!("\n[{name}]\n{lines}") };
-    table("bind", bind) + &table("param", param)
+    let defined: String = named.into_values().map(|definition| format!("\n{definition}")).collect();
+    table("bind", bind) + &table("param", param) + &defined
+}
+
+/// What policy's names stand for, by literal.
+fn definitions(grant: &Grant) -> BTreeMap<String, String> {
+    let literals = grant.entries().filter_map(|granted| granted.action.literal.as_ref());
+    let define = |kind: &str, literal: &str, lines: String| {
+        let name = literal.split('#').next().unwrap_or_default();
+        (literal.to_owned(), format!("[{kind}.{name}]\n{lines}why = \"as recorded\"\n"))
+    };
+    let definition = |literal: &Literal| match literal {
+        Literal::Statement(statement) => {
+            let (database, sql) = (text::string(statement.database().as_str()), text::string(statement.sql()));
+            Some(define("statement", statement.as_str(), format!("database = {database}\nsql = {sql}\n")))
+        }
+        Literal::Command(command) => {
+            let argv = text::list(command.argv());
+            Some(define("command", command.as_str(), format!("argv = {argv}\neffect = \"observe\"\n")))
+        }
+        _ => None,
+    };
+    literals.filter_map(definition).collect()
 }
 
 fn answer(action: &ActionId, outcome: &Outcome) -> Result<String, RecordError> {
     let mut out = format!("\n[[answer]]\naction = {}\n", text::string(action.as_str()));
     match outcome {
         Outcome::Answer { stdout, stderr, exit } => {
-            out += &bytes("stdout", &stdout.0);
-            out += &bytes("stderr", &stderr.0);
+            out += &bytes("stdout", stdout);
+            out += &bytes("stderr", stderr);
             // Writing to a String does not fail.
             let _ = match exit {
                 Exit::Status(0) => Ok(()),
@@ -196,7 +223,19 @@ fn answer(action: &ActionId, outcome: &Outcome) -> Result<String, RecordError> {
     Ok(out)
 }
 
-fn bytes(name: &str, bytes: &[u8]) -> String {
+/// An outcome with all of its answer in it.
+fn whole(outcome: Outcome, evidence: &Evidence) -> Result<Outcome, EvidenceError> {
+    Ok(match outcome {
+        Outcome::Answer { stdout, stderr, exit } => {
+            let here = |blob| evidence.read(blob).map(|bytes| Blob::Here(bytes.into_owned()));
+            Outcome::Answer { stdout: here(&stdout)?, stderr: here(&stderr)?, exit }
+        }
+        failed @ Outcome::Failed { .. } => failed,
+    })
+}
+
+fn bytes(name: &str, blob: &Blob) -> String {
+    let Blob::Here(bytes) = blob else { return String::new() };
     match std::str::from_utf8(bytes) {
         Ok("") => String::new(),
         Ok(text) => format!("{name} = {}\n", text::string(text)),

@@ -41,6 +41,7 @@ const RUST: &[Embedded] = embed! { "":
     "probes/languages/rust/src/lib.rs" => "src/lib.rs",
     "probes/languages/rust/sdk-Cargo.toml" => "sdk/bailiwick-guest/Cargo.toml",
     "guest-sdk/src/bindings.rs" => "sdk/bailiwick-guest/src/bindings.rs",
+    "guest-sdk/src/certificates.rs" => "sdk/bailiwick-guest/src/certificates.rs",
     "guest-sdk/src/clock.rs" => "sdk/bailiwick-guest/src/clock.rs",
     "guest-sdk/src/commands.rs" => "sdk/bailiwick-guest/src/commands.rs",
     "guest-sdk/src/containers.rs" => "sdk/bailiwick-guest/src/containers.rs",
@@ -52,6 +53,7 @@ const RUST: &[Embedded] = embed! { "":
     "guest-sdk/docs/first-probe.md" => "sdk/bailiwick-guest/docs/first-probe.md",
     "guest-sdk/docs/refused.md" => "sdk/bailiwick-guest/docs/refused.md",
     "guest-sdk/src/guide.rs" => "sdk/bailiwick-guest/src/guide.rs",
+    "guest-sdk/src/http.rs" => "sdk/bailiwick-guest/src/http.rs",
     "guest-sdk/src/log.rs" => "sdk/bailiwick-guest/src/log.rs",
     "guest-sdk/src/network.rs" => "sdk/bailiwick-guest/src/network.rs",
     "guest-sdk/src/observed.rs" => "sdk/bailiwick-guest/src/observed.rs",
@@ -62,6 +64,7 @@ const RUST: &[Embedded] = embed! { "":
     "guest-sdk/src/system.rs" => "sdk/bailiwick-guest/src/system.rs",
     "guest-sdk/src/target.rs" => "sdk/bailiwick-guest/src/target.rs",
     "guest-sdk/src/text.rs" => "sdk/bailiwick-guest/src/text.rs",
+    "guest-sdk/src/time.rs" => "sdk/bailiwick-guest/src/time.rs",
 };
 
 const JAVASCRIPT: &[Embedded] = embed! { "probes/languages/js/":

@@ -19,7 +19,7 @@ use crate::model::{Lockdown, LookError, ParamValue, Report, Tainted, TargetName,
 use crate::transport::{Answer, Exit};
 
 /// Version of the messages. Both ends are the same executable; a difference means that it was replaced meanwhile.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// Largest frame of the first words, in both directions.
 pub const HELLO_FRAME_BYTES: usize = 1 << 10;
 /// Largest frame to a worker that has loaded nothing yet: a compiled component, and room.
@@ -117,6 +117,8 @@ pub struct TargetView {
     pub params: BTreeMap<String, ParamValue>,
     /// The component's slots on it.
     pub slots: BTreeMap<String, Vec<SlotEntry>>,
+    /// When the component's last run on it began, in milliseconds since 1970-01-01T00:00Z; none if nobody remembers.
+    pub previous_ms: Option<u64>,
 }
 
 /// One entry of a slot.

@@ -8,5 +8,5 @@ mod pool;
 mod run;
 
 pub(crate) use pool::Borrowed;
-pub(crate) use run::view;
 pub use run::{Request, Settings, Watcher, sweep};
+pub(crate) use run::{concluded, view};

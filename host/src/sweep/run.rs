@@ -9,12 +9,13 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::kept::Kept;
-use super::pool::{Pool, Ran, chain};
+use super::pool::{Pool, Ran};
+use crate::anchor;
 use crate::broker::{Broker, Link, RunContext};
 use crate::cache::Cache;
 use crate::fleet::{Access, Target};
-use crate::grant::Grant;
-use crate::journal::{self, Entry, Journal};
+use crate::grant::{self, Grant};
+use crate::journal::{self, Entry, Journal, Sha};
 use crate::lock::Standing;
 use crate::model::{ComponentId, Lockdown, LookError, SlotKey, Tainted, TargetName};
 use crate::ops::Ops;
@@ -22,7 +23,7 @@ use crate::outcome::{Call, Looked, Run, RunOutcome, Sweep, TargetResult};
 use crate::quarantine::Quarantine;
 use crate::sandbox::imports::on_one_line;
 use crate::sandbox::{SlotEntry, TargetView};
-use crate::transport::{Connection, ssh};
+use crate::transport::{Connection, chain, ssh};
 
 /// What is asked for.
 #[derive(Debug, Clone, Default)]
@@ -57,6 +58,9 @@ pub trait Watcher: Send + Sync {
 
     /// Components have run in workers that lack a measure of their lockdown; told once, at the end.
     fn unlocked(&self, held: &Lockdown);
+
+    /// An anchor did not take the journal's head; told at the end.
+    fn not_anchored(&self, anchor: &str, why: &str);
 }
 
 /// Looks at what is asked for.
@@ -124,7 +128,13 @@ pub async fn sweep(
         return Err(failure);
     }
     journal.sync()?;
-    Ok(Sweep { started, finished: Timestamp::now(), targets })
+    let finished = Timestamp::now();
+    for (anchor, failed) in anchor::copy(&shared.ops, &journal, &shared.ssh, finished).await? {
+        if let Some(why) = failed {
+            watcher.not_anchored(&anchor, &why);
+        }
+    }
+    Ok(Sweep { started, finished, targets })
 }
 
 /// What all targets of a sweep share.
@@ -212,10 +222,11 @@ impl Shared {
     async fn run(&self, component: &ComponentId, name: &TargetName, link: Arc<Link>) -> Option<Run> {
         let grant = Arc::new(self.ops.grant(component, name)?);
         let version = self.ops.library.manifests.get(component)?.version.clone();
-        let digest = self.ops.library.binary(component)?.digest.clone();
+        let binary = self.ops.library.binary(component)?;
+        let digest = binary.digest.clone();
         let started = Instant::now();
         let now_ms = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0);
-        let begin = || Entry::RunStarted {
+        let begin = |kept_bytes| Entry::RunStarted {
             sweep: self.number,
             component: component.clone(),
             version: version.clone(),
@@ -225,6 +236,9 @@ impl Shared {
             actions: granted(&grant),
             params: grant.params.iter().map(|(name, value)| (name.as_str().to_owned(), value.clone())).collect(),
             now_ms,
+            withheld: grant.withheld.iter().map(taken).collect(),
+            limits: self.ops.budget(component).changed().map(|(row, value, _)| (row.name.to_owned(), value)).collect(),
+            kept_bytes,
         };
         let done = |id: Option<u64>, outcome, calls| {
             let (component, version, elapsed_ms) = (component.clone(), version.clone(), millis(started));
@@ -252,30 +266,23 @@ impl Shared {
                 }
             };
             // Without a journal nothing is sent, and the sweep ends with the journal's error.
-            let id = self.broker.note(begin())?;
+            let kept_bytes = self.broker.keep_component(binary).await;
+            let id = self.broker.note(begin(kept_bytes))?;
             tracing::debug!("{name}: run {id} of {component} begins");
             let context = RunContext::new(id, Arc::clone(&grant), Arc::clone(&link));
-            let Ran { end, fuel, interrupted } = worker.run(&self.broker, &context, now_ms, view(&grant)).await;
+            let Ran { end, fuel, interrupted } = worker.run(&self.broker, &context, now_ms, view(&grant, None)).await;
             self.pool.look_after(component).await;
-            self.broker.note(Entry::RunEnded { run: id, end: end.clone(), fuel });
             // Another run took the worker with it. This one has only looked, and is begun again, once.
             if interrupted && again {
                 again = false;
+                self.broker.note(Entry::RunEnded { run: id, end, fuel, report: None });
                 continue;
             }
-            let mut calls = context.calls();
-            let outcome = match end {
-                journal::RunEnd::Report(report) => RunOutcome::Report(report),
-                journal::RunEnd::CouldNotLook { reason, error } => {
-                    // A component that finds its slot empty does not know why; the operator must.
-                    let withheld = error.is_none().then(|| withheld(&grant)).flatten();
-                    let error = error.or(withheld.as_ref().and_then(|call| call.error));
-                    calls.extend(withheld);
-                    RunOutcome::CouldNotLook { reason, error }
-                }
-                journal::RunEnd::Fault { message } => RunOutcome::Fault { message },
-            };
-            return done(Some(id), outcome, calls);
+            let (outcome, calls) = concluded(end.clone(), context.calls(), &grant);
+            let ran = done(Some(id), outcome, calls)?;
+            let report = Sha::try_from(ran.digest()).ok();
+            self.broker.note(Entry::RunEnded { run: id, end, fuel, report });
+            return Some(ran);
         }
     }
 
@@ -285,7 +292,7 @@ impl Shared {
         component: &ComponentId,
         digest: &str,
         outcome: &RunOutcome,
-        begin: impl Fn() -> Entry,
+        begin: impl Fn(Option<u64>) -> Entry,
     ) -> Option<u64> {
         match outcome {
             RunOutcome::Refused { reason } => {
@@ -294,9 +301,9 @@ impl Shared {
                 None
             }
             RunOutcome::Fault { message } => {
-                let id = self.broker.note(begin())?;
+                let id = self.broker.note(begin(None))?;
                 let end = journal::RunEnd::Fault { message: message.clone() };
-                self.broker.note(Entry::RunEnded { run: id, end, fuel: 0 });
+                self.broker.note(Entry::RunEnded { run: id, end, fuel: 0, report: None });
                 Some(id)
             }
             RunOutcome::Report(_) | RunOutcome::CouldNotLook { .. } => None,
@@ -309,6 +316,29 @@ fn unmasked(runs: &[Run]) -> Option<String> {
     let mut calls = runs.iter().flat_map(|run| &run.calls);
     let found = calls.find(|call| call.action.is_some() && call.error == Some(LookError::Refused))?;
     found.cause.clone()
+}
+
+/// A run as it is reported: how it ended, and what it asked.
+pub(crate) fn concluded(end: journal::RunEnd, mut calls: Vec<Call>, grant: &Grant) -> (RunOutcome, Vec<Call>) {
+    let outcome = match end {
+        journal::RunEnd::Report(report) => RunOutcome::Report(report),
+        journal::RunEnd::CouldNotLook { reason, error } => {
+            // A component that finds its slot empty does not know why; the operator must.
+            let withheld = error.is_none().then(|| withheld(grant)).flatten();
+            let error = error.or(withheld.as_ref().and_then(|call| call.error));
+            calls.extend(withheld);
+            RunOutcome::CouldNotLook { reason, error }
+        }
+        journal::RunEnd::Fault { message } => RunOutcome::Fault { message },
+    };
+    (outcome, calls)
+}
+
+/// What a never-rule took from a run, as the journal keeps it.
+fn taken(withheld: &grant::Withheld) -> journal::Withheld {
+    let grant::Withheld { granted, rule, why } = withheld;
+    let (key, action) = (granted.key.clone(), granted.action.id.clone());
+    journal::Withheld { key, action, rule: rule.clone(), why: why.clone() }
 }
 
 /// What a never-rule took from a run, told as a call that was refused.
@@ -337,8 +367,8 @@ fn granted(grant: &Grant) -> Vec<journal::Granted> {
     grant.entries().map(entry).collect()
 }
 
-/// What the guest is told of its target: name, settings, slots. No address, user or key.
-pub(crate) fn view(grant: &Grant) -> TargetView {
+/// What the guest is told of its target: name, settings, slots; and when it last looked. No address, user or key.
+pub(crate) fn view(grant: &Grant, previous_ms: Option<u64>) -> TargetView {
     let entries = |entries: Vec<(SlotKey, String)>| {
         entries
             .into_iter()
@@ -349,5 +379,6 @@ pub(crate) fn view(grant: &Grant) -> TargetView {
         name: grant.target.clone(),
         params: grant.params.iter().map(|(name, value)| (name.as_str().to_owned(), value.clone())).collect(),
         slots: grant.slots().into_iter().map(|(slot, list)| (slot, entries(list))).collect(),
+        previous_ms,
     }
 }

@@ -189,7 +189,7 @@ async fn ask(broker: &Arc<Broker>, context: RunContext, call: VerbCall) -> Outco
 /// What a guest is told: settings, and no slots, since nothing here has any.
 fn view(grant: &grant::Grant) -> TargetView {
     let params = grant.params.iter().map(|(name, value)| (name.as_str().to_owned(), value.clone())).collect();
-    TargetView { name: grant.target.clone(), params, slots: Default::default() }
+    TargetView { name: grant.target.clone(), params, slots: Default::default(), previous_ms: None }
 }
 
 /// `system.load` on this machine.
@@ -279,7 +279,7 @@ fn writing(table: &mut Table) -> Result<()> {
     let (journal, _) = Journal::open(folder.path(), Duration::ZERO)?;
     let action = verbs::action(Verb::SystemLoad, None, verbs::Tier::Plain).id;
     let answer = |bytes: usize| {
-        let stdout = Blob("/proc/loadavg:0.65 1.37 0.79 2/89 13375\n".repeat(bytes / 40).into_bytes());
+        let stdout = Blob::Here("/proc/loadavg:0.65 1.37 0.79 2/89 13375\n".repeat(bytes / 40).into_bytes());
         let outcome = JournalOutcome::Answer { stdout, stderr: Blob::default(), exit: Exit::Status(0) };
         Entry::Outcome { intent: 1, outcome, elapsed_ms: 1, redacted: Counts::new() }
     };

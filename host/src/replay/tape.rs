@@ -1,0 +1,59 @@
+//! What a run was told, as a tape that plays it back.
+//!
+//! Knows: recorded outcomes and evidence. Must not know: components. An answer that is not what it was ends the replay here,
+//! by name: nothing is run on evidence that somebody has touched.
+
+use super::Unplayable;
+use super::compare::Difference;
+use super::recorded::{Answered, Asked, Found, Recorded};
+use crate::journal::{Blob, Evidence, EvidenceError, Outcome};
+use crate::model::Tainted;
+use crate::transport::Answer;
+use crate::transport::recorded::{Take, Tape};
+
+/// Why there is no tape.
+pub(super) enum Gap {
+    /// There is nothing to play.
+    Not(Unplayable),
+    /// What there is is not what was recorded.
+    Differs(Difference),
+}
+
+/// The tape of a run's own calls.
+pub(super) fn of(found: &Found, run: &Recorded, evidence: &Evidence) -> Result<Tape, Gap> {
+    let mut tape = Tape::default();
+    for (index, asked) in run.calls.iter().enumerate() {
+        let Asked::Action { action, intent } = asked else { continue };
+        let call = index + 1;
+        let unanswered = || Gap::Not(Unplayable::Unanswered { call, action: action.clone() });
+        let told = run.answers.get(intent).filter(|told| told.action == *action).ok_or_else(unanswered)?;
+        let take = take(told, evidence).map_err(|error| match pruned(found, run, &error) {
+            Some(entry) => Gap::Not(Unplayable::Pruned { call, action: action.clone(), entry }),
+            None => Gap::Differs(Difference {
+                place: format!("call {call}, {action}: the answer"),
+                recorded: Tainted::new("the evidence that its entry names"),
+                replayed: Tainted::new(error.to_string()),
+            }),
+        })?;
+        tape.record(action.clone(), take);
+    }
+    Ok(tape)
+}
+
+/// The entry that says that retention let a missing piece go after the run was recorded.
+pub(super) fn pruned(found: &Found, run: &Recorded, error: &EvidenceError) -> Option<u64> {
+    let EvidenceError::Missing(sha) = error else { return None };
+    found.pruned.get(sha).copied().filter(|entry| *entry > run.run)
+}
+
+/// One answer, as everybody was told it.
+pub(super) fn take(told: &Answered, evidence: &Evidence) -> Result<Take, EvidenceError> {
+    let bytes = |blob: &Blob| evidence.read(blob).map(std::borrow::Cow::into_owned);
+    let answer = match &told.outcome {
+        Outcome::Answer { stdout, stderr, exit } => {
+            Ok(Answer { stdout: bytes(stdout)?, stderr: bytes(stderr)?, exit: *exit })
+        }
+        Outcome::Failed { error, cause } => Err((*error, cause.clone())),
+    };
+    Ok(Take::Told { answer, redacted: told.redacted.clone() })
+}
