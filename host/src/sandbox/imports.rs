@@ -51,8 +51,6 @@ const INTERFACES: &[&str] = &[
     "certificates",
     "postgres",
     "logs",
-    "postgres",
-    "logs",
     "clock",
     "log",
     "params",
