@@ -168,6 +168,6 @@ async fn play(
 ) -> (RunEnd, Vec<Call>) {
     let link = Arc::new(Link::new(Connection::Recorded(tape)));
     let context = RunContext::new(0, Arc::clone(grant), link);
-    let ran = worker.run(broker, &context, now_ms, view(grant)).await;
+    let ran = worker.run(broker, &context, now_ms, view(grant, None)).await;
     (ran.end, context.calls())
 }
