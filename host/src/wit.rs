@@ -17,12 +17,12 @@ macro_rules! contract {
 }
 
 contract! {
+    "certificates.wit",
     "commands.wit",
     "containers.wit",
-    "certificates.wit",
     "files.wit",
-    "logs.wit",
     "http.wit",
+    "logs.wit",
     "network.wit",
     "packages.wit",
     "postgres.wit",

@@ -131,7 +131,6 @@ built_in! {
     "backup-freshness",
     "certificate-expiry",
     "certificate-server",
-    "backup-freshness",
     "command-exit",
     "command-plugin",
     "command-value",
