@@ -108,6 +108,9 @@ pub enum Entry {
         params: BTreeMap<String, ParamValue>,
         /// What its clock says, in milliseconds since 1970.
         now_ms: u64,
+        /// When the component last looked at the target, as it is told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        previous_ms: Option<u64>,
         /// What never-rules took from it.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         withheld: Vec<Withheld>,

@@ -131,7 +131,7 @@ impl<'p> Bench<'p> {
         let recorded = run.report(end, &grant);
         let broker = Arc::clone(&self.broker);
         let worker = self.worker(found, run).await?;
-        let (end, calls) = play(&broker, worker, &grant, tape, run.now_ms).await;
+        let (end, calls) = play(&broker, worker, &grant, tape, run).await;
         let replayed = run.as_reported(end, calls, &grant);
         Ok(compare::reports(run.report.as_ref(), &recorded, &replayed))
     }
@@ -164,10 +164,10 @@ async fn play(
     worker: &Borrowed,
     grant: &Arc<Grant>,
     tape: Tape,
-    now_ms: u64,
+    run: &Recorded,
 ) -> (RunEnd, Vec<Call>) {
     let link = Arc::new(Link::new(Connection::Recorded(tape)));
     let context = RunContext::new(0, Arc::clone(grant), link);
-    let ran = worker.run(broker, &context, now_ms, view(grant, None)).await;
+    let ran = worker.run(broker, &context, run.now_ms, view(grant, run.previous_ms)).await;
     (ran.end, context.calls())
 }

@@ -81,6 +81,7 @@ pub struct Recorded {
     pub(super) params: BTreeMap<String, ParamValue>,
     pub(super) limits: BTreeMap<String, u64>,
     pub(super) now_ms: u64,
+    pub(super) previous_ms: Option<u64>,
     pub(super) kept_bytes: Option<u64>,
     /// In order; a call's number is its place, from 1.
     pub(super) calls: Vec<Asked>,
@@ -166,6 +167,7 @@ impl Sweep {
                 actions,
                 params,
                 now_ms,
+                previous_ms,
                 withheld,
                 limits,
                 kept_bytes,
@@ -184,6 +186,7 @@ impl Sweep {
                     params,
                     limits,
                     now_ms,
+                    previous_ms,
                     kept_bytes,
                     calls: Vec::new(),
                     answers: BTreeMap::new(),

@@ -63,7 +63,7 @@ impl<'f> Candidate<'f> {
         let (tape, mut unanswered) = self.tape(bench, found, run)?;
         let grant = Arc::new(self.grant(run));
         let has: Vec<ActionId> = tape.ids().cloned().collect();
-        let (now, calls) = play(&bench.broker, &self.worker, &grant, tape, run.now_ms).await;
+        let (now, calls) = play(&bench.broker, &self.worker, &grant, tape, run).await;
         for call in calls {
             match &call.action {
                 Some(action) if has.contains(action) => {}

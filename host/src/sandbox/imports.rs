@@ -50,8 +50,6 @@ const INTERFACES: &[&str] = &[
     "certificates",
     "postgres",
     "logs",
-    "postgres",
-    "logs",
     "clock",
     "log",
     "params",

@@ -226,6 +226,8 @@ impl Shared {
         let digest = binary.digest.clone();
         let started = Instant::now();
         let now_ms = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0);
+        // Nobody keeps it yet. What is told here is recorded with the run, and told again by a replay.
+        let previous_ms = None;
         let begin = |kept_bytes| Entry::RunStarted {
             sweep: self.number,
             component: component.clone(),
@@ -236,6 +238,7 @@ impl Shared {
             actions: granted(&grant),
             params: grant.params.iter().map(|(name, value)| (name.as_str().to_owned(), value.clone())).collect(),
             now_ms,
+            previous_ms,
             withheld: grant.withheld.iter().map(taken).collect(),
             limits: self.ops.budget(component).changed().map(|(row, value, _)| (row.name.to_owned(), value)).collect(),
             kept_bytes,
@@ -270,7 +273,8 @@ impl Shared {
             let id = self.broker.note(begin(kept_bytes))?;
             tracing::debug!("{name}: run {id} of {component} begins");
             let context = RunContext::new(id, Arc::clone(&grant), Arc::clone(&link));
-            let Ran { end, fuel, interrupted } = worker.run(&self.broker, &context, now_ms, view(&grant, None)).await;
+            let Ran { end, fuel, interrupted } =
+                worker.run(&self.broker, &context, now_ms, view(&grant, previous_ms)).await;
             self.pool.look_after(component).await;
             // Another run took the worker with it. This one has only looked, and is begun again, once.
             if interrupted && again {

@@ -11,8 +11,6 @@ use crate::text::redactor;
 /// Verbs whose answer is anything at all, and so no less when it is cut.
 const ANYTHING: &[Verb] = &[Verb::FilesRead, Verb::CommandsRun, Verb::HttpGet];
 const JSON: &[Verb] = &[Verb::ServicesLogs, Verb::LogsSinceLastRun, Verb::ContainersList, Verb::ContainersStatus];
-const ANYTHING: &[Verb] = &[Verb::FilesRead, Verb::CommandsRun];
-const JSON: &[Verb] = &[Verb::ServicesLogs, Verb::LogsSinceLastRun, Verb::ContainersList, Verb::ContainersStatus];
 
 /// Verb, status and the length of stderr in 16 bytes; then stderr, then stdout.
 fn split(data: &[u8]) -> Option<(Verb, RawAnswer)> {

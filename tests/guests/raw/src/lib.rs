@@ -27,7 +27,6 @@ pub use bindings::{
 use bindings::bailiwick::ops::{
     certificates, commands, containers, http, logs, network, packages, postgres, services, system,
 };
-use bindings::bailiwick::ops::{commands, containers, logs, network, packages, postgres, services, system};
 
 /// What a run ends with.
 pub type Outcome = Result<Report, Failure>;
