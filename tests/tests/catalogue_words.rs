@@ -207,7 +207,7 @@ fn ar03_no_literal_is_an_option() -> Result<()> {
         let holes: Vec<_> = spec(verb).template().iter().collect();
         for hole in holes {
             if let Part::Option(option) | Part::OptionField(option, _) = hole {
-                ensure!(option.starts_with("--") && option.ends_with('='), "{verb}: {option}");
+                ensure!(option.starts_with('-') && option.ends_with('='), "{verb}: {option}");
             }
         }
     }
@@ -244,7 +244,7 @@ const NEVER_PROGRAMS: &str = "sh bash dash zsh fish ksh tcsh csh rbash busybox e
     sqlite3 redis-cli apt dpkg rpm yum snap pip npm cargo tail cat sort uniq cut tr base64 xxd od strings";
 
 /// Of these, what has had a look: its words are those of `ar11_…`, and only policy names a container or a database.
-const LOOKED_AT: [&str; 2] = ["podman", "psql"];
+const LOOKED_AT: [&str; 4] = ["awk", "openssl", "podman", "psql"];
 
 #[test]
 fn ar05_no_template_starts_a_program_that_starts_another() {
@@ -266,8 +266,21 @@ fn ar05_no_template_starts_a_program_that_starts_another() {
 #[test]
 fn ar06_the_programs_are_these() {
     // Each reads, ends by itself and starts nothing. A new one is a line here, and a look at what else it can.
-    let expected =
-        ["apt-get", "df", "grep", "head", "journalctl", "podman", "psql", "stat", "systemctl", "timedatectl", "who"];
+    let expected = [
+        "apt-get",
+        "awk",
+        "df",
+        "grep",
+        "head",
+        "journalctl",
+        "openssl",
+        "podman",
+        "psql",
+        "stat",
+        "systemctl",
+        "timedatectl",
+        "who",
+    ];
     assert_eq!(programs().into_keys().collect::<Vec<_>>(), expected);
     assert_eq!(PREFIX[..2], ["/usr/bin/env", "-i"], "the one that starts them");
     assert!(Verb::ALL.iter().all(|verb| spec(*verb).effect == Effect::Observe));
@@ -327,6 +340,24 @@ fn ar11_psql_reads_what_the_table_says_and_no_command_of_its_own() {
         let described =
             if *verb == Verb::PostgresQuery { &["pset", "t'", "pset", "gdesc"][..] } else { &["pset", "t'", "pset"] };
         assert_eq!(own, described, "{verb}: {stdin}");
+    }
+}
+
+/// `awk` is a language: its program is one word of ours, and what it reads is a path, which it cannot take for anything else.
+/// `openssl` is many programs: one of them, with an input that has ended.
+#[test]
+fn ar11_awk_prints_certificates_and_openssl_shakes_hands() {
+    let certificates = &programs()["awk"];
+    assert_eq!(certificates.len(), 1);
+    assert_eq!(certificates[0].1, ["/BEGIN.CERTIFICATE/,/END.CERTIFICATE/"]);
+    for (verb, words) in &programs()["openssl"] {
+        assert_eq!(words[0], "s_client", "{verb}");
+        let allowed = ["-host=", "-port=", "-servername=", "-verify_hostname=", "-showcerts"];
+        assert!(words[1..].iter().all(|word| allowed.contains(word)), "{verb}: {words:?}");
+        let Wire::Fed { stdin, .. } = action(*verb, Literal::example(spec(*verb).object), Tier::Plain).wire else {
+            panic!("{verb} would wait for its input");
+        };
+        assert_eq!(stdin, "");
     }
 }
 
@@ -439,6 +470,11 @@ fn ar15_no_option_names_a_file_or_writes() {
         "--port=",
         "--dbname=",
         "--file=-",
+        "-host=",
+        "-port=",
+        "-servername=",
+        "-verify_hostname=",
+        "-showcerts",
     ];
     for (program, uses) in programs() {
         for (verb, words) in uses {
