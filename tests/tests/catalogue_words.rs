@@ -429,7 +429,7 @@ fn ar14_no_template_fetches_anything() {
     for (program, uses) in programs() {
         for (verb, words) in uses {
             let bad = |word: &&str| ["-o", "-K", "-x", "-T", "--engine", "--data-binary"].contains(word);
-            assert!(!words.iter().any(|word| bad(word)), "{verb}: {program} {words:?}");
+            assert!(!words.iter().any(bad), "{verb}: {program} {words:?}");
         }
     }
 }
