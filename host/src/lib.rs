@@ -22,6 +22,7 @@ pub mod lock;
 pub mod review;
 pub mod transport;
 pub mod journal;
+pub mod history;
 pub mod quarantine;
 pub mod cache;
 pub mod sandbox;

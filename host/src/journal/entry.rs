@@ -106,6 +106,12 @@ pub enum Entry {
         params: BTreeMap<String, ParamValue>,
         /// What its clock says, in milliseconds since 1970.
         now_ms: u64,
+        /// When its latest run there began that could look.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        previous_ms: Option<u64>,
+        /// What it was told of its own past there; none: nothing, or an older program wrote this.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        earlier: Option<Past>,
     },
     /// A call that the grant does not hold. Nothing was sent.
     CallRefused {
@@ -190,6 +196,15 @@ pub struct Granted {
     pub action: ActionId,
     /// Its exact wire form.
     pub wire: String,
+}
+
+/// What a run was told of its past: the numbers of these runs, which stand where those ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Past {
+    /// The runs, oldest first.
+    pub runs: Vec<u64>,
+    /// SHA-256 over the numbers, as `history` takes it.
+    pub digest: String,
 }
 
 /// What a target said.

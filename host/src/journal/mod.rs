@@ -17,9 +17,9 @@ mod scratch;
 mod verify;
 
 pub use chain::Link;
-pub use entry::{Blob, Entry, Granted, Outcome, Record, RunEnd};
+pub use entry::{Blob, Entry, Granted, Outcome, Past, Record, RunEnd};
 pub use open::{Journal, OpenError, Recovery};
-pub use read::{ReadError, Reader};
+pub use read::{Mark, ReadError, Reader};
 pub use scratch::Scratch;
 pub use verify::{Break, Verdict, verify};
 

@@ -225,6 +225,8 @@ impl Shared {
             actions: granted(&grant),
             params: grant.params.iter().map(|(name, value)| (name.as_str().to_owned(), value.clone())).collect(),
             now_ms,
+            previous_ms: None,
+            earlier: None,
         };
         let done = |id: Option<u64>, outcome, calls| {
             let (component, version, elapsed_ms) = (component.clone(), version.clone(), millis(started));
