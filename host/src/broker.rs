@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use crate::grant::Grant;
 use crate::journal::{self, Blob, Entry, Journal};
-use crate::model::{Action, ActionId, LookError, Tainted, Verb};
+use crate::model::{Action, ActionId, LookError, Tainted, TargetName, Verb};
 use crate::outcome;
 use crate::redact::{self, Counts, Redactor};
 use crate::transport::{Answer, Connection, RunError};
@@ -61,8 +61,7 @@ struct Failure {
 pub struct RunContext {
     /// Its number in the journal.
     pub id: u64,
-    grant: Arc<Grant>,
-    link: Arc<Link>,
+    targets: Vec<(Arc<Grant>, Arc<Link>)>,
     calls: Mutex<Vec<outcome::Call>>,
 }
 
@@ -89,7 +88,18 @@ impl RunContext {
     /// A run that has been written down under `id`.
     #[must_use]
     pub fn new(id: u64, grant: Arc<Grant>, link: Arc<Link>) -> Self {
-        Self { id, grant, link, calls: Mutex::default() }
+        Self::together(id, vec![(grant, link)])
+    }
+
+    /// A run on several targets, each with its own grant: a call names one by its place here.
+    #[must_use]
+    pub fn together(id: u64, targets: Vec<(Arc<Grant>, Arc<Link>)>) -> Self {
+        Self { id, targets, calls: Mutex::default() }
+    }
+
+    /// The target's name, where it has to be said: in a run on several.
+    fn on(&self, grant: &Grant) -> Option<TargetName> {
+        (self.targets.len() > 1).then(|| grant.target.clone())
     }
 
     /// The calls so far.
@@ -142,31 +152,39 @@ impl Broker {
         self: &Arc<Self>,
         run: &RunContext,
         number: u32,
+        target: u32,
         verb: Verb,
         slot: Option<&Tainted>,
     ) -> Result<Arc<Answer>, LookError> {
         let key = slot.map(Tainted::for_encoder);
         let asked = Tainted::new(key.map_or_else(|| verb.name().to_owned(), |key| format!("{verb}({key})")));
-        let Some(granted) = run.grant.lookup(verb, key) else {
-            self.note(Entry::CallRefused { run: run.id, call: number, verb, slot: slot.cloned() });
+        // A place that is none was a breach of the worker's, who is no more.
+        let found = usize::try_from(target).ok().and_then(|index| run.targets.get(index));
+        let Some((grant, link)) = found else { return Err(LookError::Refused) };
+        let on = run.on(grant);
+        let Some(granted) = grant.lookup(verb, key) else {
+            let (call, on_target) = (number, on.clone());
+            self.note(Entry::CallRefused { run: run.id, call, on: on_target, verb, slot: slot.cloned() });
             run.remember(outcome::Call {
+                target: on,
                 action: None,
                 asked,
                 error: Some(LookError::Refused),
-                cause: run.grant.withheld_by(verb, key),
+                cause: grant.withheld_by(verb, key),
                 redacted: Counts::new(),
             });
             return Err(LookError::Refused);
         };
         let action = &granted.action;
-        let (told, first) = self.told(run, number, action);
+        let (told, first) = self.told(run.id, on.clone(), link, number, action);
         let told = Self::wait(told).await;
         if !first {
-            let (call, intent) = (number, told.intent);
-            self.note(Entry::Shared { run: run.id, call, action: action.id.clone(), intent });
+            let (call, intent, on) = (number, told.intent, on.clone());
+            self.note(Entry::Shared { run: run.id, call, on, action: action.id.clone(), intent });
         }
         let failure = told.result.as_ref().err();
         run.remember(outcome::Call {
+            target: on,
             action: Some(action.id.clone()),
             asked,
             error: failure.map(|failure| failure.error),
@@ -179,22 +197,24 @@ impl Broker {
     /// Where the answer to an action will be told; sends it if nobody has yet. True for the one who did.
     fn told(
         self: &Arc<Self>,
-        run: &RunContext,
+        run: u64,
+        on: Option<TargetName>,
+        link: &Arc<Link>,
         call: u32,
         action: &Arc<Action>,
     ) -> (watch::Receiver<Option<Told>>, bool) {
-        let mut told = run.link.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = link.told.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(told) = told.get(&action.id) {
             return (told.clone(), false);
         }
         let (sender, receiver) = watch::channel(None);
         told.insert(action.id.clone(), receiver.clone());
-        let (broker, link, run_id) = (Arc::clone(self), Arc::clone(&run.link), run.id);
+        let (broker, asked) = (Arc::clone(self), Arc::clone(link));
         let action = Arc::clone(action);
         // In a task of its own: if the run ends meanwhile, what was sent still gets its outcome, and whoever else waits
         // for the answer gets it.
-        run.link.asks.lock().unwrap_or_else(PoisonError::into_inner).spawn(async move {
-            let told = broker.ask(run_id, call, &link.connection, &action).await;
+        link.asks.lock().unwrap_or_else(PoisonError::into_inner).spawn(async move {
+            let told = broker.ask(run, on, call, &asked.connection, &action).await;
             sender.send_replace(Some(told));
         });
         (receiver, true)
@@ -210,8 +230,15 @@ impl Broker {
     }
 
     /// Sends one action, once per target and sweep.
-    async fn ask(&self, run: u64, number: u32, connection: &Connection, action: &Action) -> Told {
-        let intent = Entry::Intent { run, call: number, action: action.id.clone() };
+    async fn ask(
+        &self,
+        run: u64,
+        on: Option<TargetName>,
+        call: u32,
+        connection: &Connection,
+        action: &Action,
+    ) -> Told {
+        let intent = Entry::Intent { run, call, on, action: action.id.clone() };
         let Some(intent) = self.note(intent) else {
             let cause = "the journal cannot be written, so nothing is sent".to_owned();
             let result = Err(Failure { error: LookError::Unreachable, cause });
@@ -265,7 +292,7 @@ impl Broker {
 /// What a guest is told of a transport's failure.
 fn look_error(error: &RunError) -> LookError {
     match error {
-        RunError::Lost => LookError::Unreachable,
+        RunError::Lost | RunError::Unreached(_) => LookError::Unreachable,
         RunError::NotStarted => LookError::NotPermitted,
         RunError::TimedOut(_) => LookError::TimedOut,
         RunError::TooLarge(_) => LookError::TooLarge,

@@ -37,7 +37,10 @@ pub const MARK: &str = "// What manifest.toml asks for of the contract. `bailiwi
 pub fn trimmed(manifest: &Manifest) -> Vec<(&'static str, String)> {
     let verbs = manifest.verbs();
     let asked: BTreeSet<_> = verbs.iter().map(|verb| verb.interface()).collect();
-    let kept = |interface: &str| asked.contains(interface) || !has_verbs(interface);
+    let kept = |interface: &str| match interface {
+        "history" => manifest.history.is_some(),
+        _ => asked.contains(interface) || !has_verbs(interface),
+    };
     let file = |text: &str| -> Option<String> {
         let parts: Vec<_> = items(text, 0)
             .into_iter()

@@ -184,6 +184,8 @@ async fn tx09_guest_and_worker_never_held_the_secret() {
     let (counted, broker, context) = (&calls, &broker, &context);
     let view = bailiwick::sandbox::TargetView {
         name: target,
+        previous_ms: None,
+        earlier: Vec::new(),
         params: [("behaviour".to_owned(), bailiwick::model::ParamValue::Text("tell-files".to_owned()))].into(),
         slots: grant
             .slots()

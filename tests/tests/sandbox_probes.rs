@@ -23,6 +23,8 @@ fn target(manifest: &Manifest) -> TargetView {
         name: TargetName::new("db01").unwrap(),
         params: manifest.params.iter().map(|(name, param)| (name.as_str().to_owned(), param.default.clone())).collect(),
         slots: slots.collect(),
+        previous_ms: None,
+        earlier: Vec::new(),
     }
 }
 
@@ -60,7 +62,7 @@ async fn every_built_in_probe_runs() {
         let bytes = &library.binary(id).unwrap().bytes;
         let inspected = inspect(bytes, &Limits::default()).unwrap_or_else(|error| panic!("{id}: {error}"));
         assert_eq!(inspected.digest, library.binary(id).unwrap().digest);
-        let links = check_imports(&inspected, &manifest.verbs(), &manifest.wasi())
+        let links = check_imports(&inspected, &manifest.verbs(), &manifest.wasi(), manifest.history.is_some())
             .unwrap_or_else(|error| panic!("{id}: {error}"));
         let worker = Worker::load(Some(&program()), bytes, &links, Limits::default())
             .await

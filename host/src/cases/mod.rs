@@ -62,7 +62,7 @@ impl Bench {
     ) -> Result<Self, CasesError> {
         let limits = Limits::asked(&manifest.limits);
         let inspected = sandbox::inspect(bytes, &limits)?;
-        let links = sandbox::check_imports(&inspected, &manifest.verbs(), &manifest.wasi())?;
+        let links = sandbox::check_imports(&inspected, &manifest.verbs(), &manifest.wasi(), manifest.history.is_some())?;
         let worker = Worker::load(program, bytes, &links, limits).await?;
         Ok(Self { worker: Borrowed::new(worker), broker: Arc::new(Broker::new(journal)) })
     }
@@ -71,8 +71,8 @@ impl Bench {
     pub async fn run(&self, case: &Case) -> Verdict {
         let link = Arc::new(Link::new(Connection::Recorded(case.tape.clone())));
         let context = RunContext::new(0, Arc::clone(&case.grant), link);
-        let view = crate::sweep::view(&case.grant);
-        let ran = self.worker.run(&self.broker, &context, case.now_ms, view).await;
+        let view = crate::sweep::view(&case.grant, &Default::default());
+        let ran = self.worker.run(&self.broker, &context, case.now_ms, vec![view]).await;
         let asked: Vec<_> = context.calls().into_iter().filter_map(|call| call.action).collect();
         Verdict::new(case, &ran.end, &asked)
     }

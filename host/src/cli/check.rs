@@ -23,7 +23,7 @@ use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::{self, FailOn, Rendering};
-use super::{Context, fail};
+use super::{Context, fail, history};
 
 /// How long a sweep waits for another one that writes the same journal.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -35,6 +35,7 @@ pub(super) fn run(context: &Context, args: &args::Check) -> anyhow::Result<Exit>
     if let Some(recovery) = recovery {
         context.out.say(&told(&recovery, &journal));
     }
+    let pasts = history::pasts(context);
     let step = Duration::from_secs(u64::from(args.connect_timeout));
     let settings = Settings {
         jobs: usize::try_from(args.jobs)?,
@@ -48,6 +49,7 @@ pub(super) fn run(context: &Context, args: &args::Check) -> anyhow::Result<Exit>
             ..ssh::Settings::default()
         },
         cache: cache(context),
+        pasts: Arc::clone(&pasts),
     };
     tell_unmet(context, &ops, &request);
     let progress =
@@ -66,6 +68,7 @@ pub(super) fn run(context: &Context, args: &args::Check) -> anyhow::Result<Exit>
     });
     // Ends what is under way: connections, programs on this machine, workers.
     runtime.shutdown_background();
+    history::follow(&pasts);
     progress.bar.finish();
     if let Some(held) = *progress.unlocked.lock().unwrap_or_else(PoisonError::into_inner) {
         context.out.say(&warning(&held));
@@ -247,7 +250,7 @@ impl Bar {
     fn so_far(&self, started: Timestamp) -> Sweep {
         let mut targets = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
         targets.sort_by(|a, b| a.target.cmp(&b.target));
-        Sweep { started, finished: Timestamp::now(), targets }
+        Sweep { started, finished: Timestamp::now(), targets, together: Vec::new() }
     }
 }
 

@@ -6,6 +6,7 @@ mod consent;
 mod doctor;
 mod fail;
 mod fleet;
+mod history;
 mod inspect;
 mod journal;
 mod limits;
@@ -145,6 +146,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Test(args) => test::run(&context, &args),
         Command::Fleet { command } => fleet::run(&context, command),
         Command::Journal { command } => journal::run(&context, command),
+        Command::Trend(args) => history::trend(&context, &args),
+        Command::History { command } => history::run(&context, &command),
         Command::Doctor(args) => doctor::run(&context, &args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

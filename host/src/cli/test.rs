@@ -201,6 +201,7 @@ fn record(
         jobs: 1,
         quarantine: context.quarantine()?,
         cache: check::cache(context),
+        pasts: super::history::pasts(context),
         require_lockdown: ops.policy.require_lockdown,
         ssh: ssh::Settings { agent, ..ssh::Settings::default() },
     };

@@ -146,7 +146,7 @@ pub fn facts(ops: &Ops, id: &ComponentId, now: Timestamp) -> Result<(Facts, Insp
     };
     let signer = ops.signer(id, now)?.map(|signer| format!("{} ({})", signer.principal, signer.fingerprint));
     let inspected = inspect(&binary.bytes, ops.limits(id))?;
-    let links = check_imports(&inspected, &manifest.verbs(), &manifest.wasi())?;
+    let links = check_imports(&inspected, &manifest.verbs(), &manifest.wasi(), manifest.history.is_some())?;
     let facts = Facts {
         version: Version::new(&manifest.version)?,
         digest: binary.digest.clone(),

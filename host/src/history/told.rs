@@ -41,15 +41,15 @@ pub fn told(folder: &Path, run: u64) -> Result<Vec<Vec<Point>>, ToldError> {
     let wanted: BTreeSet<u64> = start.iter().flat_map(|(_, past)| past).flat_map(|past| past.runs.iter().copied()).collect();
     let mut begun: BTreeMap<u64, (Vec<TargetName>, u64)> = BTreeMap::new();
     let mut said: BTreeMap<u64, Vec<(TargetName, Point)>> = BTreeMap::new();
-    let last = wanted.last().copied();
     for record in Reader::open(folder)? {
         if said.len() == wanted.len() {
             break;
         }
         let record = record?;
         match record.entry {
-            Entry::RunStarted { target, now_ms, .. } if last.is_some() && wanted.contains(&record.seq) => {
-                begun.insert(record.seq, (vec![target], now_ms));
+            Entry::RunStarted { target, others, now_ms, .. } if wanted.contains(&record.seq) => {
+                let targets = std::iter::once(target).chain(others.into_iter().map(|other| other.target));
+                begun.insert(record.seq, (targets.collect(), now_ms));
             }
             Entry::RunEnded { run, end: RunEnd::Report(report), .. } if wanted.contains(&run) => {
                 if let Some((targets, time_ms)) = begun.get(&run) {
@@ -83,7 +83,10 @@ fn start(folder: &Path, run: u64) -> Result<Option<Vec<(TargetName, Option<Past>
             continue;
         }
         return Ok(match record.entry {
-            Entry::RunStarted { target, earlier, .. } if record.seq == run => Some(vec![(target, earlier)]),
+            Entry::RunStarted { target, earlier, others, .. } if record.seq == run => {
+                let others = others.into_iter().map(|other| (other.target, other.earlier));
+                Some(std::iter::once((target, earlier)).chain(others).collect())
+            }
             _ => None,
         });
     }

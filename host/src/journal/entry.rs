@@ -112,6 +112,9 @@ pub enum Entry {
         /// What it was told of its own past there; none: nothing, or an older program wrote this.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         earlier: Option<Past>,
+        /// The other targets, if the run is about several: the fields above are the first one's.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        others: Vec<Other>,
     },
     /// A call that the grant does not hold. Nothing was sent.
     CallRefused {
@@ -119,6 +122,9 @@ pub enum Entry {
         run: u64,
         /// From 1 in each run.
         call: u32,
+        /// The target, in a run on several.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        on: Option<TargetName>,
         /// The verb.
         verb: Verb,
         /// What the guest said to name an object.
@@ -130,6 +136,9 @@ pub enum Entry {
         run: u64,
         /// From 1 in each run.
         call: u32,
+        /// The target, in a run on several.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        on: Option<TargetName>,
         /// The action.
         action: ActionId,
     },
@@ -151,6 +160,9 @@ pub enum Entry {
         run: u64,
         /// From 1 in each run.
         call: u32,
+        /// The target, in a run on several.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        on: Option<TargetName>,
         /// The action.
         action: ActionId,
         /// The intent that was answered.
@@ -196,6 +208,25 @@ pub struct Granted {
     pub action: ActionId,
     /// Its exact wire form.
     pub wire: String,
+}
+
+/// One more target of a run, with what the run's start says of the first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Other {
+    /// The target.
+    pub target: TargetName,
+    /// Digest of the grant.
+    pub grant: String,
+    /// All that the run may do there.
+    pub actions: Vec<Granted>,
+    /// All that it is told of it.
+    pub params: BTreeMap<String, ParamValue>,
+    /// When the component's latest run there began that could look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_ms: Option<u64>,
+    /// What it was told of its own past there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<Past>,
 }
 
 /// What a run was told of its past: the numbers of these runs, which stand where those ended.

@@ -17,7 +17,7 @@ mod scratch;
 mod verify;
 
 pub use chain::Link;
-pub use entry::{Blob, Entry, Granted, Outcome, Past, Record, RunEnd};
+pub use entry::{Blob, Entry, Granted, Other, Outcome, Past, Record, RunEnd};
 pub use open::{Journal, OpenError, Recovery};
 pub use read::{Mark, ReadError, Reader};
 pub use scratch::Scratch;

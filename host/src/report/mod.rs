@@ -15,6 +15,7 @@ pub mod progress;
 pub mod quote;
 pub mod table;
 pub mod tally;
+pub mod trend;
 
 mod humane;
 mod wrap;

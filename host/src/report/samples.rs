@@ -14,7 +14,7 @@ pub(super) fn sweep(targets: Vec<Looked>) -> Sweep {
 
 pub(super) fn sweep_of(ms: i64, targets: Vec<Looked>) -> Sweep {
     let started: Timestamp = "2026-11-21T03:07:12.5Z".parse().unwrap();
-    Sweep { started, finished: started + SignedDuration::from_millis(ms), targets }
+    Sweep { started, finished: started + SignedDuration::from_millis(ms), targets, together: Vec::new() }
 }
 
 pub(super) fn looked(target: &str, runs: Vec<Run>) -> Looked {

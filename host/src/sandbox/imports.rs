@@ -35,9 +35,12 @@ const LOCAL: &[(&str, &str)] = &[
     ("calls", "last"),
 ];
 
+/// The interface of a component's own past, which reaches no target either; a manifest asks for it all the same.
+const HISTORY: &str = "history";
+
 /// The interfaces of the package.
 const INTERFACES: &[&str] =
-    &["types", "reports", "system", "files", "services", "network", "clock", "log", "params", "slots", "calls"];
+    &["types", "reports", "system", "files", "services", "network", "clock", "log", "params", "slots", "history", "calls"];
 
 /// What a component is linked with: what it imports, and its manifest asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,11 +49,13 @@ pub struct Links {
     pub verbs: BTreeSet<Verb>,
     /// Interfaces of inert WASI, named as in the binary, and the functions of each.
     pub wasi: BTreeMap<String, BTreeSet<String>>,
+    /// Its own past: functions of the interface `history`.
+    pub history: BTreeSet<String>,
 }
 
 impl<const N: usize> From<[Verb; N]> for Links {
     fn from(verbs: [Verb; N]) -> Self {
-        Self { verbs: verbs.into(), wasi: BTreeMap::new() }
+        Self { verbs: verbs.into(), ..Self::default() }
     }
 }
 
@@ -129,6 +134,14 @@ pub enum ImportError {
     /// Verbs that are asked for and not called.
     #[error("its manifest asks for {}, but the component never calls {}\n\nhint: a manifest says what a component does, no more; take it out of manifest.toml", list(.0), it(.0))]
     NotCalled(Vec<Verb>),
+    /// Its past is imported and not asked for.
+    #[error(
+        "it asks what it has said before, but its manifest does not ask for that\n\nhint: add `[history]` with `why` to manifest.toml, or do not call `history`"
+    )]
+    HistoryNotAskedFor,
+    /// Its past is asked for and not imported.
+    #[error("its manifest asks for [history], but the component never calls `history`\n\nhint: a manifest says what a component does, no more; take it out of manifest.toml")]
+    HistoryNotCalled,
     /// It exports more than `examine`.
     #[error("it exports the {kind} `{name}` besides `{EXPORT}`; nobody would call it")]
     OtherExport {
@@ -176,8 +189,8 @@ pub fn interface_name(interface: &str) -> String {
     format!("{PACKAGE}/{interface}@{VERSION}")
 }
 
-/// Checks that a component imports exactly what the manifest asks for, verbs and inert WASI, apart from what every
-/// component may import, and exports exactly `examine`. Returns what to link.
+/// Checks that a component imports exactly what the manifest asks for, verbs, inert WASI and its own past, apart from what
+/// every component may import, and exports exactly `examine`. Returns what to link.
 ///
 /// # Errors
 /// The first thing that is wrong: another world and foreign interfaces first, because they explain the rest.
@@ -185,6 +198,7 @@ pub fn check_imports(
     inspected: &Inspected,
     verbs: &BTreeSet<Verb>,
     wasi: &BTreeSet<WasiGroup>,
+    history: bool,
 ) -> Result<Links, ImportError> {
     check_world(inspected)?;
     let links = links(inspected)?;
@@ -196,6 +210,11 @@ pub fn check_imports(
         false => ImportError::NotAskedFor(extra),
         true => ImportError::NotCalled(missing),
     })?;
+    match (links.history.is_empty(), history) {
+        (false, false) => return Err(ImportError::HistoryNotAskedFor),
+        (true, true) => return Err(ImportError::HistoryNotCalled),
+        _ => {}
+    }
     let is_left_over = |kind: &str, name: &str| LEFT_OVER.contains(&(kind, name));
     let other = inspected.exports.iter().find(|(kind, name)| !is_examine(kind, name) && !is_left_over(kind, name));
     match other {
@@ -232,6 +251,10 @@ pub fn links(inspected: &Inspected) -> Result<Links, ImportError> {
         }
         let short = short_name(interface).unwrap_or_default();
         if LOCAL.contains(&(short, function)) {
+            continue;
+        }
+        if short == HISTORY && matches!(function.as_str(), "earlier" | "previous-ms") {
+            links.history.insert(function.clone());
             continue;
         }
         let verb = Verb::ALL.iter().find(|verb| verb.interface() == short && verb.function() == function);
@@ -327,7 +350,7 @@ mod tests {
 
     fn check_with(imports: &[(&str, &str)], verbs: &[Verb], wasi: &[WasiGroup]) -> Result<(), String> {
         let (verbs, wasi) = (verbs.iter().copied().collect(), wasi.iter().copied().collect());
-        check_imports(&inspected(imports), &verbs, &wasi).map(drop).map_err(|error| error.to_string())
+        check_imports(&inspected(imports), &verbs, &wasi, false).map(drop).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -366,14 +389,14 @@ mod tests {
         let mut component = inspected(&[]);
         component.exports.push(("interface", "wasi:cli/run@0.2.0".to_owned()));
         let none = BTreeSet::new();
-        let extra = check_imports(&component, &none, &BTreeSet::new()).unwrap_err();
+        let extra = check_imports(&component, &none, &BTreeSet::new(), false).unwrap_err();
         assert_eq!(
             extra.to_string(),
             "it exports the interface `wasi:cli/run@0.2.0` besides `examine`; nobody would call it"
         );
         component.exports.pop();
         component.exports.extend([("function", "init".to_owned()), ("interface", "exports".to_owned())]);
-        let left_over = check_imports(&component, &none, &BTreeSet::new()).map(drop);
+        let left_over = check_imports(&component, &none, &BTreeSet::new(), false).map(drop);
         assert_eq!(left_over, Ok(()), "what interpreters leave behind is nobody's business");
     }
 
@@ -390,7 +413,7 @@ mod tests {
             // Its imports are foreign as well; the world says more.
             let mut component = inspected(&[("wasi:filesystem/types@0.2.0", "x")]);
             component.exports = export.into_iter().map(|(kind, name)| (kind, name.to_owned())).collect();
-            check_imports(&component, &BTreeSet::new(), &BTreeSet::new()).unwrap_err().to_string()
+            check_imports(&component, &BTreeSet::new(), &BTreeSet::new(), false).unwrap_err().to_string()
         });
         insta::assert_snapshot!(texts.join("\n---\n"));
     }

@@ -15,11 +15,11 @@ use super::attempt::{Attempt, Marks};
 use super::fault::Fault;
 use super::imports::Links;
 use crate::limits::{ANSWER_BYTES, Limits, WORKER_MESSAGE_BYTES};
-use crate::model::{Lockdown, LookError, ParamValue, Report, Tainted, TargetName, Verb};
+use crate::model::{Lockdown, LookError, ParamValue, Point, Report, Tainted, TargetName, Verb};
 use crate::transport::{Answer, Exit};
 
 /// Version of the messages. Both ends are the same executable; a difference means that it was replaced meanwhile.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// Largest frame of the first words, in both directions.
 pub const HELLO_FRAME_BYTES: usize = 1 << 10;
 /// Largest frame to a worker that has loaded nothing yet: a compiled component, and room.
@@ -117,6 +117,10 @@ pub struct TargetView {
     pub params: BTreeMap<String, ParamValue>,
     /// The component's slots on it.
     pub slots: BTreeMap<String, Vec<SlotEntry>>,
+    /// When its latest run there began that could look, in milliseconds since 1970-01-01T00:00Z.
+    pub previous_ms: Option<u64>,
+    /// What it has said of the target before, oldest first; empty if its manifest does not ask for it.
+    pub earlier: Vec<Point>,
 }
 
 /// One entry of a slot.

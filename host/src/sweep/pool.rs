@@ -257,9 +257,15 @@ impl Borrowed {
     }
 
     /// Runs the component once, each of its calls through the broker.
-    pub(crate) async fn run(&self, broker: &Arc<Broker>, run: &RunContext, now_ms: u64, view: TargetView) -> Ran {
+    pub(crate) async fn run(
+        &self,
+        broker: &Arc<Broker>,
+        run: &RunContext,
+        now_ms: u64,
+        views: Vec<TargetView>,
+    ) -> Ran {
         let answer = |call: VerbCall| async move {
-            match broker.call(run, call.number, call.verb, call.slot.as_ref()).await {
+            match broker.call(run, call.number, call.target, call.verb, call.slot.as_ref()).await {
                 Ok(answer) => Outcome::Answered(RawAnswer {
                     stdout: answer.stdout.clone(),
                     stderr: answer.stderr.clone(),
@@ -268,7 +274,7 @@ impl Borrowed {
                 Err(error) => Outcome::Failed(error),
             }
         };
-        let ended = self.0.run(now_ms, vec![view], answer).await;
+        let ended = self.0.run(now_ms, views, answer).await;
         for line in ended.logs {
             broker.note(Entry::Note { run: run.id, text: line.text });
         }

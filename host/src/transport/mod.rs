@@ -57,6 +57,9 @@ pub enum RunError {
     /// The connection is gone.
     #[error("the connection was lost")]
     Lost,
+    /// There never was one.
+    #[error("{0}")]
+    Unreached(String),
     /// The target would not start the program.
     #[error("the target refused to run it")]
     NotStarted,
@@ -89,6 +92,11 @@ pub enum Connection {
     Ssh(ssh::Session),
     /// Recorded answers.
     Recorded(recorded::Tape),
+    /// None: the target could not be reached, and a run on several goes on without it.
+    None {
+        /// Why, in the host's words.
+        cause: String,
+    },
 }
 
 impl Connection {
@@ -101,6 +109,7 @@ impl Connection {
             Self::Local => local::run(action).await,
             Self::Ssh(session) => session.run(action).await,
             Self::Recorded(tape) => tape.run(action),
+            Self::None { cause } => Err(RunError::Unreached(cause.clone())),
         }
     }
 

@@ -112,7 +112,7 @@ async fn loading(table: &mut Table) -> Result<()> {
             for (id, manifest) in &library.manifests {
                 let bytes = &library.binary(id).context("its bytes")?.bytes;
                 let inspected = sandbox::inspect(bytes, &Limits::default())?;
-                sandbox::check_imports(&inspected, &manifest.verbs(), &manifest.wasi())?;
+                sandbox::check_imports(&inspected, &manifest.verbs(), &manifest.wasi(), manifest.history.is_some())?;
             }
             Ok(seconds(begun.elapsed()))
         })
@@ -189,7 +189,7 @@ async fn ask(broker: &Arc<Broker>, context: RunContext, call: VerbCall) -> Outco
 /// What a guest is told: settings, and no slots, since nothing here has any.
 fn view(grant: &grant::Grant) -> TargetView {
     let params = grant.params.iter().map(|(name, value)| (name.as_str().to_owned(), value.clone())).collect();
-    TargetView { name: grant.target.clone(), params, slots: Default::default() }
+    TargetView { name: grant.target.clone(), params, slots: Default::default(), previous_ms: None, earlier: Vec::new() }
 }
 
 /// `system.load` on this machine.

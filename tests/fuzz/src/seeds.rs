@@ -206,6 +206,8 @@ pub(crate) fn to_worker() -> Vec<Vec<u8>> {
         name: TargetName::new("db01").expect("a name"),
         params: Default::default(),
         slots: Default::default(),
+        previous_ms: None,
+        earlier: Vec::new(),
     };
     let answered = RawAnswer { stdout: b"out".to_vec(), stderr: Vec::new(), exit: Exit::Status(0) };
     let messages = [

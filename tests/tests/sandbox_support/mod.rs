@@ -153,7 +153,7 @@ pub(crate) fn answered(stdout: &str) -> Outcome {
 /// One target without parameters or slots.
 pub(crate) fn targets() -> Vec<TargetView> {
     let name = TargetName::new("db01").unwrap();
-    vec![TargetView { name, params: BTreeMap::new(), slots: BTreeMap::new() }]
+    vec![TargetView { name, params: BTreeMap::new(), slots: BTreeMap::new(), previous_ms: None, earlier: Vec::new() }]
 }
 
 /// Limits that a test does not have to wait for.

@@ -5,6 +5,7 @@
 //! `Load`; and target output made to break its reader (TG05): readers are pure, strict and bounded by their input.
 
 mod files;
+mod history;
 mod journal;
 mod network;
 pub(super) mod report;
@@ -47,6 +48,7 @@ type Reader<R> = fn(&RawAnswer) -> Result<R, LookError>;
 pub(super) fn link(linker: &mut Linker<RunState>, links: &Links) -> wasmtime::Result<()> {
     run::link(linker)?;
     wasi::link(linker, &links.wasi)?;
+    history::link(linker, &links.history)?;
     for &verb in &links.verbs {
         match verb {
             Verb::SystemIdentity => on_target(linker, verb, system::identity),
