@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -19,7 +20,7 @@ use crate::journal::{self, Blob, Entry, Journal};
 use crate::model::{Action, ActionId, LookError, Tainted, TargetName, Verb};
 use crate::outcome;
 use crate::redact::{self, Counts, Redactor};
-use crate::transport::{Answer, Connection, RunError};
+use crate::transport::{Answer, Connection, RunError, Timing};
 use crate::verbs::{READ_BYTES, spec};
 
 /// Carries calls to targets and writes down what happens.
@@ -244,9 +245,16 @@ impl Broker {
             let result = Err(Failure { error: LookError::Unreachable, cause });
             return Told { intent: 0, result, redacted: Counts::new() };
         };
+        let asked_us = u64::try_from(Timestamp::now().as_microsecond()).unwrap_or(0);
         let started = Instant::now();
-        let answer = connection.run(action).await;
-        let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let mut answer = connection.run(action).await;
+        let elapsed = started.elapsed();
+        let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        if let (Ok(answer), true) = (&mut answer, action.verb == Verb::SystemClock) {
+            // A recorded answer brings its own.
+            let elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
+            answer.timing.get_or_insert(Timing { asked_us, elapsed_us });
+        }
         // Nothing of the answer is seen by anybody before this.
         let mut redacted = Counts::new();
         let answer = answer.and_then(|answer| self.without_secrets(action.verb, answer, &mut redacted));
@@ -262,13 +270,14 @@ impl Broker {
             },
             Err(Failure { error, cause }) => journal::Outcome::Failed { error: *error, cause: cause.clone() },
         };
-        self.note(Entry::Outcome { intent, outcome, elapsed_ms, redacted: redacted.clone() });
+        let timing = result.as_ref().ok().and_then(|answer| answer.timing);
+        self.note(Entry::Outcome { intent, outcome, elapsed_ms, timing, redacted: redacted.clone() });
         Told { intent, result, redacted }
     }
 
     /// An answer as everybody may see it, within its verb's limit, which what stands for a secret may have gone over.
     fn without_secrets(&self, verb: Verb, answer: Answer, counts: &mut Counts) -> Result<Answer, RunError> {
-        let Answer { mut stdout, stderr, exit } = answer;
+        let Answer { mut stdout, stderr, exit, timing } = answer;
         let whole = stdout.len();
         if verb == Verb::FilesRead && u64::try_from(whole).is_ok_and(|bytes| bytes > READ_BYTES) {
             redact::drop_cut_line(&mut stdout);
@@ -285,7 +294,7 @@ impl Broker {
         } else if u64::try_from(stdout.len()).is_ok_and(|bytes| bytes > bytes_max) {
             return Err(RunError::TooLarge(bytes_max));
         }
-        Ok(Answer { stdout, stderr, exit })
+        Ok(Answer { stdout, stderr, exit, timing })
     }
 }
 

@@ -280,7 +280,7 @@ impl Granted {
     }
 
     async fn answer(&self, call: VerbCall) -> Outcome {
-        match self.broker.call(&self.run, call.number, call.verb, call.slot.as_ref()).await {
+        match self.broker.call(&self.run, call.number, call.target, call.verb, call.slot.as_ref()).await {
             Ok(answer) => Outcome::Answered((*answer).clone().into()),
             Err(error) => Outcome::Failed(error),
         }

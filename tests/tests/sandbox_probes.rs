@@ -41,6 +41,9 @@ fn healthy(call: &VerbCall) -> Outcome {
             .into(),
         Verb::SystemTimeSync => "Timezone=Etc/UTC\nNTP=yes\nNTPSynchronized=yes\n".into(),
         Verb::FilesStat => "81a4,380289,1795296000,root,root\n".into(),
+        Verb::SystemClock => "2026-11-21T12:00:00,000000000+00:00\n",
+        Verb::ServicesUsage => "Id=ssh.service\nLoadState=loaded\nActiveState=active\nActiveEnterTimestampMonotonic=5000000\n\
+            CPUUsageNSec=1000000000\nMemoryCurrent=4194304\nMemoryPeak=8388608\nTasksCurrent=1\n",
         Verb::ServicesStatus => "Result=success\nNRestarts=0\nExecMainExitTimestampMonotonic=0\nExecMainStatus=0\n\
             MemoryCurrent=[not set]\nId=cron.service\nLoadState=loaded\nActiveState=active\nSubState=running\n\
             UnitFileState=enabled\nStateChangeTimestampMonotonic=916218301\n"

@@ -69,11 +69,13 @@ impl Bench {
 
     /// Puts the component to one case.
     pub async fn run(&self, case: &Case) -> Verdict {
-        let link = Arc::new(Link::new(Connection::Recorded(case.tape.clone())));
-        let context = RunContext::new(0, Arc::clone(&case.grant), link);
-        let view = crate::sweep::view(&case.grant, &Default::default());
-        let ran = self.worker.run(&self.broker, &context, case.now_ms, vec![view]).await;
-        let asked: Vec<_> = context.calls().into_iter().filter_map(|call| call.action).collect();
+        let link = |on: &case::On| Arc::new(Link::new(Connection::Recorded(on.tape.clone())));
+        let on = case.targets.iter().map(|on| (Arc::clone(&on.grant), link(on))).collect();
+        let context = RunContext::together(0, on);
+        let views = case.targets.iter().map(|on| crate::sweep::view(&on.grant, &on.earlier)).collect();
+        let ran = self.worker.run(&self.broker, &context, case.now_ms, views).await;
+        let asked: Vec<_> =
+            context.calls().into_iter().filter_map(|call| Some((call.target, call.action?))).collect();
         Verdict::new(case, &ran.end, &asked)
     }
 }

@@ -245,7 +245,7 @@ fn write_record(text: &mut String, record: &Record) -> std::fmt::Result {
         Entry::Shared { call, on, action, intent, .. } => {
             writeln!(text, "call {call}{} shares the answer to {action} (entry {intent})", on_target(on))
         }
-        Entry::Outcome { intent, outcome, elapsed_ms, redacted } => {
+        Entry::Outcome { intent, outcome, elapsed_ms, redacted, .. } => {
             match outcome {
                 Outcome::Answer { stdout, stderr, exit } => {
                     let exit = match exit {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{
     ActionId, ComponentId, Lockdown, LookError, ParamValue, Report, RuleName, SlotKey, Tainted, TargetName, Verb,
 };
-use crate::transport::Exit;
+use crate::transport::{Exit, Timing};
 
 /// One entry: number, time, content.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -150,6 +150,9 @@ pub enum Entry {
         outcome: Outcome,
         /// How long it took.
         elapsed_ms: u64,
+        /// When it was asked, to the microsecond, where the answer means nothing without that.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        timing: Option<Timing>,
         /// Secrets that were taken out of the answer before anybody saw it, by rule. Neither what nor how long they were.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         redacted: BTreeMap<RuleName, u32>,

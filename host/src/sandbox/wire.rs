@@ -16,7 +16,7 @@ use super::fault::Fault;
 use super::imports::Links;
 use crate::limits::{ANSWER_BYTES, Limits, WORKER_MESSAGE_BYTES};
 use crate::model::{Lockdown, LookError, ParamValue, Point, Report, Tainted, TargetName, Verb};
-use crate::transport::{Answer, Exit};
+use crate::transport::{Answer, Exit, Timing};
 
 /// Version of the messages. Both ends are the same executable; a difference means that it was replaced meanwhile.
 pub const VERSION: u32 = 3;
@@ -152,6 +152,8 @@ pub struct RawAnswer {
     pub stderr: Vec<u8>,
     /// How the program ended.
     pub exit: Exit,
+    /// When it was asked, where the answer means nothing without that.
+    pub timing: Option<Timing>,
 }
 
 /// How much, and not what.
@@ -163,7 +165,7 @@ impl std::fmt::Debug for RawAnswer {
 
 impl From<Answer> for RawAnswer {
     fn from(answer: Answer) -> Self {
-        Self { stdout: answer.stdout, stderr: answer.stderr, exit: answer.exit }
+        Self { stdout: answer.stdout, stderr: answer.stderr, exit: answer.exit, timing: answer.timing }
     }
 }
 

@@ -22,6 +22,7 @@ use crate::ops::Ops;
 use crate::outcome::RunOutcome;
 use crate::quarantine::{Quarantine, QuarantineError, Record, Who};
 use crate::sandbox::client::Worker;
+use crate::transport::Answer;
 use crate::sandbox::{self, Fault, FaultKind, Idle, Links, LoadError, Outcome, RawAnswer, TargetView, VerbCall};
 
 /// The workers of a sweep.
@@ -266,11 +267,7 @@ impl Borrowed {
     ) -> Ran {
         let answer = |call: VerbCall| async move {
             match broker.call(run, call.number, call.target, call.verb, call.slot.as_ref()).await {
-                Ok(answer) => Outcome::Answered(RawAnswer {
-                    stdout: answer.stdout.clone(),
-                    stderr: answer.stderr.clone(),
-                    exit: answer.exit,
-                }),
+                Ok(answer) => Outcome::Answered(RawAnswer::from(Answer::clone(&answer))),
                 Err(error) => Outcome::Failed(error),
             }
         };

@@ -23,12 +23,23 @@ pub struct Answer {
     pub stderr: Vec<u8>,
     /// How the program ended.
     pub exit: Exit,
+    /// When it was asked and how long that took; only where the answer means nothing without it.
+    pub timing: Option<Timing>,
+}
+
+/// When a question was sent, and how long it took until its answer was there, by the controller's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Timing {
+    /// In microseconds since 1970-01-01T00:00Z.
+    pub asked_us: u64,
+    /// In microseconds.
+    pub elapsed_us: u64,
 }
 
 impl Answer {
     /// What stands for the answer of an address where nothing listens: the target has looked, and found nobody.
     fn nobody_there() -> Self {
-        Self { stdout: Vec::new(), stderr: b"connection refused\n".to_vec(), exit: Exit::Status(1) }
+        Self { stdout: Vec::new(), stderr: b"connection refused\n".to_vec(), exit: Exit::Status(1), timing: None }
     }
 }
 

@@ -90,11 +90,13 @@ pub fn spec(verb: Verb) -> &'static Spec {
         Verb::SystemFilesystems => &system::FILESYSTEMS,
         Verb::SystemTimeSync => &system::TIME_SYNC,
         Verb::SystemLogins => &system::LOGINS,
+        Verb::SystemClock => &system::CLOCK,
         Verb::FilesRead => &files::READ,
         Verb::FilesStat => &files::STAT,
         Verb::ServicesStatus => &services::STATUS,
         Verb::ServicesFailed => &services::FAILED,
         Verb::ServicesLogs => &services::LOGS,
+        Verb::ServicesUsage => &services::USAGE,
         Verb::NetworkListeners => &network::LISTENERS,
     }
 }

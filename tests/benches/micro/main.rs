@@ -144,7 +144,7 @@ async fn running(table: &mut Table) -> Result<()> {
     let grant = Arc::new(load_grant()?);
     let mut tape = Tape::default();
     let stdout = b"/proc/loadavg:0.65 1.37 0.79 2/89 13375\n/sys/devices/system/cpu/online:0-1\n".to_vec();
-    let answer = Answer { stdout, stderr: Vec::new(), exit: Exit::Status(0) };
+    let answer = Answer { stdout, stderr: Vec::new(), exit: Exit::Status(0), timing: None };
     tape.record(verbs::action(Verb::SystemLoad, None, verbs::Tier::Local).id, Take::Answer(answer));
     // A target of its own for each call, or else only the first would be asked.
     let context = || {
@@ -180,7 +180,7 @@ async fn running(table: &mut Table) -> Result<()> {
 }
 
 async fn ask(broker: &Arc<Broker>, context: RunContext, call: VerbCall) -> Outcome {
-    match broker.call(&context, call.number, call.verb, call.slot.as_ref()).await {
+    match broker.call(&context, call.number, call.target, call.verb, call.slot.as_ref()).await {
         Ok(answer) => Outcome::Answered(RawAnswer::from(answer.as_ref().clone())),
         Err(error) => Outcome::Failed(error),
     }

@@ -17,7 +17,7 @@ fn split(data: &[u8]) -> Option<(Verb, RawAnswer)> {
         status => Exit::Status(status.into()),
     };
     let (stderr, stdout) = rest.split_at_checked(usize::from(head[2]) * 16).unwrap_or((&[], rest));
-    Some((verb, RawAnswer { stdout: stdout.to_vec(), stderr: stderr.to_vec(), exit }))
+    Some((verb, RawAnswer { stdout: stdout.to_vec(), stderr: stderr.to_vec(), exit, timing: None }))
 }
 
 /// The head that [`split`] reads.

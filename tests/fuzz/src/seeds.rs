@@ -209,7 +209,7 @@ pub(crate) fn to_worker() -> Vec<Vec<u8>> {
         previous_ms: None,
         earlier: Vec::new(),
     };
-    let answered = RawAnswer { stdout: b"out".to_vec(), stderr: Vec::new(), exit: Exit::Status(0) };
+    let answered = RawAnswer { stdout: b"out".to_vec(), stderr: Vec::new(), exit: Exit::Status(0), timing: None };
     let messages = [
         ToWorker::Hello { version: VERSION },
         ToWorker::Load(Load {

@@ -147,7 +147,7 @@ pub(crate) fn loading<'a>(imports: &'a str, body: &'a str) -> Guest<'a> {
 
 /// A successful answer.
 pub(crate) fn answered(stdout: &str) -> Outcome {
-    Outcome::Answered(RawAnswer { stdout: stdout.into(), stderr: Vec::new(), exit: Exit::Status(0) })
+    Outcome::Answered(RawAnswer { stdout: stdout.into(), stderr: Vec::new(), exit: Exit::Status(0), timing: None })
 }
 
 /// One target without parameters or slots.

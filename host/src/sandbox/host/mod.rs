@@ -4,6 +4,7 @@
 //! Attacks answered: a function that is there though nobody asked for it (LK10): each is linked by name, from the list in
 //! `Load`; and target output made to break its reader (TG05): readers are pure, strict and bounded by their input.
 
+mod clock;
 mod files;
 mod history;
 mod journal;
@@ -58,11 +59,13 @@ pub(super) fn link(linker: &mut Linker<RunState>, links: &Links) -> wasmtime::Re
             Verb::SystemFilesystems => on_target(linker, verb, system::filesystems),
             Verb::SystemTimeSync => on_target(linker, verb, system::time_sync),
             Verb::SystemLogins => on_target(linker, verb, system::logins),
+            Verb::SystemClock => on_target(linker, verb, clock::clock),
             Verb::FilesRead => on_slot(linker, verb, files::read),
             Verb::FilesStat => on_slot(linker, verb, files::stat),
             Verb::ServicesStatus => on_slot(linker, verb, services::status),
             Verb::ServicesFailed => on_target(linker, verb, services::failed),
             Verb::ServicesLogs => on_slot(linker, verb, journal::logs),
+            Verb::ServicesUsage => on_slot(linker, verb, services::usage),
             Verb::NetworkListeners => on_target(linker, verb, network::listeners),
         }?;
     }
@@ -85,11 +88,13 @@ pub fn parse(verb: Verb, answer: &RawAnswer) -> Result<Tainted, LookError> {
         Verb::SystemFilesystems => said(system::filesystems, answer),
         Verb::SystemTimeSync => said(system::time_sync, answer),
         Verb::SystemLogins => said(system::logins, answer),
+        Verb::SystemClock => said(clock::clock, answer),
         Verb::FilesRead => said(files::read, answer),
         Verb::FilesStat => said(files::stat, answer),
         Verb::ServicesStatus => said(services::status, answer),
         Verb::ServicesFailed => said(services::failed, answer),
         Verb::ServicesLogs => said(journal::logs, answer),
+        Verb::ServicesUsage => said(services::usage, answer),
         Verb::NetworkListeners => said(network::listeners, answer),
     }
 }

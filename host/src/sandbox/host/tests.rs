@@ -3,12 +3,13 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::transport::Exit;
+use crate::transport::{Exit, Timing};
 
 use LookError::{Garbled, NotFound, NotPermitted, Unsupported};
 
 fn answer(status: u32, stdout: &str, stderr: &str) -> RawAnswer {
-    RawAnswer { stdout: stdout.into(), stderr: stderr.into(), exit: Exit::Status(status) }
+    let timing = Some(Timing { asked_us: 1_795_322_395_400_000, elapsed_us: 30_000 });
+    RawAnswer { stdout: stdout.into(), stderr: stderr.into(), exit: Exit::Status(status), timing }
 }
 
 fn good(verb: Verb, status: u32, stdout: &str) -> String {
@@ -53,6 +54,13 @@ const HEALTHY: &[(Verb, u32, &str)] = &[
          /dev/vda                ext4     270553174016 14266224640 83306524672 16777216 463245 16313971 /\n",
     ),
     (Verb::SystemTimeSync, 0, "Timezone=Etc/UTC\nNTP=yes\nNTPSynchronized=no\n"),
+    (Verb::SystemClock, 0, "2026-11-22T04:39:55,419268365+00:00\n"),
+    (
+        Verb::ServicesUsage,
+        0,
+        "MemoryCurrent=4739072\nCPUUsageNSec=1523067000\nTasksCurrent=1\nIOReadBytes=18446744073709551615\n\
+         IOWriteBytes=[not set]\nId=ssh.service\nLoadState=loaded\nActiveState=active\nActiveEnterTimestampMonotonic=6021875\n",
+    ),
     (
         Verb::SystemLogins,
         0,
@@ -153,7 +161,7 @@ fn failures_mean_the_same_everywhere() {
     }
     for exit in [Exit::Signal, Exit::Unsaid] {
         for &(verb, _, text) in HEALTHY {
-            let answer = RawAnswer { stdout: text.into(), stderr: Vec::new(), exit };
+            let answer = RawAnswer { stdout: text.into(), stderr: Vec::new(), exit, timing: None };
             assert_eq!(parse(verb, &answer), Err(Garbled), "{verb}");
         }
     }
@@ -202,7 +210,7 @@ fn other_systems_tables_are_not_guessed_at() {
 
 #[test]
 fn a_file_is_cut_at_256_kib() {
-    let bytes = |n: usize| RawAnswer { stdout: vec![b'x'; n], stderr: Vec::new(), exit: Exit::Status(0) };
+    let bytes = |n: usize| RawAnswer { stdout: vec![b'x'; n], stderr: Vec::new(), exit: Exit::Status(0), timing: None };
     assert!(!files::read(&bytes(262_144)).unwrap().truncated);
     let long = files::read(&bytes(262_145)).unwrap();
     assert!(long.truncated);
@@ -222,7 +230,7 @@ fn verbs() -> impl Strategy<Value = Verb> {
 proptest! {
     #[test]
     fn tg05_noise_never_breaks_a_reader(verb in verbs(), stdout in prop::collection::vec(any::<u8>(), 0..400), status in 0u32..3) {
-        let _ = parse(verb, &RawAnswer { stdout, stderr: Vec::new(), exit: Exit::Status(status) });
+        let _ = parse(verb, &RawAnswer { stdout, stderr: Vec::new(), exit: Exit::Status(status), timing: None });
     }
 
     /// A real answer with a few characters replaced.
