@@ -128,6 +128,8 @@ proof! {
 }
 
 built_in! {
+    "clock-skew",
+    "disk-growth",
     "failed-services",
     "file-freshness",
     "filesystems",
@@ -136,8 +138,11 @@ built_in! {
     "log-errors",
     "logins",
     "memory",
+    "memory-trend",
+    "observer-overhead",
     "service",
     "time-sync",
+    "unit-usage",
     "uptime",
 }
 
