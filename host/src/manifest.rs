@@ -215,7 +215,7 @@ impl Reader<'_> {
         let component = &raw.component;
         let id = self.take(&component.id, ComponentId::new, "");
         self.take(&component.version, check_version, "write it as `1.2.3`");
-        self.take(&component.world, check_world, "build it against the contract that `bailiwick wit` prints");
+        self.take(&component.world, check_world, "build it against the contract that `bailiwick wit` writes");
         self.line(&component.title, "a component has a title");
         let mut uses = BTreeMap::new();
         for raw in &raw.uses {

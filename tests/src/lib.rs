@@ -5,6 +5,7 @@ pub mod hostile;
 pub mod invariants;
 #[cfg(target_os = "linux")]
 pub mod kernel;
+pub mod lab;
 pub mod listeners;
 pub mod offer;
 pub mod ops;

@@ -104,6 +104,8 @@ pub(super) enum Command {
     ///
     /// Nothing is changed, and nothing is sent to a target. Exit code 1: warnings, 2: problems.
     Doctor(Doctor),
+    /// Print the JSON Schema of `check --format json`
+    Schema,
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -125,6 +127,10 @@ pub(super) struct Check {
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub(super) format: Rendering,
 
+    /// Write it into a file as well, whole or not at all; may be given more than once: --write textfile=/var/lib/x/bailiwick.prom
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = Write::parse)]
+    pub(super) write: Vec<Write>,
+
     /// Targets that are looked at at once
     #[arg(long, value_name = "N", default_value_t = limits::JOBS, value_parser = clap::value_parser!(u64).range(1..=limits::JOBS_MAX))]
     pub(super) jobs: u64,
@@ -145,6 +151,28 @@ pub(super) struct Check {
     /// Every finding, with metrics and the actions it rests on
     #[arg(long, short)]
     pub(super) verbose: bool,
+}
+
+/// Where else a sweep goes.
+#[derive(Debug, Clone)]
+pub(super) struct Write {
+    pub(super) format: Rendering,
+    pub(super) file: PathBuf,
+}
+
+impl Write {
+    fn parse(text: &str) -> Result<Self, String> {
+        let (format, file) = text.split_once('=').ok_or("it is FORMAT=FILE, such as junit=report.xml")?;
+        let format = Rendering::from_str(format, false).map_err(|_| {
+            let known: Vec<_> = Rendering::value_variants().iter().filter_map(ValueEnum::to_possible_value).collect();
+            let known: Vec<_> = known.iter().map(|value| value.get_name()).collect();
+            format!("there is no format `{}`; there are: {}", format.escape_default(), known.join(", "))
+        })?;
+        if file.is_empty() {
+            return Err("the file's name is missing".to_owned());
+        }
+        Ok(Self { format, file: file.into() })
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -472,6 +500,14 @@ pub(super) enum Rendering {
     Markdown,
     /// A page that loads nothing
     Html,
+    /// JUnit XML, for whatever shows the tests of a build
+    Junit,
+    /// A Nagios plugin's output; the exit code is then a plugin's too: 0 ok, 1 warning, 2 critical, 3 unknown
+    Nagios,
+    /// SARIF 2.1.0
+    Sarif,
+    /// Metrics for the textfile collector of Prometheus' node exporter
+    Textfile,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,22 +1,27 @@
 //! `bailiwick check`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::ExitCode as ProcessExit;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bailiwick::cache::Cache;
 use bailiwick::encode::ShownPath as _;
 use bailiwick::journal::{Entry, Journal, OpenError, Recovery};
+use bailiwick::library;
 use bailiwick::lock::Standing;
 use bailiwick::model::{ComponentId, Lockdown, Severity, TargetName};
 use bailiwick::ops::Ops;
 use bailiwick::outcome::{Looked, RunOutcome, Sweep, TargetResult};
 use bailiwick::report::exit::ExitCode as Exit;
+use bailiwick::report::nagios::State;
 use bailiwick::report::progress::Progress;
 use bailiwick::report::table::{Colour, Detail, Options};
-use bailiwick::report::{html, json, markdown, table};
+use bailiwick::report::{html, json, junit, markdown, nagios, sarif, table, textfile};
 use bailiwick::review;
 use bailiwick::sandbox::client::identity;
+use bailiwick::source::Source;
 use bailiwick::sweep::{Request, Settings, Watcher, sweep};
 use bailiwick::transport::ssh;
 use jiff::Timestamp;
@@ -28,7 +33,24 @@ use super::{Context, fail, history};
 /// How long a sweep waits for another one that writes the same journal.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-pub(super) fn run(context: &Context, args: &args::Check) -> anyhow::Result<Exit> {
+pub(super) fn run(context: &Context, args: &args::Check) -> anyhow::Result<ProcessExit> {
+    if args.format != Rendering::Nagios {
+        return Ok(look(context, args)?.1.into());
+    }
+    // A scheduler reads standard output and four codes, whatever went wrong.
+    let state = look(context, args).map(|(sweep, exit)| match nagios::render(&sweep).0 {
+        State::Ok if exit == Exit::NotLooked => State::Unknown,
+        state => state,
+    });
+    let state = state.or_else(|error| {
+        context.out.text(&nagios::failed(&error.to_string()))?;
+        fail::report(&error, &context.out);
+        anyhow::Ok(State::Unknown)
+    })?;
+    Ok(ProcessExit::from(state.code()))
+}
+
+fn look(context: &Context, args: &args::Check) -> anyhow::Result<(Sweep, Exit)> {
     let (ops, standing) = context.ops_and_standing()?;
     let request = request(&ops, standing, args)?;
     let (journal, recovery) = open(context)?;
@@ -94,14 +116,35 @@ pub(super) fn run(context: &Context, args: &args::Check) -> anyhow::Result<Exit>
         _ => Detail::Brief,
     };
     let colour = if context.out.color_stdout() { Colour::Always } else { Colour::Never };
-    let text = match args.format {
-        Rendering::Json => json::render(&result)?,
-        Rendering::Table => table::render(&result, &Options { width: context.out.width(), colour, detail }),
-        Rendering::Markdown => markdown::render(&result, detail),
-        Rendering::Html => html::render(&result, detail),
-    };
-    context.out.styled(&text)?;
-    Ok(exit.unwrap_or_else(|| Exit::for_sweep(&result, threshold(args.fail_on))))
+    let options = Options { width: context.out.width(), colour, detail };
+    for write in &args.write {
+        // No terminal reads a file.
+        let options = Options { colour: Colour::Never, ..options };
+        let text = rendered(&result, write.format, &options, Some(&write.file))?;
+        library::write_whole(&write.file, text.as_bytes())?;
+    }
+    context.out.styled(&rendered(&result, args.format, &options, None)?)?;
+    let exit = exit.unwrap_or_else(|| Exit::for_sweep(&result, threshold(args.fail_on)));
+    Ok((result, exit))
+}
+
+/// A sweep in a format; `earlier` is the file that it will take the place of.
+fn rendered(sweep: &Sweep, format: Rendering, options: &Options, earlier: Option<&Path>) -> anyhow::Result<String> {
+    Ok(match format {
+        Rendering::Json => json::render(sweep)?,
+        Rendering::Table => table::render(sweep, options),
+        Rendering::Markdown => markdown::render(sweep, options.detail),
+        Rendering::Html => html::render(sweep, options.detail),
+        Rendering::Junit => junit::render(sweep)?,
+        Rendering::Nagios => nagios::render(sweep).1,
+        Rendering::Sarif => sarif::render(sweep)?,
+        Rendering::Textfile => {
+            // None, or none of ours: then nothing is known of before.
+            let earlier = earlier.and_then(|file| Source::read_theirs(file).ok());
+            let earlier = earlier.map(|source| textfile::successes(source.text())).unwrap_or_default();
+            textfile::render(sweep, &earlier)
+        }
+    })
 }
 
 fn threshold(fail_on: FailOn) -> Option<Severity> {

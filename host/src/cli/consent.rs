@@ -107,6 +107,11 @@ fn add_one(
         }
         Verdict::More => {
             hold_back(dir, id, &offered.files)?;
+            if !args.answer.accept.is_empty() {
+                context.out.say(
+                    "note: it asks for more than was accepted, which `add --accept` never answers; `approve` does",
+                );
+            }
             context.out.text(&page::difference(ops, &question, &offered.file.manifest))?;
             context.out.text(&format!(
                 "\n{id} {} is held; {} stays accepted. To accept exactly this:\n  bailiwick approve {id} --accept sha256:{}",

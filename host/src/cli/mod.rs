@@ -130,7 +130,9 @@ pub(crate) fn main() -> ExitCode {
     let dir = surroundings.ops_dir(args.dir.as_deref());
     let context = Context { surroundings, dir, state: args.state, out: Out::new(args.color) };
     let result = match args.command {
-        Command::Check(args) => check::run(&context, &args),
+        Command::Check(args) => {
+            return check::run(&context, &args).unwrap_or_else(|error| fail::report(&error, &context.out).into());
+        }
         Command::Review(args) => review::run(&context, &args),
         Command::Quarantine(args) => quarantine::list(&context, &args),
         Command::Release(args) => quarantine::release(&context, &args),
@@ -149,6 +151,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Trend(args) => history::trend(&context, &args),
         Command::History { command } => history::run(&context, &command),
         Command::Doctor(args) => doctor::run(&context, &args),
+        Command::Schema => context.out.text(bailiwick::report::json::SCHEMA).map(|()| Exit::Fine),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Args::command(), "bailiwick", &mut script);

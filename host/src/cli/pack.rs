@@ -9,7 +9,7 @@ use bailiwick::manifest::Manifest;
 use bailiwick::ops::OpsError;
 use bailiwick::pack::{self, Names, PackError};
 use bailiwick::report::exit::ExitCode as Exit;
-use bailiwick::signature::{self, NAMESPACE, Signature};
+use bailiwick::signature::{self, NAMESPACE, SignError, Signature};
 use bailiwick::source::Source;
 
 use super::{Context, args, fail};
@@ -61,7 +61,10 @@ fn signed(context: &Context, args: &args::Pack, out: &Path, bytes: &[u8]) -> any
         Err(error) => {
             let message = format!("{} is packed and not signed: {}: {error}", out.shown(), key.shown());
             let command = format!("ssh-keygen -Y sign -n {NAMESPACE} -f {} {}", key.shown(), out.shown());
-            let hint = format!("`{command}` signs with keys that need a passphrase or an agent, too");
+            let hint = match error {
+                SignError::KeyType(_) => "`ssh-keygen -t ed25519 -f FILE` makes a key that does".to_owned(),
+                _ => format!("`{command}` signs with keys that need a passphrase or an agent, too"),
+            };
             return Err(fail::usage(message, hint));
         }
     };

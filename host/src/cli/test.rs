@@ -242,7 +242,8 @@ fn record(
 /// What is recorded comes from the component under test, and from no other that has its name.
 fn check_installed(context: &Context, ops: &Ops, project: &Project) -> anyhow::Result<()> {
     let (id, file) = (&project.file.manifest.id, &project.file);
-    let place = context.dir.as_ref().map_or("the embedded default".to_owned(), |dir| dir.shown());
+    let place =
+        context.dir.as_ref().map_or("this machine's default, without an ops directory,".to_owned(), |dir| dir.shown());
     let sealed = || library::seal(&file.binary.bytes, file.source.text()).map(|bytes| library::digest(&bytes));
     let hint = format!(
         "`bailiwick pack {}`, then `bailiwick add {id}.wasm`: it runs on a target as in `check`",

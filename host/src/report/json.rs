@@ -20,6 +20,9 @@ use crate::encode;
 /// What a reader checks before it reads on.
 pub const FORMAT: &str = "bailiwick.sweep/1";
 
+/// What a document of this format looks like, as JSON Schema 2020-12.
+pub const SCHEMA: &str = include_str!("sweep-1.schema.json");
+
 /// The fields whose text a component or a target chose, or, in `cause`, may be quoted in the host's words. All other text
 /// is the host's or the operator's.
 const UNTRUSTED: &[&str] = &["asked", "cause", "code", "name", "reason", "subject", "title"];

@@ -10,14 +10,19 @@
 pub mod exit;
 pub mod html;
 pub mod json;
+pub mod junit;
 pub mod markdown;
+pub mod nagios;
 pub mod progress;
 pub mod quote;
+pub mod sarif;
 pub mod table;
 pub mod tally;
+pub mod textfile;
 pub mod trend;
 
 mod humane;
+mod statement;
 mod wrap;
 
 #[cfg(test)]

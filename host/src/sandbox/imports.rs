@@ -64,7 +64,7 @@ impl<const N: usize> From<[Verb; N]> for Links {
 pub enum ImportError {
     /// Built for another host.
     #[error(
-        "it was built for world `{built_for}`, this host offers `{PACKAGE}/probe@{VERSION}`\n\nhint: a probe exports `{EXPORT}`; build it against the contract that `bailiwick wit` prints"
+        "it was built for world `{built_for}`, this host offers `{PACKAGE}/probe@{VERSION}`\n\nhint: a probe exports `{EXPORT}`; build it against the contract that `bailiwick wit` writes"
     )]
     OtherWorld {
         /// The world, as its exports tell.
@@ -72,7 +72,7 @@ pub enum ImportError {
     },
     /// It exports no `examine`.
     #[error(
-        "it exports {found}; this host offers `{PACKAGE}/probe@{VERSION}`, whose components export the function `{EXPORT}`\n\nhint: build it against the contract that `bailiwick wit` prints"
+        "it exports {found}; this host offers `{PACKAGE}/probe@{VERSION}`, whose components export the function `{EXPORT}`\n\nhint: build it against the contract that `bailiwick wit` writes"
     )]
     NoExamine {
         /// What it exports instead.
@@ -104,7 +104,7 @@ pub enum ImportError {
     WasiNotImported(Vec<WasiGroup>),
     /// The right interface in another version.
     #[error(
-        "it was built for `{interface}`, this host offers `{offered}`\n\nhint: build it again against the contract that `bailiwick wit` prints"
+        "it was built for `{interface}`, this host offers `{offered}`\n\nhint: build it again against the contract that `bailiwick wit` writes"
     )]
     OtherVersion {
         /// What it was built for.
@@ -120,7 +120,7 @@ pub enum ImportError {
     },
     /// No such function.
     #[error(
-        "it calls `{function}` of `{interface}`, which this host does not have\n\nhint: build it again against the contract that `bailiwick wit` prints"
+        "it calls `{function}` of `{interface}`, which this host does not have\n\nhint: build it again against the contract that `bailiwick wit` writes"
     )]
     UnknownFunction {
         /// The interface.
@@ -132,7 +132,7 @@ pub enum ImportError {
     #[error("it calls {}, but its manifest does not ask for {}\n\nhint: add it to a [[slot]] or [[use]] of manifest.toml, or do not call it", list(.0), it(.0))]
     NotAskedFor(Vec<Verb>),
     /// Verbs that are asked for and not called.
-    #[error("its manifest asks for {}, but the component never calls {}\n\nhint: a manifest says what a component does, no more; take it out of manifest.toml", list(.0), it(.0))]
+    #[error("its manifest asks for {}, but the component never calls {}\n\nhint: a manifest says what a component does, no more; call it, or take it out of manifest.toml", list(.0), it(.0))]
     NotCalled(Vec<Verb>),
     /// Its past is imported and not asked for.
     #[error(
@@ -163,9 +163,9 @@ fn quoted(groups: &[WasiGroup]) -> String {
 /// How to do without an interface.
 fn without(interface: &str) -> &'static str {
     if interface.starts_with("wasi:") {
-        "build it without WASI (Rust: the target wasm32-unknown-unknown; Python: componentize-py --stub-wasi; JavaScript: jco componentize --disable all; C: no standard library); what a probe reads, it reads by verbs"
+        "build it without WASI (Rust: the target wasm32-unknown-unknown; Python: componentize-py --stub-wasi; JavaScript: componentize-qjs --stub-wasi; C: no standard library); what a probe reads, it reads by verbs"
     } else {
-        "build it against the contract that `bailiwick wit` prints"
+        "build it against the contract that `bailiwick wit` writes"
     }
 }
 

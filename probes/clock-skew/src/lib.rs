@@ -46,9 +46,9 @@ fn judge(name: &str, clock: &ClockInfo, (warn, critical): (f64, f64)) -> Finding
         Severity::Ok if unsure > warn => Severity::Unknown,
         severity => severity,
     };
-    let way = if ahead < 0.0 { "behind" } else { "ahead" };
+    let way = if ahead < 0.0 { "behind" } else { "ahead of" };
     let title = format!(
-        "{name}: {} s {way} of the controller, give or take {} s",
+        "{name}: {} s {way} the controller, give or take {} s",
         text::number(ahead.abs(), 3),
         text::number(unsure, 3)
     );

@@ -121,7 +121,7 @@ impl Page {
         let component = entries().filter_map(|entry| entry.component).map(|id| id.as_str().len()).max().unwrap_or(0);
         // Most of the page is for what is said: names longer than their columns push it to the right, or to a line
         // of its own. The target's column comes first, it is on every line.
-        let text = (width * 9 / 10).saturating_sub(24).min(72);
+        let text = (width / 2).min(72);
         let room = width - text - word - 3 * GAP;
         let target = target.min(room * 2 / 3);
         let component = component.min(room - target);

@@ -1,0 +1,234 @@
+//! The lab of `tests/lab`, as tests use it: faults that are gone with their guard, sweeps from the controller's place.
+//!
+//! Tests that need it are ignored by default and run by `tests/lab/scenarios`, one after another, in a lab that is up.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The lab that is up, and a state directory of one's own.
+#[derive(Debug)]
+pub struct Lab {
+    program: PathBuf,
+    ops: PathBuf,
+    dir: TempDir,
+}
+
+/// A fault that is on. Dropped, it is off again.
+#[derive(Debug)]
+pub struct Fault {
+    host: &'static str,
+    name: &'static str,
+}
+
+/// What a sweep found: the document of `--format json`.
+#[derive(Debug)]
+pub struct Found {
+    /// The document.
+    pub document: Value,
+    /// The exit code.
+    pub code: i32,
+}
+
+/// One finding of it.
+#[derive(Debug, Clone)]
+pub struct Finding {
+    /// Whose.
+    pub component: String,
+    /// About which machine.
+    pub target: String,
+    /// Its code.
+    pub code: String,
+    /// `ok`, `warning`, `critical`, `unknown`.
+    pub severity: String,
+    /// About what.
+    pub subject: String,
+    /// In words.
+    pub title: String,
+    metrics: Vec<(String, f64)>,
+}
+
+impl Finding {
+    /// One of its numbers.
+    ///
+    /// # Errors
+    /// When it has none of this name.
+    pub fn metric(&self, name: &str) -> Result<f64> {
+        let found = self.metrics.iter().find(|(known, _)| known == name).map(|(_, value)| *value);
+        found.with_context(|| format!("no metric {name} in {self:?}"))
+    }
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("lab")
+}
+
+fn told(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+impl Lab {
+    /// Finds the lab that is up. `program` is the binary under test.
+    ///
+    /// # Errors
+    /// When none is.
+    pub fn find(program: &str) -> Result<Self> {
+        let state = fs::read_link("/run/bailiwick-lab").context("no lab is up; tests/lab/scenarios starts one")?;
+        Ok(Self { program: program.into(), ops: state.join("ops"), dir: tempfile::tempdir()? })
+    }
+
+    /// The state directory that sweeps write.
+    #[must_use]
+    pub fn state(&self) -> PathBuf {
+        self.dir.path().join("state")
+    }
+
+    /// The ops directory.
+    #[must_use]
+    pub fn ops(&self) -> &Path {
+        &self.ops
+    }
+
+    /// The same lab with more in its policy, in an ops directory of one's own.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn with_policy(program: &str, more: &str) -> Result<Self> {
+        let lab = Self::find(program)?;
+        let ops = lab.dir.path().join("ops");
+        let copied = Command::new("cp").arg("-a").arg(&lab.ops).arg(&ops).status()?;
+        ensure!(copied.success(), "the ops directory cannot be copied");
+        let policy = fs::read_to_string(ops.join("policy.toml"))?;
+        fs::write(ops.join("policy.toml"), policy + more)?;
+        Ok(Self { ops, ..lab })
+    }
+
+    /// Switches a fault on.
+    ///
+    /// # Errors
+    /// When the lab cannot.
+    pub fn fault(&self, host: &'static str, name: &'static str, argument: Option<&str>) -> Result<Fault> {
+        let output = Command::new(folder().join("fault")).args([host, name]).args(argument).output()?;
+        let fault = Fault { host, name };
+        ensure!(output.status.success(), "fault {host} {name}: {}", told(&output));
+        Ok(fault)
+    }
+
+    /// Runs the program from the controller's place in the network.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn run(&self, args: &[&str]) -> Result<Output> {
+        let mut command = Command::new(folder().join("in"));
+        command.arg(&self.program).arg("--dir").arg(&self.ops).arg("--state").arg(self.state());
+        Ok(command.args(args).env_remove("BAILIWICK_DIR").output()?)
+    }
+
+    /// Looks at targets with probes; none of either: all.
+    ///
+    /// # Errors
+    /// When there is no report.
+    pub fn check(&self, targets: &[&str], probes: &[&str]) -> Result<Found> {
+        let mut args = vec!["check", "--format", "json", "--connect-timeout", "5"];
+        args.extend(targets.iter().flat_map(|target| ["--target", target]));
+        args.extend(probes.iter().flat_map(|probe| ["--probe", probe]));
+        let output = self.run(&args)?;
+        let document = serde_json::from_slice(&output.stdout).with_context(|| told(&output))?;
+        Ok(Found { document, code: output.status.code().unwrap_or(-1) })
+    }
+
+    /// What fw01 has counted: packets that anybody sent to itself.
+    ///
+    /// # Errors
+    /// When it does not say.
+    pub fn touched_the_firewall(&self) -> Result<u64> {
+        let output = Command::new(folder().join("fw-count")).output()?;
+        String::from_utf8(output.stdout)?.trim().parse().context("fw-count")
+    }
+
+    /// A command on a host, as root, past its network.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn enter(&self, host: &str, command: &[&str]) -> Result<String> {
+        let output = Command::new(folder().join("enter")).arg(host).args(command).output()?;
+        ensure!(output.status.success(), "{host} {command:?}: {}", told(&output));
+        Ok(String::from_utf8(output.stdout)?)
+    }
+}
+
+impl Drop for Fault {
+    fn drop(&mut self) {
+        let off = Command::new(folder().join("fault")).args([self.host, self.name, "off"]).output();
+        if !off.as_ref().is_ok_and(|output| output.status.success()) {
+            eprintln!("{} {} stays on: {off:?}", self.host, self.name);
+        }
+    }
+}
+
+impl Found {
+    /// Every finding.
+    #[must_use]
+    pub fn findings(&self) -> Vec<Finding> {
+        let mut all = Vec::new();
+        let text = |value: &Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
+        for target in self.document["targets"].as_array().into_iter().flatten() {
+            for run in target["result"]["runs"].as_array().into_iter().flatten() {
+                for finding in run["outcome"]["findings"].as_array().into_iter().flatten() {
+                    let metrics = finding["metrics"].as_array().into_iter().flatten();
+                    all.push(Finding {
+                        component: text(run, "component"),
+                        target: text(target, "target"),
+                        code: text(finding, "code"),
+                        severity: text(finding, "severity"),
+                        subject: text(finding, "subject"),
+                        title: text(finding, "title"),
+                        metrics: metrics.filter_map(|m| Some((text(m, "name"), m["value"].as_f64()?))).collect(),
+                    });
+                }
+            }
+        }
+        all
+    }
+
+    /// The worst finding of a component on a target.
+    ///
+    /// # Errors
+    /// When it said nothing there.
+    pub fn worst(&self, target: &str, component: &str) -> Result<Finding> {
+        let rank =
+            |finding: &Finding| ["ok", "unknown", "warning", "critical"].iter().position(|s| *s == finding.severity);
+        let said = self.findings().into_iter().filter(|f| f.target == target && f.component == component);
+        said.max_by_key(rank).with_context(|| {
+            let target = self.document["targets"].as_array().into_iter().flatten().find(|t| t["target"] == target);
+            format!("{component} said nothing: {target:#?}")
+        })
+    }
+
+    /// What became of each target: name, and `healthy`, `findings`, `in-part`, `unseen`, `refused`.
+    #[must_use]
+    pub fn standings(&self) -> Vec<(String, String)> {
+        let targets = self.document["targets"].as_array().into_iter().flatten();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        targets.map(|target| (text(&target["target"]), text(&target["standing"]))).collect()
+    }
+}
+
+/// Tries until it holds, within a time.
+///
+/// # Errors
+/// The last one.
+pub fn eventually<T>(within: Duration, mut test: impl FnMut() -> Result<T>) -> Result<T> {
+    let end = std::time::Instant::now() + within;
+    loop {
+        match test() {
+            Err(_) if std::time::Instant::now() < end => std::thread::sleep(Duration::from_secs(1)),
+            other => return other,
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The stories of the article, on real hosts: each fault is there, is found, is gone and is found no more.
+//!
+//! `tests/lab/scenarios` starts the lab, runs these one by one, and takes it down.
+
+#![cfg(test)]
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use bailiwick_tests::lab::{Lab, eventually};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_bailiwick");
+const SOON: Duration = Duration::from_secs(40);
+
+#[test]
+#[ignore = "needs the lab: tests/lab/scenarios"]
+fn every_host_is_looked_at_and_nobody_touches_the_firewall() -> Result<()> {
+    let lab = Lab::find(PROGRAM)?;
+    let found = lab.check(&[], &[])?;
+    for (target, standing) in found.standings() {
+        ensure!(matches!(standing.as_str(), "healthy" | "findings"), "{target} is {standing}: {:#?}", found.document);
+    }
+    ensure!(found.standings().len() == 8, "{:?}", found.standings());
+    ensure!(lab.touched_the_firewall()? == 0);
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs the lab: tests/lab/scenarios"]
+fn monitoring_that_monitors_nothing() -> Result<()> {
+    let lab = Lab::find(PROGRAM)?;
+    let rules = || lab.check(&["mon01"], &["prometheus-rules"])?.worst("mon01", "prometheus-rules");
+    let finding = rules()?;
+    ensure!(finding.severity == "critical" && finding.code == "loaded", "{finding:?}");
+    let _repaired = lab.fault("mon01", "rules-present", None)?;
+    eventually(SOON, || {
+        let finding = rules()?;
+        ensure!(finding.severity == "ok", "{finding:?}");
+        Ok(())
+    })
+}
+
+#[test]
+#[ignore = "needs the lab: tests/lab/scenarios"]
+fn an_exporter_that_never_connected() -> Result<()> {
+    let lab = Lab::find(PROGRAM)?;
+    let exporter = || lab.check(&["db01"], &["exporter-connected"])?.worst("db01", "exporter-connected");
+    {
+        let _fault = lab.fault("db01", "exporter-unconnected", None)?;
+        eventually(SOON, || {
+            let finding = exporter()?;
+            ensure!(finding.severity == "critical" && finding.code == "connected", "{finding:?}");
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs the lab: tests/lab/scenarios"]
+fn the_feed_fault_that_must_not_be_fixed() -> Result<()> {
+    let lab = Lab::find(PROGRAM)?;
+    let feeds = || lab.check(&["collect01"], &["feed-freshness"])?.worst("collect01", "feed-freshness");
+    ensure!(feeds()?.severity == "ok", "{:?}", feeds()?);
+    let _fault = lab.fault("source", "feeds-403", None)?;
+    let finding = eventually(Duration::from_secs(90), || {
+        let finding = feeds()?;
+        ensure!(finding.severity == "critical", "{finding:?}");
+        Ok(finding)
+    })?;
+    ensure!(finding.title.contains("a restart will not help"), "{finding:?}");
+    ensure!(finding.title.contains("credentials are the operator's"), "{finding:?}");
+    Ok(())
+}
+
+/// What the generator was told, and what the probe says after half a minute of looking.
+#[test]
+#[ignore = "needs the lab: tests/lab/scenarios"]
+fn disk_growth_is_attributed_and_dated() -> Result<()> {
+    const RATE: f64 = 2_000_000.0;
+    let lab = Lab::find(PROGRAM)?;
+    let _fault = lab.fault("db01", "disk-growth", Some("2000000"))?;
+    // The first second after it begins makes the table; then growth is even.
+    std::thread::sleep(Duration::from_secs(5));
+    let mut last = None;
+    for _ in 0..6 {
+        last = Some(lab.check(&["db01"], &["disk-growth"])?);
+        std::thread::sleep(Duration::from_secs(8));
+    }
+    let found = last.unwrap_or(lab.check(&["db01"], &["disk-growth"])?);
+    let all = found.findings();
+    let disk = all.iter().find(|f| f.subject.contains("/var/lib/postgresql"));
+    let disk = disk.ok_or_else(|| anyhow::anyhow!("{all:#?}"))?;
+    let per_second = disk.metric("growth-per-day")? / 86_400.0;
+    ensure!((per_second / RATE - 1.0).abs() < 0.1, "{per_second} B/s, told {RATE}: {disk:?}");
+    ensure!(all.iter().any(|f| f.title.contains("market")), "the growth is nobody's: {all:#?}");
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs the lab: tests/lab/scenarios"]
+fn the_collision_is_seen_and_told() -> Result<()> {
+    let lab = Lab::find(PROGRAM)?;
+    let locks = || lab.check(&["db01"], &["postgres-locks"])?.worst("db01", "postgres-locks");
+    let before = locks()?;
+    ensure!(before.severity == "ok", "{before:?}");
+    let _fault = lab.fault("db01", "lock-held", None)?;
+    eventually(SOON, || {
+        let finding = locks()?;
+        ensure!(finding.severity != "ok" && finding.code == "blocked", "{finding:?}");
+        Ok(())
+    })
+}
+
+#[test]
+#[ignore = "needs the lab: tests/lab/scenarios"]
+fn one_down_one_slow_one_lying_and_the_others_complete() -> Result<()> {
+    let lab = Lab::find(PROGRAM)?;
+    let _down = lab.fault("nas01", "host-down", None)?;
+    let _slow = lab.fault("collect01", "slow-host", Some("300"))?;
+    let _lies = lab.fault("collect02", "corrupt-output", None)?;
+    let found = lab.check(&[], &[])?;
+    ensure!(found.code == 4, "exit {}", found.code);
+    for (target, standing) in found.standings() {
+        let expected: &[&str] = match target.as_str() {
+            "nas01" => &["unseen"],
+            "collect02" => &["in-part", "findings"],
+            _ => &["healthy", "findings"],
+        };
+        ensure!(expected.contains(&standing.as_str()), "{target} is {standing}");
+    }
+    let unread = found.document["summary"]["runs"]["could_not_look"].as_u64();
+    ensure!(unread.is_some_and(|unread| unread > 0), "nobody noticed the lies: {:#?}", found.document["summary"]);
+    ensure!(found.document["summary"]["runs"]["fault"] == 0, "{:#?}", found.document["summary"]);
+    ensure!(lab.touched_the_firewall()? == 0);
+    Ok(())
+}
