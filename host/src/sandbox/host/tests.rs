@@ -288,3 +288,44 @@ fn tx09_no_mount_point_or_source_moves_the_columns() {
     assert!(matches!(system::filesystems(&answer(0, &row, "")), Err(Garbled)));
     assert_eq!(read(&format!("[redacted:a]            {figures} /m")), Err(Garbled));
 }
+
+#[test]
+fn tg07_a_clock_is_read_to_the_microsecond_or_not_at_all() {
+    let said = good(Verb::SystemClock, 0, "2026-11-22T04:39:55,419268999+0000\n");
+    assert!(said.contains("time_us: 1795322395419268, asked_us: 1795322395400000, elapsed_us: 30000"), "{said}");
+    for wrong in [
+        "",
+        "2026-11-22T04:39:55,419268365+00:00",
+        "2026-11-22T04:39:55,419268365+01:00\n",
+        "2026-11-22T04:39:55.419268365+00:00\n",
+        "2026-11-22T04:39:55,41926836+00:00\n",
+        "2026-11-22T04:39:55,+19268365+00:00\n",
+        "2026-11-32T04:39:55,419268365+00:00\n",
+        "2026-11-22T04:39,419268365+00:00\n",
+        "1869-11-22T04:39:55,419268365+00:00\n",
+        "2026-11-22T04:39:55,419268365+00:00\n2026-11-22T04:39:55,419268365+00:00\n",
+        "welcome\n2026-11-22T04:39:55,419268365+00:00\n",
+        "Sun Nov 22 04:39:55 UTC 2026\n",
+    ] {
+        assert_eq!(parse(Verb::SystemClock, &answer(0, wrong, "")), Err(Garbled), "{wrong:?}");
+    }
+    let untimed = RawAnswer { timing: None, ..answer(0, "2026-11-22T04:39:55,419268365+00:00\n", "") };
+    assert_eq!(parse(Verb::SystemClock, &untimed), Err(Garbled), "nobody knows when that was asked");
+    assert_eq!(parse(Verb::SystemClock, &answer(1, "", "date: invalid option -- 'I'\n")), Err(Unsupported));
+}
+
+#[test]
+fn tg07_what_is_not_accounted_for_is_none_and_not_a_large_number() {
+    let usage = |text: &str| parse(Verb::ServicesUsage, &answer(0, text, ""));
+    let head = "Id=a.slice\nLoadState=loaded\nActiveState=active\nActiveEnterTimestampMonotonic=0\n";
+    let said = usage(&format!("{head}CPUUsageNSec=18446744073709551615\nMemoryCurrent=infinity\nTasksCurrent=[not set]\n"));
+    let said = said.unwrap().for_encoder().to_owned();
+    for none in ["cpu_ns: None", "memory: None", "memory_peak: None", "tasks: None", "started_since_boot: None"] {
+        assert!(said.contains(none), "{none}: {said}");
+    }
+    assert_eq!(usage(&head.replace("=loaded", "=not-found")), Err(NotFound));
+    for wrong in ["CPUUsageNSec=-1\n", "CPUUsageNSec=1.5\n", "TasksCurrent=0x10\n", "Id=b\n", "no equals sign\n", "CPUUsageNSec=1"] {
+        assert_eq!(usage(&format!("{head}{wrong}")), Err(Garbled), "{wrong:?}");
+    }
+    assert_eq!(usage("Id=a.slice\nLoadState=loaded\nActiveState=active\n"), Err(Garbled), "a property is missing");
+}
