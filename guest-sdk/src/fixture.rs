@@ -11,10 +11,10 @@ use std::{
 };
 
 use crate::{
-    Failure, FleetProbe, Report, Target, Unit, VerbError, files,
+    Failure, FleetProbe, Report, Target, Unit, VerbError, commands, containers, files,
     history::Point,
     log::Level,
-    network,
+    network, packages,
     probe::examine_all,
     services, system,
     target::{Entry, Value},
@@ -151,6 +151,8 @@ impl Fixture {
         "system.clock" clock -> system::ClockInfo;
         "services.failed" failed -> Vec<services::FailedUnit>;
         "network.listeners" listeners -> Vec<network::Listener>;
+        "packages.pending" pending -> Vec<packages::Upgrade>;
+        "packages.lists" package_lists -> packages::ListsInfo;
     }
 
     entry_answers! {
@@ -159,6 +161,10 @@ impl Fixture {
         "services.usage" usage -> services::UsageInfo;
         "files.read" read -> files::Content;
         "files.stat" stat -> files::StatInfo;
+        "containers.list" containers -> Vec<containers::Container>;
+        "containers.status" container -> containers::StatusInfo;
+        "containers.logs" container_logs -> Vec<containers::LogLine>;
+        "commands.run" run -> commands::Output;
     }
 
     /// Runs the probe on this target, as the host would.

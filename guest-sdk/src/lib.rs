@@ -107,6 +107,8 @@
 #[expect(missing_docs, reason = "generated; the contract itself says what each item is")]
 mod bindings;
 pub mod clock;
+pub mod commands;
+pub mod containers;
 pub mod files;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod fixture;
@@ -115,6 +117,7 @@ pub mod history;
 pub mod log;
 pub mod network;
 mod observed;
+pub mod packages;
 mod probe;
 mod report;
 pub mod services;

@@ -17,8 +17,11 @@ macro_rules! contract {
 }
 
 contract! {
+    "commands.wit",
+    "containers.wit",
     "files.wit",
     "network.wit",
+    "packages.wit",
     "reports.wit",
     "run.wit",
     "services.wit",
@@ -101,9 +104,9 @@ impl<'t> Item<'t> {
         (head, rest.strip_suffix("}\n").unwrap_or(rest))
     }
 
-    /// The name of a function; none for anything else.
+    /// The name of a function; none for anything else. A `%` marks one that is a word of the language too.
     fn function(&self) -> Option<&'t str> {
-        self.code().split_once(": func(").map(|(name, _)| name)
+        self.code().split_once(": func(").map(|(name, _)| name.trim_start_matches('%'))
     }
 
     /// The name of a type; none for anything else.

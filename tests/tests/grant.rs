@@ -174,6 +174,61 @@ fn the_default_policy_by_component_and_verb() {
     insta::assert_snapshot!(text);
 }
 
+/// What is left of a grant of containers and commands under a never-rule.
+fn left(rule: &str) -> BTreeSet<String> {
+    let manifest = "[component]\nid = \"p\"\nversion = \"1.0.0\"\nworld = \"bailiwick:ops/probe@0.1.0\"\ntitle = \"p\"\n\
+        [[slot]]\nname = \"r\"\nverb = [\"containers.list\"]\nmany = true\nwhy = \"w\"\n\
+        [[slot]]\nname = \"c\"\nverb = [\"containers.status\", \"containers.logs\"]\nmany = true\nwhy = \"w\"\n\
+        [[slot]]\nname = \"x\"\nverb = [\"commands.run\"]\nmany = true\nwhy = \"w\"\n\
+        [[slot]]\nname = \"u\"\nverb = [\"services.status\"]\nmany = true\nwhy = \"w\"\n";
+    let manifest = manifest::parse(&Source::embedded("p.toml", manifest)).unwrap();
+    let mut policy = "[[grant]]\ncomponent = \"p\"\non = [\"here\"]\nbind.r = [\"podman\", \"docker\"]\n\
+        bind.c = [\"podman/web\", \"docker/web\", \"podman/trading-core\"]\nbind.u = [\"ssh.service\"]\n\
+        bind.x = [\"pool\", \"peek\", \"sshd\", \"logs\"]\n"
+        .to_owned();
+    for (name, argv) in [
+        ("pool", &["sudo", "-n", "/usr/sbin/zpool", "status", "-x"][..]),
+        ("peek", &["stat", "--printf=%s", "/var/../etc//ssh/sshd_config"]),
+        ("sshd", &["systemctl", "is-active", "ssh"]),
+        ("logs", &["sudo", "/usr/bin/podman", "logs", "trading-core"]),
+    ] {
+        write!(policy, "[command.{name}]\nargv = {argv:?}\neffect = \"observe\"\nwhy = \"w\"\n").unwrap();
+    }
+    if !rule.is_empty() {
+        write!(policy, "[[never]]\n{rule}\nwhy = \"w\"\n").unwrap();
+    }
+    ids(&grants(&policy, &[manifest])).iter().map(|id| id.split('#').next().unwrap_or(id).to_owned()).collect()
+}
+
+#[test]
+fn never_rules_reach_containers_and_every_word_of_a_command() {
+    let all = left("");
+    let taken = |rule: &str| (&all - &left(rule)).into_iter().collect::<Vec<_>>().join(" ");
+    let table = [
+        // By object: a container, all of a runtime, the runtime, a command by its name.
+        ("objects = [\"podman/web\"]", "containers.logs:podman/web containers.status:podman/web"),
+        ("objects = [\"docker*\"]", "containers.list:docker containers.logs:docker/web containers.status:docker/web"),
+        ("objects = [\"pool\"]", "commands.run:pool"),
+        // A container is meant by its name, behind `sudo` too.
+        (
+            "objects = [\"*/trading-*\"]",
+            "commands.run:logs containers.logs:podman/trading-core containers.status:podman/trading-core",
+        ),
+        ("verbs = [\"containers.logs\"]\nobjects = [\"*/trading-*\"]", "containers.logs:podman/trading-core"),
+        // By word: a program, a file however it is written, a unit without its suffix.
+        ("objects = [\"sudo\"]", "commands.run:logs commands.run:pool"),
+        ("files = [\"/usr/sbin/*\"]", "commands.run:pool"),
+        ("files = [\"/etc/ssh/*\"]", "commands.run:peek"),
+        ("units = [\"ssh.service\"]", "commands.run:sshd services.status:ssh.service"),
+        ("verbs = [\"commands.run\"]\nunits = [\"ssh*\"]", "commands.run:sshd"),
+        ("verbs = [\"services.*\"]\nunits = [\"ssh*\"]", "services.status:ssh.service"),
+        ("verbs = [\"commands.*\"]", "commands.run:logs commands.run:peek commands.run:pool commands.run:sshd"),
+    ];
+    for (rule, expected) in table {
+        assert_eq!(taken(rule), expected, "{rule}");
+    }
+}
+
 #[test]
 fn an_id_is_one_component() {
     assert!(ComponentId::new("pоstgres-health").is_err(), "LK18: a look-alike is no name");

@@ -129,6 +129,8 @@ fn nw08_whatever_a_component_asks_it_adds_nothing_to_the_wire() {
         format!(
             "[[grant]]\ncomponent = \"wanderer\"\non = [\"host0\"]\nparam.seed = {seed}\nbind.unit = \"ssh.service\"\n\
              bind.units = [\"cron.service\", \"dbus.service\"]\nbind.files = [\"/etc/hostname\", \"/etc/os-release\"]\n\
+             bind.runtimes = [\"podman\"]\nbind.containers = [\"podman/web\"]\nbind.commands = [\"kernel\"]\n\
+             [command.kernel]\nargv = [\"uname\", \"-r\"]\neffect = \"observe\"\nwhy = \"for a test\"\n\
              [[never]]\nunits = [\"dbus*\"]\nwhy = \"not this one\"\n"
         )
     };

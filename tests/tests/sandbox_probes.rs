@@ -7,7 +7,7 @@ mod sandbox_support;
 
 use bailiwick::library::Library;
 use bailiwick::manifest::Manifest;
-use bailiwick::model::{LookError, Severity, SlotKey, TargetName, Verb};
+use bailiwick::model::{Literal, LookError, Severity, SlotKey, TargetName, Verb};
 use bailiwick::sandbox::{
     Ending, Limits, Outcome, RunEnd, SlotEntry, TargetView, VerbCall, Worker, check_imports, inspect,
 };
@@ -16,7 +16,8 @@ use sandbox_support::{answered, program};
 fn target(manifest: &Manifest) -> TargetView {
     let slots = manifest.slots.iter().map(|(name, slot)| {
         let key = if slot.many { SlotKey::indexed(name, 0) } else { SlotKey::single(name) };
-        let literal = slot.default.as_ref().map_or_else(|| "/var/log/x".to_owned(), ToString::to_string);
+        let literal = slot.default.clone().or_else(|| Literal::example(slot.object));
+        let literal = literal.map(|literal| literal.to_string()).unwrap_or_default();
         (name.as_str().to_owned(), vec![SlotEntry { key: key.as_str().to_owned(), literal }])
     });
     TargetView {
@@ -48,6 +49,16 @@ fn healthy(call: &VerbCall) -> Outcome {
             MemoryCurrent=[not set]\nId=cron.service\nLoadState=loaded\nActiveState=active\nSubState=running\n\
             UnitFileState=enabled\nStateChangeTimestampMonotonic=916218301\n"
             .into(),
+        Verb::ContainersList => {
+            "{\"Names\":\"web\",\"Image\":\"i\",\"State\":\"running\",\"Status\":\"Up 3 hours (healthy)\"}\n".into()
+        }
+        Verb::ContainersStatus => "[{\"Name\":\"web\",\"ImageName\":\"i\",\"RestartCount\":0,\"State\":{\"Status\":\"running\",\
+            \"ExitCode\":0,\"OOMKilled\":false,\"StartedAt\":\"2026-11-21T12:00:00Z\",\"FinishedAt\":\"0001-01-01T00:00:00Z\",\
+            \"Health\":{\"Status\":\"healthy\",\"FailingStreak\":0,\"Log\":null}}}]\n"
+            .into(),
+        Verb::ContainersLogs => "2026-11-21T12:00:00Z ready\n".into(),
+        Verb::CommandsRun => "all 42 are well\n".into(),
+        Verb::PackagesLists => "1795295885,/var/lib/apt/lists\n1795295885,/var/lib/apt/lists/partial\n".into(),
         _ => String::new(),
     };
     match (call.verb, answered(&text)) {

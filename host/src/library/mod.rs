@@ -129,6 +129,13 @@ proof! {
 
 built_in! {
     "clock-skew",
+    "command-exit",
+    "command-plugin",
+    "command-value",
+    "container-health",
+    "container-logs",
+    "container-restarts",
+    "container-state",
     "disk-growth",
     "failed-services",
     "file-freshness",
@@ -140,6 +147,8 @@ built_in! {
     "memory",
     "memory-trend",
     "observer-overhead",
+    "package-lists-age",
+    "pending-updates",
     "service",
     "time-sync",
     "unit-usage",

@@ -137,6 +137,18 @@ verbs! {
     ServicesUsage = "services", "usage";
     /// Sockets that accept.
     NetworkListeners = "network", "listeners";
+    /// All containers of a runtime.
+    ContainersList = "containers", "list";
+    /// State, health and restarts of a container.
+    ContainersStatus = "containers", "status";
+    /// What a container wrote in the last day.
+    ContainersLogs = "containers", "logs";
+    /// What a program of the operator's says.
+    CommandsRun = "commands", "run";
+    /// Packages that an upgrade would install.
+    PackagesPending = "packages", "pending";
+    /// Age of the lists of packages.
+    PackagesLists = "packages", "lists";
 }
 
 impl Verb {

@@ -10,6 +10,7 @@ mod never;
 mod parse;
 mod resolve;
 mod signatures;
+mod words;
 
 pub use limits::{Raise, Value, budgets};
 pub use named::{Named, RawCommand, RawStatement};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::words;
 use crate::model::{Action, Literal, Object, Verb};
 use crate::source::Place;
 use crate::verbs;
@@ -59,10 +60,8 @@ impl NeverRule {
                 Some(literal @ Literal::Command(command)) => {
                     any(&self.objects, literal.as_str())
                         || any(&self.objects, bare(literal.as_str()))
-                        || command.argv().iter().any(|word| {
-                            let value = word.split_once('=').map_or(word.as_str(), |(_, value)| value);
-                            let all = [&self.units, &self.files, &self.objects];
-                            all.iter().any(|patterns| any(patterns, word) || any(patterns, value))
+                        || words::named(command.argv()).iter().any(|text| {
+                            [&self.units, &self.files, &self.objects].iter().any(|patterns| any(patterns, text))
                         })
                 }
                 Some(literal) => any(&self.objects, literal.as_str()) || any(&self.objects, bare(literal.as_str())),
@@ -78,7 +77,8 @@ impl NeverRule {
         let takes = |object| {
             let all = Verb::ALL.iter().copied();
             all.filter(|verb| self.verbs.is_empty() || self.verbs.contains(verb))
-                .any(|verb| verbs::spec(verb).object == object)
+                // A command may name anything.
+                .any(|verb| [object, Object::Command].contains(&verbs::spec(verb).object))
         };
         if !self.units.is_empty() && !takes(Object::Unit) {
             return Err(Idle::Mismatch("a unit"));

@@ -1,7 +1,9 @@
-//! JSON on one line, as `journalctl` prints it: each string is looked at as what it says, and written out again.
+//! JSON, one object a line as `journalctl` prints it, or one document: each string is looked at as what it says, and
+//! written out again.
 //!
-//! Attack answered: a secret that an escape or a list of bytes hides from a pattern (a message in colour is such a list),
-//! and a pattern that would take the quotes and all that follows, so that the line could not be read any more.
+//! Attacks answered: a secret that an escape or a list of bytes hides from a pattern (a message in colour is such a list),
+//! and a pattern that would take the quotes and all that follows, so that nobody could read it any more; and AR11, what
+//! `inspect` tells of a container: every value of its environment goes, since a name does not say whether it is a secret.
 
 use serde::de::IgnoredAny;
 
@@ -11,6 +13,15 @@ use super::{Carried, Counts, Ready};
 pub(super) fn is_object(line: &[u8]) -> bool {
     line.trim_ascii_start().first() == Some(&b'{') && serde_json::from_slice::<IgnoredAny>(line).is_ok()
 }
+
+/// True for a text that is one JSON document, such as the indented one that `inspect` prints.
+pub(super) fn is_document(text: &[u8]) -> bool {
+    let first = text.trim_ascii_start().first();
+    matches!(first, Some(b'{' | b'[')) && serde_json::from_slice::<IgnoredAny>(text).is_ok()
+}
+
+/// Keys of lists that hold a container's environment, or the words that it is made of.
+const LISTS: &[&[u8]] = &[b"\"Env\"", b"\"CreateCommand\"", b"\"Cmd\"", b"\"Command\"", b"\"Entrypoint\"", b"\"Args\""];
 
 /// What the string before makes of the next.
 #[derive(PartialEq)]
@@ -27,12 +38,14 @@ enum Before {
 }
 
 impl Ready {
-    /// Writes a line without its secrets. It must be valid JSON.
+    /// Writes a line or a document without its secrets. It must be valid JSON.
     pub(super) fn push_json(&self, out: &mut Vec<u8>, line: &[u8], counts: &mut Counts, carried: &mut Carried) {
         // How deep below a key that names a secret.
         let mut below = 0usize;
         carried.at.clear();
         let mut before = Before::Nothing;
+        // For each bracket that is open: whether it is a list of [`LISTS`]; and whether the next one is.
+        let (mut open, mut next_is_list) = (Vec::new(), false);
         let mut rest = line;
         while let Some(&byte) = rest.first() {
             let length = match byte {
@@ -49,10 +62,22 @@ impl Ready {
                 carried.at = b":".to_vec();
             }
             match byte {
-                b'[' | b'{' if length == 1 && (below > 0 || before == Before::Value) => below += 1,
-                b']' | b'}' => below = below.saturating_sub(1),
+                b'[' | b'{' if length == 1 => {
+                    open.push(next_is_list && byte == b'[');
+                    below += usize::from(below > 0 || before == Before::Value);
+                }
+                b']' | b'}' => {
+                    open.pop();
+                    below = below.saturating_sub(1);
+                }
                 _ => {}
             }
+            next_is_list = match byte {
+                b'"' => is_key && LISTS.contains(&token),
+                b':' | b' ' | b'\t' | b'\r' | b'\n' => next_is_list,
+                _ => false,
+            };
+            let is_word = open.last() == Some(&true) && byte == b'"';
             before = match (byte, before) {
                 (b'"' | b'0'..=b'9' | b'-', _) if below > 0 && !is_key => {
                     out.push(b'"');
@@ -66,6 +91,7 @@ impl Ready {
                     out.push(b'"');
                     Before::Nothing
                 }
+                (b'"', _) if is_word && self.push_variable(out, token, counts) => Before::Nothing,
                 (b'"', _) => self.push_string(out, token, counts, carried),
                 (b'[', _) if length > 1 => {
                     self.push_bytes(out, token, counts, carried);
@@ -76,7 +102,7 @@ impl Ready {
                     match (byte, before) {
                         (b':', Before::Key) => Before::Value,
                         (b',', Before::Option) => Before::Argument,
-                        (b' ' | b'\t', before) => before,
+                        (b' ' | b'\t' | b'\r' | b'\n', before) => before,
                         _ => Before::Nothing,
                     }
                 }
@@ -88,7 +114,27 @@ impl Ready {
     }
 
     fn assignment(&self) -> usize {
-        self.rules.iter().position(|rule| rule.name.as_str() == "assignment").unwrap_or_default()
+        self.named("assignment")
+    }
+
+    fn named(&self, name: &str) -> usize {
+        self.rules.iter().position(|rule| rule.name.as_str() == name).unwrap_or_default()
+    }
+
+    /// Writes `"NAME=value"` without the value, behind `--env=` or `-e` too; false for any other string.
+    fn push_variable(&self, out: &mut Vec<u8>, token: &[u8], counts: &mut Counts) -> bool {
+        let Ok(said) = serde_json::from_slice::<String>(token) else { return false };
+        let bare = ["--env=", "-e"].iter().find_map(|option| said.strip_prefix(option)).unwrap_or(&said);
+        let Some((name, value)) = bare.split_once('=') else { return false };
+        let fits = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'));
+        if !fits || value.is_empty() || super::is_mark(value.as_bytes()) {
+            return false;
+        }
+        let mut kept = said.as_bytes().get(..said.len() - value.len()).unwrap_or_default().to_vec();
+        self.push_marker(&mut kept, self.named("environment"), counts);
+        push_quoted(out, &kept);
+        true
     }
 
     /// A string with its quotes.

@@ -195,6 +195,10 @@ impl Ready {
 
     fn bytes(&self, text: Vec<u8>, counts: &mut Counts) -> Vec<u8> {
         let mut out = Vec::new();
+        if json::is_document(&text) {
+            self.push_json(&mut out, &text, counts, &mut Carried::default());
+            return out;
+        }
         // Lines that are not JSON, since the last that was.
         let (mut from, mut at) = (0, 0);
         let mut any_json = false;

@@ -103,6 +103,8 @@ const TABLE: &[(&str, &str)] = &[
         "argument",
         r#"(?-u)\bsshpass[ \t\x00]+-p[ \t\x00]*([^\s"\\\x00]+)|\b(?:mysql|mysqldump|mysqladmin|mariadb)\b[^\r\n"\\]*?[ \t\x00]-p([^\s"\\\x00]+)|\bcurl\b[^\r\n"\\]*?[ \t\x00](?:-u|--user)[ \t\x00=]*'?[^\s:'"\\\x00]+:([^\s'"\\\x00]+)"#,
     ),
+    // A line of indented JSON that holds a variable and nothing else, where the document was cut; `json` knows whole ones.
+    ("environment", r#"(?-u)^[ \t]+"(?:--env=|-e)?[A-Za-z_][A-Za-z0-9_.-]*=((?:[^"\\\r\n]|\\[^\r\n])+)",?\r?$"#),
     // SQL, and netrc.
     (
         "password",

@@ -40,7 +40,7 @@ const SECRETS: &[(&str, &str)] = &[
     ("  client-secret: CANARY and more", "  client-secret: [redacted:assignment]"),
     ("mysqld --password CANARY --port 1", "mysqld --password [redacted:argument] --port 1"),
     ("app --db-token=CANARY", "app --db-token=[redacted:assignment]"),
-    ("[\"--password\", \"CANARY\"]", "[\"--password\", \"[redacted:argument]\"]"),
+    ("[\"--password\", \"CANARY\"]", "[\"--password\", \"[redacted:assignment]\"]"),
     ("app\0--password\0CANARY\0--port", "app\0--password\0[redacted:argument]\0--port"),
     ("PATH=/bin\0API_KEY=CANARY\0HOME=/", "PATH=/bin\0API_KEY=[redacted:assignment]\0HOME=/"),
     ("sshpass -p CANARY ssh", "sshpass -p [redacted:argument] ssh"),
@@ -48,6 +48,8 @@ const SECRETS: &[(&str, &str)] = &[
     ("curl -s -u admin:CANARY http://x", "curl -s -u admin:[redacted:argument] http://x"),
     ("ALTER USER a PASSWORD 'CANARY'", "ALTER USER a PASSWORD '[redacted:password]'"),
     ("machine h login u password CANARY", "machine h login u password [redacted:password]"),
+    ("\"Env\": [\n     \"LICENCE=CANARY\",\n ]", "\"Env\": [\n     \"LICENCE=[redacted:environment]\",\n ]"),
+    ("  \"--env=app.key=a CANARY \\\" b\"", "  \"--env=app.key=[redacted:environment]\""),
     ("AGE-SECRET-KEY-1CANARYCANARYCANARYCANARYCANARYCANARYCANARYCANARYCANARY", "[redacted:private-key]"),
 ];
 
@@ -132,7 +134,7 @@ fn tx09_json_lines_are_read_as_what_they_say() {
     let docker = "{\"Env\":[\"A=1\",\"PGPASSWORD=CANARY\"],\"Args\":[\"--password\" , \"CANARY x\"],\"pin_token\": 4711,\"n\":[1,2]}";
     assert_eq!(
         redacted(docker).0,
-        "{\"Env\":[\"A=1\",\"PGPASSWORD=[redacted:assignment]\"],\"Args\":[\"--password\" , \"[redacted:assignment]\"],\
+        "{\"Env\":[\"A=[redacted:environment]\",\"PGPASSWORD=[redacted:environment]\"],\"Args\":[\"--password\" , \"[redacted:assignment]\"],\
          \"pin_token\": \"[redacted:assignment]\",\"n\":[1,2]}"
     );
     // What only looks like an object is text.
@@ -259,4 +261,22 @@ proptest! {
         let read: BTreeMap<String, serde_json::Value> = serde_json::from_str(&out).unwrap();
         prop_assert!(read.len() <= object.len() && out.lines().count() == line.lines().count());
     }
+}
+
+#[test]
+fn ar11_a_whole_document_keeps_its_form_and_loses_its_environment() {
+    let text = "[\n  {\n    \"Env\": [\n      \"A=CANARY\",\n      \"B.c=x=CANARY\\n\\\"\",\n      \"D=\",\n      \"plain\"\n    ],\n    \
+        \"Passwd\": true,\n    \"Labels\": [\"a=kept\"],\n    \"CreateCommand\" : [\"run\", \"-e\", \"E=CANARY\", \
+        \"--env=F=CANARY\", \"-eG=CANARY\", \"--name=kept\", \"--password\",\n \"CANARY\"],\n    \
+        \"Other\": {\"Env\": {\"a\": [\"H=kept\"]}},\n    \"Db\": {\"password\":\n \"CANARY\", \"token\": 4711}\n  }\n]\n";
+    let (out, counts) = redacted(text);
+    assert!(!out.contains("CANARY") && !out.contains("4711"), "{out}");
+    assert_eq!(counts.values().sum::<u32>(), 8, "{counts:?}");
+    assert_eq!(out.matches("kept").count(), 3, "{out}");
+    assert_eq!(out.lines().count(), text.lines().count());
+    assert!(serde_json::from_str::<serde_json::Value>(&out).is_ok(), "{out}");
+    assert_eq!(redacted(&out).0, out, "the same again");
+    // Cut, it is no JSON any more, and its environment goes all the same.
+    let cut = text.lines().take(5).collect::<Vec<_>>().join("\n");
+    assert!(!redacted(&cut).0.contains("CANARY"), "{}", redacted(&cut).0);
 }

@@ -39,8 +39,23 @@ const LOCAL: &[(&str, &str)] = &[
 const HISTORY: &str = "history";
 
 /// The interfaces of the package.
-const INTERFACES: &[&str] =
-    &["types", "reports", "system", "files", "services", "network", "clock", "log", "params", "slots", "history", "calls"];
+const INTERFACES: &[&str] = &[
+    "types",
+    "reports",
+    "system",
+    "files",
+    "services",
+    "network",
+    "containers",
+    "commands",
+    "packages",
+    "clock",
+    "log",
+    "params",
+    "slots",
+    "history",
+    "calls",
+];
 
 /// What a component is linked with: what it imports, and its manifest asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -125,6 +125,13 @@ impl RunState {
         }
     }
 
+    /// What policy bound to an entry of a slot.
+    pub(super) fn literal(&self, target: &Resource<host::Target>, key: &str) -> Option<&str> {
+        let view = self.targets.get(usize::try_from(target.rep()).ok()?)?;
+        let entry = view.slots.values().flatten().find(|entry| entry.key == key)?;
+        Some(&entry.literal)
+    }
+
     /// Waits for the answer to the latest call. Neither fuel nor epoch counts here: the deadline does.
     fn wait(&self) -> Result<Outcome, FaultKind> {
         loop {

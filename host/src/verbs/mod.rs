@@ -4,8 +4,11 @@
 //! the answer means (`sandbox`). Attack answered: an argument that is read as an option, a pattern or a command
 //! (AR01–AR15): a template is fixed words, with at most one hole that takes a whole literal.
 
+mod commands;
+mod containers;
 mod files;
 mod network;
+mod packages;
 mod query;
 mod services;
 mod system;
@@ -98,6 +101,12 @@ pub fn spec(verb: Verb) -> &'static Spec {
         Verb::ServicesLogs => &services::LOGS,
         Verb::ServicesUsage => &services::USAGE,
         Verb::NetworkListeners => &network::LISTENERS,
+        Verb::ContainersList => &containers::LIST,
+        Verb::ContainersStatus => &containers::STATUS,
+        Verb::ContainersLogs => &containers::LOGS,
+        Verb::CommandsRun => &commands::RUN,
+        Verb::PackagesPending => &packages::PENDING,
+        Verb::PackagesLists => &packages::LISTS,
     }
 }
 

@@ -85,6 +85,12 @@ pub enum LiteralError {
     /// Not an argv.
     #[error("a command is 1 to {COMMAND_WORDS_MAX} words: a program, and arguments that no shell would read")]
     Argv,
+    /// A program that reads its code from a word.
+    #[error("`{program}` would run code that stands in a word: put it into a file on the target, and name that")]
+    Inline {
+        /// The interpreter.
+        program: String,
+    },
     /// Only policy can say what it is.
     #[error("there is no {what} `{name}`")]
     Undefined {

@@ -13,6 +13,28 @@ pub(super) const SQL_BYTES_MAX: usize = 4 << 10;
 /// Most words of a command, the program among them.
 pub(super) const COMMAND_WORDS_MAX: usize = 32;
 
+/// Programs that run code from a word, and the letters of the options that say so.
+const INTERPRETERS: &[(&str, &str)] = &[
+    ("sh", "c"),
+    ("ash", "c"),
+    ("bash", "c"),
+    ("csh", "c"),
+    ("dash", "c"),
+    ("fish", "c"),
+    ("ksh", "c"),
+    ("lua", "e"),
+    ("mksh", "c"),
+    ("node", "ep"),
+    ("nodejs", "ep"),
+    ("perl", "eE"),
+    ("php", "rBRE"),
+    ("python", "c"),
+    ("rbash", "c"),
+    ("ruby", "e"),
+    ("tcsh", "c"),
+    ("zsh", "c"),
+];
+
 /// A query that the operator wrote. It runs in a read-only transaction.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Statement {
@@ -77,6 +99,9 @@ impl Command {
         }
         super::check_wire(program)?;
         arguments.iter().try_for_each(|word| check_word(word))?;
+        if let Some(program) = inline(&argv) {
+            return Err(LiteralError::Inline { program: program.to_owned() });
+        }
         let words: Vec<_> = argv.iter().map(String::as_str).collect();
         Ok(Self { text: tagged(name, &words), argv })
     }
@@ -92,6 +117,23 @@ impl Command {
     pub fn argv(&self) -> &[String] {
         &self.argv
     }
+}
+
+/// The interpreter among the words, behind `sudo` or `timeout` too, that is told to run code from one of them. What comes
+/// after a script's path is the script's own.
+///
+/// A word can hold little code, but `sh -c reboot` is one: a never-rule, and whoever reviews it, read words as names.
+fn inline(argv: &[String]) -> Option<&str> {
+    argv.iter().enumerate().find_map(|(at, word)| {
+        let name = word.rsplit('/').next()?.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+        let (_, letters) = INTERPRETERS.iter().find(|(program, _)| *program == name)?;
+        let is_code = |option: &str| match option.strip_prefix("--") {
+            Some(long) => ["eval", "command", "init-command", "print", "run"].iter().any(|code| long.starts_with(code)),
+            None => option.strip_prefix('-').is_some_and(|short| short.contains(|c| letters.contains(c))),
+        };
+        let mut options = argv.get(at + 1..)?.iter().take_while(|word| !word.starts_with(['/', '.']));
+        options.any(|option| is_code(option)).then_some(word.as_str())
+    })
 }
 
 fn check_name(name: &str) -> Result<(), LiteralError> {
@@ -142,6 +184,32 @@ mod tests {
             [&[][..], &["-x"], &["PATH=/tmp"], &["sh", "-c", "id; id"], &["a", ""], &["a", "$(id)"], &["a", "b c"]]
         {
             assert!(command(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn ar17_code_is_no_word_of_a_command() {
+        let command = |words: &str| Command::new("a", words.split(' ').map(str::to_owned).collect());
+        for bad in [
+            "sh -c reboot",
+            "/bin/bash -lc reboot",
+            "/bin/bash -o pipefail -c reboot",
+            "sudo -n sh -c reboot",
+            "timeout 5 dash -ec reboot",
+            "busybox sh -c reboot",
+            "python3.11 -c exit",
+            "perl -we exit",
+            "node --eval=1",
+        ] {
+            assert!(matches!(command(bad), Err(LiteralError::Inline { .. })), "{bad}");
+        }
+        for good in [
+            "sudo -n /usr/sbin/smartctl -H /dev/sda",
+            "bash -e /usr/local/bin/check.sh -c /etc/check.conf",
+            "python3 ./check.py -c x",
+            "/usr/lib/nagios/plugins/check_load -w 5 -c 10",
+        ] {
+            assert!(command(good).is_ok(), "{good}");
         }
     }
 }

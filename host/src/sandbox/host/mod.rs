@@ -5,10 +5,14 @@
 //! `Load`; and target output made to break its reader (TG05): readers are pure, strict and bounded by their input.
 
 mod clock;
+mod commands;
+mod container_logs;
+mod containers;
 mod files;
 mod history;
 mod journal;
 mod network;
+mod packages;
 pub(super) mod report;
 mod run;
 mod services;
@@ -67,6 +71,12 @@ pub(super) fn link(linker: &mut Linker<RunState>, links: &Links) -> wasmtime::Re
             Verb::ServicesLogs => on_slot(linker, verb, journal::logs),
             Verb::ServicesUsage => on_slot(linker, verb, services::usage),
             Verb::NetworkListeners => on_target(linker, verb, network::listeners),
+            Verb::ContainersList => on_slot(linker, verb, containers::list),
+            Verb::ContainersStatus => on_named(linker, verb, containers::status, containers::is_named),
+            Verb::ContainersLogs => on_slot(linker, verb, container_logs::logs),
+            Verb::CommandsRun => on_slot(linker, verb, commands::run),
+            Verb::PackagesPending => on_target(linker, verb, packages::pending),
+            Verb::PackagesLists => on_target(linker, verb, packages::lists),
         }?;
     }
     Ok(())
@@ -96,6 +106,12 @@ pub fn parse(verb: Verb, answer: &RawAnswer) -> Result<Tainted, LookError> {
         Verb::ServicesLogs => said(journal::logs, answer),
         Verb::ServicesUsage => said(services::usage, answer),
         Verb::NetworkListeners => said(network::listeners, answer),
+        Verb::ContainersList => said(containers::list, answer),
+        Verb::ContainersStatus => said(containers::status, answer),
+        Verb::ContainersLogs => said(container_logs::logs, answer),
+        Verb::CommandsRun => said(commands::run, answer),
+        Verb::PackagesPending => said(packages::pending, answer),
+        Verb::PackagesLists => said(packages::lists, answer),
     }
 }
 
@@ -117,6 +133,26 @@ fn on_slot<R: Lower + 'static>(linker: &mut Linker<RunState>, verb: Verb, read: 
         move |mut store, (target, slot): (Resource<Target>, String)| {
             let answer = store.data_mut().look(&target, verb, Some(&slot))?;
             Ok((answer.and_then(|answer| read(&answer)).map_err(VerbError::from),))
+        },
+    )
+}
+
+/// A verb whose answer says what it is about: another object than the slot's is none.
+fn on_named<R: Lower + 'static>(
+    linker: &mut Linker<RunState>,
+    verb: Verb,
+    read: Reader<R>,
+    is_named: fn(&R, &str) -> bool,
+) -> wasmtime::Result<()> {
+    linker.instance(&interface_name(verb.interface()))?.func_wrap(
+        verb.function(),
+        move |mut store, (target, slot): (Resource<Target>, String)| {
+            let answer = store.data_mut().look(&target, verb, Some(&slot))?;
+            let literal = store.data().literal(&target, &slot).unwrap_or_default();
+            let read = answer.and_then(|answer| read(&answer));
+            let own =
+                read.and_then(|found| if is_named(&found, literal) { Ok(found) } else { Err(LookError::NotFound) });
+            Ok((own.map_err(VerbError::from),))
         },
     )
 }

@@ -55,6 +55,30 @@ extern void __wasm_import_bailiwick_ops_services_logs(int32_t, uint8_t *, size_t
 __attribute__((__import_module__("bailiwick:ops/network@0.1.0"), __import_name__("listeners")))
 extern void __wasm_import_bailiwick_ops_network_listeners(int32_t, uint8_t *);
 
+// Imported Functions from `bailiwick:ops/containers@0.1.0`
+
+__attribute__((__import_module__("bailiwick:ops/containers@0.1.0"), __import_name__("list")))
+extern void __wasm_import_bailiwick_ops_containers_list(int32_t, uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("bailiwick:ops/containers@0.1.0"), __import_name__("status")))
+extern void __wasm_import_bailiwick_ops_containers_status(int32_t, uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("bailiwick:ops/containers@0.1.0"), __import_name__("logs")))
+extern void __wasm_import_bailiwick_ops_containers_logs(int32_t, uint8_t *, size_t, uint8_t *);
+
+// Imported Functions from `bailiwick:ops/commands@0.1.0`
+
+__attribute__((__import_module__("bailiwick:ops/commands@0.1.0"), __import_name__("run")))
+extern void __wasm_import_bailiwick_ops_commands_run(int32_t, uint8_t *, size_t, uint8_t *);
+
+// Imported Functions from `bailiwick:ops/packages@0.1.0`
+
+__attribute__((__import_module__("bailiwick:ops/packages@0.1.0"), __import_name__("pending")))
+extern void __wasm_import_bailiwick_ops_packages_pending(int32_t, uint8_t *);
+
+__attribute__((__import_module__("bailiwick:ops/packages@0.1.0"), __import_name__("lists")))
+extern void __wasm_import_bailiwick_ops_packages_lists(int32_t, uint8_t *);
+
 // Imported Functions from `bailiwick:ops/clock@0.1.0`
 
 __attribute__((__import_module__("bailiwick:ops/clock@0.1.0"), __import_name__("now-ms")))
@@ -475,6 +499,127 @@ void bailiwick_ops_network_list_listener_free(bailiwick_ops_network_list_listene
 void bailiwick_ops_network_result_list_listener_verb_error_free(bailiwick_ops_network_result_list_listener_verb_error_t *ptr) {
   if (!ptr->is_err) {
     bailiwick_ops_network_list_listener_free(&ptr->val.ok);
+  } else {
+  }
+}
+
+void bailiwick_ops_containers_container_free(bailiwick_ops_containers_container_t *ptr) {
+  probe_string_free(&ptr->name);
+  probe_string_free(&ptr->image);
+  probe_option_u32_free(&ptr->restarts);
+  probe_option_s32_free(&ptr->exit_code);
+  probe_option_u64_free(&ptr->started_ms);
+}
+
+void bailiwick_ops_containers_status_info_free(bailiwick_ops_containers_status_info_t *ptr) {
+  probe_string_free(&ptr->name);
+  probe_string_free(&ptr->image);
+  probe_string_free(&ptr->health_output);
+  probe_string_free(&ptr->error);
+  probe_option_u64_free(&ptr->started_ms);
+  probe_option_u64_free(&ptr->finished_ms);
+}
+
+void bailiwick_ops_containers_log_line_free(bailiwick_ops_containers_log_line_t *ptr) {
+  probe_string_free(&ptr->text);
+}
+
+void bailiwick_ops_containers_list_container_free(bailiwick_ops_containers_list_container_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    bailiwick_ops_containers_container_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      bailiwick_ops_containers_container_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void bailiwick_ops_containers_result_list_container_verb_error_free(bailiwick_ops_containers_result_list_container_verb_error_t *ptr) {
+  if (!ptr->is_err) {
+    bailiwick_ops_containers_list_container_free(&ptr->val.ok);
+  } else {
+  }
+}
+
+void bailiwick_ops_containers_result_status_info_verb_error_free(bailiwick_ops_containers_result_status_info_verb_error_t *ptr) {
+  if (!ptr->is_err) {
+    bailiwick_ops_containers_status_info_free(&ptr->val.ok);
+  } else {
+  }
+}
+
+void bailiwick_ops_containers_list_log_line_free(bailiwick_ops_containers_list_log_line_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    bailiwick_ops_containers_log_line_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      bailiwick_ops_containers_log_line_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void bailiwick_ops_containers_result_list_log_line_verb_error_free(bailiwick_ops_containers_result_list_log_line_verb_error_t *ptr) {
+  if (!ptr->is_err) {
+    bailiwick_ops_containers_list_log_line_free(&ptr->val.ok);
+  } else {
+  }
+}
+
+void bailiwick_ops_commands_output_free(bailiwick_ops_commands_output_t *ptr) {
+  probe_option_u32_free(&ptr->exit_status);
+  probe_string_free(&ptr->stdout_);
+  probe_string_free(&ptr->stderr_);
+}
+
+void bailiwick_ops_commands_result_output_verb_error_free(bailiwick_ops_commands_result_output_verb_error_t *ptr) {
+  if (!ptr->is_err) {
+    bailiwick_ops_commands_output_free(&ptr->val.ok);
+  } else {
+  }
+}
+
+void probe_option_string_free(probe_option_string_t *ptr) {
+  if (ptr->is_some) {
+    probe_string_free(&ptr->val);
+  }
+}
+
+void bailiwick_ops_packages_upgrade_free(bailiwick_ops_packages_upgrade_t *ptr) {
+  probe_string_free(&ptr->name);
+  probe_option_string_free(&ptr->installed);
+  probe_string_free(&ptr->candidate);
+  probe_string_free(&ptr->origin);
+}
+
+void bailiwick_ops_packages_lists_info_free(bailiwick_ops_packages_lists_info_t *ptr) {
+  probe_option_u64_free(&ptr->changed);
+  probe_option_u64_free(&ptr->tried);
+  probe_option_u64_free(&ptr->succeeded);
+}
+
+void bailiwick_ops_packages_list_upgrade_free(bailiwick_ops_packages_list_upgrade_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    bailiwick_ops_packages_upgrade_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      bailiwick_ops_packages_upgrade_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void bailiwick_ops_packages_result_list_upgrade_verb_error_free(bailiwick_ops_packages_result_list_upgrade_verb_error_t *ptr) {
+  if (!ptr->is_err) {
+    bailiwick_ops_packages_list_upgrade_free(&ptr->val.ok);
+  } else {
+  }
+}
+
+void bailiwick_ops_packages_result_lists_info_verb_error_free(bailiwick_ops_packages_result_lists_info_verb_error_t *ptr) {
+  if (!ptr->is_err) {
+    bailiwick_ops_packages_lists_info_free(&ptr->val.ok);
   } else {
   }
 }
@@ -1004,6 +1149,264 @@ bool bailiwick_ops_network_listeners(bailiwick_ops_network_borrow_target_t targe
     case 1: {
       result.is_err = true;
       result.val.err = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool bailiwick_ops_containers_list(bailiwick_ops_containers_borrow_target_t target, probe_string_t *slot, bailiwick_ops_containers_list_container_t *ret, bailiwick_ops_containers_verb_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(3*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_bailiwick_ops_containers_list((target).__handle, (uint8_t *) (*slot).ptr, (*slot).len, ptr);
+  bailiwick_ops_containers_result_list_container_verb_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (bailiwick_ops_containers_list_container_t) { (bailiwick_ops_containers_container_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool bailiwick_ops_containers_status(bailiwick_ops_containers_borrow_target_t target, probe_string_t *slot, bailiwick_ops_containers_status_info_t *ret, bailiwick_ops_containers_verb_error_t *err) {
+  __attribute__((__aligned__(8)))
+  uint8_t ret_area[(64+8*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_bailiwick_ops_containers_status((target).__handle, (uint8_t *) (*slot).ptr, (*slot).len, ptr);
+  bailiwick_ops_containers_result_status_info_verb_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      probe_option_u64_t option;
+      switch ((int32_t) *((uint8_t*) (ptr + (32+8*sizeof(void*))))) {
+        case 0: {
+          option.is_some = false;
+          break;
+        }
+        case 1: {
+          option.is_some = true;
+          option.val = (uint64_t) (*((int64_t*) (ptr + (40+8*sizeof(void*)))));
+          break;
+        }
+      }
+      probe_option_u64_t option0;
+      switch ((int32_t) *((uint8_t*) (ptr + (48+8*sizeof(void*))))) {
+        case 0: {
+          option0.is_some = false;
+          break;
+        }
+        case 1: {
+          option0.is_some = true;
+          option0.val = (uint64_t) (*((int64_t*) (ptr + (56+8*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.ok = (bailiwick_ops_containers_status_info_t) {
+        (probe_string_t) (probe_string_t) { (uint8_t*)(*((uint8_t **) (ptr + 8))), (*((size_t*) (ptr + (8+1*sizeof(void*))))) },
+        (probe_string_t) (probe_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (8+2*sizeof(void*))))), (*((size_t*) (ptr + (8+3*sizeof(void*))))) },
+        (bailiwick_ops_containers_state_t) (int32_t) *((uint8_t*) (ptr + (8+4*sizeof(void*)))),
+        (bailiwick_ops_containers_health_t) (int32_t) *((uint8_t*) (ptr + (9+4*sizeof(void*)))),
+        (uint32_t) (uint32_t) (*((int32_t*) (ptr + (12+4*sizeof(void*))))),
+        (probe_string_t) (probe_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (16+4*sizeof(void*))))), (*((size_t*) (ptr + (16+5*sizeof(void*))))) },
+        (uint32_t) (uint32_t) (*((int32_t*) (ptr + (16+6*sizeof(void*))))),
+        (int32_t) *((int32_t*) (ptr + (20+6*sizeof(void*)))),
+        (bool) (int32_t) *((uint8_t*) (ptr + (24+6*sizeof(void*)))),
+        (probe_string_t) (probe_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (24+7*sizeof(void*))))), (*((size_t*) (ptr + (24+8*sizeof(void*))))) },
+        (probe_option_u64_t) option,
+        (probe_option_u64_t) option0,
+      };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + 8));
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool bailiwick_ops_containers_logs(bailiwick_ops_containers_borrow_target_t target, probe_string_t *slot, bailiwick_ops_containers_list_log_line_t *ret, bailiwick_ops_containers_verb_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(3*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_bailiwick_ops_containers_logs((target).__handle, (uint8_t *) (*slot).ptr, (*slot).len, ptr);
+  bailiwick_ops_containers_result_list_log_line_verb_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (bailiwick_ops_containers_list_log_line_t) { (bailiwick_ops_containers_log_line_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool bailiwick_ops_commands_run(bailiwick_ops_commands_borrow_target_t target, probe_string_t *slot, bailiwick_ops_commands_output_t *ret, bailiwick_ops_commands_verb_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+5*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_bailiwick_ops_commands_run((target).__handle, (uint8_t *) (*slot).ptr, (*slot).len, ptr);
+  bailiwick_ops_commands_result_output_verb_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      probe_option_u32_t option;
+      switch ((int32_t) *((uint8_t*) (ptr + sizeof(void*)))) {
+        case 0: {
+          option.is_some = false;
+          break;
+        }
+        case 1: {
+          option.is_some = true;
+          option.val = (uint32_t) (*((int32_t*) (ptr + (4+1*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.ok = (bailiwick_ops_commands_output_t) {
+        (probe_option_u32_t) option,
+        (probe_string_t) (probe_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (8+1*sizeof(void*))))), (*((size_t*) (ptr + (8+2*sizeof(void*))))) },
+        (probe_string_t) (probe_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (8+3*sizeof(void*))))), (*((size_t*) (ptr + (8+4*sizeof(void*))))) },
+      };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool bailiwick_ops_packages_pending(bailiwick_ops_packages_borrow_target_t target, bailiwick_ops_packages_list_upgrade_t *ret, bailiwick_ops_packages_verb_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(3*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_bailiwick_ops_packages_pending((target).__handle, ptr);
+  bailiwick_ops_packages_result_list_upgrade_verb_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (bailiwick_ops_packages_list_upgrade_t) { (bailiwick_ops_packages_upgrade_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool bailiwick_ops_packages_lists(bailiwick_ops_packages_borrow_target_t target, bailiwick_ops_packages_lists_info_t *ret, bailiwick_ops_packages_verb_error_t *err) {
+  __attribute__((__aligned__(8)))
+  uint8_t ret_area[56];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_bailiwick_ops_packages_lists((target).__handle, ptr);
+  bailiwick_ops_packages_result_lists_info_verb_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      probe_option_u64_t option;
+      switch ((int32_t) *((uint8_t*) (ptr + 8))) {
+        case 0: {
+          option.is_some = false;
+          break;
+        }
+        case 1: {
+          option.is_some = true;
+          option.val = (uint64_t) (*((int64_t*) (ptr + 16)));
+          break;
+        }
+      }
+      probe_option_u64_t option0;
+      switch ((int32_t) *((uint8_t*) (ptr + 24))) {
+        case 0: {
+          option0.is_some = false;
+          break;
+        }
+        case 1: {
+          option0.is_some = true;
+          option0.val = (uint64_t) (*((int64_t*) (ptr + 32)));
+          break;
+        }
+      }
+      probe_option_u64_t option1;
+      switch ((int32_t) *((uint8_t*) (ptr + 40))) {
+        case 0: {
+          option1.is_some = false;
+          break;
+        }
+        case 1: {
+          option1.is_some = true;
+          option1.val = (uint64_t) (*((int64_t*) (ptr + 48)));
+          break;
+        }
+      }
+
+      result.val.ok = (bailiwick_ops_packages_lists_info_t) {
+        (probe_option_u64_t) option,
+        (probe_option_u64_t) option0,
+        (probe_option_u64_t) option1,
+      };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + 8));
       break;
     }
   }

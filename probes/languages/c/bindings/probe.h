@@ -542,6 +542,220 @@ typedef struct {
   } val;
 } bailiwick_ops_network_result_list_listener_verb_error_t;
 
+typedef bailiwick_ops_types_verb_error_t bailiwick_ops_containers_verb_error_t;
+
+// What a container is doing.
+typedef uint8_t bailiwick_ops_containers_state_t;
+
+// Made, and not started yet.
+#define BAILIWICK_OPS_CONTAINERS_STATE_CREATED 0
+// Its main process runs.
+#define BAILIWICK_OPS_CONTAINERS_STATE_RUNNING 1
+// Stopped in its tracks, until somebody goes on.
+#define BAILIWICK_OPS_CONTAINERS_STATE_PAUSED 2
+// Its main process has ended, and the runtime starts it again.
+#define BAILIWICK_OPS_CONTAINERS_STATE_RESTARTING 3
+// On its way to `exited`.
+#define BAILIWICK_OPS_CONTAINERS_STATE_STOPPING 4
+// Its main process has ended.
+#define BAILIWICK_OPS_CONTAINERS_STATE_EXITED 5
+// On its way out of existence.
+#define BAILIWICK_OPS_CONTAINERS_STATE_REMOVING 6
+// It could neither be stopped nor removed.
+#define BAILIWICK_OPS_CONTAINERS_STATE_DEAD 7
+// A state newer than this interface.
+#define BAILIWICK_OPS_CONTAINERS_STATE_OTHER 8
+
+// What the container's own check says.
+typedef uint8_t bailiwick_ops_containers_health_t;
+
+// It has no check, or does not run.
+#define BAILIWICK_OPS_CONTAINERS_HEALTH_NONE 0
+// It has not passed its check yet, and still may take its time.
+#define BAILIWICK_OPS_CONTAINERS_HEALTH_STARTING 1
+// Its latest check passed.
+#define BAILIWICK_OPS_CONTAINERS_HEALTH_HEALTHY 2
+// Its check failed so often that the runtime gave it up.
+#define BAILIWICK_OPS_CONTAINERS_HEALTH_UNHEALTHY 3
+// A word newer than this interface.
+#define BAILIWICK_OPS_CONTAINERS_HEALTH_OTHER 4
+
+// One container, as the runtime lists it.
+typedef struct bailiwick_ops_containers_container_t {
+  // Its name; the first, if it has several.
+  probe_string_t   name;
+  // What it was made from, as it was written.
+  probe_string_t   image;
+  // What it is doing.
+  bailiwick_ops_containers_state_t   state;
+  // What its own check says.
+  bailiwick_ops_containers_health_t   health;
+  // How often it was started again, where the list says so: podman from 4.4 on. `status` always does.
+  probe_option_u32_t   restarts;
+  // How its main process ended, if it has.
+  probe_option_s32_t   exit_code;
+  // When it was last started, in milliseconds since 1970-01-01T00:00Z, where the list says so: podman's does.
+  probe_option_u64_t   started_ms;
+} bailiwick_ops_containers_container_t;
+
+// One container, in full.
+typedef struct bailiwick_ops_containers_status_info_t {
+  // Its name.
+  probe_string_t   name;
+  // What it was made from, as it was written.
+  probe_string_t   image;
+  // What it is doing.
+  bailiwick_ops_containers_state_t   state;
+  // What its own check says.
+  bailiwick_ops_containers_health_t   health;
+  // How many checks in a row have failed.
+  uint32_t   failing_streak;
+  // What the latest check printed; empty if there was none. Text from the container.
+  probe_string_t   health_output;
+  // How often the runtime started it again by itself.
+  uint32_t   restarts;
+  // How its main process last ended; 0 if it never has.
+  int32_t   exit_code;
+  // The kernel ended it, because memory ran out.
+  bool   oom_killed;
+  // Why it could not be started, in the runtime's words; empty if it could.
+  probe_string_t   error;
+  // When it was last started, in milliseconds since 1970-01-01T00:00Z.
+  probe_option_u64_t   started_ms;
+  // When it last ended, in milliseconds since 1970-01-01T00:00Z.
+  probe_option_u64_t   finished_ms;
+} bailiwick_ops_containers_status_info_t;
+
+// Where a container wrote a line.
+typedef uint8_t bailiwick_ops_containers_channel_t;
+
+// Standard output; all of it, if the container has a terminal.
+#define BAILIWICK_OPS_CONTAINERS_CHANNEL_OUTPUT 0
+// Standard error.
+#define BAILIWICK_OPS_CONTAINERS_CHANNEL_ERROR 1
+
+// A line that a container wrote.
+typedef struct bailiwick_ops_containers_log_line_t {
+  // Milliseconds since 1970-01-01T00:00Z, by the target's clock.
+  uint64_t   time_ms;
+  // Where it was written.
+  bailiwick_ops_containers_channel_t   channel;
+  // The line, without its end. Text from the container.
+  probe_string_t   text;
+} bailiwick_ops_containers_log_line_t;
+
+typedef bailiwick_ops_types_borrow_target_t bailiwick_ops_containers_borrow_target_t;
+
+typedef struct {
+  bailiwick_ops_containers_container_t *ptr;
+  size_t len;
+} bailiwick_ops_containers_list_container_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    bailiwick_ops_containers_list_container_t ok;
+    bailiwick_ops_containers_verb_error_t err;
+  } val;
+} bailiwick_ops_containers_result_list_container_verb_error_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    bailiwick_ops_containers_status_info_t ok;
+    bailiwick_ops_containers_verb_error_t err;
+  } val;
+} bailiwick_ops_containers_result_status_info_verb_error_t;
+
+typedef struct {
+  bailiwick_ops_containers_log_line_t *ptr;
+  size_t len;
+} bailiwick_ops_containers_list_log_line_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    bailiwick_ops_containers_list_log_line_t ok;
+    bailiwick_ops_containers_verb_error_t err;
+  } val;
+} bailiwick_ops_containers_result_list_log_line_verb_error_t;
+
+typedef bailiwick_ops_types_verb_error_t bailiwick_ops_commands_verb_error_t;
+
+// What came of a program.
+typedef struct bailiwick_ops_commands_output_t {
+  // Its exit status; none if a signal ended it.
+  probe_option_u32_t   exit_status;
+  // What it wrote to standard output. What is not UTF-8 is replaced.
+  probe_string_t   stdout_;
+  // What it wrote to standard error. What is not UTF-8 is replaced.
+  probe_string_t   stderr_;
+} bailiwick_ops_commands_output_t;
+
+typedef bailiwick_ops_types_borrow_target_t bailiwick_ops_commands_borrow_target_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    bailiwick_ops_commands_output_t ok;
+    bailiwick_ops_commands_verb_error_t err;
+  } val;
+} bailiwick_ops_commands_result_output_verb_error_t;
+
+typedef bailiwick_ops_types_verb_error_t bailiwick_ops_packages_verb_error_t;
+
+typedef struct {
+  bool is_some;
+  probe_string_t val;
+} probe_option_string_t;
+
+// A package that an upgrade would install.
+typedef struct bailiwick_ops_packages_upgrade_t {
+  // Its name.
+  probe_string_t   name;
+  // The version that is installed; none if it is new, such as the next kernel's.
+  probe_option_string_t   installed;
+  // The version that would be.
+  probe_string_t   candidate;
+  // Where that version comes from, such as `Debian-Security:12/stable-security`; several are told apart by `, `.
+  probe_string_t   origin;
+  // One of them is a security archive: its suite ends with `-security`, or its label begins with `Debian-Security`.
+  bool   security;
+} bailiwick_ops_packages_upgrade_t;
+
+// How old the machine's lists of packages are: seconds since 1970-01-01T00:00Z, each none where there is no trace.
+typedef struct bailiwick_ops_packages_lists_info_t {
+  // When a list last changed. A repository that has nothing new leaves it as it is.
+  probe_option_u64_t   changed;
+  // When somebody last tried to fetch the lists, whether or not it worked.
+  probe_option_u64_t   tried;
+  // When fetching last worked, on a machine that notes it (Ubuntu, or with packagekit).
+  probe_option_u64_t   succeeded;
+} bailiwick_ops_packages_lists_info_t;
+
+typedef bailiwick_ops_types_borrow_target_t bailiwick_ops_packages_borrow_target_t;
+
+typedef struct {
+  bailiwick_ops_packages_upgrade_t *ptr;
+  size_t len;
+} bailiwick_ops_packages_list_upgrade_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    bailiwick_ops_packages_list_upgrade_t ok;
+    bailiwick_ops_packages_verb_error_t err;
+  } val;
+} bailiwick_ops_packages_result_list_upgrade_verb_error_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    bailiwick_ops_packages_lists_info_t ok;
+    bailiwick_ops_packages_verb_error_t err;
+  } val;
+} bailiwick_ops_packages_result_lists_info_verb_error_t;
+
 // How much a note matters to whoever debugs the component.
 typedef uint8_t bailiwick_ops_log_level_t;
 
@@ -656,6 +870,33 @@ extern bool bailiwick_ops_services_logs(bailiwick_ops_services_borrow_target_t t
 // Lists the sockets that accept connections (TCP) or datagrams from anyone (UDP), ordered by protocol,
 // port and address. At most 1 MiB, 10 s.
 extern bool bailiwick_ops_network_listeners(bailiwick_ops_network_borrow_target_t target, bailiwick_ops_network_list_listener_t *ret, bailiwick_ops_network_verb_error_t *err);
+
+// Imported Functions from `bailiwick:ops/containers@0.1.0`
+// Lists all containers of the slot's runtime, those that do not run too. At most 1 MiB, 20 s. `unsupported` for a
+// docker older than 23, which cannot list as JSON.
+extern bool bailiwick_ops_containers_list(bailiwick_ops_containers_borrow_target_t target, probe_string_t *slot, bailiwick_ops_containers_list_container_t *ret, bailiwick_ops_containers_verb_error_t *err);
+// Reads the state of the slot's container. `not-found` if the runtime has none of this name. At most 1 MiB, 20 s.
+// 
+// The runtime says more than is handed on: environment, command, labels and mounts stay in the host.
+extern bool bailiwick_ops_containers_status(bailiwick_ops_containers_borrow_target_t target, probe_string_t *slot, bailiwick_ops_containers_status_info_t *ret, bailiwick_ops_containers_verb_error_t *err);
+// Reads what the slot's container wrote in the last 24 hours, oldest first, the newest 1,000 lines at most.
+// At most 1 MiB, 20 s. `unsupported` where its log goes to a place that the runtime cannot read.
+extern bool bailiwick_ops_containers_logs(bailiwick_ops_containers_borrow_target_t target, probe_string_t *slot, bailiwick_ops_containers_list_log_line_t *ret, bailiwick_ops_containers_verb_error_t *err);
+
+// Imported Functions from `bailiwick:ops/commands@0.1.0`
+// Runs the slot's command: its words as policy has them, nothing on standard input, and no other environment than
+// `PATH`, `LC_ALL=C` and `TZ=UTC`. Both outputs together at most 256 KiB, 30 s.
+// 
+// `unsupported` if the target has no such program (status 127, or sudo's word for it), `not-permitted` if the
+// account may not run it (status 126, or sudo asks for a password).
+extern bool bailiwick_ops_commands_run(bailiwick_ops_commands_borrow_target_t target, probe_string_t *slot, bailiwick_ops_commands_output_t *ret, bailiwick_ops_commands_verb_error_t *err);
+
+// Imported Functions from `bailiwick:ops/packages@0.1.0`
+// Asks apt what `dist-upgrade` would install, without doing it. Held packages are not among them. By the lists that
+// the machine has: ask for `lists` too. At most 1 MiB, 60 s.
+extern bool bailiwick_ops_packages_pending(bailiwick_ops_packages_borrow_target_t target, bailiwick_ops_packages_list_upgrade_t *ret, bailiwick_ops_packages_verb_error_t *err);
+// Reads when the lists were fetched. `unsupported` without apt. At most 4 KiB, 10 s.
+extern bool bailiwick_ops_packages_lists(bailiwick_ops_packages_borrow_target_t target, bailiwick_ops_packages_lists_info_t *ret, bailiwick_ops_packages_verb_error_t *err);
 
 // Imported Functions from `bailiwick:ops/clock@0.1.0`
 // When this run began, in milliseconds since 1970-01-01T00:00Z, by the controller's clock. The same
@@ -776,6 +1017,38 @@ void bailiwick_ops_network_listener_free(bailiwick_ops_network_listener_t *ptr);
 void bailiwick_ops_network_list_listener_free(bailiwick_ops_network_list_listener_t *ptr);
 
 void bailiwick_ops_network_result_list_listener_verb_error_free(bailiwick_ops_network_result_list_listener_verb_error_t *ptr);
+
+void bailiwick_ops_containers_container_free(bailiwick_ops_containers_container_t *ptr);
+
+void bailiwick_ops_containers_status_info_free(bailiwick_ops_containers_status_info_t *ptr);
+
+void bailiwick_ops_containers_log_line_free(bailiwick_ops_containers_log_line_t *ptr);
+
+void bailiwick_ops_containers_list_container_free(bailiwick_ops_containers_list_container_t *ptr);
+
+void bailiwick_ops_containers_result_list_container_verb_error_free(bailiwick_ops_containers_result_list_container_verb_error_t *ptr);
+
+void bailiwick_ops_containers_result_status_info_verb_error_free(bailiwick_ops_containers_result_status_info_verb_error_t *ptr);
+
+void bailiwick_ops_containers_list_log_line_free(bailiwick_ops_containers_list_log_line_t *ptr);
+
+void bailiwick_ops_containers_result_list_log_line_verb_error_free(bailiwick_ops_containers_result_list_log_line_verb_error_t *ptr);
+
+void bailiwick_ops_commands_output_free(bailiwick_ops_commands_output_t *ptr);
+
+void bailiwick_ops_commands_result_output_verb_error_free(bailiwick_ops_commands_result_output_verb_error_t *ptr);
+
+void probe_option_string_free(probe_option_string_t *ptr);
+
+void bailiwick_ops_packages_upgrade_free(bailiwick_ops_packages_upgrade_t *ptr);
+
+void bailiwick_ops_packages_lists_info_free(bailiwick_ops_packages_lists_info_t *ptr);
+
+void bailiwick_ops_packages_list_upgrade_free(bailiwick_ops_packages_list_upgrade_t *ptr);
+
+void bailiwick_ops_packages_result_list_upgrade_verb_error_free(bailiwick_ops_packages_result_list_upgrade_verb_error_t *ptr);
+
+void bailiwick_ops_packages_result_lists_info_verb_error_free(bailiwick_ops_packages_result_lists_info_verb_error_t *ptr);
 
 void bailiwick_ops_params_value_free(bailiwick_ops_params_value_t *ptr);
 

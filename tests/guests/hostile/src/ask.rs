@@ -18,6 +18,9 @@ pub(crate) fn ask_all_once(target: &Target) -> Outcome {
             Object::None => &[],
             Object::Unit => &["unit", "units"],
             Object::Path => &["file", "files"],
+            Object::Runtime => &["runtimes"],
+            Object::Container => &["containers"],
+            Object::Command => &["commands"],
         };
         let keys = match verb.object {
             Object::None => vec![String::new()],

@@ -24,7 +24,7 @@ pub use bindings::{
     export_component,
 };
 
-use bindings::bailiwick::ops::{network, services, system};
+use bindings::bailiwick::ops::{commands, containers, network, packages, services, system};
 
 /// What a run ends with.
 pub type Outcome = Result<Report, Failure>;
@@ -38,6 +38,12 @@ pub enum Object {
     Unit,
     /// A slot with a file.
     Path,
+    /// A slot with a program that runs containers.
+    Runtime,
+    /// A slot with a container.
+    Container,
+    /// A slot with a program of the operator's.
+    Command,
 }
 
 /// One verb.
@@ -89,6 +95,12 @@ verbs! {
     "services.logs" Unit services::logs(key);
     "services.usage" Unit services::usage(key);
     "network.listeners" None network::listeners();
+    "containers.list" Runtime containers::list(key);
+    "containers.status" Container containers::status(key);
+    "containers.logs" Container containers::logs(key);
+    "commands.run" Command commands::run(key);
+    "packages.pending" None packages::pending();
+    "packages.lists" None packages::lists();
 }
 
 /// `system.load` and nothing else.

@@ -16,8 +16,15 @@ use raw::{
 };
 
 /// Slots of the manifest.
-const SLOTS: &[(&str, Object)] =
-    &[("unit", Object::Unit), ("units", Object::Unit), ("file", Object::Path), ("files", Object::Path)];
+const SLOTS: &[(&str, Object)] = &[
+    ("unit", Object::Unit),
+    ("units", Object::Unit),
+    ("file", Object::Path),
+    ("files", Object::Path),
+    ("runtimes", Object::Runtime),
+    ("containers", Object::Container),
+    ("commands", Object::Command),
+];
 const PARAMS: &[&str] = &["seed", "calls"];
 
 struct Wanderer;

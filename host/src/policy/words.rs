@@ -1,0 +1,80 @@
+//! What the words of an operator's command may name: a never-rule reads each of them, and in more than one way.
+//!
+//! Attack answered: a rule on a unit, a file or a container that a command goes around by writing it another way: behind
+//! `=` or a letter, in a list, with `//` or `..` in it, without `.service`, or with the runtime in a word of its own. Too
+//! much is better than too little here. Known limit: what a program opens by itself stands in no word.
+
+use std::collections::BTreeSet;
+
+/// Everything that the words may name.
+pub(super) fn named(argv: &[String]) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for word in argv {
+        let bare = word.trim_start_matches('-');
+        // `-f/etc/x`, `-uweb`: a letter, and what it is given.
+        let glued = word.strip_prefix('-').and_then(|rest| rest.get(1..)).unwrap_or_default();
+        for text in [word.as_str(), bare, glued] {
+            found.insert(text.to_owned());
+            found.extend(text.split(['=', ',', ':']).map(str::to_owned));
+            found.extend(
+                text.match_indices(['=', ',', ':']).filter_map(|(at, _)| text.get(at + 1..).map(str::to_owned)),
+            );
+            found.extend(text.find('/').and_then(|at| text.get(at..)).map(str::to_owned));
+        }
+    }
+    let paths: Vec<_> = found.iter().filter(|text| text.starts_with('/')).map(|text| plain(text)).collect();
+    for path in paths {
+        // A folder stands for what is in it.
+        found.insert(format!("{path}/"));
+        found.insert(path);
+    }
+    let runtimes = ["podman", "docker"].into_iter();
+    for runtime in runtimes.filter(|runtime| argv.iter().any(|word| word.rsplit('/').next() == Some(runtime))) {
+        let containers: Vec<_> = found.iter().map(|text| format!("{runtime}/{text}")).collect();
+        found.extend(containers);
+    }
+    // systemd takes a name without its suffix for a service's.
+    let services: Vec<_> = found.iter().map(|text| format!("{text}.service")).collect();
+    found.extend(services);
+    found
+}
+
+/// A path without `//`, `.` and `..`.
+fn plain(path: &str) -> String {
+    let mut parts = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::named;
+
+    #[test]
+    fn a_name_is_found_however_it_is_written() {
+        for (words, name) in [
+            (&["systemctl", "is-active", "ssh"][..], "ssh.service"),
+            (&["systemctl", "show", "--property=Id", "ssh.service"], "ssh.service"),
+            (&["journalctl", "-ussh"], "ssh.service"),
+            (&["journalctl", "--unit=ssh"], "ssh.service"),
+            (&["stat", "/etc/ssh/sshd_config"], "/etc/ssh/sshd_config"),
+            (&["stat", "/etc//ssh/./sshd_config"], "/etc/ssh/sshd_config"),
+            (&["stat", "/var/../etc/ssh/sshd_config"], "/etc/ssh/sshd_config"),
+            (&["sshd", "-f/etc/ssh/sshd_config"], "/etc/ssh/sshd_config"),
+            (&["check", "--files=/a,/etc/ssh/sshd_config"], "/etc/ssh/sshd_config"),
+            (&["check", "a:b=/etc/ssh/sshd_config"], "/etc/ssh/sshd_config"),
+            (&["ls", "/etc/ssh"], "/etc/ssh/"),
+            (&["/usr/bin/podman", "logs", "web"], "podman/web"),
+            (&["sudo", "docker", "logs", "web"], "docker/web"),
+        ] {
+            let argv: Vec<_> = words.iter().map(|&word| word.to_owned()).collect();
+            assert!(named(&argv).contains(name), "{words:?}: {:?}", named(&argv));
+        }
+    }
+}

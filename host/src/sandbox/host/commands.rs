@@ -1,0 +1,42 @@
+//! Reader of what an operator's program says: as it is. Whether it says something good is for the probe.
+//!
+//! Attack answered: a program that is not there, or may not run, and is read as one that found something (TG07).
+
+use super::text::failure;
+use super::wit::bailiwick::ops::commands::Output;
+use crate::model::LookError;
+use crate::sandbox::wire::RawAnswer;
+use crate::transport::Exit;
+
+/// What sudo says when it does not run a program. Its exit status is 1, as that of many programs.
+const SUDO: &[(&str, LookError)] = &[
+    ("a password is required", LookError::NotPermitted),
+    ("a terminal is required", LookError::NotPermitted),
+    ("is not allowed to", LookError::NotPermitted),
+    ("is not in the sudoers file", LookError::NotPermitted),
+    ("may not run sudo", LookError::NotPermitted),
+    ("command not found", LookError::Unsupported),
+];
+
+pub(super) fn run(answer: &RawAnswer) -> Result<Output, LookError> {
+    let exit_status = match answer.exit {
+        Exit::Status(126 | 127) | Exit::Unsaid => return Err(failure(answer)),
+        Exit::Status(status) => Some(status),
+        Exit::Signal => None,
+    };
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (stdout, stderr) = (text(&answer.stdout), text(&answer.stderr));
+    if exit_status == Some(1)
+        && stdout.is_empty()
+        && let Some(error) = refused(&stderr)
+    {
+        return Err(error);
+    }
+    Ok(Output { exit_status, stdout, stderr })
+}
+
+fn refused(stderr: &str) -> Option<LookError> {
+    let own = |line: &&str| line.starts_with("sudo: ") || line.starts_with("Sorry, user ");
+    let line = stderr.lines().find(own).or_else(|| stderr.lines().find(|line| line.contains("sudoers file")))?;
+    SUDO.iter().find(|(message, _)| line.contains(message)).map(|(_, error)| *error)
+}

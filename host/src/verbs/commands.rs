@@ -1,0 +1,15 @@
+//! Programs of the operator's own. What stands in policy is said, word by word, and nothing else.
+
+use std::time::Duration;
+
+use super::{Say, Spec};
+use crate::model::{Effect, Object};
+
+pub(super) const RUN: Spec = Spec {
+    effect: Effect::Observe,
+    object: Object::Command,
+    say: Say::Literal,
+    bytes_max: 256 << 10,
+    timeout: Duration::from_secs(30),
+    reads: "exit status and output of the operator's program",
+};

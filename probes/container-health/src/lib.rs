@@ -1,0 +1,77 @@
+//! Containers' own checks: what each says, and what the last one printed.
+
+use bailiwick_guest::{
+    Failure, Finding, Probe, Report, Severity, Target, Unit, VerbError, clock,
+    containers::{self, Health, State, StatusInfo},
+    text,
+};
+
+struct ContainerHealth;
+
+impl Probe for ContainerHealth {
+    fn examine(target: &Target) -> Result<Report, Failure> {
+        let params = target.params();
+        let patience = params.number("starting-minutes")? * 60.0;
+        let check_required = params.flag("check-required")?;
+        let bound = target.slots("containers");
+        if bound.is_empty() {
+            return Err(Failure::new("nothing is bound to slot containers"));
+        }
+        let mut report = Report::default();
+        for container in &bound {
+            let name = container.literal.as_str();
+            let status = match containers::status(target, container) {
+                Err(gone) if gone.error() == VerbError::NotFound => {
+                    report.push(Finding::critical("health", name, format!("{name} does not exist")).because(&gone));
+                    continue;
+                }
+                answer => answer?,
+            };
+            let (severity, title) = judge(name, &status, patience, check_required);
+            report.push(
+                Finding::new(severity, "health", name, title)
+                    .metric("failing-streak", status.failing_streak, Unit::Count)
+                    .because(&status),
+            );
+        }
+        Ok(report)
+    }
+}
+
+fn judge(name: &str, status: &StatusInfo, patience: f64, check_required: bool) -> (Severity, String) {
+    if status.state != State::Running {
+        return (Severity::Critical, format!("{name} does not run: it is {}", status.state.word()));
+    }
+    match status.health {
+        Health::Healthy => (Severity::Ok, format!("{name} is healthy")),
+        Health::Unhealthy => {
+            let said = match status.health_output.as_str() {
+                "" => String::new(),
+                output => [": ", output].concat(),
+            };
+            let streak = text::count(status.failing_streak as usize, "check");
+            (Severity::Critical, format!("{name} is unhealthy, {streak} failed in a row{said}"))
+        }
+        Health::Starting => {
+            let age = status.started_ms.map(|started| clock::now_ms() as f64 / 1e3 - started as f64 / 1e3);
+            match age {
+                Some(age) if age <= patience => (
+                    Severity::Ok,
+                    format!("{name} started {} ago, and is not healthy yet", text::duration(age.max(0.0))),
+                ),
+                Some(age) => (
+                    Severity::Warning,
+                    format!("{name} started {} ago, and has not passed a check", text::duration(age)),
+                ),
+                None => {
+                    (Severity::Unknown, format!("{name} has not passed a check, and nobody knows since when it runs"))
+                }
+            }
+        }
+        Health::None if check_required => (Severity::Unknown, format!("{name} runs, and has no check that says how")),
+        Health::None => (Severity::Ok, format!("{name} runs, and has no check")),
+        Health::Other => (Severity::Unknown, format!("the check of {name} says something that is not known here")),
+    }
+}
+
+bailiwick_guest::export!(ContainerHealth);
