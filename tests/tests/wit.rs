@@ -168,7 +168,15 @@ fn a_trimmed_contract_has_exactly_the_verbs_of_the_manifest() {
 #[test]
 fn with_every_verb_nothing_is_left_out() {
     let whole: Vec<_> = CONTRACT.iter().map(|(name, text)| (*name, (*text).to_owned())).collect();
-    assert_eq!(world(&wit::trimmed(&manifest(Verb::ALL))), world(&whole));
+    let all = Manifest { history: Some("x".to_owned()), ..manifest(Verb::ALL) };
+    assert_eq!(world(&wit::trimmed(&all)), world(&whole));
+}
+
+#[test]
+fn a_components_past_is_there_only_if_its_manifest_asks_for_it() {
+    let has = |manifest: &Manifest| named(&world(&wit::trimmed(manifest)), "function").contains("history.earlier");
+    assert!(!has(&manifest(&[])));
+    assert!(has(&Manifest { history: Some("x".to_owned()), ..manifest(&[]) }));
 }
 
 #[test]
