@@ -231,14 +231,7 @@ impl Broker {
     }
 
     /// Sends one action, once per target and sweep.
-    async fn ask(
-        &self,
-        run: u64,
-        on: Option<TargetName>,
-        call: u32,
-        connection: &Connection,
-        action: &Action,
-    ) -> Told {
+    async fn ask(&self, run: u64, on: Option<TargetName>, call: u32, connection: &Connection, action: &Action) -> Told {
         let intent = Entry::Intent { run, call, on, action: action.id.clone() };
         let Some(intent) = self.note(intent) else {
             let cause = "the journal cannot be written, so nothing is sent".to_owned();

@@ -129,6 +129,7 @@ fn every_built_in_imports_exactly_what_its_manifest_asks_for() {
     let library = Library::built_in().unwrap();
     for (id, manifest) in &library.manifests {
         let inspected = inspect(&library.binary(id).unwrap().bytes, &Limits::default()).unwrap();
-        check_imports(&inspected, &manifest.verbs(), &manifest.wasi(), manifest.history.is_some()).unwrap_or_else(|error| panic!("{id}: {error}"));
+        check_imports(&inspected, &manifest.verbs(), &manifest.wasi(), manifest.history.is_some())
+            .unwrap_or_else(|error| panic!("{id}: {error}"));
     }
 }

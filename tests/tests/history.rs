@@ -187,7 +187,10 @@ fn whatever_becomes_of_the_database_it_says_what_the_journal_says() {
     let whole = fs::read(&database).unwrap();
     let sql = |text: &str| {
         let out = std::process::Command::new("python3")
-            .args(["-c", "import sqlite3,sys; c=sqlite3.connect(sys.argv[1]); c.executescript(sys.argv[2]); c.commit()"])
+            .args([
+                "-c",
+                "import sqlite3,sys; c=sqlite3.connect(sys.argv[1]); c.executescript(sys.argv[2]); c.commit()",
+            ])
             .arg(&database)
             .arg(text)
             .output()
@@ -198,7 +201,11 @@ fn whatever_becomes_of_the_database_it_says_what_the_journal_says() {
     let table: &[(&str, Spoil<'_>, bool)] = &[
         ("lost", &|| fs::remove_file(&database).unwrap(), false),
         ("cut", &|| fs::write(&database, &whole[..whole.len() / 2]).unwrap(), true),
-        ("half written", &|| fs::write(&database, [&whole[..8192], &vec![0; whole.len() - 8192]].concat()).unwrap(), true),
+        (
+            "half written",
+            &|| fs::write(&database, [&whole[..8192], &vec![0; whole.len() - 8192]].concat()).unwrap(),
+            true,
+        ),
         ("no database", &|| fs::write(&database, "not a database at all, but long enough to be one").unwrap(), true),
         ("old schema", &|| sql("PRAGMA user_version = 0; PRAGMA user_version = 99;"), true),
         ("another program's", &|| sql("PRAGMA application_id = 7;"), true),
@@ -213,7 +220,8 @@ fn whatever_becomes_of_the_database_it_says_what_the_journal_says() {
         assert!(heard.iter().all(|line| line.contains("set aside") && !line.contains('\n')), "{what}: {heard:?}");
         assert_eq!(state.series(), (truth.clone(), Vec::new()), "{what}: mended for good");
     }
-    let (done, mut heard) = (History::rebuild(state.folder(), &state.journal_folder(), &mut ()).unwrap(), Heard::default());
+    let (done, mut heard) =
+        (History::rebuild(state.folder(), &state.journal_folder(), &mut ()).unwrap(), Heard::default());
     assert_eq!((done.runs, done.numbers), (3, 6));
     drop(History::open(state.folder(), &state.journal_folder(), &mut heard).unwrap());
     assert_eq!((state.series().0, heard.0), (truth, Vec::new()));

@@ -147,7 +147,13 @@ impl Surroundings {
 /// A target that the run sees.
 fn here() -> Vec<TargetView> {
     let name = TargetName::new("here").unwrap();
-    vec![TargetView { name, params: Default::default(), slots: Default::default(), previous_ms: None, earlier: Vec::new() }]
+    vec![TargetView {
+        name,
+        params: Default::default(),
+        slots: Default::default(),
+        previous_ms: None,
+        earlier: Vec::new(),
+    }]
 }
 
 /// Gives the guest an order, on a worker of its own, and says how the run ended.

@@ -328,7 +328,11 @@ fn take(answer: &RawAnswer, now_us: u64) -> Result<Take, (Range<usize>, &'static
     };
     let asked_us = match &answer.asked {
         None => now_us,
-        Some(asked) => asked.get_ref().parse::<Timestamp>().ok().and_then(|time| u64::try_from(time.as_microsecond()).ok())
+        Some(asked) => asked
+            .get_ref()
+            .parse::<Timestamp>()
+            .ok()
+            .and_then(|time| u64::try_from(time.as_microsecond()).ok())
             .ok_or_else(|| (asked.span(), "a time is written 2026-11-21T12:00:00Z"))?,
     };
     Ok(match answer.error {

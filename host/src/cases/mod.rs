@@ -62,7 +62,8 @@ impl Bench {
     ) -> Result<Self, CasesError> {
         let limits = Limits::asked(&manifest.limits);
         let inspected = sandbox::inspect(bytes, &limits)?;
-        let links = sandbox::check_imports(&inspected, &manifest.verbs(), &manifest.wasi(), manifest.history.is_some())?;
+        let links =
+            sandbox::check_imports(&inspected, &manifest.verbs(), &manifest.wasi(), manifest.history.is_some())?;
         let worker = Worker::load(program, bytes, &links, limits).await?;
         Ok(Self { worker: Borrowed::new(worker), broker: Arc::new(Broker::new(journal)) })
     }
@@ -74,8 +75,7 @@ impl Bench {
         let context = RunContext::together(0, on);
         let views = case.targets.iter().map(|on| crate::sweep::view(&on.grant, &on.earlier)).collect();
         let ran = self.worker.run(&self.broker, &context, case.now_ms, views).await;
-        let asked: Vec<_> =
-            context.calls().into_iter().filter_map(|call| Some((call.target, call.action?))).collect();
+        let asked: Vec<_> = context.calls().into_iter().filter_map(|call| Some((call.target, call.action?))).collect();
         Verdict::new(case, &ran.end, &asked)
     }
 }

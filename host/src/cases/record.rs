@@ -70,7 +70,9 @@ pub enum RecordError {
     #[error("what the run was told of its past cannot be told again")]
     Past(#[from] ToldError),
     /// What is bound or set is not the same on all targets, and a case says it once.
-    #[error("`{0}` has other slots or settings than the first target, and a case has one of each for all\n\nhint: record it on fewer targets")]
+    #[error(
+        "`{0}` has other slots or settings than the first target, and a case has one of each for all\n\nhint: record it on fewer targets"
+    )]
     Differ(TargetName),
     /// The target turned out to be out of reach for everybody.
     #[error("{0} was refused: nothing of this target can be recorded")]

@@ -72,8 +72,10 @@ pub(super) fn run(context: &Context, command: &args::History) -> anyhow::Result<
         args::History::Rebuild => {
             let journal = journal(context)?;
             let done = History::rebuild(&context.state_folder()?, &journal, &mut Told::new(&context.out))?;
-            let text =
-                format!("{} numbers of {} runs, out of {} entries of the journal", done.numbers, done.runs, done.entries);
+            let text = format!(
+                "{} numbers of {} runs, out of {} entries of the journal",
+                done.numbers, done.runs, done.entries
+            );
             context.out.text(&text)?;
             Ok(Exit::Fine)
         }
@@ -85,7 +87,8 @@ pub(super) fn trend(context: &Context, args: &args::Trend) -> anyhow::Result<Exi
     let journal = journal(context)?;
     let history = History::open(&context.state_folder()?, &journal, &mut Told::new(&context.out))?;
     let known = history.targets()?;
-    let Some(target) = known.iter().find(|name| **name == args.target).and_then(|name| TargetName::new(name).ok()) else {
+    let Some(target) = known.iter().find(|name| **name == args.target).and_then(|name| TargetName::new(name).ok())
+    else {
         let message = format!("there are no numbers of a target `{}`", args.target.escape_default());
         return Err(fail::usage(message, there_are(known)));
     };
@@ -111,7 +114,12 @@ pub(super) fn trend(context: &Context, args: &args::Trend) -> anyhow::Result<Exi
 }
 
 /// Says which of the things that were asked for there is nothing of, and what there is instead.
-fn nothing(history: &History, target: &TargetName, args: &args::Trend, filter: Filter) -> anyhow::Result<anyhow::Error> {
+fn nothing(
+    history: &History,
+    target: &TargetName,
+    args: &args::Trend,
+    filter: Filter,
+) -> anyhow::Result<anyhow::Error> {
     let all = history.series(target, &Filter { since_ms: filter.since_ms, ..Filter::default() })?;
     if all.is_empty() {
         let message = format!("there are no numbers of {target} since {}", args.since.escape_default());
@@ -185,7 +193,8 @@ mod tests {
     #[test]
     fn times_as_people_write_them() {
         let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
-        let ms = |text: &str| since(text, now).ok().map(|ms| Timestamp::from_millisecond(ms as i64).unwrap().to_string());
+        let ms =
+            |text: &str| since(text, now).ok().map(|ms| Timestamp::from_millisecond(ms as i64).unwrap().to_string());
         assert_eq!(ms("36h").as_deref(), Some("2026-11-20T00:00:00Z"));
         assert_eq!(ms("1w").as_deref(), Some("2026-11-14T12:00:00Z"));
         assert_eq!(ms("2026-11-01").as_deref(), Some("2026-11-01T00:00:00Z"));

@@ -94,7 +94,8 @@ fn plain(name: &str) -> String {
 
 /// The world that it fits: whatever verbs it calls, if everything else about it is as it must be.
 fn world(inspected: &Inspected) -> String {
-    let fits = links(inspected).and_then(|links| check_imports(inspected, &links.verbs, &groups(&links), !links.history.is_empty()));
+    let fits = links(inspected)
+        .and_then(|links| check_imports(inspected, &links.verbs, &groups(&links), !links.history.is_empty()));
     match fits {
         Ok(_) => manifest::PROBE_WORLD.to_owned(),
         Err(error) => format!("none that this host has: {}", on_one_line(&error)),
@@ -115,8 +116,9 @@ fn imports(inspected: &Inspected) -> Vec<String> {
 
 fn held(inspected: &Inspected, file: &ComponentFile) -> Held {
     let manifest = &file.manifest;
-    let difference =
-        check_imports(inspected, &manifest.verbs(), &manifest.wasi(), manifest.history.is_some()).err().map(|error| on_one_line(&error));
+    let difference = check_imports(inspected, &manifest.verbs(), &manifest.wasi(), manifest.history.is_some())
+        .err()
+        .map(|error| on_one_line(&error));
     Held {
         sealed: file.sealed,
         text: file.source.text().to_owned(),

@@ -265,7 +265,8 @@ fn recorded_run(swept: &Sweep) -> Result<u64, (String, Exit)> {
         TargetResult::Refused { rule } => Err((rule.clone(), Exit::Refused)),
         TargetResult::Unreachable { cause, .. } => Err((cause.clone(), Exit::NotLooked)),
         // One that looks at several targets at once looks at this one alone here.
-        TargetResult::Runs(runs) => match runs.iter().chain(swept.together.iter().map(|together| &together.run)).next() {
+        TargetResult::Runs(runs) => match runs.iter().chain(swept.together.iter().map(|together| &together.run)).next()
+        {
             Some(run) => match &run.outcome {
                 RunOutcome::Refused { reason } => Err((reason.clone(), Exit::Refused)),
                 RunOutcome::Fault { message } => Err((message.clone(), Exit::NotLooked)),

@@ -128,7 +128,8 @@ impl History {
                     code: row.get(0)?,
                     subject: Tainted::new(row.get::<_, String>(1)?),
                     metric: row.get(2)?,
-                    unit: Unit::from_name(&unit).ok_or_else(|| rusqlite::Error::InvalidColumnName("unit".to_owned()))?,
+                    unit: Unit::from_name(&unit)
+                        .ok_or_else(|| rusqlite::Error::InvalidColumnName("unit".to_owned()))?,
                     value: row.get(4)?,
                 })
             })?;

@@ -181,7 +181,9 @@ impl Filer<'_> {
         let mut found: Option<Begun> = None;
         while let Some(row) = rows.next()? {
             let (component, time_ms, target): (String, i64, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            let (Ok(component), Ok(target)) = (ComponentId::new(&component), TargetName::new(&target)) else { continue };
+            let (Ok(component), Ok(target)) = (ComponentId::new(&component), TargetName::new(&target)) else {
+                continue;
+            };
             let time_ms = u64::try_from(time_ms).unwrap_or(0);
             found.get_or_insert_with(|| Begun { component, targets: Vec::new(), time_ms }).targets.push(target);
         }
@@ -189,16 +191,17 @@ impl Filer<'_> {
     }
 
     fn end(&mut self, number: u64, report: &Report) -> rusqlite::Result<()> {
-        let Some(begun) = self.open.remove(&number).map_or_else(|| self.recall(number), |begun| Ok(Some(begun)))? else {
+        let Some(begun) = self.open.remove(&number).map_or_else(|| self.recall(number), |begun| Ok(Some(begun)))?
+        else {
             return Ok(());
         };
         self.done.runs += 1;
         let component = begun.component.as_str();
         let mut counts: BTreeMap<&TargetName, i64> = begun.targets.iter().map(|target| (target, 0)).collect();
-        let mut insert =
-            self.work.prepare("INSERT OR REPLACE INTO point VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?;
+        let mut insert = self.work.prepare("INSERT OR REPLACE INTO point VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?;
         for (place, target, point) in filed_under(report, &begun.targets, begun.time_ms) {
-            let severity = report.findings.get(place as usize >> 8).map_or("unknown", |finding| finding.severity.name());
+            let severity =
+                report.findings.get(place as usize >> 8).map_or("unknown", |finding| finding.severity.name());
             insert.execute(params![
                 target.as_str(),
                 component,

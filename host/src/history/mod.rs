@@ -15,7 +15,6 @@ mod series;
 mod store;
 mod told;
 
-
 use std::io;
 use std::path::{Path, PathBuf};
 

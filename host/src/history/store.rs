@@ -80,8 +80,11 @@ impl Store {
     fn replace(folder: PathBuf, what: &str) -> Result<(Self, Option<String>), HistoryError> {
         let path = folder.join(FILE);
         let aside = folder.join(ASIDE);
-        std::fs::rename(&path, &aside)
-            .map_err(|source| HistoryError::Io { action: "set aside", path: path.clone(), source })?;
+        std::fs::rename(&path, &aside).map_err(|source| HistoryError::Io {
+            action: "set aside",
+            path: path.clone(),
+            source,
+        })?;
         Ok((Self { db: fresh(&folder)?, folder }, Some(told(&path, what, &aside))))
     }
 
@@ -208,8 +211,11 @@ fn make(db: &mut Connection) -> rusqlite::Result<()> {
 fn hold(folder: &Path) -> Result<File, HistoryError> {
     let path = folder.join(LOCK);
     let file = open_ours(&path)?;
-    flock(&file, FlockOperation::LockExclusive)
-        .map_err(|errno| HistoryError::Io { action: "lock", path, source: errno.into() })?;
+    flock(&file, FlockOperation::LockExclusive).map_err(|errno| HistoryError::Io {
+        action: "lock",
+        path,
+        source: errno.into(),
+    })?;
     Ok(file)
 }
 

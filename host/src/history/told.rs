@@ -38,7 +38,8 @@ fn list(runs: &[u64]) -> String {
 /// When the journal does not hold what it was told, number for number.
 pub fn told(folder: &Path, run: u64) -> Result<Vec<Vec<Point>>, ToldError> {
     let Some(start) = start(folder, run)? else { return Err(ToldError::NotThere(run)) };
-    let wanted: BTreeSet<u64> = start.iter().flat_map(|(_, past)| past).flat_map(|past| past.runs.iter().copied()).collect();
+    let wanted: BTreeSet<u64> =
+        start.iter().flat_map(|(_, past)| past).flat_map(|past| past.runs.iter().copied()).collect();
     let mut begun: BTreeMap<u64, (Vec<TargetName>, u64)> = BTreeMap::new();
     let mut said: BTreeMap<u64, Vec<(TargetName, Point)>> = BTreeMap::new();
     for record in Reader::open(folder)? {

@@ -34,7 +34,10 @@ pub fn filed_under<'a>(
     findings.flat_map(move |(finding, at)| {
         let target = match targets {
             [only] => Some(only),
-            several => several.iter().filter(|target| finding.subject.is_about(target.as_str())).max_by_key(|target| target.as_str().len()),
+            several => several
+                .iter()
+                .filter(|target| finding.subject.is_about(target.as_str()))
+                .max_by_key(|target| target.as_str().len()),
         };
         let metrics = finding.metrics.iter().zip(0_u32..);
         metrics.filter_map(move |(metric, index)| {
@@ -68,7 +71,8 @@ mod tests {
         };
         let report = Report { findings: ["db", "db-2: /var", "db-2", "all of them", "db2"].map(finding).to_vec() };
         let targets = ["db", "db-2"].map(|name| TargetName::new(name).unwrap());
-        let filed: Vec<_> = filed_under(&report, &targets, 0).map(|(place, name, _)| (place >> 8, name.as_str())).collect();
+        let filed: Vec<_> =
+            filed_under(&report, &targets, 0).map(|(place, name, _)| (place >> 8, name.as_str())).collect();
         assert_eq!(filed, [(0, "db"), (1, "db-2"), (2, "db-2")]);
         assert_eq!(filed_under(&report, &targets[..1], 0).count(), 5);
     }

@@ -155,7 +155,9 @@ pub enum ImportError {
     )]
     HistoryNotAskedFor,
     /// Its past is asked for and not imported.
-    #[error("its manifest asks for [history], but the component never calls `history`\n\nhint: a manifest says what a component does, no more; take it out of manifest.toml")]
+    #[error(
+        "its manifest asks for [history], but the component never calls `history`\n\nhint: a manifest says what a component does, no more; take it out of manifest.toml"
+    )]
     HistoryNotCalled,
     /// It exports more than `examine`.
     #[error("it exports the {kind} `{name}` besides `{EXPORT}`; nobody would call it")]

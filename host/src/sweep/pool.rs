@@ -22,8 +22,8 @@ use crate::ops::Ops;
 use crate::outcome::RunOutcome;
 use crate::quarantine::{Quarantine, QuarantineError, Record, Who};
 use crate::sandbox::client::Worker;
-use crate::transport::Answer;
 use crate::sandbox::{self, Fault, FaultKind, Idle, Links, LoadError, Outcome, RawAnswer, TargetView, VerbCall};
+use crate::transport::Answer;
 
 /// The workers of a sweep.
 pub(super) struct Pool {
@@ -258,13 +258,7 @@ impl Borrowed {
     }
 
     /// Runs the component once, each of its calls through the broker.
-    pub(crate) async fn run(
-        &self,
-        broker: &Arc<Broker>,
-        run: &RunContext,
-        now_ms: u64,
-        views: Vec<TargetView>,
-    ) -> Ran {
+    pub(crate) async fn run(&self, broker: &Arc<Broker>, run: &RunContext, now_ms: u64, views: Vec<TargetView>) -> Ran {
         let answer = |call: VerbCall| async move {
             match broker.call(run, call.number, call.target, call.verb, call.slot.as_ref()).await {
                 Ok(answer) => Outcome::Answered(RawAnswer::from(Answer::clone(&answer))),

@@ -181,7 +181,10 @@ impl Shared {
                     TargetResult::Unreachable { cause, .. } => (false, cause.clone()),
                     TargetResult::Runs(_) => return (result, None),
                 };
-                self.meetings.arrive(name, if refused { Arrival::Refused(cause.clone()) } else { Arrival::Missing(cause.clone()) });
+                self.meetings.arrive(
+                    name,
+                    if refused { Arrival::Refused(cause.clone()) } else { Arrival::Missing(cause.clone()) },
+                );
                 let target = name.clone();
                 self.broker.note(Entry::NotLooked { sweep: self.number, target, refused, cause });
                 return (result, None);

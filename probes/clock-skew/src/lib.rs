@@ -1,7 +1,7 @@
 //! Whether the clocks of all machines agree: each against the controller's, and the two that are furthest apart.
 
 use bailiwick_guest::{
-    Evidence, Failure, FleetProbe, Finding, Observed, Report, Severity, Target, Unit,
+    Evidence, Failure, Finding, FleetProbe, Observed, Report, Severity, Target, Unit,
     system::{self, ClockInfo},
     text,
 };
@@ -52,9 +52,11 @@ fn judge(name: &str, clock: &ClockInfo, (warn, critical): (f64, f64)) -> Finding
         text::number(ahead.abs(), 3),
         text::number(unsure, 3)
     );
-    Finding::new(severity, "clock", name, title)
-        .metric("ahead-seconds", ahead, Unit::Seconds)
-        .metric("uncertainty-seconds", unsure, Unit::Seconds)
+    Finding::new(severity, "clock", name, title).metric("ahead-seconds", ahead, Unit::Seconds).metric(
+        "uncertainty-seconds",
+        unsure,
+        Unit::Seconds,
+    )
 }
 
 /// The first and the last clock of all. It judges nothing: which of the two is wrong stands with each of them.

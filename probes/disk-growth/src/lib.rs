@@ -10,8 +10,20 @@ use bailiwick_guest::{
 
 /// Kinds that hold no files of their own, are full by nature, or whose size is memory's business.
 const SKIPPED: [&str; 14] = [
-    "tmpfs", "devtmpfs", "ramfs", "squashfs", "erofs", "cramfs", "iso9660", "udf", "efivarfs", "proc", "sysfs",
-    "cgroup2fs", "nsfs", "autofs",
+    "tmpfs",
+    "devtmpfs",
+    "ramfs",
+    "squashfs",
+    "erofs",
+    "cramfs",
+    "iso9660",
+    "udf",
+    "efivarfs",
+    "proc",
+    "sysfs",
+    "cgroup2fs",
+    "nsfs",
+    "autofs",
 ];
 
 const DAY_MS: f64 = 86_400_000.0;
@@ -90,8 +102,10 @@ fn judge(it: &Filesystem, earlier: &Earlier, settings: &Settings) -> Finding {
             let severity = Severity::falling(days, settings.warn_days, settings.critical_days);
             let full = text::percent(settings.full_percent);
             let in_so_long = text::duration(left / 1e3);
-            let title =
-                format!("{mount} is {share} full, grows by {pace} a day: {full} on {} (in {in_so_long})", text::date(when));
+            let title = format!(
+                "{mount} is {share} full, grows by {pace} a day: {full} on {} (in {in_so_long})",
+                text::date(when)
+            );
             (severity, title, Some(left / 1e3))
         }
         None if per_day < 0.0 => (Severity::Ok, format!("{mount} is {share} full, shrinks by {pace} a day"), None),

@@ -1,6 +1,8 @@
 //! Whether memory leaks away: a straight line through what was available before.
 
-use bailiwick_guest::{Failure, Finding, Probe, Report, Severity, Target, Unit, clock, history, percent_of, system, text};
+use bailiwick_guest::{
+    Failure, Finding, Probe, Report, Severity, Target, Unit, clock, history, percent_of, system, text,
+};
 
 const DAY_MS: f64 = 86_400_000.0;
 
@@ -45,7 +47,8 @@ impl Probe for MemoryTrend {
                 let left = (when - now) as f64;
                 let severity = Severity::falling(left / DAY_MS, warn, critical);
                 let date = text::date(when);
-                let title = format!("{share}, {pace} less each day: used up on {date} (in {})", text::duration(left / 1e3));
+                let title =
+                    format!("{share}, {pace} less each day: used up on {date} (in {})", text::duration(left / 1e3));
                 numbers(Finding::new(severity, "available", "", title)).metric("time-left", left / 1e3, Unit::Seconds)
             }
             None => numbers(Finding::ok("available", "", format!("{share}, and no less each day"))),

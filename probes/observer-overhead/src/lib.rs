@@ -1,6 +1,8 @@
 //! What looking at this machine costs it: processor time of the unit that Bailiwick's programs run in, since the run before.
 
-use bailiwick_guest::{Failure, Finding, Probe, Report, Severity, Target, Unit, VerbError, clock, history, services, text};
+use bailiwick_guest::{
+    Failure, Finding, Probe, Report, Severity, Target, Unit, VerbError, clock, history, services, text,
+};
 
 struct ObserverOverhead;
 

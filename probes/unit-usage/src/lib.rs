@@ -45,7 +45,11 @@ impl Probe for UnitUsage {
 
 fn judge(unit: &str, usage: &UsageInfo, earlier: &Earlier, limits: &Limits) -> Finding {
     if !usage.active {
-        return Finding::unknown("usage", unit, format!("{unit} is not running, so it uses nothing that could be judged"));
+        return Finding::unknown(
+            "usage",
+            unit,
+            format!("{unit} is not running, so it uses nothing that could be judged"),
+        );
     }
     if (usage.cpu_ns, usage.memory, usage.tasks) == (None, None, None) {
         return Finding::unknown("usage", unit, format!("the target does not account for {unit}"));
@@ -74,7 +78,8 @@ fn judge(unit: &str, usage: &UsageInfo, earlier: &Earlier, limits: &Limits) -> F
         judge(tasks as f64, limits.tasks);
     }
     let io = [("read-bytes", usage.io_read), ("written-bytes", usage.io_written)];
-    let rates: Vec<_> = io.iter().filter_map(|(name, bytes)| Some((*name, rate(name, bytes.map(|b| b as f64))?))).collect();
+    let rates: Vec<_> =
+        io.iter().filter_map(|(name, bytes)| Some((*name, rate(name, bytes.map(|b| b as f64))?))).collect();
     for (name, rate) in &rates {
         let what = if *name == "read-bytes" { "read" } else { "written" };
         said.push(format!("{} {what} a second", text::bytes(*rate as u64)));

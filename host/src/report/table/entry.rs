@@ -76,7 +76,9 @@ fn group<'a>(sweep: &Sweep, looked: &'a Looked, detail: Detail) -> Group<'a> {
         }],
         TargetResult::Refused { rule } => vec![about(Word::Refused, None, host(rule))],
         TargetResult::Runs(runs) if runs.is_empty() => match Standing::of(sweep, looked) {
-            Standing::Unseen => vec![about(Word::Unseen, None, "nothing ran: policy grants no component here".to_owned())],
+            Standing::Unseen => {
+                vec![about(Word::Unseen, None, "nothing ran: policy grants no component here".to_owned())]
+            }
             // What there is to say of it stands with the runs on several targets.
             _ => Vec::new(),
         },

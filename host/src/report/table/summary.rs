@@ -63,7 +63,8 @@ fn redacted(sweep: &Sweep) -> usize {
     // In a run on several, each call says on which.
     for together in &sweep.together {
         let calls = together.run.calls.iter().filter(|call| !call.redacted.is_empty());
-        answers.extend(calls.filter_map(|call| Some((call.target.as_ref().or(together.targets.first())?, &call.action))));
+        answers
+            .extend(calls.filter_map(|call| Some((call.target.as_ref().or(together.targets.first())?, &call.action))));
     }
     answers.len()
 }
