@@ -110,6 +110,7 @@ fn start(id: &str, on: &str, now_ms: u64, earlier: Option<Past>) -> Entry {
         now_ms,
         previous_ms: None,
         earlier,
+        others: Vec::new(),
     }
 }
 

@@ -63,7 +63,8 @@ impl Group<'_> {
 /// Everything to be said, worst target first and worst statement first within it.
 pub(in crate::report) fn groups(sweep: &Sweep, detail: Detail) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = sweep.targets.iter().map(|target| group(sweep, target, detail)).collect();
-    groups.extend(sweep.together.iter().map(|run| together(run, detail)).filter(|group| !group.entries.is_empty()));
+    groups.extend(sweep.together.iter().map(|run| together(run, detail)));
+    groups.retain(|group| !group.entries.is_empty());
     groups.sort_by(|a, b| a.rank().cmp(&b.rank()));
     groups
 }
