@@ -107,10 +107,10 @@ impl Recording {
                     intents.insert(record.seq, action);
                 }
                 // It asked for what a run before it had asked for.
-                Entry::Shared { run: of, on, intent, .. } if of == run => {
-                    if !asked.iter().any(|(known, _)| *known == intent) {
-                        asked.push((intent, on));
-                    }
+                Entry::Shared { run: of, on, intent, .. }
+                    if of == run && !asked.iter().any(|(known, _)| *known == intent) =>
+                {
+                    asked.push((intent, on));
                 }
                 Entry::Outcome { intent, outcome, timing, redacted, .. } => {
                     outcomes.insert(intent, (outcome, timing, redacted.values().sum::<u32>()));

@@ -76,8 +76,11 @@ pub fn told(folder: &Path, run: u64) -> Result<Vec<Vec<Point>>, ToldError> {
     start.iter().map(of_target).collect()
 }
 
+/// A target, and what the journal says that the run was told of it.
+type ToldOf = (TargetName, Option<Past>);
+
 /// The run's targets, and what it was told of each.
-fn start(folder: &Path, run: u64) -> Result<Option<Vec<(TargetName, Option<Past>)>>, ReadError> {
+fn start(folder: &Path, run: u64) -> Result<Option<Vec<ToldOf>>, ReadError> {
     for record in Reader::open(folder)? {
         let record = record?;
         if record.seq < run {

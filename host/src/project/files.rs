@@ -52,6 +52,7 @@ const RUST: &[Embedded] = embed! { "":
     "guest-sdk/docs/first-probe.md" => "sdk/bailiwick-guest/docs/first-probe.md",
     "guest-sdk/docs/refused.md" => "sdk/bailiwick-guest/docs/refused.md",
     "guest-sdk/src/guide.rs" => "sdk/bailiwick-guest/src/guide.rs",
+    "guest-sdk/src/history.rs" => "sdk/bailiwick-guest/src/history.rs",
     "guest-sdk/src/log.rs" => "sdk/bailiwick-guest/src/log.rs",
     "guest-sdk/src/network.rs" => "sdk/bailiwick-guest/src/network.rs",
     "guest-sdk/src/observed.rs" => "sdk/bailiwick-guest/src/observed.rs",
