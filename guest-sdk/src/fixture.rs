@@ -11,10 +11,11 @@ use std::{
 };
 
 use crate::{
-    Failure, FleetProbe, Report, Target, Unit, VerbError, commands, containers, files,
+    Failure, FleetProbe, Report, Target, Unit, VerbError, certificates, commands, containers, files,
     history::Point,
+    http,
     log::Level,
-    network, packages,
+    logs, network, packages, postgres,
     probe::examine_all,
     services, system,
     target::{Entry, Value},
@@ -165,6 +166,16 @@ impl Fixture {
         "containers.status" container -> containers::StatusInfo;
         "containers.logs" container_logs -> Vec<containers::LogLine>;
         "commands.run" run -> commands::Output;
+        "postgres.databases" databases -> Vec<postgres::Database>;
+        "postgres.activity" activity -> postgres::ActivityInfo;
+        "postgres.settings" settings -> Vec<postgres::Setting>;
+        "postgres.replication" replication -> postgres::ReplicationInfo;
+        "postgres.locks" locks -> Vec<postgres::Blocked>;
+        "postgres.query" query -> postgres::Table;
+        "logs.since-last-run" since_last_run -> logs::NewEntries;
+        "http.get" get -> http::Response;
+        "certificates.file" certificates -> Vec<certificates::Certificate>;
+        "certificates.server" server -> certificates::ServerInfo;
     }
 
     /// Runs the probe on this target, as the host would.

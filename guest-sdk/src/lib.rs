@@ -106,6 +106,7 @@
 
 #[expect(missing_docs, reason = "generated; the contract itself says what each item is")]
 mod bindings;
+pub mod certificates;
 pub mod clock;
 pub mod commands;
 pub mod containers;
@@ -114,16 +115,20 @@ pub mod files;
 pub mod fixture;
 pub mod guide;
 pub mod history;
+pub mod http;
 pub mod log;
+pub mod logs;
 pub mod network;
 mod observed;
 pub mod packages;
+pub mod postgres;
 mod probe;
 mod report;
 pub mod services;
 pub mod system;
 pub mod target;
 pub mod text;
+pub mod time;
 
 pub use bindings::bailiwick::ops::{
     reports::{Failure, Finding, Metric, Report, Severity, Unit},
@@ -132,7 +137,7 @@ pub use bindings::bailiwick::ops::{
 pub use observed::{Evidence, Observed, VerbFailure};
 pub use probe::{FleetProbe, Probe};
 pub use report::{Quantity, percent_of};
-pub use target::Target;
+pub use target::{Params, Target};
 
 /// Makes the crate a component: exports `$probe`, a type that implements [`Probe`] or [`FleetProbe`]. Once per crate.
 ///

@@ -168,6 +168,28 @@ pub fn list<T: AsRef<str>>(items: impl IntoIterator<Item = T>, max: usize) -> St
     line
 }
 
+/// The text with `#` for each number and a space for control characters, so that two messages that differ in a process id or an
+/// address are one.
+///
+/// ```
+/// # use bailiwick_guest::text;
+/// assert_eq!(text::pattern("connection 4711 to 10.0.0.5 refused"), "connection # to #.#.#.# refused");
+/// ```
+pub fn pattern(message: &str) -> String {
+    let mut pattern = String::with_capacity(message.len());
+    for character in message.chars() {
+        let character = match character {
+            '0'..='9' => '#',
+            other if other.is_control() => ' ',
+            other => other,
+        };
+        if !(matches!(character, '#' | ' ') && pattern.ends_with(character)) {
+            pattern.push(character);
+        }
+    }
+    pattern
+}
+
 /// The text as one line of at most 200 bytes: control characters become spaces, and what is cut off at a character's
 /// end shows as `…`.
 ///

@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 
 use crate::grant::Grant;
 use crate::journal::{self, Blob, Entry, Journal};
+use crate::library::Binary;
 use crate::model::{Action, ActionId, LookError, Tainted, TargetName, Verb};
 use crate::outcome;
 use crate::redact::{self, Counts, Redactor};
@@ -30,6 +31,8 @@ pub struct Broker {
     /// The first write that failed: after it nothing is sent any more.
     broken: Mutex<Option<journal::OpenError>>,
     redactor: Arc<Redactor>,
+    /// Components that are beside the journal, by digest.
+    kept: Mutex<HashMap<String, u64>>,
 }
 
 /// One target of a sweep: its connection, and the answers it has given.
@@ -118,7 +121,7 @@ impl Broker {
     /// A broker that writes to `journal`, and takes secrets out of answers by the built-in rules.
     #[must_use]
     pub fn new(journal: Arc<Journal>) -> Self {
-        Self { journal, broken: Mutex::default(), redactor: Arc::default() }
+        Self { journal, broken: Mutex::default(), redactor: Arc::default(), kept: Mutex::default() }
     }
 
     /// The same with policy's rules.
@@ -132,9 +135,36 @@ impl Broker {
         match self.journal.append(entry) {
             Ok(seq) => Some(seq),
             Err(error) => {
-                tracing::debug!("{error}");
-                // Later ones only say that there was a first.
-                self.broken.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                self.fail(error);
+                None
+            }
+        }
+    }
+
+    fn fail(&self, error: journal::OpenError) {
+        tracing::debug!("{error}");
+        // Later ones only say that there was a first.
+        self.broken.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+    }
+
+    /// Keeps a component that is about to run, so that its run can be replayed when there is another in its place. How
+    /// many bytes are kept; `None` too once a write has failed, and the run then has no entry.
+    pub async fn keep_component(&self, binary: &Binary) -> Option<u64> {
+        let known = self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(&binary.digest).copied();
+        if known.is_some() {
+            return known;
+        }
+        let (journal, ours) = (Arc::clone(&self.journal), binary.clone());
+        let keep = move || Ok(journal.keep_component(&ours.bytes)?.map(|_| ours.bytes.len() as u64));
+        match tokio::task::spawn_blocking(keep).await.unwrap_or(Err(journal::OpenError::Broken)) {
+            Ok(Some(bytes)) => {
+                let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+                kept.insert(binary.digest.clone(), bytes);
+                Some(bytes)
+            }
+            Ok(None) => None,
+            Err(error) => {
+                self.fail(error);
                 None
             }
         }
@@ -240,32 +270,52 @@ impl Broker {
         };
         let asked_us = u64::try_from(Timestamp::now().as_microsecond()).unwrap_or(0);
         let started = Instant::now();
-        let mut answer = connection.run(action).await;
-        let elapsed = started.elapsed();
-        let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-        if let (Ok(answer), true) = (&mut answer, action.verb == Verb::SystemClock) {
-            // A recorded answer brings its own.
-            let elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
-            answer.timing.get_or_insert(Timing { asked_us, elapsed_us });
-        }
-        // Nothing of the answer is seen by anybody before this.
-        let mut redacted = Counts::new();
-        let answer = answer.and_then(|answer| self.without_secrets(action.verb, answer, &mut redacted));
-        let result = answer.map(Arc::new).map_err(|error| Failure {
-            error: look_error(&error),
-            cause: self.redactor.text(error.to_string(), &mut redacted),
-        });
+        let (answer, redacted, elapsed_ms) = match connection.told(action) {
+            // It brings the times of when it was given.
+            Some((answer, redacted)) => {
+                (answer.map_err(|error| Failure { error: look_error(&error), cause: error.to_string() }), redacted, 0)
+            }
+            None => {
+                let mut answer = connection.run(action).await;
+                let elapsed = started.elapsed();
+                if let (Ok(answer), true) = (&mut answer, action.verb == Verb::SystemClock) {
+                    // A case's answer may bring its own.
+                    let elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
+                    answer.timing.get_or_insert(Timing { asked_us, elapsed_us });
+                }
+                // Nothing of the answer is seen by anybody before this.
+                let mut redacted = Counts::new();
+                let answer = answer.and_then(|answer| self.without_secrets(action.verb, answer, &mut redacted));
+                let answer = answer.map_err(|error| Failure {
+                    error: look_error(&error),
+                    cause: self.redactor.text(error.to_string(), &mut redacted),
+                });
+                (answer, redacted, u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX))
+            }
+        };
+        let result = answer.map(Arc::new);
         let outcome = match &result {
-            Ok(answer) => journal::Outcome::Answer {
-                stdout: Blob(answer.stdout.clone()),
-                stderr: Blob(answer.stderr.clone()),
-                exit: answer.exit,
+            Ok(answer) => match self.keep(answer).await {
+                Ok((stdout, stderr)) => journal::Outcome::Answer { stdout, stderr, exit: answer.exit },
+                Err(error) => {
+                    self.fail(error);
+                    return Told { intent, result, redacted };
+                }
             },
             Err(Failure { error, cause }) => journal::Outcome::Failed { error: *error, cause: cause.clone() },
         };
         let timing = result.as_ref().ok().and_then(|answer| answer.timing);
         self.note(Entry::Outcome { intent, outcome, elapsed_ms, timing, redacted: redacted.clone() });
         Told { intent, result, redacted }
+    }
+
+    /// An answer as its entry says it. What is kept beside the journal is on the disk before the entry is written; who
+    /// waits for other targets does not wait for that.
+    async fn keep(&self, answer: &Arc<Answer>) -> Result<(Blob, Blob), journal::OpenError> {
+        let (journal, answer) = (Arc::clone(&self.journal), Arc::clone(answer));
+        let keep = move || Ok((journal.keep(&answer.stdout)?, journal.keep(&answer.stderr)?));
+        // It does not panic, and nobody aborts it.
+        tokio::task::spawn_blocking(keep).await.unwrap_or(Err(journal::OpenError::Broken))
     }
 
     /// An answer as everybody may see it, within its verb's limit, which what stands for a secret may have gone over.
@@ -299,6 +349,7 @@ fn look_error(error: &RunError) -> LookError {
         RunError::TimedOut(_) => LookError::TimedOut,
         RunError::TooLarge(_) => LookError::TooLarge,
         RunError::Forbidden { .. } => LookError::Refused,
+        RunError::Recorded { error, .. } => *error,
         // Ours, not the target's: whatever it is, nobody has looked.
         RunError::Io(_) | RunError::NoChannel => LookError::Unreachable,
     }

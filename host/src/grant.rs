@@ -54,8 +54,8 @@ pub struct Withheld {
     pub granted: Granted,
     /// The rule's reason.
     pub why: String,
-    /// The rule.
-    pub rule: Place,
+    /// The rule's place: `policy.toml:31`.
+    pub rule: String,
 }
 
 /// Computes a grant.
@@ -97,10 +97,26 @@ pub fn compute(manifest: &Manifest, target: &Target, assignment: &Assignment, ne
 }
 
 impl Grant {
+    /// A grant out of what a journal says that it was: for replay, which has no target. What is in it cannot be sent.
+    #[must_use]
+    pub(crate) fn recorded(
+        component: ComponentId,
+        target: TargetName,
+        entries: impl IntoIterator<Item = Granted>,
+        withheld: Vec<Withheld>,
+        params: BTreeMap<ParamName, ParamValue>,
+    ) -> Self {
+        let mut grant = Self { component, target, actions: BTreeMap::new(), withheld, params };
+        for granted in entries {
+            grant.add(granted, &[]);
+        }
+        grant
+    }
+
     fn add(&mut self, granted: Granted, never: &[NeverRule]) {
         match never.iter().find(|rule| rule.forbids(&granted.action)) {
             Some(rule) => {
-                self.withheld.push(Withheld { granted, why: rule.why.clone(), rule: rule.place.clone() });
+                self.withheld.push(Withheld { granted, why: rule.why.clone(), rule: rule.place.to_string() });
             }
             None => {
                 let key = granted.key.as_ref().map_or(String::new(), |key| key.as_str().to_owned());
@@ -139,12 +155,13 @@ impl Grant {
     pub fn slots(&self) -> BTreeMap<String, Vec<(SlotKey, String)>> {
         let mut out: BTreeMap<String, Vec<(SlotKey, String)>> = BTreeMap::new();
         for granted in self.entries() {
-            let (Some(slot), Some(key), Some(literal)) = (&granted.slot, &granted.key, &granted.action.literal) else {
+            let (Some(slot), Some(key), Some(literal)) = (&granted.slot, &granted.key, granted.action.id.object())
+            else {
                 continue;
             };
             let entries = out.entry(slot.as_str().to_owned()).or_default();
             if !entries.iter().any(|(known, _)| known == key) {
-                entries.push((key.clone(), literal.to_string()));
+                entries.push((key.clone(), literal.to_owned()));
             }
         }
         for entries in out.values_mut() {

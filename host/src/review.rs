@@ -1,4 +1,5 @@
-//! What anything could ever do, per target: the grants turned round, for a person to read before anything runs. Pure.
+//! What anything could ever do, per target: the grants turned round, for a person to read before anything runs; and what
+//! the operator has written there, the anchors. Pure.
 //!
 //! **Invariant:** every byte string that a sweep can send to a target stands in [`Review::wire`], and each is rendered
 //! from the same [`crate::model::Action`] that the broker looks up.
@@ -12,6 +13,7 @@ use crate::grant::Granted;
 use crate::lock::Standing;
 use crate::model::{ActionId, ComponentId, Effect, TargetName, WasiGroup, Wire};
 use crate::ops::Ops;
+use crate::policy::{self, HEAD_LINE};
 use crate::verbs;
 
 /// The finite lists, by target.
@@ -21,6 +23,8 @@ pub struct Review {
     pub format: &'static str,
     /// In name order.
     pub targets: Vec<Target>,
+    /// Where the journal's head is copied to after each sweep.
+    pub anchors: Vec<Anchor>,
     /// Components that get inert WASI. It reaches no target.
     pub inert_wasi: Vec<InertWasi>,
     /// Components that are told what they have said before. It reaches no target.
@@ -29,6 +33,23 @@ pub struct Review {
     pub limits: Vec<SetLimit>,
     /// Limits that they ask for and do not have.
     pub unmet: Vec<Unmet>,
+}
+
+/// An anchor: the operator's own write, which no component can ask for.
+#[derive(Debug, Serialize)]
+pub struct Anchor {
+    /// The target, or none for a repository of this machine.
+    pub target: Option<TargetName>,
+    /// Another account there than the one that looks.
+    pub user: Option<String>,
+    /// What is written to.
+    pub to: String,
+    /// What is written; words in capitals stand for numbers, a hash and a time.
+    pub line: &'static str,
+    /// The line of policy.
+    pub policy: String,
+    /// The operator's reason.
+    pub why: String,
 }
 
 /// A component that gets inert WASI, and why.
@@ -197,7 +218,20 @@ pub fn review(ops: &Ops, target: Option<&TargetName>, component: Option<&Compone
     let inert_wasi = inert_wasi.collect();
     let set = shown.iter().flat_map(|id| set_limits(ops, id)).collect();
     let unmet = shown.iter().flat_map(|id| unmet(ops, id)).collect();
-    Review { format: "bailiwick.review/1", targets, inert_wasi, own_past, limits: set, unmet }
+    let anchors = ops.policy.anchors.iter().filter_map(|found| anchor(found, target)).collect();
+    let anchors = if component.is_some() { Vec::new() } else { anchors };
+    Review { format: "bailiwick.review/1", targets, anchors, inert_wasi, own_past, limits: set, unmet }
+}
+
+/// An anchor, unless only another target is asked for.
+fn anchor(found: &policy::Anchor, only: Option<&TargetName>) -> Option<Anchor> {
+    let (target, user) = match &found.to {
+        policy::To::File { target, login, .. } => (Some(target.clone()), login.user.as_ref()),
+        policy::To::Git(_) => (None, None),
+    };
+    let user = user.map(|user| user.as_str().to_owned());
+    let (to, policy, why) = (found.to.to_string(), found.place.to_string(), found.why.clone());
+    (only.is_none() || only == target.as_ref()).then_some(Anchor { target, user, to, line: HEAD_LINE, policy, why })
 }
 
 /// What a component gets of inert WASI, in words: `clocks (fixed at the run's begin), io (…)`.
@@ -269,7 +303,12 @@ impl Review {
     /// Every byte string that can reach a target: name and text, without those of never-hosts.
     pub fn wire(&self) -> impl Iterator<Item = (&TargetName, String)> {
         let open = self.targets.iter().filter(|target| target.refused.is_none());
-        open.flat_map(|target| target.actions.iter().map(|action| (&target.target, action.wire.text())))
+        let actions = open.flat_map(|target| target.actions.iter().map(|action| (&target.target, action.wire.text())));
+        let anchors = self.anchors.iter().filter_map(|anchor| {
+            let (_, file) = anchor.to.split_once(':')?;
+            Some((anchor.target.as_ref()?, format!("sftp append {file} < {:?}", anchor.line)))
+        });
+        actions.chain(anchors)
     }
 }
 

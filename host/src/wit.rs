@@ -17,11 +17,15 @@ macro_rules! contract {
 }
 
 contract! {
+    "certificates.wit",
     "commands.wit",
     "containers.wit",
     "files.wit",
+    "http.wit",
+    "logs.wit",
     "network.wit",
     "packages.wit",
+    "postgres.wit",
     "reports.wit",
     "run.wit",
     "services.wit",

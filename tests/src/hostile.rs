@@ -54,7 +54,11 @@ pub struct Hostile {
     address: SocketAddr,
     host_key: String,
     opened: Opened,
+    heard: Heard,
 }
+
+/// What was asked of it on each channel, as `review --wire` writes it, and what was said there afterwards.
+type Heard = Arc<Mutex<Vec<(ChannelId, String, String)>>>;
 
 /// Kinds of channel opened at the client, and whether it took them.
 type Opened = Arc<Mutex<Vec<(&'static str, bool)>>>;
@@ -73,15 +77,22 @@ impl Hostile {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let config = Arc::new(Config { keys: vec![key], auth_rejection_time: Duration::ZERO, ..Config::default() });
-        let opened = Opened::default();
-        let shared = Arc::clone(&opened);
+        let (opened, heard) = (Opened::default(), Heard::default());
+        let (shared, hearing) = (Arc::clone(&opened), Arc::clone(&heard));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         std::thread::spawn(move || {
             runtime.block_on(async {
                 let Ok(listener) = TcpListener::from_std(listener) else { return };
                 while let Ok((stream, _)) = listener.accept().await {
-                    let mind =
-                        Mind { act, opened: Arc::clone(&shared), seen: 0, kept: Vec::new(), channels: HashMap::new() };
+                    let mind = Mind {
+                        act,
+                        opened: Arc::clone(&shared),
+                        heard: Arc::clone(&hearing),
+                        first: 0,
+                        seen: 0,
+                        kept: Vec::new(),
+                        channels: HashMap::new(),
+                    };
                     let config = Arc::clone(&config);
                     tokio::spawn(async move {
                         if let Ok(session) = run_stream(config, stream, mind).await {
@@ -91,7 +102,7 @@ impl Hostile {
                 }
             });
         });
-        Ok(Self { dir, address, host_key, opened })
+        Ok(Self { dir, address, host_key, opened, heard })
     }
 
     /// Where it listens.
@@ -112,6 +123,17 @@ impl Hostile {
         Path::join(self.dir.path(), "user")
     }
 
+    /// All that it was asked and told, one text for each channel, as `review --wire` writes it.
+    #[must_use]
+    pub fn heard(&self) -> Vec<String> {
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = |(_, asked, said): &(ChannelId, String, String)| match said.as_str() {
+            "" => asked.clone(),
+            said => format!("{asked} < {said:?}"),
+        };
+        heard.iter().map(text).collect()
+    }
+
     /// The channels that it has opened at the client, and whether they were accepted.
     #[must_use]
     pub fn opened(&self) -> Vec<(&'static str, bool)> {
@@ -122,6 +144,9 @@ impl Hostile {
 struct Mind {
     act: Act,
     opened: Opened,
+    heard: Heard,
+    /// Where this connection's channels begin in what was heard: the next one's have the same numbers.
+    first: usize,
     seen: usize,
     kept: Vec<ChannelOpenHandle>,
     channels: HashMap<ChannelId, Channel<Msg>>,
@@ -159,8 +184,44 @@ impl Handler for Mind {
         Ok(())
     }
 
-    async fn exec_request(&mut self, id: ChannelId, _: &[u8], session: &mut Session) -> Result<(), russh::Error> {
-        self.seen += 1;
+    /// It is asked to connect somewhere: it says that it has, and plays the server there.
+    async fn channel_open_direct_tcpip(
+        &mut self,
+        channel: Channel<Msg>,
+        host: &str,
+        port: u32,
+        _: &str,
+        _: u32,
+        reply: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), russh::Error> {
+        let to = host.parse().map_or_else(
+            |_| format!("{host}:{port}"),
+            |ip: std::net::IpAddr| SocketAddr::new(ip, u16::try_from(port).unwrap_or(0)).to_string(),
+        );
+        self.hear(channel.id(), format!("connect {to}"));
+        match self.act {
+            Act::NoChannel => self.kept.push(reply),
+            Act::RefuseExec => reply.reject(russh::ChannelOpenFailure::AdministrativelyProhibited).await,
+            _ => {
+                reply.accept().await;
+                self.channels.insert(channel.id(), channel);
+            }
+        }
+        Ok(())
+    }
+
+    async fn data(&mut self, id: ChannelId, data: &[u8], session: &mut Session) -> Result<(), russh::Error> {
+        let asked = self.hear_more(id, data);
+        // A whole request on a channel that runs no program: time to act.
+        if asked.is_some_and(|asked| asked.starts_with("connect ")) && data.ends_with(b"\r\n\r\n") {
+            self.answer(id, session);
+        }
+        Ok(())
+    }
+
+    async fn exec_request(&mut self, id: ChannelId, wire: &[u8], session: &mut Session) -> Result<(), russh::Error> {
+        self.hear(id, String::from_utf8_lossy(wire).into_owned());
         if self.act == Act::RefuseExec {
             return session.channel_failure(id);
         }
@@ -170,6 +231,32 @@ impl Handler for Mind {
                 session.debug(false, &"x".repeat(20_000), "")?;
             }
         }
+        self.answer(id, session);
+        Ok(())
+    }
+}
+
+impl Mind {
+    fn hear(&mut self, id: ChannelId, asked: String) {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.first == 0 {
+            self.first = heard.len() + 1;
+        }
+        heard.push((id, asked, String::new()));
+    }
+
+    /// Takes down what is said on a channel, and gives what was asked there.
+    fn hear_more(&self, id: ChannelId, data: &[u8]) -> Option<String> {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let ours = heard.iter_mut().skip(self.first.saturating_sub(1));
+        let (_, asked, said) = ours.filter(|(channel, ..)| *channel == id).last()?;
+        *said += &String::from_utf8_lossy(data);
+        Some(asked.clone())
+    }
+
+    /// Does what it does, on a channel that was asked something.
+    fn answer(&mut self, id: ChannelId, session: &Session) {
+        self.seen += 1;
         let (act, first, handle, opened) = (self.act, self.seen == 1, session.handle(), Arc::clone(&self.opened));
         let channel = self.channels.remove(&id);
         tokio::spawn(async move {
@@ -184,7 +271,6 @@ impl Handler for Mind {
             // An error here is a client that has gone, which ends the act.
             let _ = play(act, &handle, id, &opened).await;
         });
-        Ok(())
     }
 }
 

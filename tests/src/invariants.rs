@@ -7,7 +7,7 @@
 //! * the program ended by itself, with an exit code that there is, and every process that it started has ended;
 //! * the *forbidden host* saw no connection, though it is granted to every guest under an alias, in the same sweep;
 //! * the target is as it was: files, modes, times; no process is left on it; and it heard nothing that is not in
-//!   `review --wire`;
+//!   `review --wire`, in programs, in what they read, and on connections that it was made to open;
 //! * the journal verifies, and ends with the end of a sweep;
 //! * memory, descriptors and threads are bounded, compared with the same sweep without the guests;
 //! * a well-behaved probe beside them says what it says alone;
@@ -291,7 +291,19 @@ impl Case {
             gone(|| children(sshd.id())).context("sessions are left on the target")?;
             gone(|| with_environment(&sshd.marker())).context("processes are left on the target")?;
             let wire: BTreeSet<_> = ops.wire()?.into_iter().map(|(_, text)| text).collect();
-            let unlisted: Vec<_> = sshd.wire()?.into_iter().filter(|text| !wire.contains(text)).collect();
+            let mut unlisted: Vec<_> = sshd.wire()?.into_iter().filter(|text| !wire.contains(text)).collect();
+            // What is said there, those know who listen there; where it goes, this server.
+            let listed = |to: &String| wire.iter().any(|text| text.split(" < ").next() == Some(to));
+            unlisted.extend(sshd.connects()?.into_iter().filter(|to| !listed(to)));
+            ensure!(unlisted.is_empty(), "not in review --wire: {unlisted:?}");
+        }
+        if let Server::Hostile(server) = &self.server {
+            let wire: BTreeSet<_> = ops.wire()?.into_iter().map(|(_, text)| text).collect();
+            // A request that was cut off by the server's own act is one that it was sent.
+            let listed = |heard: &String| {
+                wire.contains(heard) || wire.iter().any(|text| text.split(" < ").next() == Some(heard))
+            };
+            let unlisted: Vec<_> = server.heard().into_iter().filter(|heard| !listed(heard)).collect();
             ensure!(unlisted.is_empty(), "not in review --wire: {unlisted:?}");
         }
         Ok(())

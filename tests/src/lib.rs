@@ -9,4 +9,6 @@ pub mod lab;
 pub mod listeners;
 pub mod offer;
 pub mod ops;
+pub mod postgres;
+pub mod pages;
 pub mod sshd;

@@ -75,7 +75,8 @@ impl Sshd {
         authorized += &format!("\n{}\n", keygen(options.user_key, &dir.path().join("user"))?);
         fs::write(dir.path().join("authorized"), authorized)?;
         if options.log_wire {
-            config += &format!("\nForceCommand {}", wire_logger(dir.path())?.display());
+            // At this level it logs the connections that it is asked to make.
+            config += &format!("\nForceCommand {}\nLogLevel DEBUG", wire_logger(dir.path())?.display());
         }
         // Held until the last moment, so that two servers cannot be given one port.
         let held = TcpListener::bind((next_address(), 0))?;
@@ -172,12 +173,37 @@ impl Sshd {
         Ok(self.log()?.matches("Connection from ").count())
     }
 
-    /// The exec strings that reached it, in the order of arrival.
+    /// The exec strings that reached it, in the order of arrival; behind ` < ` what a program was given to read.
     ///
     /// # Errors
     /// When it was started without `log_wire`.
     pub fn wire(&self) -> Result<Vec<String>> {
-        Ok(fs::read_to_string(self.dir.path().join("wire"))?.lines().map(str::to_owned).collect())
+        let text = fs::read_to_string(self.dir.path().join("wire"))?;
+        let whole = |line: &str| match line.split_once('\t') {
+            Some(("", command)) => Ok(command.to_owned()),
+            Some((fed, command)) => {
+                let stdin = fs::read_to_string(self.dir.path().join(format!("stdin.{fed}")))?;
+                Ok(format!("{command} < {stdin:?}"))
+            }
+            None => bail!("a line of the wire log without a tab: {line}"),
+        };
+        text.lines().map(whole).collect()
+    }
+
+    /// Where it was asked to connect to, as in `review --wire` before ` < `.
+    ///
+    /// # Errors
+    /// When its log is gone.
+    pub fn connects(&self) -> Result<Vec<String>> {
+        let log = self.log()?;
+        let asked =
+            log.lines().filter_map(|line| line.split_once("direct_tcpip: originator ")?.1.split_once(", target "));
+        let to = asked.filter_map(|(_, target)| target.split_once(" port "));
+        to.map(|(host, port)| {
+            let address = SocketAddr::new(host.parse()?, port.trim().parse()?);
+            Ok(format!("connect {address}"))
+        })
+        .collect()
     }
 
     /// Kills the processes that serve its connections, as a power cut would.
@@ -203,9 +229,14 @@ impl Drop for Sshd {
 fn wire_logger(dir: &Path) -> Result<PathBuf> {
     let (script, log) = (dir.join("wire.sh"), dir.join("wire"));
     File::create(&log)?;
+    // What is given to a program that reads is kept too. The others are given no end of input that could be waited for.
     let text = format!(
-        "#!/bin/sh\nprintf '%s\\n' \"$SSH_ORIGINAL_COMMAND\" >> {}\nexec /bin/sh -c \"$SSH_ORIGINAL_COMMAND\"\n",
-        log.display()
+        "#!/bin/sh\ncase $SSH_ORIGINAL_COMMAND in\n\
+         *' psql '*|*' s_client '*)\n    cat > {stdin}.$$\n    printf '%s\\t%s\\n' $$ \"$SSH_ORIGINAL_COMMAND\" >> {log}\n    \
+         exec /bin/sh -c \"$SSH_ORIGINAL_COMMAND\" < {stdin}.$$ ;;\nesac\n\
+         printf '\\t%s\\n' \"$SSH_ORIGINAL_COMMAND\" >> {log}\nexec /bin/sh -c \"$SSH_ORIGINAL_COMMAND\"\n",
+        log = log.display(),
+        stdin = dir.join("stdin").display(),
     );
     fs::write(&script, text)?;
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;

@@ -63,13 +63,16 @@ const UNSAFE: &[(&str, usize, &str)] = &[(
 /// Who reads tainted text as it is, how often, and what keeps it from being printed (D29).
 const READERS: &[(&str, usize, &str)] = &[
     ("broker.rs", 1, "looks it up in a grant; a key that is not there goes on as tainted text"),
-    ("cases/record.rs", 1, "writes it into a case, which `cases/text.rs` escapes"),
+    ("cases/mod.rs", 1, "writes it as a case does, which `cases/text.rs` escapes"),
     ("cases/text.rs", 1, "writes it into a case, escaped"),
     ("cases/verdict.rs", 6, "compares it with what a case expects; differences go through `Debug` or `encode`"),
     ("encode.rs", 1, "the way out"),
     ("history/earlier.rs", 1, "goes into a digest"),
     ("history/follow.rs", 1, "binds it as a value to a statement of ours"),
     ("model/tainted.rs", 1, "is where it is defined"),
+    ("replay/compare.rs", 4, "compares two; what differs goes on as tainted text"),
+    ("replay/recorded.rs", 1, "looks it up in a grant; a key that is not there goes on as tainted text"),
+    ("replay/with.rs", 1, "tells what was asked in vain; whoever prints it encodes it"),
     ("sandbox/host/history.rs", 1, "gives it back to the guest that said it"),
 ];
 

@@ -122,6 +122,16 @@ const IDS: &[(&str, &str)] = &[
     ("tx09", "secrets in answers"),
     ("tx10", "secrets in errors"),
     ("tx11", "text for agents"),
+    ("jr01", "entries edited, removed, swapped, inserted, cut"),
+    ("jr03", "a full or failing disk"),
+    ("jr04", "a new file and a crash"),
+    ("jr05", "two writers"),
+    ("jr07", "one content in two encodings, large contents"),
+    ("jr08", "a guessable hash of a secret"),
+    ("jr09", "a replay with the same component"),
+    ("jr11", "a journal from somebody else"),
+    ("jr12", "a guest that notices the replay"),
+    ("jr13", "a day on which nothing was done"),
 ];
 
 const CHANGES: &str = "belongs to changes: no verb changes anything yet (ph01 holds that)";
@@ -156,6 +166,11 @@ const WITHOUT: &[(&str, &str)] = &[
     ("nw05", HTTP),
     ("nw07", HTTP),
     (
+        "jr04",
+        "a crash of the machine is not made in a test; `journal/open.rs` and `evidence.rs` sync a new file's folder",
+    ),
+    ("jr13", CHANGES),
+    (
         "nw09",
         "belongs to verbs that are forwarded (http, postgres): a session runs commands, and a jump is a target's own",
     ),
@@ -183,7 +198,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 fn ids(name: &str) -> impl Iterator<Item = &str> {
     name.split('_').take_while(|word| {
         let (letters, digits) = word.split_at_checked(2).unwrap_or_default();
-        ["gr", "ca", "ph", "lk", "fs", "ar", "nw", "tg", "tx"].contains(&letters)
+        ["gr", "ca", "ph", "lk", "fs", "ar", "nw", "tg", "tx", "jr"].contains(&letters)
             && digits.len() == 2
             && digits.bytes().all(|byte| byte.is_ascii_digit())
     })

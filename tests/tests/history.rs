@@ -111,11 +111,14 @@ fn start(id: &str, on: &str, now_ms: u64, earlier: Option<Past>) -> Entry {
         previous_ms: None,
         earlier,
         others: Vec::new(),
+        withheld: Vec::new(),
+        limits: Default::default(),
+        kept_bytes: None,
     }
 }
 
 fn end(journal: &Journal, run: u64, end: RunEnd) {
-    journal.append(Entry::RunEnded { run, end, fuel: 0 }).unwrap();
+    journal.append(Entry::RunEnded { run, end, fuel: 0, report: None }).unwrap();
 }
 
 #[test]

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use bailiwick_tests::fleet::Entry;
 use bailiwick_tests::ops::{Ops, ran, said};
+use bailiwick_tests::pages::Pages;
 use bailiwick_tests::sshd::{Options, Sshd};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -125,13 +126,16 @@ fn each_breaks_its_own_run_and_nothing_else() {
 fn nw08_whatever_a_component_asks_it_adds_nothing_to_the_wire() {
     let sshd = Sshd::start(&Options { log_wire: true, ..Options::default() }).unwrap();
     let target = Entry::of("host0", &sshd).unwrap();
+    let pages = Pages::saying("text/plain", "a page").unwrap();
     let wanderer = |seed: u32| {
         format!(
             "[[grant]]\ncomponent = \"wanderer\"\non = [\"host0\"]\nparam.seed = {seed}\nbind.unit = \"ssh.service\"\n\
+             bind.url = \"http://{}/a%20page?x=1&y=2\"\n\
              bind.units = [\"cron.service\", \"dbus.service\"]\nbind.files = [\"/etc/hostname\", \"/etc/os-release\"]\n\
              bind.runtimes = [\"podman\"]\nbind.containers = [\"podman/web\"]\nbind.commands = [\"kernel\"]\n\
              [command.kernel]\nargv = [\"uname\", \"-r\"]\neffect = \"observe\"\nwhy = \"for a test\"\n\
-             [[never]]\nunits = [\"dbus*\"]\nwhy = \"not this one\"\n"
+             [[never]]\nunits = [\"dbus*\"]\nwhy = \"not this one\"\n",
+            pages.address()
         )
     };
     let ops = Ops::new(PROGRAM, &[target], &[], &wanderer(1)).unwrap();
@@ -154,8 +158,12 @@ fn nw08_whatever_a_component_asks_it_adds_nothing_to_the_wire() {
         );
     }
     assert!(calls >= 4000, "{calls} calls were made");
-    let seen: BTreeSet<String> = sshd.wire().unwrap().into_iter().collect();
-    assert!(seen.len() >= 10, "{seen:?}");
+    let mut seen: BTreeSet<String> = sshd.wire().unwrap().into_iter().collect();
+    // Said on connections that the target was made to open: where to, and what.
+    let connects: BTreeSet<String> = sshd.connects().unwrap().into_iter().collect();
+    assert_eq!(connects, [format!("connect {}", pages.address())].into());
+    seen.extend(pages.heard().iter().map(|request| format!("connect {} < {request:?}", pages.address())));
+    assert!(seen.len() >= 13, "{seen:?}");
     let unlisted: Vec<_> = seen.difference(&wire).collect();
     assert!(unlisted.is_empty(), "{unlisted:?}");
     assert_sound(&ops);

@@ -46,7 +46,7 @@ fn what_was_written_is_read_and_verified() {
 }
 
 #[test]
-fn every_flipped_bit_of_journal_and_head_is_found() {
+fn jr01_every_flipped_bit_of_journal_and_head_is_found() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), &["one", "two", "three"]);
     for name in ["journal.jsonl", "head"] {
@@ -73,7 +73,7 @@ fn every_flipped_bit_of_journal_and_head_is_found() {
 }
 
 #[test]
-fn every_cut_is_found_and_the_next_writer_says_so() {
+fn jr01_every_cut_is_found_and_the_next_writer_says_so() {
     let whole = tempfile::tempdir().unwrap();
     write(whole.path(), &["one", "two", "three"]);
     let text = fs::read(whole.path().join("journal.jsonl")).unwrap();
@@ -103,7 +103,7 @@ fn every_cut_is_found_and_the_next_writer_says_so() {
 }
 
 #[test]
-fn removed_swapped_and_inserted_entries_are_found() {
+fn jr01_removed_swapped_and_inserted_entries_are_found() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), &["one", "two", "three"]);
     let path = folder.path().join("journal.jsonl");
@@ -119,7 +119,7 @@ fn removed_swapped_and_inserted_entries_are_found() {
 }
 
 #[test]
-fn a_second_writer_is_told_to_wait() {
+fn jr05_a_second_writer_is_told_to_wait() {
     let folder = tempfile::tempdir().unwrap();
     let first = Journal::open(folder.path(), Duration::ZERO).unwrap();
     let second = Journal::open(folder.path(), Duration::from_millis(60));
@@ -134,13 +134,33 @@ fn another_format_is_not_written_over() {
     write(folder.path(), &[]);
     let path = folder.path().join("journal.jsonl");
     let text = fs::read_to_string(&path).unwrap();
-    fs::write(&path, text.replace("bailiwick.journal/1", "bailiwick.journal/9")).unwrap();
+    fs::write(&path, text.replace("bailiwick.journal/2", "bailiwick.journal/9")).unwrap();
     let opened = Journal::open(folder.path(), Duration::ZERO);
     assert!(matches!(opened, Err(OpenError::Format { .. })), "{opened:?}");
+
+    // One that a newer program has gone on with: refused, with what to do, wherever it says so.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.jsonl");
+    let (journal, _) = Journal::open(folder.path(), Duration::ZERO).unwrap();
+    for entry in [note("one"), Entry::Journal { format: "bailiwick.journal/9".to_owned() }, note("two")] {
+        journal.append(entry).unwrap();
+    }
+    drop(journal);
+    let whole = fs::read(&path).unwrap();
+    let opened = Journal::open(folder.path(), Duration::ZERO).map(drop).unwrap_err().to_string();
+    assert!(
+        opened.contains("`bailiwick.journal/9`") && opened.contains("hint: use the bailiwick that wrote it"),
+        "{opened}"
+    );
+    assert_eq!(fs::read(&path).unwrap(), whole);
+    let read: Vec<_> = Reader::open(folder.path()).unwrap().collect();
+    assert_eq!(read.len(), 3);
+    let told = read.last().unwrap().as_ref().unwrap_err().to_string();
+    assert!(told.starts_with("entry 3 says") && told.contains("none newer than `bailiwick.journal/2`"), "{told}");
 }
 
 #[test]
-fn nothing_follows_a_failed_write() {
+fn jr03_nothing_follows_a_failed_write() {
     if !Path::new("/dev/full").exists() {
         return;
     }

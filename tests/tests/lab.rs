@@ -112,6 +112,47 @@ fn the_collision_is_seen_and_told() -> Result<()> {
     })
 }
 
+/// `llm-gateway` is unwell from the beginning; what changes is told of the one that it happens to.
+#[test]
+#[ignore = "needs the lab: tests/lab/scenarios"]
+fn a_container_that_stopped_and_one_that_is_unwell() -> Result<()> {
+    let lab = Lab::find(PROGRAM)?;
+    let of = |component: &str, subject: &str| {
+        let all = lab.check(&["agent01"], &[component])?.findings();
+        let found = all.iter().find(|finding| finding.subject == subject).cloned();
+        found.ok_or_else(|| anyhow::anyhow!("{subject}: {all:#?}"))
+    };
+    ensure!(of("container-state", "order-book")?.severity == "ok", "it runs");
+    {
+        let _fault = lab.fault("agent01", "container-down", None)?;
+        let finding = of("container-state", "order-book")?;
+        ensure!(finding.severity == "critical" && finding.code == "state", "{finding:?}");
+    }
+    ensure!(of("container-health", "podman/quote-api")?.severity == "ok", "it is well");
+    {
+        let _fault = lab.fault("agent01", "container-unhealthy", None)?;
+        let finding = of("container-health", "podman/quote-api")?;
+        ensure!(finding.severity == "critical" && finding.metric("failing-streak")? >= 1.0, "{finding:?}");
+    }
+    let relay = of("container-restarts", "podman/alert-relay")?;
+    ensure!(relay.severity != "ok" && relay.metric("restarts")? > 3.0, "{relay:?}");
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs the lab: tests/lab/scenarios"]
+fn updates_are_told_though_somebody_holds_the_lock() -> Result<()> {
+    let lab = Lab::find(PROGRAM)?;
+    let updates = || lab.check(&["db01"], &["pending-updates"])?.worst("db01", "pending-updates");
+    ensure!(updates()?.severity == "ok", "{:?}", updates()?);
+    let _lock = lab.fault("db01", "dpkg-lock", None)?;
+    let _fault = lab.fault("db01", "updates-pending", None)?;
+    let finding = updates()?;
+    ensure!(finding.severity == "warning" && finding.code == "security-updates", "{finding:?}");
+    ensure!(finding.title.contains("openssl"), "{finding:?}");
+    Ok(())
+}
+
 #[test]
 #[ignore = "needs the lab: tests/lab/scenarios"]
 fn one_down_one_slow_one_lying_and_the_others_complete() -> Result<()> {

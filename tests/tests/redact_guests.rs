@@ -105,7 +105,8 @@ fn tx09_no_secret_is_in_journal_report_or_log() {
     for call in told["calls"].as_array().unwrap() {
         rules.extend(call["redacted"].as_object().into_iter().flatten().map(|(rule, _)| rule.clone()));
     }
-    let known = ["argument", "assignment", "authorization", "password", "pin", "private-key", "url-password"];
+    let known =
+        ["argument", "assignment", "authorization", "environment", "password", "pin", "private-key", "url-password"];
     assert_eq!(Vec::from_iter(&rules), known);
 
     for args in [

@@ -33,6 +33,30 @@ fn target(manifest: &Manifest) -> TargetView {
     }
 }
 
+/// Ten years, of RSA with 2,048 bits.
+const CERTIFICATE: &str = include_str!("../../host/src/sandbox/host/certificates/rsa.pem");
+
+/// What a healthy server answers, by the slot that is asked for.
+fn page(slot: &str) -> &'static str {
+    match slot {
+        "targets" => {
+            r#"{"status":"success","data":{"activeTargets":[{"labels":{"job":"node","instance":"a:1"},"health":"up"}]}}"#
+        }
+        "rules" => concat!(
+            r#"{"status":"success","data":{"groups":[{"name":"minimal","interval":60,"lastEvaluation":"2026-11-21T21:26:00Z","#,
+            r#""rules":[{"name":"InstanceDown","health":"ok","type":"alerting"}]}]}}"#
+        ),
+        "alerts" => r#"{"status":"success","data":{"alerts":[]}}"#,
+        "runtime" => concat!(
+            r#"{"status":"success","data":{"reloadConfigSuccess":true,"lastConfigTime":"2026-11-21T00:00:00Z","#,
+            r#""corruptionCount":0}}"#
+        ),
+        "query" => r#"{"status":"success","data":{"resultType":"scalar","result":[1795296408,"0"]}}"#,
+        "metrics" => "pg_up 1\n",
+        _ => "ok",
+    }
+}
+
 /// A healthy target's answers.
 fn healthy(call: &VerbCall) -> Outcome {
     let text: String = match call.verb {
@@ -64,6 +88,34 @@ fn healthy(call: &VerbCall) -> Outcome {
         Verb::ContainersLogs => "2026-11-21T12:00:00Z ready\n".into(),
         Verb::CommandsRun => "all 42 are well\n".into(),
         Verb::PackagesLists => "1795295885,/var/lib/apt/lists\n1795295885,/var/lib/apt/lists/partial\n".into(),
+        Verb::PostgresDatabases => "datname\tbytes\tdatistemplate\tfrozen_age\n\"\tmarket\"\t226492416\tf\t20\n".into(),
+        Verb::PostgresActivity => "complete\tslots\treserved\tclients\town\tpid\tbackend_type\tdatname\tusename\t\
+            application_name\tstate\twait_event_type\ttransaction_s\tstate_s\n\
+            t\t100\t3\t1\tt\t5562\t\"\tclient backend\"\t\"\tpostgres\"\t\"\tbw\"\t\"\tbailiwick\"\tactive\t\u{2400}\t0.003\t0.003\n"
+            .into(),
+        Verb::PostgresSettings => "name\tsetting\tunit\tsource\tpending_restart\n\"\tfsync\"\t\"\ton\"\t\u{2400}\tdefault\tf\n\
+            \"\tfull_page_writes\"\t\"\ton\"\t\u{2400}\tdefault\tf\n\"\tautovacuum\"\t\"\ton\"\t\u{2400}\tdefault\tf\n"
+            .into(),
+        Verb::PostgresReplication => "complete\tkind\tname\tstate\tdetail\tbytes\tseconds\n\
+            t\tserver\t\u{2400}\tprimary\t\u{2400}\t\u{2400}\t\u{2400}\n"
+            .into(),
+        Verb::PostgresLocks => format!(
+            "complete\tpid\tbackend_type\tdatname\tusename\tapplication_name\tlocktype\tmode\trelation\twaiting_s\t\
+            by_pid\tby_kind\tby_user\tby_application\tby_state\tby_transaction_s\nt{}\n",
+            "\t\u{2400}".repeat(15)
+        ),
+        Verb::PostgresQuery => {
+            "job\tfailures\tvalue\nretention\t0\t0\nColumn\tType\njob\ttext\nfailures\tbigint\nvalue\tbigint\n".into()
+        }
+        Verb::FilesRead => "2026-11-21T21:20:00Z\n".into(),
+        Verb::HttpGet => {
+            format!("HTTP/1.0 200 OK\r\n\r\n{}", page(call.slot.as_ref().map_or("", |slot| slot.for_encoder())))
+        }
+        Verb::CertificatesFile => CERTIFICATE.into(),
+        Verb::CertificatesServer => format!(
+            "CONNECTED(00000003)\n---\nCertificate chain\n 0 s:CN = www.example.org\n   i:CN = www.example.org\n{CERTIFICATE}---\n\
+             New, TLSv1.3, Cipher is TLS_AES_256_GCM_SHA384\nVerify return code: 0 (ok)\n---\n"
+        ),
         _ => String::new(),
     };
     match (call.verb, answered(&text)) {

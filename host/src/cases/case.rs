@@ -56,6 +56,9 @@ pub(super) enum Expected {
 struct RawCase {
     about: String,
     now: Spanned<String>,
+    /// When the component's latest run there began that could look; if it is not said, the time of the newest of the
+    /// numbers below.
+    previous: Option<Spanned<String>>,
     /// What the component is told that its target is called.
     target: Option<Spanned<String>>,
     /// The same, for one that looks at several at once. What is bound and set is the same on all of them.
@@ -168,10 +171,15 @@ impl Case {
         let mut wrong = |span: std::ops::Range<usize>, message: String| {
             problems.push(Problem::at(source.at(span), message));
         };
-        let now_ms = millis(raw.now.get_ref()).unwrap_or_else(|| {
-            wrong(raw.now.span(), "a time is written 2026-11-21T12:00:00Z".to_owned());
-            0
-        });
+        let mut time = |written: &Spanned<String>| {
+            let time = millis(written.get_ref());
+            if time.is_none() {
+                wrong(written.span(), "a time is written 2026-11-21T12:00:00Z".to_owned());
+            }
+            time
+        };
+        let now_ms = time(&raw.now).unwrap_or(0);
+        let previous_ms = raw.previous.as_ref().and_then(&mut time);
         let mut slots = BTreeMap::new();
         for (name, value) in &raw.bind {
             let Some((slot_name, slot)) = manifest.slots.get_key_value(name.get_ref().as_str()) else {
@@ -253,7 +261,7 @@ impl Case {
         }
         for on in &mut targets {
             on.earlier.points.sort_by_key(|point| point.time_ms);
-            on.earlier.previous_ms = on.earlier.points.last().map(|point| point.time_ms);
+            on.earlier.previous_ms = previous_ms.or_else(|| on.earlier.newest_ms());
         }
         if targets.is_empty() {
             return Err(problems);

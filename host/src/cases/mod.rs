@@ -19,7 +19,7 @@ pub use self::project::{Project, ProjectError};
 pub use self::record::{RecordError, Recording};
 pub use self::verdict::Verdict;
 use crate::broker::{Broker, Link, RunContext};
-use crate::journal::Journal;
+use crate::journal::{Journal, RunEnd};
 use crate::limits::Limits;
 use crate::manifest::Manifest;
 use crate::sandbox::client::Worker;
@@ -39,6 +39,20 @@ pub enum CasesError {
     /// It cannot be compiled.
     #[error("the component cannot be loaded")]
     Load(#[from] LoadError),
+}
+
+/// How a run ended, as a case writes it: to hold two ends against one another, line by line.
+#[must_use]
+pub fn written(end: &RunEnd) -> String {
+    let expected = match end {
+        RunEnd::Report(report) => case::Expected::Findings(verdict::as_written(report)),
+        RunEnd::CouldNotLook { reason, error } => {
+            let reason = Some(reason.for_encoder().to_owned());
+            case::Expected::Failure(case::RawFailure { error: *error, reason })
+        }
+        RunEnd::Fault { message } => return format!("# it broke: {message}\n"),
+    };
+    text::expected(&expected)
 }
 
 /// A component, loaded to be put to its cases.

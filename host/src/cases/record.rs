@@ -10,13 +10,12 @@ use std::path::Path;
 use data_encoding::BASE64;
 use jiff::Timestamp;
 
-use super::case::{Expected, RawFailure};
-use super::{text, verdict};
+use super::text;
 use crate::grant::Grant;
-use crate::history::{self, ToldError};
-use crate::journal::{Entry, Outcome, ReadError, Reader, RunEnd};
+use crate::history::{self, Earlier, ToldError};
+use crate::journal::{Blob, Entry, Evidence, EvidenceError, Outcome, ReadError, Reader, RunEnd};
 use crate::manifest::Manifest;
-use crate::model::{ActionId, LookError, Point, TargetName};
+use crate::model::{ActionId, Literal, LookError, TargetName};
 use crate::transport::{Exit, Timing};
 
 /// One run, as a case needs it.
@@ -28,7 +27,7 @@ pub struct Recording {
     now_ms: u64,
     answers: Vec<Answered>,
     /// What it was told of its past, by target.
-    earlier: Vec<Vec<Point>>,
+    earlier: Vec<Earlier>,
     /// How many secrets were taken out of the answers.
     pub redacted: u32,
     end: RunEnd,
@@ -50,6 +49,9 @@ pub enum RecordError {
     /// The journal cannot be read.
     #[error("cannot read the journal")]
     Read(#[from] ReadError),
+    /// An answer is not beside it as it was.
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
     /// It does not hold the run's start and end.
     #[error("the journal does not hold all of run {0}")]
     NotThere(u64),
@@ -69,9 +71,9 @@ pub enum RecordError {
     /// What it was told of its past is not there any more.
     #[error("what the run was told of its past cannot be told again")]
     Past(#[from] ToldError),
-    /// What is bound or set is not the same on all targets, and a case says it once.
+    /// What is bound, set or told of the run before is not the same on all targets, and a case says it once.
     #[error(
-        "`{0}` has other slots or settings than the first target, and a case has one of each for all\n\nhint: record it on fewer targets"
+        "`{0}` has other slots, other settings or another run before than the first target, and a case has one of each for all\n\nhint: record it on fewer targets"
     )]
     Differ(TargetName),
     /// The target turned out to be out of reach for everybody.
@@ -85,6 +87,7 @@ impl Recording {
     /// # Errors
     /// When the journal cannot be read, or does not hold all of it.
     pub fn read(folder: &Path, run: u64) -> Result<Self, RecordError> {
+        let evidence = Evidence::beside(folder);
         let mut intents = BTreeMap::new();
         let mut outcomes = BTreeMap::new();
         let (mut asked, mut start, mut end) = (Vec::new(), None, None);
@@ -96,9 +99,10 @@ impl Recording {
                     intents.clear();
                     outcomes.clear();
                 }
-                Entry::RunStarted { digest, target, others, now_ms, .. } if record.seq == run => {
-                    let targets = std::iter::once(target).chain(others.into_iter().map(|other| other.target));
-                    start = Some((digest, targets.collect(), now_ms));
+                Entry::RunStarted { digest, target, others, now_ms, previous_ms, .. } if record.seq == run => {
+                    let others = others.into_iter().map(|other| (other.target, other.previous_ms));
+                    let on: Vec<_> = std::iter::once((target, previous_ms)).chain(others).collect();
+                    start = Some((digest, on, now_ms));
                 }
                 Entry::Intent { run: of, on, action, .. } => {
                     if of == run {
@@ -119,8 +123,10 @@ impl Recording {
                 _ => {}
             }
         }
-        let (Some((digest, targets, now_ms)), Some(end)) = (start, end) else { return Err(RecordError::NotThere(run)) };
-        let earlier = history::told(folder, run)?;
+        let (Some((digest, on, now_ms)), Some(end)) = (start, end) else { return Err(RecordError::NotThere(run)) };
+        let (targets, previous): (Vec<_>, Vec<_>) = on.into_iter().unzip();
+        let told = previous.into_iter().zip(history::told(folder, run)?);
+        let earlier = told.map(|(previous_ms, points)| Earlier { previous_ms, points, ..Earlier::default() }).collect();
         let mut recording = Self { digest, targets, now_ms, answers: Vec::new(), earlier, redacted: 0, end };
         for (intent, on) in asked {
             let (Some(action), Some((outcome, timing, redacted))) = (intents.remove(&intent), outcomes.remove(&intent))
@@ -128,6 +134,7 @@ impl Recording {
                 return Err(RecordError::NotThere(run));
             };
             recording.redacted += redacted;
+            let outcome = whole(outcome, &evidence)?;
             recording.answers.push(Answered { on, action, outcome, timing });
         }
         Ok(recording)
@@ -148,25 +155,23 @@ impl Recording {
             let action = withheld.granted.action.id.clone();
             return Err(RecordError::Withheld { action, rule: withheld.rule.to_string() });
         }
+        if let RunEnd::Fault { message } = &self.end {
+            return Err(RecordError::Broke(message.clone()));
+        }
         let mut all = grants.iter().map(|grant| (grant, settings(manifest, grant)));
         let set = all.next().map(|(_, set)| set).unwrap_or_default();
         if let Some((other, _)) = all.find(|(_, other)| *other != set) {
             return Err(RecordError::Differ(other.target.clone()));
         }
-        let expected = match &self.end {
-            RunEnd::Report(report) => Expected::Findings(verdict::as_written(report)),
-            RunEnd::CouldNotLook { reason, error } => {
-                Expected::Failure(RawFailure { error: *error, reason: Some(reason.for_encoder().to_owned()) })
-            }
-            RunEnd::Fault { message } => return Err(RecordError::Broke(message.clone())),
-        };
         let names = self.targets.iter().map(TargetName::as_str).collect::<Vec<_>>().join(", ");
         let now = Timestamp::from_millisecond(i64::try_from(self.now_ms).unwrap_or(i64::MAX)).unwrap_or(Timestamp::MAX);
+        let previous = self.previous()?;
         let mut out = format!(
             "# Recorded from {} by component sha256:{}. Read it before you trust it: it is what was, not what should be.\n",
             names, self.digest
         );
         out += &format!("about = {}\nnow = \"{now}\"\n", text::string(&format!("as recorded on {names}")));
+        out += &previous.map(|time| format!("previous = \"{time}\"\n")).unwrap_or_default();
         out += &match self.targets.as_slice() {
             [only] => format!("target = {}\n", text::string(only.as_str())),
             several => {
@@ -178,13 +183,26 @@ impl Recording {
         for answered in &self.answers {
             out += &answer(answered)?;
         }
-        for (target, points) in self.targets.iter().zip(&self.earlier) {
+        for (target, past) in self.targets.iter().zip(&self.earlier) {
             let on = (self.targets.len() > 1).then_some(target);
-            out += &text::earlier(on, points);
+            out += &text::earlier(on, &past.points);
         }
         out += "\n";
-        out += &text::expected(&expected);
+        out += &super::written(&self.end);
         Ok(out)
+    }
+
+    /// When the run before it began, unless that is what a case makes of the numbers.
+    fn previous(&self) -> Result<Option<Timestamp>, RecordError> {
+        if self.earlier.iter().all(|past| past.previous_ms == past.newest_ms()) {
+            return Ok(None);
+        }
+        let first = self.earlier.first().and_then(|past| past.previous_ms);
+        let other = self.targets.iter().zip(&self.earlier).find(|(_, past)| past.previous_ms != first);
+        if let Some((other, _)) = other {
+            return Err(RecordError::Differ(other.clone()));
+        }
+        Ok(first.and_then(|ms| Timestamp::from_millisecond(i64::try_from(ms).ok()?).ok()))
     }
 }
 
@@ -192,9 +210,15 @@ impl Recording {
 fn settings(manifest: &Manifest, grant: &Grant) -> String {
     let mut bind = String::new();
     let slots = grant.slots();
+    // Behind the name of a statement or a command stands a digest, which a case works out again.
+    let named = definitions(grant);
+    let written = |literal: &str| match literal.split_once('#') {
+        Some((name, _)) if named.contains_key(literal) => name.to_owned(),
+        _ => literal.to_owned(),
+    };
     for (name, slot) in &manifest.slots {
         let bound: Vec<_> =
-            slots.get(name.as_str()).into_iter().flatten().map(|(_, literal)| literal.clone()).collect();
+            slots.get(name.as_str()).into_iter().flatten().map(|(_, literal)| written(literal)).collect();
         let default: Vec<_> = slot.default.iter().map(|literal| literal.as_str().to_owned()).collect();
         match bound.as_slice() {
             same if same == default => {}
@@ -209,7 +233,29 @@ fn settings(manifest: &Manifest, grant: &Grant) -> String {
         }
     }
     let table = |name: &str, lines: String| if lines.is_empty() { lines } else { format!("\n[{name}]\n{lines}") };
-    table("bind", bind) + &table("param", param)
+    let defined: String = named.into_values().map(|definition| format!("\n{definition}")).collect();
+    table("bind", bind) + &table("param", param) + &defined
+}
+
+/// What policy's names stand for, by literal.
+fn definitions(grant: &Grant) -> BTreeMap<String, String> {
+    let literals = grant.entries().filter_map(|granted| granted.action.literal.as_ref());
+    let define = |kind: &str, literal: &str, lines: String| {
+        let name = literal.split('#').next().unwrap_or_default();
+        (literal.to_owned(), format!("[{kind}.{name}]\n{lines}why = \"as recorded\"\n"))
+    };
+    let definition = |literal: &Literal| match literal {
+        Literal::Statement(statement) => {
+            let (database, sql) = (text::string(statement.database().as_str()), text::string(statement.sql()));
+            Some(define("statement", statement.as_str(), format!("database = {database}\nsql = {sql}\n")))
+        }
+        Literal::Command(command) => {
+            let argv = text::list(command.argv());
+            Some(define("command", command.as_str(), format!("argv = {argv}\neffect = \"observe\"\n")))
+        }
+        _ => None,
+    };
+    literals.filter_map(definition).collect()
 }
 
 fn answer(answered: &Answered) -> Result<String, RecordError> {
@@ -225,8 +271,8 @@ fn answer(answered: &Answered) -> Result<String, RecordError> {
     }
     match outcome {
         Outcome::Answer { stdout, stderr, exit } => {
-            out += &bytes("stdout", &stdout.0);
-            out += &bytes("stderr", &stderr.0);
+            out += &bytes("stdout", stdout);
+            out += &bytes("stderr", stderr);
             // Writing to a String does not fail.
             let _ = match exit {
                 Exit::Status(0) => Ok(()),
@@ -250,7 +296,19 @@ fn answer(answered: &Answered) -> Result<String, RecordError> {
     Ok(out)
 }
 
-fn bytes(name: &str, bytes: &[u8]) -> String {
+/// An outcome with all of its answer in it.
+fn whole(outcome: Outcome, evidence: &Evidence) -> Result<Outcome, EvidenceError> {
+    Ok(match outcome {
+        Outcome::Answer { stdout, stderr, exit } => {
+            let here = |blob| evidence.read(blob).map(|bytes| Blob::Here(bytes.into_owned()));
+            Outcome::Answer { stdout: here(&stdout)?, stderr: here(&stderr)?, exit }
+        }
+        failed @ Outcome::Failed { .. } => failed,
+    })
+}
+
+fn bytes(name: &str, blob: &Blob) -> String {
+    let Blob::Here(bytes) = blob else { return String::new() };
     match std::str::from_utf8(bytes) {
         Ok("") => String::new(),
         Ok(text) => format!("{name} = {}\n", text::string(text)),

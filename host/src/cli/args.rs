@@ -44,7 +44,7 @@ Exit codes (the highest that applies):
   2   usage, or an invalid file
   3   a target or component was refused
   4   a target could not be looked at, or a probe broke
-  7   a case does not come out as recorded
+  7   a case or a replay does not come out as recorded
   8   a component waits for a person: accept or approve it
   70  a bug in bailiwick";
 
@@ -81,6 +81,12 @@ pub(super) enum Command {
     /// A case (cases/NAME.toml) holds a target's answers and the findings they must lead to. The component runs in its
     /// sandbox as in `check`; only the answers are played back, and nothing is reached.
     Test(Test),
+    /// Run recorded runs again on what was recorded, offline, and hold the reports against one another
+    ///
+    /// The component that ran then gets the grant, settings, clock and answers that stand in the journal, in its sandbox as
+    /// in `check`. Nothing is reached, and neither fleet nor policy is read. Exit code 7: a report differs; 4: a run cannot be
+    /// replayed.
+    Replay(Replay),
     /// Write the list of machines
     Fleet {
         #[command(subcommand)]
@@ -407,6 +413,34 @@ pub(super) struct Test {
     pub(super) format: Format,
 }
 
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("which").required(true).args(["number", "last", "component"]))]
+pub(super) struct Replay {
+    /// A run's number, or a sweep's: all its runs; `bailiwick journal list` shows them
+    #[arg(value_name = "RUN|SWEEP")]
+    pub(super) number: Option<u64>,
+
+    /// The latest sweep
+    #[arg(long)]
+    pub(super) last: bool,
+
+    /// All runs of this component
+    #[arg(long, value_name = "ID", requires = "since")]
+    pub(super) component: Option<String>,
+
+    /// Those that began on this day or at this time, or later: 2026-11-01, or 2026-11-01T12:00:00Z; days are UTC
+    #[arg(long, value_name = "DATE", requires = "component")]
+    pub(super) since: Option<String>,
+
+    /// Instead of what ran, run this component, and show line by line what it would have said
+    #[arg(long, value_name = "NEW.wasm")]
+    pub(super) with: Option<PathBuf>,
+
+    /// How to print
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(super) format: Format,
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Fleet {
     /// Turn ssh_config and known_hosts into pinned fleet entries, for a person to read
@@ -442,7 +476,22 @@ pub(super) enum Journal {
         run: u64,
     },
     /// Check that the journal is what was written, and say where it is not
-    Verify,
+    ///
+    /// It is held against every anchor of policy.toml: targets are connected to, and what they took is read back.
+    Verify {
+        /// Read no policy and reach no anchor: only this machine's own word
+        #[arg(long)]
+        offline: bool,
+    },
+    /// Let evidence go that policy does not keep any longer: `[retention]` in policy.toml
+    ///
+    /// Entries stay, and the chain with them; what goes is written down first, so that it is told as pruned, not as
+    /// missing.
+    Prune {
+        /// Only tell what would go
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 #[derive(Debug, clap::Args)]

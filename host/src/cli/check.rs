@@ -74,13 +74,18 @@ fn look(context: &Context, args: &args::Check) -> anyhow::Result<(Sweep, Exit)> 
         pasts: Arc::clone(&pasts),
     };
     tell_unmet(context, &ops, &request);
-    let progress =
-        Arc::new(Bar { bar: Progress::new(&request.targets), seen: Mutex::default(), unlocked: Mutex::default() });
+    let progress = Arc::new(Bar {
+        bar: Progress::new(&request.targets),
+        seen: Mutex::default(),
+        unlocked: Mutex::default(),
+        not_anchored: Mutex::default(),
+    });
     // One thread: the work here is to wait. What is heavy runs in workers and on targets.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let watcher = Arc::clone(&progress);
     let journal = Arc::new(journal);
     let (asked, begun) = (request.targets.len(), Timestamp::now());
+    let anchors: Vec<String> = ops.policy.anchors.iter().map(|anchor| anchor.to.to_string()).collect();
     let work = sweep(Arc::new(ops), request, settings, Arc::clone(&journal), watcher);
     let ended = runtime.block_on(async {
         tokio::select! {
@@ -94,6 +99,9 @@ fn look(context: &Context, args: &args::Check) -> anyhow::Result<(Sweep, Exit)> 
     progress.bar.finish();
     if let Some(held) = *progress.unlocked.lock().unwrap_or_else(PoisonError::into_inner) {
         context.out.say(&warning(&held));
+    }
+    for warning in progress.not_anchored.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        context.out.say(warning);
     }
     let (result, exit) = match ended {
         Ended::Itself(Ok(result)) => (result, None),
@@ -110,6 +118,10 @@ fn look(context: &Context, args: &args::Check) -> anyhow::Result<(Sweep, Exit)> 
             (sweep, Some(Exit::NotLooked))
         }
     };
+    if exit.is_some() {
+        // The next sweep's head covers what there is of this one.
+        anchors.iter().for_each(|anchor| context.out.say(&not_anchored(anchor, "the sweep did not come to its end")));
+    }
     let detail = match result.targets.as_slice() {
         _ if args.verbose => Detail::Full,
         [_] => Detail::Each,
@@ -264,6 +276,13 @@ pub(super) fn warning(held: &Lockdown) -> String {
     )
 }
 
+pub(super) fn not_anchored(anchor: &str, why: &str) -> String {
+    format!(
+        "warning: the journal's head is not anchored at {anchor}: {why}; what was just seen can be rewritten unseen until \
+         an anchor takes a head"
+    )
+}
+
 /// How a sweep came to an end.
 enum Ended {
     Itself(Result<Sweep, OpenError>),
@@ -287,6 +306,7 @@ struct Bar {
     bar: Progress,
     seen: Mutex<Vec<Looked>>,
     unlocked: Mutex<Option<Lockdown>>,
+    not_anchored: Mutex<Vec<String>>,
 }
 
 impl Bar {
@@ -308,6 +328,10 @@ impl Watcher for Bar {
         }
         self.bar.target_done(&looked.target);
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(looked.clone());
+    }
+
+    fn not_anchored(&self, anchor: &str, why: &str) {
+        self.not_anchored.lock().unwrap_or_else(PoisonError::into_inner).push(not_anchored(anchor, why));
     }
 
     fn unlocked(&self, held: &Lockdown) {

@@ -5,12 +5,14 @@ use std::fmt::Write;
 
 use bailiwick::encode;
 use bailiwick::encode::ShownPath as _;
-use bailiwick::journal::{Entry, Granted, Other, Outcome, Past, ReadError, Reader, Record, RunEnd, verify};
+use bailiwick::journal::{self, Keep};
+use bailiwick::journal::{Blob, Entry, Evidence, Granted, Other, Outcome, Past, ReadError, Reader, Record, RunEnd};
 use bailiwick::model::{LookError, ParamValue, Tainted, TargetName};
 use bailiwick::report::exit::ExitCode as Exit;
+use jiff::Timestamp;
 
 use super::args::Journal;
-use super::{Context, fail};
+use super::{Context, check, fail, verify};
 
 pub(super) fn run(context: &Context, command: Journal) -> anyhow::Result<Exit> {
     let folder = context.journal_folder()?;
@@ -20,27 +22,44 @@ pub(super) fn run(context: &Context, command: Journal) -> anyhow::Result<Exit> {
     }
     match command {
         Journal::List { last } => list(context, Reader::open(&folder)?, last),
-        Journal::Show { run } => show(context, Reader::open(&folder)?, run),
-        Journal::Verify => {
-            let verdict = verify(&folder)?;
-            let mut text = String::new();
-            for found in &verdict.breaks {
-                writeln!(text, "{}: {found}", if found.is_serious() { "BROKEN" } else { "note" })?;
-            }
-            let serious = verdict.breaks.iter().any(bailiwick::journal::Break::is_serious);
-            let (seq, hash) = (verdict.proven.seq, &verdict.proven.hash);
-            writeln!(text, "entries 1 to {seq} hang together; the hash of entry {seq} is {hash}")?;
-            if !serious {
-                writeln!(
-                    text,
-                    "Nothing outside this machine vouches for entries 1 to {seq}: who can write the journal can rewrite \
-                     it whole. Keep that hash elsewhere."
-                )?;
-            }
-            context.out.text(&text)?;
-            Ok(if serious { Exit::Usage } else { Exit::Fine })
-        }
+        Journal::Show { run } => show(context, Reader::open(&folder)?, &Evidence::beside(&folder), run),
+        Journal::Verify { offline } => verify::run(context, &folder, offline),
+        Journal::Prune { dry_run } => prune(context, dry_run),
     }
+}
+
+fn prune(context: &Context, dry_run: bool) -> anyhow::Result<Exit> {
+    let (ops, _) = context.ops_and_standing()?;
+    let Some(retention) = &ops.policy.retention else {
+        let message = "policy says nothing of retention, so all evidence is kept";
+        return Err(fail::usage(message, "[retention] days = 400 in policy.toml would let go what is older"));
+    };
+    let keep = Keep {
+        days: retention.days.as_ref().map(|days| days.value),
+        bytes: retention.bytes.as_ref().map(|bytes| bytes.value),
+    };
+    let folder = context.journal_folder()?;
+    let plan = if dry_run {
+        journal::plan(&folder, keep, Timestamp::now())?
+    } else {
+        // Nobody else writes meanwhile.
+        let (journal, recovery) = check::open(context)?;
+        if let Some(recovery) = recovery {
+            context.out.say(&check::told(&recovery, &journal));
+        }
+        let plan = journal::plan(&folder, keep, Timestamp::now())?;
+        journal::prune(&journal, &plan, &retention.shown())?;
+        plan
+    };
+    let ((goes, goes_bytes), (stays, stays_bytes)) = (plan.going, plan.staying);
+    let between = plan.between.map(|(first, last)| format!(", last named {} to {}", second(&first), second(&last)));
+    let verb = if dry_run { "would go" } else { "went" };
+    context.out.text(&format!(
+        "{goes} pieces of evidence ({goes_bytes} bytes) {verb}{}\n{stays} pieces ({stays_bytes} bytes) stay\nby {}\n",
+        between.unwrap_or_default(),
+        retention.shown()
+    ))?;
+    Ok(Exit::Fine)
 }
 
 /// The entries that can be read. Where reading stops it says so; what was read before still counts.
@@ -113,7 +132,7 @@ fn how(end: &RunEnd) -> String {
     }
 }
 
-fn show(context: &Context, reader: Reader, run: u64) -> anyhow::Result<Exit> {
+fn show(context: &Context, reader: Reader, evidence: &Evidence, run: u64) -> anyhow::Result<Exit> {
     let mut text = String::new();
     let mut intents = Vec::new();
     let mut found = false;
@@ -126,9 +145,9 @@ fn show(context: &Context, reader: Reader, run: u64) -> anyhow::Result<Exit> {
         if let Entry::Shared { run: of, intent, .. } = &record.entry
             && *of == run
         {
-            write_record(&mut text, &record)?;
+            write_record(&mut text, &record, evidence)?;
             if let Some(told) = shared.get(intent) {
-                write_record(&mut text, told)?;
+                write_record(&mut text, told, evidence)?;
             }
             continue;
         }
@@ -154,7 +173,7 @@ fn show(context: &Context, reader: Reader, run: u64) -> anyhow::Result<Exit> {
         };
         if of_run {
             found = true;
-            write_record(&mut text, &record)?;
+            write_record(&mut text, &record, evidence)?;
         }
     }
     if !found {
@@ -165,12 +184,17 @@ fn show(context: &Context, reader: Reader, run: u64) -> anyhow::Result<Exit> {
 }
 
 /// Somebody else's bytes, indented, each line escaped.
-fn block(text: &mut String, label: &str, bytes: &[u8]) -> std::fmt::Result {
-    if bytes.is_empty() {
-        return Ok(());
+fn block(text: &mut String, label: &str, blob: &Blob, evidence: &Evidence) -> std::fmt::Result {
+    let bytes = match evidence.read(blob) {
+        Ok(bytes) if bytes.is_empty() => return Ok(()),
+        Ok(bytes) => bytes,
+        Err(error) => return writeln!(text, "    {label}: NOT SHOWN: {error}"),
+    };
+    match blob {
+        Blob::Here(_) => writeln!(text, "    {label}:")?,
+        Blob::Kept { sha256, .. } => writeln!(text, "    {label}: sha256:{sha256}")?,
     }
-    writeln!(text, "    {label}:")?;
-    for line in String::from_utf8_lossy(bytes).lines() {
+    for line in String::from_utf8_lossy(&bytes).lines() {
         writeln!(text, "      | {}", encode::terminal(&Tainted::new(line), 1 << 16))?;
     }
     Ok(())
@@ -207,7 +231,7 @@ fn on_target(on: &Option<TargetName>) -> String {
     on.as_ref().map(|target| format!(" on {target}")).unwrap_or_default()
 }
 
-fn write_record(text: &mut String, record: &Record) -> std::fmt::Result {
+fn write_record(text: &mut String, record: &Record, evidence: &Evidence) -> std::fmt::Result {
     write!(text, "{:>8}  {}  ", record.seq, second(&record.time))?;
     let line = |tainted: &Tainted| encode::terminal(tainted, 400);
     match &record.entry {
@@ -254,8 +278,8 @@ fn write_record(text: &mut String, record: &Record) -> std::fmt::Result {
                         bailiwick::transport::Exit::Unsaid => "no word of how it ended".to_owned(),
                     };
                     writeln!(text, "answer to entry {intent}, {elapsed_ms} ms, {exit}")?;
-                    block(text, "stdout", &stdout.0)?;
-                    block(text, "stderr", &stderr.0)
+                    block(text, "stdout", stdout, evidence)?;
+                    block(text, "stderr", stderr, evidence)
                 }
                 Outcome::Failed { error, cause } => {
                     writeln!(text, "no answer to entry {intent}, {elapsed_ms} ms: {error} ({cause})")
@@ -267,18 +291,21 @@ fn write_record(text: &mut String, record: &Record) -> std::fmt::Result {
             Ok(())
         }
         Entry::Note { text: note, .. } => writeln!(text, "note: {}", line(note)),
-        Entry::RunEnded { end, fuel, .. } => match end {
-            RunEnd::Report(report) => {
-                writeln!(text, "ended with {} findings, {fuel} instructions", report.findings.len())?;
-                for finding in &report.findings {
-                    let (subject, title) = (line(&finding.subject), line(&finding.title));
-                    writeln!(text, "    {:<8}  {}  {subject}  {title}", finding.severity.name(), finding.code)?;
+        Entry::RunEnded { end, fuel, report, .. } => {
+            match end {
+                RunEnd::Report(report) => {
+                    writeln!(text, "ended with {} findings, {fuel} instructions", report.findings.len())?;
+                    for finding in &report.findings {
+                        let (subject, title) = (line(&finding.subject), line(&finding.title));
+                        writeln!(text, "    {:<8}  {}  {subject}  {title}", finding.severity.name(), finding.code)?;
+                    }
+                    Ok(())
                 }
-                Ok(())
-            }
-            RunEnd::CouldNotLook { reason, .. } => writeln!(text, "ended, could not look: {}", line(reason)),
-            RunEnd::Fault { message } => writeln!(text, "broke: {message}, {fuel} instructions"),
-        },
+                RunEnd::CouldNotLook { reason, .. } => writeln!(text, "ended, could not look: {}", line(reason)),
+                RunEnd::Fault { message } => writeln!(text, "broke: {message}, {fuel} instructions"),
+            }?;
+            report.as_ref().map_or(Ok(()), |report| writeln!(text, "    report     sha256:{report}"))
+        }
         // `show` asks for entries of runs only.
         _ => writeln!(text),
     }

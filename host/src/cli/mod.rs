@@ -16,8 +16,10 @@ mod out;
 mod quarantine;
 mod pack;
 mod page;
+mod replay;
 mod review;
 mod test;
+mod verify;
 mod wit;
 
 use std::path::{Path, PathBuf};
@@ -146,6 +148,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Lock(args) => lock::run(&context, &args),
         Command::Pack(args) => pack::run(&context, &args),
         Command::Test(args) => test::run(&context, &args),
+        Command::Replay(args) => replay::run(&context, &args),
         Command::Fleet { command } => fleet::run(&context, command),
         Command::Journal { command } => journal::run(&context, command),
         Command::Trend(args) => history::trend(&context, &args),

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use bailiwick::model::{ComponentId, TargetName, Wire};
 use bailiwick::report::exit::ExitCode as Exit;
-use bailiwick::review::{Action, Asked, Review, Target, inert, review};
+use bailiwick::review::{Action, Anchor, Asked, Review, Target, inert, review};
 use bailiwick::verbs;
 
 use super::args::{self, Format};
@@ -50,6 +50,9 @@ fn table(review: &Review) -> String {
     for target in &review.targets {
         let _ = write_target(&mut text, target);
     }
+    for anchor in &review.anchors {
+        let _ = write_anchor(&mut text, anchor);
+    }
     for wasi in &review.inert_wasi {
         let _ =
             writeln!(text, "{} gets inert WASI, which reaches nothing: {}", wasi.component, inert(&wasi.interfaces));
@@ -65,6 +68,14 @@ fn table(review: &Review) -> String {
     }
     let _ = write_limits(&mut text, review);
     text
+}
+
+/// What the operator has written after each sweep, which is no component's doing.
+fn write_anchor(text: &mut String, anchor: &Anchor) -> std::fmt::Result {
+    let how = if anchor.target.is_some() { "appends over SFTP, after each sweep" } else { "commits, after each sweep" };
+    let user = anchor.user.as_ref().map(|user| format!(" as {user}")).unwrap_or_default();
+    writeln!(text, "anchor {}{user}\n    {how}    {}", anchor.to, anchor.line.trim_end())?;
+    writeln!(text, "    for     the operator: {} ({})\n", anchor.why, anchor.policy)
 }
 
 fn write_target(text: &mut String, target: &Target) -> std::fmt::Result {

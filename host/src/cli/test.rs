@@ -155,10 +155,14 @@ fn shown(name: &CaseName, case: &Case, verdict: &Verdict) -> Result<String, std:
 
 /// One run on one target needs no bar; only what its worker lacked is told.
 #[derive(Default)]
-struct Alone(Mutex<Option<Lockdown>>);
+struct Alone(Mutex<Option<Lockdown>>, Mutex<Vec<String>>);
 
 impl Watcher for Alone {
     fn target_done(&self, _: &Looked) {}
+
+    fn not_anchored(&self, anchor: &str, why: &str) {
+        self.1.lock().unwrap_or_else(PoisonError::into_inner).push(check::not_anchored(anchor, why));
+    }
 
     fn unlocked(&self, held: &Lockdown) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(*held);
@@ -211,6 +215,9 @@ fn record(
     let swept = runtime.block_on(sweep(Arc::new(ops), request, settings, Arc::new(journal), watcher))?;
     if let Some(held) = *alone.0.lock().unwrap_or_else(PoisonError::into_inner) {
         context.out.say(&check::warning(&held));
+    }
+    for warning in alone.1.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        context.out.say(warning);
     }
     let (run, grant) = match (recorded_run(&swept), grant) {
         (Ok(run), Some(grant)) => (run, [grant]),

@@ -134,6 +134,8 @@ pub async fn prove(folder: &Path) -> Result<Vec<Tried>, ProofError> {
 async fn run(ops: Ops, journal: &Arc<Journal>) -> Result<Sweep, ProofError> {
     struct Nobody;
     impl Watcher for Nobody {
+        fn not_anchored(&self, _: &str, _: &str) {}
+
         fn target_done(&self, _: &Looked) {}
         fn unlocked(&self, _: &Lockdown) {}
     }

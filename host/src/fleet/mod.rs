@@ -16,7 +16,7 @@ use std::path::PathBuf;
 pub use address::{Address, AddressError, UserName};
 pub use host_key::{HostKey, HostKeyError};
 pub use never::{How, NeverHit, NeverHost};
-pub use parse::parse;
+pub use parse::{key_file, parse};
 
 use crate::model::{Tag, TargetName};
 use crate::source::Place;

@@ -186,17 +186,13 @@ impl Reader<'_> {
     }
 
     fn path(&mut self, text: &Spanned<String>) -> Option<PathBuf> {
-        let path = text.get_ref();
-        match (path.strip_prefix("~/"), self.home) {
-            (Some(rest), Some(home)) => Some(home.join(rest)),
-            (Some(_), None) => {
-                let place = self.source.at(text.span());
-                self.problems
-                    .push(Problem::at(place, "`~` stands for nothing: HOME is not set").hint("write the path in full"));
-                None
-            }
-            (None, _) => Some(self.base.join(path)),
+        let found = key_file(text.get_ref(), self.base, self.home);
+        if found.is_none() {
+            let place = self.source.at(text.span());
+            self.problems
+                .push(Problem::at(place, "`~` stands for nothing: HOME is not set").hint("write the path in full"));
         }
+        found
     }
 
     /// A jump leads somewhere, over SSH, and not in a circle; what lies behind it has an IP address, since a name would
@@ -263,5 +259,15 @@ impl Reader<'_> {
                 Problem::at(place, message).hint("keep one name for a machine; give a cloned machine keys of its own"),
             );
         }
+    }
+}
+
+/// Where a key file is that is written like this: `~/` is the home directory, another path begins at the ops directory. None
+/// where there is no home directory.
+#[must_use]
+pub fn key_file(text: &str, base: &Path, home: Option<&Path>) -> Option<PathBuf> {
+    match text.strip_prefix("~/") {
+        Some(rest) => Some(home?.join(rest)),
+        None => Some(base.join(text)),
     }
 }

@@ -33,6 +33,12 @@ pub struct Earlier {
 }
 
 impl Earlier {
+    /// When the newest of the numbers was said.
+    #[must_use]
+    pub fn newest_ms(&self) -> Option<u64> {
+        self.points.last().map(|point| point.time_ms)
+    }
+
     /// SHA-256, in hex, over the numbers, each text with its length before it.
     #[must_use]
     pub fn digest(points: &[Point]) -> String {

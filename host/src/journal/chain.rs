@@ -30,6 +30,12 @@ impl Link {
         Self { seq: self.seq + 1, hash: HEXLOWER.encode(&hash.finalize()) }
     }
 
+    /// True if its hash could be one.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        is_hash(&self.hash)
+    }
+
     /// As `head` holds it: 20 digits, a space, the hash, a newline; always 86 bytes.
     pub(super) fn to_head(&self) -> String {
         format!("{:020} {}\n", self.seq, self.hash)

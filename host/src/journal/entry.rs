@@ -1,4 +1,5 @@
 //! What an entry can say. Fields are written in this order; a new field is optional, a changed one is a new format.
+//! A new kind of entry is a new format too.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +7,7 @@ use data_encoding::BASE64;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::evidence::Sha;
 use crate::model::{
     ActionId, ComponentId, Lockdown, LookError, ParamValue, Report, RuleName, SlotKey, Tainted, TargetName, Verb,
 };
@@ -26,7 +28,7 @@ pub struct Record {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Entry {
-    /// The journal begins.
+    /// The journal begins; further on: an older one goes on in this format.
     Journal {
         /// [`super::FORMAT`].
         format: String,
@@ -106,7 +108,7 @@ pub enum Entry {
         params: BTreeMap<String, ParamValue>,
         /// What its clock says, in milliseconds since 1970.
         now_ms: u64,
-        /// When its latest run there began that could look.
+        /// When the component's latest run on the target began that could look, as it is told.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         previous_ms: Option<u64>,
         /// What it was told of its own past there; none: nothing, or an older program wrote this.
@@ -115,6 +117,15 @@ pub enum Entry {
         /// The other targets, if the run is about several: the fields above are the first one's.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         others: Vec<Other>,
+        /// What never-rules took from it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        withheld: Vec<Withheld>,
+        /// Its limits, where they are not the defaults, by name.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        limits: BTreeMap<String, u64>,
+        /// How many bytes it has, if it is kept beside the journal; an older program kept none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kept_bytes: Option<u64>,
     },
     /// A call that the grant does not hold. Nothing was sent.
     CallRefused {
@@ -186,6 +197,31 @@ pub enum Entry {
         end: RunEnd,
         /// Instructions that the guest spent.
         fuel: u64,
+        /// SHA-256 of the report as it was rendered from; none: an older program, or there is none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        report: Option<Sha>,
+    },
+    /// Retention lets evidence go. It is removed after this entry is on the disk: what is missing and named here is pruned,
+    /// unless a later entry names it again.
+    Pruned {
+        /// What goes, by digest.
+        evidence: Vec<Sha>,
+        /// The rules of policy that say so.
+        rule: String,
+    },
+    /// The head of the journal, which covers this entry, is about to be copied.
+    Anchoring {
+        /// To which anchors.
+        to: Vec<String>,
+    },
+    /// What came of it.
+    Anchored {
+        /// The head that was copied.
+        head: u64,
+        /// Its hash.
+        hash: String,
+        /// Why it failed, if it did, by anchor.
+        results: BTreeMap<String, Option<String>>,
     },
     /// A person or a program stopped the sweep. What was under way has no end.
     Interrupted {
@@ -224,6 +260,9 @@ pub struct Other {
     pub actions: Vec<Granted>,
     /// All that it is told of it.
     pub params: BTreeMap<String, ParamValue>,
+    /// What never-rules took from it there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withheld: Vec<Withheld>,
     /// When the component's latest run there began that could look.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous_ms: Option<u64>,
@@ -239,6 +278,19 @@ pub struct Past {
     pub runs: Vec<u64>,
     /// SHA-256 over the numbers, as `history` takes it.
     pub digest: String,
+}
+
+/// One action that a never-rule took from a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Withheld {
+    /// How the guest would name the object.
+    pub key: Option<SlotKey>,
+    /// The action.
+    pub action: ActionId,
+    /// The rule's place: `policy.toml:31`.
+    pub rule: String,
+    /// The rule's reason.
+    pub why: String,
 }
 
 /// What a target said.
@@ -283,16 +335,33 @@ pub enum RunEnd {
     },
 }
 
-/// Raw bytes: as text where they are UTF-8, else in base64.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// Raw bytes: in the entry, as text where they are UTF-8, else in base64; or beside the journal, by their digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "BlobText", into = "BlobText")]
-pub struct Blob(pub Vec<u8>);
+pub enum Blob {
+    /// They stand here.
+    Here(Vec<u8>),
+    /// They are kept as evidence.
+    Kept {
+        /// Their digest.
+        sha256: Sha,
+        /// How many there are.
+        bytes: u64,
+    },
+}
+
+impl Default for Blob {
+    fn default() -> Self {
+        Self::Here(Vec::new())
+    }
+}
 
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum BlobText {
     Text(String),
     Base64 { base64: Base64 },
+    Kept { sha256: Sha, bytes: u64 },
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -315,17 +384,21 @@ impl From<Base64> for String {
 impl From<BlobText> for Blob {
     fn from(text: BlobText) -> Self {
         match text {
-            BlobText::Text(text) => Self(text.into_bytes()),
-            BlobText::Base64 { base64 } => Self(base64.0),
+            BlobText::Text(text) => Self::Here(text.into_bytes()),
+            BlobText::Base64 { base64 } => Self::Here(base64.0),
+            BlobText::Kept { sha256, bytes } => Self::Kept { sha256, bytes },
         }
     }
 }
 
 impl From<Blob> for BlobText {
     fn from(blob: Blob) -> Self {
-        match String::from_utf8(blob.0) {
-            Ok(text) => Self::Text(text),
-            Err(error) => Self::Base64 { base64: Base64(error.into_bytes()) },
+        match blob {
+            Blob::Here(bytes) => match String::from_utf8(bytes) {
+                Ok(text) => Self::Text(text),
+                Err(error) => Self::Base64 { base64: Base64(error.into_bytes()) },
+            },
+            Blob::Kept { sha256, bytes } => Self::Kept { sha256, bytes },
         }
     }
 }

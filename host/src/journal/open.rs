@@ -1,7 +1,7 @@
 //! The one writer.
 
 use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,8 +11,10 @@ use jiff::Timestamp;
 use rustix::fs::{FlockOperation, OFlags, flock};
 
 use super::chain::{Link, split};
-use super::entry::{Entry, Record};
-use super::{FILE, FORMAT, HEAD, LINE_MAX};
+use super::entry::{Blob, Entry, Record};
+use super::evidence::{Evidence, EvidenceError, Sha};
+use super::format::{self, HINT};
+use super::{FILE, FORMAT, HEAD, INLINE_BYTES, LINE_MAX};
 use crate::encode::ShownPath as _;
 
 /// A journal open for writing. Only one process can hold it.
@@ -20,6 +22,8 @@ use crate::encode::ShownPath as _;
 pub struct Journal {
     inner: Mutex<Inner>,
     folder: PathBuf,
+    /// None: everything stands in the entries.
+    evidence: Option<Evidence>,
 }
 
 #[derive(Debug)]
@@ -82,13 +86,16 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// Written by a version that this one does not know.
-    #[error("{} has format `{found}`; this version writes `{FORMAT}`", path.shown())]
+    #[error("{} has format `{found}`; this version writes `{FORMAT}`\n\nhint: {HINT}", path.shown())]
     Format {
         /// The journal.
         path: PathBuf,
         /// What it says.
         found: String,
     },
+    /// What an entry would name cannot be kept.
+    #[error("an answer cannot be kept")]
+    Evidence(#[from] EvidenceError),
     /// An earlier write failed; what follows it would not hang together.
     #[error("an earlier write to the journal failed; nothing more is written")]
     Broken,
@@ -114,6 +121,11 @@ impl Journal {
         let head = open_ours(&head_path)?;
 
         let found = Tail::read(&mut file).map_err(io_error("read", &path))?;
+        let said = file.seek(SeekFrom::Start(0)).and_then(|_| format::said(BufReader::new(&file)));
+        let said = said.map_err(io_error("read", &path))?;
+        if let Some(found) = said.as_ref().filter(|said| format::age(said).is_none()) {
+            return Err(OpenError::Format { path, found: found.escape_default().to_string() });
+        }
         let Last { link: last, at_rest } = found.last(&path)?;
         let mut named = String::new();
         (&head).take(4096).read_to_string(&mut named).map_err(io_error("read", &head_path))?;
@@ -141,13 +153,17 @@ impl Journal {
         if !at_rest {
             recovery.open_runs = open_runs(folder, last.seq);
         }
-        let journal = Self { inner: Mutex::new(Inner { file, head, last, broken: false }), folder: folder.to_owned() };
+        let evidence = Some(Evidence::beside(folder));
+        let inner = Mutex::new(Inner { file, head, last, broken: false });
+        let journal = Self { inner, folder: folder.to_owned(), evidence };
         if fresh {
             journal.append(Entry::Journal { format: FORMAT.to_owned() })?;
             // The name must survive a crash too, not only the bytes.
             File::open(folder).and_then(|folder| folder.sync_all()).map_err(io_error("sync", folder))?;
         }
+        let older = !fresh && said.is_none_or(|said| said != FORMAT);
         if recovery == Recovery::default() {
+            journal.go_over(older)?;
             return Ok((journal, None));
         }
         let name = recovery.torn_file.as_deref().and_then(Path::file_name);
@@ -158,7 +174,50 @@ impl Journal {
             head_lost: recovery.head_lost,
             open_runs: recovery.open_runs.clone(),
         })?;
+        journal.go_over(older)?;
         Ok((journal, Some(recovery)))
+    }
+
+    /// Says that what follows is in the format of this version.
+    fn go_over(&self, older: bool) -> Result<(), OpenError> {
+        if older {
+            self.append(Entry::Journal { format: FORMAT.to_owned() })?;
+        }
+        Ok(())
+    }
+
+    /// The same with every answer in its entry, whatever its size: for a journal that nobody keeps.
+    #[must_use]
+    pub(super) fn without_evidence(self) -> Self {
+        Self { evidence: None, ..self }
+    }
+
+    /// Bytes as an entry says them: where there are many, they are kept beside the journal, and on the disk when this
+    /// returns. Takes as long as the disk does.
+    ///
+    /// # Errors
+    /// When they cannot be kept. Then nothing more is written: an entry must not name what is not there.
+    pub fn keep(&self, bytes: &[u8]) -> Result<Blob, OpenError> {
+        match &self.evidence {
+            Some(evidence) if bytes.len() > INLINE_BYTES => {
+                let sha256 = self.kept(evidence.put(bytes))?;
+                Ok(Blob::Kept { sha256, bytes: bytes.len() as u64 })
+            }
+            _ => Ok(Blob::Here(bytes.to_vec())),
+        }
+    }
+
+    /// Keeps a component beside the journal, whatever its size. Its digest if it is kept there.
+    ///
+    /// # Errors
+    /// As [`Self::keep`].
+    pub fn keep_component(&self, bytes: &[u8]) -> Result<Option<Sha>, OpenError> {
+        self.evidence.as_ref().map(|evidence| self.kept(evidence.put(bytes))).transpose()
+    }
+
+    fn kept(&self, put: Result<Sha, EvidenceError>) -> Result<Sha, OpenError> {
+        self.lock().broken |= put.is_err();
+        Ok(put?)
     }
 
     /// Adds an entry and gives its number. The entry has left this process when the call returns, so that killing it
@@ -342,11 +401,6 @@ impl Tail {
         let damaged = || OpenError::Damaged { path: path.to_owned() };
         let (hash, body) = split(&self.line).ok_or_else(damaged)?;
         let record: Record = serde_json::from_slice(body).map_err(|_| damaged())?;
-        if let Entry::Journal { format } = &record.entry
-            && format != FORMAT
-        {
-            return Err(OpenError::Format { path: path.to_owned(), found: format.escape_default().to_string() });
-        }
         let before = match &self.before {
             None => Link::origin(),
             Some(line) => {
@@ -358,8 +412,15 @@ impl Tail {
         if link.hash != hash || link.seq != record.seq {
             return Err(damaged());
         }
-        let at_rest =
-            matches!(record.entry, Entry::Journal { .. } | Entry::Recovered { .. } | Entry::SweepEnded { .. });
+        let at_rest = matches!(
+            record.entry,
+            // Not a new beginning of an older journal: what is before it counts.
+            Entry::Recovered { .. }
+                | Entry::SweepEnded { .. }
+                | Entry::Pruned { .. }
+                | Entry::Anchoring { .. }
+                | Entry::Anchored { .. }
+        ) || record.seq == 1;
         Ok(Last { link, at_rest })
     }
 }

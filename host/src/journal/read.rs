@@ -9,6 +9,7 @@ use rustix::fs::OFlags;
 
 use super::chain::{Link, split};
 use super::entry::{Entry, Record};
+use super::format::{self, HINT};
 use super::{FILE, FORMAT, LINE_MAX};
 use crate::encode::ShownPath as _;
 
@@ -43,6 +44,14 @@ pub enum ReadError {
         /// What is wrong.
         what: &'static str,
     },
+    /// A newer program wrote it.
+    #[error("entry {seq} says that the journal has format `{}`; this version reads none newer than `{FORMAT}`\n\nhint: {HINT}", found.escape_default())]
+    Format {
+        /// The entry.
+        seq: u64,
+        /// The format.
+        found: String,
+    },
 }
 
 /// A place in a journal: where its newest entry began when somebody looked, and which one it was.
@@ -63,6 +72,8 @@ pub struct Reader {
     /// Where the newest entry begins.
     begin: u64,
     last: Link,
+    /// How new the format is so far.
+    age: usize,
     done: bool,
 }
 
@@ -75,7 +86,8 @@ impl Reader {
         let path = folder.join(FILE);
         match open(&path) {
             Ok(file) => {
-                Ok(Self { file: BufReader::new(file), path, at: 0, begin: 0, last: Link::origin(), done: false })
+                let file = BufReader::new(file);
+                Ok(Self { file, path, at: 0, begin: 0, last: Link::origin(), age: 0, done: false })
             }
             Err(source) => Err(ReadError::Io { path, source }),
         }
@@ -98,6 +110,7 @@ impl Reader {
         }
         reader.begin = mark.at;
         reader.at = mark.at + line.len() as u64 + 1;
+        // Which format the journal has come to is not known here: that it is said twice is for `verify` to find.
         reader.last = mark.link.clone();
         Ok(Some(reader))
     }
@@ -119,6 +132,12 @@ impl Reader {
     #[must_use]
     pub fn newest(&self) -> &Link {
         &self.last
+    }
+
+    /// True if it was begun in, or has gone over to, the format that this version writes.
+    #[must_use]
+    pub fn is_newest_format(&self) -> bool {
+        format::age(FORMAT) == Some(self.age)
     }
 
     /// Reads the next line, at most [`LINE_MAX`] of it.
@@ -158,10 +177,13 @@ impl Reader {
             return Err(self.broken("has another number"));
         }
         match &record.entry {
-            Entry::Journal { format } if format != FORMAT => {
-                return Err(self.broken("says that the journal has another format"));
-            }
-            Entry::Journal { .. } if link.seq == 1 => {}
+            Entry::Journal { format: found } => match format::age(found) {
+                None => return Err(ReadError::Format { seq: link.seq, found: found.clone() }),
+                Some(age) if link.seq > 1 && age <= self.age => {
+                    return Err(self.broken("says again which format the journal has"));
+                }
+                Some(age) => self.age = age,
+            },
             _ if link.seq == 1 => {
                 return Err(self.broken("should say which format the journal has"));
             }

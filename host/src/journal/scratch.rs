@@ -20,7 +20,7 @@ impl Scratch {
     pub fn journal() -> Result<(Journal, Self), OpenError> {
         let scratch = Self::folder()?;
         let (journal, _) = Journal::open(&scratch.0, Duration::ZERO)?;
-        Ok((journal, scratch))
+        Ok((journal.without_evidence(), scratch))
     }
 
     /// Makes a folder of its own.

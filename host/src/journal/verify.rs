@@ -5,6 +5,8 @@ use std::path::Path;
 
 use super::chain::Link;
 use super::entry::Entry;
+use super::evidence::{Evidence, EvidenceError};
+use super::named::Named;
 use super::{HEAD, ReadError, Reader};
 
 /// What `verify` found.
@@ -14,6 +16,10 @@ pub struct Verdict {
     pub proven: Link,
     /// What is wrong, in the order of the file; empty if all is well.
     pub breaks: Vec<Break>,
+    /// Pieces of evidence that are there, and are what the entries say.
+    pub evidence: usize,
+    /// Pieces of evidence that retention let go.
+    pub pruned: usize,
 }
 
 /// Something wrong.
@@ -53,6 +59,14 @@ pub enum Break {
         /// The entry that says so.
         seq: u64,
     },
+    /// What an entry names is not beside the journal, or not as it was.
+    #[error("entry {entry}: {source}")]
+    Evidence {
+        /// The entry.
+        entry: u64,
+        /// What is wrong.
+        source: EvidenceError,
+    },
     /// A writer was stopped in the middle of an entry, and the next one said so.
     #[error("entry {seq} records a torn tail of {bytes} bytes, kept in {file}")]
     TornBefore {
@@ -83,6 +97,7 @@ pub fn verify(folder: &Path) -> Result<Verdict, ReadError> {
     let mut reader = Reader::open(folder)?;
     let mut breaks = Vec::new();
     let mut seen = false;
+    let mut named = Named::default();
     while let Some(record) = reader.next() {
         let record = match record {
             Ok(record) => record,
@@ -91,6 +106,7 @@ pub fn verify(folder: &Path) -> Result<Verdict, ReadError> {
                 break;
             }
         };
+        named.take(&record);
         if let Entry::Recovered { torn_bytes, torn_file, missing, head_lost, .. } = record.entry {
             if head_lost {
                 breaks.push(Break::HeadLost { seq: record.seq });
@@ -118,5 +134,14 @@ pub fn verify(folder: &Path) -> Result<Verdict, ReadError> {
         Some(head) if !seen && !chain_broken => breaks.push(Break::Cut { from: proven.seq + 1, to: head.seq }),
         Some(_) => {}
     }
-    Ok(Verdict { proven, breaks })
+    let (mut evidence, mut pruned) = (0, 0);
+    let beside = Evidence::beside(folder);
+    for (sha, piece) in named.pieces {
+        match beside.get(&sha, piece.bytes) {
+            Ok(_) => evidence += 1,
+            Err(EvidenceError::Missing(_)) if piece.pruned.is_some() => pruned += 1,
+            Err(source) => breaks.push(Break::Evidence { entry: piece.entry, source }),
+        }
+    }
+    Ok(Verdict { proven, breaks, evidence, pruned })
 }

@@ -128,6 +128,9 @@ proof! {
 }
 
 built_in! {
+    "backup-freshness",
+    "certificate-expiry",
+    "certificate-server",
     "clock-skew",
     "command-exit",
     "command-plugin",
@@ -137,18 +140,35 @@ built_in! {
     "container-restarts",
     "container-state",
     "disk-growth",
+    "exporter-connected",
     "failed-services",
+    "feed-freshness",
     "file-freshness",
     "filesystems",
+    "http-status",
     "listeners",
     "load",
     "log-errors",
     "logins",
     "memory",
     "memory-trend",
+    "new-errors",
     "observer-overhead",
     "package-lists-age",
     "pending-updates",
+    "postgres-connections",
+    "postgres-databases",
+    "postgres-jobs",
+    "postgres-locks",
+    "postgres-long-transactions",
+    "postgres-query",
+    "postgres-replication",
+    "postgres-settings",
+    "prometheus-alerts",
+    "prometheus-health",
+    "prometheus-query",
+    "prometheus-rules",
+    "prometheus-targets",
     "service",
     "time-sync",
     "unit-usage",
@@ -328,6 +348,15 @@ pub fn read_binary(path: &Path) -> Result<Binary, LibraryError> {
     }
     let digest = digest(&bytes);
     Ok(Binary { bytes: Cow::Owned(bytes), digest, path: Some(path.to_owned()) })
+}
+
+/// The component of a folder that has this digest, whatever it is called there. What cannot be read is not the one.
+#[must_use]
+pub fn find_by_digest(folder: &Path, digest: &str) -> Option<Binary> {
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "wasm"));
+    paths.sort();
+    paths.iter().filter_map(|path| read_binary(path).ok()).find(|binary| binary.digest == digest)
 }
 
 /// Reads a regular file, and one byte more than `max` of one that is larger.

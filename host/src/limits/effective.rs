@@ -105,4 +105,15 @@ impl Limits {
         }
         limits
     }
+
+    /// The limits of a run that a journal holds: what is not there was the default. A name of another version's is none of
+    /// ours, and what nothing may pass is not passed here either.
+    #[must_use]
+    pub fn recorded(set: &BTreeMap<String, u64>) -> Self {
+        let mut limits = Self::default();
+        for (row, value) in set.iter().filter_map(|(name, value)| Some((super::row(name).ok()?, *value))) {
+            limits.set(row, value.min(row.max));
+        }
+        limits
+    }
 }

@@ -43,6 +43,11 @@ pub const JOBS_MAX: u64 = 1_000;
 /// Channels open at once on one connection.
 pub const CHANNELS: u64 = 8;
 
+/// The most that is read of one anchor, in bytes: half a million heads.
+pub const ANCHOR_BYTES: u64 = 64 << 20;
+/// The longest that one anchor may take, once it is reached, in seconds.
+pub const ANCHOR_S: u64 = 30;
+
 /// What a number counts in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]

@@ -262,6 +262,22 @@ pub const FIXED: &[Row] = &[
         set_by: SetBy::Option("--jobs"),
     },
     fixed(
+        "anchor-bytes",
+        super::ANCHOR_BYTES,
+        Unit::Bytes,
+        "what `journal verify` reads of one anchor",
+        "it is not compared, and told",
+        SetBy::Nobody("it is half a million heads"),
+    ),
+    fixed(
+        "anchor-s",
+        super::ANCHOR_S,
+        Unit::Seconds,
+        "the wait for one anchor, once it is reached",
+        "it is told that it took no head",
+        SetBy::Nobody("a sweep must come to an end"),
+    ),
+    fixed(
         "channels",
         super::CHANNELS,
         Unit::Count,

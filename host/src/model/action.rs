@@ -25,10 +25,28 @@ impl ActionId {
         })
     }
 
+    /// The id of a verb on a literal that stands in a journal: for replay, which sends nothing.
+    #[must_use]
+    pub(crate) fn recorded(verb: Verb, object: Option<&str>) -> Self {
+        Self(object.map_or_else(|| verb.name().to_owned(), |object| format!("{verb}:{object}")))
+    }
+
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The verb, if it is one of this program's: an id may come out of an older journal, or somebody's.
+    #[must_use]
+    pub fn verb(&self) -> Option<Verb> {
+        Verb::from_name(self.0.split_once(':').map_or(self.0.as_str(), |(verb, _)| verb))
+    }
+
+    /// The literal that it is done to, as text.
+    #[must_use]
+    pub fn object(&self) -> Option<&str> {
+        self.0.split_once(':').map(|(_, object)| object)
     }
 }
 

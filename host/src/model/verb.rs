@@ -149,6 +149,26 @@ verbs! {
     PackagesPending = "packages", "pending";
     /// Age of the lists of packages.
     PackagesLists = "packages", "lists";
+    /// A server's databases and their sizes.
+    PostgresDatabases = "postgres", "databases";
+    /// Who is connected to a server.
+    PostgresActivity = "postgres", "activity";
+    /// A server's settings.
+    PostgresSettings = "postgres", "settings";
+    /// How far a server, or its standbys, are behind.
+    PostgresReplication = "postgres", "replication";
+    /// Who waits for whose lock.
+    PostgresLocks = "postgres", "locks";
+    /// What an operator's statement returns.
+    PostgresQuery = "postgres", "query";
+    /// A unit's warnings and errors since the component's last run on the target.
+    LogsSinceLastRun = "logs", "since-last-run";
+    /// A page of a server.
+    HttpGet = "http", "get";
+    /// The certificates in a file.
+    CertificatesFile = "certificates", "file";
+    /// The certificates that a server shows.
+    CertificatesServer = "certificates", "server";
 }
 
 impl Verb {

@@ -4,17 +4,21 @@
 //! was meant (AG09–AG11, LK19): every name must exist, every key is known, empty means none, and a never-rule cannot be
 //! one that never applies.
 
+mod anchor;
 mod limits;
 mod named;
 mod never;
 mod parse;
 mod resolve;
+mod retention;
 mod signatures;
 mod words;
 
+pub use anchor::{Anchor, HEAD_LINE, Login, To, check_anchors, settle_anchors};
 pub use limits::{Raise, Value, budgets};
 pub use named::{Named, RawCommand, RawStatement};
 pub use never::NeverRule;
 pub use parse::{Grant, Policy, Setting, parse};
 pub use resolve::{Assignment, Assignments, Bound, resolve};
+pub use retention::Retention;
 pub use signatures::Signatures;

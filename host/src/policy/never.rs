@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::words;
-use crate::model::{Action, Literal, Object, Verb};
+use crate::model::{AbsolutePath, Action, Literal, Object, Verb};
 use crate::source::Place;
 use crate::verbs;
 
@@ -67,6 +67,12 @@ impl NeverRule {
                 Some(literal) => any(&self.objects, literal.as_str()) || any(&self.objects, bare(literal.as_str())),
             };
         verb && object
+    }
+
+    /// True if the rule names a file, whatever may not be done with it: nothing of ours is written there.
+    #[must_use]
+    pub fn names_file(&self, file: &AbsolutePath) -> bool {
+        self.files.iter().any(|pattern| matches(pattern, file.as_str()))
     }
 
     /// Refuses a rule that could never apply.

@@ -7,9 +7,11 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::NeverRule;
+use super::anchor::{self, Anchor, RawAnchor};
 use super::limits::{self, Raise, RawLimits, Value};
 use super::named::{Named, RawCommand, RawStatement};
 use super::never::Idle;
+use super::retention::{self, RawRetention, Retention};
 use super::signatures::{self, RawSignatures, RawSigners, Signatures};
 use crate::manifest::{Manifest, nearest};
 use crate::model::{ComponentId, Verb};
@@ -33,6 +35,10 @@ pub struct Policy {
     pub raises: Vec<Raise>,
     /// Queries and programs that are bound by name.
     pub named: Named,
+    /// Where the journal's head is copied to.
+    pub anchors: Vec<Anchor>,
+    /// How long evidence is kept; none: for ever.
+    pub retention: Option<Retention>,
     /// What is taken out of answers: the built-in rules, and this file's.
     pub redactor: Arc<Redactor>,
 }
@@ -85,6 +91,9 @@ struct RawPolicy {
     limits: RawLimits,
     #[serde(default, rename = "raise")]
     raises: Vec<Spanned<RawLimits>>,
+    #[serde(default, rename = "anchor")]
+    anchors: Vec<Spanned<RawAnchor>>,
+    retention: Option<Spanned<RawRetention>>,
     #[serde(default)]
     redact: Vec<RawRedact>,
     #[serde(default, rename = "statement")]
@@ -148,12 +157,25 @@ pub fn parse(source: &Source) -> Result<Policy, Problems> {
     let lowered = limits::lowered(source, &raw.limits, &mut problems);
     let raises = raw.raises.iter().filter_map(|raw| limits::raise(source, raw, &mut problems)).collect();
     let named = Named::read(source, &raw.statements, &raw.commands, &mut problems);
+    let anchors = anchor::anchors(source, &raw.anchors, &mut problems);
+    let retention = retention::retention(source, raw.retention.as_ref(), &mut problems);
     let redactor = redactor(source, &raw.redact, &mut problems);
     let require_lockdown = raw.worker.require_lockdown;
     let signatures = signatures::signatures(source, raw.signatures.as_ref());
     let signers = raw.grants.iter().find_map(|raw| raw.signers.as_ref());
     signatures::check(source, signatures.as_ref(), signers, &mut problems);
-    problems.or(Policy { grants, never, require_lockdown, signatures, lowered, raises, named, redactor })
+    problems.or(Policy {
+        grants,
+        never,
+        require_lockdown,
+        signatures,
+        lowered,
+        raises,
+        named,
+        anchors,
+        retention,
+        redactor,
+    })
 }
 
 /// The rules of this file, on top of those that are built in.

@@ -66,7 +66,7 @@ impl ExitCode {
             Self::NotLooked => "a target could not be looked at, or a probe broke",
             Self::RolledBack => "verify failed, rolled back",
             Self::Stuck => "stuck: rollback failed, a person is needed",
-            Self::ReplayDiffers => "a case does not come out as recorded",
+            Self::ReplayDiffers => "a case or a replay does not come out as recorded",
             Self::Waiting => "a component waits for a person: accept or approve it",
             Self::Bug => "a bug in bailiwick",
         }
@@ -115,7 +115,7 @@ mod tests {
  4 a target could not be looked at, or a probe broke
  5 verify failed, rolled back
  6 stuck: rollback failed, a person is needed
- 7 a case does not come out as recorded
+ 7 a case or a replay does not come out as recorded
  8 a component waits for a person: accept or approve it
 70 a bug in bailiwick
 ");

@@ -112,6 +112,8 @@ struct RunOf<'a> {
     component: &'a str,
     version: &'a str,
     elapsed_ms: u64,
+    /// SHA-256 of the report, as the run's entry in the journal and `bailiwick replay` have it.
+    report_sha256: String,
     outcome: Outcome<'a>,
     calls: Vec<CallOf<'a>>,
 }
@@ -246,6 +248,7 @@ fn run(run: &Run) -> RunOf<'_> {
         component: run.component.as_str(),
         version: &run.version,
         elapsed_ms: run.elapsed_ms,
+        report_sha256: run.digest(),
         outcome: match &run.outcome {
             RunOutcome::Report(report) => {
                 Outcome::Report { severity: run.severity(), findings: report.findings.iter().map(finding).collect() }

@@ -132,6 +132,13 @@ impl RunState {
         Some(&entry.literal)
     }
 
+    /// When this component looks at a target, and when it did before.
+    pub(super) fn times(&self, target: &Resource<host::Target>) -> host::Times {
+        let index = usize::try_from(target.rep()).unwrap_or(usize::MAX);
+        let previous_ms = self.targets.get(index).and_then(|target| target.previous_ms);
+        host::Times { now_ms: self.now_ms, previous_ms }
+    }
+
     /// Waits for the answer to the latest call. Neither fuel nor epoch counts here: the deadline does.
     fn wait(&self) -> Result<Outcome, FaultKind> {
         loop {

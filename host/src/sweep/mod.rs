@@ -11,5 +11,5 @@ mod together;
 
 pub use past::Pasts;
 pub(crate) use pool::Borrowed;
-pub(crate) use run::view;
 pub use run::{Request, Settings, Watcher, sweep};
+pub(crate) use run::{concluded, view};

@@ -9,6 +9,7 @@ use crate::grant::Grant;
 use crate::history::{Earlier, History};
 use crate::journal::Past;
 use crate::manifest::Manifest;
+use crate::transport::chain;
 
 /// The past of all components, or why there is none to be had.
 #[derive(Debug)]
@@ -55,7 +56,7 @@ impl Pasts {
                     return Ok(Earlier { previous_ms, ..Earlier::default() });
                 }
                 let found = history.earlier(&grant.component, &grant.target, now_ms, targets);
-                found.map_err(|error| super::pool::chain(&error))
+                found.map_err(|error| chain(&error))
             }
         };
         found.map_err(|why| format!("what it has said before cannot be read: {why}"))

@@ -23,7 +23,7 @@ use crate::outcome::RunOutcome;
 use crate::quarantine::{Quarantine, QuarantineError, Record, Who};
 use crate::sandbox::client::Worker;
 use crate::sandbox::{self, Fault, FaultKind, Idle, Links, LoadError, Outcome, RawAnswer, TargetView, VerbCall};
-use crate::transport::Answer;
+use crate::transport::{Answer, chain};
 
 /// The workers of a sweep.
 pub(super) struct Pool {
@@ -297,21 +297,4 @@ fn fault_end(fault: &Fault) -> RunEnd {
         kind => kind.to_string(),
     };
     RunEnd::Fault { message }
-}
-
-/// An error and what is behind it, on one line, nothing twice.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        let said = source.to_string();
-        // The number is Rust's addition, and some have said it in their own words.
-        let said = said.split(" (os error").next().unwrap_or_default();
-        if !text.to_lowercase().contains(&said.to_lowercase()) {
-            text.push_str(": ");
-            text.push_str(said);
-        }
-        next = source.source();
-    }
-    text
 }

@@ -10,14 +10,15 @@ use tokio::task::JoinSet;
 
 use super::kept::Kept;
 use super::past::{self, Pasts};
-use super::pool::{Pool, Ran, chain};
+use super::pool::{Pool, Ran};
 use super::together::{self, Arrival, Meetings};
+use crate::anchor;
 use crate::broker::{Broker, Link, RunContext};
 use crate::cache::Cache;
 use crate::fleet::{Access, Target};
-use crate::grant::Grant;
+use crate::grant::{self, Grant};
 use crate::history::Earlier;
-use crate::journal::{self, Entry, Journal};
+use crate::journal::{self, Entry, Journal, Sha};
 use crate::lock::Standing;
 use crate::model::{ComponentId, Lockdown, LookError, SlotKey, Tainted, TargetName};
 use crate::ops::Ops;
@@ -25,7 +26,7 @@ use crate::outcome::{Call, Looked, Run, RunOutcome, Sweep, TargetResult};
 use crate::quarantine::Quarantine;
 use crate::sandbox::imports::on_one_line;
 use crate::sandbox::{SlotEntry, TargetView};
-use crate::transport::{Connection, ssh};
+use crate::transport::{Connection, chain, ssh};
 
 /// What is asked for.
 #[derive(Debug, Clone, Default)]
@@ -62,6 +63,9 @@ pub trait Watcher: Send + Sync {
 
     /// Components have run in workers that lack a measure of their lockdown; told once, at the end.
     fn unlocked(&self, held: &Lockdown);
+
+    /// An anchor did not take the journal's head; told at the end.
+    fn not_anchored(&self, anchor: &str, why: &str);
 }
 
 /// Looks at what is asked for.
@@ -141,7 +145,13 @@ pub async fn sweep(
         return Err(failure);
     }
     journal.sync()?;
-    Ok(Sweep { started, finished: Timestamp::now(), targets, together })
+    let finished = Timestamp::now();
+    for (anchor, failed) in anchor::copy(&shared.ops, &journal, &shared.ssh, finished).await? {
+        if let Some(why) = failed {
+            watcher.not_anchored(&anchor, &why);
+        }
+    }
+    Ok(Sweep { started, finished, targets, together })
 }
 
 /// What came of all tasks. A panic of ours must not pass for a target that was looked at.
@@ -248,7 +258,8 @@ impl Shared {
     pub(super) async fn run(&self, component: &ComponentId, on: Vec<(Arc<Grant>, Arc<Link>)>) -> Option<Run> {
         let manifest = self.ops.library.manifests.get(component)?;
         let version = manifest.version.clone();
-        let digest = self.ops.library.binary(component)?.digest.clone();
+        let binary = self.ops.library.binary(component)?;
+        let digest = binary.digest.clone();
         let (first, _) = on.first()?;
         let started = Instant::now();
         let now_ms = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0);
@@ -257,10 +268,12 @@ impl Shared {
             Ok(pasts) => (pasts, None),
             Err(why) => (vec![Earlier::default(); on.len()], Some(why)),
         };
-        let begin = || {
+        let begin = |kept_bytes| {
             let mut others = on.iter().zip(&pasts).map(|((grant, _), past)| of_target(grant, past));
             let first = others.next().unwrap_or_else(|| of_target(first, &Earlier::default()));
-            let journal::Other { target, grant, actions, params, previous_ms, earlier } = first;
+            let journal::Other { target, grant, actions, params, withheld, previous_ms, earlier } = first;
+            let changed = self.ops.budget(component);
+            let changed = changed.changed().map(|(row, value, _)| (row.name.to_owned(), value));
             Entry::RunStarted {
                 sweep: self.number,
                 component: component.clone(),
@@ -274,6 +287,9 @@ impl Shared {
                 previous_ms,
                 earlier,
                 others: others.collect(),
+                withheld,
+                limits: changed.collect(),
+                kept_bytes,
             }
         };
         let done = |id: Option<u64>, outcome, calls| {
@@ -295,9 +311,10 @@ impl Shared {
         }
         if let Some(why) = unknown {
             let reason = Tainted::new(why);
-            let id = self.broker.note(begin())?;
+            let kept_bytes = self.broker.keep_component(binary).await;
+            let id = self.broker.note(begin(kept_bytes))?;
             let end = journal::RunEnd::CouldNotLook { reason: reason.clone(), error: None };
-            self.broker.note(Entry::RunEnded { run: id, end, fuel: 0 });
+            self.broker.note(Entry::RunEnded { run: id, end, fuel: 0, report: None });
             return done(Some(id), RunOutcome::CouldNotLook { reason, error: None }, Vec::new());
         }
         let mut again = true;
@@ -310,31 +327,25 @@ impl Shared {
                 }
             };
             // Without a journal nothing is sent, and the sweep ends with the journal's error.
-            let id = self.broker.note(begin())?;
+            let kept_bytes = self.broker.keep_component(binary).await;
+            let id = self.broker.note(begin(kept_bytes))?;
             tracing::debug!("{}: run {id} of {component} begins", first.target);
             let context = RunContext::together(id, on.clone());
             let views = on.iter().zip(&pasts).map(|((grant, _), past)| view(grant, past)).collect();
             let Ran { end, fuel, interrupted } = worker.run(&self.broker, &context, now_ms, views).await;
             self.pool.look_after(component).await;
-            self.broker.note(Entry::RunEnded { run: id, end: end.clone(), fuel });
             // Another run took the worker with it. This one has only looked, and is begun again, once.
             if interrupted && again {
                 again = false;
+                self.broker.note(Entry::RunEnded { run: id, end, fuel, report: None });
                 continue;
             }
-            let mut calls = context.calls();
-            let outcome = match end {
-                journal::RunEnd::Report(report) => RunOutcome::Report(report),
-                journal::RunEnd::CouldNotLook { reason, error } => {
-                    // A component that finds its slot empty does not know why; the operator must.
-                    let withheld = on.iter().filter(|_| error.is_none()).find_map(|(grant, _)| withheld(grant));
-                    let error = error.or(withheld.as_ref().and_then(|call| call.error));
-                    calls.extend(withheld);
-                    RunOutcome::CouldNotLook { reason, error }
-                }
-                journal::RunEnd::Fault { message } => RunOutcome::Fault { message },
-            };
-            return done(Some(id), outcome, calls);
+            let grants = on.iter().map(|(grant, _)| grant.as_ref());
+            let (outcome, calls) = concluded(end.clone(), context.calls(), grants);
+            let ran = done(Some(id), outcome, calls)?;
+            let report = Sha::try_from(ran.digest()).ok();
+            self.broker.note(Entry::RunEnded { run: id, end, fuel, report });
+            return Some(ran);
         }
     }
 
@@ -344,7 +355,7 @@ impl Shared {
         component: &ComponentId,
         digest: &str,
         outcome: &RunOutcome,
-        begin: impl Fn() -> Entry,
+        begin: impl Fn(Option<u64>) -> Entry,
     ) -> Option<u64> {
         match outcome {
             RunOutcome::Refused { reason } => {
@@ -353,9 +364,9 @@ impl Shared {
                 None
             }
             RunOutcome::Fault { message } => {
-                let id = self.broker.note(begin())?;
+                let id = self.broker.note(begin(None))?;
                 let end = journal::RunEnd::Fault { message: message.clone() };
-                self.broker.note(Entry::RunEnded { run: id, end, fuel: 0 });
+                self.broker.note(Entry::RunEnded { run: id, end, fuel: 0, report: None });
                 Some(id)
             }
             RunOutcome::Report(_) | RunOutcome::CouldNotLook { .. } => None,
@@ -370,6 +381,7 @@ fn of_target(grant: &Grant, past: &Earlier) -> journal::Other {
         grant: grant.digest(),
         actions: granted(grant),
         params: grant.params.iter().map(|(name, value)| (name.as_str().to_owned(), value.clone())).collect(),
+        withheld: grant.withheld.iter().map(taken).collect(),
         previous_ms: past.previous_ms,
         earlier: past::kept(past),
     }
@@ -379,6 +391,33 @@ fn of_target(grant: &Grant, past: &Earlier) -> journal::Other {
 pub(super) fn unmasked(calls: &[Call]) -> Option<String> {
     let found = calls.iter().find(|call| call.action.is_some() && call.error == Some(LookError::Refused))?;
     found.cause.clone()
+}
+
+/// A run as it is reported: how it ended, and what it asked.
+pub(crate) fn concluded<'g>(
+    end: journal::RunEnd,
+    mut calls: Vec<Call>,
+    mut grants: impl Iterator<Item = &'g Grant>,
+) -> (RunOutcome, Vec<Call>) {
+    let outcome = match end {
+        journal::RunEnd::Report(report) => RunOutcome::Report(report),
+        journal::RunEnd::CouldNotLook { reason, error } => {
+            // A component that finds its slot empty does not know why; the operator must.
+            let withheld = error.is_none().then(|| grants.find_map(withheld)).flatten();
+            let error = error.or(withheld.as_ref().and_then(|call| call.error));
+            calls.extend(withheld);
+            RunOutcome::CouldNotLook { reason, error }
+        }
+        journal::RunEnd::Fault { message } => RunOutcome::Fault { message },
+    };
+    (outcome, calls)
+}
+
+/// What a never-rule took from a run, as the journal keeps it.
+fn taken(withheld: &grant::Withheld) -> journal::Withheld {
+    let grant::Withheld { granted, rule, why } = withheld;
+    let (key, action) = (granted.key.clone(), granted.action.id.clone());
+    journal::Withheld { key, action, rule: rule.clone(), why: why.clone() }
 }
 
 /// What a never-rule took from a run, told as a call that was refused.

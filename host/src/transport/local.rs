@@ -24,6 +24,9 @@ use crate::verbs::{self, Spec};
 /// The start of a file, plus one byte that tells "all of it" from "the start": what the plain tier's `head -c` sends.
 const READ_MAX: u64 = (256 << 10) + 1;
 
+/// How the system says that nothing is where a connection should go.
+const NOBODY: &[ErrorKind] = &[ErrorKind::ConnectionRefused, ErrorKind::HostUnreachable, ErrorKind::NetworkUnreachable];
+
 /// Runs one action on this machine.
 ///
 /// # Errors
@@ -56,7 +59,8 @@ pub async fn run(action: &Action) -> Result<Answer, RunError> {
 async fn talk(address: SocketAddr, request: &str, spec: &Spec) -> Result<Answer, RunError> {
     let mut stream = match TcpStream::connect(address).await {
         Ok(stream) => stream,
-        Err(error) if error.kind() == ErrorKind::ConnectionRefused => return Ok(Answer::nobody_there()),
+        // What an SSH server calls a failed connection, without saying more.
+        Err(error) if NOBODY.contains(&error.kind()) => return Ok(Answer::nobody_there()),
         Err(error) => return Err(error.into()),
     };
     stream.write_all(request.as_bytes()).await?;

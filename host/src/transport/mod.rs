@@ -5,14 +5,16 @@
 //! name (NW10–NW17), a target that floods, stalls or opens channels back (TG01–TG03).
 
 mod collect;
+pub mod git;
 pub mod local;
 pub mod openssh;
 pub mod recorded;
 pub mod ssh;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::model::Action;
+use crate::model::{Action, LookError, RuleName};
 
 /// What a target answered to one action: raw, bounded, not understood.
 #[derive(Clone, PartialEq, Eq)]
@@ -89,6 +91,14 @@ pub enum RunError {
         /// The rule, with its place.
         rule: String,
     },
+    /// It has been told so, in a run that is being replayed.
+    #[error("{cause}")]
+    Recorded {
+        /// What the guest was told.
+        error: LookError,
+        /// The host's words then.
+        cause: String,
+    },
     /// This machine could not run it.
     #[error("could not be run here: {0}")]
     Io(#[from] std::io::Error),
@@ -124,10 +134,38 @@ impl Connection {
         }
     }
 
+    /// What everybody was told of an action in the run that is being replayed, and the secrets that were taken out of it
+    /// then: there are none in it.
+    #[must_use]
+    pub fn told(&self, action: &Action) -> Option<(Result<Answer, RunError>, BTreeMap<RuleName, u32>)> {
+        match self {
+            Self::Recorded(tape) => tape.told(action),
+            Self::Local | Self::Ssh(_) | Self::None { .. } => None,
+        }
+    }
+
     /// Says goodbye. Dropping a connection closes it too, without a word.
     pub async fn close(self) {
         if let Self::Ssh(session) = self {
             session.close().await;
         }
     }
+}
+
+/// An error and what is behind it, on one line, nothing twice.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        let said = source.to_string();
+        // The number is Rust's addition, and some have said it in their own words.
+        let said = said.split(" (os error").next().unwrap_or_default();
+        if !text.to_lowercase().contains(&said.to_lowercase()) {
+            text.push_str(": ");
+            text.push_str(said);
+        }
+        next = source.source();
+    }
+    text
 }

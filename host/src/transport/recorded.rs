@@ -1,10 +1,13 @@
-//! Recorded answers, by action id: cases now, replay later. Reaches nothing.
+//! Recorded answers, by action id: what cases say, and what a journal holds. Reaches nothing.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Answer, RunError};
-use crate::model::{Action, ActionId};
+use crate::model::{Action, ActionId, LookError, RuleName};
+
+/// Secrets that were taken out of an answer, by rule.
+type Redacted = BTreeMap<RuleName, u32>;
 
 /// What the target said, or how it failed to.
 #[derive(Debug, Clone)]
@@ -19,6 +22,13 @@ pub enum Take {
     NotStarted,
     /// It said more than the verb's limit.
     TooLarge,
+    /// What everybody was told when it happened, secrets taken out: nothing is to be done with it any more.
+    Told {
+        /// The answer, or what the guest was told instead, and the host's words for it.
+        answer: Result<Answer, (LookError, String)>,
+        /// What was taken out of it.
+        redacted: Redacted,
+    },
 }
 
 /// The recorded answers of one target.
@@ -52,7 +62,20 @@ impl Tape {
             Some(Take::TimedOut) => Err(RunError::TimedOut(Duration::ZERO)),
             Some(Take::Lost) => Err(RunError::Lost),
             Some(Take::TooLarge) => Err(RunError::TooLarge(0)),
+            Some(Take::Told { answer, .. }) => played(answer),
             Some(Take::NotStarted) | None => Err(RunError::NotStarted),
         }
     }
+
+    /// Plays back what everybody was told, if that is what is recorded.
+    pub(super) fn told(&self, action: &Action) -> Option<(Result<Answer, RunError>, Redacted)> {
+        match self.0.get(&action.id)? {
+            Take::Told { answer, redacted } => Some((played(answer), redacted.clone())),
+            _ => None,
+        }
+    }
+}
+
+fn played(answer: &Result<Answer, (LookError, String)>) -> Result<Answer, RunError> {
+    answer.clone().map_err(|(error, cause)| RunError::Recorded { error, cause })
 }

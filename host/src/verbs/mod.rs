@@ -6,9 +6,13 @@
 
 mod commands;
 mod containers;
+mod certificates;
 mod files;
+mod logs;
+mod http;
 mod network;
 mod packages;
+mod postgres;
 mod query;
 mod services;
 mod system;
@@ -107,6 +111,16 @@ pub fn spec(verb: Verb) -> &'static Spec {
         Verb::CommandsRun => &commands::RUN,
         Verb::PackagesPending => &packages::PENDING,
         Verb::PackagesLists => &packages::LISTS,
+        Verb::PostgresDatabases => &postgres::DATABASES,
+        Verb::PostgresActivity => &postgres::ACTIVITY,
+        Verb::PostgresSettings => &postgres::SETTINGS,
+        Verb::PostgresReplication => &postgres::REPLICATION,
+        Verb::PostgresLocks => &postgres::LOCKS,
+        Verb::PostgresQuery => &postgres::QUERY,
+        Verb::LogsSinceLastRun => &logs::SINCE_LAST_RUN,
+        Verb::HttpGet => &http::GET,
+        Verb::CertificatesFile => &certificates::FILE,
+        Verb::CertificatesServer => &certificates::SERVER,
     }
 }
 
@@ -137,11 +151,10 @@ fn wire(say: Say, literal: Option<&Literal>) -> Wire {
         Say::Program(template) => Wire::Exec(argv(template, literal)),
         Say::Fed(template, stdin) => Wire::Fed { words: argv(template, literal), stdin: stdin.to_owned() },
         Say::Query(sql) => {
-            let own = match literal {
-                Some(Literal::Statement(statement)) => Some(statement.sql()),
-                _ => None,
+            let stdin = match (sql, literal) {
+                (None, Some(Literal::Statement(statement))) => query::given(statement.sql()),
+                (sql, _) => query::own(sql.unwrap_or_default()),
             };
-            let stdin = query::script(sql.or(own).unwrap_or_default());
             Wire::Fed { words: argv(query::PSQL, literal), stdin }
         }
         Say::Literal => {

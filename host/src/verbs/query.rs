@@ -1,14 +1,16 @@
 //! How PostgreSQL is asked: by its own client, over the target's own socket, as the account that is logged in.
 //!
-//! Attack answered: a statement that changes something. Three bars, each enough: the role (an operator gives it
-//! `pg_monitor` and no more), the session's `default_transaction_read_only`, and `begin read only` around one statement
-//! that can hold no second one (`model::Statement`). `psql` reads no file of the account, asks for no password, and stops
-//! at the first error.
+//! Knows: what `psql` is told besides the query. Must not know: any query. Attack answered: a statement that changes
+//! something. Three bars: the role (an operator gives it `pg_monitor` and no more), the session's
+//! `default_transaction_read_only`, and `begin … read only` around one statement that can hold no second one
+//! (`model::Statement`) and is rolled back. `psql` reads no startup file, asks for no password, and stops at the first
+//! error. Against real servers: `tests/tests/postgres.rs`.
 
 use super::Part::{self, OptionField, Word};
 use crate::model::Field;
 
 pub(super) const PSQL: &[Part] = &[
+    // Options of a connection win over what `alter role` and `alter database` set.
     Word("PGOPTIONS=-cdefault_transaction_read_only=on"),
     Word("PGCONNECT_TIMEOUT=5"),
     Word("PGCLIENTENCODING=UTF8"),
@@ -19,12 +21,27 @@ pub(super) const PSQL: &[Part] = &[
     Word("--quiet"),
     Word("--csv"),
     Word("--set=ON_ERROR_STOP=1"),
+    // With the SQLSTATE: a server's messages may be in any language.
+    Word("--set=VERBOSITY=verbose"),
     OptionField("--port=", Field::Port),
     OptionField("--dbname=", Field::Name),
     Word("--file=-"),
 ];
 
-/// What `psql` reads: the time limits first, then one statement in a transaction that cannot write.
-pub(super) fn script(sql: &str) -> String {
-    format!("set statement_timeout = '10s';\nset lock_timeout = '2s';\nbegin read only;\n{sql};\nrollback;\n")
+/// Time limits, for the server to keep; nothing below an error is told; a tab between fields, where redaction ends as it
+/// does not at a comma; and what stands for null, because CSV has nothing.
+const LIMITS: &str = "set statement_timeout = '10s';\nset lock_timeout = '2s';\nset client_min_messages = error;\n\
+    \\pset csv_fieldsep '\\t'\n\\pset null '\u{2400}'\n";
+const BEGIN: &str = "begin isolation level read committed read only;\n";
+
+/// What `psql` reads for one of our own queries. Whoever owns a database can set its `search_path`: a view of theirs in
+/// the place of a catalogue's would run with our rights.
+pub(super) fn own(sql: &str) -> String {
+    format!("{LIMITS}set search_path = pg_catalog;\n{BEGIN}{sql};\nrollback;\n")
+}
+
+/// What `psql` reads for an operator's statement. The semicolon has a line of its own, for a comment ends with its line.
+/// `\gdesc` tells the columns' types, without running it again.
+pub(super) fn given(sql: &str) -> String {
+    format!("{LIMITS}{BEGIN}{sql}\n;\n\\gdesc\nrollback;\n")
 }

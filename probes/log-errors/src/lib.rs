@@ -67,27 +67,11 @@ fn hours_covered(entries: &[LogEntry]) -> f64 {
 fn most_frequent(errors: &[&LogEntry]) -> Option<(String, usize)> {
     let mut counts: BTreeMap<String, (usize, usize)> = BTreeMap::new();
     for (position, entry) in errors.iter().enumerate() {
-        counts.entry(normalised(&entry.message)).or_insert((0, position)).0 += 1;
+        counts.entry(text::pattern(&entry.message)).or_insert((0, position)).0 += 1;
     }
     let (message, (count, _)) =
         counts.into_iter().max_by_key(|(_, (count, position))| (*count, usize::MAX - position))?;
     Some((message, count))
-}
-
-/// With `#` for each number, so that two messages that differ in a process id or an address are one.
-fn normalised(message: &str) -> String {
-    let mut normal = String::with_capacity(message.len());
-    for character in message.chars() {
-        let character = match character {
-            '0'..='9' => '#',
-            other if other.is_control() => ' ',
-            other => other,
-        };
-        if !(matches!(character, '#' | ' ') && normal.ends_with(character)) {
-            normal.push(character);
-        }
-    }
-    normal
 }
 
 bailiwick_guest::export!(LogErrors);

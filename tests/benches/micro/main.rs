@@ -279,12 +279,12 @@ fn writing(table: &mut Table) -> Result<()> {
     let (journal, _) = Journal::open(folder.path(), Duration::ZERO)?;
     let action = verbs::action(Verb::SystemLoad, None, verbs::Tier::Plain).id;
     let answer = |bytes: usize| {
-        let stdout = Blob("/proc/loadavg:0.65 1.37 0.79 2/89 13375\n".repeat(bytes / 40).into_bytes());
+        let stdout = Blob::Here("/proc/loadavg:0.65 1.37 0.79 2/89 13375\n".repeat(bytes / 40).into_bytes());
         let outcome = JournalOutcome::Answer { stdout, stderr: Blob::default(), exit: Exit::Status(0) };
-        Entry::Outcome { intent: 1, outcome, elapsed_ms: 1, redacted: Counts::new() }
+        Entry::Outcome { intent: 1, outcome, elapsed_ms: 1, timing: None, redacted: Counts::new() }
     };
     let kinds = [
-        ("an intent", Entry::Intent { run: 1, call: 1, action }),
+        ("an intent", Entry::Intent { run: 1, call: 1, on: None, action }),
         ("a note", Entry::Note { run: 1, text: Tainted::new("half a line of text, by a component") }),
         ("an answer of 1 KiB", answer(1 << 10)),
         ("an answer of 64 KiB", answer(64 << 10)),

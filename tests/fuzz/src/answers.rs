@@ -4,12 +4,13 @@ use bailiwick::model::Verb;
 use bailiwick::redact::{Counts, Redactor};
 use bailiwick::sandbox::{RawAnswer, parse};
 use bailiwick::transport::Exit;
+use data_encoding::BASE64;
 
 use crate::text::redactor;
 
 /// Verbs whose answer is anything at all, and so no less when it is cut.
-const ANYTHING: &[Verb] = &[Verb::FilesRead, Verb::CommandsRun];
-const JSON: &[Verb] = &[Verb::ServicesLogs, Verb::ContainersList, Verb::ContainersStatus];
+const ANYTHING: &[Verb] = &[Verb::FilesRead, Verb::CommandsRun, Verb::HttpGet];
+const JSON: &[Verb] = &[Verb::ServicesLogs, Verb::LogsSinceLastRun, Verb::ContainersList, Verb::ContainersStatus];
 
 /// Verb, status and the length of stderr in 16 bytes; then stderr, then stdout.
 fn split(data: &[u8]) -> Option<(Verb, RawAnswer)> {
@@ -53,3 +54,21 @@ pub(crate) fn answer(data: &[u8]) {
     }
     let _ = parse(verb, &without);
 }
+
+/// A certificate's bytes, in a frame of their own: damage to base64 hardly ever comes so far.
+pub(crate) fn certificate(der: &[u8]) {
+    let pem = |der: &[u8]| format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", BASE64.encode(der));
+    let answer =
+        |text: String| RawAnswer { stdout: text.into_bytes(), stderr: Vec::new(), exit: Exit::Status(0), timing: None };
+    let read = |text| parse(Verb::CertificatesFile, &answer(text));
+    let Ok(once) = read(pem(der)) else {
+        // One that cannot be read lets no other through.
+        assert!(read(format!("{ED25519}{}", pem(der))).is_err());
+        return;
+    };
+    assert!(once.len() <= 1024 + 40 * der.len(), "{} bytes from {}", once.len(), der.len());
+    assert_eq!(Ok(once), read(format!("around\n{}", pem(der))), "whatever stands around it");
+}
+
+/// A good one.
+const ED25519: &str = include_str!("../../../host/src/sandbox/host/certificates/ed25519.pem");

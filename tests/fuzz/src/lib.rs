@@ -36,6 +36,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "signature", check: signatures::signature, seeds: seeds::signatures },
     Target { name: "signers", check: signatures::signers, seeds: seeds::signers },
     Target { name: "answer", check: answers::answer, seeds: seeds::answers },
+    Target { name: "certificate", check: answers::certificate, seeds: seeds::certificates },
     Target { name: "redact", check: text::redact, seeds: seeds::answer_texts },
     Target { name: "encode", check: text::encode, seeds: seeds::texts },
     Target { name: "journal", check: records::journal, seeds: seeds::journals },

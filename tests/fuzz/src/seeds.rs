@@ -10,6 +10,7 @@ use bailiwick::sandbox::wire::{
     VERSION, VerbCall,
 };
 use bailiwick::transport::Exit;
+use data_encoding::BASE64;
 
 use crate::answers::join;
 use crate::files::CUT;
@@ -93,16 +94,12 @@ fn recorded() -> Vec<(Verb, u8, String)> {
     let mut found = Vec::new();
     for case in below("probes", ".toml") {
         let text = String::from_utf8(case).unwrap_or_default();
-        for answer in text.split("[[answer]]").skip(1) {
-            let field = |name: &str, quote: &str| {
-                let (_, rest) = answer.split_once(&format!("{name} = {quote}"))?;
-                rest.split(quote).next().map(|text| text.trim_start_matches('\n').to_owned())
-            };
-            let action = field("action", "\"").unwrap_or_default();
-            let Some(verb) = Verb::from_name(action.split(':').next().unwrap_or_default()) else { continue };
-            let stdout = field("stdout", "'''").or_else(|| field("stdout", "\"\"\"")).unwrap_or_default();
-            let exit = answer.split_once("exit = ").and_then(|(_, rest)| rest.lines().next()?.trim().parse().ok());
-            found.push((verb, exit.unwrap_or(0), stdout));
+        let Ok(case) = text.parse::<toml::Table>() else { continue };
+        for answer in case.get("answer").and_then(toml::Value::as_array).into_iter().flatten() {
+            let text = |name: &str| answer.get(name).and_then(toml::Value::as_str).unwrap_or_default();
+            let Some(verb) = text("action").split(':').next().and_then(Verb::from_name) else { continue };
+            let exit = answer.get("exit").and_then(toml::Value::as_integer).and_then(|exit| exit.try_into().ok());
+            found.push((verb, exit.unwrap_or(0), text("stdout").to_owned()));
         }
     }
     found.sort();
@@ -112,6 +109,16 @@ fn recorded() -> Vec<(Verb, u8, String)> {
 
 pub(crate) fn answers() -> Vec<Vec<u8>> {
     recorded().iter().map(|(verb, status, stdout)| join(*verb, *status, stdout)).collect()
+}
+
+/// Certificates of each kind of key, without their frames.
+pub(crate) fn certificates() -> Vec<Vec<u8>> {
+    let der = |pem: Vec<u8>| {
+        let text = String::from_utf8_lossy(&pem).into_owned();
+        let base64: String = text.lines().filter(|line| !line.starts_with("-----")).collect();
+        BASE64.decode(base64.as_bytes()).expect("base64")
+    };
+    below("host/src/sandbox/host/certificates", ".pem").into_iter().map(der).collect()
 }
 
 pub(crate) fn answer_texts() -> Vec<Vec<u8>> {
@@ -129,15 +136,27 @@ pub(crate) fn texts() -> Vec<Vec<u8>> {
 
 fn entries() -> Vec<Vec<u8>> {
     let answer = |stdout: &[u8]| Written::Answer {
-        stdout: Blob(stdout.to_vec()),
+        stdout: Blob::Here(stdout.to_vec()),
         stderr: Blob::default(),
         exit: Exit::Status(0),
     };
     let all = [
         Entry::Journal { format: bailiwick::journal::FORMAT.to_owned() },
         Entry::SweepStarted { bailiwick: "0".to_owned(), files: Default::default(), targets: Vec::new() },
-        Entry::Outcome { intent: 1, outcome: answer(b"text"), elapsed_ms: 1, redacted: Default::default() },
-        Entry::Outcome { intent: 1, outcome: answer(b"\xff\x00"), elapsed_ms: 1, redacted: Default::default() },
+        Entry::Outcome {
+            intent: 1,
+            outcome: answer(b"text"),
+            elapsed_ms: 1,
+            timing: None,
+            redacted: Default::default(),
+        },
+        Entry::Outcome {
+            intent: 1,
+            outcome: answer(b"\xff\x00"),
+            elapsed_ms: 1,
+            timing: None,
+            redacted: Default::default(),
+        },
         Entry::Note { run: 2, text: Tainted::new("a note") },
         Entry::SweepEnded { sweep: 2, lockdown: None },
     ];

@@ -60,7 +60,9 @@ pub enum LiteralError {
     #[error("containers are run by `podman` or by `docker`")]
     Runtime,
     /// Not a plain URL.
-    #[error("an address is written `http://IP:PORT/PATH`: an IP address, no name, no user, no fragment")]
+    #[error(
+        "an address is written `http://IP:PORT/PATH`: an IP address as short as it can be written, no name, no user, no fragment"
+    )]
     Url,
     /// Not an address and port.
     #[error("an endpoint is written `IP:PORT`, or `IP:PORT/NAME` where the server is asked for a name")]
@@ -134,10 +136,10 @@ pub enum Field {
     Runtime,
     /// The name of a container or a database.
     Name,
-    /// The port of a database.
+    /// The port of a database or a server.
     Port,
-    /// Address and port.
-    Address,
+    /// The address of a server, without a port and without brackets.
+    Ip,
     /// The name that a server is asked for.
     ServerName,
 }
@@ -229,7 +231,8 @@ impl Literal {
             (Self::Database(database), Field::Name) => Some(database.name().to_owned()),
             (Self::Database(database), Field::Port) => Some(database.port().to_string()),
             (Self::Statement(statement), field) => Self::Database(statement.database().clone()).field(field),
-            (Self::Endpoint(endpoint), Field::Address) => Some(endpoint.address().to_string()),
+            (Self::Endpoint(endpoint), Field::Ip) => Some(endpoint.address().ip().to_string()),
+            (Self::Endpoint(endpoint), Field::Port) => Some(endpoint.address().port().to_string()),
             (Self::Endpoint(endpoint), Field::ServerName) => endpoint.server_name().map(str::to_owned),
             _ => None,
         }

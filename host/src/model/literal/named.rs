@@ -61,8 +61,9 @@ impl Statement {
         if sql.trim().is_empty() || sql.len() > SQL_BYTES_MAX || sql.contains(strange) {
             return Err(LiteralError::Sql);
         }
-        let text = tagged(name, &[database.as_str(), sql]);
-        Ok(Self { text, database, sql: sql.trim().to_owned() })
+        // What is sent counts, not how it stands in the file.
+        let sql = sql.trim().to_owned();
+        Ok(Self { text: tagged(name, &[database.as_str(), &sql]), database, sql })
     }
 
     /// `NAME#DIGEST`.

@@ -3,7 +3,7 @@
 //! Attacks answered: a name that resolves to a never-host or to a cloud's metadata service; a request line with more in it
 //! than a path (NW10, AR05).
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use super::LiteralError;
 
@@ -114,7 +114,7 @@ fn check(address: SocketAddr) -> Result<(), LiteralError> {
     let why = match ip {
         IpAddr::V4(v4) if v4.is_link_local() => Some("link-local, where clouds keep machines' credentials"),
         IpAddr::V4(v4) if v4.is_broadcast() => Some("it is everybody's"),
-        IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => Some("write it as an IPv4 address"),
+        IpAddr::V6(v6) if holds_ipv4(v6) => Some("an IPv4 address in another spelling: write it as one"),
         IpAddr::V6(v6) if v6.is_unicast_link_local() => Some("link-local, and without a link it is nobody's"),
         // Amazon's metadata service over IPv6.
         IpAddr::V6(v6) if v6.segments() == [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254] => Some("a cloud's metadata"),
@@ -124,6 +124,17 @@ fn check(address: SocketAddr) -> Result<(), LiteralError> {
         _ => None,
     };
     why.map_or(Ok(()), |why| Err(LiteralError::Address { address: ip, why }))
+}
+
+/// An IPv4 address in IPv6: mapped, compatible, behind a translator (RFC 6052), or behind 6to4. Whoever carries it sends it
+/// where the inner address says, which may be a never-host.
+fn holds_ipv4(v6: Ipv6Addr) -> bool {
+    match v6.segments() {
+        // `::` and `::1` are addresses of their own.
+        [0, 0, 0, 0, 0, 0, high, low] => high != 0 || low > 1,
+        [0, 0, 0, 0, 0 | 0xffff, 0xffff | 0, ..] | [0x64, 0xff9b, ..] | [0x2002, ..] => true,
+        _ => false,
+    }
 }
 
 /// Every `%` begins an escape.
@@ -162,6 +173,15 @@ mod tests {
             "http://169.254.169.254:80/latest/meta-data",
             "http://[fd00:ec2::254]:80/",
             "http://[::ffff:10.0.0.1]:80/",
+            "http://[::ffff:0:10.0.0.1]:80/",
+            "http://[::10.0.0.1]:80/",
+            "http://[64:ff9b::10.0.0.1]:80/",
+            "http://[64:ff9b::a00:1]:80/",
+            "http://[2002:a00:1::]:80/",
+            "http://[0:0:0:0:0:0:0:1]:80/",
+            "http://[::0001]:80/",
+            "http://127.1:80/",
+            "http://127.0.0.01:80/",
             "http://0x7f000001:80/",
             "http://2130706433:80/",
         ];

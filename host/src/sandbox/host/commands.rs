@@ -1,6 +1,7 @@
-//! Reader of what an operator's program says: as it is. Whether it says something good is for the probe.
+//! Reader of what an operator's program says: as it is, if it is text. Whether it says something good is for the probe.
 //!
-//! Attack answered: a program that is not there, or may not run, and is read as one that found something (TG07).
+//! Attacks answered: a program that is not there, or may not run, and is read as one that found something (TG07); noise in
+//! which a probe would find a number (TG05).
 
 use super::text::failure;
 use super::wit::bailiwick::ops::commands::Output;
@@ -24,8 +25,11 @@ pub(super) fn run(answer: &RawAnswer) -> Result<Output, LookError> {
         Exit::Status(status) => Some(status),
         Exit::Signal => None,
     };
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let (stdout, stderr) = (text(&answer.stdout), text(&answer.stderr));
+    let stdout = String::from_utf8(answer.stdout.clone()).map_err(|_| LookError::Garbled)?;
+    if stdout.contains('\0') {
+        return Err(LookError::Garbled);
+    }
+    let stderr = String::from_utf8_lossy(&answer.stderr).into_owned();
     if exit_status == Some(1)
         && stdout.is_empty()
         && let Some(error) = refused(&stderr)

@@ -8,17 +8,45 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 
+use super::Times;
 use super::text::{ended, failure, number, said, whole};
-use super::wit::bailiwick::ops::services::LogEntry;
+use super::wit::bailiwick::ops::{
+    logs::{Entry, NewEntries},
+    services::LogEntry,
+};
 use crate::model::LookError;
 use crate::sandbox::wire::RawAnswer;
 
 use LookError::Garbled;
 
-/// What `--lines` asks for.
+/// What `--lines` asks for; for what is new, one more.
 const LINES: usize = 1_000;
+/// What `--since` asks for, when it asks for what is new.
+const WINDOW_MS: u64 = 8 * 86_400_000;
+/// Two clocks: the target's in its entries, the controller's in a run's time. So far apart they lose nothing.
+const APART_MS: u64 = 60_000;
 
 pub(super) fn logs(answer: &RawAnswer) -> Result<Vec<LogEntry>, LookError> {
+    entries(answer, LINES)
+}
+
+/// What is new since the last run, of a window that is the same every time.
+pub(super) fn since_last_run(answer: &RawAnswer, run: Times) -> Result<NewEntries, LookError> {
+    let all = entries(answer, LINES + 1)?;
+    let edge = run.previous_ms.map(|previous| previous.saturating_sub(APART_MS));
+    // One line more than is given was asked for: if it came, there are older ones in the window. They are missing only if
+    // the oldest that came is new.
+    let cut = all.len() > LINES && all.first().is_some_and(|oldest| edge.is_none_or(|edge| oldest.time_ms >= edge));
+    let within = run.previous_ms.is_none_or(|previous| run.now_ms.saturating_sub(previous) <= WINDOW_MS);
+    let new = all.into_iter().filter(|entry| edge.is_none_or(|edge| entry.time_ms >= edge));
+    let mut entries: Vec<_> =
+        new.map(|LogEntry { time_ms, priority, message }| Entry { time_ms, priority, message }).collect();
+    // The newest.
+    entries.drain(..entries.len().saturating_sub(LINES));
+    Ok(NewEntries { since_ms: run.previous_ms, complete: within && !cut, entries })
+}
+
+fn entries(answer: &RawAnswer, lines_max: usize) -> Result<Vec<LogEntry>, LookError> {
     if !ended(answer, &[0]) {
         return Err(failure(answer));
     }
@@ -27,7 +55,7 @@ pub(super) fn logs(answer: &RawAnswer) -> Result<Vec<LogEntry>, LookError> {
         return Err(error);
     }
     let text = whole(answer)?;
-    if text.lines().count() > LINES {
+    if text.lines().count() > lines_max {
         return Err(Garbled);
     }
     text.lines().map(entry).collect()

@@ -8,11 +8,16 @@ mod clock;
 mod commands;
 mod container_logs;
 mod containers;
+mod csv;
+mod certificates;
 mod files;
 mod history;
+mod http;
 mod journal;
 mod network;
 mod packages;
+mod postgres;
+mod psql;
 pub(super) mod report;
 mod run;
 mod services;
@@ -46,6 +51,18 @@ pub struct Target;
 /// How an answer is read.
 type Reader<R> = fn(&RawAnswer) -> Result<R, LookError>;
 
+/// How an answer is read whose meaning depends on when the component looked.
+type TimedReader<R> = fn(&RawAnswer, Times) -> Result<R, LookError>;
+
+/// When a component looks at a target, in milliseconds since 1970-01-01T00:00Z.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Times {
+    /// When this run began.
+    pub(super) now_ms: u64,
+    /// When the one before it began, if anybody remembers.
+    pub(super) previous_ms: Option<u64>,
+}
+
 /// Links what every component may import, and what this one asked for.
 ///
 /// # Errors
@@ -77,6 +94,16 @@ pub(super) fn link(linker: &mut Linker<RunState>, links: &Links) -> wasmtime::Re
             Verb::CommandsRun => on_slot(linker, verb, commands::run),
             Verb::PackagesPending => on_target(linker, verb, packages::pending),
             Verb::PackagesLists => on_target(linker, verb, packages::lists),
+            Verb::PostgresDatabases => on_slot(linker, verb, postgres::databases),
+            Verb::PostgresActivity => on_slot(linker, verb, postgres::activity),
+            Verb::PostgresSettings => on_slot(linker, verb, postgres::settings),
+            Verb::PostgresReplication => on_slot(linker, verb, postgres::replication),
+            Verb::PostgresLocks => on_slot(linker, verb, postgres::locks),
+            Verb::PostgresQuery => on_slot(linker, verb, postgres::query),
+            Verb::LogsSinceLastRun => on_slot_timed(linker, verb, journal::since_last_run),
+            Verb::HttpGet => on_slot(linker, verb, http::get),
+            Verb::CertificatesFile => on_slot(linker, verb, certificates::file),
+            Verb::CertificatesServer => on_slot(linker, verb, certificates::server),
         }?;
     }
     Ok(())
@@ -112,6 +139,16 @@ pub fn parse(verb: Verb, answer: &RawAnswer) -> Result<Tainted, LookError> {
         Verb::CommandsRun => said(commands::run, answer),
         Verb::PackagesPending => said(packages::pending, answer),
         Verb::PackagesLists => said(packages::lists, answer),
+        Verb::PostgresDatabases => said(postgres::databases, answer),
+        Verb::PostgresActivity => said(postgres::activity, answer),
+        Verb::PostgresSettings => said(postgres::settings, answer),
+        Verb::PostgresReplication => said(postgres::replication, answer),
+        Verb::PostgresLocks => said(postgres::locks, answer),
+        Verb::PostgresQuery => said(postgres::query, answer),
+        Verb::LogsSinceLastRun => said(|answer| journal::since_last_run(answer, Times::default()), answer),
+        Verb::HttpGet => said(http::get, answer),
+        Verb::CertificatesFile => said(certificates::file, answer),
+        Verb::CertificatesServer => said(certificates::server, answer),
     }
 }
 
@@ -153,6 +190,22 @@ fn on_named<R: Lower + 'static>(
             let own =
                 read.and_then(|found| if is_named(&found, literal) { Ok(found) } else { Err(LookError::NotFound) });
             Ok((own.map_err(VerbError::from),))
+        },
+    )
+}
+
+/// A verb that is told the target and a slot; the run's times stay on this side.
+fn on_slot_timed<R: Lower + 'static>(
+    linker: &mut Linker<RunState>,
+    verb: Verb,
+    read: TimedReader<R>,
+) -> wasmtime::Result<()> {
+    linker.instance(&interface_name(verb.interface()))?.func_wrap(
+        verb.function(),
+        move |mut store, (target, slot): (Resource<Target>, String)| {
+            let answer = store.data_mut().look(&target, verb, Some(&slot))?;
+            let times = store.data().times(&target);
+            Ok((answer.and_then(|answer| read(&answer, times)).map_err(VerbError::from),))
         },
     )
 }

@@ -121,6 +121,64 @@ const HEALTHY: &[(Verb, u32, &str)] = &[
     (Verb::CommandsRun, 0, "all pools are healthy\n"),
     (Verb::PackagesPending, 0, packages::APT),
     (Verb::PackagesLists, 1, "1795295885,/var/lib/apt/lists\n1795320764,/var/lib/apt/lists/partial\n"),
+    (
+        Verb::PostgresDatabases,
+        0,
+        "datname\tbytes\tdatistemplate\tfrozen_age\n\"\tmarket\"\t226492416\tf\t20\n\"\todd\"\",\nname\"\t␀\tf\t20\n\"\ttemplate0\"\t7471619\tt\t20\n",
+    ),
+    (
+        Verb::PostgresActivity,
+        0,
+        "complete\tslots\treserved\tclients\town\tpid\tbackend_type\tdatname\tusename\tapplication_name\tstate\twait_event_type\ttransaction_s\tstate_s\n\
+         t\t100\t3\t2\tf\t5510\t\"\tclient backend\"\t\"\tmarket\"\t\"\ttrader\"\t\"\tpsql\"\tidle in transaction\tClient\t754.110\t700.002\n\
+         t\t100\t3\t2\tt\t5562\t\"\tclient backend\"\t\"\tpostgres\"\t\"\tbailiwick\"\t\"\tbailiwick\"\tactive\t␀\t0.003\t0.003\n\
+         t\t100\t3\t2\tf\t5500\t\"\tautovacuum worker\"\t\"\tmarket\"\t␀\t\"\t\"\tactive\t␀\t-0.001\t0.002\n",
+    ),
+    (
+        Verb::PostgresSettings,
+        0,
+        "name\tsetting\tunit\tsource\tpending_restart\n\
+         \"\tfsync\"\t\"\ton\"\t␀\tdefault\tf\n\
+         \"\tshared_buffers\"\t\"\t16384\"\t8kB\tconfiguration file\tt\n",
+    ),
+    (
+        Verb::PostgresReplication,
+        0,
+        "complete\tkind\tname\tstate\tdetail\tbytes\tseconds\n\
+         t\tserver\t␀\tprimary\t␀\t␀\t␀\n\
+         t\tstandby\t\"\tcopy\"\tstreaming\tasync\t6511728\t0.107\n\
+         t\tslot\t\"\tcopy\"\tactive\treserved\t0\t␀\n",
+    ),
+    (
+        Verb::PostgresLocks,
+        0,
+        "complete\tpid\tbackend_type\tdatname\tusename\tapplication_name\tlocktype\tmode\trelation\twaiting_s\tby_pid\tby_kind\tby_user\tby_application\tby_state\tby_transaction_s\n\
+         t\t31370\t\"\tclient backend\"\t\"\tmarket\"\t\"\tpostgres\"\t\"\tcompression policy\"\trelation\tAccessExclusiveLock\t\"\tpublic.ticks\"\t41.232\t31356\t\"\tclient backend\"\t\"\ttrader\"\t\"\tpsql\"\tidle in transaction\t63.377\n\
+         t\t31370\t\"\tclient backend\"\t\"\tmarket\"\t\"\tpostgres\"\t\"\tcompression policy\"\trelation\tAccessExclusiveLock\t\"\tpublic.ticks\"\t41.232\t31357\t\"\tclient backend\"\t\"\tgrafana\"\t\"\t\"\tactive\t2.000\n\
+         t\t31380\t\"\tclient backend\"\t\"\tmarket\"\t\"\tgrafana\"\t\"\t\"\trelation\tAccessShareLock\t\"\tpublic.ticks\"\t␀\t0\t␀\t␀\t␀\t␀\t␀\n",
+    ),
+    (
+        Verb::PostgresQuery,
+        0,
+        "job\tfailures\tlate\t\"a,\"\"b\"\n\"compress\nticks\"\t2\tt\t␀\nretention\t-1.5e+20\tf\t\nColumn\tType\njob\ttext\nfailures\tnumeric(10,2)\nlate\tboolean\n\"a,\"\"b\"\ttext\n",
+    ),
+    (
+        Verb::LogsSinceLastRun,
+        0,
+        concat!(
+            r#"{"MESSAGE":"lost connection","PRIORITY":"3","__REALTIME_TIMESTAMP":"1795296408353790","_BOOT_ID":"c7"}"#,
+            "\n",
+            r#"{"MESSAGE":[255,254,32,108],"PRIORITY":"4","__REALTIME_TIMESTAMP":"1795296408353790"}"#,
+            "\n"
+        ),
+    ),
+    (
+        Verb::HttpGet,
+        0,
+        "HTTP/1.0 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 30\r\n\r\nPrometheus Server is Healthy.\n",
+    ),
+    (Verb::CertificatesFile, 0, include_str!("certificates/ed25519.pem")),
+    (Verb::CertificatesServer, 0, include_str!("certificates/s_client-tls13.txt")),
 ];
 
 /// Verbs whose answer is anything at all, and so no less when it is cut.
@@ -138,8 +196,9 @@ fn healthy_answers() {
 fn a_cut_answer_is_never_read_as_a_whole_one() {
     for &(verb, status, text) in HEALTHY {
         for cut in 0..text.len() {
-            let outcome = parse(verb, &answer(status, &text[..cut], ""));
-            let whole_lines = text[..cut].ends_with('\n') || cut == 0;
+            let stdout = text.as_bytes()[..cut].to_vec();
+            let whole_lines = cut == 0 || stdout.ends_with(b"\n");
+            let outcome = parse(verb, &RawAnswer { stdout, ..answer(status, "", "") });
             if !ANYTHING.contains(&verb) && !whole_lines {
                 assert_eq!(outcome, Err(Garbled), "{verb} cut at {cut}");
             }
@@ -360,4 +419,97 @@ fn tg07_what_is_not_accounted_for_is_none_and_not_a_large_number() {
         assert_eq!(usage(&format!("{head}{wrong}")), Err(Garbled), "{wrong:?}");
     }
     assert_eq!(usage("Id=a.slice\nLoadState=loaded\nActiveState=active\n"), Err(Garbled), "a property is missing");
+}
+
+fn row(verb: Verb) -> &'static str {
+    HEALTHY.iter().find(|(other, ..)| *other == verb).unwrap().2
+}
+
+#[test]
+fn tg05_a_server_that_hides_a_part_has_not_answered() {
+    let hidden = row(Verb::PostgresActivity).replace("\nt\t100", "\nf\t100");
+    assert_eq!(parse(Verb::PostgresActivity, &answer(0, &hidden, "")), Err(NotPermitted));
+    let hidden = row(Verb::PostgresLocks).lines().next().unwrap().to_owned() + "\nf" + &"\t␀".repeat(15) + "\n";
+    assert_eq!(parse(Verb::PostgresLocks, &answer(0, &hidden, "")), Err(NotPermitted));
+    assert_eq!(good(Verb::PostgresLocks, 0, &hidden.replace("\nf", "\nt")), "[]", "nobody waits");
+    let hidden = row(Verb::PostgresReplication).replace("t\tserver", "f\tserver");
+    assert_eq!(parse(Verb::PostgresReplication, &answer(0, &hidden, "")), Err(NotPermitted));
+    // A header alone: whoever asks is connected, and a server has settings, a role, and an answer to who waits.
+    for verb in [Verb::PostgresActivity, Verb::PostgresSettings, Verb::PostgresReplication, Verb::PostgresLocks] {
+        let header = row(verb).lines().next().unwrap().to_owned() + "\n";
+        assert_eq!(parse(verb, &answer(0, &header, "")), Err(Garbled), "{verb}");
+    }
+}
+
+#[test]
+fn tg05_a_table_that_is_not_the_querys_own_is_garbled() {
+    let query = |text: &str| parse(Verb::PostgresQuery, &answer(0, text, ""));
+    assert!(query("a\nColumn\tType\na\ttext\n").is_ok(), "no rows");
+    for bad in [
+        "",
+        "\n",
+        "The command has no result, or the result has no columns.\n",
+        "a\n1\n",
+        // The description is another table's, has a column more, or less.
+        "a\n1\nColumn\tType\nb\tinteger\n",
+        "a\n1\nColumn\tType\na\tinteger\nb\ttext\n",
+        "a\tb\n1\t2\nColumn\tType\na\tinteger\n",
+        "a\n1\t2\nColumn\tType\na\tinteger\n",
+        // No numbers, whatever the type says.
+        "a\n0x10\nColumn\tType\na\tinteger\n",
+        "a\ninf\nColumn\tType\na\treal\n",
+        "a\n\nColumn\tType\na\tinteger\n",
+        "a\nyes\nColumn\tType\na\tboolean\n",
+        "a\nx\0y\nColumn\tType\na\ttext\n",
+    ] {
+        assert_eq!(query(bad), Err(Garbled), "{bad:?}");
+    }
+    // Rows that look like a description are rows: it is the last.
+    let said = query("Column\tType\nColumn\tType\nx\ty\nColumn\tType\nColumn\ttext\nType\ttext\n").unwrap();
+    assert!(said.for_encoder().contains(r#"[Cell::Text("x"), Cell::Text("y")]"#), "{}", said.for_encoder());
+    let rows = |count: usize| format!("a\n{}Column\tType\na\tinteger\n", "1\n".repeat(count));
+    assert!(query(&rows(1_000)).is_ok());
+    assert_eq!(query(&rows(1_001)), Err(LookError::TooLarge));
+    // A column more, one less, another name, another order.
+    let databases = row(Verb::PostgresDatabases);
+    for (from, to) in [
+        ("frozen_age\n", "frozen_age\tx\n"),
+        ("\tfrozen_age", ""),
+        ("bytes", "Bytes"),
+        ("datname\tbytes", "bytes\tdatname"),
+    ] {
+        let bad = databases.replacen(from, to, 1);
+        assert_eq!(parse(Verb::PostgresDatabases, &answer(0, &bad, "")), Err(Garbled), "{bad:?}");
+    }
+    assert_eq!(parse(Verb::PostgresDatabases, &answer(0, &databases.replace("226492416", "-1"), "")), Err(Garbled));
+}
+
+#[test]
+fn what_is_new_is_what_came_since_the_last_run() {
+    const DAY: u64 = 86_400_000;
+    let now_ms = 1_795_296_500_000;
+    let line = |time_ms: u64| {
+        format!("{{\"MESSAGE\":\"{time_ms}\",\"PRIORITY\":\"3\",\"__REALTIME_TIMESTAMP\":\"{time_ms}000\"}}\n")
+    };
+    let read = |times: &[u64], previous_ms: Option<u64>| {
+        let text: String = times.iter().map(|time| line(*time)).collect();
+        let new = journal::since_last_run(&answer(0, &text, ""), Times { now_ms, previous_ms }).unwrap();
+        assert_eq!(new.since_ms, previous_ms);
+        (new.entries.iter().map(|entry| entry.time_ms).collect::<Vec<_>>(), new.complete)
+    };
+    let last = now_ms - DAY;
+    // Two clocks: up to a minute before counts as after.
+    let times = [last - 120_000, last - 60_001, last - 60_000, last, now_ms, now_ms + 5_000];
+    assert_eq!(read(&times, Some(last)), (times[2..].to_vec(), true));
+    assert_eq!(read(&times, None), (times.to_vec(), true));
+    assert_eq!(read(&[], Some(last)), (vec![], true));
+    // More than can be told: the newest are, and that there are others.
+    let many: Vec<u64> = (0..1_001).map(|n| now_ms - 1_001 + n).collect();
+    assert_eq!(read(&many, Some(last)), (many[1..].to_vec(), false));
+    assert_eq!(read(&many, None), (many[1..].to_vec(), false));
+    assert_eq!(read(&many, Some(now_ms + 60_000 - 500)), (many[501..].to_vec(), true), "but the older are old");
+    // Longer ago than the window reaches.
+    assert!(!read(&[now_ms], Some(now_ms - 9 * DAY)).1);
+    let text: String = (1..=1_002).map(line).collect();
+    assert!(matches!(journal::since_last_run(&answer(0, &text, ""), Times::default()), Err(Garbled)));
 }

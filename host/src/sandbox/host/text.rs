@@ -25,8 +25,10 @@ const MESSAGES: &[(&str, LookError)] = &[
     ("Unknown operation", LookError::Unsupported),
     ("applet not found", LookError::Unsupported),
     ("No such file or directory", LookError::NotFound),
+    ("onnection refused", LookError::NotFound),
     ("Not a directory", LookError::NotFound),
     ("Is a directory", LookError::NotFound),
+    ("is a directory: skipped", LookError::NotFound),
     ("Too many levels of symbolic links", LookError::NotFound),
 ];
 

@@ -9,6 +9,7 @@ mod connect;
 mod error;
 mod handler;
 mod line;
+mod sftp;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -24,6 +25,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 pub use connect::{Settings, connect};
 pub use error::{At, ConnectError, Step};
+pub use sftp::SftpError;
 
 use self::handler::Doorman;
 use self::line::{Hangup, Meter};
@@ -152,10 +154,10 @@ impl Session {
             _ => Miss::Run(RunError::Lost),
         })?;
         let (mut incoming, outgoing) = channel.split();
-        let mut open = Open(Some(outgoing));
+        let mut open = Open { channel: Some(outgoing), program: true };
         let (answer, closed) = listen(&mut incoming, &open, &words.join(" "), stdin, spec).await?;
         if closed {
-            open.0 = None;
+            open.channel = None;
         }
         Ok(answer)
     }
@@ -174,8 +176,9 @@ impl Session {
             Err(_) => return Err(RunError::Lost.into()),
         };
         let (mut incoming, outgoing) = channel.split();
-        let open = Open(Some(outgoing));
-        if let Some(outgoing) = &open.0 {
+        let open = Open { channel: Some(outgoing), program: false };
+        if let Some(outgoing) = &open.channel {
+            // No end of file behind it: to many servers that says that nobody waits for an answer any more.
             outgoing.data(request.as_bytes()).await.map_err(|_| RunError::Lost)?;
         }
         let mut all = Collector::new(spec);
@@ -226,16 +229,22 @@ impl Session {
 
 /// A channel that we must close. Dropped unfinished, by a clock, a limit or the caller, it is closed in the background:
 /// whoever waits for the action does not wait for a server that has shown to be slow.
-struct Open(Option<ChannelWriteHalf<Msg>>);
+struct Open {
+    channel: Option<ChannelWriteHalf<Msg>>,
+    /// A program runs at its other end.
+    program: bool,
+}
 
 impl Drop for Open {
     fn drop(&mut self) {
-        let Some(channel) = self.0.take() else { return };
+        let (Some(channel), program) = (self.channel.take(), self.program) else { return };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         // Ends with the connection at the latest.
         runtime.spawn(async move {
-            // Without it sshd leaves the program running; older ones know no signals, which does no harm.
-            let _ = channel.signal(Sig::TERM).await;
+            if program {
+                // Without it sshd leaves the program running; older ones know no signals, which does no harm.
+                let _ = channel.signal(Sig::TERM).await;
+            }
             let _ = channel.close().await;
         });
     }
@@ -249,7 +258,7 @@ async fn listen(
     stdin: Option<&str>,
     spec: &Spec,
 ) -> Result<(Answer, bool), RunError> {
-    let Some(outgoing) = &open.0 else { return Err(RunError::Lost) };
+    let Some(outgoing) = &open.channel else { return Err(RunError::Lost) };
     outgoing.exec(true, wire).await.map_err(|_| RunError::Lost)?;
     if let Some(text) = stdin {
         // Both are small: the server's first window takes them, whether it has started the program yet or not.

@@ -85,6 +85,44 @@ extern void __wasm_import_bailiwick_ops_packages_pending(int32_t, uint8_t *);
 __attribute__((__import_module__("bailiwick:ops/packages@0.1.0"), __import_name__("lists")))
 extern void __wasm_import_bailiwick_ops_packages_lists(int32_t, uint8_t *);
 
+// Imported Functions from `bailiwick:ops/postgres@0.1.0`
+
+__attribute__((__import_module__("bailiwick:ops/postgres@0.1.0"), __import_name__("databases")))
+extern void __wasm_import_bailiwick_ops_postgres_databases(int32_t, uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("bailiwick:ops/postgres@0.1.0"), __import_name__("activity")))
+extern void __wasm_import_bailiwick_ops_postgres_activity(int32_t, uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("bailiwick:ops/postgres@0.1.0"), __import_name__("settings")))
+extern void __wasm_import_bailiwick_ops_postgres_settings(int32_t, uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("bailiwick:ops/postgres@0.1.0"), __import_name__("replication")))
+extern void __wasm_import_bailiwick_ops_postgres_replication(int32_t, uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("bailiwick:ops/postgres@0.1.0"), __import_name__("locks")))
+extern void __wasm_import_bailiwick_ops_postgres_locks(int32_t, uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("bailiwick:ops/postgres@0.1.0"), __import_name__("query")))
+extern void __wasm_import_bailiwick_ops_postgres_query(int32_t, uint8_t *, size_t, uint8_t *);
+
+// Imported Functions from `bailiwick:ops/logs@0.1.0`
+
+__attribute__((__import_module__("bailiwick:ops/logs@0.1.0"), __import_name__("since-last-run")))
+extern void __wasm_import_bailiwick_ops_logs_since_last_run(int32_t, uint8_t *, size_t, uint8_t *);
+
+// Imported Functions from `bailiwick:ops/http@0.1.0`
+
+__attribute__((__import_module__("bailiwick:ops/http@0.1.0"), __import_name__("get")))
+extern void __wasm_import_bailiwick_ops_http_get(int32_t, uint8_t *, size_t, uint8_t *);
+
+// Imported Functions from `bailiwick:ops/certificates@0.1.0`
+
+__attribute__((__import_module__("bailiwick:ops/certificates@0.1.0"), __import_name__("file")))
+extern void __wasm_import_bailiwick_ops_certificates_file(int32_t, uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("bailiwick:ops/certificates@0.1.0"), __import_name__("server")))
+extern void __wasm_import_bailiwick_ops_certificates_server(int32_t, uint8_t *, size_t, uint8_t *);
+
 // Imported Functions from `bailiwick:ops/clock@0.1.0`
 
 __attribute__((__import_module__("bailiwick:ops/clock@0.1.0"), __import_name__("now-ms")))
@@ -658,6 +696,330 @@ void bailiwick_ops_packages_result_list_upgrade_verb_error_free(bailiwick_ops_pa
 void bailiwick_ops_packages_result_lists_info_verb_error_free(bailiwick_ops_packages_result_lists_info_verb_error_t *ptr) {
   if (!ptr->is_err) {
     bailiwick_ops_packages_lists_info_free(&ptr->val.ok);
+  } else {
+  }
+}
+
+void bailiwick_ops_postgres_database_free(bailiwick_ops_postgres_database_t *ptr) {
+  probe_string_free(&ptr->name);
+  probe_option_u64_free(&ptr->bytes);
+}
+
+void bailiwick_ops_postgres_session_free(bailiwick_ops_postgres_session_t *ptr) {
+  probe_string_free(&ptr->kind);
+  probe_string_free(&ptr->database);
+  probe_string_free(&ptr->user);
+  probe_string_free(&ptr->application);
+  probe_string_free(&ptr->state);
+  probe_string_free(&ptr->waits_for);
+  probe_option_f64_free(&ptr->transaction_s);
+  probe_option_f64_free(&ptr->state_s);
+}
+
+void bailiwick_ops_postgres_list_session_free(bailiwick_ops_postgres_list_session_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    bailiwick_ops_postgres_session_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      bailiwick_ops_postgres_session_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void bailiwick_ops_postgres_activity_info_free(bailiwick_ops_postgres_activity_info_t *ptr) {
+  bailiwick_ops_postgres_list_session_free(&ptr->sessions);
+}
+
+void bailiwick_ops_postgres_setting_free(bailiwick_ops_postgres_setting_t *ptr) {
+  probe_string_free(&ptr->name);
+  probe_string_free(&ptr->value);
+  probe_string_free(&ptr->unit);
+  probe_string_free(&ptr->source);
+}
+
+void bailiwick_ops_postgres_standby_free(bailiwick_ops_postgres_standby_t *ptr) {
+  probe_string_free(&ptr->name);
+  probe_string_free(&ptr->state);
+  probe_string_free(&ptr->sync);
+  probe_option_u64_free(&ptr->bytes_behind);
+  probe_option_f64_free(&ptr->seconds_behind);
+}
+
+void bailiwick_ops_postgres_replication_slot_free(bailiwick_ops_postgres_replication_slot_t *ptr) {
+  probe_string_free(&ptr->name);
+  probe_string_free(&ptr->wal_status);
+  probe_option_u64_free(&ptr->retained_bytes);
+}
+
+void bailiwick_ops_postgres_list_standby_free(bailiwick_ops_postgres_list_standby_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    bailiwick_ops_postgres_standby_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      bailiwick_ops_postgres_standby_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void bailiwick_ops_postgres_list_replication_slot_free(bailiwick_ops_postgres_list_replication_slot_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    bailiwick_ops_postgres_replication_slot_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      bailiwick_ops_postgres_replication_slot_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void bailiwick_ops_postgres_replication_info_free(bailiwick_ops_postgres_replication_info_t *ptr) {
+  probe_string_free(&ptr->receiver);
+  probe_option_u64_free(&ptr->bytes_behind);
+  probe_option_f64_free(&ptr->seconds_behind);
+  bailiwick_ops_postgres_list_standby_free(&ptr->standbys);
+  bailiwick_ops_postgres_list_replication_slot_free(&ptr->slots);
+}
+
+void bailiwick_ops_postgres_holder_free(bailiwick_ops_postgres_holder_t *ptr) {
+  probe_string_free(&ptr->kind);
+  probe_string_free(&ptr->user);
+  probe_string_free(&ptr->application);
+  probe_string_free(&ptr->state);
+  probe_option_f64_free(&ptr->transaction_s);
+}
+
+void bailiwick_ops_postgres_list_holder_free(bailiwick_ops_postgres_list_holder_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    bailiwick_ops_postgres_holder_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      bailiwick_ops_postgres_holder_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void bailiwick_ops_postgres_blocked_free(bailiwick_ops_postgres_blocked_t *ptr) {
+  probe_string_free(&ptr->kind);
+  probe_string_free(&ptr->database);
+  probe_string_free(&ptr->user);
+  probe_string_free(&ptr->application);
+  probe_string_free(&ptr->lock);
+  probe_string_free(&ptr->mode);
+  probe_string_free(&ptr->relation);
+  probe_option_f64_free(&ptr->waiting_s);
+  bailiwick_ops_postgres_list_holder_free(&ptr->holders);
+}
+
+void bailiwick_ops_postgres_cell_free(bailiwick_ops_postgres_cell_t *ptr) {
+  switch ((int32_t) ptr->tag) {
+    case 1: {
+      break;
+    }
+    case 2: {
+      break;
+    }
+    case 3: {
+      probe_string_free(&ptr->val.text);
+      break;
+    }
+  }
+}
+
+void bailiwick_ops_postgres_column_free(bailiwick_ops_postgres_column_t *ptr) {
+  probe_string_free(&ptr->name);
+  probe_string_free(&ptr->kind);
+}
+
+void bailiwick_ops_postgres_list_column_free(bailiwick_ops_postgres_list_column_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    bailiwick_ops_postgres_column_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      bailiwick_ops_postgres_column_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void bailiwick_ops_postgres_list_cell_free(bailiwick_ops_postgres_list_cell_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    bailiwick_ops_postgres_cell_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      bailiwick_ops_postgres_cell_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void bailiwick_ops_postgres_list_list_cell_free(bailiwick_ops_postgres_list_list_cell_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    bailiwick_ops_postgres_list_cell_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      bailiwick_ops_postgres_list_cell_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void bailiwick_ops_postgres_table_free(bailiwick_ops_postgres_table_t *ptr) {
+  bailiwick_ops_postgres_list_column_free(&ptr->columns);
+  bailiwick_ops_postgres_list_list_cell_free(&ptr->rows);
+}
+
+void bailiwick_ops_postgres_list_database_free(bailiwick_ops_postgres_list_database_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    bailiwick_ops_postgres_database_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      bailiwick_ops_postgres_database_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void bailiwick_ops_postgres_result_list_database_verb_error_free(bailiwick_ops_postgres_result_list_database_verb_error_t *ptr) {
+  if (!ptr->is_err) {
+    bailiwick_ops_postgres_list_database_free(&ptr->val.ok);
+  } else {
+  }
+}
+
+void bailiwick_ops_postgres_result_activity_info_verb_error_free(bailiwick_ops_postgres_result_activity_info_verb_error_t *ptr) {
+  if (!ptr->is_err) {
+    bailiwick_ops_postgres_activity_info_free(&ptr->val.ok);
+  } else {
+  }
+}
+
+void bailiwick_ops_postgres_list_setting_free(bailiwick_ops_postgres_list_setting_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    bailiwick_ops_postgres_setting_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      bailiwick_ops_postgres_setting_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void bailiwick_ops_postgres_result_list_setting_verb_error_free(bailiwick_ops_postgres_result_list_setting_verb_error_t *ptr) {
+  if (!ptr->is_err) {
+    bailiwick_ops_postgres_list_setting_free(&ptr->val.ok);
+  } else {
+  }
+}
+
+void bailiwick_ops_postgres_result_replication_info_verb_error_free(bailiwick_ops_postgres_result_replication_info_verb_error_t *ptr) {
+  if (!ptr->is_err) {
+    bailiwick_ops_postgres_replication_info_free(&ptr->val.ok);
+  } else {
+  }
+}
+
+void bailiwick_ops_postgres_list_blocked_free(bailiwick_ops_postgres_list_blocked_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    bailiwick_ops_postgres_blocked_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      bailiwick_ops_postgres_blocked_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void bailiwick_ops_postgres_result_list_blocked_verb_error_free(bailiwick_ops_postgres_result_list_blocked_verb_error_t *ptr) {
+  if (!ptr->is_err) {
+    bailiwick_ops_postgres_list_blocked_free(&ptr->val.ok);
+  } else {
+  }
+}
+
+void bailiwick_ops_postgres_result_table_verb_error_free(bailiwick_ops_postgres_result_table_verb_error_t *ptr) {
+  if (!ptr->is_err) {
+    bailiwick_ops_postgres_table_free(&ptr->val.ok);
+  } else {
+  }
+}
+
+void bailiwick_ops_logs_entry_free(bailiwick_ops_logs_entry_t *ptr) {
+  probe_string_free(&ptr->message);
+}
+
+void bailiwick_ops_logs_list_entry_free(bailiwick_ops_logs_list_entry_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    bailiwick_ops_logs_entry_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      bailiwick_ops_logs_entry_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void bailiwick_ops_logs_new_entries_free(bailiwick_ops_logs_new_entries_t *ptr) {
+  probe_option_u64_free(&ptr->since_ms);
+  bailiwick_ops_logs_list_entry_free(&ptr->entries);
+}
+
+void bailiwick_ops_logs_result_new_entries_verb_error_free(bailiwick_ops_logs_result_new_entries_verb_error_t *ptr) {
+  if (!ptr->is_err) {
+    bailiwick_ops_logs_new_entries_free(&ptr->val.ok);
+  } else {
+  }
+}
+
+void bailiwick_ops_http_response_free(bailiwick_ops_http_response_t *ptr) {
+  probe_string_free(&ptr->content_type);
+  probe_list_u8_free(&ptr->body);
+}
+
+void bailiwick_ops_http_result_response_verb_error_free(bailiwick_ops_http_result_response_verb_error_t *ptr) {
+  if (!ptr->is_err) {
+    bailiwick_ops_http_response_free(&ptr->val.ok);
+  } else {
+  }
+}
+
+void bailiwick_ops_certificates_certificate_free(bailiwick_ops_certificates_certificate_t *ptr) {
+  probe_string_free(&ptr->subject);
+  probe_string_free(&ptr->issuer);
+  probe_list_string_free(&ptr->names);
+  probe_option_u32_free(&ptr->key_bits);
+  probe_string_free(&ptr->fingerprint);
+}
+
+void bailiwick_ops_certificates_list_certificate_free(bailiwick_ops_certificates_list_certificate_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    bailiwick_ops_certificates_certificate_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      bailiwick_ops_certificates_certificate_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void bailiwick_ops_certificates_server_info_free(bailiwick_ops_certificates_server_info_t *ptr) {
+  bailiwick_ops_certificates_list_certificate_free(&ptr->chain);
+  probe_string_free(&ptr->protocol);
+  probe_string_free(&ptr->verify_text);
+}
+
+void bailiwick_ops_certificates_result_list_certificate_verb_error_free(bailiwick_ops_certificates_result_list_certificate_verb_error_t *ptr) {
+  if (!ptr->is_err) {
+    bailiwick_ops_certificates_list_certificate_free(&ptr->val.ok);
+  } else {
+  }
+}
+
+void bailiwick_ops_certificates_result_server_info_verb_error_free(bailiwick_ops_certificates_result_server_info_verb_error_t *ptr) {
+  if (!ptr->is_err) {
+    bailiwick_ops_certificates_server_info_free(&ptr->val.ok);
   } else {
   }
 }
@@ -1615,6 +1977,343 @@ bool bailiwick_ops_packages_lists(bailiwick_ops_packages_borrow_target_t target,
     case 1: {
       result.is_err = true;
       result.val.err = (int32_t) *((uint8_t*) (ptr + 8));
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool bailiwick_ops_postgres_databases(bailiwick_ops_postgres_borrow_target_t target, probe_string_t *slot, bailiwick_ops_postgres_list_database_t *ret, bailiwick_ops_postgres_verb_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(3*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_bailiwick_ops_postgres_databases((target).__handle, (uint8_t *) (*slot).ptr, (*slot).len, ptr);
+  bailiwick_ops_postgres_result_list_database_verb_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (bailiwick_ops_postgres_list_database_t) { (bailiwick_ops_postgres_database_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool bailiwick_ops_postgres_activity(bailiwick_ops_postgres_borrow_target_t target, probe_string_t *slot, bailiwick_ops_postgres_activity_info_t *ret, bailiwick_ops_postgres_verb_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+4*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_bailiwick_ops_postgres_activity((target).__handle, (uint8_t *) (*slot).ptr, (*slot).len, ptr);
+  bailiwick_ops_postgres_result_activity_info_verb_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (bailiwick_ops_postgres_activity_info_t) {
+        (uint32_t) (uint32_t) (*((int32_t*) (ptr + sizeof(void*)))),
+        (uint32_t) (uint32_t) (*((int32_t*) (ptr + (4+1*sizeof(void*))))),
+        (uint32_t) (uint32_t) (*((int32_t*) (ptr + (8+1*sizeof(void*))))),
+        (bailiwick_ops_postgres_list_session_t) (bailiwick_ops_postgres_list_session_t) { (bailiwick_ops_postgres_session_t*)(*((uint8_t **) (ptr + (8+2*sizeof(void*))))), (*((size_t*) (ptr + (8+3*sizeof(void*))))) },
+      };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool bailiwick_ops_postgres_settings(bailiwick_ops_postgres_borrow_target_t target, probe_string_t *slot, bailiwick_ops_postgres_list_setting_t *ret, bailiwick_ops_postgres_verb_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(3*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_bailiwick_ops_postgres_settings((target).__handle, (uint8_t *) (*slot).ptr, (*slot).len, ptr);
+  bailiwick_ops_postgres_result_list_setting_verb_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (bailiwick_ops_postgres_list_setting_t) { (bailiwick_ops_postgres_setting_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool bailiwick_ops_postgres_replication(bailiwick_ops_postgres_borrow_target_t target, probe_string_t *slot, bailiwick_ops_postgres_replication_info_t *ret, bailiwick_ops_postgres_verb_error_t *err) {
+  __attribute__((__aligned__(8)))
+  uint8_t ret_area[(48+6*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_bailiwick_ops_postgres_replication((target).__handle, (uint8_t *) (*slot).ptr, (*slot).len, ptr);
+  bailiwick_ops_postgres_result_replication_info_verb_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      probe_option_u64_t option;
+      switch ((int32_t) *((uint8_t*) (ptr + (16+2*sizeof(void*))))) {
+        case 0: {
+          option.is_some = false;
+          break;
+        }
+        case 1: {
+          option.is_some = true;
+          option.val = (uint64_t) (*((int64_t*) (ptr + (24+2*sizeof(void*)))));
+          break;
+        }
+      }
+      probe_option_f64_t option0;
+      switch ((int32_t) *((uint8_t*) (ptr + (32+2*sizeof(void*))))) {
+        case 0: {
+          option0.is_some = false;
+          break;
+        }
+        case 1: {
+          option0.is_some = true;
+          option0.val = *((double*) (ptr + (40+2*sizeof(void*))));
+          break;
+        }
+      }
+
+      result.val.ok = (bailiwick_ops_postgres_replication_info_t) {
+        (bailiwick_ops_postgres_role_t) (int32_t) *((uint8_t*) (ptr + 8)),
+        (probe_string_t) (probe_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (8+1*sizeof(void*))))), (*((size_t*) (ptr + (8+2*sizeof(void*))))) },
+        (probe_option_u64_t) option,
+        (probe_option_f64_t) option0,
+        (bailiwick_ops_postgres_list_standby_t) (bailiwick_ops_postgres_list_standby_t) { (bailiwick_ops_postgres_standby_t*)(*((uint8_t **) (ptr + (48+2*sizeof(void*))))), (*((size_t*) (ptr + (48+3*sizeof(void*))))) },
+        (bailiwick_ops_postgres_list_replication_slot_t) (bailiwick_ops_postgres_list_replication_slot_t) { (bailiwick_ops_postgres_replication_slot_t*)(*((uint8_t **) (ptr + (48+4*sizeof(void*))))), (*((size_t*) (ptr + (48+5*sizeof(void*))))) },
+      };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + 8));
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool bailiwick_ops_postgres_locks(bailiwick_ops_postgres_borrow_target_t target, probe_string_t *slot, bailiwick_ops_postgres_list_blocked_t *ret, bailiwick_ops_postgres_verb_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(3*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_bailiwick_ops_postgres_locks((target).__handle, (uint8_t *) (*slot).ptr, (*slot).len, ptr);
+  bailiwick_ops_postgres_result_list_blocked_verb_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (bailiwick_ops_postgres_list_blocked_t) { (bailiwick_ops_postgres_blocked_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool bailiwick_ops_postgres_query(bailiwick_ops_postgres_borrow_target_t target, probe_string_t *slot, bailiwick_ops_postgres_table_t *ret, bailiwick_ops_postgres_verb_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(5*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_bailiwick_ops_postgres_query((target).__handle, (uint8_t *) (*slot).ptr, (*slot).len, ptr);
+  bailiwick_ops_postgres_result_table_verb_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (bailiwick_ops_postgres_table_t) {
+        (bailiwick_ops_postgres_list_column_t) (bailiwick_ops_postgres_list_column_t) { (bailiwick_ops_postgres_column_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) },
+        (bailiwick_ops_postgres_list_list_cell_t) (bailiwick_ops_postgres_list_list_cell_t) { (bailiwick_ops_postgres_list_cell_t*)(*((uint8_t **) (ptr + (3*sizeof(void*))))), (*((size_t*) (ptr + (4*sizeof(void*))))) },
+      };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool bailiwick_ops_logs_since_last_run(bailiwick_ops_logs_borrow_target_t target, probe_string_t *slot, bailiwick_ops_logs_new_entries_t *ret, bailiwick_ops_logs_verb_error_t *err) {
+  __attribute__((__aligned__(8)))
+  uint8_t ret_area[(32+2*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_bailiwick_ops_logs_since_last_run((target).__handle, (uint8_t *) (*slot).ptr, (*slot).len, ptr);
+  bailiwick_ops_logs_result_new_entries_verb_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      probe_option_u64_t option;
+      switch ((int32_t) *((uint8_t*) (ptr + 8))) {
+        case 0: {
+          option.is_some = false;
+          break;
+        }
+        case 1: {
+          option.is_some = true;
+          option.val = (uint64_t) (*((int64_t*) (ptr + 16)));
+          break;
+        }
+      }
+
+      result.val.ok = (bailiwick_ops_logs_new_entries_t) {
+        (probe_option_u64_t) option,
+        (bool) (int32_t) *((uint8_t*) (ptr + 24)),
+        (bailiwick_ops_logs_list_entry_t) (bailiwick_ops_logs_list_entry_t) { (bailiwick_ops_logs_entry_t*)(*((uint8_t **) (ptr + (24+1*sizeof(void*))))), (*((size_t*) (ptr + (24+2*sizeof(void*))))) },
+      };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + 8));
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool bailiwick_ops_http_get(bailiwick_ops_http_borrow_target_t target, probe_string_t *slot, bailiwick_ops_http_response_t *ret, bailiwick_ops_http_verb_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(7*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_bailiwick_ops_http_get((target).__handle, (uint8_t *) (*slot).ptr, (*slot).len, ptr);
+  bailiwick_ops_http_result_response_verb_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (bailiwick_ops_http_response_t) {
+        (uint16_t) (uint16_t) ((int32_t) *((uint16_t*) (ptr + sizeof(void*)))),
+        (probe_string_t) (probe_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (uint32_t) (uint32_t) (*((int32_t*) (ptr + (4*sizeof(void*))))),
+        (probe_list_u8_t) (probe_list_u8_t) { (uint8_t*)(*((uint8_t **) (ptr + (5*sizeof(void*))))), (*((size_t*) (ptr + (6*sizeof(void*))))) },
+      };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool bailiwick_ops_certificates_file(bailiwick_ops_certificates_borrow_target_t target, probe_string_t *slot, bailiwick_ops_certificates_list_certificate_t *ret, bailiwick_ops_certificates_verb_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(3*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_bailiwick_ops_certificates_file((target).__handle, (uint8_t *) (*slot).ptr, (*slot).len, ptr);
+  bailiwick_ops_certificates_result_list_certificate_verb_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (bailiwick_ops_certificates_list_certificate_t) { (bailiwick_ops_certificates_certificate_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool bailiwick_ops_certificates_server(bailiwick_ops_certificates_borrow_target_t target, probe_string_t *slot, bailiwick_ops_certificates_server_info_t *ret, bailiwick_ops_certificates_verb_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_bailiwick_ops_certificates_server((target).__handle, (uint8_t *) (*slot).ptr, (*slot).len, ptr);
+  bailiwick_ops_certificates_result_server_info_verb_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (bailiwick_ops_certificates_server_info_t) {
+        (bailiwick_ops_certificates_list_certificate_t) (bailiwick_ops_certificates_list_certificate_t) { (bailiwick_ops_certificates_certificate_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) },
+        (probe_string_t) (probe_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (3*sizeof(void*))))), (*((size_t*) (ptr + (4*sizeof(void*))))) },
+        (uint32_t) (uint32_t) (*((int32_t*) (ptr + (5*sizeof(void*))))),
+        (probe_string_t) (probe_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (6*sizeof(void*))))), (*((size_t*) (ptr + (7*sizeof(void*))))) },
+      };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
       break;
     }
   }

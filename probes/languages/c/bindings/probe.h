@@ -738,7 +738,7 @@ typedef bailiwick_ops_types_verb_error_t bailiwick_ops_commands_verb_error_t;
 typedef struct bailiwick_ops_commands_output_t {
   // Its exit status; none if a signal ended it.
   probe_option_u32_t   exit_status;
-  // What it wrote to standard output. What is not UTF-8 is replaced.
+  // What it wrote to standard output: UTF-8 without NUL. Anything else is `garbled`.
   probe_string_t   stdout_;
   // What it wrote to standard error. What is not UTF-8 is replaced.
   probe_string_t   stderr_;
@@ -807,6 +807,429 @@ typedef struct {
     bailiwick_ops_packages_verb_error_t err;
   } val;
 } bailiwick_ops_packages_result_lists_info_verb_error_t;
+
+typedef bailiwick_ops_types_verb_error_t bailiwick_ops_postgres_verb_error_t;
+
+// One database of the server.
+typedef struct bailiwick_ops_postgres_database_t {
+  // Its name.
+  probe_string_t   name;
+  // `pg_database_size`, in bytes; none where the role may neither connect to it nor read statistics.
+  probe_option_u64_t   bytes;
+  // It is a template.
+  bool   template_;
+  // Transactions since its oldest unfrozen one (`age(datfrozenxid)`). At 2^31 the server would stop writing.
+  uint64_t   frozen_age;
+} bailiwick_ops_postgres_database_t;
+
+// One process of the server: a client's, or one in the background that has a transaction open.
+typedef struct bailiwick_ops_postgres_session_t {
+  // Its process number on the target.
+  uint32_t   pid;
+  // `client backend`, `autovacuum worker`, the name of an extension's worker, …
+  probe_string_t   kind;
+  // The database it is connected to; empty if none.
+  probe_string_t   database;
+  // Its role; empty if none.
+  probe_string_t   user;
+  // What its client calls itself. Text from whoever could connect.
+  probe_string_t   application;
+  // `active`, `idle`, `idle in transaction`, `idle in transaction (aborted)`, …; empty for a background process.
+  probe_string_t   state;
+  // What kind of thing it waits for, such as `Lock` or `Client`; empty if it waits for nothing.
+  probe_string_t   waits_for;
+  // Seconds since its transaction began, by the server's clock; none if it has none open.
+  probe_option_f64_t   transaction_s;
+  // Seconds since it entered its state, by the server's clock.
+  probe_option_f64_t   state_s;
+} bailiwick_ops_postgres_session_t;
+
+typedef struct {
+  bailiwick_ops_postgres_session_t *ptr;
+  size_t len;
+} bailiwick_ops_postgres_list_session_t;
+
+// Who is connected to a server.
+typedef struct bailiwick_ops_postgres_activity_info_t {
+  // `max_connections`.
+  uint32_t   connections_max;
+  // `superuser_reserved_connections`: that many of them are not for everybody.
+  uint32_t   reserved;
+  // Client connections now, the one that asks included.
+  uint32_t   connections;
+  // The longest transactions first, then those without. At most 500 are told, and never the one that asks.
+  bailiwick_ops_postgres_list_session_t   sessions;
+} bailiwick_ops_postgres_activity_info_t;
+
+// One setting of the server, as `pg_settings` shows it to this role.
+typedef struct bailiwick_ops_postgres_setting_t {
+  // Its name.
+  probe_string_t   name;
+  // Its value, as a text in `unit`.
+  probe_string_t   value;
+  // What the value counts in, such as `8kB` or `ms`; empty if in nothing.
+  probe_string_t   unit;
+  // Where the value comes from: `default`, `configuration file`, `database`, …
+  probe_string_t   source;
+  // The file says otherwise, and a restart would make it so.
+  bool   pending_restart;
+} bailiwick_ops_postgres_setting_t;
+
+// What a server is in replication.
+typedef uint8_t bailiwick_ops_postgres_role_t;
+
+// It takes writes.
+#define BAILIWICK_OPS_POSTGRES_ROLE_PRIMARY 0
+// It replays another's.
+#define BAILIWICK_OPS_POSTGRES_ROLE_STANDBY 1
+
+// A standby that is connected to this server.
+typedef struct bailiwick_ops_postgres_standby_t {
+  // What it calls itself (`application_name`).
+  probe_string_t   name;
+  // `streaming` when all is well; `catchup`, `startup`, `backup`, …
+  probe_string_t   state;
+  // `async`, `sync`, `potential` or `quorum`.
+  probe_string_t   sync;
+  // Bytes of WAL that it has not replayed yet; none if it has not said.
+  probe_option_u64_t   bytes_behind;
+  // Seconds that recent WAL took to be replayed there; none if it is not behind, or nothing was written lately.
+  probe_option_f64_t   seconds_behind;
+} bailiwick_ops_postgres_standby_t;
+
+// A replication slot.
+typedef struct bailiwick_ops_postgres_replication_slot_t {
+  // Its name.
+  probe_string_t   name;
+  // Somebody is connected to it.
+  bool   active;
+  // `reserved`, `extended`, `unreserved` or `lost`; empty if it keeps nothing.
+  probe_string_t   wal_status;
+  // Bytes of WAL that it keeps the server from removing.
+  probe_option_u64_t   retained_bytes;
+} bailiwick_ops_postgres_replication_slot_t;
+
+typedef struct {
+  bailiwick_ops_postgres_standby_t *ptr;
+  size_t len;
+} bailiwick_ops_postgres_list_standby_t;
+
+typedef struct {
+  bailiwick_ops_postgres_replication_slot_t *ptr;
+  size_t len;
+} bailiwick_ops_postgres_list_replication_slot_t;
+
+// What a server says of replication.
+typedef struct bailiwick_ops_postgres_replication_info_t {
+  // Primary or standby.
+  bailiwick_ops_postgres_role_t   role;
+  // On a standby: the state of its WAL receiver, `streaming` when all is well; empty if there is none.
+  probe_string_t   receiver;
+  // On a standby: bytes of WAL received and not replayed yet.
+  probe_option_u64_t   bytes_behind;
+  // On a standby: seconds since the commit, on the primary, of the last transaction that was replayed here. It
+  // grows too while the primary writes nothing; none if nothing was replayed since the standby was started.
+  probe_option_f64_t   seconds_behind;
+  // The standbys that are connected to this server.
+  bailiwick_ops_postgres_list_standby_t   standbys;
+  // This server's slots.
+  bailiwick_ops_postgres_list_replication_slot_t   slots;
+} bailiwick_ops_postgres_replication_info_t;
+
+// Somebody whom a waiting session waits for.
+typedef struct bailiwick_ops_postgres_holder_t {
+  // Its process number on the target; 0 for a prepared transaction, which has no process.
+  uint32_t   pid;
+  // As in `session`; empty if it has ended meanwhile.
+  probe_string_t   kind;
+  // Its role.
+  probe_string_t   user;
+  // What its client calls itself.
+  probe_string_t   application;
+  // As in `session`. `idle in transaction`: it holds its locks and does nothing.
+  probe_string_t   state;
+  // Seconds since its transaction began.
+  probe_option_f64_t   transaction_s;
+} bailiwick_ops_postgres_holder_t;
+
+typedef struct {
+  bailiwick_ops_postgres_holder_t *ptr;
+  size_t len;
+} bailiwick_ops_postgres_list_holder_t;
+
+// One session that waits for a lock.
+typedef struct bailiwick_ops_postgres_blocked_t {
+  // Its process number on the target.
+  uint32_t   pid;
+  // As in `session`.
+  probe_string_t   kind;
+  // The database it is connected to; empty if none.
+  probe_string_t   database;
+  // Its role; empty if none.
+  probe_string_t   user;
+  // What its client calls itself.
+  probe_string_t   application;
+  // What is locked: `relation`, `transactionid`, `tuple`, `advisory`, …
+  probe_string_t   lock;
+  // The lock's mode, such as `AccessExclusiveLock`.
+  probe_string_t   mode;
+  // The table or index, with its schema; empty where it is none, or another database's than the slot's.
+  probe_string_t   relation;
+  // Seconds that it has waited, by the server's clock; none in the moment it begins.
+  probe_option_f64_t   waiting_s;
+  // Whom it waits for: who holds the lock, or stands before it in the queue. Empty if that has just ended.
+  bailiwick_ops_postgres_list_holder_t   holders;
+} bailiwick_ops_postgres_blocked_t;
+
+// One value of a row.
+typedef struct bailiwick_ops_postgres_cell_t {
+  uint8_t tag;
+  union {
+    double     number;
+    bool     flag;
+    probe_string_t     text;
+  } val;
+} bailiwick_ops_postgres_cell_t;
+
+// SQL's null.
+#define BAILIWICK_OPS_POSTGRES_CELL_NULL 0
+// A number; as precise as a 64-bit float. May be NaN or infinite.
+#define BAILIWICK_OPS_POSTGRES_CELL_NUMBER 1
+// A boolean.
+#define BAILIWICK_OPS_POSTGRES_CELL_FLAG 2
+// Anything else, as PostgreSQL writes it.
+#define BAILIWICK_OPS_POSTGRES_CELL_TEXT 3
+
+// One column of an answer.
+typedef struct bailiwick_ops_postgres_column_t {
+  // Its name. Two may have the same.
+  probe_string_t   name;
+  // Its type as PostgreSQL writes it, such as `bigint` or `timestamp with time zone`.
+  probe_string_t   kind;
+} bailiwick_ops_postgres_column_t;
+
+typedef struct {
+  bailiwick_ops_postgres_column_t *ptr;
+  size_t len;
+} bailiwick_ops_postgres_list_column_t;
+
+typedef struct {
+  bailiwick_ops_postgres_cell_t *ptr;
+  size_t len;
+} bailiwick_ops_postgres_list_cell_t;
+
+typedef struct {
+  bailiwick_ops_postgres_list_cell_t *ptr;
+  size_t len;
+} bailiwick_ops_postgres_list_list_cell_t;
+
+// What a statement returned.
+typedef struct bailiwick_ops_postgres_table_t {
+  // At least one.
+  bailiwick_ops_postgres_list_column_t   columns;
+  // In the statement's order; each has one cell for each column.
+  bailiwick_ops_postgres_list_list_cell_t   rows;
+} bailiwick_ops_postgres_table_t;
+
+typedef bailiwick_ops_types_borrow_target_t bailiwick_ops_postgres_borrow_target_t;
+
+typedef struct {
+  bailiwick_ops_postgres_database_t *ptr;
+  size_t len;
+} bailiwick_ops_postgres_list_database_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    bailiwick_ops_postgres_list_database_t ok;
+    bailiwick_ops_postgres_verb_error_t err;
+  } val;
+} bailiwick_ops_postgres_result_list_database_verb_error_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    bailiwick_ops_postgres_activity_info_t ok;
+    bailiwick_ops_postgres_verb_error_t err;
+  } val;
+} bailiwick_ops_postgres_result_activity_info_verb_error_t;
+
+typedef struct {
+  bailiwick_ops_postgres_setting_t *ptr;
+  size_t len;
+} bailiwick_ops_postgres_list_setting_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    bailiwick_ops_postgres_list_setting_t ok;
+    bailiwick_ops_postgres_verb_error_t err;
+  } val;
+} bailiwick_ops_postgres_result_list_setting_verb_error_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    bailiwick_ops_postgres_replication_info_t ok;
+    bailiwick_ops_postgres_verb_error_t err;
+  } val;
+} bailiwick_ops_postgres_result_replication_info_verb_error_t;
+
+typedef struct {
+  bailiwick_ops_postgres_blocked_t *ptr;
+  size_t len;
+} bailiwick_ops_postgres_list_blocked_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    bailiwick_ops_postgres_list_blocked_t ok;
+    bailiwick_ops_postgres_verb_error_t err;
+  } val;
+} bailiwick_ops_postgres_result_list_blocked_verb_error_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    bailiwick_ops_postgres_table_t ok;
+    bailiwick_ops_postgres_verb_error_t err;
+  } val;
+} bailiwick_ops_postgres_result_table_verb_error_t;
+
+typedef bailiwick_ops_types_verb_error_t bailiwick_ops_logs_verb_error_t;
+
+// One entry of the target's journal.
+typedef struct bailiwick_ops_logs_entry_t {
+  // Milliseconds since 1970-01-01T00:00Z, by the target's clock.
+  uint64_t   time_ms;
+  // syslog priority: 0 emergency … 4 warning.
+  uint8_t   priority;
+  // What was logged. Text from whoever could make the unit log it.
+  probe_string_t   message;
+} bailiwick_ops_logs_entry_t;
+
+typedef struct {
+  bailiwick_ops_logs_entry_t *ptr;
+  size_t len;
+} bailiwick_ops_logs_list_entry_t;
+
+// What was logged since the component last looked.
+typedef struct bailiwick_ops_logs_new_entries_t {
+  // When this component's last run on this target began, in milliseconds since 1970-01-01T00:00Z, by the
+  // controller's clock; none if it never ran there, or nobody remembers.
+  probe_option_u64_t   since_ms;
+  // The entries reach back to then; to 8 days ago if `since-ms` is none. False where older ones are left out:
+  // there are more than 1,000, or the last run is longer ago than 8 days.
+  bool   complete;
+  // Oldest first, the newest 1,000 at most.
+  bailiwick_ops_logs_list_entry_t   entries;
+} bailiwick_ops_logs_new_entries_t;
+
+typedef bailiwick_ops_types_borrow_target_t bailiwick_ops_logs_borrow_target_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    bailiwick_ops_logs_new_entries_t ok;
+    bailiwick_ops_logs_verb_error_t err;
+  } val;
+} bailiwick_ops_logs_result_new_entries_verb_error_t;
+
+typedef bailiwick_ops_types_verb_error_t bailiwick_ops_http_verb_error_t;
+
+// A server's whole answer.
+typedef struct bailiwick_ops_http_response_t {
+  // The status, 200 to 599. A redirect is an answer like any other: nobody follows it.
+  uint16_t   status;
+  // The Content-Type field as the server wrote it, its first 200 bytes; empty if there is none.
+  probe_string_t   content_type;
+  // How many header fields there were.
+  uint32_t   headers;
+  // The body as it came, text or not; without the frames of a chunked one.
+  probe_list_u8_t   body;
+} bailiwick_ops_http_response_t;
+
+typedef bailiwick_ops_types_borrow_target_t bailiwick_ops_http_borrow_target_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    bailiwick_ops_http_response_t ok;
+    bailiwick_ops_http_verb_error_t err;
+  } val;
+} bailiwick_ops_http_result_response_verb_error_t;
+
+typedef bailiwick_ops_types_verb_error_t bailiwick_ops_certificates_verb_error_t;
+
+// What a certificate's key is.
+typedef uint8_t bailiwick_ops_certificates_key_kind_t;
+
+// RSA, with either padding.
+#define BAILIWICK_OPS_CERTIFICATES_KEY_KIND_RSA 0
+// A point on a named curve.
+#define BAILIWICK_OPS_CERTIFICATES_KEY_KIND_EC 1
+// Ed25519.
+#define BAILIWICK_OPS_CERTIFICATES_KEY_KIND_ED25519 2
+// Anything else.
+#define BAILIWICK_OPS_CERTIFICATES_KEY_KIND_OTHER 3
+
+// What a certificate says of itself.
+typedef struct bailiwick_ops_certificates_certificate_t {
+  // The subject's name as in RFC 4514, `CN=www.example.org`; may be empty.
+  probe_string_t   subject;
+  // The issuer's name, in the same way.
+  probe_string_t   issuer;
+  // The host names and addresses it is for (subjectAltName), in its order. A name may begin with `*.`.
+  probe_list_string_t   names;
+  // The first second in which it is valid, since 1970-01-01T00:00Z.
+  int64_t   not_before;
+  // The last second in which it is valid, since 1970-01-01T00:00Z.
+  int64_t   not_after;
+  // Subject and issuer are the same name: a root, or one that nobody else vouches for.
+  bool   self_signed;
+  // What its key is.
+  bailiwick_ops_certificates_key_kind_t   key;
+  // Bits of the key (RSA: of its modulus), where they are known.
+  probe_option_u32_t   key_bits;
+  // SHA-256 of all of it, in lower-case hex.
+  probe_string_t   fingerprint;
+} bailiwick_ops_certificates_certificate_t;
+
+typedef struct {
+  bailiwick_ops_certificates_certificate_t *ptr;
+  size_t len;
+} bailiwick_ops_certificates_list_certificate_t;
+
+// What a server shows in a TLS handshake.
+typedef struct bailiwick_ops_certificates_server_info_t {
+  // Its certificates, its own first.
+  bailiwick_ops_certificates_list_certificate_t   chain;
+  // The protocol that was agreed on, such as `TLSv1.3`.
+  probe_string_t   protocol;
+  // What the target's OpenSSL makes of it: 0 if the chain leads to a root that the target trusts, is valid now by
+  // the target's clock, and is for the name that the slot gives; 10 expired, 18 self-signed, 62 another name, …
+  uint32_t   verify_code;
+  // The same in OpenSSL's words.
+  probe_string_t   verify_text;
+} bailiwick_ops_certificates_server_info_t;
+
+typedef bailiwick_ops_types_borrow_target_t bailiwick_ops_certificates_borrow_target_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    bailiwick_ops_certificates_list_certificate_t ok;
+    bailiwick_ops_certificates_verb_error_t err;
+  } val;
+} bailiwick_ops_certificates_result_list_certificate_verb_error_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    bailiwick_ops_certificates_server_info_t ok;
+    bailiwick_ops_certificates_verb_error_t err;
+  } val;
+} bailiwick_ops_certificates_result_server_info_verb_error_t;
 
 // How much a note matters to whoever debugs the component.
 typedef uint8_t bailiwick_ops_log_level_t;
@@ -981,6 +1404,54 @@ extern bool bailiwick_ops_packages_pending(bailiwick_ops_packages_borrow_target_
 // Reads when the lists were fetched. `unsupported` without apt. At most 4 KiB, 10 s.
 extern bool bailiwick_ops_packages_lists(bailiwick_ops_packages_borrow_target_t target, bailiwick_ops_packages_lists_info_t *ret, bailiwick_ops_packages_verb_error_t *err);
 
+// Imported Functions from `bailiwick:ops/postgres@0.1.0`
+// Lists the databases of the server that the slot's database is on, by name. At most 512 KiB, 20 s.
+extern bool bailiwick_ops_postgres_databases(bailiwick_ops_postgres_borrow_target_t target, probe_string_t *slot, bailiwick_ops_postgres_list_database_t *ret, bailiwick_ops_postgres_verb_error_t *err);
+// Reads who is connected (`pg_stat_activity`), and not what they ask: a query's text may hold data.
+// `not-permitted` without `pg_read_all_stats`, which is part of `pg_monitor`. At most 512 KiB, 20 s.
+extern bool bailiwick_ops_postgres_activity(bailiwick_ops_postgres_borrow_target_t target, probe_string_t *slot, bailiwick_ops_postgres_activity_info_t *ret, bailiwick_ops_postgres_verb_error_t *err);
+// Reads the settings that are a number, a switch or a choice, and a dozen of the others; none that could hold a
+// password or a command. At most 512 KiB, 20 s.
+extern bool bailiwick_ops_postgres_settings(bailiwick_ops_postgres_borrow_target_t target, probe_string_t *slot, bailiwick_ops_postgres_list_setting_t *ret, bailiwick_ops_postgres_verb_error_t *err);
+// Reads how far this server is behind, or its standbys are. `not-permitted` without `pg_read_all_stats`.
+// At most 512 KiB, 20 s.
+extern bool bailiwick_ops_postgres_replication(bailiwick_ops_postgres_borrow_target_t target, probe_string_t *slot, bailiwick_ops_postgres_replication_info_t *ret, bailiwick_ops_postgres_verb_error_t *err);
+// Reads who waits for whose lock, the longest first, in all databases of the server; at most 500 pairs of one who
+// waits and one who holds. `not-permitted` without `pg_read_all_stats`. At most 512 KiB, 20 s.
+extern bool bailiwick_ops_postgres_locks(bailiwick_ops_postgres_borrow_target_t target, probe_string_t *slot, bailiwick_ops_postgres_list_blocked_t *ret, bailiwick_ops_postgres_verb_error_t *err);
+// Runs the statement that the operator wrote. `not-found` also where the statement names something that does not
+// exist, `unsupported` where the server cannot make sense of it. `too-large` above 1,000 rows or 100 columns.
+// At most 256 KiB, 20 s.
+extern bool bailiwick_ops_postgres_query(bailiwick_ops_postgres_borrow_target_t target, probe_string_t *slot, bailiwick_ops_postgres_table_t *ret, bailiwick_ops_postgres_verb_error_t *err);
+
+// Imported Functions from `bailiwick:ops/logs@0.1.0`
+// Reads what the slot's unit logged at priority warning or worse since the last run of this component on this
+// target. At most 1 MiB, 20 s.
+// 
+// Entries bear the target's time, and runs the controller's: what was logged up to a minute before the last run
+// began is given too, so that clocks less than a minute apart lose nothing. What was told at an edge may come twice.
+// 
+// A unit that does not exist, and a machine without a journal, look like a unit that logs nothing: ask for
+// `services.status` too.
+extern bool bailiwick_ops_logs_since_last_run(bailiwick_ops_logs_borrow_target_t target, probe_string_t *slot, bailiwick_ops_logs_new_entries_t *ret, bailiwick_ops_logs_verb_error_t *err);
+
+// Imported Functions from `bailiwick:ops/http@0.1.0`
+// Gets the slot's page, in one HTTP/1.0 request without credentials. At most 1 MiB with its head, 10 s.
+// 
+// `not-found` if nothing listens there; a page that is not there is a `response` with status 404. `not-permitted` if
+// the target's SSH server forwards no connection to that address. `garbled` if the answer is not HTTP, or shorter or
+// longer than it says itself. Without a Content-Length the body ends where the connection ends.
+extern bool bailiwick_ops_http_get(bailiwick_ops_http_borrow_target_t target, probe_string_t *slot, bailiwick_ops_http_response_t *ret, bailiwick_ops_http_verb_error_t *err);
+
+// Imported Functions from `bailiwick:ops/certificates@0.1.0`
+// Reads the PEM certificates in the slot's file, in their order; other text in it, such as a private key, is not read
+// at all. Empty if the file has none, and for a file in DER. `garbled` if one of them cannot be read. At most 512 KiB,
+// 10 s. A symbolic link is followed.
+extern bool bailiwick_ops_certificates_file(bailiwick_ops_certificates_borrow_target_t target, probe_string_t *slot, bailiwick_ops_certificates_list_certificate_t *ret, bailiwick_ops_certificates_verb_error_t *err);
+// Has the target make a TLS handshake with the slot's server, and nothing more. `not-found` if nothing listens there,
+// `garbled` if what does speaks no TLS, `unsupported` where there is no `openssl`. At most 512 KiB, 10 s.
+extern bool bailiwick_ops_certificates_server(bailiwick_ops_certificates_borrow_target_t target, probe_string_t *slot, bailiwick_ops_certificates_server_info_t *ret, bailiwick_ops_certificates_verb_error_t *err);
+
 // Imported Functions from `bailiwick:ops/clock@0.1.0`
 // When this run began, in milliseconds since 1970-01-01T00:00Z, by the controller's clock. The same
 // however often it is asked, so that a replay says the same.
@@ -1150,6 +1621,84 @@ void bailiwick_ops_packages_list_upgrade_free(bailiwick_ops_packages_list_upgrad
 void bailiwick_ops_packages_result_list_upgrade_verb_error_free(bailiwick_ops_packages_result_list_upgrade_verb_error_t *ptr);
 
 void bailiwick_ops_packages_result_lists_info_verb_error_free(bailiwick_ops_packages_result_lists_info_verb_error_t *ptr);
+
+void bailiwick_ops_postgres_database_free(bailiwick_ops_postgres_database_t *ptr);
+
+void bailiwick_ops_postgres_session_free(bailiwick_ops_postgres_session_t *ptr);
+
+void bailiwick_ops_postgres_list_session_free(bailiwick_ops_postgres_list_session_t *ptr);
+
+void bailiwick_ops_postgres_activity_info_free(bailiwick_ops_postgres_activity_info_t *ptr);
+
+void bailiwick_ops_postgres_setting_free(bailiwick_ops_postgres_setting_t *ptr);
+
+void bailiwick_ops_postgres_standby_free(bailiwick_ops_postgres_standby_t *ptr);
+
+void bailiwick_ops_postgres_replication_slot_free(bailiwick_ops_postgres_replication_slot_t *ptr);
+
+void bailiwick_ops_postgres_list_standby_free(bailiwick_ops_postgres_list_standby_t *ptr);
+
+void bailiwick_ops_postgres_list_replication_slot_free(bailiwick_ops_postgres_list_replication_slot_t *ptr);
+
+void bailiwick_ops_postgres_replication_info_free(bailiwick_ops_postgres_replication_info_t *ptr);
+
+void bailiwick_ops_postgres_holder_free(bailiwick_ops_postgres_holder_t *ptr);
+
+void bailiwick_ops_postgres_list_holder_free(bailiwick_ops_postgres_list_holder_t *ptr);
+
+void bailiwick_ops_postgres_blocked_free(bailiwick_ops_postgres_blocked_t *ptr);
+
+void bailiwick_ops_postgres_cell_free(bailiwick_ops_postgres_cell_t *ptr);
+
+void bailiwick_ops_postgres_column_free(bailiwick_ops_postgres_column_t *ptr);
+
+void bailiwick_ops_postgres_list_column_free(bailiwick_ops_postgres_list_column_t *ptr);
+
+void bailiwick_ops_postgres_list_cell_free(bailiwick_ops_postgres_list_cell_t *ptr);
+
+void bailiwick_ops_postgres_list_list_cell_free(bailiwick_ops_postgres_list_list_cell_t *ptr);
+
+void bailiwick_ops_postgres_table_free(bailiwick_ops_postgres_table_t *ptr);
+
+void bailiwick_ops_postgres_list_database_free(bailiwick_ops_postgres_list_database_t *ptr);
+
+void bailiwick_ops_postgres_result_list_database_verb_error_free(bailiwick_ops_postgres_result_list_database_verb_error_t *ptr);
+
+void bailiwick_ops_postgres_result_activity_info_verb_error_free(bailiwick_ops_postgres_result_activity_info_verb_error_t *ptr);
+
+void bailiwick_ops_postgres_list_setting_free(bailiwick_ops_postgres_list_setting_t *ptr);
+
+void bailiwick_ops_postgres_result_list_setting_verb_error_free(bailiwick_ops_postgres_result_list_setting_verb_error_t *ptr);
+
+void bailiwick_ops_postgres_result_replication_info_verb_error_free(bailiwick_ops_postgres_result_replication_info_verb_error_t *ptr);
+
+void bailiwick_ops_postgres_list_blocked_free(bailiwick_ops_postgres_list_blocked_t *ptr);
+
+void bailiwick_ops_postgres_result_list_blocked_verb_error_free(bailiwick_ops_postgres_result_list_blocked_verb_error_t *ptr);
+
+void bailiwick_ops_postgres_result_table_verb_error_free(bailiwick_ops_postgres_result_table_verb_error_t *ptr);
+
+void bailiwick_ops_logs_entry_free(bailiwick_ops_logs_entry_t *ptr);
+
+void bailiwick_ops_logs_list_entry_free(bailiwick_ops_logs_list_entry_t *ptr);
+
+void bailiwick_ops_logs_new_entries_free(bailiwick_ops_logs_new_entries_t *ptr);
+
+void bailiwick_ops_logs_result_new_entries_verb_error_free(bailiwick_ops_logs_result_new_entries_verb_error_t *ptr);
+
+void bailiwick_ops_http_response_free(bailiwick_ops_http_response_t *ptr);
+
+void bailiwick_ops_http_result_response_verb_error_free(bailiwick_ops_http_result_response_verb_error_t *ptr);
+
+void bailiwick_ops_certificates_certificate_free(bailiwick_ops_certificates_certificate_t *ptr);
+
+void bailiwick_ops_certificates_list_certificate_free(bailiwick_ops_certificates_list_certificate_t *ptr);
+
+void bailiwick_ops_certificates_server_info_free(bailiwick_ops_certificates_server_info_t *ptr);
+
+void bailiwick_ops_certificates_result_list_certificate_verb_error_free(bailiwick_ops_certificates_result_list_certificate_verb_error_t *ptr);
+
+void bailiwick_ops_certificates_result_server_info_verb_error_free(bailiwick_ops_certificates_result_server_info_verb_error_t *ptr);
 
 void bailiwick_ops_params_value_free(bailiwick_ops_params_value_t *ptr);
 

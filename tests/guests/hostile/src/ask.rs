@@ -21,6 +21,10 @@ pub(crate) fn ask_all_once(target: &Target) -> Outcome {
             Object::Runtime => &["runtimes"],
             Object::Container => &["containers"],
             Object::Command => &["commands"],
+            Object::Database => &["databases"],
+            Object::Statement => &["statements"],
+            Object::Url => &["url"],
+            Object::Endpoint => &["endpoint"],
         };
         let keys = match verb.object {
             Object::None => vec![String::new()],

@@ -24,7 +24,9 @@ pub use bindings::{
     export_component,
 };
 
-use bindings::bailiwick::ops::{commands, containers, network, packages, services, system};
+use bindings::bailiwick::ops::{
+    certificates, commands, containers, http, logs, network, packages, postgres, services, system,
+};
 
 /// What a run ends with.
 pub type Outcome = Result<Report, Failure>;
@@ -44,6 +46,14 @@ pub enum Object {
     Container,
     /// A slot with a program of the operator's.
     Command,
+    /// A slot with a database.
+    Database,
+    /// A slot with a query of the operator's.
+    Statement,
+    /// A slot with a page of a server.
+    Url,
+    /// A slot with a server.
+    Endpoint,
 }
 
 /// One verb.
@@ -101,6 +111,16 @@ verbs! {
     "commands.run" Command commands::run(key);
     "packages.pending" None packages::pending();
     "packages.lists" None packages::lists();
+    "postgres.databases" Database postgres::databases(key);
+    "postgres.activity" Database postgres::activity(key);
+    "postgres.settings" Database postgres::settings(key);
+    "postgres.replication" Database postgres::replication(key);
+    "postgres.locks" Database postgres::locks(key);
+    "postgres.query" Statement postgres::query(key);
+    "logs.since-last-run" Unit logs::since_last_run(key);
+    "http.get" Url http::get(key);
+    "certificates.file" Path certificates::file(key);
+    "certificates.server" Endpoint certificates::server(key);
 }
 
 /// `system.load` and nothing else.

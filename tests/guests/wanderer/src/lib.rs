@@ -24,6 +24,10 @@ const SLOTS: &[(&str, Object)] = &[
     ("runtimes", Object::Runtime),
     ("containers", Object::Container),
     ("commands", Object::Command),
+    ("url", Object::Url),
+    ("endpoint", Object::Endpoint),
+    ("databases", Object::Database),
+    ("statements", Object::Statement),
 ];
 const PARAMS: &[&str] = &["seed", "calls"];
 

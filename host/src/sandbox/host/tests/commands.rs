@@ -12,9 +12,15 @@ fn a_program_may_say_what_it_likes() {
             assert_eq!(output.stderr, stderr);
         }
     }
-    let killed = RawAnswer { stdout: b"\xff half".to_vec(), stderr: Vec::new(), exit: Exit::Signal, timing: None };
-    let output = commands::run(&killed).unwrap();
-    assert_eq!((output.exit_status, output.stdout.as_str()), (None, "\u{fffd} half"));
+    let killed = |stdout: &[u8]| {
+        let (stdout, stderr) = (stdout.into(), b"\xff".to_vec());
+        commands::run(&RawAnswer { stdout, stderr, exit: Exit::Signal, timing: None })
+    };
+    let output = killed(b"half").unwrap();
+    assert_eq!((output.exit_status, output.stdout.as_str(), output.stderr.as_str()), (None, "half", "\u{fffd}"));
+    for noise in [&b"\xff 9 half"[..], b"\x1f\x8b\x08\0 9\n", b"9\0"] {
+        assert_eq!(killed(noise).unwrap_err(), Garbled);
+    }
 }
 
 #[test]

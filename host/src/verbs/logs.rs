@@ -1,0 +1,30 @@
+//! The journal, over a window that is the same every time: what is new in it the worker picks, by the last run's time.
+//!
+//! Attack answered: a time that becomes a word of a command. The window is fixed, so that the action is literal.
+
+use std::time::Duration;
+
+use super::{
+    Part::{Option, Word},
+    Say, Spec,
+};
+use crate::model::{Effect, Object};
+
+pub(super) const SINCE_LAST_RUN: Spec = Spec {
+    effect: Effect::Observe,
+    object: Object::Unit,
+    say: Say::Program(&[
+        Word("journalctl"),
+        Word("--no-pager"),
+        Word("--output=json"),
+        Word("--output-fields=MESSAGE,PRIORITY"),
+        Word("--priority=warning"),
+        Word("--since=-8d"),
+        // The newest; one more than is given, to tell "all" from "the newest".
+        Word("--lines=1001"),
+        Option("--unit="),
+    ]),
+    bytes_max: 1 << 20,
+    timeout: Duration::from_secs(20),
+    reads: "the unit's warnings and errors of the last 8 days, the newest 1,001; the component gets those since its last run",
+};

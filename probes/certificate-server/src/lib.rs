@@ -1,0 +1,63 @@
+//! Certificates as servers show them: what a file says, and what is served, are two things until the server was reloaded.
+
+use bailiwick_guest::certificates::ServerInfo;
+use bailiwick_guest::{
+    Failure, Finding, Observed, Probe, Report, Severity, Target, Unit, VerbError, certificates, clock,
+};
+use shared::certificates::Rules;
+
+/// OpenSSL's word for a chain that holds.
+const TRUSTED: u32 = 0;
+
+struct CertificateServer;
+
+impl Probe for CertificateServer {
+    fn examine(target: &Target) -> Result<Report, Failure> {
+        let rules = Rules::new(target.params())?;
+        let trusted = target.params().flag("trusted")?;
+        let servers = target.slots("servers");
+        if servers.is_empty() {
+            return Err(Failure::new("nothing is bound to slot servers"));
+        }
+        let now = clock::now_ms();
+        let mut report = Report::default();
+        for server in &servers {
+            let subject = server.literal.as_str();
+            let shown = match certificates::server(target, server) {
+                Ok(shown) => shown,
+                Err(failed) => {
+                    let title = match failed.error() {
+                        VerbError::NotFound => "nothing listens there",
+                        VerbError::TimedOut => "no handshake within 10 s",
+                        VerbError::Garbled => {
+                            "what listens there shows no certificate that can be read: does it speak TLS?"
+                        }
+                        _ => return Err(failed.into()),
+                    };
+                    report.push(Finding::critical("expiry", subject, title).because(&failed));
+                    continue;
+                }
+            };
+            for (index, certificate) in shown.chain.iter().enumerate() {
+                let subject = if index == 0 { subject.to_owned() } else { format!("{subject}: {}", index + 1) };
+                report.extend(rules.judge(&subject, certificate, now).map(|finding| finding.because(&shown)));
+            }
+            report.push(trust(subject, &shown, trusted));
+        }
+        Ok(report)
+    }
+}
+
+fn trust(subject: &str, shown: &Observed<ServerInfo>, must: bool) -> Finding {
+    let severity = if must && shown.verify_code != TRUSTED { Severity::Critical } else { Severity::Ok };
+    let title = match shown.verify_code {
+        TRUSTED => format!("the target trusts it ({})", shown.protocol),
+        code => format!("the target does not trust it: {} ({code})", shown.verify_text),
+    };
+    Finding::new(severity, "trust", subject, title)
+        .metric("verify-code", shown.verify_code, Unit::Count)
+        .metric("chain", shown.chain.len(), Unit::Count)
+        .because(shown)
+}
+
+bailiwick_guest::export!(CertificateServer);

@@ -1,0 +1,46 @@
+//! An exporter that answers, and has nothing to say: Prometheus shows it as up, since the scrape went well.
+
+use bailiwick_guest::{Failure, Finding, Probe, Report, Target, Unit, VerbError, http, text};
+use shared::exposition::samples;
+
+struct ExporterConnected;
+
+impl Probe for ExporterConnected {
+    fn examine(target: &Target) -> Result<Report, Failure> {
+        let metric = target.params().text("metric")?;
+        let slot = target.slot("metrics")?;
+        let subject = slot.literal.as_str();
+        let page = match http::get(target, &slot) {
+            Err(gone) if gone.error() == VerbError::NotFound => {
+                let title = "nothing listens there: the exporter does not run";
+                return Ok(Finding::critical("connected", subject, title).because(&gone).into());
+            }
+            answer => answer?,
+        };
+        let body = page.text();
+        let (found, strange) = samples(&body, &metric);
+        let disconnected = found.iter().filter(|sample| sample.value != 1.0).count();
+        let finding = if page.status != 200 {
+            let title = format!("the exporter answers with status {}", page.status);
+            Finding::critical("connected", subject, title)
+        } else if disconnected > 0 {
+            let title = match found.len() {
+                1 => format!(
+                    "{metric} is not 1: the exporter runs and is scraped, and was never connected, or is no more"
+                ),
+                all => {
+                    format!("{metric} is not 1 for {disconnected} of {all}: the exporter runs, and is not connected")
+                }
+            };
+            Finding::critical("connected", subject, title)
+        } else if found.is_empty() || strange > 0 {
+            Finding::unknown("connected", subject, format!("{metric} is not among what the exporter says"))
+        } else {
+            let title = format!("{metric} is 1 ({})", text::count(found.len(), "sample"));
+            Finding::ok("connected", subject, title)
+        };
+        Ok(finding.metric("disconnected", disconnected, Unit::Count).because(&page).into())
+    }
+}
+
+bailiwick_guest::export!(ExporterConnected);

@@ -1,0 +1,62 @@
+//! HTTP statuses: in what programs log, and what they say about whose fault it is.
+
+/// The first HTTP error in a message: three digits that stand by themselves, as in `GET … 403 Forbidden`, `status=403` or
+/// `HTTP Error 403:`. Not in an address, a port, a duration or a longer number.
+pub(crate) fn of_message(message: &str) -> Option<u16> {
+    let bytes = message.as_bytes();
+    (0..bytes.len()).find_map(|at| {
+        let digits = bytes.get(at..at + 3).filter(|digits| digits.iter().all(u8::is_ascii_digit))?;
+        let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+        let after = bytes.get(at + 3);
+        let apart = before.is_none_or(|byte| b" \t=(\"'[".contains(byte))
+            && after.is_none_or(|byte| b" \t,;:)\"'].".contains(byte))
+            // `403.5`, `403:22` and `403 ms` are something else.
+            && !bytes.get(at + 4).is_some_and(|byte| byte.is_ascii_digit() && after != Some(&b' '))
+            && !bytes.get(at + 3..).is_some_and(|rest| [" ms", " s ", " B", " rows"].iter().any(|unit| rest.starts_with(unit.as_bytes())));
+        let number = std::str::from_utf8(digits).ok()?.parse().ok()?;
+        (apart && (400..600).contains(&number)).then_some(number)
+    })
+}
+
+/// True if the server has understood, and will not. It says so to the same request again.
+pub(crate) fn rejects(status: u16) -> bool {
+    // 408, 421 and 425 ask for another try.
+    matches!(status, 400..=499) && !matches!(status, 408 | 421 | 425)
+}
+
+/// Who can do something about it.
+pub(crate) fn whose(status: u16) -> &'static str {
+    match status {
+        401..=403 | 407 => "credentials are the operator's",
+        429 => "it limits our rate, which only the operator can change",
+        404 | 410 => "what is asked for is not there any more",
+        451 => "it may not answer by law",
+        _ => "the request itself is the operator's",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses_in_messages() {
+        let table = [
+            ("GET http://10.77.1.10:8080/feeds/ticks 403 Forbidden", Some(403)),
+            ("urllib.error.HTTPError: HTTP Error 403: Forbidden", Some(403)),
+            ("request failed: status=429", Some(429)),
+            ("\"GET /x HTTP/1.1\" 503 19", Some(503)),
+            ("answered 500.", Some(500)),
+            ("connect to 10.0.403.1:403 failed", None),
+            ("took 403 ms", None),
+            ("took 403.5 s", None),
+            ("wrote 450 rows", None),
+            ("pid 14031", None),
+            ("GET … 200 OK", None),
+            ("", None),
+        ];
+        for (message, expected) in table {
+            assert_eq!(of_message(message), expected, "{message}");
+        }
+    }
+}
