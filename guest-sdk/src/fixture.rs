@@ -11,7 +11,9 @@ use std::{
 };
 
 use crate::{
-    Failure, FleetProbe, Report, Target, VerbError, certificates, commands, containers, files, http,
+    Failure, FleetProbe, Report, Target, Unit, VerbError, certificates, commands, containers, files,
+    history::Point,
+    http,
     log::Level,
     logs, network, packages, postgres,
     probe::examine_all,
@@ -37,6 +39,7 @@ pub struct Fixture {
     slots: BTreeMap<String, Vec<Entry>>,
     /// By verb and slot key; each a `Result<T, VerbError>`.
     answers: BTreeMap<(&'static str, String), Rc<dyn Any>>,
+    earlier: Vec<Point>,
 }
 
 impl fmt::Debug for Fixture {
@@ -80,6 +83,7 @@ impl Fixture {
             params: BTreeMap::new(),
             slots: BTreeMap::new(),
             answers: BTreeMap::new(),
+            earlier: Vec::new(),
         }
     }
 
@@ -121,6 +125,22 @@ impl Fixture {
         self
     }
 
+    /// What the probe has said of the target before: one metric of one subject, times in milliseconds since 1970.
+    #[must_use]
+    pub fn earlier(mut self, code: &str, subject: &str, metric: &str, unit: Unit, points: &[(u64, f64)]) -> Self {
+        let (code, subject, metric) = (code.to_owned(), subject.to_owned(), metric.to_owned());
+        self.earlier.extend(points.iter().map(|&(time_ms, value)| Point {
+            time_ms,
+            code: code.clone(),
+            subject: subject.clone(),
+            metric: metric.clone(),
+            unit,
+            value,
+        }));
+        self.earlier.sort_by_key(|point| point.time_ms);
+        self
+    }
+
     answers! {
         "system.identity" identity -> system::IdentityInfo;
         "system.uptime" uptime -> system::UptimeInfo;
@@ -129,6 +149,7 @@ impl Fixture {
         "system.filesystems" filesystems -> Vec<system::Filesystem>;
         "system.time-sync" time_sync -> system::TimeSyncInfo;
         "system.logins" logins -> Vec<system::Login>;
+        "system.clock" clock -> system::ClockInfo;
         "services.failed" failed -> Vec<services::FailedUnit>;
         "network.listeners" listeners -> Vec<network::Listener>;
         "packages.pending" pending -> Vec<packages::Upgrade>;
@@ -138,6 +159,7 @@ impl Fixture {
     entry_answers! {
         "services.status" status -> services::StatusInfo;
         "services.logs" logs -> Vec<services::LogEntry>;
+        "services.usage" usage -> services::UsageInfo;
         "files.read" read -> files::Content;
         "files.stat" stat -> files::StatInfo;
         "containers.list" containers -> Vec<containers::Container>;
@@ -166,6 +188,10 @@ impl Fixture {
 
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    pub(crate) fn points(&self) -> Vec<Point> {
+        self.earlier.clone()
     }
 
     pub(crate) fn entries(&self, slot: &str) -> Vec<Entry> {

@@ -114,6 +114,7 @@ pub mod files;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod fixture;
 pub mod guide;
+pub mod history;
 pub mod http;
 pub mod log;
 pub mod logs;

@@ -1,7 +1,7 @@
 //! The machine as a whole: `system.*`.
 
 pub use crate::bindings::bailiwick::ops::system::{
-    Filesystem, IdentityInfo, Inodes, LoadInfo, Login, MemoryInfo, TimeSyncInfo, UptimeInfo,
+    ClockInfo, Filesystem, IdentityInfo, Inodes, LoadInfo, Login, MemoryInfo, TimeSyncInfo, UptimeInfo,
 };
 use crate::observed::verb;
 
@@ -32,4 +32,44 @@ verb! {
 verb! {
     /// `system.logins`: the people who are logged in. At most 64 KiB, 10 s.
     "system.logins" system::logins(target) -> Vec<Login>
+}
+verb! {
+    /// `system.clock`: the machine's clock, and when it was asked for. At most 4 KiB, 10 s.
+    "system.clock" system::clock(target) -> ClockInfo
+}
+
+impl ClockInfo {
+    /// How far the target's clock is ahead of the controller's, in seconds; negative if it is behind. The truth lies within
+    /// [`uncertainty_seconds`](Self::uncertainty_seconds) of this.
+    pub fn ahead_seconds(&self) -> f64 {
+        // The middle of the time in which the target must have looked.
+        (self.time_us as f64 - self.asked_us as f64) / 1e6 - self.uncertainty_seconds()
+    }
+
+    /// Half of the time that the question took, in seconds: nobody can say better when the target looked at its clock.
+    pub fn uncertainty_seconds(&self) -> f64 {
+        self.elapsed_us as f64 / 2e6
+    }
+
+    /// True if the clocks are apart for certain, by more than so many seconds.
+    pub fn is_off_by(&self, seconds: f64) -> bool {
+        self.ahead_seconds().abs() - self.uncertainty_seconds() > seconds
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_elapsed_time_is_the_uncertainty() {
+        let now = 1_795_262_400_000_000;
+        let clock = |time_us, elapsed_us| ClockInfo { time_us, asked_us: now, elapsed_us };
+        let late = clock(now + 2_000_000, 1_000_000);
+        assert_eq!((late.ahead_seconds(), late.uncertainty_seconds()), (1.5, 0.5));
+        assert!(late.is_off_by(0.9) && !late.is_off_by(1.0));
+        assert_eq!(clock(now - 3_000_000, 0).ahead_seconds(), -3.0);
+        assert!(clock(now - 3_000_000, 0).is_off_by(2.9));
+        assert!(!clock(now + 5_000_000, 20_000_000).is_off_by(0.0), "a slow answer proves nothing");
+    }
 }

@@ -108,6 +108,27 @@ pub fn duration(seconds: f64) -> String {
     line
 }
 
+/// The day of a time in milliseconds since 1970-01-01T00:00Z, in UTC: `2026-11-21`.
+///
+/// ```
+/// # use bailiwick_guest::text;
+/// assert_eq!(text::date(1_795_262_400_000), "2026-11-21");
+/// assert_eq!(text::date(951_782_400_000), "2000-02-29");
+/// ```
+pub fn date(time_ms: u64) -> String {
+    // Years begin in March here, so that the day that comes and goes is the last of its year; 400 of them repeat.
+    let days = time_ms / 86_400_000 + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    let two = |number: u64| if number < 10 { "-0" } else { "-" }.to_owned() + &number.to_string();
+    year.to_string() + &two(month) + &two(day)
+}
+
 /// A count with its noun: `1 unit`, `3 units`. For nouns that take an `s`.
 ///
 /// ```

@@ -11,16 +11,17 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::grant::Grant;
 use crate::journal::{self, Blob, Entry, Journal};
 use crate::library::Binary;
-use crate::model::{Action, ActionId, LookError, Tainted, Verb};
+use crate::model::{Action, ActionId, LookError, Tainted, TargetName, Verb};
 use crate::outcome;
 use crate::redact::{self, Counts, Redactor};
-use crate::transport::{Answer, Connection, RunError};
+use crate::transport::{Answer, Connection, RunError, Timing};
 use crate::verbs::{READ_BYTES, spec};
 
 /// Carries calls to targets and writes down what happens.
@@ -64,8 +65,7 @@ struct Failure {
 pub struct RunContext {
     /// Its number in the journal.
     pub id: u64,
-    grant: Arc<Grant>,
-    link: Arc<Link>,
+    targets: Vec<(Arc<Grant>, Arc<Link>)>,
     calls: Mutex<Vec<outcome::Call>>,
 }
 
@@ -92,7 +92,18 @@ impl RunContext {
     /// A run that has been written down under `id`.
     #[must_use]
     pub fn new(id: u64, grant: Arc<Grant>, link: Arc<Link>) -> Self {
-        Self { id, grant, link, calls: Mutex::default() }
+        Self::together(id, vec![(grant, link)])
+    }
+
+    /// A run on several targets, each with its own grant: a call names one by its place here.
+    #[must_use]
+    pub fn together(id: u64, targets: Vec<(Arc<Grant>, Arc<Link>)>) -> Self {
+        Self { id, targets, calls: Mutex::default() }
+    }
+
+    /// The target's name, where it has to be said: in a run on several.
+    fn on(&self, grant: &Grant) -> Option<TargetName> {
+        (self.targets.len() > 1).then(|| grant.target.clone())
     }
 
     /// The calls so far.
@@ -172,31 +183,39 @@ impl Broker {
         self: &Arc<Self>,
         run: &RunContext,
         number: u32,
+        target: u32,
         verb: Verb,
         slot: Option<&Tainted>,
     ) -> Result<Arc<Answer>, LookError> {
         let key = slot.map(Tainted::for_encoder);
         let asked = Tainted::new(key.map_or_else(|| verb.name().to_owned(), |key| format!("{verb}({key})")));
-        let Some(granted) = run.grant.lookup(verb, key) else {
-            self.note(Entry::CallRefused { run: run.id, call: number, verb, slot: slot.cloned() });
+        // A place that is none was a breach of the worker's, who is no more.
+        let found = usize::try_from(target).ok().and_then(|index| run.targets.get(index));
+        let Some((grant, link)) = found else { return Err(LookError::Refused) };
+        let on = run.on(grant);
+        let Some(granted) = grant.lookup(verb, key) else {
+            let (call, on_target) = (number, on.clone());
+            self.note(Entry::CallRefused { run: run.id, call, on: on_target, verb, slot: slot.cloned() });
             run.remember(outcome::Call {
+                target: on,
                 action: None,
                 asked,
                 error: Some(LookError::Refused),
-                cause: run.grant.withheld_by(verb, key),
+                cause: grant.withheld_by(verb, key),
                 redacted: Counts::new(),
             });
             return Err(LookError::Refused);
         };
         let action = &granted.action;
-        let (told, first) = self.told(run, number, action);
+        let (told, first) = self.told(run.id, on.clone(), link, number, action);
         let told = Self::wait(told).await;
         if !first {
-            let (call, intent) = (number, told.intent);
-            self.note(Entry::Shared { run: run.id, call, action: action.id.clone(), intent });
+            let (call, intent, on) = (number, told.intent, on.clone());
+            self.note(Entry::Shared { run: run.id, call, on, action: action.id.clone(), intent });
         }
         let failure = told.result.as_ref().err();
         run.remember(outcome::Call {
+            target: on,
             action: Some(action.id.clone()),
             asked,
             error: failure.map(|failure| failure.error),
@@ -209,22 +228,24 @@ impl Broker {
     /// Where the answer to an action will be told; sends it if nobody has yet. True for the one who did.
     fn told(
         self: &Arc<Self>,
-        run: &RunContext,
+        run: u64,
+        on: Option<TargetName>,
+        link: &Arc<Link>,
         call: u32,
         action: &Arc<Action>,
     ) -> (watch::Receiver<Option<Told>>, bool) {
-        let mut told = run.link.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = link.told.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(told) = told.get(&action.id) {
             return (told.clone(), false);
         }
         let (sender, receiver) = watch::channel(None);
         told.insert(action.id.clone(), receiver.clone());
-        let (broker, link, run_id) = (Arc::clone(self), Arc::clone(&run.link), run.id);
+        let (broker, asked) = (Arc::clone(self), Arc::clone(link));
         let action = Arc::clone(action);
         // In a task of its own: if the run ends meanwhile, what was sent still gets its outcome, and whoever else waits
         // for the answer gets it.
-        run.link.asks.lock().unwrap_or_else(PoisonError::into_inner).spawn(async move {
-            let told = broker.ask(run_id, call, &link.connection, &action).await;
+        link.asks.lock().unwrap_or_else(PoisonError::into_inner).spawn(async move {
+            let told = broker.ask(run, on, call, &asked.connection, &action).await;
             sender.send_replace(Some(told));
         });
         (receiver, true)
@@ -240,20 +261,28 @@ impl Broker {
     }
 
     /// Sends one action, once per target and sweep.
-    async fn ask(&self, run: u64, number: u32, connection: &Connection, action: &Action) -> Told {
-        let intent = Entry::Intent { run, call: number, action: action.id.clone() };
+    async fn ask(&self, run: u64, on: Option<TargetName>, call: u32, connection: &Connection, action: &Action) -> Told {
+        let intent = Entry::Intent { run, call, on, action: action.id.clone() };
         let Some(intent) = self.note(intent) else {
             let cause = "the journal cannot be written, so nothing is sent".to_owned();
             let result = Err(Failure { error: LookError::Unreachable, cause });
             return Told { intent: 0, result, redacted: Counts::new() };
         };
+        let asked_us = u64::try_from(Timestamp::now().as_microsecond()).unwrap_or(0);
         let started = Instant::now();
-        let (answer, redacted) = match connection.told(action) {
+        let (answer, redacted, elapsed_ms) = match connection.told(action) {
+            // It brings the times of when it was given.
             Some((answer, redacted)) => {
-                (answer.map_err(|error| Failure { error: look_error(&error), cause: error.to_string() }), redacted)
+                (answer.map_err(|error| Failure { error: look_error(&error), cause: error.to_string() }), redacted, 0)
             }
             None => {
-                let answer = connection.run(action).await;
+                let mut answer = connection.run(action).await;
+                let elapsed = started.elapsed();
+                if let (Ok(answer), true) = (&mut answer, action.verb == Verb::SystemClock) {
+                    // A case's answer may bring its own.
+                    let elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
+                    answer.timing.get_or_insert(Timing { asked_us, elapsed_us });
+                }
                 // Nothing of the answer is seen by anybody before this.
                 let mut redacted = Counts::new();
                 let answer = answer.and_then(|answer| self.without_secrets(action.verb, answer, &mut redacted));
@@ -261,10 +290,9 @@ impl Broker {
                     error: look_error(&error),
                     cause: self.redactor.text(error.to_string(), &mut redacted),
                 });
-                (answer, redacted)
+                (answer, redacted, u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX))
             }
         };
-        let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let result = answer.map(Arc::new);
         let outcome = match &result {
             Ok(answer) => match self.keep(answer).await {
@@ -276,7 +304,8 @@ impl Broker {
             },
             Err(Failure { error, cause }) => journal::Outcome::Failed { error: *error, cause: cause.clone() },
         };
-        self.note(Entry::Outcome { intent, outcome, elapsed_ms, redacted: redacted.clone() });
+        let timing = result.as_ref().ok().and_then(|answer| answer.timing);
+        self.note(Entry::Outcome { intent, outcome, elapsed_ms, timing, redacted: redacted.clone() });
         Told { intent, result, redacted }
     }
 
@@ -291,7 +320,7 @@ impl Broker {
 
     /// An answer as everybody may see it, within its verb's limit, which what stands for a secret may have gone over.
     fn without_secrets(&self, verb: Verb, answer: Answer, counts: &mut Counts) -> Result<Answer, RunError> {
-        let Answer { mut stdout, stderr, exit } = answer;
+        let Answer { mut stdout, stderr, exit, timing } = answer;
         let whole = stdout.len();
         if verb == Verb::FilesRead && u64::try_from(whole).is_ok_and(|bytes| bytes > READ_BYTES) {
             redact::drop_cut_line(&mut stdout);
@@ -308,14 +337,14 @@ impl Broker {
         } else if u64::try_from(stdout.len()).is_ok_and(|bytes| bytes > bytes_max) {
             return Err(RunError::TooLarge(bytes_max));
         }
-        Ok(Answer { stdout, stderr, exit })
+        Ok(Answer { stdout, stderr, exit, timing })
     }
 }
 
 /// What a guest is told of a transport's failure.
 fn look_error(error: &RunError) -> LookError {
     match error {
-        RunError::Lost => LookError::Unreachable,
+        RunError::Lost | RunError::Unreached(_) => LookError::Unreachable,
         RunError::NotStarted => LookError::NotPermitted,
         RunError::TimedOut(_) => LookError::TimedOut,
         RunError::TooLarge(_) => LookError::TooLarge,

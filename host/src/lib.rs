@@ -23,6 +23,7 @@ pub mod lock;
 pub mod review;
 pub mod transport;
 pub mod journal;
+pub mod history;
 pub mod anchor;
 pub mod quarantine;
 pub mod cache;

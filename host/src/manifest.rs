@@ -28,6 +28,8 @@ pub struct Manifest {
     pub version: String,
     /// One line for people.
     pub title: String,
+    /// On how many targets it looks at once.
+    pub scope: Scope,
     /// Verbs that need no object, each with the author's reason.
     pub uses: BTreeMap<Verb, String>,
     /// Named holes for objects.
@@ -36,10 +38,23 @@ pub struct Manifest {
     pub params: BTreeMap<ParamName, Param>,
     /// The parts of inert WASI that its language cannot do without.
     pub wasi: Option<Wasi>,
+    /// Why it wants to know what it has said before; none: it does not.
+    pub history: Option<String>,
     /// Limits that it needs raised. Policy decides.
     pub limits: Vec<Ask>,
     /// The checks that the built-in interpreter runs; none for a component with code of its own.
     pub rules: Option<Rules>,
+}
+
+/// On how many targets a component looks in one run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// One: a run for each of its targets.
+    #[default]
+    Target,
+    /// All that policy gives it: one run, to compare them.
+    Fleet,
 }
 
 /// A request for inert WASI.
@@ -102,6 +117,7 @@ struct RawManifest {
     #[serde(default, rename = "param")]
     params: BTreeMap<Spanned<String>, RawParam>,
     wasi: Option<RawWasi>,
+    history: Option<RawHistory>,
     #[serde(default, rename = "limit")]
     limits: Vec<RawLimit>,
     #[serde(default, rename = "check")]
@@ -115,6 +131,8 @@ struct RawComponent {
     version: Spanned<String>,
     world: Spanned<String>,
     title: Spanned<String>,
+    #[serde(default)]
+    scope: Scope,
 }
 
 #[derive(Deserialize)]
@@ -146,6 +164,12 @@ struct RawParam {
 #[serde(deny_unknown_fields)]
 struct RawWasi {
     interfaces: Spanned<Vec<Spanned<String>>>,
+    why: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawHistory {
     why: Spanned<String>,
 }
 
@@ -230,6 +254,10 @@ impl Reader<'_> {
             }
         }
         let wasi = raw.wasi.as_ref().map(|raw| self.wasi(raw));
+        let history = raw.history.as_ref().map(|raw| {
+            self.line(&raw.why, "every request says why");
+            raw.why.get_ref().clone()
+        });
         let limits = self.limits(&raw.limits);
         let asked = Asked {
             uses: uses.keys().copied().collect(),
@@ -247,10 +275,12 @@ impl Reader<'_> {
             id: id?,
             version: component.version.get_ref().clone(),
             title: component.title.get_ref().clone(),
+            scope: component.scope,
             uses,
             slots,
             params,
             wasi,
+            history,
             limits,
             rules,
         })

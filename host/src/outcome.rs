@@ -19,6 +19,28 @@ pub struct Sweep {
     pub finished: Timestamp,
     /// One entry per target that was asked for.
     pub targets: Vec<Looked>,
+    /// One entry per component that looks at all its targets in one run, in id order.
+    pub together: Vec<Together>,
+}
+
+/// One component on several targets at once.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Together {
+    /// Those that the run was about, reached or not, in name order.
+    pub targets: Vec<TargetName>,
+    /// Those that policy gives it and that the run was not about.
+    pub left_out: Vec<LeftOut>,
+    /// The run.
+    pub run: Run,
+}
+
+/// A target that a run over several was not about.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LeftOut {
+    /// Its name.
+    pub target: TargetName,
+    /// Why, in the host's words.
+    pub reason: String,
 }
 
 /// What came of one target.
@@ -95,6 +117,9 @@ pub enum RunOutcome {
 /// One verb call of a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Call {
+    /// On which target; none in a run on one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<TargetName>,
     /// The action, or none where the call was refused before one was found.
     pub action: Option<ActionId>,
     /// What the component asked for: `services.status(exporter)`. Slot names are the guest's text.

@@ -27,6 +27,8 @@ pub struct Review {
     pub anchors: Vec<Anchor>,
     /// Components that get inert WASI. It reaches no target.
     pub inert_wasi: Vec<InertWasi>,
+    /// Components that are told what they have said before. It reaches no target.
+    pub own_past: Vec<OwnPast>,
     /// Limits that policy sets otherwise than the table, of the components above.
     pub limits: Vec<SetLimit>,
     /// Limits that they ask for and do not have.
@@ -57,6 +59,15 @@ pub struct InertWasi {
     pub component: ComponentId,
     /// Which packages.
     pub interfaces: BTreeSet<WasiGroup>,
+    /// The author's reason.
+    pub why: String,
+}
+
+/// A component that is told what it has said before, and why.
+#[derive(Debug, Serialize)]
+pub struct OwnPast {
+    /// The component.
+    pub component: ComponentId,
     /// The author's reason.
     pub why: String,
 }
@@ -195,6 +206,11 @@ pub fn review(ops: &Ops, target: Option<&TargetName>, component: Option<&Compone
     if component.is_none() {
         shown.extend(targets.iter().filter_map(|found| ops.assignments.get(&found.target)).flat_map(BTreeMap::keys));
     }
+    let own_past = granted.iter().filter_map(|id| {
+        let why = ops.library.manifests.get(*id)?.history.clone()?;
+        Some(OwnPast { component: (*id).clone(), why })
+    });
+    let own_past = own_past.collect();
     let inert_wasi = granted.into_iter().filter_map(|id| {
         let wasi = ops.library.manifests.get(id)?.wasi.as_ref()?;
         Some(InertWasi { component: id.clone(), interfaces: wasi.interfaces.clone(), why: wasi.why.clone() })
@@ -204,7 +220,7 @@ pub fn review(ops: &Ops, target: Option<&TargetName>, component: Option<&Compone
     let unmet = shown.iter().flat_map(|id| unmet(ops, id)).collect();
     let anchors = ops.policy.anchors.iter().filter_map(|found| anchor(found, target)).collect();
     let anchors = if component.is_some() { Vec::new() } else { anchors };
-    Review { format: "bailiwick.review/1", targets, anchors, inert_wasi, limits: set, unmet }
+    Review { format: "bailiwick.review/1", targets, anchors, inert_wasi, own_past, limits: set, unmet }
 }
 
 /// An anchor, unless only another target is asked for.

@@ -43,9 +43,12 @@ pub const MARK: &str = "// What manifest.toml asks for of the contract. `bailiwi
 /// The part of the contract that a manifest with these verbs asks for: they, what reaches no target, and the types of both. Name and
 /// text of each file.
 #[must_use]
-pub fn trimmed(verbs: &BTreeSet<Verb>) -> Vec<(&'static str, String)> {
+pub fn trimmed(verbs: &BTreeSet<Verb>, history: bool) -> Vec<(&'static str, String)> {
     let asked: BTreeSet<_> = verbs.iter().map(|verb| verb.interface()).collect();
-    let kept = |interface: &str| asked.contains(interface) || !has_verbs(interface);
+    let kept = |interface: &str| match interface {
+        "history" => history,
+        _ => asked.contains(interface) || !has_verbs(interface),
+    };
     let file = |text: &str| -> Option<String> {
         let parts: Vec<_> = items(text, 0)
             .into_iter()

@@ -24,6 +24,7 @@ const HOMES: &[(&[&str], &[&str], &str)] = &[
     ),
     (&["landlock::", "seccompiler::", "nix::"], &["sandbox/"], "what a worker gives up, and what it tries to get back"),
     (&["wasmtime", "wasmparser"], &["sandbox/"], "components are read and run where there is nothing to steal"),
+    (&["rusqlite"], &["history/"], "what is kept twice is kept in one place"),
     (&["env::var"], &["ops.rs", "report/progress.rs", "cli/"], "the environment is read once, at the door"),
     (
         &["Timestamp::now", "SystemTime::now", "Instant::now"],
@@ -38,6 +39,7 @@ const HOMES: &[(&[&str], &[&str], &str)] = &[
             "lock/store.rs",
             "consent/read.rs",
             "journal/",
+            "history/",
             "quarantine.rs",
             "transport/",
             "cache.rs",
@@ -62,12 +64,16 @@ const UNSAFE: &[(&str, usize, &str)] = &[(
 const READERS: &[(&str, usize, &str)] = &[
     ("broker.rs", 1, "looks it up in a grant; a key that is not there goes on as tainted text"),
     ("cases/mod.rs", 1, "writes it as a case does, which `cases/text.rs` escapes"),
+    ("cases/text.rs", 1, "writes it into a case, escaped"),
     ("cases/verdict.rs", 6, "compares it with what a case expects; differences go through `Debug` or `encode`"),
     ("encode.rs", 1, "the way out"),
+    ("history/earlier.rs", 1, "goes into a digest"),
+    ("history/follow.rs", 1, "binds it as a value to a statement of ours"),
     ("model/tainted.rs", 1, "is where it is defined"),
     ("replay/compare.rs", 4, "compares two; what differs goes on as tainted text"),
     ("replay/recorded.rs", 1, "looks it up in a grant; a key that is not there goes on as tainted text"),
     ("replay/with.rs", 1, "tells what was asked in vain; whoever prints it encodes it"),
+    ("sandbox/host/history.rs", 1, "gives it back to the guest that said it"),
 ];
 
 /// Longest file, in lines.

@@ -153,7 +153,8 @@ fn every_built_in_imports_exactly_what_its_manifest_asks_for() {
     let library = Library::built_in().unwrap();
     for (id, manifest) in &library.manifests {
         let inspected = inspect(&library.binary(id).unwrap().bytes, &Limits::default()).unwrap();
-        check_component(&inspected, &manifest.verbs(), &manifest.wasi(), manifest.rules.as_ref())
+        let (history, rules) = (manifest.history.is_some(), manifest.rules.as_ref());
+        check_component(&inspected, &manifest.verbs(), &manifest.wasi(), history, rules)
             .unwrap_or_else(|error| panic!("{id}: {error}"));
     }
 }

@@ -88,7 +88,7 @@ fn tg03_a_server_that_stops_in_the_middle_is_left() -> Result<()> {
 }
 
 fn answer(status: u32, stdout: &[u8]) -> RawAnswer {
-    RawAnswer { stdout: stdout.to_vec(), stderr: Vec::new(), exit: Exit::Status(status) }
+    RawAnswer { stdout: stdout.to_vec(), stderr: Vec::new(), exit: Exit::Status(status), timing: None }
 }
 
 /// Verbs whose answer may be any text: files, and what an operator's own program says.

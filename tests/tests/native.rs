@@ -147,7 +147,13 @@ impl Surroundings {
 /// A target that the run sees.
 fn here() -> Vec<TargetView> {
     let name = TargetName::new("here").unwrap();
-    vec![TargetView { name, params: Default::default(), slots: Default::default(), previous_ms: None }]
+    vec![TargetView {
+        name,
+        params: Default::default(),
+        slots: Default::default(),
+        previous_ms: None,
+        earlier: Vec::new(),
+    }]
 }
 
 /// Gives the guest an order, on a worker of its own, and says how the run ended.
@@ -280,7 +286,7 @@ impl Granted {
     }
 
     async fn answer(&self, call: VerbCall) -> Outcome {
-        match self.broker.call(&self.run, call.number, call.verb, call.slot.as_ref()).await {
+        match self.broker.call(&self.run, call.number, call.target, call.verb, call.slot.as_ref()).await {
             Ok(answer) => Outcome::Answered((*answer).clone().into()),
             Err(error) => Outcome::Failed(error),
         }

@@ -186,6 +186,7 @@ async fn tx09_guest_and_worker_never_held_the_secret() {
     let view = bailiwick::sandbox::TargetView {
         name: target,
         previous_ms: None,
+        earlier: Vec::new(),
         params: [("behaviour".to_owned(), bailiwick::model::ParamValue::Text("tell-files".to_owned()))].into(),
         slots: grant
             .slots()
@@ -203,7 +204,7 @@ async fn tx09_guest_and_worker_never_held_the_secret() {
     let end = worker
         .run(1, vec![view], |call: bailiwick::sandbox::VerbCall| async move {
             let number = counted.fetch_add(1, Ordering::Relaxed) + 1;
-            let answer = broker.call(context, call.number, call.verb, call.slot.as_ref()).await;
+            let answer = broker.call(context, call.number, call.target, call.verb, call.slot.as_ref()).await;
             if number == all {
                 // All answers but the last have been there. Where nobody may look, there is nothing to see either.
                 if let Some(memory) = memory(pid) {
@@ -267,6 +268,7 @@ fn tx10_an_answer_in_a_debug_print_shows_no_byte_of_itself() {
         stdout: b"PASSWORD=x".to_vec(),
         stderr: b"token".to_vec(),
         exit: bailiwick::transport::Exit::Status(0),
+        timing: None,
     };
     let raw: bailiwick::sandbox::RawAnswer = answer.clone().into();
     let take = bailiwick::transport::recorded::Take::Answer(answer.clone());

@@ -20,7 +20,7 @@ fn inspected(bytes: &[u8]) -> Inspected {
 
 /// Whether it is a component whose manifest asks for these verbs and no WASI.
 fn check(component: &Inspected, verbs: &[Verb]) -> Result<Links, ImportError> {
-    check_imports(component, &verbs.iter().copied().collect(), &BTreeSet::new())
+    check_imports(component, &verbs.iter().copied().collect(), &BTreeSet::new(), false)
 }
 
 #[tokio::test]

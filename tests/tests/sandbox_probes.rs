@@ -7,11 +7,15 @@ mod sandbox_support;
 
 use bailiwick::library::Library;
 use bailiwick::manifest::Manifest;
-use bailiwick::model::{Literal, LookError, Severity, SlotKey, TargetName, Verb};
+use bailiwick::model::{Literal, LookError, Point, Severity, SlotKey, Tainted, TargetName, Unit, Verb};
 use bailiwick::sandbox::{
     Ending, Limits, Outcome, RunEnd, SlotEntry, TargetView, VerbCall, Worker, check_component, inspect,
 };
+use bailiwick::transport::Timing;
 use sandbox_support::{answered, program};
+
+/// 2026-11-21T21:26:48Z.
+const NOW_MS: u64 = 1_795_296_408_000;
 
 fn target(manifest: &Manifest) -> TargetView {
     let slots = manifest.slots.iter().map(|(name, slot)| {
@@ -25,6 +29,7 @@ fn target(manifest: &Manifest) -> TargetView {
         params: manifest.params.iter().map(|(name, param)| (name.as_str().to_owned(), param.default.clone())).collect(),
         slots: slots.collect(),
         previous_ms: None,
+        earlier: earlier(manifest),
     }
 }
 
@@ -65,6 +70,10 @@ fn healthy(call: &VerbCall) -> Outcome {
             .into(),
         Verb::SystemTimeSync => "Timezone=Etc/UTC\nNTP=yes\nNTPSynchronized=yes\n".into(),
         Verb::FilesStat => "81a4,380289,1795296000,root,root\n".into(),
+        Verb::SystemClock => "2026-11-21T21:26:48,000000000+00:00\n".into(),
+        Verb::ServicesUsage => "Id=ssh.service\nLoadState=loaded\nActiveState=active\nActiveEnterTimestampMonotonic=5000000\n\
+            CPUUsageNSec=1000000000\nMemoryCurrent=4194304\nMemoryPeak=8388608\nTasksCurrent=1\n"
+            .into(),
         Verb::ServicesStatus => "Result=success\nNRestarts=0\nExecMainExitTimestampMonotonic=0\nExecMainStatus=0\n\
             MemoryCurrent=[not set]\nId=cron.service\nLoadState=loaded\nActiveState=active\nSubState=running\n\
             UnitFileState=enabled\nStateChangeTimestampMonotonic=916218301\n"
@@ -117,8 +126,32 @@ fn healthy(call: &VerbCall) -> Outcome {
         (Verb::NetworkListeners, Outcome::Answered(answer)) => {
             Outcome::Answered(bailiwick::sandbox::RawAnswer { exit: bailiwick::transport::Exit::Status(1), ..answer })
         }
+        (Verb::SystemClock, Outcome::Answered(answer)) => {
+            let timing = Some(Timing { asked_us: NOW_MS * 1_000, elapsed_us: 20_000 });
+            Outcome::Answered(bailiwick::sandbox::RawAnswer { timing, ..answer })
+        }
         (_, outcome) => outcome,
     }
+}
+
+/// What those that ask for their past have said before, two days long: nothing that was different.
+fn earlier(manifest: &Manifest) -> Vec<Point> {
+    let said = [
+        ("growth", "/", "used-bytes", 96_000.0),
+        ("available", "", "available-bytes", 4_194_304.0),
+        ("cost", "ssh.service", "cpu-seconds", 1.0),
+        ("usage", "nginx.service", "cpu-seconds", 1.0),
+    ];
+    let point = |time_ms, (code, subject, metric, value): (&str, &str, &str, f64)| Point {
+        time_ms,
+        code: code.to_owned(),
+        subject: Tainted::new(subject),
+        metric: metric.to_owned(),
+        unit: Unit::Bytes,
+        value,
+    };
+    let days = if manifest.history.is_some() { 1..3 } else { 0..0 };
+    days.rev().flat_map(|day| said.map(|said| point(NOW_MS - day * 86_400_000, said))).collect()
 }
 
 #[tokio::test]
@@ -128,13 +161,14 @@ async fn every_built_in_probe_runs() {
         let bytes = &library.binary(id).unwrap().bytes;
         let inspected = inspect(bytes, &Limits::default()).unwrap_or_else(|error| panic!("{id}: {error}"));
         assert_eq!(inspected.digest, library.binary(id).unwrap().digest);
-        let links = check_component(&inspected, &manifest.verbs(), &manifest.wasi(), manifest.rules.as_ref())
+        let (history, rules) = (manifest.history.is_some(), manifest.rules.as_ref());
+        let links = check_component(&inspected, &manifest.verbs(), &manifest.wasi(), history, rules)
             .unwrap_or_else(|error| panic!("{id}: {error}"));
         let worker = Worker::load(Some(&program()), bytes, &links, Limits::default())
             .await
             .unwrap_or_else(|error| panic!("{id}: {error:?}"));
         let run = async |answer: fn(&VerbCall) -> Outcome| {
-            worker.run(1_795_296_408_000, vec![target(manifest)], async |call| answer(&call)).await
+            worker.run(NOW_MS, vec![target(manifest)], async |call| answer(&call)).await
         };
         // What they say word for word is their own cases' business.
         match run(healthy).await {

@@ -42,7 +42,10 @@ async fn a_program_gets_nothing_of_ours() -> Result<()> {
     let answer =
         run(&exec(Verb::SystemLoad, &["/bin/sh", "-c", "pwd; cat; echo $#; echo oops >&2; exit 7", "x", "$(id) *"]))
             .await?;
-    assert_eq!(answer, Answer { stdout: b"/\n1\n".to_vec(), stderr: b"oops\n".to_vec(), exit: Exit::Status(7) });
+    assert_eq!(
+        answer,
+        Answer { stdout: b"/\n1\n".to_vec(), stderr: b"oops\n".to_vec(), exit: Exit::Status(7), timing: None }
+    );
     let answer = run(&exec(Verb::SystemLoad, &["/bin/sh", "-c", "kill -9 $$"])).await?;
     assert_eq!(answer.exit, Exit::Signal);
     Ok(())
@@ -109,7 +112,10 @@ async fn files_are_read_whole_or_by_their_start() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let path = dir.path().join("file");
     std::fs::write(&path, "content")?;
-    assert_eq!(read(&path).await?, Answer { stdout: b"content".to_vec(), stderr: Vec::new(), exit: Exit::Status(0) });
+    assert_eq!(
+        read(&path).await?,
+        Answer { stdout: b"content".to_vec(), stderr: Vec::new(), exit: Exit::Status(0), timing: None }
+    );
     std::fs::write(&path, vec![b'x'; 300_000])?;
     assert_eq!(read(&path).await?.stdout.len(), 262_145);
     Ok(())

@@ -98,7 +98,7 @@ async fn session(sshd: &Sshd) -> Result<Session> {
 async fn told(session: &Session, action: &Action) -> Result<(String, Result<String, LookError>)> {
     let read = |answer: bailiwick::transport::Answer| {
         let raw = String::from_utf8_lossy(&answer.stdout).into_owned();
-        let answer = RawAnswer { stdout: answer.stdout, stderr: answer.stderr, exit: answer.exit };
+        let answer = RawAnswer { stdout: answer.stdout, stderr: answer.stderr, exit: answer.exit, timing: None };
         (raw, parse(action.verb, &answer).map(|said| said.for_encoder().to_owned()))
     };
     let (here, there) = (read(local::run(action).await?), read(session.run(action).await?));

@@ -13,12 +13,15 @@ use toml::Spanned;
 
 use crate::fleet::{Access, Target};
 use crate::grant::{self, Grant};
-use crate::manifest::Manifest;
-use crate::model::{ActionId, Literal, LookError, Object, ParamValue, Severity, TargetName, Verb};
+use crate::history::Earlier;
+use crate::manifest::{Manifest, Scope};
+use crate::model::{
+    ActionId, Literal, LookError, Object, ParamValue, Point, Severity, Tainted, TargetName, Unit, Verb,
+};
 use crate::policy::{Assignment, Named, RawCommand, RawStatement};
 use crate::source::{Problem, Problems, Source};
 use crate::transport::recorded::{Take, Tape};
-use crate::transport::{Answer, Exit};
+use crate::transport::{Answer, Exit, Timing};
 use crate::verbs;
 
 /// A case, read and held against its component's manifest.
@@ -27,10 +30,18 @@ pub struct Case {
     /// One line for people.
     pub about: String,
     pub(super) now_ms: u64,
-    pub(super) previous_ms: Option<u64>,
+    /// Never none.
+    pub(super) targets: Vec<On>,
+    pub(super) expected: Expected,
+}
+
+/// One target of a case.
+#[derive(Debug)]
+pub(super) struct On {
     pub(super) grant: Arc<Grant>,
     pub(super) tape: Tape,
-    pub(super) expected: Expected,
+    /// What the component has said of it before.
+    pub(super) earlier: Earlier,
 }
 
 /// What it must lead to.
@@ -45,10 +56,14 @@ pub(super) enum Expected {
 struct RawCase {
     about: String,
     now: Spanned<String>,
-    /// When the component's last run on the target began.
+    /// When the component's latest run there began that could look; if it is not said, the time of the newest of the
+    /// numbers below.
     previous: Option<Spanned<String>>,
     /// What the component is told that its target is called.
     target: Option<Spanned<String>>,
+    /// The same, for one that looks at several at once. What is bound and set is the same on all of them.
+    #[serde(default)]
+    targets: Vec<Spanned<String>>,
     #[serde(default)]
     bind: BTreeMap<Spanned<String>, Spanned<toml::Value>>,
     #[serde(default)]
@@ -59,14 +74,32 @@ struct RawCase {
     commands: BTreeMap<Spanned<String>, RawCommand>,
     #[serde(default, rename = "answer")]
     answers: Vec<RawAnswer>,
+    #[serde(default)]
+    earlier: Vec<RawEarlier>,
     #[serde(default, rename = "finding")]
     findings: Vec<RawFinding>,
     failure: Option<RawFailure>,
 }
 
+/// What the component has said before, one metric over time.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawEarlier {
+    on: Option<Spanned<String>>,
+    code: String,
+    #[serde(default)]
+    subject: String,
+    metric: String,
+    unit: Unit,
+    /// Times and values, in any order.
+    points: Vec<(Spanned<String>, f64)>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct RawAnswer {
+    /// The target, in a case with several.
+    on: Option<Spanned<String>>,
     action: Spanned<String>,
     #[serde(default)]
     stdout: String,
@@ -76,6 +109,9 @@ struct RawAnswer {
     stderr_base64: Option<Spanned<String>>,
     exit: Option<RawExit>,
     error: Option<RawError>,
+    /// When it was asked, where that matters.
+    asked: Option<Spanned<String>>,
+    elapsed_us: Option<u64>,
 }
 
 /// A status, or how else it ended.
@@ -136,14 +172,14 @@ impl Case {
             problems.push(Problem::at(source.at(span), message));
         };
         let mut time = |written: &Spanned<String>| {
-            let time = written.get_ref().parse::<Timestamp>();
-            if time.is_err() {
+            let time = millis(written.get_ref());
+            if time.is_none() {
                 wrong(written.span(), "a time is written 2026-11-21T12:00:00Z".to_owned());
             }
-            time.ok().and_then(|time| u64::try_from(time.as_millisecond()).ok())
+            time
         };
         let now_ms = time(&raw.now).unwrap_or(0);
-        let previous_ms = raw.previous.as_ref().and_then(time);
+        let previous_ms = raw.previous.as_ref().and_then(&mut time);
         let mut slots = BTreeMap::new();
         for (name, value) in &raw.bind {
             let Some((slot_name, slot)) = manifest.slots.get_key_value(name.get_ref().as_str()) else {
@@ -165,24 +201,70 @@ impl Case {
                 (Some(_), _) => wrong(value.span(), "the value has another type than the parameter".to_owned()),
             }
         }
-        let name = raw.target.as_ref().map_or("case", |name| name.get_ref());
-        let Ok(name) = TargetName::new(name) else {
-            wrong(raw.target.map_or(0..0, |name| name.span()), "this cannot be a target's name".to_owned());
-            return Err(problems);
-        };
+        let mut named: Vec<&Spanned<String>> = raw.targets.iter().chain(&raw.target).collect();
+        named.sort_by_key(|name| name.get_ref());
+        if let (Some(both), false) = (&raw.target, raw.targets.is_empty()) {
+            wrong(both.span(), "a case has `target` or `targets`, not both".to_owned());
+        }
+        if let (Some(first), Scope::Target) = (raw.targets.get(1), manifest.scope) {
+            wrong(first.span(), format!("`{}` looks at one target at a time", manifest.id));
+        }
+        let mut names = Vec::new();
+        for name in named {
+            match TargetName::new(name.get_ref()) {
+                Ok(name) if !names.contains(&name) => names.push(name),
+                Ok(_) => wrong(name.span(), "it is named twice".to_owned()),
+                Err(_) => wrong(name.span(), "this cannot be a target's name".to_owned()),
+            }
+        }
+        if let (true, Ok(case)) = (raw.target.is_none() && raw.targets.is_empty(), TargetName::new("case")) {
+            names.push(case);
+        }
         let place = source.at(0..0);
-        let target = Target { name, access: Access::Local, tags: Default::default(), place: place.clone() };
-        let grant = grant::compute(manifest, &target, &Assignment::new(manifest, &place, slots, params), &[]);
-        let mut tape = Tape::default();
+        let mut targets = Vec::new();
+        for name in names {
+            let target = Target { name, access: Access::Local, tags: Default::default(), place: place.clone() };
+            let assignment = Assignment::new(manifest, &place, slots.clone(), params.clone());
+            let grant = Arc::new(grant::compute(manifest, &target, &assignment, &[]));
+            targets.push(On { grant, tape: Tape::default(), earlier: Earlier::default() });
+        }
         for answer in raw.answers {
-            let Some(id) = action(answer.action.get_ref(), &grant) else {
+            let Some(on) = pick(&mut targets, answer.on.as_ref()) else {
+                let at = answer.on.as_ref().unwrap_or(&answer.action).span();
+                wrong(at, "`on` names one of several targets".to_owned());
+                continue;
+            };
+            let Some(id) = action(answer.action.get_ref(), &on.grant) else {
                 wrong(answer.action.span(), "there is no such action".to_owned());
                 continue;
             };
-            match take(&answer) {
-                Ok(take) => tape.record(id, take),
-                Err(span) => wrong(span, "this is not base64".to_owned()),
+            match take(&answer, now_ms.saturating_mul(1_000)) {
+                Ok(take) => on.tape.record(id, take),
+                Err((span, what)) => wrong(span, what.to_owned()),
             }
+        }
+        for series in raw.earlier {
+            let at = series.on.as_ref().map_or(0..0, Spanned::span);
+            let Some(on) = pick(&mut targets, series.on.as_ref()) else {
+                wrong(at, "`on` names one of several targets".to_owned());
+                continue;
+            };
+            if manifest.history.is_none() {
+                wrong(at, format!("`{}` does not ask for its [history]", manifest.id));
+            }
+            for (time, value) in &series.points {
+                match millis(time.get_ref()) {
+                    Some(time_ms) => on.earlier.points.push(series.point(time_ms, *value)),
+                    None => wrong(time.span(), "a time is written 2026-11-21T12:00:00Z".to_owned()),
+                }
+            }
+        }
+        for on in &mut targets {
+            on.earlier.points.sort_by_key(|point| point.time_ms);
+            on.earlier.previous_ms = previous_ms.or_else(|| on.earlier.newest_ms());
+        }
+        if targets.is_empty() {
+            return Err(problems);
         }
         let expected = match (raw.failure, raw.findings.is_empty()) {
             (Some(failure), true) => Expected::Failure(failure),
@@ -192,7 +274,30 @@ impl Case {
                 Expected::Findings(Vec::new())
             }
         };
-        problems.or(Self { about: raw.about, now_ms, previous_ms, grant: Arc::new(grant), tape, expected })
+        problems.or(Self { about: raw.about, now_ms, targets, expected })
+    }
+}
+
+/// The target that is meant: the only one, or the one that is named.
+fn pick<'t>(targets: &'t mut [On], on: Option<&Spanned<String>>) -> Option<&'t mut On> {
+    match (targets, on) {
+        ([only], None) => Some(only),
+        (targets, on) => {
+            let on = on?.get_ref();
+            targets.iter_mut().find(|target| target.grant.target.as_str() == on)
+        }
+    }
+}
+
+fn millis(text: &str) -> Option<u64> {
+    u64::try_from(text.parse::<Timestamp>().ok()?.as_millisecond()).ok()
+}
+
+impl RawEarlier {
+    fn point(&self, time_ms: u64, value: f64) -> Point {
+        let Self { code, subject, metric, unit, .. } = self;
+        let (code, subject, metric) = (code.clone(), Tainted::new(subject.as_str()), metric.clone());
+        Point { time_ms, code, subject, metric, unit: *unit, value }
     }
 }
 
@@ -222,11 +327,21 @@ fn action(id: &str, grant: &Grant) -> Option<ActionId> {
     Some(ActionId::new(verb, literal.as_ref()))
 }
 
-/// What an answer plays back; where its base64 is none.
-fn take(answer: &RawAnswer) -> Result<Take, Range<usize>> {
+/// What an answer plays back; where something in it is not what it must be. Unless it says otherwise it was asked when the
+/// run began, and was there at once.
+fn take(answer: &RawAnswer, now_us: u64) -> Result<Take, (Range<usize>, &'static str)> {
     let bytes = |text: &str, base64: &Option<Spanned<String>>| match base64 {
-        Some(base64) => BASE64.decode(base64.get_ref().as_bytes()).map_err(|_| base64.span()),
+        Some(base64) => BASE64.decode(base64.get_ref().as_bytes()).map_err(|_| (base64.span(), "this is not base64")),
         None => Ok(text.as_bytes().to_vec()),
+    };
+    let asked_us = match &answer.asked {
+        None => now_us,
+        Some(asked) => asked
+            .get_ref()
+            .parse::<Timestamp>()
+            .ok()
+            .and_then(|time| u64::try_from(time.as_microsecond()).ok())
+            .ok_or_else(|| (asked.span(), "a time is written 2026-11-21T12:00:00Z"))?,
     };
     Ok(match answer.error {
         Some(RawError::TimedOut) => Take::TimedOut,
@@ -242,6 +357,7 @@ fn take(answer: &RawAnswer) -> Result<Take, Range<usize>> {
                 Some(RawExit::Else(RawEnd::Signal)) => Exit::Signal,
                 Some(RawExit::Else(RawEnd::Unsaid)) => Exit::Unsaid,
             },
+            timing: Some(Timing { asked_us, elapsed_us: answer.elapsed_us.unwrap_or(0) }),
         }),
     })
 }

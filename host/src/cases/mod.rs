@@ -76,18 +76,21 @@ impl Bench {
     ) -> Result<Self, CasesError> {
         let limits = Limits::asked(&manifest.limits);
         let inspected = sandbox::inspect(bytes, &limits)?;
-        let links = sandbox::check_component(&inspected, &manifest.verbs(), &manifest.wasi(), manifest.rules.as_ref())?;
+        let history = manifest.history.is_some();
+        let rules = manifest.rules.as_ref();
+        let links = sandbox::check_component(&inspected, &manifest.verbs(), &manifest.wasi(), history, rules)?;
         let worker = Worker::load(program, bytes, &links, limits).await?;
         Ok(Self { worker: Borrowed::new(worker), broker: Arc::new(Broker::new(journal)) })
     }
 
     /// Puts the component to one case.
     pub async fn run(&self, case: &Case) -> Verdict {
-        let link = Arc::new(Link::new(Connection::Recorded(case.tape.clone())));
-        let context = RunContext::new(0, Arc::clone(&case.grant), link);
-        let view = crate::sweep::view(&case.grant, case.previous_ms);
-        let ran = self.worker.run(&self.broker, &context, case.now_ms, view).await;
-        let asked: Vec<_> = context.calls().into_iter().filter_map(|call| call.action).collect();
+        let link = |on: &case::On| Arc::new(Link::new(Connection::Recorded(on.tape.clone())));
+        let on = case.targets.iter().map(|on| (Arc::clone(&on.grant), link(on))).collect();
+        let context = RunContext::together(0, on);
+        let views = case.targets.iter().map(|on| crate::sweep::view(&on.grant, &on.earlier)).collect();
+        let ran = self.worker.run(&self.broker, &context, case.now_ms, views).await;
+        let asked: Vec<_> = context.calls().into_iter().filter_map(|call| Some((call.target, call.action?))).collect();
         Verdict::new(case, &ran.end, &asked)
     }
 }

@@ -12,21 +12,35 @@ use jiff::Timestamp;
 
 use super::text;
 use crate::grant::Grant;
+use crate::history::{self, Earlier, ToldError};
 use crate::journal::{Blob, Entry, Evidence, EvidenceError, Outcome, ReadError, Reader, RunEnd};
 use crate::manifest::Manifest;
-use crate::model::{ActionId, Literal, LookError};
-use crate::transport::Exit;
+use crate::model::{ActionId, Literal, LookError, TargetName};
+use crate::transport::{Exit, Timing};
 
 /// One run, as a case needs it.
 #[derive(Debug)]
 pub struct Recording {
     digest: String,
-    target: String,
+    /// In the run's order.
+    targets: Vec<TargetName>,
     now_ms: u64,
-    answers: Vec<(ActionId, Outcome)>,
+    answers: Vec<Answered>,
+    /// What it was told of its past, by target.
+    earlier: Vec<Earlier>,
     /// How many secrets were taken out of the answers.
     pub redacted: u32,
     end: RunEnd,
+}
+
+/// One answer.
+#[derive(Debug)]
+struct Answered {
+    /// The target, in a run on several.
+    on: Option<TargetName>,
+    action: ActionId,
+    outcome: Outcome,
+    timing: Option<Timing>,
 }
 
 /// Why there is nothing to make a case of.
@@ -54,6 +68,14 @@ pub enum RecordError {
         /// By which line.
         rule: String,
     },
+    /// What it was told of its past is not there any more.
+    #[error("what the run was told of its past cannot be told again")]
+    Past(#[from] ToldError),
+    /// What is bound, set or told of the run before is not the same on all targets, and a case says it once.
+    #[error(
+        "`{0}` has other slots, other settings or another run before than the first target, and a case has one of each for all\n\nhint: record it on fewer targets"
+    )]
+    Differ(TargetName),
     /// The target turned out to be out of reach for everybody.
     #[error("{0} was refused: nothing of this target can be recorded")]
     Refused(ActionId),
@@ -77,32 +99,43 @@ impl Recording {
                     intents.clear();
                     outcomes.clear();
                 }
-                Entry::RunStarted { digest, target, now_ms, .. } if record.seq == run => {
-                    start = Some((digest, target, now_ms));
+                Entry::RunStarted { digest, target, others, now_ms, previous_ms, .. } if record.seq == run => {
+                    let others = others.into_iter().map(|other| (other.target, other.previous_ms));
+                    let on: Vec<_> = std::iter::once((target, previous_ms)).chain(others).collect();
+                    start = Some((digest, on, now_ms));
                 }
-                Entry::Intent { run: of, action, .. } => {
+                Entry::Intent { run: of, on, action, .. } => {
                     if of == run {
-                        asked.push(record.seq);
+                        asked.push((record.seq, on));
                     }
                     intents.insert(record.seq, action);
                 }
                 // It asked for what a run before it had asked for.
-                Entry::Shared { run: of, intent, .. } if of == run && !asked.contains(&intent) => asked.push(intent),
-                Entry::Outcome { intent, outcome, redacted, .. } => {
-                    outcomes.insert(intent, (outcome, redacted.values().sum::<u32>()));
+                Entry::Shared { run: of, on, intent, .. }
+                    if of == run && !asked.iter().any(|(known, _)| *known == intent) =>
+                {
+                    asked.push((intent, on));
+                }
+                Entry::Outcome { intent, outcome, timing, redacted, .. } => {
+                    outcomes.insert(intent, (outcome, timing, redacted.values().sum::<u32>()));
                 }
                 Entry::RunEnded { run: of, end: how, .. } if of == run => end = Some(how),
                 _ => {}
             }
         }
-        let (Some((digest, target, now_ms)), Some(end)) = (start, end) else { return Err(RecordError::NotThere(run)) };
-        let mut recording = Self { digest, target: target.to_string(), now_ms, answers: Vec::new(), redacted: 0, end };
-        for intent in asked {
-            let (Some(action), Some((outcome, redacted))) = (intents.remove(&intent), outcomes.remove(&intent)) else {
+        let (Some((digest, on, now_ms)), Some(end)) = (start, end) else { return Err(RecordError::NotThere(run)) };
+        let (targets, previous): (Vec<_>, Vec<_>) = on.into_iter().unzip();
+        let told = previous.into_iter().zip(history::told(folder, run)?);
+        let earlier = told.map(|(previous_ms, points)| Earlier { previous_ms, points, ..Earlier::default() }).collect();
+        let mut recording = Self { digest, targets, now_ms, answers: Vec::new(), earlier, redacted: 0, end };
+        for (intent, on) in asked {
+            let (Some(action), Some((outcome, timing, redacted))) = (intents.remove(&intent), outcomes.remove(&intent))
+            else {
                 return Err(RecordError::NotThere(run));
             };
             recording.redacted += redacted;
-            recording.answers.push((action, whole(outcome, &evidence)?));
+            let outcome = whole(outcome, &evidence)?;
+            recording.answers.push(Answered { on, action, outcome, timing });
         }
         Ok(recording)
     }
@@ -117,28 +150,59 @@ impl Recording {
     ///
     /// # Errors
     /// When no case can say what happened.
-    pub fn case(&self, manifest: &Manifest, grant: &Grant) -> Result<String, RecordError> {
-        if let Some(withheld) = grant.withheld.first() {
+    pub fn case(&self, manifest: &Manifest, grants: &[Grant]) -> Result<String, RecordError> {
+        if let Some(withheld) = grants.iter().find_map(|grant| grant.withheld.first()) {
             let action = withheld.granted.action.id.clone();
             return Err(RecordError::Withheld { action, rule: withheld.rule.to_string() });
         }
         if let RunEnd::Fault { message } = &self.end {
             return Err(RecordError::Broke(message.clone()));
         }
+        let mut all = grants.iter().map(|grant| (grant, settings(manifest, grant)));
+        let set = all.next().map(|(_, set)| set).unwrap_or_default();
+        if let Some((other, _)) = all.find(|(_, other)| *other != set) {
+            return Err(RecordError::Differ(other.target.clone()));
+        }
+        let names = self.targets.iter().map(TargetName::as_str).collect::<Vec<_>>().join(", ");
         let now = Timestamp::from_millisecond(i64::try_from(self.now_ms).unwrap_or(i64::MAX)).unwrap_or(Timestamp::MAX);
+        let previous = self.previous()?;
         let mut out = format!(
             "# Recorded from {} by component sha256:{}. Read it before you trust it: it is what was, not what should be.\n",
-            self.target, self.digest
+            names, self.digest
         );
-        out += &format!("about = {}\nnow = \"{now}\"\n", text::string(&format!("as recorded on {}", self.target)));
-        out += &format!("target = {}\n", text::string(&self.target));
-        out += &settings(manifest, grant);
-        for (action, outcome) in &self.answers {
-            out += &answer(action, outcome)?;
+        out += &format!("about = {}\nnow = \"{now}\"\n", text::string(&format!("as recorded on {names}")));
+        out += &previous.map(|time| format!("previous = \"{time}\"\n")).unwrap_or_default();
+        out += &match self.targets.as_slice() {
+            [only] => format!("target = {}\n", text::string(only.as_str())),
+            several => {
+                let several: Vec<_> = several.iter().map(ToString::to_string).collect();
+                format!("targets = {}\n", text::list(&several))
+            }
+        };
+        out += &set;
+        for answered in &self.answers {
+            out += &answer(answered)?;
+        }
+        for (target, past) in self.targets.iter().zip(&self.earlier) {
+            let on = (self.targets.len() > 1).then_some(target);
+            out += &text::earlier(on, &past.points);
         }
         out += "\n";
         out += &super::written(&self.end);
         Ok(out)
+    }
+
+    /// When the run before it began, unless that is what a case makes of the numbers.
+    fn previous(&self) -> Result<Option<Timestamp>, RecordError> {
+        if self.earlier.iter().all(|past| past.previous_ms == past.newest_ms()) {
+            return Ok(None);
+        }
+        let first = self.earlier.first().and_then(|past| past.previous_ms);
+        let other = self.targets.iter().zip(&self.earlier).find(|(_, past)| past.previous_ms != first);
+        if let Some((other, _)) = other {
+            return Err(RecordError::Differ(other.clone()));
+        }
+        Ok(first.and_then(|ms| Timestamp::from_millisecond(i64::try_from(ms).ok()?).ok()))
     }
 }
 
@@ -194,8 +258,17 @@ fn definitions(grant: &Grant) -> BTreeMap<String, String> {
     literals.filter_map(definition).collect()
 }
 
-fn answer(action: &ActionId, outcome: &Outcome) -> Result<String, RecordError> {
-    let mut out = format!("\n[[answer]]\naction = {}\n", text::string(action.as_str()));
+fn answer(answered: &Answered) -> Result<String, RecordError> {
+    let Answered { on, action, outcome, timing } = answered;
+    let mut out = "\n[[answer]]\n".to_owned();
+    if let Some(on) = on {
+        out += &format!("on = {}\n", text::string(on.as_str()));
+    }
+    out += &format!("action = {}\n", text::string(action.as_str()));
+    if let Some(Timing { asked_us, elapsed_us }) = timing {
+        let asked = i64::try_from(*asked_us).ok().and_then(|us| Timestamp::from_microsecond(us).ok());
+        out += &format!("asked = \"{}\"\nelapsed-us = {elapsed_us}\n", asked.unwrap_or(Timestamp::MAX));
+    }
     match outcome {
         Outcome::Answer { stdout, stderr, exit } => {
             out += &bytes("stdout", stdout);

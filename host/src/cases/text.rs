@@ -3,11 +3,14 @@
 //! Knows: TOML's strings. Must not know: what they mean. Attack answered: a target's text that moves the cursor or
 //! reorders the line of whoever reads the file (TX01, TX02): what is not shown as it is stands as an escape.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
+
+use jiff::Timestamp;
 
 use super::case::{Expected, RawFinding};
 use crate::encode;
-use crate::model::ParamValue;
+use crate::model::{ParamValue, Point, Tainted, TargetName};
 
 /// What a case expects.
 pub(super) fn expected(expected: &Expected) -> String {
@@ -48,6 +51,35 @@ fn finding(finding: &RawFinding) -> String {
             })
             .collect();
         out += &format!("metrics = {{ {} }}\n", metrics.join(", "));
+    }
+    out
+}
+
+/// What a component has said of a target before: one table for each metric of each subject.
+pub(super) fn earlier(on: Option<&TargetName>, points: &[Point]) -> String {
+    type Key<'p> = (&'p str, &'p Tainted, &'p str, &'static str);
+    let mut series: BTreeMap<Key<'_>, Vec<&Point>> = BTreeMap::new();
+    for point in points {
+        let key = (point.code.as_str(), &point.subject, point.metric.as_str(), point.unit.name());
+        series.entry(key).or_default().push(point);
+    }
+    let mut out = String::new();
+    for ((code, subject, metric, unit), points) in series {
+        out += "\n[[earlier]]\n";
+        if let Some(on) = on {
+            out += &format!("on = {}\n", string(on.as_str()));
+        }
+        out += &format!("code = {}\n", string(code));
+        if !subject.is_empty() {
+            out += &format!("subject = {}\n", string(subject.for_encoder()));
+        }
+        out += &format!("metric = {}\nunit = \"{unit}\"\npoints = [\n", string(metric));
+        for point in points {
+            let time = i64::try_from(point.time_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+            let value = value(&ParamValue::Number(point.value));
+            out += &format!("    [\"{}\", {value}],\n", time.unwrap_or(Timestamp::MAX));
+        }
+        out += "]\n";
     }
     out
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::case::{Case, Expected, RawFailure, RawFinding};
 use super::text;
 use crate::journal::RunEnd;
-use crate::model::{ActionId, ParamValue, Report};
+use crate::model::{ActionId, ParamValue, Report, TargetName};
 
 /// What came of a case.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -30,15 +30,19 @@ impl Verdict {
     }
 
     /// Holds how a run ended, and what it asked for, against a case.
-    pub(super) fn new(case: &Case, end: &RunEnd, asked: &[ActionId]) -> Self {
+    pub(super) fn new(case: &Case, end: &RunEnd, asked: &[(Option<TargetName>, ActionId)]) -> Self {
         let mut found = Self { expected: text::expected(&case.expected), ..Self::default() };
-        for action in asked {
-            if !case.tape.has(action) {
-                found.notes.push(format!("it asks for {action}, and the case records no answer to that"));
+        for on in &case.targets {
+            // In a case with one target nobody has to say which.
+            let name = (case.targets.len() > 1).then_some(&on.grant.target);
+            let where_ = name.map(|name| format!(" on {name}")).unwrap_or_default();
+            let of_it: Vec<_> = asked.iter().filter(|(target, _)| target.as_ref() == name).map(|(_, id)| id).collect();
+            for action in of_it.iter().filter(|action| !on.tape.has(action)) {
+                found.notes.push(format!("it asks for {action}{where_}, and the case records no answer to that"));
             }
-        }
-        for action in case.tape.ids().filter(|id| !asked.contains(id)) {
-            found.notes.push(format!("it never asks for {action}, to which the case records an answer"));
+            for action in on.tape.ids().filter(|id| !of_it.contains(id)) {
+                found.notes.push(format!("it never asks for {action}{where_}, to which the case records an answer"));
+            }
         }
         let end_text = match end {
             RunEnd::Report(report) => Expected::Findings(as_written(report)),

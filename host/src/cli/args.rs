@@ -97,6 +97,15 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: Journal,
     },
+    /// Show how a target's numbers went: first, last, change of the last week, and a line
+    ///
+    /// The numbers are those of the runs in the journal. Only what components report as metrics is there.
+    Trend(Trend),
+    /// Look after the numbers that `trend` shows and components are told of
+    History {
+        #[command(subcommand)]
+        command: History,
+    },
     /// Check this installation: kernel, files, keys, pins, journal, clock
     ///
     /// Nothing is changed, and nothing is sent to a target. Exit code 1: warnings, 2: problems.
@@ -485,6 +494,43 @@ pub(super) enum Journal {
         #[arg(long)]
         dry_run: bool,
     },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Trend {
+    /// The target
+    #[arg(value_name = "TARGET")]
+    pub(super) target: String,
+
+    /// Only this metric, such as used-percent [default: all]
+    #[arg(value_name = "METRIC")]
+    pub(super) metric: Option<String>,
+
+    /// Only numbers of this component
+    #[arg(long, value_name = "ID")]
+    pub(super) component: Option<String>,
+
+    /// Only numbers of findings with this code
+    #[arg(long, value_name = "CODE")]
+    pub(super) code: Option<String>,
+
+    /// Only numbers of findings about this, such as a mount point
+    #[arg(long, value_name = "TEXT")]
+    pub(super) subject: Option<String>,
+
+    /// From when on: so many hours, days or weeks back (48h, 35d, 8w), or a date (2026-11-01)
+    #[arg(long, value_name = "WHEN", default_value = "35d")]
+    pub(super) since: String,
+
+    /// How to print
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum History {
+    /// Make the database again from the journal
+    Rebuild,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

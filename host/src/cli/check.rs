@@ -28,7 +28,7 @@ use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::{self, FailOn, Rendering};
-use super::{Context, fail};
+use super::{Context, fail, history};
 
 /// How long a sweep waits for another one that writes the same journal.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -57,6 +57,7 @@ fn look(context: &Context, args: &args::Check) -> anyhow::Result<(Sweep, Exit)> 
     if let Some(recovery) = recovery {
         context.out.say(&told(&recovery, &journal));
     }
+    let pasts = history::pasts(context);
     let step = Duration::from_secs(u64::from(args.connect_timeout));
     let settings = Settings {
         jobs: usize::try_from(args.jobs)?,
@@ -70,6 +71,7 @@ fn look(context: &Context, args: &args::Check) -> anyhow::Result<(Sweep, Exit)> 
             ..ssh::Settings::default()
         },
         cache: cache(context),
+        pasts: Arc::clone(&pasts),
     };
     tell_unmet(context, &ops, &request);
     let progress = Arc::new(Bar {
@@ -93,6 +95,7 @@ fn look(context: &Context, args: &args::Check) -> anyhow::Result<(Sweep, Exit)> 
     });
     // Ends what is under way: connections, programs on this machine, workers.
     runtime.shutdown_background();
+    history::follow(&pasts);
     progress.bar.finish();
     if let Some(held) = *progress.unlocked.lock().unwrap_or_else(PoisonError::into_inner) {
         context.out.say(&warning(&held));
@@ -310,7 +313,7 @@ impl Bar {
     fn so_far(&self, started: Timestamp) -> Sweep {
         let mut targets = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
         targets.sort_by(|a, b| a.target.cmp(&b.target));
-        Sweep { started, finished: Timestamp::now(), targets }
+        Sweep { started, finished: Timestamp::now(), targets, together: Vec::new() }
     }
 }
 

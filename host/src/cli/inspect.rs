@@ -101,7 +101,8 @@ fn world(inspected: &Inspected) -> String {
     if inspected.interpreter {
         return format!("{}, by the interpreter of this host: its manifest is all that it does", manifest::PROBE_WORLD);
     }
-    let fits = links(inspected).and_then(|links| check_imports(inspected, &links.verbs, &groups(&links)));
+    let fits = links(inspected)
+        .and_then(|links| check_imports(inspected, &links.verbs, &groups(&links), !links.history.is_empty()));
     match fits {
         Ok(_) => manifest::PROBE_WORLD.to_owned(),
         Err(error) => format!("none that this host has: {}", on_one_line(&error)),
@@ -128,7 +129,8 @@ fn asked(inspected: &Inspected, file: Option<&ComponentFile>) -> Option<Vec<&'st
 
 fn held(inspected: &Inspected, file: &ComponentFile) -> Held {
     let manifest = &file.manifest;
-    let fits = check_component(inspected, &manifest.verbs(), &manifest.wasi(), manifest.rules.as_ref());
+    let (history, rules) = (manifest.history.is_some(), manifest.rules.as_ref());
+    let fits = check_component(inspected, &manifest.verbs(), &manifest.wasi(), history, rules);
     let difference = fits.err().map(|error| on_one_line(&error));
     Held {
         sealed: file.sealed,

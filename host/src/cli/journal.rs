@@ -6,8 +6,8 @@ use std::fmt::Write;
 use bailiwick::encode;
 use bailiwick::encode::ShownPath as _;
 use bailiwick::journal::{self, Keep};
-use bailiwick::journal::{Blob, Entry, Evidence, Outcome, ReadError, Reader, Record, RunEnd};
-use bailiwick::model::{LookError, Tainted};
+use bailiwick::journal::{Blob, Entry, Evidence, Granted, Other, Outcome, Past, ReadError, Reader, Record, RunEnd};
+use bailiwick::model::{LookError, ParamValue, Tainted, TargetName};
 use bailiwick::report::exit::ExitCode as Exit;
 use jiff::Timestamp;
 
@@ -82,8 +82,9 @@ fn list(context: &Context, reader: Reader, last: usize) -> anyhow::Result<Exit> 
     let mut runs: BTreeMap<u64, Line> = BTreeMap::new();
     for record in records(context, reader) {
         match record.entry {
-            Entry::RunStarted { component, target, .. } => {
-                let what = format!("{target}  {component}");
+            Entry::RunStarted { component, target, others, .. } => {
+                let more = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
+                let what = format!("{target}{more}  {component}");
                 runs.insert(record.seq, Line { time: second(&record.time), what, end: None });
             }
             Entry::NotLooked { target, refused, cause, .. } => {
@@ -199,32 +200,76 @@ fn block(text: &mut String, label: &str, blob: &Blob, evidence: &Evidence) -> st
     Ok(())
 }
 
+/// What a run's start says of one target.
+fn write_start(
+    text: &mut String,
+    grant: &str,
+    actions: &[Granted],
+    params: &BTreeMap<String, ParamValue>,
+    previous_ms: Option<u64>,
+    earlier: Option<&Past>,
+) -> std::fmt::Result {
+    writeln!(text, "    grant      sha256:{grant}")?;
+    for granted in actions {
+        let key = granted.key.as_ref().map(|key| format!(" as {}", key.as_str())).unwrap_or_default();
+        writeln!(text, "    granted    {}{key}\n                 {}", granted.action, granted.wire)?;
+    }
+    for (name, value) in params {
+        writeln!(text, "    setting    {name} = {value}")?;
+    }
+    if let Some(time) = previous_ms.and_then(|ms| jiff::Timestamp::from_millisecond(i64::try_from(ms).ok()?).ok()) {
+        writeln!(text, "    before     {}", second(&time))?;
+    }
+    if let Some(past) = earlier {
+        let runs: Vec<_> = past.runs.iter().map(ToString::to_string).collect();
+        writeln!(text, "    told of    its numbers in runs {}", runs.join(", "))?;
+    }
+    Ok(())
+}
+
+fn on_target(on: &Option<TargetName>) -> String {
+    on.as_ref().map(|target| format!(" on {target}")).unwrap_or_default()
+}
+
 fn write_record(text: &mut String, record: &Record, evidence: &Evidence) -> std::fmt::Result {
     write!(text, "{:>8}  {}  ", record.seq, second(&record.time))?;
     let line = |tainted: &Tainted| encode::terminal(tainted, 400);
     match &record.entry {
-        Entry::RunStarted { sweep, component, version, digest, target, grant, actions, params, .. } => {
-            writeln!(text, "run of {component} {version} on {target} (sweep {sweep})")?;
+        Entry::RunStarted {
+            sweep,
+            component,
+            version,
+            digest,
+            target,
+            grant,
+            actions,
+            params,
+            previous_ms,
+            earlier,
+            others,
+            ..
+        } => {
+            let and = others.iter().map(|other| format!(", {}", other.target)).collect::<String>();
+            writeln!(text, "run of {component} {version} on {target}{and} (sweep {sweep})")?;
             writeln!(text, "    component  sha256:{digest}")?;
-            writeln!(text, "    grant      sha256:{grant}")?;
-            for granted in actions {
-                let key = granted.key.as_ref().map(|key| format!(" as {}", key.as_str())).unwrap_or_default();
-                writeln!(text, "    granted    {}{key}\n                 {}", granted.action, granted.wire)?;
-            }
-            for (name, value) in params {
-                writeln!(text, "    setting    {name} = {value}")?;
+            write_start(text, grant, actions, params, *previous_ms, earlier.as_ref())?;
+            for other in others {
+                writeln!(text, "  on {}", other.target)?;
+                let Other { grant, actions, params, previous_ms, earlier, .. } = other;
+                write_start(text, grant, actions, params, *previous_ms, earlier.as_ref())?;
             }
             Ok(())
         }
-        Entry::CallRefused { call, verb, slot, .. } => {
+        Entry::CallRefused { call, on, verb, slot, .. } => {
             let slot = slot.as_ref().map(line).unwrap_or_default();
-            writeln!(text, "call {call} refused: {verb}({slot}) is not in its bailiwick; nothing was sent")
+            let on = on_target(on);
+            writeln!(text, "call {call}{on} refused: {verb}({slot}) is not in its bailiwick; nothing was sent")
         }
-        Entry::Intent { call, action, .. } => writeln!(text, "call {call} sends {action}"),
-        Entry::Shared { call, action, intent, .. } => {
-            writeln!(text, "call {call} shares the answer to {action} (entry {intent})")
+        Entry::Intent { call, on, action, .. } => writeln!(text, "call {call}{} sends {action}", on_target(on)),
+        Entry::Shared { call, on, action, intent, .. } => {
+            writeln!(text, "call {call}{} shares the answer to {action} (entry {intent})", on_target(on))
         }
-        Entry::Outcome { intent, outcome, elapsed_ms, redacted } => {
+        Entry::Outcome { intent, outcome, elapsed_ms, redacted, .. } => {
             match outcome {
                 Outcome::Answer { stdout, stderr, exit } => {
                     let exit = match exit {

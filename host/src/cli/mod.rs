@@ -6,6 +6,7 @@ mod consent;
 mod doctor;
 mod fail;
 mod fleet;
+mod history;
 mod inspect;
 mod journal;
 mod limits;
@@ -150,6 +151,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Replay(args) => replay::run(&context, &args),
         Command::Fleet { command } => fleet::run(&context, command),
         Command::Journal { command } => journal::run(&context, command),
+        Command::Trend(args) => history::trend(&context, &args),
+        Command::History { command } => history::run(&context, &command),
         Command::Doctor(args) => doctor::run(&context, &args),
         Command::Schema => context.out.text(bailiwick::report::json::SCHEMA).map(|()| Exit::Fine),
         Command::Completions { shell } => {

@@ -92,7 +92,13 @@ fn write_facts(text: &mut String, facts: &Facts, bytes: usize) -> fmt::Result {
 
 /// What is linked so that it can do nothing.
 fn inert(import: &str) -> &'static str {
-    if import.starts_with("wasi:") { "  (inert: no files, no network, a fixed clock)" } else { "" }
+    if import.starts_with("wasi:") {
+        "  (inert: no files, no network, a fixed clock)"
+    } else if import.starts_with("bailiwick:ops/history@") {
+        "  (its own earlier numbers, and no other component's)"
+    } else {
+        ""
+    }
 }
 
 fn write_difference(text: &mut String, ops: &Ops, question: &Question, manifest: &Manifest) -> fmt::Result {
@@ -161,6 +167,10 @@ fn write_ungranted(text: &mut String, question: &Question, manifest: &Manifest) 
         let verbs: Vec<_> = slot.verbs.iter().map(|verb| verb.name()).collect();
         writeln!(text, "\n  {} on the {} in its slot `{name}`", verbs.join(", "), slot.object.noun())?;
         text.push_str(&quoted(&slot.why, "    "));
+    }
+    if let Some(why) = &manifest.history {
+        writeln!(text, "\n  its own earlier numbers of each target, and no other component's")?;
+        text.push_str(&quoted(why, "    "));
     }
     writeln!(text, "\nIf it is to run, write into policy.toml, with your targets:\n")?;
     writeln!(text, "[[grant]]\ncomponent = \"{}\"\non = [\"TARGET\"]", question.id)?;

@@ -57,6 +57,9 @@ struct Run {
     sweep: u64,
     began: String,
     target: String,
+    /// The other targets, if the run was about several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    others: Vec<String>,
     component: String,
     version: String,
     digest: String,
@@ -218,11 +221,13 @@ fn tell(
     let mut results = results.into_iter().peekable();
     let runs = found.runs.iter().filter_map(|run| {
         let (_, result) = results.next_if(|(number, _)| *number == run.run)?;
+        let mut targets = run.targets().map(ToString::to_string);
         Some(Run {
             run: run.run,
             sweep: run.sweep,
             began: run.began.to_string(),
-            target: run.target.to_string(),
+            target: targets.next().unwrap_or_default(),
+            others: targets.collect(),
             component: run.component.to_string(),
             version: run.version.clone(),
             digest: run.digest.clone(),
@@ -263,9 +268,10 @@ fn table(document: &Document) -> std::result::Result<String, std::fmt::Error> {
         writeln!(text, "{component} {version}, {file}\n{digest}\n")?;
     }
     for run in &document.runs {
-        let Run { run: number, target, component, version, .. } = run;
+        let Run { run: number, target, others, component, version, .. } = run;
         let version = encode::terminal(&Tainted::new(version), 40);
-        write!(text, "{number:>8}  {target}  {component} {version}  ")?;
+        let others: String = others.iter().map(|other| format!(", {other}")).collect();
+        write!(text, "{number:>8}  {target}{others}  {component} {version}  ")?;
         match &run.result {
             Result::Identical { report: Some(report) } => writeln!(text, "identical, report sha256:{report}")?,
             Result::Identical { report: None } => writeln!(text, "the same")?,

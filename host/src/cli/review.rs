@@ -58,6 +58,14 @@ fn table(review: &Review) -> String {
             writeln!(text, "{} gets inert WASI, which reaches nothing: {}", wasi.component, inert(&wasi.interfaces));
         let _ = writeln!(text, "    for     {}\n", wasi.why);
     }
+    for past in &review.own_past {
+        let _ = writeln!(
+            text,
+            "{} is told its own earlier numbers of each target, and no other component's; that reaches nothing",
+            past.component
+        );
+        let _ = writeln!(text, "    for     {}\n", past.why);
+    }
     let _ = write_limits(&mut text, review);
     text
 }

@@ -205,6 +205,7 @@ fn record(
         jobs: 1,
         quarantine: context.quarantine()?,
         cache: check::cache(context),
+        pasts: super::history::pasts(context),
         require_lockdown: ops.policy.require_lockdown,
         ssh: ssh::Settings { agent, ..ssh::Settings::default() },
     };
@@ -219,7 +220,7 @@ fn record(
         context.out.say(warning);
     }
     let (run, grant) = match (recorded_run(&swept), grant) {
-        (Ok(run), Some(grant)) => (run, grant),
+        (Ok(run), Some(grant)) => (run, [grant]),
         (Err((why, exit)), _) => {
             context.out.say(&format!("error: nothing is recorded from {target}: {why}"));
             return Ok(Err(exit));
@@ -270,7 +271,9 @@ fn recorded_run(swept: &Sweep) -> Result<u64, (String, Exit)> {
     match &looked.result {
         TargetResult::Refused { rule } => Err((rule.clone(), Exit::Refused)),
         TargetResult::Unreachable { cause, .. } => Err((cause.clone(), Exit::NotLooked)),
-        TargetResult::Runs(runs) => match runs.first() {
+        // One that looks at several targets at once looks at this one alone here.
+        TargetResult::Runs(runs) => match runs.iter().chain(swept.together.iter().map(|together| &together.run)).next()
+        {
             Some(run) => match &run.outcome {
                 RunOutcome::Refused { reason } => Err((reason.clone(), Exit::Refused)),
                 RunOutcome::Fault { message } => Err((message.clone(), Exit::NotLooked)),

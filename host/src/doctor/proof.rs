@@ -148,6 +148,7 @@ async fn run(ops: Ops, journal: &Arc<Journal>) -> Result<Sweep, ProofError> {
         cache: None,
         require_lockdown: false,
         ssh: ssh::Settings::default(),
+        pasts: Arc::default(),
     };
     Ok(sweep(Arc::new(ops), request, settings, Arc::clone(journal), Arc::new(Nobody)).await?)
 }

@@ -11,7 +11,7 @@ use super::evidence::Sha;
 use crate::model::{
     ActionId, ComponentId, Lockdown, LookError, ParamValue, Report, RuleName, SlotKey, Tainted, TargetName, Verb,
 };
-use crate::transport::Exit;
+use crate::transport::{Exit, Timing};
 
 /// One entry: number, time, content.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -108,9 +108,15 @@ pub enum Entry {
         params: BTreeMap<String, ParamValue>,
         /// What its clock says, in milliseconds since 1970.
         now_ms: u64,
-        /// When the component last looked at the target, as it is told.
+        /// When the component's latest run on the target began that could look, as it is told.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         previous_ms: Option<u64>,
+        /// What it was told of its own past there; none: nothing, or an older program wrote this.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        earlier: Option<Past>,
+        /// The other targets, if the run is about several: the fields above are the first one's.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        others: Vec<Other>,
         /// What never-rules took from it.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         withheld: Vec<Withheld>,
@@ -127,6 +133,9 @@ pub enum Entry {
         run: u64,
         /// From 1 in each run.
         call: u32,
+        /// The target, in a run on several.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        on: Option<TargetName>,
         /// The verb.
         verb: Verb,
         /// What the guest said to name an object.
@@ -138,6 +147,9 @@ pub enum Entry {
         run: u64,
         /// From 1 in each run.
         call: u32,
+        /// The target, in a run on several.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        on: Option<TargetName>,
         /// The action.
         action: ActionId,
     },
@@ -149,6 +161,9 @@ pub enum Entry {
         outcome: Outcome,
         /// How long it took.
         elapsed_ms: u64,
+        /// When it was asked, to the microsecond, where the answer means nothing without that.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        timing: Option<Timing>,
         /// Secrets that were taken out of the answer before anybody saw it, by rule. Neither what nor how long they were.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         redacted: BTreeMap<RuleName, u32>,
@@ -159,6 +174,9 @@ pub enum Entry {
         run: u64,
         /// From 1 in each run.
         call: u32,
+        /// The target, in a run on several.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        on: Option<TargetName>,
         /// The action.
         action: ActionId,
         /// The intent that was answered.
@@ -229,6 +247,37 @@ pub struct Granted {
     pub action: ActionId,
     /// Its exact wire form.
     pub wire: String,
+}
+
+/// One more target of a run, with what the run's start says of the first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Other {
+    /// The target.
+    pub target: TargetName,
+    /// Digest of the grant.
+    pub grant: String,
+    /// All that the run may do there.
+    pub actions: Vec<Granted>,
+    /// All that it is told of it.
+    pub params: BTreeMap<String, ParamValue>,
+    /// What never-rules took from it there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withheld: Vec<Withheld>,
+    /// When the component's latest run there began that could look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_ms: Option<u64>,
+    /// What it was told of its own past there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<Past>,
+}
+
+/// What a run was told of its past: the numbers of these runs, which stand where those ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Past {
+    /// The runs, oldest first.
+    pub runs: Vec<u64>,
+    /// SHA-256 over the numbers, as `history` takes it.
+    pub digest: String,
 }
 
 /// One action that a never-rule took from a run.

@@ -22,11 +22,11 @@ mod scratch;
 mod verify;
 
 pub use chain::Link;
-pub use entry::{Blob, Entry, Granted, Outcome, Record, RunEnd, Withheld};
+pub use entry::{Blob, Entry, Granted, Other, Outcome, Past, Record, RunEnd, Withheld};
 pub use evidence::{Evidence, EvidenceError, FOLDER, NotASha, Piece, Sha};
 pub use open::{Journal, OpenError, Recovery};
 pub use prune::{Keep, Plan, PruneError, plan, prune};
-pub use read::{ReadError, Reader};
+pub use read::{Mark, ReadError, Reader};
 pub use scratch::Scratch;
 pub use verify::{Break, Verdict, verify};
 

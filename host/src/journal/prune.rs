@@ -135,7 +135,9 @@ mod tests {
         let stdout = journal.keep(&bytes).unwrap();
         let Blob::Kept { sha256, .. } = stdout.clone() else { panic!("it is large") };
         let outcome = Outcome::Answer { stdout, stderr: Blob::default(), exit: Exit::Status(0) };
-        journal.append(Entry::Outcome { intent: 1, outcome, elapsed_ms: 0, redacted: Default::default() }).unwrap();
+        journal
+            .append(Entry::Outcome { intent: 1, outcome, elapsed_ms: 0, timing: None, redacted: Default::default() })
+            .unwrap();
         sha256
     }
 

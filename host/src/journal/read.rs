@@ -1,7 +1,7 @@
 //! Reading entries, in order. A reader trusts nothing: lines are bounded and every entry is checked against the chain.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -54,12 +54,23 @@ pub enum ReadError {
     },
 }
 
+/// A place in a journal: where its newest entry began when somebody looked, and which one it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// Where that entry begins, in bytes.
+    pub at: u64,
+    /// The entry.
+    pub link: Link,
+}
+
 /// Reads entries from the first to the last and ends at the first error.
 #[derive(Debug)]
 pub struct Reader {
     file: BufReader<File>,
     path: PathBuf,
     at: u64,
+    /// Where the newest entry begins.
+    begin: u64,
     last: Link,
     /// How new the format is so far.
     age: usize,
@@ -74,9 +85,47 @@ impl Reader {
     pub fn open(folder: &Path) -> Result<Self, ReadError> {
         let path = folder.join(FILE);
         match open(&path) {
-            Ok(file) => Ok(Self { file: BufReader::new(file), path, at: 0, last: Link::origin(), age: 0, done: false }),
+            Ok(file) => {
+                let file = BufReader::new(file);
+                Ok(Self { file, path, at: 0, begin: 0, last: Link::origin(), age: 0, done: false })
+            }
             Err(source) => Err(ReadError::Io { path, source }),
         }
+    }
+
+    /// Opens the journal behind an entry that was read before; none if that entry does not stand there any more, so that
+    /// nothing that was read before it can be believed either.
+    ///
+    /// # Errors
+    /// When there is no journal.
+    pub fn behind(folder: &Path, mark: &Mark) -> Result<Option<Self>, ReadError> {
+        let mut reader = Self::open(folder)?;
+        let path = reader.path.clone();
+        let io = move |source| ReadError::Io { path: path.clone(), source };
+        reader.file.seek(SeekFrom::Start(mark.at)).map_err(&io)?;
+        let Ok(Some(line)) = reader.line() else { return Ok(None) };
+        // The hash covers all that is before it; whoever reads on checks that the next one follows from it.
+        if split(&line).is_none_or(|(hash, _)| hash != mark.link.hash) {
+            return Ok(None);
+        }
+        reader.begin = mark.at;
+        reader.at = mark.at + line.len() as u64 + 1;
+        // Which format the journal has come to is not known here: that it is said twice is for `verify` to find.
+        reader.last = mark.link.clone();
+        Ok(Some(reader))
+    }
+
+    /// Where the newest entry stands that was read; none before the first.
+    #[must_use]
+    pub fn mark(&self) -> Option<Mark> {
+        (self.last.seq > 0).then(|| Mark { at: self.begin, link: self.last.clone() })
+    }
+
+    /// How far it has come, and how far it is to the end of what is there now, both in bytes.
+    #[must_use]
+    pub fn progress(&self) -> (u64, u64) {
+        let length = self.file.get_ref().metadata().map_or(self.at, |meta| meta.len());
+        (self.at, length.max(self.at))
     }
 
     /// The newest entry that was read.
@@ -140,6 +189,7 @@ impl Reader {
             }
             _ => {}
         }
+        self.begin = self.at;
         self.at += line.len() as u64 + 1;
         self.last = link;
         Ok(Some(record))

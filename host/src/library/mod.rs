@@ -136,6 +136,7 @@ built_in! {
     "backup-freshness",
     "certificate-expiry",
     "certificate-server",
+    "clock-skew",
     "command-exit",
     "command-plugin",
     "command-value",
@@ -143,6 +144,7 @@ built_in! {
     "container-logs",
     "container-restarts",
     "container-state",
+    "disk-growth",
     "exporter-connected",
     "failed-services",
     "feed-freshness",
@@ -154,7 +156,9 @@ built_in! {
     "log-errors",
     "logins",
     "memory",
+    "memory-trend",
     "new-errors",
+    "observer-overhead",
     "package-lists-age",
     "pending-updates",
     "postgres-connections",
@@ -172,6 +176,7 @@ built_in! {
     "prometheus-targets",
     "service",
     "time-sync",
+    "unit-usage",
     "uptime",
 }
 

@@ -66,6 +66,31 @@ pub enum Unit {
     PerHour,
 }
 
+impl Unit {
+    const ALL: [Self; 7] =
+        [Self::Count, Self::Bytes, Self::Seconds, Self::Percent, Self::Ratio, Self::PerSecond, Self::PerHour];
+
+    /// The word for it, as the contract has it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Count => "count",
+            Self::Bytes => "bytes",
+            Self::Seconds => "seconds",
+            Self::Percent => "percent",
+            Self::Ratio => "ratio",
+            Self::PerSecond => "per-second",
+            Self::PerHour => "per-hour",
+        }
+    }
+
+    /// The unit with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|unit| unit.name() == name)
+    }
+}
+
 /// One number behind a finding.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Metric {

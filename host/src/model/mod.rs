@@ -5,6 +5,7 @@
 //! positive grammar and is parsed once, at the edge.
 
 mod action;
+mod earlier;
 mod finding;
 mod literal;
 mod lockdown;
@@ -15,6 +16,7 @@ mod verb;
 mod wasi;
 
 pub use action::{Action, ActionId, Wire};
+pub use earlier::{Point, filed_under};
 pub use finding::{Finding, LookError, Metric, Report, Severity, Unit, limits as report_limits};
 pub use literal::{
     AbsolutePath, Command, Container, Database, Endpoint, Field, Literal, LiteralError, Runtime, Statement, UnitName,

@@ -64,6 +64,12 @@ impl Tainted {
         self.0.len()
     }
 
+    /// True if the text is this name, or begins with it and a colon: `db01`, `db01: /var`.
+    #[must_use]
+    pub fn is_about(&self, name: &str) -> bool {
+        self.0.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(": "))
+    }
+
     /// True if there is no text.
     #[must_use]
     pub fn is_empty(&self) -> bool {

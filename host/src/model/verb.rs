@@ -121,6 +121,8 @@ verbs! {
     SystemTimeSync = "system", "time-sync";
     /// People who are logged in.
     SystemLogins = "system", "logins";
+    /// The clock, and when it was asked for.
+    SystemClock = "system", "clock";
     /// The first 256 KiB of a file.
     FilesRead = "files", "read";
     /// What a directory says about a file.
@@ -131,6 +133,8 @@ verbs! {
     ServicesFailed = "services", "failed";
     /// A unit's warnings and errors of the last day.
     ServicesLogs = "services", "logs";
+    /// What a unit has used: processor, memory, disks, tasks.
+    ServicesUsage = "services", "usage";
     /// Sockets that accept.
     NetworkListeners = "network", "listeners";
     /// All containers of a runtime.

@@ -54,6 +54,7 @@ const RUST: &[Embedded] = embed! { "":
     "guest-sdk/docs/first-probe.md" => "sdk/bailiwick-guest/docs/first-probe.md",
     "guest-sdk/docs/refused.md" => "sdk/bailiwick-guest/docs/refused.md",
     "guest-sdk/src/guide.rs" => "sdk/bailiwick-guest/src/guide.rs",
+    "guest-sdk/src/history.rs" => "sdk/bailiwick-guest/src/history.rs",
     "guest-sdk/src/http.rs" => "sdk/bailiwick-guest/src/http.rs",
     "guest-sdk/src/log.rs" => "sdk/bailiwick-guest/src/log.rs",
     "guest-sdk/src/logs.rs" => "sdk/bailiwick-guest/src/logs.rs",

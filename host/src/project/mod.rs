@@ -82,7 +82,9 @@ pub fn project(language: Language, id: &ComponentId) -> Result<Vec<ProjectFile>,
 
 /// The contract as a manifest asks for it, in `wit/`.
 fn contract(manifest: &Manifest) -> impl Iterator<Item = ProjectFile> {
-    wit::trimmed(&manifest.verbs()).into_iter().map(|(name, text)| text_file(format!("wit/{name}"), &text))
+    wit::trimmed(&manifest.verbs(), manifest.history.is_some())
+        .into_iter()
+        .map(|(name, text)| text_file(format!("wit/{name}"), &text))
 }
 
 fn text_file(path: String, text: &str) -> ProjectFile {

@@ -91,7 +91,9 @@ fn call(number: usize, then: &Call, now: &Call) -> Option<Difference> {
         if counts.is_empty() { "nothing".to_owned() } else { counts.join(", ") }
     };
     let at = |what: &'static str| move || format!("call {number}, {what}");
+    let target = |call: &Call| call.target.as_ref().map_or("the only target".to_owned(), ToString::to_string);
     texts(at("action"), asks(then), asks(now))
+        .or_else(|| texts(at("target"), target(then), target(now)))
         .or_else(|| texts(at("error"), error(then.error), error(now.error)))
         .or_else(|| texts(at("cause"), cause(then), cause(now)))
         .or_else(|| texts(at("what was redacted"), redacted(&then.redacted), redacted(&now.redacted)))

@@ -28,6 +28,7 @@ pub use self::recorded::{Found, NotRun, Recorded, Select, find};
 pub use self::with::{Candidate, Said};
 use crate::broker::{Broker, Link, RunContext};
 use crate::grant::Grant;
+use crate::history::{Earlier, ToldError};
 use crate::journal::{OpenError, RunEnd, Scratch};
 use crate::library;
 use crate::limits::Limits;
@@ -62,6 +63,9 @@ pub enum Unplayable {
     /// It had no report.
     #[error("it broke then ({0}), so there is no report to compare with")]
     Broke(String),
+    /// What it was told of its own past is not there any more.
+    #[error("what it was told of its own past cannot be told again")]
+    Past(#[from] ToldError),
     /// Its component is not to be had.
     #[error(transparent)]
     Component(#[from] Unshelved),
@@ -126,17 +130,18 @@ impl<'p> Bench<'p> {
             Some(RunEnd::Fault { message }) => return Err(Unplayable::Broke(message.clone())),
             Some(end) => end.clone(),
         };
-        let tape = match tape::of(found, run, self.shelf.evidence()) {
-            Ok(tape) => tape,
+        let tapes = match tape::of(found, run, self.shelf.evidence()) {
+            Ok(tapes) => tapes,
             Err(tape::Gap::Not(why)) => return Err(why),
             Err(tape::Gap::Differs(difference)) => return Ok(Replayed::Differs(difference)),
         };
-        let grant = Arc::new(run.grant());
-        let recorded = run.report(end, &grant);
+        let pasts = run.pasts(found)?;
+        let grants = run.grants();
+        let recorded = run.report(end, &grants);
         let broker = Arc::clone(&self.broker);
         let worker = self.worker(found, run).await?;
-        let (end, calls) = play(&broker, worker, &grant, tape, run).await;
-        let replayed = run.as_reported(end, calls, &grant);
+        let (end, calls) = play(&broker, worker, &grants, tapes, &pasts, run.now_ms).await;
+        let replayed = run.as_reported(end, calls, &grants);
         Ok(compare::reports(run.report.as_ref(), &recorded, &replayed))
     }
 
@@ -172,16 +177,19 @@ async fn load(program: Option<&Path>, bytes: &[u8], limits: Limits) -> Result<Bo
     Ok(Borrowed::new(Worker::load(program, bytes, &links, limits).await?))
 }
 
-/// One run on a tape: how it ended, and what it asked.
+/// One run on tapes, one for each target: how it ended, and what it asked.
 async fn play(
     broker: &Arc<Broker>,
     worker: &Borrowed,
-    grant: &Arc<Grant>,
-    tape: Tape,
-    run: &Recorded,
+    grants: &[Arc<Grant>],
+    tapes: Vec<Tape>,
+    pasts: &[Earlier],
+    now_ms: u64,
 ) -> (RunEnd, Vec<Call>) {
-    let link = Arc::new(Link::new(Connection::Recorded(tape)));
-    let context = RunContext::new(0, Arc::clone(grant), link);
-    let ran = worker.run(broker, &context, run.now_ms, view(grant, run.previous_ms)).await;
+    let link = |tape| Arc::new(Link::new(Connection::Recorded(tape)));
+    let on = grants.iter().cloned().zip(tapes.into_iter().map(link)).collect();
+    let context = RunContext::together(0, on);
+    let views = grants.iter().zip(pasts).map(|(grant, past)| view(grant, past)).collect();
+    let ran = worker.run(broker, &context, now_ms, views).await;
     (ran.end, context.calls())
 }

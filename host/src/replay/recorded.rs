@@ -4,13 +4,14 @@
 //! entry that is used; where it breaks, reading ends, and what stood before still counts.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::grant::{self, Grant};
-use crate::journal::{Entry, Granted, Outcome, ReadError, Reader, Record, RunEnd, Sha, Withheld};
+use crate::history::{self, Earlier, ToldError};
+use crate::journal::{Entry, Granted, Other, Outcome, ReadError, Reader, Record, RunEnd, Sha, Withheld};
 use crate::model::{
     Action, ActionId, ComponentId, ParamName, ParamValue, SlotKey, SlotName, Tainted, TargetName, Verb, Wire,
 };
@@ -18,6 +19,7 @@ use crate::outcome::{Call, Run};
 use crate::redact::Counts;
 use crate::source::Source;
 use crate::sweep::concluded;
+use crate::transport::Timing;
 
 /// Which runs.
 #[derive(Debug, Clone)]
@@ -38,6 +40,8 @@ pub enum Select {
 /// What the journal has of a selection.
 #[derive(Debug, Default)]
 pub struct Found {
+    /// Where it is.
+    pub(super) folder: PathBuf,
     /// The runs, in order.
     pub runs: Vec<Recorded>,
     /// What was asked for in the same sweep and came to no run.
@@ -74,37 +78,49 @@ pub struct Recorded {
     pub version: String,
     /// SHA-256 of its bytes, by the journal's word.
     pub digest: String,
-    /// The target.
-    pub target: TargetName,
-    pub(super) actions: Vec<Granted>,
-    pub(super) withheld: Vec<Withheld>,
-    pub(super) params: BTreeMap<String, ParamValue>,
+    /// Its targets, in the order in which it sees them: never none.
+    pub(super) on: Vec<On>,
     pub(super) limits: BTreeMap<String, u64>,
     pub(super) now_ms: u64,
-    pub(super) previous_ms: Option<u64>,
     pub(super) kept_bytes: Option<u64>,
     /// In order; a call's number is its place, from 1.
     pub(super) calls: Vec<Asked>,
-    /// All that was answered on its target in its sweep, by intent: to this run, or to others.
+    /// All that was answered on its targets in its sweep, by intent: to this run, or to others.
     pub(super) answers: BTreeMap<u64, Arc<Answered>>,
     pub(super) end: Option<RunEnd>,
     pub(super) report: Option<Sha>,
 }
 
-/// One call.
+/// One target of a run, with what the run was given on it.
+#[derive(Debug)]
+pub(super) struct On {
+    pub(super) target: TargetName,
+    pub(super) actions: Vec<Granted>,
+    pub(super) withheld: Vec<Withheld>,
+    pub(super) params: BTreeMap<String, ParamValue>,
+    pub(super) previous_ms: Option<u64>,
+    /// True if it was told numbers of its past there; the journal holds them where those runs ended.
+    pub(super) told_its_past: bool,
+}
+
+/// One call. `on` is the target, in a run on several.
 #[derive(Debug, Clone)]
 pub(super) enum Asked {
     /// It was not in the grant.
-    Refused { verb: Verb, slot: Option<Tainted> },
+    Refused { on: Option<TargetName>, verb: Verb, slot: Option<Tainted> },
     /// It was answered, or another run's answer served.
-    Action { action: ActionId, intent: u64 },
+    Action { on: Option<TargetName>, action: ActionId, intent: u64 },
 }
 
 /// What came of an action.
 #[derive(Debug)]
 pub(super) struct Answered {
+    /// By whom.
+    pub(super) target: TargetName,
     pub(super) action: ActionId,
     pub(super) outcome: Outcome,
+    /// When it was asked for, and how long it took, where the component is told.
+    pub(super) timing: Option<Timing>,
     pub(super) redacted: Counts,
 }
 
@@ -113,7 +129,7 @@ pub(super) struct Answered {
 /// # Errors
 /// When there is no journal to read.
 pub fn find(folder: &Path, select: &Select) -> Result<Found, ReadError> {
-    let mut found = Found::default();
+    let mut found = Found { folder: folder.to_owned(), ..Found::default() };
     let mut sweep = Sweep::default();
     for record in Reader::open(folder)? {
         match record {
@@ -142,8 +158,8 @@ struct Sweep {
     number: u64,
     runs: BTreeMap<u64, Recorded>,
     not_run: Vec<NotRun>,
-    /// Run and action of each intent.
-    intents: BTreeMap<u64, (u64, ActionId)>,
+    /// Target and action of each intent.
+    intents: BTreeMap<u64, (TargetName, ActionId)>,
     answers: BTreeMap<u64, Arc<Answered>>,
 }
 
@@ -164,15 +180,18 @@ impl Sweep {
                 version,
                 digest,
                 target,
+                grant,
                 actions,
                 params,
                 now_ms,
                 previous_ms,
+                earlier,
+                others,
                 withheld,
                 limits,
                 kept_bytes,
-                ..
             } => {
+                let first = Other { target, grant, actions, params, withheld, previous_ms, earlier };
                 let run = Recorded {
                     run: seq,
                     sweep,
@@ -180,13 +199,9 @@ impl Sweep {
                     component,
                     version,
                     digest,
-                    target,
-                    actions,
-                    withheld,
-                    params,
+                    on: std::iter::once(first).chain(others).map(On::from).collect(),
                     limits,
                     now_ms,
-                    previous_ms,
                     kept_bytes,
                     calls: Vec::new(),
                     answers: BTreeMap::new(),
@@ -195,16 +210,22 @@ impl Sweep {
                 };
                 self.runs.insert(seq, run);
             }
-            Entry::CallRefused { run, call, verb, slot } => self.ask(run, call, Asked::Refused { verb, slot }),
-            Entry::Intent { run, call, action } => {
-                self.intents.insert(seq, (run, action.clone()));
-                self.ask(run, call, Asked::Action { action, intent: seq });
+            Entry::CallRefused { run, call, on, verb, slot } => {
+                self.ask(run, call, Asked::Refused { on, verb, slot });
             }
-            Entry::Shared { run, call, action, intent } => self.ask(run, call, Asked::Action { action, intent }),
-            Entry::Outcome { intent, outcome, redacted, .. } => {
-                if let Some((_, action)) = self.intents.get(&intent) {
-                    let action = action.clone();
-                    self.answers.insert(intent, Arc::new(Answered { action, outcome, redacted }));
+            Entry::Intent { run, call, on, action } => {
+                if let Some(on) = self.runs.get(&run).and_then(|run| run.on(on.as_ref())) {
+                    self.intents.insert(seq, (on.target.clone(), action.clone()));
+                }
+                self.ask(run, call, Asked::Action { on, action, intent: seq });
+            }
+            Entry::Shared { run, call, on, action, intent } => {
+                self.ask(run, call, Asked::Action { on, action, intent });
+            }
+            Entry::Outcome { intent, outcome, timing, redacted, .. } => {
+                if let Some((target, action)) = self.intents.get(&intent) {
+                    let (target, action) = (target.clone(), action.clone());
+                    self.answers.insert(intent, Arc::new(Answered { target, action, outcome, timing, redacted }));
                 }
             }
             Entry::RunEnded { run, end, report, .. } => {
@@ -226,9 +247,9 @@ impl Sweep {
         }
     }
 
-    /// Hands over what is asked for, each run with the answers of its target.
+    /// Hands over what is asked for, each run with the answers of its targets.
     fn select(self, select: &Select, found: &mut Found) {
-        let Self { number, runs, not_run, intents, answers } = self;
+        let Self { number, runs, not_run, intents: _, answers } = self;
         if number == 0 {
             return;
         }
@@ -240,7 +261,6 @@ impl Sweep {
             }
             Select::Component { .. } => false,
         };
-        let targets: BTreeMap<u64, TargetName> = runs.values().map(|run| (run.run, run.target.clone())).collect();
         for mut run in runs.into_values() {
             let wanted = match select {
                 Select::Number(wanted) => whole || *wanted == run.run,
@@ -248,12 +268,9 @@ impl Sweep {
                 Select::Component { id, since } => run.component == *id && run.began >= *since,
             };
             if wanted {
-                let of_target = |intent: &u64| {
-                    intents.get(intent).and_then(|(by, _)| targets.get(by)).is_some_and(|target| *target == run.target)
-                };
                 run.answers = answers
                     .iter()
-                    .filter(|(intent, _)| of_target(intent))
+                    .filter(|(_, told)| run.on.iter().any(|on| on.target == told.target))
                     .map(|(intent, told)| (*intent, Arc::clone(told)))
                     .collect();
                 found.runs.push(run);
@@ -265,9 +282,16 @@ impl Sweep {
     }
 }
 
-impl Recorded {
-    /// What it may do, out of its own entry. Nothing in it can be sent: its wire forms have no words.
-    pub(super) fn grant(&self) -> Grant {
+impl From<Other> for On {
+    fn from(other: Other) -> Self {
+        let Other { target, grant: _, actions, params, withheld, previous_ms, earlier } = other;
+        Self { target, actions, withheld, params, previous_ms, told_its_past: earlier.is_some() }
+    }
+}
+
+impl On {
+    /// What the run may do there, out of its own entry. Nothing in it can be sent: its wire forms have no words.
+    fn grant(&self, component: &ComponentId) -> Grant {
         let place = Source::embedded("the journal", "").at(0..0);
         let granted = |key: &Option<SlotKey>, action: &ActionId| {
             let slot = key.as_ref().map(|key| key.as_str().split('/').next().unwrap_or_default());
@@ -290,53 +314,88 @@ impl Recorded {
             Some(grant::Withheld { granted: granted(key, action)?, why: why.clone(), rule: rule.clone() })
         });
         Grant::recorded(
-            self.component.clone(),
+            component.clone(),
             self.target.clone(),
             self.actions.iter().filter_map(|entry| granted(&entry.key, &entry.action)),
             withheld.collect(),
             self.params.iter().filter_map(|(name, value)| Some((ParamName::new(name).ok()?, value.clone()))).collect(),
         )
     }
+}
+
+impl Recorded {
+    /// Its targets.
+    pub fn targets(&self) -> impl Iterator<Item = &TargetName> {
+        self.on.iter().map(|on| &on.target)
+    }
+
+    /// The target that is meant: the only one, or the one that is named.
+    fn on(&self, named: Option<&TargetName>) -> Option<&On> {
+        match (self.on.as_slice(), named) {
+            ([only], None) => Some(only),
+            (several, named) => several.iter().find(|on| Some(&on.target) == named),
+        }
+    }
+
+    /// What it may do on each target, in their order.
+    pub(super) fn grants(&self) -> Vec<Arc<Grant>> {
+        self.on.iter().map(|on| Arc::new(on.grant(&self.component))).collect()
+    }
+
+    /// What it was told of its past on each target, in their order.
+    pub(super) fn pasts(&self, found: &Found) -> Result<Vec<Earlier>, ToldError> {
+        let told = match self.on.iter().any(|on| on.told_its_past) {
+            true => history::told(&found.folder, self.run)?,
+            false => vec![Vec::new(); self.on.len()],
+        };
+        let past = |(on, points): (&On, _)| Earlier { previous_ms: on.previous_ms, points, ..Earlier::default() };
+        Ok(self.on.iter().zip(told).map(past).collect())
+    }
 
     /// The report as the journal has it.
-    pub(super) fn report(&self, end: RunEnd, grant: &Grant) -> Run {
-        let calls = self.calls.iter().map(|asked| self.call(asked, grant)).collect();
-        self.as_reported(end, calls, grant)
+    pub(super) fn report(&self, end: RunEnd, grants: &[Arc<Grant>]) -> Run {
+        let calls = self.calls.iter().map(|asked| self.call(asked, grants)).collect();
+        self.as_reported(end, calls, grants)
     }
 
     /// A report of this run.
-    pub(super) fn as_reported(&self, end: RunEnd, calls: Vec<Call>, grant: &Grant) -> Run {
-        let (outcome, calls) = concluded(end, calls, grant);
+    pub(super) fn as_reported(&self, end: RunEnd, calls: Vec<Call>, grants: &[Arc<Grant>]) -> Run {
+        let (outcome, calls) = concluded(end, calls, grants.iter().map(Arc::as_ref));
         let (component, version) = (self.component.clone(), self.version.clone());
         Run { id: self.run.to_string(), component, version, outcome, calls, elapsed_ms: 0 }
     }
 
-    fn call(&self, asked: &Asked, grant: &Grant) -> Call {
+    fn call(&self, asked: &Asked, grants: &[Arc<Grant>]) -> Call {
+        let (Asked::Refused { on, .. } | Asked::Action { on, .. }) = asked;
+        let (target, on) = (on.clone(), self.on(on.as_ref()));
         match asked {
-            Asked::Refused { verb, slot } => {
+            Asked::Refused { verb, slot, .. } => {
                 let key = slot.as_ref().map(Tainted::for_encoder);
+                let grant = grants.iter().find(|grant| on.is_some_and(|on| on.target == grant.target));
                 Call {
+                    target,
                     action: None,
                     asked: asked_for(*verb, key),
                     error: Some(crate::model::LookError::Refused),
-                    cause: grant.withheld_by(*verb, key),
+                    cause: grant.and_then(|grant| grant.withheld_by(*verb, key)),
                     redacted: Counts::new(),
                 }
             }
-            Asked::Action { action, intent } => {
+            Asked::Action { action, intent, .. } => {
                 let told = self.answers.get(intent);
                 let failure = told.and_then(|told| match &told.outcome {
                     Outcome::Failed { error, cause } => Some((*error, cause.clone())),
                     Outcome::Answer { .. } => None,
                 });
                 // Of several slots with one literal the first: the entry does not say which of them was meant.
-                let key =
-                    self.actions.iter().find(|entry| entry.action == *action).and_then(|entry| entry.key.as_ref());
+                let mut actions = on.iter().flat_map(|on| &on.actions);
+                let key = actions.find(|entry| entry.action == *action).and_then(|entry| entry.key.as_ref());
                 let asked = match action.verb() {
                     Some(verb) => asked_for(verb, key.map(SlotKey::as_str)),
                     None => Tainted::new(action.as_str()),
                 };
                 Call {
+                    target,
                     action: Some(action.clone()),
                     asked,
                     error: failure.as_ref().map(|(error, _)| *error),

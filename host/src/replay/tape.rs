@@ -3,6 +3,8 @@
 //! Knows: recorded outcomes and evidence. Must not know: components. An answer that is not what it was ends the replay here,
 //! by name: nothing is run on evidence that somebody has touched.
 
+use std::sync::Arc;
+
 use super::Unplayable;
 use super::compare::Difference;
 use super::recorded::{Answered, Asked, Found, Recorded};
@@ -19,14 +21,17 @@ pub(super) enum Gap {
     Differs(Difference),
 }
 
-/// The tape of a run's own calls.
-pub(super) fn of(found: &Found, run: &Recorded, evidence: &Evidence) -> Result<Tape, Gap> {
-    let mut tape = Tape::default();
+/// The tapes of a run's own calls, one for each of its targets, in their order.
+pub(super) fn of(found: &Found, run: &Recorded, evidence: &Evidence) -> Result<Vec<Tape>, Gap> {
+    let mut tapes: Vec<_> = run.targets().map(|target| (target, Tape::default())).collect();
     for (index, asked) in run.calls.iter().enumerate() {
-        let Asked::Action { action, intent } = asked else { continue };
+        let Asked::Action { on, action, intent } = asked else { continue };
         let call = index + 1;
         let unanswered = || Gap::Not(Unplayable::Unanswered { call, action: action.clone() });
-        let told = run.answers.get(intent).filter(|told| told.action == *action).ok_or_else(unanswered)?;
+        // Whose answer it is stands where it was asked for first, and must be whom this run asked.
+        let of_target = |told: &&Arc<Answered>| on.as_ref().is_none_or(|on| *on == told.target);
+        let told = run.answers.get(intent).filter(|told| told.action == *action).filter(of_target);
+        let told = told.ok_or_else(unanswered)?;
         let take = take(told, evidence).map_err(|error| match pruned(found, run, &error) {
             Some(entry) => Gap::Not(Unplayable::Pruned { call, action: action.clone(), entry }),
             None => Gap::Differs(Difference {
@@ -35,9 +40,10 @@ pub(super) fn of(found: &Found, run: &Recorded, evidence: &Evidence) -> Result<T
                 replayed: Tainted::new(error.to_string()),
             }),
         })?;
-        tape.record(action.clone(), take);
+        let tape = tapes.iter_mut().find(|(target, _)| **target == told.target);
+        tape.ok_or_else(unanswered)?.1.record(action.clone(), take);
     }
-    Ok(tape)
+    Ok(tapes.into_iter().map(|(_, tape)| tape).collect())
 }
 
 /// The entry that says that retention let a missing piece go after the run was recorded.
@@ -51,7 +57,7 @@ pub(super) fn take(told: &Answered, evidence: &Evidence) -> Result<Take, Evidenc
     let bytes = |blob: &Blob| evidence.read(blob).map(std::borrow::Cow::into_owned);
     let answer = match &told.outcome {
         Outcome::Answer { stdout, stderr, exit } => {
-            Ok(Answer { stdout: bytes(stdout)?, stderr: bytes(stderr)?, exit: *exit })
+            Ok(Answer { stdout: bytes(stdout)?, stderr: bytes(stderr)?, exit: *exit, timing: told.timing })
         }
         Outcome::Failed { error, cause } => Err((*error, cause.clone())),
     };

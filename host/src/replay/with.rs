@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::recorded::Recorded;
+use super::recorded::{On, Recorded};
 use super::{Bench, Found, Unplayable, load, play, tape};
 use crate::cases;
 use crate::grant::{self, Grant};
@@ -60,16 +60,24 @@ impl<'f> Candidate<'f> {
     /// When the run has nothing to compare with, or its answers are gone.
     pub async fn say(&self, bench: &Bench<'_>, found: &Found, run: &Recorded) -> Result<Said, Unplayable> {
         let end = run.end.as_ref().ok_or(Unplayable::Interrupted)?;
-        let (tape, mut unanswered) = self.tape(bench, found, run)?;
-        let grant = Arc::new(self.grant(run));
-        let has: Vec<ActionId> = tape.ids().cloned().collect();
-        let (now, calls) = play(&bench.broker, &self.worker, &grant, tape, run).await;
+        let pasts = run.pasts(found)?;
+        let grants: Vec<_> = run.on.iter().zip(run.grants()).map(|(on, then)| self.grant(run, on, &then)).collect();
+        let (tapes, mut unanswered) = self.tapes(bench, found, run, &grants);
+        let has: Vec<Vec<ActionId>> = tapes.iter().map(|tape| tape.ids().cloned().collect()).collect();
+        if self.file.manifest.history.is_some() {
+            let untold = run.on.iter().filter(|on| on.previous_ms.is_some() && !on.told_its_past);
+            unanswered
+                .extend(untold.map(|on| format!("what it had said of {} before, which it was not told", on.target)));
+        }
+        let (now, calls) = play(&bench.broker, &self.worker, &grants, tapes, &pasts, run.now_ms).await;
         for call in calls {
+            let at = call.target.as_ref().map_or(Some(0), |name| run.targets().position(|target| target == name));
+            let on = call.target.as_ref().map(|target| format!(" on {target}")).unwrap_or_default();
             match &call.action {
-                Some(action) if has.contains(action) => {}
-                Some(action) => unanswered.push(action.to_string()),
+                Some(action) if at.and_then(|at| has.get(at)).is_some_and(|has| has.contains(action)) => {}
+                Some(action) => unanswered.push(format!("{action}{on}")),
                 None if call.cause.is_none() => {
-                    unanswered.push(format!("{}, which its grant did not hold", call.asked.for_encoder()));
+                    unanswered.push(format!("{}{on}, which its grant did not hold", call.asked.for_encoder()));
                 }
                 None => {}
             }
@@ -79,12 +87,19 @@ impl<'f> Candidate<'f> {
         Ok(Said { recorded: cases::written(end), replayed: cases::written(&now), unanswered })
     }
 
-    /// All that was answered on the target in the same sweep: what two components ask alike, they are told alike.
-    fn tape(&self, bench: &Bench<'_>, found: &Found, run: &Recorded) -> Result<(Tape, Vec<String>), Unplayable> {
-        let (mut tape, mut gone) = (Tape::default(), Vec::new());
-        let own = self.grant(run);
+    /// All that was answered on each target in the same sweep: what two components ask alike, they are told alike.
+    fn tapes(
+        &self,
+        bench: &Bench<'_>,
+        found: &Found,
+        run: &Recorded,
+        grants: &[Arc<Grant>],
+    ) -> (Vec<Tape>, Vec<String>) {
+        let mut tapes: Vec<_> = grants.iter().map(|grant| (grant, Tape::default())).collect();
+        let mut gone = Vec::new();
         for told in run.answers.values() {
-            if !own.entries().any(|granted| granted.action.id == told.action) {
+            let Some((grant, tape)) = tapes.iter_mut().find(|(grant, _)| grant.target == told.target) else { continue };
+            if !grant.entries().any(|granted| granted.action.id == told.action) {
                 continue;
             }
             match tape::take(told, bench.shelf.evidence()) {
@@ -99,13 +114,12 @@ impl<'f> Candidate<'f> {
                 }
             }
         }
-        Ok((tape, gone))
+        (tapes.into_iter().map(|(_, tape)| tape).collect(), gone)
     }
 
-    /// What the run had, and what the candidate's manifest makes of the same bindings.
-    fn grant(&self, run: &Recorded) -> Grant {
+    /// What the run had on a target, and what the candidate's manifest makes of the same bindings.
+    fn grant(&self, run: &Recorded, on: &On, recorded: &Grant) -> Arc<Grant> {
         let manifest = &self.file.manifest;
-        let recorded = run.grant();
         let place = Source::embedded("the journal", "").at(0..0);
         let granted =
             |verb: Verb, key: Option<SlotKey>, slot: Option<SlotName>, literal: Option<&str>| grant::Granted {
@@ -148,6 +162,7 @@ impl<'f> Candidate<'f> {
             recorded.withheld.iter().any(|withheld| withheld.granted.action.id == entry.action.id)
         };
         entries.retain(|entry| !taken(entry));
-        Grant::recorded(run.component.clone(), run.target.clone(), entries, recorded.withheld.clone(), params)
+        let (component, target) = (run.component.clone(), on.target.clone());
+        Arc::new(Grant::recorded(component, target, entries, recorded.withheld.clone(), params))
     }
 }

@@ -10,7 +10,6 @@ use super::table::Detail;
 use super::table::entry::{self, Entry, Said};
 use super::table::summary;
 use crate::encode::html;
-use crate::model::TargetName;
 use crate::outcome::Sweep;
 
 const HEAD: &str = r#"<!doctype html>
@@ -40,19 +39,19 @@ pub fn render(sweep: &Sweep, detail: Detail) -> String {
     // Writing to a text does not fail.
     let _ = writeln!(out, "<p>{}</p>\n<table>", html(&super::untied(&summary::line(sweep, detail))));
     for group in entry::groups(sweep, detail) {
-        group.entries.iter().for_each(|entry| push_row(&mut out, group.target, entry));
+        group.entries.iter().for_each(|entry| push_row(&mut out, &group.target, entry));
     }
     out.push_str("</table>\n</body>\n</html>\n");
     out
 }
 
-fn push_row(out: &mut String, target: &TargetName, entry: &Entry<'_>) {
+fn push_row(out: &mut String, target: &str, entry: &Entry<'_>) {
     let word = entry.word.text();
     // A class is one word.
     let class = word.split(' ').next().unwrap_or_default().replace('/', "");
     let component = entry.component.map(|id| html(id.as_str())).unwrap_or_default();
     let (Said::Host(said) | Said::Guest(said)) = &entry.said;
-    let (word, target, said) = (html(word), html(target.as_str()), html(&super::untied(said)));
+    let (word, target, said) = (html(word), html(target), html(&super::untied(said)));
     let _ = write!(out, "<tr><td class=\"{class}\">{word}<td>{target}<td>{component}<td><bdi>{said}</bdi>");
     if !entry.details.is_empty() {
         out.push_str("<dl>");

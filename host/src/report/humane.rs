@@ -15,7 +15,8 @@ pub(super) fn metric(metric: &Metric) -> String {
     tied(&format!("{} {}", encode::harmless(&metric.name, NAME_WIDTH), value(metric.value, metric.unit)))
 }
 
-fn value(value: f64, unit: Unit) -> String {
+/// A value in its unit.
+pub(super) fn value(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Count | Unit::Ratio => number(value),
         Unit::Bytes => bytes(value),

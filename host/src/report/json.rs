@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::model::{LookError, RuleName, Severity, Tainted, Unit};
-use crate::outcome::{Call, Looked, Run, RunOutcome, Sweep, TargetResult};
+use crate::model::{LookError, RuleName, Severity, Tainted, TargetName, Unit};
+use crate::outcome::{Call, LeftOut, Looked, Run, RunOutcome, Sweep, TargetResult, Together};
 
 use super::tally::{Standing, Tally};
 use crate::encode;
@@ -37,6 +37,23 @@ struct Document<'a> {
     summary: Summary,
     /// In name order, as the sweep has them.
     targets: Vec<Target<'a>>,
+    /// Runs on several targets at once, in id order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    together: Vec<TogetherOf<'a>>,
+}
+
+/// A run on several targets. Its findings' subjects, and its calls, name them.
+#[derive(Serialize)]
+struct TogetherOf<'a> {
+    targets: &'a [TargetName],
+    left_out: Vec<LeftOutOf<'a>>,
+    run: RunOf<'a>,
+}
+
+#[derive(Serialize)]
+struct LeftOutOf<'a> {
+    target: &'a str,
+    cause: &'a str,
 }
 
 #[derive(Serialize)]
@@ -143,6 +160,9 @@ struct MetricOf<'a> {
 struct CallOf<'a> {
     /// From 1; evidence points here.
     number: usize,
+    /// In a run on several targets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<&'a str>,
     action: Option<&'a str>,
     asked: &'a Tainted,
     error: Option<LookError>,
@@ -164,7 +184,8 @@ pub fn render(sweep: &Sweep) -> Result<String, serde_json::Error> {
         finished: sweep.finished.to_string(),
         elapsed_ms: super::elapsed_ms(sweep),
         summary: summary(&Tally::of(sweep)),
-        targets: sweep.targets.iter().map(target).collect(),
+        targets: sweep.targets.iter().map(|looked| target(sweep, looked)).collect(),
+        together: sweep.together.iter().map(together).collect(),
     })
 }
 
@@ -190,10 +211,22 @@ fn summary(tally: &Tally) -> Summary {
     }
 }
 
-fn target(looked: &Looked) -> Target<'_> {
+fn left_out(left: &LeftOut) -> LeftOutOf<'_> {
+    LeftOutOf { target: left.target.as_str(), cause: &left.reason }
+}
+
+fn together(together: &Together) -> TogetherOf<'_> {
+    TogetherOf {
+        targets: &together.targets,
+        left_out: together.left_out.iter().map(left_out).collect(),
+        run: run(&together.run),
+    }
+}
+
+fn target<'a>(sweep: &Sweep, looked: &'a Looked) -> Target<'a> {
     Target {
         target: looked.target.as_str(),
-        standing: match Standing::of(looked) {
+        standing: match Standing::of(sweep, looked) {
             Standing::Healthy => "healthy",
             Standing::Findings => "findings",
             Standing::InPart => "in-part",
@@ -243,6 +276,7 @@ fn finding(finding: &crate::model::Finding) -> FindingOf<'_> {
 fn call_of(number: usize, call: &Call) -> CallOf<'_> {
     CallOf {
         number,
+        target: call.target.as_ref().map(TargetName::as_str),
         action: call.action.as_ref().map(|action| action.as_str()),
         asked: &call.asked,
         error: call.error,

@@ -18,7 +18,7 @@ pub fn render(sweep: &Sweep, detail: Detail) -> String {
     for group in entry::groups(sweep, detail) {
         out.push('\n');
         for entry in &group.entries {
-            let target = encode::markdown(group.target.as_str());
+            let target = encode::markdown(&group.target);
             let component = entry.component.map(|id| format!(" {}", encode::markdown(id.as_str()))).unwrap_or_default();
             let (Said::Host(said) | Said::Guest(said)) = &entry.said;
             let said = encode::markdown(&super::untied(said));

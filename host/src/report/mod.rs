@@ -19,6 +19,7 @@ pub mod sarif;
 pub mod table;
 pub mod tally;
 pub mod textfile;
+pub mod trend;
 
 mod humane;
 mod statement;

@@ -79,6 +79,36 @@ impl Progress {
     }
 }
 
+/// A bar on stderr for a file that is read: how much of it. When it is dropped its line is gone.
+#[derive(Debug)]
+pub struct Reading(ProgressBar);
+
+impl Reading {
+    /// A bar if stderr is a terminal that can redraw a line, else nothing. `what` is the host's own word.
+    #[must_use]
+    pub fn new(what: &str) -> Self {
+        let able = std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        let draw = if able { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(None, draw).with_finish(ProgressFinish::AndClear);
+        if let Ok(style) = ProgressStyle::with_template("[{bar:20}] {bytes}/{total_bytes} of {msg}") {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar.set_message(what.to_owned());
+        Self(bar)
+    }
+
+    /// So many bytes are read, of so many.
+    pub fn at(&self, bytes: u64, of: u64) {
+        self.0.set_length(of);
+        self.0.set_position(bytes);
+    }
+
+    /// Takes the bar away. Call it before anything is printed.
+    pub fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
 impl State {
     fn text(&self) -> String {
         let mut text = String::new();

@@ -6,7 +6,7 @@ use crate::model::{
     ActionId, ComponentId, Finding, Literal, LookError, Metric, Object, Report, Severity, Tainted, TargetName, Unit,
     Verb,
 };
-use crate::outcome::{Call, Looked, Run, RunOutcome, Sweep, TargetResult};
+use crate::outcome::{Call, LeftOut, Looked, Run, RunOutcome, Sweep, TargetResult, Together};
 
 pub(super) fn sweep(targets: Vec<Looked>) -> Sweep {
     sweep_of(2100, targets)
@@ -14,7 +14,7 @@ pub(super) fn sweep(targets: Vec<Looked>) -> Sweep {
 
 pub(super) fn sweep_of(ms: i64, targets: Vec<Looked>) -> Sweep {
     let started: Timestamp = "2026-11-21T03:07:12.5Z".parse().unwrap();
-    Sweep { started, finished: started + SignedDuration::from_millis(ms), targets }
+    Sweep { started, finished: started + SignedDuration::from_millis(ms), targets, together: Vec::new() }
 }
 
 pub(super) fn looked(target: &str, runs: Vec<Run>) -> Looked {
@@ -75,6 +75,7 @@ fn metric(name: &str, value: f64, unit: Unit) -> Metric {
 fn call(verb: Verb, unit: Option<&str>) -> Call {
     let literal = unit.map(|unit| Literal::parse(Object::Unit, unit).unwrap());
     Call {
+        target: None,
         action: Some(ActionId::new(verb, literal.as_ref())),
         asked: Tainted::new(format!("{verb}({})", if unit.is_some() { "exporter" } else { "" })),
         error: None,
@@ -266,6 +267,7 @@ pub(super) fn kinds() -> Sweep {
     let mut unseen = could_not_look("logins", "cannot be read", Some(LookError::TimedOut));
     unseen.calls = vec![
         Call {
+            target: None,
             action: None,
             asked: Tainted::new("services.status(x)"),
             error: Some(LookError::Refused),
@@ -316,6 +318,7 @@ pub(super) fn hostile() -> Sweep {
     evil.calls = vec![
         call(Verb::SystemLoad, None),
         Call {
+            target: None,
             action: None,
             asked: Tainted::new("services.status(\x1b[2J\u{202e})"),
             error: Some(LookError::Refused),
@@ -340,4 +343,23 @@ pub(super) fn hostile() -> Sweep {
         unreachable("db02", "banner: \x1b[2J\u{9b}1A\nok", Some("look\x07 there\u{202e}")),
         refused("fw01", "never-host fw01 (fleet.toml:1: \x1b[2J)"),
     ])
+}
+
+/// A component on several targets at once, and one that is not accepted on the third.
+pub(super) fn several(findings: Vec<Finding>) -> Sweep {
+    let name = |name: &str| TargetName::new(name).unwrap();
+    let on = |target: &str, call: Call| Call { target: Some(name(target)), ..call };
+    let calls = vec![
+        on("db01", call(Verb::SystemLoad, None)),
+        on("db02", no_answer(Verb::SystemLoad, None, LookError::Unreachable, Some("connection refused (10.0.0.2:22)"))),
+    ];
+    let run = Run { calls, ..report("clock-skew", findings) };
+    let left_out = vec![LeftOut { target: name("db03"), reason: "nobody has accepted it there".to_owned() }];
+    let targets = vec![
+        looked("db01", Vec::new()),
+        unreachable("db02", "connection refused (10.0.0.2:22)", None),
+        looked("db03", vec![report("load", vec![finding(Severity::Ok, "", "fine")])]),
+    ];
+    let together = vec![Together { targets: vec![name("db01"), name("db02")], left_out, run }];
+    Sweep { together, ..sweep(targets) }
 }

@@ -5,9 +5,9 @@
 
 use crate::encode;
 use crate::model::{ComponentId, Metric, Severity, Tainted, TargetName, Unit};
-use crate::outcome::{Run, RunOutcome, Sweep, TargetResult};
+use crate::outcome::{Looked, Run, RunOutcome, Sweep, TargetResult, Together};
 
-use super::tally::Look;
+use super::tally::{Look, Standing};
 
 /// The longest line that other tools are given, in columns: longer than any finding's title.
 const COLUMNS: usize = 500;
@@ -70,12 +70,46 @@ pub(super) fn statements(sweep: &Sweep) -> Vec<Statement<'_>> {
             TargetResult::Unreachable { cause, .. } => all.push(host("unreachable", Kind::Unseen, cause)),
             TargetResult::Refused { rule } => all.push(host("refused", Kind::Refused, rule)),
             TargetResult::Runs(runs) if runs.is_empty() => {
-                all.push(host("nothing-ran", Kind::Unseen, "no probe ran here"));
+                if Standing::of(sweep, looked) == Standing::Unseen {
+                    all.push(host("nothing-ran", Kind::Unseen, "no probe ran here"));
+                }
             }
             TargetResult::Runs(runs) => runs.iter().for_each(|run| push(&mut all, &looked.target, run)),
         }
+        for together in &sweep.together {
+            push_together(&mut all, looked, together);
+        }
     }
     all
+}
+
+/// What a run on several targets says of one of them. What it says of none in particular stands with the first.
+fn push_together<'a>(all: &mut Vec<Statement<'a>>, looked: &'a Looked, together: &'a Together) {
+    let Together { targets, left_out, run } = together;
+    if let Some(left) = left_out.iter().find(|left| left.target == looked.target) {
+        all.push(Statement {
+            target: &looked.target,
+            component: Some(&run.component),
+            code: String::from("refused"),
+            subject: String::new(),
+            kind: Kind::Refused,
+            text: encode::harmless(&left.reason, COLUMNS),
+            metrics: Vec::new(),
+        });
+    }
+    if !targets.contains(&looked.target) {
+        return;
+    }
+    let mut said = Vec::new();
+    push(&mut said, &looked.target, run);
+    let RunOutcome::Report(report) = &run.outcome else { return all.extend(said) };
+    let is_first = targets.first() == Some(&looked.target);
+    for (finding, statement) in report.findings.iter().zip(said) {
+        let of_one = targets.iter().any(|target| finding.subject.is_about(target.as_str()));
+        if finding.subject.is_about(looked.target.as_str()) || is_first && !of_one {
+            all.push(statement);
+        }
+    }
 }
 
 fn numbered(metric: &Metric) -> (String, f64, Unit) {

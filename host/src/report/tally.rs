@@ -2,7 +2,7 @@
 //!
 //! Knows: what counts as healthy, and what as not having looked. Every rendering asks here, so that no two disagree.
 
-use crate::model::{LookError, Severity};
+use crate::model::{LookError, Severity, TargetName};
 use crate::outcome::{Looked, Run, RunOutcome, Sweep, TargetResult};
 
 /// What one target amounts to. Every target is exactly one of these.
@@ -47,19 +47,39 @@ impl Look {
             RunOutcome::Refused { .. } => Self::Refused,
         }
     }
+
+    /// What a run on several targets amounts to on one of them: the worst of what it says of that one.
+    fn on(run: &Run, target: &TargetName) -> Self {
+        match &run.outcome {
+            RunOutcome::Report(report) => {
+                let of_it = report.findings.iter().filter(|finding| finding.subject.is_about(target.as_str()));
+                Self::Saw(of_it.map(|finding| finding.severity).max().unwrap_or(Severity::Ok))
+            }
+            _ => Self::of(run),
+        }
+    }
 }
 
 impl Standing {
-    /// What a target amounts to.
+    /// What a target amounts to. A run on several targets counts on each: what it says of that one, or, where it says
+    /// nothing, that it looked.
     #[must_use]
-    pub fn of(target: &Looked) -> Self {
+    pub fn of(sweep: &Sweep, target: &Looked) -> Self {
         let runs = match &target.result {
             TargetResult::Unreachable { .. } => return Self::Unseen,
             TargetResult::Refused { .. } => return Self::Refused,
             TargetResult::Runs(runs) => runs,
         };
-        let any = |test: fn(Look) -> bool| runs.iter().map(Look::of).any(test);
-        if runs.is_empty() {
+        let mut looks: Vec<Look> = runs.iter().map(Look::of).collect();
+        for together in &sweep.together {
+            if together.targets.contains(&target.target) {
+                looks.push(Look::on(&together.run, &target.target));
+            } else if together.left_out.iter().any(|left| left.target == target.target) {
+                looks.push(Look::Refused);
+            }
+        }
+        let any = |test: fn(Look) -> bool| looks.iter().copied().any(test);
+        if looks.is_empty() {
             Self::Unseen
         } else if any(|look| matches!(look, Look::Saw(worst) if worst > Severity::Ok)) {
             Self::Findings
@@ -116,14 +136,19 @@ impl Tally {
     pub fn of(sweep: &Sweep) -> Self {
         let mut tally = Self::default();
         for target in &sweep.targets {
-            tally.add(target);
+            tally.add(sweep, target);
+        }
+        for together in &sweep.together {
+            tally.add_run(&together.run);
+            // What it was to look at and may not is a refusal, as it is for a run on one target.
+            tally.runs_refused += together.left_out.len();
         }
         tally
     }
 
-    fn add(&mut self, target: &Looked) {
+    fn add(&mut self, sweep: &Sweep, target: &Looked) {
         self.targets += 1;
-        *match Standing::of(target) {
+        *match Standing::of(sweep, target) {
             Standing::Healthy => &mut self.targets_healthy,
             Standing::Findings => &mut self.targets_with_findings,
             Standing::InPart => &mut self.targets_in_part,
@@ -131,25 +156,28 @@ impl Tally {
             Standing::Unseen => &mut self.targets_unseen,
             Standing::Refused => &mut self.targets_refused,
         } += 1;
-        let TargetResult::Runs(runs) = &target.result else { return };
-        for run in runs {
-            self.runs += 1;
-            match Look::of(run) {
-                Look::Saw(_) => {}
-                Look::NotApplicable => self.runs_not_applicable += 1,
-                Look::Unseen => self.runs_unseen += 1,
-                Look::Broken => self.runs_broken += 1,
-                Look::Refused => self.runs_refused += 1,
-            }
-            let RunOutcome::Report(report) = &run.outcome else { continue };
-            for finding in &report.findings {
-                *match finding.severity {
-                    Severity::Critical => &mut self.critical,
-                    Severity::Warning => &mut self.warning,
-                    Severity::Unknown => &mut self.unknown,
-                    Severity::Ok => &mut self.ok,
-                } += 1;
-            }
+        if let TargetResult::Runs(runs) = &target.result {
+            runs.iter().for_each(|run| self.add_run(run));
+        }
+    }
+
+    fn add_run(&mut self, run: &Run) {
+        self.runs += 1;
+        match Look::of(run) {
+            Look::Saw(_) => {}
+            Look::NotApplicable => self.runs_not_applicable += 1,
+            Look::Unseen => self.runs_unseen += 1,
+            Look::Broken => self.runs_broken += 1,
+            Look::Refused => self.runs_refused += 1,
+        }
+        let RunOutcome::Report(report) = &run.outcome else { return };
+        for finding in &report.findings {
+            *match finding.severity {
+                Severity::Critical => &mut self.critical,
+                Severity::Warning => &mut self.warning,
+                Severity::Unknown => &mut self.unknown,
+                Severity::Ok => &mut self.ok,
+            } += 1;
         }
     }
 

@@ -46,8 +46,8 @@ pub fn render(sweep: &Sweep, earlier: &Successes) -> String {
     let _ = writeln!(out, "bailiwick_last_sweep_timestamp_seconds {finished}");
     head(&mut out, SUCCESS, "When every probe of a target could last look.");
     for looked in &sweep.targets {
-        let seen = matches!(Standing::of(looked), Standing::Healthy | Standing::NotApplicable)
-            || (Standing::of(looked) == Standing::Findings
+        let seen = matches!(Standing::of(sweep, looked), Standing::Healthy | Standing::NotApplicable)
+            || (Standing::of(sweep, looked) == Standing::Findings
                 && !statements.iter().any(|said| {
                     *said.target == looked.target && !matches!(said.kind, Kind::Found(_) | Kind::NotApplicable)
                 }));

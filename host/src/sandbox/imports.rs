@@ -36,6 +36,9 @@ const LOCAL: &[(&str, &str)] = &[
     ("calls", "last"),
 ];
 
+/// The interface of a component's own past, which reaches no target either; a manifest asks for it all the same.
+const HISTORY: &str = "history";
+
 /// The interfaces of the package.
 const INTERFACES: &[&str] = &[
     "types",
@@ -55,6 +58,7 @@ const INTERFACES: &[&str] = &[
     "log",
     "params",
     "slots",
+    "history",
     "calls",
 ];
 
@@ -70,6 +74,8 @@ pub struct Links {
     pub wasi: BTreeMap<String, BTreeSet<String>>,
     /// The checks of its manifest, by which the interpreter asks these verbs; none for any other component.
     pub rules: Option<Rules>,
+    /// Its own past: functions of the interface `history`.
+    pub history: BTreeSet<String>,
 }
 
 impl Links {
@@ -85,7 +91,7 @@ impl Links {
 
 impl From<Rules> for Links {
     fn from(rules: Rules) -> Self {
-        Self { verbs: rules.verbs(), wasi: BTreeMap::new(), rules: Some(rules) }
+        Self { verbs: rules.verbs(), wasi: BTreeMap::new(), rules: Some(rules), history: BTreeSet::new() }
     }
 }
 
@@ -180,6 +186,16 @@ pub enum ImportError {
         "it imports `{RULES}`, which is the interpreter's alone\n\nhint: put [[check]] tables into manifest.toml and pack that: `bailiwick pack manifest.toml`"
     )]
     NoChecks,
+    /// Its past is imported and not asked for.
+    #[error(
+        "it asks what it has said before, but its manifest does not ask for that\n\nhint: add `[history]` with `why` to manifest.toml, or do not call `history`"
+    )]
+    HistoryNotAskedFor,
+    /// Its past is asked for and not imported.
+    #[error(
+        "its manifest asks for [history], but the component never calls `history`\n\nhint: a manifest says what a component does, no more; take it out of manifest.toml"
+    )]
+    HistoryNotCalled,
     /// It exports more than `examine`.
     #[error("it exports the {kind} `{name}` besides `{EXPORT}`; nobody would call it")]
     OtherExport {
@@ -227,8 +243,8 @@ pub fn interface_name(interface: &str) -> String {
     format!("{PACKAGE}/{interface}@{VERSION}")
 }
 
-/// Checks that a component imports exactly what the manifest asks for, verbs and inert WASI, apart from what every
-/// component may import, and exports exactly `examine`. Returns what to link.
+/// Checks that a component imports exactly what the manifest asks for, verbs, inert WASI and its own past, apart from what
+/// every component may import, and exports exactly `examine`. Returns what to link.
 ///
 /// # Errors
 /// The first thing that is wrong: another world and foreign interfaces first, because they explain the rest.
@@ -236,6 +252,7 @@ pub fn check_imports(
     inspected: &Inspected,
     verbs: &BTreeSet<Verb>,
     wasi: &BTreeSet<WasiGroup>,
+    history: bool,
 ) -> Result<Links, ImportError> {
     check_world(inspected)?;
     let links = links(inspected)?;
@@ -247,6 +264,11 @@ pub fn check_imports(
         false => ImportError::NotAskedFor(extra),
         true => ImportError::NotCalled(missing),
     })?;
+    match (links.history.is_empty(), history) {
+        (false, false) => return Err(ImportError::HistoryNotAskedFor),
+        (true, true) => return Err(ImportError::HistoryNotCalled),
+        _ => {}
+    }
     let is_left_over = |kind: &str, name: &str| LEFT_OVER.contains(&(kind, name));
     let other = inspected.exports.iter().find(|(kind, name)| !is_examine(kind, name) && !is_left_over(kind, name));
     match other {
@@ -264,9 +286,10 @@ pub fn check_component(
     inspected: &Inspected,
     verbs: &BTreeSet<Verb>,
     wasi: &BTreeSet<WasiGroup>,
+    history: bool,
     rules: Option<&Rules>,
 ) -> Result<Links, ImportError> {
-    let Some(rules) = rules else { return check_imports(inspected, verbs, wasi) };
+    let Some(rules) = rules else { return check_imports(inspected, verbs, wasi, history) };
     if !inspected.interpreter {
         return Err(ImportError::OtherInterpreter);
     }
@@ -275,6 +298,9 @@ pub fn check_component(
         false => ImportError::NotAskedFor(extra),
         true => ImportError::NotCalled(missing),
     })?;
+    if history {
+        return Err(ImportError::HistoryNotCalled);
+    }
     Ok(rules.clone().into())
 }
 
@@ -315,6 +341,10 @@ pub fn links(inspected: &Inspected) -> Result<Links, ImportError> {
         }
         let short = short_name(interface).unwrap_or_default();
         if LOCAL.contains(&(short, function)) {
+            continue;
+        }
+        if short == HISTORY && matches!(function.as_str(), "earlier" | "previous-ms") {
+            links.history.insert(function.clone());
             continue;
         }
         let verb = Verb::ALL.iter().find(|verb| verb.interface() == short && verb.function() == function);
@@ -411,7 +441,7 @@ mod tests {
 
     fn check_with(imports: &[(&str, &str)], verbs: &[Verb], wasi: &[WasiGroup]) -> Result<(), String> {
         let (verbs, wasi) = (verbs.iter().copied().collect(), wasi.iter().copied().collect());
-        check_imports(&inspected(imports), &verbs, &wasi).map(drop).map_err(|error| error.to_string())
+        check_imports(&inspected(imports), &verbs, &wasi, false).map(drop).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -450,14 +480,14 @@ mod tests {
         let mut component = inspected(&[]);
         component.exports.push(("interface", "wasi:cli/run@0.2.0".to_owned()));
         let none = BTreeSet::new();
-        let extra = check_imports(&component, &none, &BTreeSet::new()).unwrap_err();
+        let extra = check_imports(&component, &none, &BTreeSet::new(), false).unwrap_err();
         assert_eq!(
             extra.to_string(),
             "it exports the interface `wasi:cli/run@0.2.0` besides `examine`; nobody would call it"
         );
         component.exports.pop();
         component.exports.extend([("function", "init".to_owned()), ("interface", "exports".to_owned())]);
-        let left_over = check_imports(&component, &none, &BTreeSet::new()).map(drop);
+        let left_over = check_imports(&component, &none, &BTreeSet::new(), false).map(drop);
         assert_eq!(left_over, Ok(()), "what interpreters leave behind is nobody's business");
     }
 
@@ -474,7 +504,7 @@ mod tests {
             // Its imports are foreign as well; the world says more.
             let mut component = inspected(&[("wasi:filesystem/types@0.2.0", "x")]);
             component.exports = export.into_iter().map(|(kind, name)| (kind, name.to_owned())).collect();
-            check_imports(&component, &BTreeSet::new(), &BTreeSet::new()).unwrap_err().to_string()
+            check_imports(&component, &BTreeSet::new(), &BTreeSet::new(), false).unwrap_err().to_string()
         });
         insta::assert_snapshot!(texts.join("\n---\n"));
     }

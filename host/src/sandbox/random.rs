@@ -54,7 +54,13 @@ mod tests {
 
     fn stream(component: u8, now_ms: u64, target: &str) -> Random {
         let name = TargetName::new(target).unwrap();
-        let view = TargetView { name, params: BTreeMap::new(), slots: BTreeMap::new(), previous_ms: None };
+        let view = TargetView {
+            name,
+            params: BTreeMap::new(),
+            slots: BTreeMap::new(),
+            previous_ms: None,
+            earlier: Vec::new(),
+        };
         Random::new(&[component; 32], &Start { run: 7, now_ms, targets: vec![view] })
     }
 

@@ -15,8 +15,8 @@ use super::attempt::{Attempt, Marks};
 use super::fault::Fault;
 use super::imports::Links;
 use crate::limits::{ANSWER_BYTES, Limits, WORKER_MESSAGE_BYTES};
-use crate::model::{Lockdown, LookError, ParamValue, Report, Tainted, TargetName, Verb};
-use crate::transport::{Answer, Exit};
+use crate::model::{Lockdown, LookError, ParamValue, Point, Report, Tainted, TargetName, Verb};
+use crate::transport::{Answer, Exit, Timing};
 
 /// Version of the messages. Both ends are the same executable; a difference means that it was replaced meanwhile.
 pub const VERSION: u32 = 3;
@@ -117,8 +117,10 @@ pub struct TargetView {
     pub params: BTreeMap<String, ParamValue>,
     /// The component's slots on it.
     pub slots: BTreeMap<String, Vec<SlotEntry>>,
-    /// When the component's last run on it began, in milliseconds since 1970-01-01T00:00Z; none if nobody remembers.
+    /// When its latest run there began that could look, in milliseconds since 1970-01-01T00:00Z.
     pub previous_ms: Option<u64>,
+    /// What it has said of the target before, oldest first; empty if its manifest does not ask for it.
+    pub earlier: Vec<Point>,
 }
 
 /// One entry of a slot.
@@ -150,6 +152,8 @@ pub struct RawAnswer {
     pub stderr: Vec<u8>,
     /// How the program ended.
     pub exit: Exit,
+    /// When it was asked, where the answer means nothing without that.
+    pub timing: Option<Timing>,
 }
 
 /// How much, and not what.
@@ -161,7 +165,7 @@ impl std::fmt::Debug for RawAnswer {
 
 impl From<Answer> for RawAnswer {
     fn from(answer: Answer) -> Self {
-        Self { stdout: answer.stdout, stderr: answer.stderr, exit: answer.exit }
+        Self { stdout: answer.stdout, stderr: answer.stderr, exit: answer.exit, timing: answer.timing }
     }
 }
 

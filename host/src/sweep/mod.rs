@@ -4,9 +4,12 @@
 //! look. Attack answered: one target or one component that holds up the others (GR16, TG03).
 
 mod kept;
+mod past;
 mod pool;
 mod run;
+mod together;
 
+pub use past::Pasts;
 pub(crate) use pool::Borrowed;
 pub use run::{Request, Settings, Watcher, sweep};
 pub(crate) use run::{concluded, view};

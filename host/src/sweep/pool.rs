@@ -23,7 +23,7 @@ use crate::outcome::RunOutcome;
 use crate::quarantine::{Quarantine, QuarantineError, Record, Who};
 use crate::sandbox::client::Worker;
 use crate::sandbox::{self, Fault, FaultKind, Idle, Links, LoadError, Outcome, RawAnswer, TargetView, VerbCall};
-use crate::transport::chain;
+use crate::transport::{Answer, chain};
 
 /// The workers of a sweep.
 pub(super) struct Pool {
@@ -258,18 +258,14 @@ impl Borrowed {
     }
 
     /// Runs the component once, each of its calls through the broker.
-    pub(crate) async fn run(&self, broker: &Arc<Broker>, run: &RunContext, now_ms: u64, view: TargetView) -> Ran {
+    pub(crate) async fn run(&self, broker: &Arc<Broker>, run: &RunContext, now_ms: u64, views: Vec<TargetView>) -> Ran {
         let answer = |call: VerbCall| async move {
-            match broker.call(run, call.number, call.verb, call.slot.as_ref()).await {
-                Ok(answer) => Outcome::Answered(RawAnswer {
-                    stdout: answer.stdout.clone(),
-                    stderr: answer.stderr.clone(),
-                    exit: answer.exit,
-                }),
+            match broker.call(run, call.number, call.target, call.verb, call.slot.as_ref()).await {
+                Ok(answer) => Outcome::Answered(RawAnswer::from(Answer::clone(&answer))),
                 Err(error) => Outcome::Failed(error),
             }
         };
-        let ended = self.0.run(now_ms, vec![view], answer).await;
+        let ended = self.0.run(now_ms, views, answer).await;
         for line in ended.logs {
             broker.note(Entry::Note { run: run.id, text: line.text });
         }

@@ -9,12 +9,15 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::kept::Kept;
+use super::past::{self, Pasts};
 use super::pool::{Pool, Ran};
+use super::together::{self, Arrival, Meetings};
 use crate::anchor;
 use crate::broker::{Broker, Link, RunContext};
 use crate::cache::Cache;
 use crate::fleet::{Access, Target};
 use crate::grant::{self, Grant};
+use crate::history::Earlier;
 use crate::journal::{self, Entry, Journal, Sha};
 use crate::lock::Standing;
 use crate::model::{ComponentId, Lockdown, LookError, SlotKey, Tainted, TargetName};
@@ -49,6 +52,8 @@ pub struct Settings {
     pub ssh: ssh::Settings,
     /// Compiled components of earlier sweeps.
     pub cache: Option<Arc<Cache>>,
+    /// What components have said before.
+    pub pasts: Arc<Pasts>,
 }
 
 /// Is told how far a sweep is.
@@ -84,6 +89,7 @@ pub async fn sweep(
     let jobs = Arc::new(Semaphore::new(settings.jobs.max(1)));
     let broker = Arc::new(Broker::new(Arc::clone(&journal)).redacting(Arc::clone(&ops.policy.redactor)));
     let kept = settings.cache.map(|cache| Arc::new(Kept { cache, broker: Arc::clone(&broker), sweep: number }));
+    let meetings = together::meetings(&ops, &request);
     let shared = Arc::new(Shared {
         pool: Pool::new(&ops, &request, &settings.quarantine, settings.require_lockdown, kept.as_ref()),
         broker,
@@ -92,32 +98,43 @@ pub async fn sweep(
         ssh: settings.ssh,
         components: request.components,
         standing: request.standing,
+        pasts: settings.pasts,
+        meetings,
     });
     shared.pool.start();
     // While connections are made; the first answer would have to wait for it.
     let redactor = Arc::clone(&shared.ops.policy.redactor);
     tokio::task::spawn_blocking(move || redactor.prepare());
+    let mut runs = JoinSet::new();
+    for component in shared.meetings.components() {
+        let shared = Arc::clone(&shared);
+        runs.spawn(async move { shared.look_together(&component).await });
+    }
     let mut tasks = JoinSet::new();
     for name in request.targets {
         let (shared, jobs, watcher) = (Arc::clone(&shared), Arc::clone(&jobs), Arc::clone(&watcher));
         tasks.spawn(async move {
             // The semaphore is never closed.
-            let _permit = jobs.acquire().await;
-            let result = shared.look(&name).await;
+            let permit = jobs.acquire().await;
+            let (result, link) = shared.look(&name).await;
             let looked = Looked { target: name, result };
             watcher.target_done(&looked);
+            // Another target's turn, while runs on several wait for it.
+            drop(permit);
+            shared.meetings.adjourned(&looked.target).await;
+            if let Some(link) = link {
+                link.finish().await;
+                if let Some(link) = Arc::into_inner(link) {
+                    link.close().await;
+                }
+            }
             looked
         });
     }
-    let mut targets = Vec::new();
-    while let Some(done) = tasks.join_next().await {
-        match done {
-            Ok(looked) => targets.push(looked),
-            // A panic of ours must not pass for a target that was looked at.
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        }
-    }
+    let mut targets = all(tasks).await;
     targets.sort_by(|a, b| a.target.cmp(&b.target));
+    let mut together: Vec<_> = all(runs).await.into_iter().flatten().collect();
+    together.sort_by(|a, b| a.run.component.cmp(&b.run.component));
     shared.pool.close().await;
     let lockdown = shared.pool.lockdown();
     if let Some(held) = lockdown.filter(|held| !settings.require_lockdown && !held.complete()) {
@@ -134,22 +151,37 @@ pub async fn sweep(
             watcher.not_anchored(&anchor, &why);
         }
     }
-    Ok(Sweep { started, finished, targets })
+    Ok(Sweep { started, finished, targets, together })
+}
+
+/// What came of all tasks. A panic of ours must not pass for a target that was looked at.
+async fn all<T: 'static>(mut tasks: JoinSet<T>) -> Vec<T> {
+    let mut found = Vec::new();
+    while let Some(done) = tasks.join_next().await {
+        match done {
+            Ok(value) => found.push(value),
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+    found
 }
 
 /// What all targets of a sweep share.
-struct Shared {
-    ops: Arc<Ops>,
-    broker: Arc<Broker>,
+pub(super) struct Shared {
+    pub(super) ops: Arc<Ops>,
+    pub(super) broker: Arc<Broker>,
     pool: Pool,
-    number: u64,
+    pub(super) number: u64,
     ssh: ssh::Settings,
     components: Option<BTreeSet<ComponentId>>,
-    standing: Standing,
+    pub(super) standing: Standing,
+    pasts: Arc<Pasts>,
+    pub(super) meetings: Meetings,
 }
 
 impl Shared {
-    async fn look(self: &Arc<Self>, name: &TargetName) -> TargetResult {
+    /// Looks at a target with the components that look at one at a time. Its connection is still open afterwards.
+    async fn look(self: &Arc<Self>, name: &TargetName) -> (TargetResult, Option<Arc<Link>>) {
         tracing::debug!("{name}: connecting");
         let link = match self.connect(name).await {
             Ok(connection) => Arc::new(Link::new(connection)),
@@ -157,34 +189,38 @@ impl Shared {
                 let (refused, cause) = match &result {
                     TargetResult::Refused { rule } => (true, rule.clone()),
                     TargetResult::Unreachable { cause, .. } => (false, cause.clone()),
-                    TargetResult::Runs(_) => return result,
+                    TargetResult::Runs(_) => return (result, None),
                 };
+                self.meetings.arrive(
+                    name,
+                    if refused { Arrival::Refused(cause.clone()) } else { Arrival::Missing(cause.clone()) },
+                );
                 let target = name.clone();
                 self.broker.note(Entry::NotLooked { sweep: self.number, target, refused, cause });
-                return result;
+                return (result, None);
             }
         };
+        self.meetings.arrive(name, Arrival::Here(Arc::clone(&link)));
         let mut tasks = JoinSet::new();
         for component in self.assigned(name) {
-            let (shared, link, name) = (Arc::clone(self), Arc::clone(&link), name.clone());
-            tasks.spawn(async move { shared.run(&component, &name, link).await });
+            let (shared, link) = (Arc::clone(self), Arc::clone(&link));
+            let Some(grant) = self.ops.grant(&component, name).map(Arc::new) else { continue };
+            tasks.spawn(async move { shared.run(&component, vec![(grant, link)]).await });
         }
         let mut runs: Vec<Run> = tasks.join_all().await.into_iter().flatten().collect();
         runs.sort_by(|a, b| a.component.cmp(&b.component));
-        link.finish().await;
-        if let Some(link) = Arc::into_inner(link) {
-            link.close().await;
-        }
-        match unmasked(&runs) {
+        let result = match runs.iter().find_map(|run| unmasked(&run.calls)) {
             Some(rule) => TargetResult::Refused { rule },
             None => TargetResult::Runs(runs),
-        }
+        };
+        (result, Some(link))
     }
 
-    /// The components that policy puts on a target and that are asked for.
+    /// The components that policy puts on a target, that are asked for, and that look at one target at a time.
     fn assigned(&self, name: &TargetName) -> Vec<ComponentId> {
         let all = self.ops.assignments.get(name).into_iter().flat_map(BTreeMap::keys);
-        all.filter(|id| self.components.as_ref().is_none_or(|only| only.contains(*id))).cloned().collect()
+        let asked = all.filter(|id| self.components.as_ref().is_none_or(|only| only.contains(*id)));
+        asked.filter(|id| !self.meetings.has(id)).cloned().collect()
     }
 
     async fn connect(&self, name: &TargetName) -> Result<Connection, TargetResult> {
@@ -218,30 +254,43 @@ impl Shared {
         }
     }
 
-    /// Runs one component on one target. `None` only if the grant is gone, which `assigned` rules out.
-    async fn run(&self, component: &ComponentId, name: &TargetName, link: Arc<Link>) -> Option<Run> {
-        let grant = Arc::new(self.ops.grant(component, name)?);
-        let version = self.ops.library.manifests.get(component)?.version.clone();
+    /// Runs one component on one target, or on several. `None` only if there is none such, or no target.
+    pub(super) async fn run(&self, component: &ComponentId, on: Vec<(Arc<Grant>, Arc<Link>)>) -> Option<Run> {
+        let manifest = self.ops.library.manifests.get(component)?;
+        let version = manifest.version.clone();
         let binary = self.ops.library.binary(component)?;
         let digest = binary.digest.clone();
+        let (first, _) = on.first()?;
         let started = Instant::now();
         let now_ms = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0);
-        // Nobody keeps it yet. What is told here is recorded with the run, and told again by a replay.
-        let previous_ms = None;
-        let begin = |kept_bytes| Entry::RunStarted {
-            sweep: self.number,
-            component: component.clone(),
-            version: version.clone(),
-            digest: digest.clone(),
-            target: name.clone(),
-            grant: grant.digest(),
-            actions: granted(&grant),
-            params: grant.params.iter().map(|(name, value)| (name.as_str().to_owned(), value.clone())).collect(),
-            now_ms,
-            previous_ms,
-            withheld: grant.withheld.iter().map(taken).collect(),
-            limits: self.ops.budget(component).changed().map(|(row, value, _)| (row.name.to_owned(), value)).collect(),
-            kept_bytes,
+        let past = |(grant, _): &(Arc<Grant>, _)| self.pasts.of(manifest, grant, now_ms, on.len());
+        let (pasts, unknown) = match on.iter().map(past).collect::<Result<Vec<_>, String>>() {
+            Ok(pasts) => (pasts, None),
+            Err(why) => (vec![Earlier::default(); on.len()], Some(why)),
+        };
+        let begin = |kept_bytes| {
+            let mut others = on.iter().zip(&pasts).map(|((grant, _), past)| of_target(grant, past));
+            let first = others.next().unwrap_or_else(|| of_target(first, &Earlier::default()));
+            let journal::Other { target, grant, actions, params, withheld, previous_ms, earlier } = first;
+            let changed = self.ops.budget(component);
+            let changed = changed.changed().map(|(row, value, _)| (row.name.to_owned(), value));
+            Entry::RunStarted {
+                sweep: self.number,
+                component: component.clone(),
+                version: version.clone(),
+                digest: digest.clone(),
+                target,
+                grant,
+                actions,
+                params,
+                now_ms,
+                previous_ms,
+                earlier,
+                others: others.collect(),
+                withheld,
+                limits: changed.collect(),
+                kept_bytes,
+            }
         };
         let done = |id: Option<u64>, outcome, calls| {
             let (component, version, elapsed_ms) = (component.clone(), version.clone(), millis(started));
@@ -254,10 +303,19 @@ impl Shared {
                 elapsed_ms,
             })
         };
-        if let Err(refusal) = self.standing.allows(&self.ops.library, &grant) {
+        let refusal = on.iter().find_map(|(grant, _)| self.standing.allows(&self.ops.library, grant).err());
+        if let Some(refusal) = refusal {
             let outcome = RunOutcome::Refused { reason: on_one_line(&refusal) };
             let id = self.not_run(component, &digest, &outcome, begin);
             return done(id, outcome, Vec::new());
+        }
+        if let Some(why) = unknown {
+            let reason = Tainted::new(why);
+            let kept_bytes = self.broker.keep_component(binary).await;
+            let id = self.broker.note(begin(kept_bytes))?;
+            let end = journal::RunEnd::CouldNotLook { reason: reason.clone(), error: None };
+            self.broker.note(Entry::RunEnded { run: id, end, fuel: 0, report: None });
+            return done(Some(id), RunOutcome::CouldNotLook { reason, error: None }, Vec::new());
         }
         let mut again = true;
         loop {
@@ -271,10 +329,10 @@ impl Shared {
             // Without a journal nothing is sent, and the sweep ends with the journal's error.
             let kept_bytes = self.broker.keep_component(binary).await;
             let id = self.broker.note(begin(kept_bytes))?;
-            tracing::debug!("{name}: run {id} of {component} begins");
-            let context = RunContext::new(id, Arc::clone(&grant), Arc::clone(&link));
-            let Ran { end, fuel, interrupted } =
-                worker.run(&self.broker, &context, now_ms, view(&grant, previous_ms)).await;
+            tracing::debug!("{}: run {id} of {component} begins", first.target);
+            let context = RunContext::together(id, on.clone());
+            let views = on.iter().zip(&pasts).map(|((grant, _), past)| view(grant, past)).collect();
+            let Ran { end, fuel, interrupted } = worker.run(&self.broker, &context, now_ms, views).await;
             self.pool.look_after(component).await;
             // Another run took the worker with it. This one has only looked, and is begun again, once.
             if interrupted && again {
@@ -282,7 +340,8 @@ impl Shared {
                 self.broker.note(Entry::RunEnded { run: id, end, fuel, report: None });
                 continue;
             }
-            let (outcome, calls) = concluded(end.clone(), context.calls(), &grant);
+            let grants = on.iter().map(|(grant, _)| grant.as_ref());
+            let (outcome, calls) = concluded(end.clone(), context.calls(), grants);
             let ran = done(Some(id), outcome, calls)?;
             let report = Sha::try_from(ran.digest()).ok();
             self.broker.note(Entry::RunEnded { run: id, end, fuel, report });
@@ -315,20 +374,36 @@ impl Shared {
     }
 }
 
+/// What a run's start says of one target.
+fn of_target(grant: &Grant, past: &Earlier) -> journal::Other {
+    journal::Other {
+        target: grant.target.clone(),
+        grant: grant.digest(),
+        actions: granted(grant),
+        params: grant.params.iter().map(|(name, value)| (name.as_str().to_owned(), value.clone())).collect(),
+        withheld: grant.withheld.iter().map(taken).collect(),
+        previous_ms: past.previous_ms,
+        earlier: past::kept(past),
+    }
+}
+
 /// The rule, if a target turned out to be a never-host after its runs had begun: refused although the action was granted.
-fn unmasked(runs: &[Run]) -> Option<String> {
-    let mut calls = runs.iter().flat_map(|run| &run.calls);
-    let found = calls.find(|call| call.action.is_some() && call.error == Some(LookError::Refused))?;
+pub(super) fn unmasked(calls: &[Call]) -> Option<String> {
+    let found = calls.iter().find(|call| call.action.is_some() && call.error == Some(LookError::Refused))?;
     found.cause.clone()
 }
 
 /// A run as it is reported: how it ended, and what it asked.
-pub(crate) fn concluded(end: journal::RunEnd, mut calls: Vec<Call>, grant: &Grant) -> (RunOutcome, Vec<Call>) {
+pub(crate) fn concluded<'g>(
+    end: journal::RunEnd,
+    mut calls: Vec<Call>,
+    mut grants: impl Iterator<Item = &'g Grant>,
+) -> (RunOutcome, Vec<Call>) {
     let outcome = match end {
         journal::RunEnd::Report(report) => RunOutcome::Report(report),
         journal::RunEnd::CouldNotLook { reason, error } => {
             // A component that finds its slot empty does not know why; the operator must.
-            let withheld = error.is_none().then(|| withheld(grant)).flatten();
+            let withheld = error.is_none().then(|| grants.find_map(withheld)).flatten();
             let error = error.or(withheld.as_ref().and_then(|call| call.error));
             calls.extend(withheld);
             RunOutcome::CouldNotLook { reason, error }
@@ -349,6 +424,7 @@ fn taken(withheld: &grant::Withheld) -> journal::Withheld {
 fn withheld(grant: &Grant) -> Option<Call> {
     let withheld = grant.withheld.first()?;
     Some(Call {
+        target: None,
         action: None,
         asked: Tainted::new(withheld.granted.action.id.as_str()),
         error: Some(LookError::Refused),
@@ -371,8 +447,8 @@ fn granted(grant: &Grant) -> Vec<journal::Granted> {
     grant.entries().map(entry).collect()
 }
 
-/// What the guest is told of its target: name, settings, slots; and when it last looked. No address, user or key.
-pub(crate) fn view(grant: &Grant, previous_ms: Option<u64>) -> TargetView {
+/// What the guest is told of its target: name, settings, slots, its own past. No address, user or key.
+pub(crate) fn view(grant: &Grant, past: &Earlier) -> TargetView {
     let entries = |entries: Vec<(SlotKey, String)>| {
         entries
             .into_iter()
@@ -383,6 +459,7 @@ pub(crate) fn view(grant: &Grant, previous_ms: Option<u64>) -> TargetView {
         name: grant.target.clone(),
         params: grant.params.iter().map(|(name, value)| (name.as_str().to_owned(), value.clone())).collect(),
         slots: grant.slots().into_iter().map(|(slot, list)| (slot, entries(list))).collect(),
-        previous_ms,
+        previous_ms: past.previous_ms,
+        earlier: past.points.clone(),
     }
 }

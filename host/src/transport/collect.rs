@@ -45,7 +45,7 @@ impl Collector {
     }
 
     pub(super) fn answer(self, exit: Exit) -> Answer {
-        Answer { stdout: self.stdout, stderr: self.stderr, exit }
+        Answer { stdout: self.stdout, stderr: self.stderr, exit, timing: None }
     }
 }
 

@@ -175,13 +175,13 @@ fn exit(status: ExitStatus) -> Exit {
 /// Reads the start of a file. A failure is told in the words of the plain tier's `head`, so that one parser reads both.
 fn read(path: &AbsolutePath) -> Answer {
     match contents(path) {
-        Ok(stdout) => Answer { stdout, stderr: Vec::new(), exit: Exit::Status(0) },
+        Ok(stdout) => Answer { stdout, stderr: Vec::new(), exit: Exit::Status(0), timing: None },
         Err(error) => {
             let text = error.to_string();
             // "No such file or directory (os error 2)": the number is Rust's addition.
             let text = text.split(" (os error").next().unwrap_or_default();
             let stderr = format!("head: cannot open '{}' for reading: {text}\n", path.as_str());
-            Answer { stdout: Vec::new(), stderr: stderr.into_bytes(), exit: Exit::Status(1) }
+            Answer { stdout: Vec::new(), stderr: stderr.into_bytes(), exit: Exit::Status(1), timing: None }
         }
     }
 }

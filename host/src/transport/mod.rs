@@ -25,12 +25,23 @@ pub struct Answer {
     pub stderr: Vec<u8>,
     /// How the program ended.
     pub exit: Exit,
+    /// When it was asked and how long that took; only where the answer means nothing without it.
+    pub timing: Option<Timing>,
+}
+
+/// When a question was sent, and how long it took until its answer was there, by the controller's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Timing {
+    /// In microseconds since 1970-01-01T00:00Z.
+    pub asked_us: u64,
+    /// In microseconds.
+    pub elapsed_us: u64,
 }
 
 impl Answer {
     /// What stands for the answer of an address where nothing listens: the target has looked, and found nobody.
     fn nobody_there() -> Self {
-        Self { stdout: Vec::new(), stderr: b"connection refused\n".to_vec(), exit: Exit::Status(1) }
+        Self { stdout: Vec::new(), stderr: b"connection refused\n".to_vec(), exit: Exit::Status(1), timing: None }
     }
 }
 
@@ -59,6 +70,9 @@ pub enum RunError {
     /// The connection is gone.
     #[error("the connection was lost")]
     Lost,
+    /// There never was one.
+    #[error("{0}")]
+    Unreached(String),
     /// The target would not start the program.
     #[error("the target refused to run it")]
     NotStarted,
@@ -99,6 +113,11 @@ pub enum Connection {
     Ssh(ssh::Session),
     /// Recorded answers.
     Recorded(recorded::Tape),
+    /// None: the target could not be reached, and a run on several goes on without it.
+    None {
+        /// Why, in the host's words.
+        cause: String,
+    },
 }
 
 impl Connection {
@@ -111,6 +130,7 @@ impl Connection {
             Self::Local => local::run(action).await,
             Self::Ssh(session) => session.run(action).await,
             Self::Recorded(tape) => tape.run(action),
+            Self::None { cause } => Err(RunError::Unreached(cause.clone())),
         }
     }
 
@@ -120,7 +140,7 @@ impl Connection {
     pub fn told(&self, action: &Action) -> Option<(Result<Answer, RunError>, BTreeMap<RuleName, u32>)> {
         match self {
             Self::Recorded(tape) => tape.told(action),
-            Self::Local | Self::Ssh(_) => None,
+            Self::Local | Self::Ssh(_) | Self::None { .. } => None,
         }
     }
 

@@ -60,3 +60,21 @@ pub(super) const LOGS: Spec = Spec {
     timeout: Duration::from_secs(20),
     reads: "the unit's warnings and errors of the last 24 h, 1,000 lines at most",
 };
+
+pub(super) const USAGE: Spec = Spec {
+    effect: Effect::Observe,
+    object: Object::Unit,
+    say: Say::Program(&[
+        Word("systemctl"),
+        Word("show"),
+        Word("--no-pager"),
+        Word(concat!(
+            "--property=Id,LoadState,ActiveState,ActiveEnterTimestampMonotonic,CPUUsageNSec,MemoryCurrent,MemoryPeak,",
+            "IOReadBytes,IOWriteBytes,TasksCurrent"
+        )),
+        Hole,
+    ]),
+    bytes_max: 64 << 10,
+    timeout: Duration::from_secs(10),
+    reads: "processor time, memory, disk traffic and tasks of the unit",
+};

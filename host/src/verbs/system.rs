@@ -88,3 +88,11 @@ pub(super) const TIME_SYNC: Spec = Spec {
 
 pub(super) const LOGINS: Spec =
     Spec { say: Say::Program(&[Word("who")]), reads: "who is logged in, from where, since when", ..BASE };
+
+/// GNU and BusyBox both know the short option, and no other spelling of it.
+pub(super) const CLOCK: Spec = Spec {
+    say: Say::Program(&[Word("date"), Word("-Ins")]),
+    bytes_max: 4 << 10,
+    reads: "the clock, held against the controller's: when it was asked is written down too",
+    ..BASE
+};

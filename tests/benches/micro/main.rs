@@ -112,7 +112,7 @@ async fn loading(table: &mut Table) -> Result<()> {
             for (id, manifest) in &library.manifests {
                 let bytes = &library.binary(id).context("its bytes")?.bytes;
                 let inspected = sandbox::inspect(bytes, &Limits::default())?;
-                sandbox::check_imports(&inspected, &manifest.verbs(), &manifest.wasi())?;
+                sandbox::check_imports(&inspected, &manifest.verbs(), &manifest.wasi(), manifest.history.is_some())?;
             }
             Ok(seconds(begun.elapsed()))
         })
@@ -144,7 +144,7 @@ async fn running(table: &mut Table) -> Result<()> {
     let grant = Arc::new(load_grant()?);
     let mut tape = Tape::default();
     let stdout = b"/proc/loadavg:0.65 1.37 0.79 2/89 13375\n/sys/devices/system/cpu/online:0-1\n".to_vec();
-    let answer = Answer { stdout, stderr: Vec::new(), exit: Exit::Status(0) };
+    let answer = Answer { stdout, stderr: Vec::new(), exit: Exit::Status(0), timing: None };
     tape.record(verbs::action(Verb::SystemLoad, None, verbs::Tier::Local).id, Take::Answer(answer));
     // A target of its own for each call, or else only the first would be asked.
     let context = || {
@@ -180,7 +180,7 @@ async fn running(table: &mut Table) -> Result<()> {
 }
 
 async fn ask(broker: &Arc<Broker>, context: RunContext, call: VerbCall) -> Outcome {
-    match broker.call(&context, call.number, call.verb, call.slot.as_ref()).await {
+    match broker.call(&context, call.number, call.target, call.verb, call.slot.as_ref()).await {
         Ok(answer) => Outcome::Answered(RawAnswer::from(answer.as_ref().clone())),
         Err(error) => Outcome::Failed(error),
     }
@@ -189,7 +189,7 @@ async fn ask(broker: &Arc<Broker>, context: RunContext, call: VerbCall) -> Outco
 /// What a guest is told: settings, and no slots, since nothing here has any.
 fn view(grant: &grant::Grant) -> TargetView {
     let params = grant.params.iter().map(|(name, value)| (name.as_str().to_owned(), value.clone())).collect();
-    TargetView { name: grant.target.clone(), params, slots: Default::default(), previous_ms: None }
+    TargetView { name: grant.target.clone(), params, slots: Default::default(), previous_ms: None, earlier: Vec::new() }
 }
 
 /// `system.load` on this machine.
@@ -281,10 +281,10 @@ fn writing(table: &mut Table) -> Result<()> {
     let answer = |bytes: usize| {
         let stdout = Blob::Here("/proc/loadavg:0.65 1.37 0.79 2/89 13375\n".repeat(bytes / 40).into_bytes());
         let outcome = JournalOutcome::Answer { stdout, stderr: Blob::default(), exit: Exit::Status(0) };
-        Entry::Outcome { intent: 1, outcome, elapsed_ms: 1, redacted: Counts::new() }
+        Entry::Outcome { intent: 1, outcome, elapsed_ms: 1, timing: None, redacted: Counts::new() }
     };
     let kinds = [
-        ("an intent", Entry::Intent { run: 1, call: 1, action }),
+        ("an intent", Entry::Intent { run: 1, call: 1, on: None, action }),
         ("a note", Entry::Note { run: 1, text: Tainted::new("half a line of text, by a component") }),
         ("an answer of 1 KiB", answer(1 << 10)),
         ("an answer of 64 KiB", answer(64 << 10)),

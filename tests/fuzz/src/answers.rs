@@ -22,7 +22,7 @@ fn split(data: &[u8]) -> Option<(Verb, RawAnswer)> {
         status => Exit::Status(status.into()),
     };
     let (stderr, stdout) = rest.split_at_checked(usize::from(head[2]) * 16).unwrap_or((&[], rest));
-    Some((verb, RawAnswer { stdout: stdout.to_vec(), stderr: stderr.to_vec(), exit }))
+    Some((verb, RawAnswer { stdout: stdout.to_vec(), stderr: stderr.to_vec(), exit, timing: None }))
 }
 
 /// The head that [`split`] reads.
@@ -58,7 +58,8 @@ pub(crate) fn answer(data: &[u8]) {
 /// A certificate's bytes, in a frame of their own: damage to base64 hardly ever comes so far.
 pub(crate) fn certificate(der: &[u8]) {
     let pem = |der: &[u8]| format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", BASE64.encode(der));
-    let answer = |text: String| RawAnswer { stdout: text.into_bytes(), stderr: Vec::new(), exit: Exit::Status(0) };
+    let answer =
+        |text: String| RawAnswer { stdout: text.into_bytes(), stderr: Vec::new(), exit: Exit::Status(0), timing: None };
     let read = |text| parse(Verb::CertificatesFile, &answer(text));
     let Ok(once) = read(pem(der)) else {
         // One that cannot be read lets no other through.

@@ -18,7 +18,7 @@ pub(crate) fn component(data: &[u8]) {
     }
     let all = Verb::ALL.iter().copied().collect();
     let wasi = WasiGroup::ALL.iter().copied().collect();
-    if let Err(error) = check_imports(&inspected, &all, &wasi) {
+    if let Err(error) = check_imports(&inspected, &all, &wasi, true) {
         let told = error.to_string();
         assert!(told.lines().all(bailiwick::encode::is_plain), "{told:?}");
     }

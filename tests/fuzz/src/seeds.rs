@@ -160,8 +160,20 @@ fn entries() -> Vec<Vec<u8>> {
     let all = [
         Entry::Journal { format: bailiwick::journal::FORMAT.to_owned() },
         Entry::SweepStarted { bailiwick: "0".to_owned(), files: Default::default(), targets: Vec::new() },
-        Entry::Outcome { intent: 1, outcome: answer(b"text"), elapsed_ms: 1, redacted: Default::default() },
-        Entry::Outcome { intent: 1, outcome: answer(b"\xff\x00"), elapsed_ms: 1, redacted: Default::default() },
+        Entry::Outcome {
+            intent: 1,
+            outcome: answer(b"text"),
+            elapsed_ms: 1,
+            timing: None,
+            redacted: Default::default(),
+        },
+        Entry::Outcome {
+            intent: 1,
+            outcome: answer(b"\xff\x00"),
+            elapsed_ms: 1,
+            timing: None,
+            redacted: Default::default(),
+        },
         Entry::Note { run: 2, text: Tainted::new("a note") },
         Entry::SweepEnded { sweep: 2, lockdown: None },
     ];
@@ -231,8 +243,9 @@ pub(crate) fn to_worker() -> Vec<Vec<u8>> {
         params: Default::default(),
         slots: Default::default(),
         previous_ms: None,
+        earlier: Vec::new(),
     };
-    let answered = RawAnswer { stdout: b"out".to_vec(), stderr: Vec::new(), exit: Exit::Status(0) };
+    let answered = RawAnswer { stdout: b"out".to_vec(), stderr: Vec::new(), exit: Exit::Status(0), timing: None };
     let messages = [
         ToWorker::Hello { version: VERSION },
         ToWorker::Load(Load {

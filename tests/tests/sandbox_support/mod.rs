@@ -147,13 +147,13 @@ pub(crate) fn loading<'a>(imports: &'a str, body: &'a str) -> Guest<'a> {
 
 /// A successful answer.
 pub(crate) fn answered(stdout: &str) -> Outcome {
-    Outcome::Answered(RawAnswer { stdout: stdout.into(), stderr: Vec::new(), exit: Exit::Status(0) })
+    Outcome::Answered(RawAnswer { stdout: stdout.into(), stderr: Vec::new(), exit: Exit::Status(0), timing: None })
 }
 
 /// One target without parameters or slots.
 pub(crate) fn targets() -> Vec<TargetView> {
     let name = TargetName::new("db01").unwrap();
-    vec![TargetView { name, params: BTreeMap::new(), slots: BTreeMap::new(), previous_ms: None }]
+    vec![TargetView { name, params: BTreeMap::new(), slots: BTreeMap::new(), previous_ms: None, earlier: Vec::new() }]
 }
 
 /// Limits that a test does not have to wait for.

@@ -3,13 +3,15 @@
 //! Knows: which outcome becomes which line. Must not know: columns, widths, colours. Tainted text passes through the
 //! encoder here and stays marked as the guest's.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 
 use crate::model::{ActionId, ComponentId, Finding, LookError, Report, Severity, Tainted, TargetName};
-use crate::outcome::{Call, Looked, Run, RunOutcome, Sweep, TargetResult};
+use crate::outcome::{Call, Looked, Run, RunOutcome, Sweep, TargetResult, Together};
 use crate::report;
 use crate::report::tally::{Look, Standing};
 
+use super::super::wrap::TIE;
 use super::{Detail, Word, humane};
 use crate::encode;
 
@@ -21,7 +23,8 @@ const HOST_WIDTH: usize = 1000;
 
 /// One target and its lines.
 pub(in crate::report) struct Group<'a> {
-    pub(in crate::report) target: &'a TargetName,
+    /// The operator's name for it, or how many they are.
+    pub(in crate::report) target: Cow<'a, str>,
     pub(in crate::report) entries: Vec<Entry<'a>>,
 }
 
@@ -53,13 +56,15 @@ impl Group<'_> {
         let count = self.entries.iter().filter(|entry| entry.word == worst).count();
         // More lines about health are no reason to come first.
         let count = if worst.calm() { 0 } else { count };
-        (worst, Reverse(count), self.target.as_str())
+        (worst, Reverse(count), &self.target)
     }
 }
 
 /// Everything to be said, worst target first and worst statement first within it.
 pub(in crate::report) fn groups(sweep: &Sweep, detail: Detail) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = sweep.targets.iter().map(|target| group(sweep, target, detail)).collect();
+    groups.extend(sweep.together.iter().map(|run| together(run, detail)));
+    groups.retain(|group| !group.entries.is_empty());
     groups.sort_by(|a, b| a.rank().cmp(&b.rank()));
     groups
 }
@@ -71,9 +76,13 @@ fn group<'a>(sweep: &Sweep, looked: &'a Looked, detail: Detail) -> Group<'a> {
             ..about(Word::Unreachable, None, host(cause))
         }],
         TargetResult::Refused { rule } => vec![about(Word::Refused, None, host(rule))],
-        TargetResult::Runs(runs) if runs.is_empty() => {
-            vec![about(Word::Unseen, None, "nothing ran: policy grants no component here".to_owned())]
-        }
+        TargetResult::Runs(runs) if runs.is_empty() => match Standing::of(sweep, looked) {
+            Standing::Unseen => {
+                vec![about(Word::Unseen, None, "nothing ran: policy grants no component here".to_owned())]
+            }
+            // What there is to say of it stands with the runs on several targets.
+            _ => Vec::new(),
+        },
         TargetResult::Runs(runs) => {
             let mut entries: Vec<Entry<'a>> = runs.iter().flat_map(|run| of_run(run, detail)).collect();
             // Stable: within a word, components stay in id order and findings in the probe's.
@@ -82,7 +91,32 @@ fn group<'a>(sweep: &Sweep, looked: &'a Looked, detail: Detail) -> Group<'a> {
             entries
         }
     };
-    Group { target: &looked.target, entries }
+    Group { target: Cow::Borrowed(looked.target.as_str()), entries }
+}
+
+/// A run on several targets: its findings name them, and how many they are stands in the place of one's name.
+fn together(together: &Together, detail: Detail) -> Group<'_> {
+    let Together { targets, left_out, run } = together;
+    let mut entries = of_run(run, detail);
+    let names = || targets.iter().map(TargetName::as_str).collect::<Vec<_>>().join(", ");
+    if let RunOutcome::Report(report) = &run.outcome
+        && detail < Detail::Full
+    {
+        let fine = report.findings.iter().filter(|finding| finding.severity == Severity::Ok).count();
+        if fine == report.findings.len() && detail == Detail::Brief {
+            let text = format!("{}, {}", humane::count(fine, "finding"), humane::elapsed(run.elapsed_ms));
+            entries.push(about(Word::Ok, Some(&run.component), text));
+        }
+    }
+    for entry in entries.iter_mut().filter(|entry| entry.word == Word::Run) {
+        entry.details.push(("targets", names()));
+    }
+    entries.extend(left_out.iter().map(|left| {
+        let text = format!("{} is not in the run: {}", left.target, host(&left.reason));
+        about(Word::Refused, Some(&run.component), text)
+    }));
+    entries.sort_by_key(|entry| entry.word);
+    Group { target: Cow::Owned(humane::count(targets.len(), "target").replace(TIE, " ")), entries }
 }
 
 fn about(word: Word, component: Option<&ComponentId>, text: String) -> Entry<'_> {
@@ -154,7 +188,7 @@ fn basis(run: &Run, finding: &Finding) -> Vec<(&'static str, String)> {
 fn call_name(run: &Run, number: u32) -> String {
     let index = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
     match index.and_then(|index| run.calls.get(index)) {
-        Some(Call { action: Some(action), .. }) => host(action.as_str()),
+        Some(Call { action: Some(action), target, .. }) => on(target.as_ref(), host(action.as_str())),
         Some(_) => format!("call {number} (refused)"),
         None => format!("call {number} (there was none)"),
     }
@@ -189,9 +223,15 @@ fn redacted(call: &Call) -> Option<String> {
     Some(format!("{}: {}", host(action.as_str()), rules.join(", ")))
 }
 
+/// An action with its target, in a run on several.
+fn on(target: Option<&TargetName>, action: String) -> String {
+    target.map_or(action.clone(), |target| format!("{target} {action}"))
+}
+
 /// `services.logs:sshd.service: no answer within 10 s`.
 fn failure(call: &Call, number: usize, error: LookError) -> String {
     let name = call.action.as_ref().map_or_else(|| format!("call {number}"), |id: &ActionId| host(id.as_str()));
+    let name = on(call.target.as_ref(), name);
     let cause = call.cause.as_deref().map_or_else(|| error.to_string(), host);
     format!("{name}: {cause}")
 }
@@ -206,7 +246,7 @@ fn took(run: &Run) -> String {
 fn rest<'a>(sweep: &Sweep, looked: &'a Looked, runs: &'a [Run]) -> Option<Entry<'a>> {
     let fine: Vec<&Run> = runs.iter().filter(|run| Look::of(run) == Look::Saw(Severity::Ok)).collect();
     let not_applicable = runs.iter().filter(|run| Look::of(run) == Look::NotApplicable).count();
-    let standing = Standing::of(looked);
+    let standing = Standing::of(sweep, looked);
     if standing == Standing::NotApplicable {
         let text = format!("{}, none of which applies here", humane::count(runs.len(), "probe"));
         return Some(about(Word::NotApplicable, None, text));

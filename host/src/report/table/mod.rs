@@ -19,7 +19,6 @@ mod word;
 #[cfg(test)]
 mod tests;
 
-use crate::model::TargetName;
 use crate::outcome::Sweep;
 
 use super::humane;
@@ -94,7 +93,7 @@ pub fn render(sweep: &Sweep, options: &Options) -> String {
             out.push('\n');
         }
         for entry in &group.entries {
-            page.push_entry(&mut out, group.target, entry);
+            page.push_entry(&mut out, &group.target, entry);
         }
     }
     if !groups.is_empty() {
@@ -118,7 +117,7 @@ impl Page {
         let width = options.width.clamp(WIDTH_MIN, WIDTH_MAX);
         let entries = || groups.iter().flat_map(|group| &group.entries);
         let word = entries().map(|entry| entry.word.text().len()).max().unwrap_or(0);
-        let target = groups.iter().map(|group| group.target.as_str().len()).max().unwrap_or(0);
+        let target = groups.iter().map(|group| group.target.len()).max().unwrap_or(0);
         let component = entries().filter_map(|entry| entry.component).map(|id| id.as_str().len()).max().unwrap_or(0);
         // Most of the page is for what is said: names longer than their columns push it to the right, or to a line
         // of its own. The target's column comes first, it is on every line.
@@ -144,10 +143,10 @@ impl Page {
         self.component_column() + self.component + GAP
     }
 
-    fn push_entry(&self, out: &mut String, target: &TargetName, entry: &Entry<'_>) {
+    fn push_entry(&self, out: &mut String, target: &str, entry: &Entry<'_>) {
         self.push_word(out, entry.word);
-        out.push_str(target.as_str());
-        let mut at = self.target_column() + target.as_str().len();
+        out.push_str(target);
+        let mut at = self.target_column() + target.len();
         let mut column = self.component_column();
         if let Some(component) = entry.component {
             at += pad(out, at, column.max(at + GAP));

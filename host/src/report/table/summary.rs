@@ -60,6 +60,12 @@ fn redacted(sweep: &Sweep) -> usize {
         let calls = runs.iter().flat_map(|run| &run.calls).filter(|call| !call.redacted.is_empty());
         answers.extend(calls.map(|call| (&looked.target, &call.action)));
     }
+    // In a run on several, each call says on which.
+    for together in &sweep.together {
+        let calls = together.run.calls.iter().filter(|call| !call.redacted.is_empty());
+        answers
+            .extend(calls.filter_map(|call| Some((call.target.as_ref().or(together.targets.first())?, &call.action))));
+    }
     answers.len()
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::encode;
+use crate::model::{Severity, TargetName};
 use crate::report::samples;
 
 fn page(sweep: &Sweep, width: usize, detail: Detail) -> String {
@@ -154,4 +155,17 @@ proptest::proptest! {
             assert!(!line.chars().any(char::is_control));
         }
     }
+}
+
+#[test]
+fn a_run_on_several_targets_is_told_once_and_counts_on_each() {
+    let ahead = samples::finding(Severity::Warning, "db01", "db01: the clock is 3.2 s ahead");
+    let unknown = samples::finding(Severity::Unknown, "db02", "db02: system.load: no connection to the target");
+    let sweep = samples::several(vec![ahead, unknown]);
+    for detail in [Detail::Brief, Detail::Full] {
+        insta::assert_snapshot!(render(&sweep, &Options { width: 100, detail, ..Options::default() }));
+    }
+    insta::assert_snapshot!(crate::report::json::render(&sweep).unwrap());
+    let healthy = samples::several(vec![samples::finding(Severity::Ok, "db01", "db01: in step")]);
+    insta::assert_snapshot!(render(&healthy, &Options::default()));
 }

@@ -94,7 +94,7 @@ mod tests {
     use crate::transport::Exit;
 
     fn read(text: &[u8]) -> Result<Response, LookError> {
-        get(&RawAnswer { stdout: text.to_vec(), stderr: Vec::new(), exit: Exit::Status(0) })
+        get(&RawAnswer { stdout: text.to_vec(), stderr: Vec::new(), exit: Exit::Status(0), timing: None })
     }
 
     fn body(text: &str) -> Result<String, LookError> {

@@ -4,12 +4,14 @@
 //! Attacks answered: a function that is there though nobody asked for it (LK10): each is linked by name, from the list in
 //! `Load`; and target output made to break its reader (TG05): readers are pure, strict and bounded by their input.
 
+mod clock;
 mod commands;
 mod container_logs;
 mod containers;
 mod csv;
 mod certificates;
 mod files;
+mod history;
 mod http;
 mod journal;
 mod network;
@@ -76,6 +78,7 @@ pub(super) fn link(linker: &mut Linker<RunState>, links: &Links) -> wasmtime::Re
         // It imports no verb: it asks by the number of a check.
         return rules::link(linker, rules);
     }
+    history::link(linker, &links.history)?;
     for &verb in &links.verbs {
         match verb {
             Verb::SystemIdentity => on_target(linker, verb, system::identity),
@@ -85,11 +88,13 @@ pub(super) fn link(linker: &mut Linker<RunState>, links: &Links) -> wasmtime::Re
             Verb::SystemFilesystems => on_target(linker, verb, system::filesystems),
             Verb::SystemTimeSync => on_target(linker, verb, system::time_sync),
             Verb::SystemLogins => on_target(linker, verb, system::logins),
+            Verb::SystemClock => on_target(linker, verb, clock::clock),
             Verb::FilesRead => on_slot(linker, verb, files::read),
             Verb::FilesStat => on_slot(linker, verb, files::stat),
             Verb::ServicesStatus => on_slot(linker, verb, services::status),
             Verb::ServicesFailed => on_target(linker, verb, services::failed),
             Verb::ServicesLogs => on_slot(linker, verb, journal::logs),
+            Verb::ServicesUsage => on_slot(linker, verb, services::usage),
             Verb::NetworkListeners => on_target(linker, verb, network::listeners),
             Verb::ContainersList => on_slot(linker, verb, containers::list),
             Verb::ContainersStatus => on_named(linker, verb, containers::status, containers::is_named),
@@ -162,11 +167,13 @@ fn read_as<S: Said>(verb: Verb, answer: &RawAnswer, told: Told<'_>) -> Result<S,
         Verb::SystemFilesystems => said(system::filesystems, answer),
         Verb::SystemTimeSync => said(system::time_sync, answer),
         Verb::SystemLogins => said(system::logins, answer),
+        Verb::SystemClock => said(clock::clock, answer),
         Verb::FilesRead => said(files::read, answer),
         Verb::FilesStat => said(files::stat, answer),
         Verb::ServicesStatus => said(services::status, answer),
         Verb::ServicesFailed => said(services::failed, answer),
         Verb::ServicesLogs => said(journal::logs, answer),
+        Verb::ServicesUsage => said(services::usage, answer),
         Verb::NetworkListeners => said(network::listeners, answer),
         Verb::ContainersList => said(containers::list, answer),
         Verb::ContainersStatus => {

@@ -91,7 +91,10 @@ mod tests {
     use super::*;
 
     fn said(status: u32, stderr: &str) -> LookError {
-        why(&RawAnswer { stdout: Vec::new(), stderr: stderr.into(), exit: Exit::Status(status) }, NotFound)
+        why(
+            &RawAnswer { stdout: Vec::new(), stderr: stderr.into(), exit: Exit::Status(status), timing: None },
+            NotFound,
+        )
     }
 
     #[test]
@@ -115,6 +118,7 @@ mod tests {
             stdout: Vec::new(),
             stderr: b"psql:<stdin>:6: ERROR:  42703: column \"waitstart\" does not exist".to_vec(),
             exit: Exit::Status(3),
+            timing: None,
         };
         assert_eq!(why(&answer, Unsupported), Unsupported, "an old server");
     }

@@ -1,7 +1,7 @@
 //! Readers of the `services` verbs' answers, but for the journal.
 
 use super::text::{ended, failure, number, properties, whole};
-use super::wit::bailiwick::ops::services::{ActiveState, FailedUnit, StatusInfo};
+use super::wit::bailiwick::ops::services::{ActiveState, FailedUnit, StatusInfo, UsageInfo};
 use crate::model::LookError;
 use crate::sandbox::wire::RawAnswer;
 
@@ -53,6 +53,39 @@ pub(super) fn status(answer: &RawAnswer) -> Result<StatusInfo, LookError> {
         exit_status,
         since_boot,
         memory,
+    })
+}
+
+pub(super) fn usage(answer: &RawAnswer) -> Result<UsageInfo, LookError> {
+    if !ended(answer, &[0]) {
+        return Err(failure(answer));
+    }
+    let text = whole(answer)?;
+    let found = properties(&text)?;
+    let word = |key| found.get(key).copied().ok_or(Garbled);
+    if word("LoadState")? == "not-found" {
+        return Err(LookError::NotFound);
+    }
+    // What is not accounted for is not set, or is the largest number there is.
+    let counted = |key: &str| match found.get(key).copied() {
+        None | Some("[not set]" | "[no data]" | "18446744073709551615" | "infinity" | "") => Ok(None),
+        Some(text) => number(text).map(Some),
+    };
+    #[expect(clippy::cast_precision_loss, reason = "2^53 µs are 285 years of uptime")]
+    let started = match number::<u64>(word("ActiveEnterTimestampMonotonic")?)? {
+        0 => None,
+        micros => Some(micros as f64 / 1e6),
+    };
+    Ok(UsageInfo {
+        unit: word("Id")?.to_owned(),
+        active: word("ActiveState")? == "active",
+        started_since_boot: started,
+        cpu_ns: counted("CPUUsageNSec")?,
+        memory: counted("MemoryCurrent")?,
+        memory_peak: counted("MemoryPeak")?,
+        io_read: counted("IOReadBytes")?,
+        io_written: counted("IOWriteBytes")?,
+        tasks: counted("TasksCurrent")?,
     })
 }
 

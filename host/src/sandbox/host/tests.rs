@@ -7,12 +7,13 @@ mod packages;
 use proptest::prelude::*;
 
 use super::*;
-use crate::transport::Exit;
+use crate::transport::{Exit, Timing};
 
 use LookError::{Garbled, NotFound, NotPermitted, Unsupported};
 
 fn answer(status: u32, stdout: &str, stderr: &str) -> RawAnswer {
-    RawAnswer { stdout: stdout.into(), stderr: stderr.into(), exit: Exit::Status(status) }
+    let timing = Some(Timing { asked_us: 1_795_322_395_400_000, elapsed_us: 30_000 });
+    RawAnswer { stdout: stdout.into(), stderr: stderr.into(), exit: Exit::Status(status), timing }
 }
 
 fn good(verb: Verb, status: u32, stdout: &str) -> String {
@@ -57,6 +58,13 @@ const HEALTHY: &[(Verb, u32, &str)] = &[
          /dev/vda                ext4     270553174016 14266224640 83306524672 16777216 463245 16313971 /\n",
     ),
     (Verb::SystemTimeSync, 0, "Timezone=Etc/UTC\nNTP=yes\nNTPSynchronized=no\n"),
+    (Verb::SystemClock, 0, "2026-11-22T04:39:55,419268365+00:00\n"),
+    (
+        Verb::ServicesUsage,
+        0,
+        "MemoryCurrent=4739072\nCPUUsageNSec=1523067000\nTasksCurrent=1\nIOReadBytes=18446744073709551615\n\
+         IOWriteBytes=[not set]\nId=ssh.service\nLoadState=loaded\nActiveState=active\nActiveEnterTimestampMonotonic=6021875\n",
+    ),
     (
         Verb::SystemLogins,
         0,
@@ -229,7 +237,7 @@ fn a_cut_answer_is_never_read_as_a_whole_one() {
         for cut in 0..text.len() {
             let stdout = text.as_bytes()[..cut].to_vec();
             let whole_lines = cut == 0 || stdout.ends_with(b"\n");
-            let outcome = parse(verb, &RawAnswer { stdout, stderr: Vec::new(), exit: Exit::Status(status) });
+            let outcome = parse(verb, &RawAnswer { stdout, ..answer(status, "", "") });
             if !ANYTHING.contains(&verb) && !whole_lines {
                 assert_eq!(outcome, Err(Garbled), "{verb} cut at {cut}");
             }
@@ -274,7 +282,7 @@ fn failures_mean_the_same_everywhere() {
     for exit in [Exit::Signal, Exit::Unsaid] {
         // A program of the operator's may end by a signal: that is an answer.
         for &(verb, _, text) in HEALTHY.iter().filter(|(verb, ..)| *verb != Verb::CommandsRun) {
-            let answer = RawAnswer { stdout: text.into(), stderr: Vec::new(), exit };
+            let answer = RawAnswer { stdout: text.into(), stderr: Vec::new(), exit, timing: None };
             assert_eq!(parse(verb, &answer), Err(Garbled), "{verb}");
         }
     }
@@ -287,7 +295,8 @@ fn nothing_to_report_is_not_a_failure() {
     {
         assert_eq!(good(verb, status, ""), "[]");
     }
-    let missing = HEALTHY[9].2.replace("LoadState=loaded", "LoadState=not-found");
+    let status = HEALTHY.iter().find(|(verb, ..)| *verb == Verb::ServicesStatus).unwrap();
+    let missing = status.2.replace("LoadState=loaded", "LoadState=not-found");
     assert_eq!(parse(Verb::ServicesStatus, &answer(0, &missing, "")), Err(NotFound));
 }
 
@@ -323,7 +332,7 @@ fn other_systems_tables_are_not_guessed_at() {
 
 #[test]
 fn a_file_is_cut_at_256_kib() {
-    let bytes = |n: usize| RawAnswer { stdout: vec![b'x'; n], stderr: Vec::new(), exit: Exit::Status(0) };
+    let bytes = |n: usize| RawAnswer { stdout: vec![b'x'; n], stderr: Vec::new(), exit: Exit::Status(0), timing: None };
     assert!(!files::read(&bytes(262_144)).unwrap().truncated);
     let long = files::read(&bytes(262_145)).unwrap();
     assert!(long.truncated);
@@ -343,7 +352,7 @@ fn verbs() -> impl Strategy<Value = Verb> {
 proptest! {
     #[test]
     fn tg05_noise_never_breaks_a_reader(verb in verbs(), stdout in prop::collection::vec(any::<u8>(), 0..400), status in 0u32..3) {
-        let _ = parse(verb, &RawAnswer { stdout, stderr: Vec::new(), exit: Exit::Status(status) });
+        let _ = parse(verb, &RawAnswer { stdout, stderr: Vec::new(), exit: Exit::Status(status), timing: None });
     }
 
     /// A real answer with a few characters replaced.
@@ -400,6 +409,55 @@ fn tx09_no_mount_point_or_source_moves_the_columns() {
     let row = format!("{wide}[redacted:a] x 1 1 1 1 1 1 / {figures} /m\n");
     assert!(matches!(system::filesystems(&answer(0, &row, "")), Err(Garbled)));
     assert_eq!(read(&format!("[redacted:a]            {figures} /m")), Err(Garbled));
+}
+
+#[test]
+fn tg07_a_clock_is_read_to_the_microsecond_or_not_at_all() {
+    let said = good(Verb::SystemClock, 0, "2026-11-22T04:39:55,419268999+0000\n");
+    assert!(said.contains("time-us: 1795322395419268, asked-us: 1795322395400000, elapsed-us: 30000"), "{said}");
+    for wrong in [
+        "",
+        "2026-11-22T04:39:55,419268365+00:00",
+        "2026-11-22T04:39:55,419268365+01:00\n",
+        "2026-11-22T04:39:55.419268365+00:00\n",
+        "2026-11-22T04:39:55,41926836+00:00\n",
+        "2026-11-22T04:39:55,+19268365+00:00\n",
+        "2026-11-32T04:39:55,419268365+00:00\n",
+        "2026-11-22T04:39,419268365+00:00\n",
+        "1869-11-22T04:39:55,419268365+00:00\n",
+        "2026-11-22T04:39:55,419268365+00:00\n2026-11-22T04:39:55,419268365+00:00\n",
+        "welcome\n2026-11-22T04:39:55,419268365+00:00\n",
+        "Sun Nov 22 04:39:55 UTC 2026\n",
+    ] {
+        assert_eq!(parse(Verb::SystemClock, &answer(0, wrong, "")), Err(Garbled), "{wrong:?}");
+    }
+    let untimed = RawAnswer { timing: None, ..answer(0, "2026-11-22T04:39:55,419268365+00:00\n", "") };
+    assert_eq!(parse(Verb::SystemClock, &untimed), Err(Garbled), "nobody knows when that was asked");
+    assert_eq!(parse(Verb::SystemClock, &answer(1, "", "date: invalid option -- 'I'\n")), Err(Unsupported));
+}
+
+#[test]
+fn tg07_what_is_not_accounted_for_is_none_and_not_a_large_number() {
+    let usage = |text: &str| parse(Verb::ServicesUsage, &answer(0, text, ""));
+    let head = "Id=a.slice\nLoadState=loaded\nActiveState=active\nActiveEnterTimestampMonotonic=0\n";
+    let said =
+        usage(&format!("{head}CPUUsageNSec=18446744073709551615\nMemoryCurrent=infinity\nTasksCurrent=[not set]\n"));
+    let said = said.unwrap().for_encoder().to_owned();
+    for none in ["cpu-ns: None", "memory: None", "memory-peak: None", "tasks: None", "started-since-boot: None"] {
+        assert!(said.contains(none), "{none}: {said}");
+    }
+    assert_eq!(usage(&head.replace("=loaded", "=not-found")), Err(NotFound));
+    for wrong in [
+        "CPUUsageNSec=-1\n",
+        "CPUUsageNSec=1.5\n",
+        "TasksCurrent=0x10\n",
+        "Id=b\n",
+        "no equals sign\n",
+        "CPUUsageNSec=1",
+    ] {
+        assert_eq!(usage(&format!("{head}{wrong}")), Err(Garbled), "{wrong:?}");
+    }
+    assert_eq!(usage("Id=a.slice\nLoadState=loaded\nActiveState=active\n"), Err(Garbled), "a property is missing");
 }
 
 fn row(verb: Verb) -> &'static str {

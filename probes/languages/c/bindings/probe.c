@@ -31,6 +31,9 @@ extern void __wasm_import_bailiwick_ops_system_time_sync(int32_t, uint8_t *);
 __attribute__((__import_module__("bailiwick:ops/system@0.1.0"), __import_name__("logins")))
 extern void __wasm_import_bailiwick_ops_system_logins(int32_t, uint8_t *);
 
+__attribute__((__import_module__("bailiwick:ops/system@0.1.0"), __import_name__("clock")))
+extern void __wasm_import_bailiwick_ops_system_clock(int32_t, uint8_t *);
+
 // Imported Functions from `bailiwick:ops/files@0.1.0`
 
 __attribute__((__import_module__("bailiwick:ops/files@0.1.0"), __import_name__("read")))
@@ -49,6 +52,9 @@ extern void __wasm_import_bailiwick_ops_services_failed(int32_t, uint8_t *);
 
 __attribute__((__import_module__("bailiwick:ops/services@0.1.0"), __import_name__("logs")))
 extern void __wasm_import_bailiwick_ops_services_logs(int32_t, uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("bailiwick:ops/services@0.1.0"), __import_name__("usage")))
+extern void __wasm_import_bailiwick_ops_services_usage(int32_t, uint8_t *, size_t, uint8_t *);
 
 // Imported Functions from `bailiwick:ops/network@0.1.0`
 
@@ -136,6 +142,14 @@ extern void __wasm_import_bailiwick_ops_params_get(int32_t, uint8_t *, size_t, u
 
 __attribute__((__import_module__("bailiwick:ops/slots@0.1.0"), __import_name__("entries")))
 extern void __wasm_import_bailiwick_ops_slots_entries(int32_t, uint8_t *, size_t, uint8_t *);
+
+// Imported Functions from `bailiwick:ops/history@0.1.0`
+
+__attribute__((__import_module__("bailiwick:ops/history@0.1.0"), __import_name__("earlier")))
+extern void __wasm_import_bailiwick_ops_history_earlier(int32_t, uint8_t *);
+
+__attribute__((__import_module__("bailiwick:ops/history@0.1.0"), __import_name__("previous-ms")))
+extern void __wasm_import_bailiwick_ops_history_previous_ms(int32_t, uint8_t *);
 
 // Imported Functions from `bailiwick:ops/calls@0.1.0`
 
@@ -408,6 +422,12 @@ void bailiwick_ops_system_result_list_login_verb_error_free(bailiwick_ops_system
   }
 }
 
+void bailiwick_ops_system_result_clock_info_verb_error_free(bailiwick_ops_system_result_clock_info_verb_error_t *ptr) {
+  if (!ptr->is_err) {
+  } else {
+  }
+}
+
 void probe_list_u8_free(probe_list_u8_t *ptr) {
   size_t list_len = ptr->len;
   if (list_len > 0) {
@@ -476,6 +496,17 @@ void bailiwick_ops_services_log_entry_free(bailiwick_ops_services_log_entry_t *p
   probe_string_free(&ptr->message);
 }
 
+void bailiwick_ops_services_usage_info_free(bailiwick_ops_services_usage_info_t *ptr) {
+  probe_string_free(&ptr->unit);
+  probe_option_f64_free(&ptr->started_since_boot);
+  probe_option_u64_free(&ptr->cpu_ns);
+  probe_option_u64_free(&ptr->memory);
+  probe_option_u64_free(&ptr->memory_peak);
+  probe_option_u64_free(&ptr->io_read);
+  probe_option_u64_free(&ptr->io_written);
+  probe_option_u64_free(&ptr->tasks);
+}
+
 void bailiwick_ops_services_result_status_info_verb_error_free(bailiwick_ops_services_result_status_info_verb_error_t *ptr) {
   if (!ptr->is_err) {
     bailiwick_ops_services_status_info_free(&ptr->val.ok);
@@ -515,6 +546,13 @@ void bailiwick_ops_services_list_log_entry_free(bailiwick_ops_services_list_log_
 void bailiwick_ops_services_result_list_log_entry_verb_error_free(bailiwick_ops_services_result_list_log_entry_verb_error_t *ptr) {
   if (!ptr->is_err) {
     bailiwick_ops_services_list_log_entry_free(&ptr->val.ok);
+  } else {
+  }
+}
+
+void bailiwick_ops_services_result_usage_info_verb_error_free(bailiwick_ops_services_result_usage_info_verb_error_t *ptr) {
+  if (!ptr->is_err) {
+    bailiwick_ops_services_usage_info_free(&ptr->val.ok);
   } else {
   }
 }
@@ -1027,6 +1065,23 @@ void bailiwick_ops_slots_list_entry_free(bailiwick_ops_slots_list_entry_t *ptr) 
   }
 }
 
+void bailiwick_ops_history_point_free(bailiwick_ops_history_point_t *ptr) {
+  probe_string_free(&ptr->code);
+  probe_string_free(&ptr->subject);
+  probe_string_free(&ptr->metric);
+}
+
+void bailiwick_ops_history_list_point_free(bailiwick_ops_history_list_point_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    bailiwick_ops_history_point_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      bailiwick_ops_history_point_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
 void probe_report_free(probe_report_t *ptr) {
   bailiwick_ops_reports_report_free(ptr);
 }
@@ -1304,6 +1359,37 @@ bool bailiwick_ops_system_logins(bailiwick_ops_system_borrow_target_t target, ba
   }
 }
 
+bool bailiwick_ops_system_clock(bailiwick_ops_system_borrow_target_t target, bailiwick_ops_system_clock_info_t *ret, bailiwick_ops_system_verb_error_t *err) {
+  __attribute__((__aligned__(8)))
+  uint8_t ret_area[32];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_bailiwick_ops_system_clock((target).__handle, ptr);
+  bailiwick_ops_system_result_clock_info_verb_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (bailiwick_ops_system_clock_info_t) {
+        (uint64_t) (uint64_t) (*((int64_t*) (ptr + 8))),
+        (uint64_t) (uint64_t) (*((int64_t*) (ptr + 16))),
+        (uint64_t) (uint64_t) (*((int64_t*) (ptr + 24))),
+      };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + 8));
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
 bool bailiwick_ops_files_read(bailiwick_ops_files_borrow_target_t target, probe_string_t *slot, bailiwick_ops_files_content_t *ret, bailiwick_ops_files_verb_error_t *err) {
   __attribute__((__aligned__(sizeof(void*))))
   uint8_t ret_area[(4*sizeof(void*))];
@@ -1484,6 +1570,128 @@ bool bailiwick_ops_services_logs(bailiwick_ops_services_borrow_target_t target, 
     case 1: {
       result.is_err = true;
       result.val.err = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool bailiwick_ops_services_usage(bailiwick_ops_services_borrow_target_t target, probe_string_t *slot, bailiwick_ops_services_usage_info_t *ret, bailiwick_ops_services_verb_error_t *err) {
+  __attribute__((__aligned__(8)))
+  uint8_t ret_area[(128+2*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_bailiwick_ops_services_usage((target).__handle, (uint8_t *) (*slot).ptr, (*slot).len, ptr);
+  bailiwick_ops_services_result_usage_info_verb_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      probe_option_f64_t option;
+      switch ((int32_t) *((uint8_t*) (ptr + (16+2*sizeof(void*))))) {
+        case 0: {
+          option.is_some = false;
+          break;
+        }
+        case 1: {
+          option.is_some = true;
+          option.val = *((double*) (ptr + (24+2*sizeof(void*))));
+          break;
+        }
+      }
+      probe_option_u64_t option0;
+      switch ((int32_t) *((uint8_t*) (ptr + (32+2*sizeof(void*))))) {
+        case 0: {
+          option0.is_some = false;
+          break;
+        }
+        case 1: {
+          option0.is_some = true;
+          option0.val = (uint64_t) (*((int64_t*) (ptr + (40+2*sizeof(void*)))));
+          break;
+        }
+      }
+      probe_option_u64_t option1;
+      switch ((int32_t) *((uint8_t*) (ptr + (48+2*sizeof(void*))))) {
+        case 0: {
+          option1.is_some = false;
+          break;
+        }
+        case 1: {
+          option1.is_some = true;
+          option1.val = (uint64_t) (*((int64_t*) (ptr + (56+2*sizeof(void*)))));
+          break;
+        }
+      }
+      probe_option_u64_t option2;
+      switch ((int32_t) *((uint8_t*) (ptr + (64+2*sizeof(void*))))) {
+        case 0: {
+          option2.is_some = false;
+          break;
+        }
+        case 1: {
+          option2.is_some = true;
+          option2.val = (uint64_t) (*((int64_t*) (ptr + (72+2*sizeof(void*)))));
+          break;
+        }
+      }
+      probe_option_u64_t option3;
+      switch ((int32_t) *((uint8_t*) (ptr + (80+2*sizeof(void*))))) {
+        case 0: {
+          option3.is_some = false;
+          break;
+        }
+        case 1: {
+          option3.is_some = true;
+          option3.val = (uint64_t) (*((int64_t*) (ptr + (88+2*sizeof(void*)))));
+          break;
+        }
+      }
+      probe_option_u64_t option4;
+      switch ((int32_t) *((uint8_t*) (ptr + (96+2*sizeof(void*))))) {
+        case 0: {
+          option4.is_some = false;
+          break;
+        }
+        case 1: {
+          option4.is_some = true;
+          option4.val = (uint64_t) (*((int64_t*) (ptr + (104+2*sizeof(void*)))));
+          break;
+        }
+      }
+      probe_option_u64_t option5;
+      switch ((int32_t) *((uint8_t*) (ptr + (112+2*sizeof(void*))))) {
+        case 0: {
+          option5.is_some = false;
+          break;
+        }
+        case 1: {
+          option5.is_some = true;
+          option5.val = (uint64_t) (*((int64_t*) (ptr + (120+2*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.ok = (bailiwick_ops_services_usage_info_t) {
+        (probe_string_t) (probe_string_t) { (uint8_t*)(*((uint8_t **) (ptr + 8))), (*((size_t*) (ptr + (8+1*sizeof(void*))))) },
+        (bool) (int32_t) *((uint8_t*) (ptr + (8+2*sizeof(void*)))),
+        (probe_option_f64_t) option,
+        (probe_option_u64_t) option0,
+        (probe_option_u64_t) option1,
+        (probe_option_u64_t) option2,
+        (probe_option_u64_t) option3,
+        (probe_option_u64_t) option4,
+        (probe_option_u64_t) option5,
+      };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + 8));
       break;
     }
   }
@@ -2175,6 +2383,35 @@ void bailiwick_ops_slots_entries(bailiwick_ops_slots_borrow_target_t target, pro
   uint8_t *ptr = (uint8_t *) &ret_area;
   __wasm_import_bailiwick_ops_slots_entries((target).__handle, (uint8_t *) (*slot).ptr, (*slot).len, ptr);
   *ret = (bailiwick_ops_slots_list_entry_t) { (bailiwick_ops_slots_entry_t*)(*((uint8_t **) (ptr + 0))), (*((size_t*) (ptr + sizeof(void*)))) };
+}
+
+void bailiwick_ops_history_earlier(bailiwick_ops_history_borrow_target_t target, bailiwick_ops_history_list_point_t *ret) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(2*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_bailiwick_ops_history_earlier((target).__handle, ptr);
+  *ret = (bailiwick_ops_history_list_point_t) { (bailiwick_ops_history_point_t*)(*((uint8_t **) (ptr + 0))), (*((size_t*) (ptr + sizeof(void*)))) };
+}
+
+bool bailiwick_ops_history_previous_ms(bailiwick_ops_history_borrow_target_t target, uint64_t *ret) {
+  __attribute__((__aligned__(8)))
+  uint8_t ret_area[16];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_bailiwick_ops_history_previous_ms((target).__handle, ptr);
+  probe_option_u64_t option;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      option.is_some = false;
+      break;
+    }
+    case 1: {
+      option.is_some = true;
+      option.val = (uint64_t) (*((int64_t*) (ptr + 8)));
+      break;
+    }
+  }
+  *ret = option.val;
+  return option.is_some;
 }
 
 uint32_t bailiwick_ops_calls_last(void) {

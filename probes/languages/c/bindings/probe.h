@@ -262,6 +262,19 @@ typedef struct bailiwick_ops_system_login_t {
   probe_string_t   origin;
 } bailiwick_ops_system_login_t;
 
+// The machine's clock, and when it was asked for, by the controller's. All in microseconds.
+// 
+// The target looked at its clock at some time between `asked-us` and `asked-us` + `elapsed-us`: how far the clocks are
+// apart is known to half of `elapsed-us` either way, and no better.
+typedef struct bailiwick_ops_system_clock_info_t {
+  // What the target's clock said, since 1970-01-01T00:00Z.
+  uint64_t   time_us;
+  // When the question was sent, since 1970-01-01T00:00Z, by the controller's clock.
+  uint64_t   asked_us;
+  // How long it took until the answer was there.
+  uint64_t   elapsed_us;
+} bailiwick_ops_system_clock_info_t;
+
 typedef bailiwick_ops_types_borrow_target_t bailiwick_ops_system_borrow_target_t;
 
 typedef struct {
@@ -329,6 +342,14 @@ typedef struct {
     bailiwick_ops_system_verb_error_t err;
   } val;
 } bailiwick_ops_system_result_list_login_verb_error_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    bailiwick_ops_system_clock_info_t ok;
+    bailiwick_ops_system_verb_error_t err;
+  } val;
+} bailiwick_ops_system_result_clock_info_verb_error_t;
 
 typedef bailiwick_ops_types_verb_error_t bailiwick_ops_files_verb_error_t;
 
@@ -471,6 +492,29 @@ typedef struct bailiwick_ops_services_log_entry_t {
   probe_string_t   message;
 } bailiwick_ops_services_log_entry_t;
 
+// What a unit's processes use and have used, as systemd accounts for it. None: this target, or this kind of unit, is
+// not accounted for, or the unit is not running.
+typedef struct bailiwick_ops_services_usage_info_t {
+  // The unit's own name (an alias is resolved).
+  probe_string_t   unit;
+  // ActiveState is `active`.
+  bool   active;
+  // Seconds after boot at which the unit was last started: the counters begin there.
+  probe_option_f64_t   started_since_boot;
+  // Processor time since then, in nanoseconds.
+  probe_option_u64_t   cpu_ns;
+  // Memory in use, in bytes, the page cache of its files counted in.
+  probe_option_u64_t   memory;
+  // The most memory that was in use, in bytes; systemd 254 and later.
+  probe_option_u64_t   memory_peak;
+  // Bytes read from disks since then.
+  probe_option_u64_t   io_read;
+  // Bytes written to disks since then.
+  probe_option_u64_t   io_written;
+  // Processes and threads.
+  probe_option_u64_t   tasks;
+} bailiwick_ops_services_usage_info_t;
+
 typedef bailiwick_ops_types_borrow_target_t bailiwick_ops_services_borrow_target_t;
 
 typedef struct {
@@ -506,6 +550,14 @@ typedef struct {
     bailiwick_ops_services_verb_error_t err;
   } val;
 } bailiwick_ops_services_result_list_log_entry_verb_error_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    bailiwick_ops_services_usage_info_t ok;
+    bailiwick_ops_services_verb_error_t err;
+  } val;
+} bailiwick_ops_services_result_usage_info_verb_error_t;
 
 typedef bailiwick_ops_types_verb_error_t bailiwick_ops_network_verb_error_t;
 
@@ -1231,6 +1283,31 @@ typedef struct {
   size_t len;
 } bailiwick_ops_slots_list_entry_t;
 
+typedef bailiwick_ops_reports_unit_t bailiwick_ops_history_unit_t;
+
+// One metric of one finding of an earlier run.
+typedef struct bailiwick_ops_history_point_t {
+  // When that run began, in milliseconds since 1970-01-01T00:00Z, by the controller's clock.
+  uint64_t   time_ms;
+  // The finding's code.
+  probe_string_t   code;
+  // What the finding was about.
+  probe_string_t   subject;
+  // The metric's name.
+  probe_string_t   metric;
+  // What `value` counts in.
+  bailiwick_ops_history_unit_t   unit;
+  // A finite number.
+  double   value;
+} bailiwick_ops_history_point_t;
+
+typedef bailiwick_ops_types_borrow_target_t bailiwick_ops_history_borrow_target_t;
+
+typedef struct {
+  bailiwick_ops_history_point_t *ptr;
+  size_t len;
+} bailiwick_ops_history_list_point_t;
+
 typedef bailiwick_ops_reports_report_t probe_report_t;
 
 typedef bailiwick_ops_reports_failure_t probe_failure_t;
@@ -1269,6 +1346,9 @@ extern bool bailiwick_ops_system_filesystems(bailiwick_ops_system_borrow_target_
 extern bool bailiwick_ops_system_time_sync(bailiwick_ops_system_borrow_target_t target, bailiwick_ops_system_time_sync_info_t *ret, bailiwick_ops_system_verb_error_t *err);
 // Lists the people who are logged in (`who`). At most 64 KiB, 10 s.
 extern bool bailiwick_ops_system_logins(bailiwick_ops_system_borrow_target_t target, bailiwick_ops_system_list_login_t *ret, bailiwick_ops_system_verb_error_t *err);
+// Reads the clock (`date`). Within a sweep, all components are told of the same question and answer. At most 4 KiB,
+// 10 s.
+extern bool bailiwick_ops_system_clock(bailiwick_ops_system_borrow_target_t target, bailiwick_ops_system_clock_info_t *ret, bailiwick_ops_system_verb_error_t *err);
 
 // Imported Functions from `bailiwick:ops/files@0.1.0`
 // Reads the first 256 KiB of the slot's file. 10 s. Over SSH a symbolic link is followed (`head`); on the
@@ -1288,6 +1368,9 @@ extern bool bailiwick_ops_services_failed(bailiwick_ops_services_borrow_target_t
 // A unit that does not exist, and a machine without a journal, look like a unit that logs nothing: ask for
 // `status` too.
 extern bool bailiwick_ops_services_logs(bailiwick_ops_services_borrow_target_t target, probe_string_t *slot, bailiwick_ops_services_list_log_entry_t *ret, bailiwick_ops_services_verb_error_t *err);
+// Reads what the slot's unit has used: a service, or a slice with all that is in it. `not-found` if the target has no
+// such unit. At most 64 KiB, 10 s.
+extern bool bailiwick_ops_services_usage(bailiwick_ops_services_borrow_target_t target, probe_string_t *slot, bailiwick_ops_services_usage_info_t *ret, bailiwick_ops_services_verb_error_t *err);
 
 // Imported Functions from `bailiwick:ops/network@0.1.0`
 // Lists the sockets that accept connections (TCP) or datagrams from anyone (UDP), ordered by protocol,
@@ -1386,6 +1469,18 @@ extern bool bailiwick_ops_params_get(bailiwick_ops_params_borrow_target_t target
 // The entries of a slot, in policy's order; empty for a slot with nothing bound or no such slot.
 extern void bailiwick_ops_slots_entries(bailiwick_ops_slots_borrow_target_t target, probe_string_t *slot, bailiwick_ops_slots_list_entry_t *ret);
 
+// Imported Functions from `bailiwick:ops/history@0.1.0`
+// The numbers of this component's runs on this target that could look, of the last 90 days, oldest first; at most
+// 1,000, or 4,000 for all targets of a run together. Where that is not enough for all of them, whole runs are left
+// out: what stays is the newest of each 5 minutes, or of each hour, …, or of each 10 days, and always the newest of
+// all. Not the run's own, and none that have not been written down when the sweep began.
+// 
+// Of a run on several targets, those numbers belong to a target whose finding's subject is the target's name, or
+// begins with it and `: `.
+extern void bailiwick_ops_history_earlier(bailiwick_ops_history_borrow_target_t target, bailiwick_ops_history_list_point_t *ret);
+// When the latest of those runs began, in milliseconds since 1970-01-01T00:00Z; none if there is none.
+extern bool bailiwick_ops_history_previous_ms(bailiwick_ops_history_borrow_target_t target, uint64_t *ret);
+
 // Imported Functions from `bailiwick:ops/calls@0.1.0`
 // The number of the latest verb call, counted from 1 in each run; 0 before the first.
 extern uint32_t bailiwick_ops_calls_last(void);
@@ -1451,6 +1546,8 @@ void bailiwick_ops_system_list_login_free(bailiwick_ops_system_list_login_t *ptr
 
 void bailiwick_ops_system_result_list_login_verb_error_free(bailiwick_ops_system_result_list_login_verb_error_t *ptr);
 
+void bailiwick_ops_system_result_clock_info_verb_error_free(bailiwick_ops_system_result_clock_info_verb_error_t *ptr);
+
 void probe_list_u8_free(probe_list_u8_t *ptr);
 
 void bailiwick_ops_files_content_free(bailiwick_ops_files_content_t *ptr);
@@ -1473,6 +1570,8 @@ void bailiwick_ops_services_failed_unit_free(bailiwick_ops_services_failed_unit_
 
 void bailiwick_ops_services_log_entry_free(bailiwick_ops_services_log_entry_t *ptr);
 
+void bailiwick_ops_services_usage_info_free(bailiwick_ops_services_usage_info_t *ptr);
+
 void bailiwick_ops_services_result_status_info_verb_error_free(bailiwick_ops_services_result_status_info_verb_error_t *ptr);
 
 void bailiwick_ops_services_list_failed_unit_free(bailiwick_ops_services_list_failed_unit_t *ptr);
@@ -1482,6 +1581,8 @@ void bailiwick_ops_services_result_list_failed_unit_verb_error_free(bailiwick_op
 void bailiwick_ops_services_list_log_entry_free(bailiwick_ops_services_list_log_entry_t *ptr);
 
 void bailiwick_ops_services_result_list_log_entry_verb_error_free(bailiwick_ops_services_result_list_log_entry_verb_error_t *ptr);
+
+void bailiwick_ops_services_result_usage_info_verb_error_free(bailiwick_ops_services_result_usage_info_verb_error_t *ptr);
 
 void bailiwick_ops_network_listener_free(bailiwick_ops_network_listener_t *ptr);
 
@@ -1606,6 +1707,10 @@ void bailiwick_ops_params_option_value_free(bailiwick_ops_params_option_value_t 
 void bailiwick_ops_slots_entry_free(bailiwick_ops_slots_entry_t *ptr);
 
 void bailiwick_ops_slots_list_entry_free(bailiwick_ops_slots_list_entry_t *ptr);
+
+void bailiwick_ops_history_point_free(bailiwick_ops_history_point_t *ptr);
+
+void bailiwick_ops_history_list_point_free(bailiwick_ops_history_list_point_t *ptr);
 
 void probe_report_free(probe_report_t *ptr);
 

@@ -97,11 +97,13 @@ verbs! {
     "system.filesystems" None system::filesystems();
     "system.time-sync" None system::time_sync();
     "system.logins" None system::logins();
+    "system.clock" None system::clock();
     "files.read" Path files::read(key);
     "files.stat" Path files::stat(key);
     "services.status" Unit services::status(key);
     "services.failed" None services::failed();
     "services.logs" Unit services::logs(key);
+    "services.usage" Unit services::usage(key);
     "network.listeners" None network::listeners();
     "containers.list" Runtime containers::list(key);
     "containers.status" Container containers::status(key);

@@ -11,7 +11,7 @@ const SHOWN: &str = include_str!("s_client-tls13.txt");
 const SHOWN_12: &str = include_str!("s_client-tls12.txt");
 
 fn answer(status: u32, stdout: &str, stderr: &str) -> RawAnswer {
-    RawAnswer { stdout: stdout.into(), stderr: stderr.into(), exit: Exit::Status(status) }
+    RawAnswer { stdout: stdout.into(), stderr: stderr.into(), exit: Exit::Status(status), timing: None }
 }
 
 fn read(text: &str) -> Result<Vec<Certificate>, LookError> {

@@ -13,7 +13,8 @@ fn a_program_may_say_what_it_likes() {
         }
     }
     let killed = |stdout: &[u8]| {
-        commands::run(&RawAnswer { stdout: stdout.into(), stderr: b"\xff".to_vec(), exit: Exit::Signal })
+        let (stdout, stderr) = (stdout.into(), b"\xff".to_vec());
+        commands::run(&RawAnswer { stdout, stderr, exit: Exit::Signal, timing: None })
     };
     let output = killed(b"half").unwrap();
     assert_eq!((output.exit_status, output.stdout.as_str(), output.stderr.as_str()), (None, "half", "\u{fffd}"));
