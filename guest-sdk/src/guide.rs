@@ -7,6 +7,9 @@ pub mod first_probe {}
 #[doc = include_str!("../docs/contract.md")]
 pub mod contract {}
 
+#[doc = include_str!("../docs/declared.md")]
+pub mod declared {}
+
 #[doc = include_str!("../docs/cases.md")]
 pub mod cases {}
 

@@ -162,15 +162,22 @@ macro_rules! export {
     };
 }
 
-/// For [`export!`] alone.
+/// For [`export!`], and for the host's own interpreter.
 #[doc(hidden)]
 pub mod __private {
     #[cfg(target_arch = "wasm32")]
     pub use crate::{bindings::bailiwick::ops::types::Target as RawTarget, probe::examine};
 
-    #[cfg(target_arch = "wasm32")]
+    pub use crate::observed::words;
+
     pub mod bindings {
         pub use crate::bindings::*;
+    }
+
+    /// The handle itself, for calls that the SDK has no function for.
+    #[cfg(target_arch = "wasm32")]
+    pub fn handle(target: &crate::Target) -> &RawTarget {
+        target.handle()
     }
 
     #[cfg(not(target_arch = "wasm32"))]

@@ -51,17 +51,22 @@ impl fmt::Display for VerbFailure {
             f.write_str(" of ")?;
             f.write_str(literal)?;
         }
-        f.write_str(match self.error {
-            VerbError::Refused => ": refused, not in this component's bailiwick",
-            VerbError::NotFound => ": the target has no such object",
-            VerbError::NotPermitted => ": the account on the target may not read it",
-            VerbError::Unsupported => ": the target lacks the facility",
-            VerbError::Unreachable => ": no connection to the target",
-            VerbError::TimedOut => ": the target did not answer in time",
-            VerbError::TooLarge => ": the answer is larger than the limit",
-            VerbError::Garbled => ": the answer cannot be understood",
-            VerbError::Exhausted => ": this run has used up its calls or bytes",
-        })
+        f.write_str(words(self.error))
+    }
+}
+
+/// What is said of a verb that gave no answer, after its name.
+pub fn words(error: VerbError) -> &'static str {
+    match error {
+        VerbError::Refused => ": refused, not in this component's bailiwick",
+        VerbError::NotFound => ": the target has no such object",
+        VerbError::NotPermitted => ": the account on the target may not read it",
+        VerbError::Unsupported => ": the target lacks the facility",
+        VerbError::Unreachable => ": no connection to the target",
+        VerbError::TimedOut => ": the target did not answer in time",
+        VerbError::TooLarge => ": the answer is larger than the limit",
+        VerbError::Garbled => ": the answer cannot be understood",
+        VerbError::Exhausted => ": this run has used up its calls or bytes",
     }
 }
 

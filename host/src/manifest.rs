@@ -10,6 +10,7 @@ use toml::Spanned;
 use crate::encode;
 use crate::limits::{self, Ask};
 use crate::model::{ComponentId, Literal, Object, ParamName, ParamValue, SlotName, Verb, WasiGroup};
+use crate::rules::{self, Asked, RawCheck, Rules};
 use crate::source::{Place, Problem, Problems, Source};
 
 /// The world that probes are built for.
@@ -41,6 +42,8 @@ pub struct Manifest {
     pub history: Option<String>,
     /// Limits that it needs raised. Policy decides.
     pub limits: Vec<Ask>,
+    /// The checks that the built-in interpreter runs; none for a component with code of its own.
+    pub rules: Option<Rules>,
 }
 
 /// On how many targets a component looks in one run.
@@ -117,6 +120,8 @@ struct RawManifest {
     history: Option<RawHistory>,
     #[serde(default, rename = "limit")]
     limits: Vec<RawLimit>,
+    #[serde(default, rename = "check")]
+    checks: Vec<RawCheck>,
 }
 
 #[derive(Deserialize)]
@@ -254,6 +259,21 @@ impl Reader<'_> {
             raw.why.get_ref().clone()
         });
         let limits = self.limits(&raw.limits);
+        let asked = Asked {
+            uses: uses.keys().copied().collect(),
+            slots: slots.iter().map(|(name, slot): (&SlotName, &Slot)| (name.clone(), slot.verbs.clone())).collect(),
+            params: params
+                .iter()
+                .map(|(name, param): (&ParamName, &Param)| (name.clone(), param.default.clone()))
+                .collect(),
+        };
+        let rules = rules::read(self.source, &raw.checks, &asked, &mut self.problems);
+        if let (Some(wasi), Some(_)) = (&raw.wasi, &rules) {
+            self.wrong(&wasi.interfaces, "checks need no WASI", "take [wasi] out");
+        }
+        if let (Some(history), Some(_)) = (&raw.history, &rules) {
+            self.wrong(&history.why, "a check cannot ask for what was said before", "take [history] out");
+        }
         Some(Manifest {
             id: id?,
             version: component.version.get_ref().clone(),
@@ -265,6 +285,7 @@ impl Reader<'_> {
             wasi,
             history,
             limits,
+            rules,
         })
     }
 
@@ -371,7 +392,11 @@ impl Reader<'_> {
             .filter_map(|at| {
                 let verb = Verb::from_name(at.get_ref());
                 if verb.is_none() {
-                    self.wrong(at, format!("there is no verb `{}`", at.get_ref()), &nearest(at.get_ref()));
+                    self.wrong(
+                        at,
+                        format!("there is no verb `{}`", at.get_ref()),
+                        &crate::verbs::nearest(at.get_ref()),
+                    );
                 }
                 Some((verb?, at))
             })
@@ -393,19 +418,6 @@ impl Reader<'_> {
                 "write plain text",
             );
         }
-    }
-}
-
-/// A hint with the verbs that could have been meant.
-pub(crate) fn nearest(name: &str) -> String {
-    let interface = name.split('.').next().unwrap_or(name);
-    let same: Vec<_> = Verb::ALL.iter().filter(|verb| verb.interface() == interface).map(|verb| verb.name()).collect();
-    if same.is_empty() {
-        let mut all: Vec<_> = Verb::ALL.iter().map(|verb| verb.interface()).collect();
-        all.dedup();
-        format!("there are verbs in: {}", all.join(", "))
-    } else {
-        format!("there are: {}", same.join(", "))
     }
 }
 

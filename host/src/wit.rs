@@ -6,7 +6,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::manifest::Manifest;
+mod answer;
+
+pub use self::answer::{Answer, Field, Kind, answer};
 use crate::model::Verb;
 
 macro_rules! contract {
@@ -38,14 +40,13 @@ contract! {
 /// documentation of the package, of which there is to be one.
 pub const MARK: &str = "// What manifest.toml asks for of the contract. `bailiwick wit` writes this file.\n";
 
-/// The part of the contract that a manifest asks for: its verbs, what reaches no target, and the types of both. Name and
-/// text of each file.
+/// The part of the contract that a manifest with these verbs asks for: they, what reaches no target (the component's own past
+/// only if `history` says that the manifest asks for it), and the types of both. Name and text of each file.
 #[must_use]
-pub fn trimmed(manifest: &Manifest) -> Vec<(&'static str, String)> {
-    let verbs = manifest.verbs();
+pub fn trimmed(verbs: &BTreeSet<Verb>, history: bool) -> Vec<(&'static str, String)> {
     let asked: BTreeSet<_> = verbs.iter().map(|verb| verb.interface()).collect();
     let kept = |interface: &str| match interface {
-        "history" => manifest.history.is_some(),
+        "history" => history,
         _ => asked.contains(interface) || !has_verbs(interface),
     };
     let file = |text: &str| -> Option<String> {
@@ -54,7 +55,7 @@ pub fn trimmed(manifest: &Manifest) -> Vec<(&'static str, String)> {
             .filter_map(|item| match item.code().split_once(' ') {
                 Some(("interface", name)) => {
                     let name = name.trim_end_matches([' ', '{']);
-                    kept(name).then(|| if has_verbs(name) { interface(&item, name, &verbs) } else { item.0.to_owned() })
+                    kept(name).then(|| if has_verbs(name) { interface(&item, name, verbs) } else { item.0.to_owned() })
                 }
                 Some(("world", _)) => Some(world(&item, kept)),
                 _ => Some(item.0.to_owned()),

@@ -207,7 +207,7 @@ fn ar03_no_literal_is_an_option() -> Result<()> {
         let holes: Vec<_> = spec(verb).template().iter().collect();
         for hole in holes {
             if let Part::Option(option) | Part::OptionField(option, _) = hole {
-                ensure!(option.starts_with("--") && option.ends_with('='), "{verb}: {option}");
+                ensure!(option.starts_with('-') && option.ends_with('='), "{verb}: {option}");
             }
         }
     }
@@ -243,8 +243,8 @@ const NEVER_PROGRAMS: &str = "sh bash dash zsh fish ksh tcsh csh rbash busybox e
     ctr crictl ip ss date dmesg sysctl iptables nft ufw firewall-cmd reboot shutdown halt poweroff kill pkill psql mysql \
     sqlite3 redis-cli apt dpkg rpm yum snap pip npm cargo tail cat sort uniq cut tr base64 xxd od strings";
 
-/// Of these, what has had a look: its words are those of `ar11_…`, and only policy names a container.
-const LOOKED_AT: [&str; 1] = ["podman"];
+/// Of these, what has had a look: its words are those of `ar11_…`, and only policy names a container or a database.
+const LOOKED_AT: [&str; 4] = ["awk", "openssl", "podman", "psql"];
 
 #[test]
 fn ar05_no_template_starts_a_program_that_starts_another() {
@@ -266,7 +266,21 @@ fn ar05_no_template_starts_a_program_that_starts_another() {
 #[test]
 fn ar06_the_programs_are_these() {
     // Each reads, ends by itself and starts nothing. A new one is a line here, and a look at what else it can.
-    let expected = ["apt-get", "df", "grep", "head", "journalctl", "podman", "stat", "systemctl", "timedatectl", "who"];
+    let expected = [
+        "apt-get",
+        "awk",
+        "df",
+        "grep",
+        "head",
+        "journalctl",
+        "openssl",
+        "podman",
+        "psql",
+        "stat",
+        "systemctl",
+        "timedatectl",
+        "who",
+    ];
     assert_eq!(programs().into_keys().collect::<Vec<_>>(), expected);
     assert_eq!(PREFIX[..2], ["/usr/bin/env", "-i"], "the one that starts them");
     assert!(Verb::ALL.iter().all(|verb| spec(*verb).effect == Effect::Observe));
@@ -295,13 +309,55 @@ fn ar07_systemctl_shows_and_lists_without_a_pager() {
 
 #[test]
 fn ar10_journalctl_reads_its_own_journal_and_ends() {
-    let allowed =
-        ["--no-pager", "--output=json", "--output-fields=", "--priority=", "--since=-24h", "--lines=1000", "--unit="];
+    let allowed = [
+        "--no-pager",
+        "--output=json",
+        "--output-fields=",
+        "--priority=",
+        "--since=-24h",
+        "--since=-8d",
+        "--lines=1000",
+        "--lines=1001",
+        "--unit=",
+    ];
     for (verb, words) in &programs()["journalctl"] {
         for word in words {
             assert!(allowed.iter().any(|start| word.starts_with(start)), "{verb}: {word}");
         }
-        assert!(words.contains(&"--lines=1000"), "{verb} has an end");
+        assert!(words.iter().any(|word| ["--lines=1000", "--lines=1001"].contains(word)), "{verb} has an end");
+    }
+}
+
+/// `psql` can start a shell and write files, by its own commands: what it reads holds none but two that set how it prints.
+#[test]
+fn ar11_psql_reads_what_the_table_says_and_no_command_of_its_own() {
+    for verb in Verb::ALL.iter().filter(|verb| verb.interface() == "postgres") {
+        let Wire::Fed { words, stdin } = action(*verb, Literal::example(spec(*verb).object), Tier::Plain).wire else {
+            panic!("{verb} is said to psql");
+        };
+        assert!(words.contains(&"--no-psqlrc".to_owned()) && words.contains(&"--file=-".to_owned()), "{verb}");
+        let own: Vec<_> = stdin.split('\\').skip(1).filter_map(|rest| rest.split_whitespace().next()).collect();
+        let described =
+            if *verb == Verb::PostgresQuery { &["pset", "t'", "pset", "gdesc"][..] } else { &["pset", "t'", "pset"] };
+        assert_eq!(own, described, "{verb}: {stdin}");
+    }
+}
+
+/// `awk` is a language: its program is one word of ours, and what it reads is a path, which it cannot take for anything else.
+/// `openssl` is many programs: one of them, with an input that has ended.
+#[test]
+fn ar11_awk_prints_certificates_and_openssl_shakes_hands() {
+    let certificates = &programs()["awk"];
+    assert_eq!(certificates.len(), 1);
+    assert_eq!(certificates[0].1, ["/BEGIN.CERTIFICATE/,/END.CERTIFICATE/"]);
+    for (verb, words) in &programs()["openssl"] {
+        assert_eq!(words[0], "s_client", "{verb}");
+        let allowed = ["-host=", "-port=", "-servername=", "-verify_hostname=", "-showcerts"];
+        assert!(words[1..].iter().all(|word| allowed.contains(word)), "{verb}: {words:?}");
+        let Wire::Fed { stdin, .. } = action(*verb, Literal::example(spec(*verb).object), Tier::Plain).wire else {
+            panic!("{verb} would wait for its input");
+        };
+        assert_eq!(stdin, "");
     }
 }
 
@@ -373,7 +429,7 @@ fn ar14_no_template_fetches_anything() {
     for (program, uses) in programs() {
         for (verb, words) in uses {
             let bad = |word: &&str| ["-o", "-K", "-x", "-T", "--engine", "--data-binary"].contains(word);
-            assert!(!words.iter().any(|word| bad(word)), "{verb}: {program} {words:?}");
+            assert!(!words.iter().any(bad), "{verb}: {program} {words:?}");
         }
     }
 }
@@ -402,8 +458,23 @@ fn ar15_no_option_names_a_file_or_writes() {
         "--state=failed",
         "--priority=warning",
         "--since=-24h",
-        "--lines=1000",
+        "--since=-8d",
+        "--lines=100",
         "--unit=",
+        "--no-psqlrc",
+        "--no-password",
+        "--quiet",
+        "--csv",
+        "--set=ON_ERROR_STOP=1",
+        "--set=VERBOSITY=verbose",
+        "--port=",
+        "--dbname=",
+        "--file=-",
+        "-host=",
+        "-port=",
+        "-servername=",
+        "-verify_hostname=",
+        "-showcerts",
     ];
     for (program, uses) in programs() {
         for (verb, words) in uses {

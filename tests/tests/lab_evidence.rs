@@ -36,7 +36,8 @@ fn a_sweep_of_the_lab_is_replayed_without_it_and_its_head_is_on_nas01() -> Resul
 
     let (code, replayed) = replay(&lab)?;
     let identical = replayed["runs"].as_array().into_iter().flatten().filter(|run| {
-        let then = runs.iter().find(|then| then["id"] == run["run"].to_string());
+        let id = run["run"].to_string();
+        let then = runs.iter().find(|then| then["id"] == id.as_str());
         then.is_some_and(|then| then["report_sha256"] == run["result"]["report"])
     });
     ensure!(code == Some(0) && identical.count() == runs.len(), "{:#}", replayed["summary"]);

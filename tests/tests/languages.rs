@@ -195,7 +195,7 @@ fn blocks(page: &str) -> Vec<(String, String)> {
 fn every_snippet_of_the_guide_is_from_a_probe_that_is_built() {
     let id = ComponentId::new("disk-room").unwrap();
     let mut shipped: Vec<_> = Vec::new();
-    for language in Language::ALL {
+    for language in Language::ALL.iter().chain([&Language::Toml]) {
         let files = project::project(*language, &id).unwrap();
         shipped.extend(files.into_iter().filter_map(|file| {
             let own = !file.path.starts_with("sdk/") && !file.path.ends_with(".o");
@@ -204,7 +204,7 @@ fn every_snippet_of_the_guide_is_from_a_probe_that_is_built() {
     }
     let guide = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest-sdk/src/guide.rs")).unwrap();
     let mut seen = BTreeMap::<String, usize>::new();
-    for name in ["first-probe.md", "contract.md", "cases.md", "refused.md"] {
+    for name in ["first-probe.md", "contract.md", "declared.md", "cases.md", "refused.md"] {
         assert!(guide.contains(&format!("include_str!(\"../docs/{name}\")")), "{name} is in `guide`");
         for (language, text) in blocks(&page(name)) {
             *seen.entry(language.clone()).or_default() += 1;
@@ -212,7 +212,8 @@ fn every_snippet_of_the_guide_is_from_a_probe_that_is_built() {
                 "rust" => {}
                 "sh" => {
                     let run = |line: &str| shipped.iter().any(|file| documented_in(file).iter().any(|it| it == line));
-                    let begins = |line: &str| line == "bailiwick new disk-room --lang rust" || line == "cd disk-room";
+                    let begins =
+                        |line: &str| line.starts_with("bailiwick new disk-room --lang ") || line == "cd disk-room";
                     for line in text.lines().map(|line| line.split(" # ").next().unwrap_or_default()) {
                         assert!(run(line) || begins(line), "{name}: {line}");
                     }

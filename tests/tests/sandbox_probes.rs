@@ -9,7 +9,7 @@ use bailiwick::library::Library;
 use bailiwick::manifest::Manifest;
 use bailiwick::model::{Literal, LookError, Point, Severity, SlotKey, Tainted, TargetName, Unit, Verb};
 use bailiwick::sandbox::{
-    Ending, Limits, Outcome, RunEnd, SlotEntry, TargetView, VerbCall, Worker, check_imports, inspect,
+    Ending, Limits, Outcome, RunEnd, SlotEntry, TargetView, VerbCall, Worker, check_component, inspect,
 };
 use bailiwick::transport::Timing;
 use sandbox_support::{answered, program};
@@ -107,6 +107,10 @@ fn healthy(call: &VerbCall) -> Outcome {
         Verb::PostgresQuery => {
             "job\tfailures\tvalue\nretention\t0\t0\nColumn\tType\njob\ttext\nfailures\tbigint\nvalue\tbigint\n".into()
         }
+        // By the slot that `file-contains` has.
+        Verb::FilesRead if call.slot.as_ref().is_some_and(|slot| slot.for_encoder().starts_with("files/")) => {
+            "PermitRootLogin no\n".into()
+        }
         Verb::FilesRead => "2026-11-21T21:20:00Z\n".into(),
         Verb::HttpGet => {
             format!("HTTP/1.0 200 OK\r\n\r\n{}", page(call.slot.as_ref().map_or("", |slot| slot.for_encoder())))
@@ -157,8 +161,14 @@ async fn every_built_in_probe_runs() {
         let bytes = &library.binary(id).unwrap().bytes;
         let inspected = inspect(bytes, &Limits::default()).unwrap_or_else(|error| panic!("{id}: {error}"));
         assert_eq!(inspected.digest, library.binary(id).unwrap().digest);
-        let links = check_imports(&inspected, &manifest.verbs(), &manifest.wasi(), manifest.history.is_some())
-            .unwrap_or_else(|error| panic!("{id}: {error}"));
+        let links = check_component(
+            &inspected,
+            &manifest.verbs(),
+            &manifest.wasi(),
+            manifest.history.is_some(),
+            manifest.rules.as_ref(),
+        )
+        .unwrap_or_else(|error| panic!("{id}: {error}"));
         let worker = Worker::load(Some(&program()), bytes, &links, Limits::default())
             .await
             .unwrap_or_else(|error| panic!("{id}: {error:?}"));

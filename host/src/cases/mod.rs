@@ -76,8 +76,9 @@ impl Bench {
     ) -> Result<Self, CasesError> {
         let limits = Limits::asked(&manifest.limits);
         let inspected = sandbox::inspect(bytes, &limits)?;
+        let (verbs, wasi) = (manifest.verbs(), manifest.wasi());
         let links =
-            sandbox::check_imports(&inspected, &manifest.verbs(), &manifest.wasi(), manifest.history.is_some())?;
+            sandbox::check_component(&inspected, &verbs, &wasi, manifest.history.is_some(), manifest.rules.as_ref())?;
         let worker = Worker::load(program, bytes, &links, limits).await?;
         Ok(Self { worker: Borrowed::new(worker), broker: Arc::new(Broker::new(journal)) })
     }

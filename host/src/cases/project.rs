@@ -3,7 +3,7 @@
 //! Knows: folders. Must not know: what is in a case. Attack answered: a case's name that is a path (FS16).
 //!
 //! `bailiwick test FILE.wasm`: that file, with the manifest sealed in or beside it. `bailiwick test DIR` (`.` if nothing is
-//! said): `DIR/manifest.toml`, and of `DIR/ID.wasm`, `DIR/target/probe.wasm`, `DIR/dist/ID.wasm` and `DIR/../dist/ID.wasm`
+//! said): `DIR/manifest.toml`, which is all of it if it holds checks; else with it, of `DIR/ID.wasm`, `DIR/target/probe.wasm`, `DIR/dist/ID.wasm` and `DIR/../dist/ID.wasm`
 //! the one that was written last. Cases are `cases/*.toml` beside the file, or in the folder.
 
 use std::path::{Path, PathBuf};
@@ -92,11 +92,10 @@ impl Project {
                 None if library::is_there(&own) => &own,
                 None => return Err(ProjectError::NoManifest(path.to_owned())),
             };
-            let component = match component {
-                Some(component) => component.to_owned(),
+            let (component, file) = match component {
+                Some(component) => (component.to_owned(), ComponentFile::with(component, Some(manifest))?),
                 None => built(path, manifest)?,
             };
-            let file = ComponentFile::with(&component, Some(manifest))?;
             (component, file, path.to_owned())
         } else {
             let file = match manifest {
@@ -181,9 +180,13 @@ impl Project {
     }
 }
 
-/// The component of a project that was built last.
-fn built(folder: &Path, manifest: &Path) -> Result<PathBuf, ProjectError> {
-    let id = manifest::parse(&Source::read_theirs(manifest)?).map_err(ProjectError::Invalid)?.id;
+/// The component of a project that was built last. One of checks is not built.
+fn built(folder: &Path, manifest: &PathBuf) -> Result<(PathBuf, ComponentFile), ProjectError> {
+    let asked = manifest::parse(&Source::read_theirs(manifest)?).map_err(ProjectError::Invalid)?;
+    if asked.rules.is_some() {
+        return Ok((manifest.clone(), ComponentFile::declared(manifest)?));
+    }
+    let id = asked.id;
     let file = format!("{id}.wasm");
     let tried: Vec<_> =
         [file.clone(), "target/probe.wasm".to_owned(), format!("dist/{file}"), format!("../dist/{file}")]
@@ -194,7 +197,7 @@ fn built(folder: &Path, manifest: &Path) -> Result<PathBuf, ProjectError> {
     // The first of several that are equally new.
     let newest = tried.iter().rev().filter_map(|path| Some((written(path)?, path))).max_by_key(|(time, _)| *time);
     match newest {
-        Some((_, path)) => Ok(path.clone()),
+        Some((_, path)) => Ok((path.clone(), ComponentFile::with(path, Some(manifest))?)),
         None => Err(ProjectError::NotBuilt { id: id.to_string(), tried }),
     }
 }

@@ -253,6 +253,8 @@ pub(super) enum Lang {
     Python,
     /// C, with the contract's bindings
     C,
+    /// None: checks in manifest.toml, for the built-in interpreter
+    Toml,
 }
 
 #[derive(Debug, clap::Args)]

@@ -12,7 +12,7 @@ use bailiwick::ops::OpsError;
 use bailiwick::report::exit::ExitCode as Exit;
 use bailiwick::review::inert;
 use bailiwick::sandbox::imports::{groups, links, on_one_line};
-use bailiwick::sandbox::{Inspected, check_imports, inspect};
+use bailiwick::sandbox::{Inspected, check_component, check_imports, inspect};
 use serde::Serialize;
 
 use super::Context;
@@ -31,6 +31,9 @@ struct Shown {
     inert_wasi: Option<String>,
     limits: Vec<Asked>,
     manifest: Option<Held>,
+    /// It is the interpreter of checks, and this what it asks by them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interprets: Option<Vec<&'static str>>,
 }
 
 /// A limit that the manifest asks to have raised.
@@ -77,6 +80,7 @@ pub(super) fn run(context: &Context, args: &args::Inspect) -> anyhow::Result<Exi
             .map(|ask| Asked { name: ask.row.name, value: ask.value, default: ask.row.default, why: ask.why.clone() })
             .collect(),
         manifest: file.as_ref().ok().map(|file| held(&inspected, file)),
+        interprets: asked(&inspected, file.as_ref().ok()),
     };
     let refused = shown.manifest.as_ref().is_some_and(|held| !held.agrees);
     context.out.text(&match args.format {
@@ -94,6 +98,9 @@ fn plain(name: &str) -> String {
 
 /// The world that it fits: whatever verbs it calls, if everything else about it is as it must be.
 fn world(inspected: &Inspected) -> String {
+    if inspected.interpreter {
+        return format!("{}, by the interpreter of this host: its manifest is all that it does", manifest::PROBE_WORLD);
+    }
     let fits = links(inspected)
         .and_then(|links| check_imports(inspected, &links.verbs, &groups(&links), !links.history.is_empty()));
     match fits {
@@ -114,11 +121,17 @@ fn imports(inspected: &Inspected) -> Vec<String> {
     functions.chain(types).collect()
 }
 
+/// The verbs that the interpreter asks by its manifest's checks.
+fn asked(inspected: &Inspected, file: Option<&ComponentFile>) -> Option<Vec<&'static str>> {
+    let rules = file.filter(|_| inspected.interpreter)?.manifest.rules.as_ref()?;
+    Some(rules.verbs().into_iter().map(|verb| verb.name()).collect())
+}
+
 fn held(inspected: &Inspected, file: &ComponentFile) -> Held {
     let manifest = &file.manifest;
-    let difference = check_imports(inspected, &manifest.verbs(), &manifest.wasi(), manifest.history.is_some())
-        .err()
-        .map(|error| on_one_line(&error));
+    let (verbs, wasi) = (manifest.verbs(), manifest.wasi());
+    let fits = check_component(inspected, &verbs, &wasi, manifest.history.is_some(), manifest.rules.as_ref());
+    let difference = fits.err().map(|error| on_one_line(&error));
     Held {
         sealed: file.sealed,
         text: file.source.text().to_owned(),
@@ -140,6 +153,9 @@ fn table(shown: &Shown) -> Result<String, std::fmt::Error> {
     for import in &shown.imports {
         writeln!(text, "imports   {import}")?;
     }
+    for verb in shown.interprets.iter().flatten() {
+        writeln!(text, "asks      {verb}, by a check")?;
+    }
     if let Some(inert) = &shown.inert_wasi {
         writeln!(text, "wasi      inert: {inert}")?;
     }
@@ -149,6 +165,9 @@ fn table(shown: &Shown) -> Result<String, std::fmt::Error> {
     if let Some(held) = &shown.manifest {
         writeln!(text, "manifest  {} {}: {}", held.id, held.version, held.title)?;
         match &held.difference {
+            None if shown.interprets.is_some() => {
+                writeln!(text, "agrees    the checks ask exactly what the manifest asks for")?;
+            }
             None => writeln!(text, "agrees    the imports are exactly what the manifest asks for")?,
             Some(difference) => writeln!(text, "REFUSED   {difference}")?,
         }

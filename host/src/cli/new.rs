@@ -22,11 +22,19 @@ pub(super) fn run(context: &Context, args: &args::New) -> anyhow::Result<Exit> {
             "python3 -m venv .venv && .venv/bin/pip install --require-hashes -r requirements.txt\n  ",
         ),
         Lang::C => (Language::C, ""),
+        Lang::Toml => (Language::Toml, ""),
     };
     let files = project::project(language, &id).map_err(OpsError::Invalid)?;
     let folder = args.dir.clone().unwrap_or_else(|| PathBuf::from(id.as_str()));
     project::write_project(&folder, &files)?;
     let folder = folder.shown();
+    if language == Language::Toml {
+        context.out.text(&format!(
+            "made      {folder}: a check that passes its cases, to be made your own; README.md says how\n\n\
+             Next:\n  cd {folder}\n  bailiwick test .\n  bailiwick pack manifest.toml\n"
+        ))?;
+        return Ok(Exit::Fine);
+    }
     context.out.text(&format!(
         "made      {folder}: a probe that builds and passes its cases, to be made your own; README.md says how\n\n\
          Next:\n  cd {folder}\n  {first}./build\n  bailiwick pack target/probe.wasm\n  bailiwick test {id}.wasm\n"

@@ -15,9 +15,16 @@ use bailiwick::source::Source;
 use super::{Context, args, fail};
 
 pub(super) fn run(context: &Context, args: &args::Pack) -> anyhow::Result<Exit> {
-    let manifest = manifest_of(args);
-    let file = ComponentFile::with(&args.file, manifest.as_ref()).map_err(OpsError::from)?;
-    let names = if args.strip { Names::Strip } else { Names::Keep };
+    // A manifest with checks is all of a component: the interpreter is here.
+    let declared = args.manifest.is_none() && args.file.extension().is_some_and(|extension| extension == "toml");
+    let file = if declared {
+        ComponentFile::declared(&args.file)
+    } else {
+        ComponentFile::with(&args.file, manifest_of(args).as_ref())
+    };
+    let file = file.map_err(OpsError::from)?;
+    // The interpreter is known by its bytes; there are no names in it.
+    let names = if args.strip && !declared { Names::Strip } else { Names::Keep };
     let packed = match pack::pack(&args.file, &file, names) {
         Ok(packed) => packed,
         Err(error @ PackError::Imports { .. }) => {

@@ -23,7 +23,7 @@ use crate::lock::{
 use crate::model::{ComponentId, TargetName};
 use crate::ops::Ops;
 use crate::sandbox::imports::on_one_line;
-use crate::sandbox::{ImportError, InspectError, Inspected, Links, check_imports, inspect};
+use crate::sandbox::{ImportError, InspectError, Inspected, Links, check_component, inspect};
 use crate::signature;
 
 pub use acts::{ActError, Actor, Undone, accept, hold_back, revoke, unrevoke};
@@ -146,13 +146,14 @@ pub fn facts(ops: &Ops, id: &ComponentId, now: Timestamp) -> Result<(Facts, Insp
     };
     let signer = ops.signer(id, now)?.map(|signer| format!("{} ({})", signer.principal, signer.fingerprint));
     let inspected = inspect(&binary.bytes, ops.limits(id))?;
-    let links = check_imports(&inspected, &manifest.verbs(), &manifest.wasi(), manifest.history.is_some())?;
+    let (verbs, wasi) = (manifest.verbs(), manifest.wasi());
+    let links = check_component(&inspected, &verbs, &wasi, manifest.history.is_some(), manifest.rules.as_ref())?;
     let facts = Facts {
         version: Version::new(&manifest.version)?,
         digest: binary.digest.clone(),
         manifest: ops.library.manifest_digest(id).map(str::to_owned),
         signer,
-        imports: inspected.import_names(),
+        imports: links.names(&inspected),
         limits: ops.budget(id).raised().map(|(row, value, _)| (row.name.to_owned(), value)).collect(),
     };
     Ok((facts, inspected, links))

@@ -5,7 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::sections::sealed_manifest;
+use super::interpreter::INTERPRETER;
+use super::sections::{seal, sealed_manifest};
 use super::{Binary, LibraryError, digest, is_there, read_at_most, read_binary};
 use crate::encode::ShownPath as _;
 use crate::manifest::{self, Manifest};
@@ -66,6 +67,31 @@ impl ComponentFile {
         let signature =
             is_there(&signature).then(|| read_at_most(&signature, SIGNATURE_BYTES_MAX as u64)).transpose()?;
         Ok(Self { binary, manifest, source, sealed, signature })
+    }
+
+    /// What a manifest with checks makes, with the interpreter: `path` is the manifest's, and so will the component's be
+    /// until it is packed.
+    ///
+    /// # Errors
+    /// When it cannot be read, has a mistake, or holds no checks.
+    pub fn declared(path: &Path) -> Result<Self, LibraryError> {
+        let file = Self::of_checks(Source::read_theirs(path)?)?;
+        if file.manifest.rules.is_none() {
+            return Err(LibraryError::NoChecks(path.to_owned()));
+        }
+        Ok(Self { binary: Binary { path: Some(path.to_owned()), ..file.binary }, ..file })
+    }
+
+    /// The same of a text.
+    ///
+    /// # Errors
+    /// When it has a mistake, or is too large.
+    pub(super) fn of_checks(source: Source) -> Result<Self, LibraryError> {
+        let manifest = manifest::parse(&source).map_err(LibraryError::Invalid)?;
+        let bytes = seal(INTERPRETER, source.text())
+            .map_err(|problem| LibraryError::Seal { path: source.name().into(), source: problem })?;
+        let binary = Binary { digest: digest(&bytes), bytes: bytes.into(), path: None };
+        Ok(Self { binary, manifest, source, sealed: true, signature: None })
     }
 
     /// SHA-256 of the manifest in hex, if the component's own digest does not cover it.

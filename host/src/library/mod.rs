@@ -4,6 +4,7 @@
 //! component that takes a built-in one's name.
 
 mod file;
+mod interpreter;
 mod sections;
 mod write;
 
@@ -15,6 +16,7 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 pub use self::file::{ComponentFile, signature_of};
+pub use self::interpreter::{INTERPRETER, is_interpreter};
 pub use self::sections::{MANIFEST_BYTES_MAX, MANIFEST_SECTION, SealError, seal, sealed_manifest, strip};
 pub use self::write::{is_there, write_new, write_whole};
 use crate::encode::ShownPath as _;
@@ -72,6 +74,9 @@ pub enum LibraryError {
     /// It says nowhere what it asks for.
     #[error("{} holds no manifest, and there is no {} beside it, so nothing can be granted to it\n\nhint: `bailiwick pack --manifest FILE` seals one in; CONTRIBUTING.md shows how to write it", .0.shown(), name_of(&.0.with_extension("toml")))]
     NoManifest(PathBuf),
+    /// A manifest that needs a component.
+    #[error("{} holds no [[check]], so it is no component by itself\n\nhint: `bailiwick pack FILE.wasm --manifest {}` seals it into what a compiler made", .0.shown(), .0.shown())]
+    NoChecks(PathBuf),
     /// It says two things.
     #[error("{} holds another manifest than {}: they differ from line {line} on\n\nhint: a sealed component needs no other manifest: keep it alone, or pack the compiler's file again", component.shown(), beside.shown())]
     TwoManifests {
@@ -175,6 +180,25 @@ built_in! {
     "uptime",
 }
 
+macro_rules! declared {
+    ($($id:literal,)*) => {
+        /// Manifest of each built-in that is checks for the interpreter.
+        const DECLARED: &[(&str, &str)] = &[$((
+            concat!($id, ".toml"),
+            include_str!(concat!("../../../probes/declared/", $id, "/manifest.toml")),
+        ),)*];
+    };
+}
+
+declared! {
+    "file-contains",
+    "inode-use",
+    "mount-present",
+    "reboot-required",
+    "swap-use",
+    "unit-enabled",
+}
+
 /// A file's name, for a message that has told its folder.
 fn name_of(path: &Path) -> String {
     Path::new(path.file_name().unwrap_or_default()).shown()
@@ -192,7 +216,7 @@ impl Library {
     /// # Errors
     /// Never in a released program: a test reads every manifest.
     pub fn built_in() -> Result<Self, LibraryError> {
-        Self::embedded(BUILT_IN.iter())
+        Self::embedded(BUILT_IN.iter(), DECLARED)
     }
 
     /// The built-in components, and the hostile ones that prove that nobody has to trust a component. These are in no
@@ -201,11 +225,12 @@ impl Library {
     /// # Errors
     /// Never in a released program: a test reads every manifest.
     pub fn proof() -> Result<Self, LibraryError> {
-        Self::embedded(BUILT_IN.iter().chain(PROOF))
+        Self::embedded(BUILT_IN.iter().chain(PROOF), DECLARED)
     }
 
     fn embedded<'a>(
         components: impl Iterator<Item = &'a (&'static str, &'static [u8], &'static str)>,
+        declared: &[(&str, &str)],
     ) -> Result<Self, LibraryError> {
         let mut library = Self::default();
         let mut problems = Problems::default();
@@ -219,6 +244,13 @@ impl Library {
                     library.add(file, Path::new(name), &mut problems);
                 }
                 Err(Problems(found)) => problems.0.extend(found),
+            }
+        }
+        for &(name, manifest) in declared {
+            match ComponentFile::of_checks(Source::embedded(name, manifest)) {
+                Ok(file) => library.add(file, Path::new(name), &mut problems),
+                Err(LibraryError::Invalid(Problems(found))) => problems.0.extend(found),
+                Err(error) => return Err(error),
             }
         }
         problems.or(library).map_err(LibraryError::Invalid)
@@ -389,6 +421,8 @@ mod tests {
             .unwrap()
             .filter_map(|entry| entry.unwrap().file_name().to_str()?.strip_suffix(".wasm").map(str::to_owned))
             .collect();
+        built.retain(|name| name != "interpreter");
+        built.extend(DECLARED.iter().map(|(name, _)| name.trim_end_matches(".toml").to_owned()));
         built.sort();
         let known: Vec<_> = library.manifests.keys().map(|id| id.as_str().to_owned()).collect();
         assert_eq!(known, built);

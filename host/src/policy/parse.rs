@@ -13,7 +13,7 @@ use super::named::{Named, RawCommand, RawStatement};
 use super::never::Idle;
 use super::retention::{self, RawRetention, Retention};
 use super::signatures::{self, RawSignatures, RawSigners, Signatures};
-use crate::manifest::{Manifest, nearest};
+use crate::manifest::Manifest;
 use crate::model::{ComponentId, Verb};
 use crate::redact::{self, Redactor, RuleError};
 use crate::source::{Place, Problem, Problems, Source};
@@ -260,7 +260,7 @@ fn never(source: &Source, raw: &Spanned<RawNever>, problems: &mut Problems) -> O
         if found.is_empty() {
             let problem =
                 Problem::at(source.at(at.span()), format!("there is no verb `{name}`, so this forbids nothing"));
-            problems.push(problem.hint(nearest(name)));
+            problems.push(problem.hint(crate::verbs::nearest(name)));
         }
         verbs.extend(found);
     }

@@ -50,6 +50,7 @@ const RUST: &[Embedded] = embed! { "":
     "guest-sdk/src/lib.rs" => "sdk/bailiwick-guest/src/lib.rs",
     "guest-sdk/docs/cases.md" => "sdk/bailiwick-guest/docs/cases.md",
     "guest-sdk/docs/contract.md" => "sdk/bailiwick-guest/docs/contract.md",
+    "guest-sdk/docs/declared.md" => "sdk/bailiwick-guest/docs/declared.md",
     "guest-sdk/docs/first-probe.md" => "sdk/bailiwick-guest/docs/first-probe.md",
     "guest-sdk/docs/refused.md" => "sdk/bailiwick-guest/docs/refused.md",
     "guest-sdk/src/guide.rs" => "sdk/bailiwick-guest/src/guide.rs",
@@ -101,6 +102,18 @@ const C: &[Embedded] = embed! { "probes/languages/":
     "c/src/probe.c" => "src/probe.c",
 };
 
+/// A check needs no compiler, no contract and nothing of the others.
+pub(super) const TOML: &[Embedded] = embed! { "probes/languages/":
+    "common/gitignore" => ".gitignore",
+    "toml/README.md" => "README.md",
+    "toml/manifest.toml" => "manifest.toml",
+    "toml/cases/empty.toml" => "cases/empty.toml",
+    "toml/cases/gone.toml" => "cases/gone.toml",
+    "toml/cases/healthy.toml" => "cases/healthy.toml",
+    "toml/cases/old.toml" => "cases/old.toml",
+    "toml/cases/unreachable.toml" => "cases/unreachable.toml",
+};
+
 /// What a language has besides.
 pub(super) const fn of(language: Language) -> &'static [Embedded] {
     match language {
@@ -108,6 +121,7 @@ pub(super) const fn of(language: Language) -> &'static [Embedded] {
         Language::JavaScript => JAVASCRIPT,
         Language::Python => PYTHON,
         Language::C => C,
+        Language::Toml => TOML,
     }
 }
 
@@ -116,6 +130,6 @@ pub(super) const fn limits(language: Language) -> &'static str {
     match language {
         Language::Python => include_str!("../../../probes/languages/python/limits.toml"),
         Language::JavaScript => include_str!("../../../probes/languages/js/limits.toml"),
-        Language::Rust | Language::C => "",
+        Language::Rust | Language::C | Language::Toml => "",
     }
 }

@@ -24,10 +24,12 @@ pub enum Language {
     Python,
     /// C, with wasi-libc and no WASI.
     C,
+    /// None: checks in the manifest, for the interpreter.
+    Toml,
 }
 
 impl Language {
-    /// Every one.
+    /// Every one that is compiled.
     pub const ALL: &'static [Self] = &[Self::Rust, Self::JavaScript, Self::Python, Self::C];
 }
 
@@ -50,7 +52,8 @@ pub struct ProjectFile {
 /// # Errors
 /// Never in a released program: a test makes one of each language.
 pub fn project(language: Language, id: &ComponentId) -> Result<Vec<ProjectFile>, Problems> {
-    let mut found: Vec<ProjectFile> = files::COMMON
+    let common = if language == Language::Toml { &[] } else { files::COMMON };
+    let mut found: Vec<ProjectFile> = common
         .iter()
         .chain(files::of(language))
         .map(|(path, bytes)| ProjectFile {
@@ -59,6 +62,13 @@ pub fn project(language: Language, id: &ComponentId) -> Result<Vec<ProjectFile>,
             executable: *path == "build",
         })
         .collect();
+    if language == Language::Toml {
+        let own = found.iter().find(|file| file.path == "manifest.toml").map(|file| file.bytes.as_slice());
+        let text = String::from_utf8_lossy(own.unwrap_or_default());
+        manifest::parse(&Source::embedded("manifest.toml", &text))?;
+        found.sort_by(|a, b| a.path.cmp(&b.path));
+        return Ok(found);
+    }
     let manifest = format!("{}{}", files::MANIFEST.replace(EXAMPLE, id.as_str()), files::limits(language));
     let parsed = manifest::parse(&Source::embedded("manifest.toml", &manifest))?;
     found.push(ProjectFile { path: "manifest.toml".to_owned(), bytes: manifest.into_bytes(), executable: false });
@@ -72,7 +82,9 @@ pub fn project(language: Language, id: &ComponentId) -> Result<Vec<ProjectFile>,
 
 /// The contract as a manifest asks for it, in `wit/`.
 fn contract(manifest: &Manifest) -> impl Iterator<Item = ProjectFile> {
-    wit::trimmed(manifest).into_iter().map(|(name, text)| text_file(format!("wit/{name}"), &text))
+    wit::trimmed(&manifest.verbs(), manifest.history.is_some())
+        .into_iter()
+        .map(|(name, text)| text_file(format!("wit/{name}"), &text))
 }
 
 fn text_file(path: String, text: &str) -> ProjectFile {
@@ -94,12 +106,12 @@ mod tests {
     #[test]
     fn a_project_is_named_throughout_and_says_nothing_twice() {
         let id = ComponentId::new("disk-2").unwrap();
-        for language in Language::ALL {
+        for language in Language::ALL.iter().chain([&Language::Toml]) {
             let files = project(*language, &id).unwrap_or_else(|Problems(found)| panic!("{found:?}"));
             let paths: Vec<_> = files.iter().map(|file| &file.path).collect();
             assert!(paths.is_sorted() && paths.windows(2).all(|two| two[0] != two[1]), "{paths:?}");
-            for needed in ["manifest.toml", "README.md", ".gitignore", "build", "cases/healthy.toml", "wit/worlds.wit"]
-            {
+            let built = ["build", "wit/worlds.wit"].into_iter().filter(|_| *language != Language::Toml);
+            for needed in ["manifest.toml", "README.md", ".gitignore", "cases/healthy.toml"].into_iter().chain(built) {
                 assert!(paths.iter().any(|path| *path == needed), "{language:?}: {needed}");
             }
             for file in &files {

@@ -30,11 +30,15 @@ use crate::broker::{Broker, Link, RunContext};
 use crate::grant::Grant;
 use crate::history::{Earlier, ToldError};
 use crate::journal::{OpenError, RunEnd, Scratch};
+use crate::library;
 use crate::limits::Limits;
+use crate::manifest;
 use crate::model::ActionId;
 use crate::outcome::Call;
+use crate::rules::Rules;
 use crate::sandbox::client::Worker;
-use crate::sandbox::{self, LoadError};
+use crate::sandbox::{self, Links, LoadError};
+use crate::source::Source;
 use crate::sweep::{Borrowed, view};
 use crate::transport::Connection;
 use crate::transport::recorded::Tape;
@@ -155,11 +159,21 @@ impl<'p> Bench<'p> {
     }
 }
 
+/// The checks that are sealed into a component.
+fn rules(bytes: &[u8]) -> Option<Rules> {
+    let text = library::sealed_manifest(bytes).ok()??;
+    manifest::parse(&Source::embedded("manifest.toml", text)).ok()?.rules
+}
+
 /// A worker with a component in it. What it imports is what it was admitted with then: the bytes are the same.
 async fn load(program: Option<&Path>, bytes: &[u8], limits: Limits) -> Result<Borrowed, Unplayable> {
     let refused = |error: &dyn std::error::Error| Unplayable::Refused(sandbox::imports::on_one_line(error));
     let inspected = sandbox::inspect(bytes, &limits).map_err(|error| refused(&error))?;
-    let links = sandbox::imports::links(&inspected).map_err(|error| refused(&error))?;
+    let links = match sandbox::imports::asks_by_rules(&inspected) {
+        // The interpreter, perhaps that of another release: what it asked by is sealed in.
+        true => Links::from(rules(bytes).ok_or_else(|| refused(&sandbox::ImportError::NoChecks))?),
+        false => sandbox::imports::links(&inspected).map_err(|error| refused(&error))?,
+    };
     Ok(Borrowed::new(Worker::load(program, bytes, &links, limits).await?))
 }
 

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::inspect::{Inspected, shown};
 use super::wasi;
 use crate::model::{Verb, WasiGroup};
+use crate::rules::Rules;
 
 /// The package that this host offers.
 pub const PACKAGE: &str = "bailiwick:ops";
@@ -61,8 +62,11 @@ const INTERFACES: &[&str] = &[
     "calls",
 ];
 
+/// The interpreter's own interface; it is no part of the contract.
+pub const RULES: &str = "bailiwick:rules/rules@0.1.0";
+
 /// What a component is linked with: what it imports, and its manifest asks for.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Links {
     /// Verbs.
     pub verbs: BTreeSet<Verb>,
@@ -70,6 +74,25 @@ pub struct Links {
     pub wasi: BTreeMap<String, BTreeSet<String>>,
     /// Its own past: functions of the interface `history`.
     pub history: BTreeSet<String>,
+    /// The checks of its manifest, by which the interpreter asks these verbs; none for any other component.
+    pub rules: Option<Rules>,
+}
+
+impl Links {
+    /// What it imports, as the lock has it. For the interpreter, which imports no verb, what it asks by its checks, too: a
+    /// version that asks for another verb is told as one that imports it.
+    #[must_use]
+    pub fn names(&self, inspected: &Inspected) -> BTreeSet<String> {
+        let asked = self.verbs.iter().filter(|_| self.rules.is_some());
+        let asked = asked.map(|verb| format!("{} {}", interface_name(verb.interface()), verb.function()));
+        inspected.import_names().into_iter().chain(asked).collect()
+    }
+}
+
+impl From<Rules> for Links {
+    fn from(rules: Rules) -> Self {
+        Self { verbs: rules.verbs(), wasi: BTreeMap::new(), history: BTreeSet::new(), rules: Some(rules) }
+    }
 }
 
 impl<const N: usize> From<[Verb; N]> for Links {
@@ -163,6 +186,16 @@ pub enum ImportError {
         "its manifest asks for [history], but the component never calls `history`\n\nhint: a manifest says what a component does, no more; take it out of manifest.toml"
     )]
     HistoryNotCalled,
+    /// Checks for the interpreter, in another component.
+    #[error(
+        "its manifest holds checks, and it is not the interpreter that this host has for them\n\nhint: `bailiwick pack manifest.toml` makes the component; one that another release packed is packed again"
+    )]
+    OtherInterpreter,
+    /// The interpreter's interface in a component that is not it, or has no checks.
+    #[error(
+        "it imports `{RULES}`, which is the interpreter's alone\n\nhint: put [[check]] tables into manifest.toml and pack that: `bailiwick pack manifest.toml`"
+    )]
+    NoChecks,
     /// It exports more than `examine`.
     #[error("it exports the {kind} `{name}` besides `{EXPORT}`; nobody would call it")]
     OtherExport {
@@ -244,6 +277,39 @@ pub fn check_imports(
     }
 }
 
+/// The same for a component with this manifest's requests, which may be checks for the interpreter. That one imports no
+/// verb: it asks by the number of a check, and what it can ask is what its manifest says.
+///
+/// # Errors
+/// As [`check_imports`]; and when the checks are for another interpreter, or the interpreter has none.
+pub fn check_component(
+    inspected: &Inspected,
+    verbs: &BTreeSet<Verb>,
+    wasi: &BTreeSet<WasiGroup>,
+    history: bool,
+    rules: Option<&Rules>,
+) -> Result<Links, ImportError> {
+    let Some(rules) = rules else { return check_imports(inspected, verbs, wasi, history) };
+    if !inspected.interpreter {
+        return Err(ImportError::OtherInterpreter);
+    }
+    // What a manifest asks for besides its checks would be asked by nobody.
+    if history {
+        return Err(ImportError::HistoryNotCalled);
+    }
+    differ(&rules.verbs(), verbs).map_err(|(extra, missing)| match extra.is_empty() {
+        false => ImportError::NotAskedFor(extra),
+        true => ImportError::NotCalled(missing),
+    })?;
+    Ok(rules.clone().into())
+}
+
+/// True for a component that asks by the checks of its manifest, whichever release's interpreter it is.
+#[must_use]
+pub fn asks_by_rules(inspected: &Inspected) -> bool {
+    inspected.imports.iter().any(|(interface, _)| interface == RULES)
+}
+
 /// What a component imports, whatever a manifest asks for.
 ///
 /// # Errors
@@ -252,6 +318,9 @@ pub fn links(inspected: &Inspected) -> Result<Links, ImportError> {
     let mut links = Links::default();
     let names = inspected.imports.iter().map(|(interface, _)| interface).chain(&inspected.type_imports);
     for name in names.clone() {
+        if name == RULES {
+            return Err(ImportError::NoChecks);
+        }
         if wasi::interface(name)?.is_some() {
             links.wasi.entry(name.clone()).or_default();
         } else {
@@ -362,6 +431,7 @@ mod tests {
             type_imports: vec!["bailiwick:ops/reports@0.1.0".to_owned()],
             exports: vec![("function", "examine".to_owned())],
             custom: Vec::new(),
+            interpreter: false,
         }
     }
 

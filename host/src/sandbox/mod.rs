@@ -39,7 +39,7 @@ pub use crate::limits::Limits;
 pub use client::{Code, Ending, Idle, RunEnd, Stopped, Worker};
 pub use fault::{Fault, FaultKind};
 pub use host::parse;
-pub use imports::{ImportError, Links, check_imports};
+pub use imports::{ImportError, Links, check_component, check_imports};
 pub use inspect::{InspectError, Inspected, inspect};
 pub use load::LoadError;
 pub use wire::{Outcome, RawAnswer, SlotEntry, TargetView, VerbCall};

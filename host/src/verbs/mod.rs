@@ -195,6 +195,20 @@ fn get(url: &Url) -> String {
     )
 }
 
+/// A hint with the verbs that could have been meant.
+#[must_use]
+pub fn nearest(name: &str) -> String {
+    let interface = name.split('.').next().unwrap_or(name);
+    let same: Vec<_> = Verb::ALL.iter().filter(|verb| verb.interface() == interface).map(|verb| verb.name()).collect();
+    if same.is_empty() {
+        let mut all: Vec<_> = Verb::ALL.iter().map(|verb| verb.interface()).collect();
+        all.dedup();
+        format!("there are verbs in: {}", all.join(", "))
+    } else {
+        format!("there are: {}", same.join(", "))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

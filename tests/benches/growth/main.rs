@@ -121,7 +121,7 @@ fn row(program: &PathBuf, targets: usize, rounds: usize) -> Result<Row> {
         }
     }
     let (low, high) = range(&walls);
-    eprintln!("{targets} targets: wall {low:.2}–{high:.2} s");
+    writeln!(std::io::stderr(), "{targets} targets: wall {low:.2}–{high:.2} s")?;
     #[expect(clippy::cast_precision_loss, reason = "thousands at most")]
     let targets = targets as f64;
     Ok(Row { targets, wall: median(&walls), cpu: median(&cpus), broker_mib: median(&brokers), all_mib: median(&alls) })

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -158,7 +158,7 @@ pub(crate) fn main(plan: &Path) -> Result<()> {
                 }
             });
         }
-        println!("ready");
+        std::io::stdout().write_all(b"ready\n")?;
         std::future::pending().await
     })
 }

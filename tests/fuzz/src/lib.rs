@@ -11,6 +11,7 @@ mod binary;
 mod consent;
 mod files;
 mod records;
+mod rules;
 mod seeds;
 mod signatures;
 mod text;
@@ -31,6 +32,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "fleet", check: files::fleet, seeds: seeds::fleets },
     Target { name: "policy", check: files::policy, seeds: seeds::policies },
     Target { name: "manifest", check: files::manifest, seeds: seeds::manifests },
+    Target { name: "expression", check: rules::expression, seeds: seeds::expressions },
     Target { name: "case", check: files::case, seeds: seeds::cases },
     Target { name: "import", check: files::import, seeds: seeds::imports },
     Target { name: "signature", check: signatures::signature, seeds: seeds::signatures },

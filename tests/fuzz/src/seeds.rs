@@ -107,6 +107,23 @@ fn recorded() -> Vec<(Verb, u8, String)> {
     found
 }
 
+/// One line each, as they stand in the shipped checks, and some that nobody should write.
+pub(crate) fn expressions() -> Vec<Vec<u8>> {
+    let shipped = below("probes/declared", ".toml").into_iter().filter_map(|text| String::from_utf8(text).ok());
+    let lines = shipped.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>());
+    let said = lines.filter_map(|line| {
+        let (key, rest) = line.split_once(" = \"")?;
+        let written = ["where", "critical", "warning", "title", "ok"].contains(&key) || key.starts_with("let.");
+        Some(rest.strip_suffix('"')?.to_owned()).filter(|_| written)
+    });
+    let odd = [
+        "((((((((((((((((((((((((((((((((((1))))))))))))))))))))))))))))))))))",
+        "- - - not not 'a' in ['b', 'c'] ends-with",
+        "{size as bytes} {{ }} {now as duration",
+    ];
+    said.chain(odd.map(str::to_owned)).map(String::into_bytes).collect()
+}
+
 pub(crate) fn answers() -> Vec<Vec<u8>> {
     recorded().iter().map(|(verb, status, stdout)| join(*verb, *status, stdout)).collect()
 }

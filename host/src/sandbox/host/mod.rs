@@ -19,12 +19,14 @@ mod packages;
 mod postgres;
 mod psql;
 pub(super) mod report;
+mod rules;
 mod run;
 mod services;
 mod system;
 mod text;
 mod wasi;
 
+use serde::Serialize;
 use wasmtime::component::{Linker, Lower, Resource};
 
 pub(super) use self::wit::ProbePre;
@@ -40,6 +42,8 @@ mod wit {
         path: "../wit",
         world: "probe",
         with: { "bailiwick:ops/types.target": crate::sandbox::host::Target },
+        // By which an answer becomes plain values for the interpreter, whatever its type.
+        additional_derives: [serde::Serialize],
     });
 }
 
@@ -70,6 +74,10 @@ pub(super) struct Times {
 pub(super) fn link(linker: &mut Linker<RunState>, links: &Links) -> wasmtime::Result<()> {
     run::link(linker)?;
     wasi::link(linker, &links.wasi)?;
+    if let Some(rules) = &links.rules {
+        // It imports no verb: it asks by the number of a check.
+        return rules::link(linker, rules);
+    }
     history::link(linker, &links.history)?;
     for &verb in &links.verbs {
         match verb {
@@ -114,8 +122,42 @@ pub(super) fn link(linker: &mut Linker<RunState>, links: &Links) -> wasmtime::Re
 /// # Errors
 /// What the guest would be told.
 pub fn parse(verb: Verb, answer: &RawAnswer) -> Result<Tainted, LookError> {
-    fn said<R: std::fmt::Debug>(read: Reader<R>, answer: &RawAnswer) -> Result<Tainted, LookError> {
-        read(answer).map(|value| Tainted::new(format!("{value:?}")))
+    read_as(verb, answer, Told::default())
+}
+
+/// What a run knows beside an answer.
+#[derive(Clone, Copy, Default)]
+struct Told<'a> {
+    times: Times,
+    /// What is bound to the slot; none if nobody holds the answer against it.
+    literal: Option<&'a str>,
+}
+
+/// What an answer's own type is turned into.
+trait Said: Sized {
+    fn of<R: std::fmt::Debug + Serialize>(value: &R) -> Result<Self, LookError>;
+}
+
+impl Said for Tainted {
+    fn of<R: std::fmt::Debug + Serialize>(value: &R) -> Result<Self, LookError> {
+        Ok(Self::new(format!("{value:?}")))
+    }
+}
+
+impl Said for serde_json::Value {
+    fn of<R: std::fmt::Debug + Serialize>(value: &R) -> Result<Self, LookError> {
+        serde_json::to_value(value).map_err(|_| LookError::Garbled)
+    }
+}
+
+/// Reads an answer as its verb does. What [`link`] links by another way than `on_target` and `on_slot` is more than its
+/// reader here, too: the interpreter's answers come from nowhere else.
+fn read_as<S: Said>(verb: Verb, answer: &RawAnswer, told: Told<'_>) -> Result<S, LookError> {
+    fn said<S: Said, R: std::fmt::Debug + Serialize>(
+        read: impl Fn(&RawAnswer) -> Result<R, LookError>,
+        answer: &RawAnswer,
+    ) -> Result<S, LookError> {
+        S::of(&read(answer)?)
     }
     match verb {
         Verb::SystemIdentity => said(system::identity, answer),
@@ -134,7 +176,11 @@ pub fn parse(verb: Verb, answer: &RawAnswer) -> Result<Tainted, LookError> {
         Verb::ServicesUsage => said(services::usage, answer),
         Verb::NetworkListeners => said(network::listeners, answer),
         Verb::ContainersList => said(containers::list, answer),
-        Verb::ContainersStatus => said(containers::status, answer),
+        Verb::ContainersStatus => {
+            let own =
+                |found| named(found, |found| told.literal.is_none_or(|literal| containers::is_named(found, literal)));
+            said(|answer| containers::status(answer).and_then(own), answer)
+        }
         Verb::ContainersLogs => said(container_logs::logs, answer),
         Verb::CommandsRun => said(commands::run, answer),
         Verb::PackagesPending => said(packages::pending, answer),
@@ -145,7 +191,7 @@ pub fn parse(verb: Verb, answer: &RawAnswer) -> Result<Tainted, LookError> {
         Verb::PostgresReplication => said(postgres::replication, answer),
         Verb::PostgresLocks => said(postgres::locks, answer),
         Verb::PostgresQuery => said(postgres::query, answer),
-        Verb::LogsSinceLastRun => said(|answer| journal::since_last_run(answer, Times::default()), answer),
+        Verb::LogsSinceLastRun => said(|answer| journal::since_last_run(answer, told.times), answer),
         Verb::HttpGet => said(http::get, answer),
         Verb::CertificatesFile => said(certificates::file, answer),
         Verb::CertificatesServer => said(certificates::server, answer),
@@ -187,11 +233,15 @@ fn on_named<R: Lower + 'static>(
             let answer = store.data_mut().look(&target, verb, Some(&slot))?;
             let literal = store.data().literal(&target, &slot).unwrap_or_default();
             let read = answer.and_then(|answer| read(&answer));
-            let own =
-                read.and_then(|found| if is_named(&found, literal) { Ok(found) } else { Err(LookError::NotFound) });
+            let own = read.and_then(|found| named(found, |found| is_named(found, literal)));
             Ok((own.map_err(VerbError::from),))
         },
     )
+}
+
+/// What is about another object than the slot's is none.
+fn named<R>(found: R, own: impl Fn(&R) -> bool) -> Result<R, LookError> {
+    if own(&found) { Ok(found) } else { Err(LookError::NotFound) }
 }
 
 /// A verb that is told the target and a slot; the run's times stay on this side.

@@ -192,6 +192,45 @@ fn healthy_answers() {
     insta::assert_snapshot!(said.join("\n"));
 }
 
+/// What the contract says of an answer is what its reader makes: a check can ask for every field of every verb.
+#[test]
+fn every_verb_answers_a_check() {
+    let mut told = String::new();
+    for &(verb, status, text) in HEALTHY {
+        let answers = crate::wit::answer(verb);
+        let lists = answers.lists.iter().map(|(name, _)| Some(name.as_str()));
+        for each in std::iter::once(None).chain(lists) {
+            let items = rules::asked(verb, each, &answer(status, text, ""), Told::default())
+                .unwrap_or_else(|error| panic!("{verb}, {each:?}: {error}"));
+            assert!(answers.list || each.is_some() || items.len() == 1, "{verb}");
+            told += &format!("{verb}{}\n", each.map(|each| format!(", each of {each}")).unwrap_or_default());
+            for item in items {
+                let fields = answers.items(each).unwrap_or_default().iter().zip(item);
+                let fields = fields.map(|(field, value)| format!(" {}={value:?}", field.name()));
+                told += &format!(" {}\n", fields.collect::<String>());
+            }
+        }
+    }
+    insta::assert_snapshot!(told);
+}
+
+/// What is more than a reader is so for a check, too.
+#[test]
+fn a_check_is_told_what_a_verb_is_told() {
+    let (_, status, text) = HEALTHY.iter().find(|(verb, ..)| *verb == Verb::ContainersStatus).unwrap();
+    let told = |literal| Told { literal: Some(literal), ..Told::default() };
+    let asked =
+        |literal| rules::asked(Verb::ContainersStatus, None, &answer(*status, text, ""), told(literal)).map(drop);
+    assert_eq!(asked("podman/no-such"), Err(NotFound), "found by its id, and another");
+    let since = |previous_ms| Told { times: Times { now_ms: 1_795_300_000_000, previous_ms }, literal: None };
+    let (_, status, text) = HEALTHY.iter().find(|(verb, ..)| *verb == Verb::LogsSinceLastRun).unwrap();
+    let entries = |told| {
+        rules::asked(Verb::LogsSinceLastRun, Some("entries"), &answer(*status, text, ""), told)
+            .map(|items| format!("{items:?}"))
+    };
+    assert_ne!(entries(since(None)), entries(since(Some(1_795_299_999_000))), "the run before counts");
+}
+
 #[test]
 fn a_cut_answer_is_never_read_as_a_whole_one() {
     for &(verb, status, text) in HEALTHY {

@@ -49,6 +49,8 @@ pub struct Inspected {
     pub exports: Vec<(&'static str, String)>,
     /// Custom sections of the component itself: name, and where its bytes are.
     pub custom: Vec<(String, Range<usize>)>,
+    /// It is the host's own interpreter, byte for byte, its manifest apart.
+    pub interpreter: bool,
 }
 
 impl Inspected {
@@ -149,6 +151,7 @@ pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspected, InspectError>
         type_imports: Vec::new(),
         exports: walk.exports,
         custom: walk.custom,
+        interpreter: crate::library::is_interpreter(bytes),
     };
     for (name, kind) in walk.imports {
         inspected.import(&name, kind, types.as_ref())?;

@@ -1,0 +1,80 @@
+//! One check and one answer: which items count, and what is to be said of each.
+
+use bailiwick_guest::{Finding, Severity};
+
+use crate::bindings::bailiwick::rules::rules::{Check, Step, Value, Verdict};
+use crate::line;
+use crate::value::{Scope, evaluate};
+
+/// The findings that an answer leads to: one for each item that counts, or one for all of them.
+pub fn judge(check: &Check, items: &[Vec<Value>], outer: Scope<'_>) -> Vec<Finding> {
+    let mut counted = 0_u32;
+    let mut doubtful = false;
+    let mut found = Vec::new();
+    for item in items {
+        let mut known = item.clone();
+        // A definition knows the answer's own fields and no other definition.
+        known.extend(check.definitions.iter().map(|steps| evaluate(steps, &Scope { item, ..outer })));
+        let scope = Scope { item: &known, ..outer };
+        let counts = counts(check, &scope);
+        match counts {
+            Some(false) => continue,
+            Some(true) => counted += 1,
+            None => doubtful = true,
+        }
+        if !check.summary {
+            found.push(finding(check, &scope, counts.is_none()));
+        }
+    }
+    if check.summary {
+        // Whether one more counts is not known: then neither is how many there are.
+        let count = (!doubtful).then(|| f64::from(counted));
+        return vec![finding(check, &Scope { count, ..outer }, doubtful)];
+    }
+    if found.is_empty() {
+        found.extend(check.nothing.as_ref().map(|verdict| say(check, verdict, &outer)));
+    }
+    found
+}
+
+/// What the manifest says where there is nothing to judge.
+pub fn say(check: &Check, verdict: &Verdict, scope: &Scope<'_>) -> Finding {
+    let subject = line::write(&check.place, scope);
+    Finding::new(verdict.severity, &check.code, subject, line::write(&verdict.title, scope))
+}
+
+/// Whether an item counts, if that can be told.
+fn counts(check: &Check, scope: &Scope<'_>) -> Option<bool> {
+    check.filter.as_ref().map_or(Some(true), |steps| flag(steps, scope))
+}
+
+fn flag(steps: &[Step], scope: &Scope<'_>) -> Option<bool> {
+    match evaluate(steps, scope) {
+        Value::Flag(flag) => Some(flag),
+        _ => None,
+    }
+}
+
+fn finding(check: &Check, scope: &Scope<'_>, doubtful: bool) -> Finding {
+    let severity = if doubtful { Severity::Unknown } else { severity(check, scope) };
+    let line = line::write(if severity == Severity::Ok { &check.fine } else { &check.title }, scope);
+    let subject = if check.summary { &check.place } else { &check.subject };
+    let title = if severity == Severity::Unknown { ["cannot tell: ", &line].concat() } else { line };
+    let finding = Finding::new(severity, &check.code, line::write(subject, scope), title);
+    check.measures.iter().fold(finding, |finding, measure| match evaluate(&measure.value, scope) {
+        Value::Number(value) => finding.metric(&measure.name, value, measure.unit),
+        _ => finding,
+    })
+}
+
+/// The worst that is certain. In good order is only what is certainly neither.
+fn severity(check: &Check, scope: &Scope<'_>) -> Severity {
+    // A condition that is not there does not hold.
+    let holds = |steps: &Option<Vec<Step>>| steps.as_ref().map_or(Some(false), |steps| flag(steps, scope));
+    match (holds(&check.critical), holds(&check.warning)) {
+        (Some(true), _) => Severity::Critical,
+        (_, Some(true)) => Severity::Warning,
+        (Some(false), Some(false)) => Severity::Ok,
+        _ => Severity::Unknown,
+    }
+}
