@@ -271,6 +271,9 @@ impl Reader<'_> {
         if let (Some(wasi), Some(_)) = (&raw.wasi, &rules) {
             self.wrong(&wasi.interfaces, "checks need no WASI", "take [wasi] out");
         }
+        if let (Some(history), Some(_)) = (&raw.history, &rules) {
+            self.wrong(&history.why, "a check cannot ask for what was said before", "take [history] out");
+        }
         Some(Manifest {
             id: id?,
             version: component.version.get_ref().clone(),

@@ -40,8 +40,8 @@ contract! {
 /// documentation of the package, of which there is to be one.
 pub const MARK: &str = "// What manifest.toml asks for of the contract. `bailiwick wit` writes this file.\n";
 
-/// The part of the contract that a manifest with these verbs asks for: they, what reaches no target, and the types of both. Name and
-/// text of each file.
+/// The part of the contract that a manifest with these verbs asks for: they, what reaches no target (the component's own past
+/// only if `history` says that the manifest asks for it), and the types of both. Name and text of each file.
 #[must_use]
 pub fn trimmed(verbs: &BTreeSet<Verb>, history: bool) -> Vec<(&'static str, String)> {
     let asked: BTreeSet<_> = verbs.iter().map(|verb| verb.interface()).collect();

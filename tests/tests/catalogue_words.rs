@@ -244,7 +244,7 @@ const NEVER_PROGRAMS: &str = "sh bash dash zsh fish ksh tcsh csh rbash busybox e
     sqlite3 redis-cli apt dpkg rpm yum snap pip npm cargo tail cat sort uniq cut tr base64 xxd od strings";
 
 /// Of these, what has had a look: its words are those of `ar11_…`, and only policy names a container or a database.
-const LOOKED_AT: [&str; 4] = ["awk", "openssl", "podman", "psql"];
+const LOOKED_AT: [&str; 5] = ["awk", "date", "openssl", "podman", "psql"];
 
 #[test]
 fn ar05_no_template_starts_a_program_that_starts_another() {
@@ -269,6 +269,7 @@ fn ar06_the_programs_are_these() {
     let expected = [
         "apt-get",
         "awk",
+        "date",
         "df",
         "grep",
         "head",
@@ -436,8 +437,10 @@ fn ar14_no_template_fetches_anything() {
 
 #[test]
 fn ar15_no_option_names_a_file_or_writes() {
-    // `-c 262145` is head's; `-B1`, `-l` are df's.
-    let short = ["-s", "-H", "-w", "-e", "-c", "-l", "-B1", "-qq"];
+    // `-c 262145` is head's; `-B1`, `-l` are df's; `-Ins` is date's, and its only word: with `-s` or a number it would set
+    // the clock.
+    assert!(programs()["date"].iter().all(|(_, words)| *words == ["-Ins"]));
+    let short = ["-s", "-H", "-w", "-e", "-c", "-l", "-B1", "-qq", "-Ins"];
     let long = [
         "--output=",
         "--output-fields=",

@@ -4,9 +4,10 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use bailiwick::history;
-use bailiwick::journal::{Entry, Outcome, Reader, Record};
+use bailiwick::journal::{Entry, Journal, Outcome, Reader, Record, RunEnd};
 use bailiwick::model::LookError;
 use bailiwick_tests::ops::Ops;
 
@@ -137,6 +138,52 @@ fn a_run_is_told_its_own_past_and_the_journal_says_which() {
     let rebuilt = ops.run(&["history", "rebuild"]).unwrap();
     assert!(rebuilt.code == 0 && rebuilt.stdout.contains("numbers of 12 runs"), "{rebuilt:?}");
     assert_eq!(ops.run(&["trend", "here", "--format", "json"]).unwrap().stdout.len(), before.len());
+}
+
+#[test]
+fn jr01_runs_on_several_targets_and_runs_that_were_told_their_past_are_replayed() {
+    let ops = ops("[[grant]]\ncomponent = \"clock-skew\"\non = [\"here\", \"there\", \"gone\"]\n\
+                   [[grant]]\ncomponent = \"memory-trend\"\non = [\"here\", \"there\"]\n");
+    for _ in 0..3 {
+        ops.check(&[]).unwrap();
+    }
+    let replayed = || {
+        let said = ops.run(&["replay", "--last", "--format", "json"]).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&said.stdout).unwrap_or_else(|_| panic!("{said:?}"));
+        (said.code, value)
+    };
+    let (code, value) = replayed();
+    assert_eq!((code, &value["summary"]["identical"]), (0, &serde_json::json!(3)), "{value:#}");
+    let run = |value: &serde_json::Value, component: &str| {
+        let runs = value["runs"].as_array().unwrap();
+        runs.iter().find(|run| run["component"] == component).unwrap().clone()
+    };
+    let together = run(&value, "clock-skew");
+    assert_eq!((&together["target"], &together["others"]), (&"gone".into(), &serde_json::json!(["here", "there"])));
+
+    // Who makes the journal anew, and has an earlier run say another number, has taken from a later one what it was told.
+    let (old, new) = (ops.journal(), ops.path().join("new"));
+    let (journal, _) = Journal::open(&new, Duration::ZERO).unwrap();
+    let mut changed = false;
+    for record in records(&old).into_iter().skip(1) {
+        let mut entry = record.entry;
+        if let Entry::RunEnded { end: RunEnd::Report(report), .. } = &mut entry
+            && let Some(finding) = report.findings.iter_mut().find(|finding| finding.code == "available")
+            && !std::mem::replace(&mut changed, true)
+        {
+            finding.metrics[0].value += 4096.0;
+        }
+        journal.append(entry).unwrap();
+    }
+    drop(journal);
+    for name in ["journal.jsonl", "head"] {
+        fs::copy(new.join(name), old.join(name)).unwrap();
+    }
+    let (code, value) = replayed();
+    assert_eq!((code, &value["summary"]["identical"]), (4, &serde_json::json!(2)), "{value:#}");
+    let cause = &value["runs"].as_array().unwrap().iter().find(|run| run["result"]["kind"] == "not-replayed");
+    let cause = cause.unwrap()["result"]["cause"].as_str().unwrap();
+    assert!(cause.contains("told other numbers of"), "{cause}");
 }
 
 #[test]
