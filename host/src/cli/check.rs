@@ -38,7 +38,7 @@ pub(super) fn run(context: &Context, args: &args::Check) -> anyhow::Result<Proce
         return Ok(look(context, args)?.1.into());
     }
     // A scheduler reads standard output and four codes, whatever went wrong.
-    let state = look(context, args).map(|(sweep, exit)| match nagios::render(&sweep).0 {
+    let state = look(context, args).map(|(sweep, exit)| match nagios::state(&sweep) {
         State::Ok if exit == Exit::NotLooked => State::Unknown,
         state => state,
     });
@@ -148,7 +148,7 @@ fn rendered(sweep: &Sweep, format: Rendering, options: &Options, earlier: Option
         Rendering::Markdown => markdown::render(sweep, options.detail),
         Rendering::Html => html::render(sweep, options.detail),
         Rendering::Junit => junit::render(sweep)?,
-        Rendering::Nagios => nagios::render(sweep).1,
+        Rendering::Nagios => nagios::render(sweep),
         Rendering::Sarif => sarif::render(sweep)?,
         Rendering::Textfile => {
             // None, or none of ours: then nothing is known of before.

@@ -67,7 +67,8 @@ pub enum Unit {
 }
 
 impl Unit {
-    const ALL: [Self; 7] =
+    /// Every unit there is, in the contract's order.
+    pub const ALL: [Self; 7] =
         [Self::Count, Self::Bytes, Self::Seconds, Self::Percent, Self::Ratio, Self::PerSecond, Self::PerHour];
 
     /// The word for it, as the contract has it.

@@ -10,7 +10,7 @@ use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStat
 use crate::model::Severity;
 use crate::outcome::{Sweep, TargetResult};
 
-use super::statement::{Kind, Statement, statements};
+use super::statement::{Kind, Statement, of_target};
 
 /// Renders a sweep. Ends in a newline.
 ///
@@ -19,14 +19,13 @@ use super::statement::{Kind, Statement, statements};
 pub fn render(sweep: &Sweep) -> Result<String, SerializeError> {
     let mut report = Report::new("bailiwick check");
     report.set_time(Duration::from_millis(super::elapsed_ms(sweep)));
-    let statements = statements(sweep);
     for looked in &sweep.targets {
         let mut suite = TestSuite::new(looked.target.as_str());
         suite.add_property(("started", sweep.started.to_string().as_str()));
         if let TargetResult::Runs(runs) = &looked.result {
             suite.set_time(Duration::from_millis(runs.iter().map(|run| run.elapsed_ms).sum()));
         }
-        suite.add_test_cases(statements.iter().filter(|said| *said.target == looked.target).map(case));
+        suite.add_test_cases(of_target(sweep, looked).iter().map(case));
         report.add_test_suite(suite);
     }
     report.to_string()
@@ -67,6 +66,7 @@ fn case(said: &Statement<'_>) -> TestCase {
 mod tests {
     use super::*;
     use crate::report::samples;
+    use crate::report::statement::statements;
 
     #[test]
     fn a_night() {

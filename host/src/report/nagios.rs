@@ -63,14 +63,23 @@ impl State {
     }
 }
 
-/// Renders a sweep, and says what it amounts to. Ends in a newline.
+/// What a sweep amounts to. One without a single statement has seen nothing.
 #[must_use]
-pub fn render(sweep: &Sweep) -> (State, String) {
+pub fn state(sweep: &Sweep) -> State {
+    worst(&statements(sweep))
+}
+
+fn worst(statements: &[Statement<'_>]) -> State {
+    statements.iter().map(State::of).max().unwrap_or(State::Unknown)
+}
+
+/// Renders a sweep. Ends in a newline.
+#[must_use]
+pub fn render(sweep: &Sweep) -> String {
     let mut statements = statements(sweep);
     statements.sort_by_key(|said| std::cmp::Reverse(State::of(said)));
     let count = |state| statements.iter().filter(|said| State::of(said) == state).count();
-    // A sweep without a single statement has seen nothing.
-    let state = statements.first().map_or(State::Unknown, State::of);
+    let state = worst(&statements);
     let mut out = format!("BAILIWICK {} - ", state.word());
     match statements.first().filter(|_| state != State::Ok) {
         Some(worst) => out.push_str(&line(worst)),
@@ -101,7 +110,7 @@ pub fn render(sweep: &Sweep) -> (State, String) {
         // Long performance data begins behind the last line of details.
         let _ = writeln!(out, "| {}", metrics.join("\n"));
     }
-    (state, out)
+    out
 }
 
 /// What is wrong with the plugin itself, for a scheduler that only reads standard output.
@@ -147,27 +156,26 @@ mod tests {
 
     #[test]
     fn a_night() {
-        let (state, text) = render(&samples::night());
-        assert_eq!(state.code(), 2);
-        insta::assert_snapshot!(text);
+        assert_eq!(state(&samples::night()).code(), 2);
+        insta::assert_snapshot!(render(&samples::night()));
     }
 
     #[test]
     fn not_having_looked_is_unknown() {
-        let one = |looked| render(&samples::sweep(vec![looked])).0;
+        let one = |looked| state(&samples::sweep(vec![looked]));
         assert_eq!(one(samples::unreachable("a", "refused", None)), State::Unknown);
         assert_eq!(one(samples::refused("a", "never-host")), State::Unknown);
         assert_eq!(one(samples::looked("a", vec![samples::fault("p", "trap")])), State::Unknown);
         assert_eq!(one(samples::looked("a", vec![])), State::Unknown);
         let ok = samples::report("p", vec![samples::finding(Severity::Ok, "", "fine")]);
         assert_eq!(one(samples::looked("a", vec![ok])), State::Ok);
-        assert_eq!(render(&samples::sweep(vec![])).0, State::Unknown);
+        assert_eq!(state(&samples::sweep(vec![])), State::Unknown);
     }
 
     /// One `|` on the first line, and one before the rest of the data: no text of a guest adds one.
     #[test]
     fn tx05_hostile_text_is_no_data() {
-        let (_, text) = render(&samples::hostile());
+        let text = render(&samples::hostile());
         let bars = text.matches('|').count();
         let data = text.lines().filter(|line| line.starts_with("| ")).count();
         assert_eq!(bars, 1 + data, "{text}");

@@ -4,7 +4,7 @@
 //! target and the subject: there is no source file to point at. What nobody could see is a notification of the run, and
 //! the run then says that it was not successful.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -30,15 +30,9 @@ struct Document {
 pub fn render(sweep: &Sweep) -> Result<String, serde_json::Error> {
     let statements = statements(sweep);
     let found = |said: &&Statement<'_>| matches!(said.kind, Kind::Found(_) | Kind::NotApplicable);
-    let mut rules = BTreeMap::new();
-    for said in statements.iter().filter(found) {
-        let index = rules.len();
-        rules.entry(said.rule()).or_insert(index);
-    }
+    let rules: BTreeSet<_> = statements.iter().filter(found).map(Statement::rule).collect();
     // By name, as they are listed.
-    for (index, place) in rules.values_mut().enumerate() {
-        *place = index;
-    }
+    let rules: BTreeMap<_, _> = rules.into_iter().zip(0..).collect();
     let results: Vec<_> = statements.iter().filter(found).map(|said| result(said, &rules)).collect();
     let unseen: Vec<_> = statements.iter().filter(|said| !found(said)).map(notification).collect();
     encode::to_json(&Document {

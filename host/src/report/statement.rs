@@ -55,30 +55,33 @@ impl Statement<'_> {
 
 /// Every statement of a sweep, in its order.
 pub(super) fn statements(sweep: &Sweep) -> Vec<Statement<'_>> {
+    sweep.targets.iter().flat_map(|looked| of_target(sweep, looked)).collect()
+}
+
+/// Those about one of its targets.
+pub(super) fn of_target<'a>(sweep: &'a Sweep, looked: &'a Looked) -> Vec<Statement<'a>> {
     let mut all = Vec::new();
-    for looked in &sweep.targets {
-        let host = |code, kind, text: &str| Statement {
-            target: &looked.target,
-            component: None,
-            code: String::from(code),
-            subject: String::new(),
-            kind,
-            text: encode::harmless(text, COLUMNS),
-            metrics: Vec::new(),
-        };
-        match &looked.result {
-            TargetResult::Unreachable { cause, .. } => all.push(host("unreachable", Kind::Unseen, cause)),
-            TargetResult::Refused { rule } => all.push(host("refused", Kind::Refused, rule)),
-            TargetResult::Runs(runs) if runs.is_empty() => {
-                if Standing::of(sweep, looked) == Standing::Unseen {
-                    all.push(host("nothing-ran", Kind::Unseen, "no probe ran here"));
-                }
+    let host = |code, kind, text: &str| Statement {
+        target: &looked.target,
+        component: None,
+        code: String::from(code),
+        subject: String::new(),
+        kind,
+        text: encode::harmless(text, COLUMNS),
+        metrics: Vec::new(),
+    };
+    match &looked.result {
+        TargetResult::Unreachable { cause, .. } => all.push(host("unreachable", Kind::Unseen, cause)),
+        TargetResult::Refused { rule } => all.push(host("refused", Kind::Refused, rule)),
+        TargetResult::Runs(runs) if runs.is_empty() => {
+            if Standing::of(sweep, looked) == Standing::Unseen {
+                all.push(host("nothing-ran", Kind::Unseen, "no probe ran here"));
             }
-            TargetResult::Runs(runs) => runs.iter().for_each(|run| push(&mut all, &looked.target, run)),
         }
-        for together in &sweep.together {
-            push_together(&mut all, looked, together);
-        }
+        TargetResult::Runs(runs) => runs.iter().for_each(|run| push(&mut all, &looked.target, run)),
+    }
+    for together in &sweep.together {
+        push_together(&mut all, looked, together);
     }
     all
 }

@@ -7,13 +7,13 @@
 //! Attack answered: text of guests that closes a label or starts a line. Labels hold harmless text, and every quote and
 //! backslash in it is escaped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use crate::model::{Severity, TargetName, Unit};
+use crate::model::{Severity, TargetName};
 use crate::outcome::Sweep;
 
-use super::statement::{Kind, statements};
+use super::statement::{Kind, Statement, statements};
 use super::tally::Standing;
 
 const SUCCESS: &str = "bailiwick_last_success_timestamp_seconds";
@@ -45,17 +45,19 @@ pub fn render(sweep: &Sweep, earlier: &Successes) -> String {
     head(&mut out, "bailiwick_last_sweep_timestamp_seconds", "When the last sweep ended.");
     let _ = writeln!(out, "bailiwick_last_sweep_timestamp_seconds {finished}");
     head(&mut out, SUCCESS, "When every probe of a target could last look.");
+    let is_blind = |said: &&Statement<'_>| matches!(said.kind, Kind::Unseen | Kind::Broken | Kind::Refused);
+    let blind: BTreeSet<_> = statements.iter().filter(is_blind).map(|said| said.target).collect();
     for looked in &sweep.targets {
-        let seen = matches!(Standing::of(sweep, looked), Standing::Healthy | Standing::NotApplicable)
-            || (Standing::of(sweep, looked) == Standing::Findings
-                && !statements.iter().any(|said| {
-                    *said.target == looked.target && !matches!(said.kind, Kind::Found(_) | Kind::NotApplicable)
-                }));
+        let seen = match Standing::of(sweep, looked) {
+            Standing::Healthy | Standing::NotApplicable => true,
+            Standing::Findings => !blind.contains(&looked.target),
+            Standing::InPart | Standing::Unseen | Standing::Refused => false,
+        };
         let time = if seen { Some(finished) } else { earlier.get(looked.target.as_str()).copied() };
         let _ = writeln!(out, "{SUCCESS}{{target=\"{}\"}} {}", looked.target, time.unwrap_or(0));
     }
     head(&mut out, "bailiwick_blind", "What could not be looked at: 1 for each target or probe.");
-    for said in statements.iter().filter(|said| matches!(said.kind, Kind::Unseen | Kind::Broken | Kind::Refused)) {
+    for said in statements.iter().filter(is_blind) {
         let component = said.component.map_or("", |id| id.as_str());
         let _ = writeln!(
             out,
@@ -78,7 +80,7 @@ pub fn render(sweep: &Sweep, earlier: &Successes) -> String {
         let worst = known.entry(labels.clone()).or_insert(severity);
         *worst = severity.max(*worst);
         for (name, value, of) in said.metrics.iter().filter(|(_, value, _)| value.is_finite()) {
-            metrics.push((format!("{labels},metric=\"{}\",unit=\"{}\"", label(name), unit(*of)), *value));
+            metrics.push((format!("{labels},metric=\"{}\",unit=\"{}\"", label(name), of.name()), *value));
         }
     }
     for (labels, severity) in &known {
@@ -97,18 +99,6 @@ const fn number(severity: Severity) -> u8 {
         Severity::Warning => 1,
         Severity::Critical => 2,
         Severity::Unknown => 3,
-    }
-}
-
-const fn unit(unit: Unit) -> &'static str {
-    match unit {
-        Unit::Count => "count",
-        Unit::Bytes => "bytes",
-        Unit::Seconds => "seconds",
-        Unit::Percent => "percent",
-        Unit::Ratio => "ratio",
-        Unit::PerSecond => "per-second",
-        Unit::PerHour => "per-hour",
     }
 }
 

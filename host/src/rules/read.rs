@@ -77,16 +77,6 @@ const SEVERITIES: &[(&str, Severity)] = &[
     ("unknown", Severity::Unknown),
 ];
 
-const UNITS: &[(&str, Unit)] = &[
-    ("count", Unit::Count),
-    ("bytes", Unit::Bytes),
-    ("seconds", Unit::Seconds),
-    ("percent", Unit::Percent),
-    ("ratio", Unit::Ratio),
-    ("per-second", Unit::PerSecond),
-    ("per-hour", Unit::PerHour),
-];
-
 /// Reads the checks; mistakes are added. `None`: it has none, or none that can be used.
 pub(crate) fn read(source: &Source, raw: &[RawCheck], asked: &Asked, problems: &mut Problems) -> Option<Rules> {
     let first = raw.first()?;
@@ -273,7 +263,7 @@ impl Reader<'_> {
         let measures = raw.measures.iter().filter_map(|(name, raw)| {
             self.code(name);
             let value = self.typed(&raw.value, &Kind::Number, about);
-            let unit = self.one_of(&raw.unit, UNITS, "unit");
+            let unit = self.one_of(&raw.unit, &Unit::ALL.map(|unit| (unit.name(), unit)), "unit");
             Some(Measure { name: name.get_ref().clone(), value: value?, unit: unit? })
         });
         let measures = measures.collect();

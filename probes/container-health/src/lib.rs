@@ -1,10 +1,11 @@
 //! Containers' own checks: what each says, and what the last one printed.
 
 use bailiwick_guest::{
-    Failure, Finding, Probe, Report, Severity, Target, Unit, VerbError, clock,
-    containers::{self, Health, State, StatusInfo},
+    Failure, Finding, Probe, Report, Severity, Target, Unit, clock,
+    containers::{Health, State, StatusInfo},
     text,
 };
+use shared::containers;
 
 struct ContainerHealth;
 
@@ -13,28 +14,11 @@ impl Probe for ContainerHealth {
         let params = target.params();
         let patience = params.number("starting-minutes")? * 60.0;
         let check_required = params.flag("check-required")?;
-        let bound = target.slots("containers");
-        if bound.is_empty() {
-            return Err(Failure::new("nothing is bound to slot containers"));
-        }
-        let mut report = Report::default();
-        for container in &bound {
-            let name = container.literal.as_str();
-            let status = match containers::status(target, container) {
-                Err(gone) if gone.error() == VerbError::NotFound => {
-                    report.push(Finding::critical("health", name, format!("{name} does not exist")).because(&gone));
-                    continue;
-                }
-                answer => answer?,
-            };
-            let (severity, title) = judge(name, &status, patience, check_required);
-            report.push(
-                Finding::new(severity, "health", name, title)
-                    .metric("failing-streak", status.failing_streak, Unit::Count)
-                    .because(&status),
-            );
-        }
-        Ok(report)
+        containers::each(target, "health", |name, status| {
+            let (severity, title) = judge(name, status, patience, check_required);
+            let finding = Finding::new(severity, "health", name, title);
+            vec![finding.metric("failing-streak", status.failing_streak, Unit::Count)]
+        })
     }
 }
 

@@ -1,16 +1,11 @@
 //! How often a container logs errors, and which one it logs most. Containers give their lines no priority: words decide.
 
-use std::collections::BTreeMap;
-
 use bailiwick_guest::{
     Failure, Finding, Probe, Report, Severity, Target, Unit, VerbError,
     containers::{self, LogLine},
     text,
 };
-
-/// What the verb covers: so many hours, or so many lines if there are more.
-const HOURS: f64 = 24.0;
-const LINES_MAX: usize = 1_000;
+use shared::errors::Errors;
 
 struct ContainerLogs;
 
@@ -33,81 +28,34 @@ impl Probe for ContainerLogs {
             }
             answer => answer?,
         };
-        let is_error = |line: &&LogLine| {
+        let is_error = |line: &LogLine| {
             let line = line.text.to_lowercase();
             let holds = |texts: &[String]| texts.iter().any(|text| line.contains(text.as_str()));
             holds(&words) && !holds(&ignored)
         };
-        let errors: Vec<&LogLine> = lines.iter().filter(is_error).collect();
-        let hours = hours_covered(&lines);
-        let per_hour = errors.len() as f64 / hours;
-        let (severity, title) = match most_frequent(&errors) {
+        let errors = Errors::among(&lines, |line| line.time_ms, |line| &line.text, is_error);
+        let (severity, title) = match errors.title(name) {
             None if lines.is_empty() => (
                 if may_be_silent { Severity::Ok } else { Severity::Unknown },
-                format!("{name} wrote nothing in {}", text::duration(hours * 3_600.0)),
+                format!("{name} wrote nothing in {}", errors.covered()),
             ),
             None => (
                 Severity::Ok,
                 format!(
                     "{name} wrote {} in {}, none of them an error",
                     text::count(lines.len(), "line"),
-                    text::duration(hours * 3_600.0)
+                    errors.covered()
                 ),
             ),
-            Some((line, count)) => (
-                Severity::rising(per_hour, warn, critical),
-                format!(
-                    "{name} logs {} errors per hour ({} in {}), {count} of them: {line}",
-                    text::number(per_hour, if per_hour < 0.1 { 2 } else { 1 }),
-                    errors.len(),
-                    text::duration(hours * 3_600.0),
-                ),
-            ),
+            Some(title) => (Severity::rising(errors.per_hour, warn, critical), title),
         };
         Ok(Finding::new(severity, "error-rate", name, title)
-            .metric("errors-per-hour", per_hour, Unit::PerHour)
-            .metric("errors", errors.len(), Unit::Count)
+            .metric("errors-per-hour", errors.per_hour, Unit::PerHour)
+            .metric("errors", errors.count, Unit::Count)
             .metric("lines", lines.len(), Unit::Count)
             .because(&lines)
             .into())
     }
-}
-
-/// A full answer does not reach back a day: then the time between its ends counts, at least an hour, so that one burst
-/// is not taken for a rate.
-fn hours_covered(lines: &[LogLine]) -> f64 {
-    match (lines.first(), lines.last()) {
-        (Some(oldest), Some(newest)) if lines.len() >= LINES_MAX => {
-            (newest.time_ms.saturating_sub(oldest.time_ms) as f64 / 3_600_000.0).clamp(1.0, HOURS)
-        }
-        _ => HOURS,
-    }
-}
-
-/// The line that comes most often when numbers do not count, and how often. Of equals, the one that comes first.
-fn most_frequent(errors: &[&LogLine]) -> Option<(String, usize)> {
-    let mut counts: BTreeMap<String, (usize, usize)> = BTreeMap::new();
-    for (position, line) in errors.iter().enumerate() {
-        counts.entry(normalised(&line.text)).or_insert((0, position)).0 += 1;
-    }
-    let (line, (count, _)) = counts.into_iter().max_by_key(|(_, (count, position))| (*count, usize::MAX - position))?;
-    Some((line, count))
-}
-
-/// With `#` for each number, so that two lines that differ in a time or an address are one.
-fn normalised(line: &str) -> String {
-    let mut normal = String::with_capacity(line.len());
-    for character in line.chars() {
-        let character = match character {
-            '0'..='9' => '#',
-            other if other.is_control() => ' ',
-            other => other,
-        };
-        if !(matches!(character, '#' | ' ') && normal.ends_with(character)) {
-            normal.push(character);
-        }
-    }
-    normal
 }
 
 bailiwick_guest::export!(ContainerLogs);

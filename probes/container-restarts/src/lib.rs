@@ -1,10 +1,11 @@
 //! Containers that do not stay up: started again and again, given up, or killed for want of memory.
 
 use bailiwick_guest::{
-    Failure, Finding, Probe, Report, Severity, Target, Unit, VerbError, clock,
-    containers::{self, State, StatusInfo},
+    Failure, Finding, Probe, Report, Severity, Target, Unit, clock,
+    containers::{State, StatusInfo},
     text,
 };
+use shared::containers;
 
 struct ContainerRestarts;
 
@@ -16,23 +17,7 @@ impl Probe for ContainerRestarts {
             critical: params.number("critical-restarts")?,
             steady_seconds: params.number("steady-hours")? * 3_600.0,
         };
-        let bound = target.slots("containers");
-        if bound.is_empty() {
-            return Err(Failure::new("nothing is bound to slot containers"));
-        }
-        let mut report = Report::default();
-        for container in &bound {
-            let name = container.literal.as_str();
-            let status = match containers::status(target, container) {
-                Err(gone) if gone.error() == VerbError::NotFound => {
-                    report.push(Finding::critical("restarts", name, format!("{name} does not exist")).because(&gone));
-                    continue;
-                }
-                answer => answer?,
-            };
-            report.extend(judge(name, &status, &limits).into_iter().map(|finding| finding.because(&status)));
-        }
-        Ok(report)
+        containers::each(target, "restarts", |name, status| judge(name, status, &limits))
     }
 }
 

@@ -1,30 +1,13 @@
 //! When each local filesystem will be full, if it grows as it has: a straight line through what this probe has seen before.
 
 use bailiwick_guest::{
-    Failure, Finding, Observed, Probe, Report, Severity, Target, Unit, clock,
+    Failure, Finding, Probe, Report, Severity, Target, Unit, clock,
     history::{self, Earlier},
     percent_of,
     system::{self, Filesystem},
     text,
 };
-
-/// Kinds that hold no files of their own, are full by nature, or whose size is memory's business.
-const SKIPPED: [&str; 14] = [
-    "tmpfs",
-    "devtmpfs",
-    "ramfs",
-    "squashfs",
-    "erofs",
-    "cramfs",
-    "iso9660",
-    "udf",
-    "efivarfs",
-    "proc",
-    "sysfs",
-    "cgroup2fs",
-    "nsfs",
-    "autofs",
-];
+use shared::filesystems::{is_judged, none_judged};
 
 const DAY_MS: f64 = 86_400_000.0;
 
@@ -54,19 +37,10 @@ impl Probe for DiskGrowth {
         let judged = all.iter().filter(|it| is_judged(it, &all) && !ignored.contains(&it.mount_point));
         let mut report: Report = judged.map(|it| judge(it, &earlier, &settings).because(&all)).collect();
         if report.findings.is_empty() {
-            report.push(no_filesystem(&all));
+            report.push(none_judged(&all, "growth"));
         }
         Ok(report)
     }
-}
-
-fn is_judged(it: &Filesystem, all: &[Filesystem]) -> bool {
-    // A container's overlay repeats the numbers of the filesystem that it lies on.
-    let lies_on_another = it.kind == "overlay"
-        && all.iter().any(|other| {
-            other.kind != "overlay" && (other.size, other.used, other.available) == (it.size, it.used, it.available)
-        });
-    it.size > 0 && !SKIPPED.contains(&it.kind.as_str()) && !lies_on_another
 }
 
 fn judge(it: &Filesystem, earlier: &Earlier, settings: &Settings) -> Finding {
@@ -117,11 +91,6 @@ fn judge(it: &Filesystem, earlier: &Earlier, settings: &Settings) -> Finding {
         Some(seconds) => finding.metric("time-left", seconds, Unit::Seconds),
         None => finding,
     }
-}
-
-fn no_filesystem(all: &Observed<Vec<Filesystem>>) -> Finding {
-    let title = format!("nothing to judge among {}", text::count(all.len(), "mounted filesystem"));
-    Finding::unknown("growth", "", title).because(all)
 }
 
 bailiwick_guest::export!(DiskGrowth);

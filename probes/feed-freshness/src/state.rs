@@ -79,7 +79,10 @@ fn seconds(value: &Value) -> Option<f64> {
 mod tests {
     use super::*;
 
-    fn all(text: &str) -> Vec<(String, Option<f64>, Option<f64>, Option<u16>)> {
+    /// Name, success, attempt, status.
+    type Row = (String, Option<f64>, Option<f64>, Option<u16>);
+
+    fn all(text: &str) -> Vec<Row> {
         let fields = Fields { success: "ok".into(), attempt: "tried".into(), status: "status".into() };
         let feeds = read(text.as_bytes(), "/state", &fields);
         feeds.into_iter().map(|feed| (feed.name, feed.success, feed.attempt, feed.status)).collect()

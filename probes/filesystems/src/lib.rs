@@ -1,28 +1,11 @@
 //! Space and inodes on every local filesystem.
 
 use bailiwick_guest::{
-    Failure, Finding, Observed, Probe, Report, Severity, Target, Unit, percent_of,
+    Failure, Finding, Probe, Report, Severity, Target, Unit, percent_of,
     system::{self, Filesystem},
     text,
 };
-
-/// Kinds that hold no files of their own, are full by nature, or whose size is memory's business.
-const SKIPPED: [&str; 14] = [
-    "tmpfs",
-    "devtmpfs",
-    "ramfs",
-    "squashfs",
-    "erofs",
-    "cramfs",
-    "iso9660",
-    "udf",
-    "efivarfs",
-    "proc",
-    "sysfs",
-    "cgroup2fs",
-    "nsfs",
-    "autofs",
-];
+use shared::filesystems::{is_judged, none_judged};
 
 struct Filesystems;
 
@@ -40,19 +23,10 @@ impl Probe for Filesystems {
             report.extend(judge_inodes(filesystem, inodes).map(|finding| finding.because(&all)));
         }
         if report.findings.is_empty() {
-            report.push(no_filesystem(&all));
+            report.push(none_judged(&all, "space"));
         }
         Ok(report)
     }
-}
-
-fn is_judged(it: &Filesystem, all: &[Filesystem]) -> bool {
-    // A container's overlay repeats the numbers of the filesystem that it lies on.
-    let lies_on_another = it.kind == "overlay"
-        && all.iter().any(|other| {
-            other.kind != "overlay" && (other.size, other.used, other.available) == (it.size, it.used, it.available)
-        });
-    it.size > 0 && !SKIPPED.contains(&it.kind.as_str()) && !lies_on_another
 }
 
 /// The share is of what a program can have, as `df` shows it: blocks that are reserved for root are in neither part.
@@ -88,11 +62,6 @@ fn judge_inodes(it: &Filesystem, (warn, critical): (f64, f64)) -> Option<Finding
         .metric("used-percent", percent, Unit::Percent)
         .metric("free", inodes.free, Unit::Count);
     Some(finding)
-}
-
-fn no_filesystem(all: &Observed<Vec<Filesystem>>) -> Finding {
-    let title = format!("nothing to judge among {}", text::count(all.len(), "mounted filesystem"));
-    Finding::unknown("space", "", title).because(all)
 }
 
 bailiwick_guest::export!(Filesystems);

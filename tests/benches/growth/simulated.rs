@@ -23,18 +23,7 @@ use tokio::net::TcpListener;
 /// The first argument of the child process that plays the targets.
 pub(crate) const ARGUMENT: &str = "--simulate";
 
-const POLICY: &str = r#"
-[[grant]]
-component = [
-    "failed-services", "filesystems", "listeners", "load", "logins", "memory", "time-sync", "uptime",
-]
-on = ["tag:bench"]
-
-[[grant]]
-component = ["log-errors", "service"]
-on = ["tag:bench"]
-bind.unit = "systemd-journald.service"
-"#;
+const POLICY: &str = include_str!("../policy.toml");
 
 /// What the child needs to know.
 #[derive(Serialize, Deserialize)]

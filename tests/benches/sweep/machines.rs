@@ -15,18 +15,7 @@ use crate::bare::Machine;
 use crate::relay::{self, Count};
 
 /// All that need nothing bound, and the two that a unit makes complete.
-const POLICY: &str = r#"
-[[grant]]
-component = [
-    "failed-services", "filesystems", "listeners", "load", "logins", "memory", "time-sync", "uptime",
-]
-on = ["tag:bench"]
-
-[[grant]]
-component = ["log-errors", "service"]
-on = ["tag:bench"]
-bind.unit = "systemd-journald.service"
-"#;
+const POLICY: &str = include_str!("../policy.toml");
 
 /// How clients get to the machines.
 #[derive(Debug, Clone, Copy)]
