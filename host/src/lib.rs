@@ -31,6 +31,7 @@ pub mod sandbox;
 pub mod consent;
 pub mod broker;
 pub mod sweep;
+pub mod change;
 pub mod report;
 pub mod cases;
 pub mod replay;

@@ -5,6 +5,7 @@
 //! positive grammar and is parsed once, at the edge.
 
 mod action;
+mod change;
 mod earlier;
 mod finding;
 mod literal;
@@ -16,6 +17,7 @@ mod verb;
 mod wasi;
 
 pub use action::{Action, ActionId, Wire};
+pub use change::{At, Change, Inverse, NoState, State, UnitAct};
 pub use earlier::{Point, filed_under};
 pub use finding::{Finding, LookError, Metric, Report, Severity, Unit, limits as report_limits};
 pub use literal::{
