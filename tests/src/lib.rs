@@ -1,6 +1,7 @@
 //! What needs more than one unit: real OpenSSH, hostile servers, benchmarks.
 
 pub mod fleet;
+pub mod gate;
 pub mod hostile;
 pub mod invariants;
 #[cfg(target_os = "linux")]
