@@ -2,6 +2,7 @@
 
 pub mod fleet;
 pub mod gate;
+pub mod gate_host;
 pub mod hostile;
 pub mod invariants;
 #[cfg(target_os = "linux")]

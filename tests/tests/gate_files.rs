@@ -66,9 +66,13 @@ fn every_change_of_a_file_is_done_and_undone_in_every_shell() {
         let dir = place(&format!("kinds-{shell}"));
         let text = "groups:\n\t- name: 'base' $(id) `id` \\ \"\n  é END\n";
         let at = |name: &str| dir.join(name);
-        for (file, content) in
-            [("old", "before\n"), ("lines", "one\ntwo"), ("first", "one\ntwo\n"), ("less", "one\ntwo\none\n"), ("junk", "x")]
-        {
+        for (file, content) in [
+            ("old", "before\n"),
+            ("lines", "one\ntwo"),
+            ("first", "one\ntwo\n"),
+            ("less", "one\ntwo\none\n"),
+            ("junk", "x"),
+        ] {
             fs::write(at(file), content).unwrap();
         }
         fs::set_permissions(at("old"), fs::Permissions::from_mode(0o640)).unwrap();
@@ -146,7 +150,8 @@ fn fs06_fs08_fs15_what_is_no_plain_file_is_left_alone() {
     fs::set_permissions(at("setuid"), fs::Permissions::from_mode(0o4755)).unwrap();
     fs::write(at("huge"), vec![b'x'; (16 << 20) + 1]).unwrap();
     let odd = ["link", "one", "folder", "pipe", "setuid", "huge", "way/new", "absent-folder/new"];
-    let entries: Vec<_> = odd.iter().map(|file| write(&format!("write:{file}"), &at(file), "pwned\n").unwrap()).collect();
+    let entries: Vec<_> =
+        odd.iter().map(|file| write(&format!("write:{file}"), &at(file), "pwned\n").unwrap()).collect();
     let gate = Gate::free(&entries).unwrap();
     assert!(is(&gate.one("change-root", begin("c-odd")).unwrap(), FINE));
     let something: State = format!("file:{PLAN}:6:644:0:0").parse().unwrap();

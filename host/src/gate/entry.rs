@@ -160,7 +160,11 @@ impl Entry {
                 self.text(line)
             }
             Change::Unit { unit, act: UnitAct::Reload | UnitAct::Restart | UnitAct::Enable | UnitAct::Start } => {
-                if is_never_unit(unit.as_str()) { Err(self.never(unit.as_str())) } else { self.word(unit.as_str()) }
+                if is_never_unit(unit.as_str()) {
+                    Err(self.never(unit.as_str()))
+                } else {
+                    self.word(unit.as_str())
+                }
             }
             Change::RestartContainer { container } => self.word(container.name()),
             Change::Command { name, does, undoes, checks } => {

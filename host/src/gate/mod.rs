@@ -8,13 +8,20 @@
 //! and in no other way; what does not fit into either is refused here (AR01, AR17).
 
 mod entry;
+mod facts;
+mod install;
+mod keys;
 mod paths;
 mod protocol;
 mod script;
 
 pub use entry::{Entry, EntryError, Runs};
+pub use facts::{ChangeFacts, Ended, GateFacts, Outcome, Preview, StepFacts, Unreadable, Way, lines};
+pub use install::{Install, install_script};
+pub use keys::{Access, Account, Accounts, KeyError, Proof};
 pub use paths::{Limits, Paths};
 pub use protocol::{
-    Answer, ChangeName, Decoder, FrameError, LINE_BYTES, LINES_MAX, NoChangeName, ProtocolError, Request, Signed, Status, frame,
+    Answer, ChangeName, Decoder, FrameError, LINE_BYTES, LINES_MAX, NoChangeName, ProtocolError, Request, Signed,
+    Status, frame,
 };
 pub use script::{Script, VERSION, script};

@@ -99,6 +99,7 @@ fn head(target: &str, list: &str, paths: &Paths, limits: &Limits) -> Result<Stri
     let constants = [
         ("VERSION", VERSION.to_string()),
         ("LIST", q(list)?),
+        ("TARGET", q(target)?),
         ("GATE", q(&paths.gate)?),
         ("CONFIG", q(&paths.config)?),
         ("STATE", q(&paths.state)?),

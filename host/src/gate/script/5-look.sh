@@ -24,8 +24,13 @@ serve_look() {
 
 # The bytes that a component has made, from the lines that came with the request.
 take_bytes() {
-    /usr/bin/base64 -d <"$tmp/$number.bytes" >"$tmp/bytes" 2>/dev/null &&
-        [ "$(size "$tmp/bytes")" -le "$bytes_max" ]
+    [ -e "$tmp/$number.bytes" ] || return 1
+    # No bytes are bytes too, and have no line of base64.
+    if [ "$(/usr/bin/cat -- "$tmp/$number.bytes")" = = ]; then
+        : >"$tmp/bytes"
+        return 0
+    fi
+    /usr/bin/base64 -d <"$tmp/$number.bytes" >"$tmp/bytes" 2>/dev/null && [ "$(size "$tmp/bytes")" -le "$bytes_max" ]
 }
 
 preview() { # VERB ACTION
@@ -146,6 +151,7 @@ tell_change() { # CHANGE
         fi
         step=$((step + 1))
     done
+    if [ -e "$home/failed" ]; then say "failed $(/usr/bin/cat -- "$home/failed")"; fi
     say "closed $(cat_or "$home/closed" no)"
     answer 0
 }

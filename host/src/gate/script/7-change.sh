@@ -537,8 +537,12 @@ is_signed() {
         <"$tmp/statement" >/dev/null 2>&1 3<&- 9>&- || return 1
     sum=$(/usr/bin/sha256sum <"$tmp/bytes")
     says "plan $(/usr/bin/cat -- "$home/plan")" && says "computed ${sum%% *}" || return 1
-    until=$(/usr/bin/sed -n 's/^not-after-epoch \([0-9]\{1,12\}\)$/\1/p' "$tmp/statement" | /usr/bin/head -n 1)
-    [ "${until:-0}" -gt "$(now)" ]
+    says "target $TARGET" || return 1
+    # 2026-11-22T08:00:00Z, as a number.
+    until=$(/usr/bin/sed -n 's/^not-after \(....\)-\(..\)-\(..\)T\(..\):\(..\):\(..\)Z$/\1\2\3\4\5\6/p' "$tmp/statement" |
+        /usr/bin/head -n 1)
+    case $until in *[!0-9]* | '') return 1 ;; esac
+    [ "$until" -gt "$(/usr/bin/date +%Y%m%d%H%M%S)" ]
 }
 
 says() { # LINE

@@ -51,6 +51,7 @@ roll_back() { # CHANGE
         done
     fi
     if [ "$trouble" -ne 0 ]; then
+        now | put "$home/failed"
         printf 'change %s is NOT taken back: what is said above is left as it is\n' "$change"
         return 1
     fi
