@@ -143,7 +143,7 @@ tell_change() { # CHANGE
     while [ "$step" -le 64 ]; do
         if [ -e "$home/$step/asked" ]; then
             say "step $step asked $(/usr/bin/cat -- "$home/$step/asked")"
-            for way in do undo again; do
+            for way in 'do' undo again; do
                 if [ -e "$home/$step/$way" ]; then
                     say "step $step $way $(/usr/bin/head -n 2 -- "$home/$step/$way" | /usr/bin/tr '\n' ' ')"
                 fi
