@@ -67,7 +67,7 @@ impl Gate {
             locks: vec![at("package-lock")],
             ..Paths::default()
         };
-        let script = gate::script("test", entries, &paths, limits)?;
+        let script = gate::script("test", ["bw-read", "bw-change"], entries, &paths, limits)?;
         for folder in ["config", "tmp"] {
             fs::create_dir(dir.path().join(folder))?;
             fs::set_permissions(dir.path().join(folder), fs::Permissions::from_mode(0o755))?;
