@@ -21,6 +21,7 @@ pub mod library;
 pub mod ops;
 pub mod lock;
 pub mod review;
+pub mod gate;
 pub mod transport;
 pub mod journal;
 pub mod history;
