@@ -92,6 +92,14 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: Fleet,
     },
+    /// Show, install and verify what holds a target to its grant
+    ///
+    /// A gate is a script that a person installs on the target. It lists every action of the target's grants; sshd and sudo run it
+    /// for two keys, one that looks and one that changes, and it does nothing that it does not list.
+    Gate {
+        #[command(subcommand)]
+        command: Gate,
+    },
     /// Read the record of what happened
     Journal {
         #[command(subcommand)]
@@ -441,6 +449,25 @@ pub(super) struct Replay {
     /// How to print
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub(super) format: Format,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Gate {
+    /// Print the script as it would be installed today
+    Show {
+        /// The target
+        target: String,
+    },
+    /// Print a script that installs it, for a person to read and to run as root on the target
+    InstallScript {
+        /// The target
+        target: String,
+    },
+    /// Compare what is installed with what the grant says today
+    Verify {
+        /// The target
+        target: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -6,6 +6,7 @@ mod consent;
 mod doctor;
 mod fail;
 mod fleet;
+mod gate;
 mod history;
 mod inspect;
 mod journal;
@@ -150,6 +151,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Test(args) => test::run(&context, &args),
         Command::Replay(args) => replay::run(&context, &args),
         Command::Fleet { command } => fleet::run(&context, command),
+        Command::Gate { command } => gate::run(&context, &command),
         Command::Journal { command } => journal::run(&context, command),
         Command::Trend(args) => history::trend(&context, &args),
         Command::History { command } => history::run(&context, &command),
