@@ -208,6 +208,7 @@ impl Ops {
         }
         let resolved = policy::resolve(&policy, &fleet, &library.manifests);
         let (assignments, budgets) = both(resolved, policy::budgets(&policy, &library.manifests))?;
+        policy::check_windows(&policy.change, &policy.windows, &policy.calendar, &fleet).map_err(OpsError::Invalid)?;
         policy::check_anchors(&policy.anchors, &fleet, &policy.never).map_err(OpsError::Invalid)?;
         policy::settle_anchors(&mut policy.anchors, base, home).map_err(OpsError::Invalid)?;
         let signatures = match &policy.signatures {

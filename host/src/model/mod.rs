@@ -25,7 +25,7 @@ pub use literal::{
     Url,
 };
 pub use lockdown::Lockdown;
-pub use name::{CaseName, ComponentId, NameError, ParamName, RuleName, SlotKey, SlotName, Tag, TargetName};
+pub use name::{CaseName, ChangeId, ComponentId, NameError, ParamName, RuleName, SlotKey, SlotName, Tag, TargetName};
 pub use param::ParamValue;
 pub use tainted::Tainted;
 pub use verb::{Effect, Object, Verb};
