@@ -2,8 +2,8 @@
 
 #![cfg(test)]
 
-use bailiwick_tests::change::theorems::{Tally, faults, jams, kills, twice};
 use bailiwick_tests::change::plans;
+use bailiwick_tests::change::theorems::{Tally, faults, jams, kills, twice};
 
 /// Runs one kind of mishap over every way in which changes go together, and tells how many ran.
 fn over_every_plan(theorem: fn(&bailiwick::change::Plan, &mut Tally), least: u32) {

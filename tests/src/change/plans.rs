@@ -108,23 +108,32 @@ pub fn every() -> Vec<Plan> {
     let on = ("active", "enabled");
     vec![
         plan("new-file", vec![write("/etc/a.conf", None, "new")]),
-        plan("new-file-and-reload", vec![
-            write("/etc/prometheus/rules/base.yml", Some("old"), "new"),
-            act("prometheus.service", UnitAct::Reload, on, on),
-        ]),
-        plan("role-line-reload-repoint", vec![
-            command("exporter-role"),
-            line("/etc/postgresql/pg_hba.conf", "x\n", "x\na line\n"),
-            act("postgresql.service", UnitAct::Reload, on, on),
-            write("/etc/default/exporter", Some("old"), "new"),
-            act("prometheus-postgres-exporter.service", UnitAct::Restart, on, on),
-        ]),
+        plan(
+            "new-file-and-reload",
+            vec![
+                write("/etc/prometheus/rules/base.yml", Some("old"), "new"),
+                act("prometheus.service", UnitAct::Reload, on, on),
+            ],
+        ),
+        plan(
+            "role-line-reload-repoint",
+            vec![
+                command("exporter-role"),
+                line("/etc/postgresql/pg_hba.conf", "x\n", "x\na line\n"),
+                act("postgresql.service", UnitAct::Reload, on, on),
+                write("/etc/default/exporter", Some("old"), "new"),
+                act("prometheus-postgres-exporter.service", UnitAct::Restart, on, on),
+            ],
+        ),
         plan("stale-file", vec![aside("/run/app/stale.pid")]),
         plan("crashed-service", vec![act("app.service", UnitAct::Start, ("failed", "enabled"), on)]),
-        plan("enable-and-start", vec![
-            act("app.service", UnitAct::Enable, ("inactive", "disabled"), ("inactive", "enabled")),
-            act("app.service", UnitAct::Start, ("inactive", "enabled"), on),
-        ]),
+        plan(
+            "enable-and-start",
+            vec![
+                act("app.service", UnitAct::Enable, ("inactive", "disabled"), ("inactive", "enabled")),
+                act("app.service", UnitAct::Start, ("inactive", "enabled"), on),
+            ],
+        ),
         plan("line-away-and-container", vec![gone("/etc/b.conf", "x\na line\n", "x\n"), container()]),
     ]
 }

@@ -47,9 +47,10 @@ fn new_world(plan: &Plan) -> Rc<RefCell<World>> {
 
 fn is_before(plan: &Plan, world: &World) -> bool {
     let mut seen = BTreeSet::new();
-    plan.steps.iter().filter(|step| seen.insert(step.change.object())).all(|step| {
-        world.objects.get(&step.change.object()).is_some_and(|state| is_back(step, state))
-    })
+    plan.steps
+        .iter()
+        .filter(|step| seen.insert(step.change.object()))
+        .all(|step| world.objects.get(&step.change.object()).is_some_and(|state| is_back(step, state)))
 }
 
 fn is_after(plan: &Plan, world: &World) -> bool {
