@@ -14,6 +14,7 @@ use super::hands::{Closed, Eyes, Hands, HandsError, Known};
 use super::log::{Log, LogError};
 use super::plan::Plan;
 use super::prove;
+use super::undo::DISABLED;
 use crate::encode;
 use crate::journal::{Denial, End, Event, Shown, StepEnd, Way};
 use crate::model::{ChangeId, Tainted};
@@ -147,7 +148,12 @@ impl<C: Clock, H: Hands, E: Eyes> Running<'_, C, H, E> {
                 return Ok(Err(Halt::Over(End::NotBegun, why.trim_end().to_owned())));
             }
             Err(HandsError::Lost(why)) => match self.ask_again(&why).await {
-                Ok(Some(known)) if known.closed.is_none() => {}
+                // Asked again it opens nothing twice, and makes sure that somebody counts the seconds.
+                Ok(Some(known)) if known.closed.is_none() => {
+                    if let Err(error) = self.hands.begin(&self.change, digest, seconds).await {
+                        return Ok(Err(Halt::Hold(format!("it is open there, and does not answer: {error}"))));
+                    }
+                }
                 Ok(Some(_)) => return Ok(Err(Halt::Over(End::RolledBack, "the target closed it at once".to_owned()))),
                 Ok(None) => return Ok(Err(Halt::Over(End::NotBegun, why))),
                 Err(why) => return Ok(Err(Halt::Hold(why))),
@@ -168,6 +174,10 @@ impl<C: Clock, H: Hands, E: Eyes> Running<'_, C, H, E> {
                 Ok(state) => {
                     let why = format!("step {number} left `{state}`, and the plan says `{}`", step.after);
                     (StepEnd::Done { state }, Some(Halt::Back(why)))
+                }
+                Err(HandsError::Refused { word, said }) if word == DISABLED => {
+                    let why = "the gate is closed, by a file on the target".to_owned();
+                    (StepEnd::NotDone { why: said }, Some(Halt::Hold(why)))
                 }
                 Err(HandsError::Refused { word, said }) => {
                     let words = format!("{word} {}", encode::terminal(&said, 200)).trim_end().to_owned();

@@ -24,6 +24,9 @@ use crate::policy::OnStop;
 const LOOKS: u32 = 5;
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
+/// A gate's word for its kill switch.
+pub(super) const DISABLED: &str = "disabled";
+
 /// Takes a change back that is applied, or open.
 ///
 /// # Errors
@@ -93,7 +96,8 @@ impl<C: Clock, H: Hands, E: Eyes> Running<'_, C, H, E> {
         self.log.write(Event::Undoing { change: self.change.clone(), why: why.clone(), who })?;
         let plan = self.plan;
         let numbered = || (1_u32..).zip(&plan.steps);
-        let back: Vec<_> = numbered().filter(|(_, step)| step.inverse != Inverse::Again).collect();
+        // What is only done again is undone too: nothing happens then but that the gate knows of it.
+        let back: Vec<_> = numbered().collect();
         for (number, step) in back.into_iter().rev() {
             if !self.is_to_go_back(number) {
                 continue;
@@ -103,7 +107,7 @@ impl<C: Clock, H: Hands, E: Eyes> Running<'_, C, H, E> {
             }
         }
         for (number, step) in numbered().filter(|(_, step)| step.inverse == Inverse::Again) {
-            if !self.is_to_go_back(number) {
+            if !self.was_asked(number) {
                 continue;
             }
             if let Some(came) = self.one(number, step, Way::Again).await? {
@@ -143,10 +147,14 @@ impl<C: Clock, H: Hands, E: Eyes> Running<'_, C, H, E> {
         }
     }
 
-    /// True for a step that may have been done and was not undone.
+    /// True for a step that was sent and not undone. One that failed is among them: it may have failed half way.
     fn is_to_go_back(&self, number: u32) -> bool {
         let track = self.course().and_then(|course| course.track(number));
-        track.is_some_and(|track| matches!(track.done, Mark::Done | Mark::Unknown) && track.undone != Mark::Done)
+        track.is_some_and(|track| track.done != Mark::No && track.undone != Mark::Done)
+    }
+
+    fn was_asked(&self, number: u32) -> bool {
+        self.course().and_then(|course| course.track(number)).is_some_and(|track| track.done != Mark::No)
     }
 
     /// One step back. Some: that was the end of it.
@@ -182,6 +190,9 @@ impl<C: Clock, H: Hands, E: Eyes> Running<'_, C, H, E> {
             Err(HandsError::Refused { word, said }) => {
                 let words = format!("{word} {}", encode::terminal(&said, 200)).trim_end().to_owned();
                 self.outcome(number, way, StepEnd::NotDone { why: Tainted::new(words.clone()) })?;
+                if word == DISABLED {
+                    return self.held("the gate is closed, by a file on the target".to_owned()).map(Some);
+                }
                 let was_done =
                     self.course().and_then(|course| course.track(number)).is_some_and(|track| track.done == Mark::Done);
                 if !was_done {
@@ -203,6 +214,9 @@ impl<C: Clock, H: Hands, E: Eyes> Running<'_, C, H, E> {
     async fn compared(&mut self) -> Result<Vec<Shown>, String> {
         let mut proofs = Vec::new();
         for (_, step) in prove::first_of_each(self.plan) {
+            if !self.touched(&step.change.object()) {
+                continue;
+            }
             let mut looks = 0;
             let proof = loop {
                 looks += 1;
@@ -224,6 +238,12 @@ impl<C: Clock, H: Hands, E: Eyes> Running<'_, C, H, E> {
             proofs.push(proof);
         }
         Ok(proofs)
+    }
+
+    /// True for an object of a step that was sent. What was never sent is not ours to compare: a person may have been there.
+    fn touched(&self, object: &str) -> bool {
+        let mut steps = (1_u32..).zip(&self.plan.steps);
+        steps.any(|(number, step)| step.change.object() == object && self.was_asked(number))
     }
 
     /// The target says that it has undone everything by itself: that is looked at too.
