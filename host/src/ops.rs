@@ -253,6 +253,15 @@ impl Ops {
         Some(grant::compute(manifest, target, assignment, &self.policy.never))
     }
 
+    /// SHA-256 over all that was read: what a plan is made under. Where the directory is does not count.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let name = |path: &str| Path::new(path).file_name().map(|name| name.to_string_lossy().into_owned());
+        let mut lines: Vec<_> = self.digests.iter().map(|(path, sha)| format!("{sha}  {}\n", name(path).unwrap_or_default())).collect();
+        lines.sort();
+        library::digest(lines.concat().as_bytes())
+    }
+
     /// What a component may use.
     #[must_use]
     pub fn limits(&self, component: &ComponentId) -> &Limits {

@@ -1,0 +1,124 @@
+//! Those who look at what a change does: a sweep of the probes that have to do with it, on its target and nowhere else.
+//!
+//! Knows: which probes look at an object. Must not know: what they conclude from it. Attack answered: a change whose effects nobody
+//! looks at (PH11): whoever is granted a look at an object that is touched is asked, before and after.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::hands::Eyes;
+use super::plan::Plan;
+use crate::journal::{Journal, Seen};
+use crate::lock::Standing;
+use crate::model::{Action, Change, ComponentId, Effect, Literal, LookError, Lockdown, Severity, Tainted};
+use crate::ops::Ops;
+use crate::outcome::{Looked, Run, RunOutcome, TargetResult};
+use crate::sweep::{Request, Settings, Watcher, sweep};
+
+/// A sweep of the probes that have to do with a plan.
+pub struct Sweeps {
+    /// The ops directory.
+    pub ops: Arc<Ops>,
+    /// What people have agreed to.
+    pub standing: Standing,
+    /// Bounds and clocks of a sweep.
+    pub settings: Settings,
+    /// The journal.
+    pub journal: Arc<Journal>,
+}
+
+/// The probes that look at an object of the plan, and those that raised its findings.
+#[must_use]
+pub fn related(ops: &Ops, plan: &Plan) -> BTreeSet<ComponentId> {
+    let mut found: BTreeSet<_> = plan.raised.iter().map(|raised| raised.probe.clone()).collect();
+    for id in ops.assignments.get(&plan.target).into_iter().flat_map(|ids| ids.keys()) {
+        let Some(grant) = ops.grant(id, &plan.target) else { continue };
+        let changes = grant.entries().any(|granted| crate::verbs::spec(granted.action.verb).effect != Effect::Observe);
+        let looks = |action: &Action| plan.steps.iter().any(|step| is_about(action, &step.change));
+        if !changes && grant.entries().any(|granted| looks(&granted.action)) {
+            found.insert(id.clone());
+        }
+    }
+    found
+}
+
+fn is_about(action: &Action, change: &Change) -> bool {
+    match (&action.literal, change) {
+        (Some(Literal::Unit(unit)), Change::Unit { unit: changed, .. }) => unit == changed,
+        (Some(Literal::Container(container)), Change::RestartContainer { container: changed }) => container == changed,
+        (Some(Literal::Path(path)), change) => change.path() == Some(path),
+        _ => false,
+    }
+}
+
+/// Says nothing: who waits for the change is told of it by its entries.
+struct Quiet;
+
+impl Watcher for Quiet {
+    fn target_done(&self, _: &Looked) {}
+    fn unlocked(&self, _: &Lockdown) {}
+    fn not_anchored(&self, _: &str, _: &str) {}
+}
+
+impl Sweeps {
+    /// What these components say of the plan's target, now.
+    ///
+    /// # Errors
+    /// Why nobody could look.
+    pub async fn of(&self, plan: &Plan, components: BTreeSet<ComponentId>) -> Result<Vec<Seen>, String> {
+        let request = Request {
+            targets: [plan.target.clone()].into(),
+            components: Some(components),
+            standing: self.standing.clone(),
+        };
+        let (ops, journal) = (Arc::clone(&self.ops), Arc::clone(&self.journal));
+        let swept = sweep(ops, request, self.settings.clone(), journal, Arc::new(Quiet)).await;
+        let swept = swept.map_err(|error| crate::transport::chain(&error))?;
+        let mut seen = Vec::new();
+        for looked in &swept.targets {
+            match &looked.result {
+                TargetResult::Runs(runs) => seen.extend(runs.iter().flat_map(said)),
+                TargetResult::Unreachable { cause, .. } => return Err(cause.clone()),
+                TargetResult::Refused { rule } => return Err(rule.clone()),
+            }
+        }
+        seen.extend(swept.together.iter().flat_map(|together| said(&together.run)));
+        Ok(seen)
+    }
+}
+
+impl Eyes for Sweeps {
+    async fn look(&mut self, plan: &Plan) -> Result<Vec<Seen>, String> {
+        self.of(plan, related(&self.ops, plan)).await
+    }
+
+    async fn verify(&mut self, plan: &Plan) -> Result<Vec<Seen>, String> {
+        let _ = plan;
+        Err("the fix's own verify is not asked here".to_owned())
+    }
+}
+
+/// What a run says, as far as two such words are compared.
+#[must_use]
+pub fn said(run: &Run) -> Vec<Seen> {
+    let one = |severity, code: &str, subject: &Tainted| Seen {
+        probe: run.component.clone(),
+        severity,
+        code: code.to_owned(),
+        subject: subject.clone(),
+    };
+    let nothing = Tainted::new("");
+    match &run.outcome {
+        RunOutcome::Report(report) if report.findings.is_empty() => vec![one(Some(Severity::Ok), "", &nothing)],
+        RunOutcome::Report(report) => {
+            report.findings.iter().map(|found| one(Some(found.severity), &found.code, &found.subject)).collect()
+        }
+        // There is nothing to look at, and there was nothing before.
+        RunOutcome::CouldNotLook { error: Some(LookError::Unsupported), .. } => {
+            vec![one(Some(Severity::Ok), "not-applicable", &nothing)]
+        }
+        RunOutcome::CouldNotLook { reason, .. } => vec![one(None, "", reason)],
+        RunOutcome::Fault { message } => vec![one(None, "", &Tainted::new(message))],
+        RunOutcome::Refused { reason } => vec![one(None, "", &Tainted::new(reason))],
+    }
+}
