@@ -10,6 +10,7 @@ pub mod source;
 pub mod limits;
 pub mod redact;
 pub mod verbs;
+pub mod gate;
 pub mod wit;
 pub mod rules;
 pub mod manifest;

@@ -2,6 +2,8 @@
 
 pub mod change;
 pub mod fleet;
+pub mod gate;
+pub mod gate_host;
 pub mod hostile;
 pub mod invariants;
 #[cfg(target_os = "linux")]

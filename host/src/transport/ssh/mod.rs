@@ -6,6 +6,7 @@
 mod algorithms;
 mod auth;
 mod connect;
+mod converse;
 mod error;
 mod handler;
 mod line;
