@@ -250,14 +250,15 @@ impl Ops {
         let assignment = self.assignments.get(target)?.get(component)?;
         let manifest = self.library.manifests.get(component)?;
         let target = self.fleet.targets.get(target)?;
-        Some(grant::compute(manifest, target, assignment, &self.policy.never))
+        Some(grant::compute(manifest, target, assignment, grant::Bars::from(&self.policy)))
     }
 
     /// SHA-256 over all that was read: what a plan is made under. Where the directory is does not count.
     #[must_use]
     pub fn digest(&self) -> String {
         let name = |path: &str| Path::new(path).file_name().map(|name| name.to_string_lossy().into_owned());
-        let mut lines: Vec<_> = self.digests.iter().map(|(path, sha)| format!("{sha}  {}\n", name(path).unwrap_or_default())).collect();
+        let mut lines: Vec<_> =
+            self.digests.iter().map(|(path, sha)| format!("{sha}  {}\n", name(path).unwrap_or_default())).collect();
         lines.sort();
         library::digest(lines.concat().as_bytes())
     }

@@ -10,7 +10,7 @@ use super::hands::Eyes;
 use super::plan::Plan;
 use crate::journal::{Journal, Seen};
 use crate::lock::Standing;
-use crate::model::{Action, Change, ComponentId, Effect, Literal, LookError, Lockdown, Severity, Tainted};
+use crate::model::{Action, Change, ComponentId, Effect, Literal, Lockdown, LookError, Severity, Tainted};
 use crate::ops::Ops;
 use crate::outcome::{Looked, Run, RunOutcome, TargetResult};
 use crate::sweep::{Request, Settings, Watcher, sweep};

@@ -13,6 +13,7 @@ pub mod check;
 pub mod clock;
 pub mod course;
 pub mod eyes;
+pub mod gated;
 pub mod hands;
 pub mod ledger;
 pub mod log;

@@ -60,7 +60,14 @@ struct Head {
 impl<'a> Receipt<'a> {
     /// That of a change that has ended; none for one that has not.
     #[must_use]
-    pub fn of(log: &'a Log, plan: &'a Plan, digest: &'a str, came: &'a Came, now: Timestamp, at_target: String) -> Option<Self> {
+    pub fn of(
+        log: &'a Log,
+        plan: &'a Plan,
+        digest: &'a str,
+        came: &'a Came,
+        now: Timestamp,
+        at_target: String,
+    ) -> Option<Self> {
         let Came::Ended { change, end, why, proofs } = came else { return None };
         let last = log.journal().last();
         let steps = plan.steps.iter().map(|step| Done {

@@ -178,6 +178,26 @@ impl Change {
         }
     }
 
+    /// All of it, on one line: what is hashed into a grant and read in a review. Texts and words stand quoted.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Self::Write { path, text } => format!("write {} < {text:?}", path.as_str()),
+            Self::WriteComputed { path, bytes_max } => {
+                format!("write {} < up to {bytes_max} bytes that a person has signed", path.as_str())
+            }
+            Self::EnsureLine { path, line, at: At::Start } => format!("ensure line {} start < {line:?}", path.as_str()),
+            Self::EnsureLine { path, line, at: At::End } => format!("ensure line {} end < {line:?}", path.as_str()),
+            Self::RemoveLine { path, line } => format!("remove line {} < {line:?}", path.as_str()),
+            Self::SetAside { path } => format!("set aside {}", path.as_str()),
+            Self::Unit { unit, act } => format!("systemctl {} {}", act.word(), unit.as_str()),
+            Self::RestartContainer { container } => format!("restart container {}", container.as_str()),
+            Self::Command { name, does, undoes, checks } => {
+                format!("command {name}: does {does:?}, undoes {undoes:?}, checks {checks:?}")
+            }
+        }
+    }
+
     /// Whether every byte of it was reviewed before a component ran.
     #[must_use]
     pub const fn is_declared(&self) -> bool {

@@ -34,9 +34,11 @@ fn write_plan(text: &mut String, plan: &Plan, digest: &str) -> std::fmt::Result 
     writeln!(text, "  {} {} on {}, made {}", plan.fix, plan.version, plan.target, time(plan.made))?;
     writeln!(text, "\n  what it saw, in the fix's own words")?;
     text.push_str(&tainted(&contract.context, 8, "    "));
-    for (name, words) in
-        [("intent", &contract.intent), ("why this way", &contract.rationale), ("if it is taken back", &contract.if_reverted)]
-    {
+    for (name, words) in [
+        ("intent", &contract.intent),
+        ("why this way", &contract.rationale),
+        ("if it is taken back", &contract.if_reverted),
+    ] {
         writeln!(text, "  {name}")?;
         text.push_str(&quoted(words, "    "));
     }
@@ -135,7 +137,12 @@ fn write_came(text: &mut String, came: &Came, plan: &Plan) -> std::fmt::Result {
             match end {
                 End::Applied => {
                     writeln!(text, "\nTo take it back, at any time:\n  bailiwick rollback {change}")?;
-                    writeln!(text, "or on {}, without bailiwick, as root:\n  {}", plan.target, at_target(change.as_str()))
+                    writeln!(
+                        text,
+                        "or on {}, without bailiwick, as root:\n  {}",
+                        plan.target,
+                        at_target(change.as_str())
+                    )
                 }
                 End::Stuck => {
                     writeln!(text, "\n{} is left alone until somebody has looked:", plan.target)?;
@@ -188,13 +195,15 @@ pub fn found(found: &Found) -> String {
 /// Every change, the latest last.
 #[must_use]
 pub fn changes(ledger: &Ledger, last: usize) -> String {
-    let mut rows: Vec<_> = ledger.changes.values().filter_map(|course| Some((ledger.begun.get(&course.id)?, course))).collect();
+    let mut rows: Vec<_> =
+        ledger.changes.values().filter_map(|course| Some((ledger.begun.get(&course.id)?, course))).collect();
     rows.sort_by(|a, b| a.0.cmp(b.0).then_with(|| a.1.id.cmp(&b.1.id)));
     let mut text = String::new();
     for (begun, course) in rows.iter().skip(rows.len().saturating_sub(last)) {
         let fix = course.fix.as_ref().map_or("-", |fix| fix.as_str());
         let day = course.day.map_or("rehearsal", |_| "");
-        let _ = writeln!(text, "{}  {}  {:<11}  {}  {fix}  {day}", course.id, time(**begun), word(course), course.target);
+        let _ =
+            writeln!(text, "{}  {}  {:<11}  {}  {fix}  {day}", course.id, time(**begun), word(course), course.target);
         if let Some(why) = course.why.as_ref().filter(|_| course.stage != Stage::Applied) {
             let _ = writeln!(text, "    {}", encode::lines(why));
         }
