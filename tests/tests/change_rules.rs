@@ -503,7 +503,7 @@ fn ag03_a_plan_made_under_other_rules_is_not_carried_out() {
             "grant" => desk.today.grant = Some(other()),
             "policy" => desk.today.policy = other(),
             "host key" => desk.today.host_key = "ssh-ed25519 BBBB".to_owned(),
-            _ => desk.today.gate = other(),
+            _ => desk.today.gate = Some(other()),
         });
         let why = is_denied(&came.unwrap(), Denial::Conflict);
         assert!(why.contains("plan again"), "{what}: {why}");

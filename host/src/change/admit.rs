@@ -55,8 +55,8 @@ pub struct Today {
     pub policy: String,
     /// The target's pinned key.
     pub host_key: String,
-    /// What `bailiwick gate` would install today.
-    pub gate: String,
+    /// The digest of the list that `bailiwick gate` would install today; none where there is none to install.
+    pub gate: Option<String>,
 }
 
 /// Who says yes.
@@ -202,7 +202,7 @@ impl<C: Clock> Desk<'_, C> {
             ("its grant", grant.as_ref() != Some(&plan.grant)),
             ("policy", *policy != plan.policy),
             ("the target's key", *host_key != plan.host_key),
-            ("the gate's list", *gate != plan.gate),
+            ("the gate's list", gate.as_ref() != Some(&plan.gate)),
         ];
         match differs.into_iter().find(|(_, differs)| *differs) {
             Some((what, _)) => denied(

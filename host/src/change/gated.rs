@@ -21,31 +21,45 @@ use crate::transport::ssh::{self, Session};
 const BUSY_TRIES: u32 = 30;
 const BUSY_WAIT: Duration = Duration::from_secs(5);
 
-/// A target's gate.
+/// Who carries a request to a gate and an answer back.
+pub trait Talk {
+    /// Asks something that changes nothing.
+    fn looks(&mut self, request: Request) -> impl Future<Output = Result<Answer, HandsError>>;
+    /// Asks for a change.
+    fn changes(&mut self, request: Request) -> impl Future<Output = Result<Outcome, HandsError>>;
+    /// Lets every connection go, and makes another.
+    fn renew(&mut self) -> impl Future<Output = Result<(), HandsError>>;
+}
+
+/// A gate, however it is reached.
 #[derive(Debug)]
-pub struct Gated<'a> {
-    fleet: &'a Fleet,
-    target: &'a Target,
-    settings: ssh::Settings,
+pub struct Gate<T> {
+    /// Who reaches it.
+    pub talk: T,
     /// Where bytes are that fixes made.
     store: Store,
     /// What an approver has signed, and the signature.
     signed: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+/// A gate over SSH.
+pub type Gated<'a> = Gate<Sessions<'a>>;
+
+/// Two connections to a target: one that looks, and one that changes.
+#[derive(Debug)]
+pub struct Sessions<'a> {
+    fleet: &'a Fleet,
+    target: &'a Target,
+    settings: ssh::Settings,
     eyes: Option<Session>,
     hands: Option<ChangeSession>,
 }
 
-impl<'a> Gated<'a> {
-    /// That of a target. Nothing is connected yet.
+impl<'a> Sessions<'a> {
+    /// Those of a target. Nothing is connected yet.
     #[must_use]
-    pub const fn new(fleet: &'a Fleet, target: &'a Target, settings: ssh::Settings, store: Store) -> Self {
-        Self { fleet, target, settings, store, signed: None, eyes: None, hands: None }
-    }
-
-    /// The same with an approver's signature, which the gate wants for bytes that nobody reviewed.
-    #[must_use]
-    pub fn signed(self, statement: Vec<u8>, signature: Vec<u8>) -> Self {
-        Self { signed: Some((statement, signature)), ..self }
+    pub const fn new(fleet: &'a Fleet, target: &'a Target, settings: ssh::Settings) -> Self {
+        Self { fleet, target, settings, eyes: None, hands: None }
     }
 
     /// Says goodbye.
@@ -58,10 +72,21 @@ impl<'a> Gated<'a> {
         }
     }
 
+    async fn open(&self) -> Result<ChangeSession, HandsError> {
+        let Some(gate) = self.target.gate() else {
+            return refused("refused", "fleet.toml has no gate for it");
+        };
+        let credential = Credential::KeyFile(gate.identity.clone());
+        // Nothing was sent; but that nobody is reached is no word of the gate's.
+        let opened = ChangeSession::open(self.fleet, self.target, &gate.user, &credential, &self.settings).await;
+        opened.map_err(|error| HandsError::Lost(error.to_string()))
+    }
+}
+
+impl Talk for Sessions<'_> {
     async fn looks(&mut self, request: Request) -> Result<Answer, HandsError> {
         if self.eyes.is_none() {
-            let session = ssh::connect(self.fleet, self.target, &self.settings).await;
-            self.eyes = Some(session.map_err(|error| HandsError::Lost(crate::transport::chain(&error)))?);
+            self.renew().await?;
         }
         let Some(eyes) = &self.eyes else { return Err(HandsError::Lost("there is no connection".to_owned())) };
         match look(eyes, &[request]).await {
@@ -76,20 +101,7 @@ impl<'a> Gated<'a> {
         }
     }
 
-    /// One request that changes something. A session of ours that was cut may still be at work there; that is waited for.
-    async fn changes(&mut self, request: &Request) -> Result<Outcome, HandsError> {
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let outcome = self.once(request.clone()).await?;
-            if outcome.status != Status::Busy || tries >= BUSY_TRIES || matches!(request, Request::Begin { .. }) {
-                return Ok(outcome);
-            }
-            tokio::time::sleep(BUSY_WAIT).await;
-        }
-    }
-
-    async fn once(&mut self, request: Request) -> Result<Outcome, HandsError> {
+    async fn changes(&mut self, request: Request) -> Result<Outcome, HandsError> {
         if self.hands.is_none() {
             self.hands = Some(self.open().await?);
         }
@@ -103,15 +115,39 @@ impl<'a> Gated<'a> {
         }
     }
 
-    async fn open(&self) -> Result<ChangeSession, HandsError> {
-        let Some(gate) = self.target.gate() else {
-            return refused("refused", "fleet.toml has no gate for it");
-        };
-        let credential = Credential::KeyFile(gate.identity.clone());
-        ChangeSession::open(self.fleet, self.target, &gate.user, &credential, &self.settings).await.map_err(|error| {
-            // Nothing was sent; but that nobody is reached is no word of the gate's.
-            HandsError::Lost(error.to_string())
-        })
+    async fn renew(&mut self) -> Result<(), HandsError> {
+        // By dropping them: whoever does not answer is not waited for.
+        self.hands = None;
+        self.eyes = None;
+        let session = ssh::connect(self.fleet, self.target, &self.settings).await;
+        self.eyes = Some(session.map_err(|error| HandsError::Lost(crate::transport::chain(&error)))?);
+        Ok(())
+    }
+}
+
+impl<T: Talk> Gate<T> {
+    /// A gate that somebody reaches.
+    pub const fn new(talk: T, store: Store) -> Self {
+        Self { talk, store, signed: None }
+    }
+
+    /// The same with an approver's signature, which the gate wants for bytes that nobody reviewed.
+    #[must_use]
+    pub fn signed(self, statement: Vec<u8>, signature: Vec<u8>) -> Self {
+        Self { signed: Some((statement, signature)), ..self }
+    }
+
+    /// One request that changes something. A session of ours that was cut may still be at work there; that is waited for.
+    async fn patiently(&mut self, request: &Request) -> Result<Outcome, HandsError> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let outcome = self.talk.changes(request.clone()).await?;
+            if outcome.status != Status::Busy || tries >= BUSY_TRIES || matches!(request, Request::Begin { .. }) {
+                return Ok(outcome);
+            }
+            tokio::time::sleep(BUSY_WAIT).await;
+        }
     }
 
     fn request(&self, change: ChangeName, number: u32, way: Way, step: &Step) -> Result<Request, HandsError> {
@@ -180,9 +216,9 @@ fn read<T>(answer: &Answer, read: impl FnOnce(&[u8]) -> Result<T, gate::Unreadab
     }
 }
 
-impl Hands for Gated<'_> {
+impl<T: Talk> Hands for Gate<T> {
     async fn gate(&mut self) -> Result<GateState, HandsError> {
-        let facts = read(&self.looks(Request::Gate).await?, GateFacts::read)?;
+        let facts = read(&self.talk.looks(Request::Gate).await?, GateFacts::read)?;
         let open = facts.open.map(|open| ChangeId::new(open.as_str()));
         Ok(GateState {
             list: facts.list,
@@ -206,18 +242,18 @@ impl Hands for Gated<'_> {
                 Request::PreviewComputed(action, bytes)
             }
         };
-        let gate::Preview { before, after, shown } = read(&self.looks(request).await?, gate::Preview::read)?;
+        let gate::Preview { before, after, shown } = read(&self.talk.looks(request).await?, gate::Preview::read)?;
         Ok(Preview { before, after, shown })
     }
 
     async fn people(&mut self, plan: &Plan) -> Result<Vec<Tainted>, HandsError> {
         let actions = plan.steps.iter().map(|step| step.action.as_str().to_owned()).collect();
-        let answer = self.looks(Request::People(actions)).await?;
+        let answer = self.talk.looks(Request::People(actions)).await?;
         read(&answer, |bytes| Ok(gate::lines(bytes)))
     }
 
     async fn known(&mut self, change: &ChangeId) -> Result<Option<Known>, HandsError> {
-        let answer = self.looks(Request::Change(name(change)?)).await?;
+        let answer = self.talk.looks(Request::Change(name(change)?)).await?;
         if answer.status == Status::Unknown {
             return Ok(None);
         }
@@ -244,27 +280,22 @@ impl Hands for Gated<'_> {
 
     async fn begin(&mut self, change: &ChangeId, plan: &str, seconds: u32) -> Result<(), HandsError> {
         let request = Request::Begin { change: name(change)?, plan: plan.to_owned(), seconds };
-        done(self.changes(&request).await?).map(drop)
+        done(self.patiently(&request).await?).map(drop)
     }
 
     async fn act(&mut self, change: &ChangeId, number: u32, way: Way, step: &Step) -> Result<State, HandsError> {
         let request = self.request(name(change)?, number, way, step)?;
-        let state = done(self.changes(&request).await?)?;
+        let state = done(self.patiently(&request).await?)?;
         state.ok_or_else(|| HandsError::Lost("the gate does not say what the object is now".to_owned()))
     }
 
     async fn close(&mut self, change: &ChangeId, keep: bool) -> Result<(), HandsError> {
         let change = name(change)?;
         let request = if keep { Request::Confirm(change) } else { Request::Close(change) };
-        done(self.changes(&request).await?).map(drop)
+        done(self.patiently(&request).await?).map(drop)
     }
 
     async fn renew(&mut self) -> Result<(), HandsError> {
-        // By dropping them: whoever does not answer is not waited for.
-        self.hands = None;
-        self.eyes = None;
-        let session = ssh::connect(self.fleet, self.target, &self.settings).await;
-        self.eyes = Some(session.map_err(|error| HandsError::Lost(crate::transport::chain(&error)))?);
-        Ok(())
+        self.talk.renew().await
     }
 }

@@ -17,6 +17,7 @@ pub mod gated;
 pub mod hands;
 pub mod ledger;
 pub mod log;
+pub mod make;
 mod plan;
 mod prove;
 pub mod receipt;

@@ -152,7 +152,7 @@ impl Stage {
                 grant: Some(plan.grant.clone()),
                 policy: plan.policy.clone(),
                 host_key: plan.host_key.clone(),
-                gate: plans::list(),
+                gate: Some(plans::list()),
             },
             ground: Ground { granted, ..Ground::default() },
         }

@@ -4,6 +4,7 @@
 
 mod apply;
 mod desk;
+mod list;
 mod plan;
 mod recover;
 mod rehearse;
