@@ -13,7 +13,8 @@ use crate::lock::Standing;
 use crate::model::{Action, Change, ComponentId, Effect, Literal, Lockdown, LookError, Severity, Tainted};
 use crate::ops::Ops;
 use crate::outcome::{Looked, Run, RunOutcome, TargetResult};
-use crate::sweep::{Request, Settings, Watcher, sweep};
+
+use crate::sweep::{Fixer, NotPlanned, Planned, Request, Settings, Watcher, sweep};
 
 /// A sweep of the probes that have to do with a plan.
 pub struct Sweeps {
@@ -33,7 +34,7 @@ pub fn related(ops: &Ops, plan: &Plan) -> BTreeSet<ComponentId> {
     let mut found: BTreeSet<_> = plan.raised.iter().map(|raised| raised.probe.clone()).collect();
     for id in ops.assignments.get(&plan.target).into_iter().flat_map(|ids| ids.keys()) {
         let Some(grant) = ops.grant(id, &plan.target) else { continue };
-        let changes = grant.entries().any(|granted| crate::verbs::spec(granted.action.verb).effect != Effect::Observe);
+        let changes = grant.entries().any(|granted| crate::verbs::spec(granted.action.verb).effect == Effect::Change);
         let looks = |action: &Action| plan.steps.iter().any(|step| is_about(action, &step.change));
         if !changes && grant.entries().any(|granted| looks(&granted.action)) {
             found.insert(id.clone());
@@ -52,7 +53,8 @@ fn is_about(action: &Action, change: &Change) -> bool {
 }
 
 /// Says nothing: who waits for the change is told of it by its entries.
-struct Quiet;
+#[derive(Debug, Clone, Copy)]
+pub struct Quiet;
 
 impl Watcher for Quiet {
     fn target_done(&self, _: &Looked) {}
@@ -61,16 +63,13 @@ impl Watcher for Quiet {
 }
 
 impl Sweeps {
-    /// What these components say of the plan's target, now.
+    /// What these components say of a target, now.
     ///
     /// # Errors
     /// Why nobody could look.
-    pub async fn of(&self, plan: &Plan, components: BTreeSet<ComponentId>) -> Result<Vec<Seen>, String> {
-        let request = Request {
-            targets: [plan.target.clone()].into(),
-            components: Some(components),
-            standing: self.standing.clone(),
-        };
+    pub async fn of(&self, target: &TargetName, components: BTreeSet<ComponentId>) -> Result<Vec<Seen>, String> {
+        let request =
+            Request { targets: [target.clone()].into(), components: Some(components), standing: self.standing.clone() };
         let (ops, journal) = (Arc::clone(&self.ops), Arc::clone(&self.journal));
         let swept = sweep(ops, request, self.settings.clone(), journal, Arc::new(Quiet)).await;
         let swept = swept.map_err(|error| crate::transport::chain(&error))?;
@@ -87,14 +86,66 @@ impl Sweeps {
     }
 }
 
+impl Sweeps {
+    /// Has a fix plan. Nothing is changed by it.
+    ///
+    /// # Errors
+    /// Why it has not.
+    pub async fn plan(&self, fix: &ComponentId, target: &TargetName) -> Result<Planned, String> {
+        let planned = self.fix(fix, target, async |fixer, link| fixer.plan(link).await).await?;
+        planned.map_err(|error| match &error {
+            NotPlanned::CouldNotLook { reason, .. } => format!("{error}: {}", encode::terminal(reason, 300)),
+            _ => error.to_string(),
+        })
+    }
+
+    /// A fix's run stands in the journal as that of a sweep does, so that it is replayed like one.
+    async fn fix<T>(
+        &self,
+        fix: &ComponentId,
+        target: &TargetName,
+        work: impl AsyncFnOnce(&Fixer, &Arc<Link>) -> T,
+    ) -> Result<T, String> {
+        let written = |error: OpenError| crate::transport::chain(&error);
+        let began = self.journal.append(Entry::SweepStarted {
+            bailiwick: env!("CARGO_PKG_VERSION").to_owned(),
+            files: self.ops.digests.clone(),
+            targets: vec![target.clone()],
+        });
+        let began = began.map_err(written)?;
+        let broker = Broker::new(Arc::clone(&self.journal)).redacting(Arc::clone(&self.ops.policy.redactor));
+        let broker = Arc::new(broker);
+        let (ops, standing) = (Arc::clone(&self.ops), self.standing.clone());
+        let fixer = Fixer::new(ops, Arc::clone(&broker), began, fix, target, &self.settings, standing);
+        let fixer = fixer.map_err(|error| error.to_string())?;
+        let came = match fixer.connect().await {
+            Ok(link) => {
+                let came = work(&fixer, &link).await;
+                link.finish().await;
+                if let Some(link) = Arc::into_inner(link) {
+                    link.close().await;
+                }
+                Ok(came)
+            }
+            Err(TargetResult::Unreachable { cause, .. }) => Err(cause),
+            Err(TargetResult::Refused { rule }) => Err(rule),
+            Err(TargetResult::Runs(_)) => Err("nobody looked".to_owned()),
+        };
+        fixer.close().await;
+        self.journal.append(Entry::SweepEnded { sweep: began, lockdown: None }).map_err(written)?;
+        came
+    }
+}
+
 impl Eyes for Sweeps {
     async fn look(&mut self, plan: &Plan) -> Result<Vec<Seen>, String> {
-        self.of(plan, related(&self.ops, plan)).await
+        self.of(&plan.target, related(&self.ops, plan)).await
     }
 
     async fn verify(&mut self, plan: &Plan) -> Result<Vec<Seen>, String> {
-        let _ = plan;
-        Err("the fix's own verify is not asked here".to_owned())
+        let run = self.fix(&plan.fix, &plan.target, async |fixer, link| fixer.verify(link).await).await?;
+        let run = run.ok_or_else(|| "the journal cannot be written".to_owned())?;
+        Ok(said(&run))
     }
 }
 

@@ -123,16 +123,14 @@ pub async fn make<H: Hands>(hands: &mut H, base: Base, wanted: Vec<Wanted>) -> R
 /// What a unit is after a step that follows another on it: each act says one half of its state.
 fn behind(earlier: &State, change: &Change, previewed: State) -> State {
     match (earlier, change, &previewed) {
-        (
-            State::Unit { active: was, enabled: had },
-            Change::Unit { act, .. },
-            State::Unit { active, enabled },
-        ) => match act {
-            UnitAct::Enable => State::Unit { active: was.clone(), enabled: enabled.clone() },
-            UnitAct::Start | UnitAct::Restart | UnitAct::Reload => {
-                State::Unit { active: active.clone(), enabled: had.clone() }
+        (State::Unit { active: was, enabled: had }, Change::Unit { act, .. }, State::Unit { active, enabled }) => {
+            match act {
+                UnitAct::Enable => State::Unit { active: was.clone(), enabled: enabled.clone() },
+                UnitAct::Start | UnitAct::Restart | UnitAct::Reload => {
+                    State::Unit { active: active.clone(), enabled: had.clone() }
+                }
             }
-        },
+        }
         _ => previewed,
     }
 }

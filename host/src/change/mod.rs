@@ -19,7 +19,7 @@ pub mod ledger;
 pub mod log;
 pub mod make;
 mod plan;
-mod prove;
+pub mod prove;
 pub mod receipt;
 mod recover;
 pub mod stop;

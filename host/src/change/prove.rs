@@ -13,7 +13,7 @@ use crate::model::{Severity, State, Tainted};
 
 /// The state that each object has after the plan: that of the last step that touches it.
 #[must_use]
-pub(super) fn last_of_each(plan: &Plan) -> Vec<(usize, &Step)> {
+pub fn last_of_each(plan: &Plan) -> Vec<(usize, &Step)> {
     let mut found: BTreeMap<String, (usize, &Step)> = BTreeMap::new();
     for (index, step) in plan.steps.iter().enumerate() {
         found.insert(step.change.object(), (index, step));
@@ -25,7 +25,7 @@ pub(super) fn last_of_each(plan: &Plan) -> Vec<(usize, &Step)> {
 
 /// The first step that touches each object: before it the object is what it was.
 #[must_use]
-pub(super) fn first_of_each(plan: &Plan) -> Vec<(usize, &Step)> {
+pub fn first_of_each(plan: &Plan) -> Vec<(usize, &Step)> {
     let mut found: BTreeMap<String, (usize, &Step)> = BTreeMap::new();
     for (index, step) in plan.steps.iter().enumerate() {
         found.entry(step.change.object()).or_insert((index, step));
@@ -41,26 +41,26 @@ fn shown(what: String, holds: bool, said: impl Into<String>) -> Shown {
 
 /// Whether an object is what the plan says that it is afterwards.
 #[must_use]
-pub(super) fn after(step: &Step, now: &State) -> Shown {
+pub fn after(step: &Step, now: &State) -> Shown {
     shown(format!("state of {}", step.change.object()), *now == step.after, now.to_string())
 }
 
 /// Whether an object is what it was.
 #[must_use]
-pub(super) fn before(step: &Step, now: &State) -> Shown {
+pub fn before(step: &Step, now: &State) -> Shown {
     let what = format!("{} is what it was", step.change.object());
     shown(what, is_back(step, now), now.to_string())
 }
 
 /// An object of which nobody can say what it is.
 #[must_use]
-pub(super) fn unseen(step: &Step, why: &str) -> Shown {
+pub fn unseen(step: &Step, why: &str) -> Shown {
     shown(format!("state of {}", step.change.object()), false, why)
 }
 
 /// What the fix says of its own work: it looked, and has nothing worse than ok to say.
 #[must_use]
-pub(super) fn verified(said: Result<&[Seen], &str>) -> Shown {
+pub fn verified(said: Result<&[Seen], &str>) -> Shown {
     let what = "the fix's own verify".to_owned();
     match said {
         Err(why) => shown(what, false, why),
@@ -74,7 +74,7 @@ pub(super) fn verified(said: Result<&[Seen], &str>) -> Shown {
 
 /// Whether the findings are gone that the plan answers, and whether anything else is worse than before.
 #[must_use]
-pub(super) fn looked(plan: &Plan, baseline: &[Seen], said: Result<&[Seen], &str>) -> Vec<Shown> {
+pub fn looked(plan: &Plan, baseline: &[Seen], said: Result<&[Seen], &str>) -> Vec<Shown> {
     let seen = match said {
         Ok(seen) => seen,
         Err(why) => return vec![shown("the probes of what it touches".to_owned(), false, why)],

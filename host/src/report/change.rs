@@ -5,14 +5,15 @@
 use std::fmt::Write;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 
 use super::quote::quoted;
 use crate::change::course::{Course, Stage};
 use crate::change::ledger::Ledger;
 use crate::change::{Came, Found, Plan, Proof, Step};
 use crate::encode;
-use crate::journal::{End, Shown};
-use crate::model::{Change, Inverse, Tainted};
+use crate::journal::{End, NotPlanned, Shown};
+use crate::model::{Change, ComponentId, Inverse, Tainted, TargetName};
 
 /// Most lines of a step's difference.
 const LINES_MAX: usize = 400;
@@ -103,6 +104,24 @@ const fn shows(proof: Proof) -> &'static str {
     }
 }
 
+/// Why there is no plan.
+#[must_use]
+pub fn not_planned(fix: &ComponentId, target: &TargetName, why: &NotPlanned) -> String {
+    match why {
+        NotPlanned::Nothing { why } => format!("{fix} on {target}: nothing to do\n{}", tainted(why, 8, "  ")),
+        NotPlanned::Refused { reason, owner } => format!(
+            "{fix} on {target} refuses to fix this; in its own words\n{}whose fix it is\n{}",
+            tainted(reason, 8, "  "),
+            tainted(owner, 2, "  ")
+        ),
+        NotPlanned::Rejected { why } => {
+            let lines: String = why.iter().map(|why| format!("  {}\n", encode::lines(why))).collect();
+            format!("{fix} on {target}: what it wants is not done here\n{lines}")
+        }
+        NotPlanned::Failed { why } => format!("{fix} on {target}: no plan: {}\n", encode::lines(why)),
+    }
+}
+
 /// What came of a plan, or of a rollback.
 #[must_use]
 pub fn came(came: &Came, plan: &Plan) -> String {
@@ -189,6 +208,16 @@ pub fn found(found: &Found) -> String {
     };
     let _ = writeln!(text, "{}: {word}: {}", found.change, found.why);
     let _ = write_proofs(&mut text, &found.said);
+    text
+}
+
+/// What a day's round came to.
+#[must_use]
+pub fn round(day: Date, verified: &[Shown], holds: bool, entry: u64) -> String {
+    let mut text = String::new();
+    let _ = write_proofs(&mut text, verified);
+    let word = if holds { "no change, and nothing to change" } else { "no change; not everything is as it should be" };
+    let _ = writeln!(text, "{day}: {word} (entry {entry} of the journal)");
     text
 }
 

@@ -5,5 +5,6 @@
 pub mod faulty;
 pub mod model;
 pub mod plans;
+pub mod script;
 pub mod stage;
 pub mod theorems;

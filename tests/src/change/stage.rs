@@ -75,6 +75,8 @@ impl Clock for TestClock {
 pub struct Stage {
     /// The state folder.
     pub state: TempDir,
+    /// Another one instead, which is not gone with this value.
+    kept: Option<std::path::PathBuf>,
     /// The clock.
     pub clock: TestClock,
     /// The rules.
@@ -107,12 +109,24 @@ impl Stage {
         let policy = policy::parse(&Source::embedded("policy.toml", policy)).expect("a policy");
         policy::check_windows(&policy.change, &policy.windows, &policy.calendar, &fleet).expect("its targets");
         let ask = Ask { who: "alice".to_owned(), yes: Yes::Terminal };
-        Self { state, clock: TestClock::at(now), policy, fleet, ask }
+        Self { state, kept: None, clock: TestClock::at(now), policy, fleet, ask }
+    }
+
+    /// A controller whose state is there already, and stays: for a process that is killed.
+    pub fn again(state: &Path, policy: &str, now: &str) -> Self {
+        let mut stage = Self::new(policy, now);
+        stage.kept = Some(state.to_owned());
+        stage
+    }
+
+    /// Its state folder.
+    pub fn folder(&self) -> &Path {
+        self.kept.as_deref().unwrap_or_else(|| self.state.path())
     }
 
     /// The kill switch.
     pub fn stop(&self) -> Stop {
-        Stop::at(self.state.path())
+        Stop::at(self.folder())
     }
 
     /// The target.
@@ -122,7 +136,7 @@ impl Stage {
 
     /// The journal's folder.
     pub fn journal(&self) -> std::path::PathBuf {
-        self.state.path().join("journal")
+        self.folder().join("journal")
     }
 
     /// Opens the journal as a program does that starts.
@@ -216,11 +230,15 @@ impl Stage {
     }
 }
 
-/// Runs a future that waits for nothing: one look is enough, inside another one's look too.
+/// Runs a future to its end. Inside another one's run it must not wait for anything: one look is enough then.
 ///
 /// # Panics
-/// When it waits.
+/// When it waits there.
 pub fn run<T>(future: impl Future<Output = T>) -> T {
+    if tokio::runtime::Handle::try_current().is_err() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        return runtime.block_on(future);
+    }
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     match std::pin::pin!(future).poll(&mut context) {
         std::task::Poll::Ready(value) => value,

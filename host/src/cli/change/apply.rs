@@ -7,7 +7,6 @@ use bailiwick::change::log::Log;
 use bailiwick::change::receipt::Receipt;
 use bailiwick::change::{Ask, Came, Plan, Yes, apply as carry_out, rollback as take_back};
 use bailiwick::encode;
-use bailiwick::journal::Event;
 use bailiwick::model::ChangeId;
 use bailiwick::report::change as report;
 use bailiwick::report::exit::ExitCode as Exit;
@@ -31,7 +30,10 @@ pub(crate) fn apply(context: &Context, args: &args::Apply) -> anyhow::Result<Exi
         Some(file) => {
             let statement = file.with_extension("");
             if file.extension().is_none_or(|extension| extension != "sig") {
-                return Err(fail::usage("an approval is a file STATEMENT.sig, with STATEMENT beside it", "ssh-keygen -Y sign writes it so"));
+                return Err(fail::usage(
+                    "an approval is a file STATEMENT.sig, with STATEMENT beside it",
+                    "ssh-keygen -Y sign writes it so",
+                ));
             }
             let (statement, signature) = (small(&statement)?, small(file)?);
             hands = hands.signed(statement.clone(), signature.clone());
@@ -40,7 +42,10 @@ pub(crate) fn apply(context: &Context, args: &args::Apply) -> anyhow::Result<Exi
         None if io::stdin().is_terminal() => {
             context.out.say(&report::plan(&plan, &digest));
             if !typed(context, &plan, &digest)? {
-                return Err(fail::usage("nothing was done", "type the first letters of the plan's digest to carry it out"));
+                return Err(fail::usage(
+                    "nothing was done",
+                    "type the first letters of the plan's digest to carry it out",
+                ));
             }
             Yes::Terminal
         }
@@ -155,11 +160,4 @@ fn small(path: &std::path::Path) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     open_regular(path)?.take(BYTES_MAX).read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-/// Writes down that somebody asked for a plan.
-pub(super) fn planned(log: &mut Log, plan: &Plan, digest: &str, who: String) -> anyhow::Result<()> {
-    let (fix, target, run) = (plan.fix.clone(), plan.target.clone(), plan.run);
-    log.write(Event::Planned { plan: digest.to_owned(), fix, target, run, who })?;
-    Ok(())
 }

@@ -79,7 +79,10 @@ impl Room {
         }
         if target.gate().is_none() {
             let message = format!("{name} has no gate, and nothing is changed without one ({})", target.place);
-            return Err(fail::usage(message, format!("add [targets.{name}.gate] to fleet.toml; then `bailiwick gate install-script {name}`")));
+            return Err(fail::usage(
+                message,
+                format!("add [targets.{name}.gate] to fleet.toml; then `bailiwick gate install-script {name}`"),
+            ));
         }
         Ok(target)
     }
@@ -119,11 +122,18 @@ impl Room {
             }
         }
         let open = ledger.open().filter(|open| open.target == plan.target);
-        ground.held = open.flat_map(|open| open.objects.iter().map(|object| (object.clone(), open.id.clone()))).collect::<BTreeMap<_, _>>();
+        ground.held = open
+            .flat_map(|open| open.objects.iter().map(|object| (object.clone(), open.id.clone())))
+            .collect::<BTreeMap<_, _>>();
         ground
     }
 
-    pub(super) fn desk<'a>(&'a self, clock: &'a System, ledger: &Ledger, plan: &Plan) -> anyhow::Result<Desk<'a, System>> {
+    pub(super) fn desk<'a>(
+        &'a self,
+        clock: &'a System,
+        ledger: &Ledger,
+        plan: &Plan,
+    ) -> anyhow::Result<Desk<'a, System>> {
         let policy = &self.ops.policy;
         Ok(Desk {
             clock,

@@ -11,7 +11,8 @@ use crate::cli::Context;
 pub(crate) fn recover(context: &Context) -> anyhow::Result<Exit> {
     let room = Room::open(context, 1)?;
     let mut log = desk::log(context)?;
-    let open: Vec<_> = log.ledger().open().map(|open| (open.id.clone(), open.plan.clone(), open.target.clone())).collect();
+    let open: Vec<_> =
+        log.ledger().open().map(|open| (open.id.clone(), open.plan.clone(), open.target.clone())).collect();
     if open.is_empty() {
         context.out.text("every change has an end; `bailiwick changes` lists them")?;
         return Ok(Exit::Fine);

@@ -9,8 +9,8 @@ use bailiwick::report::exit::ExitCode as Exit;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::cli::args::{self, Format};
 use crate::cli::Context;
+use crate::cli::args::{self, Format};
 
 /// All changes as programs read them.
 #[derive(Serialize)]

@@ -22,12 +22,16 @@ pub(crate) fn stop(context: &Context, args: &args::Stop) -> anyhow::Result<Exit>
     }
     let switch = Stop::at(&context.state_folder()?);
     let (epoch, fresh) = switch.engage(why, 0)?;
-    context.out.text(&format!("stopped: nothing is changed on any target until somebody runs `bailiwick release` ({})", switch.file().shown()))?;
+    context.out.text(&format!(
+        "stopped: nothing is changed on any target until somebody runs `bailiwick release` ({})",
+        switch.file().shown()
+    ))?;
     if !fresh {
         return Ok(Exit::Fine);
     }
     let who = desk::who(context);
-    let written = desk::log(context).and_then(|mut log| Ok(log.write(Event::Stopped { epoch, who, why: why.to_owned() })?));
+    let written =
+        desk::log(context).and_then(|mut log| Ok(log.write(Event::Stopped { epoch, who, why: why.to_owned() })?));
     if let Err(error) = written {
         // It is on all the same.
         context.out.say(&format!("warning: the journal does not say so: {error:#}"));
@@ -46,7 +50,9 @@ pub(crate) fn release(context: &Context, args: &args::Release) -> anyhow::Result
     let (change, target) = (stuck.id.clone(), stuck.target.clone());
     let why = stuck.why.clone().unwrap_or_default();
     context.out.say(&format!("{target} is left alone because change {change} is stuck: {why}"));
-    let question = format!("Somebody has looked, and {target} is as it should be. To let changes happen there again, type {target}:");
+    let question = format!(
+        "Somebody has looked, and {target} is as it should be. To let changes happen there again, type {target}:"
+    );
     let why = confirmed(context, args, &question, target.as_str())?;
     let who = desk::who(context);
     desk::log(context)?.write(Event::Released { change, who, why })?;
@@ -58,7 +64,10 @@ fn switch(context: &Context, args: &args::Release) -> anyhow::Result<Exit> {
     let switch = Stop::at(&context.state_folder()?);
     match switch.read() {
         Switch::Off { .. } => {
-            return Err(fail::usage("nothing is stopped", "`bailiwick release TARGET` releases a target on which a change is stuck"));
+            return Err(fail::usage(
+                "nothing is stopped",
+                "`bailiwick release TARGET` releases a target on which a change is stuck",
+            ));
         }
         Switch::On { why, .. } => context.out.say(&format!("everything is stopped: {why}")),
     }
@@ -92,7 +101,10 @@ fn confirmed(context: &Context, args: &args::Release, question: &str, word: &str
         return Err(fail::usage(fail::reason(), "say it shorter"));
     }
     if args.yes || !io::stdin().is_terminal() {
-        return Err(fail::usage("this is released by a person at a terminal, and by nobody else", "run it in a terminal, without --yes"));
+        return Err(fail::usage(
+            "this is released by a person at a terminal, and by nobody else",
+            "run it in a terminal, without --yes",
+        ));
     }
     context.out.say(question);
     let mut line = String::new();
@@ -102,4 +114,3 @@ fn confirmed(context: &Context, args: &args::Release, question: &str, word: &str
     }
     Ok(why.to_owned())
 }
-
