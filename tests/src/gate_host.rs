@@ -94,7 +94,7 @@ impl Host {
         let dir = tempfile::Builder::new().prefix("bailiwick-gate-host").tempdir()?;
         let at = |name: &str| dir.path().join(name);
         let paths = Paths::default();
-        let script = gate::script("test", &options.entries, &paths, &options.limits)?;
+        let script = gate::script("test", ["bw-read", "bw-change"], &options.entries, &paths, &options.limits)?;
         let (read, change) = (keygen("ed25519", &at("read"))?, keygen("ed25519", &at("change"))?);
         let host_key = keygen("ed25519", &at("host"))?;
         let proof = match &options.authority {

@@ -65,6 +65,7 @@ const UNSAFE: &[(&str, usize, &str)] = &[(
 
 /// Who reads tainted text as it is, how often, and what keeps it from being printed (D29).
 const READERS: &[(&str, usize, &str)] = &[
+    ("broker/stage.rs", 2, "looks it up in a grant; a key that is not there goes on as tainted text"),
     ("broker.rs", 1, "looks it up in a grant; a key that is not there goes on as tainted text"),
     ("cases/mod.rs", 1, "writes it as a case does, which `cases/text.rs` escapes"),
     ("cases/text.rs", 1, "writes it into a case, escaped"),
