@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use super::hands::Eyes;
 use super::plan::Plan;
-use crate::journal::{Journal, Seen};
+use crate::broker::{Broker, Link};
+use crate::encode;
+use crate::journal::{Entry, Journal, OpenError, Seen};
 use crate::lock::Standing;
-use crate::model::{Action, Change, ComponentId, Effect, Literal, Lockdown, LookError, Severity, Tainted};
+use crate::model::{Action, Change, ComponentId, Effect, Literal, Lockdown, LookError, Severity, Tainted, TargetName};
 use crate::ops::Ops;
 use crate::outcome::{Looked, Run, RunOutcome, TargetResult};
-
 use crate::sweep::{Fixer, NotPlanned, Planned, Request, Settings, Watcher, sweep};
 
 /// A sweep of the probes that have to do with a plan.
