@@ -458,14 +458,6 @@ fn ch01_a_full_disk_leaves_everything_as_it_was() {
         session.answers(requests.len()).unwrap()
     };
     let (_, after) = gate.preview("w").unwrap();
-    let before = State::File {
-        sha256: "5afb0f0bdd2d4d2bd9ba8ce4f8e5ba5d4ec2d1b0d7ba6a4e5ec9e0dd4c9ab3f4".into(),
-        bytes: 7,
-        mode: 0o644,
-        uid: 0,
-        gid: 0,
-    };
-    drop(before);
     let asked = [begin("c-1"), step("c-1", 1, "w", &State::Absent, &after), undo("c-1", 1), Request::Close(named("c-1"))];
     // The copies' disk: the change does not even begin, and the day is not spent.
     let full_state = "set -e; mkdir -p -m 0700 \"$1\"; mount -t tmpfs -o size=1m,mode=700 tmpfs \"$1\"; mkdir -m 700 \"$1/changes\"; exec \"$3\" change-root";
@@ -485,6 +477,101 @@ fn ch01_a_full_disk_leaves_everything_as_it_was() {
         .collect();
     assert_eq!(statuses, ["0", "conflict", "0", "0"], "{}\n{err}", String::from_utf8_lossy(&out));
     assert!(err.lines().all(|line| !line.contains("file") || line.contains("space")), "something is left there: {err}");
+    fs::remove_dir_all(&dir).unwrap();
+}
+
+/// `ssh-keygen -Y sign`, with a key of this folder.
+fn signed(dir: &Path, key: &str, namespace: &str, statement: &str) -> Vec<u8> {
+    let file = dir.join("statement");
+    fs::write(&file, statement).unwrap();
+    let _ = fs::remove_file(dir.join("statement.sig"));
+    let mut keygen = Command::new("ssh-keygen");
+    keygen.args(["-Y", "sign", "-n", namespace, "-f"]).arg(dir.join(key)).arg(&file);
+    assert!(keygen.stderr(std::process::Stdio::null()).status().unwrap().success());
+    fs::read(dir.join("statement.sig")).unwrap()
+}
+
+#[test]
+fn nw21_bytes_that_a_component_made_are_written_only_with_an_approvers_signature_over_them() {
+    if !may_run() {
+        return;
+    }
+    let dir = place("computed");
+    let file = dir.join("file");
+    fs::write(&file, "before\n").unwrap();
+    let entries = [change(
+        "computed",
+        Change::WriteComputed { path: bailiwick_tests::gate::absolute(&file).unwrap(), bytes_max: 100 },
+    )];
+    let gate = Gate::free(&entries).unwrap();
+    let (mine, other) = (
+        bailiwick_tests::sshd::keygen("ed25519", &dir.join("mine")).unwrap(),
+        bailiwick_tests::sshd::keygen("ed25519", &dir.join("other")).unwrap(),
+    );
+    drop(other);
+    let bytes = b"computed \0 bytes\n".to_vec();
+    let preview = |bytes: &[u8]| gate.one("look", Request::PreviewComputed("computed".into(), bytes.to_vec())).unwrap();
+    let seen = preview(&bytes);
+    assert!(is(&seen, FINE));
+    let seen = bailiwick::gate::Preview::read(&seen.stdout).unwrap();
+    assert!(is(&preview(b""), FINE));
+    assert!(is(&preview(&[b'x'; 101]), Status::Refused), "more than the grant says");
+    assert!(is(&gate.one("look", Request::Preview("computed".into())).unwrap(), Status::Refused));
+
+    let sha = match &seen.after {
+        State::File { sha256, .. } => sha256.clone(),
+        other => panic!("{other:?}"),
+    };
+    let plan = bailiwick_tests::gate::PLAN;
+    let statement = format!(
+        "bailiwick.approval/1\nplan {plan}\ntarget test\nhost-key x\ncomponent y\npolicy z\ncomputed {sha}\n\
+         not-after 2099-01-01T00:00:00Z\n"
+    );
+    assert!(is(&gate.one("change-root", begin("c-1")).unwrap(), FINE));
+    let number = std::cell::Cell::new(0);
+    let asked = |statement: &str, signature: Vec<u8>, bytes: &[u8]| {
+        number.set(number.get() + 1);
+        let computed =
+            bailiwick::gate::Signed { bytes: bytes.to_vec(), statement: statement.as_bytes().to_vec(), signature };
+        let request = Request::Do {
+            change: named("c-1"),
+            step: number.get(),
+            action: "computed".into(),
+            before: seen.before.clone(),
+            after: seen.after.clone(),
+            computed: Some(computed),
+        };
+        gate.one("change-root", request).unwrap()
+    };
+    let good = || signed(&dir, "mine", "bailiwick-plan", &statement);
+    assert!(is(&asked(&statement, good(), &bytes), Status::Refused), "nobody may approve yet");
+    let approvers = gate.at("config/approvers");
+    fs::write(&approvers, format!("approver@example namespaces=\"bailiwick-plan\" {mine}\n")).unwrap();
+    fs::set_permissions(&approvers, fs::Permissions::from_mode(0o666)).unwrap();
+    assert!(is(&asked(&statement, good(), &bytes), Status::Refused), "anybody may write that file");
+    fs::set_permissions(&approvers, fs::Permissions::from_mode(0o644)).unwrap();
+    for (what, statement, key, namespace) in [
+        ("another's key", statement.clone(), "other", "bailiwick-plan"),
+        ("another purpose", statement.clone(), "mine", "bailiwick-component"),
+        ("another plan", statement.replace(plan, &"b".repeat(64)), "mine", "bailiwick-plan"),
+        ("another target", statement.replace("target test", "target prod"), "mine", "bailiwick-plan"),
+        ("other bytes", statement.replace(&sha, &"c".repeat(64)), "mine", "bailiwick-plan"),
+        ("too late", statement.replace("2099", "2020"), "mine", "bailiwick-plan"),
+        ("for ever", statement.replace("not-after 2099-01-01T00:00:00Z\n", ""), "mine", "bailiwick-plan"),
+        ("a line in a line", statement.replace("computed ", "x computed "), "mine", "bailiwick-plan"),
+    ] {
+        let signature = signed(&dir, key, namespace, &statement);
+        assert!(is(&asked(&statement, signature, &bytes), Status::Refused), "{what}");
+    }
+    assert!(is(&asked(&statement.replace("test", "best"), good(), &bytes), Status::Refused), "changed after it was signed");
+    assert!(is(&asked(&statement, good(), b"other bytes"), Status::Refused));
+    assert!(is(&asked(&statement, b"rubbish".to_vec(), &bytes), Status::Refused));
+    assert!(is(&gate.one("change-root", step("c-1", 50, "computed", &seen.before, &seen.after)).unwrap(), Status::Refused));
+    assert_eq!(fs::read(&file).unwrap(), b"before\n");
+    assert!(is(&asked(&statement, good(), &bytes), FINE));
+    assert_eq!(fs::read(&file).unwrap(), bytes);
+    assert!(is(&gate.one("change-root", undo("c-1", number.get())).unwrap(), FINE));
+    assert_eq!(fs::read(&file).unwrap(), b"before\n");
     fs::remove_dir_all(&dir).unwrap();
 }
 

@@ -222,7 +222,7 @@ do_step() { # STEP ACTION BEFORE AFTER
         answer refused
     elif [ -e "$kept/asked" ]; then
         find_out
-    elif /usr/bin/mkdir -m 0700 -p -- "$kept" && printf '%s %s %s %s\n' "$kind" "${act:--}" "${runtime:--}" "$object" |
+    elif { [ -d "$kept" ] || /usr/bin/mkdir -m 0700 -- "$kept"; } && printf '%s %s %s %s\n' "$kind" "${act:--}" "${runtime:--}" "$object" |
         put "$kept/what" && printf '%s %s %s\n' "$2" "$3" "$4" | put "$kept/asked"; then
         do_now
     else
