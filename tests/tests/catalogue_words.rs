@@ -523,6 +523,7 @@ fn ar17_a_hole_is_a_whole_word_and_only_policy_fills_it() -> Result<()> {
         ("name", "string"),
         ("slot", "string"),
         ("target", "borrow<target>"),
+        ("target", "target"),
         ("targets", "list<target>"),
     ];
     let expected: Parameters = expected.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();

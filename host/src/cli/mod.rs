@@ -1,6 +1,7 @@
 //! The command line. Thin: what can be decided without a terminal is decided in the library.
 
 mod args;
+mod change;
 mod check;
 mod consent;
 mod doctor;
@@ -138,7 +139,15 @@ pub(crate) fn main() -> ExitCode {
         }
         Command::Review(args) => review::run(&context, &args),
         Command::Quarantine(args) => quarantine::list(&context, &args),
-        Command::Release(args) => quarantine::release(&context, &args),
+        Command::Release(args) => change::release(&context, &args),
+        Command::Plan(args) => change::plan(&context, &args),
+        Command::Apply(args) => change::apply(&context, &args),
+        Command::Rollback(args) => change::rollback(&context, &args),
+        Command::Recover => change::recover(&context),
+        Command::Rehearse(args) => change::rehearse(&context, &args),
+        Command::Changes(args) => change::changes(&context, &args),
+        Command::Rounds(args) => change::rounds(&context, &args),
+        Command::Stop(args) => change::stop(&context, &args),
         Command::Limits(args) => limits::run(&context, &args),
         Command::New(args) => new::run(&context, &args),
         Command::Wit(args) => wit::run(&context, &args),
