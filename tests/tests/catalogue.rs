@@ -173,7 +173,6 @@ const WITHOUT: &[(&str, &str)] = &[
     ("ag01", AGENTS),
     ("ag05", AGENTS),
     ("ag09", "held by property in `tests/tests/grant.rs`: a never-rule wins over every grant"),
-    ("ch19", "the gate's previews answer `conflict` where a reload would do more than it says (`script/4-state.sh`)"),
     (
         "ch20",
         "no credential is needed for the way back: the target undoes by itself, and a person types the receipt's command there \

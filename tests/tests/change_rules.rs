@@ -637,7 +637,7 @@ fn jr03_a_journal_that_breaks_stops_what_is_not_written_yet() {
         let looks = |name: &String| name.starts_with("preview") || name == "people";
         assert!(later.iter().all(looks), "{name}: it went on with {later:?}");
         // Started anew, with a disk that works: nothing is hidden, and nothing is done.
-        drop(log);
+        drop((log, gate));
         std::fs::remove_file(stage.journal().join(bailiwick::journal::FOLDER)).unwrap();
         let mut log = stage.log();
         let open: Vec<_> = log.ledger().open().map(|course| course.id.clone()).collect();
