@@ -131,8 +131,7 @@ struct RawComponent {
     version: Spanned<String>,
     world: Spanned<String>,
     title: Spanned<String>,
-    #[serde(default)]
-    scope: Scope,
+    scope: Option<Spanned<Scope>>,
 }
 
 #[derive(Deserialize)]
@@ -271,6 +270,10 @@ impl Reader<'_> {
         if let (Some(wasi), Some(_)) = (&raw.wasi, &rules) {
             self.wrong(&wasi.interfaces, "checks need no WASI", "take [wasi] out");
         }
+        let scope = component.scope.as_ref().map_or_else(Scope::default, |scope| *scope.get_ref());
+        if let (Some(at), Scope::Fleet, Some(_)) = (&component.scope, scope, &rules) {
+            self.wrong(at, "a check looks at one target at a time", "take `scope` out");
+        }
         if let (Some(history), Some(_)) = (&raw.history, &rules) {
             self.wrong(&history.why, "a check cannot ask for what was said before", "take [history] out");
         }
@@ -278,7 +281,7 @@ impl Reader<'_> {
             id: id?,
             version: component.version.get_ref().clone(),
             title: component.title.get_ref().clone(),
-            scope: component.scope,
+            scope,
             uses,
             slots,
             params,

@@ -252,6 +252,12 @@ impl Ops {
         Some(grant::compute(manifest, target, assignment, &self.policy.never))
     }
 
+    /// The targets that policy gives a component, in name order.
+    pub fn targets_of(&self, component: &ComponentId) -> impl Iterator<Item = &TargetName> {
+        let given = self.assignments.iter().filter(move |(_, assigned)| assigned.contains_key(component));
+        given.map(|(target, _)| target)
+    }
+
     /// What a component may use.
     #[must_use]
     pub fn limits(&self, component: &ComponentId) -> &Limits {

@@ -144,6 +144,7 @@ built_in! {
     "container-logs",
     "container-restarts",
     "container-state",
+    "database-growth",
     "disk-growth",
     "exporter-connected",
     "failed-services",
