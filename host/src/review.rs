@@ -223,13 +223,13 @@ pub fn review(ops: &Ops, target: Option<&TargetName>, component: Option<&Compone
         Some(OwnPast { component: (*id).clone(), why })
     });
     let own_past = own_past.collect();
-    let fleet_wide = |id: &&ComponentId| {
-        ops.library.manifests.get(*id).is_some_and(|manifest| manifest.scope == Scope::Fleet)
-    };
-    let together = granted.iter().copied().filter(fleet_wide).map(|id| Together {
-        component: id.clone(),
-        targets: ops.targets_of(id).cloned().collect(),
-    });
+    let fleet_wide =
+        |id: &&ComponentId| ops.library.manifests.get(*id).is_some_and(|manifest| manifest.scope == Scope::Fleet);
+    let together = granted
+        .iter()
+        .copied()
+        .filter(fleet_wide)
+        .map(|id| Together { component: id.clone(), targets: ops.targets_of(id).cloned().collect() });
     let together = together.collect();
     let inert_wasi = granted.into_iter().filter_map(|id| {
         let wasi = ops.library.manifests.get(id)?.wasi.as_ref()?;

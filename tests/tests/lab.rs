@@ -87,7 +87,8 @@ fn disk_growth_is_measured_dated_and_attributed_to_the_database() -> Result<()> 
         std::thread::sleep(Duration::from_secs(7));
         let all = lab.check(&["db01"], &["database-growth", "disk-growth"])?.findings();
         let (databases, disks): (Vec<_>, Vec<_>) = all.into_iter().partition(|it| it.component == "database-growth");
-        let disk = disks.into_iter().find(|finding| finding.subject == "/var/lib/postgresql").context("no such disk")?;
+        let disk =
+            disks.into_iter().find(|finding| finding.subject == "/var/lib/postgresql").context("no such disk")?;
         ensure!(disk.severity != "unknown", "{disk:?}");
         Ok((disk, databases))
     })?;

@@ -144,7 +144,7 @@ const ROUNDS: &[Round] = &[
         &[
             on("db01", "exporter-unconnected").seen_on(&[PROMETHEUS]),
             on("source", "source-down").seen_on(COLLECTORS),
-            on("agent01", "container-errors"), // the last of agent01's: podman keeps what it said
+            on("agent01", "container-errors"),
         ],
     ),
     (10, &[off("db01", "exporter-broken").seen_on(&[PROMETHEUS])]),
@@ -183,7 +183,11 @@ impl Watch<'_> {
             if now == before && begun.elapsed() >= least {
                 return Ok(now);
             }
-            ensure!(begun.elapsed() < least + Duration::from_secs(60), "never twice the same: {:#?}", changes(&before, &now));
+            ensure!(
+                begun.elapsed() < least + Duration::from_secs(60),
+                "never twice the same: {:#?}",
+                changes(&before, &now)
+            );
             before = now;
         }
     }
@@ -220,12 +224,10 @@ fn what_each_probe_says_of_each_fault() -> Result<()> {
     let probes: Vec<&str> = library.manifests.keys().map(bailiwick::model::ComponentId::as_str).collect();
     let lab = Lab::find(PROGRAM)?;
     let all = Watch { lab: &lab, probes: probes.clone() };
-    let skip: usize = std::env::var("LAB_SKIP").map(|n| n.parse().unwrap()).unwrap_or(0); // XXX
-    let booted = all.settled(Duration::from_secs(if skip == 0 { 75 } else { 40 }))?;
+    let booted = all.settled(Duration::from_secs(75))?;
     let mut seen: Vec<(&Switch, Cells)> = Vec::new();
     for (number, (least_s, round)) in ROUNDS.iter().enumerate() {
-        if number < skip { continue; }
-        eprintln!("round {number}");
+        eprintln!("round {number}: {}", round.iter().map(Switch::title).collect::<Vec<_>>().join(", "));
         let asked = probes.iter().copied().filter(|probe| number == 0 || !TRENDS.contains(probe)).collect();
         let watch = Watch { lab: &lab, probes: asked };
         if number > 0 {

@@ -135,7 +135,9 @@ fn attribution(disk: &Filesystem, grown: &[Grown], earlier: &Earlier, settings: 
     let part = most.and_then(|(_, most)| (line.per_day() >= 1.0).then(|| most.per_day() / line.per_day() * 100.0));
     let hidden = grown.iter().filter(|it| it.line.is_none()).count();
     let who = match (most, part) {
-        (None, _) if hidden > 0 => format!("no database grows, but for {} of unknown growth", text::count(hidden, "database")),
+        (None, _) if hidden > 0 => {
+            format!("no database grows, but for {} of unknown growth", text::count(hidden, "database"))
+        }
         (None, _) => "no database grows".to_owned(),
         (Some((database, most)), None) => format!("database {} {}", database.name, pace(&most)),
         (Some((database, most)), Some(part)) => {

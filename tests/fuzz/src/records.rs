@@ -49,7 +49,8 @@ pub(crate) fn heads(data: &[u8]) {
             folder
         });
         let anchors = [("nas".to_owned(), data.to_vec())].into();
-        let held = bailiwick::anchor::hold(folder.path(), &anchors).expect("it is there").remove("nas").expect("asked for");
+        let held =
+            bailiwick::anchor::hold(folder.path(), &anchors).expect("it is there").remove("nas").expect("asked for");
         let lines = data.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count();
         assert!(held.fitting + held.strange <= lines, "{held:?}");
         assert!(held.covers <= crate::seeds::links().last().map_or(0, |link| link.seq), "{held:?}");

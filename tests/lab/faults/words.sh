@@ -48,6 +48,11 @@ as_agents() {
     (cd /home/agents && setpriv --reuid=agents --regid=agents --init-groups \
         env HOME=/home/agents XDG_RUNTIME_DIR=/run/user/1101 "$@")
 }
+# A container that begins anew, with nothing of what it had said.
+again() { # NAME COMMAND
+    as_agents podman rm --force --time 0 "$1" >/dev/null
+    as_agents podman run --detach --name "$1" --stop-timeout 1 --restart=always localhost/agent:1 sh -c "$2" >/dev/null
+}
 # A program that lies. The real one waits in /usr/real, first in the path of the lab itself and in nobody else's.
 wrap() { # NAME: its text on stdin
     mkdir -p /usr/real
