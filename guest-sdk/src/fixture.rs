@@ -11,7 +11,8 @@ use std::{
 };
 
 use crate::{
-    Failure, FleetProbe, Report, Target, Unit, VerbError, certificates, commands, containers, files,
+    Decision, Failure, Fix, FleetProbe, Report, StageError, Target, Unit, VerbError, certificates, commands,
+    containers, files,
     history::Point,
     http,
     log::Level,
@@ -27,6 +28,7 @@ pub const NOW_MS: u64 = 1_795_262_400_000;
 thread_local! {
     static NOW: Cell<u64> = const { Cell::new(NOW_MS) };
     static CALLS: Cell<u32> = const { Cell::new(0) };
+    static STAGED: RefCell<Vec<Staged>> = const { RefCell::new(Vec::new()) };
     static NOTES: RefCell<Vec<(Level, String)>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -40,6 +42,74 @@ pub struct Fixture {
     /// By verb and slot key; each a `Result<T, VerbError>`.
     answers: BTreeMap<(&'static str, String), Rc<dyn Any>>,
     earlier: Vec<Point>,
+    /// By verb and slot key: why a change of it is not taken.
+    refused: BTreeMap<(&'static str, String), StageError>,
+    /// `plan` is running.
+    plans: bool,
+}
+
+/// A change that a fix has put on the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Staged {
+    /// The verb, such as `files-change.write`.
+    pub verb: &'static str,
+    /// The slot: its name, or `name/0`, `name/1`, … for one declared `many`.
+    pub key: String,
+    /// The name of the declared content, where the verb takes one.
+    pub content: Option<String>,
+    /// The bytes of `files-change.write-computed`.
+    pub bytes: Option<Vec<u8>>,
+}
+
+impl Staged {
+    pub(crate) fn new(verb: &'static str, key: &str) -> Self {
+        Staged { verb, key: key.to_owned(), content: None, bytes: None }
+    }
+}
+
+impl fmt::Display for Staged {
+    /// `files-change.write rules base-rules`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.verb, self.key)?;
+        match (&self.content, &self.bytes) {
+            (Some(content), _) => write!(f, " {content}"),
+            (None, Some(bytes)) => write!(f, " ({} bytes)", bytes.len()),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+/// What a changing verb is given besides its slot.
+pub(crate) trait Given {
+    fn put(self, staged: &mut Staged);
+}
+
+impl Given for &str {
+    fn put(self, staged: &mut Staged) {
+        staged.content = Some(self.to_owned());
+    }
+}
+
+impl Given for &[u8] {
+    fn put(self, staged: &mut Staged) {
+        staged.bytes = Some(self.to_vec());
+    }
+}
+
+/// What `plan` came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Planned {
+    /// What it returned.
+    pub decision: Result<Decision, Failure>,
+    /// The list, in the order of the calls.
+    pub staged: Vec<Staged>,
+}
+
+impl Planned {
+    /// The list, one line each.
+    pub fn list(&self) -> Vec<String> {
+        self.staged.iter().map(Staged::to_string).collect()
+    }
 }
 
 impl fmt::Debug for Fixture {
@@ -84,7 +154,48 @@ impl Fixture {
             slots: BTreeMap::new(),
             answers: BTreeMap::new(),
             earlier: Vec::new(),
+            refused: BTreeMap::new(),
+            plans: false,
         }
+    }
+
+    /// Has a changing verb not taken for a slot; without this every change is taken whose slot is bound.
+    #[must_use]
+    pub fn not_staged(mut self, verb: &'static str, key: &str, error: StageError) -> Self {
+        self.refused.insert((verb, key.to_owned()), error);
+        self
+    }
+
+    /// Runs `plan` of a fix on this target, as the host would.
+    pub fn plan<F: Fix>(mut self) -> Planned {
+        self.plans = true;
+        let target = begun(self);
+        let decision = F::plan(&target).map(Decision::fit).map_err(Failure::fit);
+        Planned { decision, staged: STAGED.take() }
+    }
+
+    /// Runs `verify` of a fix on this target, as the host would.
+    ///
+    /// # Errors
+    /// What the fix returns.
+    pub fn verify<F: Fix>(self) -> Result<Report, Failure> {
+        F::verify(&begun(self)).map(Report::fit).map_err(Failure::fit)
+    }
+
+    pub(crate) fn stage(&self, staged: Staged) -> Result<(), StageError> {
+        count_call();
+        if !self.plans {
+            return Err(StageError::WrongPhase);
+        }
+        if let Some(error) = self.refused.get(&(staged.verb, staged.key.clone())) {
+            return Err(*error);
+        }
+        let bound = self.slots.values().flatten().any(|entry| entry.key == staged.key);
+        if !bound {
+            return Err(StageError::Refused);
+        }
+        STAGED.with_borrow_mut(|list| list.push(staged));
+        Ok(())
     }
 
     /// Another name for the target.
@@ -222,10 +333,21 @@ impl Fixture {
 /// What the probe returns.
 pub fn examine_together<P: FleetProbe>(fixtures: impl IntoIterator<Item = Fixture>) -> Result<Report, Failure> {
     let targets: Vec<Target> = fixtures.into_iter().map(Target::new).collect();
-    NOW.set(targets.first().map_or(NOW_MS, |target| target.fixture().now_ms));
+    begin(targets.first().map_or(NOW_MS, |target| target.fixture().now_ms));
+    examine_all::<P>(&targets)
+}
+
+fn begin(now_ms: u64) {
+    NOW.set(now_ms);
     CALLS.set(0);
     NOTES.with_borrow_mut(Vec::clear);
-    examine_all::<P>(&targets)
+    STAGED.with_borrow_mut(Vec::clear);
+}
+
+/// The target of a run that begins.
+fn begun(fixture: Fixture) -> Target {
+    begin(fixture.now_ms);
+    Target::new(fixture)
 }
 
 /// What the last run on this thread wrote with [`log`](crate::log).

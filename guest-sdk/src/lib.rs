@@ -98,6 +98,99 @@
 //! # assert_eq!(run.examine::<Running>().unwrap().findings[0].title, "nginx.service does not exist");
 //! ```
 //!
+//! # A fix
+//!
+//! A [`Fix`] proposes a change, and has no way to make one: its changing verbs put actions on a list, and the host, which
+//! keeps what was there, carries the list out when somebody has agreed to it.
+//!
+//! ```
+//! use bailiwick_guest::{
+//!     Decision, Failure, Finding, Fix, Report, Target, files, fixture::Fixture, files_change, services_change,
+//! };
+//!
+//! struct Rules;
+//!
+//! fn has_rule(file: &[u8]) -> bool {
+//!     String::from_utf8_lossy(file).contains("InstanceDown")
+//! }
+//!
+//! impl Fix for Rules {
+//!     fn plan(target: &Target) -> Result<Decision, Failure> {
+//!         let (file, unit) = (target.slot("rules")?, target.slot("prometheus")?);
+//!         let found = files::read(target, &file)?;
+//!         if has_rule(&found.bytes) {
+//!             return Ok(Decision::nothing("the base rules are there"));
+//!         }
+//!         files_change::write(target, &file, "base-rules")?; // a [[content]] of the manifest
+//!         services_change::reload(target, &unit)?;
+//!         Ok(Decision::propose("no rule says that an instance is down").because(&found))
+//!     }
+//!
+//!     fn verify(target: &Target) -> Result<Report, Failure> {
+//!         let found = files::read(target, &target.slot("rules")?)?;
+//!         Ok(match has_rule(&found.bytes) {
+//!             true => Finding::ok("base-rules", "", "the base rules are there").because(&found).into(),
+//!             false => Finding::critical("base-rules", "", "the base rules are missing").because(&found).into(),
+//!         })
+//!     }
+//! }
+//!
+//! bailiwick_guest::export_fix!(Rules);
+//!
+//! // Off wasm, the list is what a test looks at.
+//! let empty = files::Content { bytes: b"groups: []".to_vec(), truncated: false };
+//! let planned = Fixture::new()
+//!     .bind("rules", "/etc/prometheus/rules/base.yml")
+//!     .bind("prometheus", "prometheus.service")
+//!     .read("rules", Ok(empty))
+//!     .plan::<Rules>();
+//! assert_eq!(planned.list(), ["files-change.write rules base-rules", "services-change.reload prometheus"]);
+//! ```
+//!
+//! Its manifest has a world of its own, a contract, and every byte that it may write:
+//!
+//! ```toml
+//! [component]
+//! id = "rules"
+//! version = "0.1.0"
+//! world = "bailiwick:ops/fix@0.1.0"
+//! title = "Base rules"
+//!
+//! [contract] # one sentence each; without it a fix does not load
+//! intent = "Prometheus says when something is down"
+//! rationale = "a file of its own, so that nobody's rules are touched"
+//! if-reverted = "nobody is told when an instance is down"
+//! constraints = ["the rules must load in Prometheus 2.42"]
+//!
+//! [[answers]] # the findings that it answers
+//! probe = "prometheus-rules"
+//! code = "no-rules"
+//!
+//! [[content]] # `text` for a whole file, `line` (and `at = "start"`) for one line of it
+//! name = "base-rules"
+//! text = '''
+//! groups:
+//! - name: base
+//!   rules:
+//!   - alert: InstanceDown
+//!     expr: up == 0
+//! '''
+//! why = "one rule that every fleet needs"
+//!
+//! [[slot]]
+//! name = "rules"
+//! verb = ["files.read", "files-change.write"]
+//! content = ["base-rules"] # what may be put there
+//! default = "/etc/prometheus/rules/base.yml"
+//! why = "whether the rules are there, and to write them"
+//!
+//! [[slot]]
+//! name = "prometheus"
+//! verb = ["services-change.reload"]
+//! default = "prometheus.service"
+//! why = "it reads its rules when it is told to"
+//! ```
+//!
 //! # What to return
 //!
 //! At least one finding per subject, also when all is well: severity ok, with the numbers, so that a healthy target
@@ -109,8 +202,12 @@ mod bindings;
 pub mod certificates;
 pub mod clock;
 pub mod commands;
+pub mod commands_change;
 pub mod containers;
+pub mod containers_change;
 pub mod files;
+pub mod files_change;
+mod fix;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod fixture;
 pub mod guide;
@@ -125,6 +222,7 @@ pub mod postgres;
 mod probe;
 mod report;
 pub mod services;
+pub mod services_change;
 pub mod system;
 pub mod target;
 pub mod text;
@@ -134,6 +232,7 @@ pub use bindings::bailiwick::ops::{
     reports::{Failure, Finding, Metric, Report, Severity, Unit},
     types::VerbError,
 };
+pub use fix::{Decision, Fix, Proposal, RefusalToFix, StageError, StageFailure};
 pub use observed::{Evidence, Observed, VerbFailure};
 pub use probe::{FleetProbe, Probe};
 pub use report::{Quantity, percent_of};
@@ -162,11 +261,45 @@ macro_rules! export {
     };
 }
 
-/// For [`export!`], and for the host's own interpreter.
+/// Makes the crate a component: exports `$fix`, a type that implements [`Fix`]. Once per crate.
+///
+/// On other targets than wasm it only checks that the type is a fix.
+#[macro_export]
+macro_rules! export_fix {
+    ($fix:ty) => {
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            struct Component;
+            impl $crate::__private::bindings::fix::Guest for Component {
+                fn plan(
+                    target: $crate::__private::RawTarget,
+                ) -> ::core::result::Result<$crate::Decision, $crate::Failure> {
+                    $crate::__private::plan::<$fix>(target)
+                }
+                fn verify(
+                    target: $crate::__private::RawTarget,
+                ) -> ::core::result::Result<$crate::Report, $crate::Failure> {
+                    $crate::__private::verify::<$fix>(target)
+                }
+            }
+            $crate::__private::bindings::fix::export_component!(
+                Component with_types_in $crate::__private::bindings::fix
+            );
+        };
+        #[cfg(not(target_arch = "wasm32"))]
+        const _: fn() = $crate::__private::is_a_fix::<$fix>;
+    };
+}
+
+/// For [`export!`], [`export_fix!`], and for the host's own interpreter.
 #[doc(hidden)]
 pub mod __private {
     #[cfg(target_arch = "wasm32")]
-    pub use crate::{bindings::bailiwick::ops::types::Target as RawTarget, probe::examine};
+    pub use crate::{
+        bindings::bailiwick::ops::types::Target as RawTarget,
+        fix::{plan, verify},
+        probe::examine,
+    };
 
     pub use crate::observed::words;
 
@@ -182,4 +315,7 @@ pub mod __private {
 
     #[cfg(not(target_arch = "wasm32"))]
     pub fn is_a_probe<P: crate::FleetProbe>() {}
+
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn is_a_fix<F: crate::Fix>() {}
 }

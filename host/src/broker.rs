@@ -7,6 +7,8 @@
 //! **Invariant:** this is the only caller of [`Connection::run`], and it takes an action from a grant, never a text.
 //! **Invariant:** journal, workers and reports get what the redactor has left of an answer, all of them the same bytes.
 
+mod stage;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -15,10 +17,11 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+pub use self::stage::{Asked, STAGED_MAX, Staged};
 use crate::grant::Grant;
 use crate::journal::{self, Blob, Entry, Journal};
 use crate::library::Binary;
-use crate::model::{Action, ActionId, LookError, Tainted, TargetName, Verb};
+use crate::model::{Action, ActionId, LookError, Phase, Tainted, TargetName, Verb};
 use crate::outcome;
 use crate::redact::{self, Counts, Redactor};
 use crate::transport::{Answer, Connection, RunError, Timing};
@@ -65,8 +68,11 @@ struct Failure {
 pub struct RunContext {
     /// Its number in the journal.
     pub id: u64,
+    /// Which part of a component's work it is.
+    pub phase: Phase,
     targets: Vec<(Arc<Grant>, Arc<Link>)>,
     calls: Mutex<Vec<outcome::Call>>,
+    staged: Mutex<Vec<Staged>>,
 }
 
 impl Link {
@@ -98,7 +104,13 @@ impl RunContext {
     /// A run on several targets, each with its own grant: a call names one by its place here.
     #[must_use]
     pub fn together(id: u64, targets: Vec<(Arc<Grant>, Arc<Link>)>) -> Self {
-        Self { id, targets, calls: Mutex::default() }
+        Self { id, phase: Phase::Examine, targets, calls: Mutex::default(), staged: Mutex::default() }
+    }
+
+    /// The same for a part of a fix's work.
+    #[must_use]
+    pub fn in_phase(self, phase: Phase) -> Self {
+        Self { phase, ..self }
     }
 
     /// The target's name, where it has to be said: in a run on several.

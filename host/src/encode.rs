@@ -91,6 +91,16 @@ pub fn is_plain(text: &str) -> bool {
     text.chars().all(|c| matches!(fate(c), Fate::Shown(_)))
 }
 
+/// True if a person sees all of a text that is written as it is: lines of plain characters, and tabs. Else the number of the
+/// first line, from 1, that shows something else than it holds.
+///
+/// # Errors
+/// With that number.
+pub fn seen_whole(text: &str) -> Result<(), usize> {
+    let hides = |line: &str| !is_plain(&line.replace('\t', " "));
+    text.split('\n').position(hides).map_or(Ok(()), |at| Err(at + 1))
+}
+
 /// Somebody else's text, on one line, harmless to a terminal: what cannot be seen or is no plain character becomes
 /// `\n`, `\x1b` or `\u{202e}`. At most `max_width` columns, the last of them `…` if something was cut.
 ///

@@ -9,11 +9,14 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use crate::fleet::Target;
-use crate::manifest::Manifest;
-use crate::model::{Action, ComponentId, ParamName, ParamValue, SlotKey, SlotName, TargetName, Verb};
-use crate::policy::{Assignment, NeverRule};
+use crate::manifest::{Body, Manifest, Slot};
+use crate::model::{
+    Action, Change, Changing, ComponentId, ContentName, Effect, Literal, LiteralError, ParamName, ParamValue, SlotKey,
+    SlotName, TargetName, UnitAct, Verb,
+};
+use crate::policy::{Assignment, NeverRule, Policy, Stateless};
 use crate::source::Place;
-use crate::verbs;
+use crate::verbs::{self, Tier, needs_content};
 
 /// What one component may do on one target.
 #[derive(Debug, Clone)]
@@ -22,12 +25,14 @@ pub struct Grant {
     pub component: ComponentId,
     /// The target.
     pub target: TargetName,
-    /// By verb, then by slot key; the empty key for a verb that needs no object.
-    actions: BTreeMap<Verb, BTreeMap<String, Granted>>,
-    /// What a never-rule took away.
+    /// By verb, then by slot key, and by content where the verb needs one; the empty key for a verb that needs no object.
+    actions: BTreeMap<Verb, BTreeMap<(String, String), Granted>>,
+    /// What a bar took away.
     pub withheld: Vec<Withheld>,
     /// Settings.
     pub params: BTreeMap<ParamName, ParamValue>,
+    /// A fix may be carried out without a person, if all that it does is declared.
+    pub unattended: bool,
 }
 
 /// One entry of the list, and why it is there.
@@ -39,6 +44,8 @@ pub struct Granted {
     pub key: Option<SlotKey>,
     /// The slot the key belongs to.
     pub slot: Option<SlotName>,
+    /// What is put there, by the name that a guest says; none for a verb that needs nothing declared.
+    pub content: Option<ContentName>,
     /// The author's reason.
     pub why: String,
     /// The line of policy that allows it.
@@ -47,32 +54,49 @@ pub struct Granted {
     pub default: Option<Place>,
 }
 
-/// An action that was asked for and bound, and that a never-rule took away.
+/// An action that was asked for and bound, and that a bar took away.
 #[derive(Debug, Clone)]
 pub struct Withheld {
     /// What it would have been.
     pub granted: Granted,
-    /// The rule's reason.
+    /// The bar's reason.
     pub why: String,
-    /// The rule's place: `policy.toml:31`.
+    /// The bar's place: `policy.toml:31`.
     pub rule: String,
+}
+
+/// What is subtracted last, whatever manifest and policy say.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Bars<'p> {
+    /// The operator's never-rules.
+    pub never: &'p [NeverRule],
+    /// What a fix may restart. None: nothing.
+    pub stateless: Option<&'p Stateless>,
+}
+
+impl<'p> From<&'p Policy> for Bars<'p> {
+    fn from(policy: &'p Policy) -> Self {
+        Self { never: &policy.never, stateless: Some(&policy.stateless) }
+    }
 }
 
 /// Computes a grant.
 #[must_use]
-pub fn compute(manifest: &Manifest, target: &Target, assignment: &Assignment, never: &[NeverRule]) -> Grant {
+pub fn compute(manifest: &Manifest, target: &Target, assignment: &Assignment, bars: Bars<'_>) -> Grant {
     let mut grant = Grant {
         component: manifest.id.clone(),
         target: target.name.clone(),
         actions: BTreeMap::new(),
         withheld: Vec::new(),
         params: assignment.params.clone(),
+        unattended: assignment.unattended,
     };
     let tier = target.tier();
     for (&verb, why) in &manifest.uses {
         let action = Arc::new(verbs::action(verb, None, tier));
-        let place = assignment.place.clone();
-        grant.add(Granted { action, key: None, slot: None, why: why.clone(), place, default: None }, never);
+        let (why, place) = (why.clone(), assignment.place.clone());
+        let granted = Granted { action, key: None, slot: None, content: None, why, place, default: None };
+        grant.add(granted, bars.never);
     }
     for (name, slot) in &manifest.slots {
         let Some(bound) = assignment.slots.get(name) else {
@@ -80,20 +104,125 @@ pub fn compute(manifest: &Manifest, target: &Target, assignment: &Assignment, ne
         };
         for (index, literal) in bound.literals.iter().enumerate() {
             let key = if slot.many { SlotKey::indexed(name, index) } else { SlotKey::single(name) };
+            let granted = |action, content| Granted {
+                action: Arc::new(action),
+                key: Some(key.clone()),
+                slot: Some(name.clone()),
+                content,
+                why: slot.why.clone(),
+                place: bound.place.clone().unwrap_or_else(|| assignment.place.clone()),
+                default: bound.place.is_none().then(|| slot.place.clone()),
+            };
             for &verb in &slot.verbs {
-                let granted = Granted {
-                    action: Arc::new(verbs::action(verb, Some(literal.clone()), tier)),
-                    key: Some(key.clone()),
-                    slot: Some(name.clone()),
-                    why: slot.why.clone(),
-                    place: bound.place.clone().unwrap_or_else(|| assignment.place.clone()),
-                    default: bound.place.is_none().then(|| slot.place.clone()),
-                };
-                grant.add(granted, never);
+                if verbs::spec(verb).effect == Effect::Observe {
+                    grant.add(granted(verbs::action(verb, Some(literal.clone()), tier), None), bars.never);
+                    continue;
+                }
+                for (content, body) in bodies(manifest, slot, assignment, verb) {
+                    match changing(verb, literal, content, body) {
+                        Ok(change) => {
+                            let barred = barred(change.change(), target, assignment, bars);
+                            let granted = granted(verbs::change_action(verb, change), content.cloned());
+                            match barred {
+                                Some((rule, why)) => grant.withheld.push(Withheld { granted, why, rule }),
+                                None => grant.add(granted, bars.never),
+                            }
+                        }
+                        // Files and bindings with such an object are refused before; this is for whoever made one otherwise.
+                        Err(error) => {
+                            let none = verbs::action(verb, Some(literal.clone()), Tier::Plain);
+                            let (rule, why) = ("this program".to_owned(), error.to_string());
+                            grant.withheld.push(Withheld { granted: granted(none, content.cloned()), why, rule });
+                        }
+                    }
+                }
             }
         }
     }
     grant
+}
+
+/// What a verb may put into a slot's file, by name; one time nothing, for a verb that needs nothing declared.
+fn bodies<'m>(
+    manifest: &'m Manifest,
+    slot: &'m Slot,
+    assignment: &'m Assignment,
+    verb: Verb,
+) -> Vec<(Option<&'m ContentName>, Option<&'m Body>)> {
+    if !needs_content(verb) {
+        return vec![(None, None)];
+    }
+    let declared = slot.content.iter().filter_map(|name| {
+        let replaced = assignment.contents.get(name).map(|replaced| &replaced.body);
+        let body = replaced.or_else(|| manifest.contents.get(name).map(|content| &content.body))?;
+        body.fits(verb).then_some((Some(name), Some(body)))
+    });
+    declared.collect()
+}
+
+/// The change that a verb is on a literal.
+fn changing(
+    verb: Verb,
+    literal: &Literal,
+    content: Option<&ContentName>,
+    body: Option<&Body>,
+) -> Result<Changing, LiteralError> {
+    let unit = |act| match literal {
+        Literal::Unit(unit) => Some(Change::Unit { unit: unit.clone(), act }),
+        _ => None,
+    };
+    let path = || match literal {
+        Literal::Path(path) => Some(path.clone()),
+        _ => None,
+    };
+    let change = match (verb, body) {
+        (Verb::FilesChangeWrite, Some(Body::Text(text))) => {
+            path().map(|path| Change::Write { path, text: text.clone() })
+        }
+        (Verb::FilesChangeEnsureLine, Some(Body::Line { line, at })) => {
+            path().map(|path| Change::EnsureLine { path, line: line.clone(), at: *at })
+        }
+        (Verb::FilesChangeRemoveLine, Some(Body::Line { line, .. })) => {
+            path().map(|path| Change::RemoveLine { path, line: line.clone() })
+        }
+        (Verb::FilesChangeWriteComputed, _) => {
+            path().map(|path| Change::WriteComputed { path, bytes_max: verbs::COMPUTED_BYTES_MAX })
+        }
+        (Verb::FilesChangeSetAside, _) => path().map(|path| Change::SetAside { path }),
+        (Verb::ServicesChangeReload, _) => unit(UnitAct::Reload),
+        (Verb::ServicesChangeRestart, _) => unit(UnitAct::Restart),
+        (Verb::ServicesChangeEnable, _) => unit(UnitAct::Enable),
+        (Verb::ServicesChangeStart, _) => unit(UnitAct::Start),
+        (Verb::ContainersChangeRestart, _) => match literal {
+            Literal::Container(container) => Some(Change::RestartContainer { container: container.clone() }),
+            _ => None,
+        },
+        (Verb::CommandsChangeRun, _) => match literal {
+            Literal::ChangeCommand(command) => Some(command.change()),
+            _ => None,
+        },
+        _ => None,
+    };
+    // A verb and an object that do not go together: the manifest's reader lets none pass.
+    Changing::new(change.ok_or(LiteralError::NoObject)?, content)
+}
+
+/// The bar that takes a change away, apart from never-rules: where it stands, and why.
+fn barred(change: &Change, target: &Target, assignment: &Assignment, bars: Bars<'_>) -> Option<(String, String)> {
+    if target.tier() != Tier::Gated {
+        let why = "the target has no gate, and nothing is changed without one".to_owned();
+        return Some((target.place.to_string(), why));
+    }
+    if bars.stateless.is_some_and(|stateless| stateless.allows(change)) || !is_restart(change) {
+        return None;
+    }
+    let place = bars.stateless.and_then(|stateless| stateless.place.as_ref()).unwrap_or(&assignment.place);
+    let why = "a restart loses what a program holds, and policy does not call this one [stateless]".to_owned();
+    Some((place.to_string(), why))
+}
+
+const fn is_restart(change: &Change) -> bool {
+    matches!(change, Change::Unit { act: UnitAct::Restart, .. } | Change::RestartContainer { .. })
 }
 
 impl Grant {
@@ -106,7 +235,7 @@ impl Grant {
         withheld: Vec<Withheld>,
         params: BTreeMap<ParamName, ParamValue>,
     ) -> Self {
-        let mut grant = Self { component, target, actions: BTreeMap::new(), withheld, params };
+        let mut grant = Self { component, target, actions: BTreeMap::new(), withheld, params, unattended: false };
         for granted in entries {
             grant.add(granted, &[]);
         }
@@ -120,7 +249,8 @@ impl Grant {
             }
             None => {
                 let key = granted.key.as_ref().map_or(String::new(), |key| key.as_str().to_owned());
-                self.actions.entry(granted.action.verb).or_default().insert(key, granted);
+                let content = granted.content.as_ref().map_or(String::new(), |name| name.as_str().to_owned());
+                self.actions.entry(granted.action.verb).or_default().insert((key, content), granted);
             }
         }
     }
@@ -129,19 +259,28 @@ impl Grant {
     /// bound, a never-rule, an object where none is due; all look the same.
     #[must_use]
     pub fn lookup(&self, verb: Verb, key: Option<&str>) -> Option<&Granted> {
-        let granted = self.actions.get(&verb)?.get(key.unwrap_or_default())?;
-        // An empty text is no key: it would name the verbs without object.
-        (granted.key.is_some() == key.is_some()).then_some(granted)
+        self.lookup_with(verb, key, None)
     }
 
-    /// The never-rule that took an entry away, for the operator: `never-rule policy.toml:31: …`.
+    /// The same for a verb that puts something declared somewhere: by the name of what.
+    #[must_use]
+    pub fn lookup_with(&self, verb: Verb, key: Option<&str>, content: Option<&str>) -> Option<&Granted> {
+        let named = (key.unwrap_or_default().to_owned(), content.unwrap_or_default().to_owned());
+        let granted = self.actions.get(&verb)?.get(&named)?;
+        // An empty text is no key: it would name the verbs without object.
+        (granted.key.is_some() == key.is_some() && granted.content.is_some() == content.is_some()).then_some(granted)
+    }
+
+    /// What took an entry away, for the operator: `never-rule policy.toml:31: …`; for a change, which is withheld for other
+    /// reasons too, `withheld by policy.toml:31: …`.
     #[must_use]
     pub fn withheld_by(&self, verb: Verb, key: Option<&str>) -> Option<String> {
         let withheld = self.withheld.iter().find(|withheld| {
             let granted = &withheld.granted;
             granted.action.verb == verb && granted.key.as_ref().map(SlotKey::as_str) == key
         })?;
-        Some(format!("never-rule {}: {}", withheld.rule, withheld.why))
+        let bar = if verbs::spec(verb).effect == Effect::Change { "withheld by" } else { "never-rule" };
+        Some(format!("{bar} {}: {}", withheld.rule, withheld.why))
     }
 
     /// Every entry, by verb and key.
@@ -155,8 +294,12 @@ impl Grant {
     pub fn slots(&self) -> BTreeMap<String, Vec<(SlotKey, String)>> {
         let mut out: BTreeMap<String, Vec<(SlotKey, String)>> = BTreeMap::new();
         for granted in self.entries() {
-            let (Some(slot), Some(key), Some(literal)) = (&granted.slot, &granted.key, granted.action.id.object())
-            else {
+            let literal = match &granted.action.literal {
+                // A guest is told of the object, however it may be changed.
+                Some(Literal::Change(changing)) => Some(changing.subject()),
+                _ => granted.action.id.object(),
+            };
+            let (Some(slot), Some(key), Some(literal)) = (&granted.slot, &granted.key, literal) else {
                 continue;
             };
             let entries = out.entry(slot.as_str().to_owned()).or_default();
@@ -185,6 +328,9 @@ impl Grant {
             put(granted.key.as_ref().map_or("", SlotKey::as_str));
             put(granted.action.id.as_str());
             put(&granted.action.wire.text());
+        }
+        if self.unattended {
+            put("unattended");
         }
         put("settings");
         for (name, value) in &self.params {

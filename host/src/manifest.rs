@@ -4,17 +4,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+mod fix;
+
 use serde::Deserialize;
 use toml::Spanned;
 
+pub use self::fix::{Answers, Body, BodyError, Content, Contract};
+use self::fix::{RawAnswers, RawContent, RawContract, RawFix};
 use crate::encode;
 use crate::limits::{self, Ask};
-use crate::model::{ComponentId, Literal, Object, ParamName, ParamValue, SlotName, Verb, WasiGroup};
+use crate::model::{
+    ComponentId, ContentName, Literal, Object, ParamName, ParamValue, SlotName, Verb, WasiGroup, World,
+};
 use crate::rules::{self, Asked, RawCheck, Rules};
 use crate::source::{Place, Problem, Problems, Source};
-
-/// The world that probes are built for.
-pub const PROBE_WORLD: &str = "bailiwick:ops/probe@0.1.0";
 
 /// Packages of WASI that are refused by name, whatever a manifest says: they reach something.
 const WASI_NEVER: &[&str] = &["filesystem", "sockets", "http", "tls"];
@@ -26,6 +29,8 @@ pub struct Manifest {
     pub id: ComponentId,
     /// `1.2.3`.
     pub version: String,
+    /// What it is built for.
+    pub world: World,
     /// One line for people.
     pub title: String,
     /// On how many targets it looks at once.
@@ -44,6 +49,12 @@ pub struct Manifest {
     pub limits: Vec<Ask>,
     /// The checks that the built-in interpreter runs; none for a component with code of its own.
     pub rules: Option<Rules>,
+    /// Why a fix changes what it changes; none for a probe.
+    pub contract: Option<Contract>,
+    /// The findings that a fix answers.
+    pub answers: BTreeSet<Answers>,
+    /// What a fix may put into files.
+    pub contents: BTreeMap<ContentName, Content>,
 }
 
 /// On how many targets a component looks in one run.
@@ -75,6 +86,8 @@ pub struct Slot {
     pub object: Object,
     /// Policy binds a list.
     pub many: bool,
+    /// What may be put there, by the verbs that need something declared.
+    pub content: BTreeSet<ContentName>,
     /// What stands there if policy says nothing.
     pub default: Option<Literal>,
     /// The author's reason.
@@ -122,6 +135,11 @@ struct RawManifest {
     limits: Vec<RawLimit>,
     #[serde(default, rename = "check")]
     checks: Vec<RawCheck>,
+    contract: Option<RawContract>,
+    #[serde(default)]
+    answers: Vec<RawAnswers>,
+    #[serde(default, rename = "content")]
+    contents: Vec<RawContent>,
 }
 
 #[derive(Deserialize)]
@@ -149,6 +167,8 @@ struct RawSlot {
     default: Option<Spanned<String>>,
     #[serde(default)]
     many: bool,
+    #[serde(default)]
+    content: Vec<Spanned<String>>,
     why: Spanned<String>,
 }
 
@@ -219,7 +239,7 @@ impl Reader<'_> {
         let component = &raw.component;
         let id = self.take(&component.id, ComponentId::new, "");
         self.take(&component.version, check_version, "write it as `1.2.3`");
-        self.take(&component.world, check_world, "build it against the contract that `bailiwick wit` writes");
+        let world = self.take(&component.world, world, "build it against the contract that `bailiwick wit` writes");
         self.line(&component.title, "a component has a title");
         let mut uses = BTreeMap::new();
         for raw in &raw.uses {
@@ -232,9 +252,17 @@ impl Reader<'_> {
                 }
             }
         }
+        let mut contents: Vec<(ContentName, Content)> = Vec::new();
+        for raw in &raw.contents {
+            let Some((name, content)) = self.content(raw) else { continue };
+            if contents.iter().any(|(known, _)| *known == name) {
+                self.wrong(&raw.name, format!("there are two contents `{name}`"), "");
+            }
+            contents.push((name, content));
+        }
         let mut slots = BTreeMap::new();
         for raw in &raw.slots {
-            let Some((name, slot)) = self.slot(raw) else {
+            let Some((name, slot)) = self.slot(raw, &contents) else {
                 continue;
             };
             if slots.insert(name, slot).is_some() {
@@ -277,9 +305,22 @@ impl Reader<'_> {
         if let (Some(history), Some(_)) = (&raw.history, &rules) {
             self.wrong(&history.why, "a check cannot ask for what was said before", "take [history] out");
         }
+        let contract = raw.contract.as_ref().map(|raw| self.contract(raw));
+        let answers = self.answers(&raw.answers);
+        self.unused(&raw.contents, &slots);
+        if let Some(world) = world {
+            let asked = raw.uses.iter().flat_map(|raw| &raw.verb).chain(raw.slots.iter().flat_map(|raw| &raw.verb));
+            let asked: Vec<_> = asked.filter_map(|at| Some((Verb::from_name(at.get_ref())?, at))).collect();
+            let fix = RawFix { contract: raw.contract.as_ref(), answers: &raw.answers, contents: &raw.contents };
+            self.fits_world(world, &component.id, &fix, &asked);
+            if world == World::Fix {
+                self.is_code_for_one(&component.scope, &raw.checks, &component.id);
+            }
+        }
         Some(Manifest {
             id: id?,
             version: component.version.get_ref().clone(),
+            world: world?,
             title: component.title.get_ref().clone(),
             scope,
             uses,
@@ -289,7 +330,20 @@ impl Reader<'_> {
             history,
             limits,
             rules,
+            contract,
+            answers,
+            contents: contents.into_iter().collect(),
         })
+    }
+
+    /// A fix changes one target at a time, and its plan is code.
+    fn is_code_for_one(&mut self, scope: &Scope, checks: &[RawCheck], id: &Spanned<String>) {
+        if *scope == Scope::Fleet {
+            self.wrong(id, "a fix plans for one target at a time", "take `scope` out");
+        }
+        if !checks.is_empty() {
+            self.wrong(id, "a [[check]] plans nothing", "put the checks into a probe of their own");
+        }
     }
 
     fn wasi(&mut self, raw: &RawWasi) -> Wasi {
@@ -342,7 +396,7 @@ impl Reader<'_> {
         asks
     }
 
-    fn slot(&mut self, raw: &RawSlot) -> Option<(SlotName, Slot)> {
+    fn slot(&mut self, raw: &RawSlot, contents: &[(ContentName, Content)]) -> Option<(SlotName, Slot)> {
         self.line(&raw.why, "every request says why");
         let name = self.take(&raw.name, SlotName::new, "");
         let mut verbs = BTreeSet::new();
@@ -371,14 +425,19 @@ impl Reader<'_> {
             Some(text) => Some(self.default(text, object)?),
             None => None,
         };
+        let content = self.slot_content(&raw.content, &raw.name, &verbs, contents);
         let place = self.source.at(raw.name.span());
-        Some((name?, Slot { verbs, object, many: raw.many, default, why: raw.why.get_ref().clone(), place }))
+        let slot = Slot { verbs, object, many: raw.many, content, default, why: raw.why.get_ref().clone(), place };
+        self.changeable(raw.default.as_ref().unwrap_or(&raw.name), &slot);
+        Some((name?, slot))
     }
 
     /// A literal that the author may choose: none that only an operator can know, and no other machine.
     fn default(&mut self, text: &Spanned<String>, object: Object) -> Option<Literal> {
         let hint = match object {
-            Object::Statement | Object::Command => "leave the default out: only policy says what a name stands for",
+            Object::Statement | Object::Command | Object::ChangeCommand => {
+                "leave the default out: only policy says what a name stands for"
+            }
             _ => "",
         };
         let literal = self.take(text, |text| Literal::parse(object, text), hint)?;
@@ -428,7 +487,11 @@ impl Reader<'_> {
 enum ShapeError {
     #[error("a version is three numbers")]
     Version,
-    #[error("built for world `{found}`; this host offers `{PROBE_WORLD}`")]
+    #[error(
+        "built for world `{found}`; this host offers `{}` and `{}`",
+        World::Probe.full_name(),
+        World::Fix.full_name()
+    )]
     World { found: String },
 }
 
@@ -442,6 +505,7 @@ fn check_version(text: &str) -> Result<(), ShapeError> {
     if parts.len() == 3 && parts.into_iter().all(number) { Ok(()) } else { Err(ShapeError::Version) }
 }
 
-fn check_world(text: &str) -> Result<(), ShapeError> {
-    if text == PROBE_WORLD { Ok(()) } else { Err(ShapeError::World { found: text.to_owned() }) }
+fn world(text: &str) -> Result<World, ShapeError> {
+    let known = World::ALL.iter().find(|world| world.full_name() == text);
+    known.copied().ok_or_else(|| ShapeError::World { found: text.to_owned() })
 }

@@ -249,7 +249,7 @@ impl Ops {
         let assignment = self.assignments.get(target)?.get(component)?;
         let manifest = self.library.manifests.get(component)?;
         let target = self.fleet.targets.get(target)?;
-        Some(grant::compute(manifest, target, assignment, &self.policy.never))
+        Some(grant::compute(manifest, target, assignment, grant::Bars::from(&self.policy)))
     }
 
     /// The targets that policy gives a component, in name order.

@@ -77,9 +77,9 @@ pub fn pack(path: &Path, file: &ComponentFile, names: Names) -> Result<Packed, P
     };
     let bytes = library::seal(&bytes, file.source.text()).map_err(seal)?;
     let checked = sandbox::inspect(&bytes, &limits).map_err(inspected)?;
-    let Manifest { rules, history, .. } = &file.manifest;
+    let Manifest { world, rules, history, .. } = &file.manifest;
     let (verbs, wasi) = (file.manifest.verbs(), file.manifest.wasi());
-    sandbox::check_component(&checked, &verbs, &wasi, history.is_some(), rules.as_ref())
+    sandbox::check_component(&checked, *world, &verbs, &wasi, history.is_some(), rules.as_ref())
         .map_err(|source| PackError::Imports { file: path.shown(), manifest: file.source.name().to_owned(), source })?;
     Ok(Packed { digest: library::digest(&bytes), bytes, manifest: file.manifest.clone() })
 }

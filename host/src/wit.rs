@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 mod answer;
 
 pub use self::answer::{Answer, Field, Kind, answer};
-use crate::model::Verb;
+use crate::model::{Verb, World};
 
 macro_rules! contract {
     ($($name:literal,)*) => {
@@ -20,8 +20,12 @@ macro_rules! contract {
 
 contract! {
     "certificates.wit",
+    "changes.wit",
+    "commands-change.wit",
     "commands.wit",
+    "containers-change.wit",
     "containers.wit",
+    "files-change.wit",
     "files.wit",
     "http.wit",
     "logs.wit",
@@ -30,6 +34,7 @@ contract! {
     "postgres.wit",
     "reports.wit",
     "run.wit",
+    "services-change.wit",
     "services.wit",
     "system.wit",
     "types.wit",
@@ -40,13 +45,15 @@ contract! {
 /// documentation of the package, of which there is to be one.
 pub const MARK: &str = "// What manifest.toml asks for of the contract. `bailiwick wit` writes this file.\n";
 
-/// The part of the contract that a manifest with these verbs asks for: they, what reaches no target (the component's own past
-/// only if `history` says that the manifest asks for it), and the types of both. Name and text of each file.
+/// The part of the contract that a manifest for this world with these verbs asks for: they, what reaches no target (the
+/// component's own past only if `history` says that the manifest asks for it), and the types of both. Name and text of
+/// each file.
 #[must_use]
-pub fn trimmed(verbs: &BTreeSet<Verb>, history: bool) -> Vec<(&'static str, String)> {
+pub fn trimmed(of: World, verbs: &BTreeSet<Verb>, history: bool) -> Vec<(&'static str, String)> {
     let asked: BTreeSet<_> = verbs.iter().map(|verb| verb.interface()).collect();
     let kept = |interface: &str| match interface {
         "history" => history,
+        "changes" => of == World::Fix,
         _ => asked.contains(interface) || !has_verbs(interface),
     };
     let file = |text: &str| -> Option<String> {
@@ -57,7 +64,7 @@ pub fn trimmed(verbs: &BTreeSet<Verb>, history: bool) -> Vec<(&'static str, Stri
                     let name = name.trim_end_matches([' ', '{']);
                     kept(name).then(|| if has_verbs(name) { interface(&item, name, verbs) } else { item.0.to_owned() })
                 }
-                Some(("world", _)) => Some(world(&item, kept)),
+                Some(("world", name)) => (name.trim_end_matches([' ', '{']) == of.name()).then(|| world(&item, kept)),
                 _ => Some(item.0.to_owned()),
             })
             .collect();

@@ -1,6 +1,8 @@
 //! What needs more than one unit: real OpenSSH, hostile servers, benchmarks.
 
 pub mod fleet;
+pub mod gate;
+pub mod gate_host;
 pub mod hostile;
 pub mod invariants;
 #[cfg(target_os = "linux")]

@@ -154,7 +154,7 @@ fn every_built_in_imports_exactly_what_its_manifest_asks_for() {
     for (id, manifest) in &library.manifests {
         let inspected = inspect(&library.binary(id).unwrap().bytes, &Limits::default()).unwrap();
         let (history, rules) = (manifest.history.is_some(), manifest.rules.as_ref());
-        check_component(&inspected, &manifest.verbs(), &manifest.wasi(), history, rules)
+        check_component(&inspected, manifest.world, &manifest.verbs(), &manifest.wasi(), history, rules)
             .unwrap_or_else(|error| panic!("{id}: {error}"));
     }
 }

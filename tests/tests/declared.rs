@@ -93,7 +93,7 @@ fn manifest(text: &str) -> Manifest {
 fn checked(bytes: &[u8], manifest: &Manifest) -> Result<BTreeSet<Verb>, ImportError> {
     let inspected = inspect(bytes, &Limits::default()).unwrap_or_else(|error| panic!("{error}"));
     let (history, rules) = (manifest.history.is_some(), manifest.rules.as_ref());
-    let links = check_component(&inspected, &manifest.verbs(), &manifest.wasi(), history, rules)?;
+    let links = check_component(&inspected, manifest.world, &manifest.verbs(), &manifest.wasi(), history, rules)?;
     Ok(links.verbs)
 }
 

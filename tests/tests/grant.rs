@@ -28,7 +28,7 @@ fn grants(policy: &str, manifests: &[Manifest]) -> Vec<Grant> {
     let mut out = Vec::new();
     for (target, components) in &assignments {
         for (id, assignment) in components {
-            out.push(grant::compute(&library[id], &fleet.targets[target], assignment, &policy.never));
+            out.push(grant::compute(&library[id], &fleet.targets[target], assignment, grant::Bars::from(&policy)));
         }
     }
     out

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use bailiwick::manifest;
-use bailiwick::model::{LookError, ParamValue, WasiGroup};
+use bailiwick::model::{LookError, ParamValue, WasiGroup, World};
 use bailiwick::sandbox::fault::FaultKind;
 use bailiwick::sandbox::{
     Ending, ImportError, Limits, Links, LoadError, Outcome, RunEnd, TargetView, Worker, check_imports, inspect,
@@ -28,9 +28,14 @@ fn guest() -> (Vec<u8>, Links) {
     let bytes = read("inert.wasm");
     let text = String::from_utf8(read("inert.toml")).unwrap();
     let manifest = manifest::parse(&Source::embedded("inert.toml", &text)).unwrap();
-    let links =
-        check_imports(&inspect(&bytes, &Limits::default()).unwrap(), &manifest.verbs(), &manifest.wasi(), false)
-            .unwrap();
+    let links = check_imports(
+        &inspect(&bytes, &Limits::default()).unwrap(),
+        manifest.world,
+        &manifest.verbs(),
+        &manifest.wasi(),
+        false,
+    )
+    .unwrap();
     (bytes, links)
 }
 
@@ -119,8 +124,9 @@ async fn lk15_nobody_waits_for_a_clock_that_stands_still() {
 async fn lk10_lk11_wasi_is_what_the_manifest_says_and_no_more() {
     let (bytes, links) = guest();
     let component = inspect(&bytes, &Limits::default()).unwrap();
-    let check =
-        |groups: &[WasiGroup]| check_imports(&component, &BTreeSet::new(), &groups.iter().copied().collect(), false);
+    let check = |groups: &[WasiGroup]| {
+        check_imports(&component, World::Probe, &BTreeSet::new(), &groups.iter().copied().collect(), false)
+    };
     assert_eq!(check(WasiGroup::ALL), Ok(links.clone()));
     for group in WasiGroup::ALL {
         let fewer: Vec<_> = WasiGroup::ALL.iter().copied().filter(|other| other != group).collect();

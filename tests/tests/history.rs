@@ -114,6 +114,7 @@ fn start(id: &str, on: &str, now_ms: u64, earlier: Option<Past>) -> Entry {
         withheld: Vec::new(),
         limits: Default::default(),
         kept_bytes: None,
+        phase: None,
     }
 }
 

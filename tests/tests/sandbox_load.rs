@@ -6,7 +6,7 @@ mod sandbox_support;
 
 use std::collections::BTreeSet;
 
-use bailiwick::model::Verb;
+use bailiwick::model::{Verb, World};
 use bailiwick::sandbox::{ImportError, InspectError, Inspected, Limits, Links, LoadError, check_imports};
 use sandbox_support::{Guest, LOAD_IMPORT, load, loading};
 
@@ -20,7 +20,7 @@ fn inspected(bytes: &[u8]) -> Inspected {
 
 /// Whether it is a component whose manifest asks for these verbs and no WASI.
 fn check(component: &Inspected, verbs: &[Verb]) -> Result<Links, ImportError> {
-    check_imports(component, &verbs.iter().copied().collect(), &BTreeSet::new(), false)
+    check_imports(component, World::Probe, &verbs.iter().copied().collect(), &BTreeSet::new(), false)
 }
 
 #[tokio::test]

@@ -164,7 +164,7 @@ async fn every_built_in_probe_runs() {
         let inspected = inspect(bytes, &Limits::default()).unwrap_or_else(|error| panic!("{id}: {error}"));
         assert_eq!(inspected.digest, library.binary(id).unwrap().digest);
         let (history, rules) = (manifest.history.is_some(), manifest.rules.as_ref());
-        let links = check_component(&inspected, &manifest.verbs(), &manifest.wasi(), history, rules)
+        let links = check_component(&inspected, manifest.world, &manifest.verbs(), &manifest.wasi(), history, rules)
             .unwrap_or_else(|error| panic!("{id}: {error}"));
         let worker = Worker::load(Some(&program()), bytes, &links, Limits::default())
             .await

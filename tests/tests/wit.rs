@@ -7,15 +7,13 @@
 #![cfg(test)]
 
 use std::collections::BTreeSet;
-use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use bailiwick::manifest::{self, Manifest};
-use bailiwick::model::{ComponentId, Object, Verb};
+use bailiwick::model::{ComponentId, Effect, Verb, World};
 use bailiwick::project::{self, Language};
-use bailiwick::source::Source;
+use bailiwick::verbs::spec;
 use bailiwick::wit::{self, CONTRACT};
 
 /// What begins an item that needs `@since` too.
@@ -109,32 +107,23 @@ fn the_program_carries_the_contract_whole() {
     assert_eq!(carried, on_disk);
 }
 
-/// A manifest that asks for these verbs.
-fn manifest(verbs: &[Verb]) -> Manifest {
-    let mut text =
-        "[component]\nid = \"x\"\nversion = \"1.0.0\"\nworld = \"bailiwick:ops/probe@0.1.0\"\ntitle = \"x\"\n"
-            .to_owned();
-    for verb in verbs {
-        match bailiwick::verbs::spec(*verb).object {
-            Object::None => writeln!(text, "[[use]]\nverb = [\"{verb}\"]\nwhy = \"x\"").unwrap(),
-            _ => writeln!(
-                text,
-                "[[slot]]\nname = \"{}\"\nverb = [\"{verb}\"]\nwhy = \"x\"",
-                verb.name().replace('.', "-")
-            )
-            .unwrap(),
-        }
-    }
-    manifest::parse(&Source::embedded("manifest.toml", &text)).unwrap()
+/// The verbs that observe.
+fn observing() -> Vec<Verb> {
+    Verb::ALL.iter().copied().filter(|verb| spec(*verb).effect == Effect::Observe).collect()
 }
 
-/// What the reader of `tests/contract` finds in the world `probe` of a contract: functions, types, exports.
-fn world(files: &[(&str, String)]) -> BTreeSet<String> {
+/// The contract that a manifest with these verbs asks for.
+fn trimmed(of: World, verbs: &[Verb], history: bool) -> Vec<(&'static str, String)> {
+    wit::trimmed(of, &verbs.iter().copied().collect(), history)
+}
+
+/// What the reader of `tests/contract` finds in a world of a contract: functions, types, exports.
+fn world(of: World, files: &[(&str, String)]) -> BTreeSet<String> {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
         fs::write(folder.path().join(name), text).unwrap();
     }
-    let said = reader().arg("world").arg(folder.path()).output().unwrap();
+    let said = reader().arg("world").arg(folder.path()).arg(of.name()).output().unwrap();
     assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
     String::from_utf8(said.stdout).unwrap().lines().map(str::to_owned).collect()
 }
@@ -156,31 +145,52 @@ const LOCAL: [&str; 6] =
 
 #[test]
 fn a_trimmed_contract_has_exactly_the_verbs_of_the_manifest() {
-    let alone = Verb::ALL.iter().map(|verb| vec![*verb]);
-    for verbs in alone.chain([Verb::ALL.to_vec(), Vec::new()]) {
-        let world = world(&wit::trimmed(&manifest(&verbs).verbs(), false));
+    let alone = |all: &[Verb]| all.iter().map(|verb| vec![*verb]).collect::<Vec<_>>();
+    let probes = alone(&observing()).into_iter().chain([observing(), Vec::new()]).map(|verbs| (World::Probe, verbs));
+    let fixes = alone(Verb::ALL).into_iter().chain([Verb::ALL.to_vec()]).map(|verbs| (World::Fix, verbs));
+    for (of, verbs) in probes.chain(fixes) {
+        let world = world(of, &trimmed(of, &verbs, false));
         let wanted: BTreeSet<_> = verbs.iter().map(|verb| verb.name()).chain(LOCAL).collect();
         assert_eq!(named(&world, "function"), wanted);
-        assert_eq!(named(&world, "export"), BTreeSet::from(["examine"]));
+        assert_eq!(named(&world, "export"), of.exports().iter().copied().collect());
     }
+}
+
+#[test]
+fn ph02_the_world_of_probes_has_no_verb_that_changes_anything() {
+    let whole: Vec<_> = CONTRACT.iter().map(|(name, text)| (*name, (*text).to_owned())).collect();
+    let functions = |of| {
+        let world = world(of, &whole);
+        named(&world, "function").into_iter().map(str::to_owned).collect::<BTreeSet<_>>()
+    };
+    let (probe, fix) = (functions(World::Probe), functions(World::Fix));
+    assert!(probe.is_subset(&fix));
+    let more: BTreeSet<_> = fix.difference(&probe).map(String::as_str).collect();
+    let changing = Verb::ALL.iter().filter(|verb| spec(**verb).effect == Effect::Change);
+    assert_eq!(more, changing.map(|verb| verb.name()).collect());
 }
 
 #[test]
 fn with_every_verb_nothing_is_left_out() {
     let whole: Vec<_> = CONTRACT.iter().map(|(name, text)| (*name, (*text).to_owned())).collect();
-    assert_eq!(world(&wit::trimmed(&manifest(Verb::ALL).verbs(), true)), world(&whole));
+    assert_eq!(world(World::Probe, &trimmed(World::Probe, &observing(), true)), world(World::Probe, &whole));
+    assert_eq!(world(World::Fix, &trimmed(World::Fix, Verb::ALL, true)), world(World::Fix, &whole));
 }
 
 #[test]
 fn a_components_past_is_there_only_if_its_manifest_asks_for_it() {
-    let has = |history| named(&world(&wit::trimmed(&BTreeSet::new(), history)), "function").contains("history.earlier");
+    let has = |history| {
+        let world = world(World::Probe, &trimmed(World::Probe, &[], history));
+        named(&world, "function").contains("history.earlier")
+    };
     assert!(!has(false));
     assert!(has(true));
 }
 
 #[test]
 fn types_that_no_kept_verb_needs_are_left_out() {
-    let world = world(&wit::trimmed(&manifest(&[Verb::FilesStat, Verb::SystemFilesystems]).verbs(), false));
+    let asked = trimmed(World::Probe, &[Verb::FilesStat, Verb::SystemFilesystems], false);
+    let world = world(World::Probe, &asked);
     let of = |interface: &str| -> Vec<_> {
         named(&world, "type").iter().filter_map(|name| name.strip_prefix(interface)?.strip_prefix('.')).collect()
     };

@@ -18,7 +18,7 @@ use crate::manifest::{Manifest, Scope};
 use crate::model::{
     ActionId, Literal, LookError, Object, ParamValue, Point, Severity, Tainted, TargetName, Unit, Verb,
 };
-use crate::policy::{Assignment, Named, RawCommand, RawStatement};
+use crate::policy::{Assignment, Named, RawChangeCommand, RawCommand, RawStatement};
 use crate::source::{Problem, Problems, Source};
 use crate::transport::recorded::{Take, Tape};
 use crate::transport::{Answer, Exit, Timing};
@@ -72,6 +72,8 @@ struct RawCase {
     statements: BTreeMap<Spanned<String>, RawStatement>,
     #[serde(default, rename = "command")]
     commands: BTreeMap<Spanned<String>, RawCommand>,
+    #[serde(default, rename = "change-command")]
+    change_commands: BTreeMap<Spanned<String>, RawChangeCommand>,
     #[serde(default, rename = "answer")]
     answers: Vec<RawAnswer>,
     #[serde(default)]
@@ -167,7 +169,7 @@ impl Case {
     pub fn parse(source: &Source, manifest: &Manifest) -> Result<Self, Problems> {
         let raw: RawCase = source.parse()?;
         let mut problems = Problems::default();
-        let named = Named::read(source, &raw.statements, &raw.commands, &mut problems);
+        let named = Named::read(source, &raw.statements, &raw.commands, &raw.change_commands, &mut problems);
         let mut wrong = |span: std::ops::Range<usize>, message: String| {
             problems.push(Problem::at(source.at(span), message));
         };
@@ -225,7 +227,7 @@ impl Case {
         for name in names {
             let target = Target { name, access: Access::Local, tags: Default::default(), place: place.clone() };
             let assignment = Assignment::new(manifest, &place, slots.clone(), params.clone());
-            let grant = Arc::new(grant::compute(manifest, &target, &assignment, &[]));
+            let grant = Arc::new(grant::compute(manifest, &target, &assignment, grant::Bars::default()));
             targets.push(On { grant, tape: Tape::default(), earlier: Earlier::default() });
         }
         for answer in raw.answers {

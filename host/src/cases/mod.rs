@@ -50,6 +50,7 @@ pub fn written(end: &RunEnd) -> String {
             let reason = Some(reason.for_encoder().to_owned());
             case::Expected::Failure(case::RawFailure { error: *error, reason })
         }
+        RunEnd::Decided(_) => return "# it planned\n".to_owned(),
         RunEnd::Fault { message } => return format!("# it broke: {message}\n"),
     };
     text::expected(&expected)
@@ -78,7 +79,8 @@ impl Bench {
         let inspected = sandbox::inspect(bytes, &limits)?;
         let history = manifest.history.is_some();
         let rules = manifest.rules.as_ref();
-        let links = sandbox::check_component(&inspected, &manifest.verbs(), &manifest.wasi(), history, rules)?;
+        let links =
+            sandbox::check_component(&inspected, manifest.world, &manifest.verbs(), &manifest.wasi(), history, rules)?;
         let worker = Worker::load(program, bytes, &links, limits).await?;
         Ok(Self { worker: Borrowed::new(worker), broker: Arc::new(Broker::new(journal)) })
     }

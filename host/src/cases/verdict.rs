@@ -51,6 +51,10 @@ impl Verdict {
                 let reason = wanted.then(|| reason.for_encoder().to_owned());
                 Expected::Failure(RawFailure { error: *error, reason })
             }
+            RunEnd::Decided(_) => {
+                found.notes.push("it planned, and was to look".to_owned());
+                return found;
+            }
             RunEnd::Fault { message } => {
                 found.notes.push(format!("it broke: {message}"));
                 found.found = format!("# it broke: {message}\n");

@@ -6,8 +6,7 @@ use bailiwick::encode;
 use bailiwick::encode::ShownPath as _;
 use bailiwick::library::{ComponentFile, LibraryError, read_binary};
 use bailiwick::limits::Limits;
-use bailiwick::manifest;
-use bailiwick::model::Tainted;
+use bailiwick::model::{Tainted, World};
 use bailiwick::ops::OpsError;
 use bailiwick::report::exit::ExitCode as Exit;
 use bailiwick::review::inert;
@@ -99,12 +98,16 @@ fn plain(name: &str) -> String {
 /// The world that it fits: whatever verbs it calls, if everything else about it is as it must be.
 fn world(inspected: &Inspected) -> String {
     if inspected.interpreter {
-        return format!("{}, by the interpreter of this host: its manifest is all that it does", manifest::PROBE_WORLD);
+        return format!(
+            "{}, by the interpreter of this host: its manifest is all that it does",
+            World::Probe.full_name()
+        );
     }
-    let fits = links(inspected)
-        .and_then(|links| check_imports(inspected, &links.verbs, &groups(&links), !links.history.is_empty()));
+    let fits = links(inspected).and_then(|links| {
+        check_imports(inspected, links.world, &links.verbs, &groups(&links), !links.history.is_empty())
+    });
     match fits {
-        Ok(_) => manifest::PROBE_WORLD.to_owned(),
+        Ok(links) => links.world.full_name().to_owned(),
         Err(error) => format!("none that this host has: {}", on_one_line(&error)),
     }
 }
@@ -130,7 +133,7 @@ fn asked(inspected: &Inspected, file: Option<&ComponentFile>) -> Option<Vec<&'st
 fn held(inspected: &Inspected, file: &ComponentFile) -> Held {
     let manifest = &file.manifest;
     let (history, rules) = (manifest.history.is_some(), manifest.rules.as_ref());
-    let fits = check_component(inspected, &manifest.verbs(), &manifest.wasi(), history, rules);
+    let fits = check_component(inspected, manifest.world, &manifest.verbs(), &manifest.wasi(), history, rules);
     let difference = fits.err().map(|error| on_one_line(&error));
     Held {
         sealed: file.sealed,

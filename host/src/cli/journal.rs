@@ -7,7 +7,7 @@ use bailiwick::encode;
 use bailiwick::encode::ShownPath as _;
 use bailiwick::journal::{self, Keep};
 use bailiwick::journal::{Blob, Entry, Evidence, Granted, Other, Outcome, Past, ReadError, Reader, Record, RunEnd};
-use bailiwick::model::{LookError, ParamValue, Tainted, TargetName};
+use bailiwick::model::{Decision, LookError, ParamValue, Tainted, TargetName};
 use bailiwick::report::exit::ExitCode as Exit;
 use jiff::Timestamp;
 
@@ -126,9 +126,19 @@ fn how(end: &RunEnd) -> String {
             let plural = if count == 1 { "" } else { "s" };
             format!("{}, {count} finding{plural}", worst.map_or("ok", bailiwick::model::Severity::name))
         }
+        RunEnd::Decided(decision) => decided(decision).to_owned(),
         RunEnd::CouldNotLook { error: Some(LookError::Unsupported), .. } => "not applicable".to_owned(),
         RunEnd::CouldNotLook { .. } => "could not look".to_owned(),
         RunEnd::Fault { message } => format!("broke: {message}"),
+    }
+}
+
+/// What a fix decided, in a word; its own words are said by `show`.
+const fn decided(decision: &Decision) -> &'static str {
+    match decision {
+        Decision::Propose { .. } => "proposes a change",
+        Decision::NothingToDo { .. } => "has nothing to do",
+        Decision::Refuse { .. } => "refuses to fix",
     }
 }
 
@@ -160,9 +170,11 @@ fn show(context: &Context, reader: Reader, evidence: &Evidence, run: u64) -> any
                 }
                 ours
             }
-            Entry::CallRefused { run: of, .. } | Entry::Note { run: of, .. } | Entry::RunEnded { run: of, .. } => {
-                *of == run
-            }
+            Entry::CallRefused { run: of, .. }
+            | Entry::Staged { run: of, .. }
+            | Entry::StageRefused { run: of, .. }
+            | Entry::Note { run: of, .. }
+            | Entry::RunEnded { run: of, .. } => *of == run,
             Entry::Outcome { intent, .. } => intents.contains(intent),
             // Answers are kept for one sweep at a time.
             Entry::SweepStarted { .. } => {
@@ -265,6 +277,14 @@ fn write_record(text: &mut String, record: &Record, evidence: &Evidence) -> std:
             let on = on_target(on);
             writeln!(text, "call {call}{on} refused: {verb}({slot}) is not in its bailiwick; nothing was sent")
         }
+        Entry::Staged { call, action, computed, .. } => {
+            writeln!(text, "call {call} puts {action} on the list; nothing was sent")?;
+            computed.as_ref().map_or(Ok(()), |bytes| block(text, "computed", bytes, evidence))
+        }
+        Entry::StageRefused { call, verb, slot, content, error, cause, .. } => {
+            let given: Vec<_> = slot.iter().chain(content).map(line).collect();
+            writeln!(text, "call {call} is not put on the list: {verb}({}): {error} ({cause})", given.join(", "))
+        }
         Entry::Intent { call, on, action, .. } => writeln!(text, "call {call}{} sends {action}", on_target(on)),
         Entry::Shared { call, on, action, intent, .. } => {
             writeln!(text, "call {call}{} shares the answer to {action} (entry {intent})", on_target(on))
@@ -300,6 +320,10 @@ fn write_record(text: &mut String, record: &Record, evidence: &Evidence) -> std:
                         writeln!(text, "    {:<8}  {}  {subject}  {title}", finding.severity.name(), finding.code)?;
                     }
                     Ok(())
+                }
+                RunEnd::Decided(decision) => {
+                    writeln!(text, "ended: {}, {fuel} instructions", decided(decision))?;
+                    decision.texts().into_iter().try_for_each(|said| writeln!(text, "    {}", line(said)))
                 }
                 RunEnd::CouldNotLook { reason, .. } => writeln!(text, "ended, could not look: {}", line(reason)),
                 RunEnd::Fault { message } => writeln!(text, "broke: {message}, {fuel} instructions"),

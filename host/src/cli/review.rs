@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use bailiwick::model::{ComponentId, TargetName, Wire};
+use bailiwick::model::{At, Change, ComponentId, Effect, Inverse, TargetName, Wire};
 use bailiwick::report::exit::ExitCode as Exit;
 use bailiwick::review::{Action, Anchor, Asked, Review, Target, inert, review};
 use bailiwick::verbs;
@@ -109,10 +109,13 @@ fn write_target(text: &mut String, target: &Target) -> std::fmt::Result {
     writeln!(text)
 }
 
-/// What it reads, in words, and the literal that says so to the target.
+/// What it reads or changes, in words, and the literal that says so to the target.
 pub(super) fn write_literal(text: &mut String, action: &Action) -> std::fmt::Result {
     writeln!(text, "    effect  {}: {}", effect(action), action.reads)?;
-    writeln!(text, "    wire    {}", wire(action))?;
+    match &action.wire {
+        Wire::Change(change) => write_change(text, change)?,
+        wire => writeln!(text, "    wire    {}", said(wire))?,
+    }
     writeln!(text, "    limits  {} KiB, {} s", action.bytes_max >> 10, action.timeout_s)
 }
 
@@ -141,12 +144,64 @@ fn write_limits(text: &mut String, review: &Review) -> std::fmt::Result {
 
 fn effect(action: &Action) -> &'static str {
     match action.effect {
-        bailiwick::model::Effect::Observe => "observe",
+        Effect::Observe => "observe",
+        Effect::Change => "CHANGE",
     }
 }
 
-fn wire(action: &Action) -> String {
-    match &action.wire {
+/// A change, with every byte and word that it may bring: nobody agrees to what they have not seen.
+fn write_change(text: &mut String, change: &Change) -> std::fmt::Result {
+    let quoted = |argv: &[String]| argv.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(" ");
+    match change {
+        Change::Write { path, text: bytes } => {
+            writeln!(text, "    writes  {}, {} bytes in all:", path.as_str(), bytes.len())?;
+            for line in bytes.split_terminator('\n') {
+                writeln!(text, "            | {line}")?;
+            }
+            if !bytes.ends_with('\n') {
+                writeln!(text, "            (no line end behind the last)")?;
+            }
+        }
+        Change::WriteComputed { path, bytes_max } => writeln!(
+            text,
+            "    writes  {}: up to {} KiB that the fix makes; never without a person's signature over them",
+            path.as_str(),
+            bytes_max >> 10
+        )?,
+        Change::EnsureLine { path, line, at } => {
+            let at = match at {
+                At::Start => "first line",
+                At::End => "last line",
+            };
+            writeln!(text, "    adds    to {}, as its {at}, unless it is there:\n            | {line}", path.as_str())?;
+        }
+        Change::RemoveLine { path, line } => {
+            writeln!(text, "    removes from {}, wherever it stands:\n            | {line}", path.as_str())?;
+        }
+        Change::SetAside { path } => writeln!(text, "    moves   {} out of its place", path.as_str())?,
+        Change::Unit { unit, act } => writeln!(text, "    does    systemctl {} {}", act.word(), unit.as_str())?,
+        Change::RestartContainer { container } => writeln!(text, "    does    restart {}", container.as_str())?,
+        Change::Command { does, undoes, checks, .. } => {
+            writeln!(text, "    does    {}", quoted(does))?;
+            writeln!(text, "    undoes  {}", quoted(undoes))?;
+            writeln!(text, "    checks  {}", quoted(checks))?;
+        }
+    }
+    writeln!(text, "    back    {}", back(change.inverse()))
+}
+
+/// How a change is taken back, in words.
+const fn back(inverse: Inverse) -> &'static str {
+    match inverse {
+        Inverse::Restore => "the file gets back what it was: bytes, owner, mode",
+        Inverse::Revert => "the unit is what it was",
+        Inverse::Undo => "the program that undoes it",
+        Inverse::Again => "done once more, when everything else is back",
+    }
+}
+
+fn said(wire: &Wire) -> String {
+    match wire {
         Wire::Exec(words) => own(words),
         Wire::Fed { words, stdin } => {
             format!("{}\n    reads   {}", own(words), stdin.trim_end().replace('\n', "\n            "))
@@ -155,6 +210,8 @@ fn wire(action: &Action) -> String {
             format!("connects to {address}\n    says    {}", request.trim_end().replace("\r\n", "\n            "))
         }
         Wire::Read(path) => format!("reads {} without a program", path.as_str()),
+        Wire::Gated(inner) => format!("{}\n    through the target's gate, by its name", said(inner)),
+        Wire::Change(change) => change.text(),
     }
 }
 

@@ -147,7 +147,7 @@ pub fn facts(ops: &Ops, id: &ComponentId, now: Timestamp) -> Result<(Facts, Insp
     let signer = ops.signer(id, now)?.map(|signer| format!("{} ({})", signer.principal, signer.fingerprint));
     let inspected = inspect(&binary.bytes, ops.limits(id))?;
     let (history, rules) = (manifest.history.is_some(), manifest.rules.as_ref());
-    let links = check_component(&inspected, &manifest.verbs(), &manifest.wasi(), history, rules)?;
+    let links = check_component(&inspected, manifest.world, &manifest.verbs(), &manifest.wasi(), history, rules)?;
     let facts = Facts {
         version: Version::new(&manifest.version)?,
         digest: binary.digest.clone(),

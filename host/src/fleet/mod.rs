@@ -68,6 +68,22 @@ pub struct Ssh {
     pub host_key: Option<HostKey>,
     /// The target through which it is reached.
     pub jump: Option<TargetName>,
+    /// What is installed there, if anything is. None: nothing is changed there.
+    pub gate: Option<Gate>,
+}
+
+/// The gate of a target, and how a change comes in. The account and the key are others than those that look: they are
+/// touched for an approved plan only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gate {
+    /// Account on the target for changes.
+    pub user: UserName,
+    /// An unencrypted private key in a file that only its owner can read.
+    pub identity: PathBuf,
+    /// A certificate over it that the operator's CA has made, if it needs one.
+    pub certificate: Option<PathBuf>,
+    /// Where the target sees us come from: both keys are good from there only.
+    pub from: Option<Address>,
 }
 
 /// What proves who we are.
@@ -84,9 +100,19 @@ impl Target {
     /// How its actions are said.
     #[must_use]
     pub fn tier(&self) -> Tier {
-        match self.access {
+        match &self.access {
             Access::Local => Tier::Local,
+            Access::Ssh(ssh) if ssh.gate.is_some() => Tier::Gated,
             Access::Ssh(_) => Tier::Plain,
+        }
+    }
+
+    /// Its gate.
+    #[must_use]
+    pub fn gate(&self) -> Option<&Gate> {
+        match &self.access {
+            Access::Local => None,
+            Access::Ssh(ssh) => ssh.gate.as_ref(),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Access, Address, Credential, Fleet, HostKey, NeverHost, Ssh, Target, UserName};
+use super::{Access, Address, Credential, Fleet, Gate, HostKey, NeverHost, Ssh, Target, UserName};
 use crate::model::{Tag, TargetName};
 use crate::source::{Problem, Problems, Source};
 
@@ -33,6 +33,16 @@ struct RawTarget {
     jump: Option<Spanned<String>>,
     #[serde(default)]
     tags: Vec<Spanned<String>>,
+    gate: Option<Spanned<RawGate>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawGate {
+    user: Spanned<String>,
+    identity: Spanned<String>,
+    certificate: Option<Spanned<String>>,
+    from: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -131,6 +141,7 @@ impl Reader<'_> {
         let texts = [&raw.address, &raw.user, &raw.identity, &raw.agent_key, &raw.host_key, &raw.jump];
         let spare = texts.into_iter().flatten().map(Spanned::span).next();
         let spare = spare.or_else(|| raw.port.as_ref().map(Spanned::span));
+        let spare = spare.or_else(|| raw.gate.as_ref().map(Spanned::span));
         match spare {
             None => Some(Access::Local),
             Some(span) => {
@@ -165,8 +176,44 @@ impl Reader<'_> {
             Some(text) => Some(self.take(text, TargetName::new)?),
             None => None,
         };
+        let gate = match &raw.gate {
+            Some(gate) => Some(self.gate(gate.get_ref(), raw)?),
+            None => None,
+        };
         let port = raw.port.as_ref().map_or(22, |port| *port.get_ref());
-        Some(Ssh { address: address?, port, user: user?, credential: credential?, host_key, jump })
+        Some(Ssh { address: address?, port, user: user?, credential: credential?, host_key, jump, gate })
+    }
+
+    /// A key and an account for changes that are good for nothing else: whoever gets hold of those that look changes nothing.
+    fn gate(&mut self, raw: &RawGate, target: &RawTarget) -> Option<Gate> {
+        let user = self.take(&raw.user, UserName::new);
+        let identity = self.path(&raw.identity);
+        let certificate = match &raw.certificate {
+            Some(text) => Some(self.path(text)?),
+            None => None,
+        };
+        let from = match &raw.from {
+            Some(text) => Some(self.take(text, Address::new)?),
+            None => None,
+        };
+        let same = |one: &Spanned<String>, other: &Option<Spanned<String>>| {
+            other.as_ref().is_some_and(|other| other.get_ref() == one.get_ref())
+        };
+        let mut wrong = |at: &Spanned<String>, what: &str, hint: &str| {
+            self.problems.push(Problem::at(self.source.at(at.span()), what).hint(hint));
+        };
+        if same(&raw.user, &target.user) {
+            wrong(
+                &raw.user,
+                "the account that changes is the one that looks",
+                "`bailiwick gate install-script` makes one of each; such as user = \"bw-change\"",
+            );
+        }
+        if same(&raw.identity, &target.identity) {
+            let hint = "make one for changes: ssh-keygen -t ed25519 -f ~/.ssh/bw_change";
+            wrong(&raw.identity, "the key that changes is the one that looks", hint);
+        }
+        Some(Gate { user: user?, identity: identity?, certificate, from })
     }
 
     fn credential(&mut self, name: &Spanned<String>, raw: &RawTarget) -> Option<Credential> {

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::evidence::Sha;
 use crate::model::{
-    ActionId, ComponentId, Lockdown, LookError, ParamValue, Report, RuleName, SlotKey, Tainted, TargetName, Verb,
+    ActionId, ComponentId, Decision, Lockdown, LookError, ParamValue, Phase, Report, RuleName, SlotKey, StageError,
+    Tainted, TargetName, Verb,
 };
 use crate::transport::{Exit, Timing};
 
@@ -126,6 +127,9 @@ pub enum Entry {
         /// How many bytes it has, if it is kept beside the journal; an older program kept none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         kept_bytes: Option<u64>,
+        /// Which part of a fix's work it is; none for a probe.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        phase: Option<Phase>,
     },
     /// A call that the grant does not hold. Nothing was sent.
     CallRefused {
@@ -140,6 +144,36 @@ pub enum Entry {
         verb: Verb,
         /// What the guest said to name an object.
         slot: Option<Tainted>,
+    },
+    /// A fix has put a change on its list. Nothing was sent, and nothing is changed by it.
+    Staged {
+        /// The run.
+        run: u64,
+        /// From 1 in each run, with its other calls.
+        call: u32,
+        /// The change.
+        action: ActionId,
+        /// Bytes that the fix made for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        computed: Option<Blob>,
+    },
+    /// A change that did not get onto the list.
+    StageRefused {
+        /// The run.
+        run: u64,
+        /// From 1 in each run, with its other calls.
+        call: u32,
+        /// The verb.
+        verb: Verb,
+        /// What the guest said to name an object.
+        slot: Option<Tainted>,
+        /// What the guest said to name a content.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        content: Option<Tainted>,
+        /// What it was told.
+        error: StageError,
+        /// What the operator is told.
+        cause: String,
     },
     /// An action is about to be sent.
     Intent {
@@ -321,6 +355,8 @@ pub enum Outcome {
 pub enum RunEnd {
     /// It looked.
     Report(Report),
+    /// A fix has planned.
+    Decided(Decision),
     /// It could not.
     CouldNotLook {
         /// The component's words.

@@ -40,6 +40,9 @@ impl Named {
                     }
                 }
             }
+            Entry::Staged { computed: Some(Blob::Kept { sha256, bytes }), .. } => {
+                self.name(record, sha256.clone(), *bytes);
+            }
             Entry::RunStarted { digest, kept_bytes: Some(bytes), .. } => {
                 if let Ok(sha) = Sha::try_from(digest.clone()) {
                     self.name(record, sha, *bytes);

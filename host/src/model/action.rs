@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AbsolutePath, Literal, Verb};
+use super::{AbsolutePath, Change, Literal, Verb};
 
 /// The stable, readable name of an action on a target: `system.load`, `services.status:nginx.service`.
 ///
@@ -85,10 +85,15 @@ pub enum Wire {
     },
     /// The start of a file on this machine, read without a program.
     Read(AbsolutePath),
+    /// The same, asked of the target's gate by the action's id: what is in it stands in the gate, and is not sent.
+    Gated(Box<Wire>),
+    /// A change, asked of the target's gate by the action's id, and of nobody else.
+    Change(Change),
 }
 
 impl Wire {
-    /// The exact text: what an SSH `exec` request carries. What is said afterwards stands behind ` < `, quoted.
+    /// The exact text: what an SSH `exec` request carries. What is said afterwards stands behind ` < `, quoted. Behind
+    /// `gate`: what the target's gate does when it is asked by the action's id.
     #[must_use]
     pub fn text(&self) -> String {
         match self {
@@ -96,6 +101,8 @@ impl Wire {
             Self::Fed { words, stdin } => format!("{} < {stdin:?}", words.join(" ")),
             Self::Connect { address, request } => format!("connect {address} < {request:?}"),
             Self::Read(path) => format!("read {}", path.as_str()),
+            Self::Gated(inner) => format!("gate {}", inner.text()),
+            Self::Change(change) => format!("gate {}", change.text()),
         }
     }
 }

@@ -5,6 +5,8 @@
 //! positive grammar and is parsed once, at the edge.
 
 mod action;
+mod change;
+mod decision;
 mod earlier;
 mod finding;
 mod literal;
@@ -14,17 +16,23 @@ mod param;
 mod tainted;
 mod verb;
 mod wasi;
+mod world;
 
 pub use action::{Action, ActionId, Wire};
+pub use change::{At, Change, Inverse, NoState, State, UnitAct};
+pub use decision::{Decision, Phase, StageError};
 pub use earlier::{Point, filed_under};
 pub use finding::{Finding, LookError, Metric, Report, Severity, Unit, limits as report_limits};
 pub use literal::{
-    AbsolutePath, Command, Container, Database, Endpoint, Field, Literal, LiteralError, Runtime, Statement, UnitName,
-    Url,
+    AbsolutePath, ChangeCommand, Changing, Command, Container, Database, Endpoint, Field, Literal, LiteralError,
+    Runtime, Statement, UnitName, Url, writable,
 };
 pub use lockdown::Lockdown;
-pub use name::{CaseName, ComponentId, NameError, ParamName, RuleName, SlotKey, SlotName, Tag, TargetName};
+pub use name::{
+    CaseName, ComponentId, ContentName, NameError, ParamName, RuleName, SlotKey, SlotName, Tag, TargetName,
+};
 pub use param::ParamValue;
 pub use tainted::Tainted;
 pub use verb::{Effect, Object, Verb};
 pub use wasi::WasiGroup;
+pub use world::World;

@@ -89,6 +89,10 @@ name!(
     SlotName, "a slot's name", b"-", "[a-z0-9][a-z0-9-]{0,63}"
 );
 name!(
+    /// A text or a line that a manifest declares, to be put into a file.
+    ContentName, "a content's name", b"-", "[a-z0-9][a-z0-9-]{0,63}"
+);
+name!(
     /// A setting that a manifest declares.
     ParamName, "a parameter's name", b"-", "[a-z0-9][a-z0-9-]{0,63}"
 );

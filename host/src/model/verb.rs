@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub enum Effect {
     /// Reads, and leaves everything as it was.
     Observe,
+    /// Changes one object, and can be taken back. A component only puts it on a list.
+    Change,
 }
 
 /// What a verb needs to be told, besides the target.
@@ -34,6 +36,8 @@ pub enum Object {
     Statement,
     /// A program that the operator wrote down, through a slot.
     Command,
+    /// A program of the operator's that changes something, with one that undoes it and one that checks, through a slot.
+    ChangeCommand,
 }
 
 impl Object {
@@ -51,6 +55,7 @@ impl Object {
             Self::Database => "database",
             Self::Statement => "statement",
             Self::Command => "command",
+            Self::ChangeCommand => "change-command",
         }
     }
 
@@ -68,6 +73,7 @@ impl Object {
             Self::Database => "postgres",
             Self::Statement => "failed-jobs",
             Self::Command => "zpool-status",
+            Self::ChangeCommand => "exporter-role",
         }
     }
 }
@@ -169,6 +175,28 @@ verbs! {
     CertificatesFile = "certificates", "file";
     /// The certificates that a server shows.
     CertificatesServer = "certificates", "server";
+    /// Makes a declared text the content of a file.
+    FilesChangeWrite = "files-change", "write";
+    /// Makes bytes of the component's the content of a file.
+    FilesChangeWriteComputed = "files-change", "write-computed";
+    /// Adds a declared line to a file.
+    FilesChangeEnsureLine = "files-change", "ensure-line";
+    /// Takes a declared line out of a file.
+    FilesChangeRemoveLine = "files-change", "remove-line";
+    /// Moves a file out of its place.
+    FilesChangeSetAside = "files-change", "set-aside";
+    /// Has a unit read its configuration again.
+    ServicesChangeReload = "services-change", "reload";
+    /// Stops and starts a unit.
+    ServicesChangeRestart = "services-change", "restart";
+    /// Has a unit start at boot.
+    ServicesChangeEnable = "services-change", "enable";
+    /// Starts a unit.
+    ServicesChangeStart = "services-change", "start";
+    /// Restarts a container.
+    ContainersChangeRestart = "containers-change", "restart";
+    /// Has a program of the operator's change something.
+    CommandsChangeRun = "commands-change", "run";
 }
 
 impl Verb {

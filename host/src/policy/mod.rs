@@ -12,13 +12,15 @@ mod parse;
 mod resolve;
 mod retention;
 mod signatures;
+mod stateless;
 mod words;
 
 pub use anchor::{Anchor, HEAD_LINE, Login, To, check_anchors, settle_anchors};
 pub use limits::{Raise, Value, budgets};
-pub use named::{Named, RawCommand, RawStatement};
+pub use named::{Named, RawChangeCommand, RawCommand, RawStatement};
 pub use never::NeverRule;
 pub use parse::{Grant, Policy, Setting, parse};
-pub use resolve::{Assignment, Assignments, Bound, resolve};
+pub use resolve::{Assignment, Assignments, Bound, Replaced, resolve};
 pub use retention::Retention;
 pub use signatures::Signatures;
+pub use stateless::Stateless;

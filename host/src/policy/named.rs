@@ -10,6 +10,12 @@
 //! argv   = ["/usr/sbin/zpool", "status", "-x"]
 //! effect = "observe"
 //! why    = "whether a disk of the pool is gone"
+//!
+//! [change-command.exporter-role]
+//! does   = ["/usr/sbin/runuser", "-u", "postgres", "--", "/usr/bin/psql", "-XAtqc", "create role exporter login"]
+//! undoes = ["/usr/sbin/runuser", "-u", "postgres", "--", "/usr/bin/psql", "-XAtqc", "drop role exporter"]
+//! checks = ["/usr/local/lib/ops/has-role", "exporter"]
+//! why    = "the exporter needs a role of its own"
 //! ```
 
 use std::collections::BTreeMap;
@@ -18,7 +24,11 @@ use std::sync::Arc;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::model::{Command, Database, Effect, Literal, LiteralError, Object, Statement};
+use super::words;
+use crate::model::{
+    AbsolutePath, ChangeCommand, Command, Database, Effect, Literal, LiteralError, Object, Statement, UnitName,
+    writable,
+};
 use crate::source::{Problem, Problems, Source};
 
 /// What names stand for.
@@ -26,6 +36,7 @@ use crate::source::{Problem, Problems, Source};
 pub struct Named {
     statements: BTreeMap<String, Arc<Statement>>,
     commands: BTreeMap<String, Arc<Command>>,
+    change_commands: BTreeMap<String, Arc<ChangeCommand>>,
 }
 
 /// A statement as it is written, in policy and in cases.
@@ -42,9 +53,17 @@ pub struct RawStatement {
 #[serde(deny_unknown_fields)]
 pub struct RawCommand {
     argv: Spanned<Vec<String>>,
-    /// There is no other yet: a program that changes something belongs to a fix.
-    #[serde(rename = "effect")]
-    _effect: Effect,
+    effect: Spanned<Effect>,
+    why: Spanned<String>,
+}
+
+/// A program that changes something, with its way back, as it is written in policy and in cases.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawChangeCommand {
+    does: Spanned<Vec<String>>,
+    undoes: Spanned<Vec<String>>,
+    checks: Spanned<Vec<String>>,
     why: Spanned<String>,
 }
 
@@ -54,6 +73,7 @@ impl Named {
         source: &Source,
         statements: &BTreeMap<Spanned<String>, RawStatement>,
         commands: &BTreeMap<Spanned<String>, RawCommand>,
+        change_commands: &BTreeMap<Spanned<String>, RawChangeCommand>,
         problems: &mut Problems,
     ) -> Self {
         let mut named = Self::default();
@@ -82,6 +102,10 @@ impl Named {
             if raw.why.get_ref().trim().is_empty() {
                 wrong(raw.why.span(), "a command says why".to_owned(), "one sentence for whoever reviews it");
             }
+            if *raw.effect.get_ref() == Effect::Change {
+                let hint = "write it as [change-command.NAME], with `does`, `undoes` and `checks`";
+                wrong(raw.effect.span(), "a command only observes".to_owned(), hint);
+            }
             match Command::new(name.get_ref(), raw.argv.get_ref().clone()) {
                 Ok(command) => drop(named.commands.insert(name.get_ref().clone(), Arc::new(command))),
                 Err(error @ LiteralError::Name) => wrong(name.span(), error.to_string(), ""),
@@ -90,6 +114,26 @@ impl Named {
                         "words go to the target as they stand, never quoted; put what needs more into a script there";
                     wrong(raw.argv.span(), error.to_string(), hint);
                 }
+            }
+        }
+        for (name, raw) in change_commands {
+            if raw.why.get_ref().trim().is_empty() {
+                wrong(raw.why.span(), "a change-command says why".to_owned(), "one sentence for whoever reviews it");
+            }
+            for argv in [&raw.does, &raw.undoes] {
+                if let Some(error) = untouchable(argv.get_ref()) {
+                    wrong(argv.span(), error.to_string(), "no change of it is carried out for a component");
+                }
+            }
+            let words = |argv: &Spanned<Vec<String>>| argv.get_ref().clone();
+            match ChangeCommand::new(name.get_ref(), words(&raw.does), words(&raw.undoes), words(&raw.checks)) {
+                Ok(command) => drop(named.change_commands.insert(name.get_ref().clone(), Arc::new(command))),
+                Err(error @ LiteralError::Name) => wrong(name.span(), error.to_string(), ""),
+                Err(error) => wrong(
+                    raw.does.span(),
+                    format!("does, undoes and checks: {error}"),
+                    "put what needs more into a script on the target, and name that",
+                ),
             }
         }
         named
@@ -103,8 +147,25 @@ impl Named {
         let found = match object {
             Object::Statement => self.statements.get(text).cloned().map(Literal::Statement),
             Object::Command => self.commands.get(text).cloned().map(Literal::Command),
+            Object::ChangeCommand => self.change_commands.get(text).cloned().map(Literal::ChangeCommand),
             _ => None,
         };
         found.map_or_else(|| Literal::parse(object, text), Ok)
     }
+}
+
+/// What nothing may change among the arguments of a program, if one names it. Programs themselves are named, too.
+fn untouchable(argv: &[String]) -> Option<LiteralError> {
+    const PROGRAMS: &[&str] = &["/usr/", "/bin/", "/sbin/"];
+    const MANAGERS: &[&str] = &["systemctl", "service", "invoke-rc.d"];
+    let about_units = argv.iter().filter_map(|word| word.rsplit('/').next()).any(|name| MANAGERS.contains(&name));
+    let arguments: Vec<_> =
+        argv.iter().filter(|word| !PROGRAMS.iter().any(|root| word.starts_with(root))).cloned().collect();
+    words::named(&arguments).iter().find_map(|text| {
+        let file = AbsolutePath::new(text).ok().and_then(|path| writable::path(&path).err());
+        // `ssh` may be anything, but not where a unit's name is due.
+        let is_unit = about_units || arguments.iter().any(|word| word.contains(text.as_str()));
+        let unit = UnitName::new(text).ok().filter(|_| is_unit).and_then(|unit| writable::unit(&unit).err());
+        file.or(unit)
+    })
 }

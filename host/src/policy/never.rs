@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::words;
-use crate::model::{AbsolutePath, Action, Literal, Object, Verb};
+use crate::model::{AbsolutePath, Action, Change, Literal, Object, Verb};
 use crate::source::Place;
 use crate::verbs;
 
@@ -50,23 +50,35 @@ impl NeverRule {
     pub fn forbids(&self, action: &Action) -> bool {
         let verb = self.verbs.is_empty() || self.verbs.contains(&action.verb);
         let any_object = self.units.is_empty() && self.files.is_empty() && self.objects.is_empty();
-        let any = |patterns: &[String], text: &str| patterns.iter().any(|pattern| matches(pattern, text));
         let object = any_object
             || match &action.literal {
                 None => false,
                 Some(Literal::Unit(unit)) => any(&self.units, unit.as_str()),
                 Some(Literal::Path(path)) => any(&self.files, path.as_str()),
-                // What a command touches stands in its words, and nowhere else.
-                Some(literal @ Literal::Command(command)) => {
-                    any(&self.objects, literal.as_str())
-                        || any(&self.objects, bare(literal.as_str()))
-                        || words::named(command.argv()).iter().any(|text| {
-                            [&self.units, &self.files, &self.objects].iter().any(|patterns| any(patterns, text))
-                        })
-                }
-                Some(literal) => any(&self.objects, literal.as_str()) || any(&self.objects, bare(literal.as_str())),
+                Some(literal @ Literal::Command(command)) => self.names(literal) || self.names_word(command.argv()),
+                // A change is one of the object that it is done to.
+                Some(literal @ Literal::Change(changing)) => match changing.change() {
+                    Change::Unit { unit, .. } => any(&self.units, unit.as_str()),
+                    Change::RestartContainer { container } => any(&self.objects, container.as_str()),
+                    Change::Command { does, undoes, checks, .. } => {
+                        self.names(literal) || [does, undoes, checks].iter().any(|argv| self.names_word(argv))
+                    }
+                    change => change.path().is_some_and(|path| any(&self.files, path.as_str())),
+                },
+                Some(literal) => self.names(literal),
             };
         verb && object
+    }
+
+    /// True if a pattern for objects matches it, with or without the digest of what it stands for.
+    fn names(&self, literal: &Literal) -> bool {
+        any(&self.objects, literal.as_str()) || any(&self.objects, bare(literal.as_str()))
+    }
+
+    /// True if a pattern matches one of a command's words: what it touches stands there, and nowhere else.
+    fn names_word(&self, argv: &[String]) -> bool {
+        let patterns = [&self.units, &self.files, &self.objects];
+        words::named(argv).iter().any(|text| patterns.iter().any(|patterns| any(patterns, text)))
     }
 
     /// True if the rule names a file, whatever may not be done with it: nothing of ours is written there.
@@ -84,7 +96,7 @@ impl NeverRule {
             let all = Verb::ALL.iter().copied();
             all.filter(|verb| self.verbs.is_empty() || self.verbs.contains(verb))
                 // A command may name anything.
-                .any(|verb| [object, Object::Command].contains(&verbs::spec(verb).object))
+                .any(|verb| [object, Object::Command, Object::ChangeCommand].contains(&verbs::spec(verb).object))
         };
         if !self.units.is_empty() && !takes(Object::Unit) {
             return Err(Idle::Mismatch("a unit"));
@@ -124,6 +136,10 @@ impl NeverRule {
         }
         Ok(())
     }
+}
+
+fn any(patterns: &[String], text: &str) -> bool {
+    patterns.iter().any(|pattern| matches(pattern, text))
 }
 
 /// The name of a statement or a command without the digest of what it stands for.

@@ -9,10 +9,11 @@ use toml::Spanned;
 use super::NeverRule;
 use super::anchor::{self, Anchor, RawAnchor};
 use super::limits::{self, Raise, RawLimits, Value};
-use super::named::{Named, RawCommand, RawStatement};
+use super::named::{Named, RawChangeCommand, RawCommand, RawStatement};
 use super::never::Idle;
 use super::retention::{self, RawRetention, Retention};
 use super::signatures::{self, RawSignatures, RawSigners, Signatures};
+use super::stateless::{RawStateless, Stateless};
 use crate::manifest::Manifest;
 use crate::model::{ComponentId, Verb};
 use crate::redact::{self, Redactor, RuleError};
@@ -25,6 +26,8 @@ pub struct Policy {
     pub grants: Vec<Grant>,
     /// In the file's order.
     pub never: Vec<NeverRule>,
+    /// What may be restarted.
+    pub stateless: Stateless,
     /// `[worker] require-lockdown`: no component runs in a worker that the kernel cannot lock down in every way.
     pub require_lockdown: bool,
     /// What holds for components' signatures.
@@ -64,6 +67,10 @@ pub struct Grant {
     pub bind: Vec<(Setting<String>, Setting<Vec<String>>)>,
     /// Setting to value.
     pub param: Vec<(Setting<String>, Setting<toml::Value>)>,
+    /// A fix's content to the operator's own bytes.
+    pub content: Vec<(Setting<String>, Setting<String>)>,
+    /// Whether a fix may be carried out without a person, and where that is written; none: this grant does not say.
+    pub unattended: Option<Setting<bool>>,
     /// Principals, one of whom must have signed the components; empty: nobody has to.
     pub signers: Vec<Setting<String>>,
 }
@@ -100,6 +107,9 @@ struct RawPolicy {
     statements: BTreeMap<Spanned<String>, RawStatement>,
     #[serde(default, rename = "command")]
     commands: BTreeMap<Spanned<String>, RawCommand>,
+    #[serde(default, rename = "change-command")]
+    change_commands: BTreeMap<Spanned<String>, RawChangeCommand>,
+    stateless: Option<Spanned<RawStateless>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -118,6 +128,9 @@ struct RawGrant {
     bind: BTreeMap<Spanned<String>, Spanned<toml::Value>>,
     #[serde(default)]
     param: BTreeMap<Spanned<String>, Spanned<toml::Value>>,
+    #[serde(default)]
+    content: BTreeMap<Spanned<String>, Spanned<String>>,
+    unattended: Option<Spanned<bool>>,
     signers: Option<RawSigners>,
 }
 
@@ -156,7 +169,8 @@ pub fn parse(source: &Source) -> Result<Policy, Problems> {
     let never = raw.never.iter().filter_map(|raw| never(source, raw, &mut problems)).collect();
     let lowered = limits::lowered(source, &raw.limits, &mut problems);
     let raises = raw.raises.iter().filter_map(|raw| limits::raise(source, raw, &mut problems)).collect();
-    let named = Named::read(source, &raw.statements, &raw.commands, &mut problems);
+    let named = Named::read(source, &raw.statements, &raw.commands, &raw.change_commands, &mut problems);
+    let stateless = Stateless::read(source, raw.stateless.as_ref(), &mut problems);
     let anchors = anchor::anchors(source, &raw.anchors, &mut problems);
     let retention = retention::retention(source, raw.retention.as_ref(), &mut problems);
     let redactor = redactor(source, &raw.redact, &mut problems);
@@ -167,6 +181,7 @@ pub fn parse(source: &Source) -> Result<Policy, Problems> {
     problems.or(Policy {
         grants,
         never,
+        stateless,
         require_lockdown,
         signatures,
         lowered,
@@ -244,6 +259,8 @@ fn grant(source: &Source, raw: &RawGrant, problems: &mut Problems) -> Option<Gra
         on: raw.on.iter().map(|on| setting(source, on)).collect(),
         bind,
         param: raw.param.iter().map(|(name, value)| (setting(source, name), setting(source, value))).collect(),
+        content: raw.content.iter().map(|(name, text)| (setting(source, name), setting(source, text))).collect(),
+        unattended: raw.unattended.as_ref().map(|unattended| setting(source, unattended)),
     })
 }
 

@@ -7,8 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Grant, Policy, Setting};
 use crate::fleet::{Fleet, Target};
-use crate::manifest::{Manifest, Slot};
-use crate::model::{ComponentId, Literal, LiteralError, ParamName, ParamValue, SlotName, TargetName};
+use crate::manifest::{Body, Manifest, Slot};
+use crate::model::{
+    ComponentId, ContentName, Literal, LiteralError, ParamName, ParamValue, SlotName, TargetName, World,
+};
 use crate::source::{Place, Problem, Problems};
 
 /// Who looks where, and with what: target, then component.
@@ -26,6 +28,22 @@ pub struct Assignment {
     pub params: BTreeMap<ParamName, ParamValue>,
     /// Where each setting that policy makes is written.
     param_places: BTreeMap<ParamName, (Place, Rank)>,
+    /// What the operator puts in the place of a fix's own contents.
+    pub contents: BTreeMap<ContentName, Replaced>,
+    /// Whether a fix may be carried out without a person.
+    pub unattended: bool,
+    /// Where policy says so.
+    unattended_place: Option<(Place, Rank)>,
+}
+
+/// An operator's own bytes instead of an author's.
+#[derive(Debug, Clone)]
+pub struct Replaced {
+    /// They.
+    pub body: Body,
+    /// Where policy has them.
+    pub place: Place,
+    rank: Rank,
 }
 
 /// What fills a slot.
@@ -93,9 +111,9 @@ impl<'a> Resolver<'a> {
                 self.wrong(&id.place, format!("there is no component `{}`", id.value), hint);
                 continue;
             };
-            let (slots, params) = self.values(grant, manifest);
+            let values = self.values(grant, manifest);
             for &(target, rank) in &targets {
-                self.merge(target, manifest, &id.place, rank, &slots, &params);
+                self.merge(target, manifest, &id.place, rank, &values);
             }
         }
     }
@@ -139,7 +157,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// What a grant says of one component, checked against its manifest.
-    fn values(&mut self, grant: &Grant, manifest: &'a Manifest) -> (Slots<'a>, Params<'a>) {
+    fn values(&mut self, grant: &Grant, manifest: &'a Manifest) -> Values<'a> {
         let mut slots = Vec::new();
         for (name, value) in &grant.bind {
             match manifest.slots.get_key_value(name.value.as_str()) {
@@ -172,7 +190,38 @@ impl<'a> Resolver<'a> {
                 }
             }
         }
-        (slots, params)
+        let contents = self.contents(grant, manifest);
+        let unattended = grant.unattended.as_ref().filter(|unattended| {
+            let is_fix = manifest.world == World::Fix;
+            if !is_fix {
+                let message = format!("`{}` is a probe, which changes nothing", manifest.id);
+                self.wrong(&unattended.place, message, "`unattended` is for fixes; take it out".to_owned());
+            }
+            is_fix
+        });
+        let unattended = unattended.map(|unattended| (unattended.value, unattended.place.clone()));
+        Values { slots, params, contents, unattended }
+    }
+
+    /// What a grant puts in the place of a fix's own contents.
+    fn contents(&mut self, grant: &Grant, manifest: &'a Manifest) -> Vec<(&'a ContentName, Body, Place)> {
+        let mut contents = Vec::new();
+        for (name, text) in &grant.content {
+            let Some((name, content)) = manifest.contents.get_key_value(name.value.as_str()) else {
+                let known: Vec<_> = manifest.contents.keys().map(ContentName::as_str).collect();
+                let hint = list("its contents are: ", &known, "it has no contents");
+                self.wrong(&name.place, format!("`{}` has no content `{}`", manifest.id, name.value), hint);
+                continue;
+            };
+            match content.body.replaced(&text.value) {
+                Ok(body) => contents.push((name, body, text.place.clone())),
+                Err(error) => {
+                    let hint = "plain text, spaces, tabs and line ends: whoever reviews it sees all of it";
+                    self.wrong(&text.place, error.to_string(), hint.to_owned());
+                }
+            }
+        }
+        contents
     }
 
     fn bind(&mut self, slot: &Slot, value: &Setting<Vec<String>>) -> Option<Vec<Literal>> {
@@ -183,12 +232,15 @@ impl<'a> Resolver<'a> {
         }
         let parsed: Result<Vec<_>, _> =
             value.value.iter().map(|text| self.policy.named.literal(slot.object, text)).collect();
+        let parsed = parsed
+            .and_then(|literals| literals.iter().try_for_each(|literal| slot.changeable(literal)).map(|()| literals));
         match parsed {
             Ok(literals) => self.none_never(&literals, &value.place).then_some(literals),
             Err(error) => {
                 let hint = match error {
                     LiteralError::Character { .. } => "literals go to targets as they stand, never quoted".to_owned(),
                     LiteralError::Forbidden { .. } => "no policy can open it; bind another file".to_owned(),
+                    LiteralError::Unchangeable { .. } => "no policy can open it; bind another object".to_owned(),
                     LiteralError::Undefined { what, .. } => format!("write it down: [{what}.NAME] in this file"),
                     _ => format!("write the object as the target itself names it, such as `{}`", slot.object.example()),
                 };
@@ -210,15 +262,8 @@ impl<'a> Resolver<'a> {
         false
     }
 
-    fn merge(
-        &mut self,
-        target: &Target,
-        manifest: &'a Manifest,
-        place: &Place,
-        rank: Rank,
-        slots: &Slots<'_>,
-        params: &Params<'_>,
-    ) {
+    fn merge(&mut self, target: &Target, manifest: &'a Manifest, place: &Place, rank: Rank, values: &Values<'_>) {
+        let Values { slots, params, contents, unattended } = values;
         let assignment = self
             .out
             .entry(target.name.clone())
@@ -252,6 +297,30 @@ impl<'a> Resolver<'a> {
                 _ => {
                     assignment.params.insert((*name).clone(), value.clone());
                     assignment.param_places.insert((*name).clone(), (place.clone(), rank));
+                }
+            }
+        }
+        for (name, body, place) in contents {
+            match assignment.contents.get(*name) {
+                Some(replaced) if replaced.rank > rank => {}
+                Some(replaced) if replaced.rank == rank && replaced.body != *body => {
+                    clashes.push((place, name.as_str(), Some(replaced.place.clone())));
+                }
+                _ => {
+                    let replaced = Replaced { body: body.clone(), place: place.clone(), rank };
+                    assignment.contents.insert((*name).clone(), replaced);
+                }
+            }
+        }
+        if let Some((value, place)) = unattended {
+            match &assignment.unattended_place {
+                Some((_, other)) if *other > rank => {}
+                Some((other_place, other)) if *other == rank && assignment.unattended != *value => {
+                    clashes.push((place, "unattended", Some(other_place.clone())));
+                }
+                _ => {
+                    assignment.unattended = *value;
+                    assignment.unattended_place = Some((place.clone(), rank));
                 }
             }
         }
@@ -294,6 +363,14 @@ impl<'a> Resolver<'a> {
     }
 }
 
+/// What a grant says of one component.
+struct Values<'a> {
+    slots: Slots<'a>,
+    params: Params<'a>,
+    contents: Vec<(&'a ContentName, Body, Place)>,
+    unattended: Option<(bool, Place)>,
+}
+
 /// A grant's bindings for one component.
 type Slots<'a> = Vec<(&'a SlotName, Vec<Literal>, Place)>;
 /// A grant's settings for one component.
@@ -331,6 +408,9 @@ impl Assignment {
             slots: slots.collect(),
             params: params.collect(),
             param_places: BTreeMap::new(),
+            contents: BTreeMap::new(),
+            unattended: false,
+            unattended_place: None,
         }
     }
 }

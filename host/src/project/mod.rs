@@ -82,7 +82,7 @@ pub fn project(language: Language, id: &ComponentId) -> Result<Vec<ProjectFile>,
 
 /// The contract as a manifest asks for it, in `wit/`.
 fn contract(manifest: &Manifest) -> impl Iterator<Item = ProjectFile> {
-    wit::trimmed(&manifest.verbs(), manifest.history.is_some())
+    wit::trimmed(manifest.world, &manifest.verbs(), manifest.history.is_some())
         .into_iter()
         .map(|(name, text)| text_file(format!("wit/{name}"), &text))
 }

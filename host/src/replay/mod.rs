@@ -60,6 +60,9 @@ pub enum Unplayable {
     /// It has no end.
     #[error("it did not end: it was stopped, or its sweep was")]
     Interrupted,
+    /// It was not a probe's.
+    #[error("it was a part of a fix's work, which is done again by a new plan, and not replayed")]
+    Fix,
     /// It had no report.
     #[error("it broke then ({0}), so there is no report to compare with")]
     Broke(String),
@@ -125,6 +128,9 @@ impl<'p> Bench<'p> {
     }
 
     async fn try_replay(&mut self, found: &Found, run: &Recorded) -> Result<Replayed, Unplayable> {
+        if run.phase.is_some() {
+            return Err(Unplayable::Fix);
+        }
         let end = match &run.end {
             None => return Err(Unplayable::Interrupted),
             Some(RunEnd::Fault { message }) => return Err(Unplayable::Broke(message.clone())),

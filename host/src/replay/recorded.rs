@@ -13,7 +13,7 @@ use crate::grant::{self, Grant};
 use crate::history::{self, Earlier, Told, ToldError};
 use crate::journal::{Entry, Granted, Other, Outcome, ReadError, Reader, Record, RunEnd, Sha, Withheld};
 use crate::model::{
-    Action, ActionId, ComponentId, ParamName, ParamValue, SlotKey, SlotName, Tainted, TargetName, Verb, Wire,
+    Action, ActionId, ComponentId, ParamName, ParamValue, Phase, SlotKey, SlotName, Tainted, TargetName, Verb, Wire,
 };
 use crate::outcome::{Call, Run};
 use crate::redact::Counts;
@@ -83,6 +83,8 @@ pub struct Recorded {
     pub(super) limits: BTreeMap<String, u64>,
     pub(super) now_ms: u64,
     pub(super) kept_bytes: Option<u64>,
+    /// Which part of a fix's work it was; none for a probe.
+    pub(super) phase: Option<Phase>,
     /// In order; a call's number is its place, from 1.
     pub(super) calls: Vec<Asked>,
     /// All that was answered on its targets in its sweep, by intent: to this run, or to others.
@@ -195,6 +197,7 @@ impl Sweep {
                 withheld,
                 limits,
                 kept_bytes,
+                phase,
             } => {
                 let first = Other { target, grant, actions, params, withheld, previous_ms, earlier };
                 let run = Recorded {
@@ -208,6 +211,7 @@ impl Sweep {
                     limits,
                     now_ms,
                     kept_bytes,
+                    phase,
                     calls: Vec::new(),
                     answers: BTreeMap::new(),
                     end: None,
@@ -309,6 +313,7 @@ impl On {
                 }),
                 key: key.clone(),
                 slot: slot.and_then(|slot| SlotName::new(slot).ok()),
+                content: None,
                 why: String::new(),
                 place: place.clone(),
                 default: None,

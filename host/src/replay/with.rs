@@ -131,6 +131,7 @@ impl<'f> Candidate<'f> {
                 }),
                 key,
                 slot,
+                content: None,
                 why: String::new(),
                 place: place.clone(),
                 default: None,

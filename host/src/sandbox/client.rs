@@ -30,7 +30,7 @@ use super::wire::{
     Start, TO_WORKER_FRAME_BYTES, TargetView, ToWorker, VERSION, VerbCall, WireError,
 };
 use crate::limits::Limits;
-use crate::model::{Lockdown, LookError, Report, Tainted};
+use crate::model::{Decision, Lockdown, LookError, Phase, Report, Tainted};
 
 /// How long a worker may take to start and to give up what it need not have.
 const START_TIME: Duration = Duration::from_secs(30);
@@ -114,6 +114,8 @@ pub struct RunEnd {
 pub enum Ending {
     /// It looked. The report has been checked here too.
     Report(Report),
+    /// A fix has planned. The decision has been checked here too.
+    Decision(Decision),
     /// It could not look, and says so.
     CouldNotLook {
         /// Its words.
@@ -331,7 +333,16 @@ impl Worker {
     /// Runs the component once. Many runs may be under way at once. `answer` gets each verb call as the guest made it,
     /// one at a time, and must look it up in the grant; its future is dropped when the run ends meanwhile (time, a dead
     /// worker), so what has to finish is to be spawned. Dropping this future leaves the run to its wall time.
-    pub async fn run<F, A>(&self, now_ms: u64, targets: Vec<TargetView>, mut answer: F) -> RunEnd
+    pub async fn run<F, A>(&self, now_ms: u64, targets: Vec<TargetView>, answer: F) -> RunEnd
+    where
+        F: FnMut(VerbCall) -> A,
+        A: Future<Output = Outcome>,
+    {
+        self.run_phase(Phase::Examine, now_ms, targets, answer).await
+    }
+
+    /// The same for a part of a fix's work.
+    pub async fn run_phase<F, A>(&self, phase: Phase, now_ms: u64, targets: Vec<TargetView>, mut answer: F) -> RunEnd
     where
         F: FnMut(VerbCall) -> A,
         A: Future<Output = Outcome>,
@@ -346,9 +357,9 @@ impl Worker {
             logs_dropped: 0,
             elapsed: Duration::ZERO,
         };
-        let mut events = self.open(run, targets.len());
+        let mut events = self.open(run, phase, targets.len());
         let deadline = begun + self.limits.wall() + GRACE;
-        let start = ToWorker::Start(Start { run, now_ms, targets });
+        let start = ToWorker::Start(Start { run, phase, now_ms, targets });
         if self.send(&start, deadline).await.is_err() {
             self.shared.lock().forget(run);
             end.ending = Ending::Fault(FaultKind::Host.into());
@@ -419,13 +430,13 @@ impl Worker {
         self.kill.closed().await;
     }
 
-    fn open(&self, run: u32, targets: usize) -> mpsc::Receiver<Event> {
+    fn open(&self, run: u32, phase: Phase, targets: usize) -> mpsc::Receiver<Event> {
         // All that the ledger lets in before somebody looks: every note, one call, the end.
         let events_max = usize::try_from(self.limits.logs).unwrap_or(usize::MAX).saturating_add(2);
         let (sender, events) = mpsc::channel(events_max.min(1 << 16));
         let mut state = self.shared.lock();
         if state.gone.is_none() {
-            state.ledger.open(run, targets);
+            state.ledger.open(run, phase, targets);
             state.open.insert(run, sender);
         }
         events
@@ -461,6 +472,7 @@ impl From<End> for Ending {
     fn from(end: End) -> Self {
         match end {
             End::Report(report) => Self::Report(report),
+            End::Decision(decision) => Self::Decision(decision),
             End::CouldNotLook { reason, error, call } => Self::CouldNotLook { reason, error, call },
             End::Fault(fault) => Self::Fault(fault),
         }

@@ -9,10 +9,9 @@ use std::time::Duration;
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, Engine, OptLevel, WasmBacktraceDetails};
 
-use super::host::{self, ProbePre};
+use super::host::{self, Pre};
 use super::imports::Links;
 use super::inspect::FEATURES;
-use super::run::RunState;
 use crate::limits::STACK_BYTES;
 
 /// How often the epoch moves on: the grain of wall time inside wasm.
@@ -55,11 +54,11 @@ fn config() -> Config {
 /// Links what a component's manifest asks for and nothing else, and checks every type.
 ///
 /// # Errors
-/// When an import has no definition or another type, or `examine` is missing.
-pub(super) fn link(component: &Component, links: &Links) -> wasmtime::Result<ProbePre<RunState>> {
+/// When an import has no definition or another type, or what its world exports is missing.
+pub(super) fn link(component: &Component, links: &Links) -> wasmtime::Result<Pre> {
     let mut linker = Linker::new(component.engine());
     host::link(&mut linker, links)?;
-    ProbePre::new(linker.instantiate_pre(component)?)
+    Pre::new(linker.instantiate_pre(component)?, links.world)
 }
 
 #[cfg(test)]

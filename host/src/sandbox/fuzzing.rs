@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use super::protocol::{Event, Ledger};
 use super::wire::{FromWorker, VerbCall};
 use crate::limits::Limits;
-use crate::model::Verb;
+use crate::model::{Phase, Verb};
 
 /// The calls that the broker's checks let in, of a run with one target, up to the first breach.
 #[must_use]
 pub fn admitted(verbs: &BTreeSet<Verb>, limits: Limits, messages: Vec<FromWorker>) -> Vec<VerbCall> {
     let mut ledger = Ledger::new(verbs.clone(), limits);
-    ledger.open(1, 1);
+    ledger.open(1, Phase::Examine, 1);
     let mut calls = Vec::new();
     for message in messages {
         match ledger.admit(message) {

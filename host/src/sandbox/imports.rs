@@ -1,6 +1,6 @@
 //! Whether a component asks for what its manifest says, and for nothing else.
 //!
-//! Knows: the world `bailiwick:ops/probe@0.1.0`. Must not know: targets, policy. Attacks answered: an import that the
+//! Knows: the worlds `probe` and `fix` of `bailiwick:ops@0.1.0`. Must not know: targets, policy. Attacks answered: an import that the
 //! manifest does not name, a version that merely looks compatible, WASI, and a second way in (LK10, LK13–LK15). Names are
 //! compared as strings, before compiling; the engine's linker would match `0.1.5` with `0.1.0`.
 //!
@@ -12,16 +12,13 @@ use serde::{Deserialize, Serialize};
 
 use super::inspect::{Inspected, shown};
 use super::wasi;
-use crate::model::{Verb, WasiGroup};
+use crate::model::{Verb, WasiGroup, World};
 use crate::rules::Rules;
 
 /// The package that this host offers.
 pub const PACKAGE: &str = "bailiwick:ops";
 /// Its version, and the only one.
 pub const VERSION: &str = "0.1.0";
-/// The only export of a probe that is ever called.
-pub const EXPORT: &str = "examine";
-
 /// What the toolchains of interpreted languages leave behind: the function that loaded the interpreter when the component
 /// was built (componentize-qjs, componentize-py). Nobody calls it here.
 const LEFT_OVER: &[(&str, &str)] = &[("function", "init"), ("interface", "exports")];
@@ -43,6 +40,7 @@ const HISTORY: &str = "history";
 const INTERFACES: &[&str] = &[
     "types",
     "reports",
+    "changes",
     "system",
     "files",
     "services",
@@ -54,6 +52,10 @@ const INTERFACES: &[&str] = &[
     "certificates",
     "postgres",
     "logs",
+    "files-change",
+    "services-change",
+    "containers-change",
+    "commands-change",
     "clock",
     "log",
     "params",
@@ -68,6 +70,8 @@ pub const RULES: &str = "bailiwick:rules/rules@0.1.0";
 /// What a component is linked with: what it imports, and its manifest asks for.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Links {
+    /// What it is built for, as its exports tell.
+    pub world: World,
     /// Verbs.
     pub verbs: BTreeSet<Verb>,
     /// Interfaces of inert WASI, named as in the binary, and the functions of each.
@@ -91,7 +95,7 @@ impl Links {
 
 impl From<Rules> for Links {
     fn from(rules: Rules) -> Self {
-        Self { verbs: rules.verbs(), wasi: BTreeMap::new(), rules: Some(rules), history: BTreeSet::new() }
+        Self { verbs: rules.verbs(), rules: Some(rules), ..Self::default() }
     }
 }
 
@@ -104,21 +108,33 @@ impl<const N: usize> From<[Verb; N]> for Links {
 /// Why a component is not linked. Names in it are the component's, escaped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ImportError {
-    /// Built for another host.
+    /// Built for another host, or for another world than its manifest says.
     #[error(
-        "it was built for world `{built_for}`, this host offers `{PACKAGE}/probe@{VERSION}`\n\nhint: a probe exports `{EXPORT}`; build it against the contract that `bailiwick wit` writes"
+        "it was built for world `{built_for}`, and is to be one of `{}`\n\nhint: a {wanted} exports {}; build it against the contract that `bailiwick wit` writes", wanted.full_name(), exports(*wanted)
     )]
     OtherWorld {
         /// The world, as its exports tell.
         built_for: String,
+        /// What its manifest says.
+        wanted: World,
     },
-    /// It exports no `examine`.
+    /// It does not export what its world does.
     #[error(
-        "it exports {found}; this host offers `{PACKAGE}/probe@{VERSION}`, whose components export the function `{EXPORT}`\n\nhint: build it against the contract that `bailiwick wit` writes"
+        "it exports {found}; a component of `{}` exports {}\n\nhint: build it against the contract that `bailiwick wit` writes", wanted.full_name(), exports(*wanted)
     )]
-    NoExamine {
+    NoExports {
         /// What it exports instead.
         found: String,
+        /// What its manifest says.
+        wanted: World,
+    },
+    /// A probe that names a changing verb.
+    #[error(
+        "it imports `{interface}`, and a probe only observes\n\nhint: a component that changes something is built for world `{}`", World::Fix.full_name()
+    )]
+    Changing {
+        /// The interface.
+        interface: String,
     },
     /// Some of WASI that reaches something, or of another host's world.
     #[error("it imports `{interface}`: {why}\n\nhint: {}", without(interface))]
@@ -196,14 +212,26 @@ pub enum ImportError {
         "its manifest asks for [history], but the component never calls `history`\n\nhint: a manifest says what a component does, no more; take it out of manifest.toml"
     )]
     HistoryNotCalled,
-    /// It exports more than `examine`.
-    #[error("it exports the {kind} `{name}` besides `{EXPORT}`; nobody would call it")]
+    /// It exports more than its world does.
+    #[error("it exports the {kind} `{name}` besides {}; nobody would call it", exports(*world))]
     OtherExport {
         /// What it is.
         kind: &'static str,
         /// Its name.
         name: String,
+        /// What it is built for.
+        world: World,
     },
+}
+
+/// The functions that a world's components export, in a sentence.
+fn exports(world: World) -> String {
+    world.exports().iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ")
+}
+
+/// True for an interface that only fixes have.
+fn is_changing(short: &str) -> bool {
+    short == "changes" || short.ends_with("-change")
 }
 
 fn wasis(groups: &[WasiGroup]) -> String {
@@ -244,18 +272,20 @@ pub fn interface_name(interface: &str) -> String {
 }
 
 /// Checks that a component imports exactly what the manifest asks for, verbs, inert WASI and its own past, apart from what
-/// every component may import, and exports exactly `examine`. Returns what to link.
+/// every component may import, and exports exactly what its world does. Returns what to link.
 ///
 /// # Errors
 /// The first thing that is wrong: another world and foreign interfaces first, because they explain the rest.
 pub fn check_imports(
     inspected: &Inspected,
+    world: World,
     verbs: &BTreeSet<Verb>,
     wasi: &BTreeSet<WasiGroup>,
     history: bool,
 ) -> Result<Links, ImportError> {
-    check_world(inspected)?;
+    check_world(inspected, world)?;
     let links = links(inspected)?;
+    check_observes(inspected, world)?;
     differ(&groups(&links), wasi).map_err(|(extra, missing)| match extra.is_empty() {
         false => ImportError::WasiNotAskedFor(extra),
         true => ImportError::WasiNotImported(missing),
@@ -270,9 +300,10 @@ pub fn check_imports(
         _ => {}
     }
     let is_left_over = |kind: &str, name: &str| LEFT_OVER.contains(&(kind, name));
-    let other = inspected.exports.iter().find(|(kind, name)| !is_examine(kind, name) && !is_left_over(kind, name));
+    let own = |kind: &str, name: &str| is_export(world, kind, name);
+    let other = inspected.exports.iter().find(|(kind, name)| !own(kind, name) && !is_left_over(kind, name));
     match other {
-        Some((kind, name)) => Err(ImportError::OtherExport { kind, name: shown(name) }),
+        Some((kind, name)) => Err(ImportError::OtherExport { kind, name: shown(name), world }),
         None => Ok(links),
     }
 }
@@ -284,12 +315,13 @@ pub fn check_imports(
 /// As [`check_imports`]; and when the checks are for another interpreter, or the interpreter has none.
 pub fn check_component(
     inspected: &Inspected,
+    world: World,
     verbs: &BTreeSet<Verb>,
     wasi: &BTreeSet<WasiGroup>,
     history: bool,
     rules: Option<&Rules>,
 ) -> Result<Links, ImportError> {
-    let Some(rules) = rules else { return check_imports(inspected, verbs, wasi, history) };
+    let Some(rules) = rules else { return check_imports(inspected, world, verbs, wasi, history) };
     if !inspected.interpreter {
         return Err(ImportError::OtherInterpreter);
     }
@@ -315,7 +347,7 @@ pub fn asks_by_rules(inspected: &Inspected) -> bool {
 /// # Errors
 /// When it imports what this host does not have.
 pub fn links(inspected: &Inspected) -> Result<Links, ImportError> {
-    let mut links = Links::default();
+    let mut links = Links { world: world(inspected), ..Links::default() };
     let names = inspected.imports.iter().map(|(interface, _)| interface).chain(&inspected.type_imports);
     for name in names.clone() {
         if name == RULES {
@@ -367,13 +399,31 @@ fn differ<T: Ord + Copy>(has: &BTreeSet<T>, asked: &BTreeSet<T>) -> Result<(), (
     Err((has.difference(asked).copied().collect(), asked.difference(has).copied().collect()))
 }
 
-fn is_examine(kind: &str, name: &str) -> bool {
-    kind == "function" && name == EXPORT
+fn is_export(world: World, kind: &str, name: &str) -> bool {
+    kind == "function" && world.exports().contains(&name)
 }
 
-/// A component that has no `examine` was built for another host; its exports say for which.
-fn check_world(inspected: &Inspected) -> Result<(), ImportError> {
-    if inspected.exports.iter().any(|(kind, name)| is_examine(kind, name)) {
+/// What a component is built for, as its exports tell: a fix plans.
+fn world(inspected: &Inspected) -> World {
+    let plans = inspected.exports.iter().any(|(kind, name)| is_export(World::Fix, kind, name));
+    if plans { World::Fix } else { World::Probe }
+}
+
+/// A probe that so much as names an interface of changes is none.
+fn check_observes(inspected: &Inspected, world: World) -> Result<(), ImportError> {
+    let mut names = inspected.imports.iter().map(|(interface, _)| interface).chain(&inspected.type_imports);
+    let changing = names.find(|name| short_name(name).is_some_and(is_changing));
+    match changing {
+        Some(interface) if world == World::Probe => Err(ImportError::Changing { interface: shown(interface) }),
+        _ => Ok(()),
+    }
+}
+
+/// A component that does not export what its world does was built for another host, or another world; its exports say for
+/// which.
+fn check_world(inspected: &Inspected, wanted: World) -> Result<(), ImportError> {
+    let has = |name: &&str| inspected.exports.iter().any(|(kind, found)| *kind == "function" && found == *name);
+    if wanted.exports().iter().all(has) {
         return Ok(());
     }
     let known = inspected.exports.iter().find_map(|(kind, name)| {
@@ -381,14 +431,15 @@ fn check_world(inspected: &Inspected) -> Result<(), ImportError> {
         match (*kind, path) {
             ("interface", "wasi:cli/run") => Some(format!("wasi:cli/command@{}", shown(version))),
             ("interface", "wasi:http/incoming-handler") => Some(format!("wasi:http/proxy@{}", shown(version))),
-            ("function", "plan") => Some(format!("{PACKAGE}/fix")),
+            ("function", "plan") => Some(World::Fix.full_name().to_owned()),
+            ("function", "examine") => Some(World::Probe.full_name().to_owned()),
             _ => None,
         }
     });
     Err(match (known, inspected.exports.first()) {
-        (Some(built_for), _) => ImportError::OtherWorld { built_for },
-        (None, Some((kind, name))) => ImportError::NoExamine { found: format!("the {kind} `{}`", shown(name)) },
-        (None, None) => ImportError::NoExamine { found: "nothing".to_owned() },
+        (Some(built_for), _) if built_for != wanted.full_name() => ImportError::OtherWorld { built_for, wanted },
+        (_, Some((kind, name))) => ImportError::NoExports { found: format!("the {kind} `{}`", shown(name)), wanted },
+        (_, None) => ImportError::NoExports { found: "nothing".to_owned(), wanted },
     })
 }
 
@@ -441,7 +492,9 @@ mod tests {
 
     fn check_with(imports: &[(&str, &str)], verbs: &[Verb], wasi: &[WasiGroup]) -> Result<(), String> {
         let (verbs, wasi) = (verbs.iter().copied().collect(), wasi.iter().copied().collect());
-        check_imports(&inspected(imports), &verbs, &wasi, false).map(drop).map_err(|error| error.to_string())
+        check_imports(&inspected(imports), World::Probe, &verbs, &wasi, false)
+            .map(drop)
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -480,14 +533,14 @@ mod tests {
         let mut component = inspected(&[]);
         component.exports.push(("interface", "wasi:cli/run@0.2.0".to_owned()));
         let none = BTreeSet::new();
-        let extra = check_imports(&component, &none, &BTreeSet::new(), false).unwrap_err();
+        let extra = check_imports(&component, World::Probe, &none, &BTreeSet::new(), false).unwrap_err();
         assert_eq!(
             extra.to_string(),
             "it exports the interface `wasi:cli/run@0.2.0` besides `examine`; nobody would call it"
         );
         component.exports.pop();
         component.exports.extend([("function", "init".to_owned()), ("interface", "exports".to_owned())]);
-        let left_over = check_imports(&component, &none, &BTreeSet::new(), false).map(drop);
+        let left_over = check_imports(&component, World::Probe, &none, &BTreeSet::new(), false).map(drop);
         assert_eq!(left_over, Ok(()), "what interpreters leave behind is nobody's business");
     }
 
@@ -504,7 +557,7 @@ mod tests {
             // Its imports are foreign as well; the world says more.
             let mut component = inspected(&[("wasi:filesystem/types@0.2.0", "x")]);
             component.exports = export.into_iter().map(|(kind, name)| (kind, name.to_owned())).collect();
-            check_imports(&component, &BTreeSet::new(), &BTreeSet::new(), false).unwrap_err().to_string()
+            check_imports(&component, World::Probe, &BTreeSet::new(), &BTreeSet::new(), false).unwrap_err().to_string()
         });
         insta::assert_snapshot!(texts.join("\n---\n"));
     }

@@ -7,11 +7,11 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::fault::Breach;
-use super::report::{check_failure, check_report};
-use super::wire::{End, FromWorker, LogLine, SLOT_KEY_BYTES, VerbCall};
+use super::report::{check_decision, check_failure, check_report};
+use super::wire::{End, FromWorker, Given, LogLine, SLOT_KEY_BYTES, VerbCall};
 use crate::limits::Limits;
-use crate::model::{Object, Verb};
-use crate::verbs::spec;
+use crate::model::{Object, Phase, Verb};
+use crate::verbs::{COMPUTED_BYTES_MAX, needs_content, spec};
 
 /// Bytes of a fault's detail.
 const DETAIL_BYTES: usize = 1 << 10;
@@ -37,6 +37,7 @@ pub(super) struct Ledger {
 
 #[derive(Debug)]
 struct Progress {
+    phase: Phase,
     targets: usize,
     calls: u32,
     waiting: bool,
@@ -49,8 +50,8 @@ impl Ledger {
     }
 
     /// A run begins.
-    pub(super) fn open(&mut self, run: u32, targets: usize) {
-        self.open.insert(run, Progress { targets, calls: 0, waiting: false, logs: 0 });
+    pub(super) fn open(&mut self, run: u32, phase: Phase, targets: usize) {
+        self.open.insert(run, Progress { phase, targets, calls: 0, waiting: false, logs: 0 });
     }
 
     /// A run never reached the worker.
@@ -90,7 +91,7 @@ impl Ledger {
             }
             FromWorker::Ended { run, end, fuel_used, logs_dropped } => {
                 let progress = self.open.remove(&run).ok_or(Breach::UnknownRun)?;
-                check_end(&end, progress.calls)?;
+                check_end(&end, progress.phase, progress.calls)?;
                 Ok((run, Event::Ended { end, fuel_used, logs_dropped }))
             }
         }
@@ -107,7 +108,8 @@ impl Ledger {
         let exists = usize::try_from(call.target).is_ok_and(|index| index < progress.targets);
         let takes_slot = spec(call.verb).object != Object::None;
         let slot_fits = call.slot.as_ref().is_none_or(|slot| slot.len() <= SLOT_KEY_BYTES);
-        if !exists || !self.verbs.contains(&call.verb) || takes_slot != call.slot.is_some() || !slot_fits {
+        let fits = takes_slot == call.slot.is_some() && slot_fits && given_fits(call.verb, &call.given);
+        if !exists || !self.verbs.contains(&call.verb) || !fits {
             return Err(Breach::ImpossibleCall);
         }
         progress.calls = call.number;
@@ -116,8 +118,19 @@ impl Ledger {
     }
 }
 
-fn check_end(end: &End, calls: u32) -> Result<(), Breach> {
+/// Whether a verb is given what it takes and nothing else: most take nothing.
+fn given_fits(verb: Verb, given: &Given) -> bool {
+    let short = given.content.as_ref().is_none_or(|name| name.len() <= SLOT_KEY_BYTES);
+    let small = given.bytes.as_ref().is_none_or(|bytes| bytes.len() as u64 <= COMPUTED_BYTES_MAX);
+    let computed = verb == Verb::FilesChangeWriteComputed;
+    needs_content(verb) == given.content.is_some() && computed == given.bytes.is_some() && short && small
+}
+
+fn check_end(end: &End, phase: Phase, calls: u32) -> Result<(), Breach> {
     match end {
+        End::Decision(_) if phase != Phase::Plan => Err(Breach::UncheckedReport),
+        End::Report(_) if phase == Phase::Plan => Err(Breach::UncheckedReport),
+        End::Decision(decision) => check_decision(decision, calls).map_err(|_| Breach::UncheckedReport),
         End::Report(report) => check_report(report, calls).map_err(|_| Breach::UncheckedReport),
         End::CouldNotLook { reason, call, .. } => {
             check_failure(reason, *call, calls).map_err(|_| Breach::UncheckedReport)
@@ -136,12 +149,15 @@ mod tests {
     fn ledger() -> Ledger {
         let limits = Limits { logs: 1, calls: 2, ..Limits::default() };
         let mut ledger = Ledger::new([Verb::SystemLoad, Verb::FilesRead].into(), limits);
-        ledger.open(1, 1);
+        ledger.open(1, Phase::Examine, 1);
         ledger
     }
 
     fn call(number: u32, target: u32, verb: Verb, slot: Option<&str>) -> FromWorker {
-        FromWorker::Call { run: 1, call: VerbCall { number, target, verb, slot: slot.map(Tainted::new) } }
+        FromWorker::Call {
+            run: 1,
+            call: VerbCall { number, target, verb, slot: slot.map(Tainted::new), given: Given::default() },
+        }
     }
 
     fn ended(end: End) -> FromWorker {

@@ -61,7 +61,10 @@ mod tests {
             previous_ms: None,
             earlier: Vec::new(),
         };
-        Random::new(&[component; 32], &Start { run: 7, now_ms, targets: vec![view] })
+        Random::new(
+            &[component; 32],
+            &Start { run: 7, phase: crate::model::Phase::Examine, now_ms, targets: vec![view] },
+        )
     }
 
     #[test]

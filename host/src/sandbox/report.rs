@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Finding, Report, Tainted, report_limits as limits};
+use crate::model::{Decision, Finding, Report, Tainted, report_limits as limits};
 
 /// The rule that a report breaks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -23,6 +23,15 @@ pub enum OutputError {
     /// The reason of a failure is too long.
     #[error("a reason of {0} bytes, {max} are the most", max = limits::LINE_BYTES)]
     Reason(u64),
+    /// A line of a decision is empty or too long.
+    #[error("a line of {0} bytes in its decision; 1 to {max} are allowed", max = limits::LINE_BYTES)]
+    Line(u64),
+    /// Too much.
+    #[error("{0} entries of evidence in its decision, {max} are the most", max = limits::EVIDENCE)]
+    Evidence(u64),
+    /// A call that was never made.
+    #[error("a decision that rests on call {0}, which was not made")]
+    DecisionCall(u32),
     /// A call that was never made.
     #[error("a failure that rests on call {0}, which was not made")]
     Call(u32),
@@ -86,6 +95,26 @@ pub fn check_failure(reason: &Tainted, call: Option<u32>, calls: u32) -> Result<
     match call {
         Some(number) if !was_made(number, calls) => Err(OutputError::Call(number)),
         _ => Ok(()),
+    }
+}
+
+/// Checks what a fix decided in a run that made `calls` calls. A decision without a reason is none.
+///
+/// # Errors
+/// The first rule that is broken.
+pub fn check_decision(decision: &Decision, calls: u32) -> Result<(), OutputError> {
+    for text in decision.texts() {
+        if text.is_empty() || text.len() > limits::LINE_BYTES {
+            return Err(OutputError::Line(text.len() as u64));
+        }
+    }
+    let evidence = decision.evidence();
+    if evidence.len() > limits::EVIDENCE {
+        return Err(OutputError::Evidence(evidence.len() as u64));
+    }
+    match evidence.iter().find(|number| !was_made(**number, calls)) {
+        Some(number) => Err(OutputError::DecisionCall(*number)),
+        None => Ok(()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! One run: a fresh store, one call of `examine`, and every way in which that can end.
+//! One run: a fresh store, one call of `examine`, `plan` or `verify`, and every way in which that can end.
 //!
 //! Knows: what the run may use, and how its calls leave the process. Must not know: what a call means. Attacks answered:
 //! loops, floods, calls before the time, and anything after a trap (GR01–GR13, PH03, CA13): the store is made, entered
@@ -14,15 +14,16 @@ use wasmtime::{Store, Trap, WasmBacktrace};
 
 use super::engine::TICK;
 use super::fault::{Fault, FaultKind, TrapKind};
-use super::host::{self, ProbePre};
+use super::host::{self, Pre};
 use super::meter::Meter;
 use super::random::Random;
 use super::wire::{
-    self, End, FROM_WORKER_FRAME_BYTES, FromWorker, LogLevel, LogLine, Outcome, RawAnswer, SLOT_KEY_BYTES, Start,
-    TargetView, VerbCall,
+    self, End, FROM_WORKER_FRAME_BYTES, FromWorker, Given, LogLevel, LogLine, Outcome, RawAnswer, SLOT_KEY_BYTES,
+    Start, TargetView, VerbCall,
 };
 use crate::limits::{EXHAUSTED_TRIES, Limits};
-use crate::model::{LookError, Tainted, Verb};
+use crate::model::{LookError, Phase, StageError, Tainted, Verb};
+use crate::verbs::COMPUTED_BYTES_MAX;
 
 /// The worker's end of the socket, shared by its runs.
 pub(super) type Socket = Arc<Mutex<UnixStream>>;
@@ -43,6 +44,7 @@ pub(super) struct RunState {
     targets: Vec<TargetView>,
     limits: Limits,
     meter: Meter,
+    phase: Phase,
     instantiated: bool,
     deadline: Instant,
     calls: u32,
@@ -67,6 +69,7 @@ impl RunState {
         Self {
             random: Random::new(digest, &start),
             run: start.run,
+            phase: start.phase,
             now_ms: start.now_ms,
             targets: start.targets,
             meter: Meter::new(&limits),
@@ -105,7 +108,7 @@ impl RunState {
         }
         self.calls += 1;
         let slot = slot.map(|slot| Tainted::new(cut(slot, SLOT_KEY_BYTES)));
-        let call = VerbCall { number: self.calls, target: target.rep(), verb, slot };
+        let call = VerbCall { number: self.calls, target: target.rep(), verb, slot, given: Given::default() };
         send(&self.socket, &FromWorker::Call { run: self.run, call }).map_err(|_| FaultKind::Host)?;
         match self.wait()? {
             Outcome::Failed(error) => Ok(Err(error)),
@@ -122,6 +125,40 @@ impl RunState {
                     }
                 }
             }
+            Outcome::Staged | Outcome::NotStaged(_) => Err(FaultKind::Host),
+        }
+    }
+
+    /// Asks the broker to put a change on the list, and waits. It is asked in the wrong phase, too: the refusal is to stand
+    /// in the journal.
+    ///
+    /// # Errors
+    /// The outer error ends the run, the inner one is the guest's.
+    pub(super) fn stage(
+        &mut self,
+        target: &Resource<host::Target>,
+        verb: Verb,
+        slot: &str,
+        given: Given,
+    ) -> Result<Result<(), StageError>, FaultKind> {
+        self.check_phase()?;
+        let too_large = given.bytes.as_ref().is_some_and(|bytes| bytes.len() as u64 > COMPUTED_BYTES_MAX);
+        if u64::from(self.calls) >= self.limits.calls || too_large {
+            self.exhausted_tries += 1;
+            return if self.exhausted_tries > EXHAUSTED_TRIES {
+                Err(FaultKind::Calls(self.limits.calls))
+            } else {
+                Ok(Err(StageError::Exhausted))
+            };
+        }
+        self.calls += 1;
+        let slot = Some(Tainted::new(cut(slot, SLOT_KEY_BYTES)));
+        let call = VerbCall { number: self.calls, target: target.rep(), verb, slot, given };
+        send(&self.socket, &FromWorker::Call { run: self.run, call }).map_err(|_| FaultKind::Host)?;
+        match self.wait()? {
+            Outcome::Staged if self.phase == Phase::Plan => Ok(Ok(())),
+            Outcome::NotStaged(error) => Ok(Err(error)),
+            Outcome::Staged | Outcome::Answered(_) | Outcome::Failed(_) => Err(FaultKind::Host),
         }
     }
 
@@ -234,17 +271,17 @@ impl RunState {
 }
 
 /// The start of a text, at most `max` bytes.
-fn cut(text: &str, max: usize) -> &str {
+pub(super) fn cut(text: &str, max: usize) -> &str {
     let end = (0..=max.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     text.get(..end).unwrap_or_default()
 }
 
 /// Runs a component once. Consumes the state: there is no second call.
-pub(super) fn run(pre: &ProbePre<RunState>, state: RunState) -> FromWorker {
+pub(super) fn run(pre: &Pre, state: RunState) -> FromWorker {
     let run = state.run;
     let limits = state.limits.clone();
     let mut store = Store::new(pre.engine(), state);
-    let end = match examine(pre, &mut store, &limits) {
+    let end = match enter(pre, &mut store, &limits) {
         Ok(end) => end,
         Err(error) => End::Fault(fault(&error, store.data(), &limits)),
     };
@@ -252,7 +289,7 @@ pub(super) fn run(pre: &ProbePre<RunState>, state: RunState) -> FromWorker {
     FromWorker::Ended { run, end, fuel_used, logs_dropped: store.data().logs_dropped }
 }
 
-fn examine(pre: &ProbePre<RunState>, store: &mut Store<RunState>, limits: &Limits) -> wasmtime::Result<End> {
+fn enter(pre: &Pre, store: &mut Store<RunState>, limits: &Limits) -> wasmtime::Result<End> {
     store.limiter(|state| &mut state.meter);
     store.set_fuel(limits.fuel)?;
     // One tick more than the wall time has: fuel is what decides, time is the emergency.
@@ -261,12 +298,35 @@ fn examine(pre: &ProbePre<RunState>, store: &mut Store<RunState>, limits: &Limit
     store.set_hostcall_fuel(usize::try_from(limits.guest_bytes)?);
     store.set_max_component_handles(usize::try_from(limits.handles)?);
 
-    let probe = pre.instantiate(&mut *store)?;
-    store.data_mut().instantiated = true;
+    let phase = store.data().phase;
     let targets = u32::try_from(store.data().targets.len())?;
-    let targets: Vec<_> = (0..targets).map(Resource::new_own).collect();
-    let result = probe.call_examine(&mut *store, &targets)?;
-    host::report::end(result, store.data().calls).map_err(|error| FaultKind::Output(error).into())
+    let end = match pre {
+        Pre::Probe(pre) if phase == Phase::Examine => {
+            let probe = pre.instantiate(&mut *store)?;
+            store.data_mut().instantiated = true;
+            let targets: Vec<_> = (0..targets).map(Resource::new_own).collect();
+            let result = probe.call_examine(&mut *store, &targets)?;
+            host::report::end(result, store.data().calls)
+        }
+        Pre::Fix(pre) if phase != Phase::Examine && targets == 1 => {
+            let fix = pre.instantiate(&mut *store)?;
+            store.data_mut().instantiated = true;
+            let target = Resource::new_own(0);
+            match phase {
+                Phase::Plan => match fix.call_plan(&mut *store, target)? {
+                    Ok(decision) => host::change::decided(decision, store.data().calls),
+                    Err(failure) => host::report::end(Err(failure), store.data().calls),
+                },
+                _ => {
+                    let result = fix.call_verify(&mut *store, target)?;
+                    host::report::end(result, store.data().calls)
+                }
+            }
+        }
+        // A run that the component is not for: ours to have known.
+        Pre::Probe(_) | Pre::Fix(_) => return Err(FaultKind::Host.into()),
+    };
+    end.map_err(|error| FaultKind::Output(error).into())
 }
 
 /// What an error of the engine means to an operator.

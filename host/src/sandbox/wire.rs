@@ -15,11 +15,13 @@ use super::attempt::{Attempt, Marks};
 use super::fault::Fault;
 use super::imports::Links;
 use crate::limits::{ANSWER_BYTES, Limits, WORKER_MESSAGE_BYTES};
-use crate::model::{Lockdown, LookError, ParamValue, Point, Report, Tainted, TargetName, Verb};
+use crate::model::{
+    Decision, Lockdown, LookError, ParamValue, Phase, Point, Report, StageError, Tainted, TargetName, Verb,
+};
 use crate::transport::{Answer, Exit, Timing};
 
 /// Version of the messages. Both ends are the same executable; a difference means that it was replaced meanwhile.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 /// Largest frame of the first words, in both directions.
 pub const HELLO_FRAME_BYTES: usize = 1 << 10;
 /// Largest frame to a worker that has loaded nothing yet: a compiled component, and room.
@@ -102,6 +104,8 @@ pub fn artefact_bytes_max(component: usize) -> usize {
 pub struct Start {
     /// Its number in this worker.
     pub run: u32,
+    /// Which of the component's functions is called.
+    pub phase: Phase,
     /// When it began, in milliseconds since 1970-01-01T00:00Z.
     pub now_ms: u64,
     /// What it looks at. The guest knows a target by a handle, the broker by its index here.
@@ -139,6 +143,10 @@ pub enum Outcome {
     Answered(RawAnswer),
     /// There is no answer.
     Failed(LookError),
+    /// The change is on the list.
+    Staged,
+    /// It is not.
+    NotStaged(StageError),
 }
 
 /// The target's answer as the transport brought it.
@@ -230,6 +238,18 @@ pub struct VerbCall {
     pub verb: Verb,
     /// The slot's key, in the guest's words; present where the verb takes an object.
     pub slot: Option<Tainted>,
+    /// What a changing verb is given besides.
+    pub given: Given,
+}
+
+/// What a changing verb is given besides its slot.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Given {
+    /// The name of a declared content, in the guest's words.
+    pub content: Option<Tainted>,
+    /// Bytes that the guest made.
+    #[serde(with = "serde_bytes")]
+    pub bytes: Option<Vec<u8>>,
 }
 
 /// A component's note for whoever debugs it.
@@ -257,6 +277,8 @@ pub enum LogLevel {
 pub enum End {
     /// It looked.
     Report(Report),
+    /// A fix has planned.
+    Decision(Decision),
     /// It could not look, and says so.
     CouldNotLook {
         /// Its words.
@@ -363,7 +385,13 @@ mod tests {
     fn call() -> FromWorker {
         FromWorker::Call {
             run: 7,
-            call: VerbCall { number: 1, target: 0, verb: Verb::FilesRead, slot: Some(Tainted::new("config")) },
+            call: VerbCall {
+                number: 1,
+                target: 0,
+                verb: Verb::FilesRead,
+                slot: Some(Tainted::new("config")),
+                given: Given::default(),
+            },
         }
     }
 

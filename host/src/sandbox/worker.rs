@@ -18,7 +18,7 @@ use wasmtime::component::Component;
 use super::attempt;
 use super::engine::{self, TICK};
 use super::fault::FaultKind;
-use super::host::ProbePre;
+use super::host::Pre;
 use super::imports::Links;
 use super::lockdown;
 use super::run::{self, RunState, Socket};
@@ -126,7 +126,7 @@ pub fn serve(mut stream: UnixStream) -> Result<(), WorkerError> {
 
 /// An engine, the component linked in it, and its compiled form if that was wanted. Nothing of the component has run when
 /// the form is taken, and what was loaded in that form is never handed on.
-fn compiled(code: Code, links: &Links) -> wasmtime::Result<(Engine, ProbePre<RunState>, Option<Vec<u8>>)> {
+fn compiled(code: Code, links: &Links) -> wasmtime::Result<(Engine, Pre, Option<Vec<u8>>)> {
     let engine = engine::engine()?;
     let (component, artefact) = match code {
         Code::Compiled(artefact) => (super::audited::compiled(&engine, &artefact)?, None),
@@ -159,7 +159,7 @@ type Answers = HashMap<u32, Sender<(u32, Outcome)>>;
 
 /// The runs under way.
 struct Runs {
-    pre: Arc<ProbePre<RunState>>,
+    pre: Arc<Pre>,
     digest: [u8; 32],
     limits: Limits,
     socket: Socket,

@@ -11,19 +11,20 @@ use tokio::sync::{Mutex, Semaphore};
 
 use super::kept::{Kept, Unloaded};
 use super::run::Request;
-use crate::broker::{Broker, RunContext};
+use crate::broker::{Asked, Broker, RunContext};
 use crate::consent;
 use crate::encode;
 use crate::journal::{Entry, RunEnd};
 use crate::library::Binary;
 use crate::limits::{COMPILING, DEATHS, Limits};
-use crate::model::{ComponentId, Lockdown, Tainted};
+use crate::model::{ComponentId, Effect, Lockdown, Tainted};
 use crate::ops::Ops;
 use crate::outcome::RunOutcome;
 use crate::quarantine::{Quarantine, QuarantineError, Record, Who};
 use crate::sandbox::client::Worker;
 use crate::sandbox::{self, Fault, FaultKind, Idle, Links, LoadError, Outcome, RawAnswer, TargetView, VerbCall};
 use crate::transport::{Answer, chain};
+use crate::verbs::spec;
 
 /// The workers of a sweep.
 pub(super) struct Pool {
@@ -260,12 +261,20 @@ impl Borrowed {
     /// Runs the component once, each of its calls through the broker.
     pub(crate) async fn run(&self, broker: &Arc<Broker>, run: &RunContext, now_ms: u64, views: Vec<TargetView>) -> Ran {
         let answer = |call: VerbCall| async move {
+            if spec(call.verb).effect == Effect::Change {
+                let VerbCall { number, target, verb, slot, given } = call;
+                let asked = Asked { number, target, verb, slot, content: given.content, bytes: given.bytes };
+                return match broker.stage(run, asked).await {
+                    Ok(()) => Outcome::Staged,
+                    Err(error) => Outcome::NotStaged(error),
+                };
+            }
             match broker.call(run, call.number, call.target, call.verb, call.slot.as_ref()).await {
                 Ok(answer) => Outcome::Answered(RawAnswer::from(Answer::clone(&answer))),
                 Err(error) => Outcome::Failed(error),
             }
         };
-        let ended = self.0.run(now_ms, views, answer).await;
+        let ended = self.0.run_phase(run.phase, now_ms, views, answer).await;
         for line in ended.logs {
             broker.note(Entry::Note { run: run.id, text: line.text });
         }
@@ -275,6 +284,7 @@ impl Borrowed {
         }
         let (end, interrupted) = match ended.ending {
             sandbox::Ending::Report(report) => (RunEnd::Report(report), false),
+            sandbox::Ending::Decision(decision) => (RunEnd::Decided(decision), false),
             sandbox::Ending::CouldNotLook { reason, error, .. } => (RunEnd::CouldNotLook { reason, error }, false),
             sandbox::Ending::Fault(fault) => {
                 if !fault.detail.is_empty() {

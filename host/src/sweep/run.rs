@@ -290,6 +290,7 @@ impl Shared {
                 withheld,
                 limits: changed.collect(),
                 kept_bytes,
+                phase: None,
             }
         };
         let done = |id: Option<u64>, outcome, calls| {
@@ -408,6 +409,8 @@ pub(crate) fn concluded<'g>(
             calls.extend(withheld);
             RunOutcome::CouldNotLook { reason, error }
         }
+        // No probe can: its worker would have been ended for it.
+        journal::RunEnd::Decided(_) => RunOutcome::Fault { message: "it planned, and was to look".to_owned() },
         journal::RunEnd::Fault { message } => RunOutcome::Fault { message },
     };
     (outcome, calls)

@@ -34,6 +34,8 @@ const NOBODY: &[ErrorKind] = &[ErrorKind::ConnectionRefused, ErrorKind::HostUnre
 pub async fn run(action: &Action) -> Result<Answer, RunError> {
     let spec = verbs::spec(action.verb);
     match &action.wire {
+        // This machine has no gate.
+        Wire::Gated(_) | Wire::Change(_) => Err(RunError::NotStarted),
         Wire::Exec(words) => exec(words, None, spec).await,
         Wire::Fed { words, stdin } => exec(words, Some(stdin), spec).await,
         Wire::Connect { address, request } => {

@@ -5,6 +5,7 @@
 //! name (NW10–NW17), a target that floods, stalls or opens channels back (TG01–TG03).
 
 mod collect;
+pub mod gate;
 pub mod git;
 pub mod local;
 pub mod openssh;

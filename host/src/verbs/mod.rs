@@ -4,6 +4,7 @@
 //! the answer means (`sandbox`). Attack answered: an argument that is read as an option, a pattern or a command
 //! (AR01–AR15): a template is fixed words, with at most one hole that takes a whole literal.
 
+mod change;
 mod commands;
 mod containers;
 mod certificates;
@@ -19,9 +20,10 @@ mod system;
 
 use std::time::Duration;
 
+pub use change::{COMPUTED_BYTES_MAX, needs_content};
 pub(crate) use files::READ_BYTES;
 
-use crate::model::{Action, ActionId, Effect, Field, Literal, Object, Url, Verb, Wire};
+use crate::model::{Action, ActionId, Changing, Effect, Field, Inverse, Literal, Object, Url, Verb, Wire};
 
 /// Everything that is to be known of a verb outside the sandbox.
 #[derive(Debug)]
@@ -36,7 +38,7 @@ pub struct Spec {
     pub bytes_max: u64,
     /// Longest wait for an answer.
     pub timeout: Duration,
-    /// What it reads, for `review`.
+    /// What it reads, or changes, for `review`.
     pub reads: &'static str,
 }
 
@@ -47,7 +49,7 @@ impl Spec {
         match self.say {
             Say::Program(template) | Say::Fed(template, _) => template,
             Say::Query(_) => query::PSQL,
-            Say::Literal | Say::Get => &[],
+            Say::Literal | Say::Get | Say::Gate(_) => &[],
         }
     }
 }
@@ -65,6 +67,8 @@ pub enum Say {
     Literal,
     /// One HTTP GET of the literal.
     Get,
+    /// Never: the target's gate has it in its list, and this is how it is taken back.
+    Gate(Inverse),
 }
 
 /// One word of a template.
@@ -121,6 +125,17 @@ pub fn spec(verb: Verb) -> &'static Spec {
         Verb::HttpGet => &http::GET,
         Verb::CertificatesFile => &certificates::FILE,
         Verb::CertificatesServer => &certificates::SERVER,
+        Verb::FilesChangeWrite => &change::WRITE,
+        Verb::FilesChangeWriteComputed => &change::WRITE_COMPUTED,
+        Verb::FilesChangeEnsureLine => &change::ENSURE_LINE,
+        Verb::FilesChangeRemoveLine => &change::REMOVE_LINE,
+        Verb::FilesChangeSetAside => &change::SET_ASIDE,
+        Verb::ServicesChangeReload => &change::RELOAD,
+        Verb::ServicesChangeRestart => &change::RESTART,
+        Verb::ServicesChangeEnable => &change::ENABLE,
+        Verb::ServicesChangeStart => &change::START,
+        Verb::ContainersChangeRestart => &change::RESTART_CONTAINER,
+        Verb::CommandsChangeRun => &change::RUN,
     }
 }
 
@@ -131,9 +146,12 @@ pub enum Tier {
     Local,
     /// SSH with nothing installed on the target.
     Plain,
+    /// SSH to a target with a gate: it is asked by action ids, and runs what stands in its list. What the target is to
+    /// connect to is asked of its sshd, as on the plain tier.
+    Gated,
 }
 
-/// The literal action for a verb on an object.
+/// The literal action for a verb that observes, on an object.
 ///
 /// # Panics
 /// Never: whether a verb takes an object was settled when the literal was parsed, and a missing one leaves the word out.
@@ -141,9 +159,21 @@ pub enum Tier {
 pub fn action(verb: Verb, literal: Option<Literal>, tier: Tier) -> Action {
     let wire = match (tier, verb, &literal) {
         (Tier::Local, Verb::FilesRead, Some(Literal::Path(path))) => Wire::Read(path.clone()),
+        (Tier::Gated, ..) => match wire(spec(verb).say, literal.as_ref()) {
+            connect @ Wire::Connect { .. } => connect,
+            program => Wire::Gated(Box::new(program)),
+        },
         _ => wire(spec(verb).say, literal.as_ref()),
     };
     Action { id: ActionId::new(verb, literal.as_ref()), verb, literal, wire }
+}
+
+/// The literal action for a verb that changes something.
+#[must_use]
+pub fn change_action(verb: Verb, changing: Changing) -> Action {
+    let wire = Wire::Change(changing.change().clone());
+    let literal = Literal::Change(changing.into());
+    Action { id: ActionId::new(verb, Some(&literal)), verb, literal: Some(literal), wire }
 }
 
 fn wire(say: Say, literal: Option<&Literal>) -> Wire {
@@ -168,6 +198,8 @@ fn wire(say: Say, literal: Option<&Literal>) -> Wire {
             Some(Literal::Url(url)) => Wire::Connect { address: url.address(), request: get(url) },
             _ => Wire::Exec(Vec::new()),
         },
+        // An empty program: whoever asks for a change in this way gets none.
+        Say::Gate(_) => Wire::Exec(Vec::new()),
     }
 }
 
@@ -228,12 +260,13 @@ mod tests {
             let holes = spec.template().iter().any(|part| !matches!(part, Part::Word(_)));
             let takes = spec.object != Object::None && !spec.template().is_empty();
             assert_eq!(holes, takes, "{verb}: a hole if it takes an object");
+            assert_eq!(spec.effect == Effect::Change, matches!(spec.say, Say::Gate(_)), "{verb}");
             match action(verb, Literal::example(spec.object), Tier::Plain).wire {
                 Wire::Exec(words) | Wire::Fed { words, .. } => {
                     assert!(words.iter().all(|word| is_plain(word)), "{verb}: {words:?}");
                 }
                 Wire::Connect { request, .. } => assert_eq!(request.matches("\r\n\r\n").count(), 1, "{request:?}"),
-                Wire::Read(_) => panic!("{verb}: the plain tier cannot read without a program"),
+                Wire::Read(_) | Wire::Gated(_) | Wire::Change(_) => panic!("{verb}: the plain tier has no such thing"),
             }
         }
     }

@@ -52,7 +52,7 @@ impl Files {
         for (name, components) in all {
             for (id, assignment) in components {
                 if let (Some(manifest), Some(target)) = (self.manifests.get(id), fleet.targets.get(name)) {
-                    each(&grant::compute(manifest, target, assignment, &policy.never));
+                    each(&grant::compute(manifest, target, assignment, grant::Bars::from(policy)));
                     count += 1;
                 }
             }

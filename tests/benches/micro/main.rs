@@ -112,7 +112,13 @@ async fn loading(table: &mut Table) -> Result<()> {
             for (id, manifest) in &library.manifests {
                 let bytes = &library.binary(id).context("its bytes")?.bytes;
                 let inspected = sandbox::inspect(bytes, &Limits::default())?;
-                sandbox::check_imports(&inspected, &manifest.verbs(), &manifest.wasi(), manifest.history.is_some())?;
+                sandbox::check_imports(
+                    &inspected,
+                    manifest.world,
+                    &manifest.verbs(),
+                    &manifest.wasi(),
+                    manifest.history.is_some(),
+                )?;
             }
             Ok(seconds(begun.elapsed()))
         })
@@ -205,7 +211,7 @@ fn load_grant() -> Result<grant::Grant> {
     let (target, id) = (fleet.targets.get("here").context("the target")?, ComponentId::new("load")?);
     let assignment = all.get("here").and_then(|all| all.get(&id)).context("the assignment")?;
     let manifest: &manifest::Manifest = library.manifests.get(&id).context("the manifest")?;
-    Ok(grant::compute(manifest, target, assignment, &policy.never))
+    Ok(grant::compute(manifest, target, assignment, grant::Bars::from(&policy)))
 }
 
 /// Finite lists for a whole fleet.

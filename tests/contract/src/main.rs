@@ -1,6 +1,6 @@
 //! Reads a folder with the contract as other tools do, and says what its world has:
 //!
-//!     contract world DIR            the functions and types that `probe` imports, one a line
+//!     contract world DIR WORLD      the functions and types that a world imports, one a line
 //!     contract c-bindings DIR OUT   writes the bindings for C
 //!
 //! Knows: WIT, through the reader that every toolchain uses. Must not know: the host.
@@ -14,8 +14,8 @@ use wit_bindgen_core::wit_parser::{Resolve, WorldId, WorldItem};
 fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["world", dir] => {
-            let (resolve, world) = read(dir)?;
+        ["world", dir, world] => {
+            let (resolve, world) = read(dir, world)?;
             for item in resolve.worlds[world].imports.values() {
                 if let WorldItem::Interface { id, .. } = item {
                     let interface = &resolve.interfaces[*id];
@@ -32,21 +32,21 @@ fn main() -> Result<()> {
             }
         }
         ["c-bindings", dir, out] => {
-            let (mut resolve, world) = read(dir)?;
+            let (mut resolve, world) = read(dir, "probe")?;
             let mut files = Files::default();
             wit_bindgen_c::Opts::default().build().generate(&mut resolve, world, &mut files)?;
             for (name, bytes) in files.iter() {
                 std::fs::write(Path::new(out).join(name), bytes)?;
             }
         }
-        _ => bail!("contract world DIR | contract c-bindings DIR OUT"),
+        _ => bail!("contract world DIR WORLD | contract c-bindings DIR OUT"),
     }
     Ok(())
 }
 
-fn read(dir: &str) -> Result<(Resolve, WorldId)> {
+fn read(dir: &str, world: &str) -> Result<(Resolve, WorldId)> {
     let mut resolve = Resolve::default();
     let (package, _) = resolve.push_dir(dir)?;
-    let world = resolve.select_world(&[package], Some("probe"))?;
+    let world = resolve.select_world(&[package], Some(world))?;
     Ok((resolve, world))
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use bailiwick::cache::Cache;
-use bailiwick::model::{Verb, WasiGroup};
+use bailiwick::model::{Verb, WasiGroup, World};
 use bailiwick::sandbox::{Limits, check_imports, inspect};
 
 /// What is taken is within its ceilings, and what it is called can be shown.
@@ -18,7 +18,7 @@ pub(crate) fn component(data: &[u8]) {
     }
     let all = Verb::ALL.iter().copied().collect();
     let wasi = WasiGroup::ALL.iter().copied().collect();
-    if let Err(error) = check_imports(&inspected, &all, &wasi, true) {
+    if let Err(error) = check_imports(&inspected, World::Probe, &all, &wasi, true) {
         let told = error.to_string();
         assert!(told.lines().all(bailiwick::encode::is_plain), "{told:?}");
     }

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use bailiwick::anchor::Head;
 use bailiwick::journal::{Blob, Entry, Link, Outcome as Written, Record};
-use bailiwick::model::{Finding, LookError, Report, Severity, Tainted, TargetName, Verb};
+use bailiwick::model::{Finding, LookError, Phase, Report, Severity, Tainted, TargetName, Verb};
 use bailiwick::sandbox::Links;
 use bailiwick::sandbox::wire::{
-    self, Code, End, FromWorker, Load, LogLevel, LogLine, Outcome, RawAnswer, Ready, Start, TargetView, ToWorker,
-    VERSION, VerbCall,
+    self, Code, End, FromWorker, Given, Load, LogLevel, LogLine, Outcome, RawAnswer, Ready, Start, TargetView,
+    ToWorker, VERSION, VerbCall,
 };
 use bailiwick::transport::Exit;
 use data_encoding::BASE64;
@@ -225,7 +225,7 @@ fn frames<T>(messages: &[T], frame: impl Fn(&T) -> Vec<u8>) -> Vec<Vec<u8>> {
 pub(crate) fn from_worker() -> Vec<Vec<u8>> {
     let call = |number, verb, slot: Option<&str>| FromWorker::Call {
         run: 1,
-        call: VerbCall { number, target: 0, verb, slot: slot.map(Tainted::new) },
+        call: VerbCall { number, target: 0, verb, slot: slot.map(Tainted::new), given: Given::default() },
     };
     let finding = Finding {
         code: "x".to_owned(),
@@ -274,9 +274,10 @@ pub(crate) fn to_worker() -> Vec<Vec<u8>> {
             links: Links { verbs: Verb::ALL.iter().copied().collect(), ..Links::default() },
             limits: Box::default(),
         }),
-        ToWorker::Start(Start { run: 1, now_ms: 1, targets: vec![view] }),
+        ToWorker::Start(Start { run: 1, phase: Phase::Examine, now_ms: 1, targets: vec![view] }),
         ToWorker::Answer { run: 1, call: 1, outcome: Outcome::Answered(answered) },
         ToWorker::Answer { run: 1, call: 2, outcome: Outcome::Failed(LookError::Garbled) },
+        ToWorker::Answer { run: 1, call: 3, outcome: Outcome::Staged },
     ];
     frames(&messages, |message| wire::encode(message, usize::MAX).expect("a message"))
 }

@@ -6,13 +6,13 @@ use std::os::unix::net::UnixStream;
 use anyhow::{Result, bail};
 use bailiwick::model::{Lockdown, Tainted, Verb};
 use bailiwick::sandbox::wire::{
-    self, FROM_WORKER_FRAME_BYTES, FromWorker, LOAD_FRAME_BYTES, Outcome, Ready, ToWorker, VerbCall,
+    self, FROM_WORKER_FRAME_BYTES, FromWorker, Given, LOAD_FRAME_BYTES, Outcome, Ready, ToWorker, VerbCall,
 };
 
 /// Sends one, and says what the broker answered to a call.
 pub(crate) fn say(socket: &mut UnixStream, run: u32, what: &str) -> Result<String> {
     let mut call = |run, number, target, verb, slot: Option<&str>| {
-        let call = VerbCall { number, target, verb, slot: slot.map(Tainted::new) };
+        let call = VerbCall { number, target, verb, slot: slot.map(Tainted::new), given: Given::default() };
         wire::write(socket, &FromWorker::Call { run, call }, FROM_WORKER_FRAME_BYTES)
     };
     match what {
@@ -43,6 +43,7 @@ pub(crate) fn say(socket: &mut UnixStream, run: u32, what: &str) -> Result<Strin
         match wire::read(socket, LOAD_FRAME_BYTES)? {
             Some(ToWorker::Answer { outcome: Outcome::Answered(_), .. }) => return Ok("answered".to_owned()),
             Some(ToWorker::Answer { outcome: Outcome::Failed(error), .. }) => return Ok(format!("{error}")),
+            Some(ToWorker::Answer { outcome: Outcome::NotStaged(error), .. }) => return Ok(format!("{error}")),
             Some(_) => {}
             None => bail!("the broker hung up"),
         }

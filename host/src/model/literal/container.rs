@@ -1,5 +1,7 @@
 //! Containers, and the programs that run them.
 
+use serde::{Deserialize, Serialize};
+
 use super::LiteralError;
 
 /// A program that runs containers.
@@ -12,7 +14,8 @@ pub enum Runtime {
 }
 
 /// One container of one runtime, by its name.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Container {
     text: String,
     runtime: Runtime,
@@ -71,6 +74,19 @@ impl Container {
     #[must_use]
     pub fn name(&self) -> &str {
         self.text.split_once('/').map_or("", |(_, name)| name)
+    }
+}
+
+impl TryFrom<String> for Container {
+    type Error = LiteralError;
+    fn try_from(text: String) -> Result<Self, LiteralError> {
+        Self::new(&text)
+    }
+}
+
+impl From<Container> for String {
+    fn from(container: Container) -> Self {
+        container.text
     }
 }
 

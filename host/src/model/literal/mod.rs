@@ -4,16 +4,19 @@
 //! (AR01–AR05, FS02–FS04). The grammars are positive: nothing is quoted, escaped or normalised; what does not fit is
 //! refused when the policy loads.
 
+mod changing;
 mod container;
 mod database;
 mod named;
 mod path;
 mod unit;
 mod web;
+pub mod writable;
 
 use std::fmt;
 use std::sync::Arc;
 
+pub use changing::{ChangeCommand, Changing};
 pub use container::{Container, Runtime};
 pub use database::Database;
 use named::{COMMAND_WORDS_MAX, SQL_BYTES_MAX};
@@ -53,6 +56,14 @@ pub enum LiteralError {
         /// Why it stands on the list.
         why: &'static str,
     },
+    /// What no change may ever touch.
+    #[error("no change may touch `{what}`: {why}")]
+    Unchangeable {
+        /// The path, name or kind that covers it.
+        what: &'static str,
+        /// Why it stands on the list.
+        why: &'static str,
+    },
     /// Not a container.
     #[error("a container is written `podman/NAME` or `docker/NAME`")]
     Container,
@@ -87,6 +98,11 @@ pub enum LiteralError {
     /// Not an argv.
     #[error("a command is 1 to {COMMAND_WORDS_MAX} words: a program, and arguments that no shell would read")]
     Argv,
+    /// Not the argv of a change-command.
+    #[error(
+        "a program of a change-command is an absolute path and up to 31 words of printable ASCII without `'`, 2,048 bytes each at most"
+    )]
+    ChangeArgv,
     /// A program that reads its code from a word.
     #[error("`{program}` would run code that stands in a word: put it into a file on the target, and name that")]
     Inline {
@@ -96,7 +112,7 @@ pub enum LiteralError {
     /// Only policy can say what it is.
     #[error("there is no {what} `{name}`")]
     Undefined {
-        /// `statement` or `command`.
+        /// `statement`, `command` or `change-command`.
         what: &'static str,
         /// The name.
         name: String,
@@ -127,6 +143,10 @@ pub enum Literal {
     Statement(Arc<Statement>),
     /// A program and arguments that the operator wrote.
     Command(Arc<Command>),
+    /// Three of them: one does something, one undoes it, one checks.
+    ChangeCommand(Arc<ChangeCommand>),
+    /// What a changing verb does to one of the others. It is bound to no slot: a grant makes it.
+    Change(Arc<Changing>),
 }
 
 /// A part of a literal, where a template needs one by itself.
@@ -185,6 +205,9 @@ impl Literal {
                 Err(LiteralError::Undefined { what: "statement", name: text.escape_debug().to_string() })
             }
             Object::Command => Err(LiteralError::Undefined { what: "command", name: text.escape_debug().to_string() }),
+            Object::ChangeCommand => {
+                Err(LiteralError::Undefined { what: "change-command", name: text.escape_debug().to_string() })
+            }
         }
     }
 
@@ -201,6 +224,11 @@ impl Literal {
             Object::Command => {
                 let argv = ["/usr/sbin/zpool", "status", "-x"].map(str::to_owned);
                 Some(Self::Command(Command::new(name, argv.to_vec()).ok()?.into()))
+            }
+            Object::ChangeCommand => {
+                let psql = |sql: &str| ["/usr/bin/psql", "-c", sql].map(str::to_owned).to_vec();
+                let (does, undoes) = (psql("create role exporter"), psql("drop role exporter"));
+                Some(Self::ChangeCommand(ChangeCommand::new(name, does, undoes, psql("table roles")).ok()?.into()))
             }
             object => Self::parse(object, name).ok(),
         }
@@ -219,6 +247,8 @@ impl Literal {
             Self::Database(database) => database.as_str(),
             Self::Statement(statement) => statement.as_str(),
             Self::Command(command) => command.as_str(),
+            Self::ChangeCommand(command) => command.as_str(),
+            Self::Change(change) => change.as_str(),
         }
     }
 

@@ -20,6 +20,7 @@ const INTERPRETERS: &[(&str, &str)] = &[
     ("bash", "c"),
     ("csh", "c"),
     ("dash", "c"),
+    ("env", "S"),
     ("fish", "c"),
     ("ksh", "c"),
     ("lua", "e"),
@@ -31,6 +32,8 @@ const INTERPRETERS: &[(&str, &str)] = &[
     ("python", "c"),
     ("rbash", "c"),
     ("ruby", "e"),
+    ("runuser", "c"),
+    ("su", "c"),
     ("tcsh", "c"),
     ("zsh", "c"),
 ];
@@ -124,12 +127,14 @@ impl Command {
 /// after a script's path is the script's own.
 ///
 /// A word can hold little code, but `sh -c reboot` is one: a never-rule, and whoever reviews it, read words as names.
-fn inline(argv: &[String]) -> Option<&str> {
+pub(super) fn inline(argv: &[String]) -> Option<&str> {
     argv.iter().enumerate().find_map(|(at, word)| {
         let name = word.rsplit('/').next()?.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
         let (_, letters) = INTERPRETERS.iter().find(|(program, _)| *program == name)?;
         let is_code = |option: &str| match option.strip_prefix("--") {
-            Some(long) => ["eval", "command", "init-command", "print", "run"].iter().any(|code| long.starts_with(code)),
+            Some(long) => ["eval", "command", "init-command", "print", "run", "session-command", "split-string"]
+                .iter()
+                .any(|code| long.starts_with(code)),
             None => option.strip_prefix('-').is_some_and(|short| short.contains(|c| letters.contains(c))),
         };
         let mut options = argv.get(at + 1..)?.iter().take_while(|word| !word.starts_with(['/', '.']));
@@ -137,7 +142,7 @@ fn inline(argv: &[String]) -> Option<&str> {
     })
 }
 
-fn check_name(name: &str) -> Result<(), LiteralError> {
+pub(super) fn check_name(name: &str) -> Result<(), LiteralError> {
     let fits = (1..=64).contains(&name.len())
         && name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');

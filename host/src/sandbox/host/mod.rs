@@ -4,6 +4,7 @@
 //! Attacks answered: a function that is there though nobody asked for it (LK10): each is linked by name, from the list in
 //! `Load`; and target output made to break its reader (TG05): readers are pure, strict and bounded by their input.
 
+pub(super) mod change;
 mod clock;
 mod commands;
 mod container_logs;
@@ -27,24 +28,64 @@ mod text;
 mod wasi;
 
 use serde::Serialize;
-use wasmtime::component::{Linker, Lower, Resource};
+use wasmtime::component::{InstancePre, Linker, Lower, Resource};
 
-pub(super) use self::wit::ProbePre;
+use self::probe::ProbePre;
+use self::wit::FixPre;
 use self::wit::bailiwick::ops::types::VerbError;
 use super::imports::{Links, interface_name};
 use super::run::RunState;
 use super::wire::RawAnswer;
-use crate::model::{LookError, Tainted, Verb};
+use crate::model::{LookError, Tainted, Verb, World};
 
 /// What the engine's macro makes of `wit/`. Its `add_to_linker` is never called.
 mod wit {
+    // All that a probe has, and more.
     wasmtime::component::bindgen!({
         path: "../wit",
-        world: "probe",
+        world: "fix",
         with: { "bailiwick:ops/types.target": crate::sandbox::host::Target },
         // By which an answer becomes plain values for the interpreter, whatever its type.
         additional_derives: [serde::Serialize],
     });
+}
+
+/// The other world, over the same types.
+mod probe {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "probe",
+        with: { "bailiwick:ops": super::wit::bailiwick::ops },
+    });
+}
+
+/// A component that is linked, and may be instantiated any number of times.
+pub(super) enum Pre {
+    /// A probe.
+    Probe(ProbePre<RunState>),
+    /// A fix.
+    Fix(FixPre<RunState>),
+}
+
+impl Pre {
+    /// Checks that it exports what its world does.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub(super) fn new(pre: InstancePre<RunState>, world: World) -> wasmtime::Result<Self> {
+        match world {
+            World::Probe => ProbePre::new(pre).map(Self::Probe),
+            World::Fix => FixPre::new(pre).map(Self::Fix),
+        }
+    }
+
+    /// The engine that compiled it.
+    pub(super) fn engine(&self) -> &wasmtime::Engine {
+        match self {
+            Self::Probe(pre) => pre.engine(),
+            Self::Fix(pre) => pre.engine(),
+        }
+    }
 }
 
 /// What stands behind a guest's handle: an index into the run's own targets.
@@ -112,6 +153,17 @@ pub(super) fn link(linker: &mut Linker<RunState>, links: &Links) -> wasmtime::Re
             Verb::HttpGet => on_slot(linker, verb, http::get),
             Verb::CertificatesFile => on_slot(linker, verb, certificates::file),
             Verb::CertificatesServer => on_slot(linker, verb, certificates::server),
+            Verb::FilesChangeWrite | Verb::FilesChangeEnsureLine | Verb::FilesChangeRemoveLine => {
+                change::with_content(linker, verb)
+            }
+            Verb::FilesChangeWriteComputed => change::with_bytes(linker, verb),
+            Verb::FilesChangeSetAside
+            | Verb::ServicesChangeReload
+            | Verb::ServicesChangeRestart
+            | Verb::ServicesChangeEnable
+            | Verb::ServicesChangeStart
+            | Verb::ContainersChangeRestart
+            | Verb::CommandsChangeRun => change::on_slot(linker, verb),
         }?;
     }
     Ok(())
@@ -195,6 +247,18 @@ fn read_as<S: Said>(verb: Verb, answer: &RawAnswer, told: Told<'_>) -> Result<S,
         Verb::HttpGet => said(http::get, answer),
         Verb::CertificatesFile => said(certificates::file, answer),
         Verb::CertificatesServer => said(certificates::server, answer),
+        // They are not asked of a target, and have no answer.
+        Verb::FilesChangeWrite
+        | Verb::FilesChangeWriteComputed
+        | Verb::FilesChangeEnsureLine
+        | Verb::FilesChangeRemoveLine
+        | Verb::FilesChangeSetAside
+        | Verb::ServicesChangeReload
+        | Verb::ServicesChangeRestart
+        | Verb::ServicesChangeEnable
+        | Verb::ServicesChangeStart
+        | Verb::ContainersChangeRestart
+        | Verb::CommandsChangeRun => Err(LookError::Unsupported),
     }
 }
 

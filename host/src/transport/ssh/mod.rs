@@ -6,6 +6,7 @@
 mod algorithms;
 mod auth;
 mod connect;
+mod converse;
 mod error;
 mod handler;
 mod line;
@@ -148,6 +149,8 @@ impl Session {
             Wire::Connect { address, request } => return self.talk(*address, request, spec).await,
             // Reading without a program is for this machine.
             Wire::Read(_) => return Err(RunError::NotStarted.into()),
+            // A gate is asked, and never gone around: not here.
+            Wire::Gated(_) | Wire::Change(_) => return Err(RunError::NotStarted.into()),
         };
         let channel = self.handle.channel_open_session().await.map_err(|error| match error {
             russh::Error::ChannelOpenFailure(_) => Miss::NoChannel,

@@ -1,0 +1,95 @@
+//! The script that a person reads and runs as root on the target. It holds every file in full, checks before it installs, and
+//! takes its sshd part away again if sshd does not go by it.
+
+use std::fmt::Write as _;
+
+use sha2::{Digest, Sha256};
+
+use super::{Access, Accounts, KeyError, Paths, Script};
+
+/// Where the accounts that it makes live: root's, and empty.
+const HOMES: &str = "/var/lib/bailiwick-home";
+
+/// All that is installed.
+#[derive(Debug, Clone)]
+pub struct Install {
+    /// The target's name.
+    pub target: String,
+    /// The gate.
+    pub script: Script,
+    /// Who may come in.
+    pub accounts: Accounts,
+    /// Who may approve computed bytes: an `allowed_signers` file.
+    pub approvers: Option<String>,
+    /// Where everything goes.
+    pub paths: Paths,
+}
+
+/// The script, and the files for sshd and sudo that are in it.
+///
+/// # Errors
+/// When an account, a key or an address is not plain.
+pub fn install_script(install: &Install) -> Result<(String, Access), KeyError> {
+    let Install { target, script, accounts, approvers, paths } = install;
+    let access = accounts.files(paths)?;
+    let mut files = vec![
+        ("gate", script.text.as_str()),
+        ("sudoers", &access.sudoers),
+        ("read-keys", &access.read_keys),
+        ("change-keys", &access.change_keys),
+        ("sshd", &access.sshd),
+    ];
+    if let Some(approvers) = approvers {
+        files.push(("approvers", approvers));
+    }
+    let (read, change) = (&accounts.read.user, &accounts.change.user);
+    let Paths { gate, config, state, keys, sshd_config, sudoers, logger, sudo, sshd, .. } = paths;
+    let mut text = format!(
+        "#!/bin/sh\n\
+         # Installs the gate of {target}. Read it, then run it as root on {target}.\n\
+         #\n\
+         # It makes the accounts {read} and {change} if they are not there, and installs, root's all of them:\n\
+         #   {gate}\n#   {keys}/{read}\n#   {keys}/{change}\n#   {sshd_config}\n#   {sudoers}\n#   {config}/\n#   {state}/\n\
+         # To take it out again: remove these, and have sshd read its configuration again.\n\n\
+         set -eu\nPATH=/usr/sbin:/usr/bin:/sbin:/bin\nLC_ALL=C\nexport PATH LC_ALL\numask 022\n\
+         if [ \"$(id -u)\" != 0 ]; then\n    echo 'error: run it as root' >&2\n    exit 1\nfi\n\
+         stage=$(mktemp -d)\ntrap 'rm -rf -- \"$stage\"' EXIT\n\n"
+    );
+    for (name, value) in [
+        ("TARGET", target),
+        ("READ", read),
+        ("CHANGE", change),
+        ("GATE", gate),
+        ("CONFIG", config),
+        ("STATE", state),
+        ("KEYS", keys),
+        ("SSHD_CONFIG", sshd_config),
+        ("SUDOERS", sudoers),
+        ("LOGGER", logger),
+        ("SUDO", sudo),
+        ("SSHD", sshd),
+        ("HOMES", &HOMES.to_owned()),
+    ] {
+        let _ = writeln!(text, "{name}='{}'", plain(value)?);
+    }
+    let mut check = String::new();
+    for (name, content) in files {
+        let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(content.as_bytes()));
+        let bytes = content.len();
+        let end = if content.ends_with('\n') { "" } else { "\n" };
+        let _ = write!(
+            text,
+            "\n# === {name} {}\nhead -c {bytes} >\"$stage/{name}\" <<'END-OF-{digest}'\n{content}{end}END-OF-{digest}\n",
+            "=".repeat(100_usize.saturating_sub(name.len()))
+        );
+        let _ = writeln!(check, "    check {name} {digest}");
+    }
+    let _ = write!(text, "\ncheck_all() {{\n{check}}}\n\n");
+    text += include_str!("install.sh");
+    Ok((text, access))
+}
+
+fn plain(text: &str) -> Result<&str, KeyError> {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'-' | b'_' | b'.');
+    if !text.is_empty() && text.bytes().all(fits) { Ok(text) } else { Err(KeyError::of(text)) }
+}

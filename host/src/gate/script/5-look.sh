@@ -1,0 +1,158 @@
+# --- 5. Looking, as root: hashes and differences of listed objects, and nothing else ---------------------------------
+
+check_look() {
+    case ${1-} in
+    preview | preview-computed) [ "$#" -eq 2 ] ;;
+    people) [ "$#" -ge 2 ] ;;
+    change) [ "$#" -eq 2 ] && is_change "$2" ;;
+    gate) [ "$#" -eq 1 ] ;;
+    *) return 1 ;;
+    esac
+}
+
+serve_look() {
+    verb=$1
+    shift
+    cd /
+    case $verb in
+    preview | preview-computed) preview "$verb" "$1" ;;
+    people) people "$@" ;;
+    change) tell_change "$1" ;;
+    gate) tell_gate ;;
+    esac
+}
+
+# The bytes that a component has made, from the lines that came with the request.
+take_bytes() {
+    [ -e "$tmp/$number.bytes" ] || return 1
+    # No bytes are bytes too, and have no line of base64.
+    if [ "$(/usr/bin/cat -- "$tmp/$number.bytes")" = = ]; then
+        : >"$tmp/bytes"
+        return 0
+    fi
+    /usr/bin/base64 -d <"$tmp/$number.bytes" >"$tmp/bytes" 2>/dev/null && [ "$(size "$tmp/bytes")" -le "$bytes_max" ]
+}
+
+preview() { # VERB ACTION
+    if ! list_change "$2"; then
+        answer unknown
+        return
+    fi
+    # Computed bytes come with the request; what is declared is in the list, and nowhere else.
+    case $kind:$1 in
+    computed:preview-computed) take_bytes || { say 'its bytes are missing, or too many' && answer refused && return; } ;;
+    computed:* | *:preview-computed)
+        answer refused
+        return
+        ;;
+    esac
+    needs=
+    if ! { object_state && foresee; }; then
+        say "$why"
+        answer conflict
+        return
+    fi
+    say "$state $after"
+    if [ -n "$needs" ]; then
+        : >"$tmp/out"
+        say "$needs"
+        answer conflict
+        return
+    fi
+    case $kind in
+    unit) say "$object: $act" ;;
+    container) say "$object: restart" ;;
+    command) say "$object: the operator's command" ;;
+    *) difference "$state" "$after" "$tmp/copy" "$tmp/new" >>"$tmp/out" ;;
+    esac
+    answer 0
+}
+
+# Two files of ours, as a person reads it.
+difference() { # STATE-OF-OLD STATE-OF-NEW OLD NEW
+    old=$3
+    new=$4
+    if [ "$1" = absent ]; then old=/dev/null; fi
+    if [ "$2" = absent ]; then new=/dev/null; fi
+    /usr/bin/timeout 20 /usr/bin/diff -u --label "$object" --label "$object" -- "$old" "$new" | /usr/bin/head -c 65536
+}
+
+# Signs of a person at work, one a line.
+people() { # ACTION…
+    /usr/bin/who 2>/dev/null | while IFS=' ' read -r user line_of _; do
+        say "session of $(plain "$user") on $(plain "$line_of")"
+    done
+    for file in $LOCKS; do held "$file"; done
+    for action in "$@"; do
+        if list_change "$action"; then
+            case $kind in
+            unit | container | command) ;;
+            *) editors ;;
+            esac
+        fi
+    done
+    answer 0
+}
+
+# dpkg and apt lock as POSIX does, which no program of ours can try; the kernel lists who holds what.
+held() { # FILE
+    [ -f "$1" ] || return 0
+    inode=$(/usr/bin/stat -c %i -- "$1") || return 0
+    while IFS=' ' read -r _ _ _ _ _ place _; do
+        case $place in *:"$inode") say "a package manager holds $1" ;; esac
+    done </proc/locks
+}
+
+# Files that an editor keeps beside the one that it has open: vi, nano, Emacs, KDE's.
+editors() {
+    enter "$object" || return 0
+    for beside in ".$name.swp" ".$name.swo" ".#$name" "#$name#" ".$name.kate-swp"; do
+        if [ -e "./$beside" ] || [ -L "./$beside" ]; then say "an editor has $object open ($beside)"; fi
+    done
+    cd /
+}
+
+tell_gate() {
+    sum=$(/usr/bin/sha256sum <"$GATE")
+    say "version $VERSION"
+    say "list $LIST"
+    say "script ${sum%% *}"
+    if is_disabled; then say "disabled $why"; else say 'disabled no'; fi
+    today_and_last
+    say "begins-today $today"
+    say "last-begin $last"
+    say "open $(cat_or "$STATE/open" -)"
+    say "clock $(now)"
+    say "boot $(cat_or /proc/sys/kernel/random/boot_id -)"
+    answer 0
+}
+
+cat_or() { # FILE OTHERWISE
+    if [ -e "$1" ]; then /usr/bin/cat -- "$1"; else printf '%s\n' "$2"; fi
+}
+
+tell_change() { # CHANGE
+    home=$STATE/changes/$1
+    if [ ! -d "$home" ]; then
+        answer unknown
+        return
+    fi
+    say "opened $(cat_or "$home/opened" -)"
+    say "plan $(cat_or "$home/plan" -)"
+    step=1
+    while [ "$step" -le 64 ]; do
+        if [ -e "$home/$step/asked" ]; then
+            say "step $step asked $(/usr/bin/cat -- "$home/$step/asked")"
+            for way in do undo again; do
+                if [ -e "$home/$step/$way" ]; then
+                    say "step $step $way $(/usr/bin/head -n 2 -- "$home/$step/$way" | /usr/bin/tr '\n' ' ')"
+                fi
+            done
+        fi
+        step=$((step + 1))
+    done
+    if [ -e "$home/failed" ]; then say "failed $(/usr/bin/cat -- "$home/failed")"; fi
+    say "closed $(cat_or "$home/closed" no)"
+    answer 0
+}
+

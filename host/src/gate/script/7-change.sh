@@ -1,0 +1,552 @@
+# --- 7. A change: begun, done step by step, confirmed or taken back ---------------------------------------------------
+#
+# In `$STATE`, which is root's alone:
+#   begins               one line for each change that was ever begun: when, which
+#   open                 the change that holds this machine, if one does
+#   changes/CHANGE/      opened, plan, armed, closed, and for each step a folder:
+#   changes/CHANGE/N/    what (the object), asked (action, before, after), old and new (a file's copies), and the results
+#                        of do, undo and again
+
+check_change() {
+    case ${1-} in
+    begin) [ "$#" -eq 4 ] && is_change "$2" && is_digest "$3" && is_number "$4" ;;
+    do | do-computed) [ "$#" -eq 6 ] && is_change "$2" && is_step "$3" && is_state "$5" && is_state "$6" ;;
+    undo | again) [ "$#" -eq 3 ] && is_change "$2" && is_step "$3" ;;
+    confirm | close) [ "$#" -eq 2 ] && is_change "$2" ;;
+    *) return 1 ;;
+    esac
+}
+
+serve_change() {
+    verb=$1
+    change=$2
+    shift 2
+    cd /
+    home=$STATE/changes/$change
+    if is_disabled; then
+        say "$why"
+        answer disabled
+    elif ! lock; then
+        say 'another session is at work'
+        answer busy
+    else
+        case $verb in
+        begin) begin "$@" ;;
+        do | do-computed) do_step "$@" ;;
+        undo) undo_step "$1" && answer 0 ;;
+        again) again_step "$1" ;;
+        confirm) confirm_change ;;
+        close) close_change ;;
+        esac
+        unlock
+    fi
+}
+
+# The kill switch: a file that the operator can touch. A folder that is not as we know it counts as on.
+is_disabled() {
+    why='the folder with the kill switch is not as it was installed'
+    if [ ! -d "$CONFIG" ] || [ -L "$CONFIG" ] || [ ! -r "$CONFIG" ] || [ ! -x "$CONFIG" ]; then return 0; fi
+    case $(/usr/bin/stat -c '%u %a' -- "$CONFIG") in '0 755' | '0 750' | '0 700') ;; *) return 0 ;; esac
+    why='the kill switch is on'
+    [ -e "$CONFIG/disabled" ] || [ -L "$CONFIG/disabled" ]
+}
+
+# One session at a time may change anything. Nobody that we start inherits the lock.
+lock() {
+    exec 9>"$STATE/lock" && /usr/bin/flock -w 10 9
+}
+
+unlock() {
+    exec 9>&-
+}
+
+# A small file that is there whole, on the disk, or not at all. From standard input.
+put() { # FILE
+    if /usr/bin/cat >"$1.new" && /usr/bin/sync -- "$1.new" && /usr/bin/mv -f -T -- "$1.new" "$1" &&
+        /usr/bin/sync -- "${1%/*}"; then
+        return 0
+    fi
+    /usr/bin/rm -f -- "$1.new"
+    return 1
+}
+
+# --- Beginning
+
+# How many changes this day of UTC has seen, and when the last one began.
+today_and_last() {
+    today=0
+    last=0
+    day=$(($(now) / 86400))
+    if [ -f "$STATE/begins" ]; then
+        while IFS=' ' read -r began _; do
+            is_number "$began" || continue
+            if [ "$((began / 86400))" -eq "$day" ]; then today=$((today + 1)); fi
+            if [ "$began" -gt "$last" ]; then last=$began; fi
+        done <"$STATE/begins"
+    fi
+}
+
+begin() { # PLAN SECONDS
+    if [ "$2" -lt 1 ] || [ "$2" -gt "$DEAD_MAN_MAX" ]; then
+        say "a change is taken back after 1 to $DEAD_MAN_MAX seconds"
+        answer refused
+        return
+    fi
+    open=$(cat_or "$STATE/open" '')
+    if [ -d "$home" ]; then
+        # Asked again: it is the same change, or none; and if we were killed right here, nobody was told yet.
+        if [ "$open" != "$change" ] || [ "$(cat_or "$home/plan" '')" != "$1" ]; then
+            answer conflict
+        elif [ -e "$home/armed" ] || arm "$2"; then
+            answer 0
+        else
+            answer 1
+        fi
+        return
+    fi
+    if [ -n "$open" ]; then
+        say "change $open is open"
+        answer busy
+        return
+    fi
+    if ! budget; then
+        say "$why"
+        answer budget
+        return
+    fi
+    forget_old
+    room=$(/usr/bin/df -k --output=avail -- "$STATE" | /usr/bin/tail -n 1)
+    if [ "${room:-0}" -lt "$FREE_KIB" ]; then
+        say "less than $FREE_KIB KiB are free where copies are kept"
+        answer refused
+        return
+    fi
+    # The day is spent before the change is open: a crash between the two can waste a day, and never spends two.
+    moment=$(now)
+    { cat_or "$STATE/begins" '' | /usr/bin/grep . ; printf '%s %s\n' "$moment" "$change"; } | put "$STATE/begins" &&
+        /usr/bin/mkdir -m 0700 -- "$home" && printf '%s\n' "$moment" | put "$home/opened" &&
+        printf '%s\n' "$1" | put "$home/plan" && printf '%s\n' "$change" | put "$STATE/open" || {
+        say 'it cannot be written down'
+        answer 1
+        return
+    }
+    if ! arm "$2"; then
+        printf 'rolled-back %s\n' "$(now)" | put "$home/closed"
+        /usr/bin/rm -f -- "$STATE/open"
+        say 'nobody can be told to take it back in time'
+        answer 1
+        return
+    fi
+    answer 0
+}
+
+budget() {
+    today_and_last
+    [ "$(now)" -ge "$last" ] || fail 'the clock is behind the last change' || return 1
+    [ "$today" -lt "$PER_DAY" ] || fail "$today changes today, and $PER_DAY are allowed" || return 1
+    [ "$(($(now) - last))" -ge "$SECONDS_BETWEEN" ] || fail "less than $SECONDS_BETWEEN s since the last change"
+}
+
+# What was closed three months ago. The lines in `begins` stay.
+forget_old() {
+    set +f
+    for old in "$STATE"/changes/*; do
+        if [ -f "$old/closed" ]; then
+            IFS=' ' read -r _ moment <"$old/closed"
+            if is_number "$moment" && [ "$moment" -lt "$(($(now) - 7776000))" ]; then /usr/bin/rm -rf -- "$old"; fi
+        fi
+    done
+    set -f
+}
+
+# Somebody who takes the change back unless it is confirmed: systemd, or where there is none a process of its own.
+arm() { # SECONDS
+    if [ -d "$SYSTEMD" ]; then
+        "$SYSTEMD_RUN" --quiet --collect --unit="bailiwick-gate-$change" --on-active="$1" \
+            --timer-property=AccuracySec=1s -- "$GATE" dead-man "$change" 0 \
+            </dev/null >/dev/null 2>&1 3<&- 9>&- || return 1
+    else
+        /usr/bin/setsid "$GATE" dead-man "$change" "$1" </dev/null >/dev/null 2>&1 3<&- 9>&- &
+    fi
+    printf '%s\n' "$1" | put "$home/armed"
+}
+
+disarm() {
+    if [ -d "$SYSTEMD" ]; then
+        "$SYSTEMCTL" --quiet stop "bailiwick-gate-$change.timer" </dev/null >/dev/null 2>&1 3<&- 9>&-
+    fi
+}
+
+# --- One step
+
+# Results are kept: asked again, a step says what came of it, and does nothing. Their first line is the status.
+stored() { # WAY
+    IFS= read -r status <"$kept/$1"
+    /usr/bin/tail -n +2 -- "$kept/$1" >"$tmp/out"
+    line="$line (again)"
+    answer "$status"
+}
+
+settle() { # WAY STATUS
+    if { printf '%s\n' "$2" && /usr/bin/cat -- "$tmp/out"; } | put "$kept/$1"; then
+        answer "$2"
+    else
+        say 'what came of it cannot be written down'
+        answer interrupted
+    fi
+}
+
+is_open() {
+    [ "$(cat_or "$STATE/open" '')" = "$change" ]
+}
+
+do_step() { # STEP ACTION BEFORE AFTER
+    step=$1
+    before=$3
+    after=$4
+    kept=$home/$step
+    if ! is_open; then
+        say 'it is not open'
+        answer conflict
+    elif ! list_change "$2"; then
+        answer unknown
+    elif [ -e "$kept/asked" ] && [ "$(/usr/bin/cat -- "$kept/asked")" != "$2 $3 $4" ]; then
+        say 'this step was another one'
+        answer conflict
+    elif [ -e "$kept/do" ]; then
+        stored do
+    elif [ "$kind:$verb" = computed:do ] || { [ "$kind" != computed ] && [ "$verb" = do-computed ]; }; then
+        answer refused
+    elif [ "$kind" = computed ] && ! is_signed; then
+        say "$why"
+        answer refused
+    elif [ -e "$kept/asked" ]; then
+        find_out
+    elif /usr/bin/mkdir -m 0700 -p -- "$kept" && printf '%s %s %s %s\n' "$kind" "${act:--}" "${runtime:--}" "$object" |
+        put "$kept/what" && printf '%s %s %s\n' "$2" "$3" "$4" | put "$kept/asked"; then
+        do_now
+    else
+        say 'it cannot be written down'
+        answer 1
+    fi
+}
+
+# It was begun, and whoever did it was killed: what is true?
+find_out() {
+    case $kind in
+    unit | container | command) ;;
+    *) clean_up ;;
+    esac
+    if ! object_state; then
+        say "- $why"
+        settle do interrupted
+    elif [ "$before" = "$after" ]; then
+        say "$state"
+        case $kind in unit | container | command) settle do interrupted ;; *) settle do 0 ;; esac
+    elif [ "$state" = "$after" ]; then
+        say "$state"
+        settle do 0
+    elif [ "$state" = "$before" ]; then
+        say "$state"
+        say 'it was stopped before it did anything'
+        settle do 1
+    else
+        say "$state"
+        settle do interrupted
+    fi
+}
+
+do_now() {
+    needs=
+    if ! object_state; then
+        say "- $why"
+        settle do conflict
+    elif [ "$state" != "$before" ]; then
+        say "$state"
+        say 'it is not what it was'
+        settle do conflict
+    elif [ -n "$needs" ]; then
+        say "$state"
+        say "$needs"
+        settle do conflict
+    else
+        why=
+        mine=yes
+        case $kind in
+        unit | container) run_change "$act" "$after" ;;
+        command) run_change does "$after" ;;
+        *)
+            mine=no
+            [ "$before" = "$after" ] || change_file
+            ;;
+        esac
+        ended=$?
+        reason=$why
+        if [ "$ended" -ne 0 ] && [ "$mine" = no ]; then
+            # Whatever there is, none of it is ours.
+            if object_state; then say "$state"; else say -; fi
+            say "$reason"
+            settle do conflict
+        elif ! object_state; then
+            say "- ${reason:-$why}"
+            settle do 1
+        elif [ "$ended" -eq 0 ] && [ "$state" = "$after" ]; then
+            say "$state"
+            settle do 0
+        else
+            say "$state"
+            say "${reason:-it is not what it was to be}"
+            settle do 1
+        fi
+    fi
+}
+
+# A unit, a container or the operator's command; what they say goes to the answer.
+run_change() { # ACT TO
+    why=
+    : >"$tmp/said"
+    (
+        umask 022
+        case $kind:$1 in
+        unit:*) bounded 120 "$SYSTEMCTL" --no-pager --no-ask-password "$1" -- "$object" ;;
+        container:*) bounded 120 /usr/bin/env -i 'PATH=/usr/sbin:/usr/bin:/sbin:/bin' 'LC_ALL=C' 'HOME=/root' \
+            "$runtime" restart -- "$object" ;;
+        command:*) run_command "$entry:$1" ;;
+        esac
+    ) </dev/null >"$tmp/said" 2>&1 3<&- 9>&- || why=$(plain "$(/usr/bin/head -c 200 -- "$tmp/said")")
+    # A unit may need a moment.
+    tries=0
+    while object_state && [ "$state" != "$2" ] && [ "$tries" -lt 20 ] && [ -z "$why" ]; do
+        /usr/bin/sleep 0.5
+        tries=$((tries + 1))
+    done
+    [ -z "$why" ]
+}
+
+# --- And back
+
+# What a step was, from what was written down then: the list may be another one by now. Only an operator's command is
+# looked up again, since its words stand nowhere else.
+recall() { # STEP
+    step=$1
+    home=$STATE/changes/$change
+    kept=$home/$step
+    { [ -e "$kept/asked" ] && [ -e "$kept/what" ]; } || fail 'there was no such step' || return 1
+    IFS=' ' read -r action before after <"$kept/asked"
+    IFS=' ' read -r kind act runtime object <"$kept/what"
+    if [ "$kind" = command ]; then list_change "$action" || fail 'it is no longer in the list of this gate'; fi
+}
+
+# Answers, unless it is done: then the object's state is said, and the caller answers.
+undo_step() { # STEP
+    if ! recall "$1"; then
+        say "$why"
+        answer unknown
+    elif [ -e "$kept/undo" ]; then
+        stored undo
+    elif ! reopen; then
+        say "$why"
+        answer busy
+    elif ! take_back; then
+        say "${state:--}"
+        say "$why"
+        if [ -e "$kept/new" ] && [ -e "$tmp/copy" ]; then
+            difference "$after" "$state" "$kept/new" "$tmp/copy" >>"$tmp/out"
+        fi
+        answer conflict
+    else
+        say "$state"
+        if { printf '0\n' && /usr/bin/cat -- "$tmp/out"; } | put "$kept/undo"; then return 0; fi
+        say 'what came of it cannot be written down'
+        answer interrupted
+    fi
+    return 1
+}
+
+# One that is closed is open again while it is taken back, so that no other begins meanwhile.
+reopen() {
+    open=$(cat_or "$STATE/open" '')
+    if [ "$open" = "$change" ]; then return 0; fi
+    [ -z "$open" ] || fail "change $open is open" || return 1
+    case $(cat_or "$home/closed" '') in
+    applied*) printf '%s\n' "$change" | put "$STATE/open" && /usr/bin/rm -f -- "$home/closed" ;;
+    *) fail 'it is closed' ;;
+    esac
+}
+
+# By compare-and-swap: the object must be what the change made of it, or already be what it was.
+take_back() {
+    why=
+    state=
+    case $kind in
+    unit)
+        unit_state "$object" "$act" || return 1
+        case $act in
+        enable) if [ "${before##*:}" != "${state##*:}" ]; then revert disable; fi ;;
+        start)
+            case $before in
+            unit:active:*) ;;
+            *) case $state in unit:active:*) revert stop ;; esac ;;
+            esac
+            ;;
+        esac
+        ;;
+    container) container_state "$runtime" "$object" ;;
+    command)
+        command_state "$entry" || return 1
+        if [ "$state" = "$before" ]; then return 0; fi
+        run_change undoes "$before"
+        [ "$state" = "$before" ]
+        ;;
+    *)
+        clean_up && enter "$object" && look_at "./$name" "$tmp/copy" || return 1
+        # It is what it was, or `do` has found something else and left it alone: nothing in it is ours.
+        if [ "$state" = "$before" ] || [ "$(cat_or "$kept/do" '' | /usr/bin/head -n 1)" = conflict ]; then
+            return 0
+        fi
+        if [ "$state" != "$after" ]; then
+            fail 'it is not what the change has left: somebody has changed it since'
+            return 1
+        fi
+        restore_file
+        ;;
+    esac
+}
+
+# What systemd is told to undo; then it must be so.
+revert() { # ACT
+    run_change "$1" "$before"
+    unit_state "$object" "$act" || return 1
+    # A unit that had failed is stopped then: nobody can make it fail again.
+    case $before:$state in
+    "$state:$state" | unit:failed:*:unit:inactive:*) ;;
+    *) [ -z "$why" ] || return 1 ;;
+    esac
+}
+
+# Reload and restart are taken back by doing them once more, when everything else is back.
+again_step() { # STEP
+    if ! recall "$1"; then
+        say "$why"
+        answer unknown
+        return
+    fi
+    if [ -e "$kept/again" ]; then
+        stored again
+        return
+    fi
+    case $kind:$act in
+    unit:reload | unit:restart | container:*) ;;
+    *)
+        answer refused
+        return
+        ;;
+    esac
+    if ! is_open; then
+        say 'it is not open'
+        answer conflict
+        return
+    fi
+    if repeat_step; then settle again 0; else settle again 1; fi
+}
+
+repeat_step() {
+    case $kind in
+    unit) unit_state "$object" "$act" || { say "- $why" && return 1; } ;;
+    container) container_state "$runtime" "$object" || { say "- $why" && return 1; } ;;
+    esac
+    if run_change "$act" "$after"; then
+        say "$state"
+    else
+        say "$state"
+        say "$why"
+        return 1
+    fi
+}
+
+# --- Ending
+
+confirm_change() {
+    if ! is_open; then
+        case $(cat_or "$home/closed" '') in
+        applied*) answer 0 ;;
+        *)
+            say "it is not open: $(cat_or "$home/closed" 'there is no such change')"
+            answer conflict
+            ;;
+        esac
+        return
+    fi
+    step=1
+    while [ "$step" -le 64 ]; do
+        if [ -e "$home/$step/asked" ] && [ "$(cat_or "$home/$step/do" '' | /usr/bin/head -n 1)" != 0 ]; then
+            say "step $step is not done"
+            answer conflict
+            return
+        fi
+        step=$((step + 1))
+    done
+    finish applied
+}
+
+close_change() {
+    if ! is_open; then
+        case $(cat_or "$home/closed" '') in
+        rolled-back*) answer 0 ;;
+        *)
+            say "it is not open: $(cat_or "$home/closed" 'there is no such change')"
+            answer conflict
+            ;;
+        esac
+        return
+    fi
+    step=1
+    while [ "$step" -le 64 ]; do
+        if [ -e "$home/$step/asked" ] && [ ! -e "$home/$step/undo" ]; then
+            say "step $step is not undone"
+            answer conflict
+            return
+        fi
+        step=$((step + 1))
+    done
+    finish rolled-back
+}
+
+finish() { # HOW
+    if printf '%s %s\n' "$1" "$(now)" | put "$home/closed" && /usr/bin/rm -f -- "$STATE/open" &&
+        /usr/bin/sync -- "$STATE"; then
+        disarm
+        answer 0
+    else
+        say 'it cannot be written down'
+        answer 1
+    fi
+}
+
+# Bytes that a component has made: an approver has signed a statement that names this plan and their SHA-256, and that
+# still holds.
+is_signed() {
+    why='bytes that a component has made need the signature of an approver over them'
+    { take_bytes && /usr/bin/base64 -d <"$tmp/$number.statement" >"$tmp/statement" &&
+        /usr/bin/base64 -d <"$tmp/$number.signature" >"$tmp/signature"; } 2>/dev/null || return 1
+    case $(/usr/bin/stat -c '%u %a' -- "$CONFIG/approvers" 2>/dev/null) in '0 644' | '0 640' | '0 600') ;; *) return 1 ;; esac
+    signer=$(/usr/bin/ssh-keygen -Y find-principals -f "$CONFIG/approvers" -s "$tmp/signature" 2>/dev/null </dev/null |
+        /usr/bin/head -n 1) || return 1
+    [ -n "$signer" ] || return 1
+    /usr/bin/ssh-keygen -Y verify -f "$CONFIG/approvers" -I "$signer" -n bailiwick-plan -s "$tmp/signature" \
+        <"$tmp/statement" >/dev/null 2>&1 3<&- 9>&- || return 1
+    sum=$(/usr/bin/sha256sum <"$tmp/bytes")
+    says "plan $(/usr/bin/cat -- "$home/plan")" && says "computed ${sum%% *}" || return 1
+    says "target $TARGET" || return 1
+    # 2026-11-22T08:00:00Z, as a number.
+    until=$(/usr/bin/sed -n 's/^not-after \(....\)-\(..\)-\(..\)T\(..\):\(..\):\(..\)Z$/\1\2\3\4\5\6/p' "$tmp/statement" |
+        /usr/bin/head -n 1)
+    case $until in *[!0-9]* | '') return 1 ;; esac
+    [ "$until" -gt "$(/usr/bin/date +%Y%m%d%H%M%S)" ]
+}
+
+says() { # LINE
+    printf '%s\n' "$1" >"$tmp/line"
+    /usr/bin/grep -q -x -F -f "$tmp/line" -- "$tmp/statement"
+}
+

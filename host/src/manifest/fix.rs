@@ -1,0 +1,369 @@
+//! What a fix says besides what it asks for: its contract, the findings that it answers, and every byte that it may write.
+//!
+//! Attack answered: bytes that nobody read before they were written (PH07, FS14). A text stands here or in policy, is shown
+//! whole in a review, and is part of its action's name.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{Reader, Slot};
+use crate::encode;
+use crate::model::{At, ComponentId, ContentName, Effect, Object, SlotName, Verb, World};
+use crate::source::Place;
+use crate::verbs::{needs_content, spec};
+
+/// Most bytes of a text.
+const TEXT_BYTES_MAX: usize = 32 << 10;
+/// Most bytes of a line.
+const LINE_BYTES_MAX: usize = 1 << 10;
+/// Most constraints in a contract.
+const CONSTRAINTS_MAX: usize = 8;
+
+/// Why a fix exists, for whoever meets its change years later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contract {
+    /// What it is to achieve.
+    pub intent: String,
+    /// Why this way.
+    pub rationale: String,
+    /// What breaks if it is taken back.
+    pub if_reverted: String,
+    /// What shaped it. At least one.
+    pub constraints: Vec<String>,
+}
+
+/// A finding that a fix answers.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Answers {
+    /// The probe that says it.
+    pub probe: ComponentId,
+    /// Its code.
+    pub code: String,
+}
+
+/// Something that may be put into a file.
+#[derive(Debug, Clone)]
+pub struct Content {
+    /// What.
+    pub body: Body,
+    /// The author's reason.
+    pub why: String,
+    /// Where it is written.
+    pub place: Place,
+}
+
+/// What is put into a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Body {
+    /// All of it.
+    Text(String),
+    /// One line of it.
+    Line {
+        /// Without its end.
+        line: String,
+        /// Where it goes if it is missing.
+        at: At,
+    },
+}
+
+/// Why something cannot be put into a file. Whoever reads it in a review must see what it is.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// There is none of it.
+    #[error("there is nothing in it")]
+    Empty,
+    /// Too much.
+    #[error("it has {found} bytes; at most {max} are written")]
+    Long {
+        /// Bytes.
+        found: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// What cannot be seen.
+    #[error("line {line} holds characters that are not shown as they are")]
+    Hidden {
+        /// From 1.
+        line: usize,
+    },
+    /// A line that is two.
+    #[error("a line has no line end in it")]
+    Lines,
+}
+
+impl Body {
+    /// A text, if people see all of it.
+    ///
+    /// # Errors
+    /// When they do not, or it is empty or too long.
+    pub fn text(text: &str) -> Result<Self, BodyError> {
+        check(text, TEXT_BYTES_MAX)?;
+        Ok(Self::Text(text.to_owned()))
+    }
+
+    /// A line, if people see all of it.
+    ///
+    /// # Errors
+    /// As for a text; and when it is more than one.
+    pub fn line(line: &str, at: At) -> Result<Self, BodyError> {
+        if line.contains(['\n', '\r']) {
+            return Err(BodyError::Lines);
+        }
+        check(line, LINE_BYTES_MAX)?;
+        Ok(Self::Line { line: line.to_owned(), at })
+    }
+
+    /// What an operator puts in its place, of the same kind.
+    ///
+    /// # Errors
+    /// As for one of an author's.
+    pub fn replaced(&self, by: &str) -> Result<Self, BodyError> {
+        match self {
+            Self::Text(_) => Self::text(by),
+            Self::Line { at, .. } => Self::line(by, *at),
+        }
+    }
+
+    /// True if the verb puts such a thing into a file.
+    #[must_use]
+    pub const fn fits(&self, verb: Verb) -> bool {
+        match self {
+            Self::Text(_) => matches!(verb, Verb::FilesChangeWrite),
+            Self::Line { .. } => matches!(verb, Verb::FilesChangeEnsureLine | Verb::FilesChangeRemoveLine),
+        }
+    }
+}
+
+fn check(text: &str, max: usize) -> Result<(), BodyError> {
+    if text.is_empty() {
+        return Err(BodyError::Empty);
+    }
+    if text.len() > max {
+        return Err(BodyError::Long { found: text.len(), max });
+    }
+    encode::seen_whole(text).map_err(|line| BodyError::Hidden { line })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawContract {
+    intent: Spanned<String>,
+    rationale: Spanned<String>,
+    if_reverted: Spanned<String>,
+    constraints: Spanned<Vec<Spanned<String>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAnswers {
+    probe: Spanned<String>,
+    code: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawContent {
+    pub(super) name: Spanned<String>,
+    text: Option<Spanned<String>>,
+    line: Option<Spanned<String>>,
+    at: Option<Spanned<At>>,
+    why: Spanned<String>,
+}
+
+/// The parts of a manifest that belong to a fix.
+pub(super) struct RawFix<'r> {
+    pub(super) contract: Option<&'r RawContract>,
+    pub(super) answers: &'r [RawAnswers],
+    pub(super) contents: &'r [RawContent],
+}
+
+impl Reader<'_> {
+    pub(super) fn contract(&mut self, raw: &RawContract) -> Contract {
+        self.line(&raw.intent, "a contract says what is to be achieved");
+        self.line(&raw.rationale, "a contract says why this way");
+        self.line(&raw.if_reverted, "a contract says what breaks if the change is taken back");
+        let constraints = raw.constraints.get_ref();
+        if constraints.is_empty() {
+            self.wrong(&raw.constraints, "a contract says what shaped the change", "one sentence for each constraint");
+        } else if constraints.len() > CONSTRAINTS_MAX {
+            let message = format!("{} constraints; at most {CONSTRAINTS_MAX}", constraints.len());
+            self.wrong(&raw.constraints, message, "keep those that decided");
+        }
+        for constraint in constraints {
+            self.line(constraint, "a constraint says something");
+        }
+        Contract {
+            intent: raw.intent.get_ref().clone(),
+            rationale: raw.rationale.get_ref().clone(),
+            if_reverted: raw.if_reverted.get_ref().clone(),
+            constraints: constraints.iter().map(|text| text.get_ref().clone()).collect(),
+        }
+    }
+
+    pub(super) fn answers(&mut self, raw: &[RawAnswers]) -> BTreeSet<Answers> {
+        let mut answers = BTreeSet::new();
+        for raw in raw {
+            let probe = self.take(&raw.probe, ComponentId::new, "");
+            let code = raw.code.get_ref();
+            let fits = (1..=64).contains(&code.len())
+                && code.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+            if !fits {
+                self.wrong(&raw.code, "a finding's code must match `[a-z0-9-]{1,64}`", "");
+            } else if let Some(probe) = probe
+                && !answers.insert(Answers { probe, code: code.clone() })
+            {
+                self.wrong(&raw.code, "it is named twice", "");
+            }
+        }
+        answers
+    }
+
+    pub(super) fn content(&mut self, raw: &RawContent) -> Option<(ContentName, Content)> {
+        self.line(&raw.why, "every content says why");
+        let name = self.take(&raw.name, ContentName::new, "");
+        if name.as_ref().is_some_and(|name| name.as_str() == "computed") {
+            self.wrong(&raw.name, "`computed` stands for what a fix makes itself", "choose another name");
+        }
+        if let (Some(at), None) = (&raw.at, &raw.line) {
+            self.wrong(at, "`at` says where a line goes, and this is none", "take it out");
+        }
+        let at = raw.at.as_ref().map_or(At::End, |at| *at.get_ref());
+        let (written, body) = match (&raw.text, &raw.line) {
+            (Some(text), None) => (text, Body::text(text.get_ref())),
+            (None, Some(line)) => (line, Body::line(line.get_ref(), at)),
+            (None, None) => {
+                self.wrong(&raw.name, "it has no bytes", "add text = '''…''' for a whole file, or line = \"…\"");
+                return None;
+            }
+            (Some(_), Some(line)) => {
+                self.wrong(line, "a content is a text or a line, not both", "make two of them");
+                return None;
+            }
+        };
+        let hint = "what is written is read by a person first: plain text, spaces, tabs and line ends";
+        let body = body.map_err(|error| self.wrong(written, error, hint)).ok()?;
+        let place = self.source.at(raw.name.span());
+        Some((name?, Content { body, why: raw.why.get_ref().clone(), place }))
+    }
+
+    /// Whether a manifest is one of its world: a fix has a contract, answers something, and changes something; a probe has
+    /// none of that.
+    pub(super) fn fits_world(
+        &mut self,
+        world: World,
+        id: &Spanned<String>,
+        raw: &RawFix<'_>,
+        verbs: &[(Verb, &Spanned<String>)],
+    ) {
+        let changing = verbs.iter().find(|(verb, _)| spec(*verb).effect == Effect::Change);
+        match world {
+            World::Probe => {
+                let hint = "a component that changes something is built for world `bailiwick:ops/fix@0.1.0`";
+                if let Some((verb, at)) = changing {
+                    self.wrong(at, format!("`{verb}` changes something, and a probe only observes"), hint);
+                }
+                if let Some(contract) = raw.contract {
+                    self.wrong(&contract.intent, "a probe changes nothing, and has no [contract]", hint);
+                }
+                if let Some(answers) = raw.answers.first() {
+                    self.wrong(&answers.probe, "a probe answers no finding", hint);
+                }
+                if let Some(content) = raw.contents.first() {
+                    self.wrong(&content.name, "a probe writes nothing, and has no [[content]]", hint);
+                }
+            }
+            World::Fix => {
+                if raw.contract.is_none() {
+                    let hint = "add [contract] with intent, rationale, if-reverted and constraints";
+                    self.wrong(id, "a fix without a contract does not load", hint);
+                }
+                if raw.answers.is_empty() {
+                    let hint = "add [[answers]] with `probe` and `code`";
+                    self.wrong(id, "a fix answers at least one finding of a probe", hint);
+                }
+                if changing.is_none() {
+                    let hint = "ask for a changing verb in a [[slot]], or build a probe";
+                    self.wrong(id, "a fix that asks for no changing verb can change nothing", hint);
+                }
+            }
+        }
+    }
+
+    /// Whether a slot's contents are there, and each is one that a verb of it takes.
+    pub(super) fn slot_content(
+        &mut self,
+        names: &[Spanned<String>],
+        at: &Spanned<String>,
+        verbs: &BTreeSet<Verb>,
+        contents: &[(ContentName, Content)],
+    ) -> BTreeSet<ContentName> {
+        let mut found = BTreeSet::new();
+        for name in names {
+            let Some((known, content)) = contents.iter().find(|(known, _)| known.as_str() == name.get_ref()) else {
+                let message = format!("there is no [[content]] `{}`", name.get_ref().escape_debug());
+                self.wrong(name, message, "write it down: [[content]] with name, text or line, and why");
+                continue;
+            };
+            if !verbs.iter().any(|verb| content.body.fits(*verb)) {
+                let kind = match content.body {
+                    Body::Text(_) => "a whole text, which only `files-change.write` takes",
+                    Body::Line { .. } => {
+                        "a line, which only `files-change.ensure-line` and `files-change.remove-line` take"
+                    }
+                };
+                self.wrong(name, format!("`{known}` is {kind}"), "");
+            } else if !found.insert(known.clone()) {
+                self.wrong(name, format!("`{known}` is named twice"), "");
+            }
+        }
+        for verb in verbs.iter().filter(|verb| needs_content(**verb)) {
+            let has = contents.iter().any(|(name, content)| found.contains(name) && content.body.fits(*verb));
+            if !has && names.len() == found.len() {
+                let kind = if *verb == Verb::FilesChangeWrite { "a text" } else { "a line" };
+                let message = format!("`{verb}` needs {kind} that it may put there");
+                self.wrong(at, message, "add content = [\"NAME\"] to this slot, and the [[content]]");
+            }
+        }
+        found
+    }
+
+    /// A default that a fix may change: none of what nothing may ever touch.
+    pub(super) fn changeable(&mut self, at: &Spanned<String>, slot: &Slot) {
+        if let Some(literal) = &slot.default
+            && let Err(error) = slot.changeable(literal)
+        {
+            self.wrong(at, error, "no policy can open it; choose another object");
+        }
+    }
+
+    /// A content that no slot names would be shown in a review for nothing.
+    pub(super) fn unused(&mut self, raw: &[RawContent], slots: &std::collections::BTreeMap<SlotName, Slot>) {
+        for raw in raw {
+            let is_used = slots.values().any(|slot| slot.content.contains(raw.name.get_ref().as_str()));
+            if !is_used {
+                let message = format!("no slot names the content `{}`", raw.name.get_ref().escape_debug());
+                self.wrong(&raw.name, message, "add it to `content` of a [[slot]], or take it out");
+            }
+        }
+    }
+}
+
+impl Slot {
+    /// Whether what is bound may be changed, if one of its verbs does that.
+    ///
+    /// # Errors
+    /// When nothing may ever touch it.
+    pub fn changeable(&self, literal: &crate::model::Literal) -> Result<(), crate::model::LiteralError> {
+        use crate::model::{Literal, writable};
+        if !self.verbs.iter().any(|verb| spec(*verb).effect == Effect::Change) {
+            return Ok(());
+        }
+        match (self.object, literal) {
+            (Object::Path, Literal::Path(path)) => writable::path(path),
+            (Object::Unit, Literal::Unit(unit)) => writable::unit(unit),
+            _ => Ok(()),
+        }
+    }
+}

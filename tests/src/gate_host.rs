@@ -1,0 +1,228 @@
+//! A host with a gate: real sshd, real sudo, the real install script at the real paths, in a mount namespace of its own, so
+//! that this machine's `/etc`, `/run`, `/var/lib` and `/usr/local` are none of it.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use bailiwick::gate::{self, Account, Accounts, Entry, Install, Limits, Paths, Proof, Script};
+use tempfile::TempDir;
+
+use crate::sshd::{keygen, next_address};
+
+/// The folders of this machine that the host has its own of.
+const SETUP: &str = r#"
+set -e
+T=$1
+cp -a /etc "$T/etc"
+mkdir "$T/run" "$T/lib" "$T/local"
+chmod 755 "$T" "$T/run" "$T/lib" "$T/local"
+mount --bind "$T/etc" /etc
+mount --bind "$T/run" /run
+mount --bind "$T/lib" /var/lib
+mount --bind "$T/local" /usr/local
+mount --bind "$T/logger" /usr/bin/logger
+mkdir -p /run/sshd
+rm -rf /etc/ssh/sshd_config.d /etc/sudoers.d
+mkdir -p /etc/ssh/sshd_config.d /etc/sudoers.d
+cp "$T/sshd_config" /etc/ssh/sshd_config
+printf 'Defaults env_reset\nDefaults use_pty\nroot ALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n' >"$T/sudoers"
+install -m 0440 "$T/sudoers" /etc/sudoers
+sh "$T/install.sh" >"$T/installed" 2>&1
+exec /usr/sbin/sshd -D -e
+"#;
+
+/// The host.
+#[derive(Debug)]
+pub struct Host {
+    /// Everything is below it.
+    pub dir: TempDir,
+    /// What was generated.
+    pub script: Script,
+    /// Where its sshd listens.
+    pub address: SocketAddr,
+    /// Its host key, as `fleet.toml` has it.
+    pub host_key: String,
+    child: Child,
+}
+
+/// Whether such a host can be had here; if not, a line says why.
+#[must_use]
+pub fn may_run() -> bool {
+    if !crate::gate::may_run() {
+        return false;
+    }
+    let there = |program: &str| Path::new(program).exists();
+    let namespaces = Command::new("unshare").args(["-m", "true"]).stderr(Stdio::null()).status();
+    let fine = there("/usr/bin/sudo") && there("/usr/sbin/sshd") && namespaces.is_ok_and(|status| status.success());
+    if !fine {
+        #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+        {
+            eprintln!("skipped: a host with a gate needs sudo, openssh-server and mount namespaces");
+        }
+    }
+    fine
+}
+
+/// What a host is to be like.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// What its gate lists.
+    pub entries: Vec<Entry>,
+    /// How often it may be changed.
+    pub limits: Limits,
+    /// What the reading key may connect to.
+    pub connects: Vec<SocketAddr>,
+    /// Changes are let in by a certificate of this CA's key, for this principal.
+    pub authority: Option<(String, String)>,
+    /// Who may approve computed bytes.
+    pub approvers: Option<String>,
+    /// Lines of its sshd's configuration, before ours.
+    pub config: Vec<String>,
+}
+
+impl Host {
+    /// Installs the gate and starts sshd.
+    ///
+    /// # Errors
+    /// When any of it fails.
+    pub fn start(options: &Options) -> Result<Self> {
+        let dir = tempfile::Builder::new().prefix("bailiwick-gate-host").tempdir()?;
+        let at = |name: &str| dir.path().join(name);
+        let paths = Paths::default();
+        let script = gate::script("test", &options.entries, &paths, &options.limits)?;
+        let (read, change) = (keygen("ed25519", &at("read"))?, keygen("ed25519", &at("change"))?);
+        let host_key = keygen("ed25519", &at("host"))?;
+        let proof = match &options.authority {
+            None => Proof::Key(change),
+            Some((key, principal)) => Proof::Authority { key: key.clone(), principal: principal.clone() },
+        };
+        let install = Install {
+            target: "test".to_owned(),
+            script: script.clone(),
+            accounts: Accounts {
+                read: Account { user: "bw-read".to_owned(), proof: Proof::Key(read) },
+                change: Account { user: "bw-change".to_owned(), proof },
+                from: None,
+                connects: options.connects.clone(),
+            },
+            approvers: options.approvers.clone(),
+            paths,
+        };
+        fs::write(at("install.sh"), gate::install_script(&install)?.0)?;
+        // Anybody may log, as with the real one.
+        fs::write(at("log"), "")?;
+        fs::set_permissions(at("log"), fs::Permissions::from_mode(0o666))?;
+        let log = at("log");
+        crate::gate::program(
+            &at("logger"),
+            &format!("#!/bin/sh\nfor word; do :; done\nprintf '%s\\n' \"$word\" >>'{}'\n", log.display()),
+        )?;
+        let held = TcpListener::bind((next_address(), 0))?;
+        let address = held.local_addr()?;
+        let config = format!(
+            "Include /etc/ssh/sshd_config.d/*.conf\nListenAddress {}\nPort {}\nHostKey {}\nPidFile none\nUsePAM no\n\
+             LogLevel VERBOSE\nSubsystem sftp /usr/lib/openssh/sftp-server\nPermitUserEnvironment no\n{}\n",
+            address.ip(),
+            address.port(),
+            at("host").display(),
+            options.config.join("\n"),
+        );
+        fs::write(at("sshd_config"), config)?;
+        drop(held);
+        let errors = fs::File::create(at("sshd.log"))?;
+        let child = Command::new("unshare")
+            .args(["-m", "--propagation", "private", "sh", "-c", SETUP, "sh"])
+            .arg(dir.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(errors)
+            .spawn()?;
+        let mut host = Self { dir, script, address, host_key, child };
+        host.wait()?;
+        Ok(host)
+    }
+
+    fn wait(&mut self) -> Result<()> {
+        let end = Instant::now() + Duration::from_secs(60);
+        while !self.read("sshd.log")?.contains("Server listening") {
+            if let Some(status) = self.child.try_wait()? {
+                let installed = self.read("installed").unwrap_or_default();
+                bail!("{status}\n{}\n{installed}", self.read("sshd.log")?);
+            }
+            ensure!(Instant::now() < end, "sshd does not listen:\n{}", self.read("sshd.log")?);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    /// A file of its folder.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn read(&self, name: &str) -> Result<String> {
+        Ok(fs::read_to_string(self.dir.path().join(name))?)
+    }
+
+    /// A private key: `read` or `change`.
+    #[must_use]
+    pub fn key(&self, role: &str) -> PathBuf {
+        self.dir.path().join(role)
+    }
+
+    /// Its process: all that it runs is below.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Root on the host, without SSH.
+    #[must_use]
+    pub fn enter(&self, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(["-m", "-t", &self.child.id().to_string(), "--", program]).current_dir("/");
+        command
+    }
+
+    /// Runs a program as root on the host.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn root(&self, words: &[&str]) -> Result<Output> {
+        let (program, arguments) = words.split_first().context("a program")?;
+        Ok(self.enter(program).args(arguments).stdin(Stdio::null()).output()?)
+    }
+
+    /// OpenSSH's own client, with one of the keys and nothing of this user's configuration.
+    #[must_use]
+    pub fn ssh(&self, role: &str) -> Command {
+        let known = self.dir.path().join("known_hosts");
+        let line = format!("[{}]:{} {}\n", self.address.ip(), self.address.port(), self.host_key);
+        let _ = fs::write(&known, line);
+        let mut command = Command::new("ssh");
+        command.args(["-F", "none", "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-o", "IdentityAgent=none"]);
+        command.arg("-o").arg(format!("UserKnownHostsFile={}", known.display()));
+        command.arg("-i").arg(self.key(role)).args(["-p", &self.address.port().to_string(), "-l"]);
+        command.arg(format!("bw-{role}")).stdin(Stdio::null());
+        command
+    }
+
+    /// What `ssh` ends with, asked for this.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn try_ssh(&self, role: &str, before: &[&str], words: &[&str]) -> Result<Output> {
+        Ok(self.ssh(role).args(before).arg(self.address.ip().to_string()).args(words).output()?)
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}

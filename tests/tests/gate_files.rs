@@ -1,0 +1,171 @@
+//! The gate's script and files: every kind of change done, undone and asked for twice, in each shell that may run it; what is
+//! no plain file; what a kill, a full disk or a person does in the middle of it.
+
+#![cfg(test)]
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use bailiwick::gate::{Answer, ChangeName, Request, Status};
+use bailiwick::model::{At, Change, State};
+use bailiwick_tests::gate::{FREE, Gate, SHELLS, absolute, change, ensure_line, may_run, shown, write};
+
+const PLAN: &str = "aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11";
+
+fn name(text: &str) -> ChangeName {
+    text.parse().unwrap()
+}
+
+fn begin(change: &str) -> Request {
+    Request::Begin { change: name(change), plan: PLAN.to_owned(), seconds: 300 }
+}
+
+fn step(change: &str, step: u32, action: &str, before: &State, after: &State) -> Request {
+    Request::Do {
+        change: name(change),
+        step,
+        action: action.to_owned(),
+        before: before.clone(),
+        after: after.clone(),
+        computed: None,
+    }
+}
+
+fn undo(change: &str, step: u32) -> Request {
+    Request::Undo { change: name(change), step }
+}
+
+fn is(answer: &Answer, status: Status) -> bool {
+    assert_eq!(answer.status, status, "{}", shown(answer));
+    true
+}
+
+const FINE: Status = Status::Exit(0);
+
+/// A folder for objects: a plain path, and nobody's but root's.
+fn place(name: &str) -> PathBuf {
+    let dir = PathBuf::from(format!("/var/tmp/bailiwick-gate-{}-{name}", std::process::id()));
+    let _ = fs::remove_dir_all(&dir);
+    fs::create_dir(&dir).unwrap();
+    dir
+}
+
+/// What is to be seen of a file: bytes, mode, owner.
+fn seen(path: &Path) -> Option<(Vec<u8>, u32, u32, u32)> {
+    let about = fs::symlink_metadata(path).ok()?;
+    Some((fs::read(path).ok()?, about.permissions().mode(), about.uid(), about.gid()))
+}
+
+#[test]
+fn every_change_of_a_file_is_done_and_undone_in_every_shell() {
+    if !may_run() {
+        return;
+    }
+    for (shell, words) in SHELLS {
+        let dir = place(&format!("kinds-{shell}"));
+        let text = "groups:\n\t- name: 'base' $(id) `id` \\ \"\n  é END\n";
+        let at = |name: &str| dir.join(name);
+        for (file, content) in [
+            ("old", "before\n"),
+            ("lines", "one\ntwo"),
+            ("first", "one\ntwo\n"),
+            ("less", "one\ntwo\none\n"),
+            ("junk", "x"),
+        ] {
+            fs::write(at(file), content).unwrap();
+        }
+        fs::set_permissions(at("old"), fs::Permissions::from_mode(0o640)).unwrap();
+        std::os::unix::fs::chown(at("old"), Some(12), Some(13)).unwrap();
+        let entries = [
+            write("write:new", &at("new"), text).unwrap(),
+            write("write:bare", &at("bare"), "no end").unwrap(),
+            write("write:nothing", &at("nothing"), "").unwrap(),
+            write("write:old", &at("old"), text).unwrap(),
+            ensure_line("ensure:lines", &at("lines"), "local all 'prometheus' peer", At::End).unwrap(),
+            ensure_line("ensure:first", &at("first"), "zero", At::Start).unwrap(),
+            ensure_line("ensure:there", &at("less"), "two", At::End).unwrap(),
+            change("remove:less", Change::RemoveLine { path: absolute(&at("less")).unwrap(), line: "one".into() }),
+            change("aside:junk", Change::SetAside { path: absolute(&at("junk")).unwrap() }),
+        ];
+        let gate = Gate::new(&entries, &FREE, words).unwrap();
+        let expected: [(&str, &str, Option<&str>); 9] = [
+            ("write:new", "new", Some(text)),
+            ("write:bare", "bare", Some("no end")),
+            ("write:nothing", "nothing", Some("")),
+            ("write:old", "old", Some(text)),
+            ("ensure:lines", "lines", Some("one\ntwo\nlocal all 'prometheus' peer\n")),
+            ("ensure:first", "first", Some("zero\none\ntwo\n")),
+            ("ensure:there", "less", Some("one\ntwo\none\n")),
+            ("remove:less", "less", Some("two\n")),
+            ("aside:junk", "junk", None),
+        ];
+        for (number, (action, file, content)) in expected.into_iter().enumerate() {
+            let change = format!("c-{number}");
+            let untouched = seen(&at(file));
+            let (before, after) = gate.preview(action).unwrap();
+            assert_eq!(seen(&at(file)), untouched, "{shell}: a preview changes nothing");
+            let asked = [begin(&change), step(&change, 1, action, &before, &after)];
+            for _twice in 0..2 {
+                for answer in gate.ask("change-root", &asked).unwrap() {
+                    assert!(is(&answer, FINE), "{shell} {action}");
+                }
+                let now = seen(&at(file));
+                assert_eq!(now.as_ref().map(|now| now.0.as_slice()), content.map(str::as_bytes), "{shell} {action}");
+                if let (Some(now), Some(was)) = (&now, &untouched) {
+                    assert_eq!((now.1, now.2, now.3), (was.1, was.2, was.3), "{shell} {action}: its owner and mode");
+                }
+            }
+            for _twice in 0..2 {
+                assert!(is(&gate.one("change-root", undo(&change, 1)).unwrap(), FINE), "{shell} {action}");
+                assert_eq!(seen(&at(file)), untouched, "{shell} {action}");
+            }
+            assert!(is(&gate.one("change-root", Request::Close(name(&change))).unwrap(), FINE));
+        }
+        // Nothing of ours lies beside them.
+        let mut left: Vec<_> = fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["first", "junk", "less", "lines", "old"], "{shell}");
+        assert_eq!(fs::read_dir(gate.at("run")).unwrap().count(), 0, "{shell}: sessions leave nothing");
+        fs::remove_dir_all(&dir).unwrap();
+    }
+}
+
+#[test]
+fn fs06_fs08_fs15_what_is_no_plain_file_is_left_alone() {
+    if !may_run() {
+        return;
+    }
+    let dir = place("odd");
+    let at = |name: &str| dir.join(name);
+    fs::write(at("real"), "secret\n").unwrap();
+    symlink(at("real"), at("link")).unwrap();
+    fs::write(at("one"), "x").unwrap();
+    fs::hard_link(at("one"), at("two")).unwrap();
+    fs::create_dir(at("folder")).unwrap();
+    fs::create_dir(at("inner")).unwrap();
+    symlink(at("inner"), at("way")).unwrap();
+    std::process::Command::new("mkfifo").arg(at("pipe")).status().unwrap();
+    fs::write(at("setuid"), "x").unwrap();
+    fs::set_permissions(at("setuid"), fs::Permissions::from_mode(0o4755)).unwrap();
+    fs::write(at("huge"), vec![b'x'; (16 << 20) + 1]).unwrap();
+    let odd = ["link", "one", "folder", "pipe", "setuid", "huge", "way/new", "absent-folder/new"];
+    let entries: Vec<_> =
+        odd.iter().map(|file| write(&format!("write:{file}"), &at(file), "pwned\n").unwrap()).collect();
+    let gate = Gate::free(&entries).unwrap();
+    assert!(is(&gate.one("change-root", begin("c-odd")).unwrap(), FINE));
+    let something: State = format!("file:{PLAN}:6:644:0:0").parse().unwrap();
+    for (number, file) in (1..).zip(odd) {
+        let action = format!("write:{file}");
+        let preview = gate.one("look", Request::Preview(action.clone())).unwrap();
+        assert!(is(&preview, Status::Conflict), "{file}");
+        assert!(!shown(&preview).contains("secret"), "{file}");
+        let answer = gate.one("change-root", step("c-odd", number, &action, &State::Absent, &something)).unwrap();
+        assert!(is(&answer, Status::Conflict), "{file}");
+    }
+    assert_eq!(fs::read(at("real")).unwrap(), b"secret\n");
+    assert_eq!(fs::read(at("two")).unwrap(), b"x");
+    assert!(fs::symlink_metadata(at("link")).unwrap().file_type().is_symlink());
+    assert_eq!(fs::read_dir(at("inner")).unwrap().count(), 0);
+    fs::remove_dir_all(&dir).unwrap();
+}
