@@ -314,7 +314,7 @@ impl Reader<'_> {
             let fix = RawFix { contract: raw.contract.as_ref(), answers: &raw.answers, contents: &raw.contents };
             self.fits_world(world, &component.id, &fix, &asked);
             if world == World::Fix {
-                self.is_code_for_one(&component.scope, &raw.checks, &component.id);
+                self.is_code_for_one(scope, &raw.checks, &component.id);
             }
         }
         Some(Manifest {
@@ -337,8 +337,8 @@ impl Reader<'_> {
     }
 
     /// A fix changes one target at a time, and its plan is code.
-    fn is_code_for_one(&mut self, scope: &Scope, checks: &[RawCheck], id: &Spanned<String>) {
-        if *scope == Scope::Fleet {
+    fn is_code_for_one(&mut self, scope: Scope, checks: &[RawCheck], id: &Spanned<String>) {
+        if scope == Scope::Fleet {
             self.wrong(id, "a fix plans for one target at a time", "take `scope` out");
         }
         if !checks.is_empty() {

@@ -86,7 +86,7 @@ const ROUNDS: &[Round] = &[
         ],
     ),
     (
-        14, // a lock is waited for a while before that is told
+        45, // feeds are late after half a minute
         &[
             on("db01", "lock-held").seen_on(COLLECTORS),
             on("mon01", "cert-expiring"),
@@ -95,7 +95,7 @@ const ROUNDS: &[Round] = &[
         ],
     ),
     (
-        8,
+        45,
         &[
             on("db01", "database-down").seen_on(COLLECTORS),
             on("mon01", "rule-broken"),
@@ -140,7 +140,7 @@ const ROUNDS: &[Round] = &[
         ],
     ),
     (
-        10,
+        45,
         &[
             on("db01", "exporter-unconnected").seen_on(&[PROMETHEUS]),
             on("source", "source-down").seen_on(COLLECTORS),
