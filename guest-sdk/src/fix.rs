@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-pub use crate::bindings::fix::bailiwick::ops::changes::{Decision, Proposal, RefusalToFix, StageError};
+pub use crate::bindings::bailiwick::ops::reports::{Decision, Proposal, RefusalToFix};
+pub use crate::bindings::fix::bailiwick::ops::changes::StageError;
 use crate::{Evidence, Failure, Report, Target, VerbError, text};
 
 /// A component that proposes a change to one target, and says afterwards whether it holds.
@@ -69,10 +70,6 @@ impl Decision {
         }
     }
 
-    #[cfg_attr(
-        not(target_arch = "wasm32"),
-        allow(dead_code, reason = "the fixture fits decisions as the host's SDK does")
-    )]
     pub(crate) fn fit(mut self) -> Self {
         match &mut self {
             Decision::Propose(proposal) => proposal.context = text::one_line(&proposal.context),

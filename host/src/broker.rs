@@ -357,7 +357,7 @@ impl Broker {
 fn look_error(error: &RunError) -> LookError {
     match error {
         RunError::Lost | RunError::Unreached(_) => LookError::Unreachable,
-        RunError::NotStarted => LookError::NotPermitted,
+        RunError::NotStarted | RunError::Gate(_) => LookError::NotPermitted,
         RunError::TimedOut(_) => LookError::TimedOut,
         RunError::TooLarge(_) => LookError::TooLarge,
         RunError::Forbidden { .. } => LookError::Refused,

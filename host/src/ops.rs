@@ -208,6 +208,7 @@ impl Ops {
         }
         let resolved = policy::resolve(&policy, &fleet, &library.manifests);
         let (assignments, budgets) = both(resolved, policy::budgets(&policy, &library.manifests))?;
+        policy::check_windows(&policy.change, &policy.windows, &policy.calendar, &fleet).map_err(OpsError::Invalid)?;
         policy::check_anchors(&policy.anchors, &fleet, &policy.never).map_err(OpsError::Invalid)?;
         policy::settle_anchors(&mut policy.anchors, base, home).map_err(OpsError::Invalid)?;
         let signatures = match &policy.signatures {
@@ -256,6 +257,16 @@ impl Ops {
     pub fn targets_of(&self, component: &ComponentId) -> impl Iterator<Item = &TargetName> {
         let given = self.assignments.iter().filter(move |(_, assigned)| assigned.contains_key(component));
         given.map(|(target, _)| target)
+    }
+
+    /// SHA-256 over all that was read: what a plan is made under. Where the directory is does not count.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let name = |path: &str| Path::new(path).file_name().map(|name| name.to_string_lossy().into_owned());
+        let mut lines: Vec<_> =
+            self.digests.iter().map(|(path, sha)| format!("{sha}  {}\n", name(path).unwrap_or_default())).collect();
+        lines.sort();
+        library::digest(lines.concat().as_bytes())
     }
 
     /// What a component may use.

@@ -10,7 +10,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use bailiwick::gate::{self, Answer, Decoder, Entry, Limits, Paths, Request, Runs, Script, Status};
+use bailiwick::gate::{self, Answer, ChangeName, Decoder, Entry, Limits, Paths, Request, Runs, Script, Status};
 use bailiwick::model::{AbsolutePath, At, Change, State, UnitAct, UnitName, Wire};
 use tempfile::TempDir;
 
@@ -67,7 +67,7 @@ impl Gate {
             locks: vec![at("package-lock")],
             ..Paths::default()
         };
-        let script = gate::script("test", entries, &paths, limits)?;
+        let script = gate::script("test", ["bw-read", "bw-change"], entries, &paths, limits)?;
         for folder in ["config", "tmp"] {
             fs::create_dir(dir.path().join(folder))?;
             fs::set_permissions(dir.path().join(folder), fs::Permissions::from_mode(0o755))?;
@@ -256,6 +256,73 @@ pub fn until(what: &str, mut holds: impl FnMut() -> bool) -> Result<()> {
 pub fn program(path: &Path, text: &str) -> Result<()> {
     fs::write(path, text)?;
     Ok(fs::set_permissions(path, fs::Permissions::from_mode(0o755))?)
+}
+
+/// A plan's digest.
+pub const PLAN: &str = "aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11";
+
+/// A change's name.
+///
+/// # Panics
+/// When it is none.
+#[must_use]
+#[expect(clippy::expect_used, reason = "a mistake in a test")]
+pub fn named(text: &str) -> ChangeName {
+    text.parse().expect("a name")
+}
+
+/// Opens a change for 300 seconds.
+#[must_use]
+pub fn begin(change: &str) -> Request {
+    begin_for(change, 300)
+}
+
+/// Opens a change for so many.
+#[must_use]
+pub fn begin_for(change: &str, seconds: u32) -> Request {
+    Request::Begin { change: named(change), plan: PLAN.to_owned(), seconds }
+}
+
+/// One step.
+#[must_use]
+pub fn step(change: &str, step: u32, action: &str, before: &State, after: &State) -> Request {
+    Request::Do {
+        change: named(change),
+        step,
+        action: action.to_owned(),
+        before: before.clone(),
+        after: after.clone(),
+        computed: None,
+    }
+}
+
+/// And back.
+#[must_use]
+pub fn undo(change: &str, step: u32) -> Request {
+    Request::Undo { change: named(change), step }
+}
+
+/// Asserts an answer's status.
+#[track_caller]
+pub fn is(answer: &Answer, status: Status) -> bool {
+    assert_eq!(answer.status, status, "{}", shown(answer));
+    true
+}
+
+/// It is so.
+pub const FINE: Status = Status::Exit(0);
+
+/// A folder for objects, outside of everything that is never changed: a plain path, and nobody's but root's.
+///
+/// # Panics
+/// When it cannot be made.
+#[must_use]
+#[expect(clippy::expect_used, reason = "a test cannot go on without")]
+pub fn place(name: &str) -> PathBuf {
+    let dir = PathBuf::from(format!("/var/tmp/bailiwick-gate-{}-{name}", std::process::id()));
+    let _ = fs::remove_dir_all(&dir);
+    fs::create_dir(&dir).expect("a folder");
+    dir
 }
 
 /// A change of a list.

@@ -5,51 +5,14 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use bailiwick::gate::{Answer, ChangeName, Request, Status};
+use bailiwick::gate::{Request, Status};
 use bailiwick::model::{At, Change, State};
-use bailiwick_tests::gate::{FREE, Gate, SHELLS, absolute, change, ensure_line, may_run, shown, write};
-
-const PLAN: &str = "aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11";
-
-fn name(text: &str) -> ChangeName {
-    text.parse().unwrap()
-}
-
-fn begin(change: &str) -> Request {
-    Request::Begin { change: name(change), plan: PLAN.to_owned(), seconds: 300 }
-}
-
-fn step(change: &str, step: u32, action: &str, before: &State, after: &State) -> Request {
-    Request::Do {
-        change: name(change),
-        step,
-        action: action.to_owned(),
-        before: before.clone(),
-        after: after.clone(),
-        computed: None,
-    }
-}
-
-fn undo(change: &str, step: u32) -> Request {
-    Request::Undo { change: name(change), step }
-}
-
-fn is(answer: &Answer, status: Status) -> bool {
-    assert_eq!(answer.status, status, "{}", shown(answer));
-    true
-}
-
-const FINE: Status = Status::Exit(0);
-
-/// A folder for objects: a plain path, and nobody's but root's.
-fn place(name: &str) -> PathBuf {
-    let dir = PathBuf::from(format!("/var/tmp/bailiwick-gate-{}-{name}", std::process::id()));
-    let _ = fs::remove_dir_all(&dir);
-    fs::create_dir(&dir).unwrap();
-    dir
-}
+use bailiwick_tests::gate::{
+    FINE, FREE, Gate, PLAN, SHELLS, absolute, begin, change, ensure_line, is, may_run, named, place, shown, step, undo,
+    write,
+};
 
 /// What is to be seen of a file: bytes, mode, owner.
 fn seen(path: &Path) -> Option<(Vec<u8>, u32, u32, u32)> {
@@ -120,7 +83,7 @@ fn every_change_of_a_file_is_done_and_undone_in_every_shell() {
                 assert!(is(&gate.one("change-root", undo(&change, 1)).unwrap(), FINE), "{shell} {action}");
                 assert_eq!(seen(&at(file)), untouched, "{shell} {action}");
             }
-            assert!(is(&gate.one("change-root", Request::Close(name(&change))).unwrap(), FINE));
+            assert!(is(&gate.one("change-root", Request::Close(named(&change))).unwrap(), FINE));
         }
         // Nothing of ours lies beside them.
         let mut left: Vec<_> = fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name()).collect();

@@ -9,7 +9,7 @@ use std::path::Path;
 use bailiwick::grant::Grant;
 use bailiwick::library::Library;
 use bailiwick::manifest::{self, Manifest};
-use bailiwick::model::{ComponentId, Object, Verb};
+use bailiwick::model::{ComponentId, Effect, Object, Verb};
 use bailiwick::source::Source;
 use bailiwick::{fleet, grant, policy, verbs};
 use proptest::prelude::*;
@@ -103,6 +103,11 @@ fn policy_text(verbs: &[Verb], units: &[&str], files: &[&str], never: &[&str]) -
     text
 }
 
+/// Those of probes; what fixes ask for has tests of its own.
+fn observing() -> Vec<Verb> {
+    verbs::with(Effect::Observe).collect()
+}
+
 fn ids(grants: &[Grant]) -> BTreeSet<String> {
     grants.iter().flat_map(Grant::entries).map(|granted| granted.action.id.to_string()).collect()
 }
@@ -110,7 +115,7 @@ fn ids(grants: &[Grant]) -> BTreeSet<String> {
 proptest! {
     #[test]
     fn a_grant_is_within_manifest_and_policy_and_outside_every_never_rule(
-        verbs in proptest::sample::subsequence(Verb::ALL.to_vec(), 1..=Verb::ALL.len()),
+        verbs in proptest::sample::subsequence(observing(), 1..=observing().len()),
         units in proptest::sample::subsequence(UNITS, 0..=UNITS.len()),
         files in proptest::sample::subsequence(FILES, 0..=FILES.len()),
         never in proptest::sample::subsequence(NEVER, 0..=NEVER.len()),

@@ -11,8 +11,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use bailiwick::model::{ComponentId, Object, Verb};
+use bailiwick::model::{ComponentId, Effect, Object};
 use bailiwick::project::{self, Language};
+use bailiwick::verbs::{spec, with};
 use bailiwick_tests::fleet::Entry;
 use bailiwick_tests::ops::{Ops, ran};
 use bailiwick_tests::sshd::Sshd;
@@ -237,7 +238,7 @@ fn the_table_of_the_guide_has_every_verb_by_its_name_in_each_language() {
     let page = page("contract.md");
     let header = Path::new(env!("CARGO_MANIFEST_DIR")).join("../probes/languages/c/bindings/probe.h");
     let header = fs::read_to_string(header).unwrap();
-    for verb in Verb::ALL {
+    for verb in with(Effect::Observe) {
         let (interface, function) = (verb.interface(), verb.function());
         let snake = function.replace('-', "_");
         let camel: String = function
@@ -245,7 +246,7 @@ fn the_table_of_the_guide_has_every_verb_by_its_name_in_each_language() {
             .enumerate()
             .map(|(at, part)| if at == 0 { part.to_owned() } else { part[..1].to_uppercase() + &part[1..] })
             .collect();
-        let (entry, key) = match bailiwick::verbs::spec(*verb).object {
+        let (entry, key) = match spec(verb).object {
             Object::None => ("", ""),
             _ => (", &entry", ", key"),
         };

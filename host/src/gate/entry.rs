@@ -3,7 +3,7 @@
 //! Attack answered: a literal that is more than a word (AR01, AR17), and a list that would let a key reach what no policy
 //! can give it (FS14, AR09). Whoever made the list has looked already; the generator does not take its word.
 
-use crate::model::{Change, UnitAct, Wire};
+use crate::model::{Change, Wire, writable};
 
 /// An action of a target's grant, as its gate knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,49 +84,6 @@ const TEXT_BYTES: usize = 64 << 10;
 /// Longest name; a line of a request is 4 KiB, and holds two states besides.
 const ID_BYTES: usize = 1024;
 
-/// Files and folders whose content decides who may do what, what runs, or what the network lets through. The script says the
-/// same to itself (`is_never` in `script/4-state.sh`).
-const NEVER_BELOW: &[&str] = &[
-    "/root",
-    "/etc/ssh",
-    "/etc/pam.d",
-    "/etc/security",
-    "/usr",
-    "/bin",
-    "/sbin",
-    "/lib",
-    "/lib64",
-    "/boot",
-    "/proc",
-    "/sys",
-    "/dev",
-    "/etc/systemd",
-    "/run/systemd",
-    "/etc/init.d",
-    "/etc/ufw",
-    "/etc/firewalld",
-    "/etc/bailiwick",
-    "/var/spool/cron",
-];
-const NEVER_BEGINS: &[&str] = &[
-    "/etc/sudoers",
-    "/etc/passwd",
-    "/etc/group",
-    "/etc/shadow",
-    "/etc/gshadow",
-    "/etc/cron",
-    "/etc/ld.so.",
-    "/etc/profile",
-    "/etc/bash",
-    "/etc/nftables",
-    "/etc/iptables",
-    "/var/lib/bailiwick",
-];
-const NEVER_NAMES: &[&str] =
-    &[".ssh", ".bashrc", ".bash_profile", ".bash_login", ".profile", ".zshrc", ".zprofile", ".zshenv", ".kshrc"];
-const NEVER_UNITS: &[&str] = &["nftables", "iptables", "ip6tables", "ufw", "firewalld", "ssh", "sshd", "dbus"];
-const NEVER_UNITS_BEGIN: &[&str] = &["systemd-", "bailiwick", "ssh@", "sshd@", "dbus-"];
-
 impl Entry {
     /// Whether it may stand in a list.
     ///
@@ -147,7 +104,7 @@ impl Entry {
 
     fn change(&self, change: &Change) -> Result<(), EntryError> {
         if let Some(path) = change.path()
-            && is_never_file(path.as_str())
+            && writable::path(path).is_err()
         {
             return Err(self.never(path.as_str()));
         }
@@ -159,8 +116,8 @@ impl Entry {
                 }
                 self.text(line)
             }
-            Change::Unit { unit, act: UnitAct::Reload | UnitAct::Restart | UnitAct::Enable | UnitAct::Start } => {
-                if is_never_unit(unit.as_str()) {
+            Change::Unit { unit, .. } => {
+                if writable::unit(unit).is_err() {
                     Err(self.never(unit.as_str()))
                 } else {
                     self.word(unit.as_str())
@@ -203,21 +160,4 @@ impl Entry {
         let odd = text.chars().find(|&c| !harmless(c));
         odd.map_or(Ok(()), |found| Err(EntryError::Text { id: self.id.clone(), found }))
     }
-}
-
-fn is_never_file(path: &str) -> bool {
-    let below = |root: &&str| path.strip_prefix(*root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    NEVER_BELOW.iter().any(|root| below(&root))
-        || NEVER_BEGINS.iter().any(|begin| path.starts_with(begin))
-        || path.split('/').any(|part| NEVER_NAMES.contains(&part))
-        || path.contains("/systemd/system/")
-}
-
-fn is_never_unit(unit: &str) -> bool {
-    let stem = unit.rsplit_once('.').map_or(unit, |(stem, _)| stem);
-    NEVER_UNITS.contains(&stem)
-        || NEVER_UNITS_BEGIN.iter().any(|begin| unit.starts_with(begin))
-        || [".target", ".mount", ".automount", ".swap", ".slice", ".scope", ".device"]
-            .iter()
-            .any(|kind| unit.ends_with(kind))
 }

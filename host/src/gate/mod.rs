@@ -11,17 +11,21 @@ mod entry;
 mod facts;
 mod install;
 mod keys;
+mod of;
 mod paths;
 mod protocol;
 mod script;
+mod verify;
 
 pub use entry::{Entry, EntryError, Runs};
 pub use facts::{ChangeFacts, Ended, GateFacts, Outcome, Preview, StepFacts, Unreadable, Way, lines};
 pub use install::{Install, install_script};
 pub use keys::{Access, Account, Accounts, KeyError, Proof};
+pub use of::{Listed, limits, listed, of_grants, today};
 pub use paths::{Limits, Paths};
 pub use protocol::{
     Answer, ChangeName, Decoder, FrameError, LINE_BYTES, LINES_MAX, NoChangeName, ProtocolError, Request, Signed,
     Status, frame,
 };
 pub use script::{Script, VERSION, script};
+pub use verify::{Difference, Expected, compare};

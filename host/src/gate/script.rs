@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use sha2::{Digest, Sha256};
 
 use super::{Entry, EntryError, Limits, Paths, Runs};
-use crate::model::{At, Change, Wire};
+use crate::model::{At, Change, Wire, writable};
 use crate::verbs::PREFIX;
 
 /// The protocol between host and gate, and the shape of what a gate keeps.
@@ -54,7 +54,13 @@ fn hex(bytes: &[u8]) -> String {
 ///
 /// # Errors
 /// When an entry cannot stand in a list. Then there is no script at all.
-pub fn script(target: &str, entries: &[Entry], paths: &Paths, limits: &Limits) -> Result<Script, EntryError> {
+pub fn script(
+    target: &str,
+    users: [&str; 2],
+    entries: &[Entry],
+    paths: &Paths,
+    limits: &Limits,
+) -> Result<Script, EntryError> {
     let mut by_id = BTreeMap::new();
     for entry in entries {
         entry.check()?;
@@ -64,8 +70,9 @@ pub fn script(target: &str, entries: &[Entry], paths: &Paths, limits: &Limits) -
     }
     let list = list(&by_id)?;
     let digest = hex(list.as_bytes());
-    let mut text = head(target, &digest, paths, limits)?;
+    let mut text = head(target, users, &digest, paths, limits)?;
     text += &list;
+    text += &never();
     PIECES.iter().for_each(|piece| text += piece);
     Ok(Script { text, list: digest })
 }
@@ -83,7 +90,7 @@ fn all_quoted<'w>(id: &str, words: impl IntoIterator<Item = &'w str>) -> Result<
     Ok(words?.join(" "))
 }
 
-fn head(target: &str, list: &str, paths: &Paths, limits: &Limits) -> Result<String, EntryError> {
+fn head(target: &str, users: [&str; 2], list: &str, paths: &Paths, limits: &Limits) -> Result<String, EntryError> {
     let q = |word: &str| quoted("a path of the gate", word);
     // Built word by word, so that nothing can be left unquoted by accident.
     let mut head = format!(
@@ -100,6 +107,9 @@ fn head(target: &str, list: &str, paths: &Paths, limits: &Limits) -> Result<Stri
         ("VERSION", VERSION.to_string()),
         ("LIST", q(list)?),
         ("TARGET", q(target)?),
+        ("READ_USER", q(users[0])?),
+        ("CHANGE_USER", q(users[1])?),
+        ("SSHD_SAYS", q(&super::verify::SSHD.map(|(name, ..)| name).join("|"))?),
         ("GATE", q(&paths.gate)?),
         ("CONFIG", q(&paths.config)?),
         ("STATE", q(&paths.state)?),
@@ -143,6 +153,43 @@ fn list(entries: &BTreeMap<&str, &Entry>) -> Result<String, EntryError> {
         }
     }
     Ok(lists.text())
+}
+
+/// What no change touches, as patterns of the shell: the script looks once more, where links and aliases are resolved.
+fn never() -> String {
+    let quote = |text: &str| match text.strip_suffix('*') {
+        Some(start) => format!("'{start}'*"),
+        None => format!("'{text}'"),
+    };
+    let mut paths = Vec::new();
+    for (root, _) in writable::PATHS {
+        paths.push(quote(root));
+        if !root.ends_with('*') {
+            paths.push(format!("'{root}/'*"));
+        }
+    }
+    for (name, _) in writable::NAMES {
+        paths.push(format!("*'/{name}'"));
+        paths.push(format!("*'/{name}/'*"));
+    }
+    let stems = writable::UNIT_STEMS
+        .iter()
+        .map(|(stem, _)| if stem.ends_with('*') { quote(stem) } else { format!("'{stem}.'*") });
+    let kinds = writable::UNIT_SUFFIXES.iter().map(|suffix| format!("*'.{suffix}'"));
+    let units: Vec<_> = stems.chain(kinds).collect();
+    let lines = |patterns: &[String]| {
+        let rows: Vec<_> = patterns.chunks(6).map(|row| row.join(" | ")).collect();
+        rows.join(" | \\\n            ")
+    };
+    format!(
+        "# Files and units that no change touches, whatever list they stand in.\n\
+         is_never() {{\n    case $kind in\n    unit)\n        case $object in\n        '{time}') ;;\n        \
+         {units}) return 0 ;;\n        esac\n        ;;\n    container | command) ;;\n    *)\n        case $object in\n        \
+         {paths}) return 0 ;;\n        esac\n        ;;\n    esac\n    return 1\n}}\n\n",
+        time = writable::TIME_SYNC,
+        units = lines(&units),
+        paths = lines(&paths),
+    )
 }
 
 #[derive(Default)]

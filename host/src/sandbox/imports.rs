@@ -110,7 +110,7 @@ impl<const N: usize> From<[Verb; N]> for Links {
 pub enum ImportError {
     /// Built for another host, or for another world than its manifest says.
     #[error(
-        "it was built for world `{built_for}`, and is to be one of `{}`\n\nhint: a {wanted} exports {}; build it against the contract that `bailiwick wit` writes", wanted.full_name(), exports(*wanted)
+        "it was built for world `{built_for}`; a {wanted} of this host is built for `{}`\n\nhint: a {wanted} exports {}; build it against the contract that `bailiwick wit` writes", wanted.full_name(), exports(*wanted)
     )]
     OtherWorld {
         /// The world, as its exports tell.

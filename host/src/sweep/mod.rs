@@ -3,12 +3,14 @@
 //! Knows: the order of things in a sweep. Must not know: how a target is reached, what a component does, how results
 //! look. Attack answered: one target or one component that holds up the others (GR16, TG03).
 
+mod fix;
 mod kept;
 mod past;
 mod pool;
 mod run;
 mod together;
 
+pub use fix::{Decided, FixError, Fixer, NotPlanned, Planned};
 pub use past::Pasts;
 pub(crate) use pool::Borrowed;
 pub use run::{Request, Settings, Watcher, sweep};

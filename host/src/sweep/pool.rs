@@ -17,7 +17,7 @@ use crate::encode;
 use crate::journal::{Entry, RunEnd};
 use crate::library::Binary;
 use crate::limits::{COMPILING, DEATHS, Limits};
-use crate::model::{ComponentId, Effect, Lockdown, Tainted};
+use crate::model::{ComponentId, Effect, Lockdown, Tainted, World};
 use crate::ops::Ops;
 use crate::outcome::RunOutcome;
 use crate::quarantine::{Quarantine, QuarantineError, Record, Who};
@@ -73,10 +73,11 @@ pub(crate) struct Ran {
 }
 
 impl Pool {
-    /// Room for every component that policy puts on a requested target. Looks whether each may run, and at its imports.
+    /// Room for every component of a world that policy puts on a requested target. Looks whether each may run, and at its imports.
     pub(super) fn new(
         ops: &Ops,
         request: &Request,
+        world: World,
         quarantine: &Quarantine,
         require_lockdown: bool,
         kept: Option<&Arc<Kept>>,
@@ -90,6 +91,9 @@ impl Pool {
             let (Some(binary), Some(manifest)) = (ops.library.binary(id), ops.library.manifests.get(id)) else {
                 continue;
             };
+            if manifest.world != world {
+                continue;
+            }
             slots.entry(id.clone()).or_insert_with(|| {
                 let version = manifest.version.clone();
                 let who = Who { component: id.clone(), version, digest: binary.digest.clone() };

@@ -13,14 +13,14 @@ use super::past::{self, Pasts};
 use super::pool::{Pool, Ran};
 use super::together::{self, Arrival, Meetings};
 use crate::anchor;
-use crate::broker::{Broker, Link, RunContext};
+use crate::broker::{Broker, Link, RunContext, Staged};
 use crate::cache::Cache;
 use crate::fleet::{Access, Target};
 use crate::grant::{self, Grant};
 use crate::history::Earlier;
 use crate::journal::{self, Entry, Journal, Sha};
 use crate::lock::Standing;
-use crate::model::{ComponentId, Lockdown, LookError, SlotKey, Tainted, TargetName};
+use crate::model::{ComponentId, Decision, Lockdown, LookError, Phase, SlotKey, Tainted, TargetName, World};
 use crate::ops::Ops;
 use crate::outcome::{Call, Looked, Run, RunOutcome, Sweep, TargetResult};
 use crate::quarantine::Quarantine;
@@ -91,7 +91,7 @@ pub async fn sweep(
     let kept = settings.cache.map(|cache| Arc::new(Kept { cache, broker: Arc::clone(&broker), sweep: number }));
     let meetings = together::meetings(&ops, &request);
     let shared = Arc::new(Shared {
-        pool: Pool::new(&ops, &request, &settings.quarantine, settings.require_lockdown, kept.as_ref()),
+        pool: Pool::new(&ops, &request, World::Probe, &settings.quarantine, settings.require_lockdown, kept.as_ref()),
         broker,
         ops,
         number,
@@ -170,12 +170,12 @@ async fn all<T: 'static>(mut tasks: JoinSet<T>) -> Vec<T> {
 pub(super) struct Shared {
     pub(super) ops: Arc<Ops>,
     pub(super) broker: Arc<Broker>,
-    pool: Pool,
+    pub(super) pool: Pool,
     pub(super) number: u64,
-    ssh: ssh::Settings,
-    components: Option<BTreeSet<ComponentId>>,
+    pub(super) ssh: ssh::Settings,
+    pub(super) components: Option<BTreeSet<ComponentId>>,
     pub(super) standing: Standing,
-    pasts: Arc<Pasts>,
+    pub(super) pasts: Arc<Pasts>,
     pub(super) meetings: Meetings,
 }
 
@@ -216,14 +216,18 @@ impl Shared {
         (result, Some(link))
     }
 
-    /// The components that policy puts on a target, that are asked for, and that look at one target at a time.
+    /// The probes that policy puts on a target, that are asked for, and that look at one target at a time. A sweep only looks:
+    /// no fix is run by it.
     fn assigned(&self, name: &TargetName) -> Vec<ComponentId> {
         let all = self.ops.assignments.get(name).into_iter().flat_map(BTreeMap::keys);
         let asked = all.filter(|id| self.components.as_ref().is_none_or(|only| only.contains(*id)));
-        asked.filter(|id| !self.meetings.has(id)).cloned().collect()
+        let looks = |id: &&ComponentId| {
+            self.ops.library.manifests.get(*id).is_none_or(|manifest| manifest.world == World::Probe)
+        };
+        asked.filter(looks).filter(|id| !self.meetings.has(id)).cloned().collect()
     }
 
-    async fn connect(&self, name: &TargetName) -> Result<Connection, TargetResult> {
+    pub(super) async fn connect(&self, name: &TargetName) -> Result<Connection, TargetResult> {
         let fleet = &self.ops.fleet;
         let Some(target) = fleet.targets.get(name) else {
             let rule = match fleet.never.get(name) {
@@ -256,6 +260,16 @@ impl Shared {
 
     /// Runs one component on one target, or on several. `None` only if there is none such, or no target.
     pub(super) async fn run(&self, component: &ComponentId, on: Vec<(Arc<Grant>, Arc<Link>)>) -> Option<Run> {
+        self.run_phase(component, on, Phase::Examine).await.map(|phased| phased.run)
+    }
+
+    /// The same for a part of a component's work.
+    pub(super) async fn run_phase(
+        &self,
+        component: &ComponentId,
+        on: Vec<(Arc<Grant>, Arc<Link>)>,
+        phase: Phase,
+    ) -> Option<Phased> {
         let manifest = self.ops.library.manifests.get(component)?;
         let version = manifest.version.clone();
         let binary = self.ops.library.binary(component)?;
@@ -290,19 +304,14 @@ impl Shared {
                 withheld,
                 limits: changed.collect(),
                 kept_bytes,
-                phase: None,
+                phase: (phase != Phase::Examine).then_some(phase),
             }
         };
         let done = |id: Option<u64>, outcome, calls| {
             let (component, version, elapsed_ms) = (component.clone(), version.clone(), millis(started));
-            Some(Run {
-                id: id.map(|id| id.to_string()).unwrap_or_default(),
-                component,
-                version,
-                outcome,
-                calls,
-                elapsed_ms,
-            })
+            let id = id.map(|id| id.to_string()).unwrap_or_default();
+            let run = Run { id, component, version, outcome, calls, elapsed_ms };
+            Some(Phased { run, decided: None, staged: Vec::new() })
         };
         let refusal = on.iter().find_map(|(grant, _)| self.standing.allows(&self.ops.library, grant).err());
         if let Some(refusal) = refusal {
@@ -331,7 +340,7 @@ impl Shared {
             let kept_bytes = self.broker.keep_component(binary).await;
             let id = self.broker.note(begin(kept_bytes))?;
             tracing::debug!("{}: run {id} of {component} begins", first.target);
-            let context = RunContext::together(id, on.clone());
+            let context = RunContext::together(id, on.clone()).in_phase(phase);
             let views = on.iter().zip(&pasts).map(|((grant, _), past)| view(grant, past)).collect();
             let Ran { end, fuel, interrupted } = worker.run(&self.broker, &context, now_ms, views).await;
             self.pool.look_after(component).await;
@@ -341,10 +350,19 @@ impl Shared {
                 self.broker.note(Entry::RunEnded { run: id, end, fuel, report: None });
                 continue;
             }
+            let staged = context.staged();
+            let end = settled(end, staged.len());
             let grants = on.iter().map(|(grant, _)| grant.as_ref());
             let (outcome, calls) = concluded(end.clone(), context.calls(), grants);
-            let ran = done(Some(id), outcome, calls)?;
-            let report = Sha::try_from(ran.digest()).ok();
+            let mut ran = done(Some(id), outcome, calls)?;
+            let mut report = None;
+            match &end {
+                journal::RunEnd::Decided(decision) => {
+                    ran.decided = Some(decision.clone());
+                    ran.staged = staged;
+                }
+                _ => report = Sha::try_from(ran.run.digest()).ok(),
+            }
             self.broker.note(Entry::RunEnded { run: id, end, fuel, report });
             return Some(ran);
         }
@@ -373,6 +391,31 @@ impl Shared {
             RunOutcome::Report(_) | RunOutcome::CouldNotLook { .. } => None,
         }
     }
+}
+
+/// One run of one part of a component's work.
+pub(super) struct Phased {
+    /// As it is reported. Of one that planned, only its calls mean anything.
+    pub(super) run: Run,
+    /// What it decided, if it planned.
+    pub(super) decided: Option<Decision>,
+    /// What it put on its list; empty unless it proposes that.
+    pub(super) staged: Vec<Staged>,
+}
+
+/// How a run ended, held against its list: a proposal without a change is none, and a change that is not proposed has no
+/// reason. Both are the component's fault.
+fn settled(end: journal::RunEnd, staged: usize) -> journal::RunEnd {
+    let message = match &end {
+        journal::RunEnd::Decided(Decision::Propose { .. }) if staged == 0 => {
+            "it proposes, and no change is on its list"
+        }
+        journal::RunEnd::Decided(Decision::NothingToDo { .. } | Decision::Refuse { .. }) if staged > 0 => {
+            "changes are on its list, and it does not propose them"
+        }
+        _ => return end,
+    };
+    journal::RunEnd::Fault { message: message.to_owned() }
 }
 
 /// What a run's start says of one target.

@@ -77,6 +77,9 @@ pub enum RunError {
     /// The target would not start the program.
     #[error("the target refused to run it")]
     NotStarted,
+    /// The target's gate would not.
+    #[error("{0}")]
+    Gate(String),
     /// The target's server gave no channel to ask in.
     #[error("its SSH server opens no further session (MaxSessions)")]
     NoChannel,

@@ -139,6 +139,11 @@ pub fn spec(verb: Verb) -> &'static Spec {
     }
 }
 
+/// The verbs that have an effect.
+pub fn with(effect: Effect) -> impl Iterator<Item = Verb> {
+    Verb::ALL.iter().copied().filter(move |verb| spec(*verb).effect == effect)
+}
+
 /// How a target is reached, as far as the wire form depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tier {

@@ -53,29 +53,6 @@ look_at() { # NAME COPY
     own_state "$2"
 }
 
-# Files and units that no change touches, whatever list it stands in. The generator says the same.
-is_never() {
-    case $kind in
-    unit)
-        case $object in
-        nftables.* | iptables.* | ip6tables.* | ufw.* | firewalld.* | ssh.* | sshd.* | ssh@* | sshd@* | dbus* | systemd-* | \
-            bailiwick* | *.target | *.mount | *.automount | *.swap | *.slice | *.scope | *.device) return 0 ;;
-        esac
-        ;;
-    container | command) ;;
-    *)
-        case $object in
-        /root/* | */.ssh/* | /etc/ssh/* | /etc/sudoers* | /etc/pam.d/* | /etc/security/* | /etc/passwd* | /etc/group* | \
-            /etc/shadow* | /etc/gshadow* | /etc/cron* | /var/spool/cron/* | /etc/systemd/* | */systemd/system/* | \
-            /etc/init.d/* | /etc/ld.so.* | /etc/profile* | /etc/bash* | */.*rc | */.*profile | */.bash_* | */.zshenv | \
-            /usr/* | /bin/* | /sbin/* | /lib/* | /lib64/* | /boot/* | /proc/* | /sys/* | /dev/* | /run/systemd/* | \
-            /etc/nftables* | /etc/iptables* | /etc/ufw/* | /etc/firewalld/* | /etc/bailiwick* | /var/lib/bailiwick*) return 0 ;;
-        esac
-        ;;
-    esac
-    return 1
-}
-
 # What systemd says of a unit. `needs` is what a change of it has to be refused for.
 unit_state() { # UNIT ACT
     said=$(bounded 20 "$SYSTEMCTL" show --no-pager \

@@ -5,7 +5,7 @@ check_look() {
     preview | preview-computed) [ "$#" -eq 2 ] ;;
     people) [ "$#" -ge 2 ] ;;
     change) [ "$#" -eq 2 ] && is_change "$2" ;;
-    gate) [ "$#" -eq 1 ] ;;
+    gate | installed) [ "$#" -eq 1 ] ;;
     *) return 1 ;;
     esac
 }
@@ -19,6 +19,7 @@ serve_look() {
     people) people "$@" ;;
     change) tell_change "$1" ;;
     gate) tell_gate ;;
+    installed) tell_installed ;;
     esac
 }
 
@@ -127,6 +128,31 @@ tell_gate() {
     answer 0
 }
 
+# What stands here, for `gate verify`: whose each file is, what sshd and sudo make of theirs, and what the accounts are.
+tell_installed() {
+    for file in "$GATE" "$SUDOERS" "$KEYS/$READ_USER" "$KEYS/$CHANGE_USER" "$SSHD_CONFIG" "$CONFIG/approvers"; do
+        if [ -f "$file" ] && [ ! -L "$file" ]; then
+            sum=$(/usr/bin/sha256sum <"$file")
+            say "file $file $(/usr/bin/stat -c '%a %u %g' -- "$file") ${sum%% *}"
+        else
+            say "file $file missing"
+        fi
+    done
+    for file in "${GATE%/*}" "${SUDOERS%/*}" "$KEYS" "${SSHD_CONFIG%/*}" "$CONFIG" "$STATE"; do
+        say "folder $file $(/usr/bin/stat -c '%a %u %g' -- "$file" 2>/dev/null)"
+    done
+    if /usr/sbin/visudo -c -q -f "$SUDOERS" >/dev/null 2>&1 </dev/null 3<&-; then say 'sudoers good'; else say 'sudoers bad'; fi
+    for user in "$READ_USER" "$CHANGE_USER"; do
+        entry=$(/usr/bin/getent passwd "$user")
+        where=${entry%:*}
+        where=${where##*:}
+        say "account $user ${entry##*:} $(/usr/bin/stat -c '%a %u' -- "$where" 2>/dev/null)"
+        "$SSHD" -T -C "user=$user,host=localhost,addr=${from:-127.0.0.1},laddr=127.0.0.1,lport=22" 2>/dev/null </dev/null 3<&- |
+            /usr/bin/grep -E "^($SSHD_SAYS) " | while IFS= read -r told; do say "sshd $user $told"; done
+    done
+    answer 0
+}
+
 cat_or() { # FILE OTHERWISE
     if [ -e "$1" ]; then /usr/bin/cat -- "$1"; else printf '%s\n' "$2"; fi
 }
@@ -143,7 +169,7 @@ tell_change() { # CHANGE
     while [ "$step" -le 64 ]; do
         if [ -e "$home/$step/asked" ]; then
             say "step $step asked $(/usr/bin/cat -- "$home/$step/asked")"
-            for way in do undo again; do
+            for way in 'do' undo again; do
                 if [ -e "$home/$step/$way" ]; then
                     say "step $step $way $(/usr/bin/head -n 2 -- "$home/$step/$way" | /usr/bin/tr '\n' ' ')"
                 fi

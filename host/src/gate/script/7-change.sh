@@ -214,7 +214,7 @@ do_step() { # STEP ACTION BEFORE AFTER
         say 'this step was another one'
         answer conflict
     elif [ -e "$kept/do" ]; then
-        stored do
+        stored 'do'
     elif [ "$kind:$verb" = computed:do ] || { [ "$kind" != computed ] && [ "$verb" = do-computed ]; }; then
         answer refused
     elif [ "$kind" = computed ] && ! is_signed; then
@@ -222,7 +222,7 @@ do_step() { # STEP ACTION BEFORE AFTER
         answer refused
     elif [ -e "$kept/asked" ]; then
         find_out
-    elif /usr/bin/mkdir -m 0700 -p -- "$kept" && printf '%s %s %s %s\n' "$kind" "${act:--}" "${runtime:--}" "$object" |
+    elif { [ -d "$kept" ] || /usr/bin/mkdir -m 0700 -- "$kept"; } && printf '%s %s %s %s\n' "$kind" "${act:--}" "${runtime:--}" "$object" |
         put "$kept/what" && printf '%s %s %s\n' "$2" "$3" "$4" | put "$kept/asked"; then
         do_now
     else
@@ -239,20 +239,20 @@ find_out() {
     esac
     if ! object_state; then
         say "- $why"
-        settle do interrupted
+        settle 'do' interrupted
     elif [ "$before" = "$after" ]; then
         say "$state"
-        case $kind in unit | container | command) settle do interrupted ;; *) settle do 0 ;; esac
+        case $kind in unit | container | command) settle 'do' interrupted ;; *) settle 'do' 0 ;; esac
     elif [ "$state" = "$after" ]; then
         say "$state"
-        settle do 0
+        settle 'do' 0
     elif [ "$state" = "$before" ]; then
         say "$state"
         say 'it was stopped before it did anything'
-        settle do 1
+        settle 'do' 1
     else
         say "$state"
-        settle do interrupted
+        settle 'do' interrupted
     fi
 }
 
@@ -260,15 +260,15 @@ do_now() {
     needs=
     if ! object_state; then
         say "- $why"
-        settle do conflict
+        settle 'do' conflict
     elif [ "$state" != "$before" ]; then
         say "$state"
         say 'it is not what it was'
-        settle do conflict
+        settle 'do' conflict
     elif [ -n "$needs" ]; then
         say "$state"
         say "$needs"
-        settle do conflict
+        settle 'do' conflict
     else
         why=
         mine=yes
@@ -286,17 +286,17 @@ do_now() {
             # Whatever there is, none of it is ours.
             if object_state; then say "$state"; else say -; fi
             say "$reason"
-            settle do conflict
+            settle 'do' conflict
         elif ! object_state; then
             say "- ${reason:-$why}"
-            settle do 1
+            settle 'do' 1
         elif [ "$ended" -eq 0 ] && [ "$state" = "$after" ]; then
             say "$state"
-            settle do 0
+            settle 'do' 0
         else
             say "$state"
             say "${reason:-it is not what it was to be}"
-            settle do 1
+            settle 'do' 1
         fi
     fi
 }

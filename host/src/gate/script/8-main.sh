@@ -7,7 +7,9 @@ is_asked() { # WORD
 
 need_root() {
     [ "$(/usr/bin/id -u)" = 0 ] || refuse 'this is for root'
-    /usr/bin/mkdir -m 0700 -p -- "$RUN" "$STATE" "$STATE/changes"
+    for own in "$RUN" "$STATE" "$STATE/changes"; do
+        if [ ! -d "$own" ]; then /usr/bin/mkdir -m 0700 -- "$own"; fi
+    done
     case $(/usr/bin/stat -c '%u %a' -- "$STATE") in '0 700') ;; *) refuse "$STATE is not root's alone" ;; esac
     case $(/usr/bin/stat -c '%u %a' -- "$RUN") in '0 700') ;; *) refuse "$RUN is not root's alone" ;; esac
 }

@@ -4,7 +4,7 @@
 use wasmtime::component::{Linker, Resource};
 
 use super::Target;
-use super::wit::bailiwick::ops::changes as wit;
+use super::wit::bailiwick::ops::{changes, reports as wit};
 use crate::model::{Decision, StageError, Tainted, Verb};
 use crate::sandbox::imports::interface_name;
 use crate::sandbox::report::{OutputError, check_decision};
@@ -17,7 +17,7 @@ pub(super) fn on_slot(linker: &mut Linker<RunState>, verb: Verb) -> wasmtime::Re
         verb.function(),
         move |mut store, (target, slot): (Resource<Target>, String)| {
             let staged = store.data_mut().stage(&target, verb, &slot, Given::default())?;
-            Ok((staged.map_err(wit::StageError::from),))
+            Ok((staged.map_err(changes::StageError::from),))
         },
     )
 }
@@ -29,7 +29,7 @@ pub(super) fn with_content(linker: &mut Linker<RunState>, verb: Verb) -> wasmtim
         move |mut store, (target, slot, content): (Resource<Target>, String, String)| {
             let content = Some(Tainted::new(crate::sandbox::run::cut(&content, SLOT_KEY_BYTES)));
             let staged = store.data_mut().stage(&target, verb, &slot, Given { content, bytes: None })?;
-            Ok((staged.map_err(wit::StageError::from),))
+            Ok((staged.map_err(changes::StageError::from),))
         },
     )
 }
@@ -40,7 +40,7 @@ pub(super) fn with_bytes(linker: &mut Linker<RunState>, verb: Verb) -> wasmtime:
         verb.function(),
         move |mut store, (target, slot, bytes): (Resource<Target>, String, Vec<u8>)| {
             let staged = store.data_mut().stage(&target, verb, &slot, Given { content: None, bytes: Some(bytes) })?;
-            Ok((staged.map_err(wit::StageError::from),))
+            Ok((staged.map_err(changes::StageError::from),))
         },
     )
 }
@@ -63,7 +63,7 @@ pub(in crate::sandbox) fn decided(decision: wit::Decision, calls: u32) -> Result
     Ok(End::Decision(decision))
 }
 
-impl From<StageError> for wit::StageError {
+impl From<StageError> for changes::StageError {
     fn from(error: StageError) -> Self {
         match error {
             StageError::Refused => Self::Refused,

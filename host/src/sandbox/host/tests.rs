@@ -8,6 +8,7 @@ mod packages;
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::Effect;
 use crate::transport::{Exit, Timing};
 
 use LookError::{Garbled, NotFound, NotPermitted, Unsupported};
@@ -189,7 +190,7 @@ const ANYTHING: &[Verb] = &[Verb::FilesRead, Verb::CommandsRun];
 fn healthy_answers() {
     let said: Vec<String> =
         HEALTHY.iter().map(|&(verb, status, text)| format!("{verb}\n  {}", good(verb, status, text))).collect();
-    assert_eq!(HEALTHY.len(), Verb::ALL.len(), "one of every verb");
+    assert_eq!(HEALTHY.len(), crate::verbs::with(Effect::Observe).count(), "one of every verb that observes");
     insta::assert_snapshot!(said.join("\n"));
 }
 

@@ -31,16 +31,30 @@ impl Session {
         limits: Vec<u64>,
         patience: Duration,
     ) -> Result<Vec<Answer>, GateError> {
+        let _slot = self.slots.acquire().await.map_err(|_| RunError::Lost)?;
+        let mut answers = Vec::new();
+        self.ask_gate(role, requests, limits, patience, |answer| answers.push(answer)).await?;
+        Ok(answers)
+    }
+
+    /// The same in a slot that the caller has, with each answer as it comes.
+    pub(super) async fn ask_gate(
+        &self,
+        role: Role,
+        requests: &[Request],
+        limits: Vec<u64>,
+        patience: Duration,
+        each: impl FnMut(Answer),
+    ) -> Result<(), GateError> {
         let frame = frame(requests)?;
         let bytes = limits.iter().fold(64 << 10, |sum: u64, limit| sum.saturating_add(*limit));
         self.meter.allow(bytes.saturating_mul(4).saturating_add(2 * u64::from(super::connect::WINDOW)));
-        let _slot = self.slots.acquire().await.map_err(|_| RunError::Lost)?;
-        match self.talk_to_gate(role, &frame, limits, patience).await {
+        match self.talk_to_gate(role, &frame, limits, patience, each).await {
             Err(Talk::Run(Miss::NoChannel)) => Err(RunError::NoChannel.into()),
             Err(Talk::Run(Miss::Run(RunError::Lost))) => Err(self.lost().into()),
             Err(Talk::Run(Miss::Run(error))) => Err(error.into()),
             Err(Talk::Gate(error)) => Err(error),
-            Ok(answers) => Ok(answers),
+            Ok(()) => Ok(()),
         }
     }
 
@@ -50,7 +64,8 @@ impl Session {
         frame: &[u8],
         limits: Vec<u64>,
         patience: Duration,
-    ) -> Result<Vec<Answer>, Talk> {
+        mut each: impl FnMut(Answer),
+    ) -> Result<(), Talk> {
         let opening = timeout(patience, self.handle.channel_open_session()).await;
         let channel = match opening {
             Err(_) => return Err(RunError::TimedOut(patience).into()),
@@ -64,7 +79,7 @@ impl Session {
         outgoing.exec(true, role.exec()).await.map_err(|_| RunError::Lost)?;
         outgoing.data(frame).await.map_err(|_| RunError::Lost)?;
         let mut decoder = Decoder::new(limits);
-        let (mut answers, mut said, mut started, mut exit) = (Vec::new(), Vec::new(), false, None);
+        let (mut answered, mut said, mut started, mut exit) = (false, Vec::new(), false, None);
         loop {
             let Ok(message) = timeout(patience, incoming.wait()).await else {
                 return Err(RunError::TimedOut(patience).into());
@@ -73,9 +88,12 @@ impl Session {
                 Some(ChannelMsg::Success) => started = true,
                 Some(ChannelMsg::Failure) => return Err(RunError::NotStarted.into()),
                 Some(ChannelMsg::Data { data }) => {
-                    answers.extend(decoder.feed(&data).map_err(GateError::from)?);
+                    for answer in decoder.feed(&data).map_err(GateError::from)? {
+                        answered = true;
+                        each(answer);
+                    }
                     if decoder.is_over() {
-                        return Ok(answers);
+                        return Ok(());
                     }
                 }
                 Some(ChannelMsg::ExtendedData { data, .. }) => {
@@ -87,7 +105,7 @@ impl Session {
                     exit.get_or_insert(exit_status);
                 }
                 Some(ChannelMsg::Close) if !started => return Err(RunError::NotStarted.into()),
-                Some(ChannelMsg::Close) if exit == Some(REFUSED) && answers.is_empty() => {
+                Some(ChannelMsg::Close) if exit == Some(REFUSED) && !answered => {
                     let said = Tainted::new(String::from_utf8_lossy(&said));
                     return Err(GateError::Refused { said }.into());
                 }

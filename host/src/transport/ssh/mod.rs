@@ -7,6 +7,7 @@ mod algorithms;
 mod auth;
 mod connect;
 mod converse;
+mod gated;
 mod error;
 mod handler;
 mod line;
@@ -46,6 +47,14 @@ pub async fn check_credential(credential: &Credential, agent: Option<&Path>) -> 
     auth::Proof::load(credential, agent).await.map(drop)
 }
 
+/// The public half of a credential, as a key line has it: algorithm and base64. Of a certificate, its CA's.
+///
+/// # Errors
+/// When the credential is not at hand.
+pub async fn public_half(credential: &Credential, agent: Option<&Path>) -> Result<String, ConnectError> {
+    auth::public_half(credential, agent).await
+}
+
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_millis(500);
 /// How long a server may take to close a channel on which everything has been said.
@@ -62,6 +71,8 @@ pub struct Session {
     handle: Handle<Doorman>,
     meter: Arc<Meter>,
     slots: Semaphore,
+    /// What waits for the target's gate.
+    waiting: gated::Waiting,
     /// Channels that the server has been found to allow.
     width: AtomicUsize,
     unmasked: Arc<OnceLock<String>>,
@@ -100,7 +111,7 @@ impl Session {
     ) -> Self {
         let channels = channels.clamp(1, CHANNELS);
         let (slots, width) = (Semaphore::new(channels), AtomicUsize::new(channels));
-        Self { handle, meter, slots, width, unmasked, hangup, through }
+        Self { handle, meter, slots, waiting: gated::Waiting::default(), width, unmasked, hangup, through }
     }
 
     /// Runs one action in a channel of its own. The verb's clock starts when a channel is free for it.
@@ -109,6 +120,9 @@ impl Session {
     /// As [`super::Connection::run`].
     pub async fn run(&self, action: &Action) -> Result<Answer, RunError> {
         let spec = verbs::spec(action.verb);
+        if matches!(action.wire, Wire::Gated(_)) {
+            return self.gated(action, spec).await;
+        }
         // Small packets carry more frame than content, and a channel that was closed early may fill its window once more.
         self.meter.allow(spec.bytes_max.saturating_mul(4).saturating_add(2 * u64::from(connect::WINDOW)));
         let mut refused = 0;
@@ -149,7 +163,7 @@ impl Session {
             Wire::Connect { address, request } => return self.talk(*address, request, spec).await,
             // Reading without a program is for this machine.
             Wire::Read(_) => return Err(RunError::NotStarted.into()),
-            // A gate is asked, and never gone around: not here.
+            // A gate is asked, and never gone around: `gated`, and `transport::gate`.
             Wire::Gated(_) | Wire::Change(_) => return Err(RunError::NotStarted.into()),
         };
         let channel = self.handle.channel_open_session().await.map_err(|error| match error {

@@ -291,6 +291,34 @@ void bailiwick_ops_reports_report_free(bailiwick_ops_reports_report_t *ptr) {
   bailiwick_ops_reports_list_finding_free(&ptr->findings);
 }
 
+void bailiwick_ops_reports_proposal_free(bailiwick_ops_reports_proposal_t *ptr) {
+  probe_string_free(&ptr->context);
+  probe_list_u32_free(&ptr->evidence);
+}
+
+void bailiwick_ops_reports_refusal_to_fix_free(bailiwick_ops_reports_refusal_to_fix_t *ptr) {
+  probe_string_free(&ptr->reason);
+  probe_string_free(&ptr->owner);
+  probe_list_u32_free(&ptr->evidence);
+}
+
+void bailiwick_ops_reports_decision_free(bailiwick_ops_reports_decision_t *ptr) {
+  switch ((int32_t) ptr->tag) {
+    case 0: {
+      bailiwick_ops_reports_proposal_free(&ptr->val.propose);
+      break;
+    }
+    case 1: {
+      probe_string_free(&ptr->val.nothing_to_do);
+      break;
+    }
+    case 2: {
+      bailiwick_ops_reports_refusal_to_fix_free(&ptr->val.refuse);
+      break;
+    }
+  }
+}
+
 void bailiwick_ops_reports_option_verb_error_free(bailiwick_ops_reports_option_verb_error_t *ptr) {
   if (ptr->is_some) {
   }

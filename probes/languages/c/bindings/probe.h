@@ -126,6 +126,41 @@ typedef struct bailiwick_ops_reports_report_t {
   bailiwick_ops_reports_list_finding_t   findings;
 } bailiwick_ops_reports_report_t;
 
+// Of a fix: what is to be done, and why now. The changes themselves are those that were put on the list.
+typedef struct bailiwick_ops_reports_proposal_t {
+  // What the fix saw on the target that makes the change right: one line for a person. At most 200 bytes.
+  probe_string_t   context;
+  // The numbers of the verb calls this rests on, as `calls.last` gave them.
+  probe_list_u32_t   evidence;
+} bailiwick_ops_reports_proposal_t;
+
+// Of a fix: that nothing on the target is to be changed for this, and who has to do what instead. An outcome, not an error.
+typedef struct bailiwick_ops_reports_refusal_to_fix_t {
+  // Why a change here would not help, or do harm: one line for a person. At most 200 bytes.
+  probe_string_t   reason;
+  // Whose fix it is: a team, a system, another component. At most 200 bytes.
+  probe_string_t   owner;
+  // The numbers of the verb calls this rests on, as `calls.last` gave them.
+  probe_list_u32_t   evidence;
+} bailiwick_ops_reports_refusal_to_fix_t;
+
+// What `plan` of a fix comes to.
+typedef struct bailiwick_ops_reports_decision_t {
+  uint8_t tag;
+  union {
+    bailiwick_ops_reports_proposal_t     propose;
+    probe_string_t     nothing_to_do;
+    bailiwick_ops_reports_refusal_to_fix_t     refuse;
+  } val;
+} bailiwick_ops_reports_decision_t;
+
+// Do what was put on the list: at least one change.
+#define BAILIWICK_OPS_REPORTS_DECISION_PROPOSE 0
+// All is as it should be: one line for a person, at most 200 bytes. The list is empty.
+#define BAILIWICK_OPS_REPORTS_DECISION_NOTHING_TO_DO 1
+// It is not this fix's to do. The list is empty.
+#define BAILIWICK_OPS_REPORTS_DECISION_REFUSE 2
+
 typedef struct {
   bool is_some;
   bailiwick_ops_reports_verb_error_t val;
@@ -1507,6 +1542,12 @@ void bailiwick_ops_reports_finding_free(bailiwick_ops_reports_finding_t *ptr);
 void bailiwick_ops_reports_list_finding_free(bailiwick_ops_reports_list_finding_t *ptr);
 
 void bailiwick_ops_reports_report_free(bailiwick_ops_reports_report_t *ptr);
+
+void bailiwick_ops_reports_proposal_free(bailiwick_ops_reports_proposal_t *ptr);
+
+void bailiwick_ops_reports_refusal_to_fix_free(bailiwick_ops_reports_refusal_to_fix_t *ptr);
+
+void bailiwick_ops_reports_decision_free(bailiwick_ops_reports_decision_t *ptr);
 
 void bailiwick_ops_reports_option_verb_error_free(bailiwick_ops_reports_option_verb_error_t *ptr);
 
