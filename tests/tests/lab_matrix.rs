@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use bailiwick::library::Library;
+use bailiwick::manifest::Manifest;
+use bailiwick::model::World;
 use bailiwick_tests::lab::{Lab, Said, faults};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_bailiwick");
@@ -221,7 +223,8 @@ fn what_each_probe_says_of_each_fault() -> Result<()> {
     ensure!(known == switched, "the lab's faults and these differ: {:?}", known.symmetric_difference(&switched));
 
     let library = Library::built_in()?;
-    let probes: Vec<&str> = library.manifests.keys().map(bailiwick::model::ComponentId::as_str).collect();
+    let looks = |manifest: &&Manifest| manifest.world == World::Probe;
+    let probes: Vec<&str> = library.manifests.values().filter(looks).map(|manifest| manifest.id.as_str()).collect();
     let lab = Lab::find(PROGRAM)?;
     let all = Watch { lab: &lab, probes: probes.clone() };
     let booted = all.settled(Duration::from_secs(75))?;

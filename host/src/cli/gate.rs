@@ -9,10 +9,13 @@ use bailiwick::fleet::{Access, Gate, Ssh, Target};
 use bailiwick::gate::{
     self, Account, Accounts, Difference, Expected, GateFacts, Install, Paths, Proof, Request, Script, compare,
 };
-use bailiwick::ops::Ops;
+use bailiwick::ops::{Ops, OpsError};
 use bailiwick::report::exit::ExitCode as Exit;
+use bailiwick::signature::AllowedSigners;
+use bailiwick::source::Source;
 use bailiwick::transport::gate::look;
 use bailiwick::transport::ssh;
+use jiff::tz::TimeZone;
 
 use super::args;
 use super::{Context, fail};
@@ -34,7 +37,9 @@ pub(super) fn run(context: &Context, command: &args::Gate) -> anyhow::Result<Exi
     let (Access::Ssh(ssh), Some(gate)) = (&target.access, target.gate()) else {
         return Err(fail::usage(
             format!("`{name}` has no gate: {} says nothing of one", target.place),
-            format!("write [targets.{name}.gate] with `user` and `identity`, another account and key than those that look"),
+            format!(
+                "write [targets.{name}.gate] with `user` and `identity`, another account and key than those that look"
+            ),
         ));
     };
     let paths = Paths::default();
@@ -47,7 +52,7 @@ pub(super) fn run(context: &Context, command: &args::Gate) -> anyhow::Result<Exi
     let agent = context.surroundings.agent.clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let accounts = runtime.block_on(accounts(target, ssh, gate, listed.connects, agent.as_deref()))?;
-    let approvers = approvers(context, &ops)?;
+    let approvers = approvers(&ops)?;
     if matches!(command, args::Gate::InstallScript { .. }) {
         let install = Install { target: name.clone(), script, accounts, approvers, paths };
         context.out.text(&gate::install_script(&install)?.0)?;
@@ -86,8 +91,12 @@ async fn accounts(
 }
 
 /// Who may approve bytes that a component has made.
-fn approvers(_context: &Context, _ops: &Ops) -> anyhow::Result<Option<String>> {
-    Ok(None)
+fn approvers(ops: &Ops) -> anyhow::Result<Option<String>> {
+    let Some(file) = &ops.policy.change.approvers else { return Ok(None) };
+    let source = Source::read(&ops.dir.as_deref().unwrap_or(Path::new("/")).join(&file.value))?;
+    // What cannot be read here would be taken for nobody there, long after somebody has signed.
+    AllowedSigners::parse(&source, &TimeZone::system()).map_err(OpsError::Invalid)?;
+    Ok(Some(source.text().to_owned()))
 }
 
 async fn ask(ops: &Ops, target: &Target, settings: &ssh::Settings) -> anyhow::Result<(GateFacts, Vec<u8>)> {
@@ -111,14 +120,18 @@ fn told(name: &str, script: &Script, facts: &GateFacts, found: &[Difference]) ->
     }
     for difference in found {
         let found = encode::terminal(&difference.found, 200);
-        let _ = writeln!(text, "DIFFERS  {}\n    expected {}\n    found    {found}", difference.what, difference.expected);
+        let _ =
+            writeln!(text, "DIFFERS  {}\n    expected {}\n    found    {found}", difference.what, difference.expected);
     }
     if found.is_empty() {
         let _ = writeln!(text, "the gate of {name} is as its grant says: list {}", script.list);
     } else {
         let count = found.len();
         let plural = if count == 1 { "" } else { "s" };
-        let _ = writeln!(text, "\n{count} difference{plural}; next: bailiwick gate install-script {name}, read it, run it there as root");
+        let _ = writeln!(
+            text,
+            "\n{count} difference{plural}; next: bailiwick gate install-script {name}, read it, run it there as root"
+        );
     }
     text
 }

@@ -319,9 +319,8 @@ pub(crate) fn gates() -> Vec<Vec<u8>> {
     let facts = format!(
         "version 1\nlist {zero}\nscript {zero}\ndisabled no\nbegins-today 0\nlast-begin 0\nopen -\nclock 5\nboot a-b\n"
     );
-    let change = format!(
-        "opened 7\nplan {zero}\nstep 1 asked x absent absent\nstep 1 do 0 absent \nclosed rolled-back 8\n"
-    );
+    let change =
+        format!("opened 7\nplan {zero}\nstep 1 asked x absent absent\nstep 1 do 0 absent \nclosed rolled-back 8\n");
     let preview = format!("absent file:{zero}:1:644:0:0\n--- a\n+++ b\n");
     let said = |bodies: [&str; 3]| {
         let mut all = String::new();
