@@ -12,8 +12,8 @@ use std::time::Duration;
 use bailiwick::gate::{ChangeFacts, ChangeName, Ended, GateFacts, Limits, Outcome, Request, Status, Way, frame, lines};
 use bailiwick::model::{Change, State, UnitAct};
 use bailiwick_tests::gate::{
-    FINE, FREE, Gate, SHELLS, Session, begin, begin_for, change, is, may_run, named, place, shown, step, undo, unit, until,
-    write,
+    FINE, FREE, Gate, SHELLS, Session, begin, begin_for, change, is, may_run, named, place, shown, step, undo, unit,
+    until, write,
 };
 
 fn state(text: &str) -> State {
@@ -55,10 +55,9 @@ fn units_are_started_enabled_reloaded_restarted_and_taken_back() {
         (UnitAct::Restart, "failed", "enabled", "unit:active:enabled", "unit:active:enabled"),
     ];
     for (shell, words) in SHELLS {
-        let entries: Vec<_> =
-            [UnitAct::Start, UnitAct::Enable, UnitAct::Reload, UnitAct::Restart]
-                .map(|act| unit(&format!("{}:toy.service", act.word()), "toy.service", act).unwrap())
-                .to_vec();
+        let entries: Vec<_> = [UnitAct::Start, UnitAct::Enable, UnitAct::Reload, UnitAct::Restart]
+            .map(|act| unit(&format!("{}:toy.service", act.word()), "toy.service", act).unwrap())
+            .to_vec();
         let gate = Gate::new(&entries, &FREE, words).unwrap();
         for (number, (act, active, enabled, after, back)) in acts.into_iter().enumerate() {
             let (name, action) = (format!("c-{number}"), format!("{}:toy.service", act.word()));
@@ -73,7 +72,12 @@ fn units_are_started_enabled_reloaded_restarted_and_taken_back() {
             }
             for _twice in 0..2 {
                 let undone = outcome(&gate, undo(&name, 1));
-                assert_eq!((undone.status, undone.state), (FINE, Some(state(back))), "{shell} {action}: {:?}", undone.said);
+                assert_eq!(
+                    (undone.status, undone.state),
+                    (FINE, Some(state(back))),
+                    "{shell} {action}: {:?}",
+                    undone.said
+                );
             }
             let again = outcome(&gate, Request::Again { change: named(&name), step: 1 });
             let repeats = matches!(act, UnitAct::Reload | UnitAct::Restart);
@@ -82,7 +86,8 @@ fn units_are_started_enabled_reloaded_restarted_and_taken_back() {
         }
         // Each was said to systemd once, however often it was asked for.
         let said = fs::read_to_string(gate.at("systemctl.log")).unwrap();
-        for (word, times) in [(" start ", 3), (" stop ", 2), (" enable ", 2), (" disable ", 1), (" reload ", 2), (" restart ", 2)]
+        for (word, times) in
+            [(" start ", 3), (" stop ", 2), (" enable ", 2), (" disable ", 1), (" reload ", 2), (" restart ", 2)]
         {
             assert_eq!(said.matches(word).count(), times, "{shell}: {word} in {said}");
         }
@@ -114,7 +119,10 @@ fn ar09_ch19_a_unit_that_is_more_than_its_name_is_left_alone() {
         let now = if file == "active" { state("unit:failed:enabled") } else { state("unit:active:enabled") };
         let answers = gate.ask("change-root", &[begin(&name), step(&name, 1, action, &now, &now)]).unwrap();
         assert!(is(&answers[1], Status::Conflict), "{file}");
-        assert!(is(&gate.one("change-root", undo(&name, 1)).unwrap(), if file == "id" { Status::Conflict } else { FINE }));
+        assert!(is(
+            &gate.one("change-root", undo(&name, 1)).unwrap(),
+            if file == "id" { Status::Conflict } else { FINE }
+        ));
         fs::remove_file(gate.at(&format!("toy.{file}"))).unwrap();
         assert!(is(&gate.one("change-root", undo(&name, 1)).unwrap(), FINE));
         assert!(is(&gate.one("change-root", Request::Close(named(&name))).unwrap(), FINE));
@@ -186,11 +194,7 @@ fn ch09_ch11_nw21_a_second_change_of_the_day_is_refused_and_so_is_one_within_hou
     let begins = gate.at("state/begins");
     let now: u64 = facts(&gate).clock;
     // Yesterday, but eleven hours ago; then longer ago; then tomorrow, which is a clock that was set back (CH12).
-    for (moment, status) in [
-        (now - 11 * 3600, Status::Budget),
-        (now + 3600, Status::Budget),
-        (now - 25 * 3600, FINE),
-    ] {
+    for (moment, status) in [(now - 11 * 3600, Status::Budget), (now + 3600, Status::Budget), (now - 25 * 3600, FINE)] {
         fs::write(&begins, format!("{moment} c-1\n")).unwrap();
         assert!(is(&gate.one("change-root", begin("c-3")).unwrap(), status), "{moment}");
     }
@@ -284,7 +288,11 @@ fn ch08_a_step_that_is_asked_again_is_not_done_again_and_never_becomes_another()
     assert!(is(&gate.one("change-root", step("c-9", 1, "w", &before, &after)).unwrap(), Status::Conflict), "not open");
     // CH04: and it is not taken back over what the person did; the difference is shown.
     let conflict = gate.one("change-root", undo("c-1", 1)).unwrap();
-    assert!(is(&conflict, Status::Conflict) && shown(&conflict).contains("-after\n+a person's"), "{}", shown(&conflict));
+    assert!(
+        is(&conflict, Status::Conflict) && shown(&conflict).contains("-after\n+a person's"),
+        "{}",
+        shown(&conflict)
+    );
     assert!(is(&gate.one("change-root", Request::Close(named("c-1"))).unwrap(), Status::Conflict));
     assert_eq!(fs::read(&file).unwrap(), b"a person's\n");
     // A person puts it right, and it goes on.
@@ -307,7 +315,10 @@ fn a_change_that_nobody_confirms_is_taken_back_by_the_target() {
         return;
     }
     let (gate, file, before, after) = one_file("deadman", &FREE);
-    assert!(is(&gate.one("change-root", begin_for("c-0", 601)).unwrap(), Status::Refused), "longer than the gate allows");
+    assert!(
+        is(&gate.one("change-root", begin_for("c-0", 601)).unwrap(), Status::Refused),
+        "longer than the gate allows"
+    );
     assert!(is(&gate.one("change-root", begin_for("c-0", 0)).unwrap(), Status::Refused));
     let asked = [begin_for("c-1", 2), step("c-1", 1, "w", &before, &after)];
     assert!(gate.ask("change-root", &asked).unwrap().iter().all(|answer| is(answer, FINE)));
@@ -466,7 +477,8 @@ fn ch01_a_full_disk_leaves_everything_as_it_was() {
         gid: 0,
     };
     drop(before);
-    let asked = [begin("c-1"), step("c-1", 1, "w", &State::Absent, &after), undo("c-1", 1), Request::Close(named("c-1"))];
+    let asked =
+        [begin("c-1"), step("c-1", 1, "w", &State::Absent, &after), undo("c-1", 1), Request::Close(named("c-1"))];
     // The copies' disk: the change does not even begin, and the day is not spent.
     let full_state = "set -e; mkdir -p -m 0700 \"$1\"; mount -t tmpfs -o size=1m,mode=700 tmpfs \"$1\"; mkdir -m 700 \"$1/changes\"; exec \"$3\" change-root";
     let answers = session(full_state, &asked);

@@ -10,7 +10,8 @@ use std::path::Path;
 use bailiwick::gate::{Request, Status};
 use bailiwick::model::{At, Change, State};
 use bailiwick_tests::gate::{
-    FINE, FREE, Gate, PLAN, SHELLS, absolute, begin, change, ensure_line, is, may_run, named, place, shown, step, undo, write,
+    FINE, FREE, Gate, PLAN, SHELLS, absolute, begin, change, ensure_line, is, may_run, named, place, shown, step, undo,
+    write,
 };
 
 /// What is to be seen of a file: bytes, mode, owner.

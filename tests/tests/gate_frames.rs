@@ -7,7 +7,9 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use bailiwick::gate::{Request, Status, frame};
-use bailiwick_tests::gate::{FINE, FREE, Gate, SHELLS, begin, is, may_run, named, place, read, step, undo, until, write};
+use bailiwick_tests::gate::{
+    FINE, FREE, Gate, SHELLS, begin, is, may_run, named, place, read, step, undo, until, write,
+};
 
 /// A gate whose every action leaves a mark.
 fn marking(shell: &[&str], name: &str) -> (Gate, std::path::PathBuf) {
@@ -145,7 +147,11 @@ fn what_is_listed_runs_word_for_word_and_nothing_else_does() {
         assert_eq!(seen[3], (FINE, String::new(), String::new(), 100), "{shell}");
         assert_eq!(seen[4..6], [quiet(Status::TooLarge), quiet(Status::TooLarge)], "{shell}");
         assert_eq!(seen[6], quiet(Status::Timeout), "{shell}");
-        assert_eq!(seen[7..], vec![quiet(Status::Unknown); 3], "{shell}: what changes is not read, what is not listed is not run");
+        assert_eq!(
+            seen[7..],
+            vec![quiet(Status::Unknown); 3],
+            "{shell}: what changes is not read, what is not listed is not run"
+        );
         assert_eq!(fs::read_dir(gate.at("tmp")).unwrap().count(), 0, "{shell}: nothing is left");
         fs::remove_dir_all(&dir).unwrap();
     }

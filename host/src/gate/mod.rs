@@ -21,11 +21,11 @@ pub use entry::{Entry, EntryError, Runs};
 pub use facts::{ChangeFacts, Ended, GateFacts, Outcome, Preview, StepFacts, Unreadable, Way, lines};
 pub use install::{Install, install_script};
 pub use keys::{Access, Account, Accounts, KeyError, Proof};
+pub use of::{Listed, limits, listed, of_grants, today};
 pub use paths::{Limits, Paths};
 pub use protocol::{
     Answer, ChangeName, Decoder, FrameError, LINE_BYTES, LINES_MAX, NoChangeName, ProtocolError, Request, Signed,
     Status, frame,
 };
-pub use of::{Listed, limits, listed, of_grants, today};
 pub use script::{Script, VERSION, script};
 pub use verify::{Difference, Expected, compare};

@@ -64,7 +64,13 @@ fn entry(action: &Action) -> Option<Entry> {
 ///
 /// # Errors
 /// When an action cannot stand in a list.
-pub fn today(ops: &Ops, target: &Target, user: &str, gate: &Gate, paths: &Paths) -> Result<(Script, Listed), EntryError> {
+pub fn today(
+    ops: &Ops,
+    target: &Target,
+    user: &str,
+    gate: &Gate,
+    paths: &Paths,
+) -> Result<(Script, Listed), EntryError> {
     let listed = listed(ops, target);
     let users = [user, gate.user.as_str()];
     let script = script(target.name.as_str(), users, &listed.entries, paths, &limits(ops, target))?;

@@ -172,7 +172,9 @@ fn never() -> String {
         paths.push(format!("*'/{name}'"));
         paths.push(format!("*'/{name}/'*"));
     }
-    let stems = writable::UNIT_STEMS.iter().map(|(stem, _)| if stem.ends_with('*') { quote(stem) } else { format!("'{stem}.'*") });
+    let stems = writable::UNIT_STEMS
+        .iter()
+        .map(|(stem, _)| if stem.ends_with('*') { quote(stem) } else { format!("'{stem}.'*") });
     let kinds = writable::UNIT_SUFFIXES.iter().map(|suffix| format!("*'.{suffix}'"));
     let units: Vec<_> = stems.chain(kinds).collect();
     let lines = |patterns: &[String]| {

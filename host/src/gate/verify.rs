@@ -116,7 +116,11 @@ pub fn compare(expected: &Expected<'_>, facts: &GateFacts, installed: &[u8]) -> 
             match name {
                 "acceptenv" => {
                     let odd = said.iter().find(|value| !matches!(**value, "LANG" | "LC_*"));
-                    hold(format!("{user}: sshd takes variables"), "LANG, LC_* at most", odd.copied().or(Some("LANG, LC_* at most")));
+                    hold(
+                        format!("{user}: sshd takes variables"),
+                        "LANG, LC_* at most",
+                        odd.copied().or(Some("LANG, LC_* at most")),
+                    );
                 }
                 // Nothing may be forwarded at all, so that it does not matter where to.
                 "permitopen" if wanted == "any" => {}
