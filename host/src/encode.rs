@@ -178,6 +178,16 @@ pub fn lines(text: &str) -> String {
     out
 }
 
+/// Somebody else's text of several lines, such as a difference: each line harmless to a terminal, at most `width` columns of it, and
+/// so many lines. How many more there are.
+#[must_use]
+pub fn block(text: &Tainted, lines_max: usize, width: usize) -> (Vec<String>, usize) {
+    let mut lines = text.for_encoder().lines();
+    // A tab in a file is a few spaces to whoever reads it.
+    let shown = lines.by_ref().take(lines_max).map(|line| harmless(&line.replace('\t', "    "), width)).collect();
+    (shown, lines.count())
+}
+
 /// How a path is shown: what is in a folder may have been named by anybody (TX01, TX07).
 pub trait ShownPath {
     /// The path on one line, harmless to a terminal. For eyes: what is escaped in it names no file.

@@ -208,6 +208,7 @@ impl Ops {
         }
         let resolved = policy::resolve(&policy, &fleet, &library.manifests);
         let (assignments, budgets) = both(resolved, policy::budgets(&policy, &library.manifests))?;
+        policy::check_windows(&policy.change, &policy.windows, &policy.calendar, &fleet).map_err(OpsError::Invalid)?;
         policy::check_anchors(&policy.anchors, &fleet, &policy.never).map_err(OpsError::Invalid)?;
         policy::settle_anchors(&mut policy.anchors, base, home).map_err(OpsError::Invalid)?;
         let signatures = match &policy.signatures {
@@ -250,6 +251,16 @@ impl Ops {
         let manifest = self.library.manifests.get(component)?;
         let target = self.fleet.targets.get(target)?;
         Some(grant::compute(manifest, target, assignment, grant::Bars::from(&self.policy)))
+    }
+
+    /// SHA-256 over all that was read: what a plan is made under. Where the directory is does not count.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let name = |path: &str| Path::new(path).file_name().map(|name| name.to_string_lossy().into_owned());
+        let mut lines: Vec<_> =
+            self.digests.iter().map(|(path, sha)| format!("{sha}  {}\n", name(path).unwrap_or_default())).collect();
+        lines.sort();
+        library::digest(lines.concat().as_bytes())
     }
 
     /// What a component may use.

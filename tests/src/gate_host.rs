@@ -41,8 +41,6 @@ exec /usr/sbin/sshd -D -e
 pub struct Host {
     /// Everything is below it.
     pub dir: TempDir,
-    /// What was generated.
-    pub script: Script,
     /// Where its sshd listens.
     pub address: SocketAddr,
     /// Its host key, as `fleet.toml` has it.
@@ -79,24 +77,93 @@ pub struct Options {
     pub connects: Vec<SocketAddr>,
     /// Changes are let in by a certificate of this CA's key, for this principal.
     pub authority: Option<(String, String)>,
-    /// Who may approve computed bytes.
-    pub approvers: Option<String>,
     /// Lines of its sshd's configuration, before ours.
     pub config: Vec<String>,
 }
 
-impl Host {
-    /// Installs the gate and starts sshd.
+/// A host that is not there yet: its address, and the keys of both accounts.
+#[derive(Debug)]
+pub struct Site {
+    /// Everything is below it.
+    pub dir: TempDir,
+    /// Where its sshd will listen.
+    pub address: SocketAddr,
+    /// Its host key, as `fleet.toml` has it.
+    pub host_key: String,
+    held: TcpListener,
+    public: [String; 2],
+}
+
+impl Site {
+    /// Keys and an address.
+    ///
+    /// # Errors
+    /// When there are none to be had.
+    pub fn new() -> Result<Self> {
+        let dir = tempfile::Builder::new().prefix("bailiwick-gate-host").tempdir()?;
+        let at = |name: &str| dir.path().join(name);
+        let public = [keygen("ed25519", &at("read"))?, keygen("ed25519", &at("change"))?];
+        let host_key = keygen("ed25519", &at("host"))?;
+        let held = TcpListener::bind((next_address(), 0))?;
+        let address = held.local_addr()?;
+        Ok(Self { dir, address, host_key, held, public })
+    }
+
+    /// A private key: `read` or `change`.
+    #[must_use]
+    pub fn key(&self, role: &str) -> PathBuf {
+        self.dir.path().join(role)
+    }
+
+    /// Runs an install script there, and starts sshd with these lines before ours.
     ///
     /// # Errors
     /// When any of it fails.
-    pub fn start(options: &Options) -> Result<Self> {
-        let dir = tempfile::Builder::new().prefix("bailiwick-gate-host").tempdir()?;
+    pub fn start(self, install: &str, lines: &[String]) -> Result<Host> {
+        let Self { dir, address, host_key, held, .. } = self;
         let at = |name: &str| dir.path().join(name);
+        fs::write(at("install.sh"), install)?;
+        // Anybody may log, as with the real one.
+        fs::write(at("log"), "")?;
+        fs::set_permissions(at("log"), fs::Permissions::from_mode(0o666))?;
+        crate::gate::program(
+            &at("logger"),
+            &format!("#!/bin/sh\nfor word; do :; done\nprintf '%s\\n' \"$word\" >>'{}'\n", at("log").display()),
+        )?;
+        let config = format!(
+            "Include /etc/ssh/sshd_config.d/*.conf\n{}\nListenAddress {}\nPort {}\nHostKey {}\nPidFile none\nUsePAM no\n\
+             LogLevel VERBOSE\nSubsystem sftp /usr/lib/openssh/sftp-server\nPermitUserEnvironment no\n",
+            lines.join("\n"),
+            address.ip(),
+            address.port(),
+            at("host").display(),
+        );
+        fs::write(at("sshd_config"), config)?;
+        drop(held);
+        let errors = fs::File::create(at("sshd.log"))?;
+        let child = Command::new("unshare")
+            .args(["-m", "--propagation", "private", "sh", "-c", SETUP, "sh"])
+            .arg(dir.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(errors)
+            .spawn()?;
+        let mut host = Host { dir, address, host_key, child };
+        host.wait()?;
+        Ok(host)
+    }
+}
+
+impl Host {
+    /// Installs a gate and starts sshd. Gives the gate that was generated, too.
+    ///
+    /// # Errors
+    /// When any of it fails.
+    pub fn start(options: &Options) -> Result<(Self, Script)> {
+        let site = Site::new()?;
         let paths = Paths::default();
         let script = gate::script("test", ["bw-read", "bw-change"], &options.entries, &paths, &options.limits)?;
-        let (read, change) = (keygen("ed25519", &at("read"))?, keygen("ed25519", &at("change"))?);
-        let host_key = keygen("ed25519", &at("host"))?;
+        let [read, change] = site.public.clone();
         let proof = match &options.authority {
             None => Proof::Key(change),
             Some((key, principal)) => Proof::Authority { key: key.clone(), principal: principal.clone() },
@@ -110,41 +177,10 @@ impl Host {
                 from: None,
                 connects: options.connects.clone(),
             },
-            approvers: options.approvers.clone(),
+            approvers: None,
             paths,
         };
-        fs::write(at("install.sh"), gate::install_script(&install)?.0)?;
-        // Anybody may log, as with the real one.
-        fs::write(at("log"), "")?;
-        fs::set_permissions(at("log"), fs::Permissions::from_mode(0o666))?;
-        let log = at("log");
-        crate::gate::program(
-            &at("logger"),
-            &format!("#!/bin/sh\nfor word; do :; done\nprintf '%s\\n' \"$word\" >>'{}'\n", log.display()),
-        )?;
-        let held = TcpListener::bind((next_address(), 0))?;
-        let address = held.local_addr()?;
-        let config = format!(
-            "Include /etc/ssh/sshd_config.d/*.conf\nListenAddress {}\nPort {}\nHostKey {}\nPidFile none\nUsePAM no\n\
-             LogLevel VERBOSE\nSubsystem sftp /usr/lib/openssh/sftp-server\nPermitUserEnvironment no\n{}\n",
-            address.ip(),
-            address.port(),
-            at("host").display(),
-            options.config.join("\n"),
-        );
-        fs::write(at("sshd_config"), config)?;
-        drop(held);
-        let errors = fs::File::create(at("sshd.log"))?;
-        let child = Command::new("unshare")
-            .args(["-m", "--propagation", "private", "sh", "-c", SETUP, "sh"])
-            .arg(dir.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(errors)
-            .spawn()?;
-        let mut host = Self { dir, script, address, host_key, child };
-        host.wait()?;
-        Ok(host)
+        Ok((site.start(&gate::install_script(&install)?.0, &options.config)?, script))
     }
 
     fn wait(&mut self) -> Result<()> {

@@ -1,5 +1,6 @@
 //! What needs more than one unit: real OpenSSH, hostile servers, benchmarks.
 
+pub mod change;
 pub mod fleet;
 pub mod gate;
 pub mod gate_host;

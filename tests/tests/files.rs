@@ -31,6 +31,7 @@ fn check(fleet: &Source, policy: &Source) -> Result<(), Problems> {
     let policy = policy::parse(policy)?;
     let manifests = Library::built_in().unwrap().manifests;
     policy::resolve(&policy, &fleet, &manifests)?;
+    policy::check_windows(&policy.change, &policy.windows, &policy.calendar, &fleet)?;
     policy::check_anchors(&policy.anchors, &fleet, &policy.never)?;
     policy::budgets(&policy, &manifests).map(drop)
 }

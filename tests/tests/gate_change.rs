@@ -469,14 +469,6 @@ fn ch01_a_full_disk_leaves_everything_as_it_was() {
         session.answers(requests.len()).unwrap()
     };
     let (_, after) = gate.preview("w").unwrap();
-    let before = State::File {
-        sha256: "5afb0f0bdd2d4d2bd9ba8ce4f8e5ba5d4ec2d1b0d7ba6a4e5ec9e0dd4c9ab3f4".into(),
-        bytes: 7,
-        mode: 0o644,
-        uid: 0,
-        gid: 0,
-    };
-    drop(before);
     let asked =
         [begin("c-1"), step("c-1", 1, "w", &State::Absent, &after), undo("c-1", 1), Request::Close(named("c-1"))];
     // The copies' disk: the change does not even begin, and the day is not spent.
@@ -497,6 +489,251 @@ fn ch01_a_full_disk_leaves_everything_as_it_was() {
         .collect();
     assert_eq!(statuses, ["0", "conflict", "0", "0"], "{}\n{err}", String::from_utf8_lossy(&out));
     assert!(err.lines().all(|line| !line.contains("file") || line.contains("space")), "something is left there: {err}");
+    fs::remove_dir_all(&dir).unwrap();
+}
+
+/// `ssh-keygen -Y sign`, with a key of this folder.
+fn signed(dir: &Path, key: &str, namespace: &str, statement: &str) -> Vec<u8> {
+    let file = dir.join("statement");
+    fs::write(&file, statement).unwrap();
+    let _ = fs::remove_file(dir.join("statement.sig"));
+    let mut keygen = Command::new("ssh-keygen");
+    keygen.args(["-Y", "sign", "-n", namespace, "-f"]).arg(dir.join(key)).arg(&file);
+    assert!(keygen.stderr(std::process::Stdio::null()).status().unwrap().success());
+    fs::read(dir.join("statement.sig")).unwrap()
+}
+
+#[test]
+fn nw21_bytes_that_a_component_made_are_written_only_with_an_approvers_signature_over_them() {
+    if !may_run() {
+        return;
+    }
+    let dir = place("computed");
+    let file = dir.join("file");
+    fs::write(&file, "before\n").unwrap();
+    let entries = [change(
+        "computed",
+        Change::WriteComputed { path: bailiwick_tests::gate::absolute(&file).unwrap(), bytes_max: 100 },
+    )];
+    let gate = Gate::free(&entries).unwrap();
+    let (mine, other) = (
+        bailiwick_tests::sshd::keygen("ed25519", &dir.join("mine")).unwrap(),
+        bailiwick_tests::sshd::keygen("ed25519", &dir.join("other")).unwrap(),
+    );
+    drop(other);
+    let bytes = b"computed \0 bytes\n".to_vec();
+    let preview = |bytes: &[u8]| gate.one("look", Request::PreviewComputed("computed".into(), bytes.to_vec())).unwrap();
+    let seen = preview(&bytes);
+    assert!(is(&seen, FINE));
+    let seen = bailiwick::gate::Preview::read(&seen.stdout).unwrap();
+    assert!(is(&preview(b""), FINE));
+    assert!(is(&preview(&[b'x'; 101]), Status::Refused), "more than the grant says");
+    assert!(is(&gate.one("look", Request::Preview("computed".into())).unwrap(), Status::Refused));
+
+    let sha = match &seen.after {
+        State::File { sha256, .. } => sha256.clone(),
+        other => panic!("{other:?}"),
+    };
+    let plan = bailiwick_tests::gate::PLAN;
+    let statement = format!(
+        "bailiwick.approval/1\nplan {plan}\ntarget test\nhost-key x\ncomponent y\npolicy z\ncomputed {sha}\n\
+         not-after 2099-01-01T00:00:00Z\n"
+    );
+    assert!(is(&gate.one("change-root", begin("c-1")).unwrap(), FINE));
+    let number = std::cell::Cell::new(0);
+    let asked = |statement: &str, signature: Vec<u8>, bytes: &[u8]| {
+        number.set(number.get() + 1);
+        let computed =
+            bailiwick::gate::Signed { bytes: bytes.to_vec(), statement: statement.as_bytes().to_vec(), signature };
+        let request = Request::Do {
+            change: named("c-1"),
+            step: number.get(),
+            action: "computed".into(),
+            before: seen.before.clone(),
+            after: seen.after.clone(),
+            computed: Some(computed),
+        };
+        gate.one("change-root", request).unwrap()
+    };
+    let good = || signed(&dir, "mine", "bailiwick-plan", &statement);
+    assert!(is(&asked(&statement, good(), &bytes), Status::Refused), "nobody may approve yet");
+    let approvers = gate.at("config/approvers");
+    fs::write(&approvers, format!("approver@example namespaces=\"bailiwick-plan\" {mine}\n")).unwrap();
+    fs::set_permissions(&approvers, fs::Permissions::from_mode(0o666)).unwrap();
+    assert!(is(&asked(&statement, good(), &bytes), Status::Refused), "anybody may write that file");
+    fs::set_permissions(&approvers, fs::Permissions::from_mode(0o644)).unwrap();
+    for (what, statement, key, namespace) in [
+        ("another's key", statement.clone(), "other", "bailiwick-plan"),
+        ("another purpose", statement.clone(), "mine", "bailiwick-component"),
+        ("another plan", statement.replace(plan, &"b".repeat(64)), "mine", "bailiwick-plan"),
+        ("another target", statement.replace("target test", "target prod"), "mine", "bailiwick-plan"),
+        ("other bytes", statement.replace(&sha, &"c".repeat(64)), "mine", "bailiwick-plan"),
+        ("too late", statement.replace("2099", "2020"), "mine", "bailiwick-plan"),
+        ("for ever", statement.replace("not-after 2099-01-01T00:00:00Z\n", ""), "mine", "bailiwick-plan"),
+        ("a line in a line", statement.replace("computed ", "x computed "), "mine", "bailiwick-plan"),
+    ] {
+        let signature = signed(&dir, key, namespace, &statement);
+        assert!(is(&asked(&statement, signature, &bytes), Status::Refused), "{what}");
+    }
+    assert!(
+        is(&asked(&statement.replace("test", "best"), good(), &bytes), Status::Refused),
+        "changed after it was signed"
+    );
+    assert!(is(&asked(&statement, good(), b"other bytes"), Status::Refused));
+    assert!(is(&asked(&statement, b"rubbish".to_vec(), &bytes), Status::Refused));
+    assert!(is(
+        &gate.one("change-root", step("c-1", 50, "computed", &seen.before, &seen.after)).unwrap(),
+        Status::Refused
+    ));
+    assert_eq!(fs::read(&file).unwrap(), b"before\n");
+    assert!(is(&asked(&statement, good(), &bytes), FINE));
+    assert_eq!(fs::read(&file).unwrap(), bytes);
+    assert!(is(&gate.one("change-root", undo("c-1", number.get())).unwrap(), FINE));
+    assert_eq!(fs::read(&file).unwrap(), b"before\n");
+    fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
+fn what_a_step_makes_of_its_object_is_the_lists_word_and_not_the_clients() {
+    if !may_run() {
+        return;
+    }
+    let dir = place("foreseen");
+    let (file, made) = (dir.join("file"), dir.join("made").display().to_string());
+    fs::write(&file, "before\n").unwrap();
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let entries = [
+        write("w", &file, "after\n").unwrap(),
+        change("aside", Change::SetAside { path: bailiwick_tests::gate::absolute(&file).unwrap() }),
+        unit("start", "toy.service", UnitAct::Start).unwrap(),
+        change(
+            "run",
+            Change::Command {
+                name: "x".into(),
+                does: words(&["/usr/bin/touch", &made]),
+                undoes: words(&["/usr/bin/rm", &made]),
+                checks: words(&["/usr/bin/test", "-e", &made]),
+            },
+        ),
+    ];
+    let gate = Gate::free(&entries).unwrap();
+    toy(&gate, "inactive", "enabled");
+    let (before, after) = gate.preview("w").unwrap();
+    assert!(is(&gate.one("change-root", begin("c-1")).unwrap(), FINE));
+    for (number, (action, before, after)) in (1..).zip([
+        // A write that would take the file away, and a taking away that would write.
+        ("w", before.clone(), State::Absent),
+        ("w", before.clone(), before.clone()),
+        ("w", before.clone(), state(&after.to_string().replace(":644:", ":666:"))),
+        ("aside", before.clone(), after.clone()),
+        ("start", state("unit:inactive:enabled"), state("unit:inactive:enabled")),
+        ("run", state("command:undone"), state("command:undone")),
+        ("run", state("command:done"), state("command:undone")),
+    ]) {
+        let answer = gate.one("change-root", step("c-1", number, action, &before, &after)).unwrap();
+        assert!(is(&answer, Status::Conflict), "{action} {before} {after}");
+        assert!(is(&gate.one("change-root", undo("c-1", number)).unwrap(), FINE));
+    }
+    assert_eq!(fs::read(&file).unwrap(), b"before\n");
+    assert!(!Path::new(&made).exists());
+    // What was found in another state is not "taken back" into one that it never had.
+    toy(&gate, "active", "enabled");
+    fs::write(&made, "").unwrap();
+    for (number, action, before, after) in
+        [(20, "start", "unit:inactive:enabled", "unit:active:enabled"), (21, "run", "command:undone", "command:done")]
+    {
+        let answer = gate.one("change-root", step("c-1", number, action, &state(before), &state(after))).unwrap();
+        assert!(is(&answer, Status::Conflict), "{action}");
+        assert!(is(&gate.one("change-root", undo("c-1", number)).unwrap(), FINE), "{action}");
+    }
+    assert!(Path::new(&made).exists(), "it was somebody else's");
+    assert!(fs::read_to_string(gate.at("toy.active")).unwrap().contains("active"));
+    let said = fs::read_to_string(gate.at("systemctl.log")).unwrap();
+    assert!(!said.contains(" start ") && !said.contains(" stop "), "{said}");
+    fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
+fn a_client_that_does_not_listen_keeps_nobody_from_taking_a_change_back() {
+    if !may_run() {
+        return;
+    }
+    let dir = place("deaf");
+    let file = dir.join("file");
+    let big: String = (0..4000).map(|number| format!("line {number}\n")).collect();
+    let gate = Gate::free(&[write("w", &file, &big).unwrap()]).unwrap();
+    let (before, after) = gate.preview("w").unwrap();
+    let asked = [begin_for("c-1", 4), step("c-1", 1, "w", &before, &after)];
+    assert!(gate.ask("change-root", &asked).unwrap().iter().all(|answer| is(answer, FINE)));
+    // Its own conflicts, with 64 KiB of difference each, more than any pipe holds; and it reads none of it.
+    fs::write(&file, "a person's\n").unwrap();
+    let mut deaf = gate.start("change-root").unwrap();
+    deaf.say(&frame(&vec![undo("c-1", 1); 8]).unwrap()).unwrap();
+    std::thread::sleep(Duration::from_secs(3));
+    fs::write(&file, &big).unwrap();
+    until("the dead man", || !file.exists()).unwrap();
+    deaf.kill();
+    fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
+fn fs07_whoever_owns_the_folder_gains_nothing_by_moving_things_about() {
+    if !may_run() {
+        return;
+    }
+    let dir = place("owned");
+    let (folder, secret) = (dir.join("conf"), dir.join("secret"));
+    fs::write(&secret, "the secret\n").unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::create_dir(&folder).unwrap();
+    let file = folder.join("file");
+    fs::write(&file, "before\n").unwrap();
+    let nobody = 65534;
+    for path in [&folder, &file] {
+        std::os::unix::fs::chown(path, Some(nobody), Some(nobody)).unwrap();
+    }
+    let entries = [bailiwick_tests::gate::ensure_line("line", &file, "ours", bailiwick::model::At::End).unwrap()];
+    let gate = Gate::free(&entries).unwrap();
+    let (before, after) = gate.preview("line").unwrap();
+    // The account that owns the folder swaps the file for links and back, and renames whatever else turns up there.
+    let swapper = format!(
+        "cd {} || exit 1\nwhile :; do\n mv file kept; ln -s {secret} file; mv -f kept file 2>/dev/null || \
+         {{ rm -f file; mv kept file; }}\n for x in .bailiwick-gate-*; do [ -e \"$x\" ] && mv \"$x\" moved-$$ && \
+         ln -s {} \"$x\" && rm -f \"$x\"; done\ndone\n",
+        folder.display(),
+        dir.display(),
+        secret = secret.display(),
+    );
+    let mut enemy = Command::new("setpriv")
+        .args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "sh", "-c", &swapper])
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    for number in 0..25 {
+        let name = format!("c-{number}");
+        let asked = [begin(&name), step(&name, 1, "line", &before, &after), undo(&name, 1)];
+        for answer in gate.ask("change-root", &asked).unwrap() {
+            assert!(!shown(&answer).contains("the secret"));
+        }
+        let _ = gate.one("look", Request::Preview("line".into())).map(|answer| {
+            assert!(!shown(&answer).contains("the secret"));
+        });
+        let left = Command::new(gate.at("gate")).args(["rollback", &name]).output().unwrap();
+        drop(left);
+        // Whatever became of it, the next one may begin.
+        let _ = fs::remove_file(gate.at("state/open"));
+    }
+    enemy.kill().unwrap();
+    enemy.wait().unwrap();
+    use std::os::unix::fs::MetadataExt;
+    let about = fs::metadata(&secret).unwrap();
+    assert_eq!((about.mode() & 0o7777, about.uid(), fs::read(&secret).unwrap()), (0o600, 0, b"the secret\n".to_vec()));
+    for entry in fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            assert!(!fs::read_to_string(&path).unwrap_or_default().contains("the secret"), "{path:?}");
+        }
+    }
     fs::remove_dir_all(&dir).unwrap();
 }
 

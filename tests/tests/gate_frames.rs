@@ -220,3 +220,140 @@ fn ar22_a_change_that_loses_its_client_finishes_its_step_and_stops() {
     assert!(is(&gate.one("change-root", Request::Close(named("c-1"))).unwrap(), FINE));
     fs::remove_dir_all(&dir).unwrap();
 }
+
+#[test]
+fn d17_the_gate_refuses_what_the_controller_refuses() {
+    if !may_run() {
+        return;
+    }
+    use bailiwick::gate::{EntryError, Runs};
+    use bailiwick::model::{AbsolutePath, Change, UnitAct, UnitName};
+    let (gate, dir) = marking(SHELLS[0].1, "contract");
+    // AR01-AR05, FS02-FS04, NW04: the controller has no such literal, the gate no such request.
+    let hostile = [
+        "; id",
+        "$(id)",
+        "`id`",
+        "|id",
+        "&&id",
+        ">x",
+        "<x",
+        "${IFS}",
+        "\n id",
+        "'",
+        "\"",
+        "\\",
+        "!",
+        "#",
+        "(",
+        "{a,b}",
+        "\u{a0}",
+        "-oProxyCommand=x",
+        "--file=/etc/shadow",
+        "--",
+        "~root/.ssh/id_ed25519",
+        "$HOME",
+        "%h",
+        "*",
+        "?",
+        "[a]",
+        "=ls",
+        "foo\0.conf",
+        "\r",
+        "\t",
+        "\u{7f}",
+        "\u{85}",
+        "\u{202e}",
+        "\u{2028}",
+        "\u{ff0f}",
+        "../x",
+        "http://evil/",
+        "//evil/x",
+    ];
+    for value in hostile {
+        assert!(AbsolutePath::new(value).is_err() && UnitName::new(value).is_err(), "{value:?}");
+        for (role, line) in [
+            ("read", format!("read {value}\ngo\n")),
+            ("read", format!("read touch{value}\ngo\n")),
+            ("look", format!("preview files-change.write:{value}\ngo\n")),
+            ("look", format!("change {value}\ngo\n")),
+            ("change-root", format!("undo {value} 1\ngo\n")),
+            ("change-root", format!("undo c-1 {value}\ngo\n")),
+        ] {
+            let mut session = gate.start(role).unwrap();
+            session.say(line.as_bytes()).unwrap();
+            let (code, out, err) = session.end().unwrap();
+            let out = String::from_utf8_lossy(&out);
+            let refused = code == Some(126) && out.is_empty();
+            assert!(refused || out.starts_with("answer 1 unknown "), "{role} {line:?}: {code:?} {out} {err}");
+        }
+    }
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 0, "nothing was run");
+    // FS14, AR09: the generator takes none of these, whoever has let it into a grant.
+    for path in
+        ["/etc/ssh/sshd_config", "/etc/sudoers.d/x", "/root/x", "/etc/cron.d/x", "/etc/nftables.conf", "/usr/bin/x"]
+    {
+        let Ok(path) = AbsolutePath::new(path) else { continue };
+        let entry = bailiwick_tests::gate::change("x", Change::SetAside { path });
+        assert!(matches!(entry.check(), Err(EntryError::Never { .. })), "{entry:?}");
+    }
+    for unit in ["nftables.service", "ssh.service", "dbus.service", "multi-user.target", "systemd-logind.service"] {
+        let entry = bailiwick_tests::gate::unit("x", unit, UnitAct::Reload).unwrap();
+        assert!(matches!(entry.check(), Err(EntryError::Never { .. })), "{unit}");
+    }
+    // AR17, AR18: a word that cannot be a word.
+    for word in ["it's", "a\nb", "\u{1b}[2J", "é", "\0"] {
+        assert!(matches!(read("x", &["/bin/x", word], 1, 1).check(), Err(EntryError::Word { .. })), "{word:?}");
+        let id = read(word, &["/bin/x"], 1, 1);
+        assert!(matches!(id.check(), Err(EntryError::Id(_))), "{word:?}");
+    }
+    assert!(matches!(read("x", &["x"], 1, 1).check(), Err(EntryError::Program(_))));
+    for text in ["a\u{202e}b", "a\rb", "a\0b", "\u{1b}"] {
+        let entry = write("x", std::path::Path::new("/srv/x"), text).unwrap();
+        assert!(matches!(entry.check(), Err(EntryError::Text { .. })), "{text:?}");
+    }
+    // A text cannot end its own quotation.
+    let text = "a\n";
+    let mark = data_encoding::HEXLOWER
+        .encode(&sha2::Digest::finalize(sha2::Digest::chain_update(<sha2::Sha256 as sha2::Digest>::new(), text)));
+    let entry =
+        write("x", &dir.join("x"), &format!("{text}END-OF-{mark}\ntouch {}\n", dir.join("mark").display())).unwrap();
+    assert!(matches!(entry.runs, Runs::Change(_)));
+    let gate = Gate::free(&[entry]).unwrap();
+    assert!(is(&gate.one("look", Request::Preview("x".into())).unwrap(), FINE));
+    assert!(!dir.join("mark").exists());
+    fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
+fn the_script_is_the_same_for_the_same_list_and_clean_to_shellcheck() {
+    let dir = place("check");
+    let entries = [
+        read("system.load", &["/usr/bin/cat", "/proc/loadavg"], 10, 100),
+        write("w", &dir.join("file"), "after\n").unwrap(),
+    ];
+    let paths = bailiwick::gate::Paths::default();
+    let made =
+        |entries: &[_]| bailiwick::gate::script("web1", ["bw-read", "bw-change"], entries, &paths, &FREE).unwrap();
+    let script = made(&entries);
+    let mut other = entries.clone();
+    other.reverse();
+    assert_eq!(script, made(&other), "the order of a list is nobody's");
+    assert_ne!(script.list, made(&entries[..1]).list);
+    let file = dir.join("gate.sh");
+    fs::write(&file, &script.text).unwrap();
+    match std::process::Command::new("shellcheck")
+        .args(["-s", "sh", "-e", "SC2317,SC2034,SC2221,SC2222"])
+        .arg(&file)
+        .output()
+    {
+        Ok(said) => assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stdout)),
+        Err(_) => eprintln!("skipped: there is no shellcheck"),
+    }
+    for (_, shell) in SHELLS {
+        let (program, before) = shell.split_first().unwrap();
+        let said = std::process::Command::new(program).args(before).arg("-n").arg(&file).output().unwrap();
+        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    }
+    fs::remove_dir_all(&dir).unwrap();
+}

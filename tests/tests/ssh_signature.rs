@@ -262,7 +262,10 @@ fn each_thing_that_can_be_wrong_with_a_signature_has_its_own_words() {
         assert_eq!(parse(&armour(&other)), SshsigError::Version(version.into()));
     }
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    assert_eq!(parse(&text(keys.sign("alice", "git", "sha512"))), SshsigError::Namespace("git".to_owned()));
+    assert_eq!(
+        parse(&text(keys.sign("alice", "git", "sha512"))),
+        SshsigError::Namespace { found: "git".to_owned(), wanted: NAMESPACE }
+    );
     for (key, name) in [("rsa", "rsa"), ("ecdsa", "ecdsa")] {
         let told = parse(&text(keys.sign(key, NAMESPACE, "sha512")));
         assert!(matches!(&told, SshsigError::KeyType(found) if found.contains(name)), "{key}: {told}");

@@ -44,6 +44,8 @@ Exit codes (the highest that applies):
   2   usage, or an invalid file
   3   a target or component was refused
   4   a target could not be looked at, or a probe broke
+  5   verify failed, rolled back
+  6   stuck: rollback failed, a person is needed
   7   a case or a replay does not come out as recorded
   8   a component waits for a person: accept or approve it
   70  a bug in bailiwick";
@@ -58,8 +60,32 @@ pub(super) enum Command {
     Limits(Limits),
     /// List the components whose workers died, and those that do not run until a person releases them
     Quarantine(Quarantine),
-    /// Let a component run again that is in quarantine
+    /// Let changes happen again, where a person has looked: everywhere, on a target, or a component run again
+    ///
+    /// Without a name the kill switch is put off, or with --clock the clock confirmed; with a target's, one is released on which a
+    /// change is stuck; with a component's, one that is in quarantine. All but the last want a terminal.
     Release(Release),
+    /// Let a fix look at a target and say what it would change; show it as a difference, and keep it by its digest
+    ///
+    /// Nothing is changed by a plan, and there is no flag with which it would be.
+    Plan(Plan),
+    /// Carry out a plan: check, act, prove, and take it back if it does not hold
+    ///
+    /// At a terminal it shows the plan and asks; with --approval it takes an approver's signature; else policy has to allow it
+    /// unattended. Exit code 3: not done, 5: rolled back, 6: stuck or open.
+    Apply(Apply),
+    /// Take a change back, at any time; refused if somebody has edited since, with the difference
+    Rollback(Rollback),
+    /// Find out what is true of changes that have no end; nothing is changed by it
+    Recover,
+    /// Carry out a fix on a stand-in, take it back, compare, carry it out again: what unattended changes rest on
+    Rehearse(Rehearse),
+    /// List changes and their state
+    Changes(Changes),
+    /// The healthy day: look at everything, and at every earlier change again; nothing is changed, and a record says so
+    Rounds(Rounds),
+    /// Stop every change, now
+    Stop(Stop),
     /// Begin a probe: a folder with its sources, that builds, tests and packs with the commands in its README
     New(New),
     /// Write the contract, as far as a manifest asks for it, for toolchains that import all they are given
@@ -91,6 +117,14 @@ pub(super) enum Command {
     Fleet {
         #[command(subcommand)]
         command: Fleet,
+    },
+    /// Show, install and verify what holds a target to its grant
+    ///
+    /// A gate is a script that a person installs on the target. It lists every action of the target's grants; sshd and sudo run it
+    /// for two keys, one that looks and one that changes, and it does nothing that it does not list.
+    Gate {
+        #[command(subcommand)]
+        command: Gate,
     },
     /// Read the record of what happened
     Journal {
@@ -216,17 +250,126 @@ pub(super) struct Quarantine {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Release {
-    /// The component's id
-    #[arg(value_name = "COMPONENT")]
-    pub(super) component: String,
+    /// A target on which a change is stuck, or a component in quarantine [default: the kill switch]
+    #[arg(value_name = "TARGET|COMPONENT")]
+    pub(super) name: Option<String>,
+
+    /// The clock was wrong, and is right now
+    #[arg(long, conflicts_with = "name")]
+    pub(super) clock: bool,
 
     /// Why; kept with the record
     #[arg(long, value_name = "TEXT")]
     pub(super) why: Option<String>,
 
-    /// Do not ask; without a terminal nothing is released otherwise
+    /// Do not ask; for a component only, and without a terminal it is not released otherwise
     #[arg(long)]
     pub(super) yes: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(super) struct Plan {
+    #[command(subcommand)]
+    pub(super) command: Option<PlanCommand>,
+
+    /// The fix
+    #[arg(value_name = "FIX", required = true)]
+    pub(super) fix: Option<String>,
+
+    /// The target
+    #[arg(long, value_name = "NAME", required = true)]
+    pub(super) target: Option<String>,
+
+    /// Print the plan as it is kept
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PlanCommand {
+    /// Show a plan again, or write the statement that an approver signs
+    Show {
+        /// Its digest, or the first 8 letters of it or more
+        digest: String,
+
+        /// Print the plan as it is kept
+        #[arg(long, conflicts_with = "statement")]
+        json: bool,
+
+        /// Print what an approver signs: ssh-keygen -Y sign -n bailiwick-plan -f KEY FILE
+        #[arg(long, requires = "hours")]
+        statement: bool,
+
+        /// For how long the approval is to hold, such as 8h
+        #[arg(long = "for", value_name = "HOURS", value_parser = hours)]
+        hours: Option<u32>,
+    },
+}
+
+/// `8h`: an approval that holds longer than two weeks is none.
+fn hours(text: &str) -> Result<u32, String> {
+    let hours = text.strip_suffix('h').and_then(|hours| hours.parse().ok());
+    let most = u32::try_from(bailiwick::change::approval::VALID_HOURS_MAX).unwrap_or(u32::MAX);
+    hours.filter(|hours| (1..=most).contains(hours)).ok_or_else(|| format!("it is 1h to {most}h, such as 8h"))
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Apply {
+    /// The plan's digest, or the first 8 letters of it or more
+    #[arg(value_name = "PLAN")]
+    pub(super) plan: String,
+
+    /// An approver's signature: STATEMENT.sig, with STATEMENT beside it
+    #[arg(long, value_name = "FILE")]
+    pub(super) approval: Option<PathBuf>,
+
+    /// How to print
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Rollback {
+    /// The change: c-20261122-1f0c9a3e
+    #[arg(value_name = "CHANGE")]
+    pub(super) change: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Rehearse {
+    /// The fix
+    #[arg(value_name = "FIX")]
+    pub(super) fix: String,
+
+    /// The stand-in: a target that `[change] staging` of policy.toml names
+    #[arg(long, value_name = "NAME")]
+    pub(super) staging: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Changes {
+    /// How many
+    #[arg(long, value_name = "N", default_value = "20")]
+    pub(super) last: usize,
+
+    /// How to print
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Rounds {
+    /// Targets that are looked at at once
+    #[arg(long, value_name = "N", default_value_t = limits::JOBS, value_parser = clap::value_parser!(u64).range(1..=limits::JOBS_MAX))]
+    pub(super) jobs: u64,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Stop {
+    /// Why, for whoever wants to go on
+    #[arg(value_name = "WHY")]
+    pub(super) why: Vec<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -441,6 +584,25 @@ pub(super) struct Replay {
     /// How to print
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub(super) format: Format,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Gate {
+    /// Print the script as it would be installed today
+    Show {
+        /// The target
+        target: String,
+    },
+    /// Print a script that installs it, for a person to read and to run as root on the target
+    InstallScript {
+        /// The target
+        target: String,
+    },
+    /// Compare what is installed with what the grant says today
+    Verify {
+        /// The target
+        target: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

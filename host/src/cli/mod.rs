@@ -1,11 +1,13 @@
 //! The command line. Thin: what can be decided without a terminal is decided in the library.
 
 mod args;
+mod change;
 mod check;
 mod consent;
 mod doctor;
 mod fail;
 mod fleet;
+mod gate;
 mod history;
 mod inspect;
 mod journal;
@@ -137,7 +139,15 @@ pub(crate) fn main() -> ExitCode {
         }
         Command::Review(args) => review::run(&context, &args),
         Command::Quarantine(args) => quarantine::list(&context, &args),
-        Command::Release(args) => quarantine::release(&context, &args),
+        Command::Release(args) => change::release(&context, &args),
+        Command::Plan(args) => change::plan(&context, &args),
+        Command::Apply(args) => change::apply(&context, &args),
+        Command::Rollback(args) => change::rollback(&context, &args),
+        Command::Recover => change::recover(&context),
+        Command::Rehearse(args) => change::rehearse(&context, &args),
+        Command::Changes(args) => change::changes(&context, &args),
+        Command::Rounds(args) => change::rounds(&context, &args),
+        Command::Stop(args) => change::stop(&context, &args),
         Command::Limits(args) => limits::run(&context, &args),
         Command::New(args) => new::run(&context, &args),
         Command::Wit(args) => wit::run(&context, &args),
@@ -150,6 +160,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Test(args) => test::run(&context, &args),
         Command::Replay(args) => replay::run(&context, &args),
         Command::Fleet { command } => fleet::run(&context, command),
+        Command::Gate { command } => gate::run(&context, &command),
         Command::Journal { command } => journal::run(&context, command),
         Command::Trend(args) => history::trend(&context, &args),
         Command::History { command } => history::run(&context, &command),

@@ -69,9 +69,10 @@ fn table(shown: &Shown<'_>) -> Result<String, std::fmt::Error> {
     Ok(text)
 }
 
-pub(super) fn release(context: &Context, args: &args::Release) -> anyhow::Result<Exit> {
+/// Lets a component run again.
+pub(super) fn release(context: &Context, args: &args::Release, name: &str) -> anyhow::Result<Exit> {
     let quarantine = context.quarantine()?;
-    let id = ComponentId::new(&args.component)
+    let id = ComponentId::new(name)
         .map_err(|error| fail::usage(error.to_string(), "`bailiwick quarantine` lists what there is"))?;
     let why = args.why.as_deref().map(str::trim).filter(|why| !why.is_empty());
     if let Some(why) = why.filter(|why| !fail::is_reason(why)) {
@@ -95,7 +96,10 @@ pub(super) fn release(context: &Context, args: &args::Release) -> anyhow::Result
         whose.push(Who { component: id.clone(), version, digest });
     }
     if whose.is_empty() {
-        return Err(fail::usage(format!("`{id}` is not in quarantine"), "`bailiwick quarantine` lists what is"));
+        return Err(fail::usage(
+            format!("`{id}` is no component in quarantine, and no target on which a change is stuck"),
+            "`bailiwick quarantine` and `bailiwick changes` list what is",
+        ));
     }
     context.out.say(&format!("{id}: {}", told.join("; ")));
     if !args.yes && !confirmed(context, &id)? {

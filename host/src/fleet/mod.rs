@@ -94,6 +94,25 @@ pub enum Credential {
     /// The one key in the user's ssh-agent that has this public half. The agent is asked for no other, and is never
     /// forwarded.
     Agent(HostKey),
+    /// An unencrypted private key, and a certificate over it that may be good for minutes only.
+    Certificate {
+        /// As for [`Credential::KeyFile`].
+        key: PathBuf,
+        /// What the operator's CA has made: `ID-cert.pub`.
+        certificate: PathBuf,
+    },
+}
+
+impl Gate {
+    /// What proves that we may change something.
+    #[must_use]
+    pub fn credential(&self) -> Credential {
+        let key = self.identity.clone();
+        match &self.certificate {
+            Some(certificate) => Credential::Certificate { key, certificate: certificate.clone() },
+            None => Credential::KeyFile(key),
+        }
+    }
 }
 
 impl Access {

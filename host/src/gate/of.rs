@@ -77,8 +77,15 @@ pub fn today(
     Ok((script, listed))
 }
 
-/// What the target counts for itself.
+/// What the target counts for itself: policy's numbers, which a lost journal does not forget there.
 #[must_use]
-pub fn limits(_ops: &Ops, _target: &Target) -> Limits {
-    Limits::default()
+pub fn limits(ops: &Ops, target: &Target) -> Limits {
+    let rules = &ops.policy.change;
+    let (per_day, hours) = rules.counted_by_gate(target);
+    Limits {
+        per_day,
+        between_s: hours.saturating_mul(3600),
+        dead_man_max_s: rules.dead_man_seconds,
+        ..Limits::default()
+    }
 }

@@ -7,6 +7,7 @@ use data_encoding::BASE64;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::change::Event;
 use super::evidence::Sha;
 use crate::model::{
     ActionId, ComponentId, Decision, Lockdown, LookError, ParamValue, Phase, Report, RuleName, SlotKey, StageError,
@@ -270,6 +271,8 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         lockdown: Option<Lockdown>,
     },
+    /// Something happened to a change, a plan, or what holds them.
+    Change(Event),
 }
 
 /// One action of a run's grant.

@@ -10,7 +10,7 @@ use super::chain::split;
 use super::entry::{Entry, Record};
 
 /// Every format that is read, oldest first; the last is the one that is written.
-const KNOWN: &[&str] = &["bailiwick.journal/1", super::FORMAT];
+const KNOWN: &[&str] = &["bailiwick.journal/1", "bailiwick.journal/2", super::FORMAT];
 
 /// How new a format is; none for one that is not known.
 pub(super) fn age(format: &str) -> Option<usize> {

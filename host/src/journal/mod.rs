@@ -11,6 +11,7 @@
 //! larger than [`INLINE_BYTES`] are named by their digest, and kept in a folder beside it ([`Evidence`]).
 
 mod chain;
+mod change;
 mod entry;
 mod evidence;
 mod format;
@@ -22,6 +23,7 @@ mod scratch;
 mod verify;
 
 pub use chain::Link;
+pub use change::{Boot, Consent, Denial, End, Event, NotPlanned, Reading, Seen, Shown, StepEnd, Way};
 pub use entry::{Blob, Entry, Granted, Other, Outcome, Past, Record, RunEnd, Withheld};
 pub use evidence::{Evidence, EvidenceError, FOLDER, NotASha, Piece, Sha};
 pub use open::{Journal, OpenError, Recovery};
@@ -31,7 +33,7 @@ pub use scratch::Scratch;
 pub use verify::{Break, Verdict, verify};
 
 /// The format that this version writes. Readers refuse what they do not know.
-pub const FORMAT: &str = "bailiwick.journal/2";
+pub const FORMAT: &str = "bailiwick.journal/3";
 /// Answers of so many bytes stand in the entry itself; longer ones are kept beside the journal.
 pub const INLINE_BYTES: usize = 1 << 10;
 /// The longest line that a reader takes, in bytes: four answers of the largest verb, escaped, as `/1` wrote them.

@@ -420,6 +420,8 @@ impl Tail {
                 | Entry::Pruned { .. }
                 | Entry::Anchoring { .. }
                 | Entry::Anchored { .. }
+                // No run is open while a change is written about.
+                | Entry::Change(_)
         ) || record.seq == 1;
         Ok(Last { link, at_rest })
     }

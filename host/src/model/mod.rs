@@ -29,7 +29,7 @@ pub use literal::{
 };
 pub use lockdown::Lockdown;
 pub use name::{
-    CaseName, ComponentId, ContentName, NameError, ParamName, RuleName, SlotKey, SlotName, Tag, TargetName,
+    CaseName, ChangeId, ComponentId, ContentName, NameError, ParamName, RuleName, SlotKey, SlotName, Tag, TargetName,
 };
 pub use param::ParamValue;
 pub use tainted::Tainted;

@@ -101,6 +101,10 @@ name!(
     RuleName, "a rule's name", b"-", "[a-z0-9][a-z0-9-]{0,63}"
 );
 name!(
+    /// A change: `c-20261122-1f0c9a3e`.
+    ChangeId, "a change's id", b"-", "[a-z0-9][a-z0-9-]{0,63}"
+);
+name!(
     /// A recorded case: the name of its file, without `.toml`.
     CaseName, "a case's name", b"-", "[a-z0-9][a-z0-9-]{0,63}"
 );

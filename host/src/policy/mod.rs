@@ -5,6 +5,7 @@
 //! one that never applies.
 
 mod anchor;
+mod change;
 mod limits;
 mod named;
 mod never;
@@ -16,6 +17,7 @@ mod stateless;
 mod words;
 
 pub use anchor::{Anchor, HEAD_LINE, Login, To, check_anchors, settle_anchors};
+pub use change::{ChangeRules, Job, OnStop, Window, Zone, check_windows, speaks_of};
 pub use limits::{Raise, Value, budgets};
 pub use named::{Named, RawChangeCommand, RawCommand, RawStatement};
 pub use never::NeverRule;

@@ -8,6 +8,7 @@ use toml::Spanned;
 
 use super::NeverRule;
 use super::anchor::{self, Anchor, RawAnchor};
+use super::change::{self, ChangeRules, Job, RawChange, RawJob, RawWindow, Window};
 use super::limits::{self, Raise, RawLimits, Value};
 use super::named::{Named, RawChangeCommand, RawCommand, RawStatement};
 use super::never::Idle;
@@ -44,6 +45,12 @@ pub struct Policy {
     pub retention: Option<Retention>,
     /// What is taken out of answers: the built-in rules, and this file's.
     pub redactor: Arc<Redactor>,
+    /// How many changes, and how they are proved.
+    pub change: ChangeRules,
+    /// When they may begin; none: attended ones at any time, others never.
+    pub windows: Vec<Window>,
+    /// Other people's jobs, which they keep away from.
+    pub calendar: Vec<Job>,
 }
 
 impl Policy {
@@ -107,6 +114,11 @@ struct RawPolicy {
     statements: BTreeMap<Spanned<String>, RawStatement>,
     #[serde(default, rename = "command")]
     commands: BTreeMap<Spanned<String>, RawCommand>,
+    change: Option<RawChange>,
+    #[serde(default, rename = "window")]
+    windows: Vec<Spanned<RawWindow>>,
+    #[serde(default)]
+    calendar: Vec<Spanned<RawJob>>,
     #[serde(default, rename = "change-command")]
     change_commands: BTreeMap<Spanned<String>, RawChangeCommand>,
     stateless: Option<Spanned<RawStateless>>,
@@ -174,6 +186,9 @@ pub fn parse(source: &Source) -> Result<Policy, Problems> {
     let anchors = anchor::anchors(source, &raw.anchors, &mut problems);
     let retention = retention::retention(source, raw.retention.as_ref(), &mut problems);
     let redactor = redactor(source, &raw.redact, &mut problems);
+    let change = change::rules(source, raw.change.as_ref(), &mut problems);
+    let windows = raw.windows.iter().filter_map(|raw| change::window(source, raw, &mut problems)).collect();
+    let calendar = raw.calendar.iter().filter_map(|raw| change::job(source, raw, &mut problems)).collect();
     let require_lockdown = raw.worker.require_lockdown;
     let signatures = signatures::signatures(source, raw.signatures.as_ref());
     let signers = raw.grants.iter().find_map(|raw| raw.signers.as_ref());
@@ -190,6 +205,9 @@ pub fn parse(source: &Source) -> Result<Policy, Problems> {
         anchors,
         retention,
         redactor,
+        change,
+        windows,
+        calendar,
     })
 }
 

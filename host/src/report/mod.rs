@@ -7,6 +7,7 @@
 //! Attacks answered: text of guests and targets that drives a terminal, hides or reorders what is on it, or passes itself
 //! off as the host's own words (TX01, TX02, TX05, TX07). `encode` makes it harmless; `table` keeps it in its own columns.
 
+pub mod change;
 pub mod exit;
 pub mod html;
 pub mod json;

@@ -31,6 +31,15 @@ pub(super) struct Line {
     pub(super) place: Place,
 }
 
+/// For whom a key speaks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Speaks {
+    /// The pattern list before it.
+    For(String),
+    /// Nobody, and why.
+    Not(String),
+}
+
 /// Why a key does not speak for somebody here and now.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NotHere {
@@ -95,6 +104,19 @@ impl AllowedSigners {
         self.lines.iter().filter(move |line| line.key.as_ref() == Some(key))
     }
 
+    /// For whom a key speaks, for a namespace, now.
+    #[must_use]
+    pub fn speaks(&self, key: &[u8; 32], namespace: &str, now: Timestamp) -> Speaks {
+        let mut why = Vec::new();
+        for line in self.of_key(key) {
+            match line.holds_for(namespace, now) {
+                Ok(()) => return Speaks::For(line.principals.clone()),
+                Err(error) => why.push(format!("{} lists it, but it {error}", line.place)),
+            }
+        }
+        Speaks::Not(if why.is_empty() { "no line lists its key".to_owned() } else { why.join("; ") })
+    }
+
     /// True if any line names somebody.
     #[must_use]
     pub fn knows(&self, principal: &str) -> bool {
@@ -109,9 +131,13 @@ impl Line {
 
     /// Whether it holds for components, now.
     pub(super) fn holds(&self, now: Timestamp) -> Result<(), NotHere> {
+        self.holds_for(NAMESPACE, now)
+    }
+
+    fn holds_for(&self, namespace: &str, now: Timestamp) -> Result<(), NotHere> {
         let shown = |seconds| Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX);
         match (&self.namespaces, self.valid_after, self.valid_before) {
-            (Some(list), ..) if !list_matches(list, NAMESPACE) => Err(NotHere::Namespace(list.clone())),
+            (Some(list), ..) if !list_matches(list, namespace) => Err(NotHere::Namespace(list.clone())),
             (_, Some(after), _) if now.as_second() < after => Err(NotHere::Early(shown(after))),
             (_, _, Some(before)) if now.as_second() > before => Err(NotHere::Late(shown(before))),
             _ => Ok(()),

@@ -15,7 +15,7 @@ mod time;
 
 use jiff::Timestamp;
 
-pub use self::allowed::AllowedSigners;
+pub use self::allowed::{AllowedSigners, Speaks};
 pub use self::sshsig::{NAMESPACE, SIGNATURE_BYTES_MAX, SignError, Signature, SshsigError, sign};
 use crate::model::ComponentId;
 use crate::source::Place;

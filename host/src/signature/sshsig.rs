@@ -47,8 +47,13 @@ pub enum SshsigError {
     #[error("it is by a key of the type {0}; components are signed with ssh-ed25519")]
     KeyType(String),
     /// Made for something else.
-    #[error("it was made for `{0}`, not for `{NAMESPACE}`: sign with -n {NAMESPACE}")]
-    Namespace(String),
+    #[error("it was made for `{found}`, not for `{wanted}`: sign with -n {wanted}")]
+    Namespace {
+        /// What it was made for.
+        found: String,
+        /// What it is taken for.
+        wanted: &'static str,
+    },
     /// What is to stay empty is not.
     #[error("it has something in a field that is kept for later versions")]
     Reserved,
@@ -78,15 +83,24 @@ pub enum SignError {
 #[derive(Debug, Clone)]
 pub struct Signature {
     sshsig: SshSig,
+    namespace: &'static str,
     key: [u8; 32],
 }
 
 impl Signature {
-    /// Reads a signature's file.
+    /// Reads the file of a component's signature.
     ///
     /// # Errors
     /// When it is no Ed25519 signature of version 1 for components.
     pub fn parse(bytes: &[u8]) -> Result<Self, SshsigError> {
+        Self::parse_for(bytes, NAMESPACE)
+    }
+
+    /// Reads a signature's file that was made for something.
+    ///
+    /// # Errors
+    /// When it is no Ed25519 signature of version 1, or made for something else.
+    pub fn parse_for(bytes: &[u8], namespace: &'static str) -> Result<Self, SshsigError> {
         let blob = dearmour(bytes)?;
         // Known before the reader decides that it cannot read another kind of key.
         if let Some(name) = key_type(&blob).filter(|name| *name != b"ssh-ed25519") {
@@ -95,7 +109,7 @@ impl Signature {
         let mut rest = blob.as_slice();
         let sshsig = <SshSig as ssh_encoding::Decode>::decode(&mut rest).map_err(|error| match error {
             ssh_key::Error::Version { number } => SshsigError::Version(number),
-            ssh_key::Error::Namespace => SshsigError::Namespace(String::new()),
+            ssh_key::Error::Namespace => SshsigError::Namespace { found: String::new(), wanted: namespace },
             other => SshsigError::Damaged(other.to_string()),
         })?;
         if !rest.is_empty() {
@@ -110,13 +124,13 @@ impl Signature {
         if sshsig.algorithm() != Algorithm::Ed25519 {
             return Err(SshsigError::KeyType(escaped(sshsig.algorithm().as_str())));
         }
-        if sshsig.namespace() != NAMESPACE {
-            return Err(SshsigError::Namespace(escaped(sshsig.namespace())));
+        if sshsig.namespace() != namespace {
+            return Err(SshsigError::Namespace { found: escaped(sshsig.namespace()), wanted: namespace });
         }
         if !sshsig.reserved().is_empty() {
             return Err(SshsigError::Reserved);
         }
-        Ok(Self { key: key.0, sshsig })
+        Ok(Self { key: key.0, sshsig, namespace })
     }
 
     /// Whether it is a signature of a file's bytes.
@@ -125,7 +139,7 @@ impl Signature {
     /// When it is not.
     pub fn verify(&self, file: &[u8]) -> Result<(), SshsigError> {
         let key = PublicKey::from(self.sshsig.public_key().clone());
-        key.verify(NAMESPACE, file, &self.sshsig).map_err(|_| SshsigError::Mismatch)
+        key.verify(self.namespace, file, &self.sshsig).map_err(|_| SshsigError::Mismatch)
     }
 
     /// The Ed25519 key that made it.

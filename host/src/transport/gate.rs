@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::RunError;
 use super::ssh::{ConnectError, Session, Settings, connect};
-use crate::fleet::{Access, Credential, Fleet, Target, UserName};
+use crate::fleet::{Access, Fleet, Target};
 use crate::gate::{Answer, FrameError, Outcome, ProtocolError, Request, Unreadable};
 use crate::model::Tainted;
 
@@ -46,6 +46,9 @@ const CHANGE_TIME: Duration = Duration::from_secs(180);
 /// Why there is no answer of a gate.
 #[derive(Debug, thiserror::Error)]
 pub enum GateError {
+    /// There is none.
+    #[error("the target has no gate: fleet.toml has no [targets.NAME.gate] for it")]
+    NoGate,
     /// Nothing was sent.
     #[error("{0}")]
     Request(#[from] ProtocolError),
@@ -73,7 +76,7 @@ impl GateError {
     /// Whether nothing was done for certain. If not, nobody knows, and the gate is asked what it knows of the change.
     #[must_use]
     pub const fn is_certain(&self) -> bool {
-        matches!(self, Self::Request(_) | Self::Connect(_) | Self::Refused { .. })
+        matches!(self, Self::NoGate | Self::Request(_) | Self::Connect(_) | Self::Refused { .. })
     }
 }
 
@@ -96,17 +99,12 @@ impl ChangeSession {
     ///
     /// # Errors
     /// As [`connect`]; the target is that of the reading connection, with all that it must prove.
-    pub async fn open(
-        fleet: &Fleet,
-        target: &Target,
-        user: &UserName,
-        credential: &Credential,
-        settings: &Settings,
-    ) -> Result<Self, GateError> {
+    pub async fn open(fleet: &Fleet, target: &Target, settings: &Settings) -> Result<Self, GateError> {
+        let gate = target.gate().ok_or(GateError::NoGate)?;
+        let (user, credential) = (gate.user.clone(), gate.credential());
         let mut target = target.clone();
         if let Access::Ssh(ssh) = &mut target.access {
-            ssh.user = user.clone();
-            ssh.credential = credential.clone();
+            (ssh.user, ssh.credential) = (user, credential);
         }
         let session = connect(fleet, &target, settings).await.map_err(Box::new)?;
         Ok(Self { session })

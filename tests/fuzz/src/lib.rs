@@ -10,6 +10,7 @@ mod answers;
 mod binary;
 mod consent;
 mod files;
+mod gates;
 mod records;
 mod rules;
 mod seeds;
@@ -46,6 +47,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "from-worker", check: records::from_worker, seeds: seeds::from_worker },
     Target { name: "to-worker", check: records::to_worker, seeds: seeds::to_worker },
     Target { name: "lock", check: consent::lock, seeds: seeds::locks },
+    Target { name: "gate", check: gates::gate, seeds: seeds::gates },
     Target { name: "cache", check: binary::cache, seeds: seeds::cached },
     Target { name: "component", check: binary::component, seeds: seeds::components },
 ];

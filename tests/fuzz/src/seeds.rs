@@ -292,3 +292,22 @@ pub(crate) fn locks() -> Vec<Vec<u8>> {
 pub(crate) fn cached() -> Vec<Vec<u8>> {
     vec![b"e".to_vec(), vec![0; 64], b"native code".to_vec()]
 }
+
+/// What a gate says when it is asked three things.
+pub(crate) fn gates() -> Vec<Vec<u8>> {
+    let zero = "0".repeat(64);
+    let facts = format!(
+        "version 1\nlist {zero}\nscript {zero}\ndisabled no\nbegins-today 0\nlast-begin 0\nopen -\nclock 5\nboot a-b\n"
+    );
+    let change =
+        format!("opened 7\nplan {zero}\nstep 1 asked x absent absent\nstep 1 do 0 absent \nclosed rolled-back 8\n");
+    let preview = format!("absent file:{zero}:1:644:0:0\n--- a\n+++ b\n");
+    let said = |bodies: [&str; 3]| {
+        let mut all = String::new();
+        for (number, body) in (1..).zip(bodies) {
+            all += &format!("answer {number} 0 {} 0\n{body}", body.len());
+        }
+        [b"\x07".as_slice(), all.as_bytes(), b"done\n"].concat()
+    };
+    vec![said([&facts, "", &change]), said([&preview, "conflict", "absent\nit is not what it was\n"])]
+}

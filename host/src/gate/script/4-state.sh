@@ -88,7 +88,8 @@ unit_state() { # UNIT ACT
         if [ "$reloads" != yes ]; then needs='it cannot be reloaded'; fi
         if [ "$active" != active ]; then needs='it does not run'; fi
         if [ -n "$spreads" ]; then needs='others would be reloaded with it'; fi
-        case $how in *restart* | *systemctl*) needs='what it calls a reload is a restart' ;; esac
+        # Debian's reload of PostgreSQL says `--skip-systemctl-redirect`.
+        case $how in *restart* | *[!-]systemctl*) needs='what it calls a reload is a restart' ;; esac
         ;;
     restart)
         if [ -n "$drags" ]; then needs='others would be stopped with it'; fi
@@ -155,6 +156,15 @@ produce() { # OLD NEW
         fi
         ;;
     *) return 1 ;;
+    esac
+}
+
+# Whether two states are one, as far as this action goes: who starts a unit has no say in whether it starts at boot.
+agrees() { # STATE STATE
+    case $kind:$act in
+    unit:enable) [ "${1##*:}" = "${2##*:}" ] ;;
+    unit:*) [ "${1%:*}" = "${2%:*}" ] ;;
+    *) [ "$1" = "$2" ] ;;
     esac
 }
 

@@ -7,7 +7,9 @@ is_asked() { # WORD
 
 need_root() {
     [ "$(/usr/bin/id -u)" = 0 ] || refuse 'this is for root'
-    /usr/bin/mkdir -m 0700 -p -- "$RUN" "$STATE" "$STATE/changes"
+    for own in "$RUN" "$STATE" "$STATE/changes"; do
+        if [ ! -d "$own" ]; then /usr/bin/mkdir -m 0700 -- "$own"; fi
+    done
     case $(/usr/bin/stat -c '%u %a' -- "$STATE") in '0 700') ;; *) refuse "$STATE is not root's alone" ;; esac
     case $(/usr/bin/stat -c '%u %a' -- "$RUN") in '0 700') ;; *) refuse "$RUN is not root's alone" ;; esac
 }
@@ -143,7 +145,7 @@ dead-man)
     is_open || exit 0
     make_room "$RUN"
     hold_out
-    lock || lock || lock || refuse 'another session is at work'
+    until lock; do is_open || exit 0; done
     is_open || exit 0
     log "rollback $change" 'the change was not confirmed in time'
     roll_back "$change" >"$tmp/all"

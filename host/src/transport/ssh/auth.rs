@@ -12,7 +12,7 @@ use russh::client::{AuthResult, Handle};
 use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::client::AgentClient;
 use russh::keys::ssh_key::public::KeyData;
-use russh::keys::{Error as KeyError, HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKey};
+use russh::keys::{Certificate, Error as KeyError, HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKey};
 use rustix::fs::OFlags;
 use tokio::net::UnixStream;
 
@@ -27,6 +27,8 @@ const KEY_FILE_MAX: u64 = 64 << 10;
 pub(super) enum Proof {
     /// A private key.
     Key(Arc<PrivateKey>),
+    /// The same, with a certificate over it.
+    Certified(Arc<PrivateKey>, Box<Certificate>),
     /// The agent that holds one.
     Agent(Box<Held>),
 }
@@ -43,6 +45,10 @@ impl Proof {
     pub(super) async fn load(credential: &Credential, agent: Option<&Path>) -> Result<Self, ConnectError> {
         match credential {
             Credential::KeyFile(path) => key_file(path).map(Arc::new).map(Self::Key),
+            Credential::Certificate { key, certificate } => {
+                let certificate = certificate_file(certificate)?;
+                Ok(Self::Certified(Arc::new(key_file(key)?), Box::new(certificate)))
+            }
             Credential::Agent(key) => {
                 let socket = agent.ok_or(ConnectError::NoAgent)?;
                 held(key, socket).await.map(Box::new).map(Self::Agent)
@@ -52,7 +58,7 @@ impl Proof {
 
     fn public(&self) -> &PublicKey {
         match self {
-            Self::Key(key) => key.public_key(),
+            Self::Key(key) | Self::Certified(key, _) => key.public_key(),
             Self::Agent(held) => &held.key,
         }
     }
@@ -64,6 +70,10 @@ impl Proof {
         let result = match self {
             Self::Key(key) => handle
                 .authenticate_publickey(user.as_str(), PrivateKeyWithHashAlg::new(key, hash))
+                .await
+                .map_err(|_| ConnectError::Closed { at: at.clone(), step: Step::Authentication })?,
+            Self::Certified(key, certificate) => handle
+                .authenticate_openssh_cert(user.as_str(), key, *certificate)
                 .await
                 .map_err(|_| ConnectError::Closed { at: at.clone(), step: Step::Authentication })?,
             Self::Agent(held) => {
@@ -93,6 +103,27 @@ impl Proof {
             }),
         }
     }
+}
+
+/// The public half of what proves us, as a key line has it: algorithm and base64. Of a certificate, its CA's.
+///
+/// # Errors
+/// When the credential is not at hand.
+pub(super) async fn public_half(credential: &Credential, agent: Option<&Path>) -> Result<String, ConnectError> {
+    let key = match Proof::load(credential, agent).await? {
+        Proof::Certified(_, certificate) => PublicKey::from(certificate.signature_key().clone()),
+        proof => PublicKey::from(proof.public().key_data().clone()),
+    };
+    // Without a comment there is nothing in it that cannot be written.
+    key.to_openssh().map_err(|_| ConnectError::KeyFileContent { path: PathBuf::new() })
+}
+
+/// A certificate is public; all that matters is that it is one.
+fn certificate_file(path: &Path) -> Result<Certificate, ConnectError> {
+    let io = |source| ConnectError::KeyFile { path: path.to_owned(), source };
+    let mut text = String::new();
+    std::fs::File::open(path).map_err(io)?.take(KEY_FILE_MAX).read_to_string(&mut text).map_err(io)?;
+    Certificate::from_openssh(&text).map_err(|_| ConnectError::KeyFileContent { path: path.to_owned() })
 }
 
 fn agent_refusal(error: &russh::AgentAuthError) -> String {

@@ -61,14 +61,17 @@ impl Session {
             self.ask_together(vec![asked]).await;
         } else {
             self.waiting.push(asked);
-            // Our own question is answered by whoever has a channel first: that may be us.
-            tokio::select! {
-                biased;
-                answer = &mut told => return answered(answer, spec),
-                slot = self.slots.acquire() => {
-                    let _slot = slot.map_err(|_| RunError::Lost)?;
-                    let all = self.waiting.take();
-                    if !all.is_empty() {
+            // Our own question is answered by whoever has a channel first: that may be us, and it may be behind others'.
+            loop {
+                tokio::select! {
+                    biased;
+                    answer = &mut told => return answered(answer, spec),
+                    slot = self.slots.acquire() => {
+                        let _slot = slot.map_err(|_| RunError::Lost)?;
+                        let all = self.waiting.take();
+                        if all.is_empty() {
+                            break;
+                        }
                         self.ask_together(all).await;
                     }
                 }
@@ -121,9 +124,11 @@ fn said(error: &GateError) -> RunError {
         GateError::Run(RunError::NoChannel) => RunError::NoChannel,
         GateError::Run(RunError::Forbidden { rule }) => RunError::Forbidden { rule: rule.clone() },
         GateError::Run(_) => RunError::Lost,
-        GateError::Request(_) | GateError::Connect(_) | GateError::Frame(_) | GateError::Unreadable(_) => {
-            RunError::Gate(error.to_string())
-        }
+        GateError::NoGate
+        | GateError::Request(_)
+        | GateError::Connect(_)
+        | GateError::Frame(_)
+        | GateError::Unreadable(_) => RunError::Gate(error.to_string()),
         GateError::Refused { .. } => RunError::Gate("the target's gate refuses (its syslog says why)".to_owned()),
     }
 }

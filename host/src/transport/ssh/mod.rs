@@ -47,6 +47,14 @@ pub async fn check_credential(credential: &Credential, agent: Option<&Path>) -> 
     auth::Proof::load(credential, agent).await.map(drop)
 }
 
+/// The public half of a credential, as a key line has it: algorithm and base64. Of a certificate, its CA's.
+///
+/// # Errors
+/// When the credential is not at hand.
+pub async fn public_half(credential: &Credential, agent: Option<&Path>) -> Result<String, ConnectError> {
+    auth::public_half(credential, agent).await
+}
+
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_millis(500);
 /// How long a server may take to close a channel on which everything has been said.

@@ -1,0 +1,115 @@
+//! Another gate with one thing that goes wrong: at the n-th call, or from it on.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use bailiwick::change::hands::{GateState, Hands, HandsError, Known, Preview};
+use bailiwick::change::{Plan, Step};
+use bailiwick::journal::Way;
+use bailiwick::model::{ChangeId, State, Tainted};
+
+/// What goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing.
+    None,
+    /// The gate says no.
+    Refuse(u32),
+    /// The connection goes before the request is there.
+    CutBefore(u32),
+    /// The request is carried out, and the connection goes before the answer is here.
+    CutAfter(u32),
+    /// From here on nobody is reached.
+    DownFrom(u32),
+    /// The request is carried out, and from there on nobody is reached.
+    DownAfter(u32),
+}
+
+/// A gate, what goes wrong with it, and a count of its calls.
+pub struct Faulty<H> {
+    /// The gate.
+    pub inner: H,
+    /// What goes wrong.
+    pub fault: Fault,
+    /// Calls so far.
+    pub calls: Rc<Cell<u32>>,
+    /// Their names, for whoever reads a failure.
+    pub names: Rc<RefCell<Vec<String>>>,
+    /// What is done before each call: a person who edits, a switch that is thrown.
+    pub before: Option<Box<dyn FnMut(u32, &str)>>,
+}
+
+impl<H> Faulty<H> {
+    /// A gate with a fault.
+    pub fn new(inner: H, fault: Fault) -> Self {
+        Self { inner, fault, calls: Rc::default(), names: Rc::default(), before: None }
+    }
+
+    /// Counts a call; an error if it never arrives.
+    fn arrive(&mut self, name: String) -> Result<bool, HandsError> {
+        let call = self.calls.get() + 1;
+        self.calls.set(call);
+        if let Some(before) = &mut self.before {
+            before(call, &name);
+        }
+        self.names.borrow_mut().push(name);
+        let lost = || HandsError::Lost("the connection was lost".to_owned());
+        match self.fault {
+            Fault::Refuse(at) if at == call => {
+                Err(HandsError::Refused { word: "conflict".to_owned(), said: Tainted::new("a fault") })
+            }
+            Fault::CutBefore(at) if at == call => Err(lost()),
+            Fault::DownFrom(at) if call >= at => Err(lost()),
+            Fault::DownAfter(at) if call > at => Err(lost()),
+            Fault::CutAfter(at) | Fault::DownAfter(at) => Ok(at == call),
+            _ => Ok(false),
+        }
+    }
+}
+
+/// The answer, unless it is lost on the way.
+fn back<T>(answer: Result<T, HandsError>, is_lost: bool) -> Result<T, HandsError> {
+    if is_lost { Err(HandsError::Lost("the connection was lost".to_owned())) } else { answer }
+}
+
+impl<H: Hands> Hands for Faulty<H> {
+    async fn gate(&mut self) -> Result<GateState, HandsError> {
+        let lost = self.arrive("gate".to_owned())?;
+        back(self.inner.gate().await, lost)
+    }
+
+    async fn preview(&mut self, step: &Step) -> Result<Preview, HandsError> {
+        let lost = self.arrive(format!("preview {}", step.change.object()))?;
+        back(self.inner.preview(step).await, lost)
+    }
+
+    async fn people(&mut self, plan: &Plan) -> Result<Vec<Tainted>, HandsError> {
+        let lost = self.arrive("people".to_owned())?;
+        back(self.inner.people(plan).await, lost)
+    }
+
+    async fn known(&mut self, change: &ChangeId) -> Result<Option<Known>, HandsError> {
+        let lost = self.arrive("known".to_owned())?;
+        back(self.inner.known(change).await, lost)
+    }
+
+    async fn begin(&mut self, change: &ChangeId, plan: &str, seconds: u32) -> Result<(), HandsError> {
+        let lost = self.arrive("begin".to_owned())?;
+        back(self.inner.begin(change, plan, seconds).await, lost)
+    }
+
+    async fn act(&mut self, change: &ChangeId, number: u32, way: Way, step: &Step) -> Result<State, HandsError> {
+        let lost = self.arrive(format!("{} {number}", way.word()))?;
+        back(self.inner.act(change, number, way, step).await, lost)
+    }
+
+    async fn close(&mut self, change: &ChangeId, keep: bool) -> Result<(), HandsError> {
+        let lost = self.arrive(format!("close {keep}"))?;
+        back(self.inner.close(change, keep).await, lost)
+    }
+
+    async fn renew(&mut self) -> Result<(), HandsError> {
+        let lost = self.arrive("renew".to_owned())?;
+        back(self.inner.renew().await, lost)
+    }
+}

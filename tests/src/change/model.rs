@@ -1,0 +1,264 @@
+//! A target in memory: objects with states, and a gate that does what the protocol says, and nothing more.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use bailiwick::change::hands::{Closed, Eyes, GateState, Hands, HandsError, Known, Preview};
+use bailiwick::change::{Plan, Step};
+use bailiwick::journal::{Seen, Way};
+use bailiwick::model::{ChangeId, Inverse, Severity, State, Tainted};
+
+/// What is on the target. A clone is another machine.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct World {
+    /// What each object is.
+    pub objects: BTreeMap<String, State>,
+    /// What the gate has written down.
+    pub changes: BTreeMap<ChangeId, Record>,
+    /// The change that it has open.
+    pub open: Option<ChangeId>,
+    /// How many it has begun.
+    pub begun: u32,
+    /// How many it begins at most.
+    pub begun_max: u32,
+    /// The file that closes it is there.
+    pub disabled: bool,
+    /// How often something was really changed, each way.
+    pub mutations: u32,
+    /// How far its clock is ahead of the controller's, in seconds.
+    pub ahead_s: i64,
+    /// Signs of a person.
+    pub people: Vec<String>,
+    /// Objects that cannot be put back, whatever is tried.
+    pub jammed: BTreeSet<String>,
+    /// The fix does not do what it is for.
+    pub useless: bool,
+    /// The change breaks something else.
+    pub harmful: bool,
+}
+
+/// A change, as the gate has it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Record {
+    plan: String,
+    done: Vec<(u32, Way, Option<State>)>,
+    steps: BTreeMap<u32, Step>,
+    closed: Option<Closed>,
+}
+
+impl World {
+    /// Everything as a plan finds it.
+    pub fn before(plan: &Plan) -> Self {
+        let mut world = Self { begun_max: 1, ..Self::default() };
+        for step in &plan.steps {
+            world.objects.entry(step.change.object()).or_insert_with(|| step.before.clone());
+        }
+        world
+    }
+
+    /// What the objects are after a plan.
+    pub fn after(plan: &Plan) -> BTreeMap<String, State> {
+        plan.steps.iter().map(|step| (step.change.object(), step.after.clone())).collect()
+    }
+
+    fn state(&self, step: &Step) -> State {
+        self.objects.get(&step.change.object()).cloned().unwrap_or(State::Absent)
+    }
+
+    /// The target's own clock has run out: what is open is undone.
+    pub fn dead_man(&mut self) {
+        let Some(change) = self.open.take() else { return };
+        let Some(record) = self.changes.get(&change).cloned() else { return };
+        let mut closed = Closed::Undone;
+        for (number, step) in record.steps.iter().rev().filter(|(_, step)| step.inverse != Inverse::Again) {
+            if self.act(&change, *number, Way::Undo, step).is_err() {
+                closed = Closed::Failed;
+                break;
+            }
+        }
+        if let Some(record) = self.changes.get_mut(&change) {
+            record.closed = Some(closed);
+        }
+    }
+
+    fn refused<T>(word: &str) -> Result<T, HandsError> {
+        Err(HandsError::Refused { word: word.to_owned(), said: Tainted::new("") })
+    }
+
+    fn begin(&mut self, change: &ChangeId, plan: &str) -> Result<(), HandsError> {
+        if self.disabled {
+            return Self::refused("disabled");
+        }
+        if self.changes.contains_key(change) {
+            return if self.open.as_ref() == Some(change) { Ok(()) } else { Self::refused("closed") };
+        }
+        if self.open.is_some() {
+            return Self::refused("busy");
+        }
+        if self.begun >= self.begun_max {
+            return Self::refused("budget");
+        }
+        self.begun += 1;
+        self.open = Some(change.clone());
+        self.changes.insert(change.clone(), Record { plan: plan.to_owned(), ..Record::default() });
+        Ok(())
+    }
+
+    fn act(&mut self, change: &ChangeId, number: u32, way: Way, step: &Step) -> Result<State, HandsError> {
+        if self.disabled {
+            return Self::refused("disabled");
+        }
+        let now = self.state(step);
+        let Some(record) = self.changes.get(change) else { return Self::refused("unknown") };
+        if let Some((_, _, result)) = record.done.iter().rev().find(|(step, done, _)| (*step, *done) == (number, way)) {
+            return result.clone().map_or_else(|| Self::refused("conflict"), Ok);
+        }
+        let forwards = record.done.iter().find(|(step, done, _)| (*step, *done) == (number, Way::Do)).cloned();
+        let object = step.change.object();
+        let result = match way {
+            Way::Do if record.closed.is_some() || self.open.as_ref() != Some(change) => return Self::refused("closed"),
+            Way::Do => (now == step.before).then(|| step.after.clone()),
+            Way::Undo | Way::Again => {
+                let Some((_, _, Some(left))) = forwards else { return Self::refused("unknown") };
+                match way {
+                    Way::Again => Some(now.clone()),
+                    _ if now == left && !self.jammed.contains(&object) => Some(step.before.clone()),
+                    _ => None,
+                }
+            }
+        };
+        if let Some(state) = &result {
+            self.mutations += 1;
+            self.objects.insert(object, state.clone());
+        }
+        let record = self.changes.entry(change.clone()).or_default();
+        record.done.push((number, way, result.clone()));
+        if way == Way::Do {
+            record.steps.insert(number, step.clone());
+        }
+        result.map_or_else(|| Self::refused("conflict"), Ok)
+    }
+
+    fn close(&mut self, change: &ChangeId, keep: bool) -> Result<(), HandsError> {
+        let Some(record) = self.changes.get_mut(change) else { return Self::refused("unknown") };
+        match (record.closed, keep) {
+            (None, _) => {
+                record.closed = Some(if keep { Closed::Kept } else { Closed::Undone });
+                self.open = None;
+                Ok(())
+            }
+            (Some(Closed::Kept), true) | (Some(Closed::Undone), false) => Ok(()),
+            // Taken back later.
+            (Some(Closed::Kept), false) => {
+                record.closed = Some(Closed::Undone);
+                Ok(())
+            }
+            _ => Self::refused("closed"),
+        }
+    }
+}
+
+/// The gate of a world, and the probes that look at it.
+#[derive(Debug, Clone)]
+pub struct Gate {
+    /// The target.
+    pub world: Rc<RefCell<World>>,
+    /// The digest of its list.
+    pub list: String,
+    /// The controller's clock, in seconds.
+    pub now_s: Rc<std::cell::Cell<i64>>,
+}
+
+impl Hands for Gate {
+    async fn gate(&mut self) -> Result<GateState, HandsError> {
+        let world = self.world.borrow();
+        Ok(GateState {
+            list: self.list.clone(),
+            script: "5".repeat(64),
+            disabled: world.disabled,
+            open: world.open.clone(),
+            clock_seconds: self.now_s.get().saturating_add(world.ahead_s),
+            boot: "a-boot".to_owned(),
+        })
+    }
+
+    async fn preview(&mut self, step: &Step) -> Result<Preview, HandsError> {
+        let before = self.world.borrow().state(step);
+        let shown = Tainted::new(format!("-{before}\n+{}\n", step.after));
+        Ok(Preview { before, after: step.after.clone(), shown })
+    }
+
+    async fn people(&mut self, _: &Plan) -> Result<Vec<Tainted>, HandsError> {
+        Ok(self.world.borrow().people.iter().map(Tainted::new).collect())
+    }
+
+    async fn known(&mut self, change: &ChangeId) -> Result<Option<Known>, HandsError> {
+        let world = self.world.borrow();
+        Ok(world.changes.get(change).map(|record| Known {
+            plan: record.plan.clone(),
+            done: record.done.clone(),
+            closed: record.closed,
+        }))
+    }
+
+    async fn begin(&mut self, change: &ChangeId, plan: &str, _: u32) -> Result<(), HandsError> {
+        self.world.borrow_mut().begin(change, plan)
+    }
+
+    async fn act(&mut self, change: &ChangeId, number: u32, way: Way, step: &Step) -> Result<State, HandsError> {
+        self.world.borrow_mut().act(change, number, way, step)
+    }
+
+    async fn close(&mut self, change: &ChangeId, keep: bool) -> Result<(), HandsError> {
+        self.world.borrow_mut().close(change, keep)
+    }
+
+    async fn renew(&mut self) -> Result<(), HandsError> {
+        Ok(())
+    }
+}
+
+/// Probes that look at a world: the finding is there until everything is as the plan wants it.
+#[derive(Debug, Clone)]
+pub struct Probes {
+    /// The target.
+    pub world: Rc<RefCell<World>>,
+}
+
+impl Probes {
+    fn works(&self, plan: &Plan) -> bool {
+        let world = self.world.borrow();
+        !world.useless && World::after(plan).iter().all(|(object, state)| world.objects.get(object) == Some(state))
+    }
+}
+
+impl Eyes for Probes {
+    async fn look(&mut self, plan: &Plan) -> Result<Vec<Seen>, String> {
+        let works = self.works(plan);
+        let mut seen: Vec<_> = plan
+            .raised
+            .iter()
+            .map(|raised| Seen {
+                probe: raised.probe.clone(),
+                severity: Some(if works { Severity::Ok } else { Severity::Critical }),
+                code: if works { String::new() } else { raised.code.clone() },
+                subject: Tainted::new(""),
+            })
+            .collect();
+        let harmed = self.world.borrow().harmful && self.world.borrow().mutations > 0;
+        seen.push(Seen {
+            probe: super::plans::id("load"),
+            severity: Some(if harmed { Severity::Warning } else { Severity::Ok }),
+            code: if harmed { "high".to_owned() } else { String::new() },
+            subject: Tainted::new(""),
+        });
+        Ok(seen)
+    }
+
+    async fn verify(&mut self, plan: &Plan) -> Result<Vec<Seen>, String> {
+        let works = self.works(plan);
+        let severity = Some(if works { Severity::Ok } else { Severity::Critical });
+        Ok(vec![Seen { probe: plan.fix.clone(), severity, code: String::new(), subject: Tainted::new("") }])
+    }
+}

@@ -1,0 +1,139 @@
+//! Plans: one for each way in which changes go together.
+
+use bailiwick::change::{Contract, FORMAT, Plan, Proof, Raised, Step, digest};
+use bailiwick::model::{
+    AbsolutePath, ActionId, At, Change, ComponentId, Container, State, Tainted, TargetName, UnitAct, UnitName,
+};
+
+/// A component's id.
+pub fn id(text: &str) -> ComponentId {
+    ComponentId::new(text).expect("a test's own name")
+}
+
+/// The digest of the gate's list, in all plans.
+pub fn list() -> String {
+    "d".repeat(64)
+}
+
+/// A file's state.
+pub fn file(text: &str) -> State {
+    State::File { sha256: digest(text.as_bytes()), bytes: text.len() as u64, mode: 0o644, uid: 0, gid: 0 }
+}
+
+fn unit(active: &str, enabled: &str) -> State {
+    State::Unit { active: active.to_owned(), enabled: enabled.to_owned() }
+}
+
+fn path(text: &str) -> AbsolutePath {
+    AbsolutePath::new(text).expect("a test's own path")
+}
+
+fn name(text: &str) -> UnitName {
+    UnitName::new(text).expect("a test's own unit")
+}
+
+/// A step.
+pub fn step(action: &str, change: Change, before: State, after: State) -> Step {
+    let action: ActionId = serde_json::from_value(action.into()).expect("an id is a text");
+    let inverse = change.inverse();
+    Step { action, inverse, change, before, after, computed: None, shown: Tainted::new("what it looks like") }
+}
+
+/// Writes a whole file.
+pub fn write(at: &str, old: Option<&str>, new: &str) -> Step {
+    let change = Change::Write { path: path(at), text: new.to_owned() };
+    step(&format!("files-change.write:{at}=x"), change, old.map_or(State::Absent, file), file(new))
+}
+
+/// Does something to a unit.
+pub fn act(unit_name: &str, act: UnitAct, before: (&str, &str), after: (&str, &str)) -> Step {
+    let change = Change::Unit { unit: name(unit_name), act };
+    let action = format!("services-change.{}:{unit_name}", act.word());
+    step(&action, change, unit(before.0, before.1), unit(after.0, after.1))
+}
+
+/// A plan of these steps.
+pub fn plan(fix: &str, steps: Vec<Step>) -> Plan {
+    Plan {
+        format: FORMAT.to_owned(),
+        made: "2030-06-03T08:00:00Z".parse().expect("a time"),
+        fix: id(fix),
+        version: "1.0.0".to_owned(),
+        component: "a".repeat(64),
+        target: TargetName::new("web01").expect("a name"),
+        host_key: "ssh-ed25519 AAAA".to_owned(),
+        grant: "b".repeat(64),
+        gate: list(),
+        policy: "c".repeat(64),
+        run: 7,
+        contract: Contract {
+            context: Tainted::new("the probe says so"),
+            intent: "mend it".to_owned(),
+            rationale: "because".to_owned(),
+            if_reverted: "it is broken again".to_owned(),
+            constraints: vec!["no restart".to_owned()],
+        },
+        raised: vec![Raised { probe: id("prometheus-rules"), code: "none".to_owned() }],
+        steps,
+        proof: vec![Proof::BeforeAfter, Proof::LiveStatus, Proof::RollbackArtefact, Proof::Unharmed],
+    }
+}
+
+/// One plan for each way in which changes go together.
+pub fn every() -> Vec<Plan> {
+    let line = |at: &str, before: &str, after: &str| {
+        let change = Change::EnsureLine { path: path(at), line: "a line".to_owned(), at: At::End };
+        step(&format!("files-change.ensure-line:{at}=x"), change, file(before), file(after))
+    };
+    let gone = |at: &str, before: &str, after: &str| {
+        let change = Change::RemoveLine { path: path(at), line: "a line".to_owned() };
+        step(&format!("files-change.remove-line:{at}=x"), change, file(before), file(after))
+    };
+    let aside = |at: &str| {
+        let change = Change::SetAside { path: path(at) };
+        step(&format!("files-change.set-aside:{at}"), change, file("stale"), State::Absent)
+    };
+    let word = |text: &str| vec![text.to_owned()];
+    let command = |name: &str| {
+        let (does, undoes, checks) = (word("/bin/do"), word("/bin/undo"), word("/bin/check"));
+        let change = Change::Command { name: name.to_owned(), does, undoes, checks };
+        let action = format!("commands-change.run:{name}#x");
+        step(&action, change, State::Command { done: false }, State::Command { done: true })
+    };
+    let container = || {
+        let container = Container::new("podman/quote-api").expect("a name");
+        let running = || State::Container { status: "running".to_owned() };
+        step("containers-change.restart:podman/quote-api", Change::RestartContainer { container }, running(), running())
+    };
+    let on = ("active", "enabled");
+    vec![
+        plan("new-file", vec![write("/etc/a.conf", None, "new")]),
+        plan(
+            "new-file-and-reload",
+            vec![
+                write("/etc/prometheus/rules/base.yml", Some("old"), "new"),
+                act("prometheus.service", UnitAct::Reload, on, on),
+            ],
+        ),
+        plan(
+            "role-line-reload-repoint",
+            vec![
+                command("exporter-role"),
+                line("/etc/postgresql/pg_hba.conf", "x\n", "x\na line\n"),
+                act("postgresql.service", UnitAct::Reload, on, on),
+                write("/etc/default/exporter", Some("old"), "new"),
+                act("prometheus-postgres-exporter.service", UnitAct::Restart, on, on),
+            ],
+        ),
+        plan("stale-file", vec![aside("/run/app/stale.pid")]),
+        plan("crashed-service", vec![act("app.service", UnitAct::Start, ("failed", "enabled"), on)]),
+        plan(
+            "enable-and-start",
+            vec![
+                act("app.service", UnitAct::Enable, ("inactive", "disabled"), ("inactive", "enabled")),
+                act("app.service", UnitAct::Start, ("inactive", "enabled"), on),
+            ],
+        ),
+        plan("line-away-and-container", vec![gone("/etc/b.conf", "x\na line\n", "x\n"), container()]),
+    ]
+}

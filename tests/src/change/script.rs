@@ -1,0 +1,315 @@
+//! The same theorems against the real gate: the generated script, run by this machine's shell, on files of a folder of its own.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::rc::Rc;
+
+use anyhow::{Context, Result, ensure};
+use bailiwick::change::gated::{Gate as Framed, Talk};
+use bailiwick::change::hands::{Eyes, HandsError};
+use bailiwick::change::make::{Base, Wanted, make};
+use bailiwick::change::store::Store;
+use bailiwick::change::{Came, Plan};
+use bailiwick::gate::{self, Answer, Entry, Limits, Outcome, Request};
+use bailiwick::journal::Seen;
+use bailiwick::model::{At, Change, ChangeId, Severity, Tainted, UnitAct};
+
+use super::faulty::Faulty;
+use super::plans;
+use super::stage::{Stage, run};
+use crate::gate::{Gate, SHELLS, Session, absolute, change, ensure_line, program, unit, write};
+
+/// Everything that is changed, as bytes, mode and owner: what "as it was" means.
+pub type Snapshot = BTreeMap<PathBuf, (Vec<u8>, u32, u32, u32)>;
+
+/// A target with a gate: a folder.
+pub struct Rig {
+    /// The gate.
+    pub gate: Gate,
+    /// What its plan wants, in order.
+    pub wanted: Vec<Wanted>,
+    /// What was there before.
+    pub before: Snapshot,
+    /// What is there when all is done.
+    pub after: Snapshot,
+}
+
+/// As many changes as a theorem likes: the controller is to be the one that counts.
+const LIMITS: Limits = Limits { per_day: 99, between_s: 0, dead_man_max_s: 600, free_kib: 16 };
+
+/// Ways in which changes go together.
+pub const KINDS: &[&str] = &["everything", "new file and restart", "line away and reload"];
+
+impl Rig {
+    /// A target on which nothing is done yet.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn new(kind: &str) -> Result<Self> {
+        // The entries name files below the folder, which the gate's own constructor makes: made twice, the second time with them.
+        let dir = tempfile::Builder::new().prefix("bailiwick-rig").tempdir_in("/dev/shm")?;
+        let objects = dir.path().join("objects");
+        fs::create_dir(&objects)?;
+        let at = |name: &str| objects.join(name);
+        put(&at("rules.yml"), "old\n", 0o640)?;
+        put(&at("hba.conf"), "first\nlast\n", 0o600)?;
+        put(&at("stale.pid"), "4711\n", 0o644)?;
+        put(&at("with.conf"), "a\nthe line\nb\n", 0o644)?;
+        program(&at("do"), &format!("#!/bin/sh\n: >'{}'\n", at("role").display()))?;
+        program(&at("undo"), &format!("#!/bin/sh\nrm -f '{}'\n", at("role").display()))?;
+        program(&at("check"), &format!("#!/bin/sh\ntest -e '{}'\n", at("role").display()))?;
+        let word = |name: &str| vec![at(name).display().to_string()];
+        let command =
+            Change::Command { name: "role".to_owned(), does: word("do"), undoes: word("undo"), checks: word("check") };
+        let toy = |act| unit(&format!("services-change.{}:toy.service", act_word(act)), "toy.service", act);
+        let remove = Change::RemoveLine { path: absolute(&at("with.conf"))?, line: "the line".to_owned() };
+        let entries: Vec<Entry> = match kind {
+            "everything" => vec![
+                change("commands-change.run:role#1", command),
+                ensure_line(
+                    "files-change.ensure-line:hba=l#1",
+                    &at("hba.conf"),
+                    "local all prometheus peer",
+                    At::Start,
+                )?,
+                write("files-change.write:rules=r#1", &at("rules.yml"), "new\n")?,
+                change("files-change.set-aside:stale", Change::SetAside { path: absolute(&at("stale.pid"))? }),
+                toy(UnitAct::Enable)?,
+                toy(UnitAct::Start)?,
+            ],
+            "new file and restart" => {
+                vec![write("files-change.write:new=n#1", &at("new.conf"), "new\n")?, toy(UnitAct::Restart)?]
+            }
+            _ => vec![change("files-change.remove-line:with=l#1", remove), toy(UnitAct::Reload)?],
+        };
+        let shell = SHELLS.first().map_or(&["/bin/sh"][..], |(_, words)| words);
+        let gate = Gate::new(&entries, &LIMITS, shell)?;
+        let (active, enabled) = if kind == "everything" { ("inactive", "disabled") } else { ("active", "enabled") };
+        fs::write(gate.at("toy.active"), format!("{active}\n"))?;
+        fs::write(gate.at("toy.enabled"), format!("{enabled}\n"))?;
+        let wanted = entries.into_iter().filter_map(|entry| match entry.runs {
+            gate::Runs::Change(change) => {
+                let action = serde_json::from_value(entry.id.into()).ok()?;
+                Some(Wanted { action, change, computed: None })
+            }
+            gate::Runs::Read(_) => None,
+        });
+        let wanted = wanted.collect();
+        // It is gone with the gate's own folder.
+        let _ = std::os::unix::fs::symlink(dir.keep(), gate.at("objects-folder"));
+        let mut rig = Self { gate, wanted, before: Snapshot::new(), after: Snapshot::new() };
+        rig.before = rig.snapshot()?;
+        Ok(rig)
+    }
+
+    fn objects(&self) -> PathBuf {
+        self.gate.at("objects-folder").join("objects")
+    }
+
+    /// All that is there now.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn snapshot(&self) -> Result<Snapshot> {
+        let mut found = Snapshot::new();
+        let mut paths: Vec<PathBuf> = vec![self.gate.at("toy.active"), self.gate.at("toy.enabled")];
+        for entry in fs::read_dir(self.objects())? {
+            paths.push(entry?.path());
+        }
+        for path in paths {
+            let meta = fs::symlink_metadata(&path)?;
+            let name = PathBuf::from(path.file_name().context("a name")?);
+            found.insert(name, (fs::read(&path)?, meta.mode() & 0o7777, meta.uid(), meta.gid()));
+        }
+        Ok(found)
+    }
+
+    /// Its plan, made by asking the gate.
+    ///
+    /// # Errors
+    /// When the gate does not answer.
+    pub fn plan(&self, stage: &Stage) -> Result<Plan> {
+        let frame = plans::plan("theorem", Vec::new());
+        let base = Base {
+            made: frame.made,
+            fix: frame.fix,
+            version: frame.version,
+            component: frame.component,
+            target: frame.target,
+            host_key: frame.host_key,
+            grant: frame.grant,
+            policy: frame.policy,
+            run: frame.run,
+            contract: frame.contract,
+            raised: frame.raised,
+        };
+        let mut hands = self.hands(stage);
+        Ok(run(make(&mut hands, base, self.wanted.clone()))?)
+    }
+
+    /// The gate, as the engine has it.
+    pub fn hands(&self, stage: &Stage) -> Framed<Talker> {
+        Framed::new(Talker::of(&self.gate), Store::at(stage.folder()))
+    }
+
+    /// What a person types who has nothing but the target.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn person(&self, words: &[&str]) -> Result<(bool, String)> {
+        let (program, before) = self.gate.paths.shell.split_first().context("a shell")?;
+        let mut command = Command::new(program);
+        command.args(before).arg(&self.gate.paths.gate).args(words).env_clear().stdin(Stdio::null());
+        let output = command.output()?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        Ok((output.status.success(), said))
+    }
+
+    /// Everything is as it was, byte for byte.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn is_before(&self) -> Result<bool> {
+        Ok(self.snapshot()? == self.before)
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        if let Ok(folder) = fs::read_link(self.gate.at("objects-folder")) {
+            drop(fs::remove_dir_all(folder));
+        }
+    }
+}
+
+fn act_word(act: UnitAct) -> &'static str {
+    act.word()
+}
+
+fn put(path: &Path, text: &str, mode: u32) -> Result<()> {
+    fs::write(path, text)?;
+    Ok(fs::set_permissions(path, fs::Permissions::from_mode(mode))?)
+}
+
+/// Starts the script for each request, as sshd would.
+#[derive(Debug, Clone)]
+pub struct Talker {
+    shell: Vec<String>,
+    script: String,
+    /// Kill this process when this request has been sent, and its answer has not come.
+    pub die_in: Option<u32>,
+    sent: Rc<Cell<u32>>,
+}
+
+impl Talker {
+    /// For a gate.
+    pub fn of(gate: &Gate) -> Self {
+        Self { shell: gate.paths.shell.clone(), script: gate.paths.gate.clone(), die_in: None, sent: Rc::default() }
+    }
+
+    /// For a gate of another process.
+    pub fn at(shell: Vec<String>, script: String, die_in: Option<u32>) -> Self {
+        Self { shell, script, die_in, sent: Rc::default() }
+    }
+
+    fn one(&self, role: &str, request: &Request) -> Result<Answer> {
+        let (program, before) = self.shell.split_first().context("a shell")?;
+        let mut command = Command::new(program);
+        command.args(before).arg(&self.script).arg(role);
+        command.env_clear().env("SSH_CONNECTION", "192.0.2.7 4711 192.0.2.8 22");
+        let mut session = Session::of(command)?;
+        session.say(&gate::frame(std::slice::from_ref(request))?)?;
+        self.sent.set(self.sent.get() + 1);
+        if self.die_in == Some(self.sent.get()) {
+            die();
+        }
+        session.answers(1)?.pop().context("an answer")
+    }
+}
+
+/// `kill -9` of oneself.
+pub fn die() -> ! {
+    let _ = Command::new("/bin/kill").args(["-9", &std::process::id().to_string()]).status();
+    unreachable!("it was killed")
+}
+
+impl Talk for Talker {
+    async fn looks(&mut self, request: Request) -> Result<Answer, HandsError> {
+        self.one("look", &request).map_err(|error| HandsError::Lost(format!("{error:#}")))
+    }
+
+    async fn changes(&mut self, request: Request) -> Result<Outcome, HandsError> {
+        let answer = self.one("change-root", &request).map_err(|error| HandsError::Lost(format!("{error:#}")))?;
+        Ok(Outcome::read(&answer))
+    }
+
+    async fn renew(&mut self) -> Result<(), HandsError> {
+        Ok(())
+    }
+}
+
+/// Looks whether it works: whatever `works` says.
+pub struct Looks {
+    /// Whether it does.
+    pub works: bool,
+}
+
+impl Eyes for Looks {
+    async fn look(&mut self, plan: &Plan) -> Result<Vec<Seen>, String> {
+        // Before anything is done it is asked for a baseline; what counts is the second time.
+        let one = |raised: &bailiwick::change::Raised| Seen {
+            probe: raised.probe.clone(),
+            severity: Some(if self.works { Severity::Ok } else { Severity::Critical }),
+            code: if self.works { String::new() } else { raised.code.clone() },
+            subject: Tainted::new(""),
+        };
+        Ok(plan.raised.iter().map(one).collect())
+    }
+
+    async fn verify(&mut self, plan: &Plan) -> Result<Vec<Seen>, String> {
+        let severity = Some(Severity::Ok);
+        Ok(vec![Seen { probe: plan.fix.clone(), severity, code: String::new(), subject: Tainted::new("") }])
+    }
+}
+
+/// A controller for the real gate: its clock stands at the real time.
+pub fn stage() -> Stage {
+    let now = jiff::Timestamp::now().to_string();
+    Stage::new("[change]\nverify-seconds = 5\ndead-man-seconds = 60\n", &now)
+}
+
+/// Carries out a plan on a rig.
+///
+/// # Errors
+/// When the journal cannot be written.
+pub fn apply<H: bailiwick::change::hands::Hands>(
+    stage: &Stage,
+    log: &mut bailiwick::change::log::Log,
+    hands: &mut Faulty<H>,
+    plan: &Plan,
+    works: bool,
+) -> Result<Came> {
+    let mut eyes = Looks { works };
+    let gate = plan.gate.clone();
+    let came = stage.apply_with(log, (hands, &mut eyes), plan, &stage.ask, |desk| desk.today.gate = Some(gate))?;
+    Ok(came)
+}
+
+/// The one change of a journal.
+///
+/// # Errors
+/// When there are more.
+pub fn only(log: &bailiwick::change::log::Log) -> Result<Option<(ChangeId, bailiwick::change::course::Stage)>> {
+    ensure!(log.ledger().changes.len() <= 1, "two changes");
+    Ok(log.ledger().changes.values().next().map(|course| (course.id.clone(), course.stage)))
+}
+
+/// Names of calls, by number.
+pub fn names<H>(hands: &Faulty<H>) -> Vec<String> {
+    let names: &RefCell<Vec<String>> = &hands.names;
+    names.borrow().clone()
+}

@@ -1,0 +1,247 @@
+//! A controller without a program: a journal in a folder, a clock that a test turns, a target in memory.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bailiwick::change::check::Ground;
+use bailiwick::change::clock::Clock;
+use bailiwick::change::hands::{Eyes, Hands};
+use bailiwick::change::log::{Log, LogError};
+use bailiwick::change::stop::Stop;
+use bailiwick::change::{Ask, Came, Desk, Plan, Today, Yes, apply, rollback};
+use bailiwick::fleet::{Fleet, Target};
+use bailiwick::journal::{Boot, Entry, Event, Journal, Reading};
+use bailiwick::model::ChangeId;
+use bailiwick::policy::{self, Policy};
+use bailiwick::source::Source;
+use jiff::Timestamp;
+use tempfile::TempDir;
+
+use super::model::{Gate, Probes, World};
+use super::plans;
+
+/// A clock that a test turns. Two hands: the wall's, and the machine's own.
+#[derive(Debug, Clone)]
+pub struct TestClock {
+    /// Seconds since 1970.
+    pub wall_s: Rc<Cell<i64>>,
+    /// Seconds since the boot.
+    pub up_s: Rc<Cell<u64>>,
+    /// Which boot.
+    pub boot: Rc<RefCell<String>>,
+}
+
+impl TestClock {
+    /// It is now this.
+    pub fn at(time: &str) -> Self {
+        let wall: Timestamp = time.parse().expect("a time");
+        Self {
+            wall_s: Rc::new(Cell::new(wall.as_second())),
+            up_s: Rc::new(Cell::new(1000)),
+            boot: Rc::new(RefCell::new("a".to_owned())),
+        }
+    }
+
+    /// Time goes by.
+    pub fn pass(&self, seconds: u32) {
+        self.wall_s.set(self.wall_s.get() + i64::from(seconds));
+        self.up_s.set(self.up_s.get() + u64::from(seconds));
+    }
+
+    /// Somebody sets it.
+    pub fn set(&self, time: &str) {
+        let wall: Timestamp = time.parse().expect("a time");
+        self.wall_s.set(wall.as_second());
+    }
+}
+
+impl Clock for TestClock {
+    fn read(&self) -> Reading {
+        let wall = Timestamp::from_second(self.wall_s.get()).expect("a time");
+        let boot = Boot { id: self.boot.borrow().clone(), up_ms: self.up_s.get() * 1000 };
+        Reading { wall, boot: Some(boot) }
+    }
+
+    async fn sleep(&self, time: Duration) {
+        self.pass(u32::try_from(time.as_secs()).expect("a short time"));
+    }
+}
+
+/// Everything on the controller's side.
+pub struct Stage {
+    /// The state folder.
+    pub state: TempDir,
+    /// Another one instead, which is not gone with this value.
+    kept: Option<std::path::PathBuf>,
+    /// The clock.
+    pub clock: TestClock,
+    /// The rules.
+    pub policy: Policy,
+    /// The machines.
+    pub fleet: Fleet,
+    /// Who asks.
+    pub ask: Ask,
+}
+
+/// The fleet of all tests here.
+const FLEET: &str = r#"
+[targets.web01]
+address = "10.77.0.11"
+user = "bw-read"
+identity = "~/.ssh/id"
+host-key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
+tags = ["linux"]
+"#;
+
+impl Stage {
+    /// A controller with an empty journal and this policy.
+    pub fn new(policy: &str, now: &str) -> Self {
+        // In memory where that can be had: each entry of a journal waits for the disk, and here are a hundred thousand.
+        let memory = Path::new("/dev/shm");
+        let state = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+        let state = state.expect("a folder");
+        let fleet = Source::embedded("fleet.toml", FLEET);
+        let fleet = bailiwick::fleet::parse(&fleet, Path::new("/ops"), Some(Path::new("/home/op"))).expect("a fleet");
+        let policy = policy::parse(&Source::embedded("policy.toml", policy)).expect("a policy");
+        policy::check_windows(&policy.change, &policy.windows, &policy.calendar, &fleet).expect("its targets");
+        let ask = Ask { who: "alice".to_owned(), yes: Yes::Terminal };
+        Self { state, kept: None, clock: TestClock::at(now), policy, fleet, ask }
+    }
+
+    /// A controller whose state is there already, and stays: for a process that is killed.
+    pub fn again(state: &Path, policy: &str, now: &str) -> Self {
+        let mut stage = Self::new(policy, now);
+        stage.kept = Some(state.to_owned());
+        stage
+    }
+
+    /// Its state folder.
+    pub fn folder(&self) -> &Path {
+        self.kept.as_deref().unwrap_or_else(|| self.state.path())
+    }
+
+    /// The kill switch.
+    pub fn stop(&self) -> Stop {
+        Stop::at(self.folder())
+    }
+
+    /// The target.
+    pub fn target(&self) -> &Target {
+        self.fleet.targets.get("web01").expect("it is there")
+    }
+
+    /// The journal's folder.
+    pub fn journal(&self) -> std::path::PathBuf {
+        self.folder().join("journal")
+    }
+
+    /// Opens the journal as a program does that starts.
+    pub fn log(&self) -> Log {
+        let (journal, _) = Journal::open(&self.journal(), Duration::ZERO).expect("a journal");
+        Log::open(Arc::new(journal)).expect("a journal that hangs together")
+    }
+
+    /// A gate and probes for a world.
+    pub fn doors(&self, world: &Rc<RefCell<World>>) -> (Gate, Probes) {
+        let now_s = Rc::clone(&self.clock.wall_s);
+        (Gate { world: Rc::clone(world), list: plans::list(), now_s }, Probes { world: Rc::clone(world) })
+    }
+
+    fn desk<'a>(&'a self, stop: &'a Stop, plan: &Plan) -> Desk<'a, TestClock> {
+        let granted: BTreeMap<_, _> =
+            plan.steps.iter().map(|step| (step.action.clone(), step.change.clone())).collect();
+        Desk {
+            clock: &self.clock,
+            stop,
+            rules: &self.policy.change,
+            windows: &self.policy.windows,
+            calendar: &self.policy.calendar,
+            target: self.target(),
+            today: Today {
+                component: Some(plan.component.clone()),
+                grant: Some(plan.grant.clone()),
+                policy: plan.policy.clone(),
+                host_key: plan.host_key.clone(),
+                gate: Some(plans::list()),
+            },
+            ground: Ground { granted, ..Ground::default() },
+        }
+    }
+
+    /// Writes down who made a plan, as `bailiwick plan` does.
+    pub fn planned(&self, log: &mut Log, plan: &Plan) -> String {
+        let plan_digest = bailiwick::change::digest(&plan.bytes().expect("a plan"));
+        let (fix, target, run, who) = (plan.fix.clone(), plan.target.clone(), plan.run, "carol".to_owned());
+        log.write(Event::Planned { plan: plan_digest.clone(), fix, target, run, who }).expect("written");
+        plan_digest
+    }
+
+    /// Carries out a plan.
+    pub fn apply<H: Hands, E: Eyes>(
+        &self,
+        log: &mut Log,
+        hands: &mut H,
+        eyes: &mut E,
+        plan: &Plan,
+    ) -> Result<Came, LogError> {
+        let stop = self.stop();
+        let digest = bailiwick::change::digest(&plan.bytes().expect("a plan"));
+        run(apply(&self.desk(&stop, plan), log, hands, eyes, plan, &digest, &self.ask))
+    }
+
+    /// The same with something else on the desk.
+    pub fn apply_with<H: Hands, E: Eyes>(
+        &self,
+        log: &mut Log,
+        doors: (&mut H, &mut E),
+        plan: &Plan,
+        ask: &Ask,
+        change: impl FnOnce(&mut Desk<'_, TestClock>),
+    ) -> Result<Came, LogError> {
+        let stop = self.stop();
+        let digest = bailiwick::change::digest(&plan.bytes().expect("a plan"));
+        let mut desk = self.desk(&stop, plan);
+        change(&mut desk);
+        run(apply(&desk, log, doors.0, doors.1, plan, &digest, ask))
+    }
+
+    /// Takes a change back.
+    pub fn rollback<H: Hands, E: Eyes>(
+        &self,
+        log: &mut Log,
+        hands: &mut H,
+        eyes: &mut E,
+        plan: &Plan,
+        change: &ChangeId,
+    ) -> Result<Came, LogError> {
+        let stop = self.stop();
+        run(rollback(&self.desk(&stop, plan), log, hands, eyes, plan, change, &self.ask))
+    }
+
+    /// All that the journal says of changes.
+    pub fn events(&self) -> Vec<Event> {
+        let reader = bailiwick::journal::Reader::open(&self.journal()).expect("a journal");
+        let events = reader.map(|record| record.expect("an entry").entry);
+        events.filter_map(|entry| if let Entry::Change(event) = entry { Some(event) } else { None }).collect()
+    }
+}
+
+/// Runs a future to its end. Inside another one's run it must not wait for anything: one look is enough then.
+///
+/// # Panics
+/// When it waits there.
+pub fn run<T>(future: impl Future<Output = T>) -> T {
+    if tokio::runtime::Handle::try_current().is_err() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        return runtime.block_on(future);
+    }
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match std::pin::pin!(future).poll(&mut context) {
+        std::task::Poll::Ready(value) => value,
+        std::task::Poll::Pending => panic!("it waits for something"),
+    }
+}

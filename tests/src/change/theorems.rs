@@ -1,0 +1,284 @@
+//! What holds for every plan, whatever goes wrong and whenever: afterwards the target is as before, or as the plan says, or the change
+//! is stuck and says so; there are never two changes in a day; and the journal tells the truth.
+//!
+//! Each function runs one plan through one kind of mishap at every place where it can happen, and counts.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::rc::Rc;
+
+use bailiwick::change::check::is_back;
+use bailiwick::change::course::Stage as At;
+use bailiwick::change::hands::Hands;
+use bailiwick::change::ledger::Ledger;
+use bailiwick::change::log::Log;
+use bailiwick::change::{Came, Plan, recover};
+use bailiwick::journal::{Denial, End, Event, Way, verify};
+use bailiwick::model::{ChangeId, Inverse};
+
+use super::faulty::{Fault, Faulty};
+use super::model::World;
+use super::stage::{Stage, run};
+
+/// How many combinations of a kind ran.
+pub type Tally = BTreeMap<&'static str, u32>;
+
+/// A working day, at an hour when nothing else is on.
+const MONDAY: &str = "2030-06-03T10:00:00Z";
+
+/// A change has verify-seconds that a test need not wait for, and a clock that does not either.
+const POLICY: &str = "[change]\nverify-seconds = 10\n";
+
+/// What is expected of a scenario's end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Expect {
+    /// Before or after.
+    Whole,
+    /// A person has to look.
+    Stuck,
+}
+
+fn new_world(plan: &Plan) -> Rc<RefCell<World>> {
+    // More than a day's: the controller is to be the one that stops.
+    Rc::new(RefCell::new(World { begun_max: 9, ..World::before(plan) }))
+}
+
+fn is_before(plan: &Plan, world: &World) -> bool {
+    let mut seen = BTreeSet::new();
+    plan.steps
+        .iter()
+        .filter(|step| seen.insert(step.change.object()))
+        .all(|step| world.objects.get(&step.change.object()).is_some_and(|state| is_back(step, state)))
+}
+
+fn is_after(plan: &Plan, world: &World) -> bool {
+    World::after(plan) == world.objects
+}
+
+fn only(log: &Log) -> Option<(ChangeId, At)> {
+    assert!(log.ledger().changes.len() <= 1, "two changes");
+    log.ledger().changes.values().next().map(|course| (course.id.clone(), course.stage))
+}
+
+/// Asks until there is an end: by recovery, then by the target's own clock and recovery again.
+fn settle(stage: &Stage, log: &mut Log, world: &Rc<RefCell<World>>, plan: &Plan, label: &str) -> Option<At> {
+    let (mut gate, _) = stage.doors(world);
+    let (change, at) = only(log)?;
+    if !at.is_open() {
+        return Some(at);
+    }
+    let mutations = world.borrow().mutations;
+    run(recover(&stage.clock, log, &mut gate, Some(plan), &change)).expect("written");
+    assert_eq!(world.borrow().mutations, mutations, "{label}: recovery changed something");
+    if only(log).is_some_and(|(_, at)| at.is_open()) {
+        world.borrow_mut().dead_man();
+        run(recover(&stage.clock, log, &mut gate, Some(plan), &change)).expect("written");
+    }
+    let (_, at) = only(log)?;
+    assert!(!at.is_open(), "{label}: {at:?} is no end");
+    Some(at)
+}
+
+/// Whatever happened: what is said of it is true, and it happened once.
+fn truth(stage: &Stage, log: Log, world: &Rc<RefCell<World>>, plan: &Plan, expect: Expect, label: &str) {
+    let mut log = log;
+    let at = settle(stage, &mut log, world, plan, label);
+    let whole = world.borrow().clone();
+    match at {
+        None | Some(At::NotBegun) => {
+            assert!(is_before(plan, &whole) && whole.mutations == 0, "{label}: something was done: {whole:?}");
+        }
+        Some(At::Applied) => assert!(is_after(plan, &whole), "{label}: it is said to be applied: {whole:?}"),
+        Some(At::RolledBack) => assert!(is_before(plan, &whole), "{label}: it is said to be back: {whole:?}"),
+        Some(At::Stuck) => assert_eq!(expect, Expect::Stuck, "{label}: {:?}", stage.events().last()),
+        Some(other) => panic!("{label}: {other:?}"),
+    }
+    for (change, _) in &whole.changes {
+        assert_eq!(log.course(change).map(|course| course.id.clone()).as_ref(), Some(change), "{label}: unknown here");
+    }
+    // Nothing is done twice: each step forwards once, and back once.
+    assert!(whole.mutations as usize <= 2 * plan.steps.len(), "{label}: {} mutations", whole.mutations);
+    // The same day has no second one, by the controller's own count.
+    let (mut gate, mut probes) = stage.doors(world);
+    stage.clock.pass(3600);
+    let again = stage.apply(&mut log, &mut gate, &mut probes, plan).expect("written");
+    match (at, again) {
+        (None | Some(At::NotBegun), _) => {}
+        (Some(At::Stuck), Came::Denied { code: Denial::OpenChange, .. })
+        | (Some(At::Applied | At::RolledBack), Came::Denied { code: Denial::Budget, .. }) => {
+            assert_eq!(world.borrow().mutations, whole.mutations, "{label}: a second change");
+        }
+        (at, again) => panic!("{label}: after {at:?} a second one: {again:?}"),
+    }
+    drop(log);
+    let verdict = verify(&stage.journal()).expect("a journal");
+    assert!(verdict.breaks.iter().all(|found| !found.is_serious()), "{label}: {:?}", verdict.breaks);
+    Ledger::read(&stage.journal()).expect("it hangs together");
+}
+
+/// How many calls a plan makes that nothing goes wrong with.
+fn calls(plan: &Plan, useless: bool) -> u32 {
+    let (stage, world) = (Stage::new(POLICY, MONDAY), new_world(plan));
+    world.borrow_mut().useless = useless;
+    let (gate, mut probes) = stage.doors(&world);
+    let mut gate = Faulty::new(gate, Fault::None);
+    let came = stage.apply(&mut stage.log(), &mut gate, &mut probes, plan).expect("written");
+    let end = if useless { End::RolledBack } else { End::Applied };
+    assert!(matches!(&came, Came::Ended { end: found, .. } if *found == end), "{came:?}");
+    gate.calls.get()
+}
+
+/// At each call to the gate: it says no, the network is gone for a moment before or after, or for good.
+pub fn faults(plan: &Plan, tally: &mut Tally) {
+    type Make = fn(u32) -> Fault;
+    let kinds: [(&'static str, Make); 5] = [
+        ("the gate says no", Fault::Refuse),
+        ("the connection is cut before the request", Fault::CutBefore),
+        ("the connection is cut before the answer", Fault::CutAfter),
+        ("the network is down from before the request", Fault::DownFrom),
+        ("the network is down from before the answer", Fault::DownAfter),
+    ];
+    for useless in [false, true] {
+        // A way back that is cut makes more calls than one that is not.
+        for at in 1..=calls(plan, useless) + 2 {
+            for (kind, make) in kinds {
+                let label = format!("{}: useless {useless}: {kind} {at}", plan.fix);
+                let (stage, world) = (Stage::new(POLICY, MONDAY), new_world(plan));
+                world.borrow_mut().useless = useless;
+                let (gate, mut probes) = stage.doors(&world);
+                let mut gate = Faulty::new(gate, make(at));
+                let mut log = stage.log();
+                let came = stage.apply(&mut log, &mut gate, &mut probes, plan).expect("written");
+                let name = gate.names.borrow().get(at as usize - 1).cloned().unwrap_or_default();
+                let label = format!("{label} ({name}) -> {came:?}");
+                // A gate that says no on the way back has to be taken at its word.
+                let back = name.starts_with("undo") || name.starts_with("again");
+                let says_no = matches!(gate.fault, Fault::Refuse(_));
+                let expect = if says_no && back { Expect::Stuck } else { Expect::Whole };
+                truth(&stage, log, &world, plan, expect, &label);
+                *tally.entry(kind).or_default() += 1;
+            }
+        }
+    }
+}
+
+/// The controller is killed between any two things that it does: write an entry, ask the gate.
+pub fn kills(plan: &Plan, tally: &mut Tally) {
+    for useless in [false, true] {
+        let (stage, world) = (Stage::new(POLICY, MONDAY), new_world(plan));
+        world.borrow_mut().useless = useless;
+        let (gate, mut probes) = stage.doors(&world);
+        let mut gate = Faulty::new(gate, Fault::None);
+        let moments = Rc::new(RefCell::new(Vec::new()));
+        let (seen, there, journal) = (Rc::clone(&moments), Rc::clone(&world), stage.journal());
+        gate.before = Some(Box::new(move |_, _| seen.borrow_mut().push((lines(&journal), there.borrow().clone()))));
+        let mut log = stage.log();
+        let first = lines(&stage.journal());
+        stage.apply(&mut log, &mut gate, &mut probes, plan).expect("written");
+        moments.borrow_mut().push((lines(&stage.journal()), world.borrow().clone()));
+        let last = lines(&stage.journal());
+        let moments = moments.borrow();
+        for kept in first..=last {
+            // Every world that was there while the journal had so many entries: before each call, and after it.
+            let mut worlds: Vec<&World> = Vec::new();
+            for (index, (entries, before)) in moments.iter().enumerate() {
+                let next = moments.get(index + 1);
+                if *entries == kept {
+                    worlds.push(before);
+                    worlds.extend(next.map(|(_, after)| after));
+                } else if *entries < kept && next.is_none_or(|(entries, _)| *entries > kept) {
+                    worlds.extend(next.map(|(_, after)| after));
+                }
+            }
+            worlds.dedup();
+            for there in worlds {
+                for person in [false, true] {
+                    killed(&stage, plan, kept, there.clone(), person);
+                    *tally.entry("kill -9 of the controller").or_default() += 1;
+                }
+            }
+        }
+    }
+}
+
+/// A program that starts on what a killed one left.
+fn killed(stage: &Stage, plan: &Plan, kept: usize, world: World, person: bool) {
+    let label = format!("{}: killed behind entry {kept}, a person {person}", plan.fix);
+    let after = Stage::new(POLICY, MONDAY);
+    cut(&stage.journal(), &after.journal(), kept);
+    let world = Rc::new(RefCell::new(world));
+    let mut log = after.log();
+    let (mut gate, mut probes) = after.doors(&world);
+    if let Some((change, at)) = only(&log).filter(|(_, at)| person && at.is_open() && *at != At::Reserved) {
+        // Somebody does not wait, and takes it back.
+        let came = after.rollback(&mut log, &mut gate, &mut probes, plan, &change).expect("written");
+        let is_back = matches!(came, Came::Ended { end: End::RolledBack, .. });
+        assert!(is_back, "{label} in {at:?}: {came:?}");
+    }
+    world.borrow_mut().useless = false;
+    truth(&after, log, &world, plan, Expect::Whole, &label);
+}
+
+/// How many entries a journal has.
+fn lines(journal: &Path) -> usize {
+    fs::read(journal.join("journal.jsonl")).unwrap_or_default().iter().filter(|b| **b == b'\n').count()
+}
+
+/// A journal as a killed writer left it: so many whole entries, and the head of the last.
+fn cut(from: &Path, to: &Path, kept: usize) {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(to).expect("a folder");
+    let text = fs::read_to_string(from.join("journal.jsonl")).expect("a journal");
+    let whole: String = text.split_inclusive('\n').take(kept).collect();
+    let hash = whole.lines().last().and_then(|line| line.split(' ').next()).unwrap_or_default().to_owned();
+    for (name, bytes) in [("journal.jsonl", whole), ("head", format!("{kept:020} {hash}\n"))] {
+        fs::write(to.join(name), bytes).expect("written");
+        fs::set_permissions(to.join(name), std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("a mode");
+    }
+}
+
+/// Every step forwards and back, each asked for twice: the second time nothing happens.
+pub fn twice(plan: &Plan, tally: &mut Tally) {
+    let (stage, world) = (Stage::new(POLICY, MONDAY), new_world(plan));
+    let (mut gate, _) = stage.doors(&world);
+    let change = ChangeId::new("c-twice").expect("a name");
+    run(gate.begin(&change, "p", 60)).expect("it begins");
+    let steps = || (1_u32..).zip(&plan.steps);
+    let mut ask = |number, way, step| {
+        let first = run(gate.act(&change, number, way, step)).expect("done");
+        let mutations = world.borrow().mutations;
+        let second = run(gate.act(&change, number, way, step)).expect("done");
+        assert_eq!((first, mutations), (second, world.borrow().mutations), "{}: {way:?} {number}", plan.fix);
+        *tally.entry("a step asked for twice").or_default() += 1;
+    };
+    steps().for_each(|(number, step)| ask(number, Way::Do, step));
+    let back = || steps().filter(|(_, step)| step.inverse != Inverse::Again).collect::<Vec<_>>();
+    back().into_iter().rev().for_each(|(number, step)| ask(number, Way::Undo, step));
+    let again = steps().filter(|(_, step)| step.inverse == Inverse::Again);
+    again.for_each(|(number, step)| ask(number, Way::Again, step));
+    assert!(is_before(plan, &world.borrow()), "{}", plan.fix);
+}
+
+/// Each object in turn cannot be put back: the change is stuck, says so, and the target is left alone until a person releases it.
+pub fn jams(plan: &Plan, tally: &mut Tally) {
+    for step in plan.steps.iter().filter(|step| step.inverse != Inverse::Again) {
+        let object = step.change.object();
+        let label = format!("{}: {object} cannot be put back", plan.fix);
+        let (stage, world) = (Stage::new(POLICY, MONDAY), new_world(plan));
+        world.borrow_mut().useless = true;
+        world.borrow_mut().jammed.insert(object.clone());
+        let (mut gate, mut probes) = stage.doors(&world);
+        let mut log = stage.log();
+        let came = stage.apply(&mut log, &mut gate, &mut probes, plan).expect("written");
+        let Came::Ended { change, end: End::Stuck, .. } = came else { panic!("{label}: {came:?}") };
+        stage.clock.pass(48 * 3600);
+        let again = stage.apply(&mut log, &mut gate, &mut probes, plan).expect("written");
+        assert!(matches!(again, Came::Denied { code: Denial::OpenChange, .. }), "{label}: not frozen: {again:?}");
+        let (who, why) = ("alice".to_owned(), "I have looked".to_owned());
+        log.write(Event::Released { change, who, why }).expect("written");
+        assert!(log.ledger().frozen(&plan.target).is_none(), "{label}");
+        *tally.entry("undo fails").or_default() += 1;
+    }
+}
