@@ -10,7 +10,7 @@ use super::check::SNAPSHOT_BYTES_MAX;
 use super::hands::{Closed, GateState, Hands, HandsError, Known, Preview};
 use super::plan::{Plan, Step};
 use super::store::Store;
-use crate::fleet::{Credential, Fleet, Target};
+use crate::fleet::{Fleet, Target};
 use crate::gate::{self, Answer, ChangeFacts, ChangeName, Ended, GateFacts, Outcome, Request, Signed, Status};
 use crate::journal::Way;
 use crate::model::{ChangeId, State, Tainted};
@@ -73,12 +73,11 @@ impl<'a> Sessions<'a> {
     }
 
     async fn open(&self) -> Result<ChangeSession, HandsError> {
-        let Some(gate) = self.target.gate() else {
+        if self.target.gate().is_none() {
             return refused("refused", "fleet.toml has no gate for it");
-        };
-        let credential = Credential::KeyFile(gate.identity.clone());
+        }
         // Nothing was sent; but that nobody is reached is no word of the gate's.
-        let opened = ChangeSession::open(self.fleet, self.target, &gate.user, &credential, &self.settings).await;
+        let opened = ChangeSession::open(self.fleet, self.target, &self.settings).await;
         opened.map_err(|error| HandsError::Lost(error.to_string()))
     }
 }

@@ -11,6 +11,7 @@ use bailiwick::gate::{
 };
 use bailiwick::ops::Ops;
 use bailiwick::report::exit::ExitCode as Exit;
+use bailiwick::source::Source;
 use bailiwick::transport::gate::look;
 use bailiwick::transport::ssh;
 
@@ -49,7 +50,7 @@ pub(super) fn run(context: &Context, command: &args::Gate) -> anyhow::Result<Exi
     let agent = context.surroundings.agent.clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let accounts = runtime.block_on(accounts(target, ssh, gate, listed.connects, agent.as_deref()))?;
-    let approvers = approvers(context, &ops)?;
+    let approvers = approvers(&ops)?;
     if matches!(command, args::Gate::InstallScript { .. }) {
         let install = Install { target: name.clone(), script, accounts, approvers, paths };
         context.out.text(&gate::install_script(&install)?.0)?;
@@ -87,9 +88,11 @@ async fn accounts(
     })
 }
 
-/// Who may approve bytes that a component has made.
-fn approvers(_context: &Context, _ops: &Ops) -> anyhow::Result<Option<String>> {
-    Ok(None)
+/// Who may approve bytes that a component has made: the file that policy names, as it stands.
+fn approvers(ops: &Ops) -> anyhow::Result<Option<String>> {
+    let Some(file) = &ops.policy.change.approvers else { return Ok(None) };
+    let base = ops.dir.as_deref().unwrap_or(Path::new("/"));
+    Ok(Some(Source::read(&base.join(&file.value))?.text().to_owned()))
 }
 
 async fn ask(ops: &Ops, target: &Target, settings: &ssh::Settings) -> anyhow::Result<(GateFacts, Vec<u8>)> {
