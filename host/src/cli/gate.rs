@@ -9,11 +9,13 @@ use bailiwick::fleet::{Access, Gate, Ssh, Target};
 use bailiwick::gate::{
     self, Account, Accounts, Difference, Expected, GateFacts, Install, Paths, Proof, Request, Script, compare,
 };
-use bailiwick::ops::Ops;
+use bailiwick::ops::{Ops, OpsError};
 use bailiwick::report::exit::ExitCode as Exit;
+use bailiwick::signature::AllowedSigners;
 use bailiwick::source::Source;
 use bailiwick::transport::gate::look;
 use bailiwick::transport::ssh;
+use jiff::tz::TimeZone;
 
 use super::args;
 use super::{Context, fail};
@@ -88,11 +90,13 @@ async fn accounts(
     })
 }
 
-/// Who may approve bytes that a component has made: the file that policy names, as it stands.
+/// Who may approve bytes that a component has made.
 fn approvers(ops: &Ops) -> anyhow::Result<Option<String>> {
     let Some(file) = &ops.policy.change.approvers else { return Ok(None) };
-    let base = ops.dir.as_deref().unwrap_or(Path::new("/"));
-    Ok(Some(Source::read(&base.join(&file.value))?.text().to_owned()))
+    let source = Source::read(&ops.dir.as_deref().unwrap_or(Path::new("/")).join(&file.value))?;
+    // What cannot be read here would be taken for nobody there, long after somebody has signed.
+    AllowedSigners::parse(&source, &TimeZone::system()).map_err(OpsError::Invalid)?;
+    Ok(Some(source.text().to_owned()))
 }
 
 async fn ask(ops: &Ops, target: &Target, settings: &ssh::Settings) -> anyhow::Result<(GateFacts, Vec<u8>)> {

@@ -3,16 +3,16 @@
 //! A collector that runs, asks on schedule and is turned away is as it should be: a restart only asks once more, and
 //! credentials are not ours to change. That is what `server-side-rejection` says, and what nobody should have to find out twice.
 
-mod state;
-mod status;
-
 use bailiwick_guest::{
     Failure, Finding, Observed, Params, Probe, Report, Severity, Target, Unit, VerbError, VerbFailure, clock, files,
     services::{self, ActiveState, LogEntry, StatusInfo},
     text,
 };
 
-use state::{Feed, Fields};
+use shared::feeds::{
+    state::{self, Feed, Fields},
+    status,
+};
 
 /// How far the target's clock may be ahead of the controller's before a time in the future is suspicious.
 const CLOCK_SKEW_SECONDS: f64 = 300.0;
@@ -30,11 +30,7 @@ impl Rules {
             warn: params.number("warn-minutes")? * 60.0,
             critical: params.number("critical-minutes")? * 60.0,
             poll: params.number("poll-minutes")? * 60.0,
-            fields: Fields {
-                success: params.text("success-field")?,
-                attempt: params.text("attempt-field")?,
-                status: params.text("status-field")?,
-            },
+            fields: Fields::new(params)?,
         })
     }
 }

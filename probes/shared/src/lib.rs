@@ -4,5 +4,6 @@ pub mod certificates;
 pub mod containers;
 pub mod errors;
 pub mod exposition;
+pub mod feeds;
 pub mod filesystems;
 pub mod prometheus;

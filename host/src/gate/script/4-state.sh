@@ -88,7 +88,8 @@ unit_state() { # UNIT ACT
         if [ "$reloads" != yes ]; then needs='it cannot be reloaded'; fi
         if [ "$active" != active ]; then needs='it does not run'; fi
         if [ -n "$spreads" ]; then needs='others would be reloaded with it'; fi
-        case $how in *restart* | *systemctl*) needs='what it calls a reload is a restart' ;; esac
+        # Debian's reload of PostgreSQL says `--skip-systemctl-redirect`.
+        case $how in *restart* | *[!-]systemctl*) needs='what it calls a reload is a restart' ;; esac
         ;;
     restart)
         if [ -n "$drags" ]; then needs='others would be stopped with it'; fi

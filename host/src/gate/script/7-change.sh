@@ -328,6 +328,7 @@ run_change() { # ACT TO
         command:*) run_command "$entry:$1" ;;
         esac
     ) </dev/null >"$tmp/said" 2>&1 3<&- 9>&- || why=$(plain "$(/usr/bin/head -c 200 -- "$tmp/said")")
+    if [ -n "$why" ] && [ "$kind" = unit ]; then last_words; fi
     # A unit may need a moment.
     tries=0
     while object_state && ! agrees "$state" "$2" && [ "$tries" -lt 20 ] && [ -z "$why" ]; do
@@ -335,6 +336,13 @@ run_change() { # ACT TO
         tries=$((tries + 1))
     done
     [ -z "$why" ]
+}
+
+# systemctl only says that it failed. Why, its program has told the journal.
+last_words() {
+    words=$(bounded 10 /usr/bin/journalctl --quiet --no-pager --output=cat --since=-180s --lines=3 \
+        "_SYSTEMD_UNIT=$object" </dev/null 2>/dev/null 3<&- 9>&- | /usr/bin/tr -s ' \n' ' ')
+    if [ -n "$words" ]; then why="it said: $(plain "$words")"; fi
 }
 
 # --- And back

@@ -2,7 +2,7 @@
 
 /// The first HTTP error in a message: three digits that stand by themselves, as in `GET … 403 Forbidden`, `status=403` or
 /// `HTTP Error 403:`. Not in an address, a port, a duration or a longer number.
-pub(crate) fn of_message(message: &str) -> Option<u16> {
+pub fn of_message(message: &str) -> Option<u16> {
     let bytes = message.as_bytes();
     (0..bytes.len()).find_map(|at| {
         let digits = bytes.get(at..at + 3).filter(|digits| digits.iter().all(u8::is_ascii_digit))?;
@@ -19,13 +19,13 @@ pub(crate) fn of_message(message: &str) -> Option<u16> {
 }
 
 /// True if the server has understood, and will not. It says so to the same request again.
-pub(crate) fn rejects(status: u16) -> bool {
+pub fn rejects(status: u16) -> bool {
     // 408, 421 and 425 ask for another try.
     matches!(status, 400..=499) && !matches!(status, 408 | 421 | 425)
 }
 
 /// Who can do something about it.
-pub(crate) fn whose(status: u16) -> &'static str {
+pub fn whose(status: u16) -> &'static str {
     match status {
         401..=403 | 407 => "credentials are the operator's",
         429 => "it limits our rate, which only the operator can change",

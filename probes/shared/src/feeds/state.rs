@@ -1,28 +1,48 @@
 //! A collector's own notes: JSON of one feed or of several, or a bare time.
 
-use bailiwick_guest::time;
+use bailiwick_guest::{Failure, Params, time};
 use serde_json::{Map, Value};
 
 /// What the operator says that the fields are called.
-pub(crate) struct Fields {
-    pub(crate) success: String,
-    pub(crate) attempt: String,
-    pub(crate) status: String,
+pub struct Fields {
+    /// The time of the last success.
+    pub success: String,
+    /// The time of the last try.
+    pub attempt: String,
+    /// The HTTP status of the last try.
+    pub status: String,
+}
+
+impl Fields {
+    /// Reads `success-field`, `attempt-field` and `status-field`.
+    ///
+    /// # Errors
+    /// When the manifest lacks one.
+    pub fn new(params: Params<'_>) -> Result<Self, Failure> {
+        Ok(Self {
+            success: params.text("success-field")?,
+            attempt: params.text("attempt-field")?,
+            status: params.text("status-field")?,
+        })
+    }
 }
 
 /// One feed. Times are in seconds since 1970.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Feed {
-    pub(crate) name: String,
+pub struct Feed {
+    /// As the collector calls it, or the state's own path.
+    pub name: String,
     /// None: never.
-    pub(crate) success: Option<f64>,
-    pub(crate) attempt: Option<f64>,
-    pub(crate) status: Option<u16>,
+    pub success: Option<f64>,
+    /// When it last tried, if it says so.
+    pub attempt: Option<f64>,
+    /// The HTTP status of the last try, if it says so.
+    pub status: Option<u16>,
 }
 
 /// The feeds in a state: those below `feeds` if there is such a key, by name, or else the state itself is one. None if it
 /// says nothing of a success, which is not the same as that there never was one.
-pub(crate) fn read(bytes: &[u8], path: &str, fields: &Fields) -> Vec<Feed> {
+pub fn read(bytes: &[u8], path: &str, fields: &Fields) -> Vec<Feed> {
     let text = String::from_utf8_lossy(bytes);
     let value: Value = match serde_json::from_str(&text) {
         Ok(value) => value,

@@ -1,0 +1,138 @@
+//! The exporter that never connected: a role that may look, a way in for it, and the exporter told where.
+
+use bailiwick_guest::{
+    Decision, Failure, Finding, Fix, Observed, Report, Target, VerbError, VerbFailure, commands_change, files,
+    files_change,
+    http::{self, Response},
+    services::{self, ActiveState},
+    services_change,
+};
+use shared::exposition::samples;
+
+const METRIC: &str = "pg_up";
+
+/// What the exporter's page says.
+enum Said {
+    Connected,
+    Disconnected,
+    /// It answers with something else than its metric.
+    Nothing,
+}
+
+fn said(page: &Response) -> Said {
+    let body = page.text();
+    let (found, strange) = samples(&body, METRIC);
+    match found.as_slice() {
+        [] => Said::Nothing,
+        all if page.status == 200 && strange == 0 && all.iter().all(|sample| sample.value == 1.0) => Said::Connected,
+        _ => Said::Disconnected,
+    }
+}
+
+/// The exporter's page; none if nothing listens there, which is how one without a data source looks.
+fn page(target: &Target) -> Result<Result<Observed<Response>, VerbFailure>, Failure> {
+    match http::get(target, &target.slot("metrics")?) {
+        Err(failed) if failed.error() != VerbError::NotFound => Err(failed.into()),
+        answer => Ok(answer),
+    }
+}
+
+struct ExporterRole;
+
+impl Fix for ExporterRole {
+    fn plan(target: &Target) -> Result<Decision, Failure> {
+        let page = page(target)?;
+        let context = match page.as_ref().map(|page| said(page)) {
+            Ok(Said::Connected) => return Ok(Decision::nothing("pg_up is 1: the exporter is connected")),
+            Ok(Said::Disconnected) => "the exporter runs and is not connected: pg_up is 0",
+            Ok(Said::Nothing) => {
+                let title = "the exporter's page has no pg_up: it is another exporter, or a proxy's word";
+                return Ok(Decision::refuse(title, "whoever set up this exporter"));
+            }
+            Err(_) => "the exporter does not run: nothing listens on its port",
+        };
+        let (server, exporter, settings) = (target.slot("server")?, target.slot("exporter")?, target.slot("settings")?);
+        let installed = match services::status(target, &exporter) {
+            Err(gone) if gone.error() == VerbError::NotFound => {
+                let reason = format!("{} is not installed", exporter.literal);
+                return Ok(Decision::refuse(reason, "whoever installs packages here").because(&gone));
+            }
+            answer => answer?,
+        };
+        let running = services::status(target, &server)?;
+        if !matches!(running.active, ActiveState::Active | ActiveState::Reloading) {
+            let reason = format!("{} does not run: that is what is wrong, and not the exporter", server.literal);
+            return Ok(Decision::refuse(reason, "whoever runs PostgreSQL").because(&running));
+        }
+        // Debian lets nobody but its owner read it; then a person reads the plan's difference.
+        match files::read(target, &settings) {
+            Ok(file) if file.truncated || has_data_source(&file.bytes) => {
+                let reason =
+                    format!("{} has a data source already: if it is wrong, its author knows why", settings.literal);
+                return Ok(Decision::refuse(reason, "whoever set up this exporter").because(&file));
+            }
+            Ok(_) => {}
+            Err(failed) if failed.error() == VerbError::NotPermitted => {}
+            Err(failed) => return Err(failed.into()),
+        }
+
+        commands_change::run(target, &target.slot("role")?)?;
+        files_change::ensure_line(target, &target.slot("hba")?, "hba-line")?;
+        services_change::reload(target, &server)?;
+        files_change::ensure_line(target, &settings, "data-source")?;
+        services_change::restart(target, &exporter)?;
+        let decision = Decision::propose(context).because(&installed).because(&running);
+        Ok(match &page {
+            Ok(page) => decision.because(page),
+            Err(gone) => decision.because(gone),
+        })
+    }
+
+    fn verify(target: &Target) -> Result<Report, Failure> {
+        let finding = match page(target)? {
+            Ok(page) => match said(&page) {
+                Said::Connected => Finding::ok("connected", "", "pg_up is 1: the exporter is connected"),
+                Said::Disconnected => {
+                    Finding::critical("connected", "", "pg_up is not 1: the exporter is not connected")
+                }
+                Said::Nothing => Finding::critical("connected", "", "the exporter's page has no pg_up"),
+            }
+            .because(&page),
+            Err(gone) => Finding::critical("connected", "", "nothing listens where the exporter should").because(&gone),
+        };
+        Ok(finding.into())
+    }
+}
+
+/// The last line that sets it counts, as systemd reads the file; `''` is none.
+fn has_data_source(file: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(file);
+    let set = text.lines().filter_map(|line| line.trim().strip_prefix("DATA_SOURCE_NAME="));
+    set.last().is_some_and(|value| !value.trim().trim_matches(['"', '\'']).is_empty())
+}
+
+bailiwick_guest::export_fix!(ExporterRole);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_sources() {
+        for none in [
+            "",
+            "ARGS=\"\"\n",
+            "# DATA_SOURCE_NAME='x'\nDATA_SOURCE_NAME=''\n",
+            "DATA_SOURCE_NAME=x\nDATA_SOURCE_NAME=\"\"\n",
+        ] {
+            assert!(!has_data_source(none.as_bytes()), "{none}");
+        }
+        for some in [
+            "DATA_SOURCE_NAME=user=x",
+            " DATA_SOURCE_NAME='postgresql://a@b/'\nARGS=",
+            "DATA_SOURCE_NAME=''\nDATA_SOURCE_NAME=x\n",
+        ] {
+            assert!(has_data_source(some.as_bytes()), "{some}");
+        }
+    }
+}
