@@ -7,8 +7,10 @@ use clap::builder::styling::Styles;
 use clap::{Parser, Subcommand, ValueEnum};
 
 mod change;
+mod consent;
 
 pub(super) use change::{Apply, Changes, Plan, PlanCommand, Rehearse, Rollback, Rounds, Stop};
+pub(super) use consent::{Add, Answer, Approve, Lock, LockCommand, Revoke};
 
 /// Run health probes from people you do not know, on production machines, safely.
 ///
@@ -318,72 +320,6 @@ pub(super) struct Inspect {
     /// How to print
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub(super) format: Format,
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct Add {
-    /// A component (NAME.wasm, with NAME.toml beside it if it is not sealed), or a folder of them
-    #[arg(value_name = "FILE|DIR")]
-    pub(super) path: PathBuf,
-
-    #[command(flatten)]
-    pub(super) answer: Answer,
-
-    /// The new component is not the one of this id, though the names look alike; may be given more than once
-    #[arg(long, value_name = "ID")]
-    pub(super) not_a_look_alike: Vec<String>,
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct Approve {
-    /// The component
-    pub(super) id: String,
-
-    #[command(flatten)]
-    pub(super) answer: Answer,
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct Revoke {
-    /// A component's id, or the SHA-256 of its file
-    #[arg(value_name = "ID|DIGEST")]
-    pub(super) name: String,
-
-    /// Why, for whoever reads the lock
-    #[arg(long, value_name = "TEXT")]
-    pub(super) why: Option<String>,
-
-    /// Take a revocation back: the digest may be added again
-    #[arg(long)]
-    pub(super) undo: bool,
-}
-
-/// A yes, and why.
-#[derive(Debug, clap::Args)]
-pub(super) struct Answer {
-    /// Say yes without a terminal: the digest that was printed with what it covers; may be given more than once
-    #[arg(long, value_name = "DIGEST")]
-    pub(super) accept: Vec<String>,
-
-    /// Why, for whoever reads the lock
-    #[arg(long, value_name = "TEXT")]
-    pub(super) why: Option<String>,
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct Lock {
-    #[command(subcommand)]
-    pub(super) command: Option<LockCommand>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum LockCommand {
-    /// Compute every digest, import and grant again, and hold them against what was accepted
-    Verify {
-        /// How to print
-        #[arg(long, value_name = "FORMAT", default_value = "table")]
-        format: Format,
-    },
 }
 
 #[derive(Debug, clap::Args)]
