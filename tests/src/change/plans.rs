@@ -151,7 +151,7 @@ pub fn of_every_fix() -> Vec<Plan> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a folder above");
     let read = |name: &str| std::fs::read_to_string(root.join("policies/lab").join(name)).expect("the lab's files");
     let fleet = gated(&read("fleet.toml"));
-    let policy = format!("{}\n{}", read("policy.toml"), read("changes.toml"));
+    let policy = read("changes.toml");
     let (fleet, policy) = (Source::embedded("fleet.toml", &fleet), Source::embedded("policy.toml", &policy));
     let library = Library::built_in().expect("what is built in");
     // Policy's own mistakes, if the lab's has any, are other tests' to find.
