@@ -725,6 +725,8 @@ fn fs07_whoever_owns_the_folder_gains_nothing_by_moving_things_about() {
     }
     enemy.kill().unwrap();
     enemy.wait().unwrap();
+    // What it had just started may live a moment longer.
+    std::thread::sleep(Duration::from_secs(1));
     use std::os::unix::fs::MetadataExt;
     let about = fs::metadata(&secret).unwrap();
     assert_eq!((about.mode() & 0o7777, about.uid(), fs::read(&secret).unwrap()), (0o600, 0, b"the secret\n".to_vec()));
