@@ -141,11 +141,7 @@ const HTTP: &str =
 
 /// Ids without a test, and why.
 const WITHOUT: &[(&str, &str)] = &[
-    ("ph06", CHANGES),
-    ("ph07", CHANGES),
-    ("ph11", CHANGES),
     ("fs12", CHANGES),
-    ("fs15", CHANGES),
     ("tg10", CHANGES),
     ("tg11", CHANGES),
     ("tx06", "belongs to CSV, JUnit and SARIF, which nothing is rendered as yet"),
@@ -154,12 +150,8 @@ const WITHOUT: &[(&str, &str)] = &[
         "belongs to agents over MCP, which there is no door for yet; JSON names the fields that hold others' text",
     ),
     ("ar13", "belongs to the postgres verbs, which do not exist yet"),
-    ("ar19", GATE),
-    ("ar21", GATE),
-    ("ar22", GATE),
     ("nw19", GATE),
     ("nw20", GATE),
-    ("nw21", GATE),
     ("nw04", HTTP),
     ("nw05", HTTP),
     ("nw07", HTTP),
@@ -167,7 +159,6 @@ const WITHOUT: &[(&str, &str)] = &[
         "jr04",
         "a crash of the machine is not made in a test; `journal/open.rs` and `evidence.rs` sync a new file's folder",
     ),
-    ("jr13", CHANGES),
     (
         "nw09",
         "belongs to verbs that are forwarded (http, postgres): a session runs commands, and a jump is a target's own",
