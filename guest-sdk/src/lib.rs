@@ -1,4 +1,4 @@
-//! Write Bailiwick probes in Rust.
+//! Write Bailiwick probes, and fixes, in Rust.
 //!
 //! A probe is a read-only health check: a WebAssembly component that asks *verbs* about a *target* and answers with
 //! *findings*. It has no other way out: no files, no network, no clock but the run's own. What it may ask stands in
@@ -101,7 +101,7 @@
 //! # A fix
 //!
 //! A [`Fix`] proposes a change, and has no way to make one: its changing verbs put actions on a list, and the host, which
-//! keeps what was there, carries the list out when somebody has agreed to it.
+//! keeps what was there, carries the list out when somebody has agreed to it. [The guide](guide::first_fix) has all verbs.
 //!
 //! ```
 //! use bailiwick_guest::{

@@ -69,7 +69,7 @@ const READERS: &[(&str, usize, &str)] = &[
     ("broker.rs", 1, "looks it up in a grant; a key that is not there goes on as tainted text"),
     ("cases/mod.rs", 1, "writes it as a case does, which `cases/text.rs` escapes"),
     ("cases/text.rs", 1, "writes it into a case, escaped"),
-    ("cases/verdict.rs", 6, "compares it with what a case expects; differences go through `Debug` or `encode`"),
+    ("cases/verdict.rs", 7, "compares it with what a case expects; differences go through `Debug` or `encode`"),
     ("encode.rs", 2, "the way out"),
     ("history/earlier.rs", 1, "goes into a digest"),
     ("history/follow.rs", 1, "binds it as a value to a statement of ours"),

@@ -16,9 +16,9 @@ use crate::grant::{self, Grant};
 use crate::history::Earlier;
 use crate::manifest::{Manifest, Scope};
 use crate::model::{
-    ActionId, Literal, LookError, Object, ParamValue, Point, Severity, Tainted, TargetName, Unit, Verb,
+    ActionId, Literal, LookError, Object, ParamValue, Phase, Point, Severity, Tainted, TargetName, Unit, Verb, World,
 };
-use crate::policy::{Assignment, Named, RawChangeCommand, RawCommand, RawStatement};
+use crate::policy::{Assignment, Named, RawChangeCommand, RawCommand, RawStateless, RawStatement, Stateless};
 use crate::source::{Problem, Problems, Source};
 use crate::transport::recorded::{Take, Tape};
 use crate::transport::{Answer, Exit, Timing};
@@ -30,6 +30,8 @@ pub struct Case {
     /// One line for people.
     pub about: String,
     pub(super) now_ms: u64,
+    /// Which part of the component's work it is about.
+    pub(super) phase: Phase,
     /// Never none.
     pub(super) targets: Vec<On>,
     pub(super) expected: Expected,
@@ -49,6 +51,27 @@ pub(super) struct On {
 pub(super) enum Expected {
     Findings(Vec<RawFinding>),
     Failure(RawFailure),
+    Plan(RawPlan),
+}
+
+/// What a fix must decide, as a case writes it: one of the three.
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPlan {
+    /// What it says that it saw.
+    pub(super) propose: Option<String>,
+    /// Why there is nothing to do.
+    pub(super) nothing: Option<String>,
+    /// Why it is not its to do.
+    pub(super) refuse: Option<String>,
+    /// Whose it is then.
+    pub(super) owner: Option<String>,
+    /// The ids of the changes on its list, in order; the digest of what is written may be left out.
+    #[serde(default)]
+    pub(super) stages: Vec<String>,
+    /// The texts that it made, in the order of their changes.
+    #[serde(default)]
+    pub(super) computed: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -81,6 +104,10 @@ struct RawCase {
     #[serde(default, rename = "finding")]
     findings: Vec<RawFinding>,
     failure: Option<RawFailure>,
+    /// Of a fix: `plan`, or `verify`.
+    phase: Option<Spanned<Phase>>,
+    plan: Option<Spanned<RawPlan>>,
+    stateless: Option<Spanned<RawStateless>>,
 }
 
 /// What the component has said before, one metric over time.
@@ -169,6 +196,7 @@ impl Case {
     pub fn parse(source: &Source, manifest: &Manifest) -> Result<Self, Problems> {
         let raw: RawCase = source.parse()?;
         let mut problems = Problems::default();
+        let stateless = Stateless::read(source, raw.stateless.as_ref(), &mut problems);
         let named = Named::read(source, &raw.statements, &raw.commands, &raw.change_commands, &mut problems);
         let mut wrong = |span: std::ops::Range<usize>, message: String| {
             problems.push(Problem::at(source.at(span), message));
@@ -223,11 +251,16 @@ impl Case {
             names.push(case);
         }
         let place = source.at(0..0);
+        let phase = phase(&raw, manifest, &mut wrong);
+        let bars = grant::Bars { never: &[], stateless: Some(&stateless) };
+        // A fix changes nothing where there is no gate; nothing is ever sent to this one.
+        let access = if manifest.world == World::Fix { Access::gated_nowhere() } else { Some(Access::Local) };
         let mut targets = Vec::new();
         for name in names {
-            let target = Target { name, access: Access::Local, tags: Default::default(), place: place.clone() };
+            let access = access.clone().unwrap_or(Access::Local);
+            let target = Target { name, access, tags: Default::default(), place: place.clone() };
             let assignment = Assignment::new(manifest, &place, slots.clone(), params.clone());
-            let grant = Arc::new(grant::compute(manifest, &target, &assignment, grant::Bars::default()));
+            let grant = Arc::new(grant::compute(manifest, &target, &assignment, bars));
             targets.push(On { grant, tape: Tape::default(), earlier: Earlier::default() });
         }
         for answer in raw.answers {
@@ -269,6 +302,9 @@ impl Case {
             return Err(problems);
         }
         let expected = match (raw.failure, raw.findings.is_empty()) {
+            (None, true) if phase == Phase::Plan => {
+                Expected::Plan(raw.plan.map(Spanned::into_inner).unwrap_or_default())
+            }
             (Some(failure), true) => Expected::Failure(failure),
             (None, _) => Expected::Findings(raw.findings),
             (Some(_), false) => {
@@ -276,8 +312,44 @@ impl Case {
                 Expected::Findings(Vec::new())
             }
         };
-        problems.or(Self { about: raw.about, now_ms, targets, expected })
+        problems.or(Self { about: raw.about, now_ms, phase, targets, expected })
     }
+}
+
+/// The part of a component's work that a case is about, and whether it expects what that part can come to.
+fn phase(raw: &RawCase, manifest: &Manifest, wrong: &mut impl FnMut(Range<usize>, String)) -> Phase {
+    let said = raw.phase.as_ref().map(|phase| (*phase.get_ref(), phase.span()));
+    let phase = match (manifest.world, said) {
+        (World::Probe, None) => Phase::Examine,
+        (World::Fix, None) => Phase::Plan,
+        (World::Fix, Some((phase @ (Phase::Plan | Phase::Verify), _))) => phase,
+        (World::Fix, Some((_, span))) => {
+            wrong(span, "a fix has `plan` and `verify`".to_owned());
+            Phase::Plan
+        }
+        (World::Probe, Some((_, span))) => {
+            wrong(span, "a probe has one part only".to_owned());
+            Phase::Examine
+        }
+    };
+    match &raw.plan {
+        Some(plan) if phase != Phase::Plan => {
+            wrong(plan.span(), "only `plan` of a fix comes to a [plan]".to_owned());
+        }
+        Some(plan) => {
+            let RawPlan { propose, nothing, refuse, owner, .. } = plan.get_ref();
+            let said = [propose, nothing, refuse].into_iter().flatten().count();
+            if said != 1 || refuse.is_some() != owner.is_some() {
+                let one = "a [plan] says `propose`, or `nothing`, or `refuse` and `owner`";
+                wrong(plan.span(), one.to_owned());
+            }
+        }
+        None if phase == Phase::Plan && raw.failure.is_none() => {
+            wrong(0..0, "a case of a fix expects a [plan] or a [failure]; or it says phase = \"verify\"".to_owned());
+        }
+        None => {}
+    }
+    phase
 }
 
 /// The target that is meant: the only one, or the one that is named.

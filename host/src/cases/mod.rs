@@ -89,10 +89,12 @@ impl Bench {
     pub async fn run(&self, case: &Case) -> Verdict {
         let link = |on: &case::On| Arc::new(Link::new(Connection::Recorded(on.tape.clone())));
         let on = case.targets.iter().map(|on| (Arc::clone(&on.grant), link(on))).collect();
-        let context = RunContext::together(0, on);
+        let context = RunContext::together(0, on).in_phase(case.phase);
         let views = case.targets.iter().map(|on| crate::sweep::view(&on.grant, &on.earlier)).collect();
         let ran = self.worker.run(&self.broker, &context, case.now_ms, views).await;
         let asked: Vec<_> = context.calls().into_iter().filter_map(|call| Some((call.target, call.action?))).collect();
-        Verdict::new(case, &ran.end, &asked)
+        let staged = context.staged();
+        let end = crate::sweep::settled(ran.end, staged.len());
+        Verdict::new(case, &end, &asked, &staged)
     }
 }

@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 use jiff::Timestamp;
 
-use super::case::{Expected, RawFinding};
+use super::case::{Expected, RawFinding, RawPlan};
 use crate::encode;
 use crate::model::{ParamValue, Point, Tainted, TargetName};
 
@@ -22,6 +22,7 @@ pub(super) fn expected(expected: &Expected) -> String {
             let gap = if at == 0 { "" } else { "\n" };
             write!(out, "{gap}{}", finding(found))
         }),
+        Expected::Plan(plan) => write!(out, "{}", planned(plan)),
         Expected::Failure(failure) => {
             let error = failure.error.and_then(|error| serde_json::to_value(error).ok());
             let error = error.as_ref().and_then(|value| value.as_str());
@@ -31,6 +32,24 @@ pub(super) fn expected(expected: &Expected) -> String {
             write!(out, "[failure]\n{}{}", line("error", error), line("reason", failure.reason.as_deref()))
         }
     };
+    out
+}
+
+fn planned(plan: &RawPlan) -> String {
+    let RawPlan { propose, nothing, refuse, owner, stages, computed } = plan;
+    let mut out = "[plan]\n".to_owned();
+    for (name, text) in [("propose", propose), ("nothing", nothing), ("refuse", refuse), ("owner", owner)] {
+        if let Some(text) = text {
+            out += &format!("{name} = {}\n", string(text));
+        }
+    }
+    for (name, texts) in [("stages", stages), ("computed", computed)] {
+        if !texts.is_empty() {
+            // One a line: a difference is then one, too.
+            let lines: String = texts.iter().map(|text| format!("    {},\n", string(text))).collect();
+            out += &format!("{name} = [\n{lines}]\n");
+        }
+    }
     out
 }
 

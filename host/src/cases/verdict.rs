@@ -4,10 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use super::case::{Case, Expected, RawFailure, RawFinding};
+use super::case::{Case, Expected, RawFailure, RawFinding, RawPlan};
 use super::text;
+use crate::broker::Staged;
 use crate::journal::RunEnd;
-use crate::model::{ActionId, ParamValue, Report, TargetName};
+use crate::model::{ActionId, Decision, ParamValue, Report, Tainted, TargetName};
 
 /// What came of a case.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -30,7 +31,7 @@ impl Verdict {
     }
 
     /// Holds how a run ended, and what it asked for, against a case.
-    pub(super) fn new(case: &Case, end: &RunEnd, asked: &[(Option<TargetName>, ActionId)]) -> Self {
+    pub(super) fn new(case: &Case, end: &RunEnd, asked: &[(Option<TargetName>, ActionId)], staged: &[Staged]) -> Self {
         let mut found = Self { expected: text::expected(&case.expected), ..Self::default() };
         for on in &case.targets {
             // In a case with one target nobody has to say which.
@@ -51,10 +52,7 @@ impl Verdict {
                 let reason = wanted.then(|| reason.for_encoder().to_owned());
                 Expected::Failure(RawFailure { error: *error, reason })
             }
-            RunEnd::Decided(_) => {
-                found.notes.push("it planned, and was to look".to_owned());
-                return found;
-            }
+            RunEnd::Decided(decision) => Expected::Plan(plan(decision, staged, &case.expected)),
             RunEnd::Fault { message } => {
                 found.notes.push(format!("it broke: {message}"));
                 found.found = format!("# it broke: {message}\n");
@@ -70,11 +68,50 @@ impl Verdict {
                     found.differ("reason", text, &reason.for_encoder().to_owned());
                 }
             }
+            (Expected::Plan(expected), RunEnd::Decided(decision)) => {
+                let planned = plan(decision, staged, &case.expected);
+                found.differ("propose", &expected.propose, &planned.propose);
+                found.differ("nothing", &expected.nothing, &planned.nothing);
+                found.differ("refuse", &expected.refuse, &planned.refuse);
+                found.differ("owner", &expected.owner, &planned.owner);
+                found.differ("stages", &expected.stages, &planned.stages);
+                found.differ("computed", &expected.computed, &planned.computed);
+            }
+            (Expected::Plan(_), _) => found.notes.push("it could not look, and a plan is expected".to_owned()),
             (Expected::Findings(_), _) => found.notes.push("it could not look, and findings are expected".to_owned()),
             (Expected::Failure(_), _) => found.notes.push("it looked, and that it cannot is expected".to_owned()),
         }
         found
     }
+}
+
+/// A plan as a case writes it: of a change the digest of what is written stands there only where the case has it.
+fn plan(decision: &Decision, staged: &[Staged], expected: &Expected) -> RawPlan {
+    let wanted = match expected {
+        Expected::Plan(plan) => plan.stages.as_slice(),
+        _ => &[],
+    };
+    let stages = staged.iter().enumerate().map(|(at, staged)| {
+        let id = staged.action.id.as_str();
+        let short = id.split('#').next().unwrap_or(id);
+        let whole = wanted.get(at).is_some_and(|wanted| wanted.contains('#'));
+        if whole { id.to_owned() } else { short.to_owned() }
+    });
+    let text = |text: &Tainted| Some(text.for_encoder().to_owned());
+    let mut found = RawPlan {
+        stages: stages.collect(),
+        computed: staged.iter().filter_map(|staged| staged.computed.clone()).collect(),
+        ..RawPlan::default()
+    };
+    match decision {
+        Decision::Propose { context, .. } => found.propose = text(context),
+        Decision::NothingToDo { why } => found.nothing = text(why),
+        Decision::Refuse { reason, owner, .. } => {
+            found.refuse = text(reason);
+            found.owner = text(owner);
+        }
+    }
+    found
 }
 
 /// A report as a case writes it.

@@ -11,7 +11,7 @@ use bailiwick::encode::ShownPath as _;
 use bailiwick::journal::{Entry, Journal, OpenError, Recovery};
 use bailiwick::library;
 use bailiwick::lock::Standing;
-use bailiwick::model::{ComponentId, Lockdown, Severity, TargetName};
+use bailiwick::model::{ComponentId, Lockdown, Severity, TargetName, World};
 use bailiwick::ops::Ops;
 use bailiwick::outcome::{Looked, RunOutcome, Sweep, TargetResult};
 use bailiwick::report::exit::ExitCode as Exit;
@@ -171,15 +171,20 @@ fn threshold(fail_on: FailOn) -> Option<Severity> {
 /// What is asked for, each name looked up: a typo must not pass for "nothing found".
 fn request(ops: &Ops, standing: Standing, args: &args::Check) -> anyhow::Result<Request> {
     let mut components = BTreeSet::new();
+    let looks = |id: &ComponentId| ops.library.manifests.get(id).is_none_or(|manifest| manifest.world == World::Probe);
     for name in &args.probe {
+        if ops.library.manifests.get(name.as_str()).is_some_and(|manifest| manifest.world == World::Fix) {
+            let hint = format!("`bailiwick plan {name} --target TARGET` shows what it would change");
+            return Err(fail::usage(format!("`{name}` is a fix, and a sweep only looks"), hint));
+        }
         if !ops.library.manifests.contains_key(name.as_str()) {
-            let known: Vec<_> = ops.library.manifests.keys().map(ComponentId::as_str).collect();
+            let known: Vec<_> = ops.library.manifests.keys().filter(|id| looks(id)).map(ComponentId::as_str).collect();
             let message = format!("there is no probe `{}`", name.escape_default());
             return Err(fail::usage(message, format!("there are: {}", known.join(", "))));
         }
         components.insert(ComponentId::new(name)?);
     }
-    let wanted = |id: &ComponentId| components.is_empty() || components.contains(id);
+    let wanted = |id: &ComponentId| looks(id) && (components.is_empty() || components.contains(id));
     let granted = |target: &TargetName| ops.assignments.get(target).is_some_and(|ids| ids.keys().any(wanted));
     let mut targets = BTreeSet::new();
     for name in &args.target {

@@ -62,6 +62,7 @@ fn write_whole(
     write_facts(text, &question.facts, inspected.size)?;
     writeln!(text, "  its author calls it")?;
     text.push_str(&quoted(&offered.file.manifest.title, "    "));
+    write_contract(text, &offered.file.manifest)?;
     for (digest, revoked) in &question.revoked {
         let version = revoked.component.as_ref().map(|(_, version)| version.to_string()).unwrap_or_default();
         writeln!(text, "  REVOKED before: {version} sha256:{digest}\n    {}", said(&revoked.record))?;
@@ -71,10 +72,37 @@ fn write_whole(
         writeln!(text, "\non {}: {}, and nothing else", names(&targets), count(lists.len()))?;
         write_actions(text, &review, &question.id, targets.first(), lists, "  ")?;
     }
+    for target in question.grants.keys() {
+        if ops.grant(&question.id, target).is_some_and(|grant| grant.unattended) {
+            writeln!(text, "\n  UNATTENDED on {target}: policy lets declared changes be made there without a person")?;
+        }
+    }
     for withheld in review.targets.iter().flat_map(|target| &target.withheld) {
         writeln!(text, "\n  withheld by {}: {}", withheld.rule, withheld.id)?;
     }
     text.push_str(&unmet(ops, &question.id));
+    Ok(())
+}
+
+/// Why a fix changes what it changes, in its author's words; nothing for a probe.
+fn write_contract(text: &mut String, manifest: &Manifest) -> fmt::Result {
+    let Some(contract) = &manifest.contract else { return Ok(()) };
+    let answers: Vec<_> =
+        manifest.answers.iter().map(|answers| format!("{} of {}", answers.code, answers.probe)).collect();
+    writeln!(text, "  a FIX, which proposes changes; it answers {}", answers.join(", "))?;
+    let parts = [
+        ("is to achieve", &contract.intent),
+        ("is done this way because", &contract.rationale),
+        ("leaves, if it is taken back", &contract.if_reverted),
+    ];
+    for (what, said) in parts {
+        writeln!(text, "  what its author says that it {what}")?;
+        text.push_str(&quoted(said, "    "));
+    }
+    writeln!(text, "  what its author says that shaped it")?;
+    for constraint in &contract.constraints {
+        text.push_str(&quoted(constraint, "    "));
+    }
     Ok(())
 }
 
@@ -114,6 +142,7 @@ fn write_difference(text: &mut String, ops: &Ops, question: &Question, manifest:
     if old.digest != facts.digest {
         writeln!(text, "  new      {} sha256:{}\n  its author calls it", facts.version, facts.digest)?;
         text.push_str(&quoted(&manifest.title, "    "));
+        write_contract(text, manifest)?;
     }
     if let Some((was, is)) = &new.signer {
         let name = |signer: &Option<String>| signer.clone().unwrap_or_else(|| "nobody".to_owned());

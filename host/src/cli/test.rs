@@ -8,7 +8,7 @@ use bailiwick::encode;
 use bailiwick::encode::ShownPath as _;
 use bailiwick::journal::Scratch;
 use bailiwick::library;
-use bailiwick::model::{CaseName, Lockdown, Tainted, TargetName};
+use bailiwick::model::{CaseName, Lockdown, Tainted, TargetName, World};
 use bailiwick::ops::{Ops, OpsError};
 use bailiwick::outcome::{Looked, RunOutcome, Sweep, TargetResult};
 use bailiwick::report::exit::ExitCode as Exit;
@@ -177,8 +177,12 @@ fn record(
     target: &str,
     runtime: &tokio::runtime::Runtime,
 ) -> anyhow::Result<Result<(), Exit>> {
-    let (ops, standing) = context.ops_and_standing()?;
     let id = &project.file.manifest.id;
+    if project.file.manifest.world == World::Fix {
+        let hint = "record the probe that it answers, and take its answers into a case with a [plan]";
+        return Err(fail::usage(format!("`{id}` is a fix, and its cases are written by hand"), hint));
+    }
+    let (ops, standing) = context.ops_and_standing()?;
     check_installed(context, &ops, project)?;
     if !ops.knows(target) {
         let known: Vec<_> = ops.fleet.targets.keys().map(TargetName::as_str).take(20).collect();

@@ -115,6 +115,23 @@ impl Gate {
     }
 }
 
+impl Access {
+    /// A target with a gate, at an address that is nobody's: for cases of fixes, to which nothing is ever sent.
+    pub(crate) fn gated_nowhere() -> Option<Self> {
+        let (user, key) = (UserName::new("nobody").ok()?, PathBuf::new());
+        let gate = Gate { user: user.clone(), identity: key.clone(), certificate: None, from: None };
+        Some(Self::Ssh(Box::new(Ssh {
+            address: Address::new("192.0.2.1").ok()?,
+            port: 22,
+            user,
+            credential: Credential::KeyFile(key),
+            host_key: None,
+            jump: None,
+            gate: Some(gate),
+        })))
+    }
+}
+
 impl Target {
     /// How its actions are said.
     #[must_use]

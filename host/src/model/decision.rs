@@ -46,7 +46,7 @@ pub enum StageError {
 
 /// What `plan` came to. All text is the component's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "decision", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub enum Decision {
     /// To do what it put on the list.
     Propose {

@@ -25,4 +25,4 @@ pub use parse::{Grant, Policy, Setting, parse};
 pub use resolve::{Assignment, Assignments, Bound, Replaced, resolve};
 pub use retention::Retention;
 pub use signatures::Signatures;
-pub use stateless::Stateless;
+pub use stateless::{RawStateless, Stateless};

@@ -26,8 +26,7 @@ use toml::Spanned;
 
 use super::words;
 use crate::model::{
-    AbsolutePath, ChangeCommand, Command, Database, Effect, Literal, LiteralError, Object, Statement, UnitName,
-    writable,
+    ChangeCommand, Command, Database, Effect, Literal, LiteralError, Object, Statement, UnitName, writable,
 };
 use crate::source::{Problem, Problems, Source};
 
@@ -162,7 +161,9 @@ fn untouchable(argv: &[String]) -> Option<LiteralError> {
     let arguments: Vec<_> =
         argv.iter().filter(|word| !PROGRAMS.iter().any(|root| word.starts_with(root))).cloned().collect();
     words::named(&arguments).iter().find_map(|text| {
-        let file = AbsolutePath::new(text).ok().and_then(|path| writable::path(&path).err());
+        let is_program = |error: &LiteralError| matches!(error, LiteralError::Unchangeable { what, .. } if ["/usr", "/bin", "/sbin", "/lib*"].contains(what));
+        let file = Some(text).filter(|text| text.starts_with('/')).and_then(|text| writable::path_text(text).err());
+        let file = file.filter(|error| !is_program(error));
         // `ssh` may be anything, but not where a unit's name is due.
         let is_unit = about_units || arguments.iter().any(|word| word.contains(text.as_str()));
         let unit = UnitName::new(text).ok().filter(|_| is_unit).and_then(|unit| writable::unit(&unit).err());

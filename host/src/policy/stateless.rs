@@ -24,9 +24,10 @@ pub struct Stateless {
     pub place: Option<Place>,
 }
 
+/// What may be restarted, as it is written in policy and in cases.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RawStateless {
+pub struct RawStateless {
     #[serde(default)]
     units: Vec<Spanned<String>>,
     #[serde(default)]
@@ -34,7 +35,8 @@ pub(super) struct RawStateless {
 }
 
 impl Stateless {
-    pub(super) fn read(source: &Source, raw: Option<&Spanned<RawStateless>>, problems: &mut Problems) -> Self {
+    /// Reads the table; mistakes go to `problems`.
+    pub fn read(source: &Source, raw: Option<&Spanned<RawStateless>>, problems: &mut Problems) -> Self {
         let Some(raw) = raw else { return Self::default() };
         let place = Some(source.at(super::parse::first_line(source, raw.span())));
         let raw = raw.get_ref();

@@ -55,6 +55,7 @@ const RUST: &[Embedded] = embed! { "":
     "guest-sdk/docs/cases.md" => "sdk/bailiwick-guest/docs/cases.md",
     "guest-sdk/docs/contract.md" => "sdk/bailiwick-guest/docs/contract.md",
     "guest-sdk/docs/declared.md" => "sdk/bailiwick-guest/docs/declared.md",
+    "guest-sdk/docs/first-fix.md" => "sdk/bailiwick-guest/docs/first-fix.md",
     "guest-sdk/docs/first-probe.md" => "sdk/bailiwick-guest/docs/first-probe.md",
     "guest-sdk/docs/refused.md" => "sdk/bailiwick-guest/docs/refused.md",
     "guest-sdk/src/guide.rs" => "sdk/bailiwick-guest/src/guide.rs",

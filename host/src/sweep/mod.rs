@@ -14,4 +14,4 @@ pub use fix::{Decided, FixError, Fixer, NotPlanned, Planned};
 pub use past::Pasts;
 pub(crate) use pool::Borrowed;
 pub use run::{Request, Settings, Watcher, sweep};
-pub(crate) use run::{concluded, view};
+pub(crate) use run::{concluded, settled, view};

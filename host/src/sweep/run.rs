@@ -405,7 +405,7 @@ pub(super) struct Phased {
 
 /// How a run ended, held against its list: a proposal without a change is none, and a change that is not proposed has no
 /// reason. Both are the component's fault.
-fn settled(end: journal::RunEnd, staged: usize) -> journal::RunEnd {
+pub(crate) fn settled(end: journal::RunEnd, staged: usize) -> journal::RunEnd {
     let message = match &end {
         journal::RunEnd::Decided(Decision::Propose { .. }) if staged == 0 => {
             "it proposes, and no change is on its list"

@@ -148,7 +148,14 @@ pub const TIME_SYNC: &str = "systemd-timesyncd.service";
 /// # Errors
 /// When it is one of those above.
 pub fn path(path: &AbsolutePath) -> Result<(), LiteralError> {
-    let text = path.as_str();
+    path_text(path.as_str())
+}
+
+/// The same for a text that may be one, in a word of a command.
+///
+/// # Errors
+/// When it is one of those above.
+pub fn path_text(text: &str) -> Result<(), LiteralError> {
     let below = |root: &str| match root.strip_suffix('*') {
         Some(start) => text.starts_with(start),
         None => text.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
