@@ -69,13 +69,8 @@ const READERS: &[(&str, usize, &str)] = &[
     ("broker.rs", 1, "looks it up in a grant; a key that is not there goes on as tainted text"),
     ("cases/mod.rs", 1, "writes it as a case does, which `cases/text.rs` escapes"),
     ("cases/text.rs", 1, "writes it into a case, escaped"),
-<<<<<<< HEAD
     ("cases/verdict.rs", 7, "compares it with what a case expects; differences go through `Debug` or `encode`"),
-    ("encode.rs", 1, "the way out"),
-=======
-    ("cases/verdict.rs", 6, "compares it with what a case expects; differences go through `Debug` or `encode`"),
     ("encode.rs", 2, "the way out"),
->>>>>>> main
     ("history/earlier.rs", 1, "goes into a digest"),
     ("history/follow.rs", 1, "binds it as a value to a statement of ours"),
     ("model/tainted.rs", 1, "is where it is defined"),
