@@ -149,8 +149,7 @@ struct RawComponent {
     version: Spanned<String>,
     world: Spanned<String>,
     title: Spanned<String>,
-    #[serde(default)]
-    scope: Scope,
+    scope: Option<Spanned<Scope>>,
 }
 
 #[derive(Deserialize)]
@@ -299,6 +298,10 @@ impl Reader<'_> {
         if let (Some(wasi), Some(_)) = (&raw.wasi, &rules) {
             self.wrong(&wasi.interfaces, "checks need no WASI", "take [wasi] out");
         }
+        let scope = component.scope.as_ref().map_or_else(Scope::default, |scope| *scope.get_ref());
+        if let (Some(at), Scope::Fleet, Some(_)) = (&component.scope, scope, &rules) {
+            self.wrong(at, "a check looks at one target at a time", "take `scope` out");
+        }
         if let (Some(history), Some(_)) = (&raw.history, &rules) {
             self.wrong(&history.why, "a check cannot ask for what was said before", "take [history] out");
         }
@@ -311,7 +314,7 @@ impl Reader<'_> {
             let fix = RawFix { contract: raw.contract.as_ref(), answers: &raw.answers, contents: &raw.contents };
             self.fits_world(world, &component.id, &fix, &asked);
             if world == World::Fix {
-                self.is_code_for_one(&component.scope, &raw.checks, &component.id);
+                self.is_code_for_one(scope, &raw.checks, &component.id);
             }
         }
         Some(Manifest {
@@ -319,7 +322,7 @@ impl Reader<'_> {
             version: component.version.get_ref().clone(),
             world: world?,
             title: component.title.get_ref().clone(),
-            scope: component.scope,
+            scope,
             uses,
             slots,
             params,
@@ -334,8 +337,8 @@ impl Reader<'_> {
     }
 
     /// A fix changes one target at a time, and its plan is code.
-    fn is_code_for_one(&mut self, scope: &Scope, checks: &[RawCheck], id: &Spanned<String>) {
-        if *scope == Scope::Fleet {
+    fn is_code_for_one(&mut self, scope: Scope, checks: &[RawCheck], id: &Spanned<String>) {
+        if scope == Scope::Fleet {
             self.wrong(id, "a fix plans for one target at a time", "take `scope` out");
         }
         if !checks.is_empty() {

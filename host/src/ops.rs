@@ -253,6 +253,12 @@ impl Ops {
         Some(grant::compute(manifest, target, assignment, grant::Bars::from(&self.policy)))
     }
 
+    /// The targets that policy gives a component, in name order.
+    pub fn targets_of(&self, component: &ComponentId) -> impl Iterator<Item = &TargetName> {
+        let given = self.assignments.iter().filter(move |(_, assigned)| assigned.contains_key(component));
+        given.map(|(target, _)| target)
+    }
+
     /// SHA-256 over all that was read: what a plan is made under. Where the directory is does not count.
     #[must_use]
     pub fn digest(&self) -> String {

@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::fleet::Access;
 use crate::grant::Granted;
 use crate::lock::Standing;
+use crate::manifest::Scope;
 use crate::model::{ActionId, ComponentId, Effect, TargetName, WasiGroup, Wire};
 use crate::ops::Ops;
 use crate::policy::{self, HEAD_LINE};
@@ -29,6 +30,8 @@ pub struct Review {
     pub inert_wasi: Vec<InertWasi>,
     /// Components that are told what they have said before. It reaches no target.
     pub own_past: Vec<OwnPast>,
+    /// Components that see the answers of several targets in one run. It sends nothing that is not above.
+    pub together: Vec<Together>,
     /// Limits that policy sets otherwise than the table, of the components above.
     pub limits: Vec<SetLimit>,
     /// Limits that they ask for and do not have.
@@ -70,6 +73,15 @@ pub struct OwnPast {
     pub component: ComponentId,
     /// The author's reason.
     pub why: String,
+}
+
+/// A component that looks at all its targets in one run.
+#[derive(Debug, Serialize)]
+pub struct Together {
+    /// The component.
+    pub component: ComponentId,
+    /// All that policy gives it, in name order.
+    pub targets: Vec<TargetName>,
 }
 
 /// A limit that policy sets.
@@ -211,6 +223,14 @@ pub fn review(ops: &Ops, target: Option<&TargetName>, component: Option<&Compone
         Some(OwnPast { component: (*id).clone(), why })
     });
     let own_past = own_past.collect();
+    let fleet_wide =
+        |id: &&ComponentId| ops.library.manifests.get(*id).is_some_and(|manifest| manifest.scope == Scope::Fleet);
+    let together = granted
+        .iter()
+        .copied()
+        .filter(fleet_wide)
+        .map(|id| Together { component: id.clone(), targets: ops.targets_of(id).cloned().collect() });
+    let together = together.collect();
     let inert_wasi = granted.into_iter().filter_map(|id| {
         let wasi = ops.library.manifests.get(id)?.wasi.as_ref()?;
         Some(InertWasi { component: id.clone(), interfaces: wasi.interfaces.clone(), why: wasi.why.clone() })
@@ -220,7 +240,7 @@ pub fn review(ops: &Ops, target: Option<&TargetName>, component: Option<&Compone
     let unmet = shown.iter().flat_map(|id| unmet(ops, id)).collect();
     let anchors = ops.policy.anchors.iter().filter_map(|found| anchor(found, target)).collect();
     let anchors = if component.is_some() { Vec::new() } else { anchors };
-    Review { format: "bailiwick.review/1", targets, anchors, inert_wasi, own_past, limits: set, unmet }
+    Review { format: "bailiwick.review/1", targets, anchors, inert_wasi, own_past, together, limits: set, unmet }
 }
 
 /// An anchor, unless only another target is asked for.

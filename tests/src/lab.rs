@@ -2,6 +2,7 @@
 //!
 //! Tests that need it are ignored by default and run by `tests/lab/scenarios`, one after another, in a lab that is up.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -19,12 +20,32 @@ pub struct Lab {
     dir: TempDir,
 }
 
-/// A fault that is on. Dropped, it is off again.
+/// A switch that is not as the lab boots. Dropped, it is again.
 #[derive(Debug)]
 pub struct Fault {
     host: &'static str,
     name: &'static str,
+    back: Option<&'static str>,
 }
+
+/// What a probe said of a target, in short.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// Whose word it is; `EVERY_PROBE` where there was no way to ask.
+    pub component: String,
+    /// About which machine.
+    pub target: String,
+    /// `ok`, or `critical: growth, space`, or `could not look: garbled`.
+    pub words: String,
+}
+
+impl Said {
+    /// Instead of a component, for a target that could not be asked anything.
+    pub const EVERY_PROBE: &'static str = "every probe";
+}
+
+/// From good to bad.
+const SEVERITIES: [&str; 4] = ["ok", "unknown", "warning", "critical"];
 
 /// What a sweep found: the document of `--format json`.
 #[derive(Debug)]
@@ -66,6 +87,23 @@ impl Finding {
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("lab")
+}
+
+fn switch(fault: Fault, argument: Option<&str>) -> Result<Fault> {
+    let Fault { host, name, .. } = fault;
+    let output = Command::new(folder().join("fault")).args([host, name]).args(argument).output()?;
+    ensure!(output.status.success(), "fault {host} {name}: {}", told(&output));
+    Ok(fault)
+}
+
+/// Every switch that the lab has.
+///
+/// # Errors
+/// When the lab does not say.
+pub fn faults() -> Result<Vec<String>> {
+    let output = Command::new(folder().join("fault")).arg("--list").output()?;
+    let list = String::from_utf8(output.stdout)?;
+    Ok(list.lines().filter_map(|line| line.split_whitespace().next()).map(ToOwned::to_owned).collect())
 }
 
 fn told(output: &Output) -> String {
@@ -113,10 +151,15 @@ impl Lab {
     /// # Errors
     /// When the lab cannot.
     pub fn fault(&self, host: &'static str, name: &'static str, argument: Option<&str>) -> Result<Fault> {
-        let output = Command::new(folder().join("fault")).args([host, name]).args(argument).output()?;
-        let fault = Fault { host, name };
-        ensure!(output.status.success(), "fault {host} {name}: {}", told(&output));
-        Ok(fault)
+        switch(Fault { host, name, back: Some("off") }, argument)
+    }
+
+    /// Switches off what the lab boots with.
+    ///
+    /// # Errors
+    /// When the lab cannot.
+    pub fn repair(&self, host: &'static str, name: &'static str) -> Result<Fault> {
+        switch(Fault { host, name, back: None }, Some("off"))
     }
 
     /// Runs the program from the controller's place in the network.
@@ -164,9 +207,9 @@ impl Lab {
 
 impl Drop for Fault {
     fn drop(&mut self) {
-        let off = Command::new(folder().join("fault")).args([self.host, self.name, "off"]).output();
-        if !off.as_ref().is_ok_and(|output| output.status.success()) {
-            eprintln!("{} {} stays on: {off:?}", self.host, self.name);
+        let back = Command::new(folder().join("fault")).args([self.host, self.name]).args(self.back).output();
+        if !back.as_ref().is_ok_and(|output| output.status.success()) {
+            eprintln!("{} {} stays as it is: {back:?}", self.host, self.name);
         }
     }
 }
@@ -201,13 +244,39 @@ impl Found {
     /// # Errors
     /// When it said nothing there.
     pub fn worst(&self, target: &str, component: &str) -> Result<Finding> {
-        let rank =
-            |finding: &Finding| ["ok", "unknown", "warning", "critical"].iter().position(|s| *s == finding.severity);
+        let rank = |finding: &Finding| SEVERITIES.iter().position(|known| *known == finding.severity);
         let said = self.findings().into_iter().filter(|f| f.target == target && f.component == component);
         said.max_by_key(rank).with_context(|| {
             let target = self.document["targets"].as_array().into_iter().flatten().find(|t| t["target"] == target);
             format!("{component} said nothing: {target:#?}")
         })
+    }
+
+    /// What each probe said of each target, in as few words as two labs have in common. A run on several targets is told by what
+    /// each finding is about.
+    #[must_use]
+    pub fn said(&self) -> Vec<Said> {
+        let mut all = Vec::new();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        for target in self.document["targets"].as_array().into_iter().flatten() {
+            let (name, result) = (text(&target["target"]), &target["result"]);
+            let mut say = |component: String, words| all.push(Said { component, target: name.clone(), words });
+            if result["kind"] == "runs" {
+                for run in result["runs"].as_array().into_iter().flatten() {
+                    say(text(&run["component"]), words(&run["outcome"], |_| true));
+                }
+            } else {
+                say(Said::EVERY_PROBE.to_owned(), text(&result["kind"]));
+            }
+        }
+        for together in self.document["together"].as_array().into_iter().flatten() {
+            let run = &together["run"];
+            for target in together["targets"].as_array().into_iter().flatten() {
+                let words = words(&run["outcome"], |finding| finding["subject"] == *target);
+                all.push(Said { component: text(&run["component"]), target: text(target), words });
+            }
+        }
+        all
     }
 
     /// What became of each target: name, and `healthy`, `findings`, `in-part`, `unseen`, `refused`.
@@ -216,6 +285,30 @@ impl Found {
         let targets = self.document["targets"].as_array().into_iter().flatten();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         targets.map(|target| (text(&target["target"]), text(&target["standing"]))).collect()
+    }
+}
+
+/// The worst severity, and the codes of the findings that have it; nothing more of what is ok.
+fn words(outcome: &Value, about: impl Fn(&Value) -> bool) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    match outcome["kind"].as_str() {
+        Some("report") => {
+            let findings = outcome["findings"].as_array().into_iter().flatten().filter(|finding| about(finding));
+            let by_severity = findings.map(|finding| (text(&finding["severity"]), text(&finding["code"])));
+            let mut codes: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
+            for (severity, code) in by_severity {
+                let rank = SEVERITIES.iter().position(|known| *known == severity).unwrap_or(0);
+                codes.entry(rank).or_default().insert(code);
+            }
+            match codes.pop_last() {
+                None | Some((0, _)) => SEVERITIES[0].to_owned(),
+                Some((rank, codes)) => {
+                    format!("{}: {}", SEVERITIES[rank], codes.into_iter().collect::<Vec<_>>().join(", "))
+                }
+            }
+        }
+        Some("could-not-look") => format!("could not look: {}", text(&outcome["error"])),
+        other => other.unwrap_or_default().to_owned(),
     }
 }
 

@@ -12,8 +12,8 @@ use std::time::Duration;
 use bailiwick::gate::{ChangeFacts, ChangeName, Ended, GateFacts, Limits, Outcome, Request, Status, Way, frame, lines};
 use bailiwick::model::{Change, State, UnitAct};
 use bailiwick_tests::gate::{
-    FINE, FREE, Gate, SHELLS, Session, begin, begin_for, change, is, may_run, named, place, shown, step, undo, unit, until,
-    write,
+    FINE, FREE, Gate, SHELLS, Session, begin, begin_for, change, is, may_run, named, place, shown, step, undo, unit,
+    until, write,
 };
 
 fn state(text: &str) -> State {
@@ -55,10 +55,9 @@ fn units_are_started_enabled_reloaded_restarted_and_taken_back() {
         (UnitAct::Restart, "failed", "enabled", "unit:active:enabled", "unit:active:enabled"),
     ];
     for (shell, words) in SHELLS {
-        let entries: Vec<_> =
-            [UnitAct::Start, UnitAct::Enable, UnitAct::Reload, UnitAct::Restart]
-                .map(|act| unit(&format!("{}:toy.service", act.word()), "toy.service", act).unwrap())
-                .to_vec();
+        let entries: Vec<_> = [UnitAct::Start, UnitAct::Enable, UnitAct::Reload, UnitAct::Restart]
+            .map(|act| unit(&format!("{}:toy.service", act.word()), "toy.service", act).unwrap())
+            .to_vec();
         let gate = Gate::new(&entries, &FREE, words).unwrap();
         for (number, (act, active, enabled, after, back)) in acts.into_iter().enumerate() {
             let (name, action) = (format!("c-{number}"), format!("{}:toy.service", act.word()));
@@ -73,7 +72,12 @@ fn units_are_started_enabled_reloaded_restarted_and_taken_back() {
             }
             for _twice in 0..2 {
                 let undone = outcome(&gate, undo(&name, 1));
-                assert_eq!((undone.status, undone.state), (FINE, Some(state(back))), "{shell} {action}: {:?}", undone.said);
+                assert_eq!(
+                    (undone.status, undone.state),
+                    (FINE, Some(state(back))),
+                    "{shell} {action}: {:?}",
+                    undone.said
+                );
             }
             let again = outcome(&gate, Request::Again { change: named(&name), step: 1 });
             let repeats = matches!(act, UnitAct::Reload | UnitAct::Restart);
@@ -82,7 +86,8 @@ fn units_are_started_enabled_reloaded_restarted_and_taken_back() {
         }
         // Each was said to systemd once, however often it was asked for.
         let said = fs::read_to_string(gate.at("systemctl.log")).unwrap();
-        for (word, times) in [(" start ", 3), (" stop ", 2), (" enable ", 2), (" disable ", 1), (" reload ", 2), (" restart ", 2)]
+        for (word, times) in
+            [(" start ", 3), (" stop ", 2), (" enable ", 2), (" disable ", 1), (" reload ", 2), (" restart ", 2)]
         {
             assert_eq!(said.matches(word).count(), times, "{shell}: {word} in {said}");
         }
@@ -114,7 +119,10 @@ fn ar09_ch19_a_unit_that_is_more_than_its_name_is_left_alone() {
         let now = if file == "active" { state("unit:failed:enabled") } else { state("unit:active:enabled") };
         let answers = gate.ask("change-root", &[begin(&name), step(&name, 1, action, &now, &now)]).unwrap();
         assert!(is(&answers[1], Status::Conflict), "{file}");
-        assert!(is(&gate.one("change-root", undo(&name, 1)).unwrap(), if file == "id" { Status::Conflict } else { FINE }));
+        assert!(is(
+            &gate.one("change-root", undo(&name, 1)).unwrap(),
+            if file == "id" { Status::Conflict } else { FINE }
+        ));
         fs::remove_file(gate.at(&format!("toy.{file}"))).unwrap();
         assert!(is(&gate.one("change-root", undo(&name, 1)).unwrap(), FINE));
         assert!(is(&gate.one("change-root", Request::Close(named(&name))).unwrap(), FINE));
@@ -186,11 +194,7 @@ fn ch09_ch11_nw21_a_second_change_of_the_day_is_refused_and_so_is_one_within_hou
     let begins = gate.at("state/begins");
     let now: u64 = facts(&gate).clock;
     // Yesterday, but eleven hours ago; then longer ago; then tomorrow, which is a clock that was set back (CH12).
-    for (moment, status) in [
-        (now - 11 * 3600, Status::Budget),
-        (now + 3600, Status::Budget),
-        (now - 25 * 3600, FINE),
-    ] {
+    for (moment, status) in [(now - 11 * 3600, Status::Budget), (now + 3600, Status::Budget), (now - 25 * 3600, FINE)] {
         fs::write(&begins, format!("{moment} c-1\n")).unwrap();
         assert!(is(&gate.one("change-root", begin("c-3")).unwrap(), status), "{moment}");
     }
@@ -284,7 +288,11 @@ fn ch08_a_step_that_is_asked_again_is_not_done_again_and_never_becomes_another()
     assert!(is(&gate.one("change-root", step("c-9", 1, "w", &before, &after)).unwrap(), Status::Conflict), "not open");
     // CH04: and it is not taken back over what the person did; the difference is shown.
     let conflict = gate.one("change-root", undo("c-1", 1)).unwrap();
-    assert!(is(&conflict, Status::Conflict) && shown(&conflict).contains("-after\n+a person's"), "{}", shown(&conflict));
+    assert!(
+        is(&conflict, Status::Conflict) && shown(&conflict).contains("-after\n+a person's"),
+        "{}",
+        shown(&conflict)
+    );
     assert!(is(&gate.one("change-root", Request::Close(named("c-1"))).unwrap(), Status::Conflict));
     assert_eq!(fs::read(&file).unwrap(), b"a person's\n");
     // A person puts it right, and it goes on.
@@ -307,7 +315,10 @@ fn a_change_that_nobody_confirms_is_taken_back_by_the_target() {
         return;
     }
     let (gate, file, before, after) = one_file("deadman", &FREE);
-    assert!(is(&gate.one("change-root", begin_for("c-0", 601)).unwrap(), Status::Refused), "longer than the gate allows");
+    assert!(
+        is(&gate.one("change-root", begin_for("c-0", 601)).unwrap(), Status::Refused),
+        "longer than the gate allows"
+    );
     assert!(is(&gate.one("change-root", begin_for("c-0", 0)).unwrap(), Status::Refused));
     let asked = [begin_for("c-1", 2), step("c-1", 1, "w", &before, &after)];
     assert!(gate.ask("change-root", &asked).unwrap().iter().all(|answer| is(answer, FINE)));
@@ -458,7 +469,8 @@ fn ch01_a_full_disk_leaves_everything_as_it_was() {
         session.answers(requests.len()).unwrap()
     };
     let (_, after) = gate.preview("w").unwrap();
-    let asked = [begin("c-1"), step("c-1", 1, "w", &State::Absent, &after), undo("c-1", 1), Request::Close(named("c-1"))];
+    let asked =
+        [begin("c-1"), step("c-1", 1, "w", &State::Absent, &after), undo("c-1", 1), Request::Close(named("c-1"))];
     // The copies' disk: the change does not even begin, and the day is not spent.
     let full_state = "set -e; mkdir -p -m 0700 \"$1\"; mount -t tmpfs -o size=1m,mode=700 tmpfs \"$1\"; mkdir -m 700 \"$1/changes\"; exec \"$3\" change-root";
     let answers = session(full_state, &asked);
@@ -563,15 +575,165 @@ fn nw21_bytes_that_a_component_made_are_written_only_with_an_approvers_signature
         let signature = signed(&dir, key, namespace, &statement);
         assert!(is(&asked(&statement, signature, &bytes), Status::Refused), "{what}");
     }
-    assert!(is(&asked(&statement.replace("test", "best"), good(), &bytes), Status::Refused), "changed after it was signed");
+    assert!(
+        is(&asked(&statement.replace("test", "best"), good(), &bytes), Status::Refused),
+        "changed after it was signed"
+    );
     assert!(is(&asked(&statement, good(), b"other bytes"), Status::Refused));
     assert!(is(&asked(&statement, b"rubbish".to_vec(), &bytes), Status::Refused));
-    assert!(is(&gate.one("change-root", step("c-1", 50, "computed", &seen.before, &seen.after)).unwrap(), Status::Refused));
+    assert!(is(
+        &gate.one("change-root", step("c-1", 50, "computed", &seen.before, &seen.after)).unwrap(),
+        Status::Refused
+    ));
     assert_eq!(fs::read(&file).unwrap(), b"before\n");
     assert!(is(&asked(&statement, good(), &bytes), FINE));
     assert_eq!(fs::read(&file).unwrap(), bytes);
     assert!(is(&gate.one("change-root", undo("c-1", number.get())).unwrap(), FINE));
     assert_eq!(fs::read(&file).unwrap(), b"before\n");
+    fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
+fn what_a_step_makes_of_its_object_is_the_lists_word_and_not_the_clients() {
+    if !may_run() {
+        return;
+    }
+    let dir = place("foreseen");
+    let (file, made) = (dir.join("file"), dir.join("made").display().to_string());
+    fs::write(&file, "before\n").unwrap();
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let entries = [
+        write("w", &file, "after\n").unwrap(),
+        change("aside", Change::SetAside { path: bailiwick_tests::gate::absolute(&file).unwrap() }),
+        unit("start", "toy.service", UnitAct::Start).unwrap(),
+        change(
+            "run",
+            Change::Command {
+                name: "x".into(),
+                does: words(&["/usr/bin/touch", &made]),
+                undoes: words(&["/usr/bin/rm", &made]),
+                checks: words(&["/usr/bin/test", "-e", &made]),
+            },
+        ),
+    ];
+    let gate = Gate::free(&entries).unwrap();
+    toy(&gate, "inactive", "enabled");
+    let (before, after) = gate.preview("w").unwrap();
+    assert!(is(&gate.one("change-root", begin("c-1")).unwrap(), FINE));
+    for (number, (action, before, after)) in (1..).zip([
+        // A write that would take the file away, and a taking away that would write.
+        ("w", before.clone(), State::Absent),
+        ("w", before.clone(), before.clone()),
+        ("w", before.clone(), state(&after.to_string().replace(":644:", ":666:"))),
+        ("aside", before.clone(), after.clone()),
+        ("start", state("unit:inactive:enabled"), state("unit:inactive:enabled")),
+        ("run", state("command:undone"), state("command:undone")),
+        ("run", state("command:done"), state("command:undone")),
+    ]) {
+        let answer = gate.one("change-root", step("c-1", number, action, &before, &after)).unwrap();
+        assert!(is(&answer, Status::Conflict), "{action} {before} {after}");
+        assert!(is(&gate.one("change-root", undo("c-1", number)).unwrap(), FINE));
+    }
+    assert_eq!(fs::read(&file).unwrap(), b"before\n");
+    assert!(!Path::new(&made).exists());
+    // What was found in another state is not "taken back" into one that it never had.
+    toy(&gate, "active", "enabled");
+    fs::write(&made, "").unwrap();
+    for (number, action, before, after) in
+        [(20, "start", "unit:inactive:enabled", "unit:active:enabled"), (21, "run", "command:undone", "command:done")]
+    {
+        let answer = gate.one("change-root", step("c-1", number, action, &state(before), &state(after))).unwrap();
+        assert!(is(&answer, Status::Conflict), "{action}");
+        assert!(is(&gate.one("change-root", undo("c-1", number)).unwrap(), FINE), "{action}");
+    }
+    assert!(Path::new(&made).exists(), "it was somebody else's");
+    assert!(fs::read_to_string(gate.at("toy.active")).unwrap().contains("active"));
+    let said = fs::read_to_string(gate.at("systemctl.log")).unwrap();
+    assert!(!said.contains(" start ") && !said.contains(" stop "), "{said}");
+    fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
+fn a_client_that_does_not_listen_keeps_nobody_from_taking_a_change_back() {
+    if !may_run() {
+        return;
+    }
+    let dir = place("deaf");
+    let file = dir.join("file");
+    let big: String = (0..4000).map(|number| format!("line {number}\n")).collect();
+    let gate = Gate::free(&[write("w", &file, &big).unwrap()]).unwrap();
+    let (before, after) = gate.preview("w").unwrap();
+    let asked = [begin_for("c-1", 4), step("c-1", 1, "w", &before, &after)];
+    assert!(gate.ask("change-root", &asked).unwrap().iter().all(|answer| is(answer, FINE)));
+    // Its own conflicts, with 64 KiB of difference each, more than any pipe holds; and it reads none of it.
+    fs::write(&file, "a person's\n").unwrap();
+    let mut deaf = gate.start("change-root").unwrap();
+    deaf.say(&frame(&vec![undo("c-1", 1); 8]).unwrap()).unwrap();
+    std::thread::sleep(Duration::from_secs(3));
+    fs::write(&file, &big).unwrap();
+    until("the dead man", || !file.exists()).unwrap();
+    deaf.kill();
+    fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
+fn fs07_whoever_owns_the_folder_gains_nothing_by_moving_things_about() {
+    if !may_run() {
+        return;
+    }
+    let dir = place("owned");
+    let (folder, secret) = (dir.join("conf"), dir.join("secret"));
+    fs::write(&secret, "the secret\n").unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::create_dir(&folder).unwrap();
+    let file = folder.join("file");
+    fs::write(&file, "before\n").unwrap();
+    let nobody = 65534;
+    for path in [&folder, &file] {
+        std::os::unix::fs::chown(path, Some(nobody), Some(nobody)).unwrap();
+    }
+    let entries = [bailiwick_tests::gate::ensure_line("line", &file, "ours", bailiwick::model::At::End).unwrap()];
+    let gate = Gate::free(&entries).unwrap();
+    let (before, after) = gate.preview("line").unwrap();
+    // The account that owns the folder swaps the file for links and back, and renames whatever else turns up there.
+    let swapper = format!(
+        "cd {} || exit 1\nwhile :; do\n mv file kept; ln -s {secret} file; mv -f kept file 2>/dev/null || \
+         {{ rm -f file; mv kept file; }}\n for x in .bailiwick-gate-*; do [ -e \"$x\" ] && mv \"$x\" moved-$$ && \
+         ln -s {} \"$x\" && rm -f \"$x\"; done\ndone\n",
+        folder.display(),
+        dir.display(),
+        secret = secret.display(),
+    );
+    let mut enemy = Command::new("setpriv")
+        .args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "sh", "-c", &swapper])
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    for number in 0..25 {
+        let name = format!("c-{number}");
+        let asked = [begin(&name), step(&name, 1, "line", &before, &after), undo(&name, 1)];
+        for answer in gate.ask("change-root", &asked).unwrap() {
+            assert!(!shown(&answer).contains("the secret"));
+        }
+        let _ = gate.one("look", Request::Preview("line".into())).map(|answer| {
+            assert!(!shown(&answer).contains("the secret"));
+        });
+        let left = Command::new(gate.at("gate")).args(["rollback", &name]).output().unwrap();
+        drop(left);
+        // Whatever became of it, the next one may begin.
+        let _ = fs::remove_file(gate.at("state/open"));
+    }
+    enemy.kill().unwrap();
+    enemy.wait().unwrap();
+    use std::os::unix::fs::MetadataExt;
+    let about = fs::metadata(&secret).unwrap();
+    assert_eq!((about.mode() & 0o7777, about.uid(), fs::read(&secret).unwrap()), (0o600, 0, b"the secret\n".to_vec()));
+    for entry in fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            assert!(!fs::read_to_string(&path).unwrap_or_default().contains("the secret"), "{path:?}");
+        }
+    }
     fs::remove_dir_all(&dir).unwrap();
 }
 

@@ -231,9 +231,44 @@ fn d17_the_gate_refuses_what_the_controller_refuses() {
     let (gate, dir) = marking(SHELLS[0].1, "contract");
     // AR01-AR05, FS02-FS04, NW04: the controller has no such literal, the gate no such request.
     let hostile = [
-        "; id", "$(id)", "`id`", "|id", "&&id", ">x", "<x", "${IFS}", "\n id", "'", "\"", "\\", "!", "#", "(", "{a,b}", "\u{a0}",
-        "-oProxyCommand=x", "--file=/etc/shadow", "--", "~root/.ssh/id_ed25519", "$HOME", "%h", "*", "?", "[a]", "=ls", "foo\0.conf",
-        "\r", "\t", "\u{7f}", "\u{85}", "\u{202e}", "\u{2028}", "\u{ff0f}", "../x", "http://evil/", "//evil/x",
+        "; id",
+        "$(id)",
+        "`id`",
+        "|id",
+        "&&id",
+        ">x",
+        "<x",
+        "${IFS}",
+        "\n id",
+        "'",
+        "\"",
+        "\\",
+        "!",
+        "#",
+        "(",
+        "{a,b}",
+        "\u{a0}",
+        "-oProxyCommand=x",
+        "--file=/etc/shadow",
+        "--",
+        "~root/.ssh/id_ed25519",
+        "$HOME",
+        "%h",
+        "*",
+        "?",
+        "[a]",
+        "=ls",
+        "foo\0.conf",
+        "\r",
+        "\t",
+        "\u{7f}",
+        "\u{85}",
+        "\u{202e}",
+        "\u{2028}",
+        "\u{ff0f}",
+        "../x",
+        "http://evil/",
+        "//evil/x",
     ];
     for value in hostile {
         assert!(AbsolutePath::new(value).is_err() && UnitName::new(value).is_err(), "{value:?}");
@@ -255,7 +290,9 @@ fn d17_the_gate_refuses_what_the_controller_refuses() {
     }
     assert_eq!(fs::read_dir(&dir).unwrap().count(), 0, "nothing was run");
     // FS14, AR09: the generator takes none of these, whoever has let it into a grant.
-    for path in ["/etc/ssh/sshd_config", "/etc/sudoers.d/x", "/root/x", "/etc/cron.d/x", "/etc/nftables.conf", "/usr/bin/x"] {
+    for path in
+        ["/etc/ssh/sshd_config", "/etc/sudoers.d/x", "/root/x", "/etc/cron.d/x", "/etc/nftables.conf", "/usr/bin/x"]
+    {
         let Ok(path) = AbsolutePath::new(path) else { continue };
         let entry = bailiwick_tests::gate::change("x", Change::SetAside { path });
         assert!(matches!(entry.check(), Err(EntryError::Never { .. })), "{entry:?}");
@@ -277,11 +314,10 @@ fn d17_the_gate_refuses_what_the_controller_refuses() {
     }
     // A text cannot end its own quotation.
     let text = "a\n";
-    let mark = data_encoding::HEXLOWER.encode(&sha2::Digest::finalize(sha2::Digest::chain_update(
-        <sha2::Sha256 as sha2::Digest>::new(),
-        text,
-    )));
-    let entry = write("x", &dir.join("x"), &format!("{text}END-OF-{mark}\ntouch {}\n", dir.join("mark").display())).unwrap();
+    let mark = data_encoding::HEXLOWER
+        .encode(&sha2::Digest::finalize(sha2::Digest::chain_update(<sha2::Sha256 as sha2::Digest>::new(), text)));
+    let entry =
+        write("x", &dir.join("x"), &format!("{text}END-OF-{mark}\ntouch {}\n", dir.join("mark").display())).unwrap();
     assert!(matches!(entry.runs, Runs::Change(_)));
     let gate = Gate::free(&[entry]).unwrap();
     assert!(is(&gate.one("look", Request::Preview("x".into())).unwrap(), FINE));
@@ -297,7 +333,8 @@ fn the_script_is_the_same_for_the_same_list_and_clean_to_shellcheck() {
         write("w", &dir.join("file"), "after\n").unwrap(),
     ];
     let paths = bailiwick::gate::Paths::default();
-    let made = |entries: &[_]| bailiwick::gate::script("web1", ["bw-read", "bw-change"], entries, &paths, &FREE).unwrap();
+    let made =
+        |entries: &[_]| bailiwick::gate::script("web1", ["bw-read", "bw-change"], entries, &paths, &FREE).unwrap();
     let script = made(&entries);
     let mut other = entries.clone();
     other.reverse();
@@ -305,7 +342,11 @@ fn the_script_is_the_same_for_the_same_list_and_clean_to_shellcheck() {
     assert_ne!(script.list, made(&entries[..1]).list);
     let file = dir.join("gate.sh");
     fs::write(&file, &script.text).unwrap();
-    match std::process::Command::new("shellcheck").args(["-s", "sh", "-e", "SC2317,SC2034,SC2221,SC2222"]).arg(&file).output() {
+    match std::process::Command::new("shellcheck")
+        .args(["-s", "sh", "-e", "SC2317,SC2034,SC2221,SC2222"])
+        .arg(&file)
+        .output()
+    {
         Ok(said) => assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stdout)),
         Err(_) => eprintln!("skipped: there is no shellcheck"),
     }

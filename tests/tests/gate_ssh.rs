@@ -12,9 +12,7 @@ use bailiwick::transport::gate::{ChangeSession, look};
 use bailiwick::transport::ssh::{Session, Settings, connect};
 use bailiwick::verbs::Tier;
 use bailiwick_tests::fleet::{Entry as Target, fleet, target, text};
-use bailiwick_tests::gate::{
-    FREE, Session as GateSession, begin, named, place, program, read, step, undo, write,
-};
+use bailiwick_tests::gate::{FREE, Session as GateSession, begin, named, place, program, read, step, undo, write};
 use bailiwick_tests::gate_host::{Host, Options, Site, may_run};
 use bailiwick_tests::ops::Ops;
 use bailiwick_tests::sshd::keygen;
@@ -32,7 +30,8 @@ impl Way {
     fn with(host: &Host, more: &str) -> Self {
         let entry = Target::at("test", host.address, &host.key("read")).unwrap();
         let entry = entry.text("user", "bw-read").with("host-key", &text(&host.host_key));
-        let gate = format!("{{ user = \"bw-change\", identity = {}{more} }}", text(&host.key("change").display().to_string()));
+        let gate =
+            format!("{{ user = \"bw-change\", identity = {}{more} }}", text(&host.key("change").display().to_string()));
         let entry = entry.with("gate", &gate);
         Self { fleet: fleet(&[entry], &[]).unwrap() }
     }
@@ -188,7 +187,9 @@ fn ssh_nw19_nw21_with_a_key_in_hand_there_is_nothing_but_the_list() {
     assert!(listener.accept().is_err(), "nobody was connected to");
     assert!(!canary.exists(), "nothing of the client's was run");
     let log = host.read("log").unwrap();
-    for request in ["\"reboot\"", "\"bash -i\"", "\"bailiwick-gate/1 read; id\"", "\"bailiwick-gate/1 read?id\"", "\"\""] {
+    for request in
+        ["\"reboot\"", "\"bash -i\"", "\"bailiwick-gate/1 read; id\"", "\"bailiwick-gate/1 read?id\"", "\"\""]
+    {
         assert!(log.contains(&format!("request={request} outcome=refused")) || request == "\"\"", "{request} in {log}");
     }
     // With the changing key, by hand: the list, and that once a day.
@@ -289,7 +290,11 @@ fn ssh_nw20_a_certificate_is_good_for_one_target_one_role_and_its_time() {
     let change = host.key("change");
     let certify = |key: &str, principal: &str, valid: &str, more: &[&str]| {
         let mut keygen = std::process::Command::new("ssh-keygen");
-        keygen.args(["-q", "-s"]).arg(ca.path().join(key)).args(["-I", "plan", "-n", principal, "-V", valid]).args(more);
+        keygen
+            .args(["-q", "-s"])
+            .arg(ca.path().join(key))
+            .args(["-I", "plan", "-n", principal, "-V", valid])
+            .args(more);
         assert!(keygen.arg(change.with_extension("pub")).status().unwrap().success());
     };
     let tries = || {
@@ -408,7 +413,11 @@ fn gate_verify_finds_whatever_differs_from_the_grant() {
     root(&["sh", "-c", "echo 'bw-change ALL=(root) NOPASSWD: ALL' >>/etc/sudoers.d/bailiwick"]);
     verify("sudo's file", &["/etc/sudoers.d/bailiwick (mode"]);
     root(&["sed", "-i", "$d", "/etc/sudoers.d/bailiwick"]);
-    root(&["sh", "-c", "printf 'Match User bw-*\\n    AllowAgentForwarding yes\\n' >/etc/ssh/sshd_config.d/00-first.conf"]);
+    root(&[
+        "sh",
+        "-c",
+        "printf 'Match User bw-*\\n    AllowAgentForwarding yes\\n' >/etc/ssh/sshd_config.d/00-first.conf",
+    ]);
     verify("sshd's switch", &["bw-read: sshd's allowagentforwarding", "bw-change: sshd's allowagentforwarding"]);
     root(&["rm", "/etc/ssh/sshd_config.d/00-first.conf"]);
     root(&["usermod", "--shell", "/bin/bash", "bw-change"]);
@@ -416,5 +425,7 @@ fn gate_verify_finds_whatever_differs_from_the_grant() {
     root(&["usermod", "--shell", "/bin/sh", "bw-change"]);
     verify("as installed again", &[]);
     root(&["touch", "/etc/bailiwick/disabled"]);
-    assert!(ops.run(&["gate", "verify", "test"]).unwrap().stdout.contains("changes nothing now: the kill switch is on"));
+    assert!(
+        ops.run(&["gate", "verify", "test"]).unwrap().stdout.contains("changes nothing now: the kill switch is on")
+    );
 }

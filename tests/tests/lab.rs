@@ -73,21 +73,24 @@ fn the_feed_fault_that_must_not_be_fixed() -> Result<()> {
     Ok(())
 }
 
-/// What the generator was told, and what the probe says once it has looked for as long as the lab's policy has it wait.
+/// What the generator was told, and what the probes say once they have looked for as long as the lab's policy has them wait:
+/// that the disk fills and until when, and which database it is.
 #[test]
 #[ignore = "needs the lab: tests/lab/scenarios"]
-fn disk_growth_is_measured_and_dated() -> Result<()> {
+fn disk_growth_is_measured_dated_and_attributed_to_the_database() -> Result<()> {
     const RATE: f64 = 2_000_000.0;
     let lab = Lab::find(PROGRAM)?;
     let _fault = lab.fault("db01", "disk-growth", Some("2000000"))?;
     // The first second after it begins makes the table; then growth is even.
     std::thread::sleep(Duration::from_secs(5));
-    let disk = eventually(Duration::from_secs(150), || {
+    let (disk, databases) = eventually(Duration::from_secs(150), || {
         std::thread::sleep(Duration::from_secs(7));
-        let all = lab.check(&["db01"], &["disk-growth"])?.findings();
-        let disk = all.into_iter().find(|finding| finding.subject == "/var/lib/postgresql").context("no such disk")?;
+        let all = lab.check(&["db01"], &["database-growth", "disk-growth"])?.findings();
+        let (databases, disks): (Vec<_>, Vec<_>) = all.into_iter().partition(|it| it.component == "database-growth");
+        let disk =
+            disks.into_iter().find(|finding| finding.subject == "/var/lib/postgresql").context("no such disk")?;
         ensure!(disk.severity != "unknown", "{disk:?}");
-        Ok(disk)
+        Ok((disk, databases))
     })?;
     let per_second = disk.metric("growth-per-day")? / 86_400.0;
     ensure!((per_second / RATE - 1.0).abs() < 0.1, "{per_second} B/s, told {RATE}: {disk:?}");
@@ -96,6 +99,21 @@ fn disk_growth_is_measured_and_dated() -> Result<()> {
     let left = (used / percent * 95.0 - used) / RATE;
     let said = disk.metric("time-left")?;
     ensure!((said / left - 1.0).abs() < 0.1, "{said} s, {left} s are left: {disk:?}");
+
+    let of = |code: &str, subject: &str| {
+        let found = databases.iter().find(|finding| finding.code == code && finding.subject == subject);
+        found.with_context(|| format!("{code} of {subject}: {databases:#?}"))
+    };
+    let told = of("attribution", "/var/lib/postgresql")?;
+    ensure!(told.severity == "critical" && told.title.contains("; database market grows by "), "{told:?}");
+    ensure!((told.metric("share-percent")? - 100.0).abs() < 10.0, "{told:?}");
+    ensure!((told.metric("time-left")? / left - 1.0).abs() < 0.1, "{left} s are left: {told:?}");
+    let market = of("growth", "market")?;
+    ensure!((market.metric("growth-per-day")? / 86_400.0 / RATE - 1.0).abs() < 0.1, "told {RATE}: {market:?}");
+    for other in ["postgres", "reports"] {
+        let other = of("growth", other)?;
+        ensure!(other.metric("growth-per-day")?.abs() / 86_400.0 < RATE / 1000.0, "{other:?}");
+    }
     Ok(())
 }
 

@@ -140,6 +140,8 @@ fn healthy(call: &VerbCall) -> Outcome {
 fn earlier(manifest: &Manifest) -> Vec<Point> {
     let said = [
         ("growth", "/", "used-bytes", 96_000.0),
+        ("growth", "market", "size-bytes", 226_492_416.0),
+        ("attribution", "/", "used-bytes", 96_000.0),
         ("available", "", "available-bytes", 4_194_304.0),
         ("cost", "ssh.service", "cpu-seconds", 1.0),
         ("usage", "nginx.service", "cpu-seconds", 1.0),

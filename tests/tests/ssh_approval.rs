@@ -169,7 +169,9 @@ fn ag03_an_approval_of_anything_else_is_none() {
     ] {
         let edited: String = statement
             .lines()
-            .map(|found| if found.starts_with(&format!("{line} ")) { format!("{line} {value}\n") } else { format!("{found}\n") })
+            .map(|found| {
+                if found.starts_with(&format!("{line} ")) { format!("{line} {value}\n") } else { format!("{found}\n") }
+            })
             .collect();
         let signature = scene.keys.sign("alice", NAMESPACE, edited.as_bytes());
         scene.refused(edited.as_bytes(), &signature, why);

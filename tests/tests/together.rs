@@ -108,6 +108,34 @@ fn a_target_on_which_it_is_not_accepted_is_left_out_and_that_is_said() {
     assert!(refused, "the journal says so too");
 }
 
+/// With fewer targets it would have said something else: all are in the case, the one that is down too.
+#[test]
+fn a_case_is_recorded_on_all_targets_and_the_review_names_them() {
+    let ops = ops("[[grant]]\ncomponent = \"clock-skew\"\non = [\"here\", \"there\", \"gone\"]\n");
+    let cases = tempfile::tempdir().unwrap();
+    let probes = Path::new(env!("CARGO_MANIFEST_DIR")).join("../probes");
+    let (project, component) = (probes.join("clock-skew"), probes.join("dist/clock-skew.wasm"));
+    let project = [project.to_str().unwrap(), "--component", component.to_str().unwrap()];
+    let place = ["--case-dir", cases.path().to_str().unwrap()];
+    let recorded =
+        ops.run(&[&["test"], &project[..], &place, &["--record", "new", "--target", "there"]].concat()).unwrap();
+    assert_eq!(recorded.code, 0, "{}{}", recorded.stdout, recorded.stderr);
+    assert!(recorded.stderr.contains("recording clock-skew on gone, here, there"), "{}", recorded.stderr);
+    let case = fs::read_to_string(cases.path().join("new.toml")).unwrap();
+    assert!(case.contains("targets = [\"gone\", \"here\", \"there\"]"), "{case}");
+    assert!(case.contains("error = \"unreachable\"") && case.matches("[[answer]]").count() == 3, "{case}");
+    let again = ops.run(&[&["test"], &project[..], &place].concat()).unwrap();
+    assert_eq!(again.code, 0, "it holds without them: {}{}", again.stdout, again.stderr);
+
+    let review = ops.run(&["review"]).unwrap().stdout;
+    let said = "clock-skew looks at all its targets in one run";
+    assert!(review.contains(said) && review.contains("    on      gone, here, there\n"), "{review}");
+    let review: serde_json::Value =
+        serde_json::from_str(&ops.run(&["review", "--format", "json"]).unwrap().stdout).unwrap();
+    let together = serde_json::json!([{ "component": "clock-skew", "targets": ["gone", "here", "there"] }]);
+    assert_eq!(review["together"], together);
+}
+
 #[test]
 fn a_run_is_told_its_own_past_and_the_journal_says_which() {
     let policy = "[[grant]]\ncomponent = [\"memory-trend\", \"memory\"]\non = [\"here\", \"there\"]\nparam.X = 0\n";
@@ -129,15 +157,21 @@ fn a_run_is_told_its_own_past_and_the_journal_says_which() {
     };
     assert_eq!((none, never, before), (&None, &None, &Some(*first_ms)));
     assert_eq!(past.runs, [*first, *second], "its own runs here, and nobody else's");
-    let told = history::told(&ops.journal(), *third).unwrap();
+    let told = history::told(&ops.journal(), &[*third].into()).unwrap().remove(third).unwrap().unwrap();
     let names: Vec<_> = told[0].iter().map(|point| (point.code.as_str(), point.metric.as_str())).collect();
     let each = [("available", "available-bytes"), ("available", "available-percent")];
     assert_eq!(names, [each, each].concat());
     // Made again from the journal, it is the same.
-    let before = ops.run(&["trend", "here", "--format", "json"]).unwrap().stdout;
+    let trend = || {
+        let text = ops.run(&["trend", "here", "--format", "json"]).unwrap().stdout;
+        let mut value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        value.as_object_mut().unwrap().remove("since"); // counted back from now
+        value
+    };
+    let before = trend();
     let rebuilt = ops.run(&["history", "rebuild"]).unwrap();
     assert!(rebuilt.code == 0 && rebuilt.stdout.contains("numbers of 12 runs"), "{rebuilt:?}");
-    assert_eq!(ops.run(&["trend", "here", "--format", "json"]).unwrap().stdout.len(), before.len());
+    assert_eq!(trend(), before);
 }
 
 #[test]

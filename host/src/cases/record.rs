@@ -125,7 +125,8 @@ impl Recording {
         }
         let (Some((digest, on, now_ms)), Some(end)) = (start, end) else { return Err(RecordError::NotThere(run)) };
         let (targets, previous): (Vec<_>, Vec<_>) = on.into_iter().unzip();
-        let told = previous.into_iter().zip(history::told(folder, run)?);
+        let told = history::told(folder, &[run].into())?.remove(&run).unwrap_or(Err(ToldError::NotThere(run)))?;
+        let told = previous.into_iter().zip(told);
         let earlier = told.map(|(previous_ms, points)| Earlier { previous_ms, points, ..Earlier::default() }).collect();
         let mut recording = Self { digest, targets, now_ms, answers: Vec::new(), earlier, redacted: 0, end };
         for (intent, on) in asked {

@@ -37,7 +37,9 @@ pub(super) fn run(context: &Context, command: &args::Gate) -> anyhow::Result<Exi
     let (Access::Ssh(ssh), Some(gate)) = (&target.access, target.gate()) else {
         return Err(fail::usage(
             format!("`{name}` has no gate: {} says nothing of one", target.place),
-            format!("write [targets.{name}.gate] with `user` and `identity`, another account and key than those that look"),
+            format!(
+                "write [targets.{name}.gate] with `user` and `identity`, another account and key than those that look"
+            ),
         ));
     };
     let paths = Paths::default();
@@ -118,14 +120,18 @@ fn told(name: &str, script: &Script, facts: &GateFacts, found: &[Difference]) ->
     }
     for difference in found {
         let found = encode::terminal(&difference.found, 200);
-        let _ = writeln!(text, "DIFFERS  {}\n    expected {}\n    found    {found}", difference.what, difference.expected);
+        let _ =
+            writeln!(text, "DIFFERS  {}\n    expected {}\n    found    {found}", difference.what, difference.expected);
     }
     if found.is_empty() {
         let _ = writeln!(text, "the gate of {name} is as its grant says: list {}", script.list);
     } else {
         let count = found.len();
         let plural = if count == 1 { "" } else { "s" };
-        let _ = writeln!(text, "\n{count} difference{plural}; next: bailiwick gate install-script {name}, read it, run it there as root");
+        let _ = writeln!(
+            text,
+            "\n{count} difference{plural}; next: bailiwick gate install-script {name}, read it, run it there as root"
+        );
     }
     text
 }

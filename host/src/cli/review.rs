@@ -66,6 +66,15 @@ fn table(review: &Review) -> String {
         );
         let _ = writeln!(text, "    for     {}\n", past.why);
     }
+    for together in &review.together {
+        let targets: Vec<_> = together.targets.iter().map(ToString::to_string).collect();
+        let _ = writeln!(
+            text,
+            "{} looks at all its targets in one run, and what one of them answers can change what it says of another",
+            together.component
+        );
+        let _ = writeln!(text, "    on      {}\n", targets.join(", "));
+    }
     let _ = write_limits(&mut text, review);
     text
 }

@@ -1,5 +1,6 @@
 //! `bailiwick test`.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,6 +9,7 @@ use bailiwick::encode;
 use bailiwick::encode::ShownPath as _;
 use bailiwick::journal::Scratch;
 use bailiwick::library;
+use bailiwick::manifest::Scope;
 use bailiwick::model::{CaseName, Lockdown, Tainted, TargetName, World};
 use bailiwick::ops::{Ops, OpsError};
 use bailiwick::outcome::{Looked, RunOutcome, Sweep, TargetResult};
@@ -169,7 +171,8 @@ impl Watcher for Alone {
     }
 }
 
-/// Runs the component on a target, exactly as `check` would, and writes the case; or the exit code that says why not.
+/// Runs the component on a target, exactly as `check` would, and writes the case; or the exit code that says why not. One that
+/// looks at all its targets at once is recorded on all of them: with fewer it would have said something else.
 fn record(
     context: &Context,
     project: &Project,
@@ -203,7 +206,13 @@ fn record(
         context.out.say(&check::told(&recovery, &journal));
     }
     let folder = journal.folder().to_owned();
-    context.out.say(&format!("recording {id} on {target} …"));
+    let scope = project.file.manifest.scope;
+    let targets: BTreeSet<TargetName> = match scope {
+        Scope::Target => [target.clone()].into(),
+        Scope::Fleet => ops.targets_of(id).cloned().collect(),
+    };
+    let names = targets.iter().map(TargetName::as_str).collect::<Vec<_>>().join(", ");
+    context.out.say(&format!("recording {id} on {names} …"));
     let agent = context.surroundings.agent.clone();
     let settings = Settings {
         jobs: 1,
@@ -214,25 +223,29 @@ fn record(
         ssh: ssh::Settings { agent, ..ssh::Settings::default() },
     };
     let alone = Arc::new(Alone::default());
-    let request = Request { targets: [target.clone()].into(), components: Some([id.clone()].into()), standing };
+    let request = Request { targets, components: Some([id.clone()].into()), standing };
     let watcher = Arc::clone(&alone) as Arc<dyn Watcher>;
-    let swept = runtime.block_on(sweep(Arc::new(ops), request, settings, Arc::new(journal), watcher))?;
+    let ops = Arc::new(ops);
+    let swept = runtime.block_on(sweep(Arc::clone(&ops), request, settings, Arc::new(journal), watcher))?;
     if let Some(held) = *alone.0.lock().unwrap_or_else(PoisonError::into_inner) {
         context.out.say(&check::warning(&held));
     }
     for warning in alone.1.lock().unwrap_or_else(PoisonError::into_inner).iter() {
         context.out.say(warning);
     }
-    let (run, grant) = match (recorded_run(&swept), grant) {
-        (Ok(run), Some(grant)) => (run, [grant]),
-        (Err((why, exit)), _) => {
-            context.out.say(&format!("error: nothing is recorded from {target}: {why}"));
+    let (run, on) = match recorded_run(&swept, &target, scope) {
+        Ok(found) => found,
+        Err((why, exit)) => {
+            context.out.say(&format!("error: nothing is recorded from {names}: {why}"));
             return Ok(Err(exit));
         }
-        (Ok(_), None) => return Ok(Err(Exit::Refused)),
     };
+    let grants: Vec<_> = on.iter().filter_map(|target| ops.grant(id, target)).collect();
+    if grants.len() != on.len() {
+        return Ok(Err(Exit::Refused));
+    }
     let recording = Recording::read(&folder, run)?;
-    let text = match recording.case(&project.file.manifest, &grant) {
+    let text = match recording.case(&project.file.manifest, &grants) {
         Err(RecordError::Broke(why)) => {
             context.out.say(&format!("error: nothing is recorded: {why}"));
             return Ok(Err(Exit::NotLooked));
@@ -269,21 +282,26 @@ fn check_installed(context: &Context, ops: &Ops, project: &Project) -> anyhow::R
     }
 }
 
-/// The run's number in the journal, or why there is none.
-fn recorded_run(swept: &Sweep) -> Result<u64, (String, Exit)> {
-    let Some(looked) = swept.targets.first() else { return Err(("nobody looked".to_owned(), Exit::NotLooked)) };
-    match &looked.result {
-        TargetResult::Refused { rule } => Err((rule.clone(), Exit::Refused)),
-        TargetResult::Unreachable { cause, .. } => Err((cause.clone(), Exit::NotLooked)),
-        // One that looks at several targets at once looks at this one alone here.
-        TargetResult::Runs(runs) => match runs.iter().chain(swept.together.iter().map(|together| &together.run)).next()
-        {
-            Some(run) => match &run.outcome {
-                RunOutcome::Refused { reason } => Err((reason.clone(), Exit::Refused)),
-                RunOutcome::Fault { message } => Err((message.clone(), Exit::NotLooked)),
-                _ => run.id.parse().map_err(|_| ("it has no entry in the journal".to_owned(), Exit::NotLooked)),
-            },
-            None => Err(("nothing ran".to_owned(), Exit::NotLooked)),
+/// The run's number in the journal and its targets, or why there is none.
+fn recorded_run(swept: &Sweep, target: &TargetName, scope: Scope) -> Result<(u64, Vec<TargetName>), (String, Exit)> {
+    let looked = swept.targets.iter().find(|looked| looked.target == *target);
+    let (run, on) = match (scope, looked.map(|looked| &looked.result)) {
+        (_, Some(TargetResult::Refused { rule })) => return Err((rule.clone(), Exit::Refused)),
+        (Scope::Target, Some(TargetResult::Unreachable { cause, .. })) => return Err((cause.clone(), Exit::NotLooked)),
+        (Scope::Target, Some(TargetResult::Runs(runs))) => (runs.first(), vec![target.clone()]),
+        (Scope::Fleet, Some(_)) => {
+            let together = swept.together.first();
+            (together.map(|it| &it.run), together.map(|it| it.targets.clone()).unwrap_or_default())
+        }
+        (_, None) => return Err(("nobody looked".to_owned(), Exit::NotLooked)),
+    };
+    let Some(run) = run else { return Err(("nothing ran".to_owned(), Exit::NotLooked)) };
+    match &run.outcome {
+        RunOutcome::Refused { reason } => Err((reason.clone(), Exit::Refused)),
+        RunOutcome::Fault { message } => Err((message.clone(), Exit::NotLooked)),
+        _ => match run.id.parse() {
+            Ok(number) => Ok((number, on)),
+            Err(_) => Err(("it has no entry in the journal".to_owned(), Exit::NotLooked)),
         },
     }
 }

@@ -215,7 +215,9 @@ async fn keys(ops: &Ops, agent: Option<&Path>) -> Vec<Line> {
     let mut lines = Vec::new();
     for (name, (credential, targets)) in wanted {
         let replaceable = match credential {
-            Credential::KeyFile(path) | Credential::Certificate { key: path, .. } => source::check_permissions(path).err(),
+            Credential::KeyFile(path) | Credential::Certificate { key: path, .. } => {
+                source::check_permissions(path).err()
+            }
             Credential::Agent(_) => None,
         };
         lines.push(match (ssh::check_credential(credential, agent).await, replaceable) {

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 pub use self::earlier::{EARLIER_DAYS, EARLIER_POINTS, Earlier};
 pub use self::follow::Followed;
 pub use self::series::{Filter, Series};
-pub use self::told::{ToldError, told};
+pub use self::told::{Told, ToldError, told};
 use crate::encode::ShownPath as _;
 use crate::journal::ReadError;
 

@@ -145,6 +145,7 @@ built_in! {
     "container-restarts",
     "container-state",
     "crashed-service",
+    "database-growth",
     "disk-growth",
     "exporter-connected",
     "failed-services",

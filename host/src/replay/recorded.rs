@@ -3,14 +3,14 @@
 //! Knows: entries. Must not know: where bytes are kept, or how a run is repeated. The chain has been checked up to the last
 //! entry that is used; where it breaks, reading ends, and what stood before still counts.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::grant::{self, Grant};
-use crate::history::{self, Earlier, ToldError};
+use crate::history::{self, Earlier, Told, ToldError};
 use crate::journal::{Entry, Granted, Other, Outcome, ReadError, Reader, Record, RunEnd, Sha, Withheld};
 use crate::model::{
     Action, ActionId, ComponentId, ParamName, ParamValue, Phase, SlotKey, SlotName, Tainted, TargetName, Verb, Wire,
@@ -40,8 +40,6 @@ pub enum Select {
 /// What the journal has of a selection.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// Where it is.
-    pub(super) folder: PathBuf,
     /// The runs, in order.
     pub runs: Vec<Recorded>,
     /// What was asked for in the same sweep and came to no run.
@@ -50,6 +48,8 @@ pub struct Found {
     pub stopped: Option<ReadError>,
     /// What retention has let go: the latest entry that says so.
     pub(super) pruned: BTreeMap<Sha, u64>,
+    /// What the runs were told of their past; of those that were told nothing, nothing.
+    told: BTreeMap<u64, Result<Told, ToldError>>,
 }
 
 /// A target that was not looked at, or a component that was not run.
@@ -131,7 +131,7 @@ pub(super) struct Answered {
 /// # Errors
 /// When there is no journal to read.
 pub fn find(folder: &Path, select: &Select) -> Result<Found, ReadError> {
-    let mut found = Found { folder: folder.to_owned(), ..Found::default() };
+    let mut found = Found::default();
     let mut sweep = Sweep::default();
     for record in Reader::open(folder)? {
         match record {
@@ -151,6 +151,11 @@ pub fn find(folder: &Path, select: &Select) -> Result<Found, ReadError> {
         }
     }
     sweep.select(select, &mut found);
+    let with_past = found.runs.iter().filter(|run| run.on.iter().any(|on| on.told_its_past));
+    let with_past: BTreeSet<u64> = with_past.map(|run| run.run).collect();
+    if !with_past.is_empty() {
+        found.told = history::told(folder, &with_past)?;
+    }
     Ok(found)
 }
 
@@ -349,9 +354,9 @@ impl Recorded {
 
     /// What it was told of its past on each target, in their order.
     pub(super) fn pasts(&self, found: &Found) -> Result<Vec<Earlier>, ToldError> {
-        let told = match self.on.iter().any(|on| on.told_its_past) {
-            true => history::told(&found.folder, self.run)?,
-            false => vec![Vec::new(); self.on.len()],
+        let told = match found.told.get(&self.run) {
+            Some(told) => told.clone()?,
+            None => vec![Vec::new(); self.on.len()],
         };
         let past = |(on, points): (&On, _)| Earlier { previous_ms: on.previous_ms, points, ..Earlier::default() };
         Ok(self.on.iter().zip(told).map(past).collect())

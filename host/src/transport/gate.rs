@@ -99,11 +99,7 @@ impl ChangeSession {
     ///
     /// # Errors
     /// As [`connect`]; the target is that of the reading connection, with all that it must prove.
-    pub async fn open(
-        fleet: &Fleet,
-        target: &Target,
-        settings: &Settings,
-    ) -> Result<Self, GateError> {
+    pub async fn open(fleet: &Fleet, target: &Target, settings: &Settings) -> Result<Self, GateError> {
         let gate = target.gate().ok_or(GateError::NoGate)?;
         let (user, credential) = (gate.user.clone(), gate.credential());
         let mut target = target.clone();

@@ -43,6 +43,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "redact", check: text::redact, seeds: seeds::answer_texts },
     Target { name: "encode", check: text::encode, seeds: seeds::texts },
     Target { name: "journal", check: records::journal, seeds: seeds::journals },
+    Target { name: "heads", check: records::heads, seeds: seeds::heads },
     Target { name: "record", check: records::record, seeds: seeds::records },
     Target { name: "from-worker", check: records::from_worker, seeds: seeds::from_worker },
     Target { name: "to-worker", check: records::to_worker, seeds: seeds::to_worker },

@@ -1,4 +1,4 @@
-//! The journal, and what broker and worker say to each other.
+//! The journal, what an anchor says of it, and what broker and worker say to each other.
 
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
@@ -35,6 +35,26 @@ pub(crate) fn journal(data: &[u8]) {
         if let Ok(verdict) = verify(folder) {
             assert!(verdict.proven.seq >= last);
         }
+    });
+}
+
+/// The lines of an anchor, which anybody at its place can have written, held against a journal: they can vouch for no more
+/// than there is, and no line counts twice.
+pub(crate) fn heads(data: &[u8]) {
+    thread_local!(static FOLDER: OnceCell<tempfile::TempDir> = const { OnceCell::new() });
+    FOLDER.with(|folder| {
+        let folder = folder.get_or_init(|| {
+            let folder = new_folder();
+            std::fs::write(folder.path().join("journal.jsonl"), crate::seeds::chain()).expect("a file");
+            folder
+        });
+        let anchors = [("nas".to_owned(), data.to_vec())].into();
+        let held =
+            bailiwick::anchor::hold(folder.path(), &anchors).expect("it is there").remove("nas").expect("asked for");
+        let lines = data.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count();
+        assert!(held.fitting + held.strange <= lines, "{held:?}");
+        assert!(held.covers <= crate::seeds::links().last().map_or(0, |link| link.seq), "{held:?}");
+        assert!(held.covers == 0 || held.fitting > 0, "{held:?}");
     });
 }
 

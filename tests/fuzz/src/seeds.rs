@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use bailiwick::journal::{Blob, Entry, Outcome as Written, Record};
+use bailiwick::anchor::Head;
+use bailiwick::journal::{Blob, Entry, Link, Outcome as Written, Record};
 use bailiwick::model::{Finding, LookError, Phase, Report, Severity, Tainted, TargetName, Verb};
 use bailiwick::sandbox::Links;
 use bailiwick::sandbox::wire::{
@@ -186,15 +187,34 @@ pub(crate) fn records() -> Vec<Vec<u8>> {
     entries()
 }
 
+/// The places of the entries' chain.
+pub(crate) fn links() -> Vec<Link> {
+    let mut link = Link::origin();
+    let next = |body: &Vec<u8>| {
+        link = link.next(body);
+        link.clone()
+    };
+    entries().iter().map(next).collect()
+}
+
+/// The entries as a journal's file has them.
+pub(crate) fn chain() -> Vec<u8> {
+    let lines = links().into_iter().zip(entries());
+    lines.flat_map(|(link, body)| [link.hash.as_bytes(), b" ", &body, b"\n"].concat()).collect()
+}
+
 pub(crate) fn journals() -> Vec<Vec<u8>> {
     let chained = [b"\x01".to_vec(), entries().join(&b'\n')].concat();
-    let mut raw = vec![0];
-    let mut link = bailiwick::journal::Link::origin();
-    for body in entries() {
-        link = link.next(&body);
-        raw.extend([link.hash.as_bytes(), b" ", &body, b"\n"].concat());
-    }
-    vec![chained, raw]
+    vec![chained, [b"\0".to_vec(), chain()].concat()]
+}
+
+/// An anchor's lines: all, torn, and one with another hash.
+pub(crate) fn heads() -> Vec<Vec<u8>> {
+    let line = |link: &Link| Head { link: link.clone(), time: jiff::Timestamp::UNIX_EPOCH }.line();
+    let all: String = links().iter().map(line).collect();
+    let torn = all[..100].to_owned() + &all;
+    let other = line(&Link { hash: "0".repeat(64), ..links().swap_remove(1) });
+    vec![all.into_bytes(), torn.into_bytes(), other.into_bytes()]
 }
 
 fn frames<T>(messages: &[T], frame: impl Fn(&T) -> Vec<u8>) -> Vec<Vec<u8>> {
@@ -299,9 +319,8 @@ pub(crate) fn gates() -> Vec<Vec<u8>> {
     let facts = format!(
         "version 1\nlist {zero}\nscript {zero}\ndisabled no\nbegins-today 0\nlast-begin 0\nopen -\nclock 5\nboot a-b\n"
     );
-    let change = format!(
-        "opened 7\nplan {zero}\nstep 1 asked x absent absent\nstep 1 do 0 absent \nclosed rolled-back 8\n"
-    );
+    let change =
+        format!("opened 7\nplan {zero}\nstep 1 asked x absent absent\nstep 1 do 0 absent \nclosed rolled-back 8\n");
     let preview = format!("absent file:{zero}:1:644:0:0\n--- a\n+++ b\n");
     let said = |bodies: [&str; 3]| {
         let mut all = String::new();

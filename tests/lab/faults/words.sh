@@ -27,10 +27,31 @@ wait_for() { # COMMAND…: ten seconds at most
         sleep 0.2
     done
 }
+# A unit in the place of the healthy one of this name, where the host has one; and the end of it.
+bad_unit() { # NAME: its text on stdin
+    unit=/etc/systemd/system/$1.service
+    [ ! -e "$unit" ] || [ -e "$kept/$1.service" ] || cp "$unit" "$kept/$1.service"
+    cat >"$unit"
+    systemctl daemon-reload
+    systemctl restart "$1"
+}
+good_unit() { # NAME
+    systemctl --quiet stop "$1" 2>/dev/null || true
+    rm -f "/etc/systemd/system/$1.service"
+    [ ! -e "$kept/$1.service" ] || mv "$kept/$1.service" /etc/systemd/system/
+    systemctl daemon-reload
+    systemctl --quiet reset-failed "$1" 2>/dev/null || true
+    [ ! -e "/etc/systemd/system/$1.service" ] || systemctl start "$1"
+}
 as_postgres() { setpriv --reuid=postgres --regid=postgres --init-groups "$@"; }
 as_agents() {
     (cd /home/agents && setpriv --reuid=agents --regid=agents --init-groups \
         env HOME=/home/agents XDG_RUNTIME_DIR=/run/user/1101 "$@")
+}
+# A container that begins anew, with nothing of what it had said.
+again() { # NAME COMMAND
+    as_agents podman rm --force --time 0 "$1" >/dev/null
+    as_agents podman run --detach --name "$1" --stop-timeout 1 --restart=always localhost/agent:1 sh -c "$2" >/dev/null
 }
 # A program that lies. The real one waits in /usr/real, first in the path of the lab itself and in nobody else's.
 wrap() { # NAME: its text on stdin
@@ -42,6 +63,17 @@ wrap() { # NAME: its text on stdin
 }
 unwrap() { # NAME
     [ ! -e "/usr/real/$1" ] || mv "/usr/real/$1" "/usr/bin/$1"
+}
+# A file of the kernel's that says something else, as on hosts that have each their own.
+cover() { # FILE: its text on stdin
+    text=$kept/cover-${1##*/}
+    cat >"$text.new"
+    uncover "$1"
+    mv "$text.new" "$text"
+    mount --bind "$text" "$1"
+}
+uncover() { # FILE
+    while grep -q " $1 " /proc/mounts; do umount "$1"; done
 }
 # A session that holds what it has been told to take, and does nothing.
 session() { # NAME SQL

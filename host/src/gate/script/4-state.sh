@@ -159,6 +159,15 @@ produce() { # OLD NEW
     esac
 }
 
+# Whether two states are one, as far as this action goes: who starts a unit has no say in whether it starts at boot.
+agrees() { # STATE STATE
+    case $kind:$act in
+    unit:enable) [ "${1##*:}" = "${2##*:}" ] ;;
+    unit:*) [ "${1%:*}" = "${2%:*}" ] ;;
+    *) [ "$1" = "$2" ] ;;
+    esac
+}
+
 # What the object is to be afterwards, given that it is `state` now. Sets `after`; for a file its content is `$tmp/new`.
 foresee() {
     case $kind in

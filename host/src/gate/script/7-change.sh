@@ -30,6 +30,7 @@ serve_change() {
         say 'another session is at work'
         answer busy
     else
+        # Said when the lock is free again: a client that does not listen must not keep anybody from taking a change back.
         case $verb in
         begin) begin "$@" ;;
         do | do-computed) do_step "$@" ;;
@@ -37,8 +38,9 @@ serve_change() {
         again) again_step "$1" ;;
         confirm) confirm_change ;;
         close) close_change ;;
-        esac
+        esac >"$tmp/told"
         unlock
+        /usr/bin/cat -- "$tmp/told" 2>/dev/null
     fi
 }
 
@@ -240,13 +242,13 @@ find_out() {
     if ! object_state; then
         say "- $why"
         settle 'do' interrupted
-    elif [ "$before" = "$after" ]; then
+    elif agrees "$before" "$after"; then
         say "$state"
         case $kind in unit | container | command) settle 'do' interrupted ;; *) settle 'do' 0 ;; esac
-    elif [ "$state" = "$after" ]; then
+    elif agrees "$state" "$after"; then
         say "$state"
         settle 'do' 0
-    elif [ "$state" = "$before" ]; then
+    elif agrees "$state" "$before"; then
         say "$state"
         say 'it was stopped before it did anything'
         settle 'do' 1
@@ -261,13 +263,13 @@ do_now() {
     if ! object_state; then
         say "- $why"
         settle 'do' conflict
-    elif [ "$state" != "$before" ]; then
+    elif ! agrees "$state" "$before"; then
         say "$state"
         say 'it is not what it was'
         settle 'do' conflict
-    elif [ -n "$needs" ]; then
+    elif [ -n "$needs" ] || ! is_foreseen; then
         say "$state"
-        say "$needs"
+        say "${needs:-$why}"
         settle 'do' conflict
     else
         why=
@@ -290,7 +292,7 @@ do_now() {
         elif ! object_state; then
             say "- ${reason:-$why}"
             settle 'do' 1
-        elif [ "$ended" -eq 0 ] && [ "$state" = "$after" ]; then
+        elif [ "$ended" -eq 0 ] && agrees "$state" "$after"; then
             say "$state"
             settle 'do' 0
         else
@@ -299,6 +301,18 @@ do_now() {
             settle 'do' 1
         fi
     fi
+}
+
+# What it is to become is what the action does, and not what whoever asks would like: a file that is written does not
+# become absent.
+is_foreseen() {
+    wanted=$after
+    foresee
+    ended=$?
+    foreseen=$after
+    after=$wanted
+    [ "$ended" -eq 0 ] || return 1
+    agrees "$foreseen" "$wanted" || fail 'that is not what it does'
 }
 
 # A unit, a container or the operator's command; what they say goes to the answer.
@@ -317,7 +331,7 @@ run_change() { # ACT TO
     if [ -n "$why" ] && [ "$kind" = unit ]; then last_words; fi
     # A unit may need a moment.
     tries=0
-    while object_state && [ "$state" != "$2" ] && [ "$tries" -lt 20 ] && [ -z "$why" ]; do
+    while object_state && ! agrees "$state" "$2" && [ "$tries" -lt 20 ] && [ -z "$why" ]; do
         /usr/bin/sleep 0.5
         tries=$((tries + 1))
     done
@@ -390,49 +404,38 @@ take_back() {
     why=
     state=
     case $kind in
-    unit)
-        unit_state "$object" "$act" || return 1
-        case $act in
-        enable) if [ "${before##*:}" != "${state##*:}" ]; then revert disable; fi ;;
-        start)
-            case $before in
-            unit:active:*) ;;
-            *) case $state in unit:active:*) revert stop ;; esac ;;
-            esac
-            ;;
+    unit | container | command) ;;
+    *) clean_up || return 1 ;;
+    esac
+    object_state || return 1
+    # It is what it was, or `do` has found something else and left it alone: nothing in it is ours.
+    if agrees "$state" "$before" || [ "$(cat_or "$kept/do" '' | /usr/bin/head -n 1)" = conflict ]; then return 0; fi
+    case $kind:$act in
+    unit:enable) revert disable "$before" ;;
+    unit:start)
+        # A unit that had failed is stopped then: nobody can make it fail again. One that fails now is none that failed.
+        case $state:$before in
+        unit:active:*:unit:failed:*) revert stop unit:inactive: ;;
+        unit:active:*) revert stop "$before" ;;
+        unit:failed:*:unit:inactive:*) revert reset-failed "$before" ;;
         esac
         ;;
-    container) container_state "$runtime" "$object" ;;
-    command)
-        command_state "$entry" || return 1
-        if [ "$state" = "$before" ]; then return 0; fi
+    unit:* | container:*) ;;
+    command:*)
         run_change undoes "$before"
-        [ "$state" = "$before" ]
+        agrees "$state" "$before" || fail "${why:-it is not what it was}"
         ;;
     *)
-        clean_up && enter "$object" && look_at "./$name" "$tmp/copy" || return 1
-        # It is what it was, or `do` has found something else and left it alone: nothing in it is ours.
-        if [ "$state" = "$before" ] || [ "$(cat_or "$kept/do" '' | /usr/bin/head -n 1)" = conflict ]; then
-            return 0
-        fi
-        if [ "$state" != "$after" ]; then
-            fail 'it is not what the change has left: somebody has changed it since'
-            return 1
-        fi
+        agrees "$state" "$after" || fail 'it is not what the change has left: somebody has changed it since' || return 1
         restore_file
         ;;
     esac
 }
 
 # What systemd is told to undo; then it must be so.
-revert() { # ACT
-    run_change "$1" "$before"
-    unit_state "$object" "$act" || return 1
-    # A unit that had failed is stopped then: nobody can make it fail again.
-    case $before:$state in
-    "$state:$state" | unit:failed:*:unit:inactive:*) ;;
-    *) [ -z "$why" ] || return 1 ;;
-    esac
+revert() { # ACT STATE
+    run_change "$1" "$2"
+    agrees "$state" "$2" || fail "${why:-it is not what it was}"
 }
 
 # Reload and restart are taken back by doing them once more, when everything else is back.

@@ -145,7 +145,7 @@ dead-man)
     is_open || exit 0
     make_room "$RUN"
     hold_out
-    lock || lock || lock || refuse 'another session is at work'
+    until lock; do is_open || exit 0; done
     is_open || exit 0
     log "rollback $change" 'the change was not confirmed in time'
     roll_back "$change" >"$tmp/all"

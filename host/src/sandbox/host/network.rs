@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::text::{ended, failure, lines_of, number, said, whole};
+use super::text::{complains, ended, failure, lines_of, number, said, whole};
 use super::wit::bailiwick::ops::network::{Listener, Protocol};
 use crate::model::LookError;
 use crate::sandbox::wire::RawAnswer;
@@ -18,9 +18,14 @@ pub(super) fn listeners(answer: &RawAnswer) -> Result<Vec<Listener>, LookError> 
     if !ended(answer, &[0, 1, 2]) {
         return Err(failure(answer));
     }
-    if answer.stdout.is_empty() && !ended(answer, &[1]) {
-        // 1 says that all tables were read and nothing accepts; 2 that there are none.
-        return Err(said(answer).unwrap_or(LookError::Unsupported));
+    if answer.stdout.is_empty() {
+        // 1 in silence says that all tables were read and nothing accepts; with words, that it is no grep of ours; 2 that there
+        // are no tables.
+        match ended(answer, &[1]) {
+            true if complains(answer) => return Err(failure(answer)),
+            true => {}
+            false => return Err(said(answer).unwrap_or(LookError::Unsupported)),
+        }
     }
     let text = whole(answer)?;
     let mut found = Vec::new();

@@ -2,6 +2,7 @@
 
 mod commands;
 mod containers;
+mod lies;
 mod packages;
 
 use proptest::prelude::*;

@@ -43,11 +43,20 @@ pub(super) fn failure(answer: &RawAnswer) -> LookError {
     said(answer).unwrap_or(LookError::Garbled)
 }
 
+/// Standard error, without a login shell's complaint about a locale that is not installed: that is none of our business.
+fn complaint(answer: &RawAnswer) -> String {
+    let text = String::from_utf8_lossy(&answer.stderr);
+    text.lines().filter(|line| !line.contains("locale")).collect::<Vec<_>>().join("\n")
+}
+
+/// True if it said anything on standard error.
+pub(super) fn complains(answer: &RawAnswer) -> bool {
+    !complaint(answer).trim().is_empty()
+}
+
 /// The first known message on standard error.
 pub(super) fn said(answer: &RawAnswer) -> Option<LookError> {
-    let text = String::from_utf8_lossy(&answer.stderr);
-    // A login shell's complaint about a locale that is not installed is about none of our business.
-    let text: String = text.lines().filter(|line| !line.contains("locale")).collect::<Vec<_>>().join("\n");
+    let text = complaint(answer);
     MESSAGES.iter().find(|(message, _)| text.contains(message)).map(|(_, error)| *error)
 }
 

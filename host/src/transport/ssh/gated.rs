@@ -124,9 +124,11 @@ fn said(error: &GateError) -> RunError {
         GateError::Run(RunError::NoChannel) => RunError::NoChannel,
         GateError::Run(RunError::Forbidden { rule }) => RunError::Forbidden { rule: rule.clone() },
         GateError::Run(_) => RunError::Lost,
-        GateError::NoGate | GateError::Request(_) | GateError::Connect(_) | GateError::Frame(_) | GateError::Unreadable(_) => {
-            RunError::Gate(error.to_string())
-        }
+        GateError::NoGate
+        | GateError::Request(_)
+        | GateError::Connect(_)
+        | GateError::Frame(_)
+        | GateError::Unreadable(_) => RunError::Gate(error.to_string()),
         GateError::Refused { .. } => RunError::Gate("the target's gate refuses (its syslog says why)".to_owned()),
     }
 }

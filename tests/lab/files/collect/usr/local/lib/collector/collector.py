@@ -29,7 +29,7 @@ def insert(ticks):
     psql = ["psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", f"--set=ticks={json.dumps(ticks)}", f"--set=source={FEED}", DATABASE]
     # Variables are filled in only where psql reads a script.
     done = subprocess.run(psql, input=INSERT, env={"PGPASSFILE": "/etc/collector/pgpass", "PATH": "/usr/bin:/bin"},
-                          capture_output=True, text=True, timeout=20, check=False)
+                          capture_output=True, text=True, errors="replace", timeout=20, check=False)
     if done.returncode != 0:
         raise RuntimeError(done.stderr.strip().splitlines()[0] if done.stderr.strip() else "psql failed")
 
