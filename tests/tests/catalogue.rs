@@ -122,6 +122,33 @@ const IDS: &[(&str, &str)] = &[
     ("tx09", "secrets in answers"),
     ("tx10", "secrets in errors"),
     ("tx11", "text for agents"),
+    ("ag01", "tools that do not exist"),
+    ("ag02", "an agent that approves for itself"),
+    ("ag03", "an approval used twice, late, elsewhere, for another plan"),
+    ("ag05", "descriptions that give orders"),
+    ("ag06", "two programs at once"),
+    ("ag07", "names that mean more than one"),
+    ("ag09", "a rule that allows and one that forbids"),
+    ("ag10", "a policy that is wider than it looks"),
+    ("ag11", "a never-host or a firewall in an allow list"),
+    ("ag13", "a flag forgotten"),
+    ("ag14", "a plan approved after the host was changed by hand"),
+    ("ch01", "no room for a snapshot"),
+    ("ch03", "a rollback that is none"),
+    ("ch04", "a rollback over a person's work"),
+    ("ch05", "a fix that was never rehearsed"),
+    ("ch06", "killed at any instant"),
+    ("ch07", "an answer that was lost"),
+    ("ch08", "the same request twice"),
+    ("ch09", "two changes for one place in the budget"),
+    ("ch11", "both sides of midnight"),
+    ("ch12", "a clock set back, an hour twice or not at all, a window that shuts"),
+    ("ch13", "a clock set forward"),
+    ("ch15", "the kill switch at every moment"),
+    ("ch16", "the credential gone half way"),
+    ("ch17", "a person or a tool at the same object"),
+    ("ch19", "a change that is larger than its name"),
+    ("ch20", "a certificate that has run out when it is needed"),
     ("jr01", "entries edited, removed, swapped, inserted, cut"),
     ("jr03", "a full or failing disk"),
     ("jr04", "a new file and a crash"),
@@ -135,15 +162,22 @@ const IDS: &[(&str, &str)] = &[
 ];
 
 const CHANGES: &str = "belongs to changes: no verb changes anything yet (ph01 holds that)";
+const AGENTS: &str = "belongs to agents over MCP, which there is no door for yet";
 const GATE: &str = "belongs to the gate, which does not exist yet";
 const HTTP: &str =
     "belongs to the http verb, which does not exist yet (ar17: no function takes a path, header or body)";
 
 /// Ids without a test, and why.
 const WITHOUT: &[(&str, &str)] = &[
-    ("ph06", CHANGES),
-    ("ph07", CHANGES),
     ("fs12", CHANGES),
+    ("ag01", AGENTS),
+    ("ag05", AGENTS),
+    ("ag09", "held by property in `tests/tests/grant.rs`: a never-rule wins over every grant"),
+    (
+        "ch20",
+        "no credential is needed for the way back: the target undoes by itself, and a person types the receipt's command there \
+         (ch04, ch16)",
+    ),
     ("tg10", CHANGES),
     ("tg11", CHANGES),
     ("tx06", "belongs to CSV, JUnit and SARIF, which nothing is rendered as yet"),
@@ -154,7 +188,6 @@ const WITHOUT: &[(&str, &str)] = &[
     ("ar13", "belongs to the postgres verbs, which do not exist yet"),
     ("nw19", GATE),
     ("nw20", GATE),
-    ("nw21", GATE),
     ("nw04", HTTP),
     ("nw05", HTTP),
     ("nw07", HTTP),
@@ -162,7 +195,6 @@ const WITHOUT: &[(&str, &str)] = &[
         "jr04",
         "a crash of the machine is not made in a test; `journal/open.rs` and `evidence.rs` sync a new file's folder",
     ),
-    ("jr13", CHANGES),
     (
         "nw09",
         "belongs to verbs that are forwarded (http, postgres): a session runs commands, and a jump is a target's own",
@@ -191,7 +223,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 fn ids(name: &str) -> impl Iterator<Item = &str> {
     name.split('_').take_while(|word| {
         let (letters, digits) = word.split_at_checked(2).unwrap_or_default();
-        ["gr", "ca", "ph", "lk", "fs", "ar", "nw", "tg", "tx", "jr"].contains(&letters)
+        ["gr", "ca", "ph", "lk", "fs", "ar", "nw", "tg", "tx", "ag", "ch", "jr"].contains(&letters)
             && digits.len() == 2
             && digits.bytes().all(|byte| byte.is_ascii_digit())
     })

@@ -35,7 +35,14 @@ fn state() -> impl Strategy<Value = State> {
     ]
 }
 
+/// What fails is found again by its seed; no file is kept of it.
+fn config() -> ProptestConfig {
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
+    #![proptest_config(config())]
+
     #[test]
     fn a_sound_plan_passes_and_every_step_has_its_inverse(plan in any_plan()) {
         prop_assert_eq!(check(&plan, &ground(&plan)), Ok(()));
@@ -128,7 +135,9 @@ fn ph07_a_plan_is_its_bytes_and_no_others() {
         let (read, digest) = Plan::read(&bytes).unwrap();
         assert_eq!((&read, digest), (&plan, bailiwick::change::digest(&bytes)));
         let text = String::from_utf8(bytes).unwrap();
-        for other in [text.replace(':', ": "), text.trim_end().to_owned(), format!("{text}\n"), format!(" {text}")] {
+        for other in
+            [text.replacen("\":", "\": ", 1), text.trim_end().to_owned(), format!("{text}\n"), format!(" {text}")]
+        {
             assert!(matches!(Plan::read(other.as_bytes()), Err(PlanError::NotCanonical)), "{other}");
         }
         let other = text.replace("bailiwick.plan/1", "bailiwick.plan/2");
@@ -176,4 +185,41 @@ fn every_bound_of_a_plan_holds() {
     let mut owner = sound.clone();
     owner.steps[0].before = State::File { sha256: "a".repeat(64), bytes: 3, mode: 0o600, uid: 0, gid: 0 };
     assert!(check(&owner, &ground(&sound)).is_err());
+}
+
+#[test]
+fn ag07_a_name_is_one_plan_or_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::at(folder.path());
+    let name = store.keep(&every().swap_remove(0)).unwrap();
+    assert!(store.plan(&name[..8]).is_ok());
+    for odd in
+        ["", "*", "all", &name[..7], &name.to_uppercase(), &format!("{name}0"), "../plans", "/etc/passwd", "a/b", "\0"]
+    {
+        assert!(matches!(store.plan(odd), Err(StoreError::NoPlan(_))), "{odd:?}");
+    }
+}
+
+#[test]
+fn ag10_a_rule_that_says_less_than_it_looks_is_no_policy() {
+    let parse = |text: &str| bailiwick::policy::parse(&bailiwick::source::Source::embedded("policy.toml", text));
+    let window = |rest: &str| format!("[[window]]\n{rest}");
+    for wrong in [
+        "[change]\nper-day = 0".to_owned(),
+        "[change]\nper-day = 1000".to_owned(),
+        "[change]\nperday = 1".to_owned(),
+        "[change]\nzone = \"Mars\"".to_owned(),
+        "[change]\nverify-seconds = 700\ndead-man-seconds = 600".to_owned(),
+        "[changes]\nper-day = 1".to_owned(),
+        window("on = []\nfrom = \"09:00\"\nto = \"10:00\""),
+        window("from = \"09:00\"\nto = \"10:00\""),
+        window("on = [\"a\"]\nfrom = \"9\"\nto = \"10:00\""),
+        window("on = [\"a\"]\nfrom = \"09:00\"\nto = \"09:00\""),
+        window("on = [\"a\"]\ndays = []\nfrom = \"09:00\"\nto = \"10:00\""),
+        window("on = [\"a\"]\ndays = [\"someday\"]\nfrom = \"09:00\"\nto = \"10:00\""),
+        "[[calendar]]\nwhat = \"\"\non = [\"a\"]\nat = \"06:00\"\nminutes = 60".to_owned(),
+        "[[calendar]]\nwhat = \"x\"\non = [\"a\"]\nat = \"06:00\"\nminutes = 0".to_owned(),
+    ] {
+        assert!(parse(&wrong).is_err(), "{wrong}");
+    }
 }

@@ -601,3 +601,59 @@ fn jr13_every_no_is_an_entry_with_its_rule() {
     assert_eq!((code, who.as_str()), (Denial::People, "alice"));
     assert!(why.contains("somebody"), "{why}");
 }
+
+#[test]
+fn jr03_a_journal_that_breaks_stops_what_is_not_written_yet() {
+    let calls = {
+        let stage = Stage::new(QUICK, MONDAY);
+        let (mut log, world) = (stage.log(), world(&[&repair()]));
+        let (gate, mut probes) = stage.doors(&world);
+        let mut gate = Faulty::new(gate, Fault::None);
+        applied(&stage.apply(&mut log, &mut gate, &mut probes, &repair()).unwrap());
+        gate.names.borrow().clone()
+    };
+    for (at, name) in (1_u32..).zip(&calls) {
+        let stage = Stage::new(QUICK, MONDAY);
+        let (mut log, world) = (stage.log(), world(&[&repair()]));
+        let (gate, mut probes) = stage.doors(&world);
+        let mut gate = Faulty::new(gate, Fault::None);
+        let (journal, evidence) = (log.journal().clone(), stage.journal().join(bailiwick::journal::FOLDER));
+        let (there, before) = (Rc::clone(&world), Rc::new(RefCell::new(0)));
+        let then = Rc::clone(&before);
+        gate.before = Some(Box::new(move |call, _| {
+            if call == at {
+                // What cannot be kept breaks a journal for good, as a disk that is full does.
+                let _ = std::fs::remove_dir_all(&evidence);
+                std::fs::write(&evidence, "in its place").unwrap();
+                journal.keep(&[7; 4096]).unwrap_err();
+                *then.borrow_mut() = there.borrow().mutations;
+            }
+        }));
+        let broken = stage.apply(&mut log, &mut gate, &mut probes, &repair());
+        let more = world.borrow().mutations - *before.borrow();
+        assert!(broken.is_err(), "{name}: {broken:?}");
+        assert!(more <= 1, "{name}: {more} steps that no entry announces");
+        let later = gate.names.borrow().iter().skip(at as usize).cloned().collect::<Vec<_>>();
+        let looks = |name: &String| name.starts_with("preview") || name == "people";
+        assert!(later.iter().all(looks), "{name}: it went on with {later:?}");
+        // Started anew, with a disk that works: nothing is hidden, and nothing is done.
+        drop((log, gate));
+        std::fs::remove_file(stage.journal().join(bailiwick::journal::FOLDER)).unwrap();
+        let mut log = stage.log();
+        let open: Vec<_> = log.ledger().open().map(|course| course.id.clone()).collect();
+        let mutations = world.borrow().mutations;
+        for change in open {
+            let (mut gate, _) = stage.doors(&world);
+            let found = bailiwick_tests::change::stage::run(bailiwick::change::recover(
+                &stage.clock,
+                &mut log,
+                &mut gate,
+                Some(&repair()),
+                &change,
+            ));
+            found.unwrap();
+        }
+        assert_eq!(world.borrow().mutations, mutations, "{name}");
+        assert_eq!(world.borrow().open.is_some(), log.ledger().open().next().is_some(), "{name}: what is open is told");
+    }
+}

@@ -5,14 +5,16 @@
 use bailiwick_tests::change::plans;
 use bailiwick_tests::change::theorems::{Tally, faults, jams, kills, twice};
 
-/// Runs one kind of mishap over every way in which changes go together, and tells how many ran.
+/// Runs one kind of mishap over every way in which changes go together and over every fix, and tells how many ran.
 fn over_every_plan(theorem: fn(&bailiwick::change::Plan, &mut Tally), least: u32) {
     let mut tally = Tally::new();
-    for plan in plans::every() {
+    let fixes = plans::of_every_fix();
+    assert!(fixes.len() >= 6, "the fixes that are built in: {}", fixes.len());
+    for plan in plans::every().into_iter().chain(fixes) {
         theorem(&plan, &mut tally);
     }
-    println!("{tally:#?}");
     let ran: u32 = tally.values().sum();
+    println!("{tally:#?}\n{ran} combinations");
     assert!(ran >= least, "only {ran} combinations ran");
 }
 

@@ -83,6 +83,10 @@ impl Stop {
     /// # Errors
     /// When the file cannot be written.
     pub fn engage(&self, why: &str, known: u64) -> Result<(u64, bool), StopError> {
+        // Where nothing was ever kept, there is no folder yet: that is not what somebody has put on.
+        if let Some(folder) = self.file.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
         let (epoch, fresh) = match self.read() {
             Switch::Off { epoch } => (epoch.max(known) + 1, true),
             Switch::On { epoch, .. } => (epoch.unwrap_or(known).max(known), false),

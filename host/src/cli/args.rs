@@ -6,6 +6,12 @@ use bailiwick::limits;
 use clap::builder::styling::Styles;
 use clap::{Parser, Subcommand, ValueEnum};
 
+mod change;
+mod consent;
+
+pub(super) use change::{Apply, Changes, Plan, PlanCommand, Rehearse, Rollback, Rounds, Stop};
+pub(super) use consent::{Add, Answer, Approve, Lock, LockCommand, Revoke};
+
 /// Run health probes from people you do not know, on production machines, safely.
 ///
 /// Probes are WebAssembly components. Each gets a bailiwick on each machine: a finite list of literal actions, which
@@ -268,111 +274,6 @@ pub(super) struct Release {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-pub(super) struct Plan {
-    #[command(subcommand)]
-    pub(super) command: Option<PlanCommand>,
-
-    /// The fix
-    #[arg(value_name = "FIX", required = true)]
-    pub(super) fix: Option<String>,
-
-    /// The target
-    #[arg(long, value_name = "NAME", required = true)]
-    pub(super) target: Option<String>,
-
-    /// Print the plan as it is kept
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum PlanCommand {
-    /// Show a plan again, or write the statement that an approver signs
-    Show {
-        /// Its digest, or the first 8 letters of it or more
-        digest: String,
-
-        /// Print the plan as it is kept
-        #[arg(long, conflicts_with = "statement")]
-        json: bool,
-
-        /// Print what an approver signs: ssh-keygen -Y sign -n bailiwick-plan -f KEY FILE
-        #[arg(long, requires = "hours")]
-        statement: bool,
-
-        /// For how long the approval is to hold, such as 8h
-        #[arg(long = "for", value_name = "HOURS", value_parser = hours)]
-        hours: Option<u32>,
-    },
-}
-
-/// `8h`: an approval that holds longer than two weeks is none.
-fn hours(text: &str) -> Result<u32, String> {
-    let hours = text.strip_suffix('h').and_then(|hours| hours.parse().ok());
-    let most = u32::try_from(bailiwick::change::approval::VALID_HOURS_MAX).unwrap_or(u32::MAX);
-    hours.filter(|hours| (1..=most).contains(hours)).ok_or_else(|| format!("it is 1h to {most}h, such as 8h"))
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct Apply {
-    /// The plan's digest, or the first 8 letters of it or more
-    #[arg(value_name = "PLAN")]
-    pub(super) plan: String,
-
-    /// An approver's signature: STATEMENT.sig, with STATEMENT beside it
-    #[arg(long, value_name = "FILE")]
-    pub(super) approval: Option<PathBuf>,
-
-    /// How to print
-    #[arg(long, value_name = "FORMAT", default_value = "table")]
-    pub(super) format: Format,
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct Rollback {
-    /// The change: c-20261122-1f0c9a3e
-    #[arg(value_name = "CHANGE")]
-    pub(super) change: String,
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct Rehearse {
-    /// The fix
-    #[arg(value_name = "FIX")]
-    pub(super) fix: String,
-
-    /// The stand-in: a target that `[change] staging` of policy.toml names
-    #[arg(long, value_name = "NAME")]
-    pub(super) staging: String,
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct Changes {
-    /// How many
-    #[arg(long, value_name = "N", default_value = "20")]
-    pub(super) last: usize,
-
-    /// How to print
-    #[arg(long, value_name = "FORMAT", default_value = "table")]
-    pub(super) format: Format,
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct Rounds {
-    /// Targets that are looked at at once
-    #[arg(long, value_name = "N", default_value_t = limits::JOBS, value_parser = clap::value_parser!(u64).range(1..=limits::JOBS_MAX))]
-    pub(super) jobs: u64,
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct Stop {
-    /// Why, for whoever wants to go on
-    #[arg(value_name = "WHY")]
-    pub(super) why: Vec<String>,
-}
-
-#[derive(Debug, clap::Args)]
 pub(super) struct New {
     /// What the component is to be called: small letters, digits and hyphens
     pub(super) name: String,
@@ -419,72 +320,6 @@ pub(super) struct Inspect {
     /// How to print
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub(super) format: Format,
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct Add {
-    /// A component (NAME.wasm, with NAME.toml beside it if it is not sealed), or a folder of them
-    #[arg(value_name = "FILE|DIR")]
-    pub(super) path: PathBuf,
-
-    #[command(flatten)]
-    pub(super) answer: Answer,
-
-    /// The new component is not the one of this id, though the names look alike; may be given more than once
-    #[arg(long, value_name = "ID")]
-    pub(super) not_a_look_alike: Vec<String>,
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct Approve {
-    /// The component
-    pub(super) id: String,
-
-    #[command(flatten)]
-    pub(super) answer: Answer,
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct Revoke {
-    /// A component's id, or the SHA-256 of its file
-    #[arg(value_name = "ID|DIGEST")]
-    pub(super) name: String,
-
-    /// Why, for whoever reads the lock
-    #[arg(long, value_name = "TEXT")]
-    pub(super) why: Option<String>,
-
-    /// Take a revocation back: the digest may be added again
-    #[arg(long)]
-    pub(super) undo: bool,
-}
-
-/// A yes, and why.
-#[derive(Debug, clap::Args)]
-pub(super) struct Answer {
-    /// Say yes without a terminal: the digest that was printed with what it covers; may be given more than once
-    #[arg(long, value_name = "DIGEST")]
-    pub(super) accept: Vec<String>,
-
-    /// Why, for whoever reads the lock
-    #[arg(long, value_name = "TEXT")]
-    pub(super) why: Option<String>,
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct Lock {
-    #[command(subcommand)]
-    pub(super) command: Option<LockCommand>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum LockCommand {
-    /// Compute every digest, import and grant again, and hold them against what was accepted
-    Verify {
-        /// How to print
-        #[arg(long, value_name = "FORMAT", default_value = "table")]
-        format: Format,
-    },
 }
 
 #[derive(Debug, clap::Args)]

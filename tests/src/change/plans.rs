@@ -1,9 +1,16 @@
 //! Plans: one for each way in which changes go together.
 
+use std::path::Path;
+
 use bailiwick::change::{Contract, FORMAT, Plan, Proof, Raised, Step, digest};
+use bailiwick::grant::{Grant, Granted};
+use bailiwick::library::Library;
 use bailiwick::model::{
-    AbsolutePath, ActionId, At, Change, ComponentId, Container, State, Tainted, TargetName, UnitAct, UnitName,
+    AbsolutePath, ActionId, At, Change, ComponentId, Container, Effect, Literal, State, Tainted, TargetName, UnitAct,
+    UnitName, Verb, World,
 };
+use bailiwick::ops::Ops;
+use bailiwick::source::Source;
 
 /// A component's id.
 pub fn id(text: &str) -> ComponentId {
@@ -136,4 +143,85 @@ pub fn every() -> Vec<Plan> {
         ),
         plan("line-away-and-container", vec![gone("/etc/b.conf", "x\na line\n", "x\n"), container()]),
     ]
+}
+
+/// One plan for each fix that is built in: everything that it may do on the first target where the lab's policy puts it. What it puts
+/// into a file itself stands as if it were declared: who says yes to it is another test's.
+pub fn of_every_fix() -> Vec<Plan> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a folder above");
+    let read = |name: &str| std::fs::read_to_string(root.join("policies/lab").join(name)).expect("the lab's files");
+    let fleet = gated(&read("fleet.toml"));
+    let policy = format!("{}\n{}", read("policy.toml"), read("changes.toml"));
+    let (fleet, policy) = (Source::embedded("fleet.toml", &fleet), Source::embedded("policy.toml", &policy));
+    let library = Library::built_in().expect("what is built in");
+    // Policy's own mistakes, if the lab's has any, are other tests' to find.
+    let ops = Ops::assemble(Some(&root.join("policies/lab")), Some(Path::new("/home/op")), library, &fleet, &policy);
+    let ops = ops.unwrap_or_else(|error| panic!("{error}: {:?}", error.problems()));
+    let mut plans = Vec::new();
+    for (fix, manifest) in ops.library.manifests.iter().filter(|(_, manifest)| manifest.world == World::Fix) {
+        let grants = ops.assignments.keys().filter_map(|target| ops.grant(fix, target));
+        let changes = |grant: &Grant| -> Vec<(ActionId, Change)> {
+            let of = |granted: &Granted| match &granted.action.literal {
+                Some(Literal::Change(changing)) => Some((granted.action.id.clone(), changing.change().clone())),
+                _ => None,
+            };
+            grant.entries().filter_map(of).collect()
+        };
+        let Some(grant) = grants.into_iter().find(|grant| !changes(grant).is_empty()) else {
+            // One that only ever says whose fix it is.
+            assert!(manifest.slots.values().all(|slot| !slot.verbs.iter().any(|verb| is_changing(*verb))), "{fix}");
+            continue;
+        };
+        let mut seen = std::collections::BTreeSet::new();
+        let steps = changes(&grant).into_iter().map(|(action, change)| invented(action, change));
+        let steps: Vec<_> = steps.filter(|step| seen.insert(step.change.object())).collect();
+        plans.push(plan(fix.as_str(), steps));
+    }
+    plans
+}
+
+fn is_changing(verb: Verb) -> bool {
+    bailiwick::verbs::spec(verb).effect == Effect::Change
+}
+
+/// The lab's fleet, each machine with a gate.
+fn gated(fleet: &str) -> String {
+    let mut text = String::new();
+    // Keys that a lab makes are not there, and nobody connects.
+    for line in fleet.lines().filter(|line| !line.contains("@key:")) {
+        text.push_str(line);
+        text.push('\n');
+    }
+    let names = fleet.lines().filter_map(|line| line.strip_prefix("[targets.")?.strip_suffix(']'));
+    for name in names.filter(|name| !name.ends_with(".gate") && !fleet.contains(&format!("[targets.{name}.gate]"))) {
+        text.push_str(&format!("[targets.{name}.gate]\nuser = \"bw-change\"\nidentity = \"/keys/change\"\n"));
+    }
+    text
+}
+
+/// A step between states that a change of its kind goes between.
+fn invented(action: ActionId, change: Change) -> Step {
+    let on = || unit("active", "enabled");
+    let (change, before, after) = match change {
+        Change::WriteComputed { path, .. } => {
+            let change = Change::Write { path, text: "made\n".to_owned() };
+            (change, file("old\n"), file("made\n"))
+        }
+        Change::Write { ref text, .. } => {
+            let after = file(text);
+            (change, State::Absent, after)
+        }
+        Change::EnsureLine { .. } => (change, file("x\n"), file("x\na line\n")),
+        Change::RemoveLine { .. } => (change, file("x\na line\n"), file("x\n")),
+        Change::SetAside { .. } => (change, file("stale\n"), State::Absent),
+        Change::Unit { act: UnitAct::Start, .. } => (change, unit("failed", "enabled"), on()),
+        Change::Unit { act: UnitAct::Enable, .. } => (change, unit("active", "disabled"), on()),
+        Change::Unit { .. } => (change, on(), on()),
+        Change::RestartContainer { .. } => {
+            let running = || State::Container { status: "running".to_owned() };
+            (change, running(), running())
+        }
+        Change::Command { .. } => (change, State::Command { done: false }, State::Command { done: true }),
+    };
+    step(action.as_str(), change, before, after)
 }

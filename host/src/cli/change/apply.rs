@@ -1,9 +1,10 @@
 //! `bailiwick apply` and `bailiwick rollback`.
 
 use std::io::{self, IsTerminal};
+use std::path::Path;
 
 use bailiwick::change::clock::{Clock as _, System};
-use bailiwick::change::log::Log;
+use bailiwick::change::log::{Log, LogError};
 use bailiwick::change::receipt::Receipt;
 use bailiwick::change::{Ask, Came, Plan, Yes, apply as carry_out, rollback as take_back};
 use bailiwick::encode;
@@ -28,14 +29,7 @@ pub(crate) fn apply(context: &Context, args: &args::Apply) -> anyhow::Result<Exi
     let mut hands = room.hands(target);
     let yes = match &args.approval {
         Some(file) => {
-            let statement = file.with_extension("");
-            if file.extension().is_none_or(|extension| extension != "sig") {
-                return Err(fail::usage(
-                    "an approval is a file STATEMENT.sig, with STATEMENT beside it",
-                    "ssh-keygen -Y sign writes it so",
-                ));
-            }
-            let (statement, signature) = (small(&statement)?, small(file)?);
+            let (statement, signature) = signed(file)?;
             hands = hands.signed(statement.clone(), signature.clone());
             Yes::Signed { statement, signature, approvers: room.approvers()? }
         }
@@ -63,8 +57,11 @@ pub(crate) fn apply(context: &Context, args: &args::Apply) -> anyhow::Result<Exi
         let came = carry_out(&table, &mut log, &mut hands, &mut eyes, &plan, &digest, &ask).await;
         hands.talk.close().await;
         came
-    })?;
-    told(context, &room, &log, &plan, &digest, &came, args.format)
+    });
+    match came {
+        Ok(came) => told(context, &room, &log, &plan, &digest, &came, args.format),
+        Err(error) => Ok(unwritten(context, error)),
+    }
 }
 
 pub(crate) fn rollback(context: &Context, args: &args::Rollback) -> anyhow::Result<Exit> {
@@ -84,10 +81,21 @@ pub(crate) fn rollback(context: &Context, args: &args::Rollback) -> anyhow::Resu
         let came = take_back(&table, &mut log, &mut hands, &mut eyes, &plan, &change, &ask).await;
         hands.talk.close().await;
         came
-    })?;
+    });
+    let came = match came {
+        Ok(came) => came,
+        Err(error) => return Ok(unwritten(context, error)),
+    };
     let exit = told(context, &room, &log, &plan, &digest, &came, Format::Table)?;
     // It was asked for, and came out as asked.
     Ok(if exit == Exit::RolledBack { Exit::Fine } else { exit })
+}
+
+/// The journal broke on the way: nothing was done that it would have announced, and nobody knows here how far it is.
+fn unwritten(context: &Context, error: LogError) -> Exit {
+    context.out.say(&format!("error: {:#}", anyhow::Error::new(error)));
+    context.out.say("hint: see to the disk; then `bailiwick recover` finds out what is true. What is open, the target undoes by itself");
+    Exit::Stuck
 }
 
 /// Prints what came of it, and keeps the receipt.
@@ -155,7 +163,16 @@ fn typed(context: &Context, plan: &Plan, digest: &str) -> anyhow::Result<bool> {
     Ok(line.trim() == first)
 }
 
-fn small(path: &std::path::Path) -> anyhow::Result<Vec<u8>> {
+/// A statement, and the signature under it.
+pub(super) fn signed(file: &Path) -> anyhow::Result<(Vec<u8>, Vec<u8>)> {
+    if file.extension().is_none_or(|extension| extension != "sig") {
+        let message = "an approval is a file STATEMENT.sig, with STATEMENT beside it";
+        return Err(fail::usage(message, "ssh-keygen -Y sign writes it so"));
+    }
+    Ok((small(&file.with_extension(""))?, small(file)?))
+}
+
+fn small(path: &Path) -> anyhow::Result<Vec<u8>> {
     use io::Read as _;
     let mut bytes = Vec::new();
     open_regular(path)?.take(BYTES_MAX).read_to_end(&mut bytes)?;

@@ -10,7 +10,7 @@ use bailiwick::model::ChangeId;
 use bailiwick::report::change as report;
 use bailiwick::report::exit::ExitCode as Exit;
 
-use super::apply::told;
+use super::apply::{signed, told};
 use super::desk::{self, Room};
 use super::plan;
 use crate::cli::args::{self, Format};
@@ -28,24 +28,43 @@ pub(crate) fn rehearse(context: &Context, args: &args::Rehearse) -> anyhow::Resu
         ));
     }
     let mut log = desk::log(context)?;
-    let (plan, digest) = match plan::of(&room, &mut log, &fix, &target.name, desk::who(context))? {
-        Ok(made) => made,
+    let made = match &args.plan {
+        Some(plan) => Ok(room.store.plan(plan)?),
+        None => plan::of(&room, &mut log, &fix, &target.name, desk::who(context))?,
+    };
+    let (plan, digest) = match made {
+        Ok((plan, digest)) => (plan, digest),
         Err(why) => {
             context.out.text(&report::not_planned(&fix, &target.name, &why))?;
             let why = "nothing was rehearsed: a rehearsal needs a finding to answer";
             return Err(fail::usage(why, "make the stand-in ill in the way that the fix mends"));
         }
     };
+    if (&plan.fix, &plan.target) != (&fix, &target.name) {
+        let message = format!("that is a plan of {} for {}", plan.fix, plan.target);
+        return Err(fail::usage(message, "leave --plan out for a new one"));
+    }
+    let signed = args.approval.as_deref().map(signed).transpose()?;
+    if plan.needs_a_person() && signed.is_none() {
+        let first = digest.get(..8).unwrap_or(&digest);
+        let message = "the fix writes bytes of its own, which a gate takes only with an approver's signature";
+        let hint = format!(
+            "bailiwick plan show {first} --statement --for 1h >statement; an approver signs it: ssh-keygen -Y sign -n bailiwick-plan \
+             -f KEY statement; then add --plan {first} --approval statement.sig"
+        );
+        return Err(fail::usage(message, hint));
+    }
+    let scene = Scene { room: &room, plan: &plan, digest: &digest, signed };
     let ask = Ask { who: desk::who(context), yes: Yes::Rehearsal };
-    let first = there(&room, &mut log, &plan, &digest, &ask)?;
+    let first = scene.there(&mut log, &ask)?;
     let exit = told(context, &room, &log, &plan, &digest, &first, Format::Table)?;
     let Some(change) = applied(&first) else { return over(context, &mut log, &plan, "", Vec::new(), exit) };
-    let back = back(&room, &mut log, &plan, &change, &ask)?;
+    let back = scene.back(&mut log, &change, &ask)?;
     let exit = told(context, &room, &log, &plan, &digest, &back, Format::Table)?;
     if !matches!(back, Came::Ended { end: End::RolledBack, .. }) {
         return over(context, &mut log, &plan, "", vec![change], exit);
     }
-    let second = there(&room, &mut log, &plan, &digest, &ask)?;
+    let second = scene.there(&mut log, &ask)?;
     let exit = told(context, &room, &log, &plan, &digest, &second, Format::Table)?;
     let Some(again) = applied(&second) else { return over(context, &mut log, &plan, "", vec![change], exit) };
     let mut hands = room.hands(target);
@@ -65,24 +84,37 @@ fn applied(came: &Came) -> Option<ChangeId> {
     }
 }
 
-fn there(room: &Room, log: &mut Log, plan: &Plan, digest: &str, ask: &Ask) -> anyhow::Result<Came> {
-    let table = room.desk(&System, log.ledger(), plan)?;
-    let (mut hands, mut eyes) = (room.hands(table.target), room.eyes(log));
-    desk::runtime()?.block_on(async {
-        let came = carry_out(&table, log, &mut hands, &mut eyes, plan, digest, ask).await;
-        hands.talk.close().await;
-        Ok(came?)
-    })
+/// One plan on one stand-in.
+struct Scene<'a> {
+    room: &'a Room,
+    plan: &'a Plan,
+    digest: &'a str,
+    signed: Option<(Vec<u8>, Vec<u8>)>,
 }
 
-fn back(room: &Room, log: &mut Log, plan: &Plan, change: &ChangeId, ask: &Ask) -> anyhow::Result<Came> {
-    let table = room.desk(&System, log.ledger(), plan)?;
-    let (mut hands, mut eyes) = (room.hands(table.target), room.eyes(log));
-    desk::runtime()?.block_on(async {
-        let came = take_back(&table, log, &mut hands, &mut eyes, plan, change, ask).await;
-        hands.talk.close().await;
-        Ok(came?)
-    })
+impl Scene<'_> {
+    fn there(&self, log: &mut Log, ask: &Ask) -> anyhow::Result<Came> {
+        let table = self.room.desk(&System, log.ledger(), self.plan)?;
+        let (mut hands, mut eyes) = (self.room.hands(table.target), self.room.eyes(log));
+        if let Some((statement, signature)) = &self.signed {
+            hands = hands.signed(statement.clone(), signature.clone());
+        }
+        desk::runtime()?.block_on(async {
+            let came = carry_out(&table, log, &mut hands, &mut eyes, self.plan, self.digest, ask).await;
+            hands.talk.close().await;
+            Ok(came?)
+        })
+    }
+
+    fn back(&self, log: &mut Log, change: &ChangeId, ask: &Ask) -> anyhow::Result<Came> {
+        let table = self.room.desk(&System, log.ledger(), self.plan)?;
+        let (mut hands, mut eyes) = (self.room.hands(table.target), self.room.eyes(log));
+        desk::runtime()?.block_on(async {
+            let came = take_back(&table, log, &mut hands, &mut eyes, self.plan, change, ask).await;
+            hands.talk.close().await;
+            Ok(came?)
+        })
+    }
 }
 
 /// Writes down what came of the rehearsal.
