@@ -61,7 +61,9 @@ impl Gated {
         ensure!(made.status.success(), "{}", said(made).text);
         let policy = gated.ops().join("policy.toml");
         fs::write(&policy, edit(fs::read_to_string(&policy)?))?;
-        gated.install(hosts)?;
+        if !hosts.is_empty() {
+            gated.install(hosts)?;
+        }
         Ok(gated)
     }
 
@@ -146,6 +148,26 @@ impl Gated {
         self.run(&["apply", plan, "--approval", signature, "--format", "json"])
     }
 
+    /// Carries out a signed plan, and kills the controller (SIGKILL) once `when` says so.
+    ///
+    /// # Errors
+    /// When it ends by itself first.
+    pub fn apply_and_kill(&self, plan: &str, when: impl Fn() -> bool) -> Result<()> {
+        let signature = self.sign(plan)?;
+        let mut command = Command::new(lab_folder().join("in"));
+        command.arg(&self.program).arg("--dir").arg(self.ops()).arg("--state").arg(self.state());
+        command.args(["apply", plan, "--approval"]).arg(signature).stdin(Stdio::null()).env_remove("BAILIWICK_DIR");
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        // `in` becomes `nsenter`, which becomes the program: it is this very process.
+        while !when() {
+            ensure!(child.try_wait()?.is_none(), "it has ended before it was killed");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        child.kill()?;
+        child.wait()?;
+        Ok(())
+    }
+
     /// From finding to receipt: a plan, signed, carried out, applied.
     ///
     /// # Errors
@@ -155,7 +177,8 @@ impl Gated {
         let done = self.apply(&plan)?;
         ensure!(done.code == 0, "{shown}\n{}", done.text);
         let receipt: Value = serde_json::from_slice(&done.stdout).with_context(|| done.text.clone())?;
-        let text = |key: &str| receipt[key].as_str().map(str::to_owned).with_context(|| format!("{key} in {receipt:#}"));
+        let text =
+            |key: &str| receipt[key].as_str().map(str::to_owned).with_context(|| format!("{key} in {receipt:#}"));
         Ok(Applied { change: text("change")?, rollback_at_target: text("rollback-at-target")?, receipt })
     }
 
@@ -173,7 +196,12 @@ impl Gated {
 
     fn with_key(&self, tool: &str, _host: &str, key: &str) -> Command {
         let mut command = Command::new(lab_folder().join("in"));
-        command.arg("timeout").arg("30").arg(tool).args(["-F", "/dev/null", "-i"]).arg(self.ops().join("keys").join(key));
+        command
+            .arg("timeout")
+            .arg("30")
+            .arg(tool)
+            .args(["-F", "/dev/null", "-i"])
+            .arg(self.ops().join("keys").join(key));
         for option in [
             "IdentitiesOnly=yes",
             "BatchMode=yes",

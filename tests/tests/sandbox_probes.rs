@@ -44,7 +44,7 @@ fn page(slot: &str) -> &'static str {
         "targets" => {
             r#"{"status":"success","data":{"activeTargets":[{"labels":{"job":"node","instance":"a:1"},"health":"up"}]}}"#
         }
-        "rules" => concat!(
+        "rules" | "loaded" => concat!(
             r#"{"status":"success","data":{"groups":[{"name":"minimal","interval":60,"lastEvaluation":"2026-11-21T21:26:00Z","#,
             r#""rules":[{"name":"InstanceDown","health":"ok","type":"alerting"}]}]}}"#
         ),
