@@ -9,6 +9,7 @@ pub mod invariants;
 #[cfg(target_os = "linux")]
 pub mod kernel;
 pub mod lab;
+pub mod lab_changes;
 pub mod listeners;
 pub mod offer;
 pub mod ops;

@@ -138,6 +138,7 @@ const ROUNDS: &[Round] = &[
             on("collect01", "passwords-on"),
             on("collect02", "unmounted"),
             on("collect03", "unit-disabled"),
+            on("collect04", "log-unrotated"),
             on("nas01", "slow-host").told("200").unseen("slow is no failure"),
         ],
     ),
@@ -150,7 +151,16 @@ const ROUNDS: &[Round] = &[
         ],
     ),
     (10, &[off("db01", "exporter-broken").seen_on(&[PROMETHEUS])]),
-    (10, &[on("db01", "connections-many"), on("collect02", "target-down").seen_on(&[PROMETHEUS])]),
+    (
+        10,
+        &[
+            on("db01", "connections-many"),
+            on("collect01", "file-left-over"),
+            on("collect02", "target-down").seen_on(&[PROMETHEUS]),
+            on("collect03", "crashed-service"),
+        ],
+    ),
+    (45, &[on("collect04", "collector-stuck")]),
     (
         15, // Prometheus scrapes every five seconds and waits for ten
         &[

@@ -7,7 +7,9 @@ mod sandbox_support;
 
 use bailiwick::library::Library;
 use bailiwick::manifest::Manifest;
-use bailiwick::model::{Literal, LookError, Point, Severity, SlotKey, Tainted, TargetName, Unit, Verb};
+use bailiwick::model::{
+    Decision, Literal, LookError, Phase, Point, Severity, SlotKey, Tainted, TargetName, Unit, Verb, World,
+};
 use bailiwick::sandbox::{
     Ending, Limits, Outcome, RunEnd, SlotEntry, TargetView, VerbCall, Worker, check_component, inspect,
 };
@@ -42,7 +44,7 @@ fn page(slot: &str) -> &'static str {
         "targets" => {
             r#"{"status":"success","data":{"activeTargets":[{"labels":{"job":"node","instance":"a:1"},"health":"up"}]}}"#
         }
-        "rules" => concat!(
+        "rules" | "loaded" => concat!(
             r#"{"status":"success","data":{"groups":[{"name":"minimal","interval":60,"lastEvaluation":"2026-11-21T21:26:00Z","#,
             r#""rules":[{"name":"InstanceDown","health":"ok","type":"alerting"}]}]}}"#
         ),
@@ -169,14 +171,19 @@ async fn every_built_in_probe_runs() {
         let worker = Worker::load(Some(&program()), bytes, &links, Limits::default())
             .await
             .unwrap_or_else(|error| panic!("{id}: {error:?}"));
+        let phase = if manifest.world == World::Fix { Phase::Plan } else { Phase::Examine };
         let run = async |answer: fn(&VerbCall) -> Outcome| {
-            worker.run(NOW_MS, vec![target(manifest)], async |call| answer(&call)).await
+            worker.run_phase(phase, NOW_MS, vec![target(manifest)], async |call| answer(&call)).await
         };
         // What they say word for word is their own cases' business.
         match run(healthy).await {
             RunEnd { ending: Ending::Report(report), calls: 1.., .. } => {
                 assert!(!report.findings.is_empty(), "{id}");
                 assert!(report.findings.iter().all(|finding| finding.severity == Severity::Ok), "{id}: {report:?}");
+            }
+            // A healthy target is left alone.
+            RunEnd { ending: Ending::Decision(decision), calls: 1.., .. } => {
+                assert!(phase == Phase::Plan && !matches!(decision, Decision::Propose { .. }), "{id}: {decision:?}");
             }
             other => panic!("{id}: {other:?}"),
         }

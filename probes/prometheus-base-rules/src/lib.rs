@@ -6,8 +6,8 @@
 mod config;
 
 use bailiwick_guest::{
-    Decision, Failure, Finding, Fix, Report, Severity, Target, VerbError, files, files_change, http, services_change,
-    text,
+    Decision, Evidence, Failure, Finding, Fix, Report, Severity, Target, VerbError, files, files_change, http,
+    services_change, text,
 };
 use config::Include;
 use serde::Deserialize;
@@ -57,7 +57,10 @@ impl Fix for BaseRules {
             }
             answer => answer?,
         };
-        let data: Data = prometheus::read(&page).map_err(Failure::new)?;
+        let data: Data = match prometheus::read(&page) {
+            Ok(data) => data,
+            Err(reason) => return Err(Failure { call: Some(page.call()), ..Failure::new(reason) }),
+        };
         let alerting = data.alerting();
         if alerting > 0 {
             return Ok(Decision::nothing(text::count(alerting, "alerting rule") + " loaded: somebody minds them"));
