@@ -160,7 +160,8 @@ fn every_bound_of_a_plan_holds() {
     let sound = named(sound);
     assert_eq!(check(&sound, &ground(&sound)), Ok(()));
     let one_more = named(plan("many", (0..=STEPS_MAX).map(|n| write(&format!("/etc/{n}"), None, "x")).collect()));
-    let edits: [(&str, fn(&mut Plan)); 9] = [
+    type Edit = (&'static str, fn(&mut Plan));
+    let edits: [Edit; 9] = [
         ("no step", |plan| plan.steps.clear()),
         ("no finding", |plan| plan.raised.clear()),
         ("no intent", |plan| plan.contract.intent = " ".to_owned()),
