@@ -264,10 +264,10 @@ impl<C: Clock, H: Hands, E: Eyes> Running<'_, C, H, E> {
             let begun = self.desk.clock.read();
             let proofs = self.proofs(&baseline).await;
             let holds = proofs.iter().all(|proof| proof.holds);
-            if let Err((code, why)) = self.still(0) {
-                if code == Denial::Kill || !holds {
-                    return Ok(Err(self.stopped(code, why)));
-                }
+            if let Err((code, why)) = self.still(0)
+                && (code == Denial::Kill || !holds)
+            {
+                return Ok(Err(self.stopped(code, why)));
             }
             let passed = elapsed(&begun, &self.desk.clock.read()) + BETWEEN_LOOKS;
             if holds || left <= passed {

@@ -265,10 +265,11 @@ impl Course {
             *place = mark;
         }
         // Done again after it was undone: it has to be undone again.
-        if way == Way::Do && mark == Mark::Done {
-            if let Some(undone) = self.mark(step, Way::Undo) {
-                *undone = Mark::No;
-            }
+        if way == Way::Do
+            && mark == Mark::Done
+            && let Some(undone) = self.mark(step, Way::Undo)
+        {
+            *undone = Mark::No;
         }
     }
 }

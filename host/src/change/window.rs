@@ -127,7 +127,7 @@ fn busy(
             // An hour that is there twice belongs to the job both times; one that is not there, to the hour after it.
             let at = day.to_datetime(job.at);
             let ambiguous = zone.to_ambiguous_timestamp(at);
-            let (Ok(from), Ok(late)) = (ambiguous.clone().earlier(), ambiguous.later()) else { continue };
+            let (Ok(from), Ok(late)) = (ambiguous.earlier(), ambiguous.later()) else { continue };
             let length = SignedDuration::from_mins(i64::from(job.minutes));
             let (from, to) = (from.min(late), from.max(late) + length);
             if now < to && now + needed > from {

@@ -25,6 +25,9 @@ pub enum Fault {
     DownAfter(u32),
 }
 
+/// What a test does before a call: its number, its name.
+pub type Before = Box<dyn FnMut(u32, &str)>;
+
 /// A gate, what goes wrong with it, and a count of its calls.
 pub struct Faulty<H> {
     /// The gate.
@@ -36,7 +39,7 @@ pub struct Faulty<H> {
     /// Their names, for whoever reads a failure.
     pub names: Rc<RefCell<Vec<String>>>,
     /// What is done before each call: a person who edits, a switch that is thrown.
-    pub before: Option<Box<dyn FnMut(u32, &str)>>,
+    pub before: Option<Before>,
 }
 
 impl<H> Faulty<H> {
