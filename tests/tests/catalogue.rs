@@ -163,7 +163,6 @@ const IDS: &[(&str, &str)] = &[
 
 const CHANGES: &str = "belongs to changes: no verb changes anything yet (ph01 holds that)";
 const AGENTS: &str = "belongs to agents over MCP, which there is no door for yet";
-const GATE: &str = "belongs to the gate, which does not exist yet";
 const HTTP: &str =
     "belongs to the http verb, which does not exist yet (ar17: no function takes a path, header or body)";
 
@@ -186,8 +185,6 @@ const WITHOUT: &[(&str, &str)] = &[
         "belongs to agents over MCP, which there is no door for yet; JSON names the fields that hold others' text",
     ),
     ("ar13", "belongs to the postgres verbs, which do not exist yet"),
-    ("nw19", GATE),
-    ("nw20", GATE),
     ("nw04", HTTP),
     ("nw05", HTTP),
     ("nw07", HTTP),

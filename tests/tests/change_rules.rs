@@ -645,7 +645,6 @@ fn jr03_a_journal_that_breaks_stops_what_is_not_written_yet() {
         for change in open {
             let (mut gate, _) = stage.doors(&world);
             let found = bailiwick_tests::change::stage::run(bailiwick::change::recover(
-                &stage.clock,
                 &mut log,
                 &mut gate,
                 Some(&repair()),

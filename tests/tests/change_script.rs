@@ -44,7 +44,7 @@ fn truth(stage: &Stage, mut log: Log, rig: &Rig, plan: &Plan, label: &str) -> At
     let mut hands = rig.hands(stage);
     if at.is_open() {
         let there = rig.snapshot().unwrap();
-        run(recover(&stage.clock, &mut log, &mut hands, Some(plan), &change)).unwrap();
+        run(recover(&mut log, &mut hands, Some(plan), &change)).unwrap();
         let now = rig.snapshot().unwrap();
         let differs: Vec<_> = now.iter().filter(|(name, is)| there.get(*name) != Some(is)).collect();
         let gone: Vec<_> = there.keys().filter(|name| !now.contains_key(*name)).collect();
@@ -54,7 +54,7 @@ fn truth(stage: &Stage, mut log: Log, rig: &Rig, plan: &Plan, label: &str) -> At
     if at.is_open() {
         // The target's own clock; it counts to 0.
         let (_, said) = rig.person(&["dead-man", change.as_str(), "0"]).unwrap();
-        let found = run(recover(&stage.clock, &mut log, &mut hands, Some(plan), &change)).unwrap();
+        let found = run(recover(&mut log, &mut hands, Some(plan), &change)).unwrap();
         at = only(&log).unwrap().unwrap().1;
         assert!(!at.is_open(), "{label}: {at:?} is no end\n{said}\n{found:?}");
     }
@@ -102,6 +102,10 @@ fn ch07_gate_fail_at_each_request_and_cut_the_network_there() {
                     if (!changes && word != "cut before") || (word == "refused" && back) || (!works && !back) {
                         continue;
                     }
+                    // The longest plan takes the two that are hardest to tell; the short ones take all.
+                    if *kind == "everything" && !(changes && word.ends_with("behind")) {
+                        continue;
+                    }
                     let label = format!("{kind}, works {works}: {name} ({number}) {word}");
                     let (stage, mut rig) = (stage(), Rig::new(kind).unwrap());
                     rig.after = after.clone();
@@ -127,7 +131,7 @@ fn controller_that_is_killed() {
     let words: Vec<&str> = words.split('\n').collect();
     let [state, script, plan, works, call, moment] = words.as_slice() else { panic!("{words:?}") };
     let now = jiff::Timestamp::now().to_string();
-    let stage = Stage::again(state.as_ref(), "[change]\nverify-seconds = 5\ndead-man-seconds = 60\n", &now);
+    let stage = Stage::again(state.as_ref(), "[change]\nverify-seconds = 5\ndead-man-seconds = 600\n", &now);
     let (plan, _) = Plan::read(&fs::read(plan).unwrap()).unwrap();
     let call: u32 = call.parse().unwrap();
     let mut talker = Talker::at(vec!["/usr/bin/dash".to_owned()], (*script).to_owned(), None);

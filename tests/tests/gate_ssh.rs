@@ -101,7 +101,7 @@ fn by_hand(host: &Host, role: &str, options: &[&str], requests: &[Request]) -> (
 }
 
 #[test]
-fn ssh_nw19_nw21_with_a_key_in_hand_there_is_nothing_but_the_list() {
+fn nw19_nw21_ssh_with_a_key_in_hand_there_is_nothing_but_the_list() {
     if !may_run() {
         return;
     }
@@ -278,7 +278,7 @@ fn ar19_sudo_takes_two_command_lines_and_no_other() {
 }
 
 #[test]
-fn ssh_nw20_a_certificate_is_good_for_one_target_one_role_and_its_time() {
+fn nw20_ssh_a_certificate_is_good_for_one_target_one_role_and_its_time() {
     if !may_run() {
         return;
     }

@@ -159,8 +159,8 @@ impl<C: Clock, H: Hands, E: Eyes> Running<'_, C, H, E> {
                 Err(why) => return Ok(Err(Halt::Hold(why))),
             },
         }
-        let at_target = self.desk.clock.read().wall.as_second();
-        self.log.write(Event::Opened { change: self.change.clone(), at_target })?;
+        let clock = self.desk.clock.read();
+        self.log.write(Event::Opened { change: self.change.clone(), clock })?;
         for (index, step) in self.plan.steps.iter().enumerate() {
             if let Err((code, why)) = self.still(0) {
                 return Ok(Err(self.stopped(code, why)));

@@ -117,23 +117,21 @@ impl Statement {
         if lines.next() != Some(TITLE) {
             return Err(NotApproved::Form("it does not begin with `bailiwick.approval/1`"));
         }
-        let mut value = |name: &str, what| {
+        let mut value = |name: &str| {
             let rest = lines.peek().and_then(|line| line.strip_prefix(name)?.strip_prefix(' '))?.to_owned();
             lines.next();
-            let _ = what;
             Some(rest)
         };
-        let missing = |what| NotApproved::Form(what);
-        let plan = value("plan", ()).ok_or_else(|| missing("the line `plan` is missing"))?;
-        let target = value("target", ()).ok_or_else(|| missing("the line `target` is missing"))?;
-        let host_key = value("host-key", ()).ok_or_else(|| missing("the line `host-key` is missing"))?;
-        let component = value("component", ()).ok_or_else(|| missing("the line `component` is missing"))?;
-        let policy = value("policy", ()).ok_or_else(|| missing("the line `policy` is missing"))?;
+        let plan = value("plan").ok_or(NotApproved::Form("the line `plan` is missing"))?;
+        let target = value("target").ok_or(NotApproved::Form("the line `target` is missing"))?;
+        let host_key = value("host-key").ok_or(NotApproved::Form("the line `host-key` is missing"))?;
+        let component = value("component").ok_or(NotApproved::Form("the line `component` is missing"))?;
+        let policy = value("policy").ok_or(NotApproved::Form("the line `policy` is missing"))?;
         let mut computed = Vec::new();
-        while let Some(sha) = value("computed", ()) {
+        while let Some(sha) = value("computed") {
             computed.push(sha);
         }
-        let not_after = value("not-after", ()).ok_or_else(|| missing("the line `not-after` is missing"))?;
+        let not_after = value("not-after").ok_or(NotApproved::Form("the line `not-after` is missing"))?;
         let not_after = not_after.parse().map_err(|_| NotApproved::Form("`not-after` is no time"))?;
         let statement = Self { plan, target, host_key, component, policy, computed, not_after };
         if statement.text() == text {

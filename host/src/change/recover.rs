@@ -4,7 +4,6 @@
 //! hands only to ask. Attack answered: a program that starts again and does what it was at once more (CH06). Where nobody can tell, it
 //! says so and leaves the change open: the target undoes it by itself, or a person types `bailiwick rollback`.
 
-use super::clock::Clock;
 use super::course::{Course, Stage};
 use super::hands::{Closed, Hands, HandsError};
 use super::log::{Log, LogError};
@@ -30,14 +29,12 @@ pub struct Found {
 ///
 /// # Errors
 /// When the journal cannot be written.
-pub async fn recover<C: Clock, H: Hands>(
-    clock: &C,
+pub async fn recover<H: Hands>(
     log: &mut Log,
     hands: &mut H,
     plan: Option<&Plan>,
     change: &ChangeId,
 ) -> Result<Option<Found>, LogError> {
-    let _ = clock;
     let Some(course) = log.course(change).filter(|course| course.stage.is_open()).cloned() else { return Ok(None) };
     if course.stage == Stage::Reserved {
         // Nothing is sent before the entry after this one.

@@ -98,8 +98,8 @@ pub enum Event {
     Opened {
         /// The change.
         change: ChangeId,
-        /// When, by the target's own clock, in seconds since 1970.
-        at_target: i64,
+        /// When, by the controller's clock: from here on the target counts.
+        clock: Reading,
     },
     /// A step is about to be sent.
     StepIntent {
@@ -495,7 +495,10 @@ impl Event {
     #[must_use]
     pub const fn clock(&self) -> Option<&Reading> {
         match self {
-            Self::Budget { clock, .. } | Self::ClockConfirmed { clock, .. } | Self::Round { clock, .. } => Some(clock),
+            Self::Budget { clock, .. }
+            | Self::Opened { clock, .. }
+            | Self::ClockConfirmed { clock, .. }
+            | Self::Round { clock, .. } => Some(clock),
             _ => None,
         }
     }

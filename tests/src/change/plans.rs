@@ -150,8 +150,11 @@ pub fn every() -> Vec<Plan> {
 pub fn of_every_fix() -> Vec<Plan> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a folder above");
     let read = |name: &str| std::fs::read_to_string(root.join("policies/lab").join(name)).expect("the lab's files");
-    let fleet = gated(&read("fleet.toml"));
-    let policy = format!("{}\n{}", read("policy.toml"), read("changes.toml"));
+    // The stand-in is in the lab that `tests/lab/gates` makes, and not in its list of machines.
+    let stand_in = "[targets.stage01]\naddress = \"10.77.0.99\"\nuser = \"bw-read\"\nidentity = \"/keys/read\"\ntags = [\"linux\"]\n";
+    let fleet = read("fleet.toml");
+    let fleet = gated(&if fleet.contains("[targets.stage01]") { fleet } else { format!("{fleet}\n{stand_in}") });
+    let policy = read("changes.toml");
     let (fleet, policy) = (Source::embedded("fleet.toml", &fleet), Source::embedded("policy.toml", &policy));
     let library = Library::built_in().expect("what is built in");
     // Policy's own mistakes, if the lab's has any, are other tests' to find.

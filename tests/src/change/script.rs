@@ -283,7 +283,7 @@ impl Eyes for Looks {
 /// A controller for the real gate: its clock stands at the real time.
 pub fn stage() -> Stage {
     let now = jiff::Timestamp::now().to_string();
-    Stage::new("[change]\nverify-seconds = 5\ndead-man-seconds = 60\n", &now)
+    Stage::new("[change]\nverify-seconds = 5\ndead-man-seconds = 600\n", &now)
 }
 
 /// Carries out a plan on a rig.

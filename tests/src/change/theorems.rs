@@ -70,11 +70,11 @@ fn settle(stage: &Stage, log: &mut Log, world: &Rc<RefCell<World>>, plan: &Plan,
         return Some(at);
     }
     let mutations = world.borrow().mutations;
-    run(recover(&stage.clock, log, &mut gate, Some(plan), &change)).expect("written");
+    run(recover(log, &mut gate, Some(plan), &change)).expect("written");
     assert_eq!(world.borrow().mutations, mutations, "{label}: recovery changed something");
     if only(log).is_some_and(|(_, at)| at.is_open()) {
         world.borrow_mut().dead_man();
-        run(recover(&stage.clock, log, &mut gate, Some(plan), &change)).expect("written");
+        run(recover(log, &mut gate, Some(plan), &change)).expect("written");
     }
     let (_, at) = only(log)?;
     assert!(!at.is_open(), "{label}: {at:?} is no end");

@@ -1,6 +1,5 @@
 //! `bailiwick recover`: what is true of changes that have no end.
 
-use bailiwick::change::clock::System;
 use bailiwick::change::recover as find_out;
 use bailiwick::report::change as report;
 use bailiwick::report::exit::ExitCode as Exit;
@@ -37,7 +36,7 @@ pub(crate) fn recover(context: &Context) -> anyhow::Result<Exit> {
         };
         let mut hands = room.hands(target);
         let found = runtime.block_on(async {
-            let found = find_out(&System, &mut log, &mut hands, plan.as_ref(), &change).await;
+            let found = find_out(&mut log, &mut hands, plan.as_ref(), &change).await;
             hands.talk.close().await;
             found
         })?;

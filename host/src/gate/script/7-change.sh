@@ -125,13 +125,11 @@ begin() { # PLAN SECONDS
     fi
     # The day is spent before the change is open: a crash between the two can waste a day, and never spends two.
     moment=$(now)
-    { cat_or "$STATE/begins" '' | /usr/bin/grep . ; printf '%s %s\n' "$moment" "$change"; } | put "$STATE/begins" &&
-        /usr/bin/mkdir -m 0700 -- "$home" && printf '%s\n' "$moment" | put "$home/opened" &&
-        printf '%s\n' "$1" | put "$home/plan" && printf '%s\n' "$change" | put "$STATE/open" || {
+    if ! write_begin "$moment" "$1"; then
         say 'it cannot be written down'
         answer 1
         return
-    }
+    fi
     if ! arm "$2"; then
         printf 'rolled-back %s\n' "$(now)" | put "$home/closed"
         /usr/bin/rm -f -- "$STATE/open"
@@ -140,6 +138,12 @@ begin() { # PLAN SECONDS
         return
     fi
     answer 0
+}
+
+write_begin() { # MOMENT PLAN
+    { cat_or "$STATE/begins" '' | /usr/bin/grep . ; printf '%s %s\n' "$1" "$change"; } | put "$STATE/begins" &&
+        /usr/bin/mkdir -m 0700 -- "$home" && printf '%s\n' "$1" | put "$home/opened" &&
+        printf '%s\n' "$2" | put "$home/plan" && printf '%s\n' "$change" | put "$STATE/open"
 }
 
 budget() {
