@@ -143,9 +143,17 @@ impl Gated {
     /// # Errors
     /// When it cannot be started.
     pub fn apply(&self, plan: &str) -> Result<Said> {
+        self.apply_as(plan, "json")
+    }
+
+    /// The same, told as `table` for people or as `json`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn apply_as(&self, plan: &str, format: &str) -> Result<Said> {
         let signature = self.sign(plan)?;
         let signature = signature.to_str().context("a path that is text")?;
-        self.run(&["apply", plan, "--approval", signature, "--format", "json"])
+        self.run(&["apply", plan, "--approval", signature, "--format", format])
     }
 
     /// Carries out a signed plan, and kills the controller (SIGKILL) once `when` says so.
