@@ -344,8 +344,8 @@ run_change() { # ACT TO
 
 # systemctl only says that it failed. Why, its program has told the journal.
 last_words() {
-    # What it wrote last is on its way there.
-    (bounded 10 /usr/bin/journalctl --quiet --sync) </dev/null >/dev/null 2>&1 3<&- 9>&-
+    # What it wrote last is on its way there, and no `--sync` waits for what journald has not read yet.
+    /usr/bin/sleep 1
     words=$(bounded 10 /usr/bin/journalctl --quiet --no-pager --output=cat --since=-180s --lines=3 \
         "_SYSTEMD_UNIT=$object" </dev/null 2>/dev/null 3<&- 9>&- | /usr/bin/tr -s ' \n' ' ')
     words=${words% }
