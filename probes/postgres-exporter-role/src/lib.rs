@@ -107,8 +107,8 @@ impl Fix for ExporterRole {
 /// The last line that sets it counts, as systemd reads the file; `''` is none.
 fn has_data_source(file: &[u8]) -> bool {
     let text = String::from_utf8_lossy(file);
-    let set = text.lines().filter_map(|line| line.trim().strip_prefix("DATA_SOURCE_NAME="));
-    set.last().is_some_and(|value| !value.trim().trim_matches(['"', '\'']).is_empty())
+    let mut set = text.lines().filter_map(|line| line.trim().strip_prefix("DATA_SOURCE_NAME="));
+    set.next_back().is_some_and(|value| !value.trim().trim_matches(['"', '\'']).is_empty())
 }
 
 bailiwick_guest::export_fix!(ExporterRole);

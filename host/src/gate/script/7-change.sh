@@ -344,10 +344,11 @@ run_change() { # ACT TO
 
 # systemctl only says that it failed. Why, its program has told the journal.
 last_words() {
-    # What it wrote last is on its way there.
-    (bounded 10 /usr/bin/journalctl --quiet --sync) </dev/null >/dev/null 2>&1 3<&- 9>&-
-    words=$(bounded 10 /usr/bin/journalctl --quiet --no-pager --output=cat --since=-180s --lines=3 \
-        "_SYSTEMD_UNIT=$object" </dev/null 2>/dev/null 3<&- 9>&- | /usr/bin/tr -s ' \n' ' ')
+    # What it wrote last is on its way there, and no `--sync` waits for what journald has not read yet.
+    /usr/bin/sleep 1
+    # With --since, --lines would give the first ones.
+    words=$(bounded 10 /usr/bin/journalctl --quiet --no-pager --output=cat --since=-180s "_SYSTEMD_UNIT=$object" \
+        </dev/null 2>/dev/null 3<&- 9>&- | /usr/bin/tail -n 3 | /usr/bin/tr -s ' \n' ' ')
     words=${words% }
     if [ -n "$words" ]; then why="it said: $(plain "$words")"; fi
 }
