@@ -158,9 +158,8 @@ macro_rules! stage {
                 crate::bindings::fix::bailiwick::ops::$interface::$name($target.handle(), &$entry.key $(, $given)?);
             #[cfg(not(target_arch = "wasm32"))]
             let staged = {
-                #[allow(unused_mut, reason = "most are given nothing")]
-                let mut staged = crate::fixture::Staged::new($id, &$entry.key);
-                $(crate::fixture::Given::put($given, &mut staged);)?
+                let staged = crate::fixture::Staged::new($id, &$entry.key);
+                $(let staged = crate::fixture::Given::put($given, staged);)?
                 $target.fixture().stage(staged)
             };
             staged.map_err(|error| crate::StageFailure::new($id, &$entry.literal, error))

@@ -81,18 +81,18 @@ impl fmt::Display for Staged {
 
 /// What a changing verb is given besides its slot.
 pub(crate) trait Given {
-    fn put(self, staged: &mut Staged);
+    fn put(self, staged: Staged) -> Staged;
 }
 
 impl Given for &str {
-    fn put(self, staged: &mut Staged) {
-        staged.content = Some(self.to_owned());
+    fn put(self, staged: Staged) -> Staged {
+        Staged { content: Some(self.to_owned()), ..staged }
     }
 }
 
 impl Given for &[u8] {
-    fn put(self, staged: &mut Staged) {
-        staged.bytes = Some(self.to_vec());
+    fn put(self, staged: Staged) -> Staged {
+        Staged { bytes: Some(self.to_vec()), ..staged }
     }
 }
 

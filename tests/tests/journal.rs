@@ -134,7 +134,7 @@ fn another_format_is_not_written_over() {
     write(folder.path(), &[]);
     let path = folder.path().join("journal.jsonl");
     let text = fs::read_to_string(&path).unwrap();
-    fs::write(&path, text.replace("bailiwick.journal/2", "bailiwick.journal/9")).unwrap();
+    fs::write(&path, text.replace(bailiwick::journal::FORMAT, "bailiwick.journal/9")).unwrap();
     let opened = Journal::open(folder.path(), Duration::ZERO);
     assert!(matches!(opened, Err(OpenError::Format { .. })), "{opened:?}");
 
