@@ -236,7 +236,7 @@ fn a_journal_of_the_first_format_is_read_verified_replayed_and_gone_on_with() {
     assert!(text.starts_with(&fs::read_to_string(sample.join("journal.jsonl")).unwrap()), "what was there is there");
     let formats: Vec<_> = text.lines().filter(|line| line.contains("\"kind\":\"journal\"")).collect();
     assert_eq!(formats.len(), 2, "{formats:?}");
-    assert!(formats[1].contains("\"seq\":76,") && formats[1].contains("bailiwick.journal/2"), "{formats:?}");
+    assert!(formats[1].contains("\"seq\":76,") && formats[1].contains(bailiwick::journal::FORMAT), "{formats:?}");
     assert_eq!(ops.run(&["journal", "verify"]).unwrap().code, 0);
     assert_eq!(ops.run(&["replay", "--last"]).unwrap().code, 0);
 }
