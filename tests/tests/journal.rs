@@ -156,7 +156,10 @@ fn another_format_is_not_written_over() {
     let read: Vec<_> = Reader::open(folder.path()).unwrap().collect();
     assert_eq!(read.len(), 3);
     let told = read.last().unwrap().as_ref().unwrap_err().to_string();
-    assert!(told.starts_with("entry 3 says") && told.contains(&format!("none newer than `{}`", bailiwick::journal::FORMAT)), "{told}");
+    assert!(
+        told.starts_with("entry 3 says") && told.contains(&format!("none newer than `{}`", bailiwick::journal::FORMAT)),
+        "{told}"
+    );
 }
 
 #[test]
