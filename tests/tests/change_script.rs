@@ -221,7 +221,7 @@ fn settled(rig: &Rig) {
 #[test]
 fn ch08_gate_each_step_and_its_undo_twice() {
     use bailiwick::change::hands::Hands;
-    use bailiwick::journal::Way;
+    use bailiwick::model::Way;
     use bailiwick::model::{ChangeId, Inverse};
     if !may_run() {
         return;

@@ -16,8 +16,8 @@ use super::plan::Plan;
 use super::prove;
 use super::undo::DISABLED;
 use crate::encode;
-use crate::journal::{Denial, End, Event, Shown, StepEnd, Way};
-use crate::model::{ChangeId, Tainted};
+use crate::journal::{Denial, End, Event, Shown, StepEnd};
+use crate::model::{ChangeId, Tainted, Way};
 use crate::policy::OnStop;
 
 /// What came of a plan that was to be carried out, or of a change that was to be taken back.

@@ -7,8 +7,8 @@
 
 use jiff::civil::Date;
 
-use crate::journal::{Consent, End, Event, Seen, StepEnd, Way};
-use crate::model::{ChangeId, ComponentId, TargetName};
+use crate::journal::{Consent, End, Event, Seen, StepEnd};
+use crate::model::{ChangeId, ComponentId, TargetName, Way};
 
 /// How far a change has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -7,13 +7,12 @@
 use std::time::Duration;
 
 use super::check::SNAPSHOT_BYTES_MAX;
-use super::hands::{Closed, GateState, Hands, HandsError, Known, Preview};
+use super::hands::{Closed, GateState, Hands, HandsError, Known};
 use super::plan::{Plan, Step};
 use super::store::Store;
 use crate::fleet::{Fleet, Target};
-use crate::gate::{self, Answer, ChangeFacts, ChangeName, Ended, GateFacts, Outcome, Request, Signed, Status};
-use crate::journal::Way;
-use crate::model::{ChangeId, State, Tainted};
+use crate::gate::{self, Answer, ChangeFacts, ChangeName, Ended, GateFacts, Outcome, Preview, Request, Signed, Status};
+use crate::model::{ChangeId, State, Tainted, Way};
 use crate::transport::gate::{ChangeSession, GateError, look};
 use crate::transport::ssh::{self, Session};
 
@@ -241,8 +240,7 @@ impl<T: Talk> Hands for Gate<T> {
                 Request::PreviewComputed(action, bytes)
             }
         };
-        let gate::Preview { before, after, shown } = read(&self.talk.looks(request).await?, gate::Preview::read)?;
-        Ok(Preview { before, after, shown })
+        read(&self.talk.looks(request).await?, Preview::read)
     }
 
     async fn people(&mut self, plan: &Plan) -> Result<Vec<Tainted>, HandsError> {
@@ -266,11 +264,6 @@ impl<T: Talk> Hands for Gate<T> {
         let mut done = Vec::new();
         for step in facts.steps {
             for (way, status, state) in step.results {
-                let way = match way {
-                    gate::Way::Do => Way::Do,
-                    gate::Way::Undo => Way::Undo,
-                    gate::Way::Again => Way::Again,
-                };
                 done.push((step.number, way, state.filter(|_| status == Status::Exit(0))));
             }
         }

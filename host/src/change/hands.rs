@@ -4,8 +4,9 @@
 //! Knows: what is asked and how it can be answered. Must not know: frames, connections. Attack answered: an answer that was lost
 //! and passes for a no (CH07): whether something was not done, or nobody knows, are two answers.
 
-use crate::journal::{Seen, Way};
-use crate::model::{ChangeId, State, Tainted};
+use crate::gate::Preview;
+use crate::journal::Seen;
+use crate::model::{ChangeId, State, Tainted, Way};
 
 use super::plan::{Plan, Step};
 
@@ -24,17 +25,6 @@ pub struct GateState {
     pub clock_seconds: i64,
     /// The target's boot.
     pub boot: String,
-}
-
-/// What an object is, what a step would make of it, and how that looks to a person.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Preview {
-    /// What it is.
-    pub before: State,
-    /// What it would be.
-    pub after: State,
-    /// A unified diff, or a sentence.
-    pub shown: Tainted,
 }
 
 /// What a gate knows of a change.

@@ -5,9 +5,10 @@
 //! the fix believes (PH05): the states in it are the target's, and the component's words are in one field of the contract.
 
 use super::check::demanded;
-use super::hands::{Hands, HandsError, Preview};
+use super::hands::{Hands, HandsError};
 use super::plan::{Contract, FORMAT, Plan, Raised, Step};
 use crate::encode;
+use crate::gate::Preview;
 use crate::model::{ActionId, Change, ComponentId, State, TargetName, UnitAct};
 use jiff::Timestamp;
 

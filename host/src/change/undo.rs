@@ -16,8 +16,8 @@ use super::plan::{Plan, Step};
 use super::prove;
 use super::stop::Switch;
 use crate::encode;
-use crate::journal::{Denial, End, Event, Shown, StepEnd, Way};
-use crate::model::{ChangeId, Inverse, Tainted};
+use crate::journal::{Denial, End, Event, Shown, StepEnd};
+use crate::model::{ChangeId, Inverse, Tainted, Way};
 use crate::policy::OnStop;
 
 /// How often an object is looked at until it is what it was: a unit takes a moment.

@@ -6,7 +6,7 @@
 use std::str::FromStr;
 
 use super::{Answer, ChangeName, Status};
-use crate::model::{State, Tainted};
+use crate::model::{State, Tainted, Way};
 
 /// An answer that cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -56,17 +56,6 @@ pub struct Outcome {
     pub state: Option<State>,
     /// The gate's reason, and for a file that somebody has changed the difference.
     pub said: Tainted,
-}
-
-/// Which way a step went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Way {
-    /// Forward.
-    Do,
-    /// Back.
-    Undo,
-    /// Once more, when everything else was back.
-    Again,
 }
 
 /// What a gate knows of a step.

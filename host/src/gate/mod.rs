@@ -18,7 +18,7 @@ mod script;
 mod verify;
 
 pub use entry::{Entry, EntryError, Runs};
-pub use facts::{ChangeFacts, Ended, GateFacts, Outcome, Preview, StepFacts, Unreadable, Way, lines};
+pub use facts::{ChangeFacts, Ended, GateFacts, Outcome, Preview, StepFacts, Unreadable, lines};
 pub use install::{Install, install_script};
 pub use keys::{Access, Account, Accounts, KeyError, Proof};
 pub use of::{Listed, limits, listed, of_grants, today};

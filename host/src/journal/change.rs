@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ActionId, ChangeId, ComponentId, Severity, State, Tainted, TargetName};
+use crate::model::{ActionId, ChangeId, ComponentId, Severity, State, Tainted, TargetName, Way};
 
 /// One thing that happened to a change, to a plan, or to what holds all of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -357,30 +357,6 @@ pub enum Consent {
         /// The account.
         who: String,
     },
-}
-
-/// Which way a step goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Way {
-    /// Forwards.
-    Do,
-    /// Back.
-    Undo,
-    /// Once more, after the others are back.
-    Again,
-}
-
-impl Way {
-    /// The gate's word.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Do => "do",
-            Self::Undo => "undo",
-            Self::Again => "again",
-        }
-    }
 }
 
 /// What came of a step.

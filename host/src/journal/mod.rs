@@ -23,7 +23,7 @@ mod scratch;
 mod verify;
 
 pub use chain::Link;
-pub use change::{Boot, Consent, Denial, End, Event, NotPlanned, Reading, Seen, Shown, StepEnd, Way};
+pub use change::{Boot, Consent, Denial, End, Event, NotPlanned, Reading, Seen, Shown, StepEnd};
 pub use entry::{Blob, Entry, Granted, Other, Outcome, Past, Record, RunEnd, Withheld};
 pub use evidence::{Evidence, EvidenceError, FOLDER, NotASha, Piece, Sha};
 pub use open::{Journal, OpenError, Recovery};

@@ -205,6 +205,30 @@ impl Change {
     }
 }
 
+/// Which way a step goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// Forwards.
+    Do,
+    /// Back.
+    Undo,
+    /// Once more, after the others are back.
+    Again,
+}
+
+impl Way {
+    /// The gate's word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Do => "do",
+            Self::Undo => "undo",
+            Self::Again => "again",
+        }
+    }
+}
+
 /// What an object is, as far as a change depends on it: one word, the same whoever asks.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

@@ -19,7 +19,7 @@ mod wasi;
 mod world;
 
 pub use action::{Action, ActionId, Wire};
-pub use change::{At, Change, Inverse, NoState, State, UnitAct};
+pub use change::{At, Change, Inverse, NoState, State, UnitAct, Way};
 pub use decision::{Decision, Phase, StageError};
 pub use earlier::{Point, filed_under};
 pub use finding::{Finding, LookError, Metric, Report, Severity, Unit, limits as report_limits};

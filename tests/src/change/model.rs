@@ -4,10 +4,11 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use bailiwick::change::hands::{Closed, Eyes, GateState, Hands, HandsError, Known, Preview};
+use bailiwick::change::hands::{Closed, Eyes, GateState, Hands, HandsError, Known};
 use bailiwick::change::{Plan, Step};
-use bailiwick::journal::{Seen, Way};
-use bailiwick::model::{ChangeId, Inverse, Severity, State, Tainted};
+use bailiwick::gate::Preview;
+use bailiwick::journal::Seen;
+use bailiwick::model::{ChangeId, Inverse, Severity, State, Tainted, Way};
 
 /// What is on the target. A clone is another machine.
 #[derive(Debug, Clone, PartialEq, Default)]

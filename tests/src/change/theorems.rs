@@ -15,8 +15,8 @@ use bailiwick::change::hands::Hands;
 use bailiwick::change::ledger::Ledger;
 use bailiwick::change::log::Log;
 use bailiwick::change::{Came, Plan, recover};
-use bailiwick::journal::{Denial, End, Event, Way, verify};
-use bailiwick::model::{ChangeId, Inverse};
+use bailiwick::journal::{Denial, End, Event, verify};
+use bailiwick::model::{ChangeId, Inverse, Way};
 
 use super::faulty::{Fault, Faulty};
 use super::model::World;

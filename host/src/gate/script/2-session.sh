@@ -125,6 +125,7 @@ serve() { # ROLE
 # One answer: a line with the sizes of what follows, and what follows.
 answer() { # STATUS
     log "$line" "$1"
+    line=
     printf 'answer %s %s %s %s\n' "$number" "$1" "$(size "$tmp/out")" "$(size "$tmp/err")" 2>/dev/null &&
         /usr/bin/cat -- "$tmp/out" "$tmp/err" 2>/dev/null
 }

@@ -20,7 +20,10 @@ kill_child() {
 # The client has gone, or somebody ends us: so does what it asked for.
 abandon() {
     kill_child
-    log "${line-}" 'given up, the client is gone'
+    # A client that has its last answer may go.
+    if [ -n "${line-}" ] || [ "${number:-0}" -lt "${total:-0}" ]; then
+        log "${line:-$asked}" 'given up, the client is gone'
+    fi
     leave
     exit 126
 }
