@@ -10,8 +10,8 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use bailiwick::gate::{self, Answer, ChangeName, Decoder, Entry, Limits, Paths, Request, Runs, Script, Status};
-use bailiwick::model::{AbsolutePath, At, Change, State, UnitAct, UnitName, Wire};
+use bailiwick::gate::{self, Answer, Decoder, Entry, Limits, Paths, Request, Runs, Script, Status};
+use bailiwick::model::{AbsolutePath, At, Change, ChangeId, State, UnitAct, UnitName, Wire};
 use tempfile::TempDir;
 
 /// What may run the script.
@@ -267,8 +267,8 @@ pub const PLAN: &str = "aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11
 /// When it is none.
 #[must_use]
 #[expect(clippy::expect_used, reason = "a mistake in a test")]
-pub fn named(text: &str) -> ChangeName {
-    text.parse().expect("a name")
+pub fn named(text: &str) -> ChangeId {
+    ChangeId::new(text).expect("a name")
 }
 
 /// Opens a change for 300 seconds.

@@ -156,24 +156,27 @@ impl Gated {
         self.run(&["apply", plan, "--approval", signature, "--format", format])
     }
 
-    /// Carries out a signed plan, and kills the controller (SIGKILL) once `when` says so.
+    /// Carries out a signed plan, and sends the controller a signal once `when` says so. How it ended: its code, if it had
+    /// one, and what it said.
     ///
     /// # Errors
     /// When it ends by itself first.
-    pub fn apply_and_kill(&self, plan: &str, when: impl Fn() -> bool) -> Result<()> {
+    pub fn apply_and_signal(&self, plan: &str, signal: &str, when: impl Fn() -> bool) -> Result<(Option<i32>, String)> {
         let signature = self.sign(plan)?;
         let mut command = Command::new(lab_folder().join("in"));
         command.arg(&self.program).arg("--dir").arg(self.ops()).arg("--state").arg(self.state());
         command.args(["apply", plan, "--approval"]).arg(signature).stdin(Stdio::null()).env_remove("BAILIWICK_DIR");
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         // `in` becomes `nsenter`, which becomes the program: it is this very process.
         while !when() {
-            ensure!(child.try_wait()?.is_none(), "it has ended before it was killed");
+            ensure!(child.try_wait()?.is_none(), "it has ended before the signal");
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
-        child.kill()?;
-        child.wait()?;
-        Ok(())
+        let sent = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status()?;
+        ensure!(sent.success(), "kill -s {signal}");
+        let ended = child.wait_with_output()?;
+        let said = [ended.stdout, ended.stderr].concat();
+        Ok((ended.status.code(), String::from_utf8_lossy(&said).into_owned()))
     }
 
     /// From finding to receipt: a plan, signed, carried out, applied.

@@ -5,14 +5,16 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 
 use bailiwick::change::course::Stage as At;
+use bailiwick::change::hands::Eyes;
 use bailiwick::change::log::Log;
 use bailiwick::change::{Ask, Came, Plan, Yes};
-use bailiwick::journal::{Denial, End, Event, Journal, OpenError};
+use bailiwick::journal::{Denial, End, Event, Journal, OpenError, Seen};
 use bailiwick::model::{ChangeId, State, UnitAct};
 use bailiwick_tests::change::faulty::{Fault, Faulty};
-use bailiwick_tests::change::model::World;
+use bailiwick_tests::change::model::{Probes, World};
 use bailiwick_tests::change::plans::{act, file, plan, write};
 use bailiwick_tests::change::stage::Stage;
 
@@ -305,6 +307,33 @@ fn ch15_the_switch_before_and_at_every_moment_of_a_change() {
 }
 
 #[test]
+fn an_interruption_at_every_moment_ends_before_or_after() {
+    for at in 1.. {
+        let stage = Stage::new(&format!("{QUICK}hold-on-stop = true\n"), MONDAY);
+        let (mut log, world) = (stage.log(), world(&[&repair()]));
+        let (gate, mut probes) = stage.doors(&world);
+        let mut gate = Faulty::new(gate, Fault::None);
+        let flag = std::sync::Arc::clone(&stage.interrupted);
+        gate.before = Some(Box::new(move |call, _| flag.store(call >= at, Ordering::Relaxed)));
+        let came = stage.apply(&mut log, &mut gate, &mut probes, &repair()).unwrap();
+        if gate.calls.get() < at {
+            assert!(at > 8, "that many calls make a change");
+            break;
+        }
+        let is_before = world.borrow().objects == World::before(&repair()).objects;
+        match &came {
+            Came::Denied { code: Denial::Interrupted, .. }
+            | Came::Ended { end: End::NotBegun | End::RolledBack, .. } => assert!(is_before, "{at}: {came:?}"),
+            // Everything was proved, and the gate already told.
+            Came::Ended { end: End::Applied, .. } => {
+                assert!(gate.names.borrow()[at as usize - 1].starts_with("close"), "{at}: {came:?}");
+            }
+            _ => panic!("{at}: {came:?}"),
+        }
+    }
+}
+
+#[test]
 fn ch15_a_switch_that_went_on_and_off_is_noticed() {
     let stage = Stage::new(QUICK, MONDAY);
     let (mut log, world) = (stage.log(), world(&[&repair()]));
@@ -574,6 +603,55 @@ fn ph11_a_fix_that_does_nothing_or_harm_is_taken_back() {
         assert!(why.contains(if harm { "load: warning high" } else { "verify" }), "{why}");
         assert_eq!(world.borrow().objects, World::before(&repair()).objects);
     }
+}
+
+#[test]
+fn tg10_a_gate_that_lies_of_what_it_did_is_found_out_by_probes() {
+    let stage = Stage::new(QUICK, MONDAY);
+    let (mut log, world) = (stage.log(), world(&[&repair()]));
+    world.borrow_mut().lies = true;
+    let came = apply(&stage, &mut log, &world, &repair());
+    let Came::Ended { end: End::RolledBack, why: Some(why), .. } = &came else { panic!("{came:?}") };
+    assert!(why.contains("it does not hold"), "{why}");
+    assert_eq!(world.borrow().objects, World::before(&repair()).objects, "it had done nothing");
+    // The states that it made up are told as what was seen of the state, beside the probes' word that decided.
+    let proved = stage.events().into_iter().find_map(|event| match event {
+        Event::Proved { holds, proofs, .. } => Some((holds, proofs)),
+        _ => None,
+    });
+    let (holds, proofs) = proved.unwrap();
+    assert!(!holds && proofs.iter().any(|proof| proof.holds) && proofs.iter().any(|proof| !proof.holds), "{proofs:?}");
+}
+
+/// Looks as another does, and takes its time.
+struct Late<'a>(&'a Stage, Probes);
+
+impl Eyes for Late<'_> {
+    async fn look(&mut self, plan: &Plan) -> Result<Vec<Seen>, String> {
+        self.0.clock.pass(30);
+        self.1.look(plan).await
+    }
+    async fn verify(&mut self, plan: &Plan) -> Result<Vec<Seen>, String> {
+        self.0.clock.pass(30);
+        self.1.verify(plan).await
+    }
+}
+
+#[test]
+fn tg11_a_target_that_is_slow_when_it_is_looked_at_costs_one_change_of_its_day() {
+    let stage = Stage::new(QUICK, MONDAY);
+    let (mut log, world) = (stage.log(), world(&[&repair()]));
+    world.borrow_mut().useless = true;
+    let (mut gate, probes) = stage.doors(&world);
+    let mut eyes = Late(&stage, probes);
+    let came = stage.apply(&mut log, &mut gate, &mut eyes, &repair()).unwrap();
+    assert!(matches!(came, Came::Ended { end: End::RolledBack, .. }), "{came:?}");
+    assert_eq!(world.borrow().objects, World::before(&repair()).objects);
+    for _ in 0..3 {
+        let again = stage.apply(&mut log, &mut gate, &mut eyes, &repair()).unwrap();
+        is_denied(&again, Denial::Budget);
+    }
+    assert_eq!(world.borrow().begun, 1);
 }
 
 #[test]

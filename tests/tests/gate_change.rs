@@ -9,8 +9,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use bailiwick::gate::{ChangeFacts, ChangeName, Ended, GateFacts, Limits, Outcome, Request, Status, frame, lines};
-use bailiwick::model::{Change, State, UnitAct, Way};
+use bailiwick::gate::{ChangeFacts, Ended, GateFacts, Limits, Outcome, Request, Status, frame, lines};
+use bailiwick::model::{Change, ChangeId, State, UnitAct, Way};
 use bailiwick_tests::gate::{
     FINE, FREE, Gate, SHELLS, Session, begin, begin_for, change, is, may_run, named, place, shown, step, undo, unit,
     until, write,
@@ -749,6 +749,6 @@ fn fs07_whoever_owns_the_folder_gains_nothing_by_moving_things_about() {
 #[test]
 fn names_of_changes_are_names() {
     for bad in ["", "-c", "C", "a/b", "..", "a b", &"a".repeat(41)] {
-        assert!(bad.parse::<ChangeName>().is_err(), "{bad}");
+        assert!(ChangeId::new(bad).is_err(), "{bad}");
     }
 }

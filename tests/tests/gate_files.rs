@@ -14,14 +14,33 @@ use bailiwick_tests::gate::{
     write,
 };
 
-/// What is to be seen of a file: bytes, mode, owner.
-fn seen(path: &Path) -> Option<(Vec<u8>, u32, u32, u32)> {
-    let about = fs::symlink_metadata(path).ok()?;
-    Some((fs::read(path).ok()?, about.permissions().mode(), about.uid(), about.gid()))
+/// What is to be seen of a file: its bytes, and what a change of them is to keep.
+#[derive(Debug, PartialEq)]
+struct Seen {
+    bytes: Vec<u8>,
+    kept: Kept,
 }
 
+#[derive(Debug, PartialEq)]
+struct Kept {
+    mode: u32,
+    owner: (u32, u32),
+    note: Vec<u8>,
+}
+
+fn seen(path: &Path) -> Option<Seen> {
+    let about = fs::symlink_metadata(path).ok()?;
+    let mut note = [0; 64];
+    let length = rustix::fs::getxattr(path, NOTE, &mut note).unwrap_or(0);
+    let (mode, owner) = (about.permissions().mode(), (about.uid(), about.gid()));
+    Some(Seen { bytes: fs::read(path).ok()?, kept: Kept { mode, owner, note: note[..length].to_vec() } })
+}
+
+/// An attribute beyond those that every file has.
+const NOTE: &str = "user.bailiwick-test";
+
 #[test]
-fn every_change_of_a_file_is_done_and_undone_in_every_shell() {
+fn fs12_every_change_of_a_file_is_done_and_undone_in_every_shell() {
     if !may_run() {
         return;
     }
@@ -40,6 +59,7 @@ fn every_change_of_a_file_is_done_and_undone_in_every_shell() {
         }
         fs::set_permissions(at("old"), fs::Permissions::from_mode(0o640)).unwrap();
         std::os::unix::fs::chown(at("old"), Some(12), Some(13)).unwrap();
+        rustix::fs::setxattr(at("old"), NOTE, b"ours", rustix::fs::XattrFlags::CREATE).unwrap();
         let entries = [
             write("write:new", &at("new"), text).unwrap(),
             write("write:bare", &at("bare"), "no end").unwrap(),
@@ -74,9 +94,13 @@ fn every_change_of_a_file_is_done_and_undone_in_every_shell() {
                     assert!(is(&answer, FINE), "{shell} {action}");
                 }
                 let now = seen(&at(file));
-                assert_eq!(now.as_ref().map(|now| now.0.as_slice()), content.map(str::as_bytes), "{shell} {action}");
+                assert_eq!(
+                    now.as_ref().map(|now| now.bytes.as_slice()),
+                    content.map(str::as_bytes),
+                    "{shell} {action}"
+                );
                 if let (Some(now), Some(was)) = (&now, &untouched) {
-                    assert_eq!((now.1, now.2, now.3), (was.1, was.2, was.3), "{shell} {action}: its owner and mode");
+                    assert_eq!(now.kept, was.kept, "{shell} {action}: its owner, mode and attributes");
                 }
             }
             for _twice in 0..2 {

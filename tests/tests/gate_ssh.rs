@@ -287,15 +287,8 @@ fn nw20_ssh_a_certificate_is_good_for_one_target_one_role_and_its_time() {
     let options =
         Options { limits: FREE, authority: Some((authority, "bw-change@test".to_owned())), ..Options::default() };
     let (host, _) = Host::start(&options).unwrap();
-    let change = host.key("change");
     let certify = |key: &str, principal: &str, valid: &str, more: &[&str]| {
-        let mut keygen = std::process::Command::new("ssh-keygen");
-        keygen
-            .args(["-q", "-s"])
-            .arg(ca.path().join(key))
-            .args(["-I", "plan", "-n", principal, "-V", valid])
-            .args(more);
-        assert!(keygen.arg(change.with_extension("pub")).status().unwrap().success());
+        certify(&host, &ca.path().join(key), principal, valid, more);
     };
     let tries = || {
         let (code, out) = by_hand(&host, "change", &[], &[undo("c-none", 1)]);
@@ -322,14 +315,62 @@ fn nw20_ssh_a_certificate_is_good_for_one_target_one_role_and_its_time() {
     assert_eq!(tries(), (Some(0), true));
     // And by our own client.
     certify("ca", "bw-change@test", "+5m", &[]);
-    let certificate = change.with_file_name("change-cert.pub").display().to_string();
-    let way = Way::with(&host, &format!(", certificate = {}", text(&certificate)));
+    let way = Way::with(&host, &format!(", certificate = {}", text(&certificate(&host))));
     run(async {
         let hands = way.changes().await;
         let said = hands.ask(undo("c-none", 1)).await.unwrap();
         assert_eq!(said.status, Status::Unknown);
         hands.close().await;
     });
+}
+
+/// Puts a certificate for the change key where `ssh` and our own client find it.
+fn certify(host: &Host, authority: &Path, principal: &str, valid: &str, more: &[&str]) {
+    let mut keygen = std::process::Command::new("ssh-keygen");
+    keygen.args(["-q", "-s"]).arg(authority).args(["-I", "plan", "-n", principal, "-V", valid]).args(more);
+    assert!(keygen.arg(host.key("change").with_extension("pub")).status().unwrap().success());
+}
+
+fn certificate(host: &Host) -> String {
+    host.key("change").with_file_name("change-cert.pub").display().to_string()
+}
+
+#[test]
+fn ch20_ssh_a_certificate_that_has_run_out_is_not_needed_for_the_way_back() {
+    if !may_run() {
+        return;
+    }
+    let file = format!("/var/tmp/bailiwick-gate-ch20-{}", std::process::id());
+    fs::write(&file, "before\n").unwrap();
+    let action = "files-change.write:/x=base#ab";
+    let ca = tempfile::tempdir().unwrap();
+    let (key, principal) = (ca.path().join("ca"), "bw-change@test");
+    let authority = keygen("ed25519", &key).unwrap();
+    let options = Options {
+        entries: vec![write(action, Path::new(&file), "after\n").unwrap()],
+        limits: FREE,
+        authority: Some((authority, principal.to_owned())),
+        ..Options::default()
+    };
+    let (host, _) = Host::start(&options).unwrap();
+    certify(&host, &key, principal, "+5m", &[]);
+    let way = Way::with(&host, &format!(", certificate = {}", text(&certificate(&host))));
+    run(async {
+        let answers = look(&way.looks().await, &[Request::Preview(action.to_owned())]).await.unwrap();
+        let preview = Preview::read(&answers[0].stdout).unwrap();
+        let hands = way.changes().await;
+        assert_eq!(hands.ask(begin("c-1")).await.unwrap().status, Status::Exit(0));
+        let done = hands.ask(step("c-1", 1, action, &preview.before, &preview.after)).await.unwrap();
+        assert_eq!(done.status, Status::Exit(0));
+        hands.close().await;
+    });
+    assert_eq!(fs::read(&file).unwrap(), b"after\n");
+    certify(&host, &key, principal, "-10m:-5m", &[]);
+    assert_eq!(by_hand(&host, "change", &[], &[undo("c-1", 1)]).0, Some(255), "it is good for nothing now");
+    let undone = host.root(&["/usr/local/libexec/bailiwick-gate", "rollback", "c-1"]).unwrap();
+    assert!(undone.status.success(), "{undone:?}");
+    assert_eq!(fs::read(&file).unwrap(), b"before\n");
+    fs::remove_file(&file).unwrap();
 }
 
 #[test]

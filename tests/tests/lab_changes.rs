@@ -396,10 +396,7 @@ fn a_controller_that_is_killed_leaves_the_target_as_it_was() -> Result<()> {
     let gated = Gated::on(PROGRAM, &["mon01"], hurried)?;
     let before = bytes(&gated, "mon01", &FILES)?;
     let (plan, _) = gated.plan("prometheus-base-rules", "mon01")?;
-    gated.apply_and_kill(&plan, || {
-        let journal = std::fs::read_to_string(gated.state().join("journal/journal.jsonl")).unwrap_or_default();
-        journal.lines().filter(|line| line.contains("\"step-outcome\"")).count() >= 2
-    })?;
+    gated.apply_and_signal(&plan, "KILL", || two_steps_done(&gated))?;
     let half = bytes(&gated, "mon01", &FILES)?;
     ensure!(half != before, "nothing was done before it was killed");
     eventually(Duration::from_secs(120), || {
@@ -415,6 +412,26 @@ fn a_controller_that_is_killed_leaves_the_target_as_it_was() -> Result<()> {
     let changes = gated.run(&["changes"])?;
     ensure!(changes.text.contains("rolled back"), "{told}\n{}", changes.text);
     Ok(())
+}
+
+/// Somebody has two steps done, and presses Ctrl-C: they are taken back before the program ends.
+#[test]
+#[ignore = "needs the lab: tests/lab/scenarios"]
+fn a_controller_that_is_interrupted_takes_back_what_it_has_done() -> Result<()> {
+    const FILES: [&str; 2] = ["/etc/prometheus/prometheus.yml", "/etc/prometheus/base-rules.yml"];
+    let gated = Gated::on(PROGRAM, &["mon01"], as_it_is)?;
+    let before = bytes(&gated, "mon01", &FILES)?;
+    let (plan, _) = gated.plan("prometheus-base-rules", "mon01")?;
+    let (code, said) = gated.apply_and_signal(&plan, "INT", || two_steps_done(&gated))?;
+    ensure!(code == Some(5) && said.contains("it was interrupted"), "{code:?}: {said}");
+    ensure!(bytes(&gated, "mon01", &FILES)? == before, "{said}");
+    ensure!(gated.run(&["recover"])?.code == 0);
+    Ok(())
+}
+
+fn two_steps_done(gated: &Gated) -> bool {
+    let journal = std::fs::read_to_string(gated.state().join("journal/journal.jsonl")).unwrap_or_default();
+    journal.lines().filter(|line| line.contains("\"step-outcome\"")).count() >= 2
 }
 
 /// The file that anybody with root there can touch: no change begins, and reading goes on.

@@ -398,6 +398,35 @@ async fn a_collision_is_seen_with_who_holds_the_lock() -> Result<()> {
     Ok(())
 }
 
+/// What somebody asks may hold what nobody should read.
+#[tokio::test]
+async fn ar13_no_verb_shows_what_others_ask() -> Result<()> {
+    let Some(cluster) = monitored("")? else { return Ok(()) };
+    cluster.admin("postgres", "create table secrets (a text)")?;
+    let _holds =
+        cluster.client("a", "postgres", "begin; lock table secrets; insert into secrets values ('canary-1');")?;
+    let granted = "select count(*) from pg_locks where mode = 'AccessExclusiveLock' and granted";
+    cluster.until("postgres", granted, "1")?;
+    let _waits = cluster.client("b", "postgres", "select * from secrets where a = 'canary-2';")?;
+    cluster.until(
+        "postgres",
+        "select count(*) from pg_stat_activity where query like '%canary-_%' and pid <> pg_backend_pid()",
+        "2",
+    )?;
+    for verb in [
+        Verb::PostgresDatabases,
+        Verb::PostgresActivity,
+        Verb::PostgresSettings,
+        Verb::PostgresReplication,
+        Verb::PostgresLocks,
+    ] {
+        let answer = raw(verb, Literal::Database(database(&cluster, "postgres")?)).await?.unwrap();
+        let all = String::from_utf8_lossy(&[answer.stdout, answer.stderr].concat()).into_owned();
+        ensure!(!all.is_empty() && !all.contains("canary"), "{verb}: {all}");
+    }
+    Ok(())
+}
+
 /// What redaction takes out of one client's name leaves the row, and the other rows, whole.
 #[tokio::test]
 async fn tg05_no_name_of_a_client_hides_the_others() -> Result<()> {

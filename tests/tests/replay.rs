@@ -242,6 +242,41 @@ fn a_journal_of_the_first_format_is_read_verified_replayed_and_gone_on_with() {
 }
 
 #[test]
+fn a_journal_of_the_second_format_is_read_verified_replayed_and_gone_on_with() {
+    let sample = root().join("tests/journals/v2");
+    let ops = local("[[grant]]\ncomponent = \"uptime\"\non = [\"here\"]\n");
+    copy(&sample, &ops.journal());
+    for sweep in ["2", "12"] {
+        let said = ops.run(&["replay", sweep]).unwrap();
+        let summary = "2 runs: 2 identical, 0 differ, 0 not replayed";
+        assert!(said.code == 0 && said.stdout.contains(summary), "{sweep}: {}{}", said.stdout, said.stderr);
+    }
+    let verified = ops.run(&["journal", "verify", "--offline"]).unwrap();
+    assert!(verified.code == 0 && verified.stdout.contains("entries 1 to 21 hang together"), "{}", verified.stdout);
+    assert!(verified.stdout.contains("4 pieces of evidence are what was recorded"), "{}", verified.stdout);
+
+    ops.check(&[]).unwrap();
+    let text = fs::read_to_string(ops.journal().join("journal.jsonl")).unwrap();
+    assert!(text.starts_with(&fs::read_to_string(sample.join("journal.jsonl")).unwrap()), "what was there is there");
+    let formats: Vec<_> = text.lines().filter(|line| line.contains("\"kind\":\"journal\"")).collect();
+    assert!(formats.len() == 2 && formats[1].contains(bailiwick::journal::FORMAT), "{formats:?}");
+    assert_eq!(ops.run(&["journal", "verify"]).unwrap().code, 0);
+}
+
+/// All of a folder that is of the journal.
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let (path, to) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
+        if path.is_dir() {
+            copy(&path, &to);
+        } else if path.extension().is_none_or(|extension| extension != "md" && extension != "toml") {
+            fs::copy(&path, &to).unwrap();
+        }
+    }
+}
+
+#[test]
 fn jr11_a_journal_from_somebody_else_is_read_and_run_as_it_is_live() {
     let ops = local("[[grant]]\ncomponent = \"uptime\"\non = [\"here\"]\n");
     ops.check(&[]).unwrap();

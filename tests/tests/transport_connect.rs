@@ -49,7 +49,7 @@ async fn both(address: SocketAddr) -> Result<Result<Answer, RunError>> {
 }
 
 #[tokio::test]
-async fn a_page_comes_whole_and_the_request_is_the_wire_text() -> Result<()> {
+async fn nw04_nw05_a_page_comes_whole_and_the_request_is_the_wire_text() -> Result<()> {
     let pages = Pages::saying("text/plain", "hello")?;
     let answer = both(pages.address()).await??;
     ensure!(answer.exit == Exit::Status(0) && answer.stdout.ends_with(b"\r\n\r\nhello"), "{answer:?}");
@@ -134,7 +134,7 @@ async fn restricted(options: &str, config: &[&str]) -> Result<(Sshd, Session)> {
 }
 
 #[tokio::test]
-async fn the_line_of_authorized_keys_opens_that_page_and_no_other() -> Result<()> {
+async fn nw09_the_line_of_authorized_keys_opens_that_page_and_no_other() -> Result<()> {
     let (open, other) = (Pages::saying("text/plain", "hello")?, Pages::saying("text/plain", "hello")?);
     let line = format!("restrict,port-forwarding,permitopen=\"{}\"", open.address());
     let (_sshd, session) = restricted(&line, &[]).await?;

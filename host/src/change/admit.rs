@@ -4,6 +4,8 @@
 //! is stopped, too early, too late, too many, not approved, over somebody's work, or against another machine than the plan's
 //! (CH11–CH17, AG02, AG03, AG14). Nothing here changes anything; the last word is checked again after the intent is written.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use jiff::civil::Date;
 
 use super::approval::{self, NotApproved};
@@ -31,6 +33,8 @@ pub struct Desk<'a, C> {
     pub clock: &'a C,
     /// The kill switch.
     pub stop: &'a Stop,
+    /// Set when whoever started this program wants it to end: nothing more begins, and what has begun goes back.
+    pub interrupted: &'a AtomicBool,
     /// Policy's numbers.
     pub rules: &'a ChangeRules,
     /// Its windows.
@@ -136,6 +140,9 @@ impl<C: Clock> Desk<'_, C> {
         attended: bool,
         needed_seconds: u32,
     ) -> Result<(Reading, u64), (Denial, String)> {
+        if self.interrupted.load(Ordering::Relaxed) {
+            return Err((Denial::Interrupted, "it was interrupted".to_owned()));
+        }
         let now = match self.stop.read() {
             Switch::On { why, .. } => return Err((Denial::Kill, format!("everything is stopped: {why}"))),
             Switch::Off { epoch: now } => now,

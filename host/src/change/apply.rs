@@ -265,7 +265,7 @@ impl<C: Clock, H: Hands, E: Eyes> Running<'_, C, H, E> {
             let proofs = self.proofs(&baseline).await;
             let holds = proofs.iter().all(|proof| proof.holds);
             if let Err((code, why)) = self.still(0)
-                && (code == Denial::Kill || !holds)
+                && (matches!(code, Denial::Kill | Denial::Interrupted) || !holds)
             {
                 return Ok(Err(self.stopped(code, why)));
             }

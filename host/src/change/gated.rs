@@ -11,7 +11,7 @@ use super::hands::{Closed, GateState, Hands, HandsError, Known};
 use super::plan::{Plan, Step};
 use super::store::Store;
 use crate::fleet::{Fleet, Target};
-use crate::gate::{self, Answer, ChangeFacts, ChangeName, Ended, GateFacts, Outcome, Preview, Request, Signed, Status};
+use crate::gate::{self, Answer, ChangeFacts, Ended, GateFacts, Outcome, Preview, Request, Signed, Status};
 use crate::model::{ChangeId, State, Tainted, Way};
 use crate::transport::gate::{ChangeSession, GateError, look};
 use crate::transport::ssh::{self, Session};
@@ -148,7 +148,7 @@ impl<T: Talk> Gate<T> {
         }
     }
 
-    fn request(&self, change: ChangeName, number: u32, way: Way, step: &Step) -> Result<Request, HandsError> {
+    fn request(&self, change: ChangeId, number: u32, way: Way, step: &Step) -> Result<Request, HandsError> {
         Ok(match way {
             Way::Undo => Request::Undo { change, step: number },
             Way::Again => Request::Again { change, step: number },
@@ -191,10 +191,6 @@ fn said(error: &GateError) -> HandsError {
     }
 }
 
-fn name(change: &ChangeId) -> Result<ChangeName, HandsError> {
-    change.as_str().parse().or_else(|error: gate::NoChangeName| refused("not sent", &error.to_string()))
-}
-
 /// An outcome as a word.
 fn done(outcome: Outcome) -> Result<Option<State>, HandsError> {
     match outcome.status {
@@ -217,12 +213,11 @@ fn read<T>(answer: &Answer, read: impl FnOnce(&[u8]) -> Result<T, gate::Unreadab
 impl<T: Talk> Hands for Gate<T> {
     async fn gate(&mut self) -> Result<GateState, HandsError> {
         let facts = read(&self.talk.looks(Request::Gate).await?, GateFacts::read)?;
-        let open = facts.open.map(|open| ChangeId::new(open.as_str()));
         Ok(GateState {
             list: facts.list,
             script: facts.script,
             disabled: facts.disabled.is_some(),
-            open: open.transpose().map_err(|error| HandsError::Lost(error.to_string()))?,
+            open: facts.open,
             clock_seconds: i64::try_from(facts.clock).unwrap_or(i64::MAX),
             boot: facts.boot,
         })
@@ -250,7 +245,7 @@ impl<T: Talk> Hands for Gate<T> {
     }
 
     async fn known(&mut self, change: &ChangeId) -> Result<Option<Known>, HandsError> {
-        let answer = self.talk.looks(Request::Change(name(change)?)).await?;
+        let answer = self.talk.looks(Request::Change(change.clone())).await?;
         if answer.status == Status::Unknown {
             return Ok(None);
         }
@@ -271,18 +266,18 @@ impl<T: Talk> Hands for Gate<T> {
     }
 
     async fn begin(&mut self, change: &ChangeId, plan: &str, seconds: u32) -> Result<(), HandsError> {
-        let request = Request::Begin { change: name(change)?, plan: plan.to_owned(), seconds };
+        let request = Request::Begin { change: change.clone(), plan: plan.to_owned(), seconds };
         done(self.patiently(&request).await?).map(drop)
     }
 
     async fn act(&mut self, change: &ChangeId, number: u32, way: Way, step: &Step) -> Result<State, HandsError> {
-        let request = self.request(name(change)?, number, way, step)?;
+        let request = self.request(change.clone(), number, way, step)?;
         let state = done(self.patiently(&request).await?)?;
         state.ok_or_else(|| HandsError::Lost("the gate does not say what the object is now".to_owned()))
     }
 
     async fn close(&mut self, change: &ChangeId, keep: bool) -> Result<(), HandsError> {
-        let change = name(change)?;
+        let change = change.clone();
         let request = if keep { Request::Confirm(change) } else { Request::Close(change) };
         done(self.patiently(&request).await?).map(drop)
     }

@@ -9,7 +9,8 @@ use super::hands::{Hands, HandsError};
 use super::plan::{Contract, FORMAT, Plan, Raised, Step};
 use crate::encode;
 use crate::gate::Preview;
-use crate::model::{ActionId, Change, ComponentId, State, TargetName, UnitAct};
+use crate::journal::Seen;
+use crate::model::{ActionId, Change, ComponentId, Severity, State, TargetName, UnitAct};
 use jiff::Timestamp;
 
 /// One change that a fix asks for.
@@ -121,6 +122,16 @@ pub async fn make<H: Hands>(hands: &mut H, base: Base, wanted: Vec<Wanted>) -> R
     })
 }
 
+/// The findings that are there now, of those that a fix answers. A probe that could not tell has found nothing.
+#[must_use]
+pub fn raised(mut answers: Vec<Raised>, seen: &[Seen]) -> Vec<Raised> {
+    answers.retain(|answer| {
+        let ill = |seen: &&Seen| matches!(seen.severity, Some(Severity::Warning | Severity::Critical));
+        seen.iter().filter(ill).any(|seen| seen.probe == answer.probe && seen.code == answer.code)
+    });
+    answers
+}
+
 /// What a unit is after a step that follows another on it: each act says one half of its state.
 fn behind(earlier: &State, change: &Change, previewed: State) -> State {
     match (earlier, change, &previewed) {
@@ -133,5 +144,26 @@ fn behind(earlier: &State, change: &Change, previewed: State) -> State {
             }
         }
         _ => previewed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Tainted;
+
+    #[test]
+    fn only_what_a_probe_has_found_is_answered() {
+        let probe = ComponentId::new("memory").unwrap();
+        let answers = vec![Raised { probe: probe.clone(), code: "low".to_owned() }];
+        let says = |severity, code: &str| {
+            let seen = Seen { probe: probe.clone(), severity, code: code.to_owned(), subject: Tainted::new("") };
+            !raised(answers.clone(), &[seen]).is_empty()
+        };
+        assert!(says(Some(Severity::Critical), "low") && says(Some(Severity::Warning), "low"));
+        for severity in [None, Some(Severity::Unknown), Some(Severity::Ok)] {
+            assert!(!says(severity, "low"), "{severity:?}");
+        }
+        assert!(!says(Some(Severity::Critical), "high"));
     }
 }

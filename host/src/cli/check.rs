@@ -295,7 +295,7 @@ enum Ended {
 }
 
 /// Waits until somebody wants the sweep to stop. Where signals cannot be had, nobody ever does.
-async fn stopped() -> &'static str {
+pub(super) async fn stopped() -> &'static str {
     let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
         return std::future::pending().await;

@@ -5,8 +5,8 @@
 
 use std::str::FromStr;
 
-use super::{Answer, ChangeName, Status};
-use crate::model::{State, Tainted, Way};
+use super::{Answer, Status};
+use crate::model::{ChangeId, State, Tainted, Way};
 
 /// An answer that cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -29,7 +29,7 @@ pub struct GateFacts {
     /// When the last one was begun, in seconds since 1970; 0 if none was.
     pub last_begin: u64,
     /// The change that is open.
-    pub open: Option<ChangeName>,
+    pub open: Option<ChangeId>,
     /// Its clock, in seconds since 1970.
     pub clock: u64,
     /// Another value after each boot.
@@ -116,7 +116,7 @@ impl GateFacts {
             last_begin: number(lines.value("last-begin")?)?,
             open: match lines.value("open")? {
                 "-" => None,
-                name => Some(name.parse().map_err(|_| Unreadable)?),
+                name => Some(ChangeId::new(name).map_err(|_| Unreadable)?),
             },
             clock: number(lines.value("clock")?)?,
             boot: word(lines.value("boot")?)?,

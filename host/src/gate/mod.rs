@@ -23,9 +23,6 @@ pub use install::{Install, install_script};
 pub use keys::{Access, Account, Accounts, KeyError, Proof};
 pub use of::{Listed, limits, listed, of_grants, today};
 pub use paths::{Limits, Paths};
-pub use protocol::{
-    Answer, ChangeName, Decoder, FrameError, LINE_BYTES, LINES_MAX, NoChangeName, ProtocolError, Request, Signed,
-    Status, frame,
-};
+pub use protocol::{Answer, Decoder, FrameError, LINE_BYTES, LINES_MAX, ProtocolError, Request, Signed, Status, frame};
 pub use script::{Script, VERSION, script};
 pub use verify::{Difference, Expected, compare};

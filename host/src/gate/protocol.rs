@@ -7,9 +7,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-
-use crate::model::State;
+use crate::model::{ChangeId, State};
 
 /// Lines of one frame, without the last.
 pub const LINES_MAX: usize = 64;
@@ -21,52 +19,6 @@ const BASE64_LINE: usize = 4000;
 const HEAD_BYTES: usize = 80;
 /// Most of standard error.
 const ERR_BYTES: u64 = 4096;
-
-/// The name of a change: `c-20261122-1f3a9c02`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct ChangeName(String);
-
-/// A text that names no change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a change's name is made of `a-z`, `0-9` and `-`, and has 40 letters at most")]
-pub struct NoChangeName;
-
-impl ChangeName {
-    /// The name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for ChangeName {
-    type Err = NoChangeName;
-    fn from_str(text: &str) -> Result<Self, NoChangeName> {
-        let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        let whole = (1..=40).contains(&text.len()) && !text.starts_with('-') && text.bytes().all(fits);
-        whole.then(|| Self(text.to_owned())).ok_or(NoChangeName)
-    }
-}
-
-impl TryFrom<String> for ChangeName {
-    type Error = NoChangeName;
-    fn try_from(text: String) -> Result<Self, NoChangeName> {
-        text.parse()
-    }
-}
-
-impl From<ChangeName> for String {
-    fn from(name: ChangeName) -> Self {
-        name.0
-    }
-}
-
-impl fmt::Display for ChangeName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
 
 /// One request. Those of one role go into one frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +32,7 @@ pub enum Request {
     /// Signs of a person at work, on these actions' objects and on the machine.
     People(Vec<String>),
     /// What is known of a change.
-    Change(ChangeName),
+    Change(ChangeId),
     /// Version, digests, kill switch, the day's count, the clock.
     Gate,
     /// What is installed: files, accounts, what sshd makes of them.
@@ -88,7 +40,7 @@ pub enum Request {
     /// Opens a change.
     Begin {
         /// Which.
-        change: ChangeName,
+        change: ChangeId,
         /// Digest of its plan.
         plan: String,
         /// Seconds until the target takes it back by itself.
@@ -97,7 +49,7 @@ pub enum Request {
     /// One step.
     Do {
         /// Of which change.
-        change: ChangeName,
+        change: ChangeId,
         /// Which, from 1.
         step: u32,
         /// The action.
@@ -112,21 +64,21 @@ pub enum Request {
     /// Takes a step back.
     Undo {
         /// Of which change.
-        change: ChangeName,
+        change: ChangeId,
         /// Which.
         step: u32,
     },
     /// Does a reload or a restart once more.
     Again {
         /// Of which change.
-        change: ChangeName,
+        change: ChangeId,
         /// Which.
         step: u32,
     },
     /// Ends a change that has been shown to hold.
-    Confirm(ChangeName),
+    Confirm(ChangeId),
     /// Ends one that has been taken back.
-    Close(ChangeName),
+    Close(ChangeId),
 }
 
 /// Bytes that a component has made, with an approver's SSHSIG over a statement that names their digest.
@@ -484,7 +436,7 @@ mod tests {
 
     #[test]
     fn a_request_is_its_lines_or_nothing() {
-        let change: ChangeName = "c-1".parse().unwrap();
+        let change = ChangeId::new("c-1").unwrap();
         let text = |requests: &[Request]| frame(requests).map(|bytes| String::from_utf8(bytes).unwrap());
         assert_eq!(
             text(&[Request::Read("system.load".into()), Request::Gate]).as_deref(),
@@ -505,6 +457,5 @@ mod tests {
         assert_eq!(text(&[]), Err(ProtocolError::Size));
         assert_eq!(text(&vec![Request::Gate; 65]), Err(ProtocolError::Size));
         assert_eq!(text(&[Request::Read("a".repeat(4100))]), Err(ProtocolError::Size));
-        assert!("c 1".parse::<ChangeName>().is_err() && "-c".parse::<ChangeName>().is_err());
     }
 }

@@ -273,6 +273,9 @@ pub enum Denial {
     /// The kill switch is on.
     #[serde(rename = "E-KILL")]
     Kill,
+    /// Whoever started the program wants it to end.
+    #[serde(rename = "E-INTERRUPTED")]
+    Interrupted,
     /// The clock cannot be right.
     #[serde(rename = "E-CLOCK")]
     Clock,
@@ -314,6 +317,7 @@ impl Denial {
     pub const fn code(self) -> &'static str {
         match self {
             Self::Kill => "E-KILL",
+            Self::Interrupted => "E-INTERRUPTED",
             Self::Clock => "E-CLOCK",
             Self::Window => "E-WINDOW",
             Self::Budget => "E-BUDGET",

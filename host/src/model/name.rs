@@ -12,14 +12,19 @@ pub struct NameError {
     grammar: &'static str,
 }
 
-/// True if `text` is 1 to 64 bytes of `[a-z0-9]` and, after the first, also of `extra`.
-fn fits(text: &str, extra: &[u8]) -> bool {
+/// True if `text` is 1 to `longest` bytes of `[a-z0-9]` and, after the first, also of `extra`.
+fn fits(text: &str, extra: &[u8], longest: usize) -> bool {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    text.len() <= 64 && text.bytes().next().is_some_and(plain) && text.bytes().all(|b| plain(b) || extra.contains(&b))
+    text.len() <= longest
+        && text.bytes().next().is_some_and(plain)
+        && text.bytes().all(|b| plain(b) || extra.contains(&b))
 }
 
 macro_rules! name {
     ($(#[$doc:meta])* $type:ident, $what:literal, $extra:literal, $grammar:literal) => {
+        name! { $(#[$doc])* $type, $what, $extra, $grammar, 64 }
+    };
+    ($(#[$doc:meta])* $type:ident, $what:literal, $extra:literal, $grammar:literal, $longest:literal) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -31,7 +36,7 @@ macro_rules! name {
             /// # Errors
             /// When `text` does not match the grammar.
             pub fn new(text: &str) -> Result<Self, NameError> {
-                if fits(text, $extra) {
+                if fits(text, $extra, $longest) {
                     Ok(Self(text.to_owned()))
                 } else {
                     Err(NameError { what: $what, grammar: $grammar })
@@ -101,8 +106,8 @@ name!(
     RuleName, "a rule's name", b"-", "[a-z0-9][a-z0-9-]{0,63}"
 );
 name!(
-    /// A change: `c-20261122-1f0c9a3e`.
-    ChangeId, "a change's id", b"-", "[a-z0-9][a-z0-9-]{0,63}"
+    /// A change: `c-20261122-1f0c9a3e`. A gate makes a folder of it, and takes no longer one.
+    ChangeId, "a change's id", b"-", "[a-z0-9][a-z0-9-]{0,39}", 40
 );
 name!(
     /// A recorded case: the name of its file, without `.toml`.

@@ -100,6 +100,19 @@ mod tests {
         insta::assert_snapshot!(render(&samples::night()).unwrap());
     }
 
+    /// Nothing of a guest's becomes a key or a reference: what there is beside words is the same for every sweep.
+    #[test]
+    fn tx06_hostile_text_is_text() {
+        let sweep = samples::hostile();
+        let value: Value = serde_json::from_str(&render(&sweep).unwrap()).unwrap();
+        let results = value["runs"][0]["results"].as_array().unwrap();
+        assert!(!results.is_empty());
+        for result in results {
+            let keys: Vec<_> = result["message"].as_object().unwrap().keys().collect();
+            assert_eq!(keys, ["text"], "{result:#}");
+        }
+    }
+
     #[test]
     fn what_was_not_seen_is_told() {
         let text = render(&samples::sweep(vec![samples::unreachable("a", "refused", None)])).unwrap();

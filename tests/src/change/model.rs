@@ -37,6 +37,10 @@ pub struct World {
     pub useless: bool,
     /// The change breaks something else.
     pub harmful: bool,
+    /// The gate does nothing, and says that it did.
+    pub lies: bool,
+    /// What it said so.
+    pub told: BTreeMap<String, State>,
 }
 
 /// A change, as the gate has it.
@@ -64,7 +68,8 @@ impl World {
     }
 
     fn state(&self, step: &Step) -> State {
-        self.objects.get(&step.change.object()).cloned().unwrap_or(State::Absent)
+        let object = step.change.object();
+        self.told.get(&object).or_else(|| self.objects.get(&object)).cloned().unwrap_or(State::Absent)
     }
 
     /// The target's own clock has run out: what is open is undone.
@@ -130,8 +135,12 @@ impl World {
             }
         };
         if let Some(state) = &result {
-            self.mutations += 1;
-            self.objects.insert(object, state.clone());
+            if self.lies {
+                self.told.insert(object, state.clone());
+            } else {
+                self.mutations += 1;
+                self.objects.insert(object, state.clone());
+            }
         }
         let record = self.changes.entry(change.clone()).or_default();
         record.done.push((number, way, result.clone()));

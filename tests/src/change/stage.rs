@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use bailiwick::change::check::Ground;
@@ -85,6 +86,8 @@ pub struct Stage {
     pub fleet: Fleet,
     /// Who asks.
     pub ask: Ask,
+    /// They want it to end.
+    pub interrupted: Arc<AtomicBool>,
 }
 
 /// The fleet of all tests here.
@@ -109,7 +112,7 @@ impl Stage {
         let policy = policy::parse(&Source::embedded("policy.toml", policy)).expect("a policy");
         policy::check_windows(&policy.change, &policy.windows, &policy.calendar, &fleet).expect("its targets");
         let ask = Ask { who: "alice".to_owned(), yes: Yes::Terminal };
-        Self { state, kept: None, clock: TestClock::at(now), policy, fleet, ask }
+        Self { state, kept: None, clock: TestClock::at(now), policy, fleet, ask, interrupted: Arc::default() }
     }
 
     /// A controller whose state is there already, and stays: for a process that is killed.
@@ -157,6 +160,7 @@ impl Stage {
         Desk {
             clock: &self.clock,
             stop,
+            interrupted: &self.interrupted,
             rules: &self.policy.change,
             windows: &self.policy.windows,
             calendar: &self.policy.calendar,

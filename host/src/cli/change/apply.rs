@@ -52,15 +52,15 @@ pub(crate) fn apply(context: &Context, args: &args::Apply) -> anyhow::Result<Exi
     let mut log = desk::log(context)?;
     let mut eyes = room.eyes(&log);
     let table = room.desk(&System, log.ledger(), &plan)?;
-    let runtime = desk::runtime()?;
-    let came = runtime.block_on(async {
+    let came = room.see_through(context, async {
         let came = carry_out(&table, &mut log, &mut hands, &mut eyes, &plan, &digest, &ask).await;
         hands.talk.close().await;
         came
-    });
+    })?;
     match came {
-        Ok(came) => told(context, &room, &log, &plan, &digest, &came, args.format),
-        Err(error) => Ok(unwritten(context, error)),
+        Some(Ok(came)) => told(context, &room, &log, &plan, &digest, &came, args.format),
+        Some(Err(error)) => Ok(unwritten(context, error)),
+        None => Ok(left(context)),
     }
 }
 
@@ -77,18 +77,26 @@ pub(crate) fn rollback(context: &Context, args: &args::Rollback) -> anyhow::Resu
     let (mut hands, mut eyes) = (room.hands(target), room.eyes(&log));
     let ask = Ask { who: desk::who(context), yes: Yes::Terminal };
     let table = room.desk(&System, log.ledger(), &plan)?;
-    let came = desk::runtime()?.block_on(async {
+    let came = room.see_through(context, async {
         let came = take_back(&table, &mut log, &mut hands, &mut eyes, &plan, &change, &ask).await;
         hands.talk.close().await;
         came
-    });
+    })?;
     let came = match came {
-        Ok(came) => came,
-        Err(error) => return Ok(unwritten(context, error)),
+        Some(Ok(came)) => came,
+        Some(Err(error)) => return Ok(unwritten(context, error)),
+        None => return Ok(left(context)),
     };
     let exit = told(context, &room, &log, &plan, &digest, &came, Format::Table)?;
     // It was asked for, and came out as asked.
     Ok(if exit == Exit::RolledBack { Exit::Fine } else { exit })
+}
+
+/// Somebody did not want to wait.
+pub(super) fn left(context: &Context) -> Exit {
+    context.out.say("error: the change was left half-way");
+    context.out.say("hint: `bailiwick recover` finds out what is true. What is open, the target undoes by itself");
+    Exit::Stuck
 }
 
 /// The journal broke on the way: nothing was done that it would have announced, and nobody knows here how far it is.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bailiwick::change::check::Ground;
@@ -39,6 +40,8 @@ pub(super) struct Room {
     pub(super) settings: Settings,
     pub(super) store: Store,
     pub(super) stop: Stop,
+    /// A signal has come.
+    interrupted: AtomicBool,
 }
 
 impl Room {
@@ -60,7 +63,7 @@ impl Room {
             pasts: history::pasts(context),
         };
         let (store, stop) = (Store::at(&state), Stop::at(&state));
-        Ok(Self { ops: Arc::new(ops), standing, settings, store, stop })
+        Ok(Self { ops: Arc::new(ops), standing, settings, store, stop, interrupted: AtomicBool::new(false) })
     }
 
     /// A target that may be meant, and that has a gate.
@@ -138,6 +141,7 @@ impl Room {
         Ok(Desk {
             clock,
             stop: &self.stop,
+            interrupted: &self.interrupted,
             rules: &policy.change,
             windows: &policy.windows,
             calendar: &policy.calendar,
@@ -158,6 +162,26 @@ impl Room {
             settings: self.settings.clone(),
             journal: Arc::clone(log.journal()),
         }
+    }
+
+    /// Sees a change to its end. At the first SIGINT or SIGTERM it goes back, at the second one nobody waits for it: none.
+    pub(super) fn see_through<T>(&self, context: &Context, work: impl Future<Output = T>) -> anyhow::Result<Option<T>> {
+        Ok(runtime()?.block_on(async {
+            let mut work = std::pin::pin!(work);
+            let mut stopped = std::pin::pin!(check::stopped());
+            tokio::select! {
+                came = &mut work => return Some(came),
+                signal = &mut stopped => {
+                    self.interrupted.store(true, Ordering::Relaxed);
+                    context.out.say(&format!("{signal}: what has begun is taken back; once more, and nobody waits for that"));
+                }
+            }
+            stopped.set(check::stopped());
+            tokio::select! {
+                came = work => Some(came),
+                _ = stopped => None,
+            }
+        }))
     }
 
     /// Those who may approve; none: policy names nobody.

@@ -6,13 +6,13 @@ use bailiwick::change::approval::Statement;
 use bailiwick::change::check::check;
 use bailiwick::change::clock::{Clock as _, System};
 use bailiwick::change::log::Log;
-use bailiwick::change::make::{Base, Wanted, make};
+use bailiwick::change::make::{Base, Wanted, make, raised};
 use bailiwick::change::store::Store;
 use bailiwick::change::{Contract, Plan, Raised};
 use bailiwick::encode;
-use bailiwick::journal::{Event, NotPlanned, Seen};
+use bailiwick::journal::{Event, NotPlanned};
 use bailiwick::manifest::Manifest;
-use bailiwick::model::{ComponentId, Severity, Tainted, TargetName, World};
+use bailiwick::model::{ComponentId, Tainted, TargetName, World};
 use bailiwick::report::change as report;
 use bailiwick::report::exit::ExitCode as Exit;
 use bailiwick::sweep::Decided;
@@ -126,7 +126,8 @@ async fn planned(
         Ok(seen) => seen,
         Err(why) => return (run, Err(failed(why))),
     };
-    let raised = raised(manifest, &seen);
+    let answers = manifest.answers.iter().map(|one| Raised { probe: one.probe.clone(), code: one.code.clone() });
+    let raised = raised(answers.collect(), &seen);
     if raised.is_empty() {
         let codes: Vec<_> = manifest.answers.iter().map(|answer| format!("{} {}", answer.probe, answer.code)).collect();
         let why = format!("no probe says any of the findings that it answers: {}", codes.join(", "));
@@ -191,16 +192,6 @@ fn base(
         },
         raised,
     })
-}
-
-/// The findings that are there now, of those that a fix answers.
-fn raised(manifest: &Manifest, seen: &[Seen]) -> Vec<Raised> {
-    let is_there = |probe: &ComponentId, code: &str| {
-        let mut seen = seen.iter();
-        seen.any(|seen| seen.probe == *probe && seen.code == code && seen.severity != Some(Severity::Ok))
-    };
-    let there = manifest.answers.iter().filter(|answer| is_there(&answer.probe, &answer.code));
-    there.map(|answer| Raised { probe: answer.probe.clone(), code: answer.code.clone() }).collect()
 }
 
 impl Room {

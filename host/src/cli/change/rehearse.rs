@@ -10,7 +10,7 @@ use bailiwick::model::ChangeId;
 use bailiwick::report::change as report;
 use bailiwick::report::exit::ExitCode as Exit;
 
-use super::apply::{signed, told};
+use super::apply::{left, signed, told};
 use super::desk::{self, Room};
 use super::plan;
 use crate::cli::args::{self, Format};
@@ -54,17 +54,17 @@ pub(crate) fn rehearse(context: &Context, args: &args::Rehearse) -> anyhow::Resu
         );
         return Err(fail::usage(message, hint));
     }
-    let scene = Scene { room: &room, plan: &plan, digest: &digest, signed };
+    let scene = Scene { context, room: &room, plan: &plan, digest: &digest, signed };
     let ask = Ask { who: desk::who(context), yes: Yes::Rehearsal };
-    let first = scene.there(&mut log, &ask)?;
+    let Some(first) = scene.there(&mut log, &ask)? else { return Ok(left(context)) };
     let exit = told(context, &room, &log, &plan, &digest, &first, Format::Table)?;
     let Some(change) = applied(&first) else { return over(context, &mut log, &plan, "", Vec::new(), exit) };
-    let back = scene.back(&mut log, &change, &ask)?;
+    let Some(back) = scene.back(&mut log, &change, &ask)? else { return Ok(left(context)) };
     let exit = told(context, &room, &log, &plan, &digest, &back, Format::Table)?;
     if !matches!(back, Came::Ended { end: End::RolledBack, .. }) {
         return over(context, &mut log, &plan, "", vec![change], exit);
     }
-    let second = scene.there(&mut log, &ask)?;
+    let Some(second) = scene.there(&mut log, &ask)? else { return Ok(left(context)) };
     let exit = told(context, &room, &log, &plan, &digest, &second, Format::Table)?;
     let Some(again) = applied(&second) else { return over(context, &mut log, &plan, "", vec![change], exit) };
     let mut hands = room.hands(target);
@@ -86,6 +86,7 @@ fn applied(came: &Came) -> Option<ChangeId> {
 
 /// One plan on one stand-in.
 struct Scene<'a> {
+    context: &'a Context,
     room: &'a Room,
     plan: &'a Plan,
     digest: &'a str,
@@ -93,27 +94,29 @@ struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    fn there(&self, log: &mut Log, ask: &Ask) -> anyhow::Result<Came> {
+    fn there(&self, log: &mut Log, ask: &Ask) -> anyhow::Result<Option<Came>> {
         let table = self.room.desk(&System, log.ledger(), self.plan)?;
         let (mut hands, mut eyes) = (self.room.hands(table.target), self.room.eyes(log));
         if let Some((statement, signature)) = &self.signed {
             hands = hands.signed(statement.clone(), signature.clone());
         }
-        desk::runtime()?.block_on(async {
+        let came = self.room.see_through(self.context, async {
             let came = carry_out(&table, log, &mut hands, &mut eyes, self.plan, self.digest, ask).await;
             hands.talk.close().await;
-            Ok(came?)
-        })
+            came
+        })?;
+        Ok(came.transpose()?)
     }
 
-    fn back(&self, log: &mut Log, change: &ChangeId, ask: &Ask) -> anyhow::Result<Came> {
+    fn back(&self, log: &mut Log, change: &ChangeId, ask: &Ask) -> anyhow::Result<Option<Came>> {
         let table = self.room.desk(&System, log.ledger(), self.plan)?;
         let (mut hands, mut eyes) = (self.room.hands(table.target), self.room.eyes(log));
-        desk::runtime()?.block_on(async {
+        let came = self.room.see_through(self.context, async {
             let came = take_back(&table, log, &mut hands, &mut eyes, self.plan, change, ask).await;
             hands.talk.close().await;
-            Ok(came?)
-        })
+            came
+        })?;
+        Ok(came.transpose()?)
     }
 }
 

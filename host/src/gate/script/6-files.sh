@@ -89,7 +89,16 @@ confirm_swap() { # TO
 
 # One listed change of a file from `before` to `after`, with what was there kept first.
 change_file() {
-    enter "$object" && open_workshop && prepare_file && swap "$before" "$after" && confirm_swap "$after"
+    replace_file prepare_file "$before" "$after"
+}
+
+# And back, from `after` to `before`.
+restore_file() {
+    replace_file prepare_restore "$after" "$before"
+}
+
+replace_file() { # PREPARE FROM TO
+    enter "$object" && open_workshop && "$1" && swap "$2" "$3" && confirm_swap "$3"
     ended=$?
     leave_workshop
     return "$ended"
@@ -121,14 +130,6 @@ keep() { # FROM TO STATE
         [ "$state" = "$3" ] && return 0
     /usr/bin/rm -f -- "$2"
     fail 'it cannot be kept'
-}
-
-# And back, from `after` to `before`.
-restore_file() {
-    enter "$object" && open_workshop && prepare_restore && swap "$after" "$before" && confirm_swap "$before"
-    ended=$?
-    leave_workshop
-    return "$ended"
 }
 
 prepare_restore() {

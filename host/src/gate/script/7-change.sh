@@ -494,32 +494,18 @@ repeat_step() {
 # --- Ending
 
 confirm_change() {
-    if ! is_open; then
-        case $(cat_or "$home/closed" '') in
-        applied*) answer 0 ;;
-        *)
-            say "it is not open: $(cat_or "$home/closed" 'there is no such change')"
-            answer conflict
-            ;;
-        esac
-        return
-    fi
-    step=1
-    while [ "$step" -le 64 ]; do
-        if [ -e "$home/$step/asked" ] && [ "$(cat_or "$home/$step/do" '' | /usr/bin/head -n 1)" != 0 ]; then
-            say "step $step is not done"
-            answer conflict
-            return
-        fi
-        step=$((step + 1))
-    done
-    finish applied
+    end_change applied 'done'
 }
 
 close_change() {
+    end_change rolled-back undone
+}
+
+# Closes a change, once each of its steps is what that end wants. Asked again, it says how it was closed.
+end_change() { # HOW STEPS
     if ! is_open; then
         case $(cat_or "$home/closed" '') in
-        rolled-back*) answer 0 ;;
+        "$1"*) answer 0 ;;
         *)
             say "it is not open: $(cat_or "$home/closed" 'there is no such change')"
             answer conflict
@@ -529,14 +515,22 @@ close_change() {
     fi
     step=1
     while [ "$step" -le 64 ]; do
-        if [ -e "$home/$step/asked" ] && [ ! -e "$home/$step/undo" ]; then
-            say "step $step is not undone"
+        if [ -e "$home/$step/asked" ] && ! "is_$2"; then
+            say "step $step is not $2"
             answer conflict
             return
         fi
         step=$((step + 1))
     done
-    finish rolled-back
+    finish "$1"
+}
+
+is_done() {
+    [ "$(cat_or "$home/$step/do" '' | /usr/bin/head -n 1)" = 0 ]
+}
+
+is_undone() {
+    [ -e "$home/$step/undo" ]
 }
 
 finish() { # HOW

@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls() {
+    fn nw04_a_url_is_one_page_of_one_address() {
         let rules = Url::new("http://127.0.0.1:9090/api/v1/query?query=up%20%3D%3D%200&limit=5").unwrap();
         assert_eq!(rules.target(), "/api/v1/query?query=up%20%3D%3D%200&limit=5");
         assert!(Url::new("http://[::1]:80/").is_ok());
@@ -165,6 +165,10 @@ mod tests {
             "http://127.0.0.1:80/a b",
             "http://127.0.0.1:80/a\r\nHost: b",
             "http://127.0.0.1:80/../a",
+            "http://127.0.0.1:80/\\evil",
+            "http://127.0.0.1:80/a\0",
+            "http://127.0.0.1:80@evil/",
+            "http://127.0.0.1:80/http://evil/",
             "http://127.0.0.1:80//a",
             "http://127.0.0.1:80/a#b",
             "http://127.0.0.1:80/%2",
