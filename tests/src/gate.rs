@@ -63,6 +63,7 @@ impl Gate {
             logger: at("logger"),
             systemctl: at("systemctl"),
             systemd_run: "/nonexistent/systemd-run".to_owned(),
+            boot_unit: at("boot.service"),
             systemd: "/nonexistent/systemd".to_owned(),
             locks: vec![at("package-lock")],
             ..Paths::default()

@@ -388,6 +388,30 @@ fn a_person_takes_all_of_it_back_with_one_command_or_is_told_why_not() {
 }
 
 #[test]
+fn a_change_that_was_open_when_the_machine_went_down_is_taken_back_when_it_boots() {
+    if !may_run() {
+        return;
+    }
+    let (gate, file, before, after) = one_file("boot", &FREE);
+    let boot = || Command::new(gate.at("gate")).arg("boot").output().unwrap().status.code();
+    assert_eq!(boot(), Some(0), "nothing was open");
+    let was = fs::read(&file).unwrap();
+    gate.ask("change-root", &[begin("c-1"), step("c-1", 1, "w", &before, &after)]).unwrap();
+    assert_ne!(fs::read(&file).unwrap(), was);
+    assert_eq!(boot(), Some(0));
+    assert_eq!(fs::read(&file).unwrap(), was);
+    assert_eq!(known(&gate, "c-1").ended.map(|(how, _)| how), Some(Ended::RolledBack));
+    // One that is kept is nobody's to take back.
+    let answers = gate
+        .ask("change-root", &[begin("c-2"), step("c-2", 1, "w", &before, &after), Request::Confirm(named("c-2"))])
+        .unwrap();
+    assert!(answers.iter().all(|answer| is(answer, FINE)));
+    assert_eq!(boot(), Some(0));
+    assert_ne!(fs::read(&file).unwrap(), was);
+    gone(&file);
+}
+
+#[test]
 fn whoever_is_at_work_is_seen() {
     if !may_run() {
         return;

@@ -340,6 +340,12 @@ fn the_script_is_the_same_for_the_same_list_and_clean_to_shellcheck() {
     other.reverse();
     assert_eq!(script, made(&other), "the order of a list is nobody's");
     assert_ne!(script.list, made(&entries[..1]).list);
+    // The shell would take the last of two.
+    let mut functions: Vec<_> = script.text.lines().filter_map(|line| line.split_once("() {")).map(|it| it.0).collect();
+    functions.sort_unstable();
+    let all = functions.len();
+    functions.dedup();
+    assert_eq!(functions.len(), all, "two functions of one name");
     let file = dir.join("gate.sh");
     fs::write(&file, &script.text).unwrap();
     match std::process::Command::new("shellcheck")

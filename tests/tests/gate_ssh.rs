@@ -445,6 +445,10 @@ fn gate_verify_finds_whatever_differs_from_the_grant() {
     verify("a smaller grant", &["its list", "its script", "bailiwick-gate (mode"]);
     ops.write("policy.toml", policy("\"load\", \"uptime\"").as_bytes()).unwrap();
     let root = |words: &[&str]| assert!(host.root(words).unwrap().status.success(), "{words:?}");
+    let unit = "/etc/systemd/system/bailiwick-gate.service";
+    root(&["sh", "-c", &format!("cp {unit} {unit}.kept && sed -i s/boot/status/ {unit}")]);
+    verify("its unit at boot", &[unit]);
+    root(&["mv", &format!("{unit}.kept"), unit]);
     root(&["chmod", "0777", "/usr/local/libexec/bailiwick-gate"]);
     verify("anybody's script", &["bailiwick-gate (mode"]);
     root(&["chmod", "0755", "/usr/local/libexec/bailiwick-gate"]);

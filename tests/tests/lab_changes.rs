@@ -278,12 +278,10 @@ fn a_stolen_change_key_can_say_what_is_listed_and_nothing_else() -> Result<()> {
     Ok(())
 }
 
-/// CH09: nobody confirms, and systemd takes it back.
-#[test]
-#[ignore = "needs the lab: tests/lab/scenarios"]
-fn a_change_that_nobody_confirms_is_taken_back_by_the_target() -> Result<()> {
-    let gated = Gated::on(PROGRAM, &["mon01"], as_it_is)?;
-    let file = "/etc/prometheus/base-rules.yml";
+const RULES: &str = "/etc/prometheus/base-rules.yml";
+
+/// A change of mon01 that has written a file, and that nobody goes on with.
+fn left_open(gated: &Gated, seconds: u32) -> Result<String> {
     let list = gated.run(&["gate", "show", "mon01"])?;
     let action =
         list.text.split('\'').find(|word| word.starts_with("files-change.write:")).context("the action")?.to_owned();
@@ -293,17 +291,44 @@ fn a_change_that_nobody_confirms_is_taken_back_by_the_target() -> Result<()> {
     let states = preview.text.lines().nth(1).context("two states")?.to_owned();
     let mut change = gated.with_change_key("ssh", "mon01");
     change.args(["-T", "bw-change@10.77.0.12", "bailiwick-gate/1 change"]);
-    let id = format!("c-dead-{}", std::process::id());
-    let done = talk(change, &format!("begin {id} {} 5\ndo {id} 1 {action} {states}\ngo\n", "0".repeat(64)))?;
+    let id = format!("c-{seconds}-{}", std::process::id());
+    let done = talk(change, &format!("begin {id} {} {seconds}\ndo {id} 1 {action} {states}\ngo\n", "0".repeat(64)))?;
     ensure!(done.text.contains("answer 1 0 ") && done.text.contains("answer 2 0 "), "{states}: {}", done.text);
-    ensure!(bytes(&gated, "mon01", &[file])?.contains("base-rules.yml"), "it was not written");
+    ensure!(bytes(gated, "mon01", &[RULES])?.contains("base-rules.yml"), "it was not written");
+    Ok(id)
+}
+
+fn is_taken_back(gated: &Gated, id: &str, why: &str) -> Result<()> {
     eventually(SOON, || {
-        ensure!(bytes(&gated, "mon01", &[file])?.trim() == "none", "it is still there");
+        ensure!(bytes(gated, "mon01", &[RULES])?.trim() == "none", "it is still there");
         Ok(())
     })?;
     let log = gated.lab.enter("mon01", &["journalctl", "--output=cat", "--identifier=bailiwick-gate"])?;
-    ensure!(log.contains(&format!("rollback {id}")) && log.contains("not confirmed in time"), "{log}");
+    ensure!(log.contains(&format!("rollback {id}")) && log.contains(why), "{log}");
     Ok(())
+}
+
+/// CH09: nobody confirms, and systemd takes it back.
+#[test]
+#[ignore = "needs the lab: tests/lab/scenarios"]
+fn a_change_that_nobody_confirms_is_taken_back_by_the_target() -> Result<()> {
+    let gated = Gated::on(PROGRAM, &["mon01"], as_it_is)?;
+    let id = left_open(&gated, 5)?;
+    is_taken_back(&gated, &id, "not confirmed in time")
+}
+
+/// What a boot leaves of an open change: its timer is gone, and systemd starts what is enabled.
+#[test]
+#[ignore = "needs the lab: tests/lab/scenarios"]
+fn a_change_that_a_boot_interrupts_is_taken_back_by_the_target() -> Result<()> {
+    let gated = Gated::on(PROGRAM, &["mon01"], as_it_is)?;
+    let id = left_open(&gated, 600)?;
+    let wanted =
+        gated.lab.enter("mon01", &["systemctl", "show", "--property=Wants", "--value", "multi-user.target"])?;
+    ensure!(wanted.split_whitespace().any(|unit| unit == "bailiwick-gate.service"), "{wanted}");
+    gated.lab.enter("mon01", &["systemctl", "stop", &format!("bailiwick-gate-{id}.timer")])?;
+    gated.lab.enter("mon01", &["systemctl", "start", "bailiwick-gate.service"])?;
+    is_taken_back(&gated, &id, "this machine went down")
 }
 
 #[test]

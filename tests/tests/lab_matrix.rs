@@ -71,7 +71,7 @@ const ROUNDS: &[Round] = &[
             on("mon01", "memory-leak"),
             on("source", "feeds-403").seen_on(COLLECTORS),
             on("nas01", "backup-stale"),
-            on("agent01", "containers-well"),
+            off("agent01", "containers-well"),
         ],
     ),
     (
@@ -237,6 +237,8 @@ fn what_each_probe_says_of_each_fault() -> Result<()> {
     let probes: Vec<&str> = library.manifests.values().filter(looks).map(|manifest| manifest.id.as_str()).collect();
     let lab = Lab::find(PROGRAM)?;
     let all = Watch { lab: &lab, probes: probes.clone() };
+    // As it boots, two containers are sick, and nobody would see a third.
+    let _well = lab.fault("agent01", "containers-well", None)?;
     let booted = all.settled(Duration::from_secs(75))?;
     let mut seen: Vec<(&Switch, Cells)> = Vec::new();
     for (number, (least_s, round)) in ROUNDS.iter().enumerate() {
@@ -300,7 +302,8 @@ fn letter(words: &str) -> char {
 fn page(probes: &[&str], booted: &Cells, seen: &[(&Switch, Cells)]) -> Result<String> {
     let mut page = String::from(
         "A letter is what a probe says under a fault, the worst of its targets', where that is another than without:\n\
-         o ok, w warning, c critical, u unknown, ? could not look, ! the probe broke. The first column is the lab as it boots.\n\n",
+         o ok, w warning, c critical, u unknown, ? could not look, ! the probe broke. The first column is the lab as it\n\
+         boots, its containers put right.\n\n",
     );
     for (number, (switch, _)) in seen.iter().enumerate() {
         let argument = switch.argument.map(|it| format!(" {it}")).unwrap_or_default();

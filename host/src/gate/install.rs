@@ -31,25 +31,27 @@ pub struct Install {
 /// When an account, a key or an address is not plain.
 pub fn install_script(install: &Install) -> Result<(String, Access), KeyError> {
     let Install { target, script, accounts, approvers, paths } = install;
-    let access = accounts.files(paths)?;
+    let (access, boot_unit) = (accounts.files(paths)?, boot_unit(paths));
     let mut files = vec![
         ("gate", script.text.as_str()),
         ("sudoers", &access.sudoers),
         ("read-keys", &access.read_keys),
         ("change-keys", &access.change_keys),
         ("sshd", &access.sshd),
+        ("boot-unit", &boot_unit),
     ];
     if let Some(approvers) = approvers {
         files.push(("approvers", approvers));
     }
     let (read, change) = (&accounts.read.user, &accounts.change.user);
     let Paths { gate, config, state, keys, sshd_config, sudoers, logger, sudo, sshd, .. } = paths;
+    let boot = &paths.boot_unit;
     let mut text = format!(
         "#!/bin/sh\n\
          # Installs the gate of {target}. Read it, then run it as root on {target}.\n\
          #\n\
          # It makes the accounts {read} and {change} if they are not there, and installs, root's all of them:\n\
-         #   {gate}\n#   {keys}/{read}\n#   {keys}/{change}\n#   {sshd_config}\n#   {sudoers}\n#   {config}/\n#   {state}/\n\
+         #   {gate}\n#   {keys}/{read}\n#   {keys}/{change}\n#   {sshd_config}\n#   {sudoers}\n#   {boot}\n#   {config}/\n#   {state}/\n\
          # To take it out again: remove these, and have sshd read its configuration again.\n\n\
          set -eu\nPATH=/usr/sbin:/usr/bin:/sbin:/bin\nLC_ALL=C\nexport PATH LC_ALL\numask 022\n\
          if [ \"$(id -u)\" != 0 ]; then\n    echo 'error: run it as root' >&2\n    exit 1\nfi\n\
@@ -68,6 +70,7 @@ pub fn install_script(install: &Install) -> Result<(String, Access), KeyError> {
         ("LOGGER", logger),
         ("SUDO", sudo),
         ("SSHD", sshd),
+        ("BOOT_UNIT", boot),
         ("HOMES", &HOMES.to_owned()),
     ] {
         let _ = writeln!(text, "{name}='{}'", plain(value)?);
@@ -87,6 +90,16 @@ pub fn install_script(install: &Install) -> Result<(String, Access), KeyError> {
     let _ = write!(text, "\ncheck_all() {{\n{check}}}\n\n");
     text += include_str!("install.sh");
     Ok((text, access))
+}
+
+/// The timer that takes a change back is gone with a boot; what is kept of the change is not.
+pub(super) fn boot_unit(paths: &Paths) -> String {
+    let Paths { gate, state, .. } = paths;
+    format!(
+        "[Unit]\nDescription=Takes back a change of Bailiwick's that was open when this machine went down\n\
+         ConditionPathExists={state}/open\nAfter=multi-user.target\n\n\
+         [Service]\nType=oneshot\nExecStart={gate} boot\n\n[Install]\nWantedBy=multi-user.target\n"
+    )
 }
 
 fn plain(text: &str) -> Result<&str, KeyError> {

@@ -62,6 +62,7 @@ put sudoers 0440 "$SUDOERS"
 put read-keys 0644 "$KEYS/$READ"
 put change-keys 0644 "$KEYS/$CHANGE"
 put sshd 0644 "$SSHD_CONFIG"
+put boot-unit 0644 "$BOOT_UNIT"
 
 # --- sshd takes it, and it holds -------------------------------------------------------------------------------------
 
@@ -80,6 +81,8 @@ done
 if [ -d /run/systemd/system ]; then
     systemctl reload ssh.service 2>/dev/null || systemctl reload sshd.service
     echo 'sshd has read it'
+    systemctl daemon-reload
+    systemctl --quiet enable "${BOOT_UNIT##*/}"
 else
     echo 'now tell sshd to read its configuration again'
 fi

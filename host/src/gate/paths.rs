@@ -33,6 +33,8 @@ pub struct Paths {
     pub systemctl: String,
     /// `systemd-run`.
     pub systemd_run: String,
+    /// The unit that looks, when the machine has booted, whether a change was open when it went down.
+    pub boot_unit: String,
     /// The folder that is there if systemd runs this machine.
     pub systemd: String,
     /// Files that package managers lock.
@@ -57,6 +59,7 @@ impl Default for Paths {
             sshd: text("/usr/sbin/sshd"),
             systemctl: text("/usr/bin/systemctl"),
             systemd_run: text("/usr/bin/systemd-run"),
+            boot_unit: text("/etc/systemd/system/bailiwick-gate.service"),
             systemd: text("/run/systemd/system"),
             locks: [
                 "/var/lib/dpkg/lock-frontend",

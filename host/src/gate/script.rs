@@ -123,6 +123,7 @@ fn head(target: &str, users: [&str; 2], list: &str, paths: &Paths, limits: &Limi
         ("SSHD", q(&paths.sshd)?),
         ("SYSTEMCTL", q(&paths.systemctl)?),
         ("SYSTEMD_RUN", q(&paths.systemd_run)?),
+        ("BOOT_UNIT", q(&paths.boot_unit)?),
         ("SYSTEMD", q(&paths.systemd)?),
         ("LOCKS", q(&paths.locks.join(" "))?),
         ("PER_DAY", limits.per_day.to_string()),

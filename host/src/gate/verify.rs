@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
+use super::install::boot_unit;
 use super::{Accounts, GateFacts, KeyError, Paths, Script};
 use crate::model::Tainted;
 
@@ -88,6 +89,7 @@ pub fn compare(expected: &Expected<'_>, facts: &GateFacts, installed: &[u8]) -> 
         (keys(read), file("644", &access.read_keys)),
         (keys(change), file("644", &access.change_keys)),
         (paths.sshd_config.clone(), file("644", &access.sshd)),
+        (paths.boot_unit.clone(), file("644", &boot_unit(paths))),
         (config("approvers"), approvers),
     ] {
         hold(format!("{path} (mode, owner, group, SHA-256)"), &wanted, told.of("file", &path));
@@ -102,6 +104,9 @@ pub fn compare(expected: &Expected<'_>, facts: &GateFacts, installed: &[u8]) -> 
         hold(format!("{folder} (root's, and nobody else may write)"), "yes", if safe { Some("yes") } else { said });
     }
     hold("sudo's opinion of its file".to_owned(), "good", told.alone("sudoers"));
+    // Where systemd does not run, there is nothing to enable.
+    let boot = told.alone("boot").map(|said| if said == "without" { "enabled" } else { said });
+    hold("its unit at boot".to_owned(), "enabled", boot);
 
     for user in [read, change] {
         let said = told.of("account", user);

@@ -4,7 +4,7 @@
 # here: everything below runs under `env -i`, and this file names every program in full.
 
 case ${1-} in
-read | change | look | change-root | status | rollback | dead-man)
+read | change | look | change-root | status | rollback | dead-man | boot)
     asked=${SSH_ORIGINAL_COMMAND-}
     # A longer word than the kernel takes as an argument is not to keep us from logging that it came.
     if [ "${#asked}" -gt 1024 ]; then asked="(${#asked} bytes)"; fi

@@ -130,7 +130,7 @@ tell_gate() {
 
 # What stands here, for `gate verify`: whose each file is, what sshd and sudo make of theirs, and what the accounts are.
 tell_installed() {
-    for file in "$GATE" "$SUDOERS" "$KEYS/$READ_USER" "$KEYS/$CHANGE_USER" "$SSHD_CONFIG" "$CONFIG/approvers"; do
+    for file in "$GATE" "$SUDOERS" "$KEYS/$READ_USER" "$KEYS/$CHANGE_USER" "$SSHD_CONFIG" "$BOOT_UNIT" "$CONFIG/approvers"; do
         if [ -f "$file" ] && [ ! -L "$file" ]; then
             sum=$(/usr/bin/sha256sum <"$file")
             say "file $file $(/usr/bin/stat -c '%a %u %g' -- "$file") ${sum%% *}"
@@ -142,6 +142,12 @@ tell_installed() {
         say "folder $file $(/usr/bin/stat -c '%a %u %g' -- "$file" 2>/dev/null)"
     done
     if /usr/sbin/visudo -c -q -f "$SUDOERS" >/dev/null 2>&1 </dev/null 3<&-; then say 'sudoers good'; else say 'sudoers bad'; fi
+    if [ -d "$SYSTEMD" ]; then
+        boot=$(bounded 20 "$SYSTEMCTL" is-enabled -- "${BOOT_UNIT##*/}" 2>/dev/null </dev/null 3<&-)
+        say "boot ${boot:-missing}"
+    else
+        say 'boot without'
+    fi
     for user in "$READ_USER" "$CHANGE_USER"; do
         entry=$(/usr/bin/getent passwd "$user")
         where=${entry%:*}

@@ -80,6 +80,21 @@ tell_step() { # WAY STEP
     [ "$outcome" = 0 ]
 }
 
+# Nobody has told us to keep the open change.
+take_back_open() { # WHY
+    is_open || exit 0
+    make_room "$RUN"
+    hold_out
+    until lock; do is_open || exit 0; done
+    is_open || exit 0
+    log "rollback $change" "$1"
+    roll_back "$change" >"$tmp/all"
+    ended=$?
+    unlock
+    leave
+    exit "$ended"
+}
+
 case $role in
 read)
     if is_asked look; then
@@ -142,17 +157,13 @@ dead-man)
         /usr/bin/sleep 1
         left=$((left - 1))
     done
-    is_open || exit 0
-    make_room "$RUN"
-    hold_out
-    until lock; do is_open || exit 0; done
-    is_open || exit 0
-    log "rollback $change" 'the change was not confirmed in time'
-    roll_back "$change" >"$tmp/all"
-    ended=$?
-    unlock
-    leave
-    exit "$ended"
+    take_back_open 'the change was not confirmed in time'
+    ;;
+boot)
+    need_root
+    change=$(cat_or "$STATE/open" '')
+    is_change "$change" || exit 0
+    take_back_open 'this machine went down while the change was open'
     ;;
 status)
     need_root
