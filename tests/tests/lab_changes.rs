@@ -322,7 +322,7 @@ fn a_change_that_nobody_confirms_is_taken_back_by_the_target() -> Result<()> {
 #[ignore = "needs the lab: tests/lab/scenarios"]
 fn a_change_that_a_boot_interrupts_is_taken_back_by_the_target() -> Result<()> {
     let gated = Gated::on(PROGRAM, &["mon01"], as_it_is)?;
-    let id = left_open(&gated, 600)?;
+    let id = left_open(&gated, 300)?;
     let wanted =
         gated.lab.enter("mon01", &["systemctl", "show", "--property=Wants", "--value", "multi-user.target"])?;
     ensure!(wanted.split_whitespace().any(|unit| unit == "bailiwick-gate.service"), "{wanted}");
