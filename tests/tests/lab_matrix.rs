@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -228,8 +229,7 @@ fn changes(booted: &Cells, now: &Cells) -> Cells {
 #[test]
 #[ignore = "needs the lab: tests/lab/scenarios"]
 fn what_each_probe_says_of_each_fault() -> Result<()> {
-    let known: BTreeSet<String> = faults()?.into_iter().collect();
-    ensure!(known == switched(), "the lab's faults and these differ: {:?}", known.symmetric_difference(&switched()));
+    every_fault_is_switched()?;
     let library = Library::built_in()?;
     let looks = |manifest: &&Manifest| manifest.world == World::Probe;
     let probes: Vec<&str> = library.manifests.values().filter(looks).map(|manifest| manifest.id.as_str()).collect();
@@ -283,8 +283,33 @@ fn what_each_probe_says_of_each_fault() -> Result<()> {
     Ok(())
 }
 
-fn switched() -> BTreeSet<String> {
-    ROUNDS.iter().flat_map(|(_, round)| *round).map(|it| it.name.to_owned()).collect()
+/// Without a lab: what is kept is of the probes and faults that there are.
+#[test]
+fn the_golden_has_every_probe_and_every_fault() -> Result<()> {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../tests/tests/snapshots/lab_matrix__what_each_probe_says_of_each_fault.snap");
+    let golden = std::fs::read_to_string(golden)?;
+    let library = Library::built_in()?;
+    let probes = library.manifests.values().filter(|manifest| manifest.world == World::Probe);
+    for probe in probes {
+        ensure!(golden.contains(&format!("\n\n{}\n    ", probe.id)), "no row of {}", probe.id);
+    }
+    for switch in ROUNDS.iter().flat_map(|(_, round)| *round) {
+        let argument = switch.argument.map(|it| format!(" {it}")).unwrap_or_default();
+        let column = format!("  {}{argument} on {}", switch.title(), switch.host);
+        ensure!(
+            golden.contains(&column),
+            "no column of `{column}`: tests/lab/scenarios -E 'binary(lab_matrix)' makes it"
+        );
+    }
+    every_fault_is_switched()
+}
+
+fn every_fault_is_switched() -> Result<()> {
+    let known: BTreeSet<String> = faults()?.into_iter().collect();
+    let switched: BTreeSet<String> = ROUNDS.iter().flat_map(|(_, round)| *round).map(|it| it.name.to_owned()).collect();
+    ensure!(known == switched, "the lab's faults and these differ: {:?}", known.symmetric_difference(&switched));
+    Ok(())
 }
 
 fn every_probe_was_well_and_sick(probes: &[&str], booted: &Cells, seen: &[(&Switch, Cells)]) -> Vec<String> {
