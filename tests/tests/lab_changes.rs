@@ -14,6 +14,10 @@ use bailiwick_tests::lab_changes::{Applied, Gated, talk};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_bailiwick");
 const SOON: Duration = Duration::from_secs(40);
 
+const RULES: &str = "/etc/prometheus/base-rules.yml";
+/// All that the fix of Prometheus touches.
+const OF_PROMETHEUS: [&str; 2] = ["/etc/prometheus/prometheus.yml", RULES];
+
 fn as_it_is(policy: String) -> String {
     policy
 }
@@ -39,10 +43,9 @@ fn taken_back_by_hand(gated: &Gated, host: &str, applied: &Applied) -> Result<()
 #[test]
 #[ignore = "needs the lab: tests/lab/scenarios"]
 fn a_prometheus_without_rules_gets_some_alerts_and_is_as_before_after_one_command() -> Result<()> {
-    const FILES: [&str; 2] = ["/etc/prometheus/prometheus.yml", "/etc/prometheus/base-rules.yml"];
     let gated = Gated::on(PROGRAM, &["mon01"], as_it_is)?;
     ensure!(gated.worst("mon01", "prometheus-rules")?.0 == "critical");
-    let before = bytes(&gated, "mon01", &FILES)?;
+    let before = bytes(&gated, "mon01", &OF_PROMETHEUS)?;
 
     // The line in prometheus.yml is computed: a plan shows it, and nobody but an approver lets it through.
     let (plan, shown) = gated.plan("prometheus-base-rules", "mon01")?;
@@ -52,7 +55,7 @@ fn a_prometheus_without_rules_gets_some_alerts_and_is_as_before_after_one_comman
     );
     let unsigned = gated.run(&["apply", &plan])?;
     ensure!(unsigned.code == 3, "{}", unsigned.text);
-    ensure!(bytes(&gated, "mon01", &FILES)? == before);
+    ensure!(bytes(&gated, "mon01", &OF_PROMETHEUS)? == before);
 
     let applied = gated.mend("prometheus-base-rules", "mon01")?;
     ensure!(gated.worst("mon01", "prometheus-rules")?.0 == "ok", "{:#}", applied.receipt);
@@ -69,7 +72,7 @@ fn a_prometheus_without_rules_gets_some_alerts_and_is_as_before_after_one_comman
     }
 
     taken_back_by_hand(&gated, "mon01", &applied)?;
-    let after = bytes(&gated, "mon01", &FILES)?;
+    let after = bytes(&gated, "mon01", &OF_PROMETHEUS)?;
     ensure!(after == before, "before:\n{before}after:\n{after}");
     eventually(SOON, || {
         let rules = gated.lab.enter("mon01", &["curl", "-s", "http://127.0.0.1:9090/api/v1/rules"])?;
@@ -120,8 +123,7 @@ fn rules_that_promtool_does_not_accept_are_rolled_back_in_its_words() -> Result<
     let broken = "component = \"prometheus-base-rules\"\ncontent.base-rules = \"groups:\\n- name: bailiwick-base\\n  rules:\\n  - alert: X\\n    expr: up ===\\n\"\n";
     let gated =
         Gated::on(PROGRAM, &["mon01"], |policy| policy.replace("component = \"prometheus-base-rules\"\n", broken))?;
-    let files = ["/etc/prometheus/prometheus.yml", "/etc/prometheus/base-rules.yml"];
-    let before = bytes(&gated, "mon01", &files)?;
+    let before = bytes(&gated, "mon01", &OF_PROMETHEUS)?;
     let reloaded = || {
         gated.lab.enter(
             "mon01",
@@ -133,7 +135,7 @@ fn rules_that_promtool_does_not_accept_are_rolled_back_in_its_words() -> Result<
     let done = gated.apply(&plan)?;
     ensure!(done.code == 5, "{}", done.text);
     ensure!(done.text.contains("base-rules.yml") && done.text.contains("FAILED"), "{}", done.text);
-    ensure!(bytes(&gated, "mon01", &files)? == before, "{}", done.text);
+    ensure!(bytes(&gated, "mon01", &OF_PROMETHEUS)? == before, "{}", done.text);
     ensure!(reloaded()? == config, "Prometheus was told to read what promtool refuses");
     Ok(())
 }
@@ -278,8 +280,6 @@ fn a_stolen_change_key_can_say_what_is_listed_and_nothing_else() -> Result<()> {
     Ok(())
 }
 
-const RULES: &str = "/etc/prometheus/base-rules.yml";
-
 /// A change of mon01 that has written a file, and that nobody goes on with.
 fn left_open(gated: &Gated, seconds: u32) -> Result<String> {
     let list = gated.run(&["gate", "show", "mon01"])?;
@@ -417,15 +417,14 @@ fn a_controller_that_is_killed_leaves_the_target_as_it_was() -> Result<()> {
             .replace("dead-man-seconds = 300", "dead-man-seconds = 60")
             .replace("verify-seconds = 60", "verify-seconds = 30")
     };
-    const FILES: [&str; 2] = ["/etc/prometheus/prometheus.yml", "/etc/prometheus/base-rules.yml"];
     let gated = Gated::on(PROGRAM, &["mon01"], hurried)?;
-    let before = bytes(&gated, "mon01", &FILES)?;
+    let before = bytes(&gated, "mon01", &OF_PROMETHEUS)?;
     let (plan, _) = gated.plan("prometheus-base-rules", "mon01")?;
     gated.apply_and_signal(&plan, "KILL", || two_steps_done(&gated))?;
-    let half = bytes(&gated, "mon01", &FILES)?;
+    let half = bytes(&gated, "mon01", &OF_PROMETHEUS)?;
     ensure!(half != before, "nothing was done before it was killed");
     eventually(Duration::from_secs(120), || {
-        let now = bytes(&gated, "mon01", &FILES)?;
+        let now = bytes(&gated, "mon01", &OF_PROMETHEUS)?;
         ensure!(now == before, "before:\n{before}now:\n{now}");
         Ok(())
     })?;
@@ -443,13 +442,12 @@ fn a_controller_that_is_killed_leaves_the_target_as_it_was() -> Result<()> {
 #[test]
 #[ignore = "needs the lab: tests/lab/scenarios"]
 fn a_controller_that_is_interrupted_takes_back_what_it_has_done() -> Result<()> {
-    const FILES: [&str; 2] = ["/etc/prometheus/prometheus.yml", "/etc/prometheus/base-rules.yml"];
     let gated = Gated::on(PROGRAM, &["mon01"], as_it_is)?;
-    let before = bytes(&gated, "mon01", &FILES)?;
+    let before = bytes(&gated, "mon01", &OF_PROMETHEUS)?;
     let (plan, _) = gated.plan("prometheus-base-rules", "mon01")?;
     let (code, said) = gated.apply_and_signal(&plan, "INT", || two_steps_done(&gated))?;
     ensure!(code == Some(5) && said.contains("it was interrupted"), "{code:?}: {said}");
-    ensure!(bytes(&gated, "mon01", &FILES)? == before, "{said}");
+    ensure!(bytes(&gated, "mon01", &OF_PROMETHEUS)? == before, "{said}");
     ensure!(gated.run(&["recover"])?.code == 0);
     Ok(())
 }

@@ -229,14 +229,19 @@ fn a_journal_of_the_first_format_is_read_verified_replayed_and_gone_on_with() {
     assert!(ops.run(&["journal", "show", "28"]).unwrap().stdout.contains("Mounted on"));
     fs::remove_dir_all(ops.path().join("components")).unwrap();
 
-    // It goes on where it is, and says that it does, once.
+    is_gone_on_with(&ops, &sample, 76);
+}
+
+/// It goes on where it is, and says that it does, once.
+fn is_gone_on_with(ops: &Ops, sample: &Path, next: u32) {
     ops.check(&[]).unwrap();
     ops.check(&[]).unwrap();
     let text = fs::read_to_string(ops.journal().join("journal.jsonl")).unwrap();
     assert!(text.starts_with(&fs::read_to_string(sample.join("journal.jsonl")).unwrap()), "what was there is there");
     let formats: Vec<_> = text.lines().filter(|line| line.contains("\"kind\":\"journal\"")).collect();
     assert_eq!(formats.len(), 2, "{formats:?}");
-    assert!(formats[1].contains("\"seq\":76,") && formats[1].contains(bailiwick::journal::FORMAT), "{formats:?}");
+    let seq = format!("\"seq\":{next},");
+    assert!(formats[1].contains(&seq) && formats[1].contains(bailiwick::journal::FORMAT), "{formats:?}");
     assert_eq!(ops.run(&["journal", "verify"]).unwrap().code, 0);
     assert_eq!(ops.run(&["replay", "--last"]).unwrap().code, 0);
 }
@@ -254,17 +259,11 @@ fn a_journal_of_the_second_format_is_read_verified_replayed_and_gone_on_with() {
     let verified = ops.run(&["journal", "verify", "--offline"]).unwrap();
     assert!(verified.code == 0 && verified.stdout.contains("entries 1 to 21 hang together"), "{}", verified.stdout);
     assert!(verified.stdout.contains("4 pieces of evidence are what was recorded"), "{}", verified.stdout);
-
-    ops.check(&[]).unwrap();
-    let text = fs::read_to_string(ops.journal().join("journal.jsonl")).unwrap();
-    assert!(text.starts_with(&fs::read_to_string(sample.join("journal.jsonl")).unwrap()), "what was there is there");
-    let formats: Vec<_> = text.lines().filter(|line| line.contains("\"kind\":\"journal\"")).collect();
-    assert!(formats.len() == 2 && formats[1].contains(bailiwick::journal::FORMAT), "{formats:?}");
-    assert_eq!(ops.run(&["journal", "verify"]).unwrap().code, 0);
+    is_gone_on_with(&ops, &sample, 22);
 }
 
 /// All of a folder that is of the journal.
-fn copy(from: &std::path::Path, to: &std::path::Path) {
+fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let (path, to) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));

@@ -31,27 +31,26 @@ pub struct Install {
 /// When an account, a key or an address is not plain.
 pub fn install_script(install: &Install) -> Result<(String, Access), KeyError> {
     let Install { target, script, accounts, approvers, paths } = install;
-    let (access, boot_unit) = (accounts.files(paths)?, boot_unit(paths));
+    let (access, unit) = (accounts.files(paths)?, boot_unit(paths));
     let mut files = vec![
         ("gate", script.text.as_str()),
         ("sudoers", &access.sudoers),
         ("read-keys", &access.read_keys),
         ("change-keys", &access.change_keys),
         ("sshd", &access.sshd),
-        ("boot-unit", &boot_unit),
+        ("boot-unit", &unit),
     ];
     if let Some(approvers) = approvers {
         files.push(("approvers", approvers));
     }
     let (read, change) = (&accounts.read.user, &accounts.change.user);
-    let Paths { gate, config, state, keys, sshd_config, sudoers, logger, sudo, sshd, .. } = paths;
-    let boot = &paths.boot_unit;
+    let Paths { gate, config, state, keys, sshd_config, sudoers, logger, sudo, sshd, boot_unit, .. } = paths;
     let mut text = format!(
         "#!/bin/sh\n\
          # Installs the gate of {target}. Read it, then run it as root on {target}.\n\
          #\n\
          # It makes the accounts {read} and {change} if they are not there, and installs, root's all of them:\n\
-         #   {gate}\n#   {keys}/{read}\n#   {keys}/{change}\n#   {sshd_config}\n#   {sudoers}\n#   {boot}\n#   {config}/\n#   {state}/\n\
+         #   {gate}\n#   {keys}/{read}\n#   {keys}/{change}\n#   {sshd_config}\n#   {sudoers}\n#   {boot_unit}\n#   {config}/\n#   {state}/\n\
          # To take it out again: remove these, and have sshd read its configuration again.\n\n\
          set -eu\nPATH=/usr/sbin:/usr/bin:/sbin:/bin\nLC_ALL=C\nexport PATH LC_ALL\numask 022\n\
          if [ \"$(id -u)\" != 0 ]; then\n    echo 'error: run it as root' >&2\n    exit 1\nfi\n\
@@ -70,7 +69,7 @@ pub fn install_script(install: &Install) -> Result<(String, Access), KeyError> {
         ("LOGGER", logger),
         ("SUDO", sudo),
         ("SSHD", sshd),
-        ("BOOT_UNIT", boot),
+        ("BOOT_UNIT", boot_unit),
         ("HOMES", &HOMES.to_owned()),
     ] {
         let _ = writeln!(text, "{name}='{}'", plain(value)?);

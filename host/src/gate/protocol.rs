@@ -457,5 +457,6 @@ mod tests {
         assert_eq!(text(&[]), Err(ProtocolError::Size));
         assert_eq!(text(&vec![Request::Gate; 65]), Err(ProtocolError::Size));
         assert_eq!(text(&[Request::Read("a".repeat(4100))]), Err(ProtocolError::Size));
+        assert!(ChangeId::new("c 1").is_err() && ChangeId::new("-c").is_err());
     }
 }

@@ -105,8 +105,9 @@ pub fn compare(expected: &Expected<'_>, facts: &GateFacts, installed: &[u8]) -> 
     }
     hold("sudo's opinion of its file".to_owned(), "good", told.alone("sudoers"));
     // Where systemd does not run, there is nothing to enable.
-    let boot = told.alone("boot").map(|said| if said == "without" { "enabled" } else { said });
-    hold("its unit at boot".to_owned(), "enabled", boot);
+    if told.alone("boot") != Some("without") {
+        hold("its unit at boot".to_owned(), "enabled", told.alone("boot"));
+    }
 
     for user in [read, change] {
         let said = told.of("account", user);
