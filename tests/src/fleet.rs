@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
-use bailiwick::fleet::{Fleet, Target, parse};
-use bailiwick::source::Source;
+use bailiwick_core::fleet::{Fleet, Target, parse};
+use bailiwick_core::source::Source;
 
 use crate::sshd::{Sshd, user};
 

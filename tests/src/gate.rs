@@ -10,8 +10,10 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use bailiwick::gate::{self, Answer, Decoder, Entry, Limits, Paths, Request, Runs, Script, Status};
-use bailiwick::model::{AbsolutePath, At, Change, ChangeId, State, UnitAct, UnitName, Wire};
+use bailiwick_core::gate_protocol::{Answer, Decoder, Request, Status};
+use bailiwick_core::model::{AbsolutePath, At, Change, ChangeId, State, UnitAct, UnitName, Wire};
+use bailiwick_policy::gate;
+use bailiwick_policy::gate::{Entry, Limits, Paths, Runs, Script};
 use tempfile::TempDir;
 
 /// What may run the script.
@@ -124,7 +126,7 @@ impl Gate {
     /// When there are none.
     pub fn ask(&self, role: &str, requests: &[Request]) -> Result<Vec<Answer>> {
         let mut session = self.start(role)?;
-        session.say(&gate::frame(requests)?)?;
+        session.say(&bailiwick_core::gate_protocol::frame(requests)?)?;
         session.answers(requests.len())
     }
 

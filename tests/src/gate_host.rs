@@ -9,7 +9,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use bailiwick::gate::{self, Account, Accounts, Entry, Install, Limits, Paths, Proof, Script};
+use bailiwick_policy::gate;
+use bailiwick_policy::gate::{Account, Accounts, Entry, Install, Limits, Paths, Proof, Script};
 use tempfile::TempDir;
 
 use crate::sshd::{keygen, next_address};

@@ -115,14 +115,15 @@ impl Ops {
     /// # Errors
     /// When the directory cannot be read, or the lock not written.
     pub fn accept_blindly(&self) -> Result<()> {
-        use bailiwick::lock::{self, Accepted, Component, Lock, Record};
-        let ops = bailiwick::ops::Ops::load(Some(self.path()), Some(self.path()))?;
+        use bailiwick_policy::lock;
+        use bailiwick_policy::lock::{Accepted, Component, Lock, Record};
+        let ops = bailiwick_policy::ops::Ops::load(Some(self.path()), Some(self.path()))?;
         let mut lock = Lock::default();
         let when = "2026-01-01T00:00:00Z".parse()?;
         let record = Record { who: "a test".to_owned(), when, why: "blindly".to_owned() };
         for (id, manifest) in ops.library.manifests.iter().filter(|(id, _)| !ops.library.is_built_in(id.as_str())) {
             let binary = ops.library.binary(id).context("it was listed")?;
-            let imports = bailiwick::sandbox::inspect(&binary.bytes, ops.limits(id)).map(|found| found.import_names());
+            let imports = bailiwick_sandbox::inspect(&binary.bytes, ops.limits(id)).map(|found| found.import_names());
             let signer = ops.signer(id, when).ok().flatten();
             let facts = lock::Facts {
                 version: lock::Version::new(&manifest.version)?,

@@ -10,8 +10,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use bailiwick::cache::{Cache, CacheError, Reject};
-use bailiwick::sandbox::{Code, Ending, Limits, Links, LoadError, Outcome, Worker, inspect};
+use bailiwick_sandbox::cache::{Cache, CacheError, Reject};
+use bailiwick_sandbox::{Code, Ending, Limits, Links, LoadError, Outcome, Worker, inspect};
 use bailiwick_tests::fleet::Entry;
 use bailiwick_tests::ops::{Ops, ran};
 use data_encoding::HEXLOWER;
@@ -213,7 +213,7 @@ async fn lk06_compiled_code_is_the_component_and_is_handed_over_once() {
     let load = give;
     let (worker, none) = load(Code::Compiled(artefact)).await.unwrap();
     assert!(none.is_none(), "what was loaded in this form is never handed on");
-    let end = worker.run(1, targets(), async |_| Outcome::Failed(bailiwick::model::LookError::Refused)).await;
+    let end = worker.run(1, targets(), async |_| Outcome::Failed(bailiwick_core::model::LookError::Refused)).await;
     assert!(matches!(&end.ending, Ending::Report(report) if report.findings.is_empty()), "{end:?}");
     assert!(load(Code::Component(&bytes)).await.unwrap().1.is_none(), "nobody asked for it");
 }

@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bailiwick::cases::{Bench, Case};
-use bailiwick::journal::Journal;
-use bailiwick::library::{self, Library};
-use bailiwick::manifest;
-use bailiwick::sandbox::{Limits, check_component, inspect};
-use bailiwick::source::{Problems, Source};
+use bailiwick_core::manifest;
+use bailiwick_core::source::{Problems, Source};
+use bailiwick_engine::cases::{Bench, Case};
+use bailiwick_journal::Journal;
+use bailiwick_policy::library;
+use bailiwick_policy::library::Library;
+use bailiwick_sandbox::{Limits, check_component, inspect};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -49,7 +50,7 @@ fn components(built: &Path) -> Vec<(Source, Vec<u8>, PathBuf)> {
     for folder in fs::read_dir(probes.join("declared")).unwrap().map(|entry| entry.unwrap().path()) {
         let manifest = text(&folder.join("manifest.toml"));
         let id = folder.file_name().unwrap().to_str().unwrap().to_owned();
-        let sealed = library::seal(&interpreter, &manifest).unwrap();
+        let sealed = bailiwick_core::sections::seal(&interpreter, &manifest).unwrap();
         found.push((Source::embedded(&format!("{id}.toml"), &manifest), sealed, folder));
     }
     found
@@ -66,7 +67,7 @@ fn differences(built: &Path) -> Vec<String> {
         let manifest = manifest::parse(&source).map_err(told).unwrap();
         let id = manifest.id.as_str();
         // An interpreter that is not the one in the program is told apart: it is tried when that one is.
-        if manifest.rules.is_some() && !library::is_interpreter(&bytes) {
+        if manifest.rules.is_some() && !bailiwick_core::interpreter::is_interpreter(&bytes) {
             continue;
         }
         runtime.block_on(async {

@@ -278,8 +278,8 @@ fn source(path: &str) -> String {
 
 #[test]
 fn ph01_only_plan_is_in_a_world_with_changing_verbs_and_its_list_is_all_that_they_reach() {
-    use bailiwick::model::Effect;
-    use bailiwick::verbs::{Say, spec, with};
+    use bailiwick_core::model::Effect;
+    use bailiwick_core::verbs::{Say, spec, with};
     // None has a word for a target: what is not said cannot be done. A phase is refused twice, by worker and broker: the
     // tests of `sandbox_fix` hold that.
     assert!(with(Effect::Change).all(|verb| matches!(spec(verb).say, Say::Gate(_))));
@@ -315,7 +315,7 @@ fn ph09_no_host_function_calls_the_guest_back() {
     for (call, name) in calls.iter().zip(["call_examine", "call_plan", "call_verify"]) {
         assert!(call.contains(name), "{calls:?}");
     }
-    assert!(!source("host/src/sandbox/host").contains(".call_"));
+    assert!(!source("host/sandbox/src/host").contains(".call_"));
     assert!(!sandbox.contains("get_typed_func") && !sandbox.contains("get_func("), "another way to call a guest");
 }
 

@@ -8,8 +8,8 @@ mod sandbox_support;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
-use bailiwick::model::LookError;
-use bailiwick::sandbox::{Ending, Outcome};
+use bailiwick_core::model::LookError;
+use bailiwick_sandbox::{Ending, Outcome};
 use bailiwick_tests::hostile::Act;
 use bailiwick_tests::invariants::{Case, Ground, Suspect, Swept, case, light};
 use sandbox_support::{Guest, LOAD_IMPORT, body, load, loading, logging, short, targets};

@@ -1,6 +1,6 @@
 //! The catalogue's rows about targets (threats.md 2.5, 2.7, 2.8: TG, and those of FS and NW that need a machine), as sweeps of
 //! the real program with the standing invariants around them. What the transport does about each in detail is in
-//! `transport_*.rs`, what the readers do in `host/src/sandbox/host/tests.rs`.
+//! `transport_*.rs`, what the readers do in `host/sandbox/src/host/tests.rs`.
 
 #![cfg(test)]
 
@@ -13,16 +13,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, ensure};
-use bailiwick::fleet::{self, Address, UserName};
-use bailiwick::model::{AbsolutePath, Action, ActionId, LookError, Verb, Wire};
-use bailiwick::sandbox::{RawAnswer, parse};
-use bailiwick::source::Source;
-use bailiwick::transport::{Exit, local};
+use bailiwick_core::fleet;
+use bailiwick_core::fleet::{Address, UserName};
+use bailiwick_core::model::Answer;
+use bailiwick_core::model::Exit;
+use bailiwick_core::model::{AbsolutePath, Action, ActionId, LookError, Verb, Wire};
+use bailiwick_core::source::Source;
+use bailiwick_sandbox::parse;
 use bailiwick_tests::fleet::{Entry, never, text};
 use bailiwick_tests::hostile::Act;
 use bailiwick_tests::invariants::{Case, Ground, Swept, case, light};
 use bailiwick_tests::ops::{Ops, looked, slotless};
 use bailiwick_tests::sshd::Sshd;
+use bailiwick_transport::local;
 use serde_json::Value;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_bailiwick");
@@ -87,8 +90,8 @@ fn tg03_a_server_that_stops_in_the_middle_is_left() -> Result<()> {
     Ok(())
 }
 
-fn answer(status: u32, stdout: &[u8]) -> RawAnswer {
-    RawAnswer { stdout: stdout.to_vec(), stderr: Vec::new(), exit: Exit::Status(status), timing: None }
+fn answer(status: u32, stdout: &[u8]) -> Answer {
+    Answer { stdout: stdout.to_vec(), stderr: Vec::new(), exit: Exit::Status(status), timing: None }
 }
 
 /// Verbs whose answer may be any text: files, and what an operator's own program says.
@@ -190,9 +193,9 @@ fn tg07_an_exit_status_and_data_must_agree() -> Result<()> {
         ensure!(said == expected, "{act:?}: {said} ({cause})");
     }
     let load = b"/proc/loadavg:0.65 1.37 0.79 2/89 13375\n/sys/devices/system/cpu/online:0-3\n";
-    let read = |exit| parse(Verb::SystemLoad, &RawAnswer { exit, ..answer(0, load) }).map(|_| ());
+    let read = |exit| parse(Verb::SystemLoad, &Answer { exit, ..answer(0, load) }).map(|_| ());
     ensure!(read(Exit::Status(0)).is_ok());
-    for exit in [Exit::Status(3), Exit::Status(255), Exit::Status(u32::MAX), Exit::Signal, Exit::Unsaid] {
+    for exit in [Exit::Status(3), Exit::Status(255), Exit::Status(u32::MAX), Exit::Signal, Exit::Unreported] {
         ensure!(read(exit).is_err(), "{exit:?} and data");
     }
     // Success without data, and with half of it.

@@ -12,12 +12,12 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use bailiwick::fleet;
-use bailiwick::library::Library;
-use bailiwick::model::{ComponentId, Effect, Literal, Object, SlotName, TargetName, Verb, Wire};
-use bailiwick::policy;
-use bailiwick::source::{Problems, Source};
-use bailiwick::verbs::{PREFIX, Part, Tier, action, spec, with};
+use bailiwick_core::fleet;
+use bailiwick_core::model::{ComponentId, Effect, Literal, Object, SlotName, TargetName, Verb, Wire};
+use bailiwick_core::source::{Problems, Source};
+use bailiwick_core::verbs::{PREFIX, Part, Tier, action, spec, with};
+use bailiwick_policy::library::Library;
+use bailiwick_policy::policy;
 use bailiwick_tests::fleet::text;
 use bailiwick_tests::listeners::Silent;
 use bailiwick_tests::ops::Ops;

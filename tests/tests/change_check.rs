@@ -2,10 +2,10 @@
 
 #![cfg(test)]
 
-use bailiwick::change::check::{Ground, STEPS_MAX, Wrong, check};
-use bailiwick::change::store::{Store, StoreError};
-use bailiwick::change::{Plan, PlanError};
-use bailiwick::model::{ActionId, ChangeId, Inverse, State, Tainted};
+use bailiwick_change::check::{Ground, STEPS_MAX, Wrong, check};
+use bailiwick_change::store::{Store, StoreError};
+use bailiwick_change::{Plan, PlanError};
+use bailiwick_core::model::{ActionId, ChangeId, Inverse, State, Tainted};
 use bailiwick_tests::change::plans::{every, file, plan, write};
 use proptest::prelude::*;
 
@@ -133,7 +133,7 @@ fn ph07_a_plan_is_its_bytes_and_no_others() {
     for plan in every() {
         let bytes = plan.bytes().unwrap();
         let (read, digest) = Plan::read(&bytes).unwrap();
-        assert_eq!((&read, digest), (&plan, bailiwick::change::digest(&bytes)));
+        assert_eq!((&read, digest), (&plan, bailiwick_change::digest(&bytes)));
         let text = String::from_utf8(bytes).unwrap();
         for other in
             [text.replacen("\":", "\": ", 1), text.trim_end().to_owned(), format!("{text}\n"), format!(" {text}")]
@@ -203,7 +203,8 @@ fn ag07_a_name_is_one_plan_or_none() {
 
 #[test]
 fn ag10_a_rule_that_says_less_than_it_looks_is_no_policy() {
-    let parse = |text: &str| bailiwick::policy::parse(&bailiwick::source::Source::embedded("policy.toml", text));
+    let parse =
+        |text: &str| bailiwick_policy::policy::parse(&bailiwick_core::source::Source::embedded("policy.toml", text));
     let window = |rest: &str| format!("[[window]]\n{rest}");
     for wrong in [
         "[change]\nper-day = 0".to_owned(),

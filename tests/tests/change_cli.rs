@@ -6,8 +6,8 @@
 use std::fs;
 use std::time::Duration;
 
-use bailiwick::change::store::Store;
-use bailiwick::journal::{Entry, Event, Journal, Reader};
+use bailiwick_change::store::Store;
+use bailiwick_journal::{Entry, Event, Journal, Reader};
 use bailiwick_tests::change::plans::{plan, write};
 use bailiwick_tests::fleet::Entry as Target;
 use bailiwick_tests::ops::{Ops, Said};
@@ -73,7 +73,7 @@ fn what_is_said_when_there_is_nothing_or_something_is_wrong() {
 fn a_plan_as_a_person_reads_it() {
     let ops = ops();
     let mut shown = plan("prometheus-base-rules", vec![write("/etc/prometheus/base-rules.yml", None, "groups: []\n")]);
-    shown.steps[0].shown = bailiwick::model::Tainted::new(
+    shown.steps[0].shown = bailiwick_core::model::Tainted::new(
         "--- /etc/prometheus/base-rules.yml\n+++ /etc/prometheus/base-rules.yml\n@@ -0,0 +1 @@\n+groups: []\u{1b}[2J\n\tand a tab\n",
     );
     let digest = Store::at(&ops.path().join("state")).keep(&shown).unwrap();

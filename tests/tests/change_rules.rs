@@ -7,12 +7,12 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
-use bailiwick::change::course::Stage as At;
-use bailiwick::change::hands::Eyes;
-use bailiwick::change::log::Log;
-use bailiwick::change::{Ask, Came, Plan, Yes};
-use bailiwick::journal::{Denial, End, Event, Journal, OpenError, Seen};
-use bailiwick::model::{ChangeId, State, UnitAct};
+use bailiwick_change::course::Stage as At;
+use bailiwick_change::hands::Eyes;
+use bailiwick_change::log::Log;
+use bailiwick_change::{Ask, Came, Plan, Yes};
+use bailiwick_core::model::{ChangeId, State, UnitAct};
+use bailiwick_journal::{Denial, End, Event, Journal, OpenError, Seen};
 use bailiwick_tests::change::faulty::{Fault, Faulty};
 use bailiwick_tests::change::model::{Probes, World};
 use bailiwick_tests::change::plans::{act, file, plan, write};
@@ -113,7 +113,7 @@ fn ch12_a_clock_set_back_across_midnight_frees_no_budget() {
     let mut log = stage.log();
     is_denied(&apply(&stage, &mut log, &world, &other()), Denial::Clock);
     // A person says that this is the time.
-    let clock = bailiwick::change::clock::Clock::read(&stage.clock);
+    let clock = bailiwick_change::clock::Clock::read(&stage.clock);
     let (who, why) = ("alice".to_owned(), "the battery was empty".to_owned());
     log.write(Event::ClockConfirmed { clock, who, why }).unwrap();
     applied(&apply(&stage, &mut log, &world, &other()));
@@ -695,7 +695,7 @@ fn jr03_a_journal_that_breaks_stops_what_is_not_written_yet() {
         let (mut log, world) = (stage.log(), world(&[&repair()]));
         let (gate, mut probes) = stage.doors(&world);
         let mut gate = Faulty::new(gate, Fault::None);
-        let (journal, evidence) = (log.journal().clone(), stage.journal().join(bailiwick::journal::FOLDER));
+        let (journal, evidence) = (log.journal().clone(), stage.journal().join(bailiwick_journal::FOLDER));
         let (there, before) = (Rc::clone(&world), Rc::new(RefCell::new(0)));
         let then = Rc::clone(&before);
         gate.before = Some(Box::new(move |call, _| {
@@ -716,13 +716,13 @@ fn jr03_a_journal_that_breaks_stops_what_is_not_written_yet() {
         assert!(later.iter().all(looks), "{name}: it went on with {later:?}");
         // Started anew, with a disk that works: nothing is hidden, and nothing is done.
         drop((log, gate));
-        std::fs::remove_file(stage.journal().join(bailiwick::journal::FOLDER)).unwrap();
+        std::fs::remove_file(stage.journal().join(bailiwick_journal::FOLDER)).unwrap();
         let mut log = stage.log();
         let open: Vec<_> = log.ledger().open().map(|course| course.id.clone()).collect();
         let mutations = world.borrow().mutations;
         for change in open {
             let (mut gate, _) = stage.doors(&world);
-            let found = bailiwick_tests::change::stage::run(bailiwick::change::recover(
+            let found = bailiwick_tests::change::stage::run(bailiwick_change::recover(
                 &mut log,
                 &mut gate,
                 Some(&repair()),

@@ -8,10 +8,10 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
-use bailiwick::change::course::Stage as At;
-use bailiwick::change::log::Log;
-use bailiwick::change::{Came, Plan, recover};
-use bailiwick::journal::{Denial, End, verify};
+use bailiwick_change::course::Stage as At;
+use bailiwick_change::log::Log;
+use bailiwick_change::{Came, Plan, recover};
+use bailiwick_journal::{Denial, End, verify};
 use bailiwick_tests::change::faulty::{Fault, Faulty};
 use bailiwick_tests::change::script::{KINDS, Looks, Rig, Talker, apply, die, names, only, stage};
 use bailiwick_tests::change::stage::{Stage, run};
@@ -138,8 +138,8 @@ fn controller_that_is_killed() {
     if *moment == "during" {
         talker.die_in = Some(call);
     }
-    let store = bailiwick::change::store::Store::at(stage.folder());
-    let mut hands = Faulty::new(bailiwick::change::gated::Gate::new(talker, store), Fault::None);
+    let store = bailiwick_change::store::Store::at(stage.folder());
+    let mut hands = Faulty::new(bailiwick_change::gated::Gate::new(talker, store), Fault::None);
     if *moment == "before" {
         // Counted as requests are: a new connection is none.
         let mut requests = 0;
@@ -220,9 +220,9 @@ fn settled(rig: &Rig) {
 
 #[test]
 fn ch08_gate_each_step_and_its_undo_twice() {
-    use bailiwick::change::hands::Hands;
-    use bailiwick::model::Way;
-    use bailiwick::model::{ChangeId, Inverse};
+    use bailiwick_change::hands::Hands;
+    use bailiwick_core::model::Way;
+    use bailiwick_core::model::{ChangeId, Inverse};
     if !may_run() {
         return;
     }

@@ -235,12 +235,13 @@ fn a_strangers_words_cannot_rewrite_the_page_that_an_operator_reads() {
         )
     };
     for why in ["\\rfor memory: fine", "a\\u202eb", "a\\u200bb", "a\\u2028b", "\\u001b[2J", "x\\n\\n", " x"] {
-        let source = bailiwick::source::Source::embedded("x.toml", &manifest(why));
-        let problems = bailiwick::manifest::parse(&source).expect_err(why);
+        let source = bailiwick_core::source::Source::embedded("x.toml", &manifest(why));
+        let problems = bailiwick_core::manifest::parse(&source).expect_err(why);
         assert!(problems.0[0].message.contains("not shown as they are"), "{}", problems.0[0].message);
     }
     assert!(
-        bailiwick::manifest::parse(&bailiwick::source::Source::embedded("x.toml", &manifest("größer, 漢字"))).is_ok()
+        bailiwick_core::manifest::parse(&bailiwick_core::source::Source::embedded("x.toml", &manifest("größer, 漢字")))
+            .is_ok()
     );
 }
 
@@ -286,12 +287,13 @@ fn the_examples_of_the_readme_are_valid_and_go_together() {
     let fleet = blocks.next().unwrap().replacen("ssh-ed25519 AAAA…\"         #", &format!("{}\"  #", key(1)), 1);
     let fleet = fleet.replacen("host-key  = \"ssh-ed25519 AAAA…\"", &format!("host-key  = \"{}\"", key(2)), 1);
     let policy = blocks.next().unwrap();
-    let read = |name: &str, text: &str| bailiwick::source::Source::embedded(name, text);
-    let told = |found: bailiwick::source::Problems| -> String { found.0.iter().map(|p| p.render(false)).collect() };
-    let fleet = bailiwick::fleet::parse(&read("fleet.toml", &fleet), Path::new("/"), Some(Path::new("/home/op")));
+    let read = |name: &str, text: &str| bailiwick_core::source::Source::embedded(name, text);
+    let told =
+        |found: bailiwick_core::source::Problems| -> String { found.0.iter().map(|p| p.render(false)).collect() };
+    let fleet = bailiwick_core::fleet::parse(&read("fleet.toml", &fleet), Path::new("/"), Some(Path::new("/home/op")));
     let fleet = fleet.map_err(told).unwrap();
-    let policy = bailiwick::policy::parse(&read("policy.toml", &policy)).map_err(told).unwrap();
-    let library = bailiwick::library::Library::built_in().unwrap();
-    let assigned = bailiwick::policy::resolve(&policy, &fleet, &library.manifests).map_err(told).unwrap();
+    let policy = bailiwick_policy::policy::parse(&read("policy.toml", &policy)).map_err(told).unwrap();
+    let library = bailiwick_policy::library::Library::built_in().unwrap();
+    let assigned = bailiwick_policy::policy::resolve(&policy, &fleet, &library.manifests).map_err(told).unwrap();
     assert_eq!(assigned.len(), 1);
 }

@@ -9,10 +9,12 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use bailiwick::consent::{self, Actor, Verdict};
-use bailiwick::lock::{self, Lock, Standing, Unusable};
-use bailiwick::model::ComponentId;
-use bailiwick::source::Source;
+use bailiwick_core::model::ComponentId;
+use bailiwick_core::source::Source;
+use bailiwick_engine::consent;
+use bailiwick_engine::consent::{Actor, Verdict};
+use bailiwick_policy::lock;
+use bailiwick_policy::lock::{Lock, Standing, Unusable};
 use bailiwick_tests::fleet::Entry;
 use bailiwick_tests::offer::{Asks, Offers};
 use bailiwick_tests::ops::{Ops, Said, ran};
@@ -249,7 +251,7 @@ fn lk14_imports_that_the_lock_does_not_list_are_refused() {
 fn lk09_revoked_bytes_do_not_come_back_under_any_name() {
     let (ops, offers) = empty(&["acme-unit", "other-thing"]);
     let file = offers.version("acme-unit", "1.0.0", Asks::Status).unwrap();
-    let digest = bailiwick::library::digest(&fs::read(&file).unwrap());
+    let digest = bailiwick_policy::library::digest(&fs::read(&file).unwrap());
     // Before anybody has added it.
     assert_eq!(ops.run(&["revoke", &format!("sha256:{digest}"), "--why", "in the news"]).unwrap().code, 0);
     let renamed = offers.path().join("other-thing.wasm");

@@ -7,11 +7,14 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use bailiwick::library::{self, ComponentFile, INTERPRETER, Library};
-use bailiwick::manifest::{self, Manifest};
-use bailiwick::model::Verb;
-use bailiwick::sandbox::{ImportError, Limits, check_component, inspect};
-use bailiwick::source::Source;
+use bailiwick_core::interpreter::INTERPRETER;
+use bailiwick_core::manifest;
+use bailiwick_core::manifest::Manifest;
+use bailiwick_core::model::Verb;
+use bailiwick_core::source::Source;
+use bailiwick_policy::library;
+use bailiwick_policy::library::{ComponentFile, Library};
+use bailiwick_sandbox::{ImportError, Limits, check_component, inspect};
 use bailiwick_tests::fleet::Entry;
 use bailiwick_tests::ops::{Ops, Said, looked, said};
 
@@ -43,7 +46,11 @@ fn a_check_is_begun_tested_packed_accepted_and_run() {
     let file = project.join("fresh-dump.wasm");
     let bytes = fs::read(&file).unwrap();
     let text = fs::read_to_string(project.join("manifest.toml")).unwrap();
-    assert_eq!(bytes, library::seal(INTERPRETER, &text).unwrap(), "the interpreter and the manifest, and nothing else");
+    assert_eq!(
+        bytes,
+        bailiwick_core::sections::seal(INTERPRETER, &text).unwrap(),
+        "the interpreter and the manifest, and nothing else"
+    );
     assert_eq!(run_in(&project, &["test", "fresh-dump.wasm"]).code, 0, "one file is all of it");
     let again = run_in(&project, &["pack", "manifest.toml"]);
     assert_eq!((again.code, again.stdout), (0, packed.stdout), "the same files give the same bytes");
@@ -78,7 +85,7 @@ fn a_check_is_begun_tested_packed_accepted_and_run() {
         .replace("[\"files.stat\"]", "[\"files.stat\", \"files.read\"]")
         .replace("0.1.0\"\nworld", "0.1.1\"\nworld")
         + "\n[[check]]\ncode = \"text\"\nover = \"files.read\"\nslot = \"file\"\ntitle = \"x\"\ncritical = \"truncated\"\n";
-    ops.write("components/fresh-dump.wasm", &library::seal(INTERPRETER, &more).unwrap()).unwrap();
+    ops.write("components/fresh-dump.wasm", &bailiwick_core::sections::seal(INTERPRETER, &more).unwrap()).unwrap();
     let (_, sweep) = ops.check(&[]).unwrap();
     assert!(sweep.to_string().contains("\"refused\""), "{sweep}");
     let path = ops.path().join("components").display().to_string();
@@ -102,12 +109,12 @@ fn lk13_only_the_interpreter_runs_checks_and_it_runs_nothing_else() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../probes");
     let read = |name: &str| fs::read_to_string(root.join(name)).unwrap();
     let checks = read("declared/swap-use/manifest.toml");
-    let sealed = library::seal(INTERPRETER, &checks).unwrap();
+    let sealed = bailiwick_core::sections::seal(INTERPRETER, &checks).unwrap();
     assert_eq!(checked(&sealed, &manifest(&checks)), Ok(BTreeSet::from([Verb::SystemMemory])));
 
     // Another component that imports just what the checks ask: its manifest would say what it does not do.
     let memory = fs::read(root.join("dist/memory.wasm")).unwrap();
-    let forged = library::seal(&memory, &checks).unwrap();
+    let forged = bailiwick_core::sections::seal(&memory, &checks).unwrap();
     assert_eq!(checked(&forged, &manifest(&checks)), Err(ImportError::OtherInterpreter));
     // The interpreter with anything changed in it, or more than a manifest added.
     for at in [INTERPRETER.len() / 3, INTERPRETER.len() - 2] {
@@ -117,11 +124,12 @@ fn lk13_only_the_interpreter_runs_checks_and_it_runs_nothing_else() {
             assert_eq!(checked(&bent, &manifest(&checks)), Err(ImportError::OtherInterpreter), "byte {at}");
         }
     }
-    let noted = library::seal(&bailiwick_tests::offer::other_bytes(INTERPRETER, "x"), &checks).unwrap();
+    let noted =
+        bailiwick_core::sections::seal(&bailiwick_tests::offer::other_bytes(INTERPRETER, "x"), &checks).unwrap();
     assert_eq!(checked(&noted, &manifest(&checks)), Err(ImportError::OtherInterpreter));
     // The interpreter's code with a manifest of verbs and no checks.
     let plain = read("dist/memory.toml");
-    let idle = library::seal(INTERPRETER, &plain).unwrap();
+    let idle = bailiwick_core::sections::seal(INTERPRETER, &plain).unwrap();
     assert_eq!(checked(&idle, &manifest(&plain)), Err(ImportError::NoChecks));
     assert_eq!(checked(INTERPRETER, &manifest(&plain)), Err(ImportError::NoChecks));
 }
@@ -168,7 +176,7 @@ fn what_is_not_known_is_not_well() {
     .concat();
     let policy = format!("[[grant]]\ncomponent = \"odd\"\non = [\"here\"]\nbind.file = \"{}\"\n", file.display());
     let ops = Ops::new(PROGRAM, &[here()], &[], &policy).unwrap();
-    ops.write("components/odd.wasm", &library::seal(INTERPRETER, &text).unwrap()).unwrap();
+    ops.write("components/odd.wasm", &bailiwick_core::sections::seal(INTERPRETER, &text).unwrap()).unwrap();
     ops.accept().unwrap();
     let (_, sweep) = ops.check(&[]).unwrap();
     let mut severities = Vec::new();

@@ -259,7 +259,7 @@ fn what_is_shipped_is_what_the_tests_run() {
     let committed = fs::read_to_string(dist.join("DIGESTS")).unwrap();
     for line in committed.lines().filter(|line| line.ends_with(".wasm")) {
         let (digest, name) = line.split_once("  ").unwrap();
-        assert_eq!(bailiwick::library::digest(&fs::read(dist.join(name)).unwrap()), digest, "{name}");
+        assert_eq!(bailiwick_policy::library::digest(&fs::read(dist.join(name)).unwrap()), digest, "{name}");
     }
     let mut build = Command::new(root.join("probes/build"));
     let build = build.args(["--sources-digest", "--workspace"]).arg(root.join("tests/guests"));

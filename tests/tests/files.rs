@@ -4,9 +4,10 @@
 
 use std::path::{Path, PathBuf};
 
-use bailiwick::library::Library;
-use bailiwick::source::{Problems, Source};
-use bailiwick::{fleet, manifest, policy};
+use bailiwick_core::source::{Problems, Source};
+use bailiwick_core::{fleet, manifest};
+use bailiwick_policy::library::Library;
+use bailiwick_policy::policy;
 
 /// What a person is told, plain.
 fn told(folder: &Path) -> String {

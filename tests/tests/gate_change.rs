@@ -9,8 +9,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use bailiwick::gate::{ChangeFacts, Ended, GateFacts, Limits, Outcome, Request, Status, frame, lines};
-use bailiwick::model::{Change, ChangeId, State, UnitAct, Way};
+use bailiwick_core::gate_protocol::{ChangeFacts, Ended, GateFacts, Outcome, Request, Status, frame, lines};
+use bailiwick_core::model::{Change, ChangeId, State, UnitAct, Way};
+use bailiwick_policy::gate::Limits;
 use bailiwick_tests::gate::{
     FINE, FREE, Gate, SHELLS, Session, begin, begin_for, change, is, may_run, named, place, shown, step, undo, unit,
     until, write,
@@ -555,7 +556,7 @@ fn nw21_bytes_that_a_component_made_are_written_only_with_an_approvers_signature
     let preview = |bytes: &[u8]| gate.one("look", Request::PreviewComputed("computed".into(), bytes.to_vec())).unwrap();
     let seen = preview(&bytes);
     assert!(is(&seen, FINE));
-    let seen = bailiwick::gate::Preview::read(&seen.stdout).unwrap();
+    let seen = bailiwick_core::gate_protocol::Preview::read(&seen.stdout).unwrap();
     assert!(is(&preview(b""), FINE));
     assert!(is(&preview(&[b'x'; 101]), Status::Refused), "more than the grant says");
     assert!(is(&gate.one("look", Request::Preview("computed".into())).unwrap(), Status::Refused));
@@ -573,8 +574,11 @@ fn nw21_bytes_that_a_component_made_are_written_only_with_an_approvers_signature
     let number = std::cell::Cell::new(0);
     let asked = |statement: &str, signature: Vec<u8>, bytes: &[u8]| {
         number.set(number.get() + 1);
-        let computed =
-            bailiwick::gate::Signed { bytes: bytes.to_vec(), statement: statement.as_bytes().to_vec(), signature };
+        let computed = bailiwick_core::gate_protocol::Signed {
+            bytes: bytes.to_vec(),
+            statement: statement.as_bytes().to_vec(),
+            signature,
+        };
         let request = Request::Do {
             change: named("c-1"),
             step: number.get(),
@@ -722,7 +726,7 @@ fn fs07_whoever_owns_the_folder_gains_nothing_by_moving_things_about() {
     for path in [&folder, &file] {
         std::os::unix::fs::chown(path, Some(nobody), Some(nobody)).unwrap();
     }
-    let entries = [bailiwick_tests::gate::ensure_line("line", &file, "ours", bailiwick::model::At::End).unwrap()];
+    let entries = [bailiwick_tests::gate::ensure_line("line", &file, "ours", bailiwick_core::model::At::End).unwrap()];
     let gate = Gate::free(&entries).unwrap();
     let (before, after) = gate.preview("line").unwrap();
     // The account that owns the folder swaps the file for links and back, and renames whatever else turns up there.

@@ -7,8 +7,8 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
-use bailiwick::gate::{Request, Status};
-use bailiwick::model::{At, Change, State};
+use bailiwick_core::gate_protocol::{Request, Status};
+use bailiwick_core::model::{At, Change, State};
 use bailiwick_tests::gate::{
     FINE, FREE, Gate, PLAN, SHELLS, absolute, begin, change, ensure_line, is, may_run, named, place, shown, step, undo,
     write,

@@ -6,7 +6,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use bailiwick::gate::{Request, Status, frame};
+use bailiwick_core::gate_protocol::{Request, Status, frame};
 use bailiwick_tests::gate::{
     FINE, FREE, Gate, SHELLS, begin, is, may_run, named, place, read, step, undo, until, write,
 };
@@ -194,7 +194,7 @@ fn ar22_a_change_that_loses_its_client_finishes_its_step_and_stops() {
     }
     let dir = place("lost");
     let entries = [
-        bailiwick_tests::gate::unit("slow", "toy.service", bailiwick::model::UnitAct::Start).unwrap(),
+        bailiwick_tests::gate::unit("slow", "toy.service", bailiwick_core::model::UnitAct::Start).unwrap(),
         write("w", &dir.join("file"), "after\n").unwrap(),
     ];
     let gate = Gate::free(&entries).unwrap();
@@ -226,8 +226,8 @@ fn d17_the_gate_refuses_what_the_controller_refuses() {
     if !may_run() {
         return;
     }
-    use bailiwick::gate::{EntryError, Runs};
-    use bailiwick::model::{AbsolutePath, Change, UnitAct, UnitName};
+    use bailiwick_core::model::{AbsolutePath, Change, UnitAct, UnitName};
+    use bailiwick_policy::gate::{EntryError, Runs};
     let (gate, dir) = marking(SHELLS[0].1, "contract");
     // AR01-AR05, FS02-FS04, NW04: the controller has no such literal, the gate no such request.
     let hostile = [
@@ -332,9 +332,10 @@ fn the_script_is_the_same_for_the_same_list_and_clean_to_shellcheck() {
         read("system.load", &["/usr/bin/cat", "/proc/loadavg"], 10, 100),
         write("w", &dir.join("file"), "after\n").unwrap(),
     ];
-    let paths = bailiwick::gate::Paths::default();
-    let made =
-        |entries: &[_]| bailiwick::gate::script("web1", ["bw-read", "bw-change"], entries, &paths, &FREE).unwrap();
+    let paths = bailiwick_policy::gate::Paths::default();
+    let made = |entries: &[_]| {
+        bailiwick_policy::gate::script("web1", ["bw-read", "bw-change"], entries, &paths, &FREE).unwrap()
+    };
     let script = made(&entries);
     let mut other = entries.clone();
     other.reverse();

@@ -5,20 +5,21 @@
 use std::fs;
 use std::path::Path;
 
-use bailiwick::gate::{Entry, GateFacts, Limits, Preview, Request, Runs, Status, frame};
-use bailiwick::model::{Verb, Wire};
-use bailiwick::transport::RunError;
-use bailiwick::transport::gate::{ChangeSession, look};
-use bailiwick::transport::ssh::{Session, Settings, connect};
-use bailiwick::verbs::Tier;
+use bailiwick_core::gate_protocol::{GateFacts, Preview, Request, Status, frame};
+use bailiwick_core::model::{Verb, Wire};
+use bailiwick_core::verbs::Tier;
+use bailiwick_policy::gate::{Entry, Limits, Runs};
 use bailiwick_tests::fleet::{Entry as Target, fleet, target, text};
 use bailiwick_tests::gate::{FREE, Session as GateSession, begin, named, place, program, read, step, undo, write};
 use bailiwick_tests::gate_host::{Host, Options, Site, may_run};
 use bailiwick_tests::ops::Ops;
 use bailiwick_tests::sshd::keygen;
+use bailiwick_transport::RunError;
+use bailiwick_transport::gate::{ChangeSession, look};
+use bailiwick_transport::ssh::{Session, Settings, connect};
 
 struct Way {
-    fleet: bailiwick::fleet::Fleet,
+    fleet: bailiwick_core::fleet::Fleet,
 }
 
 impl Way {
@@ -379,7 +380,7 @@ fn ssh_reading_goes_through_the_gate_several_in_one_channel() {
         return;
     }
     let verbs = [Verb::SystemLoad, Verb::SystemUptime, Verb::SystemMemory, Verb::SystemIdentity, Verb::SystemClock];
-    let action = |verb| bailiwick::verbs::action(verb, None, Tier::Gated);
+    let action = |verb| bailiwick_core::verbs::action(verb, None, Tier::Gated);
     let entries = verbs
         .iter()
         .filter(|verb| **verb != Verb::SystemMemory)
@@ -394,7 +395,7 @@ fn ssh_reading_goes_through_the_gate_several_in_one_channel() {
     run(async {
         let settings = Settings { channels: 2, ..Settings::default() };
         let session = connect(&way.fleet, target(&way.fleet, "test").unwrap(), &settings).await.unwrap();
-        let session = std::sync::Arc::new(bailiwick::transport::Connection::Ssh(session));
+        let session = std::sync::Arc::new(bailiwick_transport::Connection::Ssh(session));
         let mut asks = tokio::task::JoinSet::new();
         for number in 0..30 {
             let (session, action) = (std::sync::Arc::clone(&session), action(verbs[number % verbs.len()]));

@@ -6,12 +6,14 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;
 
-use bailiwick::grant::Grant;
-use bailiwick::library::Library;
-use bailiwick::manifest::{self, Manifest};
-use bailiwick::model::{ComponentId, Effect, Object, Verb};
-use bailiwick::source::Source;
-use bailiwick::{fleet, grant, policy, verbs};
+use bailiwick_core::manifest;
+use bailiwick_core::manifest::Manifest;
+use bailiwick_core::model::{ComponentId, Effect, Object, Verb};
+use bailiwick_core::source::Source;
+use bailiwick_core::{fleet, verbs};
+use bailiwick_policy::grant::Grant;
+use bailiwick_policy::library::Library;
+use bailiwick_policy::{grant, policy};
 use proptest::prelude::*;
 
 const FLEET: &str = "[targets.here]\nlocal = true\ntags = [\"linux\"]\n";
@@ -20,7 +22,7 @@ fn grants(policy: &str, manifests: &[Manifest]) -> Vec<Grant> {
     let fleet = fleet::parse(&Source::embedded("fleet.toml", FLEET), Path::new("/"), None).unwrap();
     let library = manifests.iter().map(|manifest| (manifest.id.clone(), manifest.clone())).collect();
     let source = Source::embedded("policy.toml", policy);
-    let told = |problems: bailiwick::source::Problems| -> String {
+    let told = |problems: bailiwick_core::source::Problems| -> String {
         problems.0.iter().map(|problem| problem.render(false)).collect()
     };
     let policy = policy::parse(&source).map_err(told).unwrap();
@@ -178,8 +180,8 @@ proptest! {
 #[test]
 fn the_default_policy_by_component_and_verb() {
     let library = Library::built_in().unwrap();
-    let ops = bailiwick::ops::Ops::load(None, None).unwrap();
-    let target = bailiwick::model::TargetName::new("localhost").unwrap();
+    let ops = bailiwick_policy::ops::Ops::load(None, None).unwrap();
+    let target = bailiwick_core::model::TargetName::new("localhost").unwrap();
     let mut text = String::new();
     let mut covered = BTreeSet::new();
     for id in library.manifests.keys() {

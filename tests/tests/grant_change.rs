@@ -5,11 +5,13 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use bailiwick::grant::{self, Bars, Grant};
-use bailiwick::manifest;
-use bailiwick::model::{Literal, Verb, Wire};
-use bailiwick::source::{Problems, Source};
-use bailiwick::{fleet, policy};
+use bailiwick_core::fleet;
+use bailiwick_core::manifest;
+use bailiwick_core::model::{Literal, Verb, Wire};
+use bailiwick_core::source::{Problems, Source};
+use bailiwick_policy::grant;
+use bailiwick_policy::grant::{Bars, Grant};
+use bailiwick_policy::policy;
 
 const FLEET: &str = r#"
 [targets.plain]

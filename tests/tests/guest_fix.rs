@@ -9,12 +9,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bailiwick::cases::{Bench, Case, Verdict};
-use bailiwick::journal::{Entry, Journal, Reader};
-use bailiwick::manifest::{self, Manifest};
-use bailiwick::model::{StageError, World};
-use bailiwick::sandbox::{ImportError, Limits, check_component, inspect};
-use bailiwick::source::{Problems, Source};
+use bailiwick_core::manifest;
+use bailiwick_core::manifest::Manifest;
+use bailiwick_core::model::{StageError, World};
+use bailiwick_core::source::{Problems, Source};
+use bailiwick_engine::cases::{Bench, Case, Verdict};
+use bailiwick_journal::{Entry, Journal, Reader};
+use bailiwick_sandbox::{ImportError, Limits, check_component, inspect};
 
 fn read(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/guests").join(name);

@@ -7,13 +7,13 @@ mod sandbox_support;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use bailiwick::manifest;
-use bailiwick::model::{LookError, ParamValue, WasiGroup, World};
-use bailiwick::sandbox::fault::FaultKind;
-use bailiwick::sandbox::{
+use bailiwick_core::manifest;
+use bailiwick_core::model::{LookError, ParamValue, WasiGroup, World};
+use bailiwick_core::source::Source;
+use bailiwick_sandbox::fault::FaultKind;
+use bailiwick_sandbox::{
     Ending, ImportError, Limits, Links, LoadError, Outcome, RunEnd, TargetView, Worker, check_imports, inspect,
 };
-use bailiwick::source::Source;
 use sandbox_support::{program, short, targets};
 
 /// The guest, and what links it.

@@ -7,9 +7,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bailiwick::history::{Filter, Followed, History, HistoryError, Series, Watch, told};
-use bailiwick::journal::{Entry, Journal, Past, RunEnd};
-use bailiwick::model::{ComponentId, Finding, Metric, Point, Report, Severity, Tainted, TargetName, Unit};
+use bailiwick_core::model::{ComponentId, Finding, Metric, Point, Report, Severity, Tainted, TargetName, Unit};
+use bailiwick_journal::history::{Filter, Followed, History, HistoryError, Series, Watch, told};
+use bailiwick_journal::{Entry, Journal, Past, RunEnd};
 
 const HOUR_MS: u64 = 3_600_000;
 /// 2026-11-21T12:00:00Z.
@@ -239,7 +239,7 @@ fn a_number_that_was_changed_in_the_database_is_not_what_replay_is_told() {
     let (history, _) = state.open();
     let earlier = history.earlier(&component("disk-growth"), &target("db01"), NOW_MS, 1).unwrap();
     assert_eq!(earlier.runs, runs);
-    let past = Past { runs, digest: bailiwick::history::Earlier::digest(&earlier.points) };
+    let past = Past { runs, digest: bailiwick_journal::history::Earlier::digest(&earlier.points) };
     let journal = state.journal();
     let good = journal.append(start("disk-growth", "db01", NOW_MS, Some(past.clone()))).unwrap();
     let bad = Past { digest: past.digest.replace(['0', '1'], "2"), ..past };

@@ -6,8 +6,8 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use bailiwick::journal::{Break, Entry, Journal, Link, OpenError, Reader, verify};
-use bailiwick::model::Tainted;
+use bailiwick_core::model::Tainted;
+use bailiwick_journal::{Break, Entry, Journal, Link, OpenError, Reader, verify};
 
 fn note(text: &str) -> Entry {
     Entry::Note { run: 1, text: Tainted::new(text) }
@@ -134,7 +134,7 @@ fn another_format_is_not_written_over() {
     write(folder.path(), &[]);
     let path = folder.path().join("journal.jsonl");
     let text = fs::read_to_string(&path).unwrap();
-    fs::write(&path, text.replace(bailiwick::journal::FORMAT, "bailiwick.journal/9")).unwrap();
+    fs::write(&path, text.replace(bailiwick_journal::FORMAT, "bailiwick.journal/9")).unwrap();
     let opened = Journal::open(folder.path(), Duration::ZERO);
     assert!(matches!(opened, Err(OpenError::Format { .. })), "{opened:?}");
 
@@ -157,7 +157,7 @@ fn another_format_is_not_written_over() {
     assert_eq!(read.len(), 3);
     let told = read.last().unwrap().as_ref().unwrap_err().to_string();
     assert!(
-        told.starts_with("entry 3 says") && told.contains(&format!("none newer than `{}`", bailiwick::journal::FORMAT)),
+        told.starts_with("entry 3 says") && told.contains(&format!("none newer than `{}`", bailiwick_journal::FORMAT)),
         "{told}"
     );
 }

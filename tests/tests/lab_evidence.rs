@@ -7,7 +7,7 @@ use std::fs;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use bailiwick::journal::{Blob, Entry, Outcome, Reader};
+use bailiwick_journal::{Blob, Entry, Outcome, Reader};
 use bailiwick_tests::lab::Lab;
 use serde_json::Value;
 

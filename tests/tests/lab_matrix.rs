@@ -12,9 +12,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use bailiwick::library::Library;
-use bailiwick::manifest::Manifest;
-use bailiwick::model::World;
+use bailiwick_core::manifest::Manifest;
+use bailiwick_core::model::World;
+use bailiwick_policy::library::Library;
 use bailiwick_tests::lab::{Lab, Said, faults};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_bailiwick");

@@ -11,9 +11,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use bailiwick::model::{ComponentId, Effect, Object};
-use bailiwick::project::{self, Language};
-use bailiwick::verbs::{spec, with};
+use bailiwick_core::model::{ComponentId, Effect, Object};
+use bailiwick_core::verbs::{spec, with};
+use bailiwick_engine::project;
+use bailiwick_engine::project::Language;
 use bailiwick_tests::fleet::Entry;
 use bailiwick_tests::ops::{Ops, ran};
 use bailiwick_tests::sshd::Sshd;

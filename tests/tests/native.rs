@@ -12,15 +12,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bailiwick::broker::{Broker, Link, RunContext};
-use bailiwick::encode;
-use bailiwick::journal::Journal;
-use bailiwick::model::{ComponentId, LookError, TargetName, Verb};
-use bailiwick::ops::Ops;
-use bailiwick::sandbox::fault::{FaultKind, WorkerEnd};
-use bailiwick::sandbox::{Ending, Limits, Links, Outcome, TargetView, VerbCall, Worker};
-use bailiwick::transport::Connection;
+use bailiwick_core::encode;
+use bailiwick_core::model::{ComponentId, LookError, TargetName, Verb};
+use bailiwick_engine::broker::{Broker, Link, RunContext};
+use bailiwick_journal::Journal;
+use bailiwick_policy::ops::Ops;
+use bailiwick_sandbox::fault::{FaultKind, WorkerEnd};
+use bailiwick_sandbox::{Ending, Limits, Links, Outcome, TargetView, VerbCall, Worker};
 use bailiwick_tests::kernel;
+use bailiwick_transport::Connection;
 use tempfile::TempDir;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_native-worker");

@@ -7,18 +7,19 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use anyhow::{Result, ensure};
-use bailiwick::model::{Database, Literal, LookError, Statement, Tainted, Verb, Wire};
-use bailiwick::sandbox::{RawAnswer, parse};
-use bailiwick::transport::{RunError, local};
-use bailiwick::verbs::{Tier, action};
+use bailiwick_core::model::Answer;
+use bailiwick_core::model::{Database, Literal, LookError, Statement, Tainted, Verb, Wire};
+use bailiwick_core::verbs::{Tier, action};
+use bailiwick_sandbox::parse;
 use bailiwick_tests::postgres::{Cluster, me};
+use bailiwick_transport::{RunError, local};
 
 /// Asks as a sweep does, on this machine, and reads the answer as a worker does.
 async fn ask(verb: Verb, literal: Literal) -> Result<Result<String, LookError>> {
     Ok(read(verb, raw(verb, literal).await?))
 }
 
-async fn raw(verb: Verb, literal: Literal) -> Result<Result<RawAnswer, LookError>> {
+async fn raw(verb: Verb, literal: Literal) -> Result<Result<Answer, LookError>> {
     match local::run(&action(verb, Some(literal), Tier::Local)).await {
         Ok(answer) => Ok(Ok(answer.into())),
         Err(RunError::TooLarge(_)) => Ok(Err(LookError::TooLarge)),
@@ -26,7 +27,7 @@ async fn raw(verb: Verb, literal: Literal) -> Result<Result<RawAnswer, LookError
     }
 }
 
-fn read(verb: Verb, answer: Result<RawAnswer, LookError>) -> Result<String, LookError> {
+fn read(verb: Verb, answer: Result<Answer, LookError>) -> Result<String, LookError> {
     answer.and_then(|answer| parse(verb, &answer)).map(|said: Tainted| said.for_encoder().to_owned())
 }
 
@@ -440,8 +441,8 @@ async fn tg05_no_name_of_a_client_hides_the_others() -> Result<()> {
     cluster.until("postgres", "select count(*) from pg_stat_activity where state = 'idle in transaction'", "7")?;
     let literal = Literal::Database(database(&cluster, "postgres")?);
     let mut answer = raw(Verb::PostgresActivity, literal).await?.unwrap();
-    let redactor = bailiwick::redact::Redactor::default();
-    answer.stdout = redactor.bytes(answer.stdout, &mut bailiwick::redact::Counts::new());
+    let redactor = bailiwick_core::redact::Redactor::default();
+    answer.stdout = redactor.bytes(answer.stdout, &mut bailiwick_core::redact::Counts::new());
     let said = read(Verb::PostgresActivity, Ok(answer)).unwrap();
     assert_eq!(said.matches(r#"kind: "client backend", database: "postgres", user: "admin""#).count(), 7, "{said}");
     assert_eq!(said.matches("[redacted:").count(), 5, "{said}");

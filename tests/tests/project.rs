@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use bailiwick::library;
+use bailiwick_policy::library;
 use bailiwick_tests::ops::{Said, said};
 use serde_json::Value;
 
@@ -75,7 +75,8 @@ fn a_project_is_tested_where_it_stands() {
     );
 
     // A file that is packed is all there is to it, cases apart.
-    let sealed = library::seal(&fs::read(project.path("target/probe.wasm")).unwrap(), &manifest()).unwrap();
+    let sealed =
+        bailiwick_core::sections::seal(&fs::read(project.path("target/probe.wasm")).unwrap(), &manifest()).unwrap();
     project.write("my-memory.wasm", &sealed);
     let file = project.run(&["my-memory.wasm", "--format", "json"]);
     let json: Value = serde_json::from_str(&file.stdout).unwrap();

@@ -12,19 +12,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use bailiwick::broker::{Broker, Link, RunContext};
-use bailiwick::cases::{Bench, Case};
-use bailiwick::journal::{Journal, Reader};
-use bailiwick::library::Library;
-use bailiwick::sandbox::client::Worker;
-use bailiwick::sandbox::{Limits, Links, Outcome};
-use bailiwick::source::Source;
-use bailiwick::transport::Connection;
-use bailiwick::{manifest, ops as files};
+use bailiwick_core::manifest;
+use bailiwick_core::source::Source;
+use bailiwick_engine::broker::{Broker, Link, RunContext};
+use bailiwick_engine::cases::{Bench, Case};
+use bailiwick_journal::{Journal, Reader};
+use bailiwick_policy::library::Library;
+use bailiwick_policy::ops as files;
+use bailiwick_sandbox::client::Worker;
+use bailiwick_sandbox::{Limits, Links, Outcome};
 use bailiwick_tests::fleet::Entry;
 use bailiwick_tests::listeners::Silent;
 use bailiwick_tests::ops::{Ops, ran, said};
 use bailiwick_tests::sshd::Sshd;
+use bailiwick_transport::Connection;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_bailiwick");
 
@@ -152,9 +153,7 @@ fn jr08_guest_journal_is_the_same_whatever_the_secret_was() {
         let records = Reader::open(&ops.journal()).unwrap().map(|record| record.unwrap().entry);
         let answers: Vec<_> = records
             .filter_map(|entry| match entry {
-                bailiwick::journal::Entry::Outcome { outcome, redacted, .. } => {
-                    Some((format!("{outcome:?}"), redacted))
-                }
+                bailiwick_journal::Entry::Outcome { outcome, redacted, .. } => Some((format!("{outcome:?}"), redacted)),
                 _ => None,
             })
             .collect();
@@ -183,16 +182,16 @@ async fn tx09_guest_and_worker_never_held_the_secret() {
     let pid = worker.pid();
     let calls = AtomicUsize::new(0);
     let (counted, broker, context) = (&calls, &broker, &context);
-    let view = bailiwick::sandbox::TargetView {
+    let view = bailiwick_sandbox::TargetView {
         name: target,
         previous_ms: None,
         earlier: Vec::new(),
-        params: [("behaviour".to_owned(), bailiwick::model::ParamValue::Text("tell-files".to_owned()))].into(),
+        params: [("behaviour".to_owned(), bailiwick_core::model::ParamValue::Text("tell-files".to_owned()))].into(),
         slots: grant
             .slots()
             .into_iter()
             .map(|(slot, list)| {
-                let entry = |(key, literal): (bailiwick::model::SlotKey, String)| bailiwick::sandbox::SlotEntry {
+                let entry = |(key, literal): (bailiwick_core::model::SlotKey, String)| bailiwick_sandbox::SlotEntry {
                     key: key.as_str().to_owned(),
                     literal,
                 };
@@ -202,7 +201,7 @@ async fn tx09_guest_and_worker_never_held_the_secret() {
     };
     let all = secrets().len();
     let end = worker
-        .run(1, vec![view], |call: bailiwick::sandbox::VerbCall| async move {
+        .run(1, vec![view], |call: bailiwick_sandbox::VerbCall| async move {
             let number = counted.fetch_add(1, Ordering::Relaxed) + 1;
             let answer = broker.call(context, call.number, call.target, call.verb, call.slot.as_ref()).await;
             if number == all {
@@ -264,14 +263,14 @@ async fn tx09_guest_in_a_case_is_told_no_secret_either() {
 
 #[test]
 fn tx10_an_answer_in_a_debug_print_shows_no_byte_of_itself() {
-    let answer = bailiwick::transport::Answer {
+    let answer = bailiwick_core::model::Answer {
         stdout: b"PASSWORD=x".to_vec(),
         stderr: b"token".to_vec(),
-        exit: bailiwick::transport::Exit::Status(0),
+        exit: bailiwick_core::model::Exit::Status(0),
         timing: None,
     };
-    let raw: bailiwick::sandbox::RawAnswer = answer.clone().into();
-    let take = bailiwick::transport::recorded::Take::Answer(answer.clone());
+    let raw: bailiwick_core::model::Answer = answer.clone().into();
+    let take = bailiwick_transport::recorded::Take::Answer(answer.clone());
     for text in [format!("{answer:?}"), format!("{raw:#?}"), format!("{take:?}")] {
         assert!(!text.contains("PASS") && !text.contains("80") && !text.contains("116"), "{text}");
         assert!(text.contains("10 bytes"), "{text}");

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bailiwick::journal::{Blob, Entry, Journal, Outcome, Reader, Sha};
+use bailiwick_journal::{Blob, Entry, Journal, Outcome, Reader, Sha};
 use bailiwick_tests::ops::Ops;
 use serde_json::Value;
 
@@ -113,7 +113,7 @@ fn jr01_an_answer_that_was_altered_is_named() {
         let shown = value.to_string();
         assert!(code == 7 && shown.contains(told) && shown.contains("call 1, "), "{told}: {value:#}");
     }
-    let other = bailiwick::journal::Evidence::beside(&ops.journal()).put(b"what nobody said").unwrap();
+    let other = bailiwick_journal::Evidence::beside(&ops.journal()).put(b"what nobody said").unwrap();
     fs::copy(piece(&ops, other.as_str()), &file).unwrap();
     let (code, value) = replayed(&ops, &["--last"]);
     assert!(code == 7 && value.to_string().contains("was altered"), "{value:#}");
@@ -241,7 +241,7 @@ fn is_gone_on_with(ops: &Ops, sample: &Path, next: u32) {
     let formats: Vec<_> = text.lines().filter(|line| line.contains("\"kind\":\"journal\"")).collect();
     assert_eq!(formats.len(), 2, "{formats:?}");
     let seq = format!("\"seq\":{next},");
-    assert!(formats[1].contains(&seq) && formats[1].contains(bailiwick::journal::FORMAT), "{formats:?}");
+    assert!(formats[1].contains(&seq) && formats[1].contains(bailiwick_journal::FORMAT), "{formats:?}");
     assert_eq!(ops.run(&["journal", "verify"]).unwrap().code, 0);
     assert_eq!(ops.run(&["replay", "--last"]).unwrap().code, 0);
 }

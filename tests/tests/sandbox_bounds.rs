@@ -5,9 +5,9 @@
 
 mod sandbox_support;
 
-use bailiwick::library::{LibraryError, read_binary};
-use bailiwick::limits::COMPONENT_BYTES_MAX;
-use bailiwick::sandbox::{InspectError, Limits, LoadError, inspect};
+use bailiwick_core::limits::COMPONENT_BYTES_MAX;
+use bailiwick_policy::library::{LibraryError, read_binary};
+use bailiwick_sandbox::{InspectError, Limits, LoadError, inspect};
 use sandbox_support::{Guest, body, load};
 
 const HEADER: &[u8] = b"\0asm\x0d\0\x01\0";
@@ -155,7 +155,9 @@ fn lk05_every_bound_of_structure_holds() {
     }
     // Every limit of a structure is in the table above, or has a test of its own.
     let elsewhere = ["component-bytes", "custom-bytes", "type-depth"];
-    for row in bailiwick::limits::SETTABLE.iter().filter(|row| row.reached == "it is refused before it is compiled") {
+    for row in
+        bailiwick_core::limits::SETTABLE.iter().filter(|row| row.reached == "it is refused before it is compiled")
+    {
         assert!(elsewhere.contains(&row.name) || table.iter().any(|(limit, _)| *limit == row.name), "{}", row.name);
     }
 }

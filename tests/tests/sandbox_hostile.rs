@@ -4,10 +4,10 @@
 
 mod sandbox_support;
 
-use bailiwick::model::{LookError, Verb};
-use bailiwick::sandbox::fault::{FaultKind, TrapKind};
-use bailiwick::sandbox::report::OutputError;
-use bailiwick::sandbox::{Ending, Limits, Outcome, RunEnd};
+use bailiwick_core::model::{LookError, Verb};
+use bailiwick_sandbox::fault::{FaultKind, TrapKind};
+use bailiwick_sandbox::report::OutputError;
+use bailiwick_sandbox::{Ending, Limits, Outcome, RunEnd};
 use sandbox_support::{Guest, LOAD_IMPORT, body, load, loading, logging, run, short, targets};
 
 fn kind(end: RunEnd) -> FaultKind {

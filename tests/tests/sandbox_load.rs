@@ -6,12 +6,12 @@ mod sandbox_support;
 
 use std::collections::BTreeSet;
 
-use bailiwick::model::{Verb, World};
-use bailiwick::sandbox::{ImportError, InspectError, Inspected, Limits, Links, LoadError, check_imports};
+use bailiwick_core::model::{Verb, World};
+use bailiwick_sandbox::{ImportError, InspectError, Inspected, Limits, Links, LoadError, check_imports};
 use sandbox_support::{Guest, LOAD_IMPORT, load, loading};
 
 fn inspect(bytes: &[u8]) -> Result<Inspected, InspectError> {
-    bailiwick::sandbox::inspect(bytes, &Limits::default())
+    bailiwick_sandbox::inspect(bytes, &Limits::default())
 }
 
 fn inspected(bytes: &[u8]) -> Inspected {

@@ -5,15 +5,15 @@
 
 mod sandbox_support;
 
-use bailiwick::library::Library;
-use bailiwick::manifest::Manifest;
-use bailiwick::model::{
+use bailiwick_core::manifest::Manifest;
+use bailiwick_core::model::Timing;
+use bailiwick_core::model::{
     Decision, Literal, LookError, Phase, Point, Severity, SlotKey, Tainted, TargetName, Unit, Verb, World,
 };
-use bailiwick::sandbox::{
+use bailiwick_policy::library::Library;
+use bailiwick_sandbox::{
     Ending, Limits, Outcome, RunEnd, SlotEntry, TargetView, VerbCall, Worker, check_component, inspect,
 };
-use bailiwick::transport::Timing;
 use sandbox_support::{answered, program};
 
 /// 2026-11-21T21:26:48Z.
@@ -36,7 +36,7 @@ fn target(manifest: &Manifest) -> TargetView {
 }
 
 /// Ten years, of RSA with 2,048 bits.
-const CERTIFICATE: &str = include_str!("../../host/src/sandbox/host/certificates/rsa.pem");
+const CERTIFICATE: &str = include_str!("../../host/sandbox/src/host/certificates/rsa.pem");
 
 /// What a healthy server answers, by the slot that is asked for.
 fn page(slot: &str) -> &'static str {
@@ -126,11 +126,11 @@ fn healthy(call: &VerbCall) -> Outcome {
     };
     match (call.verb, answered(&text)) {
         (Verb::NetworkListeners, Outcome::Answered(answer)) => {
-            Outcome::Answered(bailiwick::sandbox::RawAnswer { exit: bailiwick::transport::Exit::Status(1), ..answer })
+            Outcome::Answered(bailiwick_core::model::Answer { exit: bailiwick_core::model::Exit::Status(1), ..answer })
         }
         (Verb::SystemClock, Outcome::Answered(answer)) => {
             let timing = Some(Timing { asked_us: NOW_MS * 1_000, elapsed_us: 20_000 });
-            Outcome::Answered(bailiwick::sandbox::RawAnswer { timing, ..answer })
+            Outcome::Answered(bailiwick_core::model::Answer { timing, ..answer })
         }
         (_, outcome) => outcome,
     }

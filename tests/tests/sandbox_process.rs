@@ -7,9 +7,9 @@ mod sandbox_support;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use bailiwick::model::{LookError, Verb};
-use bailiwick::sandbox::fault::{FaultKind, WorkerEnd};
-use bailiwick::sandbox::{Ending, Limits, Links, LoadError, Outcome, Worker};
+use bailiwick_core::model::{LookError, Verb};
+use bailiwick_sandbox::fault::{FaultKind, WorkerEnd};
+use bailiwick_sandbox::{Ending, Limits, Links, LoadError, Outcome, Worker};
 use rustix::process::{Pid, Signal, kill_process};
 use sandbox_support::{LOAD_IMPORT, answered, body, load, loading, short, targets};
 

@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use bailiwick::library::{self, ComponentFile, Library, LibraryError};
+use bailiwick_policy::library;
+use bailiwick_policy::library::{ComponentFile, Library, LibraryError};
 use bailiwick_tests::fleet::Entry;
 use bailiwick_tests::ops::{Ops, Said, said};
 
@@ -46,7 +47,7 @@ impl Folder {
 #[test]
 fn a_component_is_one_file_or_two_that_say_the_same() {
     let (bytes, manifest) = renamed();
-    let sealed = library::seal(&bytes, &manifest).unwrap();
+    let sealed = bailiwick_core::sections::seal(&bytes, &manifest).unwrap();
 
     let folder = Folder::new();
     let path = folder.write("my-memory.wasm", &sealed);
@@ -81,20 +82,23 @@ fn a_component_is_one_file_or_two_that_say_the_same() {
 fn lk18_a_file_under_another_name_or_a_name_that_only_looks_alike_is_not_the_component() {
     let (bytes, manifest) = renamed();
     let folder = Folder::new();
-    folder.write("other.wasm", library::seal(&bytes, &manifest).unwrap());
+    folder.write("other.wasm", bailiwick_core::sections::seal(&bytes, &manifest).unwrap());
     let Err(LibraryError::Invalid(problems)) = folder.read() else { panic!("taken under another name") };
     assert!(problems.0[0].message.contains("the file is called `other`, the component `my-memory`"), "{problems:?}");
     // An o that is none.
     let folder = Folder::new();
     folder.write(
         "my-mem\u{43e}ry.wasm",
-        library::seal(&bytes, &manifest.replace("my-memory", "my-mem\u{43e}ry")).unwrap(),
+        bailiwick_core::sections::seal(&bytes, &manifest.replace("my-memory", "my-mem\u{43e}ry")).unwrap(),
     );
     let Err(LibraryError::Invalid(problems)) = folder.read() else { panic!("taken for a name") };
     assert!(problems.0[0].message.contains("must match"), "{problems:?}");
     // The name of a built-in one belongs to it.
     let folder = Folder::new();
-    folder.write("memory.wasm", library::seal(&bytes, &manifest.replace("my-memory", "memory")).unwrap());
+    folder.write(
+        "memory.wasm",
+        bailiwick_core::sections::seal(&bytes, &manifest.replace("my-memory", "memory")).unwrap(),
+    );
     let mut library = Library::built_in().unwrap();
     let Err(LibraryError::Invalid(problems)) = library.add_folder(folder.0.path()) else { panic!("taken twice") };
     assert!(problems.0[0].message.contains("there is a built-in component `memory`"), "{problems:?}");
@@ -116,7 +120,11 @@ fn pack_makes_one_file_always_the_same() {
     let said = run_in(folder.path(), &["pack", "built.wasm"]);
     assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{}", said.stdout);
     let packed = fs::read(folder.path().join("my-memory.wasm")).unwrap();
-    assert_eq!(packed, library::seal(&bytes, &manifest).unwrap(), "the component and its manifest, and nothing else");
+    assert_eq!(
+        packed,
+        bailiwick_core::sections::seal(&bytes, &manifest).unwrap(),
+        "the component and its manifest, and nothing else"
+    );
     for part in [&*library::digest(&packed), "system.memory: ", "bailiwick add my-memory.wasm"] {
         assert!(said.stdout.contains(part), "{part} is not in\n{}", said.stdout);
     }
@@ -191,7 +199,7 @@ fn inspect_shows_that_it_is_sealed_and_what_it_asks_for() {
     // Comments are nobody's grammar.
     let manifest = format!("# \u{202e}gninrael\n{manifest}");
     let folder = Folder::new();
-    let path = folder.write("x.wasm", library::seal(&bytes, &manifest).unwrap());
+    let path = folder.write("x.wasm", bailiwick_core::sections::seal(&bytes, &manifest).unwrap());
     let said = ops.run(&["inspect", path.to_str().unwrap()]).unwrap();
     assert_eq!(said.code, 0, "{}", said.stderr);
     for part in ["sealed    yes", "manifest  my-memory", "\\u{202e}gninrael", "  | id = \"my-memory\""] {

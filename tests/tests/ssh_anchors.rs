@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use bailiwick::journal::{Entry, Journal, Reader};
+use bailiwick_journal::{Entry, Journal, Reader};
 use bailiwick_tests::fleet::Entry as Target;
 use bailiwick_tests::ops::Ops;
 use bailiwick_tests::sshd::{Options, Sshd};

@@ -8,12 +8,12 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::rc::Rc;
 
-use bailiwick::change::approval::{NAMESPACE, Statement};
-use bailiwick::change::log::Log;
-use bailiwick::change::{Ask, Came, Plan, Yes, digest};
-use bailiwick::journal::{Consent, Denial, End, Event};
-use bailiwick::signature::AllowedSigners;
-use bailiwick::source::Source;
+use bailiwick_change::approval::{NAMESPACE, Statement};
+use bailiwick_change::log::Log;
+use bailiwick_change::{Ask, Came, Plan, Yes, digest};
+use bailiwick_core::source::Source;
+use bailiwick_journal::{Consent, Denial, End, Event};
+use bailiwick_policy::signature::AllowedSigners;
 use bailiwick_tests::change::model::World;
 use bailiwick_tests::change::plans::{plan, write};
 use bailiwick_tests::change::stage::Stage;

@@ -8,11 +8,12 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use bailiwick::model::ComponentId;
-use bailiwick::signature::{
-    self, AllowedSigners, NAMESPACE, Refusal, Rules, SignError, Signature, SshsigError, Wanted,
+use bailiwick_core::model::ComponentId;
+use bailiwick_core::source::Source;
+use bailiwick_policy::signature;
+use bailiwick_policy::signature::{
+    AllowedSigners, NAMESPACE, Refusal, Rules, SignError, Signature, SshsigError, Wanted,
 };
-use bailiwick::source::Source;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use proptest::prelude::*;

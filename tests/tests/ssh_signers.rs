@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use bailiwick::library;
+use bailiwick_policy::library;
 use bailiwick_tests::fleet::Entry;
 use bailiwick_tests::ops::{Ops, Said, ran};
 
@@ -39,7 +39,7 @@ impl Signed {
         keygen(keys.path(), &["-q", "-t", "ed25519", "-N", "", "-f", "stranger"]);
         let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("../probes/dist");
         let manifest = fs::read_to_string(dist.join("memory.toml")).unwrap().replace("\"memory\"", "\"my-memory\"");
-        let sealed = library::seal(&fs::read(dist.join("memory.wasm")).unwrap(), &manifest).unwrap();
+        let sealed = bailiwick_core::sections::seal(&fs::read(dist.join("memory.wasm")).unwrap(), &manifest).unwrap();
         let ops = Ops::new(PROGRAM, &[here], &[], policy).unwrap();
         ops.write("allowed_signers", allowed.as_bytes()).unwrap();
         ops.write("components/my-memory.wasm", &sealed).unwrap();

@@ -6,9 +6,9 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use bailiwick::history;
-use bailiwick::journal::{Entry, Journal, Outcome, Reader, Record, RunEnd};
-use bailiwick::model::LookError;
+use bailiwick_core::model::LookError;
+use bailiwick_journal::history;
+use bailiwick_journal::{Entry, Journal, Outcome, Reader, Record, RunEnd};
 use bailiwick_tests::ops::Ops;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_bailiwick");

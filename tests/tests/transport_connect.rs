@@ -9,15 +9,16 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use bailiwick::model::{Action, Literal, Object, Verb};
-use bailiwick::transport::ssh::{Session, Settings, connect};
-use bailiwick::transport::{Answer, Exit, RunError, local};
-use bailiwick::verbs::{Tier, action, spec};
+use bailiwick_core::model::{Action, Literal, Object, Verb};
+use bailiwick_core::model::{Answer, Exit};
+use bailiwick_core::verbs::{Tier, action, spec};
 use bailiwick_tests::fleet::{Entry, fleet, target};
 use bailiwick_tests::hostile::{Act, Hostile};
 use bailiwick_tests::listeners::closed_port;
 use bailiwick_tests::pages::{Page, Pages};
 use bailiwick_tests::sshd::{Options, Sshd, keygen};
+use bailiwick_transport::ssh::{Session, Settings, connect};
+use bailiwick_transport::{RunError, local};
 
 const HEAD: &[u8] = b"HTTP/1.0 200 OK\r\n\r\n";
 

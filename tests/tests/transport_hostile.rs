@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use bailiwick::model::{Action, Literal, Object, Verb};
-use bailiwick::transport::ssh::{Session, Settings, connect};
-use bailiwick::transport::{Answer, Exit, RunError};
-use bailiwick::verbs::{Tier, action, spec};
+use bailiwick_core::model::{Action, Literal, Object, Verb};
+use bailiwick_core::model::{Answer, Exit};
+use bailiwick_core::verbs::{Tier, action, spec};
 use bailiwick_tests::fleet::{Entry, fleet, target};
 use bailiwick_tests::hostile::{Act, Hostile};
+use bailiwick_transport::RunError;
+use bailiwick_transport::ssh::{Session, Settings, connect};
 
 fn load() -> Action {
     action(Verb::SystemLoad, None, Tier::Plain)
@@ -97,7 +98,7 @@ async fn talk_before_the_question_stalls_nothing() -> Result<()> {
 #[tokio::test]
 async fn tg07_channels_may_end_in_any_order() -> Result<()> {
     let cases = [
-        (Act::NoExitStatus, "ok\n", Exit::Unsaid),
+        (Act::NoExitStatus, "ok\n", Exit::Unreported),
         (Act::ExitFirst, "ok\n", Exit::Status(0)),
         (Act::TwoExits, "", Exit::Status(0)),
         (Act::NeverCloses, "ok\n", Exit::Status(0)),

@@ -6,11 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
-use bailiwick::fleet::Access;
-use bailiwick::fleet::import::{ImportError, import};
-use bailiwick::transport::openssh::Installed;
+use bailiwick_core::fleet::Access;
+use bailiwick_core::fleet::import::{ImportError, import};
 use bailiwick_tests::fleet::{read, target};
 use bailiwick_tests::sshd::keygen;
+use bailiwick_transport::openssh::Installed;
 
 struct Home {
     dir: tempfile::TempDir,
@@ -116,7 +116,7 @@ fn what_cannot_be_said_is_a_comment() -> Result<()> {
     let home = Home::new(CONFIG, known)?;
     let text = home.import(&["odd", "behind", "db_01", "db01.example", "-oProxyCommand=id", "wörter"])?;
     let fleet = read(&text)?;
-    let names: Vec<&str> = fleet.targets.keys().map(bailiwick::model::TargetName::as_str).collect();
+    let names: Vec<&str> = fleet.targets.keys().map(bailiwick_core::model::TargetName::as_str).collect();
     assert_eq!(names, ["db-01", "gate2"], "{text}");
     for words in [
         "# odd: it is reached through ProxyCommand",
@@ -137,7 +137,7 @@ fn without_names_every_host_of_the_files_is_taken() -> Result<()> {
     fs::create_dir(home.path(".ssh/conf.d"))?;
     fs::write(home.path(".ssh/conf.d/a.conf"), "host = included other*\n  hostname 10.0.0.77\n")?;
     let fleet = read(&home.import(&[])?)?;
-    let names: Vec<&str> = fleet.targets.keys().map(bailiwick::model::TargetName::as_str).collect();
+    let names: Vec<&str> = fleet.targets.keys().map(bailiwick_core::model::TargetName::as_str).collect();
     assert_eq!(names, ["db-01", "gate1", "gate2", "included", "inner"]);
     let empty = Home::new("Host *\n", known)?;
     ensure!(matches!(empty.import(&[]), Err(ImportError::NoHosts { .. })));
@@ -180,8 +180,8 @@ fn tx02_nothing_in_an_entry_is_hidden_and_it_still_names_the_file() -> Result<()
     fs::copy(home.path(".ssh/id"), home.path(".ssh/\u{202e}di"))?;
     let text = home.import(&["x"])?;
     ensure!(text.contains(r#"identity = "~/.ssh/\U0000202edi""#), "{text}");
-    let source = bailiwick::source::Source::embedded("fleet.toml", &text);
-    let fleet = bailiwick::fleet::parse(&source, Path::new("/"), Some(home.dir.path()));
+    let source = bailiwick_core::source::Source::embedded("fleet.toml", &text);
+    let fleet = bailiwick_core::fleet::parse(&source, Path::new("/"), Some(home.dir.path()));
     ensure!(fleet.is_ok_and(|fleet| format!("{fleet:?}").contains("202e}di")), "{text}");
     Ok(())
 }

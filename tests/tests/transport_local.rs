@@ -6,10 +6,11 @@ use std::os::unix::fs::symlink;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use bailiwick::model::{AbsolutePath, Action, ActionId, Verb, Wire};
-use bailiwick::transport::local::run;
-use bailiwick::transport::{Answer, Exit, RunError};
-use bailiwick::verbs::{Tier, action, spec};
+use bailiwick_core::model::{AbsolutePath, Action, ActionId, Verb, Wire};
+use bailiwick_core::model::{Answer, Exit};
+use bailiwick_core::verbs::{Tier, action, spec};
+use bailiwick_transport::RunError;
+use bailiwick_transport::local::run;
 
 fn exec(verb: Verb, words: &[&str]) -> Action {
     let wire = Wire::Exec(words.iter().map(|word| (*word).to_owned()).collect());

@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use bailiwick::fleet::Fleet;
-use bailiwick::model::{Action, Literal, Object, Verb};
-use bailiwick::transport::ssh::{ConnectError, Session, Settings, Step, connect};
-use bailiwick::transport::{Answer, Exit, RunError};
-use bailiwick::verbs::{Tier, action};
+use bailiwick_core::fleet::Fleet;
+use bailiwick_core::model::{Action, Literal, Object, Verb};
+use bailiwick_core::model::{Answer, Exit};
+use bailiwick_core::verbs::{Tier, action};
 use bailiwick_tests::fleet::{Entry, fleet, never, target, text};
 use bailiwick_tests::listeners::{Agent, Silent, closed_port};
 use bailiwick_tests::sshd::{Options, Sshd, keygen, keygen_with};
+use bailiwick_transport::RunError;
+use bailiwick_transport::ssh::{ConnectError, Session, Settings, Step, connect};
 
 fn load() -> Action {
     action(Verb::SystemLoad, None, Tier::Plain)

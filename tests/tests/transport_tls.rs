@@ -10,14 +10,15 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use bailiwick::model::{Action, Literal, LookError, Object, Verb};
-use bailiwick::sandbox::{RawAnswer, parse};
-use bailiwick::transport::ssh::{Session, Settings, connect};
-use bailiwick::transport::{RunError, local};
-use bailiwick::verbs::{Tier, action};
+use bailiwick_core::model::Answer;
+use bailiwick_core::model::{Action, Literal, LookError, Object, Verb};
+use bailiwick_core::verbs::{Tier, action};
+use bailiwick_sandbox::parse;
 use bailiwick_tests::fleet::{Entry, fleet, target};
 use bailiwick_tests::listeners::{Silent, closed_port};
 use bailiwick_tests::sshd::Sshd;
+use bailiwick_transport::ssh::{Session, Settings, connect};
+use bailiwick_transport::{RunError, local};
 use tempfile::TempDir;
 
 /// A root, a certificate for `www.example.org` from it, and its key, made by OpenSSL.
@@ -96,9 +97,9 @@ async fn session(sshd: &Sshd) -> Result<Session> {
 
 /// What came through SSH, and what a guest would be told. Here the same is told.
 async fn told(session: &Session, action: &Action) -> Result<(String, Result<String, LookError>)> {
-    let read = |answer: bailiwick::transport::Answer| {
+    let read = |answer: bailiwick_core::model::Answer| {
         let raw = String::from_utf8_lossy(&answer.stdout).into_owned();
-        let answer = RawAnswer { stdout: answer.stdout, stderr: answer.stderr, exit: answer.exit, timing: None };
+        let answer = Answer { stdout: answer.stdout, stderr: answer.stderr, exit: answer.exit, timing: None };
         (raw, parse(action.verb, &answer).map(|said| said.for_encoder().to_owned()))
     };
     let (here, there) = (read(local::run(action).await?), read(session.run(action).await?));

@@ -11,10 +11,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use bailiwick::model::{ComponentId, Effect, Verb, World};
-use bailiwick::project::{self, Language};
-use bailiwick::verbs::spec;
-use bailiwick::wit::{self, CONTRACT};
+use bailiwick_core::model::{ComponentId, Effect, Verb, World};
+use bailiwick_core::verbs::spec;
+use bailiwick_core::wit;
+use bailiwick_core::wit::CONTRACT;
+use bailiwick_engine::project;
+use bailiwick_engine::project::Language;
 
 /// What begins an item that needs `@since` too.
 const ITEMS: &[&str] = &["interface", "world", "record", "enum", "variant", "flags", "resource", "type", "export"];

@@ -5,13 +5,14 @@ use std::fmt::Write;
 use std::path::Path;
 
 use anyhow::{Result, anyhow};
-use bailiwick::fleet::{Fleet, HostKey};
-use bailiwick::grant::Grant;
-use bailiwick::manifest::Manifest;
-use bailiwick::model::ComponentId;
-use bailiwick::policy::{Assignments, Policy};
-use bailiwick::source::{Problems, Source};
-use bailiwick::{fleet, grant, manifest, policy};
+use bailiwick_core::fleet::{Fleet, HostKey};
+use bailiwick_core::manifest::Manifest;
+use bailiwick_core::model::ComponentId;
+use bailiwick_core::source::{Problems, Source};
+use bailiwick_core::{fleet, manifest};
+use bailiwick_policy::grant::Grant;
+use bailiwick_policy::policy::{Assignments, Policy};
+use bailiwick_policy::{grant, policy};
 
 /// Sets that targets belong to, each component being granted on all of them.
 const TAGS: usize = 5;

@@ -15,17 +15,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use bailiwick::broker::{Broker, Link, RunContext};
-use bailiwick::journal::{Blob, Entry, Journal, Outcome as JournalOutcome};
-use bailiwick::library::Library;
-use bailiwick::model::{ComponentId, LookError, Tainted, Verb};
-use bailiwick::redact::{Counts, Redactor};
-use bailiwick::sandbox::client::Worker;
-use bailiwick::sandbox::{self, Code, Ending, Limits, Links, Outcome, RawAnswer, TargetView, VerbCall};
-use bailiwick::source::{Problems, Source};
-use bailiwick::transport::recorded::{Take, Tape};
-use bailiwick::transport::{Answer, Connection, Exit};
-use bailiwick::{fleet, grant, manifest, policy, verbs};
+use bailiwick_core::model::Answer;
+use bailiwick_core::model::Exit;
+use bailiwick_core::model::{ComponentId, LookError, Tainted, Verb};
+use bailiwick_core::redact::{Counts, Redactor};
+use bailiwick_core::source::{Problems, Source};
+use bailiwick_core::{fleet, manifest, verbs};
+use bailiwick_engine::broker::{Broker, Link, RunContext};
+use bailiwick_journal::{Blob, Entry, Journal, Outcome as JournalOutcome};
+use bailiwick_policy::library::Library;
+use bailiwick_policy::{grant, policy};
+use bailiwick_sandbox as sandbox;
+use bailiwick_sandbox::client::Worker;
+use bailiwick_sandbox::{Code, Ending, Limits, Links, Outcome, TargetView, VerbCall};
+use bailiwick_transport::Connection;
+use bailiwick_transport::recorded::{Take, Tape};
 use tempfile::TempDir;
 
 use self::grants::Files;
@@ -187,7 +191,7 @@ async fn running(table: &mut Table) -> Result<()> {
 
 async fn ask(broker: &Arc<Broker>, context: RunContext, call: VerbCall) -> Outcome {
     match broker.call(&context, call.number, call.target, call.verb, call.slot.as_ref()).await {
-        Ok(answer) => Outcome::Answered(RawAnswer::from(answer.as_ref().clone())),
+        Ok(answer) => Outcome::Answered(Answer::from(answer.as_ref().clone())),
         Err(error) => Outcome::Failed(error),
     }
 }

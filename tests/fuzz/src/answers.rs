@@ -1,9 +1,9 @@
 //! What targets answer, as each verb's reader takes it.
 
-use bailiwick::model::Verb;
-use bailiwick::redact::{Counts, Redactor};
-use bailiwick::sandbox::{RawAnswer, parse};
-use bailiwick::transport::Exit;
+use bailiwick_core::model::Exit;
+use bailiwick_core::model::Verb;
+use bailiwick_core::redact::{Counts, Redactor};
+use bailiwick_sandbox::parse;
 use data_encoding::BASE64;
 
 use crate::text::redactor;
@@ -13,16 +13,16 @@ const ANYTHING: &[Verb] = &[Verb::FilesRead, Verb::CommandsRun, Verb::HttpGet];
 const JSON: &[Verb] = &[Verb::ServicesLogs, Verb::LogsSinceLastRun, Verb::ContainersList, Verb::ContainersStatus];
 
 /// Verb, status and the length of stderr in 16 bytes; then stderr, then stdout.
-fn split(data: &[u8]) -> Option<(Verb, RawAnswer)> {
+fn split(data: &[u8]) -> Option<(Verb, bailiwick_core::model::Answer)> {
     let (head, rest) = data.split_at_checked(3)?;
     let verb = Verb::ALL[usize::from(head[0]) % Verb::ALL.len()];
     let exit = match head[1] {
         254 => Exit::Signal,
-        255 => Exit::Unsaid,
+        255 => Exit::Unreported,
         status => Exit::Status(status.into()),
     };
     let (stderr, stdout) = rest.split_at_checked(usize::from(head[2]) * 16).unwrap_or((&[], rest));
-    Some((verb, RawAnswer { stdout: stdout.to_vec(), stderr: stderr.to_vec(), exit, timing: None }))
+    Some((verb, bailiwick_core::model::Answer { stdout: stdout.to_vec(), stderr: stderr.to_vec(), exit, timing: None }))
 }
 
 /// The head that [`split`] reads.
@@ -44,7 +44,7 @@ pub(crate) fn answer(data: &[u8]) {
     }
     let redacted = |redactor: &Redactor| {
         let stdout = redactor.bytes(answer.stdout.clone(), &mut Counts::new());
-        RawAnswer { stdout, ..answer.clone() }
+        bailiwick_core::model::Answer { stdout, ..answer.clone() }
     };
     let without = redacted(redactor());
     assert_eq!(without, redacted(redactor()), "the same every time");
@@ -58,8 +58,12 @@ pub(crate) fn answer(data: &[u8]) {
 /// A certificate's bytes, in a frame of their own: damage to base64 hardly ever comes so far.
 pub(crate) fn certificate(der: &[u8]) {
     let pem = |der: &[u8]| format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", BASE64.encode(der));
-    let answer =
-        |text: String| RawAnswer { stdout: text.into_bytes(), stderr: Vec::new(), exit: Exit::Status(0), timing: None };
+    let answer = |text: String| bailiwick_core::model::Answer {
+        stdout: text.into_bytes(),
+        stderr: Vec::new(),
+        exit: Exit::Status(0),
+        timing: None,
+    };
     let read = |text| parse(Verb::CertificatesFile, &answer(text));
     let Ok(once) = read(pem(der)) else {
         // One that cannot be read lets no other through.
@@ -71,4 +75,4 @@ pub(crate) fn certificate(der: &[u8]) {
 }
 
 /// A good one.
-const ED25519: &str = include_str!("../../../host/src/sandbox/host/certificates/ed25519.pem");
+const ED25519: &str = include_str!("../../../host/sandbox/src/host/certificates/ed25519.pem");

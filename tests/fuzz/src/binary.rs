@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use bailiwick::cache::Cache;
-use bailiwick::model::{Verb, WasiGroup, World};
-use bailiwick::sandbox::{Limits, check_imports, inspect};
+use bailiwick_core::model::{Verb, WasiGroup, World};
+use bailiwick_sandbox::cache::Cache;
+use bailiwick_sandbox::{Limits, check_imports, inspect};
 
 /// What is taken is within its ceilings, and what it is called can be shown.
 pub(crate) fn component(data: &[u8]) {
@@ -20,7 +20,7 @@ pub(crate) fn component(data: &[u8]) {
     let wasi = WasiGroup::ALL.iter().copied().collect();
     if let Err(error) = check_imports(&inspected, World::Probe, &all, &wasi, true) {
         let told = error.to_string();
-        assert!(told.lines().all(bailiwick::encode::is_plain), "{told:?}");
+        assert!(told.lines().all(bailiwick_core::encode::is_plain), "{told:?}");
     }
 }
 

@@ -1,8 +1,8 @@
 //! The lock: what people agreed to.
 
-use bailiwick::library::digest;
-use bailiwick::lock::{Unusable, parse, render};
-use bailiwick::source::Source;
+use bailiwick_core::source::Source;
+use bailiwick_policy::library::digest;
+use bailiwick_policy::lock::{Unusable, parse, render};
 
 const CHECKSUM: &str = "\n[checksum]\n";
 

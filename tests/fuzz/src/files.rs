@@ -4,13 +4,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use bailiwick::cases::Case;
-use bailiwick::fleet::import::{Openssh, import as import_from};
-use bailiwick::fleet::{self, Fleet};
-use bailiwick::library::Library;
-use bailiwick::model::{Tainted, Wire};
-use bailiwick::source::{Problems, Source};
-use bailiwick::{encode, grant, policy, verbs};
+use bailiwick_core::fleet;
+use bailiwick_core::fleet::Fleet;
+use bailiwick_core::fleet::import::{Openssh, import as import_from};
+use bailiwick_core::model::{Tainted, Wire};
+use bailiwick_core::source::{Problems, Source};
+use bailiwick_core::{encode, verbs};
+use bailiwick_engine::cases::Case;
+use bailiwick_policy::library::Library;
+use bailiwick_policy::{grant, policy};
 
 fn source(name: &str, data: &[u8]) -> Option<Source> {
     Some(Source::embedded(name, std::str::from_utf8(data).ok()?))
@@ -100,7 +102,7 @@ fn is_word(word: &str) -> bool {
 /// A component's manifest.
 pub(crate) fn manifest(data: &[u8]) {
     let Some(source) = source("manifest.toml", data) else { return };
-    let Some(manifest) = told(bailiwick::manifest::parse(&source)) else { return };
+    let Some(manifest) = told(bailiwick_core::manifest::parse(&source)) else { return };
     for slot in manifest.slots.values() {
         assert!(!slot.verbs.is_empty() && slot.verbs.iter().all(|verb| manifest.verbs().contains(verb)));
     }

@@ -1,6 +1,6 @@
 //! What a target's gate says: frames, and what is read out of the answers.
 
-use bailiwick::gate::{ChangeFacts, Decoder, GateFacts, Outcome, Preview, lines};
+use bailiwick_core::gate_protocol::{ChangeFacts, Decoder, GateFacts, Outcome, Preview, lines};
 
 /// Most bytes of each answer.
 const LIMITS: [u64; 3] = [4096, 100, 4096];

@@ -3,10 +3,11 @@
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
-use bailiwick::journal::{Link, Reader, Record, verify};
-use bailiwick::model::Verb;
-use bailiwick::sandbox::wire::{self, FROM_WORKER_FRAME_BYTES, FromWorker, LOAD_FRAME_BYTES, ToWorker};
-use bailiwick::sandbox::{Limits, fuzzing};
+use bailiwick_core::model::Verb;
+use bailiwick_journal::{Link, Reader, Record, verify};
+use bailiwick_sandbox::wire;
+use bailiwick_sandbox::wire::{FROM_WORKER_FRAME_BYTES, FromWorker, LOAD_FRAME_BYTES, ToWorker};
+use bailiwick_sandbox::{Limits, fuzzing};
 
 /// A journal's file and its head. If the first byte is even, it is the file as it stands; else each line is a body, and
 /// gets the hash that it must have, so that the chain is no wall.
@@ -49,8 +50,10 @@ pub(crate) fn heads(data: &[u8]) {
             folder
         });
         let anchors = [("nas".to_owned(), data.to_vec())].into();
-        let held =
-            bailiwick::anchor::hold(folder.path(), &anchors).expect("it is there").remove("nas").expect("asked for");
+        let held = bailiwick_engine::anchor::hold(folder.path(), &anchors)
+            .expect("it is there")
+            .remove("nas")
+            .expect("asked for");
         let lines = data.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count();
         assert!(held.fitting + held.strange <= lines, "{held:?}");
         assert!(held.covers <= crate::seeds::links().last().map_or(0, |link| link.seq), "{held:?}");

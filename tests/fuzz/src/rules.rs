@@ -1,8 +1,8 @@
 //! Expressions and lines of a `[[check]]`, which may be anybody's.
 
-use bailiwick::manifest;
-use bailiwick::rules::{Check, Operator, Part, STEPS_MAX, Step, Steps};
-use bailiwick::source::{Problems, Source};
+use bailiwick_core::manifest;
+use bailiwick_core::rules::{Check, Operator, Part, STEPS_MAX, Step, Steps};
+use bailiwick_core::source::{Problems, Source};
 
 /// A manifest with the text in every place that one can stand in.
 fn around(text: &str) -> String {

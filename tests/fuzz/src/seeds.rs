@@ -2,15 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use bailiwick::anchor::Head;
-use bailiwick::journal::{Blob, Entry, Link, Outcome as Written, Record};
-use bailiwick::model::{Finding, LookError, Phase, Report, Severity, Tainted, TargetName, Verb};
-use bailiwick::sandbox::Links;
-use bailiwick::sandbox::wire::{
-    self, Code, End, FromWorker, Given, Load, LogLevel, LogLine, Outcome, RawAnswer, Ready, Start, TargetView,
-    ToWorker, VERSION, VerbCall,
+use bailiwick_core::model::Exit;
+use bailiwick_core::model::{Finding, LookError, Phase, Report, Severity, Tainted, TargetName, Verb};
+use bailiwick_engine::anchor::Head;
+use bailiwick_journal::{Blob, Entry, Link, Outcome as Written, Record};
+use bailiwick_sandbox::Links;
+use bailiwick_sandbox::wire;
+use bailiwick_sandbox::wire::{
+    Code, End, FromWorker, Given, Load, LogLevel, LogLine, Outcome, Ready, Start, TargetView, ToWorker, VERSION,
+    VerbCall,
 };
-use bailiwick::transport::Exit;
 use data_encoding::BASE64;
 
 use crate::answers::join;
@@ -136,7 +137,7 @@ pub(crate) fn certificates() -> Vec<Vec<u8>> {
         let base64: String = text.lines().filter(|line| !line.starts_with("-----")).collect();
         BASE64.decode(base64.as_bytes()).expect("base64")
     };
-    below("host/src/sandbox/host/certificates", ".pem").into_iter().map(der).collect()
+    below("host/sandbox/src/host/certificates", ".pem").into_iter().map(der).collect()
 }
 
 pub(crate) fn answer_texts() -> Vec<Vec<u8>> {
@@ -159,7 +160,7 @@ fn entries() -> Vec<Vec<u8>> {
         exit: Exit::Status(0),
     };
     let all = [
-        Entry::Journal { format: bailiwick::journal::FORMAT.to_owned() },
+        Entry::Journal { format: bailiwick_journal::FORMAT.to_owned() },
         Entry::SweepStarted { bailiwick: "0".to_owned(), files: Default::default(), targets: Vec::new() },
         Entry::Outcome {
             intent: 1,
@@ -265,7 +266,12 @@ pub(crate) fn to_worker() -> Vec<Vec<u8>> {
         previous_ms: None,
         earlier: Vec::new(),
     };
-    let answered = RawAnswer { stdout: b"out".to_vec(), stderr: Vec::new(), exit: Exit::Status(0), timing: None };
+    let answered = bailiwick_core::model::Answer {
+        stdout: b"out".to_vec(),
+        stderr: Vec::new(),
+        exit: Exit::Status(0),
+        timing: None,
+    };
     let messages = [
         ToWorker::Hello { version: VERSION },
         ToWorker::Load(Load {
@@ -302,7 +308,7 @@ pub(crate) fn locks() -> Vec<Vec<u8>> {
     let revoked = format!("[[revoked]]\ndigest = \"{sum}\"\ncomponent = \"b\"\nversion = \"0.1.0\"\n{who}");
     let format = "format = \"bailiwick.lock/1\"\n";
     let texts = [
-        bailiwick::lock::render(&Default::default()),
+        bailiwick_policy::lock::render(&Default::default()),
         crate::consent::sealed(&format!("{format}\n{component}")),
         crate::consent::sealed(&format!("{format}\n{component}\n{revoked}")),
     ];

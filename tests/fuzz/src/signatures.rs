@@ -1,7 +1,7 @@
 //! Who signed a component: the signature beside it, and the list of those who may.
 
-use bailiwick::signature::{AllowedSigners, Signature};
-use bailiwick::source::{Problems, Source};
+use bailiwick_core::source::{Problems, Source};
+use bailiwick_policy::signature::{AllowedSigners, Signature};
 use jiff::tz::TimeZone;
 
 /// The file that the seeds are signatures of.

@@ -2,9 +2,9 @@
 
 use std::sync::OnceLock;
 
-use bailiwick::encode;
-use bailiwick::model::Tainted;
-use bailiwick::redact::{Counts, MARK, Redactor, Rule};
+use bailiwick_core::encode;
+use bailiwick_core::model::Tainted;
+use bailiwick_core::redact::{Counts, MARK, Redactor, Rule};
 
 pub(crate) fn redactor() -> &'static Redactor {
     static REDACTOR: OnceLock<Redactor> = OnceLock::new();

@@ -3,10 +3,10 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use bailiwick::change::hands::{GateState, Hands, HandsError, Known};
-use bailiwick::change::{Plan, Step};
-use bailiwick::gate::Preview;
-use bailiwick::model::{ChangeId, State, Tainted, Way};
+use bailiwick_change::hands::{GateState, Hands, HandsError, Known};
+use bailiwick_change::{Plan, Step};
+use bailiwick_core::gate_protocol::Preview;
+use bailiwick_core::model::{ChangeId, State, Tainted, Way};
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,11 +4,11 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use bailiwick::change::hands::{Closed, Eyes, GateState, Hands, HandsError, Known};
-use bailiwick::change::{Plan, Step};
-use bailiwick::gate::Preview;
-use bailiwick::journal::Seen;
-use bailiwick::model::{ChangeId, Inverse, Severity, State, Tainted, Way};
+use bailiwick_change::hands::{Closed, Eyes, GateState, Hands, HandsError, Known};
+use bailiwick_change::{Plan, Step};
+use bailiwick_core::gate_protocol::Preview;
+use bailiwick_core::model::{ChangeId, Inverse, Severity, State, Tainted, Way};
+use bailiwick_journal::Seen;
 
 /// What is on the target. A clone is another machine.
 #[derive(Debug, Clone, PartialEq, Default)]

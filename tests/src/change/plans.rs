@@ -2,15 +2,15 @@
 
 use std::path::Path;
 
-use bailiwick::change::{Contract, FORMAT, Plan, Proof, Raised, Step, digest};
-use bailiwick::grant::{Grant, Granted};
-use bailiwick::library::Library;
-use bailiwick::model::{
+use bailiwick_change::{Contract, FORMAT, Plan, Proof, Raised, Step, digest};
+use bailiwick_core::model::{
     AbsolutePath, ActionId, At, Change, ComponentId, Container, Effect, Literal, State, Tainted, TargetName, UnitAct,
     UnitName, Verb, World,
 };
-use bailiwick::ops::Ops;
-use bailiwick::source::Source;
+use bailiwick_core::source::Source;
+use bailiwick_policy::grant::{Grant, Granted};
+use bailiwick_policy::library::Library;
+use bailiwick_policy::ops::Ops;
 
 /// A component's id.
 pub fn id(text: &str) -> ComponentId {
@@ -185,7 +185,7 @@ pub fn of_every_fix() -> Vec<Plan> {
 }
 
 fn is_changing(verb: Verb) -> bool {
-    bailiwick::verbs::spec(verb).effect == Effect::Change
+    bailiwick_core::verbs::spec(verb).effect == Effect::Change
 }
 
 /// The lab's fleet, each machine with a gate.

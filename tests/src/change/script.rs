@@ -9,14 +9,16 @@ use std::process::{Command, Stdio};
 use std::rc::Rc;
 
 use anyhow::{Context, Result, ensure};
-use bailiwick::change::gated::{Gate as Framed, Talk};
-use bailiwick::change::hands::{Eyes, HandsError};
-use bailiwick::change::make::{Base, Wanted, make};
-use bailiwick::change::store::Store;
-use bailiwick::change::{Came, Plan};
-use bailiwick::gate::{self, Answer, Entry, Limits, Outcome, Request};
-use bailiwick::journal::Seen;
-use bailiwick::model::{At, Change, ChangeId, Severity, Tainted, UnitAct};
+use bailiwick_change::gated::{Gate as Framed, Talk};
+use bailiwick_change::hands::{Eyes, HandsError};
+use bailiwick_change::make::{Base, Wanted, make};
+use bailiwick_change::store::Store;
+use bailiwick_change::{Came, Plan};
+use bailiwick_core::gate_protocol::{Answer, Outcome, Request};
+use bailiwick_core::model::{At, Change, ChangeId, Severity, Tainted, UnitAct};
+use bailiwick_journal::Seen;
+use bailiwick_policy::gate;
+use bailiwick_policy::gate::{Entry, Limits};
 
 use super::faulty::Faulty;
 use super::plans;
@@ -226,7 +228,7 @@ impl Talker {
         command.args(before).arg(&self.script).arg(role);
         command.env_clear().env("SSH_CONNECTION", "192.0.2.7 4711 192.0.2.8 22");
         let mut session = Session::of(command)?;
-        session.say(&gate::frame(std::slice::from_ref(request))?)?;
+        session.say(&bailiwick_core::gate_protocol::frame(std::slice::from_ref(request))?)?;
         self.sent.set(self.sent.get() + 1);
         if self.die_in == Some(self.sent.get()) {
             die();
@@ -265,7 +267,7 @@ pub struct Looks {
 impl Eyes for Looks {
     async fn look(&mut self, plan: &Plan) -> Result<Vec<Seen>, String> {
         // Before anything is done it is asked for a baseline; what counts is the second time.
-        let one = |raised: &bailiwick::change::Raised| Seen {
+        let one = |raised: &bailiwick_change::Raised| Seen {
             probe: raised.probe.clone(),
             severity: Some(if self.works { Severity::Ok } else { Severity::Critical }),
             code: if self.works { String::new() } else { raised.code.clone() },
@@ -290,9 +292,9 @@ pub fn stage() -> Stage {
 ///
 /// # Errors
 /// When the journal cannot be written.
-pub fn apply<H: bailiwick::change::hands::Hands>(
+pub fn apply<H: bailiwick_change::hands::Hands>(
     stage: &Stage,
-    log: &mut bailiwick::change::log::Log,
+    log: &mut bailiwick_change::log::Log,
     hands: &mut Faulty<H>,
     plan: &Plan,
     works: bool,
@@ -307,7 +309,7 @@ pub fn apply<H: bailiwick::change::hands::Hands>(
 ///
 /// # Errors
 /// When there are more.
-pub fn only(log: &bailiwick::change::log::Log) -> Result<Option<(ChangeId, bailiwick::change::course::Stage)>> {
+pub fn only(log: &bailiwick_change::log::Log) -> Result<Option<(ChangeId, bailiwick_change::course::Stage)>> {
     ensure!(log.ledger().changes.len() <= 1, "two changes");
     Ok(log.ledger().changes.values().next().map(|course| (course.id.clone(), course.stage)))
 }

@@ -8,17 +8,18 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use bailiwick::change::check::Ground;
-use bailiwick::change::clock::Clock;
-use bailiwick::change::hands::{Eyes, Hands};
-use bailiwick::change::log::{Log, LogError};
-use bailiwick::change::stop::Stop;
-use bailiwick::change::{Ask, Came, Desk, Plan, Today, Yes, apply, rollback};
-use bailiwick::fleet::{Fleet, Target};
-use bailiwick::journal::{Boot, Entry, Event, Journal, Reading};
-use bailiwick::model::ChangeId;
-use bailiwick::policy::{self, Policy};
-use bailiwick::source::Source;
+use bailiwick_change::check::Ground;
+use bailiwick_change::clock::Clock;
+use bailiwick_change::hands::{Eyes, Hands};
+use bailiwick_change::log::{Log, LogError};
+use bailiwick_change::stop::Stop;
+use bailiwick_change::{Ask, Came, Desk, Plan, Today, Yes, apply, rollback};
+use bailiwick_core::fleet::{Fleet, Target};
+use bailiwick_core::model::ChangeId;
+use bailiwick_core::source::Source;
+use bailiwick_journal::{Boot, Entry, Event, Journal, Reading};
+use bailiwick_policy::policy;
+use bailiwick_policy::policy::Policy;
 use jiff::Timestamp;
 use tempfile::TempDir;
 
@@ -108,7 +109,8 @@ impl Stage {
         let state = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
         let state = state.expect("a folder");
         let fleet = Source::embedded("fleet.toml", FLEET);
-        let fleet = bailiwick::fleet::parse(&fleet, Path::new("/ops"), Some(Path::new("/home/op"))).expect("a fleet");
+        let fleet =
+            bailiwick_core::fleet::parse(&fleet, Path::new("/ops"), Some(Path::new("/home/op"))).expect("a fleet");
         let policy = policy::parse(&Source::embedded("policy.toml", policy)).expect("a policy");
         policy::check_windows(&policy.change, &policy.windows, &policy.calendar, &fleet).expect("its targets");
         let ask = Ask { who: "alice".to_owned(), yes: Yes::Terminal };
@@ -178,7 +180,7 @@ impl Stage {
 
     /// Writes down who made a plan, as `bailiwick plan` does.
     pub fn planned(&self, log: &mut Log, plan: &Plan) -> String {
-        let plan_digest = bailiwick::change::digest(&plan.bytes().expect("a plan"));
+        let plan_digest = bailiwick_change::digest(&plan.bytes().expect("a plan"));
         let (fix, target, run, who) = (plan.fix.clone(), plan.target.clone(), plan.run, "carol".to_owned());
         log.write(Event::Planned { plan: plan_digest.clone(), fix, target, run, who }).expect("written");
         plan_digest
@@ -193,7 +195,7 @@ impl Stage {
         plan: &Plan,
     ) -> Result<Came, LogError> {
         let stop = self.stop();
-        let digest = bailiwick::change::digest(&plan.bytes().expect("a plan"));
+        let digest = bailiwick_change::digest(&plan.bytes().expect("a plan"));
         run(apply(&self.desk(&stop, plan), log, hands, eyes, plan, &digest, &self.ask))
     }
 
@@ -207,7 +209,7 @@ impl Stage {
         change: impl FnOnce(&mut Desk<'_, TestClock>),
     ) -> Result<Came, LogError> {
         let stop = self.stop();
-        let digest = bailiwick::change::digest(&plan.bytes().expect("a plan"));
+        let digest = bailiwick_change::digest(&plan.bytes().expect("a plan"));
         let mut desk = self.desk(&stop, plan);
         change(&mut desk);
         run(apply(&desk, log, doors.0, doors.1, plan, &digest, ask))
@@ -228,7 +230,7 @@ impl Stage {
 
     /// All that the journal says of changes.
     pub fn events(&self) -> Vec<Event> {
-        let reader = bailiwick::journal::Reader::open(&self.journal()).expect("a journal");
+        let reader = bailiwick_journal::Reader::open(&self.journal()).expect("a journal");
         let events = reader.map(|record| record.expect("an entry").entry);
         events.filter_map(|entry| if let Entry::Change(event) = entry { Some(event) } else { None }).collect()
     }

@@ -9,14 +9,14 @@ use std::fs;
 use std::path::Path;
 use std::rc::Rc;
 
-use bailiwick::change::check::is_back;
-use bailiwick::change::course::Stage as At;
-use bailiwick::change::hands::Hands;
-use bailiwick::change::ledger::Ledger;
-use bailiwick::change::log::Log;
-use bailiwick::change::{Came, Plan, recover};
-use bailiwick::journal::{Denial, End, Event, verify};
-use bailiwick::model::{ChangeId, Inverse, Way};
+use bailiwick_change::check::is_back;
+use bailiwick_change::course::Stage as At;
+use bailiwick_change::hands::Hands;
+use bailiwick_change::ledger::Ledger;
+use bailiwick_change::log::Log;
+use bailiwick_change::{Came, Plan, recover};
+use bailiwick_core::model::{ChangeId, Inverse, Way};
+use bailiwick_journal::{Denial, End, Event, verify};
 
 use super::faulty::{Fault, Faulty};
 use super::model::World;

@@ -11,11 +11,10 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use bailiwick::model::{Finding, Report, Severity, Tainted};
-use bailiwick::sandbox::wire::{
-    self, Code, End, FROM_WORKER_FRAME_BYTES, FromWorker, LOAD_FRAME_BYTES, Ready, ToWorker,
-};
-use bailiwick::sandbox::worker;
+use bailiwick_core::model::{Finding, Report, Severity, Tainted};
+use bailiwick_sandbox::wire;
+use bailiwick_sandbox::wire::{Code, End, FROM_WORKER_FRAME_BYTES, FromWorker, LOAD_FRAME_BYTES, Ready, ToWorker};
+use bailiwick_sandbox::worker;
 
 fn main() -> ExitCode {
     match serve() {

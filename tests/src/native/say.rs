@@ -4,9 +4,10 @@ use std::io::Write;
 use std::os::unix::net::UnixStream;
 
 use anyhow::{Result, bail};
-use bailiwick::model::{Lockdown, Tainted, Verb};
-use bailiwick::sandbox::wire::{
-    self, FROM_WORKER_FRAME_BYTES, FromWorker, Given, LOAD_FRAME_BYTES, Outcome, Ready, ToWorker, VerbCall,
+use bailiwick_core::model::{Lockdown, Tainted, Verb};
+use bailiwick_sandbox::wire;
+use bailiwick_sandbox::wire::{
+    FROM_WORKER_FRAME_BYTES, FromWorker, Given, LOAD_FRAME_BYTES, Outcome, Ready, ToWorker, VerbCall,
 };
 
 /// Sends one, and says what the broker answered to a call.

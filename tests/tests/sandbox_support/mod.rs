@@ -7,9 +7,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use bailiwick::model::{LookError, TargetName, Verb};
-use bailiwick::sandbox::{Limits, Links, LoadError, Outcome, RawAnswer, RunEnd, TargetView, Worker};
-use bailiwick::transport::Exit;
+use bailiwick_core::model::Answer;
+use bailiwick_core::model::Exit;
+use bailiwick_core::model::{LookError, TargetName, Verb};
+use bailiwick_sandbox::{Limits, Links, LoadError, Outcome, RunEnd, TargetView, Worker};
 
 /// The program that belongs to these tests.
 pub(crate) fn program() -> PathBuf {
@@ -147,7 +148,7 @@ pub(crate) fn loading<'a>(imports: &'a str, body: &'a str) -> Guest<'a> {
 
 /// A successful answer.
 pub(crate) fn answered(stdout: &str) -> Outcome {
-    Outcome::Answered(RawAnswer { stdout: stdout.into(), stderr: Vec::new(), exit: Exit::Status(0), timing: None })
+    Outcome::Answered(Answer { stdout: stdout.into(), stderr: Vec::new(), exit: Exit::Status(0), timing: None })
 }
 
 /// One target without parameters or slots.

@@ -1,0 +1,121 @@
+//! What can be said about changes. No word here is a yes (AG13).
+
+use std::path::PathBuf;
+
+use bailiwick_core::limits;
+use clap::Subcommand;
+
+use super::Format;
+
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(in crate::cli) struct Plan {
+    #[command(subcommand)]
+    pub(in crate::cli) command: Option<PlanCommand>,
+
+    /// The fix
+    #[arg(value_name = "FIX", required = true)]
+    pub(in crate::cli) fix: Option<String>,
+
+    /// The target
+    #[arg(long, value_name = "NAME", required = true)]
+    pub(in crate::cli) target: Option<String>,
+
+    /// Print the plan as it is kept
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum PlanCommand {
+    /// Show a plan again, or write the statement that an approver signs
+    Show {
+        /// Its digest, or the first 8 letters of it or more
+        digest: String,
+
+        /// Print the plan as it is kept
+        #[arg(long, conflicts_with = "statement")]
+        json: bool,
+
+        /// Print what an approver signs: ssh-keygen -Y sign -n bailiwick-plan -f KEY FILE
+        #[arg(long, requires = "hours")]
+        statement: bool,
+
+        /// For how long the approval is to hold, such as 8h
+        #[arg(long = "for", value_name = "HOURS", value_parser = hours)]
+        hours: Option<u32>,
+    },
+}
+
+/// `8h`: an approval that holds longer than two weeks is none.
+fn hours(text: &str) -> Result<u32, String> {
+    let hours = text.strip_suffix('h').and_then(|hours| hours.parse().ok());
+    let most = u32::try_from(bailiwick_change::approval::VALID_HOURS_MAX).unwrap_or(u32::MAX);
+    hours.filter(|hours| (1..=most).contains(hours)).ok_or_else(|| format!("it is 1h to {most}h, such as 8h"))
+}
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Apply {
+    /// The plan's digest, or the first 8 letters of it or more
+    #[arg(value_name = "PLAN")]
+    pub(in crate::cli) plan: String,
+
+    /// An approver's signature: STATEMENT.sig, with STATEMENT beside it
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) approval: Option<PathBuf>,
+
+    /// How to print
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(in crate::cli) format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Rollback {
+    /// The change: c-20261122-1f0c9a3e
+    #[arg(value_name = "CHANGE")]
+    pub(in crate::cli) change: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Rehearse {
+    /// The fix
+    #[arg(value_name = "FIX")]
+    pub(in crate::cli) fix: String,
+
+    /// The stand-in: a target that `[change] staging` of policy.toml names
+    #[arg(long, value_name = "NAME")]
+    pub(in crate::cli) staging: String,
+
+    /// An approver's signature under the plan that a first call made, for a fix that writes bytes of its own: STATEMENT.sig
+    #[arg(long, value_name = "FILE", requires = "plan")]
+    pub(in crate::cli) approval: Option<PathBuf>,
+
+    /// That plan
+    #[arg(long, value_name = "PLAN", requires = "approval")]
+    pub(in crate::cli) plan: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Changes {
+    /// How many
+    #[arg(long, value_name = "N", default_value = "20")]
+    pub(in crate::cli) last: usize,
+
+    /// How to print
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(in crate::cli) format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Rounds {
+    /// Targets that are looked at at once
+    #[arg(long, value_name = "N", default_value_t = limits::JOBS, value_parser = clap::value_parser!(u64).range(1..=limits::JOBS_MAX))]
+    pub(in crate::cli) jobs: u64,
+}
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Stop {
+    /// Why, for whoever wants to go on
+    #[arg(value_name = "WHY")]
+    pub(in crate::cli) why: Vec<String>,
+}

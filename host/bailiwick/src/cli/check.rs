@@ -1,0 +1,345 @@
+//! `bailiwick check`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::ExitCode as ProcessExit;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::report::exit::ExitCode as Exit;
+use crate::report::nagios::State;
+use crate::report::progress::Progress;
+use crate::report::table::{Colour, Detail, Options};
+use crate::report::{html, json, junit, markdown, nagios, sarif, table, textfile};
+use bailiwick_core::encode::ShownPath as _;
+use bailiwick_core::model::{ComponentId, Lockdown, Severity, TargetName, World};
+use bailiwick_core::outcome::{Looked, RunOutcome, Sweep, TargetResult};
+use bailiwick_core::source::Source;
+use bailiwick_engine::sweep::{Request, Settings, Watcher, sweep};
+use bailiwick_journal::{Entry, Journal, OpenError, Recovery};
+use bailiwick_policy::library;
+use bailiwick_policy::lock::Standing;
+use bailiwick_policy::ops::Ops;
+use bailiwick_policy::review;
+use bailiwick_sandbox::cache::Cache;
+use bailiwick_sandbox::client::identity;
+use bailiwick_transport::ssh;
+use jiff::Timestamp;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::args::{self, FailOn, Rendering};
+use super::{Context, fail, history};
+
+/// How long a sweep waits for another one that writes the same journal.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(super) fn run(context: &Context, args: &args::Check) -> anyhow::Result<ProcessExit> {
+    if args.format != Rendering::Nagios {
+        return Ok(look(context, args)?.1.into());
+    }
+    // A scheduler reads standard output and four codes, whatever went wrong.
+    let state = look(context, args).map(|(sweep, exit)| match nagios::state(&sweep) {
+        State::Ok if exit == Exit::NotLooked => State::Unknown,
+        state => state,
+    });
+    let state = state.or_else(|error| {
+        context.out.text(&nagios::failed(&error.to_string()))?;
+        fail::report(&error, &context.out);
+        anyhow::Ok(State::Unknown)
+    })?;
+    Ok(ProcessExit::from(state.code()))
+}
+
+fn look(context: &Context, args: &args::Check) -> anyhow::Result<(Sweep, Exit)> {
+    let (ops, standing) = context.ops_and_standing()?;
+    let request = request(&ops, standing, args)?;
+    let (journal, recovery) = open(context)?;
+    if let Some(recovery) = recovery {
+        context.out.say(&told(&recovery, &journal));
+    }
+    let pasts = history::pasts(context);
+    let step = Duration::from_secs(u64::from(args.connect_timeout));
+    let settings = Settings {
+        jobs: usize::try_from(args.jobs)?,
+        quarantine: context.quarantine()?,
+        require_lockdown: args.require_lockdown || ops.policy.require_lockdown,
+        ssh: ssh::Settings {
+            connect: step,
+            handshake: step,
+            authentication: step,
+            agent: context.surroundings.agent.clone(),
+            ..ssh::Settings::default()
+        },
+        cache: cache(context),
+        pasts: Arc::clone(&pasts),
+    };
+    tell_unmet(context, &ops, &request);
+    let progress = Arc::new(Bar {
+        bar: Progress::new(&request.targets),
+        seen: Mutex::default(),
+        unlocked: Mutex::default(),
+        not_anchored: Mutex::default(),
+    });
+    // One thread: the work here is to wait. What is heavy runs in workers and on targets.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let watcher = Arc::clone(&progress);
+    let journal = Arc::new(journal);
+    let (asked, begun) = (request.targets.len(), Timestamp::now());
+    let anchors: Vec<String> = ops.policy.anchors.iter().map(|anchor| anchor.to.to_string()).collect();
+    let work = sweep(Arc::new(ops), request, settings, Arc::clone(&journal), watcher);
+    let ended = runtime.block_on(async {
+        tokio::select! {
+            result = work => Ended::Itself(result),
+            signal = stopped() => Ended::Stopped(signal),
+        }
+    });
+    // Ends what is under way: connections, programs on this machine, workers.
+    runtime.shutdown_background();
+    history::follow(&pasts);
+    progress.bar.finish();
+    if let Some(held) = *progress.unlocked.lock().unwrap_or_else(PoisonError::into_inner) {
+        context.out.say(&warning(&held));
+    }
+    for warning in progress.not_anchored.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        context.out.say(warning);
+    }
+    let (result, exit) = match ended {
+        Ended::Itself(Ok(result)) => (result, None),
+        Ended::Itself(Err(error)) => {
+            context.out.say(&format!("error: {:#}", anyhow::Error::new(error)));
+            context.out.say("Nothing is sent that cannot be written down first; what was seen before:");
+            (progress.so_far(begun), Some(Exit::NotLooked))
+        }
+        Ended::Stopped(signal) => {
+            journal.append(Entry::Interrupted { signal: signal.to_owned() })?;
+            let sweep = progress.so_far(begun);
+            let done = sweep.targets.len();
+            context.out.say(&format!("stopped by {signal} with {done} of {asked} targets done"));
+            (sweep, Some(Exit::NotLooked))
+        }
+    };
+    if exit.is_some() {
+        // The next sweep's head covers what there is of this one.
+        anchors.iter().for_each(|anchor| context.out.say(&not_anchored(anchor, "the sweep did not come to its end")));
+    }
+    let detail = match result.targets.as_slice() {
+        _ if args.verbose => Detail::Full,
+        [_] => Detail::Each,
+        _ => Detail::Brief,
+    };
+    let colour = if context.out.color_stdout() { Colour::Always } else { Colour::Never };
+    let options = Options { width: context.out.width(), colour, detail };
+    for write in &args.write {
+        // No terminal reads a file.
+        let options = Options { colour: Colour::Never, ..options };
+        let text = rendered(&result, write.format, &options, Some(&write.file))?;
+        library::write_whole(&write.file, text.as_bytes())?;
+    }
+    context.out.styled(&rendered(&result, args.format, &options, None)?)?;
+    let exit = exit.unwrap_or_else(|| Exit::for_sweep(&result, threshold(args.fail_on)));
+    Ok((result, exit))
+}
+
+/// A sweep in a format; `earlier` is the file that it will take the place of.
+fn rendered(sweep: &Sweep, format: Rendering, options: &Options, earlier: Option<&Path>) -> anyhow::Result<String> {
+    Ok(match format {
+        Rendering::Json => json::render(sweep)?,
+        Rendering::Table => table::render(sweep, options),
+        Rendering::Markdown => markdown::render(sweep, options.detail),
+        Rendering::Html => html::render(sweep, options.detail),
+        Rendering::Junit => junit::render(sweep)?,
+        Rendering::Nagios => nagios::render(sweep),
+        Rendering::Sarif => sarif::render(sweep)?,
+        Rendering::Textfile => {
+            // None, or none of ours: then nothing is known of before.
+            let earlier = earlier.and_then(|file| Source::read_theirs(file).ok());
+            let earlier = earlier.map(|source| textfile::successes(source.text())).unwrap_or_default();
+            textfile::render(sweep, &earlier)
+        }
+    })
+}
+
+fn threshold(fail_on: FailOn) -> Option<Severity> {
+    match fail_on {
+        FailOn::Unknown => Some(Severity::Unknown),
+        FailOn::Warning => Some(Severity::Warning),
+        FailOn::Critical => Some(Severity::Critical),
+        FailOn::Never => None,
+    }
+}
+
+/// What is asked for, each name looked up: a typo must not pass for "nothing found".
+fn request(ops: &Ops, standing: Standing, args: &args::Check) -> anyhow::Result<Request> {
+    let mut components = BTreeSet::new();
+    let looks = |id: &ComponentId| ops.library.manifests.get(id).is_none_or(|manifest| manifest.world == World::Probe);
+    for name in &args.probe {
+        if ops.library.manifests.get(name.as_str()).is_some_and(|manifest| manifest.world == World::Fix) {
+            let hint = format!("`bailiwick plan {name} --target TARGET` shows what it would change");
+            return Err(fail::usage(format!("`{name}` is a fix, and a sweep only looks"), hint));
+        }
+        if !ops.library.manifests.contains_key(name.as_str()) {
+            let known: Vec<_> = ops.library.manifests.keys().filter(|id| looks(id)).map(ComponentId::as_str).collect();
+            let message = format!("there is no probe `{}`", name.escape_default());
+            return Err(fail::usage(message, format!("there are: {}", known.join(", "))));
+        }
+        components.insert(ComponentId::new(name)?);
+    }
+    let wanted = |id: &ComponentId| looks(id) && (components.is_empty() || components.contains(id));
+    let granted = |target: &TargetName| ops.assignments.get(target).is_some_and(|ids| ids.keys().any(wanted));
+    let mut targets = BTreeSet::new();
+    for name in &args.target {
+        if !ops.knows(name) {
+            let known: Vec<_> = ops.fleet.targets.keys().map(TargetName::as_str).take(20).collect();
+            let message = format!("there is no target `{}`", name.escape_default());
+            return Err(fail::usage(message, format!("fleet.toml has: {}", known.join(", "))));
+        }
+        let target = TargetName::new(name)?;
+        if !granted(&target) && !ops.fleet.never.contains_key(&target) {
+            let what = if components.is_empty() { "nothing" } else { "none of these probes" };
+            let message = format!("policy grants {what} on `{name}`");
+            return Err(fail::usage(message, "`bailiwick review` shows what it grants, and where"));
+        }
+        targets.insert(target);
+    }
+    if targets.is_empty() {
+        targets = ops.assignments.keys().filter(|target| granted(target)).cloned().collect();
+        targets.extend(ops.never_named());
+    }
+    if targets.is_empty() {
+        let what = if args.probe.is_empty() { "anything".to_owned() } else { args.probe.join(", ") };
+        return Err(fail::usage(format!("policy grants {what} on no target"), "add a [[grant]] to policy.toml"));
+    }
+    Ok(Request { targets, components: (!components.is_empty()).then_some(components), standing })
+}
+
+/// Opens the cache of compiled components. Without one everything is compiled: slower, and no less true.
+pub(super) fn cache(context: &Context) -> Option<Arc<Cache>> {
+    let open = || -> anyhow::Result<Cache> {
+        Ok(Cache::open(&context.state_folder()?.join("cache"), identity()?.as_bytes())?)
+    };
+    match open() {
+        Ok(cache) => Some(Arc::new(cache)),
+        Err(error) => {
+            context.out.say(&format!("no compiled code is kept: {error:#}"));
+            None
+        }
+    }
+}
+
+/// Tells the person what components ask for and do not have: they may fail for want of it.
+fn tell_unmet(context: &Context, ops: &Ops, request: &Request) {
+    let assigned = request.targets.iter().filter_map(|target| ops.assignments.get(target)).flat_map(BTreeMap::keys);
+    let ids: BTreeSet<_> =
+        assigned.filter(|id| request.components.as_ref().is_none_or(|only| only.contains(*id))).collect();
+    let unmet: Vec<_> = ids.into_iter().flat_map(|id| review::unmet(ops, id)).collect();
+    if !unmet.is_empty() {
+        let lines = review::to_raise(&unmet);
+        context
+            .out
+            .say(&format!("warning: limits are asked for and not given; to give them, add to policy.toml:\n\n{lines}"));
+    }
+}
+
+/// Opens the journal, and tells the person who waits for another writer what they wait for.
+pub(super) fn open(context: &Context) -> anyhow::Result<(Journal, Option<Recovery>)> {
+    let folder = context.journal_folder()?;
+    match Journal::open(&folder, Duration::ZERO) {
+        Err(bailiwick_journal::OpenError::Locked { .. }) => {
+            context.out.say(&format!("waiting for another bailiwick that writes {} …", folder.shown()));
+            Ok(Journal::open(&folder, PATIENCE)?)
+        }
+        other => Ok(other?),
+    }
+}
+
+pub(super) fn told(recovery: &Recovery, journal: &Journal) -> String {
+    let mut parts = Vec::new();
+    if let Some(file) = &recovery.torn_file {
+        parts.push(format!("its last entry was torn ({} bytes, kept in {})", recovery.torn_bytes, file.shown()));
+    }
+    if recovery.missing > 0 {
+        parts.push(format!("{} entries at its end are gone", recovery.missing));
+    }
+    if recovery.head_lost {
+        parts.push("`head` is gone, so that a cut would not be seen".to_owned());
+    }
+    if !recovery.open_runs.is_empty() {
+        let mut runs: Vec<_> = recovery.open_runs.iter().take(10).map(ToString::to_string).collect();
+        if recovery.open_runs.len() > runs.len() {
+            runs.push(format!("and {} more", recovery.open_runs.len() - runs.len()));
+        }
+        parts.push(format!("it holds runs that did not end: {}", runs.join(", ")));
+    }
+    format!("warning: the journal in {} was left unfinished: {}", journal.folder().shown(), parts.join("; "))
+}
+
+pub(super) fn warning(held: &Lockdown) -> String {
+    format!(
+        "warning: components ran without {}, which this kernel lacks or does not let us use; \
+         --require-lockdown refuses to, `bailiwick doctor` says more",
+        held.lacking().join(", ")
+    )
+}
+
+pub(super) fn not_anchored(anchor: &str, why: &str) -> String {
+    format!(
+        "warning: the journal's head is not anchored at {anchor}: {why}; what was just seen can be rewritten unseen until \
+         an anchor takes a head"
+    )
+}
+
+/// How a sweep came to an end.
+enum Ended {
+    Itself(Result<Sweep, OpenError>),
+    Stopped(&'static str),
+}
+
+/// Waits until somebody wants the sweep to stop. Where signals cannot be had, nobody ever does.
+pub(super) async fn stopped() -> &'static str {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => "SIGINT",
+        _ = terminate.recv() => "SIGTERM",
+    }
+}
+
+/// The bar on stderr, and what has been seen so far.
+struct Bar {
+    bar: Progress,
+    seen: Mutex<Vec<Looked>>,
+    unlocked: Mutex<Option<Lockdown>>,
+    not_anchored: Mutex<Vec<String>>,
+}
+
+impl Bar {
+    fn so_far(&self, started: Timestamp) -> Sweep {
+        let mut targets = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        targets.sort_by(|a, b| a.target.cmp(&b.target));
+        Sweep { started, finished: Timestamp::now(), targets, together: Vec::new() }
+    }
+}
+
+impl Watcher for Bar {
+    fn target_done(&self, looked: &Looked) {
+        if let TargetResult::Runs(runs) = &looked.result {
+            let findings = runs.iter().filter_map(|run| match &run.outcome {
+                RunOutcome::Report(report) => Some(&report.findings),
+                _ => None,
+            });
+            self.bar.found(findings.flatten().filter(|finding| finding.severity >= Severity::Warning).count());
+        }
+        self.bar.target_done(&looked.target);
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(looked.clone());
+    }
+
+    fn not_anchored(&self, anchor: &str, why: &str) {
+        self.not_anchored.lock().unwrap_or_else(PoisonError::into_inner).push(not_anchored(anchor, why));
+    }
+
+    fn unlocked(&self, held: &Lockdown) {
+        *self.unlocked.lock().unwrap_or_else(PoisonError::into_inner) = Some(*held);
+    }
+}

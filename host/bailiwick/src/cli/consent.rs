@@ -1,0 +1,305 @@
+//! `bailiwick add`, `approve`, `revoke`: a person's yes and no.
+//!
+//! A yes is either typed at a terminal, after all of it was shown there, or given as the digest of what was shown. There
+//! is no flag that says yes to whatever comes.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::path::Path;
+
+use crate::report::exit::ExitCode as Exit;
+use bailiwick_core::encode::ShownPath as _;
+use bailiwick_core::model::ComponentId;
+use bailiwick_engine::consent;
+use bailiwick_engine::consent::{
+    Actor, OfferError, Offered, Question, Rejection, Verdict, accept, facts, hold_back, judge, plain_digest, question,
+    revoke, unrevoke,
+};
+use bailiwick_policy::lock::store::{Files, always};
+use bailiwick_policy::lock::{Lock, Standing, Version};
+use bailiwick_policy::ops::{Ops, OpsError};
+use jiff::Timestamp;
+
+use super::args::{self, Answer};
+use super::{Context, fail, page};
+
+/// What a person is asked about.
+struct Case<'a> {
+    dir: &'a Path,
+    question: &'a Question,
+    verdict: Verdict,
+    /// To be written; none where what is there already is right.
+    files: Option<&'a Files>,
+    /// The command that would accept it.
+    again: String,
+}
+
+pub(super) fn add(context: &Context, args: &args::Add) -> anyhow::Result<Exit> {
+    let dir = context.ops_dir()?;
+    context.settle();
+    let offered = consent::read(&args.path).map_err(flat)?;
+    // All of them at once: what one grant says of two is read as it will be.
+    let files = offered.iter().map(|offered| offered.file.clone()).collect();
+    let ops = Ops::try_on(dir, context.surroundings.home.as_deref(), files)?;
+    let mut exit = Exit::Fine;
+    for offered in &offered {
+        // The one before may have changed it.
+        let lock = lock(dir)?;
+        exit = exit.max(add_one(context, args, &ops, dir, &lock, offered)?);
+    }
+    Ok(exit)
+}
+
+fn add_one(
+    context: &Context,
+    args: &args::Add,
+    ops: &Ops,
+    dir: &Path,
+    lock: &Lock,
+    offered: &Offered,
+) -> anyhow::Result<Exit> {
+    let distinct = args.not_a_look_alike.iter().map(|id| ComponentId::new(id)).collect::<Result<Vec<_>, _>>()?;
+    let (facts, inspected, _links) = match facts(ops, offered.id(), Timestamp::now()) {
+        Ok(found) => found,
+        Err(misfit) => {
+            context.out.say(&format!("error: {} is refused: {misfit}", offered.path.shown()));
+            context.out.say(&page::unmet(ops, offered.id()));
+            return Ok(Exit::Refused);
+        }
+    };
+    let question = question(ops, lock, offered.id(), facts);
+    let id = &question.id;
+    let verdict = match judge(&question, ops, lock, &distinct) {
+        Ok(verdict) => verdict,
+        Err(rejection) => return Ok(rejected(context, id, &rejection)),
+    };
+    let actor = actor(context, &args.answer)?;
+    let case = Case {
+        dir,
+        question: &question,
+        verdict,
+        files: Some(&offered.files),
+        again: format!("bailiwick add {}", args.path.shown()),
+    };
+    match verdict {
+        Verdict::NotGranted => {
+            context.out.text(&page::whole(ops, &question, offered, &inspected))?;
+            context.out.text(&page::ungranted(&question, &offered.file.manifest))?;
+            Ok(Exit::Waiting)
+        }
+        Verdict::First => {
+            context.out.text(&page::whole(ops, &question, offered, &inspected))?;
+            case.ask(context, &args.answer, &actor)
+        }
+        Verdict::Same if offered.is_in_place(dir) => {
+            context.out.text(&format!("{id} {} is accepted already", question.facts.version))?;
+            Ok(Exit::Fine)
+        }
+        Verdict::Same => {
+            accept(dir, &question, verdict, Some(&offered.files), &actor, &mut always)?;
+            context
+                .out
+                .text(&format!("{id} {}: the accepted files are back in their place", question.facts.version))?;
+            Ok(Exit::Fine)
+        }
+        Verdict::NoMore => passes(context, dir, &question, Some(&offered.files), &actor),
+        Verdict::Grown => {
+            context.out.text(&page::difference(ops, &question, &offered.file.manifest))?;
+            case.ask(context, &args.answer, &actor)
+        }
+        Verdict::More => {
+            hold_back(dir, id, &offered.files)?;
+            if !args.answer.accept.is_empty() {
+                context.out.say(
+                    "note: it asks for more than was accepted, which `add --accept` never answers; `approve` does",
+                );
+            }
+            context.out.text(&page::difference(ops, &question, &offered.file.manifest))?;
+            context.out.text(&format!(
+                "\n{id} {} is held; {} stays accepted. To accept exactly this:\n  bailiwick approve {id} --accept sha256:{}",
+                question.facts.version,
+                before(&question),
+                question.digest
+            ))?;
+            Ok(Exit::Waiting)
+        }
+    }
+}
+
+pub(super) fn approve(context: &Context, args: &args::Approve) -> anyhow::Result<Exit> {
+    let dir = context.ops_dir()?;
+    context.settle();
+    let id = ComponentId::new(&args.id)?;
+    let actor = actor(context, &args.answer)?;
+    let lock = lock(dir)?;
+    let Some(accepted) = lock.components.get(&id) else {
+        let file = consent::place(dir, &id);
+        let hint =
+            format!("`bailiwick add {}` asks for all of it; `bailiwick lock` lists what is accepted", file.shown());
+        return Err(fail::usage(
+            format!("nothing was accepted of `{id}` yet, so there is no difference to approve"),
+            hint,
+        ));
+    };
+    let held = consent::held(dir, &id).map_err(flat)?;
+    let newer = |offered: &Offered| {
+        let version = Version::new(&offered.file.manifest.version);
+        *offered.id() == id && version.is_ok_and(|version| version > accepted.facts.version)
+    };
+    let held = held.filter(newer);
+    let candidates = held.iter().map(|offered| offered.file.clone()).collect();
+    let ops = Ops::try_on(dir, context.surroundings.home.as_deref(), candidates)?;
+    let Some(manifest) = ops.library.manifests.get(&id) else {
+        let hint = format!("put {} back, or `bailiwick revoke {id}`", consent::place(dir, &id).shown());
+        return Err(fail::usage(format!("the file of `{id}` is gone"), hint));
+    };
+    // Without a held one, what is approved is what was accepted, with other grants: not other bytes.
+    let standing = Standing::Lock(Box::new(lock.clone()));
+    if held.is_none()
+        && let Err(refusal) = standing.admit(&ops.library, &id)
+    {
+        context.out.say(&format!("error: {refusal}"));
+        return Ok(Exit::Refused);
+    }
+    let question = match facts(&ops, &id, Timestamp::now()) {
+        Ok((facts, ..)) => question(&ops, &lock, &id, facts),
+        Err(misfit) => {
+            context.out.say(&format!("error: `{id}` is refused: {misfit}"));
+            return Ok(Exit::Refused);
+        }
+    };
+    let verdict = match judge(&question, &ops, &lock, &[]) {
+        Ok(verdict) => verdict,
+        Err(rejection) => return Ok(rejected(context, &id, &rejection)),
+    };
+    if matches!(verdict, Verdict::Same | Verdict::NotGranted) {
+        let version = accepted.facts.version;
+        context.out.text(&format!("{id} {version} has no more than was accepted; nothing waits for approval"))?;
+        return Ok(Exit::Fine);
+    }
+    let files = held.as_ref().map(|offered| &offered.files);
+    // Held once, and policy has taken since what it was held for.
+    if verdict == Verdict::NoMore {
+        return passes(context, dir, &question, files, &actor);
+    }
+    context.out.text(&page::difference(&ops, &question, manifest))?;
+    let again = format!("bailiwick approve {id}");
+    let case = Case { dir, question: &question, verdict, files, again };
+    case.ask(context, &args.answer, &actor)
+}
+
+pub(super) fn revoke_command(context: &Context, args: &args::Revoke) -> anyhow::Result<Exit> {
+    let dir = context.ops_dir()?;
+    let actor = actor(context, &Answer { accept: Vec::new(), why: args.why.clone() })?;
+    if args.undo {
+        unrevoke(dir, &args.name)?;
+        context.out.text("revoked no longer; nothing is accepted by that: `bailiwick add` asks for it again")?;
+        return Ok(Exit::Fine);
+    }
+    let undone = revoke(dir, &args.name, &actor)?;
+    let ids: Vec<_> = undone.components.iter().map(ComponentId::as_str).collect();
+    context.out.text(&match ids.as_slice() {
+        [] => format!("sha256:{} is revoked; it was not accepted here", undone.digest),
+        ids => format!(
+            "{} {} no longer: sha256:{} is revoked, and refused wherever it comes from.\nFiles and grants stay until you take them away",
+            ids.join(" and "),
+            if ids.len() == 1 { "runs" } else { "run" },
+            undone.digest
+        ),
+    })?;
+    Ok(Exit::Fine)
+}
+
+/// A new version that asks for no more needs no yes.
+fn passes(
+    context: &Context,
+    dir: &Path,
+    question: &Question,
+    files: Option<&Files>,
+    actor: &Actor,
+) -> anyhow::Result<Exit> {
+    accept(dir, question, Verdict::NoMore, files, actor, &mut always)?;
+    let (id, version) = (&question.id, question.facts.version);
+    context.out.text(&format!("{id} {version} asks for no more than {}: accepted in its place", before(question)))?;
+    Ok(Exit::Fine)
+}
+
+/// The accepted version.
+fn before(question: &Question) -> String {
+    question.before.as_ref().map(|before| before.facts.version.to_string()).unwrap_or_default()
+}
+
+impl Case<'_> {
+    /// Asks, or takes the answer that was given; writes a yes.
+    fn ask(&self, context: &Context, answer: &Answer, actor: &Actor) -> anyhow::Result<Exit> {
+        let (id, digest) = (&self.question.id, &self.question.digest);
+        let given = answer.accept.iter().any(|given| plain_digest(given) == digest);
+        if !given {
+            if !answer.accept.is_empty() {
+                context.out.say(&format!("none of the digests given is that of what is asked for `{id}` here now"));
+            }
+            if !answer.accept.is_empty() || !at_a_terminal() {
+                context.out.text(&format!("\nTo accept exactly this:\n  {} --accept sha256:{digest}", self.again))?;
+                return Ok(Exit::Waiting);
+            }
+            if !typed(id)? {
+                context.out.text("nothing is accepted, and nothing has changed")?;
+                return Ok(Exit::Waiting);
+            }
+        }
+        accept(self.dir, self.question, self.verdict, self.files, actor, &mut always)?;
+        let targets = self.question.grants.len();
+        let plural = if targets == 1 { "" } else { "s" };
+        context.out.text(&format!("accepted {id} {} on {targets} target{plural}", self.question.facts.version))?;
+        Ok(Exit::Fine)
+    }
+}
+
+fn rejected(context: &Context, id: &ComponentId, rejection: &Rejection) -> Exit {
+    context.out.say(&format!("error: `{id}` is refused: {rejection}"));
+    Exit::Refused
+}
+
+/// Whoever sees the page and whoever answers are one person only if all three are a terminal.
+fn at_a_terminal() -> bool {
+    io::stdin().is_terminal() && io::stdout().is_terminal() && io::stderr().is_terminal()
+}
+
+/// The id is typed, so that no habit and no stray key says yes.
+fn typed(id: &ComponentId) -> io::Result<bool> {
+    let mut stderr = io::stderr().lock();
+    write!(stderr, "\nType {id} to accept exactly this, anything else to leave it: ")?;
+    stderr.flush()?;
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line)?;
+    Ok(line.trim() == id.as_str())
+}
+
+fn actor(context: &Context, answer: &Answer) -> anyhow::Result<Actor> {
+    if let Some(why) = &answer.why
+        && (why.trim().is_empty() || !fail::is_reason(why))
+    {
+        return Err(fail::usage(fail::reason(), "--why \"asked for by the database team\""));
+    }
+    let uid = rustix::process::getuid().as_raw();
+    let named =
+        context.surroundings.user.as_deref().filter(|user| user.len() <= 64 && bailiwick_core::encode::is_plain(user));
+    let who = named.map_or_else(|| format!("uid {uid}"), |user| format!("{user} (uid {uid})"));
+    Ok(Actor { who, now: Timestamp::from_second(Timestamp::now().as_second())?, why: answer.why.clone() })
+}
+
+/// The lock, for somebody who is going to add to it.
+fn lock(dir: &Path) -> anyhow::Result<Lock> {
+    match Standing::load(Some(dir))? {
+        Standing::Missing => Ok(Lock::default()),
+        Standing::Lock(lock) => Ok(*lock),
+        Standing::Unusable(unusable) => Err(unusable.into()),
+    }
+}
+
+/// Mistakes in a manifest are shown where they are.
+fn flat(error: OfferError) -> anyhow::Error {
+    match error {
+        OfferError::Library(error) => OpsError::from(error).into(),
+        other => other.into(),
+    }
+}

@@ -1,0 +1,104 @@
+//! `bailiwick doctor`.
+
+use std::fmt::Write;
+
+use crate::doctor;
+use crate::doctor::{Installation, Line, State, Tried};
+use crate::report::exit::ExitCode as Exit;
+use bailiwick_engine::consent::verify::verify;
+use bailiwick_engine::consent::waiting;
+use bailiwick_journal::Scratch;
+use bailiwick_policy::lock::Standing;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::Context;
+use super::args::{self, Format};
+
+/// What was found; one of the two is empty.
+#[derive(Serialize)]
+struct Found<'a> {
+    format: &'static str,
+    lines: &'a [Line],
+    tried: &'a [Tried],
+}
+
+pub(super) fn run(context: &Context, args: &args::Doctor) -> anyhow::Result<Exit> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (lines, tried) = if args.prove {
+        // Not the installation's own journal: hostile components ran on nobody's behalf.
+        let folder = Scratch::folder()?;
+        (Vec::new(), runtime.block_on(doctor::prove(folder.path()))?)
+    } else {
+        let ops = bailiwick_policy::ops::Ops::load(context.dir.as_deref(), context.surroundings.home.as_deref());
+        let standing = Standing::load(context.dir.as_deref());
+        let lock = match (&context.dir, &ops, &standing) {
+            (Some(dir), Ok(ops), Ok(standing)) => {
+                Some((verify(ops, standing, Timestamp::now()), waiting(dir, standing)))
+            }
+            _ => None,
+        };
+        let installation = Installation {
+            ops: ops.as_ref(),
+            lock: lock.as_ref().map(|(verified, waiting)| (verified, waiting.as_slice())),
+            journal: context.journal_folder().ok(),
+            agent: context.surroundings.agent.clone(),
+            now: Timestamp::now(),
+        };
+        (runtime.block_on(doctor::check(&installation)), Vec::new())
+    };
+    runtime.shutdown_background();
+    let text = match args.format {
+        Format::Json => {
+            serde_json::to_string_pretty(&Found { format: "bailiwick.doctor/1", lines: &lines, tried: &tried })? + "\n"
+        }
+        Format::Table if args.prove => proof(&tried)?,
+        Format::Table => table(&lines)?,
+    };
+    context.out.text(&text)?;
+    let open = tried.iter().any(|tried| !tried.stopped);
+    Ok(match doctor::worst(&lines) {
+        State::Problem => Exit::Usage,
+        _ if open => Exit::Usage,
+        State::Warning => Exit::Findings,
+        State::Ok => Exit::Fine,
+    })
+}
+
+fn table(lines: &[Line]) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    for line in lines {
+        let state = match line.state {
+            State::Ok => "ok",
+            State::Warning => "warning",
+            State::Problem => "PROBLEM",
+        };
+        writeln!(text, "{state:<8} {:<8} {}", line.part, line.says)?;
+        if let Some(next) = &line.next {
+            writeln!(text, "{:<17} next: {next}", "")?;
+        }
+    }
+    let count = |state| lines.iter().filter(|line| line.state == state).count();
+    let (problems, warnings) = (count(State::Problem), count(State::Warning));
+    let (warnings, problems) = (doctor::count(warnings, "warning"), doctor::count(problems, "problem"));
+    writeln!(text, "\n{} ok, {warnings}, {problems}", count(State::Ok))?;
+    Ok(text)
+}
+
+fn proof(tried: &[Tried]) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    let attempt = tried.iter().map(|tried| tried.attempt.len()).max().unwrap_or(0);
+    let by = tried.iter().map(|tried| tried.by.len()).max().unwrap_or(0);
+    for tried in tried {
+        let state = if tried.stopped { "stopped" } else { "OPEN" };
+        writeln!(text, "{state:<8} {:<attempt$}  {:<by$}  {}", tried.attempt, tried.by, tried.gave)?;
+    }
+    let open = tried.iter().filter(|tried| !tried.stopped).count();
+    if open == 0 {
+        writeln!(text, "\n{} attempts, every one stopped", tried.len())?;
+    } else {
+        writeln!(text, "\n{} attempts, {open} NOT stopped: run no component here that you do not trust", tried.len())?;
+        writeln!(text, "next: `bailiwick doctor` says what this kernel lacks")?;
+    }
+    Ok(text)
+}

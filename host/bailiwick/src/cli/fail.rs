@@ -1,0 +1,60 @@
+//! How a command fails: what is wrong, where, and what to do next.
+
+use std::io;
+
+use crate::report::exit::ExitCode as Exit;
+use bailiwick_core::encode;
+use bailiwick_policy::ops::OpsError;
+
+use super::out::Out;
+
+/// A command line that cannot be carried out.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}\n\nhint: {hint}")]
+struct Usage {
+    message: String,
+    hint: String,
+}
+
+/// A mistake in what was asked, with the next step.
+pub(super) fn usage(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
+    Usage { message: message.into(), hint: hint.into() }.into()
+}
+
+/// Longest reason that a person gives for what they do, in bytes.
+const REASON_BYTES: usize = 200;
+
+/// Whether a text may stand as somebody's reason, in a file that others read.
+pub(super) fn is_reason(text: &str) -> bool {
+    text.len() <= REASON_BYTES && encode::is_plain(text)
+}
+
+/// What a reason is.
+pub(super) fn reason() -> String {
+    format!("a reason is one line of plain text, at most {REASON_BYTES} bytes")
+}
+
+/// Tells the person, and gives the exit code.
+pub(super) fn report(error: &anyhow::Error, out: &Out) -> Exit {
+    if let Some(io) = error.root_cause().downcast_ref::<io::Error>()
+        && io.kind() == io::ErrorKind::BrokenPipe
+    {
+        // The reader had enough.
+        return Exit::Fine;
+    }
+    if let Some(ops) = error.downcast_ref::<OpsError>()
+        && !ops.problems().is_empty()
+    {
+        let color = out.color_stderr();
+        for problem in ops.problems() {
+            out.say_styled(&format!("{}\n", problem.render(color)));
+        }
+        let count = ops.problems().len();
+        out.say(&format!("error: {count} mistake{}; nothing was done", if count == 1 { "" } else { "s" }));
+        return Exit::Usage;
+    }
+    // Each layer says its own part, and none repeats the one below.
+    let parts: Vec<_> = error.chain().map(ToString::to_string).collect();
+    out.say(&format!("error: {}", parts.join(": ")));
+    Exit::Usage
+}

@@ -1,0 +1,137 @@
+//! `bailiwick gate`.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use crate::report::exit::ExitCode as Exit;
+use anyhow::Context as _;
+use bailiwick_core::encode;
+use bailiwick_core::fleet::{Access, Gate, Ssh, Target};
+use bailiwick_core::gate_protocol::{GateFacts, Request};
+use bailiwick_core::source::Source;
+use bailiwick_policy::gate;
+use bailiwick_policy::gate::{Account, Accounts, Difference, Expected, Install, Paths, Proof, Script, compare};
+use bailiwick_policy::ops::{Ops, OpsError};
+use bailiwick_policy::signature::AllowedSigners;
+use bailiwick_transport::gate::look;
+use bailiwick_transport::ssh;
+use jiff::tz::TimeZone;
+
+use super::args;
+use super::{Context, fail};
+
+pub(super) fn run(context: &Context, command: &args::Gate) -> anyhow::Result<Exit> {
+    let (args::Gate::Show { target: name }
+    | args::Gate::InstallScript { target: name }
+    | args::Gate::Verify { target: name }) = command;
+    let (ops, _) = context.ops_and_standing()?;
+    if let Some(never) = ops.fleet.never.get(name.as_str()) {
+        context.out.text(&format!("{name} is a never-host ({}: {}): no gate is for it\n", never.place, never.why))?;
+        return Ok(Exit::Refused);
+    }
+    let Some(target) = ops.fleet.targets.get(name.as_str()) else {
+        let known: Vec<_> = ops.fleet.targets.keys().map(bailiwick_core::model::TargetName::as_str).collect();
+        let message = format!("there is no target `{}`", name.escape_default());
+        return Err(fail::usage(message, format!("there are: {}", known.join(", "))));
+    };
+    let (Access::Ssh(ssh), Some(gate)) = (&target.access, target.gate()) else {
+        return Err(fail::usage(
+            format!("`{name}` has no gate: {} says nothing of one", target.place),
+            format!(
+                "write [targets.{name}.gate] with `user` and `identity`, another account and key than those that look"
+            ),
+        ));
+    };
+    let paths = Paths::default();
+    let (script, listed) = gate::today(&ops, target, ssh.user.as_str(), gate, &paths)
+        .with_context(|| format!("no gate can be made for `{name}`"))?;
+    if matches!(command, args::Gate::Show { .. }) {
+        context.out.text(&script.text)?;
+        return Ok(Exit::Fine);
+    }
+    let agent = context.surroundings.agent.clone();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let accounts = runtime.block_on(accounts(target, ssh, gate, listed.connects, agent.as_deref()))?;
+    let approvers = approvers(&ops)?;
+    if matches!(command, args::Gate::InstallScript { .. }) {
+        let install = Install { target: name.clone(), script, accounts, approvers, paths };
+        context.out.text(&gate::install_script(&install)?.0)?;
+        return Ok(Exit::Fine);
+    }
+    let settings = ssh::Settings { agent, ..ssh::Settings::default() };
+    let (facts, installed) = runtime.block_on(ask(&ops, target, &settings))?;
+    runtime.shutdown_background();
+    let expected = Expected { script: &script, accounts: &accounts, approvers: approvers.as_deref(), paths: &paths };
+    let found = compare(&expected, &facts, &installed)?;
+    context.out.text(&told(name, &script, &facts, &found))?;
+    Ok(if found.is_empty() { Exit::Fine } else { Exit::Findings })
+}
+
+/// Who may come in, by what proves them here.
+async fn accounts(
+    target: &Target,
+    ssh: &Ssh,
+    gate: &Gate,
+    connects: Vec<std::net::SocketAddr>,
+    agent: Option<&Path>,
+) -> anyhow::Result<Accounts> {
+    let read = ssh::public_half(&ssh.credential, agent).await?;
+    let change = ssh::public_half(&gate.credential(), agent).await?;
+    let proof = match &gate.certificate {
+        None => Proof::Key(change),
+        // The CA signs for many targets; a certificate that does not name this one is no good here.
+        Some(_) => Proof::Authority { key: change, principal: format!("{}@{}", gate.user.as_str(), target.name) },
+    };
+    Ok(Accounts {
+        read: Account { user: ssh.user.as_str().to_owned(), proof: Proof::Key(read) },
+        change: Account { user: gate.user.as_str().to_owned(), proof },
+        from: gate.from.as_ref().map(ToString::to_string),
+        connects,
+    })
+}
+
+/// Who may approve bytes that a component has made.
+fn approvers(ops: &Ops) -> anyhow::Result<Option<String>> {
+    let Some(file) = &ops.policy.change.approvers else { return Ok(None) };
+    let source = Source::read(&ops.dir.as_deref().unwrap_or(Path::new("/")).join(&file.value))?;
+    // What cannot be read here would be taken for nobody there, long after somebody has signed.
+    AllowedSigners::parse(&source, &TimeZone::system()).map_err(OpsError::Invalid)?;
+    Ok(Some(source.text().to_owned()))
+}
+
+async fn ask(ops: &Ops, target: &Target, settings: &ssh::Settings) -> anyhow::Result<(GateFacts, Vec<u8>)> {
+    let session = ssh::connect(&ops.fleet, target, settings).await?;
+    let answers = look(&session, &[Request::Gate, Request::Installed]).await;
+    session.close().await;
+    let mut answers = answers.context("its gate was not asked")?.into_iter();
+    let facts = answers.next().map(|answer| GateFacts::read(&answer.stdout)).context("no answer")??;
+    let installed = answers.next().context("no answer")?.stdout;
+    Ok((facts, installed))
+}
+
+/// For people.
+fn told(name: &str, script: &Script, facts: &GateFacts, found: &[Difference]) -> String {
+    let mut text = String::new();
+    if let Some(why) = &facts.disabled {
+        let _ = writeln!(text, "{name} changes nothing now: {}", encode::terminal(why, 200));
+    }
+    if let Some(change) = &facts.open {
+        let _ = writeln!(text, "{name}: change {change} is open");
+    }
+    for difference in found {
+        let found = encode::terminal(&difference.found, 200);
+        let _ =
+            writeln!(text, "DIFFERS  {}\n    expected {}\n    found    {found}", difference.what, difference.expected);
+    }
+    if found.is_empty() {
+        let _ = writeln!(text, "the gate of {name} is as its grant says: list {}", script.list);
+    } else {
+        let count = found.len();
+        let plural = if count == 1 { "" } else { "s" };
+        let _ = writeln!(
+            text,
+            "\n{count} difference{plural}; next: bailiwick gate install-script {name}, read it, run it there as root"
+        );
+    }
+    text
+}

@@ -1,0 +1,205 @@
+//! `bailiwick trend` and `bailiwick history`.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError};
+
+use crate::report::exit::ExitCode as Exit;
+use crate::report::progress::Reading;
+use crate::report::table::Colour;
+use crate::report::trend;
+use bailiwick_core::encode::ShownPath as _;
+use bailiwick_core::model::TargetName;
+use bailiwick_engine::sweep::Pasts;
+use bailiwick_journal::history::{Filter, History, Series, Watch};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use super::args::{self, Format};
+use super::out::Out;
+use super::{Context, fail};
+
+/// Names that an error lists at most.
+const LISTED: usize = 40;
+
+/// Tells the person what becomes of the database, and how far the journal is read.
+pub(super) struct Told<'a> {
+    out: &'a Out,
+    bar: Reading,
+}
+
+impl<'a> Told<'a> {
+    pub(super) fn new(out: &'a Out) -> Self {
+        Self { out, bar: Reading::new("the journal") }
+    }
+}
+
+impl Watch for Told<'_> {
+    fn say(&mut self, line: &str) {
+        self.bar.finish();
+        self.out.say(line);
+    }
+
+    fn read(&mut self, bytes: u64, of: u64) {
+        if bytes >= of {
+            self.bar.finish();
+        } else {
+            self.bar.at(bytes, of);
+        }
+    }
+}
+
+/// What components have said before. Without it those that ask for it do not run; nothing else is held up.
+pub(super) fn pasts(context: &Context) -> Arc<Pasts> {
+    let open = || -> anyhow::Result<History> {
+        Ok(History::open(&context.state_folder()?, &context.journal_folder()?, &mut Told::new(&context.out))?)
+    };
+    Arc::new(open().map_or_else(|error| Pasts::Missing(format!("{error:#}")), Pasts::from))
+}
+
+/// Reads what a sweep has added to the journal. What goes wrong here, goes wrong again when somebody asks, and is told then.
+pub(super) fn follow(pasts: &Pasts) {
+    if let Pasts::Here(history) = pasts {
+        let mut history = history.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = history.follow(&mut ()) {
+            tracing::debug!("{error}");
+        }
+    }
+}
+
+pub(super) fn run(context: &Context, command: &args::History) -> anyhow::Result<Exit> {
+    match command {
+        args::History::Rebuild => {
+            let journal = journal(context)?;
+            let done = History::rebuild(&context.state_folder()?, &journal, &mut Told::new(&context.out))?;
+            let text = format!(
+                "{} numbers of {} runs, out of {} entries of the journal",
+                done.numbers, done.runs, done.entries
+            );
+            context.out.text(&text)?;
+            Ok(Exit::Fine)
+        }
+    }
+}
+
+pub(super) fn trend(context: &Context, args: &args::Trend) -> anyhow::Result<Exit> {
+    let since_ms = since(&args.since, Timestamp::now())?;
+    let journal = journal(context)?;
+    let history = History::open(&context.state_folder()?, &journal, &mut Told::new(&context.out))?;
+    let known = history.targets()?;
+    let Some(target) = known.iter().find(|name| **name == args.target).and_then(|name| TargetName::new(name).ok())
+    else {
+        let message = format!("there are no numbers of a target `{}`", args.target.escape_default());
+        return Err(fail::usage(message, there_are(known)));
+    };
+    let filter = Filter {
+        component: args.component.clone(),
+        code: args.code.clone(),
+        subject: args.subject.clone(),
+        metric: args.metric.clone(),
+        since_ms,
+    };
+    let series = history.series(&target, &filter)?;
+    if series.is_empty() {
+        return Err(nothing(&history, &target, args, filter)?);
+    }
+    match args.format {
+        Format::Json => context.out.styled(&trend::json(&target, since_ms, &series)?)?,
+        Format::Table => {
+            let colour = if context.out.color_stdout() { Colour::Always } else { Colour::Never };
+            context.out.styled(&trend::table(&target, &series, context.out.width(), colour))?;
+        }
+    }
+    Ok(Exit::Fine)
+}
+
+/// Says which of the things that were asked for there is nothing of, and what there is instead.
+fn nothing(
+    history: &History,
+    target: &TargetName,
+    args: &args::Trend,
+    filter: Filter,
+) -> anyhow::Result<anyhow::Error> {
+    let all = history.series(target, &Filter { since_ms: filter.since_ms, ..Filter::default() })?;
+    if all.is_empty() {
+        let message = format!("there are no numbers of {target} since {}", args.since.escape_default());
+        return Ok(fail::usage(message, "--since 400d shows all that is kept"));
+    }
+    type Of = fn(&Series) -> &str;
+    let asked: [(&str, &Option<String>, Of); 3] = [
+        ("component", &filter.component, |series| &series.component),
+        ("metric", &filter.metric, |series| &series.metric),
+        ("code", &filter.code, |series| &series.code),
+    ];
+    for (what, wanted, of) in asked {
+        let Some(wanted) = wanted else { continue };
+        if !all.iter().any(|series| of(series) == wanted) {
+            let message = format!("{target} has no numbers of a {what} `{}`", wanted.escape_default());
+            return Ok(fail::usage(message, there_are(all.iter().map(|series| of(series).to_owned()))));
+        }
+    }
+    let message = format!("{target} has no numbers to which all of that applies");
+    Ok(fail::usage(message, format!("`bailiwick trend {target}` alone prints all there are")))
+}
+
+/// Names, each once. Components and codes have a grammar without anything that a terminal takes for a command.
+fn there_are(names: impl IntoIterator<Item = String>) -> String {
+    let names: BTreeSet<String> = names.into_iter().collect();
+    let more = names.len().saturating_sub(LISTED);
+    let mut list: Vec<_> = names.into_iter().take(LISTED).collect();
+    if more > 0 {
+        list.push(format!("and {more} more"));
+    }
+    match list.as_slice() {
+        [] => "`bailiwick check` collects some".to_owned(),
+        list => format!("there are: {}", list.join(", ")),
+    }
+}
+
+fn journal(context: &Context) -> anyhow::Result<std::path::PathBuf> {
+    let folder = context.journal_folder()?;
+    if folder.join("journal.jsonl").exists() {
+        return Ok(folder);
+    }
+    let message = format!("there is no journal in {}", folder.shown());
+    Err(fail::usage(message, "`bailiwick check` begins one; --state DIR names another place"))
+}
+
+/// `35d` back from now, or the beginning of a day, UTC.
+fn since(text: &str, now: Timestamp) -> anyhow::Result<u64> {
+    let back = |digits: &str, hours: i64| {
+        let hours = digits.parse::<i64>().ok().filter(|count| (0..=100_000).contains(count))?.checked_mul(hours)?;
+        now.checked_sub(SignedDuration::from_hours(hours)).ok()
+    };
+    let time = match text.split_at_checked(text.len().saturating_sub(1)) {
+        Some((digits, "h")) => back(digits, 1),
+        Some((digits, "d")) => back(digits, 24),
+        Some((digits, "w")) => back(digits, 7 * 24),
+        _ => text.parse::<Date>().ok().and_then(|date| Some(date.to_zoned(TimeZone::UTC).ok()?.timestamp())),
+    };
+    match time {
+        Some(time) => Ok(u64::try_from(time.as_millisecond()).unwrap_or(0)),
+        None => {
+            let message = format!("`{}` is no time", text.escape_default());
+            Err(fail::usage(message, "write 48h, 35d or 8w, or a date such as 2026-11-01"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_as_people_write_them() {
+        let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
+        let ms =
+            |text: &str| since(text, now).ok().map(|ms| Timestamp::from_millisecond(ms as i64).unwrap().to_string());
+        assert_eq!(ms("36h").as_deref(), Some("2026-11-20T00:00:00Z"));
+        assert_eq!(ms("1w").as_deref(), Some("2026-11-14T12:00:00Z"));
+        assert_eq!(ms("2026-11-01").as_deref(), Some("2026-11-01T00:00:00Z"));
+        for wrong in ["", "d", "-3d", "3", "3m", "999999999w", "2026-13-01", "é"] {
+            assert_eq!(ms(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! `bailiwick inspect FILE.wasm`.
+
+use std::fmt::Write;
+
+use crate::report::exit::ExitCode as Exit;
+use bailiwick_core::encode;
+use bailiwick_core::encode::ShownPath as _;
+use bailiwick_core::limits::Limits;
+use bailiwick_core::model::{Tainted, World};
+use bailiwick_policy::library::{ComponentFile, LibraryError, read_binary};
+use bailiwick_policy::ops::OpsError;
+use bailiwick_policy::review::inert;
+use bailiwick_sandbox::imports::{groups, links, on_one_line};
+use bailiwick_sandbox::{Inspected, check_component, check_imports, inspect};
+use serde::Serialize;
+
+use super::Context;
+use super::args::{self, Format};
+
+/// What there is to know of a component's file.
+#[derive(Serialize)]
+struct Shown {
+    format: &'static str,
+    digest: String,
+    bytes: usize,
+    world: String,
+    exports: Vec<String>,
+    imports: Vec<String>,
+    /// What it gets of WASI, in words.
+    inert_wasi: Option<String>,
+    limits: Vec<Asked>,
+    manifest: Option<Held>,
+    /// It is the interpreter of checks, and this what it asks by them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interprets: Option<Vec<&'static str>>,
+}
+
+/// A limit that the manifest asks to have raised.
+#[derive(Serialize)]
+struct Asked {
+    name: &'static str,
+    value: u64,
+    default: u64,
+    why: String,
+}
+
+/// The manifest, and whether it and the imports agree.
+#[derive(Serialize)]
+struct Held {
+    sealed: bool,
+    text: String,
+    id: String,
+    version: String,
+    title: String,
+    agrees: bool,
+    difference: Option<String>,
+}
+
+pub(super) fn run(context: &Context, args: &args::Inspect) -> anyhow::Result<Exit> {
+    let (binary, file) = match ComponentFile::read(&args.file) {
+        Ok(file) => (file.binary.clone(), Ok(file)),
+        // What it is can be told all the same.
+        Err(error @ LibraryError::NoManifest(_)) => (read_binary(&args.file)?, Err(error)),
+        Err(error) => return Err(OpsError::from(error).into()),
+    };
+    let asks = file.as_ref().map(|file| file.manifest.limits.as_slice()).unwrap_or_default();
+    let inspected = inspect(&binary.bytes, &Limits::asked(asks))
+        .map_err(|error| anyhow::Error::new(error).context(format!("{} is refused", args.file.shown())))?;
+    let shown = Shown {
+        format: "bailiwick.inspect/1",
+        digest: format!("sha256:{}", inspected.digest),
+        bytes: inspected.size,
+        world: world(&inspected),
+        exports: inspected.exports.iter().map(|(kind, name)| format!("{kind} {}", plain(name))).collect(),
+        imports: imports(&inspected),
+        inert_wasi: wasi(&inspected),
+        limits: asks
+            .iter()
+            .map(|ask| Asked { name: ask.row.name, value: ask.value, default: ask.row.default, why: ask.why.clone() })
+            .collect(),
+        manifest: file.as_ref().ok().map(|file| held(&inspected, file)),
+        interprets: asked(&inspected, file.as_ref().ok()),
+    };
+    let refused = shown.manifest.as_ref().is_some_and(|held| !held.agrees);
+    context.out.text(&match args.format {
+        Format::Json => encode::to_json(&shown)?,
+        Format::Table => table(&shown)?,
+    })?;
+    file.map_err(OpsError::from)?;
+    Ok(if refused { Exit::Refused } else { Exit::Fine })
+}
+
+/// A component's own names are escaped: they are somebody else's text.
+fn plain(name: &str) -> String {
+    name.escape_default().to_string()
+}
+
+/// The world that it fits: whatever verbs it calls, if everything else about it is as it must be.
+fn world(inspected: &Inspected) -> String {
+    if inspected.interpreter {
+        return format!(
+            "{}, by the interpreter of this host: its manifest is all that it does",
+            World::Probe.full_name()
+        );
+    }
+    let fits = links(inspected).and_then(|links| {
+        check_imports(inspected, links.world, &links.verbs, &groups(&links), !links.history.is_empty())
+    });
+    match fits {
+        Ok(links) => links.world.full_name().to_owned(),
+        Err(error) => format!("none that this host has: {}", on_one_line(&error)),
+    }
+}
+
+/// What it gets of inert WASI, if it imports any.
+fn wasi(inspected: &Inspected) -> Option<String> {
+    let groups = groups(&links(inspected).ok()?);
+    (!groups.is_empty()).then(|| inert(&groups))
+}
+
+fn imports(inspected: &Inspected) -> Vec<String> {
+    let functions = inspected.imports.iter().map(|(interface, function)| plain(&format!("{interface} {function}")));
+    let types = inspected.type_imports.iter().map(|interface| plain(&format!("{interface} (types only)")));
+    functions.chain(types).collect()
+}
+
+/// The verbs that the interpreter asks by its manifest's checks.
+fn asked(inspected: &Inspected, file: Option<&ComponentFile>) -> Option<Vec<&'static str>> {
+    let rules = file.filter(|_| inspected.interpreter)?.manifest.rules.as_ref()?;
+    Some(rules.verbs().into_iter().map(|verb| verb.name()).collect())
+}
+
+fn held(inspected: &Inspected, file: &ComponentFile) -> Held {
+    let manifest = &file.manifest;
+    let (history, rules) = (manifest.history.is_some(), manifest.rules.as_ref());
+    let fits = check_component(inspected, manifest.world, &manifest.verbs(), &manifest.wasi(), history, rules);
+    let difference = fits.err().map(|error| on_one_line(&error));
+    Held {
+        sealed: file.sealed,
+        text: file.source.text().to_owned(),
+        id: manifest.id.to_string(),
+        version: manifest.version.clone(),
+        title: manifest.title.clone(),
+        agrees: difference.is_none(),
+        difference,
+    }
+}
+
+fn table(shown: &Shown) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    writeln!(text, "digest    {}\nsize      {} bytes", shown.digest, shown.bytes)?;
+    writeln!(text, "world     {}", shown.world)?;
+    for export in &shown.exports {
+        writeln!(text, "exports   {export}")?;
+    }
+    for import in &shown.imports {
+        writeln!(text, "imports   {import}")?;
+    }
+    for verb in shown.interprets.iter().flatten() {
+        writeln!(text, "asks      {verb}, by a check")?;
+    }
+    if let Some(inert) = &shown.inert_wasi {
+        writeln!(text, "wasi      inert: {inert}")?;
+    }
+    for Asked { name, value, default, why } in &shown.limits {
+        writeln!(text, "asks for  {name} = {value}, where every component has {default}: {why}")?;
+    }
+    if let Some(held) = &shown.manifest {
+        writeln!(text, "manifest  {} {}: {}", held.id, held.version, held.title)?;
+        match &held.difference {
+            None if shown.interprets.is_some() => {
+                writeln!(text, "agrees    the checks ask exactly what the manifest asks for")?;
+            }
+            None => writeln!(text, "agrees    the imports are exactly what the manifest asks for")?,
+            Some(difference) => writeln!(text, "REFUSED   {difference}")?,
+        }
+        let where_it_is = if held.sealed { "in the component: one file is all of it" } else { "beside the component" };
+        writeln!(text, "sealed    {}, the manifest stands {where_it_is}", if held.sealed { "yes" } else { "no" })?;
+        for line in held.text.lines() {
+            // A stranger's lines: comments in them are not held to what a manifest's values are.
+            writeln!(text, "  | {}", encode::terminal(&Tainted::new(line), 400))?;
+        }
+    }
+    Ok(text)
+}

@@ -1,0 +1,337 @@
+//! `bailiwick journal`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use crate::report::exit::ExitCode as Exit;
+use bailiwick_core::encode;
+use bailiwick_core::encode::ShownPath as _;
+use bailiwick_core::model::{Decision, LookError, ParamValue, Tainted, TargetName};
+use bailiwick_journal as journal;
+use bailiwick_journal::Keep;
+use bailiwick_journal::{Blob, Entry, Evidence, Granted, Other, Outcome, Past, ReadError, Reader, Record, RunEnd};
+use jiff::Timestamp;
+
+use super::args::Journal;
+use super::{Context, check, fail, verify};
+
+pub(super) fn run(context: &Context, command: Journal) -> anyhow::Result<Exit> {
+    let folder = context.journal_folder()?;
+    if !folder.join("journal.jsonl").exists() {
+        let message = format!("there is no journal in {}", folder.shown());
+        return Err(fail::usage(message, "`bailiwick check` begins one; --state DIR names another place"));
+    }
+    match command {
+        Journal::List { last } => list(context, Reader::open(&folder)?, last),
+        Journal::Show { run } => show(context, Reader::open(&folder)?, &Evidence::beside(&folder), run),
+        Journal::Verify { offline } => verify::run(context, &folder, offline),
+        Journal::Prune { dry_run } => prune(context, dry_run),
+    }
+}
+
+fn prune(context: &Context, dry_run: bool) -> anyhow::Result<Exit> {
+    let (ops, _) = context.ops_and_standing()?;
+    let Some(retention) = &ops.policy.retention else {
+        let message = "policy says nothing of retention, so all evidence is kept";
+        return Err(fail::usage(message, "[retention] days = 400 in policy.toml would let go what is older"));
+    };
+    let keep = Keep {
+        days: retention.days.as_ref().map(|days| days.value),
+        bytes: retention.bytes.as_ref().map(|bytes| bytes.value),
+    };
+    let folder = context.journal_folder()?;
+    let plan = if dry_run {
+        journal::plan(&folder, keep, Timestamp::now())?
+    } else {
+        // Nobody else writes meanwhile.
+        let (journal, recovery) = check::open(context)?;
+        if let Some(recovery) = recovery {
+            context.out.say(&check::told(&recovery, &journal));
+        }
+        let plan = journal::plan(&folder, keep, Timestamp::now())?;
+        journal::prune(&journal, &plan, &retention.shown())?;
+        plan
+    };
+    let ((goes, goes_bytes), (stays, stays_bytes)) = (plan.going, plan.staying);
+    let between = plan.between.map(|(first, last)| format!(", last named {} to {}", second(&first), second(&last)));
+    let verb = if dry_run { "would go" } else { "went" };
+    context.out.text(&format!(
+        "{goes} pieces of evidence ({goes_bytes} bytes) {verb}{}\n{stays} pieces ({stays_bytes} bytes) stay\nby {}\n",
+        between.unwrap_or_default(),
+        retention.shown()
+    ))?;
+    Ok(Exit::Fine)
+}
+
+/// The entries that can be read. Where reading stops it says so; what was read before still counts.
+fn records(context: &Context, reader: Reader) -> impl Iterator<Item = Record> {
+    reader.map_while(|record| {
+        let told = |error: &ReadError| {
+            context.out.say(&format!("warning: {error}; `bailiwick journal verify` tells more"));
+        };
+        record.inspect_err(told).ok()
+    })
+}
+
+struct Line {
+    time: String,
+    what: String,
+    end: Option<String>,
+}
+
+fn list(context: &Context, reader: Reader, last: usize) -> anyhow::Result<Exit> {
+    let mut runs: BTreeMap<u64, Line> = BTreeMap::new();
+    for record in records(context, reader) {
+        match record.entry {
+            Entry::RunStarted { component, target, others, .. } => {
+                let more = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
+                let what = format!("{target}{more}  {component}");
+                runs.insert(record.seq, Line { time: second(&record.time), what, end: None });
+            }
+            Entry::NotLooked { target, refused, cause, .. } => {
+                let end = format!("{}: {cause}", if refused { "refused" } else { "unreachable" });
+                runs.insert(record.seq, Line { time: second(&record.time), what: target.to_string(), end: Some(end) });
+            }
+            Entry::LoadRefused { component, reason, .. } => {
+                let (what, end) = (component.to_string(), Some(format!("not run: {reason}")));
+                runs.insert(record.seq, Line { time: second(&record.time), what, end });
+            }
+            Entry::RunEnded { run, end, .. } => {
+                if let Some(line) = runs.get_mut(&run) {
+                    line.end = Some(how(&end));
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut text = String::new();
+    for (run, line) in runs.iter().skip(runs.len().saturating_sub(last)) {
+        let end = line.end.as_deref().unwrap_or("did not end");
+        // Causes may quote a target.
+        let end = encode::terminal(&Tainted::new(end), 200);
+        writeln!(text, "{run:>8}  {}  {}  {end}", line.time, line.what)?;
+    }
+    context.out.text(&text)?;
+    Ok(Exit::Fine)
+}
+
+fn second(time: &jiff::Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
+fn how(end: &RunEnd) -> String {
+    match end {
+        RunEnd::Report(report) => {
+            let worst = report.findings.iter().map(|finding| finding.severity).max();
+            let count = report.findings.len();
+            let plural = if count == 1 { "" } else { "s" };
+            format!("{}, {count} finding{plural}", worst.map_or("ok", bailiwick_core::model::Severity::name))
+        }
+        RunEnd::Decided(decision) => decided(decision).to_owned(),
+        RunEnd::CouldNotLook { error: Some(LookError::Unsupported), .. } => "not applicable".to_owned(),
+        RunEnd::CouldNotLook { .. } => "could not look".to_owned(),
+        RunEnd::Fault { message } => format!("broke: {message}"),
+    }
+}
+
+/// What a fix decided, in a word; its own words are said by `show`.
+const fn decided(decision: &Decision) -> &'static str {
+    match decision {
+        Decision::Propose { .. } => "proposes a change",
+        Decision::NothingToDo { .. } => "has nothing to do",
+        Decision::Refuse { .. } => "refuses to fix",
+    }
+}
+
+fn show(context: &Context, reader: Reader, evidence: &Evidence, run: u64) -> anyhow::Result<Exit> {
+    let mut text = String::new();
+    let mut intents = Vec::new();
+    let mut found = false;
+    let mut shared = BTreeMap::new();
+    for record in records(context, reader) {
+        // What a shared answer was is told where it was given, by another run.
+        if let Entry::Outcome { intent, .. } = &record.entry {
+            shared.insert(*intent, record.clone());
+        }
+        if let Entry::Shared { run: of, intent, .. } = &record.entry
+            && *of == run
+        {
+            write_record(&mut text, &record, evidence)?;
+            if let Some(told) = shared.get(intent) {
+                write_record(&mut text, told, evidence)?;
+            }
+            continue;
+        }
+        let of_run = match &record.entry {
+            Entry::RunStarted { .. } => record.seq == run,
+            Entry::Intent { run: of, .. } => {
+                let ours = *of == run;
+                if ours {
+                    intents.push(record.seq);
+                }
+                ours
+            }
+            Entry::CallRefused { run: of, .. }
+            | Entry::Staged { run: of, .. }
+            | Entry::StageRefused { run: of, .. }
+            | Entry::Note { run: of, .. }
+            | Entry::RunEnded { run: of, .. } => *of == run,
+            Entry::Outcome { intent, .. } => intents.contains(intent),
+            // Answers are kept for one sweep at a time.
+            Entry::SweepStarted { .. } => {
+                shared.clear();
+                false
+            }
+            _ => false,
+        };
+        if of_run {
+            found = true;
+            write_record(&mut text, &record, evidence)?;
+        }
+    }
+    if !found {
+        return Err(fail::usage(format!("the journal has no run {run}"), "`bailiwick journal list` shows the latest"));
+    }
+    context.out.text(&text)?;
+    Ok(Exit::Fine)
+}
+
+/// Somebody else's bytes, indented, each line escaped.
+fn block(text: &mut String, label: &str, blob: &Blob, evidence: &Evidence) -> std::fmt::Result {
+    let bytes = match evidence.read(blob) {
+        Ok(bytes) if bytes.is_empty() => return Ok(()),
+        Ok(bytes) => bytes,
+        Err(error) => return writeln!(text, "    {label}: NOT SHOWN: {error}"),
+    };
+    match blob {
+        Blob::Here(_) => writeln!(text, "    {label}:")?,
+        Blob::Kept { sha256, .. } => writeln!(text, "    {label}: sha256:{sha256}")?,
+    }
+    for line in String::from_utf8_lossy(&bytes).lines() {
+        writeln!(text, "      | {}", encode::terminal(&Tainted::new(line), 1 << 16))?;
+    }
+    Ok(())
+}
+
+/// What a run's start says of one target.
+fn write_start(
+    text: &mut String,
+    grant: &str,
+    actions: &[Granted],
+    params: &BTreeMap<String, ParamValue>,
+    previous_ms: Option<u64>,
+    earlier: Option<&Past>,
+) -> std::fmt::Result {
+    writeln!(text, "    grant      sha256:{grant}")?;
+    for granted in actions {
+        let key = granted.key.as_ref().map(|key| format!(" as {}", key.as_str())).unwrap_or_default();
+        writeln!(text, "    granted    {}{key}\n                 {}", granted.action, granted.wire)?;
+    }
+    for (name, value) in params {
+        writeln!(text, "    setting    {name} = {value}")?;
+    }
+    if let Some(time) = previous_ms.and_then(|ms| jiff::Timestamp::from_millisecond(i64::try_from(ms).ok()?).ok()) {
+        writeln!(text, "    before     {}", second(&time))?;
+    }
+    if let Some(past) = earlier {
+        let runs: Vec<_> = past.runs.iter().map(ToString::to_string).collect();
+        writeln!(text, "    told of    its numbers in runs {}", runs.join(", "))?;
+    }
+    Ok(())
+}
+
+fn on_target(on: &Option<TargetName>) -> String {
+    on.as_ref().map(|target| format!(" on {target}")).unwrap_or_default()
+}
+
+fn write_record(text: &mut String, record: &Record, evidence: &Evidence) -> std::fmt::Result {
+    write!(text, "{:>8}  {}  ", record.seq, second(&record.time))?;
+    let line = |tainted: &Tainted| encode::terminal(tainted, 400);
+    match &record.entry {
+        Entry::RunStarted {
+            sweep,
+            component,
+            version,
+            digest,
+            target,
+            grant,
+            actions,
+            params,
+            previous_ms,
+            earlier,
+            others,
+            ..
+        } => {
+            let and = others.iter().map(|other| format!(", {}", other.target)).collect::<String>();
+            writeln!(text, "run of {component} {version} on {target}{and} (sweep {sweep})")?;
+            writeln!(text, "    component  sha256:{digest}")?;
+            write_start(text, grant, actions, params, *previous_ms, earlier.as_ref())?;
+            for other in others {
+                writeln!(text, "  on {}", other.target)?;
+                let Other { grant, actions, params, previous_ms, earlier, .. } = other;
+                write_start(text, grant, actions, params, *previous_ms, earlier.as_ref())?;
+            }
+            Ok(())
+        }
+        Entry::CallRefused { call, on, verb, slot, .. } => {
+            let slot = slot.as_ref().map(line).unwrap_or_default();
+            let on = on_target(on);
+            writeln!(text, "call {call}{on} refused: {verb}({slot}) is not in its bailiwick; nothing was sent")
+        }
+        Entry::Staged { call, action, computed, .. } => {
+            writeln!(text, "call {call} puts {action} on the list; nothing was sent")?;
+            computed.as_ref().map_or(Ok(()), |bytes| block(text, "computed", bytes, evidence))
+        }
+        Entry::StageRefused { call, verb, slot, content, error, cause, .. } => {
+            let given: Vec<_> = slot.iter().chain(content).map(line).collect();
+            writeln!(text, "call {call} is not put on the list: {verb}({}): {error} ({cause})", given.join(", "))
+        }
+        Entry::Intent { call, on, action, .. } => writeln!(text, "call {call}{} sends {action}", on_target(on)),
+        Entry::Shared { call, on, action, intent, .. } => {
+            writeln!(text, "call {call}{} shares the answer to {action} (entry {intent})", on_target(on))
+        }
+        Entry::Outcome { intent, outcome, elapsed_ms, redacted, .. } => {
+            match outcome {
+                Outcome::Answer { stdout, stderr, exit } => {
+                    let exit = match exit {
+                        bailiwick_core::model::Exit::Status(status) => format!("status {status}"),
+                        bailiwick_core::model::Exit::Signal => "a signal".to_owned(),
+                        bailiwick_core::model::Exit::Unreported => "no word of how it ended".to_owned(),
+                    };
+                    writeln!(text, "answer to entry {intent}, {elapsed_ms} ms, {exit}")?;
+                    block(text, "stdout", stdout, evidence)?;
+                    block(text, "stderr", stderr, evidence)
+                }
+                Outcome::Failed { error, cause } => {
+                    writeln!(text, "no answer to entry {intent}, {elapsed_ms} ms: {error} ({cause})")
+                }
+            }?;
+            for (rule, count) in redacted {
+                writeln!(text, "    redacted   {rule}: {count}")?;
+            }
+            Ok(())
+        }
+        Entry::Note { text: note, .. } => writeln!(text, "note: {}", line(note)),
+        Entry::RunEnded { end, fuel, report, .. } => {
+            match end {
+                RunEnd::Report(report) => {
+                    writeln!(text, "ended with {} findings, {fuel} instructions", report.findings.len())?;
+                    for finding in &report.findings {
+                        let (subject, title) = (line(&finding.subject), line(&finding.title));
+                        writeln!(text, "    {:<8}  {}  {subject}  {title}", finding.severity.name(), finding.code)?;
+                    }
+                    Ok(())
+                }
+                RunEnd::Decided(decision) => {
+                    writeln!(text, "ended: {}, {fuel} instructions", decided(decision))?;
+                    decision.texts().into_iter().try_for_each(|said| writeln!(text, "    {}", line(said)))
+                }
+                RunEnd::CouldNotLook { reason, .. } => writeln!(text, "ended, could not look: {}", line(reason)),
+                RunEnd::Fault { message } => writeln!(text, "broke: {message}, {fuel} instructions"),
+            }?;
+            report.as_ref().map_or(Ok(()), |report| writeln!(text, "    report     sha256:{report}"))
+        }
+        // `show` asks for entries of runs only.
+        _ => writeln!(text),
+    }
+}

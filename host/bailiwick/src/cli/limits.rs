@@ -1,0 +1,116 @@
+//! `bailiwick limits`.
+
+use std::fmt::Write;
+
+use crate::report::exit::ExitCode as Exit;
+use bailiwick_core::limits;
+use bailiwick_core::limits::{Budget, Row, SetBy};
+use bailiwick_core::model::ComponentId;
+use serde::Serialize;
+
+use super::args::{self, Format};
+use super::{Context, fail};
+
+/// The table as programs read it.
+#[derive(Serialize)]
+struct Shown<'a> {
+    format: &'static str,
+    /// Whom it is about; none: every component that policy does not name.
+    component: Option<&'a ComponentId>,
+    limits: Vec<Line>,
+    /// Components for which policy says something else.
+    named: Vec<&'a ComponentId>,
+}
+
+#[derive(Serialize)]
+struct Line {
+    name: &'static str,
+    value: u64,
+    default: u64,
+    max: u64,
+    unit: limits::Unit,
+    bounds: &'static str,
+    reached: &'static str,
+    set_by: SetBy,
+    /// The line of policy that says so; none for a default.
+    policy: Option<String>,
+    why: Option<String>,
+}
+
+pub(super) fn run(context: &Context, args: &args::Limits) -> anyhow::Result<Exit> {
+    let (ops, _) = context.ops_and_standing()?;
+    let component = match &args.component {
+        None => None,
+        Some(name) => match ops.library.manifests.get_key_value(name.as_str()) {
+            Some((id, _)) => Some(id),
+            None => {
+                let known: Vec<_> = ops.library.manifests.keys().map(ComponentId::as_str).collect();
+                let message = format!("there is no component `{}`", name.escape_default());
+                return Err(fail::usage(message, format!("there are: {}", known.join(", "))));
+            }
+        },
+    };
+    let budget = component.map_or(ops.budgets.everybody(), |id| ops.budget(id));
+    let shown = Shown {
+        format: "bailiwick.limits/1",
+        component,
+        limits: limits::all().map(|row| line(row, budget)).collect(),
+        named: ops.budgets.named().map(|(id, _)| id).filter(|_| component.is_none()).collect(),
+    };
+    context.out.text(&match args.format {
+        Format::Json => serde_json::to_string_pretty(&shown)? + "\n",
+        Format::Table => table(&shown)?,
+    })?;
+    Ok(Exit::Fine)
+}
+
+fn line(row: &Row, budget: &Budget) -> Line {
+    let said = budget.from(row);
+    Line {
+        name: row.name,
+        value: budget.value(row),
+        default: row.default,
+        max: row.max,
+        unit: row.unit,
+        bounds: row.bounds,
+        reached: row.reached,
+        set_by: row.set_by,
+        policy: said.map(|said| said.place.to_string()),
+        why: said.and_then(|said| said.why.clone()),
+    }
+}
+
+/// For people: each limit with its value and who says so, what it bounds, and what happens then.
+fn table(shown: &Shown<'_>) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    let whose = shown.component.map_or("every component".to_owned(), ToString::to_string);
+    writeln!(
+        text,
+        "Limits of {whose}. In policy.toml, `[limits]` lowers one for all, `[[raise]]` sets it for those it names.\n"
+    )?;
+    for line in &shown.limits {
+        let Line { name, value, unit, .. } = line;
+        let from = match (&line.policy, &line.why) {
+            (Some(place), Some(why)) => format!("{place}: {why}; the default is {}", line.default),
+            (Some(place), None) => format!("{place}; the default is {}", line.default),
+            (None, _) => "default".to_owned(),
+        };
+        writeln!(text, "{name} = {}  ({from})", unit.shown(*value))?;
+        writeln!(text, "    bounds   {}", line.bounds)?;
+        writeln!(text, "    reached  {}", line.reached)?;
+        match line.set_by {
+            SetBy::Policy => writeln!(text, "    at most  {}", unit.shown(line.max))?,
+            SetBy::Option(option) => writeln!(text, "    at most  {}; {option} sets it", unit.shown(line.max))?,
+            SetBy::Nobody(why) => writeln!(text, "    fixed    {why}")?,
+        }
+    }
+    if !shown.named.is_empty() {
+        let named: Vec<_> = shown.named.iter().map(|id| id.as_str()).collect();
+        writeln!(
+            text,
+            "\nPolicy says something else for: {}. `bailiwick limits COMPONENT` prints it.",
+            named.join(", ")
+        )?;
+    }
+    Ok(text)
+}

@@ -1,0 +1,117 @@
+//! `bailiwick lock`: what is accepted, and whether it is still so.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use crate::report::exit::ExitCode as Exit;
+use bailiwick_engine::consent::verify::{Verified, verify};
+use bailiwick_engine::consent::waiting;
+use bailiwick_policy::lock::{Standing, Unusable};
+use jiff::Timestamp;
+
+use super::args::{Format, Lock as Args, LockCommand};
+use super::{Context, page};
+
+pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
+    match &args.command {
+        None => list(context),
+        Some(LockCommand::Verify { format }) => check(context, *format),
+    }
+}
+
+fn list(context: &Context) -> anyhow::Result<Exit> {
+    context.settle();
+    let dir = context.ops_dir()?;
+    let standing = Standing::load(Some(dir))?;
+    let waits: BTreeMap<_, _> = waiting(dir, &standing).into_iter().collect();
+    let lock = match standing {
+        Standing::Missing => {
+            context.out.text("there is no bailiwick.lock: nothing from components/ is accepted")?;
+            return Ok(Exit::Fine);
+        }
+        Standing::Unusable(unusable) => return Err(unusable.into()),
+        Standing::Lock(lock) => lock,
+    };
+    let mut text = String::new();
+    for (id, component) in &lock.components {
+        writeln!(text, "{id} {}  sha256:{}", component.facts.version, component.facts.digest)?;
+        writeln!(text, "  accepted {}", page::said(&component.record))?;
+        if let Some(signer) = &component.facts.signer {
+            writeln!(text, "  signed by {signer}")?;
+        }
+        if let Some(version) = waits.get(id) {
+            writeln!(text, "  WAITING  {version} asks for more: `bailiwick approve {id}` shows what, and asks")?;
+        }
+        for (target, accepted) in &component.grants {
+            let actions: Vec<_> = accepted.actions.iter().map(String::as_str).collect();
+            writeln!(
+                text,
+                "  on {target}: {}",
+                if actions.is_empty() { "nothing".to_owned() } else { actions.join(", ") }
+            )?;
+        }
+    }
+    for (digest, revoked) in &lock.revoked {
+        let what = revoked.component.as_ref().map(|(id, version)| format!("{id} {version}  ")).unwrap_or_default();
+        writeln!(text, "REVOKED {what}sha256:{digest}\n  {}", page::said(&revoked.record))?;
+    }
+    if text.is_empty() {
+        text.push_str("nothing is accepted\n");
+    }
+    context.out.text(&text)?;
+    Ok(Exit::Fine)
+}
+
+fn check(context: &Context, format: Format) -> anyhow::Result<Exit> {
+    let (ops, standing) = context.ops_and_standing()?;
+    if let Standing::Unusable(Unusable::Invalid(problems)) = &standing {
+        for problem in problems {
+            context.out.say_styled(&format!("{}\n", problem.render(context.out.color_stderr())));
+        }
+    }
+    let verified = verify(&ops, &standing, Timestamp::now());
+    context.out.text(&match format {
+        Format::Json => bailiwick_core::encode::to_json(&verified)?,
+        Format::Table => table(&verified)?,
+    })?;
+    Ok(match (&verified.unusable, verified.is_fine()) {
+        (Some(_), _) => Exit::Usage,
+        (None, true) => Exit::Fine,
+        (None, false) => Exit::Refused,
+    })
+}
+
+fn table(verified: &Verified) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    if let Some(why) = &verified.unusable {
+        writeln!(text, "UNUSABLE  {why}")?;
+    }
+    for row in &verified.components {
+        let version = row.version.as_deref().unwrap_or("-");
+        match &row.refused {
+            Some(why) => writeln!(text, "REFUSED   {} {version}: {why}", row.component)?,
+            None => writeln!(
+                text,
+                "ok        {} {version}: bytes, manifest, imports and limits are as accepted",
+                row.component
+            )?,
+        }
+        for target in &row.targets {
+            let (name, actions) = (&target.target, target.actions);
+            let plural = if actions == 1 { "" } else { "s" };
+            match &target.refused {
+                Some(why) => writeln!(text, "  REFUSED on {name}: {why}")?,
+                None if row.refused.is_some() => writeln!(text, "  refused on {name}")?,
+                None => writeln!(text, "  ok      on {name}: {actions} action{plural}")?,
+            }
+        }
+    }
+    for gone in &verified.revoked {
+        let what = gone.component.as_deref().unwrap_or("never accepted here");
+        writeln!(text, "revoked   {what} sha256:{}", gone.digest)?;
+    }
+    if text.is_empty() {
+        text.push_str("nothing is accepted, and nothing in components/ waits for it\n");
+    }
+    Ok(text)
+}

@@ -1,0 +1,44 @@
+//! `bailiwick new NAME --lang LANGUAGE`.
+
+use std::path::PathBuf;
+
+use crate::report::exit::ExitCode as Exit;
+use bailiwick_core::encode::ShownPath as _;
+use bailiwick_core::model::ComponentId;
+use bailiwick_engine::project;
+use bailiwick_engine::project::Language;
+use bailiwick_policy::ops::OpsError;
+
+use super::args::{self, Lang};
+use super::{Context, fail};
+
+pub(super) fn run(context: &Context, args: &args::New) -> anyhow::Result<Exit> {
+    let id = ComponentId::new(&args.name)
+        .map_err(|error| fail::usage(error.to_string(), "policy will name it by this: `disk-room`, say"))?;
+    let (language, first) = match args.lang {
+        Lang::Rust => (Language::Rust, ""),
+        Lang::Js => (Language::JavaScript, "npm ci\n  "),
+        Lang::Python => (
+            Language::Python,
+            "python3 -m venv .venv && .venv/bin/pip install --require-hashes -r requirements.txt\n  ",
+        ),
+        Lang::C => (Language::C, ""),
+        Lang::Toml => (Language::Toml, ""),
+    };
+    let files = project::project(language, &id).map_err(OpsError::Invalid)?;
+    let folder = args.dir.clone().unwrap_or_else(|| PathBuf::from(id.as_str()));
+    project::write_project(&folder, &files)?;
+    let folder = folder.shown();
+    if language == Language::Toml {
+        context.out.text(&format!(
+            "made      {folder}: a check that passes its cases, to be made your own; README.md says how\n\n\
+             Next:\n  cd {folder}\n  bailiwick test .\n  bailiwick pack manifest.toml\n"
+        ))?;
+        return Ok(Exit::Fine);
+    }
+    context.out.text(&format!(
+        "made      {folder}: a probe that builds and passes its cases, to be made your own; README.md says how\n\n\
+         Next:\n  cd {folder}\n  {first}./build\n  bailiwick pack target/probe.wasm\n  bailiwick test {id}.wasm\n"
+    ))?;
+    Ok(Exit::Fine)
+}

@@ -1,0 +1,303 @@
+//! `bailiwick replay`.
+
+use std::fmt::Write;
+
+use crate::report::exit::ExitCode as Exit;
+use bailiwick_core::encode;
+use bailiwick_core::encode::ShownPath as _;
+use bailiwick_core::model::{ComponentId, Tainted};
+use bailiwick_engine::cases::diff;
+use bailiwick_engine::replay::{
+    Bench, Candidate, Difference, Found, Recorded, Replayed, Select, Shelf, Unplayable, find,
+};
+use bailiwick_journal::Evidence;
+use bailiwick_policy::library::{ComponentFile, Library};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::Serialize;
+
+use super::args::{self, Format};
+use super::{Context, fail};
+
+/// The fields whose text a component, a target or whoever wrote the journal chose, or that may quote it.
+const UNTRUSTED: &[&str] = &["cause", "place", "recorded", "replayed", "unanswered", "version", "what"];
+
+/// All that came of it, for programs.
+#[derive(Serialize)]
+struct Document {
+    format: &'static str,
+    untrusted: &'static [&'static str],
+    /// The component that was put in the place of those that ran.
+    with: Option<With>,
+    summary: Summary,
+    runs: Vec<Run>,
+    /// What the same sweep asked for and came to no run.
+    not_run: Vec<NotRun>,
+    /// Why the journal was not read to its end.
+    stopped: Option<String>,
+}
+
+#[derive(Serialize)]
+struct With {
+    component: String,
+    version: String,
+    file: String,
+    digest: String,
+}
+
+#[derive(Default, Serialize)]
+struct Summary {
+    runs: usize,
+    identical: usize,
+    differ: usize,
+    not_replayed: usize,
+}
+
+#[derive(Serialize)]
+struct Run {
+    run: u64,
+    sweep: u64,
+    began: String,
+    target: String,
+    /// The other targets, if the run was about several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    others: Vec<String>,
+    component: String,
+    version: String,
+    digest: String,
+    result: Result,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+enum Result {
+    /// The report is the same: its SHA-256. None: another version said the same.
+    Identical { report: Option<String> },
+    /// The first thing that differs.
+    Differs { place: String, recorded: Tainted, replayed: Tainted },
+    /// What another version would have said, and asked in vain.
+    Said { recorded: String, replayed: String, unanswered: Vec<String> },
+    /// There is nothing to compare.
+    NotReplayed { cause: String },
+}
+
+#[derive(Serialize)]
+struct NotRun {
+    entry: u64,
+    what: String,
+    cause: Tainted,
+}
+
+pub(super) fn run(context: &Context, args: &args::Replay) -> anyhow::Result<Exit> {
+    let folder = context.journal_folder()?;
+    if !folder.join("journal.jsonl").exists() {
+        let message = format!("there is no journal in {}", folder.shown());
+        return Err(fail::usage(message, "`bailiwick check` begins one; --state DIR names another place"));
+    }
+    let file = args.with.as_ref().map(|path| ComponentFile::read(path)).transpose();
+    let file = file.map_err(bailiwick_policy::ops::OpsError::from)?;
+    let found = find(&folder, &select(args)?)?;
+    if found.runs.is_empty() {
+        if let Some(error) = found.stopped {
+            return Err(error.into());
+        }
+        let message = "the journal has no such run".to_owned();
+        return Err(fail::usage(
+            message,
+            "`bailiwick journal list` shows the latest; a sweep in which nothing ran has none",
+        ));
+    }
+    let components = context.dir.as_ref().map(|dir| dir.join("components"));
+    let library = Library::built_in().map_err(bailiwick_policy::ops::OpsError::from)?;
+    let bench = Bench::new(None, Shelf::new(library, components, Evidence::beside(&folder)))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runs = runtime.block_on(replay(bench, &found, file.as_ref()))?;
+    tell(context, args.format, found, file.as_ref(), runs, args.with.as_ref().map(|path| path.shown()))
+}
+
+fn select(args: &args::Replay) -> anyhow::Result<Select> {
+    Ok(match (args.number, &args.component, &args.since) {
+        (Some(number), _, _) => Select::Number(number),
+        (None, Some(id), Some(since)) => {
+            let id = ComponentId::new(id)
+                .map_err(|error| fail::usage(error.to_string(), "`bailiwick journal list` names them"))?;
+            Select::Component { id, since: time(since)? }
+        }
+        _ => Select::Last,
+    })
+}
+
+/// A day or a time, as people write it.
+fn time(text: &str) -> anyhow::Result<Timestamp> {
+    let day = || text.parse::<Date>().ok()?.at(0, 0, 0, 0).to_zoned(jiff::tz::TimeZone::UTC).ok();
+    text.parse().ok().or_else(|| day().map(|day| day.timestamp())).ok_or_else(|| {
+        let message = format!("`{}` is no day and no time", text.escape_default());
+        fail::usage(message, "write 2026-11-01, or 2026-11-01T12:00:00Z")
+    })
+}
+
+/// What came of each run. Runs of one component follow one another, so that it is loaded once.
+async fn replay(
+    mut bench: Bench<'_>,
+    found: &Found,
+    file: Option<&ComponentFile>,
+) -> anyhow::Result<Vec<(u64, Result)>> {
+    let mut order: Vec<&Recorded> = found.runs.iter().collect();
+    order.sort_by(|a, b| (&a.digest, a.run).cmp(&(&b.digest, b.run)));
+    let mut results = Vec::new();
+    match file {
+        None => {
+            for run in order {
+                results.push((run.run, Result::from(bench.replay(found, run).await)));
+            }
+        }
+        Some(file) => {
+            let candidate = Candidate::new(None, file).await?;
+            for run in order.into_iter().filter(|run| run.component == file.manifest.id) {
+                let result = match candidate.say(&bench, found, run).await {
+                    Ok(said) if said.is_same() => Result::Identical { report: None },
+                    Ok(said) => {
+                        Result::Said { recorded: said.recorded, replayed: said.replayed, unanswered: said.unanswered }
+                    }
+                    Err(why) => Result::not(&why),
+                };
+                results.push((run.run, result));
+            }
+        }
+    }
+    results.sort_by_key(|(run, _)| *run);
+    Ok(results)
+}
+
+impl Result {
+    fn not(why: &Unplayable) -> Self {
+        let mut cause = why.to_string();
+        let mut source = std::error::Error::source(why);
+        while let Some(error) = source {
+            // Where an error is only handed on, it has said all that its source says.
+            if !cause.contains(&error.to_string()) {
+                cause += &format!(": {error}");
+            }
+            source = error.source();
+        }
+        Self::NotReplayed { cause }
+    }
+}
+
+impl From<Replayed> for Result {
+    fn from(replayed: Replayed) -> Self {
+        match replayed {
+            Replayed::Identical(report) => Self::Identical { report: Some(report) },
+            Replayed::Differs(Difference { place, recorded, replayed }) => Self::Differs { place, recorded, replayed },
+            Replayed::Not(why) => Self::not(&why),
+        }
+    }
+}
+
+fn tell(
+    context: &Context,
+    format: Format,
+    found: Found,
+    file: Option<&ComponentFile>,
+    results: Vec<(u64, Result)>,
+    path: Option<String>,
+) -> anyhow::Result<Exit> {
+    let mut summary = Summary { runs: results.len(), ..Summary::default() };
+    for (_, result) in &results {
+        match result {
+            Result::Identical { .. } => summary.identical += 1,
+            Result::Differs { .. } | Result::Said { .. } => summary.differ += 1,
+            Result::NotReplayed { .. } => summary.not_replayed += 1,
+        }
+    }
+    if results.is_empty() {
+        let id = file.map(|file| file.manifest.id.to_string()).unwrap_or_default();
+        let message = format!("none of these runs is one of `{id}`");
+        return Err(fail::usage(message, "--component ID --since DATE finds them"));
+    }
+    let exit = match &summary {
+        Summary { differ: 1.., .. } => Exit::ReplayDiffers,
+        Summary { not_replayed: 1.., .. } => Exit::NotLooked,
+        _ => Exit::Fine,
+    };
+    let mut results = results.into_iter().peekable();
+    let runs = found.runs.iter().filter_map(|run| {
+        let (_, result) = results.next_if(|(number, _)| *number == run.run)?;
+        let mut targets = run.targets().map(ToString::to_string);
+        Some(Run {
+            run: run.run,
+            sweep: run.sweep,
+            began: run.began.to_string(),
+            target: targets.next().unwrap_or_default(),
+            others: targets.collect(),
+            component: run.component.to_string(),
+            version: run.version.clone(),
+            digest: run.digest.clone(),
+            result,
+        })
+    });
+    let runs: Vec<Run> = runs.collect();
+    let with = file.map(|file| With {
+        component: file.manifest.id.to_string(),
+        version: file.manifest.version.clone(),
+        file: path.unwrap_or_default(),
+        digest: format!("sha256:{}", file.binary.digest),
+    });
+    let not_run = found.not_run.into_iter();
+    let document = Document {
+        format: "bailiwick.replay/1",
+        untrusted: UNTRUSTED,
+        with,
+        summary,
+        runs,
+        not_run: not_run.map(|none| NotRun { entry: none.entry, what: none.what, cause: none.why }).collect(),
+        stopped: found.stopped.map(|error| error.to_string()),
+    };
+    if let Some(stopped) = &document.stopped {
+        context.out.say(&format!("warning: {stopped}; `bailiwick journal verify` tells more"));
+    }
+    match format {
+        Format::Json => context.out.text(&encode::to_json(&document)?)?,
+        Format::Table => context.out.text(&table(&document)?)?,
+    }
+    Ok(exit)
+}
+
+fn table(document: &Document) -> std::result::Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    let line = |tainted: &Tainted| encode::terminal(tainted, 400);
+    if let Some(With { component, version, file, digest }) = &document.with {
+        writeln!(text, "{component} {version}, {file}\n{digest}\n")?;
+    }
+    for run in &document.runs {
+        let Run { run: number, target, others, component, version, .. } = run;
+        let version = encode::terminal(&Tainted::new(version), 40);
+        let others: String = others.iter().map(|other| format!(", {other}")).collect();
+        write!(text, "{number:>8}  {target}{others}  {component} {version}  ")?;
+        match &run.result {
+            Result::Identical { report: Some(report) } => writeln!(text, "identical, report sha256:{report}")?,
+            Result::Identical { report: None } => writeln!(text, "the same")?,
+            Result::Differs { place, recorded, replayed } => {
+                writeln!(text, "DIFFERS: {}", line(&Tainted::new(place)))?;
+                writeln!(text, "          recorded  {}\n          replayed  {}", line(recorded), line(replayed))?;
+            }
+            Result::Said { recorded, replayed, unanswered } => {
+                writeln!(text, "DIFFERS")?;
+                for asked in unanswered {
+                    writeln!(text, "          no answer is recorded to {}", line(&Tainted::new(asked)))?;
+                }
+                for (mark, said) in diff(recorded, replayed) {
+                    writeln!(text, "        {mark} {}", line(&Tainted::new(said)))?;
+                }
+            }
+            Result::NotReplayed { cause } => writeln!(text, "NOT REPLAYED: {}", line(&Tainted::new(cause)))?,
+        }
+    }
+    for none in &document.not_run {
+        writeln!(text, "{:>8}  {}  nothing ran: {}", none.entry, line(&Tainted::new(&none.what)), line(&none.cause))?;
+    }
+    let Summary { runs, identical, differ, not_replayed } = document.summary;
+    let plural = if runs == 1 { "" } else { "s" };
+    writeln!(text, "\n{runs} run{plural}: {identical} identical, {differ} differ, {not_replayed} not replayed")?;
+    Ok(text)
+}

@@ -1,0 +1,308 @@
+//! `bailiwick test`.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::report::exit::ExitCode as Exit;
+use bailiwick_core::encode;
+use bailiwick_core::encode::ShownPath as _;
+use bailiwick_core::manifest::Scope;
+use bailiwick_core::model::{CaseName, Lockdown, Tainted, TargetName, World};
+use bailiwick_core::outcome::{Looked, RunOutcome, Sweep, TargetResult};
+use bailiwick_core::source::Problems;
+use bailiwick_engine::cases::{Bench, Case, CasesError, Project, ProjectError, RecordError, Recording, Verdict, diff};
+use bailiwick_engine::sweep::{Request, Settings, Watcher, sweep};
+use bailiwick_journal::Scratch;
+use bailiwick_policy::library;
+use bailiwick_policy::ops::{Ops, OpsError};
+use bailiwick_transport::ssh;
+use serde::Serialize;
+
+use super::args::{self, Format};
+use super::{Context, check, fail};
+
+/// All that came of it, for programs.
+#[derive(Serialize)]
+struct Tested {
+    format: &'static str,
+    component: String,
+    version: String,
+    file: String,
+    digest: String,
+    cases: Vec<TestedCase>,
+}
+
+#[derive(Serialize)]
+struct TestedCase {
+    name: String,
+    about: String,
+    passed: bool,
+    notes: Vec<String>,
+    differences: Vec<String>,
+    expected: String,
+    found: String,
+}
+
+pub(super) fn run(context: &Context, args: &args::Test) -> anyhow::Result<Exit> {
+    let project =
+        Project::find(&args.path, args.component.as_deref(), args.manifest.as_ref(), args.case_dir.as_deref());
+    let project = project.map_err(told)?;
+    // A thread of its own for nothing but waiting, as in `check`.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let names = match (&args.record, &args.target) {
+        (Some(name), Some(target)) => {
+            let name = CaseName::new(name).map_err(|error| fail::usage(error.to_string(), "it names the file"))?;
+            project.new_case(&name).map_err(told)?;
+            if let Err(exit) = record(context, &project, &name, target, &runtime)? {
+                return Ok(exit);
+            }
+            vec![name]
+        }
+        _ => project.names(&args.cases).map_err(told)?,
+    };
+    // Every case is read before the first is run: one go shows the mistakes of all.
+    let mut problems = Problems::default();
+    let mut cases = Vec::new();
+    for name in names {
+        match project.case(&name) {
+            Ok(case) => cases.push((name, case)),
+            Err(ProjectError::Invalid(Problems(found))) => problems.0.extend(found),
+            Err(error) => return Err(told(error)),
+        }
+    }
+    let cases = problems.or(cases).map_err(OpsError::Invalid)?;
+    runtime.block_on(put(context, &project, cases, args.format))
+}
+
+fn told(error: ProjectError) -> anyhow::Error {
+    match error {
+        ProjectError::Invalid(problems) => OpsError::Invalid(problems).into(),
+        ProjectError::Library(error) => OpsError::from(error).into(),
+        other => other.into(),
+    }
+}
+
+/// Puts the component to each case, and tells how it went as soon as it is known.
+async fn put(
+    context: &Context,
+    project: &Project,
+    cases: Vec<(CaseName, Case)>,
+    format: Format,
+) -> anyhow::Result<Exit> {
+    let (journal, _scratch) = Scratch::journal()?;
+    let manifest = &project.file.manifest;
+    let bench = match Bench::new(None, manifest, &project.file.binary.bytes, Arc::new(journal)).await {
+        Ok(bench) => bench,
+        Err(error @ (CasesError::Inspect(_) | CasesError::Imports(_))) => {
+            fail::report(&anyhow::Error::from(error).context(project.path.shown()), &context.out);
+            return Ok(Exit::Refused);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let mut tested = Tested {
+        format: "bailiwick.test/1",
+        component: manifest.id.to_string(),
+        version: manifest.version.clone(),
+        file: project.path.shown(),
+        digest: format!("sha256:{}", project.file.binary.digest),
+        cases: Vec::new(),
+    };
+    let table = format == Format::Table;
+    if table {
+        let Tested { component, version, file, digest, .. } = &tested;
+        context.out.text(&format!("{component} {version}, {file}\n{digest}\n\n"))?;
+    }
+    for (name, case) in cases {
+        let verdict = bench.run(&case).await;
+        if table {
+            context.out.text(&shown(&name, &case, &verdict)?)?;
+        }
+        tested.cases.push(TestedCase {
+            name: name.to_string(),
+            about: case.about,
+            passed: verdict.passed(),
+            notes: verdict.notes,
+            differences: verdict.differences,
+            expected: verdict.expected,
+            found: verdict.found,
+        });
+    }
+    let failed = tested.cases.iter().filter(|case| !case.passed).count();
+    if table {
+        let (all, plural) = (tested.cases.len(), if tested.cases.len() == 1 { "" } else { "s" });
+        context.out.text(&format!("\n{all} case{plural}: {} passed, {failed} failed\n", all - failed))?;
+    } else {
+        context.out.text(&encode::to_json(&tested)?)?;
+    }
+    Ok(if failed == 0 { Exit::Fine } else { Exit::ReplayDiffers })
+}
+
+/// One case, for a person: if it failed, what was expected (-) and what was found (+).
+fn shown(name: &CaseName, case: &Case, verdict: &Verdict) -> Result<String, std::fmt::Error> {
+    let line = |text: &str| encode::terminal(&Tainted::new(text), 400);
+    let mut text = String::new();
+    let word = if verdict.passed() { "ok" } else { "FAILED" };
+    writeln!(text, "{word:<6}  {name}: {}", line(&case.about))?;
+    for note in &verdict.notes {
+        writeln!(text, "          {}", line(note))?;
+    }
+    if !verdict.differences.is_empty() || verdict.expected != verdict.found && !verdict.passed() {
+        for (mark, found) in diff(&verdict.expected, &verdict.found) {
+            writeln!(text, "        {mark} {}", line(found))?;
+        }
+    }
+    Ok(text)
+}
+
+/// One run on one target needs no bar; only what its worker lacked is told.
+#[derive(Default)]
+struct Alone(Mutex<Option<Lockdown>>, Mutex<Vec<String>>);
+
+impl Watcher for Alone {
+    fn target_done(&self, _: &Looked) {}
+
+    fn not_anchored(&self, anchor: &str, why: &str) {
+        self.1.lock().unwrap_or_else(PoisonError::into_inner).push(check::not_anchored(anchor, why));
+    }
+
+    fn unlocked(&self, held: &Lockdown) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(*held);
+    }
+}
+
+/// Runs the component on a target, exactly as `check` would, and writes the case; or the exit code that says why not. One that
+/// looks at all its targets at once is recorded on all of them: with fewer it would have said something else.
+fn record(
+    context: &Context,
+    project: &Project,
+    name: &CaseName,
+    target: &str,
+    runtime: &tokio::runtime::Runtime,
+) -> anyhow::Result<Result<(), Exit>> {
+    let id = &project.file.manifest.id;
+    if project.file.manifest.world == World::Fix {
+        let hint = "record the probe that it answers, and take its answers into a case with a [plan]";
+        return Err(fail::usage(format!("`{id}` is a fix, and its cases are written by hand"), hint));
+    }
+    let (ops, standing) = context.ops_and_standing()?;
+    check_installed(context, &ops, project)?;
+    if !ops.knows(target) {
+        let known: Vec<_> = ops.fleet.targets.keys().map(TargetName::as_str).take(20).collect();
+        let message = format!("there is no target `{}`", target.escape_default());
+        return Err(fail::usage(message, format!("fleet.toml has: {}", known.join(", "))));
+    }
+    let target = TargetName::new(target)?;
+    let grant = ops.grant(id, &target);
+    if grant.is_none() && !ops.fleet.never.contains_key(&target) {
+        let message = format!("policy grants `{id}` nothing on `{target}`");
+        return Err(fail::usage(
+            message,
+            "add a [[grant]] to policy.toml; `bailiwick review` shows what it then may do",
+        ));
+    }
+    let (journal, recovery) = check::open(context)?;
+    if let Some(recovery) = recovery {
+        context.out.say(&check::told(&recovery, &journal));
+    }
+    let folder = journal.folder().to_owned();
+    let scope = project.file.manifest.scope;
+    let targets: BTreeSet<TargetName> = match scope {
+        Scope::Target => [target.clone()].into(),
+        Scope::Fleet => ops.targets_of(id).cloned().collect(),
+    };
+    let names = targets.iter().map(TargetName::as_str).collect::<Vec<_>>().join(", ");
+    context.out.say(&format!("recording {id} on {names} …"));
+    let agent = context.surroundings.agent.clone();
+    let settings = Settings {
+        jobs: 1,
+        quarantine: context.quarantine()?,
+        cache: check::cache(context),
+        pasts: super::history::pasts(context),
+        require_lockdown: ops.policy.require_lockdown,
+        ssh: ssh::Settings { agent, ..ssh::Settings::default() },
+    };
+    let alone = Arc::new(Alone::default());
+    let request = Request { targets, components: Some([id.clone()].into()), standing };
+    let watcher = Arc::clone(&alone) as Arc<dyn Watcher>;
+    let ops = Arc::new(ops);
+    let swept = runtime.block_on(sweep(Arc::clone(&ops), request, settings, Arc::new(journal), watcher))?;
+    if let Some(held) = *alone.0.lock().unwrap_or_else(PoisonError::into_inner) {
+        context.out.say(&check::warning(&held));
+    }
+    for warning in alone.1.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        context.out.say(warning);
+    }
+    let (run, on) = match recorded_run(&swept, &target, scope) {
+        Ok(found) => found,
+        Err((why, exit)) => {
+            context.out.say(&format!("error: nothing is recorded from {names}: {why}"));
+            return Ok(Err(exit));
+        }
+    };
+    let grants: Vec<_> = on.iter().filter_map(|target| ops.grant(id, target)).collect();
+    if grants.len() != on.len() {
+        return Ok(Err(Exit::Refused));
+    }
+    let recording = Recording::read(&folder, run)?;
+    let text = match recording.case(&project.file.manifest, &grants) {
+        Err(RecordError::Broke(why)) => {
+            context.out.say(&format!("error: nothing is recorded: {why}"));
+            return Ok(Err(Exit::NotLooked));
+        }
+        other => other?,
+    };
+    let path = project.write_case(name, &text).map_err(told)?;
+    let answers = recording.answers();
+    context
+        .out
+        .say(&format!("wrote {} with {answers} answers; read it, and say in `about` what it shows", path.shown()));
+    if recording.redacted > 0 {
+        context.out.say(&format!("{} secrets in the answers were redacted", recording.redacted));
+    }
+    Ok(Ok(()))
+}
+
+/// What is recorded comes from the component under test, and from no other that has its name.
+fn check_installed(context: &Context, ops: &Ops, project: &Project) -> anyhow::Result<()> {
+    let (id, file) = (&project.file.manifest.id, &project.file);
+    let place =
+        context.dir.as_ref().map_or("this machine's default, without an ops directory,".to_owned(), |dir| dir.shown());
+    let sealed =
+        || bailiwick_core::sections::seal(&file.binary.bytes, file.source.text()).map(|bytes| library::digest(&bytes));
+    let hint = format!(
+        "`bailiwick pack {}`, then `bailiwick add {id}.wasm`: it runs on a target as in `check`",
+        project.path.shown()
+    );
+    match ops.library.binary(id) {
+        Some(there) if there.digest == file.binary.digest || Ok(&there.digest) == sealed().as_ref() => Ok(()),
+        Some(_) => {
+            Err(fail::usage(format!("the `{id}` of {place} is another build than {}", project.path.shown()), hint))
+        }
+        None => Err(fail::usage(format!("{place} has no component `{id}`"), hint)),
+    }
+}
+
+/// The run's number in the journal and its targets, or why there is none.
+fn recorded_run(swept: &Sweep, target: &TargetName, scope: Scope) -> Result<(u64, Vec<TargetName>), (String, Exit)> {
+    let looked = swept.targets.iter().find(|looked| looked.target == *target);
+    let (run, on) = match (scope, looked.map(|looked| &looked.result)) {
+        (_, Some(TargetResult::Refused { rule })) => return Err((rule.clone(), Exit::Refused)),
+        (Scope::Target, Some(TargetResult::Unreachable { cause, .. })) => return Err((cause.clone(), Exit::NotLooked)),
+        (Scope::Target, Some(TargetResult::Runs(runs))) => (runs.first(), vec![target.clone()]),
+        (Scope::Fleet, Some(_)) => {
+            let together = swept.together.first();
+            (together.map(|it| &it.run), together.map(|it| it.targets.clone()).unwrap_or_default())
+        }
+        (_, None) => return Err(("nobody looked".to_owned(), Exit::NotLooked)),
+    };
+    let Some(run) = run else { return Err(("nothing ran".to_owned(), Exit::NotLooked)) };
+    match &run.outcome {
+        RunOutcome::Refused { reason } => Err((reason.clone(), Exit::Refused)),
+        RunOutcome::Fault { message } => Err((message.clone(), Exit::NotLooked)),
+        _ => match run.id.parse() {
+            Ok(number) => Ok((number, on)),
+            Err(_) => Err(("it has no entry in the journal".to_owned(), Exit::NotLooked)),
+        },
+    }
+}

@@ -1,0 +1,120 @@
+//! `bailiwick journal verify`: the chain, the evidence, and what anchors say.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+
+use crate::report::exit::ExitCode as Exit;
+use bailiwick_core::encode;
+use bailiwick_core::model::Tainted;
+use bailiwick_engine::anchor;
+use bailiwick_engine::anchor::Held;
+use bailiwick_journal::{Break, verify};
+use bailiwick_policy::ops::Ops;
+use bailiwick_transport::ssh;
+
+use super::{Context, fail};
+
+/// What was read of the anchors, by name; and why one was not.
+#[derive(Default)]
+struct Anchors {
+    held: BTreeMap<String, Held>,
+    unread: BTreeMap<String, String>,
+}
+
+pub(super) fn run(context: &Context, folder: &Path, offline: bool) -> anyhow::Result<Exit> {
+    // Before the journal is read: a sweep that is under way adds to both, and to the journal first.
+    let (lines, unread) = if offline { Default::default() } else { fetch(context)? };
+    let verdict = verify(folder)?;
+    let anchors = Anchors { held: anchor::hold(folder, &lines)?, unread };
+    let mut text = String::new();
+    for found in &verdict.breaks {
+        writeln!(text, "{}: {found}", if found.is_serious() { "BROKEN" } else { "note" })?;
+    }
+    let (seq, hash) = (verdict.proven.seq, &verdict.proven.hash);
+    writeln!(text, "entries 1 to {seq} hang together; the hash of entry {seq} is {hash}")?;
+    let (evidence, pruned) = (verdict.evidence, verdict.pruned);
+    if evidence + pruned > 0 {
+        writeln!(text, "{evidence} pieces of evidence are what was recorded; {pruned} were pruned by retention")?;
+    }
+    tell(&mut text, &anchors)?;
+    let covers = anchors.held.values().map(|held| held.covers).max().unwrap_or(0).min(seq);
+    let faults = anchors.held.values().any(|held| !held.faults.is_empty());
+    let serious = verdict.breaks.iter().any(Break::is_serious) || faults;
+    if covers == 0 && !serious {
+        writeln!(
+            text,
+            "Nothing outside this machine vouches for entries 1 to {seq}: who can write the journal can rewrite it whole. \
+             Keep that hash elsewhere, or have it kept: [[anchor]] in policy.toml."
+        )?;
+    } else if covers == 0 {
+        writeln!(text, "no anchor covers any entry")?;
+    } else if covers < seq {
+        writeln!(text, "no anchor covers entries {} to {seq}", covers + 1)?;
+    } else {
+        writeln!(text, "every entry is covered by an anchor")?;
+    }
+    context.out.text(&text)?;
+    Ok(match (serious, anchors.unread.is_empty()) {
+        (true, _) => Exit::Usage,
+        (false, false) => Exit::NotLooked,
+        (false, true) => Exit::Fine,
+    })
+}
+
+fn tell(text: &mut String, anchors: &Anchors) -> std::fmt::Result {
+    let line = |said: &str| encode::terminal(&Tainted::new(said), 400);
+    for (name, held) in &anchors.held {
+        for fault in &held.faults {
+            writeln!(text, "BROKEN: anchor {name}: {fault}")?;
+        }
+        if held.strange > 0 {
+            writeln!(text, "note: anchor {name}: {} lines are no heads, or torn", held.strange)?;
+        }
+        match (held.covers, held.fitting) {
+            (0, _) => writeln!(text, "anchor {name} vouches for nothing")?,
+            (covers, fitting) => {
+                writeln!(text, "anchor {name} vouches for entries 1 to {covers} ({fitting} heads fit)")?;
+            }
+        }
+    }
+    for (name, why) in &anchors.unread {
+        writeln!(text, "NOT COMPARED: anchor {name}: {}", line(why))?;
+    }
+    Ok(())
+}
+
+type Fetched = (BTreeMap<String, Vec<u8>>, BTreeMap<String, String>);
+
+/// Reads every anchor that policy names, side by side.
+fn fetch(context: &Context) -> anyhow::Result<Fetched> {
+    let ops = match Ops::load(context.dir.as_deref(), context.surroundings.home.as_deref()) {
+        Ok(ops) => std::sync::Arc::new(ops),
+        // What is wrong with policy is no reason not to look at the journal.
+        Err(error) => {
+            fail::report(&error.into(), &context.out);
+            let why = "the ops directory cannot be read, which would say which there are; --offline asks for none";
+            return Ok((BTreeMap::new(), [("of policy".to_owned(), why.to_owned())].into()));
+        }
+    };
+    let settings = ssh::Settings { agent: context.surroundings.agent.clone(), ..ssh::Settings::default() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut tasks = tokio::task::JoinSet::new();
+        for anchor in ops.policy.anchors.clone() {
+            let (ops, settings) = (std::sync::Arc::clone(&ops), settings.clone());
+            tasks.spawn(async move {
+                let read = anchor::fetch(&ops, &anchor.to, &settings).await;
+                (anchor.to.to_string(), read.map_err(|error| error.told(&ops)))
+            });
+        }
+        let mut fetched = Fetched::default();
+        while let Some(done) = tasks.join_next().await {
+            match done? {
+                (name, Ok(lines)) => drop(fetched.0.insert(name, lines)),
+                (name, Err(why)) => drop(fetched.1.insert(name, why)),
+            }
+        }
+        Ok(fetched)
+    })
+}

@@ -1,0 +1,16 @@
+//! Bailiwick: run health probes from people you do not know, on production machines, safely.
+//!
+//! This crate is what a person meets: reports, the doctor and the command line. The work is done in the crates beside it.
+
+pub mod report;
+pub mod doctor;
+mod cli;
+
+use std::process::ExitCode;
+
+/// The whole program: reads the command line and the environment, does what is asked, and says how it ended.
+#[must_use]
+pub fn main() -> ExitCode {
+    // A panic is a bug, and has an exit code of its own.
+    std::panic::catch_unwind(cli::main).unwrap_or_else(|_| report::exit::ExitCode::Bug.into())
+}

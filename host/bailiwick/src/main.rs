@@ -1,0 +1,5 @@
+//! The program `bailiwick`.
+
+fn main() -> std::process::ExitCode {
+    bailiwick::main()
+}

@@ -1,0 +1,184 @@
+//! A sweep by the contract of Nagios plugins: one line of status, details, performance data, and an exit code of its own.
+//!
+//! Knows: <https://nagios-plugins.org/doc/guidelines.html>. 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN. Not having looked is
+//! UNKNOWN, unless something worse was seen: a page for what burns is not held back by what is dark.
+//!
+//! Attack answered: text of guests with a `|` or a line break in it, which would become performance data.
+
+use std::fmt::Write;
+
+use bailiwick_core::model::{Severity, Unit};
+use bailiwick_core::outcome::Sweep;
+
+use super::statement::{Kind, Statement, statements};
+
+/// Longest line of details that is printed; Nagios keeps 8 KiB in all.
+const LINES_MAX: usize = 40;
+/// Most performance data, for the same reason.
+const METRICS_MAX: usize = 60;
+
+/// What a plugin may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// All that was looked at is as it should be.
+    Ok,
+    /// Somebody should look, not at night.
+    Warning,
+    /// Nobody could look, or could tell.
+    Unknown,
+    /// Somebody should look now.
+    Critical,
+}
+
+impl State {
+    /// The plugin's exit code.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Warning => 1,
+            Self::Critical => 2,
+            Self::Unknown => 3,
+        }
+    }
+
+    /// As the first word of the first line.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "OK",
+            Self::Warning => "WARNING",
+            Self::Critical => "CRITICAL",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+
+    fn of(said: &Statement<'_>) -> Self {
+        match said.kind {
+            Kind::Found(Severity::Ok) | Kind::NotApplicable => Self::Ok,
+            Kind::Found(Severity::Warning) => Self::Warning,
+            Kind::Found(Severity::Critical) => Self::Critical,
+            Kind::Found(Severity::Unknown) | Kind::Unseen | Kind::Broken | Kind::Refused => Self::Unknown,
+        }
+    }
+}
+
+/// What a sweep amounts to. One without a single statement has seen nothing.
+#[must_use]
+pub fn state(sweep: &Sweep) -> State {
+    worst(&statements(sweep))
+}
+
+fn worst(statements: &[Statement<'_>]) -> State {
+    statements.iter().map(State::of).max().unwrap_or(State::Unknown)
+}
+
+/// Renders a sweep. Ends in a newline.
+#[must_use]
+pub fn render(sweep: &Sweep) -> String {
+    let mut statements = statements(sweep);
+    statements.sort_by_key(|said| std::cmp::Reverse(State::of(said)));
+    let count = |state| statements.iter().filter(|said| State::of(said) == state).count();
+    let state = worst(&statements);
+    let mut out = format!("BAILIWICK {} - ", state.word());
+    match statements.first().filter(|_| state != State::Ok) {
+        Some(worst) => out.push_str(&line(worst)),
+        None => {
+            let targets = sweep.targets.len();
+            let _ =
+                write!(out, "{targets} target{}, {} findings", if targets == 1 { "" } else { "s" }, statements.len());
+        }
+    }
+    let _ = write!(
+        out,
+        " | critical={} warning={} unknown={} ok={}",
+        count(State::Critical),
+        count(State::Warning),
+        count(State::Unknown),
+        count(State::Ok)
+    );
+    out.push('\n');
+    let told: Vec<_> = statements.iter().filter(|said| State::of(said) != State::Ok).collect();
+    for said in told.iter().take(LINES_MAX) {
+        let _ = writeln!(out, "{}: {}", State::of(said).word(), line(said));
+    }
+    if told.len() > LINES_MAX {
+        let _ = writeln!(out, "and {} more", told.len() - LINES_MAX);
+    }
+    let metrics: Vec<_> = statements.iter().flat_map(perf).take(METRICS_MAX).collect();
+    if !metrics.is_empty() {
+        // Long performance data begins behind the last line of details.
+        let _ = writeln!(out, "| {}", metrics.join("\n"));
+    }
+    out
+}
+
+/// What is wrong with the plugin itself, for a scheduler that only reads standard output.
+#[must_use]
+pub fn failed(message: &str) -> String {
+    let line = message.lines().next().unwrap_or_default();
+    format!("BAILIWICK {} - {}\n", State::Unknown.word(), unpiped(&bailiwick_core::encode::harmless(line, 200)))
+}
+
+fn line(said: &Statement<'_>) -> String {
+    let component = said.component.map(|id| format!(" {id}")).unwrap_or_default();
+    unpiped(&format!("{}{component}: {}", said.target, said.text))
+}
+
+fn unpiped(text: &str) -> String {
+    super::untied(text).replace('|', "¦")
+}
+
+/// `'db01/memory/memory/available-bytes'=123B`. A label has neither `=` nor a quote in it.
+fn perf(said: &Statement<'_>) -> Vec<String> {
+    let component = said.component.map_or("bailiwick", |id| id.as_str());
+    let subject = if said.subject.is_empty() { String::new() } else { format!("{}/", said.subject) };
+    said.metrics
+        .iter()
+        .map(|(name, value, unit)| {
+            let label = format!("{}/{component}/{}/{subject}{name}", said.target, said.code);
+            let label = unpiped(&label).replace(['=', '\''], "_");
+            let unit = match unit {
+                Unit::Bytes => "B",
+                Unit::Seconds => "s",
+                Unit::Percent => "%",
+                Unit::Count | Unit::Ratio | Unit::PerSecond | Unit::PerHour => "",
+            };
+            format!("'{label}'={value}{unit}")
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples;
+
+    #[test]
+    fn a_night() {
+        assert_eq!(state(&samples::night()).code(), 2);
+        insta::assert_snapshot!(render(&samples::night()));
+    }
+
+    #[test]
+    fn not_having_looked_is_unknown() {
+        let one = |looked| state(&samples::sweep(vec![looked]));
+        assert_eq!(one(samples::unreachable("a", "refused", None)), State::Unknown);
+        assert_eq!(one(samples::refused("a", "never-host")), State::Unknown);
+        assert_eq!(one(samples::looked("a", vec![samples::fault("p", "trap")])), State::Unknown);
+        assert_eq!(one(samples::looked("a", vec![])), State::Unknown);
+        let ok = samples::report("p", vec![samples::finding(Severity::Ok, "", "fine")]);
+        assert_eq!(one(samples::looked("a", vec![ok])), State::Ok);
+        assert_eq!(state(&samples::sweep(vec![])), State::Unknown);
+    }
+
+    /// One `|` on the first line, and one before the rest of the data: no text of a guest adds one.
+    #[test]
+    fn tx05_hostile_text_is_no_data() {
+        let text = render(&samples::hostile());
+        let bars = text.matches('|').count();
+        let data = text.lines().filter(|line| line.starts_with("| ")).count();
+        assert_eq!(bars, 1 + data, "{text}");
+        assert!(text.lines().next().unwrap().contains(" | critical="), "{text}");
+    }
+}

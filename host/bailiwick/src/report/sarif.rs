@@ -1,0 +1,124 @@
+//! A sweep as SARIF 2.1.0, for dashboards that gather findings of many tools.
+//!
+//! Knows: <https://docs.oasis-open.org/sarif/sarif/v2.1.0/>. A rule is `component/code`; a result's place is logical, the
+//! target and the subject: there is no source file to point at. What nobody could see is a notification of the run, and
+//! the run then says that it was not successful.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use bailiwick_core::encode;
+use bailiwick_core::model::Severity;
+use bailiwick_core::outcome::Sweep;
+
+use super::statement::{Kind, Statement, statements};
+
+#[derive(Serialize)]
+struct Document {
+    #[serde(rename = "$schema")]
+    schema: &'static str,
+    version: &'static str,
+    runs: [Value; 1],
+}
+
+/// Renders a sweep, ending in a newline.
+///
+/// # Errors
+/// Only where a value cannot be JSON, which is a mistake of ours.
+pub fn render(sweep: &Sweep) -> Result<String, serde_json::Error> {
+    let statements = statements(sweep);
+    let found = |said: &&Statement<'_>| matches!(said.kind, Kind::Found(_) | Kind::NotApplicable);
+    let rules: BTreeSet<_> = statements.iter().filter(found).map(Statement::rule).collect();
+    // By name, as they are listed.
+    let rules: BTreeMap<_, _> = rules.into_iter().zip(0..).collect();
+    let results: Vec<_> = statements.iter().filter(found).map(|said| result(said, &rules)).collect();
+    let unseen: Vec<_> = statements.iter().filter(|said| !found(said)).map(notification).collect();
+    encode::to_json(&Document {
+        schema: "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
+        version: "2.1.0",
+        runs: [json!({
+            "tool": { "driver": {
+                "name": "bailiwick",
+                "semanticVersion": env!("CARGO_PKG_VERSION"),
+                "rules": rules.keys().map(|id| json!({ "id": id })).collect::<Vec<_>>(),
+            } },
+            "invocations": [{
+                "executionSuccessful": unseen.is_empty(),
+                "startTimeUtc": sweep.started.to_string(),
+                "endTimeUtc": sweep.finished.to_string(),
+                "toolExecutionNotifications": unseen,
+            }],
+            "results": results,
+        })],
+    })
+}
+
+fn result(said: &Statement<'_>, rules: &BTreeMap<String, usize>) -> Value {
+    let (kind, level) = match said.kind {
+        Kind::Found(Severity::Critical) => ("fail", "error"),
+        Kind::Found(Severity::Warning) => ("fail", "warning"),
+        Kind::Found(Severity::Ok) => ("pass", "none"),
+        Kind::Found(Severity::Unknown) => ("open", "none"),
+        _ => ("notApplicable", "none"),
+    };
+    let rule = said.rule();
+    let name =
+        if said.subject.is_empty() { said.target.to_string() } else { format!("{}/{}", said.target, said.subject) };
+    let metrics: BTreeMap<_, _> = said.metrics.iter().map(|(name, value, _)| (name.as_str(), *value)).collect();
+    let mut result = json!({
+        "ruleId": rule,
+        "ruleIndex": rules.get(&rule),
+        "kind": kind,
+        "level": level,
+        "message": { "text": super::untied(&said.text) },
+        "locations": [{ "logicalLocations": [{ "fullyQualifiedName": name, "kind": "resource" }] }],
+        // The same statement of another day is the same result.
+        "partialFingerprints": { "bailiwick/v1": format!("{}/{rule}/{}", said.target, said.subject) },
+    });
+    if !metrics.is_empty()
+        && let Some(object) = result.as_object_mut()
+    {
+        object.insert("properties".to_owned(), json!({ "metrics": metrics }));
+    }
+    result
+}
+
+fn notification(said: &Statement<'_>) -> Value {
+    let text = format!("{}: {}", said.target, super::untied(&said.text));
+    json!({ "descriptor": { "id": said.rule() }, "level": "error", "message": { "text": text } })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples;
+
+    #[test]
+    fn a_night() {
+        insta::assert_snapshot!(render(&samples::night()).unwrap());
+    }
+
+    /// Nothing of a guest's becomes a key or a reference: what there is beside words is the same for every sweep.
+    #[test]
+    fn tx06_hostile_text_is_text() {
+        let sweep = samples::hostile();
+        let value: Value = serde_json::from_str(&render(&sweep).unwrap()).unwrap();
+        let results = value["runs"][0]["results"].as_array().unwrap();
+        assert!(!results.is_empty());
+        for result in results {
+            let keys: Vec<_> = result["message"].as_object().unwrap().keys().collect();
+            assert_eq!(keys, ["text"], "{result:#}");
+        }
+    }
+
+    #[test]
+    fn what_was_not_seen_is_told() {
+        let text = render(&samples::sweep(vec![samples::unreachable("a", "refused", None)])).unwrap();
+        let value: Value = serde_json::from_str(&text).unwrap();
+        let run = &value["runs"][0]["invocations"][0];
+        assert_eq!(run["executionSuccessful"], json!(false));
+        assert_eq!(run["toolExecutionNotifications"][0]["message"]["text"], json!("a: refused"));
+    }
+}

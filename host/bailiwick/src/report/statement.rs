@@ -1,0 +1,151 @@
+//! A sweep as a flat list of statements, for formats that other tools read.
+//!
+//! Knows: which outcome becomes which statement. Must not know: any format. Attack answered: TX02, TX05: text of guests
+//! and targets is harmless to eyes and terminals before a format's own encoder sees it.
+
+use bailiwick_core::encode;
+use bailiwick_core::model::{ComponentId, Metric, Severity, Tainted, TargetName, Unit};
+use bailiwick_core::outcome::{Looked, Run, RunOutcome, Sweep, TargetResult, Together};
+
+use super::tally::{Look, Standing};
+
+/// The longest line that other tools are given, in columns: longer than any finding's title.
+const COLUMNS: usize = 500;
+
+/// What somebody says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A finding.
+    Found(Severity),
+    /// The target lacks what the probe looks at.
+    NotApplicable,
+    /// Nobody could look.
+    Unseen,
+    /// The component broke.
+    Broken,
+    /// It was not to be looked at.
+    Refused,
+}
+
+/// One statement.
+#[derive(Debug)]
+pub(super) struct Statement<'a> {
+    /// About which machine.
+    pub(super) target: &'a TargetName,
+    /// By whom; none: the host.
+    pub(super) component: Option<&'a ComponentId>,
+    /// Stable, `[a-z0-9-]`; harmless whatever a component makes of it.
+    pub(super) code: String,
+    /// What it is about, within the target; mostly empty. Harmless.
+    pub(super) subject: String,
+    /// What.
+    pub(super) kind: Kind,
+    /// In words. Harmless.
+    pub(super) text: String,
+    /// The numbers behind it, by a name that is harmless.
+    pub(super) metrics: Vec<(String, f64, Unit)>,
+}
+
+impl Statement<'_> {
+    /// `component/code`; what the host says itself is `bailiwick/code`.
+    pub(super) fn rule(&self) -> String {
+        format!("{}/{}", self.component.map_or("bailiwick", ComponentId::as_str), self.code)
+    }
+}
+
+/// Every statement of a sweep, in its order.
+pub(super) fn statements(sweep: &Sweep) -> Vec<Statement<'_>> {
+    sweep.targets.iter().flat_map(|looked| of_target(sweep, looked)).collect()
+}
+
+/// Those about one of its targets.
+pub(super) fn of_target<'a>(sweep: &'a Sweep, looked: &'a Looked) -> Vec<Statement<'a>> {
+    let mut all = Vec::new();
+    let host = |code, kind, text: &str| Statement {
+        target: &looked.target,
+        component: None,
+        code: String::from(code),
+        subject: String::new(),
+        kind,
+        text: encode::harmless(text, COLUMNS),
+        metrics: Vec::new(),
+    };
+    match &looked.result {
+        TargetResult::Unreachable { cause, .. } => all.push(host("unreachable", Kind::Unseen, cause)),
+        TargetResult::Refused { rule } => all.push(host("refused", Kind::Refused, rule)),
+        TargetResult::Runs(runs) if runs.is_empty() => {
+            if Standing::of(sweep, looked) == Standing::Unseen {
+                all.push(host("nothing-ran", Kind::Unseen, "no probe ran here"));
+            }
+        }
+        TargetResult::Runs(runs) => runs.iter().for_each(|run| push(&mut all, &looked.target, run)),
+    }
+    for together in &sweep.together {
+        push_together(&mut all, looked, together);
+    }
+    all
+}
+
+/// What a run on several targets says of one of them. What it says of none in particular stands with the first.
+fn push_together<'a>(all: &mut Vec<Statement<'a>>, looked: &'a Looked, together: &'a Together) {
+    let Together { targets, left_out, run } = together;
+    if let Some(left) = left_out.iter().find(|left| left.target == looked.target) {
+        all.push(Statement {
+            target: &looked.target,
+            component: Some(&run.component),
+            code: String::from("refused"),
+            subject: String::new(),
+            kind: Kind::Refused,
+            text: encode::harmless(&left.reason, COLUMNS),
+            metrics: Vec::new(),
+        });
+    }
+    if !targets.contains(&looked.target) {
+        return;
+    }
+    let mut said = Vec::new();
+    push(&mut said, &looked.target, run);
+    let RunOutcome::Report(report) = &run.outcome else { return all.extend(said) };
+    let is_first = targets.first() == Some(&looked.target);
+    for (finding, statement) in report.findings.iter().zip(said) {
+        let of_one = targets.iter().any(|target| finding.subject.is_about(target.as_str()));
+        if finding.subject.is_about(looked.target.as_str()) || is_first && !of_one {
+            all.push(statement);
+        }
+    }
+}
+
+fn numbered(metric: &Metric) -> (String, f64, Unit) {
+    (encode::harmless(&metric.name, COLUMNS), metric.value, metric.unit)
+}
+
+fn push<'a>(all: &mut Vec<Statement<'a>>, target: &'a TargetName, run: &'a Run) {
+    let one = |code: &str, kind, text| Statement {
+        target,
+        component: Some(&run.component),
+        code: encode::harmless(code, COLUMNS),
+        subject: String::new(),
+        kind,
+        text,
+        metrics: Vec::new(),
+    };
+    let theirs = |text: &Tainted| encode::terminal(text, COLUMNS);
+    match &run.outcome {
+        RunOutcome::Report(report) => all.extend(report.findings.iter().map(|finding| Statement {
+            subject: theirs(&finding.subject),
+            metrics: finding.metrics.iter().map(numbered).collect(),
+            ..one(&finding.code, Kind::Found(finding.severity), theirs(&finding.title))
+        })),
+        RunOutcome::CouldNotLook { reason, .. } => {
+            let (code, kind) = match Look::of(run) {
+                Look::NotApplicable => ("not-applicable", Kind::NotApplicable),
+                _ => ("could-not-look", Kind::Unseen),
+            };
+            all.push(one(code, kind, theirs(reason)));
+        }
+        RunOutcome::Fault { message } => {
+            all.push(one("fault", Kind::Broken, encode::harmless(&format!("the probe broke: {message}"), COLUMNS)));
+        }
+        RunOutcome::Refused { reason } => all.push(one("refused", Kind::Refused, encode::harmless(reason, COLUMNS))),
+    }
+}

@@ -1,0 +1,198 @@
+//! What a sweep amounts to, in numbers: the last line of the table, the head of the JSON document, the exit code.
+//!
+//! Knows: what counts as healthy, and what as not having looked. Every rendering asks here, so that no two disagree.
+
+use bailiwick_core::model::{LookError, Severity, TargetName};
+use bailiwick_core::outcome::{Looked, Run, RunOutcome, Sweep, TargetResult};
+
+/// What one target amounts to. Every target is exactly one of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Looked at, nothing found but `ok`.
+    Healthy,
+    /// Something was found.
+    Findings,
+    /// Nothing was found, but not every probe could look.
+    InPart,
+    /// No probe that ran applies to it.
+    NotApplicable,
+    /// Not reached, or nothing ran there.
+    Unseen,
+    /// No grant can reach it.
+    Refused,
+}
+
+/// What one run amounts to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// It looked; the worst that it saw.
+    Saw(Severity),
+    /// The target lacks what the probe looks at, such as systemd.
+    NotApplicable,
+    /// It could not look.
+    Unseen,
+    /// The component broke.
+    Broken,
+    /// The host would not run it.
+    Refused,
+}
+
+impl Look {
+    pub(super) fn of(run: &Run) -> Self {
+        match &run.outcome {
+            RunOutcome::Report(_) => Self::Saw(run.severity().unwrap_or(Severity::Ok)),
+            RunOutcome::CouldNotLook { error: Some(LookError::Unsupported), .. } => Self::NotApplicable,
+            RunOutcome::CouldNotLook { .. } => Self::Unseen,
+            RunOutcome::Fault { .. } => Self::Broken,
+            RunOutcome::Refused { .. } => Self::Refused,
+        }
+    }
+
+    /// What a run on several targets amounts to on one of them: the worst of what it says of that one.
+    fn on(run: &Run, target: &TargetName) -> Self {
+        match &run.outcome {
+            RunOutcome::Report(report) => {
+                let of_it = report.findings.iter().filter(|finding| finding.subject.is_about(target.as_str()));
+                Self::Saw(of_it.map(|finding| finding.severity).max().unwrap_or(Severity::Ok))
+            }
+            _ => Self::of(run),
+        }
+    }
+}
+
+impl Standing {
+    /// What a target amounts to. A run on several targets counts on each: what it says of that one, or, where it says
+    /// nothing, that it looked.
+    #[must_use]
+    pub fn of(sweep: &Sweep, target: &Looked) -> Self {
+        let runs = match &target.result {
+            TargetResult::Unreachable { .. } => return Self::Unseen,
+            TargetResult::Refused { .. } => return Self::Refused,
+            TargetResult::Runs(runs) => runs,
+        };
+        let mut looks: Vec<Look> = runs.iter().map(Look::of).collect();
+        for together in &sweep.together {
+            if together.targets.contains(&target.target) {
+                looks.push(Look::on(&together.run, &target.target));
+            } else if together.left_out.iter().any(|left| left.target == target.target) {
+                looks.push(Look::Refused);
+            }
+        }
+        let any = |test: fn(Look) -> bool| looks.iter().copied().any(test);
+        if looks.is_empty() {
+            Self::Unseen
+        } else if any(|look| matches!(look, Look::Saw(worst) if worst > Severity::Ok)) {
+            Self::Findings
+        } else if any(|look| matches!(look, Look::Unseen | Look::Broken | Look::Refused)) {
+            Self::InPart
+        } else if any(|look| matches!(look, Look::Saw(_))) {
+            Self::Healthy
+        } else {
+            Self::NotApplicable
+        }
+    }
+}
+
+/// The numbers. The six of targets add up to `targets`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// All that were asked for.
+    pub targets: usize,
+    /// See [`Standing::Healthy`].
+    pub targets_healthy: usize,
+    /// See [`Standing::Findings`].
+    pub targets_with_findings: usize,
+    /// See [`Standing::InPart`].
+    pub targets_in_part: usize,
+    /// See [`Standing::NotApplicable`].
+    pub targets_not_applicable: usize,
+    /// See [`Standing::Unseen`].
+    pub targets_unseen: usize,
+    /// See [`Standing::Refused`].
+    pub targets_refused: usize,
+    /// Runs on all targets.
+    pub runs: usize,
+    /// Runs that could not look, those apart that do not apply.
+    pub runs_unseen: usize,
+    /// Runs whose probe does not apply to the target.
+    pub runs_not_applicable: usize,
+    /// Runs whose component broke.
+    pub runs_broken: usize,
+    /// Runs that the host would not start.
+    pub runs_refused: usize,
+    /// Findings that need a person now.
+    pub critical: usize,
+    /// Findings that need a person some day soon.
+    pub warning: usize,
+    /// Findings of which the probe could not tell.
+    pub unknown: usize,
+    /// Findings that are as they should be.
+    pub ok: usize,
+}
+
+impl Tally {
+    /// Counts a sweep.
+    #[must_use]
+    pub fn of(sweep: &Sweep) -> Self {
+        let mut tally = Self::default();
+        for target in &sweep.targets {
+            tally.add(sweep, target);
+        }
+        for together in &sweep.together {
+            tally.add_run(&together.run);
+            // What it was to look at and may not is a refusal, as it is for a run on one target.
+            tally.runs_refused += together.left_out.len();
+        }
+        tally
+    }
+
+    fn add(&mut self, sweep: &Sweep, target: &Looked) {
+        self.targets += 1;
+        *match Standing::of(sweep, target) {
+            Standing::Healthy => &mut self.targets_healthy,
+            Standing::Findings => &mut self.targets_with_findings,
+            Standing::InPart => &mut self.targets_in_part,
+            Standing::NotApplicable => &mut self.targets_not_applicable,
+            Standing::Unseen => &mut self.targets_unseen,
+            Standing::Refused => &mut self.targets_refused,
+        } += 1;
+        if let TargetResult::Runs(runs) = &target.result {
+            runs.iter().for_each(|run| self.add_run(run));
+        }
+    }
+
+    fn add_run(&mut self, run: &Run) {
+        self.runs += 1;
+        match Look::of(run) {
+            Look::Saw(_) => {}
+            Look::NotApplicable => self.runs_not_applicable += 1,
+            Look::Unseen => self.runs_unseen += 1,
+            Look::Broken => self.runs_broken += 1,
+            Look::Refused => self.runs_refused += 1,
+        }
+        let RunOutcome::Report(report) = &run.outcome else { return };
+        for finding in &report.findings {
+            *match finding.severity {
+                Severity::Critical => &mut self.critical,
+                Severity::Warning => &mut self.warning,
+                Severity::Unknown => &mut self.unknown,
+                Severity::Ok => &mut self.ok,
+            } += 1;
+        }
+    }
+
+    /// Findings at or over a severity.
+    #[must_use]
+    pub fn findings_from(&self, least: Severity) -> usize {
+        [
+            (Severity::Critical, self.critical),
+            (Severity::Warning, self.warning),
+            (Severity::Unknown, self.unknown),
+            (Severity::Ok, self.ok),
+        ]
+        .iter()
+        .filter(|(severity, _)| *severity >= least)
+        .map(|(_, count)| count)
+        .sum()
+    }
+}

@@ -1,0 +1,78 @@
+//! Breaks text into lines of a width.
+//!
+//! Knows: columns. Must not know: what the text says. The text is an encoder's or the host's own: it holds no control
+//! characters, so that the only line breaks are the ones made here.
+
+use bailiwick_core::encode;
+
+/// A space that is no place to break: between a number and its unit. Guests have none; the encoder escapes theirs.
+pub(super) const TIE: char = '\u{a0}';
+
+/// Breaks at spaces; a word that is longer than a line is broken at one of its joints or where the line ends, a
+/// mark staying with its letter.
+/// Runs of spaces count as one, so that nobody can paint columns with them. The first line is `first` columns wide, the
+/// others `width`. At least one line, perhaps empty.
+pub(super) fn wrap(text: &str, first: usize, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let mut line = String::new();
+    // Three columns are the widest character; a narrower line is no line.
+    let room = |lines: &[String]| if lines.is_empty() { first } else { width }.max(3);
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
+        let gap = usize::from(!line.is_empty());
+        if encode::width(&line) + gap + encode::width(word) <= room(&lines) {
+            line.extend(std::iter::repeat_n(' ', gap));
+            line.push_str(word);
+            continue;
+        }
+        if !line.is_empty() {
+            lines.push(std::mem::take(&mut line));
+        }
+        for c in word.chars() {
+            if encode::width(&line) + encode::width(c.encode_utf8(&mut [0; 4])) > room(&lines) {
+                let rest = line.split_off(joint(&line));
+                lines.push(std::mem::replace(&mut line, rest));
+            }
+            line.push(c);
+        }
+    }
+    if !line.is_empty() || lines.is_empty() {
+        lines.push(line);
+    }
+    lines.iter().map(|line| line.replace(TIE, " ")).collect()
+}
+
+/// Where in a full line to break a word: behind a joint of a path, a unit's name or an escape, if that leaves the line
+/// more than half full; else at its end.
+fn joint(line: &str) -> usize {
+    let behind = line.rfind(['/', '-', '_', '.', ':', ',', '=', '@', '}']).map_or(0, |at| at + 1);
+    // A mark must not lead a line: it would be drawn onto the space before it.
+    let next = line.get(behind..).and_then(|rest| rest.chars().next());
+    let marked = next.is_some_and(|c| encode::width(c.encode_utf8(&mut [0; 4])) == 0);
+    if behind * 2 > line.len() && !marked { behind } else { line.len() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn at_spaces_or_where_the_line_ends() {
+        assert_eq!(wrap("", 10, 10), [""]);
+        assert_eq!(wrap("one two  three", 8, 8), ["one two", "three"]);
+        assert_eq!(wrap("a /var/lib/postgresql is full", 10, 10), ["a", "/var/lib/", "postgresql", "is full"]);
+        assert_eq!(wrap("日本語日本語", 5, 5), ["日本", "語日", "本語"]);
+        assert_eq!(wrap("abe\u{301}c", 3, 3), ["abe\u{301}", "c"]);
+        assert_eq!(wrap("prometheus-postgres-exporter.service", 32, 32), ["prometheus-postgres-exporter.", "service"]);
+        assert_eq!(wrap("ab-\u{301}cde", 5, 5), ["ab-\u{301}cd", "e"]);
+        assert_eq!(wrap("one two three", 4, 9), ["one", "two three"]);
+        assert_eq!(wrap("12.4\u{a0}s and 3\u{a0}d", 6, 6), ["12.4 s", "and", "3 d"]);
+    }
+
+    #[test]
+    fn no_line_is_wider() {
+        let text = "é…א日 ✔✔✔✔✔✔✔✔ \\u{202e}x wwwwwwwwwwwwwwwwwwwwwwwwwww 日本語日本語日本語";
+        for width in 3..40 {
+            assert!(wrap(text, width, width).iter().all(|line| encode::width(line) <= width), "{width}");
+        }
+    }
+}

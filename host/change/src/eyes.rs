@@ -1,0 +1,179 @@
+//! Those who look at what a change does: a sweep of the probes that have to do with it, on its target and nowhere else.
+//!
+//! Knows: which probes look at an object. Must not know: what they conclude from it. Attack answered: a change whose effects nobody
+//! looks at (PH11): whoever is granted a look at an object that is touched is asked, before and after.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::hands::Eyes;
+use super::plan::Plan;
+use bailiwick_core::encode;
+use bailiwick_core::model::{
+    Action, Change, ComponentId, Effect, Literal, Lockdown, LookError, Severity, Tainted, TargetName,
+};
+use bailiwick_core::outcome::{Looked, Run, RunOutcome, TargetResult};
+use bailiwick_engine::broker::{Broker, Link};
+use bailiwick_engine::sweep::{Fixer, NotPlanned, Planned, Request, Settings, Watcher, sweep};
+use bailiwick_journal::{Entry, Journal, OpenError, Seen};
+use bailiwick_policy::lock::Standing;
+use bailiwick_policy::ops::Ops;
+
+/// A sweep of the probes that have to do with a plan.
+pub struct Sweeps {
+    /// The ops directory.
+    pub ops: Arc<Ops>,
+    /// What people have agreed to.
+    pub standing: Standing,
+    /// Bounds and clocks of a sweep.
+    pub settings: Settings,
+    /// The journal.
+    pub journal: Arc<Journal>,
+}
+
+/// The probes that look at an object of the plan, and those that raised its findings.
+#[must_use]
+pub fn related(ops: &Ops, plan: &Plan) -> BTreeSet<ComponentId> {
+    let mut found: BTreeSet<_> = plan.raised.iter().map(|raised| raised.probe.clone()).collect();
+    for id in ops.assignments.get(&plan.target).into_iter().flat_map(|ids| ids.keys()) {
+        let Some(grant) = ops.grant(id, &plan.target) else { continue };
+        let changes =
+            grant.entries().any(|granted| bailiwick_core::verbs::spec(granted.action.verb).effect == Effect::Change);
+        let looks = |action: &Action| plan.steps.iter().any(|step| is_about(action, &step.change));
+        if !changes && grant.entries().any(|granted| looks(&granted.action)) {
+            found.insert(id.clone());
+        }
+    }
+    found
+}
+
+fn is_about(action: &Action, change: &Change) -> bool {
+    match (&action.literal, change) {
+        (Some(Literal::Unit(unit)), Change::Unit { unit: changed, .. }) => unit == changed,
+        (Some(Literal::Container(container)), Change::RestartContainer { container: changed }) => container == changed,
+        (Some(Literal::Path(path)), change) => change.path() == Some(path),
+        _ => false,
+    }
+}
+
+/// Says nothing: who waits for the change is told of it by its entries.
+#[derive(Debug, Clone, Copy)]
+pub struct Quiet;
+
+impl Watcher for Quiet {
+    fn target_done(&self, _: &Looked) {}
+    fn unlocked(&self, _: &Lockdown) {}
+    fn not_anchored(&self, _: &str, _: &str) {}
+}
+
+impl Sweeps {
+    /// What these components say of a target, now.
+    ///
+    /// # Errors
+    /// Why nobody could look.
+    pub async fn of(&self, target: &TargetName, components: BTreeSet<ComponentId>) -> Result<Vec<Seen>, String> {
+        let request =
+            Request { targets: [target.clone()].into(), components: Some(components), standing: self.standing.clone() };
+        let (ops, journal) = (Arc::clone(&self.ops), Arc::clone(&self.journal));
+        let swept = sweep(ops, request, self.settings.clone(), journal, Arc::new(Quiet)).await;
+        let swept = swept.map_err(|error| bailiwick_transport::chain(&error))?;
+        let mut seen = Vec::new();
+        for looked in &swept.targets {
+            match &looked.result {
+                TargetResult::Runs(runs) => seen.extend(runs.iter().flat_map(said)),
+                TargetResult::Unreachable { cause, .. } => return Err(cause.clone()),
+                TargetResult::Refused { rule } => return Err(rule.clone()),
+            }
+        }
+        seen.extend(swept.together.iter().flat_map(|together| said(&together.run)));
+        Ok(seen)
+    }
+}
+
+impl Sweeps {
+    /// Has a fix plan. Nothing is changed by it.
+    ///
+    /// # Errors
+    /// Why it has not.
+    pub async fn plan(&self, fix: &ComponentId, target: &TargetName) -> Result<Planned, String> {
+        let planned = self.fix(fix, target, async |fixer, link| fixer.plan(link).await).await?;
+        planned.map_err(|error| match &error {
+            NotPlanned::CouldNotLook { reason, .. } => format!("{error}: {}", encode::terminal(reason, 300)),
+            _ => error.to_string(),
+        })
+    }
+
+    /// A fix's run stands in the journal as that of a sweep does, so that it is replayed like one.
+    async fn fix<T>(
+        &self,
+        fix: &ComponentId,
+        target: &TargetName,
+        work: impl AsyncFnOnce(&Fixer, &Arc<Link>) -> T,
+    ) -> Result<T, String> {
+        let written = |error: OpenError| bailiwick_transport::chain(&error);
+        let began = self.journal.append(Entry::SweepStarted {
+            bailiwick: env!("CARGO_PKG_VERSION").to_owned(),
+            files: self.ops.digests.clone(),
+            targets: vec![target.clone()],
+        });
+        let began = began.map_err(written)?;
+        let broker = Broker::new(Arc::clone(&self.journal)).redacting(Arc::clone(&self.ops.policy.redactor));
+        let broker = Arc::new(broker);
+        let (ops, standing) = (Arc::clone(&self.ops), self.standing.clone());
+        let fixer = Fixer::new(ops, Arc::clone(&broker), began, fix, target, &self.settings, standing);
+        let fixer = fixer.map_err(|error| error.to_string())?;
+        let came = match fixer.connect().await {
+            Ok(link) => {
+                let came = work(&fixer, &link).await;
+                link.finish().await;
+                if let Some(link) = Arc::into_inner(link) {
+                    link.close().await;
+                }
+                Ok(came)
+            }
+            Err(TargetResult::Unreachable { cause, .. }) => Err(cause),
+            Err(TargetResult::Refused { rule }) => Err(rule),
+            Err(TargetResult::Runs(_)) => Err("nobody looked".to_owned()),
+        };
+        fixer.close().await;
+        self.journal.append(Entry::SweepEnded { sweep: began, lockdown: None }).map_err(written)?;
+        came
+    }
+}
+
+impl Eyes for Sweeps {
+    async fn look(&mut self, plan: &Plan) -> Result<Vec<Seen>, String> {
+        self.of(&plan.target, related(&self.ops, plan)).await
+    }
+
+    async fn verify(&mut self, plan: &Plan) -> Result<Vec<Seen>, String> {
+        let run = self.fix(&plan.fix, &plan.target, async |fixer, link| fixer.verify(link).await).await?;
+        let run = run.ok_or_else(|| "the journal cannot be written".to_owned())?;
+        Ok(said(&run))
+    }
+}
+
+/// What a run says, as far as two such words are compared.
+#[must_use]
+pub fn said(run: &Run) -> Vec<Seen> {
+    let one = |severity, code: &str, subject: &Tainted| Seen {
+        probe: run.component.clone(),
+        severity,
+        code: code.to_owned(),
+        subject: subject.clone(),
+    };
+    let nothing = Tainted::new("");
+    match &run.outcome {
+        RunOutcome::Report(report) if report.findings.is_empty() => vec![one(Some(Severity::Ok), "", &nothing)],
+        RunOutcome::Report(report) => {
+            report.findings.iter().map(|found| one(Some(found.severity), &found.code, &found.subject)).collect()
+        }
+        // There is nothing to look at, and there was nothing before.
+        RunOutcome::CouldNotLook { error: Some(LookError::Unsupported), .. } => {
+            vec![one(Some(Severity::Ok), "not-applicable", &nothing)]
+        }
+        RunOutcome::CouldNotLook { reason, .. } => vec![one(None, "", reason)],
+        RunOutcome::Fault { message } => vec![one(None, "", &Tainted::new(message))],
+        RunOutcome::Refused { reason } => vec![one(None, "", &Tainted::new(reason))],
+    }
+}

@@ -1,0 +1,513 @@
+//! What an author asks for: verbs, named slots, settings, and why.
+//!
+//! Knows: `manifest.toml`. Must not know: any fleet or policy. A manifest grants nothing; it bounds what policy can.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+mod fix;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+pub use self::fix::{Answers, Body, BodyError, Content, Contract};
+use self::fix::{RawAnswers, RawContent, RawContract, RawFix};
+use crate::encode;
+use crate::limits;
+use crate::limits::Ask;
+use crate::model::{
+    ComponentId, ContentName, Literal, Object, ParamName, ParamValue, SlotName, Verb, WasiGroup, World,
+};
+use crate::rules;
+use crate::rules::{Asked, RawCheck, Rules};
+use crate::source::{Place, Problem, Problems, Source};
+
+/// Packages of WASI that are refused by name, whatever a manifest says: they reach something.
+const WASI_NEVER: &[&str] = &["filesystem", "sockets", "http", "tls"];
+
+/// What a component asks for.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    /// What it calls itself.
+    pub id: ComponentId,
+    /// `1.2.3`.
+    pub version: String,
+    /// What it is built for.
+    pub world: World,
+    /// One line for people.
+    pub title: String,
+    /// On how many targets it looks at once.
+    pub scope: Scope,
+    /// Verbs that need no object, each with the author's reason.
+    pub uses: BTreeMap<Verb, String>,
+    /// Named holes for objects.
+    pub slots: BTreeMap<SlotName, Slot>,
+    /// Settings and their defaults.
+    pub params: BTreeMap<ParamName, Param>,
+    /// The parts of inert WASI that its language cannot do without.
+    pub wasi: Option<Wasi>,
+    /// Why it wants to know what it has said before; none: it does not.
+    pub history: Option<String>,
+    /// Limits that it needs raised. Policy decides.
+    pub limits: Vec<Ask>,
+    /// The checks that the built-in interpreter runs; none for a component with code of its own.
+    pub rules: Option<Rules>,
+    /// Why a fix changes what it changes; none for a probe.
+    pub contract: Option<Contract>,
+    /// The findings that a fix answers.
+    pub answers: BTreeSet<Answers>,
+    /// What a fix may put into files.
+    pub contents: BTreeMap<ContentName, Content>,
+}
+
+/// On how many targets a component looks in one run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// One: a run for each of its targets.
+    #[default]
+    Target,
+    /// All that policy gives it: one run, to compare them.
+    Fleet,
+}
+
+/// A request for inert WASI.
+#[derive(Debug, Clone)]
+pub struct Wasi {
+    /// Its packages.
+    pub interfaces: BTreeSet<WasiGroup>,
+    /// The author's reason.
+    pub why: String,
+}
+
+/// A named hole that policy fills.
+#[derive(Debug, Clone)]
+pub struct Slot {
+    /// What is done to the object.
+    pub verbs: BTreeSet<Verb>,
+    /// What kind of object the verbs take.
+    pub object: Object,
+    /// Policy binds a list.
+    pub many: bool,
+    /// What may be put there, by the verbs that need something declared.
+    pub content: BTreeSet<ContentName>,
+    /// What stands there if policy says nothing.
+    pub default: Option<Literal>,
+    /// The author's reason.
+    pub why: String,
+    /// Where it is written.
+    pub place: Place,
+}
+
+/// A setting.
+#[derive(Debug, Clone)]
+pub struct Param {
+    /// What holds if policy says nothing. Policy may put another value of the same type.
+    pub default: ParamValue,
+    /// One line for people.
+    pub about: String,
+}
+
+impl Manifest {
+    /// Every verb that is asked for, with or without an object.
+    #[must_use]
+    pub fn verbs(&self) -> BTreeSet<Verb> {
+        self.uses.keys().copied().chain(self.slots.values().flat_map(|slot| slot.verbs.iter().copied())).collect()
+    }
+
+    /// The packages of inert WASI that are asked for.
+    #[must_use]
+    pub fn wasi(&self) -> BTreeSet<WasiGroup> {
+        self.wasi.iter().flat_map(|wasi| wasi.interfaces.iter().copied()).collect()
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawManifest {
+    component: RawComponent,
+    #[serde(default, rename = "use")]
+    uses: Vec<RawUse>,
+    #[serde(default, rename = "slot")]
+    slots: Vec<RawSlot>,
+    #[serde(default, rename = "param")]
+    params: BTreeMap<Spanned<String>, RawParam>,
+    wasi: Option<RawWasi>,
+    history: Option<RawHistory>,
+    #[serde(default, rename = "limit")]
+    limits: Vec<RawLimit>,
+    #[serde(default, rename = "check")]
+    checks: Vec<RawCheck>,
+    contract: Option<RawContract>,
+    #[serde(default)]
+    answers: Vec<RawAnswers>,
+    #[serde(default, rename = "content")]
+    contents: Vec<RawContent>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawComponent {
+    id: Spanned<String>,
+    version: Spanned<String>,
+    world: Spanned<String>,
+    title: Spanned<String>,
+    scope: Option<Spanned<Scope>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawUse {
+    verb: Vec<Spanned<String>>,
+    why: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSlot {
+    name: Spanned<String>,
+    verb: Vec<Spanned<String>>,
+    default: Option<Spanned<String>>,
+    #[serde(default)]
+    many: bool,
+    #[serde(default)]
+    content: Vec<Spanned<String>>,
+    why: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawParam {
+    default: Spanned<toml::Value>,
+    about: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawWasi {
+    interfaces: Spanned<Vec<Spanned<String>>>,
+    why: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawHistory {
+    why: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawLimit {
+    name: Spanned<String>,
+    value: Spanned<toml::Value>,
+    why: Spanned<String>,
+}
+
+/// Reads a manifest.
+///
+/// # Errors
+/// All mistakes in it, each with its place.
+pub fn parse(source: &Source) -> Result<Manifest, Problems> {
+    let raw: RawManifest = source.parse()?;
+    let mut reader = Reader { source, problems: Problems::default() };
+    let manifest = reader.manifest(&raw);
+    match manifest {
+        Some(manifest) => reader.problems.or(manifest),
+        None => Err(reader.problems),
+    }
+}
+
+struct Reader<'a> {
+    source: &'a Source,
+    problems: Problems,
+}
+
+impl Reader<'_> {
+    fn wrong<T>(&mut self, at: &Spanned<T>, message: impl std::fmt::Display, hint: &str) {
+        let problem = Problem::at(self.source.at(at.span()), message);
+        self.problems.push(if hint.is_empty() { problem } else { problem.hint(hint) });
+    }
+
+    /// Notes the mistake in a text, if there is one.
+    fn take<T, E: std::fmt::Display>(
+        &mut self,
+        text: &Spanned<String>,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+        hint: &str,
+    ) -> Option<T> {
+        parse(text.get_ref()).map_err(|error| self.wrong(text, error, hint)).ok()
+    }
+
+    fn manifest(&mut self, raw: &RawManifest) -> Option<Manifest> {
+        let component = &raw.component;
+        let id = self.take(&component.id, ComponentId::new, "");
+        self.take(&component.version, check_version, "write it as `1.2.3`");
+        let world = self.take(&component.world, world, "build it against the contract that `bailiwick wit` writes");
+        self.line(&component.title, "a component has a title");
+        let mut uses = BTreeMap::new();
+        for raw in &raw.uses {
+            self.line(&raw.why, "every request says why");
+            for (verb, at) in self.verbs(&raw.verb) {
+                if crate::verbs::spec(verb).object != Object::None {
+                    self.wrong(at, format!("`{verb}` needs an object"), "ask for it in a [[slot]]");
+                } else if uses.insert(verb, raw.why.get_ref().clone()).is_some() {
+                    self.wrong(at, format!("`{verb}` is asked for twice"), "");
+                }
+            }
+        }
+        let mut contents: Vec<(ContentName, Content)> = Vec::new();
+        for raw in &raw.contents {
+            let Some((name, content)) = self.content(raw) else { continue };
+            if contents.iter().any(|(known, _)| *known == name) {
+                self.wrong(&raw.name, format!("there are two contents `{name}`"), "");
+            }
+            contents.push((name, content));
+        }
+        let mut slots = BTreeMap::new();
+        for raw in &raw.slots {
+            let Some((name, slot)) = self.slot(raw, &contents) else {
+                continue;
+            };
+            if slots.insert(name, slot).is_some() {
+                self.wrong(&raw.name, format!("there are two slots `{}`", raw.name.get_ref()), "");
+            }
+        }
+        let mut params = BTreeMap::new();
+        for (name, raw) in &raw.params {
+            self.line(&raw.about, "a parameter says what it is about");
+            let value = ParamValue::from_toml(raw.default.get_ref());
+            if value.is_none() {
+                self.wrong(&raw.default, "a default is a number, a text, true or false, or a list of texts", "");
+            }
+            if let (Some(name), Some(default)) = (self.take(name, ParamName::new, ""), value) {
+                params.insert(name, Param { default, about: raw.about.get_ref().clone() });
+            }
+        }
+        let wasi = raw.wasi.as_ref().map(|raw| self.wasi(raw));
+        let history = raw.history.as_ref().map(|raw| {
+            self.line(&raw.why, "every request says why");
+            raw.why.get_ref().clone()
+        });
+        let limits = self.limits(&raw.limits);
+        let asked = Asked {
+            uses: uses.keys().copied().collect(),
+            slots: slots.iter().map(|(name, slot): (&SlotName, &Slot)| (name.clone(), slot.verbs.clone())).collect(),
+            params: params
+                .iter()
+                .map(|(name, param): (&ParamName, &Param)| (name.clone(), param.default.clone()))
+                .collect(),
+        };
+        let rules = rules::read(self.source, &raw.checks, &asked, &mut self.problems);
+        if let (Some(wasi), Some(_)) = (&raw.wasi, &rules) {
+            self.wrong(&wasi.interfaces, "checks need no WASI", "take [wasi] out");
+        }
+        let scope = component.scope.as_ref().map_or_else(Scope::default, |scope| *scope.get_ref());
+        if let (Some(at), Scope::Fleet, Some(_)) = (&component.scope, scope, &rules) {
+            self.wrong(at, "a check looks at one target at a time", "take `scope` out");
+        }
+        if let (Some(history), Some(_)) = (&raw.history, &rules) {
+            self.wrong(&history.why, "a check cannot ask for what was said before", "take [history] out");
+        }
+        let contract = raw.contract.as_ref().map(|raw| self.contract(raw));
+        let answers = self.answers(&raw.answers);
+        self.unused(&raw.contents, &slots);
+        if let Some(world) = world {
+            let asked = raw.uses.iter().flat_map(|raw| &raw.verb).chain(raw.slots.iter().flat_map(|raw| &raw.verb));
+            let asked: Vec<_> = asked.filter_map(|at| Some((Verb::from_name(at.get_ref())?, at))).collect();
+            let fix = RawFix { contract: raw.contract.as_ref(), answers: &raw.answers, contents: &raw.contents };
+            self.fits_world(world, &component.id, &fix, &asked);
+            if world == World::Fix {
+                self.is_code_for_one(scope, &raw.checks, &component.id);
+            }
+        }
+        Some(Manifest {
+            id: id?,
+            version: component.version.get_ref().clone(),
+            world: world?,
+            title: component.title.get_ref().clone(),
+            scope,
+            uses,
+            slots,
+            params,
+            wasi,
+            history,
+            limits,
+            rules,
+            contract,
+            answers,
+            contents: contents.into_iter().collect(),
+        })
+    }
+
+    /// A fix changes one target at a time, and its plan is code.
+    fn is_code_for_one(&mut self, scope: Scope, checks: &[RawCheck], id: &Spanned<String>) {
+        if scope == Scope::Fleet {
+            self.wrong(id, "a fix plans for one target at a time", "take `scope` out");
+        }
+        if !checks.is_empty() {
+            self.wrong(id, "a [[check]] plans nothing", "put the checks into a probe of their own");
+        }
+    }
+
+    fn wasi(&mut self, raw: &RawWasi) -> Wasi {
+        self.line(&raw.why, "every request says why");
+        if raw.interfaces.get_ref().is_empty() {
+            self.wrong(&raw.interfaces, "it asks for nothing", "without WASI there is no [wasi]");
+        }
+        let mut interfaces = BTreeSet::new();
+        for at in raw.interfaces.get_ref() {
+            match WasiGroup::from_name(at.get_ref()) {
+                Some(group) if interfaces.insert(group) => {}
+                Some(group) => self.wrong(at, format!("`{group}` is asked for twice"), ""),
+                None if WASI_NEVER.contains(&at.get_ref().as_str()) => {
+                    let name = at.get_ref();
+                    self.wrong(at, format!("no component gets `wasi:{name}`"), "what a probe reads, it reads by verbs");
+                }
+                None => self.wrong(
+                    at,
+                    format!("there is no `wasi:{}` here", at.get_ref().escape_default()),
+                    "there are: cli, clocks, io, random",
+                ),
+            }
+        }
+        Wasi { interfaces, why: raw.why.get_ref().clone() }
+    }
+
+    fn limits(&mut self, raw: &[RawLimit]) -> Vec<Ask> {
+        let mut asks: Vec<Ask> = Vec::new();
+        for raw in raw {
+            self.line(&raw.why, "every request says why");
+            let row = match limits::row(raw.name.get_ref()) {
+                Ok(row) => row,
+                Err(error) => {
+                    self.wrong(&raw.name, &error, &error.hint());
+                    continue;
+                }
+            };
+            match row.value(raw.value.get_ref()) {
+                Err(error) => self.wrong(&raw.value, &error, &error.hint()),
+                Ok(_) if asks.iter().any(|ask| ask.row.name == row.name) => {
+                    self.wrong(&raw.name, format!("`{}` is asked for twice", row.name), "");
+                }
+                Ok(value) if value <= row.default => {
+                    let has = format!("every component has {} of it", row.shown(row.default));
+                    self.wrong(&raw.value, has, "ask only for what is above the default; `bailiwick limits` lists it");
+                }
+                Ok(value) => asks.push(Ask { row, value, why: raw.why.get_ref().clone() }),
+            }
+        }
+        asks
+    }
+
+    fn slot(&mut self, raw: &RawSlot, contents: &[(ContentName, Content)]) -> Option<(SlotName, Slot)> {
+        self.line(&raw.why, "every request says why");
+        let name = self.take(&raw.name, SlotName::new, "");
+        let mut verbs = BTreeSet::new();
+        let mut object = None;
+        for (verb, at) in self.verbs(&raw.verb) {
+            match (crate::verbs::spec(verb).object, object) {
+                (Object::None, _) => self.wrong(at, format!("`{verb}` takes no object"), "ask for it in a [[use]]"),
+                (needs, Some(has)) if needs != has => {
+                    self.wrong(
+                        at,
+                        format!("`{verb}` and the verbs before it take different objects"),
+                        "make two slots",
+                    );
+                }
+                (needs, _) => {
+                    object = Some(needs);
+                    verbs.insert(verb);
+                }
+            }
+        }
+        if raw.verb.is_empty() {
+            self.wrong(&raw.name, "a slot names at least one verb", "");
+        }
+        let object = object?;
+        let default = match &raw.default {
+            Some(text) => Some(self.default(text, object)?),
+            None => None,
+        };
+        let content = self.slot_content(&raw.content, &raw.name, &verbs, contents);
+        let place = self.source.at(raw.name.span());
+        let slot = Slot { verbs, object, many: raw.many, content, default, why: raw.why.get_ref().clone(), place };
+        self.changeable(raw.default.as_ref().unwrap_or(&raw.name), &slot);
+        Some((name?, slot))
+    }
+
+    /// A literal that the author may choose: none that only an operator can know, and no other machine.
+    fn default(&mut self, text: &Spanned<String>, object: Object) -> Option<Literal> {
+        let hint = match object {
+            Object::Statement | Object::Command | Object::ChangeCommand => {
+                "leave the default out: only policy says what a name stands for"
+            }
+            _ => "",
+        };
+        let literal = self.take(text, |text| Literal::parse(object, text), hint)?;
+        if literal.address().is_some_and(|address| !address.ip().is_loopback()) {
+            self.wrong(text, "a default reaches the target itself, and no other machine", "bind it in policy.toml");
+            return None;
+        }
+        Some(literal)
+    }
+
+    fn verbs<'b>(&mut self, names: &'b [Spanned<String>]) -> Vec<(Verb, &'b Spanned<String>)> {
+        names
+            .iter()
+            .filter_map(|at| {
+                let verb = Verb::from_name(at.get_ref());
+                if verb.is_none() {
+                    self.wrong(
+                        at,
+                        format!("there is no verb `{}`", at.get_ref()),
+                        &crate::verbs::nearest(at.get_ref()),
+                    );
+                }
+                Some((verb?, at))
+            })
+            .collect()
+    }
+
+    /// Text that people read in a review: one line, and something in it.
+    fn line(&mut self, text: &Spanned<String>, need: &str) {
+        let line = text.get_ref();
+        if line.trim().is_empty() {
+            self.wrong(text, need, "one sentence for whoever reviews it");
+        } else if line.len() > 200 {
+            self.wrong(text, format!("{} bytes long; at most 200", line.len()), "say it in one line");
+        } else if line.trim() != line || !encode::is_plain(line) {
+            // A stranger's text on the page that an operator approves: nothing in it may move or hide anything.
+            self.wrong(
+                text,
+                "holds spaces at an end, or characters that are not shown as they are",
+                "write plain text",
+            );
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum ShapeError {
+    #[error("a version is three numbers")]
+    Version,
+    #[error(
+        "built for world `{found}`; this host offers `{}` and `{}`",
+        World::Probe.full_name(),
+        World::Fix.full_name()
+    )]
+    World { found: String },
+}
+
+fn check_version(text: &str) -> Result<(), ShapeError> {
+    let number = |part: &str| {
+        (1..=9).contains(&part.len())
+            && part.bytes().all(|b| b.is_ascii_digit())
+            && (part == "0" || !part.starts_with('0'))
+    };
+    let parts: Vec<_> = text.split('.').collect();
+    if parts.len() == 3 && parts.into_iter().all(number) { Ok(()) } else { Err(ShapeError::Version) }
+}
+
+fn world(text: &str) -> Result<World, ShapeError> {
+    let known = World::ALL.iter().find(|world| world.full_name() == text);
+    known.copied().ok_or_else(|| ShapeError::World { found: text.to_owned() })
+}

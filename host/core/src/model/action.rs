@@ -1,0 +1,121 @@
+//! An action: one verb on one literal, with its wire form known before anything runs.
+
+use std::fmt;
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{AbsolutePath, Change, Literal, Verb};
+
+/// The stable, readable name of an action on a target: `system.load`, `services.status:nginx.service`.
+///
+/// Two components that ask the same of a target name the same action, and share the answer.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ActionId(String);
+
+impl ActionId {
+    /// The id of a verb on a literal.
+    #[must_use]
+    pub fn new(verb: Verb, literal: Option<&Literal>) -> Self {
+        Self(match literal {
+            None => verb.name().to_owned(),
+            Some(literal) => format!("{verb}:{literal}"),
+        })
+    }
+
+    /// The id of a verb on a literal that stands in a journal: for replay, which sends nothing.
+    #[must_use]
+    pub fn recorded(verb: Verb, object: Option<&str>) -> Self {
+        Self(object.map_or_else(|| verb.name().to_owned(), |object| format!("{verb}:{object}")))
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The verb, if it is one of this program's: an id may come out of an older journal, or somebody's.
+    #[must_use]
+    pub fn verb(&self) -> Option<Verb> {
+        Verb::from_name(self.0.split_once(':').map_or(self.0.as_str(), |(verb, _)| verb))
+    }
+
+    /// The literal that it is done to, as text.
+    #[must_use]
+    pub fn object(&self) -> Option<&str> {
+        self.0.split_once(':').map(|(_, object)| object)
+    }
+}
+
+impl fmt::Display for ActionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl std::borrow::Borrow<str> for ActionId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What reaches the target.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wire {
+    /// A program and its arguments. Over SSH the words are joined by one space each; no word holds anything that a
+    /// shell would read.
+    Exec(Vec<String>),
+    /// A program, its arguments, and all that it reads on its standard input.
+    Fed {
+        /// As for [`Wire::Exec`].
+        words: Vec<String>,
+        /// Sent as it is, then the end of input.
+        stdin: String,
+    },
+    /// A connection that the target makes, and all that is said on it. Over SSH a `direct-tcpip` channel.
+    Connect {
+        /// Where to.
+        address: SocketAddr,
+        /// Sent as it is.
+        request: String,
+    },
+    /// The start of a file on this machine, read without a program.
+    Read(AbsolutePath),
+    /// The same, asked of the target's gate by the action's id: what is in it stands in the gate, and is not sent.
+    Gated(Box<Wire>),
+    /// A change, asked of the target's gate by the action's id, and of nobody else.
+    Change(Change),
+}
+
+impl Wire {
+    /// The exact text: what an SSH `exec` request carries. What is said afterwards stands behind ` < `, quoted. Behind
+    /// `gate`: what the target's gate does when it is asked by the action's id.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Self::Exec(words) => words.join(" "),
+            Self::Fed { words, stdin } => format!("{} < {stdin:?}", words.join(" ")),
+            Self::Connect { address, request } => format!("connect {address} < {request:?}"),
+            Self::Read(path) => format!("read {}", path.as_str()),
+            Self::Gated(inner) => format!("gate {}", inner.text()),
+            Self::Change(change) => format!("gate {}", change.text()),
+        }
+    }
+}
+
+/// One entry of the finite list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Action {
+    /// Its name.
+    pub id: ActionId,
+    /// What it does.
+    pub verb: Verb,
+    /// To what, if the verb takes an object.
+    pub literal: Option<Literal>,
+    /// How the target is told.
+    pub wire: Wire,
+}

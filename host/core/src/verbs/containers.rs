@@ -1,0 +1,50 @@
+//! Containers. The runtime's own program is asked, and takes one form of words for both: podman and docker agree on these.
+//!
+//! Attack answered: AR11. No option that names another machine, a socket or a plugin; a name that a policy bound is the last
+//! word, and begins with a letter or digit. `inspect` tells all it has, the environment too: a template that picks fields
+//! would need words that a shell reads. What is not needed goes in two steps: the values of an environment before anything
+//! is written down (`redact`), and the rest in the worker, whose reader hands on what the contract names.
+
+use std::time::Duration;
+
+use super::{
+    Part::{Field, Object as Hole, Word},
+    Say, Spec,
+};
+use crate::model;
+use crate::model::{Effect, Object};
+
+pub(super) const LIST: Spec = Spec {
+    effect: Effect::Observe,
+    object: Object::Runtime,
+    say: Say::Program(&[Hole, Word("ps"), Word("--all"), Word("--no-trunc"), Word("--format"), Word("json")]),
+    bytes_max: 1 << 20,
+    timeout: Duration::from_secs(20),
+    reads: "all containers that the account can see: name, image, state, health",
+};
+
+pub(super) const STATUS: Spec = Spec {
+    effect: Effect::Observe,
+    object: Object::Container,
+    say: Say::Program(&[Field(model::Field::Runtime), Word("container"), Word("inspect"), Field(model::Field::Name)]),
+    bytes_max: 1 << 20,
+    timeout: Duration::from_secs(20),
+    reads: "state, health, restarts and last exit of the container",
+};
+
+pub(super) const LOGS: Spec = Spec {
+    effect: Effect::Observe,
+    object: Object::Container,
+    say: Say::Program(&[
+        Field(model::Field::Runtime),
+        Word("container"),
+        Word("logs"),
+        Word("--timestamps"),
+        Word("--since=24h"),
+        Word("--tail=1000"),
+        Field(model::Field::Name),
+    ]),
+    bytes_max: 1 << 20,
+    timeout: Duration::from_secs(20),
+    reads: "what the container wrote in the last 24 h, 1,000 lines at most",
+};

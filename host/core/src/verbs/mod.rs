@@ -1,0 +1,278 @@
+//! The one table: for every verb its effect, object, argv template, output limit, timeout and a sentence for people.
+//!
+//! Knows: how a verb is said to a target. Must not know: who may say it (`grant`), how bytes travel (`transport`), what
+//! the answer means (`sandbox`). Attack answered: an argument that is read as an option, a pattern or a command
+//! (AR01–AR15): a template is fixed words, with at most one hole that takes a whole literal.
+
+mod change;
+mod commands;
+mod containers;
+mod certificates;
+mod files;
+mod logs;
+mod http;
+mod network;
+mod packages;
+mod postgres;
+mod query;
+mod services;
+mod system;
+
+use std::time::Duration;
+
+pub use change::{COMPUTED_BYTES_MAX, needs_content};
+
+use crate::model::{Action, ActionId, Changing, Effect, Field, Inverse, Literal, Object, Url, Verb, Wire};
+pub use files::READ_BYTES;
+
+/// Everything that is to be known of a verb outside the sandbox.
+#[derive(Debug)]
+pub struct Spec {
+    /// What it does to the target.
+    pub effect: Effect,
+    /// What it needs besides the target.
+    pub object: Object,
+    /// How it is said.
+    pub say: Say,
+    /// Largest answer, stdout and stderr together, in bytes.
+    pub bytes_max: u64,
+    /// Longest wait for an answer.
+    pub timeout: Duration,
+    /// What it reads, or changes, for `review`.
+    pub reads: &'static str,
+}
+
+impl Spec {
+    /// The words of the program that it starts, behind [`PREFIX`]; none if it starts none, or the operator's.
+    #[must_use]
+    pub const fn template(&self) -> &'static [Part] {
+        match self.say {
+            Say::Program(template) | Say::Fed(template, _) => template,
+            Say::Query(_) => query::PSQL,
+            Say::Literal | Say::Get | Say::Gate(_) => &[],
+        }
+    }
+}
+
+/// How a verb is said to a target.
+#[derive(Debug, Clone, Copy)]
+pub enum Say {
+    /// A program. It reads nothing.
+    Program(&'static [Part]),
+    /// A program, and what it reads.
+    Fed(&'static [Part], &'static str),
+    /// `psql`, and a query: this one, or the literal's own.
+    Query(Option<&'static str>),
+    /// The literal's own words.
+    Literal,
+    /// One HTTP GET of the literal.
+    Get,
+    /// Never: the target's gate has it in its list, and this is how it is taken back.
+    Gate(Inverse),
+}
+
+/// One word of a template.
+#[derive(Debug, Clone, Copy)]
+pub enum Part {
+    /// A fixed word.
+    Word(&'static str),
+    /// The literal, as a word of its own.
+    Object,
+    /// The literal at the end of an option word, such as `--unit=`.
+    Option(&'static str),
+    /// A part of the literal, as a word of its own; no word if it has no such part.
+    Field(Field),
+    /// A part of the literal at the end of an option word; no word if it has no such part.
+    OptionField(&'static str, Field),
+}
+
+/// Every program runs with this environment and no other: a fixed search path, the C locale (parsers read English),
+/// UTC. `env` is named absolutely; POSIX has had it in `/usr/bin` on every system this was tried on.
+pub const PREFIX: &[&str] = &["/usr/bin/env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "TZ=UTC"];
+
+/// The row of a verb.
+#[must_use]
+pub fn spec(verb: Verb) -> &'static Spec {
+    match verb {
+        Verb::SystemIdentity => &system::IDENTITY,
+        Verb::SystemUptime => &system::UPTIME,
+        Verb::SystemLoad => &system::LOAD,
+        Verb::SystemMemory => &system::MEMORY,
+        Verb::SystemFilesystems => &system::FILESYSTEMS,
+        Verb::SystemTimeSync => &system::TIME_SYNC,
+        Verb::SystemLogins => &system::LOGINS,
+        Verb::SystemClock => &system::CLOCK,
+        Verb::FilesRead => &files::READ,
+        Verb::FilesStat => &files::STAT,
+        Verb::ServicesStatus => &services::STATUS,
+        Verb::ServicesFailed => &services::FAILED,
+        Verb::ServicesLogs => &services::LOGS,
+        Verb::ServicesUsage => &services::USAGE,
+        Verb::NetworkListeners => &network::LISTENERS,
+        Verb::ContainersList => &containers::LIST,
+        Verb::ContainersStatus => &containers::STATUS,
+        Verb::ContainersLogs => &containers::LOGS,
+        Verb::CommandsRun => &commands::RUN,
+        Verb::PackagesPending => &packages::PENDING,
+        Verb::PackagesLists => &packages::LISTS,
+        Verb::PostgresDatabases => &postgres::DATABASES,
+        Verb::PostgresActivity => &postgres::ACTIVITY,
+        Verb::PostgresSettings => &postgres::SETTINGS,
+        Verb::PostgresReplication => &postgres::REPLICATION,
+        Verb::PostgresLocks => &postgres::LOCKS,
+        Verb::PostgresQuery => &postgres::QUERY,
+        Verb::LogsSinceLastRun => &logs::SINCE_LAST_RUN,
+        Verb::HttpGet => &http::GET,
+        Verb::CertificatesFile => &certificates::FILE,
+        Verb::CertificatesServer => &certificates::SERVER,
+        Verb::FilesChangeWrite => &change::WRITE,
+        Verb::FilesChangeWriteComputed => &change::WRITE_COMPUTED,
+        Verb::FilesChangeEnsureLine => &change::ENSURE_LINE,
+        Verb::FilesChangeRemoveLine => &change::REMOVE_LINE,
+        Verb::FilesChangeSetAside => &change::SET_ASIDE,
+        Verb::ServicesChangeReload => &change::RELOAD,
+        Verb::ServicesChangeRestart => &change::RESTART,
+        Verb::ServicesChangeEnable => &change::ENABLE,
+        Verb::ServicesChangeStart => &change::START,
+        Verb::ContainersChangeRestart => &change::RESTART_CONTAINER,
+        Verb::CommandsChangeRun => &change::RUN,
+    }
+}
+
+/// The verbs that have an effect.
+pub fn with(effect: Effect) -> impl Iterator<Item = Verb> {
+    Verb::ALL.iter().copied().filter(move |verb| spec(*verb).effect == effect)
+}
+
+/// How a target is reached, as far as the wire form depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tier {
+    /// This machine: programs without a shell, files without a program.
+    Local,
+    /// SSH with nothing installed on the target.
+    Plain,
+    /// SSH to a target with a gate: it is asked by action ids, and runs what stands in its list. What the target is to
+    /// connect to is asked of its sshd, as on the plain tier.
+    Gated,
+}
+
+/// The literal action for a verb that observes, on an object.
+///
+/// # Panics
+/// Never: whether a verb takes an object was settled when the literal was parsed, and a missing one leaves the word out.
+#[must_use]
+pub fn action(verb: Verb, literal: Option<Literal>, tier: Tier) -> Action {
+    let wire = match (tier, verb, &literal) {
+        (Tier::Local, Verb::FilesRead, Some(Literal::Path(path))) => Wire::Read(path.clone()),
+        (Tier::Gated, ..) => match wire(spec(verb).say, literal.as_ref()) {
+            connect @ Wire::Connect { .. } => connect,
+            program => Wire::Gated(Box::new(program)),
+        },
+        _ => wire(spec(verb).say, literal.as_ref()),
+    };
+    Action { id: ActionId::new(verb, literal.as_ref()), verb, literal, wire }
+}
+
+/// The literal action for a verb that changes something.
+#[must_use]
+pub fn change_action(verb: Verb, changing: Changing) -> Action {
+    let wire = Wire::Change(changing.change().clone());
+    let literal = Literal::Change(changing.into());
+    Action { id: ActionId::new(verb, Some(&literal)), verb, literal: Some(literal), wire }
+}
+
+fn wire(say: Say, literal: Option<&Literal>) -> Wire {
+    match say {
+        Say::Program(template) => Wire::Exec(argv(template, literal)),
+        Say::Fed(template, stdin) => Wire::Fed { words: argv(template, literal), stdin: stdin.to_owned() },
+        Say::Query(sql) => {
+            let stdin = match (sql, literal) {
+                (None, Some(Literal::Statement(statement))) => query::given(statement.sql()),
+                (sql, _) => query::own(sql.unwrap_or_default()),
+            };
+            Wire::Fed { words: argv(query::PSQL, literal), stdin }
+        }
+        Say::Literal => {
+            let own = match literal {
+                Some(Literal::Command(command)) => command.argv(),
+                _ => &[],
+            };
+            Wire::Exec(prefix().chain(own.iter().cloned()).collect())
+        }
+        Say::Get => match literal {
+            Some(Literal::Url(url)) => Wire::Connect { address: url.address(), request: get(url) },
+            _ => Wire::Exec(Vec::new()),
+        },
+        // An empty program: whoever asks for a change in this way gets none.
+        Say::Gate(_) => Wire::Exec(Vec::new()),
+    }
+}
+
+fn prefix() -> impl Iterator<Item = String> {
+    PREFIX.iter().map(|word| (*word).to_owned())
+}
+
+fn argv(template: &[Part], literal: Option<&Literal>) -> Vec<String> {
+    let own = template.iter().filter_map(|part| match *part {
+        Part::Word(word) => Some(word.to_owned()),
+        Part::Object => literal.map(ToString::to_string),
+        Part::Option(option) => literal.map(|literal| format!("{option}{literal}")),
+        Part::Field(field) => literal?.field(field),
+        Part::OptionField(option, field) => Some(format!("{option}{}", literal?.field(field)?)),
+    });
+    prefix().chain(own).collect()
+}
+
+/// A whole request. HTTP/1.0: the answer ends with the connection, and comes in one piece.
+fn get(url: &Url) -> String {
+    format!(
+        "GET {} HTTP/1.0\r\nHost: {}\r\nUser-Agent: bailiwick\r\nAccept: */*\r\nConnection: close\r\n\r\n",
+        url.target(),
+        url.address()
+    )
+}
+
+/// A hint with the verbs that could have been meant.
+#[must_use]
+pub fn nearest(name: &str) -> String {
+    let interface = name.split('.').next().unwrap_or(name);
+    let same: Vec<_> = Verb::ALL.iter().filter(|verb| verb.interface() == interface).map(|verb| verb.name()).collect();
+    if same.is_empty() {
+        let mut all: Vec<_> = Verb::ALL.iter().map(|verb| verb.interface()).collect();
+        all.dedup();
+        format!("there are verbs in: {}", all.join(", "))
+    } else {
+        format!("there are: {}", same.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A word that every shell passes on as it stands: sh, bash, zsh, fish, tcsh.
+    fn is_plain(word: &str) -> bool {
+        let mut bytes = word.bytes();
+        let first = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'/' | b'.' | b'-');
+        bytes.next().is_some_and(first)
+            && bytes.all(|b| first(b) || matches!(b, b'@' | b'%' | b'+' | b'=' | b':' | b','))
+    }
+
+    #[test]
+    fn every_template_is_made_of_plain_words() {
+        for &verb in Verb::ALL {
+            let spec = spec(verb);
+            let holes = spec.template().iter().any(|part| !matches!(part, Part::Word(_)));
+            let takes = spec.object != Object::None && !spec.template().is_empty();
+            assert_eq!(holes, takes, "{verb}: a hole if it takes an object");
+            assert_eq!(spec.effect == Effect::Change, matches!(spec.say, Say::Gate(_)), "{verb}");
+            match action(verb, Literal::example(spec.object), Tier::Plain).wire {
+                Wire::Exec(words) | Wire::Fed { words, .. } => {
+                    assert!(words.iter().all(|word| is_plain(word)), "{verb}: {words:?}");
+                }
+                Wire::Connect { request, .. } => assert_eq!(request.matches("\r\n\r\n").count(), 1, "{request:?}"),
+                Wire::Read(_) | Wire::Gated(_) | Wire::Change(_) => panic!("{verb}: the plain tier has no such thing"),
+            }
+        }
+    }
+}

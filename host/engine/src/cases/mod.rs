@@ -1,0 +1,101 @@
+//! Cases: recorded answers and the findings they must lead to. A component runs in its sandbox, through the broker, as
+//! in a sweep; only the transport is a tape.
+//!
+//! Knows: `cases/*.toml`. Must not know: any network. What a recording is made of has gone through a sweep, with all that
+//! this means: grant, consent, redaction, journal.
+
+mod case;
+mod diff;
+mod project;
+mod record;
+mod text;
+mod verdict;
+
+use std::sync::Arc;
+
+pub use self::case::Case;
+pub use self::diff::diff;
+pub use self::project::{Project, ProjectError};
+pub use self::record::{RecordError, Recording};
+pub use self::verdict::Verdict;
+use crate::broker::{Broker, Link, RunContext};
+use crate::sweep::Borrowed;
+use bailiwick_core::limits::Limits;
+use bailiwick_core::manifest::Manifest;
+use bailiwick_journal::{Journal, RunEnd};
+use bailiwick_sandbox as sandbox;
+use bailiwick_sandbox::LoadError;
+use bailiwick_sandbox::client::Worker;
+use bailiwick_transport::Connection;
+
+/// Why a component cannot be put to its cases.
+#[derive(Debug, thiserror::Error)]
+pub enum CasesError {
+    /// It is no component for this host.
+    #[error("the component is refused")]
+    Inspect(#[from] sandbox::InspectError),
+    /// Its imports are not what its manifest asks for.
+    #[error("the component is refused")]
+    Imports(#[from] sandbox::ImportError),
+    /// It cannot be compiled.
+    #[error("the component cannot be loaded")]
+    Load(#[from] LoadError),
+}
+
+/// How a run ended, as a case writes it: to hold two ends against one another, line by line.
+#[must_use]
+pub fn written(end: &RunEnd) -> String {
+    let expected = match end {
+        RunEnd::Report(report) => case::Expected::Findings(verdict::as_written(report)),
+        RunEnd::CouldNotLook { reason, error } => {
+            let reason = Some(reason.for_encoder().to_owned());
+            case::Expected::Failure(case::RawFailure { error: *error, reason })
+        }
+        RunEnd::Decided(_) => return "# it planned\n".to_owned(),
+        RunEnd::Fault { message } => return format!("# it broke: {message}\n"),
+    };
+    text::expected(&expected)
+}
+
+/// A component, loaded to be put to its cases.
+#[derive(Debug)]
+pub struct Bench {
+    worker: Borrowed,
+    broker: Arc<Broker>,
+}
+
+impl Bench {
+    /// Checks and loads a component. `program` is the worker's executable, or none for this one; what happens is written
+    /// to `journal`.
+    ///
+    /// # Errors
+    /// When the component is refused or cannot be loaded.
+    pub async fn new(
+        program: Option<&std::path::Path>,
+        manifest: &Manifest,
+        bytes: &[u8],
+        journal: Arc<Journal>,
+    ) -> Result<Self, CasesError> {
+        let limits = Limits::asked(&manifest.limits);
+        let inspected = sandbox::inspect(bytes, &limits)?;
+        let history = manifest.history.is_some();
+        let rules = manifest.rules.as_ref();
+        let links =
+            sandbox::check_component(&inspected, manifest.world, &manifest.verbs(), &manifest.wasi(), history, rules)?;
+        let worker = Worker::load(program, bytes, &links, limits).await?;
+        Ok(Self { worker: Borrowed::new(worker), broker: Arc::new(Broker::new(journal)) })
+    }
+
+    /// Puts the component to one case.
+    pub async fn run(&self, case: &Case) -> Verdict {
+        let link = |on: &case::On| Arc::new(Link::new(Connection::Recorded(on.tape.clone())));
+        let on = case.targets.iter().map(|on| (Arc::clone(&on.grant), link(on))).collect();
+        let context = RunContext::together(0, on).in_phase(case.phase);
+        let views = case.targets.iter().map(|on| crate::sweep::view(&on.grant, &on.earlier)).collect();
+        let ran = self.worker.run(&self.broker, &context, case.now_ms, views).await;
+        let asked: Vec<_> = context.calls().into_iter().filter_map(|call| Some((call.target, call.action?))).collect();
+        let staged = context.staged();
+        let end = crate::sweep::settled(ran.end, staged.len());
+        Verdict::new(case, &end, &asked, &staged)
+    }
+}

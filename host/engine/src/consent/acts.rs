@@ -1,0 +1,176 @@
+//! What an answer does to the lock.
+
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Question, Verdict};
+use bailiwick_core::model::ComponentId;
+use bailiwick_policy::lock::store;
+use bailiwick_policy::lock::store::{Files, StoreError};
+use bailiwick_policy::lock::{Accepted, Component, Lock, Record, Revoked};
+
+/// How long one waits for another who changes the same directory.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Who answers.
+#[derive(Debug, Clone)]
+pub struct Actor {
+    /// `alice (uid 1000)`.
+    pub who: String,
+    /// When.
+    pub now: Timestamp,
+    /// Why, if they said.
+    pub why: Option<String>,
+}
+
+/// Why an answer could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum ActError {
+    /// It could not be written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// There is nothing of that name to revoke.
+    #[error("the lock has no component `{0}`, and it is no digest\n\nhint: `bailiwick lock` lists what is accepted")]
+    Unknown(String),
+    /// It was not revoked.
+    #[error("`{0}` is not revoked\n\nhint: `bailiwick lock` lists what is")]
+    NotRevoked(String),
+    /// More than one version of it was revoked.
+    #[error("several versions of `{name}` are revoked\n\nhint: name the one that you mean: {digests}")]
+    Several {
+        /// The component.
+        name: String,
+        /// Theirs.
+        digests: String,
+    },
+}
+
+/// What a revocation ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undone {
+    /// The digest that must not come back.
+    pub digest: String,
+    /// The components that it was accepted for: several, if their manifests stand beside them.
+    pub components: Vec<ComponentId>,
+}
+
+impl Actor {
+    fn record(&self, otherwise: &str) -> Record {
+        let why = self.why.clone().unwrap_or_else(|| otherwise.to_owned());
+        Record { who: self.who.clone(), when: self.now, why }
+    }
+}
+
+/// Writes a person's yes, or that none was needed, and puts the files in their place.
+///
+/// # Errors
+/// When the lock has changed for this component since the question was put, or something cannot be written.
+pub fn accept(
+    dir: &Path,
+    question: &Question,
+    verdict: Verdict,
+    files: Option<&Files>,
+    actor: &Actor,
+    gate: store::Gate<'_>,
+) -> Result<(), StoreError> {
+    let (hold, mut lock) = store::begin(dir, PATIENCE)?;
+    let id = &question.id;
+    if lock.components.get(id) != question.before.as_ref() || lock.revoked.contains_key(&question.facts.digest) {
+        return Err(StoreError::Changed(id.clone()));
+    }
+    lock.components.insert(id.clone(), component(question, verdict, actor));
+    store::commit(dir, &hold, &lock, files.map(|files| (id, files)), gate)?;
+    if verdict == Verdict::More {
+        store::drop_held(dir, &hold, id)?;
+    }
+    Ok(())
+}
+
+fn component(question: &Question, verdict: Verdict, actor: &Actor) -> Component {
+    let before = question.before.as_ref();
+    let record = actor.record(&match (verdict, before) {
+        (Verdict::NoMore, Some(before)) => format!("asks for no more than {}", before.facts.version),
+        _ => "accepted as shown".to_owned(),
+    });
+    // A list that nobody was asked about again keeps the name of who accepted it.
+    let kept = |target, actions: &_| {
+        let old = before?.grants.get(target)?;
+        (verdict != Verdict::More && old.actions == *actions).then(|| old.record.clone())
+    };
+    let grants = question.grants.iter().map(|(target, actions)| {
+        let record = kept(target, actions).unwrap_or_else(|| record.clone());
+        (target.clone(), Accepted { actions: actions.clone(), record })
+    });
+    Component {
+        facts: question.facts.clone(),
+        grant_digest: question.digest.clone(),
+        grants: grants.collect(),
+        record: match (verdict, before) {
+            (Verdict::Grown | Verdict::Same, Some(before)) => before.record.clone(),
+            _ => record,
+        },
+    }
+}
+
+/// Puts a version where it waits for a person. The accepted one stays what it is.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn hold_back(dir: &Path, id: &ComponentId, files: &Files) -> Result<(), StoreError> {
+    let (hold, _) = store::begin(dir, PATIENCE)?;
+    store::put_held(dir, &hold, id, files)
+}
+
+/// Ends an acceptance, by id or digest. The digest is remembered; the files stay where they are, and are refused.
+///
+/// # Errors
+/// When there is no such thing, or the lock cannot be written.
+pub fn revoke(dir: &Path, name: &str, actor: &Actor) -> Result<Undone, ActError> {
+    let (hold, mut lock) = store::begin(dir, PATIENCE)?;
+    let digest = match lock.components.get(name) {
+        Some(component) => component.facts.digest.clone(),
+        None if is_digest(name) => super::plain_digest(name).to_owned(),
+        None => return Err(ActError::Unknown(name.escape_default().take(80).collect())),
+    };
+    // The one that was named first: it is the one that is remembered.
+    let mut accepted: Vec<_> = lock.components.iter().filter(|(_, there)| there.facts.digest == digest).collect();
+    accepted.sort_by_key(|(id, _)| id.as_str() != name);
+    let accepted: Vec<_> = accepted.into_iter().map(|(id, there)| (id.clone(), there.facts.version)).collect();
+    lock.components.retain(|_, there| there.facts.digest != digest);
+    let undone = Undone { digest: digest.clone(), components: accepted.iter().map(|(id, _)| id.clone()).collect() };
+    let component = accepted.into_iter().next().or_else(|| lock.revoked.get(&digest)?.component.clone());
+    lock.revoked.insert(digest, Revoked { component, record: actor.record("no reason given") });
+    store::commit(dir, &hold, &lock, None, &mut store::always)?;
+    Ok(undone)
+}
+
+/// Takes a revocation back. Nothing is accepted by that: it can be added again.
+///
+/// # Errors
+/// When it was not revoked, or the lock cannot be written.
+pub fn unrevoke(dir: &Path, name: &str) -> Result<(), ActError> {
+    let (hold, mut lock): (_, Lock) = store::begin(dir, PATIENCE)?;
+    let of_it = |gone: &Revoked| gone.component.as_ref().is_some_and(|(id, _)| id.as_str() == name);
+    let mut named = lock.revoked.iter().filter(|(_, gone)| of_it(gone)).map(|(digest, _)| digest.clone());
+    let digest = match (named.next(), named.next()) {
+        (Some(one), None) => one,
+        (Some(one), Some(other)) => {
+            let all: Vec<_> = [one, other].into_iter().chain(named).map(|digest| format!("sha256:{digest}")).collect();
+            return Err(ActError::Several { name: name.to_owned(), digests: all.join(", ") });
+        }
+        _ => super::plain_digest(name).to_owned(),
+    };
+    if lock.revoked.remove(&digest).is_none() {
+        return Err(ActError::NotRevoked(name.escape_default().take(80).collect()));
+    }
+    // Nothing comes back by this alone.
+    lock.components.retain(|_, there| there.facts.digest != digest);
+    Ok(store::commit(dir, &hold, &lock, None, &mut store::always)?)
+}
+
+fn is_digest(text: &str) -> bool {
+    let plain = super::plain_digest(text);
+    plain.len() == 64 && plain.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}

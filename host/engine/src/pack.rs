@@ -1,0 +1,88 @@
+//! Seals a component: checks that it is one that this host would run, and puts its manifest into it.
+//!
+//! Knows: the checks that every load makes, made on the author's side. Must not know: what anybody will grant it.
+
+use std::path::Path;
+
+use bailiwick_core::encode::ShownPath as _;
+use bailiwick_core::limits::Limits;
+use bailiwick_core::manifest::Manifest;
+use bailiwick_core::sections::SealError;
+use bailiwick_policy::library;
+use bailiwick_policy::library::ComponentFile;
+use bailiwick_sandbox as sandbox;
+use bailiwick_sandbox::{ImportError, InspectError};
+
+/// A component, ready to be handed on.
+#[derive(Debug)]
+pub struct Packed {
+    /// The file's bytes.
+    pub bytes: Vec<u8>,
+    /// SHA-256 of them, in hex.
+    pub digest: String,
+    /// What it asks for.
+    pub manifest: Manifest,
+}
+
+/// Whether what only debuggers read stays in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Names {
+    /// The file, and the manifest.
+    Keep,
+    /// Without names, producers and debugging information, in the modules too.
+    Strip,
+}
+
+/// Why a component cannot be packed.
+#[derive(Debug, thiserror::Error)]
+pub enum PackError {
+    /// It is not what this host takes for a component.
+    #[error("{file} cannot be packed")]
+    Inspect {
+        /// The file.
+        file: String,
+        /// Why.
+        source: InspectError,
+    },
+    /// It calls something else than its manifest says.
+    #[error("{file} cannot be packed with {manifest}")]
+    Imports {
+        /// The file.
+        file: String,
+        /// The manifest.
+        manifest: String,
+        /// The difference.
+        source: ImportError,
+    },
+    /// The manifest does not go in.
+    #[error("{file} cannot be packed")]
+    Seal {
+        /// The file.
+        file: String,
+        /// Why.
+        source: SealError,
+    },
+}
+
+/// Checks a component and seals its manifest in. The same files give the same bytes.
+///
+/// # Errors
+/// When a load would refuse it.
+pub fn pack(path: &Path, file: &ComponentFile, names: Names) -> Result<Packed, PackError> {
+    let inspected = |source| PackError::Inspect { file: path.shown(), source };
+    let seal = |source| PackError::Seal { file: path.shown(), source };
+    let limits = Limits::asked(&file.manifest.limits);
+    // First as it came: what is wrong with it is told of the file that the author has.
+    sandbox::inspect(&file.binary.bytes, &limits).map_err(inspected)?;
+    let bytes = match names {
+        Names::Keep => file.binary.bytes.to_vec(),
+        Names::Strip => bailiwick_core::sections::strip(&file.binary.bytes).map_err(seal)?,
+    };
+    let bytes = bailiwick_core::sections::seal(&bytes, file.source.text()).map_err(seal)?;
+    let checked = sandbox::inspect(&bytes, &limits).map_err(inspected)?;
+    let Manifest { world, rules, history, .. } = &file.manifest;
+    let (verbs, wasi) = (file.manifest.verbs(), file.manifest.wasi());
+    sandbox::check_component(&checked, *world, &verbs, &wasi, history.is_some(), rules.as_ref())
+        .map_err(|source| PackError::Imports { file: path.shown(), manifest: file.source.name().to_owned(), source })?;
+    Ok(Packed { digest: library::digest(&bytes), bytes, manifest: file.manifest.clone() })
+}

@@ -1,0 +1,150 @@
+//! Components that look at all their targets in one run: each waits until every one of its targets is there, or is known
+//! not to come.
+//!
+//! Knows: who waits for whom. Must not know: what is asked. Attack answered: one target that keeps the run from all others
+//! (GR16): one that cannot be reached is in the run all the same, and answers `unreachable`. Nobody waits for a run on
+//! several targets while keeping others from being looked at, so that none waits for ever.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::run::{Request, Shared, unmasked};
+use crate::broker::Link;
+use bailiwick_core::manifest::Scope;
+use bailiwick_core::model::{ComponentId, TargetName};
+use bailiwick_core::outcome::{LeftOut, Run, RunOutcome, Together};
+use bailiwick_journal::Entry;
+use bailiwick_policy::ops::Ops;
+use bailiwick_transport::Connection;
+
+/// How a target came to where it is waited for.
+#[derive(Debug, Clone)]
+pub(super) enum Arrival {
+    /// Connected.
+    Here(Arc<Link>),
+    /// It could not be reached: the cause.
+    Missing(String),
+    /// No grant can reach it: the rule.
+    Refused(String),
+}
+
+/// One component and the targets it waits for.
+struct Meeting {
+    targets: Vec<TargetName>,
+    over: watch::Sender<bool>,
+}
+
+/// All that is waited for.
+pub(super) struct Meetings {
+    meetings: BTreeMap<ComponentId, Meeting>,
+    arrivals: BTreeMap<TargetName, watch::Sender<Option<Arrival>>>,
+}
+
+/// The components among those asked for that look at several targets at once, and the targets asked for that policy gives
+/// them.
+pub(super) fn meetings(ops: &Ops, request: &Request) -> Meetings {
+    let mut found: BTreeMap<ComponentId, Vec<TargetName>> = BTreeMap::new();
+    for target in &request.targets {
+        for id in ops.assignments.get(target).into_iter().flat_map(BTreeMap::keys) {
+            let wanted = request.components.as_ref().is_none_or(|only| only.contains(id));
+            let together = ops.library.manifests.get(id).is_some_and(|manifest| manifest.scope == Scope::Fleet);
+            if wanted && together {
+                found.entry(id.clone()).or_default().push(target.clone());
+            }
+        }
+    }
+    let arrivals = found.values().flatten().map(|target| (target.clone(), watch::Sender::new(None))).collect();
+    let meeting = |targets| Meeting { targets, over: watch::Sender::new(false) };
+    Meetings { meetings: found.into_iter().map(|(id, targets)| (id, meeting(targets))).collect(), arrivals }
+}
+
+impl Meetings {
+    /// The components.
+    pub(super) fn components(&self) -> Vec<ComponentId> {
+        self.meetings.keys().cloned().collect()
+    }
+
+    /// True for a component that looks at several targets at once.
+    pub(super) fn has(&self, id: &ComponentId) -> bool {
+        self.meetings.contains_key(id)
+    }
+
+    /// Tells whoever waits for a target how it came.
+    pub(super) fn arrive(&self, target: &TargetName, how: Arrival) {
+        if let Some(arrival) = self.arrivals.get(target) {
+            arrival.send_replace(Some(how));
+        }
+    }
+
+    /// Waits until nobody needs the target's connection any more.
+    pub(super) async fn adjourned(&self, target: &TargetName) {
+        for meeting in self.meetings.values().filter(|meeting| meeting.targets.contains(target)) {
+            // The sender lives as long as `self`.
+            let _ = meeting.over.subscribe().wait_for(|over| *over).await;
+        }
+        if let Some(arrival) = self.arrivals.get(target) {
+            arrival.send_replace(None);
+        }
+    }
+
+    async fn arrival(&self, target: &TargetName) -> Arrival {
+        let Some(arrival) = self.arrivals.get(target) else { return Arrival::Missing("nobody looked".to_owned()) };
+        let mut arrival = arrival.subscribe();
+        let found = arrival.wait_for(Option::is_some).await.ok().and_then(|found| found.clone());
+        found.unwrap_or_else(|| Arrival::Missing("nobody looked".to_owned()))
+    }
+}
+
+impl Shared {
+    /// Runs a component on all its targets at once. None only if there is no such component.
+    pub(super) async fn look_together(&self, id: &ComponentId) -> Option<Together> {
+        let meeting = self.meetings.meetings.get(id)?;
+        let found = self.hold(id, &meeting.targets).await;
+        meeting.over.send_replace(true);
+        found
+    }
+
+    async fn hold(&self, id: &ComponentId, wanted: &[TargetName]) -> Option<Together> {
+        let (mut on, mut left_out) = (Vec::new(), Vec::new());
+        for target in wanted {
+            let grant = Arc::new(self.ops.grant(id, target)?);
+            let link = match self.meetings.arrival(target).await {
+                Arrival::Here(link) => link,
+                Arrival::Missing(cause) => Arc::new(Link::new(Connection::None { cause })),
+                Arrival::Refused(reason) => {
+                    left_out.push(LeftOut { target: target.clone(), reason });
+                    continue;
+                }
+            };
+            match self.standing.allows(&self.ops.library, &grant) {
+                Ok(()) => on.push((grant, link)),
+                Err(refusal) => {
+                    let digest = self.ops.library.binary(id)?.digest.clone();
+                    let reason = format!("on {target}: {}", refusal.on_one_line());
+                    self.broker.note(Entry::LoadRefused { sweep: self.number, component: id.clone(), digest, reason });
+                    left_out.push(LeftOut { target: target.clone(), reason: refusal.on_one_line() });
+                }
+            }
+        }
+        let mut targets: Vec<TargetName> = on.iter().map(|(grant, _)| grant.target.clone()).collect();
+        if on.is_empty() {
+            let manifest = self.ops.library.manifests.get(id)?;
+            let outcome = RunOutcome::Refused { reason: "none of its targets is one that it may look at".to_owned() };
+            let (component, version) = (id.clone(), manifest.version.clone());
+            let run = Run { id: String::new(), component, version, outcome, calls: Vec::new(), elapsed_ms: 0 };
+            return Some(Together { targets, left_out, run });
+        }
+        let run = self.run(id, on).await?;
+        // One that has turned out to be a never-host when it was asked.
+        for call in &run.calls {
+            let (Some(rule), Some(target)) = (unmasked(std::slice::from_ref(call)), &call.target) else { continue };
+            if let Some(at) = targets.iter().position(|name| name == target) {
+                left_out.push(LeftOut { target: targets.remove(at), reason: rule });
+            }
+        }
+        left_out.sort_by(|a, b| a.target.cmp(&b.target));
+        Some(Together { targets, left_out, run })
+    }
+}

@@ -1,0 +1,390 @@
+//! What targets said and what components are, by the SHA-256 of their bytes: a private folder beside the journal.
+//!
+//! Knows: bytes, digests, files. Must not know: entries. Attacks answered: evidence that is missing, cut, altered or
+//! exchanged (each is told as what it is, by name), a file that unpacks to more than it was (LK01), and a digest from a
+//! journal that is a path (JR11, FS16). One file is one zstd frame; the same bytes are there once.
+//!
+//! **Invariant:** a file gets its name when all of it is on the disk, so that whoever is killed leaves a file whole or not
+//! at all; and [`Evidence::put`] returns when the name is on the disk too, before any entry says it.
+
+use std::borrow::Cow;
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use data_encoding::HEXLOWER;
+use rustix::fs::OFlags;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::chain::is_hash;
+use super::entry::Blob;
+use bailiwick_core::encode::ShownPath as _;
+use bailiwick_core::limits::ANSWER_BYTES;
+
+/// The folder's name.
+pub const FOLDER: &str = "evidence";
+/// What a file begins with that has no name yet.
+const NEW: &str = "new-";
+/// Slight: answers are tables of text, and the processor is shared with what is being looked at.
+const LEVEL: i32 = 3;
+/// The most memory that unpacking may take, as a power of two: what [`LEVEL`] uses for the largest component.
+const WINDOW_LOG: u32 = 23;
+
+/// SHA-256 of some bytes: 64 small hex digits, and nothing else, so that it can name a file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Sha(String);
+
+/// A text that is no SHA-256.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not 64 small hex digits")]
+pub struct NotASha;
+
+/// Where evidence is.
+#[derive(Debug, Clone)]
+pub struct Evidence {
+    folder: PathBuf,
+}
+
+/// One file of the folder.
+#[derive(Debug, Clone)]
+pub struct Piece {
+    /// What is in it; none for what a writer left that was killed.
+    pub sha: Option<Sha>,
+    /// Bytes on the disk.
+    pub stored: u64,
+    /// When it was written, in seconds since 1970.
+    pub written_s: i64,
+    path: PathBuf,
+}
+
+/// Why evidence is not what an entry says.
+#[derive(Debug, thiserror::Error)]
+pub enum EvidenceError {
+    /// There is no such file.
+    #[error("evidence {0} is missing")]
+    Missing(Sha),
+    /// The file ends too early.
+    #[error("evidence {0} is cut")]
+    Cut(Sha),
+    /// The file holds something else.
+    #[error("evidence {0} was altered")]
+    Altered(Sha),
+    /// The file unpacks to more than there was.
+    #[error("evidence {sha} unpacks to more than the {bytes} bytes that were recorded")]
+    TooLarge {
+        /// Which.
+        sha: Sha,
+        /// How much there was.
+        bytes: u64,
+    },
+    /// The operating system said no.
+    #[error("cannot {action} {}", path.shown())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Its words.
+        source: io::Error,
+    },
+}
+
+impl Sha {
+    /// Of some bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(HEXLOWER.encode(&Sha256::digest(bytes)))
+    }
+
+    /// As hex digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Sha {
+    type Error = NotASha;
+    fn try_from(text: String) -> Result<Self, NotASha> {
+        if is_hash(&text) { Ok(Self(text)) } else { Err(NotASha) }
+    }
+}
+
+impl From<Sha> for String {
+    fn from(sha: Sha) -> Self {
+        sha.0
+    }
+}
+
+impl std::fmt::Display for Sha {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl Evidence {
+    /// The evidence of the journal in `folder`. Nothing is made before something is kept.
+    #[must_use]
+    pub fn beside(folder: &Path) -> Self {
+        Self { folder: folder.join(FOLDER) }
+    }
+
+    /// Keeps some bytes. They are on the disk when this returns; the same bytes are kept once.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn put(&self, bytes: &[u8]) -> Result<Sha, EvidenceError> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let sha = Sha::of(bytes);
+        let path = self.path(&sha);
+        let io = |action, path: &Path| {
+            let path = path.to_owned();
+            move |source| EvidenceError::Io { action, path, source }
+        };
+        if self.get(&sha, bytes.len() as u64).is_ok() {
+            // Whoever kept it waited for the disk before the name was there.
+            return Ok(sha);
+        }
+        let folder = path.parent().unwrap_or(&self.folder);
+        make(&self.folder).and_then(|()| make(folder)).map_err(io("make", folder))?;
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let new = self.folder.join(format!("{NEW}{}-{count}", std::process::id()));
+        let written = (|| {
+            let packed = zstd::bulk::compress(bytes, LEVEL)?;
+            // What a process of the same number left when it was killed.
+            let _ = fs::remove_file(&new);
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+            file.write_all(&packed)?;
+            file.sync_all()?;
+            fs::rename(&new, &path)?;
+            File::open(folder)?.sync_all()
+        })();
+        if written.is_err() {
+            let _ = fs::remove_file(&new);
+        }
+        written.map_err(io("write", &path))?;
+        Ok(sha)
+    }
+
+    /// The bytes of a digest, which were so many, or at most so many where nobody has counted.
+    ///
+    /// # Errors
+    /// When they are not there, or not what they were.
+    pub fn get(&self, sha: &Sha, bytes_max: u64) -> Result<Vec<u8>, EvidenceError> {
+        let path = self.path(sha);
+        let flags = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits()).unwrap_or_default();
+        let opened = OpenOptions::new().read(true).custom_flags(flags).open(&path);
+        let file = match opened {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(EvidenceError::Missing(sha.clone())),
+            // A link is nothing that we wrote.
+            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
+                return Err(EvidenceError::Altered(sha.clone()));
+            }
+            Err(source) => return Err(EvidenceError::Io { action: "read", path, source }),
+        };
+        if !file.metadata().is_ok_and(|meta| meta.is_file()) {
+            return Err(EvidenceError::Altered(sha.clone()));
+        }
+        let bytes = unpack(&file, bytes_max).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => EvidenceError::Cut(sha.clone()),
+            // zstd's own errors are of this kind: damaged, another format, a window that no writer of ours needs.
+            io::ErrorKind::Other => EvidenceError::Altered(sha.clone()),
+            _ => EvidenceError::Io { action: "read", path: path.clone(), source: error },
+        })?;
+        if bytes.len() as u64 > bytes_max {
+            return Err(EvidenceError::TooLarge { sha: sha.clone(), bytes: bytes_max });
+        }
+        if Sha::of(&bytes) == *sha { Ok(bytes) } else { Err(EvidenceError::Altered(sha.clone())) }
+    }
+
+    /// What an entry says that there was.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub fn read<'b>(&self, blob: &'b Blob) -> Result<Cow<'b, [u8]>, EvidenceError> {
+        match blob {
+            Blob::Here(bytes) => Ok(Cow::Borrowed(bytes)),
+            Blob::Kept { sha256, bytes } => {
+                // The chain vouches for the number; what nobody ever answered is not unpacked all the same.
+                let found = self.get(sha256, (*bytes).min(ANSWER_BYTES))?;
+                if found.len() as u64 == *bytes {
+                    Ok(Cow::Owned(found))
+                } else {
+                    Err(EvidenceError::Altered(sha256.clone()))
+                }
+            }
+        }
+    }
+
+    /// True if there is a file of this name, whatever is in it.
+    #[must_use]
+    pub fn has(&self, sha: &Sha) -> bool {
+        fs::symlink_metadata(self.path(sha)).is_ok()
+    }
+
+    /// Every file that is ours. One that has another name is none, and is left alone.
+    ///
+    /// # Errors
+    /// When the folder cannot be read. One that is not there is empty.
+    pub fn pieces(&self) -> Result<Vec<Piece>, EvidenceError> {
+        let mut found = Vec::new();
+        for (path, meta) in list(&self.folder)? {
+            let name = name_of(&path);
+            if meta.is_dir() && name.len() == 2 {
+                for (path, meta) in list(&path)? {
+                    let stem = name_of(&path).strip_suffix(".zst").map(str::to_owned);
+                    let sha = stem.and_then(|stem| Sha::try_from(stem).ok()).filter(|sha| self.path(sha) == path);
+                    if sha.is_some() && !meta.is_dir() {
+                        found.push(Piece { sha, stored: meta.len(), written_s: meta.mtime(), path });
+                    }
+                }
+            } else if meta.is_file() && name.starts_with(NEW) {
+                found.push(Piece { sha: None, stored: meta.len(), written_s: meta.mtime(), path });
+            }
+        }
+        found.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(found)
+    }
+
+    /// Takes a file away. One that is gone already is fine.
+    ///
+    /// # Errors
+    /// When it stays.
+    pub fn remove(&self, piece: &Piece) -> Result<(), EvidenceError> {
+        match fs::remove_file(&piece.path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(EvidenceError::Io { action: "remove", path: piece.path.clone(), source })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn path(&self, sha: &Sha) -> PathBuf {
+        let start = sha.as_str().get(..2).unwrap_or_default();
+        self.folder.join(start).join(format!("{sha}.zst"))
+    }
+}
+
+/// At most one byte more than there may be, from one frame with nothing after it.
+fn unpack(file: &File, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let mut frame = zstd::stream::read::Decoder::new(file)?.single_frame();
+    frame.window_log_max(WINDOW_LOG)?;
+    let mut bytes = Vec::new();
+    (&mut frame).take(bytes_max.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 <= bytes_max {
+        let mut rest = frame.finish();
+        if !rest.buffer().is_empty() || rest.read(&mut [0])? > 0 {
+            return Err(io::Error::other("something stands behind it"));
+        }
+    }
+    Ok(bytes)
+}
+
+/// A folder of ours alone; its name is on the disk when this returns.
+fn make(folder: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Ok(()) => folder.parent().map_or(Ok(()), |above| File::open(above)?.sync_all()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn list(folder: &Path) -> Result<Vec<(PathBuf, Metadata)>, EvidenceError> {
+    let io = |source| EvidenceError::Io { action: "list", path: folder.to_owned(), source };
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(io(error)),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(io)?.path();
+        let meta = fs::symlink_metadata(&path).map_err(io)?;
+        found.push((path, meta));
+    }
+    Ok(found)
+}
+
+fn name_of(path: &Path) -> &str {
+    path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(bytes: &[u8]) -> (tempfile::TempDir, Evidence, Sha, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let evidence = Evidence::beside(folder.path());
+        let sha = evidence.put(bytes).unwrap();
+        let path = evidence.path(&sha);
+        (folder, evidence, sha, path)
+    }
+
+    #[test]
+    fn jr07_what_is_kept_comes_back_and_is_there_once() {
+        let text = "Filesystem 1024-blocks Used Available\n".repeat(500);
+        let (_folder, evidence, sha, path) = kept(text.as_bytes());
+        assert_eq!(evidence.get(&sha, text.len() as u64).unwrap(), text.as_bytes());
+        let first = fs::metadata(&path).unwrap();
+        assert!(first.len() * 20 < text.len() as u64 && first.mode() & 0o777 == 0o600);
+        assert_eq!(evidence.put(text.as_bytes()).unwrap(), sha);
+        assert_eq!(fs::metadata(&path).unwrap().ino(), first.ino(), "written once");
+        assert_eq!(evidence.pieces().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn jr01_every_flipped_bit_and_every_cut_is_told() {
+        let (_folder, evidence, sha, path) = kept(b"one two three four one two three four one two three");
+        let whole = fs::read(&path).unwrap();
+        for at in 0..whole.len() {
+            for bit in 0..8 {
+                let mut edited = whole.clone();
+                edited[at] ^= 1 << bit;
+                fs::write(&path, &edited).unwrap();
+                // A flag of the frame's head that nothing reads may change nothing; then the bytes are the bytes.
+                if let Ok(bytes) = evidence.get(&sha, 51) {
+                    assert_eq!(Sha::of(&bytes), sha, "byte {at}, bit {bit}");
+                }
+            }
+            fs::write(&path, &whole[..at]).unwrap();
+            assert!(matches!(evidence.get(&sha, 51), Err(EvidenceError::Cut(_))), "cut to {at} bytes");
+        }
+        fs::write(&path, [&whole[..], b"x"].concat()).unwrap();
+        assert!(matches!(evidence.get(&sha, 51), Err(EvidenceError::Altered(_))), "longer");
+        fs::write(&path, zstd::bulk::compress(b"another answer", LEVEL).unwrap()).unwrap();
+        assert!(matches!(evidence.get(&sha, 51), Err(EvidenceError::Altered(_))), "exchanged");
+        fs::remove_file(&path).unwrap();
+        assert!(matches!(evidence.get(&sha, 51), Err(EvidenceError::Missing(_))));
+        std::os::unix::fs::symlink("/etc/hostname", &path).unwrap();
+        assert!(matches!(evidence.get(&sha, 51), Err(EvidenceError::Altered(_))), "a link");
+        // What is damaged is written anew by whoever sees the same answer again.
+        evidence.put(b"one two three four one two three four one two three").unwrap();
+        assert!(evidence.get(&sha, 51).is_ok());
+    }
+
+    #[test]
+    fn lk01_a_bomb_is_not_unpacked() {
+        let (_folder, evidence, sha, path) = kept(b"small");
+        fs::write(&path, zstd::bulk::compress(&vec![0; 64 << 20], LEVEL).unwrap()).unwrap();
+        assert!(matches!(evidence.get(&sha, 5), Err(EvidenceError::TooLarge { bytes: 5, .. })));
+        // A frame that asks for a window of its own size.
+        let mut large = zstd::stream::write::Encoder::new(Vec::new(), LEVEL).unwrap();
+        large.window_log(27).unwrap();
+        large.write_all(&vec![7; 1 << 20]).unwrap();
+        fs::write(&path, large.finish().unwrap()).unwrap();
+        assert!(matches!(evidence.get(&sha, 5), Err(EvidenceError::Altered(_))));
+    }
+
+    #[test]
+    fn jr11_a_digest_is_no_path() {
+        for text in ["../../etc/passwd", "", &"A".repeat(64), &"a".repeat(63), &format!("{}/", "a".repeat(63))] {
+            assert_eq!(Sha::try_from((*text).to_owned()), Err(NotASha), "{text}");
+        }
+    }
+}

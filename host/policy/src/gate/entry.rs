@@ -1,0 +1,164 @@
+//! One line of a gate's list, and which lines are never written.
+//!
+//! Attack answered: a literal that is more than a word (AR01, AR17), and a list that would let a key reach what no policy
+//! can give it (FS14, AR09). Whoever made the list has looked already; the generator does not take its word.
+
+use bailiwick_core::model::{Change, Wire, writable};
+
+/// An action of a target's grant, as its gate knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name: what a request says, and all that it says.
+    pub id: String,
+    /// What it runs.
+    pub runs: Runs,
+    /// Longest time, in seconds.
+    pub seconds: u64,
+    /// Largest answer, in bytes.
+    pub bytes_max: u64,
+}
+
+/// What an action of a gate runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Runs {
+    /// A program that looks.
+    Read(Wire),
+    /// A change to one object.
+    Change(Change),
+}
+
+/// Why an action gets into no gate.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EntryError {
+    /// A name that is no single word.
+    #[error("`{}` is no name for an action of a gate", .0.escape_debug())]
+    Id(String),
+    /// Two of one name.
+    #[error("`{0}` stands in the list twice, and says two things")]
+    Twice(String),
+    /// A word that cannot be written down.
+    #[error("`{id}`: a word of it holds {}, which cannot be written between single quotes", .found.escape_debug())]
+    Word {
+        /// The action.
+        id: String,
+        /// The offending character.
+        found: char,
+    },
+    /// No program, or one that would be looked up in somebody's search path.
+    #[error("`{0}` names no program in full")]
+    Program(String),
+    /// Contents that cannot be written down.
+    #[error("`{id}`: its text holds {}, which a person who reads the script would not see", .found.escape_debug())]
+    Text {
+        /// The action.
+        id: String,
+        /// The offending character.
+        found: char,
+    },
+    /// Too many.
+    #[error("`{id}`: its text has {bytes} bytes, and {TEXT_BYTES} are allowed")]
+    Large {
+        /// The action.
+        id: String,
+        /// Bytes.
+        bytes: usize,
+    },
+    /// A line that is none.
+    #[error("`{0}`: a line has at least one character, and no end in its middle")]
+    Line(String),
+    /// An object that no change may touch.
+    #[error("`{id}`: {object} is never changed, whatever a policy says")]
+    Never {
+        /// The action.
+        id: String,
+        /// The object.
+        object: String,
+    },
+    /// It is not said to a gate.
+    #[error("`{0}` is nothing that a gate runs")]
+    NoGate(String),
+}
+
+/// Longest declared text.
+const TEXT_BYTES: usize = 64 << 10;
+/// Longest name; a line of a request is 4 KiB, and holds two states besides.
+const ID_BYTES: usize = 1024;
+
+impl Entry {
+    /// Whether it may stand in a list.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check(&self) -> Result<(), EntryError> {
+        let fits = |b: u8| (b'!'..=b'~').contains(&b) && b != b'\'';
+        if !(1..=ID_BYTES).contains(&self.id.len()) || !self.id.bytes().all(fits) {
+            return Err(EntryError::Id(self.id.clone()));
+        }
+        match &self.runs {
+            Runs::Read(Wire::Exec(words)) => self.words(words),
+            Runs::Read(Wire::Fed { words, stdin }) => self.words(words).and_then(|()| self.text(stdin)),
+            Runs::Read(_) => Err(EntryError::NoGate(self.id.clone())),
+            Runs::Change(change) => self.change(change),
+        }
+    }
+
+    fn change(&self, change: &Change) -> Result<(), EntryError> {
+        if let Some(path) = change.path()
+            && writable::path(path).is_err()
+        {
+            return Err(self.never(path.as_str()));
+        }
+        match change {
+            Change::Write { text, .. } => self.text(text),
+            Change::EnsureLine { line, .. } | Change::RemoveLine { line, .. } => {
+                if line.is_empty() || line.contains('\n') {
+                    return Err(EntryError::Line(self.id.clone()));
+                }
+                self.text(line)
+            }
+            Change::Unit { unit, .. } => {
+                if writable::unit(unit).is_err() {
+                    Err(self.never(unit.as_str()))
+                } else {
+                    self.word(unit.as_str())
+                }
+            }
+            Change::RestartContainer { container } => self.word(container.name()),
+            Change::Command { name, does, undoes, checks } => {
+                let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+                if name.is_empty() || !name.bytes().all(plain) {
+                    return Err(EntryError::Id(name.clone()));
+                }
+                [does, undoes, checks].into_iter().try_for_each(|words| self.words(words))
+            }
+            Change::WriteComputed { .. } | Change::SetAside { .. } => Ok(()),
+        }
+    }
+
+    fn never(&self, object: &str) -> EntryError {
+        EntryError::Never { id: self.id.clone(), object: object.to_owned() }
+    }
+
+    fn words(&self, words: &[String]) -> Result<(), EntryError> {
+        if !words.first().is_some_and(|program| program.starts_with('/')) {
+            return Err(EntryError::Program(self.id.clone()));
+        }
+        words.iter().try_for_each(|word| self.word(word))
+    }
+
+    fn word(&self, word: &str) -> Result<(), EntryError> {
+        let odd = word.chars().find(|c| !matches!(c, ' '..='~') || *c == '\'');
+        odd.map_or(Ok(()), |found| Err(EntryError::Word { id: self.id.clone(), found }))
+    }
+
+    fn text(&self, text: &str) -> Result<(), EntryError> {
+        if text.len() > TEXT_BYTES {
+            return Err(EntryError::Large { id: self.id.clone(), bytes: text.len() });
+        }
+        // What a person reads in the script is what is written: a tab is all that may not be seen.
+        let harmless =
+            |c: char| matches!(c, '\n' | '\t') || bailiwick_core::encode::is_plain(c.encode_utf8(&mut [0; 4]));
+        let odd = text.chars().find(|&c| !harmless(c));
+        odd.map_or(Ok(()), |found| Err(EntryError::Text { id: self.id.clone(), found }))
+    }
+}

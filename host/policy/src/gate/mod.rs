@@ -1,0 +1,24 @@
+//! The gate: what a person installs on a target, so that the target itself holds us to the grant.
+//!
+//! Knows: the list of actions, how it becomes a POSIX shell script, and what is said to that script. Must not know:
+//! components, connections, files of this machine. Attack answered: a stolen key, and a controller that has been taken
+//! over (A6a-A6c, NW19-NW21): what the script does not list cannot be done with either.
+//!
+//! **Invariant:** a literal gets into the script as a word in single quotes, or between two lines that it does not hold,
+//! and in no other way; what does not fit into either is refused here (AR01, AR17).
+
+mod entry;
+mod install;
+mod keys;
+mod of;
+mod paths;
+mod script;
+mod verify;
+
+pub use entry::{Entry, EntryError, Runs};
+pub use install::{Install, install_script};
+pub use keys::{Access, Account, Accounts, KeyError, Proof};
+pub use of::{Listed, limits, listed, of_grants, today};
+pub use paths::{Limits, Paths};
+pub use script::{Script, VERSION, script};
+pub use verify::{Difference, Expected, compare};

@@ -1,0 +1,197 @@
+//! What is installed on a target against what its grant says today.
+//!
+//! Knows: what the gate tells as root. Must not know: how it was asked. Not answered: a target that has been taken over, whose
+//! gate says what it likes; it is the target's people who are protected by it.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+
+use super::install::boot_unit;
+use bailiwick_core::gate_protocol::GateFacts;
+
+use super::{Accounts, KeyError, Paths, Script};
+use bailiwick_core::model::Tainted;
+
+/// What sshd must say of both accounts (`sshd -T -C user=…`), each switch by name; no value: looked at below.
+pub(super) const SSHD: [(&str, Option<&str>); 18] = [
+    ("authorizedkeysfile", None),
+    ("authenticationmethods", Some("publickey")),
+    ("passwordauthentication", Some("no")),
+    ("kbdinteractiveauthentication", Some("no")),
+    ("permituserenvironment", Some("no")),
+    ("permituserrc", Some("no")),
+    ("permittty", Some("no")),
+    ("permittunnel", Some("no")),
+    ("x11forwarding", Some("no")),
+    ("allowagentforwarding", Some("no")),
+    ("allowstreamlocalforwarding", Some("no")),
+    ("gatewayports", Some("no")),
+    ("permitlisten", Some("none")),
+    ("disableforwarding", None),
+    ("allowtcpforwarding", None),
+    ("permitopen", None),
+    ("acceptenv", None),
+    ("forcecommand", Some("none")),
+];
+
+/// What is expected.
+#[derive(Debug)]
+pub struct Expected<'e> {
+    /// The gate, as it would be generated now.
+    pub script: &'e Script,
+    /// Who may come in.
+    pub accounts: &'e Accounts,
+    /// Who may approve computed bytes.
+    pub approvers: Option<&'e str>,
+    /// Where everything is.
+    pub paths: &'e Paths,
+}
+
+/// One thing that is not as it must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// What, in our words.
+    pub what: String,
+    /// What it must be.
+    pub expected: String,
+    /// What the target says.
+    pub found: Tainted,
+}
+
+/// Compares; nothing is different if nothing comes back.
+///
+/// # Errors
+/// When what is expected cannot be written down.
+pub fn compare(expected: &Expected<'_>, facts: &GateFacts, installed: &[u8]) -> Result<Vec<Difference>, KeyError> {
+    let text = String::from_utf8_lossy(installed);
+    let told = Told::read(&text);
+    let mut found = Vec::new();
+    let mut hold = |what: String, expected: &str, said: Option<&str>| {
+        if said != Some(expected) {
+            let found_text = said.unwrap_or("nothing");
+            found.push(Difference { what, expected: expected.to_owned(), found: Tainted::new(found_text) });
+        }
+    };
+    let Expected { script, accounts, approvers, paths } = expected;
+    hold("its list".to_owned(), &script.list, Some(&facts.list));
+    hold("its script".to_owned(), &script.digest(), Some(&facts.script));
+
+    let access = accounts.files(paths)?;
+    let (read, change) = (accounts.read.user.as_str(), accounts.change.user.as_str());
+    let file = |mode: &str, content: &str| {
+        format!("{mode} 0 0 {}", data_encoding::HEXLOWER.encode(&Sha256::digest(content.as_bytes())))
+    };
+    let keys = |user: &str| format!("{}/{user}", paths.keys);
+    let config = |name: &str| format!("{}/{name}", paths.config);
+    let approvers = approvers.map_or_else(|| "missing".to_owned(), |text| file("644", text));
+    for (path, wanted) in [
+        (paths.gate.clone(), file("755", &script.text)),
+        (paths.sudoers.clone(), file("440", &access.sudoers)),
+        (keys(read), file("644", &access.read_keys)),
+        (keys(change), file("644", &access.change_keys)),
+        (paths.sshd_config.clone(), file("644", &access.sshd)),
+        (paths.boot_unit.clone(), file("644", &boot_unit(paths))),
+        (config("approvers"), approvers),
+    ] {
+        hold(format!("{path} (mode, owner, group, SHA-256)"), &wanted, told.of("file", &path));
+    }
+    hold(format!("{} (mode, owner, group)", paths.config), "755 0 0", told.of("folder", &paths.config));
+    hold(format!("{} (mode, owner, group)", paths.state), "700 0 0", told.of("folder", &paths.state));
+    for path in [&paths.gate, &paths.sudoers, &keys(read), &paths.sshd_config] {
+        let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder);
+        let said = told.of("folder", folder);
+        // Whoever may write there may replace what is in it.
+        let safe = said.is_some_and(|said| is_roots(said, 3));
+        hold(format!("{folder} (root's, and nobody else may write)"), "yes", if safe { Some("yes") } else { said });
+    }
+    hold("sudo's opinion of its file".to_owned(), "good", told.alone("sudoers"));
+    // Where systemd does not run, there is nothing to enable.
+    if told.alone("boot") != Some("without") {
+        hold("its unit at boot".to_owned(), "enabled", told.alone("boot"));
+    }
+
+    for user in [read, change] {
+        let said = told.of("account", user);
+        let (shell, home) = said.and_then(|said| said.split_once(' ')).unwrap_or_default();
+        hold(format!("{user}: its shell"), "/bin/sh", Some(shell));
+        // An rc file of its own would run before the gate does.
+        let safe = home.is_empty() || is_roots(home, 2);
+        hold(format!("{user}: its home is root's"), "yes", if safe { Some("yes") } else { Some(home) });
+        for (name, value) in SSHD {
+            let said = told.sshd(user, name);
+            let wanted = value.map_or_else(|| sshd_of(name, user == read, accounts, paths), str::to_owned);
+            match name {
+                "acceptenv" => {
+                    let odd = said.iter().find(|value| !matches!(**value, "LANG" | "LC_*"));
+                    hold(
+                        format!("{user}: sshd takes variables"),
+                        "LANG, LC_* at most",
+                        odd.copied().or(Some("LANG, LC_* at most")),
+                    );
+                }
+                // Nothing may be forwarded at all, so that it does not matter where to.
+                "permitopen" if wanted == "any" => {}
+                _ => hold(format!("{user}: sshd's {name}"), &wanted, said.first().copied()),
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// What depends on the account.
+fn sshd_of(name: &str, reads: bool, accounts: &Accounts, paths: &Paths) -> String {
+    let connects = reads && !accounts.connects.is_empty();
+    match name {
+        "authorizedkeysfile" => format!("{}/%u", paths.keys),
+        "disableforwarding" => if connects { "no" } else { "yes" }.to_owned(),
+        "allowtcpforwarding" => if connects { "local" } else { "no" }.to_owned(),
+        "permitopen" if connects => {
+            let all: Vec<_> = accounts.connects.iter().map(ToString::to_string).collect();
+            all.join(" ")
+        }
+        _ => "any".to_owned(),
+    }
+}
+
+/// `MODE OWNER …`, and nobody but root may write.
+fn is_roots(said: &str, words: usize) -> bool {
+    let all: Vec<_> = said.split(' ').collect();
+    let mode = all.first().and_then(|mode| u32::from_str_radix(mode, 8).ok());
+    all.len() == words && mode.is_some_and(|mode| mode & 0o022 == 0) && all.get(1) == Some(&"0")
+}
+
+/// Lines of a kind, a name and the rest.
+struct Told<'t> {
+    lines: BTreeMap<(&'t str, &'t str), &'t str>,
+    sshd: Vec<(&'t str, &'t str, &'t str)>,
+}
+
+impl<'t> Told<'t> {
+    fn read(text: &'t str) -> Self {
+        let (mut lines, mut sshd) = (BTreeMap::new(), Vec::new());
+        for line in text.lines() {
+            let (kind, rest) = line.split_once(' ').unwrap_or((line, ""));
+            let (name, value) = rest.split_once(' ').unwrap_or((rest, ""));
+            if kind == "sshd" {
+                let (key, value) = value.split_once(' ').unwrap_or((value, ""));
+                sshd.push((name, key, value));
+            } else {
+                lines.insert((kind, name), value);
+            }
+        }
+        Self { lines, sshd }
+    }
+
+    fn of(&self, kind: &str, name: &str) -> Option<&'t str> {
+        self.lines.iter().find(|((k, n), _)| (*k, *n) == (kind, name)).map(|(_, value)| *value)
+    }
+
+    fn alone(&self, kind: &str) -> Option<&'t str> {
+        self.lines.keys().find(|(k, _)| *k == kind).map(|(_, name)| *name)
+    }
+
+    fn sshd(&self, user: &str, key: &str) -> Vec<&'t str> {
+        self.sshd.iter().filter(|(u, k, _)| (*u, *k) == (user, key)).map(|(.., value)| *value).collect()
+    }
+}

@@ -1,0 +1,116 @@
+//! One component's file, with its manifest: sealed in, or beside it.
+//!
+//! Knows: which of the two counts. Must not know: whether anybody trusts it. Attack answered: a component that shows a
+//! reviewer one manifest and the host another (D6): where there are two, they are the same bytes.
+
+use std::path::{Path, PathBuf};
+
+use super::{Binary, LibraryError, digest, is_there, read_at_most, read_binary};
+use crate::signature::SIGNATURE_BYTES_MAX;
+use bailiwick_core::encode::ShownPath as _;
+use bailiwick_core::interpreter::INTERPRETER;
+use bailiwick_core::manifest;
+use bailiwick_core::manifest::Manifest;
+use bailiwick_core::sections::{seal, sealed_manifest};
+use bailiwick_core::source::Source;
+
+/// A component's file, read and held against its manifest's grammar. Whether its imports are what it asks for is for
+/// the sandbox to say.
+#[derive(Debug, Clone)]
+pub struct ComponentFile {
+    /// The bytes, read once.
+    pub binary: Binary,
+    /// What it asks for.
+    pub manifest: Manifest,
+    /// The manifest as written.
+    pub source: Source,
+    /// The manifest is in the component itself, so that the component's digest covers it.
+    pub sealed: bool,
+    /// What stands in `NAME.wasm.sig`, if that is there; not looked at.
+    pub signature: Option<Vec<u8>>,
+}
+
+impl ComponentFile {
+    /// Reads `NAME.wasm`, with the manifest that is sealed in, or else `NAME.toml` beside it.
+    ///
+    /// # Errors
+    /// When a file cannot be read, there is no manifest, there are two that differ, or it has a mistake.
+    pub fn read(path: &Path) -> Result<Self, LibraryError> {
+        let beside = path.with_extension("toml");
+        // A link that leads nowhere counts as there: it is told, not passed over.
+        Self::with(path, is_there(&beside).then_some(&beside))
+    }
+
+    /// The same, with the manifest in a file of any name.
+    ///
+    /// # Errors
+    /// As [`ComponentFile::read`].
+    pub fn with(path: &Path, manifest: Option<&PathBuf>) -> Result<Self, LibraryError> {
+        let binary = read_binary(path)?;
+        let sealed = sealed_manifest(&binary.bytes)
+            .map_err(|source| LibraryError::Seal { path: path.to_owned(), source })?
+            .map(|text| Source::embedded(&format!("{} (sealed in)", path.shown()), text));
+        let beside = manifest.map(|path| Source::read_theirs(path)).transpose()?;
+        let (source, sealed) = match (sealed, beside) {
+            (Some(inside), Some(beside)) if inside.text() != beside.text() => {
+                return Err(LibraryError::TwoManifests {
+                    component: path.to_owned(),
+                    beside: beside.name().into(),
+                    line: first_difference(inside.text(), beside.text()),
+                });
+            }
+            (Some(inside), _) => (inside, true),
+            (None, Some(beside)) => (beside, false),
+            (None, None) => return Err(LibraryError::NoManifest(path.to_owned())),
+        };
+        let manifest = manifest::parse(&source).map_err(LibraryError::Invalid)?;
+        let signature = signature_of(path);
+        let signature =
+            is_there(&signature).then(|| read_at_most(&signature, SIGNATURE_BYTES_MAX as u64)).transpose()?;
+        Ok(Self { binary, manifest, source, sealed, signature })
+    }
+
+    /// What a manifest with checks makes, with the interpreter: `path` is the manifest's, and so will the component's be
+    /// until it is packed.
+    ///
+    /// # Errors
+    /// When it cannot be read, has a mistake, or holds no checks.
+    pub fn declared(path: &Path) -> Result<Self, LibraryError> {
+        let file = Self::of_checks(Source::read_theirs(path)?)?;
+        if file.manifest.rules.is_none() {
+            return Err(LibraryError::NoChecks(path.to_owned()));
+        }
+        Ok(Self { binary: Binary { path: Some(path.to_owned()), ..file.binary }, ..file })
+    }
+
+    /// The same of a text.
+    ///
+    /// # Errors
+    /// When it has a mistake, or is too large.
+    pub(super) fn of_checks(source: Source) -> Result<Self, LibraryError> {
+        let manifest = manifest::parse(&source).map_err(LibraryError::Invalid)?;
+        let bytes = seal(INTERPRETER, source.text())
+            .map_err(|problem| LibraryError::Seal { path: source.name().into(), source: problem })?;
+        let binary = Binary { digest: digest(&bytes), bytes: bytes.into(), path: None };
+        Ok(Self { binary, manifest, source, sealed: true, signature: None })
+    }
+
+    /// SHA-256 of the manifest in hex, if the component's own digest does not cover it.
+    #[must_use]
+    pub fn manifest_digest(&self) -> Option<String> {
+        (!self.sealed).then(|| digest(self.source.text().as_bytes()))
+    }
+}
+
+/// Where a component's signature stands.
+#[must_use]
+pub fn signature_of(component: &Path) -> PathBuf {
+    let mut name = component.as_os_str().to_owned();
+    name.push(".sig");
+    name.into()
+}
+
+/// The first line that is not the same, counted from 1.
+fn first_difference(one: &str, other: &str) -> usize {
+    one.split('\n').zip(other.split('\n')).take_while(|(one, other)| one == other).count() + 1
+}

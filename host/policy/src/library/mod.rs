@@ -1,0 +1,438 @@
+//! The components there are: those built in, and those in the ops directory.
+//!
+//! Knows: bytes, digests, manifests, where they come from. Must not know: what is granted to them. Attack answered: a
+//! component that takes a built-in one's name.
+
+mod file;
+mod write;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
+
+pub use self::file::{ComponentFile, signature_of};
+pub use self::write::{is_there, write_new, write_whole};
+use bailiwick_core::encode::ShownPath as _;
+use bailiwick_core::limits::COMPONENT_BYTES_MAX;
+use bailiwick_core::manifest;
+use bailiwick_core::manifest::Manifest;
+use bailiwick_core::model::ComponentId;
+use bailiwick_core::sections::SealError;
+use bailiwick_core::source;
+use bailiwick_core::source::{Problem, Problems, Source};
+
+/// Components by id.
+#[derive(Debug, Default)]
+pub struct Library {
+    /// What each asks for.
+    pub manifests: BTreeMap<ComponentId, Manifest>,
+    binaries: BTreeMap<ComponentId, Binary>,
+    manifest_digests: BTreeMap<ComponentId, String>,
+    signatures: BTreeMap<ComponentId, Vec<u8>>,
+}
+
+/// A component's bytes. Read once: what is hashed is what is compiled.
+#[derive(Debug, Clone)]
+pub struct Binary {
+    /// The component.
+    pub bytes: Cow<'static, [u8]>,
+    /// SHA-256 in hex.
+    pub digest: String,
+    /// The file, or none for one that is built in.
+    pub path: Option<PathBuf>,
+}
+
+/// Why the components could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LibraryError {
+    /// A file or folder cannot be read, or others could have written it.
+    #[error(transparent)]
+    Read(#[from] source::ReadError),
+    /// A component's bytes cannot be read.
+    #[error("cannot read {}", path.shown())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        source: std::io::Error,
+    },
+    /// A file cannot be written.
+    #[error("cannot write {}", path.shown())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        source: std::io::Error,
+    },
+    /// A component is larger than any may be.
+    #[error("{} is larger than {COMPONENT_BYTES_MAX} bytes, which no component may be", .0.shown())]
+    TooLarge(PathBuf),
+    /// It says nowhere what it asks for.
+    #[error("{} holds no manifest, and there is no {} beside it, so nothing can be granted to it\n\nhint: `bailiwick pack --manifest FILE` seals one in; CONTRIBUTING.md shows how to write it", .0.shown(), name_of(&.0.with_extension("toml")))]
+    NoManifest(PathBuf),
+    /// A manifest that needs a component.
+    #[error("{} holds no [[check]], so it is no component by itself\n\nhint: `bailiwick pack FILE.wasm --manifest {}` seals it into what a compiler made", .0.shown(), .0.shown())]
+    NoChecks(PathBuf),
+    /// It says two things.
+    #[error("{} holds another manifest than {}: they differ from line {line} on\n\nhint: a sealed component needs no other manifest: keep it alone, or pack the compiler's file again", component.shown(), beside.shown())]
+    TwoManifests {
+        /// The component.
+        component: PathBuf,
+        /// The manifest beside it.
+        beside: PathBuf,
+        /// The first line that differs.
+        line: usize,
+    },
+    /// The manifest in it cannot be read.
+    #[error("{}", path.shown())]
+    Seal {
+        /// The component.
+        path: PathBuf,
+        /// Why.
+        source: SealError,
+    },
+    /// Manifests with mistakes.
+    #[error("invalid manifest")]
+    Invalid(Problems),
+}
+
+macro_rules! built_in {
+    ($($id:literal,)*) => {
+        /// Component and manifest of each built-in, by id.
+        const BUILT_IN: &[(&str, &[u8], &str)] = &[$((
+            concat!($id, ".toml"),
+            include_bytes!(concat!("../../../../probes/dist/", $id, ".wasm")),
+            include_str!(concat!("../../../../probes/dist/", $id, ".toml")),
+        ),)*];
+    };
+}
+
+macro_rules! proof {
+    ($($id:literal,)*) => {
+        /// Component and manifest of each hostile one that `doctor --prove` runs. They come from `tests/guests`.
+        const PROOF: &[(&str, &[u8], &str)] = &[$((
+            concat!($id, ".toml"),
+            include_bytes!(concat!("../../../../probes/dist/proof/", $id, ".wasm")),
+            include_str!(concat!("../../../../probes/dist/proof/", $id, ".toml")),
+        ),)*];
+    };
+}
+
+proof! {
+    "greedy-wasi",
+    "hostile",
+    "idle",
+    "newer",
+    "overreach",
+    "stranger",
+    "wanderer",
+}
+
+built_in! {
+    "backup-freshness",
+    "certificate-expiry",
+    "certificate-server",
+    "clock-skew",
+    "command-exit",
+    "command-plugin",
+    "command-value",
+    "container-health",
+    "container-logs",
+    "container-restarts",
+    "container-state",
+    "crashed-service",
+    "database-growth",
+    "disk-growth",
+    "exporter-connected",
+    "failed-services",
+    "feed-freshness",
+    "feeds-blocked",
+    "file-freshness",
+    "filesystems",
+    "http-status",
+    "listeners",
+    "load",
+    "log-errors",
+    "log-rotation",
+    "logins",
+    "memory",
+    "memory-trend",
+    "new-errors",
+    "observer-overhead",
+    "package-lists-age",
+    "pending-updates",
+    "postgres-connections",
+    "postgres-databases",
+    "postgres-exporter-role",
+    "postgres-jobs",
+    "postgres-locks",
+    "postgres-long-transactions",
+    "postgres-query",
+    "postgres-replication",
+    "postgres-settings",
+    "prometheus-alerts",
+    "prometheus-base-rules",
+    "prometheus-health",
+    "prometheus-query",
+    "prometheus-rules",
+    "prometheus-targets",
+    "service",
+    "stale-file",
+    "time-source",
+    "time-sync",
+    "unit-usage",
+    "uptime",
+}
+
+macro_rules! declared {
+    ($($id:literal,)*) => {
+        /// Manifest of each built-in that is checks for the interpreter.
+        const DECLARED: &[(&str, &str)] = &[$((
+            concat!($id, ".toml"),
+            include_str!(concat!("../../../../probes/declared/", $id, "/manifest.toml")),
+        ),)*];
+    };
+}
+
+declared! {
+    "file-contains",
+    "inode-use",
+    "leftover-file",
+    "mount-present",
+    "reboot-required",
+    "swap-use",
+    "unit-enabled",
+}
+
+/// A file's name, for a message that has told its folder.
+fn name_of(path: &Path) -> String {
+    Path::new(path.file_name().unwrap_or_default()).shown()
+}
+
+/// SHA-256 in hex.
+#[must_use]
+pub fn digest(bytes: &[u8]) -> String {
+    HEXLOWER.encode(&Sha256::digest(bytes))
+}
+
+impl Library {
+    /// The built-in components.
+    ///
+    /// # Errors
+    /// Never in a released program: a test reads every manifest.
+    pub fn built_in() -> Result<Self, LibraryError> {
+        Self::embedded(BUILT_IN.iter(), DECLARED)
+    }
+
+    /// The built-in components, and the hostile ones that prove that nobody has to trust a component. These are in no
+    /// other library: no policy can grant them anything.
+    ///
+    /// # Errors
+    /// Never in a released program: a test reads every manifest.
+    pub fn proof() -> Result<Self, LibraryError> {
+        Self::embedded(BUILT_IN.iter().chain(PROOF), DECLARED)
+    }
+
+    fn embedded<'a>(
+        components: impl Iterator<Item = &'a (&'static str, &'static [u8], &'static str)>,
+        declared: &[(&str, &str)],
+    ) -> Result<Self, LibraryError> {
+        let mut library = Self::default();
+        let mut problems = Problems::default();
+        for &(name, bytes, manifest) in components {
+            let binary = Binary { bytes: Cow::Borrowed(bytes), digest: digest(bytes), path: None };
+            let source = Source::embedded(name, manifest);
+            match manifest::parse(&source) {
+                Ok(manifest) => {
+                    // The digest of the program covers what is built in.
+                    let file = ComponentFile { binary, manifest, source, sealed: true, signature: None };
+                    library.add(file, Path::new(name), &mut problems);
+                }
+                Err(Problems(found)) => problems.0.extend(found),
+            }
+        }
+        for &(name, manifest) in declared {
+            match ComponentFile::of_checks(Source::embedded(name, manifest)) {
+                Ok(file) => library.add(file, Path::new(name), &mut problems),
+                Err(LibraryError::Invalid(Problems(found))) => problems.0.extend(found),
+                Err(error) => return Err(error),
+            }
+        }
+        problems.or(library).map_err(LibraryError::Invalid)
+    }
+
+    /// Adds every `NAME.wasm` of a folder, each with the manifest sealed in, else its `NAME.toml` beside it. A folder that
+    /// is not there adds nothing.
+    ///
+    /// # Errors
+    /// When a file cannot be read, others could have written it, a manifest has a mistake, or an id is taken.
+    pub fn add_folder(&mut self, folder: &Path) -> Result<(), LibraryError> {
+        let io = |path: &Path| {
+            let path = path.to_owned();
+            move |source| LibraryError::Io { path, source }
+        };
+        match std::fs::exists(folder) {
+            Ok(true) => {}
+            Ok(false) => return Ok(()),
+            Err(source) => {
+                return Err(LibraryError::Io { path: folder.to_owned(), source });
+            }
+        }
+        source::check_permissions(folder)?;
+        let mut paths = Vec::new();
+        for entry in std::fs::read_dir(folder).map_err(io(folder))? {
+            let path = entry.map_err(io(folder))?.path();
+            if path.extension().is_some_and(|extension| extension == "wasm") {
+                paths.push(path);
+            }
+        }
+        paths.sort();
+        let mut problems = Problems::default();
+        for path in paths {
+            source::check_permissions(&path)?;
+            match ComponentFile::read(&path) {
+                Ok(file) => self.add(file, &path, &mut problems),
+                Err(LibraryError::Invalid(Problems(found))) => problems.0.extend(found),
+                Err(error) => return Err(error),
+            }
+        }
+        problems.or(()).map_err(LibraryError::Invalid)
+    }
+
+    fn add(&mut self, file: ComponentFile, path: &Path, problems: &mut Problems) {
+        let (id, source) = (file.manifest.id.clone(), &file.source);
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        if stem != id.as_str() {
+            let start = source.text().find(id.as_str()).unwrap_or(0);
+            let place = source.at(start..start + id.as_str().len());
+            let hint = if file.sealed {
+                format!("call it {id}.wasm")
+            } else {
+                format!("call the files {id}.wasm and {id}.toml")
+            };
+            problems.push(Problem::at(place, format!("the file is called `{stem}`, the component `{id}`")).hint(hint));
+        } else if self.manifests.contains_key(&id) {
+            let message = format!("there is a built-in component `{id}`");
+            problems.push(Problem::at(source.at(0..0), message).hint("give yours another id"));
+        } else {
+            self.put(file);
+        }
+    }
+
+    /// Takes a component as if it stood in the folder, in place of the one there: to see what it could do.
+    ///
+    /// # Errors
+    /// When a built-in component has its id.
+    pub fn try_on(&mut self, file: ComponentFile) -> Result<(), LibraryError> {
+        let id = file.manifest.id.clone();
+        if self.is_built_in(id.as_str()) {
+            let message = format!("there is a built-in component `{id}`");
+            let problem = Problem::at(file.source.at(0..0), message).hint("give yours another id");
+            return Err(LibraryError::Invalid(problem.into()));
+        }
+        self.put(file);
+        Ok(())
+    }
+
+    fn put(&mut self, file: ComponentFile) {
+        let id = file.manifest.id.clone();
+        match file.manifest_digest() {
+            Some(digest) => self.manifest_digests.insert(id.clone(), digest),
+            None => self.manifest_digests.remove(&id),
+        };
+        match file.signature {
+            Some(bytes) => self.signatures.insert(id.clone(), bytes),
+            None => self.signatures.remove(&id),
+        };
+        self.manifests.insert(id.clone(), file.manifest);
+        self.binaries.insert(id, file.binary);
+    }
+
+    /// A component's bytes.
+    #[must_use]
+    pub fn binary(&self, id: &ComponentId) -> Option<&Binary> {
+        self.binaries.get(id)
+    }
+
+    /// True for a component that is part of the program.
+    #[must_use]
+    pub fn is_built_in(&self, name: &str) -> bool {
+        self.binaries.get(name).is_some_and(|binary| binary.path.is_none())
+    }
+
+    /// What stands in a component's `.sig`, if there is one. Nobody has looked at it.
+    #[must_use]
+    pub fn signature(&self, id: &ComponentId) -> Option<&[u8]> {
+        self.signatures.get(id).map(Vec::as_slice)
+    }
+
+    /// SHA-256 in hex of a component's manifest, if its own digest does not cover it: of one that is not sealed.
+    #[must_use]
+    pub fn manifest_digest(&self, id: &ComponentId) -> Option<&str> {
+        self.manifest_digests.get(id).map(String::as_str)
+    }
+}
+
+/// Reads a component's bytes, once and no more than any component may have. What this one may have is looked at with its
+/// structure.
+///
+/// # Errors
+/// When they cannot be read, or there are too many.
+pub fn read_binary(path: &Path) -> Result<Binary, LibraryError> {
+    let bytes = read_at_most(path, COMPONENT_BYTES_MAX)?;
+    if bytes.len() as u64 > COMPONENT_BYTES_MAX {
+        return Err(LibraryError::TooLarge(path.to_owned()));
+    }
+    let digest = digest(&bytes);
+    Ok(Binary { bytes: Cow::Owned(bytes), digest, path: Some(path.to_owned()) })
+}
+
+/// The component of a folder that has this digest, whatever it is called there. What cannot be read is not the one.
+#[must_use]
+pub fn find_by_digest(folder: &Path, digest: &str) -> Option<Binary> {
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "wasm"));
+    paths.sort();
+    paths.iter().filter_map(|path| read_binary(path).ok()).find(|binary| binary.digest == digest)
+}
+
+/// Reads a regular file, and one byte more than `max` of one that is larger.
+///
+/// # Errors
+/// When it cannot be read, or is no regular file.
+pub fn read_at_most(path: &Path, max: u64) -> Result<Vec<u8>, LibraryError> {
+    use std::io::Read;
+    let io = |source| LibraryError::Io { path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    source::open_regular(path)?.take(max + 1).read_to_end(&mut bytes).map_err(io)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_built_in_manifest_is_valid_and_every_built_component_is_embedded() {
+        let library = match Library::built_in() {
+            Ok(library) => library,
+            Err(LibraryError::Invalid(Problems(found))) => {
+                panic!("{}", found.iter().map(|p| p.render(false)).collect::<String>())
+            }
+            Err(error) => panic!("{error}"),
+        };
+        let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../probes/dist");
+        let mut built: Vec<_> = std::fs::read_dir(dist)
+            .unwrap()
+            .filter_map(|entry| entry.unwrap().file_name().to_str()?.strip_suffix(".wasm").map(str::to_owned))
+            .collect();
+        built.retain(|name| name != "interpreter");
+        built.extend(DECLARED.iter().map(|(name, _)| name.trim_end_matches(".toml").to_owned()));
+        built.sort();
+        let known: Vec<_> = library.manifests.keys().map(|id| id.as_str().to_owned()).collect();
+        assert_eq!(known, built);
+    }
+}

@@ -1,0 +1,213 @@
+//! Whether a component that is there may run: the lock held against what was read. Pure, once the lock is read.
+//!
+//! **Invariant:** whatever cannot be shown to have been accepted is refused; built-in components are part of the program.
+
+use std::path::{Path, PathBuf};
+
+use super::{Actions, Component, FILE, Facts, Lock, Record, Unusable, Version, actions, parse};
+use crate::grant::Grant;
+use crate::library::Library;
+use bailiwick_core::encode::ShownPath as _;
+use bailiwick_core::model::{ComponentId, TargetName};
+use bailiwick_core::source::{ReadError, Source};
+
+/// The lock of an ops directory, as it stands.
+#[derive(Debug, Clone, Default)]
+pub enum Standing {
+    /// There is none: nobody has agreed to anything.
+    #[default]
+    Missing,
+    /// There is one.
+    Lock(Box<Lock>),
+    /// There is one, and it accepts nothing.
+    Unusable(Unusable),
+}
+
+/// Why a component does not run. Each text names the next step.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The lock accepts nothing.
+    #[error("E-LOAD-DIGEST: {0}")]
+    Lock(String),
+    /// Nobody has accepted it.
+    #[error("E-LOAD-DIGEST: nobody has accepted it\n\nhint: `bailiwick add {}` shows what it could do, and asks", path.shown())]
+    Unknown {
+        /// Its file.
+        path: PathBuf,
+    },
+    /// Somebody has revoked these bytes.
+    #[error("E-LOAD-REVOKED: {} revoked sha256:{digest} on {}: {}", record.who, day(record), record.why)]
+    Revoked {
+        /// Of the bytes.
+        digest: String,
+        /// Who, when, why.
+        record: Record,
+    },
+    /// Other bytes than were accepted.
+    #[error(
+        "E-LOAD-DIGEST: {what} has the digest sha256:{found}, accepted is sha256:{accepted} ({version})\n\nhint: put the accepted file back; if it is meant to be a new version, `bailiwick add {}`", path.shown()
+    )]
+    Digest {
+        /// `its file` or `its manifest`.
+        what: &'static str,
+        /// The one it has.
+        found: String,
+        /// The one it should have.
+        accepted: String,
+        /// Of the accepted one.
+        version: Version,
+        /// Its file.
+        path: PathBuf,
+    },
+    /// Something that the same bytes cannot have, or that policy has changed.
+    #[error("E-LOAD-{code}: {what}\n\nhint: `bailiwick approve {id}` shows the difference, and asks")]
+    More {
+        /// `IMPORT`, `SIG` or `LIMIT`.
+        code: &'static str,
+        /// What is more than was accepted.
+        what: String,
+        /// The component.
+        id: ComponentId,
+    },
+    /// Policy or fleet give it more on this target than was accepted.
+    #[error("E-APPROVAL: {}\n\nhint: `bailiwick approve {id}` shows the difference, and asks", grew(target, actions.as_ref()))]
+    Grant {
+        /// The component.
+        id: ComponentId,
+        /// The target.
+        target: TargetName,
+        /// What was not accepted; none if nothing was accepted on this target at all.
+        actions: Option<Actions>,
+    },
+}
+
+impl Refusal {
+    /// With the next step, for a table's cell.
+    #[must_use]
+    pub fn on_one_line(&self) -> String {
+        self.to_string().replace("\n\nhint: ", "; ")
+    }
+}
+
+fn day(record: &Record) -> String {
+    record.when.strftime("%Y-%m-%d").to_string()
+}
+
+fn grew(target: &TargetName, more: Option<&Actions>) -> String {
+    match more {
+        None => format!("nobody has accepted it on `{target}`"),
+        Some(more) => {
+            let mut names: Vec<_> = more.iter().take(3).map(|action| format!("`{action}`")).collect();
+            if more.len() > 3 {
+                names.push(format!("and {} more", more.len() - 3));
+            }
+            format!("nobody has accepted {} for it on `{target}`", names.join(", "))
+        }
+    }
+}
+
+impl Standing {
+    /// Reads the lock of a directory; without a directory there are only built-in components, and no lock.
+    ///
+    /// # Errors
+    /// When it cannot be read at all, or others could have written it.
+    pub fn load(dir: Option<&Path>) -> Result<Self, ReadError> {
+        let Some(path) = dir.map(|dir| dir.join(FILE)) else { return Ok(Self::Missing) };
+        if !path.try_exists().map_err(|source| ReadError::Io { path: path.clone(), source })? {
+            return Ok(Self::Missing);
+        }
+        Ok(match parse(&Source::read(&path)?) {
+            Ok(lock) => Self::Lock(Box::new(lock)),
+            Err(unusable) => Self::Unusable(unusable),
+        })
+    }
+
+    /// What is accepted of a component, if anything.
+    #[must_use]
+    pub fn accepted(&self, id: &ComponentId) -> Option<&Component> {
+        match self {
+            Self::Lock(lock) => lock.components.get(id),
+            Self::Missing | Self::Unusable(_) => None,
+        }
+    }
+
+    /// Whether these bytes with this manifest were accepted: before anything reads them. Digests only.
+    ///
+    /// # Errors
+    /// When they were not.
+    pub fn admit(&self, library: &Library, id: &ComponentId) -> Result<(), Refusal> {
+        let Some(binary) = library.binary(id) else {
+            return Err(Refusal::Lock(format!("there is no component `{id}`")));
+        };
+        // Built in: part of the program.
+        let Some(path) = &binary.path else { return Ok(()) };
+        let lock = match self {
+            Self::Missing => return Err(Refusal::Unknown { path: path.clone() }),
+            Self::Unusable(unusable) => return Err(Refusal::Lock(unusable.to_string())),
+            Self::Lock(lock) => lock,
+        };
+        if let Some(revoked) = lock.revoked.get(&binary.digest) {
+            return Err(Refusal::Revoked { digest: binary.digest.clone(), record: revoked.record.clone() });
+        }
+        let Some(accepted) = lock.components.get(id) else {
+            return Err(Refusal::Unknown { path: path.clone() });
+        };
+        let differs = |what, found: &str, locked: &str| Refusal::Digest {
+            what,
+            found: found.to_owned(),
+            accepted: locked.to_owned(),
+            version: accepted.facts.version,
+            path: path.clone(),
+        };
+        if binary.digest != accepted.facts.digest {
+            return Err(differs("its file", &binary.digest, &accepted.facts.digest));
+        }
+        let (found, locked) = (library.manifest_digest(id), accepted.facts.manifest.as_deref());
+        if found != locked {
+            return Err(differs("its manifest", found.unwrap_or("none"), locked.unwrap_or("none")));
+        }
+        Ok(())
+    }
+
+    /// Whether a component is what was accepted in everything that policy does not give it. The same bytes import the
+    /// same; a lock that was made to say otherwise is not believed.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn fits(&self, id: &ComponentId, facts: &Facts) -> Result<(), Refusal> {
+        let Some(accepted) = self.accepted(id).map(|accepted| &accepted.facts) else { return Ok(()) };
+        let more = |code, what| Err(Refusal::More { code, what, id: id.clone() });
+        if accepted.imports != facts.imports {
+            let found: Vec<_> = facts.imports.symmetric_difference(&accepted.imports).map(String::as_str).collect();
+            return more("IMPORT", format!("it has other imports than the lock lists: {}", found.join(", ")));
+        }
+        if accepted.signer != facts.signer {
+            let name = |signer: &Option<String>| signer.clone().unwrap_or_else(|| "nobody".to_owned());
+            let what = format!("it is signed by {}, accepted was {}", name(&facts.signer), name(&accepted.signer));
+            return more("SIG", what);
+        }
+        for (name, value) in &facts.limits {
+            if accepted.limits.get(name).is_none_or(|accepted| value > accepted) {
+                return more("LIMIT", format!("nobody has accepted `{name} = {value}` for it"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a grant is a subset of what was accepted on its target.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn allows(&self, library: &Library, grant: &Grant) -> Result<(), Refusal> {
+        let (id, target) = (&grant.component, &grant.target);
+        self.admit(library, id)?;
+        if library.is_built_in(id.as_str()) {
+            return Ok(());
+        }
+        let accepted = self.accepted(id).and_then(|accepted| accepted.grants.get(target));
+        let refused = |actions| Err(Refusal::Grant { id: id.clone(), target: target.clone(), actions });
+        let Some(accepted) = accepted else { return refused(None) };
+        let more: Actions = actions(grant).difference(&accepted.actions).cloned().collect();
+        if more.is_empty() { Ok(()) } else { refused(Some(more)) }
+    }
+}

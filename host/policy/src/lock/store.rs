@@ -1,0 +1,330 @@
+//! The lock and the accepted files on disk: one writer at a time, and a crash leaves what was accepted before or after.
+//!
+//! A component and the lock cannot change in one step. So: the new files are put into `components/.staged`, then the lock
+//! is replaced (that decides), then the files are moved to their places. Who comes next finishes a move that the lock has
+//! decided, and throws away staged files that it has not ([`settle`]).
+
+use std::collections::BTreeSet;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::{FILE, Lock, Standing, Unusable, render};
+use crate::library::{digest, is_there};
+use bailiwick_core::encode::ShownPath as _;
+use bailiwick_core::limits::COMPONENT_BYTES_MAX;
+use bailiwick_core::model::ComponentId;
+use bailiwick_core::source;
+use bailiwick_core::source::ReadError;
+
+/// Where accepted components are.
+pub const COMPONENTS: &str = "components";
+/// Where versions wait that ask for more, in [`COMPONENTS`].
+pub const HELD: &str = "held";
+const STAGED: &str = ".staged";
+/// Steps of a wait.
+const STEP: Duration = Duration::from_millis(20);
+
+/// A component's files, as they were read and shown.
+#[derive(Debug, Clone)]
+pub struct Files {
+    /// The component.
+    pub wasm: Vec<u8>,
+    /// Its manifest, unless it is part of the component.
+    pub manifest: Option<Vec<u8>>,
+    /// Its detached signature.
+    pub signature: Option<Vec<u8>>,
+}
+
+/// Why nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The operating system said no.
+    #[error("cannot {action} {}", path.shown())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Its words.
+        source: io::Error,
+    },
+    /// Another process keeps the directory.
+    #[error("another bailiwick has been changing {} for {} s\n\nhint: wait for it, and run this again", path.shown(), waited.as_secs())]
+    Busy {
+        /// The ops directory.
+        path: PathBuf,
+        /// How long we waited.
+        waited: Duration,
+    },
+    /// The lock cannot be read, or others could have written it.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The lock accepts nothing, and what it says must not be made to look accepted.
+    #[error(transparent)]
+    Unusable(#[from] Unusable),
+    /// Since the question was put, somebody else has answered another one.
+    #[error("`{0}` has changed in {FILE} since this was shown\n\nhint: run this again, and look again")]
+    Changed(ComponentId),
+}
+
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+    let path = path.to_owned();
+    move |source| StoreError::Io { action, path, source }
+}
+
+/// The ops directory, kept from other writers (or, for a reader, from any) until this is dropped. The directory itself
+/// is what is locked: the lock file is replaced by every writer.
+#[derive(Debug)]
+pub struct Hold(#[expect(dead_code, reason = "closing it gives the directory free")] File);
+
+/// Begins a change: keeps everybody else away, finishes what somebody before us was stopped in, and reads the lock.
+///
+/// # Errors
+/// When somebody else keeps the directory for longer than `patience`, or the lock accepts nothing: it must not be made to
+/// look accepted again.
+pub fn begin(dir: &Path, patience: Duration) -> Result<(Hold, Lock), StoreError> {
+    let held = hold(dir, patience)?;
+    let lock = current(dir)?;
+    place(dir, &lock, &mut always)?;
+    Ok((held, lock))
+}
+
+fn hold(dir: &Path, patience: Duration) -> Result<Hold, StoreError> {
+    take(dir, patience, FlockOperation::NonBlockingLockExclusive)
+}
+
+/// Keeps writers away while reading. Without it a reader may see half of a change, and refuses what does not fit: so
+/// nobody who can keep the directory can keep a sweep from running.
+#[must_use]
+pub fn hold_shared(dir: &Path, patience: Duration) -> Option<Hold> {
+    take(dir, patience, FlockOperation::NonBlockingLockShared).ok()
+}
+
+fn take(dir: &Path, patience: Duration, how: FlockOperation) -> Result<Hold, StoreError> {
+    let file = File::open(dir).map_err(failed("open", dir))?;
+    let mut left = patience;
+    loop {
+        match flock(&file, how) {
+            Ok(()) => return Ok(Hold(file)),
+            Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) if !left.is_zero() => {
+                std::thread::sleep(STEP);
+                left = left.saturating_sub(STEP);
+            }
+            Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) => {
+                return Err(StoreError::Busy { path: dir.to_owned(), waited: patience });
+            }
+            Err(error) => return Err(failed("lock", dir)(error.into())),
+        }
+    }
+}
+
+/// Is asked before each step of a change; a test stops it there, as a crash would.
+pub type Gate<'a> = &'a mut dyn FnMut() -> io::Result<()>;
+
+/// Lets every step happen.
+///
+/// # Errors
+/// Never.
+pub fn always() -> io::Result<()> {
+    Ok(())
+}
+
+fn current(dir: &Path) -> Result<Lock, StoreError> {
+    match Standing::load(Some(dir))? {
+        Standing::Missing => Ok(Lock::default()),
+        Standing::Lock(lock) => Ok(*lock),
+        Standing::Unusable(unusable) => Err(unusable.into()),
+    }
+}
+
+/// Replaces the lock, and a component's files with it if there are new ones. All of it or nothing, whenever it stops.
+///
+/// # Errors
+/// When something cannot be written; what had been accepted before still is, or what is new, and nothing in between.
+pub fn commit(
+    dir: &Path,
+    _hold: &Hold,
+    lock: &Lock,
+    new: Option<(&ComponentId, &Files)>,
+    gate: Gate<'_>,
+) -> Result<(), StoreError> {
+    if let Some((id, files)) = new {
+        let staged = dir.join(COMPONENTS).join(STAGED);
+        folder(&staged)?;
+        for (name, bytes) in files.all(id) {
+            step(gate, &staged)?;
+            write(&staged.join(name), bytes)?;
+        }
+        step(gate, &staged)?;
+        sync(&staged)?;
+    }
+    let fresh = dir.join(format!("{FILE}.new"));
+    step(gate, &fresh)?;
+    write(&fresh, render(lock).as_bytes())?;
+    step(gate, &fresh)?;
+    let file = dir.join(FILE);
+    fs::rename(&fresh, &file).map_err(failed("replace", &file))?;
+    sync(dir)?;
+    place(dir, lock, gate)
+}
+
+/// Puts a version that asks for more where it waits. It decides nothing: whoever approves it reads it again.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn put_held(dir: &Path, _hold: &Hold, id: &ComponentId, files: &Files) -> Result<(), StoreError> {
+    let held = held(dir);
+    folder(&held)?;
+    for (name, bytes) in files.all(id) {
+        let fresh = held.join(format!("{name}.new"));
+        write(&fresh, bytes)?;
+        let path = held.join(&name);
+        fs::rename(&fresh, &path).map_err(failed("replace", &path))?;
+    }
+    for name in files.absent(id) {
+        remove(&held.join(name))?;
+    }
+    sync(&held)
+}
+
+/// Takes away what waits under an id.
+///
+/// # Errors
+/// When it cannot be removed.
+pub fn drop_held(dir: &Path, _hold: &Hold, id: &ComponentId) -> Result<(), StoreError> {
+    for name in [format!("{id}.wasm"), format!("{id}.toml"), format!("{id}.wasm.sig")] {
+        remove(&held(dir).join(name))?;
+    }
+    Ok(())
+}
+
+/// Where versions wait that ask for more.
+#[must_use]
+pub fn held(dir: &Path) -> PathBuf {
+    dir.join(COMPONENTS).join(HELD)
+}
+
+/// Finishes what somebody before us was stopped in: moves what the lock has decided, throws away what it has not. True if
+/// there was something.
+///
+/// # Errors
+/// When there is something and it cannot be moved; until it is, the component that it belongs to is refused.
+pub fn settle(dir: &Path, patience: Duration) -> Result<bool, StoreError> {
+    let staged = dir.join(COMPONENTS).join(STAGED);
+    if !is_there(&staged) {
+        return Ok(false);
+    }
+    let _hold = hold(dir, patience)?;
+    if !is_there(&staged) {
+        return Ok(false);
+    }
+    match current(dir) {
+        Ok(lock) => place(dir, &lock, &mut always).map(|()| true),
+        // What it had decided cannot be told. The files wait.
+        Err(StoreError::Unusable(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Moves staged files to their places if the lock says so, and removes them if not. The component itself goes last: while
+/// it is staged, all of it is done again.
+fn place(dir: &Path, lock: &Lock, gate: Gate<'_>) -> Result<(), StoreError> {
+    let components = dir.join(COMPONENTS);
+    let staged = components.join(STAGED);
+    source::refuse_link(&staged)?;
+    let entries = match fs::read_dir(&staged) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed("read", &staged)(error)),
+    };
+    let mut names = BTreeSet::new();
+    for entry in entries {
+        names.extend(entry.map_err(failed("read", &staged))?.file_name().into_string());
+    }
+    for name in names.iter().filter_map(|name| name.strip_suffix(".wasm")) {
+        let accepted = lock.components.get(name).map(|component| &component.facts);
+        let wasm = staged.join(format!("{name}.wasm"));
+        // What the lock does not name is not even opened.
+        let Some(facts) = accepted else { continue };
+        if read_staged(&wasm)? != facts.digest {
+            continue;
+        }
+        let side =
+            [(format!("{name}.toml"), facts.manifest.is_some()), (format!("{name}.wasm.sig"), facts.signer.is_some())];
+        for (file, wanted) in side {
+            step(gate, &staged)?;
+            source::refuse_link(&staged.join(&file))?;
+            if names.contains(&file) && staged.join(&file).exists() {
+                rename(&staged.join(&file), &components.join(&file))?;
+            } else if !wanted {
+                remove(&components.join(&file))?;
+            }
+        }
+        step(gate, &staged)?;
+        rename(&wasm, &components.join(format!("{name}.wasm")))?;
+        sync(&components)?;
+    }
+    step(gate, &staged)?;
+    fs::remove_dir_all(&staged).map_err(failed("remove", &staged))
+}
+
+/// The digest of a staged component, which is a file of our writing: no link, nothing that is waited for, and no longer
+/// than a component may be.
+fn read_staged(path: &Path) -> Result<String, StoreError> {
+    let mut bytes = Vec::new();
+    let file = source::open_unlinked(path)?;
+    file.take(COMPONENT_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed("read", path))?;
+    Ok(digest(&bytes))
+}
+
+impl Files {
+    /// Every file, the component last.
+    fn all<'a>(&'a self, id: &ComponentId) -> Vec<(String, &'a [u8])> {
+        let side = [(format!("{id}.toml"), &self.manifest), (format!("{id}.wasm.sig"), &self.signature)];
+        let mut all: Vec<_> = side.into_iter().filter_map(|(name, bytes)| Some((name, bytes.as_deref()?))).collect();
+        all.push((format!("{id}.wasm"), &self.wasm));
+        all
+    }
+
+    fn absent(&self, id: &ComponentId) -> Vec<String> {
+        let side = [(format!("{id}.toml"), &self.manifest), (format!("{id}.wasm.sig"), &self.signature)];
+        side.into_iter().filter(|(_, bytes)| bytes.is_none()).map(|(name, _)| name).collect()
+    }
+}
+
+fn step(gate: Gate<'_>, path: &Path) -> Result<(), StoreError> {
+    gate().map_err(failed("write", path))
+}
+
+/// Makes a folder that only its owner can write, whatever the umask.
+fn folder(path: &Path) -> Result<(), StoreError> {
+    DirBuilder::new().recursive(true).mode(0o755).create(path).map_err(failed("make", path))
+}
+
+/// Writes a file and does not come back before it is on the disk.
+fn write(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    remove(path)?;
+    let mut file =
+        OpenOptions::new().write(true).create_new(true).mode(0o644).open(path).map_err(failed("write", path))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed("write", path))
+}
+
+fn rename(from: &Path, to: &Path) -> Result<(), StoreError> {
+    fs::rename(from, to).map_err(failed("replace", to))
+}
+
+fn remove(path: &Path) -> Result<(), StoreError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", path)(error)),
+        _ => Ok(()),
+    }
+}
+
+fn sync(folder: &Path) -> Result<(), StoreError> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("write", folder))
+}

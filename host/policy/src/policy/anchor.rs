@@ -1,0 +1,183 @@
+//! `[[anchor]]`: where the journal's head is copied to after each sweep, so that who can write the journal cannot rewrite it
+//! unseen.
+//!
+//! ```toml
+//! [[anchor]]
+//! target   = "nas01"
+//! user     = "bw-store"                  # else the target's own
+//! identity = "keys/bw-store"             # else the target's own
+//! file     = "/srv/journals/controller.heads"
+//! why      = "a copy that this machine cannot take back"
+//!
+//! [[anchor]]
+//! git = "/var/lib/bailiwick/heads.git"
+//! why = "pushed away by another job"
+//! ```
+//!
+//! An anchor is a write, and the only one to a target. It is the operator's own, not a component's: no component can ask for
+//! it, name it or see it; what is written is a number, a hash and a time. Never-rules and never-hosts hold for it too.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::NeverRule;
+use bailiwick_core::fleet::{Access, Fleet, UserName, key_file};
+use bailiwick_core::model::{AbsolutePath, TargetName};
+use bailiwick_core::source::{Place, Problem, Problems, Source};
+
+/// What a head is written as: words in capitals stand for a number, a hash and a time.
+pub const HEAD_LINE: &str = "bailiwick.head/1 SEQ HASH TIME\n";
+
+/// One `[[anchor]]`.
+#[derive(Debug, Clone)]
+pub struct Anchor {
+    /// Where.
+    pub to: To,
+    /// The operator's reason.
+    pub why: String,
+    /// Where it is written.
+    pub place: Place,
+}
+
+/// Where heads go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum To {
+    /// To the end of a file on a target, over SFTP.
+    File {
+        /// The target.
+        target: TargetName,
+        /// The file there.
+        file: AbsolutePath,
+        /// Another account than the one that looks.
+        login: Login,
+    },
+    /// To a branch of a git repository of this machine.
+    Git(AbsolutePath),
+}
+
+/// An account that may do nothing else. Where nothing is said, the target's own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Login {
+    /// The account.
+    pub user: Option<UserName>,
+    /// Its key file: as written, until [`settle_anchors`] has found it.
+    pub identity: Option<PathBuf>,
+}
+
+/// As the journal and people name it: `nas01:/srv/journals/controller.heads`, `git:/var/lib/bailiwick/heads.git`.
+impl std::fmt::Display for To {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File { target, file, .. } => write!(f, "{target}:{}", file.as_str()),
+            Self::Git(repository) => write!(f, "git:{}", repository.as_str()),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAnchor {
+    target: Option<Spanned<String>>,
+    file: Option<Spanned<String>>,
+    user: Option<Spanned<String>>,
+    identity: Option<Spanned<String>>,
+    git: Option<Spanned<String>>,
+    why: Spanned<String>,
+}
+
+pub(super) fn anchors(source: &Source, raw: &[Spanned<RawAnchor>], problems: &mut Problems) -> Vec<Anchor> {
+    let mut found: Vec<Anchor> = Vec::new();
+    for raw in raw {
+        let place = source.at(super::parse::first_line(source, raw.span()));
+        let raw = raw.get_ref();
+        if raw.why.get_ref().trim().is_empty() {
+            problems.push(Problem::at(source.at(raw.why.span()), "an anchor says why"));
+        }
+        let to = match (&raw.target, &raw.file, &raw.git) {
+            (Some(target), Some(file), None) => {
+                let target = problems.take(source, target, TargetName::new);
+                let file = problems.take(source, file, AbsolutePath::new);
+                let user = raw.user.as_ref().and_then(|user| problems.take(source, user, UserName::new));
+                let identity = raw.identity.as_ref().map(|path| PathBuf::from(path.get_ref()));
+                let login = Login { user, identity };
+                target.zip(file).map(|(target, file)| To::File { target, file, login })
+            }
+            (None, None, Some(git)) if raw.user.is_none() && raw.identity.is_none() => {
+                problems.take(source, git, AbsolutePath::new).map(To::Git)
+            }
+            _ => {
+                let problem = Problem::at(place.clone(), "an anchor is a file on a target, or a git repository here");
+                problems.push(problem.hint("write target = \"…\" and file = \"/…\", or git = \"/…\""));
+                None
+            }
+        };
+        let Some(to) = to else { continue };
+        if let Some(other) = found.iter().find(|other| other.to.to_string() == to.to_string()) {
+            problems.push(Problem::at(place, format!("{to} is an anchor already, at {}", other.place)));
+            continue;
+        }
+        found.push(Anchor { to, why: raw.why.get_ref().clone(), place });
+    }
+    found
+}
+
+/// Holds anchors against the fleet and the never-rules.
+///
+/// # Errors
+/// Every anchor that could not be, with its place.
+pub fn check_anchors(anchors: &[Anchor], fleet: &Fleet, never: &[NeverRule]) -> Result<(), Problems> {
+    let mut problems = Problems::default();
+    for Anchor { to, place, .. } in anchors {
+        let To::File { target, file, .. } = to else { continue };
+        let wrong = |message: String, hint: &str| Problem::at(place.clone(), message).hint(hint);
+        if let Some(never) = fleet.never.get(target) {
+            let message = format!("{target} is a never-host ({}: {})", never.place, never.why);
+            problems.push(wrong(message, "choose another machine"));
+            continue;
+        }
+        match fleet.targets.get(target) {
+            None => {
+                let names: Vec<_> = fleet.targets.keys().map(TargetName::as_str).take(20).collect();
+                let hint = format!("fleet.toml has: {}", names.join(", "));
+                problems.push(wrong(format!("there is no target `{target}`"), &hint));
+            }
+            Some(found) => {
+                if let Some(hit) = fleet.forbidden(found) {
+                    problems.push(wrong(format!("{hit}"), "choose another machine"));
+                } else if matches!(found.access, Access::Local) {
+                    let message = format!("{target} is this machine, which cannot vouch for itself");
+                    problems.push(wrong(
+                        message,
+                        "name a target over SSH, or git = \"/…\" whose commits leave this machine",
+                    ));
+                }
+            }
+        }
+        if let Some(rule) = never.iter().find(|rule| rule.names_file(file)) {
+            let message = format!("never-rule {} forbids {}: {}", rule.place, file.as_str(), rule.why);
+            problems.push(wrong(message, "no rule overrides a never-rule; choose another file"));
+        }
+    }
+    problems.or(())
+}
+
+/// Finds the key files that anchors name.
+///
+/// # Errors
+/// Where there is no home directory that `~` could stand for.
+pub fn settle_anchors(anchors: &mut [Anchor], base: &Path, home: Option<&Path>) -> Result<(), Problems> {
+    let mut problems = Problems::default();
+    for Anchor { to, place, .. } in anchors {
+        let To::File { login: Login { identity: Some(identity), .. }, .. } = to else { continue };
+        match identity.to_str().and_then(|text| key_file(text, base, home)) {
+            Some(found) => *identity = found,
+            None => {
+                let problem = Problem::at(place.clone(), "`~` stands for nothing: HOME is not set");
+                problems.push(problem.hint("write `identity` in full"));
+            }
+        }
+    }
+    problems.or(())
+}

@@ -1,0 +1,416 @@
+//! Policy x fleet x manifests: every name is looked up, every slot filled, every setting typed.
+//!
+//! When several grants speak of one component on one target, a grant that names the target beats one that names a tag;
+//! two of the same rank that disagree are an error, so that no order of lines decides.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Grant, Policy, Setting};
+use bailiwick_core::fleet::{Fleet, Target};
+use bailiwick_core::manifest::{Body, Manifest, Slot};
+use bailiwick_core::model::{
+    ComponentId, ContentName, Literal, LiteralError, ParamName, ParamValue, SlotName, TargetName, World,
+};
+use bailiwick_core::source::{Place, Problem, Problems};
+
+/// Who looks where, and with what: target, then component.
+pub type Assignments = BTreeMap<TargetName, BTreeMap<ComponentId, Assignment>>;
+
+/// One component on one target.
+#[derive(Debug, Clone)]
+pub struct Assignment {
+    /// The grant that put it there; the most specific, if several did.
+    pub place: Place,
+    rank: Rank,
+    /// Every slot of the manifest.
+    pub slots: BTreeMap<SlotName, Bound>,
+    /// Every setting of the manifest.
+    pub params: BTreeMap<ParamName, ParamValue>,
+    /// Where each setting that policy makes is written.
+    param_places: BTreeMap<ParamName, (Place, Rank)>,
+    /// What the operator puts in the place of a fix's own contents.
+    pub contents: BTreeMap<ContentName, Replaced>,
+    /// Whether a fix may be carried out without a person.
+    pub unattended: bool,
+    /// Where policy says so.
+    unattended_place: Option<(Place, Rank)>,
+}
+
+/// An operator's own bytes instead of an author's.
+#[derive(Debug, Clone)]
+pub struct Replaced {
+    /// They.
+    pub body: Body,
+    /// Where policy has them.
+    pub place: Place,
+    rank: Rank,
+}
+
+/// What fills a slot.
+#[derive(Debug, Clone)]
+pub struct Bound {
+    /// One literal; in a slot declared `many` any number.
+    pub literals: Vec<Literal>,
+    /// Where policy says so; none for the manifest's default.
+    pub place: Option<Place>,
+    rank: Rank,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Default,
+    Tag,
+    Name,
+}
+
+/// Looks every name up and fills every slot.
+///
+/// # Errors
+/// All mistakes, each with its place.
+pub fn resolve(
+    policy: &Policy,
+    fleet: &Fleet,
+    library: &BTreeMap<ComponentId, Manifest>,
+) -> Result<Assignments, Problems> {
+    let mut resolver = Resolver {
+        policy,
+        fleet,
+        library,
+        out: BTreeMap::new(),
+        mistaken: BTreeSet::new(),
+        problems: Problems::default(),
+    };
+    for grant in &policy.grants {
+        resolver.grant(grant);
+    }
+    resolver.unbound();
+    resolver.problems.or(resolver.out)
+}
+
+struct Resolver<'a> {
+    policy: &'a Policy,
+    fleet: &'a Fleet,
+    library: &'a BTreeMap<ComponentId, Manifest>,
+    out: Assignments,
+    /// Slots with a binding that was told to be wrong: they are not unbound as well.
+    mistaken: BTreeSet<(ComponentId, SlotName)>,
+    problems: Problems,
+}
+
+impl<'a> Resolver<'a> {
+    fn wrong(&mut self, place: &Place, message: String, hint: String) {
+        self.problems.push(Problem::at(place.clone(), message).hint(hint));
+    }
+
+    fn grant(&mut self, grant: &Grant) {
+        let targets = self.targets(grant);
+        for id in &grant.components {
+            let Some(manifest) = self.library.get(id.value.as_str()) else {
+                let known: Vec<_> = self.library.keys().map(ComponentId::as_str).collect();
+                let hint = format!("there are: {}; another comes in by `bailiwick add FILE`", known.join(", "));
+                self.wrong(&id.place, format!("there is no component `{}`", id.value), hint);
+                continue;
+            };
+            let values = self.values(grant, manifest);
+            for &(target, rank) in &targets {
+                self.merge(target, manifest, &id.place, rank, &values);
+            }
+        }
+    }
+
+    /// The targets of a grant, each with the most specific way it is named.
+    fn targets(&mut self, grant: &Grant) -> Vec<(&'a Target, Rank)> {
+        let mut found: BTreeMap<&TargetName, (&'a Target, Rank)> = BTreeMap::new();
+        for on in &grant.on {
+            let (selected, rank): (Vec<&'a Target>, _) = match on.value.strip_prefix("tag:") {
+                Some(tag) => {
+                    (self.fleet.targets.values().filter(|target| target.tags.contains(tag)).collect(), Rank::Tag)
+                }
+                None => (self.fleet.targets.get(on.value.as_str()).into_iter().collect(), Rank::Name),
+            };
+            // A never-host may be named in a grant and stays out of reach: it is shown as refused.
+            if selected.is_empty() && !self.fleet.never.contains_key(on.value.as_str()) {
+                let (message, hint) = self.no_target(&on.value);
+                self.wrong(&on.place, message, hint);
+            }
+            for target in selected {
+                let entry = found.entry(&target.name).or_insert((target, rank));
+                entry.1 = entry.1.max(rank);
+            }
+        }
+        found.into_values().collect()
+    }
+
+    fn no_target(&self, name: &str) -> (String, String) {
+        if let Some(tag) = name.strip_prefix("tag:") {
+            let mut tags: Vec<_> =
+                self.fleet.targets.values().flat_map(|target| &target.tags).map(|tag| tag.as_str()).collect();
+            tags.sort_unstable();
+            tags.dedup();
+            let hint =
+                list("there are the tags: ", &tags, "no target has tags; add tags = [\"linux\"] to one in fleet.toml");
+            (format!("no target has the tag `{tag}`"), hint)
+        } else {
+            let names: Vec<_> = self.fleet.targets.keys().map(TargetName::as_str).take(20).collect();
+            (format!("there is no target `{name}`"), format!("fleet.toml has: {}", names.join(", ")))
+        }
+    }
+
+    /// What a grant says of one component, checked against its manifest.
+    fn values(&mut self, grant: &Grant, manifest: &'a Manifest) -> Values<'a> {
+        let mut slots = Vec::new();
+        for (name, value) in &grant.bind {
+            match manifest.slots.get_key_value(name.value.as_str()) {
+                Some((name, slot)) => match self.bind(slot, value) {
+                    Some(literals) => slots.push((name, literals, value.place.clone())),
+                    None => drop(self.mistaken.insert((manifest.id.clone(), name.clone()))),
+                },
+                None => {
+                    let known: Vec<_> = manifest.slots.keys().map(SlotName::as_str).collect();
+                    let hint = list("its slots are: ", &known, "it has no slots");
+                    self.wrong(&name.place, format!("`{}` has no slot `{}`", manifest.id, name.value), hint);
+                }
+            }
+        }
+        let mut params = Vec::new();
+        for (name, value) in &grant.param {
+            let Some((name, param)) = manifest.params.get_key_value(name.value.as_str()) else {
+                let known: Vec<_> = manifest.params.keys().map(ParamName::as_str).collect();
+                let hint = list("its parameters are: ", &known, "it has no parameters");
+                self.wrong(&name.place, format!("`{}` has no parameter `{}`", manifest.id, name.value), hint);
+                continue;
+            };
+            match ParamValue::from_toml(&value.value) {
+                Some(parsed) if parsed.kind() == param.default.kind() => {
+                    params.push((name, parsed, value.place.clone()));
+                }
+                _ => {
+                    let message = format!("parameter `{name}` is {}", param.default.kind());
+                    self.wrong(&value.place, message, format!("its default is {}", param.default));
+                }
+            }
+        }
+        let contents = self.contents(grant, manifest);
+        let unattended = grant.unattended.as_ref().filter(|unattended| {
+            let is_fix = manifest.world == World::Fix;
+            if !is_fix {
+                let message = format!("`{}` is a probe, which changes nothing", manifest.id);
+                self.wrong(&unattended.place, message, "`unattended` is for fixes; take it out".to_owned());
+            }
+            is_fix
+        });
+        let unattended = unattended.map(|unattended| (unattended.value, unattended.place.clone()));
+        Values { slots, params, contents, unattended }
+    }
+
+    /// What a grant puts in the place of a fix's own contents.
+    fn contents(&mut self, grant: &Grant, manifest: &'a Manifest) -> Vec<(&'a ContentName, Body, Place)> {
+        let mut contents = Vec::new();
+        for (name, text) in &grant.content {
+            let Some((name, content)) = manifest.contents.get_key_value(name.value.as_str()) else {
+                let known: Vec<_> = manifest.contents.keys().map(ContentName::as_str).collect();
+                let hint = list("its contents are: ", &known, "it has no contents");
+                self.wrong(&name.place, format!("`{}` has no content `{}`", manifest.id, name.value), hint);
+                continue;
+            };
+            match content.body.replaced(&text.value) {
+                Ok(body) => contents.push((name, body, text.place.clone())),
+                Err(error) => {
+                    let hint = "plain text, spaces, tabs and line ends: whoever reviews it sees all of it";
+                    self.wrong(&text.place, error.to_string(), hint.to_owned());
+                }
+            }
+        }
+        contents
+    }
+
+    fn bind(&mut self, slot: &Slot, value: &Setting<Vec<String>>) -> Option<Vec<Literal>> {
+        if !slot.many && value.value.len() != 1 {
+            let hint = "only a slot declared `many` takes a list".to_owned();
+            self.wrong(&value.place, "this slot takes one literal".to_owned(), hint);
+            return None;
+        }
+        let parsed: Result<Vec<_>, _> =
+            value.value.iter().map(|text| self.policy.named.literal(slot.object, text)).collect();
+        let parsed = parsed
+            .and_then(|literals| literals.iter().try_for_each(|literal| slot.changeable(literal)).map(|()| literals));
+        match parsed {
+            Ok(literals) => self.none_never(&literals, &value.place).then_some(literals),
+            Err(error) => {
+                let hint = match error {
+                    LiteralError::Character { .. } => "literals go to targets as they stand, never quoted".to_owned(),
+                    LiteralError::Forbidden { .. } => "no policy can open it; bind another file".to_owned(),
+                    LiteralError::Unchangeable { .. } => "no policy can open it; bind another object".to_owned(),
+                    LiteralError::Undefined { what, .. } => format!("write it down: [{what}.NAME] in this file"),
+                    _ => format!("write the object as the target itself names it, such as `{}`", slot.object.example()),
+                };
+                self.wrong(&value.place, error.to_string(), hint);
+                None
+            }
+        }
+    }
+
+    /// A never-host is not reached through another machine either. False if one is among them, which has been told.
+    fn none_never(&mut self, literals: &[Literal], place: &Place) -> bool {
+        let hit = literals.iter().find_map(|literal| {
+            let ip = literal.address()?.ip();
+            self.fleet.never.values().find(|never| never.has_address(ip)).map(|never| (literal, never))
+        });
+        let Some((literal, never)) = hit else { return true };
+        let message = format!("`{literal}` is on never-host {} ({}: {})", never.name, never.place, never.why);
+        self.wrong(place, message, "nothing reaches it, through no other machine either".to_owned());
+        false
+    }
+
+    fn merge(&mut self, target: &Target, manifest: &'a Manifest, place: &Place, rank: Rank, values: &Values<'_>) {
+        let Values { slots, params, contents, unattended } = values;
+        let assignment = self
+            .out
+            .entry(target.name.clone())
+            .or_default()
+            .entry(manifest.id.clone())
+            .or_insert_with(|| Assignment::from_defaults(manifest, place));
+        if rank > assignment.rank {
+            assignment.rank = rank;
+            assignment.place = place.clone();
+        }
+        let mut clashes = Vec::new();
+        for (name, literals, place) in slots {
+            let same = |bound: &Bound| bound.literals == *literals;
+            match assignment.slots.get(*name) {
+                Some(bound) if bound.rank > rank => {}
+                Some(bound) if bound.rank == rank && !same(bound) => {
+                    clashes.push((place, name.as_str(), bound.place.clone()));
+                }
+                _ => {
+                    let bound = Bound { literals: literals.clone(), place: Some(place.clone()), rank };
+                    assignment.slots.insert((*name).clone(), bound);
+                }
+            }
+        }
+        for (name, value, place) in params {
+            match assignment.param_places.get(*name) {
+                Some((_, other)) if *other > rank => {}
+                Some((other_place, other)) if *other == rank && assignment.params.get(*name) != Some(value) => {
+                    clashes.push((place, name.as_str(), Some(other_place.clone())));
+                }
+                _ => {
+                    assignment.params.insert((*name).clone(), value.clone());
+                    assignment.param_places.insert((*name).clone(), (place.clone(), rank));
+                }
+            }
+        }
+        for (name, body, place) in contents {
+            match assignment.contents.get(*name) {
+                Some(replaced) if replaced.rank > rank => {}
+                Some(replaced) if replaced.rank == rank && replaced.body != *body => {
+                    clashes.push((place, name.as_str(), Some(replaced.place.clone())));
+                }
+                _ => {
+                    let replaced = Replaced { body: body.clone(), place: place.clone(), rank };
+                    assignment.contents.insert((*name).clone(), replaced);
+                }
+            }
+        }
+        if let Some((value, place)) = unattended {
+            match &assignment.unattended_place {
+                Some((_, other)) if *other > rank => {}
+                Some((other_place, other)) if *other == rank && assignment.unattended != *value => {
+                    clashes.push((place, "unattended", Some(other_place.clone())));
+                }
+                _ => {
+                    assignment.unattended = *value;
+                    assignment.unattended_place = Some((place.clone(), rank));
+                }
+            }
+        }
+        for (place, name, other) in clashes {
+            let other = other.map_or_else(String::new, |other| format!(" at {other}"));
+            let message = format!("`{name}` of `{}` on `{}` has another value{other}", manifest.id, target.name);
+            self.wrong(
+                place,
+                message,
+                "a grant that names the target itself decides; two of one rank must agree".into(),
+            );
+        }
+    }
+
+    /// A slot without a literal would make the component blind without anybody having said so.
+    fn unbound(&mut self) {
+        let mut told = BTreeSet::new();
+        let mut found = Vec::new();
+        for assignments in self.out.values() {
+            for (id, assignment) in assignments {
+                let Some(manifest) = self.library.get(id) else {
+                    continue;
+                };
+                for (name, slot) in &manifest.slots {
+                    let place = &assignment.place;
+                    if !slot.many
+                        && !assignment.slots.contains_key(name)
+                        && !self.mistaken.contains(&(id.clone(), name.clone()))
+                        && told.insert((id, name, place.source.name(), place.span.start))
+                    {
+                        found.push((place.clone(), id.clone(), name.clone(), slot.why.clone()));
+                    }
+                }
+            }
+        }
+        for (place, id, name, why) in found {
+            let message = format!("nothing is bound to slot `{name}` of `{id}` ({why})");
+            self.wrong(&place, message, format!("add bind.{name} = \"…\" to this grant"));
+        }
+    }
+}
+
+/// What a grant says of one component.
+struct Values<'a> {
+    slots: Slots<'a>,
+    params: Params<'a>,
+    contents: Vec<(&'a ContentName, Body, Place)>,
+    unattended: Option<(bool, Place)>,
+}
+
+/// A grant's bindings for one component.
+type Slots<'a> = Vec<(&'a SlotName, Vec<Literal>, Place)>;
+/// A grant's settings for one component.
+type Params<'a> = Vec<(&'a ParamName, ParamValue, Place)>;
+
+fn list(before: &str, names: &[&str], none: &str) -> String {
+    if names.is_empty() { none.to_owned() } else { format!("{before}{}", names.join(", ")) }
+}
+
+impl Assignment {
+    /// A component's defaults, and what is put over them.
+    #[must_use]
+    pub fn new(
+        manifest: &Manifest,
+        place: &Place,
+        slots: BTreeMap<SlotName, Vec<Literal>>,
+        params: BTreeMap<ParamName, ParamValue>,
+    ) -> Self {
+        let mut assignment = Self::from_defaults(manifest, place);
+        let bound = |literals| Bound { literals, place: Some(place.clone()), rank: Rank::Name };
+        assignment.slots.extend(slots.into_iter().map(|(name, literals)| (name, bound(literals))));
+        assignment.params.extend(params);
+        assignment
+    }
+
+    fn from_defaults(manifest: &Manifest, place: &Place) -> Self {
+        let slots = manifest.slots.iter().filter_map(|(name, slot)| {
+            let literals = vec![slot.default.clone()?];
+            Some((name.clone(), Bound { literals, place: None, rank: Rank::Default }))
+        });
+        let params = manifest.params.iter().map(|(name, param)| (name.clone(), param.default.clone()));
+        Self {
+            place: place.clone(),
+            rank: Rank::Default,
+            slots: slots.collect(),
+            params: params.collect(),
+            param_places: BTreeMap::new(),
+            contents: BTreeMap::new(),
+            unattended: false,
+            unattended_place: None,
+        }
+    }
+}

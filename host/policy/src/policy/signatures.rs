@@ -1,0 +1,67 @@
+//! `[signatures]`, and `signers` of a grant, as written.
+//!
+//! Knows: the shape of names. Must not know: keys, and who is listed. Attack answered: a rule that names nobody, or everybody,
+//! by mistake.
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::Setting;
+use super::parse::setting;
+use bailiwick_core::source::{Place, Problem, Problems, Source};
+
+/// `[signatures]`.
+#[derive(Debug)]
+pub struct Signatures {
+    /// The file with those who may sign, relative to the ops directory.
+    pub allowed_signers: Setting<String>,
+    /// Where it says that every component is to be signed; none: it does not.
+    pub require: Option<Place>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawSignatures {
+    allowed_signers: Spanned<String>,
+    require: Option<Spanned<bool>>,
+}
+
+/// The `signers` of a grant.
+pub(super) type RawSigners = Spanned<Vec<Spanned<String>>>;
+
+pub(super) fn signatures(source: &Source, raw: Option<&RawSignatures>) -> Option<Signatures> {
+    raw.map(|raw| Signatures {
+        allowed_signers: setting(source, &raw.allowed_signers),
+        require: raw.require.as_ref().filter(|require| *require.get_ref()).map(|require| source.at(require.span())),
+    })
+}
+
+/// A grant that names signers needs a file that says which keys are theirs.
+pub(super) fn check(
+    source: &Source,
+    signatures: Option<&Signatures>,
+    signers: Option<&RawSigners>,
+    problems: &mut Problems,
+) {
+    if let (None, Some(signers)) = (signatures, signers) {
+        let problem = Problem::at(source.at(signers.span()), "nothing says whose keys these are");
+        problems.push(problem.hint("add [signatures] with allowed-signers = \"allowed_signers\""));
+    }
+}
+
+/// Those who may sign: literal principals, at least one.
+pub(super) fn signers(source: &Source, raw: Option<&RawSigners>, problems: &mut Problems) -> Vec<Setting<String>> {
+    let Some(raw) = raw else { return Vec::new() };
+    if raw.get_ref().is_empty() {
+        let problem = Problem::at(source.at(raw.span()), "nobody could have signed this");
+        problems.push(problem.hint("name those who may, or leave `signers` out"));
+    }
+    for signer in raw.get_ref() {
+        let name = signer.get_ref();
+        if name.is_empty() || name.contains(['*', '?', '!', ',', '"']) || name.contains(char::is_whitespace) {
+            let problem = Problem::at(source.at(signer.span()), "a signer is one literal principal");
+            problems.push(problem.hint("patterns stand in the allowed signers' file: \"alice@example.org\""));
+        }
+    }
+    raw.get_ref().iter().map(|signer| setting(source, signer)).collect()
+}

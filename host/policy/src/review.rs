@@ -1,0 +1,374 @@
+//! What anything could ever do, per target: the grants turned round, for a person to read before anything runs; and what
+//! the operator has written there, the anchors. Pure.
+//!
+//! **Invariant:** every byte string that a sweep can send to a target stands in [`Review::wire`], and each is rendered
+//! from the same [`bailiwick_core::model::Action`] that the broker looks up.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::grant::Granted;
+use crate::lock::Standing;
+use crate::ops::Ops;
+use crate::policy;
+use crate::policy::HEAD_LINE;
+use bailiwick_core::fleet::Access;
+use bailiwick_core::manifest::Scope;
+use bailiwick_core::model::{ActionId, ComponentId, Effect, TargetName, WasiGroup, Wire};
+use bailiwick_core::verbs;
+
+/// The finite lists, by target.
+#[derive(Debug, Serialize)]
+pub struct Review {
+    /// `bailiwick.review/1`.
+    pub format: &'static str,
+    /// In name order.
+    pub targets: Vec<Target>,
+    /// Where the journal's head is copied to after each sweep.
+    pub anchors: Vec<Anchor>,
+    /// Components that get inert WASI. It reaches no target.
+    pub inert_wasi: Vec<InertWasi>,
+    /// Components that are told what they have said before. It reaches no target.
+    pub own_past: Vec<OwnPast>,
+    /// Components that see the answers of several targets in one run. It sends nothing that is not above.
+    pub together: Vec<Together>,
+    /// Limits that policy sets otherwise than the table, of the components above.
+    pub limits: Vec<SetLimit>,
+    /// Limits that they ask for and do not have.
+    pub unmet: Vec<Unmet>,
+}
+
+/// An anchor: the operator's own write, which no component can ask for.
+#[derive(Debug, Serialize)]
+pub struct Anchor {
+    /// The target, or none for a repository of this machine.
+    pub target: Option<TargetName>,
+    /// Another account there than the one that looks.
+    pub user: Option<String>,
+    /// What is written to.
+    pub to: String,
+    /// What is written; words in capitals stand for numbers, a hash and a time.
+    pub line: &'static str,
+    /// The line of policy.
+    pub policy: String,
+    /// The operator's reason.
+    pub why: String,
+}
+
+/// A component that gets inert WASI, and why.
+#[derive(Debug, Serialize)]
+pub struct InertWasi {
+    /// The component.
+    pub component: ComponentId,
+    /// Which packages.
+    pub interfaces: BTreeSet<WasiGroup>,
+    /// The author's reason.
+    pub why: String,
+}
+
+/// A component that is told what it has said before, and why.
+#[derive(Debug, Serialize)]
+pub struct OwnPast {
+    /// The component.
+    pub component: ComponentId,
+    /// The author's reason.
+    pub why: String,
+}
+
+/// A component that looks at all its targets in one run.
+#[derive(Debug, Serialize)]
+pub struct Together {
+    /// The component.
+    pub component: ComponentId,
+    /// All that policy gives it, in name order.
+    pub targets: Vec<TargetName>,
+}
+
+/// A limit that policy sets.
+#[derive(Debug, Serialize)]
+pub struct SetLimit {
+    /// Whose.
+    pub component: ComponentId,
+    /// Which.
+    pub name: &'static str,
+    /// To what.
+    pub value: u64,
+    /// What the others have.
+    pub default: u64,
+    /// The line of policy.
+    pub policy: String,
+    /// The operator's reason; lowering needs none.
+    pub why: Option<String>,
+}
+
+/// A limit that a component asks for and does not have.
+#[derive(Debug, Serialize)]
+pub struct Unmet {
+    /// Whose.
+    pub component: ComponentId,
+    /// Which.
+    pub name: &'static str,
+    /// What it asks for.
+    pub asked: u64,
+    /// What it has.
+    pub has: u64,
+    /// The author's reason.
+    pub why: String,
+}
+
+/// All that could ever happen on one target.
+#[derive(Debug, Serialize)]
+pub struct Target {
+    /// Its name.
+    pub target: TargetName,
+    /// `this machine`, or `bw-read@10.77.0.11:22 through jump01`.
+    pub access: String,
+    /// The never-host that it is: then nothing below can happen.
+    pub refused: Option<String>,
+    /// In id order.
+    pub actions: Vec<Action>,
+    /// What would stand above but for a never-rule.
+    pub withheld: Vec<Withheld>,
+}
+
+/// One action.
+#[derive(Debug, Serialize)]
+pub struct Action {
+    /// Its id.
+    pub id: ActionId,
+    /// What it does to the target.
+    pub effect: Effect,
+    /// What reaches the target.
+    pub wire: Wire,
+    /// What it reads, in words.
+    pub reads: &'static str,
+    /// Largest answer, in bytes.
+    pub bytes_max: u64,
+    /// Longest wait, in seconds.
+    pub timeout_s: u64,
+    /// Who may do it.
+    pub for_components: Vec<Asked>,
+}
+
+/// A component that may do it, and why.
+#[derive(Debug, Serialize)]
+pub struct Asked {
+    /// The component.
+    pub component: ComponentId,
+    /// The slot it goes through, if the verb takes an object.
+    pub slot: Option<String>,
+    /// The author's reason.
+    pub why: String,
+    /// The line of policy that allows it.
+    pub policy: String,
+    /// Why it does not run there all the same: nobody has accepted it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_accepted: Option<String>,
+}
+
+/// An action that a never-rule took away.
+#[derive(Debug, Serialize)]
+pub struct Withheld {
+    /// Its id.
+    pub id: ActionId,
+    /// Who asked for it.
+    #[serde(flatten)]
+    pub asked: Asked,
+    /// The rule's line.
+    pub rule: String,
+    /// The rule's reason.
+    pub rule_why: String,
+}
+
+/// Reviews all targets, or one, or what one component could do everywhere.
+#[must_use]
+pub fn review(ops: &Ops, target: Option<&TargetName>, component: Option<&ComponentId>) -> Review {
+    let mut granted = BTreeSet::new();
+    let targets = ops.fleet.targets.values().filter(|found| target.is_none_or(|name| *name == found.name));
+    let targets = targets.map(|found| {
+        let mut actions: BTreeMap<ActionId, Action> = BTreeMap::new();
+        let mut withheld = Vec::new();
+        let assigned = ops.assignments.get(&found.name).into_iter().flat_map(BTreeMap::keys);
+        for id in assigned.filter(|id| component.is_none_or(|only| only == *id)) {
+            let Some(grant) = ops.grant(id, &found.name) else {
+                continue;
+            };
+            granted.insert(id);
+            for granted in grant.entries() {
+                let action = actions.entry(granted.action.id.clone()).or_insert_with(|| Action::new(granted));
+                action.for_components.push(Asked::new(id, granted));
+            }
+            withheld.extend(grant.withheld.iter().map(|withheld| Withheld {
+                id: withheld.granted.action.id.clone(),
+                asked: Asked::new(id, &withheld.granted),
+                rule: withheld.rule.to_string(),
+                rule_why: withheld.why.clone(),
+            }));
+        }
+        Target {
+            target: found.name.clone(),
+            access: access(&found.access),
+            refused: ops.fleet.forbidden(found).map(|hit| hit.to_string()),
+            actions: actions.into_values().collect(),
+            withheld,
+        }
+    });
+    let targets: Vec<_> = targets.collect();
+    let mut shown: BTreeSet<&ComponentId> = component.into_iter().collect();
+    if component.is_none() {
+        shown.extend(targets.iter().filter_map(|found| ops.assignments.get(&found.target)).flat_map(BTreeMap::keys));
+    }
+    let own_past = granted.iter().filter_map(|id| {
+        let why = ops.library.manifests.get(*id)?.history.clone()?;
+        Some(OwnPast { component: (*id).clone(), why })
+    });
+    let own_past = own_past.collect();
+    let fleet_wide =
+        |id: &&ComponentId| ops.library.manifests.get(*id).is_some_and(|manifest| manifest.scope == Scope::Fleet);
+    let together = granted
+        .iter()
+        .copied()
+        .filter(fleet_wide)
+        .map(|id| Together { component: id.clone(), targets: ops.targets_of(id).cloned().collect() });
+    let together = together.collect();
+    let inert_wasi = granted.into_iter().filter_map(|id| {
+        let wasi = ops.library.manifests.get(id)?.wasi.as_ref()?;
+        Some(InertWasi { component: id.clone(), interfaces: wasi.interfaces.clone(), why: wasi.why.clone() })
+    });
+    let inert_wasi = inert_wasi.collect();
+    let set = shown.iter().flat_map(|id| set_limits(ops, id)).collect();
+    let unmet = shown.iter().flat_map(|id| unmet(ops, id)).collect();
+    let anchors = ops.policy.anchors.iter().filter_map(|found| anchor(found, target)).collect();
+    let anchors = if component.is_some() { Vec::new() } else { anchors };
+    Review { format: "bailiwick.review/1", targets, anchors, inert_wasi, own_past, together, limits: set, unmet }
+}
+
+/// An anchor, unless only another target is asked for.
+fn anchor(found: &policy::Anchor, only: Option<&TargetName>) -> Option<Anchor> {
+    let (target, user) = match &found.to {
+        policy::To::File { target, login, .. } => (Some(target.clone()), login.user.as_ref()),
+        policy::To::Git(_) => (None, None),
+    };
+    let user = user.map(|user| user.as_str().to_owned());
+    let (to, policy, why) = (found.to.to_string(), found.place.to_string(), found.why.clone());
+    (only.is_none() || only == target.as_ref()).then_some(Anchor { target, user, to, line: HEAD_LINE, policy, why })
+}
+
+/// What a component gets of inert WASI, in words: `clocks (fixed at the run's begin), io (…)`.
+#[must_use]
+pub fn inert(interfaces: &BTreeSet<WasiGroup>) -> String {
+    interfaces.iter().map(|group| format!("{group} ({})", group.about())).collect::<Vec<_>>().join("; ")
+}
+
+fn set_limits(ops: &Ops, id: &ComponentId) -> Vec<SetLimit> {
+    let changed = ops.budget(id).changed().filter(|(row, value, _)| *value != row.default);
+    changed
+        .map(|(row, value, said)| SetLimit {
+            component: id.clone(),
+            name: row.name,
+            value,
+            default: row.default,
+            policy: said.place.to_string(),
+            why: said.why.clone(),
+        })
+        .collect()
+}
+
+/// What a component asks for and does not have.
+#[must_use]
+pub fn unmet(ops: &Ops, id: &ComponentId) -> Vec<Unmet> {
+    let asks = ops.library.manifests.get(id).map(|manifest| manifest.limits.as_slice()).unwrap_or_default();
+    let budget = ops.budget(id);
+    budget
+        .unmet(asks)
+        .map(|ask| Unmet {
+            component: id.clone(),
+            name: ask.row.name,
+            asked: ask.value,
+            has: budget.value(ask.row),
+            why: ask.why.clone(),
+        })
+        .collect()
+}
+
+/// The lines of policy that give components what they ask for, one table for each. They are not valid before the operator
+/// has written a reason.
+#[must_use]
+pub fn to_raise(unmet: &[Unmet]) -> String {
+    let mut tables: BTreeMap<&ComponentId, String> = BTreeMap::new();
+    for ask in unmet {
+        let table =
+            tables.entry(&ask.component).or_insert_with(|| format!("[[raise]]\ncomponent = \"{}\"\n", ask.component));
+        // The author's words go into a comment: the reason is the operator's to give.
+        table.push_str(&format!("{} = {}  # has {}; asked for: {}\n", ask.name, ask.asked, ask.has, ask.why));
+    }
+    tables.into_values().map(|table| table + "why = \"\"\n").collect::<Vec<_>>().join("\n")
+}
+
+impl Review {
+    /// Says of each who may do something whether people have agreed to it.
+    pub fn mark(&mut self, ops: &Ops, standing: &Standing) {
+        for target in &mut self.targets {
+            let mut told: BTreeMap<ComponentId, Option<String>> = BTreeMap::new();
+            for asked in target.actions.iter_mut().flat_map(|action| &mut action.for_components) {
+                let refused = told.entry(asked.component.clone()).or_insert_with_key(|id| {
+                    let grant = ops.grant(id, &target.target)?;
+                    standing.allows(&ops.library, &grant).err().map(|refusal| refusal.on_one_line())
+                });
+                asked.not_accepted.clone_from(refused);
+            }
+        }
+    }
+
+    /// Every byte string that can reach a target: name and text, without those of never-hosts.
+    pub fn wire(&self) -> impl Iterator<Item = (&TargetName, String)> {
+        let open = self.targets.iter().filter(|target| target.refused.is_none());
+        let actions = open.flat_map(|target| target.actions.iter().map(|action| (&target.target, action.wire.text())));
+        let anchors = self.anchors.iter().filter_map(|anchor| {
+            let (_, file) = anchor.to.split_once(':')?;
+            Some((anchor.target.as_ref()?, format!("sftp append {file} < {:?}", anchor.line)))
+        });
+        actions.chain(anchors)
+    }
+}
+
+impl Action {
+    fn new(granted: &Granted) -> Self {
+        let spec = verbs::spec(granted.action.verb);
+        Self {
+            id: granted.action.id.clone(),
+            effect: spec.effect,
+            wire: granted.action.wire.clone(),
+            reads: spec.reads,
+            bytes_max: spec.bytes_max,
+            timeout_s: spec.timeout.as_secs(),
+            for_components: Vec::new(),
+        }
+    }
+}
+
+impl Asked {
+    fn new(component: &ComponentId, granted: &Granted) -> Self {
+        Self {
+            component: component.clone(),
+            slot: granted.key.as_ref().map(|key| key.as_str().to_owned()),
+            why: granted.why.clone(),
+            policy: match &granted.default {
+                None => granted.place.to_string(),
+                Some(default) => format!("{}, with the author's default of {default}", granted.place),
+            },
+            not_accepted: None,
+        }
+    }
+}
+
+fn access(access: &Access) -> String {
+    match access {
+        Access::Local => "this machine".to_owned(),
+        Access::Ssh(ssh) => {
+            let through = ssh.jump.as_ref().map(|jump| format!(" through {jump}")).unwrap_or_default();
+            format!("{}@{}:{}{through}", ssh.user.as_str(), ssh.address, ssh.port)
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Who signed a component, and whether policy takes that for its name.
+//!
+//! Knows: signatures by SSH keys, and the list of those who may sign. Must not know: files, components' insides, locks.
+//! Attacks answered: a component by nobody or by somebody else, under a name that others may use (LK09, D6).
+//!
+//! A component's signature is `NAME.wasm.sig` beside it, as `ssh-keygen -Y sign -n bailiwick-component -f KEY NAME.wasm`
+//! makes it. The key is an inventory, as host keys are (D19): what is not listed is nobody's.
+//!
+//! **Invariant:** what is taken here, `ssh-keygen -Y verify` takes; a test holds both to one another.
+
+mod allowed;
+mod pattern;
+mod sshsig;
+mod time;
+
+use jiff::Timestamp;
+
+pub use self::allowed::{AllowedSigners, Speaks};
+pub use self::sshsig::{NAMESPACE, SIGNATURE_BYTES_MAX, SignError, Signature, SshsigError, sign};
+use bailiwick_core::model::ComponentId;
+use bailiwick_core::source::Place;
+
+/// Who signed a component.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Signer {
+    /// The principal that policy asked for; if it asked for none, the pattern list that stands before the key.
+    pub principal: String,
+    /// The key's, as `ssh-keygen -l` prints it.
+    pub fingerprint: String,
+}
+
+/// What policy says of signatures.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// Who may sign at all.
+    pub allowed: AllowedSigners,
+    /// Where policy says that every component is signed; none: it may be.
+    pub require: Option<Place>,
+}
+
+/// One of these must have signed a component.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// Literal principals.
+    pub principals: Vec<String>,
+    /// Where policy says so.
+    pub place: Place,
+}
+
+/// Why a component may not run here on account of its signature (E-LOAD-SIG).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// There is none.
+    #[error(
+        "it is not signed, and {rule} wants it to be\n\nhint: whoever vouches for it runs `ssh-keygen -Y sign -n {NAMESPACE} -f KEY {component}.wasm`; put {component}.wasm.sig beside it"
+    )]
+    Missing {
+        /// The component.
+        component: ComponentId,
+        /// The line of policy.
+        rule: String,
+    },
+    /// It is none, or of another file.
+    #[error("{component}.wasm.sig is refused: {source}")]
+    Invalid {
+        /// The component.
+        component: ComponentId,
+        /// Why.
+        source: SshsigError,
+    },
+    /// It covers the component's bytes, and what they ask for stands elsewhere.
+    #[error(
+        "{component}.wasm.sig does not cover {component}.toml beside it: anybody could have written that\n\nhint: only a sealed component is signed as a whole: its author runs `bailiwick pack --sign KEY`"
+    )]
+    Unsealed {
+        /// The component.
+        component: ComponentId,
+    },
+    /// By a key that nobody vouches for.
+    #[error("it is signed by {fingerprint}, a key that is not among the allowed signers, and {rule} wants one that is")]
+    UnknownKey {
+        /// The key.
+        fingerprint: String,
+        /// The line of policy.
+        rule: String,
+    },
+    /// By a key that does not speak for those who may sign this one.
+    #[error("it is signed by {fingerprint}, and {rule} wants the signature of {}: {}", wanted.join(" or "), listed.join("; "))]
+    NotAllowed {
+        /// The key.
+        fingerprint: String,
+        /// The principals.
+        wanted: Vec<String>,
+        /// The line of policy.
+        rule: String,
+        /// Each line that lists the key, and why it does not count.
+        listed: Vec<String>,
+    },
+}
+
+impl Rules {
+    /// Who signed a component, held against all that policy wants of its signature.
+    ///
+    /// A signature that nobody wants must be one of this file all the same; by whom is then of no account.
+    ///
+    /// # Errors
+    /// When policy does not take it.
+    pub fn check(
+        &self,
+        component: &ComponentId,
+        file: &[u8],
+        signature: Option<&[u8]>,
+        wanted: &[Wanted],
+        now: Timestamp,
+    ) -> Result<Option<Signer>, Refusal> {
+        let rule = wanted.first().map(|wanted| &wanted.place).or(self.require.as_ref());
+        let Some(signature) = signature else {
+            return match rule {
+                Some(place) => Err(Refusal::Missing { component: component.clone(), rule: place.to_string() }),
+                None => Ok(None),
+            };
+        };
+        let invalid = |source| Refusal::Invalid { component: component.clone(), source };
+        let signature = Signature::parse(signature).map_err(invalid)?;
+        signature.verify(file).map_err(invalid)?;
+        let fingerprint = signature.fingerprint();
+        let lines: Vec<_> = self.allowed.of_key(signature.key()).collect();
+        let mut principal = None;
+        for wanted in wanted {
+            let spoken = wanted
+                .principals
+                .iter()
+                .find(|principal| lines.iter().any(|line| line.speaks_for(principal) && line.holds(now).is_ok()));
+            match spoken {
+                Some(spoken) => drop(principal.get_or_insert(spoken.clone())),
+                None => {
+                    let mut listed: Vec<_> = lines.iter().map(|line| told(line, &wanted.principals, now)).collect();
+                    if listed.is_empty() {
+                        listed.push("the allowed signers do not list this key".to_owned());
+                    }
+                    let (rule, wanted) = (wanted.place.to_string(), wanted.principals.clone());
+                    return Err(Refusal::NotAllowed { fingerprint, wanted, rule, listed });
+                }
+            }
+        }
+        if principal.is_none() {
+            principal = lines.iter().find(|line| line.holds(now).is_ok()).map(|line| line.principals.clone());
+        }
+        match (principal, &self.require) {
+            (Some(principal), _) => Ok(Some(Signer { principal, fingerprint })),
+            (None, None) => Ok(None),
+            (None, Some(place)) if lines.is_empty() => {
+                Err(Refusal::UnknownKey { fingerprint, rule: place.to_string() })
+            }
+            (None, Some(place)) => {
+                let listed = lines.iter().map(|line| told(line, &[], now)).collect();
+                let wanted = vec!["anybody who may sign".to_owned()];
+                Err(Refusal::NotAllowed { fingerprint, wanted, rule: place.to_string(), listed })
+            }
+        }
+    }
+}
+
+/// Why a line does not count: for whom it speaks, or that it does not hold.
+fn told(line: &allowed::Line, wanted: &[String], now: Timestamp) -> String {
+    let speaks = wanted.is_empty() || wanted.iter().any(|principal| line.speaks_for(principal));
+    let principals = line.principals.escape_debug();
+    match line.holds(now) {
+        Err(why) if speaks => format!("{} lists it for {principals}, but it {why}", line.place),
+        _ => format!("{} lists it for {principals}", line.place),
+    }
+}

@@ -1,0 +1,307 @@
+//! Compiled components, kept from one sweep to the next in a folder of the state directory.
+//!
+//! Knows: a folder, a key, bytes. Must not know: what the bytes are. Attack answered: whoever can put bytes here has code
+//! executed in a worker (LK06). So the folder is ours alone; each entry carries a seal, HMAC-SHA256 with a key that is
+//! kept beside it, over the program that made it, the component that it was made of, and its bytes; and what does not fit
+//! is thrown away and compiled again. Nothing here is needed: to delete the folder is always safe.
+//!
+//! **Invariant:** only the broker writes here, and an entry serves the component digest under which it was sealed, no
+//! other: one that was made by a worker which its own component had taken over gains that component nothing.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use data_encoding::HEXLOWER;
+use hmac::{Hmac, KeyInit, Mac};
+use rustix::fs::OFlags;
+use sha2::{Digest, Sha256};
+
+use bailiwick_core::encode::ShownPath as _;
+use bailiwick_core::source;
+
+/// Bytes of all entries. What was written first goes first.
+const BYTES_MAX: u64 = 512 << 20;
+/// Bytes of one entry: what a component of 25 MiB becomes, and room.
+const ENTRY_BYTES_MAX: u64 = 192 << 20;
+
+const MAGIC: &[u8; 8] = b"bwcache1";
+const KEY: &str = "key";
+
+/// An open cache.
+#[derive(Debug)]
+pub struct Cache {
+    folder: PathBuf,
+    key: Key,
+    program: [u8; 32],
+    bytes_max: u64,
+}
+
+/// As long as a block of the hash.
+struct Key([u8; 64]);
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Key(…)")
+    }
+}
+
+/// Why there is no cache. Everything works without.
+#[derive(Debug, thiserror::Error)]
+pub enum CacheError {
+    /// The folder, or one above it, could be changed by others.
+    #[error(transparent)]
+    Folder(#[from] source::ReadError),
+    /// Others can read or change it, or it is something else.
+    #[error("{} is {what}; delete it and what is beside it", path.shown())]
+    NotPrivate {
+        /// The folder or the key.
+        path: PathBuf,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// The system said no.
+    #[error("{}", path.shown())]
+    Io {
+        /// What was asked for.
+        path: PathBuf,
+        /// Its words.
+        source: io::Error,
+    },
+}
+
+/// Why an entry was thrown away.
+#[derive(Debug, thiserror::Error)]
+pub enum Reject {
+    /// Not a file of ours alone.
+    #[error("it is {0}")]
+    NotPrivate(&'static str),
+    /// Not an entry, or not all of it.
+    #[error("it is no entry, or cut")]
+    Format,
+    /// Another version of this program made it.
+    #[error("another program made it")]
+    OtherProgram,
+    /// Its bytes, its component or the key are not those that it was sealed with.
+    #[error("its seal does not fit")]
+    Seal,
+    /// It cannot be read.
+    #[error("it cannot be read")]
+    Io(#[from] io::Error),
+}
+
+impl Cache {
+    /// Opens the cache in a folder, which is made if it is not there. `program` says which program's code is kept: any
+    /// other's is thrown away.
+    ///
+    /// # Errors
+    /// When the folder cannot be made, or is not ours alone.
+    pub fn open(folder: &Path, program: &[u8]) -> Result<Self, CacheError> {
+        let io = |path: &Path| {
+            let path = path.to_owned();
+            move |source| CacheError::Io { path, source }
+        };
+        match DirBuilder::new().recursive(true).mode(0o700).create(folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(io(folder)(error)),
+            _ => {}
+        }
+        let meta = fs::symlink_metadata(folder).map_err(io(folder))?;
+        let what = if meta.is_dir() { foreign(&meta) } else { Some("no folder") };
+        if let Some(what) = what {
+            return Err(CacheError::NotPrivate { path: folder.to_owned(), what });
+        }
+        source::check_permissions(folder)?;
+        let path = folder.join(KEY);
+        let key = match read_key(&path)? {
+            Some(key) => key,
+            None => {
+                make_key(folder).map_err(io(&path))?;
+                let gone = || io(&path)(io::ErrorKind::NotFound.into());
+                read_key(&path)?.ok_or_else(gone)?
+            }
+        };
+        Ok(Self { folder: folder.to_owned(), key, program: Sha256::digest(program).into(), bytes_max: BYTES_MAX })
+    }
+
+    /// The same with room for no more than so many bytes.
+    #[must_use]
+    pub const fn with_room(mut self, bytes_max: u64) -> Self {
+        self.bytes_max = bytes_max;
+        self
+    }
+
+    /// What was kept for a component: `None` if nothing was.
+    ///
+    /// # Errors
+    /// When what was there had to be thrown away.
+    pub fn get(&self, component: &[u8; 32]) -> Result<Option<Vec<u8>>, Reject> {
+        let path = self.path(component);
+        let found = self.read(&path, component);
+        if found.is_err() {
+            let _ = fs::remove_file(&path);
+        }
+        found
+    }
+
+    fn read(&self, path: &Path, component: &[u8; 32]) -> Result<Option<Vec<u8>>, Reject> {
+        let Some((file, meta)) = open(path)? else { return Ok(None) };
+        if let Some(what) = foreign(&meta) {
+            return Err(Reject::NotPrivate(what));
+        }
+        let mut file = file.take(ENTRY_BYTES_MAX);
+        let (mut magic, mut program, mut seal) = ([0; 8], [0; 32], [0; 32]);
+        for part in [&mut magic[..], &mut program, &mut seal] {
+            file.read_exact(part).map_err(|_| Reject::Format)?;
+        }
+        if magic != *MAGIC {
+            return Err(Reject::Format);
+        }
+        if program != self.program {
+            return Err(Reject::OtherProgram);
+        }
+        let mut artefact = Vec::with_capacity(usize::try_from(meta.len().min(ENTRY_BYTES_MAX)).unwrap_or_default());
+        file.read_to_end(&mut artefact)?;
+        self.mac(component, &artefact).verify_slice(&seal).map_err(|_| Reject::Seal)?;
+        Ok(Some(artefact))
+    }
+
+    /// Keeps what a component became.
+    ///
+    /// # Errors
+    /// When it cannot be written; then nothing is kept.
+    pub fn put(&self, component: &[u8; 32], artefact: &[u8]) -> io::Result<()> {
+        let seal = self.mac(component, artefact).finalize().into_bytes();
+        write(&self.folder, &self.path(component), &[MAGIC, &self.program, &seal, artefact], Place::Replace)?;
+        self.evict()
+    }
+
+    /// Forgets a component.
+    pub fn remove(&self, component: &[u8; 32]) {
+        let _ = fs::remove_file(self.path(component));
+    }
+
+    fn path(&self, component: &[u8; 32]) -> PathBuf {
+        self.folder.join(HEXLOWER.encode(component))
+    }
+
+    fn mac(&self, component: &[u8; 32], artefact: &[u8]) -> Hmac<Sha256> {
+        let mut mac = Hmac::<Sha256>::new(&self.key.0.into());
+        mac.update(b"bailiwick-cache-v1");
+        mac.update(&self.program);
+        mac.update(component);
+        mac.update(&(artefact.len() as u64).to_be_bytes());
+        mac.update(artefact);
+        mac
+    }
+
+    /// Makes room: the oldest go, and what a writer left that was killed goes with them.
+    fn evict(&self) -> io::Result<()> {
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            if entry.file_name() != KEY
+                && let Ok(meta) = entry.metadata()
+            {
+                entries.push((meta.mtime(), meta.mtime_nsec(), entry.path(), meta.len()));
+            }
+        }
+        entries.sort();
+        let mut sum: u64 = entries.iter().map(|(.., bytes)| bytes).sum();
+        for (.., path, bytes) in entries {
+            if sum <= self.bytes_max {
+                break;
+            }
+            let _ = fs::remove_file(path);
+            sum = sum.saturating_sub(bytes);
+        }
+        Ok(())
+    }
+}
+
+/// What makes a file or folder not ours alone.
+fn foreign(meta: &fs::Metadata) -> Option<&'static str> {
+    if meta.uid() != rustix::process::geteuid().as_raw() {
+        Some("somebody else's")
+    } else if meta.mode() & 0o077 != 0 {
+        Some("open to others (it needs mode 0700, a file 0600)")
+    } else {
+        None
+    }
+}
+
+/// Opens a regular file and no link. `None` if there is none.
+fn open(path: &Path) -> Result<Option<(File, fs::Metadata)>, Reject> {
+    let flags = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits()).unwrap_or_default();
+    let file = match File::options().read(true).custom_flags(flags).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
+            return Err(Reject::NotPrivate("a link"));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let meta = file.metadata()?;
+    if meta.is_file() { Ok(Some((file, meta))) } else { Err(Reject::NotPrivate("no file")) }
+}
+
+fn read_key(path: &Path) -> Result<Option<Key>, CacheError> {
+    let not_private = |what| CacheError::NotPrivate { path: path.to_owned(), what };
+    let io = |source| CacheError::Io { path: path.to_owned(), source };
+    let (mut file, meta) = match open(path) {
+        Ok(Some(found)) => found,
+        Ok(None) => return Ok(None),
+        Err(Reject::Io(source)) => return Err(io(source)),
+        Err(Reject::NotPrivate(what)) => return Err(not_private(what)),
+        Err(_) => return Err(not_private("no key")),
+    };
+    if let Some(what) = foreign(&meta) {
+        return Err(not_private(what));
+    }
+    if meta.len() != 64 {
+        return Err(not_private("no key"));
+    }
+    let mut key = [0; 64];
+    file.read_exact(&mut key).map_err(io)?;
+    Ok(Some(Key(key)))
+}
+
+/// Makes a key, unless another process has made one meanwhile.
+fn make_key(folder: &Path) -> io::Result<()> {
+    let mut key = [0; 64];
+    File::open("/dev/urandom")?.read_exact(&mut key)?;
+    match write(folder, &folder.join(KEY), &[&key], Place::IfAbsent) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Place {
+    Replace,
+    IfAbsent,
+}
+
+/// Writes a file whole or not at all: under a name of its own first.
+fn write(folder: &Path, path: &Path, parts: &[&[u8]], place: Place) -> io::Result<()> {
+    static COUNT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let temporary = folder.join(format!("new-{}-{count}", std::process::id()));
+    // What a process of the same number left when it was killed.
+    let _ = fs::remove_file(&temporary);
+    let written = File::options().write(true).create_new(true).mode(0o600).open(&temporary).and_then(|mut file| {
+        parts.iter().try_for_each(|part| file.write_all(part))?;
+        match place {
+            Place::Replace => fs::rename(&temporary, path),
+            Place::IfAbsent => {
+                // Of two that make a key, one finds the other's.
+                fs::hard_link(&temporary, path)?;
+                fs::remove_file(&temporary)
+            }
+        }
+    });
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}

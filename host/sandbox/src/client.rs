@@ -1,0 +1,533 @@
+//! The broker's end of a worker: starts the process, asks it for runs, and believes nothing that it says.
+//!
+//! Knows: the process, its protocol and its clock. Must not know: grants, transports; each call is handed to the caller,
+//! who looks it up. Attacks answered: a worker that hangs, dies or is taken over (GR09, GR14, D10): whatever happens to the
+//! process, every run that waits for it ends at once, and a word out of order ends the process.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use tokio::io::AsyncWriteExt;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use super::attempt::{Attempt, Marks};
+use super::fault::{Breach, Fault, FaultKind, WorkerEnd};
+use super::imports::Links;
+use super::kernel;
+use super::load::LoadError;
+use super::process::{Process, read, reap};
+use super::protocol::{Event, Ledger};
+use super::run::GRACE;
+use super::wire::{
+    self, End, FROM_WORKER_FRAME_BYTES, FromWorker, HELLO_FRAME_BYTES, LOAD_FRAME_BYTES, Load, LogLine, Outcome, Ready,
+    Start, TO_WORKER_FRAME_BYTES, TargetView, ToWorker, VERSION, VerbCall, WireError,
+};
+use bailiwick_core::limits::Limits;
+use bailiwick_core::model::{Decision, Lockdown, LookError, Phase, Report, Tainted};
+
+/// How long a worker may take to start and to give up what it need not have.
+const START_TIME: Duration = Duration::from_secs(30);
+/// How much longer than its processor time a worker may take to compile: a machine with other things to do.
+const LOAD_PATIENCE: u64 = 4;
+
+/// A worker that has its component loaded. Dropping it kills the process.
+#[derive(Debug)]
+pub struct Worker {
+    lockdown: Lockdown,
+    ready: Ready,
+    pid: u32,
+    limits: Limits,
+    next_run: AtomicU32,
+    frames: mpsc::Sender<Vec<u8>>,
+    kill: mpsc::Sender<Gone>,
+    shared: Arc<Shared>,
+    /// Owns the process; ended with the worker, which kills it.
+    supervisor: tokio::task::AbortHandle,
+}
+
+/// A component, as a worker is given it.
+#[derive(Debug)]
+pub enum Code<'a> {
+    /// Its bytes.
+    Component(&'a [u8]),
+    /// Its bytes; the compiled form is wanted back.
+    Keep(&'a [u8]),
+    /// The compiled form that came back once, for the same component, and that nobody can have changed since.
+    Compiled(Vec<u8>),
+}
+
+/// What tells this program from any other whose compiled code must not be loaded: the file that it runs from, and its
+/// version. The engine itself refuses code of another version, configuration or processor.
+///
+/// # Errors
+/// When the file cannot be looked at.
+pub fn identity() -> std::io::Result<String> {
+    use std::os::unix::fs::MetadataExt;
+    let file = if cfg!(target_os = "linux") { "/proc/self/exe".into() } else { std::env::current_exe()? };
+    let meta = std::fs::metadata(file)?;
+    let (device, inode, size, time) = (meta.dev(), meta.ino(), meta.size(), (meta.mtime(), meta.mtime_nsec()));
+    Ok(format!("bailiwick {} {device} {inode} {size} {time:?}", env!("CARGO_PKG_VERSION")))
+}
+
+/// A worker that has given up what it can, and has no component yet. Dropping it kills the process.
+#[derive(Debug)]
+pub struct Idle {
+    lockdown: Lockdown,
+    process: Process,
+}
+
+/// What an attempt came to that did not succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// The kernel said no, or something else went wrong: by its number.
+    Errno(i32),
+    /// The worker is no more.
+    Died(WorkerEnd),
+}
+
+/// How a run ended, and what it used.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunEnd {
+    /// How.
+    pub ending: Ending,
+    /// Verb calls that were handed to the broker.
+    pub calls: u32,
+    /// Wasm instructions, by the worker's word; 0 if it could not say.
+    pub fuel_used: u64,
+    /// The component's notes, for the journal.
+    pub logs: Vec<LogLine>,
+    /// Notes dropped or cut.
+    pub logs_dropped: u32,
+    /// From start to end.
+    pub elapsed: Duration,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ending {
+    /// It looked. The report has been checked here too.
+    Report(Report),
+    /// A fix has planned. The decision has been checked here too.
+    Decision(Decision),
+    /// It could not look, and says so.
+    CouldNotLook {
+        /// Its words.
+        reason: Tainted,
+        /// The verb error behind it.
+        error: Option<LookError>,
+        /// The number of the call that stopped it.
+        call: Option<u32>,
+    },
+    /// It broke.
+    Fault(Fault),
+    /// Its worker was killed on account of another run. It can be started again in a fresh worker.
+    Interrupted,
+}
+
+/// Why a worker is no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gone {
+    Died(WorkerEnd),
+    Breach(Breach),
+    Overdue { run: u32 },
+    Closed,
+}
+
+#[derive(Debug)]
+struct Shared(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    ledger: Ledger,
+    open: HashMap<u32, mpsc::Sender<Event>>,
+    gone: Option<Gone>,
+}
+
+impl State {
+    /// A run that the worker never heard of.
+    fn forget(&mut self, run: u32) {
+        self.open.remove(&run);
+        self.ledger.forget(run);
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Checks a message and passes it to its run.
+    fn take(&self, message: FromWorker) -> Result<(), Breach> {
+        let mut state = self.lock();
+        let (run, event) = state.ledger.admit(message)?;
+        let over = matches!(event, Event::Ended { .. });
+        if let Some(events) = state.open.get(&run)
+            && let Err(TrySendError::Full(_)) = events.try_send(event)
+        {
+            return Err(Breach::Limits);
+        }
+        if over {
+            state.open.remove(&run);
+        }
+        Ok(())
+    }
+
+    /// Ends every run: its channel closes, and `gone` says why.
+    fn close(&self, gone: Gone) {
+        let mut state = self.lock();
+        state.gone.get_or_insert(gone);
+        state.open.clear();
+    }
+}
+
+impl Idle {
+    /// What the process has given up, by its own word.
+    #[must_use]
+    pub const fn lockdown(&self) -> Lockdown {
+        self.lockdown
+    }
+
+    /// Has it try something that it must not be able to do. None: it succeeded.
+    ///
+    /// # Errors
+    /// When the process cannot be asked. Its death is no error but what stopped it.
+    pub async fn attempt(mut self, what: Attempt, on: Marks) -> Result<Option<Stopped>, LoadError> {
+        let order = ToWorker::Attempt { what, on };
+        match self.process.ask(&order, HELLO_FRAME_BYTES, FROM_WORKER_FRAME_BYTES, START_TIME).await {
+            Ok(FromWorker::Attempted(gave)) => Ok(gave.map(Stopped::Errno)),
+            Ok(_) => Err(LoadError::Protocol(None)),
+            Err(LoadError::Died(end)) => Ok(Some(Stopped::Died(end))),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Has it load a component.
+    ///
+    /// # Errors
+    /// When the component cannot be compiled and linked.
+    pub async fn load(self, component: &[u8], links: &Links, limits: Limits) -> Result<Worker, LoadError> {
+        let digest = Sha256::digest(component).into();
+        self.load_code(Code::Component(component), digest, links, limits).await.map(|(worker, _)| worker)
+    }
+
+    /// Has it load a component with this SHA-256, in one of its forms. The compiled form comes back if it is to be kept.
+    ///
+    /// # Errors
+    /// When the code cannot be loaded and linked.
+    pub async fn load_code(
+        mut self,
+        code: Code<'_>,
+        digest: [u8; 32],
+        links: &Links,
+        limits: Limits,
+    ) -> Result<(Worker, Option<Vec<u8>>), LoadError> {
+        // What the answer may weigh: nothing but a form that was asked for is large.
+        let (code, kept_max) = match code {
+            Code::Component(bytes) => (wire::Code::Component { bytes: bytes.to_vec(), keep: false }, None),
+            Code::Keep(bytes) => {
+                let most = wire::artefact_bytes_max(bytes.len()).saturating_add(FROM_WORKER_FRAME_BYTES);
+                (wire::Code::Component { bytes: bytes.to_vec(), keep: true }, Some(most))
+            }
+            Code::Compiled(artefact) => (wire::Code::Compiled(artefact), None),
+        };
+        let pid = self.process.child.id().unwrap_or_default();
+        kernel::compiling(pid, &limits).map_err(LoadError::Spawn)?;
+        let patience = START_TIME + Duration::from_secs(limits.compile_s.saturating_mul(LOAD_PATIENCE));
+        let load = ToWorker::Load(Load { code, digest, links: links.clone(), limits: Box::new(limits.clone()) });
+        let answer_max = kept_max.unwrap_or(FROM_WORKER_FRAME_BYTES);
+        let mut word = match self.process.ask(&load, LOAD_FRAME_BYTES, answer_max, patience).await {
+            Err(LoadError::Died(end)) => return Err(LoadError::died(end, &limits)),
+            other => other?,
+        };
+        let mut artefact = None;
+        if let (FromWorker::Artefact(bytes), Some(_)) = (&mut word, kept_max) {
+            artefact = Some(std::mem::take(bytes));
+            word = self.process.hear(FROM_WORKER_FRAME_BYTES, START_TIME).await?;
+        }
+        let ready = match word {
+            FromWorker::Ready(ready) => ready,
+            FromWorker::NotLoaded { reason } => return Err(LoadError::NotLoaded { reason }),
+            _ => return Err(LoadError::Protocol(None)),
+        };
+        kernel::running(pid, &limits).map_err(LoadError::Spawn)?;
+        let Self { lockdown, process } = self;
+        let ledger = Ledger::new(links.verbs.clone(), limits.clone());
+        let shared = Arc::new(Shared(Mutex::new(State { ledger, open: HashMap::new(), gone: None })));
+        let (frames, outgoing) = mpsc::channel(16);
+        let (kill, killed) = mpsc::channel(1);
+        let supervisor = tokio::spawn(supervise(process, outgoing, Arc::clone(&shared), killed));
+        let worker = Worker {
+            lockdown,
+            ready,
+            pid,
+            limits,
+            next_run: AtomicU32::new(1),
+            frames,
+            kill,
+            shared,
+            supervisor: supervisor.abort_handle(),
+        };
+        Ok((worker, artefact))
+    }
+}
+
+impl Worker {
+    /// Starts a worker and has it load a component. `program` is this program, unless a test says otherwise. The links
+    /// come from [`super::check_imports`].
+    ///
+    /// # Errors
+    /// When the process cannot be started, or the component not be compiled and linked.
+    pub async fn load(
+        program: Option<&Path>,
+        component: &[u8],
+        links: &Links,
+        limits: Limits,
+    ) -> Result<Self, LoadError> {
+        Self::start(program).await?.load(component, links, limits).await
+    }
+
+    /// Starts a worker without a component: for whoever decides by what it has given up.
+    ///
+    /// # Errors
+    /// When the process cannot be started, or is no worker.
+    pub async fn start(program: Option<&Path>) -> Result<Idle, LoadError> {
+        let mut process = Process::start(program).map_err(LoadError::Spawn)?;
+        let hello = ToWorker::Hello { version: VERSION };
+        match process.ask(&hello, HELLO_FRAME_BYTES, FROM_WORKER_FRAME_BYTES, START_TIME).await? {
+            FromWorker::Locked(lockdown) => Ok(Idle { lockdown, process }),
+            _ => Err(LoadError::Protocol(None)),
+        }
+    }
+
+    /// What the process has given up, by its own word.
+    #[must_use]
+    pub const fn lockdown(&self) -> Lockdown {
+        self.lockdown
+    }
+
+    /// How loading went.
+    #[must_use]
+    pub const fn ready(&self) -> Ready {
+        self.ready
+    }
+
+    /// The process' number.
+    #[must_use]
+    pub const fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// False once the process is gone: a run would be interrupted at once.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.shared.lock().gone.is_none()
+    }
+
+    /// Runs the component once. Many runs may be under way at once. `answer` gets each verb call as the guest made it,
+    /// one at a time, and must look it up in the grant; its future is dropped when the run ends meanwhile (time, a dead
+    /// worker), so what has to finish is to be spawned. Dropping this future leaves the run to its wall time.
+    pub async fn run<F, A>(&self, now_ms: u64, targets: Vec<TargetView>, answer: F) -> RunEnd
+    where
+        F: FnMut(VerbCall) -> A,
+        A: Future<Output = Outcome>,
+    {
+        self.run_phase(Phase::Examine, now_ms, targets, answer).await
+    }
+
+    /// The same for a part of a fix's work.
+    pub async fn run_phase<F, A>(&self, phase: Phase, now_ms: u64, targets: Vec<TargetView>, mut answer: F) -> RunEnd
+    where
+        F: FnMut(VerbCall) -> A,
+        A: Future<Output = Outcome>,
+    {
+        let begun = Instant::now();
+        let run = self.next_run.fetch_add(1, Ordering::Relaxed);
+        let mut end = RunEnd {
+            ending: Ending::Interrupted,
+            calls: 0,
+            fuel_used: 0,
+            logs: Vec::new(),
+            logs_dropped: 0,
+            elapsed: Duration::ZERO,
+        };
+        let mut events = self.open(run, phase, targets.len());
+        let deadline = begun + self.limits.wall() + GRACE;
+        let start = ToWorker::Start(Start { run, phase, now_ms, targets });
+        if self.send(&start, deadline).await.is_err() {
+            self.shared.lock().forget(run);
+            end.ending = Ending::Fault(FaultKind::Host.into());
+            return end;
+        }
+        let mut work = None;
+        loop {
+            let event = tokio::select! {
+                biased;
+                event = events.recv() => event,
+                () = sleep_until(deadline) => {
+                    // It has had its time, and did not end the run itself.
+                    let _ = self.kill.try_send(Gone::Overdue { run });
+                    while let Some(event) = events.recv().await {
+                        drop(event);
+                    }
+                    None
+                }
+                outcome = pending_or(&mut work) => {
+                    work = None;
+                    self.shared.lock().ledger.answered(run);
+                    let call = end.calls;
+                    if self.send(&ToWorker::Answer { run, call, outcome }, deadline).await.is_err() {
+                        let outcome = Outcome::Failed(LookError::TooLarge);
+                        let _ = self.send(&ToWorker::Answer { run, call, outcome }, deadline).await;
+                    }
+                    continue;
+                }
+            };
+            match event {
+                Some(Event::Call(call)) => {
+                    end.calls = call.number;
+                    work = Some(Box::pin(answer(call)));
+                }
+                Some(Event::Log(line)) => end.logs.push(line),
+                Some(Event::Ended { end: ended, fuel_used, logs_dropped }) => {
+                    end.ending = ended.into();
+                    end.fuel_used = fuel_used;
+                    end.logs_dropped = logs_dropped;
+                    break;
+                }
+                None => {
+                    end.ending = self.gone(run);
+                    break;
+                }
+            }
+        }
+        end.elapsed = begun.elapsed();
+        end
+    }
+
+    /// How the process came to its end, if that is the component's doing: not a signal by which a person or a system ends
+    /// programs, and not the end of its sweep. A kill from outside cannot be told from the kernel's for want of memory, and
+    /// counts; so does a run that did not end in its time, for which we had to kill.
+    #[must_use]
+    pub fn death(&self) -> Option<String> {
+        match self.shared.lock().gone? {
+            Gone::Died(end) => end.is_its_own().then(|| end.to_string()),
+            Gone::Breach(breach) => Some(format!("{breach}: it was killed")),
+            Gone::Overdue { .. } => Some("it did not end a run in its time: it was killed".to_owned()),
+            Gone::Closed => None,
+        }
+    }
+
+    /// Kills the process and waits until it is gone. Runs under way are interrupted.
+    pub async fn close(self) {
+        let _ = self.kill.try_send(Gone::Closed);
+        self.kill.closed().await;
+    }
+
+    fn open(&self, run: u32, phase: Phase, targets: usize) -> mpsc::Receiver<Event> {
+        // All that the ledger lets in before somebody looks: every note, one call, the end.
+        let events_max = usize::try_from(self.limits.logs).unwrap_or(usize::MAX).saturating_add(2);
+        let (sender, events) = mpsc::channel(events_max.min(1 << 16));
+        let mut state = self.shared.lock();
+        if state.gone.is_none() {
+            state.ledger.open(run, phase, targets);
+            state.open.insert(run, sender);
+        }
+        events
+    }
+
+    /// Queues a message. A worker that is gone, or does not read, is noticed by the one who waits for its word.
+    async fn send(&self, message: &ToWorker, deadline: Instant) -> Result<(), WireError> {
+        let frame = wire::encode(message, TO_WORKER_FRAME_BYTES)?;
+        let _ = timeout_at(deadline, self.frames.send(frame)).await;
+        Ok(())
+    }
+
+    fn gone(&self, run: u32) -> Ending {
+        match self.shared.lock().gone {
+            Some(Gone::Died(end)) => Ending::Fault(FaultKind::WorkerDied(end).into()),
+            Some(Gone::Breach(breach)) => Ending::Fault(FaultKind::Protocol(breach).into()),
+            Some(Gone::Overdue { run: overdue }) if overdue == run => {
+                Ending::Fault(FaultKind::Wall(self.limits.wall_ms).into())
+            }
+            Some(Gone::Overdue { .. } | Gone::Closed) | None => Ending::Interrupted,
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.supervisor.abort();
+        self.shared.close(Gone::Closed);
+    }
+}
+
+impl From<End> for Ending {
+    fn from(end: End) -> Self {
+        match end {
+            End::Report(report) => Self::Report(report),
+            End::Decision(decision) => Self::Decision(decision),
+            End::CouldNotLook { reason, error, call } => Self::CouldNotLook { reason, error, call },
+            End::Fault(fault) => Self::Fault(fault),
+        }
+    }
+}
+
+/// The outcome of the call under way, or never.
+async fn pending_or<A: Future<Output = Outcome> + Unpin>(work: &mut Option<A>) -> Outcome {
+    match work {
+        Some(work) => work.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Owns the process from its first run to its end.
+async fn supervise(
+    process: Process,
+    mut outgoing: mpsc::Receiver<Vec<u8>>,
+    shared: Arc<Shared>,
+    mut killed: mpsc::Receiver<Gone>,
+) {
+    let Process { mut child, mut reader, mut writer } = process;
+    let listen = async {
+        loop {
+            match read(&mut reader, FROM_WORKER_FRAME_BYTES).await {
+                Ok(Some(message)) => {
+                    if let Err(breach) = shared.take(message) {
+                        return Some(Gone::Breach(breach));
+                    }
+                }
+                Ok(None) | Err(WireError::Io(_)) => return None,
+                Err(_) => return Some(Gone::Breach(Breach::Malformed)),
+            }
+        }
+    };
+    // Frames are written whole, one after the other, whoever drops the future that asked for them.
+    let speak = async {
+        while let Some(frame) = outgoing.recv().await {
+            if writer.write_all(&frame).await.is_err() {
+                break;
+            }
+        }
+        std::future::pending::<()>().await;
+    };
+    let cause = tokio::select! {
+        cause = listen => cause,
+        cause = killed.recv() => Some(cause.unwrap_or(Gone::Closed)),
+        () = speak => None,
+    };
+    let gone = match cause {
+        Some(gone) => {
+            let _ = child.kill().await;
+            gone
+        }
+        None => Gone::Died(reap(&mut child).await),
+    };
+    shared.close(gone);
+}

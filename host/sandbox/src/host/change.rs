@@ -1,0 +1,74 @@
+//! `files-change`, `services-change`, `containers-change`, `commands-change`: what a fix asks for goes to the broker, which
+//! puts it on a list, and nowhere else.
+
+use wasmtime::component::{Linker, Resource};
+
+use super::Target;
+use super::wit::bailiwick::ops::{changes, reports as wit};
+use crate::imports::interface_name;
+use crate::report::{OutputError, check_decision};
+use crate::run::RunState;
+use crate::wire::{End, Given, SLOT_KEY_BYTES};
+use bailiwick_core::model::{Decision, StageError, Tainted, Verb};
+
+/// A changing verb that is told the target and a slot.
+pub(super) fn on_slot(linker: &mut Linker<RunState>, verb: Verb) -> wasmtime::Result<()> {
+    linker.instance(&interface_name(verb.interface()))?.func_wrap(
+        verb.function(),
+        move |mut store, (target, slot): (Resource<Target>, String)| {
+            let staged = store.data_mut().stage(&target, verb, &slot, Given::default())?;
+            Ok((staged.map_err(changes::StageError::from),))
+        },
+    )
+}
+
+/// One that is told a declared content, too.
+pub(super) fn with_content(linker: &mut Linker<RunState>, verb: Verb) -> wasmtime::Result<()> {
+    linker.instance(&interface_name(verb.interface()))?.func_wrap(
+        verb.function(),
+        move |mut store, (target, slot, content): (Resource<Target>, String, String)| {
+            let content = Some(Tainted::new(crate::run::cut(&content, SLOT_KEY_BYTES)));
+            let staged = store.data_mut().stage(&target, verb, &slot, Given { content, bytes: None })?;
+            Ok((staged.map_err(changes::StageError::from),))
+        },
+    )
+}
+
+/// One that is told bytes.
+pub(super) fn with_bytes(linker: &mut Linker<RunState>, verb: Verb) -> wasmtime::Result<()> {
+    linker.instance(&interface_name(verb.interface()))?.func_wrap(
+        verb.function(),
+        move |mut store, (target, slot, bytes): (Resource<Target>, String, Vec<u8>)| {
+            let staged = store.data_mut().stage(&target, verb, &slot, Given { content: None, bytes: Some(bytes) })?;
+            Ok((staged.map_err(changes::StageError::from),))
+        },
+    )
+}
+
+/// Takes what `plan` returned in a run that made `calls` calls.
+///
+/// # Errors
+/// The rule that it breaks.
+pub(crate) fn decided(decision: wit::Decision, calls: u32) -> Result<End, OutputError> {
+    let decision = match decision {
+        wit::Decision::Propose(wit::Proposal { context, evidence }) => {
+            Decision::Propose { context: Tainted::new(context), evidence }
+        }
+        wit::Decision::NothingToDo(why) => Decision::NothingToDo { why: Tainted::new(why) },
+        wit::Decision::Refuse(wit::RefusalToFix { reason, owner, evidence }) => {
+            Decision::Refuse { reason: Tainted::new(reason), owner: Tainted::new(owner), evidence }
+        }
+    };
+    check_decision(&decision, calls)?;
+    Ok(End::Decision(decision))
+}
+
+impl From<StageError> for changes::StageError {
+    fn from(error: StageError) -> Self {
+        match error {
+            StageError::Refused => Self::Refused,
+            StageError::WrongPhase => Self::WrongPhase,
+            StageError::Exhausted => Self::Exhausted,
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Reader of what an operator's program says: as it is, if it is text. Whether it says something good is for the probe.
+//!
+//! Attacks answered: a program that is not there, or may not run, and is read as one that found something (TG07); noise in
+//! which a probe would find a number (TG05).
+
+use super::text::failure;
+use super::wit::bailiwick::ops::commands::Output;
+use bailiwick_core::model::Answer;
+use bailiwick_core::model::Exit;
+use bailiwick_core::model::LookError;
+
+/// What sudo says when it does not run a program. Its exit status is 1, as that of many programs.
+const SUDO: &[(&str, LookError)] = &[
+    ("a password is required", LookError::NotPermitted),
+    ("a terminal is required", LookError::NotPermitted),
+    ("is not allowed to", LookError::NotPermitted),
+    ("is not in the sudoers file", LookError::NotPermitted),
+    ("may not run sudo", LookError::NotPermitted),
+    ("command not found", LookError::Unsupported),
+];
+
+pub(super) fn run(answer: &Answer) -> Result<Output, LookError> {
+    let exit_status = match answer.exit {
+        Exit::Status(126 | 127) | Exit::Unreported => return Err(failure(answer)),
+        Exit::Status(status) => Some(status),
+        Exit::Signal => None,
+    };
+    let stdout = String::from_utf8(answer.stdout.clone()).map_err(|_| LookError::Garbled)?;
+    if stdout.contains('\0') {
+        return Err(LookError::Garbled);
+    }
+    let stderr = String::from_utf8_lossy(&answer.stderr).into_owned();
+    if exit_status == Some(1)
+        && stdout.is_empty()
+        && let Some(error) = refused(&stderr)
+    {
+        return Err(error);
+    }
+    Ok(Output { exit_status, stdout, stderr })
+}
+
+fn refused(stderr: &str) -> Option<LookError> {
+    let own = |line: &&str| line.starts_with("sudo: ") || line.starts_with("Sorry, user ");
+    let line = stderr.lines().find(own).or_else(|| stderr.lines().find(|line| line.contains("sudoers file")))?;
+    SUDO.iter().find(|(message, _)| line.contains(message)).map(|(_, error)| *error)
+}

@@ -1,0 +1,56 @@
+//! `history`: what the component has said of a target before. It came with the run; nothing is asked of anybody.
+
+use std::collections::BTreeSet;
+
+use wasmtime::component::{Linker, Resource};
+
+use super::Target;
+use super::wit::bailiwick::ops::history::Point as WitPoint;
+use super::wit::bailiwick::ops::reports::Unit as WitUnit;
+use crate::imports::interface_name;
+use crate::run::RunState;
+use bailiwick_core::model::{Point, Unit};
+
+/// Links what the component imports of it, if its manifest asks for its past at all.
+pub(super) fn link(linker: &mut Linker<RunState>, functions: &BTreeSet<String>) -> wasmtime::Result<()> {
+    if functions.is_empty() {
+        return Ok(());
+    }
+    let mut history = linker.instance(&interface_name("history"))?;
+    if functions.contains("earlier") {
+        history.func_wrap("earlier", |mut store, (target,): (Resource<Target>,)| {
+            store.data_mut().local()?;
+            let points = store.data().target(&target)?.earlier.clone();
+            store.data_mut().charge(points.iter().map(bytes).sum())?;
+            Ok((points.into_iter().map(WitPoint::from).collect::<Vec<_>>(),))
+        })?;
+    }
+    if functions.contains("previous-ms") {
+        history.func_wrap("previous-ms", |mut store, (target,): (Resource<Target>,)| {
+            store.data_mut().local()?;
+            Ok((store.data().target(&target)?.previous_ms,))
+        })?;
+    }
+    Ok(())
+}
+
+fn bytes(point: &Point) -> usize {
+    48 + point.code.len() + point.subject.len() + point.metric.len()
+}
+
+impl From<Point> for WitPoint {
+    fn from(point: Point) -> Self {
+        let Point { time_ms, code, subject, metric, unit, value } = point;
+        let unit = match unit {
+            Unit::Count => WitUnit::Count,
+            Unit::Bytes => WitUnit::Bytes,
+            Unit::Seconds => WitUnit::Seconds,
+            Unit::Percent => WitUnit::Percent,
+            Unit::Ratio => WitUnit::Ratio,
+            Unit::PerSecond => WitUnit::PerSecond,
+            Unit::PerHour => WitUnit::PerHour,
+        };
+        // The component's own words, back to it.
+        Self { time_ms, code, subject: subject.for_encoder().to_owned(), metric, unit, value }
+    }
+}

@@ -1,0 +1,134 @@
+//! Reader of `journalctl --output=json`: one flat object a line.
+//!
+//! Attack answered: any program on the target chooses what its messages hold. A message that is no text, or a field that
+//! comes twice, must not hide the other messages (TG05); nesting is not followed.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
+
+use super::Times;
+use super::text::{ended, failure, number, said, whole};
+use super::wit::bailiwick::ops::{
+    logs::{Entry, NewEntries},
+    services::LogEntry,
+};
+use bailiwick_core::model::Answer;
+use bailiwick_core::model::LookError;
+
+use LookError::Garbled;
+
+/// What `--lines` asks for; for what is new, one more.
+const LINES: usize = 1_000;
+/// What `--since` asks for, when it asks for what is new.
+const WINDOW_MS: u64 = 8 * 86_400_000;
+/// Two clocks: the target's in its entries, the controller's in a run's time. So far apart they lose nothing.
+const APART_MS: u64 = 60_000;
+
+pub(super) fn logs(answer: &Answer) -> Result<Vec<LogEntry>, LookError> {
+    entries(answer, LINES)
+}
+
+/// What is new since the last run, of a window that is the same every time.
+pub(super) fn since_last_run(answer: &Answer, run: Times) -> Result<NewEntries, LookError> {
+    let all = entries(answer, LINES + 1)?;
+    let edge = run.previous_ms.map(|previous| previous.saturating_sub(APART_MS));
+    // One line more than is given was asked for: if it came, there are older ones in the window. They are missing only if
+    // the oldest that came is new.
+    let cut = all.len() > LINES && all.first().is_some_and(|oldest| edge.is_none_or(|edge| oldest.time_ms >= edge));
+    let within = run.previous_ms.is_none_or(|previous| run.now_ms.saturating_sub(previous) <= WINDOW_MS);
+    let new = all.into_iter().filter(|entry| edge.is_none_or(|edge| entry.time_ms >= edge));
+    let mut entries: Vec<_> =
+        new.map(|LogEntry { time_ms, priority, message }| Entry { time_ms, priority, message }).collect();
+    // The newest.
+    entries.drain(..entries.len().saturating_sub(LINES));
+    Ok(NewEntries { since_ms: run.previous_ms, complete: within && !cut, entries })
+}
+
+fn entries(answer: &Answer, lines_max: usize) -> Result<Vec<LogEntry>, LookError> {
+    if !ended(answer, &[0]) {
+        return Err(failure(answer));
+    }
+    // Success with a hint: some of the unit's messages are another user's, and are not among these.
+    if let Some(error) = said(answer) {
+        return Err(error);
+    }
+    let text = whole(answer)?;
+    if text.lines().count() > lines_max {
+        return Err(Garbled);
+    }
+    text.lines().map(entry).collect()
+}
+
+fn entry(line: &str) -> Result<LogEntry, LookError> {
+    let raw: Raw = serde_json::from_str(line).map_err(|_| Garbled)?;
+    let micros: u64 = number(&raw.time.0)?;
+    let priority: u8 = number(&raw.priority.0)?;
+    if priority > 7 {
+        return Err(Garbled);
+    }
+    Ok(LogEntry { time_ms: micros / 1000, priority, message: raw.message.0 })
+}
+
+#[derive(Deserialize)]
+struct Raw {
+    #[serde(rename = "__REALTIME_TIMESTAMP")]
+    time: Field,
+    #[serde(rename = "PRIORITY")]
+    priority: Field,
+    #[serde(rename = "MESSAGE", default)]
+    message: Field,
+}
+
+/// A field's value: text; bytes where it is not UTF-8; null where it is too long to print; the first of several.
+#[derive(Default)]
+struct Field(String);
+
+impl<'de> Deserialize<'de> for Field {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FieldVisitor)
+    }
+}
+
+struct FieldVisitor;
+
+/// An element of a field that is an array.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Element {
+    Byte(u8),
+    Text(String),
+    Null(()),
+}
+
+impl<'de> Visitor<'de> for FieldVisitor {
+    type Value = Field;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a field of the journal")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Field, E> {
+        Ok(Field(text.to_owned()))
+    }
+
+    fn visit_unit<E>(self) -> Result<Field, E> {
+        Ok(Field::default())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Field, A::Error> {
+        let mut bytes = Vec::new();
+        while let Some(element) = elements.next_element()? {
+            match element {
+                Element::Byte(byte) => bytes.push(byte),
+                Element::Text(text) => {
+                    while elements.next_element::<IgnoredAny>()?.is_some() {}
+                    return Ok(Field(text));
+                }
+                Element::Null(()) => {}
+            }
+        }
+        Ok(Field(String::from_utf8_lossy(&bytes).into_owned()))
+    }
+}

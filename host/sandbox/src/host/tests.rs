@@ -1,0 +1,556 @@
+//! Readers against what real machines said, what they say when something is missing, and noise.
+
+mod commands;
+mod containers;
+mod lies;
+mod packages;
+
+use proptest::prelude::*;
+
+use super::*;
+use bailiwick_core::model::Effect;
+use bailiwick_core::model::{Exit, Timing};
+
+use LookError::{Garbled, NotFound, NotPermitted, Unsupported};
+
+fn answer(status: u32, stdout: &str, stderr: &str) -> Answer {
+    let timing = Some(Timing { asked_us: 1_795_322_395_400_000, elapsed_us: 30_000 });
+    Answer { stdout: stdout.into(), stderr: stderr.into(), exit: Exit::Status(status), timing }
+}
+
+fn good(verb: Verb, status: u32, stdout: &str) -> String {
+    match parse(verb, &answer(status, stdout, "")) {
+        Ok(said) => said.for_encoder().to_owned(),
+        Err(error) => panic!("{verb}: {error}"),
+    }
+}
+
+const NO_SYSTEMD: &str = "System has not been booted with systemd as init system (PID 1). Can't operate.\n\
+    Failed to connect to bus: Host is down\n";
+const MISSING: &str = "/usr/bin/env: 'systemctl': No such file or directory\n";
+const BUSYBOX_OPTION: &str = "df: unrecognized option: output=source,fstype\nBusyBox v1.36.1 multi-call binary.\n";
+
+/// One healthy answer of every verb, from Debian 12.
+const HEALTHY: &[(Verb, u32, &str)] = &[
+    (
+        Verb::SystemIdentity,
+        0,
+        "/proc/sys/kernel/hostname:vm\n/proc/sys/kernel/osrelease:6.18.44-fc\n/etc/os-release:PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n\
+         /etc/os-release:VERSION_ID=\"12\"\n/etc/os-release:ID=debian\n",
+    ),
+    (
+        Verb::SystemUptime,
+        2,
+        "/proc/uptime:961.87 1036.63\n/run/reboot-required:*** System restart required ***\n/run/reboot-required.pkgs:linux-image-amd64\n",
+    ),
+    (Verb::SystemLoad, 0, "/proc/loadavg:0.65 1.37 0.79 2/89 13375\n/sys/devices/system/cpu/online:0-3,8\n"),
+    (
+        Verb::SystemMemory,
+        0,
+        "/proc/meminfo:MemTotal:       24684084 kB\n/proc/meminfo:MemFree:        22361808 kB\n/proc/meminfo:MemAvailable:   24250152 kB\n\
+         /proc/meminfo:SwapCached:            0 kB\n/proc/meminfo:SwapTotal:             8 kB\n/proc/meminfo:SwapFree:              4 kB\n\
+         /proc/meminfo:HugePages_Total:       0\n",
+    ),
+    (
+        Verb::SystemFilesystems,
+        1,
+        "Filesystem              Type        1B-blocks        Used       Avail   Inodes  IUsed    IFree Mounted on\n\
+         devtmpfs                devtmpfs  12630487040           0 12630487040  3083615    114  3083501 /dev\n\
+         my own source           fuse.x           4096        4096          -1        -      -        - /srv/two words\n\
+         /dev/vda                ext4     270553174016 14266224640 83306524672 16777216 463245 16313971 /\n",
+    ),
+    (Verb::SystemTimeSync, 0, "Timezone=Etc/UTC\nNTP=yes\nNTPSynchronized=no\n"),
+    (Verb::SystemClock, 0, "2026-11-22T04:39:55,419268365+00:00\n"),
+    (
+        Verb::ServicesUsage,
+        0,
+        "MemoryCurrent=4739072\nCPUUsageNSec=1523067000\nTasksCurrent=1\nIOReadBytes=18446744073709551615\n\
+         IOWriteBytes=[not set]\nId=ssh.service\nLoadState=loaded\nActiveState=active\nActiveEnterTimestampMonotonic=6021875\n",
+    ),
+    (
+        Verb::SystemLogins,
+        0,
+        "root     tty1         Nov 21 10:36\nalice    pts/0        Nov 21 12:00 (192.0.2.17)\n\
+         averyveryverylongusernameindeed pts/1        Nov 21 12:01 (very-long-host-name.some.example.org)\n\
+         bob      sshd pts/2   2026-10-22 12:00 (2001:db8::17)\n",
+    ),
+    (Verb::FilesRead, 0, "anything\nat all"),
+    (Verb::FilesStat, 0, "81a4,380289,1795296195,root,adm\n"),
+    (
+        Verb::ServicesStatus,
+        0,
+        "Result=exit-code\nNRestarts=2\nExecMainExitTimestampMonotonic=916225212\nExecMainStatus=3\nMemoryCurrent=[not set]\n\
+         Id=bw-broken.service\nLoadState=loaded\nActiveState=failed\nSubState=failed\nUnitFileState=enabled\n\
+         StateChangeTimestampMonotonic=916225905\n",
+    ),
+    (
+        Verb::ServicesFailed,
+        0,
+        "bw-broken.service loaded failed failed A service that always fails\nx.mount not-found failed failed x.mount\n",
+    ),
+    (
+        Verb::ServicesLogs,
+        0,
+        concat!(
+            r#"{"MESSAGE":"quote \" and \\","PRIORITY":"3","__REALTIME_TIMESTAMP":"1795296408353790","_BOOT_ID":"c7"}"#,
+            "\n",
+            r#"{"MESSAGE":[255,254,32,108],"PRIORITY":"4","__REALTIME_TIMESTAMP":"1795296408353790"}"#,
+            "\n",
+            r#"{"MESSAGE":null,"PRIORITY":["2","7"],"__REALTIME_TIMESTAMP":"1795296408353790"}"#,
+            "\n"
+        ),
+    ),
+    (
+        Verb::NetworkListeners,
+        2,
+        "/proc/net/tcp:   0: 0100007F:07E8 00000000:0000 0A 00000000:00000000 00:00000000 00000000   113        0 1061 1 00000000857d0ccc 100 0 0 10 0\n\
+         /proc/net/tcp:   1: 0100007F:000A 0100007F:D431 01 00000000:00000000 00:00000000 00000000     0        0 1062 1 00000000857d0ccc 20 4 0 10 -1\n\
+         /proc/net/tcp6:   0: B80D0120000000000000000001000000:0016 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 9 1 0 100 0 0 10 0\n\
+         /proc/net/udp:   5: 00000000:0044 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 7 2 0 0\n",
+    ),
+    (
+        Verb::ContainersList,
+        0,
+        concat!(
+            r#"{"Command":"\"sleep\"","ID":"1fa9","Image":"localhost/bb:1","Labels":"","Names":"sick","State":"running","Status":"Up 21 seconds (unhealthy)"}"#,
+            "\n",
+            r#"{"Command":"\"false\"","ID":"3cd3","Image":"localhost/bb:1","Labels":"a=b","Names":"broken","State":"exited","Status":"Exited (3) 20 seconds ago"}"#,
+            "\n"
+        ),
+    ),
+    (Verb::ContainersStatus, 0, containers::SICK),
+    (Verb::ContainersLogs, 0, "2026-11-22T04:17:25.130432305Z trying\n2026-11-22T04:17:26+01:00 again\n"),
+    (Verb::CommandsRun, 0, "all pools are healthy\n"),
+    (Verb::PackagesPending, 0, packages::APT),
+    (Verb::PackagesLists, 1, "1795295885,/var/lib/apt/lists\n1795320764,/var/lib/apt/lists/partial\n"),
+    (
+        Verb::PostgresDatabases,
+        0,
+        "datname\tbytes\tdatistemplate\tfrozen_age\n\"\tmarket\"\t226492416\tf\t20\n\"\todd\"\",\nname\"\t␀\tf\t20\n\"\ttemplate0\"\t7471619\tt\t20\n",
+    ),
+    (
+        Verb::PostgresActivity,
+        0,
+        "complete\tslots\treserved\tclients\town\tpid\tbackend_type\tdatname\tusename\tapplication_name\tstate\twait_event_type\ttransaction_s\tstate_s\n\
+         t\t100\t3\t2\tf\t5510\t\"\tclient backend\"\t\"\tmarket\"\t\"\ttrader\"\t\"\tpsql\"\tidle in transaction\tClient\t754.110\t700.002\n\
+         t\t100\t3\t2\tt\t5562\t\"\tclient backend\"\t\"\tpostgres\"\t\"\tbailiwick\"\t\"\tbailiwick\"\tactive\t␀\t0.003\t0.003\n\
+         t\t100\t3\t2\tf\t5500\t\"\tautovacuum worker\"\t\"\tmarket\"\t␀\t\"\t\"\tactive\t␀\t-0.001\t0.002\n",
+    ),
+    (
+        Verb::PostgresSettings,
+        0,
+        "name\tsetting\tunit\tsource\tpending_restart\n\
+         \"\tfsync\"\t\"\ton\"\t␀\tdefault\tf\n\
+         \"\tshared_buffers\"\t\"\t16384\"\t8kB\tconfiguration file\tt\n",
+    ),
+    (
+        Verb::PostgresReplication,
+        0,
+        "complete\tkind\tname\tstate\tdetail\tbytes\tseconds\n\
+         t\tserver\t␀\tprimary\t␀\t␀\t␀\n\
+         t\tstandby\t\"\tcopy\"\tstreaming\tasync\t6511728\t0.107\n\
+         t\tslot\t\"\tcopy\"\tactive\treserved\t0\t␀\n",
+    ),
+    (
+        Verb::PostgresLocks,
+        0,
+        "complete\tpid\tbackend_type\tdatname\tusename\tapplication_name\tlocktype\tmode\trelation\twaiting_s\tby_pid\tby_kind\tby_user\tby_application\tby_state\tby_transaction_s\n\
+         t\t31370\t\"\tclient backend\"\t\"\tmarket\"\t\"\tpostgres\"\t\"\tcompression policy\"\trelation\tAccessExclusiveLock\t\"\tpublic.ticks\"\t41.232\t31356\t\"\tclient backend\"\t\"\ttrader\"\t\"\tpsql\"\tidle in transaction\t63.377\n\
+         t\t31370\t\"\tclient backend\"\t\"\tmarket\"\t\"\tpostgres\"\t\"\tcompression policy\"\trelation\tAccessExclusiveLock\t\"\tpublic.ticks\"\t41.232\t31357\t\"\tclient backend\"\t\"\tgrafana\"\t\"\t\"\tactive\t2.000\n\
+         t\t31380\t\"\tclient backend\"\t\"\tmarket\"\t\"\tgrafana\"\t\"\t\"\trelation\tAccessShareLock\t\"\tpublic.ticks\"\t␀\t0\t␀\t␀\t␀\t␀\t␀\n",
+    ),
+    (
+        Verb::PostgresQuery,
+        0,
+        "job\tfailures\tlate\t\"a,\"\"b\"\n\"compress\nticks\"\t2\tt\t␀\nretention\t-1.5e+20\tf\t\nColumn\tType\njob\ttext\nfailures\tnumeric(10,2)\nlate\tboolean\n\"a,\"\"b\"\ttext\n",
+    ),
+    (
+        Verb::LogsSinceLastRun,
+        0,
+        concat!(
+            r#"{"MESSAGE":"lost connection","PRIORITY":"3","__REALTIME_TIMESTAMP":"1795296408353790","_BOOT_ID":"c7"}"#,
+            "\n",
+            r#"{"MESSAGE":[255,254,32,108],"PRIORITY":"4","__REALTIME_TIMESTAMP":"1795296408353790"}"#,
+            "\n"
+        ),
+    ),
+    (
+        Verb::HttpGet,
+        0,
+        "HTTP/1.0 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 30\r\n\r\nPrometheus Server is Healthy.\n",
+    ),
+    (Verb::CertificatesFile, 0, include_str!("certificates/ed25519.pem")),
+    (Verb::CertificatesServer, 0, include_str!("certificates/s_client-tls13.txt")),
+];
+
+/// Verbs whose answer is anything at all, and so no less when it is cut.
+const ANYTHING: &[Verb] = &[Verb::FilesRead, Verb::CommandsRun];
+
+#[test]
+fn healthy_answers() {
+    let said: Vec<String> =
+        HEALTHY.iter().map(|&(verb, status, text)| format!("{verb}\n  {}", good(verb, status, text))).collect();
+    assert_eq!(HEALTHY.len(), bailiwick_core::verbs::with(Effect::Observe).count(), "one of every verb that observes");
+    insta::assert_snapshot!(said.join("\n"));
+}
+
+/// What the contract says of an answer is what its reader makes: a check can ask for every field of every verb.
+#[test]
+fn every_verb_answers_a_check() {
+    let mut told = String::new();
+    for &(verb, status, text) in HEALTHY {
+        let answers = bailiwick_core::wit::answer(verb);
+        let lists = answers.lists.iter().map(|(name, _)| Some(name.as_str()));
+        for each in std::iter::once(None).chain(lists) {
+            let items = rules::asked(verb, each, &answer(status, text, ""), Told::default())
+                .unwrap_or_else(|error| panic!("{verb}, {each:?}: {error}"));
+            assert!(answers.list || each.is_some() || items.len() == 1, "{verb}");
+            told += &format!("{verb}{}\n", each.map(|each| format!(", each of {each}")).unwrap_or_default());
+            for item in items {
+                let fields = answers.items(each).unwrap_or_default().iter().zip(item);
+                let fields = fields.map(|(field, value)| format!(" {}={value:?}", field.name()));
+                told += &format!(" {}\n", fields.collect::<String>());
+            }
+        }
+    }
+    insta::assert_snapshot!(told);
+}
+
+/// What is more than a reader is so for a check, too.
+#[test]
+fn a_check_is_told_what_a_verb_is_told() {
+    let (_, status, text) = HEALTHY.iter().find(|(verb, ..)| *verb == Verb::ContainersStatus).unwrap();
+    let told = |literal| Told { literal: Some(literal), ..Told::default() };
+    let asked =
+        |literal| rules::asked(Verb::ContainersStatus, None, &answer(*status, text, ""), told(literal)).map(drop);
+    assert_eq!(asked("podman/no-such"), Err(NotFound), "found by its id, and another");
+    let since = |previous_ms| Told { times: Times { now_ms: 1_795_300_000_000, previous_ms }, literal: None };
+    let (_, status, text) = HEALTHY.iter().find(|(verb, ..)| *verb == Verb::LogsSinceLastRun).unwrap();
+    let entries = |told| {
+        rules::asked(Verb::LogsSinceLastRun, Some("entries"), &answer(*status, text, ""), told)
+            .map(|items| format!("{items:?}"))
+    };
+    assert_ne!(entries(since(None)), entries(since(Some(1_795_299_999_000))), "the run before counts");
+}
+
+#[test]
+fn a_cut_answer_is_never_read_as_a_whole_one() {
+    for &(verb, status, text) in HEALTHY {
+        for cut in 0..text.len() {
+            let stdout = text.as_bytes()[..cut].to_vec();
+            let whole_lines = cut == 0 || stdout.ends_with(b"\n");
+            let outcome = parse(verb, &Answer { stdout, ..answer(status, "", "") });
+            if !ANYTHING.contains(&verb) && !whole_lines {
+                assert_eq!(outcome, Err(Garbled), "{verb} cut at {cut}");
+            }
+        }
+    }
+}
+
+#[test]
+fn failures_mean_the_same_everywhere() {
+    use Verb::*;
+    let table: &[(Verb, u32, &str, LookError)] = &[
+        (ServicesStatus, 127, MISSING, Unsupported),
+        (ServicesFailed, 126, "/usr/bin/env: 'systemctl': Permission denied\n", NotPermitted),
+        (ServicesStatus, 1, NO_SYSTEMD, Unsupported),
+        (ServicesFailed, 1, NO_SYSTEMD, Unsupported),
+        (SystemTimeSync, 1, NO_SYSTEMD, Unsupported),
+        (SystemTimeSync, 1, "Unknown operation show.\n", Unsupported),
+        (SystemFilesystems, 1, BUSYBOX_OPTION, Unsupported),
+        (FilesStat, 1, "stat: unrecognized option: format=%f\n", Unsupported),
+        (FilesRead, 1, "head: cannot open '/x' for reading: No such file or directory\n", NotFound),
+        (FilesRead, 1, "No such file or directory (os error 2)\n", NotFound),
+        (FilesRead, 1, "head: cannot open '/x' for reading: Permission denied\n", NotPermitted),
+        (FilesRead, 1, "head: error reading '/etc': Is a directory\n", NotFound),
+        (FilesStat, 1, "stat: cannot statx '/x': No such file or directory\n", NotFound),
+        (FilesStat, 1, "stat: cannot statx '/x': Permission denied\n", NotPermitted),
+        (ServicesLogs, 1, "No journal files were opened due to insufficient permissions.\n", NotPermitted),
+        (
+            ServicesLogs,
+            0,
+            "Hint: You are currently not seeing messages from other users and the system.\n",
+            NotPermitted,
+        ),
+        (ServicesLogs, 0, "No journal files were found.\n", Unsupported),
+        (SystemMemory, 2, "", Unsupported),
+        (NetworkListeners, 2, "", Unsupported),
+        (FilesRead, 1, "head: Datei oder Verzeichnis nicht gefunden\n", Garbled),
+        (FilesRead, 255, "", Garbled),
+    ];
+    for &(verb, status, stderr, error) in table {
+        assert_eq!(parse(verb, &answer(status, "", stderr)), Err(error), "{verb}: {status} {stderr}");
+    }
+    for exit in [Exit::Signal, Exit::Unreported] {
+        // A program of the operator's may end by a signal: that is an answer.
+        for &(verb, _, text) in HEALTHY.iter().filter(|(verb, ..)| *verb != Verb::CommandsRun) {
+            let answer = Answer { stdout: text.into(), stderr: Vec::new(), exit, timing: None };
+            assert_eq!(parse(verb, &answer), Err(Garbled), "{verb}");
+        }
+    }
+}
+
+#[test]
+fn nothing_to_report_is_not_a_failure() {
+    for (verb, status) in
+        [(Verb::SystemLogins, 0), (Verb::ServicesFailed, 0), (Verb::ServicesLogs, 0), (Verb::NetworkListeners, 1)]
+    {
+        assert_eq!(good(verb, status, ""), "[]");
+    }
+    let status = HEALTHY.iter().find(|(verb, ..)| *verb == Verb::ServicesStatus).unwrap();
+    let missing = status.2.replace("LoadState=loaded", "LoadState=not-found");
+    assert_eq!(parse(Verb::ServicesStatus, &answer(0, &missing, "")), Err(NotFound));
+}
+
+#[test]
+fn other_systems_tables_are_not_guessed_at() {
+    let table: &[(Verb, &str, LookError)] = &[
+        (Verb::SystemLogins, "USER\t\tTTY\t\tIDLE\tTIME\t\t HOST\nroot\t\tpts/0\n", Unsupported),
+        (Verb::SystemLogins, "root tty1\n", Garbled),
+        (
+            Verb::SystemFilesystems,
+            "Dateisystem Typ 1B-Blöcke Benutzt Verfügbar INodes IBenutzt IFrei Eingehängt auf\n",
+            Garbled,
+        ),
+        (Verb::ServicesFailed, "● x.service loaded failed failed X\n", Garbled),
+        (Verb::ServicesFailed, "0 loaded units listed.\n", Garbled),
+        (Verb::SystemMemory, "/proc/meminfo:MemTotal: 5 MB\n", Garbled),
+        (Verb::SystemLoad, "/proc/loadavg:nan 1.0 1.0 1/2 3\n/sys/devices/system/cpu/online:0\n", Garbled),
+        (Verb::SystemLoad, "/proc/loadavg:1.0 1.0 1.0 1/2 3\n/sys/devices/system/cpu/online:3-0\n", Garbled),
+        (Verb::SystemLoad, "/proc/loadavg:1.0 1.0 1.0 1/2 3\n/sys/devices/system/cpu/online:0-4294967295\n", Garbled),
+        (Verb::SystemTimeSync, "NTP=yes\nNTP=no\nNTPSynchronized=yes\nTimezone=x\n", Garbled),
+        (Verb::SystemTimeSync, "NTP=ja\nNTPSynchronized=yes\nTimezone=x\n", Garbled),
+        (Verb::ServicesLogs, "-- No entries --\n", Garbled),
+        (Verb::ServicesLogs, "{\"MESSAGE\":\"x\",\"PRIORITY\":\"9\",\"__REALTIME_TIMESTAMP\":\"1\"}\n", Garbled),
+        (Verb::FilesStat, "81a4,-1,0,root,root\n", Garbled),
+        (Verb::FilesStat, "81a4,1,0,root\n", Garbled),
+        (Verb::NetworkListeners, "/proc/net/tcp: 0: 0100007F:0016\n", Garbled),
+        (Verb::NetworkListeners, "/proc/net/raw: 0: x\n", Garbled),
+    ];
+    for &(verb, text, error) in table {
+        assert_eq!(parse(verb, &answer(0, text, "")), Err(error), "{verb}: {text}");
+    }
+}
+
+#[test]
+fn a_file_is_cut_at_256_kib() {
+    let bytes = |n: usize| Answer { stdout: vec![b'x'; n], stderr: Vec::new(), exit: Exit::Status(0), timing: None };
+    assert!(!files::read(&bytes(262_144)).unwrap().truncated);
+    let long = files::read(&bytes(262_145)).unwrap();
+    assert!(long.truncated);
+    assert_eq!(long.bytes.len(), 262_144);
+}
+
+#[test]
+fn tg05_a_deep_answer_is_not_followed_down() {
+    let deep = format!("{{\"MESSAGE\":{}\n", "[".repeat(100_000));
+    assert_eq!(parse(Verb::ServicesLogs, &answer(0, &deep, "")), Err(Garbled));
+}
+
+fn verbs() -> impl Strategy<Value = Verb> {
+    prop::sample::select(Verb::ALL)
+}
+
+proptest! {
+    #[test]
+    fn tg05_noise_never_breaks_a_reader(verb in verbs(), stdout in prop::collection::vec(any::<u8>(), 0..400), status in 0u32..3) {
+        let _ = parse(verb, &Answer { stdout, stderr: Vec::new(), exit: Exit::Status(status), timing: None });
+    }
+
+    /// A real answer with a few characters replaced.
+    #[test]
+    fn tg05_damage_never_breaks_a_reader(
+        row in prop::sample::select(HEALTHY),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<char>()), 1..4),
+    ) {
+        let (verb, status, text) = row;
+        let mut chars: Vec<char> = text.chars().collect();
+        for (at, c) in damage {
+            let at = at.index(chars.len());
+            chars[at] = c;
+        }
+        let text: String = chars.into_iter().collect();
+        let _ = parse(verb, &answer(status, &text, ""));
+    }
+}
+
+#[test]
+fn tg01_a_login_shells_greeting_is_no_data() {
+    let grepped = [Verb::SystemIdentity, Verb::SystemUptime, Verb::SystemLoad, Verb::SystemMemory];
+    for &(verb, status, stdout) in HEALTHY.iter().filter(|(verb, _, _)| grepped.contains(verb)) {
+        // Noise before the answer, and noise that looks like a second answer.
+        let first = stdout.lines().next().unwrap();
+        for noise in ["Welcome to db01!\n".to_owned(), format!("{first}\n")] {
+            let found = parse(verb, &answer(status, &format!("{noise}{stdout}"), ""));
+            assert_eq!(found.unwrap_err(), Garbled, "{verb}: {noise:?}");
+        }
+        // A complaint about the locale says nothing about the answer.
+        let warning =
+            "bash: warning: setlocale: LC_ALL: cannot change locale (de_DE.UTF-8): No such file or directory\n";
+        assert!(parse(verb, &answer(status, stdout, warning)).is_ok(), "{verb}");
+    }
+}
+
+#[test]
+fn tx09_no_mount_point_or_source_moves_the_columns() {
+    let header =
+        "Filesystem              Type        1B-blocks        Used       Avail   Inodes  IUsed    IFree Mounted on\n";
+    let figures = "ext4     270553174016 14266224640 83306524672 16777216 463245 16313971";
+    let read = |row: &str| {
+        system::filesystems(&answer(0, &format!("{header}{row}\n"), ""))
+            .map(|found| found.into_iter().map(|f| (f.source, f.size, f.mount_point)).collect::<Vec<_>>())
+    };
+    let size = 270_553_174_016;
+    let point = "/m/[redacted:a] ext4 9000000 1 8999999 9 1 8 /-----BEGIN PRIVATE KEY-----";
+    let plain = read(&format!("/dev/vda                {figures} {point}"));
+    assert_eq!(plain, Ok(vec![("/dev/vda".to_owned(), size, point.to_owned())]));
+    let redacted = "http://user:[redacted:url-password]@h/";
+    assert_eq!(read(&format!("{redacted} {figures} /m")), Ok(vec![(redacted.to_owned(), size, "/m".to_owned())]));
+    // A source that is called so: both ways fit.
+    let wide = header.replace(" Type", "      Type");
+    let row = format!("{wide}[redacted:a] x 1 1 1 1 1 1 / {figures} /m\n");
+    assert!(matches!(system::filesystems(&answer(0, &row, "")), Err(Garbled)));
+    assert_eq!(read(&format!("[redacted:a]            {figures} /m")), Err(Garbled));
+}
+
+#[test]
+fn tg07_a_clock_is_read_to_the_microsecond_or_not_at_all() {
+    let said = good(Verb::SystemClock, 0, "2026-11-22T04:39:55,419268999+0000\n");
+    assert!(said.contains("time-us: 1795322395419268, asked-us: 1795322395400000, elapsed-us: 30000"), "{said}");
+    for wrong in [
+        "",
+        "2026-11-22T04:39:55,419268365+00:00",
+        "2026-11-22T04:39:55,419268365+01:00\n",
+        "2026-11-22T04:39:55.419268365+00:00\n",
+        "2026-11-22T04:39:55,41926836+00:00\n",
+        "2026-11-22T04:39:55,+19268365+00:00\n",
+        "2026-11-32T04:39:55,419268365+00:00\n",
+        "2026-11-22T04:39,419268365+00:00\n",
+        "1869-11-22T04:39:55,419268365+00:00\n",
+        "2026-11-22T04:39:55,419268365+00:00\n2026-11-22T04:39:55,419268365+00:00\n",
+        "welcome\n2026-11-22T04:39:55,419268365+00:00\n",
+        "Sun Nov 22 04:39:55 UTC 2026\n",
+    ] {
+        assert_eq!(parse(Verb::SystemClock, &answer(0, wrong, "")), Err(Garbled), "{wrong:?}");
+    }
+    let untimed = Answer { timing: None, ..answer(0, "2026-11-22T04:39:55,419268365+00:00\n", "") };
+    assert_eq!(parse(Verb::SystemClock, &untimed), Err(Garbled), "nobody knows when that was asked");
+    assert_eq!(parse(Verb::SystemClock, &answer(1, "", "date: invalid option -- 'I'\n")), Err(Unsupported));
+}
+
+#[test]
+fn tg07_what_is_not_accounted_for_is_none_and_not_a_large_number() {
+    let usage = |text: &str| parse(Verb::ServicesUsage, &answer(0, text, ""));
+    let head = "Id=a.slice\nLoadState=loaded\nActiveState=active\nActiveEnterTimestampMonotonic=0\n";
+    let said =
+        usage(&format!("{head}CPUUsageNSec=18446744073709551615\nMemoryCurrent=infinity\nTasksCurrent=[not set]\n"));
+    let said = said.unwrap().for_encoder().to_owned();
+    for none in ["cpu-ns: None", "memory: None", "memory-peak: None", "tasks: None", "started-since-boot: None"] {
+        assert!(said.contains(none), "{none}: {said}");
+    }
+    assert_eq!(usage(&head.replace("=loaded", "=not-found")), Err(NotFound));
+    for wrong in [
+        "CPUUsageNSec=-1\n",
+        "CPUUsageNSec=1.5\n",
+        "TasksCurrent=0x10\n",
+        "Id=b\n",
+        "no equals sign\n",
+        "CPUUsageNSec=1",
+    ] {
+        assert_eq!(usage(&format!("{head}{wrong}")), Err(Garbled), "{wrong:?}");
+    }
+    assert_eq!(usage("Id=a.slice\nLoadState=loaded\nActiveState=active\n"), Err(Garbled), "a property is missing");
+}
+
+fn row(verb: Verb) -> &'static str {
+    HEALTHY.iter().find(|(other, ..)| *other == verb).unwrap().2
+}
+
+#[test]
+fn tg05_a_server_that_hides_a_part_has_not_answered() {
+    let hidden = row(Verb::PostgresActivity).replace("\nt\t100", "\nf\t100");
+    assert_eq!(parse(Verb::PostgresActivity, &answer(0, &hidden, "")), Err(NotPermitted));
+    let hidden = row(Verb::PostgresLocks).lines().next().unwrap().to_owned() + "\nf" + &"\t␀".repeat(15) + "\n";
+    assert_eq!(parse(Verb::PostgresLocks, &answer(0, &hidden, "")), Err(NotPermitted));
+    assert_eq!(good(Verb::PostgresLocks, 0, &hidden.replace("\nf", "\nt")), "[]", "nobody waits");
+    let hidden = row(Verb::PostgresReplication).replace("t\tserver", "f\tserver");
+    assert_eq!(parse(Verb::PostgresReplication, &answer(0, &hidden, "")), Err(NotPermitted));
+    // A header alone: whoever asks is connected, and a server has settings, a role, and an answer to who waits.
+    for verb in [Verb::PostgresActivity, Verb::PostgresSettings, Verb::PostgresReplication, Verb::PostgresLocks] {
+        let header = row(verb).lines().next().unwrap().to_owned() + "\n";
+        assert_eq!(parse(verb, &answer(0, &header, "")), Err(Garbled), "{verb}");
+    }
+}
+
+#[test]
+fn tg05_a_table_that_is_not_the_querys_own_is_garbled() {
+    let query = |text: &str| parse(Verb::PostgresQuery, &answer(0, text, ""));
+    assert!(query("a\nColumn\tType\na\ttext\n").is_ok(), "no rows");
+    for bad in [
+        "",
+        "\n",
+        "The command has no result, or the result has no columns.\n",
+        "a\n1\n",
+        // The description is another table's, has a column more, or less.
+        "a\n1\nColumn\tType\nb\tinteger\n",
+        "a\n1\nColumn\tType\na\tinteger\nb\ttext\n",
+        "a\tb\n1\t2\nColumn\tType\na\tinteger\n",
+        "a\n1\t2\nColumn\tType\na\tinteger\n",
+        // No numbers, whatever the type says.
+        "a\n0x10\nColumn\tType\na\tinteger\n",
+        "a\ninf\nColumn\tType\na\treal\n",
+        "a\n\nColumn\tType\na\tinteger\n",
+        "a\nyes\nColumn\tType\na\tboolean\n",
+        "a\nx\0y\nColumn\tType\na\ttext\n",
+    ] {
+        assert_eq!(query(bad), Err(Garbled), "{bad:?}");
+    }
+    // Rows that look like a description are rows: it is the last.
+    let said = query("Column\tType\nColumn\tType\nx\ty\nColumn\tType\nColumn\ttext\nType\ttext\n").unwrap();
+    assert!(said.for_encoder().contains(r#"[Cell::Text("x"), Cell::Text("y")]"#), "{}", said.for_encoder());
+    let rows = |count: usize| format!("a\n{}Column\tType\na\tinteger\n", "1\n".repeat(count));
+    assert!(query(&rows(1_000)).is_ok());
+    assert_eq!(query(&rows(1_001)), Err(LookError::TooLarge));
+    // A column more, one less, another name, another order.
+    let databases = row(Verb::PostgresDatabases);
+    for (from, to) in [
+        ("frozen_age\n", "frozen_age\tx\n"),
+        ("\tfrozen_age", ""),
+        ("bytes", "Bytes"),
+        ("datname\tbytes", "bytes\tdatname"),
+    ] {
+        let bad = databases.replacen(from, to, 1);
+        assert_eq!(parse(Verb::PostgresDatabases, &answer(0, &bad, "")), Err(Garbled), "{bad:?}");
+    }
+    assert_eq!(parse(Verb::PostgresDatabases, &answer(0, &databases.replace("226492416", "-1"), "")), Err(Garbled));
+}
+
+#[test]
+fn what_is_new_is_what_came_since_the_last_run() {
+    const DAY: u64 = 86_400_000;
+    let now_ms = 1_795_296_500_000;
+    let line = |time_ms: u64| {
+        format!("{{\"MESSAGE\":\"{time_ms}\",\"PRIORITY\":\"3\",\"__REALTIME_TIMESTAMP\":\"{time_ms}000\"}}\n")
+    };
+    let read = |times: &[u64], previous_ms: Option<u64>| {
+        let text: String = times.iter().map(|time| line(*time)).collect();
+        let new = journal::since_last_run(&answer(0, &text, ""), Times { now_ms, previous_ms }).unwrap();
+        assert_eq!(new.since_ms, previous_ms);
+        (new.entries.iter().map(|entry| entry.time_ms).collect::<Vec<_>>(), new.complete)
+    };
+    let last = now_ms - DAY;
+    // Two clocks: up to a minute before counts as after.
+    let times = [last - 120_000, last - 60_001, last - 60_000, last, now_ms, now_ms + 5_000];
+    assert_eq!(read(&times, Some(last)), (times[2..].to_vec(), true));
+    assert_eq!(read(&times, None), (times.to_vec(), true));
+    assert_eq!(read(&[], Some(last)), (vec![], true));
+    // More than can be told: the newest are, and that there are others.
+    let many: Vec<u64> = (0..1_001).map(|n| now_ms - 1_001 + n).collect();
+    assert_eq!(read(&many, Some(last)), (many[1..].to_vec(), false));
+    assert_eq!(read(&many, None), (many[1..].to_vec(), false));
+    assert_eq!(read(&many, Some(now_ms + 60_000 - 500)), (many[501..].to_vec(), true), "but the older are old");
+    // Longer ago than the window reaches.
+    assert!(!read(&[now_ms], Some(now_ms - 9 * DAY)).1);
+    let text: String = (1..=1_002).map(line).collect();
+    assert!(matches!(journal::since_last_run(&answer(0, &text, ""), Times::default()), Err(Garbled)));
+}

@@ -1,0 +1,146 @@
+//! What the readers of answers share: how a program failed, and whole lines.
+//!
+//! Attack answered: an answer that was cut, or is in another language, and is read as if it were whole (TG05, TG07). Every
+//! program runs under the C locale; a message that is not known is `garbled`, never a guess.
+
+use bailiwick_core::model::Answer;
+use bailiwick_core::model::Exit;
+use bailiwick_core::model::LookError;
+
+/// What programs say, and what it means. The first that fits counts.
+const MESSAGES: &[(&str, LookError)] = &[
+    ("System has not been booted with systemd", LookError::Unsupported),
+    ("No journal files were opened due to insufficient permissions", LookError::NotPermitted),
+    ("not seeing messages from other users", LookError::NotPermitted),
+    ("No journal files were found", LookError::Unsupported),
+    ("Permission denied", LookError::NotPermitted),
+    ("Access denied", LookError::NotPermitted),
+    ("Operation not permitted", LookError::NotPermitted),
+    ("Interactive authentication required", LookError::NotPermitted),
+    ("unrecognized option", LookError::Unsupported),
+    ("unrecognised option", LookError::Unsupported),
+    ("invalid option", LookError::Unsupported),
+    ("unknown option", LookError::Unsupported),
+    ("illegal option", LookError::Unsupported),
+    ("Unknown operation", LookError::Unsupported),
+    ("applet not found", LookError::Unsupported),
+    ("No such file or directory", LookError::NotFound),
+    ("onnection refused", LookError::NotFound),
+    ("Not a directory", LookError::NotFound),
+    ("Is a directory", LookError::NotFound),
+    ("is a directory: skipped", LookError::NotFound),
+    ("Too many levels of symbolic links", LookError::NotFound),
+];
+
+/// What went wrong, by the program's own words. 126 and 127 are how `env` and shells say that they could not start it.
+pub(super) fn failure(answer: &Answer) -> LookError {
+    match answer.exit {
+        Exit::Status(127) => return LookError::Unsupported,
+        Exit::Status(126) => return LookError::NotPermitted,
+        Exit::Signal | Exit::Unreported => return LookError::Garbled,
+        Exit::Status(_) => {}
+    }
+    said(answer).unwrap_or(LookError::Garbled)
+}
+
+/// Standard error, without a login shell's complaint about a locale that is not installed: that is none of our business.
+fn complaint(answer: &Answer) -> String {
+    let text = String::from_utf8_lossy(&answer.stderr);
+    text.lines().filter(|line| !line.contains("locale")).collect::<Vec<_>>().join("\n")
+}
+
+/// True if it said anything on standard error.
+pub(super) fn complains(answer: &Answer) -> bool {
+    !complaint(answer).trim().is_empty()
+}
+
+/// The first known message on standard error.
+pub(super) fn said(answer: &Answer) -> Option<LookError> {
+    let text = complaint(answer);
+    MESSAGES.iter().find(|(message, _)| text.contains(message)).map(|(_, error)| *error)
+}
+
+/// True if the program ended by itself with one of these statuses.
+pub(super) fn ended(answer: &Answer, statuses: &[u32]) -> bool {
+    matches!(answer.exit, Exit::Status(status) if statuses.contains(&status))
+}
+
+/// Standard output as text; what is not UTF-8 is replaced. Every line must have its end: a cut answer is no answer.
+///
+/// # Errors
+/// `garbled` when the last line has no end.
+pub(super) fn whole(answer: &Answer) -> Result<String, LookError> {
+    match answer.stdout.last() {
+        None | Some(b'\n') => Ok(String::from_utf8_lossy(&answer.stdout).into_owned()),
+        Some(_) => Err(LookError::Garbled),
+    }
+}
+
+/// The answer of `grep -H` over some files: missing ones (status 2) and empty ones (1) are no failure.
+///
+/// # Errors
+/// When it printed nothing at all or failed otherwise; `garbled` when a line is of none of the files: a login shell that
+/// prints a greeting, say.
+pub(super) fn grepped(answer: &Answer, files: &[&str]) -> Result<String, LookError> {
+    if !ended(answer, &[0, 1, 2]) {
+        return Err(failure(answer));
+    }
+    if answer.stdout.is_empty() {
+        // Files that every Linux has are not there.
+        return Err(said(answer).unwrap_or(LookError::Unsupported));
+    }
+    let text = whole(answer)?;
+    let known = |line: &str| files.iter().any(|file| line.strip_prefix(file).is_some_and(|rest| rest.starts_with(':')));
+    if text.lines().all(known) { Ok(text) } else { Err(LookError::Garbled) }
+}
+
+/// The line of a file that has one.
+///
+/// # Errors
+/// `garbled` when there is none, or another.
+pub(super) fn only_line_of<'t>(text: &'t str, file: &'t str) -> Result<&'t str, LookError> {
+    let mut lines = lines_of(text, file);
+    match (lines.next(), lines.next()) {
+        (Some(line), None) => Ok(line),
+        _ => Err(LookError::Garbled),
+    }
+}
+
+/// The lines that `grep -H` printed of one file.
+pub(super) fn lines_of<'t>(text: &'t str, file: &'t str) -> impl Iterator<Item = &'t str> {
+    text.lines().filter_map(move |line| line.strip_prefix(file)?.strip_prefix(':'))
+}
+
+/// The `KEY=value` lines of `systemctl show` and its kin. A key that comes twice makes the answer garbled.
+///
+/// # Errors
+/// When a line has no `=`, or a key comes twice.
+pub(super) fn properties(text: &str) -> Result<std::collections::BTreeMap<&str, &str>, LookError> {
+    let mut found = std::collections::BTreeMap::new();
+    for line in text.lines() {
+        let (key, value) = line.split_once('=').ok_or(LookError::Garbled)?;
+        if found.insert(key, value).is_some() {
+            return Err(LookError::Garbled);
+        }
+    }
+    Ok(found)
+}
+
+/// A number, digits only: no sign, space or `0x`.
+///
+/// # Errors
+/// `garbled` when it is none, or does not fit.
+pub(super) fn number<N: std::str::FromStr>(text: &str) -> Result<N, LookError> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    digits.then(|| text.parse().ok()).flatten().ok_or(LookError::Garbled)
+}
+
+/// A plain decimal fraction such as `0.65`.
+///
+/// # Errors
+/// `garbled` when it is none.
+pub(super) fn decimal(text: &str) -> Result<f64, LookError> {
+    let plain = text.bytes().next().is_some_and(|b| b.is_ascii_digit())
+        && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    plain.then(|| text.parse().ok()).flatten().filter(|n: &f64| n.is_finite()).ok_or(LookError::Garbled)
+}

@@ -1,0 +1,65 @@
+//! What a worker gives up before it reads its component, on its only thread, and so on all to come.
+//!
+//! Knows: the operating system's measures. Must not know: wasm. Attack answered: a guest that has broken the engine and
+//! runs native code (A9, GR14, D1). It finds no files, network, programs, other processes or privileges; what is left to
+//! it is the socket, where the broker looks everything up.
+//!
+//! Two measures say the same in different words, on purpose: Landlock knows objects (files, ports, processes), seccomp
+//! knows system calls. Seccomp alone would hold; Landlock alone keeps files, TCP ports, signals and abstract sockets. Where
+//! the kernel lacks one the rest stands, and the broker says so.
+//!
+//! Order: what needs a system call that a later measure forbids comes first.
+//!
+//! Limits that are *not* set, and why. Address space: each linear memory reserves 4 GiB of it, which is what makes its
+//! bounds checks free; `RLIMIT_DATA` counts what is writable instead. CPU time, but while it compiles
+//! (`kernel.rs`): a worker serves a whole sweep; fuel and
+//! wall time bound each run, and the broker kills a worker that is overdue. Processes: the number counts all of a user's
+//! threads on the machine, so that a busy user's worker could not start one; a thread is all that seccomp lets it start.
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod seccomp;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use bailiwick_core::limits::{WORKER_BYTES_MAX, WORKER_FILES};
+use bailiwick_core::model::Lockdown;
+
+/// Gives up all that can be given up without a privilege, and says what that was. To be called while there is one thread.
+pub(super) fn apply() -> Lockdown {
+    let rlimits = limit();
+    let mut held = Lockdown { rlimits, ..Lockdown::default() };
+    #[cfg(target_os = "linux")]
+    {
+        held.no_new_privs = linux::no_new_privs();
+        held.undumpable = linux::undumpable();
+        held.no_capabilities = linux::no_capabilities();
+        held.landlock = linux::landlock();
+    }
+    held
+}
+
+/// Takes the system calls away that are not on the list; the last of all measures.
+pub(super) fn seal(held: Lockdown) -> Lockdown {
+    #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let held = Lockdown { seccomp: seccomp::apply().is_ok(), ..held };
+    held
+}
+
+/// Resource limits. None can be raised again: seccomp has no call for it, and there is no capability.
+fn limit() -> bool {
+    let at_most = |limit| Rlimit { current: Some(limit), maximum: Some(limit) };
+    // What any worker may have. What this one may have, the broker sets from outside, as soon as it has a component.
+    let bytes = getrlimit(Resource::Data).maximum.map_or(WORKER_BYTES_MAX, |most| most.min(WORKER_BYTES_MAX));
+    let limits = [
+        (Resource::Core, at_most(0)),
+        (Resource::Fsize, at_most(0)),
+        (Resource::Data, at_most(bytes)),
+        (Resource::Nofile, at_most(WORKER_FILES)),
+        #[cfg(target_os = "linux")]
+        (Resource::Msgqueue, at_most(0)),
+    ];
+    // All of them, also after one that failed.
+    limits.into_iter().filter(|(resource, limit)| setrlimit(*resource, *limit).is_err()).count() == 0
+}

@@ -1,0 +1,196 @@
+//! The worker's body: one component, many runs, one socket.
+//!
+//! Knows: threads and frames. Must not know: files, keys, networks; it has none. Attack answered: a guest that escapes
+//! the engine finds a process with an empty environment and one socket, and may say there what any run may say.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use super::attempt;
+use super::engine::{self, TICK};
+use super::fault::FaultKind;
+use super::host::Pre;
+use super::imports::Links;
+use super::lockdown;
+use super::run::{self, RunState, Socket};
+use super::wire::{
+    self, Code, End, FromWorker, HELLO_FRAME_BYTES, LOAD_FRAME_BYTES, Outcome, Ready, Start, TO_WORKER_FRAME_BYTES,
+    ToWorker, VERSION, WireError, artefact_bytes_max,
+};
+use bailiwick_core::limits::{Limits, STACK_BYTES};
+use bailiwick_core::model::{Lockdown, Tainted};
+
+/// The first argument of a worker process.
+pub const ARGUMENT: &str = "worker";
+
+/// Stack of a run's thread: wasm's own part, and as much as host functions could ever need. None of them recurses.
+const THREAD_STACK_BYTES: usize = STACK_BYTES as usize + (2 << 20);
+
+/// Why a worker stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// The socket, or what came through it.
+    #[error("the broker's messages")]
+    Wire(#[from] WireError),
+    /// The operating system.
+    #[error("the worker's process")]
+    Io(#[from] io::Error),
+    /// A message that does not belong here.
+    #[error("an unexpected message from the broker")]
+    Unexpected,
+}
+
+/// The worker process: standard input is the socket to the broker.
+#[must_use]
+pub fn main() -> ExitCode {
+    // A bug of ours in one run says nothing good about the others: the process ends, the broker sees it end.
+    std::panic::set_hook(Box::new(|_| std::process::abort()));
+    match enter().and_then(|entered| entered.map_or(Ok(()), serve)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::from(70),
+    }
+}
+
+/// Becomes a worker: gives up everything, tells the broker what, and has the socket. `None`: the broker is gone already.
+///
+/// To be called first of all, while the process has one thread. The broker's first message is all that is read before the
+/// last measure holds; a component comes later.
+///
+/// # Errors
+/// When standard input is no socket to a broker.
+pub fn enter() -> Result<Option<UnixStream>, WorkerError> {
+    super::audited::close();
+    let held = lockdown::apply();
+    let mut stream = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    match wire::read(&mut stream, HELLO_FRAME_BYTES)? {
+        None => return Ok(None),
+        Some(ToWorker::Hello { version: VERSION }) => {}
+        Some(_) => return Err(WorkerError::Unexpected),
+    }
+    let held: Lockdown = lockdown::seal(held);
+    wire::write(&mut stream, &FromWorker::Locked(held), HELLO_FRAME_BYTES)?;
+    Ok(Some(stream))
+}
+
+/// Serves one broker until it hangs up; what [`enter`] gave.
+///
+/// # Errors
+/// When the broker says something that is no message, or nothing in order.
+pub fn serve(mut stream: UnixStream) -> Result<(), WorkerError> {
+    let socket = Arc::new(Mutex::new(stream.try_clone()?));
+    let refuse = |reason: String| {
+        run::send(&socket, &FromWorker::NotLoaded { reason: Tainted::new(reason) }).map_err(WorkerError::from)
+    };
+    let load = match wire::read(&mut stream, LOAD_FRAME_BYTES)? {
+        None => return Ok(()),
+        Some(ToWorker::Load(load)) => load,
+        Some(ToWorker::Attempt { what, on }) => {
+            let gave = attempt::attempt(what, on).err().map(|error| error.raw_os_error().unwrap_or(0));
+            return Ok(run::send(&socket, &FromWorker::Attempted(gave))?);
+        }
+        Some(_) => return Err(WorkerError::Unexpected),
+    };
+    let begun = Instant::now();
+    let (engine, pre, artefact) = match compiled(load.code, &load.links) {
+        Ok(loaded) => loaded,
+        Err(error) => return refuse(format!("{error:#}").chars().take(1000).collect()),
+    };
+    let compile_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    if let Some(artefact) = artefact {
+        let message = FromWorker::Artefact(artefact);
+        wire::write(&mut stream, &message, wire::ARTEFACT_BYTES_MAX)?;
+    }
+    run::send(&socket, &FromWorker::Ready(Ready { compile_ms }))?;
+    tick(&engine)?;
+    let runs = Runs { pre: Arc::new(pre), digest: load.digest, limits: *load.limits, socket, open: Arc::default() };
+    while let Some(message) = wire::read(&mut stream, TO_WORKER_FRAME_BYTES)? {
+        match message {
+            ToWorker::Start(start) => runs.start(start)?,
+            ToWorker::Answer { run, call, outcome } => runs.answer(run, call, outcome),
+            ToWorker::Hello { .. } | ToWorker::Load(_) | ToWorker::Attempt { .. } => {
+                return Err(WorkerError::Unexpected);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// An engine, the component linked in it, and its compiled form if that was wanted. Nothing of the component has run when
+/// the form is taken, and what was loaded in that form is never handed on.
+fn compiled(code: Code, links: &Links) -> wasmtime::Result<(Engine, Pre, Option<Vec<u8>>)> {
+    let engine = engine::engine()?;
+    let (component, artefact) = match code {
+        Code::Compiled(artefact) => (super::audited::compiled(&engine, &artefact)?, None),
+        Code::Component { bytes, keep } => {
+            let component = Component::from_binary(&engine, &bytes)?;
+            let artefact = if keep { Some(component.serialize()?) } else { None };
+            // One that became larger than anybody would expect is not worth its place.
+            (component, artefact.filter(|artefact| artefact.len() <= artefact_bytes_max(bytes.len())))
+        }
+    };
+    let pre = engine::link(&component, links)?;
+    Ok((engine, pre, artefact))
+}
+
+/// Moves the engine's epoch on for as long as there is an engine.
+fn tick(engine: &Engine) -> io::Result<()> {
+    let engine = engine.weak();
+    std::thread::Builder::new().name("epoch".to_owned()).stack_size(64 << 10).spawn(move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            std::thread::sleep(TICK);
+        }
+    })?;
+    Ok(())
+}
+
+/// Where each run waits for its answers.
+type Answers = HashMap<u32, Sender<(u32, Outcome)>>;
+
+/// The runs under way.
+struct Runs {
+    pre: Arc<Pre>,
+    digest: [u8; 32],
+    limits: Limits,
+    socket: Socket,
+    open: Arc<Mutex<Answers>>,
+}
+
+impl Runs {
+    fn start(&self, start: Start) -> Result<(), WorkerError> {
+        let run = start.run;
+        let (answer, answers) = mpsc::channel();
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(run, answer);
+        let state = RunState::new(start, &self.digest, self.limits.clone(), Arc::clone(&self.socket), answers);
+        let (pre, socket, open) = (Arc::clone(&self.pre), Arc::clone(&self.socket), Arc::clone(&self.open));
+        let thread = std::thread::Builder::new().stack_size(THREAD_STACK_BYTES).spawn(move || {
+            let ended = run::run(&pre, state);
+            open.lock().unwrap_or_else(PoisonError::into_inner).remove(&run);
+            // A broker that hung up is noticed by the thread that reads.
+            let _ = run::send(&socket, &ended);
+        });
+        if thread.is_err() {
+            let end = End::Fault(FaultKind::Host.into());
+            run::send(&self.socket, &FromWorker::Ended { run, end, fuel_used: 0, logs_dropped: 0 })?;
+        }
+        Ok(())
+    }
+
+    fn answer(&self, run: u32, call: u32, outcome: Outcome) {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        // A run that has ended meanwhile wants no answer.
+        if let Some(answer) = open.get(&run) {
+            let _ = answer.send((call, outcome));
+        }
+    }
+}
