@@ -59,7 +59,6 @@ impl Lockdown {
     }
 }
 
-#[cfg(test)]
 impl Lockdown {
     /// Every measure.
     pub const ALL: Self = Self {
