@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bailiwick_core::manifest;
 use bailiwick_core::source::{Problems, Source};
-use bailiwick_engine::cases::{Bench, Case};
+use bailiwick_engine::cases::{Case, Runner};
 use bailiwick_journal::Journal;
 use bailiwick_policy::library;
 use bailiwick_policy::library::Library;
@@ -72,7 +72,7 @@ fn differences(built: &Path) -> Vec<String> {
         }
         runtime.block_on(async {
             let program = Path::new(env!("CARGO_BIN_EXE_bailiwick"));
-            let bench = Bench::new(Some(program), &manifest, &bytes, Arc::clone(&journal)).await.unwrap();
+            let bench = Runner::new(Some(program), &manifest, &bytes, Arc::clone(&journal)).await.unwrap();
             let cases = names(&folder.join("cases"), "toml");
             assert!(cases.len() >= 3, "{id}: healthy, sick, and could not look");
             for case in cases {

@@ -2,16 +2,16 @@
 
 #![cfg(test)]
 
-use bailiwick_change::check::{Ground, STEPS_MAX, Wrong, check};
+use bailiwick_change::check::{Constraints, STEPS_MAX, Wrong, check};
 use bailiwick_change::store::{Store, StoreError};
 use bailiwick_change::{Plan, PlanError};
 use bailiwick_core::model::{ActionId, ChangeId, Inverse, State, Tainted};
 use bailiwick_tests::change::plans::{every, file, plan, write};
 use proptest::prelude::*;
 
-fn ground(plan: &Plan) -> Ground {
+fn ground(plan: &Plan) -> Constraints {
     let granted = plan.steps.iter().map(|step| (step.action.clone(), step.change.clone())).collect();
-    Ground { granted, ..Ground::default() }
+    Constraints { granted, ..Constraints::default() }
 }
 
 fn any_plan() -> impl Strategy<Value = Plan> {

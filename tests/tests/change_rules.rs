@@ -7,16 +7,16 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
-use bailiwick_change::course::Stage as At;
-use bailiwick_change::hands::Eyes;
+use bailiwick_change::gate_client::Verifier;
 use bailiwick_change::log::Log;
-use bailiwick_change::{Ask, Came, Plan, Yes};
+use bailiwick_change::state::ChangeStatus as At;
+use bailiwick_change::{ApplyOutcome, ApplyRequest, Approval, Plan};
 use bailiwick_core::model::{ChangeId, State, UnitAct};
 use bailiwick_journal::{Denial, End, Event, Journal, OpenError, Seen};
 use bailiwick_tests::change::faulty::{Fault, Faulty};
 use bailiwick_tests::change::model::{Probes, World};
 use bailiwick_tests::change::plans::{act, file, plan, write};
-use bailiwick_tests::change::stage::Stage;
+use bailiwick_tests::change::stage::ChangeStatus;
 
 const MONDAY: &str = "2030-06-03T10:00:00Z";
 const QUICK: &str = "[change]\nverify-seconds = 10\n";
@@ -46,27 +46,27 @@ fn world(plans: &[&Plan]) -> Rc<RefCell<World>> {
     Rc::new(RefCell::new(all))
 }
 
-fn apply(stage: &Stage, log: &mut Log, world: &Rc<RefCell<World>>, plan: &Plan) -> Came {
+fn apply(stage: &ChangeStatus, log: &mut Log, world: &Rc<RefCell<World>>, plan: &Plan) -> ApplyOutcome {
     let (mut gate, mut probes) = stage.doors(world);
     stage.apply(log, &mut gate, &mut probes, plan).unwrap()
 }
 
-fn applied(came: &Came) -> ChangeId {
+fn applied(came: &ApplyOutcome) -> ChangeId {
     match came {
-        Came::Ended { change, end: End::Applied, .. } => change.clone(),
+        ApplyOutcome::Ended { change, end: End::Applied, .. } => change.clone(),
         other => panic!("{other:?}"),
     }
 }
 
-fn denied(came: &Came) -> (Denial, String) {
+fn denied(came: &ApplyOutcome) -> (Denial, String) {
     match came {
-        Came::Denied { code, why, .. } => (*code, why.clone()),
+        ApplyOutcome::Denied { code, why, .. } => (*code, why.clone()),
         other => panic!("{other:?}"),
     }
 }
 
 #[track_caller]
-fn is_denied(came: &Came, code: Denial) -> String {
+fn is_denied(came: &ApplyOutcome, code: Denial) -> String {
     let (found, why) = denied(came);
     assert_eq!(found, code, "{why}");
     why
@@ -74,7 +74,7 @@ fn is_denied(came: &Came, code: Denial) -> String {
 
 #[test]
 fn ch11_ten_seconds_before_midnight_and_ten_after() {
-    let stage = Stage::new(QUICK, "2030-06-03T23:59:50Z");
+    let stage = ChangeStatus::new(QUICK, "2030-06-03T23:59:50Z");
     let (mut log, world) = (stage.log(), world(&[&repair(), &other()]));
     applied(&apply(&stage, &mut log, &world, &repair()));
     stage.clock.set("2030-06-04T00:00:10Z");
@@ -87,7 +87,7 @@ fn ch11_ten_seconds_before_midnight_and_ten_after() {
 #[test]
 fn ch11_the_day_is_that_of_the_zone() {
     let policy = "[change]\nverify-seconds = 10\nzone = \"Europe/Berlin\"\nmin-hours-between = 0\n";
-    let stage = Stage::new(policy, "2030-06-03T21:00:00Z");
+    let stage = ChangeStatus::new(policy, "2030-06-03T21:00:00Z");
     let (mut log, world) = (stage.log(), world(&[&repair(), &other()]));
     applied(&apply(&stage, &mut log, &world, &repair()));
     stage.clock.pass(3000);
@@ -100,7 +100,7 @@ fn ch11_the_day_is_that_of_the_zone() {
 #[test]
 fn ch12_a_clock_set_back_across_midnight_frees_no_budget() {
     let policy = "[change]\nverify-seconds = 10\nmin-hours-between = 0\n";
-    let stage = Stage::new(policy, "2030-06-04T00:05:00Z");
+    let stage = ChangeStatus::new(policy, "2030-06-04T00:05:00Z");
     let (mut log, world) = (stage.log(), world(&[&repair(), &other()]));
     applied(&apply(&stage, &mut log, &world, &repair()));
     for back in ["2030-06-03T23:50:00Z", "2030-06-03T10:00:00Z", "2026-12-24T10:00:00Z"] {
@@ -122,7 +122,7 @@ fn ch12_a_clock_set_back_across_midnight_frees_no_budget() {
 #[test]
 fn ch13_a_clock_set_forward_by_a_day_or_a_year_frees_no_budget() {
     for forward in ["2030-06-04T10:05:00Z", "2031-06-03T10:00:00Z"] {
-        let stage = Stage::new(QUICK, MONDAY);
+        let stage = ChangeStatus::new(QUICK, MONDAY);
         let (mut log, world) = (stage.log(), world(&[&repair(), &other()]));
         applied(&apply(&stage, &mut log, &world, &repair()));
         stage.clock.set(forward);
@@ -160,7 +160,7 @@ fn ch12_an_hour_that_is_there_twice_opens_nothing() {
         ("2030-10-27T01:59:00Z", false),
         ("2030-10-27T02:01:00Z", true),
     ] {
-        let stage = Stage::new(NIGHTS, at);
+        let stage = ChangeStatus::new(NIGHTS, at);
         let (mut log, world) = (stage.log(), world(&[&repair()]));
         let came = apply(&stage, &mut log, &world, &repair());
         if open {
@@ -176,11 +176,11 @@ fn ch12_an_hour_that_is_there_twice_opens_nothing() {
 fn ch12_a_window_with_an_end_in_a_missing_hour_stays_shut() {
     // On 2030-03-31 there is no 02:30 in Berlin.
     let policy = NIGHTS.replace("06:00", "02:30");
-    let stage = Stage::new(&policy, "2030-03-31T00:00:00Z");
+    let stage = ChangeStatus::new(&policy, "2030-03-31T00:00:00Z");
     let (mut log, there) = (stage.log(), world(&[&repair()]));
     is_denied(&apply(&stage, &mut log, &there, &repair()), Denial::Window);
     // A week later there is.
-    let stage = Stage::new(&policy, "2030-04-07T00:00:00Z");
+    let stage = ChangeStatus::new(&policy, "2030-04-07T00:00:00Z");
     let (mut log, there) = (stage.log(), world(&[&repair()]));
     applied(&apply(&stage, &mut log, &there, &repair()));
 }
@@ -207,16 +207,16 @@ fn ch12_windows_open_and_shut_when_they_say() {
         ("2030-06-03T11:00:00Z", false),
         ("2030-06-05T10:00:00Z", false),
     ] {
-        let stage = Stage::new(DAYTIME, at);
+        let stage = ChangeStatus::new(DAYTIME, at);
         let (mut log, world) = (stage.log(), world(&[&repair()]));
         let came = apply(&stage, &mut log, &world, &repair());
-        assert_eq!(matches!(came, Came::Ended { end: End::Applied, .. }), open, "{at}: {came:?}");
+        assert_eq!(matches!(came, ApplyOutcome::Ended { end: End::Applied, .. }), open, "{at}: {came:?}");
     }
 }
 
 #[test]
 fn ch12_a_window_that_shuts_during_a_change_ends_it() {
-    let stage = Stage::new(DAYTIME, "2030-06-03T10:50:00Z");
+    let stage = ChangeStatus::new(DAYTIME, "2030-06-03T10:50:00Z");
     let (mut log, world) = (stage.log(), world(&[&repair()]));
     let (gate, mut probes) = stage.doors(&world);
     let mut gate = Faulty::new(gate, Fault::None);
@@ -228,7 +228,7 @@ fn ch12_a_window_that_shuts_during_a_change_ends_it() {
         }
     }));
     let came = stage.apply(&mut log, &mut gate, &mut probes, &repair()).unwrap();
-    assert!(matches!(&came, Came::Ended { end: End::RolledBack, .. }), "{came:?}");
+    assert!(matches!(&came, ApplyOutcome::Ended { end: End::RolledBack, .. }), "{came:?}");
     assert_eq!(world.borrow().objects, World::before(&repair()).objects);
 }
 
@@ -243,7 +243,7 @@ fn ch12_other_peoples_jobs_are_kept_away_from() {
         ("2030-06-03T06:59:59Z", false),
         ("2030-06-03T07:00:00Z", true),
     ] {
-        let stage = Stage::new(&policy, at);
+        let stage = ChangeStatus::new(&policy, at);
         let (mut log, world) = (stage.log(), world(&[&repair()]));
         let came = apply(&stage, &mut log, &world, &repair());
         if free {
@@ -257,7 +257,7 @@ fn ch12_other_peoples_jobs_are_kept_away_from() {
 #[test]
 fn ch15_the_switch_before_and_at_every_moment_of_a_change() {
     let names = {
-        let stage = Stage::new(QUICK, MONDAY);
+        let stage = ChangeStatus::new(QUICK, MONDAY);
         let (mut log, world) = (stage.log(), world(&[&repair()]));
         let (gate, mut probes) = stage.doors(&world);
         let mut gate = Faulty::new(gate, Fault::None);
@@ -267,7 +267,7 @@ fn ch15_the_switch_before_and_at_every_moment_of_a_change() {
     for roll_back in [false, true] {
         for at in 1..=u32::try_from(names.len()).unwrap() {
             let policy = format!("{QUICK}hold-on-stop = {}\n", !roll_back);
-            let stage = Stage::new(&policy, MONDAY);
+            let stage = ChangeStatus::new(&policy, MONDAY);
             let (mut log, world) = (stage.log(), world(&[&repair()]));
             let (gate, mut probes) = stage.doors(&world);
             let mut gate = Faulty::new(gate, Fault::None);
@@ -284,17 +284,17 @@ fn ch15_the_switch_before_and_at_every_moment_of_a_change() {
             let label = format!("{} ({at}), roll back {roll_back}: {came:?}", names[at as usize - 1]);
             let more = world.borrow().mutations - *mutations.borrow();
             match &came {
-                Came::Denied { code: Denial::Kill, .. } | Came::Ended { end: End::NotBegun, .. } => {
+                ApplyOutcome::Denied { code: Denial::Kill, .. } | ApplyOutcome::Ended { end: End::NotBegun, .. } => {
                     assert_eq!(more, 0, "{label}");
                 }
                 // It was on its way to the target when the switch was thrown; nothing after it was sent.
-                Came::Open { .. } => assert!(!roll_back && more <= 1, "{label}"),
-                Came::Ended { end: End::RolledBack, .. } => {
+                ApplyOutcome::Open { .. } => assert!(!roll_back && more <= 1, "{label}"),
+                ApplyOutcome::Ended { end: End::RolledBack, .. } => {
                     assert!(roll_back, "{label}");
                     assert_eq!(world.borrow().objects, World::before(&repair()).objects, "{label}");
                 }
                 // All was proved, and only the last word was missing.
-                Came::Ended { end: End::Applied, .. } => {
+                ApplyOutcome::Ended { end: End::Applied, .. } => {
                     assert!(names[at as usize - 1].starts_with("close"), "{label}")
                 }
                 _ => panic!("{label}"),
@@ -309,7 +309,7 @@ fn ch15_the_switch_before_and_at_every_moment_of_a_change() {
 #[test]
 fn an_interruption_at_every_moment_ends_before_or_after() {
     for at in 1.. {
-        let stage = Stage::new(&format!("{QUICK}hold-on-stop = true\n"), MONDAY);
+        let stage = ChangeStatus::new(&format!("{QUICK}hold-on-stop = true\n"), MONDAY);
         let (mut log, world) = (stage.log(), world(&[&repair()]));
         let (gate, mut probes) = stage.doors(&world);
         let mut gate = Faulty::new(gate, Fault::None);
@@ -322,10 +322,10 @@ fn an_interruption_at_every_moment_ends_before_or_after() {
         }
         let is_before = world.borrow().objects == World::before(&repair()).objects;
         match &came {
-            Came::Denied { code: Denial::Interrupted, .. }
-            | Came::Ended { end: End::NotBegun | End::RolledBack, .. } => assert!(is_before, "{at}: {came:?}"),
+            ApplyOutcome::Denied { code: Denial::Interrupted, .. }
+            | ApplyOutcome::Ended { end: End::NotBegun | End::RolledBack, .. } => assert!(is_before, "{at}: {came:?}"),
             // Everything was proved, and the gate already told.
-            Came::Ended { end: End::Applied, .. } => {
+            ApplyOutcome::Ended { end: End::Applied, .. } => {
                 assert!(gate.names.borrow()[at as usize - 1].starts_with("close"), "{at}: {came:?}");
             }
             _ => panic!("{at}: {came:?}"),
@@ -335,7 +335,7 @@ fn an_interruption_at_every_moment_ends_before_or_after() {
 
 #[test]
 fn ch15_a_switch_that_went_on_and_off_is_noticed() {
-    let stage = Stage::new(QUICK, MONDAY);
+    let stage = ChangeStatus::new(QUICK, MONDAY);
     let (mut log, world) = (stage.log(), world(&[&repair()]));
     let (gate, mut probes) = stage.doors(&world);
     let mut gate = Faulty::new(gate, Fault::None);
@@ -347,16 +347,16 @@ fn ch15_a_switch_that_went_on_and_off_is_noticed() {
         }
     }));
     let came = stage.apply(&mut log, &mut gate, &mut probes, &repair()).unwrap();
-    let Came::Open { change, why } = came else { panic!("{came:?}") };
+    let ApplyOutcome::Open { change, why } = came else { panic!("{came:?}") };
     assert!(why.contains("released, meanwhile"), "{why}");
     // A person takes it back.
     let came = stage.rollback(&mut log, &mut gate, &mut probes, &repair(), &change).unwrap();
-    assert!(matches!(came, Came::Ended { end: End::RolledBack, .. }), "{came:?}");
+    assert!(matches!(came, ApplyOutcome::Ended { end: End::RolledBack, .. }), "{came:?}");
 }
 
 #[test]
 fn ch15_a_switch_that_cannot_be_read_is_on() {
-    let stage = Stage::new(QUICK, MONDAY);
+    let stage = ChangeStatus::new(QUICK, MONDAY);
     let (mut log, world) = (stage.log(), world(&[&repair()]));
     std::fs::create_dir(stage.stop().file()).unwrap();
     is_denied(&apply(&stage, &mut log, &world, &repair()), Denial::Kill);
@@ -368,12 +368,12 @@ fn ch15_a_switch_that_cannot_be_read_is_on() {
 
 #[test]
 fn ch16_a_gate_that_closes_half_way_leaves_an_open_change_that_says_so() {
-    let stage = Stage::new(QUICK, MONDAY);
+    let stage = ChangeStatus::new(QUICK, MONDAY);
     let (mut log, world) = (stage.log(), world(&[&repair()]));
     let (gate, mut probes) = stage.doors(&world);
     let mut gate = Faulty::new(gate, Fault::DownFrom(8));
     let came = stage.apply(&mut log, &mut gate, &mut probes, &repair()).unwrap();
-    let Came::Open { change, why } = came else { panic!("{came:?}: {:?}", gate.names) };
+    let ApplyOutcome::Open { change, why } = came else { panic!("{came:?}: {:?}", gate.names) };
     assert!(why.contains("cannot be asked"), "{why}");
     assert!(log.course(&change).is_some_and(|course| course.stage.is_open()));
     // Nothing else begins until somebody knows.
@@ -382,7 +382,7 @@ fn ch16_a_gate_that_closes_half_way_leaves_an_open_change_that_says_so() {
 
 #[test]
 fn ch17_signs_of_a_person_postpone() {
-    let stage = Stage::new(QUICK, MONDAY);
+    let stage = ChangeStatus::new(QUICK, MONDAY);
     let (mut log, world) = (stage.log(), world(&[&repair()]));
     world.borrow_mut().people = vec!["session root pts/0 since 09:58".to_owned(), "dpkg lock held\u{1b}[2J".to_owned()];
     let why = is_denied(&apply(&stage, &mut log, &world, &repair()), Denial::People);
@@ -393,11 +393,11 @@ fn ch17_signs_of_a_person_postpone() {
 
 #[test]
 fn ag14_a_persons_edit_between_plan_and_apply_stops_it_and_is_shown() {
-    let stage = Stage::new(QUICK, MONDAY);
+    let stage = ChangeStatus::new(QUICK, MONDAY);
     let (mut log, world) = (stage.log(), world(&[&repair()]));
     let edited = file("a person's work");
     world.borrow_mut().objects.insert("file /etc/prometheus/rules/base.yml".to_owned(), edited.clone());
-    let Came::Denied { code: Denial::Conflict, why, shown } = apply(&stage, &mut log, &world, &repair()) else {
+    let ApplyOutcome::Denied { code: Denial::Conflict, why, shown } = apply(&stage, &mut log, &world, &repair()) else {
         panic!("it went on")
     };
     assert!(why.contains("somebody or something has changed it") && shown.is_some(), "{why}");
@@ -408,7 +408,7 @@ fn ag14_a_persons_edit_between_plan_and_apply_stops_it_and_is_shown() {
 #[test]
 fn ch17_a_persons_edit_during_apply_stays_and_the_rest_is_taken_back() {
     let two = plan("two-files", vec![write("/etc/a", Some("old"), "new"), write("/etc/b", Some("old"), "new")]);
-    let stage = Stage::new(QUICK, MONDAY);
+    let stage = ChangeStatus::new(QUICK, MONDAY);
     let (mut log, world) = (stage.log(), world(&[&two]));
     let (gate, mut probes) = stage.doors(&world);
     let mut gate = Faulty::new(gate, Fault::None);
@@ -421,7 +421,7 @@ fn ch17_a_persons_edit_during_apply_stays_and_the_rest_is_taken_back() {
     }));
     let came = stage.apply(&mut log, &mut gate, &mut probes, &two).unwrap();
     // Not as it was: the person has changed it. So somebody has to say that this is all right.
-    assert!(matches!(&came, Came::Ended { end: End::Stuck, .. }), "{came:?}");
+    assert!(matches!(&came, ApplyOutcome::Ended { end: End::Stuck, .. }), "{came:?}");
     let objects = world.borrow().objects.clone();
     assert_eq!(objects.get("file /etc/a"), Some(&file("old")), "ours is back");
     assert_eq!(objects.get("file /etc/b"), Some(&edited), "theirs is theirs");
@@ -429,31 +429,31 @@ fn ch17_a_persons_edit_during_apply_stays_and_the_rest_is_taken_back() {
 
 #[test]
 fn ch04_a_persons_edit_before_rollback_stops_it_and_is_shown() {
-    let stage = Stage::new(QUICK, MONDAY);
+    let stage = ChangeStatus::new(QUICK, MONDAY);
     let (mut log, world) = (stage.log(), world(&[&repair()]));
     let change = applied(&apply(&stage, &mut log, &world, &repair()));
     let edited = file("a person's work");
     world.borrow_mut().objects.insert("file /etc/prometheus/rules/base.yml".to_owned(), edited.clone());
     let (mut gate, mut probes) = stage.doors(&world);
     let came = stage.rollback(&mut log, &mut gate, &mut probes, &repair(), &change).unwrap();
-    let Came::Denied { code: Denial::Conflict, shown: Some(_), .. } = came else { panic!("{came:?}") };
+    let ApplyOutcome::Denied { code: Denial::Conflict, shown: Some(_), .. } = came else { panic!("{came:?}") };
     assert_eq!(world.borrow().objects.get("file /etc/prometheus/rules/base.yml"), Some(&edited));
     assert_eq!(log.course(&change).unwrap().stage, At::Applied, "it is still what it was");
     // The person puts it right; then it goes, at any time, and costs no budget.
     world.borrow_mut().objects.insert("file /etc/prometheus/rules/base.yml".to_owned(), file("new"));
     stage.clock.pass(86_400 * 40);
     let came = stage.rollback(&mut log, &mut gate, &mut probes, &repair(), &change).unwrap();
-    assert!(matches!(came, Came::Ended { end: End::RolledBack, .. }), "{came:?}");
+    assert!(matches!(came, ApplyOutcome::Ended { end: End::RolledBack, .. }), "{came:?}");
     assert_eq!(world.borrow().objects, World::before(&repair()).objects);
 }
 
 #[test]
 fn ch01_a_gate_that_cannot_begin_costs_no_place() {
-    let stage = Stage::new(QUICK, MONDAY);
+    let stage = ChangeStatus::new(QUICK, MONDAY);
     let (mut log, world) = (stage.log(), world(&[&repair()]));
     world.borrow_mut().begun_max = 0;
     let came = apply(&stage, &mut log, &world, &repair());
-    assert!(matches!(&came, Came::Ended { end: End::NotBegun, .. }), "{came:?}");
+    assert!(matches!(&came, ApplyOutcome::Ended { end: End::NotBegun, .. }), "{came:?}");
     assert_eq!(world.borrow().mutations, 0);
     world.borrow_mut().begun_max = 1;
     applied(&apply(&stage, &mut log, &world, &repair()));
@@ -461,14 +461,14 @@ fn ch01_a_gate_that_cannot_begin_costs_no_place() {
 
 #[test]
 fn ch09_two_controllers_with_journals_of_their_own_make_one_change() {
-    let (one, two) = (Stage::new(QUICK, MONDAY), Stage::new(QUICK, MONDAY));
+    let (one, two) = (ChangeStatus::new(QUICK, MONDAY), ChangeStatus::new(QUICK, MONDAY));
     let world = world(&[&repair(), &other()]);
     world.borrow_mut().begun_max = 1;
     let (mut first, mut second) = (one.log(), two.log());
     applied(&apply(&one, &mut first, &world, &repair()));
     let came = apply(&two, &mut second, &world, &other());
     assert!(
-        matches!(&came, Came::Ended { end: End::NotBegun, why: Some(why), .. } if why.contains("budget")),
+        matches!(&came, ApplyOutcome::Ended { end: End::NotBegun, why: Some(why), .. } if why.contains("budget")),
         "{came:?}"
     );
     assert!(world.borrow().objects.get("file /etc/logrotate.d/app") == Some(&State::Absent));
@@ -476,7 +476,7 @@ fn ch09_two_controllers_with_journals_of_their_own_make_one_change() {
 
 #[test]
 fn ch09_two_controllers_at_the_same_time_make_one_change() {
-    let (one, two) = (Stage::new(QUICK, MONDAY), Stage::new(QUICK, MONDAY));
+    let (one, two) = (ChangeStatus::new(QUICK, MONDAY), ChangeStatus::new(QUICK, MONDAY));
     let world = world(&[&repair(), &other()]);
     let mut first = one.log();
     let (gate, mut probes) = one.doors(&world);
@@ -498,7 +498,7 @@ fn ch09_two_controllers_at_the_same_time_make_one_change() {
 
 #[test]
 fn ag06_a_second_program_on_this_machine_waits_for_the_journal() {
-    let stage = Stage::new(QUICK, MONDAY);
+    let stage = ChangeStatus::new(QUICK, MONDAY);
     let _first = stage.log();
     let second = Journal::open(&stage.journal(), std::time::Duration::ZERO);
     assert!(matches!(second, Err(OpenError::Locked { .. })), "{second:?}");
@@ -506,7 +506,7 @@ fn ag06_a_second_program_on_this_machine_waits_for_the_journal() {
 
 #[test]
 fn ag11_a_never_rule_is_in_no_plan() {
-    let stage = Stage::new(QUICK, MONDAY);
+    let stage = ChangeStatus::new(QUICK, MONDAY);
     let (mut log, world) = (stage.log(), world(&[&repair()]));
     let (mut gate, mut probes) = stage.doors(&world);
     let plan = repair();
@@ -521,7 +521,7 @@ fn ag11_a_never_rule_is_in_no_plan() {
 #[test]
 fn ag03_a_plan_made_under_other_rules_is_not_carried_out() {
     let plan = repair();
-    let stage = Stage::new(QUICK, MONDAY);
+    let stage = ChangeStatus::new(QUICK, MONDAY);
     let (mut log, world) = (stage.log(), world(&[&plan]));
     let other = || "e".repeat(64);
     for what in ["component", "no component", "grant", "policy", "host key", "gate"] {
@@ -542,10 +542,10 @@ fn ag03_a_plan_made_under_other_rules_is_not_carried_out() {
 
 #[test]
 fn ag13_nothing_changes_by_forgetting_to_say_something() {
-    let stage = Stage::new(QUICK, MONDAY);
+    let stage = ChangeStatus::new(QUICK, MONDAY);
     let (mut log, world) = (stage.log(), world(&[&repair()]));
     let (mut gate, mut probes) = stage.doors(&world);
-    let nobody = Ask { who: "cron".to_owned(), yes: Yes::Nobody { allowed: false } };
+    let nobody = ApplyRequest { who: "cron".to_owned(), yes: Approval::Nobody { allowed: false } };
     let came = stage.apply_with(&mut log, (&mut gate, &mut probes), &repair(), &nobody, |_| {});
     // No window speaks of it: unattended that alone is a no.
     is_denied(&came.unwrap(), Denial::Window);
@@ -564,10 +564,10 @@ to = "12:00"
 
 #[test]
 fn ch05_unattended_only_what_was_rehearsed_lately() {
-    let stage = Stage::new(UNATTENDED, MONDAY);
+    let stage = ChangeStatus::new(UNATTENDED, MONDAY);
     let (mut log, world) = (stage.log(), world(&[&repair()]));
     let (mut gate, mut probes) = stage.doors(&world);
-    let nobody = |allowed| Ask { who: "cron".to_owned(), yes: Yes::Nobody { allowed } };
+    let nobody = |allowed| ApplyRequest { who: "cron".to_owned(), yes: Approval::Nobody { allowed } };
     let mut ask = |log: &mut Log, allowed| {
         let asked = nobody(allowed);
         stage.apply_with(log, (&mut gate, &mut probes), &repair(), &asked, |_| {}).unwrap()
@@ -594,12 +594,12 @@ fn ch05_unattended_only_what_was_rehearsed_lately() {
 #[test]
 fn ph11_a_fix_that_does_nothing_or_harm_is_taken_back() {
     for harm in [false, true] {
-        let stage = Stage::new(QUICK, MONDAY);
+        let stage = ChangeStatus::new(QUICK, MONDAY);
         let (mut log, world) = (stage.log(), world(&[&repair()]));
         world.borrow_mut().useless = !harm;
         world.borrow_mut().harmful = harm;
         let came = apply(&stage, &mut log, &world, &repair());
-        let Came::Ended { end: End::RolledBack, why: Some(why), .. } = &came else { panic!("{came:?}") };
+        let ApplyOutcome::Ended { end: End::RolledBack, why: Some(why), .. } = &came else { panic!("{came:?}") };
         assert!(why.contains(if harm { "load: warning high" } else { "verify" }), "{why}");
         assert_eq!(world.borrow().objects, World::before(&repair()).objects);
     }
@@ -607,11 +607,11 @@ fn ph11_a_fix_that_does_nothing_or_harm_is_taken_back() {
 
 #[test]
 fn tg10_a_gate_that_lies_of_what_it_did_is_found_out_by_probes() {
-    let stage = Stage::new(QUICK, MONDAY);
+    let stage = ChangeStatus::new(QUICK, MONDAY);
     let (mut log, world) = (stage.log(), world(&[&repair()]));
     world.borrow_mut().lies = true;
     let came = apply(&stage, &mut log, &world, &repair());
-    let Came::Ended { end: End::RolledBack, why: Some(why), .. } = &came else { panic!("{came:?}") };
+    let ApplyOutcome::Ended { end: End::RolledBack, why: Some(why), .. } = &came else { panic!("{came:?}") };
     assert!(why.contains("it does not hold"), "{why}");
     assert_eq!(world.borrow().objects, World::before(&repair()).objects, "it had done nothing");
     // The states that it made up are told as what was seen of the state, beside the probes' word that decided.
@@ -624,9 +624,9 @@ fn tg10_a_gate_that_lies_of_what_it_did_is_found_out_by_probes() {
 }
 
 /// Looks as another does, and takes its time.
-struct Late<'a>(&'a Stage, Probes);
+struct Late<'a>(&'a ChangeStatus, Probes);
 
-impl Eyes for Late<'_> {
+impl Verifier for Late<'_> {
     async fn look(&mut self, plan: &Plan) -> Result<Vec<Seen>, String> {
         self.0.clock.pass(30);
         self.1.look(plan).await
@@ -639,13 +639,13 @@ impl Eyes for Late<'_> {
 
 #[test]
 fn tg11_a_target_that_is_slow_when_it_is_looked_at_costs_one_change_of_its_day() {
-    let stage = Stage::new(QUICK, MONDAY);
+    let stage = ChangeStatus::new(QUICK, MONDAY);
     let (mut log, world) = (stage.log(), world(&[&repair()]));
     world.borrow_mut().useless = true;
     let (mut gate, probes) = stage.doors(&world);
     let mut eyes = Late(&stage, probes);
     let came = stage.apply(&mut log, &mut gate, &mut eyes, &repair()).unwrap();
-    assert!(matches!(came, Came::Ended { end: End::RolledBack, .. }), "{came:?}");
+    assert!(matches!(came, ApplyOutcome::Ended { end: End::RolledBack, .. }), "{came:?}");
     assert_eq!(world.borrow().objects, World::before(&repair()).objects);
     for _ in 0..3 {
         let again = stage.apply(&mut log, &mut gate, &mut eyes, &repair()).unwrap();
@@ -657,17 +657,17 @@ fn tg11_a_target_that_is_slow_when_it_is_looked_at_costs_one_change_of_its_day()
 #[test]
 fn ph11_what_is_there_already_is_a_no_op_and_costs_nothing() {
     let plan = plan("one-file", vec![write("/etc/a", Some("old"), "new")]);
-    let stage = Stage::new(QUICK, MONDAY);
+    let stage = ChangeStatus::new(QUICK, MONDAY);
     let (mut log, world) = (stage.log(), world(&[&plan, &other()]));
     world.borrow_mut().objects.insert("file /etc/a".to_owned(), file("new"));
-    assert_eq!(apply(&stage, &mut log, &world, &plan), Came::NoOp);
+    assert_eq!(apply(&stage, &mut log, &world, &plan), ApplyOutcome::NoOp);
     assert!(stage.events().iter().any(|event| matches!(event, Event::NoOp { .. })));
     applied(&apply(&stage, &mut log, &world, &other()));
 }
 
 #[test]
 fn jr13_every_no_is_an_entry_with_its_rule() {
-    let stage = Stage::new(QUICK, MONDAY);
+    let stage = ChangeStatus::new(QUICK, MONDAY);
     let (mut log, world) = (stage.log(), world(&[&repair()]));
     world.borrow_mut().people = vec!["somebody".to_owned()];
     is_denied(&apply(&stage, &mut log, &world, &repair()), Denial::People);
@@ -683,7 +683,7 @@ fn jr13_every_no_is_an_entry_with_its_rule() {
 #[test]
 fn jr03_a_journal_that_breaks_stops_what_is_not_written_yet() {
     let calls = {
-        let stage = Stage::new(QUICK, MONDAY);
+        let stage = ChangeStatus::new(QUICK, MONDAY);
         let (mut log, world) = (stage.log(), world(&[&repair()]));
         let (gate, mut probes) = stage.doors(&world);
         let mut gate = Faulty::new(gate, Fault::None);
@@ -691,7 +691,7 @@ fn jr03_a_journal_that_breaks_stops_what_is_not_written_yet() {
         gate.names.borrow().clone()
     };
     for (at, name) in (1_u32..).zip(&calls) {
-        let stage = Stage::new(QUICK, MONDAY);
+        let stage = ChangeStatus::new(QUICK, MONDAY);
         let (mut log, world) = (stage.log(), world(&[&repair()]));
         let (gate, mut probes) = stage.doors(&world);
         let mut gate = Faulty::new(gate, Fault::None);

@@ -8,13 +8,13 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
-use bailiwick_change::course::Stage as At;
 use bailiwick_change::log::Log;
-use bailiwick_change::{Came, Plan, recover};
+use bailiwick_change::state::ChangeStatus as At;
+use bailiwick_change::{ApplyOutcome, Plan, recover};
 use bailiwick_journal::{Denial, End, verify};
 use bailiwick_tests::change::faulty::{Fault, Faulty};
 use bailiwick_tests::change::script::{KINDS, Looks, Rig, Talker, apply, die, names, only, stage};
-use bailiwick_tests::change::stage::{Stage, run};
+use bailiwick_tests::change::stage::{ChangeStatus, run};
 use bailiwick_tests::gate::{may_run, until};
 
 type Tally = BTreeMap<String, u32>;
@@ -30,13 +30,13 @@ fn rehearsed(kind: &str, works: bool) -> (Vec<String>, bailiwick_tests::change::
     let mut hands = Faulty::new(rig.hands(&stage), Fault::None);
     let came = apply(&stage, &mut stage.log(), &mut hands, &plan, works).unwrap();
     let end = if works { End::Applied } else { End::RolledBack };
-    assert!(matches!(&came, Came::Ended { end: found, .. } if *found == end), "{kind}: {came:?}");
+    assert!(matches!(&came, ApplyOutcome::Ended { end: found, .. } if *found == end), "{kind}: {came:?}");
     assert_eq!(rig.is_before().unwrap(), !works, "{kind}");
     (names(&hands), rig.snapshot().unwrap())
 }
 
 /// Whatever happened: there is an end, it is true, and there is no second change that day.
-fn truth(stage: &Stage, mut log: Log, rig: &Rig, plan: &Plan, label: &str) -> At {
+fn truth(stage: &ChangeStatus, mut log: Log, rig: &Rig, plan: &Plan, label: &str) -> At {
     let Some((change, mut at)) = only(&log).unwrap() else {
         assert!(rig.is_before().unwrap(), "{label}");
         return At::NotBegun;
@@ -68,7 +68,10 @@ fn truth(stage: &Stage, mut log: Log, rig: &Rig, plan: &Plan, label: &str) -> At
     let mut second = Faulty::new(rig.hands(stage), Fault::None);
     let again = apply(stage, &mut log, &mut second, plan, true).unwrap();
     if at != At::NotBegun {
-        assert!(matches!(again, Came::Denied { code: Denial::Budget, .. }), "{label}: a second change: {again:?}");
+        assert!(
+            matches!(again, ApplyOutcome::Denied { code: Denial::Budget, .. }),
+            "{label}: a second change: {again:?}"
+        );
     }
     drop(log);
     let verdict = verify(&stage.journal()).unwrap();
@@ -131,7 +134,7 @@ fn controller_that_is_killed() {
     let words: Vec<&str> = words.split('\n').collect();
     let [state, script, plan, works, call, moment] = words.as_slice() else { panic!("{words:?}") };
     let now = jiff::Timestamp::now().to_string();
-    let stage = Stage::again(state.as_ref(), "[change]\nverify-seconds = 5\ndead-man-seconds = 600\n", &now);
+    let stage = ChangeStatus::again(state.as_ref(), "[change]\nverify-seconds = 5\ndead-man-seconds = 600\n", &now);
     let (plan, _) = Plan::read(&fs::read(plan).unwrap()).unwrap();
     let call: u32 = call.parse().unwrap();
     let mut talker = Talker::at(vec!["/usr/bin/dash".to_owned()], (*script).to_owned(), None);
@@ -139,7 +142,7 @@ fn controller_that_is_killed() {
         talker.die_in = Some(call);
     }
     let store = bailiwick_change::store::Store::at(stage.folder());
-    let mut hands = Faulty::new(bailiwick_change::gated::Gate::new(talker, store), Fault::None);
+    let mut hands = Faulty::new(bailiwick_change::remote_gate::RemoteGate::new(talker, store), Fault::None);
     if *moment == "before" {
         // Counted as requests are: a new connection is none.
         let mut requests = 0;
@@ -220,7 +223,7 @@ fn settled(rig: &Rig) {
 
 #[test]
 fn ch08_gate_each_step_and_its_undo_twice() {
-    use bailiwick_change::hands::Hands;
+    use bailiwick_change::gate_client::GateClient;
     use bailiwick_core::model::Way;
     use bailiwick_core::model::{ChangeId, Inverse};
     if !may_run() {
@@ -271,7 +274,7 @@ fn ch03_gate_undo_fails_and_a_person_finishes() {
     }));
     let mut log = stage.log();
     let came = apply(&stage, &mut log, &mut hands, &plan, false).unwrap();
-    let Came::Ended { change, end: End::Stuck, why: Some(why), .. } = came else { panic!("{came:?}") };
+    let ApplyOutcome::Ended { change, end: End::Stuck, why: Some(why), .. } = came else { panic!("{came:?}") };
     assert!(why.contains("step 3 could not be undone"), "{why}");
     assert_eq!(fs::read_to_string(&edited).unwrap(), "a person's work\n", "theirs is theirs");
     // The person puts back what the change had left, and types what the receipt says.
@@ -292,7 +295,7 @@ fn ch04_gate_rollback_by_the_receipts_command_is_byte_identical() {
         let mut hands = Faulty::new(rig.hands(&stage), Fault::None);
         let mut log = stage.log();
         let came = apply(&stage, &mut log, &mut hands, &plan, true).unwrap();
-        let Came::Ended { change, end: End::Applied, .. } = came else { panic!("{kind}: {came:?}") };
+        let ApplyOutcome::Ended { change, end: End::Applied, .. } = came else { panic!("{kind}: {came:?}") };
         assert!(!rig.is_before().unwrap() || *kind == "nothing");
         let (fine, said) = rig.person(&["rollback", change.as_str()]).unwrap();
         assert!(fine && rig.is_before().unwrap(), "{kind}: {said}");

@@ -13,7 +13,7 @@ use bailiwick_core::manifest;
 use bailiwick_core::manifest::Manifest;
 use bailiwick_core::model::{StageError, World};
 use bailiwick_core::source::{Problems, Source};
-use bailiwick_engine::cases::{Bench, Case, Verdict};
+use bailiwick_engine::cases::{Case, Runner, Verdict};
 use bailiwick_journal::{Entry, Journal, Reader};
 use bailiwick_sandbox::{ImportError, Limits, check_component, inspect};
 
@@ -62,7 +62,7 @@ fn run(cases: &[(&str, usize, &str)]) -> (Vec<Verdict>, Vec<Entry>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let verdicts = runtime.block_on(async {
         let program = Path::new(env!("CARGO_BIN_EXE_bailiwick"));
-        let bench = Bench::new(Some(program), &manifest, &bytes, Arc::new(journal)).await.unwrap();
+        let bench = Runner::new(Some(program), &manifest, &bytes, Arc::new(journal)).await.unwrap();
         let mut verdicts = Vec::new();
         for (what, units, expected) in cases {
             verdicts.push(bench.run(&case(&manifest, what, *units, expected)).await);

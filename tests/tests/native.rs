@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bailiwick_core::encode;
 use bailiwick_core::model::{ComponentId, LookError, TargetName, Verb};
-use bailiwick_engine::broker::{Broker, Link, RunContext};
+use bailiwick_engine::broker::{Broker, RunContext, TargetSession};
 use bailiwick_journal::Journal;
 use bailiwick_policy::ops::Ops;
 use bailiwick_sandbox::fault::{FaultKind, WorkerEnd};
@@ -281,7 +281,7 @@ impl Granted {
         assert_eq!(grant.entries().count(), 1, "one action");
         let journal = folder.path().join("journal");
         let broker = Broker::new(Arc::new(Journal::open(&journal, Duration::ZERO).unwrap().0));
-        let run = RunContext::new(1, Arc::new(grant), Arc::new(Link::new(Connection::Local)));
+        let run = RunContext::new(1, Arc::new(grant), Arc::new(TargetSession::new(Connection::Local)));
         Self { _folder: folder, journal, broker: Arc::new(broker), run }
     }
 

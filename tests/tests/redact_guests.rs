@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use bailiwick_core::manifest;
 use bailiwick_core::source::Source;
-use bailiwick_engine::broker::{Broker, Link, RunContext};
-use bailiwick_engine::cases::{Bench, Case};
+use bailiwick_engine::broker::{Broker, RunContext, TargetSession};
+use bailiwick_engine::cases::{Case, Runner};
 use bailiwick_journal::{Journal, Reader};
 use bailiwick_policy::library::Library;
 use bailiwick_policy::ops as files;
@@ -174,7 +174,7 @@ async fn tx09_guest_and_worker_never_held_the_secret() {
     let grant = Arc::new(loaded.grant(&component, &target).unwrap());
     let (journal, _) = Journal::open(&home.path().join("journal"), Duration::ZERO).unwrap();
     let broker = Arc::new(Broker::new(Arc::new(journal)).redacting(Arc::clone(&loaded.policy.redactor)));
-    let context = RunContext::new(1, Arc::clone(&grant), Arc::new(Link::new(Connection::Local)));
+    let context = RunContext::new(1, Arc::clone(&grant), Arc::new(TargetSession::new(Connection::Local)));
     let bytes = fs::read(guests().join("hostile.wasm")).unwrap();
     let verbs = loaded.library.manifests.get("hostile").unwrap().verbs();
     let links = Links { verbs, ..Links::default() };
@@ -253,7 +253,7 @@ async fn tx09_guest_in_a_case_is_told_no_secret_either() {
     let (journal, _) = Journal::open(&folder, Duration::ZERO).unwrap();
     let journal = Arc::new(journal);
     let bytes = library.binary(&manifest.id).unwrap().bytes.as_ref();
-    let bench = Bench::new(Some(Path::new(PROGRAM)), manifest, bytes, Arc::clone(&journal)).await.unwrap();
+    let bench = Runner::new(Some(Path::new(PROGRAM)), manifest, bytes, Arc::clone(&journal)).await.unwrap();
     let differences = format!("{:?}", bench.run(&case).await);
     assert_clean("differences", differences.as_bytes());
     let text = fs::read(folder.join("journal.jsonl")).unwrap();
@@ -270,7 +270,7 @@ fn tx10_an_answer_in_a_debug_print_shows_no_byte_of_itself() {
         timing: None,
     };
     let raw: bailiwick_core::model::Answer = answer.clone().into();
-    let take = bailiwick_transport::recorded::Take::Answer(answer.clone());
+    let take = bailiwick_transport::recorded::RecordedAnswer::Answer(answer.clone());
     for text in [format!("{answer:?}"), format!("{raw:#?}"), format!("{take:?}")] {
         assert!(!text.contains("PASS") && !text.contains("80") && !text.contains("116"), "{text}");
         assert!(text.contains("10 bytes"), "{text}");

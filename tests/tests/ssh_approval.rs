@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use bailiwick_change::approval::{NAMESPACE, Statement};
 use bailiwick_change::log::Log;
-use bailiwick_change::{Ask, Came, Plan, Yes, digest};
+use bailiwick_change::{ApplyOutcome, ApplyRequest, Approval, Plan, digest};
 use bailiwick_core::source::Source;
 use bailiwick_journal::{Consent, Denial, End, Event};
 use bailiwick_policy::signature::AllowedSigners;
@@ -109,10 +109,10 @@ impl Scene {
         Statement::of(&self.plan, &digest, now + SignedDuration::from_hours(hours)).text().into_bytes()
     }
 
-    fn apply(&mut self, statement: &[u8], signature: &[u8]) -> Came {
+    fn apply(&mut self, statement: &[u8], signature: &[u8]) -> ApplyOutcome {
         let approvers = Some(parsed(&self.keys.approvers()));
         let (statement, signature) = (statement.to_vec(), signature.to_vec());
-        let ask = Ask { who: "agent".to_owned(), yes: Yes::Signed { statement, signature, approvers } };
+        let ask = ApplyRequest { who: "agent".to_owned(), yes: Approval::Signed { statement, signature, approvers } };
         let (mut gate, mut probes) = self.stage.doors(&self.world);
         self.stage.apply_with(&mut self.log, (&mut gate, &mut probes), &self.plan, &ask, |_| {}).unwrap()
     }
@@ -121,7 +121,7 @@ impl Scene {
     fn refused(&mut self, statement: &[u8], signature: &[u8], why: &str) {
         let mutations = self.world.borrow().mutations;
         match self.apply(statement, signature) {
-            Came::Denied { code: Denial::Approval, why: found, .. } => {
+            ApplyOutcome::Denied { code: Denial::Approval, why: found, .. } => {
                 assert!(found.contains(why), "{found}, and not {why}");
             }
             other => panic!("{why}: {other:?}"),
@@ -136,7 +136,9 @@ fn ag03_an_approval_counts_once_for_one_plan_and_for_a_while() {
     let statement = scene.statement(8);
     let signature = scene.keys.sign("alice", NAMESPACE, &statement);
     assert!(scene.keys.theirs("alice@example.org", &scene.keys.approvers(), &statement, &signature));
-    let Came::Ended { change, end: End::Applied, .. } = scene.apply(&statement, &signature) else { panic!("refused") };
+    let ApplyOutcome::Ended { change, end: End::Applied, .. } = scene.apply(&statement, &signature) else {
+        panic!("refused")
+    };
     let consent = scene.log.course(&change).unwrap().consent.clone();
     assert!(matches!(consent, Some(Consent::Signature { principal, .. }) if principal == "alice@example.org"));
     // Again, after it was taken back: the same statement has been used.
@@ -152,7 +154,7 @@ fn ag03_an_approval_counts_once_for_one_plan_and_for_a_while() {
     // A new one counts again.
     let statement = scene.statement(9);
     let signature = scene.keys.sign("alice", NAMESPACE, &statement);
-    assert!(matches!(scene.apply(&statement, &signature), Came::Ended { end: End::Applied, .. }));
+    assert!(matches!(scene.apply(&statement, &signature), ApplyOutcome::Ended { end: End::Applied, .. }));
 }
 
 #[test]
@@ -214,11 +216,11 @@ fn ag02_what_an_agent_can_read_approves_nothing() {
     let list = format!("alice@example.org namespaces=\"bailiwick-component\" {}\n", scene.keys.public("alice"));
     let signature = scene.keys.sign("alice", NAMESPACE, &statement);
     assert!(!scene.keys.theirs("alice@example.org", &list, &statement, &signature), "nor for ssh-keygen");
-    let yes = Yes::Signed { statement: statement.clone(), signature, approvers: Some(parsed(&list)) };
-    let ask = Ask { who: "agent".to_owned(), yes };
+    let yes = Approval::Signed { statement: statement.clone(), signature, approvers: Some(parsed(&list)) };
+    let ask = ApplyRequest { who: "agent".to_owned(), yes };
     let (mut gate, mut probes) = scene.stage.doors(&scene.world);
     let came = scene.stage.apply_with(&mut scene.log, (&mut gate, &mut probes), &scene.plan, &ask, |_| {}).unwrap();
-    assert!(matches!(came, Came::Denied { code: Denial::Approval, .. }), "{came:?}");
+    assert!(matches!(came, ApplyOutcome::Denied { code: Denial::Approval, .. }), "{came:?}");
     assert_eq!(scene.world.borrow().mutations, 0);
     let denials = scene.stage.events().iter().filter(|event| matches!(event, Event::Denied { .. })).count();
     assert_eq!(denials, 8, "each is an entry");

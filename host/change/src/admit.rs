@@ -10,13 +10,13 @@ use jiff::civil::Date;
 
 use super::approval::{self, NotApproved};
 use super::budget;
-use super::check::{self, Ground};
+use super::check::{self, Constraints};
 use super::clock::{self, Clock};
-use super::hands::{Eyes, Hands, HandsError};
+use super::gate_client::{GateClient, GateClientError, Verifier};
 use super::ledger::Ledger;
 use super::plan::Plan;
-use super::prove::first_of_each;
 use super::stop::{Stop, Switch};
+use super::verify::first_of_each;
 use super::window;
 use bailiwick_core::encode;
 use bailiwick_core::fleet::Target;
@@ -28,7 +28,7 @@ use bailiwick_policy::signature::AllowedSigners;
 
 /// What holds on the controller, and its clock.
 #[derive(Debug)]
-pub struct Desk<'a, C> {
+pub struct Admission<'a, C> {
     /// The clock.
     pub clock: &'a C,
     /// The kill switch.
@@ -44,14 +44,14 @@ pub struct Desk<'a, C> {
     /// The target.
     pub target: &'a Target,
     /// What is true now of what the plan was made from.
-    pub today: Today,
+    pub today: CurrentState,
     /// What the plan is held against.
-    pub ground: Ground,
+    pub ground: Constraints,
 }
 
 /// What a plan was made from, as it is today.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Today {
+pub struct CurrentState {
     /// The fix's bytes; none: there is no such component, or nobody has accepted it.
     pub component: Option<String>,
     /// Its grant.
@@ -66,7 +66,7 @@ pub struct Today {
 
 /// Who says yes.
 #[derive(Debug, Clone)]
-pub enum Yes {
+pub enum Approval {
     /// A person at a terminal, who has typed the plan's digest.
     Terminal,
     /// An approver's signature under a statement.
@@ -89,11 +89,11 @@ pub enum Yes {
 
 /// What is asked.
 #[derive(Debug, Clone)]
-pub struct Ask {
+pub struct ApplyRequest {
     /// The account of whoever asks.
     pub who: String,
     /// Who says yes.
-    pub yes: Yes,
+    pub yes: Approval,
 }
 
 /// A change that may begin.
@@ -131,7 +131,7 @@ fn denied<T>(code: Denial, why: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal::Denied { code, why: why.into(), shown: None })
 }
 
-impl<C: Clock> Desk<'_, C> {
+impl<C: Clock> Admission<'_, C> {
     /// What may end a change at any moment: the switch, the clock, the window.
     pub(super) fn still(
         &self,
@@ -158,17 +158,17 @@ impl<C: Clock> Desk<'_, C> {
         Ok((reading, now))
     }
 
-    pub(super) async fn admit<H: Hands, E: Eyes>(
+    pub(super) async fn admit<H: GateClient, E: Verifier>(
         &self,
         ledger: &Ledger,
         hands: &mut H,
         eyes: &mut E,
         plan: &Plan,
         digest: &str,
-        ask: &Ask,
+        ask: &ApplyRequest,
     ) -> Result<Admitted, Refusal> {
-        let rehearsal = matches!(ask.yes, Yes::Rehearsal);
-        let attended = !matches!(ask.yes, Yes::Nobody { .. });
+        let rehearsal = matches!(ask.yes, Approval::Rehearsal);
+        let attended = !matches!(ask.yes, Approval::Nobody { .. });
         let (now, epoch) =
             self.still(ledger, None, attended, self.rules.dead_man_seconds).or_else(|(code, why)| denied(code, why))?;
         if let Some(stuck) = ledger.frozen(&plan.target) {
@@ -204,7 +204,7 @@ impl<C: Clock> Desk<'_, C> {
 
     /// AG03: the plan speaks of what is there today.
     fn unchanged(&self, plan: &Plan) -> Result<(), Refusal> {
-        let Today { component, grant, policy, host_key, gate } = &self.today;
+        let CurrentState { component, grant, policy, host_key, gate } = &self.today;
         let differs = [
             ("the component", component.as_ref() != Some(&plan.component)),
             ("its grant", grant.as_ref() != Some(&plan.grant)),
@@ -229,18 +229,18 @@ impl<C: Clock> Desk<'_, C> {
         ledger: &Ledger,
         plan: &Plan,
         digest: &str,
-        ask: &Ask,
+        ask: &ApplyRequest,
         now: &Reading,
     ) -> Result<Consent, Refusal> {
         match &ask.yes {
-            Yes::Rehearsal => Ok(Consent::Rehearsal { who: ask.who.clone() }),
+            Approval::Rehearsal => Ok(Consent::Rehearsal { who: ask.who.clone() }),
             // What the fix wrote itself goes only with a signature: the gate takes nothing less.
-            Yes::Terminal if plan.needs_a_person() => denied(
+            Approval::Terminal if plan.needs_a_person() => denied(
                 Denial::Approval,
                 "the fix has written bytes that nobody reviewed; the target takes these only with an approver's signature (--approval)",
             ),
-            Yes::Terminal => Ok(Consent::Terminal { who: ask.who.clone() }),
-            Yes::Signed { statement, signature, approvers } => {
+            Approval::Terminal => Ok(Consent::Terminal { who: ask.who.clone() }),
+            Approval::Signed { statement, signature, approvers } => {
                 let Some(approvers) = approvers else {
                     return denied(Denial::Approval, "policy names nobody who may approve: [change] approvers = \"…\"");
                 };
@@ -259,14 +259,14 @@ impl<C: Clock> Desk<'_, C> {
                 let approval::Approved { principal, fingerprint, statement } = approved;
                 Ok(Consent::Signature { principal, fingerprint, statement })
             }
-            Yes::Nobody { allowed: false } => denied(
+            Approval::Nobody { allowed: false } => denied(
                 Denial::Approval,
                 "nobody attends: approve it at a terminal or with --approval, or let policy say `unattended = true` in its grant",
             ),
-            Yes::Nobody { allowed: true } if plan.needs_a_person() => {
+            Approval::Nobody { allowed: true } if plan.needs_a_person() => {
                 denied(Denial::Approval, "the fix has written bytes that nobody reviewed; a person has to approve them")
             }
-            Yes::Nobody { allowed: true } => {
+            Approval::Nobody { allowed: true } => {
                 let Some(rehearsal) = ledger.rehearsal(&plan.fix, &plan.component) else {
                     let why = format!(
                         "this very {} was never rehearsed: bailiwick rehearse {} --staging TARGET",
@@ -287,7 +287,7 @@ impl<C: Clock> Desk<'_, C> {
         }
     }
 
-    async fn gate<H: Hands>(&self, hands: &mut H, plan: &Plan, now: &Reading) -> Result<(), Refusal> {
+    async fn gate<H: GateClient>(&self, hands: &mut H, plan: &Plan, now: &Reading) -> Result<(), Refusal> {
         let gate = hands.gate().await.or_else(|error| lost(&error))?;
         if gate.list != plan.gate {
             let why = format!(
@@ -309,7 +309,7 @@ impl<C: Clock> Desk<'_, C> {
     }
 
     /// AG14: what the plan says of each object is true now.
-    async fn preconditions<H: Hands>(&self, hands: &mut H, plan: &Plan) -> Result<(), Refusal> {
+    async fn preconditions<H: GateClient>(&self, hands: &mut H, plan: &Plan) -> Result<(), Refusal> {
         let mut moved = Vec::new();
         let mut shown = None;
         let mut there = true;
@@ -341,12 +341,12 @@ impl<C: Clock> Desk<'_, C> {
 }
 
 /// An answer that did not come, before anything was changed: then nothing is.
-fn lost<T>(error: &HandsError) -> Result<T, Refusal> {
+fn lost<T>(error: &GateClientError) -> Result<T, Refusal> {
     match error {
-        HandsError::Refused { word, said } => denied(
+        GateClientError::Refused { word, said } => denied(
             Denial::Gate,
             format!("the gate refuses: {word} {}", encode::terminal(said, 200)).trim_end().to_owned(),
         ),
-        HandsError::Lost(why) => denied(Denial::Target, why.clone()),
+        GateClientError::Lost(why) => denied(Denial::Target, why.clone()),
     }
 }

@@ -7,14 +7,14 @@
 
 use std::time::Duration;
 
-use super::admit::{Admitted, Ask, Desk, Refusal};
+use super::admit::{Admission, Admitted, ApplyRequest, Refusal};
 use super::clock::Clock;
-use super::course::Course;
-use super::hands::{Closed, Eyes, Hands, HandsError, Known};
+use super::gate_client::{Closed, GateClient, GateClientError, Known, Verifier};
 use super::log::{Log, LogError};
 use super::plan::Plan;
-use super::prove;
+use super::state::ChangeState;
 use super::undo::DISABLED;
+use super::verify;
 use bailiwick_core::encode;
 use bailiwick_core::model::{ChangeId, Tainted, Way};
 use bailiwick_journal::{Denial, End, Event, Shown, StepEnd};
@@ -22,7 +22,7 @@ use bailiwick_policy::policy::OnStop;
 
 /// What came of a plan that was to be carried out, or of a change that was to be taken back.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Came {
+pub enum ApplyOutcome {
     /// Nothing was done, by a rule.
     Denied {
         /// Which.
@@ -60,8 +60,8 @@ const ASKS: [Duration; 3] = [Duration::ZERO, Duration::from_secs(2), Duration::f
 const BETWEEN_LOOKS: Duration = Duration::from_secs(3);
 
 /// One change under way.
-pub(super) struct Running<'a, C, H, E> {
-    pub(super) desk: &'a Desk<'a, C>,
+pub(super) struct Execution<'a, C, H, E> {
+    pub(super) desk: &'a Admission<'a, C>,
     pub(super) log: &'a mut Log,
     pub(super) hands: &'a mut H,
     pub(super) eyes: &'a mut E,
@@ -72,7 +72,7 @@ pub(super) struct Running<'a, C, H, E> {
 }
 
 /// Why a change does not go on forwards.
-pub(super) enum Halt {
+pub(super) enum Abort {
     /// It goes back.
     Back(String),
     /// It stays where it is.
@@ -85,25 +85,25 @@ pub(super) enum Halt {
 ///
 /// # Errors
 /// When the journal cannot be written. What was sent before stands in it.
-pub async fn apply<C: Clock, H: Hands, E: Eyes>(
-    desk: &Desk<'_, C>,
+pub async fn apply<C: Clock, H: GateClient, E: Verifier>(
+    desk: &Admission<'_, C>,
     log: &mut Log,
     hands: &mut H,
     eyes: &mut E,
     plan: &Plan,
     digest: &str,
-    ask: &Ask,
-) -> Result<Came, LogError> {
+    ask: &ApplyRequest,
+) -> Result<ApplyOutcome, LogError> {
     let (plan_digest, target, who) = (digest.to_owned(), plan.target.clone(), ask.who.clone());
     let admitted = match desk.admit(log.ledger(), hands, eyes, plan, digest, ask).await {
         Ok(admitted) => admitted,
         Err(Refusal::NoOp) => {
             log.write(Event::NoOp { plan: plan_digest, target, who })?;
-            return Ok(Came::NoOp);
+            return Ok(ApplyOutcome::NoOp);
         }
         Err(Refusal::Denied { code, why, shown }) => {
             log.write(Event::Denied { plan: plan_digest, target, code, why: why.clone(), who })?;
-            return Ok(Came::Denied { code, why, shown });
+            return Ok(ApplyOutcome::Denied { code, why, shown });
         }
     };
     let Admitted { day, consent, baseline, epoch, attended } = admitted;
@@ -112,7 +112,7 @@ pub async fn apply<C: Clock, H: Hands, E: Eyes>(
     let Some(change) = log.ledger().name(named, digest) else {
         let why = "there is no name left for a change of this plan today".to_owned();
         log.write(Event::Denied { plan: plan_digest, target, code: Denial::Policy, why: why.clone(), who })?;
-        return Ok(Came::Denied { code: Denial::Policy, why, shown: None });
+        return Ok(ApplyOutcome::Denied { code: Denial::Policy, why, shown: None });
     };
     log.write(Event::Budget { change: change.clone(), plan: plan_digest, target, day, clock })?;
     log.write(Event::Begun {
@@ -126,37 +126,37 @@ pub async fn apply<C: Clock, H: Hands, E: Eyes>(
         stop_epoch: epoch,
         baseline,
     })?;
-    let mut running = Running { desk, log, hands, eyes, plan, change, epoch, attended };
+    let mut running = Execution { desk, log, hands, eyes, plan, change, epoch, attended };
     match running.forwards(digest).await? {
         Ok(proofs) => Ok(running.ended(End::Applied, None, proofs)?),
         Err(halt) => running.halted(halt).await,
     }
 }
 
-impl<C: Clock, H: Hands, E: Eyes> Running<'_, C, H, E> {
+impl<C: Clock, H: GateClient, E: Verifier> Execution<'_, C, H, E> {
     /// Everything up to the gate's word that it keeps the change.
-    async fn forwards(&mut self, digest: &str) -> Result<Result<Vec<Shown>, Halt>, LogError> {
+    async fn forwards(&mut self, digest: &str) -> Result<Result<Vec<Shown>, Abort>, LogError> {
         // The last moment before anything is sent; the window is to hold a whole change.
         let seconds = self.desk.rules.dead_man_seconds;
         if let Err((_, why)) = self.still(seconds) {
-            return Ok(Err(Halt::Over(End::NotBegun, why)));
+            return Ok(Err(Abort::Over(End::NotBegun, why)));
         }
         match self.hands.begin(&self.change, digest, seconds).await {
             Ok(()) => {}
-            Err(HandsError::Refused { word, said }) => {
+            Err(GateClientError::Refused { word, said }) => {
                 let why = format!("the gate did not begin it: {word} {}", encode::terminal(&said, 200));
-                return Ok(Err(Halt::Over(End::NotBegun, why.trim_end().to_owned())));
+                return Ok(Err(Abort::Over(End::NotBegun, why.trim_end().to_owned())));
             }
-            Err(HandsError::Lost(why)) => match self.ask_again(&why).await {
+            Err(GateClientError::Lost(why)) => match self.ask_again(&why).await {
                 // Asked again it opens nothing twice, and makes sure that somebody counts the seconds.
                 Ok(Some(known)) if known.closed.is_none() => {
                     if let Err(error) = self.hands.begin(&self.change, digest, seconds).await {
-                        return Ok(Err(Halt::Hold(format!("it is open there, and does not answer: {error}"))));
+                        return Ok(Err(Abort::Hold(format!("it is open there, and does not answer: {error}"))));
                     }
                 }
-                Ok(Some(_)) => return Ok(Err(Halt::Over(End::RolledBack, "the target closed it at once".to_owned()))),
-                Ok(None) => return Ok(Err(Halt::Over(End::NotBegun, why))),
-                Err(why) => return Ok(Err(Halt::Hold(why))),
+                Ok(Some(_)) => return Ok(Err(Abort::Over(End::RolledBack, "the target closed it at once".to_owned()))),
+                Ok(None) => return Ok(Err(Abort::Over(End::NotBegun, why))),
+                Err(why) => return Ok(Err(Abort::Hold(why))),
             },
         }
         let clock = self.desk.clock.read();
@@ -173,18 +173,18 @@ impl<C: Clock, H: Hands, E: Eyes> Running<'_, C, H, E> {
                 Ok(state) if state == step.after => (StepEnd::Done { state }, None),
                 Ok(state) => {
                     let why = format!("step {number} left `{state}`, and the plan says `{}`", step.after);
-                    (StepEnd::Done { state }, Some(Halt::Back(why)))
+                    (StepEnd::Done { state }, Some(Abort::Back(why)))
                 }
-                Err(HandsError::Refused { word, said }) if word == DISABLED => {
+                Err(GateClientError::Refused { word, said }) if word == DISABLED => {
                     let why = "the gate is closed, by a file on the target".to_owned();
-                    (StepEnd::NotDone { why: said }, Some(Halt::Hold(why)))
+                    (StepEnd::NotDone { why: said }, Some(Abort::Hold(why)))
                 }
-                Err(HandsError::Refused { word, said }) => {
+                Err(GateClientError::Refused { word, said }) => {
                     let words = format!("{word} {}", encode::terminal(&said, 200)).trim_end().to_owned();
                     let why = format!("the gate did not do step {number}: {words}");
-                    (StepEnd::NotDone { why: Tainted::new(words) }, Some(Halt::Back(why)))
+                    (StepEnd::NotDone { why: Tainted::new(words) }, Some(Abort::Back(why)))
                 }
-                Err(HandsError::Lost(why)) => self.settled(number, &why).await,
+                Err(GateClientError::Lost(why)) => self.settled(number, &why).await,
             };
             self.outcome(number, way, outcome)?;
             if let Some(halt) = halt {
@@ -195,26 +195,26 @@ impl<C: Clock, H: Hands, E: Eyes> Running<'_, C, H, E> {
     }
 
     /// A step's answer was lost: the gate is asked, by its key, over a new connection.
-    async fn settled(&mut self, number: u32, why: &str) -> (StepEnd, Option<Halt>) {
+    async fn settled(&mut self, number: u32, why: &str) -> (StepEnd, Option<Abort>) {
         let unknown = |why: &str| StepEnd::Unknown { why: why.to_owned() };
         match self.ask_again(why).await {
-            Err(gone) => (unknown(why), Some(Halt::Hold(gone))),
-            Ok(None) => (unknown(why), Some(Halt::Hold("the gate no longer knows the change".to_owned()))),
+            Err(gone) => (unknown(why), Some(Abort::Hold(gone))),
+            Ok(None) => (unknown(why), Some(Abort::Hold("the gate no longer knows the change".to_owned()))),
             Ok(Some(known)) => match known.done.iter().find(|(step, way, _)| *step == number && *way == Way::Do) {
                 Some((_, _, Some(state))) => (StepEnd::Done { state: state.clone() }, self.ended_there(&known)),
                 Some((_, _, None)) => {
                     let end = StepEnd::NotDone { why: Tainted::new(why) };
-                    (end, Some(Halt::Back(format!("the gate did not do step {number}: {why}"))))
+                    (end, Some(Abort::Back(format!("the gate did not do step {number}: {why}"))))
                 }
                 // It may still be at it: not done is what nobody has said.
-                None => (unknown(why), Some(self.ended_there(&known).unwrap_or(Halt::Back(why.to_owned())))),
+                None => (unknown(why), Some(self.ended_there(&known).unwrap_or(Abort::Back(why.to_owned())))),
             },
         }
     }
 
     /// What the target has made of a change by itself meanwhile.
-    fn ended_there(&self, known: &Known) -> Option<Halt> {
-        let halt = |end, why: &str| Some(Halt::Over(end, why.to_owned()));
+    fn ended_there(&self, known: &Known) -> Option<Abort> {
+        let halt = |end, why: &str| Some(Abort::Over(end, why.to_owned()));
         match known.closed? {
             Closed::Undone => halt(End::RolledBack, "the target undid it by itself"),
             Closed::Failed => halt(End::Stuck, "the target could not undo it by itself"),
@@ -244,10 +244,10 @@ impl<C: Clock, H: Hands, E: Eyes> Running<'_, C, H, E> {
     }
 
     /// What a switch, a clock or a window does to a change that is under way.
-    fn stopped(&self, code: Denial, why: String) -> Halt {
+    fn stopped(&self, code: Denial, why: String) -> Abort {
         match (code, self.desk.rules.on_stop) {
-            (Denial::Kill, OnStop::Hold) => Halt::Hold(why),
-            _ => Halt::Back(why),
+            (Denial::Kill, OnStop::Hold) => Abort::Hold(why),
+            _ => Abort::Back(why),
         }
     }
 
@@ -257,7 +257,7 @@ impl<C: Clock, H: Hands, E: Eyes> Running<'_, C, H, E> {
     }
 
     /// Looks until everything holds, or the time is over; over a new connection. Then the gate is told to keep it.
-    async fn prove_and_keep(&mut self) -> Result<Result<Vec<Shown>, Halt>, LogError> {
+    async fn prove_and_keep(&mut self) -> Result<Result<Vec<Shown>, Abort>, LogError> {
         let mut left = Duration::from_secs(u64::from(self.desk.rules.verify_seconds));
         let baseline = self.course().map(|course| course.baseline.clone()).unwrap_or_default();
         let proofs = loop {
@@ -279,7 +279,7 @@ impl<C: Clock, H: Hands, E: Eyes> Running<'_, C, H, E> {
         };
         if let Some(failed) = proofs.iter().find(|proof| !proof.holds) {
             let why = format!("it does not hold that {}: {}", failed.what, encode::terminal(&failed.said, 300));
-            return Ok(Err(Halt::Back(why)));
+            return Ok(Err(Abort::Back(why)));
         }
         self.log.write(Event::Closing { change: self.change.clone(), keep: true })?;
         let kept = match self.hands.close(&self.change, true).await {
@@ -288,16 +288,16 @@ impl<C: Clock, H: Hands, E: Eyes> Running<'_, C, H, E> {
         };
         match self.ask_again(&kept).await {
             Ok(Some(Known { closed: Some(Closed::Kept), .. })) => Ok(Ok(proofs)),
-            Ok(Some(Known { closed: Some(Closed::Undone), .. })) => Ok(Err(Halt::Over(
+            Ok(Some(Known { closed: Some(Closed::Undone), .. })) => Ok(Err(Abort::Over(
                 End::RolledBack,
                 "the target undid it by itself before it was told to keep it".to_owned(),
             ))),
             Ok(Some(Known { closed: Some(Closed::Failed), .. })) => {
-                Ok(Err(Halt::Over(End::Stuck, "the target could not undo it by itself".to_owned())))
+                Ok(Err(Abort::Over(End::Stuck, "the target could not undo it by itself".to_owned())))
             }
-            Ok(Some(Known { closed: None, .. })) => Ok(Err(Halt::Back(format!("the gate did not keep it: {kept}")))),
-            Ok(None) => Ok(Err(Halt::Hold("the gate no longer knows the change".to_owned()))),
-            Err(why) => Ok(Err(Halt::Hold(why))),
+            Ok(Some(Known { closed: None, .. })) => Ok(Err(Abort::Back(format!("the gate did not keep it: {kept}")))),
+            Ok(None) => Ok(Err(Abort::Hold("the gate no longer knows the change".to_owned()))),
+            Err(why) => Ok(Err(Abort::Hold(why))),
         }
     }
 
@@ -308,10 +308,10 @@ impl<C: Clock, H: Hands, E: Eyes> Running<'_, C, H, E> {
             let what = "a new connection".to_owned();
             return vec![Shown { what, holds: false, said: Tainted::new(error.to_string()) }];
         }
-        for (_, step) in prove::last_of_each(self.plan) {
+        for (_, step) in verify::last_of_each(self.plan) {
             proofs.push(match self.hands.preview(step).await {
-                Ok(preview) => prove::after(step, &preview.before),
-                Err(error) => prove::unseen(step, &error.to_string()),
+                Ok(preview) => verify::after(step, &preview.before),
+                Err(error) => verify::unseen(step, &error.to_string()),
             });
         }
         // Who cannot be reached is not looked at by others either.
@@ -319,34 +319,39 @@ impl<C: Clock, H: Hands, E: Eyes> Running<'_, C, H, E> {
             return proofs;
         }
         let verified = self.eyes.verify(self.plan).await;
-        proofs.push(prove::verified(verified.as_deref().map_err(String::as_str)));
+        proofs.push(verify::verified(verified.as_deref().map_err(String::as_str)));
         let seen = self.eyes.look(self.plan).await;
-        proofs.extend(prove::looked(self.plan, baseline, seen.as_deref().map_err(String::as_str)));
+        proofs.extend(verify::looked(self.plan, baseline, seen.as_deref().map_err(String::as_str)));
         proofs
     }
 
-    pub(super) fn course(&self) -> Option<&Course> {
+    pub(super) fn course(&self) -> Option<&ChangeState> {
         self.log.course(&self.change)
     }
 
-    pub(super) fn ended(&mut self, end: End, why: Option<String>, proofs: Vec<Shown>) -> Result<Came, LogError> {
+    pub(super) fn ended(
+        &mut self,
+        end: End,
+        why: Option<String>,
+        proofs: Vec<Shown>,
+    ) -> Result<ApplyOutcome, LogError> {
         let change = self.change.clone();
         self.log.write(Event::Ended { change: change.clone(), end, why: why.clone() })?;
-        Ok(Came::Ended { change, end, why, proofs })
+        Ok(ApplyOutcome::Ended { change, end, why, proofs })
     }
 
-    pub(super) fn held(&mut self, why: String) -> Result<Came, LogError> {
+    pub(super) fn held(&mut self, why: String) -> Result<ApplyOutcome, LogError> {
         let change = self.change.clone();
         self.log.write(Event::Held { change: change.clone(), why: why.clone() })?;
-        Ok(Came::Open { change, why })
+        Ok(ApplyOutcome::Open { change, why })
     }
 
-    pub(super) async fn halted(&mut self, halt: Halt) -> Result<Came, LogError> {
+    pub(super) async fn halted(&mut self, halt: Abort) -> Result<ApplyOutcome, LogError> {
         match halt {
-            Halt::Over(End::RolledBack, why) => self.undone_there(why).await,
-            Halt::Over(end, why) => self.ended(end, Some(why), Vec::new()),
-            Halt::Hold(why) => self.held(why),
-            Halt::Back(why) => self.undo(why, None).await,
+            Abort::Over(End::RolledBack, why) => self.undone_there(why).await,
+            Abort::Over(end, why) => self.ended(end, Some(why), Vec::new()),
+            Abort::Hold(why) => self.held(why),
+            Abort::Back(why) => self.undo(why, None).await,
         }
     }
 }

@@ -25,7 +25,7 @@ pub const CONTEXT_BYTES_MAX: usize = 4 << 10;
 
 /// What a plan is held against: the grant of its fix on its target, and what is under way.
 #[derive(Debug, Clone, Default)]
-pub struct Ground {
+pub struct Constraints {
     /// The changing actions of the grant.
     pub granted: BTreeMap<ActionId, Change>,
     /// Those that a rule has taken out of it, and which.
@@ -165,7 +165,7 @@ pub fn demanded(steps: &[Step]) -> Vec<Proof> {
 ///
 /// # Errors
 /// Every reason against it.
-pub fn check(plan: &Plan, ground: &Ground) -> Result<(), Vec<Wrong>> {
+pub fn check(plan: &Plan, ground: &Constraints) -> Result<(), Vec<Wrong>> {
     let mut wrong = Vec::new();
     if plan.format != FORMAT {
         wrong.push(Wrong::Format);
@@ -247,7 +247,7 @@ fn is_digest(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-fn one(step: &Step, number: usize, ground: &Ground, wrong: &mut Vec<Wrong>) {
+fn one(step: &Step, number: usize, ground: &Constraints, wrong: &mut Vec<Wrong>) {
     let action = step.action.as_str().to_owned();
     if let Some(rule) = ground.withheld.get(&step.action) {
         wrong.push(Wrong::Never { step: number, action, rule: rule.clone() });

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::clock::Watch;
-use super::course::{Course, Illegal, Stage};
+use super::state::{ChangeState, ChangeStatus, Illegal};
 use bailiwick_core::model::{ChangeId, ComponentId, TargetName};
 use bailiwick_journal::{Consent, End, Entry, Event, ReadError, Reader, Reading, Record};
 
@@ -18,7 +18,7 @@ use bailiwick_journal::{Consent, End, Entry, Event, ReadError, Reader, Reading, 
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
     /// Every change, in the order of their ids' first entries.
-    pub changes: BTreeMap<ChangeId, Course>,
+    pub changes: BTreeMap<ChangeId, ChangeState>,
     /// When each took its place in the budget.
     pub begun: BTreeMap<ChangeId, Timestamp>,
     /// Places in the budget, in order.
@@ -127,7 +127,7 @@ impl Ledger {
         }
         match event {
             Event::Budget { change, day, clock, .. } => {
-                let course = Course::begin(event).filter(|_| !self.changes.contains_key(change));
+                let course = ChangeState::begin(event).filter(|_| !self.changes.contains_key(change));
                 let course = course.ok_or(LedgerError::Stray { seq: record.seq, what: "is there already" })?;
                 self.changes.insert(change.clone(), course);
                 self.begun.insert(change.clone(), clock.wall);
@@ -171,14 +171,14 @@ impl Ledger {
     }
 
     /// Changes that have no end.
-    pub fn open(&self) -> impl Iterator<Item = &Course> {
+    pub fn open(&self) -> impl Iterator<Item = &ChangeState> {
         self.changes.values().filter(|course| course.stage.is_open())
     }
 
     /// The change on account of which a target is left alone until a person releases it.
     #[must_use]
-    pub fn frozen(&self, target: &TargetName) -> Option<&Course> {
-        self.changes.values().find(|course| course.target == *target && course.stage == Stage::Stuck)
+    pub fn frozen(&self, target: &TargetName) -> Option<&ChangeState> {
+        self.changes.values().find(|course| course.target == *target && course.stage == ChangeStatus::Stuck)
     }
 
     /// How many changes a day has had.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::course::Course;
 use super::ledger::{Ledger, LedgerError};
+use super::state::ChangeState;
 use bailiwick_core::model::ChangeId;
 use bailiwick_journal::{Entry, Event, Journal, OpenError, Record};
 
@@ -53,7 +53,7 @@ impl Log {
 
     /// A change, as far as it is written.
     #[must_use]
-    pub fn course(&self, change: &ChangeId) -> Option<&Course> {
+    pub fn course(&self, change: &ChangeId) -> Option<&ChangeState> {
         self.ledger.changes.get(change)
     }
 

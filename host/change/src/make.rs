@@ -5,7 +5,7 @@
 //! the fix believes (PH05): the states in it are the target's, and the component's words are in one field of the contract.
 
 use super::check::demanded;
-use super::hands::{Hands, HandsError};
+use super::gate_client::{GateClient, GateClientError};
 use super::plan::{Contract, FORMAT, Plan, Raised, Step};
 use bailiwick_core::encode;
 use bailiwick_core::gate_protocol::Preview;
@@ -56,7 +56,7 @@ pub struct Base {
 pub enum MakeError {
     /// The gate does not say what the objects are.
     #[error("the gate of the target does not answer: {0}")]
-    Gate(HandsError),
+    RemoteGate(GateClientError),
     /// It cannot be done there.
     #[error("{object}: {why}")]
     Object {
@@ -71,8 +71,8 @@ pub enum MakeError {
 ///
 /// # Errors
 /// When the gate does not say what an object is, or would be.
-pub async fn make<H: Hands>(hands: &mut H, base: Base, wanted: Vec<Wanted>) -> Result<Plan, MakeError> {
-    let gate = hands.gate().await.map_err(MakeError::Gate)?.list;
+pub async fn make<H: GateClient>(hands: &mut H, base: Base, wanted: Vec<Wanted>) -> Result<Plan, MakeError> {
+    let gate = hands.gate().await.map_err(MakeError::RemoteGate)?.list;
     let mut steps: Vec<Step> = Vec::new();
     for Wanted { action, change, computed } in wanted {
         let inverse = change.inverse();
@@ -86,11 +86,11 @@ pub async fn make<H: Hands>(hands: &mut H, base: Base, wanted: Vec<Wanted>) -> R
             change,
         };
         let Preview { before, after, shown } = hands.preview(&step).await.map_err(|error| match error {
-            HandsError::Refused { word, said } => MakeError::Object {
+            GateClientError::Refused { word, said } => MakeError::Object {
                 object: step.change.object(),
                 why: format!("{word} {}", encode::terminal(&said, 300)).trim_end().to_owned(),
             },
-            lost @ HandsError::Lost(_) => MakeError::Gate(lost),
+            lost @ GateClientError::Lost(_) => MakeError::RemoteGate(lost),
         })?;
         let earlier = steps.iter().rev().find(|earlier| earlier.change.object() == step.change.object());
         (step.before, step.after) = match earlier {

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::apply::Came;
+use super::apply::ApplyOutcome;
 use super::log::Log;
 use super::plan::{Contract, Plan, Raised};
 use bailiwick_core::model::{ActionId, ChangeId, ComponentId, Inverse, State, TargetName};
@@ -64,11 +64,11 @@ impl<'a> Receipt<'a> {
         log: &'a Log,
         plan: &'a Plan,
         digest: &'a str,
-        came: &'a Came,
+        came: &'a ApplyOutcome,
         now: Timestamp,
         at_target: String,
     ) -> Option<Self> {
-        let Came::Ended { change, end, why, proofs } = came else { return None };
+        let ApplyOutcome::Ended { change, end, why, proofs } = came else { return None };
         let last = log.journal().last();
         let steps = plan.steps.iter().map(|step| Done {
             action: &step.action,

@@ -4,11 +4,11 @@
 //! hands only to ask. Attack answered: a program that starts again and does what it was at once more (CH06). Where nobody can tell, it
 //! says so and leaves the change open: the target undoes it by itself, or a person types `bailiwick rollback`.
 
-use super::course::{Course, Stage};
-use super::hands::{Closed, Hands, HandsError};
+use super::gate_client::{Closed, GateClient, GateClientError};
 use super::log::{Log, LogError};
 use super::plan::Plan;
-use super::prove;
+use super::state::{ChangeState, ChangeStatus};
+use super::verify;
 use bailiwick_core::model::{ChangeId, Tainted};
 use bailiwick_journal::{End, Event, Shown};
 
@@ -29,14 +29,14 @@ pub struct Found {
 ///
 /// # Errors
 /// When the journal cannot be written.
-pub async fn recover<H: Hands>(
+pub async fn recover<H: GateClient>(
     log: &mut Log,
     hands: &mut H,
     plan: Option<&Plan>,
     change: &ChangeId,
 ) -> Result<Option<Found>, LogError> {
     let Some(course) = log.course(change).filter(|course| course.stage.is_open()).cloned() else { return Ok(None) };
-    if course.stage == Stage::Reserved {
+    if course.stage == ChangeStatus::Reserved {
         // Nothing is sent before the entry after this one.
         return end(log, change, End::NotBegun, "it never began", Vec::new()).map(Some);
     }
@@ -57,19 +57,19 @@ pub async fn recover<H: Hands>(
     let what = "what the gate says of the change".to_owned();
     let mut said = vec![Shown { what, holds: known.is_some(), said: Tainted::new(gate) }];
     let (mut all_after, mut all_before) = (true, true);
-    for (_, step) in prove::last_of_each(plan) {
+    for (_, step) in verify::last_of_each(plan) {
         match hands.preview(step).await {
             Ok(preview) => {
-                let proof = prove::after(step, &preview.before);
+                let proof = verify::after(step, &preview.before);
                 all_after &= proof.holds;
                 said.push(proof);
             }
             Err(error) => return unseen(log, change, said, &error),
         }
     }
-    for (_, step) in prove::first_of_each(plan) {
+    for (_, step) in verify::first_of_each(plan) {
         match hands.preview(step).await {
-            Ok(preview) => all_before &= prove::before(step, &preview.before).holds,
+            Ok(preview) => all_before &= verify::before(step, &preview.before).holds,
             Err(error) => return unseen(log, change, said, &error),
         }
     }
@@ -80,7 +80,7 @@ pub async fn recover<H: Hands>(
 /// What the three words come to: journal, gate, objects.
 fn judged(
     log: &mut Log,
-    course: &Course,
+    course: &ChangeState,
     gate: Option<Option<Closed>>,
     all_before: bool,
     all_after: bool,
@@ -89,14 +89,14 @@ fn judged(
     let change = &course.id;
     match (gate, course.stage) {
         // It was proved, and the gate was told to keep it; only the last word was not written.
-        (Some(Some(Closed::Kept)), Stage::Keeping) if all_after => {
+        (Some(Some(Closed::Kept)), ChangeStatus::Keeping) if all_after => {
             end(log, change, End::Applied, "it was proved and kept before the program ended", said)
         }
         // Of an earlier apply: it was being undone, and some steps are.
-        (Some(Some(Closed::Kept)), Stage::Undoing | Stage::Dropping) if all_before => {
+        (Some(Some(Closed::Kept)), ChangeStatus::Undoing | ChangeStatus::Dropping) if all_before => {
             end(log, change, End::RolledBack, "everything is what it was", said)
         }
-        (Some(Some(Closed::Kept)), Stage::Undoing | Stage::Dropping) => Ok(Found {
+        (Some(Some(Closed::Kept)), ChangeStatus::Undoing | ChangeStatus::Dropping) => Ok(Found {
             change: change.clone(),
             end: None,
             why: format!("it is half undone; `bailiwick rollback {change}` goes on with that"),
@@ -105,7 +105,7 @@ fn judged(
         (Some(Some(Closed::Undone)), _) if all_before => {
             end(log, change, End::RolledBack, "the target has undone it, and everything is what it was", said)
         }
-        (None, Stage::Begun) if all_before => end(log, change, End::NotBegun, "the gate never began it", said),
+        (None, ChangeStatus::Begun) if all_before => end(log, change, End::NotBegun, "the gate never began it", said),
         (Some(None), _) => Ok(Found {
             change: change.clone(),
             end: None,
@@ -127,7 +127,12 @@ fn open(change: &ChangeId, why: &str, said: Vec<Shown>) -> Result<Option<Found>,
     Ok(Some(Found { change: change.clone(), end: None, why: why.to_owned(), said }))
 }
 
-fn unseen(log: &mut Log, change: &ChangeId, said: Vec<Shown>, error: &HandsError) -> Result<Option<Found>, LogError> {
+fn unseen(
+    log: &mut Log,
+    change: &ChangeId,
+    said: Vec<Shown>,
+    error: &GateClientError,
+) -> Result<Option<Found>, LogError> {
     log.write(Event::Found { change: change.clone(), said: said.clone() })?;
     open(change, &format!("the target does not say what the objects are: {error}"), said)
 }

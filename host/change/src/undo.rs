@@ -6,15 +6,15 @@
 
 use std::time::Duration;
 
-use super::admit::{Ask, Desk};
-use super::apply::{Came, Running};
+use super::admit::{Admission, ApplyRequest};
+use super::apply::{ApplyOutcome, Execution};
 use super::clock::Clock;
-use super::course::{Mark, Stage};
-use super::hands::{Closed, Eyes, Hands, HandsError, Known};
+use super::gate_client::{Closed, GateClient, GateClientError, Known, Verifier};
 use super::log::{Log, LogError};
 use super::plan::{Plan, Step};
-use super::prove;
+use super::state::{ChangeStatus, StepStatus};
 use super::stop::Switch;
+use super::verify;
 use bailiwick_core::encode;
 use bailiwick_core::model::{ChangeId, Inverse, Tainted, Way};
 use bailiwick_journal::{Denial, End, Event, Shown, StepEnd};
@@ -31,28 +31,28 @@ pub(super) const DISABLED: &str = "disabled";
 ///
 /// # Errors
 /// When the journal cannot be written.
-pub async fn rollback<C: Clock, H: Hands, E: Eyes>(
-    desk: &Desk<'_, C>,
+pub async fn rollback<C: Clock, H: GateClient, E: Verifier>(
+    desk: &Admission<'_, C>,
     log: &mut Log,
     hands: &mut H,
     eyes: &mut E,
     plan: &Plan,
     change: &ChangeId,
-    ask: &Ask,
-) -> Result<Came, LogError> {
-    let denied = |code, why: String, shown| Ok(Came::Denied { code, why, shown });
+    ask: &ApplyRequest,
+) -> Result<ApplyOutcome, LogError> {
+    let denied = |code, why: String, shown| Ok(ApplyOutcome::Denied { code, why, shown });
     let Some(course) = log.course(change) else {
         return denied(Denial::Policy, format!("the journal has no change {change}"), None);
     };
     let stage = course.stage;
-    if stage != Stage::Applied && !stage.is_open() {
+    if stage != ChangeStatus::Applied && !stage.is_open() {
         return denied(
             Denial::Policy,
             format!("change {change} is {}; there is nothing to take back", stage.word()),
             None,
         );
     }
-    if stage == Stage::Reserved {
+    if stage == ChangeStatus::Reserved {
         return denied(Denial::Policy, format!("change {change} never began; `bailiwick recover` closes it"), None);
     }
     if let Switch::On { why, .. } = desk.stop.read() {
@@ -63,9 +63,9 @@ pub async fn rollback<C: Clock, H: Hands, E: Eyes>(
     if let Some(other) = other {
         return denied(Denial::OpenChange, format!("change {} is open on {}", other.id, other.target), None);
     }
-    if stage == Stage::Applied {
+    if stage == ChangeStatus::Applied {
         // CH04: what somebody has made of it since is theirs. The gate looks again at each step.
-        for (index, step) in prove::last_of_each(plan) {
+        for (index, step) in verify::last_of_each(plan) {
             match hands.preview(step).await {
                 Ok(preview) if preview.before == step.after || step.inverse == Inverse::Again => {}
                 Ok(preview) => {
@@ -86,13 +86,13 @@ pub async fn rollback<C: Clock, H: Hands, E: Eyes>(
         Switch::Off { epoch } => epoch,
         Switch::On { .. } => 0,
     };
-    let mut running = Running { desk, log, hands, eyes, plan, change: change.clone(), epoch, attended: true };
+    let mut running = Execution { desk, log, hands, eyes, plan, change: change.clone(), epoch, attended: true };
     running.undo("asked for".to_owned(), Some(ask.who.clone())).await
 }
 
-impl<C: Clock, H: Hands, E: Eyes> Running<'_, C, H, E> {
+impl<C: Clock, H: GateClient, E: Verifier> Execution<'_, C, H, E> {
     /// Takes everything back that may have been done.
-    pub(super) async fn undo(&mut self, why: String, who: Option<String>) -> Result<Came, LogError> {
+    pub(super) async fn undo(&mut self, why: String, who: Option<String>) -> Result<ApplyOutcome, LogError> {
         self.log.write(Event::Undoing { change: self.change.clone(), why: why.clone(), who })?;
         let plan = self.plan;
         let numbered = || (1_u32..).zip(&plan.steps);
@@ -150,22 +150,22 @@ impl<C: Clock, H: Hands, E: Eyes> Running<'_, C, H, E> {
     /// True for a step that was sent and not undone. One that failed is among them: it may have failed half way.
     fn is_to_go_back(&self, number: u32) -> bool {
         let track = self.course().and_then(|course| course.track(number));
-        track.is_some_and(|track| track.done != Mark::No && track.undone != Mark::Done)
+        track.is_some_and(|track| track.done != StepStatus::No && track.undone != StepStatus::Done)
     }
 
     fn was_asked(&self, number: u32) -> bool {
-        self.course().and_then(|course| course.track(number)).is_some_and(|track| track.done != Mark::No)
+        self.course().and_then(|course| course.track(number)).is_some_and(|track| track.done != StepStatus::No)
     }
 
     /// One step back. Some: that was the end of it.
-    async fn one(&mut self, number: u32, step: &Step, way: Way) -> Result<Option<Came>, LogError> {
+    async fn one(&mut self, number: u32, step: &Step, way: Way) -> Result<Option<ApplyOutcome>, LogError> {
         if let (Switch::On { why, .. }, OnStop::Hold) = (self.desk.stop.read(), self.desk.rules.on_stop) {
             return self.held(format!("everything is stopped: {why}")).map(Some);
         }
         let (change, action) = (self.change.clone(), step.action.clone());
         self.log.write(Event::StepIntent { change, step: number, way, action })?;
         let mut answer = self.hands.act(&self.change, number, way, step).await;
-        if let Err(HandsError::Lost(why)) = &answer {
+        if let Err(GateClientError::Lost(why)) = &answer {
             match self.ask_again(why).await {
                 Err(gone) => {
                     self.outcome(number, way, StepEnd::Unknown { why: why.clone() })?;
@@ -177,7 +177,7 @@ impl<C: Clock, H: Hands, E: Eyes> Running<'_, C, H, E> {
                     answer = match found {
                         Some((_, _, Some(state))) => Ok(state.clone()),
                         Some((_, _, None)) => {
-                            Err(HandsError::Refused { word: "not done".to_owned(), said: Tainted::new("") })
+                            Err(GateClientError::Refused { word: "not done".to_owned(), said: Tainted::new("") })
                         }
                         // Its key is the same: if the first one comes after all, it does nothing.
                         None => self.hands.act(&self.change, number, way, step).await,
@@ -187,14 +187,16 @@ impl<C: Clock, H: Hands, E: Eyes> Running<'_, C, H, E> {
         }
         match answer {
             Ok(state) => self.outcome(number, way, StepEnd::Done { state }).map(|()| None),
-            Err(HandsError::Refused { word, said }) => {
+            Err(GateClientError::Refused { word, said }) => {
                 let words = format!("{word} {}", encode::terminal(&said, 200)).trim_end().to_owned();
                 self.outcome(number, way, StepEnd::NotDone { why: Tainted::new(words.clone()) })?;
                 if word == DISABLED {
                     return self.held("the gate is closed, by a file on the target".to_owned()).map(Some);
                 }
-                let was_done =
-                    self.course().and_then(|course| course.track(number)).is_some_and(|track| track.done == Mark::Done);
+                let was_done = self
+                    .course()
+                    .and_then(|course| course.track(number))
+                    .is_some_and(|track| track.done == StepStatus::Done);
                 if !was_done {
                     // It was perhaps never done; what the objects are decides.
                     return Ok(None);
@@ -203,7 +205,7 @@ impl<C: Clock, H: Hands, E: Eyes> Running<'_, C, H, E> {
                 let stuck = format!("step {number} could not be {what}: {words}");
                 self.ended(End::Stuck, Some(stuck), Vec::new()).map(Some)
             }
-            Err(HandsError::Lost(why)) => {
+            Err(GateClientError::Lost(why)) => {
                 self.outcome(number, way, StepEnd::Unknown { why: why.clone() })?;
                 self.held(format!("the target cannot be reached: {why}")).map(Some)
             }
@@ -213,7 +215,7 @@ impl<C: Clock, H: Hands, E: Eyes> Running<'_, C, H, E> {
     /// Each object, held against what it was.
     async fn compared(&mut self) -> Result<Vec<Shown>, String> {
         let mut proofs = Vec::new();
-        for (_, step) in prove::first_of_each(self.plan) {
+        for (_, step) in verify::first_of_each(self.plan) {
             if !self.touched(&step.change.object()) {
                 continue;
             }
@@ -223,13 +225,13 @@ impl<C: Clock, H: Hands, E: Eyes> Running<'_, C, H, E> {
                 let preview = match self.hands.preview(step).await {
                     Ok(preview) => preview,
                     // Once more, over a new connection: it may be this one that is gone.
-                    Err(HandsError::Lost(why)) if looks < LOOKS => match self.hands.renew().await {
+                    Err(GateClientError::Lost(why)) if looks < LOOKS => match self.hands.renew().await {
                         Ok(()) => continue,
                         Err(_) => return Err(format!("the target cannot be asked what the objects are: {why}")),
                     },
                     Err(error) => return Err(format!("the target does not say what the objects are: {error}")),
                 };
-                let proof = prove::before(step, &preview.before);
+                let proof = verify::before(step, &preview.before);
                 if proof.holds || looks >= LOOKS {
                     break proof;
                 }
@@ -247,7 +249,7 @@ impl<C: Clock, H: Hands, E: Eyes> Running<'_, C, H, E> {
     }
 
     /// The target says that it has undone everything by itself: that is looked at too.
-    pub(super) async fn undone_there(&mut self, why: String) -> Result<Came, LogError> {
+    pub(super) async fn undone_there(&mut self, why: String) -> Result<ApplyOutcome, LogError> {
         match self.compared().await {
             Err(gone) => self.held(gone),
             Ok(proofs) if proofs.iter().all(|proof| proof.holds) => self.ended(End::RolledBack, Some(why), proofs),

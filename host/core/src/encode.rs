@@ -46,7 +46,7 @@ const INVISIBLE: &[(char, char)] = &[
 
 /// What becomes of a character wherever people look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
+enum CharClass {
     /// It is shown, this many columns wide.
     Shown(usize),
     /// It is drawn onto the character before it.
@@ -55,20 +55,20 @@ enum Fate {
     Escaped,
 }
 
-fn fate(c: char) -> Fate {
+fn fate(c: char) -> CharClass {
     if matches!(c, ' '..='~') {
-        return Fate::Shown(1);
+        return CharClass::Shown(1);
     }
     if INVISIBLE.iter().any(|&(first, last)| (first..=last).contains(&c)) {
-        return Fate::Escaped;
+        return CharClass::Escaped;
     }
     // std's own table of what can be printed, as `escape_debug` applies it: on its own a mark is escaped too, after
     // another character it is not.
     let printable = ['x', c].iter().collect::<String>().escape_debug().count() == 2;
     match columns(c) {
-        _ if !printable => Fate::Escaped,
-        0 => Fate::Mark,
-        width => Fate::Shown(width),
+        _ if !printable => CharClass::Escaped,
+        0 => CharClass::Mark,
+        width => CharClass::Shown(width),
     }
 }
 
@@ -88,7 +88,7 @@ pub fn width(text: &str) -> usize {
 /// True if every character is shown as it is: nothing in it would be escaped.
 #[must_use]
 pub fn is_plain(text: &str) -> bool {
-    text.chars().all(|c| matches!(fate(c), Fate::Shown(_)))
+    text.chars().all(|c| matches!(fate(c), CharClass::Shown(_)))
 }
 
 /// True if a person sees all of a text that is written as it is: lines of plain characters, and tabs. Else the number of the
@@ -123,17 +123,17 @@ pub fn harmless(text: &str, max_width: usize) -> String {
     while let Some(c) = chars.next() {
         let start = out.len();
         match fate(c) {
-            Fate::Shown(width) => {
+            CharClass::Shown(width) => {
                 out.push(c);
                 used += width;
                 // A mark on a space would be drawn onto whatever the host put beside it.
                 marks = if c == ' ' { MARKS_MAX } else { 0 };
             }
-            Fate::Mark if marks < MARKS_MAX => {
+            CharClass::Mark if marks < MARKS_MAX => {
                 out.push(c);
                 marks += 1;
             }
-            Fate::Mark | Fate::Escaped => {
+            CharClass::Mark | CharClass::Escaped => {
                 let mut times = 1;
                 while chars.next_if_eq(&c).is_some() {
                     times += 1;
@@ -290,7 +290,7 @@ impl Formatter for Harmless {
 
     fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
         for c in fragment.chars() {
-            if matches!(fate(c), Fate::Shown(_)) {
+            if matches!(fate(c), CharClass::Shown(_)) {
                 writer.write_all(c.encode_utf8(&mut [0; 4]).as_bytes())?;
             } else {
                 for unit in c.encode_utf16(&mut [0; 2]) {
@@ -424,7 +424,8 @@ mod tests {
 
     #[test]
     fn tx01_tx02_no_medium_lets_through_what_cannot_be_seen() {
-        let all: String = ('\0'..=char::MAX).filter(|c| !matches!(fate(*c), Fate::Shown(_) | Fate::Mark)).collect();
+        let all: String =
+            ('\0'..=char::MAX).filter(|c| !matches!(fate(*c), CharClass::Shown(_) | CharClass::Mark)).collect();
         for out in [markdown(&all), html(&all)] {
             assert!(out.is_ascii() && !out.contains(|c: char| c.is_control()));
         }
@@ -443,11 +444,11 @@ mod tests {
         for c in '\0'..=char::MAX {
             let out = shown(&format!("a{c}b"));
             assert!(!out.chars().any(|c| c.is_control()), "{c:?}");
-            assert!(matches!(fate(c), Fate::Shown(1..=3) | Fate::Mark) || out.is_ascii(), "{c:?}");
+            assert!(matches!(fate(c), CharClass::Shown(1..=3) | CharClass::Mark) || out.is_ascii(), "{c:?}");
         }
         let all: String = ('\0'..=char::MAX).collect();
         let json = to_json(&Tainted::new(all.clone())).unwrap();
-        assert!(json.trim_end_matches('\n').chars().all(|c| matches!(fate(c), Fate::Shown(_))));
+        assert!(json.trim_end_matches('\n').chars().all(|c| matches!(fate(c), CharClass::Shown(_))));
         assert_eq!(serde_json::from_str::<String>(&json).unwrap(), all);
     }
 

@@ -43,7 +43,7 @@ pub struct Broker {
 
 /// One target of a sweep: its connection, and the answers it has given.
 #[derive(Debug)]
-pub struct Link {
+pub struct TargetSession {
     connection: Connection,
     told: Mutex<HashMap<ActionId, watch::Receiver<Option<Told>>>>,
     /// Questions under way. Each ends by itself, whatever becomes of the run that asked it.
@@ -73,12 +73,12 @@ pub struct RunContext {
     pub id: u64,
     /// Which part of a component's work it is.
     pub phase: Phase,
-    targets: Vec<(Arc<Grant>, Arc<Link>)>,
+    targets: Vec<(Arc<Grant>, Arc<TargetSession>)>,
     calls: Mutex<Vec<outcome::Call>>,
     staged: Mutex<Vec<Staged>>,
 }
 
-impl Link {
+impl TargetSession {
     /// Takes over an open connection.
     #[must_use]
     pub fn new(connection: Connection) -> Self {
@@ -100,13 +100,13 @@ impl Link {
 impl RunContext {
     /// A run that has been written down under `id`.
     #[must_use]
-    pub fn new(id: u64, grant: Arc<Grant>, link: Arc<Link>) -> Self {
+    pub fn new(id: u64, grant: Arc<Grant>, link: Arc<TargetSession>) -> Self {
         Self::together(id, vec![(grant, link)])
     }
 
     /// A run on several targets, each with its own grant: a call names one by its place here.
     #[must_use]
-    pub fn together(id: u64, targets: Vec<(Arc<Grant>, Arc<Link>)>) -> Self {
+    pub fn together(id: u64, targets: Vec<(Arc<Grant>, Arc<TargetSession>)>) -> Self {
         Self { id, phase: Phase::Examine, targets, calls: Mutex::default(), staged: Mutex::default() }
     }
 
@@ -245,7 +245,7 @@ impl Broker {
         self: &Arc<Self>,
         run: u64,
         on: Option<TargetName>,
-        link: &Arc<Link>,
+        link: &Arc<TargetSession>,
         call: u32,
         action: &Arc<Action>,
     ) -> (watch::Receiver<Option<Told>>, bool) {

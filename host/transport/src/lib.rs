@@ -68,7 +68,7 @@ pub enum Connection {
     /// A machine over SSH.
     Ssh(ssh::Session),
     /// Recorded answers.
-    Recorded(recorded::Tape),
+    Recorded(recorded::RecordedAnswers),
     /// None: the target could not be reached, and a run on several goes on without it.
     None {
         /// Why, in the host's words.

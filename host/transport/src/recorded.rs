@@ -11,7 +11,7 @@ type Redacted = BTreeMap<RuleName, u32>;
 
 /// What the target said, or how it failed to.
 #[derive(Debug, Clone)]
-pub enum Take {
+pub enum RecordedAnswer {
     /// It answered.
     Answer(Answer),
     /// The connection was lost.
@@ -33,11 +33,11 @@ pub enum Take {
 
 /// The recorded answers of one target.
 #[derive(Debug, Clone, Default)]
-pub struct Tape(BTreeMap<ActionId, Take>);
+pub struct RecordedAnswers(BTreeMap<ActionId, RecordedAnswer>);
 
-impl Tape {
+impl RecordedAnswers {
     /// Records an answer. The latest counts.
-    pub fn record(&mut self, id: ActionId, take: Take) {
+    pub fn record(&mut self, id: ActionId, take: RecordedAnswer) {
         self.0.insert(id, take);
     }
 
@@ -58,19 +58,19 @@ impl Tape {
     /// When the recorded outcome is a failure, or nothing is recorded for the action.
     pub fn run(&self, action: &Action) -> Result<Answer, RunError> {
         match self.0.get(&action.id) {
-            Some(Take::Answer(answer)) => Ok(answer.clone()),
-            Some(Take::TimedOut) => Err(RunError::TimedOut(Duration::ZERO)),
-            Some(Take::Lost) => Err(RunError::Lost),
-            Some(Take::TooLarge) => Err(RunError::TooLarge(0)),
-            Some(Take::Told { answer, .. }) => played(answer),
-            Some(Take::NotStarted) | None => Err(RunError::NotStarted),
+            Some(RecordedAnswer::Answer(answer)) => Ok(answer.clone()),
+            Some(RecordedAnswer::TimedOut) => Err(RunError::TimedOut(Duration::ZERO)),
+            Some(RecordedAnswer::Lost) => Err(RunError::Lost),
+            Some(RecordedAnswer::TooLarge) => Err(RunError::TooLarge(0)),
+            Some(RecordedAnswer::Told { answer, .. }) => played(answer),
+            Some(RecordedAnswer::NotStarted) | None => Err(RunError::NotStarted),
         }
     }
 
     /// Plays back what everybody was told, if that is what is recorded.
     pub(super) fn told(&self, action: &Action) -> Option<(Result<Answer, RunError>, Redacted)> {
         match self.0.get(&action.id)? {
-            Take::Told { answer, redacted } => Some((played(answer), redacted.clone())),
+            RecordedAnswer::Told { answer, redacted } => Some((played(answer), redacted.clone())),
             _ => None,
         }
     }

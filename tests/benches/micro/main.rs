@@ -21,7 +21,7 @@ use bailiwick_core::model::{ComponentId, LookError, Tainted, Verb};
 use bailiwick_core::redact::{Counts, Redactor};
 use bailiwick_core::source::{Problems, Source};
 use bailiwick_core::{fleet, manifest, verbs};
-use bailiwick_engine::broker::{Broker, Link, RunContext};
+use bailiwick_engine::broker::{Broker, RunContext, TargetSession};
 use bailiwick_journal::{Blob, Entry, Journal, Outcome as JournalOutcome};
 use bailiwick_policy::library::Library;
 use bailiwick_policy::{grant, policy};
@@ -29,7 +29,7 @@ use bailiwick_sandbox as sandbox;
 use bailiwick_sandbox::client::Worker;
 use bailiwick_sandbox::{Code, Ending, Limits, Links, Outcome, TargetView, VerbCall};
 use bailiwick_transport::Connection;
-use bailiwick_transport::recorded::{Take, Tape};
+use bailiwick_transport::recorded::{RecordedAnswer, RecordedAnswers};
 use tempfile::TempDir;
 
 use self::grants::Files;
@@ -152,13 +152,13 @@ async fn running(table: &mut Table) -> Result<()> {
     let (journal, _) = Journal::open(folder.path(), Duration::ZERO)?;
     let broker = Arc::new(Broker::new(Arc::new(journal)));
     let grant = Arc::new(load_grant()?);
-    let mut tape = Tape::default();
+    let mut tape = RecordedAnswers::default();
     let stdout = b"/proc/loadavg:0.65 1.37 0.79 2/89 13375\n/sys/devices/system/cpu/online:0-1\n".to_vec();
     let answer = Answer { stdout, stderr: Vec::new(), exit: Exit::Status(0), timing: None };
-    tape.record(verbs::action(Verb::SystemLoad, None, verbs::Tier::Local).id, Take::Answer(answer));
+    tape.record(verbs::action(Verb::SystemLoad, None, verbs::Tier::Local).id, RecordedAnswer::Answer(answer));
     // A target of its own for each call, or else only the first would be asked.
     let context = || {
-        let link = Arc::new(Link::new(Connection::Recorded(tape.clone())));
+        let link = Arc::new(TargetSession::new(Connection::Recorded(tape.clone())));
         RunContext::new(1, Arc::clone(&grant), link)
     };
     let worker = Worker::load(Some(program()), &guest::busy()?, &[Verb::SystemLoad].into(), Limits::default()).await?;

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use bailiwick_change::hands::{GateState, Hands, HandsError, Known};
+use bailiwick_change::gate_client::{GateClient, GateClientError, GateState, Known};
 use bailiwick_change::{Plan, Step};
 use bailiwick_core::gate_protocol::Preview;
 use bailiwick_core::model::{ChangeId, State, Tainted, Way};
@@ -49,17 +49,17 @@ impl<H> Faulty<H> {
     }
 
     /// Counts a call; an error if it never arrives.
-    fn arrive(&mut self, name: String) -> Result<bool, HandsError> {
+    fn arrive(&mut self, name: String) -> Result<bool, GateClientError> {
         let call = self.calls.get() + 1;
         self.calls.set(call);
         if let Some(before) = &mut self.before {
             before(call, &name);
         }
         self.names.borrow_mut().push(name);
-        let lost = || HandsError::Lost("the connection was lost".to_owned());
+        let lost = || GateClientError::Lost("the connection was lost".to_owned());
         match self.fault {
             Fault::Refuse(at) if at == call => {
-                Err(HandsError::Refused { word: "conflict".to_owned(), said: Tainted::new("a fault") })
+                Err(GateClientError::Refused { word: "conflict".to_owned(), said: Tainted::new("a fault") })
             }
             Fault::CutBefore(at) if at == call => Err(lost()),
             Fault::DownFrom(at) if call >= at => Err(lost()),
@@ -71,47 +71,47 @@ impl<H> Faulty<H> {
 }
 
 /// The answer, unless it is lost on the way.
-fn back<T>(answer: Result<T, HandsError>, is_lost: bool) -> Result<T, HandsError> {
-    if is_lost { Err(HandsError::Lost("the connection was lost".to_owned())) } else { answer }
+fn back<T>(answer: Result<T, GateClientError>, is_lost: bool) -> Result<T, GateClientError> {
+    if is_lost { Err(GateClientError::Lost("the connection was lost".to_owned())) } else { answer }
 }
 
-impl<H: Hands> Hands for Faulty<H> {
-    async fn gate(&mut self) -> Result<GateState, HandsError> {
+impl<H: GateClient> GateClient for Faulty<H> {
+    async fn gate(&mut self) -> Result<GateState, GateClientError> {
         let lost = self.arrive("gate".to_owned())?;
         back(self.inner.gate().await, lost)
     }
 
-    async fn preview(&mut self, step: &Step) -> Result<Preview, HandsError> {
+    async fn preview(&mut self, step: &Step) -> Result<Preview, GateClientError> {
         let lost = self.arrive(format!("preview {}", step.change.object()))?;
         back(self.inner.preview(step).await, lost)
     }
 
-    async fn people(&mut self, plan: &Plan) -> Result<Vec<Tainted>, HandsError> {
+    async fn people(&mut self, plan: &Plan) -> Result<Vec<Tainted>, GateClientError> {
         let lost = self.arrive("people".to_owned())?;
         back(self.inner.people(plan).await, lost)
     }
 
-    async fn known(&mut self, change: &ChangeId) -> Result<Option<Known>, HandsError> {
+    async fn known(&mut self, change: &ChangeId) -> Result<Option<Known>, GateClientError> {
         let lost = self.arrive("known".to_owned())?;
         back(self.inner.known(change).await, lost)
     }
 
-    async fn begin(&mut self, change: &ChangeId, plan: &str, seconds: u32) -> Result<(), HandsError> {
+    async fn begin(&mut self, change: &ChangeId, plan: &str, seconds: u32) -> Result<(), GateClientError> {
         let lost = self.arrive("begin".to_owned())?;
         back(self.inner.begin(change, plan, seconds).await, lost)
     }
 
-    async fn act(&mut self, change: &ChangeId, number: u32, way: Way, step: &Step) -> Result<State, HandsError> {
+    async fn act(&mut self, change: &ChangeId, number: u32, way: Way, step: &Step) -> Result<State, GateClientError> {
         let lost = self.arrive(format!("{} {number}", way.word()))?;
         back(self.inner.act(change, number, way, step).await, lost)
     }
 
-    async fn close(&mut self, change: &ChangeId, keep: bool) -> Result<(), HandsError> {
+    async fn close(&mut self, change: &ChangeId, keep: bool) -> Result<(), GateClientError> {
         let lost = self.arrive(format!("close {keep}"))?;
         back(self.inner.close(change, keep).await, lost)
     }
 
-    async fn renew(&mut self) -> Result<(), HandsError> {
+    async fn renew(&mut self) -> Result<(), GateClientError> {
         let lost = self.arrive("renew".to_owned())?;
         back(self.inner.renew().await, lost)
     }

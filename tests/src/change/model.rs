@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use bailiwick_change::hands::{Closed, Eyes, GateState, Hands, HandsError, Known};
+use bailiwick_change::gate_client::{Closed, GateClient, GateClientError, GateState, Known, Verifier};
 use bailiwick_change::{Plan, Step};
 use bailiwick_core::gate_protocol::Preview;
 use bailiwick_core::model::{ChangeId, Inverse, Severity, State, Tainted, Way};
@@ -88,11 +88,11 @@ impl World {
         }
     }
 
-    fn refused<T>(word: &str) -> Result<T, HandsError> {
-        Err(HandsError::Refused { word: word.to_owned(), said: Tainted::new("") })
+    fn refused<T>(word: &str) -> Result<T, GateClientError> {
+        Err(GateClientError::Refused { word: word.to_owned(), said: Tainted::new("") })
     }
 
-    fn begin(&mut self, change: &ChangeId, plan: &str) -> Result<(), HandsError> {
+    fn begin(&mut self, change: &ChangeId, plan: &str) -> Result<(), GateClientError> {
         if self.disabled {
             return Self::refused("disabled");
         }
@@ -111,7 +111,7 @@ impl World {
         Ok(())
     }
 
-    fn act(&mut self, change: &ChangeId, number: u32, way: Way, step: &Step) -> Result<State, HandsError> {
+    fn act(&mut self, change: &ChangeId, number: u32, way: Way, step: &Step) -> Result<State, GateClientError> {
         if self.disabled {
             return Self::refused("disabled");
         }
@@ -150,7 +150,7 @@ impl World {
         result.map_or_else(|| Self::refused("conflict"), Ok)
     }
 
-    fn close(&mut self, change: &ChangeId, keep: bool) -> Result<(), HandsError> {
+    fn close(&mut self, change: &ChangeId, keep: bool) -> Result<(), GateClientError> {
         let Some(record) = self.changes.get_mut(change) else { return Self::refused("unknown") };
         match (record.closed, keep) {
             (None, _) => {
@@ -180,8 +180,8 @@ pub struct Gate {
     pub now_s: Rc<std::cell::Cell<i64>>,
 }
 
-impl Hands for Gate {
-    async fn gate(&mut self) -> Result<GateState, HandsError> {
+impl GateClient for Gate {
+    async fn gate(&mut self) -> Result<GateState, GateClientError> {
         let world = self.world.borrow();
         Ok(GateState {
             list: self.list.clone(),
@@ -193,17 +193,17 @@ impl Hands for Gate {
         })
     }
 
-    async fn preview(&mut self, step: &Step) -> Result<Preview, HandsError> {
+    async fn preview(&mut self, step: &Step) -> Result<Preview, GateClientError> {
         let before = self.world.borrow().state(step);
         let shown = Tainted::new(format!("-{before}\n+{}\n", step.after));
         Ok(Preview { before, after: step.after.clone(), shown })
     }
 
-    async fn people(&mut self, _: &Plan) -> Result<Vec<Tainted>, HandsError> {
+    async fn people(&mut self, _: &Plan) -> Result<Vec<Tainted>, GateClientError> {
         Ok(self.world.borrow().people.iter().map(Tainted::new).collect())
     }
 
-    async fn known(&mut self, change: &ChangeId) -> Result<Option<Known>, HandsError> {
+    async fn known(&mut self, change: &ChangeId) -> Result<Option<Known>, GateClientError> {
         let world = self.world.borrow();
         Ok(world.changes.get(change).map(|record| Known {
             plan: record.plan.clone(),
@@ -212,19 +212,19 @@ impl Hands for Gate {
         }))
     }
 
-    async fn begin(&mut self, change: &ChangeId, plan: &str, _: u32) -> Result<(), HandsError> {
+    async fn begin(&mut self, change: &ChangeId, plan: &str, _: u32) -> Result<(), GateClientError> {
         self.world.borrow_mut().begin(change, plan)
     }
 
-    async fn act(&mut self, change: &ChangeId, number: u32, way: Way, step: &Step) -> Result<State, HandsError> {
+    async fn act(&mut self, change: &ChangeId, number: u32, way: Way, step: &Step) -> Result<State, GateClientError> {
         self.world.borrow_mut().act(change, number, way, step)
     }
 
-    async fn close(&mut self, change: &ChangeId, keep: bool) -> Result<(), HandsError> {
+    async fn close(&mut self, change: &ChangeId, keep: bool) -> Result<(), GateClientError> {
         self.world.borrow_mut().close(change, keep)
     }
 
-    async fn renew(&mut self) -> Result<(), HandsError> {
+    async fn renew(&mut self) -> Result<(), GateClientError> {
         Ok(())
     }
 }
@@ -243,7 +243,7 @@ impl Probes {
     }
 }
 
-impl Eyes for Probes {
+impl Verifier for Probes {
     async fn look(&mut self, plan: &Plan) -> Result<Vec<Seen>, String> {
         let works = self.works(plan);
         let mut seen: Vec<_> = plan

@@ -9,11 +9,11 @@ use std::process::{Command, Stdio};
 use std::rc::Rc;
 
 use anyhow::{Context, Result, ensure};
-use bailiwick_change::gated::{Gate as Framed, Talk};
-use bailiwick_change::hands::{Eyes, HandsError};
+use bailiwick_change::gate_client::{GateClientError, Verifier};
 use bailiwick_change::make::{Base, Wanted, make};
+use bailiwick_change::remote_gate::{GateTransport, RemoteGate as Framed};
 use bailiwick_change::store::Store;
-use bailiwick_change::{Came, Plan};
+use bailiwick_change::{ApplyOutcome, Plan};
 use bailiwick_core::gate_protocol::{Answer, Outcome, Request};
 use bailiwick_core::model::{At, Change, ChangeId, Severity, Tainted, UnitAct};
 use bailiwick_journal::Seen;
@@ -22,8 +22,8 @@ use bailiwick_policy::gate::{Entry, Limits};
 
 use super::faulty::Faulty;
 use super::plans;
-use super::stage::{Stage, run};
-use crate::gate::{Gate, SHELLS, Session, absolute, change, ensure_line, program, unit, write};
+use super::stage::{ChangeStatus, run};
+use crate::gate::{RemoteGate, SHELLS, Session, absolute, change, ensure_line, program, unit, write};
 
 /// Everything that is changed, as bytes, mode and owner: what "as it was" means.
 pub type Snapshot = BTreeMap<PathBuf, (Vec<u8>, u32, u32, u32)>;
@@ -31,7 +31,7 @@ pub type Snapshot = BTreeMap<PathBuf, (Vec<u8>, u32, u32, u32)>;
 /// A target with a gate: a folder.
 pub struct Rig {
     /// The gate.
-    pub gate: Gate,
+    pub gate: RemoteGate,
     /// What its plan wants, in order.
     pub wanted: Vec<Wanted>,
     /// What was there before.
@@ -89,7 +89,7 @@ impl Rig {
             _ => vec![change("files-change.remove-line:with=l#1", remove), toy(UnitAct::Reload)?],
         };
         let shell = SHELLS.first().map_or(&["/bin/sh"][..], |(_, words)| words);
-        let gate = Gate::new(&entries, &LIMITS, shell)?;
+        let gate = RemoteGate::new(&entries, &LIMITS, shell)?;
         let (active, enabled) = if kind == "everything" { ("inactive", "disabled") } else { ("active", "enabled") };
         fs::write(gate.at("toy.active"), format!("{active}\n"))?;
         fs::write(gate.at("toy.enabled"), format!("{enabled}\n"))?;
@@ -138,7 +138,7 @@ impl Rig {
     ///
     /// # Errors
     /// When the gate does not answer.
-    pub fn plan(&self, stage: &Stage) -> Result<Plan> {
+    pub fn plan(&self, stage: &ChangeStatus) -> Result<Plan> {
         let frame = plans::plan("theorem", Vec::new());
         let base = Base {
             made: frame.made,
@@ -158,7 +158,7 @@ impl Rig {
     }
 
     /// The gate, as the engine has it.
-    pub fn hands(&self, stage: &Stage) -> Framed<Talker> {
+    pub fn hands(&self, stage: &ChangeStatus) -> Framed<Talker> {
         Framed::new(Talker::of(&self.gate), Store::at(stage.folder()))
     }
 
@@ -213,7 +213,7 @@ pub struct Talker {
 
 impl Talker {
     /// For a gate.
-    pub fn of(gate: &Gate) -> Self {
+    pub fn of(gate: &RemoteGate) -> Self {
         Self { shell: gate.paths.shell.clone(), script: gate.paths.gate.clone(), die_in: None, sent: Rc::default() }
     }
 
@@ -243,17 +243,17 @@ pub fn die() -> ! {
     unreachable!("it was killed")
 }
 
-impl Talk for Talker {
-    async fn looks(&mut self, request: Request) -> Result<Answer, HandsError> {
-        self.one("look", &request).map_err(|error| HandsError::Lost(format!("{error:#}")))
+impl GateTransport for Talker {
+    async fn looks(&mut self, request: Request) -> Result<Answer, GateClientError> {
+        self.one("look", &request).map_err(|error| GateClientError::Lost(format!("{error:#}")))
     }
 
-    async fn changes(&mut self, request: Request) -> Result<Outcome, HandsError> {
-        let answer = self.one("change-root", &request).map_err(|error| HandsError::Lost(format!("{error:#}")))?;
+    async fn changes(&mut self, request: Request) -> Result<Outcome, GateClientError> {
+        let answer = self.one("change-root", &request).map_err(|error| GateClientError::Lost(format!("{error:#}")))?;
         Ok(Outcome::read(&answer))
     }
 
-    async fn renew(&mut self) -> Result<(), HandsError> {
+    async fn renew(&mut self) -> Result<(), GateClientError> {
         Ok(())
     }
 }
@@ -264,7 +264,7 @@ pub struct Looks {
     pub works: bool,
 }
 
-impl Eyes for Looks {
+impl Verifier for Looks {
     async fn look(&mut self, plan: &Plan) -> Result<Vec<Seen>, String> {
         // Before anything is done it is asked for a baseline; what counts is the second time.
         let one = |raised: &bailiwick_change::Raised| Seen {
@@ -283,22 +283,22 @@ impl Eyes for Looks {
 }
 
 /// A controller for the real gate: its clock stands at the real time.
-pub fn stage() -> Stage {
+pub fn stage() -> ChangeStatus {
     let now = jiff::Timestamp::now().to_string();
-    Stage::new("[change]\nverify-seconds = 5\ndead-man-seconds = 600\n", &now)
+    ChangeStatus::new("[change]\nverify-seconds = 5\ndead-man-seconds = 600\n", &now)
 }
 
 /// Carries out a plan on a rig.
 ///
 /// # Errors
 /// When the journal cannot be written.
-pub fn apply<H: bailiwick_change::hands::Hands>(
-    stage: &Stage,
+pub fn apply<H: bailiwick_change::gate_client::GateClient>(
+    stage: &ChangeStatus,
     log: &mut bailiwick_change::log::Log,
     hands: &mut Faulty<H>,
     plan: &Plan,
     works: bool,
-) -> Result<Came> {
+) -> Result<ApplyOutcome> {
     let mut eyes = Looks { works };
     let gate = plan.gate.clone();
     let came = stage.apply_with(log, (hands, &mut eyes), plan, &stage.ask, |desk| desk.today.gate = Some(gate))?;
@@ -309,7 +309,7 @@ pub fn apply<H: bailiwick_change::hands::Hands>(
 ///
 /// # Errors
 /// When there are more.
-pub fn only(log: &bailiwick_change::log::Log) -> Result<Option<(ChangeId, bailiwick_change::course::Stage)>> {
+pub fn only(log: &bailiwick_change::log::Log) -> Result<Option<(ChangeId, bailiwick_change::state::ChangeStatus)>> {
     ensure!(log.ledger().changes.len() <= 1, "two changes");
     Ok(log.ledger().changes.values().next().map(|course| (course.id.clone(), course.stage)))
 }

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use bailiwick_change::check::Ground;
+use bailiwick_change::check::Constraints;
 use bailiwick_change::clock::Clock;
-use bailiwick_change::hands::{Eyes, Hands};
+use bailiwick_change::gate_client::{GateClient, Verifier};
 use bailiwick_change::log::{Log, LogError};
 use bailiwick_change::stop::Stop;
-use bailiwick_change::{Ask, Came, Desk, Plan, Today, Yes, apply, rollback};
+use bailiwick_change::{Admission, ApplyOutcome, ApplyRequest, Approval, CurrentState, Plan, apply, rollback};
 use bailiwick_core::fleet::{Fleet, Target};
 use bailiwick_core::model::ChangeId;
 use bailiwick_core::source::Source;
@@ -86,7 +86,7 @@ pub struct Stage {
     /// The machines.
     pub fleet: Fleet,
     /// Who asks.
-    pub ask: Ask,
+    pub ask: ApplyRequest,
     /// They want it to end.
     pub interrupted: Arc<AtomicBool>,
 }
@@ -113,7 +113,7 @@ impl Stage {
             bailiwick_core::fleet::parse(&fleet, Path::new("/ops"), Some(Path::new("/home/op"))).expect("a fleet");
         let policy = policy::parse(&Source::embedded("policy.toml", policy)).expect("a policy");
         policy::check_windows(&policy.change, &policy.windows, &policy.calendar, &fleet).expect("its targets");
-        let ask = Ask { who: "alice".to_owned(), yes: Yes::Terminal };
+        let ask = ApplyRequest { who: "alice".to_owned(), yes: Approval::Terminal };
         Self { state, kept: None, clock: TestClock::at(now), policy, fleet, ask, interrupted: Arc::default() }
     }
 
@@ -156,10 +156,10 @@ impl Stage {
         (Gate { world: Rc::clone(world), list: plans::list(), now_s }, Probes { world: Rc::clone(world) })
     }
 
-    fn desk<'a>(&'a self, stop: &'a Stop, plan: &Plan) -> Desk<'a, TestClock> {
+    fn desk<'a>(&'a self, stop: &'a Stop, plan: &Plan) -> Admission<'a, TestClock> {
         let granted: BTreeMap<_, _> =
             plan.steps.iter().map(|step| (step.action.clone(), step.change.clone())).collect();
-        Desk {
+        Admission {
             clock: &self.clock,
             stop,
             interrupted: &self.interrupted,
@@ -167,14 +167,14 @@ impl Stage {
             windows: &self.policy.windows,
             calendar: &self.policy.calendar,
             target: self.target(),
-            today: Today {
+            today: CurrentState {
                 component: Some(plan.component.clone()),
                 grant: Some(plan.grant.clone()),
                 policy: plan.policy.clone(),
                 host_key: plan.host_key.clone(),
                 gate: Some(plans::list()),
             },
-            ground: Ground { granted, ..Ground::default() },
+            ground: Constraints { granted, ..Constraints::default() },
         }
     }
 
@@ -187,27 +187,27 @@ impl Stage {
     }
 
     /// Carries out a plan.
-    pub fn apply<H: Hands, E: Eyes>(
+    pub fn apply<H: GateClient, E: Verifier>(
         &self,
         log: &mut Log,
         hands: &mut H,
         eyes: &mut E,
         plan: &Plan,
-    ) -> Result<Came, LogError> {
+    ) -> Result<ApplyOutcome, LogError> {
         let stop = self.stop();
         let digest = bailiwick_change::digest(&plan.bytes().expect("a plan"));
         run(apply(&self.desk(&stop, plan), log, hands, eyes, plan, &digest, &self.ask))
     }
 
     /// The same with something else on the desk.
-    pub fn apply_with<H: Hands, E: Eyes>(
+    pub fn apply_with<H: GateClient, E: Verifier>(
         &self,
         log: &mut Log,
         doors: (&mut H, &mut E),
         plan: &Plan,
-        ask: &Ask,
-        change: impl FnOnce(&mut Desk<'_, TestClock>),
-    ) -> Result<Came, LogError> {
+        ask: &ApplyRequest,
+        change: impl FnOnce(&mut Admission<'_, TestClock>),
+    ) -> Result<ApplyOutcome, LogError> {
         let stop = self.stop();
         let digest = bailiwick_change::digest(&plan.bytes().expect("a plan"));
         let mut desk = self.desk(&stop, plan);
@@ -216,14 +216,14 @@ impl Stage {
     }
 
     /// Takes a change back.
-    pub fn rollback<H: Hands, E: Eyes>(
+    pub fn rollback<H: GateClient, E: Verifier>(
         &self,
         log: &mut Log,
         hands: &mut H,
         eyes: &mut E,
         plan: &Plan,
         change: &ChangeId,
-    ) -> Result<Came, LogError> {
+    ) -> Result<ApplyOutcome, LogError> {
         let stop = self.stop();
         run(rollback(&self.desk(&stop, plan), log, hands, eyes, plan, change, &self.ask))
     }

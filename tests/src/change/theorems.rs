@@ -10,17 +10,17 @@ use std::path::Path;
 use std::rc::Rc;
 
 use bailiwick_change::check::is_back;
-use bailiwick_change::course::Stage as At;
-use bailiwick_change::hands::Hands;
+use bailiwick_change::gate_client::GateClient;
 use bailiwick_change::ledger::Ledger;
 use bailiwick_change::log::Log;
-use bailiwick_change::{Came, Plan, recover};
+use bailiwick_change::state::ChangeStatus as At;
+use bailiwick_change::{ApplyOutcome, Plan, recover};
 use bailiwick_core::model::{ChangeId, Inverse, Way};
 use bailiwick_journal::{Denial, End, Event, verify};
 
 use super::faulty::{Fault, Faulty};
 use super::model::World;
-use super::stage::{Stage, run};
+use super::stage::{ChangeStatus, run};
 
 /// How many combinations of a kind ran.
 pub type Tally = BTreeMap<&'static str, u32>;
@@ -63,7 +63,7 @@ fn only(log: &Log) -> Option<(ChangeId, At)> {
 }
 
 /// Asks until there is an end: by recovery, then by the target's own clock and recovery again.
-fn settle(stage: &Stage, log: &mut Log, world: &Rc<RefCell<World>>, plan: &Plan, label: &str) -> Option<At> {
+fn settle(stage: &ChangeStatus, log: &mut Log, world: &Rc<RefCell<World>>, plan: &Plan, label: &str) -> Option<At> {
     let (mut gate, _) = stage.doors(world);
     let (change, at) = only(log)?;
     if !at.is_open() {
@@ -82,7 +82,7 @@ fn settle(stage: &Stage, log: &mut Log, world: &Rc<RefCell<World>>, plan: &Plan,
 }
 
 /// Whatever happened: what is said of it is true, and it happened once.
-fn truth(stage: &Stage, log: Log, world: &Rc<RefCell<World>>, plan: &Plan, expect: Expect, label: &str) {
+fn truth(stage: &ChangeStatus, log: Log, world: &Rc<RefCell<World>>, plan: &Plan, expect: Expect, label: &str) {
     let mut log = log;
     let at = settle(stage, &mut log, world, plan, label);
     let whole = world.borrow().clone();
@@ -107,8 +107,8 @@ fn truth(stage: &Stage, log: Log, world: &Rc<RefCell<World>>, plan: &Plan, expec
     let again = stage.apply(&mut log, &mut gate, &mut probes, plan).expect("written");
     match (at, again) {
         (None | Some(At::NotBegun), _) => {}
-        (Some(At::Stuck), Came::Denied { code: Denial::OpenChange, .. })
-        | (Some(At::Applied | At::RolledBack), Came::Denied { code: Denial::Budget, .. }) => {
+        (Some(At::Stuck), ApplyOutcome::Denied { code: Denial::OpenChange, .. })
+        | (Some(At::Applied | At::RolledBack), ApplyOutcome::Denied { code: Denial::Budget, .. }) => {
             assert_eq!(world.borrow().mutations, whole.mutations, "{label}: a second change");
         }
         (at, again) => panic!("{label}: after {at:?} a second one: {again:?}"),
@@ -121,13 +121,13 @@ fn truth(stage: &Stage, log: Log, world: &Rc<RefCell<World>>, plan: &Plan, expec
 
 /// How many calls a plan makes that nothing goes wrong with.
 fn calls(plan: &Plan, useless: bool) -> u32 {
-    let (stage, world) = (Stage::new(POLICY, MONDAY), new_world(plan));
+    let (stage, world) = (ChangeStatus::new(POLICY, MONDAY), new_world(plan));
     world.borrow_mut().useless = useless;
     let (gate, mut probes) = stage.doors(&world);
     let mut gate = Faulty::new(gate, Fault::None);
     let came = stage.apply(&mut stage.log(), &mut gate, &mut probes, plan).expect("written");
     let end = if useless { End::RolledBack } else { End::Applied };
-    assert!(matches!(&came, Came::Ended { end: found, .. } if *found == end), "{came:?}");
+    assert!(matches!(&came, ApplyOutcome::Ended { end: found, .. } if *found == end), "{came:?}");
     gate.calls.get()
 }
 
@@ -146,7 +146,7 @@ pub fn faults(plan: &Plan, tally: &mut Tally) {
         for at in 1..=calls(plan, useless) + 2 {
             for (kind, make) in kinds {
                 let label = format!("{}: useless {useless}: {kind} {at}", plan.fix);
-                let (stage, world) = (Stage::new(POLICY, MONDAY), new_world(plan));
+                let (stage, world) = (ChangeStatus::new(POLICY, MONDAY), new_world(plan));
                 world.borrow_mut().useless = useless;
                 let (gate, mut probes) = stage.doors(&world);
                 let mut gate = Faulty::new(gate, make(at));
@@ -168,7 +168,7 @@ pub fn faults(plan: &Plan, tally: &mut Tally) {
 /// The controller is killed between any two things that it does: write an entry, ask the gate.
 pub fn kills(plan: &Plan, tally: &mut Tally) {
     for useless in [false, true] {
-        let (stage, world) = (Stage::new(POLICY, MONDAY), new_world(plan));
+        let (stage, world) = (ChangeStatus::new(POLICY, MONDAY), new_world(plan));
         world.borrow_mut().useless = useless;
         let (gate, mut probes) = stage.doors(&world);
         let mut gate = Faulty::new(gate, Fault::None);
@@ -205,9 +205,9 @@ pub fn kills(plan: &Plan, tally: &mut Tally) {
 }
 
 /// A program that starts on what a killed one left.
-fn killed(stage: &Stage, plan: &Plan, kept: usize, world: World, person: bool) {
+fn killed(stage: &ChangeStatus, plan: &Plan, kept: usize, world: World, person: bool) {
     let label = format!("{}: killed behind entry {kept}, a person {person}", plan.fix);
-    let after = Stage::new(POLICY, MONDAY);
+    let after = ChangeStatus::new(POLICY, MONDAY);
     cut(&stage.journal(), &after.journal(), kept);
     let world = Rc::new(RefCell::new(world));
     let mut log = after.log();
@@ -215,7 +215,7 @@ fn killed(stage: &Stage, plan: &Plan, kept: usize, world: World, person: bool) {
     if let Some((change, at)) = only(&log).filter(|(_, at)| person && at.is_open() && *at != At::Reserved) {
         // Somebody does not wait, and takes it back.
         let came = after.rollback(&mut log, &mut gate, &mut probes, plan, &change).expect("written");
-        let is_back = matches!(came, Came::Ended { end: End::RolledBack, .. });
+        let is_back = matches!(came, ApplyOutcome::Ended { end: End::RolledBack, .. });
         assert!(is_back, "{label} in {at:?}: {came:?}");
     }
     world.borrow_mut().useless = false;
@@ -242,7 +242,7 @@ fn cut(from: &Path, to: &Path, kept: usize) {
 
 /// Every step forwards and back, each asked for twice: the second time nothing happens.
 pub fn twice(plan: &Plan, tally: &mut Tally) {
-    let (stage, world) = (Stage::new(POLICY, MONDAY), new_world(plan));
+    let (stage, world) = (ChangeStatus::new(POLICY, MONDAY), new_world(plan));
     let (mut gate, _) = stage.doors(&world);
     let change = ChangeId::new("c-twice").expect("a name");
     run(gate.begin(&change, "p", 60)).expect("it begins");
@@ -267,16 +267,19 @@ pub fn jams(plan: &Plan, tally: &mut Tally) {
     for step in plan.steps.iter().filter(|step| step.inverse != Inverse::Again) {
         let object = step.change.object();
         let label = format!("{}: {object} cannot be put back", plan.fix);
-        let (stage, world) = (Stage::new(POLICY, MONDAY), new_world(plan));
+        let (stage, world) = (ChangeStatus::new(POLICY, MONDAY), new_world(plan));
         world.borrow_mut().useless = true;
         world.borrow_mut().jammed.insert(object.clone());
         let (mut gate, mut probes) = stage.doors(&world);
         let mut log = stage.log();
         let came = stage.apply(&mut log, &mut gate, &mut probes, plan).expect("written");
-        let Came::Ended { change, end: End::Stuck, .. } = came else { panic!("{label}: {came:?}") };
+        let ApplyOutcome::Ended { change, end: End::Stuck, .. } = came else { panic!("{label}: {came:?}") };
         stage.clock.pass(48 * 3600);
         let again = stage.apply(&mut log, &mut gate, &mut probes, plan).expect("written");
-        assert!(matches!(again, Came::Denied { code: Denial::OpenChange, .. }), "{label}: not frozen: {again:?}");
+        assert!(
+            matches!(again, ApplyOutcome::Denied { code: Denial::OpenChange, .. }),
+            "{label}: not frozen: {again:?}"
+        );
         let (who, why) = ("alice".to_owned(), "I have looked".to_owned());
         log.write(Event::Released { change, who, why }).expect("written");
         assert!(log.ledger().frozen(&plan.target).is_none(), "{label}");

@@ -9,7 +9,7 @@ use crate::report::table::Colour;
 use crate::report::trend;
 use bailiwick_core::encode::ShownPath as _;
 use bailiwick_core::model::TargetName;
-use bailiwick_engine::sweep::Pasts;
+use bailiwick_engine::sweep::PastRuns;
 use bailiwick_journal::history::{Filter, History, Series, Watch};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -50,16 +50,16 @@ impl Watch for Told<'_> {
 }
 
 /// What components have said before. Without it those that ask for it do not run; nothing else is held up.
-pub(super) fn pasts(context: &Context) -> Arc<Pasts> {
+pub(super) fn pasts(context: &Context) -> Arc<PastRuns> {
     let open = || -> anyhow::Result<History> {
         Ok(History::open(&context.state_folder()?, &context.journal_folder()?, &mut Told::new(&context.out))?)
     };
-    Arc::new(open().map_or_else(|error| Pasts::Missing(format!("{error:#}")), Pasts::from))
+    Arc::new(open().map_or_else(|error| PastRuns::Missing(format!("{error:#}")), PastRuns::from))
 }
 
 /// Reads what a sweep has added to the journal. What goes wrong here, goes wrong again when somebody asks, and is told then.
-pub(super) fn follow(pasts: &Pasts) {
-    if let Pasts::Here(history) = pasts {
+pub(super) fn follow(pasts: &PastRuns) {
+    if let PastRuns::Here(history) = pasts {
         let mut history = history.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = history.follow(&mut ()) {
             tracing::debug!("{error}");

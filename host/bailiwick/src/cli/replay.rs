@@ -8,7 +8,7 @@ use bailiwick_core::encode::ShownPath as _;
 use bailiwick_core::model::{ComponentId, Tainted};
 use bailiwick_engine::cases::diff;
 use bailiwick_engine::replay::{
-    Bench, Candidate, Difference, Found, Recorded, Replayed, Select, Shelf, Unplayable, find,
+    Candidate, ComponentStore, Difference, Found, Recorded, Replayed, Runner, Select, Unplayable, find,
 };
 use bailiwick_journal::Evidence;
 use bailiwick_policy::library::{ComponentFile, Library};
@@ -109,7 +109,7 @@ pub(super) fn run(context: &Context, args: &args::Replay) -> anyhow::Result<Exit
     }
     let components = context.dir.as_ref().map(|dir| dir.join("components"));
     let library = Library::built_in().map_err(bailiwick_policy::ops::OpsError::from)?;
-    let bench = Bench::new(None, Shelf::new(library, components, Evidence::beside(&folder)))?;
+    let bench = Runner::new(None, ComponentStore::new(library, components, Evidence::beside(&folder)))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let runs = runtime.block_on(replay(bench, &found, file.as_ref()))?;
     tell(context, args.format, found, file.as_ref(), runs, args.with.as_ref().map(|path| path.shown()))
@@ -138,7 +138,7 @@ fn time(text: &str) -> anyhow::Result<Timestamp> {
 
 /// What came of each run. Runs of one component follow one another, so that it is loaded once.
 async fn replay(
-    mut bench: Bench<'_>,
+    mut bench: Runner<'_>,
     found: &Found,
     file: Option<&ComponentFile>,
 ) -> anyhow::Result<Vec<(u64, Result)>> {

@@ -11,7 +11,7 @@ use bailiwick_core::manifest::Scope;
 use bailiwick_core::model::{CaseName, Lockdown, Tainted, TargetName, World};
 use bailiwick_core::outcome::{Looked, RunOutcome, Sweep, TargetResult};
 use bailiwick_core::source::Problems;
-use bailiwick_engine::cases::{Bench, Case, CasesError, Project, ProjectError, RecordError, Recording, Verdict, diff};
+use bailiwick_engine::cases::{Case, CasesError, Project, ProjectError, RecordError, Recording, Runner, Verdict, diff};
 use bailiwick_engine::sweep::{Request, Settings, Watcher, sweep};
 use bailiwick_journal::Scratch;
 use bailiwick_policy::library;
@@ -92,7 +92,7 @@ async fn put(
 ) -> anyhow::Result<Exit> {
     let (journal, _scratch) = Scratch::journal()?;
     let manifest = &project.file.manifest;
-    let bench = match Bench::new(None, manifest, &project.file.binary.bytes, Arc::new(journal)).await {
+    let bench = match Runner::new(None, manifest, &project.file.binary.bytes, Arc::new(journal)).await {
         Ok(bench) => bench,
         Err(error @ (CasesError::Inspect(_) | CasesError::Imports(_))) => {
             fail::report(&anyhow::Error::from(error).context(project.path.shown()), &context.out);

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::quote::quoted;
-use bailiwick_change::course::{Course, Stage};
 use bailiwick_change::ledger::Ledger;
-use bailiwick_change::{Came, Found, Plan, Proof, Step};
+use bailiwick_change::state::{ChangeState, ChangeStatus};
+use bailiwick_change::{ApplyOutcome, Found, Plan, Proof, Step};
 use bailiwick_core::encode;
 use bailiwick_core::model::{Change, ComponentId, Inverse, Tainted, TargetName};
 use bailiwick_journal::{End, NotPlanned, Shown};
@@ -124,15 +124,15 @@ pub fn not_planned(fix: &ComponentId, target: &TargetName, why: &NotPlanned) -> 
 
 /// What came of a plan, or of a rollback.
 #[must_use]
-pub fn came(came: &Came, plan: &Plan) -> String {
+pub fn came(came: &ApplyOutcome, plan: &Plan) -> String {
     let mut text = String::new();
     let _ = write_came(&mut text, came, plan);
     text
 }
 
-fn write_came(text: &mut String, came: &Came, plan: &Plan) -> std::fmt::Result {
+fn write_came(text: &mut String, came: &ApplyOutcome, plan: &Plan) -> std::fmt::Result {
     match came {
-        Came::Denied { code, why, shown } => {
+        ApplyOutcome::Denied { code, why, shown } => {
             writeln!(text, "not done ({}): {why}", code.code())?;
             if let Some(shown) = shown {
                 writeln!(text, "\n  the difference, as the target shows it")?;
@@ -140,8 +140,10 @@ fn write_came(text: &mut String, came: &Came, plan: &Plan) -> std::fmt::Result {
             }
             Ok(())
         }
-        Came::NoOp => writeln!(text, "nothing to do: everything on {} is already as the plan says", plan.target),
-        Came::Ended { change, end, why, proofs } => {
+        ApplyOutcome::NoOp => {
+            writeln!(text, "nothing to do: everything on {} is already as the plan says", plan.target)
+        }
+        ApplyOutcome::Ended { change, end, why, proofs } => {
             let word = match end {
                 End::Applied => "applied, and proved",
                 End::RolledBack => "rolled back: everything is what it was",
@@ -171,7 +173,7 @@ fn write_came(text: &mut String, came: &Came, plan: &Plan) -> std::fmt::Result {
                 End::RolledBack | End::NotBegun => Ok(()),
             }
         }
-        Came::Open { change, why } => {
+        ApplyOutcome::Open { change, why } => {
             writeln!(text, "{change} on {}: OPEN, neither done nor undone\n  because  {why}", plan.target)?;
             writeln!(text, "\nThe target undoes it by itself when its time is over. To know what is true then:")?;
             writeln!(text, "  bailiwick recover\nTo undo it now: bailiwick rollback {change}")?;
@@ -233,7 +235,7 @@ pub fn changes(ledger: &Ledger, last: usize) -> String {
         let day = course.day.map_or("rehearsal", |_| "");
         let _ =
             writeln!(text, "{}  {}  {:<11}  {}  {fix}  {day}", course.id, time(**begun), word(course), course.target);
-        if let Some(why) = course.why.as_ref().filter(|_| course.stage != Stage::Applied) {
+        if let Some(why) = course.why.as_ref().filter(|_| course.stage != ChangeStatus::Applied) {
             let _ = writeln!(text, "    {}", encode::lines(why));
         }
     }
@@ -243,7 +245,7 @@ pub fn changes(ledger: &Ledger, last: usize) -> String {
     text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
-fn word(course: &Course) -> &'static str {
+fn word(course: &ChangeState) -> &'static str {
     course.stage.word()
 }
 

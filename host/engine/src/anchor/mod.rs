@@ -11,15 +11,15 @@
 //! operator's own rule: no component can ask for it, and `review --wire` lists it.
 
 mod copy;
-mod held;
+mod compare;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
+pub use self::compare::{Fault, Held, hold};
 pub use self::copy::{AnchorError, fetch};
-pub use self::held::{Fault, Held, hold};
 use bailiwick_journal::{Entry, Journal, Link, OpenError};
 use bailiwick_policy::ops::Ops;
 use bailiwick_transport::ssh;

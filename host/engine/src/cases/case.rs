@@ -25,7 +25,7 @@ use bailiwick_policy::grant::Grant;
 use bailiwick_policy::policy::{
     Assignment, Named, RawChangeCommand, RawCommand, RawStateless, RawStatement, Stateless,
 };
-use bailiwick_transport::recorded::{Take, Tape};
+use bailiwick_transport::recorded::{RecordedAnswer, RecordedAnswers};
 
 /// A case, read and held against its component's manifest.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ pub struct Case {
 #[derive(Debug)]
 pub(super) struct On {
     pub(super) grant: Arc<Grant>,
-    pub(super) tape: Tape,
+    pub(super) tape: RecordedAnswers,
     /// What the component has said of it before.
     pub(super) earlier: Earlier,
 }
@@ -264,7 +264,7 @@ impl Case {
             let target = Target { name, access, tags: Default::default(), place: place.clone() };
             let assignment = Assignment::new(manifest, &place, slots.clone(), params.clone());
             let grant = Arc::new(grant::compute(manifest, &target, &assignment, bars));
-            targets.push(On { grant, tape: Tape::default(), earlier: Earlier::default() });
+            targets.push(On { grant, tape: RecordedAnswers::default(), earlier: Earlier::default() });
         }
         for answer in raw.answers {
             let Some(on) = pick(&mut targets, answer.on.as_ref()) else {
@@ -406,7 +406,7 @@ fn action(id: &str, grant: &Grant) -> Option<ActionId> {
 
 /// What an answer plays back; where something in it is not what it must be. Unless it says otherwise it was asked when the
 /// run began, and was there at once.
-fn take(answer: &RawAnswer, now_us: u64) -> Result<Take, (Range<usize>, &'static str)> {
+fn take(answer: &RawAnswer, now_us: u64) -> Result<RecordedAnswer, (Range<usize>, &'static str)> {
     let bytes = |text: &str, base64: &Option<Spanned<String>>| match base64 {
         Some(base64) => BASE64.decode(base64.get_ref().as_bytes()).map_err(|_| (base64.span(), "this is not base64")),
         None => Ok(text.as_bytes().to_vec()),
@@ -421,11 +421,11 @@ fn take(answer: &RawAnswer, now_us: u64) -> Result<Take, (Range<usize>, &'static
             .ok_or_else(|| (asked.span(), "a time is written 2026-11-21T12:00:00Z"))?,
     };
     Ok(match answer.error {
-        Some(RawError::TimedOut) => Take::TimedOut,
-        Some(RawError::Unreachable) => Take::Lost,
-        Some(RawError::NotPermitted) => Take::NotStarted,
-        Some(RawError::TooLarge) => Take::TooLarge,
-        None => Take::Answer(Answer {
+        Some(RawError::TimedOut) => RecordedAnswer::TimedOut,
+        Some(RawError::Unreachable) => RecordedAnswer::Lost,
+        Some(RawError::NotPermitted) => RecordedAnswer::NotStarted,
+        Some(RawError::TooLarge) => RecordedAnswer::TooLarge,
+        None => RecordedAnswer::Answer(Answer {
             stdout: bytes(&answer.stdout, &answer.stdout_base64)?,
             stderr: bytes(&answer.stderr, &answer.stderr_base64)?,
             exit: match answer.exit {

@@ -18,8 +18,8 @@ pub use self::diff::diff;
 pub use self::project::{Project, ProjectError};
 pub use self::record::{RecordError, Recording};
 pub use self::verdict::Verdict;
-use crate::broker::{Broker, Link, RunContext};
-use crate::sweep::Borrowed;
+use crate::broker::{Broker, RunContext, TargetSession};
+use crate::sweep::WorkerHandle;
 use bailiwick_core::limits::Limits;
 use bailiwick_core::manifest::Manifest;
 use bailiwick_journal::{Journal, RunEnd};
@@ -59,12 +59,12 @@ pub fn written(end: &RunEnd) -> String {
 
 /// A component, loaded to be put to its cases.
 #[derive(Debug)]
-pub struct Bench {
-    worker: Borrowed,
+pub struct Runner {
+    worker: WorkerHandle,
     broker: Arc<Broker>,
 }
 
-impl Bench {
+impl Runner {
     /// Checks and loads a component. `program` is the worker's executable, or none for this one; what happens is written
     /// to `journal`.
     ///
@@ -83,12 +83,12 @@ impl Bench {
         let links =
             sandbox::check_component(&inspected, manifest.world, &manifest.verbs(), &manifest.wasi(), history, rules)?;
         let worker = Worker::load(program, bytes, &links, limits).await?;
-        Ok(Self { worker: Borrowed::new(worker), broker: Arc::new(Broker::new(journal)) })
+        Ok(Self { worker: WorkerHandle::new(worker), broker: Arc::new(Broker::new(journal)) })
     }
 
     /// Puts the component to one case.
     pub async fn run(&self, case: &Case) -> Verdict {
-        let link = |on: &case::On| Arc::new(Link::new(Connection::Recorded(on.tape.clone())));
+        let link = |on: &case::On| Arc::new(TargetSession::new(Connection::Recorded(on.tape.clone())));
         let on = case.targets.iter().map(|on| (Arc::clone(&on.grant), link(on))).collect();
         let context = RunContext::together(0, on).in_phase(case.phase);
         let views = case.targets.iter().map(|on| crate::sweep::view(&on.grant, &on.earlier)).collect();

@@ -67,7 +67,7 @@ pub enum Verdict {
 
 /// Why a component is none for this host.
 #[derive(Debug, thiserror::Error)]
-pub enum Misfit {
+pub enum ComponentError {
     /// It is no component, or too much of one.
     #[error(transparent)]
     Inspect(#[from] InspectError),
@@ -140,9 +140,9 @@ pub enum Rejection {
 ///
 /// # Errors
 /// When it is no component for this host, within its limits and as its manifest says.
-pub fn facts(ops: &Ops, id: &ComponentId, now: Timestamp) -> Result<(Facts, Inspected, Links), Misfit> {
+pub fn facts(ops: &Ops, id: &ComponentId, now: Timestamp) -> Result<(Facts, Inspected, Links), ComponentError> {
     let (Some(manifest), Some(binary)) = (ops.library.manifests.get(id), ops.library.binary(id)) else {
-        return Err(Misfit::Gone(id.clone()));
+        return Err(ComponentError::Gone(id.clone()));
     };
     let signer = ops.signer(id, now)?.map(|signer| format!("{} ({})", signer.principal, signer.fingerprint));
     let inspected = inspect(&binary.bytes, ops.limits(id))?;

@@ -6,8 +6,8 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
+use super::answers::pruned;
 use super::recorded::{Found, Recorded};
-use super::tape::pruned;
 use bailiwick_core::limits::COMPONENT_BYTES_MAX;
 use bailiwick_journal::{Evidence, EvidenceError, NotASha, Sha};
 use bailiwick_policy::library;
@@ -15,7 +15,7 @@ use bailiwick_policy::library::Library;
 
 /// Where components are looked for.
 #[derive(Debug)]
-pub struct Shelf {
+pub struct ComponentStore {
     built_in: Library,
     folder: Option<PathBuf>,
     evidence: Evidence,
@@ -43,7 +43,7 @@ pub enum Unshelved {
     Evidence(EvidenceError),
 }
 
-impl Shelf {
+impl ComponentStore {
     /// What is built in, a folder of components, and what is beside a journal.
     #[must_use]
     pub const fn new(built_in: Library, folder: Option<PathBuf>, evidence: Evidence) -> Self {

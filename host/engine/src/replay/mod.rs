@@ -15,7 +15,7 @@
 mod compare;
 mod component;
 mod recorded;
-mod tape;
+mod answers;
 mod with;
 
 use std::collections::BTreeMap;
@@ -23,11 +23,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use self::compare::Difference;
-pub use self::component::{Shelf, Unshelved};
+pub use self::component::{ComponentStore, Unshelved};
 pub use self::recorded::{Found, NotRun, Recorded, Select, find};
 pub use self::with::{Candidate, Said};
-use crate::broker::{Broker, Link, RunContext};
-use crate::sweep::{Borrowed, view};
+use crate::broker::{Broker, RunContext, TargetSession};
+use crate::sweep::{WorkerHandle, view};
 use bailiwick_core::limits::Limits;
 use bailiwick_core::manifest;
 use bailiwick_core::model::ActionId;
@@ -41,7 +41,7 @@ use bailiwick_sandbox as sandbox;
 use bailiwick_sandbox::client::Worker;
 use bailiwick_sandbox::{Links, LoadError};
 use bailiwick_transport::Connection;
-use bailiwick_transport::recorded::Tape;
+use bailiwick_transport::recorded::RecordedAnswers;
 
 /// What came of a replay.
 #[derive(Debug)]
@@ -99,21 +99,21 @@ pub enum Unplayable {
 }
 
 /// Runs recorded runs again.
-pub struct Bench<'p> {
+pub struct Runner<'p> {
     program: Option<&'p Path>,
-    shelf: Shelf,
+    shelf: ComponentStore,
     broker: Arc<Broker>,
     /// One worker at a time: the component, its limits, and what came of loading it.
-    loaded: Option<(String, BTreeMap<String, u64>, Borrowed)>,
+    loaded: Option<(String, BTreeMap<String, u64>, WorkerHandle)>,
     _scratch: Scratch,
 }
 
-impl<'p> Bench<'p> {
+impl<'p> Runner<'p> {
     /// A bench that takes components from a shelf. `program` is the worker's executable, or none for this one.
     ///
     /// # Errors
     /// When there is no room for what it writes down, which nobody keeps.
-    pub fn new(program: Option<&'p Path>, shelf: Shelf) -> Result<Self, OpenError> {
+    pub fn new(program: Option<&'p Path>, shelf: ComponentStore) -> Result<Self, OpenError> {
         let (journal, scratch) = Scratch::journal()?;
         let broker = Arc::new(Broker::new(Arc::new(journal)));
         Ok(Self { program, shelf, broker, loaded: None, _scratch: scratch })
@@ -136,10 +136,10 @@ impl<'p> Bench<'p> {
             Some(RunEnd::Fault { message }) => return Err(Unplayable::Broke(message.clone())),
             Some(end) => end.clone(),
         };
-        let tapes = match tape::of(found, run, self.shelf.evidence()) {
+        let tapes = match answers::of(found, run, self.shelf.evidence()) {
             Ok(tapes) => tapes,
-            Err(tape::Gap::Not(why)) => return Err(why),
-            Err(tape::Gap::Differs(difference)) => return Ok(Replayed::Differs(difference)),
+            Err(answers::Gap::Not(why)) => return Err(why),
+            Err(answers::Gap::Differs(difference)) => return Ok(Replayed::Differs(difference)),
         };
         let pasts = run.pasts(found)?;
         let grants = run.grants();
@@ -151,7 +151,7 @@ impl<'p> Bench<'p> {
         Ok(compare::reports(run.report.as_ref(), &recorded, &replayed))
     }
 
-    async fn worker(&mut self, found: &Found, run: &Recorded) -> Result<&Borrowed, Unplayable> {
+    async fn worker(&mut self, found: &Found, run: &Recorded) -> Result<&WorkerHandle, Unplayable> {
         let fits = |(digest, limits, _): &(String, BTreeMap<_, _>, _)| *digest == run.digest && *limits == run.limits;
         if !self.loaded.as_ref().is_some_and(fits) {
             // The one before it ends first.
@@ -172,7 +172,7 @@ fn rules(bytes: &[u8]) -> Option<Rules> {
 }
 
 /// A worker with a component in it. What it imports is what it was admitted with then: the bytes are the same.
-async fn load(program: Option<&Path>, bytes: &[u8], limits: Limits) -> Result<Borrowed, Unplayable> {
+async fn load(program: Option<&Path>, bytes: &[u8], limits: Limits) -> Result<WorkerHandle, Unplayable> {
     let refused = |error: &dyn std::error::Error| Unplayable::Refused(sandbox::imports::on_one_line(error));
     let inspected = sandbox::inspect(bytes, &limits).map_err(|error| refused(&error))?;
     let links = match sandbox::imports::asks_by_rules(&inspected) {
@@ -180,19 +180,19 @@ async fn load(program: Option<&Path>, bytes: &[u8], limits: Limits) -> Result<Bo
         true => Links::from(rules(bytes).ok_or_else(|| refused(&sandbox::ImportError::NoChecks))?),
         false => sandbox::imports::links(&inspected).map_err(|error| refused(&error))?,
     };
-    Ok(Borrowed::new(Worker::load(program, bytes, &links, limits).await?))
+    Ok(WorkerHandle::new(Worker::load(program, bytes, &links, limits).await?))
 }
 
 /// One run on tapes, one for each target: how it ended, and what it asked.
 async fn play(
     broker: &Arc<Broker>,
-    worker: &Borrowed,
+    worker: &WorkerHandle,
     grants: &[Arc<Grant>],
-    tapes: Vec<Tape>,
+    tapes: Vec<RecordedAnswers>,
     pasts: &[Earlier],
     now_ms: u64,
 ) -> (RunEnd, Vec<Call>) {
-    let link = |tape| Arc::new(Link::new(Connection::Recorded(tape)));
+    let link = |tape| Arc::new(TargetSession::new(Connection::Recorded(tape)));
     let on = grants.iter().cloned().zip(tapes.into_iter().map(link)).collect();
     let context = RunContext::together(0, on);
     let views = grants.iter().zip(pasts).map(|(grant, past)| view(grant, past)).collect();

@@ -8,9 +8,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::recorded::{On, Recorded};
-use super::{Bench, Found, Unplayable, load, play, tape};
+use super::{Found, Runner, Unplayable, answers, load, play};
 use crate::cases;
-use crate::sweep::Borrowed;
+use crate::sweep::WorkerHandle;
 use bailiwick_core::limits::Limits;
 use bailiwick_core::model::{Action, ActionId, ParamName, ParamValue, SlotKey, SlotName, Verb, Wire};
 use bailiwick_core::source::Source;
@@ -18,12 +18,12 @@ use bailiwick_journal::EvidenceError;
 use bailiwick_policy::grant;
 use bailiwick_policy::grant::Grant;
 use bailiwick_policy::library::ComponentFile;
-use bailiwick_transport::recorded::Tape;
+use bailiwick_transport::recorded::RecordedAnswers;
 
 /// Another version, ready to run.
 pub struct Candidate<'f> {
     file: &'f ComponentFile,
-    worker: Borrowed,
+    worker: WorkerHandle,
 }
 
 /// What it would have said.
@@ -59,7 +59,7 @@ impl<'f> Candidate<'f> {
     ///
     /// # Errors
     /// When the run has nothing to compare with, or its answers are gone.
-    pub async fn say(&self, bench: &Bench<'_>, found: &Found, run: &Recorded) -> Result<Said, Unplayable> {
+    pub async fn say(&self, bench: &Runner<'_>, found: &Found, run: &Recorded) -> Result<Said, Unplayable> {
         let end = run.end.as_ref().ok_or(Unplayable::Interrupted)?;
         let pasts = run.pasts(found)?;
         let grants: Vec<_> = run.on.iter().zip(run.grants()).map(|(on, then)| self.grant(run, on, &then)).collect();
@@ -91,22 +91,22 @@ impl<'f> Candidate<'f> {
     /// All that was answered on each target in the same sweep: what two components ask alike, they are told alike.
     fn tapes(
         &self,
-        bench: &Bench<'_>,
+        bench: &Runner<'_>,
         found: &Found,
         run: &Recorded,
         grants: &[Arc<Grant>],
-    ) -> (Vec<Tape>, Vec<String>) {
-        let mut tapes: Vec<_> = grants.iter().map(|grant| (grant, Tape::default())).collect();
+    ) -> (Vec<RecordedAnswers>, Vec<String>) {
+        let mut tapes: Vec<_> = grants.iter().map(|grant| (grant, RecordedAnswers::default())).collect();
         let mut gone = Vec::new();
         for told in run.answers.values() {
             let Some((grant, tape)) = tapes.iter_mut().find(|(grant, _)| grant.target == told.target) else { continue };
             if !grant.entries().any(|granted| granted.action.id == told.action) {
                 continue;
             }
-            match tape::take(told, bench.shelf.evidence()) {
+            match answers::take(told, bench.shelf.evidence()) {
                 Ok(take) => tape.record(told.action.clone(), take),
                 Err(error) => {
-                    let why = match (tape::pruned(found, run, &error), &error) {
+                    let why = match (answers::pruned(found, run, &error), &error) {
                         (Some(entry), _) => format!("its answer was pruned, entry {entry}"),
                         (None, EvidenceError::Io { .. }) => "its answer cannot be read".to_owned(),
                         (None, error) => error.to_string(),

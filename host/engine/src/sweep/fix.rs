@@ -10,10 +10,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::fleet_runs;
 use super::pool::Pool;
 use super::run::{Phased, Request, Settings, Shared};
-use super::together;
-use crate::broker::{Broker, Link, Staged};
+use crate::broker::{Broker, Staged, TargetSession};
 use bailiwick_core::model::{ComponentId, Decision, LookError, Phase, Tainted, TargetName, World};
 use bailiwick_core::outcome::{Call, Run, RunOutcome, TargetResult};
 use bailiwick_policy::grant::Grant;
@@ -134,7 +134,7 @@ impl Fixer {
         let request = Request { targets: [target.clone()].into(), components, standing };
         let shared = Arc::new(Shared {
             pool: Pool::new(&ops, &request, World::Fix, &settings.quarantine, settings.require_lockdown, None),
-            meetings: together::meetings(&ops, &request),
+            meetings: fleet_runs::meetings(&ops, &request),
             broker,
             number: began,
             ssh: settings.ssh.clone(),
@@ -156,15 +156,15 @@ impl Fixer {
     ///
     /// # Errors
     /// When it is a never-host, or cannot be reached.
-    pub async fn connect(&self) -> Result<Arc<Link>, TargetResult> {
-        self.shared.connect(&self.target).await.map(|connection| Arc::new(Link::new(connection)))
+    pub async fn connect(&self) -> Result<Arc<TargetSession>, TargetResult> {
+        self.shared.connect(&self.target).await.map(|connection| Arc::new(TargetSession::new(connection)))
     }
 
     /// Runs `plan`.
     ///
     /// # Errors
     /// When it came to no decision.
-    pub async fn plan(&self, link: &Arc<Link>) -> Result<Planned, NotPlanned> {
+    pub async fn plan(&self, link: &Arc<TargetSession>) -> Result<Planned, NotPlanned> {
         let Some(Phased { run, decided, staged }) = self.run(link, Phase::Plan).await else {
             return Err(NotPlanned::Unwritten);
         };
@@ -179,11 +179,11 @@ impl Fixer {
     }
 
     /// Runs `verify`: a run like a probe's. None only if the journal cannot be written.
-    pub async fn verify(&self, link: &Arc<Link>) -> Option<Run> {
+    pub async fn verify(&self, link: &Arc<TargetSession>) -> Option<Run> {
         self.run(link, Phase::Verify).await.map(|phased| phased.run)
     }
 
-    async fn run(&self, link: &Arc<Link>, phase: Phase) -> Option<Phased> {
+    async fn run(&self, link: &Arc<TargetSession>, phase: Phase) -> Option<Phased> {
         let on = vec![(Arc::clone(&self.grant), Arc::clone(link))];
         self.shared.run_phase(&self.fix, on, phase).await
     }

@@ -4,14 +4,14 @@
 //! look. Attack answered: one target or one component that holds up the others (GR16, TG03).
 
 mod fix;
-mod kept;
+mod module_cache;
 mod past;
 mod pool;
 mod run;
-mod together;
+mod fleet_runs;
 
 pub use fix::{Decided, FixError, Fixer, NotPlanned, Planned};
-pub use past::Pasts;
-pub(crate) use pool::Borrowed;
+pub use past::PastRuns;
+pub(crate) use pool::WorkerHandle;
 pub use run::{Request, Settings, Watcher, sweep};
 pub(crate) use run::{concluded, settled, view};

@@ -13,27 +13,27 @@ use bailiwick_transport::chain;
 
 /// The past of all components, or why there is none to be had.
 #[derive(Debug)]
-pub enum Pasts {
+pub enum PastRuns {
     /// It is here.
     Here(Mutex<History>),
     /// It cannot be read.
     Missing(String),
 }
 
-impl From<History> for Pasts {
+impl From<History> for PastRuns {
     fn from(history: History) -> Self {
         Self::Here(Mutex::new(history))
     }
 }
 
 /// Without a word of why, nobody is told anything: for sweeps of components that do not ask.
-impl Default for Pasts {
+impl Default for PastRuns {
     fn default() -> Self {
         Self::Missing("no history is kept here".to_owned())
     }
 }
 
-impl Pasts {
+impl PastRuns {
     /// What a run that begins now, on so many targets, is told of the grant's target.
     ///
     /// # Errors

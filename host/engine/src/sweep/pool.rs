@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError};
 use jiff::Timestamp;
 use tokio::sync::{Mutex, Semaphore};
 
-use super::kept::{Kept, Unloaded};
+use super::module_cache::{ModuleCache, Unloaded};
 use super::run::Request;
 use crate::broker::{Asked, Broker, RunContext};
 use crate::consent;
@@ -38,7 +38,7 @@ pub(super) struct Pool {
 type Held = Arc<std::sync::Mutex<Option<Lockdown>>>;
 
 pub(super) struct Slot {
-    pub(super) kept: Option<Arc<Kept>>,
+    pub(super) kept: Option<Arc<ModuleCache>>,
     pub(super) binary: Binary,
     /// What it is linked with, or why it may not be compiled.
     links: Result<Links, String>,
@@ -64,10 +64,10 @@ struct State {
 
 /// A worker that a run has borrowed.
 #[derive(Debug)]
-pub(crate) struct Borrowed(Arc<Worker>);
+pub(crate) struct WorkerHandle(Arc<Worker>);
 
 /// How a run went.
-pub(crate) struct Ran {
+pub(crate) struct RunResult {
     pub(crate) end: RunEnd,
     pub(crate) fuel: u64,
     /// Its worker was killed on account of another run.
@@ -82,7 +82,7 @@ impl Pool {
         world: World,
         quarantine: &Quarantine,
         require_lockdown: bool,
-        kept: Option<&Arc<Kept>>,
+        kept: Option<&Arc<ModuleCache>>,
     ) -> Self {
         let held = Held::default();
         let mut slots = BTreeMap::new();
@@ -137,9 +137,9 @@ impl Pool {
     ///
     /// # Errors
     /// What the run comes to, if there is none.
-    pub(super) async fn worker(&self, id: &ComponentId) -> Result<Borrowed, RunOutcome> {
+    pub(super) async fn worker(&self, id: &ComponentId) -> Result<WorkerHandle, RunOutcome> {
         match self.slots.get(id) {
-            Some(slot) => slot.worker().await.map(Borrowed),
+            Some(slot) => slot.worker().await.map(WorkerHandle),
             None => Err(RunOutcome::Refused { reason: "there is no such component".to_owned() }),
         }
     }
@@ -211,7 +211,7 @@ impl Slot {
         }
         // The semaphore is never closed.
         let _permit = self.compiling.acquire().await;
-        match super::kept::load(self, links).await {
+        match super::module_cache::load(self, links).await {
             Err(Unloaded::Lacking(lacking)) => {
                 let reason = format!("its worker cannot be locked down here: no {lacking}");
                 state.refused = Some(reason.clone());
@@ -258,14 +258,20 @@ impl State {
     }
 }
 
-impl Borrowed {
+impl WorkerHandle {
     /// A worker outside a pool.
     pub(crate) fn new(worker: Worker) -> Self {
         Self(Arc::new(worker))
     }
 
     /// Runs the component once, each of its calls through the broker.
-    pub(crate) async fn run(&self, broker: &Arc<Broker>, run: &RunContext, now_ms: u64, views: Vec<TargetView>) -> Ran {
+    pub(crate) async fn run(
+        &self,
+        broker: &Arc<Broker>,
+        run: &RunContext,
+        now_ms: u64,
+        views: Vec<TargetView>,
+    ) -> RunResult {
         let answer = |call: VerbCall| async move {
             if spec(call.verb).effect == Effect::Change {
                 let VerbCall { number, target, verb, slot, given } = call;
@@ -302,7 +308,7 @@ impl Borrowed {
                 (RunEnd::Fault { message: "interrupted: another run took the worker with it".to_owned() }, true)
             }
         };
-        Ran { end, fuel: ended.fuel_used, interrupted }
+        RunResult { end, fuel: ended.fuel_used, interrupted }
     }
 }
 

@@ -8,12 +8,12 @@ use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::kept::Kept;
-use super::past::{self, Pasts};
-use super::pool::{Pool, Ran};
-use super::together::{self, Arrival, Meetings};
+use super::fleet_runs::{self, FleetRuns, TargetStatus};
+use super::module_cache::ModuleCache;
+use super::past::{self, PastRuns};
+use super::pool::{Pool, RunResult};
 use crate::anchor;
-use crate::broker::{Broker, Link, RunContext, Staged};
+use crate::broker::{Broker, RunContext, Staged, TargetSession};
 use crate::quarantine::Quarantine;
 use bailiwick_core::fleet::{Access, Target};
 use bailiwick_core::model::{ComponentId, Decision, Lockdown, LookError, Phase, SlotKey, Tainted, TargetName, World};
@@ -55,7 +55,7 @@ pub struct Settings {
     /// Compiled components of earlier sweeps.
     pub cache: Option<Arc<Cache>>,
     /// What components have said before.
-    pub pasts: Arc<Pasts>,
+    pub pasts: Arc<PastRuns>,
 }
 
 /// Is told how far a sweep is.
@@ -90,8 +90,8 @@ pub async fn sweep(
     journal.sync()?;
     let jobs = Arc::new(Semaphore::new(settings.jobs.max(1)));
     let broker = Arc::new(Broker::new(Arc::clone(&journal)).redacting(Arc::clone(&ops.policy.redactor)));
-    let kept = settings.cache.map(|cache| Arc::new(Kept { cache, broker: Arc::clone(&broker), sweep: number }));
-    let meetings = together::meetings(&ops, &request);
+    let kept = settings.cache.map(|cache| Arc::new(ModuleCache { cache, broker: Arc::clone(&broker), sweep: number }));
+    let meetings = fleet_runs::meetings(&ops, &request);
     let shared = Arc::new(Shared {
         pool: Pool::new(&ops, &request, World::Probe, &settings.quarantine, settings.require_lockdown, kept.as_ref()),
         broker,
@@ -177,16 +177,16 @@ pub(super) struct Shared {
     pub(super) ssh: ssh::Settings,
     pub(super) components: Option<BTreeSet<ComponentId>>,
     pub(super) standing: Standing,
-    pub(super) pasts: Arc<Pasts>,
-    pub(super) meetings: Meetings,
+    pub(super) pasts: Arc<PastRuns>,
+    pub(super) meetings: FleetRuns,
 }
 
 impl Shared {
     /// Looks at a target with the components that look at one at a time. Its connection is still open afterwards.
-    async fn look(self: &Arc<Self>, name: &TargetName) -> (TargetResult, Option<Arc<Link>>) {
+    async fn look(self: &Arc<Self>, name: &TargetName) -> (TargetResult, Option<Arc<TargetSession>>) {
         tracing::debug!("{name}: connecting");
         let link = match self.connect(name).await {
-            Ok(connection) => Arc::new(Link::new(connection)),
+            Ok(connection) => Arc::new(TargetSession::new(connection)),
             Err(result) => {
                 let (refused, cause) = match &result {
                     TargetResult::Refused { rule } => (true, rule.clone()),
@@ -195,14 +195,14 @@ impl Shared {
                 };
                 self.meetings.arrive(
                     name,
-                    if refused { Arrival::Refused(cause.clone()) } else { Arrival::Missing(cause.clone()) },
+                    if refused { TargetStatus::Refused(cause.clone()) } else { TargetStatus::Missing(cause.clone()) },
                 );
                 let target = name.clone();
                 self.broker.note(Entry::NotLooked { sweep: self.number, target, refused, cause });
                 return (result, None);
             }
         };
-        self.meetings.arrive(name, Arrival::Here(Arc::clone(&link)));
+        self.meetings.arrive(name, TargetStatus::Here(Arc::clone(&link)));
         let mut tasks = JoinSet::new();
         for component in self.assigned(name) {
             let (shared, link) = (Arc::clone(self), Arc::clone(&link));
@@ -261,7 +261,7 @@ impl Shared {
     }
 
     /// Runs one component on one target, or on several. `None` only if there is none such, or no target.
-    pub(super) async fn run(&self, component: &ComponentId, on: Vec<(Arc<Grant>, Arc<Link>)>) -> Option<Run> {
+    pub(super) async fn run(&self, component: &ComponentId, on: Vec<(Arc<Grant>, Arc<TargetSession>)>) -> Option<Run> {
         self.run_phase(component, on, Phase::Examine).await.map(|phased| phased.run)
     }
 
@@ -269,7 +269,7 @@ impl Shared {
     pub(super) async fn run_phase(
         &self,
         component: &ComponentId,
-        on: Vec<(Arc<Grant>, Arc<Link>)>,
+        on: Vec<(Arc<Grant>, Arc<TargetSession>)>,
         phase: Phase,
     ) -> Option<Phased> {
         let manifest = self.ops.library.manifests.get(component)?;
@@ -344,7 +344,7 @@ impl Shared {
             tracing::debug!("{}: run {id} of {component} begins", first.target);
             let context = RunContext::together(id, on.clone()).in_phase(phase);
             let views = on.iter().zip(&pasts).map(|((grant, _), past)| view(grant, past)).collect();
-            let Ran { end, fuel, interrupted } = worker.run(&self.broker, &context, now_ms, views).await;
+            let RunResult { end, fuel, interrupted } = worker.run(&self.broker, &context, now_ms, views).await;
             self.pool.look_after(component).await;
             // Another run took the worker with it. This one has only looked, and is begun again, once.
             if interrupted && again {

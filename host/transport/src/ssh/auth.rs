@@ -17,7 +17,7 @@ use rustix::fs::OFlags;
 use tokio::net::UnixStream;
 
 use super::error::{At, ConnectError, Step};
-use super::handler::Doorman;
+use super::handler::ClientHandler;
 use bailiwick_core::fleet::{Credential, HostKey, UserName};
 
 /// The largest key file that is read; a 16,384-bit RSA key has 12 KiB.
@@ -64,7 +64,12 @@ impl Proof {
     }
 
     /// Shows it to a server whose key has been checked.
-    pub(super) async fn show(self, handle: &mut Handle<Doorman>, user: &UserName, at: &At) -> Result<(), ConnectError> {
+    pub(super) async fn show(
+        self,
+        handle: &mut Handle<ClientHandler>,
+        user: &UserName,
+        at: &At,
+    ) -> Result<(), ConnectError> {
         let fingerprint = self.public().fingerprint(HashAlg::Sha256).to_string();
         let hash = rsa_hash(self.public(), handle, at).await?;
         let result = match self {
@@ -134,7 +139,7 @@ fn agent_refusal(error: &russh::AgentAuthError) -> String {
 }
 
 /// SHA-2 for RSA keys. A server that does not say what it takes is taken for one that knows SHA-512.
-async fn rsa_hash(key: &PublicKey, handle: &Handle<Doorman>, at: &At) -> Result<Option<HashAlg>, ConnectError> {
+async fn rsa_hash(key: &PublicKey, handle: &Handle<ClientHandler>, at: &At) -> Result<Option<HashAlg>, ConnectError> {
     if !key.algorithm().is_rsa() {
         return Ok(None);
     }

@@ -20,7 +20,7 @@ use super::Session;
 use super::algorithms::preferred;
 use super::auth::Proof;
 use super::error::{At, ConnectError, Step, names};
-use super::handler::{Doorman, Stop};
+use super::handler::{ClientHandler, Stop};
 use super::line::{Hangup, Line, Meter};
 use bailiwick_core::fleet::{Access, Address, Fleet, HostKey, How, NeverHit, Ssh, Target};
 
@@ -82,7 +82,7 @@ pub async fn connect(fleet: &Fleet, target: &Target, settings: &Settings) -> Res
     let proof = Proof::load(&ssh.credential, settings.agent.as_deref()).await?;
     let road = open(fleet, ssh, &addresses, settings).await?;
     let unmasked = Arc::new(OnceLock::new());
-    let doorman = Doorman { pin: pin.clone(), never: never_keys(fleet), unmasked: Arc::clone(&unmasked) };
+    let doorman = ClientHandler { pin: pin.clone(), never: never_keys(fleet), unmasked: Arc::clone(&unmasked) };
     let place = target.place.to_string();
     let mut handle = handshake(doorman, road.line, &road.meter, &road.at, &place, settings).await?;
     let showing = proof.show(&mut handle, &ssh.user, &road.at);
@@ -207,13 +207,13 @@ fn never_keys(fleet: &Fleet) -> Vec<(HostKey, String)> {
 }
 
 async fn handshake(
-    doorman: Doorman,
+    doorman: ClientHandler,
     line: Line,
     meter: &Meter,
     at: &At,
     place: &str,
     settings: &Settings,
-) -> Result<Handle<Doorman>, ConnectError> {
+) -> Result<Handle<ClientHandler>, ConnectError> {
     let quiet = u32::try_from(settings.keepalive_max).unwrap_or(u32::MAX).saturating_add(1);
     let config = client::Config {
         client_id: SshId::Standard(concat!("SSH-2.0-bailiwick_", env!("CARGO_PKG_VERSION")).into()),

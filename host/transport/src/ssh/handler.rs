@@ -30,7 +30,7 @@ impl From<russh::Error> for Stop {
 }
 
 /// What the handler must know of one connection.
-pub(super) struct Doorman {
+pub(super) struct ClientHandler {
     /// The only key that is let in.
     pub(super) pin: HostKey,
     /// Keys of never-hosts, each with its rule.
@@ -39,7 +39,7 @@ pub(super) struct Doorman {
     pub(super) unmasked: Arc<OnceLock<String>>,
 }
 
-impl Doorman {
+impl ClientHandler {
     fn never(&self, blob: &[u8]) -> Option<String> {
         self.never.iter().find(|(key, _)| key.blob() == blob).map(|(_, rule)| rule.clone())
     }
@@ -51,7 +51,7 @@ async fn refuse(reply: ChannelOpenHandle) -> Result<(), Stop> {
     Ok(())
 }
 
-impl Handler for Doorman {
+impl Handler for ClientHandler {
     type Error = Stop;
 
     /// Runs after the server has proved the key and before anything is said about ourselves.

@@ -29,7 +29,7 @@ pub use connect::{Settings, connect};
 pub use error::{At, ConnectError, Step};
 pub use sftp::SftpError;
 
-use self::handler::Doorman;
+use self::handler::ClientHandler;
 use self::line::{Hangup, Meter};
 use super::collect::Collector;
 use bailiwick_core::model::{Answer, Exit};
@@ -71,7 +71,7 @@ const CHANNELS: usize = limits::CHANNELS as usize;
 
 /// One authenticated connection.
 pub struct Session {
-    handle: Handle<Doorman>,
+    handle: Handle<ClientHandler>,
     meter: Arc<Meter>,
     slots: Semaphore,
     /// What waits for the target's gate.
@@ -105,7 +105,7 @@ impl From<RunError> for Miss {
 
 impl Session {
     fn new(
-        handle: Handle<Doorman>,
+        handle: Handle<ClientHandler>,
         meter: Arc<Meter>,
         hangup: Option<Hangup>,
         through: Option<Box<Session>>,

@@ -8,7 +8,7 @@ use crate::report::exit::ExitCode as Exit;
 use bailiwick_change::clock::{Clock as _, System};
 use bailiwick_change::log::{Log, LogError};
 use bailiwick_change::receipt::Receipt;
-use bailiwick_change::{Ask, Came, Plan, Yes, apply as carry_out, rollback as take_back};
+use bailiwick_change::{ApplyOutcome, ApplyRequest, Approval, Plan, apply as carry_out, rollback as take_back};
 use bailiwick_core::encode;
 use bailiwick_core::model::ChangeId;
 use bailiwick_core::source::open_regular;
@@ -32,7 +32,7 @@ pub(crate) fn apply(context: &Context, args: &args::Apply) -> anyhow::Result<Exi
         Some(file) => {
             let (statement, signature) = signed(file)?;
             hands = hands.signed(statement.clone(), signature.clone());
-            Yes::Signed { statement, signature, approvers: room.approvers()? }
+            Approval::Signed { statement, signature, approvers: room.approvers()? }
         }
         None if io::stdin().is_terminal() => {
             context.out.say(&report::plan(&plan, &digest));
@@ -42,14 +42,14 @@ pub(crate) fn apply(context: &Context, args: &args::Apply) -> anyhow::Result<Exi
                     "type the first letters of the plan's digest to carry it out",
                 ));
             }
-            Yes::Terminal
+            Approval::Terminal
         }
         None => {
             let grant = room.ops.grant(&plan.fix, &plan.target);
-            Yes::Nobody { allowed: grant.is_some_and(|grant| grant.unattended) }
+            Approval::Nobody { allowed: grant.is_some_and(|grant| grant.unattended) }
         }
     };
-    let ask = Ask { who: desk::who(context), yes };
+    let ask = ApplyRequest { who: desk::who(context), yes };
     let mut log = desk::log(context)?;
     let mut eyes = room.eyes(&log);
     let table = room.desk(&System, log.ledger(), &plan)?;
@@ -76,7 +76,7 @@ pub(crate) fn rollback(context: &Context, args: &args::Rollback) -> anyhow::Resu
     let (plan, digest) = room.store.plan(&course.plan)?;
     let target = room.target(plan.target.as_str())?;
     let (mut hands, mut eyes) = (room.hands(target), room.eyes(&log));
-    let ask = Ask { who: desk::who(context), yes: Yes::Terminal };
+    let ask = ApplyRequest { who: desk::who(context), yes: Approval::Terminal };
     let table = room.desk(&System, log.ledger(), &plan)?;
     let came = room.see_through(context, async {
         let came = take_back(&table, &mut log, &mut hands, &mut eyes, &plan, &change, &ask).await;
@@ -114,17 +114,17 @@ pub(super) fn told(
     log: &Log,
     plan: &Plan,
     digest: &str,
-    came: &Came,
+    came: &ApplyOutcome,
     format: Format,
 ) -> anyhow::Result<Exit> {
     let now = System.read().wall;
     let at_target = |change: &ChangeId| report::at_target(change.as_str());
     let receipt = match came {
-        Came::Ended { change, .. } => Receipt::of(log, plan, digest, came, now, at_target(change)),
+        ApplyOutcome::Ended { change, .. } => Receipt::of(log, plan, digest, came, now, at_target(change)),
         _ => None,
     };
     let json = receipt.as_ref().map(encode::to_json).transpose()?;
-    if let (Came::Ended { change, .. }, Some(json)) = (came, &json) {
+    if let (ApplyOutcome::Ended { change, .. }, Some(json)) = (came, &json) {
         // It has happened, whether or not a copy of what the journal says can be kept.
         if let Err(error) = room.store.keep_receipt(change, json.as_bytes()) {
             context.out.say(&format!("warning: the receipt is not kept: {:#}", anyhow::Error::new(error)));
@@ -152,12 +152,12 @@ struct Nothing<'a> {
 }
 
 impl<'a> Nothing<'a> {
-    fn of(plan: &'a Plan, digest: &'a str, came: &'a Came) -> Self {
+    fn of(plan: &'a Plan, digest: &'a str, came: &'a ApplyOutcome) -> Self {
         let (outcome, code, why, change) = match came {
-            Came::Denied { code, why, .. } => ("denied", Some(code.code()), Some(why.as_str()), None),
-            Came::NoOp => ("no-op", None, None, None),
-            Came::Open { change, why } => ("open", None, Some(why.as_str()), Some(change)),
-            Came::Ended { change, .. } => ("ended", None, None, Some(change)),
+            ApplyOutcome::Denied { code, why, .. } => ("denied", Some(code.code()), Some(why.as_str()), None),
+            ApplyOutcome::NoOp => ("no-op", None, None, None),
+            ApplyOutcome::Open { change, why } => ("open", None, Some(why.as_str()), Some(change)),
+            ApplyOutcome::Ended { change, .. } => ("ended", None, None, Some(change)),
         };
         Self { format: "bailiwick.no-change/1", plan: digest, target: plan.target.as_str(), outcome, code, why, change }
     }

@@ -7,15 +7,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::report::exit::ExitCode as Exit;
-use bailiwick_change::check::Ground;
+use bailiwick_change::check::Constraints;
 use bailiwick_change::clock::System;
-use bailiwick_change::eyes::Sweeps;
-use bailiwick_change::gated::{Gated, Sessions};
 use bailiwick_change::ledger::{Ledger, LedgerError};
 use bailiwick_change::log::Log;
+use bailiwick_change::remote_gate::{Gated, Sessions};
 use bailiwick_change::stop::Stop;
 use bailiwick_change::store::Store;
-use bailiwick_change::{Came, Desk, Plan, Today};
+use bailiwick_change::verifier::Sweeps;
+use bailiwick_change::{Admission, ApplyOutcome, CurrentState, Plan};
 use bailiwick_core::encode;
 use bailiwick_core::fleet::{Access, Target};
 use bailiwick_core::model::{Literal, TargetName};
@@ -91,12 +91,12 @@ impl Room {
     }
 
     /// What was true when the plan was made, as it is now.
-    fn today(&self, plan: &Plan) -> Today {
+    fn today(&self, plan: &Plan) -> CurrentState {
         let grant = self.ops.grant(&plan.fix, &plan.target);
         let binary = self.ops.library.binary(&plan.fix);
         // What nobody has accepted is not there.
         let allowed = grant.as_ref().is_some_and(|grant| self.standing.allows(&self.ops.library, grant).is_ok());
-        Today {
+        CurrentState {
             component: binary.filter(|_| allowed).map(|binary| binary.digest.clone()),
             grant: grant.map(|grant| grant.digest()),
             policy: self.ops.digest(),
@@ -111,8 +111,8 @@ impl Room {
     }
 
     /// What the fix may do there, and what open changes hold.
-    pub(super) fn ground(&self, ledger: &Ledger, plan: &Plan) -> Ground {
-        let mut ground = Ground::default();
+    pub(super) fn ground(&self, ledger: &Ledger, plan: &Plan) -> Constraints {
+        let mut ground = Constraints::default();
         if let Some(grant) = self.ops.grant(&plan.fix, &plan.target) {
             for granted in grant.entries() {
                 if let Some(Literal::Change(changing)) = &granted.action.literal {
@@ -136,9 +136,9 @@ impl Room {
         clock: &'a System,
         ledger: &Ledger,
         plan: &Plan,
-    ) -> anyhow::Result<Desk<'a, System>> {
+    ) -> anyhow::Result<Admission<'a, System>> {
         let policy = &self.ops.policy;
-        Ok(Desk {
+        Ok(Admission {
             clock,
             stop: &self.stop,
             interrupted: &self.interrupted,
@@ -236,11 +236,11 @@ pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 /// What came of it, as an exit code.
-pub(super) const fn exit(came: &Came) -> Exit {
+pub(super) const fn exit(came: &ApplyOutcome) -> Exit {
     match came {
-        Came::NoOp | Came::Ended { end: End::Applied, .. } => Exit::Fine,
-        Came::Denied { .. } | Came::Ended { end: End::NotBegun, .. } => Exit::Refused,
-        Came::Ended { end: End::RolledBack, .. } => Exit::RolledBack,
-        Came::Ended { end: End::Stuck, .. } | Came::Open { .. } => Exit::Stuck,
+        ApplyOutcome::NoOp | ApplyOutcome::Ended { end: End::Applied, .. } => Exit::Fine,
+        ApplyOutcome::Denied { .. } | ApplyOutcome::Ended { end: End::NotBegun, .. } => Exit::Refused,
+        ApplyOutcome::Ended { end: End::RolledBack, .. } => Exit::RolledBack,
+        ApplyOutcome::Ended { end: End::Stuck, .. } | ApplyOutcome::Open { .. } => Exit::Stuck,
     }
 }

@@ -6,7 +6,7 @@ use crate::report::change as report;
 use crate::report::exit::ExitCode as Exit;
 use bailiwick_change::clock::System;
 use bailiwick_change::log::Log;
-use bailiwick_change::{Ask, Came, Plan, Yes, apply as carry_out, rollback as take_back};
+use bailiwick_change::{ApplyOutcome, ApplyRequest, Approval, Plan, apply as carry_out, rollback as take_back};
 use bailiwick_core::model::ChangeId;
 use bailiwick_journal::{End, Event};
 
@@ -56,13 +56,13 @@ pub(crate) fn rehearse(context: &Context, args: &args::Rehearse) -> anyhow::Resu
         return Err(fail::usage(message, hint));
     }
     let scene = Scene { context, room: &room, plan: &plan, digest: &digest, signed };
-    let ask = Ask { who: desk::who(context), yes: Yes::Rehearsal };
+    let ask = ApplyRequest { who: desk::who(context), yes: Approval::Rehearsal };
     let Some(first) = scene.there(&mut log, &ask)? else { return Ok(left(context)) };
     let exit = told(context, &room, &log, &plan, &digest, &first, Format::Table)?;
     let Some(change) = applied(&first) else { return over(context, &mut log, &plan, "", Vec::new(), exit) };
     let Some(back) = scene.back(&mut log, &change, &ask)? else { return Ok(left(context)) };
     let exit = told(context, &room, &log, &plan, &digest, &back, Format::Table)?;
-    if !matches!(back, Came::Ended { end: End::RolledBack, .. }) {
+    if !matches!(back, ApplyOutcome::Ended { end: End::RolledBack, .. }) {
         return over(context, &mut log, &plan, "", vec![change], exit);
     }
     let Some(second) = scene.there(&mut log, &ask)? else { return Ok(left(context)) };
@@ -70,7 +70,7 @@ pub(crate) fn rehearse(context: &Context, args: &args::Rehearse) -> anyhow::Resu
     let Some(again) = applied(&second) else { return over(context, &mut log, &plan, "", vec![change], exit) };
     let mut hands = room.hands(target);
     let gate = desk::runtime()?.block_on(async {
-        use bailiwick_change::hands::Hands as _;
+        use bailiwick_change::gate_client::GateClient as _;
         let gate = hands.gate().await;
         hands.talk.close().await;
         gate
@@ -78,9 +78,9 @@ pub(crate) fn rehearse(context: &Context, args: &args::Rehearse) -> anyhow::Resu
     over(context, &mut log, &plan, &gate.script, vec![change, again], Exit::Fine)
 }
 
-fn applied(came: &Came) -> Option<ChangeId> {
+fn applied(came: &ApplyOutcome) -> Option<ChangeId> {
     match came {
-        Came::Ended { change, end: End::Applied, .. } => Some(change.clone()),
+        ApplyOutcome::Ended { change, end: End::Applied, .. } => Some(change.clone()),
         _ => None,
     }
 }
@@ -95,7 +95,7 @@ struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    fn there(&self, log: &mut Log, ask: &Ask) -> anyhow::Result<Option<Came>> {
+    fn there(&self, log: &mut Log, ask: &ApplyRequest) -> anyhow::Result<Option<ApplyOutcome>> {
         let table = self.room.desk(&System, log.ledger(), self.plan)?;
         let (mut hands, mut eyes) = (self.room.hands(table.target), self.room.eyes(log));
         if let Some((statement, signature)) = &self.signed {
@@ -109,7 +109,7 @@ impl Scene<'_> {
         Ok(came.transpose()?)
     }
 
-    fn back(&self, log: &mut Log, change: &ChangeId, ask: &Ask) -> anyhow::Result<Option<Came>> {
+    fn back(&self, log: &mut Log, change: &ChangeId, ask: &ApplyRequest) -> anyhow::Result<Option<ApplyOutcome>> {
         let table = self.room.desk(&System, log.ledger(), self.plan)?;
         let (mut hands, mut eyes) = (self.room.hands(table.target), self.room.eyes(log));
         let came = self.room.see_through(self.context, async {

@@ -10,11 +10,11 @@ use crate::report::table;
 use crate::report::table::{Colour, Detail, Options};
 use bailiwick_change::budget;
 use bailiwick_change::clock::{Clock as _, System};
-use bailiwick_change::course::Stage;
-use bailiwick_change::eyes::Quiet;
-use bailiwick_change::hands::{Eyes as _, Hands as _};
+use bailiwick_change::gate_client::{GateClient as _, Verifier as _};
 use bailiwick_change::log::Log;
-use bailiwick_change::{Plan, prove};
+use bailiwick_change::state::ChangeStatus;
+use bailiwick_change::verifier::Quiet;
+use bailiwick_change::{Plan, verify};
 use bailiwick_core::model::{Severity, Tainted};
 use bailiwick_core::outcome::Sweep;
 use bailiwick_engine::sweep::{Request, sweep};
@@ -58,7 +58,7 @@ async fn again(room: &Room, log: &Log) -> Vec<Shown> {
     let ledger = log.ledger();
     // A later change of the same object has the word about it.
     let mut latest = BTreeMap::new();
-    let mut begun: Vec<_> = ledger.changes.values().filter(|course| course.stage == Stage::Applied).collect();
+    let mut begun: Vec<_> = ledger.changes.values().filter(|course| course.stage == ChangeStatus::Applied).collect();
     begun.sort_by_key(|course| ledger.begun.get(&course.id).copied());
     for course in &begun {
         for object in &course.objects {
@@ -84,14 +84,14 @@ async fn again(room: &Room, log: &Log) -> Vec<Shown> {
             }
         };
         let mut hands = room.hands(target);
-        for (_, step) in prove::last_of_each(&plan) {
+        for (_, step) in verify::last_of_each(&plan) {
             let object = (course.target.clone(), step.change.object());
             if latest.get(&object) != Some(&course.id) {
                 continue;
             }
             let proof = match hands.preview(step).await {
-                Ok(preview) => prove::after(step, &preview.before),
-                Err(error) => prove::unseen(step, &error.to_string()),
+                Ok(preview) => verify::after(step, &preview.before),
+                Err(error) => verify::unseen(step, &error.to_string()),
             };
             shown.push(Shown { what: what(&proof.what), ..proof });
         }
@@ -103,6 +103,6 @@ async fn again(room: &Room, log: &Log) -> Vec<Shown> {
 
 async fn verify(room: &Room, log: &Log, plan: &Plan, what: &str) -> Shown {
     let said = room.eyes(log).verify(plan).await;
-    let proof = prove::verified(said.as_deref().map_err(String::as_str));
+    let proof = verify::verified(said.as_deref().map_err(String::as_str));
     Shown { what: what.to_owned(), ..proof }
 }

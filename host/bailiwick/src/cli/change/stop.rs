@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 
 use crate::report::exit::ExitCode as Exit;
 use bailiwick_change::clock::{Clock as _, System};
-use bailiwick_change::course::Stage;
+use bailiwick_change::state::ChangeStatus;
 use bailiwick_change::stop::{Stop, Switch};
 use bailiwick_core::encode::ShownPath as _;
 use bailiwick_journal::Event;
@@ -45,7 +45,8 @@ pub(crate) fn release(context: &Context, args: &args::Release) -> anyhow::Result
         return if args.clock { clock(context, args) } else { switch(context, args) };
     };
     let log = desk::read(context)?;
-    let stuck = log.changes.values().find(|course| course.target.as_str() == name && course.stage == Stage::Stuck);
+    let stuck =
+        log.changes.values().find(|course| course.target.as_str() == name && course.stage == ChangeStatus::Stuck);
     let Some(stuck) = stuck else { return quarantine::release(context, args, name) };
     let (change, target) = (stuck.id.clone(), stuck.target.clone());
     let why = stuck.why.clone().unwrap_or_default();

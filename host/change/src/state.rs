@@ -1,7 +1,7 @@
 //! One change, as the journal tells it: which word may follow which, and what is known of every step. Pure.
 //!
 //! Knows: the words. Must not know: gates, files. Attack answered: a record that says one thing and a program that does another
-//! (CH06): what writes an entry and what reads it back after a crash go through [`Course::take`], and there is no third.
+//! (CH06): what writes an entry and what reads it back after a crash go through [`ChangeState::take`], and there is no third.
 //!
 //! **Invariant:** after its last word a change is applied, rolled back, not begun, or stuck; before, it is open, and is told as open.
 
@@ -12,7 +12,7 @@ use bailiwick_journal::{Consent, End, Event, Seen, StepEnd};
 
 /// How far a change has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Stage {
+pub enum ChangeStatus {
     /// It has its place in the budget, and nothing else.
     Reserved,
     /// The gate may have opened it.
@@ -39,7 +39,7 @@ pub enum Stage {
     Released,
 }
 
-impl Stage {
+impl ChangeStatus {
     /// It has no end yet: nobody but its own program, or a person, goes on with it.
     #[must_use]
     pub const fn is_open(self) -> bool {
@@ -65,7 +65,7 @@ impl Stage {
 
 /// What is known of one way of one step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub enum Mark {
+pub enum StepStatus {
     /// It was never sent.
     #[default]
     No,
@@ -79,17 +79,17 @@ pub enum Mark {
 
 /// What is known of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Track {
+pub struct StepState {
     /// Forwards.
-    pub done: Mark,
+    pub done: StepStatus,
     /// Back.
-    pub undone: Mark,
+    pub undone: StepStatus,
     /// Once more.
-    pub again: Mark,
+    pub again: StepStatus,
 }
 
-impl Track {
-    const fn mark(&mut self, way: Way) -> &mut Mark {
+impl StepState {
+    const fn mark(&mut self, way: Way) -> &mut StepStatus {
         match way {
             Way::Do => &mut self.done,
             Way::Undo => &mut self.undone,
@@ -100,7 +100,7 @@ impl Track {
 
 /// One change.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Course {
+pub struct ChangeState {
     /// Its id.
     pub id: ChangeId,
     /// Its plan.
@@ -118,9 +118,9 @@ pub struct Course {
     /// What the probes said before.
     pub baseline: Vec<Seen>,
     /// How far it is.
-    pub stage: Stage,
+    pub stage: ChangeStatus,
     /// Each step.
-    pub steps: Vec<Track>,
+    pub steps: Vec<StepState>,
     /// The latest reason for what became of it.
     pub why: Option<String>,
 }
@@ -134,10 +134,10 @@ pub struct Illegal {
     /// What was said.
     pub event: &'static str,
     /// Where it was.
-    pub stage: Stage,
+    pub stage: ChangeStatus,
 }
 
-impl Course {
+impl ChangeState {
     /// A change begins with its place in the budget.
     #[must_use]
     pub fn begin(event: &Event) -> Option<Self> {
@@ -151,7 +151,7 @@ impl Course {
             objects: Vec::new(),
             consent: None,
             baseline: Vec::new(),
-            stage: Stage::Reserved,
+            stage: ChangeStatus::Reserved,
             steps: Vec::new(),
             why: None,
         })
@@ -165,66 +165,66 @@ impl Course {
         let (id, stage) = (self.id.clone(), self.stage);
         let illegal = |event| Err(Illegal { change: id.clone(), event, stage });
         match (self.stage, event) {
-            (Stage::Reserved, Event::Begun { fix, objects, steps, consent, baseline, .. }) => {
+            (ChangeStatus::Reserved, Event::Begun { fix, objects, steps, consent, baseline, .. }) => {
                 self.fix = Some(fix.clone());
                 self.objects.clone_from(objects);
                 self.consent = Some(consent.clone());
                 self.baseline.clone_from(baseline);
-                self.steps = vec![Track::default(); usize::try_from(*steps).unwrap_or_default().min(STEPS_MAX)];
-                self.stage = Stage::Begun;
+                self.steps = vec![StepState::default(); usize::try_from(*steps).unwrap_or_default().min(STEPS_MAX)];
+                self.stage = ChangeStatus::Begun;
             }
-            (Stage::Begun, Event::Opened { .. }) => self.stage = Stage::Acting,
-            (Stage::Acting | Stage::Undoing, Event::StepIntent { step, way, .. }) => {
-                if self.mark(*step, *way).is_none_or(|mark| *mark == Mark::Done) {
+            (ChangeStatus::Begun, Event::Opened { .. }) => self.stage = ChangeStatus::Acting,
+            (ChangeStatus::Acting | ChangeStatus::Undoing, Event::StepIntent { step, way, .. }) => {
+                if self.mark(*step, *way).is_none_or(|mark| *mark == StepStatus::Done) {
                     return illegal("step-intent");
                 }
-                self.set(*step, *way, Mark::Unknown);
+                self.set(*step, *way, StepStatus::Unknown);
             }
-            (Stage::Acting | Stage::Undoing, Event::StepOutcome { step, way, outcome, .. }) => {
-                if self.mark(*step, *way).is_none_or(|mark| *mark != Mark::Unknown) {
+            (ChangeStatus::Acting | ChangeStatus::Undoing, Event::StepOutcome { step, way, outcome, .. }) => {
+                if self.mark(*step, *way).is_none_or(|mark| *mark != StepStatus::Unknown) {
                     return illegal("step-outcome");
                 }
                 let mark = match outcome {
-                    StepEnd::Done { .. } => Mark::Done,
-                    StepEnd::NotDone { .. } => Mark::NotDone,
-                    StepEnd::Unknown { .. } => Mark::Unknown,
+                    StepEnd::Done { .. } => StepStatus::Done,
+                    StepEnd::NotDone { .. } => StepStatus::NotDone,
+                    StepEnd::Unknown { .. } => StepStatus::Unknown,
                 };
                 self.set(*step, *way, mark);
             }
-            (Stage::Acting, Event::Proved { holds: true, .. }) => {
-                if self.steps.iter().any(|step| step.done != Mark::Done) {
+            (ChangeStatus::Acting, Event::Proved { holds: true, .. }) => {
+                if self.steps.iter().any(|step| step.done != StepStatus::Done) {
                     return illegal("proved");
                 }
-                self.stage = Stage::Proved;
+                self.stage = ChangeStatus::Proved;
             }
             // What was seen and is not enough; or what was seen again later.
-            (Stage::Acting | Stage::Undoing | Stage::Applied, Event::Proved { .. }) => {}
-            (Stage::Proved, Event::Closing { keep: true, .. }) => self.stage = Stage::Keeping,
-            (Stage::Undoing, Event::Closing { keep: false, .. }) => self.stage = Stage::Dropping,
+            (ChangeStatus::Acting | ChangeStatus::Undoing | ChangeStatus::Applied, Event::Proved { .. }) => {}
+            (ChangeStatus::Proved, Event::Closing { keep: true, .. }) => self.stage = ChangeStatus::Keeping,
+            (ChangeStatus::Undoing, Event::Closing { keep: false, .. }) => self.stage = ChangeStatus::Dropping,
             // It stays where it is, with a reason; so does one of which something was found out.
             (stage, Event::Held { why, .. }) if stage.is_open() => self.why = Some(why.clone()),
             (_, Event::Found { .. }) => {}
             (
-                Stage::Begun | Stage::Acting | Stage::Proved | Stage::Undoing | Stage::Dropping | Stage::Applied
+                ChangeStatus::Begun | ChangeStatus::Acting | ChangeStatus::Proved | ChangeStatus::Undoing | ChangeStatus::Dropping | ChangeStatus::Applied
                 // Kept or not: whoever undoes it asks the gate first.
-                | Stage::Keeping,
+                | ChangeStatus::Keeping,
                 Event::Undoing { why, .. },
             ) => {
                 self.why = Some(why.clone());
-                self.stage = Stage::Undoing;
+                self.stage = ChangeStatus::Undoing;
                 for step in &mut self.steps {
-                    if step.undone != Mark::Done {
-                        step.undone = Mark::No;
+                    if step.undone != StepStatus::Done {
+                        step.undone = StepStatus::No;
                     }
-                    step.again = Mark::No;
+                    step.again = StepStatus::No;
                 }
             }
             (_, Event::Ended { end, why, .. }) => {
                 let fits = match end {
-                    End::NotBegun => matches!(self.stage, Stage::Reserved | Stage::Begun),
-                    End::Applied => self.stage == Stage::Keeping,
+                    End::NotBegun => matches!(self.stage, ChangeStatus::Reserved | ChangeStatus::Begun),
+                    End::Applied => self.stage == ChangeStatus::Keeping,
                     // The target may have undone it while nobody could be reached.
-                    End::RolledBack => self.stage.is_open() && self.stage != Stage::Reserved,
+                    End::RolledBack => self.stage.is_open() && self.stage != ChangeStatus::Reserved,
                     End::Stuck => self.stage.is_open(),
                 };
                 if !fits {
@@ -234,15 +234,15 @@ impl Course {
                     self.why.clone_from(why);
                 }
                 self.stage = match end {
-                    End::Applied => Stage::Applied,
-                    End::RolledBack => Stage::RolledBack,
-                    End::NotBegun => Stage::NotBegun,
-                    End::Stuck => Stage::Stuck,
+                    End::Applied => ChangeStatus::Applied,
+                    End::RolledBack => ChangeStatus::RolledBack,
+                    End::NotBegun => ChangeStatus::NotBegun,
+                    End::Stuck => ChangeStatus::Stuck,
                 };
             }
-            (Stage::Stuck, Event::Released { why, .. }) => {
+            (ChangeStatus::Stuck, Event::Released { why, .. }) => {
                 self.why = Some(why.clone());
-                self.stage = Stage::Released;
+                self.stage = ChangeStatus::Released;
             }
             (_, event) => return illegal(name(event)),
         }
@@ -251,25 +251,25 @@ impl Course {
 
     /// What is known of a step; from 1.
     #[must_use]
-    pub fn track(&self, step: u32) -> Option<Track> {
+    pub fn track(&self, step: u32) -> Option<StepState> {
         self.steps.get(usize::try_from(step).ok()?.checked_sub(1)?).copied()
     }
 
-    fn mark(&mut self, step: u32, way: Way) -> Option<&mut Mark> {
+    fn mark(&mut self, step: u32, way: Way) -> Option<&mut StepStatus> {
         let index = usize::try_from(step).ok()?.checked_sub(1)?;
         Some(self.steps.get_mut(index)?.mark(way))
     }
 
-    fn set(&mut self, step: u32, way: Way, mark: Mark) {
+    fn set(&mut self, step: u32, way: Way, mark: StepStatus) {
         if let Some(place) = self.mark(step, way) {
             *place = mark;
         }
         // Done again after it was undone: it has to be undone again.
         if way == Way::Do
-            && mark == Mark::Done
+            && mark == StepStatus::Done
             && let Some(undone) = self.mark(step, Way::Undo)
         {
-            *undone = Mark::No;
+            *undone = StepStatus::No;
         }
     }
 }

@@ -15,7 +15,7 @@ use bailiwick_sandbox::cache::{Cache, Reject};
 use bailiwick_sandbox::{Code, Links, LoadError, Worker};
 
 /// The cache of a sweep.
-pub(super) struct Kept {
+pub(super) struct ModuleCache {
     pub(super) cache: Arc<Cache>,
     pub(super) broker: Arc<Broker>,
     pub(super) sweep: u64,
@@ -76,7 +76,7 @@ pub(super) async fn load(slot: &Slot, links: &Links) -> Result<Worker, Unloaded>
     Ok(worker)
 }
 
-impl Kept {
+impl ModuleCache {
     fn rejected(&self, slot: &Slot, reason: String) {
         tracing::warn!("cache.reject: {}: {reason}; it is compiled again", slot.who.component);
         let (sweep, component, digest) = (self.sweep, slot.who.component.clone(), slot.binary.digest.clone());

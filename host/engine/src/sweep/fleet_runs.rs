@@ -11,7 +11,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::run::{Request, Shared, unmasked};
-use crate::broker::Link;
+use crate::broker::TargetSession;
 use bailiwick_core::manifest::Scope;
 use bailiwick_core::model::{ComponentId, TargetName};
 use bailiwick_core::outcome::{LeftOut, Run, RunOutcome, Together};
@@ -21,9 +21,9 @@ use bailiwick_transport::Connection;
 
 /// How a target came to where it is waited for.
 #[derive(Debug, Clone)]
-pub(super) enum Arrival {
+pub(super) enum TargetStatus {
     /// Connected.
-    Here(Arc<Link>),
+    Here(Arc<TargetSession>),
     /// It could not be reached: the cause.
     Missing(String),
     /// No grant can reach it: the rule.
@@ -37,14 +37,14 @@ struct Meeting {
 }
 
 /// All that is waited for.
-pub(super) struct Meetings {
+pub(super) struct FleetRuns {
     meetings: BTreeMap<ComponentId, Meeting>,
-    arrivals: BTreeMap<TargetName, watch::Sender<Option<Arrival>>>,
+    arrivals: BTreeMap<TargetName, watch::Sender<Option<TargetStatus>>>,
 }
 
 /// The components among those asked for that look at several targets at once, and the targets asked for that policy gives
 /// them.
-pub(super) fn meetings(ops: &Ops, request: &Request) -> Meetings {
+pub(super) fn meetings(ops: &Ops, request: &Request) -> FleetRuns {
     let mut found: BTreeMap<ComponentId, Vec<TargetName>> = BTreeMap::new();
     for target in &request.targets {
         for id in ops.assignments.get(target).into_iter().flat_map(BTreeMap::keys) {
@@ -57,10 +57,10 @@ pub(super) fn meetings(ops: &Ops, request: &Request) -> Meetings {
     }
     let arrivals = found.values().flatten().map(|target| (target.clone(), watch::Sender::new(None))).collect();
     let meeting = |targets| Meeting { targets, over: watch::Sender::new(false) };
-    Meetings { meetings: found.into_iter().map(|(id, targets)| (id, meeting(targets))).collect(), arrivals }
+    FleetRuns { meetings: found.into_iter().map(|(id, targets)| (id, meeting(targets))).collect(), arrivals }
 }
 
-impl Meetings {
+impl FleetRuns {
     /// The components.
     pub(super) fn components(&self) -> Vec<ComponentId> {
         self.meetings.keys().cloned().collect()
@@ -72,7 +72,7 @@ impl Meetings {
     }
 
     /// Tells whoever waits for a target how it came.
-    pub(super) fn arrive(&self, target: &TargetName, how: Arrival) {
+    pub(super) fn arrive(&self, target: &TargetName, how: TargetStatus) {
         if let Some(arrival) = self.arrivals.get(target) {
             arrival.send_replace(Some(how));
         }
@@ -89,11 +89,11 @@ impl Meetings {
         }
     }
 
-    async fn arrival(&self, target: &TargetName) -> Arrival {
-        let Some(arrival) = self.arrivals.get(target) else { return Arrival::Missing("nobody looked".to_owned()) };
+    async fn arrival(&self, target: &TargetName) -> TargetStatus {
+        let Some(arrival) = self.arrivals.get(target) else { return TargetStatus::Missing("nobody looked".to_owned()) };
         let mut arrival = arrival.subscribe();
         let found = arrival.wait_for(Option::is_some).await.ok().and_then(|found| found.clone());
-        found.unwrap_or_else(|| Arrival::Missing("nobody looked".to_owned()))
+        found.unwrap_or_else(|| TargetStatus::Missing("nobody looked".to_owned()))
     }
 }
 
@@ -111,9 +111,9 @@ impl Shared {
         for target in wanted {
             let grant = Arc::new(self.ops.grant(id, target)?);
             let link = match self.meetings.arrival(target).await {
-                Arrival::Here(link) => link,
-                Arrival::Missing(cause) => Arc::new(Link::new(Connection::None { cause })),
-                Arrival::Refused(reason) => {
+                TargetStatus::Here(link) => link,
+                TargetStatus::Missing(cause) => Arc::new(TargetSession::new(Connection::None { cause })),
+                TargetStatus::Refused(reason) => {
                     left_out.push(LeftOut { target: target.clone(), reason });
                     continue;
                 }

@@ -11,7 +11,7 @@ use super::recorded::{Answered, Asked, Found, Recorded};
 use bailiwick_core::model::Answer;
 use bailiwick_core::model::Tainted;
 use bailiwick_journal::{Blob, Evidence, EvidenceError, Outcome};
-use bailiwick_transport::recorded::{Take, Tape};
+use bailiwick_transport::recorded::{RecordedAnswer, RecordedAnswers};
 
 /// Why there is no tape.
 pub(super) enum Gap {
@@ -22,8 +22,8 @@ pub(super) enum Gap {
 }
 
 /// The tapes of a run's own calls, one for each of its targets, in their order.
-pub(super) fn of(found: &Found, run: &Recorded, evidence: &Evidence) -> Result<Vec<Tape>, Gap> {
-    let mut tapes: Vec<_> = run.targets().map(|target| (target, Tape::default())).collect();
+pub(super) fn of(found: &Found, run: &Recorded, evidence: &Evidence) -> Result<Vec<RecordedAnswers>, Gap> {
+    let mut tapes: Vec<_> = run.targets().map(|target| (target, RecordedAnswers::default())).collect();
     for (index, asked) in run.calls.iter().enumerate() {
         let Asked::Action { on, action, intent } = asked else { continue };
         let call = index + 1;
@@ -53,7 +53,7 @@ pub(super) fn pruned(found: &Found, run: &Recorded, error: &EvidenceError) -> Op
 }
 
 /// One answer, as everybody was told it.
-pub(super) fn take(told: &Answered, evidence: &Evidence) -> Result<Take, EvidenceError> {
+pub(super) fn take(told: &Answered, evidence: &Evidence) -> Result<RecordedAnswer, EvidenceError> {
     let bytes = |blob: &Blob| evidence.read(blob).map(std::borrow::Cow::into_owned);
     let answer = match &told.outcome {
         Outcome::Answer { stdout, stderr, exit } => {
@@ -61,5 +61,5 @@ pub(super) fn take(told: &Answered, evidence: &Evidence) -> Result<Take, Evidenc
         }
         Outcome::Failed { error, cause } => Err((*error, cause.clone())),
     };
-    Ok(Take::Told { answer, redacted: told.redacted.clone() })
+    Ok(RecordedAnswer::Told { answer, redacted: told.redacted.clone() })
 }

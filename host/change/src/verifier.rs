@@ -6,14 +6,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::hands::Eyes;
+use super::gate_client::Verifier;
 use super::plan::Plan;
 use bailiwick_core::encode;
 use bailiwick_core::model::{
     Action, Change, ComponentId, Effect, Literal, Lockdown, LookError, Severity, Tainted, TargetName,
 };
 use bailiwick_core::outcome::{Looked, Run, RunOutcome, TargetResult};
-use bailiwick_engine::broker::{Broker, Link};
+use bailiwick_engine::broker::{Broker, TargetSession};
 use bailiwick_engine::sweep::{Fixer, NotPlanned, Planned, Request, Settings, Watcher, sweep};
 use bailiwick_journal::{Entry, Journal, OpenError, Seen};
 use bailiwick_policy::lock::Standing;
@@ -108,7 +108,7 @@ impl Sweeps {
         &self,
         fix: &ComponentId,
         target: &TargetName,
-        work: impl AsyncFnOnce(&Fixer, &Arc<Link>) -> T,
+        work: impl AsyncFnOnce(&Fixer, &Arc<TargetSession>) -> T,
     ) -> Result<T, String> {
         let written = |error: OpenError| bailiwick_transport::chain(&error);
         let began = self.journal.append(Entry::SweepStarted {
@@ -141,7 +141,7 @@ impl Sweeps {
     }
 }
 
-impl Eyes for Sweeps {
+impl Verifier for Sweeps {
     async fn look(&mut self, plan: &Plan) -> Result<Vec<Seen>, String> {
         self.of(&plan.target, related(&self.ops, plan)).await
     }

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::check::SNAPSHOT_BYTES_MAX;
-use super::hands::{Closed, GateState, Hands, HandsError, Known};
+use super::gate_client::{Closed, GateClient, GateClientError, GateState, Known};
 use super::plan::{Plan, Step};
 use super::store::Store;
 use bailiwick_core::fleet::{Fleet, Target};
@@ -23,18 +23,18 @@ const BUSY_TRIES: u32 = 30;
 const BUSY_WAIT: Duration = Duration::from_secs(5);
 
 /// Who carries a request to a gate and an answer back.
-pub trait Talk {
+pub trait GateTransport {
     /// Asks something that changes nothing.
-    fn looks(&mut self, request: Request) -> impl Future<Output = Result<Answer, HandsError>>;
+    fn looks(&mut self, request: Request) -> impl Future<Output = Result<Answer, GateClientError>>;
     /// Asks for a change.
-    fn changes(&mut self, request: Request) -> impl Future<Output = Result<Outcome, HandsError>>;
+    fn changes(&mut self, request: Request) -> impl Future<Output = Result<Outcome, GateClientError>>;
     /// Lets every connection go, and makes another.
-    fn renew(&mut self) -> impl Future<Output = Result<(), HandsError>>;
+    fn renew(&mut self) -> impl Future<Output = Result<(), GateClientError>>;
 }
 
 /// A gate, however it is reached.
 #[derive(Debug)]
-pub struct Gate<T> {
+pub struct RemoteGate<T> {
     /// Who reaches it.
     pub talk: T,
     /// Where bytes are that fixes made.
@@ -44,7 +44,7 @@ pub struct Gate<T> {
 }
 
 /// A gate over SSH.
-pub type Gated<'a> = Gate<Sessions<'a>>;
+pub type Gated<'a> = RemoteGate<Sessions<'a>>;
 
 /// Two connections to a target: one that looks, and one that changes.
 #[derive(Debug)]
@@ -73,25 +73,25 @@ impl<'a> Sessions<'a> {
         }
     }
 
-    async fn open(&self) -> Result<ChangeSession, HandsError> {
+    async fn open(&self) -> Result<ChangeSession, GateClientError> {
         if self.target.gate().is_none() {
             return refused("refused", "fleet.toml has no gate for it");
         }
         // Nothing was sent; but that nobody is reached is no word of the gate's.
         let opened = ChangeSession::open(self.fleet, self.target, &self.settings).await;
-        opened.map_err(|error| HandsError::Lost(error.to_string()))
+        opened.map_err(|error| GateClientError::Lost(error.to_string()))
     }
 }
 
-impl Talk for Sessions<'_> {
-    async fn looks(&mut self, request: Request) -> Result<Answer, HandsError> {
+impl GateTransport for Sessions<'_> {
+    async fn looks(&mut self, request: Request) -> Result<Answer, GateClientError> {
         if self.eyes.is_none() {
             self.renew().await?;
         }
-        let Some(eyes) = &self.eyes else { return Err(HandsError::Lost("there is no connection".to_owned())) };
+        let Some(eyes) = &self.eyes else { return Err(GateClientError::Lost("there is no connection".to_owned())) };
         match look(eyes, &[request]).await {
             Ok(answers) => {
-                answers.into_iter().next().ok_or_else(|| HandsError::Lost("the gate says nothing".to_owned()))
+                answers.into_iter().next().ok_or_else(|| GateClientError::Lost("the gate says nothing".to_owned()))
             }
             Err(error) => {
                 // Whatever it was, the next question goes over another one.
@@ -101,11 +101,11 @@ impl Talk for Sessions<'_> {
         }
     }
 
-    async fn changes(&mut self, request: Request) -> Result<Outcome, HandsError> {
+    async fn changes(&mut self, request: Request) -> Result<Outcome, GateClientError> {
         if self.hands.is_none() {
             self.hands = Some(self.open().await?);
         }
-        let Some(hands) = &self.hands else { return Err(HandsError::Lost("there is no connection".to_owned())) };
+        let Some(hands) = &self.hands else { return Err(GateClientError::Lost("there is no connection".to_owned())) };
         match hands.ask(request).await {
             Ok(outcome) => Ok(outcome),
             Err(error) => {
@@ -115,17 +115,17 @@ impl Talk for Sessions<'_> {
         }
     }
 
-    async fn renew(&mut self) -> Result<(), HandsError> {
+    async fn renew(&mut self) -> Result<(), GateClientError> {
         // By dropping them: whoever does not answer is not waited for.
         self.hands = None;
         self.eyes = None;
         let session = ssh::connect(self.fleet, self.target, &self.settings).await;
-        self.eyes = Some(session.map_err(|error| HandsError::Lost(bailiwick_transport::chain(&error)))?);
+        self.eyes = Some(session.map_err(|error| GateClientError::Lost(bailiwick_transport::chain(&error)))?);
         Ok(())
     }
 }
 
-impl<T: Talk> Gate<T> {
+impl<T: GateTransport> RemoteGate<T> {
     /// A gate that somebody reaches.
     pub const fn new(talk: T, store: Store) -> Self {
         Self { talk, store, signed: None }
@@ -138,7 +138,7 @@ impl<T: Talk> Gate<T> {
     }
 
     /// One request that changes something. A session of ours that was cut may still be at work there; that is waited for.
-    async fn patiently(&mut self, request: &Request) -> Result<Outcome, HandsError> {
+    async fn patiently(&mut self, request: &Request) -> Result<Outcome, GateClientError> {
         let mut tries = 0;
         loop {
             tries += 1;
@@ -150,7 +150,7 @@ impl<T: Talk> Gate<T> {
         }
     }
 
-    fn request(&self, change: ChangeId, number: u32, way: Way, step: &Step) -> Result<Request, HandsError> {
+    fn request(&self, change: ChangeId, number: u32, way: Way, step: &Step) -> Result<Request, GateClientError> {
         Ok(match way {
             Way::Undo => Request::Undo { change, step: number },
             Way::Again => Request::Again { change, step: number },
@@ -178,42 +178,45 @@ impl<T: Talk> Gate<T> {
     }
 }
 
-fn refused<T>(word: &str, said: &str) -> Result<T, HandsError> {
-    Err(HandsError::Refused { word: word.to_owned(), said: Tainted::new(said) })
+fn refused<T>(word: &str, said: &str) -> Result<T, GateClientError> {
+    Err(GateClientError::Refused { word: word.to_owned(), said: Tainted::new(said) })
 }
 
 /// What a failed conversation is: only what is certain is a no.
-fn said(error: &GateError) -> HandsError {
+fn said(error: &GateError) -> GateClientError {
     match error {
-        GateError::Refused { said } => HandsError::Refused { word: "refused".to_owned(), said: said.clone() },
+        GateError::Refused { said } => GateClientError::Refused { word: "refused".to_owned(), said: said.clone() },
         GateError::Request(error) => {
-            HandsError::Refused { word: "not sent".to_owned(), said: Tainted::new(error.to_string()) }
+            GateClientError::Refused { word: "not sent".to_owned(), said: Tainted::new(error.to_string()) }
         }
-        other => HandsError::Lost(other.to_string()),
+        other => GateClientError::Lost(other.to_string()),
     }
 }
 
 /// An outcome as a word.
-fn done(outcome: Outcome) -> Result<Option<State>, HandsError> {
+fn done(outcome: Outcome) -> Result<Option<State>, GateClientError> {
     match outcome.status {
         Status::Exit(0) => Ok(outcome.state),
-        Status::Exit(_) => Err(HandsError::Refused { word: "failed".to_owned(), said: outcome.said }),
-        status => Err(HandsError::Refused { word: status.to_string(), said: outcome.said }),
+        Status::Exit(_) => Err(GateClientError::Refused { word: "failed".to_owned(), said: outcome.said }),
+        status => Err(GateClientError::Refused { word: status.to_string(), said: outcome.said }),
     }
 }
 
-fn read<T>(answer: &Answer, read: impl FnOnce(&[u8]) -> Result<T, gate_protocol::Unreadable>) -> Result<T, HandsError> {
+fn read<T>(
+    answer: &Answer,
+    read: impl FnOnce(&[u8]) -> Result<T, gate_protocol::Unreadable>,
+) -> Result<T, GateClientError> {
     match answer.status {
-        Status::Exit(0) => read(&answer.stdout).map_err(|error| HandsError::Lost(error.to_string())),
+        Status::Exit(0) => read(&answer.stdout).map_err(|error| GateClientError::Lost(error.to_string())),
         status => {
             let said = Tainted::new(String::from_utf8_lossy(&answer.stdout));
-            Err(HandsError::Refused { word: status.to_string(), said })
+            Err(GateClientError::Refused { word: status.to_string(), said })
         }
     }
 }
 
-impl<T: Talk> Hands for Gate<T> {
-    async fn gate(&mut self) -> Result<GateState, HandsError> {
+impl<T: GateTransport> GateClient for RemoteGate<T> {
+    async fn gate(&mut self) -> Result<GateState, GateClientError> {
         let facts = read(&self.talk.looks(Request::Gate).await?, GateFacts::read)?;
         Ok(GateState {
             list: facts.list,
@@ -225,7 +228,7 @@ impl<T: Talk> Hands for Gate<T> {
         })
     }
 
-    async fn preview(&mut self, step: &Step) -> Result<Preview, HandsError> {
+    async fn preview(&mut self, step: &Step) -> Result<Preview, GateClientError> {
         let action = step.action.as_str().to_owned();
         let request = match &step.computed {
             None => Request::Preview(action),
@@ -240,13 +243,13 @@ impl<T: Talk> Hands for Gate<T> {
         read(&self.talk.looks(request).await?, Preview::read)
     }
 
-    async fn people(&mut self, plan: &Plan) -> Result<Vec<Tainted>, HandsError> {
+    async fn people(&mut self, plan: &Plan) -> Result<Vec<Tainted>, GateClientError> {
         let actions = plan.steps.iter().map(|step| step.action.as_str().to_owned()).collect();
         let answer = self.talk.looks(Request::People(actions)).await?;
         read(&answer, |bytes| Ok(gate_protocol::lines(bytes)))
     }
 
-    async fn known(&mut self, change: &ChangeId) -> Result<Option<Known>, HandsError> {
+    async fn known(&mut self, change: &ChangeId) -> Result<Option<Known>, GateClientError> {
         let answer = self.talk.looks(Request::Change(change.clone())).await?;
         if answer.status == Status::Unknown {
             return Ok(None);
@@ -267,24 +270,24 @@ impl<T: Talk> Hands for Gate<T> {
         Ok(Some(Known { plan: facts.plan, done, closed }))
     }
 
-    async fn begin(&mut self, change: &ChangeId, plan: &str, seconds: u32) -> Result<(), HandsError> {
+    async fn begin(&mut self, change: &ChangeId, plan: &str, seconds: u32) -> Result<(), GateClientError> {
         let request = Request::Begin { change: change.clone(), plan: plan.to_owned(), seconds };
         done(self.patiently(&request).await?).map(drop)
     }
 
-    async fn act(&mut self, change: &ChangeId, number: u32, way: Way, step: &Step) -> Result<State, HandsError> {
+    async fn act(&mut self, change: &ChangeId, number: u32, way: Way, step: &Step) -> Result<State, GateClientError> {
         let request = self.request(change.clone(), number, way, step)?;
         let state = done(self.patiently(&request).await?)?;
-        state.ok_or_else(|| HandsError::Lost("the gate does not say what the object is now".to_owned()))
+        state.ok_or_else(|| GateClientError::Lost("the gate does not say what the object is now".to_owned()))
     }
 
-    async fn close(&mut self, change: &ChangeId, keep: bool) -> Result<(), HandsError> {
+    async fn close(&mut self, change: &ChangeId, keep: bool) -> Result<(), GateClientError> {
         let change = change.clone();
         let request = if keep { Request::Confirm(change) } else { Request::Close(change) };
         done(self.patiently(&request).await?).map(drop)
     }
 
-    async fn renew(&mut self) -> Result<(), HandsError> {
+    async fn renew(&mut self) -> Result<(), GateClientError> {
         self.talk.renew().await
     }
 }

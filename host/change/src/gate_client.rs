@@ -51,7 +51,7 @@ pub enum Closed {
 
 /// Why a gate did not do as it was told.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum HandsError {
+pub enum GateClientError {
     /// It says no, and has done nothing.
     #[error("the gate refuses: {word}")]
     Refused {
@@ -65,7 +65,7 @@ pub enum HandsError {
     Lost(String),
 }
 
-impl HandsError {
+impl GateClientError {
     /// The gate's word, if it gave one.
     #[must_use]
     pub fn word(&self) -> Option<&str> {
@@ -77,17 +77,22 @@ impl HandsError {
 }
 
 /// What a change needs of a target. Every call may take as long as the gate takes, and has a limit of its own.
-pub trait Hands {
+pub trait GateClient {
     /// What the gate says of itself.
-    fn gate(&mut self) -> impl Future<Output = Result<GateState, HandsError>>;
+    fn gate(&mut self) -> impl Future<Output = Result<GateState, GateClientError>>;
     /// What a step would do now.
-    fn preview(&mut self, step: &Step) -> impl Future<Output = Result<Preview, HandsError>>;
+    fn preview(&mut self, step: &Step) -> impl Future<Output = Result<Preview, GateClientError>>;
     /// Signs of a person at work on the target, or on the plan's objects.
-    fn people(&mut self, plan: &Plan) -> impl Future<Output = Result<Vec<Tainted>, HandsError>>;
+    fn people(&mut self, plan: &Plan) -> impl Future<Output = Result<Vec<Tainted>, GateClientError>>;
     /// What the gate knows of a change; none if it has never heard of it.
-    fn known(&mut self, change: &ChangeId) -> impl Future<Output = Result<Option<Known>, HandsError>>;
+    fn known(&mut self, change: &ChangeId) -> impl Future<Output = Result<Option<Known>, GateClientError>>;
     /// Opens a change, and has the target count the seconds until it undoes it.
-    fn begin(&mut self, change: &ChangeId, plan: &str, seconds: u32) -> impl Future<Output = Result<(), HandsError>>;
+    fn begin(
+        &mut self,
+        change: &ChangeId,
+        plan: &str,
+        seconds: u32,
+    ) -> impl Future<Output = Result<(), GateClientError>>;
     /// Carries out a step, one way; gives the state of the object afterwards.
     fn act(
         &mut self,
@@ -95,15 +100,15 @@ pub trait Hands {
         number: u32,
         way: Way,
         step: &Step,
-    ) -> impl Future<Output = Result<State, HandsError>>;
+    ) -> impl Future<Output = Result<State, GateClientError>>;
     /// Closes a change: to keep it, or as undone.
-    fn close(&mut self, change: &ChangeId, keep: bool) -> impl Future<Output = Result<(), HandsError>>;
+    fn close(&mut self, change: &ChangeId, keep: bool) -> impl Future<Output = Result<(), GateClientError>>;
     /// Lets the connection go and makes another.
-    fn renew(&mut self) -> impl Future<Output = Result<(), HandsError>>;
+    fn renew(&mut self) -> impl Future<Output = Result<(), GateClientError>>;
 }
 
 /// Who looks at what a change does.
-pub trait Eyes {
+pub trait Verifier {
     /// What the probes say that look at anything the plan touches, and those that raised its findings.
     fn look(&mut self, plan: &Plan) -> impl Future<Output = Result<Vec<Seen>, String>>;
     /// What the fix itself says of its work.
