@@ -1,6 +1,9 @@
 //! Bailiwick: run health probes from people you do not know, on production machines, safely.
 //!
-//! The binary is a thin door; everything stands here. Each module knows only those above it.
+//! The binary only calls `main`; everything stands here. Each module knows only those above it.
+
+// The command line reads as a program beside the library: it names what it uses by `bailiwick::`.
+extern crate self as bailiwick;
 
 mod ascii_json;
 pub mod model;
@@ -39,3 +42,11 @@ pub mod replay;
 pub mod pack;
 pub mod doctor;
 pub mod project;
+mod cli;
+
+/// Runs the command line of this process. The program's `main`, and that of the tests' copy of it.
+#[must_use]
+pub fn main() -> std::process::ExitCode {
+    // A panic is a mistake of ours, and says so in its exit code.
+    std::panic::catch_unwind(cli::main).unwrap_or_else(|_| report::exit::ExitCode::Bug.into())
+}

@@ -1,4 +1,4 @@
-//! `cargo bench --bench micro`: what the parts of a run cost, each for itself.
+//! `cargo bench -p bailiwick-tests --bench micro`: what the parts of a run cost, each for itself.
 //!
 //! `BENCH_SAMPLES` (default 15) is how often each is measured; what is printed is the median of the samples, and how far they lie
 //! apart. `cargo test --benches` takes each once, to see that it works.
@@ -68,7 +68,7 @@ impl Table {
 }
 
 fn program() -> &'static Path {
-    Path::new(env!("CARGO_BIN_EXE_bailiwick"))
+    Path::new(env!("CARGO_BIN_EXE_bailiwick-under-test"))
 }
 
 /// From nothing to a worker that can run: per built-in component, and its compile time by its own word.
