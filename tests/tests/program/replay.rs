@@ -260,6 +260,30 @@ fn a_journal_of_the_second_format_is_read_verified_replayed_and_gone_on_with() {
     is_gone_on_with(&ops, &sample, 22);
 }
 
+/// The format of today, with the report digests that came first.
+#[test]
+fn a_journal_of_the_third_format_is_read_verified_replayed_and_gone_on_with() {
+    let sample = root().join("tests/journals/v3");
+    let ops = local("[[grant]]\ncomponent = \"uptime\"\non = [\"here\"]\n");
+    copy(&sample, &ops.journal());
+    for (sweep, summary) in [
+        ("2", "5 runs: 5 identical, 0 differ, 0 not replayed"),
+        ("22", "5 runs: 5 identical, 0 differ, 0 not replayed"),
+        ("42", "1 run: 1 identical, 0 differ, 0 not replayed"),
+    ] {
+        let said = ops.run(&["replay", sweep]).unwrap();
+        assert!(said.code == 0 && said.stdout.contains(summary), "{sweep}: {}{}", said.stdout, said.stderr);
+    }
+    let verified = ops.run(&["journal", "verify", "--offline"]).unwrap();
+    assert!(verified.code == 0 && verified.stdout.contains("entries 1 to 47 hang together"), "{}", verified.stdout);
+    assert!(verified.stdout.contains("8 pieces of evidence are what was recorded"), "{}", verified.stdout);
+    ops.check(&[]).unwrap();
+    let text = fs::read_to_string(ops.journal().join("journal.jsonl")).unwrap();
+    assert!(text.starts_with(&fs::read_to_string(sample.join("journal.jsonl")).unwrap()), "what was there is there");
+    assert_eq!(ops.run(&["journal", "verify"]).unwrap().code, 0);
+    assert_eq!(ops.run(&["replay", "--last"]).unwrap().code, 0);
+}
+
 /// All of a folder that is of the journal.
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
