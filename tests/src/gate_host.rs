@@ -4,7 +4,7 @@
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -47,24 +47,6 @@ pub struct Host {
     /// Its host key, as `fleet.toml` has it.
     pub host_key: String,
     child: Child,
-}
-
-/// Whether such a host can be had here; if not, a line says why.
-#[must_use]
-pub fn may_run() -> bool {
-    if !crate::gate::may_run() {
-        return false;
-    }
-    let there = |program: &str| Path::new(program).exists();
-    let namespaces = Command::new("unshare").args(["-m", "true"]).stderr(Stdio::null()).status();
-    let fine = there("/usr/bin/sudo") && there("/usr/sbin/sshd") && namespaces.is_ok_and(|status| status.success());
-    if !fine {
-        #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-        {
-            eprintln!("skipped: a host with a gate needs sudo, openssh-server and mount namespaces");
-        }
-    }
-    fine
 }
 
 /// What a host is to be like.

@@ -4,6 +4,7 @@ pub mod change;
 pub mod fleet;
 pub mod gate;
 pub mod gate_host;
+pub mod guest;
 pub mod hostile;
 pub mod invariants;
 #[cfg(target_os = "linux")]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -35,7 +36,7 @@ pub struct Said {
 }
 
 impl Ops {
-    /// A directory for `program`, the binary under test: `env!("CARGO_BIN_EXE_bailiwick")`.
+    /// A directory for `program`, the binary under test.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -147,7 +148,7 @@ impl Ops {
     /// The program, ready to run on this directory, with nothing of ours in its environment.
     #[must_use]
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(&self.program);
+        let mut command = bailiwick(&self.program);
         command.env_clear().env("HOME", self.path()).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         command.args(args).arg("--dir").arg(self.path()).stdin(Stdio::null());
         command
@@ -185,6 +186,14 @@ impl Ops {
             })
             .collect()
     }
+}
+
+/// The program at this path, called by its own name: its help and its errors say it.
+#[must_use]
+pub fn bailiwick(path: impl AsRef<Path>) -> Command {
+    let mut command = Command::new(path.as_ref());
+    command.arg0("bailiwick");
+    command
 }
 
 /// What a finished program said.

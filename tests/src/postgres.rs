@@ -34,12 +34,12 @@ pub struct Client {
 }
 
 impl Cluster {
-    /// Makes one and starts it; `config` is added to `postgresql.conf`. None where there is no PostgreSQL, and a line says so.
+    /// Makes one and starts it; `config` is added to `postgresql.conf`.
     ///
     /// # Errors
-    /// When it does not start.
-    pub fn start(config: &str) -> Result<Option<Self>> {
-        let Some(bin) = binaries() else { return Ok(None) };
+    /// When there is no PostgreSQL here, or it does not start.
+    pub fn start(config: &str) -> Result<Self> {
+        let bin = binaries()?;
         let dir = folder()?;
         let data = dir.path().join("data");
         let made = as_server(&bin.join("initdb"))
@@ -54,7 +54,7 @@ impl Cluster {
         );
         fs::write(data.join("pg_ident.conf"), users)?;
         fs::write(data.join("pg_hba.conf"), "local all all peer map=t\nlocal replication all peer map=t\n")?;
-        Self::run(bin, dir, config).map(Some)
+        Self::run(bin, dir, config)
     }
 
     /// Starts what is in `dir/data`.
@@ -225,7 +225,7 @@ fn as_root() -> bool {
 }
 
 /// The newest server's programs, if this account can run one that `psql` finds.
-fn binaries() -> Option<PathBuf> {
+fn binaries() -> Result<PathBuf> {
     let mut found: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
         .into_iter()
         .flatten()
@@ -233,16 +233,9 @@ fn binaries() -> Option<PathBuf> {
         .filter(|bin| bin.join("initdb").exists())
         .collect();
     found.sort();
-    let writable = tempfile::tempfile_in(SOCKETS).is_ok();
-    match found.pop().filter(|_| writable) {
-        Some(bin) => Some(bin),
-        None => {
-            eprintln!(
-                "skipped: no PostgreSQL server here, or {SOCKETS} is not ours to write (Debian: apt-get install postgresql)"
-            );
-            None
-        }
-    }
+    let bin = found.pop().context("there is no PostgreSQL server here (Debian: apt-get install postgresql)")?;
+    tempfile::tempfile_in(SOCKETS).with_context(|| format!("{SOCKETS} must be writable, as it is for root"))?;
+    Ok(bin)
 }
 
 fn folder() -> Result<TempDir> {

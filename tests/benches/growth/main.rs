@@ -1,4 +1,4 @@
-//! `cargo bench --bench growth`: how what a sweep costs grows with the number of targets.
+//! `cargo bench -p bailiwick-tests --bench growth`: how what a sweep costs grows with the number of targets.
 //!
 //! The targets are one process that speaks the real SSH protocol on addresses of 127.0.0.0/8, each with a host key of its
 //! own, and answers every exec string with what this machine said to it once. Its cost is not counted.
@@ -10,7 +10,7 @@
 mod child;
 mod memory;
 mod simulated;
-#[path = "../stats.rs"]
+#[path = "../shared/stats.rs"]
 mod stats;
 
 use std::io::Write;
@@ -47,7 +47,7 @@ struct Row {
 }
 
 fn growth(sizes: &[usize], rounds: usize) -> Result<()> {
-    let program: PathBuf = setting("BENCH_PROGRAM", env!("CARGO_BIN_EXE_bailiwick").into());
+    let program: PathBuf = setting("BENCH_PROGRAM", env!("CARGO_BIN_EXE_bailiwick-under-test").into());
     let before = load();
     let rows = sizes.iter().map(|&size| row(&program, size, rounds)).collect::<Result<Vec<_>>>()?;
     let mut out = std::io::stdout().lock();

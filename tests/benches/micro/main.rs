@@ -1,11 +1,11 @@
-//! `cargo bench --bench micro`: what the parts of a run cost, each for itself.
+//! `cargo bench -p bailiwick-tests --bench micro`: what the parts of a run cost, each for itself.
 //!
 //! `BENCH_SAMPLES` (default 15) is how often each is measured; what is printed is the median of the samples, and how far they lie
 //! apart. `cargo test --benches` takes each once, to see that it works.
 
 mod grants;
 mod guest;
-#[path = "../stats.rs"]
+#[path = "../shared/stats.rs"]
 mod stats;
 
 use std::hint::black_box;
@@ -15,8 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use bailiwick_core::model::Answer;
-use bailiwick_core::model::Exit;
+use bailiwick_core::model::{Answer, Exit};
 use bailiwick_core::model::{ComponentId, LookError, Tainted, Verb};
 use bailiwick_core::redact::{Counts, Redactor};
 use bailiwick_core::source::{Problems, Source};
@@ -72,7 +71,7 @@ impl Table {
 }
 
 fn program() -> &'static Path {
-    Path::new(env!("CARGO_BIN_EXE_bailiwick"))
+    Path::new(env!("CARGO_BIN_EXE_bailiwick-under-test"))
 }
 
 /// From nothing to a worker that can run: per built-in component, and its compile time by its own word.

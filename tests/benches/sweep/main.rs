@@ -1,4 +1,4 @@
-//! `cargo bench --bench sweep`: a sweep over real sshd against a bare russh client that runs the same exec strings.
+//! `cargo bench -p bailiwick-tests --bench sweep`: a sweep over real sshd against a bare russh client that runs the same exec strings.
 //!
 //! Both are one child process with a runtime of one thread, one connection per target and up to eight channels on it,
 //! with the same algorithms, window and socket options. What is ours on top: workers, the journal, the report. Rounds
@@ -11,7 +11,7 @@ mod bare;
 mod child;
 mod machines;
 mod relay;
-#[path = "../stats.rs"]
+#[path = "../shared/stats.rs"]
 mod stats;
 
 use std::io::Write;
@@ -86,7 +86,7 @@ impl Contest {
 }
 
 fn compare(targets: usize, rounds: usize) -> Result<()> {
-    let program: PathBuf = setting("BENCH_PROGRAM", env!("CARGO_BIN_EXE_bailiwick").into());
+    let program: PathBuf = setting("BENCH_PROGRAM", env!("CARGO_BIN_EXE_bailiwick-under-test").into());
     let machines = Machines::start(targets, &program)?;
     let contest = Contest { program, machines };
     // Also warms both up.

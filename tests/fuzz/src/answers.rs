@@ -1,5 +1,6 @@
 //! What targets answer, as each verb's reader takes it.
 
+use bailiwick_core::model::Answer;
 use bailiwick_core::model::Exit;
 use bailiwick_core::model::Verb;
 use bailiwick_core::redact::{Counts, Redactor};
@@ -13,7 +14,7 @@ const ANYTHING: &[Verb] = &[Verb::FilesRead, Verb::CommandsRun, Verb::HttpGet];
 const JSON: &[Verb] = &[Verb::ServicesLogs, Verb::LogsSinceLastRun, Verb::ContainersList, Verb::ContainersStatus];
 
 /// Verb, status and the length of stderr in 16 bytes; then stderr, then stdout.
-fn split(data: &[u8]) -> Option<(Verb, bailiwick_core::model::Answer)> {
+fn split(data: &[u8]) -> Option<(Verb, Answer)> {
     let (head, rest) = data.split_at_checked(3)?;
     let verb = Verb::ALL[usize::from(head[0]) % Verb::ALL.len()];
     let exit = match head[1] {
@@ -22,7 +23,7 @@ fn split(data: &[u8]) -> Option<(Verb, bailiwick_core::model::Answer)> {
         status => Exit::Status(status.into()),
     };
     let (stderr, stdout) = rest.split_at_checked(usize::from(head[2]) * 16).unwrap_or((&[], rest));
-    Some((verb, bailiwick_core::model::Answer { stdout: stdout.to_vec(), stderr: stderr.to_vec(), exit, timing: None }))
+    Some((verb, Answer { stdout: stdout.to_vec(), stderr: stderr.to_vec(), exit, timing: None }))
 }
 
 /// The head that [`split`] reads.
@@ -44,7 +45,7 @@ pub(crate) fn answer(data: &[u8]) {
     }
     let redacted = |redactor: &Redactor| {
         let stdout = redactor.bytes(answer.stdout.clone(), &mut Counts::new());
-        bailiwick_core::model::Answer { stdout, ..answer.clone() }
+        Answer { stdout, ..answer.clone() }
     };
     let without = redacted(redactor());
     assert_eq!(without, redacted(redactor()), "the same every time");
@@ -58,12 +59,8 @@ pub(crate) fn answer(data: &[u8]) {
 /// A certificate's bytes, in a frame of their own: damage to base64 hardly ever comes so far.
 pub(crate) fn certificate(der: &[u8]) {
     let pem = |der: &[u8]| format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", BASE64.encode(der));
-    let answer = |text: String| bailiwick_core::model::Answer {
-        stdout: text.into_bytes(),
-        stderr: Vec::new(),
-        exit: Exit::Status(0),
-        timing: None,
-    };
+    let answer =
+        |text: String| Answer { stdout: text.into_bytes(), stderr: Vec::new(), exit: Exit::Status(0), timing: None };
     let read = |text| parse(Verb::CertificatesFile, &answer(text));
     let Ok(once) = read(pem(der)) else {
         // One that cannot be read lets no other through.

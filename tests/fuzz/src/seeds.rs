@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use bailiwick_core::model::Answer;
 use bailiwick_core::model::Exit;
 use bailiwick_core::model::{Finding, LookError, Phase, Report, Severity, Tainted, TargetName, Verb};
 use bailiwick_engine::anchor::Head;
@@ -266,12 +267,7 @@ pub(crate) fn to_worker() -> Vec<Vec<u8>> {
         previous_ms: None,
         earlier: Vec::new(),
     };
-    let answered = bailiwick_core::model::Answer {
-        stdout: b"out".to_vec(),
-        stderr: Vec::new(),
-        exit: Exit::Status(0),
-        timing: None,
-    };
+    let answered = Answer { stdout: b"out".to_vec(), stderr: Vec::new(), exit: Exit::Status(0), timing: None };
     let messages = [
         ToWorker::Hello { version: VERSION },
         ToWorker::Load(Load {

@@ -22,8 +22,8 @@ use bailiwick_policy::gate::{Entry, Limits};
 
 use super::faulty::Faulty;
 use super::plans;
-use super::stage::{ChangeStatus, run};
-use crate::gate::{RemoteGate, SHELLS, Session, absolute, change, ensure_line, program, unit, write};
+use super::stage::{Stage, run};
+use crate::gate::{Gate, SHELLS, Session, absolute, change, ensure_line, program, unit, write};
 
 /// Everything that is changed, as bytes, mode and owner: what "as it was" means.
 pub type Snapshot = BTreeMap<PathBuf, (Vec<u8>, u32, u32, u32)>;
@@ -31,7 +31,7 @@ pub type Snapshot = BTreeMap<PathBuf, (Vec<u8>, u32, u32, u32)>;
 /// A target with a gate: a folder.
 pub struct Rig {
     /// The gate.
-    pub gate: RemoteGate,
+    pub gate: Gate,
     /// What its plan wants, in order.
     pub wanted: Vec<Wanted>,
     /// What was there before.
@@ -89,7 +89,7 @@ impl Rig {
             _ => vec![change("files-change.remove-line:with=l#1", remove), toy(UnitAct::Reload)?],
         };
         let shell = SHELLS.first().map_or(&["/bin/sh"][..], |(_, words)| words);
-        let gate = RemoteGate::new(&entries, &LIMITS, shell)?;
+        let gate = Gate::new(&entries, &LIMITS, shell)?;
         let (active, enabled) = if kind == "everything" { ("inactive", "disabled") } else { ("active", "enabled") };
         fs::write(gate.at("toy.active"), format!("{active}\n"))?;
         fs::write(gate.at("toy.enabled"), format!("{enabled}\n"))?;
@@ -138,7 +138,7 @@ impl Rig {
     ///
     /// # Errors
     /// When the gate does not answer.
-    pub fn plan(&self, stage: &ChangeStatus) -> Result<Plan> {
+    pub fn plan(&self, stage: &Stage) -> Result<Plan> {
         let frame = plans::plan("theorem", Vec::new());
         let base = Base {
             made: frame.made,
@@ -158,7 +158,7 @@ impl Rig {
     }
 
     /// The gate, as the engine has it.
-    pub fn hands(&self, stage: &ChangeStatus) -> Framed<Talker> {
+    pub fn hands(&self, stage: &Stage) -> Framed<Talker> {
         Framed::new(Talker::of(&self.gate), Store::at(stage.folder()))
     }
 
@@ -213,7 +213,7 @@ pub struct Talker {
 
 impl Talker {
     /// For a gate.
-    pub fn of(gate: &RemoteGate) -> Self {
+    pub fn of(gate: &Gate) -> Self {
         Self { shell: gate.paths.shell.clone(), script: gate.paths.gate.clone(), die_in: None, sent: Rc::default() }
     }
 
@@ -283,9 +283,9 @@ impl Verifier for Looks {
 }
 
 /// A controller for the real gate: its clock stands at the real time.
-pub fn stage() -> ChangeStatus {
+pub fn stage() -> Stage {
     let now = jiff::Timestamp::now().to_string();
-    ChangeStatus::new("[change]\nverify-seconds = 5\ndead-man-seconds = 600\n", &now)
+    Stage::new("[change]\nverify-seconds = 5\ndead-man-seconds = 600\n", &now)
 }
 
 /// Carries out a plan on a rig.
@@ -293,7 +293,7 @@ pub fn stage() -> ChangeStatus {
 /// # Errors
 /// When the journal cannot be written.
 pub fn apply<H: bailiwick_change::gate_client::GateClient>(
-    stage: &ChangeStatus,
+    stage: &Stage,
     log: &mut bailiwick_change::log::Log,
     hands: &mut Faulty<H>,
     plan: &Plan,

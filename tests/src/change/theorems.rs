@@ -20,7 +20,7 @@ use bailiwick_journal::{Denial, End, Event, verify};
 
 use super::faulty::{Fault, Faulty};
 use super::model::World;
-use super::stage::{ChangeStatus, run};
+use super::stage::{Stage, run};
 
 /// How many combinations of a kind ran.
 pub type Tally = BTreeMap<&'static str, u32>;
@@ -63,7 +63,7 @@ fn only(log: &Log) -> Option<(ChangeId, At)> {
 }
 
 /// Asks until there is an end: by recovery, then by the target's own clock and recovery again.
-fn settle(stage: &ChangeStatus, log: &mut Log, world: &Rc<RefCell<World>>, plan: &Plan, label: &str) -> Option<At> {
+fn settle(stage: &Stage, log: &mut Log, world: &Rc<RefCell<World>>, plan: &Plan, label: &str) -> Option<At> {
     let (mut gate, _) = stage.doors(world);
     let (change, at) = only(log)?;
     if !at.is_open() {
@@ -82,7 +82,7 @@ fn settle(stage: &ChangeStatus, log: &mut Log, world: &Rc<RefCell<World>>, plan:
 }
 
 /// Whatever happened: what is said of it is true, and it happened once.
-fn truth(stage: &ChangeStatus, log: Log, world: &Rc<RefCell<World>>, plan: &Plan, expect: Expect, label: &str) {
+fn truth(stage: &Stage, log: Log, world: &Rc<RefCell<World>>, plan: &Plan, expect: Expect, label: &str) {
     let mut log = log;
     let at = settle(stage, &mut log, world, plan, label);
     let whole = world.borrow().clone();
@@ -121,7 +121,7 @@ fn truth(stage: &ChangeStatus, log: Log, world: &Rc<RefCell<World>>, plan: &Plan
 
 /// How many calls a plan makes that nothing goes wrong with.
 fn calls(plan: &Plan, useless: bool) -> u32 {
-    let (stage, world) = (ChangeStatus::new(POLICY, MONDAY), new_world(plan));
+    let (stage, world) = (Stage::new(POLICY, MONDAY), new_world(plan));
     world.borrow_mut().useless = useless;
     let (gate, mut probes) = stage.doors(&world);
     let mut gate = Faulty::new(gate, Fault::None);
@@ -146,7 +146,7 @@ pub fn faults(plan: &Plan, tally: &mut Tally) {
         for at in 1..=calls(plan, useless) + 2 {
             for (kind, make) in kinds {
                 let label = format!("{}: useless {useless}: {kind} {at}", plan.fix);
-                let (stage, world) = (ChangeStatus::new(POLICY, MONDAY), new_world(plan));
+                let (stage, world) = (Stage::new(POLICY, MONDAY), new_world(plan));
                 world.borrow_mut().useless = useless;
                 let (gate, mut probes) = stage.doors(&world);
                 let mut gate = Faulty::new(gate, make(at));
@@ -168,7 +168,7 @@ pub fn faults(plan: &Plan, tally: &mut Tally) {
 /// The controller is killed between any two things that it does: write an entry, ask the gate.
 pub fn kills(plan: &Plan, tally: &mut Tally) {
     for useless in [false, true] {
-        let (stage, world) = (ChangeStatus::new(POLICY, MONDAY), new_world(plan));
+        let (stage, world) = (Stage::new(POLICY, MONDAY), new_world(plan));
         world.borrow_mut().useless = useless;
         let (gate, mut probes) = stage.doors(&world);
         let mut gate = Faulty::new(gate, Fault::None);
@@ -205,9 +205,9 @@ pub fn kills(plan: &Plan, tally: &mut Tally) {
 }
 
 /// A program that starts on what a killed one left.
-fn killed(stage: &ChangeStatus, plan: &Plan, kept: usize, world: World, person: bool) {
+fn killed(stage: &Stage, plan: &Plan, kept: usize, world: World, person: bool) {
     let label = format!("{}: killed behind entry {kept}, a person {person}", plan.fix);
-    let after = ChangeStatus::new(POLICY, MONDAY);
+    let after = Stage::new(POLICY, MONDAY);
     cut(&stage.journal(), &after.journal(), kept);
     let world = Rc::new(RefCell::new(world));
     let mut log = after.log();
@@ -242,7 +242,7 @@ fn cut(from: &Path, to: &Path, kept: usize) {
 
 /// Every step forwards and back, each asked for twice: the second time nothing happens.
 pub fn twice(plan: &Plan, tally: &mut Tally) {
-    let (stage, world) = (ChangeStatus::new(POLICY, MONDAY), new_world(plan));
+    let (stage, world) = (Stage::new(POLICY, MONDAY), new_world(plan));
     let (mut gate, _) = stage.doors(&world);
     let change = ChangeId::new("c-twice").expect("a name");
     run(gate.begin(&change, "p", 60)).expect("it begins");
@@ -267,7 +267,7 @@ pub fn jams(plan: &Plan, tally: &mut Tally) {
     for step in plan.steps.iter().filter(|step| step.inverse != Inverse::Again) {
         let object = step.change.object();
         let label = format!("{}: {object} cannot be put back", plan.fix);
-        let (stage, world) = (ChangeStatus::new(POLICY, MONDAY), new_world(plan));
+        let (stage, world) = (Stage::new(POLICY, MONDAY), new_world(plan));
         world.borrow_mut().useless = true;
         world.borrow_mut().jammed.insert(object.clone());
         let (mut gate, mut probes) = stage.doors(&world);

@@ -1,0 +1,45 @@
+//! The controller that a test of the gate kills: it applies one change, and dies at the request that it is told of.
+//!
+//! Its words: state folder, gate, plan, whether the change works, number of the request, `before` or `during` it.
+
+use std::fs;
+
+use anyhow::{Context, Result, bail};
+use bailiwick_change::Plan;
+use bailiwick_change::remote_gate::RemoteGate;
+use bailiwick_change::store::Store;
+use bailiwick_tests::change::faulty::{Fault, Faulty};
+use bailiwick_tests::change::script::{Looks, Talker, die};
+use bailiwick_tests::change::stage::Stage;
+
+fn main() -> Result<()> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let [state, script, plan, works, call, moment] = words.as_slice() else { bail!("{words:?}") };
+    let now = jiff::Timestamp::now().to_string();
+    let stage = Stage::again(state.as_ref(), "[change]\nverify-seconds = 5\ndead-man-seconds = 600\n", &now);
+    let (plan, _) = Plan::read(&fs::read(plan)?).context("a plan")?;
+    let call: u32 = call.parse()?;
+    let mut talker = Talker::at(vec!["/usr/bin/dash".to_owned()], script.clone(), None);
+    if moment == "during" {
+        talker.die_in = Some(call);
+    }
+    let store = Store::at(stage.folder());
+    let mut hands = Faulty::new(RemoteGate::new(talker, store), Fault::None);
+    if moment == "before" {
+        // Counted as requests are: a new connection is none.
+        let mut requests = 0;
+        hands.before = Some(Box::new(move |_, name| {
+            requests += u32::from(name != "renew");
+            if requests == call && name != "renew" {
+                die();
+            }
+        }));
+    }
+    let mut eyes = Looks { works: works == "true" };
+    let gate = plan.gate.clone();
+    let mut log = stage.log();
+    let ask = stage.ask.clone();
+    let came = stage.apply_with(&mut log, (&mut hands, &mut eyes), &plan, &ask, |desk| desk.today.gate = Some(gate));
+    println!("{came:?}");
+    Ok(())
+}

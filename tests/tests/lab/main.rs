@@ -1,0 +1,11 @@
+//! Tests on the lab, a network of real hosts: `tests/lab/scenarios` starts it and runs them one after another.
+
+#![cfg(test)]
+
+mod changes;
+mod evidence;
+mod matrix;
+mod stories;
+
+/// The program under test.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_bailiwick-under-test");

@@ -1,0 +1,343 @@
+//! Replay: a recorded run again gives the identical report, or the first thing that differs is named; and what cannot be
+//! replayed says why.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bailiwick_journal::{Blob, Entry, Journal, Outcome, Reader, Sha};
+use bailiwick_tests::ops::Ops;
+use serde_json::Value;
+
+use crate::PROGRAM;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
+}
+
+/// This machine and no other, with these grants.
+fn local(policy: &str) -> Ops {
+    let ops = Ops::new(PROGRAM, &[], &[], policy).unwrap();
+    ops.write("fleet.toml", b"[targets.here]\nlocal = true\n").unwrap();
+    ops
+}
+
+fn replayed(ops: &Ops, args: &[&str]) -> (i32, Value) {
+    let said = ops.run(&[&["replay", "--format", "json"], args].concat()).unwrap();
+    let value = serde_json::from_str(&said.stdout).unwrap_or_else(|_| panic!("{}{}", said.stdout, said.stderr));
+    (said.code, value)
+}
+
+fn results(value: &Value) -> Vec<(String, &Value)> {
+    let runs = value["runs"].as_array().unwrap();
+    runs.iter().map(|run| (run["component"].as_str().unwrap().to_owned(), &run["result"])).collect()
+}
+
+fn result<'v>(value: &'v Value, component: &str) -> &'v Value {
+    results(value).into_iter().find(|(found, _)| found == component).map(|(_, result)| result).unwrap()
+}
+
+/// Writes the journal anew, with another chain, each entry as `edit` leaves it: what somebody does who can write it.
+fn rewrite(ops: &Ops, edit: impl Fn(&mut Entry)) {
+    let (old, new) = (ops.journal(), ops.path().join("new"));
+    let (journal, _) = Journal::open(&new, Duration::ZERO).unwrap();
+    for record in Reader::open(&old).unwrap().skip(1) {
+        let mut entry = record.unwrap().entry;
+        edit(&mut entry);
+        journal.append(entry).unwrap();
+    }
+    drop(journal);
+    for name in ["journal.jsonl", "head"] {
+        fs::copy(new.join(name), old.join(name)).unwrap();
+    }
+    fs::remove_dir_all(new).unwrap();
+}
+
+/// The file of a piece of evidence.
+fn piece(ops: &Ops, sha: &str) -> PathBuf {
+    ops.journal().join(format!("evidence/{}/{sha}.zst", &sha[..2]))
+}
+
+/// Digests of the answers that are beside the journal.
+fn kept(ops: &Ops) -> Vec<String> {
+    let outcomes = Reader::open(&ops.journal()).unwrap().filter_map(|record| match record.unwrap().entry {
+        Entry::Outcome { outcome: Outcome::Answer { stdout: Blob::Kept { sha256, .. }, .. }, .. } => {
+            Some(sha256.to_string())
+        }
+        _ => None,
+    });
+    outcomes.collect()
+}
+
+#[test]
+fn jr01_an_answer_that_was_altered_is_named() {
+    let ops = local("[[grant]]\ncomponent = [\"filesystems\", \"uptime\", \"memory\"]\non = [\"here\"]\n");
+    let (_, sweep) = ops.check(&[]).unwrap();
+    assert_eq!(replayed(&ops, &["--last"]).0, 0, "{sweep:#}");
+
+    // In the entry: the chain is broken from there on, and what stands before it is still replayed.
+    let path = ops.journal().join("journal.jsonl");
+    let whole = fs::read_to_string(&path).unwrap();
+    fs::write(&path, whole.replacen("/proc/uptime:", "/proc/uptimf:", 1)).unwrap();
+    let said = ops.run(&["replay", "--last"]).unwrap();
+    assert!(said.code == 4 && said.stderr.contains("does not match its hash"), "{}{}", said.stdout, said.stderr);
+    fs::write(&path, &whole).unwrap();
+
+    // With all of the chain made anew: what the component says to it is something else.
+    rewrite(&ops, |entry| {
+        if let Entry::Outcome { outcome: Outcome::Answer { stdout: Blob::Here(text), .. }, .. } = entry {
+            let said = String::from_utf8(text.clone()).unwrap();
+            if let Some(rest) = said.strip_prefix("/proc/uptime:") {
+                *text = format!("/proc/uptime:9{rest}").into_bytes();
+            }
+        }
+    });
+    let (code, value) = replayed(&ops, &["--last"]);
+    assert_eq!(code, 7, "{value:#}");
+    assert_eq!(result(&value, "uptime")["place"], "finding 1, title");
+    assert_eq!(result(&value, "memory")["kind"], "identical");
+
+    // Beside the journal: named by call and digest, and nothing is run on it.
+    let evidence = kept(&ops);
+    let file = piece(&ops, evidence.first().expect("an answer of more than 1 KiB"));
+    let whole = fs::read(&file).unwrap();
+    fs::write(&file, &whole[..whole.len() - 1]).unwrap();
+    for (damage, told) in [(Some(&whole[..9]), "is cut"), (Some(&b"never"[..]), "was altered"), (None, "is missing")] {
+        match damage {
+            Some(bytes) => fs::write(&file, bytes).unwrap(),
+            None => fs::remove_file(&file).unwrap(),
+        }
+        let (code, value) = replayed(&ops, &["--last"]);
+        let shown = value.to_string();
+        assert!(code == 7 && shown.contains(told) && shown.contains("call 1, "), "{told}: {value:#}");
+    }
+    let other = bailiwick_journal::Evidence::beside(&ops.journal()).put(b"what nobody said").unwrap();
+    fs::copy(piece(&ops, other.as_str()), &file).unwrap();
+    let (code, value) = replayed(&ops, &["--last"]);
+    assert!(code == 7 && value.to_string().contains("was altered"), "{value:#}");
+}
+
+#[test]
+fn a_component_that_was_replaced_is_still_replayed_and_one_that_is_gone_is_told() {
+    let ops = local("[[grant]]\ncomponent = \"ours\"\non = [\"here\"]\n");
+    let read = |id: &str, extension: &str| fs::read(root().join(format!("probes/dist/{id}.{extension}"))).unwrap();
+    let manifest = String::from_utf8(read("uptime", "toml")).unwrap().replacen("\"uptime\"", "\"ours\"", 1);
+    let uptime = read("uptime", "wasm");
+    // One that is not built in: a section that nobody reads makes it another component.
+    let first = [&uptime[..], &[0, 2, 1, b'a']].concat();
+    ops.install("ours", &first, manifest.as_bytes()).unwrap();
+    ops.accept().unwrap();
+    ops.check(&[]).unwrap();
+    ops.install("ours", &uptime, manifest.as_bytes()).unwrap();
+    let (code, value) = replayed(&ops, &["--last"]);
+    assert_eq!((code, result(&value, "ours")["kind"].as_str()), (0, Some("identical")), "{value:#}");
+
+    let sha = Sha::of(&first);
+    let file = piece(&ops, sha.as_str());
+    let whole = fs::read(&file).unwrap();
+    fs::write(&file, &whole[..100]).unwrap();
+    let cause = |value: &Value| result(value, "ours")["cause"].as_str().unwrap().to_owned();
+    let (code, value) = replayed(&ops, &["--last"]);
+    assert_eq!((code, cause(&value)), (4, format!("its component: evidence {sha} is cut")));
+    fs::remove_file(&file).unwrap();
+    let (code, value) = replayed(&ops, &["--last"]);
+    assert_eq!((code, cause(&value)), (4, format!("its component: evidence {sha} is missing")));
+    // Whatever it is called there.
+    ops.write("components/older.wasm", &first).unwrap();
+    assert_eq!(replayed(&ops, &["--last"]).0, 0);
+
+    // A journal of an older program kept none.
+    fs::remove_file(ops.path().join("components/older.wasm")).unwrap();
+    rewrite(&ops, |entry| {
+        if let Entry::RunStarted { kept_bytes, .. } = entry {
+            *kept_bytes = None;
+        }
+    });
+    let (code, value) = replayed(&ops, &["--last"]);
+    assert!(code == 4 && cause(&value).contains("is gone: it is not built in"), "{value:#}");
+}
+
+#[test]
+fn another_version_is_shown_against_what_was_said() {
+    let ops = local("[[grant]]\ncomponent = [\"uptime\", \"filesystems\"]\non = [\"here\"]\n");
+    ops.check(&[]).unwrap();
+    ops.check(&[]).unwrap();
+    let new = root().join("probes/dist/uptime.wasm");
+    let new = new.to_str().unwrap();
+    let (code, value) = replayed(&ops, &["--component", "uptime", "--since", "2026-01-01", "--with", new]);
+    assert_eq!((code, &value["summary"]["identical"]), (0, &Value::from(2)), "{value:#}");
+    let (code, value) = replayed(&ops, &["--last", "--with", new]);
+    assert_eq!((code, &value["summary"]["runs"]), (0, &Value::from(1)), "runs of others are not its own");
+
+    // A version that asks for something else: another probe under its name.
+    let memory = root().join("probes/dist/memory");
+    let manifest = fs::read_to_string(memory.with_extension("toml")).unwrap();
+    ops.write("uptime.toml", manifest.replacen("\"memory\"", "\"uptime\"", 1).as_bytes()).unwrap();
+    ops.write("uptime.wasm", &fs::read(memory.with_extension("wasm")).unwrap()).unwrap();
+    let other = ops.path().join("uptime.wasm");
+    let (code, value) = replayed(&ops, &["--last", "--with", other.to_str().unwrap()]);
+    let said = result(&value, "uptime");
+    assert_eq!((code, said["kind"].as_str()), (7, Some("said")), "{value:#}");
+    assert_eq!(said["unanswered"], serde_json::json!(["system.memory"]), "{value:#}");
+    let shown = ops.run(&["replay", "--last", "--with", other.to_str().unwrap()]).unwrap().stdout;
+    assert!(shown.contains("no answer is recorded to system.memory") && shown.contains("\n        - "), "{shown}");
+    // What another component of the sweep was told on the same target, it is told too.
+    let ops = local("[[grant]]\ncomponent = [\"uptime\", \"memory\"]\non = [\"here\"]\n");
+    ops.check(&[]).unwrap();
+    let (_, value) = replayed(&ops, &["--last", "--with", other.to_str().unwrap()]);
+    assert_eq!(result(&value, "uptime")["unanswered"], serde_json::json!([]), "{value:#}");
+}
+
+#[test]
+fn a_journal_of_the_first_format_is_read_verified_replayed_and_gone_on_with() {
+    let sample = root().join("tests/journals/v1");
+    let ops = local("[[grant]]\ncomponent = \"uptime\"\non = [\"here\"]\n");
+    fs::create_dir_all(ops.journal()).unwrap();
+    for name in ["journal.jsonl", "head"] {
+        fs::copy(sample.join(name), ops.journal().join(name)).unwrap();
+    }
+    for component in fs::read_dir(sample.join("components")).unwrap() {
+        let path = component.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        // As somebody keeps them: under names of their own.
+        ops.write(&format!("components/then-{name}"), &fs::read(&path).unwrap()).unwrap();
+    }
+    for (number, code, summary) in [
+        ("2", 0, "6 runs: 6 identical, 0 differ, 0 not replayed"),
+        ("25", 0, "6 runs: 6 identical, 0 differ, 0 not replayed"),
+        ("49", 0, "1 run: 1 identical, 0 differ, 0 not replayed"),
+        ("64", 4, "2 runs: 0 identical, 0 differ, 2 not replayed"),
+        ("70", 0, "1 run: 1 identical, 0 differ, 0 not replayed"),
+    ] {
+        let said = ops.run(&["replay", number]).unwrap();
+        assert!(said.code == code && said.stdout.contains(summary), "{number}: {}{}", said.stdout, said.stderr);
+    }
+    // No component of an ops directory is without a manifest: it is not read, and the journal is verified all the same.
+    for (args, code) in [(&["journal", "verify"][..], 4), (&["journal", "verify", "--offline"], 0)] {
+        let verified = ops.run(args).unwrap();
+        assert!(
+            verified.code == code && verified.stdout.contains("entries 1 to 75 hang together"),
+            "{}",
+            verified.stdout
+        );
+        assert_eq!(verified.stdout.contains("NOT COMPARED: anchor of policy: "), code == 4, "{}", verified.stdout);
+    }
+    let listed = ops.run(&["journal", "list"]).unwrap().stdout;
+    assert_eq!((listed.lines().count(), listed.matches("did not end").count()), (18, 2), "{listed}");
+    assert!(ops.run(&["journal", "show", "28"]).unwrap().stdout.contains("Mounted on"));
+    fs::remove_dir_all(ops.path().join("components")).unwrap();
+
+    is_gone_on_with(&ops, &sample, 76);
+}
+
+/// It goes on where it is, and says that it does, once.
+fn is_gone_on_with(ops: &Ops, sample: &Path, next: u32) {
+    ops.check(&[]).unwrap();
+    ops.check(&[]).unwrap();
+    let text = fs::read_to_string(ops.journal().join("journal.jsonl")).unwrap();
+    assert!(text.starts_with(&fs::read_to_string(sample.join("journal.jsonl")).unwrap()), "what was there is there");
+    let formats: Vec<_> = text.lines().filter(|line| line.contains("\"kind\":\"journal\"")).collect();
+    assert_eq!(formats.len(), 2, "{formats:?}");
+    let seq = format!("\"seq\":{next},");
+    assert!(formats[1].contains(&seq) && formats[1].contains(bailiwick_journal::FORMAT), "{formats:?}");
+    assert_eq!(ops.run(&["journal", "verify"]).unwrap().code, 0);
+    assert_eq!(ops.run(&["replay", "--last"]).unwrap().code, 0);
+}
+
+#[test]
+fn a_journal_of_the_second_format_is_read_verified_replayed_and_gone_on_with() {
+    let sample = root().join("tests/journals/v2");
+    let ops = local("[[grant]]\ncomponent = \"uptime\"\non = [\"here\"]\n");
+    copy(&sample, &ops.journal());
+    for sweep in ["2", "12"] {
+        let said = ops.run(&["replay", sweep]).unwrap();
+        let summary = "2 runs: 2 identical, 0 differ, 0 not replayed";
+        assert!(said.code == 0 && said.stdout.contains(summary), "{sweep}: {}{}", said.stdout, said.stderr);
+    }
+    let verified = ops.run(&["journal", "verify", "--offline"]).unwrap();
+    assert!(verified.code == 0 && verified.stdout.contains("entries 1 to 21 hang together"), "{}", verified.stdout);
+    assert!(verified.stdout.contains("4 pieces of evidence are what was recorded"), "{}", verified.stdout);
+    is_gone_on_with(&ops, &sample, 22);
+}
+
+/// The format of today, with the report digests that came first.
+#[test]
+fn a_journal_of_the_third_format_is_read_verified_replayed_and_gone_on_with() {
+    let sample = root().join("tests/journals/v3");
+    let ops = local("[[grant]]\ncomponent = \"uptime\"\non = [\"here\"]\n");
+    copy(&sample, &ops.journal());
+    for (sweep, summary) in [
+        ("2", "5 runs: 5 identical, 0 differ, 0 not replayed"),
+        ("22", "5 runs: 5 identical, 0 differ, 0 not replayed"),
+        ("42", "1 run: 1 identical, 0 differ, 0 not replayed"),
+    ] {
+        let said = ops.run(&["replay", sweep]).unwrap();
+        assert!(said.code == 0 && said.stdout.contains(summary), "{sweep}: {}{}", said.stdout, said.stderr);
+    }
+    let verified = ops.run(&["journal", "verify", "--offline"]).unwrap();
+    assert!(verified.code == 0 && verified.stdout.contains("entries 1 to 47 hang together"), "{}", verified.stdout);
+    assert!(verified.stdout.contains("8 pieces of evidence are what was recorded"), "{}", verified.stdout);
+    ops.check(&[]).unwrap();
+    let text = fs::read_to_string(ops.journal().join("journal.jsonl")).unwrap();
+    assert!(text.starts_with(&fs::read_to_string(sample.join("journal.jsonl")).unwrap()), "what was there is there");
+    assert_eq!(ops.run(&["journal", "verify"]).unwrap().code, 0);
+    assert_eq!(ops.run(&["replay", "--last"]).unwrap().code, 0);
+}
+
+/// All of a folder that is of the journal.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let (path, to) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
+        if path.is_dir() {
+            copy(&path, &to);
+        } else if path.extension().is_none_or(|extension| extension != "md" && extension != "toml") {
+            fs::copy(&path, &to).unwrap();
+        }
+    }
+}
+
+#[test]
+fn jr11_a_journal_from_somebody_else_is_read_and_run_as_it_is_live() {
+    let ops = local("[[grant]]\ncomponent = \"uptime\"\non = [\"here\"]\n");
+    ops.check(&[]).unwrap();
+    let whole = fs::read(ops.journal().join("journal.jsonl")).unwrap();
+    let head = fs::read(ops.journal().join("head")).unwrap();
+    let restore = || {
+        fs::write(ops.journal().join("journal.jsonl"), &whole).unwrap();
+        fs::write(ops.journal().join("head"), &head).unwrap();
+    };
+    // A path for a digest.
+    for name in ["../../../etc/passwd", "/etc/passwd", "", &"A".repeat(64)] {
+        rewrite(&ops, |entry| {
+            if let Entry::RunStarted { digest, .. } = entry {
+                *digest = name.to_owned();
+            }
+        });
+        let (code, value) = replayed(&ops, &["--last"]);
+        assert!(code == 4 && value.to_string().contains("no SHA-256"), "{value:#}");
+        restore();
+    }
+    // What drives a terminal.
+    rewrite(&ops, |entry| match entry {
+        Entry::RunStarted { version, .. } => *version = "1\u{1b}[2J\u{202e}".to_owned(),
+        Entry::RunEnded { report, .. } => *report = None,
+        _ => {}
+    });
+    let said = ops.run(&["replay", "--last"]).unwrap();
+    assert!(said.stdout.contains("\\x1b[2J") && !said.stdout.contains(['\u{1b}', '\u{202e}']), "{:?}", said.stdout);
+    restore();
+    // Limits beyond any that a policy could set, and answers to what nobody asked.
+    rewrite(&ops, |entry| {
+        if let Entry::RunStarted { limits, .. } = entry {
+            limits.extend([("memory-bytes".to_owned(), u64::MAX), ("no-such-limit".to_owned(), 1)]);
+        }
+    });
+    assert_eq!(ops.run(&["replay", "--last"]).unwrap().code, 0);
+    restore();
+    // JSON without an end.
+    let deep = format!("{} {}\n", "0".repeat(64), "[".repeat(1 << 20));
+    fs::write(ops.journal().join("journal.jsonl"), deep).unwrap();
+    let said = ops.run(&["replay", "--last"]).unwrap();
+    assert!(said.code == 2 && said.stderr.contains("entry 1"), "{}", said.stderr);
+}

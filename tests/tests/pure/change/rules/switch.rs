@@ -1,0 +1,139 @@
+//! What stops a change at any of its moments: the kill switch, an interruption, a gate that closes.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+
+use bailiwick_change::ApplyOutcome;
+use bailiwick_journal::{Denial, End};
+use bailiwick_tests::change::faulty::{Fault, Faulty};
+use bailiwick_tests::change::model::World;
+use bailiwick_tests::change::stage::Stage;
+
+use super::{MONDAY, QUICK, applied, apply, is_denied, other, repair, world};
+
+#[test]
+fn ch15_the_switch_before_and_at_every_moment_of_a_change() {
+    let names = {
+        let stage = Stage::new(QUICK, MONDAY);
+        let (mut log, world) = (stage.log(), world(&[&repair()]));
+        let (gate, mut probes) = stage.doors(&world);
+        let mut gate = Faulty::new(gate, Fault::None);
+        applied(&stage.apply(&mut log, &mut gate, &mut probes, &repair()).unwrap());
+        gate.names.borrow().clone()
+    };
+    for roll_back in [false, true] {
+        for at in 1..=u32::try_from(names.len()).unwrap() {
+            let policy = format!("{QUICK}hold-on-stop = {}\n", !roll_back);
+            let stage = Stage::new(&policy, MONDAY);
+            let (mut log, world) = (stage.log(), world(&[&repair()]));
+            let (gate, mut probes) = stage.doors(&world);
+            let mut gate = Faulty::new(gate, Fault::None);
+            let (stop, there) = (stage.stop(), Rc::clone(&world));
+            let mutations = Rc::new(RefCell::new(0));
+            let then = Rc::clone(&mutations);
+            gate.before = Some(Box::new(move |call, _| {
+                if call == at {
+                    stop.engage("fire", 0).unwrap();
+                    *then.borrow_mut() = there.borrow().mutations;
+                }
+            }));
+            let came = stage.apply(&mut log, &mut gate, &mut probes, &repair()).unwrap();
+            let label = format!("{} ({at}), roll back {roll_back}: {came:?}", names[at as usize - 1]);
+            let more = world.borrow().mutations - *mutations.borrow();
+            match &came {
+                ApplyOutcome::Denied { code: Denial::Kill, .. } | ApplyOutcome::Ended { end: End::NotBegun, .. } => {
+                    assert_eq!(more, 0, "{label}");
+                }
+                // It was on its way to the target when the switch was thrown; nothing after it was sent.
+                ApplyOutcome::Open { .. } => assert!(!roll_back && more <= 1, "{label}"),
+                ApplyOutcome::Ended { end: End::RolledBack, .. } => {
+                    assert!(roll_back, "{label}");
+                    assert_eq!(world.borrow().objects, World::before(&repair()).objects, "{label}");
+                }
+                // All was proved, and only the last word was missing.
+                ApplyOutcome::Ended { end: End::Applied, .. } => {
+                    assert!(names[at as usize - 1].starts_with("close"), "{label}")
+                }
+                _ => panic!("{label}"),
+            }
+            // While it is on, nothing begins, and nothing is taken back either.
+            let again = stage.apply(&mut log, &mut gate, &mut probes, &repair()).unwrap();
+            is_denied(&again, Denial::Kill);
+        }
+    }
+}
+
+#[test]
+fn an_interruption_at_every_moment_ends_before_or_after() {
+    for at in 1.. {
+        let stage = Stage::new(&format!("{QUICK}hold-on-stop = true\n"), MONDAY);
+        let (mut log, world) = (stage.log(), world(&[&repair()]));
+        let (gate, mut probes) = stage.doors(&world);
+        let mut gate = Faulty::new(gate, Fault::None);
+        let flag = std::sync::Arc::clone(&stage.interrupted);
+        gate.before = Some(Box::new(move |call, _| flag.store(call >= at, Ordering::Relaxed)));
+        let came = stage.apply(&mut log, &mut gate, &mut probes, &repair()).unwrap();
+        if gate.calls.get() < at {
+            assert!(at > 8, "that many calls make a change");
+            break;
+        }
+        let is_before = world.borrow().objects == World::before(&repair()).objects;
+        match &came {
+            ApplyOutcome::Denied { code: Denial::Interrupted, .. }
+            | ApplyOutcome::Ended { end: End::NotBegun | End::RolledBack, .. } => assert!(is_before, "{at}: {came:?}"),
+            // Everything was proved, and the gate already told.
+            ApplyOutcome::Ended { end: End::Applied, .. } => {
+                assert!(gate.names.borrow()[at as usize - 1].starts_with("close"), "{at}: {came:?}");
+            }
+            _ => panic!("{at}: {came:?}"),
+        }
+    }
+}
+
+#[test]
+fn ch15_a_switch_that_went_on_and_off_is_noticed() {
+    let stage = Stage::new(QUICK, MONDAY);
+    let (mut log, world) = (stage.log(), world(&[&repair()]));
+    let (gate, mut probes) = stage.doors(&world);
+    let mut gate = Faulty::new(gate, Fault::None);
+    let stop = stage.stop();
+    gate.before = Some(Box::new(move |_, name| {
+        if name == "do 1" {
+            stop.engage("fire", 0).unwrap();
+            stop.release(0).unwrap();
+        }
+    }));
+    let came = stage.apply(&mut log, &mut gate, &mut probes, &repair()).unwrap();
+    let ApplyOutcome::Open { change, why } = came else { panic!("{came:?}") };
+    assert!(why.contains("released, meanwhile"), "{why}");
+    // A person takes it back.
+    let came = stage.rollback(&mut log, &mut gate, &mut probes, &repair(), &change).unwrap();
+    assert!(matches!(came, ApplyOutcome::Ended { end: End::RolledBack, .. }), "{came:?}");
+}
+
+#[test]
+fn ch15_a_switch_that_cannot_be_read_is_on() {
+    let stage = Stage::new(QUICK, MONDAY);
+    let (mut log, world) = (stage.log(), world(&[&repair()]));
+    std::fs::create_dir(stage.stop().file()).unwrap();
+    is_denied(&apply(&stage, &mut log, &world, &repair()), Denial::Kill);
+    // And the gate's own, on the target.
+    std::fs::remove_dir(stage.stop().file()).unwrap();
+    world.borrow_mut().disabled = true;
+    is_denied(&apply(&stage, &mut log, &world, &repair()), Denial::Kill);
+}
+
+#[test]
+fn ch16_a_gate_that_closes_half_way_leaves_an_open_change_that_says_so() {
+    let stage = Stage::new(QUICK, MONDAY);
+    let (mut log, world) = (stage.log(), world(&[&repair()]));
+    let (gate, mut probes) = stage.doors(&world);
+    let mut gate = Faulty::new(gate, Fault::DownFrom(8));
+    let came = stage.apply(&mut log, &mut gate, &mut probes, &repair()).unwrap();
+    let ApplyOutcome::Open { change, why } = came else { panic!("{came:?}: {:?}", gate.names) };
+    assert!(why.contains("cannot be asked"), "{why}");
+    assert!(log.course(&change).is_some_and(|course| course.stage.is_open()));
+    // Nothing else begins until somebody knows.
+    is_denied(&apply(&stage, &mut log, &world, &other()), Denial::OpenChange);
+}

@@ -1,0 +1,57 @@
+//! Mistakes in files: each folder of `tests/files` is one, with what a person is told beside it.
+
+use std::path::Path;
+
+use bailiwick_core::source::{Problems, Source};
+use bailiwick_core::{fleet, manifest};
+use bailiwick_policy::library::Library;
+use bailiwick_policy::policy;
+
+/// What a person is told, plain.
+fn told(folder: &Path) -> String {
+    let read = |name: &str| {
+        let own = folder.join(name);
+        let path = if own.exists() { own } else { folder.parent().unwrap().join(name) };
+        Source::embedded(name, &std::fs::read_to_string(path).unwrap_or_default())
+    };
+    let result = if folder.join("manifest.toml").exists() {
+        manifest::parse(&read("manifest.toml")).map(drop)
+    } else {
+        check(&read("fleet.toml"), &read("policy.toml"))
+    };
+    match result {
+        Ok(()) => "no mistake\n".to_owned(),
+        Err(Problems(found)) => found.iter().map(|problem| problem.render(false) + "\n\n").collect(),
+    }
+}
+
+fn check(fleet: &Source, policy: &Source) -> Result<(), Problems> {
+    let fleet = fleet::parse(fleet, Path::new("/ops"), Some(Path::new("/home/op")))?;
+    let policy = policy::parse(policy)?;
+    let manifests = Library::built_in().unwrap().manifests;
+    policy::resolve(&policy, &fleet, &manifests)?;
+    policy::check_windows(&policy.change, &policy.windows, &policy.calendar, &fleet)?;
+    policy::check_anchors(&policy.anchors, &fleet, &policy.never)?;
+    policy::budgets(&policy, &manifests).map(drop)
+}
+
+/// One folder: its mistake is told with its place and the next step.
+fn is_told(name: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("files").join(name);
+    let told = told(&folder);
+    assert_ne!(told, "no mistake\n", "{name}");
+    assert!(told.contains("-->") && told.contains('^'), "{name}: no place in\n{told}");
+    insta::with_settings!({
+        snapshot_path => folder, prepend_module_to_snapshot => false, omit_expression => true
+    }, {
+        insta::assert_snapshot!("told", told);
+    });
+}
+
+// A test for each folder of `tests/files`, and their number.
+include!(concat!(env!("OUT_DIR"), "/files.rs"));
+
+#[test]
+fn the_folders_are_where_they_should_be() {
+    assert!(FOLDERS >= 20, "{FOLDERS} folders");
+}

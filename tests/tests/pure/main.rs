@@ -1,0 +1,15 @@
+//! Tests that need nothing but this checkout: tables, files, words, plans and journals, in this process.
+
+#![cfg(test)]
+
+mod arrows;
+mod catalogue;
+mod change;
+mod files;
+mod gate_script;
+mod grant;
+mod grant_change;
+mod history;
+mod journal;
+mod wit;
+mod words;
