@@ -34,7 +34,7 @@ impl State {
             Self::Exited => "exited",
             Self::Removing => "being removed",
             Self::Dead => "dead",
-            Self::Other => "in a state that is not known here",
+            Self::Other => "in an unknown state",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Certificates as servers show them: what a file says, and what is served, are two things until the server was reloaded.
+//! Certificates as servers present them. They differ from the file until the server is reloaded.
 
 use bailiwick_guest::certificates::ServerInfo;
 use bailiwick_guest::{
@@ -6,7 +6,7 @@ use bailiwick_guest::{
 };
 use shared::certificates::Rules;
 
-/// OpenSSL's word for a chain that holds.
+/// OpenSSL's verify code for a trusted chain.
 const TRUSTED: u32 = 0;
 
 struct CertificateServer;
@@ -27,11 +27,9 @@ impl Probe for CertificateServer {
                 Ok(shown) => shown,
                 Err(failed) => {
                     let title = match failed.error() {
-                        VerbError::NotFound => "nothing listens there",
+                        VerbError::NotFound => "nothing listens on this address",
                         VerbError::TimedOut => "no handshake within 10 s",
-                        VerbError::Garbled => {
-                            "what listens there shows no certificate that can be read: does it speak TLS?"
-                        }
+                        VerbError::Garbled => "the server shows no readable certificate: does it speak TLS?",
                         _ => return Err(failed.into()),
                     };
                     report.push(Finding::critical("expiry", subject, title).because(&failed));
@@ -51,8 +49,8 @@ impl Probe for CertificateServer {
 fn trust(subject: &str, shown: &Observed<ServerInfo>, must: bool) -> Finding {
     let severity = if must && shown.verify_code != TRUSTED { Severity::Critical } else { Severity::Ok };
     let title = match shown.verify_code {
-        TRUSTED => format!("the target trusts it ({})", shown.protocol),
-        code => format!("the target does not trust it: {} ({code})", shown.verify_text),
+        TRUSTED => format!("the target trusts the certificate ({})", shown.protocol),
+        code => format!("the target does not trust the certificate: {} ({code})", shown.verify_text),
     };
     Finding::new(severity, "trust", subject, title)
         .metric("verify-code", shown.verify_code, Unit::Count)

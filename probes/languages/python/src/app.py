@@ -1,4 +1,4 @@
-"""Room for more copies of a file, on the filesystem that it lies on: will the next backups fit?"""
+"""Room for more copies of a file, on its filesystem: will the next backups fit?"""
 
 import bailiwick
 from bailiwick import CouldNotLook, Finding, Report, Severity, Target, Unit, VerbError, ask, finding, number, slot
@@ -21,7 +21,7 @@ def look(target: Target) -> list[Finding]:
         return [finding("file", Severity.CRITICAL, path, f"{path} does not exist", because=[gone])]
     size = stat.value.size
     if stat.value.kind != Kind.REGULAR:
-        return [finding("file", Severity.UNKNOWN, path, f"{path} is no ordinary file", because=[stat])]
+        return [finding("file", Severity.UNKNOWN, path, f"{path} is not a regular file", because=[stat])]
     if size == 0:
         return [finding("file", Severity.WARNING, path, f"{path} is empty", because=[stat])]
 
@@ -31,7 +31,7 @@ def look(target: Target) -> list[Finding]:
         if cannot.error != VerbError.UNSUPPORTED:
             raise
         return [finding("room", Severity.UNKNOWN, path, "the target cannot list its filesystems", because=[cannot])]
-    # The deepest mount point above the file; of two that lie on one another, the upper.
+    # The deepest mount point above the file; of two at one place, the upper one.
     holding = [it for it in reversed(mounted.value) if is_below(it.mount_point, path)]
     if not holding:
         return [finding("room", Severity.UNKNOWN, path, f"no mounted filesystem holds {path}", because=[mounted])]
@@ -39,7 +39,7 @@ def look(target: Target) -> list[Finding]:
 
     copies = home.available // size
     severity = Severity.CRITICAL if copies < critical else Severity.WARNING if copies < warn else Severity.OK
-    title = f"{home.mount_point} has room for {copies} more of {path}"
+    title = f"{home.mount_point} has room for {copies} more copies of {path}"
     metrics = [
         ("copies", copies, Unit.COUNT),
         ("available-bytes", home.available, Unit.BYTES),
