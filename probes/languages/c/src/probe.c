@@ -1,4 +1,4 @@
-// Room for more copies of a file, on its filesystem: will the next backups fit?
+// Room for more copies of a file on its filesystem: will the next backups fit?
 #include "bailiwick.h"
 
 #include <string.h>
@@ -10,7 +10,7 @@ static bool is_below(probe_string_t mount, probe_string_t path) {
          (path.len == mount.len || path.ptr[mount.len] == '/');
 }
 
-bool bw_look(bw_target target, probe_report_t *report, probe_failure_t *why) {
+bool bw_check(bw_target target, probe_report_t *report, probe_failure_t *why) {
   double warn, critical;
   bw_entry file;
   if (!bw_number(target, "warn-copies", &warn, why)) return false;

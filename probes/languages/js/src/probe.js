@@ -1,4 +1,4 @@
-// Room for more copies of a file, on its filesystem: will the next backups fit?
+// Room for more copies of a file on its filesystem: will the next backups fit?
 import files from "bailiwick:ops/files@0.1.0";
 import system from "bailiwick:ops/system@0.1.0";
 import { ask, finding, number, probe, slot } from "./bailiwick.js";

@@ -1,13 +1,13 @@
-"""Room for more copies of a file, on its filesystem: will the next backups fit?"""
+"""Room for more copies of a file on its filesystem: will the next backups fit?"""
 
 import bailiwick
-from bailiwick import CouldNotLook, Finding, Report, Severity, Target, Unit, VerbError, ask, finding, number, slot
+from bailiwick import CouldNotCheck, Finding, Report, Severity, Target, Unit, VerbError, ask, finding, number, slot
 from wit_world.imports import files, system
 from wit_world.imports.files import Kind
 
 
-def look(target: Target) -> list[Finding]:
-    """Looks at one target."""
+def check(target: Target) -> list[Finding]:
+    """Checks one target."""
     warn = number(target, "warn-copies")
     critical = number(target, "critical-copies")
     file = slot(target, "file")
@@ -15,7 +15,7 @@ def look(target: Target) -> list[Finding]:
 
     try:
         stat = ask("files.stat", files.stat, target, file.key)
-    except CouldNotLook as gone:
+    except CouldNotCheck as gone:
         if gone.error != VerbError.NOT_FOUND:
             raise
         return [finding("file", Severity.CRITICAL, path, f"{path} does not exist", because=[gone])]
@@ -27,7 +27,7 @@ def look(target: Target) -> list[Finding]:
 
     try:
         mounted = ask("system.filesystems", system.filesystems, target)
-    except CouldNotLook as cannot:
+    except CouldNotCheck as cannot:
         if cannot.error != VerbError.UNSUPPORTED:
             raise
         return [finding("room", Severity.UNKNOWN, path, "the target cannot list its filesystems", because=[cannot])]
@@ -54,7 +54,7 @@ def is_below(mount: str, path: str) -> bool:
 
 
 class WitWorld:
-    """The component's one export; componentize-py looks for this name."""
+    """The component's one export; componentize-py requires this name."""
 
     def examine(self, targets: list[Target]) -> Report:
-        return bailiwick.examine(look, targets)
+        return bailiwick.examine(check, targets)

@@ -1,4 +1,4 @@
-//! Room for more copies of a file, on its filesystem: will the next backups fit?
+//! Room for more copies of a file on its filesystem: will the next backups fit?
 
 use bailiwick_guest::{
     Failure, Finding, Probe, Report, Severity, Target, Unit, VerbError,
@@ -76,7 +76,7 @@ mod tests {
     use super::is_below;
 
     #[test]
-    fn a_name_that_begins_alike_is_another_folder() {
+    fn a_longer_name_is_another_directory() {
         assert!(is_below("/srv", "/srv/a") && is_below("/", "/srv/a") && is_below("/srv/a", "/srv/a"));
         assert!(!is_below("/srv", "/srv2/a"));
     }
