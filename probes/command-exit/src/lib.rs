@@ -15,7 +15,7 @@ impl Probe for CommandExit {
 
         let output = commands::run(target, &command)?;
         let lines = output.stdout.lines().chain(output.stderr.lines());
-        let said = lines.map(str::trim).find(|line| !line.is_empty()).unwrap_or("no output");
+        let first_line = lines.map(str::trim).find(|line| !line.is_empty()).unwrap_or("no output");
         let (severity, ended) = match output.exit_status {
             None => (Severity::Critical, "was killed by a signal".to_owned()),
             Some(status) => {
@@ -30,7 +30,7 @@ impl Probe for CommandExit {
                 (severity, format!("exited with status {text}"))
             }
         };
-        let mut exit = Finding::new(severity, "exit", name, format!("{name} {ended}: {said}"));
+        let mut exit = Finding::new(severity, "exit", name, format!("{name} {ended}: {first_line}"));
         if let Some(status) = output.exit_status {
             exit = exit.metric("exit-status", status, Unit::Count);
         }
@@ -43,7 +43,7 @@ impl Probe for CommandExit {
                 None if output.stdout.contains(&expect) => {
                     (Severity::Ok, format!("the output of {name} is as expected"))
                 }
-                None => (Severity::Critical, format!("the output of {name} does not contain {expect:?}: {said}")),
+                None => (Severity::Critical, format!("the output of {name} does not contain {expect:?}: {first_line}")),
             };
             report.push(Finding::new(severity, "text", name, title).because(&output));
         }

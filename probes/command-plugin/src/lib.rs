@@ -24,7 +24,7 @@ impl Probe for CommandPlugin {
                 }
             };
             let line = output.stdout.lines().next().unwrap_or_default();
-            let (said, numbers) = line.split_once('|').unwrap_or((line, ""));
+            let (text, numbers) = line.split_once('|').unwrap_or((line, ""));
             let (severity, word) = match output.exit_status {
                 Some(0) => (Severity::Ok, ""),
                 Some(1) => (Severity::Warning, ""),
@@ -34,11 +34,11 @@ impl Probe for CommandPlugin {
                 None => (Severity::Unknown, " (killed by a signal)"),
             };
             // A plugin must print a line.
-            let (severity, said) = match said.trim() {
+            let (severity, text) = match text.trim() {
                 "" => (severity.worse(Severity::Unknown), "no output"),
-                said => (severity, said),
+                text => (severity, text),
             };
-            let finding = Finding::new(severity, "plugin", name, format!("{name}{word}: {said}"));
+            let finding = Finding::new(severity, "plugin", name, format!("{name}{word}: {text}"));
             let finding = performance(numbers)
                 .into_iter()
                 .fold(finding, |finding, (name, value, unit)| finding.metric(name, value, unit));

@@ -20,9 +20,11 @@ impl Probe for CommandValue {
                 Some(status) => format!("exited with status {status}"),
                 None => "was killed by a signal".to_owned(),
             };
-            let said = output.stderr.lines().chain(output.stdout.lines()).next().unwrap_or("no output");
+            let first_line = output.stderr.lines().chain(output.stdout.lines()).next().unwrap_or("no output");
             // Output of a failed program is not a measurement.
-            return Ok(Finding::unknown("value", name, format!("{name} {ended}: {said}")).because(&output).into());
+            return Ok(Finding::unknown("value", name, format!("{name} {ended}: {first_line}"))
+                .because(&output)
+                .into());
         }
         let value = output.stdout.split_once(after.as_str()).and_then(|(_, rest)| first_number(rest));
         let Some(value) = value else {
@@ -30,7 +32,7 @@ impl Probe for CommandValue {
             let title = format!("{name} printed no number{place}");
             return Ok(Finding::unknown("value", name, title).because(&output).into());
         };
-        let title = format!("{name} reports {}", shown(value, unit));
+        let title = format!("{name} reports {}", formatted(value, unit));
         Ok(Finding::new(judge(value, warn, critical), "value", name, title)
             .metric("value", value, unit)
             .because(&output)
@@ -56,7 +58,7 @@ fn first_number(text: &str) -> Option<f64> {
     None
 }
 
-fn shown(value: f64, unit: Unit) -> String {
+fn formatted(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Bytes if value >= 0.0 => text::bytes(value as u64),
         Unit::Seconds if value >= 1.0 => text::duration(value),

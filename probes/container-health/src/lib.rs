@@ -29,12 +29,12 @@ fn judge(name: &str, status: &StatusInfo, patience: f64, check_required: bool) -
     match status.health {
         Health::Healthy => (Severity::Ok, format!("{name} is healthy")),
         Health::Unhealthy => {
-            let said = match status.health_output.as_str() {
+            let last_output = match status.health_output.as_str() {
                 "" => String::new(),
                 output => [": ", output].concat(),
             };
             let streak = text::count(status.failing_streak as usize, "check");
-            (Severity::Critical, format!("{name} is unhealthy, {streak} failed in a row{said}"))
+            (Severity::Critical, format!("{name} is unhealthy, {streak} failed in a row{last_output}"))
         }
         Health::Starting => {
             let age = status.started_ms.map(|started| clock::now_ms() as f64 / 1e3 - started as f64 / 1e3);

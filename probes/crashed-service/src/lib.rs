@@ -41,7 +41,7 @@ impl Fix for CrashedService {
     fn verify(target: &Target) -> Result<Report, Failure> {
         let unit = target.slot("unit")?;
         let status = services::status(target, &unit)?;
-        let (severity, said) = match status.active {
+        let (severity, state) = match status.active {
             ActiveState::Active | ActiveState::Reloading if status.restarts == 0 => (Severity::Ok, "is up"),
             ActiveState::Active | ActiveState::Reloading => (Severity::Critical, "has exited again since"),
             ActiveState::Activating if !status.sub_state.starts_with("auto-restart") => {
@@ -49,7 +49,7 @@ impl Fix for CrashedService {
             }
             _ => (Severity::Critical, "is not running"),
         };
-        Ok(Finding::new(severity, "state", &unit.literal, format!("{} {said}", unit.literal)).because(&status).into())
+        Ok(Finding::new(severity, "state", &unit.literal, format!("{} {state}", unit.literal)).because(&status).into())
     }
 }
 

@@ -18,7 +18,7 @@ impl Probe for ExporterConnected {
             answer => answer?,
         };
         let body = page.text();
-        let (found, strange) = samples(&body, &metric);
+        let (found, invalid) = samples(&body, &metric);
         let disconnected = found.iter().filter(|sample| sample.value != 1.0).count();
         let finding = if page.status != 200 {
             let title = format!("the exporter answers with status {}", page.status);
@@ -33,7 +33,7 @@ impl Probe for ExporterConnected {
                 }
             };
             Finding::critical("connected", subject, title)
-        } else if found.is_empty() || strange > 0 {
+        } else if found.is_empty() || invalid > 0 {
             Finding::unknown("connected", subject, format!("the exporter reports no readable {metric}"))
         } else {
             let title = format!("{metric} is 1 ({})", text::count(found.len(), "sample"));

@@ -110,8 +110,8 @@ impl View<'_> {
             return Finding::critical("collector", unit, title);
         }
         let tries = self.feeds.iter().flat_map(|feed| [feed.attempt, feed.success]).flatten();
-        let said = self.entries().last().map(|entry| entry.time_ms as f64 / 1_000.0);
-        let age = tries.chain(said).map(|time| now() - time).reduce(f64::min);
+        let last_log = self.entries().last().map(|entry| entry.time_ms as f64 / 1_000.0);
+        let age = tries.chain(last_log).map(|time| now() - time).reduce(f64::min);
         let (severity, title) = match age {
             Some(age) if age < -CLOCK_SKEW_SECONDS => {
                 (Severity::Unknown, format!("{unit} is running, but its last try is in the future: a clock is wrong"))

@@ -100,8 +100,8 @@ fn last_error(feeds: &[Feed], journal: &[LogEntry], since: f64) -> Option<u16> {
 /// The time without a sign of a try, in seconds.
 fn silent_for(feeds: &[Feed], journal: &[LogEntry]) -> f64 {
     let tries = feeds.iter().flat_map(|feed| [feed.attempt, feed.success]).flatten();
-    let said = journal.last().map(|entry| entry.time_ms as f64 / 1_000.0);
-    now() - tries.chain(said).fold(0.0, f64::max)
+    let last_log = journal.last().map(|entry| entry.time_ms as f64 / 1_000.0);
+    now() - tries.chain(last_log).fold(0.0, f64::max)
 }
 
 /// Why a restart would not help, and the owner of the problem.

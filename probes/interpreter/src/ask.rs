@@ -1,4 +1,4 @@
-//! The run: every check of the manifest is put to every entry of its slot, and its answer judged.
+//! The run: calls the verb of every check for every entry of its slot, and judges the answers.
 
 use bailiwick_guest::__private::{
     bindings::bailiwick::ops::{calls, params},
@@ -12,7 +12,7 @@ use crate::check::{judge, say};
 use crate::line;
 use crate::value::Scope;
 
-/// The probe that a manifest with checks is.
+/// The probe that runs the checks of a manifest.
 pub struct Interpreter;
 
 impl Probe for Interpreter {
@@ -22,7 +22,7 @@ impl Probe for Interpreter {
             run.put(number as u32, check);
         }
         match run.first {
-            // As for any probe: a run that saw nothing at all could not look.
+            // As for any probe: a run without any answer could not check.
             Some(failure) if !run.looked => Err(failure),
             _ => Ok(run.report),
         }
@@ -73,7 +73,7 @@ impl Run<'_> {
         }));
     }
 
-    /// Nothing is known of this part of the check; the others go on.
+    /// Reports one entry of the check as unknown; the other entries continue.
     fn could_not_look(&mut self, check: &Check, subject: &str, failure: Failure) {
         let mut finding = Finding::unknown(&check.code, subject, &failure.reason);
         finding.evidence.extend(failure.call);

@@ -21,10 +21,10 @@ enum Connection {
 
 fn connection(page: &Response) -> Connection {
     let body = page.text();
-    let (found, strange) = samples(&body, METRIC);
+    let (found, invalid) = samples(&body, METRIC);
     match found.as_slice() {
         [] => Connection::NoMetric,
-        all if page.status == 200 && strange == 0 && all.iter().all(|sample| sample.value == 1.0) => {
+        all if page.status == 200 && invalid == 0 && all.iter().all(|sample| sample.value == 1.0) => {
             Connection::Connected
         }
         _ => Connection::Disconnected,

@@ -44,13 +44,13 @@ impl Probe for PostgresQuery {
                 Some(Cell::Flag(flag)) => flag.to_string(),
                 Some(Cell::Null) => "null".to_owned(),
             };
-            let said = match table.cell(row, &column) {
+            let kind = match table.cell(row, &column) {
                 Some(Cell::Null) => "null",
                 Some(Cell::Number(_)) => "not finite",
                 _ => "not a number",
             };
             let Some(value) = table.number(row, &column) else {
-                return Finding::unknown("value", &subject, format!("{subject}: {column} is {said}")).because(&table);
+                return Finding::unknown("value", &subject, format!("{subject}: {column} is {kind}")).because(&table);
             };
             let severity =
                 if low { Severity::falling(value, warn, critical) } else { Severity::rising(value, warn, critical) };

@@ -12,7 +12,7 @@ pub struct Sample<'t> {
 /// The samples of a metric, in order, and the number of the metric's lines that are not valid samples.
 pub fn samples<'t>(text: &'t str, name: &str) -> (Vec<Sample<'t>>, usize) {
     let mut found = Vec::new();
-    let mut strange = 0;
+    let mut invalid = 0;
     for line in text.lines() {
         let Some(rest) = line.trim_start().strip_prefix(name) else { continue };
         // Another metric whose name starts with this name.
@@ -21,10 +21,10 @@ pub fn samples<'t>(text: &'t str, name: &str) -> (Vec<Sample<'t>>, usize) {
         }
         match sample(rest) {
             Some(sample) => found.push(sample),
-            None => strange += 1,
+            None => invalid += 1,
         }
     }
-    (found, strange)
+    (found, invalid)
 }
 
 fn sample(rest: &str) -> Option<Sample<'_>> {
@@ -67,12 +67,12 @@ mod tests {
     fn samples_of_one_metric() {
         let text = "# HELP pg_up Whether it is up.\n# TYPE pg_up gauge\npg_up 0\npg_up_total 5\n pg_up{server=\"a b:1\"} 1 1795321687746\n\
             pg_up{a=\"}\\\" {\",b=\"é\"} +Inf\npg_up {x=\"y\"} 2e+00\npg_up{open=\"\npg_up\npg_up x\npg_up 1 2 3\npg_up 1 x\n";
-        let (found, strange) = samples(text, "pg_up");
-        let said: Vec<_> = found.iter().map(|sample| (sample.labels, sample.value)).collect();
+        let (found, invalid) = samples(text, "pg_up");
+        let pairs: Vec<_> = found.iter().map(|sample| (sample.labels, sample.value)).collect();
         let expected =
             [("", 0.0), ("server=\"a b:1\"", 1.0), ("a=\"}\\\" {\",b=\"é\"", f64::INFINITY), ("x=\"y\"", 2.0)];
-        assert_eq!(said, expected);
-        assert_eq!(strange, 4);
+        assert_eq!(pairs, expected);
+        assert_eq!(invalid, 4);
         assert_eq!(samples("", "pg_up"), (Vec::new(), 0));
     }
 }

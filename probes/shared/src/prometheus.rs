@@ -63,7 +63,7 @@ mod tests {
         assert_eq!(read::<u8>(&page(302, "<a>")), Err("the server answers with status 302".to_owned()));
         for body in ["", "<html>", "{\"status\":\"success\",\"data\":\"7\"}", &"[".repeat(100_000)] {
             assert!(
-                read::<u8>(&page(200, body)).unwrap_err().starts_with("the server's answer is not Prometheus' JSON")
+                read::<u8>(&page(200, body)).unwrap_err().starts_with("the server's answer is not Prometheus JSON")
             );
         }
     }
