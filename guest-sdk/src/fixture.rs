@@ -413,7 +413,7 @@ mod tests {
 
     impl Probe for Cores {
         fn examine(target: &Target) -> Result<Report, Failure> {
-            crate::log::info("looking");
+            crate::log::info("checking");
             let load = system::load(target)?;
             let title = crate::text::count(load.cpus as usize, "core");
             Ok(Finding::ok("cores", "", title).because(&load).into())
@@ -429,7 +429,7 @@ mod tests {
     fn one_target_is_passed_through() {
         let report = with_cores("a", 2).examine::<Cores>().unwrap();
         assert_eq!(report.findings, [Finding { evidence: vec![1], ..Finding::ok("cores", "", "2 cores") }]);
-        assert_eq!(notes(), [(Level::Info, "looking".to_owned())]);
+        assert_eq!(notes(), [(Level::Info, "checking".to_owned())]);
     }
 
     #[test]
@@ -440,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn several_targets_are_told_apart_and_one_failure_does_not_hide_the_others() {
+    fn several_targets_are_distinguished_and_one_failure_does_not_hide_the_others() {
         let targets =
             [with_cores("a", 1), Fixture::new().named("b").load(Err(VerbError::TimedOut)), with_cores("c", 3)];
         let report = examine_together::<Cores>(targets).unwrap();
@@ -457,7 +457,7 @@ mod tests {
     }
 
     #[test]
-    fn when_no_target_could_be_looked_at_the_run_fails() {
+    fn when_no_target_could_be_checked_the_run_fails() {
         let targets = [Fixture::new().load(Err(VerbError::Unreachable)), Fixture::new()];
         assert_eq!(examine_together::<Cores>(targets).unwrap_err().error, Some(VerbError::Unreachable));
         assert_eq!(examine_together::<Cores>([]).unwrap_err().reason, "the run has no target");
