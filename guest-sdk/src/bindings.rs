@@ -1,6 +1,6 @@
-//! What wit-bindgen makes of the contract. Private: the other modules name these types, document them and give
-//! them methods. Verb functions and the export macro exist for wasm only; elsewhere a [fixture](crate::fixture)
-//! answers.
+//! The bindings that wit-bindgen generates from the contract. Private: the other modules re-export these types and give
+//! them methods. Verb functions and the export macro exist only on wasm; on other targets a
+//! [fixture](crate::fixture) answers.
 
 wit_bindgen::generate!({
     path: "../wit",
@@ -11,7 +11,7 @@ wit_bindgen::generate!({
     generate_unused_types: true,
 });
 
-/// The other world, over the same types: what only fixes have.
+/// The world `fix`, with the same types and the interfaces that only fixes have.
 pub mod fix {
     wit_bindgen::generate!({
         path: "../wit",

@@ -1,9 +1,9 @@
-//! Programs that the operator wrote down: `commands.*`. What one is, and that it only observes, policy says.
+//! Programs that the operator defines in policy and declares to be read-only: `commands.*`.
 
 pub use crate::bindings::bailiwick::ops::commands::Output;
 use crate::observed::verb;
 
 verb! {
-    /// `commands.run`: what the entry's program answers. At most 256 KiB, 30 s.
+    /// `commands.run`: exit status and output of the entry's program. At most 256 KiB, 30 s.
     "commands.run" commands::run(target, entry) -> Output
 }

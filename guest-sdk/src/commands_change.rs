@@ -1,9 +1,9 @@
-//! Changes that the operator wrote down, with the way back: `commands-change.*`. Each only puts the change on the list of the
+//! Changes that the operator defines in policy, with their undo: `commands-change.*`. The functions only add a change to the
 //! plan.
 
 use crate::fix::stage;
 
 stage! {
-    /// `commands-change.run`: has the entry's `[change-command]` done.
+    /// `commands-change.run`: runs the entry's `[change-command]`.
     "commands-change.run" commands_change::run(target, entry)
 }

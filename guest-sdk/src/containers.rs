@@ -1,28 +1,28 @@
-//! Containers of podman and docker: `containers.*`. The error is `Unsupported` where the runtime is not installed.
+//! Containers of podman and docker: `containers.*`. The error is `Unsupported` if the runtime is not installed.
 //!
-//! An account sees its own containers with podman, and all with docker if it is in its group: an empty list is no proof
-//! that nothing runs.
+//! With podman, an account sees only its own containers; with docker, members of its group see all. An empty list does not
+//! prove that nothing is running.
 
 pub use crate::bindings::bailiwick::ops::containers::{Channel, Container, Health, LogLine, State, StatusInfo};
 use crate::observed::verb;
 
 verb! {
-    /// `containers.list`: all containers of the entry's runtime, those that do not run too. At most 1 MiB, 20 s.
+    /// `containers.list`: all containers of the entry's runtime, including those that are not running. At most 1 MiB, 20 s.
     "containers.list" containers::list(target, entry) -> Vec<Container>
 }
 verb! {
-    /// `containers.status`: the state of the entry's container, with restarts and what its check printed. At most 1 MiB,
-    /// 20 s.
+    /// `containers.status`: the state of the entry's container, with restarts and the output of its health check. At most
+    /// 1 MiB, 20 s.
     "containers.status" containers::status(target, entry) -> StatusInfo
 }
 verb! {
-    /// `containers.logs`: what the entry's container wrote in the last 24 hours, oldest first, the newest 1,000 lines at
-    /// most. At most 1 MiB, 20 s.
+    /// `containers.logs`: what the entry's container wrote in the last 24 hours, oldest first, at most the newest 1,000
+    /// lines. At most 1 MiB, 20 s.
     "containers.logs" containers::logs(target, entry) -> Vec<LogLine>
 }
 
 impl State {
-    /// The word that people know it by.
+    /// The state as a word for titles, such as `running`.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -34,7 +34,7 @@ impl State {
             Self::Exited => "exited",
             Self::Removing => "being removed",
             Self::Dead => "dead",
-            Self::Other => "in a state that is not known here",
+            Self::Other => "in an unknown state",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a fix is, what it decides, and what becomes of a change that it asks for.
+//! The trait of fixes, their decisions, and the errors of changing verbs.
 
 use std::fmt;
 
@@ -6,50 +6,50 @@ pub use crate::bindings::bailiwick::ops::reports::{Decision, Proposal, RefusalTo
 pub use crate::bindings::fix::bailiwick::ops::changes::StageError;
 use crate::{Evidence, Failure, Report, Target, VerbError, text};
 
-/// A component that proposes a change to one target, and says afterwards whether it holds.
+/// A component that proposes a change to one target, and verifies it afterwards.
 ///
-/// Nothing changes when [`plan`](Self::plan) runs: changing verbs ([`files_change`](crate::files_change),
-/// [`services_change`](crate::services_change), …) put actions on a list, in the order of the calls, and a person or a policy
-/// decides what becomes of it. The host keeps what was there, does the steps, and takes them back in reverse if anything
-/// fails; a fix has no part in that, and no way to hurry it.
+/// [`plan`](Self::plan) changes nothing: changing verbs ([`files_change`](crate::files_change),
+/// [`services_change`](crate::services_change), …) add actions to the plan, in the order of the calls. A person or a policy
+/// approves the plan. The host takes the snapshots, applies the steps, and undoes them in reverse order if one
+/// fails. Component code takes no part in that.
 ///
-/// Both functions run in instances of their own: what one knows, the other has to ask the target for.
+/// Each function runs in a separate instance, so they share no state except the target.
 pub trait Fix {
-    /// Looks, and decides. Ask for a change only after looking whether it is needed: a plan for a target on which all is well
-    /// is a mistake.
+    /// Checks the target and decides. Propose a change only after checking that it is needed: a plan for a healthy target
+    /// is a bug.
     ///
     /// # Errors
-    /// When it could not look. That a change here would be wrong is a [`Decision::refuse`], not an error.
+    /// If the target could not be checked. If a change would be wrong, return [`Decision::refuse`], not an error.
     fn plan(target: &Target) -> Result<Decision, Failure>;
 
-    /// Looks whether the target is as the plan wants it: one finding for each thing, ok where it is. A finding that is not ok
-    /// takes the change back.
+    /// Checks whether the target is in the planned state: one finding for each object, ok if it is. The host rolls the
+    /// change back if a finding is not ok.
     ///
     /// # Errors
-    /// When it could not look, which takes the change back too.
+    /// If the target could not be checked; the host then rolls the change back too.
     fn verify(target: &Target) -> Result<Report, Failure>;
 }
 
 impl Decision {
-    /// To do what was put on the list. `context` is what was seen that makes it right now: one line, cut to 200 bytes.
+    /// Proposes the changes in the plan. `context` is the observation that justifies them now: one line, cut to 200 bytes.
     pub fn propose(context: impl AsRef<str>) -> Self {
         Decision::Propose(Proposal { context: text::one_line(context.as_ref()), evidence: Vec::new() })
     }
 
-    /// All is as it should be; nothing may be on the list.
+    /// There is nothing to do; the plan must be empty. `why` is one line, cut to 200 bytes.
     pub fn nothing(why: impl AsRef<str>) -> Self {
         Decision::NothingToDo(text::one_line(why.as_ref()))
     }
 
-    /// Nothing on this target is to be changed for what was found: `owner` has to do something instead. Say so where a change
-    /// would hide the fault, or do harm.
+    /// Refuses to change this target: `owner` has to act instead. Use it if a change would hide the fault or do harm. Both
+    /// texts are one line, cut to 200 bytes.
     pub fn refuse(reason: impl AsRef<str>, owner: impl AsRef<str>) -> Self {
         let (reason, owner) = (text::one_line(reason.as_ref()), text::one_line(owner.as_ref()));
         Decision::Refuse(RefusalToFix { reason, owner, evidence: Vec::new() })
     }
 
-    /// Names what the decision rests on: a verb's answer, or its failure. That there is nothing to do rests on no more than
-    /// its sentence.
+    /// Adds the evidence of the decision: a verb's answer, or its failure. It has no effect on a decision that there is
+    /// nothing to do.
     #[must_use]
     pub fn because(mut self, evidence: &impl Evidence) -> Self {
         let call = evidence.call();
@@ -62,7 +62,7 @@ impl Decision {
         self
     }
 
-    /// The calls that it rests on, by their numbers.
+    /// The numbers of the calls that the decision is based on.
     pub fn evidence(&self) -> &[u32] {
         match self {
             Decision::Propose(Proposal { evidence, .. }) | Decision::Refuse(RefusalToFix { evidence, .. }) => evidence,
@@ -83,7 +83,7 @@ impl Decision {
     }
 }
 
-/// Why a change was not put on the list. `?` makes the run fail with it, which is right where the plan is nothing without it.
+/// Why a change was not added to the plan. `?` ends the run with it, which is right if the plan needs that change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StageFailure {
     verb: &'static str,
@@ -97,7 +97,7 @@ impl StageFailure {
         StageFailure { verb, literal: literal.to_owned(), error }
     }
 
-    /// The case, as the contract names it.
+    /// The error case of the contract.
     pub fn error(&self) -> StageError {
         self.error
     }
@@ -112,7 +112,7 @@ impl fmt::Display for StageFailure {
         f.write_str(match self.error {
             StageError::Refused => ": refused, not in this component's bailiwick",
             StageError::WrongPhase => ": only `plan` may propose a change",
-            StageError::Exhausted => ": the list is full, or the bytes are too many",
+            StageError::Exhausted => ": the plan has too many changes, or the content is too long",
         })
     }
 }

@@ -1,6 +1,6 @@
-//! Answers for tests, off wasm only: a [`Fixture`] stands for one target and what its verbs say.
+//! Answers for unit tests, not available on wasm: a [`Fixture`] is one target with the answers of its verbs.
 //!
-//! A verb without an answer is `Refused`, as in a real run one that is not in the grant.
+//! A verb without an answer returns `Refused`, like a verb outside the grant in a real run.
 
 use std::{
     any::Any,
@@ -22,7 +22,7 @@ use crate::{
     target::{Entry, Value},
 };
 
-/// 2026-11-21T12:00:00Z: what [`clock::now_ms`](crate::clock::now_ms) says unless a fixture says otherwise.
+/// 2026-11-21T12:00:00Z: the default of [`clock::now_ms`](crate::clock::now_ms) in a fixture.
 pub const NOW_MS: u64 = 1_795_262_400_000;
 
 thread_local! {
@@ -42,20 +42,20 @@ pub struct Fixture {
     /// By verb and slot key; each a `Result<T, VerbError>`.
     answers: BTreeMap<(&'static str, String), Rc<dyn Any>>,
     earlier: Vec<Point>,
-    /// By verb and slot key: why a change of it is not taken.
+    /// By verb and slot key: the error of the changing verb.
     refused: BTreeMap<(&'static str, String), StageError>,
-    /// `plan` is running.
+    /// True while `plan` is running.
     plans: bool,
 }
 
-/// A change that a fix has put on the list.
+/// A change that a fix has added to the plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Staged {
     /// The verb, such as `files-change.write`.
     pub verb: &'static str,
     /// The slot: its name, or `name/0`, `name/1`, … for one declared `many`.
     pub key: String,
-    /// The name of the declared content, where the verb takes one.
+    /// The name of the declared content, if the verb takes one.
     pub content: Option<String>,
     /// The bytes of `files-change.write-computed`.
     pub bytes: Option<Vec<u8>>,
@@ -79,7 +79,7 @@ impl fmt::Display for Staged {
     }
 }
 
-/// What a changing verb is given besides its slot.
+/// The argument of a changing verb besides its slot.
 pub(crate) trait Given {
     fn put(self, staged: Staged) -> Staged;
 }
@@ -96,17 +96,17 @@ impl Given for &[u8] {
     }
 }
 
-/// What `plan` came to.
+/// The result of `plan`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Planned {
-    /// What it returned.
+    /// The return value.
     pub decision: Result<Decision, Failure>,
-    /// The list, in the order of the calls.
+    /// The changes in the plan, in the order of the calls.
     pub staged: Vec<Staged>,
 }
 
 impl Planned {
-    /// The list, one line each.
+    /// The changes in the plan, one line each.
     pub fn list(&self) -> Vec<String> {
         self.staged.iter().map(Staged::to_string).collect()
     }
@@ -126,7 +126,7 @@ impl Default for Fixture {
 
 macro_rules! answers {
     ($($verb:literal $name:ident -> $answer:ty;)*) => {$(
-        #[doc = concat!("What `", $verb, "` answers.")]
+        #[doc = concat!("Sets the answer of `", $verb, "`.")]
         #[must_use]
         pub fn $name(self, answer: Result<$answer, VerbError>) -> Self {
             self.with_answer($verb, "", answer)
@@ -136,7 +136,7 @@ macro_rules! answers {
 
 macro_rules! entry_answers {
     ($($verb:literal $name:ident -> $answer:ty;)*) => {$(
-        #[doc = concat!("What `", $verb, "` answers for a slot: its name, or `name/0`, `name/1`, … for one declared `many`.")]
+        #[doc = concat!("Sets the answer of `", $verb, "` for a slot: its name, or `name/0`, `name/1`, … for one declared `many`.")]
         #[must_use]
         pub fn $name(self, key: &str, answer: Result<$answer, VerbError>) -> Self {
             self.with_answer($verb, key, answer)
@@ -145,7 +145,7 @@ macro_rules! entry_answers {
 }
 
 impl Fixture {
-    /// A target named `fixture`, that answers nothing yet.
+    /// A target named `fixture`, without answers.
     pub fn new() -> Self {
         Fixture {
             name: "fixture".to_owned(),
@@ -159,7 +159,7 @@ impl Fixture {
         }
     }
 
-    /// Has a changing verb not taken for a slot; without this every change is taken whose slot is bound.
+    /// Makes a changing verb fail for a slot. By default, a change succeeds if its slot is bound.
     #[must_use]
     pub fn not_staged(mut self, verb: &'static str, key: &str, error: StageError) -> Self {
         self.refused.insert((verb, key.to_owned()), error);
@@ -177,7 +177,7 @@ impl Fixture {
     /// Runs `verify` of a fix on this target, as the host would.
     ///
     /// # Errors
-    /// What the fix returns.
+    /// The failure that the fix returns.
     pub fn verify<F: Fix>(self) -> Result<Report, Failure> {
         F::verify(&begun(self)).map(Report::fit).map_err(Failure::fit)
     }
@@ -198,21 +198,21 @@ impl Fixture {
         Ok(())
     }
 
-    /// Another name for the target.
+    /// Sets the name of the target.
     #[must_use]
     pub fn named(mut self, name: &str) -> Self {
         self.name = name.to_owned();
         self
     }
 
-    /// When the run begins, in milliseconds since 1970-01-01T00:00Z. Of several targets the first one's counts.
+    /// Sets the start of the run, in milliseconds since 1970-01-01T00:00Z. With several targets, that of the first one counts.
     #[must_use]
     pub fn now_ms(mut self, now_ms: u64) -> Self {
         self.now_ms = now_ms;
         self
     }
 
-    /// A parameter's value: a number, a text, a flag or a list of texts.
+    /// Sets the value of a parameter: a number, a text, a flag or a list of texts.
     #[must_use]
     pub fn param(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.params.insert(name.to_owned(), value.into());
@@ -236,7 +236,7 @@ impl Fixture {
         self
     }
 
-    /// What the probe has said of the target before: one metric of one subject, times in milliseconds since 1970.
+    /// Adds earlier values of one metric of one subject; times are in milliseconds since 1970-01-01T00:00Z.
     #[must_use]
     pub fn earlier(mut self, code: &str, subject: &str, metric: &str, unit: Unit, points: &[(u64, f64)]) -> Self {
         let (code, subject, metric) = (code.to_owned(), subject.to_owned(), metric.to_owned());
@@ -292,7 +292,7 @@ impl Fixture {
     /// Runs the probe on this target, as the host would.
     ///
     /// # Errors
-    /// What the probe returns.
+    /// The failure that the probe returns.
     pub fn examine<P: FleetProbe>(self) -> Result<Report, Failure> {
         examine_together::<P>([self])
     }
@@ -330,7 +330,7 @@ impl Fixture {
 /// Runs the probe once on several targets, as the host would.
 ///
 /// # Errors
-/// What the probe returns.
+/// The failure that the probe returns.
 pub fn examine_together<P: FleetProbe>(fixtures: impl IntoIterator<Item = Fixture>) -> Result<Report, Failure> {
     let targets: Vec<Target> = fixtures.into_iter().map(Target::new).collect();
     begin(targets.first().map_or(NOW_MS, |target| target.fixture().now_ms));
@@ -344,13 +344,13 @@ fn begin(now_ms: u64) {
     STAGED.with_borrow_mut(Vec::clear);
 }
 
-/// The target of a run that begins.
+/// Starts a run on the target.
 fn begun(fixture: Fixture) -> Target {
     begin(fixture.now_ms);
     Target::new(fixture)
 }
 
-/// What the last run on this thread wrote with [`log`](crate::log).
+/// The notes that the last run on this thread wrote with [`log`](crate::log).
 pub fn notes() -> Vec<(Level, String)> {
     NOTES.with_borrow(Clone::clone)
 }
@@ -413,7 +413,7 @@ mod tests {
 
     impl Probe for Cores {
         fn examine(target: &Target) -> Result<Report, Failure> {
-            crate::log::info("looking");
+            crate::log::info("checking");
             let load = system::load(target)?;
             let title = crate::text::count(load.cpus as usize, "core");
             Ok(Finding::ok("cores", "", title).because(&load).into())
@@ -429,7 +429,7 @@ mod tests {
     fn one_target_is_passed_through() {
         let report = with_cores("a", 2).examine::<Cores>().unwrap();
         assert_eq!(report.findings, [Finding { evidence: vec![1], ..Finding::ok("cores", "", "2 cores") }]);
-        assert_eq!(notes(), [(Level::Info, "looking".to_owned())]);
+        assert_eq!(notes(), [(Level::Info, "checking".to_owned())]);
     }
 
     #[test]
@@ -440,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn several_targets_are_told_apart_and_one_failure_does_not_hide_the_others() {
+    fn several_targets_are_distinguished_and_one_failure_does_not_hide_the_others() {
         let targets =
             [with_cores("a", 1), Fixture::new().named("b").load(Err(VerbError::TimedOut)), with_cores("c", 3)];
         let report = examine_together::<Cores>(targets).unwrap();
@@ -457,7 +457,7 @@ mod tests {
     }
 
     #[test]
-    fn when_no_target_could_be_looked_at_the_run_fails() {
+    fn when_no_target_could_be_checked_the_run_fails() {
         let targets = [Fixture::new().load(Err(VerbError::Unreachable)), Fixture::new()];
         assert_eq!(examine_together::<Cores>(targets).unwrap_err().error, Some(VerbError::Unreachable));
         assert_eq!(examine_together::<Cores>([]).unwrap_err().reason, "the run has no target");

@@ -1,5 +1,5 @@
-//! How to write a probe, and a fix: the pages in `docs/`. What stands in them in Rust is compiled and run as a test; what stands in
-//! other languages is part of the probes that `bailiwick new` writes, and built with them.
+//! How to write a probe, and a fix: the pages in `docs/`. Their Rust examples are compiled and run as tests. Their examples in
+//! other languages are parts of the probes that `bailiwick new` writes, and are built with them.
 
 #[doc = include_str!("../docs/first-probe.md")]
 pub mod first_probe {}

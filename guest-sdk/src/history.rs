@@ -1,13 +1,13 @@
-//! What this probe has said of a target before: its own numbers, of the last 90 days, and nobody else's. Touches no target.
+//! The metrics of this probe's own earlier findings on a target, of the last 90 days. Touches no target.
 //!
-//! The manifest asks for it:
+//! The manifest requests it:
 //!
 //! ```toml
 //! [history]
 //! why = "how fast it grows"
 //! ```
 //!
-//! A probe that wants to see a number again must say it as a metric, each run, under the same code, subject and name.
+//! To read a number later, a probe must report it as a metric in each run, with the same code, subject and name.
 //!
 //! ```
 //! use bailiwick_guest::{Failure, Finding, Probe, Report, Target, Unit, clock, fixture::Fixture, history, system, text};
@@ -22,7 +22,7 @@
 //!         let series = history::earlier(target).series("used", "", "used-bytes").and(now, used as f64);
 //!         let title = match series.line().and_then(|line| line.reaches(memory.total as f64, now)) {
 //!             Some(when) => format!("used up on {}", text::date(when)),
-//!             None => "not growing, or nobody knows yet".to_owned(),
+//!             None => "not growing, or not known yet".to_owned(),
 //!         };
 //!         Ok(Finding::ok("used", "", title).metric("used-bytes", used, Unit::Bytes).because(&memory).into())
 //!     }
@@ -40,10 +40,10 @@
 use crate::Target;
 pub use crate::bindings::bailiwick::ops::history::Point;
 
-/// No line is followed further than this: a hundred years.
+/// The furthest extrapolation of a line: a hundred years.
 const FAR_MS: f64 = 100.0 * 365.25 * 86_400_000.0;
 
-/// What this probe has said of the target before, oldest first; empty on its first run there.
+/// The metrics of this probe's earlier runs on the target, oldest first; empty on its first run there.
 pub fn earlier(target: &Target) -> Earlier {
     #[cfg(target_arch = "wasm32")]
     let points = crate::bindings::bailiwick::ops::history::earlier(target.handle());
@@ -52,8 +52,8 @@ pub fn earlier(target: &Target) -> Earlier {
     Earlier { points }
 }
 
-/// When the latest run of this probe on the target began that could look, in milliseconds since 1970-01-01T00:00Z; none on
-/// its first.
+/// When the latest successful run of this probe on the target started, in milliseconds since 1970-01-01T00:00Z; none if there is
+/// none.
 pub fn previous_ms(target: &Target) -> Option<u64> {
     #[cfg(target_arch = "wasm32")]
     return crate::bindings::bailiwick::ops::history::previous_ms(target.handle());
@@ -61,57 +61,57 @@ pub fn previous_ms(target: &Target) -> Option<u64> {
     return target.fixture().points().last().map(|point| point.time_ms);
 }
 
-/// What this probe has said of a target before.
+/// The metrics of this probe's earlier runs on a target.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Earlier {
     points: Vec<Point>,
 }
 
 impl Earlier {
-    /// All of it, oldest first.
+    /// All points, oldest first.
     pub fn points(&self) -> &[Point] {
         &self.points
     }
 
-    /// One metric of one subject over time; empty if it was never said.
+    /// One metric of one subject over time; empty if it was never reported.
     pub fn series(&self, code: &str, subject: &str, metric: &str) -> Series {
         let of_it = |point: &&Point| point.code == code && point.subject == subject && point.metric == metric;
         Series { points: self.points.iter().filter(of_it).map(|point| (point.time_ms, point.value)).collect() }
     }
 }
 
-/// One number over time, oldest first.
+/// The values of one metric over time, oldest first.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Series {
     points: Vec<(u64, f64)>,
 }
 
 impl Series {
-    /// Adds a value, such as the present one; it must not be older than the last.
+    /// Adds a value, such as the present one. `time_ms` must not be earlier than the last point.
     #[must_use]
     pub fn and(mut self, time_ms: u64, value: f64) -> Self {
         self.points.push((time_ms, value));
         self
     }
 
-    /// Only what is not older than this.
+    /// Keeps only the points from `time_ms` on.
     #[must_use]
     pub fn since(mut self, time_ms: u64) -> Self {
         self.points.retain(|(time, _)| *time >= time_ms);
         self
     }
 
-    /// Times, in milliseconds since 1970-01-01T00:00Z, and values.
+    /// Pairs of time, in milliseconds since 1970-01-01T00:00Z, and value.
     pub fn points(&self) -> &[(u64, f64)] {
         &self.points
     }
 
-    /// The newest.
+    /// The newest point.
     pub fn last(&self) -> Option<(u64, f64)> {
         self.points.last().copied()
     }
 
-    /// From the first to the last, in milliseconds.
+    /// The time from the first to the last point, in milliseconds.
     pub fn span_ms(&self) -> u64 {
         match (self.points.first(), self.points.last()) {
             (Some((first, _)), Some((last, _))) => last.saturating_sub(*first),
@@ -119,12 +119,12 @@ impl Series {
         }
     }
 
-    /// The straight line that lies closest to the points (least squares). None for fewer than two points, and for points
-    /// that are all of one moment.
+    /// The least-squares line through the points. None for fewer than two points, and if all points have the same
+    /// time.
     pub fn line(&self) -> Option<Line> {
         let (origin_ms, _) = *self.points.first()?;
         let count = self.points.len() as f64;
-        // Counted from the first and in hours: milliseconds since 1970, squared, would leave nothing of the differences.
+        // Hours since the first point: squared milliseconds since 1970 would lose the differences to rounding.
         let at = |time: u64| time.saturating_sub(origin_ms) as f64 / HOUR_MS;
         let mean_x = self.points.iter().map(|(time, _)| at(*time)).sum::<f64>() / count;
         let mean_y = self.points.iter().map(|(_, value)| value / count).sum::<f64>();
@@ -143,46 +143,46 @@ impl Series {
 
 const HOUR_MS: f64 = 3_600_000.0;
 
-/// A straight line through a number's past.
+/// A straight line through the values of a metric.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Line {
     origin_ms: u64,
     at_origin: f64,
-    /// An hour.
+    /// Per hour.
     slope: f64,
     fit: f64,
 }
 
 impl Line {
-    /// By how much the number grows in an hour; negative if it falls.
+    /// The growth per hour; negative if the value falls.
     pub fn per_hour(&self) -> f64 {
         self.slope
     }
 
-    /// By how much the number grows in a day; negative if it falls.
+    /// The growth per day; negative if the value falls.
     pub fn per_day(&self) -> f64 {
         self.slope * 24.0
     }
 
-    /// How much of what the number does is growing along this line: 1 if it is all, 0 if there is nothing of it (the
-    /// coefficient of determination).
+    /// The coefficient of determination: 1 if the line explains all of the variation, 0 if it explains none
+    /// of it.
     pub fn fit(&self) -> f64 {
         self.fit
     }
 
-    /// What the line says of a time.
+    /// The value of the line at a time, in milliseconds since 1970-01-01T00:00Z.
     pub fn at(&self, time_ms: u64) -> f64 {
         self.at_origin + self.slope * ((time_ms as f64 - self.origin_ms as f64) / HOUR_MS)
     }
 
-    /// When the line comes to this value, at `now_ms` or later, in milliseconds since 1970-01-01T00:00Z. None if it leads away
-    /// from there, or not there within a hundred years: whether the number has passed the value already is for the probe to
-    /// see first.
+    /// When the line reaches `value`, at `now_ms` or later, in milliseconds since 1970-01-01T00:00Z. None if the line leads away
+    /// from the value, or does not reach it within a hundred years. The probe must first check whether the present value has
+    /// already passed it.
     pub fn reaches(&self, value: f64, now_ms: u64) -> Option<u64> {
         self.from(self.at(now_ms), value, now_ms)
     }
 
-    /// The same from what the number really is now, with only the line's slope: the time that is left if it goes on so.
+    /// Like [`reaches`](Self::reaches), but starts from the present value and uses only the slope of the line.
     pub fn from(&self, present: f64, value: f64, now_ms: u64) -> Option<u64> {
         if self.slope == 0.0 {
             return None;
@@ -248,7 +248,7 @@ mod tests {
         assert_eq!(series([(NOW, 1.0), (NOW, 2.0)]).line(), None);
         let flat = series([(NOW, 5.0), (NOW + HOUR, 5.0), (NOW + 9 * HOUR, 5.0)]).line().unwrap();
         assert_eq!((flat.per_hour(), flat.fit(), flat.reaches(6.0, NOW)), (0.0, 1.0, None));
-        assert_eq!(series([(NOW, f64::MAX), (NOW + HOUR, f64::MIN)]).line(), None, "no number");
+        assert_eq!(series([(NOW, f64::MAX), (NOW + HOUR, f64::MIN)]).line(), None, "not a number");
     }
 
     #[test]
@@ -257,7 +257,7 @@ mod tests {
         assert_eq!(up.reaches(90.0, NOW), Some(NOW + HOUR));
         assert_eq!(up.from(85.0, 90.0, NOW), Some(NOW + HOUR / 2), "from what it is now");
         assert_eq!(up.reaches(80.0, NOW), Some(NOW));
-        assert_eq!(up.reaches(75.0, NOW), None, "it leads away from there");
+        assert_eq!(up.reaches(75.0, NOW), None, "it leads away from the value");
         let down = series([(NOW - HOUR, 20.0), (NOW, 15.0)]).line().unwrap();
         assert_eq!(down.reaches(10.0, NOW), Some(NOW + HOUR));
         assert_eq!(down.reaches(17.0, NOW), None);

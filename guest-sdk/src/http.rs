@@ -1,16 +1,16 @@
-//! Pages of servers that the target can reach: `http.*`. The target makes the connection; redirects are not followed.
+//! Pages of servers that the target can reach: `http.*`. The target opens the connection; redirects are not followed.
 
 pub use crate::bindings::bailiwick::ops::http::Response;
 use crate::observed::verb;
 
 verb! {
-    /// `http.get`: the entry's page, whole: status, content type, body. At most 1 MiB, 10 s. `NotFound` if nothing listens
-    /// there; a page that is not there is an answer with status 404.
+    /// `http.get`: the entry's complete page: status, content type, body. At most 1 MiB, 10 s. `NotFound` if nothing listens
+    /// there; a missing page is an answer with status 404.
     "http.get" http::get(target, entry) -> Response
 }
 
 impl Response {
-    /// The body as text; what is not UTF-8 is replaced.
+    /// The body as text; invalid UTF-8 is replaced.
     pub fn text(&self) -> std::borrow::Cow<'_, str> {
         String::from_utf8_lossy(&self.body)
     }

@@ -1,10 +1,10 @@
 //! Write Bailiwick probes, and fixes, in Rust.
 //!
-//! A probe is a read-only health check: a WebAssembly component that asks *verbs* about a *target* and answers with
-//! *findings*. It has no other way out: no files, no network, no clock but the run's own. What it may ask stands in
-//! its `manifest.toml`, and must be exactly the verbs it calls: functions that are never called are not imported.
+//! A probe is a read-only health check: a WebAssembly component that calls *verbs* on a *target* and returns
+//! *findings*. It has no other input or output: no files, no network, and only the run's own clock. Its `manifest.toml`
+//! must ask for exactly the verbs that it calls; functions that are never called are not imported.
 //!
-//! # A probe, whole
+//! # A complete probe
 //!
 //! ```
 //! use bailiwick_guest::{Failure, Finding, Probe, Report, Severity, Target, Unit, percent_of, system, text};
@@ -16,7 +16,7 @@
 //!         let warn = target.params().number("warn-percent")?;
 //!         let critical = target.params().number("critical-percent")?;
 //!
-//!         let memory = system::memory(target)?; // `?`: the run fails, with the verb's error as its reason
+//!         let memory = system::memory(target)?; // `?`: the run fails with the verb's error as the reason
 //!         let used = memory.swap_total.saturating_sub(memory.swap_free);
 //!         let Some(percent) = percent_of(used, memory.swap_total) else {
 //!             return Ok(Finding::ok("swap", "", "no swap is set up").because(&memory).into());
@@ -26,14 +26,14 @@
 //!         Ok(Finding::new(Severity::rising(percent, warn, critical), "swap", "", title)
 //!             .metric("used-percent", percent, Unit::Percent)
 //!             .metric("used-bytes", used, Unit::Bytes)
-//!             .because(&memory) // the verb call that this rests on
+//!             .because(&memory) // the verb call that is the evidence
 //!             .into())
 //!     }
 //! }
 //!
 //! bailiwick_guest::export!(Swap);
 //!
-//! // Off wasm, verbs answer from a fixture: a probe is tested like any other function.
+//! // On other targets than wasm, a fixture answers the verbs: test a probe like any other function.
 //! use bailiwick_guest::{fixture::Fixture, system::MemoryInfo};
 //! let gib = 1 << 30;
 //! let report = Fixture::new()
@@ -46,8 +46,8 @@
 //! assert_eq!(report.findings[0].severity, Severity::Warning);
 //! ```
 //!
-//! `bailiwick new NAME --lang rust` writes a project around it, with this crate in it; [the guide](guide) begins there. The
-//! manifest that goes with it:
+//! `bailiwick new NAME --lang rust` writes a complete project with a copy of this crate; [the guide](guide) starts there. The
+//! manifest of this probe:
 //!
 //! ```toml
 //! [component]
@@ -71,8 +71,8 @@
 //!
 //! # Verbs on an object
 //!
-//! A unit or a file is never named by the probe: the manifest declares a *slot*, policy binds a literal to it, and
-//! the probe hands on the [`Entry`](target::Entry) it was given.
+//! The probe never names a unit or a file: the manifest declares a *slot*, policy binds a literal to it, and
+//! the probe passes the resulting [`Entry`](target::Entry) to the verb.
 //!
 //! ```
 //! use bailiwick_guest::{Failure, Finding, Probe, Report, Target, VerbError, services};
@@ -100,8 +100,8 @@
 //!
 //! # A fix
 //!
-//! A [`Fix`] proposes a change, and has no way to make one: its changing verbs put actions on a list, and the host, which
-//! keeps what was there, carries the list out when somebody has agreed to it. [The guide](guide::first_fix) has all verbs.
+//! A [`Fix`] proposes a change and cannot make one: its changing verbs add actions to a plan. The host takes snapshots and
+//! applies the plan after its approval. [The guide](guide::first_fix) lists all verbs.
 //!
 //! ```
 //! use bailiwick_guest::{
@@ -119,17 +119,17 @@
 //!         let (file, unit) = (target.slot("rules")?, target.slot("prometheus")?);
 //!         let found = files::read(target, &file)?;
 //!         if has_rule(&found.bytes) {
-//!             return Ok(Decision::nothing("the base rules are there"));
+//!             return Ok(Decision::nothing("the base rules exist"));
 //!         }
 //!         files_change::write(target, &file, "base-rules")?; // a [[content]] of the manifest
 //!         services_change::reload(target, &unit)?;
-//!         Ok(Decision::propose("no rule says that an instance is down").because(&found))
+//!         Ok(Decision::propose("no rule alerts when an instance is down").because(&found))
 //!     }
 //!
 //!     fn verify(target: &Target) -> Result<Report, Failure> {
 //!         let found = files::read(target, &target.slot("rules")?)?;
 //!         Ok(match has_rule(&found.bytes) {
-//!             true => Finding::ok("base-rules", "", "the base rules are there").because(&found).into(),
+//!             true => Finding::ok("base-rules", "", "the base rules exist").because(&found).into(),
 //!             false => Finding::critical("base-rules", "", "the base rules are missing").because(&found).into(),
 //!         })
 //!     }
@@ -137,7 +137,7 @@
 //!
 //! bailiwick_guest::export_fix!(Rules);
 //!
-//! // Off wasm, the list is what a test looks at.
+//! // A test checks the list of planned changes.
 //! let empty = files::Content { bytes: b"groups: []".to_vec(), truncated: false };
 //! let planned = Fixture::new()
 //!     .bind("rules", "/etc/prometheus/rules/base.yml")
@@ -147,7 +147,7 @@
 //! assert_eq!(planned.list(), ["files-change.write rules base-rules", "services-change.reload prometheus"]);
 //! ```
 //!
-//! Its manifest has a world of its own, a contract, and every byte that it may write:
+//! Its manifest names the world `fix`, and has a contract and every byte that it may write:
 //!
 //! ```toml
 //! [component]
@@ -157,9 +157,9 @@
 //! title = "Base rules"
 //!
 //! [contract] # one sentence each; without it a fix does not load
-//! intent = "Prometheus says when something is down"
-//! rationale = "a file of its own, so that nobody's rules are touched"
-//! if-reverted = "nobody is told when an instance is down"
+//! intent = "Prometheus alerts when an instance is down"
+//! rationale = "a separate file, so that no other rule is touched"
+//! if-reverted = "no alert when an instance is down"
 //! constraints = ["the rules must load in Prometheus 2.42"]
 //!
 //! [[answers]] # the findings that it answers
@@ -175,29 +175,29 @@
 //!   - alert: InstanceDown
 //!     expr: up == 0
 //! '''
-//! why = "one rule that every fleet needs"
+//! why = "the basic rule: an instance is down"
 //!
 //! [[slot]]
 //! name = "rules"
 //! verb = ["files.read", "files-change.write"]
-//! content = ["base-rules"] # what may be put there
+//! content = ["base-rules"] # what may be written there
 //! default = "/etc/prometheus/rules/base.yml"
-//! why = "whether the rules are there, and to write them"
+//! why = "whether the rules exist, and to write them"
 //!
 //! [[slot]]
 //! name = "prometheus"
 //! verb = ["services-change.reload"]
 //! default = "prometheus.service"
-//! why = "it reads its rules when it is told to"
+//! why = "a reload makes it read the rules"
 //! ```
 //!
 //! # What to return
 //!
-//! At least one finding per subject, also when all is well: severity ok, with the numbers, so that a healthy target
-//! shows them. What one subject's data do not allow to judge is [`Severity::Unknown`]; when the probe could not look
-//! at all it is a [`Failure`], which `?` makes of any verb's error.
+//! Return at least one finding per subject, also for a healthy one: severity ok, with the numbers. If the data
+//! of one subject do not allow a decision, its finding is [`Severity::Unknown`]. If the probe could not check
+//! the target at all, return a [`Failure`]; `?` converts the error of any verb.
 
-#[expect(missing_docs, reason = "generated; the contract itself says what each item is")]
+#[expect(missing_docs, reason = "generated; the contract documents each item")]
 mod bindings;
 pub mod certificates;
 pub mod clock;
@@ -240,7 +240,7 @@ pub use target::{Params, Target};
 
 /// Makes the crate a component: exports `$probe`, a type that implements [`Probe`] or [`FleetProbe`]. Once per crate.
 ///
-/// On other targets than wasm it only checks that the type is a probe.
+/// On other targets than wasm, it only checks that the type is a probe.
 #[macro_export]
 macro_rules! export {
     ($probe:ty) => {
@@ -263,7 +263,7 @@ macro_rules! export {
 
 /// Makes the crate a component: exports `$fix`, a type that implements [`Fix`]. Once per crate.
 ///
-/// On other targets than wasm it only checks that the type is a fix.
+/// On other targets than wasm, it only checks that the type is a fix.
 #[macro_export]
 macro_rules! export_fix {
     ($fix:ty) => {
@@ -291,7 +291,7 @@ macro_rules! export_fix {
     };
 }
 
-/// For [`export!`], [`export_fix!`], and for the host's own interpreter.
+/// For [`export!`], [`export_fix!`], and the built-in interpreter.
 #[doc(hidden)]
 pub mod __private {
     #[cfg(target_arch = "wasm32")]
@@ -307,7 +307,7 @@ pub mod __private {
         pub use crate::bindings::*;
     }
 
-    /// The handle itself, for calls that the SDK has no function for.
+    /// The raw handle, for calls without an SDK function.
     #[cfg(target_arch = "wasm32")]
     pub fn handle(target: &crate::Target) -> &RawTarget {
         target.handle()

@@ -1,5 +1,5 @@
-//! Notes for whoever debugs the component: they go to the journal, never into the report. At most 200 lines of 1 KiB a
-//! run; what is over is dropped and counted. Touches no target.
+//! Notes for debugging the component: they go to the journal, never into the report. At most 200 lines of 1 KiB per run;
+//! more are dropped and counted. Touches no target.
 
 pub use crate::bindings::bailiwick::ops::log::Level;
 

@@ -1,4 +1,4 @@
-//! The target's own view of its network: `network.*`. Nothing here sends a packet.
+//! The target's own view of its network: `network.*`. No function sends a packet.
 
 pub use crate::bindings::bailiwick::ops::network::{Listener, Protocol};
 use crate::observed::verb;

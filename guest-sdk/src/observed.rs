@@ -1,10 +1,10 @@
-//! The answer to a verb, or why there is none; both remember the call, so that findings can name their evidence.
+//! The answer of a verb, or the reason why there is none. Both hold the number of the call, as evidence for findings.
 
 use std::{fmt, ops::Deref};
 
 use crate::{Failure, VerbError, target::Entry};
 
-/// What a verb answered. Derefs to the answer itself.
+/// The answer of a verb, with the number of the call. Dereferences to the answer itself.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Observed<T> {
     answer: T,
@@ -26,8 +26,8 @@ impl<T> Deref for Observed<T> {
     }
 }
 
-/// Why a verb gave no answer. `?` turns it into a [`Failure`]; where the lack of an answer is a finding in itself,
-/// match on [`error`](Self::error).
+/// Why a verb gave no answer. `?` turns it into a [`Failure`]. If the error itself is a finding, match on
+/// [`error`](Self::error).
 #[derive(Debug, Clone, PartialEq)]
 pub struct VerbFailure {
     verb: &'static str,
@@ -37,7 +37,7 @@ pub struct VerbFailure {
 }
 
 impl VerbFailure {
-    /// The case, as the contract names it.
+    /// The error case of the contract.
     pub fn error(&self) -> VerbError {
         self.error
     }
@@ -55,7 +55,7 @@ impl fmt::Display for VerbFailure {
     }
 }
 
-/// What is said of a verb that gave no answer, after its name.
+/// The text of an error, to follow the name of the verb.
 pub fn words(error: VerbError) -> &'static str {
     match error {
         VerbError::Refused => ": refused, not in this component's bailiwick",
@@ -78,9 +78,9 @@ impl From<VerbFailure> for Failure {
     }
 }
 
-/// Something a finding can rest on: an [`Observed`] answer, or a [`VerbFailure`].
+/// Evidence for a finding: an [`Observed`] answer, or a [`VerbFailure`].
 pub trait Evidence {
-    /// The number of the verb call in this run, from 1.
+    /// The number of the verb call in this run, starting with 1.
     fn call(&self) -> u32;
 }
 
@@ -96,7 +96,7 @@ impl Evidence for VerbFailure {
     }
 }
 
-/// Ties an answer to the call that has just been made.
+/// Adds the number of the latest call to its answer.
 pub(crate) fn observed<T>(
     verb: &'static str,
     entry: Option<&Entry>,
@@ -112,8 +112,8 @@ pub(crate) fn observed<T>(
     }
 }
 
-/// One public function per verb, each calling its own import and no other: the linker drops the imports of functions
-/// that a probe does not call, and a manifest must ask for exactly those that are left.
+/// One public function per verb, each with only its own import: the linker drops the imports of functions
+/// that a probe does not call, and the manifest must ask for exactly the remaining ones.
 macro_rules! verb {
     ($(#[$doc:meta])* $id:literal $interface:ident::$name:ident($target:ident) -> $answer:ty) => {
         $(#[$doc])*
@@ -135,7 +135,7 @@ macro_rules! verb {
         ///
         /// # Errors
         /// Any [`VerbError`](crate::VerbError), in a [`VerbFailure`](crate::VerbFailure); `NotFound` if the target
-        /// says that there is no such object.
+        /// reports that the object does not exist.
         pub fn $name(
             $target: &crate::Target,
             $entry: &crate::target::Entry,

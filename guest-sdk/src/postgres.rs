@@ -1,5 +1,5 @@
-//! PostgreSQL: `postgres.*`. Fixed queries take the slot of a database; [`query`] takes the slot of a statement that the
-//! operator wrote.
+//! PostgreSQL: `postgres.*`. Fixed queries take the slot of a database; [`query`] takes the slot of an operator's
+//! statement.
 //!
 //! ```
 //! use bailiwick_guest::{
@@ -35,7 +35,7 @@ pub use crate::bindings::bailiwick::ops::postgres::{
 use crate::observed::verb;
 
 verb! {
-    /// `postgres.databases`: the databases of the server that the entry's database is on. At most 512 KiB, 20 s.
+    /// `postgres.databases`: all databases of the entry's server. At most 512 KiB, 20 s.
     "postgres.databases" postgres::databases(target, entry) -> Vec<Database>
 }
 verb! {
@@ -47,11 +47,11 @@ verb! {
     "postgres.settings" postgres::settings(target, entry) -> Vec<Setting>
 }
 verb! {
-    /// `postgres.replication`: how far the server is behind, or its standbys are. At most 512 KiB, 20 s.
+    /// `postgres.replication`: how far the server, or its standbys, are behind. At most 512 KiB, 20 s.
     "postgres.replication" postgres::replication(target, entry) -> ReplicationInfo
 }
 verb! {
-    /// `postgres.locks`: who waits for whose lock, the longest first. At most 512 KiB, 20 s.
+    /// `postgres.locks`: which sessions wait for a lock, and who holds it, the longest wait first. At most 512 KiB, 20 s.
     "postgres.locks" postgres::locks(target, entry) -> Vec<Blocked>
 }
 verb! {
@@ -60,17 +60,17 @@ verb! {
 }
 
 impl Table {
-    /// The place of the first column with this name.
+    /// The index of the first column with this name.
     pub fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name == name)
     }
 
-    /// The cell of a row, counted from 0, in the first column with this name; none if there is no such row or column.
+    /// The cell of a row, counted from 0, in the first column with this name; none if the row or column does not exist.
     pub fn cell(&self, row: usize, name: &str) -> Option<&Cell> {
         self.rows.get(row)?.get(self.column(name)?)
     }
 
-    /// The same, if it is a finite number.
+    /// The value of that cell, if it is a finite number.
     pub fn number(&self, row: usize, name: &str) -> Option<f64> {
         match self.cell(row, name)? {
             Cell::Number(number) if number.is_finite() => Some(*number),
@@ -78,7 +78,7 @@ impl Table {
         }
     }
 
-    /// The same, if it is a text.
+    /// The value of that cell, if it is a text.
     pub fn text(&self, row: usize, name: &str) -> Option<&str> {
         match self.cell(row, name)? {
             Cell::Text(text) => Some(text),

@@ -1,29 +1,28 @@
-//! What a probe is, and how its answer for several targets becomes one.
+//! The traits of probes, and how the results for several targets become one report.
 
 use crate::{Failure, Finding, Report, Target};
 
-/// A probe that looks at one target at a time: the usual kind.
+/// A probe that checks one target at a time. This is the usual kind.
 ///
-/// A run with several targets examines each in turn. Findings are concatenated, and so that they can be told apart
-/// the target's name is put before each subject (`db01: /var`; `db01` alone for an empty subject). A target that could
-/// not be looked at becomes a finding of severity unknown, code `could-not-look`; if that goes for all of them, the
-/// run fails with the first one's failure.
+/// A run with several targets checks each in turn and concatenates the findings. Each subject then starts with the target's
+/// name (`db01: /var`; `db01` alone for an empty subject). A target that could not be checked becomes a finding of severity
+/// unknown with the code `could-not-look`. If no target could be checked, the run fails with the failure of the first one.
 pub trait Probe {
-    /// Looks at the target and says what it found.
+    /// Checks the target and returns the findings.
     ///
     /// # Errors
-    /// When it could not look. That is the answer for this run, not for a part of it: a subject that cannot be judged
-    /// is a finding of severity unknown.
+    /// If the target could not be checked. That is the result of the whole run. If only one subject cannot be decided, return a
+    /// finding of severity unknown for it.
     fn examine(target: &Target) -> Result<Report, Failure>;
 }
 
-/// A probe that looks at all targets of a run together, to compare them, say. Implement this *instead of* [`Probe`].
+/// A probe that checks all targets of a run together, for example to compare them. Implement this *instead of* [`Probe`].
 /// Subjects should name the target.
 pub trait FleetProbe {
-    /// Looks at the targets and says what it found. Targets come in the operator's order; never none.
+    /// Checks the targets and returns the findings. `targets` is in the operator's order and is never empty.
     ///
     /// # Errors
-    /// When it could not look.
+    /// If the targets could not be checked.
     fn examine_all(targets: &[Target]) -> Result<Report, Failure>;
 }
 
@@ -34,12 +33,12 @@ impl<P: Probe> FleetProbe for P {
         }
         let mut merged = Report::default();
         let mut first_failure = None;
-        let mut looked = false;
+        let mut checked = false;
         for target in targets {
             let name = target.name();
             match P::examine(target) {
                 Ok(report) => {
-                    looked = true;
+                    checked = true;
                     merged.extend(report.findings.into_iter().map(|mut finding| {
                         finding.subject = match finding.subject.as_str() {
                             "" => name.clone(),
@@ -57,13 +56,13 @@ impl<P: Probe> FleetProbe for P {
             }
         }
         match first_failure {
-            Some(failure) if !looked => Err(failure),
+            Some(failure) if !checked => Err(failure),
             _ => Ok(merged),
         }
     }
 }
 
-/// Runs the probe and makes its answer fit the contract's limits.
+/// Runs the probe and cuts its result to the contract's limits.
 pub(crate) fn examine_all<P: FleetProbe>(targets: &[Target]) -> Result<Report, Failure> {
     if targets.is_empty() {
         return Err(Failure::new("the run has no target"));

@@ -1,5 +1,5 @@
-//! Findings and how to build them. Limits of the contract (200 bytes of title, 32 metrics, 200 findings) are kept here
-//! so that a probe need not think of them: what is too long is cut, never refused.
+//! Findings and how to build them. This module enforces the contract's limits (200 bytes of title, 32 metrics, 200 findings):
+//! it cuts what is too long, so that a probe does not have to check.
 
 use crate::{Evidence, Failure, Finding, Metric, Report, Severity, Unit, text};
 
@@ -7,12 +7,11 @@ const METRICS_MAX: usize = 32;
 const FINDINGS_MAX: usize = 200;
 
 impl Finding {
-    /// A statement about `subject`, a thing within the target (a mount point, a unit), or about the whole target if
-    /// empty.
+    /// A statement about `subject`, such as a mount point or a unit, or about the whole target if `subject` is empty.
     ///
-    /// `code` names the question, stable and machine-readable, `[a-z0-9-]{1,64}`: the same for a healthy and a sick
-    /// subject, so that one can be followed to the other. `title` is one line for a person, with the number that
-    /// decided. Subject and title are cut to 200 bytes, and made one line.
+    /// `code` names the check. It is stable and machine-readable, `[a-z0-9-]{1,64}`, and the same for a healthy and a faulty
+    /// subject, so that trends can connect them. `title` is one line for a person, with the number that decided the
+    /// severity. Subject and title are cut to one line of at most 200 bytes.
     pub fn new(severity: Severity, code: impl Into<String>, subject: impl AsRef<str>, title: impl AsRef<str>) -> Self {
         Finding {
             code: code.into(),
@@ -24,28 +23,28 @@ impl Finding {
         }
     }
 
-    /// All is well with the subject.
+    /// A finding of severity ok.
     pub fn ok(code: impl Into<String>, subject: impl AsRef<str>, title: impl AsRef<str>) -> Self {
         Self::new(Severity::Ok, code, subject, title)
     }
 
-    /// Somebody should look at it soon.
+    /// A finding of severity warning: it needs attention during working hours.
     pub fn warning(code: impl Into<String>, subject: impl AsRef<str>, title: impl AsRef<str>) -> Self {
         Self::new(Severity::Warning, code, subject, title)
     }
 
-    /// Somebody must look at it now.
+    /// A finding of severity critical: it needs attention now.
     pub fn critical(code: impl Into<String>, subject: impl AsRef<str>, title: impl AsRef<str>) -> Self {
         Self::new(Severity::Critical, code, subject, title)
     }
 
-    /// The probe could not tell.
+    /// A finding of severity unknown: the probe could not decide.
     pub fn unknown(code: impl Into<String>, subject: impl AsRef<str>, title: impl AsRef<str>) -> Self {
         Self::new(Severity::Unknown, code, subject, title)
     }
 
-    /// Adds a number behind the finding. `name` is `[a-z0-9-]{1,64}` and stable across versions, `value` in `unit`
-    /// (SI base units: bytes, seconds). A value that is not finite is no number and is left out, and so are all
+    /// Adds a metric to the finding. `name` is `[a-z0-9-]{1,64}` and stable across versions; `value` is in `unit`
+    /// (base units: bytes, seconds). A value that is not finite is left out, and so are all metrics
     /// after the 32nd.
     #[must_use]
     pub fn metric(mut self, name: impl Into<String>, value: impl Quantity, unit: Unit) -> Self {
@@ -56,7 +55,7 @@ impl Finding {
         self
     }
 
-    /// Names what the finding rests on: a verb's answer, or its failure. Give each once, in the order of the calls.
+    /// Adds evidence to the finding: a verb's answer, or its failure. Add them in the order of the calls.
     #[must_use]
     pub fn because(mut self, evidence: &impl Evidence) -> Self {
         let call = evidence.call();
@@ -73,7 +72,7 @@ impl Report {
         self.findings.push(finding);
     }
 
-    /// Makes it keep the contract's limits. Of more than 200 findings the worst stay, in their order, and a last one
+    /// Cuts the report to the contract's limits. Of more than 200 findings the worst stay, in their order, and a last one
     /// (code `left-out`) counts the others.
     pub(crate) fn fit(mut self) -> Self {
         let over = self.findings.len().saturating_sub(FINDINGS_MAX);
@@ -81,7 +80,7 @@ impl Report {
             let mut drop = over + 1;
             for severity in [Severity::Ok, Severity::Unknown, Severity::Warning, Severity::Critical] {
                 let of_this = self.findings.iter().filter(|finding| finding.severity == severity).count();
-                // The last ones go, so skip those that stay.
+                // Drops the last ones of this severity.
                 let mut stay = of_this.saturating_sub(drop);
                 drop -= of_this.min(drop);
                 self.findings.retain(|finding| {
@@ -133,7 +132,8 @@ impl Extend<Finding> for Report {
 }
 
 impl Failure {
-    /// A run that could not look, for a reason of its own; `?` makes one of a verb's error.
+    /// A run that could not check, with the probe's own reason, cut to one line of at most 200 bytes. `?` converts the error of
+    /// a verb.
     pub fn new(reason: impl AsRef<str>) -> Self {
         Failure { reason: text::one_line(reason.as_ref()), error: None, call: None }
     }
@@ -145,8 +145,8 @@ impl Failure {
 }
 
 impl Severity {
-    /// For a value that is worse the higher it is: critical from `critical` on, warning from `warn` on. Unknown if the
-    /// value is not a number.
+    /// For a value where higher is worse: critical from `critical`, warning from `warn`, including the threshold itself.
+    /// Unknown if the value is NaN.
     pub fn rising(value: f64, warn: f64, critical: f64) -> Self {
         if value.is_nan() {
             Severity::Unknown
@@ -159,13 +159,13 @@ impl Severity {
         }
     }
 
-    /// For a value that is worse the lower it is: critical down from `critical`, warning down from `warn`. Unknown if
-    /// the value is not a number.
+    /// For a value where lower is worse: critical at or below `critical`, warning at or below `warn`. Unknown if
+    /// the value is NaN.
     pub fn falling(value: f64, warn: f64, critical: f64) -> Self {
         Self::rising(-value, -warn, -critical)
     }
 
-    /// The worse of the two: critical, warning, unknown, ok.
+    /// The worse of the two, in the order critical, warning, unknown, ok.
     #[must_use]
     pub fn worse(self, other: Self) -> Self {
         fn rank(severity: Severity) -> u8 {
@@ -180,9 +180,9 @@ impl Severity {
     }
 }
 
-/// A number of any common type, for [`Finding::metric`]. Integers over 2^53 lose their last digits.
+/// A number of any common type, for [`Finding::metric`]. Integers above 2^53 lose their last digits.
 pub trait Quantity {
-    /// As the contract has it.
+    /// The value as the contract's 64-bit float.
     fn quantity(self) -> f64;
 }
 
@@ -197,7 +197,7 @@ macro_rules! quantity {
 }
 quantity!(f64, u64, i64, u32, i32, usize);
 
-/// The share of `part` in `whole`, in percent; none if there is no whole. Over 100 where `part` is larger.
+/// The share of `part` in `whole`, in percent; none if `whole` is 0. More than 100 if `part` is larger.
 pub fn percent_of(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 * 100.0 / whole as f64)
 }
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_set_past_the_builder_are_cut_too() {
+    fn fields_set_without_the_builder_are_cut_too() {
         let mut finding = Finding::ok("x", "", "");
         finding.title = "é".repeat(300);
         let report = Report::from(finding).fit();
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_metric_that_is_no_number_is_left_out() {
+    fn a_metric_that_is_not_finite_is_left_out() {
         assert!(Finding::ok("x", "", "").metric("m", f64::INFINITY, Unit::Count).metrics.is_empty());
     }
 }

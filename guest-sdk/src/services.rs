@@ -1,4 +1,4 @@
-//! systemd units: `services.*`. The error is `Unsupported` where systemd is not running.
+//! systemd units: `services.*`. The error is `Unsupported` if systemd is not running.
 
 pub use crate::bindings::bailiwick::ops::services::{ActiveState, FailedUnit, LogEntry, StatusInfo, UsageInfo};
 use crate::observed::verb;
@@ -12,11 +12,11 @@ verb! {
     "services.failed" services::failed(target) -> Vec<FailedUnit>
 }
 verb! {
-    /// `services.logs`: the entry's unit's journal of the last 24 hours at priority warning or worse, oldest first, the
-    /// newest 1,000 entries at most. At most 1 MiB, 20 s.
+    /// `services.logs`: the journal of the entry's unit of the last 24 hours at priority warning or worse, oldest first, at
+    /// most the newest 1,000 entries. At most 1 MiB, 20 s.
     "services.logs" services::logs(target, entry) -> Vec<LogEntry>
 }
 verb! {
-    /// `services.usage`: what the processes of the entry's unit use and have used. At most 64 KiB, 10 s.
+    /// `services.usage`: the resource usage of the entry's unit. At most 64 KiB, 10 s.
     "services.usage" services::usage(target, entry) -> UsageInfo
 }

@@ -1,18 +1,17 @@
-//! Changes of systemd units that policy bound to a slot: `services-change.*`. Every one only puts the change on the list of
-//! the plan.
+//! Changes of systemd units that policy binds to a slot: `services-change.*`. The functions only add a change to the plan.
 
 use crate::fix::stage;
 
 stage! {
-    /// `services-change.reload`: has the entry's unit read its configuration again.
+    /// `services-change.reload`: reloads the configuration of the entry's unit.
     "services-change.reload" services_change::reload(target, entry)
 }
 stage! {
-    /// `services-change.restart`: stops and starts the entry's unit. Refused for one that policy does not call stateless.
+    /// `services-change.restart`: restarts the entry's unit. Refused if policy does not call it stateless.
     "services-change.restart" services_change::restart(target, entry)
 }
 stage! {
-    /// `services-change.enable`: has the entry's unit start at boot.
+    /// `services-change.enable`: enables the entry's unit, so that it starts at boot.
     "services-change.enable" services_change::enable(target, entry)
 }
 stage! {

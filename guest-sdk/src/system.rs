@@ -10,11 +10,11 @@ verb! {
     "system.identity" system::identity(target) -> IdentityInfo
 }
 verb! {
-    /// `system.uptime`: seconds since boot, and whether the distribution asks for a reboot. At most 64 KiB, 10 s.
+    /// `system.uptime`: seconds since boot, and whether the distribution requires a reboot. At most 64 KiB, 10 s.
     "system.uptime" system::uptime(target) -> UptimeInfo
 }
 verb! {
-    /// `system.load`: load averages and the number of processors online. At most 64 KiB, 10 s.
+    /// `system.load`: load averages and the number of online processors. At most 64 KiB, 10 s.
     "system.load" system::load(target) -> LoadInfo
 }
 verb! {
@@ -22,7 +22,7 @@ verb! {
     "system.memory" system::memory(target) -> MemoryInfo
 }
 verb! {
-    /// `system.filesystems`: the mounted local filesystems, pseudo ones too; sizes in bytes. At most 256 KiB, 10 s.
+    /// `system.filesystems`: the mounted local filesystems, including pseudo filesystems; sizes in bytes. At most 256 KiB, 10 s.
     "system.filesystems" system::filesystems(target) -> Vec<Filesystem>
 }
 verb! {
@@ -30,28 +30,28 @@ verb! {
     "system.time-sync" system::time_sync(target) -> TimeSyncInfo
 }
 verb! {
-    /// `system.logins`: the people who are logged in. At most 64 KiB, 10 s.
+    /// `system.logins`: the login sessions. At most 64 KiB, 10 s.
     "system.logins" system::logins(target) -> Vec<Login>
 }
 verb! {
-    /// `system.clock`: the machine's clock, and when it was asked for. At most 4 KiB, 10 s.
+    /// `system.clock`: the machine's clock, and when the controller asked for it. At most 4 KiB, 10 s.
     "system.clock" system::clock(target) -> ClockInfo
 }
 
 impl ClockInfo {
-    /// How far the target's clock is ahead of the controller's, in seconds; negative if it is behind. The truth lies within
+    /// How far the target's clock is ahead of the controller's, in seconds; negative if it is behind. The true value is within
     /// [`uncertainty_seconds`](Self::uncertainty_seconds) of this.
     pub fn ahead_seconds(&self) -> f64 {
-        // The middle of the time in which the target must have looked.
+        // The middle of the interval in which the target read its clock.
         (self.time_us as f64 - self.asked_us as f64) / 1e6 - self.uncertainty_seconds()
     }
 
-    /// Half of the time that the question took, in seconds: nobody can say better when the target looked at its clock.
+    /// Half of the round-trip time, in seconds: the target read its clock at an unknown point in that time.
     pub fn uncertainty_seconds(&self) -> f64 {
         self.elapsed_us as f64 / 2e6
     }
 
-    /// True if the clocks are apart for certain, by more than so many seconds.
+    /// True if the clocks certainly differ by more than `seconds`.
     pub fn is_off_by(&self, seconds: f64) -> bool {
         self.ahead_seconds().abs() - self.uncertainty_seconds() > seconds
     }
@@ -70,6 +70,6 @@ mod tests {
         assert!(late.is_off_by(0.9) && !late.is_off_by(1.0));
         assert_eq!(clock(now - 3_000_000, 0).ahead_seconds(), -3.0);
         assert!(clock(now - 3_000_000, 0).is_off_by(2.9));
-        assert!(!clock(now + 5_000_000, 20_000_000).is_off_by(0.0), "a slow answer proves nothing");
+        assert!(!clock(now + 5_000_000, 20_000_000).is_off_by(0.0), "a slow answer gives no certainty");
     }
 }

@@ -1,4 +1,4 @@
-//! The machine a run looks at, and what the operator set for it: slots and parameters.
+//! The target of a run, and the operator's slots and parameters for it.
 
 use crate::Failure;
 #[cfg(target_arch = "wasm32")]
@@ -7,7 +7,7 @@ pub use crate::bindings::bailiwick::ops::{params::Value, slots::Entry};
 #[cfg(not(target_arch = "wasm32"))]
 use crate::fixture::Fixture;
 
-/// A machine that this run may look at. It carries no address, user or key: it has a name, and can be given to a verb.
+/// A machine that this run may check. It carries no address, user or key: it has a name, and can be passed to a verb.
 #[derive(Debug)]
 pub struct Target {
     #[cfg(target_arch = "wasm32")]
@@ -28,12 +28,12 @@ impl Target {
     /// The one entry of a slot that is not declared `many`.
     ///
     /// # Errors
-    /// A failure that names the slot if nothing is bound to it.
+    /// A failure that names the slot, if nothing is bound to it.
     pub fn slot(&self, name: &str) -> Result<Entry, Failure> {
         self.slots(name).into_iter().next().ok_or_else(|| Failure::new(["nothing is bound to slot ", name].concat()))
     }
 
-    /// The entries of a slot, in policy's order; empty for a slot with nothing bound or no such slot.
+    /// The entries of a slot, in policy's order; empty if nothing is bound or the slot does not exist.
     pub fn slots(&self, name: &str) -> Vec<Entry> {
         #[cfg(target_arch = "wasm32")]
         return slots::entries(&self.handle, name);
@@ -41,7 +41,7 @@ impl Target {
         return self.fixture.entries(name);
     }
 
-    /// The operator's settings for this component on this target, or else the manifest's defaults.
+    /// The operator's settings for this component on this target, with the manifest's defaults.
     pub fn params(&self) -> Params<'_> {
         Params(self)
     }
@@ -67,8 +67,8 @@ impl Target {
     }
 }
 
-/// Parameters by name. The manifest declares each with a default, and the host checks that an operator's value has
-/// the default's type: a failure here is a mistake in the component.
+/// Parameters by name. The manifest declares each with a default, and the host checks that the operator's value has
+/// the default's type. An error here is therefore a bug in the component.
 #[derive(Debug, Clone, Copy)]
 pub struct Params<'a>(&'a Target);
 
@@ -76,7 +76,7 @@ impl Params<'_> {
     /// A finite number.
     ///
     /// # Errors
-    /// A failure that names the parameter if the manifest declares none of that name and type.
+    /// A failure that names the parameter, if the manifest does not declare one of that name and type.
     pub fn number(&self, name: &str) -> Result<f64, Failure> {
         match self.get(name)? {
             Value::Number(number) if number.is_finite() => Ok(number),

@@ -1,11 +1,11 @@
-//! Numbers as a person reads them, and lines that keep the contract's length. Formats without `{:.1}`: the standard
-//! library's float printing would be half of a small component.
+//! Numbers for people, and lines within the contract's length. Formatting does not use `{:.1}`: the standard
+//! library's float formatting would be half of a small component.
 
-/// The longest title, subject or reason, in bytes.
+/// The maximum length of a title, subject or reason, in bytes.
 const LINE_MAX: usize = 200;
 
-/// `value` with a fixed number of decimals (at most 6), rounded half up: `12.3`. `?` if it is not a number, and values
-/// beyond 10^12 come without decimals.
+/// `value` with a fixed number of decimals (at most 6), rounded half up: `12.3`. NaN is `?`, and values
+/// beyond 10^12 have no decimals.
 ///
 /// ```
 /// # use bailiwick_guest::text;
@@ -19,7 +19,7 @@ pub fn number(value: f64, decimals: u32) -> String {
     let magnitude = value.abs();
     let decimals = if magnitude < 1e12 { decimals.min(6) } else { 0 };
     let scale = 10_u64.pow(decimals);
-    // A cast from float saturates: infinity is a very long number, not a wrong one.
+    // A cast from float saturates, so infinity becomes the largest number.
     let scaled = (magnitude * scale as f64 + 0.5) as u64;
     let mut line = String::new();
     if value < 0.0 && scaled > 0 {
@@ -61,7 +61,7 @@ pub fn bytes(bytes: u64) -> String {
     let mut value = bytes as f64;
     let mut name = " B";
     for unit in [" KiB", " MiB", " GiB", " TiB", " PiB", " EiB"] {
-        // 1023.95 would be printed as 1024.0: that is one of the next unit.
+        // 1023.95 would be printed as 1024.0; use the next unit instead.
         if value < 1023.95 {
             break;
         }
@@ -71,8 +71,8 @@ pub fn bytes(bytes: u64) -> String {
     number(value, 1) + name
 }
 
-/// A span of time by its two largest units: `3 d 4 h`, `5 min 6 s`, `12 s`. `?` if it is not a number; a negative one
-/// has a minus.
+/// A duration in its two largest units: `3 d 4 h`, `5 min 6 s`, `12 s`. NaN is `?`; a negative duration
+/// has a minus sign.
 ///
 /// ```
 /// # use bailiwick_guest::text;
@@ -116,7 +116,7 @@ pub fn duration(seconds: f64) -> String {
 /// assert_eq!(text::date(951_782_400_000), "2000-02-29");
 /// ```
 pub fn date(time_ms: u64) -> String {
-    // Years begin in March here, so that the day that comes and goes is the last of its year; 400 of them repeat.
+    // Years start in March here, so that the leap day is the last day of the year; the calendar repeats every 400 years.
     let days = time_ms / 86_400_000 + 719_468;
     let (era, day_of_era) = (days / 146_097, days % 146_097);
     let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
@@ -129,7 +129,7 @@ pub fn date(time_ms: u64) -> String {
     year.to_string() + &two(month) + &two(day)
 }
 
-/// A count with its noun: `1 unit`, `3 units`. For nouns that take an `s`.
+/// A count with its noun: `1 unit`, `3 units`. For nouns with a plural in `s`.
 ///
 /// ```
 /// # use bailiwick_guest::text;
@@ -141,7 +141,7 @@ pub fn count(count: usize, noun: &str) -> String {
     [count.to_string().as_str(), " ", noun, plural].concat()
 }
 
-/// The first `max` items, and how many more there are: `a, b and 3 more`.
+/// The first `max` items, and the number of the others: `a, b and 3 more`.
 ///
 /// ```
 /// # use bailiwick_guest::text;
@@ -168,8 +168,8 @@ pub fn list<T: AsRef<str>>(items: impl IntoIterator<Item = T>, max: usize) -> St
     line
 }
 
-/// The text with `#` for each number and a space for control characters, so that two messages that differ in a process id or an
-/// address are one.
+/// The text with `#` for each number and a space for control characters, so that messages that differ only in a process id or
+/// an address become equal.
 ///
 /// ```
 /// # use bailiwick_guest::text;
@@ -190,8 +190,8 @@ pub fn pattern(message: &str) -> String {
     pattern
 }
 
-/// The text as one line of at most 200 bytes: control characters become spaces, and what is cut off at a character's
-/// end shows as `…`.
+/// The text as one line of at most 200 bytes: control characters become spaces, and a longer text is cut at a
+/// character boundary and ends with `…`.
 ///
 /// ```
 /// # use bailiwick_guest::text;
@@ -202,7 +202,7 @@ pub fn one_line(text: &str) -> String {
     shorten(text, LINE_MAX)
 }
 
-/// As [`one_line`], at most `bytes_max` bytes.
+/// Like [`one_line`], with at most `bytes_max` bytes.
 pub fn shorten(text: &str, bytes_max: usize) -> String {
     const CUT: &str = "…";
     let mut line = String::with_capacity(text.len().min(bytes_max));

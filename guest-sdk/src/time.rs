@@ -1,7 +1,7 @@
-//! Points in time as programs write them.
+//! Parses points in time.
 
-/// Milliseconds since 1970-01-01T00:00Z of a time in RFC 3339, such as `2026-11-22T04:00:00.5+01:00`; none for anything
-/// else, and for a time before 1970.
+/// Parses an RFC 3339 time, such as `2026-11-22T04:00:00.5+01:00`, to milliseconds since 1970-01-01T00:00Z; none for any
+/// other text, and for a time before 1970.
 ///
 /// ```
 /// # use bailiwick_guest::time;
@@ -19,7 +19,7 @@ pub fn rfc3339(text: &str) -> Option<u64> {
         && (1..=days_in(year, month)).contains(&day)
         && hour < 24
         && minute < 60
-        // A leap second is taken for the second after it.
+        // A leap second counts as the second after it.
         && second <= 60;
     if !in_range {
         return None;
@@ -48,7 +48,7 @@ pub fn rfc3339(text: &str) -> Option<u64> {
     u64::try_from((minutes * 60 + second) * 1_000 + millis).ok()
 }
 
-/// Numbers of so many digits each, with a separator between them and nothing else.
+/// Numbers with the given numbers of digits, with a separator between them and nothing else.
 fn fields<const N: usize>(text: &str, separator: char, digits: [usize; N]) -> Option<[i64; N]> {
     let mut numbers = [0; N];
     let mut parts = text.split(separator);

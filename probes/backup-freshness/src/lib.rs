@@ -1,7 +1,6 @@
-//! A rotation of backup files: the newest must be fresh, and about as large as the others were.
+//! A rotation of backup files: the newest must be fresh, and about as large as the others.
 //!
-//! A backup that shrinks is a backup of something else, and one that nobody restored is a hope: this looks at neither
-//! content nor restore.
+//! It checks neither the content nor a restore: a backup of normal size can still be worthless.
 
 use bailiwick_guest::{
     Failure, Finding, Observed, Probe, Report, Severity, Target, Unit, VerbError, clock,
@@ -9,7 +8,7 @@ use bailiwick_guest::{
     text,
 };
 
-/// How far the target's clock may be ahead of the controller's before a time of change in the future is suspicious.
+/// A modification time further in the future than this means that a clock is wrong.
 const CLOCK_SKEW_SECONDS: f64 = 300.0;
 
 struct BackupFreshness;
@@ -32,11 +31,11 @@ impl Probe for BackupFreshness {
             match files::stat(target, entry) {
                 Ok(stat) if stat.kind == Kind::Regular => found.push((path, stat)),
                 Ok(stat) => {
-                    let title = format!("{path} is no regular file: bind the file that is written");
+                    let title = format!("{path} is not a regular file: bind the file that is written");
                     report.push(Finding::unknown("file", path, title).because(&stat));
                 }
                 Err(gone) if gone.error() == VerbError::NotFound => missing.push((path, gone)),
-                // One that cannot be looked at could be the newest.
+                // A file that cannot be checked could be the newest.
                 Err(error) => return Err(error.into()),
             }
         }
@@ -61,11 +60,11 @@ fn age(path: &str, stat: &Observed<StatInfo>, max_age: f64) -> Finding {
         let ahead = text::duration(-age);
         (Severity::Unknown, format!("{path} was changed {ahead} in the future: a clock is wrong"))
     } else if age > max_age {
-        (Severity::Critical, format!("the newest, {path}, is {ago} old (limit {})", text::duration(max_age)))
+        (Severity::Critical, format!("the newest file, {path}, is {ago} old (limit {})", text::duration(max_age)))
     } else {
-        (Severity::Ok, format!("the newest, {path}, is {ago} old"))
+        (Severity::Ok, format!("the newest file, {path}, is {ago} old"))
     };
-    // About all of them: which one is the newest changes every day.
+    // The subject is the whole rotation, because the newest file changes every day.
     Finding::new(severity, "age", "", title).metric("age-seconds", age, Unit::Seconds).because(stat)
 }
 
@@ -81,20 +80,20 @@ fn size(
     let percent = middle.filter(|middle| *middle > 0.0).map(|middle| (stat.size as f64 - middle) / middle * 100.0);
     let (severity, title) = if (stat.size as f64) < min_bytes {
         let least = text::bytes(min_bytes as u64);
-        (Severity::Critical, format!("{path} has only {size} (at least {least})"))
+        (Severity::Critical, format!("{path} is only {size} (minimum {least})"))
     } else {
         match percent {
-            None => (Severity::Ok, format!("{path} has {size}; there is no other to compare it with")),
+            None => (Severity::Ok, format!("{path} is {size}; there is no other file to compare it with")),
             Some(percent) => {
-                // Growth has many good reasons; a backup that is cut short has none.
+                // Growth has many harmless causes; a truncated backup has none.
                 let severity = if percent < 0.0 {
                     Severity::rising(-percent, warn, critical)
                 } else {
                     Severity::rising(percent, warn, f64::INFINITY)
                 };
-                let direction = if percent < 0.0 { "less" } else { "more" };
+                let direction = if percent < 0.0 { "smaller" } else { "larger" };
                 let drift = text::percent(percent.abs());
-                (severity, format!("{path} has {size}, {drift} {direction} than the others"))
+                (severity, format!("{path} is {size}, {drift} {direction} than the others"))
             }
         }
     };

@@ -1,4 +1,4 @@
-//! Certificates in files: when does each end?
+//! Certificates in files: when does each expire?
 
 use bailiwick_guest::{Failure, Finding, Probe, Report, Target, VerbError, certificates, clock};
 use shared::certificates::Rules;
@@ -18,10 +18,10 @@ impl Probe for CertificateExpiry {
             let path = file.literal.as_str();
             let found = match certificates::file(target, file) {
                 Err(gone) if gone.error() == VerbError::NotFound => {
-                    report.push(Finding::critical("expiry", path, "there is no such file").because(&gone));
+                    report.push(Finding::critical("expiry", path, "the file does not exist").because(&gone));
                     continue;
                 }
-                // One file that cannot be read must not hide the end of another.
+                // An unreadable file must not hide an expired certificate in another.
                 Err(failed) if files.len() > 1 && failed.error() != VerbError::Unreachable => {
                     report.push(Finding::unknown("expiry", path, failed.to_string()).because(&failed));
                     continue;
@@ -29,10 +29,10 @@ impl Probe for CertificateExpiry {
                 answer => answer?,
             };
             if found.is_empty() {
-                report.push(Finding::unknown("expiry", path, "no PEM certificate stands in it").because(&found));
+                report.push(Finding::unknown("expiry", path, "the file contains no PEM certificate").because(&found));
             }
             for (index, certificate) in found.iter().enumerate() {
-                // The first is the file's own; those behind it lead from it to a root.
+                // The first is the file's own certificate; the following ones lead from it to a root.
                 let subject = if index == 0 { path.to_owned() } else { format!("{path}: {}", index + 1) };
                 report.extend(rules.judge(&subject, certificate, now).map(|finding| finding.because(&found)));
             }

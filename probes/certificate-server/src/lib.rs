@@ -1,4 +1,4 @@
-//! Certificates as servers show them: what a file says, and what is served, are two things until the server was reloaded.
+//! Certificates as servers present them. They differ from the file until the server is reloaded.
 
 use bailiwick_guest::certificates::ServerInfo;
 use bailiwick_guest::{
@@ -6,7 +6,7 @@ use bailiwick_guest::{
 };
 use shared::certificates::Rules;
 
-/// OpenSSL's word for a chain that holds.
+/// OpenSSL's verify code for a trusted chain.
 const TRUSTED: u32 = 0;
 
 struct CertificateServer;
@@ -23,41 +23,39 @@ impl Probe for CertificateServer {
         let mut report = Report::default();
         for server in &servers {
             let subject = server.literal.as_str();
-            let shown = match certificates::server(target, server) {
-                Ok(shown) => shown,
+            let presented = match certificates::server(target, server) {
+                Ok(presented) => presented,
                 Err(failed) => {
                     let title = match failed.error() {
-                        VerbError::NotFound => "nothing listens there",
+                        VerbError::NotFound => "nothing listens on this address",
                         VerbError::TimedOut => "no handshake within 10 s",
-                        VerbError::Garbled => {
-                            "what listens there shows no certificate that can be read: does it speak TLS?"
-                        }
+                        VerbError::Garbled => "the server shows no readable certificate: does it speak TLS?",
                         _ => return Err(failed.into()),
                     };
                     report.push(Finding::critical("expiry", subject, title).because(&failed));
                     continue;
                 }
             };
-            for (index, certificate) in shown.chain.iter().enumerate() {
+            for (index, certificate) in presented.chain.iter().enumerate() {
                 let subject = if index == 0 { subject.to_owned() } else { format!("{subject}: {}", index + 1) };
-                report.extend(rules.judge(&subject, certificate, now).map(|finding| finding.because(&shown)));
+                report.extend(rules.judge(&subject, certificate, now).map(|finding| finding.because(&presented)));
             }
-            report.push(trust(subject, &shown, trusted));
+            report.push(trust(subject, &presented, trusted));
         }
         Ok(report)
     }
 }
 
-fn trust(subject: &str, shown: &Observed<ServerInfo>, must: bool) -> Finding {
-    let severity = if must && shown.verify_code != TRUSTED { Severity::Critical } else { Severity::Ok };
-    let title = match shown.verify_code {
-        TRUSTED => format!("the target trusts it ({})", shown.protocol),
-        code => format!("the target does not trust it: {} ({code})", shown.verify_text),
+fn trust(subject: &str, presented: &Observed<ServerInfo>, must: bool) -> Finding {
+    let severity = if must && presented.verify_code != TRUSTED { Severity::Critical } else { Severity::Ok };
+    let title = match presented.verify_code {
+        TRUSTED => format!("the target trusts the certificate ({})", presented.protocol),
+        code => format!("the target does not trust the certificate: {} ({code})", presented.verify_text),
     };
     Finding::new(severity, "trust", subject, title)
-        .metric("verify-code", shown.verify_code, Unit::Count)
-        .metric("chain", shown.chain.len(), Unit::Count)
-        .because(shown)
+        .metric("verify-code", presented.verify_code, Unit::Count)
+        .metric("chain", presented.chain.len(), Unit::Count)
+        .because(presented)
 }
 
 bailiwick_guest::export!(CertificateServer);

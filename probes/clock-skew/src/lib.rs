@@ -37,12 +37,12 @@ impl FleetProbe for ClockSkew {
     }
 }
 
-/// What is certain counts: the part of the difference that the way to the target and back cannot explain.
+/// Only the certain part counts: the part of the difference that the round trip cannot explain.
 fn judge(name: &str, clock: &ClockInfo, (warn, critical): (f64, f64)) -> Finding {
     let (ahead, unsure) = (clock.ahead_seconds(), clock.uncertainty_seconds());
     let certain = (ahead.abs() - unsure).max(0.0);
     let severity = match Severity::rising(certain, warn, critical) {
-        // It may be off by more than that, and nobody can tell.
+        // The clock may be off by more than the threshold, within the uncertainty.
         Severity::Ok if unsure > warn => Severity::Unknown,
         severity => severity,
     };
@@ -59,7 +59,7 @@ fn judge(name: &str, clock: &ClockInfo, (warn, critical): (f64, f64)) -> Finding
     )
 }
 
-/// The first and the last clock of all. It judges nothing: which of the two is wrong stands with each of them.
+/// The two clocks that are furthest apart. Always ok: the findings of the two machines have the severity.
 fn furthest_apart(clocks: &[(String, Observed<ClockInfo>)]) -> Option<Finding> {
     let by_time = |a: &&(String, Observed<ClockInfo>), b: &&(String, Observed<ClockInfo>)| {
         a.1.ahead_seconds().total_cmp(&b.1.ahead_seconds())

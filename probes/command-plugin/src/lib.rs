@@ -1,5 +1,5 @@
-//! Monitoring plugins by the contract of Nagios: the exit status is the severity, the first line says why, and behind a `|`
-//! stand numbers.
+//! Monitoring plugins with the Nagios interface: the exit status is the severity, the first line is the reason, and
+//! performance data follow a `|`.
 
 use bailiwick_guest::{Failure, Finding, Probe, Report, Severity, Target, Unit, VerbError, commands};
 
@@ -17,28 +17,28 @@ impl Probe for CommandPlugin {
             let output = match commands::run(target, plugin) {
                 Ok(output) => output,
                 Err(failure) if concerns_all(failure.error()) => return Err(failure.into()),
-                // One that is not there does not hide the others.
+                // A missing plugin must not hide the others.
                 Err(failure) => {
                     report.push(Finding::unknown("plugin", name, failure.to_string()).because(&failure));
                     continue;
                 }
             };
             let line = output.stdout.lines().next().unwrap_or_default();
-            let (said, numbers) = line.split_once('|').unwrap_or((line, ""));
+            let (text, numbers) = line.split_once('|').unwrap_or((line, ""));
             let (severity, word) = match output.exit_status {
                 Some(0) => (Severity::Ok, ""),
                 Some(1) => (Severity::Warning, ""),
                 Some(2) => (Severity::Critical, ""),
                 Some(3) => (Severity::Unknown, ""),
-                Some(_) => (Severity::Unknown, " (no status of a plugin's)"),
-                None => (Severity::Unknown, " (ended by a signal)"),
+                Some(_) => (Severity::Unknown, " (not a plugin exit status)"),
+                None => (Severity::Unknown, " (killed by a signal)"),
             };
-            // Silence is no plugin's answer.
-            let (severity, said) = match said.trim() {
-                "" => (severity.worse(Severity::Unknown), "it said nothing"),
-                said => (severity, said),
+            // A plugin must print a line.
+            let (severity, text) = match text.trim() {
+                "" => (severity.worse(Severity::Unknown), "no output"),
+                text => (severity, text),
             };
-            let finding = Finding::new(severity, "plugin", name, format!("{name}{word}: {said}"));
+            let finding = Finding::new(severity, "plugin", name, format!("{name}{word}: {text}"));
             let finding = performance(numbers)
                 .into_iter()
                 .fold(finding, |finding, (name, value, unit)| finding.metric(name, value, unit));
@@ -48,12 +48,12 @@ impl Probe for CommandPlugin {
     }
 }
 
-/// The next plugin would fare no better.
+/// True if the next plugin would fail in the same way.
 fn concerns_all(error: VerbError) -> bool {
     matches!(error, VerbError::Unreachable | VerbError::Exhausted | VerbError::Refused)
 }
 
-/// `'label'=value[unit];warn;critical;min;max`, several with spaces between them. What cannot be read is left out.
+/// Parses `'label'=value[unit];warn;critical;min;max`, separated by spaces. Invalid items are left out.
 fn performance(mut rest: &str) -> Vec<(String, f64, Unit)> {
     let mut found: Vec<(String, f64, Unit)> = Vec::new();
     loop {
@@ -81,7 +81,7 @@ fn performance(mut rest: &str) -> Vec<(String, f64, Unit)> {
     }
 }
 
-/// A metric's name is `[a-z0-9-]{1,64}`: other letters become `-`, none twice.
+/// A metric's name is `[a-z0-9-]{1,64}`: a run of other characters becomes one `-`.
 fn metric_name(label: &str) -> String {
     let mut name = String::new();
     for c in label.chars().map(|c| c.to_ascii_lowercase()) {
@@ -99,7 +99,7 @@ fn metric_name(label: &str) -> String {
     }
 }
 
-/// SI base units.
+/// The factor to the base unit, and the base unit.
 fn scale(unit: &str) -> (f64, Unit) {
     match unit {
         "s" => (1.0, Unit::Seconds),
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn performance_data_is_read_as_far_as_it_goes() {
+    fn performance_data_is_read_up_to_the_first_error() {
         let read = |text| performance(text).into_iter().map(|(name, value, _)| (name, value)).collect::<Vec<_>>();
         assert_eq!(
             read("/=2643MB;5948;5958;0;5968 'free memory'=1.5GB time=0.25s;;;0 load1=0.5;5;10;0"),

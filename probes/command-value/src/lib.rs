@@ -1,4 +1,4 @@
-//! A number that a program of the operator's prints, against thresholds: a temperature, a queue's length, a wear level.
+//! A number that an operator's program prints, against thresholds: a temperature, the length of a queue, a wear level.
 
 use bailiwick_guest::{Failure, Finding, Probe, Report, Severity, Target, Unit, commands, text};
 
@@ -17,12 +17,14 @@ impl Probe for CommandValue {
         let output = commands::run(target, &command)?;
         if output.exit_status != Some(0) {
             let ended = match output.exit_status {
-                Some(status) => format!("ended with status {status}"),
-                None => "was ended by a signal".to_owned(),
+                Some(status) => format!("exited with status {status}"),
+                None => "was killed by a signal".to_owned(),
             };
-            let said = output.stderr.lines().chain(output.stdout.lines()).next().unwrap_or("it said nothing");
-            // Whatever it printed before that is no measurement.
-            return Ok(Finding::unknown("value", name, format!("{name} {ended}: {said}")).because(&output).into());
+            let first_line = output.stderr.lines().chain(output.stdout.lines()).next().unwrap_or("no output");
+            // Output of a failed program is not a measurement.
+            return Ok(Finding::unknown("value", name, format!("{name} {ended}: {first_line}"))
+                .because(&output)
+                .into());
         }
         let value = output.stdout.split_once(after.as_str()).and_then(|(_, rest)| first_number(rest));
         let Some(value) = value else {
@@ -30,7 +32,7 @@ impl Probe for CommandValue {
             let title = format!("{name} printed no number{place}");
             return Ok(Finding::unknown("value", name, title).because(&output).into());
         };
-        let title = format!("{name} says {}", shown(value, unit));
+        let title = format!("{name} reports {}", formatted(value, unit));
         Ok(Finding::new(judge(value, warn, critical), "value", name, title)
             .metric("value", value, unit)
             .because(&output)
@@ -38,7 +40,7 @@ impl Probe for CommandValue {
     }
 }
 
-/// The first number in a text: `48.3` of `temp=48.3'C`, `-5` of `a -5 b`. A digit in a name (`sda1`, `x86`) is none.
+/// The first number in a text: `48.3` of `temp=48.3'C`, `-5` of `a -5 b`. Digits in a name (`sda1`, `x86`) do not count.
 fn first_number(text: &str) -> Option<f64> {
     let is_digit = |c: char| c.is_ascii_digit();
     let mut at = 0;
@@ -56,7 +58,7 @@ fn first_number(text: &str) -> Option<f64> {
     None
 }
 
-fn shown(value: f64, unit: Unit) -> String {
+fn formatted(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Bytes if value >= 0.0 => text::bytes(value as u64),
         Unit::Seconds if value >= 1.0 => text::duration(value),
@@ -75,7 +77,7 @@ fn unit(name: &str) -> Result<Unit, Failure> {
         "ratio" => Unit::Ratio,
         "per-second" => Unit::PerSecond,
         "per-hour" => Unit::PerHour,
-        _ => return Err(Failure::new(["parameter unit: there is no unit ", name].concat())),
+        _ => return Err(Failure::new(["parameter unit: unknown unit ", name].concat())),
     })
 }
 
@@ -86,7 +88,7 @@ mod tests {
     use super::first_number;
 
     #[test]
-    fn the_first_number_is_no_part_of_a_name() {
+    fn digits_in_a_name_are_not_a_number() {
         for (text, number) in [
             ("temp=48.3'C", Some(48.3)),
             ("48.", Some(48.0)),

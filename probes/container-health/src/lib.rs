@@ -1,4 +1,4 @@
-//! Containers' own checks: what each says, and what the last one printed.
+//! Health checks of containers: the state of each, and the last output.
 
 use bailiwick_guest::{
     Failure, Finding, Probe, Report, Severity, Target, Unit, clock,
@@ -24,37 +24,35 @@ impl Probe for ContainerHealth {
 
 fn judge(name: &str, status: &StatusInfo, patience: f64, check_required: bool) -> (Severity, String) {
     if status.state != State::Running {
-        return (Severity::Critical, format!("{name} does not run: it is {}", status.state.word()));
+        return (Severity::Critical, format!("{name} is not running: it is {}", status.state.word()));
     }
     match status.health {
         Health::Healthy => (Severity::Ok, format!("{name} is healthy")),
         Health::Unhealthy => {
-            let said = match status.health_output.as_str() {
+            let last_output = match status.health_output.as_str() {
                 "" => String::new(),
                 output => [": ", output].concat(),
             };
             let streak = text::count(status.failing_streak as usize, "check");
-            (Severity::Critical, format!("{name} is unhealthy, {streak} failed in a row{said}"))
+            (Severity::Critical, format!("{name} is unhealthy, {streak} failed in a row{last_output}"))
         }
         Health::Starting => {
             let age = status.started_ms.map(|started| clock::now_ms() as f64 / 1e3 - started as f64 / 1e3);
             match age {
                 Some(age) if age <= patience => (
                     Severity::Ok,
-                    format!("{name} started {} ago, and is not healthy yet", text::duration(age.max(0.0))),
+                    format!("{name} started {} ago and is not healthy yet", text::duration(age.max(0.0))),
                 ),
                 Some(age) => (
                     Severity::Warning,
-                    format!("{name} started {} ago, and has not passed a check", text::duration(age)),
+                    format!("{name} started {} ago and has not passed a check", text::duration(age)),
                 ),
-                None => {
-                    (Severity::Unknown, format!("{name} has not passed a check, and nobody knows since when it runs"))
-                }
+                None => (Severity::Unknown, format!("{name} has not passed a check, and its start time is unknown")),
             }
         }
-        Health::None if check_required => (Severity::Unknown, format!("{name} runs, and has no check that says how")),
-        Health::None => (Severity::Ok, format!("{name} runs, and has no check")),
-        Health::Other => (Severity::Unknown, format!("the check of {name} says something that is not known here")),
+        Health::None if check_required => (Severity::Unknown, format!("{name} is running but has no health check")),
+        Health::None => (Severity::Ok, format!("{name} is running and has no health check")),
+        Health::Other => (Severity::Unknown, format!("the health check of {name} reports an unknown state")),
     }
 }
 

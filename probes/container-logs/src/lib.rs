@@ -1,4 +1,4 @@
-//! How often a container logs errors, and which one it logs most. Containers give their lines no priority: words decide.
+//! How often a container logs errors, and which error most often. Container lines have no priority, so words decide.
 
 use bailiwick_guest::{
     Failure, Finding, Probe, Report, Severity, Target, Unit, VerbError,
@@ -80,7 +80,7 @@ mod tests {
         report.findings.into_iter().next().unwrap()
     }
 
-    /// So many lines, 9 s apart, every tenth an error.
+    /// `count` lines, 9 s apart, every tenth an error.
     fn lines(count: u64) -> Vec<LogLine> {
         (0..count)
             .map(|n| LogLine {

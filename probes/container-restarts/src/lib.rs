@@ -1,4 +1,4 @@
-//! Containers that do not stay up: started again and again, given up, or killed for want of memory.
+//! Containers that do not stay up: restarted repeatedly, given up by the runtime, or killed because memory ran out.
 
 use bailiwick_guest::{
     Failure, Finding, Probe, Report, Severity, Target, Unit, clock,
@@ -34,36 +34,36 @@ fn judge(name: &str, status: &StatusInfo, limits: &Limits) -> Vec<Finding> {
         _ => None,
     };
     let times = match status.restarts {
-        0 => "was never started again".to_owned(),
-        1 => "was started again once".to_owned(),
-        many => format!("was started again {many} times"),
+        0 => "was never restarted".to_owned(),
+        1 => "was restarted once".to_owned(),
+        many => format!("was restarted {many} times"),
     };
     let by_count = Severity::rising(f64::from(status.restarts), limits.warn, limits.critical);
     let (severity, title) = match (status.state, up) {
         (State::Running, Some(up)) if up >= limits.steady_seconds => {
-            (Severity::Ok, format!("{name} {times}, and has been up for {}", text::duration(up)))
+            (Severity::Ok, format!("{name} {times} and has been up for {}", text::duration(up)))
         }
         (State::Running, Some(up)) => (by_count, format!("{name} {times}, the last time {} ago", text::duration(up))),
         (State::Running, None) => (by_count, format!("{name} {times}")),
         (State::Restarting, _) => {
-            (Severity::Critical, format!("{name} {times}, and is between two (status {})", status.exit_code))
+            (Severity::Critical, format!("{name} {times} and waits for the next restart (status {})", status.exit_code))
         }
         // The runtime has given it up.
         (State::Exited, _) if status.restarts > 0 && status.exit_code != 0 => {
-            (Severity::Critical, format!("{name} {times}, and then no more (status {})", status.exit_code))
+            (Severity::Critical, format!("{name} {times} and then stayed down (status {})", status.exit_code))
         }
-        (State::Other, _) => (Severity::Unknown, format!("{name} {times}, and is {}", status.state.word())),
+        (State::Other, _) => (Severity::Unknown, format!("{name} {times} and is {}", status.state.word())),
         _ => (by_count, format!("{name} {times}; it is {}", status.state.word())),
     };
-    // A container that never ran has not stayed up either.
-    let title = if status.restarts == 0 && running { format!("{name} {}", calm(up)) } else { title };
+    // Only a running container without restarts has stayed up.
+    let title = if status.restarts == 0 && running { format!("{name} {}", without_restart(up)) } else { title };
     let mut restarts = Finding::new(severity, "restarts", name, title).metric("restarts", status.restarts, Unit::Count);
     if let Some(up) = up {
         restarts = restarts.metric("uptime-seconds", up, Unit::Seconds);
     }
     let mut findings = vec![restarts];
     if status.oom_killed {
-        let title = format!("{name} was killed: it wanted more memory than it may have");
+        let title = format!("{name} was killed: it exceeded its memory limit");
         findings.push(Finding::critical("out-of-memory", name, title));
     }
     if !status.error.is_empty() {
@@ -72,10 +72,10 @@ fn judge(name: &str, status: &StatusInfo, limits: &Limits) -> Vec<Finding> {
     findings
 }
 
-fn calm(up: Option<f64>) -> String {
+fn without_restart(up: Option<f64>) -> String {
     match up {
         Some(up) => format!("has been up for {} without a restart", text::duration(up)),
-        None => "was never started again".to_owned(),
+        None => "was never restarted".to_owned(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! All containers of a runtime: one finding that counts them, and one for each that is not as it should be.
+//! All containers of a runtime: one finding that counts them, and one for each container with a problem.
 
 use bailiwick_guest::{
     Failure, Finding, Observed, Probe, Report, Severity, Target, Unit,
@@ -6,7 +6,7 @@ use bailiwick_guest::{
     text,
 };
 
-/// How a process ends that somebody stopped: by SIGKILL, by SIGTERM.
+/// Exit statuses of a process that was stopped: by SIGKILL, by SIGTERM.
 const STOPPED: [i32; 2] = [137, 143];
 
 struct ContainerState;
@@ -23,7 +23,7 @@ impl Probe for ContainerState {
         report.extend(seen.iter().filter_map(|it| judge(it, expected.contains(&it.name))).map(|it| it.because(&all)));
         let missing = expected.iter().filter(|name| !all.iter().any(|it| it.name == **name));
         report.extend(missing.map(|name| {
-            Finding::critical("state", name, [name, " does not exist, and should run"].concat()).because(&all)
+            Finding::critical("state", name, [name, " should be running but does not exist"].concat()).because(&all)
         }));
         Ok(report)
     }
@@ -31,10 +31,10 @@ impl Probe for ContainerState {
 
 fn count(runtime: &str, all: &Observed<Vec<Container>>, seen: &[&Container]) -> Finding {
     let running = seen.iter().filter(|it| it.state == State::Running).count();
-    // An account sees its own: nothing to see is not nothing there.
+    // An account may see only its own containers, so an empty list proves nothing.
     let (severity, title) = match seen.len() {
         0 => (Severity::Unknown, format!("{runtime} shows this account no containers")),
-        total => (Severity::Ok, format!("{running} of {} run", text::count(total, "container"))),
+        total => (Severity::Ok, format!("{running} of {} running", text::count(total, "container"))),
     };
     Finding::new(severity, "containers", runtime, title)
         .metric("running", running, Unit::Count)
@@ -42,29 +42,29 @@ fn count(runtime: &str, all: &Observed<Vec<Container>>, seen: &[&Container]) -> 
         .because(all)
 }
 
-/// What is to be said of one container; nothing if it runs, or has done what it was for.
+/// The severity and title for one container; none if it is running or has finished successfully.
 fn judge(it: &Container, is_expected: bool) -> Option<Finding> {
     let name = &it.name;
     let (severity, title) = match (it.state, it.exit_code) {
         (State::Running, _) if it.health == Health::Unhealthy => {
-            (Severity::Critical, format!("{name} runs, and its check says that it is unhealthy"))
+            (Severity::Critical, format!("{name} is running but unhealthy"))
         }
-        (State::Running, _) if is_expected => (Severity::Ok, format!("{name} runs")),
+        (State::Running, _) if is_expected => (Severity::Ok, format!("{name} is running")),
         (State::Running, _) => return None,
         (State::Restarting, code) => {
-            (Severity::Critical, format!("{name} keeps ending{} and being started again", status(code)))
+            (Severity::Critical, format!("{name} keeps exiting{} and being restarted", status(code)))
         }
-        (State::Dead, _) => (Severity::Critical, format!("{name} is dead: it can neither be stopped nor removed")),
+        (State::Dead, _) => (Severity::Critical, format!("{name} is dead: it can be neither stopped nor removed")),
         (State::Exited, code) if is_expected => {
-            (Severity::Critical, format!("{name} should run, and has ended{}", status(code)))
+            (Severity::Critical, format!("{name} should be running but has exited{}", status(code)))
         }
         (State::Exited, Some(0)) => return None,
         (State::Exited, Some(code)) if STOPPED.contains(&code) => {
             (Severity::Warning, format!("{name} was stopped or killed (status {code})"))
         }
         (State::Exited, code) => (Severity::Critical, format!("{name} has failed{}", status(code))),
-        (State::Other, _) => (Severity::Unknown, format!("{name} is in a state that is not known here")),
-        (State::Created, _) if !is_expected => (Severity::Warning, format!("{name} was made, and never started")),
+        (State::Other, _) => (Severity::Unknown, format!("{name} is in an unknown state")),
+        (State::Created, _) if !is_expected => (Severity::Warning, format!("{name} was created but never started")),
         (state, _) => {
             let severity = if is_expected { Severity::Critical } else { Severity::Warning };
             (severity, format!("{name} is {}", state.word()))

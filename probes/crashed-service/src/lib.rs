@@ -1,4 +1,4 @@
-//! A crashed service is started again, unless how it ended says that it would only crash again.
+//! Restarts a crashed service, unless the way it ended shows that it would crash again.
 
 use bailiwick_guest::{
     Decision, Failure, Finding, Fix, Report, Severity, Target, VerbError,
@@ -19,7 +19,7 @@ impl Fix for CrashedService {
         let status = match services::status(target, &unit) {
             Err(gone) if gone.error() == VerbError::NotFound => {
                 let reason = format!("{name} does not exist");
-                return Ok(Decision::refuse(reason, "whoever installs packages here").because(&gone));
+                return Ok(Decision::refuse(reason, "the administrator of this target").because(&gone));
             }
             answer => answer?,
         };
@@ -27,7 +27,7 @@ impl Fix for CrashedService {
         if status.active != ActiveState::Failed && !loops {
             return Ok(Decision::nothing(match status.active {
                 ActiveState::Active | ActiveState::Reloading => format!("{name} is up"),
-                ActiveState::Inactive => format!("{name} was stopped, and did not crash"),
+                ActiveState::Inactive => format!("{name} was stopped and did not crash"),
                 _ => format!("{name} is {}", status.sub_state),
             }));
         }
@@ -41,25 +41,27 @@ impl Fix for CrashedService {
     fn verify(target: &Target) -> Result<Report, Failure> {
         let unit = target.slot("unit")?;
         let status = services::status(target, &unit)?;
-        let (severity, said) = match status.active {
+        let (severity, state) = match status.active {
             ActiveState::Active | ActiveState::Reloading if status.restarts == 0 => (Severity::Ok, "is up"),
-            ActiveState::Active | ActiveState::Reloading => (Severity::Critical, "has ended again since"),
+            ActiveState::Active | ActiveState::Reloading => (Severity::Critical, "has exited again since"),
             ActiveState::Activating if !status.sub_state.starts_with("auto-restart") => {
                 (Severity::Unknown, "is still starting")
             }
-            _ => (Severity::Critical, "does not run"),
+            _ => (Severity::Critical, "is not running"),
         };
-        Ok(Finding::new(severity, "state", &unit.literal, format!("{} {said}", unit.literal)).because(&status).into())
+        Ok(Finding::new(severity, "state", &unit.literal, format!("{} {state}", unit.literal)).because(&status).into())
     }
 }
 
-/// Why one more start is not what it needs, and whose it is.
+/// Why a restart would not help, and the owner of the problem.
 fn hopeless(status: &StatusInfo, most: f64) -> Option<(String, &'static str)> {
-    const AUTHOR: &str = "whoever configures the service";
-    const PROGRAM: &str = "whoever installs the service";
+    const AUTHOR: &str = "the owner of the service configuration";
+    const PROGRAM: &str = "the owner of the service package";
     match status.outcome.as_str() {
         "start-limit-hit" => return Some(("was restarted until systemd gave up".to_owned(), AUTHOR)),
-        "oom-kill" => return Some(("was killed for want of memory".to_owned(), "whoever sizes this machine")),
+        "oom-kill" => {
+            return Some(("was killed because memory ran out".to_owned(), "capacity planning for this target"));
+        }
         "resources" | "exec-condition" => return Some((format!("could not be started ({})", status.outcome), AUTHOR)),
         _ => {}
     }
@@ -67,9 +69,9 @@ fn hopeless(status: &StatusInfo, most: f64) -> Option<(String, &'static str)> {
         return Some((format!("was restarted {} times by systemd", status.restarts), AUTHOR));
     }
     match status.exit_status {
-        Some(CONFIG) => Some(("does not accept its configuration (status 78)".to_owned(), AUTHOR)),
+        Some(CONFIG) => Some(("rejects its configuration (status 78)".to_owned(), AUTHOR)),
         Some(126 | 127) => Some(("has no program to run (status 126 or 127)".to_owned(), PROGRAM)),
-        // systemd's own, for what it could not set up before the program began.
+        // systemd's own statuses, for a failed setup before the program starts.
         Some(code @ 200..=243) => Some((format!("could not be set up by systemd (status {code})"), PROGRAM)),
         _ => None,
     }

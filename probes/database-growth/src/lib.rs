@@ -1,4 +1,4 @@
-//! Which database fills the disk: a straight line through the sizes of each, held against that of the filesystem below them.
+//! Which database fills the disk: compares the growth line of each database with that of the filesystem.
 
 use std::path::Path;
 
@@ -20,12 +20,12 @@ struct Settings {
     warn_days: f64,
     critical_days: f64,
     least_ms: u64,
-    /// The past that counts begins here.
+    /// The start of the window for growth.
     since_ms: u64,
     now_ms: u64,
 }
 
-/// A database, and what is known of its growth.
+/// A database and its growth, if known.
 struct Grown<'a> {
     database: &'a Database,
     line: Option<Line>,
@@ -51,7 +51,7 @@ impl Probe for DatabaseGrowth {
 
         let mut report = Report::default();
         let mut grown = Vec::new();
-        // Templates do not grow: nobody may connect to one, or nobody does.
+        // Templates do not grow, because clients do not connect to them.
         for database in databases.iter().filter(|database| !database.template) {
             let (finding, line) = of_database(database, &earlier, &settings);
             report.push(finding.because(&databases));
@@ -66,13 +66,13 @@ impl Probe for DatabaseGrowth {
     }
 }
 
-/// The filesystem that a path lies on: of those mounted above it, the deepest; of two at one place, the later covers the other.
+/// The filesystem that a path is on: the deepest mount point above it; of two at one place, the later one covers the other.
 fn holding<'a>(place: &str, all: &'a [Filesystem]) -> Option<&'a Filesystem> {
     let above = all.iter().filter(|it| Path::new(place).starts_with(&it.mount_point));
     above.max_by_key(|it| it.mount_point.len())
 }
 
-/// The line through a past that is long enough.
+/// The growth line, if the observed time is long enough, and that time in milliseconds.
 fn line_of(past: Series, present: u64, settings: &Settings) -> (Option<Line>, u64) {
     let series = past.since(settings.since_ms).and(settings.now_ms, present as f64);
     let span_ms = series.span_ms();
@@ -82,17 +82,17 @@ fn line_of(past: Series, present: u64, settings: &Settings) -> (Option<Line>, u6
 fn of_database(database: &Database, earlier: &Earlier, settings: &Settings) -> (Finding, Option<Line>) {
     let name = &database.name;
     let Some(bytes) = database.bytes else {
-        let title = format!("the size of {name} is not shown to this role, which lacks pg_monitor");
+        let title = format!("this role cannot see the size of {name}: it lacks pg_monitor");
         return (Finding::unknown("growth", name, title), None);
     };
     let (line, span_ms) = line_of(earlier.series("growth", name, "size-bytes"), bytes, settings);
     let size = text::bytes(bytes);
     let Some(line) = line else {
         let seen = text::duration(span_ms as f64 / 1e3);
-        let title = format!("{name} has {size}; how fast it grows is not known yet (seen for {seen})");
+        let title = format!("{name} is {size}; its growth rate is not known yet (observed for {seen})");
         return (Finding::unknown("growth", name, title).metric("size-bytes", bytes, Unit::Bytes), None);
     };
-    let finding = Finding::ok("growth", name, format!("{name} has {size} and {}", pace(&line)));
+    let finding = Finding::ok("growth", name, format!("{name} is {size} and {}", pace(&line)));
     let finding = finding
         .metric("size-bytes", bytes, Unit::Bytes)
         .metric("growth-per-day", line.per_day(), Unit::Bytes)
@@ -112,10 +112,10 @@ fn pace(line: &Line) -> String {
 
 fn attribution(disk: &Filesystem, grown: &[Grown], earlier: &Earlier, settings: &Settings) -> Finding {
     let mount = &disk.mount_point;
-    // What a program can have: blocks that are reserved for root are in neither part.
+    // The space available to programs: blocks reserved for root are in neither part.
     let usable = disk.used.checked_add(disk.available).filter(|_| disk.used.max(disk.available) <= disk.size);
     let Some((usable, percent)) = usable.and_then(|usable| Some((usable, percent_of(disk.used, usable)?))) else {
-        return Finding::unknown("attribution", mount, format!("{mount} shows no space that makes sense"));
+        return Finding::unknown("attribution", mount, format!("{mount} reports inconsistent sizes"));
     };
     let numbers = |finding: Finding| {
         finding.metric("used-bytes", disk.used, Unit::Bytes).metric("used-percent", percent, Unit::Percent)
@@ -125,7 +125,7 @@ fn attribution(disk: &Filesystem, grown: &[Grown], earlier: &Earlier, settings: 
     let full_already = percent >= settings.full_percent;
     let Some(line) = line else {
         let seen = text::duration(span_ms as f64 / 1e3);
-        let title = format!("{mount} is {share} full; which database fills it is not known yet (seen for {seen})");
+        let title = format!("{mount} is {share} full; which database fills it is not known yet (observed for {seen})");
         let severity = if full_already { Severity::Critical } else { Severity::Unknown };
         return numbers(Finding::new(severity, "attribution", mount, title));
     };
@@ -136,12 +136,12 @@ fn attribution(disk: &Filesystem, grown: &[Grown], earlier: &Earlier, settings: 
     let hidden = grown.iter().filter(|it| it.line.is_none()).count();
     let who = match (most, part) {
         (None, _) if hidden > 0 => {
-            format!("no database grows, but for {} of unknown growth", text::count(hidden, "database"))
+            format!("no database is known to grow ({} with unknown growth)", text::count(hidden, "database"))
         }
         (None, _) => "no database grows".to_owned(),
         (Some((database, most)), None) => format!("database {} {}", database.name, pace(&most)),
         (Some((database, most)), Some(part)) => {
-            format!("database {} {}, which is {} of that", database.name, pace(&most), text::percent(part))
+            format!("database {} {}, which is {} of the growth", database.name, pace(&most), text::percent(part))
         }
     };
     let full_at = usable as f64 * settings.full_percent / 100.0;

@@ -1,4 +1,4 @@
-//! When each local filesystem will be full, if it grows as it has: a straight line through what this probe has seen before.
+//! When each local filesystem will be full at its present growth rate: a line through earlier values of this probe.
 
 use bailiwick_guest::{
     Failure, Finding, Probe, Report, Severity, Target, Unit, clock,
@@ -45,10 +45,10 @@ impl Probe for DiskGrowth {
 
 fn judge(it: &Filesystem, earlier: &Earlier, settings: &Settings) -> Finding {
     let mount = &it.mount_point;
-    // What a program can have: blocks that are reserved for root are in neither part.
+    // The space available to programs: blocks reserved for root are in neither part.
     let usable = it.used.checked_add(it.available).filter(|_| it.used <= it.size && it.available <= it.size);
     let Some((usable, percent)) = usable.and_then(|usable| Some((usable, percent_of(it.used, usable)?))) else {
-        return Finding::unknown("growth", mount, format!("{mount} shows no space that makes sense"));
+        return Finding::unknown("growth", mount, format!("{mount} reports inconsistent sizes"));
     };
     let numbers = |finding: Finding| {
         finding.metric("used-bytes", it.used, Unit::Bytes).metric("used-percent", percent, Unit::Percent)
@@ -63,7 +63,7 @@ fn judge(it: &Filesystem, earlier: &Earlier, settings: &Settings) -> Finding {
     let line = series.line().filter(|_| series.span_ms() >= settings.least_ms);
     let Some(line) = line else {
         let seen = text::duration(series.span_ms() as f64 / 1e3);
-        let title = format!("{mount} is {share} full; how fast it grows is not known yet (seen for {seen})");
+        let title = format!("{mount} is {share} full; its growth rate is not known yet (observed for {seen})");
         return numbers(Finding::unknown("growth", mount, title));
     };
     let per_day = line.per_day();

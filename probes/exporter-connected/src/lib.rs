@@ -1,4 +1,4 @@
-//! An exporter that answers, and has nothing to say: Prometheus shows it as up, since the scrape went well.
+//! An exporter that answers but is not connected: Prometheus shows it as up, because the scrape succeeds.
 
 use bailiwick_guest::{Failure, Finding, Probe, Report, Target, Unit, VerbError, http, text};
 use shared::exposition::samples;
@@ -12,29 +12,29 @@ impl Probe for ExporterConnected {
         let subject = slot.literal.as_str();
         let page = match http::get(target, &slot) {
             Err(gone) if gone.error() == VerbError::NotFound => {
-                let title = "nothing listens there: the exporter does not run";
+                let title = "nothing listens on this address: the exporter is not running";
                 return Ok(Finding::critical("connected", subject, title).because(&gone).into());
             }
             answer => answer?,
         };
         let body = page.text();
-        let (found, strange) = samples(&body, &metric);
+        let (found, invalid) = samples(&body, &metric);
         let disconnected = found.iter().filter(|sample| sample.value != 1.0).count();
         let finding = if page.status != 200 {
             let title = format!("the exporter answers with status {}", page.status);
             Finding::critical("connected", subject, title)
         } else if disconnected > 0 {
             let title = match found.len() {
-                1 => format!(
-                    "{metric} is not 1: the exporter runs and is scraped, and was never connected, or is no more"
-                ),
+                1 => format!("{metric} is not 1: the exporter is running but is not connected"),
                 all => {
-                    format!("{metric} is not 1 for {disconnected} of {all}: the exporter runs, and is not connected")
+                    format!(
+                        "{metric} is not 1 for {disconnected} of {all}: the exporter is running but is not connected"
+                    )
                 }
             };
             Finding::critical("connected", subject, title)
-        } else if found.is_empty() || strange > 0 {
-            Finding::unknown("connected", subject, format!("{metric} is not among what the exporter says"))
+        } else if found.is_empty() || invalid > 0 {
+            Finding::unknown("connected", subject, format!("the exporter reports no readable {metric}"))
         } else {
             let title = format!("{metric} is 1 ({})", text::count(found.len(), "sample"));
             Finding::ok("connected", subject, title)

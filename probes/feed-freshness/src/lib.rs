@@ -1,7 +1,7 @@
-//! Feeds: does a collector still get what it collects, and if not, is it the collector or its source?
+//! Feeds: does a collector still receive data, and if not, is the collector or its source at fault?
 //!
-//! A collector that runs, asks on schedule and is turned away is as it should be: a restart only asks once more, and
-//! credentials are not ours to change. That is what `server-side-rejection` says, and what nobody should have to find out twice.
+//! A collector that is running, asks on schedule and is rejected works correctly: a restart would only send the same request
+//! again, and the operator owns the credentials. The finding `server-side-rejection` says so.
 
 use bailiwick_guest::{
     Failure, Finding, Observed, Params, Probe, Report, Severity, Target, Unit, VerbError, VerbFailure, clock, files,
@@ -14,7 +14,7 @@ use shared::feeds::{
     status,
 };
 
-/// How far the target's clock may be ahead of the controller's before a time in the future is suspicious.
+/// A time further in the future than this means that a clock is wrong.
 const CLOCK_SKEW_SECONDS: f64 = 300.0;
 
 struct Rules {
@@ -43,14 +43,14 @@ impl Probe for FeedFreshness {
         let (state, unit) = (target.slot("state")?, target.slot("collector")?);
         let file = match files::read(target, &state) {
             Err(gone) if gone.error() == VerbError::NotFound => {
-                let title = format!("{} does not exist: no success was ever noted", state.literal);
+                let title = format!("{} does not exist: no success was ever recorded", state.literal);
                 return Ok(Finding::critical("freshness", &state.literal, title).because(&gone).into());
             }
             answer => answer?,
         };
         let feeds = if file.truncated { Vec::new() } else { state::read(&file.bytes, &state.literal, &rules.fields) };
         if feeds.is_empty() {
-            let title = format!("{} says nothing of {}", state.literal, rules.fields.success);
+            let title = format!("{} contains no {}", state.literal, rules.fields.success);
             return Ok(Finding::unknown("freshness", &state.literal, title).because(&file).into());
         }
         let collector = services::status(target, &unit)?;
@@ -76,11 +76,11 @@ fn now() -> f64 {
 
 fn freshness(feed: &Feed, rules: &Rules) -> Finding {
     let Some(success) = feed.success else {
-        return Finding::critical("freshness", &feed.name, "it never succeeded");
+        return Finding::critical("freshness", &feed.name, "the feed has never succeeded");
     };
     let age = now() - success;
     let (severity, title) = if age < -CLOCK_SKEW_SECONDS {
-        (Severity::Unknown, format!("its last success is {} in the future: a clock is wrong", text::duration(-age)))
+        (Severity::Unknown, format!("the last success is {} in the future: a clock is wrong", text::duration(-age)))
     } else {
         let title = format!("last success {} ago", text::duration(age.max(0.0)));
         (Severity::rising(age, rules.warn, rules.critical), title)
@@ -88,7 +88,7 @@ fn freshness(feed: &Feed, rules: &Rules) -> Finding {
     Finding::new(severity, "freshness", &feed.name, title).metric("age-seconds", age, Unit::Seconds)
 }
 
-/// What two findings are made of.
+/// The data for the findings `collector` and `server-side-rejection`.
 struct View<'a> {
     unit: &'a str,
     feeds: &'a [Feed],
@@ -102,27 +102,27 @@ impl View<'_> {
         self.journal.as_ref().map_or(&[], |entries| entries.as_slice())
     }
 
-    /// Does it run, and does it try?
+    /// Is the collector running, and does it try?
     fn collector(&self, status: &StatusInfo) -> Finding {
         let unit = self.unit;
         if !matches!(status.active, ActiveState::Active | ActiveState::Reloading) {
-            let title = format!("{unit} does not run ({}): nothing is collected", status.sub_state);
+            let title = format!("{unit} is not running ({}): nothing is collected", status.sub_state);
             return Finding::critical("collector", unit, title);
         }
         let tries = self.feeds.iter().flat_map(|feed| [feed.attempt, feed.success]).flatten();
-        let said = self.entries().last().map(|entry| entry.time_ms as f64 / 1_000.0);
-        let age = tries.chain(said).map(|time| now() - time).reduce(f64::min);
+        let last_log = self.entries().last().map(|entry| entry.time_ms as f64 / 1_000.0);
+        let age = tries.chain(last_log).map(|time| now() - time).reduce(f64::min);
         let (severity, title) = match age {
             Some(age) if age < -CLOCK_SKEW_SECONDS => {
-                (Severity::Unknown, format!("{unit} runs, and tried in the future: a clock is wrong"))
+                (Severity::Unknown, format!("{unit} is running, but its last try is in the future: a clock is wrong"))
             }
             Some(age) if age <= self.rules.poll => {
-                (Severity::Ok, format!("{unit} runs, and last tried {} ago", text::duration(age.max(0.0))))
+                (Severity::Ok, format!("{unit} is running and last tried {} ago", text::duration(age.max(0.0))))
             }
             _ if self.journal.is_err() => {
-                (Severity::Unknown, format!("{unit} runs; whether it tries cannot be seen without its journal"))
+                (Severity::Unknown, format!("{unit} is running; without its journal it is not known whether it tries"))
             }
-            _ => (Severity::Critical, format!("{unit} runs, but there is no sign that it tries: is it stuck?")),
+            _ => (Severity::Critical, format!("{unit} is running but shows no sign of trying: is it stuck?")),
         };
         let finding = Finding::new(severity, "collector", unit, title).metric("restarts", status.restarts, Unit::Count);
         match age {
@@ -131,11 +131,11 @@ impl View<'_> {
         }
     }
 
-    /// Is it turned away?
+    /// Does the source reject it?
     fn rejection(&self, polls: bool) -> Finding {
         const CODE: &str = "server-side-rejection";
         let unit = self.unit;
-        // Since the oldest success of a feed that is told: what was said before it was overcome.
+        // Only errors since the oldest success of a feed: earlier ones are resolved.
         let since = self.feeds.iter().filter_map(|feed| feed.success).fold(f64::INFINITY, f64::min);
         let since = if since.is_finite() { since } else { 0.0 };
         let later = self.entries().iter().filter(|entry| entry.time_ms as f64 / 1_000.0 > since);
@@ -154,25 +154,25 @@ impl View<'_> {
                 Finding::critical(CODE, unit, title)
             }
             Some(latest) if status::rejects(latest) && self.stale => {
-                // Both are wrong: first it has to run.
+                // Both have a problem: the collector has to run first.
                 Finding::warning(
                     CODE,
                     unit,
-                    format!("HTTP {latest} was the source's last word while {unit} still tried"),
+                    format!("HTTP {latest} was the source's last answer while {unit} was still trying"),
                 )
             }
             Some(latest) if status::rejects(latest) => Finding::warning(
                 CODE,
                 unit,
-                format!("HTTP {latest} from the source now and then ({})", times(refusals)),
+                format!("the source sometimes answers HTTP {latest} ({})", times(refusals)),
             ),
             _ if self.journal.is_err() && self.stale => {
-                Finding::unknown(CODE, unit, "its journal cannot be read: whose fault it is cannot be told")
+                Finding::unknown(CODE, unit, "the journal is not readable, so the cause is not known")
             }
             Some(latest) => Finding::ok(
                 CODE,
                 unit,
-                format!("the source fails (HTTP {latest}), and rejects nothing: wait, or ask its owner"),
+                format!("the source fails (HTTP {latest}) but rejects nothing: wait, or contact its owner"),
             ),
             None if self.stale => Finding::ok(CODE, unit, "no sign that the source rejects anything"),
             None => Finding::ok(CODE, unit, "the source rejects nothing"),

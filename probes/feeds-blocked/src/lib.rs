@@ -1,6 +1,6 @@
-//! The fix that mostly refuses: a feed whose source says no is nobody's to repair from here, and a restart would only ask once more.
+//! Restarts a stuck collector and refuses in all other cases, because a restart does not help when the source rejects requests.
 //!
-//! It restarts a collector in one case alone: it runs, nothing says that its source turned it away, and it has stopped trying.
+//! The one case: the collector is running, nothing shows that its source rejects it, and it has stopped trying.
 
 use bailiwick_guest::{
     Decision, Failure, Finding, Fix, Report, Severity, Target, clock, files,
@@ -12,7 +12,7 @@ use shared::feeds::{
     status,
 };
 
-const COLLECTOR_OWNER: &str = "whoever runs the collector";
+const COLLECTOR_OWNER: &str = "the owner of the collector";
 
 fn now() -> f64 {
     clock::now_ms() as f64 / 1_000.0
@@ -30,7 +30,7 @@ impl Fix for FeedsBlocked {
         let feeds =
             if file.truncated { Vec::new() } else { state::read(&file.bytes, &slot.literal, &Fields::new(params)?) };
         let Some(oldest) = oldest(&feeds) else {
-            let reason = format!("{} does not say when something was last collected", slot.literal);
+            let reason = format!("{} does not record the last success", slot.literal);
             return Ok(Decision::refuse(reason, COLLECTOR_OWNER).because(&file));
         };
         if now() - oldest <= max_age {
@@ -38,24 +38,27 @@ impl Fix for FeedsBlocked {
         }
         let running = services::status(target, &unit)?;
         if !matches!(running.active, ActiveState::Active | ActiveState::Reloading) {
-            let reason = format!("{} does not run ({})", unit.literal, running.sub_state);
-            return Ok(Decision::refuse(reason, "the fix for crashed services").because(&file).because(&running));
+            let reason = format!("{} is not running ({})", unit.literal, running.sub_state);
+            return Ok(Decision::refuse(reason, "the fix crashed-service").because(&file).because(&running));
         }
-        // Without its journal nobody can tell a stuck collector from one that is turned away: could not look.
+        // Without the journal, a stuck collector looks like a rejected one: could not check.
         let journal = services::logs(target, &unit)?;
         let because = |decision: Decision| decision.because(&file).because(&running).because(&journal);
-        if let Some(last) = last_word(&feeds, &journal, oldest) {
+        if let Some(last) = last_error(&feeds, &journal, oldest) {
             let (reason, owner) = whose(last);
             return Ok(because(Decision::refuse(reason, owner)));
         }
         let silent = silent_for(&feeds, &journal);
         if silent <= poll {
-            let reason = "it runs and tries, and nothing says why it gets nothing: a restart would be a guess";
+            let reason = "the collector is running and tries, but the reason for its failures is not known: a restart would be a guess";
             return Ok(because(Decision::refuse(reason, COLLECTOR_OWNER)));
         }
         services_change::restart(target, &unit)?;
         let silent = text::duration(silent);
-        Ok(because(Decision::propose(format!("{} runs, and has not tried for {silent}: it is stuck", unit.literal))))
+        Ok(because(Decision::propose(format!(
+            "{} is running but has not tried for {silent}: it is stuck",
+            unit.literal
+        ))))
     }
 
     fn verify(target: &Target) -> Result<Report, Failure> {
@@ -65,7 +68,7 @@ impl Fix for FeedsBlocked {
         let file = files::read(target, &slot)?;
         let feeds = state::read(&file.bytes, &slot.literal, &Fields::new(params)?);
         if feeds.is_empty() {
-            let title = format!("{} says nothing of a success", slot.literal);
+            let title = format!("{} records no success", slot.literal);
             return Ok(Finding::unknown("freshness", &slot.literal, title).because(&file).into());
         }
         let judged = feeds.iter().map(|feed| {
@@ -74,7 +77,7 @@ impl Fix for FeedsBlocked {
                     (Severity::Ok, format!("last success {} ago", text::duration(age.max(0.0))))
                 }
                 Some(age) => (Severity::Critical, format!("last success {} ago", text::duration(age))),
-                None => (Severity::Critical, "it never succeeded".to_owned()),
+                None => (Severity::Critical, "the feed has never succeeded".to_owned()),
             };
             Finding::new(severity, "freshness", &feed.name, title).because(&file)
         });
@@ -82,35 +85,35 @@ impl Fix for FeedsBlocked {
     }
 }
 
-/// The last success of the feed that waits longest; never is 1970. None if no feed is told.
+/// The oldest last success of all feeds; a feed that has never succeeded counts as 1970. None if there is no feed.
 fn oldest(feeds: &[Feed]) -> Option<f64> {
     feeds.iter().map(|feed| feed.success.unwrap_or(0.0)).reduce(f64::min)
 }
 
-/// The last HTTP error that the source has said since then: what the collector has noted, else what it has logged.
-fn last_word(feeds: &[Feed], journal: &[LogEntry], since: f64) -> Option<u16> {
+/// The last HTTP error of the source since `since`: from the state file, else from the log.
+fn last_error(feeds: &[Feed], journal: &[LogEntry], since: f64) -> Option<u16> {
     let noted = feeds.iter().filter_map(|feed| feed.status).find(|status| *status >= 400);
     let later = journal.iter().rev().filter(|entry| entry.time_ms as f64 / 1_000.0 > since);
     noted.or_else(|| later.map(|entry| entry.message.as_str()).find_map(status::of_message))
 }
 
-/// For how long there was no sign of a try, in seconds.
+/// The time without a sign of a try, in seconds.
 fn silent_for(feeds: &[Feed], journal: &[LogEntry]) -> f64 {
     let tries = feeds.iter().flat_map(|feed| [feed.attempt, feed.success]).flatten();
-    let said = journal.last().map(|entry| entry.time_ms as f64 / 1_000.0);
-    now() - tries.chain(said).fold(0.0, f64::max)
+    let last_log = journal.last().map(|entry| entry.time_ms as f64 / 1_000.0);
+    now() - tries.chain(last_log).fold(0.0, f64::max)
 }
 
-/// Why nothing here helps, and whose it is.
+/// Why a restart would not help, and the owner of the problem.
 fn whose(status: u16) -> (String, &'static str) {
     if !status::rejects(status) {
-        let reason = format!("HTTP {status}: the source fails, and rejects nothing: a restart will not help");
-        return (reason, "whoever runs the source");
+        let reason = format!("HTTP {status}: the source fails but rejects nothing: a restart will not help");
+        return (reason, "the owner of the source");
     }
     let owner = match status {
         401..=403 | 407 => "operator (API credentials)",
-        429 => "operator (the rate that was agreed on)",
-        _ => "operator (what is asked of the source)",
+        429 => "operator (the agreed request rate)",
+        _ => "operator (the request to the source)",
     };
     (format!("HTTP {status}: server-side rejection: a restart will not help"), owner)
 }

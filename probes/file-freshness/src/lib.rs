@@ -1,4 +1,4 @@
-//! One file: was it changed lately, and is there something in it? For backups, exports and stamps.
+//! One file: was it changed recently, and is it large enough? For backups, exports and stamp files.
 
 use bailiwick_guest::{
     Failure, Finding, Probe, Report, Severity, Target, Unit, VerbError, clock,
@@ -6,7 +6,7 @@ use bailiwick_guest::{
     text,
 };
 
-/// How far the target's clock may be ahead of the controller's before a time of change in the future is suspicious.
+/// A modification time further in the future than this means that a clock is wrong.
 const CLOCK_SKEW_SECONDS: f64 = 300.0;
 
 struct FileFreshness;
@@ -28,8 +28,8 @@ impl Probe for FileFreshness {
         let other = match stat.kind {
             Kind::Regular => None,
             Kind::Directory => Some("a directory"),
-            Kind::Symlink => Some("a symbolic link: bind the file that it leads to"),
-            Kind::Other => Some("neither file nor directory"),
+            Kind::Symlink => Some("a symbolic link: bind the file that it points to"),
+            Kind::Other => Some("neither a file nor a directory"),
         };
         if let Some(other) = other {
             return Ok(Finding::unknown("age", path, format!("{path} is {other}")).because(&stat).into());
@@ -51,9 +51,9 @@ impl Probe for FileFreshness {
 
         let (severity, title) = if (stat.size as f64) < min_bytes {
             let least = text::bytes(min_bytes as u64);
-            (Severity::Critical, format!("{path} has only {} (at least {least})", text::bytes(stat.size)))
+            (Severity::Critical, format!("{path} is only {} (minimum {least})", text::bytes(stat.size)))
         } else {
-            (Severity::Ok, format!("{path} has {}", text::bytes(stat.size)))
+            (Severity::Ok, format!("{path} is {}", text::bytes(stat.size)))
         };
         let size = Finding::new(severity, "size", path, title).metric("size-bytes", stat.size, Unit::Bytes);
 

@@ -29,16 +29,16 @@ impl Probe for Filesystems {
     }
 }
 
-/// The share is of what a program can have, as `df` shows it: blocks that are reserved for root are in neither part.
+/// The share is of the space available to programs, as `df` shows it: blocks reserved for root are in neither part.
 fn judge_space(it: &Filesystem, (warn, critical): (f64, f64)) -> Finding {
     let mount = &it.mount_point;
     let usable = it.used.checked_add(it.available);
     let Some(usable) = usable.filter(|_| it.used <= it.size && it.available <= it.size) else {
-        let title = format!("{mount} claims more used or free space than it has");
+        let title = format!("{mount} reports more used or free space than its size");
         return Finding::unknown("space", mount, title);
     };
     let Some(percent) = percent_of(it.used, usable) else {
-        let title = format!("{mount} shows neither used nor free space");
+        let title = format!("{mount} reports neither used nor free space");
         return Finding::unknown("space", mount, title);
     };
     let title = format!("{mount} is {} full ({} left)", text::percent(percent), text::bytes(it.available));
@@ -53,7 +53,7 @@ fn judge_inodes(it: &Filesystem, (warn, critical): (f64, f64)) -> Option<Finding
     let inodes = it.inodes?;
     let percent = percent_of(inodes.used, inodes.total)?;
     if percent > 100.0 {
-        let title = format!("{} claims more used inodes than it has", it.mount_point);
+        let title = format!("{} reports more used inodes than it has", it.mount_point);
         return Some(Finding::unknown("inodes", &it.mount_point, title));
     }
     let title =

@@ -1,4 +1,4 @@
-//! Pages: do they answer, with the status, the type and the text that they should?
+//! Pages: do they answer with the expected status, media type and text?
 
 use bailiwick_guest::{Failure, Finding, Probe, Report, Target, Unit, VerbError, http, target::Entry};
 
@@ -30,12 +30,12 @@ fn judge(target: &Target, entry: &Entry, expected: &Expected) -> Result<Finding,
     let subject = entry.literal.as_str();
     let page = match http::get(target, entry) {
         Ok(page) => page,
-        // What is there to be seen of a server that is sick; that we could not ask says nothing about it.
+        // These errors show a fault of the server; any other means that the probe could not check.
         Err(failed) => {
             let title = match failed.error() {
-                VerbError::NotFound => "nothing listens there",
-                VerbError::TimedOut => "it did not answer within 10 s",
-                VerbError::Garbled => "it answers something that is not HTTP, or not whole",
+                VerbError::NotFound => "nothing listens on this address",
+                VerbError::TimedOut => "no answer within 10 s",
+                VerbError::Garbled => "the answer is not HTTP, or is incomplete",
                 _ => return Err(failed.into()),
             };
             return Ok(Finding::critical("page", subject, title).because(&failed));
@@ -46,14 +46,14 @@ fn judge(target: &Target, entry: &Entry, expected: &Expected) -> Result<Finding,
         Finding::critical(
             "page",
             subject,
-            format!("it answers with status {} (expected {})", page.status, expected.status),
+            format!("the server answers with status {} (expected {})", page.status, expected.status),
         )
     } else if !expected.media_type.is_empty() && media_type != expected.media_type {
-        Finding::critical("page", subject, format!("it is {media_type} (expected {})", expected.media_type))
+        Finding::critical("page", subject, format!("the media type is {media_type} (expected {})", expected.media_type))
     } else if !page.text().contains(&expected.contains) {
-        Finding::critical("page", subject, "it does not hold the text that it should".to_owned())
+        Finding::critical("page", subject, "the page does not contain the expected text".to_owned())
     } else {
-        Finding::ok("page", subject, format!("it answers with status {}", page.status))
+        Finding::ok("page", subject, format!("the server answers with status {}", page.status))
     };
     Ok(finding
         .metric("status", u32::from(page.status), Unit::Count)

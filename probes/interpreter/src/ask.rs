@@ -1,4 +1,4 @@
-//! The run: every check of the manifest is put to every entry of its slot, and its answer judged.
+//! The run: calls the verb of every check for every entry of its slot, and judges the answers.
 
 use bailiwick_guest::__private::{
     bindings::bailiwick::ops::{calls, params},
@@ -12,18 +12,18 @@ use crate::check::{judge, say};
 use crate::line;
 use crate::value::Scope;
 
-/// The probe that a manifest with checks is.
+/// The probe that runs the checks of a manifest.
 pub struct Interpreter;
 
 impl Probe for Interpreter {
     fn examine(target: &Target) -> Result<Report, Failure> {
-        let mut run = Run { target, report: Report::default(), first: None, looked: false };
+        let mut run = Run { target, report: Report::default(), first: None, checked: false };
         for (number, check) in rules::checks().iter().enumerate() {
             run.put(number as u32, check);
         }
         match run.first {
-            // As for any probe: a run that saw nothing at all could not look.
-            Some(failure) if !run.looked => Err(failure),
+            // As for any probe: a run without any answer could not check.
+            Some(failure) if !run.checked => Err(failure),
             _ => Ok(run.report),
         }
     }
@@ -33,7 +33,7 @@ struct Run<'t> {
     target: &'t Target,
     report: Report,
     first: Option<Failure>,
-    looked: bool,
+    checked: bool,
 }
 
 impl Run<'_> {
@@ -42,7 +42,7 @@ impl Run<'_> {
         let entries = self.target.slots(slot);
         if entries.is_empty() {
             let failure = Failure::new(["nothing is bound to slot ", slot].concat());
-            self.could_not_look(check, "", failure);
+            self.could_not_check(check, "", failure);
         }
         for entry in &entries {
             self.ask(number, check, Some(entry));
@@ -62,19 +62,19 @@ impl Run<'_> {
                 Some((_, verdict)) => vec![say(check, verdict, &scope)],
                 None => {
                     let failure = failure(check, literal, error, call);
-                    return self.could_not_look(check, &line::write(&check.place, &scope), failure);
+                    return self.could_not_check(check, &line::write(&check.place, &scope), failure);
                 }
             },
         };
-        self.looked = true;
+        self.checked = true;
         self.report.extend(found.into_iter().map(|mut finding| {
             finding.evidence.push(call);
             finding
         }));
     }
 
-    /// Nothing is known of this part of the check; the others go on.
-    fn could_not_look(&mut self, check: &Check, subject: &str, failure: Failure) {
+    /// Reports one entry of the check as unknown; the other entries continue.
+    fn could_not_check(&mut self, check: &Check, subject: &str, failure: Failure) {
         let mut finding = Finding::unknown(&check.code, subject, &failure.reason);
         finding.evidence.extend(failure.call);
         self.report.push(finding);

@@ -1,4 +1,4 @@
-//! One check and one answer: which items count, and what is to be said of each.
+//! One check and one answer: which items count, and the finding for each.
 
 use bailiwick_guest::{Finding, Severity};
 
@@ -6,14 +6,14 @@ use crate::bindings::bailiwick::rules::rules::{Check, Step, Value, Verdict};
 use crate::line;
 use crate::value::{Scope, evaluate};
 
-/// The findings that an answer leads to: one for each item that counts, or one for all of them.
+/// The findings for an answer: one for each item that counts, or one for all of them.
 pub fn judge(check: &Check, items: &[Vec<Value>], outer: Scope<'_>) -> Vec<Finding> {
     let mut counted = 0_u32;
     let mut doubtful = false;
     let mut found = Vec::new();
     for item in items {
         let mut known = item.clone();
-        // A definition knows the answer's own fields and no other definition.
+        // A definition can use the answer's fields, but no other definition.
         known.extend(check.definitions.iter().map(|steps| evaluate(steps, &Scope { item, ..outer })));
         let scope = Scope { item: &known, ..outer };
         let counts = counts(check, &scope);
@@ -27,7 +27,7 @@ pub fn judge(check: &Check, items: &[Vec<Value>], outer: Scope<'_>) -> Vec<Findi
         }
     }
     if check.summary {
-        // Whether one more counts is not known: then neither is how many there are.
+        // If it is not known whether an item counts, the number of items is not known either.
         let count = (!doubtful).then(|| f64::from(counted));
         return vec![finding(check, &Scope { count, ..outer }, doubtful)];
     }
@@ -37,13 +37,13 @@ pub fn judge(check: &Check, items: &[Vec<Value>], outer: Scope<'_>) -> Vec<Findi
     found
 }
 
-/// What the manifest says where there is nothing to judge.
+/// The finding that the manifest defines for the case that there is nothing to judge.
 pub fn say(check: &Check, verdict: &Verdict, scope: &Scope<'_>) -> Finding {
     let subject = line::write(&check.place, scope);
     Finding::new(verdict.severity, &check.code, subject, line::write(&verdict.title, scope))
 }
 
-/// Whether an item counts, if that can be told.
+/// Whether an item counts; none if that is not known.
 fn counts(check: &Check, scope: &Scope<'_>) -> Option<bool> {
     check.filter.as_ref().map_or(Some(true), |steps| flag(steps, scope))
 }
@@ -67,9 +67,9 @@ fn finding(check: &Check, scope: &Scope<'_>, doubtful: bool) -> Finding {
     })
 }
 
-/// The worst that is certain. In good order is only what is certainly neither.
+/// The worst certain severity. The result is ok only if neither condition can hold.
 fn severity(check: &Check, scope: &Scope<'_>) -> Severity {
-    // A condition that is not there does not hold.
+    // A missing condition does not hold.
     let holds = |steps: &Option<Vec<Step>>| steps.as_ref().map_or(Some(false), |steps| flag(steps, scope));
     match (holds(&check.critical), holds(&check.warning)) {
         (Some(true), _) => Severity::Critical,

@@ -1,8 +1,8 @@
 //! The built-in interpreter: runs the checks of a manifest, so that a simple check needs no compiler.
 //!
-//! Knows: checks as the host has read and type-checked them (`wit/rules.wit`). Must not know: how they are written, which
-//! verbs there are. Attack answered: a check that comes out well because something is missing: what is not known is
-//! `unknown`, and never in good order.
+//! Knows: checks that the host has parsed and type-checked (`wit/rules.wit`). Must not know: the syntax of checks, or the list
+//! of verbs. Attack answered: a check that is ok because a value is missing. A missing value makes the finding
+//! `unknown`, never ok.
 
 mod check;
 mod line;

@@ -1,11 +1,11 @@
-//! Lines for people, with values in them.
+//! Lines for people, with values.
 
 use bailiwick_guest::text;
 
 use crate::bindings::bailiwick::rules::rules::{Format, Part, Value};
 use crate::value::{Scope, evaluate};
 
-/// The line; `?` stands for what is not known.
+/// The line; a value that is not known becomes `?`.
 pub fn write(parts: &[Part], scope: &Scope<'_>) -> String {
     let mut line = String::new();
     for part in parts {
@@ -33,7 +33,7 @@ fn shown(value: &Value, format: Format) -> String {
     }
 }
 
-/// At most two decimals, and none that say nothing.
+/// At most two decimals, without trailing zeros.
 fn plain(number: f64) -> String {
     let text = text::number(number, 2);
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }

@@ -1,26 +1,27 @@
-//! Expressions: a stack, and what each operator makes of the values on it.
+//! Expressions: a stack, and the effect of each operator on it.
 //!
-//! Total: no step fails or repeats. What is not known stays so, through everything but `known`, and an `and` or `or` that
-//! the other side decides. Types were checked by the host; what does not fit all the same is not known either.
+//! Evaluation is total: no step fails or repeats. A value that is not known stays so through every operator except `known`,
+//! and an `and` or `or` that its other operand decides. The host has checked the types; a value of a wrong type is not known
+//! either.
 
 use crate::bindings::bailiwick::rules::rules::{Operator, Step, Value};
 
-/// What an expression can name.
+/// The names in an expression.
 #[derive(Clone, Copy)]
 pub struct Scope<'a> {
-    /// The run's beginning, in seconds.
+    /// The start of the run, in seconds since 1970-01-01T00:00Z.
     pub now: f64,
     /// A parameter's value.
     pub param: &'a dyn Fn(&str) -> Value,
-    /// What is bound to the slot.
+    /// The literal that is bound to the slot.
     pub slot: Option<&'a str>,
     /// The values of the item: its fields, then the definitions.
     pub item: &'a [Value],
-    /// How many items count.
+    /// The number of items that count.
     pub count: Option<f64>,
 }
 
-/// What an expression is worth.
+/// The value of an expression.
 pub fn evaluate(steps: &[Step], scope: &Scope<'_>) -> Value {
     let mut stack: Vec<Value> = Vec::new();
     for step in steps {
@@ -63,7 +64,7 @@ fn one(operator: Operator, value: Value) -> Value {
 fn two(operator: Operator, left: Value, right: Value) -> Value {
     use Value::{Absent, Flag, Number, Text, Texts};
     match (operator, left, right) {
-        // Decided by one side, whatever the other would be.
+        // One operand decides, whatever the other one is.
         (Operator::And, Flag(false), _) | (Operator::And, _, Flag(false)) => Flag(false),
         (Operator::Or, Flag(true), _) | (Operator::Or, _, Flag(true)) => Flag(true),
         (_, Absent, _) | (_, _, Absent) => Absent,

@@ -1,7 +1,7 @@
-//! Sockets that listen, against a list of those expected.
+//! Listening sockets, compared with a list of expected ones.
 //!
-//! With an empty list it only takes stock: one finding, severity ok. With a list, each port that is not on it is a
-//! warning of its own. The list allows; a port on it that nobody listens on is not reported.
+//! With an empty list there is one finding, severity ok, that lists the open ports. With a list, each port that is not on it
+//! is a warning. A port on the list that is closed is not reported.
 
 use bailiwick_guest::{
     Failure, Finding, Probe, Report, Severity, Target, Unit,
@@ -57,7 +57,7 @@ impl Probe for Listeners {
     }
 }
 
-/// All the sockets on one port; the user is the first one's.
+/// All sockets on one port; `uid` is that of the first.
 struct Port<'a> {
     protocol: Protocol,
     port: u16,

@@ -12,9 +12,7 @@ impl Probe for Load {
 
         let load = system::load(target)?;
         if load.cpus == 0 {
-            return Ok(Finding::unknown("load", "", "the target says that no processor is online")
-                .because(&load)
-                .into());
+            return Ok(Finding::unknown("load", "", "the target reports no online processor").because(&load).into());
         }
         let five = load.five / f64::from(load.cpus);
         let fifteen = load.fifteen / f64::from(load.cpus);
@@ -22,7 +20,7 @@ impl Probe for Load {
         let over_five = Severity::rising(five, five_limits.0, five_limits.1);
         let over_fifteen = Severity::rising(fifteen, fifteen_limits.0, fifteen_limits.1);
         let severity = over_five.worse(over_fifteen);
-        // The title speaks of the span that decided.
+        // The title shows the time span that decided the severity.
         let (per_cpu, minutes) = if severity == over_five { (five, "5") } else { (fifteen, "15") };
         let title = format!(
             "load is {} per processor over {minutes} min ({})",

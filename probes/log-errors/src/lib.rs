@@ -1,4 +1,4 @@
-//! How often a unit logs errors, and which one it logs most.
+//! How often a unit logs errors, and which error most often.
 
 use bailiwick_guest::{
     Failure, Finding, Probe, Report, Severity, Target, Unit,
@@ -6,7 +6,7 @@ use bailiwick_guest::{
 };
 use shared::errors::Errors;
 
-/// syslog's `err`; the verb gives warnings (4) too.
+/// syslog's `err`; the verb also returns warnings (4).
 const ERROR: u8 = 3;
 
 struct LogErrors;
@@ -20,7 +20,7 @@ impl Probe for LogErrors {
         let unit = target.slot("unit")?;
         let name = unit.literal.as_str();
 
-        // To the journal, a unit that does not exist and one that logs nothing are the same.
+        // The journal cannot distinguish a missing unit from one that logs nothing.
         let status = services::status(target, &unit)?;
         let entries = services::logs(target, &unit)?;
         let is_error = |entry: &LogEntry| entry.priority <= worst_priority;
@@ -75,7 +75,7 @@ mod tests {
         report.findings.into_iter().next().unwrap()
     }
 
-    /// So many entries, 9 s apart, every tenth an error. Not a case: a thousand lines are nothing to read.
+    /// `count` entries, 9 s apart, every tenth an error. Not a case file: a thousand lines are too long to read.
     fn entries(count: u64) -> Vec<LogEntry> {
         (0..count)
             .map(|n| LogEntry {

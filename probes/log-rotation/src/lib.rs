@@ -1,4 +1,4 @@
-//! A log that nobody rotates gets a rule of its own, which logrotate itself has to understand.
+//! Adds a rule for a log that is not rotated; logrotate itself checks the rule.
 
 use bailiwick_guest::{
     Decision, Failure, Finding, Fix, Report, Target, VerbError, commands, files, files::Kind, files_change, text,
@@ -16,21 +16,21 @@ impl Fix for LogRotation {
             answer => answer?,
         };
         if stat.kind != Kind::Regular {
-            let reason = format!("{} is no ordinary file: what is written there is not for logrotate", log.literal);
-            return Ok(Decision::refuse(reason, "whoever writes this log").because(&stat));
+            let reason = format!("{} is not a regular file: logrotate cannot rotate it", log.literal);
+            return Ok(Decision::refuse(reason, "the owner of this log").because(&stat));
         }
         match files::read(target, &rule) {
             Err(gone) if gone.error() == VerbError::NotFound => {
                 files_change::write(target, &rule, "rule")?;
-                let context = format!("{} has {} and no rule rotates it", log.literal, text::bytes(stat.size));
+                let context = format!("{} is {}, and no rule rotates it", log.literal, text::bytes(stat.size));
                 Ok(Decision::propose(context).because(&stat).because(&gone))
             }
             Ok(file) if mentions(&file.bytes, &log.literal) => {
                 Ok(Decision::nothing(format!("{} has a rule for {}", rule.literal, log.literal)))
             }
             Ok(file) => {
-                let reason = format!("{} is there, and is not about {}", rule.literal, log.literal);
-                Ok(Decision::refuse(reason, "whoever wrote that rule").because(&stat).because(&file))
+                let reason = format!("{} already exists and does not mention {}", rule.literal, log.literal);
+                Ok(Decision::refuse(reason, "the author of that rule").because(&stat).because(&file))
             }
             Err(failed) => Err(failed.into()),
         }
@@ -47,7 +47,7 @@ impl Fix for LogRotation {
                 if mentions(&file.bytes, &log.literal) {
                     Finding::ok("rule", &rule.literal, format!("there is a rule for {}", log.literal)).because(&file)
                 } else {
-                    Finding::critical("rule", &rule.literal, format!("it says nothing of {}", log.literal))
+                    Finding::critical("rule", &rule.literal, format!("the rule file does not mention {}", log.literal))
                         .because(&file)
                 }
             }
@@ -57,15 +57,15 @@ impl Fix for LogRotation {
         let understood = match complaint {
             Some(complaint) => Finding::critical("understood", "", text::shorten(complaint, 150)),
             None if output.exit_status != Some(0) => {
-                Finding::critical("understood", "", "logrotate ends with an error of its own")
+                Finding::critical("understood", "", "logrotate exits with an error")
             }
-            None => Finding::ok("understood", "", "logrotate understands the rule"),
+            None => Finding::ok("understood", "", "logrotate accepts the rule"),
         };
         Ok([there, understood.because(&output)].into_iter().collect())
     }
 }
 
-/// True if a line that is no comment names the log.
+/// True if a line that is not a comment names the log.
 fn mentions(rule: &[u8], log: &str) -> bool {
     let text = String::from_utf8_lossy(rule);
     let mut lines = text.lines().map(str::trim_start).filter(|line| !line.starts_with('#'));

@@ -1,4 +1,4 @@
-//! Who is logged in, from where, and the longest for how long.
+//! Who is logged in, from where, and how long the longest login has lasted.
 
 use bailiwick_guest::{
     Failure, Finding, Probe, Report, Severity, Target, Unit, clock,
@@ -23,11 +23,11 @@ impl Probe for Logins {
 
         let severity = if max >= 0.0 && logins.len() as f64 > max { Severity::Warning } else { Severity::Ok };
         let mut title = match logins.len() {
-            0 => "nobody is logged in".to_owned(),
+            0 => "no user is logged in".to_owned(),
             some => text::count(some, "login"),
         };
         if severity == Severity::Warning {
-            title = format!("{title} (at most {})", text::number(max, 0));
+            title = format!("{title} (maximum {})", text::number(max, 0));
         }
         if let Some((seconds, login)) = longest {
             let span = text::duration(seconds as f64);
@@ -48,7 +48,7 @@ impl Probe for Logins {
     }
 }
 
-/// `alice from 192.0.2.17`, or `root on tty1` for a login at the machine itself.
+/// `alice from 192.0.2.17`, or `root on tty1` for a local login.
 fn who(login: &Login) -> String {
     if login.origin.is_empty() {
         format!("{} on {}", login.user, login.terminal)
@@ -58,7 +58,7 @@ fn who(login: &Login) -> String {
 }
 
 /// The seconds since 1970 of a login time as `who` prints it: `2026-11-21 12:00`, or in the C locale `Nov 21 12:00`,
-/// which lacks the year: the last such day that is not in the future, with a day's grace for a clock that is ahead.
+/// which lacks the year: the last such day that is not in the future, with one day of tolerance for clock skew.
 fn began(since: &str, now: i64) -> Option<i64> {
     let words: Vec<&str> = since.split_ascii_whitespace().collect();
     match words.as_slice() {
@@ -71,7 +71,7 @@ fn began(since: &str, now: i64) -> Option<i64> {
             let month = MONTHS.iter().position(|name| name == month)? as i64 + 1;
             let (day, time) = (day.parse().ok()?, seconds_of(time)?);
             let this_year = 1970 + now / 31_556_952;
-            // Eight years back reach over a leap day that a century has left out.
+            // Leap days can be eight years apart around a century.
             let began = |year| Some(days_since_1970(year, month, day)? * 86_400 + time);
             (this_year - 8..=this_year + 1).rev().filter_map(began).find(|began| *began <= now + 86_400)
         }
@@ -85,7 +85,7 @@ fn seconds_of(time: &str) -> Option<i64> {
     ((0..24).contains(&hours) && (0..60).contains(&minutes)).then_some(hours * 3_600 + minutes * 60)
 }
 
-/// None for a day that the calendar does not have, and outside the years 1970 to 9999.
+/// None for a day that does not exist, and outside the years 1970 to 9999.
 fn days_since_1970(year: i64, month: i64, day: i64) -> Option<i64> {
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let month_days = match month {

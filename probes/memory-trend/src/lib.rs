@@ -1,4 +1,4 @@
-//! Whether memory leaks away: a straight line through what was available before.
+//! Whether available memory shrinks steadily: a line through the earlier values.
 
 use bailiwick_guest::{
     Failure, Finding, Probe, Report, Severity, Target, Unit, clock, history, percent_of, system, text,
@@ -19,7 +19,7 @@ impl Probe for MemoryTrend {
 
         let memory = system::memory(target)?;
         let Some(percent) = percent_of(memory.available, memory.total) else {
-            return Ok(Finding::unknown("available", "", "the target shows no memory").because(&memory).into());
+            return Ok(Finding::unknown("available", "", "the target reports no memory").because(&memory).into());
         };
         let now = clock::now_ms();
         let past = history::earlier(target).series("available", "", "available-bytes");
@@ -36,7 +36,7 @@ impl Probe for MemoryTrend {
         }
         let Some(line) = series.line().filter(|_| series.span_ms() >= least_ms) else {
             let seen = text::duration(series.span_ms() as f64 / 1e3);
-            let title = format!("{share}; whether it leaks is not known yet (seen for {seen})");
+            let title = format!("{share}; the trend is not known yet (observed for {seen})");
             return Ok(numbers(Finding::unknown("available", "", title)).into());
         };
         let used_up = memory.total as f64 * least_percent / 100.0;
@@ -51,7 +51,7 @@ impl Probe for MemoryTrend {
                     format!("{share}, {pace} less each day: used up on {date} (in {})", text::duration(left / 1e3));
                 numbers(Finding::new(severity, "available", "", title)).metric("time-left", left / 1e3, Unit::Seconds)
             }
-            None => numbers(Finding::ok("available", "", format!("{share}, and no less each day"))),
+            None => numbers(Finding::ok("available", "", format!("{share}, with no downward trend"))),
         };
         let finding = finding.metric("change-per-day", line.per_day(), Unit::Bytes);
         Ok(finding.metric("fit", line.fit(), Unit::Ratio).into())

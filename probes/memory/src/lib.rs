@@ -29,7 +29,7 @@ impl Probe for Memory {
             .metric("available-percent", percent, Unit::Percent)
             .metric("available-bytes", memory.available, Unit::Bytes)
             .metric("total-bytes", memory.total, Unit::Bytes),
-            None => Finding::unknown("memory", "", "the target says that it has no memory at all"),
+            None => Finding::unknown("memory", "", "the target reports no memory"),
         };
 
         let used = memory.swap_total.saturating_sub(memory.swap_free);

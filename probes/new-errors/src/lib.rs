@@ -1,4 +1,4 @@
-//! What a unit logged since the last look: each error is told once, grouped by what is the same in it.
+//! What a unit logged since the last check: each error is reported once, grouped by message.
 
 use std::collections::BTreeMap;
 
@@ -8,9 +8,9 @@ use bailiwick_guest::{
     services, text,
 };
 
-/// syslog's `err`; the verb gives warnings (4) too.
+/// syslog's `err`; the verb also returns warnings (4).
 const ERROR: u8 = 3;
-/// Kinds of message that are told one by one.
+/// Messages with a finding of their own.
 const KINDS_MAX: usize = 5;
 
 struct NewErrors;
@@ -23,7 +23,7 @@ impl Probe for NewErrors {
         let unit = target.slot("unit")?;
         let name = unit.literal.as_str();
 
-        // To the journal, a unit that does not exist and one that logs nothing are the same.
+        // The journal cannot distinguish a missing unit from one that logs nothing.
         let status = services::status(target, &unit)?;
         let new = logs::since_last_run(target, &unit)?;
         let errors: Vec<&Entry> = new.entries.iter().filter(|entry| entry.priority <= worst_priority).collect();
@@ -31,9 +31,9 @@ impl Probe for NewErrors {
         let since = match new.since_ms {
             Some(since) => {
                 let ago = clock::now_ms().saturating_sub(since) as f64 / 1_000.0;
-                format!("since the last look, {} ago", text::duration(ago))
+                format!("since the last check, {} ago", text::duration(ago))
             }
-            None => "in the last 8 days; no earlier look is known".to_owned(),
+            None => "in the last 8 days; no earlier check is known".to_owned(),
         };
         let count = errors.len();
         let (mut severity, mut title) = match count {
@@ -45,7 +45,7 @@ impl Probe for NewErrors {
         };
         if !new.complete {
             severity = severity.worse(Severity::Unknown);
-            title.push_str("; older entries are left out, there may be more");
+            title.push_str("; older entries are left out, so there may be more");
         }
         let mut report = Report::from(
             Finding::new(severity, "new-errors", name, title)
@@ -63,7 +63,7 @@ impl Probe for NewErrors {
     }
 }
 
-/// Messages that differ in numbers only are one; the most frequent first.
+/// Groups messages that differ only in numbers; the most frequent first.
 fn kinds(errors: &[&Entry]) -> Vec<(String, usize)> {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for entry in errors {

@@ -1,4 +1,4 @@
-//! What looking at this machine costs it: processor time of the unit that Bailiwick's programs run in, since the run before.
+//! What checking this machine costs it: processor time of the unit in which Bailiwick's programs run, since the run before.
 
 use bailiwick_guest::{
     Failure, Finding, Probe, Report, Severity, Target, Unit, VerbError, clock, history, services, text,
@@ -13,7 +13,7 @@ impl Probe for ObserverOverhead {
         let unit = target.slot("unit")?;
         let usage = match services::usage(target, &unit) {
             Err(gone) if gone.error() == VerbError::NotFound => {
-                let title = format!("{} does not exist here: bind the unit that logins run in", unit.literal);
+                let title = format!("{} does not exist: bind the unit that logins run in", unit.literal);
                 return Ok(Finding::unknown("cost", &unit.literal, title).because(&gone).into());
             }
             answer => answer?,
@@ -33,18 +33,18 @@ impl Probe for ObserverOverhead {
         };
         let before = history::earlier(target).series("cost", name, "cpu-seconds").last();
         let Some((then, before)) = before else {
-            let title = format!("what {name} costs is not known before the second look");
+            let title = format!("the cost of {name} is not known before the second check");
             return Ok(numbers(Finding::unknown("cost", name, title)).into());
         };
         let hours = clock::now_ms().saturating_sub(then) as f64 / 3.6e6;
         if cpu_s < before || hours <= 0.0 {
-            let title = format!("{name} was restarted since the last look, and its counter with it");
+            let title = format!("{name} was restarted since the last check, which reset its counter");
             return Ok(numbers(Finding::unknown("cost", name, title)).into());
         }
         let spent = cpu_s - before;
         let per_hour = spent / hours;
         let title = format!(
-            "{name} took {} s of processor time in {}: {} s an hour",
+            "{name} used {} s of processor time in {}: {} s per hour",
             text::number(spent, 1),
             text::duration(hours * 3600.0),
             text::number(per_hour, 1)

@@ -1,4 +1,4 @@
-//! The age of the lists of packages. A machine that does not ask for updates gets none, and looks well doing it.
+//! The age of the package lists. A machine that does not fetch them has no pending updates and looks healthy.
 
 use bailiwick_guest::{
     Failure, Finding, Observed, Probe, Report, Severity, Target, Unit, clock,
@@ -7,7 +7,7 @@ use bailiwick_guest::{
 };
 
 const DAY: f64 = 86_400.0;
-/// How far the target's clock may be ahead of the controller's before a time in the future is suspicious.
+/// A time further in the future than this means that a clock is wrong.
 const CLOCK_SKEW_SECONDS: f64 = 300.0;
 
 struct PackageListsAge;
@@ -22,22 +22,25 @@ impl Probe for PackageListsAge {
     }
 }
 
-/// A success counts, where the machine notes it; else a try.
+/// The last success counts if the machine records it, else the last try.
 fn fetched(lists: &Observed<ListsInfo>, warn: f64, critical: f64) -> Option<Finding> {
     let (seconds, how) = match (lists.succeeded, lists.tried) {
         (Some(seconds), _) => (seconds, "fetched"),
-        (None, Some(seconds)) => (seconds, "asked for"),
+        (None, Some(seconds)) => (seconds, "requested"),
         (None, None) => {
-            let title = "nobody knows when the lists of packages were fetched";
+            let title = "it is not known when the package lists were fetched";
             return Some(Finding::unknown("fetched", "", title).because(lists));
         }
     };
     let age = age(seconds);
     let (severity, title) = if age < -CLOCK_SKEW_SECONDS {
-        (Severity::Unknown, format!("the lists were {how} {} in the future: a clock is wrong", text::duration(-age)))
+        (
+            Severity::Unknown,
+            format!("the package lists were {how} {} in the future: a clock is wrong", text::duration(-age)),
+        )
     } else {
         let severity = Severity::rising(age, warn, critical);
-        (severity, format!("the lists of packages were {how} {} ago", text::duration(age.max(0.0))))
+        (severity, format!("the package lists were {how} {} ago", text::duration(age.max(0.0))))
     };
     Some(Finding::new(severity, "fetched", "", title).metric("age-seconds", age.max(0.0), Unit::Seconds).because(lists))
 }
@@ -46,9 +49,9 @@ fn changed(lists: &Observed<ListsInfo>, unchanged: f64) -> Option<Finding> {
     let age = age(lists.changed?).max(0.0);
     let ago = text::duration(age);
     let (severity, title) = if age > unchanged {
-        (Severity::Warning, format!("no list of packages has changed for {ago}: does fetching them fail?"))
+        (Severity::Warning, format!("no package list has changed for {ago}: does fetching fail?"))
     } else {
-        (Severity::Ok, format!("a list of packages changed {ago} ago"))
+        (Severity::Ok, format!("a package list changed {ago} ago"))
     };
     Some(Finding::new(severity, "changed", "", title).metric("unchanged-seconds", age, Unit::Seconds).because(lists))
 }

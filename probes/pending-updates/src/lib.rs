@@ -1,4 +1,4 @@
-//! Packages that wait to be upgraded: how many, and how many of them mend what somebody could break in through.
+//! Pending package upgrades: how many, and how many of them are security fixes.
 
 use bailiwick_guest::{
     Failure, Finding, Probe, Report, Severity, Target, Unit, clock,
@@ -19,21 +19,21 @@ impl Probe for PendingUpdates {
         let all = packages::pending(target)?;
         let lists = packages::lists(target)?;
         let doubt = doubt(&lists, max_age);
-        // What is new comes along with an upgrade: it is not one that waits.
+        // A new package comes with an upgrade; it is not itself pending.
         let waiting: Vec<_> = all.iter().filter(|it| it.installed.is_some() && !ignored.contains(&it.name)).collect();
         let security: Vec<&Upgrade> = waiting.iter().copied().filter(|it| it.security).collect();
 
         let finding = |code, severity: Severity, one: &str, several: &str, found: &[&Upgrade]| {
             let names = text::list(found.iter().map(|it| &it.name), 5);
             let mut title = match found.len() {
-                0 => format!("no {one} is waiting"),
-                1 => format!("1 {one} is waiting: {names}"),
-                many => format!("{many} {several} are waiting: {names}"),
+                0 => format!("no {one} is pending"),
+                1 => format!("1 {one} is pending: {names}"),
+                many => format!("{many} {several} are pending: {names}"),
             };
-            // Old lists make good news doubtful, and bad news no better.
+            // Old lists turn ok into unknown, and change nothing else.
             let severity = match &doubt {
                 Some(doubt) if severity == Severity::Ok => {
-                    title = format!("{title}, as far as is known: {doubt}");
+                    title = format!("{title}, but {doubt}");
                     Severity::Unknown
                 }
                 _ => severity,
@@ -51,13 +51,13 @@ impl Probe for PendingUpdates {
     }
 }
 
-/// Why the lists cannot be trusted, if they cannot.
+/// Why the lists are too old to rely on, if they are.
 fn doubt(lists: &ListsInfo, max_age: f64) -> Option<String> {
     let Some(seconds) = lists.succeeded.or(lists.tried).or(lists.changed) else {
-        return Some("nobody knows how old the lists are".to_owned());
+        return Some("the age of the package lists is not known".to_owned());
     };
     let age = clock::now_ms() as f64 / 1e3 - seconds as f64;
-    (age > max_age).then(|| format!("the lists are {} old", text::duration(age)))
+    (age > max_age).then(|| format!("the package lists are {} old", text::duration(age)))
 }
 
 bailiwick_guest::export!(PendingUpdates);

@@ -1,4 +1,4 @@
-//! How many connections of a server are taken, and who has most of them.
+//! How many connections of a server are in use, and which client has most of them.
 
 use std::collections::BTreeMap;
 
@@ -20,11 +20,11 @@ impl Probe for PostgresConnections {
 
         let room = activity.connections_max.saturating_sub(activity.reserved);
         let Some(percent) = percent_of(u64::from(activity.connections), u64::from(room)) else {
-            let title = "the server keeps all of its connections for superusers";
+            let title = "the server reserves all of its connections for superusers";
             return Ok(Finding::unknown("connections", "", title).because(&activity).into());
         };
         let mut title =
-            format!("{} of {room} connections are taken ({})", activity.connections, text::percent(percent));
+            format!("{} of {room} connections are in use ({})", activity.connections, text::percent(percent));
         if let Some((who, count)) = most(&activity.sessions) {
             title.push_str(&format!(", {count} of them by {who}"));
         }
@@ -44,7 +44,7 @@ impl Probe for PostgresConnections {
     }
 }
 
-/// Who has most connections: what the clients call themselves, or their role. Of equals, the first by name.
+/// The client with most connections: its application name, or its role. Of equals, the first by name.
 fn most(sessions: &[Session]) -> Option<(&str, usize)> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for session in sessions.iter().filter(|session| session.kind == CLIENT) {

@@ -1,4 +1,4 @@
-//! How large each database of a server is, and how near its transaction numbers are to their end.
+//! Size of each database of a server, and the age of its oldest unfrozen transaction.
 
 use bailiwick_guest::{
     Failure, Finding, Probe, Report, Severity, Target, Unit,
@@ -18,12 +18,12 @@ impl Probe for PostgresDatabases {
         let mut report = Report::default();
         let mut largest: Option<(&Database, u64)> = None;
         let (mut total, mut hidden) = (0_u64, 0_usize);
-        // The server would not start without its templates, but they hold nobody's data.
+        // Templates hold no user data.
         for database in databases.iter().filter(|database| !database.template) {
             let name = &database.name;
             let Some(bytes) = database.bytes else {
                 hidden += 1;
-                let title = format!("the size of {name} is not shown to this role, which lacks pg_monitor");
+                let title = format!("this role cannot see the size of {name}: it lacks pg_monitor");
                 report.push(Finding::unknown("size", name, title).because(&databases));
                 continue;
             };
@@ -32,15 +32,15 @@ impl Probe for PostgresDatabases {
                 largest = Some((database, bytes));
             }
             let severity = Severity::rising(bytes as f64, or_never(warn), or_never(critical));
-            let title = format!("{name} has {}", text::bytes(bytes));
+            let title = format!("{name} is {}", text::bytes(bytes));
             let finding = Finding::new(severity, "size", name, title).metric("size-bytes", bytes, Unit::Bytes);
             report.push(finding.because(&databases));
         }
 
         let title = match largest {
-            None => "no database shows its size".to_owned(),
+            None => "no database reports its size".to_owned(),
             Some((database, bytes)) => format!(
-                "the databases have {} in all; the largest is {} with {}",
+                "the databases are {} in total; the largest is {} with {}",
                 text::bytes(total),
                 database.name,
                 text::bytes(bytes)
@@ -50,7 +50,7 @@ impl Probe for PostgresDatabases {
         let finding = Finding::new(severity, "total", "", title).metric("total-bytes", total, Unit::Bytes);
         report.push(finding.metric("databases", databases.len(), Unit::Count).because(&databases));
 
-        // Templates too: the server stops for the oldest of all.
+        // Templates too: the oldest of all databases counts.
         for database in databases.iter() {
             let age = database.frozen_age;
             let severity = Severity::rising(age as f64, warn_age, critical_age);

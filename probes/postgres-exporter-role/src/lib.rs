@@ -1,4 +1,4 @@
-//! The exporter that never connected: a role that may look, a way in for it, and the exporter told where.
+//! For an exporter that never connected: creates a role, lets it log in, and configures the exporter.
 
 use bailiwick_guest::{
     Decision, Failure, Finding, Fix, Observed, Report, Target, VerbError, VerbFailure, commands_change, files,
@@ -11,25 +11,27 @@ use shared::exposition::samples;
 
 const METRIC: &str = "pg_up";
 
-/// What the exporter's page says.
-enum Said {
+/// The connection state according to the exporter's page.
+enum Connection {
     Connected,
     Disconnected,
-    /// It answers with something else than its metric.
-    Nothing,
+    /// The page does not contain the metric.
+    NoMetric,
 }
 
-fn said(page: &Response) -> Said {
+fn connection(page: &Response) -> Connection {
     let body = page.text();
-    let (found, strange) = samples(&body, METRIC);
+    let (found, invalid) = samples(&body, METRIC);
     match found.as_slice() {
-        [] => Said::Nothing,
-        all if page.status == 200 && strange == 0 && all.iter().all(|sample| sample.value == 1.0) => Said::Connected,
-        _ => Said::Disconnected,
+        [] => Connection::NoMetric,
+        all if page.status == 200 && invalid == 0 && all.iter().all(|sample| sample.value == 1.0) => {
+            Connection::Connected
+        }
+        _ => Connection::Disconnected,
     }
 }
 
-/// The exporter's page; none if nothing listens there, which is how one without a data source looks.
+/// The exporter's page, or the failure if nothing listens there: an exporter without a data source does not listen.
 fn page(target: &Target) -> Result<Result<Observed<Response>, VerbFailure>, Failure> {
     match http::get(target, &target.slot("metrics")?) {
         Err(failed) if failed.error() != VerbError::NotFound => Err(failed.into()),
@@ -42,34 +44,33 @@ struct ExporterRole;
 impl Fix for ExporterRole {
     fn plan(target: &Target) -> Result<Decision, Failure> {
         let page = page(target)?;
-        let context = match page.as_ref().map(|page| said(page)) {
-            Ok(Said::Connected) => return Ok(Decision::nothing("pg_up is 1: the exporter is connected")),
-            Ok(Said::Disconnected) => "the exporter runs and is not connected: pg_up is 0",
-            Ok(Said::Nothing) => {
-                let title = "the exporter's page has no pg_up: it is another exporter, or a proxy's word";
-                return Ok(Decision::refuse(title, "whoever set up this exporter"));
+        let context = match page.as_ref().map(|page| connection(page)) {
+            Ok(Connection::Connected) => return Ok(Decision::nothing("pg_up is 1: the exporter is connected")),
+            Ok(Connection::Disconnected) => "the exporter is running but is not connected: pg_up is 0",
+            Ok(Connection::NoMetric) => {
+                let title = "the exporter's page has no pg_up: it is another exporter or a proxy";
+                return Ok(Decision::refuse(title, "the owner of this exporter"));
             }
-            Err(_) => "the exporter does not run: nothing listens on its port",
+            Err(_) => "the exporter is not running: nothing listens on its port",
         };
         let (server, exporter, settings) = (target.slot("server")?, target.slot("exporter")?, target.slot("settings")?);
         let installed = match services::status(target, &exporter) {
             Err(gone) if gone.error() == VerbError::NotFound => {
                 let reason = format!("{} is not installed", exporter.literal);
-                return Ok(Decision::refuse(reason, "whoever installs packages here").because(&gone));
+                return Ok(Decision::refuse(reason, "the administrator of this target").because(&gone));
             }
             answer => answer?,
         };
         let running = services::status(target, &server)?;
         if !matches!(running.active, ActiveState::Active | ActiveState::Reloading) {
-            let reason = format!("{} does not run: that is what is wrong, and not the exporter", server.literal);
-            return Ok(Decision::refuse(reason, "whoever runs PostgreSQL").because(&running));
+            let reason = format!("{} is not running: repair it before the exporter", server.literal);
+            return Ok(Decision::refuse(reason, "the owner of PostgreSQL").because(&running));
         }
-        // Debian lets nobody but its owner read it; then a person reads the plan's difference.
+        // On Debian only the owner can read the file; then the approver sees an existing data source in the plan's diff.
         match files::read(target, &settings) {
             Ok(file) if file.truncated || has_data_source(&file.bytes) => {
-                let reason =
-                    format!("{} has a data source already: if it is wrong, its author knows why", settings.literal);
-                return Ok(Decision::refuse(reason, "whoever set up this exporter").because(&file));
+                let reason = format!("{} already has a data source: its author must correct it", settings.literal);
+                return Ok(Decision::refuse(reason, "the owner of this exporter").because(&file));
             }
             Ok(_) => {}
             Err(failed) if failed.error() == VerbError::NotPermitted => {}
@@ -90,21 +91,21 @@ impl Fix for ExporterRole {
 
     fn verify(target: &Target) -> Result<Report, Failure> {
         let finding = match page(target)? {
-            Ok(page) => match said(&page) {
-                Said::Connected => Finding::ok("connected", "", "pg_up is 1: the exporter is connected"),
-                Said::Disconnected => {
+            Ok(page) => match connection(&page) {
+                Connection::Connected => Finding::ok("connected", "", "pg_up is 1: the exporter is connected"),
+                Connection::Disconnected => {
                     Finding::critical("connected", "", "pg_up is not 1: the exporter is not connected")
                 }
-                Said::Nothing => Finding::critical("connected", "", "the exporter's page has no pg_up"),
+                Connection::NoMetric => Finding::critical("connected", "", "the exporter's page has no pg_up"),
             }
             .because(&page),
-            Err(gone) => Finding::critical("connected", "", "nothing listens where the exporter should").because(&gone),
+            Err(gone) => Finding::critical("connected", "", "nothing listens on the exporter's address").because(&gone),
         };
         Ok(finding.into())
     }
 }
 
-/// The last line that sets it counts, as systemd reads the file; `''` is none.
+/// The last line that sets it counts, as in systemd; `''` is not a data source.
 fn has_data_source(file: &[u8]) -> bool {
     let text = String::from_utf8_lossy(file);
     let mut set = text.lines().filter_map(|line| line.trim().strip_prefix("DATA_SOURCE_NAME="));

@@ -1,4 +1,4 @@
-//! Jobs that a database runs by itself (TimescaleDB's policies, pg_cron, pgAgent): failures, and how long ago one succeeded.
+//! Scheduled jobs of a database (TimescaleDB policies, pg_cron, pgAgent): failures, and the time since the last success.
 //!
 //! The operator's statement returns the columns `job` (text) and `failures` (a number) or `failed` (a boolean); it may return
 //! `success_age_s` (seconds since the last success, null if never) and `message` (text).
@@ -32,8 +32,8 @@ impl Probe for PostgresJobs {
             (0..table.rows.len()).map(|row| job(&table, row, warn, critical, max_age).because(&table)).collect();
         let bad = report.findings.iter().filter(|finding| finding.severity != Severity::Ok).count();
         let title = match bad {
-            0 => format!("{}, all well", text::count(table.rows.len(), "job")),
-            bad => format!("{} of {} not well", bad, text::count(table.rows.len(), "job")),
+            0 => format!("{}, all healthy", text::count(table.rows.len(), "job")),
+            bad => format!("{} of {} not healthy", bad, text::count(table.rows.len(), "job")),
         };
         let finding = Finding::ok("jobs", "", title).metric("jobs", table.rows.len(), Unit::Count);
         report.push(finding.metric("not-well", bad, Unit::Count).because(&table));
@@ -52,7 +52,7 @@ fn job(table: &Table, row: usize, warn: f64, critical: f64, max_age: f64) -> Fin
         _ => None,
     });
     let Some(failures) = failures else {
-        return Finding::unknown("job", &name, format!("{name}: nobody says whether it failed"));
+        return Finding::unknown("job", &name, format!("{name}: it is not known whether it failed"));
     };
     let by_failures = Severity::rising(failures, warn, critical);
     let age = table.cell(row, "success_age_s");
@@ -63,7 +63,7 @@ fn job(table: &Table, row: usize, warn: f64, critical: f64, max_age: f64) -> Fin
             let severity = if max_age > 0.0 && age > max_age { Severity::Critical } else { Severity::Ok };
             (severity, format!("; it last succeeded {} ago", text::duration(age)))
         }
-        (Some(_), None) => (Severity::Unknown, "; success_age_s is no number".to_owned()),
+        (Some(_), None) => (Severity::Unknown, "; success_age_s is not a number".to_owned()),
     };
     let how_often = if failures == 0.0 { "no failures".to_owned() } else { text::count(failures as usize, "failure") };
     let message = table.text(row, "message").filter(|_| failures > 0.0).map(|message| format!(": {message}"));

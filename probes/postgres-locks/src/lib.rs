@@ -1,4 +1,4 @@
-//! The collision: somebody holds a lock, and others wait. Says who, on what, since when, and where the queue begins.
+//! Sessions that wait for a lock: which, for what, how long, and which session is at the start of the queue.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ impl Probe for PostgresLocks {
 
         let longest = locks.iter().map(waiting).fold(0.0, f64::max);
         let title = match locks.len() {
-            0 => "nobody waits for a lock".to_owned(),
+            0 => "no session waits for a lock".to_owned(),
             1 => format!("1 session waits for a lock, for {}", text::duration(longest)),
             some => format!("{some} sessions wait for locks, the longest for {}", text::duration(longest)),
         };
@@ -28,7 +28,7 @@ impl Probe for PostgresLocks {
                 .metric("longest-seconds", longest, Unit::Seconds)
                 .because(&locks),
         );
-        // By what is locked, for that stays the same; the longest of each is told.
+        // Grouped by locked object, because that is stable; the title shows the longest wait.
         let mut things: BTreeMap<String, Vec<&Blocked>> = BTreeMap::new();
         for blocked in locks.iter() {
             things.entry(thing(blocked)).or_default().push(blocked);
@@ -43,10 +43,10 @@ impl Probe for PostgresLocks {
                 waiter(first),
                 text::duration(seconds),
                 first.mode,
-                root.map_or("somebody has just let go".to_owned(), held),
+                root.map_or("has just been released".to_owned(), held),
             );
             if queue.len() > 1 {
-                title.push_str(&format!("; {} more wait", queue.len() - 1));
+                title.push_str(&format!("; {} more waiting", queue.len() - 1));
             }
             let held_s = root.and_then(|holder| holder.transaction_s).unwrap_or(0.0);
             report.push(
@@ -65,17 +65,17 @@ fn waiting(blocked: &Blocked) -> f64 {
     blocked.waiting_s.unwrap_or(0.0)
 }
 
-/// What is locked: a table, or a kind of thing that has no name.
+/// The locked object: a table, or a kind of lock without a name.
 fn thing(blocked: &Blocked) -> String {
     match (blocked.relation.is_empty(), blocked.lock.as_str()) {
         (false, _) => blocked.relation.clone(),
-        // To wait for a row is to wait for the transaction that changed it.
+        // A wait for a row is a wait for the transaction that changed it.
         (true, "transactionid") => format!("a row, in {}", blocked.database),
         (true, lock) => format!("{lock}, in {}", blocked.database),
     }
 }
 
-/// Where the queue begins: whoever one waits for may wait too. A circle is the server's to break; it ends the walk.
+/// The start of the queue: a holder may itself wait. A cycle ends the walk; the server resolves it.
 fn root<'a>(from: &'a Blocked, all: &'a [Blocked]) -> Option<&'a Holder> {
     let mut holder = from.holders.first()?;
     for _ in 0..all.len() {
@@ -92,27 +92,27 @@ fn waiter(blocked: &Blocked) -> String {
     named(&blocked.user, &blocked.application, &blocked.kind)
 }
 
-/// `alice (psql) holds, idle in transaction, for 12 min`
+/// `psql (alice) holds, idle in transaction, started 12 min ago`
 fn held(holder: &Holder) -> String {
     if holder.pid == 0 {
-        return "a prepared transaction holds: somebody must commit it or roll it back".to_owned();
+        return "a prepared transaction holds: commit it or roll it back".to_owned();
     }
     if holder.kind.is_empty() {
-        return "a session held that has just ended".to_owned();
+        return "a session that has just ended held".to_owned();
     }
     let mut line = named(&holder.user, &holder.application, &holder.kind) + " holds";
     if holder.state.starts_with("idle in transaction") {
         line.push_str(", idle in transaction");
     }
     if let Some(seconds) = holder.transaction_s {
-        line.push_str(", begun ");
+        line.push_str(", started ");
         line.push_str(&text::duration(seconds));
         line.push_str(" ago");
     }
     line
 }
 
-/// Who it is, for a person: application and role; a background worker by what it is.
+/// The name of a session: application and role, or the kind of a background worker.
 fn named(user: &str, application: &str, kind: &str) -> String {
     match (application.is_empty(), user.is_empty()) {
         (false, false) => format!("{application} ({user})"),
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn the_root_of_a_queue_is_found_and_a_circle_ends() {
+    fn the_root_of_a_queue_is_found_and_a_cycle_ends() {
         let chain = [blocked(3, 2, 5.0), blocked(2, 1, 9.0)];
         assert_eq!(root(&chain[0], &chain).unwrap().pid, 1);
         let circle = [blocked(1, 2, 1.0), blocked(2, 1, 1.0)];

@@ -1,4 +1,4 @@
-//! Transactions that stay open: vacuum cannot clean behind the oldest, and an idle one keeps its locks for nothing.
+//! Long open transactions: vacuum cannot remove rows that the oldest might see, and an idle one keeps its locks without work.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use bailiwick_guest::{
     text,
 };
 
-/// They work for the server, and give way or are meant to last.
+/// Processes of the server itself: they yield to others or are meant to last.
 const OF_THE_SERVER: &[&str] = &["autovacuum worker", "walsender", "parallel worker"];
 
 struct LongTransactions;
@@ -32,7 +32,7 @@ impl Probe for LongTransactions {
         let open = activity.sessions.iter().filter_map(|session| Some((session, session.transaction_s?)));
         let open: Vec<_> = open.filter(|(session, _)| !OF_THE_SERVER.contains(&session.kind.as_str())).collect();
         let oldest = open.iter().map(|(_, age)| *age).fold(0.0, f64::max);
-        // By who they are, for a process number is nobody's name: the worst of each, and how many.
+        // Grouped by client, because process numbers change: the worst of each, and how many.
         let mut groups: BTreeMap<String, (Severity, String, f64, usize)> = BTreeMap::new();
         for (session, age) in &open {
             let (severity, title) = judged(session, *age, &thresholds);
@@ -80,7 +80,7 @@ fn judged(session: &Session, age: f64, thresholds: &Thresholds) -> (Severity, St
             let begun = text::duration(age);
             return (
                 severity,
-                format!("{who} keeps a transaction open and idle for {}, begun {begun} ago", text::duration(idle)),
+                format!("{who} has a transaction that has been idle for {}, started {begun} ago", text::duration(idle)),
             );
         }
     }
@@ -88,11 +88,11 @@ fn judged(session: &Session, age: f64, thresholds: &Thresholds) -> (Severity, St
         return (Severity::Ok, String::new());
     }
     let severity = Severity::rising(age, thresholds.age.0, thresholds.age.1);
-    let waits = if session.waits_for == "Lock" { ", and waits for a lock" } else { "" };
+    let waits = if session.waits_for == "Lock" { " and waits for a lock" } else { "" };
     (severity, format!("{who} has a transaction open for {}{waits}", text::duration(age)))
 }
 
-/// `user@database (application)`: the same tomorrow.
+/// `user@database (application)`, which is stable.
 fn subject(session: &Session) -> String {
     let who = if session.user.is_empty() { &session.kind } else { &session.user };
     let application =

@@ -15,14 +15,14 @@ impl Probe for PostgresQuery {
         let (warn, critical) = (params.number("warn")?, params.number("critical")?);
         let (low, empty_is_ok) = (params.flag("low-is-bad")?, params.flag("empty-is-ok")?);
         let statement = target.slot("statement")?;
-        // Behind the name stands a digest of the text.
+        // A digest of the text follows the name.
         let name = statement.literal.split('#').next().unwrap_or_default();
         let table = postgres::query(target, &statement)?;
 
         for wanted in [&column, &about].into_iter().filter(|wanted| !wanted.is_empty()) {
             if table.column(wanted).is_none() {
                 let has = text::list(table.columns.iter().map(|column| &column.name), 8);
-                return Err(Failure::new(format!("{name} returns no column `{wanted}`, but {has}")));
+                return Err(Failure::new(format!("{name} returns no column `{wanted}` (columns: {has})")));
             }
         }
         if table.rows.is_empty() {
@@ -32,7 +32,9 @@ impl Probe for PostgresQuery {
         }
         if about.is_empty() && table.rows.len() > 1 {
             let rows = table.rows.len();
-            return Err(Failure::new(format!("{name} returns {rows} rows: parameter subject-column tells them apart")));
+            return Err(Failure::new(format!(
+                "{name} returns {rows} rows: set the parameter subject-column to tell them apart"
+            )));
         }
         let finding = |row: usize| {
             let subject = match table.cell(row, &about) {
@@ -42,13 +44,13 @@ impl Probe for PostgresQuery {
                 Some(Cell::Flag(flag)) => flag.to_string(),
                 Some(Cell::Null) => "null".to_owned(),
             };
-            let said = match table.cell(row, &column) {
+            let kind = match table.cell(row, &column) {
                 Some(Cell::Null) => "null",
                 Some(Cell::Number(_)) => "not finite",
-                _ => "no number",
+                _ => "not a number",
             };
             let Some(value) = table.number(row, &column) else {
-                return Finding::unknown("value", &subject, format!("{subject}: {column} is {said}")).because(&table);
+                return Finding::unknown("value", &subject, format!("{subject}: {column} is {kind}")).because(&table);
             };
             let severity =
                 if low { Severity::falling(value, warn, critical) } else { Severity::rising(value, warn, critical) };
@@ -66,7 +68,7 @@ impl Probe for PostgresQuery {
     }
 }
 
-/// Without decimals where there are none.
+/// Whole numbers without decimals.
 fn short(value: f64) -> String {
     text::number(value, if value.fract() == 0.0 { 0 } else { 2 })
 }

@@ -1,4 +1,4 @@
-//! How far a standby is behind, seen from either end, and slots that keep WAL for somebody who does not come.
+//! How far a standby is behind, seen from either end, and slots that retain WAL for an absent reader.
 
 use bailiwick_guest::{
     Failure, Finding, Probe, Report, Severity, Target, Unit,
@@ -38,9 +38,9 @@ impl Probe for PostgresReplication {
             let enough = streaming as f64 >= min_standbys;
             let severity = if enough { Severity::Ok } else { Severity::Critical };
             let streams = if streaming == 1 { "streams" } else { "stream" };
-            let mut title = format!("{} {streams} from it", text::count(streaming, "standby"));
+            let mut title = format!("{} {streams} from this server", text::count(streaming, "standby"));
             if !enough {
-                title.push_str(&format!(" (at least {min_standbys})"));
+                title.push_str(&format!(" (minimum {min_standbys})"));
             }
             findings.push(Finding::new(severity, "standbys", "", title).metric("streaming", streaming, Unit::Count));
         }
@@ -67,29 +67,29 @@ fn role(info: &ReplicationInfo, wanted: &str) -> Finding {
     if wanted.is_empty() || wanted == is {
         Finding::ok("role", "", format!("the server is a {is}"))
     } else {
-        Finding::critical("role", "", format!("the server is a {is}, and should be a {wanted}"))
+        Finding::critical("role", "", format!("the server is a {is} but should be a {wanted}"))
     }
 }
 
-/// What the server itself says as a standby. Without a receiver nothing more comes: all that it has is replayed, and it
-/// would look as if it were not behind.
+/// The server's own view as a standby. Without a receiver it gets no more WAL: it has replayed all that it has, and would
+/// seem to be up to date.
 fn standby(info: &ReplicationInfo, limits: &Limits) -> Finding {
     let (severity, line) = lag(info.bytes_behind, info.seconds_behind, limits);
     let finding = if info.receiver == "streaming" {
-        Finding::new(severity, "replay", "", format!("it receives, and is {line}"))
+        Finding::new(severity, "replay", "", format!("the standby receives WAL and is {line}"))
     } else {
-        let state = if info.receiver.is_empty() { "it has no WAL receiver" } else { info.receiver.as_str() };
+        let state = if info.receiver.is_empty() { "there is no WAL receiver" } else { info.receiver.as_str() };
         let last =
             info.seconds_behind.map(|age| format!("; the last transaction replayed is {} old", text::duration(age)));
-        Finding::critical("replay", "", format!("it receives nothing: {state}{}", last.unwrap_or_default()))
+        Finding::critical("replay", "", format!("the standby receives no WAL: {state}{}", last.unwrap_or_default()))
     };
     measured(finding, info.bytes_behind, info.seconds_behind)
 }
 
-/// Seconds count only where there is something to replay: they grow too while nobody writes.
+/// Seconds count only while there is something to replay: they also grow while the primary writes nothing.
 fn lag(bytes: Option<u64>, seconds: Option<f64>, limits: &Limits) -> (Severity, String) {
     match (bytes, seconds) {
-        (None, _) => (Severity::Unknown, "behind by nobody knows how much".to_owned()),
+        (None, _) => (Severity::Unknown, "behind by an unknown amount".to_owned()),
         (Some(0), _) => (Severity::Ok, "not behind".to_owned()),
         (Some(bytes), seconds) => {
             let by_bytes = Severity::rising(bytes as f64, limits.bytes.0, limits.bytes.1);
@@ -115,7 +115,7 @@ fn slot(slot: &ReplicationSlot, limits: &Limits) -> Finding {
         _ => by_size,
     };
     let title = match slot.wal_status.as_str() {
-        "lost" => format!("slot {name} has lost WAL that its reader needs: the standby must be made anew"),
+        "lost" => format!("slot {name} has lost WAL that its reader needs: rebuild the standby"),
         _ => format!("slot {name} is {used} and keeps {kept}"),
     };
     let finding = Finding::new(severity, "slot", name, title);

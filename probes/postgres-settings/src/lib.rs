@@ -1,4 +1,4 @@
-//! Settings that the operator expects, against those that a server runs with.
+//! The operator's rules, compared with the settings of a server.
 
 use bailiwick_guest::{
     Failure, Finding, Probe, Report, Severity, Target, Unit,
@@ -13,7 +13,7 @@ impl Probe for PostgresSettings {
         let params = target.params();
         let lists = [(Severity::Critical, params.texts("critical")?), (Severity::Warning, params.texts("expected")?)];
         let restart = params.flag("pending-restart")?;
-        // A rule that nobody can read must not pass for one that holds: before the server is asked.
+        // An invalid rule must not count as fulfilled, so rules are parsed before the server is asked.
         let mut rules = Vec::new();
         for (severity, list) in &lists {
             for rule in list {
@@ -26,7 +26,7 @@ impl Probe for PostgresSettings {
         for (severity, rule) in &rules {
             let finding = match settings.iter().find(|setting| setting.name == rule.name) {
                 None => {
-                    let title = format!("{} is not among the settings that are read", rule.name);
+                    let title = format!("the probe does not read the setting {}", rule.name);
                     Finding::unknown("setting", rule.name, title)
                 }
                 Some(setting) => {
@@ -34,11 +34,15 @@ impl Probe for PostgresSettings {
                     match rule.holds(&setting.value) {
                         Some(true) => Finding::ok("setting", rule.name, is),
                         Some(false) => {
-                            let title =
-                                format!("{is}, and should be {}{} (from: {})", rule.said(), rule.value, setting.source);
+                            let title = format!(
+                                "{is} but should be {}{} (source: {})",
+                                rule.words(),
+                                rule.value,
+                                setting.source
+                            );
                             Finding::new(*severity, "setting", rule.name, title)
                         }
-                        None => Finding::unknown("setting", rule.name, format!("{is}, which is no number")),
+                        None => Finding::unknown("setting", rule.name, format!("{is}, which is not a number")),
                     }
                 }
             };
@@ -60,7 +64,7 @@ impl Probe for PostgresSettings {
     }
 }
 
-/// `8kB` is a unit of its own; ` ms` is not.
+/// A unit such as `8kB` is shown as a factor, ` ms` is not.
 fn unit(setting: &Setting) -> String {
     match setting.unit.as_str() {
         "" => String::new(),
@@ -85,7 +89,7 @@ struct Rule<'a> {
 
 impl<'a> Rule<'a> {
     fn read(rule: &'a str) -> Result<Self, Failure> {
-        // The longer signs first: each ends with the short one.
+        // The longer operators first: each ends with `=`.
         let signs = [(">=", Relation::AtLeast), ("<=", Relation::AtMost), ("!=", Relation::IsNot), ("=", Relation::Is)];
         for (sign, relation) in signs {
             if let Some((name, value)) = rule.split_once(sign) {
@@ -97,10 +101,10 @@ impl<'a> Rule<'a> {
                 break;
             }
         }
-        Err(Failure::new(format!("`{rule}` is no rule: NAME=VALUE, NAME!=VALUE, NAME>=NUMBER or NAME<=NUMBER")))
+        Err(Failure::new(format!("`{rule}` is not a rule: use NAME=VALUE, NAME!=VALUE, NAME>=NUMBER or NAME<=NUMBER")))
     }
 
-    /// None where a number is asked for and there is none.
+    /// None if the rule needs a number and the value is not one.
     fn holds(&self, is: &str) -> Option<bool> {
         let both = || Some((is.parse::<f64>().ok()?, self.value.parse::<f64>().ok()?));
         match self.relation {
@@ -111,7 +115,7 @@ impl<'a> Rule<'a> {
         }
     }
 
-    fn said(&self) -> &'static str {
+    fn words(&self) -> &'static str {
         match self.relation {
             Relation::Is => "",
             Relation::IsNot => "anything but ",

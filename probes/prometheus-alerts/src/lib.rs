@@ -1,4 +1,4 @@
-//! Alerts: what Prometheus itself says is wrong, and whether the alert that must always fire does.
+//! Firing alerts, and whether the alerts that must always fire do.
 
 use std::collections::BTreeMap;
 
@@ -45,10 +45,10 @@ impl Probe for PrometheusAlerts {
         let sick: Vec<_> = firing.iter().filter(|(name, _)| !known(name)).collect();
         let pending = in_state("pending").count();
         let title = match sick.len() {
-            0 => "no alert fires".to_owned(),
-            some => format!("{} firing, each below", text::count(some, "alert")),
+            0 => "no alert is firing".to_owned(),
+            some => format!("{} firing", text::count(some, "alert")),
         };
-        // The alerts speak for themselves: how bad it is, each says.
+        // Always ok: each alert has its own finding with a severity.
         let summary = Finding::ok("firing", "", title)
             .metric("firing", sick.iter().map(|(_, alerts)| alerts.len()).sum::<usize>(), Unit::Count)
             .metric("pending", pending, Unit::Count);
@@ -60,9 +60,13 @@ impl Probe for PrometheusAlerts {
 
 fn must_fire(name: &str, firing: &BTreeMap<&str, Vec<&Alert>>) -> Finding {
     if firing.contains_key(name) {
-        Finding::ok("always-firing", name, format!("{name} fires, as it must"))
+        Finding::ok("always-firing", name, format!("{name} is firing, as it must"))
     } else {
-        Finding::critical("always-firing", name, format!("{name} does not fire: alerts do not get through from here"))
+        Finding::critical(
+            "always-firing",
+            name,
+            format!("{name} is not firing: this Prometheus does not deliver alerts"),
+        )
     }
 }
 
@@ -71,10 +75,10 @@ fn judge(name: &str, alerts: &[&Alert], critical: &[String]) -> Finding {
     let oldest = alerts.iter().filter_map(|alert| time::rfc3339(&alert.active_at)).min();
     let since = oldest.map(|at| clock::now_ms().saturating_sub(at) as f64 / 1_000.0);
     let places = text::list(alerts.iter().map(|alert| alert.label("instance")).filter(|place| !place.is_empty()), 3);
-    let mut title = format!("{name} fires");
-    if let Some(since) = since {
-        title += &format!(" since {}", text::duration(since));
-    }
+    let mut title = match since {
+        Some(since) => format!("{name} has been firing for {}", text::duration(since)),
+        None => format!("{name} is firing"),
+    };
     if !places.is_empty() {
         title += &format!(": {places}");
     }

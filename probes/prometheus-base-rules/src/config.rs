@@ -1,18 +1,18 @@
-//! Where prometheus.yml names its rules. Not a YAML reader: it knows the two ways in which people write this list, and says so of
-//! every other one instead of guessing.
+//! Finds `rule_files` in prometheus.yml. It is not a YAML parser: it knows the two usual forms of this list, and reports any
+//! other form instead of guessing.
 
-/// Whether a configuration names a file of rules.
+/// Whether a configuration names the rule file.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Include {
-    /// It does.
+    /// It names the file.
     There,
-    /// It does not; the whole of it with one line more.
+    /// It does not; the whole configuration with one more line.
     Add(String),
-    /// Nobody should edit this by program.
+    /// It has a form that a program should not edit.
     Strange,
 }
 
-/// Looks for `rules` among the `rule_files` of `yaml`, which is the file `config`.
+/// Looks for `rules` in the `rule_files` of `yaml`, the content of the file `config`.
 pub(crate) fn include(yaml: &str, config: &str, rules: &str) -> Include {
     let folder = config.rsplit_once('/').map_or("", |(folder, _)| folder);
     let mut before = Vec::new();
@@ -25,28 +25,28 @@ pub(crate) fn include(yaml: &str, config: &str, rules: &str) -> Include {
         }
     };
     let Some(rest) = head else {
-        // No list at all: one of its own, at the end.
+        // There is no list: add one at the end.
         let end = if yaml.is_empty() || yaml.ends_with('\n') { "" } else { "\n" };
         return Include::Add([yaml, end, "rule_files:\n  - \"", rules, "\"\n"].concat());
     };
     if !without_comment(rest).is_empty() {
         return Include::Strange;
     }
-    // A key at the margin ends the list; items may stand there too.
+    // An unindented key ends the list; items may be unindented too.
     let after: Vec<_> = lines.collect();
     let mut indent = None;
     for line in &after {
-        let said = without_comment(line);
-        if said.is_empty() {
+        let content = without_comment(line);
+        if content.is_empty() {
             continue;
         }
-        let Some(item) = said.trim_start().strip_prefix("- ") else {
-            if said.starts_with(' ') {
+        let Some(item) = content.trim_start().strip_prefix("- ") else {
+            if content.starts_with(' ') {
                 return Include::Strange;
             }
             break;
         };
-        indent.get_or_insert(said.len() - said.trim_start().len());
+        indent.get_or_insert(content.len() - content.trim_start().len());
         if names(item.trim().trim_matches(['"', '\'']), folder, rules) {
             return Include::There;
         }
@@ -66,7 +66,7 @@ fn without_comment(line: &str) -> &str {
     comment.and_then(|at| line.get(..at)).unwrap_or(line).trim_end()
 }
 
-/// Whether an entry, which may be relative and end in `*.yml` or the like, is the file.
+/// Whether an entry, which may be relative and contain one `*`, matches the file.
 fn names(entry: &str, folder: &str, rules: &str) -> bool {
     let full = if entry.starts_with('/') { entry.to_owned() } else { [folder, "/", entry].concat() };
     match full.split_once('*') {
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn one_line_more_and_nothing_else() {
+    fn only_one_line_is_added() {
         let debian = "rule_files:\n  # - \"first_rules.yml\"\n\n# more\nscrape_configs:\n  - job_name: x\n";
         let added = "rule_files:\n  - \"/etc/prometheus/base-rules.yml\"\n  # - \"first_rules.yml\"\n\n# more\nscrape_configs:\n  - job_name: x\n";
         assert_eq!(of(debian), Include::Add(added.to_owned()));
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_for_a_program() {
+    fn forms_that_a_program_must_not_edit() {
         for yaml in [
             "rule_files: []\n",
             "rule_files: [a.yml]\n",

@@ -1,7 +1,7 @@
-//! Base rules: a Prometheus that evaluates no alerting rule gets four, from a file of its own.
+//! Base rules: adds four alerting rules, in a separate file, to a Prometheus that has none.
 //!
-//! What it writes stands in the manifest, but for one case: where `rule_files` of prometheus.yml does not name that file, one line is
-//! added to it, and these are bytes that a person has to sign.
+//! The manifest declares what it writes, with one exception: if `rule_files` of prometheus.yml does not name that file, the fix
+//! adds one line to it, and a person has to sign these bytes.
 
 mod config;
 
@@ -15,7 +15,7 @@ use shared::prometheus;
 
 /// The group of the declared rules.
 const GROUP: &str = "bailiwick-base";
-const OWNER: &str = "whoever writes this Prometheus' rules";
+const OWNER: &str = "the owner of this Prometheus's rules";
 
 #[derive(Deserialize)]
 struct Data {
@@ -52,8 +52,9 @@ impl Fix for BaseRules {
     fn plan(target: &Target) -> Result<Decision, Failure> {
         let page = match http::get(target, &target.slot("loaded")?) {
             Err(gone) if gone.error() == VerbError::NotFound => {
-                let reason = "nothing listens where Prometheus should: rules would help nobody before it runs";
-                return Ok(Decision::refuse(reason, "whoever runs Prometheus").because(&gone));
+                let reason =
+                    "nothing listens on Prometheus's address: rules have no effect until Prometheus is running";
+                return Ok(Decision::refuse(reason, "the owner of Prometheus").because(&gone));
             }
             answer => answer?,
         };
@@ -63,12 +64,12 @@ impl Fix for BaseRules {
         };
         let alerting = data.alerting();
         if alerting > 0 {
-            return Ok(Decision::nothing(text::count(alerting, "alerting rule") + " loaded: somebody minds them"));
+            return Ok(Decision::nothing(text::count(alerting, "alerting rule") + " already loaded"));
         }
         let (rules, config) = (target.slot("rules")?, target.slot("config")?);
         match files::stat(target, &rules) {
             Ok(there) => {
-                let reason = format!("{} is there, and Prometheus does not load it: it may be meant so", rules.literal);
+                let reason = format!("{} exists but Prometheus does not load it: this may be intended", rules.literal);
                 return Ok(Decision::refuse(reason, OWNER).because(&page).because(&there));
             }
             Err(gone) if gone.error() == VerbError::NotFound => {}
@@ -79,14 +80,14 @@ impl Fix for BaseRules {
             (false, Ok(yaml)) => config::include(yaml, &config.literal, &rules.literal),
             _ => Include::Strange,
         };
-        let (addition, said) = match included {
-            Include::There => (None, "no alerting rule is loaded; its rule_files name the file already".to_owned()),
-            Include::Add(yaml) => {
-                (Some(yaml), format!("no alerting rule is loaded, and {} names no such file", config.literal))
-            }
+        let (addition, context) = match included {
+            Include::There => (None, "no alerting rule is loaded; rule_files already names the file".to_owned()),
+            Include::Add(yaml) => (
+                Some(yaml),
+                format!("no alerting rule is loaded, and rule_files in {} does not name the file", config.literal),
+            ),
             Include::Strange => {
-                let reason =
-                    format!("rule_files in {} is written in a way that is not for a program to edit", config.literal);
+                let reason = format!("rule_files in {} has a form that this fix cannot edit", config.literal);
                 return Ok(Decision::refuse(reason, OWNER).because(&page).because(&read));
             }
         };
@@ -97,7 +98,7 @@ impl Fix for BaseRules {
         }
         services_change::restart(target, &target.slot("check")?)?;
         services_change::reload(target, &target.slot("prometheus")?)?;
-        Ok(Decision::propose(said).because(&page).because(&read))
+        Ok(Decision::propose(context).because(&page).because(&read))
     }
 
     fn verify(target: &Target) -> Result<Report, Failure> {
@@ -113,8 +114,8 @@ impl Fix for BaseRules {
             let (severity, title) = match rule.health.as_str() {
                 "ok" => (Severity::Ok, "can be evaluated".to_owned()),
                 "err" => (Severity::Critical, format!("cannot be evaluated: {}", text::shorten(&rule.last_error, 100))),
-                // Right after the reload: it has its turn within one interval.
-                _ => (Severity::Unknown, "was not evaluated yet".to_owned()),
+                // Right after the reload: it is evaluated within one interval.
+                _ => (Severity::Unknown, "has not been evaluated yet".to_owned()),
             };
             Finding::new(severity, "evaluation", &rule.name, title)
         });

@@ -1,4 +1,4 @@
-//! Prometheus itself: did the last reload take, and is its storage whole?
+//! Prometheus itself: did the last reload succeed, and is its storage intact?
 
 use bailiwick_guest::{Failure, Finding, Probe, Report, Severity, Target, Unit, VerbError, clock, text, time};
 use serde::Deserialize;
@@ -19,9 +19,10 @@ struct PrometheusHealth;
 impl Probe for PrometheusHealth {
     fn examine(target: &Target) -> Result<Report, Failure> {
         let (page, data) = match prometheus::ask::<Data>(target, "runtime") {
-            // The other probes of Prometheus could not look; this one has seen what there is to see.
+            // The other Prometheus probes could not check; this one reports that Prometheus is not running.
             Err(Failure { error: Some(VerbError::NotFound), call, .. }) => {
-                let mut finding = Finding::critical("reload", "", "nothing listens there: Prometheus does not run");
+                let mut finding =
+                    Finding::critical("reload", "", "nothing listens on this address: Prometheus is not running");
                 finding.evidence.extend(call);
                 return Ok(finding.into());
             }
@@ -30,11 +31,10 @@ impl Probe for PrometheusHealth {
         let age = time::rfc3339(&data.last_config_time).map(|at| clock::now_ms().saturating_sub(at) as f64 / 1_000.0);
         let ago = age.map_or_else(|| "at an unknown time".to_owned(), |age| text::duration(age) + " ago");
         let mut reload = if data.reload_config_success {
-            Finding::ok("reload", "", format!("its configuration is the one it read {ago}"))
+            Finding::ok("reload", "", format!("Prometheus runs with the configuration that it loaded {ago}"))
         } else {
-            let title = format!(
-                "its last reload failed: it runs with the configuration it read {ago}, not with what is in the file"
-            );
+            let title =
+                format!("the last reload failed: Prometheus still runs with the configuration that it loaded {ago}");
             Finding::warning("reload", "", title)
         };
         if let Some(age) = age {
@@ -42,8 +42,8 @@ impl Probe for PrometheusHealth {
         }
         let severity = if data.corruption_count > 0 { Severity::Critical } else { Severity::Ok };
         let title = match data.corruption_count {
-            0 => format!("its storage is whole (kept for {})", data.storage_retention),
-            some => format!("{} in its storage since it started", text::count(some as usize, "corruption")),
+            0 => format!("the storage is intact (retention {})", data.storage_retention),
+            some => format!("{} in the storage since Prometheus started", text::count(some as usize, "corruption")),
         };
         let storage =
             Finding::new(severity, "storage", "", title).metric("corruptions", data.corruption_count, Unit::Count);

@@ -1,4 +1,4 @@
-//! The values of a PromQL query against two thresholds. The query stands in policy: this component cannot change it.
+//! The values of a PromQL query against two thresholds. The query is in policy; this component cannot change it.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ struct Data {
 }
 
 impl Data {
-    /// The series of an instant; a bare number is one without labels. None if it is neither.
+    /// The series of an instant query; a scalar is one series without labels. None for any other result.
     fn series(self) -> Option<Vec<Series>> {
         match self.result_type.as_str() {
             "vector" => serde_json::from_value(self.result).ok(),
@@ -33,9 +33,9 @@ struct Series {
     value: Value,
 }
 
-/// A time, and a number in quotes.
+/// A time, and a number as text.
 #[derive(Deserialize)]
-struct Value(#[expect(dead_code, reason = "its place")] f64, String);
+struct Value(#[expect(dead_code, reason = "the position in the tuple")] f64, String);
 
 impl Value {
     fn number(&self) -> f64 {
@@ -57,12 +57,12 @@ impl Probe for PrometheusQuery {
         let name = params.text("name")?;
         let (page, data) = prometheus::ask::<Data>(target, "query")?;
         let Some(series) = data.series() else {
-            let title = "the query gives neither a vector nor a number: ask for an instant, not for a range";
+            let title = "the query returns neither a vector nor a number: use an instant query, not a range query";
             return Ok(Finding::unknown("value", "", title).because(&page).into());
         };
         if series.is_empty() {
             let severity = if empty_is_ok { Severity::Ok } else { Severity::Unknown };
-            return Ok(Finding::new(severity, "value", "", "the query finds no series")
+            return Ok(Finding::new(severity, "value", "", "the query returns no series")
                 .metric("series", 0, Unit::Count)
                 .because(&page)
                 .into());
@@ -82,7 +82,7 @@ impl Probe for PrometheusQuery {
     }
 }
 
-/// `job=node, instance=db01:9100`: what tells it from the others.
+/// `job=node, instance=db01:9100`: the labels that identify the series.
 fn labels(metric: &BTreeMap<String, String>) -> String {
     let pairs: Vec<String> =
         metric.iter().filter(|(name, _)| *name != "__name__").map(|(name, value)| format!("{name}={value}")).collect();

@@ -1,4 +1,4 @@
-//! Rules: does this Prometheus have any that alert, and do they work? One without them collects, and never says a word.
+//! Rules: does this Prometheus have alerting rules, and can they be evaluated? Without them it collects data but never alerts.
 
 use bailiwick_guest::{Failure, Finding, Probe, Report, Severity, Target, Unit, clock, text, time};
 use serde::Deserialize;
@@ -41,11 +41,7 @@ impl Probe for PrometheusRules {
         let alerting = rules().filter(|rule| rule.kind == "alerting").count();
         let recording = rules().count() - alerting;
         let loaded = match alerting {
-            0 => Finding::critical(
-                "loaded",
-                "",
-                "no alerting rule is loaded: whatever this Prometheus sees, it alerts nobody",
-            ),
+            0 => Finding::critical("loaded", "", "no alerting rule is loaded: this Prometheus cannot raise an alert"),
             _ => Finding::ok("loaded", "", text::count(alerting, "alerting rule") + " loaded"),
         };
         let loaded = loaded
@@ -58,7 +54,7 @@ impl Probe for PrometheusRules {
     }
 }
 
-/// A rule that cannot be evaluated does not fire, and one that fired before does not end.
+/// A rule that cannot be evaluated does not fire, and its firing alerts do not end.
 fn health(group: &Group) -> Finding {
     let of = |health: &'static str| group.rules.iter().filter(move |rule| rule.health == health);
     let (failing, fine, all) = (of("err").count(), of("ok").count(), group.rules.len());
@@ -71,7 +67,7 @@ fn health(group: &Group) -> Finding {
                 format!("{failing} of {} cannot be evaluated: {names}: {error}", text::count(all, "rule")),
             )
         }
-        // `unknown` is a rule that was not evaluated yet.
+        // `unknown` is a rule that has not been evaluated yet.
         None if fine < all => {
             (Severity::Unknown, format!("{} of {} not evaluated yet", all - fine, text::count(all, "rule")))
         }
@@ -84,7 +80,7 @@ fn age(group: &Group, now_ms: u64, late: f64) -> Finding {
     let Some(last) = time::rfc3339(&group.last_evaluation) else {
         return Finding::unknown("evaluated", &group.name, "this group was never evaluated");
     };
-    // By two clocks: a Prometheus that is ahead of us has not evaluated too late.
+    // This compares two clocks: an evaluation in the controller's future counts as fresh.
     let age = now_ms.saturating_sub(last) as f64 / 1_000.0;
     let severity = if age > late.max(3.0 * group.interval) { Severity::Warning } else { Severity::Ok };
     let title = format!("last evaluated {} ago", text::duration(age));

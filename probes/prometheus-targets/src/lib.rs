@@ -1,4 +1,4 @@
-//! What Prometheus scrapes: which targets are down, and whether there are any.
+//! The scrape targets of Prometheus: which are down, and whether there are any.
 
 use std::collections::BTreeMap;
 
@@ -34,7 +34,7 @@ struct Labels {
 struct Job<'a> {
     up: u64,
     down: Vec<&'a Active>,
-    /// Not scraped yet, or a word that is not known here.
+    /// Not scraped yet, or an unknown state.
     unknown: u64,
 }
 

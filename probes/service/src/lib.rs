@@ -40,9 +40,9 @@ fn judge_state(unit: &str, status: &Observed<StatusInfo>) -> Finding {
     let sub_state = &status.sub_state;
     let (severity, title) = match status.active {
         ActiveState::Active | ActiveState::Reloading => (Severity::Ok, format!("{unit} is up ({sub_state})")),
-        // Between two ends of a crash loop, not on its way up.
+        // It waits for the next restart of a crash loop; it is not starting normally.
         ActiveState::Activating if sub_state.starts_with("auto-restart") => {
-            (Severity::Critical, format!("{unit} keeps ending{} and being restarted", how(status)))
+            (Severity::Critical, format!("{unit} keeps exiting{} and being restarted", how(status)))
         }
         ActiveState::Activating => (Severity::Warning, format!("{unit} is still starting ({sub_state})")),
         ActiveState::Deactivating => (Severity::Warning, format!("{unit} is stopping ({sub_state})")),
@@ -52,7 +52,7 @@ fn judge_state(unit: &str, status: &Observed<StatusInfo>) -> Finding {
             (Severity::Critical, format!("{unit} is not running: it is masked"))
         }
         ActiveState::Inactive => (Severity::Critical, format!("{unit} is not running ({sub_state})")),
-        ActiveState::Other => (Severity::Unknown, format!("{unit} is in a state that is not known here ({sub_state})")),
+        ActiveState::Other => (Severity::Unknown, format!("{unit} is in an unknown state ({sub_state})")),
     };
     let mut finding = Finding::new(severity, "state", unit, title).because(status);
     if let Some(bytes) = status.memory {

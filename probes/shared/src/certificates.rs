@@ -1,11 +1,11 @@
-//! When certificates end, and whether their keys are worth anything.
+//! When certificates expire, and whether their keys are long enough.
 
 use bailiwick_guest::certificates::{Certificate, KeyKind};
 use bailiwick_guest::{Failure, Finding, Params, Severity, Unit, text};
 
 const DAY: f64 = 86_400.0;
 
-/// What an operator sets.
+/// The operator's thresholds.
 pub struct Rules {
     warn_days: f64,
     critical_days: f64,
@@ -16,7 +16,7 @@ impl Rules {
     /// Reads `warn-days`, `critical-days` and `min-rsa-bits`.
     ///
     /// # Errors
-    /// When the manifest lacks one.
+    /// If the manifest does not declare one of them.
     pub fn new(params: Params<'_>) -> Result<Self, Failure> {
         Ok(Self {
             warn_days: params.number("warn-days")?,
@@ -31,13 +31,13 @@ impl Rules {
         let (left, since) = (certificate.not_after as f64 - now, now - certificate.not_before as f64);
         let name = text::shorten(certificate.title(), 80);
         let (severity, title) = if since < 0.0 {
-            let title = format!("the certificate of {name} is not valid before {} from now", text::duration(-since));
+            let title = format!("the certificate of {name} is not valid for another {}", text::duration(-since));
             (Severity::Critical, title)
         } else if left < 0.0 {
-            (Severity::Critical, format!("the certificate of {name} ended {} ago", text::duration(-left)))
+            (Severity::Critical, format!("the certificate of {name} expired {} ago", text::duration(-left)))
         } else {
             let severity = Severity::falling(left / DAY, self.warn_days, self.critical_days);
-            (severity, format!("the certificate of {name} ends in {}", text::duration(left)))
+            (severity, format!("the certificate of {name} expires in {}", text::duration(left)))
         };
         let expiry = Finding::new(severity, "expiry", subject, title).metric("left-seconds", left, Unit::Seconds);
 
@@ -47,15 +47,15 @@ impl Rules {
             KeyKind::Rsa => "RSA",
             KeyKind::Ec => "EC",
             KeyKind::Ed25519 => "Ed25519",
-            KeyKind::Other => "of a kind that is not known here",
+            KeyKind::Other => "of an unknown type",
         };
-        let bits_said = certificate.key_bits.map_or_else(String::new, |bits| format!(", {bits} bits"));
+        let bits_text = certificate.key_bits.map_or_else(String::new, |bits| format!(", {bits} bits"));
         let severity = match certificate.key {
             KeyKind::Other => Severity::Unknown,
             _ if weak => Severity::Warning,
             _ => Severity::Ok,
         };
-        let mut key = Finding::new(severity, "key", subject, format!("the key of {name} is {kind}{bits_said}"));
+        let mut key = Finding::new(severity, "key", subject, format!("the key of {name} is {kind}{bits_text}"));
         if let Some(bits) = bits {
             key = key.metric("key-bits", bits, Unit::Count);
         }

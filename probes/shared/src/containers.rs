@@ -1,15 +1,15 @@
-//! One question about each container that is bound.
+//! One check for each bound container.
 
 use bailiwick_guest::{
     Failure, Finding, Report, Target, VerbError,
     containers::{self, StatusInfo},
 };
 
-/// Judges the status of each container in the slot `containers`. One that does not exist is critical, under the probe's own
-/// code.
+/// Calls `judge` for the status of each container in the slot `containers`. A container that does not exist is critical, with
+/// the probe's own code.
 ///
 /// # Errors
-/// When nothing is bound, or a status cannot be had.
+/// If nothing is bound, or the status of a container cannot be read.
 pub fn each(target: &Target, code: &str, judge: impl Fn(&str, &StatusInfo) -> Vec<Finding>) -> Result<Report, Failure> {
     let bound = target.slots("containers");
     if bound.is_empty() {

@@ -1,25 +1,25 @@
-//! How often something logs errors, and which one it logs most.
+//! Error rate of a log, and its most frequent error.
 
 use std::collections::BTreeMap;
 
 use bailiwick_guest::text;
 
-/// What the verbs for logs cover: so many hours, or so many lines if there are more.
+/// The log verbs cover this many hours, or this many lines if there are more.
 const HOURS: f64 = 24.0;
 const LINES_MAX: usize = 1_000;
 
-/// The errors of an answer.
+/// The errors in one answer.
 pub struct Errors {
-    /// How many.
+    /// The number of errors.
     pub count: usize,
-    /// How many in each hour that the answer covers.
+    /// Errors per hour, over the time that the answer covers.
     pub per_hour: f64,
     hours: f64,
     frequent: Option<(String, usize)>,
 }
 
 impl Errors {
-    /// Counts them. `all` are the lines of the answer, oldest first, with the time of each in milliseconds.
+    /// Counts the errors in `all`, the lines of the answer, oldest first. `time_ms` gives the time of a line in milliseconds.
     pub fn among<T>(all: &[T], time_ms: fn(&T) -> u64, message: fn(&T) -> &str, is_error: impl Fn(&T) -> bool) -> Self {
         let hours = hours_covered(all, time_ms);
         let errors: Vec<&str> = all.iter().filter(|line| is_error(line)).map(message).collect();
@@ -27,12 +27,12 @@ impl Errors {
         Self { count, per_hour: count as f64 / hours, hours, frequent: most_frequent(&errors) }
     }
 
-    /// The time that the answer covers, for people.
+    /// The time that the answer covers, as text.
     pub fn covered(&self) -> String {
         text::duration(self.hours * 3_600.0)
     }
 
-    /// One line for people; none if there are no errors.
+    /// The title of the finding; none if there are no errors.
     pub fn title(&self, name: &str) -> Option<String> {
         let (message, count) = self.frequent.as_ref()?;
         Some(format!(
@@ -44,8 +44,8 @@ impl Errors {
     }
 }
 
-/// A full answer does not reach back a day: then the time between its ends counts, at least an hour, so that one burst
-/// is not taken for a rate. Both ends are by the target's clock, which may jump: never more than the day, either.
+/// A full answer does not reach back a day. Then the time between its first and last line counts: at least an hour, so that
+/// one burst does not become a high rate, and at most a day, because the target's clock may jump.
 fn hours_covered<T>(all: &[T], time_ms: fn(&T) -> u64) -> f64 {
     match (all.first(), all.last()) {
         (Some(oldest), Some(newest)) if all.len() >= LINES_MAX => {
@@ -55,7 +55,7 @@ fn hours_covered<T>(all: &[T], time_ms: fn(&T) -> u64) -> f64 {
     }
 }
 
-/// The message that comes most often when numbers do not count, and how often. Of equals, the one that comes first.
+/// The most frequent message, with numbers ignored, and its count. Of equals, the first one.
 fn most_frequent(errors: &[&str]) -> Option<(String, usize)> {
     let mut counts: BTreeMap<String, (usize, usize)> = BTreeMap::new();
     for (position, message) in errors.iter().enumerate() {

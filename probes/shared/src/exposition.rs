@@ -1,30 +1,30 @@
-//! Prometheus' text format: the samples of one metric.
+//! Prometheus's text format: the samples of one metric.
 
-/// One sample: its labels as they are written, and its value.
+/// One sample: its labels as written, and its value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample<'t> {
-    /// What stands between the braces; empty if there are none.
+    /// The text between the braces; empty if there are none.
     pub labels: &'t str,
     /// The value.
     pub value: f64,
 }
 
-/// The samples of a metric, in order. A line of it that is no sample is left out and counted.
+/// The samples of a metric, in order, and the number of the metric's lines that are not valid samples.
 pub fn samples<'t>(text: &'t str, name: &str) -> (Vec<Sample<'t>>, usize) {
     let mut found = Vec::new();
-    let mut strange = 0;
+    let mut invalid = 0;
     for line in text.lines() {
         let Some(rest) = line.trim_start().strip_prefix(name) else { continue };
-        // Another metric whose name begins like this one's.
+        // Another metric whose name starts with this name.
         if !rest.starts_with(['{', ' ', '\t']) {
             continue;
         }
         match sample(rest) {
             Some(sample) => found.push(sample),
-            None => strange += 1,
+            None => invalid += 1,
         }
     }
-    (found, strange)
+    (found, invalid)
 }
 
 fn sample(rest: &str) -> Option<Sample<'_>> {
@@ -39,12 +39,12 @@ fn sample(rest: &str) -> Option<Sample<'_>> {
         "NaN" => f64::NAN,
         number => number.parse().ok()?,
     };
-    // A time in milliseconds may follow, and nothing else.
+    // Only a time in milliseconds may follow.
     let time = words.next().is_none_or(|time| time.parse::<i64>().is_ok());
     (time && words.next().is_none()).then_some(Sample { labels, value })
 }
 
-/// Where the closing brace stands; one within quotes is none.
+/// The position of the closing brace, ignoring braces within quotes.
 fn end_of_labels(inside: &str) -> Option<usize> {
     let (mut quoted, mut escaped) = (false, false);
     for (at, c) in inside.char_indices() {
@@ -67,12 +67,12 @@ mod tests {
     fn samples_of_one_metric() {
         let text = "# HELP pg_up Whether it is up.\n# TYPE pg_up gauge\npg_up 0\npg_up_total 5\n pg_up{server=\"a b:1\"} 1 1795321687746\n\
             pg_up{a=\"}\\\" {\",b=\"é\"} +Inf\npg_up {x=\"y\"} 2e+00\npg_up{open=\"\npg_up\npg_up x\npg_up 1 2 3\npg_up 1 x\n";
-        let (found, strange) = samples(text, "pg_up");
-        let said: Vec<_> = found.iter().map(|sample| (sample.labels, sample.value)).collect();
+        let (found, invalid) = samples(text, "pg_up");
+        let pairs: Vec<_> = found.iter().map(|sample| (sample.labels, sample.value)).collect();
         let expected =
             [("", 0.0), ("server=\"a b:1\"", 1.0), ("a=\"}\\\" {\",b=\"é\"", f64::INFINITY), ("x=\"y\"", 2.0)];
-        assert_eq!(said, expected);
-        assert_eq!(strange, 4);
+        assert_eq!(pairs, expected);
+        assert_eq!(invalid, 4);
         assert_eq!(samples("", "pg_up"), (Vec::new(), 0));
     }
 }

@@ -1,4 +1,4 @@
-//! What a collector notes of its feeds, and what an HTTP status says about whose fault it is.
+//! A collector's state file, and what an HTTP status says about who has to act.
 
 pub mod state;
 pub mod status;

@@ -1,8 +1,8 @@
-//! Which filesystems there is something to say of.
+//! Which filesystems to check.
 
 use bailiwick_guest::{Finding, Observed, system::Filesystem, text};
 
-/// Kinds that hold no files of their own, are full by nature, or whose size is memory's business.
+/// Kinds that hold no files of their own, are always full, or are limited by memory.
 const SKIPPED: [&str; 14] = [
     "tmpfs",
     "devtmpfs",
@@ -20,9 +20,9 @@ const SKIPPED: [&str; 14] = [
     "autofs",
 ];
 
-/// True for one that holds files of its own.
+/// True for a filesystem that holds files of its own.
 pub fn is_judged(it: &Filesystem, all: &[Filesystem]) -> bool {
-    // A container's overlay repeats the numbers of the filesystem that it lies on.
+    // A container's overlay repeats the numbers of the filesystem below it.
     let lies_on_another = it.kind == "overlay"
         && all.iter().any(|other| {
             other.kind != "overlay" && (other.size, other.used, other.available) == (it.size, it.used, it.available)
@@ -30,8 +30,8 @@ pub fn is_judged(it: &Filesystem, all: &[Filesystem]) -> bool {
     it.size > 0 && !SKIPPED.contains(&it.kind.as_str()) && !lies_on_another
 }
 
-/// What to say where there is none, under the probe's own code.
+/// The finding if there is no filesystem to check, with the probe's own code.
 pub fn none_judged(all: &Observed<Vec<Filesystem>>, code: &str) -> Finding {
-    let title = format!("nothing to judge among {}", text::count(all.len(), "mounted filesystem"));
+    let title = format!("no filesystem to check among {}", text::count(all.len(), "mounted filesystem"));
     Finding::unknown(code, "", title).because(all)
 }

@@ -1,4 +1,4 @@
-//! What several probes read in the same way. No component of its own.
+//! Code that several probes share. It is not a component itself.
 
 pub mod certificates;
 pub mod containers;

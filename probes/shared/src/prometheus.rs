@@ -1,4 +1,4 @@
-//! Answers of Prometheus' HTTP API (`/api/v1/…`): an envelope, and data of a shape that the caller names.
+//! Answers of Prometheus's HTTP API (`/api/v1/…`): an envelope, and data of a type that the caller chooses.
 
 use bailiwick_guest::{Evidence, Failure, Observed, Target, http, text};
 use serde::Deserialize;
@@ -13,10 +13,10 @@ struct Envelope<T> {
     error: String,
 }
 
-/// Asks the slot's page, and reads its data.
+/// Requests the slot's page, and parses its data.
 ///
 /// # Errors
-/// When there is no answer, or another one than Prometheus gives: the run could not look.
+/// If there is no answer, or it is not a Prometheus answer: the run could not check.
 pub fn ask<T: DeserializeOwned>(target: &Target, slot: &str) -> Result<(Observed<http::Response>, T), Failure> {
     let page = http::get(target, &target.slot(slot)?)?;
     match read(&page) {
@@ -25,20 +25,20 @@ pub fn ask<T: DeserializeOwned>(target: &Target, slot: &str) -> Result<(Observed
     }
 }
 
-/// The data in a page.
+/// Parses the data of a page.
 ///
 /// # Errors
-/// One line that says why there are none.
+/// One line with the reason if there are no data.
 pub fn read<T: DeserializeOwned>(page: &http::Response) -> Result<T, String> {
     let envelope: Result<Envelope<T>, _> = serde_json::from_slice(&page.body);
     match envelope {
         Ok(Envelope { status, data: Some(data), .. }) if page.status == 200 && status == "success" => Ok(data),
         Ok(Envelope { error, .. }) if !error.is_empty() => Err(["Prometheus answers: ", &error].concat()),
         _ if page.status != 200 => Err(["the server answers with status ", &page.status.to_string()].concat()),
-        // Not a word of what it says: it is no Prometheus, and might be anybody.
+        // Its text is not shown: the server is not Prometheus, and the text may be anything.
         Ok(_) => Err("the server's answer has no data".to_owned()),
         Err(error) => {
-            Err(text::one_line(&["the server's answer is not Prometheus' JSON: ", &error.to_string()].concat()))
+            Err(text::one_line(&["the server's answer is not Prometheus JSON: ", &error.to_string()].concat()))
         }
     }
 }
@@ -63,7 +63,7 @@ mod tests {
         assert_eq!(read::<u8>(&page(302, "<a>")), Err("the server answers with status 302".to_owned()));
         for body in ["", "<html>", "{\"status\":\"success\",\"data\":\"7\"}", &"[".repeat(100_000)] {
             assert!(
-                read::<u8>(&page(200, body)).unwrap_err().starts_with("the server's answer is not Prometheus' JSON")
+                read::<u8>(&page(200, body)).unwrap_err().starts_with("the server's answer is not Prometheus JSON")
             );
         }
     }

@@ -1,4 +1,4 @@
-//! A temporary file that nobody has touched for long, of a program that does not run, is moved out of the way.
+//! Sets an old temporary file aside if its program is not running.
 
 use bailiwick_guest::{
     Decision, Failure, Finding, Fix, Report, Target, VerbError, clock,
@@ -17,13 +17,13 @@ impl Fix for StaleFile {
         let path = file.literal.as_str();
         let stat = match files::stat(target, &file) {
             Err(gone) if gone.error() == VerbError::NotFound => {
-                return Ok(Decision::nothing(format!("{path} is not there")));
+                return Ok(Decision::nothing(format!("{path} does not exist")));
             }
             answer => answer?,
         };
         if stat.kind != Kind::Regular {
-            let reason = format!("{path} is no ordinary file: it was not left behind by accident");
-            return Ok(Decision::refuse(reason, "whoever put it there").because(&stat));
+            let reason = format!("{path} is not a regular file: it is unlikely to be a leftover");
+            return Ok(Decision::refuse(reason, "the owner of this file").because(&stat));
         }
         let age = clock::now_ms() as f64 / 1_000.0 - stat.modified as f64;
         if age < old {
@@ -31,16 +31,16 @@ impl Fix for StaleFile {
         }
         match services::status(target, &unit) {
             Ok(status) if !matches!(status.active, ActiveState::Inactive | ActiveState::Failed) => {
-                let reason = format!("{} runs ({}): the file may be in use", unit.literal, status.sub_state);
-                return Ok(Decision::refuse(reason, "whoever runs it").because(&stat).because(&status));
+                let reason = format!("{} is running ({}): the file may be in use", unit.literal, status.sub_state);
+                return Ok(Decision::refuse(reason, "the owner of this unit").because(&stat).because(&status));
             }
             Err(failed) if failed.error() != VerbError::NotFound => return Err(failed.into()),
-            // Not installed any more, or not running.
+            // The unit is not installed any more, or is not running.
             _ => {}
         }
         files_change::set_aside(target, &file)?;
         let context =
-            format!("{path} has not been changed for {}, and {} does not run", text::duration(age), unit.literal);
+            format!("{path} has not been changed for {}, and {} is not running", text::duration(age), unit.literal);
         Ok(Decision::propose(context).because(&stat))
     }
 
@@ -49,14 +49,14 @@ impl Fix for StaleFile {
         let path = file.literal.as_str();
         let finding = match files::stat(target, &file) {
             Err(gone) if gone.error() == VerbError::NotFound => {
-                Finding::ok("file", path, format!("{path} is out of the way")).because(&gone)
+                Finding::ok("file", path, format!("{path} was set aside")).because(&gone)
             }
-            // Made anew by its program, which could do so now.
+            // Its program has created a new file.
             answer => {
                 let stat = answer?;
                 let age = clock::now_ms() as f64 / 1_000.0 - stat.modified as f64;
                 if age < target.params().number("min-age-hours")? * 3_600.0 {
-                    Finding::ok("file", path, format!("{path} is a new one")).because(&stat)
+                    Finding::ok("file", path, format!("{path} is a new file")).because(&stat)
                 } else {
                     Finding::critical("file", path, format!("{path} is still there")).because(&stat)
                 }

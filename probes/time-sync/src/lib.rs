@@ -1,4 +1,4 @@
-//! Whether the clock is kept in step.
+//! Whether the clock is synchronised.
 
 use bailiwick_guest::{Failure, Finding, Probe, Report, Severity, Target, Unit, system};
 
@@ -9,12 +9,12 @@ impl Probe for TimeSync {
         let timezone = target.params().text("timezone")?;
 
         let sync = system::time_sync(target)?;
-        // A clock that another program keeps in step (chrony, the hypervisor) is as good as one that systemd does.
+        // Synchronisation by another program (chrony, the hypervisor) is as good as by systemd.
         let (severity, title) = match (sync.synchronized, sync.enabled) {
             (true, true) => (Severity::Ok, "the clock is synchronised by its time service"),
-            (true, false) => (Severity::Ok, "the clock is synchronised, by something systemd does not manage"),
-            (false, true) => (Severity::Warning, "a time service is on, but the clock is not synchronised"),
-            (false, false) => (Severity::Critical, "no time service is on, and the clock is not synchronised"),
+            (true, false) => (Severity::Ok, "the clock is synchronised by a program that systemd does not manage"),
+            (false, true) => (Severity::Warning, "a time service is enabled, but the clock is not synchronised"),
+            (false, false) => (Severity::Critical, "no time service is enabled, and the clock is not synchronised"),
         };
         let mut report = Report::from(
             Finding::new(severity, "clock", "", title)
@@ -24,7 +24,7 @@ impl Probe for TimeSync {
         );
         if !timezone.is_empty() {
             let finding = if sync.timezone.is_empty() {
-                Finding::unknown("timezone", "", "the target does not say which time zone it is in")
+                Finding::unknown("timezone", "", "the target does not report its time zone")
             } else if sync.timezone == timezone {
                 Finding::ok("timezone", "", format!("the time zone is {timezone}"))
             } else {

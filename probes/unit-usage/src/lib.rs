@@ -1,4 +1,4 @@
-//! What units use: memory and tasks now, processor and disks since the run before.
+//! Resource usage of units: memory and tasks now, processor and disks since the run before.
 
 use bailiwick_guest::{
     Failure, Finding, Probe, Report, Severity, Target, Unit, VerbError, clock,
@@ -45,16 +45,12 @@ impl Probe for UnitUsage {
 
 fn judge(unit: &str, usage: &UsageInfo, earlier: &Earlier, limits: &Limits) -> Finding {
     if !usage.active {
-        return Finding::unknown(
-            "usage",
-            unit,
-            format!("{unit} is not running, so it uses nothing that could be judged"),
-        );
+        return Finding::unknown("usage", unit, format!("{unit} is not running, so there is no usage to check"));
     }
     if (usage.cpu_ns, usage.memory, usage.tasks) == (None, None, None) {
         return Finding::unknown("usage", unit, format!("the target does not account for {unit}"));
     }
-    let mut said = Vec::new();
+    let mut parts = Vec::new();
     let mut severity = Severity::Ok;
     let mut judge = |value: f64, warn: f64| {
         if warn > 0.0 && value >= warn {
@@ -62,19 +58,19 @@ fn judge(unit: &str, usage: &UsageInfo, earlier: &Earlier, limits: &Limits) -> F
         }
     };
     let cpu_s = usage.cpu_ns.map(|ns| ns as f64 / 1e9);
-    // A counter that has fallen has begun anew: the unit was restarted.
+    // A counter that has decreased was reset: the unit was restarted.
     let rate = |name: &str, value: Option<f64>| rate(earlier, unit, name, value?);
     let busy = rate("cpu-seconds", cpu_s);
     if let Some(busy) = busy {
-        said.push(format!("{} of a processor", text::percent(busy * 100.0)));
+        parts.push(format!("{} of a processor", text::percent(busy * 100.0)));
         judge(busy, limits.cpu);
     }
     if let Some(memory) = usage.memory {
-        said.push(text::bytes(memory));
+        parts.push(text::bytes(memory));
         judge(memory as f64, limits.memory);
     }
     if let Some(tasks) = usage.tasks {
-        said.push(text::count(tasks as usize, "task"));
+        parts.push(text::count(tasks as usize, "task"));
         judge(tasks as f64, limits.tasks);
     }
     let io = [("read-bytes", usage.io_read), ("written-bytes", usage.io_written)];
@@ -82,9 +78,9 @@ fn judge(unit: &str, usage: &UsageInfo, earlier: &Earlier, limits: &Limits) -> F
         io.iter().filter_map(|(name, bytes)| Some((*name, rate(name, bytes.map(|b| b as f64))?))).collect();
     for (name, rate) in &rates {
         let what = if *name == "read-bytes" { "read" } else { "written" };
-        said.push(format!("{} {what} a second", text::bytes(*rate as u64)));
+        parts.push(format!("{} {what} a second", text::bytes(*rate as u64)));
     }
-    let mut finding = Finding::new(severity, "usage", unit, format!("{unit} uses {}", text::list(&said, 8)));
+    let mut finding = Finding::new(severity, "usage", unit, format!("{unit} uses {}", text::list(&parts, 8)));
     if let Some(seconds) = cpu_s {
         finding = finding.metric("cpu-seconds", seconds, Unit::Seconds);
     }
@@ -108,7 +104,7 @@ fn judge(unit: &str, usage: &UsageInfo, earlier: &Earlier, limits: &Limits) -> F
     finding
 }
 
-/// By how much a counter has grown in a second since the run before; none on the first, and after a restart.
+/// The growth of a counter per second since the run before; none on the first run, and after a restart.
 fn rate(earlier: &Earlier, unit: &str, name: &str, value: f64) -> Option<f64> {
     let (then, before) = earlier.series("usage", unit, name).last()?;
     let seconds = clock::now_ms().checked_sub(then)? as f64 / 1e3;

@@ -1,4 +1,4 @@
-//! Whether the machine has just been booted, and whether its distribution asks for a reboot.
+//! Whether the machine has just been booted, and whether its distribution requires a reboot.
 
 use bailiwick_guest::{Failure, Finding, Probe, Report, Severity, Target, Unit, system, text};
 
@@ -22,12 +22,12 @@ impl Probe for Uptime {
 
         let packages = &uptime.reboot_packages;
         let reboot = match (uptime.reboot_required, packages.as_slice()) {
-            (false, _) => Finding::ok("reboot-required", "", "no reboot is asked for"),
+            (false, _) => Finding::ok("reboot-required", "", "no reboot is required"),
             (true, packages) => {
                 let severity = if reboot_warns { Severity::Warning } else { Severity::Ok };
                 let title = match packages {
-                    [] => "a reboot is asked for".to_owned(),
-                    some => format!("{} for a reboot: {}", asking(some.len()), text::list(some, 5)),
+                    [] => "a reboot is required".to_owned(),
+                    some => format!("{} a reboot: {}", requiring(some.len()), text::list(some, 5)),
                 };
                 Finding::new(severity, "reboot-required", "", title)
             }
@@ -38,8 +38,8 @@ impl Probe for Uptime {
     }
 }
 
-fn asking(packages: usize) -> String {
-    text::count(packages, "package") + if packages == 1 { " asks" } else { " ask" }
+fn requiring(packages: usize) -> String {
+    text::count(packages, "package") + if packages == 1 { " requires" } else { " require" }
 }
 
 bailiwick_guest::export!(Uptime);

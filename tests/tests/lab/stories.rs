@@ -68,7 +68,7 @@ fn the_feed_fault_that_must_not_be_fixed() -> Result<()> {
         Ok(finding)
     })?;
     ensure!(finding.title.contains("a restart will not help"), "{finding:?}");
-    ensure!(finding.title.contains("credentials are the operator's"), "{finding:?}");
+    ensure!(finding.title.contains("the operator must check the credentials"), "{finding:?}");
     Ok(())
 }
 

@@ -22,69 +22,69 @@ typedef struct bailiwick_ops_types_borrow_target_t {
   int32_t __handle;
 } bailiwick_ops_types_borrow_target_t;
 
-// Why a verb gave no answer. Deliberately without text: what the target or the operating system said
-// stands in the journal, for the operator.
+// Why a verb gave no answer. It has no text on purpose: the message of the target or the operating system
+// is in the journal, for the operator.
 typedef uint8_t bailiwick_ops_types_verb_error_t;
 
 // Not in this component's bailiwick on this target: no such slot, nothing bound to it, or removed by
 // a never-rule. Absent and forbidden look the same.
 #define BAILIWICK_OPS_TYPES_VERB_ERROR_REFUSED 0
-// The target says that the object does not exist.
+// The target reports that the object does not exist.
 #define BAILIWICK_OPS_TYPES_VERB_ERROR_NOT_FOUND 1
 // The account on the target may not read it.
 #define BAILIWICK_OPS_TYPES_VERB_ERROR_NOT_PERMITTED 2
 // The target lacks the facility (no systemd, say).
 #define BAILIWICK_OPS_TYPES_VERB_ERROR_UNSUPPORTED 3
-// No connection to the target, or it was lost.
+// There is no connection to the target, or it was lost.
 #define BAILIWICK_OPS_TYPES_VERB_ERROR_UNREACHABLE 4
 // The target did not answer within the verb's time limit.
 #define BAILIWICK_OPS_TYPES_VERB_ERROR_TIMED_OUT 5
 // The answer was larger than the verb's limit.
 #define BAILIWICK_OPS_TYPES_VERB_ERROR_TOO_LARGE 6
-// The target answered something that cannot be understood.
+// The answer of the target cannot be parsed.
 #define BAILIWICK_OPS_TYPES_VERB_ERROR_GARBLED 7
 // This run has used up its calls or its bytes.
 #define BAILIWICK_OPS_TYPES_VERB_ERROR_EXHAUSTED 8
 
 typedef bailiwick_ops_types_verb_error_t bailiwick_ops_reports_verb_error_t;
 
-// How bad a finding is.
+// The severity of a finding.
 typedef uint8_t bailiwick_ops_reports_severity_t;
 
-// As it should be.
+// No problem.
 #define BAILIWICK_OPS_REPORTS_SEVERITY_OK 0
-// Somebody should look at it, not at night.
+// Needs attention during working hours.
 #define BAILIWICK_OPS_REPORTS_SEVERITY_WARNING 1
-// Somebody should look at it now.
+// Needs attention now.
 #define BAILIWICK_OPS_REPORTS_SEVERITY_CRITICAL 2
-// The probe looked, and could not tell.
+// The probe checked, but could not decide.
 #define BAILIWICK_OPS_REPORTS_SEVERITY_UNKNOWN 3
 
-// What a metric counts in. SI base units, so that no two probes differ by a factor.
+// The unit of a metric. Base units only, so that two probes never differ by a factor.
 typedef uint8_t bailiwick_ops_reports_unit_t;
 
-// Things.
+// A number of things.
 #define BAILIWICK_OPS_REPORTS_UNIT_COUNT 0
 // Bytes, not kilobytes.
 #define BAILIWICK_OPS_REPORTS_UNIT_BYTES 1
 // Seconds; a fraction for less.
 #define BAILIWICK_OPS_REPORTS_UNIT_SECONDS 2
-// Hundredths: 50 is one half.
+// Percent: 50 is one half.
 #define BAILIWICK_OPS_REPORTS_UNIT_PERCENT 3
-// One number by another: 0.5 is one half.
+// A ratio: 0.5 is one half.
 #define BAILIWICK_OPS_REPORTS_UNIT_RATIO 4
-// Things in a second.
+// Number per second.
 #define BAILIWICK_OPS_REPORTS_UNIT_PER_SECOND 5
-// Things in an hour.
+// Number per hour.
 #define BAILIWICK_OPS_REPORTS_UNIT_PER_HOUR 6
 
 // One number behind a finding.
 typedef struct bailiwick_ops_reports_metric_t {
-  // `[a-z0-9-]{1,64}`, stable across versions: trends are kept under it.
+  // `[a-z0-9-]{1,64}`, stable across versions: trends are recorded under this name.
   probe_string_t   name;
   // A finite number; anything else ends the run.
   double   value;
-  // What `value` counts in.
+  // The unit of `value`.
   bailiwick_ops_reports_unit_t   unit;
 } bailiwick_ops_reports_metric_t;
 
@@ -100,18 +100,18 @@ typedef struct {
 
 // One statement about one subject.
 typedef struct bailiwick_ops_reports_finding_t {
-  // Machine-readable and stable, `[a-z0-9-]{1,64}`: `space`, `not-running`.
+  // Machine-readable and stable, `[a-z0-9-]{1,64}`, such as `space` or `not-running`.
   probe_string_t   code;
-  // How bad it is.
+  // Its severity.
   bailiwick_ops_reports_severity_t   severity;
-  // What it is about, within the target: a mount point, a unit. At most 200 bytes; empty for the
+  // The subject within the target, such as a mount point or a unit. At most 200 bytes; empty for the
   // whole target.
   probe_string_t   subject;
   // One line for a person, with the number that decided it. At most 200 bytes.
   probe_string_t   title;
   // The numbers behind it. At most 32.
   bailiwick_ops_reports_list_metric_t   metrics;
-  // The numbers of the verb calls this rests on, as `calls.last` gave them.
+  // The numbers of the verb calls that this is based on, as returned by `calls.last`.
   probe_list_u32_t   evidence;
 } bailiwick_ops_reports_finding_t;
 
@@ -120,31 +120,31 @@ typedef struct {
   size_t len;
 } bailiwick_ops_reports_list_finding_t;
 
-// The result of a run that could look. At most 200 findings, 256 KiB in all.
+// The result of a run that could check. At most 200 findings, 256 KiB in total.
 typedef struct bailiwick_ops_reports_report_t {
-  // One for each statement, those that say `ok` too.
+  // One finding for each statement, including those with severity `ok`.
   bailiwick_ops_reports_list_finding_t   findings;
 } bailiwick_ops_reports_report_t;
 
-// Of a fix: what is to be done, and why now. The changes themselves are those that were put on the list.
+// A fix proposes the changes that its changing verbs added to the plan.
 typedef struct bailiwick_ops_reports_proposal_t {
-  // What the fix saw on the target that makes the change right: one line for a person. At most 200 bytes.
+  // What the fix found on the target that justifies the change: one line for a person. At most 200 bytes.
   probe_string_t   context;
-  // The numbers of the verb calls this rests on, as `calls.last` gave them.
+  // The numbers of the verb calls that this is based on, as returned by `calls.last`.
   probe_list_u32_t   evidence;
 } bailiwick_ops_reports_proposal_t;
 
-// Of a fix: that nothing on the target is to be changed for this, and who has to do what instead. An outcome, not an error.
+// A fix refuses to change the target, and names who has to act instead. An outcome, not an error.
 typedef struct bailiwick_ops_reports_refusal_to_fix_t {
-  // Why a change here would not help, or do harm: one line for a person. At most 200 bytes.
+  // Why a change here would not help, or would do harm: one line for a person. At most 200 bytes.
   probe_string_t   reason;
-  // Whose fix it is: a team, a system, another component. At most 200 bytes.
+  // Who has to act: a team, a system, another component. At most 200 bytes.
   probe_string_t   owner;
-  // The numbers of the verb calls this rests on, as `calls.last` gave them.
+  // The numbers of the verb calls that this is based on, as returned by `calls.last`.
   probe_list_u32_t   evidence;
 } bailiwick_ops_reports_refusal_to_fix_t;
 
-// What `plan` of a fix comes to.
+// The result of a fix's `plan`.
 typedef struct bailiwick_ops_reports_decision_t {
   uint8_t tag;
   union {
@@ -154,11 +154,11 @@ typedef struct bailiwick_ops_reports_decision_t {
   } val;
 } bailiwick_ops_reports_decision_t;
 
-// Do what was put on the list: at least one change.
+// Apply the plan, which has at least one change.
 #define BAILIWICK_OPS_REPORTS_DECISION_PROPOSE 0
-// All is as it should be: one line for a person, at most 200 bytes. The list is empty.
+// There is nothing to do: one line with the reason, at most 200 bytes. The plan is empty.
 #define BAILIWICK_OPS_REPORTS_DECISION_NOTHING_TO_DO 1
-// It is not this fix's to do. The list is empty.
+// This fix must not act. The plan is empty.
 #define BAILIWICK_OPS_REPORTS_DECISION_REFUSE 2
 
 typedef struct {
@@ -171,7 +171,7 @@ typedef struct {
   uint32_t val;
 } probe_option_u32_t;
 
-// The result of a run that could not look.
+// The result of a run that could not check.
 typedef struct bailiwick_ops_reports_failure_t {
   // One line for a person. At most 200 bytes.
   probe_string_t   reason;
@@ -183,7 +183,7 @@ typedef struct bailiwick_ops_reports_failure_t {
 
 typedef bailiwick_ops_types_verb_error_t bailiwick_ops_system_verb_error_t;
 
-// Who the machine is.
+// The identity of the machine.
 typedef struct bailiwick_ops_system_identity_info_t {
   // The kernel's host name, not the operator's name for the target.
   probe_string_t   hostname;
@@ -202,17 +202,17 @@ typedef struct {
   size_t len;
 } probe_list_string_t;
 
-// Since when the machine runs, and whether it asks for a reboot.
+// The time since boot, and whether the distribution requires a reboot.
 typedef struct bailiwick_ops_system_uptime_info_t {
   // Seconds since boot.
   double   seconds;
-  // The distribution's own mark (`/run/reboot-required`) stands. False where the distribution has none.
+  // True if the distribution's reboot mark (`/run/reboot-required`) is set. False if the distribution has no mark.
   bool   reboot_required;
-  // Packages that asked for the reboot, as the mark lists them.
+  // Packages that require the reboot, as the mark lists them.
   probe_list_string_t   reboot_packages;
 } bailiwick_ops_system_uptime_info_t;
 
-// How much there is to do. A load of `cpus` keeps every processor busy.
+// The system load. A load of `cpus` keeps every processor busy.
 typedef struct bailiwick_ops_system_load_info_t {
   // Load average over 1 minute.
   double   one;
@@ -220,35 +220,35 @@ typedef struct bailiwick_ops_system_load_info_t {
   double   five;
   // Load average over 15 minutes.
   double   fifteen;
-  // Scheduling entities (threads) that could run now.
+  // Runnable scheduling entities (threads).
   uint32_t   runnable;
-  // Scheduling entities (threads) in all.
+  // All scheduling entities (threads).
   uint32_t   entities;
-  // Processors online.
+  // Online processors.
   uint32_t   cpus;
 } bailiwick_ops_system_load_info_t;
 
 // Memory and swap. All in bytes.
 typedef struct bailiwick_ops_system_memory_info_t {
-  // MemTotal: what the kernel can use.
+  // MemTotal: memory that the kernel can use.
   uint64_t   total;
-  // MemAvailable: what a new program could get without swapping, by the kernel's own estimate.
+  // MemAvailable: memory that a new program could get without swapping, by the kernel's own estimate.
   uint64_t   available;
-  // MemFree: what nothing uses, not even a cache.
+  // MemFree: unused memory, not even used as a cache.
   uint64_t   free;
-  // SwapTotal: 0 where no swap is set up.
+  // SwapTotal: 0 if no swap is set up.
   uint64_t   swap_total;
-  // SwapFree: what of it is not in use.
+  // SwapFree: unused swap.
   uint64_t   swap_free;
 } bailiwick_ops_system_memory_info_t;
 
-// How many files a filesystem has, and has room for.
+// The inodes of a filesystem.
 typedef struct bailiwick_ops_system_inodes_t {
-  // All there are.
+  // All inodes.
   uint64_t   total;
-  // Those in use.
+  // Inodes in use.
   uint64_t   used;
-  // Those left.
+  // Free inodes.
   uint64_t   free;
 } bailiwick_ops_system_inodes_t;
 
@@ -259,33 +259,33 @@ typedef struct {
 
 // One mounted filesystem, as `df` prints it. Sizes in bytes.
 typedef struct bailiwick_ops_system_filesystem_t {
-  // The device or name that is mounted.
+  // The mounted device or name.
   probe_string_t   source;
   // The filesystem's type: `ext4`, `xfs`, `tmpfs`, …
   probe_string_t   kind;
-  // Where it is mounted, an absolute path.
+  // The mount point, an absolute path.
   probe_string_t   mount_point;
-  // All that there is.
+  // Total size.
   uint64_t   size;
-  // What is in use.
+  // Space in use.
   uint64_t   used;
-  // Free to an unprivileged program; less than size - used where blocks are reserved, and never below 0.
+  // Space available to unprivileged programs; less than size - used if blocks are reserved, and never below 0.
   uint64_t   available;
-  // In numbers, not bytes; none where the filesystem has no fixed number of inodes (btrfs).
+  // Numbers of inodes; none if the filesystem has no fixed number of inodes (btrfs).
   bailiwick_ops_system_option_inodes_t   inodes;
 } bailiwick_ops_system_filesystem_t;
 
-// Whether the machine's clock is kept right.
+// The state of time synchronisation.
 typedef struct bailiwick_ops_system_time_sync_info_t {
-  // The kernel's clock is kept in step with a source, whichever program does it.
+  // True if the kernel's clock is synchronised, by any program.
   bool   synchronized_;
-  // A time service is switched on.
+  // True if a time service is enabled.
   bool   enabled;
   // The local time zone, such as `Europe/Berlin` or `Etc/UTC`.
   probe_string_t   timezone;
 } bailiwick_ops_system_time_sync_info_t;
 
-// One person on one terminal, as `who` prints it.
+// One login session, as `who` prints it.
 typedef struct bailiwick_ops_system_login_t {
   // The account.
   probe_string_t   user;
@@ -293,20 +293,20 @@ typedef struct bailiwick_ops_system_login_t {
   probe_string_t   terminal;
   // The login time in UTC as `who` prints it: without the year (`Nov 21 10:36`), or `2026-11-21 10:36`.
   probe_string_t   since;
-  // The remote host, or empty for a console.
+  // The remote host; empty for a console.
   probe_string_t   origin;
 } bailiwick_ops_system_login_t;
 
-// The machine's clock, and when it was asked for, by the controller's. All in microseconds.
+// The machine's clock, and when the controller asked for it. All in microseconds.
 // 
-// The target looked at its clock at some time between `asked-us` and `asked-us` + `elapsed-us`: how far the clocks are
-// apart is known to half of `elapsed-us` either way, and no better.
+// The target read its clock at some time between `asked-us` and `asked-us` + `elapsed-us`. The difference between the
+// clocks is therefore known only to within half of `elapsed-us` either way.
 typedef struct bailiwick_ops_system_clock_info_t {
-  // What the target's clock said, since 1970-01-01T00:00Z.
+  // The target's clock, since 1970-01-01T00:00Z.
   uint64_t   time_us;
   // When the question was sent, since 1970-01-01T00:00Z, by the controller's clock.
   uint64_t   asked_us;
-  // How long it took until the answer was there.
+  // The time until the answer arrived.
   uint64_t   elapsed_us;
 } bailiwick_ops_system_clock_info_t;
 
@@ -393,39 +393,39 @@ typedef struct {
   size_t len;
 } probe_list_u8_t;
 
-// What is in a file.
+// The content of a file.
 typedef struct bailiwick_ops_files_content_t {
-  // As they are in the file, from its start; text or not.
+  // The bytes from the start of the file, text or binary.
   probe_list_u8_t   bytes;
-  // The file is longer; `bytes` holds its first 256 KiB.
+  // True if the file is longer; `bytes` then holds its first 256 KiB.
   bool   truncated;
 } bailiwick_ops_files_content_t;
 
-// What a path leads to.
+// The type of a file.
 typedef uint8_t bailiwick_ops_files_kind_t;
 
-// An ordinary file.
+// A regular file.
 #define BAILIWICK_OPS_FILES_KIND_REGULAR 0
 // A directory.
 #define BAILIWICK_OPS_FILES_KIND_DIRECTORY 1
-// A symbolic link; nothing is said about what it points to.
+// A symbolic link; its destination is not checked.
 #define BAILIWICK_OPS_FILES_KIND_SYMLINK 2
 // A device, a pipe or a socket.
 #define BAILIWICK_OPS_FILES_KIND_OTHER 3
 
-// What the directory says about a file.
+// The metadata of a file.
 typedef struct bailiwick_ops_files_stat_info_t {
-  // What it is.
+  // Its type.
   bailiwick_ops_files_kind_t   kind;
-  // Bytes.
+  // Its size in bytes.
   uint64_t   size;
   // Time of the last change of the content, in seconds since 1970-01-01T00:00Z.
   int64_t   modified;
   // Permission bits, such as 0o644, with setuid, setgid and sticky (0o7000).
   uint32_t   mode;
-  // The owner's name as the target knows it, or the number if it has none.
+  // The owner's name on the target, or the uid if it has no name.
   probe_string_t   owner;
-  // The group's name as the target knows it, or the number if it has none.
+  // The group's name on the target, or the gid if it has no name.
   probe_string_t   group;
 } bailiwick_ops_files_stat_info_t;
 
@@ -452,21 +452,21 @@ typedef bailiwick_ops_types_verb_error_t bailiwick_ops_services_verb_error_t;
 // systemd's ActiveState.
 typedef uint8_t bailiwick_ops_services_active_state_t;
 
-// Started, mounted, listening: whatever the unit is for.
+// Started, mounted, listening, …, depending on the unit type.
 #define BAILIWICK_OPS_SERVICES_ACTIVE_STATE_ACTIVE 0
-// Active, and reading its configuration again.
+// Active, and reloading its configuration.
 #define BAILIWICK_OPS_SERVICES_ACTIVE_STATE_RELOADING 1
-// Not running; its last run, if there was one, ended well.
+// Not running; its last run, if any, succeeded.
 #define BAILIWICK_OPS_SERVICES_ACTIVE_STATE_INACTIVE 2
-// Not running; its last run ended badly, or it could not be started.
+// Not running; its last run failed, or it could not be started.
 #define BAILIWICK_OPS_SERVICES_ACTIVE_STATE_FAILED 3
-// On its way to active, or waiting for an automatic restart.
+// Starting, or waiting for an automatic restart.
 #define BAILIWICK_OPS_SERVICES_ACTIVE_STATE_ACTIVATING 4
-// On its way to inactive.
+// Stopping.
 #define BAILIWICK_OPS_SERVICES_ACTIVE_STATE_DEACTIVATING 5
-// Not running, while somebody works on what it uses.
+// Not running, because maintenance is in progress.
 #define BAILIWICK_OPS_SERVICES_ACTIVE_STATE_MAINTENANCE 6
-// A state newer than this interface.
+// A state that this interface does not know.
 #define BAILIWICK_OPS_SERVICES_ACTIVE_STATE_OTHER 7
 
 typedef struct {
@@ -488,22 +488,22 @@ typedef struct {
 typedef struct bailiwick_ops_services_status_info_t {
   // The unit's own name (an alias is resolved).
   probe_string_t   unit;
-  // ActiveState: what `systemctl status` shows in colour.
+  // ActiveState.
   bailiwick_ops_services_active_state_t   active;
   // SubState, such as `running`, `dead`, `auto-restart`.
   probe_string_t   sub_state;
-  // Result of the last run, `success` if all is well.
+  // Result of the last run; `success` if it did not fail.
   probe_string_t   outcome;
   // `enabled`, `disabled`, `static`, `masked`, …; empty if there is no unit file.
   probe_string_t   enablement;
   // Automatic restarts since the unit was last started by hand.
   uint32_t   restarts;
-  // Exit status of the main process's last end, if it has ended; the signal's number if `outcome` is `signal`
+  // Exit status of the main process's last exit, if it has exited; the signal number if `outcome` is `signal`
   // or `core-dump`.
   probe_option_s32_t   exit_status;
   // Seconds after boot at which the unit entered its present state.
   probe_option_f64_t   since_boot;
-  // Bytes of memory in use, where the target accounts for it.
+  // Bytes of memory in use; none if the target does not account for it.
   probe_option_u64_t   memory;
 } bailiwick_ops_services_status_info_t;
 
@@ -511,9 +511,9 @@ typedef struct bailiwick_ops_services_status_info_t {
 typedef struct bailiwick_ops_services_failed_unit_t {
   // The unit's name, with its suffix.
   probe_string_t   unit;
-  // SubState, mostly `failed` too.
+  // SubState, usually also `failed`.
   probe_string_t   sub_state;
-  // The unit file's one line for people; empty if it has none.
+  // The unit file's description; empty if it has none.
   probe_string_t   description;
 } bailiwick_ops_services_failed_unit_t;
 
@@ -523,30 +523,30 @@ typedef struct bailiwick_ops_services_log_entry_t {
   uint64_t   time_ms;
   // syslog priority: 0 emergency … 4 warning.
   uint8_t   priority;
-  // What was logged. Text from whoever could make the unit log it.
+  // The message. Untrusted text: anything that can make the unit log chooses it.
   probe_string_t   message;
 } bailiwick_ops_services_log_entry_t;
 
-// What a unit's processes use and have used, as systemd accounts for it. None: this target, or this kind of unit, is
-// not accounted for, or the unit is not running.
+// The resource usage of a unit's processes, as systemd accounts for it. A value is none if the target does not account
+// for it, or for this kind of unit, or if the unit is not running.
 typedef struct bailiwick_ops_services_usage_info_t {
   // The unit's own name (an alias is resolved).
   probe_string_t   unit;
-  // ActiveState is `active`.
+  // True if ActiveState is `active`.
   bool   active;
-  // Seconds after boot at which the unit was last started: the counters begin there.
+  // Seconds after boot at which the unit was last started; the counters start then.
   probe_option_f64_t   started_since_boot;
-  // Processor time since then, in nanoseconds.
+  // Processor time since the start, in nanoseconds.
   probe_option_u64_t   cpu_ns;
-  // Memory in use, in bytes, the page cache of its files counted in.
+  // Memory in use, in bytes, including the page cache of its files.
   probe_option_u64_t   memory;
-  // The most memory that was in use, in bytes; systemd 254 and later.
+  // Peak memory use, in bytes; systemd 254 and later.
   probe_option_u64_t   memory_peak;
-  // Bytes read from disks since then.
+  // Bytes read from disks since the start.
   probe_option_u64_t   io_read;
-  // Bytes written to disks since then.
+  // Bytes written to disks since the start.
   probe_option_u64_t   io_written;
-  // Processes and threads.
+  // Number of processes and threads.
   probe_option_u64_t   tasks;
 } bailiwick_ops_services_usage_info_t;
 
@@ -602,15 +602,15 @@ typedef uint8_t bailiwick_ops_network_protocol_t;
 #define BAILIWICK_OPS_NETWORK_PROTOCOL_TCP 0
 #define BAILIWICK_OPS_NETWORK_PROTOCOL_UDP 1
 
-// A socket that anyone may send to.
+// A listening socket.
 typedef struct bailiwick_ops_network_listener_t {
-  // What it speaks.
+  // Its protocol.
   bailiwick_ops_network_protocol_t   protocol;
-  // The local address it is bound to, as an IPv4 or IPv6 literal; `0.0.0.0` and `::` mean all.
+  // The local address that it is bound to, as an IPv4 or IPv6 literal; `0.0.0.0` and `::` mean all addresses.
   probe_string_t   address;
   // The local port.
   uint16_t   port;
-  // The number of the user that owns the socket.
+  // The uid of the socket's owner.
   uint32_t   uid;
 } bailiwick_ops_network_listener_t;
 
@@ -631,57 +631,57 @@ typedef struct {
 
 typedef bailiwick_ops_types_verb_error_t bailiwick_ops_containers_verb_error_t;
 
-// What a container is doing.
+// The state of a container.
 typedef uint8_t bailiwick_ops_containers_state_t;
 
-// Made, and not started yet.
+// Created, and not started yet.
 #define BAILIWICK_OPS_CONTAINERS_STATE_CREATED 0
-// Its main process runs.
+// Its main process is running.
 #define BAILIWICK_OPS_CONTAINERS_STATE_RUNNING 1
-// Stopped in its tracks, until somebody goes on.
+// Suspended until it is resumed.
 #define BAILIWICK_OPS_CONTAINERS_STATE_PAUSED 2
-// Its main process has ended, and the runtime starts it again.
+// Its main process has exited, and the runtime restarts it.
 #define BAILIWICK_OPS_CONTAINERS_STATE_RESTARTING 3
-// On its way to `exited`.
+// Stopping; `exited` comes next.
 #define BAILIWICK_OPS_CONTAINERS_STATE_STOPPING 4
-// Its main process has ended.
+// Its main process has exited.
 #define BAILIWICK_OPS_CONTAINERS_STATE_EXITED 5
-// On its way out of existence.
+// Being removed.
 #define BAILIWICK_OPS_CONTAINERS_STATE_REMOVING 6
-// It could neither be stopped nor removed.
+// It could be neither stopped nor removed.
 #define BAILIWICK_OPS_CONTAINERS_STATE_DEAD 7
-// A state newer than this interface.
+// A state that this interface does not know.
 #define BAILIWICK_OPS_CONTAINERS_STATE_OTHER 8
 
-// What the container's own check says.
+// The result of the container's health check.
 typedef uint8_t bailiwick_ops_containers_health_t;
 
-// It has no check, or does not run.
+// It has no health check, or is not running.
 #define BAILIWICK_OPS_CONTAINERS_HEALTH_NONE 0
-// It has not passed its check yet, and still may take its time.
+// It has not passed its check yet, and is still within its start period.
 #define BAILIWICK_OPS_CONTAINERS_HEALTH_STARTING 1
 // Its latest check passed.
 #define BAILIWICK_OPS_CONTAINERS_HEALTH_HEALTHY 2
-// Its check failed so often that the runtime gave it up.
+// Its check failed as often as the runtime allows.
 #define BAILIWICK_OPS_CONTAINERS_HEALTH_UNHEALTHY 3
-// A word newer than this interface.
+// A result that this interface does not know.
 #define BAILIWICK_OPS_CONTAINERS_HEALTH_OTHER 4
 
 // One container, as the runtime lists it.
 typedef struct bailiwick_ops_containers_container_t {
   // Its name; the first, if it has several.
   probe_string_t   name;
-  // What it was made from, as it was written.
+  // The image, as written at its creation.
   probe_string_t   image;
-  // What it is doing.
+  // Its state.
   bailiwick_ops_containers_state_t   state;
-  // What its own check says.
+  // The result of its health check.
   bailiwick_ops_containers_health_t   health;
-  // How often it was started again, where the list says so: podman from 4.4 on. `status` always does.
+  // The number of restarts, if the list has it: podman from 4.4 on. `status` always has it.
   probe_option_u32_t   restarts;
-  // How its main process ended, if it has.
+  // The exit status of its main process, if it has exited.
   probe_option_s32_t   exit_code;
-  // When it was last started, in milliseconds since 1970-01-01T00:00Z, where the list says so: podman's does.
+  // When it was last started, in milliseconds since 1970-01-01T00:00Z, if the list has it: podman's does.
   probe_option_u64_t   started_ms;
 } bailiwick_ops_containers_container_t;
 
@@ -689,34 +689,34 @@ typedef struct bailiwick_ops_containers_container_t {
 typedef struct bailiwick_ops_containers_status_info_t {
   // Its name.
   probe_string_t   name;
-  // What it was made from, as it was written.
+  // The image, as written at its creation.
   probe_string_t   image;
-  // What it is doing.
+  // Its state.
   bailiwick_ops_containers_state_t   state;
-  // What its own check says.
+  // The result of its health check.
   bailiwick_ops_containers_health_t   health;
-  // How many checks in a row have failed.
+  // The number of consecutive failed checks.
   uint32_t   failing_streak;
-  // What the latest check printed; empty if there was none. Text from the container.
+  // The output of the latest check; empty if there was none. Text from the container.
   probe_string_t   health_output;
-  // How often the runtime started it again by itself.
+  // How often the runtime restarted it automatically.
   uint32_t   restarts;
-  // How its main process last ended; 0 if it never has.
+  // The exit status of its main process's last exit; 0 if it has never exited.
   int32_t   exit_code;
-  // The kernel ended it, because memory ran out.
+  // The kernel killed it because memory ran out.
   bool   oom_killed;
-  // Why it could not be started, in the runtime's words; empty if it could.
+  // The runtime's message if it could not be started; otherwise empty.
   probe_string_t   error;
   // When it was last started, in milliseconds since 1970-01-01T00:00Z.
   probe_option_u64_t   started_ms;
-  // When it last ended, in milliseconds since 1970-01-01T00:00Z.
+  // When it last exited, in milliseconds since 1970-01-01T00:00Z.
   probe_option_u64_t   finished_ms;
 } bailiwick_ops_containers_status_info_t;
 
-// Where a container wrote a line.
+// The output that a container wrote a line to.
 typedef uint8_t bailiwick_ops_containers_channel_t;
 
-// Standard output; all of it, if the container has a terminal.
+// Standard output; everything, if the container has a terminal.
 #define BAILIWICK_OPS_CONTAINERS_CHANNEL_OUTPUT 0
 // Standard error.
 #define BAILIWICK_OPS_CONTAINERS_CHANNEL_ERROR 1
@@ -725,9 +725,9 @@ typedef uint8_t bailiwick_ops_containers_channel_t;
 typedef struct bailiwick_ops_containers_log_line_t {
   // Milliseconds since 1970-01-01T00:00Z, by the target's clock.
   uint64_t   time_ms;
-  // Where it was written.
+  // The output that it was written to.
   bailiwick_ops_containers_channel_t   channel;
-  // The line, without its end. Text from the container.
+  // The line, without its line end. Text from the container.
   probe_string_t   text;
 } bailiwick_ops_containers_log_line_t;
 
@@ -769,13 +769,13 @@ typedef struct {
 
 typedef bailiwick_ops_types_verb_error_t bailiwick_ops_commands_verb_error_t;
 
-// What came of a program.
+// The result of a program.
 typedef struct bailiwick_ops_commands_output_t {
-  // Its exit status; none if a signal ended it.
+  // Its exit status; none if a signal killed it.
   probe_option_u32_t   exit_status;
-  // What it wrote to standard output: UTF-8 without NUL. Anything else is `garbled`.
+  // Its standard output: UTF-8 without NUL. Anything else is `garbled`.
   probe_string_t   stdout_;
-  // What it wrote to standard error. What is not UTF-8 is replaced.
+  // Its standard error. Invalid UTF-8 is replaced.
   probe_string_t   stderr_;
 } bailiwick_ops_commands_output_t;
 
@@ -800,23 +800,24 @@ typedef struct {
 typedef struct bailiwick_ops_packages_upgrade_t {
   // Its name.
   probe_string_t   name;
-  // The version that is installed; none if it is new, such as the next kernel's.
+  // The installed version; none for a new package, such as the next kernel.
   probe_option_string_t   installed;
-  // The version that would be.
+  // The version that would be installed.
   probe_string_t   candidate;
-  // Where that version comes from, such as `Debian-Security:12/stable-security`; several are told apart by `, `.
+  // The origin of that version, such as `Debian-Security:12/stable-security`; several are separated by `, `.
   probe_string_t   origin;
-  // One of them is a security archive: its suite ends with `-security`, or its label begins with `Debian-Security`.
+  // True if one of the origins is a security archive: its suite ends with `-security`, or its label starts with
+  // `Debian-Security`.
   bool   security;
 } bailiwick_ops_packages_upgrade_t;
 
-// How old the machine's lists of packages are: seconds since 1970-01-01T00:00Z, each none where there is no trace.
+// How old the machine's package lists are. All times are in seconds since 1970-01-01T00:00Z; none if not known.
 typedef struct bailiwick_ops_packages_lists_info_t {
-  // When a list last changed. A repository that has nothing new leaves it as it is.
+  // When a list last changed. Without news in the repository, a list does not change.
   probe_option_u64_t   changed;
-  // When somebody last tried to fetch the lists, whether or not it worked.
+  // When the machine last tried to fetch the lists, successfully or not.
   probe_option_u64_t   tried;
-  // When fetching last worked, on a machine that notes it (Ubuntu, or with packagekit).
+  // When fetching last succeeded, on a machine that records it (Ubuntu, or with packagekit).
   probe_option_u64_t   succeeded;
 } bailiwick_ops_packages_lists_info_t;
 
@@ -849,15 +850,15 @@ typedef bailiwick_ops_types_verb_error_t bailiwick_ops_postgres_verb_error_t;
 typedef struct bailiwick_ops_postgres_database_t {
   // Its name.
   probe_string_t   name;
-  // `pg_database_size`, in bytes; none where the role may neither connect to it nor read statistics.
+  // `pg_database_size`, in bytes; none if the role may neither connect to it nor read statistics.
   probe_option_u64_t   bytes;
-  // It is a template.
+  // True for a template.
   bool   template_;
-  // Transactions since its oldest unfrozen one (`age(datfrozenxid)`). At 2^31 the server would stop writing.
+  // Transactions since its oldest unfrozen one (`age(datfrozenxid)`). Near 2^31 the server stops writing.
   uint64_t   frozen_age;
 } bailiwick_ops_postgres_database_t;
 
-// One process of the server: a client's, or one in the background that has a transaction open.
+// One process of the server: a client's, or a background process with an open transaction.
 typedef struct bailiwick_ops_postgres_session_t {
   // Its process number on the target.
   uint32_t   pid;
@@ -867,13 +868,13 @@ typedef struct bailiwick_ops_postgres_session_t {
   probe_string_t   database;
   // Its role; empty if none.
   probe_string_t   user;
-  // What its client calls itself. Text from whoever could connect.
+  // The client's application name. Untrusted text: any client that may connect chooses it.
   probe_string_t   application;
   // `active`, `idle`, `idle in transaction`, `idle in transaction (aborted)`, …; empty for a background process.
   probe_string_t   state;
-  // What kind of thing it waits for, such as `Lock` or `Client`; empty if it waits for nothing.
+  // The type of event that it waits for, such as `Lock` or `Client`; empty if it does not wait.
   probe_string_t   waits_for;
-  // Seconds since its transaction began, by the server's clock; none if it has none open.
+  // Seconds since its transaction started, by the server's clock; none if it has no open transaction.
   probe_option_f64_t   transaction_s;
   // Seconds since it entered its state, by the server's clock.
   probe_option_f64_t   state_s;
@@ -884,15 +885,15 @@ typedef struct {
   size_t len;
 } bailiwick_ops_postgres_list_session_t;
 
-// Who is connected to a server.
+// The connections of a server.
 typedef struct bailiwick_ops_postgres_activity_info_t {
   // `max_connections`.
   uint32_t   connections_max;
-  // `superuser_reserved_connections`: that many of them are not for everybody.
+  // `superuser_reserved_connections`: the number of them that only superusers can use.
   uint32_t   reserved;
-  // Client connections now, the one that asks included.
+  // Client connections now, including this query's own.
   uint32_t   connections;
-  // The longest transactions first, then those without. At most 500 are told, and never the one that asks.
+  // The longest transactions first, then sessions without one. At most 500, without this query's own session.
   bailiwick_ops_postgres_list_session_t   sessions;
 } bailiwick_ops_postgres_activity_info_t;
 
@@ -900,35 +901,35 @@ typedef struct bailiwick_ops_postgres_activity_info_t {
 typedef struct bailiwick_ops_postgres_setting_t {
   // Its name.
   probe_string_t   name;
-  // Its value, as a text in `unit`.
+  // Its value in `unit`, as text.
   probe_string_t   value;
-  // What the value counts in, such as `8kB` or `ms`; empty if in nothing.
+  // The unit of the value, such as `8kB` or `ms`; empty if it has none.
   probe_string_t   unit;
-  // Where the value comes from: `default`, `configuration file`, `database`, …
+  // The source of the value: `default`, `configuration file`, `database`, …
   probe_string_t   source;
-  // The file says otherwise, and a restart would make it so.
+  // True if the configuration file has another value, which a restart would apply.
   bool   pending_restart;
 } bailiwick_ops_postgres_setting_t;
 
-// What a server is in replication.
+// The replication role of a server.
 typedef uint8_t bailiwick_ops_postgres_role_t;
 
-// It takes writes.
+// It accepts writes.
 #define BAILIWICK_OPS_POSTGRES_ROLE_PRIMARY 0
-// It replays another's.
+// It replays the WAL of another server.
 #define BAILIWICK_OPS_POSTGRES_ROLE_STANDBY 1
 
 // A standby that is connected to this server.
 typedef struct bailiwick_ops_postgres_standby_t {
-  // What it calls itself (`application_name`).
+  // Its `application_name`.
   probe_string_t   name;
-  // `streaming` when all is well; `catchup`, `startup`, `backup`, …
+  // `streaming` in normal operation; `catchup`, `startup`, `backup`, …
   probe_string_t   state;
   // `async`, `sync`, `potential` or `quorum`.
   probe_string_t   sync;
-  // Bytes of WAL that it has not replayed yet; none if it has not said.
+  // Bytes of WAL that it has not replayed yet; none if it has not reported them.
   probe_option_u64_t   bytes_behind;
-  // Seconds that recent WAL took to be replayed there; none if it is not behind, or nothing was written lately.
+  // Seconds until recent WAL was replayed there; none if it is not behind, or nothing was written recently.
   probe_option_f64_t   seconds_behind;
 } bailiwick_ops_postgres_standby_t;
 
@@ -936,11 +937,11 @@ typedef struct bailiwick_ops_postgres_standby_t {
 typedef struct bailiwick_ops_postgres_replication_slot_t {
   // Its name.
   probe_string_t   name;
-  // Somebody is connected to it.
+  // True if a client is connected to it.
   bool   active;
-  // `reserved`, `extended`, `unreserved` or `lost`; empty if it keeps nothing.
+  // `reserved`, `extended`, `unreserved` or `lost`; empty if it retains nothing.
   probe_string_t   wal_status;
-  // Bytes of WAL that it keeps the server from removing.
+  // Bytes of WAL that it prevents the server from removing.
   probe_option_u64_t   retained_bytes;
 } bailiwick_ops_postgres_replication_slot_t;
 
@@ -954,36 +955,36 @@ typedef struct {
   size_t len;
 } bailiwick_ops_postgres_list_replication_slot_t;
 
-// What a server says of replication.
+// The replication state of a server.
 typedef struct bailiwick_ops_postgres_replication_info_t {
   // Primary or standby.
   bailiwick_ops_postgres_role_t   role;
-  // On a standby: the state of its WAL receiver, `streaming` when all is well; empty if there is none.
+  // On a standby: the state of its WAL receiver, `streaming` in normal operation; empty if there is none.
   probe_string_t   receiver;
   // On a standby: bytes of WAL received and not replayed yet.
   probe_option_u64_t   bytes_behind;
-  // On a standby: seconds since the commit, on the primary, of the last transaction that was replayed here. It
-  // grows too while the primary writes nothing; none if nothing was replayed since the standby was started.
+  // On a standby: seconds since the commit, on the primary, of the last transaction that was replayed here. It also
+  // grows while the primary writes nothing; none if nothing was replayed since the start of the standby.
   probe_option_f64_t   seconds_behind;
   // The standbys that are connected to this server.
   bailiwick_ops_postgres_list_standby_t   standbys;
-  // This server's slots.
+  // The replication slots of this server.
   bailiwick_ops_postgres_list_replication_slot_t   slots;
 } bailiwick_ops_postgres_replication_info_t;
 
-// Somebody whom a waiting session waits for.
+// A session that another session waits for.
 typedef struct bailiwick_ops_postgres_holder_t {
   // Its process number on the target; 0 for a prepared transaction, which has no process.
   uint32_t   pid;
-  // As in `session`; empty if it has ended meanwhile.
+  // As in `session`; empty if the session has ended in the meantime.
   probe_string_t   kind;
   // Its role.
   probe_string_t   user;
-  // What its client calls itself.
+  // The client's application name.
   probe_string_t   application;
-  // As in `session`. `idle in transaction`: it holds its locks and does nothing.
+  // As in `session`. `idle in transaction`: it holds its locks without doing work.
   probe_string_t   state;
-  // Seconds since its transaction began.
+  // Seconds since its transaction started.
   probe_option_f64_t   transaction_s;
 } bailiwick_ops_postgres_holder_t;
 
@@ -1002,17 +1003,17 @@ typedef struct bailiwick_ops_postgres_blocked_t {
   probe_string_t   database;
   // Its role; empty if none.
   probe_string_t   user;
-  // What its client calls itself.
+  // The client's application name.
   probe_string_t   application;
-  // What is locked: `relation`, `transactionid`, `tuple`, `advisory`, …
+  // The type of the locked object: `relation`, `transactionid`, `tuple`, `advisory`, …
   probe_string_t   lock;
   // The lock's mode, such as `AccessExclusiveLock`.
   probe_string_t   mode;
-  // The table or index, with its schema; empty where it is none, or another database's than the slot's.
+  // The table or index, with its schema; empty for other objects, and outside the slot's database.
   probe_string_t   relation;
-  // Seconds that it has waited, by the server's clock; none in the moment it begins.
+  // Seconds that it has waited, by the server's clock; none at the moment the wait starts.
   probe_option_f64_t   waiting_s;
-  // Whom it waits for: who holds the lock, or stands before it in the queue. Empty if that has just ended.
+  // The sessions that hold the lock or are before it in the queue. Empty if they have just ended.
   bailiwick_ops_postgres_list_holder_t   holders;
 } bailiwick_ops_postgres_blocked_t;
 
@@ -1028,16 +1029,16 @@ typedef struct bailiwick_ops_postgres_cell_t {
 
 // SQL's null.
 #define BAILIWICK_OPS_POSTGRES_CELL_NULL 0
-// A number; as precise as a 64-bit float. May be NaN or infinite.
+// A number, with the precision of a 64-bit float. May be NaN or infinite.
 #define BAILIWICK_OPS_POSTGRES_CELL_NUMBER 1
 // A boolean.
 #define BAILIWICK_OPS_POSTGRES_CELL_FLAG 2
-// Anything else, as PostgreSQL writes it.
+// Any other value, as PostgreSQL writes it.
 #define BAILIWICK_OPS_POSTGRES_CELL_TEXT 3
 
 // One column of an answer.
 typedef struct bailiwick_ops_postgres_column_t {
-  // Its name. Two may have the same.
+  // Its name. Two columns may have the same name.
   probe_string_t   name;
   // Its type as PostgreSQL writes it, such as `bigint` or `timestamp with time zone`.
   probe_string_t   kind;
@@ -1058,11 +1059,11 @@ typedef struct {
   size_t len;
 } bailiwick_ops_postgres_list_list_cell_t;
 
-// What a statement returned.
+// The result of a statement.
 typedef struct bailiwick_ops_postgres_table_t {
-  // At least one.
+  // At least one column.
   bailiwick_ops_postgres_list_column_t   columns;
-  // In the statement's order; each has one cell for each column.
+  // In the statement's order; each row has one cell for each column.
   bailiwick_ops_postgres_list_list_cell_t   rows;
 } bailiwick_ops_postgres_table_t;
 
@@ -1139,7 +1140,7 @@ typedef struct bailiwick_ops_logs_entry_t {
   uint64_t   time_ms;
   // syslog priority: 0 emergency … 4 warning.
   uint8_t   priority;
-  // What was logged. Text from whoever could make the unit log it.
+  // The message. Untrusted text: anything that can make the unit log chooses it.
   probe_string_t   message;
 } bailiwick_ops_logs_entry_t;
 
@@ -1148,15 +1149,15 @@ typedef struct {
   size_t len;
 } bailiwick_ops_logs_list_entry_t;
 
-// What was logged since the component last looked.
+// The entries since the component's last run.
 typedef struct bailiwick_ops_logs_new_entries_t {
   // When this component's last run on this target began, in milliseconds since 1970-01-01T00:00Z, by the
-  // controller's clock; none if it never ran there, or nobody remembers.
+  // controller's clock; none if it never ran there, or the last run is not known.
   probe_option_u64_t   since_ms;
-  // The entries reach back to then; to 8 days ago if `since-ms` is none. False where older ones are left out:
-  // there are more than 1,000, or the last run is longer ago than 8 days.
+  // True if the entries reach back to that time, or to 8 days ago if `since-ms` is none. False if older ones are left
+  // out: there are more than 1,000, or the last run is more than 8 days ago.
   bool   complete;
-  // Oldest first, the newest 1,000 at most.
+  // Oldest first, at most the newest 1,000.
   bailiwick_ops_logs_list_entry_t   entries;
 } bailiwick_ops_logs_new_entries_t;
 
@@ -1172,15 +1173,15 @@ typedef struct {
 
 typedef bailiwick_ops_types_verb_error_t bailiwick_ops_http_verb_error_t;
 
-// A server's whole answer.
+// A server's complete answer.
 typedef struct bailiwick_ops_http_response_t {
-  // The status, 200 to 599. A redirect is an answer like any other: nobody follows it.
+  // The status, 200 to 599. Redirects are not followed; a redirect is an answer like any other.
   uint16_t   status;
   // The Content-Type field as the server wrote it, its first 200 bytes; empty if there is none.
   probe_string_t   content_type;
-  // How many header fields there were.
+  // The number of header fields.
   uint32_t   headers;
-  // The body as it came, text or not; without the frames of a chunked one.
+  // The body as received, text or binary; a chunked body is joined.
   probe_list_u8_t   body;
 } bailiwick_ops_http_response_t;
 
@@ -1196,37 +1197,37 @@ typedef struct {
 
 typedef bailiwick_ops_types_verb_error_t bailiwick_ops_certificates_verb_error_t;
 
-// What a certificate's key is.
+// The type of a certificate's key.
 typedef uint8_t bailiwick_ops_certificates_key_kind_t;
 
 // RSA, with either padding.
 #define BAILIWICK_OPS_CERTIFICATES_KEY_KIND_RSA 0
-// A point on a named curve.
+// An elliptic-curve key.
 #define BAILIWICK_OPS_CERTIFICATES_KEY_KIND_EC 1
 // Ed25519.
 #define BAILIWICK_OPS_CERTIFICATES_KEY_KIND_ED25519 2
 // Anything else.
 #define BAILIWICK_OPS_CERTIFICATES_KEY_KIND_OTHER 3
 
-// What a certificate says of itself.
+// The fields of a certificate.
 typedef struct bailiwick_ops_certificates_certificate_t {
-  // The subject's name as in RFC 4514, `CN=www.example.org`; may be empty.
+  // The subject's name as in RFC 4514, such as `CN=www.example.org`; may be empty.
   probe_string_t   subject;
-  // The issuer's name, in the same way.
+  // The issuer's name, in the same form.
   probe_string_t   issuer;
-  // The host names and addresses it is for (subjectAltName), in its order. A name may begin with `*.`.
+  // The host names and addresses that it is valid for (subjectAltName), in its order. A name may start with `*.`.
   probe_list_string_t   names;
-  // The first second in which it is valid, since 1970-01-01T00:00Z.
+  // The first second of validity, in seconds since 1970-01-01T00:00Z.
   int64_t   not_before;
-  // The last second in which it is valid, since 1970-01-01T00:00Z.
+  // The last second of validity, in seconds since 1970-01-01T00:00Z.
   int64_t   not_after;
-  // Subject and issuer are the same name: a root, or one that nobody else vouches for.
+  // Subject and issuer have the same name: a root, or a certificate without another issuer.
   bool   self_signed;
-  // What its key is.
+  // The type of its key.
   bailiwick_ops_certificates_key_kind_t   key;
-  // Bits of the key (RSA: of its modulus), where they are known.
+  // The size of the key in bits (RSA: of its modulus); none if it is not known.
   probe_option_u32_t   key_bits;
-  // SHA-256 of all of it, in lower-case hex.
+  // SHA-256 of the whole certificate, in lower-case hex.
   probe_string_t   fingerprint;
 } bailiwick_ops_certificates_certificate_t;
 
@@ -1235,16 +1236,16 @@ typedef struct {
   size_t len;
 } bailiwick_ops_certificates_list_certificate_t;
 
-// What a server shows in a TLS handshake.
+// What a server presents in a TLS handshake.
 typedef struct bailiwick_ops_certificates_server_info_t {
-  // Its certificates, its own first.
+  // The certificate chain, the server's own certificate first.
   bailiwick_ops_certificates_list_certificate_t   chain;
-  // The protocol that was agreed on, such as `TLSv1.3`.
+  // The negotiated protocol, such as `TLSv1.3`.
   probe_string_t   protocol;
-  // What the target's OpenSSL makes of it: 0 if the chain leads to a root that the target trusts, is valid now by
-  // the target's clock, and is for the name that the slot gives; 10 expired, 18 self-signed, 62 another name, …
+  // The verify code of the target's OpenSSL: 0 if the chain leads to a root that the target trusts, is valid now by
+  // the target's clock, and matches the slot's name; 10 expired, 18 self-signed, 62 name mismatch, …
   uint32_t   verify_code;
-  // The same in OpenSSL's words.
+  // OpenSSL's text for that code.
   probe_string_t   verify_text;
 } bailiwick_ops_certificates_server_info_t;
 
@@ -1266,17 +1267,17 @@ typedef struct {
   } val;
 } bailiwick_ops_certificates_result_server_info_verb_error_t;
 
-// How much a note matters to whoever debugs the component.
+// The level of a note.
 typedef uint8_t bailiwick_ops_log_level_t;
 
-// A step on the way.
+// A step of the run.
 #define BAILIWICK_OPS_LOG_LEVEL_DEBUG 0
-// Something worth knowing in any run.
+// Useful in any run.
 #define BAILIWICK_OPS_LOG_LEVEL_INFO 1
-// Something that the component did not expect.
+// Unexpected by the component.
 #define BAILIWICK_OPS_LOG_LEVEL_WARNING 2
 
-// A setting, of the type that the manifest's default has.
+// A setting. It has the type of the manifest's default.
 typedef struct bailiwick_ops_params_value_t {
   uint8_t tag;
   union {
@@ -1293,7 +1294,7 @@ typedef struct bailiwick_ops_params_value_t {
 #define BAILIWICK_OPS_PARAMS_VALUE_TEXT 1
 // Yes or no.
 #define BAILIWICK_OPS_PARAMS_VALUE_FLAG 2
-// Texts, in the operator's order; may be empty.
+// A list of texts, in the operator's order; may be empty.
 #define BAILIWICK_OPS_PARAMS_VALUE_TEXTS 3
 
 typedef bailiwick_ops_types_borrow_target_t bailiwick_ops_params_borrow_target_t;
@@ -1303,11 +1304,11 @@ typedef struct {
   bailiwick_ops_params_value_t val;
 } bailiwick_ops_params_option_value_t;
 
-// One thing that the operator bound to a slot.
+// One binding of a slot.
 typedef struct bailiwick_ops_slots_entry_t {
   // The name to give to a verb: the slot's own, or `name/0`, `name/1`, … for a slot declared `many`.
   probe_string_t   key;
-  // The literal bound to it, to be named in findings. Giving it to a verb is refused: it is no key.
+  // The bound literal, for use in findings. A verb does not accept it: verbs take the key.
   probe_string_t   literal;
 } bailiwick_ops_slots_entry_t;
 
@@ -1322,15 +1323,15 @@ typedef bailiwick_ops_reports_unit_t bailiwick_ops_history_unit_t;
 
 // One metric of one finding of an earlier run.
 typedef struct bailiwick_ops_history_point_t {
-  // When that run began, in milliseconds since 1970-01-01T00:00Z, by the controller's clock.
+  // When that run started, in milliseconds since 1970-01-01T00:00Z, by the controller's clock.
   uint64_t   time_ms;
   // The finding's code.
   probe_string_t   code;
-  // What the finding was about.
+  // The finding's subject.
   probe_string_t   subject;
   // The metric's name.
   probe_string_t   metric;
-  // What `value` counts in.
+  // The unit of `value`.
   bailiwick_ops_history_unit_t   unit;
   // A finite number.
   double   value;
@@ -1375,21 +1376,20 @@ extern bool bailiwick_ops_system_uptime(bailiwick_ops_system_borrow_target_t tar
 extern bool bailiwick_ops_system_load(bailiwick_ops_system_borrow_target_t target, bailiwick_ops_system_load_info_t *ret, bailiwick_ops_system_verb_error_t *err);
 // Reads `/proc/meminfo`. At most 64 KiB, 10 s.
 extern bool bailiwick_ops_system_memory(bailiwick_ops_system_borrow_target_t target, bailiwick_ops_system_memory_info_t *ret, bailiwick_ops_system_verb_error_t *err);
-// Lists the mounted local filesystems (`df -l`), pseudo ones too. At most 256 KiB, 10 s.
+// Lists the mounted local filesystems (`df -l`), including pseudo filesystems. At most 256 KiB, 10 s.
 extern bool bailiwick_ops_system_filesystems(bailiwick_ops_system_borrow_target_t target, bailiwick_ops_system_list_filesystem_t *ret, bailiwick_ops_system_verb_error_t *err);
 // Reads the state of time synchronisation (`timedatectl show`). At most 64 KiB, 10 s.
 extern bool bailiwick_ops_system_time_sync(bailiwick_ops_system_borrow_target_t target, bailiwick_ops_system_time_sync_info_t *ret, bailiwick_ops_system_verb_error_t *err);
-// Lists the people who are logged in (`who`). At most 64 KiB, 10 s.
+// Lists the login sessions (`who`). At most 64 KiB, 10 s.
 extern bool bailiwick_ops_system_logins(bailiwick_ops_system_borrow_target_t target, bailiwick_ops_system_list_login_t *ret, bailiwick_ops_system_verb_error_t *err);
-// Reads the clock (`date`). Within a sweep, all components are told of the same question and answer. At most 4 KiB,
-// 10 s.
+// Reads the clock (`date`). Within a sweep, all components receive the same answer. At most 4 KiB, 10 s.
 extern bool bailiwick_ops_system_clock(bailiwick_ops_system_borrow_target_t target, bailiwick_ops_system_clock_info_t *ret, bailiwick_ops_system_verb_error_t *err);
 
 // Imported Functions from `bailiwick:ops/files@0.1.0`
 // Reads the first 256 KiB of the slot's file. 10 s. Over SSH a symbolic link is followed (`head`); on the
 // controller's own machine it is not.
 extern bool bailiwick_ops_files_read(bailiwick_ops_files_borrow_target_t target, probe_string_t *slot, bailiwick_ops_files_content_t *ret, bailiwick_ops_files_verb_error_t *err);
-// Reads what the directory says about the slot's file, not following a link. At most 4 KiB, 10 s.
+// Reads the metadata of the slot's file. Symbolic links are not followed. At most 4 KiB, 10 s.
 extern bool bailiwick_ops_files_stat(bailiwick_ops_files_borrow_target_t target, probe_string_t *slot, bailiwick_ops_files_stat_info_t *ret, bailiwick_ops_files_verb_error_t *err);
 
 // Imported Functions from `bailiwick:ops/services@0.1.0`
@@ -1397,13 +1397,12 @@ extern bool bailiwick_ops_files_stat(bailiwick_ops_files_borrow_target_t target,
 extern bool bailiwick_ops_services_status(bailiwick_ops_services_borrow_target_t target, probe_string_t *slot, bailiwick_ops_services_status_info_t *ret, bailiwick_ops_services_verb_error_t *err);
 // Lists the units in state `failed`. At most 256 KiB, 10 s.
 extern bool bailiwick_ops_services_failed(bailiwick_ops_services_borrow_target_t target, bailiwick_ops_services_list_failed_unit_t *ret, bailiwick_ops_services_verb_error_t *err);
-// Reads the slot's unit's journal of the last 24 hours at priority warning or worse, oldest first, the
-// newest 1,000 entries at most. At most 1 MiB, 20 s.
+// Reads the journal of the slot's unit of the last 24 hours at priority warning or worse, oldest first, at most the
+// newest 1,000 entries. At most 1 MiB, 20 s.
 // 
-// A unit that does not exist, and a machine without a journal, look like a unit that logs nothing: ask for
-// `status` too.
+// A missing unit, and a machine without a journal, look like a unit that logs nothing: call `status` too.
 extern bool bailiwick_ops_services_logs(bailiwick_ops_services_borrow_target_t target, probe_string_t *slot, bailiwick_ops_services_list_log_entry_t *ret, bailiwick_ops_services_verb_error_t *err);
-// Reads what the slot's unit has used: a service, or a slice with all that is in it. `not-found` if the target has no
+// Reads the usage of the slot's unit: a service, or a slice with its contents. `not-found` if the target has no
 // such unit. At most 64 KiB, 10 s.
 extern bool bailiwick_ops_services_usage(bailiwick_ops_services_borrow_target_t target, probe_string_t *slot, bailiwick_ops_services_usage_info_t *ret, bailiwick_ops_services_verb_error_t *err);
 
@@ -1413,49 +1412,49 @@ extern bool bailiwick_ops_services_usage(bailiwick_ops_services_borrow_target_t 
 extern bool bailiwick_ops_network_listeners(bailiwick_ops_network_borrow_target_t target, bailiwick_ops_network_list_listener_t *ret, bailiwick_ops_network_verb_error_t *err);
 
 // Imported Functions from `bailiwick:ops/containers@0.1.0`
-// Lists all containers of the slot's runtime, those that do not run too. At most 1 MiB, 20 s. `unsupported` for a
-// docker older than 23, which cannot list as JSON.
+// Lists all containers of the slot's runtime, including those that are not running. At most 1 MiB, 20 s. `unsupported`
+// for docker before 23, which cannot list as JSON.
 extern bool bailiwick_ops_containers_list(bailiwick_ops_containers_borrow_target_t target, probe_string_t *slot, bailiwick_ops_containers_list_container_t *ret, bailiwick_ops_containers_verb_error_t *err);
-// Reads the state of the slot's container. `not-found` if the runtime has none of this name. At most 1 MiB, 20 s.
+// Reads the state of the slot's container. `not-found` if the runtime has no container of this name. At most 1 MiB, 20 s.
 // 
-// The runtime says more than is handed on: environment, command, labels and mounts stay in the host.
+// The component receives only part of the runtime's answer: environment, command, labels and mounts stay in the host.
 extern bool bailiwick_ops_containers_status(bailiwick_ops_containers_borrow_target_t target, probe_string_t *slot, bailiwick_ops_containers_status_info_t *ret, bailiwick_ops_containers_verb_error_t *err);
-// Reads what the slot's container wrote in the last 24 hours, oldest first, the newest 1,000 lines at most.
-// At most 1 MiB, 20 s. `unsupported` where its log goes to a place that the runtime cannot read.
+// Reads what the slot's container wrote in the last 24 hours, oldest first, at most the newest 1,000 lines.
+// At most 1 MiB, 20 s. `unsupported` if the runtime cannot read its log driver.
 extern bool bailiwick_ops_containers_logs(bailiwick_ops_containers_borrow_target_t target, probe_string_t *slot, bailiwick_ops_containers_list_log_line_t *ret, bailiwick_ops_containers_verb_error_t *err);
 
 // Imported Functions from `bailiwick:ops/commands@0.1.0`
-// Runs the slot's command: its words as policy has them, nothing on standard input, and no other environment than
+// Runs the slot's command, with the arguments from policy, empty standard input, and an environment of
 // `PATH`, `LC_ALL=C` and `TZ=UTC`. Both outputs together at most 256 KiB, 30 s.
 // 
-// `unsupported` if the target has no such program (status 127, or sudo's word for it), `not-permitted` if the
+// `unsupported` if the target has no such program (status 127, or sudo reports so), `not-permitted` if the
 // account may not run it (status 126, or sudo asks for a password).
 extern bool bailiwick_ops_commands_run(bailiwick_ops_commands_borrow_target_t target, probe_string_t *slot, bailiwick_ops_commands_output_t *ret, bailiwick_ops_commands_verb_error_t *err);
 
 // Imported Functions from `bailiwick:ops/packages@0.1.0`
-// Asks apt what `dist-upgrade` would install, without doing it. Held packages are not among them. By the lists that
-// the machine has: ask for `lists` too. At most 1 MiB, 60 s.
+// Asks apt what `dist-upgrade` would install, without installing it. Held packages are not included. The answer
+// depends on the age of the machine's package lists: call `lists` too. At most 1 MiB, 60 s.
 extern bool bailiwick_ops_packages_pending(bailiwick_ops_packages_borrow_target_t target, bailiwick_ops_packages_list_upgrade_t *ret, bailiwick_ops_packages_verb_error_t *err);
 // Reads when the lists were fetched. `unsupported` without apt. At most 4 KiB, 10 s.
 extern bool bailiwick_ops_packages_lists(bailiwick_ops_packages_borrow_target_t target, bailiwick_ops_packages_lists_info_t *ret, bailiwick_ops_packages_verb_error_t *err);
 
 // Imported Functions from `bailiwick:ops/postgres@0.1.0`
-// Lists the databases of the server that the slot's database is on, by name. At most 512 KiB, 20 s.
+// Lists all databases of the slot's server, by name. At most 512 KiB, 20 s.
 extern bool bailiwick_ops_postgres_databases(bailiwick_ops_postgres_borrow_target_t target, probe_string_t *slot, bailiwick_ops_postgres_list_database_t *ret, bailiwick_ops_postgres_verb_error_t *err);
-// Reads who is connected (`pg_stat_activity`), and not what they ask: a query's text may hold data.
+// Reads who is connected (`pg_stat_activity`). The text of queries is not read, because it may hold data.
 // `not-permitted` without `pg_read_all_stats`, which is part of `pg_monitor`. At most 512 KiB, 20 s.
 extern bool bailiwick_ops_postgres_activity(bailiwick_ops_postgres_borrow_target_t target, probe_string_t *slot, bailiwick_ops_postgres_activity_info_t *ret, bailiwick_ops_postgres_verb_error_t *err);
-// Reads the settings that are a number, a switch or a choice, and a dozen of the others; none that could hold a
-// password or a command. At most 512 KiB, 20 s.
+// Reads the settings that are a number, a switch or a choice, and a dozen texts. Settings that could hold a
+// password or a command are not read. At most 512 KiB, 20 s.
 extern bool bailiwick_ops_postgres_settings(bailiwick_ops_postgres_borrow_target_t target, probe_string_t *slot, bailiwick_ops_postgres_list_setting_t *ret, bailiwick_ops_postgres_verb_error_t *err);
-// Reads how far this server is behind, or its standbys are. `not-permitted` without `pg_read_all_stats`.
+// Reads how far this server, or its standbys, are behind. `not-permitted` without `pg_read_all_stats`.
 // At most 512 KiB, 20 s.
 extern bool bailiwick_ops_postgres_replication(bailiwick_ops_postgres_borrow_target_t target, probe_string_t *slot, bailiwick_ops_postgres_replication_info_t *ret, bailiwick_ops_postgres_verb_error_t *err);
-// Reads who waits for whose lock, the longest first, in all databases of the server; at most 500 pairs of one who
-// waits and one who holds. `not-permitted` without `pg_read_all_stats`. At most 512 KiB, 20 s.
+// Reads which sessions wait for a lock, and who holds it, the longest wait first, in all databases of the server; at most
+// 500 pairs of waiter and holder. `not-permitted` without `pg_read_all_stats`. At most 512 KiB, 20 s.
 extern bool bailiwick_ops_postgres_locks(bailiwick_ops_postgres_borrow_target_t target, probe_string_t *slot, bailiwick_ops_postgres_list_blocked_t *ret, bailiwick_ops_postgres_verb_error_t *err);
-// Runs the statement that the operator wrote. `not-found` also where the statement names something that does not
-// exist, `unsupported` where the server cannot make sense of it. `too-large` above 1,000 rows or 100 columns.
+// Runs the operator's statement. `not-found` also if the statement names an object that does not
+// exist, `unsupported` if the server rejects its syntax. `too-large` above 1,000 rows or 100 columns.
 // At most 256 KiB, 20 s.
 extern bool bailiwick_ops_postgres_query(bailiwick_ops_postgres_borrow_target_t target, probe_string_t *slot, bailiwick_ops_postgres_table_t *ret, bailiwick_ops_postgres_verb_error_t *err);
 
@@ -1463,57 +1462,57 @@ extern bool bailiwick_ops_postgres_query(bailiwick_ops_postgres_borrow_target_t 
 // Reads what the slot's unit logged at priority warning or worse since the last run of this component on this
 // target. At most 1 MiB, 20 s.
 // 
-// Entries bear the target's time, and runs the controller's: what was logged up to a minute before the last run
-// began is given too, so that clocks less than a minute apart lose nothing. What was told at an edge may come twice.
+// Entries have the target's time, and runs the controller's. Entries from up to a minute before the start of the last run
+// are included, so that no entry is lost while the clocks are less than a minute apart. An entry at the edge may be
+// returned twice.
 // 
-// A unit that does not exist, and a machine without a journal, look like a unit that logs nothing: ask for
-// `services.status` too.
+// A missing unit, and a machine without a journal, look like a unit that logs nothing: call `services.status` too.
 extern bool bailiwick_ops_logs_since_last_run(bailiwick_ops_logs_borrow_target_t target, probe_string_t *slot, bailiwick_ops_logs_new_entries_t *ret, bailiwick_ops_logs_verb_error_t *err);
 
 // Imported Functions from `bailiwick:ops/http@0.1.0`
-// Gets the slot's page, in one HTTP/1.0 request without credentials. At most 1 MiB with its head, 10 s.
+// Gets the slot's page with one HTTP/1.0 request without credentials. At most 1 MiB including the header, 10 s.
 // 
-// `not-found` if nothing listens there; a page that is not there is a `response` with status 404. `not-permitted` if
-// the target's SSH server forwards no connection to that address. `garbled` if the answer is not HTTP, or shorter or
-// longer than it says itself. Without a Content-Length the body ends where the connection ends.
+// `not-found` if nothing listens there; a missing page is a `response` with status 404. `not-permitted` if
+// the target's SSH server does not forward connections to that address. `garbled` if the answer is not HTTP, or shorter
+// or longer than it declares. Without a Content-Length the body ends with the connection.
 extern bool bailiwick_ops_http_get(bailiwick_ops_http_borrow_target_t target, probe_string_t *slot, bailiwick_ops_http_response_t *ret, bailiwick_ops_http_verb_error_t *err);
 
 // Imported Functions from `bailiwick:ops/certificates@0.1.0`
-// Reads the PEM certificates in the slot's file, in their order; other text in it, such as a private key, is not read
-// at all. Empty if the file has none, and for a file in DER. `garbled` if one of them cannot be read. At most 512 KiB,
-// 10 s. A symbolic link is followed.
+// Reads the PEM certificates in the slot's file, in order. Other text in the file, such as a private key, is not read.
+// Empty if the file has none, and for a DER file. `garbled` if one of them is invalid. At most 512 KiB, 10 s.
+// A symbolic link is followed.
 extern bool bailiwick_ops_certificates_file(bailiwick_ops_certificates_borrow_target_t target, probe_string_t *slot, bailiwick_ops_certificates_list_certificate_t *ret, bailiwick_ops_certificates_verb_error_t *err);
-// Has the target make a TLS handshake with the slot's server, and nothing more. `not-found` if nothing listens there,
-// `garbled` if what does speaks no TLS, `unsupported` where there is no `openssl`. At most 512 KiB, 10 s.
+// The target makes one TLS handshake with the slot's server. `not-found` if nothing listens there, `garbled` if the
+// server does not speak TLS, `unsupported` if the target has no `openssl`. At most 512 KiB, 10 s.
 extern bool bailiwick_ops_certificates_server(bailiwick_ops_certificates_borrow_target_t target, probe_string_t *slot, bailiwick_ops_certificates_server_info_t *ret, bailiwick_ops_certificates_verb_error_t *err);
 
 // Imported Functions from `bailiwick:ops/clock@0.1.0`
-// When this run began, in milliseconds since 1970-01-01T00:00Z, by the controller's clock. The same
-// however often it is asked, so that a replay says the same.
+// When this run started, in milliseconds since 1970-01-01T00:00Z, by the controller's clock. Every call in a run
+// returns the same value, so that a replay does too.
 extern uint64_t bailiwick_ops_clock_now_ms(void);
 
 // Imported Functions from `bailiwick:ops/log@0.1.0`
-// Adds a line. At most 200 lines of 1 KiB a run; what is over is dropped and counted.
+// Adds a line. At most 200 lines of 1 KiB per run; more are dropped and counted.
 extern void bailiwick_ops_log_write(bailiwick_ops_log_level_t level, probe_string_t *message);
 
 // Imported Functions from `bailiwick:ops/params@0.1.0`
-// The value of a parameter that the manifest declares; none for a name it does not.
+// The value of a parameter that the manifest declares; none for an undeclared name.
 extern bool bailiwick_ops_params_get(bailiwick_ops_params_borrow_target_t target, probe_string_t *name, bailiwick_ops_params_value_t *ret);
 
 // Imported Functions from `bailiwick:ops/slots@0.1.0`
-// The entries of a slot, in policy's order; empty for a slot with nothing bound or no such slot.
+// The entries of a slot, in policy's order; empty if nothing is bound or the slot does not exist.
 extern void bailiwick_ops_slots_entries(bailiwick_ops_slots_borrow_target_t target, probe_string_t *slot, bailiwick_ops_slots_list_entry_t *ret);
 
 // Imported Functions from `bailiwick:ops/history@0.1.0`
-// The numbers of this component's runs on this target that could look, of the last 90 days, oldest first; at most
-// 1,000, or 4,000 for all targets of a run together. Where that is not enough for all of them, whole runs are left
-// out: what stays is the newest of each 5 minutes, or of each hour, …, or of each 10 days, and always the newest of
-// all. Not the run's own, and none that have not been written down when the sweep began.
+// The metrics of this component's successful runs on this target in the last 90 days, oldest first; at most
+// 1,000, or 4,000 for all targets of a run together. If there are more, whole runs are left out: the newest of each
+// 5 minutes, or of each hour, …, or of each 10 days stays, and always the newest of all. The present run is not
+// included, nor is a run that was not recorded when the sweep started.
 // 
-// Of a run on several targets, those numbers belong to a target whose finding's subject is the target's name, or
-// begins with it and `: `.
+// In a run on several targets, a metric belongs to a target if its finding's subject is the target's name, or
+// starts with the name and `: `.
 extern void bailiwick_ops_history_earlier(bailiwick_ops_history_borrow_target_t target, bailiwick_ops_history_list_point_t *ret);
-// When the latest of those runs began, in milliseconds since 1970-01-01T00:00Z; none if there is none.
+// When the latest of those runs started, in milliseconds since 1970-01-01T00:00Z; none if there is none.
 extern bool bailiwick_ops_history_previous_ms(bailiwick_ops_history_borrow_target_t target, uint64_t *ret);
 
 // Imported Functions from `bailiwick:ops/calls@0.1.0`

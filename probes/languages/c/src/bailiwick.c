@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Room for one more element. Without memory there is nothing left to say: the run ends.
+// Room for one more element. Without memory the run ends.
 static void *grown(void *elements, size_t count, size_t size) {
   void *grown = realloc(elements, (count + 1) * size);
   if (grown == NULL) abort();
@@ -19,7 +19,7 @@ static void append(probe_string_t *text, const char *more, size_t len) {
   text->len += len;
 }
 
-// Not libc's own: that formats into streams, and streams are WASI's, which no probe gets.
+// libc's own printf writes to streams, which need WASI; a probe has no WASI.
 probe_string_t bw_text(const char *format, ...) {
   probe_string_t text = {NULL, 0};
   va_list arguments;
@@ -45,7 +45,7 @@ probe_string_t bw_text(const char *format, ...) {
       append(&text, digits + at, sizeof digits - at);
       format += 4;
     } else if (*format != '\0') {
-      abort(); // a directive that this does not know
+      abort(); // an unknown directive
     }
   }
   va_end(arguments);
@@ -73,7 +73,7 @@ bool bw_number(bw_target target, const char *name, double *value, probe_failure_
   bailiwick_ops_params_value_t found;
   probe_string_set(&key, name);
   if (!bailiwick_ops_params_get(target, &key, &found) || found.tag != BAILIWICK_OPS_PARAMS_VALUE_NUMBER)
-    return bw_cannot(why, bw_text("there is no number %s", name));
+    return bw_cannot(why, bw_text("parameter %s is not declared as a number", name));
   *value = found.val.number;
   return true;
 }
@@ -94,7 +94,7 @@ bw_finding *bw_find(probe_report_t *report, const char *code, bailiwick_ops_repo
                     probe_string_t subject, probe_string_t title) {
   report->findings.ptr = grown(report->findings.ptr, report->findings.len, sizeof(bw_finding));
   bw_finding *finding = &report->findings.ptr[report->findings.len++];
-  // What goes to the host is freed by the bindings, each part on its own.
+  // The bindings free each part of the report separately.
   *finding = (bw_finding){
       .code = bw_text("%s", code),
       .severity = severity,
@@ -115,13 +115,13 @@ void bw_because(bw_finding *finding, uint32_t call) {
   finding->evidence.ptr[finding->evidence.len++] = call;
 }
 
-// The component's one export: looks at each target of the run.
+// The component's one export: checks each target of the run.
 bool exports_probe_examine(probe_list_own_target_t *targets, probe_report_t *report, probe_failure_t *why) {
   *report = (probe_report_t){0};
   for (size_t i = 0; i < targets->len; i++) {
     bw_target target = bailiwick_ops_types_borrow_target(targets->ptr[i]);
     size_t first = report->findings.len;
-    if (!bw_look(target, report, why)) return false;
+    if (!bw_check(target, report, why)) return false;
     if (targets->len == 1) break;
     probe_string_t name;
     bailiwick_ops_types_method_target_name(target, &name);

@@ -1,4 +1,4 @@
-// Room for more copies of a file, on the filesystem that it lies on: will the next backups fit?
+// Room for more copies of a file on its filesystem: will the next backups fit?
 #include "bailiwick.h"
 
 #include <string.h>
@@ -10,7 +10,7 @@ static bool is_below(probe_string_t mount, probe_string_t path) {
          (path.len == mount.len || path.ptr[mount.len] == '/');
 }
 
-bool bw_look(bw_target target, probe_report_t *report, probe_failure_t *why) {
+bool bw_check(bw_target target, probe_report_t *report, probe_failure_t *why) {
   double warn, critical;
   bw_entry file;
   if (!bw_number(target, "warn-copies", &warn, why)) return false;
@@ -30,7 +30,7 @@ bool bw_look(bw_target target, probe_report_t *report, probe_failure_t *why) {
   if (!answered) return bw_failed(why, "files.stat", error);
   if (stat.kind != BAILIWICK_OPS_FILES_KIND_REGULAR) {
     bw_because(bw_find(report, "file", BAILIWICK_OPS_REPORTS_SEVERITY_UNKNOWN, path,
-                       bw_text("%.*s is no ordinary file", BW_ARG(path))), stat_call);
+                       bw_text("%.*s is not a regular file", BW_ARG(path))), stat_call);
     return true;
   }
   if (stat.size == 0) {
@@ -49,7 +49,7 @@ bool bw_look(bw_target target, probe_report_t *report, probe_failure_t *why) {
   }
   if (!answered) return bw_failed(why, "system.filesystems", error);
 
-  // The deepest mount point above the file; of two that lie on one another, the upper.
+  // The deepest mount point above the file; of two at one place, the upper one.
   const bailiwick_ops_system_filesystem_t *home = NULL;
   for (size_t i = 0; i < mounted.len; i++) {
     const bailiwick_ops_system_filesystem_t *it = &mounted.ptr[i];
@@ -67,7 +67,7 @@ bool bw_look(bw_target target, probe_report_t *report, probe_failure_t *why) {
                                                                         : BAILIWICK_OPS_REPORTS_SEVERITY_OK;
   bw_finding *room =
       bw_find(report, "room", severity, path,
-              bw_text("%.*s has room for %llu more of %.*s", BW_ARG(home->mount_point), copies, BW_ARG(path)));
+              bw_text("%.*s has room for %llu more copies of %.*s", BW_ARG(home->mount_point), copies, BW_ARG(path)));
   bw_metric(room, "copies", (double)copies, BAILIWICK_OPS_REPORTS_UNIT_COUNT);
   bw_metric(room, "available-bytes", (double)home->available, BAILIWICK_OPS_REPORTS_UNIT_BYTES);
   bw_metric(room, "file-bytes", (double)stat.size, BAILIWICK_OPS_REPORTS_UNIT_BYTES);

@@ -1,4 +1,4 @@
-// Room for more copies of a file, on the filesystem that it lies on: will the next backups fit?
+// Room for more copies of a file on its filesystem: will the next backups fit?
 import files from "bailiwick:ops/files@0.1.0";
 import system from "bailiwick:ops/system@0.1.0";
 import { ask, finding, number, probe, slot } from "./bailiwick.js";
@@ -18,7 +18,7 @@ export const examine = probe((target) => {
   }
   const { kind, size } = stat.value;
   if (kind !== "regular") {
-    return [finding("file", "unknown", path, `${path} is no ordinary file`, { because: [stat] })];
+    return [finding("file", "unknown", path, `${path} is not a regular file`, { because: [stat] })];
   }
   if (size === 0) {
     return [finding("file", "warning", path, `${path} is empty`, { because: [stat] })];
@@ -31,7 +31,7 @@ export const examine = probe((target) => {
     if (cannot.error !== "unsupported") throw cannot;
     return [finding("room", "unknown", path, "the target cannot list its filesystems", { because: [cannot] })];
   }
-  // The deepest mount point above the file; of two that lie on one another, the upper.
+  // The deepest mount point above the file; of two at one place, the upper one.
   const home = mounted.value
     .filter(({ mountPoint }) => isBelow(mountPoint, path))
     .reduce((best, it) => (best && best.mountPoint.length > it.mountPoint.length ? best : it), null);
@@ -42,7 +42,7 @@ export const examine = probe((target) => {
   const copies = Math.floor(home.available / size);
   const severity = copies < critical ? "critical" : copies < warn ? "warning" : "ok";
   return [
-    finding("room", severity, path, `${home.mountPoint} has room for ${copies} more of ${path}`, {
+    finding("room", severity, path, `${home.mountPoint} has room for ${copies} more copies of ${path}`, {
       metrics: [
         ["copies", copies, "count"],
         ["available-bytes", home.available, "bytes"],

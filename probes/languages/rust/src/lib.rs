@@ -1,4 +1,4 @@
-//! Room for more copies of a file, on the filesystem that it lies on: will the next backups fit?
+//! Room for more copies of a file on its filesystem: will the next backups fit?
 
 use bailiwick_guest::{
     Failure, Finding, Probe, Report, Severity, Target, Unit, VerbError,
@@ -22,7 +22,7 @@ impl Probe for Room {
             answer => answer?,
         };
         if stat.kind != Kind::Regular {
-            return Ok(Finding::unknown("file", path, format!("{path} is no ordinary file")).because(&stat).into());
+            return Ok(Finding::unknown("file", path, format!("{path} is not a regular file")).because(&stat).into());
         }
         if stat.size == 0 {
             return Ok(Finding::warning("file", path, format!("{path} is empty")).because(&stat).into());
@@ -35,7 +35,7 @@ impl Probe for Room {
             }
             answer => answer?,
         };
-        // The deepest mount point above the file; of two that lie on one another, the upper.
+        // The deepest mount point above the file; of two at one place, the upper one.
         let holding = mounted.iter().filter(|it| is_below(&it.mount_point, path));
         let Some(home) = holding.max_by_key(|it| it.mount_point.len()) else {
             let title = format!("no mounted filesystem holds {path}");
@@ -43,7 +43,7 @@ impl Probe for Room {
         };
 
         let copies = home.available / stat.size;
-        let title = format!("{} has room for {copies} more of {path}", home.mount_point);
+        let title = format!("{} has room for {copies} more copies of {path}", home.mount_point);
         Ok(Finding::new(severity(copies as f64, warn, critical), "room", path, title)
             .metric("copies", copies, Unit::Count)
             .metric("available-bytes", home.available, Unit::Bytes)
@@ -76,7 +76,7 @@ mod tests {
     use super::is_below;
 
     #[test]
-    fn a_name_that_begins_alike_is_another_folder() {
+    fn a_longer_name_is_another_directory() {
         assert!(is_below("/srv", "/srv/a") && is_below("/", "/srv/a") && is_below("/srv/a", "/srv/a"));
         assert!(!is_below("/srv", "/srv2/a"));
     }

@@ -1,9 +1,9 @@
-//! A collector's own notes: JSON of one feed or of several, or a bare time.
+//! A collector's state file: JSON with one feed or several, or just a time.
 
 use bailiwick_guest::{Failure, Params, time};
 use serde_json::{Map, Value};
 
-/// What the operator says that the fields are called.
+/// The names of the fields, as the operator sets them.
 pub struct Fields {
     /// The time of the last success.
     pub success: String,
@@ -17,7 +17,7 @@ impl Fields {
     /// Reads `success-field`, `attempt-field` and `status-field`.
     ///
     /// # Errors
-    /// When the manifest lacks one.
+    /// If the manifest does not declare one of them.
     pub fn new(params: Params<'_>) -> Result<Self, Failure> {
         Ok(Self {
             success: params.text("success-field")?,
@@ -30,18 +30,18 @@ impl Fields {
 /// One feed. Times are in seconds since 1970.
 #[derive(Debug, PartialEq)]
 pub struct Feed {
-    /// As the collector calls it, or the state's own path.
+    /// The collector's name for it, or the path of the state file.
     pub name: String,
-    /// None: never.
+    /// The time of the last success; none if it has never succeeded.
     pub success: Option<f64>,
-    /// When it last tried, if it says so.
+    /// The time of the last try, if the file has it.
     pub attempt: Option<f64>,
-    /// The HTTP status of the last try, if it says so.
+    /// The HTTP status of the last try, if the file has it.
     pub status: Option<u16>,
 }
 
-/// The feeds in a state: those below `feeds` if there is such a key, by name, or else the state itself is one. None if it
-/// says nothing of a success, which is not the same as that there never was one.
+/// The feeds in a state file: those below the key `feeds` if it exists, else the file itself is one feed. A feed without the
+/// success field is left out; that differs from a feed that has never succeeded.
 pub fn read(bytes: &[u8], path: &str, fields: &Fields) -> Vec<Feed> {
     let text = String::from_utf8_lossy(bytes);
     let value: Value = match serde_json::from_str(&text) {
@@ -81,7 +81,7 @@ fn feed(name: &str, map: &Map<String, Value>, fields: &Fields) -> Option<Feed> {
     })
 }
 
-/// A time as programs write it. A number over 10^11 counts milliseconds: in seconds it would be in the year 5138.
+/// A time as programs write it. A number over 10^11 is milliseconds: as seconds it would be in the year 5138.
 fn seconds(value: &Value) -> Option<f64> {
     let number = match value {
         Value::Number(number) => number.as_f64()?,

@@ -1,7 +1,7 @@
-//! HTTP statuses: in what programs log, and what they say about whose fault it is.
+//! HTTP statuses in log messages, and who has to act on them.
 
-/// The first HTTP error in a message: three digits that stand by themselves, as in `GET … 403 Forbidden`, `status=403` or
-/// `HTTP Error 403:`. Not in an address, a port, a duration or a longer number.
+/// The first HTTP error in a message: three digits that stand alone, as in `GET … 403 Forbidden`, `status=403` or
+/// `HTTP Error 403:`. Addresses, ports, durations and longer numbers do not count.
 pub fn of_message(message: &str) -> Option<u16> {
     let bytes = message.as_bytes();
     (0..bytes.len()).find_map(|at| {
@@ -10,7 +10,7 @@ pub fn of_message(message: &str) -> Option<u16> {
         let after = bytes.get(at + 3);
         let apart = before.is_none_or(|byte| b" \t=(\"'[".contains(byte))
             && after.is_none_or(|byte| b" \t,;:)\"'].".contains(byte))
-            // `403.5`, `403:22` and `403 ms` are something else.
+            // `403.5`, `403:22` and `403 ms` are not statuses.
             && !bytes.get(at + 4).is_some_and(|byte| byte.is_ascii_digit() && after != Some(&b' '))
             && !bytes.get(at + 3..).is_some_and(|rest| [" ms", " s ", " B", " rows"].iter().any(|unit| rest.starts_with(unit.as_bytes())));
         let number = std::str::from_utf8(digits).ok()?.parse().ok()?;
@@ -18,20 +18,20 @@ pub fn of_message(message: &str) -> Option<u16> {
     })
 }
 
-/// True if the server has understood, and will not. It says so to the same request again.
+/// True if the server understood the request and rejects it. It would reject the same request again.
 pub fn rejects(status: u16) -> bool {
-    // 408, 421 and 425 ask for another try.
+    // 408, 421 and 425 invite another try.
     matches!(status, 400..=499) && !matches!(status, 408 | 421 | 425)
 }
 
-/// Who can do something about it.
+/// Who has to act, as the end of a title.
 pub fn whose(status: u16) -> &'static str {
     match status {
-        401..=403 | 407 => "credentials are the operator's",
-        429 => "it limits our rate, which only the operator can change",
-        404 | 410 => "what is asked for is not there any more",
-        451 => "it may not answer by law",
-        _ => "the request itself is the operator's",
+        401..=403 | 407 => "the operator must check the credentials",
+        429 => "the source limits the request rate, which only the operator can change",
+        404 | 410 => "the requested resource no longer exists",
+        451 => "the source may not answer for legal reasons",
+        _ => "the operator must check the request",
     }
 }
 
