@@ -11,5 +11,6 @@ mod grant;
 mod grant_change;
 mod history;
 mod journal;
+mod reference;
 mod wit;
 mod words;

@@ -4,7 +4,7 @@
 //! is no flag that says yes to whatever comes.
 
 use std::io::{self, BufRead, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::report::exit::ExitCode as Exit;
 use bailiwick_core::encode::ShownPath as _;
@@ -19,8 +19,57 @@ use bailiwick_policy::lock::{Lock, Standing, Version};
 use bailiwick_policy::ops::{Ops, OpsError};
 use jiff::Timestamp;
 
-use super::args::{self, Answer};
 use super::{Context, fail, page};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Add {
+    /// A component (NAME.wasm, with NAME.toml beside it if it is not sealed), or a folder of them
+    #[arg(value_name = "FILE|DIR")]
+    pub(super) path: PathBuf,
+
+    #[command(flatten)]
+    pub(super) answer: Answer,
+
+    /// The new component is not the one of this id, though the names look alike; may be given more than once
+    #[arg(long, value_name = "ID")]
+    pub(super) not_a_look_alike: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Approve {
+    /// The component
+    pub(super) id: String,
+
+    #[command(flatten)]
+    pub(super) answer: Answer,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Revoke {
+    /// A component's id, or the SHA-256 of its file
+    #[arg(value_name = "ID|DIGEST")]
+    pub(super) name: String,
+
+    /// Why, for whoever reads the lock
+    #[arg(long, value_name = "TEXT")]
+    pub(super) why: Option<String>,
+
+    /// Take a revocation back: the digest may be added again
+    #[arg(long)]
+    pub(super) undo: bool,
+}
+
+/// A yes, and why.
+#[derive(Debug, clap::Args)]
+pub(super) struct Answer {
+    /// Say yes without a terminal: the digest that was printed with what it covers; may be given more than once
+    #[arg(long, value_name = "DIGEST")]
+    pub(super) accept: Vec<String>,
+
+    /// Why, for whoever reads the lock
+    #[arg(long, value_name = "TEXT")]
+    pub(super) why: Option<String>,
+}
 
 /// What a person is asked about.
 struct Case<'a> {
@@ -33,7 +82,7 @@ struct Case<'a> {
     again: String,
 }
 
-pub(super) fn add(context: &Context, args: &args::Add) -> anyhow::Result<Exit> {
+pub(super) fn add(context: &Context, args: &Add) -> anyhow::Result<Exit> {
     let dir = context.ops_dir()?;
     context.settle();
     let offered = consent::read(&args.path).map_err(flat)?;
@@ -51,7 +100,7 @@ pub(super) fn add(context: &Context, args: &args::Add) -> anyhow::Result<Exit> {
 
 fn add_one(
     context: &Context,
-    args: &args::Add,
+    args: &Add,
     ops: &Ops,
     dir: &Path,
     lock: &Lock,
@@ -125,7 +174,7 @@ fn add_one(
     }
 }
 
-pub(super) fn approve(context: &Context, args: &args::Approve) -> anyhow::Result<Exit> {
+pub(super) fn approve(context: &Context, args: &Approve) -> anyhow::Result<Exit> {
     let dir = context.ops_dir()?;
     context.settle();
     let id = ComponentId::new(&args.id)?;
@@ -187,7 +236,7 @@ pub(super) fn approve(context: &Context, args: &args::Approve) -> anyhow::Result
     case.ask(context, &args.answer, &actor)
 }
 
-pub(super) fn revoke_command(context: &Context, args: &args::Revoke) -> anyhow::Result<Exit> {
+pub(super) fn revoke_command(context: &Context, args: &Revoke) -> anyhow::Result<Exit> {
     let dir = context.ops_dir()?;
     let actor = actor(context, &Answer { accept: Vec::new(), why: args.why.clone() })?;
     if args.undo {

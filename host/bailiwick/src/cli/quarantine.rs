@@ -13,6 +13,13 @@ use serde::Serialize;
 use super::args::{self, Format};
 use super::{Context, fail};
 
+#[derive(Debug, clap::Args)]
+pub(super) struct Quarantine {
+    /// How to print
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(super) format: Format,
+}
+
 /// All records as programs read them.
 #[derive(Serialize)]
 struct Shown<'a> {
@@ -29,7 +36,7 @@ struct Line<'a> {
     record: &'a Record,
 }
 
-pub(super) fn list(context: &Context, args: &args::Quarantine) -> anyhow::Result<Exit> {
+pub(super) fn list(context: &Context, args: &Quarantine) -> anyhow::Result<Exit> {
     let all = context.quarantine()?.all()?;
     let unreadable = all.iter().filter_map(|found| found.as_ref().err());
     let shown = Shown {
@@ -70,7 +77,7 @@ fn table(shown: &Shown<'_>) -> Result<String, std::fmt::Error> {
 }
 
 /// Lets a component run again.
-pub(super) fn release(context: &Context, args: &args::Release, name: &str) -> anyhow::Result<Exit> {
+pub(super) fn release(context: &Context, args: &args::change::Release, name: &str) -> anyhow::Result<Exit> {
     let quarantine = context.quarantine()?;
     let id = ComponentId::new(name)
         .map_err(|error| fail::usage(error.to_string(), "`bailiwick quarantine` lists what there is"))?;

@@ -119,3 +119,26 @@ pub(in crate::cli) struct Stop {
     #[arg(value_name = "WHY")]
     pub(in crate::cli) why: Vec<String>,
 }
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Release {
+    /// A target on which a change is stuck, or a component in quarantine [default: the kill switch]
+    #[arg(value_name = "TARGET|COMPONENT")]
+    pub(in crate::cli) name: Option<String>,
+
+    /// The clock was wrong, and is right now
+    #[arg(long, conflicts_with = "name")]
+    pub(in crate::cli) clock: bool,
+
+    /// Why; kept with the record
+    #[arg(long, value_name = "TEXT")]
+    pub(in crate::cli) why: Option<String>,
+
+    /// Do not ask; for a component only
+    #[arg(long)]
+    pub(in crate::cli) yes: bool,
+}
+
+/// `recover` has no options.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Recover {}

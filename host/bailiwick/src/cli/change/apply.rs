@@ -23,7 +23,7 @@ const TYPED: usize = 8;
 /// The most bytes of a statement or a signature.
 const BYTES_MAX: u64 = 16 << 10;
 
-pub(crate) fn apply(context: &Context, args: &args::Apply) -> anyhow::Result<Exit> {
+pub(crate) fn apply(context: &Context, args: &args::change::Apply) -> anyhow::Result<Exit> {
     let room = Room::open(context, 1)?;
     let (plan, digest) = room.store.plan(&args.plan)?;
     let target = room.target(plan.target.as_str())?;
@@ -65,7 +65,7 @@ pub(crate) fn apply(context: &Context, args: &args::Apply) -> anyhow::Result<Exi
     }
 }
 
-pub(crate) fn rollback(context: &Context, args: &args::Rollback) -> anyhow::Result<Exit> {
+pub(crate) fn rollback(context: &Context, args: &args::change::Rollback) -> anyhow::Result<Exit> {
     let change = ChangeId::new(&args.change)
         .map_err(|error| fail::usage(error.to_string(), "`bailiwick changes` lists them"))?;
     let room = Room::open(context, 1)?;

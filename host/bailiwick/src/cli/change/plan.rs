@@ -20,10 +20,10 @@ use jiff::SignedDuration;
 
 use super::desk::{self, Room};
 use crate::cli::args;
-use crate::cli::args::PlanCommand;
+use crate::cli::args::change::PlanCommand;
 use crate::cli::{Context, fail};
 
-pub(crate) fn plan(context: &Context, args: &args::Plan) -> anyhow::Result<Exit> {
+pub(crate) fn plan(context: &Context, args: &args::change::Plan) -> anyhow::Result<Exit> {
     match (&args.command, &args.fix, &args.target) {
         (Some(PlanCommand::Show { digest, json, hours, .. }), ..) => show(context, digest, *json, *hours),
         (None, Some(fix), Some(target)) => ask(context, fix, target, args.json),
@@ -66,7 +66,7 @@ fn ask(context: &Context, fix: &str, target: &str, json: bool) -> anyhow::Result
             Ok(match why {
                 NotPlanned::Nothing { .. } => Exit::Fine,
                 NotPlanned::Refused { .. } | NotPlanned::Rejected { .. } => Exit::Refused,
-                NotPlanned::Failed { .. } => Exit::NotLooked,
+                NotPlanned::Failed { .. } => Exit::NotChecked,
             })
         }
     }

@@ -14,7 +14,7 @@ use crate::cli::args;
 use crate::cli::{Context, fail, quarantine};
 
 /// Puts the kill switch on. The file first: the journal may be somebody else's at the moment.
-pub(crate) fn stop(context: &Context, args: &args::Stop) -> anyhow::Result<Exit> {
+pub(crate) fn stop(context: &Context, args: &args::change::Stop) -> anyhow::Result<Exit> {
     let why = args.why.join(" ");
     let why = if why.trim().is_empty() { "no reason given" } else { why.trim() };
     if !fail::is_reason(why) {
@@ -40,7 +40,7 @@ pub(crate) fn stop(context: &Context, args: &args::Stop) -> anyhow::Result<Exit>
 }
 
 /// Releases the kill switch, a target, a component, or the clock.
-pub(crate) fn release(context: &Context, args: &args::Release) -> anyhow::Result<Exit> {
+pub(crate) fn release(context: &Context, args: &args::change::Release) -> anyhow::Result<Exit> {
     let Some(name) = &args.name else {
         return if args.clock { clock(context, args) } else { switch(context, args) };
     };
@@ -61,7 +61,7 @@ pub(crate) fn release(context: &Context, args: &args::Release) -> anyhow::Result
     Ok(Exit::Fine)
 }
 
-fn switch(context: &Context, args: &args::Release) -> anyhow::Result<Exit> {
+fn switch(context: &Context, args: &args::change::Release) -> anyhow::Result<Exit> {
     let switch = Stop::at(&context.state_folder()?);
     match switch.read() {
         Switch::Off { .. } => {
@@ -80,7 +80,7 @@ fn switch(context: &Context, args: &args::Release) -> anyhow::Result<Exit> {
     Ok(Exit::Fine)
 }
 
-fn clock(context: &Context, args: &args::Release) -> anyhow::Result<Exit> {
+fn clock(context: &Context, args: &args::change::Release) -> anyhow::Result<Exit> {
     let clock = System.read();
     let mut log = desk::log(context)?;
     if let Err(error) = log.ledger().watch.judge(&clock) {
@@ -96,7 +96,7 @@ fn clock(context: &Context, args: &args::Release) -> anyhow::Result<Exit> {
 }
 
 /// A person at a terminal types a word. There is no flag for it: nobody else is asked.
-fn confirmed(context: &Context, args: &args::Release, question: &str, word: &str) -> anyhow::Result<String> {
+fn confirmed(context: &Context, args: &args::change::Release, question: &str, word: &str) -> anyhow::Result<String> {
     let why = args.why.as_deref().map(str::trim).filter(|why| !why.is_empty()).unwrap_or("no reason given");
     if !fail::is_reason(why) {
         return Err(fail::usage(fail::reason(), "say it shorter"));
