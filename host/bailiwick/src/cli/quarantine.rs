@@ -88,7 +88,7 @@ pub(super) fn release(context: &Context, args: &args::Release, name: &str) -> an
     let of_it = all.iter().flatten().filter(|record| is_it(record));
     let (mut whose, mut told): (Vec<Who>, Vec<String>) = of_it.map(|record| (who(record), record.told())).unzip();
     if let Some(ops) = &ops
-        && let (Some(binary), Some(manifest)) = (ops.library.binary(&id), ops.library.manifests.get(&id))
+        && let (Some(binary), Some(manifest)) = (ops.library.binary(&id), ops.library.manifest(id.as_str()))
         && let Err(error) = quarantine.record(&binary.digest)
     {
         told.push(error.to_string());
