@@ -20,7 +20,7 @@ pub static SLOTLESS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let ops =
         bailiwick_policy::ops::Ops::load(None, None).unwrap_or_else(|error| panic!("the default policy: {error}"));
     let granted = ops.assignments.values().flat_map(|components| components.keys());
-    granted.filter(|id| ops.library.manifests[*id].slots.is_empty()).map(ToString::to_string).collect()
+    granted.filter(|id| ops.library.components()[*id].manifest.slots.is_empty()).map(ToString::to_string).collect()
 });
 
 /// An ops directory and its journal, gone with the value.
