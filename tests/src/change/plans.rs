@@ -173,7 +173,10 @@ pub fn of_every_fix() -> Vec<Plan> {
         };
         let Some(grant) = grants.into_iter().find(|grant| !changes(grant).is_empty()) else {
             // One that only ever says whose fix it is.
-            assert!(file.manifest.slots.values().all(|slot| !slot.verbs.iter().any(|verb| is_changing(*verb))), "{fix}");
+            assert!(
+                file.manifest.slots.values().all(|slot| !slot.verbs.iter().any(|verb| is_changing(*verb))),
+                "{fix}"
+            );
             continue;
         };
         let mut seen = std::collections::BTreeSet::new();

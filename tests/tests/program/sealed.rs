@@ -66,7 +66,7 @@ fn a_component_is_one_file_or_two_that_say_the_same() {
     folder.write("my-memory.wasm", &bytes);
     let library = folder.read().unwrap();
     let id = library.components().keys().next().unwrap();
-    assert_eq!(library.manifest_digest(id), Some(&*library::digest(format!("{manifest}\n").as_bytes())));
+    assert_eq!(library.manifest_digest(id), Some(library::digest(format!("{manifest}\n").as_bytes())));
 
     fs::remove_file(&beside).unwrap();
     assert!(matches!(folder.read(), Err(LibraryError::NoManifest(found)) if found == path));

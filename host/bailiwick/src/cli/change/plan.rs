@@ -198,7 +198,13 @@ fn base(
 impl Room {
     /// A fix that may be meant.
     pub(super) fn fix(&self, name: &str) -> anyhow::Result<ComponentId> {
-        let fixes = self.ops.library.components().values().map(|file| &file.manifest).filter(|manifest| manifest.world == World::Fix);
+        let fixes = self
+            .ops
+            .library
+            .components()
+            .values()
+            .map(|file| &file.manifest)
+            .filter(|manifest| manifest.world == World::Fix);
         let known: Vec<_> = fixes.map(|manifest| manifest.id.as_str()).collect();
         if known.contains(&name) {
             return Ok(ComponentId::new(name)?);
