@@ -5,9 +5,14 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::builder::styling::Styles;
 use clap::builder::{PossibleValue, TypedValueParser};
+use clap::error::{ContextKind, ContextValue};
 use clap::{Parser, ValueEnum};
 
-pub(super) mod change;
+mod change;
+
+pub(super) use change::{
+    Apply, Changes, Plan, PlanCommand, Recover, Rehearse, Resume, Rollback, Rounds, Stop, Unblock,
+};
 
 use super::Command;
 use crate::report::format::{FORMATS, Format as Rendering, format_of};
@@ -84,4 +89,14 @@ pub(super) enum Color {
     Always,
     /// Never
     Never,
+}
+
+/// What to print below clap's error for a command that has another name now.
+pub(super) fn renamed(error: &clap::Error) -> Option<&'static str> {
+    let name = error.get(ContextKind::InvalidSubcommand)?;
+    let is_old = matches!(name, ContextValue::String(name) if name == "release");
+    is_old.then_some(
+        "hint: `release` is now `bailiwick resume` (after a stop), `bailiwick unblock TARGET` (after a stuck change) or \
+         `bailiwick unquarantine COMPONENT`",
+    )
 }

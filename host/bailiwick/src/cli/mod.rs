@@ -6,6 +6,7 @@ mod args;
 mod change;
 mod check;
 mod commands;
+mod confirm;
 mod consent;
 mod context;
 mod doctor;
@@ -37,7 +38,6 @@ use crate::report::exit::ExitCode as Exit;
 use clap::FromArgMatches;
 
 use self::args::Args;
-use self::args::change as options;
 use self::context::Context;
 
 commands::commands! {
@@ -56,36 +56,45 @@ commands::commands! {
         /// Check targets, verify every earlier change, write a report
         ///
         /// Changes nothing on a target.
-        Rounds(options::Rounds) => change::rounds;
+        Rounds(args::Rounds) => change::rounds;
     }
     "Changes" {
         /// Let a fix propose a change, and show the difference
         ///
         /// A plan changes nothing on the target, and no flag makes it do so. It is kept by its digest.
-        Plan(options::Plan) => change::plan;
+        Plan(args::Plan) => change::plan;
         /// Apply a plan, verify it, and roll it back if it fails
         ///
         /// At a terminal it shows the plan and asks. With --approval it accepts an approver's signature. Otherwise the policy has to
         /// allow an unattended change. Exit code 3: not applied; 5: rolled back; 6: stuck or open.
-        Apply(options::Apply) => change::apply;
+        Apply(args::Apply) => change::apply;
         /// Roll back a change
         ///
         /// If an object was edited after the change, the rollback is refused, and the difference is shown.
-        Rollback(options::Rollback) => change::rollback;
+        Rollback(args::Rollback) => change::rollback;
         /// List changes and their state
-        Changes(options::Changes) => change::changes;
+        Changes(args::Changes) => change::changes;
         /// Determine the state of changes that did not end
         ///
         /// Changes nothing on a target.
-        Recover(options::Recover) => change::recover;
+        Recover(args::Recover) => change::recover;
         /// Apply, roll back and re-apply a fix on a staging target
         ///
         /// An unattended change needs a recent rehearsal.
-        Rehearse(options::Rehearse) => change::rehearse;
+        Rehearse(args::Rehearse) => change::rehearse;
         /// Stop all changes on all targets now
-        Stop(options::Stop) => change::stop;
-        /// Resume after a stop, a stuck change or a quarantine
-        Release(options::Release) => change::release;
+        ///
+        /// A change that is under way is held, or rolled back if the policy has `hold-on-stop = false`. `bailiwick resume` allows changes
+        /// again.
+        Stop(args::Stop) => change::stop;
+        /// Allow changes again after `stop`
+        ///
+        /// Asks for confirmation at a terminal; no flag replaces it. With --clock it confirms the system clock instead.
+        Resume(args::Resume) => change::resume;
+        /// Allow changes on a target again after a stuck change
+        ///
+        /// Repair the target first. Asks for the target's name at a terminal; no flag replaces it.
+        Unblock(args::Unblock) => change::unblock;
         /// Show, install and verify the gate of a target
         ///
         /// A gate is a script that a person installs on the target. It lists every action of the target's grants. sshd and sudo run it
@@ -103,6 +112,10 @@ commands::commands! {
         Lock(lock::Args) => lock::run;
         /// List components whose workers died
         Quarantine(quarantine::Quarantine) => quarantine::list;
+        /// Let a quarantined component run again
+        ///
+        /// Asks for the component's id at a terminal; with --yes it asks nothing.
+        Unquarantine(quarantine::Unquarantine) => quarantine::unquarantine;
         /// Show a component's digest, world, imports and manifest
         Inspect(inspect::Args) => inspect::run;
         /// Create a new probe project
@@ -181,6 +194,9 @@ pub(crate) fn main() -> ExitCode {
         Err(error) => {
             // Help and version come as errors too, with code 0. A closed pipe is not a mistake.
             let _ = error.print();
+            if let Some(hint) = args::renamed(&error) {
+                out::Out::new(args::Color::Auto).say(hint);
+            }
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()));
         }
     };

@@ -115,28 +115,31 @@ pub(in crate::cli) struct Rounds {
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Stop {
-    /// Why, for whoever wants to go on
+    /// The reason, for the record and for the operator who resumes
     #[arg(value_name = "WHY")]
     pub(in crate::cli) why: Vec<String>,
 }
 
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Release {
-    /// A target on which a change is stuck, or a component in quarantine [default: the kill switch]
-    #[arg(value_name = "TARGET|COMPONENT")]
-    pub(in crate::cli) name: Option<String>,
-
-    /// The clock was wrong, and is right now
-    #[arg(long, conflicts_with = "name")]
+pub(in crate::cli) struct Resume {
+    /// Confirm that the system clock is right now
+    #[arg(long)]
     pub(in crate::cli) clock: bool,
 
-    /// Why; kept with the record
+    /// The reason, for the record
     #[arg(long, value_name = "TEXT")]
     pub(in crate::cli) why: Option<String>,
+}
 
-    /// Do not ask; for a component only
-    #[arg(long)]
-    pub(in crate::cli) yes: bool,
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Unblock {
+    /// The target of the stuck change
+    #[arg(value_name = "TARGET")]
+    pub(in crate::cli) target: String,
+
+    /// The reason, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub(in crate::cli) why: Option<String>,
 }
 
 /// `recover` has no options.

@@ -17,7 +17,7 @@ use crate::cli::args;
 use crate::cli::args::Format;
 use crate::cli::{Context, fail};
 
-pub(crate) fn rehearse(context: &Context, args: &args::change::Rehearse) -> anyhow::Result<Exit> {
+pub(crate) fn rehearse(context: &Context, args: &args::Rehearse) -> anyhow::Result<Exit> {
     let room = Room::open(context, 1)?;
     let fix = room.fix(&args.fix)?;
     let target = room.target(&args.staging)?;

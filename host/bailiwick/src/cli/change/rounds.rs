@@ -24,7 +24,7 @@ use super::desk::{self, Room};
 use crate::cli::Context;
 use crate::cli::args;
 
-pub(crate) fn rounds(context: &Context, args: &args::change::Rounds) -> anyhow::Result<Exit> {
+pub(crate) fn rounds(context: &Context, args: &args::Rounds) -> anyhow::Result<Exit> {
     let room = Room::open(context, usize::try_from(args.jobs)?)?;
     let mut log = desk::log(context)?;
     let clock = System.read();

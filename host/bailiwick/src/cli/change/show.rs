@@ -34,7 +34,7 @@ struct Line<'a> {
     consent: Option<&'a Consent>,
 }
 
-pub(crate) fn changes(context: &Context, args: &args::change::Changes) -> anyhow::Result<Exit> {
+pub(crate) fn changes(context: &Context, args: &args::Changes) -> anyhow::Result<Exit> {
     let ledger = match Ledger::read(&context.journal_folder()?) {
         Ok(ledger) => ledger,
         // Where there is no journal there never was a change.
