@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::LazyLock;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -13,9 +14,14 @@ use tempfile::TempDir;
 
 use crate::fleet::{Entry, fleet_toml};
 
-/// Built-in probes that need no slot.
-pub const SLOTLESS: &[&str] =
-    &["failed-services", "filesystems", "listeners", "load", "logins", "memory", "time-sync", "uptime"];
+/// The built-in probes without a slot that the default policy grants on this machine.
+pub static SLOTLESS: LazyLock<Vec<String>> = LazyLock::new(|| {
+    // The default policy has a test of its own.
+    let ops =
+        bailiwick_policy::ops::Ops::load(None, None).unwrap_or_else(|error| panic!("the default policy: {error}"));
+    let granted = ops.assignments.values().flat_map(|components| components.keys());
+    granted.filter(|id| ops.library.components()[*id].manifest.slots.is_empty()).map(ToString::to_string).collect()
+});
 
 /// An ops directory and its journal, gone with the value.
 #[derive(Debug)]
@@ -122,14 +128,14 @@ impl Ops {
         let mut lock = Lock::default();
         let when = "2026-01-01T00:00:00Z".parse()?;
         let record = Record { who: "a test".to_owned(), when, why: "blindly".to_owned() };
-        for (id, manifest) in ops.library.manifests.iter().filter(|(id, _)| !ops.library.is_built_in(id.as_str())) {
+        for (id, file) in ops.library.components().iter().filter(|(id, _)| !ops.library.is_built_in(id.as_str())) {
             let binary = ops.library.binary(id).context("it was listed")?;
             let imports = bailiwick_sandbox::inspect(&binary.bytes, ops.limits(id)).map(|found| found.import_names());
             let signer = ops.signer(id, when).ok().flatten();
             let facts = lock::Facts {
-                version: lock::Version::new(&manifest.version)?,
+                version: lock::Version::new(&file.manifest.version)?,
                 digest: binary.digest.clone(),
-                manifest: ops.library.manifest_digest(id).map(str::to_owned),
+                manifest: ops.library.manifest_digest(id),
                 signer: signer.map(|signer| format!("{} ({})", signer.principal, signer.fingerprint)),
                 imports: imports.unwrap_or_default(),
                 limits: ops.budget(id).raised().map(|(row, value, _)| (row.name.to_owned(), value)).collect(),
@@ -211,7 +217,7 @@ pub fn said(output: Output) -> Result<Said> {
 /// A policy that grants every slotless built-in on these targets or tags.
 #[must_use]
 pub fn slotless(on: &[&str]) -> String {
-    format!("[[grant]]\ncomponent = {SLOTLESS:?}\non = {on:?}\n")
+    format!("[[grant]]\ncomponent = {:?}\non = {on:?}\n", *SLOTLESS)
 }
 
 /// One target's part of a sweep's JSON.

@@ -11,5 +11,7 @@ mod grant;
 mod grant_change;
 mod history;
 mod journal;
+mod library;
+mod reference;
 mod wit;
 mod words;

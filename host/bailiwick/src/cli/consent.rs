@@ -3,8 +3,7 @@
 //! A yes is either typed at a terminal, after all of it was shown there, or given as the digest of what was shown. There
 //! is no flag that says yes to whatever comes.
 
-use std::io::{self, BufRead, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::report::exit::ExitCode as Exit;
 use bailiwick_core::encode::ShownPath as _;
@@ -19,8 +18,57 @@ use bailiwick_policy::lock::{Lock, Standing, Version};
 use bailiwick_policy::ops::{Ops, OpsError};
 use jiff::Timestamp;
 
-use super::args::{self, Answer};
-use super::{Context, fail, page};
+use super::{Context, confirm, fail, page};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Add {
+    /// A component (NAME.wasm, with NAME.toml beside it if it is not sealed), or a folder of them
+    #[arg(value_name = "FILE|DIR")]
+    pub(super) path: PathBuf,
+
+    #[command(flatten)]
+    pub(super) answer: Answer,
+
+    /// The new component is not the one of this id, though the names look alike; may be given more than once
+    #[arg(long, value_name = "ID")]
+    pub(super) not_a_look_alike: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Approve {
+    /// The component
+    pub(super) id: String,
+
+    #[command(flatten)]
+    pub(super) answer: Answer,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Revoke {
+    /// A component's id, or the SHA-256 of its file
+    #[arg(value_name = "ID|DIGEST")]
+    pub(super) name: String,
+
+    /// Why, for whoever reads the lock
+    #[arg(long, value_name = "TEXT")]
+    pub(super) why: Option<String>,
+
+    /// Take a revocation back: the digest may be added again
+    #[arg(long)]
+    pub(super) undo: bool,
+}
+
+/// A yes, and why.
+#[derive(Debug, clap::Args)]
+pub(super) struct Answer {
+    /// Say yes without a terminal: the digest that was printed with what it covers; may be given more than once
+    #[arg(long, value_name = "DIGEST")]
+    pub(super) accept: Vec<String>,
+
+    /// Why, for whoever reads the lock
+    #[arg(long, value_name = "TEXT")]
+    pub(super) why: Option<String>,
+}
 
 /// What a person is asked about.
 struct Case<'a> {
@@ -33,7 +81,7 @@ struct Case<'a> {
     again: String,
 }
 
-pub(super) fn add(context: &Context, args: &args::Add) -> anyhow::Result<Exit> {
+pub(super) fn add(context: &Context, args: &Add) -> anyhow::Result<Exit> {
     let dir = context.ops_dir()?;
     context.settle();
     let offered = consent::read(&args.path).map_err(flat)?;
@@ -51,7 +99,7 @@ pub(super) fn add(context: &Context, args: &args::Add) -> anyhow::Result<Exit> {
 
 fn add_one(
     context: &Context,
-    args: &args::Add,
+    args: &Add,
     ops: &Ops,
     dir: &Path,
     lock: &Lock,
@@ -125,7 +173,7 @@ fn add_one(
     }
 }
 
-pub(super) fn approve(context: &Context, args: &args::Approve) -> anyhow::Result<Exit> {
+pub(super) fn approve(context: &Context, args: &Approve) -> anyhow::Result<Exit> {
     let dir = context.ops_dir()?;
     context.settle();
     let id = ComponentId::new(&args.id)?;
@@ -148,7 +196,7 @@ pub(super) fn approve(context: &Context, args: &args::Approve) -> anyhow::Result
     let held = held.filter(newer);
     let candidates = held.iter().map(|offered| offered.file.clone()).collect();
     let ops = Ops::try_on(dir, context.surroundings.home.as_deref(), candidates)?;
-    let Some(manifest) = ops.library.manifests.get(&id) else {
+    let Some(manifest) = ops.library.manifest(id.as_str()) else {
         let hint = format!("put {} back, or `bailiwick revoke {id}`", consent::place(dir, &id).shown());
         return Err(fail::usage(format!("the file of `{id}` is gone"), hint));
     };
@@ -187,7 +235,7 @@ pub(super) fn approve(context: &Context, args: &args::Approve) -> anyhow::Result
     case.ask(context, &args.answer, &actor)
 }
 
-pub(super) fn revoke_command(context: &Context, args: &args::Revoke) -> anyhow::Result<Exit> {
+pub(super) fn revoke_command(context: &Context, args: &Revoke) -> anyhow::Result<Exit> {
     let dir = context.ops_dir()?;
     let actor = actor(context, &Answer { accept: Vec::new(), why: args.why.clone() })?;
     if args.undo {
@@ -237,11 +285,13 @@ impl Case<'_> {
             if !answer.accept.is_empty() {
                 context.out.say(&format!("none of the digests given is that of what is asked for `{id}` here now"));
             }
-            if !answer.accept.is_empty() || !at_a_terminal() {
+            if !answer.accept.is_empty() || !confirm::is_all_terminal() {
                 context.out.text(&format!("\nTo accept exactly this:\n  {} --accept sha256:{digest}", self.again))?;
                 return Ok(Exit::Waiting);
             }
-            if !typed(id)? {
+            // The id is typed, so that no habit and no stray key accepts.
+            let question = format!("\nType {id} to accept exactly this, anything else to leave it:");
+            if !confirm::typed(context, &question, id.as_str())? {
                 context.out.text("nothing is accepted, and nothing has changed")?;
                 return Ok(Exit::Waiting);
             }
@@ -257,21 +307,6 @@ impl Case<'_> {
 fn rejected(context: &Context, id: &ComponentId, rejection: &Rejection) -> Exit {
     context.out.say(&format!("error: `{id}` is refused: {rejection}"));
     Exit::Refused
-}
-
-/// Whoever sees the page and whoever answers are one person only if all three are a terminal.
-fn at_a_terminal() -> bool {
-    io::stdin().is_terminal() && io::stdout().is_terminal() && io::stderr().is_terminal()
-}
-
-/// The id is typed, so that no habit and no stray key says yes.
-fn typed(id: &ComponentId) -> io::Result<bool> {
-    let mut stderr = io::stderr().lock();
-    write!(stderr, "\nType {id} to accept exactly this, anything else to leave it: ")?;
-    stderr.flush()?;
-    let mut line = String::new();
-    io::stdin().lock().read_line(&mut line)?;
-    Ok(line.trim() == id.as_str())
 }
 
 fn actor(context: &Context, answer: &Answer) -> anyhow::Result<Actor> {

@@ -90,7 +90,7 @@ impl Pool {
         let assigned = request.targets.iter().filter_map(|target| ops.assignments.get(target));
         let ids = assigned.flat_map(BTreeMap::keys);
         for id in ids.filter(|id| request.components.as_ref().is_none_or(|only| only.contains(*id))) {
-            let (Some(binary), Some(manifest)) = (ops.library.binary(id), ops.library.manifests.get(id)) else {
+            let (Some(binary), Some(manifest)) = (ops.library.binary(id), ops.library.manifest(id.as_str())) else {
                 continue;
             };
             if manifest.world != world {
@@ -169,9 +169,9 @@ fn quarantined(who: &Who, found: Result<Option<Record>, QuarantineError>) -> Opt
     match found {
         Ok(record) => record
             .filter(Record::holds)
-            .map(|record| format!("in quarantine: {}; `bailiwick release {id}` lets it run again", record.told())),
+            .map(|record| format!("in quarantine: {}; `bailiwick unquarantine {id}` lets it run again", record.told())),
         Err(error) => Some(format!(
-            "whether it is in quarantine cannot be told: {}; `bailiwick release {id}` begins anew",
+            "whether it is in quarantine cannot be told: {}; `bailiwick unquarantine {id}` starts a new record",
             chain(&error)
         )),
     }
