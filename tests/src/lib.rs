@@ -1,5 +1,14 @@
 //! What needs more than one unit: real OpenSSH, hostile servers, benchmarks.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "helpers of tests: what is not as it should be ends the test"
+)]
+
 pub mod change;
 pub mod fleet;
 pub mod gate;

@@ -10,7 +10,7 @@
 mod child;
 mod memory;
 mod simulated;
-#[path = "../shared/stats.rs"]
+#[path = "../stats/mod.rs"]
 mod stats;
 
 use std::io::Write;

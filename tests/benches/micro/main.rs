@@ -5,7 +5,7 @@
 
 mod grants;
 mod guest;
-#[path = "../shared/stats.rs"]
+#[path = "../stats/mod.rs"]
 mod stats;
 
 use std::hint::black_box;

@@ -11,7 +11,7 @@ mod bare;
 mod child;
 mod machines;
 mod relay;
-#[path = "../shared/stats.rs"]
+#[path = "../stats/mod.rs"]
 mod stats;
 
 use std::io::Write;

@@ -12,6 +12,7 @@ use bailiwick_tests::change::faulty::{Fault, Faulty};
 use bailiwick_tests::change::script::{Looks, Talker, die};
 use bailiwick_tests::change::stage::Stage;
 
+#[expect(clippy::print_stdout, reason = "the test shows it where the controller was not killed")]
 fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [state, script, plan, works, call, moment] = words.as_slice() else { bail!("{words:?}") };

@@ -12,7 +12,8 @@ use bailiwick_tests::ops::{Ops, Said};
 
 use crate::PROGRAM;
 
-const POLICY: &str = "[[grant]]\ncomponent = \"uptime\"\non = [\"here\"]\n";
+/// Whenever this machine was booted, all is well.
+const POLICY: &str = "[[grant]]\ncomponent = \"uptime\"\non = [\"here\"]\nparam.recent-hours = 0\n";
 
 fn ops() -> Ops {
     let here = Target { name: "here".to_owned(), fields: vec![("local", "true".to_owned())] };
