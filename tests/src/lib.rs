@@ -25,4 +25,5 @@ pub mod offer;
 pub mod ops;
 pub mod postgres;
 pub mod pages;
+pub mod readme;
 pub mod sshd;

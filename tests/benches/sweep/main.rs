@@ -5,7 +5,7 @@
 //! alternate, and a ratio is the median over pairs of neighbours, so that a busy machine disturbs both alike.
 //!
 //! `BENCH_TARGETS` (default `10,50`), `BENCH_ROUNDS` (default 7) and `BENCH_PROGRAM` (another build of `bailiwick`) change what is
-//! measured. `cargo test --benches` runs one round over two targets, to see that it works.
+//! measured. With `BENCH_BEFORE` (an older build) a third client runs in each round, and the last column is ours by its figures. `cargo test --benches` runs one round over two targets, to see that it works.
 
 mod bare;
 mod child;
@@ -44,15 +44,25 @@ fn main() -> Result<()> {
 /// The two clients on one set of machines.
 struct Contest {
     program: PathBuf,
+    before: Option<PathBuf>,
     machines: Machines,
 }
 
 impl Contest {
     fn bailiwick(&self, way: Way) -> Result<Spent> {
+        self.check(&self.program, "state", way)
+    }
+
+    /// The older build, with a journal and a module cache of its own.
+    fn before(&self, way: Way) -> Result<Option<Spent>> {
+        self.before.as_ref().map(|program| self.check(program, "state-before", way)).transpose()
+    }
+
+    fn check(&self, program: &Path, state: &str, way: Way) -> Result<Spent> {
         let dir = self.machines.ops(way);
-        let mut check = Command::new(&self.program);
+        let mut check = Command::new(program);
         check.args(["check", "--format", "json", "--jobs", "64", "--dir"]).arg(&dir);
-        let (spent, answer) = child::run(check.arg("--state").arg(dir.join("state")))?;
+        let (spent, answer) = child::run(check.arg("--state").arg(dir.join(state)))?;
         // 1: findings; 4: a probe could not look, as where there is no systemd. That all were reached is checked below.
         ensure!(matches!(spent.code, Some(0 | 1 | 4)), "bailiwick check ended with {:?}", spent.code);
         let report: serde_json::Value = serde_json::from_slice(&answer)?;
@@ -88,12 +98,17 @@ impl Contest {
 fn compare(targets: usize, rounds: usize) -> Result<()> {
     let program: PathBuf = setting("BENCH_PROGRAM", env!("CARGO_BIN_EXE_bailiwick-under-test").into());
     let machines = Machines::start(targets, &program)?;
-    let contest = Contest { program, machines };
+    let before: String = setting("BENCH_BEFORE", String::new());
+    let contest = Contest { program, before: (!before.is_empty()).then(|| before.into()), machines };
     // Also warms both up.
     let bytes = contest.bytes()?;
-    let before = load();
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    contest.before(Way::Straight)?;
+    let load_before = load();
+    let (mut ours, mut theirs, mut olds) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..rounds {
+        if round % 2 == 0 {
+            olds.extend(contest.before(Way::Straight)?);
+        }
         // Who goes second finds warmer machines: take turns.
         if round % 2 == 0 {
             ours.push(contest.bailiwick(Way::Straight)?);
@@ -101,6 +116,7 @@ fn compare(targets: usize, rounds: usize) -> Result<()> {
         } else {
             theirs.push(contest.bare(Way::Straight)?);
             ours.push(contest.bailiwick(Way::Straight)?);
+            olds.extend(contest.before(Way::Straight)?);
         }
     }
     if ours.is_empty() {
@@ -110,16 +126,19 @@ fn compare(targets: usize, rounds: usize) -> Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
-        "\nsweep: {targets} sshd, {strings} exec strings, {rounds} rounds, load {before} before and {} after\n",
+        "\nsweep: {targets} sshd, {strings} exec strings, {rounds} rounds, load {load_before} before and {} after\n",
         load()
     )?;
-    writeln!(out, "{:22}{:>12}{:>12}{:>10}{:>16}", "", "bailiwick", "bare russh", "ratio", "ratios")?;
+    writeln!(out, "{:22}{:>12}{:>12}{:>10}{:>16}  by the older build", "", "bailiwick", "bare russh", "ratio", "ratios")?;
     let mut row = |what: &str, of: fn(&Spent) -> f64, unit: &str| {
         let (a, b): (Vec<f64>, Vec<f64>) = (ours.iter().map(of).collect(), theirs.iter().map(of).collect());
         let ratios: Vec<f64> = a.iter().zip(&b).map(|(a, b)| a / b).collect();
         let (low, high) = range(&ratios);
         let (ours, theirs) = (format!("{:.2} {unit}", median(&a)), format!("{:.2} {unit}", median(&b)));
-        writeln!(out, "{what:22}{ours:>12}{theirs:>12}{:>10.2}{:>16}", median(&ratios), format!("{low:.2}–{high:.2}"))
+        let olds: Vec<f64> = a.iter().zip(olds.iter().map(of)).map(|(new, old)| new / old).collect();
+        let older = if olds.is_empty() { "-".to_owned() } else { format!("{:.2}", median(&olds)) };
+        let spread = format!("{low:.2}–{high:.2}");
+        writeln!(out, "{what:22}{ours:>12}{theirs:>12}{:>10.2}{spread:>16}  {older:>18}", median(&ratios))
     };
     row("wall", |spent| seconds(spent.wall), "s")?;
     row("client CPU", |spent| seconds(spent.user + spent.system), "s")?;

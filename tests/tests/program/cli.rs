@@ -298,29 +298,3 @@ fn ssh_a_stopped_sweep_says_what_it_has_seen() {
     assert!(journal().contains("\"kind\":\"interrupted\""));
     assert_eq!(ops.run(&["journal", "verify"]).unwrap().code, 0);
 }
-
-#[test]
-fn the_examples_of_the_readme_are_valid_and_go_together() {
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).unwrap();
-    let mut blocks = readme.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap().to_owned());
-    let key = |n: u8| {
-        let mut blob = vec![0, 0, 0, 11];
-        blob.extend_from_slice(b"ssh-ed25519");
-        blob.extend_from_slice(&[0, 0, 0, 32]);
-        blob.extend_from_slice(&[n; 32]);
-        format!("ssh-ed25519 {}", data_encoding::BASE64.encode(&blob))
-    };
-    // The keys are cut short for the reader.
-    let fleet = blocks.next().unwrap().replacen("ssh-ed25519 AAAA…\"         #", &format!("{}\"  #", key(1)), 1);
-    let fleet = fleet.replacen("host-key  = \"ssh-ed25519 AAAA…\"", &format!("host-key  = \"{}\"", key(2)), 1);
-    let policy = blocks.next().unwrap();
-    let read = |name: &str, text: &str| bailiwick_core::source::Source::embedded(name, text);
-    let told =
-        |found: bailiwick_core::source::Problems| -> String { found.0.iter().map(|p| p.render(false)).collect() };
-    let fleet = bailiwick_core::fleet::parse(&read("fleet.toml", &fleet), Path::new("/"), Some(Path::new("/home/op")));
-    let fleet = fleet.map_err(told).unwrap();
-    let policy = bailiwick_policy::policy::parse(&read("policy.toml", &policy)).map_err(told).unwrap();
-    let library = bailiwick_policy::library::Library::built_in().unwrap();
-    let assigned = bailiwick_policy::policy::resolve(&policy, &fleet, library.components()).map_err(told).unwrap();
-    assert_eq!(assigned.len(), 1);
-}

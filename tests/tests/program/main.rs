@@ -45,6 +45,7 @@ mod ssh {
 mod guests {
     mod catalogue;
     mod hostile;
+    mod readme;
     mod redact;
     mod target;
 }

@@ -25,13 +25,21 @@ const FORBIDDEN: &[(&[&str], &[&str], &str)] = &[
 
 /// Which crates may depend on what is dangerous or expensive, and why.
 const HOMES: &[(&[&str], &[&str], &str)] = &[
-    (&["russh", "russh-sftp", "cap-std", "cap-fs-ext"], &["transport"], "one crate speaks SSH and opens files for verbs"),
+    (
+        &["russh", "russh-sftp", "cap-std", "cap-fs-ext"],
+        &["transport"],
+        "one crate speaks SSH and opens files for verbs",
+    ),
     (&["wasmtime", "wasmtime-wasi"], &["bindings", "sandbox"], "components run in one crate"),
     (&["wasmparser", "x509-cert", "httparse", "postcard"], &["sandbox"], "hostile bytes are parsed in one crate"),
     (&["landlock", "seccompiler", "nix"], &["sandbox"], "what a worker gives up"),
     (&["rusqlite", "zstd"], &["journal"], "the record and what is derived from it"),
     (&["ssh-key", "ssh-encoding"], &["policy"], "signatures are checked where consent is"),
-    (&["clap", "clap_complete", "clap_mangen", "indicatif", "tracing-subscriber"], &["bailiwick"], "one crate meets people"),
+    (
+        &["clap", "clap_complete", "clap_mangen", "indicatif", "tracing-subscriber"],
+        &["bailiwick"],
+        "one crate meets people",
+    ),
 ];
 
 /// What may be named in a few places only: words, the files or folders under `host`, why.
@@ -101,7 +109,11 @@ const READERS: &[(&str, usize, &str)] = &[
     ("engine/src/broker/stage.rs", 2, "looks it up in a grant; a key that is not there stays tainted text"),
     ("engine/src/cases/mod.rs", 1, "writes it as a case does, which `cases/text.rs` escapes"),
     ("engine/src/cases/text.rs", 1, "writes it into a case, escaped"),
-    ("engine/src/cases/verdict.rs", 7, "compares it with what a case expects; differences go through `Debug` or `encode`"),
+    (
+        "engine/src/cases/verdict.rs",
+        7,
+        "compares it with what a case expects; differences go through `Debug` or `encode`",
+    ),
     ("engine/src/replay/compare.rs", 4, "compares two; what differs stays tainted text"),
     ("engine/src/replay/recorded.rs", 1, "looks it up in a grant; a key that is not there stays tainted text"),
     ("engine/src/replay/with.rs", 1, "names what was asked in vain; its printer encodes it"),
@@ -177,8 +189,9 @@ fn host() -> Vec<Code> {
         files.push(file);
     }
     assert!(files.len() > 40, "the sources are where they should be");
-    let only_for_tests =
-        |file: &Code| for_tests.iter().any(|(name, module)| file.crate_name() == name && file.module().starts_with(module));
+    let only_for_tests = |file: &Code| {
+        for_tests.iter().any(|(name, module)| file.crate_name() == name && file.module().starts_with(module))
+    };
     files.retain(|file| !only_for_tests(file));
     files
 }
@@ -304,7 +317,8 @@ fn the_crates_know_what_architecture_says() {
     let mut table = String::from("| crate | knows the crates |\n|---|---|\n");
     for (name, dependencies) in &crates {
         let ours: Vec<_> = ours(dependencies).into_iter().map(|name| format!("`{name}`")).collect();
-        writeln!(table, "| `{name}` | {} |", if ours.is_empty() { "none".to_owned() } else { ours.join(", ") }).unwrap();
+        writeln!(table, "| `{name}` | {} |", if ours.is_empty() { "none".to_owned() } else { ours.join(", ") })
+            .unwrap();
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let page = std::fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
@@ -332,7 +346,8 @@ fn no_crate_reaches_what_it_must_not_know() {
         for (name, dependencies) in &crates {
             let strays = names.iter().filter(|dependency| dependencies.contains(**dependency));
             for dependency in strays.filter(|_| !homes.contains(&name.as_str())) {
-                writeln!(wrong, "host/{name} depends on {dependency}, which belongs to {}: {why}", homes.join(", ")).unwrap();
+                writeln!(wrong, "host/{name} depends on {dependency}, which belongs to {}: {why}", homes.join(", "))
+                    .unwrap();
             }
         }
     }
@@ -393,7 +408,8 @@ fn dangerous_things_have_one_home() {
 #[test]
 fn tx01_only_the_encoder_reads_tainted_text() {
     let count = |file: &Code| places(&file.code, "for_encoder").count();
-    let found: BTreeMap<_, _> = host().iter().map(|file| (file.name(), count(file))).filter(|(_, count)| *count > 0).collect();
+    let found: BTreeMap<_, _> =
+        host().iter().map(|file| (file.name(), count(file))).filter(|(_, count)| *count > 0).collect();
     let known: BTreeMap<_, _> = READERS.iter().map(|(name, count, _)| ((*name).to_owned(), *count)).collect();
     assert_eq!(found, known, "a new place needs a reason in READERS, and a reviewer");
 }
@@ -412,8 +428,11 @@ fn every_file_says_what_it_is_and_is_not_too_long() {
     for file in host() {
         let (name, lines) = (file.name(), file.text.lines().count());
         if !file.text.starts_with("//! ") {
-            writeln!(untidy, "{name}: does not start with `//!`: what it knows, must not know, which attack it answers")
-                .unwrap();
+            writeln!(
+                untidy,
+                "{name}: does not start with `//!`: what it knows, must not know, which attack it answers"
+            )
+            .unwrap();
         }
         if lines > LINES_MAX {
             writeln!(untidy, "{name}: {lines} lines (maximum {LINES_MAX})").unwrap();
@@ -430,7 +449,8 @@ fn every_file_says_what_it_is_and_is_not_too_long() {
 /// Paths of this repository that a page names, in backticks or as a link. Patterns, and what is built, are left out.
 fn paths_in(page: &str) -> BTreeSet<String> {
     let marks = |c: char| matches!(c, '`' | '(' | ')' | ' ' | '\n');
-    let ours = ["host/", "tests/", "probes/", "wit/", "guest-sdk/", "policies/", "docs/", "packaging/", ".config/", ".ci/"];
+    let ours =
+        ["host/", "tests/", "probes/", "wit/", "guest-sdk/", "policies/", "docs/", "packaging/", ".config/", ".ci/"];
     let whole = |text: &&str| ours.iter().any(|folder| text.starts_with(folder)) && !text.contains(['<', '*', '…']);
     page.split(marks).map(|text| text.trim_end_matches([',', '.', ':', ';'])).filter(whole).map(str::to_owned).collect()
 }
