@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::text::{ended, failure, number, whole};
-use super::wit::bailiwick::ops::containers::{Container, Health, State, StatusInfo};
+use bailiwick_bindings::ops::containers::{Container, Health, State, StatusInfo};
 use bailiwick_core::model::Answer;
 use bailiwick_core::model::Exit;
 use bailiwick_core::model::LookError;

@@ -10,7 +10,7 @@ use serde::de::{IgnoredAny, SeqAccess, Visitor};
 
 use super::Times;
 use super::text::{ended, failure, number, said, whole};
-use super::wit::bailiwick::ops::{
+use bailiwick_bindings::ops::{
     logs::{Entry, NewEntries},
     services::LogEntry,
 };

@@ -30,34 +30,12 @@ mod wasi;
 use serde::Serialize;
 use wasmtime::component::{InstancePre, Linker, Lower, Resource};
 
-use self::probe::ProbePre;
-use self::wit::FixPre;
-use self::wit::bailiwick::ops::types::VerbError;
 use super::imports::{Links, interface_name};
 use super::run::RunState;
+use bailiwick_bindings::ops::types::VerbError;
+use bailiwick_bindings::{FixPre, ProbePre, Target};
 use bailiwick_core::model::Answer;
 use bailiwick_core::model::{LookError, Tainted, Verb, World};
-
-/// What the engine's macro makes of `wit/`. Its `add_to_linker` is never called.
-mod wit {
-    // All that a probe has, and more.
-    wasmtime::component::bindgen!({
-        path: "../../wit",
-        world: "fix",
-        with: { "bailiwick:ops/types.target": crate::host::Target },
-        // By which an answer becomes plain values for the interpreter, whatever its type.
-        additional_derives: [serde::Serialize],
-    });
-}
-
-/// The other world, over the same types.
-mod probe {
-    wasmtime::component::bindgen!({
-        path: "../../wit",
-        world: "probe",
-        with: { "bailiwick:ops": super::wit::bailiwick::ops },
-    });
-}
 
 /// A component that is linked, and may be instantiated any number of times.
 pub(super) enum Pre {
@@ -87,11 +65,6 @@ impl Pre {
         }
     }
 }
-
-/// What stands behind a guest's handle: an index into the run's own targets.
-#[expect(unreachable_pub, reason = "the generated module re-exports it as it is")]
-#[derive(Debug)]
-pub struct Target;
 
 /// How an answer is read.
 type Reader<R> = fn(&Answer) -> Result<R, LookError>;
@@ -268,7 +241,7 @@ fn on_target<R: Lower + 'static>(linker: &mut Linker<RunState>, verb: Verb, read
         verb.function(),
         move |mut store, (target,): (Resource<Target>,)| {
             let answer = store.data_mut().look(&target, verb, None)?;
-            Ok((answer.and_then(|answer| read(&answer)).map_err(VerbError::from),))
+            Ok((answer.and_then(|answer| read(&answer)).map_err(verb_error),))
         },
     )
 }
@@ -279,7 +252,7 @@ fn on_slot<R: Lower + 'static>(linker: &mut Linker<RunState>, verb: Verb, read: 
         verb.function(),
         move |mut store, (target, slot): (Resource<Target>, String)| {
             let answer = store.data_mut().look(&target, verb, Some(&slot))?;
-            Ok((answer.and_then(|answer| read(&answer)).map_err(VerbError::from),))
+            Ok((answer.and_then(|answer| read(&answer)).map_err(verb_error),))
         },
     )
 }
@@ -298,7 +271,7 @@ fn on_named<R: Lower + 'static>(
             let literal = store.data().literal(&target, &slot).unwrap_or_default();
             let read = answer.and_then(|answer| read(&answer));
             let own = read.and_then(|found| named(found, |found| is_named(found, literal)));
-            Ok((own.map_err(VerbError::from),))
+            Ok((own.map_err(verb_error),))
         },
     )
 }
@@ -319,40 +292,38 @@ fn on_slot_timed<R: Lower + 'static>(
         move |mut store, (target, slot): (Resource<Target>, String)| {
             let answer = store.data_mut().look(&target, verb, Some(&slot))?;
             let times = store.data().times(&target);
-            Ok((answer.and_then(|answer| read(&answer, times)).map_err(VerbError::from),))
+            Ok((answer.and_then(|answer| read(&answer, times)).map_err(verb_error),))
         },
     )
 }
 
-impl From<LookError> for VerbError {
-    fn from(error: LookError) -> Self {
-        match error {
-            LookError::Refused => Self::Refused,
-            LookError::NotFound => Self::NotFound,
-            LookError::NotPermitted => Self::NotPermitted,
-            LookError::Unsupported => Self::Unsupported,
-            LookError::Unreachable => Self::Unreachable,
-            LookError::TimedOut => Self::TimedOut,
-            LookError::TooLarge => Self::TooLarge,
-            LookError::Garbled => Self::Garbled,
-            LookError::Exhausted => Self::Exhausted,
-        }
+/// The contract's word for a failed check.
+fn verb_error(error: LookError) -> VerbError {
+    match error {
+        LookError::Refused => VerbError::Refused,
+        LookError::NotFound => VerbError::NotFound,
+        LookError::NotPermitted => VerbError::NotPermitted,
+        LookError::Unsupported => VerbError::Unsupported,
+        LookError::Unreachable => VerbError::Unreachable,
+        LookError::TimedOut => VerbError::TimedOut,
+        LookError::TooLarge => VerbError::TooLarge,
+        LookError::Garbled => VerbError::Garbled,
+        LookError::Exhausted => VerbError::Exhausted,
     }
 }
 
-impl From<VerbError> for LookError {
-    fn from(error: VerbError) -> Self {
-        match error {
-            VerbError::Refused => Self::Refused,
-            VerbError::NotFound => Self::NotFound,
-            VerbError::NotPermitted => Self::NotPermitted,
-            VerbError::Unsupported => Self::Unsupported,
-            VerbError::Unreachable => Self::Unreachable,
-            VerbError::TimedOut => Self::TimedOut,
-            VerbError::TooLarge => Self::TooLarge,
-            VerbError::Garbled => Self::Garbled,
-            VerbError::Exhausted => Self::Exhausted,
-        }
+/// The host's word for a failed check.
+fn check_error(error: VerbError) -> LookError {
+    match error {
+        VerbError::Refused => LookError::Refused,
+        VerbError::NotFound => LookError::NotFound,
+        VerbError::NotPermitted => LookError::NotPermitted,
+        VerbError::Unsupported => LookError::Unsupported,
+        VerbError::Unreachable => LookError::Unreachable,
+        VerbError::TimedOut => LookError::TimedOut,
+        VerbError::TooLarge => LookError::TooLarge,
+        VerbError::Garbled => LookError::Garbled,
+        VerbError::Exhausted => LookError::Exhausted,
     }
 }
 

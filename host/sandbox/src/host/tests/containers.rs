@@ -2,7 +2,7 @@
 //! podman's service: its form is docker's, the daemon behind it was not.
 
 use super::*;
-use crate::host::wit::bailiwick::ops::containers::{Channel, Health, State};
+use bailiwick_bindings::ops::containers::{Channel, Health, State};
 use crate::host::{container_logs, containers};
 
 const PODMAN: &str = include_str!("../containers/podman-ps.json");
