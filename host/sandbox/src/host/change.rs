@@ -3,12 +3,12 @@
 
 use wasmtime::component::{Linker, Resource};
 
-use bailiwick_bindings::Target;
-use bailiwick_bindings::ops::{changes, reports as wit};
 use crate::imports::interface_name;
 use crate::report::{OutputError, check_decision};
 use crate::run::RunState;
 use crate::wire::{End, Given, SLOT_KEY_BYTES};
+use bailiwick_bindings::Target;
+use bailiwick_bindings::ops::{changes, reports as wit};
 use bailiwick_core::model::{Decision, StageError, Tainted, Verb};
 
 /// A changing verb that is told the target and a slot.

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use wasmtime::component::{Linker, Resource};
 
+use crate::imports::interface_name;
+use crate::run::RunState;
 use bailiwick_bindings::Target;
 use bailiwick_bindings::ops::history::Point as WitPoint;
 use bailiwick_bindings::ops::reports::Unit as WitUnit;
-use crate::imports::interface_name;
-use crate::run::RunState;
 use bailiwick_core::model::{Point, Unit};
 
 /// Links what the component imports of it, if its manifest asks for its past at all.

@@ -3,11 +3,11 @@
 
 use wasmtime::component::{Linker, Resource, ResourceType};
 
-use bailiwick_bindings::Target;
-use bailiwick_bindings::ops::{log::Level, params::Value, slots::Entry};
 use crate::imports::interface_name;
 use crate::run::RunState;
 use crate::wire::{LogLevel, SlotEntry};
+use bailiwick_bindings::Target;
+use bailiwick_bindings::ops::{log::Level, params::Value, slots::Entry};
 use bailiwick_core::model::ParamValue;
 
 /// Links them all: they are every component's.

@@ -2,8 +2,8 @@
 //! podman's service: its form is docker's, the daemon behind it was not.
 
 use super::*;
-use bailiwick_bindings::ops::containers::{Channel, Health, State};
 use crate::host::{container_logs, containers};
+use bailiwick_bindings::ops::containers::{Channel, Health, State};
 
 const PODMAN: &str = include_str!("../containers/podman-ps.json");
 const DOCKER: &str = include_str!("../containers/docker-ps.json");
