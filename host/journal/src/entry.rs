@@ -232,9 +232,13 @@ pub enum Entry {
         end: RunEnd,
         /// Instructions that the guest spent.
         fuel: u64,
-        /// SHA-256 of the report as it was rendered from; none: an older program, or there is none.
+        /// SHA-256 of the report, as `bailiwick-report-v1` computes it. Only older programs wrote it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         report: Option<Sha>,
+        /// SHA-256 of the report, as `bailiwick-report-v2` computes it. If an entry has neither digest, the run has no report or an
+        /// older program wrote it. An older program ignores this field, and compares the report itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        report_v2: Option<Sha>,
     },
     /// Retention lets evidence go. It is removed after this entry is on the disk: what is missing and named here is pruned,
     /// unless a later entry names it again.

@@ -117,7 +117,7 @@ fn start(id: &str, on: &str, now_ms: u64, earlier: Option<Past>) -> Entry {
 }
 
 fn end(journal: &Journal, run: u64, end: RunEnd) {
-    journal.append(Entry::RunEnded { run, end, fuel: 0, report: None }).unwrap();
+    journal.append(Entry::RunEnded { run, end, fuel: 0, report: None, report_v2: None }).unwrap();
 }
 
 #[test]

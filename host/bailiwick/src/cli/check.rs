@@ -171,14 +171,16 @@ fn threshold(fail_on: FailOn) -> Option<Severity> {
 /// What is asked for, each name looked up: a typo must not pass for "nothing found".
 fn request(ops: &Ops, standing: Standing, args: &args::Check) -> anyhow::Result<Request> {
     let mut components = BTreeSet::new();
-    let looks = |id: &ComponentId| ops.library.manifests.get(id).is_none_or(|manifest| manifest.world == World::Probe);
+    let looks =
+        |id: &ComponentId| ops.library.manifest(id.as_str()).is_none_or(|manifest| manifest.world == World::Probe);
     for name in &args.probe {
-        if ops.library.manifests.get(name.as_str()).is_some_and(|manifest| manifest.world == World::Fix) {
+        if ops.library.manifest(name.as_str()).is_some_and(|manifest| manifest.world == World::Fix) {
             let hint = format!("`bailiwick plan {name} --target TARGET` shows what it would change");
             return Err(fail::usage(format!("`{name}` is a fix, and a sweep only looks"), hint));
         }
-        if !ops.library.manifests.contains_key(name.as_str()) {
-            let known: Vec<_> = ops.library.manifests.keys().filter(|id| looks(id)).map(ComponentId::as_str).collect();
+        if !ops.library.components().contains_key(name.as_str()) {
+            let known: Vec<_> =
+                ops.library.components().keys().filter(|id| looks(id)).map(ComponentId::as_str).collect();
             let message = format!("there is no probe `{}`", name.escape_default());
             return Err(fail::usage(message, format!("there are: {}", known.join(", "))));
         }

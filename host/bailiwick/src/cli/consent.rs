@@ -147,7 +147,7 @@ pub(super) fn approve(context: &Context, args: &args::Approve) -> anyhow::Result
     let held = held.filter(newer);
     let candidates = held.iter().map(|offered| offered.file.clone()).collect();
     let ops = Ops::try_on(dir, context.surroundings.home.as_deref(), candidates)?;
-    let Some(manifest) = ops.library.manifests.get(&id) else {
+    let Some(manifest) = ops.library.manifest(id.as_str()) else {
         let hint = format!("put {} back, or `bailiwick revoke {id}`", consent::place(dir, &id).shown());
         return Err(fail::usage(format!("the file of `{id}` is gone"), hint));
     };

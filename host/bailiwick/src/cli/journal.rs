@@ -312,7 +312,7 @@ fn write_record(text: &mut String, record: &Record, evidence: &Evidence) -> std:
             Ok(())
         }
         Entry::Note { text: note, .. } => writeln!(text, "note: {}", line(note)),
-        Entry::RunEnded { end, fuel, report, .. } => {
+        Entry::RunEnded { end, fuel, report, report_v2, .. } => {
             match end {
                 RunEnd::Report(report) => {
                     writeln!(text, "ended with {} findings, {fuel} instructions", report.findings.len())?;
@@ -329,7 +329,8 @@ fn write_record(text: &mut String, record: &Record, evidence: &Evidence) -> std:
                 RunEnd::CouldNotLook { reason, .. } => writeln!(text, "ended, could not look: {}", line(reason)),
                 RunEnd::Fault { message } => writeln!(text, "broke: {message}, {fuel} instructions"),
             }?;
-            report.as_ref().map_or(Ok(()), |report| writeln!(text, "    report     sha256:{report}"))
+            let report = report_v2.as_ref().or(report.as_ref());
+            report.map_or(Ok(()), |report| writeln!(text, "    report     sha256:{report}"))
         }
         // `show` asks for entries of runs only.
         _ => writeln!(text),

@@ -41,10 +41,10 @@ pub(super) fn run(context: &Context, args: &args::Limits) -> anyhow::Result<Exit
     let (ops, _) = context.ops_and_standing()?;
     let component = match &args.component {
         None => None,
-        Some(name) => match ops.library.manifests.get_key_value(name.as_str()) {
+        Some(name) => match ops.library.components().get_key_value(name.as_str()) {
             Some((id, _)) => Some(id),
             None => {
-                let known: Vec<_> = ops.library.manifests.keys().map(ComponentId::as_str).collect();
+                let known: Vec<_> = ops.library.components().keys().map(ComponentId::as_str).collect();
                 let message = format!("there is no component `{}`", name.escape_default());
                 return Err(fail::usage(message, format!("there are: {}", known.join(", "))));
             }

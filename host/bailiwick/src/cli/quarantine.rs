@@ -84,7 +84,7 @@ pub(super) fn unquarantine(context: &Context, args: &args::Unquarantine) -> anyh
     let (mut versions, mut reasons): (Vec<Who>, Vec<String>) =
         records.map(|record| (version(record), record.told())).unzip();
     if let Some(ops) = &ops
-        && let (Some(binary), Some(manifest)) = (ops.library.binary(&id), ops.library.manifests.get(&id))
+        && let (Some(binary), Some(manifest)) = (ops.library.binary(&id), ops.library.manifest(id.as_str()))
         && let Err(error) = quarantine.record(&binary.digest)
     {
         reasons.push(error.to_string());

@@ -15,7 +15,7 @@ pub(super) fn run(context: &Context, args: &args::Review) -> anyhow::Result<Exit
     let (target, component) = match &args.name {
         None => (None, None),
         Some(name) if ops.fleet.targets.contains_key(name.as_str()) => (Some(TargetName::new(name)?), None),
-        Some(name) if ops.library.manifests.contains_key(name.as_str()) => (None, Some(ComponentId::new(name)?)),
+        Some(name) if ops.library.components().contains_key(name.as_str()) => (None, Some(ComponentId::new(name)?)),
         Some(name) => {
             if let Some(never) = ops.fleet.never.get(name.as_str()) {
                 let line = format!("{name} is a never-host ({}: {}): no action can reach it", never.place, never.why);

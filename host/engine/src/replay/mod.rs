@@ -5,16 +5,17 @@
 //! component by its digest and never by a path, and runs it where it could do nothing in the first place.
 //!
 //! What is compared is the report: component, version, outcome (severity, code, subject, title, metrics and evidence of every
-//! finding; or why it could not look) and calls (action, error, cause, redactions), from which every rendering is made. Its
-//! SHA-256 stands in the run's last entry ([`bailiwick_core::outcome::Run::digest`]), and in `check --format json`; a journal of
-//! an older program has the report itself, and that is compared. Times, instructions and notes are not: they are no part
-//! of a report.
+//! finding; or why it could not look) and calls (action, error, redactions), from which every rendering is made. Its
+//! SHA-256 is in the run's last entry ([`bailiwick_core::outcome::Run::digest_as`]), and in `check --format json`. The entry
+//! names the version of the digest, and the replay computes the same version. An older program wrote only the report
+//! itself; then that is compared. Times, instructions and notes are not part of a report.
 //!
 //! A guest cannot tell a replay from a run (JR12): it gets the same world, and the same answers in it.
 
 mod compare;
 mod component;
 mod recorded;
+mod v1;
 mod answers;
 mod with;
 

@@ -9,12 +9,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::v1;
+use super::v1::asked_for;
 use crate::sweep::concluded;
 use bailiwick_core::model::Timing;
 use bailiwick_core::model::{
     Action, ActionId, ComponentId, ParamName, ParamValue, Phase, SlotKey, SlotName, Tainted, TargetName, Verb, Wire,
 };
-use bailiwick_core::outcome::{Call, Run};
+use bailiwick_core::outcome::{Call, DigestVersion, Run};
 use bailiwick_core::redact::Counts;
 use bailiwick_core::source::Source;
 use bailiwick_journal::history;
@@ -92,7 +94,8 @@ pub struct Recorded {
     /// All that was answered on its targets in its sweep, by intent: to this run, or to others.
     pub(super) answers: BTreeMap<u64, Arc<Answered>>,
     pub(super) end: Option<RunEnd>,
-    pub(super) report: Option<Sha>,
+    /// The digest of its report, with the version that computed it. An older program wrote none.
+    pub(super) report: Option<(DigestVersion, Sha)>,
 }
 
 /// One target of a run, with what the run was given on it.
@@ -239,10 +242,11 @@ impl Sweep {
                     self.answers.insert(intent, Arc::new(Answered { target, action, outcome, timing, redacted }));
                 }
             }
-            Entry::RunEnded { run, end, report, .. } => {
+            Entry::RunEnded { run, end, report, report_v2, .. } => {
                 if let Some(run) = self.runs.get_mut(&run) {
                     run.end = Some(end);
-                    run.report = report;
+                    let v1 = report.map(|sha| (DigestVersion::V1, sha));
+                    run.report = report_v2.map(|sha| (DigestVersion::V2, sha)).or(v1);
                 }
             }
             _ => {}
@@ -372,7 +376,11 @@ impl Recorded {
 
     /// A report of this run.
     pub(super) fn as_reported(&self, end: RunEnd, calls: Vec<Call>, grants: &[Arc<Grant>]) -> Run {
-        let (outcome, calls) = concluded(end, calls, grants.iter().map(Arc::as_ref));
+        let asked = calls.len();
+        let (outcome, mut calls) = concluded(end, calls, grants.iter().map(Arc::as_ref));
+        if matches!(self.report, Some((DigestVersion::V1, _))) {
+            v1::reword(&mut calls, asked, grants);
+        }
         let (component, version) = (self.component.clone(), self.version.clone());
         Run { id: self.run.to_string(), component, version, outcome, calls, elapsed_ms: 0 }
     }
@@ -417,8 +425,4 @@ impl Recorded {
             }
         }
     }
-}
-
-fn asked_for(verb: Verb, key: Option<&str>) -> Tainted {
-    Tainted::new(key.map_or_else(|| verb.name().to_owned(), |key| format!("{verb}({key})")))
 }

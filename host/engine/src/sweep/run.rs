@@ -17,7 +17,7 @@ use crate::broker::{Broker, RunContext, Staged, TargetSession};
 use crate::quarantine::Quarantine;
 use bailiwick_core::fleet::{Access, Target};
 use bailiwick_core::model::{ComponentId, Decision, Lockdown, LookError, Phase, SlotKey, Tainted, TargetName, World};
-use bailiwick_core::outcome::{Call, Looked, Run, RunOutcome, Sweep, TargetResult};
+use bailiwick_core::outcome::{Call, DigestVersion, Looked, Run, RunOutcome, Sweep, TargetResult};
 use bailiwick_journal as journal;
 use bailiwick_journal::history::Earlier;
 use bailiwick_journal::{Entry, Journal, Sha};
@@ -224,7 +224,7 @@ impl Shared {
         let all = self.ops.assignments.get(name).into_iter().flat_map(BTreeMap::keys);
         let asked = all.filter(|id| self.components.as_ref().is_none_or(|only| only.contains(*id)));
         let looks = |id: &&ComponentId| {
-            self.ops.library.manifests.get(*id).is_none_or(|manifest| manifest.world == World::Probe)
+            self.ops.library.manifest(id.as_str()).is_none_or(|manifest| manifest.world == World::Probe)
         };
         asked.filter(looks).filter(|id| !self.meetings.has(id)).cloned().collect()
     }
@@ -272,7 +272,7 @@ impl Shared {
         on: Vec<(Arc<Grant>, Arc<TargetSession>)>,
         phase: Phase,
     ) -> Option<Phased> {
-        let manifest = self.ops.library.manifests.get(component)?;
+        let manifest = self.ops.library.manifest(component.as_str())?;
         let version = manifest.version.clone();
         let binary = self.ops.library.binary(component)?;
         let digest = binary.digest.clone();
@@ -326,7 +326,7 @@ impl Shared {
             let kept_bytes = self.broker.keep_component(binary).await;
             let id = self.broker.note(begin(kept_bytes))?;
             let end = journal::RunEnd::CouldNotLook { reason: reason.clone(), error: None };
-            self.broker.note(Entry::RunEnded { run: id, end, fuel: 0, report: None });
+            self.broker.note(Entry::RunEnded { run: id, end, fuel: 0, report: None, report_v2: None });
             return done(Some(id), RunOutcome::CouldNotLook { reason, error: None }, Vec::new());
         }
         let mut again = true;
@@ -349,7 +349,7 @@ impl Shared {
             // Another run took the worker with it. This one has only looked, and is begun again, once.
             if interrupted && again {
                 again = false;
-                self.broker.note(Entry::RunEnded { run: id, end, fuel, report: None });
+                self.broker.note(Entry::RunEnded { run: id, end, fuel, report: None, report_v2: None });
                 continue;
             }
             let staged = context.staged();
@@ -357,15 +357,15 @@ impl Shared {
             let grants = on.iter().map(|(grant, _)| grant.as_ref());
             let (outcome, calls) = concluded(end.clone(), context.calls(), grants);
             let mut ran = done(Some(id), outcome, calls)?;
-            let mut report = None;
+            let mut report_v2 = None;
             match &end {
                 journal::RunEnd::Decided(decision) => {
                     ran.decided = Some(decision.clone());
                     ran.staged = staged;
                 }
-                _ => report = Sha::try_from(ran.run.digest()).ok(),
+                _ => report_v2 = Sha::try_from(ran.run.digest_as(DigestVersion::V2)).ok(),
             }
-            self.broker.note(Entry::RunEnded { run: id, end, fuel, report });
+            self.broker.note(Entry::RunEnded { run: id, end, fuel, report: None, report_v2 });
             return Some(ran);
         }
     }
@@ -387,7 +387,7 @@ impl Shared {
             RunOutcome::Fault { message } => {
                 let id = self.broker.note(begin(None))?;
                 let end = journal::RunEnd::Fault { message: message.clone() };
-                self.broker.note(Entry::RunEnded { run: id, end, fuel: 0, report: None });
+                self.broker.note(Entry::RunEnded { run: id, end, fuel: 0, report: None, report_v2: None });
                 Some(id)
             }
             RunOutcome::Report(_) | RunOutcome::CouldNotLook { .. } => None,
