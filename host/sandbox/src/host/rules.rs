@@ -7,7 +7,7 @@
 use serde_json::Value as Json;
 use wasmtime::component::{Linker, Resource};
 
-use super::{Told, read_as, verb_error};
+use super::{Context, observe, read_as, verb_error};
 use crate::imports::RULES;
 use crate::run::RunState;
 use bailiwick_bindings::ops::{reports, types::VerbError};
@@ -34,10 +34,8 @@ pub(super) fn link(linker: &mut Linker<RunState>, rules: &Rules) -> wasmtime::Re
             store.data_mut().local()?;
             return Ok((Err(VerbError::Refused),));
         };
-        let answer = store.data_mut().look(&target, verb, key.as_deref())?;
-        let literal = key.as_deref().map(|key| store.data().literal(&target, key).unwrap_or_default());
-        let told = Told { times: store.data().times(&target), literal };
-        let items = answer.and_then(|answer| asked(verb, each, &answer, told));
+        let read = |answer: &_, context: Context<'_>| asked(verb, each, answer, context);
+        let items = observe(store.data_mut(), &target, verb, key.as_deref(), read)?;
         Ok((items.map_err(verb_error),))
     })
 }
@@ -50,9 +48,9 @@ pub(super) fn asked(
     verb: Verb,
     each: Option<&str>,
     answer: &bailiwick_core::model::Answer,
-    told: Told<'_>,
+    context: Context<'_>,
 ) -> Result<Vec<Vec<own::Value>>, LookError> {
-    items(bailiwick_core::wit::answer(verb), each, &read_as(verb, answer, told)?)
+    items(bailiwick_core::wit::answer(verb), each, &read_as(verb, answer, context)?)
 }
 
 /// An answer as items, each with its fields' values.
