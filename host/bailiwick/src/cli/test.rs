@@ -218,7 +218,7 @@ fn record(
         jobs: 1,
         quarantine: context.quarantine()?,
         cache: check::cache(context),
-        pasts: super::history::pasts(context),
+        past_runs: super::history::pasts(context),
         require_lockdown: ops.policy.require_lockdown,
         ssh: ssh::Settings { agent, ..ssh::Settings::default() },
     };
@@ -299,7 +299,7 @@ fn recorded_run(swept: &Sweep, target: &TargetName, scope: Scope) -> Result<(u64
     let Some(run) = run else { return Err(("nothing ran".to_owned(), Exit::NotLooked)) };
     match &run.outcome {
         RunOutcome::Refused { reason } => Err((reason.clone(), Exit::Refused)),
-        RunOutcome::Fault { message } => Err((message.clone(), Exit::NotLooked)),
+        RunOutcome::Fault(fault) => Err((fault.message.clone(), Exit::NotLooked)),
         _ => match run.id.parse() {
             Ok(number) => Ok((number, on)),
             Err(_) => Err(("it has no entry in the journal".to_owned(), Exit::NotLooked)),
