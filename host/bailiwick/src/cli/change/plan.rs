@@ -66,7 +66,7 @@ fn ask(context: &Context, fix: &str, target: &str, json: bool) -> anyhow::Result
             Ok(match why {
                 NotPlanned::Nothing { .. } => Exit::Fine,
                 NotPlanned::Refused { .. } | NotPlanned::Rejected { .. } => Exit::Refused,
-                NotPlanned::Failed { .. } => Exit::NotLooked,
+                NotPlanned::Failed { .. } => Exit::NotChecked,
             })
         }
     }
