@@ -11,8 +11,8 @@ use super::change::Event;
 use super::evidence::Sha;
 use super::start::RunStart;
 use bailiwick_core::model::{
-    ActionId, ComponentId, Decision, Lockdown, LookError, Report, RuleName, RunFault, StageError,
-    Tainted, TargetName, Verb,
+    ActionId, ComponentId, Decision, Lockdown, LookError, Report, RuleName, RunFault, StageError, Tainted, TargetName,
+    Verb,
 };
 use bailiwick_core::model::{Exit, Timing};
 

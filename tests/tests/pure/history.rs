@@ -5,7 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bailiwick_core::model::{ComponentId, Finding, Metric, Point, Report, RunFault, Severity, Tainted, TargetName, Unit};
+use bailiwick_core::model::{
+    ComponentId, Finding, Metric, Point, Report, RunFault, Severity, Tainted, TargetName, Unit,
+};
 use bailiwick_journal::history::{Filter, Followed, History, HistoryError, Series, Watch, told};
 use bailiwick_journal::{Entry, Journal, Past, RunEnd, RunStart, RunTarget};
 

@@ -250,7 +250,10 @@ fn sent(folder: &Path) -> Result<Tried, ProofError> {
         let record = record?;
         match (record.seq, record.entry) {
             (seq, Entry::RunStarted(start)) => {
-                granted.insert(seq, start.first.actions.iter().map(|granted| granted.action.as_str().to_owned()).collect());
+                granted.insert(
+                    seq,
+                    start.first.actions.iter().map(|granted| granted.action.as_str().to_owned()).collect(),
+                );
             }
             (_, Entry::Intent { run, action, .. }) => {
                 intents += 1;

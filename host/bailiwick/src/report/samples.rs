@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use bailiwick_core::model::{
-    ActionId, ComponentId, Finding, Literal, LookError, Metric, Object, Report, RunFault, Severity, Tainted, TargetName, Unit,
-    Verb,
+    ActionId, ComponentId, Finding, Literal, LookError, Metric, Object, Report, RunFault, Severity, Tainted,
+    TargetName, Unit, Verb,
 };
 use bailiwick_core::outcome::{Call, LeftOut, Looked, Run, RunOutcome, Sweep, TargetResult, Together};
 

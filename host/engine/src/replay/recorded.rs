@@ -13,9 +13,7 @@ use super::v1;
 use super::v1::asked_for;
 use crate::run::{concluded, recorded_grant};
 use bailiwick_core::model::Timing;
-use bailiwick_core::model::{
-    ActionId, ComponentId, Phase, SlotKey, Tainted, TargetName, Verb,
-};
+use bailiwick_core::model::{ActionId, ComponentId, Phase, SlotKey, Tainted, TargetName, Verb};
 use bailiwick_core::outcome::{Call, DigestVersion, Run};
 use bailiwick_core::redact::Counts;
 use bailiwick_journal::history;
@@ -173,7 +171,8 @@ impl Sweep {
                 self.not_run.push(NotRun { entry: seq, what: component.to_string(), why: Tainted::new(reason) });
             }
             Entry::RunStarted(start) => {
-                let (component, version, digest) = (start.component.clone(), start.version.clone(), start.digest.clone());
+                let (component, version, digest) =
+                    (start.component.clone(), start.version.clone(), start.digest.clone());
                 let run = Recorded {
                     run: seq,
                     sweep: start.sweep,
@@ -291,7 +290,8 @@ impl Recorded {
             Some(told) => told.clone()?,
             None => vec![Vec::new(); self.on.len()],
         };
-        let past = |(on, points): (&RunTarget, _)| Earlier { previous_ms: on.previous_ms, points, ..Earlier::default() };
+        let past =
+            |(on, points): (&RunTarget, _)| Earlier { previous_ms: on.previous_ms, points, ..Earlier::default() };
         Ok(self.on.iter().zip(told).map(past).collect())
     }
 

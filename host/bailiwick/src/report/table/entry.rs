@@ -8,7 +8,9 @@ use std::cmp::Reverse;
 
 use crate::report;
 use crate::report::tally::{Look, Standing};
-use bailiwick_core::model::{ActionId, ComponentId, Finding, LookError, Report, RunFault, Severity, Tainted, TargetName};
+use bailiwick_core::model::{
+    ActionId, ComponentId, Finding, LookError, Report, RunFault, Severity, Tainted, TargetName,
+};
 use bailiwick_core::outcome::{Call, Looked, Run, RunOutcome, Sweep, TargetResult, Together};
 
 use super::super::wrap::TIE;
