@@ -47,7 +47,7 @@ pub enum CasesError {
 pub fn written(end: &RunEnd) -> String {
     let expected = match end {
         RunEnd::Report(report) => case::Expected::Findings(verdict::as_written(report)),
-        RunEnd::CouldNotLook { reason, error } => {
+        RunEnd::CouldNotCheck { reason, error } => {
             let reason = Some(reason.for_encoder().to_owned());
             case::Expected::Failure(case::RawFailure { error: *error, reason })
         }

@@ -97,7 +97,7 @@ pub enum NotPlanned {
     Refused(String),
     /// It could not look. The words are the component's, and are said by whoever has an encoder.
     #[error("it could not look")]
-    CouldNotLook {
+    CouldNotCheck {
         /// Its words.
         reason: Tainted,
         /// The verb error behind it.
@@ -198,7 +198,7 @@ impl Fixer {
 fn not_planned(outcome: RunOutcome) -> NotPlanned {
     match outcome {
         RunOutcome::Refused { reason } => NotPlanned::Refused(reason),
-        RunOutcome::CouldNotLook { reason, error } => NotPlanned::CouldNotLook { reason, error },
+        RunOutcome::CouldNotCheck { reason, error } => NotPlanned::CouldNotCheck { reason, error },
         RunOutcome::Fault(fault) => NotPlanned::Broke(fault.message),
         RunOutcome::Report(_) => NotPlanned::Broke("it looked, and was to plan".to_owned()),
     }

@@ -18,7 +18,7 @@ use crate::quarantine::Quarantine;
 use crate::run::{FinishedRun, Inputs, NoWorker, OnTarget, RecordedRun};
 use bailiwick_core::fleet::{Access, Target};
 use bailiwick_core::model::{ComponentId, Lockdown, LookError, Phase, TargetName, World};
-use bailiwick_core::outcome::{Call, Looked, Run, Sweep, TargetResult};
+use bailiwick_core::outcome::{Call, CheckedTarget, Run, Sweep, TargetResult};
 use bailiwick_journal as journal;
 use bailiwick_journal::history::Earlier;
 use bailiwick_journal::{Entry, Journal};
@@ -60,7 +60,7 @@ pub struct Settings {
 /// Is told how far a sweep is.
 pub trait Watcher: Send + Sync {
     /// A target has been dealt with.
-    fn target_done(&self, looked: &Looked);
+    fn target_done(&self, looked: &CheckedTarget);
 
     /// Components have run in workers that lack a measure of their lockdown; told once, at the end.
     fn unlocked(&self, held: &Lockdown);
@@ -118,7 +118,7 @@ pub async fn sweep(
             // The semaphore is never closed.
             let permit = jobs.acquire().await;
             let (result, link) = shared.look(&name).await;
-            let looked = Looked { target: name, result };
+            let looked = CheckedTarget { target: name, result };
             watcher.target_done(&looked);
             // Another target's turn, while runs on several wait for it.
             drop(permit);
@@ -197,7 +197,7 @@ impl Shared {
                     if refused { TargetStatus::Refused(cause.clone()) } else { TargetStatus::Missing(cause.clone()) },
                 );
                 let target = name.clone();
-                self.broker.note(Entry::NotLooked { sweep: self.number, target, refused, cause });
+                self.broker.note(Entry::NotChecked { sweep: self.number, target, refused, cause });
                 return (result, None);
             }
         };
