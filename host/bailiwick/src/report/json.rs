@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use bailiwick_core::model::{LookError, RuleName, RunFault, Severity, Tainted, TargetName, Unit};
-use bailiwick_core::outcome::{Call, LeftOut, CheckedTarget, Run, RunOutcome, Sweep, TargetResult, Together};
+use bailiwick_core::outcome::{Call, CheckedTarget, LeftOut, Run, RunOutcome, Sweep, TargetResult, Together};
 
 use super::tally::{Standing, Tally};
 use bailiwick_core::encode;

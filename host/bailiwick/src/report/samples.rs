@@ -6,7 +6,7 @@ use bailiwick_core::model::{
     ActionId, ComponentId, Finding, Literal, LookError, Metric, Object, Report, RunFault, Severity, Tainted,
     TargetName, Unit, Verb,
 };
-use bailiwick_core::outcome::{Call, LeftOut, CheckedTarget, Run, RunOutcome, Sweep, TargetResult, Together};
+use bailiwick_core::outcome::{Call, CheckedTarget, LeftOut, Run, RunOutcome, Sweep, TargetResult, Together};
 
 pub(super) fn sweep(targets: Vec<CheckedTarget>) -> Sweep {
     sweep_of(2100, targets)

@@ -129,7 +129,9 @@ fn of_run(run: &Run, detail: Detail) -> Vec<Entry<'_>> {
     let component = Some(&run.component);
     let mut entries = match &run.outcome {
         RunOutcome::Report(report) => findings(run, report, detail),
-        RunOutcome::CouldNotCheck { reason, error } => could_not_look(run, reason, *error, detail).into_iter().collect(),
+        RunOutcome::CouldNotCheck { reason, error } => {
+            could_not_look(run, reason, *error, detail).into_iter().collect()
+        }
         RunOutcome::Fault(RunFault { message, .. }) => vec![Entry {
             details: vec![("run", format!("version {}", took(run)))],
             ..about(Word::Fault, component, format!("the probe broke: {}", host(message)))
