@@ -312,7 +312,7 @@ impl Shared {
             let id = run.start(kept_bytes)?;
             tracing::debug!("{first}: run {id} of {component} begins");
             let result = worker.run(&self.broker, id, &run.inputs).await;
-            self.pool.look_after(component).await;
+            self.pool.check_worker(component).await;
             // Its worker was killed because of another run. This run changes nothing, and starts again, once.
             if result.interrupted && may_repeat {
                 may_repeat = false;
