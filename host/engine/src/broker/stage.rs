@@ -135,7 +135,10 @@ impl RunContext {
     fn check_room(&self, staged: &Staged) -> Result<(), Refused> {
         let list = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
         if list.len() >= STAGED_MAX {
-            return Err(Refused(StageError::Exhausted, format!("the list already has {STAGED_MAX} changes (the maximum)")));
+            return Err(Refused(
+                StageError::Exhausted,
+                format!("the list already has {STAGED_MAX} changes (the maximum)"),
+            ));
         }
         if list.iter().any(|other| other.action.id == staged.action.id) {
             return Err(Refused(StageError::Refused, "it is already on the list".to_owned()));
@@ -156,11 +159,15 @@ fn readable(bytes: Vec<u8>, bytes_max: u64) -> Result<String, Refused> {
     if bytes.len() > max {
         return Err(Refused(StageError::Exhausted, format!("the text has {} bytes (maximum {max})", bytes.len())));
     }
-    let text = String::from_utf8(bytes).map_err(|_| Refused(StageError::Refused, "the text is not UTF-8".to_owned()))?;
+    let text =
+        String::from_utf8(bytes).map_err(|_| Refused(StageError::Refused, "the text is not UTF-8".to_owned()))?;
     match encode::seen_whole(&text) {
         Ok(()) if !text.is_empty() => Ok(text),
         Ok(()) => Err(Refused(StageError::Refused, "the text is empty".to_owned())),
-        Err(line) => Err(Refused(StageError::Refused, format!("line {line} has characters that a terminal does not show as they are"))),
+        Err(line) => Err(Refused(
+            StageError::Refused,
+            format!("line {line} has characters that a terminal does not show as they are"),
+        )),
     }
 }
 

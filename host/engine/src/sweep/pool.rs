@@ -153,9 +153,9 @@ impl Pool {
 fn quarantined(who: &Who, record: Result<Option<Record>, QuarantineError>) -> Option<String> {
     let id = &who.component;
     match record {
-        Ok(record) => record
-            .filter(Record::holds)
-            .map(|record| format!("in quarantine: {}; `bailiwick unquarantine {id}` lets it run again", record.summary())),
+        Ok(record) => record.filter(Record::holds).map(|record| {
+            format!("in quarantine: {}; `bailiwick unquarantine {id}` lets it run again", record.summary())
+        }),
         Err(error) => Some(format!(
             "its quarantine record cannot be read: {}; `bailiwick unquarantine {id}` starts a new record",
             chain(&error)
