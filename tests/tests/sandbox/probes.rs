@@ -123,7 +123,7 @@ async fn every_built_in_probe_runs() {
             other => panic!("{id}: {other:?}"),
         }
         match run(|_| Outcome::Failed(LookError::Unreachable)).await.ending {
-            Ending::CouldNotLook { error: Some(LookError::Unreachable), call: Some(1), .. } => {}
+            Ending::CouldNotCheck { error: Some(LookError::Unreachable), call: Some(1), .. } => {}
             other => panic!("{id}: {other:?}"),
         }
     }
