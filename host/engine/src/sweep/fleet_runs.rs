@@ -140,7 +140,9 @@ impl Shared {
         let run = self.run(id, on).await?;
         // A target may turn out to be a never-host only when an action is sent to it.
         for call in &run.calls {
-            let (Some(rule), Some(target)) = (never_host_rule(std::slice::from_ref(call)), &call.target) else { continue };
+            let (Some(rule), Some(target)) = (never_host_rule(std::slice::from_ref(call)), &call.target) else {
+                continue;
+            };
             if let Some(at) = targets.iter().position(|name| name == target) {
                 left_out.push(LeftOut { target: targets.remove(at), reason: rule });
             }

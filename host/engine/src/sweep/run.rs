@@ -89,10 +89,18 @@ pub async fn sweep(
     journal.sync()?;
     let jobs = Arc::new(Semaphore::new(settings.jobs.max(1)));
     let broker = Arc::new(Broker::new(Arc::clone(&journal)).redacting(Arc::clone(&ops.policy.redactor)));
-    let module_cache = settings.cache.map(|cache| Arc::new(ModuleCache { cache, broker: Arc::clone(&broker), sweep: number }));
+    let module_cache =
+        settings.cache.map(|cache| Arc::new(ModuleCache { cache, broker: Arc::clone(&broker), sweep: number }));
     let fleet_runs = FleetRuns::new(&ops, &request);
     let shared = Arc::new(Shared {
-        pool: Pool::new(&ops, &request, World::Probe, &settings.quarantine, settings.require_lockdown, module_cache.as_ref()),
+        pool: Pool::new(
+            &ops,
+            &request,
+            World::Probe,
+            &settings.quarantine,
+            settings.require_lockdown,
+            module_cache.as_ref(),
+        ),
         broker,
         ops,
         number,
@@ -194,7 +202,11 @@ impl Shared {
                 };
                 self.fleet_runs.set_status(
                     name,
-                    if refused { TargetStatus::Refused(cause.clone()) } else { TargetStatus::Unreachable(cause.clone()) },
+                    if refused {
+                        TargetStatus::Refused(cause.clone())
+                    } else {
+                        TargetStatus::Unreachable(cause.clone())
+                    },
                 );
                 let target = name.clone();
                 self.broker.note(Entry::NotChecked { sweep: self.number, target, refused, cause });
