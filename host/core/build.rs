@@ -16,7 +16,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     names.sort();
-    let mut list = "/// Every file of the contract: name and text.\npub const CONTRACT: &[(&str, &str)] = &[\n".to_owned();
+    let mut list =
+        "/// Every file of the contract: name and text.\npub const CONTRACT: &[(&str, &str)] = &[\n".to_owned();
     for name in names {
         writeln!(list, "    ({name:?}, include_str!({:?})),", folder.join(&name))?;
     }

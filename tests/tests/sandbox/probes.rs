@@ -4,7 +4,8 @@
 use crate::support::program;
 use bailiwick_core::manifest::Manifest;
 use bailiwick_core::model::{
-    Answer, Decision, Exit, Literal, LookError, Phase, Point, Severity, SlotKey, Tainted, TargetName, Timing, Unit, Verb, World,
+    Answer, Decision, Exit, Literal, LookError, Phase, Point, Severity, SlotKey, Tainted, TargetName, Timing, Unit,
+    Verb, World,
 };
 use bailiwick_policy::library::Library;
 use bailiwick_sandbox::answers;

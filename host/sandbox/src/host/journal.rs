@@ -8,8 +8,8 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 
-use super::{Context, Times};
 use super::text::{ended, failure, number, said, whole};
+use super::{Context, Times};
 use bailiwick_bindings::ops::{
     logs::{Entry, NewEntries},
     services::LogEntry,

@@ -16,7 +16,8 @@ const WEB: &str = include_str!("../containers/podman-inspect-web.json");
 #[test]
 fn what_was_recorded() {
     let listed = [PODMAN, DOCKER].map(|text| containers::list(&answer(0, text, "")).unwrap());
-    let inspected = [SICK, LOOP, FRESH, WEB, DOCKER_SICK].map(|text| containers::status(&answer(0, text, ""), Context::default()).unwrap());
+    let inspected = [SICK, LOOP, FRESH, WEB, DOCKER_SICK]
+        .map(|text| containers::status(&answer(0, text, ""), Context::default()).unwrap());
     insta::assert_debug_snapshot!((listed, inspected));
 }
 
