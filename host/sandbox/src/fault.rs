@@ -170,7 +170,8 @@ impl WorkerEnd {
 /// A signal, with its meaning if that is certain.
 fn signal(number: i32) -> String {
     // SIGSYS, whose number is not the same on every system.
-    let meaning = if cfg!(target_os = "linux") && number == 31 { ": a system call that workers may not make" } else { "" };
+    let meaning =
+        if cfg!(target_os = "linux") && number == 31 { ": a system call that workers may not make" } else { "" };
     format!("{number}{meaning}")
 }
 

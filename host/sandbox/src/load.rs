@@ -30,9 +30,7 @@ pub enum LoadError {
     #[error("it took longer than {0} s to compile (limit `compile-s`)")]
     Slow(u64),
     /// It was not ready in time, but had processor time left.
-    #[error(
-        "its worker was not ready within {0} s, but had processor time left: this machine is too busy"
-    )]
+    #[error("its worker was not ready within {0} s, but had processor time left: this machine is too busy")]
     Late(u64),
     /// It aborted.
     #[error("its worker aborted while compiling it: it needs more than {} MiB (limit `compile-bytes`) or crashes the compiler", .0 >> 20)]
