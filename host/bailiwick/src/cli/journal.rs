@@ -5,27 +5,60 @@ use std::fmt::Write;
 
 use crate::report::exit::ExitCode as Exit;
 use bailiwick_core::encode;
-use bailiwick_core::encode::ShownPath as _;
 use bailiwick_core::model::{Decision, LookError, ParamValue, Tainted, TargetName};
 use bailiwick_journal as journal;
 use bailiwick_journal::Keep;
 use bailiwick_journal::{Blob, Entry, Evidence, Granted, Other, Outcome, Past, ReadError, Reader, Record, RunEnd};
+use clap::Subcommand;
 use jiff::Timestamp;
 
-use super::args::Journal;
 use super::{Context, check, fail, verify};
 
-pub(super) fn run(context: &Context, command: Journal) -> anyhow::Result<Exit> {
-    let folder = context.journal_folder()?;
-    if !folder.join("journal.jsonl").exists() {
-        let message = format!("there is no journal in {}", folder.shown());
-        return Err(fail::usage(message, "`bailiwick check` begins one; --state DIR names another place"));
-    }
-    match command {
-        Journal::List { last } => list(context, Reader::open(&folder)?, last),
-        Journal::Show { run } => show(context, Reader::open(&folder)?, &Evidence::beside(&folder), run),
-        Journal::Verify { offline } => verify::run(context, &folder, offline),
-        Journal::Prune { dry_run } => prune(context, dry_run),
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List the latest runs
+    List {
+        /// How many
+        #[arg(long, value_name = "N", default_value = "20")]
+        last: usize,
+    },
+    /// Show all that is recorded of a run: asked, granted, sent, answered, ended
+    Show {
+        /// The run's number
+        run: u64,
+    },
+    /// Check that the journal is what was written, and say where it is not
+    ///
+    /// It is held against every anchor of policy.toml: targets are connected to, and what they took is read back.
+    Verify {
+        /// Read no policy and reach no anchor: only this machine's own word
+        #[arg(long)]
+        offline: bool,
+    },
+    /// Let evidence go that policy does not keep any longer: `[retention]` in policy.toml
+    ///
+    /// Entries stay, and the chain with them; what goes is written down first, so that it is told as pruned, not as
+    /// missing.
+    Prune {
+        /// Only tell what would go
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
+    let folder = context.journal()?;
+    match args.command {
+        Command::List { last } => list(context, Reader::open(&folder)?, last),
+        Command::Show { run } => show(context, Reader::open(&folder)?, &Evidence::beside(&folder), run),
+        Command::Verify { offline } => verify::run(context, &folder, offline),
+        Command::Prune { dry_run } => prune(context, dry_run),
     }
 }
 

@@ -124,7 +124,7 @@ impl Fixer {
         settings: &Settings,
         standing: Standing,
     ) -> Result<Self, FixError> {
-        let manifest = ops.library.manifests.get(fix).ok_or_else(|| FixError::Unknown(fix.clone()))?;
+        let manifest = ops.library.manifest(fix.as_str()).ok_or_else(|| FixError::Unknown(fix.clone()))?;
         if manifest.world != World::Fix {
             return Err(FixError::Probe(fix.clone()));
         }

@@ -49,7 +49,7 @@ pub(super) fn meetings(ops: &Ops, request: &Request) -> FleetRuns {
     for target in &request.targets {
         for id in ops.assignments.get(target).into_iter().flat_map(BTreeMap::keys) {
             let wanted = request.components.as_ref().is_none_or(|only| only.contains(id));
-            let together = ops.library.manifests.get(id).is_some_and(|manifest| manifest.scope == Scope::Fleet);
+            let together = ops.library.manifest(id.as_str()).is_some_and(|manifest| manifest.scope == Scope::Fleet);
             if wanted && together {
                 found.entry(id.clone()).or_default().push(target.clone());
             }
@@ -130,7 +130,7 @@ impl Shared {
         }
         let mut targets: Vec<TargetName> = on.iter().map(|(grant, _)| grant.target.clone()).collect();
         if on.is_empty() {
-            let manifest = self.ops.library.manifests.get(id)?;
+            let manifest = self.ops.library.manifest(id.as_str())?;
             let outcome = RunOutcome::Refused { reason: "none of its targets is one that it may look at".to_owned() };
             let (component, version) = (id.clone(), manifest.version.clone());
             let run = Run { id: String::new(), component, version, outcome, calls: Vec::new(), elapsed_ms: 0 };

@@ -90,7 +90,7 @@ impl Pool {
         let assigned = request.targets.iter().filter_map(|target| ops.assignments.get(target));
         let ids = assigned.flat_map(BTreeMap::keys);
         for id in ids.filter(|id| request.components.as_ref().is_none_or(|only| only.contains(*id))) {
-            let (Some(binary), Some(manifest)) = (ops.library.binary(id), ops.library.manifests.get(id)) else {
+            let (Some(binary), Some(manifest)) = (ops.library.binary(id), ops.library.manifest(id.as_str())) else {
                 continue;
             };
             if manifest.world != world {

@@ -224,7 +224,7 @@ impl Shared {
         let all = self.ops.assignments.get(name).into_iter().flat_map(BTreeMap::keys);
         let asked = all.filter(|id| self.components.as_ref().is_none_or(|only| only.contains(*id)));
         let looks = |id: &&ComponentId| {
-            self.ops.library.manifests.get(*id).is_none_or(|manifest| manifest.world == World::Probe)
+            self.ops.library.manifest(id.as_str()).is_none_or(|manifest| manifest.world == World::Probe)
         };
         asked.filter(looks).filter(|id| !self.meetings.has(id)).cloned().collect()
     }
@@ -272,7 +272,7 @@ impl Shared {
         on: Vec<(Arc<Grant>, Arc<TargetSession>)>,
         phase: Phase,
     ) -> Option<Phased> {
-        let manifest = self.ops.library.manifests.get(component)?;
+        let manifest = self.ops.library.manifest(component.as_str())?;
         let version = manifest.version.clone();
         let binary = self.ops.library.binary(component)?;
         let digest = binary.digest.clone();
