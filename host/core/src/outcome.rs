@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 pub use self::digest::DigestVersion;
-use crate::model::{ActionId, ComponentId, LookError, Report, RuleName, Severity, Tainted, TargetName};
+use crate::model::{ActionId, ComponentId, LookError, Report, RuleName, RunFault, Severity, Tainted, TargetName};
 
 /// A whole sweep, targets in name order.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -103,10 +103,7 @@ pub enum RunOutcome {
         error: Option<LookError>,
     },
     /// The component broke: trap, limit, bad output, dead worker.
-    Fault {
-        /// What happened, in the host's words: `used up its fuel (2000000000 instructions)`.
-        message: String,
-    },
+    Fault(RunFault),
     /// The host would not run the component: its bytes, imports or manifest are not as they must be.
     Refused {
         /// Why, in the host's words.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bailiwick_core::model::Tainted;
 use bailiwick_core::outcome::{Call, DigestVersion, Run, RunOutcome};
-use bailiwick_journal::{Blob, Entry, Journal, Outcome, Reader, RunEnd, Sha};
+use bailiwick_journal::{Blob, Entry, Journal, Outcome, Reader, RunEnd, RunStart, Sha};
 use bailiwick_tests::ops::Ops;
 use serde_json::Value;
 
@@ -152,7 +152,7 @@ fn a_component_that_was_replaced_is_still_replayed_and_one_that_is_gone_is_told(
     // A journal of an older program kept none.
     fs::remove_file(ops.path().join("components/older.wasm")).unwrap();
     rewrite(&ops, |entry| {
-        if let Entry::RunStarted { kept_bytes, .. } = entry {
+        if let Entry::RunStarted(RunStart { kept_bytes, .. }) = entry {
             *kept_bytes = None;
         }
     });
@@ -274,7 +274,7 @@ fn reports(ops: &Ops, sweep: &str) -> BTreeSet<String> {
 /// The digests that a sample names for the runs of a sweep.
 fn named_in(sample: &Path, sweep: u64) -> BTreeSet<String> {
     let entries = || Reader::open(sample).unwrap().map(Result::unwrap);
-    let of_sweep = |entry: &Entry| matches!(entry, Entry::RunStarted { sweep: of, .. } if *of == sweep);
+    let of_sweep = |entry: &Entry| matches!(entry, Entry::RunStarted(RunStart { sweep: of, .. }) if *of == sweep);
     let runs: BTreeSet<u64> = entries().filter(|record| of_sweep(&record.entry)).map(|record| record.seq).collect();
     let named = entries().filter_map(|record| match record.entry {
         Entry::RunEnded { run, report: Some(sha), report_v2: None, .. } if runs.contains(&run) => Some(sha.to_string()),
@@ -361,7 +361,7 @@ fn a_sentence_of_the_host_is_not_part_of_a_report_except_in_its_first_version() 
     let (component, version, action) = entries
         .iter()
         .find_map(|entry| match entry {
-            Entry::RunStarted { component, version, actions, .. } => {
+            Entry::RunStarted(RunStart { component, version, actions, .. }) => {
                 Some((component.clone(), version.clone(), actions[0].action.clone()))
             }
             _ => None,
@@ -417,7 +417,7 @@ fn jr11_a_journal_from_somebody_else_is_read_and_run_as_it_is_live() {
     // A path for a digest.
     for name in ["../../../etc/passwd", "/etc/passwd", "", &"A".repeat(64)] {
         rewrite(&ops, |entry| {
-            if let Entry::RunStarted { digest, .. } = entry {
+            if let Entry::RunStarted(RunStart { digest, .. }) = entry {
                 *digest = name.to_owned();
             }
         });
@@ -427,7 +427,7 @@ fn jr11_a_journal_from_somebody_else_is_read_and_run_as_it_is_live() {
     }
     // What drives a terminal.
     rewrite(&ops, |entry| match entry {
-        Entry::RunStarted { version, .. } => *version = "1\u{1b}[2J\u{202e}".to_owned(),
+        Entry::RunStarted(RunStart { version, .. }) => *version = "1\u{1b}[2J\u{202e}".to_owned(),
         Entry::RunEnded { report_v2, .. } => *report_v2 = None,
         _ => {}
     });
@@ -436,7 +436,7 @@ fn jr11_a_journal_from_somebody_else_is_read_and_run_as_it_is_live() {
     restore();
     // Limits beyond any that a policy could set, and answers to what nobody asked.
     rewrite(&ops, |entry| {
-        if let Entry::RunStarted { limits, .. } = entry {
+        if let Entry::RunStarted(RunStart { limits, .. }) = entry {
             limits.extend([("memory-bytes".to_owned(), u64::MAX), ("no-such-limit".to_owned(), 1)]);
         }
     });

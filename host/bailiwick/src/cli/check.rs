@@ -147,7 +147,7 @@ fn look(context: &Context, args: &Args) -> anyhow::Result<(Sweep, Exit)> {
             ..ssh::Settings::default()
         },
         cache: cache(context),
-        pasts: Arc::clone(&pasts),
+        past_runs: Arc::clone(&pasts),
     };
     tell_unmet(context, &ops, &request);
     let progress = Arc::new(Bar {

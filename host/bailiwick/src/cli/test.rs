@@ -256,7 +256,7 @@ fn record(
         jobs: 1,
         quarantine: context.quarantine()?,
         cache: check::cache(context),
-        pasts: super::history::pasts(context),
+        past_runs: super::history::pasts(context),
         require_lockdown: ops.policy.require_lockdown,
         ssh: ssh::Settings { agent, ..ssh::Settings::default() },
     };
@@ -339,7 +339,7 @@ fn recorded_run(swept: &Sweep, target: &TargetName, scope: Scope) -> Result<(u64
     let Some(run) = run else { return Err(("nothing ran".to_owned(), Exit::NotChecked)) };
     match &run.outcome {
         RunOutcome::Refused { reason } => Err((reason.clone(), Exit::Refused)),
-        RunOutcome::Fault { message } => Err((message.clone(), Exit::NotChecked)),
+        RunOutcome::Fault(fault) => Err((fault.message.clone(), Exit::NotChecked)),
         _ => match run.id.parse() {
             Ok(number) => Ok((number, on)),
             Err(_) => Err(("it has no entry in the journal".to_owned(), Exit::NotChecked)),

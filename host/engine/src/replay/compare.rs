@@ -124,7 +124,7 @@ fn ended(outcome: &RunOutcome) -> String {
     match outcome {
         RunOutcome::Report(report) => format!("a report with {} findings", report.findings.len()),
         RunOutcome::CouldNotLook { reason, .. } => format!("it could not look: {}", reason.for_encoder()),
-        RunOutcome::Fault { message } => format!("it broke: {message}"),
+        RunOutcome::Fault(fault) => format!("it broke: {fault}"),
         RunOutcome::Refused { reason } => format!("it was refused: {reason}"),
     }
 }
