@@ -285,7 +285,7 @@ impl Broker {
         };
         let asked_us = u64::try_from(Timestamp::now().as_microsecond()).unwrap_or(0);
         let started = Instant::now();
-        let (answer, redacted, elapsed_ms) = match connection.told(action) {
+        let (answer, redacted, elapsed_ms) = match connection.recorded_outcome(action) {
             // It brings the times of when it was given.
             Some((answer, redacted)) => {
                 (answer.map_err(|error| Failure { error: look_error(&error), cause: error.to_string() }), redacted, 0)
@@ -359,7 +359,7 @@ impl Broker {
 /// What a guest is told of a transport's failure.
 fn look_error(error: &RunError) -> LookError {
     match error {
-        RunError::Lost | RunError::Unreached(_) => LookError::Unreachable,
+        RunError::Lost | RunError::NotConnected(_) => LookError::Unreachable,
         RunError::NotStarted | RunError::Gate(_) => LookError::NotPermitted,
         RunError::TimedOut(_) => LookError::TimedOut,
         RunError::TooLarge(_) => LookError::TooLarge,

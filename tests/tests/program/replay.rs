@@ -361,8 +361,8 @@ fn a_sentence_of_the_host_is_not_part_of_a_report_except_in_its_first_version() 
     let (component, version, action) = entries
         .iter()
         .find_map(|entry| match entry {
-            Entry::RunStarted(RunStart { component, version, actions, .. }) => {
-                Some((component.clone(), version.clone(), actions[0].action.clone()))
+            Entry::RunStarted(RunStart { component, version, first, .. }) => {
+                Some((component.clone(), version.clone(), first.actions[0].action.clone()))
             }
             _ => None,
         })
