@@ -15,7 +15,7 @@ use crate::report::table::{Colour, Detail, Options};
 use bailiwick_core::encode::ShownPath as _;
 use bailiwick_core::limits;
 use bailiwick_core::model::{ComponentId, Lockdown, Severity, TargetName, World};
-use bailiwick_core::outcome::{Looked, RunOutcome, Sweep, TargetResult};
+use bailiwick_core::outcome::{CheckedTarget, RunOutcome, Sweep, TargetResult};
 use bailiwick_core::source::Source;
 use bailiwick_engine::sweep::{Request, Settings, Watcher, sweep};
 use bailiwick_journal::{Entry, Journal, OpenError, Recovery};
@@ -370,7 +370,7 @@ pub(super) async fn stopped() -> &'static str {
 /// The bar on stderr, and what has been seen so far.
 struct Bar {
     bar: Progress,
-    seen: Mutex<Vec<Looked>>,
+    seen: Mutex<Vec<CheckedTarget>>,
     unlocked: Mutex<Option<Lockdown>>,
     not_anchored: Mutex<Vec<String>>,
 }
@@ -384,7 +384,7 @@ impl Bar {
 }
 
 impl Watcher for Bar {
-    fn target_done(&self, looked: &Looked) {
+    fn target_done(&self, looked: &CheckedTarget) {
         if let TargetResult::Runs(runs) = &looked.result {
             let findings = runs.iter().filter_map(|run| match &run.outcome {
                 RunOutcome::Report(report) => Some(&report.findings),

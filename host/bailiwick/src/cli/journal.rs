@@ -122,7 +122,7 @@ fn list(context: &Context, reader: Reader, last: usize) -> anyhow::Result<Exit> 
                 let what = format!("{target}{more}  {component}");
                 runs.insert(record.seq, Line { time: second(&record.time), what, end: None });
             }
-            Entry::NotLooked { target, refused, cause, .. } => {
+            Entry::NotChecked { target, refused, cause, .. } => {
                 let end = format!("{}: {cause}", if refused { "refused" } else { "unreachable" });
                 runs.insert(record.seq, Line { time: second(&record.time), what: target.to_string(), end: Some(end) });
             }
@@ -162,8 +162,8 @@ fn how(end: &RunEnd) -> String {
             format!("{}, {count} finding{plural}", worst.map_or("ok", bailiwick_core::model::Severity::name))
         }
         RunEnd::Decided(decision) => decided(decision).to_owned(),
-        RunEnd::CouldNotLook { error: Some(LookError::Unsupported), .. } => "not applicable".to_owned(),
-        RunEnd::CouldNotLook { .. } => "could not look".to_owned(),
+        RunEnd::CouldNotCheck { error: Some(LookError::Unsupported), .. } => "not applicable".to_owned(),
+        RunEnd::CouldNotCheck { .. } => "could not look".to_owned(),
         RunEnd::Fault(RunFault { message, .. }) => format!("broke: {message}"),
     }
 }
@@ -340,7 +340,7 @@ fn write_record(text: &mut String, record: &Record, evidence: &Evidence) -> std:
                     writeln!(text, "ended: {}, {fuel} instructions", decided(decision))?;
                     decision.texts().into_iter().try_for_each(|said| writeln!(text, "    {}", line(said)))
                 }
-                RunEnd::CouldNotLook { reason, .. } => writeln!(text, "ended, could not look: {}", line(reason)),
+                RunEnd::CouldNotCheck { reason, .. } => writeln!(text, "ended, could not look: {}", line(reason)),
                 RunEnd::Fault(RunFault { message, .. }) => writeln!(text, "broke: {message}, {fuel} instructions"),
             }?;
             let report = report_v2.as_ref().or(report.as_ref());

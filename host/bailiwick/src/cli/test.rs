@@ -10,7 +10,7 @@ use bailiwick_core::encode;
 use bailiwick_core::encode::ShownPath as _;
 use bailiwick_core::manifest::Scope;
 use bailiwick_core::model::{CaseName, Lockdown, Tainted, TargetName, World};
-use bailiwick_core::outcome::{Looked, RunOutcome, Sweep, TargetResult};
+use bailiwick_core::outcome::{CheckedTarget, RunOutcome, Sweep, TargetResult};
 use bailiwick_core::source::Problems;
 use bailiwick_engine::cases::{Case, CasesError, Project, ProjectError, RecordError, Recording, Runner, Verdict, diff};
 use bailiwick_engine::sweep::{Request, Settings, Watcher, sweep};
@@ -198,7 +198,7 @@ fn shown(name: &CaseName, case: &Case, verdict: &Verdict) -> Result<String, std:
 struct Alone(Mutex<Option<Lockdown>>, Mutex<Vec<String>>);
 
 impl Watcher for Alone {
-    fn target_done(&self, _: &Looked) {}
+    fn target_done(&self, _: &CheckedTarget) {}
 
     fn not_anchored(&self, anchor: &str, why: &str) {
         self.1.lock().unwrap_or_else(PoisonError::into_inner).push(check::not_anchored(anchor, why));
@@ -334,7 +334,7 @@ fn recorded_run(swept: &Sweep, target: &TargetName, scope: Scope) -> Result<(u64
             let together = swept.together.first();
             (together.map(|it| &it.run), together.map(|it| it.targets.clone()).unwrap_or_default())
         }
-        (_, None) => return Err(("nobody looked".to_owned(), Exit::NotChecked)),
+        (_, None) => return Err(("the target was not checked".to_owned(), Exit::NotChecked)),
     };
     let Some(run) = run else { return Err(("nothing ran".to_owned(), Exit::NotChecked)) };
     match &run.outcome {

@@ -14,7 +14,7 @@ use super::{Tried, native};
 use crate::report::table;
 use crate::report::table::{Colour, Detail, Options};
 use bailiwick_core::model::{Lockdown, Report};
-use bailiwick_core::outcome::{Looked, Run, RunOutcome, Sweep, TargetResult};
+use bailiwick_core::outcome::{CheckedTarget, Run, RunOutcome, Sweep, TargetResult};
 use bailiwick_core::source::Source;
 use bailiwick_engine::quarantine::Quarantine;
 use bailiwick_engine::sweep::{Request, Settings, Watcher, sweep};
@@ -138,7 +138,7 @@ async fn run(ops: Ops, journal: &Arc<Journal>) -> Result<Sweep, ProofError> {
     impl Watcher for Nobody {
         fn not_anchored(&self, _: &str, _: &str) {}
 
-        fn target_done(&self, _: &Looked) {}
+        fn target_done(&self, _: &CheckedTarget) {}
         fn unlocked(&self, _: &Lockdown) {}
     }
     let request = Request { targets: ops.assignments.keys().cloned().collect(), ..Request::default() };
@@ -172,7 +172,7 @@ fn words(outcome: Option<&RunOutcome>) -> String {
     match outcome {
         None => "it did not run".to_owned(),
         Some(RunOutcome::Report(_)) => "it ended well".to_owned(),
-        Some(RunOutcome::CouldNotLook { .. }) => "it ended well, and says that it could not look".to_owned(),
+        Some(RunOutcome::CouldNotCheck { .. }) => "it ended well, and says that it could not look".to_owned(),
         Some(RunOutcome::Fault(fault)) => fault.message.clone(),
         Some(RunOutcome::Refused { reason }) => reason.clone(),
     }

@@ -47,7 +47,7 @@ impl Verdict {
         }
         let end_text = match end {
             RunEnd::Report(report) => Expected::Findings(as_written(report)),
-            RunEnd::CouldNotLook { reason, error } => {
+            RunEnd::CouldNotCheck { reason, error } => {
                 let wanted = !matches!(&case.expected, Expected::Failure(RawFailure { reason: None, .. }));
                 let reason = wanted.then(|| reason.for_encoder().to_owned());
                 Expected::Failure(RawFailure { error: *error, reason })
@@ -62,7 +62,7 @@ impl Verdict {
         found.found = text::expected(&end_text);
         match (&case.expected, end) {
             (Expected::Findings(expected), RunEnd::Report(report)) => found.findings(expected, report),
-            (Expected::Failure(expected), RunEnd::CouldNotLook { reason, error }) => {
+            (Expected::Failure(expected), RunEnd::CouldNotCheck { reason, error }) => {
                 found.differ("error", &expected.error, error);
                 if let Some(text) = &expected.reason {
                     found.differ("reason", text, &reason.for_encoder().to_owned());

@@ -164,7 +164,7 @@ impl Sweep {
         let Record { seq, time, entry } = record;
         match entry {
             Entry::SweepStarted { .. } => self.number = seq,
-            Entry::NotLooked { target, cause, .. } => {
+            Entry::NotChecked { target, cause, .. } => {
                 self.not_run.push(NotRun { entry: seq, what: target.to_string(), why: Tainted::new(cause) });
             }
             Entry::LoadRefused { component, reason, .. } => {
