@@ -334,8 +334,8 @@ fn a_sentence_of_the_host_is_not_part_of_a_report_except_in_its_first_version() 
     });
     let (error, cause) = failed.expect("an action without an answer");
     let ended = entries.iter().find_map(|entry| match entry {
-        Entry::RunEnded { end: RunEnd::CouldNotLook { reason, error }, report, report_v2, .. } => Some((
-            RunOutcome::CouldNotLook { reason: reason.clone(), error: *error },
+        Entry::RunEnded { end: RunEnd::CouldNotCheck { reason, error }, report, report_v2, .. } => Some((
+            RunOutcome::CouldNotCheck { reason: reason.clone(), error: *error },
             report.clone(),
             report_v2.clone(),
         )),
