@@ -44,7 +44,9 @@ pub fn trimmed(wanted: World, verbs: &BTreeSet<Verb>, history: bool) -> Vec<(&'s
                     let name = name.trim_end_matches([' ', '{']);
                     kept(name).then(|| if has_verbs(name) { interface(&item, name, verbs) } else { item.0.to_owned() })
                 }
-                Some(("world", name)) => (name.trim_end_matches([' ', '{']) == wanted.name()).then(|| world(&item, kept)),
+                Some(("world", name)) => {
+                    (name.trim_end_matches([' ', '{']) == wanted.name()).then(|| world(&item, kept))
+                }
                 _ => Some(item.0.to_owned()),
             })
             .collect();

@@ -45,7 +45,8 @@ pub(super) const RELOAD: Spec = change(Object::Unit, Inverse::Again, 90, "reload
 
 pub(super) const RESTART: Spec = change(Object::Unit, Inverse::Again, 120, "stops and starts the unit");
 
-pub(super) const ENABLE: Spec = change(Object::Unit, Inverse::Revert, 60, "enables the unit, so that it starts at boot");
+pub(super) const ENABLE: Spec =
+    change(Object::Unit, Inverse::Revert, 60, "enables the unit, so that it starts at boot");
 
 pub(super) const START: Spec = change(Object::Unit, Inverse::Revert, 120, "starts the unit");
 

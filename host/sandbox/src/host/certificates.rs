@@ -17,7 +17,7 @@ use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
 use x509_cert::time::Time;
 
-use super::text::{ended, failure, number, known_message, whole};
+use super::text::{ended, failure, known_message, number, whole};
 use bailiwick_bindings::ops::certificates::{Certificate, KeyKind, ServerInfo};
 use bailiwick_core::model::Answer;
 use bailiwick_core::model::LookError;

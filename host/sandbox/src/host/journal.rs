@@ -8,7 +8,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 
-use super::text::{ended, failure, number, known_message, whole};
+use super::text::{ended, failure, known_message, number, whole};
 use super::{Context, Times};
 use bailiwick_bindings::ops::{
     logs::{Entry, NewEntries},

@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::text::{complains, ended, failure, lines_of, number, known_message, whole};
+use super::text::{complains, ended, failure, known_message, lines_of, number, whole};
 use bailiwick_bindings::ops::network::{Listener, Protocol};
 use bailiwick_core::model::Answer;
 use bailiwick_core::model::LookError;

@@ -3,7 +3,7 @@
 //! Attack answered: a repository chooses names, versions and labels. A line that is none of apt's makes the answer garbled,
 //! so that a greeting or a cut is never read as "nothing to do" (TG05); a label can only make an upgrade more urgent.
 
-use super::text::{ended, failure, number, known_message, whole};
+use super::text::{ended, failure, known_message, number, whole};
 use bailiwick_bindings::ops::packages::{ListsInfo, Upgrade};
 use bailiwick_core::model::Answer;
 use bailiwick_core::model::LookError;

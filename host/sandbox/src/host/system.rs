@@ -1,6 +1,6 @@
 //! Readers of the `system` verbs' answers.
 
-use super::text::{decimal, ended, failure, grepped, lines_of, number, only_line_of, properties, known_message, whole};
+use super::text::{decimal, ended, failure, grepped, known_message, lines_of, number, only_line_of, properties, whole};
 use bailiwick_bindings::ops::system::{
     Filesystem, IdentityInfo, Inodes, LoadInfo, Login, MemoryInfo, TimeSyncInfo, UptimeInfo,
 };
