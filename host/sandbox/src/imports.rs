@@ -14,6 +14,7 @@ use super::inspect::{Inspected, shown};
 use super::wasi;
 use bailiwick_core::model::{Verb, WasiGroup, World};
 use bailiwick_core::rules::Rules;
+use bailiwick_core::wit::interfaces;
 
 /// The package that this host offers.
 pub const PACKAGE: &str = "bailiwick:ops";
@@ -35,34 +36,6 @@ const LOCAL: &[(&str, &str)] = &[
 
 /// The interface of a component's own past, which reaches no target either; a manifest asks for it all the same.
 const HISTORY: &str = "history";
-
-/// The interfaces of the package.
-const INTERFACES: &[&str] = &[
-    "types",
-    "reports",
-    "changes",
-    "system",
-    "files",
-    "services",
-    "network",
-    "containers",
-    "commands",
-    "packages",
-    "http",
-    "certificates",
-    "postgres",
-    "logs",
-    "files-change",
-    "services-change",
-    "containers-change",
-    "commands-change",
-    "clock",
-    "log",
-    "params",
-    "slots",
-    "history",
-    "calls",
-];
 
 /// The interpreter's own interface; it is no part of the contract.
 pub const RULES: &str = "bailiwick:rules/rules@0.1.0";
@@ -171,7 +144,7 @@ pub enum ImportError {
         offered: String,
     },
     /// No such interface in the package.
-    #[error("it was built for `{interface}`, which this host does not have; a probe can import {}", INTERFACES.join(", "))]
+    #[error("it was built for `{interface}`, which this host does not have; a probe can import {}", interfaces().join(", "))]
     UnknownInterface {
         /// The interface.
         interface: String,
@@ -461,7 +434,7 @@ fn check_package(interface: &str) -> Result<(), ImportError> {
 fn check_interface(interface: &str) -> Result<(), ImportError> {
     let (path, version) = interface.rsplit_once('@').unwrap_or((interface, ""));
     let short = path.strip_prefix(PACKAGE).and_then(|rest| rest.strip_prefix('/')).unwrap_or_default();
-    if !INTERFACES.contains(&short) {
+    if !interfaces().contains(&short) {
         return Err(ImportError::UnknownInterface { interface: shown(interface) });
     }
     if version != VERSION {

@@ -12,6 +12,8 @@
 //! store that has trapped is never entered again. **Invariant:** text that a guest, a target or a worker chose is
 //! [`bailiwick_core::model::Tainted`] when it leaves this module.
 
+#[doc(hidden)]
+pub mod answers;
 pub mod attempt;
 pub mod cache;
 mod audited;

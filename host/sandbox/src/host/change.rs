@@ -3,12 +3,12 @@
 
 use wasmtime::component::{Linker, Resource};
 
-use super::Target;
-use super::wit::bailiwick::ops::{changes, reports as wit};
 use crate::imports::interface_name;
 use crate::report::{OutputError, check_decision};
 use crate::run::RunState;
 use crate::wire::{End, Given, SLOT_KEY_BYTES};
+use bailiwick_bindings::Target;
+use bailiwick_bindings::ops::{changes, reports as wit};
 use bailiwick_core::model::{Decision, StageError, Tainted, Verb};
 
 /// A changing verb that is told the target and a slot.
@@ -17,7 +17,7 @@ pub(super) fn on_slot(linker: &mut Linker<RunState>, verb: Verb) -> wasmtime::Re
         verb.function(),
         move |mut store, (target, slot): (Resource<Target>, String)| {
             let staged = store.data_mut().stage(&target, verb, &slot, Given::default())?;
-            Ok((staged.map_err(changes::StageError::from),))
+            Ok((staged.map_err(stage_error),))
         },
     )
 }
@@ -29,7 +29,7 @@ pub(super) fn with_content(linker: &mut Linker<RunState>, verb: Verb) -> wasmtim
         move |mut store, (target, slot, content): (Resource<Target>, String, String)| {
             let content = Some(Tainted::new(crate::run::cut(&content, SLOT_KEY_BYTES)));
             let staged = store.data_mut().stage(&target, verb, &slot, Given { content, bytes: None })?;
-            Ok((staged.map_err(changes::StageError::from),))
+            Ok((staged.map_err(stage_error),))
         },
     )
 }
@@ -40,7 +40,7 @@ pub(super) fn with_bytes(linker: &mut Linker<RunState>, verb: Verb) -> wasmtime:
         verb.function(),
         move |mut store, (target, slot, bytes): (Resource<Target>, String, Vec<u8>)| {
             let staged = store.data_mut().stage(&target, verb, &slot, Given { content: None, bytes: Some(bytes) })?;
-            Ok((staged.map_err(changes::StageError::from),))
+            Ok((staged.map_err(stage_error),))
         },
     )
 }
@@ -63,12 +63,11 @@ pub(crate) fn decided(decision: wit::Decision, calls: u32) -> Result<End, Output
     Ok(End::Decision(decision))
 }
 
-impl From<StageError> for changes::StageError {
-    fn from(error: StageError) -> Self {
-        match error {
-            StageError::Refused => Self::Refused,
-            StageError::WrongPhase => Self::WrongPhase,
-            StageError::Exhausted => Self::Exhausted,
-        }
+/// The contract's word for a change that was not staged.
+fn stage_error(error: StageError) -> changes::StageError {
+    match error {
+        StageError::Refused => changes::StageError::Refused,
+        StageError::WrongPhase => changes::StageError::WrongPhase,
+        StageError::Exhausted => changes::StageError::Exhausted,
     }
 }

@@ -4,7 +4,7 @@
 //! which a probe would find a number (TG05).
 
 use super::text::failure;
-use super::wit::bailiwick::ops::commands::Output;
+use bailiwick_bindings::ops::commands::Output;
 use bailiwick_core::model::Answer;
 use bailiwick_core::model::Exit;
 use bailiwick_core::model::LookError;

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::containers::told;
 use super::text::{ended, whole};
-use super::wit::bailiwick::ops::containers::{Channel, LogLine};
+use bailiwick_bindings::ops::containers::{Channel, LogLine};
 use bailiwick_core::model::Answer;
 use bailiwick_core::model::LookError;
 

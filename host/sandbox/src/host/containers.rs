@@ -8,8 +8,9 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::Context;
 use super::text::{ended, failure, number, whole};
-use super::wit::bailiwick::ops::containers::{Container, Health, State, StatusInfo};
+use bailiwick_bindings::ops::containers::{Container, Health, State, StatusInfo};
 use bailiwick_core::model::Answer;
 use bailiwick_core::model::Exit;
 use bailiwick_core::model::LookError;
@@ -198,7 +199,15 @@ struct Checked {
     output: String,
 }
 
-pub(super) fn status(answer: &Answer) -> Result<StatusInfo, LookError> {
+/// The container of the slot. One that was found by its id is `not-found`: both programs take the beginning of an id for a
+/// name.
+pub(super) fn status(answer: &Answer, context: Context<'_>) -> Result<StatusInfo, LookError> {
+    let found = inspected(answer)?;
+    let is_named = |literal: &str| literal.split_once('/').is_some_and(|(_, name)| name == found.name);
+    if context.literal.is_none_or(is_named) { Ok(found) } else { Err(LookError::NotFound) }
+}
+
+fn inspected(answer: &Answer) -> Result<StatusInfo, LookError> {
     if !ended(answer, &[0]) {
         return Err(told(answer));
     }
@@ -224,11 +233,6 @@ pub(super) fn status(answer: &Answer) -> Result<StatusInfo, LookError> {
         started_ms: time(&raw.started_at)?,
         finished_ms: time(&raw.finished_at)?,
     })
-}
-
-/// False for a container that was found by its id: both programs take the beginning of one for a name.
-pub(super) fn is_named(found: &StatusInfo, literal: &str) -> bool {
-    literal.split_once('/').is_some_and(|(_, name)| name == found.name)
 }
 
 /// RFC 3339 with any offset. The year 1 stands for never.
