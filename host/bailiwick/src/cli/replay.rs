@@ -8,7 +8,7 @@ use bailiwick_core::encode::ShownPath as _;
 use bailiwick_core::model::{ComponentId, Tainted};
 use bailiwick_engine::cases::diff;
 use bailiwick_engine::replay::{
-    Candidate, ComponentStore, Difference, Selection, Recorded, Replayed, Runner, Select, NotReplayable, find,
+    Candidate, ComponentStore, Difference, NotReplayable, Recorded, Replayed, Runner, Select, Selection, find,
 };
 use bailiwick_journal::Evidence;
 use bailiwick_policy::library::{ComponentFile, Library};

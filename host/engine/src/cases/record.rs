@@ -125,7 +125,8 @@ impl Recording {
         let (targets, previous): (Vec<_>, Vec<_>) = start.into_targets().map(|on| (on.target, on.previous_ms)).unzip();
         let points = history::told(folder, &[run].into())?.remove(&run).unwrap_or(Err(ToldError::NotThere(run)))?;
         let earlier = previous.into_iter().zip(points);
-        let earlier = earlier.map(|(previous_ms, points)| Earlier { previous_ms, points, ..Earlier::default() }).collect();
+        let earlier =
+            earlier.map(|(previous_ms, points)| Earlier { previous_ms, points, ..Earlier::default() }).collect();
         let mut recording = Self { digest, targets, now_ms, answers: Vec::new(), earlier, redacted: 0, end };
         for (intent, on) in asked {
             let (Some(action), Some((outcome, timing, redacted))) = (intents.remove(&intent), outcomes.remove(&intent))

@@ -37,7 +37,8 @@ impl Verdict {
             // A case with one target does not name it.
             let name = (case.targets.len() > 1).then_some(&on.grant.target);
             let where_ = name.map(|name| format!(" on {name}")).unwrap_or_default();
-            let asked_here: Vec<_> = asked.iter().filter(|(target, _)| target.as_ref() == name).map(|(_, id)| id).collect();
+            let asked_here: Vec<_> =
+                asked.iter().filter(|(target, _)| target.as_ref() == name).map(|(_, id)| id).collect();
             for action in asked_here.iter().filter(|action| !on.answers.has(action)) {
                 verdict.notes.push(format!("it asks for {action}{where_}, and the case has no answer to that"));
             }
@@ -78,8 +79,12 @@ impl Verdict {
                 verdict.differ("computed", &expected.computed, &planned.computed);
             }
             (Expected::Plan(_), _) => verdict.notes.push("it could not check, and the case expects a plan".to_owned()),
-            (Expected::Findings(_), _) => verdict.notes.push("it could not check, and the case expects findings".to_owned()),
-            (Expected::Failure(_), _) => verdict.notes.push("it could check, and the case expects a failure".to_owned()),
+            (Expected::Findings(_), _) => {
+                verdict.notes.push("it could not check, and the case expects findings".to_owned())
+            }
+            (Expected::Failure(_), _) => {
+                verdict.notes.push("it could check, and the case expects a failure".to_owned())
+            }
         }
         verdict
     }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::recorded::Recorded;
-use super::{Runner, Selection, NotReplayable, answers, load, play};
+use super::{NotReplayable, Runner, Selection, answers, load, play};
 use crate::cases;
 use crate::run::WorkerHandle;
 use bailiwick_core::limits::Limits;
@@ -72,8 +72,7 @@ impl<'f> Candidate<'f> {
         let has: Vec<Vec<ActionId>> = answers.iter().map(|answers| answers.ids().cloned().collect()).collect();
         if self.file.manifest.history.is_some() {
             let without = run.on.iter().filter(|on| on.previous_ms.is_some() && on.earlier.is_none());
-            unanswered
-                .extend(without.map(|on| format!("its history on {}, which the run was not given", on.target)));
+            unanswered.extend(without.map(|on| format!("its history on {}, which the run was not given", on.target)));
         }
         let (now, calls) = play(&runner.broker, &self.worker, &grants, answers, &earlier, run.now_ms).await;
         for call in calls {
