@@ -61,5 +61,5 @@ pub(super) fn recorded(answered: &Answered, evidence: &Evidence) -> Result<Recor
         }
         Outcome::Failed { error, cause } => Err((*error, cause.clone())),
     };
-    Ok(RecordedAnswer::Told { answer, redacted: answered.redacted.clone() })
+    Ok(RecordedAnswer::FromJournal { answer, redacted: answered.redacted.clone() })
 }
