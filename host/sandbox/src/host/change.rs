@@ -1,5 +1,5 @@
-//! `files-change`, `services-change`, `containers-change`, `commands-change`: what a fix asks for goes to the broker, which
-//! puts it on a list, and nowhere else.
+//! `files-change`, `services-change`, `containers-change`, `commands-change`: the broker adds the
+//! changes that a fix asks for to a list, and they have no other effect.
 
 use wasmtime::component::{Linker, Resource};
 
@@ -11,7 +11,7 @@ use bailiwick_bindings::Target;
 use bailiwick_bindings::ops::{changes, reports as wit};
 use bailiwick_core::model::{Decision, StageError, Tainted, Verb};
 
-/// A changing verb that is told the target and a slot.
+/// Links a changing verb that takes the target and a slot.
 pub(super) fn on_slot(linker: &mut Linker<RunState>, verb: Verb) -> wasmtime::Result<()> {
     linker.instance(&interface_name(verb.interface()))?.func_wrap(
         verb.function(),
@@ -22,7 +22,7 @@ pub(super) fn on_slot(linker: &mut Linker<RunState>, verb: Verb) -> wasmtime::Re
     )
 }
 
-/// One that is told a declared content, too.
+/// Links one that also takes a declared content.
 pub(super) fn with_content(linker: &mut Linker<RunState>, verb: Verb) -> wasmtime::Result<()> {
     linker.instance(&interface_name(verb.interface()))?.func_wrap(
         verb.function(),
@@ -34,7 +34,7 @@ pub(super) fn with_content(linker: &mut Linker<RunState>, verb: Verb) -> wasmtim
     )
 }
 
-/// One that is told bytes.
+/// Links one that also takes bytes.
 pub(super) fn with_bytes(linker: &mut Linker<RunState>, verb: Verb) -> wasmtime::Result<()> {
     linker.instance(&interface_name(verb.interface()))?.func_wrap(
         verb.function(),
@@ -45,7 +45,7 @@ pub(super) fn with_bytes(linker: &mut Linker<RunState>, verb: Verb) -> wasmtime:
     )
 }
 
-/// Takes what `plan` returned in a run that made `calls` calls.
+/// Converts what `plan` returned in a run that made `calls` calls.
 ///
 /// # Errors
 /// The rule that it breaks.

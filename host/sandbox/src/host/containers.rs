@@ -33,7 +33,7 @@ const MESSAGES: &[(&str, LookError)] = &[
 ];
 
 /// Why there is no answer, by the programs' own words.
-pub(super) fn told(answer: &Answer) -> LookError {
+pub(super) fn failure_of(answer: &Answer) -> LookError {
     let text = String::from_utf8_lossy(&answer.stderr);
     // 126 and 127 are `env`'s, and podman's own too: it hands on what a container says.
     let known = matches!(answer.exit, Exit::Status(status) if !matches!(status, 126 | 127));
@@ -77,7 +77,7 @@ impl Names {
 
 pub(super) fn list(answer: &Answer) -> Result<Vec<Container>, LookError> {
     if !ended(answer, &[0]) {
-        return Err(told(answer));
+        return Err(failure_of(answer));
     }
     let text = whole(answer)?;
     let listed: Vec<Listed> = if text.starts_with('[') {
@@ -209,7 +209,7 @@ pub(super) fn status(answer: &Answer, context: Context<'_>) -> Result<StatusInfo
 
 fn inspected(answer: &Answer) -> Result<StatusInfo, LookError> {
     if !ended(answer, &[0]) {
-        return Err(told(answer));
+        return Err(failure_of(answer));
     }
     let mut all: Vec<Inspected> = serde_json::from_str(&whole(answer)?).map_err(|_| Garbled)?;
     let (Some(one), true) = (all.pop(), all.is_empty()) else { return Err(Garbled) };

@@ -1,4 +1,4 @@
-//! `history`: what the component has said of a target before. It came with the run; nothing is asked of anybody.
+//! `history`: what the component reported about a target before. It comes with the run; no target is contacted.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use bailiwick_bindings::ops::history::Point as WitPoint;
 use bailiwick_bindings::ops::reports::Unit as WitUnit;
 use bailiwick_core::model::{Point, Unit};
 
-/// Links what the component imports of it, if its manifest asks for its past at all.
+/// Links the functions that the component imports, if its manifest asks for its history.
 pub(super) fn link(linker: &mut Linker<RunState>, functions: &BTreeSet<String>) -> wasmtime::Result<()> {
     if functions.is_empty() {
         return Ok(());

@@ -1,8 +1,9 @@
-//! What a component can call: one file per WIT interface, one row per verb.
+//! The functions that a component can call: one file for each WIT interface, one row for each verb.
 //!
 //! Knows: the WIT's types, and how a target's answer becomes one of them. Must not know: how answers are fetched.
-//! Attacks answered: a function that is there though nobody asked for it (LK10): each is linked by name, from the list in
-//! `Load`; and target output made to break its reader (TG05): readers are pure, strict and bounded by their input.
+//! Attacks answered: a function that exists although the manifest did not ask for it (LK10): each is linked by name, from the
+//! list in `Load`; and target output that is crafted to break its reader (TG05): readers are pure, strict and bounded by their
+//! input.
 
 pub(super) mod change;
 mod clock;
@@ -39,7 +40,7 @@ use bailiwick_core::model::Answer;
 use bailiwick_core::model::{LookError, Object, Tainted, Verb, World};
 use bailiwick_core::verbs::spec;
 
-/// A component that is linked, and may be instantiated any number of times.
+/// A linked component, which may be instantiated any number of times.
 pub(super) enum Pre {
     /// A probe.
     Probe(ProbePre<RunState>),
@@ -48,7 +49,7 @@ pub(super) enum Pre {
 }
 
 impl Pre {
-    /// Checks that it exports what its world does.
+    /// Checks that it exports the functions of its world.
     ///
     /// # Errors
     /// When it does not.

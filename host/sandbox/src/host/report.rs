@@ -1,11 +1,11 @@
-//! The guest's last word, turned into the host's own. Attack answered: see [`crate::report`], which judges it.
+//! Converts the result of a guest to the host's types. Attack answered: see [`crate::report`], which checks it.
 
 use crate::report::{OutputError, check_failure, check_report};
 use crate::wire::End;
 use bailiwick_bindings::ops::reports as wit;
 use bailiwick_core::model::{Finding, Metric, Report, Severity, Tainted, Unit};
 
-/// Takes what `examine` returned in a run that made `calls` calls.
+/// Converts what `examine` returned in a run that made `calls` calls.
 ///
 /// # Errors
 /// The rule that it breaks.

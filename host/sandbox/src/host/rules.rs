@@ -1,8 +1,8 @@
-//! `rules`: what the interpreter gets of its manifest's checks, and how it asks their verbs.
+//! `rules`: passes the checks of a manifest to the interpreter, and calls their verbs for it.
 //!
 //! Knows: the interpreter's own WIT, and how an answer becomes plain values by what the contract says of it. Must not know:
-//! how a check is judged. Attack answered: an interpreter that asks for something else: it names a check by number and the
-//! verb is the host's; an answer that is not what the contract says is garbled.
+//! how a check is judged. Attack answered: an interpreter that calls another verb: it names a check by its
+//! number, and the host chooses the verb; an answer that does not match the contract is garbled.
 
 use serde_json::Value as Json;
 use wasmtime::component::{Linker, Resource};
@@ -40,10 +40,10 @@ pub(super) fn link(linker: &mut Linker<RunState>, rules: &Rules) -> wasmtime::Re
     })
 }
 
-/// What a verb's answer is to a check.
+/// The items of a verb's answer, for a check.
 ///
 /// # Errors
-/// What the verb would be told.
+/// The error of the verb.
 pub(super) fn asked(
     verb: Verb,
     each: Option<&str>,
@@ -54,37 +54,37 @@ pub(super) fn asked(
 }
 
 /// An answer as items, each with its fields' values.
-fn items(answer: &Answer, each: Option<&str>, said: &Json) -> Result<Vec<Vec<own::Value>>, LookError> {
+fn items(answer: &Answer, each: Option<&str>, answered: &Json) -> Result<Vec<Vec<own::Value>>, LookError> {
     let fields = answer.items(each).ok_or(LookError::Garbled)?;
     let item = |item| {
-        let of = |field: &Field| value(field, if field.outer { said } else { item });
-        fields.iter().map(of).collect::<Result<Vec<_>, _>>()
+        let read = |field: &Field| value(field, if field.outer { answered } else { item });
+        fields.iter().map(read).collect::<Result<Vec<_>, _>>()
     };
-    match each.map_or(Some(said), |each| under(said, each)) {
+    match each.map_or(Some(answered), |each| under(answered, each)) {
         Some(Json::Array(entries)) if answer.list || each.is_some() => entries.iter().map(item).collect(),
-        Some(said) if !answer.list && each.is_none() => Ok(vec![item(said)?]),
+        Some(single) if !answer.list && each.is_none() => Ok(vec![item(single)?]),
         _ => Err(LookError::Garbled),
     }
 }
 
-/// A record's field. Where WIT's name is a word of Rust, the type's has a bar at its end.
+/// A field of a record. If its name is a keyword of Rust, the generated name ends in an underscore.
 fn under<'j>(record: &'j Json, name: &str) -> Option<&'j Json> {
     let plain = name.replace('-', "_");
     record.get(&plain).or_else(|| record.get(format!("{plain}_")))
 }
 
-/// One field's value. The readers' types are made from the same contract: what does not fit is a bug of ours, and tells as
-/// an answer that cannot be understood, never as something absent.
+/// The value of a field. The readers' types come from the same contract, so a mismatch is a bug of ours. It is reported as a
+/// garbled answer, never as an absent value.
 fn value(field: &Field, item: &Json) -> Result<own::Value, LookError> {
-    let mut said = item;
+    let mut json = item;
     let is_record = !matches!(field.path.as_slice(), [name] if name == "value" && !item.is_object());
     for name in field.path.iter().filter(|_| is_record) {
-        if said.is_null() {
+        if json.is_null() {
             break;
         }
-        said = under(said, name).ok_or(LookError::Garbled)?;
+        json = under(json, name).ok_or(LookError::Garbled)?;
     }
-    let found = match (&field.kind, said) {
+    let value = match (&field.kind, json) {
         (_, Json::Null) if field.optional => Some(own::Value::Absent),
         (Kind::Number, Json::Number(number)) => number.as_f64().map(own::Value::Number),
         (Kind::Flag, Json::Bool(flag)) => Some(own::Value::Flag(*flag)),
@@ -98,12 +98,12 @@ fn value(field: &Field, item: &Json) -> Result<own::Value, LookError> {
             let texts: Option<Vec<_>> = texts.iter().map(|text| text.as_str().map(str::to_owned)).collect();
             texts.map(own::Value::Texts)
         }
-        (Kind::Choice(cases), Json::String(said)) => {
-            cases.iter().find(|case| camel(case) == *said).map(|case| own::Value::Text(case.clone()))
+        (Kind::Choice(cases), Json::String(name)) => {
+            cases.iter().find(|case| camel(case) == *name).map(|case| own::Value::Text(case.clone()))
         }
         _ => None,
     };
-    found.ok_or(LookError::Garbled)
+    value.ok_or(LookError::Garbled)
 }
 
 /// `not-found` as the engine's macro names it: `NotFound`.

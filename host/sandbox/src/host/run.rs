@@ -1,5 +1,5 @@
-//! `types`, `clock`, `log`, `params`, `slots`, `calls`: what a run knows of itself. Nothing here leaves the worker but
-//! notes for the journal.
+//! `types`, `clock`, `log`, `params`, `slots`, `calls`: what a run knows about itself. Only notes for the journal
+//! leave the worker.
 
 use wasmtime::component::{Linker, Resource, ResourceType};
 
@@ -10,7 +10,7 @@ use bailiwick_bindings::Target;
 use bailiwick_bindings::ops::{log::Level, params::Value, slots::Entry};
 use bailiwick_core::model::ParamValue;
 
-/// Links them all: they are every component's.
+/// Links them all: every component may import them.
 pub(super) fn link(linker: &mut Linker<RunState>) -> wasmtime::Result<()> {
     let mut types = linker.instance(&interface_name("types"))?;
     types.resource("target", ResourceType::host::<Target>(), |_, _| Ok(()))?;
