@@ -10,7 +10,7 @@ use bailiwick_core::encode::ShownPath as _;
 use bailiwick_core::model::ComponentId;
 use bailiwick_engine::consent;
 use bailiwick_engine::consent::{
-    Actor, OfferError, Offered, Question, Rejection, Verdict, accept, facts, hold_back, judge, plain_digest, question,
+    Actor, OfferError, Offered, Question, Rejection, Verdict, accept, facts, keep_pending, judge, plain_digest, question,
     revoke, unrevoke,
 };
 use bailiwick_policy::lock::store::{Files, always};
@@ -155,7 +155,7 @@ fn add_one(
             case.ask(context, &args.answer, &actor)
         }
         Verdict::More => {
-            hold_back(dir, id, &offered.files)?;
+            keep_pending(dir, id, &offered.files)?;
             if !args.answer.accept.is_empty() {
                 context.out.say(
                     "note: it asks for more than was accepted, which `add --accept` never answers; `approve` does",
@@ -188,7 +188,7 @@ pub(super) fn approve(context: &Context, args: &Approve) -> anyhow::Result<Exit>
             hint,
         ));
     };
-    let held = consent::held(dir, &id).map_err(flat)?;
+    let held = consent::pending(dir, &id).map_err(flat)?;
     let newer = |offered: &Offered| {
         let version = Version::new(&offered.file.manifest.version);
         *offered.id() == id && version.is_ok_and(|version| version > accepted.facts.version)
