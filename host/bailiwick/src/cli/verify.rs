@@ -93,7 +93,7 @@ fn fetch(context: &Context) -> anyhow::Result<Fetched> {
         // What is wrong with policy is no reason not to look at the journal.
         Err(error) => {
             fail::report(&error.into(), &context.out);
-            let why = "the ops directory cannot be read, which would say which there are; --offline asks for none";
+            let why = "the ops directory cannot be read, so the anchors are unknown; --offline reads none";
             return Ok((BTreeMap::new(), [("of policy".to_owned(), why.to_owned())].into()));
         }
     };
