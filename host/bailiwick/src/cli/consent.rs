@@ -10,8 +10,8 @@ use bailiwick_core::encode::{self, ShownPath as _};
 use bailiwick_core::model::ComponentId;
 use bailiwick_engine::consent;
 use bailiwick_engine::consent::{
-    Actor, OfferError, Offered, Question, Rejection, Verdict, accept, facts, keep_pending, judge, plain_digest, question,
-    revoke, unrevoke,
+    Actor, OfferError, Offered, Question, Rejection, Verdict, accept, facts, judge, keep_pending, plain_digest,
+    question, revoke, unrevoke,
 };
 use bailiwick_policy::lock::store::{Files, always};
 use bailiwick_policy::lock::{Lock, Standing, Version};

@@ -138,11 +138,13 @@ pub fn revoke(dir: &Path, name: &str, actor: &Actor) -> Result<Revocation, ActEr
         None => return Err(ActError::Unknown(name.escape_default().take(80).collect())),
     };
     // The component that was named comes first: the revocation records it.
-    let mut accepted: Vec<_> = lock.components.iter().filter(|(_, component)| component.facts.digest == digest).collect();
+    let mut accepted: Vec<_> =
+        lock.components.iter().filter(|(_, component)| component.facts.digest == digest).collect();
     accepted.sort_by_key(|(id, _)| id.as_str() != name);
     let accepted: Vec<_> = accepted.into_iter().map(|(id, component)| (id.clone(), component.facts.version)).collect();
     lock.components.retain(|_, there| there.facts.digest != digest);
-    let revocation = Revocation { digest: digest.clone(), components: accepted.iter().map(|(id, _)| id.clone()).collect() };
+    let revocation =
+        Revocation { digest: digest.clone(), components: accepted.iter().map(|(id, _)| id.clone()).collect() };
     let component = accepted.into_iter().next().or_else(|| lock.revoked.get(&digest)?.component.clone());
     lock.revoked.insert(digest, Revoked { component, record: actor.record("no reason given") });
     store::commit(dir, &hold, &lock, None, &mut store::always)?;

@@ -84,7 +84,10 @@ pub fn read(path: &Path) -> Result<Vec<Offered>, OfferError> {
         // A person typed the name and may choose it, but it must not have characters that a terminal does not show.
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if !encode::is_plain(name) {
-            return Err(OfferError::Name { path: path.to_owned(), what: "it has characters that a terminal does not show" });
+            return Err(OfferError::Name {
+                path: path.to_owned(),
+                what: "it has characters that a terminal does not show",
+            });
         }
         return Ok(vec![one(path)?]);
     }
