@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use super::{
     Part::{Option, Word},
-    Say, Spec,
+    Invocation, Spec,
 };
 use crate::model::{Effect, Object};
 
 pub(super) const SINCE_LAST_RUN: Spec = Spec {
     effect: Effect::Observe,
     object: Object::Unit,
-    say: Say::Program(&[
+    invocation: Invocation::Program(&[
         Word("journalctl"),
         Word("--no-pager"),
         Word("--output=json"),
