@@ -11,13 +11,13 @@ use crate::report::nagios::State;
 use crate::report::progress::Progress;
 use crate::report::table::{Colour, Detail, Options};
 use crate::report::{html, json, junit, markdown, nagios, sarif, table, textfile};
+use bailiwick_core::durable;
 use bailiwick_core::encode::ShownPath as _;
 use bailiwick_core::model::{ComponentId, Lockdown, Severity, TargetName, World};
 use bailiwick_core::outcome::{Looked, RunOutcome, Sweep, TargetResult};
 use bailiwick_core::source::Source;
 use bailiwick_engine::sweep::{Request, Settings, Watcher, sweep};
 use bailiwick_journal::{Entry, Journal, OpenError, Recovery};
-use bailiwick_policy::library;
 use bailiwick_policy::lock::Standing;
 use bailiwick_policy::ops::Ops;
 use bailiwick_policy::review;
@@ -133,7 +133,7 @@ fn look(context: &Context, args: &args::Check) -> anyhow::Result<(Sweep, Exit)> 
         // No terminal reads a file.
         let options = Options { colour: Colour::Never, ..options };
         let text = rendered(&result, write.format, &options, Some(&write.file))?;
-        library::write_whole(&write.file, text.as_bytes())?;
+        durable::replace(&write.file, 0o644, text.as_bytes())?;
     }
     context.out.styled(&rendered(&result, args.format, &options, None)?)?;
     let exit = exit.unwrap_or_else(|| Exit::for_sweep(&result, threshold(args.fail_on)));
