@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::LazyLock;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -13,9 +14,14 @@ use tempfile::TempDir;
 
 use crate::fleet::{Entry, fleet_toml};
 
-/// Built-in probes that need no slot.
-pub const SLOTLESS: &[&str] =
-    &["failed-services", "filesystems", "listeners", "load", "logins", "memory", "time-sync", "uptime"];
+/// The built-in probes without a slot that the default policy grants on this machine.
+pub static SLOTLESS: LazyLock<Vec<String>> = LazyLock::new(|| {
+    // The default policy has a test of its own.
+    let ops =
+        bailiwick_policy::ops::Ops::load(None, None).unwrap_or_else(|error| panic!("the default policy: {error}"));
+    let granted = ops.assignments.values().flat_map(|components| components.keys());
+    granted.filter(|id| ops.library.manifests[*id].slots.is_empty()).map(ToString::to_string).collect()
+});
 
 /// An ops directory and its journal, gone with the value.
 #[derive(Debug)]
@@ -211,7 +217,7 @@ pub fn said(output: Output) -> Result<Said> {
 /// A policy that grants every slotless built-in on these targets or tags.
 #[must_use]
 pub fn slotless(on: &[&str]) -> String {
-    format!("[[grant]]\ncomponent = {SLOTLESS:?}\non = {on:?}\n")
+    format!("[[grant]]\ncomponent = {:?}\non = {on:?}\n", *SLOTLESS)
 }
 
 /// One target's part of a sweep's JSON.

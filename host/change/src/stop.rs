@@ -101,7 +101,7 @@ impl Stop {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn release(&self, known: u64) -> Result<u64, StopError> {
+    pub fn resume(&self, known: u64) -> Result<u64, StopError> {
         let epoch = match self.read() {
             Switch::Off { epoch } | Switch::On { epoch: Some(epoch), .. } => epoch.max(known),
             // By hand: that was once.
@@ -166,9 +166,9 @@ mod tests {
         assert_eq!(stop.engage("fire", 0).unwrap(), (1, true));
         assert_eq!(stop.engage("fire", 0).unwrap(), (1, false));
         assert_eq!(stop.read(), Switch::On { epoch: Some(1), why: "fire".to_owned() });
-        assert_eq!(stop.release(0).unwrap(), 1);
+        assert_eq!(stop.resume(0).unwrap(), 1);
         assert_eq!(stop.read(), Switch::Off { epoch: 1 }, "not what it was before");
         std::fs::write(stop.file(), "").unwrap();
-        assert_eq!(stop.release(1).unwrap(), 2, "touched by hand counts too");
+        assert_eq!(stop.resume(1).unwrap(), 2, "touched by hand counts too");
     }
 }

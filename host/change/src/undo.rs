@@ -56,7 +56,7 @@ pub async fn rollback<C: Clock, H: GateClient, E: Verifier>(
         return denied(Denial::Policy, format!("change {change} never began; `bailiwick recover` closes it"), None);
     }
     if let Switch::On { why, .. } = desk.stop.read() {
-        let hint = "`bailiwick release`, or the command of the receipt, typed on the target";
+        let hint = "`bailiwick resume`, or the command of the receipt, typed on the target";
         return denied(Denial::Kill, format!("everything is stopped: {why} ({hint})"), None);
     }
     let other = log.ledger().open().find(|open| open.id != *change && open.target == plan.target);

@@ -210,7 +210,7 @@ fn every_declared_probe_has_a_page_and_cases() {
     let library = Library::built_in().unwrap();
     for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
         let id = entry.file_name().unwrap().to_str().unwrap().to_owned();
-        assert!(library.is_built_in(&id), "{id} is in `declared!`");
+        assert!(library.is_built_in(&id), "{id} is not built in");
         let page = fs::read_to_string(entry.join("README.md")).unwrap();
         assert!(page.starts_with(&format!("# {id}\n")) && page.contains("**When it is wrong.**"), "{id}");
         let cases = fs::read_dir(entry.join("cases")).unwrap();

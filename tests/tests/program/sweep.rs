@@ -23,7 +23,7 @@ fn assert_full(sweep: &serde_json::Value, target: &str) {
     let result = looked(sweep, target).unwrap();
     assert_eq!(result["kind"], "runs", "{target}: {result}");
     let ran: Vec<_> = result["runs"].as_array().unwrap().iter().map(|run| run["component"].as_str().unwrap()).collect();
-    assert_eq!(ran, SLOTLESS, "{target}");
+    assert_eq!(ran, *SLOTLESS, "{target}");
     for run in result["runs"].as_array().unwrap() {
         let kind = run["outcome"]["kind"].as_str().unwrap();
         assert!(kind == "report" || run["outcome"]["error"] == "unsupported", "{target}: {run}");

@@ -11,5 +11,6 @@ mod grant;
 mod grant_change;
 mod history;
 mod journal;
+mod library;
 mod wit;
 mod words;

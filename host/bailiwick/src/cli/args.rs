@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use bailiwick_core::limits;
 use clap::builder::styling::Styles;
+use clap::error::{ContextKind, ContextValue};
 use clap::{Parser, Subcommand, ValueEnum};
 
 mod change;
 mod consent;
 
-pub(super) use change::{Apply, Changes, Plan, PlanCommand, Rehearse, Rollback, Rounds, Stop};
+pub(super) use change::{Apply, Changes, Plan, PlanCommand, Rehearse, Resume, Rollback, Rounds, Stop, Unblock};
 pub(super) use consent::{Add, Answer, Approve, Lock, LockCommand, Revoke};
 
 /// Run health probes from people you do not know, on production machines, safely.
@@ -56,6 +57,16 @@ Exit codes (the highest that applies):
   8   a component waits for a person: accept or approve it
   70  a bug in bailiwick";
 
+/// What to print below clap's error for a command that has another name now.
+pub(super) fn renamed(error: &clap::Error) -> Option<&'static str> {
+    let name = error.get(ContextKind::InvalidSubcommand)?;
+    let is_old = matches!(name, ContextValue::String(name) if name == "release");
+    is_old.then_some(
+        "hint: `release` is now `bailiwick resume` (after a stop), `bailiwick unblock TARGET` (after a stuck change) or \
+         `bailiwick unquarantine COMPONENT`",
+    )
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Look at the targets with the probes that policy grants there
@@ -64,13 +75,12 @@ pub(super) enum Command {
     Review(Review),
     /// Print every limit: how much, what it bounds, what happens when it is reached, and who may change it
     Limits(Limits),
-    /// List the components whose workers died, and those that do not run until a person releases them
+    /// List the components whose workers died, and which are held
     Quarantine(Quarantine),
-    /// Let changes happen again, where a person has looked: everywhere, on a target, or a component run again
+    /// Let a quarantined component run again
     ///
-    /// Without a name the kill switch is put off, or with --clock the clock confirmed; with a target's, one is released on which a
-    /// change is stuck; with a component's, one that is in quarantine. All but the last want a terminal.
-    Release(Release),
+    /// Asks for the component's id at a terminal; with --yes it asks nothing.
+    Unquarantine(Unquarantine),
     /// Let a fix look at a target and say what it would change; show it as a difference, and keep it by its digest
     ///
     /// Nothing is changed by a plan, and there is no flag with which it would be.
@@ -90,8 +100,18 @@ pub(super) enum Command {
     Changes(Changes),
     /// The healthy day: look at everything, and at every earlier change again; nothing is changed, and a record says so
     Rounds(Rounds),
-    /// Stop every change, now
+    /// Stop all changes on all targets now
+    ///
+    /// A change that is under way is rolled back, or held where `[change] on-stop = "hold"` is set. `bailiwick resume` allows changes again.
     Stop(Stop),
+    /// Allow changes again after `stop`
+    ///
+    /// Asks for confirmation at a terminal; no flag replaces it. With --clock it confirms the system clock instead.
+    Resume(Resume),
+    /// Allow changes on a target again after a stuck change
+    ///
+    /// Repair the target first. Asks for the target's name at a terminal; no flag replaces it.
+    Unblock(Unblock),
     /// Begin a probe: a folder with its sources, that builds, tests and packs with the commands in its README
     New(New),
     /// Write the contract, as far as a manifest asks for it, for toolchains that import all they are given
@@ -255,20 +275,16 @@ pub(super) struct Quarantine {
 }
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Release {
-    /// A target on which a change is stuck, or a component in quarantine [default: the kill switch]
-    #[arg(value_name = "TARGET|COMPONENT")]
-    pub(super) name: Option<String>,
+pub(super) struct Unquarantine {
+    /// The component
+    #[arg(value_name = "COMPONENT")]
+    pub(super) component: String,
 
-    /// The clock was wrong, and is right now
-    #[arg(long, conflicts_with = "name")]
-    pub(super) clock: bool,
-
-    /// Why; kept with the record
+    /// The reason, for the record
     #[arg(long, value_name = "TEXT")]
     pub(super) why: Option<String>,
 
-    /// Do not ask; for a component only, and without a terminal it is not released otherwise
+    /// Do not ask for confirmation; required without a terminal
     #[arg(long)]
     pub(super) yes: bool,
 }

@@ -3,7 +3,6 @@
 //! A yes is either typed at a terminal, after all of it was shown there, or given as the digest of what was shown. There
 //! is no flag that says yes to whatever comes.
 
-use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::Path;
 
 use crate::report::exit::ExitCode as Exit;
@@ -20,7 +19,7 @@ use bailiwick_policy::ops::{Ops, OpsError};
 use jiff::Timestamp;
 
 use super::args::{self, Answer};
-use super::{Context, fail, page};
+use super::{Context, confirm, fail, page};
 
 /// What a person is asked about.
 struct Case<'a> {
@@ -237,11 +236,13 @@ impl Case<'_> {
             if !answer.accept.is_empty() {
                 context.out.say(&format!("none of the digests given is that of what is asked for `{id}` here now"));
             }
-            if !answer.accept.is_empty() || !at_a_terminal() {
+            if !answer.accept.is_empty() || !confirm::is_all_terminal() {
                 context.out.text(&format!("\nTo accept exactly this:\n  {} --accept sha256:{digest}", self.again))?;
                 return Ok(Exit::Waiting);
             }
-            if !typed(id)? {
+            // The id is typed, so that no habit and no stray key accepts.
+            let question = format!("\nType {id} to accept exactly this, anything else to leave it:");
+            if !confirm::typed(context, &question, id.as_str())? {
                 context.out.text("nothing is accepted, and nothing has changed")?;
                 return Ok(Exit::Waiting);
             }
@@ -257,21 +258,6 @@ impl Case<'_> {
 fn rejected(context: &Context, id: &ComponentId, rejection: &Rejection) -> Exit {
     context.out.say(&format!("error: `{id}` is refused: {rejection}"));
     Exit::Refused
-}
-
-/// Whoever sees the page and whoever answers are one person only if all three are a terminal.
-fn at_a_terminal() -> bool {
-    io::stdin().is_terminal() && io::stdout().is_terminal() && io::stderr().is_terminal()
-}
-
-/// The id is typed, so that no habit and no stray key says yes.
-fn typed(id: &ComponentId) -> io::Result<bool> {
-    let mut stderr = io::stderr().lock();
-    write!(stderr, "\nType {id} to accept exactly this, anything else to leave it: ")?;
-    stderr.flush()?;
-    let mut line = String::new();
-    io::stdin().lock().read_line(&mut line)?;
-    Ok(line.trim() == id.as_str())
 }
 
 fn actor(context: &Context, answer: &Answer) -> anyhow::Result<Actor> {

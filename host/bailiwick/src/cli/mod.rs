@@ -3,6 +3,7 @@
 mod args;
 mod change;
 mod check;
+mod confirm;
 mod consent;
 mod doctor;
 mod fail;
@@ -124,6 +125,9 @@ pub(crate) fn main() -> ExitCode {
         Err(error) => {
             // Help and version come as errors too, with code 0; a closed pipe is nobody's mistake.
             let _ = error.print();
+            if let Some(hint) = args::renamed(&error) {
+                Out::new(args::Color::Auto).say(hint);
+            }
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()));
         }
     };
@@ -139,7 +143,7 @@ pub(crate) fn main() -> ExitCode {
         }
         Command::Review(args) => review::run(&context, &args),
         Command::Quarantine(args) => quarantine::list(&context, &args),
-        Command::Release(args) => change::release(&context, &args),
+        Command::Unquarantine(args) => quarantine::unquarantine(&context, &args),
         Command::Plan(args) => change::plan(&context, &args),
         Command::Apply(args) => change::apply(&context, &args),
         Command::Rollback(args) => change::rollback(&context, &args),
@@ -148,6 +152,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Changes(args) => change::changes(&context, &args),
         Command::Rounds(args) => change::rounds(&context, &args),
         Command::Stop(args) => change::stop(&context, &args),
+        Command::Resume(args) => change::resume(&context, &args),
+        Command::Unblock(args) => change::unblock(&context, &args),
         Command::Limits(args) => limits::run(&context, &args),
         Command::New(args) => new::run(&context, &args),
         Command::Wit(args) => wit::run(&context, &args),

@@ -1,7 +1,6 @@
-//! `bailiwick quarantine` and `bailiwick release`.
+//! `bailiwick quarantine` and `bailiwick unquarantine`.
 
 use std::fmt::Write;
-use std::io::{self, IsTerminal};
 
 use crate::report::exit::ExitCode as Exit;
 use bailiwick_core::encode;
@@ -11,14 +10,14 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::args::{self, Format};
-use super::{Context, fail};
+use super::{Context, confirm, fail};
 
 /// All records as programs read them.
 #[derive(Serialize)]
 struct Shown<'a> {
     format: &'static str,
     components: Vec<Line<'a>>,
-    /// What cannot be read; a component that it is about does not run.
+    /// Records that cannot be read; their components do not run.
     unreadable: Vec<String>,
 }
 
@@ -57,73 +56,67 @@ fn table(shown: &Shown<'_>) -> Result<String, std::fmt::Error> {
             writeln!(text, "  released  {}  by uid {}: {why}", release.at, release.uid)?;
         }
         if *held {
-            writeln!(text, "  next      `bailiwick release {}` lets it run again", record.component)?;
+            writeln!(text, "  next      `bailiwick unquarantine {}` lets it run again", record.component)?;
         }
     }
     for error in &shown.unreadable {
-        writeln!(text, "UNREADABLE  {error}: the component that it is about does not run")?;
+        writeln!(text, "UNREADABLE  {error}: the component of this record does not run")?;
     }
     if text.is_empty() {
-        text.push_str("no component has killed a worker\n");
+        text.push_str("no worker of a component has died\n");
     }
     Ok(text)
 }
 
 /// Lets a component run again.
-pub(super) fn release(context: &Context, args: &args::Release, name: &str) -> anyhow::Result<Exit> {
+pub(super) fn unquarantine(context: &Context, args: &args::Unquarantine) -> anyhow::Result<Exit> {
     let quarantine = context.quarantine()?;
-    let id = ComponentId::new(name)
-        .map_err(|error| fail::usage(error.to_string(), "`bailiwick quarantine` lists what there is"))?;
-    let why = args.why.as_deref().map(str::trim).filter(|why| !why.is_empty());
-    if let Some(why) = why.filter(|why| !fail::is_reason(why)) {
-        let message = format!("{}: it has {}", fail::reason(), why.len());
-        return Err(fail::usage(message, "say it shorter"));
-    }
-    // Every version that has a record, and the one that is there now, whose record may be unreadable.
+    let id = ComponentId::new(&args.component)
+        .map_err(|error| fail::usage(error.to_string(), "`bailiwick quarantine` lists the components"))?;
+    let why = args.why.as_deref().map(|why| confirm::reason(Some(why))).transpose()?;
+    // Every version that has a record, and the installed one, whose record may be unreadable.
     let all = quarantine.all()?;
     let ops = context.ops_and_standing().map(|(ops, _)| ops).ok();
     // Two components may have the same bytes, and the record is of the bytes.
     let digest = ops.as_ref().and_then(|ops| ops.library.binary(&id)).map(|binary| binary.digest.as_str());
-    let is_it = |record: &Record| record.component == id || Some(record.digest.as_str()) == digest;
-    let of_it = all.iter().flatten().filter(|record| is_it(record));
-    let (mut whose, mut told): (Vec<Who>, Vec<String>) = of_it.map(|record| (who(record), record.told())).unzip();
+    let is_its = |record: &Record| record.component == id || Some(record.digest.as_str()) == digest;
+    let records = all.iter().flatten().filter(|record| is_its(record));
+    let (mut versions, mut reasons): (Vec<Who>, Vec<String>) =
+        records.map(|record| (version(record), record.told())).unzip();
     if let Some(ops) = &ops
         && let (Some(binary), Some(manifest)) = (ops.library.binary(&id), ops.library.manifests.get(&id))
         && let Err(error) = quarantine.record(&binary.digest)
     {
-        told.push(error.to_string());
+        reasons.push(error.to_string());
         let (version, digest) = (manifest.version.clone(), binary.digest.clone());
-        whose.push(Who { component: id.clone(), version, digest });
+        versions.push(Who { component: id.clone(), version, digest });
     }
-    if whose.is_empty() {
+    if versions.is_empty() {
         return Err(fail::usage(
-            format!("`{id}` is no component in quarantine, and no target on which a change is stuck"),
-            "`bailiwick quarantine` and `bailiwick changes` list what is",
+            format!("the component `{id}` is not in quarantine"),
+            "`bailiwick quarantine` lists the components that are",
         ));
     }
-    context.out.say(&format!("{id}: {}", told.join("; ")));
+    context.out.say(&format!("{id}: {}", reasons.join("; ")));
     if !args.yes && !confirmed(context, &id)? {
-        return Err(fail::usage("nothing was released", "say --yes, or the component's id at a terminal"));
+        return Err(fail::usage(
+            format!("{id} stays in quarantine"),
+            "give --yes, or type the component's id at a terminal",
+        ));
     }
-    for who in &whose {
-        quarantine.release(who, why, Timestamp::now())?;
+    for version in &versions {
+        quarantine.release(version, why, Timestamp::now())?;
     }
     context.out.text(&format!("{id} may run again"))?;
     Ok(Exit::Fine)
 }
 
-fn who(record: &Record) -> Who {
+fn version(record: &Record) -> Who {
     let Record { component, version, digest, .. } = record;
     Who { component: component.clone(), version: version.clone(), digest: digest.clone() }
 }
 
-/// A person at a terminal says which; nobody else is asked.
 fn confirmed(context: &Context, id: &ComponentId) -> anyhow::Result<bool> {
-    if !io::stdin().is_terminal() {
-        return Ok(false);
-    }
-    context.out.say(&format!("It may be at work on the engine. To let it run again, type its id ({id}):"));
-    let mut line = String::new();
-    io::stdin().read_line(&mut line)?;
-    Ok(line.trim() == id.as_str())
+    let question = format!("The component may be attacking the wasm engine. To let it run again, type its id ({id}):");
+    Ok(confirm::is_terminal() && confirm::typed(context, &question, id.as_str())?)
 }

@@ -168,7 +168,7 @@ fn write_came(text: &mut String, came: &ApplyOutcome, plan: &Plan) -> std::fmt::
                 End::Stuck => {
                     writeln!(text, "\n{} is left alone until somebody has looked:", plan.target)?;
                     writeln!(text, "  on {}, as root: {}", plan.target, at_target(change.as_str()))?;
-                    writeln!(text, "  then, at a terminal: bailiwick release {}", plan.target)
+                    writeln!(text, "  then, at a terminal: bailiwick unblock {}", plan.target)
                 }
                 End::RolledBack | End::NotBegun => Ok(()),
             }

@@ -169,9 +169,9 @@ fn quarantined(who: &Who, found: Result<Option<Record>, QuarantineError>) -> Opt
     match found {
         Ok(record) => record
             .filter(Record::holds)
-            .map(|record| format!("in quarantine: {}; `bailiwick release {id}` lets it run again", record.told())),
+            .map(|record| format!("in quarantine: {}; `bailiwick unquarantine {id}` lets it run again", record.told())),
         Err(error) => Some(format!(
-            "whether it is in quarantine cannot be told: {}; `bailiwick release {id}` begins anew",
+            "whether it is in quarantine cannot be told: {}; `bailiwick unquarantine {id}` starts a new record",
             chain(&error)
         )),
     }

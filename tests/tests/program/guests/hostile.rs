@@ -458,22 +458,22 @@ fn gr14_two_deaths_over_two_sweeps_hold_it_until_a_person_releases_it() {
     let refused = outcome(&sweep, "slow");
     assert_eq!((code, refused["kind"].as_str()), (3, Some("refused")), "{refused}");
     let cause = refused["cause"].as_str().unwrap();
-    assert!(cause.contains("in quarantine") && cause.contains("`bailiwick release hostile`"), "{cause}");
+    assert!(cause.contains("in quarantine") && cause.contains("`bailiwick unquarantine hostile`"), "{cause}");
     assert_eq!(ran(&sweep, "slow", "memory").unwrap()["outcome"]["kind"], "report", "nobody else suffers");
     assert_eq!(runs(&ops), begun + 1, "only the other one has a run");
     let listed = ops.run(&["quarantine"]).unwrap().stdout;
     assert!(listed.contains("HELD") && listed.matches("died ").count() == 2, "{listed}");
 
     // Nobody is at a terminal here, and nobody has said so either.
-    let unasked = ops.run(&["release", "hostile"]).unwrap();
-    assert!(unasked.code == 2 && unasked.stderr.contains("nothing was released"), "{}", unasked.stderr);
+    let unasked = ops.run(&["unquarantine", "hostile"]).unwrap();
+    assert!(unasked.code == 2 && unasked.stderr.contains("stays in quarantine"), "{}", unasked.stderr);
     assert_eq!(ops.check(&["--probe", "hostile"]).unwrap().0, 3);
-    let released = ops.run(&["release", "hostile", "--yes", "--why", "we ran out of memory"]).unwrap();
+    let released = ops.run(&["unquarantine", "hostile", "--yes", "--why", "we ran out of memory"]).unwrap();
     assert_eq!(released.code, 0, "{}", released.stderr);
     assert!(ops.run(&["quarantine"]).unwrap().stdout.contains("we ran out of memory"));
     let (_, sweep) = ops.check(&["--probe", "hostile"]).unwrap();
     assert_eq!(outcome(&sweep, "slow")["kind"], "report");
-    assert_eq!(ops.run(&["release", "memory", "--yes"]).unwrap().code, 2, "there is nothing to release");
+    assert_eq!(ops.run(&["unquarantine", "memory", "--yes"]).unwrap().code, 2, "there is nothing to release");
     assert_sound(&ops);
 }
 
@@ -492,6 +492,6 @@ fn gr14_a_record_that_cannot_be_read_holds_its_component() {
     assert!(refused["cause"].as_str().unwrap().contains("does not hold what was written"), "{refused}");
     let listed = ops.run(&["quarantine"]).unwrap();
     assert!(listed.code == 2 && listed.stdout.contains("UNREADABLE"), "{}", listed.stdout);
-    assert_eq!(ops.run(&["release", "hostile", "--yes"]).unwrap().code, 0);
+    assert_eq!(ops.run(&["unquarantine", "hostile", "--yes"]).unwrap().code, 0);
     assert_eq!(outcome(&ops.check(&[]).unwrap().1, "quiet")["kind"], "report");
 }

@@ -115,7 +115,29 @@ pub(in crate::cli) struct Rounds {
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Stop {
-    /// Why, for whoever wants to go on
+    /// The reason, for the record and for the operator who resumes
     #[arg(value_name = "WHY")]
     pub(in crate::cli) why: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Resume {
+    /// Confirm that the system clock is right now
+    #[arg(long)]
+    pub(in crate::cli) clock: bool,
+
+    /// The reason, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub(in crate::cli) why: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Unblock {
+    /// The target of the stuck change
+    #[arg(value_name = "TARGET")]
+    pub(in crate::cli) target: String,
+
+    /// The reason, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub(in crate::cli) why: Option<String>,
 }

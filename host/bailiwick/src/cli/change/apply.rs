@@ -1,6 +1,6 @@
 //! `bailiwick apply` and `bailiwick rollback`.
 
-use std::io::{self, IsTerminal};
+use std::io::Read as _;
 use std::path::Path;
 
 use crate::report::change as report;
@@ -16,7 +16,7 @@ use bailiwick_core::source::open_regular;
 use super::desk::{self, Room};
 use crate::cli::args;
 use crate::cli::args::Format;
-use crate::cli::{Context, fail};
+use crate::cli::{Context, confirm, fail};
 
 /// Letters of a digest that a person types.
 const TYPED: usize = 8;
@@ -34,12 +34,14 @@ pub(crate) fn apply(context: &Context, args: &args::Apply) -> anyhow::Result<Exi
             hands = hands.signed(statement.clone(), signature.clone());
             Approval::Signed { statement, signature, approvers: room.approvers()? }
         }
-        None if io::stdin().is_terminal() => {
+        None if confirm::is_terminal() => {
             context.out.say(&report::plan(&plan, &digest));
-            if !typed(context, &plan, &digest)? {
+            let first = digest.get(..TYPED).unwrap_or(&digest);
+            let question = format!("To apply this plan on {} now, type {first}:", plan.target);
+            if !confirm::typed(context, &question, first)? {
                 return Err(fail::usage(
-                    "nothing was done",
-                    "type the first letters of the plan's digest to carry it out",
+                    "the answer does not match, so nothing was done",
+                    format!("`bailiwick apply {first}`, and type {first} to apply the plan"),
                 ));
             }
             Approval::Terminal
@@ -163,15 +165,6 @@ impl<'a> Nothing<'a> {
     }
 }
 
-/// A person types the beginning of what they have just been shown.
-fn typed(context: &Context, plan: &Plan, digest: &str) -> anyhow::Result<bool> {
-    let first = digest.get(..TYPED).unwrap_or(digest);
-    context.out.say(&format!("To carry this out on {} now, type {first}:", plan.target));
-    let mut line = String::new();
-    io::stdin().read_line(&mut line)?;
-    Ok(line.trim() == first)
-}
-
 /// A statement, and the signature under it.
 pub(super) fn signed(file: &Path) -> anyhow::Result<(Vec<u8>, Vec<u8>)> {
     if file.extension().is_none_or(|extension| extension != "sig") {
@@ -182,7 +175,6 @@ pub(super) fn signed(file: &Path) -> anyhow::Result<(Vec<u8>, Vec<u8>)> {
 }
 
 fn small(path: &Path) -> anyhow::Result<Vec<u8>> {
-    use io::Read as _;
     let mut bytes = Vec::new();
     open_regular(path)?.take(BYTES_MAX).read_to_end(&mut bytes)?;
     Ok(bytes)

@@ -18,4 +18,4 @@ pub(super) use recover::recover;
 pub(super) use rehearse::rehearse;
 pub(super) use rounds::rounds;
 pub(super) use show::changes;
-pub(super) use stop::{release, stop};
+pub(super) use stop::{resume, stop, unblock};

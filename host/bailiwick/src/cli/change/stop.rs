@@ -1,29 +1,24 @@
-//! `bailiwick stop` and `bailiwick release`: everything stands still, until a person at a terminal says otherwise.
-
-use std::io::{self, IsTerminal};
+//! `bailiwick stop`, `resume` and `unblock`: all changes stop, until an operator at a terminal allows them again.
 
 use crate::report::exit::ExitCode as Exit;
 use bailiwick_change::clock::{Clock as _, System};
-use bailiwick_change::state::ChangeStatus;
+use bailiwick_change::state::{ChangeState, ChangeStatus};
 use bailiwick_change::stop::{Stop, Switch};
 use bailiwick_core::encode::ShownPath as _;
 use bailiwick_journal::Event;
 
 use super::desk;
 use crate::cli::args;
-use crate::cli::{Context, fail, quarantine};
+use crate::cli::{Context, confirm, fail};
 
-/// Puts the kill switch on. The file first: the journal may be somebody else's at the moment.
+/// Puts the kill switch on. The file comes first, because another program may hold the journal at the moment.
 pub(crate) fn stop(context: &Context, args: &args::Stop) -> anyhow::Result<Exit> {
     let why = args.why.join(" ");
-    let why = if why.trim().is_empty() { "no reason given" } else { why.trim() };
-    if !fail::is_reason(why) {
-        return Err(fail::usage(fail::reason(), "say it shorter"));
-    }
+    let why = confirm::reason(Some(&why))?;
     let switch = Stop::at(&context.state_folder()?);
     let (epoch, fresh) = switch.engage(why, 0)?;
     context.out.text(&format!(
-        "stopped: nothing is changed on any target until somebody runs `bailiwick release` ({})",
+        "stopped: no target is changed until an operator runs `bailiwick resume` ({})",
         switch.file().shown()
     ))?;
     if !fresh {
@@ -33,85 +28,87 @@ pub(crate) fn stop(context: &Context, args: &args::Stop) -> anyhow::Result<Exit>
     let written =
         desk::log(context).and_then(|mut log| Ok(log.write(Event::Stopped { epoch, who, why: why.to_owned() })?));
     if let Err(error) = written {
-        // It is on all the same.
-        context.out.say(&format!("warning: the journal does not say so: {error:#}"));
+        // The switch is on all the same.
+        context.out.say(&format!("warning: the stop is not in the journal: {error:#}"));
     }
     Ok(Exit::Fine)
 }
 
-/// Releases the kill switch, a target, a component, or the clock.
-pub(crate) fn release(context: &Context, args: &args::Release) -> anyhow::Result<Exit> {
-    let Some(name) = &args.name else {
-        return if args.clock { clock(context, args) } else { switch(context, args) };
-    };
-    let log = desk::read(context)?;
-    let stuck =
-        log.changes.values().find(|course| course.target.as_str() == name && course.stage == ChangeStatus::Stuck);
-    let Some(stuck) = stuck else { return quarantine::release(context, args, name) };
-    let (change, target) = (stuck.id.clone(), stuck.target.clone());
-    let why = stuck.why.clone().unwrap_or_default();
-    context.out.say(&format!("{target} is left alone because change {change} is stuck: {why}"));
-    let question = format!(
-        "Somebody has looked, and {target} is as it should be. To let changes happen there again, type {target}:"
-    );
-    let why = confirmed(context, args, &question, target.as_str())?;
-    let who = desk::who(context);
-    desk::log(context)?.write(Event::Released { change, who, why })?;
-    context.out.text(&format!("{target} may be changed again"))?;
-    Ok(Exit::Fine)
+/// Puts the kill switch off, or confirms the clock.
+pub(crate) fn resume(context: &Context, args: &args::Resume) -> anyhow::Result<Exit> {
+    let why = args.why.as_deref();
+    if args.clock { resume_clock(context, why) } else { resume_changes(context, why) }
 }
 
-fn switch(context: &Context, args: &args::Release) -> anyhow::Result<Exit> {
+fn resume_changes(context: &Context, why: Option<&str>) -> anyhow::Result<Exit> {
     let switch = Stop::at(&context.state_folder()?);
     match switch.read() {
         Switch::Off { .. } => {
             return Err(fail::usage(
-                "nothing is stopped",
-                "`bailiwick release TARGET` releases a target on which a change is stuck",
+                "changes are not stopped",
+                "`bailiwick unblock TARGET` allows changes on a target again after a stuck change",
             ));
         }
-        Switch::On { why, .. } => context.out.say(&format!("everything is stopped: {why}")),
+        Switch::On { why, .. } => context.out.say(&format!("all changes are stopped: {why}")),
     }
-    let why = confirmed(context, args, "To let changes happen again, type release:", "release")?;
+    let why = confirmed(context, why, "To allow changes again, type resume:", "resume")?;
     let mut log = desk::log(context)?;
-    let epoch = switch.release(log.ledger().stop_epoch)?;
+    let epoch = switch.resume(log.ledger().stop_epoch)?;
     log.write(Event::Resumed { epoch, who: desk::who(context), why })?;
-    context.out.text("changes may happen again")?;
+    context.out.text("changes are allowed again")?;
     Ok(Exit::Fine)
 }
 
-fn clock(context: &Context, args: &args::Release) -> anyhow::Result<Exit> {
+fn resume_clock(context: &Context, why: Option<&str>) -> anyhow::Result<Exit> {
     let clock = System.read();
     let mut log = desk::log(context)?;
-    if let Err(error) = log.ledger().watch.judge(&clock) {
-        context.out.say(&format!("the clock is not believed: {error}"));
-    } else {
-        return Err(fail::usage("the clock is believed as it is", "nothing has to be released"));
-    }
+    let Err(error) = log.ledger().watch.judge(&clock) else {
+        return Err(fail::usage("the system clock does not look wrong", "there is nothing to confirm"));
+    };
+    context.out.say(&format!("the system clock looks wrong: {error}"));
     let question = format!("If it is {} now, type yes:", clock.wall.strftime("%Y-%m-%d %H:%M:%S UTC"));
-    let why = confirmed(context, args, &question, "yes")?;
+    let why = confirmed(context, why, &question, "yes")?;
     log.write(Event::ClockConfirmed { clock, who: desk::who(context), why })?;
-    context.out.text("the clock is believed again, and days count from here")?;
+    context.out.text("the system clock is confirmed; the days of the budget count from here")?;
     Ok(Exit::Fine)
 }
 
-/// A person at a terminal types a word. There is no flag for it: nobody else is asked.
-fn confirmed(context: &Context, args: &args::Release, question: &str, word: &str) -> anyhow::Result<String> {
-    let why = args.why.as_deref().map(str::trim).filter(|why| !why.is_empty()).unwrap_or("no reason given");
-    if !fail::is_reason(why) {
-        return Err(fail::usage(fail::reason(), "say it shorter"));
-    }
-    if args.yes || !io::stdin().is_terminal() {
+/// Allows changes on a target again on which one is stuck.
+pub(crate) fn unblock(context: &Context, args: &args::Unblock) -> anyhow::Result<Exit> {
+    let ledger = desk::read(context)?;
+    let is_it = |state: &&ChangeState| state.target.as_str() == args.target && state.stage == ChangeStatus::Stuck;
+    let Some(stuck) = ledger.changes.values().find(is_it) else {
         return Err(fail::usage(
-            "this is released by a person at a terminal, and by nobody else",
-            "run it in a terminal, without --yes",
+            format!("no change is stuck on a target `{}`", args.target.escape_default()),
+            "`bailiwick changes` lists changes and their states",
+        ));
+    };
+    let (change, target) = (stuck.id.clone(), stuck.target.clone());
+    let reason = stuck.why.clone().unwrap_or_default();
+    context.out.say(&format!("changes on {target} are blocked, because change {change} is stuck: {reason}"));
+    let question =
+        format!("If you have checked that {target} is as it should be, type {target} to allow changes there again:");
+    let why = confirmed(context, args.why.as_deref(), &question, target.as_str())?;
+    let who = desk::who(context);
+    desk::log(context)?.write(Event::Released { change, who, why })?;
+    context.out.text(&format!("changes on {target} are allowed again"))?;
+    Ok(Exit::Fine)
+}
+
+/// The reason of an operator who types a word at a terminal. There is no flag that replaces the typing.
+fn confirmed(context: &Context, why: Option<&str>, question: &str, word: &str) -> anyhow::Result<String> {
+    let why = confirm::reason(why)?;
+    if !confirm::is_terminal() {
+        return Err(fail::usage(
+            "this command needs a person at a terminal, and stdin is not one",
+            "run it again in a terminal",
         ));
     }
-    context.out.say(question);
-    let mut line = String::new();
-    io::stdin().read_line(&mut line)?;
-    if line.trim() != word {
-        return Err(fail::usage("nothing was released", format!("type {word} to release it")));
+    if !confirm::typed(context, question, word)? {
+        return Err(fail::usage(
+            "the answer does not match, so nothing was changed",
+            format!("type {word} to confirm"),
+        ));
     }
     Ok(why.to_owned())
 }

@@ -101,7 +101,7 @@ fn ch15_a_switch_that_went_on_and_off_is_noticed() {
     gate.before = Some(Box::new(move |_, name| {
         if name == "do 1" {
             stop.engage("fire", 0).unwrap();
-            stop.release(0).unwrap();
+            stop.resume(0).unwrap();
         }
     }));
     let came = stage.apply(&mut log, &mut gate, &mut probes, &repair()).unwrap();
