@@ -298,6 +298,8 @@ fn name_of(path: &Path) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
     fn kept(bytes: &[u8]) -> (tempfile::TempDir, Evidence, Sha, PathBuf) {
