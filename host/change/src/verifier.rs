@@ -173,7 +173,7 @@ pub fn said(run: &Run) -> Vec<Seen> {
             vec![one(Some(Severity::Ok), "not-applicable", &nothing)]
         }
         RunOutcome::CouldNotLook { reason, .. } => vec![one(None, "", reason)],
-        RunOutcome::Fault { message } => vec![one(None, "", &Tainted::new(message))],
+        RunOutcome::Fault(fault) => vec![one(None, "", &Tainted::new(&fault.message))],
         RunOutcome::Refused { reason } => vec![one(None, "", &Tainted::new(reason))],
     }
 }

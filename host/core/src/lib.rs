@@ -9,6 +9,7 @@ pub mod encode;
 pub mod outcome;
 pub mod source;
 pub mod durable;
+pub mod reference;
 pub mod limits;
 pub mod redact;
 pub mod verbs;

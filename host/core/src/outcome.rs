@@ -1,14 +1,14 @@
 //! What came of a sweep: the value that every report is rendered from.
 
+mod digest;
+
 use std::collections::BTreeMap;
 
-use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 
-use crate::ascii_json;
-use crate::model::{ActionId, ComponentId, LookError, Report, RuleName, Severity, Tainted, TargetName};
+pub use self::digest::DigestVersion;
+use crate::model::{ActionId, ComponentId, LookError, Report, RuleName, RunFault, Severity, Tainted, TargetName};
 
 /// A whole sweep, targets in name order.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -103,10 +103,7 @@ pub enum RunOutcome {
         error: Option<LookError>,
     },
     /// The component broke: trap, limit, bad output, dead worker.
-    Fault {
-        /// What happened, in the host's words: `used up its fuel (2000000000 instructions)`.
-        message: String,
-    },
+    Fault(RunFault),
     /// The host would not run the component: its bytes, imports or manifest are not as they must be.
     Refused {
         /// Why, in the host's words.
@@ -133,18 +130,6 @@ pub struct Call {
 }
 
 impl Run {
-    /// SHA-256, in hex, of the report: component, version, outcome and calls, as every rendering is made from them. Neither
-    /// the run's id nor any time is in it, so that the replay of a run has the same.
-    #[must_use]
-    pub fn digest(&self) -> String {
-        let Self { component, version, outcome, calls, id: _, elapsed_ms: _ } = self;
-        let mut hash = Sha256::new();
-        hash.update(b"bailiwick-report-v1");
-        // Nothing in it has keys that are no text.
-        hash.update(ascii_json::to_vec(&(component, version, outcome, calls)).unwrap_or_default());
-        HEXLOWER.encode(&hash.finalize())
-    }
-
     /// The worst that the run has to say; `None` if it could not look or broke.
     #[must_use]
     pub fn severity(&self) -> Option<Severity> {

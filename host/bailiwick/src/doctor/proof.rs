@@ -150,7 +150,7 @@ async fn run(ops: Ops, journal: &Arc<Journal>) -> Result<Sweep, ProofError> {
         cache: None,
         require_lockdown: false,
         ssh: ssh::Settings::default(),
-        pasts: Arc::default(),
+        past_runs: Arc::default(),
     };
     Ok(sweep(Arc::new(ops), request, settings, Arc::clone(journal), Arc::new(Nobody)).await?)
 }
@@ -173,7 +173,7 @@ fn words(outcome: Option<&RunOutcome>) -> String {
         None => "it did not run".to_owned(),
         Some(RunOutcome::Report(_)) => "it ended well".to_owned(),
         Some(RunOutcome::CouldNotLook { .. }) => "it ended well, and says that it could not look".to_owned(),
-        Some(RunOutcome::Fault { message }) => message.clone(),
+        Some(RunOutcome::Fault(fault)) => fault.message.clone(),
         Some(RunOutcome::Refused { reason }) => reason.clone(),
     }
 }
@@ -184,7 +184,7 @@ fn row(stopped: bool, attempt: &str, by: &'static str, gave: String) -> Tried {
 
 fn broken(sweep: &Sweep, (behaviour, attempt, by, says): &Behaviour) -> Tried {
     let outcome = outcome(sweep, behaviour, "hostile");
-    let stopped = matches!(outcome, Some(RunOutcome::Fault { message }) if message.contains(says));
+    let stopped = matches!(outcome, Some(RunOutcome::Fault(fault)) if fault.message.contains(says));
     row(stopped, attempt, by, words(outcome))
 }
 
@@ -249,8 +249,11 @@ fn sent(folder: &Path) -> Result<Tried, ProofError> {
     for record in Reader::open(folder)? {
         let record = record?;
         match (record.seq, record.entry) {
-            (seq, Entry::RunStarted { actions, .. }) => {
-                granted.insert(seq, actions.iter().map(|granted| granted.action.as_str().to_owned()).collect());
+            (seq, Entry::RunStarted(start)) => {
+                granted.insert(
+                    seq,
+                    start.first.actions.iter().map(|granted| granted.action.as_str().to_owned()).collect(),
+                );
             }
             (_, Entry::Intent { run, action, .. }) => {
                 intents += 1;

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use bailiwick_core::model::{LookError, RuleName, Severity, Tainted, TargetName, Unit};
+use bailiwick_core::model::{LookError, RuleName, RunFault, Severity, Tainted, TargetName, Unit};
 use bailiwick_core::outcome::{Call, LeftOut, Looked, Run, RunOutcome, Sweep, TargetResult, Together};
 
 use super::tally::{Standing, Tally};
@@ -254,7 +254,7 @@ fn run(run: &Run) -> RunOf<'_> {
                 Outcome::Report { severity: run.severity(), findings: report.findings.iter().map(finding).collect() }
             }
             RunOutcome::CouldNotLook { reason, error } => Outcome::CouldNotLook { error: *error, reason },
-            RunOutcome::Fault { message } => Outcome::Fault { cause: message },
+            RunOutcome::Fault(RunFault { message, .. }) => Outcome::Fault { cause: message },
             RunOutcome::Refused { reason } => Outcome::Refused { cause: reason },
         },
         calls: run.calls.iter().enumerate().map(|(index, call)| call_of(index + 1, call)).collect(),

@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use bailiwick_core::model::{
-    ActionId, ComponentId, Finding, Literal, LookError, Metric, Object, Report, Severity, Tainted, TargetName, Unit,
-    Verb,
+    ActionId, ComponentId, Finding, Literal, LookError, Metric, Object, Report, RunFault, Severity, Tainted,
+    TargetName, Unit, Verb,
 };
 use bailiwick_core::outcome::{Call, LeftOut, Looked, Run, RunOutcome, Sweep, TargetResult, Together};
 
@@ -50,7 +50,7 @@ pub(super) fn could_not_look(component: &str, reason: &str, error: Option<LookEr
 }
 
 pub(super) fn fault(component: &str, message: &str) -> Run {
-    run(component, RunOutcome::Fault { message: message.to_owned() })
+    run(component, RunOutcome::Fault(RunFault::new("sample", message)))
 }
 
 pub(super) fn refused_run(component: &str, reason: &str) -> Run {

@@ -4,7 +4,7 @@
 //! and targets is harmless to eyes and terminals before a format's own encoder sees it.
 
 use bailiwick_core::encode;
-use bailiwick_core::model::{ComponentId, Metric, Severity, Tainted, TargetName, Unit};
+use bailiwick_core::model::{ComponentId, Metric, RunFault, Severity, Tainted, TargetName, Unit};
 use bailiwick_core::outcome::{Looked, Run, RunOutcome, Sweep, TargetResult, Together};
 
 use super::tally::{Look, Standing};
@@ -143,7 +143,7 @@ fn push<'a>(all: &mut Vec<Statement<'a>>, target: &'a TargetName, run: &'a Run) 
             };
             all.push(one(code, kind, theirs(reason)));
         }
-        RunOutcome::Fault { message } => {
+        RunOutcome::Fault(RunFault { message, .. }) => {
             all.push(one("fault", Kind::Broken, encode::harmless(&format!("the probe broke: {message}"), COLUMNS)));
         }
         RunOutcome::Refused { reason } => all.push(one("refused", Kind::Refused, encode::harmless(reason, COLUMNS))),

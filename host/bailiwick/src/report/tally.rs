@@ -43,7 +43,7 @@ impl Look {
             RunOutcome::Report(_) => Self::Saw(run.severity().unwrap_or(Severity::Ok)),
             RunOutcome::CouldNotLook { error: Some(LookError::Unsupported), .. } => Self::NotApplicable,
             RunOutcome::CouldNotLook { .. } => Self::Unseen,
-            RunOutcome::Fault { .. } => Self::Broken,
+            RunOutcome::Fault(_) => Self::Broken,
             RunOutcome::Refused { .. } => Self::Refused,
         }
     }

@@ -38,10 +38,10 @@ impl Verdict {
             let name = (case.targets.len() > 1).then_some(&on.grant.target);
             let where_ = name.map(|name| format!(" on {name}")).unwrap_or_default();
             let of_it: Vec<_> = asked.iter().filter(|(target, _)| target.as_ref() == name).map(|(_, id)| id).collect();
-            for action in of_it.iter().filter(|action| !on.tape.has(action)) {
+            for action in of_it.iter().filter(|action| !on.answers.has(action)) {
                 found.notes.push(format!("it asks for {action}{where_}, and the case records no answer to that"));
             }
-            for action in on.tape.ids().filter(|id| !of_it.contains(id)) {
+            for action in on.answers.ids().filter(|id| !of_it.contains(id)) {
                 found.notes.push(format!("it never asks for {action}{where_}, to which the case records an answer"));
             }
         }
@@ -53,9 +53,9 @@ impl Verdict {
                 Expected::Failure(RawFailure { error: *error, reason })
             }
             RunEnd::Decided(decision) => Expected::Plan(plan(decision, staged, &case.expected)),
-            RunEnd::Fault { message } => {
-                found.notes.push(format!("it broke: {message}"));
-                found.found = format!("# it broke: {message}\n");
+            RunEnd::Fault(fault) => {
+                found.notes.push(format!("it broke: {fault}"));
+                found.found = format!("# it broke: {fault}\n");
                 return found;
             }
         };

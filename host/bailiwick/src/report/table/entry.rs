@@ -8,7 +8,9 @@ use std::cmp::Reverse;
 
 use crate::report;
 use crate::report::tally::{Look, Standing};
-use bailiwick_core::model::{ActionId, ComponentId, Finding, LookError, Report, Severity, Tainted, TargetName};
+use bailiwick_core::model::{
+    ActionId, ComponentId, Finding, LookError, Report, RunFault, Severity, Tainted, TargetName,
+};
 use bailiwick_core::outcome::{Call, Looked, Run, RunOutcome, Sweep, TargetResult, Together};
 
 use super::super::wrap::TIE;
@@ -128,7 +130,7 @@ fn of_run(run: &Run, detail: Detail) -> Vec<Entry<'_>> {
     let mut entries = match &run.outcome {
         RunOutcome::Report(report) => findings(run, report, detail),
         RunOutcome::CouldNotLook { reason, error } => could_not_look(run, reason, *error, detail).into_iter().collect(),
-        RunOutcome::Fault { message } => vec![Entry {
+        RunOutcome::Fault(RunFault { message, .. }) => vec![Entry {
             details: vec![("run", format!("version {}", took(run)))],
             ..about(Word::Fault, component, format!("the probe broke: {}", host(message)))
         }],
@@ -137,7 +139,7 @@ fn of_run(run: &Run, detail: Detail) -> Vec<Entry<'_>> {
         }
     };
     // A fault says all this on its own.
-    if detail == Detail::Full && !matches!(run.outcome, RunOutcome::Fault { .. }) {
+    if detail == Detail::Full && !matches!(run.outcome, RunOutcome::Fault(_)) {
         let failed = run.calls.iter().enumerate();
         let failed = failed.filter_map(|(index, call)| Some(failure(call, index + 1, call.error?)));
         // What stopped the run stands under its own line already.
