@@ -58,8 +58,9 @@ pub enum Entry {
         /// Targets asked for.
         targets: Vec<TargetName>,
     },
-    /// A target was not looked at.
-    NotLooked {
+    /// A target was not checked.
+    #[serde(rename = "not-looked")]
+    NotChecked {
         /// The sweep.
         sweep: u64,
         /// The target.
@@ -271,7 +272,8 @@ pub enum RunEnd {
     /// A fix has planned.
     Decided(Decision),
     /// It could not.
-    CouldNotLook {
+    #[serde(rename = "could-not-look")]
+    CouldNotCheck {
         /// The component's words.
         reason: Tainted,
         /// The verb error behind it.

@@ -157,7 +157,7 @@ fn a_run_that_could_not_look_is_no_previous_one() {
     state.runs("filesystems", "db01", &[70.0]);
     let journal = state.journal();
     for how in [
-        RunEnd::CouldNotLook { reason: Tainted::new("no"), error: None },
+        RunEnd::CouldNotCheck { reason: Tainted::new("no"), error: None },
         RunEnd::Fault(RunFault::new("fuel", "broke")),
     ] {
         let run = journal.append(start("filesystems", "db01", NOW_MS - 60_000, None)).unwrap();

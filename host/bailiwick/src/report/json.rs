@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use bailiwick_core::model::{LookError, RuleName, RunFault, Severity, Tainted, TargetName, Unit};
-use bailiwick_core::outcome::{Call, LeftOut, Looked, Run, RunOutcome, Sweep, TargetResult, Together};
+use bailiwick_core::outcome::{Call, CheckedTarget, LeftOut, Run, RunOutcome, Sweep, TargetResult, Together};
 
 use super::tally::{Standing, Tally};
 use bailiwick_core::encode;
@@ -77,7 +77,7 @@ struct Targets {
 #[derive(Serialize)]
 struct Runs {
     total: usize,
-    could_not_look: usize,
+    could_not_check: usize,
     not_applicable: usize,
     fault: usize,
     refused: usize,
@@ -126,7 +126,7 @@ enum Outcome<'a> {
         severity: Option<Severity>,
         findings: Vec<FindingOf<'a>>,
     },
-    CouldNotLook {
+    CouldNotCheck {
         error: Option<LookError>,
         reason: &'a Tainted,
     },
@@ -202,7 +202,7 @@ fn summary(tally: &Tally) -> Summary {
         },
         runs: Runs {
             total: tally.runs,
-            could_not_look: tally.runs_unseen,
+            could_not_check: tally.runs_unseen,
             not_applicable: tally.runs_not_applicable,
             fault: tally.runs_broken,
             refused: tally.runs_refused,
@@ -223,7 +223,7 @@ fn together(together: &Together) -> TogetherOf<'_> {
     }
 }
 
-fn target<'a>(sweep: &Sweep, looked: &'a Looked) -> Target<'a> {
+fn target<'a>(sweep: &Sweep, looked: &'a CheckedTarget) -> Target<'a> {
     Target {
         target: looked.target.as_str(),
         standing: match Standing::of(sweep, looked) {
@@ -253,7 +253,7 @@ fn run(run: &Run) -> RunOf<'_> {
             RunOutcome::Report(report) => {
                 Outcome::Report { severity: run.severity(), findings: report.findings.iter().map(finding).collect() }
             }
-            RunOutcome::CouldNotLook { reason, error } => Outcome::CouldNotLook { error: *error, reason },
+            RunOutcome::CouldNotCheck { reason, error } => Outcome::CouldNotCheck { error: *error, reason },
             RunOutcome::Fault(RunFault { message, .. }) => Outcome::Fault { cause: message },
             RunOutcome::Refused { reason } => Outcome::Refused { cause: reason },
         },

@@ -5,7 +5,7 @@
 
 use bailiwick_core::encode;
 use bailiwick_core::model::{ComponentId, Metric, RunFault, Severity, Tainted, TargetName, Unit};
-use bailiwick_core::outcome::{Looked, Run, RunOutcome, Sweep, TargetResult, Together};
+use bailiwick_core::outcome::{CheckedTarget, Run, RunOutcome, Sweep, TargetResult, Together};
 
 use super::tally::{Look, Standing};
 
@@ -23,7 +23,7 @@ pub(super) enum Kind {
     Unseen,
     /// The component broke.
     Broken,
-    /// It was not to be looked at.
+    /// It was not to be checked.
     Refused,
 }
 
@@ -59,7 +59,7 @@ pub(super) fn statements(sweep: &Sweep) -> Vec<Statement<'_>> {
 }
 
 /// Those about one of its targets.
-pub(super) fn of_target<'a>(sweep: &'a Sweep, looked: &'a Looked) -> Vec<Statement<'a>> {
+pub(super) fn of_target<'a>(sweep: &'a Sweep, looked: &'a CheckedTarget) -> Vec<Statement<'a>> {
     let mut all = Vec::new();
     let host = |code, kind, text: &str| Statement {
         target: &looked.target,
@@ -87,7 +87,7 @@ pub(super) fn of_target<'a>(sweep: &'a Sweep, looked: &'a Looked) -> Vec<Stateme
 }
 
 /// What a run on several targets says of one of them. What it says of none in particular stands with the first.
-fn push_together<'a>(all: &mut Vec<Statement<'a>>, looked: &'a Looked, together: &'a Together) {
+fn push_together<'a>(all: &mut Vec<Statement<'a>>, looked: &'a CheckedTarget, together: &'a Together) {
     let Together { targets, left_out, run } = together;
     if let Some(left) = left_out.iter().find(|left| left.target == looked.target) {
         all.push(Statement {
@@ -136,7 +136,7 @@ fn push<'a>(all: &mut Vec<Statement<'a>>, target: &'a TargetName, run: &'a Run) 
             metrics: finding.metrics.iter().map(numbered).collect(),
             ..one(&finding.code, Kind::Found(finding.severity), theirs(&finding.title))
         })),
-        RunOutcome::CouldNotLook { reason, .. } => {
+        RunOutcome::CouldNotCheck { reason, .. } => {
             let (code, kind) = match Look::of(run) {
                 Look::NotApplicable => ("not-applicable", Kind::NotApplicable),
                 _ => ("could-not-look", Kind::Unseen),

@@ -107,7 +107,7 @@ impl Run {
         let v1 = version == DigestVersion::V1;
         let end = match outcome {
             RunOutcome::Report(report) => End::Report(report),
-            RunOutcome::CouldNotLook { reason, error } => End::CouldNotCheck { reason, error: *error },
+            RunOutcome::CouldNotCheck { reason, error } => End::CouldNotCheck { reason, error: *error },
             RunOutcome::Fault(fault) if v1 => End::FaultV1 { message: &fault.message },
             RunOutcome::Fault(_) => End::FaultV2,
             RunOutcome::Refused { reason } if v1 => End::RefusedV1 { reason },
@@ -223,12 +223,12 @@ mod tests {
             ("outcome: fault", |run| run.outcome = RunOutcome::Fault(RunFault::new("", ""))),
             ("outcome: refused", |run| run.outcome = RunOutcome::Refused { reason: String::new() }),
             ("outcome: could not check", |run| {
-                run.outcome = RunOutcome::CouldNotLook { reason: Tainted::new("x"), error: None };
+                run.outcome = RunOutcome::CouldNotCheck { reason: Tainted::new("x"), error: None };
             }),
-            ("reason", |run| run.outcome = RunOutcome::CouldNotLook { reason: Tainted::new("y"), error: None }),
+            ("reason", |run| run.outcome = RunOutcome::CouldNotCheck { reason: Tainted::new("y"), error: None }),
             ("its error", |run| {
                 run.outcome =
-                    RunOutcome::CouldNotLook { reason: Tainted::new("x"), error: Some(LookError::Unreachable) };
+                    RunOutcome::CouldNotCheck { reason: Tainted::new("x"), error: Some(LookError::Unreachable) };
             }),
             ("code", |run| finding(run).code.push('1')),
             ("severity", |run| finding(run).severity = Severity::Warning),

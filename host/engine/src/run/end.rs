@@ -15,7 +15,7 @@ pub(super) fn reported(ending: Ending) -> (RunEnd, bool) {
     match ending {
         Ending::Report(report) => (RunEnd::Report(report), false),
         Ending::Decision(decision) => (RunEnd::Decided(decision), false),
-        Ending::CouldNotLook { reason, error, .. } => (RunEnd::CouldNotLook { reason, error }, false),
+        Ending::CouldNotCheck { reason, error, .. } => (RunEnd::CouldNotCheck { reason, error }, false),
         Ending::Fault(fault) => (RunEnd::Fault(run_fault(&fault)), false),
         Ending::Interrupted => {
             let message = "interrupted: its worker was stopped because of another run";
@@ -57,12 +57,12 @@ pub(crate) fn concluded<'g>(
 ) -> (RunOutcome, Vec<Call>) {
     let outcome = match end {
         RunEnd::Report(report) => RunOutcome::Report(report),
-        RunEnd::CouldNotLook { reason, error } => {
+        RunEnd::CouldNotCheck { reason, error } => {
             // A component with an empty slot cannot say why it is empty; the operator needs the reason.
             let withheld = error.is_none().then(|| grants.find_map(withheld)).flatten();
             let error = error.or(withheld.as_ref().and_then(|call| call.error));
             calls.extend(withheld);
-            RunOutcome::CouldNotLook { reason, error }
+            RunOutcome::CouldNotCheck { reason, error }
         }
         // Not from a probe: its worker is killed for that.
         RunEnd::Decided(_) => RunOutcome::Fault(RunFault::new("planned", "it returned a plan instead of a report")),

@@ -140,8 +140,8 @@ impl RecordedRun<'_> {
     pub(crate) fn without_past(&self, kept_bytes: Option<u64>, why: String) -> Option<FinishedRun> {
         let reason = Tainted::new(why);
         let id = self.start(kept_bytes)?;
-        self.end(id, RunEnd::CouldNotLook { reason: reason.clone(), error: None }, 0);
-        Some(self.finished(Some(id), RunOutcome::CouldNotLook { reason, error: None }, Vec::new()))
+        self.end(id, RunEnd::CouldNotCheck { reason: reason.clone(), error: None }, 0);
+        Some(self.finished(Some(id), RunOutcome::CouldNotCheck { reason, error: None }, Vec::new()))
     }
 
     fn finished(&self, id: Option<u64>, outcome: RunOutcome, calls: Vec<Call>) -> FinishedRun {

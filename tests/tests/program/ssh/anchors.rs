@@ -118,7 +118,10 @@ fn jr01_a_journal_that_was_cut_or_rewritten_does_not_fit_its_anchors() {
     fs::write(ops.journal().join("journal.jsonl"), shorter).unwrap();
     fs::write(ops.journal().join("head"), format!("{few:020} {}\n", &lines[few - 1][..64])).unwrap();
     let (code, text) = verify(&ops);
-    assert!(code == 2 && text.contains(&format!("the journal ends with entry {few}: its end was cut")), "{text}");
+    assert!(
+        code == 2 && text.contains(&format!("the journal ends with entry {few}: the journal's end was cut")),
+        "{text}"
+    );
     restore();
     // The anchor was cut: one of the two still vouches, and the other is told.
     fs::write(&file, "").unwrap();
@@ -171,7 +174,7 @@ fn an_anchor_that_takes_nothing_is_told_and_the_sweep_counts() {
     let said = ops.run(&["check"]).unwrap();
     assert_eq!(said.code, 0, "{}", said.stderr);
     assert_eq!(said.stderr.matches("warning: the journal's head is not anchored at ").count(), 2, "{}", said.stderr);
-    assert!(said.stderr.contains("over SFTP: the file is not there"), "{}", said.stderr);
+    assert!(said.stderr.contains("over SFTP: the file does not exist"), "{}", said.stderr);
     assert!(said.stderr.contains("in git: `git rev-parse` failed: fatal: not a git repository"), "{}", said.stderr);
     // The journal says so too.
     let failed = Reader::open(&ops.journal()).unwrap().find_map(|record| match record.unwrap().entry {
@@ -193,7 +196,7 @@ fn a_target_without_sftp_is_told_so() {
     let sshd = Sshd::plain().unwrap();
     let ops = ops(&sshd, "[[anchor]]\ntarget = \"nas\"\nfile = \"/tmp/x\"\nwhy = \"x\"\n");
     let said = ops.run(&["check"]).unwrap();
-    assert!(said.stderr.contains("its SSH server offers no SFTP to this account"), "{}", said.stderr);
+    assert!(said.stderr.contains("the SSH server does not offer SFTP to this account"), "{}", said.stderr);
 }
 
 /// A server whose SFTP is this program, and this machine with an anchor there.

@@ -11,7 +11,7 @@ use crate::report::tally::{Look, Standing};
 use bailiwick_core::model::{
     ActionId, ComponentId, Finding, LookError, Report, RunFault, Severity, Tainted, TargetName,
 };
-use bailiwick_core::outcome::{Call, Looked, Run, RunOutcome, Sweep, TargetResult, Together};
+use bailiwick_core::outcome::{Call, CheckedTarget, Run, RunOutcome, Sweep, TargetResult, Together};
 
 use super::super::wrap::TIE;
 use super::{Detail, Word, humane};
@@ -71,7 +71,7 @@ pub(in crate::report) fn groups(sweep: &Sweep, detail: Detail) -> Vec<Group<'_>>
     groups
 }
 
-fn group<'a>(sweep: &Sweep, looked: &'a Looked, detail: Detail) -> Group<'a> {
+fn group<'a>(sweep: &Sweep, looked: &'a CheckedTarget, detail: Detail) -> Group<'a> {
     let entries = match &looked.result {
         TargetResult::Unreachable { cause, hint } => vec![Entry {
             details: hint.iter().map(|hint| ("hint", host(hint))).collect(),
@@ -129,7 +129,9 @@ fn of_run(run: &Run, detail: Detail) -> Vec<Entry<'_>> {
     let component = Some(&run.component);
     let mut entries = match &run.outcome {
         RunOutcome::Report(report) => findings(run, report, detail),
-        RunOutcome::CouldNotLook { reason, error } => could_not_look(run, reason, *error, detail).into_iter().collect(),
+        RunOutcome::CouldNotCheck { reason, error } => {
+            could_not_check(run, reason, *error, detail).into_iter().collect()
+        }
         RunOutcome::Fault(RunFault { message, .. }) => vec![Entry {
             details: vec![("run", format!("version {}", took(run)))],
             ..about(Word::Fault, component, format!("the probe broke: {}", host(message)))
@@ -196,13 +198,13 @@ fn call_name(run: &Run, number: u32) -> String {
     }
 }
 
-fn could_not_look<'a>(run: &'a Run, reason: &Tainted, error: Option<LookError>, detail: Detail) -> Option<Entry<'a>> {
+fn could_not_check<'a>(run: &'a Run, reason: &Tainted, error: Option<LookError>, detail: Detail) -> Option<Entry<'a>> {
     let word = match Look::of(run) {
         Look::NotApplicable if detail == Detail::Brief => return None,
         Look::NotApplicable => Word::NotApplicable,
         _ => Word::Unseen,
     };
-    let said = if reason.is_empty() { Said::Host("could not look".to_owned()) } else { Said::Guest(guest(reason)) };
+    let said = if reason.is_empty() { Said::Host("could not check".to_owned()) } else { Said::Guest(guest(reason)) };
     let cause = error.filter(|_| word == Word::Unseen || detail == Detail::Full).map(|error| {
         let call = run.calls.iter().enumerate().rev().find(|(_, call)| call.error == Some(error));
         call.map_or_else(|| error.to_string(), |(index, call)| failure(call, index + 1, error))
@@ -245,7 +247,7 @@ fn took(run: &Run) -> String {
 }
 
 /// The line that says how much there is besides the lines above, if there is any.
-fn rest<'a>(sweep: &Sweep, looked: &'a Looked, runs: &'a [Run]) -> Option<Entry<'a>> {
+fn rest<'a>(sweep: &Sweep, looked: &'a CheckedTarget, runs: &'a [Run]) -> Option<Entry<'a>> {
     let fine: Vec<&Run> = runs.iter().filter(|run| Look::of(run) == Look::Saw(Severity::Ok)).collect();
     let not_applicable = runs.iter().filter(|run| Look::of(run) == Look::NotApplicable).count();
     let standing = Standing::of(sweep, looked);
