@@ -7,8 +7,9 @@
 use std::time::Duration;
 
 use super::{
+    Invocation,
     Part::{Object as Hole, OptionField, Word},
-    Invocation, Spec,
+    Spec,
 };
 use crate::model::{Effect, Field, Object};
 

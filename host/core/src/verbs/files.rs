@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use super::{
+    Invocation,
     Part::{Object as Hole, Word},
-    Invocation, Spec,
+    Spec,
 };
 use crate::model::{Effect, Object};
 

@@ -5,8 +5,9 @@
 use std::time::Duration;
 
 use super::{
+    Invocation,
     Part::{Option, Word},
-    Invocation, Spec,
+    Spec,
 };
 use crate::model::{Effect, Object};
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Part::Word, Invocation, Spec};
+use super::{Invocation, Part::Word, Spec};
 use crate::model::{Effect, Object};
 
 pub(super) const PENDING: Spec = Spec {

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::{
+    Invocation,
     Part::{Object as Hole, Option, Word},
-    Invocation, Spec,
+    Spec,
 };
 use crate::model::{Effect, Object};
 

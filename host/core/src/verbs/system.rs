@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Part::Word, Invocation, Spec};
+use super::{Invocation, Part::Word, Spec};
 use crate::model::{Effect, Object};
 
 const BASE: Spec = Spec {
