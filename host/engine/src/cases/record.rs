@@ -15,7 +15,7 @@ use bailiwick_core::manifest::Manifest;
 use bailiwick_core::model::{ActionId, Literal, LookError, TargetName};
 use bailiwick_core::model::{Exit, Timing};
 use bailiwick_journal::history;
-use bailiwick_journal::history::{Earlier, ToldError};
+use bailiwick_journal::history::{Earlier, PastError};
 use bailiwick_journal::{Blob, Entry, Evidence, EvidenceError, Outcome, ReadError, Reader, RunEnd};
 use bailiwick_policy::grant::Grant;
 
@@ -71,7 +71,7 @@ pub enum RecordError {
     },
     /// What it was told of its past is not there any more.
     #[error("what the run was told of its past cannot be told again")]
-    Past(#[from] ToldError),
+    Past(#[from] PastError),
     /// What is bound, set or told of the run before is not the same on all targets, and a case says it once.
     #[error(
         "`{0}` has other slots, other settings or another run before than the first target, and a case has one of each for all\n\nhint: record it on fewer targets"
@@ -123,7 +123,7 @@ impl Recording {
         let (Some(start), Some(end)) = (start, end) else { return Err(RecordError::NotThere(run)) };
         let (digest, now_ms) = (start.digest.clone(), start.now_ms);
         let (targets, previous): (Vec<_>, Vec<_>) = start.into_targets().map(|on| (on.target, on.previous_ms)).unzip();
-        let told = history::told(folder, &[run].into())?.remove(&run).unwrap_or(Err(ToldError::NotThere(run)))?;
+        let told = history::past_numbers(folder, &[run].into())?.remove(&run).unwrap_or(Err(PastError::NoRun(run)))?;
         let told = previous.into_iter().zip(told);
         let earlier = told.map(|(previous_ms, points)| Earlier { previous_ms, points, ..Earlier::default() }).collect();
         let mut recording = Self { digest, targets, now_ms, answers: Vec::new(), earlier, redacted: 0, end };
@@ -299,7 +299,7 @@ fn answer(answered: &Answered) -> Result<String, RecordError> {
 fn whole(outcome: Outcome, evidence: &Evidence) -> Result<Outcome, EvidenceError> {
     Ok(match outcome {
         Outcome::Answer { stdout, stderr, exit } => {
-            let here = |blob| evidence.read(blob).map(|bytes| Blob::Here(bytes.into_owned()));
+            let here = |blob| evidence.read(blob).map(|bytes| Blob::Inline(bytes.into_owned()));
             Outcome::Answer { stdout: here(&stdout)?, stderr: here(&stderr)?, exit }
         }
         failed @ Outcome::Failed { .. } => failed,
@@ -307,7 +307,7 @@ fn whole(outcome: Outcome, evidence: &Evidence) -> Result<Outcome, EvidenceError
 }
 
 fn bytes(name: &str, blob: &Blob) -> String {
-    let Blob::Here(bytes) = blob else { return String::new() };
+    let Blob::Inline(bytes) = blob else { return String::new() };
     match std::str::from_utf8(bytes) {
         Ok("") => String::new(),
         Ok(text) => format!("{name} = {}\n", text::string(text)),

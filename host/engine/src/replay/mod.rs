@@ -35,7 +35,7 @@ use bailiwick_core::model::{ActionId, Phase};
 use bailiwick_core::outcome::Call;
 use bailiwick_core::rules::Rules;
 use bailiwick_core::source::Source;
-use bailiwick_journal::history::{Earlier, ToldError};
+use bailiwick_journal::history::{Earlier, PastError};
 use bailiwick_journal::{OpenError, RunEnd, Scratch};
 use bailiwick_policy::grant::Grant;
 use bailiwick_sandbox as sandbox;
@@ -69,7 +69,7 @@ pub enum Unplayable {
     Broke(String),
     /// What it was told of its own past is not there any more.
     #[error("what it was told of its own past cannot be told again")]
-    Past(#[from] ToldError),
+    Past(#[from] PastError),
     /// Its component is not to be had.
     #[error(transparent)]
     Component(#[from] Unshelved),

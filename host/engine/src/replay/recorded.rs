@@ -17,7 +17,7 @@ use bailiwick_core::model::{ActionId, ComponentId, Phase, SlotKey, Tainted, Targ
 use bailiwick_core::outcome::{Call, DigestVersion, Run};
 use bailiwick_core::redact::Counts;
 use bailiwick_journal::history;
-use bailiwick_journal::history::{Earlier, Told, ToldError};
+use bailiwick_journal::history::{Earlier, PastError, PastNumbers};
 use bailiwick_journal::{Entry, Outcome, ReadError, Reader, Record, RunEnd, RunTarget, Sha};
 use bailiwick_policy::grant::Grant;
 
@@ -49,7 +49,7 @@ pub struct Found {
     /// What retention has let go: the latest entry that says so.
     pub(super) pruned: BTreeMap<Sha, u64>,
     /// What the runs were told of their past; of those that were told nothing, nothing.
-    told: BTreeMap<u64, Result<Told, ToldError>>,
+    told: BTreeMap<u64, Result<PastNumbers, PastError>>,
 }
 
 /// A target that was not looked at, or a component that was not run.
@@ -143,7 +143,7 @@ pub fn find(folder: &Path, select: &Select) -> Result<Found, ReadError> {
     let with_past = found.runs.iter().filter(|run| run.on.iter().any(|on| on.earlier.is_some()));
     let with_past: BTreeSet<u64> = with_past.map(|run| run.run).collect();
     if !with_past.is_empty() {
-        found.told = history::told(folder, &with_past)?;
+        found.told = history::past_numbers(folder, &with_past)?;
     }
     Ok(found)
 }
@@ -285,7 +285,7 @@ impl Recorded {
     }
 
     /// What it was told of its past on each target, in their order.
-    pub(super) fn pasts(&self, found: &Found) -> Result<Vec<Earlier>, ToldError> {
+    pub(super) fn pasts(&self, found: &Found) -> Result<Vec<Earlier>, PastError> {
         let told = match found.told.get(&self.run) {
             Some(told) => told.clone()?,
             None => vec![Vec::new(); self.on.len()],
