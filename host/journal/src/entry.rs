@@ -14,8 +14,8 @@ use super::change::Event;
 use super::evidence::Sha;
 use super::start::RunStart;
 use bailiwick_core::model::{
-    ActionId, ComponentId, Decision, Lockdown, LookError, Report, RuleName, RunFault, StageError, Tainted, TargetName,
-    Verb,
+    ActionId, ComponentId, Decision, Lockdown, Report, RuleName, RunFault, StageError, Tainted, TargetName, Verb,
+    VerbError,
 };
 use bailiwick_core::model::{Exit, Timing};
 
@@ -260,7 +260,7 @@ pub enum Outcome {
     /// There is no answer.
     Failed {
         /// The error that the guest got.
-        error: LookError,
+        error: VerbError,
         /// The cause, in the host's words.
         cause: String,
     },
@@ -280,7 +280,7 @@ pub enum RunEnd {
         /// The component's words.
         reason: Tainted,
         /// The verb error behind it.
-        error: Option<LookError>,
+        error: Option<VerbError>,
     },
     /// The component broke.
     Fault(RunFault),
