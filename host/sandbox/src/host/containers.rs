@@ -19,21 +19,21 @@ use VerbError::Garbled;
 
 /// Messages of the two programs, and their meaning. Docker's client prints the same for a daemon that is not installed and for
 /// one that is not running.
-const MESSAGES: &[(&str, LookError)] = &[
-    ("no such container", LookError::NotFound),
-    ("No such container", LookError::NotFound),
-    ("permission denied while trying to connect", LookError::NotPermitted),
-    ("permission denied", LookError::NotPermitted),
-    ("Cannot connect to the Docker daemon", LookError::Unsupported),
-    ("unable to connect to Podman", LookError::Unsupported),
-    ("failed to connect to the docker API", LookError::Unsupported),
-    ("unknown flag", LookError::Unsupported),
-    ("cannot read logs", LookError::Unsupported),
-    ("does not support reading", LookError::Unsupported),
+const MESSAGES: &[(&str, CheckError)] = &[
+    ("no such container", CheckError::NotFound),
+    ("No such container", CheckError::NotFound),
+    ("permission denied while trying to connect", CheckError::NotPermitted),
+    ("permission denied", CheckError::NotPermitted),
+    ("Cannot connect to the Docker daemon", CheckError::Unsupported),
+    ("unable to connect to Podman", CheckError::Unsupported),
+    ("failed to connect to the docker API", CheckError::Unsupported),
+    ("unknown flag", CheckError::Unsupported),
+    ("cannot read logs", CheckError::Unsupported),
+    ("does not support reading", CheckError::Unsupported),
 ];
 
 /// Why there is no answer, by the messages of the programs.
-pub(super) fn failure_of(answer: &Answer) -> LookError {
+pub(super) fn failure_of(answer: &Answer) -> CheckError {
     let text = String::from_utf8_lossy(&answer.stderr);
     // 126 and 127 are `env`'s, and podman's own too: it returns the status of a container.
     let known = matches!(answer.exit, Exit::Status(status) if !matches!(status, 126 | 127));
@@ -236,7 +236,7 @@ fn inspected(answer: &Answer) -> Result<StatusInfo, VerbError> {
 }
 
 /// RFC 3339 with any offset. The year 1 means never.
-fn time(text: &str) -> Result<Option<u64>, LookError> {
+fn time(text: &str) -> Result<Option<u64>, CheckError> {
     let time: Timestamp = text.parse().map_err(|_| Garbled)?;
     Ok(u64::try_from(time.as_millisecond()).ok())
 }

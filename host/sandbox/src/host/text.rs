@@ -81,13 +81,13 @@ pub(super) fn whole(answer: &Answer) -> Result<String, VerbError> {
 /// # Errors
 /// When it printed nothing at all or failed otherwise; `garbled` when a line is of none of the files: a login shell that
 /// prints a greeting, for example.
-pub(super) fn grepped(answer: &Answer, files: &[&str]) -> Result<String, LookError> {
+pub(super) fn grepped(answer: &Answer, files: &[&str]) -> Result<String, CheckError> {
     if !ended(answer, &[0, 1, 2]) {
         return Err(failure(answer));
     }
     if answer.stdout.is_empty() {
         // Files that every Linux has do not exist.
-        return Err(known_message(answer).unwrap_or(LookError::Unsupported));
+        return Err(known_message(answer).unwrap_or(CheckError::Unsupported));
     }
     let text = whole(answer)?;
     let known = |line: &str| files.iter().any(|file| line.strip_prefix(file).is_some_and(|rest| rest.starts_with(':')));
@@ -98,7 +98,7 @@ pub(super) fn grepped(answer: &Answer, files: &[&str]) -> Result<String, LookErr
 ///
 /// # Errors
 /// `garbled` when there is none, or more than one.
-pub(super) fn only_line_of<'t>(text: &'t str, file: &'t str) -> Result<&'t str, LookError> {
+pub(super) fn only_line_of<'t>(text: &'t str, file: &'t str) -> Result<&'t str, CheckError> {
     let mut lines = lines_of(text, file);
     match (lines.next(), lines.next()) {
         (Some(line), None) => Ok(line),
@@ -130,7 +130,7 @@ pub(super) fn properties(text: &str) -> Result<std::collections::BTreeMap<&str, 
 ///
 /// # Errors
 /// `garbled` when it is not a number, or too large.
-pub(super) fn number<N: std::str::FromStr>(text: &str) -> Result<N, LookError> {
+pub(super) fn number<N: std::str::FromStr>(text: &str) -> Result<N, CheckError> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten().ok_or(VerbError::Garbled)
 }
@@ -139,7 +139,7 @@ pub(super) fn number<N: std::str::FromStr>(text: &str) -> Result<N, LookError> {
 ///
 /// # Errors
 /// `garbled` when it is not one.
-pub(super) fn decimal(text: &str) -> Result<f64, LookError> {
+pub(super) fn decimal(text: &str) -> Result<f64, CheckError> {
     let plain = text.bytes().next().is_some_and(|b| b.is_ascii_digit())
         && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     plain.then(|| text.parse().ok()).flatten().filter(|n: &f64| n.is_finite()).ok_or(VerbError::Garbled)
