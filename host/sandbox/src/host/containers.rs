@@ -19,21 +19,21 @@ use VerbError::Garbled;
 
 /// Messages of the two programs, and their meaning. Docker's client prints the same for a daemon that is not installed and for
 /// one that is not running.
-const MESSAGES: &[(&str, CheckError)] = &[
-    ("no such container", CheckError::NotFound),
-    ("No such container", CheckError::NotFound),
-    ("permission denied while trying to connect", CheckError::NotPermitted),
-    ("permission denied", CheckError::NotPermitted),
-    ("Cannot connect to the Docker daemon", CheckError::Unsupported),
-    ("unable to connect to Podman", CheckError::Unsupported),
-    ("failed to connect to the docker API", CheckError::Unsupported),
-    ("unknown flag", CheckError::Unsupported),
-    ("cannot read logs", CheckError::Unsupported),
-    ("does not support reading", CheckError::Unsupported),
+const MESSAGES: &[(&str, VerbError)] = &[
+    ("no such container", VerbError::NotFound),
+    ("No such container", VerbError::NotFound),
+    ("permission denied while trying to connect", VerbError::NotPermitted),
+    ("permission denied", VerbError::NotPermitted),
+    ("Cannot connect to the Docker daemon", VerbError::Unsupported),
+    ("unable to connect to Podman", VerbError::Unsupported),
+    ("failed to connect to the docker API", VerbError::Unsupported),
+    ("unknown flag", VerbError::Unsupported),
+    ("cannot read logs", VerbError::Unsupported),
+    ("does not support reading", VerbError::Unsupported),
 ];
 
 /// Why there is no answer, by the messages of the programs.
-pub(super) fn failure_of(answer: &Answer) -> CheckError {
+pub(super) fn failure_of(answer: &Answer) -> VerbError {
     let text = String::from_utf8_lossy(&answer.stderr);
     // 126 and 127 are `env`'s, and podman's own too: it returns the status of a container.
     let known = matches!(answer.exit, Exit::Status(status) if !matches!(status, 126 | 127));
@@ -236,7 +236,7 @@ fn inspected(answer: &Answer) -> Result<StatusInfo, VerbError> {
 }
 
 /// RFC 3339 with any offset. The year 1 means never.
-fn time(text: &str) -> Result<Option<u64>, CheckError> {
+fn time(text: &str) -> Result<Option<u64>, VerbError> {
     let time: Timestamp = text.parse().map_err(|_| Garbled)?;
     Ok(u64::try_from(time.as_millisecond()).ok())
 }

@@ -247,8 +247,8 @@ fn observe<R>(
     target: &Resource<Target>,
     verb: Verb,
     slot: Option<&str>,
-    read: impl Fn(&Answer, Context<'_>) -> Result<R, CheckError>,
-) -> Result<Result<R, CheckError>, FaultKind> {
+    read: impl Fn(&Answer, Context<'_>) -> Result<R, VerbError>,
+) -> Result<Result<R, VerbError>, FaultKind> {
     let answer = run.observe(target, verb, slot)?;
     let literal = slot.map(|slot| run.literal(target, slot).unwrap_or_default());
     let context = Context { times: run.times(target), literal };

@@ -226,7 +226,7 @@ fn holder([pid, kind, user, application, state, begun]: Row<6>) -> Result<Option
 }
 
 /// A table, followed by the output of `\gdesc` about its columns: as many records as it has columns, and a header.
-pub(super) fn query(answer: &Answer) -> Result<Table, CheckError> {
+pub(super) fn query(answer: &Answer) -> Result<Table, VerbError> {
     if !ended(answer, &[0]) {
         return Err(why(answer, NotFound));
     }
@@ -311,7 +311,7 @@ fn seconds(text: &str) -> Result<f64, VerbError> {
 }
 
 /// A text that others chose: it begins with a tab, so that it is quoted. Null is empty.
-fn text(field: Option<String>) -> Result<String, CheckError> {
+fn text(field: Option<String>) -> Result<String, VerbError> {
     Ok(maybe(field, |text| text.strip_prefix('\t').map(str::to_owned).ok_or(Garbled))?.unwrap_or_default())
 }
 

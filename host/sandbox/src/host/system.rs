@@ -106,7 +106,7 @@ pub(super) fn memory(answer: &Answer) -> Result<MemoryInfo, VerbError> {
 }
 
 /// `df`'s table. Status 1 with rows is a mount that the account may not read: the others count.
-pub(super) fn filesystems(answer: &Answer) -> Result<Vec<Filesystem>, CheckError> {
+pub(super) fn filesystems(answer: &Answer) -> Result<Vec<Filesystem>, VerbError> {
     if !ended(answer, &[0, 1]) || answer.stdout.is_empty() {
         return Err(failure(answer));
     }

@@ -81,13 +81,13 @@ pub(super) fn whole(answer: &Answer) -> Result<String, VerbError> {
 /// # Errors
 /// When it printed nothing at all or failed otherwise; `garbled` when a line is of none of the files: a login shell that
 /// prints a greeting, for example.
-pub(super) fn grepped(answer: &Answer, files: &[&str]) -> Result<String, CheckError> {
+pub(super) fn grepped(answer: &Answer, files: &[&str]) -> Result<String, VerbError> {
     if !ended(answer, &[0, 1, 2]) {
         return Err(failure(answer));
     }
     if answer.stdout.is_empty() {
         // Files that every Linux has do not exist.
-        return Err(known_message(answer).unwrap_or(CheckError::Unsupported));
+        return Err(known_message(answer).unwrap_or(VerbError::Unsupported));
     }
     let text = whole(answer)?;
     let known = |line: &str| files.iter().any(|file| line.strip_prefix(file).is_some_and(|rest| rest.starts_with(':')));
@@ -98,7 +98,7 @@ pub(super) fn grepped(answer: &Answer, files: &[&str]) -> Result<String, CheckEr
 ///
 /// # Errors
 /// `garbled` when there is none, or more than one.
-pub(super) fn only_line_of<'t>(text: &'t str, file: &'t str) -> Result<&'t str, CheckError> {
+pub(super) fn only_line_of<'t>(text: &'t str, file: &'t str) -> Result<&'t str, VerbError> {
     let mut lines = lines_of(text, file);
     match (lines.next(), lines.next()) {
         (Some(line), None) => Ok(line),
@@ -130,7 +130,7 @@ pub(super) fn properties(text: &str) -> Result<std::collections::BTreeMap<&str, 
 ///
 /// # Errors
 /// `garbled` when it is not a number, or too large.
-pub(super) fn number<N: std::str::FromStr>(text: &str) -> Result<N, CheckError> {
+pub(super) fn number<N: std::str::FromStr>(text: &str) -> Result<N, VerbError> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten().ok_or(VerbError::Garbled)
 }
@@ -139,7 +139,7 @@ pub(super) fn number<N: std::str::FromStr>(text: &str) -> Result<N, CheckError> 
 ///
 /// # Errors
 /// `garbled` when it is not one.
-pub(super) fn decimal(text: &str) -> Result<f64, CheckError> {
+pub(super) fn decimal(text: &str) -> Result<f64, VerbError> {
     let plain = text.bytes().next().is_some_and(|b| b.is_ascii_digit())
         && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     plain.then(|| text.parse().ok()).flatten().filter(|n: &f64| n.is_finite()).ok_or(VerbError::Garbled)

@@ -91,7 +91,7 @@ const LIES: &[(&str, Lie)] = &[
 ];
 
 /// Such an answer may be anything; the probe has to doubt it.
-fn outcome(verb: Verb, lie: &Answer, healthy: &Result<Tainted, CheckError>) -> &'static str {
+fn outcome(verb: Verb, lie: &Answer, healthy: &Result<Tainted, VerbError>) -> &'static str {
     match parse(verb, lie) {
         read if read == *healthy => "same",
         Ok(_) => "other",
@@ -99,7 +99,7 @@ fn outcome(verb: Verb, lie: &Answer, healthy: &Result<Tainted, CheckError>) -> &
         Err(Unsupported) => "unsupported",
         Err(NotFound) => "not found",
         Err(NotPermitted) => "not permitted",
-        Err(CheckError::TooLarge) => "too large",
+        Err(VerbError::TooLarge) => "too large",
         Err(other) => panic!("{verb}: no reader returns {other:?}"),
     }
 }
