@@ -10,8 +10,8 @@ use bailiwick_core::encode::{self, ShownPath as _};
 use bailiwick_core::model::ComponentId;
 use bailiwick_engine::consent;
 use bailiwick_engine::consent::{
-    Actor, OfferError, Offered, Question, Rejection, Verdict, accept, facts, hold_back, judge, plain_digest, question,
-    revoke, unrevoke,
+    Actor, OfferError, Offered, Question, Rejection, Verdict, accept, facts, judge, keep_pending, plain_digest,
+    question, revoke, unrevoke,
 };
 use bailiwick_policy::lock::store::{Files, always};
 use bailiwick_policy::lock::{Lock, Standing, Version};
@@ -155,7 +155,7 @@ fn add_one(
             case.ask(context, &args.answer, &actor)
         }
         Verdict::More => {
-            hold_back(dir, id, &offered.files)?;
+            keep_pending(dir, id, &offered.files)?;
             if !args.answer.accept.is_empty() {
                 context.out.say(
                     "note: it asks for more than was accepted, which `add --accept` never answers; `approve` does",
@@ -185,7 +185,7 @@ pub(super) fn approve(context: &Context, args: &Approve) -> anyhow::Result<Exit>
             format!("`bailiwick add {}` asks for all of it; `bailiwick lock` lists what is accepted", file.shown());
         return Err(fail::usage(format!("`{id}` is not accepted yet, so there is no difference to approve"), hint));
     };
-    let held = consent::held(dir, &id).map_err(flat)?;
+    let held = consent::pending(dir, &id).map_err(flat)?;
     let newer = |offered: &Offered| {
         let version = Version::new(&offered.file.manifest.version);
         *offered.id() == id && version.is_ok_and(|version| version > accepted.facts.version)
