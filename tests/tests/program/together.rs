@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use bailiwick_core::model::LookError;
+use bailiwick_core::model::VerbError;
 use bailiwick_journal::history;
 use bailiwick_journal::{Entry, Journal, Outcome, Reader, Record, RunEnd, RunStart};
 use bailiwick_tests::ops::Ops;
@@ -67,7 +67,7 @@ fn one_run_looks_at_all_its_targets_and_one_that_is_down_does_not_stop_it() {
         if let Entry::Outcome { outcome, timing, .. } = &record.entry {
             match outcome {
                 Outcome::Failed { error, cause } => {
-                    assert_eq!(*error, LookError::Unreachable);
+                    assert_eq!(*error, VerbError::Unreachable);
                     assert!(cause.contains("/nowhere"), "why it was not reached: {cause}");
                 }
                 Outcome::Answer { .. } => assert!(timing.is_some(), "a clock's answer says when it was asked"),
@@ -155,7 +155,7 @@ fn a_run_is_told_its_own_past_and_the_journal_says_which() {
     };
     assert_eq!((none, never, before), (&None, &None, &Some(*first_ms)));
     assert_eq!(past.runs, [*first, *second], "its own runs here, and nobody else's");
-    let told = history::told(&ops.journal(), &[*third].into()).unwrap().remove(third).unwrap().unwrap();
+    let told = history::past_numbers(&ops.journal(), &[*third].into()).unwrap().remove(third).unwrap().unwrap();
     let names: Vec<_> = told[0].iter().map(|point| (point.code.as_str(), point.metric.as_str())).collect();
     let each = [("available", "available-bytes"), ("available", "available-percent")];
     assert_eq!(names, [each, each].concat());
@@ -168,7 +168,7 @@ fn a_run_is_told_its_own_past_and_the_journal_says_which() {
     };
     let before = trend();
     let rebuilt = ops.run(&["history", "rebuild"]).unwrap();
-    assert!(rebuilt.code == 0 && rebuilt.stdout.contains("numbers of 12 runs"), "{rebuilt:?}");
+    assert!(rebuilt.code == 0 && rebuilt.stdout.contains("values of 12 runs"), "{rebuilt:?}");
     assert_eq!(trend(), before);
 }
 
@@ -237,14 +237,14 @@ fn a_past_that_cannot_be_read_does_not_pass_for_none() {
 fn what_is_not_there_is_answered_with_what_there_is() {
     let ops = ops("[[grant]]\ncomponent = \"memory\"\non = [\"here\"]\n");
     let none = ops.run(&["trend", "here"]).unwrap();
-    assert!(none.code == 2 && none.stderr.contains("`bailiwick check` begins one"), "{none:?}");
+    assert!(none.code == 2 && none.stderr.contains("`bailiwick check` creates one"), "{none:?}");
     ops.check(&[]).unwrap();
     let table = [
         (vec!["trend", "nobody"], "there are: here"),
         (vec!["trend", "here", "no-such"], "there are: available-bytes, available-percent"),
         (vec!["trend", "here", "--component", "load"], "there are: memory"),
         (vec!["trend", "here", "--since", "yesterday"], "write 48h, 35d or 8w"),
-        (vec!["trend", "here", "--since", "0h"], "there are no numbers of here since 0h"),
+        (vec!["trend", "here", "--since", "0h"], "there are no metrics of here since 0h"),
     ];
     for (args, hint) in table {
         let said = ops.run(&args).unwrap();

@@ -4,8 +4,10 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use crate::report::exit::ExitCode as Exit;
+use bailiwick_core::durable;
 use bailiwick_core::encode::ShownPath as _;
 use bailiwick_core::manifest::Manifest;
+use bailiwick_core::source;
 use bailiwick_core::source::Source;
 use bailiwick_engine::pack;
 use bailiwick_engine::pack::{Names, PackError};
@@ -19,22 +21,22 @@ use super::{Context, fail};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The component, as its compiler made it
+    /// The component from the compiler, or a manifest with checks
     pub(super) file: PathBuf,
 
-    /// What it asks for [default: FILE's name with .toml, else ./manifest.toml]
+    /// The manifest [default: FILE's name with .toml, else ./manifest.toml]
     #[arg(long, value_name = "FILE")]
     pub(super) manifest: Option<PathBuf>,
 
-    /// Where to write it; only an earlier packing of the same component is written over [default: ./ID.wasm]
+    /// The file to write; only an earlier packing of the component is overwritten [default: ./ID.wasm]
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
 
-    /// Take out what only debuggers read: names, producers, debugging information
+    /// Remove names, producers and debugging information
     #[arg(long)]
     pub(super) strip: bool,
 
-    /// Sign it too, with an Ed25519 key as ssh-keygen stores it, without a passphrase; writes OUT.sig
+    /// Sign it with an Ed25519 key of ssh-keygen without a passphrase; writes OUT.sig
     #[arg(long, value_name = "KEYFILE")]
     pub(super) sign: Option<PathBuf>,
 }
@@ -60,7 +62,7 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     };
     let out = args.out.clone().unwrap_or_else(|| format!("{}.wasm", packed.manifest.id).into());
     check_overwrites(&out, &packed.manifest)?;
-    library::write_whole(&out, &packed.bytes)?;
+    durable::replace(&out, 0o644, &packed.bytes)?;
     let signed = signed(context, args, &out, &packed.bytes)?;
     let mut text = String::new();
     writeln!(text, "packed    {}\ndigest    sha256:{}", out.shown(), packed.digest)?;
@@ -84,7 +86,7 @@ fn signed(context: &Context, args: &Args, out: &Path, bytes: &[u8]) -> anyhow::R
             && Signature::parse(&signature).and_then(|signature| signature.verify(bytes)).is_err()
         {
             let name = library::signature_of(out);
-            context.out.say(&format!("warning: {} is no signature of this file; sign again", name.shown()));
+            context.out.say(&format!("warning: {} is not a signature of this file; sign again", name.shown()));
         }
         return Ok(None);
     };
@@ -100,14 +102,14 @@ fn signed(context: &Context, args: &Args, out: &Path, bytes: &[u8]) -> anyhow::R
             return Err(fail::usage(message, hint));
         }
     };
-    library::write_whole(&library::signature_of(out), text.as_bytes())?;
+    durable::replace(&library::signature_of(out), 0o644, text.as_bytes())?;
     Ok(Some(Signature::parse(text.as_bytes())?.fingerprint()))
 }
 
 /// The manifest that was named; else the one beside the component; else, for a component that holds none,
 /// `manifest.toml` of the current folder.
 fn manifest_of(args: &Args) -> Option<PathBuf> {
-    let there = |path: &PathBuf| library::is_there(path);
+    let there = |path: &PathBuf| source::name_exists(path);
     let sealed = || matches!(ComponentFile::with(&args.file, None), Ok(file) if file.sealed);
     args.manifest
         .clone()
@@ -117,14 +119,14 @@ fn manifest_of(args: &Args) -> Option<PathBuf> {
 
 /// Only an earlier packing of the same component is written over.
 fn check_overwrites(out: &Path, manifest: &Manifest) -> anyhow::Result<()> {
-    if !library::is_there(out) {
+    if !source::name_exists(out) {
         return Ok(());
     }
     match ComponentFile::with(out, None) {
         Ok(there) if there.sealed && there.manifest.id == manifest.id => Ok(()),
         _ => {
-            let message = format!("{} is there already, and is no earlier packing of `{}`", out.shown(), manifest.id);
-            Err(fail::usage(message, "name another file with --out, or remove it"))
+            let message = format!("{} already exists, and is not an earlier packing of `{}`", out.shown(), manifest.id);
+            Err(fail::usage(message, "name another file with --out, or delete it"))
         }
     }
 }

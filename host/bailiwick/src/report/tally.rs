@@ -2,7 +2,7 @@
 //!
 //! Knows: what counts as healthy, and what as not having looked. Every rendering asks here, so that no two disagree.
 
-use bailiwick_core::model::{LookError, Severity, TargetName};
+use bailiwick_core::model::{Severity, TargetName, VerbError};
 use bailiwick_core::outcome::{CheckedTarget, Run, RunOutcome, Sweep, TargetResult};
 
 /// What one target amounts to. Every target is exactly one of these.
@@ -29,7 +29,7 @@ pub(super) enum Look {
     Saw(Severity),
     /// The target lacks what the probe looks at, such as systemd.
     NotApplicable,
-    /// It could not look.
+    /// It could not check.
     Unseen,
     /// The component broke.
     Broken,
@@ -41,7 +41,7 @@ impl Look {
     pub(super) fn of(run: &Run) -> Self {
         match &run.outcome {
             RunOutcome::Report(_) => Self::Saw(run.severity().unwrap_or(Severity::Ok)),
-            RunOutcome::CouldNotCheck { error: Some(LookError::Unsupported), .. } => Self::NotApplicable,
+            RunOutcome::CouldNotCheck { error: Some(VerbError::Unsupported), .. } => Self::NotApplicable,
             RunOutcome::CouldNotCheck { .. } => Self::Unseen,
             RunOutcome::Fault(_) => Self::Broken,
             RunOutcome::Refused { .. } => Self::Refused,
@@ -112,7 +112,7 @@ pub struct Tally {
     pub targets_refused: usize,
     /// Runs on all targets.
     pub runs: usize,
-    /// Runs that could not look, those apart that do not apply.
+    /// Runs that could not check, those apart that do not apply.
     pub runs_unseen: usize,
     /// Runs whose probe does not apply to the target.
     pub runs_not_applicable: usize,

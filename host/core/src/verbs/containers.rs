@@ -1,15 +1,16 @@
-//! Containers. The runtime's own program is asked, and takes one form of words for both: podman and docker agree on these.
+//! Containers, by the runtime's own program. Podman and docker accept the same words.
 //!
-//! Attack answered: AR11. No option that names another machine, a socket or a plugin; a name that a policy bound is the last
-//! word, and begins with a letter or digit. `inspect` tells all it has, the environment too: a template that picks fields
-//! would need words that a shell reads. What is not needed goes in two steps: the values of an environment before anything
-//! is written down (`redact`), and the rest in the worker, whose reader hands on what the contract names.
+//! Attack answered: AR11. No option names another machine, a socket or a plugin; a name from policy is the last word, and begins
+//! with a letter or digit. `inspect` prints everything, also the environment: a template that selects fields would need
+//! characters that a shell interprets. What is not needed is removed in two steps: the values of the environment before
+//! anything is recorded (`redact`), and the rest in the worker, whose reader returns only what the contract names.
 
 use std::time::Duration;
 
 use super::{
+    Invocation,
     Part::{Field, Object as Hole, Word},
-    Say, Spec,
+    Spec,
 };
 use crate::model;
 use crate::model::{Effect, Object};
@@ -17,7 +18,14 @@ use crate::model::{Effect, Object};
 pub(super) const LIST: Spec = Spec {
     effect: Effect::Observe,
     object: Object::Runtime,
-    say: Say::Program(&[Hole, Word("ps"), Word("--all"), Word("--no-trunc"), Word("--format"), Word("json")]),
+    invocation: Invocation::Program(&[
+        Hole,
+        Word("ps"),
+        Word("--all"),
+        Word("--no-trunc"),
+        Word("--format"),
+        Word("json"),
+    ]),
     bytes_max: 1 << 20,
     timeout: Duration::from_secs(20),
     reads: "all containers that the account can see: name, image, state, health",
@@ -26,7 +34,12 @@ pub(super) const LIST: Spec = Spec {
 pub(super) const STATUS: Spec = Spec {
     effect: Effect::Observe,
     object: Object::Container,
-    say: Say::Program(&[Field(model::Field::Runtime), Word("container"), Word("inspect"), Field(model::Field::Name)]),
+    invocation: Invocation::Program(&[
+        Field(model::Field::Runtime),
+        Word("container"),
+        Word("inspect"),
+        Field(model::Field::Name),
+    ]),
     bytes_max: 1 << 20,
     timeout: Duration::from_secs(20),
     reads: "state, health, restarts and last exit of the container",
@@ -35,7 +48,7 @@ pub(super) const STATUS: Spec = Spec {
 pub(super) const LOGS: Spec = Spec {
     effect: Effect::Observe,
     object: Object::Container,
-    say: Say::Program(&[
+    invocation: Invocation::Program(&[
         Field(model::Field::Runtime),
         Word("container"),
         Word("logs"),

@@ -4,7 +4,6 @@
 //! component that takes a built-in one's name.
 
 mod file;
-mod write;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,7 +13,6 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 pub use self::file::{ComponentFile, signature_of};
-pub use self::write::{is_there, write_new, write_whole};
 use bailiwick_core::encode::ShownPath as _;
 use bailiwick_core::limits::COMPONENT_BYTES_MAX;
 use bailiwick_core::manifest;
@@ -55,19 +53,11 @@ pub enum LibraryError {
         /// The system's words.
         source: std::io::Error,
     },
-    /// A file cannot be written.
-    #[error("cannot write {}", path.shown())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// The system's words.
-        source: std::io::Error,
-    },
     /// A component is larger than any may be.
     #[error("{} is larger than {COMPONENT_BYTES_MAX} bytes, which no component may be", .0.shown())]
     TooLarge(PathBuf),
     /// It says nowhere what it asks for.
-    #[error("{} holds no manifest, and there is no {} beside it, so nothing can be granted to it\n\nhint: `bailiwick pack --manifest FILE` seals one in; CONTRIBUTING.md shows how to write it", .0.shown(), name_of(&.0.with_extension("toml")))]
+    #[error("{} holds no manifest, and there is no {} beside it, so nothing can be granted to it\n\nhint: `bailiwick pack --manifest FILE` seals one in; `bailiwick help manifest` lists its keys", .0.shown(), name_of(&.0.with_extension("toml")))]
     NoManifest(PathBuf),
     /// A manifest that needs a component.
     #[error("{} holds no [[check]], so it is no component by itself\n\nhint: `bailiwick pack FILE.wasm --manifest {}` seals it into what a compiler made", .0.shown(), .0.shown())]

@@ -1,24 +1,24 @@
-//! Reader of an HTTP answer: a head by `httparse`, and a body that must be as long as the head says.
+//! Reader of an HTTP answer: a head by `httparse`, and a body whose length must match the head.
 //!
 //! Attacks answered: a cut answer that is read as a whole one, two lengths that two readers take differently, an interim
-//! answer or an encoding that nobody asked for (TG05, TG07). Where the broker has taken a secret out of the answer, its
-//! length is no longer the server's: the mark that then stands there is the one reason to let a length be wrong.
+//! answer or an encoding that was not requested (TG05, TG07). If the broker has removed a secret from the answer, its length
+//! differs from the server's: only the mark of a removed secret excuses a wrong length.
 
 use super::text::{ended, failure};
 use bailiwick_bindings::ops::http::Response;
 use bailiwick_core::model::Answer;
-use bailiwick_core::model::LookError;
+use bailiwick_core::model::VerbError;
 
-use LookError::Garbled;
+use VerbError::Garbled;
 
-/// More fields than any honest server sends.
+/// Maximum number of fields. Honest servers send fewer.
 const HEADERS_MAX: usize = 100;
-/// More of a media type than anybody compares.
+/// Maximum bytes of a media type.
 const CONTENT_TYPE_BYTES: usize = 200;
-/// What stands where a secret was.
+/// The mark of a removed secret.
 const REDACTED: &[u8] = b"[redacted:";
 
-pub(super) fn get(answer: &Answer) -> Result<Response, LookError> {
+pub(super) fn get(answer: &Answer) -> Result<Response, VerbError> {
     if !ended(answer, &[0]) {
         return Err(failure(answer));
     }
@@ -46,18 +46,18 @@ fn values<'h>(fields: &'h [httparse::Header<'h>], name: &'h str) -> impl Iterato
     fields.iter().filter(move |field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value.trim_ascii())
 }
 
-fn whole_body(fields: &[httparse::Header<'_>], version: u8, body: &[u8]) -> Result<Vec<u8>, LookError> {
+fn whole_body(fields: &[httparse::Header<'_>], version: u8, body: &[u8]) -> Result<Vec<u8>, VerbError> {
     let mut codings = values(fields, "transfer-encoding");
     let mut lengths = values(fields, "content-length");
     match (codings.next(), lengths.next()) {
         (None, None) => Ok(body.to_vec()),
         (None, Some(length)) => {
-            // Said twice it is taken for granted that somebody in between would have read the other.
+            // With two values, a proxy may have used the other one.
             let length = decimal(length).filter(|_| lengths.next().is_none()).ok_or(Garbled)?;
             let redacted = body.windows(REDACTED.len()).any(|window| window == REDACTED);
             if body.len() == length || redacted { Ok(body.to_vec()) } else { Err(Garbled) }
         }
-        // HTTP/1.0 knows no chunks: who sends them there is not who the head says.
+        // HTTP/1.0 has no chunks.
         (Some(coding), None) if version == 1 && coding.eq_ignore_ascii_case(b"chunked") && codings.next().is_none() => {
             unchunked(body)
         }
@@ -71,7 +71,7 @@ fn decimal(digits: &[u8]) -> Option<usize> {
 }
 
 /// A chunked body without its frames: all of it, and nothing behind it but fields.
-fn unchunked(mut rest: &[u8]) -> Result<Vec<u8>, LookError> {
+fn unchunked(mut rest: &[u8]) -> Result<Vec<u8>, VerbError> {
     let mut body = Vec::new();
     loop {
         let Ok(httparse::Status::Complete((start, length))) = httparse::parse_chunk_size(rest) else {
@@ -93,17 +93,17 @@ mod tests {
     use super::*;
     use bailiwick_core::model::Exit;
 
-    fn read(text: &[u8]) -> Result<Response, LookError> {
+    fn read(text: &[u8]) -> Result<Response, VerbError> {
         get(&Answer { stdout: text.to_vec(), stderr: Vec::new(), exit: Exit::Status(0), timing: None })
     }
 
-    fn body(text: &str) -> Result<String, LookError> {
+    fn body(text: &str) -> Result<String, VerbError> {
         read(text.as_bytes()).map(|response| String::from_utf8(response.body).unwrap())
     }
 
     #[test]
     fn bodies_are_as_long_as_they_say() {
-        let table: &[(&str, Result<&str, LookError>)] = &[
+        let table: &[(&str, Result<&str, VerbError>)] = &[
             ("HTTP/1.0 200 OK\r\n\r\nall there is", Ok("all there is")),
             ("HTTP/1.0 204 No Content\r\n\r\n", Ok("")),
             ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", Ok("ok")),

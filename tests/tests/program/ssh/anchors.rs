@@ -122,7 +122,10 @@ fn jr01_a_journal_that_was_cut_or_rewritten_does_not_fit_its_anchors() {
     fs::write(ops.journal().join("journal.jsonl"), shorter).unwrap();
     fs::write(ops.journal().join("head"), format!("{few:020} {}\n", &lines[few - 1][..64])).unwrap();
     let (code, text) = verify(&ops);
-    assert!(code == 2 && text.contains(&format!("the journal ends with entry {few}: its end was cut")), "{text}");
+    assert!(
+        code == 2 && text.contains(&format!("the journal ends with entry {few}: the journal's end was cut")),
+        "{text}"
+    );
     restore();
     // The anchor was cut: one of the two still vouches, and the other is told.
     fs::write(&file, "").unwrap();
@@ -175,7 +178,7 @@ fn an_anchor_that_takes_nothing_is_told_and_the_sweep_counts() {
     let said = ops.run(&["check"]).unwrap();
     assert_eq!(said.code, 0, "{}", said.stderr);
     assert_eq!(said.stderr.matches("warning: the journal's head is not anchored at ").count(), 2, "{}", said.stderr);
-    assert!(said.stderr.contains("over SFTP: the file is not there"), "{}", said.stderr);
+    assert!(said.stderr.contains("over SFTP: the file does not exist"), "{}", said.stderr);
     assert!(said.stderr.contains("in git: `git rev-parse` failed: fatal: not a git repository"), "{}", said.stderr);
     // The journal says so too.
     let failed = Reader::open(&ops.journal()).unwrap().find_map(|record| match record.unwrap().entry {
@@ -197,7 +200,7 @@ fn a_target_without_sftp_is_told_so() {
     let sshd = Sshd::plain().unwrap();
     let ops = ops(&sshd, "[[anchor]]\ntarget = \"nas\"\nfile = \"/tmp/x\"\nwhy = \"x\"\n");
     let said = ops.run(&["check"]).unwrap();
-    assert!(said.stderr.contains("its SSH server offers no SFTP to this account"), "{}", said.stderr);
+    assert!(said.stderr.contains("the SSH server does not offer SFTP to this account"), "{}", said.stderr);
 }
 
 /// A server whose SFTP is this program, and this machine with an anchor there.
@@ -270,7 +273,7 @@ fn killed_at_any_time_what_is_left_is_whole_or_told() {
         killed += usize::from(killed_after(&ops, whole * round / rounds));
         // What it left is noticed by the next, which goes on.
         let (code, text) = verify(&ops);
-        assert!(code == 0 || code == 2 && text.contains("has no end"), "after {round}: {text}");
+        assert!(code == 0 || code == 2 && text.contains("is incomplete"), "after {round}: {text}");
         assert!(!text.contains("evidence") || !text.contains("BROKEN: entry"), "named before it was there: {text}");
         if round % 6 == 5 {
             // A pruning, killed as well; what it wrote down is told as pruned, and what it did not, is there.
@@ -303,7 +306,7 @@ fn retention_lets_go_what_policy_says_and_says_so() {
     let policy = fs::read_to_string(ops.path().join("policy.toml")).unwrap();
     ops.write("policy.toml", format!("{policy}[retention]\ndays = 30\n").as_bytes()).unwrap();
     let young = ops.run(&["journal", "prune"]).unwrap();
-    assert!(young.code == 0 && young.stdout.starts_with("0 pieces of evidence (0 bytes) went"), "{}", young.stdout);
+    assert!(young.code == 0 && young.stdout.starts_with("0 pieces of evidence (0 bytes) removed"), "{}", young.stdout);
 
     ops.write("policy.toml", format!("{policy}[retention]\nbytes = 1\n").as_bytes()).unwrap();
     let files = || -> Vec<PathBuf> {
@@ -313,11 +316,13 @@ fn retention_lets_go_what_policy_says_and_says_so() {
     let (there, entries) = (files().len(), last(&ops));
     assert!(there >= 2, "components, and answers that are large");
     let dry = ops.run(&["journal", "prune", "--dry-run"]).unwrap();
-    assert!(dry.stdout.starts_with(&format!("{there} pieces of evidence (")) && dry.stdout.contains(") would go, "));
+    assert!(
+        dry.stdout.starts_with(&format!("{there} pieces of evidence (")) && dry.stdout.contains(") would be removed, ")
+    );
     assert_eq!((files().len(), last(&ops)), (there, entries), "nothing is done");
     let done = ops.run(&["journal", "prune"]).unwrap();
     assert!(
-        done.stdout.contains(") went, last named ") && done.stdout.contains("by bytes = 1 (policy.toml:"),
+        done.stdout.contains(") removed, last named ") && done.stdout.contains("by bytes = 1 (policy.toml:"),
         "{}",
         done.stdout
     );
