@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::plan::Plan;
-use bailiwick_policy::signature::{AllowedSigners, Signature, Speaks};
+use bailiwick_policy::signature::{AllowedSigners, KeyListing, Signature};
 
 /// What signatures under plans are made for: one under a component approves nothing.
 pub const NAMESPACE: &str = "bailiwick-plan";
@@ -191,9 +191,9 @@ pub fn check(
     let refused = |error: &dyn std::error::Error| NotApproved::Signature(error.to_string());
     let signature = Signature::parse_for(signature, NAMESPACE).map_err(|error| refused(&error))?;
     signature.verify(statement).map_err(|error| refused(&error))?;
-    let principal = match approvers.speaks(signature.key(), NAMESPACE, now) {
-        Speaks::For(principal) => principal,
-        Speaks::Not(why) => return Err(NotApproved::Signature(why)),
+    let principal = match approvers.principals_for(signature.key(), NAMESPACE, now) {
+        KeyListing::Principals(principal) => principal,
+        KeyListing::NotListed(why) => return Err(NotApproved::Signature(why)),
     };
     // The account is what the journal has of the proposer: `alice` is whoever signs as `alice` or as `alice@example.org`.
     let account = proposer.split(['@', ' ']).next().unwrap_or(proposer);

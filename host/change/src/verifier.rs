@@ -16,7 +16,7 @@ use bailiwick_core::outcome::{Looked, Run, RunOutcome, TargetResult};
 use bailiwick_engine::broker::{Broker, TargetSession};
 use bailiwick_engine::sweep::{Fixer, NotPlanned, Planned, Request, Settings, Watcher, sweep};
 use bailiwick_journal::{Entry, Journal, OpenError, Seen};
-use bailiwick_policy::lock::Standing;
+use bailiwick_policy::lock::LockState;
 use bailiwick_policy::ops::Ops;
 
 /// A sweep of the probes that have to do with a plan.
@@ -24,7 +24,7 @@ pub struct Sweeps {
     /// The ops directory.
     pub ops: Arc<Ops>,
     /// What people have agreed to.
-    pub standing: Standing,
+    pub lock_state: LockState,
     /// Bounds and clocks of a sweep.
     pub settings: Settings,
     /// The journal.
@@ -72,8 +72,11 @@ impl Sweeps {
     /// # Errors
     /// Why nobody could look.
     pub async fn of(&self, target: &TargetName, components: BTreeSet<ComponentId>) -> Result<Vec<Seen>, String> {
-        let request =
-            Request { targets: [target.clone()].into(), components: Some(components), standing: self.standing.clone() };
+        let request = Request {
+            targets: [target.clone()].into(),
+            components: Some(components),
+            lock_state: self.lock_state.clone(),
+        };
         let (ops, journal) = (Arc::clone(&self.ops), Arc::clone(&self.journal));
         let swept = sweep(ops, request, self.settings.clone(), journal, Arc::new(Quiet)).await;
         let swept = swept.map_err(|error| bailiwick_transport::chain(&error))?;
@@ -119,8 +122,8 @@ impl Sweeps {
         let began = began.map_err(written)?;
         let broker = Broker::new(Arc::clone(&self.journal)).redacting(Arc::clone(&self.ops.policy.redactor));
         let broker = Arc::new(broker);
-        let (ops, standing) = (Arc::clone(&self.ops), self.standing.clone());
-        let fixer = Fixer::new(ops, Arc::clone(&broker), began, fix, target, &self.settings, standing);
+        let (ops, lock_state) = (Arc::clone(&self.ops), self.lock_state.clone());
+        let fixer = Fixer::new(ops, Arc::clone(&broker), began, fix, target, &self.settings, lock_state);
         let fixer = fixer.map_err(|error| error.to_string())?;
         let came = match fixer.connect().await {
             Ok(link) => {

@@ -8,7 +8,7 @@ use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 
 use bailiwick_core::fleet::Target;
-use bailiwick_policy::policy::{ChangeRules, Job, Window, speaks_of};
+use bailiwick_policy::policy::{ChangeRules, Job, Window, includes_target};
 
 /// Why it may not.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -75,7 +75,7 @@ pub fn open(
     let zone = &rules.zone.rules;
     let needed = SignedDuration::from_secs(i64::from(needed_seconds));
     busy(zone, calendar, target, now, needed)?;
-    let mine: Vec<_> = windows.iter().filter(|window| speaks_of(&window.on, target)).collect();
+    let mine: Vec<_> = windows.iter().filter(|window| includes_target(&window.on, target)).collect();
     if mine.is_empty() {
         // A person who types the plan's digest may do that at any time; nobody else may.
         let target = target.name.to_string();
@@ -122,7 +122,7 @@ fn busy(
     needed: SignedDuration,
 ) -> Result<(), Closed> {
     let today = zone.to_datetime(now).date();
-    for job in calendar.iter().filter(|job| speaks_of(&job.on, target)) {
+    for job in calendar.iter().filter(|job| includes_target(&job.on, target)) {
         for day in around(today).filter(|day| job.days.contains(&day.weekday())) {
             // An hour that is there twice belongs to the job both times; one that is not there, to the hour after it.
             let at = day.to_datetime(job.at);

@@ -216,7 +216,7 @@ impl Broker {
                 action: None,
                 asked,
                 error: Some(LookError::Refused),
-                cause: grant.withheld_by(verb, key),
+                cause: grant.withheld_reason(verb, key),
                 redacted: Counts::new(),
             });
             return Err(LookError::Refused);

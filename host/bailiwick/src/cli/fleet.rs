@@ -11,7 +11,7 @@ use super::{Context, fail};
 
 pub(super) fn run(context: &Context, command: Fleet) -> anyhow::Result<Exit> {
     let Fleet::Import { hosts, config, known_hosts } = command;
-    let Some(home) = context.surroundings.home.clone() else {
+    let Some(home) = context.environment.home.clone() else {
         return Err(fail::usage("HOME is not set", "name the files with --config and --known-hosts"));
     };
     let config = config.unwrap_or_else(|| home.join(".ssh/config"));

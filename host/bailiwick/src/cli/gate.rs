@@ -10,7 +10,7 @@ use bailiwick_core::fleet::{Access, Gate, Ssh, Target};
 use bailiwick_core::gate_protocol::{GateFacts, Request};
 use bailiwick_core::source::Source;
 use bailiwick_policy::gate;
-use bailiwick_policy::gate::{Account, Accounts, Difference, Expected, Install, Paths, Proof, Script, compare};
+use bailiwick_policy::gate::{Account, Accounts, Credential, Difference, Expected, Install, Paths, Script, compare};
 use bailiwick_policy::ops::{Ops, OpsError};
 use bailiwick_policy::signature::AllowedSigners;
 use bailiwick_transport::gate::look;
@@ -24,7 +24,7 @@ pub(super) fn run(context: &Context, command: &args::Gate) -> anyhow::Result<Exi
     let (args::Gate::Show { target: name }
     | args::Gate::InstallScript { target: name }
     | args::Gate::Verify { target: name }) = command;
-    let (ops, _) = context.ops_and_standing()?;
+    let (ops, _) = context.ops_and_lock()?;
     if let Some(never) = ops.fleet.never.get(name.as_str()) {
         context.out.text(&format!("{name} is a never-host ({}: {}): no gate is for it\n", never.place, never.why))?;
         return Ok(Exit::Refused);
@@ -43,13 +43,13 @@ pub(super) fn run(context: &Context, command: &args::Gate) -> anyhow::Result<Exi
         ));
     };
     let paths = Paths::default();
-    let (script, listed) = gate::today(&ops, target, ssh.user.as_str(), gate, &paths)
+    let (script, listed) = gate::current_script(&ops, target, ssh.user.as_str(), gate, &paths)
         .with_context(|| format!("no gate can be made for `{name}`"))?;
     if matches!(command, args::Gate::Show { .. }) {
         context.out.text(&script.text)?;
         return Ok(Exit::Fine);
     }
-    let agent = context.surroundings.agent.clone();
+    let agent = context.environment.agent.clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let accounts = runtime.block_on(accounts(target, ssh, gate, listed.connects, agent.as_deref()))?;
     let approvers = approvers(&ops)?;
@@ -78,12 +78,12 @@ async fn accounts(
     let read = ssh::public_half(&ssh.credential, agent).await?;
     let change = ssh::public_half(&gate.credential(), agent).await?;
     let proof = match &gate.certificate {
-        None => Proof::Key(change),
+        None => Credential::Key(change),
         // The CA signs for many targets; a certificate that does not name this one is no good here.
-        Some(_) => Proof::Authority { key: change, principal: format!("{}@{}", gate.user.as_str(), target.name) },
+        Some(_) => Credential::Authority { key: change, principal: format!("{}@{}", gate.user.as_str(), target.name) },
     };
     Ok(Accounts {
-        read: Account { user: ssh.user.as_str().to_owned(), proof: Proof::Key(read) },
+        read: Account { user: ssh.user.as_str().to_owned(), credential: Credential::Key(read) },
         change: Account { user: gate.user.as_str().to_owned(), proof },
         from: gate.from.as_ref().map(ToString::to_string),
         connects,

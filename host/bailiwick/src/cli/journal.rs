@@ -30,7 +30,7 @@ pub(super) fn run(context: &Context, command: Journal) -> anyhow::Result<Exit> {
 }
 
 fn prune(context: &Context, dry_run: bool) -> anyhow::Result<Exit> {
-    let (ops, _) = context.ops_and_standing()?;
+    let (ops, _) = context.ops_and_lock()?;
     let Some(retention) = &ops.policy.retention else {
         let message = "policy says nothing of retention, so all evidence is kept";
         return Err(fail::usage(message, "[retention] days = 400 in policy.toml would let go what is older"));

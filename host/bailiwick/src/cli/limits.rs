@@ -38,7 +38,7 @@ struct Line {
 }
 
 pub(super) fn run(context: &Context, args: &args::Limits) -> anyhow::Result<Exit> {
-    let (ops, _) = context.ops_and_standing()?;
+    let (ops, _) = context.ops_and_lock()?;
     let component = match &args.component {
         None => None,
         Some(name) => match ops.library.manifests.get_key_value(name.as_str()) {

@@ -31,8 +31,8 @@ use std::time::Duration;
 
 use crate::report::exit::ExitCode as Exit;
 use bailiwick_engine::quarantine::Quarantine;
-use bailiwick_policy::lock::{Standing, store};
-use bailiwick_policy::ops::{Ops, Surroundings};
+use bailiwick_policy::lock::{LockState, store};
+use bailiwick_policy::ops::{Environment, Ops};
 use clap::{CommandFactory, Parser};
 
 use self::args::{Args, Command};
@@ -43,7 +43,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What every command works with.
 struct Context {
-    surroundings: Surroundings,
+    environment: Environment,
     dir: Option<PathBuf>,
     state: Option<PathBuf>,
     out: Out,
@@ -51,12 +51,12 @@ struct Context {
 
 impl Context {
     /// The ops directory and what people have agreed to in it, both from one moment.
-    fn ops_and_standing(&self) -> anyhow::Result<(Ops, Standing)> {
+    fn ops_and_lock(&self) -> anyhow::Result<(Ops, LockState)> {
         self.settle();
-        let _hold = self.dir.as_deref().and_then(|dir| store::hold_shared(dir, PATIENCE));
-        let ops = Ops::load(self.dir.as_deref(), self.surroundings.home.as_deref())?;
-        let standing = Standing::load(self.dir.as_deref())?;
-        Ok((ops, standing))
+        let _hold = self.dir.as_deref().and_then(|dir| store::lock_shared(dir, PATIENCE));
+        let ops = Ops::load(self.dir.as_deref(), self.environment.home.as_deref())?;
+        let lock_state = LockState::load(self.dir.as_deref())?;
+        Ok((ops, lock_state))
     }
 
     /// The directory that a lock stands in.
@@ -73,7 +73,7 @@ impl Context {
     /// until it can; nothing else is held up by it.
     fn settle(&self) {
         let Some(dir) = &self.dir else { return };
-        match store::settle(dir, PATIENCE) {
+        match store::finish_interrupted(dir, PATIENCE) {
             Ok(false) => {}
             Ok(true) => self.out.say("warning: an earlier command was stopped while it accepted a component; finished"),
             Err(error) => {
@@ -85,7 +85,7 @@ impl Context {
     }
 
     fn state_folder(&self) -> anyhow::Result<PathBuf> {
-        let state = self.surroundings.state_dir(self.state.as_deref(), self.dir.as_deref());
+        let state = self.environment.state_dir(self.state.as_deref(), self.dir.as_deref());
         state.ok_or_else(|| {
             fail::usage("there is no place for the journal: HOME is not set", "name one with --state DIR")
         })
@@ -134,9 +134,9 @@ pub(crate) fn main() -> ExitCode {
     out::logging(args.debug);
     raise_file_limit();
     no_core_files();
-    let surroundings = Surroundings::read();
-    let dir = surroundings.ops_dir(args.dir.as_deref());
-    let context = Context { surroundings, dir, state: args.state, out: Out::new(args.color) };
+    let environment = Environment::read();
+    let dir = environment.ops_dir(args.dir.as_deref());
+    let context = Context { environment, dir, state: args.state, out: Out::new(args.color) };
     let result = match args.command {
         Command::Check(args) => {
             return check::run(&context, &args).unwrap_or_else(|error| fail::report(&error, &context.out).into());

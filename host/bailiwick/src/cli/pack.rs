@@ -44,7 +44,7 @@ pub(super) fn run(context: &Context, args: &args::Pack) -> anyhow::Result<Exit> 
     writeln!(text, "packed    {}\ndigest    sha256:{}", out.shown(), packed.digest)?;
     writeln!(text, "size      {} bytes", packed.bytes.len())?;
     if let Some(fingerprint) = signed {
-        writeln!(text, "signed    {}, by {fingerprint}", library::signature_of(&out).shown())?;
+        writeln!(text, "signed    {}, by {fingerprint}", library::signature_path(&out).shown())?;
     }
     write_asks(&mut text, &packed.manifest)?;
     writeln!(text, "\nNext:")?;
@@ -61,7 +61,7 @@ fn signed(context: &Context, args: &args::Pack, out: &Path, bytes: &[u8]) -> any
         if let Ok(ComponentFile { signature: Some(signature), .. }) = ComponentFile::with(out, None)
             && Signature::parse(&signature).and_then(|signature| signature.verify(bytes)).is_err()
         {
-            let name = library::signature_of(out);
+            let name = library::signature_path(out);
             context.out.say(&format!("warning: {} is no signature of this file; sign again", name.shown()));
         }
         return Ok(None);
@@ -78,14 +78,14 @@ fn signed(context: &Context, args: &args::Pack, out: &Path, bytes: &[u8]) -> any
             return Err(fail::usage(message, hint));
         }
     };
-    library::write_whole(&library::signature_of(out), text.as_bytes())?;
+    library::write_whole(&library::signature_path(out), text.as_bytes())?;
     Ok(Some(Signature::parse(text.as_bytes())?.fingerprint()))
 }
 
 /// The manifest that was named; else the one beside the component; else, for a component that holds none,
 /// `manifest.toml` of the current folder.
 fn manifest_of(args: &args::Pack) -> Option<PathBuf> {
-    let there = |path: &PathBuf| library::is_there(path);
+    let there = |path: &PathBuf| library::path_exists(path);
     let sealed = || matches!(ComponentFile::with(&args.file, None), Ok(file) if file.sealed);
     args.manifest
         .clone()
@@ -95,7 +95,7 @@ fn manifest_of(args: &args::Pack) -> Option<PathBuf> {
 
 /// Only an earlier packing of the same component is written over.
 fn check_overwrites(out: &Path, manifest: &Manifest) -> anyhow::Result<()> {
-    if !library::is_there(out) {
+    if !library::path_exists(out) {
         return Ok(());
     }
     match ComponentFile::with(out, None) {

@@ -84,7 +84,7 @@ impl Broker {
         let key = asked.slot.as_ref().map(Tainted::for_encoder);
         let content = asked.content.as_ref().map(Tainted::for_encoder);
         let Some(granted) = grant.lookup_with(asked.verb, key, content) else {
-            let why = grant.withheld_by(asked.verb, key);
+            let why = grant.withheld_reason(asked.verb, key);
             return Err(Refused(StageError::Refused, why.unwrap_or_else(|| "it is not in the grant".to_owned())));
         };
         let Some(Literal::Change(changing)) = &granted.action.literal else {

@@ -91,7 +91,7 @@ impl Project {
             let own = path.join("manifest.toml");
             let manifest = match manifest {
                 Some(manifest) => manifest,
-                None if library::is_there(&own) => &own,
+                None if library::path_exists(&own) => &own,
                 None => return Err(ProjectError::NoManifest(path.to_owned())),
             };
             let (component, file) = match component {
@@ -168,7 +168,7 @@ impl Project {
     /// When there is one of that name.
     pub fn new_case(&self, name: &CaseName) -> Result<PathBuf, ProjectError> {
         let path = self.case_path(name);
-        if library::is_there(&path) { Err(ProjectError::Taken(path)) } else { Ok(path) }
+        if library::path_exists(&path) { Err(ProjectError::Taken(path)) } else { Ok(path) }
     }
 
     /// Writes a new case, and makes the folder for it if need be. One that has come to be there meanwhile stays.

@@ -73,7 +73,7 @@ pub fn accept(
     verdict: Verdict,
     files: Option<&Files>,
     actor: &Actor,
-    gate: store::Gate<'_>,
+    gate: store::StepHook<'_>,
 ) -> Result<(), StoreError> {
     let (hold, mut lock) = store::begin(dir, PATIENCE)?;
     let id = &question.id;
@@ -83,7 +83,7 @@ pub fn accept(
     lock.components.insert(id.clone(), component(question, verdict, actor));
     store::commit(dir, &hold, &lock, files.map(|files| (id, files)), gate)?;
     if verdict == Verdict::More {
-        store::drop_held(dir, &hold, id)?;
+        store::remove_held(dir, &hold, id)?;
     }
     Ok(())
 }
@@ -120,7 +120,7 @@ fn component(question: &Question, verdict: Verdict, actor: &Actor) -> Component 
 /// When it cannot be written.
 pub fn hold_back(dir: &Path, id: &ComponentId, files: &Files) -> Result<(), StoreError> {
     let (hold, _) = store::begin(dir, PATIENCE)?;
-    store::put_held(dir, &hold, id, files)
+    store::store_held(dir, &hold, id, files)
 }
 
 /// Ends an acceptance, by id or digest. The digest is remembered; the files stay where they are, and are refused.
@@ -142,7 +142,7 @@ pub fn revoke(dir: &Path, name: &str, actor: &Actor) -> Result<Undone, ActError>
     let undone = Undone { digest: digest.clone(), components: accepted.iter().map(|(id, _)| id.clone()).collect() };
     let component = accepted.into_iter().next().or_else(|| lock.revoked.get(&digest)?.component.clone());
     lock.revoked.insert(digest, Revoked { component, record: actor.record("no reason given") });
-    store::commit(dir, &hold, &lock, None, &mut store::always)?;
+    store::commit(dir, &hold, &lock, None, &mut store::proceed)?;
     Ok(undone)
 }
 
@@ -167,7 +167,7 @@ pub fn unrevoke(dir: &Path, name: &str) -> Result<(), ActError> {
     }
     // Nothing comes back by this alone.
     lock.components.retain(|_, there| there.facts.digest != digest);
-    Ok(store::commit(dir, &hold, &lock, None, &mut store::always)?)
+    Ok(store::commit(dir, &hold, &lock, None, &mut store::proceed)?)
 }
 
 fn is_digest(text: &str) -> bool {

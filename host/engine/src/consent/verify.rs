@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::admit;
 use bailiwick_core::model::{ComponentId, TargetName};
-use bailiwick_policy::lock::{Lock, Record, Refusal, Standing};
+use bailiwick_policy::lock::{Lock, LockState, Record, Refusal};
 use bailiwick_policy::ops::Ops;
 use bailiwick_sandbox::imports::on_one_line;
 
@@ -89,12 +89,12 @@ impl Verified {
 
 /// Computes everything again.
 #[must_use]
-pub fn verify(ops: &Ops, standing: &Standing, now: Timestamp) -> Verified {
+pub fn verify(ops: &Ops, lock_state: &LockState, now: Timestamp) -> Verified {
     let empty = Lock::default();
-    let (lock, unusable) = match standing {
-        Standing::Missing => (&empty, None),
-        Standing::Lock(lock) => (&**lock, None),
-        Standing::Unusable(unusable) => (&empty, Some(on_one_line(unusable))),
+    let (lock, unusable) = match lock_state {
+        LockState::Missing => (&empty, None),
+        LockState::Valid(lock) => (&**lock, None),
+        LockState::Invalid(unusable) => (&empty, Some(on_one_line(unusable))),
     };
     let there = ops.library.manifests.keys().filter(|id| !ops.library.is_built_in(id.as_str()));
     let ids: BTreeSet<_> = there.chain(lock.components.keys()).collect();
@@ -106,17 +106,17 @@ pub fn verify(ops: &Ops, standing: &Standing, now: Timestamp) -> Verified {
     Verified {
         format: "bailiwick.lock-verify/1",
         unusable,
-        components: ids.into_iter().map(|id| row(ops, standing, id, now)).collect(),
+        components: ids.into_iter().map(|id| row(ops, lock_state, id, now)).collect(),
         revoked: lock.revoked.iter().map(gone).collect(),
     }
 }
 
-fn row(ops: &Ops, standing: &Standing, id: &ComponentId, now: Timestamp) -> Row {
-    let accepted = standing.accepted(id);
+fn row(ops: &Ops, lock_state: &LockState, id: &ComponentId, now: Timestamp) -> Row {
+    let accepted = lock_state.accepted(id);
     let assigned = ops.assignments.iter().filter(|(_, components)| components.contains_key(id));
     let targets = assigned.filter_map(|(target, _)| {
         let grant = ops.grant(id, target)?;
-        let refused = match standing.allows(&ops.library, &grant) {
+        let refused = match lock_state.allows(&ops.library, &grant) {
             Err(refusal @ Refusal::Grant { .. }) => Some(on_one_line(&refusal)),
             // What holds everywhere is said once.
             _ => None,
@@ -127,7 +127,7 @@ fn row(ops: &Ops, standing: &Standing, id: &ComponentId, now: Timestamp) -> Row 
         component: id.clone(),
         version: accepted.map(|accepted| accepted.facts.version.to_string()),
         accepted: accepted.map(|accepted| Said::from(&accepted.record)),
-        refused: admit(ops, standing, id, now).err(),
+        refused: admit(ops, lock_state, id, now).err(),
         targets: targets.collect(),
     }
 }

@@ -389,7 +389,7 @@ impl Recorded {
                     action: None,
                     asked: asked_for(*verb, key),
                     error: Some(bailiwick_core::model::LookError::Refused),
-                    cause: grant.and_then(|grant| grant.withheld_by(*verb, key)),
+                    cause: grant.and_then(|grant| grant.withheld_reason(*verb, key)),
                     redacted: Counts::new(),
                 }
             }

@@ -23,7 +23,7 @@ use bailiwick_journal::history::Earlier;
 use bailiwick_journal::{Entry, Journal, Sha};
 use bailiwick_policy::grant;
 use bailiwick_policy::grant::Grant;
-use bailiwick_policy::lock::Standing;
+use bailiwick_policy::lock::LockState;
 use bailiwick_policy::ops::Ops;
 use bailiwick_sandbox::cache::Cache;
 use bailiwick_sandbox::imports::on_one_line;
@@ -38,7 +38,7 @@ pub struct Request {
     /// Only these components; none: all that policy grants.
     pub components: Option<BTreeSet<ComponentId>>,
     /// What people have agreed to; by default nothing but what is built in.
-    pub standing: Standing,
+    pub lock_state: LockState,
 }
 
 /// Bounds of a sweep.
@@ -99,7 +99,7 @@ pub async fn sweep(
         number,
         ssh: settings.ssh,
         components: request.components,
-        standing: request.standing,
+        lock_state: request.lock_state,
         pasts: settings.pasts,
         meetings,
     });
@@ -176,7 +176,7 @@ pub(super) struct Shared {
     pub(super) number: u64,
     pub(super) ssh: ssh::Settings,
     pub(super) components: Option<BTreeSet<ComponentId>>,
-    pub(super) standing: Standing,
+    pub(super) lock_state: LockState,
     pub(super) pasts: Arc<PastRuns>,
     pub(super) meetings: FleetRuns,
 }
@@ -315,7 +315,7 @@ impl Shared {
             let run = Run { id, component, version, outcome, calls, elapsed_ms };
             Some(Phased { run, decided: None, staged: Vec::new() })
         };
-        let refusal = on.iter().find_map(|(grant, _)| self.standing.allows(&self.ops.library, grant).err());
+        let refusal = on.iter().find_map(|(grant, _)| self.lock_state.allows(&self.ops.library, grant).err());
         if let Some(refusal) = refusal {
             let outcome = RunOutcome::Refused { reason: on_one_line(&refusal) };
             let id = self.not_run(component, &digest, &outcome, begin);

@@ -11,7 +11,7 @@ pub struct Entry {
     /// Its name: what a request says, and all that it says.
     pub id: String,
     /// What it runs.
-    pub runs: Runs,
+    pub kind: EntryKind,
     /// Longest time, in seconds.
     pub seconds: u64,
     /// Largest answer, in bytes.
@@ -20,7 +20,7 @@ pub struct Entry {
 
 /// What an action of a gate runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Runs {
+pub enum EntryKind {
     /// A program that looks.
     Read(Wire),
     /// A change to one object.
@@ -94,11 +94,11 @@ impl Entry {
         if !(1..=ID_BYTES).contains(&self.id.len()) || !self.id.bytes().all(fits) {
             return Err(EntryError::Id(self.id.clone()));
         }
-        match &self.runs {
-            Runs::Read(Wire::Exec(words)) => self.words(words),
-            Runs::Read(Wire::Fed { words, stdin }) => self.words(words).and_then(|()| self.text(stdin)),
-            Runs::Read(_) => Err(EntryError::NoGate(self.id.clone())),
-            Runs::Change(change) => self.change(change),
+        match &self.kind {
+            EntryKind::Read(Wire::Exec(words)) => self.words(words),
+            EntryKind::Read(Wire::Fed { words, stdin }) => self.words(words).and_then(|()| self.text(stdin)),
+            EntryKind::Read(_) => Err(EntryError::NoGate(self.id.clone())),
+            EntryKind::Change(change) => self.change(change),
         }
     }
 

@@ -65,7 +65,7 @@ pub struct Difference {
 /// When what is expected cannot be written down.
 pub fn compare(expected: &Expected<'_>, facts: &GateFacts, installed: &[u8]) -> Result<Vec<Difference>, KeyError> {
     let text = String::from_utf8_lossy(installed);
-    let told = Told::read(&text);
+    let told = Installed::read(&text);
     let mut found = Vec::new();
     let mut hold = |what: String, expected: &str, said: Option<&str>| {
         if said != Some(expected) {
@@ -162,12 +162,12 @@ fn is_roots(said: &str, words: usize) -> bool {
 }
 
 /// Lines of a kind, a name and the rest.
-struct Told<'t> {
+struct Installed<'t> {
     lines: BTreeMap<(&'t str, &'t str), &'t str>,
     sshd: Vec<(&'t str, &'t str, &'t str)>,
 }
 
-impl<'t> Told<'t> {
+impl<'t> Installed<'t> {
     fn read(text: &'t str) -> Self {
         let (mut lines, mut sshd) = (BTreeMap::new(), Vec::new());
         for line in text.lines() {

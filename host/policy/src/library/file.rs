@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Binary, LibraryError, digest, is_there, read_at_most, read_binary};
+use super::{Binary, LibraryError, digest, path_exists, read_at_most, read_binary};
 use crate::signature::SIGNATURE_BYTES_MAX;
 use bailiwick_core::encode::ShownPath as _;
 use bailiwick_core::interpreter::INTERPRETER;
@@ -38,7 +38,7 @@ impl ComponentFile {
     pub fn read(path: &Path) -> Result<Self, LibraryError> {
         let beside = path.with_extension("toml");
         // A link that leads nowhere counts as there: it is told, not passed over.
-        Self::with(path, is_there(&beside).then_some(&beside))
+        Self::with(path, path_exists(&beside).then_some(&beside))
     }
 
     /// The same, with the manifest in a file of any name.
@@ -64,9 +64,9 @@ impl ComponentFile {
             (None, None) => return Err(LibraryError::NoManifest(path.to_owned())),
         };
         let manifest = manifest::parse(&source).map_err(LibraryError::Invalid)?;
-        let signature = signature_of(path);
+        let signature = signature_path(path);
         let signature =
-            is_there(&signature).then(|| read_at_most(&signature, SIGNATURE_BYTES_MAX as u64)).transpose()?;
+            path_exists(&signature).then(|| read_at_most(&signature, SIGNATURE_BYTES_MAX as u64)).transpose()?;
         Ok(Self { binary, manifest, source, sealed, signature })
     }
 
@@ -76,7 +76,7 @@ impl ComponentFile {
     /// # Errors
     /// When it cannot be read, has a mistake, or holds no checks.
     pub fn declared(path: &Path) -> Result<Self, LibraryError> {
-        let file = Self::of_checks(Source::read_theirs(path)?)?;
+        let file = Self::from_checks(Source::read_theirs(path)?)?;
         if file.manifest.rules.is_none() {
             return Err(LibraryError::NoChecks(path.to_owned()));
         }
@@ -87,7 +87,7 @@ impl ComponentFile {
     ///
     /// # Errors
     /// When it has a mistake, or is too large.
-    pub(super) fn of_checks(source: Source) -> Result<Self, LibraryError> {
+    pub(super) fn from_checks(source: Source) -> Result<Self, LibraryError> {
         let manifest = manifest::parse(&source).map_err(LibraryError::Invalid)?;
         let bytes = seal(INTERPRETER, source.text())
             .map_err(|problem| LibraryError::Seal { path: source.name().into(), source: problem })?;
@@ -104,7 +104,7 @@ impl ComponentFile {
 
 /// Where a component's signature stands.
 #[must_use]
-pub fn signature_of(component: &Path) -> PathBuf {
+pub fn signature_path(component: &Path) -> PathBuf {
     let mut name = component.as_os_str().to_owned();
     name.push(".sig");
     name.into()

@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
-pub use self::file::{ComponentFile, signature_of};
-pub use self::write::{is_there, write_new, write_whole};
+pub use self::file::{ComponentFile, signature_path};
+pub use self::write::{path_exists, write_new, write_whole};
 use bailiwick_core::encode::ShownPath as _;
 use bailiwick_core::limits::COMPONENT_BYTES_MAX;
 use bailiwick_core::manifest;
@@ -151,7 +151,7 @@ impl Library {
             }
         }
         for &(name, manifest) in declared {
-            match ComponentFile::of_checks(Source::embedded(name, manifest)) {
+            match ComponentFile::from_checks(Source::embedded(name, manifest)) {
                 Ok(file) => library.add(file, Path::new(name), &mut problems),
                 Err(LibraryError::Invalid(Problems(found))) => problems.0.extend(found),
                 Err(error) => return Err(error),
@@ -222,7 +222,7 @@ impl Library {
     ///
     /// # Errors
     /// When a built-in component has its id.
-    pub fn try_on(&mut self, file: ComponentFile) -> Result<(), LibraryError> {
+    pub fn insert_candidate(&mut self, file: ComponentFile) -> Result<(), LibraryError> {
         let id = file.manifest.id.clone();
         if self.is_built_in(id.as_str()) {
             let message = format!("there is a built-in component `{id}`");

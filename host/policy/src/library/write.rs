@@ -55,6 +55,6 @@ fn write(path: &Path, bytes: &[u8], put: impl Fn(&Path) -> std::io::Result<()>) 
 
 /// True if anything has this name, even a link that leads nowhere.
 #[must_use]
-pub fn is_there(path: &Path) -> bool {
+pub fn path_exists(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok()
 }

@@ -14,7 +14,7 @@ use bailiwick_core::source::{Problem, Problems, Source};
 
 /// Why a lock accepts nothing.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum Unusable {
+pub enum LockError {
     /// A merge was left half done.
     #[error(
         "{FILE}:{line} holds a conflict that git left (`{marker}`)\n\nhint: take one side (`git checkout --ours {FILE}`), then `bailiwick approve ID` what it lacks"
@@ -110,22 +110,22 @@ struct RawRevoked {
 ///
 /// # Errors
 /// When it is not one that this version wrote, as it wrote it.
-pub fn parse(source: &Source) -> Result<Lock, Unusable> {
+pub fn parse(source: &Source) -> Result<Lock, LockError> {
     for (at, line) in source.text().lines().enumerate() {
         // Nothing that this program writes begins so.
         if let Some(marker) = ["<<<<<<<", "=======", ">>>>>>>", "|||||||"].into_iter().find(|m| line.starts_with(m)) {
-            return Err(Unusable::Conflict { line: at + 1, marker });
+            return Err(LockError::Conflict { line: at + 1, marker });
         }
     }
-    let one = |problem| Unusable::Invalid(vec![problem]);
+    let one = |problem| LockError::Invalid(vec![problem]);
     let format: RawFormat = source.parse().map_err(one)?;
     if format.format.get_ref() != FORMAT {
-        return Err(Unusable::Format { found: format.format.get_ref().escape_default().take(60).collect() });
+        return Err(LockError::Format { found: format.format.get_ref().escape_default().take(60).collect() });
     }
     let raw: RawLock = source.parse().map_err(one)?;
     let mut reader = Reader { source, problems: Problems::default() };
     let lock = reader.lock(&raw);
-    let lock = reader.problems.or(lock).map_err(|Problems(found)| Unusable::Invalid(found))?;
+    let lock = reader.problems.or(lock).map_err(|Problems(found)| LockError::Invalid(found))?;
     let end = source.text().rfind(CHECKSUM).unwrap_or(0);
     let covered = source.text().get(..end).unwrap_or_default();
     // The checksum has to fit, and nothing may stand behind it: what was written is what is read.
@@ -133,7 +133,7 @@ pub fn parse(source: &Source) -> Result<Lock, Unusable> {
     if whole == source.text() && raw.checksum.sha256 == digest(covered.as_bytes()) {
         Ok(lock)
     } else {
-        Err(Unusable::Edited)
+        Err(LockError::Edited)
     }
 }
 

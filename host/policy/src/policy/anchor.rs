@@ -34,7 +34,7 @@ pub const HEAD_LINE: &str = "bailiwick.head/1 SEQ HASH TIME\n";
 #[derive(Debug, Clone)]
 pub struct Anchor {
     /// Where.
-    pub to: To,
+    pub to: AnchorDestination,
     /// The operator's reason.
     pub why: String,
     /// Where it is written.
@@ -43,7 +43,7 @@ pub struct Anchor {
 
 /// Where heads go.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum To {
+pub enum AnchorDestination {
     /// To the end of a file on a target, over SFTP.
     File {
         /// The target.
@@ -62,12 +62,12 @@ pub enum To {
 pub struct Login {
     /// The account.
     pub user: Option<UserName>,
-    /// Its key file: as written, until [`settle_anchors`] has found it.
+    /// Its key file: as written, until [`resolve_anchor_keys`] has found it.
     pub identity: Option<PathBuf>,
 }
 
 /// As the journal and people name it: `nas01:/srv/journals/controller.heads`, `git:/var/lib/bailiwick/heads.git`.
-impl std::fmt::Display for To {
+impl std::fmt::Display for AnchorDestination {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::File { target, file, .. } => write!(f, "{target}:{}", file.as_str()),
@@ -102,10 +102,10 @@ pub(super) fn anchors(source: &Source, raw: &[Spanned<RawAnchor>], problems: &mu
                 let user = raw.user.as_ref().and_then(|user| problems.take(source, user, UserName::new));
                 let identity = raw.identity.as_ref().map(|path| PathBuf::from(path.get_ref()));
                 let login = Login { user, identity };
-                target.zip(file).map(|(target, file)| To::File { target, file, login })
+                target.zip(file).map(|(target, file)| AnchorDestination::File { target, file, login })
             }
             (None, None, Some(git)) if raw.user.is_none() && raw.identity.is_none() => {
-                problems.take(source, git, AbsolutePath::new).map(To::Git)
+                problems.take(source, git, AbsolutePath::new).map(AnchorDestination::Git)
             }
             _ => {
                 let problem = Problem::at(place.clone(), "an anchor is a file on a target, or a git repository here");
@@ -130,7 +130,7 @@ pub(super) fn anchors(source: &Source, raw: &[Spanned<RawAnchor>], problems: &mu
 pub fn check_anchors(anchors: &[Anchor], fleet: &Fleet, never: &[NeverRule]) -> Result<(), Problems> {
     let mut problems = Problems::default();
     for Anchor { to, place, .. } in anchors {
-        let To::File { target, file, .. } = to else { continue };
+        let AnchorDestination::File { target, file, .. } = to else { continue };
         let wrong = |message: String, hint: &str| Problem::at(place.clone(), message).hint(hint);
         if let Some(never) = fleet.never.get(target) {
             let message = format!("{target} is a never-host ({}: {})", never.place, never.why);
@@ -167,10 +167,10 @@ pub fn check_anchors(anchors: &[Anchor], fleet: &Fleet, never: &[NeverRule]) -> 
 ///
 /// # Errors
 /// Where there is no home directory that `~` could stand for.
-pub fn settle_anchors(anchors: &mut [Anchor], base: &Path, home: Option<&Path>) -> Result<(), Problems> {
+pub fn resolve_anchor_keys(anchors: &mut [Anchor], base: &Path, home: Option<&Path>) -> Result<(), Problems> {
     let mut problems = Problems::default();
     for Anchor { to, place, .. } in anchors {
-        let To::File { login: Login { identity: Some(identity), .. }, .. } = to else { continue };
+        let AnchorDestination::File { login: Login { identity: Some(identity), .. }, .. } = to else { continue };
         match identity.to_str().and_then(|text| key_file(text, base, home)) {
             Some(found) => *identity = found,
             None => {

@@ -42,7 +42,7 @@ impl ChangeRules {
     /// True for a target on which fixes are rehearsed.
     #[must_use]
     pub fn is_staging(&self, target: &Target) -> bool {
-        speaks_of(&self.staging, target)
+        includes_target(&self.staging, target)
     }
 
     /// What the gate of a target counts for itself: changes in a UTC day, and hours between two. A stand-in has no budget.
@@ -123,7 +123,7 @@ pub struct Job {
 
 /// Whether a list of names and tags speaks of a target.
 #[must_use]
-pub fn speaks_of(on: &[Setting<String>], target: &Target) -> bool {
+pub fn includes_target(on: &[Setting<String>], target: &Target) -> bool {
     on.iter().any(|on| match on.value.strip_prefix("tag:") {
         Some(tag) => target.tags.contains(tag),
         None => target.name.as_str() == on.value,
@@ -320,7 +320,7 @@ pub fn check_windows(rules: &ChangeRules, windows: &[Window], calendar: &[Job], 
     let windows = rules.staging.iter().chain(windows.iter().flat_map(|window| &window.on));
     for on in windows.chain(calendar.iter().flat_map(|job| &job.on)) {
         let one = std::slice::from_ref(on);
-        if fleet.targets.values().any(|target| speaks_of(one, target)) {
+        if fleet.targets.values().any(|target| includes_target(one, target)) {
             continue;
         }
         let (message, hint) = match on.value.strip_prefix("tag:") {

@@ -120,7 +120,7 @@ impl Named {
                 wrong(raw.why.span(), "a change-command says why".to_owned(), "one sentence for whoever reviews it");
             }
             for argv in [&raw.does, &raw.undoes] {
-                if let Some(error) = untouchable(argv.get_ref()) {
+                if let Some(error) = unchangeable_object(argv.get_ref()) {
                     wrong(argv.span(), error.to_string(), "no change of it is carried out for a component");
                 }
             }
@@ -154,13 +154,13 @@ impl Named {
 }
 
 /// What nothing may change among the arguments of a program, if one names it. Programs themselves are named, too.
-fn untouchable(argv: &[String]) -> Option<LiteralError> {
+fn unchangeable_object(argv: &[String]) -> Option<LiteralError> {
     const PROGRAMS: &[&str] = &["/usr/", "/bin/", "/sbin/"];
     const MANAGERS: &[&str] = &["systemctl", "service", "invoke-rc.d"];
     let about_units = argv.iter().filter_map(|word| word.rsplit('/').next()).any(|name| MANAGERS.contains(&name));
     let arguments: Vec<_> =
         argv.iter().filter(|word| !PROGRAMS.iter().any(|root| word.starts_with(root))).cloned().collect();
-    words::named(&arguments).iter().find_map(|text| {
+    words::names_in(&arguments).iter().find_map(|text| {
         let is_program = |error: &LiteralError| matches!(error, LiteralError::Unchangeable { what, .. } if ["/usr", "/bin", "/sbin", "/lib*"].contains(what));
         let file = Some(text).filter(|text| text.starts_with('/')).and_then(|text| writable::path_text(text).err());
         let file = file.filter(|error| !is_program(error));

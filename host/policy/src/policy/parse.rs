@@ -11,7 +11,7 @@ use super::anchor::{self, Anchor, RawAnchor};
 use super::change::{self, ChangeRules, Job, RawChange, RawJob, RawWindow, Window};
 use super::limits::{self, Raise, RawLimits, Value};
 use super::named::{Named, RawChangeCommand, RawCommand, RawStatement};
-use super::never::Idle;
+use super::never::NeverRuleError;
 use super::retention::{self, RawRetention, Retention};
 use super::signatures::{self, RawSignatures, RawSigners, Signatures};
 use super::stateless::{RawStateless, Stateless};
@@ -313,26 +313,30 @@ fn never(source: &Source, raw: &Spanned<RawNever>, problems: &mut Problems) -> O
         problems.push(Problem::at(source.at(raw.why.span()), "a never-rule says why"));
     }
     if rule.verbs.is_empty() && !raw.verbs.is_empty() {
-        // Told already; without its verbs the rule would forbid something else.
+        // Installed already; without its verbs the rule would forbid something else.
         return None;
     }
     match rule.check() {
         Ok(()) => Some(rule),
         Err(idle) => {
             let at = match &idle {
-                Idle::Unit(pattern) => raw.units.iter().find(|p| p.get_ref() == pattern),
-                Idle::File(pattern) => raw.files.iter().find(|p| p.get_ref() == pattern),
-                Idle::Object(pattern) => raw.objects.iter().find(|p| p.get_ref() == pattern),
-                Idle::Mismatch(_) => raw.units.first().or(raw.files.first()).or(raw.objects.first()),
-                Idle::Empty => None,
+                NeverRuleError::Unit(pattern) => raw.units.iter().find(|p| p.get_ref() == pattern),
+                NeverRuleError::File(pattern) => raw.files.iter().find(|p| p.get_ref() == pattern),
+                NeverRuleError::Object(pattern) => raw.objects.iter().find(|p| p.get_ref() == pattern),
+                NeverRuleError::Mismatch(_) => raw.units.first().or(raw.files.first()).or(raw.objects.first()),
+                NeverRuleError::Empty => None,
             };
             let place = at.map_or(place, |at| source.at(at.span()));
             problems.push(Problem::at(place, format!("this rule forbids nothing: {idle}")).hint(match idle {
-                Idle::Unit(_) => "write the unit in full, or with `*`: postgresql*",
-                Idle::File(_) => "write an absolute path, or with `*`: /etc/ssh/*",
-                Idle::Object(_) => "write it as bindings write it, or with `*`: podman/trading-*, http://10.0.0.5:*",
-                Idle::Mismatch(_) => "name verbs that take such an object, or leave `verbs` out",
-                Idle::Empty => "add verbs = [\"services.logs\"], units = [\"postgresql*\"] or files = [\"/etc/ssh/*\"]",
+                NeverRuleError::Unit(_) => "write the unit in full, or with `*`: postgresql*",
+                NeverRuleError::File(_) => "write an absolute path, or with `*`: /etc/ssh/*",
+                NeverRuleError::Object(_) => {
+                    "write it as bindings write it, or with `*`: podman/trading-*, http://10.0.0.5:*"
+                }
+                NeverRuleError::Mismatch(_) => "name verbs that take such an object, or leave `verbs` out",
+                NeverRuleError::Empty => {
+                    "add verbs = [\"services.logs\"], units = [\"postgresql*\"] or files = [\"/etc/ssh/*\"]"
+                }
             }));
             None
         }

@@ -23,13 +23,13 @@ pub struct Assignment {
     pub place: Place,
     rank: Rank,
     /// Every slot of the manifest.
-    pub slots: BTreeMap<SlotName, Bound>,
+    pub slots: BTreeMap<SlotName, Binding>,
     /// Every setting of the manifest.
     pub params: BTreeMap<ParamName, ParamValue>,
     /// Where each setting that policy makes is written.
     param_places: BTreeMap<ParamName, (Place, Rank)>,
     /// What the operator puts in the place of a fix's own contents.
-    pub contents: BTreeMap<ContentName, Replaced>,
+    pub contents: BTreeMap<ContentName, ReplacedContent>,
     /// Whether a fix may be carried out without a person.
     pub unattended: bool,
     /// Where policy says so.
@@ -38,7 +38,7 @@ pub struct Assignment {
 
 /// An operator's own bytes instead of an author's.
 #[derive(Debug, Clone)]
-pub struct Replaced {
+pub struct ReplacedContent {
     /// They.
     pub body: Body,
     /// Where policy has them.
@@ -48,7 +48,7 @@ pub struct Replaced {
 
 /// What fills a slot.
 #[derive(Debug, Clone)]
-pub struct Bound {
+pub struct Binding {
     /// One literal; in a slot declared `many` any number.
     pub literals: Vec<Literal>,
     /// Where policy says so; none for the manifest's default.
@@ -276,14 +276,14 @@ impl<'a> Resolver<'a> {
         }
         let mut clashes = Vec::new();
         for (name, literals, place) in slots {
-            let same = |bound: &Bound| bound.literals == *literals;
+            let same = |bound: &Binding| bound.literals == *literals;
             match assignment.slots.get(*name) {
                 Some(bound) if bound.rank > rank => {}
                 Some(bound) if bound.rank == rank && !same(bound) => {
                     clashes.push((place, name.as_str(), bound.place.clone()));
                 }
                 _ => {
-                    let bound = Bound { literals: literals.clone(), place: Some(place.clone()), rank };
+                    let bound = Binding { literals: literals.clone(), place: Some(place.clone()), rank };
                     assignment.slots.insert((*name).clone(), bound);
                 }
             }
@@ -307,7 +307,7 @@ impl<'a> Resolver<'a> {
                     clashes.push((place, name.as_str(), Some(replaced.place.clone())));
                 }
                 _ => {
-                    let replaced = Replaced { body: body.clone(), place: place.clone(), rank };
+                    let replaced = ReplacedContent { body: body.clone(), place: place.clone(), rank };
                     assignment.contents.insert((*name).clone(), replaced);
                 }
             }
@@ -390,7 +390,7 @@ impl Assignment {
         params: BTreeMap<ParamName, ParamValue>,
     ) -> Self {
         let mut assignment = Self::from_defaults(manifest, place);
-        let bound = |literals| Bound { literals, place: Some(place.clone()), rank: Rank::Name };
+        let bound = |literals| Binding { literals, place: Some(place.clone()), rank: Rank::Name };
         assignment.slots.extend(slots.into_iter().map(|(name, literals)| (name, bound(literals))));
         assignment.params.extend(params);
         assignment
@@ -399,7 +399,7 @@ impl Assignment {
     fn from_defaults(manifest: &Manifest, place: &Place) -> Self {
         let slots = manifest.slots.iter().filter_map(|(name, slot)| {
             let literals = vec![slot.default.clone()?];
-            Some((name.clone(), Bound { literals, place: None, rank: Rank::Default }))
+            Some((name.clone(), Binding { literals, place: None, rank: Rank::Default }))
         });
         let params = manifest.params.iter().map(|(name, param)| (name.clone(), param.default.clone()));
         Self {

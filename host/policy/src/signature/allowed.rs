@@ -33,11 +33,11 @@ pub(super) struct Line {
 
 /// For whom a key speaks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Speaks {
+pub enum KeyListing {
     /// The pattern list before it.
-    For(String),
+    Principals(String),
     /// Nobody, and why.
-    Not(String),
+    NotListed(String),
 }
 
 /// Why a key does not speak for somebody here and now.
@@ -106,15 +106,15 @@ impl AllowedSigners {
 
     /// For whom a key speaks, for a namespace, now.
     #[must_use]
-    pub fn speaks(&self, key: &[u8; 32], namespace: &str, now: Timestamp) -> Speaks {
+    pub fn principals_for(&self, key: &[u8; 32], namespace: &str, now: Timestamp) -> KeyListing {
         let mut why = Vec::new();
         for line in self.of_key(key) {
             match line.holds_for(namespace, now) {
-                Ok(()) => return Speaks::For(line.principals.clone()),
+                Ok(()) => return KeyListing::Principals(line.principals.clone()),
                 Err(error) => why.push(format!("{} lists it, but it {error}", line.place)),
             }
         }
-        Speaks::Not(if why.is_empty() { "no line lists its key".to_owned() } else { why.join("; ") })
+        KeyListing::NotListed(if why.is_empty() { "no line lists its key".to_owned() } else { why.join("; ") })
     }
 
     /// True if any line names somebody.

@@ -15,7 +15,7 @@ mod time;
 
 use jiff::Timestamp;
 
-pub use self::allowed::{AllowedSigners, Speaks};
+pub use self::allowed::{AllowedSigners, KeyListing};
 pub use self::sshsig::{NAMESPACE, SIGNATURE_BYTES_MAX, SignError, Signature, SshsigError, sign};
 use bailiwick_core::model::ComponentId;
 use bailiwick_core::source::Place;
@@ -40,7 +40,7 @@ pub struct Rules {
 
 /// One of these must have signed a component.
 #[derive(Debug, Clone)]
-pub struct Wanted {
+pub struct RequiredSigner {
     /// Literal principals.
     pub principals: Vec<String>,
     /// Where policy says so.
@@ -110,7 +110,7 @@ impl Rules {
         component: &ComponentId,
         file: &[u8],
         signature: Option<&[u8]>,
-        wanted: &[Wanted],
+        wanted: &[RequiredSigner],
         now: Timestamp,
     ) -> Result<Option<Signer>, Refusal> {
         let rule = wanted.first().map(|wanted| &wanted.place).or(self.require.as_ref());

@@ -12,7 +12,7 @@ use bailiwick_core::source::Source;
 use bailiwick_engine::consent;
 use bailiwick_engine::consent::{Actor, Verdict};
 use bailiwick_policy::lock;
-use bailiwick_policy::lock::{Lock, Standing, Unusable};
+use bailiwick_policy::lock::{Lock, LockError, LockState};
 use bailiwick_tests::fleet::Entry;
 use bailiwick_tests::offer::{Asks, Offers};
 use bailiwick_tests::ops::{Ops, Said, bailiwick, ran};
@@ -62,8 +62,8 @@ fn lock_text(ops: &Ops) -> String {
 }
 
 fn read_lock(ops: &Ops) -> Lock {
-    match Standing::load(Some(ops.path())).unwrap() {
-        Standing::Lock(lock) => *lock,
+    match LockState::load(Some(ops.path())).unwrap() {
+        LockState::Valid(lock) => *lock,
         other => panic!("{other:?}"),
     }
 }
@@ -205,7 +205,7 @@ fn mistakes_in_a_lock_are_shown_where_they_are() {
         ("[[component.grant]]", "[[component.grant]]\nextra = true"),
     ] {
         let source = Source::embedded("bailiwick.lock", &right.replacen(from, to, 1));
-        let Err(Unusable::Invalid(problems)) = lock::parse(&source) else { panic!("{to}") };
+        let Err(LockError::Invalid(problems)) = lock::parse(&source) else { panic!("{to}") };
         for problem in problems {
             // Digests and times of this run stand in what is shown.
             let shown = problem.render(false);

@@ -50,7 +50,7 @@ impl Signed {
     }
 
     fn sign(&self, key: &str, namespace: &str) {
-        let _ = fs::remove_file(library::signature_of(&self.component()));
+        let _ = fs::remove_file(library::signature_path(&self.component()));
         let (key, file) = (self.keys.path().join(key), self.component());
         let args = ["-q", "-Y", "sign", "-n", namespace, "-f", key.to_str().unwrap(), file.to_str().unwrap()];
         keygen(self.keys.path(), &args);
@@ -97,7 +97,7 @@ fn lk09_a_component_by_nobody_or_by_somebody_else_does_not_run() {
     signed.ops.write("components/my-memory.wasm", &bad).unwrap();
     refused(&["it is not a signature of this file"]);
     signed.ops.write("components/my-memory.wasm", &good).unwrap();
-    let path = library::signature_of(&signed.component());
+    let path = library::signature_path(&signed.component());
     let signature = fs::read_to_string(&path).unwrap();
     fs::write(&path, signature + "and more").unwrap();
     refused(&["something stands behind its end"]);
@@ -144,7 +144,7 @@ fn lk09_every_grant_that_names_signers_is_heeded() {
     assert_eq!(signed.check().0, 0);
     signed.sign("stranger", "bailiwick-component");
     assert_eq!(signed.check().0, 0);
-    fs::write(library::signature_of(&signed.component()), "no signature").unwrap();
+    fs::write(library::signature_path(&signed.component()), "no signature").unwrap();
     assert_eq!(signed.check().0, 3);
 }
 

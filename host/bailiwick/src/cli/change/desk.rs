@@ -22,7 +22,7 @@ use bailiwick_core::model::{Literal, TargetName};
 use bailiwick_core::source::Source;
 use bailiwick_engine::sweep::Settings;
 use bailiwick_journal::{End, ReadError};
-use bailiwick_policy::lock::Standing;
+use bailiwick_policy::lock::LockState;
 use bailiwick_policy::ops::Ops;
 use bailiwick_policy::signature::AllowedSigners;
 use bailiwick_transport::ssh;
@@ -36,7 +36,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// Everything on the controller's side that a change is about.
 pub(super) struct Room {
     pub(super) ops: Arc<Ops>,
-    pub(super) standing: Standing,
+    pub(super) lock_state: LockState,
     pub(super) settings: Settings,
     pub(super) store: Store,
     pub(super) stop: Stop,
@@ -46,7 +46,7 @@ pub(super) struct Room {
 
 impl Room {
     pub(super) fn open(context: &Context, jobs: usize) -> anyhow::Result<Self> {
-        let (ops, standing) = context.ops_and_standing()?;
+        let (ops, lock_state) = context.ops_and_lock()?;
         let state = context.state_folder()?;
         let settings = Settings {
             jobs,
@@ -56,14 +56,14 @@ impl Room {
                 connect: CONNECT,
                 handshake: CONNECT,
                 authentication: CONNECT,
-                agent: context.surroundings.agent.clone(),
+                agent: context.environment.agent.clone(),
                 ..ssh::Settings::default()
             },
             cache: check::cache(context),
             pasts: history::pasts(context),
         };
         let (store, stop) = (Store::at(&state), Stop::at(&state));
-        Ok(Self { ops: Arc::new(ops), standing, settings, store, stop, interrupted: AtomicBool::new(false) })
+        Ok(Self { ops: Arc::new(ops), lock_state, settings, store, stop, interrupted: AtomicBool::new(false) })
     }
 
     /// A target that may be meant, and that has a gate.
@@ -95,7 +95,7 @@ impl Room {
         let grant = self.ops.grant(&plan.fix, &plan.target);
         let binary = self.ops.library.binary(&plan.fix);
         // What nobody has accepted is not there.
-        let allowed = grant.as_ref().is_some_and(|grant| self.standing.allows(&self.ops.library, grant).is_ok());
+        let allowed = grant.as_ref().is_some_and(|grant| self.lock_state.allows(&self.ops.library, grant).is_ok());
         CurrentState {
             component: binary.filter(|_| allowed).map(|binary| binary.digest.clone()),
             grant: grant.map(|grant| grant.digest()),
@@ -158,7 +158,7 @@ impl Room {
     pub(super) fn eyes(&self, log: &Log) -> Sweeps {
         Sweeps {
             ops: Arc::clone(&self.ops),
-            standing: self.standing.clone(),
+            lock_state: self.lock_state.clone(),
             settings: self.settings.clone(),
             journal: Arc::clone(log.journal()),
         }
@@ -205,7 +205,7 @@ pub(super) fn host_key(target: &Target) -> String {
 /// The account of whoever asks, as the journal has it: their own word, and their number, which is not.
 pub(super) fn who(context: &Context) -> String {
     let uid = rustix::process::getuid().as_raw();
-    let named = context.surroundings.user.as_deref().filter(|user| user.len() <= 64 && encode::is_plain(user));
+    let named = context.environment.user.as_deref().filter(|user| user.len() <= 64 && encode::is_plain(user));
     named.map_or_else(|| format!("uid {uid}"), |user| format!("{user} (uid {uid})"))
 }
 

@@ -48,7 +48,7 @@ pub(crate) fn rounds(context: &Context, args: &args::Rounds) -> anyhow::Result<E
 async fn look(room: &Room, log: &Log) -> anyhow::Result<Sweep> {
     let mut targets: BTreeSet<_> = room.ops.assignments.keys().cloned().collect();
     targets.extend(room.ops.never_named());
-    let request = Request { targets, components: None, standing: room.standing.clone() };
+    let request = Request { targets, components: None, lock_state: room.lock_state.clone() };
     let (ops, journal) = (Arc::clone(&room.ops), Arc::clone(log.journal()));
     Ok(sweep(ops, request, room.settings.clone(), journal, Arc::new(Quiet)).await?)
 }

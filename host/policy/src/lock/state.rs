@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Actions, Component, FILE, Facts, Lock, Record, Unusable, Version, actions, parse};
+use super::{Actions, Component, FILE, Facts, Lock, LockError, Record, Version, actions, parse};
 use crate::grant::Grant;
 use crate::library::Library;
 use bailiwick_core::encode::ShownPath as _;
@@ -13,14 +13,14 @@ use bailiwick_core::source::{ReadError, Source};
 
 /// The lock of an ops directory, as it stands.
 #[derive(Debug, Clone, Default)]
-pub enum Standing {
+pub enum LockState {
     /// There is none: nobody has agreed to anything.
     #[default]
     Missing,
     /// There is one.
-    Lock(Box<Lock>),
+    Valid(Box<Lock>),
     /// There is one, and it accepts nothing.
-    Unusable(Unusable),
+    Invalid(LockError),
 }
 
 /// Why a component does not run. Each text names the next step.
@@ -106,7 +106,7 @@ fn grew(target: &TargetName, more: Option<&Actions>) -> String {
     }
 }
 
-impl Standing {
+impl LockState {
     /// Reads the lock of a directory; without a directory there are only built-in components, and no lock.
     ///
     /// # Errors
@@ -117,8 +117,8 @@ impl Standing {
             return Ok(Self::Missing);
         }
         Ok(match parse(&Source::read(&path)?) {
-            Ok(lock) => Self::Lock(Box::new(lock)),
-            Err(unusable) => Self::Unusable(unusable),
+            Ok(lock) => Self::Valid(Box::new(lock)),
+            Err(error) => Self::Invalid(error),
         })
     }
 
@@ -126,8 +126,8 @@ impl Standing {
     #[must_use]
     pub fn accepted(&self, id: &ComponentId) -> Option<&Component> {
         match self {
-            Self::Lock(lock) => lock.components.get(id),
-            Self::Missing | Self::Unusable(_) => None,
+            Self::Valid(lock) => lock.components.get(id),
+            Self::Missing | Self::Invalid(_) => None,
         }
     }
 
@@ -143,8 +143,8 @@ impl Standing {
         let Some(path) = &binary.path else { return Ok(()) };
         let lock = match self {
             Self::Missing => return Err(Refusal::Unknown { path: path.clone() }),
-            Self::Unusable(unusable) => return Err(Refusal::Lock(unusable.to_string())),
-            Self::Lock(lock) => lock,
+            Self::Invalid(error) => return Err(Refusal::Lock(error.to_string())),
+            Self::Valid(lock) => lock,
         };
         if let Some(revoked) = lock.revoked.get(&binary.digest) {
             return Err(Refusal::Revoked { digest: binary.digest.clone(), record: revoked.record.clone() });
