@@ -147,7 +147,7 @@ impl Host {
         let paths = Paths::default();
         let script = gate::script("test", ["bw-read", "bw-change"], &options.entries, &paths, &options.limits)?;
         let [read, change] = site.public.clone();
-        let proof = match &options.authority {
+        let credential = match &options.authority {
             None => Credential::Key(change),
             Some((key, principal)) => Credential::Authority { key: key.clone(), principal: principal.clone() },
         };
@@ -156,7 +156,7 @@ impl Host {
             script: script.clone(),
             accounts: Accounts {
                 read: Account { user: "bw-read".to_owned(), credential: Credential::Key(read) },
-                change: Account { user: "bw-change".to_owned(), proof },
+                change: Account { user: "bw-change".to_owned(), credential },
                 from: None,
                 connects: options.connects.clone(),
             },

@@ -20,7 +20,7 @@ pub static SLOTLESS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let ops =
         bailiwick_policy::ops::Ops::load(None, None).unwrap_or_else(|error| panic!("the default policy: {error}"));
     let granted = ops.assignments.values().flat_map(|components| components.keys());
-    granted.filter(|id| ops.library.manifests[*id].slots.is_empty()).map(ToString::to_string).collect()
+    granted.filter(|id| ops.library.components()[*id].manifest.slots.is_empty()).map(ToString::to_string).collect()
 });
 
 /// An ops directory and its journal, gone with the value.
@@ -128,14 +128,14 @@ impl Ops {
         let mut lock = Lock::default();
         let when = "2026-01-01T00:00:00Z".parse()?;
         let record = Record { who: "a test".to_owned(), when, why: "blindly".to_owned() };
-        for (id, manifest) in ops.library.manifests.iter().filter(|(id, _)| !ops.library.is_built_in(id.as_str())) {
+        for (id, file) in ops.library.components().iter().filter(|(id, _)| !ops.library.is_built_in(id.as_str())) {
             let binary = ops.library.binary(id).context("it was listed")?;
             let imports = bailiwick_sandbox::inspect(&binary.bytes, ops.limits(id)).map(|found| found.import_names());
             let signer = ops.signer(id, when).ok().flatten();
             let facts = lock::Facts {
-                version: lock::Version::new(&manifest.version)?,
+                version: lock::Version::new(&file.manifest.version)?,
                 digest: binary.digest.clone(),
-                manifest: ops.library.manifest_digest(id).map(str::to_owned),
+                manifest: ops.library.manifest_digest(id),
                 signer: signer.map(|signer| format!("{} ({})", signer.principal, signer.fingerprint)),
                 imports: imports.unwrap_or_default(),
                 limits: ops.budget(id).raised().map(|(row, value, _)| (row.name.to_owned(), value)).collect(),

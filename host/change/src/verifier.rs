@@ -12,7 +12,7 @@ use bailiwick_core::encode;
 use bailiwick_core::model::{
     Action, Change, ComponentId, Effect, Literal, Lockdown, LookError, Severity, Tainted, TargetName,
 };
-use bailiwick_core::outcome::{Looked, Run, RunOutcome, TargetResult};
+use bailiwick_core::outcome::{CheckedTarget, Run, RunOutcome, TargetResult};
 use bailiwick_engine::broker::{Broker, TargetSession};
 use bailiwick_engine::sweep::{Fixer, NotPlanned, Planned, Request, Settings, Watcher, sweep};
 use bailiwick_journal::{Entry, Journal, OpenError, Seen};
@@ -61,7 +61,7 @@ fn is_about(action: &Action, change: &Change) -> bool {
 pub struct Quiet;
 
 impl Watcher for Quiet {
-    fn target_done(&self, _: &Looked) {}
+    fn target_done(&self, _: &CheckedTarget) {}
     fn unlocked(&self, _: &Lockdown) {}
     fn not_anchored(&self, _: &str, _: &str) {}
 }
@@ -101,7 +101,7 @@ impl Sweeps {
     pub async fn plan(&self, fix: &ComponentId, target: &TargetName) -> Result<Planned, String> {
         let planned = self.fix(fix, target, async |fixer, link| fixer.plan(link).await).await?;
         planned.map_err(|error| match &error {
-            NotPlanned::CouldNotLook { reason, .. } => format!("{error}: {}", encode::terminal(reason, 300)),
+            NotPlanned::CouldNotCheck { reason, .. } => format!("{error}: {}", encode::terminal(reason, 300)),
             _ => error.to_string(),
         })
     }
@@ -172,11 +172,11 @@ pub fn said(run: &Run) -> Vec<Seen> {
             report.findings.iter().map(|found| one(Some(found.severity), &found.code, &found.subject)).collect()
         }
         // There is nothing to look at, and there was nothing before.
-        RunOutcome::CouldNotLook { error: Some(LookError::Unsupported), .. } => {
+        RunOutcome::CouldNotCheck { error: Some(LookError::Unsupported), .. } => {
             vec![one(Some(Severity::Ok), "not-applicable", &nothing)]
         }
-        RunOutcome::CouldNotLook { reason, .. } => vec![one(None, "", reason)],
-        RunOutcome::Fault { message } => vec![one(None, "", &Tainted::new(message))],
+        RunOutcome::CouldNotCheck { reason, .. } => vec![one(None, "", reason)],
+        RunOutcome::Fault(fault) => vec![one(None, "", &Tainted::new(&fault.message))],
         RunOutcome::Refused { reason } => vec![one(None, "", &Tainted::new(reason))],
     }
 }

@@ -7,6 +7,7 @@ pub mod anchor;
 pub mod quarantine;
 pub mod consent;
 pub mod broker;
+mod run;
 pub mod sweep;
 pub mod cases;
 pub mod replay;

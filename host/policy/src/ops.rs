@@ -210,10 +210,10 @@ impl Ops {
         let base = dir.unwrap_or(Path::new("/"));
         let (fleet, mut policy) = both(fleet::parse(fleet, base, home), policy::parse(policy))?;
         if unknown == Unknown::LeftOut {
-            policy.leave_out_unknown(&library.manifests);
+            policy.leave_out_unknown(library.components());
         }
-        let resolved = policy::resolve(&policy, &fleet, &library.manifests);
-        let (assignments, budgets) = both(resolved, policy::budgets(&policy, &library.manifests))?;
+        let resolved = policy::resolve(&policy, &fleet, library.components());
+        let (assignments, budgets) = both(resolved, policy::budgets(&policy, library.components()))?;
         policy::check_windows(&policy.change, &policy.windows, &policy.calendar, &fleet).map_err(OpsError::Invalid)?;
         policy::check_anchors(&policy.anchors, &fleet, &policy.never).map_err(OpsError::Invalid)?;
         policy::resolve_anchor_keys(&mut policy.anchors, base, home).map_err(OpsError::Invalid)?;
@@ -254,7 +254,7 @@ impl Ops {
     #[must_use]
     pub fn grant(&self, component: &ComponentId, target: &TargetName) -> Option<Grant> {
         let assignment = self.assignments.get(target)?.get(component)?;
-        let manifest = self.library.manifests.get(component)?;
+        let manifest = self.library.manifest(component.as_str())?;
         let target = self.fleet.targets.get(target)?;
         Some(grant::compute(manifest, target, assignment, grant::Exclusions::from(&self.policy)))
     }

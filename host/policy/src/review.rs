@@ -220,12 +220,12 @@ pub fn review(ops: &Ops, target: Option<&TargetName>, component: Option<&Compone
         shown.extend(targets.iter().filter_map(|found| ops.assignments.get(&found.target)).flat_map(BTreeMap::keys));
     }
     let own_past = granted.iter().filter_map(|id| {
-        let why = ops.library.manifests.get(*id)?.history.clone()?;
+        let why = ops.library.manifest(id.as_str())?.history.clone()?;
         Some(GivenHistory { component: (*id).clone(), why })
     });
     let own_past = own_past.collect();
     let fleet_wide =
-        |id: &&ComponentId| ops.library.manifests.get(*id).is_some_and(|manifest| manifest.scope == Scope::Fleet);
+        |id: &&ComponentId| ops.library.manifest(id.as_str()).is_some_and(|manifest| manifest.scope == Scope::Fleet);
     let together = granted
         .iter()
         .copied()
@@ -233,7 +233,7 @@ pub fn review(ops: &Ops, target: Option<&TargetName>, component: Option<&Compone
         .map(|id| FleetWide { component: id.clone(), targets: ops.targets_of(id).cloned().collect() });
     let together = together.collect();
     let inert_wasi = granted.into_iter().filter_map(|id| {
-        let wasi = ops.library.manifests.get(id)?.wasi.as_ref()?;
+        let wasi = ops.library.manifest(id.as_str())?.wasi.as_ref()?;
         Some(InertWasi { component: id.clone(), interfaces: wasi.interfaces.clone(), why: wasi.why.clone() })
     });
     let inert_wasi = inert_wasi.collect();
@@ -278,7 +278,7 @@ fn set_limits(ops: &Ops, id: &ComponentId) -> Vec<SetLimit> {
 /// What a component asks for and does not have.
 #[must_use]
 pub fn unmet(ops: &Ops, id: &ComponentId) -> Vec<Unmet> {
-    let asks = ops.library.manifests.get(id).map(|manifest| manifest.limits.as_slice()).unwrap_or_default();
+    let asks = ops.library.manifest(id.as_str()).map(|manifest| manifest.limits.as_slice()).unwrap_or_default();
     let budget = ops.budget(id);
     budget
         .unmet(asks)

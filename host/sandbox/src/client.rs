@@ -117,7 +117,7 @@ pub enum Ending {
     /// A fix has planned. The decision has been checked here too.
     Decision(Decision),
     /// It could not look, and says so.
-    CouldNotLook {
+    CouldNotCheck {
         /// Its words.
         reason: Tainted,
         /// The verb error behind it.
@@ -473,7 +473,7 @@ impl From<End> for Ending {
         match end {
             End::Report(report) => Self::Report(report),
             End::Decision(decision) => Self::Decision(decision),
-            End::CouldNotLook { reason, error, call } => Self::CouldNotLook { reason, error, call },
+            End::CouldNotCheck { reason, error, call } => Self::CouldNotCheck { reason, error, call },
             End::Fault(fault) => Self::Fault(fault),
         }
     }

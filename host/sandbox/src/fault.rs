@@ -97,6 +97,34 @@ pub enum FaultKind {
     Host,
 }
 
+impl FaultKind {
+    /// A word for the kind that never changes, for programs: journals and reports have it.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Fuel(_) => "fuel",
+            Self::Wall(_) => "wall-time",
+            Self::Stack => "stack",
+            Self::Memory(_) => "memory",
+            Self::Table(_) => "table",
+            Self::Instances => "instances",
+            Self::Unreachable => "panic",
+            Self::Trap(_) => "trap",
+            Self::GuestBytes(_) => "guest-bytes",
+            Self::HostBytes(_) => "host-bytes",
+            Self::CanonicalAbi => "canonical-abi",
+            Self::Calls(_) => "calls",
+            Self::Phase => "phase",
+            Self::Exited => "exited",
+            Self::Waits => "waits",
+            Self::Output(_) => "output",
+            Self::WorkerDied(_) => "worker-died",
+            Self::Protocol(_) => "worker-protocol",
+            Self::Host => "host",
+        }
+    }
+}
+
 /// A trap that has no kind of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum TrapKind {

@@ -252,7 +252,7 @@ pub enum End {
     /// A fix has planned.
     Decision(Decision),
     /// It could not look, and says so.
-    CouldNotLook {
+    CouldNotCheck {
         /// Its words.
         reason: Tainted,
         /// The verb error behind it.

@@ -78,11 +78,11 @@ fn program() -> &'static Path {
 async fn loading(table: &mut Table) -> Result<()> {
     let library = Library::built_in()?;
     let quiet = guest::quiet()?;
-    let built_in = library.manifests.iter().filter_map(|(id, manifest)| {
+    let built_in = library.components().iter().filter_map(|(id, file)| {
         Some((
             id.to_string(),
             library.binary(id)?.bytes.as_ref(),
-            Links { verbs: manifest.verbs(), ..Links::default() },
+            Links { verbs: file.manifest.verbs(), ..Links::default() },
         ))
     });
     let empty = ("a component of 1 KiB".to_owned(), quiet.as_slice(), Links::default());
@@ -112,7 +112,8 @@ async fn loading(table: &mut Table) -> Result<()> {
     let checks: Vec<f64> = (0..table.samples)
         .map(|_| {
             let begun = Instant::now();
-            for (id, manifest) in &library.manifests {
+            for (id, file) in library.components() {
+                let manifest = &file.manifest;
                 let bytes = &library.binary(id).context("its bytes")?.bytes;
                 let inspected = sandbox::inspect(bytes, &Limits::default())?;
                 sandbox::check_imports(
@@ -210,10 +211,10 @@ fn load_grant() -> Result<grant::Grant> {
         fleet::parse(&source("fleet.toml", "[targets.here]\nlocal = true\n"), Path::new("/"), None).map_err(told)?;
     let text = "[[grant]]\ncomponent = \"load\"\non = [\"here\"]\n";
     let policy = policy::parse(&source("policy.toml", text)).map_err(told)?;
-    let all = policy::resolve(&policy, &fleet, &library.manifests).map_err(told)?;
+    let all = policy::resolve(&policy, &fleet, library.components()).map_err(told)?;
     let (target, id) = (fleet.targets.get("here").context("the target")?, ComponentId::new("load")?);
     let assignment = all.get("here").and_then(|all| all.get(&id)).context("the assignment")?;
-    let manifest: &manifest::Manifest = library.manifests.get(&id).context("the manifest")?;
+    let manifest: &manifest::Manifest = library.manifest(id.as_str()).context("the manifest")?;
     Ok(grant::compute(manifest, target, assignment, grant::Exclusions::from(&policy)))
 }
 

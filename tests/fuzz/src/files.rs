@@ -65,10 +65,10 @@ pub(crate) fn policy(data: &[u8]) {
     });
     let Some(source) = source("policy.toml", data) else { return };
     let Some(policy) = told(policy::parse(&source)) else { return };
-    let Some(assignments) = told(policy::resolve(&policy, fleet, &library().manifests)) else { return };
+    let Some(assignments) = told(policy::resolve(&policy, fleet, library().components())) else { return };
     for (name, components) in &assignments {
         for (id, assignment) in components {
-            let (manifest, target) = (&library().manifests[id], &fleet.targets[name]);
+            let (manifest, target) = (&library().components()[id].manifest, &fleet.targets[name]);
             let grant = grant::compute(manifest, target, assignment, grant::Exclusions::from(&policy));
             for granted in grant.entries() {
                 assert!(manifest.verbs().contains(&granted.action.verb));
@@ -112,7 +112,7 @@ pub(crate) fn manifest(data: &[u8]) {
 pub(crate) fn case(data: &[u8]) {
     let Some(source) = source("case.toml", data) else { return };
     for id in ["service", "file-freshness", "log-errors"] {
-        told(Case::parse(&source, &library().manifests[id]));
+        told(Case::parse(&source, &library().components()[id].manifest));
     }
 }
 

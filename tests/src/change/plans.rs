@@ -162,7 +162,7 @@ pub fn of_every_fix() -> Vec<Plan> {
     let ops = Ops::assemble(Some(&root.join("policies/lab")), Some(Path::new("/home/op")), library, &fleet, &policy);
     let ops = ops.unwrap_or_else(|error| panic!("{error}: {:?}", error.problems()));
     let mut plans = Vec::new();
-    for (fix, manifest) in ops.library.manifests.iter().filter(|(_, manifest)| manifest.world == World::Fix) {
+    for (fix, file) in ops.library.components().iter().filter(|(_, file)| file.manifest.world == World::Fix) {
         let grants = ops.assignments.keys().filter_map(|target| ops.grant(fix, target));
         let changes = |grant: &Grant| -> Vec<(ActionId, Change)> {
             let of = |granted: &Granted| match &granted.action.literal {
@@ -173,7 +173,10 @@ pub fn of_every_fix() -> Vec<Plan> {
         };
         let Some(grant) = grants.into_iter().find(|grant| !changes(grant).is_empty()) else {
             // One that only ever says whose fix it is.
-            assert!(manifest.slots.values().all(|slot| !slot.verbs.iter().any(|verb| is_changing(*verb))), "{fix}");
+            assert!(
+                file.manifest.slots.values().all(|slot| !slot.verbs.iter().any(|verb| is_changing(*verb))),
+                "{fix}"
+            );
             continue;
         };
         let mut seen = std::collections::BTreeSet::new();

@@ -231,7 +231,13 @@ fn what_each_probe_says_of_each_fault() -> Result<()> {
     every_fault_is_switched()?;
     let library = Library::built_in()?;
     let looks = |manifest: &&Manifest| manifest.world == World::Probe;
-    let probes: Vec<&str> = library.manifests.values().filter(looks).map(|manifest| manifest.id.as_str()).collect();
+    let probes: Vec<&str> = library
+        .components()
+        .values()
+        .map(|file| &file.manifest)
+        .filter(looks)
+        .map(|manifest| manifest.id.as_str())
+        .collect();
     let lab = Lab::find(PROGRAM)?;
     let all = Watch { lab: &lab, probes: probes.clone() };
     // As it boots, two containers are sick, and nobody would see a third.
@@ -289,7 +295,8 @@ fn the_golden_has_every_probe_and_every_fault() -> Result<()> {
         .join("tests/lab/snapshots/lab__matrix__what_each_probe_says_of_each_fault.snap");
     let golden = std::fs::read_to_string(golden)?;
     let library = Library::built_in()?;
-    let probes = library.manifests.values().filter(|manifest| manifest.world == World::Probe);
+    let probes =
+        library.components().values().map(|file| &file.manifest).filter(|manifest| manifest.world == World::Probe);
     for probe in probes {
         ensure!(golden.contains(&format!("\n\n{}\n    ", probe.id)), "no row of {}", probe.id);
     }

@@ -321,6 +321,6 @@ fn the_examples_of_the_readme_are_valid_and_go_together() {
     let fleet = fleet.map_err(told).unwrap();
     let policy = bailiwick_policy::policy::parse(&read("policy.toml", &policy)).map_err(told).unwrap();
     let library = bailiwick_policy::library::Library::built_in().unwrap();
-    let assigned = bailiwick_policy::policy::resolve(&policy, &fleet, &library.manifests).map_err(told).unwrap();
+    let assigned = bailiwick_policy::policy::resolve(&policy, &fleet, library.components()).map_err(told).unwrap();
     assert_eq!(assigned.len(), 1);
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bailiwick_journal::{Blob, Entry, Journal, Outcome, Reader, Sha};
+use bailiwick_journal::{Blob, Entry, Journal, Outcome, Reader, RunStart, Sha};
 use bailiwick_tests::ops::Ops;
 use serde_json::Value;
 
@@ -149,7 +149,7 @@ fn a_component_that_was_replaced_is_still_replayed_and_one_that_is_gone_is_told(
     // A journal of an older program kept none.
     fs::remove_file(ops.path().join("components/older.wasm")).unwrap();
     rewrite(&ops, |entry| {
-        if let Entry::RunStarted { kept_bytes, .. } = entry {
+        if let Entry::RunStarted(RunStart { kept_bytes, .. }) = entry {
             *kept_bytes = None;
         }
     });
@@ -310,7 +310,7 @@ fn jr11_a_journal_from_somebody_else_is_read_and_run_as_it_is_live() {
     // A path for a digest.
     for name in ["../../../etc/passwd", "/etc/passwd", "", &"A".repeat(64)] {
         rewrite(&ops, |entry| {
-            if let Entry::RunStarted { digest, .. } = entry {
+            if let Entry::RunStarted(RunStart { digest, .. }) = entry {
                 *digest = name.to_owned();
             }
         });
@@ -320,7 +320,7 @@ fn jr11_a_journal_from_somebody_else_is_read_and_run_as_it_is_live() {
     }
     // What drives a terminal.
     rewrite(&ops, |entry| match entry {
-        Entry::RunStarted { version, .. } => *version = "1\u{1b}[2J\u{202e}".to_owned(),
+        Entry::RunStarted(RunStart { version, .. }) => *version = "1\u{1b}[2J\u{202e}".to_owned(),
         Entry::RunEnded { report, .. } => *report = None,
         _ => {}
     });
@@ -329,7 +329,7 @@ fn jr11_a_journal_from_somebody_else_is_read_and_run_as_it_is_live() {
     restore();
     // Limits beyond any that a policy could set, and answers to what nobody asked.
     rewrite(&ops, |entry| {
-        if let Entry::RunStarted { limits, .. } = entry {
+        if let Entry::RunStarted(RunStart { limits, .. }) = entry {
             limits.extend([("memory-bytes".to_owned(), u64::MAX), ("no-such-limit".to_owned(), 1)]);
         }
     });

@@ -50,7 +50,7 @@ fn a_component_is_one_file_or_two_that_say_the_same() {
     let folder = Folder::new();
     let path = folder.write("my-memory.wasm", &sealed);
     let library = folder.read().unwrap();
-    let id = library.manifests.keys().next().unwrap();
+    let id = library.components().keys().next().unwrap();
     assert_eq!(library.binary(id).unwrap().digest, library::digest(&sealed));
     assert_eq!(library.manifest_digest(id), None, "the component's digest covers the manifest");
 
@@ -65,8 +65,8 @@ fn a_component_is_one_file_or_two_that_say_the_same() {
 
     folder.write("my-memory.wasm", &bytes);
     let library = folder.read().unwrap();
-    let id = library.manifests.keys().next().unwrap();
-    assert_eq!(library.manifest_digest(id), Some(&*library::digest(format!("{manifest}\n").as_bytes())));
+    let id = library.components().keys().next().unwrap();
+    assert_eq!(library.manifest_digest(id), Some(library::digest(format!("{manifest}\n").as_bytes())));
 
     fs::remove_file(&beside).unwrap();
     assert!(matches!(folder.read(), Err(LibraryError::NoManifest(found)) if found == path));

@@ -28,11 +28,11 @@ fn told(folder: &Path) -> String {
 fn check(fleet: &Source, policy: &Source) -> Result<(), Problems> {
     let fleet = fleet::parse(fleet, Path::new("/ops"), Some(Path::new("/home/op")))?;
     let policy = policy::parse(policy)?;
-    let manifests = Library::built_in().unwrap().manifests;
-    policy::resolve(&policy, &fleet, &manifests)?;
+    let library = Library::built_in().unwrap();
+    policy::resolve(&policy, &fleet, library.components())?;
     policy::check_windows(&policy.change, &policy.windows, &policy.calendar, &fleet)?;
     policy::check_anchors(&policy.anchors, &fleet, &policy.never)?;
-    policy::budgets(&policy, &manifests).map(drop)
+    policy::budgets(&policy, library.components()).map(drop)
 }
 
 /// One folder: its mistake is told with its place and the next step.

@@ -187,7 +187,7 @@ fn the_default_policy_by_component_and_verb() {
     let target = bailiwick_core::model::TargetName::new("localhost").unwrap();
     let mut text = String::new();
     let mut covered = BTreeSet::new();
-    for id in library.manifests.keys() {
+    for id in library.components().keys() {
         let Some(grant) = ops.grant(id, &target) else {
             writeln!(text, "{id:<16} -").unwrap();
             continue;

@@ -10,7 +10,8 @@ use bailiwick_tests::ops::SLOTLESS;
 fn every_built_in_component_is_reviewed() {
     let library = Library::built_in().unwrap();
     let mut table = String::new();
-    for (id, manifest) in &library.manifests {
+    for (id, file) in library.components() {
+        let manifest = &file.manifest;
         let world = match manifest.world {
             World::Probe => "probe",
             World::Fix => "fix",

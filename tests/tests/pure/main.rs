@@ -12,5 +12,6 @@ mod grant_change;
 mod history;
 mod journal;
 mod library;
+mod reference;
 mod wit;
 mod words;

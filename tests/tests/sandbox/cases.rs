@@ -127,7 +127,8 @@ fn what_is_committed_is_what_the_source_builds() {
 #[test]
 fn every_built_in_imports_exactly_what_its_manifest_asks_for() {
     let library = Library::built_in().unwrap();
-    for (id, manifest) in &library.manifests {
+    for (id, file) in library.components() {
+        let manifest = &file.manifest;
         let inspected = inspect(&library.binary(id).unwrap().bytes, &Limits::default()).unwrap();
         let (history, rules) = (manifest.history.is_some(), manifest.rules.as_ref());
         check_component(&inspected, manifest.world, &manifest.verbs(), &manifest.wasi(), history, rules)

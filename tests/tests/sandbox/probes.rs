@@ -157,7 +157,8 @@ fn earlier(manifest: &Manifest) -> Vec<Point> {
 #[tokio::test]
 async fn every_built_in_probe_runs() {
     let library = Library::built_in().unwrap();
-    for (id, manifest) in &library.manifests {
+    for (id, file) in library.components() {
+        let manifest = &file.manifest;
         let bytes = &library.binary(id).unwrap().bytes;
         let inspected = inspect(bytes, &Limits::default()).unwrap_or_else(|error| panic!("{id}: {error}"));
         assert_eq!(inspected.digest, library.binary(id).unwrap().digest);
@@ -184,7 +185,7 @@ async fn every_built_in_probe_runs() {
             other => panic!("{id}: {other:?}"),
         }
         match run(|_| Outcome::Failed(LookError::Unreachable)).await.ending {
-            Ending::CouldNotLook { error: Some(LookError::Unreachable), call: Some(1), .. } => {}
+            Ending::CouldNotCheck { error: Some(LookError::Unreachable), call: Some(1), .. } => {}
             other => panic!("{id}: {other:?}"),
         }
     }

@@ -140,7 +140,7 @@ fn rules(ops: &Ops) -> Vec<Line> {
         Some(dir) => format!("{} is sound, and nobody else can write it", dir.shown()),
         None => "no ops directory: this machine, with the built-in probes".to_owned(),
     };
-    let (targets, components) = (ops.fleet.targets.len(), ops.library.manifests.len());
+    let (targets, components) = (ops.fleet.targets.len(), ops.library.components().len());
     let (grants, never) = (ops.policy.grants.len(), ops.policy.never.len());
     let counts = [(targets, "target"), (components, "component"), (grants, "grant"), (never, "never-rule")];
     let counts = counts.map(|(count, what)| super::count(count, what)).join(", ");

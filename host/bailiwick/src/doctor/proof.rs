@@ -14,7 +14,7 @@ use super::{Tried, native};
 use crate::report::table;
 use crate::report::table::{Colour, Detail, Options};
 use bailiwick_core::model::{Lockdown, Report};
-use bailiwick_core::outcome::{Looked, Run, RunOutcome, Sweep, TargetResult};
+use bailiwick_core::outcome::{CheckedTarget, Run, RunOutcome, Sweep, TargetResult};
 use bailiwick_core::source::Source;
 use bailiwick_engine::quarantine::Quarantine;
 use bailiwick_engine::sweep::{Request, Settings, Watcher, sweep};
@@ -138,7 +138,7 @@ async fn run(ops: Ops, journal: &Arc<Journal>) -> Result<Sweep, ProofError> {
     impl Watcher for Nobody {
         fn not_anchored(&self, _: &str, _: &str) {}
 
-        fn target_done(&self, _: &Looked) {}
+        fn target_done(&self, _: &CheckedTarget) {}
         fn unlocked(&self, _: &Lockdown) {}
     }
     let request = Request { targets: ops.assignments.keys().cloned().collect(), ..Request::default() };
@@ -150,7 +150,7 @@ async fn run(ops: Ops, journal: &Arc<Journal>) -> Result<Sweep, ProofError> {
         cache: None,
         require_lockdown: false,
         ssh: ssh::Settings::default(),
-        pasts: Arc::default(),
+        past_runs: Arc::default(),
     };
     Ok(sweep(Arc::new(ops), request, settings, Arc::clone(journal), Arc::new(Nobody)).await?)
 }
@@ -172,8 +172,8 @@ fn words(outcome: Option<&RunOutcome>) -> String {
     match outcome {
         None => "it did not run".to_owned(),
         Some(RunOutcome::Report(_)) => "it ended well".to_owned(),
-        Some(RunOutcome::CouldNotLook { .. }) => "it ended well, and says that it could not look".to_owned(),
-        Some(RunOutcome::Fault { message }) => message.clone(),
+        Some(RunOutcome::CouldNotCheck { .. }) => "it ended well, and says that it could not look".to_owned(),
+        Some(RunOutcome::Fault(fault)) => fault.message.clone(),
         Some(RunOutcome::Refused { reason }) => reason.clone(),
     }
 }
@@ -184,7 +184,7 @@ fn row(stopped: bool, attempt: &str, by: &'static str, gave: String) -> Tried {
 
 fn broken(sweep: &Sweep, (behaviour, attempt, by, says): &Behaviour) -> Tried {
     let outcome = outcome(sweep, behaviour, "hostile");
-    let stopped = matches!(outcome, Some(RunOutcome::Fault { message }) if message.contains(says));
+    let stopped = matches!(outcome, Some(RunOutcome::Fault(fault)) if fault.message.contains(says));
     row(stopped, attempt, by, words(outcome))
 }
 
@@ -249,8 +249,11 @@ fn sent(folder: &Path) -> Result<Tried, ProofError> {
     for record in Reader::open(folder)? {
         let record = record?;
         match (record.seq, record.entry) {
-            (seq, Entry::RunStarted { actions, .. }) => {
-                granted.insert(seq, actions.iter().map(|granted| granted.action.as_str().to_owned()).collect());
+            (seq, Entry::RunStarted(start)) => {
+                granted.insert(
+                    seq,
+                    start.first.actions.iter().map(|granted| granted.action.as_str().to_owned()).collect(),
+                );
             }
             (_, Entry::Intent { run, action, .. }) => {
                 intents += 1;

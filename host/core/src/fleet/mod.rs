@@ -7,6 +7,7 @@
 mod address;
 mod host_key;
 pub mod import;
+mod keys;
 mod never;
 mod parse;
 
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 
 pub use address::{Address, AddressError, UserName};
 pub use host_key::{HostKey, HostKeyError};
+pub use keys::reference;
 pub use never::{How, NeverHit, NeverHost};
 pub use parse::{key_file, parse};
 

@@ -44,7 +44,7 @@ pub struct Case {
 #[derive(Debug)]
 pub(super) struct On {
     pub(super) grant: Arc<Grant>,
-    pub(super) tape: RecordedAnswers,
+    pub(super) answers: RecordedAnswers,
     /// What the component has said of it before.
     pub(super) earlier: Earlier,
 }
@@ -264,7 +264,7 @@ impl Case {
             let target = Target { name, access, tags: Default::default(), place: place.clone() };
             let assignment = Assignment::new(manifest, &place, slots.clone(), params.clone());
             let grant = Arc::new(grant::compute(manifest, &target, &assignment, bars));
-            targets.push(On { grant, tape: RecordedAnswers::default(), earlier: Earlier::default() });
+            targets.push(On { grant, answers: RecordedAnswers::default(), earlier: Earlier::default() });
         }
         for answer in raw.answers {
             let Some(on) = pick(&mut targets, answer.on.as_ref()) else {
@@ -277,7 +277,7 @@ impl Case {
                 continue;
             };
             match take(&answer, now_ms.saturating_mul(1_000)) {
-                Ok(take) => on.tape.record(id, take),
+                Ok(take) => on.answers.record(id, take),
                 Err((span, what)) => wrong(span, what.to_owned()),
             }
         }

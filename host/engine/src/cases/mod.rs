@@ -18,8 +18,8 @@ pub use self::diff::diff;
 pub use self::project::{Project, ProjectError};
 pub use self::record::{RecordError, Recording};
 pub use self::verdict::Verdict;
-use crate::broker::{Broker, RunContext, TargetSession};
-use crate::sweep::WorkerHandle;
+use crate::broker::{Broker, TargetSession};
+use crate::run::{Inputs, OnTarget, RunResult, WorkerHandle};
 use bailiwick_core::limits::Limits;
 use bailiwick_core::manifest::Manifest;
 use bailiwick_journal::{Journal, RunEnd};
@@ -47,12 +47,12 @@ pub enum CasesError {
 pub fn written(end: &RunEnd) -> String {
     let expected = match end {
         RunEnd::Report(report) => case::Expected::Findings(verdict::as_written(report)),
-        RunEnd::CouldNotLook { reason, error } => {
+        RunEnd::CouldNotCheck { reason, error } => {
             let reason = Some(reason.for_encoder().to_owned());
             case::Expected::Failure(case::RawFailure { error: *error, reason })
         }
         RunEnd::Decided(_) => return "# it planned\n".to_owned(),
-        RunEnd::Fault { message } => return format!("# it broke: {message}\n"),
+        RunEnd::Fault(fault) => return format!("# it broke: {fault}\n"),
     };
     text::expected(&expected)
 }
@@ -83,19 +83,20 @@ impl Runner {
         let links =
             sandbox::check_component(&inspected, manifest.world, &manifest.verbs(), &manifest.wasi(), history, rules)?;
         let worker = Worker::load(program, bytes, &links, limits).await?;
-        Ok(Self { worker: WorkerHandle::new(worker), broker: Arc::new(Broker::new(journal)) })
+        Ok(Self { worker: worker.into(), broker: Arc::new(Broker::new(journal)) })
     }
 
-    /// Puts the component to one case.
+    /// Runs the component on one case.
     pub async fn run(&self, case: &Case) -> Verdict {
-        let link = |on: &case::On| Arc::new(TargetSession::new(Connection::Recorded(on.tape.clone())));
-        let on = case.targets.iter().map(|on| (Arc::clone(&on.grant), link(on))).collect();
-        let context = RunContext::together(0, on).in_phase(case.phase);
-        let views = case.targets.iter().map(|on| crate::sweep::view(&on.grant, &on.earlier)).collect();
-        let ran = self.worker.run(&self.broker, &context, case.now_ms, views).await;
-        let asked: Vec<_> = context.calls().into_iter().filter_map(|call| Some((call.target, call.action?))).collect();
-        let staged = context.staged();
-        let end = crate::sweep::settled(ran.end, staged.len());
+        let session = |on: &case::On| Arc::new(TargetSession::new(Connection::Recorded(on.answers.clone())));
+        let targets = case.targets.iter().map(|on| OnTarget {
+            grant: Arc::clone(&on.grant),
+            session: session(on),
+            earlier: on.earlier.clone(),
+        });
+        let inputs = Inputs { targets: targets.collect(), now_ms: case.now_ms, phase: case.phase };
+        let RunResult { end, calls, staged, .. } = self.worker.run(&self.broker, 0, &inputs).await;
+        let asked: Vec<_> = calls.into_iter().filter_map(|call| Some((call.target, call.action?))).collect();
         Verdict::new(case, &end, &asked, &staged)
     }
 }

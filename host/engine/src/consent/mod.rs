@@ -141,7 +141,7 @@ pub enum Rejection {
 /// # Errors
 /// When it is no component for this host, within its limits and as its manifest says.
 pub fn facts(ops: &Ops, id: &ComponentId, now: Timestamp) -> Result<(Facts, Inspected, Links), ComponentError> {
-    let (Some(manifest), Some(binary)) = (ops.library.manifests.get(id), ops.library.binary(id)) else {
+    let (Some(manifest), Some(binary)) = (ops.library.manifest(id.as_str()), ops.library.binary(id)) else {
         return Err(ComponentError::Gone(id.clone()));
     };
     let signer = ops.signer(id, now)?.map(|signer| format!("{} ({})", signer.principal, signer.fingerprint));
@@ -151,7 +151,7 @@ pub fn facts(ops: &Ops, id: &ComponentId, now: Timestamp) -> Result<(Facts, Insp
     let facts = Facts {
         version: Version::new(&manifest.version)?,
         digest: binary.digest.clone(),
-        manifest: ops.library.manifest_digest(id).map(str::to_owned),
+        manifest: ops.library.manifest_digest(id),
         signer,
         imports: links.names(&inspected),
         limits: ops.budget(id).raised().map(|(row, value, _)| (row.name.to_owned(), value)).collect(),
@@ -206,7 +206,7 @@ pub fn judge(question: &Question, ops: &Ops, lock: &Lock, distinct: &[ComponentI
         return Err(Rejection::Revoked { digest: facts.digest.clone(), revoked: Box::new(revoked.clone()) });
     }
     let Some(before) = &question.before else {
-        let known = ops.library.manifests.keys().chain(lock.components.keys());
+        let known = ops.library.components().keys().chain(lock.components.keys());
         let gone = lock.revoked.values().filter_map(|revoked| Some(&revoked.component.as_ref()?.0));
         let others = known.chain(gone).filter(|other| !distinct.contains(other)).map(ComponentId::as_str);
         if let Some(other) = lookalike::resembles(id.as_str(), others) {

@@ -96,7 +96,7 @@ pub fn verify(ops: &Ops, lock_state: &LockState, now: Timestamp) -> Verified {
         LockState::Valid(lock) => (&**lock, None),
         LockState::Invalid(unusable) => (&empty, Some(on_one_line(unusable))),
     };
-    let there = ops.library.manifests.keys().filter(|id| !ops.library.is_built_in(id.as_str()));
+    let there = ops.library.components().keys().filter(|id| !ops.library.is_built_in(id.as_str()));
     let ids: BTreeSet<_> = there.chain(lock.components.keys()).collect();
     let gone = |(digest, revoked): (&String, &bailiwick_policy::lock::Revoked)| Gone {
         digest: digest.clone(),

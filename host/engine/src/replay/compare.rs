@@ -5,7 +5,7 @@
 use super::Replayed;
 use bailiwick_core::ascii_json;
 use bailiwick_core::model::{Finding, LookError, Report, Tainted};
-use bailiwick_core::outcome::{Call, Run, RunOutcome};
+use bailiwick_core::outcome::{Call, DigestVersion, Run, RunOutcome};
 use bailiwick_core::redact::Counts;
 use bailiwick_journal::{RunEnd, Sha};
 
@@ -20,22 +20,23 @@ pub struct Difference {
     pub replayed: Tainted,
 }
 
-/// Holds a replayed report against the recorded one. `digest` is that of the report as it was rendered from; an older
-/// program kept none.
-pub(super) fn reports(digest: Option<&Sha>, recorded: &Run, replayed: &Run) -> Replayed {
-    let now = replayed.digest();
+/// Compares a replayed report with the recorded one. `digest` is the one in the journal, with its version; an older program
+/// wrote none.
+pub(super) fn reports(digest: Option<&(DigestVersion, Sha)>, recorded: &Run, replayed: &Run) -> Replayed {
+    let version = digest.map_or(DigestVersion::CURRENT, |(version, _)| *version);
+    let now = replayed.digest_as(version);
     let read_back = Run { outcome: read_back(&replayed.outcome), ..replayed.clone() };
     let same = match digest {
-        Some(then) => then.as_str() == now,
-        None => read_back.digest() == recorded.digest(),
+        Some((_, then)) => then.as_str() == now,
+        None => read_back.digest_as(version) == recorded.digest_as(version),
     };
     if same {
         return Replayed::Identical(now);
     }
-    let found = calls(&recorded.calls, &replayed.calls)
+    let found = calls(version, &recorded.calls, &replayed.calls)
         .or_else(|| outcomes(&recorded.outcome, &read_back.outcome))
         .unwrap_or_else(|| {
-            let then = digest.map_or_else(|| recorded.digest(), |digest| digest.as_str().to_owned());
+            let then = digest.map_or_else(|| recorded.digest_as(version), |(_, digest)| digest.to_string());
             differ("the report as a whole", format!("sha256:{then}"), format!("sha256:{now}"))
         });
     Replayed::Differs(found)
@@ -61,12 +62,12 @@ fn texts(place: impl FnOnce() -> String, recorded: String, replayed: String) -> 
     (recorded != replayed).then(|| differ(place(), recorded, replayed))
 }
 
-fn calls(recorded: &[Call], replayed: &[Call]) -> Option<Difference> {
+fn calls(version: DigestVersion, recorded: &[Call], replayed: &[Call]) -> Option<Difference> {
     let most = recorded.len().max(replayed.len());
     (0..most).find_map(|index| {
         let number = index + 1;
         match (recorded.get(index), replayed.get(index)) {
-            (Some(then), Some(now)) => call(number, then, now),
+            (Some(then), Some(now)) => call(version, number, then, now),
             (then, now) => Some(differ(
                 format!("call {number}"),
                 then.map_or("no further call".to_owned(), asks),
@@ -83,9 +84,13 @@ fn asks(call: &Call) -> String {
     }
 }
 
-fn call(number: usize, then: &Call, now: &Call) -> Option<Difference> {
+fn call(version: DigestVersion, number: usize, then: &Call, now: &Call) -> Option<Difference> {
     let error = |error: Option<LookError>| error.map_or("an answer".to_owned(), |error| error.to_string());
-    let cause = |call: &Call| call.cause.clone().unwrap_or_default();
+    // Version 2 does not cover what the host wrote.
+    let cause = |call: &Call| match version {
+        DigestVersion::V1 => call.cause.clone().unwrap_or_default(),
+        DigestVersion::V2 => String::new(),
+    };
     let redacted = |counts: &Counts| {
         let counts: Vec<_> = counts.iter().map(|(rule, count)| format!("{rule}: {count}")).collect();
         if counts.is_empty() { "nothing".to_owned() } else { counts.join(", ") }
@@ -103,8 +108,8 @@ fn outcomes(then: &RunOutcome, now: &RunOutcome) -> Option<Difference> {
     match (then, now) {
         (RunOutcome::Report(then), RunOutcome::Report(now)) => findings(then, now),
         (
-            RunOutcome::CouldNotLook { reason: then, error: then_error },
-            RunOutcome::CouldNotLook { reason: now, error: now_error },
+            RunOutcome::CouldNotCheck { reason: then, error: then_error },
+            RunOutcome::CouldNotCheck { reason: now, error: now_error },
         ) => {
             let text = |reason: &Tainted| reason.for_encoder().to_owned();
             let error = |error: &Option<LookError>| error.map_or("none".to_owned(), |error| error.to_string());
@@ -118,8 +123,8 @@ fn outcomes(then: &RunOutcome, now: &RunOutcome) -> Option<Difference> {
 fn ended(outcome: &RunOutcome) -> String {
     match outcome {
         RunOutcome::Report(report) => format!("a report with {} findings", report.findings.len()),
-        RunOutcome::CouldNotLook { reason, .. } => format!("it could not look: {}", reason.for_encoder()),
-        RunOutcome::Fault { message } => format!("it broke: {message}"),
+        RunOutcome::CouldNotCheck { reason, .. } => format!("it could not look: {}", reason.for_encoder()),
+        RunOutcome::Fault(fault) => format!("it broke: {fault}"),
         RunOutcome::Refused { reason } => format!("it was refused: {reason}"),
     }
 }

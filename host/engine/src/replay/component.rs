@@ -62,7 +62,7 @@ impl ComponentStore {
     /// When nobody has it any more.
     pub(super) fn find(&self, found: &Found, run: &Recorded) -> Result<Cow<'_, [u8]>, Unshelved> {
         let sha = Sha::try_from(run.digest.clone())?;
-        let built_in = self.built_in.manifests.keys().filter_map(|id| self.built_in.binary(id));
+        let built_in = self.built_in.components().keys().filter_map(|id| self.built_in.binary(id));
         if let Some(binary) = built_in.into_iter().find(|binary| binary.digest == sha.as_str()) {
             return Ok(Cow::Borrowed(&binary.bytes));
         }

@@ -10,10 +10,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::fleet_runs;
+use super::fleet_runs::FleetRuns;
 use super::pool::Pool;
-use super::run::{Phased, Request, Settings, Shared};
+use super::run::{Request, Settings, Shared};
 use crate::broker::{Broker, Staged, TargetSession};
+use crate::run::FinishedRun;
 use bailiwick_core::model::{ComponentId, Decision, LookError, Phase, Tainted, TargetName, World};
 use bailiwick_core::outcome::{Call, Run, RunOutcome, TargetResult};
 use bailiwick_policy::grant::Grant;
@@ -96,7 +97,7 @@ pub enum NotPlanned {
     Refused(String),
     /// It could not look. The words are the component's, and are said by whoever has an encoder.
     #[error("it could not look")]
-    CouldNotLook {
+    CouldNotCheck {
         /// Its words.
         reason: Tainted,
         /// The verb error behind it.
@@ -124,7 +125,7 @@ impl Fixer {
         settings: &Settings,
         lock_state: LockState,
     ) -> Result<Self, FixError> {
-        let manifest = ops.library.manifests.get(fix).ok_or_else(|| FixError::Unknown(fix.clone()))?;
+        let manifest = ops.library.manifest(fix.as_str()).ok_or_else(|| FixError::Unknown(fix.clone()))?;
         if manifest.world != World::Fix {
             return Err(FixError::Probe(fix.clone()));
         }
@@ -134,13 +135,13 @@ impl Fixer {
         let request = Request { targets: [target.clone()].into(), components, lock_state };
         let shared = Arc::new(Shared {
             pool: Pool::new(&ops, &request, World::Fix, &settings.quarantine, settings.require_lockdown, None),
-            meetings: fleet_runs::meetings(&ops, &request),
+            fleet_runs: FleetRuns::new(&ops, &request),
             broker,
             number: began,
             ssh: settings.ssh.clone(),
             components: request.components,
             lock_state: request.lock_state,
-            pasts: Arc::clone(&settings.pasts),
+            past_runs: Arc::clone(&settings.past_runs),
             ops,
         });
         Ok(Self { shared, fix: fix.clone(), target: target.clone(), grant })
@@ -165,7 +166,7 @@ impl Fixer {
     /// # Errors
     /// When it came to no decision.
     pub async fn plan(&self, link: &Arc<TargetSession>) -> Result<Planned, NotPlanned> {
-        let Some(Phased { run, decided, staged }) = self.run(link, Phase::Plan).await else {
+        let Some(FinishedRun { run, decided, staged }) = self.run(link, Phase::Plan).await else {
             return Err(NotPlanned::Unwritten);
         };
         let number = run.id.parse().unwrap_or_default();
@@ -180,10 +181,10 @@ impl Fixer {
 
     /// Runs `verify`: a run like a probe's. None only if the journal cannot be written.
     pub async fn verify(&self, link: &Arc<TargetSession>) -> Option<Run> {
-        self.run(link, Phase::Verify).await.map(|phased| phased.run)
+        self.run(link, Phase::Verify).await.map(|finished| finished.run)
     }
 
-    async fn run(&self, link: &Arc<TargetSession>, phase: Phase) -> Option<Phased> {
+    async fn run(&self, link: &Arc<TargetSession>, phase: Phase) -> Option<FinishedRun> {
         let on = vec![(Arc::clone(&self.grant), Arc::clone(link))];
         self.shared.run_phase(&self.fix, on, phase).await
     }
@@ -197,8 +198,8 @@ impl Fixer {
 fn not_planned(outcome: RunOutcome) -> NotPlanned {
     match outcome {
         RunOutcome::Refused { reason } => NotPlanned::Refused(reason),
-        RunOutcome::CouldNotLook { reason, error } => NotPlanned::CouldNotLook { reason, error },
-        RunOutcome::Fault { message } => NotPlanned::Broke(message),
+        RunOutcome::CouldNotCheck { reason, error } => NotPlanned::CouldNotCheck { reason, error },
+        RunOutcome::Fault(fault) => NotPlanned::Broke(fault.message),
         RunOutcome::Report(_) => NotPlanned::Broke("it looked, and was to plan".to_owned()),
     }
 }

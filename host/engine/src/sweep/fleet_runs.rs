@@ -31,87 +31,88 @@ pub(super) enum TargetStatus {
 }
 
 /// One component and the targets it waits for.
-struct Meeting {
+struct FleetRun {
     targets: Vec<TargetName>,
     over: watch::Sender<bool>,
 }
 
 /// All that is waited for.
 pub(super) struct FleetRuns {
-    meetings: BTreeMap<ComponentId, Meeting>,
-    arrivals: BTreeMap<TargetName, watch::Sender<Option<TargetStatus>>>,
-}
-
-/// The components among those asked for that look at several targets at once, and the targets asked for that policy gives
-/// them.
-pub(super) fn meetings(ops: &Ops, request: &Request) -> FleetRuns {
-    let mut found: BTreeMap<ComponentId, Vec<TargetName>> = BTreeMap::new();
-    for target in &request.targets {
-        for id in ops.assignments.get(target).into_iter().flat_map(BTreeMap::keys) {
-            let wanted = request.components.as_ref().is_none_or(|only| only.contains(id));
-            let together = ops.library.manifests.get(id).is_some_and(|manifest| manifest.scope == Scope::Fleet);
-            if wanted && together {
-                found.entry(id.clone()).or_default().push(target.clone());
-            }
-        }
-    }
-    let arrivals = found.values().flatten().map(|target| (target.clone(), watch::Sender::new(None))).collect();
-    let meeting = |targets| Meeting { targets, over: watch::Sender::new(false) };
-    FleetRuns { meetings: found.into_iter().map(|(id, targets)| (id, meeting(targets))).collect(), arrivals }
+    runs: BTreeMap<ComponentId, FleetRun>,
+    statuses: BTreeMap<TargetName, watch::Sender<Option<TargetStatus>>>,
 }
 
 impl FleetRuns {
+    /// The components of a request that check several targets in one run, each with those of the request's targets that
+    /// policy gives it.
+    pub(super) fn new(ops: &Ops, request: &Request) -> Self {
+        let mut targets: BTreeMap<ComponentId, Vec<TargetName>> = BTreeMap::new();
+        for target in &request.targets {
+            for id in ops.assignments.get(target).into_iter().flat_map(BTreeMap::keys) {
+                let wanted = request.components.as_ref().is_none_or(|only| only.contains(id));
+                let fleet = ops.library.manifest(id.as_str()).is_some_and(|manifest| manifest.scope == Scope::Fleet);
+                if wanted && fleet {
+                    targets.entry(id.clone()).or_default().push(target.clone());
+                }
+            }
+        }
+        let statuses = targets.values().flatten().map(|target| (target.clone(), watch::Sender::new(None))).collect();
+        let fleet_run = |targets| FleetRun { targets, over: watch::Sender::new(false) };
+        Self { runs: targets.into_iter().map(|(id, targets)| (id, fleet_run(targets))).collect(), statuses }
+    }
+
     /// The components.
     pub(super) fn components(&self) -> Vec<ComponentId> {
-        self.meetings.keys().cloned().collect()
+        self.runs.keys().cloned().collect()
     }
 
     /// True for a component that looks at several targets at once.
     pub(super) fn has(&self, id: &ComponentId) -> bool {
-        self.meetings.contains_key(id)
+        self.runs.contains_key(id)
     }
 
     /// Tells whoever waits for a target how it came.
-    pub(super) fn arrive(&self, target: &TargetName, how: TargetStatus) {
-        if let Some(arrival) = self.arrivals.get(target) {
-            arrival.send_replace(Some(how));
+    pub(super) fn set_status(&self, target: &TargetName, status: TargetStatus) {
+        if let Some(sender) = self.statuses.get(target) {
+            sender.send_replace(Some(status));
         }
     }
 
     /// Waits until nobody needs the target's connection any more.
-    pub(super) async fn adjourned(&self, target: &TargetName) {
-        for meeting in self.meetings.values().filter(|meeting| meeting.targets.contains(target)) {
+    pub(super) async fn wait_until_unused(&self, target: &TargetName) {
+        for run in self.runs.values().filter(|run| run.targets.contains(target)) {
             // The sender lives as long as `self`.
-            let _ = meeting.over.subscribe().wait_for(|over| *over).await;
+            let _ = run.over.subscribe().wait_for(|over| *over).await;
         }
-        if let Some(arrival) = self.arrivals.get(target) {
-            arrival.send_replace(None);
+        if let Some(sender) = self.statuses.get(target) {
+            sender.send_replace(None);
         }
     }
 
-    async fn arrival(&self, target: &TargetName) -> TargetStatus {
-        let Some(arrival) = self.arrivals.get(target) else { return TargetStatus::Missing("nobody looked".to_owned()) };
-        let mut arrival = arrival.subscribe();
-        let found = arrival.wait_for(Option::is_some).await.ok().and_then(|found| found.clone());
-        found.unwrap_or_else(|| TargetStatus::Missing("nobody looked".to_owned()))
+    async fn status(&self, target: &TargetName) -> TargetStatus {
+        let missing = || TargetStatus::Missing("the target was not checked".to_owned());
+        let Some(sender) = self.statuses.get(target) else { return missing() };
+        let mut status = sender.subscribe();
+        let status = status.wait_for(Option::is_some).await.ok().and_then(|status| status.clone());
+        status.unwrap_or_else(missing)
     }
 }
 
 impl Shared {
     /// Runs a component on all its targets at once. None only if there is no such component.
-    pub(super) async fn look_together(&self, id: &ComponentId) -> Option<Together> {
-        let meeting = self.meetings.meetings.get(id)?;
-        let found = self.hold(id, &meeting.targets).await;
-        meeting.over.send_replace(true);
-        found
+    pub(super) async fn run_on_fleet(&self, id: &ComponentId) -> Option<Together> {
+        let fleet_run = self.fleet_runs.runs.get(id)?;
+        let together = self.run_on(id, &fleet_run.targets).await;
+        fleet_run.over.send_replace(true);
+        together
     }
 
-    async fn hold(&self, id: &ComponentId, wanted: &[TargetName]) -> Option<Together> {
+    async fn run_on(&self, id: &ComponentId, wanted: &[TargetName]) -> Option<Together> {
         let (mut on, mut left_out) = (Vec::new(), Vec::new());
         for target in wanted {
             let grant = Arc::new(self.ops.grant(id, target)?);
-            let link = match self.meetings.arrival(target).await {
-                TargetStatus::Here(link) => link,
+            let session = match self.fleet_runs.status(target).await {
+                TargetStatus::Here(session) => session,
                 TargetStatus::Missing(cause) => Arc::new(TargetSession::new(Connection::None { cause })),
                 TargetStatus::Refused(reason) => {
                     left_out.push(LeftOut { target: target.clone(), reason });
@@ -119,7 +120,7 @@ impl Shared {
                 }
             };
             match self.lock_state.allows(&self.ops.library, &grant) {
-                Ok(()) => on.push((grant, link)),
+                Ok(()) => on.push((grant, session)),
                 Err(refusal) => {
                     let digest = self.ops.library.binary(id)?.digest.clone();
                     let reason = format!("on {target}: {}", refusal.on_one_line());
@@ -130,7 +131,7 @@ impl Shared {
         }
         let mut targets: Vec<TargetName> = on.iter().map(|(grant, _)| grant.target.clone()).collect();
         if on.is_empty() {
-            let manifest = self.ops.library.manifests.get(id)?;
+            let manifest = self.ops.library.manifest(id.as_str())?;
             let outcome = RunOutcome::Refused { reason: "none of its targets is one that it may look at".to_owned() };
             let (component, version) = (id.clone(), manifest.version.clone());
             let run = Run { id: String::new(), component, version, outcome, calls: Vec::new(), elapsed_ms: 0 };

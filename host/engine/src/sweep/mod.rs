@@ -12,6 +12,4 @@ mod fleet_runs;
 
 pub use fix::{Decided, FixError, Fixer, NotPlanned, Planned};
 pub use past::PastRuns;
-pub(crate) use pool::WorkerHandle;
 pub use run::{Request, Settings, Watcher, sweep};
-pub(crate) use run::{concluded, settled, view};

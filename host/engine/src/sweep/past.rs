@@ -6,7 +6,6 @@
 use std::sync::{Mutex, PoisonError};
 
 use bailiwick_core::manifest::Manifest;
-use bailiwick_journal::Past;
 use bailiwick_journal::history::{Earlier, History};
 use bailiwick_policy::grant::Grant;
 use bailiwick_transport::chain;
@@ -38,7 +37,7 @@ impl PastRuns {
     ///
     /// # Errors
     /// Why it cannot be said, in the host's words.
-    pub(super) fn of(
+    pub(super) fn earlier(
         &self,
         manifest: &Manifest,
         grant: &Grant,
@@ -61,10 +60,4 @@ impl PastRuns {
         };
         found.map_err(|why| format!("what it has said before cannot be read: {why}"))
     }
-}
-
-/// What the journal keeps of it.
-pub(super) fn kept(earlier: &Earlier) -> Option<Past> {
-    let digest = || Earlier::digest(&earlier.points);
-    (!earlier.points.is_empty()).then(|| Past { runs: earlier.runs.clone(), digest: digest() })
 }

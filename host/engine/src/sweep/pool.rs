@@ -11,21 +11,16 @@ use tokio::sync::{Mutex, Semaphore};
 
 use super::module_cache::{ModuleCache, Unloaded};
 use super::run::Request;
-use crate::broker::{Asked, Broker, RunContext};
 use crate::consent;
 use crate::quarantine::{Quarantine, QuarantineError, Record, Who};
+use crate::run::{NoWorker, WorkerHandle};
 use bailiwick_core::encode;
 use bailiwick_core::limits::{COMPILING, DEATHS, Limits};
-use bailiwick_core::model::Answer;
-use bailiwick_core::model::{ComponentId, Effect, Lockdown, Tainted, World};
-use bailiwick_core::outcome::RunOutcome;
-use bailiwick_core::verbs::spec;
-use bailiwick_journal::{Entry, RunEnd};
+use bailiwick_core::model::{ComponentId, Lockdown, RunFault, World};
 use bailiwick_policy::library::Binary;
 use bailiwick_policy::ops::Ops;
-use bailiwick_sandbox as sandbox;
 use bailiwick_sandbox::client::Worker;
-use bailiwick_sandbox::{Fault, FaultKind, Idle, Links, LoadError, Outcome, TargetView, VerbCall};
+use bailiwick_sandbox::{Idle, Links, LoadError};
 use bailiwick_transport::chain;
 
 /// The workers of a sweep.
@@ -58,20 +53,8 @@ struct State {
     /// Why there is none, and will be none.
     refused: Option<String>,
     /// What every further run comes to.
-    over: Option<String>,
+    over: Option<RunFault>,
     deaths: u64,
-}
-
-/// A worker that a run has borrowed.
-#[derive(Debug)]
-pub(crate) struct WorkerHandle(Arc<Worker>);
-
-/// How a run went.
-pub(crate) struct RunResult {
-    pub(crate) end: RunEnd,
-    pub(crate) fuel: u64,
-    /// Its worker was killed on account of another run.
-    pub(crate) interrupted: bool,
 }
 
 impl Pool {
@@ -90,7 +73,7 @@ impl Pool {
         let assigned = request.targets.iter().filter_map(|target| ops.assignments.get(target));
         let ids = assigned.flat_map(BTreeMap::keys);
         for id in ids.filter(|id| request.components.as_ref().is_none_or(|only| only.contains(*id))) {
-            let (Some(binary), Some(manifest)) = (ops.library.binary(id), ops.library.manifests.get(id)) else {
+            let (Some(binary), Some(manifest)) = (ops.library.binary(id), ops.library.manifest(id.as_str())) else {
                 continue;
             };
             if manifest.world != world {
@@ -137,10 +120,10 @@ impl Pool {
     ///
     /// # Errors
     /// What the run comes to, if there is none.
-    pub(super) async fn worker(&self, id: &ComponentId) -> Result<WorkerHandle, RunOutcome> {
+    pub(super) async fn worker(&self, id: &ComponentId) -> Result<WorkerHandle, NoWorker> {
         match self.slots.get(id) {
-            Some(slot) => slot.worker().await.map(WorkerHandle),
-            None => Err(RunOutcome::Refused { reason: "there is no such component".to_owned() }),
+            Some(slot) => slot.worker().await.map(WorkerHandle::from),
+            None => Err(NoWorker::Refused("there is no such component".to_owned())),
         }
     }
 
@@ -192,22 +175,22 @@ impl Slot {
         Ok(idle)
     }
 
-    async fn worker(&self) -> Result<Arc<Worker>, RunOutcome> {
-        let links = self.links.as_ref().map_err(|reason| RunOutcome::Refused { reason: reason.clone() })?;
+    async fn worker(&self) -> Result<Arc<Worker>, NoWorker> {
+        let links = self.links.as_ref().map_err(|reason| NoWorker::Refused(reason.clone()))?;
         let mut state = self.state.lock().await;
         state.bury(self);
         if let Some(reason) = &state.refused {
-            return Err(RunOutcome::Refused { reason: reason.clone() });
+            return Err(NoWorker::Refused(reason.clone()));
         }
         if let Some(worker) = &state.worker {
             return Ok(Arc::clone(worker));
         }
-        if let Some(message) = &state.over {
-            return Err(RunOutcome::Fault { message: message.clone() });
+        if let Some(fault) = &state.over {
+            return Err(NoWorker::Fault(fault.clone()));
         }
         if state.deaths >= DEATHS {
             let message = format!("its worker has died {DEATHS} times in this sweep; it is not started again");
-            return Err(RunOutcome::Fault { message });
+            return Err(NoWorker::Fault(RunFault::new("worker-deaths", message)));
         }
         // The semaphore is never closed.
         let _permit = self.compiling.acquire().await;
@@ -215,7 +198,7 @@ impl Slot {
             Err(Unloaded::Lacking(lacking)) => {
                 let reason = format!("its worker cannot be locked down here: no {lacking}");
                 state.refused = Some(reason.clone());
-                Err(RunOutcome::Refused { reason })
+                Err(NoWorker::Refused(reason))
             }
             Ok(worker) => {
                 let worker = Arc::new(worker);
@@ -225,16 +208,16 @@ impl Slot {
             Err(Unloaded::Load(LoadError::NotLoaded { reason })) => {
                 let reason = format!("the engine does not take it: {}", encode::terminal(&reason, 200));
                 state.refused = Some(reason.clone());
-                Err(RunOutcome::Refused { reason })
+                Err(NoWorker::Refused(reason))
             }
             Err(Unloaded::Load(error)) => {
-                let message = chain(&error);
+                let fault = RunFault::new("load", chain(&error));
                 state.deaths += 1;
-                state.over = error.is_for_good().then(|| message.clone());
+                state.over = error.is_for_good().then(|| fault.clone());
                 if let Some(how) = error.death() {
                     state.count(self, &how);
                 }
-                Err(RunOutcome::Fault { message })
+                Err(NoWorker::Fault(fault))
             }
         }
     }
@@ -256,67 +239,4 @@ impl State {
         let found = slot.quarantine.died(&slot.who, how, now);
         self.refused = quarantined(&slot.who, found.map(Some));
     }
-}
-
-impl WorkerHandle {
-    /// A worker outside a pool.
-    pub(crate) fn new(worker: Worker) -> Self {
-        Self(Arc::new(worker))
-    }
-
-    /// Runs the component once, each of its calls through the broker.
-    pub(crate) async fn run(
-        &self,
-        broker: &Arc<Broker>,
-        run: &RunContext,
-        now_ms: u64,
-        views: Vec<TargetView>,
-    ) -> RunResult {
-        let answer = |call: VerbCall| async move {
-            if spec(call.verb).effect == Effect::Change {
-                let VerbCall { number, target, verb, slot, given } = call;
-                let asked = Asked { number, target, verb, slot, content: given.content, bytes: given.bytes };
-                return match broker.stage(run, asked).await {
-                    Ok(()) => Outcome::Staged,
-                    Err(error) => Outcome::NotStaged(error),
-                };
-            }
-            match broker.call(run, call.number, call.target, call.verb, call.slot.as_ref()).await {
-                Ok(answer) => Outcome::Answered(Answer::clone(&answer)),
-                Err(error) => Outcome::Failed(error),
-            }
-        };
-        let ended = self.0.run_phase(run.phase, now_ms, views, answer).await;
-        for line in ended.logs {
-            broker.note(Entry::Note { run: run.id, text: line.text });
-        }
-        if ended.logs_dropped > 0 {
-            let text = Tainted::new(format!("({} notes were dropped or cut)", ended.logs_dropped));
-            broker.note(Entry::Note { run: run.id, text });
-        }
-        let (end, interrupted) = match ended.ending {
-            sandbox::Ending::Report(report) => (RunEnd::Report(report), false),
-            sandbox::Ending::Decision(decision) => (RunEnd::Decided(decision), false),
-            sandbox::Ending::CouldNotLook { reason, error, .. } => (RunEnd::CouldNotLook { reason, error }, false),
-            sandbox::Ending::Fault(fault) => {
-                if !fault.detail.is_empty() {
-                    broker.note(Entry::Note { run: run.id, text: fault.detail.clone() });
-                }
-                (fault_end(&fault), false)
-            }
-            sandbox::Ending::Interrupted => {
-                (RunEnd::Fault { message: "interrupted: another run took the worker with it".to_owned() }, true)
-            }
-        };
-        RunResult { end, fuel: ended.fuel_used, interrupted }
-    }
-}
-
-fn fault_end(fault: &Fault) -> RunEnd {
-    let message = match &fault.kind {
-        // Whose fault it is must be plain: this one is ours.
-        FaultKind::Host => "the worker could not run it (this is not the component's fault)".to_owned(),
-        kind => kind.to_string(),
-    };
-    RunEnd::Fault { message }
 }

@@ -22,7 +22,7 @@ pub struct GateList {
 /// Everything that the grants of a target's components list.
 #[must_use]
 pub fn listed(ops: &Ops, target: &Target) -> GateList {
-    let components = ops.library.manifests.keys();
+    let components = ops.library.components().keys();
     of_grants(components.filter_map(|component| ops.grant(component, &target.name)))
 }
 

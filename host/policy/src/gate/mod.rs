@@ -18,7 +18,7 @@ mod verify;
 pub use entry::{Entry, EntryError, EntryKind};
 pub use install::{Install, install_script};
 pub use keys::{Access, Account, Accounts, Credential, KeyError};
-pub use list::{GateList, limits, listed, of_grants, current_script};
+pub use list::{GateList, current_script, limits, listed, of_grants};
 pub use paths::{Limits, Paths};
 pub use script::{Script, VERSION, script};
 pub use verify::{Difference, Expected, compare};

@@ -3,6 +3,7 @@
 //! Knows: which of the two counts. Must not know: whether anybody trusts it. Attack answered: a component that shows a
 //! reviewer one manifest and the host another (D6): where there are two, they are the same bytes.
 
+use std::borrow::Borrow;
 use std::path::{Path, PathBuf};
 
 use super::{Binary, LibraryError, digest, path_exists, read_at_most, read_binary};
@@ -28,6 +29,13 @@ pub struct ComponentFile {
     pub sealed: bool,
     /// What stands in `NAME.wasm.sig`, if that is there; not looked at.
     pub signature: Option<Vec<u8>>,
+}
+
+/// So that policy is resolved against a library as well as against plain manifests.
+impl Borrow<Manifest> for ComponentFile {
+    fn borrow(&self) -> &Manifest {
+        &self.manifest
+    }
 }
 
 impl ComponentFile {

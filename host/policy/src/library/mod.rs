@@ -27,11 +27,7 @@ use bailiwick_core::source::{Problem, Problems, Source};
 /// Components by id.
 #[derive(Debug, Default)]
 pub struct Library {
-    /// What each asks for.
-    pub manifests: BTreeMap<ComponentId, Manifest>,
-    binaries: BTreeMap<ComponentId, Binary>,
-    manifest_digests: BTreeMap<ComponentId, String>,
-    signatures: BTreeMap<ComponentId, Vec<u8>>,
+    components: BTreeMap<ComponentId, ComponentFile>,
 }
 
 /// A component's bytes. Read once: what is hashed is what is compiled.
@@ -210,7 +206,7 @@ impl Library {
                 format!("call the files {id}.wasm and {id}.toml")
             };
             problems.push(Problem::at(place, format!("the file is called `{stem}`, the component `{id}`")).hint(hint));
-        } else if self.manifests.contains_key(&id) {
+        } else if self.components.contains_key(&id) {
             let message = format!("there is a built-in component `{id}`");
             problems.push(Problem::at(source.at(0..0), message).hint("give yours another id"));
         } else {
@@ -234,41 +230,43 @@ impl Library {
     }
 
     fn put(&mut self, file: ComponentFile) {
-        let id = file.manifest.id.clone();
-        match file.manifest_digest() {
-            Some(digest) => self.manifest_digests.insert(id.clone(), digest),
-            None => self.manifest_digests.remove(&id),
-        };
-        match file.signature {
-            Some(bytes) => self.signatures.insert(id.clone(), bytes),
-            None => self.signatures.remove(&id),
-        };
-        self.manifests.insert(id.clone(), file.manifest);
-        self.binaries.insert(id, file.binary);
+        self.components.insert(file.manifest.id.clone(), file);
+    }
+
+    /// All components, by id.
+    #[must_use]
+    pub const fn components(&self) -> &BTreeMap<ComponentId, ComponentFile> {
+        &self.components
+    }
+
+    /// What a component asks for.
+    #[must_use]
+    pub fn manifest(&self, id: &str) -> Option<&Manifest> {
+        self.components.get(id).map(|file| &file.manifest)
     }
 
     /// A component's bytes.
     #[must_use]
     pub fn binary(&self, id: &ComponentId) -> Option<&Binary> {
-        self.binaries.get(id)
+        self.components.get(id).map(|file| &file.binary)
     }
 
     /// True for a component that is part of the program.
     #[must_use]
     pub fn is_built_in(&self, name: &str) -> bool {
-        self.binaries.get(name).is_some_and(|binary| binary.path.is_none())
+        self.components.get(name).is_some_and(|file| file.binary.path.is_none())
     }
 
     /// What stands in a component's `.sig`, if there is one. Nobody has looked at it.
     #[must_use]
     pub fn signature(&self, id: &ComponentId) -> Option<&[u8]> {
-        self.signatures.get(id).map(Vec::as_slice)
+        self.components.get(id)?.signature.as_deref()
     }
 
     /// SHA-256 in hex of a component's manifest, if its own digest does not cover it: of one that is not sealed.
     #[must_use]
-    pub fn manifest_digest(&self, id: &ComponentId) -> Option<&str> {
-        self.manifest_digests.get(id).map(String::as_str)
+    pub fn manifest_digest(&self, id: &ComponentId) -> Option<String> {
+        self.components.get(id)?.manifest_digest()
     }
 }
 
@@ -328,7 +326,7 @@ mod tests {
         built.retain(|name| name != "interpreter");
         built.extend(DECLARED.iter().map(|(name, _)| name.trim_end_matches(".toml").to_owned()));
         built.sort();
-        let known: Vec<_> = library.manifests.keys().map(|id| id.as_str().to_owned()).collect();
+        let known: Vec<_> = library.components.keys().map(|id| id.as_str().to_owned()).collect();
         assert_eq!(known, built);
     }
 }

@@ -163,6 +163,7 @@ impl LockState {
             return Err(differs("its file", &binary.digest, &accepted.facts.digest));
         }
         let (found, locked) = (library.manifest_digest(id), accepted.facts.manifest.as_deref());
+        let found = found.as_deref();
         if found != locked {
             return Err(differs("its manifest", found.unwrap_or("none"), locked.unwrap_or("none")));
         }

@@ -11,7 +11,6 @@ use super::Policy;
 use super::parse::{Setting, first_line, texts};
 use bailiwick_core::limits;
 use bailiwick_core::limits::{Budget, Budgets, LimitError, Row, Said};
-use bailiwick_core::manifest::Manifest;
 use bailiwick_core::model::ComponentId;
 use bailiwick_core::source::{Place, Problem, Problems, Source};
 
@@ -118,7 +117,7 @@ fn values<'a>(
 ///
 /// # Errors
 /// All mistakes, each with its place: names that are no component's, and two lines that disagree.
-pub fn budgets(policy: &Policy, library: &BTreeMap<ComponentId, Manifest>) -> Result<Budgets, Problems> {
+pub fn budgets<M>(policy: &Policy, library: &BTreeMap<ComponentId, M>) -> Result<Budgets, Problems> {
     let mut problems = Problems::default();
     let mut everybody = Budget::default();
     for Value { row, value, place } in &policy.lowered {

@@ -15,7 +15,6 @@ use super::never::NeverRuleError;
 use super::retention::{self, RawRetention, Retention};
 use super::signatures::{self, RawSignatures, RawSigners, Signatures};
 use super::stateless::{RawStateless, Stateless};
-use bailiwick_core::manifest::Manifest;
 use bailiwick_core::model::{ComponentId, Verb};
 use bailiwick_core::redact;
 use bailiwick_core::redact::{Redactor, RuleError};
@@ -56,7 +55,7 @@ pub struct Policy {
 
 impl Policy {
     /// Leaves out components that are not there yet.
-    pub fn leave_out_unknown(&mut self, library: &BTreeMap<ComponentId, Manifest>) {
+    pub fn leave_out_unknown<M>(&mut self, library: &BTreeMap<ComponentId, M>) {
         let grants = self.grants.iter_mut().map(|grant| &mut grant.components);
         for names in grants.chain(self.raises.iter_mut().map(|raise| &mut raise.components)) {
             names.retain(|id| library.contains_key(id.value.as_str()));

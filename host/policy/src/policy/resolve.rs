@@ -3,6 +3,7 @@
 //! When several grants speak of one component on one target, a grant that names the target beats one that names a tag;
 //! two of the same rank that disagree are an error, so that no order of lines decides.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Grant, Policy, Setting};
@@ -67,15 +68,15 @@ enum Rank {
 ///
 /// # Errors
 /// All mistakes, each with its place.
-pub fn resolve(
+pub fn resolve<M: Borrow<Manifest>>(
     policy: &Policy,
     fleet: &Fleet,
-    library: &BTreeMap<ComponentId, Manifest>,
+    library: &BTreeMap<ComponentId, M>,
 ) -> Result<Assignments, Problems> {
     let mut resolver = Resolver {
         policy,
         fleet,
-        library,
+        library: library.iter().map(|(id, manifest)| (id.as_str(), manifest.borrow())).collect(),
         out: BTreeMap::new(),
         mistaken: BTreeSet::new(),
         problems: Problems::default(),
@@ -90,7 +91,7 @@ pub fn resolve(
 struct Resolver<'a> {
     policy: &'a Policy,
     fleet: &'a Fleet,
-    library: &'a BTreeMap<ComponentId, Manifest>,
+    library: BTreeMap<&'a str, &'a Manifest>,
     out: Assignments,
     /// Slots with a binding that was told to be wrong: they are not unbound as well.
     mistaken: BTreeSet<(ComponentId, SlotName)>,
@@ -105,8 +106,8 @@ impl<'a> Resolver<'a> {
     fn grant(&mut self, grant: &Grant) {
         let targets = self.targets(grant);
         for id in &grant.components {
-            let Some(manifest) = self.library.get(id.value.as_str()) else {
-                let known: Vec<_> = self.library.keys().map(ComponentId::as_str).collect();
+            let Some(&manifest) = self.library.get(id.value.as_str()) else {
+                let known: Vec<_> = self.library.keys().copied().collect();
                 let hint = format!("there are: {}; another comes in by `bailiwick add FILE`", known.join(", "));
                 self.wrong(&id.place, format!("there is no component `{}`", id.value), hint);
                 continue;
@@ -341,7 +342,7 @@ impl<'a> Resolver<'a> {
         let mut found = Vec::new();
         for assignments in self.out.values() {
             for (id, assignment) in assignments {
-                let Some(manifest) = self.library.get(id) else {
+                let Some(manifest) = self.library.get(id.as_str()) else {
                     continue;
                 };
                 for (name, slot) in &manifest.slots {

@@ -174,7 +174,7 @@ async fn tx09_guest_and_worker_never_held_the_secret() {
     let broker = Arc::new(Broker::new(Arc::new(journal)).redacting(Arc::clone(&loaded.policy.redactor)));
     let context = RunContext::new(1, Arc::clone(&grant), Arc::new(TargetSession::new(Connection::Local)));
     let bytes = fs::read(guests().join("hostile.wasm")).unwrap();
-    let verbs = loaded.library.manifests.get("hostile").unwrap().verbs();
+    let verbs = loaded.library.manifest("hostile").unwrap().verbs();
     let links = Links { verbs, ..Links::default() };
     let worker = Worker::load(Some(Path::new(PROGRAM)), &bytes, &links, Limits::default()).await.unwrap();
     let pid = worker.pid();
@@ -237,7 +237,7 @@ fn memory(pid: u32) -> Option<Vec<u8>> {
 #[tokio::test]
 async fn tx09_guest_in_a_case_is_told_no_secret_either() {
     let library = Library::built_in().unwrap();
-    let manifest: &manifest::Manifest = library.manifests.get("log-errors").unwrap();
+    let manifest: &manifest::Manifest = library.manifest("log-errors").unwrap();
     let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("../probes/log-errors/cases/one-error.toml");
     let text = fs::read_to_string(recorded).unwrap();
     let (before, after) = ("connection 4711 to", format!("token={CANARY} to"));

@@ -327,8 +327,7 @@ fn retention_lets_go_what_policy_says_and_says_so() {
     assert!(said.code == 4 && said.stdout.contains("was pruned (entry "), "{}", said.stdout);
     let run = Reader::open(&ops.journal()).unwrap().find_map(|record| {
         let record = record.unwrap();
-        matches!(&record.entry, Entry::RunStarted { component, .. } if component.as_str() == "memory")
-            .then_some(record.seq)
+        matches!(&record.entry, Entry::RunStarted(start) if start.component.as_str() == "memory").then_some(record.seq)
     });
     let shown = ops.run(&["journal", "show", &run.unwrap().to_string()]).unwrap();
     assert!(shown.stdout.contains("NOT SHOWN: evidence "), "{}", shown.stdout);

@@ -29,7 +29,7 @@ fn told(unit: &str, file: &str) -> Vec<String> {
     let found = || -> Result<(), Problems> {
         let fleet = fleet::parse(&fleet, Path::new("/"), None)?;
         let policy = policy::parse(&Source::embedded("policy.toml", &policy))?;
-        policy::resolve(&policy, &fleet, &Library::built_in().unwrap().manifests).map(drop)
+        policy::resolve(&policy, &fleet, Library::built_in().unwrap().components()).map(drop)
     };
     found().err().map(|problems| problems.0.iter().map(|problem| problem.render(false)).collect()).unwrap_or_default()
 }

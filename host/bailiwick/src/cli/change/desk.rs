@@ -60,7 +60,7 @@ impl Room {
                 ..ssh::Settings::default()
             },
             cache: check::cache(context),
-            pasts: history::pasts(context),
+            past_runs: history::pasts(context),
         };
         let (store, stop) = (Store::at(&state), Stop::at(&state));
         Ok(Self { ops: Arc::new(ops), lock_state, settings, store, stop, interrupted: AtomicBool::new(false) })

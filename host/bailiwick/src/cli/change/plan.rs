@@ -66,7 +66,7 @@ fn ask(context: &Context, fix: &str, target: &str, json: bool) -> anyhow::Result
             Ok(match why {
                 NotPlanned::Nothing { .. } => Exit::Fine,
                 NotPlanned::Refused { .. } | NotPlanned::Rejected { .. } => Exit::Refused,
-                NotPlanned::Failed { .. } => Exit::NotLooked,
+                NotPlanned::Failed { .. } => Exit::NotChecked,
             })
         }
     }
@@ -119,7 +119,7 @@ async fn planned(
         Decided::NothingToDo { why } => return (run, Err(NotPlanned::Nothing { why })),
         Decided::Refuse { reason, owner, .. } => return (run, Err(NotPlanned::Refused { reason, owner })),
     };
-    let Some(manifest) = room.ops.library.manifests.get(fix) else {
+    let Some(manifest) = room.ops.library.manifest(fix.as_str()) else {
         return (run, Err(failed("its manifest is not there".to_owned())));
     };
     let raising: BTreeSet<_> = manifest.answers.iter().map(|answer| answer.probe.clone()).collect();
@@ -198,12 +198,18 @@ fn base(
 impl Room {
     /// A fix that may be meant.
     pub(super) fn fix(&self, name: &str) -> anyhow::Result<ComponentId> {
-        let fixes = self.ops.library.manifests.values().filter(|manifest| manifest.world == World::Fix);
+        let fixes = self
+            .ops
+            .library
+            .components()
+            .values()
+            .map(|file| &file.manifest)
+            .filter(|manifest| manifest.world == World::Fix);
         let known: Vec<_> = fixes.map(|manifest| manifest.id.as_str()).collect();
         if known.contains(&name) {
             return Ok(ComponentId::new(name)?);
         }
-        let message = if self.ops.library.manifests.contains_key(name) {
+        let message = if self.ops.library.components().contains_key(name) {
             format!("`{name}` is a probe, and changes nothing")
         } else {
             format!("there is no fix `{}`", encode::lines(name))

@@ -7,7 +7,7 @@ use bailiwick_change::recover as find_out;
 use super::desk::{self, Room};
 use crate::cli::Context;
 
-pub(crate) fn recover(context: &Context) -> anyhow::Result<Exit> {
+pub(crate) fn recover(context: &Context, _: &crate::cli::args::Recover) -> anyhow::Result<Exit> {
     let room = Room::open(context, 1)?;
     let mut log = desk::log(context)?;
     let open: Vec<_> =
