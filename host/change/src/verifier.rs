@@ -136,7 +136,7 @@ impl Sweeps {
             }
             Err(TargetResult::Unreachable { cause, .. }) => Err(cause),
             Err(TargetResult::Refused { rule }) => Err(rule),
-            Err(TargetResult::Runs(_)) => Err("nobody looked".to_owned()),
+            Err(TargetResult::Runs(_)) => Err("the target was not checked".to_owned()),
         };
         fixer.close().await;
         self.journal.append(Entry::SweepEnded { sweep: began, lockdown: None }).map_err(written)?;

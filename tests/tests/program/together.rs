@@ -230,7 +230,7 @@ fn a_past_that_cannot_be_read_does_not_pass_for_none() {
     let kind = |at: usize| runs[at]["outcome"]["kind"].as_str().unwrap();
     assert_eq!((code, kind(0), kind(1)), (4, "report", "could-not-look"), "{runs:#}");
     let reason = runs[1]["outcome"]["reason"].as_str().unwrap();
-    assert!(reason.contains("what it has said before cannot be read"), "{reason}");
+    assert!(reason.contains("its history cannot be read"), "{reason}");
 }
 
 #[test]

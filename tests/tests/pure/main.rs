@@ -7,6 +7,7 @@ mod catalogue;
 mod change;
 mod files;
 mod gate_script;
+mod generated;
 mod grant;
 mod grant_change;
 mod history;

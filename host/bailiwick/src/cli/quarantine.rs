@@ -104,7 +104,7 @@ pub(super) fn unquarantine(context: &Context, args: &Unquarantine) -> anyhow::Re
     let is_its = |record: &Record| record.component == id || Some(record.digest.as_str()) == digest;
     let records = all.iter().flatten().filter(|record| is_its(record));
     let (mut versions, mut reasons): (Vec<Who>, Vec<String>) =
-        records.map(|record| (version(record), record.told())).unzip();
+        records.map(|record| (version(record), record.summary())).unzip();
     if let Some(ops) = &ops
         && let (Some(binary), Some(manifest)) = (ops.library.binary(&id), ops.library.manifest(id.as_str()))
         && let Err(error) = quarantine.record(&binary.digest)

@@ -334,7 +334,7 @@ fn recorded_run(swept: &Sweep, target: &TargetName, scope: Scope) -> Result<(u64
             let together = swept.together.first();
             (together.map(|it| &it.run), together.map(|it| it.targets.clone()).unwrap_or_default())
         }
-        (_, None) => return Err(("nobody looked".to_owned(), Exit::NotChecked)),
+        (_, None) => return Err(("the target was not checked".to_owned(), Exit::NotChecked)),
     };
     let Some(run) = run else { return Err(("nothing ran".to_owned(), Exit::NotChecked)) };
     match &run.outcome {

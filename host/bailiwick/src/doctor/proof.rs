@@ -51,32 +51,32 @@ pub enum ProofError {
 /// The probe that runs beside each of them and must not notice.
 const BENIGN: &str = "memory";
 
-/// A behaviour of `hostile`, what it tries, which part stops it, and what that part says.
+/// A behaviour of `hostile`, what it tries, which part stops it, and the code of the fault.
 type Behaviour = (&'static str, &'static str, &'static str, &'static str);
 
 const BREAKS: &[Behaviour] = &[
-    ("loop", "run for ever", "engine: fuel", "used up its fuel"),
-    ("recurse", "recurse for ever", "engine: stack", "recursed too deeply"),
-    ("memory", "take all memory", "engine: memory", "of memory"),
-    ("memory-touch", "write all memory", "engine: memory", "of memory"),
-    ("trap", "crash", "engine: trap", "panicked"),
-    ("forge-handle", "use a handle that it was never given", "engine: handles", "canonical ABI"),
-    ("stale-handle", "use a handle that it gave back", "engine: handles", "canonical ABI"),
-    ("flood-calls", "ask a million times", "limit: calls", "made more than"),
-    ("flood-local", "call the host a million times", "limit: calls", "made more than"),
-    ("big-log", "write 32 MiB in one call", "limit: bytes", "in one call"),
-    ("big-report", "report 12 MiB", "limit: bytes", "in one call"),
-    ("many-findings", "report 100,000 findings", "limit: bytes", "in one call"),
-    ("long-report", "report a line that is too long", "report check", "bad report"),
-    ("many-metrics", "report too many metrics", "report check", "bad report"),
-    ("bad-metric", "report a number that is none", "report check", "bad report"),
-    ("bad-code", "report escapes in a code", "report check", "bad report"),
-    ("evidence-lies", "rest on calls that it never made", "report check", "bad report"),
-    ("failure-lies", "blame a call that it never made", "report check", "bad report"),
+    ("loop", "run for ever", "engine: fuel", "fuel"),
+    ("recurse", "recurse for ever", "engine: stack", "stack"),
+    ("memory", "take all memory", "engine: memory", "memory"),
+    ("memory-touch", "write all memory", "engine: memory", "memory"),
+    ("trap", "crash", "engine: trap", "panic"),
+    ("forge-handle", "use a handle that it was never given", "engine: handles", "canonical-abi"),
+    ("stale-handle", "use a handle that it gave back", "engine: handles", "canonical-abi"),
+    ("flood-calls", "ask a million times", "limit: calls", "calls"),
+    ("flood-local", "call the host a million times", "limit: calls", "calls"),
+    ("big-log", "write 32 MiB in one call", "limit: bytes", "guest-bytes"),
+    ("big-report", "report 12 MiB", "limit: bytes", "guest-bytes"),
+    ("many-findings", "report 100,000 findings", "limit: bytes", "guest-bytes"),
+    ("long-report", "report a line that is too long", "report check", "output"),
+    ("many-metrics", "report too many metrics", "report check", "output"),
+    ("bad-metric", "report a number that is none", "report check", "output"),
+    ("bad-code", "report escapes in a code", "report check", "output"),
+    ("evidence-lies", "rest on calls that it never made", "report check", "output"),
+    ("failure-lies", "blame a call that it never made", "report check", "output"),
 ];
 
 /// With a wall time of a second.
-const LATE: &[Behaviour] = &[("free-loop", "take time without fuel", "limit: wall time", "took longer than")];
+const LATE: &[Behaviour] = &[("free-loop", "take time without fuel", "limit: wall time", "wall-time")];
 
 /// Components that are not what their manifest says, and what the refusal names.
 const REFUSED: &[(&str, &str, &str)] = &[
@@ -182,9 +182,9 @@ fn row(stopped: bool, attempt: &str, by: &'static str, gave: String) -> Tried {
     Tried { stopped, attempt: attempt.to_owned(), by: if stopped { by } else { "nothing" }, gave }
 }
 
-fn broken(sweep: &Sweep, (behaviour, attempt, by, says): &Behaviour) -> Tried {
+fn broken(sweep: &Sweep, (behaviour, attempt, by, code): &Behaviour) -> Tried {
     let outcome = outcome(sweep, behaviour, "hostile");
-    let stopped = matches!(outcome, Some(RunOutcome::Fault(fault)) if fault.message.contains(says));
+    let stopped = matches!(outcome, Some(RunOutcome::Fault(fault)) if fault.code.as_deref() == Some(*code));
     row(stopped, attempt, by, words(outcome))
 }
 

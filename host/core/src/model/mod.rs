@@ -37,6 +37,7 @@ pub use name::{
 };
 pub use param::ParamValue;
 pub use tainted::Tainted;
+pub(crate) use verb::each_verb;
 pub use verb::{Effect, Object, Verb};
 pub use wasi::WasiGroup;
 pub use world::World;

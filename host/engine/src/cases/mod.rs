@@ -1,8 +1,8 @@
-//! Cases: recorded answers and the findings they must lead to. A component runs in its sandbox, through the broker, as
-//! in a sweep; only the transport is a tape.
+//! Cases: recorded answers, and the findings that a component must report for them. The component runs in its sandbox,
+//! through the broker, as in a sweep; only the transport is replaced by the recorded answers.
 //!
-//! Knows: `cases/*.toml`. Must not know: any network. What a recording is made of has gone through a sweep, with all that
-//! this means: grant, consent, redaction, journal.
+//! Knows: `cases/*.toml`. Must not know: any network. A new case is recorded from a run of a sweep, after grant, consent,
+//! redaction and journal.
 
 mod case;
 mod diff;
@@ -28,13 +28,13 @@ use bailiwick_sandbox::LoadError;
 use bailiwick_sandbox::client::Worker;
 use bailiwick_transport::Connection;
 
-/// Why a component cannot be put to its cases.
+/// Why a component's cases cannot be run.
 #[derive(Debug, thiserror::Error)]
 pub enum CasesError {
-    /// It is no component for this host.
+    /// It is not a component that this host runs.
     #[error("the component is refused")]
     Inspect(#[from] sandbox::InspectError),
-    /// Its imports are not what its manifest asks for.
+    /// Its imports do not match its manifest.
     #[error("the component is refused")]
     Imports(#[from] sandbox::ImportError),
     /// It cannot be compiled.
@@ -42,7 +42,7 @@ pub enum CasesError {
     Load(#[from] LoadError),
 }
 
-/// How a run ended, as a case writes it: to hold two ends against one another, line by line.
+/// The end of a run as a case writes it, so that two ends can be compared line by line.
 #[must_use]
 pub fn written(end: &RunEnd) -> String {
     let expected = match end {
@@ -51,13 +51,13 @@ pub fn written(end: &RunEnd) -> String {
             let reason = Some(reason.for_encoder().to_owned());
             case::Expected::Failure(case::RawFailure { error: *error, reason })
         }
-        RunEnd::Decided(_) => return "# it planned\n".to_owned(),
+        RunEnd::Decided(_) => return "# it returned a plan\n".to_owned(),
         RunEnd::Fault(fault) => return format!("# it broke: {fault}\n"),
     };
     text::expected(&expected)
 }
 
-/// A component, loaded to be put to its cases.
+/// Runs the cases of one component.
 #[derive(Debug)]
 pub struct Runner {
     worker: WorkerHandle,
@@ -65,8 +65,8 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// Checks and loads a component. `program` is the worker's executable, or none for this one; what happens is written
-    /// to `journal`.
+    /// Checks and loads a component. `program` is the worker's executable, or none for this one. Runs are recorded in
+    /// `journal`.
     ///
     /// # Errors
     /// When the component is refused or cannot be loaded.

@@ -1,4 +1,4 @@
-//! One sweep: connect, run, close; targets side by side, components side by side on each.
+//! One sweep: connect, run, close; several targets at once, and several components at once on each.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -29,50 +29,50 @@ use bailiwick_sandbox::cache::Cache;
 use bailiwick_sandbox::imports::on_one_line;
 use bailiwick_transport::{Connection, chain, ssh};
 
-/// What is asked for.
+/// What to check.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
-    /// Targets; a never-host may be among them, and is refused.
+    /// The targets. A never-host among them is refused.
     pub targets: BTreeSet<TargetName>,
-    /// Only these components; none: all that policy grants.
+    /// Only these components. None: every component that policy grants.
     pub components: Option<BTreeSet<ComponentId>>,
-    /// What people have agreed to; by default nothing but what is built in.
+    /// Which components are accepted. By default only the built-in ones.
     pub lock_state: LockState,
 }
 
 /// Bounds of a sweep.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Targets at the same time; 0 counts as 1.
+    /// Maximum number of targets checked at once; 0 counts as 1.
     pub jobs: usize,
-    /// Components that are kept from running.
+    /// Components that must not run until a person releases them.
     pub quarantine: Quarantine,
     /// A worker that lacks a measure of its lockdown gets no component: its runs are refused.
     pub require_lockdown: bool,
-    /// Clocks of connections.
+    /// Time limits of connections.
     pub ssh: ssh::Settings,
     /// Compiled components of earlier sweeps.
     pub cache: Option<Arc<Cache>>,
-    /// What components have said before.
+    /// The history that components are given.
     pub past_runs: Arc<PastRuns>,
 }
 
-/// Is told how far a sweep is.
+/// Follows the progress of a sweep.
 pub trait Watcher: Send + Sync {
-    /// A target has been dealt with.
-    fn target_done(&self, looked: &CheckedTarget);
+    /// A target is done.
+    fn target_done(&self, checked: &CheckedTarget);
 
-    /// Components have run in workers that lack a measure of their lockdown; told once, at the end.
-    fn unlocked(&self, held: &Lockdown);
+    /// Components ran in workers that lack a measure of their lockdown. Called once, at the end.
+    fn unlocked(&self, lockdown: &Lockdown);
 
-    /// An anchor did not take the journal's head; told at the end.
+    /// The journal's head could not be copied to an anchor. Called at the end.
     fn not_anchored(&self, anchor: &str, why: &str);
 }
 
-/// Looks at what is asked for.
+/// Runs a sweep.
 ///
 /// # Errors
-/// When the journal cannot be written: nothing is sent that is not written down first.
+/// When the journal is not writable: every action is in the journal before it is sent.
 pub async fn sweep(
     ops: Arc<Ops>,
     request: Request,
@@ -89,10 +89,18 @@ pub async fn sweep(
     journal.sync()?;
     let jobs = Arc::new(Semaphore::new(settings.jobs.max(1)));
     let broker = Arc::new(Broker::new(Arc::clone(&journal)).redacting(Arc::clone(&ops.policy.redactor)));
-    let kept = settings.cache.map(|cache| Arc::new(ModuleCache { cache, broker: Arc::clone(&broker), sweep: number }));
+    let module_cache =
+        settings.cache.map(|cache| Arc::new(ModuleCache { cache, broker: Arc::clone(&broker), sweep: number }));
     let fleet_runs = FleetRuns::new(&ops, &request);
     let shared = Arc::new(Shared {
-        pool: Pool::new(&ops, &request, World::Probe, &settings.quarantine, settings.require_lockdown, kept.as_ref()),
+        pool: Pool::new(
+            &ops,
+            &request,
+            World::Probe,
+            &settings.quarantine,
+            settings.require_lockdown,
+            module_cache.as_ref(),
+        ),
         broker,
         ops,
         number,
@@ -103,7 +111,7 @@ pub async fn sweep(
         fleet_runs,
     });
     shared.pool.start();
-    // While connections are made; the first answer would have to wait for it.
+    // While connections are opened: otherwise the first answer waits for it.
     let redactor = Arc::clone(&shared.ops.policy.redactor);
     tokio::task::spawn_blocking(move || redactor.prepare());
     let mut runs = JoinSet::new();
@@ -117,19 +125,19 @@ pub async fn sweep(
         tasks.spawn(async move {
             // The semaphore is never closed.
             let permit = jobs.acquire().await;
-            let (result, link) = shared.look(&name).await;
-            let looked = CheckedTarget { target: name, result };
-            watcher.target_done(&looked);
-            // Another target's turn, while runs on several wait for it.
+            let (result, session) = shared.check_target(&name).await;
+            let checked = CheckedTarget { target: name, result };
+            watcher.target_done(&checked);
+            // Another target can start, while runs on several targets still use this connection.
             drop(permit);
-            shared.fleet_runs.wait_until_unused(&looked.target).await;
-            if let Some(link) = link {
-                link.finish().await;
-                if let Some(link) = Arc::into_inner(link) {
-                    link.close().await;
+            shared.fleet_runs.wait_until_unused(&checked.target).await;
+            if let Some(session) = session {
+                session.finish().await;
+                if let Some(session) = Arc::into_inner(session) {
+                    session.close().await;
                 }
             }
-            looked
+            checked
         });
     }
     let mut targets = all(tasks).await;
@@ -138,8 +146,8 @@ pub async fn sweep(
     together.sort_by(|a, b| a.run.component.cmp(&b.run.component));
     shared.pool.close().await;
     let lockdown = shared.pool.lockdown();
-    if let Some(held) = lockdown.filter(|held| !settings.require_lockdown && !held.complete()) {
-        watcher.unlocked(&held);
+    if let Some(lockdown) = lockdown.filter(|lockdown| !settings.require_lockdown && !lockdown.complete()) {
+        watcher.unlocked(&lockdown);
     }
     shared.broker.note(Entry::SweepEnded { sweep: number, lockdown });
     if let Some(failure) = shared.broker.failure() {
@@ -155,16 +163,16 @@ pub async fn sweep(
     Ok(Sweep { started, finished, targets, together })
 }
 
-/// What came of all tasks. A panic of ours must not pass for a target that was looked at.
+/// The results of all tasks. A panic is passed on: it must not look like a target that was checked.
 async fn all<T: 'static>(mut tasks: JoinSet<T>) -> Vec<T> {
-    let mut found = Vec::new();
+    let mut results = Vec::new();
     while let Some(done) = tasks.join_next().await {
         match done {
-            Ok(value) => found.push(value),
+            Ok(value) => results.push(value),
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     }
-    found
+    results
 }
 
 /// What all targets of a sweep share.
@@ -181,10 +189,10 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Looks at a target with the components that look at one at a time. Its connection is still open afterwards.
-    async fn look(self: &Arc<Self>, name: &TargetName) -> (TargetResult, Option<Arc<TargetSession>>) {
+    /// Checks a target with the components that check one target at a time. Its connection is still open afterwards.
+    async fn check_target(self: &Arc<Self>, name: &TargetName) -> (TargetResult, Option<Arc<TargetSession>>) {
         tracing::debug!("{name}: connecting");
-        let link = match self.connect(name).await {
+        let session = match self.connect(name).await {
             Ok(connection) => Arc::new(TargetSession::new(connection)),
             Err(result) => {
                 let (refused, cause) = match &result {
@@ -194,38 +202,42 @@ impl Shared {
                 };
                 self.fleet_runs.set_status(
                     name,
-                    if refused { TargetStatus::Refused(cause.clone()) } else { TargetStatus::Missing(cause.clone()) },
+                    if refused {
+                        TargetStatus::Refused(cause.clone())
+                    } else {
+                        TargetStatus::Unreachable(cause.clone())
+                    },
                 );
                 let target = name.clone();
                 self.broker.note(Entry::NotChecked { sweep: self.number, target, refused, cause });
                 return (result, None);
             }
         };
-        self.fleet_runs.set_status(name, TargetStatus::Here(Arc::clone(&link)));
+        self.fleet_runs.set_status(name, TargetStatus::Connected(Arc::clone(&session)));
         let mut tasks = JoinSet::new();
         for component in self.assigned(name) {
-            let (shared, link) = (Arc::clone(self), Arc::clone(&link));
+            let (shared, session) = (Arc::clone(self), Arc::clone(&session));
             let Some(grant) = self.ops.grant(&component, name).map(Arc::new) else { continue };
-            tasks.spawn(async move { shared.run(&component, vec![(grant, link)]).await });
+            tasks.spawn(async move { shared.run(&component, vec![(grant, session)]).await });
         }
         let mut runs: Vec<Run> = tasks.join_all().await.into_iter().flatten().collect();
         runs.sort_by(|a, b| a.component.cmp(&b.component));
-        let result = match runs.iter().find_map(|run| unmasked(&run.calls)) {
+        let result = match runs.iter().find_map(|run| never_host_rule(&run.calls)) {
             Some(rule) => TargetResult::Refused { rule },
             None => TargetResult::Runs(runs),
         };
-        (result, Some(link))
+        (result, Some(session))
     }
 
-    /// The probes that policy puts on a target, that are asked for, and that look at one target at a time. A sweep only looks:
-    /// no fix is run by it.
+    /// The probes that policy grants on a target, that are requested, and that check one target at a time. A sweep runs no
+    /// fix.
     fn assigned(&self, name: &TargetName) -> Vec<ComponentId> {
         let all = self.ops.assignments.get(name).into_iter().flat_map(BTreeMap::keys);
-        let asked = all.filter(|id| self.components.as_ref().is_none_or(|only| only.contains(*id)));
-        let looks = |id: &&ComponentId| {
+        let requested = all.filter(|id| self.components.as_ref().is_none_or(|only| only.contains(*id)));
+        let is_probe = |id: &&ComponentId| {
             self.ops.library.manifest(id.as_str()).is_none_or(|manifest| manifest.world == World::Probe)
         };
-        asked.filter(looks).filter(|id| !self.fleet_runs.has(id)).cloned().collect()
+        requested.filter(is_probe).filter(|id| !self.fleet_runs.has(id)).cloned().collect()
     }
 
     pub(super) async fn connect(&self, name: &TargetName) -> Result<Connection, TargetResult> {
@@ -312,7 +324,7 @@ impl Shared {
             let id = run.start(kept_bytes)?;
             tracing::debug!("{first}: run {id} of {component} begins");
             let result = worker.run(&self.broker, id, &run.inputs).await;
-            self.pool.look_after(component).await;
+            self.pool.check_worker(component).await;
             // Its worker was killed because of another run. This run changes nothing, and starts again, once.
             if result.interrupted && may_repeat {
                 may_repeat = false;
@@ -324,8 +336,8 @@ impl Shared {
     }
 }
 
-/// The rule, if a target turned out to be a never-host after its runs had begun: refused although the action was granted.
-pub(super) fn unmasked(calls: &[Call]) -> Option<String> {
-    let found = calls.iter().find(|call| call.action.is_some() && call.error == Some(LookError::Refused))?;
-    found.cause.clone()
+/// The rule, if a target turned out to be a never-host after its runs had started: a granted action was refused.
+pub(super) fn never_host_rule(calls: &[Call]) -> Option<String> {
+    let refused = calls.iter().find(|call| call.action.is_some() && call.error == Some(LookError::Refused))?;
+    refused.cause.clone()
 }

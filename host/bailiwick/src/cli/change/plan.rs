@@ -210,7 +210,7 @@ impl Room {
             return Ok(ComponentId::new(name)?);
         }
         let message = if self.ops.library.components().contains_key(name) {
-            format!("`{name}` is a probe, and changes nothing")
+            format!("`{name}` is a probe, not a fix")
         } else {
             format!("there is no fix `{}`", encode::lines(name))
         };
