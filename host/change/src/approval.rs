@@ -132,7 +132,7 @@ impl Statement {
             computed.push(sha);
         }
         let not_after = value("not-after").ok_or(NotApproved::Form("the line `not-after` is missing"))?;
-        let not_after = not_after.parse().map_err(|_| NotApproved::Form("`not-after` is no time"))?;
+        let not_after = not_after.parse().map_err(|_| NotApproved::Form("`not-after` is not a time"))?;
         let statement = Self { plan, target, host_key, component, policy, computed, not_after };
         if statement.text() == text {
             Ok(statement)

@@ -473,7 +473,7 @@ impl Reader<'_> {
     fn line(&mut self, text: &Spanned<String>, need: &str) {
         let line = text.get_ref();
         if line.trim().is_empty() {
-            self.wrong(text, need, "one sentence for whoever reviews it");
+            self.wrong(text, need, "write one sentence for the reviewer");
         } else if line.len() > 200 {
             self.wrong(text, format!("{} bytes long; at most 200", line.len()), "say it in one line");
         } else if line.trim() != line || !encode::is_plain(line) {

@@ -86,10 +86,10 @@ pub enum OpsError {
     #[error("invalid files")]
     Invalid(Problems),
     /// There is a fleet and no policy: nobody may look at anything.
-    #[error("{} holds no policy.toml, so nothing may look at anything\n\nhint: begin one with a [[grant]]; README.md shows how", .0.shown())]
+    #[error("{} has no policy.toml, so no component may run\n\nhint: write one with a [[grant]]; README.md shows how", .0.shown())]
     NoPolicy(PathBuf),
     /// The directory that was named holds no fleet.
-    #[error("{} holds no fleet.toml\n\nhint: `bailiwick fleet import` writes one from your ssh_config; with no directory named at all, Bailiwick looks at this machine", .0.shown())]
+    #[error("{} has no fleet.toml\n\nhint: `bailiwick fleet import` writes one from your ssh_config; without an ops directory, Bailiwick checks this machine", .0.shown())]
     NoFleet(PathBuf),
 }
 
@@ -317,11 +317,11 @@ fn rules(
     let mut problems = Problems::default();
     for grant in policy.grants.iter().filter(|grant| !grant.signers.is_empty()) {
         for signer in grant.signers.iter().filter(|signer| !allowed.knows(&signer.value)) {
-            let message = format!("{} has no ssh-ed25519 key of `{}`", source.name(), signer.value.escape_debug());
-            problems.push(Problem::at(signer.place.clone(), message).hint("add a line with it there"));
+            let message = format!("{} lists no ssh-ed25519 key for `{}`", source.name(), signer.value.escape_debug());
+            problems.push(Problem::at(signer.place.clone(), message).hint("add a line with the key there"));
         }
         for name in grant.components.iter().filter(|name| library.is_built_in(&name.value)) {
-            let message = format!("`{}` is built in: part of the program, and not signed", name.value);
+            let message = format!("`{}` is built in and has no signature", name.value);
             problems.push(Problem::at(name.place.clone(), message).hint("name it in a grant without `signers`"));
         }
     }

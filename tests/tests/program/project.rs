@@ -85,7 +85,7 @@ fn a_project_is_tested_where_it_stands() {
     project.write("manifest.toml", manifest() + "# changed\n");
     let stale = project.run(&[]);
     assert!(
-        stale.code == 2 && stale.stderr.contains("holds another manifest than ./manifest.toml"),
+        stale.code == 2 && stale.stderr.contains("differs from ./manifest.toml"),
         "{}",
         stale.stderr
     );

@@ -209,7 +209,7 @@ fn since(text: &str, now: Timestamp) -> anyhow::Result<u64> {
     match time {
         Some(time) => Ok(u64::try_from(time.as_millisecond()).unwrap_or(0)),
         None => {
-            let message = format!("`{}` is no time", text.escape_default());
+            let message = format!("`{}` is not a time", text.escape_default());
             Err(fail::usage(message, "write 48h, 35d or 8w, or a date such as 2026-11-01"))
         }
     }

@@ -236,8 +236,7 @@ impl Reader<'_> {
         let found = key_file(text.get_ref(), self.base, self.home);
         if found.is_none() {
             let place = self.source.at(text.span());
-            self.problems
-                .push(Problem::at(place, "`~` stands for nothing: HOME is not set").hint("write the path in full"));
+            self.problems.push(Problem::at(place, "cannot expand `~`: HOME is not set").hint("write the path in full"));
         }
         found
     }

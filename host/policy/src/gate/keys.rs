@@ -47,7 +47,7 @@ pub enum Credential {
 
 /// A part of a line that would be more than it says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` cannot stand in a line of sshd's or sudo's files", .0.escape_debug())]
+#[error("`{}` is not allowed in the files of sshd and sudo", .0.escape_debug())]
 pub struct KeyError(String);
 
 impl KeyError {

@@ -84,14 +84,14 @@ pub(super) fn exclusion(
     exclusions: Exclusions<'_>,
 ) -> Option<(String, String)> {
     if target.tier() != Tier::Gated {
-        let why = "the target has no gate, and nothing is changed without one".to_owned();
+        let why = "the target has no gate, and changes need one".to_owned();
         return Some((target.place.to_string(), why));
     }
     if exclusions.stateless.is_some_and(|stateless| stateless.allows(change)) || !is_restart(change) {
         return None;
     }
     let place = exclusions.stateless.and_then(|stateless| stateless.place.as_ref()).unwrap_or(&assignment.place);
-    let why = "a restart loses what a program holds, and policy does not call this one [stateless]".to_owned();
+    let why = "a restart loses the state of a program, and policy does not list this one in [stateless]".to_owned();
     Some((place.to_string(), why))
 }
 

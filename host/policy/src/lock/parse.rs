@@ -17,7 +17,7 @@ use bailiwick_core::source::{Problem, Problems, Source};
 pub enum LockError {
     /// A merge was left half done.
     #[error(
-        "{FILE}:{line} holds a conflict that git left (`{marker}`)\n\nhint: take one side (`git checkout --ours {FILE}`), then `bailiwick approve ID` what it lacks"
+        "{FILE}:{line} has an unresolved git conflict (`{marker}`)\n\nhint: take one side (`git checkout --ours {FILE}`), then run `bailiwick approve ID` for what it lacks"
     )]
     Conflict {
         /// From 1.
@@ -26,14 +26,16 @@ pub enum LockError {
         marker: &'static str,
     },
     /// Another version's.
-    #[error("{FILE} has the format `{found}`; this version reads `{FORMAT}`\n\nhint: use the bailiwick that wrote it")]
+    #[error(
+        "{FILE} has the format `{found}`; this version reads `{FORMAT}`\n\nhint: use the version of bailiwick that wrote it"
+    )]
     Format {
         /// What it says, escaped.
         found: String,
     },
     /// The checksum does not fit.
     #[error(
-        "{FILE} is not as bailiwick wrote it: somebody edited it\n\nhint: restore it from version control; or move it away, and `bailiwick add DIR/components` asks for each component again. `bailiwick lock verify` says more"
+        "{FILE} was edited: its checksum does not match\n\nhint: restore it from version control; or move it away and run `bailiwick add DIR/components` to accept each component again. `bailiwick lock verify` shows details"
     )]
     Edited,
     /// Not what a lock looks like.
@@ -216,7 +218,7 @@ impl Reader<'_> {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("a digest is 64 hexadecimal digits in lower case")]
+#[error("a digest must be 64 lower-case hexadecimal digits")]
 struct DigestError;
 
 fn hex(text: &str) -> Result<String, DigestError> {

@@ -30,7 +30,7 @@ pub enum Refusal {
     #[error("E-LOAD-DIGEST: {0}")]
     Lock(String),
     /// Nobody has accepted it.
-    #[error("E-LOAD-DIGEST: nobody has accepted it\n\nhint: `bailiwick add {}` shows what it could do, and asks", path.shown())]
+    #[error("E-LOAD-DIGEST: it is not accepted\n\nhint: `bailiwick add {}` shows what it could do, and asks", path.shown())]
     Unknown {
         /// Its file.
         path: PathBuf,
@@ -45,7 +45,7 @@ pub enum Refusal {
     },
     /// Other bytes than were accepted.
     #[error(
-        "E-LOAD-DIGEST: {what} has the digest sha256:{found}, accepted is sha256:{accepted} ({version})\n\nhint: put the accepted file back; if it is meant to be a new version, `bailiwick add {}`", path.shown()
+        "E-LOAD-DIGEST: {what} has the digest sha256:{found}, but sha256:{accepted} ({version}) was accepted\n\nhint: restore the accepted file; for a new version, run `bailiwick add {}`", path.shown()
     )]
     Digest {
         /// `its file` or `its manifest`.
@@ -95,13 +95,13 @@ fn day(record: &Record) -> String {
 
 fn grew(target: &TargetName, more: Option<&Actions>) -> String {
     match more {
-        None => format!("nobody has accepted it on `{target}`"),
+        None => format!("it is not accepted on `{target}`"),
         Some(more) => {
             let mut names: Vec<_> = more.iter().take(3).map(|action| format!("`{action}`")).collect();
             if more.len() > 3 {
                 names.push(format!("and {} more", more.len() - 3));
             }
-            format!("nobody has accepted {} for it on `{target}`", names.join(", "))
+            format!("its acceptance on `{target}` does not cover {}", names.join(", "))
         }
     }
 }
@@ -180,16 +180,16 @@ impl LockState {
         let more = |code, what| Err(Refusal::More { code, what, id: id.clone() });
         if accepted.imports != facts.imports {
             let found: Vec<_> = facts.imports.symmetric_difference(&accepted.imports).map(String::as_str).collect();
-            return more("IMPORT", format!("it has other imports than the lock lists: {}", found.join(", ")));
+            return more("IMPORT", format!("its imports differ from those in the lock: {}", found.join(", ")));
         }
         if accepted.signer != facts.signer {
             let name = |signer: &Option<String>| signer.clone().unwrap_or_else(|| "nobody".to_owned());
-            let what = format!("it is signed by {}, accepted was {}", name(&facts.signer), name(&accepted.signer));
+            let what = format!("it is signed by {}, but {} was accepted", name(&facts.signer), name(&accepted.signer));
             return more("SIG", what);
         }
         for (name, value) in &facts.limits {
             if accepted.limits.get(name).is_none_or(|accepted| value > accepted) {
-                return more("LIMIT", format!("nobody has accepted `{name} = {value}` for it"));
+                return more("LIMIT", format!("`{name} = {value}` is not accepted for it"));
             }
         }
         Ok(())

@@ -54,7 +54,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// Another process keeps the directory.
-    #[error("another bailiwick has been changing {} for {} s\n\nhint: wait for it, and run this again", path.shown(), waited.as_secs())]
+    #[error("another bailiwick has kept {} locked for {} s\n\nhint: wait until it ends, then run this again", path.shown(), waited.as_secs())]
     Busy {
         /// The ops directory.
         path: PathBuf,
@@ -68,7 +68,7 @@ pub enum StoreError {
     #[error(transparent)]
     Lock(#[from] LockError),
     /// Since the question was put, somebody else has answered another one.
-    #[error("`{0}` has changed in {FILE} since this was shown\n\nhint: run this again, and look again")]
+    #[error("`{0}` has changed in {FILE} since this was shown\n\nhint: run this again and review it again")]
     Changed(ComponentId),
 }
 

@@ -93,7 +93,7 @@ pub(super) fn anchors(source: &Source, raw: &[Spanned<RawAnchor>], problems: &mu
         let place = source.at(super::parse::first_line(source, raw.span()));
         let raw = raw.get_ref();
         if raw.why.get_ref().trim().is_empty() {
-            problems.push(Problem::at(source.at(raw.why.span()), "an anchor says why"));
+            problems.push(Problem::at(source.at(raw.why.span()), "an anchor needs a reason"));
         }
         let to = match (&raw.target, &raw.file, &raw.git) {
             (Some(target), Some(file), None) => {
@@ -108,14 +108,17 @@ pub(super) fn anchors(source: &Source, raw: &[Spanned<RawAnchor>], problems: &mu
                 problems.take(source, git, AbsolutePath::new).map(AnchorDestination::Git)
             }
             _ => {
-                let problem = Problem::at(place.clone(), "an anchor is a file on a target, or a git repository here");
+                let problem = Problem::at(
+                    place.clone(),
+                    "an anchor must be a file on a target or a git repository on this machine",
+                );
                 problems.push(problem.hint("write target = \"…\" and file = \"/…\", or git = \"/…\""));
                 None
             }
         };
         let Some(to) = to else { continue };
         if let Some(other) = found.iter().find(|other| other.to.to_string() == to.to_string()) {
-            problems.push(Problem::at(place, format!("{to} is an anchor already, at {}", other.place)));
+            problems.push(Problem::at(place, format!("{to} is already an anchor, at {}", other.place)));
             continue;
         }
         found.push(Anchor { to, why: raw.why.get_ref().clone(), place });
@@ -147,7 +150,7 @@ pub fn check_anchors(anchors: &[Anchor], fleet: &Fleet, never: &[NeverRule]) -> 
                 if let Some(hit) = fleet.forbidden(found) {
                     problems.push(wrong(format!("{hit}"), "choose another machine"));
                 } else if matches!(found.access, Access::Local) {
-                    let message = format!("{target} is this machine, which cannot vouch for itself");
+                    let message = format!("{target} is this machine; an anchor must be on another one");
                     problems.push(wrong(
                         message,
                         "name a target over SSH, or git = \"/…\" whose commits leave this machine",
@@ -157,7 +160,7 @@ pub fn check_anchors(anchors: &[Anchor], fleet: &Fleet, never: &[NeverRule]) -> 
         }
         if let Some(rule) = never.iter().find(|rule| rule.names_file(file)) {
             let message = format!("never-rule {} forbids {}: {}", rule.place, file.as_str(), rule.why);
-            problems.push(wrong(message, "no rule overrides a never-rule; choose another file"));
+            problems.push(wrong(message, "nothing overrides a never-rule; choose another file"));
         }
     }
     problems.or(())
@@ -174,8 +177,8 @@ pub fn resolve_anchor_keys(anchors: &mut [Anchor], base: &Path, home: Option<&Pa
         match identity.to_str().and_then(|text| key_file(text, base, home)) {
             Some(found) => *identity = found,
             None => {
-                let problem = Problem::at(place.clone(), "`~` stands for nothing: HOME is not set");
-                problems.push(problem.hint("write `identity` in full"));
+                let problem = Problem::at(place.clone(), "cannot expand `~`: HOME is not set");
+                problems.push(problem.hint("write the full path in `identity`"));
             }
         }
     }

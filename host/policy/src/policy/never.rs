@@ -28,7 +28,7 @@ pub struct NeverRule {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NeverRuleError {
     /// Nothing is named.
-    #[error("a never-rule names verbs, units, files or objects")]
+    #[error("a never-rule must name verbs, units, files or objects")]
     Empty,
     /// The verbs take other objects than the rule names.
     #[error("no verb of this rule takes {0}")]

@@ -214,9 +214,9 @@ pub fn parse(source: &Source) -> Result<Policy, Problems> {
 /// The rules of this file, on top of those that are built in.
 fn redactor(source: &Source, raw: &[RawRedact], problems: &mut Problems) -> Arc<Redactor> {
     if let Some(one_more) = raw.get(redact::RULES_MAX) {
-        let message = format!("{} rules say what a secret looks like; {} are the most", raw.len(), redact::RULES_MAX);
+        let message = format!("there are {} [[redact]] rules (maximum {})", raw.len(), redact::RULES_MAX);
         let problem = Problem::at(source.at(one_more.name.span()), message);
-        problems.push(problem.hint("join patterns with `|`: one rule can know several forms"));
+        problems.push(problem.hint("join patterns with `|`: one rule can match several forms"));
     }
     let mut rules: Vec<redact::Rule> = Vec::new();
     for raw in raw.iter().take(redact::RULES_MAX) {
@@ -230,10 +230,10 @@ fn redactor(source: &Source, raw: &[RawRedact], problems: &mut Problems) -> Arc<
         };
         let (at, hint) = match &error {
             RuleError::Name(_) => (&raw.name, "such as name = \"pg-url\""),
-            RuleError::Taken { .. } => (&raw.name, "choose another name; the journal counts by it"),
+            RuleError::Taken { .. } => (&raw.name, "choose another name; the journal counts redactions by name"),
             RuleError::Syntax(_) => (&raw.pattern, "the syntax is that of https://docs.rs/regex; write it between '…'"),
             RuleError::TooLarge(_) => (&raw.pattern, "write several smaller patterns, or fewer repetitions"),
-            RuleError::Empty => (&raw.pattern, "let it begin or end with something that must be there"),
+            RuleError::Empty => (&raw.pattern, "let it begin or end with something that must match"),
         };
         problems.push(Problem::at(source.at(at.span()), error).hint(hint));
     }
@@ -258,7 +258,7 @@ fn grant(source: &Source, raw: &RawGrant, problems: &mut Problems) -> Option<Gra
     let mut wanted = |raw: &Spanned<toml::Value>, what: &str| {
         let found = texts(raw.get_ref());
         if found.is_none() {
-            problems.push(Problem::at(source.at(raw.span()), format!("{what} is a text or a list of texts")));
+            problems.push(Problem::at(source.at(raw.span()), format!("{what} must be a string or a list of strings")));
         }
         found
     };
@@ -309,7 +309,7 @@ fn never(source: &Source, raw: &Spanned<RawNever>, problems: &mut Problems) -> O
         place: place.clone(),
     };
     if rule.why.trim().is_empty() {
-        problems.push(Problem::at(source.at(raw.why.span()), "a never-rule says why"));
+        problems.push(Problem::at(source.at(raw.why.span()), "a never-rule needs a reason"));
     }
     if rule.verbs.is_empty() && !raw.verbs.is_empty() {
         // Installed already; without its verbs the rule would forbid something else.
@@ -330,7 +330,7 @@ fn never(source: &Source, raw: &Spanned<RawNever>, problems: &mut Problems) -> O
                 NeverRuleError::Unit(_) => "write the unit in full, or with `*`: postgresql*",
                 NeverRuleError::File(_) => "write an absolute path, or with `*`: /etc/ssh/*",
                 NeverRuleError::Object(_) => {
-                    "write it as bindings write it, or with `*`: podman/trading-*, http://10.0.0.5:*"
+                    "write it as in a binding, or with `*`: podman/trading-*, http://10.0.0.5:*"
                 }
                 NeverRuleError::Mismatch(_) => "name verbs that take such an object, or leave `verbs` out",
                 NeverRuleError::Empty => {

@@ -150,7 +150,7 @@ fn a_lock_edited_by_hand_accepts_nothing() {
         assert_ne!(edited, right);
         ops.write(lock::FILE, edited.as_bytes()).unwrap();
         for id in ["acme-unit", "other-unit"] {
-            assert_refused(&ops, id, "somebody edited it");
+            assert_refused(&ops, id, "its checksum does not match");
         }
         let verify = ops.run(&["lock", "verify"]).unwrap();
         assert_eq!(verify.code, 2, "{}", verify.stdout);
@@ -173,7 +173,7 @@ fn what_is_no_lock_of_this_version_accepts_nothing_and_says_what_to_do() {
     let conflict = right.replacen("[[component]]", "<<<<<<< HEAD\n[[component]]", 1);
     let newer = right.replacen("bailiwick.lock/1", "bailiwick.lock/2", 1);
     for (text, says) in [
-        (conflict, "git left"),
+        (conflict, "unresolved git conflict"),
         (newer, "the format `bailiwick.lock/2`"),
         (String::new(), "cannot be read as a lock"),
         ("\0".to_owned(), "cannot be read as a lock"),

@@ -434,13 +434,13 @@ fn gate_verify_finds_whatever_differs_from_the_grant() {
     let root = |words: &[&str]| assert!(host.root(words).unwrap().status.success(), "{words:?}");
     let unit = "/etc/systemd/system/bailiwick-gate.service";
     root(&["sh", "-c", &format!("cp {unit} {unit}.kept && sed -i s/boot/status/ {unit}")]);
-    verify("its unit at boot", &[unit]);
+    verify("the unit at boot", &[unit]);
     root(&["mv", &format!("{unit}.kept"), unit]);
     root(&["chmod", "0777", "/usr/local/libexec/bailiwick-gate"]);
     verify("anybody's script", &["bailiwick-gate (mode"]);
     root(&["chmod", "0755", "/usr/local/libexec/bailiwick-gate"]);
     root(&["chmod", "0777", "/usr/local/libexec"]);
-    verify("anybody's folder", &["/usr/local/libexec (root's"]);
+    verify("anybody's folder", &["/usr/local/libexec (only root may write"]);
     root(&["chmod", "0755", "/usr/local/libexec"]);
     root(&["sh", "-c", "echo 'bw-change ALL=(root) NOPASSWD: ALL' >>/etc/sudoers.d/bailiwick"]);
     verify("sudo's file", &["/etc/sudoers.d/bailiwick (mode"]);
