@@ -14,7 +14,7 @@ use bailiwick_core::fleet::{Fleet, Target};
 use bailiwick_core::gate_protocol;
 use bailiwick_core::gate_protocol::{Answer, ChangeFacts, Ended, GateFacts, Outcome, Preview, Request, Signed, Status};
 use bailiwick_core::model::{ChangeId, State, Tainted, Way};
-use bailiwick_transport::gate::{ChangeSession, GateError, look};
+use bailiwick_transport::gate::{ChangeSession, GateError, inspect};
 use bailiwick_transport::ssh;
 use bailiwick_transport::ssh::Session;
 
@@ -89,7 +89,7 @@ impl GateTransport for Sessions<'_> {
             self.renew().await?;
         }
         let Some(eyes) = &self.eyes else { return Err(GateClientError::Lost("there is no connection".to_owned())) };
-        match look(eyes, &[request]).await {
+        match inspect(eyes, &[request]).await {
             Ok(answers) => {
                 answers.into_iter().next().ok_or_else(|| GateClientError::Lost("the gate says nothing".to_owned()))
             }
@@ -185,7 +185,7 @@ fn refused<T>(word: &str, said: &str) -> Result<T, GateClientError> {
 /// What a failed conversation is: only what is certain is a no.
 fn said(error: &GateError) -> GateClientError {
     match error {
-        GateError::Refused { said } => GateClientError::Refused { word: "refused".to_owned(), said: said.clone() },
+        GateError::Refused { reason } => GateClientError::Refused { word: "refused".to_owned(), said: reason.clone() },
         GateError::Request(error) => {
             GateClientError::Refused { word: "not sent".to_owned(), said: Tainted::new(error.to_string()) }
         }

@@ -292,7 +292,7 @@ impl Broker {
         };
         let sent_us = u64::try_from(Timestamp::now().as_microsecond()).unwrap_or(0);
         let started = Instant::now();
-        let (answer, redacted, elapsed_ms) = match connection.told(action) {
+        let (answer, redacted, elapsed_ms) = match connection.recorded_outcome(action) {
             // A recorded answer brings the time that it took then.
             Some((answer, redacted)) => {
                 (answer.map_err(|error| Failure { error: look_error(&error), cause: error.to_string() }), redacted, 0)
@@ -366,7 +366,7 @@ impl Broker {
 /// The error that a guest gets for a failure of the transport.
 fn look_error(error: &RunError) -> LookError {
     match error {
-        RunError::Lost | RunError::Unreached(_) => LookError::Unreachable,
+        RunError::Lost | RunError::NotConnected(_) => LookError::Unreachable,
         RunError::NotStarted | RunError::Gate(_) => LookError::NotPermitted,
         RunError::TimedOut(_) => LookError::TimedOut,
         RunError::TooLarge(_) => LookError::TooLarge,

@@ -13,7 +13,7 @@ use bailiwick_policy::gate;
 use bailiwick_policy::gate::{Account, Accounts, Credential, Difference, Expected, Install, Paths, Script, compare};
 use bailiwick_policy::ops::{Ops, OpsError};
 use bailiwick_policy::signature::AllowedSigners;
-use bailiwick_transport::gate::look;
+use bailiwick_transport::gate::inspect;
 use bailiwick_transport::ssh;
 use jiff::tz::TimeZone;
 
@@ -126,7 +126,7 @@ fn approvers(ops: &Ops) -> anyhow::Result<Option<String>> {
 
 async fn ask(ops: &Ops, target: &Target, settings: &ssh::Settings) -> anyhow::Result<(GateFacts, Vec<u8>)> {
     let session = ssh::connect(&ops.fleet, target, settings).await?;
-    let answers = look(&session, &[Request::Gate, Request::Installed]).await;
+    let answers = inspect(&session, &[Request::Gate, Request::Installed]).await;
     session.close().await;
     let mut answers = answers.context("its gate was not asked")?.into_iter();
     let facts = answers.next().map(|answer| GateFacts::read(&answer.stdout)).context("no answer")??;

@@ -8,7 +8,7 @@ use bailiwick_core::encode::ShownPath as _;
 use bailiwick_core::model::{ComponentId, Tainted};
 use bailiwick_engine::cases::diff;
 use bailiwick_engine::replay::{
-    Candidate, ComponentStore, Difference, Found, Recorded, Replayed, Runner, Select, Unplayable, find,
+    Candidate, ComponentStore, Difference, NotReplayable, Recorded, Replayed, Runner, Select, Selection, find,
 };
 use bailiwick_journal::Evidence;
 use bailiwick_policy::library::{ComponentFile, Library};
@@ -164,7 +164,7 @@ fn time(text: &str) -> anyhow::Result<Timestamp> {
 /// What came of each run. Runs of one component follow one another, so that it is loaded once.
 async fn replay(
     mut bench: Runner<'_>,
-    found: &Found,
+    found: &Selection,
     file: Option<&ComponentFile>,
 ) -> anyhow::Result<Vec<(u64, Result)>> {
     let mut order: Vec<&Recorded> = found.runs.iter().collect();
@@ -179,7 +179,7 @@ async fn replay(
         Some(file) => {
             let candidate = Candidate::new(None, file).await?;
             for run in order.into_iter().filter(|run| run.component == file.manifest.id) {
-                let result = match candidate.say(&bench, found, run).await {
+                let result = match candidate.compare(&bench, found, run).await {
                     Ok(said) if said.is_same() => Result::Identical { report: None },
                     Ok(said) => {
                         Result::Said { recorded: said.recorded, replayed: said.replayed, unanswered: said.unanswered }
@@ -195,7 +195,7 @@ async fn replay(
 }
 
 impl Result {
-    fn not(why: &Unplayable) -> Self {
+    fn not(why: &NotReplayable) -> Self {
         let mut cause = why.to_string();
         let mut source = std::error::Error::source(why);
         while let Some(error) = source {
@@ -222,7 +222,7 @@ impl From<Replayed> for Result {
 fn tell(
     context: &Context,
     format: Format,
-    found: Found,
+    found: Selection,
     file: Option<&ComponentFile>,
     results: Vec<(u64, Result)>,
     path: Option<String>,

@@ -2,7 +2,7 @@
 //!
 //! Knows: `fleet.toml`. Must not know: policy, components, sockets. Attacks answered: an address, user or key that a
 //! shell or an option parser would read as more (NW13); one machine under two names (NW11); a never-host under an alias,
-//! an address or a jump (NW10).
+//! an address or a jump (NW11).
 
 mod address;
 mod host_key;
