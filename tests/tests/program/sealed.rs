@@ -138,11 +138,7 @@ fn pack_makes_one_file_always_the_same() {
     assert_eq!((repacked.code, fs::read(folder.path().join("again.wasm")).unwrap()), (0, packed.clone()));
     folder.write("other.toml", manifest.replace("0.1.0\"\nworld", "0.2.0\"\nworld"));
     let refused = run_in(folder.path(), &["pack", "my-memory.wasm", "--manifest", "other.toml", "--out", "x.wasm"]);
-    assert!(
-        refused.code == 2 && refused.stderr.contains("differs from other.toml"),
-        "{}",
-        refused.stderr
-    );
+    assert!(refused.code == 2 && refused.stderr.contains("differs from other.toml"), "{}", refused.stderr);
     let stripped = run_in(folder.path(), &["pack", "built.wasm", "--strip"]);
     assert_eq!(stripped.code, 0, "{}", stripped.stderr);
     let smaller = fs::read(folder.path().join("my-memory.wasm")).unwrap();

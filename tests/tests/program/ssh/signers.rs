@@ -78,7 +78,11 @@ fn lk09_a_component_by_nobody_or_by_somebody_else_does_not_run() {
     };
     refused(&["it is not signed", "policy.toml:6", "ssh-keygen -Y sign -n bailiwick-component", "my-memory.wasm.sig"]);
     signed.sign("bob", "bailiwick-component");
-    refused(&["SHA256:", "requires a signature by alice@example.org", "allowed_signers:3 lists it for bob@example.org"]);
+    refused(&[
+        "SHA256:",
+        "requires a signature by alice@example.org",
+        "allowed_signers:3 lists it for bob@example.org",
+    ]);
     signed.sign("stranger", "bailiwick-component");
     refused(&["SHA256:", "the allowed signers do not list this key"]);
     signed.sign("alice", "git");
