@@ -1,6 +1,6 @@
-//! The files that a project is made of, as they stand in the sources.
+//! The files of a new project, from the sources.
 //!
-//! Knows: paths, here and in a project. A file that is missing does not compile.
+//! Knows: paths, here and in a project. Must not know: where a project is written. A missing file does not compile.
 
 use super::Language;
 
@@ -13,10 +13,10 @@ macro_rules! embed {
     };
 }
 
-/// The manifest that all have.
+/// The manifest of every compiled project.
 pub(super) const MANIFEST: &str = include_str!("../../../../probes/languages/common/manifest.toml");
 
-/// What all have.
+/// The files of every compiled project.
 pub(super) const COMMON: &[Embedded] = embed! { "probes/languages/common/":
     "cases/directory.toml" => "cases/directory.toml",
     "cases/empty.toml" => "cases/empty.toml",

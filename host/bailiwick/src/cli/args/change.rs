@@ -64,7 +64,7 @@ pub(in crate::cli) struct Apply {
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) approval: Option<PathBuf>,
 
-    /// How to print
+    /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub(in crate::cli) format: Format,
 }
@@ -101,14 +101,14 @@ pub(in crate::cli) struct Changes {
     #[arg(long, value_name = "N", default_value = "20")]
     pub(in crate::cli) last: usize,
 
-    /// How to print
+    /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub(in crate::cli) format: Format,
 }
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Rounds {
-    /// Targets that are looked at at once
+    /// Targets that are checked at once
     #[arg(long, value_name = "N", default_value_t = limits::JOBS, value_parser = clap::value_parser!(u64).range(1..=limits::JOBS_MAX))]
     pub(in crate::cli) jobs: u64,
 }

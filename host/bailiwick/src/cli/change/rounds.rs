@@ -1,4 +1,4 @@
-//! `bailiwick rounds`: the healthy day. Every probe looks, every change that is in force is looked at again, nothing is changed, and the
+//! `bailiwick rounds`: the healthy day. Every probe looks, every change that is in force is checked again, nothing is changed, and the
 //! journal says so with what was seen (JR13): a day without this entry is a day on which nobody looked.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,7 +68,7 @@ async fn again(room: &Room, log: &Log) -> Vec<Shown> {
     let mut shown = Vec::new();
     for course in begun {
         let what = |what: &str| format!("{} on {}: {what}", course.id, course.target);
-        let fails = |why: String| Shown { what: what("is looked at"), holds: false, said: Tainted::new(why) };
+        let fails = |why: String| Shown { what: what("is checked"), holds: false, said: Tainted::new(why) };
         let (plan, _) = match room.store.plan(&course.plan) {
             Ok(found) => found,
             Err(error) => {
