@@ -86,7 +86,7 @@ pub enum OpsError {
     #[error("invalid files")]
     Invalid(Problems),
     /// There is a fleet and no policy: nobody may look at anything.
-    #[error("{} has no policy.toml, so no component may run\n\nhint: write one with a [[grant]]; README.md shows how", .0.shown())]
+    #[error("{} holds no policy.toml, so nothing is granted\n\nhint: write one with a [[grant]]; `bailiwick help policy` lists its keys", .0.shown())]
     NoPolicy(PathBuf),
     /// The directory that was named holds no fleet.
     #[error("{} has no fleet.toml\n\nhint: `bailiwick fleet import` writes one from your ssh_config; without an ops directory, Bailiwick checks this machine", .0.shown())]
@@ -284,7 +284,7 @@ impl Ops {
     /// What a component may use, and which lines of policy say so.
     #[must_use]
     pub fn budget(&self, component: &ComponentId) -> &Budget {
-        self.budgets.of(component)
+        self.budgets.for_component(component)
     }
 
     /// Never-hosts that a grant names: nothing reaches them, and a sweep says so.
