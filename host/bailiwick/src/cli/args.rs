@@ -81,28 +81,36 @@ pub(super) enum Command {
     ///
     /// Asks for the component's id at a terminal; with --yes it asks nothing.
     Unquarantine(Unquarantine),
-    /// Let a fix look at a target and say what it would change; show it as a difference, and keep it by its digest
+    /// Make a plan of what a fix would change on a target
     ///
-    /// Nothing is changed by a plan, and there is no flag with which it would be.
+    /// Prints the plan as a difference, and stores it under its digest. A plan changes nothing on the target.
     Plan(Plan),
-    /// Carry out a plan: check, act, prove, and take it back if it does not hold
+    /// Apply a plan, verify it, and roll it back if it fails
     ///
-    /// At a terminal it shows the plan and asks; with --approval it takes an approver's signature; else policy has to allow it
-    /// unattended. Exit code 3: not done, 5: rolled back, 6: stuck or open.
+    /// At a terminal it prints the plan and asks for confirmation. With --approval it accepts an approver's signature. Otherwise policy
+    /// must allow unattended changes. Exit code 3: denied, 5: rolled back, 6: stuck or open.
     Apply(Apply),
-    /// Take a change back, at any time; refused if somebody has edited since, with the difference
+    /// Roll back a change
+    ///
+    /// Possible at any time. It is denied if an object was edited after the change; then it prints the difference.
     Rollback(Rollback),
-    /// Find out what is true of changes that have no end; nothing is changed by it
+    /// Find out the state of open changes after a crash
+    ///
+    /// Reads the journal, the gates and the objects, and changes nothing on a target.
     Recover,
-    /// Carry out a fix on a stand-in, take it back, compare, carry it out again: what unattended changes rest on
+    /// Apply, roll back and re-apply a fix on a staging target
+    ///
+    /// Policy allows unattended changes only by a fix with a recent successful rehearsal.
     Rehearse(Rehearse),
-    /// List changes and their state
+    /// List changes and their status
     Changes(Changes),
-    /// The healthy day: look at everything, and at every earlier change again; nothing is changed, and a record says so
+    /// Check all targets and verify all applied changes
+    ///
+    /// Changes nothing on a target, and records the result of the day in the journal.
     Rounds(Rounds),
     /// Stop all changes on all targets now
     ///
-    /// A change that is under way is rolled back, or held where `[change] on-stop = "hold"` is set. `bailiwick resume` allows changes again.
+    /// A change that is under way is rolled back, or left open with `[change] hold-on-stop = true`. `bailiwick resume` allows changes again.
     Stop(Stop),
     /// Allow changes again after `stop`
     ///
