@@ -15,7 +15,7 @@ use bailiwick_core::fleet::{Fleet, Target};
 use bailiwick_core::gate_protocol;
 use bailiwick_core::gate_protocol::{Answer, ChangeFacts, Ended, GateFacts, Outcome, Preview, Request, Signed, Status};
 use bailiwick_core::model::{ChangeId, State, Tainted, Way};
-use bailiwick_transport::gate::{ChangeSession, GateError, look};
+use bailiwick_transport::gate::{ChangeSession, GateError, inspect};
 use bailiwick_transport::ssh;
 use bailiwick_transport::ssh::Session;
 
@@ -92,7 +92,7 @@ impl GateTransport for SshTransport<'_> {
         let Some(session) = &self.reading else {
             return Err(GateClientError::Lost("there is no connection".to_owned()));
         };
-        match look(session, &[request]).await {
+        match inspect(session, &[request]).await {
             Ok(answers) => {
                 answers.into_iter().next().ok_or_else(|| GateClientError::Lost("the gate does not answer".to_owned()))
             }
@@ -192,7 +192,9 @@ fn refused<T>(word: &str, detail: &str) -> Result<T, GateClientError> {
 /// A failed exchange: a refusal only if that is certain.
 fn client_error(error: &GateError) -> GateClientError {
     match error {
-        GateError::Refused { said } => GateClientError::Refused { word: "refused".to_owned(), detail: said.clone() },
+        GateError::Refused { reason } => {
+            GateClientError::Refused { word: "refused".to_owned(), detail: reason.clone() }
+        }
         GateError::Request(error) => {
             GateClientError::Refused { word: "not sent".to_owned(), detail: Tainted::new(error.to_string()) }
         }

@@ -12,7 +12,7 @@ use bailiwick_core::encode;
 use bailiwick_core::model::{
     Action, Change, ComponentId, Effect, Literal, Lockdown, LookError, Severity, Tainted, TargetName,
 };
-use bailiwick_core::outcome::{Looked, Run, RunOutcome, TargetResult};
+use bailiwick_core::outcome::{CheckedTarget, Run, RunOutcome, TargetResult};
 use bailiwick_engine::broker::{Broker, TargetSession};
 use bailiwick_engine::sweep::{Fixer, NotPlanned, Planned, Request, Settings, Watcher, sweep};
 use bailiwick_journal::{Entry, Journal, OpenError, Seen};
@@ -61,7 +61,7 @@ fn is_about(action: &Action, change: &Change) -> bool {
 pub struct NoProgress;
 
 impl Watcher for NoProgress {
-    fn target_done(&self, _: &Looked) {}
+    fn target_done(&self, _: &CheckedTarget) {}
     fn unlocked(&self, _: &Lockdown) {}
     fn not_anchored(&self, _: &str, _: &str) {}
 }
@@ -78,8 +78,8 @@ impl SweepVerifier {
         let swept = sweep(ops, request, self.settings.clone(), journal, Arc::new(NoProgress)).await;
         let swept = swept.map_err(|error| bailiwick_transport::chain(&error))?;
         let mut seen = Vec::new();
-        for looked in &swept.targets {
-            match &looked.result {
+        for checked in &swept.targets {
+            match &checked.result {
                 TargetResult::Runs(runs) => seen.extend(runs.iter().flat_map(results)),
                 TargetResult::Unreachable { cause, .. } => return Err(cause.clone()),
                 TargetResult::Refused { rule } => return Err(rule.clone()),
@@ -98,7 +98,7 @@ impl SweepVerifier {
     pub async fn plan(&self, fix: &ComponentId, target: &TargetName) -> Result<Planned, String> {
         let planned = self.fix(fix, target, async |fixer, link| fixer.plan(link).await).await?;
         planned.map_err(|error| match &error {
-            NotPlanned::CouldNotLook { reason, .. } => format!("{error}: {}", encode::terminal(reason, 300)),
+            NotPlanned::CouldNotCheck { reason, .. } => format!("{error}: {}", encode::terminal(reason, 300)),
             _ => error.to_string(),
         })
     }
@@ -133,7 +133,7 @@ impl SweepVerifier {
             }
             Err(TargetResult::Unreachable { cause, .. }) => Err(cause),
             Err(TargetResult::Refused { rule }) => Err(rule),
-            Err(TargetResult::Runs(_)) => Err("no component ran".to_owned()),
+            Err(TargetResult::Runs(_)) => Err("the target was not checked".to_owned()),
         };
         fixer.close().await;
         self.journal.append(Entry::SweepEnded { sweep: began, lockdown: None }).map_err(written)?;
@@ -169,11 +169,11 @@ pub fn results(run: &Run) -> Vec<Seen> {
             report.findings.iter().map(|found| one(Some(found.severity), &found.code, &found.subject)).collect()
         }
         // There is nothing to check, and there was nothing before.
-        RunOutcome::CouldNotLook { error: Some(LookError::Unsupported), .. } => {
+        RunOutcome::CouldNotCheck { error: Some(LookError::Unsupported), .. } => {
             vec![one(Some(Severity::Ok), "not-applicable", &nothing)]
         }
-        RunOutcome::CouldNotLook { reason, .. } => vec![one(None, "", reason)],
-        RunOutcome::Fault { message } => vec![one(None, "", &Tainted::new(message))],
+        RunOutcome::CouldNotCheck { reason, .. } => vec![one(None, "", reason)],
+        RunOutcome::Fault(fault) => vec![one(None, "", &Tainted::new(&fault.message))],
         RunOutcome::Refused { reason } => vec![one(None, "", &Tainted::new(reason))],
     }
 }

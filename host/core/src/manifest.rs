@@ -5,12 +5,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 mod fix;
+mod keys;
 
 use serde::Deserialize;
 use toml::Spanned;
 
 pub use self::fix::{Answers, Body, BodyError, Content, Contract};
 use self::fix::{RawAnswers, RawContent, RawContract, RawFix};
+pub use self::keys::reference;
 use crate::encode;
 use crate::limits;
 use crate::limits::Ask;

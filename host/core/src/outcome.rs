@@ -1,71 +1,71 @@
-//! What came of a sweep: the value that every report is rendered from.
+//! The result of a sweep: the value that every report is made from.
+//!
+//! Knows: targets, runs, calls, and how each ended. Must not know: how a report shows it.
 
 mod digest;
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::Serialize;
 
 pub use self::digest::DigestVersion;
-use crate::model::{ActionId, ComponentId, LookError, Report, RuleName, Severity, Tainted, TargetName};
+use crate::model::{ActionId, ComponentId, LookError, Report, RuleName, RunFault, Severity, Tainted, TargetName};
 
 /// A whole sweep, targets in name order.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Sweep {
-    /// When it began, by the controller's clock.
+    /// When it started, by the controller's clock.
     pub started: Timestamp,
     /// When its last run ended.
     pub finished: Timestamp,
     /// One entry per target that was asked for.
-    pub targets: Vec<Looked>,
-    /// One entry per component that looks at all its targets in one run, in id order.
+    pub targets: Vec<CheckedTarget>,
+    /// One entry per component that checks all its targets in one run, in id order.
     pub together: Vec<Together>,
 }
 
 /// One component on several targets at once.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Together {
-    /// Those that the run was about, reached or not, in name order.
+    /// The targets of the run, reached or not, in name order.
     pub targets: Vec<TargetName>,
-    /// Those that policy gives it and that the run was not about.
+    /// The targets that policy gives the component and that were not in the run.
     pub left_out: Vec<LeftOut>,
     /// The run.
     pub run: Run,
 }
 
-/// A target that a run over several was not about.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// A target that was left out of a run on several.
+#[derive(Debug, Clone, PartialEq)]
 pub struct LeftOut {
     /// Its name.
     pub target: TargetName,
-    /// Why, in the host's words.
+    /// Why, in a sentence of the host.
     pub reason: String,
 }
 
-/// What came of one target.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Looked {
+/// One target with its result.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckedTarget {
     /// Its name.
     pub target: TargetName,
-    /// What came of it.
+    /// Its result.
     pub result: TargetResult,
 }
 
-/// What came of one target.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+/// The result of one target.
+#[derive(Debug, Clone, PartialEq)]
 pub enum TargetResult {
-    /// It was reached; one entry per component that policy grants there, in id order.
+    /// The target was reached. One entry per component that policy grants there, in id order.
     Runs(Vec<Run>),
-    /// It could not be looked at.
+    /// The target could not be checked.
     Unreachable {
-        /// Why, in the host's words: `connection refused (10.77.0.11:22)`.
+        /// Why, in a sentence of the host: `connection refused (10.77.0.11:22)`.
         cause: String,
-        /// What to do next, if there is something.
+        /// The next step, if there is one.
         hint: Option<String>,
     },
-    /// No grant can reach it.
+    /// No grant can reach the target.
     Refused {
         /// The rule: `never-host fw01, recognised by address (fleet.toml:12: …)`.
         rule: String,
@@ -73,7 +73,7 @@ pub enum TargetResult {
 }
 
 /// One component on one target.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Run {
     /// The run's id in the journal.
     pub id: String,
@@ -90,50 +90,45 @@ pub struct Run {
 }
 
 /// How a run ended.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq)]
 pub enum RunOutcome {
-    /// It looked.
+    /// The component checked.
     Report(Report),
-    /// It could not look, and says so.
-    CouldNotLook {
-        /// The component's words.
+    /// The component reports that it could not check.
+    CouldNotCheck {
+        /// The component's text.
         reason: Tainted,
         /// The verb error behind it.
         error: Option<LookError>,
     },
     /// The component broke: trap, limit, bad output, dead worker.
-    Fault {
-        /// What happened, in the host's words: `used up its fuel (2000000000 instructions)`.
-        message: String,
-    },
-    /// The host would not run the component: its bytes, imports or manifest are not as they must be.
+    Fault(RunFault),
+    /// The host refused to run the component: its bytes, imports or manifest do not match what is required.
     Refused {
-        /// Why, in the host's words.
+        /// Why, in a sentence of the host.
         reason: String,
     },
 }
 
 /// One verb call of a run.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Call {
-    /// On which target; none in a run on one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The target. None in a run on one target.
     pub target: Option<TargetName>,
-    /// The action, or none where the call was refused before one was found.
+    /// The action. None if the grant has no such action.
     pub action: Option<ActionId>,
-    /// What the component asked for: `services.status(exporter)`. Slot names are the guest's text.
+    /// What the component asked for: `services.status(exporter)`. Slot names are text of the guest.
     pub asked: Tainted,
     /// Why there was no answer.
     pub error: Option<LookError>,
-    /// The transport's own words on the failure, such as `no answer within 10 s`.
+    /// The transport's sentence about the failure, such as `no answer within 10 s`.
     pub cause: Option<String>,
-    /// Secrets that were taken out of the answer before anybody saw it, by rule.
+    /// The number of secrets that were removed from the answer, by rule.
     pub redacted: BTreeMap<RuleName, u32>,
 }
 
 impl Run {
-    /// The worst that the run has to say; `None` if it could not look or broke.
+    /// The worst severity of its findings; `None` if the component could not check or broke.
     #[must_use]
     pub fn severity(&self) -> Option<Severity> {
         match &self.outcome {

@@ -11,34 +11,14 @@ mod answer;
 pub use self::answer::{Answer, Field, Kind, answer};
 use crate::model::{Verb, World};
 
-macro_rules! contract {
-    ($($name:literal,)*) => {
-        /// Every file of the contract: name and text.
-        pub const CONTRACT: &[(&str, &str)] = &[$(($name, include_str!(concat!("../../../wit/", $name))),)*];
-    };
-}
+include!(concat!(env!("OUT_DIR"), "/contract.rs"));
 
-contract! {
-    "certificates.wit",
-    "changes.wit",
-    "commands-change.wit",
-    "commands.wit",
-    "containers-change.wit",
-    "containers.wit",
-    "files-change.wit",
-    "files.wit",
-    "http.wit",
-    "logs.wit",
-    "network.wit",
-    "packages.wit",
-    "postgres.wit",
-    "reports.wit",
-    "run.wit",
-    "services-change.wit",
-    "services.wit",
-    "system.wit",
-    "types.wit",
-    "worlds.wit",
+/// The interfaces of the contract, in the order in which the world `fix` imports them. It imports them all.
+#[must_use]
+pub fn interfaces() -> Vec<&'static str> {
+    let whole = CONTRACT.iter().flat_map(|(_, text)| items(text, 0)).find(|item| item.code() == "world fix {");
+    let lines = whole.map(|item| item.open().1).unwrap_or_default().lines();
+    lines.filter_map(|line| line.trim().strip_prefix("import ")?.strip_suffix(';')).collect()
 }
 
 /// How every file made by [`trimmed`] ends: one that does not is somebody's own. At its beginning it would count as

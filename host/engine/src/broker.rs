@@ -1,11 +1,11 @@
-//! The one gate for every verb call: grant lookup, journal intent, transport, journal outcome.
+//! Every verb call goes through here: grant lookup, journal intent, transport, journal outcome.
 //!
 //! Knows: grants, connections, the journal. Must not know: wasm, or what an answer means. Attacks answered: a worker that
-//! asks for more than its run was granted (the worker's own linking is not believed), one target asked the same question
-//! by many probes, and secrets in answers (TX09): they end here.
+//! asks for more than its run was granted (the broker does not trust the worker's linking), one target that many probes ask
+//! the same question, and secrets in answers (TX09): they are removed here.
 //!
 //! **Invariant:** this is the only caller of [`Connection::run`], and it takes an action from a grant, never a text.
-//! **Invariant:** journal, workers and reports get what the redactor has left of an answer, all of them the same bytes.
+//! **Invariant:** journal, workers and reports get an answer only after redaction, and all of them get the same bytes.
 
 mod stage;
 
@@ -30,36 +30,36 @@ use bailiwick_policy::grant::Grant;
 use bailiwick_policy::library::Binary;
 use bailiwick_transport::{Connection, RunError};
 
-/// Carries calls to targets and writes down what happens.
+/// Sends calls to targets, and records each of them in the journal.
 #[derive(Debug)]
 pub struct Broker {
     journal: Arc<Journal>,
-    /// The first write that failed: after it nothing is sent any more.
+    /// The first write that failed. Nothing is sent after it.
     broken: Mutex<Option<journal::OpenError>>,
     redactor: Arc<Redactor>,
-    /// Components that are beside the journal, by digest.
-    kept: Mutex<HashMap<String, u64>>,
+    /// Components that are kept beside the journal: their sizes, by digest.
+    kept_components: Mutex<HashMap<String, u64>>,
 }
 
 /// One target of a sweep: its connection, and the answers it has given.
 #[derive(Debug)]
 pub struct TargetSession {
     connection: Connection,
-    told: Mutex<HashMap<ActionId, watch::Receiver<Option<Told>>>>,
-    /// Questions under way. Each ends by itself, whatever becomes of the run that asked it.
-    asks: Mutex<JoinSet<()>>,
+    answers: Mutex<HashMap<ActionId, watch::Receiver<Option<SharedAnswer>>>>,
+    /// Actions under way. Each ends by itself, even if the run that asked for it has ended.
+    sending: Mutex<JoinSet<()>>,
 }
 
-/// What came of an action, for all who asked.
+/// The result of an action, for every run that asked for it.
 #[derive(Debug, Clone)]
-struct Told {
-    /// The journal's number of the intent.
+struct SharedAnswer {
+    /// The number of the intent's entry.
     intent: u64,
     result: Result<Arc<Answer>, Failure>,
     redacted: Counts,
 }
 
-/// Why there is no answer: what the guest is told, and what the operator is.
+/// Why there is no answer: an error for the guest, a cause for the operator.
 #[derive(Debug, Clone)]
 struct Failure {
     error: LookError,
@@ -71,7 +71,7 @@ struct Failure {
 pub struct RunContext {
     /// Its number in the journal.
     pub id: u64,
-    /// Which part of a component's work it is.
+    /// The part of the component's work.
     pub phase: Phase,
     targets: Vec<(Arc<Grant>, Arc<TargetSession>)>,
     calls: Mutex<Vec<outcome::Call>>,
@@ -82,29 +82,29 @@ impl TargetSession {
     /// Takes over an open connection.
     #[must_use]
     pub fn new(connection: Connection) -> Self {
-        Self { connection, told: Mutex::default(), asks: Mutex::default() }
+        Self { connection, answers: Mutex::default(), sending: Mutex::default() }
     }
 
-    /// Waits for the answers that are still due, each within its verb's limit.
+    /// Waits for the actions that are still under way, each within its verb's limit.
     pub async fn finish(&self) {
-        let asks = std::mem::take(&mut *self.asks.lock().unwrap_or_else(PoisonError::into_inner));
-        asks.join_all().await;
+        let sending = std::mem::take(&mut *self.sending.lock().unwrap_or_else(PoisonError::into_inner));
+        sending.join_all().await;
     }
 
-    /// Says goodbye to the target.
+    /// Closes the connection.
     pub async fn close(self) {
         self.connection.close().await;
     }
 }
 
 impl RunContext {
-    /// A run that has been written down under `id`.
+    /// A run on one target. `id` is the number of its start in the journal.
     #[must_use]
-    pub fn new(id: u64, grant: Arc<Grant>, link: Arc<TargetSession>) -> Self {
-        Self::together(id, vec![(grant, link)])
+    pub fn new(id: u64, grant: Arc<Grant>, session: Arc<TargetSession>) -> Self {
+        Self::together(id, vec![(grant, session)])
     }
 
-    /// A run on several targets, each with its own grant: a call names one by its place here.
+    /// A run on several targets, each with its own grant. A call names a target by its index here.
     #[must_use]
     pub fn together(id: u64, targets: Vec<(Arc<Grant>, Arc<TargetSession>)>) -> Self {
         Self { id, phase: Phase::Examine, targets, calls: Mutex::default(), staged: Mutex::default() }
@@ -116,7 +116,7 @@ impl RunContext {
         Self { phase, ..self }
     }
 
-    /// The target's name, where it has to be said: in a run on several.
+    /// The target's name, in a run on several targets.
     fn on(&self, grant: &Grant) -> Option<TargetName> {
         (self.targets.len() > 1).then(|| grant.target.clone())
     }
@@ -127,16 +127,16 @@ impl RunContext {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn remember(&self, call: outcome::Call) {
+    fn record(&self, call: outcome::Call) {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
     }
 }
 
 impl Broker {
-    /// A broker that writes to `journal`, and takes secrets out of answers by the built-in rules.
+    /// A broker that writes to `journal`, and removes secrets from answers by the built-in rules.
     #[must_use]
     pub fn new(journal: Arc<Journal>) -> Self {
-        Self { journal, broken: Mutex::default(), redactor: Arc::default(), kept: Mutex::default() }
+        Self { journal, broken: Mutex::default(), redactor: Arc::default(), kept_components: Mutex::default() }
     }
 
     /// The same with policy's rules.
@@ -145,7 +145,7 @@ impl Broker {
         Self { redactor, ..self }
     }
 
-    /// Writes an entry and gives its number; `None` once a write has failed.
+    /// Writes an entry and returns its number; `None` once a write has failed.
     pub fn note(&self, entry: Entry) -> Option<u64> {
         match self.journal.append(entry) {
             Ok(seq) => Some(seq),
@@ -158,14 +158,14 @@ impl Broker {
 
     fn fail(&self, error: journal::OpenError) {
         tracing::debug!("{error}");
-        // Later ones only say that there was a first.
+        // Later errors only follow from the first one.
         self.broken.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
     }
 
-    /// Keeps a component that is about to run, so that its run can be replayed when there is another in its place. How
-    /// many bytes are kept; `None` too once a write has failed, and the run then has no entry.
+    /// Keeps a component that is about to run, so that its run can be replayed after the component was replaced. Returns the
+    /// number of bytes that are kept; `None` also once a write has failed, and the run then has no entry.
     pub async fn keep_component(&self, binary: &Binary) -> Option<u64> {
-        let known = self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(&binary.digest).copied();
+        let known = self.kept_components.lock().unwrap_or_else(PoisonError::into_inner).get(&binary.digest).copied();
         if known.is_some() {
             return known;
         }
@@ -173,7 +173,7 @@ impl Broker {
         let keep = move || Ok(journal.keep_component(&ours.bytes)?.map(|_| ours.bytes.len() as u64));
         match tokio::task::spawn_blocking(keep).await.unwrap_or(Err(journal::OpenError::Broken)) {
             Ok(Some(bytes)) => {
-                let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut kept = self.kept_components.lock().unwrap_or_else(PoisonError::into_inner);
                 kept.insert(binary.digest.clone(), bytes);
                 Some(bytes)
             }
@@ -185,7 +185,7 @@ impl Broker {
         }
     }
 
-    /// The first write that failed, if one did; told once.
+    /// The first write that failed, if one did. It is returned once.
     pub fn failure(&self) -> Option<journal::OpenError> {
         self.broken.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -193,7 +193,7 @@ impl Broker {
     /// Answers one call of a run. `number` counts from 1 in each run; the caller has checked that it is the next.
     ///
     /// # Errors
-    /// What the guest is told instead of an answer.
+    /// The error that the guest gets instead of an answer.
     pub async fn call(
         self: &Arc<Self>,
         run: &RunContext,
@@ -204,14 +204,13 @@ impl Broker {
     ) -> Result<Arc<Answer>, LookError> {
         let key = slot.map(Tainted::for_encoder);
         let asked = Tainted::new(key.map_or_else(|| verb.name().to_owned(), |key| format!("{verb}({key})")));
-        // A place that is none was a breach of the worker's, who is no more.
-        let found = usize::try_from(target).ok().and_then(|index| run.targets.get(index));
-        let Some((grant, link)) = found else { return Err(LookError::Refused) };
+        // An index without a target is a breach: the worker that sent it has been killed.
+        let on_target = usize::try_from(target).ok().and_then(|index| run.targets.get(index));
+        let Some((grant, session)) = on_target else { return Err(LookError::Refused) };
         let on = run.on(grant);
         let Some(granted) = grant.lookup(verb, key) else {
-            let (call, on_target) = (number, on.clone());
-            self.note(Entry::CallRefused { run: run.id, call, on: on_target, verb, slot: slot.cloned() });
-            run.remember(outcome::Call {
+            self.note(Entry::CallRefused { run: run.id, call: number, on: on.clone(), verb, slot: slot.cloned() });
+            run.record(outcome::Call {
                 target: on,
                 action: None,
                 asked,
@@ -222,53 +221,54 @@ impl Broker {
             return Err(LookError::Refused);
         };
         let action = &granted.action;
-        let (told, first) = self.told(run.id, on.clone(), link, number, action);
-        let told = Self::wait(told).await;
+        let (receiver, first) = self.shared_answer(run.id, on.clone(), session, number, action);
+        let answer = Self::wait(receiver).await;
         if !first {
-            let (call, intent, on) = (number, told.intent, on.clone());
+            let (call, intent, on) = (number, answer.intent, on.clone());
             self.note(Entry::Shared { run: run.id, call, on, action: action.id.clone(), intent });
         }
-        let failure = told.result.as_ref().err();
-        run.remember(outcome::Call {
+        let failure = answer.result.as_ref().err();
+        run.record(outcome::Call {
             target: on,
             action: Some(action.id.clone()),
             asked,
             error: failure.map(|failure| failure.error),
             cause: failure.map(|failure| failure.cause.clone()),
-            redacted: told.redacted.clone(),
+            redacted: answer.redacted.clone(),
         });
-        told.result.clone().map_err(|failure| failure.error)
+        answer.result.clone().map_err(|failure| failure.error)
     }
 
-    /// Where the answer to an action will be told; sends it if nobody has yet. True for the one who did.
-    fn told(
+    /// Where the answer to an action arrives. Sends the action if no run has asked for it before; then the second value is
+    /// true.
+    fn shared_answer(
         self: &Arc<Self>,
         run: u64,
         on: Option<TargetName>,
-        link: &Arc<TargetSession>,
+        session: &Arc<TargetSession>,
         call: u32,
         action: &Arc<Action>,
-    ) -> (watch::Receiver<Option<Told>>, bool) {
-        let mut told = link.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(told) = told.get(&action.id) {
-            return (told.clone(), false);
+    ) -> (watch::Receiver<Option<SharedAnswer>>, bool) {
+        let mut answers = session.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(receiver) = answers.get(&action.id) {
+            return (receiver.clone(), false);
         }
         let (sender, receiver) = watch::channel(None);
-        told.insert(action.id.clone(), receiver.clone());
-        let (broker, asked) = (Arc::clone(self), Arc::clone(link));
+        answers.insert(action.id.clone(), receiver.clone());
+        let (broker, on_target) = (Arc::clone(self), Arc::clone(session));
         let action = Arc::clone(action);
-        // In a task of its own: if the run ends meanwhile, what was sent still gets its outcome, and whoever else waits
-        // for the answer gets it.
-        link.asks.lock().unwrap_or_else(PoisonError::into_inner).spawn(async move {
-            let told = broker.ask(run, on, call, &asked.connection, &action).await;
-            sender.send_replace(Some(told));
+        // In a task of its own: if the run ends meanwhile, the intent still gets its outcome, and other runs that wait for
+        // the answer get it.
+        session.sending.lock().unwrap_or_else(PoisonError::into_inner).spawn(async move {
+            let answer = broker.send(run, on, call, &on_target.connection, &action).await;
+            sender.send_replace(Some(answer));
         });
         (receiver, true)
     }
 
-    async fn wait(mut told: watch::Receiver<Option<Told>>) -> Told {
-        let found = told.wait_for(Option::is_some).await;
-        found.ok().and_then(|told| told.clone()).unwrap_or_else(|| Told {
+    async fn wait(mut receiver: watch::Receiver<Option<SharedAnswer>>) -> SharedAnswer {
+        let answer = receiver.wait_for(Option::is_some).await;
+        answer.ok().and_then(|answer| answer.clone()).unwrap_or_else(|| SharedAnswer {
             intent: 0,
             result: Err(Failure { error: LookError::Unreachable, cause: "the sweep has ended".to_owned() }),
             redacted: Counts::new(),
@@ -276,17 +276,24 @@ impl Broker {
     }
 
     /// Sends one action, once per target and sweep.
-    async fn ask(&self, run: u64, on: Option<TargetName>, call: u32, connection: &Connection, action: &Action) -> Told {
+    async fn send(
+        &self,
+        run: u64,
+        on: Option<TargetName>,
+        call: u32,
+        connection: &Connection,
+        action: &Action,
+    ) -> SharedAnswer {
         let intent = Entry::Intent { run, call, on, action: action.id.clone() };
         let Some(intent) = self.note(intent) else {
-            let cause = "the journal cannot be written, so nothing is sent".to_owned();
+            let cause = "the journal is not writable, so nothing is sent".to_owned();
             let result = Err(Failure { error: LookError::Unreachable, cause });
-            return Told { intent: 0, result, redacted: Counts::new() };
+            return SharedAnswer { intent: 0, result, redacted: Counts::new() };
         };
-        let asked_us = u64::try_from(Timestamp::now().as_microsecond()).unwrap_or(0);
+        let sent_us = u64::try_from(Timestamp::now().as_microsecond()).unwrap_or(0);
         let started = Instant::now();
-        let (answer, redacted, elapsed_ms) = match connection.told(action) {
-            // It brings the times of when it was given.
+        let (answer, redacted, elapsed_ms) = match connection.recorded_outcome(action) {
+            // A recorded answer brings the time that it took then.
             Some((answer, redacted)) => {
                 (answer.map_err(|error| Failure { error: look_error(&error), cause: error.to_string() }), redacted, 0)
             }
@@ -294,11 +301,11 @@ impl Broker {
                 let mut answer = connection.run(action).await;
                 let elapsed = started.elapsed();
                 if let (Ok(answer), true) = (&mut answer, action.verb == Verb::SystemClock) {
-                    // A case's answer may bring its own.
+                    // An answer of a case may have its own.
                     let elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
-                    answer.timing.get_or_insert(Timing { asked_us, elapsed_us });
+                    answer.timing.get_or_insert(Timing { asked_us: sent_us, elapsed_us });
                 }
-                // Nothing of the answer is seen by anybody before this.
+                // No part of the answer leaves the broker before this.
                 let mut redacted = Counts::new();
                 let answer = answer.and_then(|answer| self.without_secrets(action.verb, answer, &mut redacted));
                 let answer = answer.map_err(|error| Failure {
@@ -314,26 +321,26 @@ impl Broker {
                 Ok((stdout, stderr)) => journal::Outcome::Answer { stdout, stderr, exit: answer.exit },
                 Err(error) => {
                     self.fail(error);
-                    return Told { intent, result, redacted };
+                    return SharedAnswer { intent, result, redacted };
                 }
             },
             Err(Failure { error, cause }) => journal::Outcome::Failed { error: *error, cause: cause.clone() },
         };
         let timing = result.as_ref().ok().and_then(|answer| answer.timing);
         self.note(Entry::Outcome { intent, outcome, elapsed_ms, timing, redacted: redacted.clone() });
-        Told { intent, result, redacted }
+        SharedAnswer { intent, result, redacted }
     }
 
-    /// An answer as its entry says it. What is kept beside the journal is on the disk before the entry is written; who
-    /// waits for other targets does not wait for that.
+    /// An answer as its entry writes it. Bytes that are kept beside the journal are on the disk before the entry is written;
+    /// other targets do not wait for that.
     async fn keep(&self, answer: &Arc<Answer>) -> Result<(Blob, Blob), journal::OpenError> {
         let (journal, answer) = (Arc::clone(&self.journal), Arc::clone(answer));
         let keep = move || Ok((journal.keep(&answer.stdout)?, journal.keep(&answer.stderr)?));
-        // It does not panic, and nobody aborts it.
+        // It does not panic, and is never aborted.
         tokio::task::spawn_blocking(keep).await.unwrap_or(Err(journal::OpenError::Broken))
     }
 
-    /// An answer as everybody may see it, within its verb's limit, which what stands for a secret may have gone over.
+    /// An answer without secrets. It is checked against its verb's limit again: the marks in place of secrets add bytes.
     fn without_secrets(&self, verb: Verb, answer: Answer, counts: &mut Counts) -> Result<Answer, RunError> {
         let Answer { mut stdout, stderr, exit, timing } = answer;
         let whole = stdout.len();
@@ -344,10 +351,10 @@ impl Broker {
         let stderr = self.redactor.bytes(stderr, counts);
         let bytes_max = spec(verb).bytes_max;
         if verb == Verb::FilesRead {
-            // One byte more than a component gets says that there is more of the file, and must go on saying so.
-            let start = usize::try_from(READ_BYTES).unwrap_or(usize::MAX);
-            if whole > start || stdout.len() > start {
-                stdout.resize(start.saturating_add(1), b'\n');
+            // One byte more than a component gets means that the file goes on. Redaction must not remove that byte.
+            let most = usize::try_from(READ_BYTES).unwrap_or(usize::MAX);
+            if whole > most || stdout.len() > most {
+                stdout.resize(most.saturating_add(1), b'\n');
             }
         } else if u64::try_from(stdout.len()).is_ok_and(|bytes| bytes > bytes_max) {
             return Err(RunError::TooLarge(bytes_max));
@@ -356,16 +363,16 @@ impl Broker {
     }
 }
 
-/// What a guest is told of a transport's failure.
+/// The error that a guest gets for a failure of the transport.
 fn look_error(error: &RunError) -> LookError {
     match error {
-        RunError::Lost | RunError::Unreached(_) => LookError::Unreachable,
+        RunError::Lost | RunError::NotConnected(_) => LookError::Unreachable,
         RunError::NotStarted | RunError::Gate(_) => LookError::NotPermitted,
         RunError::TimedOut(_) => LookError::TimedOut,
         RunError::TooLarge(_) => LookError::TooLarge,
         RunError::Forbidden { .. } => LookError::Refused,
         RunError::Recorded { error, .. } => *error,
-        // Ours, not the target's: whatever it is, nobody has looked.
+        // A fault of the controller, not of the target: the target was not checked.
         RunError::Io(_) | RunError::NoChannel => LookError::Unreachable,
     }
 }

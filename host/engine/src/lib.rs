@@ -1,12 +1,13 @@
 //! Runs components against targets: each call through the broker, each run in the journal.
 //!
-//! Knows: grants, connections, workers and the journal, and brings them together. Must not know: how results are shown,
-//! how a change is applied. Each module knows only those above it.
+//! Knows: grants, connections, workers and the journal, and connects them. Must not know: how results are shown, or how a
+//! change is applied. Each module knows only those above it.
 
 pub mod anchor;
 pub mod quarantine;
 pub mod consent;
 pub mod broker;
+mod run;
 pub mod sweep;
 pub mod cases;
 pub mod replay;

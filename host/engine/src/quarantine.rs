@@ -1,11 +1,12 @@
-//! Components that are kept from running until a person has looked at them.
+//! Components that do not run until a person releases them.
 //!
-//! Knows: for each component, by the digest of its bytes, how its workers died since a person last released it. Must not
-//! know: how a worker dies, who runs what. Attack answered (GR14): a component that breaks its worker again and again, one
-//! sweep after the other, is at work on the engine; it gets [`DEATHS`] attempts and no more.
+//! Knows: for each component, by the digest of its bytes, how its workers died since it was last released. Must not know: how
+//! a worker dies, or who runs which component. Attack answered (GR14): a component that breaks its worker in one sweep
+//! after the other may be attacking the wasm engine; it gets [`DEATHS`] attempts.
 //!
-//! One file for each digest in a folder of the owner's alone, written to the side, synchronised and renamed, under a lock:
-//! it is whole or as it was before, and two programs count one after the other. What cannot be read holds the component.
+//! One file for each digest, in a folder that only its owner can read. A file is written beside its place, synchronised and
+//! renamed, under a lock: it is complete or as it was before, and two programs count one after the other. A record that
+//! cannot be read keeps its component from running.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -22,14 +23,14 @@ use bailiwick_core::model::ComponentId;
 use bailiwick_core::source;
 use bailiwick_core::source::ReadError;
 
-/// What the files are.
+/// The format of the files.
 const FORMAT: &str = "bailiwick.quarantine/1";
-/// The largest file that is taken for a record; one has some hundred bytes.
+/// The largest file that is read as a record. A record has a few hundred bytes.
 const BYTES_MAX: u64 = 64 << 10;
 /// Earlier releases that are kept.
 const RELEASES_MAX: usize = 20;
 
-/// What there is to know of one component's deaths.
+/// How the workers of one component died.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
@@ -42,7 +43,7 @@ pub struct Record {
     pub digest: String,
     /// How its workers died since it was last released.
     pub deaths: Vec<Death>,
-    /// Who released it before, oldest first.
+    /// Earlier releases, oldest first.
     pub releases: Vec<Release>,
 }
 
@@ -52,7 +53,7 @@ pub struct Record {
 pub struct Death {
     /// When.
     pub at: Timestamp,
-    /// How, in the host's words.
+    /// How, in a sentence of the host.
     pub how: String,
 }
 
@@ -62,7 +63,7 @@ pub struct Death {
 pub struct Release {
     /// When.
     pub at: Timestamp,
-    /// The account that did it.
+    /// The account of the person.
     pub uid: u32,
     /// Its reason.
     pub why: Option<String>,
@@ -79,24 +80,24 @@ pub struct Who {
     pub digest: String,
 }
 
-/// Why a record cannot be read or written. Whoever cannot read one does not run the component.
+/// Why a record cannot be read or written. A component whose record cannot be read does not run.
 #[derive(Debug, thiserror::Error)]
 pub enum QuarantineError {
-    /// The operating system said no.
+    /// The operating system reported an error.
     #[error("cannot {action} {}", path.shown())]
     Io {
         /// What was tried.
         action: &'static str,
         /// On what.
         path: PathBuf,
-        /// Its words.
+        /// The system's error.
         source: io::Error,
     },
-    /// Others could have written it, or it is no file.
+    /// Others could have written it, or it is not a regular file.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// It is no record.
-    #[error("{} does not hold what was written ({what})", path.shown())]
+    /// It is not a record.
+    #[error("{} is not a quarantine record: {what}", path.shown())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -117,17 +118,17 @@ impl Record {
         }
     }
 
-    /// True if it does not run until it is released.
+    /// True if the component does not run until it is released.
     #[must_use]
     pub fn holds(&self) -> bool {
         self.deaths.len() as u64 >= DEATHS
     }
 
-    /// How it came to this, on one line.
+    /// Why, on one line.
     #[must_use]
-    pub fn told(&self) -> String {
+    pub fn summary(&self) -> String {
         let how: Vec<_> = self.deaths.iter().map(|death| death.how.as_str()).collect();
-        format!("its worker has died {} times since it was last released ({})", how.len(), how.join("; "))
+        format!("its worker died {} times since the last release ({})", how.len(), how.join("; "))
     }
 }
 
@@ -138,7 +139,7 @@ pub struct Quarantine {
 }
 
 impl Quarantine {
-    /// The quarantine of a state directory. Nothing is made before there is something to write.
+    /// The quarantine of a state directory. The folder is created with the first record.
     #[must_use]
     pub fn at(state: &Path) -> Self {
         Self { folder: state.join("quarantine") }
@@ -148,16 +149,16 @@ impl Quarantine {
         self.folder.join(format!("{digest}.json"))
     }
 
-    /// What is known of a component; `None` if it never killed a worker.
+    /// The record of a component; `None` if no worker died of it.
     ///
     /// # Errors
-    /// When there is something, and it cannot be read or trusted.
+    /// When there is a record that cannot be read or trusted.
     pub fn record(&self, digest: &str) -> Result<Option<Record>, QuarantineError> {
         let path = self.file(digest);
         match fs::symlink_metadata(&path) {
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(QuarantineError::Io { action: "look at", path, source }),
+            Err(source) => return Err(QuarantineError::Io { action: "read", path, source }),
         }
         source::check_permissions(&path)?;
         let file = source::open_regular(&path)?;
@@ -175,7 +176,7 @@ impl Quarantine {
         Ok(Some(record))
     }
 
-    /// Every record there is, by file name, and what cannot be read.
+    /// Every record, by file name, with the errors of those that cannot be read.
     ///
     /// # Errors
     /// When the folder cannot be read.
@@ -195,10 +196,10 @@ impl Quarantine {
         Ok(digests.iter().filter_map(|digest| self.record(digest).transpose()).collect())
     }
 
-    /// Counts a death, and says what is known then.
+    /// Counts a death, and returns the new record.
     ///
     /// # Errors
-    /// When it cannot be written down.
+    /// When it cannot be written.
     pub fn died(&self, who: &Who, how: &str, now: Timestamp) -> Result<Record, QuarantineError> {
         let _lock = self.lock()?;
         let mut record = self.record(&who.digest)?.unwrap_or_else(|| Record::new(who));
@@ -207,17 +208,17 @@ impl Quarantine {
         Ok(record)
     }
 
-    /// Lets a component run again. What could not be read is kept beside the new record, under another name.
+    /// Lets a component run again. A record that cannot be read is kept under another name.
     ///
     /// # Errors
-    /// When it cannot be written down: then nothing is released.
+    /// When the record cannot be written. Then nothing is released.
     pub fn release(&self, who: &Who, why: Option<&str>, now: Timestamp) -> Result<Record, QuarantineError> {
         let _lock = self.lock()?;
         let mut record = match self.record(&who.digest) {
             Ok(record) => record.unwrap_or_else(|| Record::new(who)),
             Err(QuarantineError::Damaged { path, .. }) => {
                 let aside = path.with_extension(format!("damaged-{}", now.as_second()));
-                let failed = |source| QuarantineError::Io { action: "put aside", path: path.clone(), source };
+                let failed = |source| QuarantineError::Io { action: "rename", path: path.clone(), source };
                 fs::rename(&path, aside).map_err(failed)?;
                 Record::new(who)
             }
@@ -232,7 +233,7 @@ impl Quarantine {
         Ok(record)
     }
 
-    /// Waits for whoever else writes here.
+    /// Waits until no other program writes here.
     fn lock(&self) -> Result<File, QuarantineError> {
         let io = |action, path: &Path| {
             let path = path.to_owned();
@@ -246,7 +247,7 @@ impl Quarantine {
         Ok(file)
     }
 
-    /// Under the lock.
+    /// Writes a record. The caller has the lock.
     fn write(&self, record: &Record) -> Result<(), QuarantineError> {
         let path = self.file(&record.digest);
         let side = path.with_extension("new");
@@ -291,7 +292,7 @@ mod tests {
         assert!(!quarantine.died(&who("aa"), "signal 9", at(1)).unwrap().holds());
         let held = quarantine.died(&who("aa"), "signal 11", at(2)).unwrap();
         assert!(held.holds());
-        assert_eq!(held.told(), "its worker has died 2 times since it was last released (signal 9; signal 11)");
+        assert_eq!(held.summary(), "its worker died 2 times since the last release (signal 9; signal 11)");
         assert_eq!(quarantine.record("bb").unwrap(), None, "another version is another component");
         let released = quarantine.release(&who("aa"), Some("the machine was out of memory"), at(3)).unwrap();
         assert!(!released.holds() && released.releases.len() == 1);
@@ -311,14 +312,14 @@ mod tests {
         for text in ["", "{}", &whole[..whole.len() / 2], &whole.replace("aa", "bb"), &whole.replace("/1", "/2")] {
             std::fs::write(&path, text).unwrap();
             assert!(matches!(quarantine.record("aa"), Err(QuarantineError::Damaged { .. })), "{text}");
-            // Counting does not begin anew either.
+            // The count does not start again either.
             assert!(quarantine.died(&who("aa"), "signal 9", at(2)).is_err());
         }
         std::fs::write(&path, &whole).unwrap();
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o666)).unwrap();
         assert!(matches!(quarantine.record("aa"), Err(QuarantineError::Read(ReadError::Writable { .. }))));
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
-        // A person can release what nobody can read; it is kept.
+        // A person can release a record that cannot be read; the file is kept.
         std::fs::write(&path, "torn").unwrap();
         quarantine.release(&who("aa"), None, at(9)).unwrap();
         assert_eq!(std::fs::read(dir.path().join("quarantine/aa.damaged-9")).unwrap(), b"torn");
@@ -345,7 +346,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let quarantine = Quarantine::at(dir.path());
         let before = quarantine.died(&who("aa"), "signal 9", at(1)).unwrap();
-        // What a program leaves that is killed before the rename.
+        // A program that is killed before the rename leaves this.
         std::fs::write(quarantine.file("aa").with_extension("new"), "{\"format\":").unwrap();
         assert_eq!(quarantine.record("aa").unwrap(), Some(before));
         assert_eq!(quarantine.all().unwrap().len(), 1);

@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::change::Event;
 use super::evidence::Sha;
+use super::start::RunStart;
 use bailiwick_core::model::{
-    ActionId, ComponentId, Decision, Lockdown, LookError, ParamValue, Phase, Report, RuleName, SlotKey, StageError,
-    Tainted, TargetName, Verb,
+    ActionId, ComponentId, Decision, Lockdown, LookError, Report, RuleName, RunFault, StageError, Tainted, TargetName,
+    Verb,
 };
 use bailiwick_core::model::{Exit, Timing};
 
@@ -57,8 +58,9 @@ pub enum Entry {
         /// Targets asked for.
         targets: Vec<TargetName>,
     },
-    /// A target was not looked at.
-    NotLooked {
+    /// A target was not checked.
+    #[serde(rename = "not-looked")]
+    NotChecked {
         /// The sweep.
         sweep: u64,
         /// The target.
@@ -91,47 +93,7 @@ pub enum Entry {
         reason: String,
     },
     /// A run begins. Its number is this entry's.
-    RunStarted {
-        /// The sweep.
-        sweep: u64,
-        /// The component.
-        component: ComponentId,
-        /// From its manifest.
-        version: String,
-        /// SHA-256 of its bytes.
-        digest: String,
-        /// The target.
-        target: TargetName,
-        /// Digest of the grant.
-        grant: String,
-        /// All that it may do.
-        actions: Vec<Granted>,
-        /// All that it is told.
-        params: BTreeMap<String, ParamValue>,
-        /// What its clock says, in milliseconds since 1970.
-        now_ms: u64,
-        /// When the component's latest run on the target began that could look, as it is told.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        previous_ms: Option<u64>,
-        /// What it was told of its own past there; none: nothing, or an older program wrote this.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        earlier: Option<Past>,
-        /// The other targets, if the run is about several: the fields above are the first one's.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        others: Vec<Other>,
-        /// What never-rules took from it.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        withheld: Vec<Withheld>,
-        /// Its limits, where they are not the defaults, by name.
-        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-        limits: BTreeMap<String, u64>,
-        /// How many bytes it has, if it is kept beside the journal; an older program kept none.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        kept_bytes: Option<u64>,
-        /// Which part of a fix's work it is; none for a probe.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        phase: Option<Phase>,
-    },
+    RunStarted(RunStart),
     /// A call that the grant does not hold. Nothing was sent.
     CallRefused {
         /// The run.
@@ -279,61 +241,6 @@ pub enum Entry {
     Change(Event),
 }
 
-/// One action of a run's grant.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Granted {
-    /// How the guest names the object.
-    pub key: Option<SlotKey>,
-    /// The action.
-    pub action: ActionId,
-    /// Its exact wire form.
-    pub wire: String,
-}
-
-/// One more target of a run, with what the run's start says of the first.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Other {
-    /// The target.
-    pub target: TargetName,
-    /// Digest of the grant.
-    pub grant: String,
-    /// All that the run may do there.
-    pub actions: Vec<Granted>,
-    /// All that it is told of it.
-    pub params: BTreeMap<String, ParamValue>,
-    /// What never-rules took from it there.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub withheld: Vec<Withheld>,
-    /// When the component's latest run there began that could look.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub previous_ms: Option<u64>,
-    /// What it was told of its own past there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub earlier: Option<Past>,
-}
-
-/// What a run was told of its past: the numbers of these runs, which stand where those ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Past {
-    /// The runs, oldest first.
-    pub runs: Vec<u64>,
-    /// SHA-256 over the numbers, as `history` takes it.
-    pub digest: String,
-}
-
-/// One action that a never-rule took from a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Withheld {
-    /// How the guest would name the object.
-    pub key: Option<SlotKey>,
-    /// The action.
-    pub action: ActionId,
-    /// The rule's place: `policy.toml:31`.
-    pub rule: String,
-    /// The rule's reason.
-    pub why: String,
-}
-
 /// What a target said.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -365,17 +272,15 @@ pub enum RunEnd {
     /// A fix has planned.
     Decided(Decision),
     /// It could not.
-    CouldNotLook {
+    #[serde(rename = "could-not-look")]
+    CouldNotCheck {
         /// The component's words.
         reason: Tainted,
         /// The verb error behind it.
         error: Option<LookError>,
     },
     /// The component broke.
-    Fault {
-        /// In the host's words.
-        message: String,
-    },
+    Fault(RunFault),
 }
 
 /// Raw bytes: in the entry, as text where they are UTF-8, else in base64; or beside the journal, by their digest.

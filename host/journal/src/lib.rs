@@ -21,16 +21,18 @@ mod open;
 mod prune;
 mod read;
 mod scratch;
+mod start;
 mod verify;
 
 pub use chain::Link;
 pub use change::{Boot, Consent, Denial, End, Event, NotPlanned, Reading, Seen, Shown, StepEnd};
-pub use entry::{Blob, Entry, Granted, Other, Outcome, Past, Record, RunEnd, Withheld};
+pub use entry::{Blob, Entry, Outcome, Record, RunEnd};
 pub use evidence::{Evidence, EvidenceError, FOLDER, NotASha, Piece, Sha};
 pub use open::{Journal, OpenError, Recovery};
 pub use prune::{Keep, Plan, PruneError, plan, prune};
 pub use read::{Mark, ReadError, Reader};
 pub use scratch::Scratch;
+pub use start::{Granted, Past, RunStart, RunTarget, Withheld};
 pub use verify::{Break, Verdict, verify};
 
 /// The format that this version writes. Readers refuse what they do not know.

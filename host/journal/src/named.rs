@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::entry::{Blob, Entry, Outcome, Record};
 use super::evidence::Sha;
+use super::start::RunStart;
 
 /// All that entries name.
 #[derive(Debug, Default)]
@@ -43,7 +44,7 @@ impl Named {
             Entry::Staged { computed: Some(Blob::Kept { sha256, bytes }), .. } => {
                 self.name(record, sha256.clone(), *bytes);
             }
-            Entry::RunStarted { digest, kept_bytes: Some(bytes), .. } => {
+            Entry::RunStarted(RunStart { digest, kept_bytes: Some(bytes), .. }) => {
                 if let Ok(sha) = Sha::try_from(digest.clone()) {
                     self.name(record, sha, *bytes);
                 }

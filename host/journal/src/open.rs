@@ -437,7 +437,7 @@ fn open_runs(folder: &Path, last: u64) -> Vec<u64> {
         match record.entry {
             // What an earlier recovery has told is not told again.
             Entry::SweepStarted { .. } | Entry::Recovered { .. } => open.clear(),
-            Entry::RunStarted { .. } => drop(open.insert(record.seq)),
+            Entry::RunStarted(_) => drop(open.insert(record.seq)),
             Entry::RunEnded { run, .. } => drop(open.remove(&run)),
             _ => {}
         }

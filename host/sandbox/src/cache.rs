@@ -1,12 +1,12 @@
-//! Compiled components, kept from one sweep to the next in a folder of the state directory.
+//! The module cache: compiled components, kept between sweeps in a folder of the state directory.
 //!
-//! Knows: a folder, a key, bytes. Must not know: what the bytes are. Attack answered: whoever can put bytes here has code
-//! executed in a worker (LK06). So the folder is ours alone; each entry carries a seal, HMAC-SHA256 with a key that is
-//! kept beside it, over the program that made it, the component that it was made of, and its bytes; and what does not fit
-//! is thrown away and compiled again. Nothing here is needed: to delete the folder is always safe.
+//! Knows: a folder, a key, bytes. Must not know: what the bytes are. Attack answered: another user who writes
+//! an entry would have code executed in a worker (LK06). So only this user may access the folder. Each entry has a seal:
+//! HMAC-SHA256, with a key in the same folder, over the program that made it, its component, and its bytes. An entry that
+//! does not match is deleted, and the component is compiled again. It is always safe to delete the folder.
 //!
 //! **Invariant:** only the broker writes here, and an entry serves the component digest under which it was sealed, no
-//! other: one that was made by a worker which its own component had taken over gains that component nothing.
+//! other. So a component that took over the worker that compiled it gains nothing.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Write};
@@ -21,9 +21,9 @@ use sha2::{Digest, Sha256};
 use bailiwick_core::encode::ShownPath as _;
 use bailiwick_core::source;
 
-/// Bytes of all entries. What was written first goes first.
+/// Maximum size of all entries. The oldest are deleted first.
 const BYTES_MAX: u64 = 512 << 20;
-/// Bytes of one entry: what a component of 25 MiB becomes, and room.
+/// Maximum size of one entry: a component of 25 MiB, compiled, with some room.
 const ENTRY_BYTES_MAX: u64 = 192 << 20;
 
 const MAGIC: &[u8; 8] = b"bwcache1";
@@ -47,44 +47,44 @@ impl std::fmt::Debug for Key {
     }
 }
 
-/// Why there is no cache. Everything works without.
+/// Why there is no cache. Components are then compiled in each sweep.
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
     /// The folder, or one above it, could be changed by others.
     #[error(transparent)]
     Folder(#[from] source::ReadError),
     /// Others can read or change it, or it is something else.
-    #[error("{} is {what}; delete it and what is beside it", path.shown())]
+    #[error("{} is {what}; delete the folder of the cache", path.shown())]
     NotPrivate {
         /// The folder or the key.
         path: PathBuf,
         /// What is wrong.
         what: &'static str,
     },
-    /// The system said no.
+    /// The operating system reported an error.
     #[error("{}", path.shown())]
     Io {
-        /// What was asked for.
+        /// The path.
         path: PathBuf,
-        /// Its words.
+        /// Its message.
         source: io::Error,
     },
 }
 
-/// Why an entry was thrown away.
+/// Why an entry was deleted.
 #[derive(Debug, thiserror::Error)]
 pub enum Reject {
     /// Not a file of ours alone.
     #[error("it is {0}")]
     NotPrivate(&'static str),
     /// Not an entry, or not all of it.
-    #[error("it is no entry, or cut")]
+    #[error("it is not a complete entry")]
     Format,
     /// Another version of this program made it.
-    #[error("another program made it")]
+    #[error("another version of bailiwick made it")]
     OtherProgram,
     /// Its bytes, its component or the key are not those that it was sealed with.
-    #[error("its seal does not fit")]
+    #[error("its seal does not match")]
     Seal,
     /// It cannot be read.
     #[error("it cannot be read")]
@@ -92,11 +92,10 @@ pub enum Reject {
 }
 
 impl Cache {
-    /// Opens the cache in a folder, which is made if it is not there. `program` says which program's code is kept: any
-    /// other's is thrown away.
+    /// Opens the cache in a folder, and creates the folder if it does not exist. Entries of another `program` are deleted.
     ///
     /// # Errors
-    /// When the folder cannot be made, or is not ours alone.
+    /// When the folder cannot be made, or other users may access it.
     pub fn open(folder: &Path, program: &[u8]) -> Result<Self, CacheError> {
         let io = |path: &Path| {
             let path = path.to_owned();
@@ -107,7 +106,7 @@ impl Cache {
             _ => {}
         }
         let meta = fs::symlink_metadata(folder).map_err(io(folder))?;
-        let what = if meta.is_dir() { foreign(&meta) } else { Some("no folder") };
+        let what = if meta.is_dir() { foreign(&meta) } else { Some("not a folder") };
         if let Some(what) = what {
             return Err(CacheError::NotPrivate { path: folder.to_owned(), what });
         }
@@ -124,17 +123,17 @@ impl Cache {
         Ok(Self { folder: folder.to_owned(), key, program: Sha256::digest(program).into(), bytes_max: BYTES_MAX })
     }
 
-    /// The same with room for no more than so many bytes.
+    /// The same with another maximum size.
     #[must_use]
     pub const fn with_room(mut self, bytes_max: u64) -> Self {
         self.bytes_max = bytes_max;
         self
     }
 
-    /// What was kept for a component: `None` if nothing was.
+    /// The compiled form of a component, if the cache has it.
     ///
     /// # Errors
-    /// When what was there had to be thrown away.
+    /// When the entry had to be deleted.
     pub fn get(&self, component: &[u8; 32]) -> Result<Option<Vec<u8>>, Reject> {
         let path = self.path(component);
         let found = self.read(&path, component);
@@ -166,17 +165,17 @@ impl Cache {
         Ok(Some(artefact))
     }
 
-    /// Keeps what a component became.
+    /// Stores the compiled form of a component.
     ///
     /// # Errors
-    /// When it cannot be written; then nothing is kept.
+    /// When it cannot be written; then nothing is stored.
     pub fn put(&self, component: &[u8; 32], artefact: &[u8]) -> io::Result<()> {
         let seal = self.mac(component, artefact).finalize().into_bytes();
         write(&self.folder, &self.path(component), &[MAGIC, &self.program, &seal, artefact], Place::Replace)?;
         self.evict()
     }
 
-    /// Forgets a component.
+    /// Deletes the entry of a component.
     pub fn remove(&self, component: &[u8; 32]) {
         let _ = fs::remove_file(self.path(component));
     }
@@ -195,7 +194,7 @@ impl Cache {
         mac
     }
 
-    /// Makes room: the oldest go, and what a writer left that was killed goes with them.
+    /// Deletes the oldest entries until the rest fits. Files that a killed process left count as entries.
     fn evict(&self) -> io::Result<()> {
         let mut entries = Vec::new();
         for entry in fs::read_dir(&self.folder)? {
@@ -219,12 +218,12 @@ impl Cache {
     }
 }
 
-/// What makes a file or folder not ours alone.
+/// Why other users could read or change a file or folder.
 fn foreign(meta: &fs::Metadata) -> Option<&'static str> {
     if meta.uid() != rustix::process::geteuid().as_raw() {
-        Some("somebody else's")
+        Some("owned by another user")
     } else if meta.mode() & 0o077 != 0 {
-        Some("open to others (it needs mode 0700, a file 0600)")
+        Some("accessible to other users (a folder needs mode 0700, a file 0600)")
     } else {
         None
     }
@@ -237,12 +236,12 @@ fn open(path: &Path) -> Result<Option<(File, fs::Metadata)>, Reject> {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
-            return Err(Reject::NotPrivate("a link"));
+            return Err(Reject::NotPrivate("a symbolic link"));
         }
         Err(error) => return Err(error.into()),
     };
     let meta = file.metadata()?;
-    if meta.is_file() { Ok(Some((file, meta))) } else { Err(Reject::NotPrivate("no file")) }
+    if meta.is_file() { Ok(Some((file, meta))) } else { Err(Reject::NotPrivate("not a regular file")) }
 }
 
 fn read_key(path: &Path) -> Result<Option<Key>, CacheError> {
@@ -253,13 +252,13 @@ fn read_key(path: &Path) -> Result<Option<Key>, CacheError> {
         Ok(None) => return Ok(None),
         Err(Reject::Io(source)) => return Err(io(source)),
         Err(Reject::NotPrivate(what)) => return Err(not_private(what)),
-        Err(_) => return Err(not_private("no key")),
+        Err(_) => return Err(not_private("not a valid key")),
     };
     if let Some(what) = foreign(&meta) {
         return Err(not_private(what));
     }
     if meta.len() != 64 {
-        return Err(not_private("no key"));
+        return Err(not_private("not a valid key"));
     }
     let mut key = [0; 64];
     file.read_exact(&mut key).map_err(io)?;

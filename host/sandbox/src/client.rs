@@ -1,8 +1,8 @@
-//! The broker's end of a worker: starts the process, asks it for runs, and believes nothing that it says.
+//! The broker's end of a worker: starts the process, starts runs in it, and trusts nothing that it sends.
 //!
-//! Knows: the process, its protocol and its clock. Must not know: grants, transports; each call is handed to the caller,
-//! who looks it up. Attacks answered: a worker that hangs, dies or is taken over (GR09, GR14, D10): whatever happens to the
-//! process, every run that waits for it ends at once, and a word out of order ends the process.
+//! Knows: the process, its protocol and its time limits. Must not know: grants, transports; it passes each call to its
+//! caller, which looks it up. Attacks answered: a worker that hangs, dies or is taken over (GR09, GR14, D10): whatever happens to the
+//! process, every run that waits for it ends at once, and a message out of order ends the process.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -32,9 +32,9 @@ use super::wire::{
 use bailiwick_core::limits::Limits;
 use bailiwick_core::model::{Decision, Lockdown, LookError, Phase, Report, Tainted};
 
-/// How long a worker may take to start and to give up what it need not have.
+/// How long a worker may take to start and to lock itself down.
 const START_TIME: Duration = Duration::from_secs(30);
-/// How much longer than its processor time a worker may take to compile: a machine with other things to do.
+/// A worker may take this many times its processor time to compile, because the machine may be busy.
 const LOAD_PATIENCE: u64 = 4;
 
 /// A worker that has its component loaded. Dropping it kills the process.
@@ -57,17 +57,17 @@ pub struct Worker {
 pub enum Code<'a> {
     /// Its bytes.
     Component(&'a [u8]),
-    /// Its bytes; the compiled form is wanted back.
+    /// Its bytes; the worker returns the compiled form.
     Keep(&'a [u8]),
-    /// The compiled form that came back once, for the same component, and that nobody can have changed since.
+    /// The compiled form that a worker returned for the same component, from the sealed cache.
     Compiled(Vec<u8>),
 }
 
-/// What tells this program from any other whose compiled code must not be loaded: the file that it runs from, and its
+/// Identifies this program, so that it never loads code that another one compiled: the file that it runs from, and its
 /// version. The engine itself refuses code of another version, configuration or processor.
 ///
 /// # Errors
-/// When the file cannot be looked at.
+/// When the file cannot be read.
 pub fn identity() -> std::io::Result<String> {
     use std::os::unix::fs::MetadataExt;
     let file = if cfg!(target_os = "linux") { "/proc/self/exe".into() } else { std::env::current_exe()? };
@@ -83,12 +83,12 @@ pub struct Idle {
     process: Process,
 }
 
-/// What an attempt came to that did not succeed.
+/// What stopped an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stopped {
-    /// The kernel said no, or something else went wrong: by its number.
+    /// The kernel refused it, or another error occurred: its number.
     Errno(i32),
-    /// The worker is no more.
+    /// The worker died.
     Died(WorkerEnd),
 }
 
@@ -99,7 +99,7 @@ pub struct RunEnd {
     pub ending: Ending,
     /// Verb calls that were handed to the broker.
     pub calls: u32,
-    /// Wasm instructions, by the worker's word; 0 if it could not say.
+    /// Wasm instructions, as the worker reports; 0 if unknown.
     pub fuel_used: u64,
     /// The component's notes, for the journal.
     pub logs: Vec<LogLine>,
@@ -112,13 +112,13 @@ pub struct RunEnd {
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ending {
-    /// It looked. The report has been checked here too.
+    /// It checked its targets. The report has been validated here too.
     Report(Report),
-    /// A fix has planned. The decision has been checked here too.
+    /// A fix has planned. The decision has been validated here too.
     Decision(Decision),
-    /// It could not look, and says so.
-    CouldNotLook {
-        /// Its words.
+    /// It could not check them, and reports why.
+    CouldNotCheck {
+        /// Its reason.
         reason: Tainted,
         /// The verb error behind it.
         error: Option<LookError>,
@@ -127,11 +127,11 @@ pub enum Ending {
     },
     /// It broke.
     Fault(Fault),
-    /// Its worker was killed on account of another run. It can be started again in a fresh worker.
+    /// Its worker was killed because of another run. It can be started again in a new worker.
     Interrupted,
 }
 
-/// Why a worker is no more.
+/// Why a worker ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Gone {
     Died(WorkerEnd),
@@ -151,7 +151,7 @@ struct State {
 }
 
 impl State {
-    /// A run that the worker never heard of.
+    /// Removes a run that was never sent to the worker.
     fn forget(&mut self, run: u32) {
         self.open.remove(&run);
         self.ledger.forget(run);
@@ -164,7 +164,7 @@ impl Shared {
     }
 
     /// Checks a message and passes it to its run.
-    fn take(&self, message: FromWorker) -> Result<(), Breach> {
+    fn deliver(&self, message: FromWorker) -> Result<(), Breach> {
         let mut state = self.lock();
         let (run, event) = state.ledger.admit(message)?;
         let over = matches!(event, Event::Ended { .. });
@@ -188,16 +188,16 @@ impl Shared {
 }
 
 impl Idle {
-    /// What the process has given up, by its own word.
+    /// What the process has given up, as it reports.
     #[must_use]
     pub const fn lockdown(&self) -> Lockdown {
         self.lockdown
     }
 
-    /// Has it try something that it must not be able to do. None: it succeeded.
+    /// Has it try something that it must not be able to do. `None`: it succeeded.
     ///
     /// # Errors
-    /// When the process cannot be asked. Its death is no error but what stopped it.
+    /// When the process cannot be asked. If it dies, that is what stopped the attempt, and not an error.
     pub async fn attempt(mut self, what: Attempt, on: Marks) -> Result<Option<Stopped>, LoadError> {
         let order = ToWorker::Attempt { what, on };
         match self.process.ask(&order, HELLO_FRAME_BYTES, FROM_WORKER_FRAME_BYTES, START_TIME).await {
@@ -228,7 +228,7 @@ impl Idle {
         links: &Links,
         limits: Limits,
     ) -> Result<(Worker, Option<Vec<u8>>), LoadError> {
-        // What the answer may weigh: nothing but a form that was asked for is large.
+        // Only a compiled form that was asked for may be large.
         let (code, kept_max) = match code {
             Code::Component(bytes) => (wire::Code::Component { bytes: bytes.to_vec(), keep: false }, None),
             Code::Keep(bytes) => {
@@ -242,16 +242,16 @@ impl Idle {
         let patience = START_TIME + Duration::from_secs(limits.compile_s.saturating_mul(LOAD_PATIENCE));
         let load = ToWorker::Load(Load { code, digest, links: links.clone(), limits: Box::new(limits.clone()) });
         let answer_max = kept_max.unwrap_or(FROM_WORKER_FRAME_BYTES);
-        let mut word = match self.process.ask(&load, LOAD_FRAME_BYTES, answer_max, patience).await {
+        let mut reply = match self.process.ask(&load, LOAD_FRAME_BYTES, answer_max, patience).await {
             Err(LoadError::Died(end)) => return Err(LoadError::died(end, &limits)),
             other => other?,
         };
         let mut artefact = None;
-        if let (FromWorker::Artefact(bytes), Some(_)) = (&mut word, kept_max) {
+        if let (FromWorker::Artefact(bytes), Some(_)) = (&mut reply, kept_max) {
             artefact = Some(std::mem::take(bytes));
-            word = self.process.hear(FROM_WORKER_FRAME_BYTES, START_TIME).await?;
+            reply = self.process.receive(FROM_WORKER_FRAME_BYTES, START_TIME).await?;
         }
-        let ready = match word {
+        let ready = match reply {
             FromWorker::Ready(ready) => ready,
             FromWorker::NotLoaded { reason } => return Err(LoadError::NotLoaded { reason }),
             _ => return Err(LoadError::Protocol(None)),
@@ -293,10 +293,10 @@ impl Worker {
         Self::start(program).await?.load(component, links, limits).await
     }
 
-    /// Starts a worker without a component: for whoever decides by what it has given up.
+    /// Starts a worker without a component, for a caller that first checks its lockdown.
     ///
     /// # Errors
-    /// When the process cannot be started, or is no worker.
+    /// When the process cannot be started, or is not a worker.
     pub async fn start(program: Option<&Path>) -> Result<Idle, LoadError> {
         let mut process = Process::start(program).map_err(LoadError::Spawn)?;
         let hello = ToWorker::Hello { version: VERSION };
@@ -306,7 +306,7 @@ impl Worker {
         }
     }
 
-    /// What the process has given up, by its own word.
+    /// What the process has given up, as it reports.
     #[must_use]
     pub const fn lockdown(&self) -> Lockdown {
         self.lockdown
@@ -318,19 +318,19 @@ impl Worker {
         self.ready
     }
 
-    /// The process' number.
+    /// The process id.
     #[must_use]
     pub const fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// False once the process is gone: a run would be interrupted at once.
+    /// False once the process has ended: a run would be interrupted at once.
     #[must_use]
     pub fn is_alive(&self) -> bool {
         self.shared.lock().gone.is_none()
     }
 
-    /// Runs the component once. Many runs may be under way at once. `answer` gets each verb call as the guest made it,
+    /// Runs the component once. Many runs may be in progress at once. `answer` gets each verb call as the guest made it,
     /// one at a time, and must look it up in the grant; its future is dropped when the run ends meanwhile (time, a dead
     /// worker), so what has to finish is to be spawned. Dropping this future leaves the run to its wall time.
     pub async fn run<F, A>(&self, now_ms: u64, targets: Vec<TargetView>, answer: F) -> RunEnd
@@ -371,7 +371,7 @@ impl Worker {
                 biased;
                 event = events.recv() => event,
                 () = sleep_until(deadline) => {
-                    // It has had its time, and did not end the run itself.
+                    // The worker did not end the run in time.
                     let _ = self.kill.try_send(Gone::Overdue { run });
                     while let Some(event) = events.recv().await {
                         drop(event);
@@ -411,27 +411,27 @@ impl Worker {
         end
     }
 
-    /// How the process came to its end, if that is the component's doing: not a signal by which a person or a system ends
-    /// programs, and not the end of its sweep. A kill from outside cannot be told from the kernel's for want of memory, and
+    /// How the process ended, if the component caused that: not by a signal with which a person or a system ends programs,
+    /// and not at the end of its sweep. A kill from outside cannot be told from the kernel's for want of memory, and
     /// counts; so does a run that did not end in its time, for which we had to kill.
     #[must_use]
     pub fn death(&self) -> Option<String> {
         match self.shared.lock().gone? {
             Gone::Died(end) => end.is_its_own().then(|| end.to_string()),
             Gone::Breach(breach) => Some(format!("{breach}: it was killed")),
-            Gone::Overdue { .. } => Some("it did not end a run in its time: it was killed".to_owned()),
+            Gone::Overdue { .. } => Some("it did not end a run in time: it was killed".to_owned()),
             Gone::Closed => None,
         }
     }
 
-    /// Kills the process and waits until it is gone. Runs under way are interrupted.
+    /// Kills the process and waits for its end. Runs in progress are interrupted.
     pub async fn close(self) {
         let _ = self.kill.try_send(Gone::Closed);
         self.kill.closed().await;
     }
 
     fn open(&self, run: u32, phase: Phase, targets: usize) -> mpsc::Receiver<Event> {
-        // All that the ledger lets in before somebody looks: every note, one call, the end.
+        // All that the ledger admits before the run reads it: every note, one call, the end.
         let events_max = usize::try_from(self.limits.logs).unwrap_or(usize::MAX).saturating_add(2);
         let (sender, events) = mpsc::channel(events_max.min(1 << 16));
         let mut state = self.shared.lock();
@@ -442,7 +442,7 @@ impl Worker {
         events
     }
 
-    /// Queues a message. A worker that is gone, or does not read, is noticed by the one who waits for its word.
+    /// Queues a message. If the worker has ended or does not read, the run that waits for its reply notices.
     async fn send(&self, message: &ToWorker, deadline: Instant) -> Result<(), WireError> {
         let frame = wire::encode(message, TO_WORKER_FRAME_BYTES)?;
         let _ = timeout_at(deadline, self.frames.send(frame)).await;
@@ -473,13 +473,13 @@ impl From<End> for Ending {
         match end {
             End::Report(report) => Self::Report(report),
             End::Decision(decision) => Self::Decision(decision),
-            End::CouldNotLook { reason, error, call } => Self::CouldNotLook { reason, error, call },
+            End::CouldNotCheck { reason, error, call } => Self::CouldNotCheck { reason, error, call },
             End::Fault(fault) => Self::Fault(fault),
         }
     }
 }
 
-/// The outcome of the call under way, or never.
+/// The outcome of the current call. Without a call, it never returns.
 async fn pending_or<A: Future<Output = Outcome> + Unpin>(work: &mut Option<A>) -> Outcome {
     match work {
         Some(work) => work.await,
@@ -487,7 +487,7 @@ async fn pending_or<A: Future<Output = Outcome> + Unpin>(work: &mut Option<A>) -
     }
 }
 
-/// Owns the process from its first run to its end.
+/// Owns the process until it ends.
 async fn supervise(
     process: Process,
     mut outgoing: mpsc::Receiver<Vec<u8>>,
@@ -499,7 +499,7 @@ async fn supervise(
         loop {
             match read(&mut reader, FROM_WORKER_FRAME_BYTES).await {
                 Ok(Some(message)) => {
-                    if let Err(breach) = shared.take(message) {
+                    if let Err(breach) = shared.deliver(message) {
                         return Some(Gone::Breach(breach));
                     }
                 }
@@ -508,7 +508,7 @@ async fn supervise(
             }
         }
     };
-    // Frames are written whole, one after the other, whoever drops the future that asked for them.
+    // Frames are written whole, one after the other, even if the future that sent them is dropped.
     let speak = async {
         while let Some(frame) = outgoing.recv().await {
             if writer.write_all(&frame).await.is_err() {

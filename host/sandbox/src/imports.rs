@@ -1,4 +1,4 @@
-//! Whether a component asks for what its manifest says, and for nothing else.
+//! Checks that a component imports what its manifest asks for, and nothing else.
 //!
 //! Knows: the worlds `probe` and `fix` of `bailiwick:ops@0.1.0`. Must not know: targets, policy. Attacks answered: an import that the
 //! manifest does not name, a version that merely looks compatible, WASI, and a second way in (LK10, LK13–LK15). Names are
@@ -14,13 +14,14 @@ use super::inspect::{Inspected, shown};
 use super::wasi;
 use bailiwick_core::model::{Verb, WasiGroup, World};
 use bailiwick_core::rules::Rules;
+use bailiwick_core::wit::interfaces;
 
 /// The package that this host offers.
 pub const PACKAGE: &str = "bailiwick:ops";
 /// Its version, and the only one.
 pub const VERSION: &str = "0.1.0";
-/// What the toolchains of interpreted languages leave behind: the function that loaded the interpreter when the component
-/// was built (componentize-qjs, componentize-py). Nobody calls it here.
+/// Exports that the toolchains of interpreted languages leave behind: the function that loaded the interpreter when the
+/// component was built (componentize-qjs, componentize-py). The host never calls it.
 const LEFT_OVER: &[(&str, &str)] = &[("function", "init"), ("interface", "exports")];
 
 /// Functions that reach no target. Every component may import them; a manifest does not name them.
@@ -35,34 +36,6 @@ const LOCAL: &[(&str, &str)] = &[
 
 /// The interface of a component's own past, which reaches no target either; a manifest asks for it all the same.
 const HISTORY: &str = "history";
-
-/// The interfaces of the package.
-const INTERFACES: &[&str] = &[
-    "types",
-    "reports",
-    "changes",
-    "system",
-    "files",
-    "services",
-    "network",
-    "containers",
-    "commands",
-    "packages",
-    "http",
-    "certificates",
-    "postgres",
-    "logs",
-    "files-change",
-    "services-change",
-    "containers-change",
-    "commands-change",
-    "clock",
-    "log",
-    "params",
-    "slots",
-    "history",
-    "calls",
-];
 
 /// The interpreter's own interface; it is no part of the contract.
 pub const RULES: &str = "bailiwick:rules/rules@0.1.0";
@@ -105,12 +78,12 @@ impl<const N: usize> From<[Verb; N]> for Links {
     }
 }
 
-/// Why a component is not linked. Names in it are the component's, escaped.
+/// Why a component is not linked. Names from the component are escaped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ImportError {
     /// Built for another host, or for another world than its manifest says.
     #[error(
-        "it was built for world `{built_for}`; a {wanted} of this host is built for `{}`\n\nhint: a {wanted} exports {}; build it against the contract that `bailiwick wit` writes", wanted.full_name(), exports(*wanted)
+        "it was built for world `{built_for}`; a {wanted} must be built for `{}`\n\nhint: a {wanted} exports {}; build it against the contract that `bailiwick wit` writes", wanted.full_name(), exports(*wanted)
     )]
     OtherWorld {
         /// The world, as its exports tell.
@@ -120,7 +93,7 @@ pub enum ImportError {
     },
     /// It does not export what its world does.
     #[error(
-        "it exports {found}; a component of `{}` exports {}\n\nhint: build it against the contract that `bailiwick wit` writes", wanted.full_name(), exports(*wanted)
+        "it exports {found}; a component of `{}` must export {}\n\nhint: build it against the contract that `bailiwick wit` writes", wanted.full_name(), exports(*wanted)
     )]
     NoExports {
         /// What it exports instead.
@@ -130,7 +103,7 @@ pub enum ImportError {
     },
     /// A probe that names a changing verb.
     #[error(
-        "it imports `{interface}`, and a probe only observes\n\nhint: a component that changes something is built for world `{}`", World::Fix.full_name()
+        "it imports `{interface}`, but a probe cannot change anything\n\nhint: build a component that changes something for world `{}`", World::Fix.full_name()
     )]
     Changing {
         /// The interface.
@@ -158,7 +131,7 @@ pub enum ImportError {
     )]
     WasiNotAskedFor(Vec<WasiGroup>),
     /// Inert WASI that is asked for and not imported.
-    #[error("its manifest asks for {}, but the component never imports {}\n\nhint: a manifest says what a component does, no more; take it out of [wasi] in manifest.toml", wasis(.0), it(.0))]
+    #[error("its manifest asks for {}, but the component never imports {}\n\nhint: remove it from [wasi] in manifest.toml", wasis(.0), it(.0))]
     WasiNotImported(Vec<WasiGroup>),
     /// The right interface in another version.
     #[error(
@@ -171,7 +144,7 @@ pub enum ImportError {
         offered: String,
     },
     /// No such interface in the package.
-    #[error("it was built for `{interface}`, which this host does not have; a probe can import {}", INTERFACES.join(", "))]
+    #[error("it was built for `{interface}`, which this host does not have; a component can import {}", interfaces().join(", "))]
     UnknownInterface {
         /// The interface.
         interface: String,
@@ -190,30 +163,30 @@ pub enum ImportError {
     #[error("it calls {}, but its manifest does not ask for {}\n\nhint: add it to a [[slot]] or [[use]] of manifest.toml, or do not call it", list(.0), it(.0))]
     NotAskedFor(Vec<Verb>),
     /// Verbs that are asked for and not called.
-    #[error("its manifest asks for {}, but the component never calls {}\n\nhint: a manifest says what a component does, no more; call it, or take it out of manifest.toml", list(.0), it(.0))]
+    #[error("its manifest asks for {}, but the component never calls {}\n\nhint: remove it from manifest.toml, or call it", list(.0), it(.0))]
     NotCalled(Vec<Verb>),
     /// Checks for the interpreter, in another component.
     #[error(
-        "its manifest holds checks, and it is not the interpreter that this host has for them\n\nhint: `bailiwick pack manifest.toml` makes the component; one that another release packed is packed again"
+        "its manifest has checks, but it is not the interpreter of this host\n\nhint: build the component with `bailiwick pack manifest.toml`; pack it again if another release packed it"
     )]
     OtherInterpreter,
     /// The interpreter's interface in a component that is not it, or has no checks.
     #[error(
-        "it imports `{RULES}`, which is the interpreter's alone\n\nhint: put [[check]] tables into manifest.toml and pack that: `bailiwick pack manifest.toml`"
+        "it imports `{RULES}`, which only the interpreter may import\n\nhint: put [[check]] tables into manifest.toml and build the component with `bailiwick pack manifest.toml`"
     )]
     NoChecks,
     /// Its past is imported and not asked for.
     #[error(
-        "it asks what it has said before, but its manifest does not ask for that\n\nhint: add `[history]` with `why` to manifest.toml, or do not call `history`"
+        "it reads its history, but its manifest does not ask for it\n\nhint: add `[history]` with `why` to manifest.toml, or do not call `history`"
     )]
     HistoryNotAskedFor,
     /// Its past is asked for and not imported.
     #[error(
-        "its manifest asks for [history], but the component never calls `history`\n\nhint: a manifest says what a component does, no more; take it out of manifest.toml"
+        "its manifest asks for [history], but the component never calls `history`\n\nhint: remove [history] from manifest.toml"
     )]
     HistoryNotCalled,
     /// It exports more than its world does.
-    #[error("it exports the {kind} `{name}` besides {}; nobody would call it", exports(*world))]
+    #[error("it exports the {kind} `{name}` besides {}; the host never calls it", exports(*world))]
     OtherExport {
         /// What it is.
         kind: &'static str,
@@ -242,7 +215,7 @@ fn quoted(groups: &[WasiGroup]) -> String {
     groups.iter().map(|group| format!("\"{group}\"")).collect::<Vec<_>>().join(", ")
 }
 
-/// How to do without an interface.
+/// How to build without an interface.
 fn without(interface: &str) -> &'static str {
     if interface.starts_with("wasi:") {
         "build it without WASI (Rust: the target wasm32-unknown-unknown; Python: componentize-py --stub-wasi; JavaScript: componentize-qjs --stub-wasi; C: no standard library); what a probe reads, it reads by verbs"
@@ -325,7 +298,7 @@ pub fn check_component(
     if !inspected.interpreter {
         return Err(ImportError::OtherInterpreter);
     }
-    // What a manifest asks for besides its checks would be asked by nobody.
+    // The interpreter calls only the verbs of the checks.
     differ(&rules.verbs(), verbs).map_err(|(extra, missing)| match extra.is_empty() {
         false => ImportError::NotAskedFor(extra),
         true => ImportError::NotCalled(missing),
@@ -409,7 +382,7 @@ fn world(inspected: &Inspected) -> World {
     if plans { World::Fix } else { World::Probe }
 }
 
-/// A probe that so much as names an interface of changes is none.
+/// Refuses a probe that names an interface for changes, even if it calls none of its functions.
 fn check_observes(inspected: &Inspected, world: World) -> Result<(), ImportError> {
     let mut names = inspected.imports.iter().map(|(interface, _)| interface).chain(&inspected.type_imports);
     let changing = names.find(|name| short_name(name).is_some_and(is_changing));
@@ -461,7 +434,7 @@ fn check_package(interface: &str) -> Result<(), ImportError> {
 fn check_interface(interface: &str) -> Result<(), ImportError> {
     let (path, version) = interface.rsplit_once('@').unwrap_or((interface, ""));
     let short = path.strip_prefix(PACKAGE).and_then(|rest| rest.strip_prefix('/')).unwrap_or_default();
-    if !INTERFACES.contains(&short) {
+    if !interfaces().contains(&short) {
         return Err(ImportError::UnknownInterface { interface: shown(interface) });
     }
     if version != VERSION {
@@ -536,12 +509,12 @@ mod tests {
         let extra = check_imports(&component, World::Probe, &none, &BTreeSet::new(), false).unwrap_err();
         assert_eq!(
             extra.to_string(),
-            "it exports the interface `wasi:cli/run@0.2.0` besides `examine`; nobody would call it"
+            "it exports the interface `wasi:cli/run@0.2.0` besides `examine`; the host never calls it"
         );
         component.exports.pop();
         component.exports.extend([("function", "init".to_owned()), ("interface", "exports".to_owned())]);
         let left_over = check_imports(&component, World::Probe, &none, &BTreeSet::new(), false).map(drop);
-        assert_eq!(left_over, Ok(()), "what interpreters leave behind is nobody's business");
+        assert_eq!(left_over, Ok(()), "the left-over exports of interpreters are ignored");
     }
 
     #[test]

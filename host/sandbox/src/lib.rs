@@ -1,8 +1,9 @@
-//! Runs components that nobody has to trust: inspects, compiles, links per function, bounds, and reads target output.
+//! Runs untrusted components: inspects, compiles, links them function by function, limits their runs, and reads the answers of
+//! targets.
 //!
-//! Knows: wasm; sole home of wasmtime and wasmparser. Must not know: policy, keys, journals; of a transport it knows the
-//! shape of an answer. Attacks answered: a guest that exhausts, escapes or lies about itself (GR, CA, PH, LK), and a
-//! target whose output is made to break its reader (TG05).
+//! Knows: wasm; with `bailiwick_bindings` the only user of wasmtime, and the only one of wasmparser. Must not know: policy,
+//! keys, journals, transports. Attacks answered: a guest that exhausts, escapes or lies about itself (GR, CA, PH, LK), and a
+//! target whose output is crafted to break its reader (TG05).
 //!
 //! Two processes. The *worker* holds the engine and nothing else: no keys, files, network or environment, only a socket
 //! to the *broker*; [`lockdown`] takes from it what it could do to get more. [`inspect`] and [`imports`] run in the broker before a worker sees a byte; [`client`] is the broker's
@@ -12,6 +13,8 @@
 //! store that has trapped is never entered again. **Invariant:** text that a guest, a target or a worker chose is
 //! [`bailiwick_core::model::Tainted`] when it leaves this module.
 
+#[doc(hidden)]
+pub mod answers;
 pub mod attempt;
 pub mod cache;
 mod audited;

@@ -1,6 +1,6 @@
-//! The ways in which a component gets no worker.
+//! Why a component gets no worker.
 //!
-//! Knows: how a process ended that was to load one. Must not know: what is done about it.
+//! Knows: how the process ended that tried to load it. Must not know: what is done about it.
 
 use std::io;
 
@@ -17,10 +17,10 @@ pub enum LoadError {
     /// The process could not be started.
     #[error("cannot start a worker")]
     Spawn(#[source] io::Error),
-    /// The engine does not take the component.
-    #[error("the engine does not take it")]
+    /// The engine rejected the component.
+    #[error("the wasm engine rejected it")]
     NotLoaded {
-        /// The engine's words; names in them are the component's.
+        /// The engine's message. It can contain names from the component.
         reason: Tainted,
     },
     /// The process ended.
@@ -29,21 +29,19 @@ pub enum LoadError {
     /// It used up its processor time.
     #[error("it took longer than {0} s to compile (limit `compile-s`)")]
     Slow(u64),
-    /// It was not done by the clock, and had time of the processor left.
-    #[error(
-        "its worker was not ready within {0} s, though it had time of the processor left: this machine is too busy"
-    )]
+    /// It was not ready in time, but had processor time left.
+    #[error("its worker was not ready within {0} s, but had processor time left: this machine is too busy")]
     Late(u64),
-    /// It gave up.
-    #[error("its worker gave up compiling it: it needs more than {} MiB (limit `compile-bytes`), or breaks the compiler", .0 >> 20)]
+    /// It aborted.
+    #[error("its worker aborted while compiling it: it needs more than {} MiB (limit `compile-bytes`) or crashes the compiler", .0 >> 20)]
     GaveUp(u64),
-    /// It said something else.
+    /// It sent an unexpected message.
     #[error("its worker broke the protocol while loading it")]
     Protocol(#[source] Option<WireError>),
 }
 
 impl LoadError {
-    /// How its worker came to its end, if that is the component's doing.
+    /// How its worker ended, if the component caused that.
     #[must_use]
     pub fn death(&self) -> Option<String> {
         match self {
@@ -53,13 +51,13 @@ impl LoadError {
         }
     }
 
-    /// True if it would come to the same another time.
+    /// True if loading it again would fail in the same way.
     #[must_use]
     pub const fn is_for_good(&self) -> bool {
         matches!(self, Self::Slow(_) | Self::GaveUp(_))
     }
 
-    /// Why a worker died that was to compile.
+    /// Why a worker died while it compiled.
     pub(super) fn died(end: WorkerEnd, limits: &Limits) -> Self {
         match end {
             WorkerEnd::Signal(signal) if signal == Signal::XCPU.as_raw() => Self::Slow(limits.compile_s),

@@ -1,7 +1,7 @@
-//! A worker's process: started, spoken to while it serves nobody yet, and buried.
+//! A worker's process: starts it, exchanges the first messages with it, and collects its exit status.
 //!
-//! Knows: processes and frames. Must not know: runs. Attack answered (GR09, GR14): a process that says nothing, or not what
-//! it was asked for, is waited for no longer than was said.
+//! Knows: processes and frames. Must not know: runs. Attack answered (GR09, GR14): a process that does not
+//! answer, or answers something else, is not waited for longer than the given time.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -49,7 +49,7 @@ impl Process {
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            // Ctrl-C at the terminal is the broker's to handle.
+            // The broker handles Ctrl-C at the terminal.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()?;
@@ -57,7 +57,7 @@ impl Process {
         Ok(Self { child, reader, writer })
     }
 
-    /// Says one thing, of at most `max` bytes, to a worker that serves nobody yet, and waits for its word.
+    /// Sends a message of at most `max` bytes to a worker that has no runs yet, and waits for the reply.
     ///
     /// # Errors
     /// When it does not answer in time, with no more than `answer_max` bytes.
@@ -68,26 +68,26 @@ impl Process {
         answer_max: usize,
         patience: Duration,
     ) -> Result<FromWorker, LoadError> {
-        let said = async {
-            // A worker that has ended is known by what it said before, or by its end.
+        let sent = async {
+            // If the worker has ended, its last message or its exit status shows why.
             let _ = self.writer.write_all(&wire::encode(message, max)?).await;
             Ok(())
         };
-        match timeout(patience, said).await {
+        match timeout(patience, sent).await {
             Err(_) => Err(LoadError::Late(patience.as_secs())),
-            Ok(Ok(())) => self.hear(answer_max, patience).await,
+            Ok(Ok(())) => self.receive(answer_max, patience).await,
             Ok(Err(error)) => Err(LoadError::Protocol(Some(error))),
         }
     }
 
-    /// A word of a worker that serves nobody yet.
+    /// A message of a worker that has no runs yet.
     ///
     /// # Errors
     /// When there is none in time, with no more than `max` bytes.
-    pub(super) async fn hear(&mut self, max: usize, patience: Duration) -> Result<FromWorker, LoadError> {
+    pub(super) async fn receive(&mut self, max: usize, patience: Duration) -> Result<FromWorker, LoadError> {
         match timeout(patience, read(&mut self.reader, max)).await {
             Err(_) => Err(LoadError::Late(patience.as_secs())),
-            Ok(Ok(Some(word))) => Ok(word),
+            Ok(Ok(Some(message))) => Ok(message),
             Ok(Ok(None) | Err(WireError::Io(_))) => Err(LoadError::Died(reap(&mut self.child).await)),
             Ok(Err(error)) => Err(LoadError::Protocol(Some(error))),
         }
@@ -107,7 +107,7 @@ pub(super) async fn read(reader: &mut OwnedReadHalf, bytes_max: usize) -> Result
     wire::decode(&body).map(Some)
 }
 
-/// How a process ended that has closed its socket: by itself, in a moment, or else by our hand.
+/// How a process ended that has closed its socket. It has a second to exit, then it is killed.
 pub(super) async fn reap(child: &mut Child) -> WorkerEnd {
     let status = match timeout(Duration::from_secs(1), child.wait()).await {
         Ok(status) => status,

@@ -132,7 +132,7 @@ fn check_end(end: &End, phase: Phase, calls: u32) -> Result<(), Breach> {
         End::Report(_) if phase == Phase::Plan => Err(Breach::UncheckedReport),
         End::Decision(decision) => check_decision(decision, calls).map_err(|_| Breach::UncheckedReport),
         End::Report(report) => check_report(report, calls).map_err(|_| Breach::UncheckedReport),
-        End::CouldNotLook { reason, call, .. } => {
+        End::CouldNotCheck { reason, call, .. } => {
             check_failure(reason, *call, calls).map_err(|_| Breach::UncheckedReport)
         }
         End::Fault(fault) if fault.detail.len() > DETAIL_BYTES => Err(Breach::Limits),

@@ -1,8 +1,8 @@
 //! The rules of a report, checked twice: in the worker, where a violation is the guest's fault, and in the broker,
-//! where it means that the worker is no longer what it was.
+//! where it means that the worker was taken over.
 //!
-//! Attack answered: findings that flood a person, numbers that poison a trend, evidence that rests on nothing (GR12).
-//! Nothing is cut to fit: a report that breaks a rule is no report.
+//! Attack answered: findings that flood a person, numbers that poison a trend, evidence that cites calls that
+//! were not made (GR12). Nothing is truncated: a report that breaks a rule is refused as a whole.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,28 +12,28 @@ use bailiwick_core::model::{Decision, Finding, Report, Tainted, report_limits as
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum OutputError {
     /// Too many findings.
-    #[error("{0} findings, {max} are the most", max = limits::FINDINGS)]
+    #[error("{0} findings (maximum {max})", max = limits::FINDINGS)]
     Findings(u64),
     /// Too much text.
-    #[error("{0} bytes of text, {max} are the most", max = limits::REPORT_BYTES)]
+    #[error("{0} bytes of text (maximum {max})", max = limits::REPORT_BYTES)]
     Bytes(u64),
-    /// A finding is not right. Counted from 1.
+    /// A finding breaks a rule. Findings are counted from 1.
     #[error("finding {0}: {1}")]
     Finding(u32, FindingError),
     /// The reason of a failure is too long.
-    #[error("a reason of {0} bytes, {max} are the most", max = limits::LINE_BYTES)]
+    #[error("a reason of {0} bytes (maximum {max})", max = limits::LINE_BYTES)]
     Reason(u64),
     /// A line of a decision is empty or too long.
-    #[error("a line of {0} bytes in its decision; 1 to {max} are allowed", max = limits::LINE_BYTES)]
+    #[error("a line of {0} bytes in the decision (must be 1 to {max})", max = limits::LINE_BYTES)]
     Line(u64),
     /// Too much.
-    #[error("{0} entries of evidence in its decision, {max} are the most", max = limits::EVIDENCE)]
+    #[error("{0} entries of evidence in the decision (maximum {max})", max = limits::EVIDENCE)]
     Evidence(u64),
     /// A call that was never made.
-    #[error("a decision that rests on call {0}, which was not made")]
+    #[error("the decision cites call {0}, which was not made")]
     DecisionCall(u32),
     /// A call that was never made.
-    #[error("a failure that rests on call {0}, which was not made")]
+    #[error("the failure cites call {0}, which was not made")]
     Call(u32),
 }
 
@@ -44,25 +44,25 @@ pub enum FindingError {
     #[error("the code is not of the form `[a-z0-9-]{{1,64}}`")]
     Code,
     /// Too long.
-    #[error("a subject of {0} bytes, {max} are the most", max = limits::LINE_BYTES)]
+    #[error("a subject of {0} bytes (maximum {max})", max = limits::LINE_BYTES)]
     Subject(u64),
     /// Too long.
-    #[error("a title of {0} bytes, {max} are the most", max = limits::LINE_BYTES)]
+    #[error("a title of {0} bytes (maximum {max})", max = limits::LINE_BYTES)]
     Title(u64),
     /// Too many.
-    #[error("{0} metrics, {max} are the most", max = limits::METRICS)]
+    #[error("{0} metrics (maximum {max})", max = limits::METRICS)]
     Metrics(u64),
     /// Not `[a-z0-9-]{1,64}`.
-    #[error("a metric's name is not of the form `[a-z0-9-]{{1,64}}`")]
+    #[error("a metric name is not of the form `[a-z0-9-]{{1,64}}`")]
     MetricName,
     /// Infinite, or not a number.
-    #[error("a metric that is no finite number")]
+    #[error("a metric value is not a finite number")]
     MetricValue,
     /// Too many.
-    #[error("{0} entries of evidence, {max} are the most", max = limits::EVIDENCE)]
+    #[error("{0} entries of evidence (maximum {max})", max = limits::EVIDENCE)]
     Evidence(u64),
     /// A call that was never made.
-    #[error("evidence is call {0}, which was not made")]
+    #[error("the evidence cites call {0}, which was not made")]
     Call(u32),
 }
 
@@ -84,10 +84,10 @@ pub fn check_report(report: &Report, calls: u32) -> Result<(), OutputError> {
     Ok(())
 }
 
-/// Checks the reason of a run that could not look.
+/// Checks the reason of a run that could not check its target.
 ///
 /// # Errors
-/// When it is too long, or rests on a call that was not made.
+/// When it is too long, or cites a call that was not made.
 pub fn check_failure(reason: &Tainted, call: Option<u32>, calls: u32) -> Result<(), OutputError> {
     if reason.len() > limits::LINE_BYTES {
         return Err(OutputError::Reason(reason.len() as u64));
@@ -98,7 +98,7 @@ pub fn check_failure(reason: &Tainted, call: Option<u32>, calls: u32) -> Result<
     }
 }
 
-/// Checks what a fix decided in a run that made `calls` calls. A decision without a reason is none.
+/// Checks what a fix decided in a run that made `calls` calls. A decision must have a reason.
 ///
 /// # Errors
 /// The first rule that is broken.

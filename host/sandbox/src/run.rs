@@ -21,6 +21,7 @@ use super::wire::{
     self, End, FROM_WORKER_FRAME_BYTES, FromWorker, Given, LogLevel, LogLine, Outcome, SLOT_KEY_BYTES, Start,
     TargetView, VerbCall,
 };
+use bailiwick_bindings::Target;
 use bailiwick_core::limits::{EXHAUSTED_TRIES, Limits};
 use bailiwick_core::model::{Answer, LookError, Phase, StageError, Tainted, Verb};
 use bailiwick_core::verbs::COMPUTED_BYTES_MAX;
@@ -93,7 +94,7 @@ impl RunState {
     /// The outer error ends the run, the inner one is the guest's.
     pub(super) fn look(
         &mut self,
-        target: &Resource<host::Target>,
+        target: &Resource<Target>,
         verb: Verb,
         slot: Option<&str>,
     ) -> Result<Result<Answer, LookError>, FaultKind> {
@@ -136,7 +137,7 @@ impl RunState {
     /// The outer error ends the run, the inner one is the guest's.
     pub(super) fn stage(
         &mut self,
-        target: &Resource<host::Target>,
+        target: &Resource<Target>,
         verb: Verb,
         slot: &str,
         given: Given,
@@ -163,14 +164,14 @@ impl RunState {
     }
 
     /// What policy bound to an entry of a slot.
-    pub(super) fn literal(&self, target: &Resource<host::Target>, key: &str) -> Option<&str> {
+    pub(super) fn literal(&self, target: &Resource<Target>, key: &str) -> Option<&str> {
         let view = self.targets.get(usize::try_from(target.rep()).ok()?)?;
         let entry = view.slots.values().flatten().find(|entry| entry.key == key)?;
         Some(&entry.literal)
     }
 
     /// When this component looks at a target, and when it did before.
-    pub(super) fn times(&self, target: &Resource<host::Target>) -> host::Times {
+    pub(super) fn times(&self, target: &Resource<Target>) -> host::Times {
         let index = usize::try_from(target.rep()).unwrap_or(usize::MAX);
         let previous_ms = self.targets.get(index).and_then(|target| target.previous_ms);
         host::Times { now_ms: self.now_ms, previous_ms }
@@ -264,7 +265,7 @@ impl RunState {
     ///
     /// # Errors
     /// When there is none, which would be our bug.
-    pub(super) fn target(&self, handle: &Resource<host::Target>) -> Result<&TargetView, FaultKind> {
+    pub(super) fn target(&self, handle: &Resource<Target>) -> Result<&TargetView, FaultKind> {
         let index = usize::try_from(handle.rep()).map_err(|_| FaultKind::Host)?;
         self.targets.get(index).ok_or(FaultKind::Host)
     }

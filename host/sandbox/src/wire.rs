@@ -1,4 +1,4 @@
-//! What broker and worker say to each other: typed, versioned, bounded.
+//! The messages between broker and worker: typed, versioned, bounded.
 //!
 //! Knows: messages and frames. Must not know: wasm, policy, transports. Attack answered: a worker taken over by its
 //! guest that sends lengths, counts or bytes meant to break the broker (GR14). A frame is its length (u32,
@@ -60,7 +60,7 @@ pub enum ToWorker {
         run: u32,
         /// The call's number.
         call: u32,
-        /// What came of it.
+        /// The outcome.
         outcome: Outcome,
     },
 }
@@ -89,11 +89,11 @@ pub enum Code {
         /// Whether the broker wants the compiled form.
         keep: bool,
     },
-    /// What a worker of this program made of the binary.
+    /// Compiled by a worker of this program.
     Compiled(#[serde(with = "serde_bytes")] Vec<u8>),
 }
 
-/// The most that a component of so many bytes may become: six times as much is usual, and 64 KiB besides.
+/// Maximum size of a compiled component of so many bytes. Usual are six times as many, and 64 KiB more.
 #[must_use]
 pub fn artefact_bytes_max(component: usize) -> usize {
     component.saturating_mul(16).saturating_add(1 << 20).min(ARTEFACT_BYTES_MAX)
@@ -108,7 +108,7 @@ pub struct Start {
     pub phase: Phase,
     /// When it began, in milliseconds since 1970-01-01T00:00Z.
     pub now_ms: u64,
-    /// What it looks at. The guest knows a target by a handle, the broker by its index here.
+    /// The targets. The guest knows a target by a handle, the broker by its index here.
     pub targets: Vec<TargetView>,
 }
 
@@ -121,9 +121,9 @@ pub struct TargetView {
     pub params: BTreeMap<String, ParamValue>,
     /// The component's slots on it.
     pub slots: BTreeMap<String, Vec<SlotEntry>>,
-    /// When its latest run there began that could look, in milliseconds since 1970-01-01T00:00Z.
+    /// When its latest run began that could check the target, in milliseconds since 1970-01-01T00:00Z.
     pub previous_ms: Option<u64>,
-    /// What it has said of the target before, oldest first; empty if its manifest does not ask for it.
+    /// What it reported about the target before, oldest first; empty if its manifest does not ask for it.
     pub earlier: Vec<Point>,
 }
 
@@ -136,7 +136,7 @@ pub struct SlotEntry {
     pub literal: String,
 }
 
-/// What came of a call.
+/// The outcome of a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     /// The target answered.
@@ -152,13 +152,13 @@ pub enum Outcome {
 /// From the worker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum FromWorker {
-    /// The compiled form that was wanted. [`FromWorker::Ready`] follows.
+    /// The compiled form, if the broker asked for it. [`FromWorker::Ready`] follows.
     Artefact(#[serde(with = "serde_bytes")] Vec<u8>),
     /// The component is compiled and linked.
     Ready(Ready),
     /// It is not.
     NotLoaded {
-        /// The engine's words; names in them are the component's.
+        /// The engine's message. It can contain names from the component.
         reason: Tainted,
     },
     /// A run calls a verb and waits.
@@ -188,7 +188,7 @@ pub enum FromWorker {
     },
     /// The first message, before the worker has a component: what it has given up.
     Locked(Lockdown),
-    /// What came of an attempt: none if it succeeded, else the error's number, 0 where it has none.
+    /// The result of an attempt: `None` if it succeeded, else the number of the error, or 0 if it has none.
     Attempted(Option<i32>),
 }
 
@@ -199,7 +199,7 @@ pub struct Ready {
     pub compile_ms: u64,
 }
 
-/// A verb call, before anybody has looked whether the run may make it.
+/// A verb call, before the broker has looked it up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerbCall {
     /// Its number, from 1 in each run, without gaps.
@@ -208,7 +208,7 @@ pub struct VerbCall {
     pub target: u32,
     /// The verb.
     pub verb: Verb,
-    /// The slot's key, in the guest's words; present where the verb takes an object.
+    /// The slot's key, as the guest gave it; present if the verb takes an object.
     pub slot: Option<Tainted>,
     /// What a changing verb is given besides.
     pub given: Given,
@@ -217,43 +217,43 @@ pub struct VerbCall {
 /// What a changing verb is given besides its slot.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Given {
-    /// The name of a declared content, in the guest's words.
+    /// The name of a declared content, as the guest gave it.
     pub content: Option<Tainted>,
     /// Bytes that the guest made.
     #[serde(with = "serde_bytes")]
     pub bytes: Option<Vec<u8>>,
 }
 
-/// A component's note for whoever debugs it.
+/// A component's note for its author.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogLine {
-    /// How loud.
+    /// The level.
     pub level: LogLevel,
     /// The note.
     pub text: Tainted,
 }
 
-/// How loud a note is.
+/// The level of a note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LogLevel {
     /// For the author.
     Debug,
     /// Worth knowing.
     Info,
-    /// Worth looking at.
+    /// Worth checking.
     Warning,
 }
 
-/// How a run ended, by the worker's word.
+/// How a run ended, as the worker reports it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum End {
-    /// It looked.
+    /// It checked its targets.
     Report(Report),
     /// A fix has planned.
     Decision(Decision),
-    /// It could not look, and says so.
-    CouldNotLook {
-        /// Its words.
+    /// It could not check them, and reports why.
+    CouldNotCheck {
+        /// Its reason.
         reason: Tainted,
         /// The verb error behind it.
         error: Option<LookError>,
@@ -268,7 +268,7 @@ pub enum End {
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
     /// Longer than this end accepts.
-    #[error("a frame of {bytes} bytes where {max} are the most")]
+    #[error("a frame of {bytes} bytes (maximum {max})")]
     TooLong {
         /// Its length.
         bytes: usize,
@@ -276,10 +276,10 @@ pub enum WireError {
         max: usize,
     },
     /// Not a message.
-    #[error("a frame that is no message")]
+    #[error("a frame that is not a message")]
     Malformed(#[source] postcard::Error),
-    /// A message with something behind it.
-    #[error("a message with {0} bytes behind it")]
+    /// A message followed by more bytes.
+    #[error("a message followed by {0} extra bytes")]
     Trailing(usize),
     /// The socket.
     #[error("the socket between broker and worker")]

@@ -1,7 +1,7 @@
 //! The worker's body: one component, many runs, one socket.
 //!
 //! Knows: threads and frames. Must not know: files, keys, networks; it has none. Attack answered: a guest that escapes
-//! the engine finds a process with an empty environment and one socket, and may say there what any run may say.
+//! the engine finds a process with an empty environment and one socket, on which it can send only what any run can send.
 
 use std::collections::HashMap;
 use std::io;
@@ -32,7 +32,7 @@ use bailiwick_core::model::{Lockdown, Tainted};
 /// The first argument of a worker process.
 pub const ARGUMENT: &str = "worker";
 
-/// Stack of a run's thread: wasm's own part, and as much as host functions could ever need. None of them recurses.
+/// Stack of a run's thread: wasm's own part, and room for host functions, none of which recurses.
 const THREAD_STACK_BYTES: usize = STACK_BYTES as usize + (2 << 20);
 
 /// Why a worker stopped.
@@ -52,7 +52,7 @@ pub enum WorkerError {
 /// The worker process: standard input is the socket to the broker.
 #[must_use]
 pub fn main() -> ExitCode {
-    // A bug of ours in one run says nothing good about the others: the process ends, the broker sees it end.
+    // After a panic in one run, the others cannot be trusted either: the process ends, and the broker notices.
     std::panic::set_hook(Box::new(|_| std::process::abort()));
     match enter().and_then(|entered| entered.map_or(Ok(()), serve)) {
         Ok(()) => ExitCode::SUCCESS,
@@ -60,31 +60,32 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Becomes a worker: gives up everything, tells the broker what, and has the socket. `None`: the broker is gone already.
+/// Becomes a worker: locks the process down, reports that to the broker, and returns the socket. `None`: the broker has
+/// already ended.
 ///
 /// To be called first of all, while the process has one thread. The broker's first message is all that is read before the
 /// last measure holds; a component comes later.
 ///
 /// # Errors
-/// When standard input is no socket to a broker.
+/// When standard input is not a socket to a broker.
 pub fn enter() -> Result<Option<UnixStream>, WorkerError> {
     super::audited::close();
-    let held = lockdown::apply();
+    let measures = lockdown::apply();
     let mut stream = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     match wire::read(&mut stream, HELLO_FRAME_BYTES)? {
         None => return Ok(None),
         Some(ToWorker::Hello { version: VERSION }) => {}
         Some(_) => return Err(WorkerError::Unexpected),
     }
-    let held: Lockdown = lockdown::seal(held);
-    wire::write(&mut stream, &FromWorker::Locked(held), HELLO_FRAME_BYTES)?;
+    let measures: Lockdown = lockdown::seal(measures);
+    wire::write(&mut stream, &FromWorker::Locked(measures), HELLO_FRAME_BYTES)?;
     Ok(Some(stream))
 }
 
 /// Serves one broker until it hangs up; what [`enter`] gave.
 ///
 /// # Errors
-/// When the broker says something that is no message, or nothing in order.
+/// When the broker sends something that is not a message, or a message out of order.
 pub fn serve(mut stream: UnixStream) -> Result<(), WorkerError> {
     let socket = Arc::new(Mutex::new(stream.try_clone()?));
     let refuse = |reason: String| {
@@ -133,7 +134,7 @@ fn compiled(code: Code, links: &Links) -> wasmtime::Result<(Engine, Pre, Option<
         Code::Component { bytes, keep } => {
             let component = Component::from_binary(&engine, &bytes)?;
             let artefact = if keep { Some(component.serialize()?) } else { None };
-            // One that became larger than anybody would expect is not worth its place.
+            // A compiled form that is unusually large is not kept.
             (component, artefact.filter(|artefact| artefact.len() <= artefact_bytes_max(bytes.len())))
         }
     };
@@ -157,7 +158,7 @@ fn tick(engine: &Engine) -> io::Result<()> {
 /// Where each run waits for its answers.
 type Answers = HashMap<u32, Sender<(u32, Outcome)>>;
 
-/// The runs under way.
+/// The runs in progress.
 struct Runs {
     pre: Arc<Pre>,
     digest: [u8; 32],
@@ -176,7 +177,7 @@ impl Runs {
         let thread = std::thread::Builder::new().stack_size(THREAD_STACK_BYTES).spawn(move || {
             let ended = run::run(&pre, state);
             open.lock().unwrap_or_else(PoisonError::into_inner).remove(&run);
-            // A broker that hung up is noticed by the thread that reads.
+            // If the broker has ended, the thread that reads notices.
             let _ = run::send(&socket, &ended);
         });
         if thread.is_err() {
@@ -188,7 +189,7 @@ impl Runs {
 
     fn answer(&self, run: u32, call: u32, outcome: Outcome) {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        // A run that has ended meanwhile wants no answer.
+        // The run may have ended meanwhile.
         if let Some(answer) = open.get(&run) {
             let _ = answer.send((call, outcome));
         }

@@ -1,14 +1,14 @@
 //! An answer as it arrives, within its verb's limit.
 //!
-//! Attack answered: a target that sends without end on either stream (TG01). Both streams count; what is over the limit
-//! is never kept, not even for a moment.
+//! Attack answered: a target that sends without end on either stream (TG01). Both streams count. Bytes over the limit are
+//! never stored.
 
 use bailiwick_core::model::{Answer, Exit};
 
 use super::RunError;
 use bailiwick_core::verbs::Spec;
 
-/// How much of standard error is kept. More is read and dropped: it is for people, and a first screen is enough.
+/// How much of standard error is kept. The rest is read and dropped: people read it, and one screen is enough.
 const STDERR_KEPT: usize = 4 << 10;
 
 /// Two streams, one limit.
@@ -25,14 +25,14 @@ impl Collector {
         Self { stdout: Vec::new(), stderr: Vec::new(), left: spec.bytes_max, limit: spec.bytes_max }
     }
 
-    /// Takes a piece of standard output.
+    /// Adds a piece of standard output.
     pub(super) fn stdout(&mut self, piece: &[u8]) -> Result<(), RunError> {
         self.count(piece)?;
         self.stdout.extend_from_slice(piece);
         Ok(())
     }
 
-    /// Takes a piece of standard error, or of a stream that nobody asked for.
+    /// Adds a piece of standard error, or of a stream that was not requested.
     pub(super) fn stderr(&mut self, piece: &[u8]) -> Result<(), RunError> {
         self.count(piece)?;
         let room = STDERR_KEPT.saturating_sub(self.stderr.len());

@@ -1,9 +1,9 @@
-//! A conversation with a target's gate: what looks on the reading connection, what changes on one of its own.
+//! Requests to a target's gate: inspection uses the reading connection, a change uses a connection of its own.
 //!
-//! Knows: sessions, frames. Must not know: what a change is for, whether it may be. Attacks answered: an answer that was lost and
-//! is taken for a no (CH07: [`GateError::is_certain`]), a target that says more than it was asked, or nothing (TG01, TG03).
+//! Knows: sessions, frames. Must not know: what a change is for, or whether it is allowed. Attacks answered: an answer that was lost
+//! and is taken for a "no" (CH07: [`GateError::is_certain`]), a target that sends more than it was asked for, or nothing (TG01, TG03).
 //!
-//! **Invariant:** the exec string is one constant of a role; what is asked goes to standard input (D11).
+//! **Invariant:** the exec string is one constant of a role; the request goes to standard input (D11).
 
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ use bailiwick_core::fleet::{Access, Fleet, Target};
 use bailiwick_core::gate_protocol::{Answer, FrameError, Outcome, ProtocolError, Request, Unreadable};
 use bailiwick_core::model::Tainted;
 
-/// What sshd is asked to run. It runs the gate, whatever it is asked for; the gate looks at this word.
+/// The command that sshd is asked to run. sshd always runs the gate, and the gate reads this word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Programs of the list, as the account.
+    /// Run programs of the list, as the account.
     Read,
-    /// Hashes and differences of listed objects, as root.
-    Look,
-    /// Changes.
+    /// Report hashes and differences of listed objects, as root. The gate's word for it is `look`.
+    Inspect,
+    /// Make changes.
     Change,
 }
 
@@ -30,75 +30,75 @@ impl Role {
     pub const fn exec(self) -> &'static str {
         match self {
             Self::Read => "bailiwick-gate/1 read",
-            Self::Look => "bailiwick-gate/1 look",
+            Self::Inspect => "bailiwick-gate/1 look",
             Self::Change => "bailiwick-gate/1 change",
         }
     }
 }
 
-/// Longest answer to a look: a preview's difference, and room.
-const LOOK_BYTES: u64 = 128 << 10;
-/// Longest wait for a look. Files of 16 MiB are hashed in it.
-const LOOK_TIME: Duration = Duration::from_secs(90);
-/// Longest wait for a change: what it runs has two minutes, and what it becomes has twenty tries.
+/// Largest answer to an inspection: the difference of a preview, with a margin.
+const INSPECT_BYTES: u64 = 128 << 10;
+/// Longest wait for an inspection, in which files of 16 MiB are hashed.
+const INSPECT_TIME: Duration = Duration::from_secs(90);
+/// Longest wait for a change: its program has two minutes, and its result is checked up to twenty times.
 const CHANGE_TIME: Duration = Duration::from_secs(180);
 
-/// Why there is no answer of a gate.
+/// Why a gate did not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum GateError {
-    /// There is none.
+    /// The target has no gate.
     #[error("the target has no gate: fleet.toml has no [targets.NAME.gate] for it")]
     NoGate,
-    /// Nothing was sent.
+    /// The request is not valid. Nothing was sent.
     #[error("{0}")]
     Request(#[from] ProtocolError),
-    /// Nobody was reached.
+    /// The connection failed.
     #[error("{0}")]
     Connect(#[from] Box<ConnectError>),
-    /// The conversation ended.
+    /// The request failed after it was sent.
     #[error("{0}")]
     Run(#[from] RunError),
-    /// What came is no answer.
+    /// The bytes that came are not an answer.
     #[error("{0}")]
     Frame(#[from] FrameError),
-    /// What came is none of what was asked for.
+    /// The answer is not one that the request can have.
     #[error("{0}")]
     Unreadable(#[from] Unreadable),
-    /// It ended the conversation before it did anything.
-    #[error("the gate takes no such request")]
+    /// The gate refused before it did anything.
+    #[error("the gate does not accept this request")]
     Refused {
-        /// Its reason.
-        said: Tainted,
+        /// The gate's reason.
+        reason: Tainted,
     },
 }
 
 impl GateError {
-    /// Whether nothing was done for certain. If not, nobody knows, and the gate is asked what it knows of the change.
+    /// True if nothing was done on the target. If false, the result is unknown, and the gate has to be asked about the change.
     #[must_use]
     pub const fn is_certain(&self) -> bool {
         matches!(self, Self::NoGate | Self::Request(_) | Self::Connect(_) | Self::Refused { .. })
     }
 }
 
-/// Looks, on the reading connection: what an object is, who is at work, what the gate knows.
+/// Inspects, on the reading connection: the state of an object, who is logged in, what the gate knows.
 ///
 /// # Errors
-/// When the gate does not answer.
-pub async fn look(session: &Session, requests: &[Request]) -> Result<Vec<Answer>, GateError> {
-    session.converse(Role::Look, requests, vec![LOOK_BYTES; requests.len()], LOOK_TIME).await
+/// The gate does not answer.
+pub async fn inspect(session: &Session, requests: &[Request]) -> Result<Vec<Answer>, GateError> {
+    session.exchange(Role::Inspect, requests, vec![INSPECT_BYTES; requests.len()], INSPECT_TIME).await
 }
 
-/// A connection with the credential that changes. It is opened for an approved plan, inside its window, and for nothing else.
+/// A connection with the credential for changes. It is opened only for an approved plan, inside its window.
 #[derive(Debug)]
 pub struct ChangeSession {
     session: Session,
 }
 
 impl ChangeSession {
-    /// Connects as the account that changes.
+    /// Connects as the account for changes.
     ///
     /// # Errors
-    /// As [`connect`]; the target is that of the reading connection, with all that it must prove.
+    /// As [`connect`]. The same address and host key are required as for the reading connection.
     pub async fn open(fleet: &Fleet, target: &Target, settings: &Settings) -> Result<Self, GateError> {
         let gate = target.gate().ok_or(GateError::NoGate)?;
         let (user, credential) = (gate.user.clone(), gate.credential());
@@ -110,16 +110,16 @@ impl ChangeSession {
         Ok(Self { session })
     }
 
-    /// One request: begin, do, undo, again, confirm or close.
+    /// Sends one request: begin, do, undo, again, confirm or close.
     ///
     /// # Errors
-    /// When no answer came. [`GateError::is_certain`] says whether that means that nothing was done.
+    /// No answer came. [`GateError::is_certain`] tells whether nothing was done.
     pub async fn ask(&self, request: Request) -> Result<Outcome, GateError> {
-        let answers = self.session.converse(Role::Change, &[request], vec![LOOK_BYTES], CHANGE_TIME).await?;
+        let answers = self.session.exchange(Role::Change, &[request], vec![INSPECT_BYTES], CHANGE_TIME).await?;
         answers.first().map(Outcome::read).ok_or(GateError::Frame(FrameError::Order))
     }
 
-    /// Says goodbye.
+    /// Disconnects.
     pub async fn close(self) {
         self.session.close().await;
     }

@@ -1,11 +1,11 @@
 //! One commit per line on a branch of a git repository of this machine, and all lines back, for anchors.
 //!
-//! Knows: git's plumbing. Must not know: what a line says. The program is started by its absolute path, without a shell, with
-//! an environment that is closed: no configuration but the repository's own, no hooks, no prompt, no pager. No word of its
-//! arguments is anybody's but ours and the operator's.
+//! Knows: git's plumbing. Must not know: what a line means. The program is started by its absolute path, without a shell, with
+//! a fixed environment: the repository's configuration and no other, no hooks, no prompt, no pager. Every word of its arguments
+//! comes from this program or from the operator.
 //!
-//! A branch moves in one step, from the commit that was read to the one that follows it: whoever is killed before leaves
-//! objects that nothing names, and two who write at once are told apart by git. No work tree and no index is touched.
+//! A branch moves in one step, from the commit that was read to its child. A process that is killed before that leaves
+//! objects without a reference, and git detects two writers. No work tree and no index is touched.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -16,40 +16,40 @@ use tokio::process::Command;
 
 use bailiwick_core::limits::{ANCHOR_BYTES, ANCHOR_S};
 
-/// Where lines are committed. Nobody's but ours.
+/// The branch for the lines. Only Bailiwick writes it.
 pub const BRANCH: &str = "refs/heads/bailiwick-journal";
 /// The file that holds the newest line.
 pub const FILE: &str = "head";
 
-/// Where git is looked for; our own PATH is nobody's decision.
+/// The paths where git is searched for. `PATH` is not used: it could name another program.
 const PLACES: &[&str] = &["/usr/bin/git", "/usr/local/bin/git", "/bin/git"];
-const WHO: &str = "bailiwick";
-const MAIL: &str = "bailiwick@localhost";
+const AUTHOR: &str = "bailiwick";
+const AUTHOR_EMAIL: &str = "bailiwick@localhost";
 
-/// Why a line was not committed, or the lines not read.
+/// Why a line was not committed, or the lines were not read.
 #[derive(Debug, thiserror::Error)]
 pub enum GitError {
-    /// It is not installed.
-    #[error("there is no git here ({})", PLACES.join(", "))]
+    /// git is not installed.
+    #[error("git is not installed (searched: {})", PLACES.join(", "))]
     NoGit,
-    /// It could not be started.
-    #[error("git could not be run")]
+    /// git could not be started.
+    #[error("cannot run git")]
     Io(#[from] std::io::Error),
-    /// It says no.
-    #[error("`git {step}` failed: {words}")]
+    /// A git command failed.
+    #[error("`git {step}` failed: {message}")]
     Failed {
-        /// Which of its commands.
+        /// The command.
         step: &'static str,
-        /// The last line that it said.
-        words: String,
+        /// The last line of its standard error.
+        message: String,
     },
-    /// It says what git does not.
-    #[error("`git {0}` gave no object's name")]
-    Odd(&'static str),
-    /// More than an anchor holds.
-    #[error("its branch has more than {ANCHOR_BYTES} bytes of lines, which no anchor of ours has")]
+    /// A git command printed something else than an object's name.
+    #[error("`git {0}` did not print an object name")]
+    UnexpectedOutput(&'static str),
+    /// The lines are larger than an anchor can be.
+    #[error("the lines of the branch are larger than {ANCHOR_BYTES} bytes, the maximum for an anchor")]
     TooLarge,
-    /// Too slow.
+    /// A git command was too slow.
     #[error("`git {0}` took longer than {ANCHOR_S} s")]
     TimedOut(&'static str),
 }
@@ -57,7 +57,7 @@ pub enum GitError {
 /// Commits one line.
 ///
 /// # Errors
-/// When the branch has not moved.
+/// The branch has not moved.
 pub async fn append(repository: &Path, line: &str) -> Result<(), GitError> {
     let before = tip(repository).await?;
     let blob = name(repository, "hash-object", &["-w", "--stdin"], line).await?;
@@ -74,7 +74,7 @@ pub async fn append(repository: &Path, line: &str) -> Result<(), GitError> {
 /// Every line that was committed, oldest first.
 ///
 /// # Errors
-/// When the repository cannot be read. A branch that is not there has no lines.
+/// The repository cannot be read. A branch that does not exist has no lines.
 pub async fn lines(repository: &Path) -> Result<Vec<u8>, GitError> {
     if tip(repository).await?.is_none() {
         return Ok(Vec::new());
@@ -85,14 +85,14 @@ pub async fn lines(repository: &Path) -> Result<Vec<u8>, GitError> {
 
 /// The branch's newest commit.
 async fn tip(repository: &Path) -> Result<Option<String>, GitError> {
-    // Tells a repository without the branch from what is no repository.
+    // Distinguishes a repository without the branch from a folder that is not a repository.
     run(repository, "rev-parse", &["--git-dir"], "").await?.success("rev-parse")?;
     let commit = format!("{BRANCH}^{{commit}}");
     let ended = run(repository, "rev-parse", &["--verify", "--quiet", &commit], "").await?;
-    if ended.is_fine { object(&ended.stdout, "rev-parse").map(Some) } else { Ok(None) }
+    if ended.success { object(&ended.stdout, "rev-parse").map(Some) } else { Ok(None) }
 }
 
-/// Runs one command that gives an object's name.
+/// Runs one command that prints an object's name.
 async fn name(repository: &Path, step: &'static str, words: &[&str], stdin: &str) -> Result<String, GitError> {
     object(&run(repository, step, words, stdin).await?.success(step)?, step)
 }
@@ -100,23 +100,23 @@ async fn name(repository: &Path, step: &'static str, words: &[&str], stdin: &str
 fn object(stdout: &[u8], step: &'static str) -> Result<String, GitError> {
     let text = std::str::from_utf8(stdout).unwrap_or_default().trim_end();
     let is_name = matches!(text.len(), 40 | 64) && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    if is_name { Ok(text.to_owned()) } else { Err(GitError::Odd(step)) }
+    if is_name { Ok(text.to_owned()) } else { Err(GitError::UnexpectedOutput(step)) }
 }
 
 /// How a command ended.
-struct Ended {
-    is_fine: bool,
+struct GitOutput {
+    success: bool,
     stdout: Vec<u8>,
-    words: String,
+    message: String,
 }
 
-impl Ended {
+impl GitOutput {
     fn success(self, step: &'static str) -> Result<Vec<u8>, GitError> {
-        if self.is_fine { Ok(self.stdout) } else { Err(GitError::Failed { step, words: self.words }) }
+        if self.success { Ok(self.stdout) } else { Err(GitError::Failed { step, message: self.message }) }
     }
 }
 
-async fn run(repository: &Path, step: &'static str, words: &[&str], stdin: &str) -> Result<Ended, GitError> {
+async fn run(repository: &Path, step: &'static str, words: &[&str], stdin: &str) -> Result<GitOutput, GitError> {
     let program = PLACES.iter().find(|place| Path::new(place).is_file()).ok_or(GitError::NoGit)?;
     let mut command = Command::new(program);
     command
@@ -134,12 +134,12 @@ async fn run(repository: &Path, step: &'static str, words: &[&str], stdin: &str)
             ("GIT_CONFIG_GLOBAL", "/dev/null"),
             ("GIT_TERMINAL_PROMPT", "0"),
             ("GIT_OPTIONAL_LOCKS", "0"),
-            ("GIT_AUTHOR_NAME", WHO),
-            ("GIT_AUTHOR_EMAIL", MAIL),
-            ("GIT_COMMITTER_NAME", WHO),
-            ("GIT_COMMITTER_EMAIL", MAIL),
+            ("GIT_AUTHOR_NAME", AUTHOR),
+            ("GIT_AUTHOR_EMAIL", AUTHOR_EMAIL),
+            ("GIT_COMMITTER_NAME", AUTHOR),
+            ("GIT_COMMITTER_EMAIL", AUTHOR_EMAIL),
         ])
-        // A folder that is none must not be taken for one of a repository above it.
+        // A folder that is not a repository must not be taken for a part of a repository above it.
         .env("GIT_CEILING_DIRECTORIES", repository.parent().unwrap_or(repository))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -150,7 +150,7 @@ async fn run(repository: &Path, step: &'static str, words: &[&str], stdin: &str)
         let feed = child.stdin.take();
         let feed = async {
             if let Some(mut pipe) = feed {
-                // What does not read says so by how it ends.
+                // A program that does not read its input reports that by its exit status.
                 let _ = pipe.write_all(stdin.as_bytes()).await;
             }
         };
@@ -174,11 +174,10 @@ async fn run(repository: &Path, step: &'static str, words: &[&str], stdin: &str)
         if out.len() as u64 > ANCHOR_BYTES {
             return Err(GitError::TooLarge);
         }
-        let is_fine = child.wait().await?.success();
-        let words = String::from_utf8_lossy(&err);
-        let words =
-            words.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it does not say why").to_owned();
-        Ok(Ended { is_fine, stdout: out, words })
+        let success = child.wait().await?.success();
+        let stderr = String::from_utf8_lossy(&err);
+        let message = stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no message").to_owned();
+        Ok(GitOutput { success, stdout: out, message })
     };
     tokio::time::timeout(Duration::from_secs(ANCHOR_S), work).await.unwrap_or(Err(GitError::TimedOut(step)))
 }

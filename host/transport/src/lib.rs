@@ -1,8 +1,8 @@
-//! Carries one literal action to a target and brings back bytes.
+//! Carries one literal action to a target, and returns the bytes of the answer.
 //!
-//! Knows: SSH, child processes, files of this machine; sole home of russh, cap-std and `tokio::process`. Must not know:
-//! components, policy, what an answer means. Attacks answered: a machine in the middle and a never-host under another
-//! name (NW10–NW17), a target that floods, stalls or opens channels back (TG01–TG03).
+//! Knows: SSH, child processes, files of this machine. It is the only user of russh, cap-std and `tokio::process`. Must not
+//! know: components, policy, what an answer means. Attacks answered: a machine in the middle and a never-host under another
+//! name (NW11–NW17), a target that floods, stalls or opens channels back (TG01–TG03).
 
 mod collect;
 pub mod gate;
@@ -23,44 +23,44 @@ pub enum RunError {
     /// The connection is gone.
     #[error("the connection was lost")]
     Lost,
-    /// There never was one.
+    /// There was no connection.
     #[error("{0}")]
-    Unreached(String),
-    /// The target would not start the program.
-    #[error("the target refused to run it")]
+    NotConnected(String),
+    /// The target did not start the program.
+    #[error("the target refused to run the program")]
     NotStarted,
-    /// The target's gate would not.
+    /// The target's gate refused.
     #[error("{0}")]
     Gate(String),
-    /// The target's server gave no channel to ask in.
-    #[error("its SSH server opens no further session (MaxSessions)")]
+    /// The target's server opened no channel.
+    #[error("the SSH server opens no further session (MaxSessions)")]
     NoChannel,
     /// No answer within the verb's limit.
     #[error("no answer within {} s", .0.as_secs())]
     TimedOut(Duration),
-    /// More than the verb's limit.
-    #[error("more than {0} bytes")]
+    /// The answer is larger than the verb's limit.
+    #[error("the answer is larger than {0} bytes")]
     TooLarge(u64),
-    /// The target has turned out to be a never-host, after the handshake and before anything was run on it.
+    /// The target is a never-host. This was found after the handshake, and before anything was run on it.
     #[error("{rule}")]
     Forbidden {
         /// The rule, with its place.
         rule: String,
     },
-    /// It has been told so, in a run that is being replayed.
+    /// A failure that the journal records, in a replay.
     #[error("{cause}")]
     Recorded {
-        /// What the guest was told.
+        /// The error that the guest got.
         error: LookError,
-        /// The host's words then.
+        /// The cause, as it was worded then.
         cause: String,
     },
-    /// This machine could not run it.
-    #[error("could not be run here: {0}")]
+    /// This machine could not run the program.
+    #[error("cannot run the program on this machine: {0}")]
     Io(#[from] std::io::Error),
 }
 
-/// One open way to one target.
+/// One connection to one target.
 #[derive(Debug)]
 pub enum Connection {
     /// This machine.
@@ -69,9 +69,9 @@ pub enum Connection {
     Ssh(ssh::Session),
     /// Recorded answers.
     Recorded(recorded::RecordedAnswers),
-    /// None: the target could not be reached, and a run on several goes on without it.
+    /// No connection: the target could not be reached, and a run on several targets continues without it.
     None {
-        /// Why, in the host's words.
+        /// The reason.
         cause: String,
     },
 }
@@ -80,27 +80,27 @@ impl Connection {
     /// Runs one action within its verb's limits.
     ///
     /// # Errors
-    /// When there is no answer. The connection can be used again unless it is lost.
+    /// There is no answer. The connection can be used again unless it is lost.
     pub async fn run(&self, action: &Action) -> Result<Answer, RunError> {
         match self {
             Self::Local => local::run(action).await,
             Self::Ssh(session) => session.run(action).await,
-            Self::Recorded(tape) => tape.run(action),
-            Self::None { cause } => Err(RunError::Unreached(cause.clone())),
+            Self::Recorded(answers) => answers.run(action),
+            Self::None { cause } => Err(RunError::NotConnected(cause.clone())),
         }
     }
 
-    /// What everybody was told of an action in the run that is being replayed, and the secrets that were taken out of it
-    /// then: there are none in it.
+    /// The outcome of an action as the journal records it, in a replay, with the number of secrets that were removed from it
+    /// then. Nothing has to be removed again.
     #[must_use]
-    pub fn told(&self, action: &Action) -> Option<(Result<Answer, RunError>, BTreeMap<RuleName, u32>)> {
+    pub fn recorded_outcome(&self, action: &Action) -> Option<(Result<Answer, RunError>, BTreeMap<RuleName, u32>)> {
         match self {
-            Self::Recorded(tape) => tape.told(action),
+            Self::Recorded(answers) => answers.outcome(action),
             Self::Local | Self::Ssh(_) | Self::None { .. } => None,
         }
     }
 
-    /// Says goodbye. Dropping a connection closes it too, without a word.
+    /// Disconnects. Dropping a connection closes it as well, without an SSH disconnect message.
     pub async fn close(self) {
         if let Self::Ssh(session) = self {
             session.close().await;
@@ -108,18 +108,18 @@ impl Connection {
     }
 }
 
-/// An error and what is behind it, on one line, nothing twice.
+/// An error and its sources, on one line, without repetitions.
 #[must_use]
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(source) = next {
-        let said = source.to_string();
-        // The number is Rust's addition, and some have said it in their own words.
-        let said = said.split(" (os error").next().unwrap_or_default();
-        if !text.to_lowercase().contains(&said.to_lowercase()) {
+        let cause = source.to_string();
+        // Rust adds the number. The message may already contain its source.
+        let cause = cause.split(" (os error").next().unwrap_or_default();
+        if !text.to_lowercase().contains(&cause.to_lowercase()) {
             text.push_str(": ");
-            text.push_str(said);
+            text.push_str(cause);
         }
         next = source.source();
     }

@@ -1,7 +1,7 @@
 //! This machine: programs by argv, without a shell and with an empty environment; files without a program.
 //!
-//! Attacks answered: a word that a shell would read (there is none), a program that floods, stalls or leaves children
-//! behind (its process group is killed), a link or a FIFO where a file was (it is not followed, it cannot hang).
+//! Attacks answered: a word that a shell would read (there is no shell), a program that floods, stalls or leaves children
+//! behind (its process group is killed), a link or a FIFO in place of a file (a link is not followed, a FIFO cannot block).
 
 use std::io::{ErrorKind, Read};
 use std::net::SocketAddr;
@@ -24,11 +24,12 @@ use bailiwick_core::model::{AbsolutePath, Action, Wire};
 use bailiwick_core::verbs;
 use bailiwick_core::verbs::Spec;
 
-/// The start of a file, plus one byte that tells "all of it" from "the start": what the plain tier's `head -c` sends.
+/// The start of a file, plus one byte that shows whether there is more: what `head -c` sends over plain SSH.
 const READ_MAX: u64 = (256 << 10) + 1;
 
-/// How the system says that nothing is where a connection should go.
-const NOBODY: &[ErrorKind] = &[ErrorKind::ConnectionRefused, ErrorKind::HostUnreachable, ErrorKind::NetworkUnreachable];
+/// The errors that mean that nothing listens at an address.
+const UNREACHABLE: &[ErrorKind] =
+    &[ErrorKind::ConnectionRefused, ErrorKind::HostUnreachable, ErrorKind::NetworkUnreachable];
 
 /// Runs one action on this machine.
 ///
@@ -42,7 +43,7 @@ pub async fn run(action: &Action) -> Result<Answer, RunError> {
         Wire::Exec(words) => exec(words, None, spec).await,
         Wire::Fed { words, stdin } => exec(words, Some(stdin), spec).await,
         Wire::Connect { address, request } => {
-            match tokio::time::timeout(spec.timeout, talk(*address, request, spec)).await {
+            match tokio::time::timeout(spec.timeout, exchange(*address, request, spec)).await {
                 Ok(answer) => answer,
                 Err(_) => Err(RunError::TimedOut(spec.timeout)),
             }
@@ -53,19 +54,19 @@ pub async fn run(action: &Action) -> Result<Answer, RunError> {
             match tokio::time::timeout(spec.timeout, reading).await {
                 Ok(Ok(answer)) => Ok(answer),
                 Ok(Err(_)) => Err(RunError::NotStarted),
-                // A file on a dead network mount: the thread stays behind until the kernel lets it go.
+                // A file on a dead network mount: the thread remains until the kernel releases it.
                 Err(_) => Err(RunError::TimedOut(spec.timeout)),
             }
         }
     }
 }
 
-/// Connects, says one thing, and listens to the end.
-async fn talk(address: SocketAddr, request: &str, spec: &Spec) -> Result<Answer, RunError> {
+/// Connects, sends one request, and reads the answer to its end.
+async fn exchange(address: SocketAddr, request: &str, spec: &Spec) -> Result<Answer, RunError> {
     let mut stream = match TcpStream::connect(address).await {
         Ok(stream) => stream,
-        // What an SSH server calls a failed connection, without saying more.
-        Err(error) if NOBODY.contains(&error.kind()) => return Ok(Answer::connection_refused()),
+        // An SSH server reports all of these as a failed connection.
+        Err(error) if UNREACHABLE.contains(&error.kind()) => return Ok(Answer::connection_refused()),
         Err(error) => return Err(error.into()),
     };
     stream.write_all(request.as_bytes()).await?;
@@ -81,7 +82,7 @@ async fn talk(address: SocketAddr, request: &str, spec: &Spec) -> Result<Answer,
 
 async fn exec(words: &[String], stdin: Option<&String>, spec: &Spec) -> Result<Answer, RunError> {
     let Some((program, arguments)) = words.split_first() else { return Err(RunError::NotStarted) };
-    // A relative name would be looked up in our own PATH, which is nobody's decision.
+    // A relative name would be searched for in our own `PATH`, which policy does not name.
     if !program.starts_with('/') {
         return Err(RunError::NotStarted);
     }
@@ -102,10 +103,10 @@ async fn exec(words: &[String], stdin: Option<&String>, spec: &Spec) -> Result<A
     }
 }
 
-/// A program and whatever it starts. Dropped before its end, all of it is killed.
+/// A program and the processes that it starts. If it is dropped before the program ends, all of them are killed.
 struct Group {
     child: Child,
-    /// None once the program was waited for: only until then is its id certainly still its own.
+    /// None after the program was waited for: until then the process id cannot belong to another process.
     leader: Option<Pid>,
 }
 
@@ -122,7 +123,7 @@ impl Group {
         let mut all = Collector::new(spec);
         let feed = async {
             if let (Some(mut pipe), Some(text)) = (self.child.stdin.take(), stdin) {
-                // A program that does not read to the end has its reasons; its answer says them.
+                // A program may end without reading all of its input. Its answer shows the result.
                 let _ = pipe.write_all(text.as_bytes()).await;
             }
         };
@@ -137,7 +138,7 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         if let Some(leader) = self.leader {
-            // It may have ended by itself meanwhile; then there is nothing left to do.
+            // The group may have ended already.
             let _ = kill_process_group(leader, Signal::KILL);
         }
     }
@@ -177,13 +178,13 @@ fn exit(status: ExitStatus) -> Exit {
     }
 }
 
-/// Reads the start of a file. A failure is told in the words of the plain tier's `head`, so that one parser reads both.
+/// Reads the start of a file. A failure has the text that `head` prints over plain SSH, so that one parser reads both.
 fn read(path: &AbsolutePath) -> Answer {
     match contents(path) {
         Ok(stdout) => Answer { stdout, stderr: Vec::new(), exit: Exit::Status(0), timing: None },
         Err(error) => {
             let text = error.to_string();
-            // "No such file or directory (os error 2)": the number is Rust's addition.
+            // "No such file or directory (os error 2)": Rust adds the number.
             let text = text.split(" (os error").next().unwrap_or_default();
             let stderr = format!("head: cannot open '{}' for reading: {text}\n", path.as_str());
             Answer { stdout: Vec::new(), stderr: stderr.into_bytes(), exit: Exit::Status(1), timing: None }
@@ -197,7 +198,7 @@ fn contents(path: &AbsolutePath) -> std::io::Result<Vec<u8>> {
         return Err(rustix::io::Errno::ISDIR.into());
     };
     let folder = Dir::open_ambient_dir(folder, ambient_authority())?;
-    // No links: whoever owns the folder must not choose which file is read. Non-blocking: opening a FIFO returns at once.
+    // No links: the owner of the folder must not choose which file is read. Non-blocking: opening a FIFO returns at once.
     let mut options = OpenOptions::new();
     options.read(true).follow(FollowSymlinks::No).nonblock(true);
     let file = folder.open_with(name, &options)?;

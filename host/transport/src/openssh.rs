@@ -1,4 +1,4 @@
-//! OpenSSH's own client tools, for `fleet import` only. No target is contacted, and nothing of this runs otherwise.
+//! OpenSSH's own client tools, for `fleet import` only. They contact no target, and no other command runs them.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,10 +6,10 @@ use std::process::{Command, Stdio};
 
 use bailiwick_core::fleet::import::Openssh;
 
-/// The tools on this machine's search path and the files below this home.
+/// The tools on this machine's search path, and the files in this home directory.
 #[derive(Debug)]
 pub struct Installed {
-    /// What `~/` stands for.
+    /// The directory that `~/` means.
     pub home: PathBuf,
 }
 
@@ -30,7 +30,7 @@ impl Openssh for Installed {
     fn known(&self, file: &Path, name: &str) -> io::Result<String> {
         let mut keygen = Command::new("ssh-keygen");
         keygen.arg("-F").arg(name).arg("-f").arg(self.expand(file));
-        // Exit code 1 is "not found", 255 "no such file": both are no keys.
+        // Exit code 1 means "not found", 255 "no such file": in both cases there are no keys.
         let (success, text) = run(keygen)?;
         Ok(if success { text } else { String::new() })
     }
@@ -39,7 +39,7 @@ impl Openssh for Installed {
         std::fs::read_to_string(self.expand(file))
     }
 
-    /// As `ssh` reads it, relative to `~/.ssh`; `*` is understood in the last part, where people write it.
+    /// As `ssh` reads it, relative to `~/.ssh`. `*` is supported in the last part of the path, where people write it.
     fn include(&self, pattern: &str) -> Vec<PathBuf> {
         let path = self.home.join(".ssh").join(self.expand(Path::new(pattern)));
         let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {

@@ -1,4 +1,4 @@
-//! Recorded answers, by action id: what cases say, and what a journal holds. Reaches nothing.
+//! Recorded answers, by action id, from a case or from a journal. Connects to nothing.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,27 +6,27 @@ use std::time::Duration;
 use super::{Answer, RunError};
 use bailiwick_core::model::{Action, ActionId, LookError, RuleName};
 
-/// Secrets that were taken out of an answer, by rule.
+/// The number of secrets that were removed from an answer, by rule.
 type Redacted = BTreeMap<RuleName, u32>;
 
-/// What the target said, or how it failed to.
+/// The recorded outcome of one action.
 #[derive(Debug, Clone)]
 pub enum RecordedAnswer {
-    /// It answered.
+    /// The target answered.
     Answer(Answer),
     /// The connection was lost.
     Lost,
-    /// It did not answer in time.
+    /// The target did not answer in time.
     TimedOut,
-    /// It would not start the program.
+    /// The target did not start the program.
     NotStarted,
-    /// It said more than the verb's limit.
+    /// The answer was larger than the verb's limit.
     TooLarge,
-    /// What everybody was told when it happened, secrets taken out: nothing is to be done with it any more.
-    Told {
-        /// The answer, or what the guest was told instead, and the host's words for it.
+    /// The outcome that the journal records. Secrets were removed before it was written.
+    FromJournal {
+        /// The answer, or the error that the guest got and its cause.
         answer: Result<Answer, (LookError, String)>,
-        /// What was taken out of it.
+        /// The number of secrets that were removed from it.
         redacted: Redacted,
     },
 }
@@ -36,9 +36,9 @@ pub enum RecordedAnswer {
 pub struct RecordedAnswers(BTreeMap<ActionId, RecordedAnswer>);
 
 impl RecordedAnswers {
-    /// Records an answer. The latest counts.
-    pub fn record(&mut self, id: ActionId, take: RecordedAnswer) {
-        self.0.insert(id, take);
+    /// Records an answer. A later answer to the same action replaces it.
+    pub fn record(&mut self, id: ActionId, answer: RecordedAnswer) {
+        self.0.insert(id, answer);
     }
 
     /// True if there is an answer to an action.
@@ -52,30 +52,30 @@ impl RecordedAnswers {
         self.0.keys()
     }
 
-    /// Plays an answer back.
+    /// Returns the recorded answer to an action.
     ///
     /// # Errors
-    /// When the recorded outcome is a failure, or nothing is recorded for the action.
+    /// The recorded outcome is a failure, or nothing is recorded for the action.
     pub fn run(&self, action: &Action) -> Result<Answer, RunError> {
         match self.0.get(&action.id) {
             Some(RecordedAnswer::Answer(answer)) => Ok(answer.clone()),
             Some(RecordedAnswer::TimedOut) => Err(RunError::TimedOut(Duration::ZERO)),
             Some(RecordedAnswer::Lost) => Err(RunError::Lost),
             Some(RecordedAnswer::TooLarge) => Err(RunError::TooLarge(0)),
-            Some(RecordedAnswer::Told { answer, .. }) => played(answer),
+            Some(RecordedAnswer::FromJournal { answer, .. }) => result(answer),
             Some(RecordedAnswer::NotStarted) | None => Err(RunError::NotStarted),
         }
     }
 
-    /// Plays back what everybody was told, if that is what is recorded.
-    pub(super) fn told(&self, action: &Action) -> Option<(Result<Answer, RunError>, Redacted)> {
+    /// Returns the outcome that the journal records, if this action has one.
+    pub(super) fn outcome(&self, action: &Action) -> Option<(Result<Answer, RunError>, Redacted)> {
         match self.0.get(&action.id)? {
-            RecordedAnswer::Told { answer, redacted } => Some((played(answer), redacted.clone())),
+            RecordedAnswer::FromJournal { answer, redacted } => Some((result(answer), redacted.clone())),
             _ => None,
         }
     }
 }
 
-fn played(answer: &Result<Answer, (LookError, String)>) -> Result<Answer, RunError> {
+fn result(answer: &Result<Answer, (LookError, String)>) -> Result<Answer, RunError> {
     answer.clone().map_err(|(error, cause)| RunError::Recorded { error, cause })
 }

@@ -251,7 +251,7 @@ pub(crate) fn from_worker() -> Vec<Vec<u8>> {
         },
         FromWorker::Ended {
             run: 1,
-            end: End::CouldNotLook { reason: Tainted::new("x"), error: Some(LookError::Garbled), call: Some(1) },
+            end: End::CouldNotCheck { reason: Tainted::new("x"), error: Some(LookError::Garbled), call: Some(1) },
             fuel_used: 1,
             logs_dropped: 0,
         },

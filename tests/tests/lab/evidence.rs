@@ -66,6 +66,6 @@ fn a_sweep_of_the_lab_is_replayed_without_it_and_its_head_is_on_nas01() -> Resul
     lab.enter("nas01", &["rm", &format!("/srv/store/journal/{name}")])?;
     let verified = lab.run(&["journal", "verify"])?;
     let text = String::from_utf8(verified.stdout)?;
-    ensure!(verified.status.code() == Some(4) && text.contains("the file is not there"), "{text}");
+    ensure!(verified.status.code() == Some(4) && text.contains("the file does not exist"), "{text}");
     Ok(())
 }

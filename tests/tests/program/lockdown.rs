@@ -86,7 +86,7 @@ fn where_lockdown_is_required_nothing_runs_without_it() {
         for probe in ["load", "memory", "uptime"] {
             let outcome = &ran(&sweep, "here", probe).unwrap()["outcome"];
             assert_eq!(outcome["kind"], "refused", "{outcome}");
-            assert_eq!(outcome["cause"], "its worker cannot be locked down here: no Landlock", "{outcome}");
+            assert_eq!(outcome["cause"], "its worker cannot be locked down on this machine: no Landlock", "{outcome}");
         }
         let journal = fs::read_to_string(ops.journal().join("journal.jsonl")).unwrap();
         assert!(!journal.contains("\"kind\":\"run-started\""), "{journal}");

@@ -1,11 +1,14 @@
 //! Replay: a recorded run again gives the identical report, or the first thing that differs is named; and what cannot be
 //! replayed says why.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bailiwick_journal::{Blob, Entry, Journal, Outcome, Reader, Sha};
+use bailiwick_core::model::Tainted;
+use bailiwick_core::outcome::{Call, DigestVersion, Run, RunOutcome};
+use bailiwick_journal::{Blob, Entry, Journal, Outcome, Reader, RunEnd, RunStart, Sha};
 use bailiwick_tests::ops::Ops;
 use serde_json::Value;
 
@@ -149,7 +152,7 @@ fn a_component_that_was_replaced_is_still_replayed_and_one_that_is_gone_is_told(
     // A journal of an older program kept none.
     fs::remove_file(ops.path().join("components/older.wasm")).unwrap();
     rewrite(&ops, |entry| {
-        if let Entry::RunStarted { kept_bytes, .. } = entry {
+        if let Entry::RunStarted(RunStart { kept_bytes, .. }) = entry {
             *kept_bytes = None;
         }
     });
@@ -257,7 +260,27 @@ fn a_journal_of_the_second_format_is_read_verified_replayed_and_gone_on_with() {
     let verified = ops.run(&["journal", "verify", "--offline"]).unwrap();
     assert!(verified.code == 0 && verified.stdout.contains("entries 1 to 21 hang together"), "{}", verified.stdout);
     assert!(verified.stdout.contains("4 pieces of evidence are what was recorded"), "{}", verified.stdout);
+    // Its digests are of the first version, and each is the one in the journal.
+    assert_eq!(reports(&ops, "2"), named_in(&sample, 2));
     is_gone_on_with(&ops, &sample, 22);
+}
+
+/// The digests that a replay of a sweep reports.
+fn reports(ops: &Ops, sweep: &str) -> BTreeSet<String> {
+    let (_, value) = replayed(ops, &[sweep]);
+    results(&value).iter().map(|(_, result)| result["report"].as_str().unwrap().to_owned()).collect()
+}
+
+/// The digests that a sample names for the runs of a sweep.
+fn named_in(sample: &Path, sweep: u64) -> BTreeSet<String> {
+    let entries = || Reader::open(sample).unwrap().map(Result::unwrap);
+    let of_sweep = |entry: &Entry| matches!(entry, Entry::RunStarted(RunStart { sweep: of, .. }) if *of == sweep);
+    let runs: BTreeSet<u64> = entries().filter(|record| of_sweep(&record.entry)).map(|record| record.seq).collect();
+    let named = entries().filter_map(|record| match record.entry {
+        Entry::RunEnded { run, report: Some(sha), report_v2: None, .. } if runs.contains(&run) => Some(sha.to_string()),
+        _ => None,
+    });
+    named.collect()
 }
 
 /// The format of today, with the report digests that came first.
@@ -277,11 +300,95 @@ fn a_journal_of_the_third_format_is_read_verified_replayed_and_gone_on_with() {
     let verified = ops.run(&["journal", "verify", "--offline"]).unwrap();
     assert!(verified.code == 0 && verified.stdout.contains("entries 1 to 47 hang together"), "{}", verified.stdout);
     assert!(verified.stdout.contains("8 pieces of evidence are what was recorded"), "{}", verified.stdout);
+    for sweep in [2, 22, 42] {
+        assert_eq!(reports(&ops, &sweep.to_string()), named_in(&sample, sweep));
+    }
     ops.check(&[]).unwrap();
     let text = fs::read_to_string(ops.journal().join("journal.jsonl")).unwrap();
     assert!(text.starts_with(&fs::read_to_string(sample.join("journal.jsonl")).unwrap()), "what was there is there");
     assert_eq!(ops.run(&["journal", "verify"]).unwrap().code, 0);
     assert_eq!(ops.run(&["replay", "--last"]).unwrap().code, 0);
+}
+
+/// Words every cause in the journal anew.
+fn sets_cause(ops: &Ops, words: &str) {
+    rewrite(ops, |entry| {
+        if let Entry::Outcome { outcome: Outcome::Failed { cause, .. }, .. } = entry {
+            *cause = words.to_owned();
+        }
+    });
+}
+
+#[test]
+fn a_sentence_of_the_host_is_not_part_of_a_report_except_in_its_first_version() {
+    let ops = local(
+        "[[grant]]\ncomponent = \"command-exit\"\non = [\"here\"]\nbind.command = \"loud\"\n\
+         [command.loud]\nargv = [\"/usr/bin/head\", \"-c\", \"300000\", \"/dev/zero\"]\neffect = \"observe\"\n\
+         why = \"it prints more than a command may\"\n",
+    );
+    let (_, sweep) = ops.check(&[]).unwrap();
+    let entries: Vec<Entry> = Reader::open(&ops.journal()).unwrap().map(|record| record.unwrap().entry).collect();
+    let failed = entries.iter().find_map(|entry| match entry {
+        Entry::Outcome { outcome: Outcome::Failed { error, cause }, .. } => Some((*error, cause.clone())),
+        _ => None,
+    });
+    let (error, cause) = failed.expect("an action without an answer");
+    let ended = entries.iter().find_map(|entry| match entry {
+        Entry::RunEnded { end: RunEnd::CouldNotCheck { reason, error }, report, report_v2, .. } => Some((
+            RunOutcome::CouldNotCheck { reason: reason.clone(), error: *error },
+            report.clone(),
+            report_v2.clone(),
+        )),
+        _ => None,
+    });
+    let (outcome, v1, v2) = ended.expect("a run that could not check");
+    assert_eq!(v1, None);
+    let run = &sweep["targets"][0]["result"]["runs"][0];
+    assert_eq!(run["report_sha256"], v2.as_ref().unwrap().as_str());
+
+    // Worded in another way, it is the same report.
+    let identical = |ops: &Ops| {
+        let (code, value) = replayed(ops, &["--last"]);
+        let result = result(&value, "command-exit");
+        assert_eq!((code, result["kind"].as_str()), (0, Some("identical")), "{value:#}");
+        result["report"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(identical(&ops), v2.as_ref().unwrap().as_str());
+    sets_cause(&ops, "other words");
+    assert_eq!(identical(&ops), v2.unwrap().as_str());
+
+    // As an older program wrote it: its digest is computed from what was recorded then, not from today's words.
+    let (component, version, action) = entries
+        .iter()
+        .find_map(|entry| match entry {
+            Entry::RunStarted(RunStart { component, version, first, .. }) => {
+                Some((component.clone(), version.clone(), first.actions[0].action.clone()))
+            }
+            _ => None,
+        })
+        .unwrap();
+    let asked = Tainted::new("commands.run(command)");
+    let call = Call {
+        target: None,
+        action: Some(action),
+        asked,
+        error: Some(error),
+        cause: None,
+        redacted: Default::default(),
+    };
+    let calls = vec![Call { cause: Some("worded by an older program".to_owned()), ..call }];
+    let older = Run { id: String::new(), component, version, outcome, calls, elapsed_ms: 0 };
+    let v1 = older.digest_as(DigestVersion::V1);
+    rewrite(&ops, |entry| {
+        if let Entry::RunEnded { report, report_v2, .. } = entry {
+            (*report, *report_v2) = (Some(Sha::try_from(v1.clone()).unwrap()), None);
+        }
+    });
+    sets_cause(&ops, "worded by an older program");
+    assert_eq!(identical(&ops), v1);
+    sets_cause(&ops, &cause);
+    let (code, value) = replayed(&ops, &["--last"]);
+    assert_eq!((code, result(&value, "command-exit")["kind"].as_str()), (7, Some("differs")), "{value:#}");
 }
 
 /// All of a folder that is of the journal.
@@ -310,7 +417,7 @@ fn jr11_a_journal_from_somebody_else_is_read_and_run_as_it_is_live() {
     // A path for a digest.
     for name in ["../../../etc/passwd", "/etc/passwd", "", &"A".repeat(64)] {
         rewrite(&ops, |entry| {
-            if let Entry::RunStarted { digest, .. } = entry {
+            if let Entry::RunStarted(RunStart { digest, .. }) = entry {
                 *digest = name.to_owned();
             }
         });
@@ -320,8 +427,8 @@ fn jr11_a_journal_from_somebody_else_is_read_and_run_as_it_is_live() {
     }
     // What drives a terminal.
     rewrite(&ops, |entry| match entry {
-        Entry::RunStarted { version, .. } => *version = "1\u{1b}[2J\u{202e}".to_owned(),
-        Entry::RunEnded { report, .. } => *report = None,
+        Entry::RunStarted(RunStart { version, .. }) => *version = "1\u{1b}[2J\u{202e}".to_owned(),
+        Entry::RunEnded { report_v2, .. } => *report_v2 = None,
         _ => {}
     });
     let said = ops.run(&["replay", "--last"]).unwrap();
@@ -329,7 +436,7 @@ fn jr11_a_journal_from_somebody_else_is_read_and_run_as_it_is_live() {
     restore();
     // Limits beyond any that a policy could set, and answers to what nobody asked.
     rewrite(&ops, |entry| {
-        if let Entry::RunStarted { limits, .. } = entry {
+        if let Entry::RunStarted(RunStart { limits, .. }) = entry {
             limits.extend([("memory-bytes".to_owned(), u64::MAX), ("no-such-limit".to_owned(), 1)]);
         }
     });

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bailiwick_core::model::LookError;
 use bailiwick_journal::history;
-use bailiwick_journal::{Entry, Journal, Outcome, Reader, Record, RunEnd};
+use bailiwick_journal::{Entry, Journal, Outcome, Reader, Record, RunEnd, RunStart};
 use bailiwick_tests::ops::Ops;
 
 use crate::PROGRAM;
@@ -48,13 +48,13 @@ fn one_run_looks_at_all_its_targets_and_one_that_is_down_does_not_stop_it() {
 
     // The journal says it all: one run, a grant for each target, whose clock was asked and when.
     let records = records(&ops.journal());
-    let starts: Vec<_> = records.iter().filter(|record| matches!(record.entry, Entry::RunStarted { .. })).collect();
-    let [Record { entry: Entry::RunStarted { target, actions, others, .. }, seq: run, .. }] = starts.as_slice() else {
+    let starts: Vec<_> = records.iter().filter(|record| matches!(record.entry, Entry::RunStarted(_))).collect();
+    let [Record { entry: Entry::RunStarted(RunStart { first, others, .. }), seq: run, .. }] = starts.as_slice() else {
         panic!("one run, not {starts:?}")
     };
     let names: Vec<_> = others.iter().map(|other| other.target.as_str()).collect();
-    assert_eq!((target.as_str(), names), ("gone", vec!["here", "there"]));
-    assert!(actions.len() == 1 && others.iter().all(|other| other.actions.len() == 1));
+    assert_eq!((first.target.as_str(), names), ("gone", vec!["here", "there"]));
+    assert!(first.actions.len() == 1 && others.iter().all(|other| other.actions.len() == 1));
     let on: Vec<_> = records
         .iter()
         .filter_map(|record| match &record.entry {
@@ -143,11 +143,11 @@ fn a_run_is_told_its_own_past_and_the_journal_says_which() {
     }
     let mut runs = Vec::new();
     for record in records(&ops.journal()) {
-        if let Entry::RunStarted { component, target, earlier, previous_ms, now_ms, .. } = record.entry
+        if let Entry::RunStarted(RunStart { component, first, now_ms, .. }) = record.entry
             && component.as_str() == "memory-trend"
-            && target.as_str() == "here"
+            && first.target.as_str() == "here"
         {
-            runs.push((record.seq, earlier, previous_ms, now_ms));
+            runs.push((record.seq, first.earlier, first.previous_ms, now_ms));
         }
     }
     let [(first, none, never, first_ms), (second, _, before, _), (third, Some(past), ..)] = runs.as_slice() else {
@@ -230,7 +230,7 @@ fn a_past_that_cannot_be_read_does_not_pass_for_none() {
     let kind = |at: usize| runs[at]["outcome"]["kind"].as_str().unwrap();
     assert_eq!((code, kind(0), kind(1)), (4, "report", "could-not-look"), "{runs:#}");
     let reason = runs[1]["outcome"]["reason"].as_str().unwrap();
-    assert!(reason.contains("what it has said before cannot be read"), "{reason}");
+    assert!(reason.contains("its history cannot be read"), "{reason}");
 }
 
 #[test]

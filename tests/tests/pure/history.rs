@@ -5,9 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bailiwick_core::model::{ComponentId, Finding, Metric, Point, Report, Severity, Tainted, TargetName, Unit};
+use bailiwick_core::model::{
+    ComponentId, Finding, Metric, Point, Report, RunFault, Severity, Tainted, TargetName, Unit,
+};
 use bailiwick_journal::history::{Filter, Followed, History, HistoryError, Series, Watch, told};
-use bailiwick_journal::{Entry, Journal, Past, RunEnd};
+use bailiwick_journal::{Entry, Journal, Past, RunEnd, RunStart, RunTarget};
 
 const HOUR_MS: u64 = 3_600_000;
 /// 2026-11-21T12:00:00Z.
@@ -96,24 +98,27 @@ impl State {
 }
 
 fn start(id: &str, on: &str, now_ms: u64, earlier: Option<Past>) -> Entry {
-    Entry::RunStarted {
-        sweep: 1,
-        component: component(id),
-        version: "1.0.0".to_owned(),
-        digest: String::new(),
+    let first = RunTarget {
         target: target(on),
         grant: String::new(),
         actions: Vec::new(),
         params: Default::default(),
-        now_ms,
+        withheld: Vec::new(),
         previous_ms: None,
         earlier,
+    };
+    Entry::RunStarted(RunStart {
+        sweep: 1,
+        component: component(id),
+        version: "1.0.0".to_owned(),
+        digest: String::new(),
+        first,
         others: Vec::new(),
-        withheld: Vec::new(),
+        now_ms,
         limits: Default::default(),
         kept_bytes: None,
         phase: None,
-    }
+    })
 }
 
 fn end(journal: &Journal, run: u64, end: RunEnd) {
@@ -152,8 +157,8 @@ fn a_run_that_could_not_look_is_no_previous_one() {
     state.runs("filesystems", "db01", &[70.0]);
     let journal = state.journal();
     for how in [
-        RunEnd::CouldNotLook { reason: Tainted::new("no"), error: None },
-        RunEnd::Fault { message: "broke".to_owned() },
+        RunEnd::CouldNotCheck { reason: Tainted::new("no"), error: None },
+        RunEnd::Fault(RunFault::new("fuel", "broke")),
     ] {
         let run = journal.append(start("filesystems", "db01", NOW_MS - 60_000, None)).unwrap();
         end(&journal, run, how);

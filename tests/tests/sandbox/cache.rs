@@ -120,7 +120,7 @@ mod as_root {
         cache.put(&ONE, b"code").unwrap();
         let path = entry(&folder, &ONE);
         chown(&path, Some(65_534), None).unwrap();
-        assert!(matches!(rejected(&cache, &ONE), Reject::NotPrivate("somebody else's")));
+        assert!(matches!(rejected(&cache, &ONE), Reject::NotPrivate("owned by another user")));
     }
 }
 

@@ -207,7 +207,7 @@ async fn a_failure_is_the_components_own_word() {
     let text = "(i32.store8 (i32.const 1024) (i32.const 1)) (i32.store (i32.const 1028) (i32.const 4096))
         (i32.store (i32.const 1032) (i32.const 5))";
     let end = run(&body(&format!("{text} (i32.const 1024)")), &[], short()).await;
-    assert!(matches!(end.ending, Ending::CouldNotLook { error: None, call: None, .. }), "{end:?}");
+    assert!(matches!(end.ending, Ending::CouldNotCheck { error: None, call: None, .. }), "{end:?}");
     let lying = format!(
         "{text} (i32.store8 (i32.const 1040) (i32.const 1)) (i32.store (i32.const 1044) (i32.const 1)) (i32.const 1024)"
     );

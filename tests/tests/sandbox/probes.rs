@@ -1,13 +1,14 @@
 //! The built-in probes, as real components from a real toolchain: they pass inspection, ask for what their manifests say,
 //! and answer over healthy and over failing targets.
 
-use crate::support::{answered, program};
+use crate::support::program;
 use bailiwick_core::manifest::Manifest;
-use bailiwick_core::model::Timing;
 use bailiwick_core::model::{
-    Decision, Literal, LookError, Phase, Point, Severity, SlotKey, Tainted, TargetName, Unit, Verb, World,
+    Answer, Decision, Exit, Literal, LookError, Phase, Point, Severity, SlotKey, Tainted, TargetName, Timing, Unit,
+    Verb, World,
 };
 use bailiwick_policy::library::Library;
+use bailiwick_sandbox::answers;
 use bailiwick_sandbox::{
     Ending, Limits, Outcome, RunEnd, SlotEntry, TargetView, VerbCall, Worker, check_component, inspect,
 };
@@ -30,9 +31,6 @@ fn target(manifest: &Manifest) -> TargetView {
         earlier: earlier(manifest),
     }
 }
-
-/// Ten years, of RSA with 2,048 bits.
-const CERTIFICATE: &str = include_str!("../../../host/sandbox/src/host/certificates/rsa.pem");
 
 /// What a healthy server answers, by the slot that is asked for.
 fn page(slot: &str) -> &'static str {
@@ -57,79 +55,20 @@ fn page(slot: &str) -> &'static str {
 
 /// A healthy target's answers.
 fn healthy(call: &VerbCall) -> Outcome {
-    let text: String = match call.verb {
-        Verb::SystemUptime => "/proc/uptime:96187.5 1036.63\n".into(),
-        Verb::SystemLoad => "/proc/loadavg:0.65 1.37 0.79 2/89 13375\n/sys/devices/system/cpu/online:0-3\n".into(),
-        Verb::SystemMemory => ["MemTotal", "MemFree", "MemAvailable", "SwapTotal", "SwapFree"]
-            .map(|key| format!("/proc/meminfo:{key}:  4096 kB\n"))
-            .concat(),
-        Verb::SystemFilesystems => "Filesystem Type 1B-blocks Used Avail Inodes IUsed IFree Mounted on\n\
-            /dev/vda   ext4 4096000 96000 4000000 100 10 90 /\n"
-            .into(),
-        Verb::SystemTimeSync => "Timezone=Etc/UTC\nNTP=yes\nNTPSynchronized=yes\n".into(),
-        Verb::FilesStat => "81a4,380289,1795296000,root,root\n".into(),
-        Verb::SystemClock => "2026-11-21T21:26:48,000000000+00:00\n".into(),
-        Verb::ServicesUsage => "Id=ssh.service\nLoadState=loaded\nActiveState=active\nActiveEnterTimestampMonotonic=5000000\n\
-            CPUUsageNSec=1000000000\nMemoryCurrent=4194304\nMemoryPeak=8388608\nTasksCurrent=1\n"
-            .into(),
-        Verb::ServicesStatus => "Result=success\nNRestarts=0\nExecMainExitTimestampMonotonic=0\nExecMainStatus=0\n\
-            MemoryCurrent=[not set]\nId=cron.service\nLoadState=loaded\nActiveState=active\nSubState=running\n\
-            UnitFileState=enabled\nStateChangeTimestampMonotonic=916218301\n"
-            .into(),
-        Verb::ContainersList => {
-            "{\"Names\":\"web\",\"Image\":\"i\",\"State\":\"running\",\"Status\":\"Up 3 hours (healthy)\"}\n".into()
-        }
-        Verb::ContainersStatus => "[{\"Name\":\"web\",\"ImageName\":\"i\",\"RestartCount\":0,\"State\":{\"Status\":\"running\",\
-            \"ExitCode\":0,\"OOMKilled\":false,\"StartedAt\":\"2026-11-21T12:00:00Z\",\"FinishedAt\":\"0001-01-01T00:00:00Z\",\
-            \"Health\":{\"Status\":\"healthy\",\"FailingStreak\":0,\"Log\":null}}}]\n"
-            .into(),
-        Verb::ContainersLogs => "2026-11-21T12:00:00Z ready\n".into(),
-        Verb::CommandsRun => "all 42 are well\n".into(),
-        Verb::PackagesLists => "1795295885,/var/lib/apt/lists\n1795295885,/var/lib/apt/lists/partial\n".into(),
-        Verb::PostgresDatabases => "datname\tbytes\tdatistemplate\tfrozen_age\n\"\tmarket\"\t226492416\tf\t20\n".into(),
-        Verb::PostgresActivity => "complete\tslots\treserved\tclients\town\tpid\tbackend_type\tdatname\tusename\t\
-            application_name\tstate\twait_event_type\ttransaction_s\tstate_s\n\
-            t\t100\t3\t1\tt\t5562\t\"\tclient backend\"\t\"\tpostgres\"\t\"\tbw\"\t\"\tbailiwick\"\tactive\t\u{2400}\t0.003\t0.003\n"
-            .into(),
-        Verb::PostgresSettings => "name\tsetting\tunit\tsource\tpending_restart\n\"\tfsync\"\t\"\ton\"\t\u{2400}\tdefault\tf\n\
-            \"\tfull_page_writes\"\t\"\ton\"\t\u{2400}\tdefault\tf\n\"\tautovacuum\"\t\"\ton\"\t\u{2400}\tdefault\tf\n"
-            .into(),
-        Verb::PostgresReplication => "complete\tkind\tname\tstate\tdetail\tbytes\tseconds\n\
-            t\tserver\t\u{2400}\tprimary\t\u{2400}\t\u{2400}\t\u{2400}\n"
-            .into(),
-        Verb::PostgresLocks => format!(
-            "complete\tpid\tbackend_type\tdatname\tusename\tapplication_name\tlocktype\tmode\trelation\twaiting_s\t\
-            by_pid\tby_kind\tby_user\tby_application\tby_state\tby_transaction_s\nt{}\n",
-            "\t\u{2400}".repeat(15)
-        ),
-        Verb::PostgresQuery => {
-            "job\tfailures\tvalue\nretention\t0\t0\nColumn\tType\njob\ttext\nfailures\tbigint\nvalue\tbigint\n".into()
-        }
+    let slot = call.slot.as_ref().map_or("", |slot| slot.for_encoder());
+    let (status, text) = answers::healthy(call.verb);
+    let text = match call.verb {
         // By the slot that `file-contains` has.
-        Verb::FilesRead if call.slot.as_ref().is_some_and(|slot| slot.for_encoder().starts_with("files/")) => {
-            "PermitRootLogin no\n".into()
-        }
-        Verb::FilesRead => "2026-11-21T21:20:00Z\n".into(),
-        Verb::HttpGet => {
-            format!("HTTP/1.0 200 OK\r\n\r\n{}", page(call.slot.as_ref().map_or("", |slot| slot.for_encoder())))
-        }
-        Verb::CertificatesFile => CERTIFICATE.into(),
-        Verb::CertificatesServer => format!(
-            "CONNECTED(00000003)\n---\nCertificate chain\n 0 s:CN = www.example.org\n   i:CN = www.example.org\n{CERTIFICATE}---\n\
-             New, TLSv1.3, Cipher is TLS_AES_256_GCM_SHA384\nVerify return code: 0 (ok)\n---\n"
-        ),
-        _ => String::new(),
+        Verb::FilesRead if slot.starts_with("files/") => "PermitRootLogin no\n".to_owned(),
+        Verb::HttpGet => format!("HTTP/1.0 200 OK\r\n\r\n{}", page(slot)),
+        _ => text.to_owned(),
     };
-    match (call.verb, answered(&text)) {
-        (Verb::NetworkListeners, Outcome::Answered(answer)) => {
-            Outcome::Answered(bailiwick_core::model::Answer { exit: bailiwick_core::model::Exit::Status(1), ..answer })
-        }
-        (Verb::SystemClock, Outcome::Answered(answer)) => {
-            let timing = Some(Timing { asked_us: NOW_MS * 1_000, elapsed_us: 20_000 });
-            Outcome::Answered(bailiwick_core::model::Answer { timing, ..answer })
-        }
-        (_, outcome) => outcome,
-    }
+    Outcome::Answered(Answer {
+        stdout: text.into(),
+        stderr: Vec::new(),
+        exit: Exit::Status(status),
+        timing: Some(Timing { asked_us: NOW_MS * 1_000, elapsed_us: 20_000 }),
+    })
 }
 
 /// What those that ask for their past have said before, two days long: nothing that was different.
@@ -185,7 +124,7 @@ async fn every_built_in_probe_runs() {
             other => panic!("{id}: {other:?}"),
         }
         match run(|_| Outcome::Failed(LookError::Unreachable)).await.ending {
-            Ending::CouldNotLook { error: Some(LookError::Unreachable), call: Some(1), .. } => {}
+            Ending::CouldNotCheck { error: Some(LookError::Unreachable), call: Some(1), .. } => {}
             other => panic!("{id}: {other:?}"),
         }
     }

@@ -60,7 +60,7 @@ mod as_root {
         let worker = load(&one_call(), &[Verb::SystemLoad], short()).await.unwrap();
         let proc = format!("/proc/{}", worker.pid());
         let run = worker.run(1, targets(), async |_| {
-            // Looked at while a run is under way.
+            // CheckedTarget at while a run is under way.
             assert_eq!(std::fs::read(format!("{proc}/environ")).unwrap(), b"", "environment");
             let open = descriptors(&format!("{proc}/fd"));
             let beside: Vec<_> = open.iter().filter(|open| *open != "/dev/null").collect();

@@ -1,19 +1,21 @@
 //! `bailiwick check`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode as ProcessExit;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::report::exit::ExitCode as Exit;
+use crate::report::format::{FORMATS, Format, View, format_of};
+use crate::report::nagios;
 use crate::report::nagios::State;
 use crate::report::progress::Progress;
 use crate::report::table::{Colour, Detail, Options};
-use crate::report::{html, json, junit, markdown, nagios, sarif, table, textfile};
 use bailiwick_core::encode::ShownPath as _;
+use bailiwick_core::limits;
 use bailiwick_core::model::{ComponentId, Lockdown, Severity, TargetName, World};
-use bailiwick_core::outcome::{Looked, RunOutcome, Sweep, TargetResult};
+use bailiwick_core::outcome::{CheckedTarget, RunOutcome, Sweep, TargetResult};
 use bailiwick_core::source::Source;
 use bailiwick_engine::sweep::{Request, Settings, Watcher, sweep};
 use bailiwick_journal::{Entry, Journal, OpenError, Recovery};
@@ -24,22 +26,96 @@ use bailiwick_policy::review;
 use bailiwick_sandbox::cache::Cache;
 use bailiwick_sandbox::client::identity;
 use bailiwick_transport::ssh;
+use clap::ValueEnum;
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::args::{self, FailOn, Rendering};
+use super::args::rendering;
 use super::{Context, fail, history};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Only this target; may be given more than once
+    #[arg(long, value_name = "NAME")]
+    pub(super) target: Vec<String>,
+
+    /// Only this probe; may be given more than once
+    #[arg(long, value_name = "ID")]
+    pub(super) probe: Vec<String>,
+
+    /// How to print
+    #[arg(long, value_name = "FORMAT", default_value = FORMATS[0].name, value_parser = rendering())]
+    pub(super) format: &'static Format,
+
+    /// Write it into a file as well, whole or not at all; may be given more than once: --write textfile=/var/lib/x/bailiwick.prom
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = Write::parse)]
+    pub(super) write: Vec<Write>,
+
+    /// Targets that are looked at at once
+    #[arg(long, value_name = "N", default_value_t = limits::JOBS, value_parser = clap::value_parser!(u64).range(1..=limits::JOBS_MAX))]
+    pub(super) jobs: u64,
+
+    /// Longest wait for a target in each step of a connection: TCP, handshake, login
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = clap::value_parser!(u16).range(1..=600))]
+    pub(super) connect_timeout: u16,
+
+    /// The least severity that makes the exit code 1
+    #[arg(long, value_name = "SEVERITY", default_value = "warning")]
+    pub(super) fail_on: FailOn,
+
+    /// Refuse to run a component where the kernel cannot lock its worker down in every way [policy.toml: `[worker]
+    /// require-lockdown = true`]
+    #[arg(long)]
+    pub(super) require_lockdown: bool,
+
+    /// Every finding, with metrics and the actions it rests on
+    #[arg(long, short)]
+    pub(super) verbose: bool,
+}
+
+/// Where else a sweep goes.
+#[derive(Debug, Clone)]
+pub(super) struct Write {
+    pub(super) format: &'static Format,
+    pub(super) file: PathBuf,
+}
+
+impl Write {
+    fn parse(text: &str) -> Result<Self, String> {
+        let (format, file) = text.split_once('=').ok_or("must be FORMAT=FILE, such as junit=report.xml")?;
+        let format = format_of(format).ok_or_else(|| {
+            let known: Vec<_> = FORMATS.iter().map(|format| format.name).collect();
+            format!("there is no format `{}`; there are: {}", format.escape_default(), known.join(", "))
+        })?;
+        if file.is_empty() {
+            return Err("the name of the file is missing".to_owned());
+        }
+        Ok(Self { format, file: file.into() })
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum FailOn {
+    /// Not being able to tell counts too
+    Unknown,
+    /// Warnings and worse
+    Warning,
+    /// Critical findings only
+    Critical,
+    /// Findings never decide
+    Never,
+}
 
 /// How long a sweep waits for another one that writes the same journal.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-pub(super) fn run(context: &Context, args: &args::Check) -> anyhow::Result<ProcessExit> {
-    if args.format != Rendering::Nagios {
+pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<ProcessExit> {
+    if !args.format.is_plugin {
         return Ok(look(context, args)?.1.into());
     }
     // A scheduler reads standard output and four codes, whatever went wrong.
     let state = look(context, args).map(|(sweep, exit)| match nagios::state(&sweep) {
-        State::Ok if exit == Exit::NotLooked => State::Unknown,
+        State::Ok if exit == Exit::NotChecked => State::Unknown,
         state => state,
     });
     let state = state.or_else(|error| {
@@ -50,7 +126,7 @@ pub(super) fn run(context: &Context, args: &args::Check) -> anyhow::Result<Proce
     Ok(ProcessExit::from(state.code()))
 }
 
-fn look(context: &Context, args: &args::Check) -> anyhow::Result<(Sweep, Exit)> {
+fn look(context: &Context, args: &Args) -> anyhow::Result<(Sweep, Exit)> {
     let (ops, standing) = context.ops_and_standing()?;
     let request = request(&ops, standing, args)?;
     let (journal, recovery) = open(context)?;
@@ -71,7 +147,7 @@ fn look(context: &Context, args: &args::Check) -> anyhow::Result<(Sweep, Exit)> 
             ..ssh::Settings::default()
         },
         cache: cache(context),
-        pasts: Arc::clone(&pasts),
+        past_runs: Arc::clone(&pasts),
     };
     tell_unmet(context, &ops, &request);
     let progress = Arc::new(Bar {
@@ -108,14 +184,14 @@ fn look(context: &Context, args: &args::Check) -> anyhow::Result<(Sweep, Exit)> 
         Ended::Itself(Err(error)) => {
             context.out.say(&format!("error: {:#}", anyhow::Error::new(error)));
             context.out.say("Nothing is sent that cannot be written down first; what was seen before:");
-            (progress.so_far(begun), Some(Exit::NotLooked))
+            (progress.so_far(begun), Some(Exit::NotChecked))
         }
         Ended::Stopped(signal) => {
             journal.append(Entry::Interrupted { signal: signal.to_owned() })?;
             let sweep = progress.so_far(begun);
             let done = sweep.targets.len();
             context.out.say(&format!("stopped by {signal} with {done} of {asked} targets done"));
-            (sweep, Some(Exit::NotLooked))
+            (sweep, Some(Exit::NotChecked))
         }
     };
     if exit.is_some() {
@@ -132,31 +208,14 @@ fn look(context: &Context, args: &args::Check) -> anyhow::Result<(Sweep, Exit)> 
     for write in &args.write {
         // No terminal reads a file.
         let options = Options { colour: Colour::Never, ..options };
-        let text = rendered(&result, write.format, &options, Some(&write.file))?;
+        let earlier = Source::read_theirs(&write.file).ok();
+        let view = View { options, earlier: earlier.as_ref().map(Source::text) };
+        let text = (write.format.render)(&result, &view)?;
         library::write_whole(&write.file, text.as_bytes())?;
     }
-    context.out.styled(&rendered(&result, args.format, &options, None)?)?;
+    context.out.styled(&(args.format.render)(&result, &View { options, earlier: None })?)?;
     let exit = exit.unwrap_or_else(|| Exit::for_sweep(&result, threshold(args.fail_on)));
     Ok((result, exit))
-}
-
-/// A sweep in a format; `earlier` is the file that it will take the place of.
-fn rendered(sweep: &Sweep, format: Rendering, options: &Options, earlier: Option<&Path>) -> anyhow::Result<String> {
-    Ok(match format {
-        Rendering::Json => json::render(sweep)?,
-        Rendering::Table => table::render(sweep, options),
-        Rendering::Markdown => markdown::render(sweep, options.detail),
-        Rendering::Html => html::render(sweep, options.detail),
-        Rendering::Junit => junit::render(sweep)?,
-        Rendering::Nagios => nagios::render(sweep),
-        Rendering::Sarif => sarif::render(sweep)?,
-        Rendering::Textfile => {
-            // None, or none of ours: then nothing is known of before.
-            let earlier = earlier.and_then(|file| Source::read_theirs(file).ok());
-            let earlier = earlier.map(|source| textfile::successes(source.text())).unwrap_or_default();
-            textfile::render(sweep, &earlier)
-        }
-    })
 }
 
 fn threshold(fail_on: FailOn) -> Option<Severity> {
@@ -169,7 +228,7 @@ fn threshold(fail_on: FailOn) -> Option<Severity> {
 }
 
 /// What is asked for, each name looked up: a typo must not pass for "nothing found".
-fn request(ops: &Ops, standing: Standing, args: &args::Check) -> anyhow::Result<Request> {
+fn request(ops: &Ops, standing: Standing, args: &Args) -> anyhow::Result<Request> {
     let mut components = BTreeSet::new();
     let looks =
         |id: &ComponentId| ops.library.manifest(id.as_str()).is_none_or(|manifest| manifest.world == World::Probe);
@@ -311,7 +370,7 @@ pub(super) async fn stopped() -> &'static str {
 /// The bar on stderr, and what has been seen so far.
 struct Bar {
     bar: Progress,
-    seen: Mutex<Vec<Looked>>,
+    seen: Mutex<Vec<CheckedTarget>>,
     unlocked: Mutex<Option<Lockdown>>,
     not_anchored: Mutex<Vec<String>>,
 }
@@ -325,7 +384,7 @@ impl Bar {
 }
 
 impl Watcher for Bar {
-    fn target_done(&self, looked: &Looked) {
+    fn target_done(&self, looked: &CheckedTarget) {
         if let TargetResult::Runs(runs) = &looked.result {
             let findings = runs.iter().filter_map(|run| match &run.outcome {
                 RunOutcome::Report(report) => Some(&report.findings),

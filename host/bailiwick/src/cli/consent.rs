@@ -3,7 +3,7 @@
 //! A yes is either typed at a terminal, after all of it was shown there, or given as the digest of what was shown. There
 //! is no flag that says yes to whatever comes.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::report::exit::ExitCode as Exit;
 use bailiwick_core::encode::ShownPath as _;
@@ -18,8 +18,57 @@ use bailiwick_policy::lock::{Lock, Standing, Version};
 use bailiwick_policy::ops::{Ops, OpsError};
 use jiff::Timestamp;
 
-use super::args::{self, Answer};
 use super::{Context, confirm, fail, page};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Add {
+    /// A component (NAME.wasm, with NAME.toml beside it if it is not sealed), or a folder of them
+    #[arg(value_name = "FILE|DIR")]
+    pub(super) path: PathBuf,
+
+    #[command(flatten)]
+    pub(super) answer: Answer,
+
+    /// The new component is not the one of this id, though the names look alike; may be given more than once
+    #[arg(long, value_name = "ID")]
+    pub(super) not_a_look_alike: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Approve {
+    /// The component
+    pub(super) id: String,
+
+    #[command(flatten)]
+    pub(super) answer: Answer,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Revoke {
+    /// A component's id, or the SHA-256 of its file
+    #[arg(value_name = "ID|DIGEST")]
+    pub(super) name: String,
+
+    /// Why, for whoever reads the lock
+    #[arg(long, value_name = "TEXT")]
+    pub(super) why: Option<String>,
+
+    /// Take a revocation back: the digest may be added again
+    #[arg(long)]
+    pub(super) undo: bool,
+}
+
+/// A yes, and why.
+#[derive(Debug, clap::Args)]
+pub(super) struct Answer {
+    /// Say yes without a terminal: the digest that was printed with what it covers; may be given more than once
+    #[arg(long, value_name = "DIGEST")]
+    pub(super) accept: Vec<String>,
+
+    /// Why, for whoever reads the lock
+    #[arg(long, value_name = "TEXT")]
+    pub(super) why: Option<String>,
+}
 
 /// What a person is asked about.
 struct Case<'a> {
@@ -32,7 +81,7 @@ struct Case<'a> {
     again: String,
 }
 
-pub(super) fn add(context: &Context, args: &args::Add) -> anyhow::Result<Exit> {
+pub(super) fn add(context: &Context, args: &Add) -> anyhow::Result<Exit> {
     let dir = context.ops_dir()?;
     context.settle();
     let offered = consent::read(&args.path).map_err(flat)?;
@@ -50,7 +99,7 @@ pub(super) fn add(context: &Context, args: &args::Add) -> anyhow::Result<Exit> {
 
 fn add_one(
     context: &Context,
-    args: &args::Add,
+    args: &Add,
     ops: &Ops,
     dir: &Path,
     lock: &Lock,
@@ -124,7 +173,7 @@ fn add_one(
     }
 }
 
-pub(super) fn approve(context: &Context, args: &args::Approve) -> anyhow::Result<Exit> {
+pub(super) fn approve(context: &Context, args: &Approve) -> anyhow::Result<Exit> {
     let dir = context.ops_dir()?;
     context.settle();
     let id = ComponentId::new(&args.id)?;
@@ -186,7 +235,7 @@ pub(super) fn approve(context: &Context, args: &args::Approve) -> anyhow::Result
     case.ask(context, &args.answer, &actor)
 }
 
-pub(super) fn revoke_command(context: &Context, args: &args::Revoke) -> anyhow::Result<Exit> {
+pub(super) fn revoke_command(context: &Context, args: &Revoke) -> anyhow::Result<Exit> {
     let dir = context.ops_dir()?;
     let actor = actor(context, &Answer { accept: Vec::new(), why: args.why.clone() })?;
     if args.undo {

@@ -13,7 +13,19 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Context;
-use super::args::{self, Format};
+use super::args::Format;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Run the hostile components that are part of this program against this installation, here and now, and tell what
+    /// stopped each; exit code 0 only if every attempt was stopped
+    #[arg(long)]
+    pub(super) prove: bool,
+
+    /// How to print
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(super) format: Format,
+}
 
 /// What was found; one of the two is empty.
 #[derive(Serialize)]
@@ -23,7 +35,7 @@ struct Found<'a> {
     tried: &'a [Tried],
 }
 
-pub(super) fn run(context: &Context, args: &args::Doctor) -> anyhow::Result<Exit> {
+pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (lines, tried) = if args.prove {
         // Not the installation's own journal: hostile components ran on nobody's behalf.

@@ -6,16 +6,44 @@ use crate::report::exit::ExitCode as Exit;
 use bailiwick_core::fleet::import::import;
 use bailiwick_transport::openssh::Installed;
 
-use super::args::Fleet;
+use clap::Subcommand;
+
 use super::{Context, fail};
 
-pub(super) fn run(context: &Context, command: Fleet) -> anyhow::Result<Exit> {
-    let Fleet::Import { hosts, config, known_hosts } = command;
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Turn ssh_config and known_hosts into pinned fleet entries, for a person to read
+    ///
+    /// ssh_config is read through `ssh -G`, which runs the commands of `Match exec` lines in it. Nothing connects. The
+    /// entries go to stdout; from then on neither file is read again.
+    Import {
+        /// Hosts as you type them after `ssh` [default: every Host of the file without a wildcard]
+        #[arg(value_name = "HOST")]
+        hosts: Vec<String>,
+
+        /// The configuration [default: ~/.ssh/config]
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+
+        /// The known host keys [default: what ssh itself would read]
+        #[arg(long, value_name = "FILE")]
+        known_hosts: Option<PathBuf>,
+    },
+}
+
+pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
+    let Command::Import { hosts, config, known_hosts } = &args.command;
     let Some(home) = context.surroundings.home.clone() else {
         return Err(fail::usage("HOME is not set", "name the files with --config and --known-hosts"));
     };
-    let config = config.unwrap_or_else(|| home.join(".ssh/config"));
-    let known: Vec<PathBuf> = known_hosts.into_iter().collect();
-    context.out.text(&import(&config, &known, &hosts, &Installed { home })?)?;
+    let config = config.clone().unwrap_or_else(|| home.join(".ssh/config"));
+    let known: Vec<PathBuf> = known_hosts.iter().cloned().collect();
+    context.out.text(&import(&config, &known, hosts, &Installed { home })?)?;
     Ok(Exit::Fine)
 }

@@ -13,17 +13,42 @@ use bailiwick_policy::gate;
 use bailiwick_policy::gate::{Account, Accounts, Difference, Expected, Install, Paths, Proof, Script, compare};
 use bailiwick_policy::ops::{Ops, OpsError};
 use bailiwick_policy::signature::AllowedSigners;
-use bailiwick_transport::gate::look;
+use bailiwick_transport::gate::inspect;
 use bailiwick_transport::ssh;
 use jiff::tz::TimeZone;
 
-use super::args;
+use clap::Subcommand;
+
 use super::{Context, fail};
 
-pub(super) fn run(context: &Context, command: &args::Gate) -> anyhow::Result<Exit> {
-    let (args::Gate::Show { target: name }
-    | args::Gate::InstallScript { target: name }
-    | args::Gate::Verify { target: name }) = command;
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print the script as it would be installed today
+    Show {
+        /// The target
+        target: String,
+    },
+    /// Print a script that installs it, for a person to read and to run as root on the target
+    InstallScript {
+        /// The target
+        target: String,
+    },
+    /// Compare what is installed with what the grant says today
+    Verify {
+        /// The target
+        target: String,
+    },
+}
+
+pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
+    let (Command::Show { target: name } | Command::InstallScript { target: name } | Command::Verify { target: name }) =
+        &args.command;
     let (ops, _) = context.ops_and_standing()?;
     if let Some(never) = ops.fleet.never.get(name.as_str()) {
         context.out.text(&format!("{name} is a never-host ({}: {}): no gate is for it\n", never.place, never.why))?;
@@ -45,7 +70,7 @@ pub(super) fn run(context: &Context, command: &args::Gate) -> anyhow::Result<Exi
     let paths = Paths::default();
     let (script, listed) = gate::today(&ops, target, ssh.user.as_str(), gate, &paths)
         .with_context(|| format!("no gate can be made for `{name}`"))?;
-    if matches!(command, args::Gate::Show { .. }) {
+    if matches!(args.command, Command::Show { .. }) {
         context.out.text(&script.text)?;
         return Ok(Exit::Fine);
     }
@@ -53,7 +78,7 @@ pub(super) fn run(context: &Context, command: &args::Gate) -> anyhow::Result<Exi
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let accounts = runtime.block_on(accounts(target, ssh, gate, listed.connects, agent.as_deref()))?;
     let approvers = approvers(&ops)?;
-    if matches!(command, args::Gate::InstallScript { .. }) {
+    if matches!(args.command, Command::InstallScript { .. }) {
         let install = Install { target: name.clone(), script, accounts, approvers, paths };
         context.out.text(&gate::install_script(&install)?.0)?;
         return Ok(Exit::Fine);
@@ -101,7 +126,7 @@ fn approvers(ops: &Ops) -> anyhow::Result<Option<String>> {
 
 async fn ask(ops: &Ops, target: &Target, settings: &ssh::Settings) -> anyhow::Result<(GateFacts, Vec<u8>)> {
     let session = ssh::connect(&ops.fleet, target, settings).await?;
-    let answers = look(&session, &[Request::Gate, Request::Installed]).await;
+    let answers = inspect(&session, &[Request::Gate, Request::Installed]).await;
     session.close().await;
     let mut answers = answers.context("its gate was not asked")?.into_iter();
     let facts = answers.next().map(|answer| GateFacts::read(&answer.stdout)).context("no answer")??;

@@ -7,17 +7,60 @@ use crate::report::exit::ExitCode as Exit;
 use crate::report::progress::Reading;
 use crate::report::table::Colour;
 use crate::report::trend;
-use bailiwick_core::encode::ShownPath as _;
 use bailiwick_core::model::TargetName;
 use bailiwick_engine::sweep::PastRuns;
 use bailiwick_journal::history::{Filter, History, Series, Watch};
+use clap::Subcommand;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::args::{self, Format};
+use super::args::Format;
 use super::out::Out;
 use super::{Context, fail};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Trend {
+    /// The target
+    #[arg(value_name = "TARGET")]
+    pub(super) target: String,
+
+    /// Only this metric, such as used-percent [default: all]
+    #[arg(value_name = "METRIC")]
+    pub(super) metric: Option<String>,
+
+    /// Only numbers of this component
+    #[arg(long, value_name = "ID")]
+    pub(super) component: Option<String>,
+
+    /// Only numbers of findings with this code
+    #[arg(long, value_name = "CODE")]
+    pub(super) code: Option<String>,
+
+    /// Only numbers of findings about this, such as a mount point
+    #[arg(long, value_name = "TEXT")]
+    pub(super) subject: Option<String>,
+
+    /// From when on: so many hours, days or weeks back (48h, 35d, 8w), or a date (2026-11-01)
+    #[arg(long, value_name = "WHEN", default_value = "35d")]
+    pub(super) since: String,
+
+    /// How to print
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: HistoryCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum HistoryCommand {
+    /// Make the database again from the journal
+    Rebuild,
+}
 
 /// Names that an error lists at most.
 const LISTED: usize = 40;
@@ -67,10 +110,10 @@ pub(super) fn follow(pasts: &PastRuns) {
     }
 }
 
-pub(super) fn run(context: &Context, command: &args::History) -> anyhow::Result<Exit> {
-    match command {
-        args::History::Rebuild => {
-            let journal = journal(context)?;
+pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
+    match args.command {
+        HistoryCommand::Rebuild => {
+            let journal = context.journal()?;
             let done = History::rebuild(&context.state_folder()?, &journal, &mut Told::new(&context.out))?;
             let text = format!(
                 "{} numbers of {} runs, out of {} entries of the journal",
@@ -82,9 +125,9 @@ pub(super) fn run(context: &Context, command: &args::History) -> anyhow::Result<
     }
 }
 
-pub(super) fn trend(context: &Context, args: &args::Trend) -> anyhow::Result<Exit> {
+pub(super) fn trend(context: &Context, args: &Trend) -> anyhow::Result<Exit> {
     let since_ms = since(&args.since, Timestamp::now())?;
-    let journal = journal(context)?;
+    let journal = context.journal()?;
     let history = History::open(&context.state_folder()?, &journal, &mut Told::new(&context.out))?;
     let known = history.targets()?;
     let Some(target) = known.iter().find(|name| **name == args.target).and_then(|name| TargetName::new(name).ok())
@@ -114,12 +157,7 @@ pub(super) fn trend(context: &Context, args: &args::Trend) -> anyhow::Result<Exi
 }
 
 /// Says which of the things that were asked for there is nothing of, and what there is instead.
-fn nothing(
-    history: &History,
-    target: &TargetName,
-    args: &args::Trend,
-    filter: Filter,
-) -> anyhow::Result<anyhow::Error> {
+fn nothing(history: &History, target: &TargetName, args: &Trend, filter: Filter) -> anyhow::Result<anyhow::Error> {
     let all = history.series(target, &Filter { since_ms: filter.since_ms, ..Filter::default() })?;
     if all.is_empty() {
         let message = format!("there are no numbers of {target} since {}", args.since.escape_default());
@@ -154,15 +192,6 @@ fn there_are(names: impl IntoIterator<Item = String>) -> String {
         [] => "`bailiwick check` collects some".to_owned(),
         list => format!("there are: {}", list.join(", ")),
     }
-}
-
-fn journal(context: &Context) -> anyhow::Result<std::path::PathBuf> {
-    let folder = context.journal_folder()?;
-    if folder.join("journal.jsonl").exists() {
-        return Ok(folder);
-    }
-    let message = format!("there is no journal in {}", folder.shown());
-    Err(fail::usage(message, "`bailiwick check` begins one; --state DIR names another place"))
 }
 
 /// `35d` back from now, or the beginning of a day, UTC.

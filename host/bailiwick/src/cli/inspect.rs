@@ -15,7 +15,18 @@ use bailiwick_sandbox::{Inspected, check_component, check_imports, inspect};
 use serde::Serialize;
 
 use super::Context;
-use super::args::{self, Format};
+use super::args::Format;
+use std::path::PathBuf;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// A component's file; its manifest is the one sealed into it, or beside it (same name, .toml)
+    pub(super) file: PathBuf,
+
+    /// How to print
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(super) format: Format,
+}
 
 /// What there is to know of a component's file.
 #[derive(Serialize)]
@@ -56,7 +67,7 @@ struct Held {
     difference: Option<String>,
 }
 
-pub(super) fn run(context: &Context, args: &args::Inspect) -> anyhow::Result<Exit> {
+pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let (binary, file) = match ComponentFile::read(&args.file) {
         Ok(file) => (file.binary.clone(), Ok(file)),
         // What it is can be told all the same.

@@ -5,27 +5,60 @@ use std::fmt::Write;
 
 use crate::report::exit::ExitCode as Exit;
 use bailiwick_core::encode;
-use bailiwick_core::encode::ShownPath as _;
-use bailiwick_core::model::{Decision, LookError, ParamValue, Tainted, TargetName};
+use bailiwick_core::model::{Decision, LookError, RunFault, Tainted, TargetName};
 use bailiwick_journal as journal;
 use bailiwick_journal::Keep;
-use bailiwick_journal::{Blob, Entry, Evidence, Granted, Other, Outcome, Past, ReadError, Reader, Record, RunEnd};
+use bailiwick_journal::{Blob, Entry, Evidence, Outcome, ReadError, Reader, Record, RunEnd, RunStart, RunTarget};
+use clap::Subcommand;
 use jiff::Timestamp;
 
-use super::args::Journal;
 use super::{Context, check, fail, verify};
 
-pub(super) fn run(context: &Context, command: Journal) -> anyhow::Result<Exit> {
-    let folder = context.journal_folder()?;
-    if !folder.join("journal.jsonl").exists() {
-        let message = format!("there is no journal in {}", folder.shown());
-        return Err(fail::usage(message, "`bailiwick check` begins one; --state DIR names another place"));
-    }
-    match command {
-        Journal::List { last } => list(context, Reader::open(&folder)?, last),
-        Journal::Show { run } => show(context, Reader::open(&folder)?, &Evidence::beside(&folder), run),
-        Journal::Verify { offline } => verify::run(context, &folder, offline),
-        Journal::Prune { dry_run } => prune(context, dry_run),
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List the latest runs
+    List {
+        /// How many
+        #[arg(long, value_name = "N", default_value = "20")]
+        last: usize,
+    },
+    /// Show all that is recorded of a run: asked, granted, sent, answered, ended
+    Show {
+        /// The run's number
+        run: u64,
+    },
+    /// Check that the journal is what was written, and say where it is not
+    ///
+    /// It is held against every anchor of policy.toml: targets are connected to, and what they took is read back.
+    Verify {
+        /// Read no policy and reach no anchor: only this machine's own word
+        #[arg(long)]
+        offline: bool,
+    },
+    /// Let evidence go that policy does not keep any longer: `[retention]` in policy.toml
+    ///
+    /// Entries stay, and the chain with them; what goes is written down first, so that it is told as pruned, not as
+    /// missing.
+    Prune {
+        /// Only tell what would go
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
+    let folder = context.journal()?;
+    match args.command {
+        Command::List { last } => list(context, Reader::open(&folder)?, last),
+        Command::Show { run } => show(context, Reader::open(&folder)?, &Evidence::beside(&folder), run),
+        Command::Verify { offline } => verify::run(context, &folder, offline),
+        Command::Prune { dry_run } => prune(context, dry_run),
     }
 }
 
@@ -83,12 +116,13 @@ fn list(context: &Context, reader: Reader, last: usize) -> anyhow::Result<Exit> 
     let mut runs: BTreeMap<u64, Line> = BTreeMap::new();
     for record in records(context, reader) {
         match record.entry {
-            Entry::RunStarted { component, target, others, .. } => {
+            Entry::RunStarted(RunStart { component, first, others, .. }) => {
+                let target = first.target;
                 let more = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
                 let what = format!("{target}{more}  {component}");
                 runs.insert(record.seq, Line { time: second(&record.time), what, end: None });
             }
-            Entry::NotLooked { target, refused, cause, .. } => {
+            Entry::NotChecked { target, refused, cause, .. } => {
                 let end = format!("{}: {cause}", if refused { "refused" } else { "unreachable" });
                 runs.insert(record.seq, Line { time: second(&record.time), what: target.to_string(), end: Some(end) });
             }
@@ -128,9 +162,9 @@ fn how(end: &RunEnd) -> String {
             format!("{}, {count} finding{plural}", worst.map_or("ok", bailiwick_core::model::Severity::name))
         }
         RunEnd::Decided(decision) => decided(decision).to_owned(),
-        RunEnd::CouldNotLook { error: Some(LookError::Unsupported), .. } => "not applicable".to_owned(),
-        RunEnd::CouldNotLook { .. } => "could not look".to_owned(),
-        RunEnd::Fault { message } => format!("broke: {message}"),
+        RunEnd::CouldNotCheck { error: Some(LookError::Unsupported), .. } => "not applicable".to_owned(),
+        RunEnd::CouldNotCheck { .. } => "could not look".to_owned(),
+        RunEnd::Fault(RunFault { message, .. }) => format!("broke: {message}"),
     }
 }
 
@@ -163,7 +197,7 @@ fn show(context: &Context, reader: Reader, evidence: &Evidence, run: u64) -> any
             continue;
         }
         let of_run = match &record.entry {
-            Entry::RunStarted { .. } => record.seq == run,
+            Entry::RunStarted(_) => record.seq == run,
             Entry::Intent { run: of, .. } => {
                 let ours = *of == run;
                 if ours {
@@ -214,14 +248,8 @@ fn block(text: &mut String, label: &str, blob: &Blob, evidence: &Evidence) -> st
 }
 
 /// What a run's start says of one target.
-fn write_start(
-    text: &mut String,
-    grant: &str,
-    actions: &[Granted],
-    params: &BTreeMap<String, ParamValue>,
-    previous_ms: Option<u64>,
-    earlier: Option<&Past>,
-) -> std::fmt::Result {
+fn write_start(text: &mut String, on: &RunTarget) -> std::fmt::Result {
+    let RunTarget { grant, actions, params, previous_ms, earlier, .. } = on;
     writeln!(text, "    grant      sha256:{grant}")?;
     for granted in actions {
         let key = granted.key.as_ref().map(|key| format!(" as {}", key.as_str())).unwrap_or_default();
@@ -248,28 +276,14 @@ fn write_record(text: &mut String, record: &Record, evidence: &Evidence) -> std:
     write!(text, "{:>8}  {}  ", record.seq, second(&record.time))?;
     let line = |tainted: &Tainted| encode::terminal(tainted, 400);
     match &record.entry {
-        Entry::RunStarted {
-            sweep,
-            component,
-            version,
-            digest,
-            target,
-            grant,
-            actions,
-            params,
-            previous_ms,
-            earlier,
-            others,
-            ..
-        } => {
+        Entry::RunStarted(RunStart { sweep, component, version, digest, first, others, .. }) => {
             let and = others.iter().map(|other| format!(", {}", other.target)).collect::<String>();
-            writeln!(text, "run of {component} {version} on {target}{and} (sweep {sweep})")?;
+            writeln!(text, "run of {component} {version} on {}{and} (sweep {sweep})", first.target)?;
             writeln!(text, "    component  sha256:{digest}")?;
-            write_start(text, grant, actions, params, *previous_ms, earlier.as_ref())?;
+            write_start(text, first)?;
             for other in others {
                 writeln!(text, "  on {}", other.target)?;
-                let Other { grant, actions, params, previous_ms, earlier, .. } = other;
-                write_start(text, grant, actions, params, *previous_ms, earlier.as_ref())?;
+                write_start(text, other)?;
             }
             Ok(())
         }
@@ -326,8 +340,8 @@ fn write_record(text: &mut String, record: &Record, evidence: &Evidence) -> std:
                     writeln!(text, "ended: {}, {fuel} instructions", decided(decision))?;
                     decision.texts().into_iter().try_for_each(|said| writeln!(text, "    {}", line(said)))
                 }
-                RunEnd::CouldNotLook { reason, .. } => writeln!(text, "ended, could not look: {}", line(reason)),
-                RunEnd::Fault { message } => writeln!(text, "broke: {message}, {fuel} instructions"),
+                RunEnd::CouldNotCheck { reason, .. } => writeln!(text, "ended, could not look: {}", line(reason)),
+                RunEnd::Fault(RunFault { message, .. }) => writeln!(text, "broke: {message}, {fuel} instructions"),
             }?;
             let report = report_v2.as_ref().or(report.as_ref());
             report.map_or(Ok(()), |report| writeln!(text, "    report     sha256:{report}"))

@@ -8,8 +8,19 @@ use bailiwick_core::limits::{Budget, Row, SetBy};
 use bailiwick_core::model::ComponentId;
 use serde::Serialize;
 
-use super::args::{self, Format};
+use super::args::Format;
 use super::{Context, fail};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// A component [default: what holds for every one that policy does not name]
+    #[arg(value_name = "COMPONENT")]
+    pub(super) component: Option<String>,
+
+    /// How to print
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(super) format: Format,
+}
 
 /// The table as programs read it.
 #[derive(Serialize)]
@@ -37,7 +48,7 @@ struct Line {
     why: Option<String>,
 }
 
-pub(super) fn run(context: &Context, args: &args::Limits) -> anyhow::Result<Exit> {
+pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let (ops, _) = context.ops_and_standing()?;
     let component = match &args.component {
         None => None,

@@ -7,15 +7,32 @@ use crate::report::exit::ExitCode as Exit;
 use bailiwick_engine::consent::verify::{Verified, verify};
 use bailiwick_engine::consent::waiting;
 use bailiwick_policy::lock::{Standing, Unusable};
+use clap::Subcommand;
 use jiff::Timestamp;
 
-use super::args::{Format, Lock as Args, LockCommand};
+use super::args::Format;
 use super::{Context, page};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Compute every digest, import and grant again, and hold them against what was accepted
+    Verify {
+        /// How to print
+        #[arg(long, value_name = "FORMAT", default_value = "table")]
+        format: Format,
+    },
+}
 
 pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     match &args.command {
         None => list(context),
-        Some(LockCommand::Verify { format }) => check(context, *format),
+        Some(Command::Verify { format }) => check(context, *format),
     }
 }
 

@@ -1,102 +1,170 @@
 //! The command line. Thin: what can be decided without a terminal is decided in the library.
+//!
+//! A command is a file with its options (`Args`), its `run`, and a line in the table below.
 
 mod args;
 mod change;
 mod check;
+mod commands;
 mod confirm;
 mod consent;
+mod context;
 mod doctor;
 mod fail;
 mod fleet;
 mod gate;
+mod help;
 mod history;
 mod inspect;
 mod journal;
 mod limits;
 mod lock;
+mod man;
 mod new;
 mod out;
-mod quarantine;
 mod pack;
 mod page;
+mod quarantine;
 mod replay;
 mod review;
+mod shell;
 mod test;
 mod verify;
 mod wit;
 
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use crate::report::exit::ExitCode as Exit;
-use bailiwick_engine::quarantine::Quarantine;
-use bailiwick_policy::lock::{Standing, store};
-use bailiwick_policy::ops::{Ops, Surroundings};
-use clap::{CommandFactory, Parser};
+use clap::FromArgMatches;
 
-use self::args::{Args, Command};
-use self::out::Out;
+use self::args::Args;
+use self::context::Context;
 
-/// How long a reader waits for somebody who changes the ops directory.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// What every command works with.
-struct Context {
-    surroundings: Surroundings,
-    dir: Option<PathBuf>,
-    state: Option<PathBuf>,
-    out: Out,
-}
-
-impl Context {
-    /// The ops directory and what people have agreed to in it, both from one moment.
-    fn ops_and_standing(&self) -> anyhow::Result<(Ops, Standing)> {
-        self.settle();
-        let _hold = self.dir.as_deref().and_then(|dir| store::hold_shared(dir, PATIENCE));
-        let ops = Ops::load(self.dir.as_deref(), self.surroundings.home.as_deref())?;
-        let standing = Standing::load(self.dir.as_deref())?;
-        Ok((ops, standing))
+commands::commands! {
+    "Check" {
+        /// Check targets with the probes that policy grants
+        Check(check::Args) => check::run;
+        /// Print every action that can reach a target, and why
+        ///
+        /// For each target: what runs on it, the author's reason, and the line of policy that allows it.
+        Review(review::Args) => review::run;
+        /// Show how the metrics of a target developed
+        ///
+        /// For each metric: first and last value, the change of the last week, and a line. The values are those of the runs in the
+        /// journal.
+        Trend(history::Trend) => history::trend;
+        /// Check targets, verify every earlier change, write a report
+        ///
+        /// Changes nothing on a target.
+        Rounds(args::Rounds) => change::rounds;
     }
-
-    /// The directory that a lock stands in.
-    fn ops_dir(&self) -> anyhow::Result<&Path> {
-        self.dir.as_deref().ok_or_else(|| {
-            fail::usage(
-                "there is no ops directory, and only one of those has components of its own",
-                "name one with --dir DIR; it holds fleet.toml and policy.toml",
-            )
-        })
+    "Changes" {
+        /// Let a fix propose a change, and show the difference
+        ///
+        /// A plan changes nothing on the target, and no flag makes it do so. It is kept by its digest.
+        Plan(args::Plan) => change::plan;
+        /// Apply a plan, verify it, and roll it back if it fails
+        ///
+        /// At a terminal it shows the plan and asks. With --approval it accepts an approver's signature. Otherwise the policy has to
+        /// allow an unattended change. Exit code 3: not applied; 5: rolled back; 6: stuck or open.
+        Apply(args::Apply) => change::apply;
+        /// Roll back a change
+        ///
+        /// If an object was edited after the change, the rollback is refused, and the difference is shown.
+        Rollback(args::Rollback) => change::rollback;
+        /// List changes and their state
+        Changes(args::Changes) => change::changes;
+        /// Determine the state of changes that did not end
+        ///
+        /// Changes nothing on a target.
+        Recover(args::Recover) => change::recover;
+        /// Apply, roll back and re-apply a fix on a staging target
+        ///
+        /// An unattended change needs a recent rehearsal.
+        Rehearse(args::Rehearse) => change::rehearse;
+        /// Stop all changes on all targets now
+        ///
+        /// A change that is under way is held, or rolled back if the policy has `hold-on-stop = false`. `bailiwick resume` allows changes
+        /// again.
+        Stop(args::Stop) => change::stop;
+        /// Allow changes again after `stop`
+        ///
+        /// Asks for confirmation at a terminal; no flag replaces it. With --clock it confirms the system clock instead.
+        Resume(args::Resume) => change::resume;
+        /// Allow changes on a target again after a stuck change
+        ///
+        /// Repair the target first. Asks for the target's name at a terminal; no flag replaces it.
+        Unblock(args::Unblock) => change::unblock;
+        /// Show, install and verify the gate of a target
+        ///
+        /// A gate is a script that a person installs on the target. It lists every action of the target's grants. sshd and sudo run it
+        /// for two keys, one that checks and one that changes. It does nothing that it does not list.
+        Gate(gate::Args) => gate::run;
     }
-
-    /// Finishes what an earlier command was stopped in. If that cannot be, the component that it was about is refused
-    /// until it can; nothing else is held up by it.
-    fn settle(&self) {
-        let Some(dir) = &self.dir else { return };
-        match store::settle(dir, PATIENCE) {
-            Ok(false) => {}
-            Ok(true) => self.out.say("warning: an earlier command was stopped while it accepted a component; finished"),
-            Err(error) => {
-                let error = anyhow::Error::new(error);
-                self.out
-                    .say(&format!("warning: an earlier command was stopped while it accepted a component: {error:#}"));
-            }
-        }
+    "Components" {
+        /// Show what a component can do here, and accept it
+        Add(consent::Add) => consent::add;
+        /// Accept a held version, or new actions of a component
+        Approve(consent::Approve) => consent::approve;
+        /// Revoke a component; its digest stays blocked
+        Revoke(consent::Revoke) => consent::revoke_command;
+        /// List accepted components, or verify them
+        Lock(lock::Args) => lock::run;
+        /// List components whose workers died
+        Quarantine(quarantine::Quarantine) => quarantine::list;
+        /// Let a quarantined component run again
+        ///
+        /// Asks for the component's id at a terminal; with --yes it asks nothing.
+        Unquarantine(quarantine::Unquarantine) => quarantine::unquarantine;
+        /// Show a component's digest, world, imports and manifest
+        Inspect(inspect::Args) => inspect::run;
+        /// Create a new probe project
+        New(new::Args) => new::run;
+        /// Run a component's test cases offline, or record one
+        ///
+        /// A case (cases/NAME.toml) holds the answers of a target and the findings that must follow. The component runs in its sandbox as
+        /// in `check`, on these answers. Without --record no target is reached.
+        Test(test::Args) => test::run;
+        /// Seal a component and its manifest into one file
+        Pack(pack::Args) => pack::run;
+        /// Write the contract (WIT) that a manifest asks for
+        ///
+        /// For toolchains that import every function that they are given.
+        Wit(wit::Args) => wit::run;
+        /// Print every limit of components
+        ///
+        /// For each limit: its value, what it bounds, what happens when it is reached, and who can change it.
+        Limits(limits::Args) => limits::run;
     }
-
-    fn state_folder(&self) -> anyhow::Result<PathBuf> {
-        let state = self.surroundings.state_dir(self.state.as_deref(), self.dir.as_deref());
-        state.ok_or_else(|| {
-            fail::usage("there is no place for the journal: HOME is not set", "name one with --state DIR")
-        })
+    "Records" {
+        /// List, show, verify and prune the journal
+        Journal(journal::Args) => journal::run;
+        /// Replay recorded runs and compare the reports
+        ///
+        /// The component that ran gets the grant, parameters, clock and answers of the journal, in its sandbox as in `check`. Nothing is
+        /// reached, and neither fleet nor policy is read. Exit code 7: a report differs; 4: a run cannot be replayed.
+        Replay(replay::Args) => replay::run;
+        /// Rebuild the database of metrics from the journal
+        History(history::Args) => history::run;
     }
-
-    fn journal_folder(&self) -> anyhow::Result<PathBuf> {
-        Ok(self.state_folder()?.join("journal"))
-    }
-
-    fn quarantine(&self) -> anyhow::Result<Quarantine> {
-        Ok(Quarantine::at(&self.state_folder()?))
+    "Setup" {
+        /// Import targets from the SSH configuration
+        Fleet(fleet::Args) => fleet::run;
+        /// Check this installation, or prove its sandbox
+        ///
+        /// Checks kernel, files, keys, pins, journal and clock. Changes nothing, and sends nothing to a target. Exit code 1: warnings;
+        /// 2: problems.
+        Doctor(doctor::Args) => doctor::run;
+        /// Print the JSON Schema of `check --format json`
+        Schema(shell::Schema) => shell::schema;
+        /// Print a completion script for a shell
+        Completions(shell::Completions) => shell::completions;
+        /// Write the manual pages
+        Man(man::Args) => man::run;
+        /// Print the help of a command or a topic
+        ///
+        /// The topics are pages of reference: every key of a file, and every exit code.
+        Help(help::Args) => help::run;
     }
 }
 
@@ -108,7 +176,7 @@ fn raise_file_limit() {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
-/// A core file would hold what targets said before the redactor had it, and keys (TX10).
+/// A core file would hold answers of targets before their redaction, and keys (TX10).
 fn no_core_files() {
     use rustix::process::{Resource, Rlimit, setrlimit};
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
@@ -120,66 +188,21 @@ pub(crate) fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|word| word == bailiwick_sandbox::worker::ARGUMENT) {
         return bailiwick_sandbox::worker::main();
     }
-    let args = match Args::try_parse() {
+    let args = help::tree().try_get_matches().and_then(|matches| Args::from_arg_matches(&matches));
+    let args = match args {
         Ok(args) => args,
         Err(error) => {
-            // Help and version come as errors too, with code 0; a closed pipe is nobody's mistake.
+            // Help and version come as errors too, with code 0. A closed pipe is not a mistake.
             let _ = error.print();
             if let Some(hint) = args::renamed(&error) {
-                Out::new(args::Color::Auto).say(hint);
+                out::Out::new(args::Color::Auto).say(hint);
             }
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()));
         }
     };
-    out::logging(args.debug);
+    out::logging(args.global.debug);
     raise_file_limit();
     no_core_files();
-    let surroundings = Surroundings::read();
-    let dir = surroundings.ops_dir(args.dir.as_deref());
-    let context = Context { surroundings, dir, state: args.state, out: Out::new(args.color) };
-    let result = match args.command {
-        Command::Check(args) => {
-            return check::run(&context, &args).unwrap_or_else(|error| fail::report(&error, &context.out).into());
-        }
-        Command::Review(args) => review::run(&context, &args),
-        Command::Quarantine(args) => quarantine::list(&context, &args),
-        Command::Unquarantine(args) => quarantine::unquarantine(&context, &args),
-        Command::Plan(args) => change::plan(&context, &args),
-        Command::Apply(args) => change::apply(&context, &args),
-        Command::Rollback(args) => change::rollback(&context, &args),
-        Command::Recover => change::recover(&context),
-        Command::Rehearse(args) => change::rehearse(&context, &args),
-        Command::Changes(args) => change::changes(&context, &args),
-        Command::Rounds(args) => change::rounds(&context, &args),
-        Command::Stop(args) => change::stop(&context, &args),
-        Command::Resume(args) => change::resume(&context, &args),
-        Command::Unblock(args) => change::unblock(&context, &args),
-        Command::Limits(args) => limits::run(&context, &args),
-        Command::New(args) => new::run(&context, &args),
-        Command::Wit(args) => wit::run(&context, &args),
-        Command::Inspect(args) => inspect::run(&context, &args),
-        Command::Add(args) => consent::add(&context, &args),
-        Command::Approve(args) => consent::approve(&context, &args),
-        Command::Revoke(args) => consent::revoke_command(&context, &args),
-        Command::Lock(args) => lock::run(&context, &args),
-        Command::Pack(args) => pack::run(&context, &args),
-        Command::Test(args) => test::run(&context, &args),
-        Command::Replay(args) => replay::run(&context, &args),
-        Command::Fleet { command } => fleet::run(&context, command),
-        Command::Gate { command } => gate::run(&context, &command),
-        Command::Journal { command } => journal::run(&context, command),
-        Command::Trend(args) => history::trend(&context, &args),
-        Command::History { command } => history::run(&context, &command),
-        Command::Doctor(args) => doctor::run(&context, &args),
-        Command::Schema => context.out.text(crate::report::json::SCHEMA).map(|()| Exit::Fine),
-        Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Args::command(), "bailiwick", &mut script);
-            context.out.bytes(&script).map(|()| Exit::Fine)
-        }
-    };
-    match result {
-        Ok(exit) => exit.into(),
-        Err(error) => fail::report(&error, &context.out).into(),
-    }
+    let context = Context::new(args.global);
+    args.command.run(&context).unwrap_or_else(|error| fail::report(&error, &context.out).into())
 }

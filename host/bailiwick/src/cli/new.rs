@@ -9,10 +9,38 @@ use bailiwick_engine::project;
 use bailiwick_engine::project::Language;
 use bailiwick_policy::ops::OpsError;
 
-use super::args::{self, Lang};
 use super::{Context, fail};
+use clap::ValueEnum;
 
-pub(super) fn run(context: &Context, args: &args::New) -> anyhow::Result<Exit> {
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// What the component is to be called: small letters, digits and hyphens
+    pub(super) name: String,
+
+    /// The language
+    #[arg(long, value_name = "LANGUAGE")]
+    pub(super) lang: Lang,
+
+    /// The folder to make, or an empty one; the ops directory is of no interest here [default: ./NAME]
+    #[arg(long, value_name = "DIR")]
+    pub(super) dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Lang {
+    /// Rust, with the SDK
+    Rust,
+    /// JavaScript, in QuickJS
+    Js,
+    /// Python, in CPython
+    Python,
+    /// C, with the contract's bindings
+    C,
+    /// None: checks in manifest.toml, for the built-in interpreter
+    Toml,
+}
+
+pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let id = ComponentId::new(&args.name)
         .map_err(|error| fail::usage(error.to_string(), "policy will name it by this: `disk-room`, say"))?;
     let (language, first) = match args.lang {

@@ -15,9 +15,31 @@ use bailiwick_policy::ops::OpsError;
 use bailiwick_policy::signature;
 use bailiwick_policy::signature::{NAMESPACE, SignError, Signature};
 
-use super::{Context, args, fail};
+use super::{Context, fail};
 
-pub(super) fn run(context: &Context, args: &args::Pack) -> anyhow::Result<Exit> {
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The component, as its compiler made it
+    pub(super) file: PathBuf,
+
+    /// What it asks for [default: FILE's name with .toml, else ./manifest.toml]
+    #[arg(long, value_name = "FILE")]
+    pub(super) manifest: Option<PathBuf>,
+
+    /// Where to write it; only an earlier packing of the same component is written over [default: ./ID.wasm]
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+
+    /// Take out what only debuggers read: names, producers, debugging information
+    #[arg(long)]
+    pub(super) strip: bool,
+
+    /// Sign it too, with an Ed25519 key as ssh-keygen stores it, without a passphrase; writes OUT.sig
+    #[arg(long, value_name = "KEYFILE")]
+    pub(super) sign: Option<PathBuf>,
+}
+
+pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     // A manifest with checks is all of a component: the interpreter is here.
     let declared = args.manifest.is_none() && args.file.extension().is_some_and(|extension| extension == "toml");
     let file = if declared {
@@ -55,7 +77,7 @@ pub(super) fn run(context: &Context, args: &args::Pack) -> anyhow::Result<Exit> 
 }
 
 /// Signs what was packed, if that was asked for; the key's fingerprint.
-fn signed(context: &Context, args: &args::Pack, out: &Path, bytes: &[u8]) -> anyhow::Result<Option<String>> {
+fn signed(context: &Context, args: &Args, out: &Path, bytes: &[u8]) -> anyhow::Result<Option<String>> {
     let Some(key) = &args.sign else {
         // An earlier packing's signature would only be refused later.
         if let Ok(ComponentFile { signature: Some(signature), .. }) = ComponentFile::with(out, None)
@@ -84,7 +106,7 @@ fn signed(context: &Context, args: &args::Pack, out: &Path, bytes: &[u8]) -> any
 
 /// The manifest that was named; else the one beside the component; else, for a component that holds none,
 /// `manifest.toml` of the current folder.
-fn manifest_of(args: &args::Pack) -> Option<PathBuf> {
+fn manifest_of(args: &Args) -> Option<PathBuf> {
     let there = |path: &PathBuf| library::is_there(path);
     let sealed = || matches!(ComponentFile::with(&args.file, None), Ok(file) if file.sealed);
     args.manifest

@@ -9,8 +9,30 @@ use bailiwick_engine::quarantine::{Record, Who};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::args::{self, Format};
+use super::args::Format;
 use super::{Context, confirm, fail};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Quarantine {
+    /// How to print
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Unquarantine {
+    /// The component
+    #[arg(value_name = "COMPONENT")]
+    pub(super) component: String,
+
+    /// The reason, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub(super) why: Option<String>,
+
+    /// Do not ask for confirmation; required without a terminal
+    #[arg(long)]
+    pub(super) yes: bool,
+}
 
 /// All records as programs read them.
 #[derive(Serialize)]
@@ -28,7 +50,7 @@ struct Line<'a> {
     record: &'a Record,
 }
 
-pub(super) fn list(context: &Context, args: &args::Quarantine) -> anyhow::Result<Exit> {
+pub(super) fn list(context: &Context, args: &Quarantine) -> anyhow::Result<Exit> {
     let all = context.quarantine()?.all()?;
     let unreadable = all.iter().filter_map(|found| found.as_ref().err());
     let shown = Shown {
@@ -69,7 +91,7 @@ fn table(shown: &Shown<'_>) -> Result<String, std::fmt::Error> {
 }
 
 /// Lets a component run again.
-pub(super) fn unquarantine(context: &Context, args: &args::Unquarantine) -> anyhow::Result<Exit> {
+pub(super) fn unquarantine(context: &Context, args: &Unquarantine) -> anyhow::Result<Exit> {
     let quarantine = context.quarantine()?;
     let id = ComponentId::new(&args.component)
         .map_err(|error| fail::usage(error.to_string(), "`bailiwick quarantine` lists the components"))?;
@@ -82,7 +104,7 @@ pub(super) fn unquarantine(context: &Context, args: &args::Unquarantine) -> anyh
     let is_its = |record: &Record| record.component == id || Some(record.digest.as_str()) == digest;
     let records = all.iter().flatten().filter(|record| is_its(record));
     let (mut versions, mut reasons): (Vec<Who>, Vec<String>) =
-        records.map(|record| (version(record), record.told())).unzip();
+        records.map(|record| (version(record), record.summary())).unzip();
     if let Some(ops) = &ops
         && let (Some(binary), Some(manifest)) = (ops.library.binary(&id), ops.library.manifest(id.as_str()))
         && let Err(error) = quarantine.record(&binary.digest)

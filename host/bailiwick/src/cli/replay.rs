@@ -16,8 +16,37 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::Serialize;
 
-use super::args::{self, Format};
+use super::args::Format;
 use super::{Context, fail};
+use std::path::PathBuf;
+
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("which").required(true).args(["number", "last", "component"]))]
+pub(super) struct Args {
+    /// A run's number, or a sweep's: all its runs; `bailiwick journal list` shows them
+    #[arg(value_name = "RUN|SWEEP")]
+    pub(super) number: Option<u64>,
+
+    /// The latest sweep
+    #[arg(long)]
+    pub(super) last: bool,
+
+    /// All runs of this component
+    #[arg(long, value_name = "ID", requires = "since")]
+    pub(super) component: Option<String>,
+
+    /// Those that began on this day or at this time, or later: 2026-11-01, or 2026-11-01T12:00:00Z; days are UTC
+    #[arg(long, value_name = "DATE", requires = "component")]
+    pub(super) since: Option<String>,
+
+    /// Instead of what ran, run this component, and show line by line what it would have said
+    #[arg(long, value_name = "NEW.wasm")]
+    pub(super) with: Option<PathBuf>,
+
+    /// How to print
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(super) format: Format,
+}
 
 /// The fields whose text a component, a target or whoever wrote the journal chose, or that may quote it.
 const UNTRUSTED: &[&str] = &["cause", "place", "recorded", "replayed", "unanswered", "version", "what"];
@@ -88,12 +117,8 @@ struct NotRun {
     cause: Tainted,
 }
 
-pub(super) fn run(context: &Context, args: &args::Replay) -> anyhow::Result<Exit> {
-    let folder = context.journal_folder()?;
-    if !folder.join("journal.jsonl").exists() {
-        let message = format!("there is no journal in {}", folder.shown());
-        return Err(fail::usage(message, "`bailiwick check` begins one; --state DIR names another place"));
-    }
+pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
+    let folder = context.journal()?;
     let file = args.with.as_ref().map(|path| ComponentFile::read(path)).transpose();
     let file = file.map_err(bailiwick_policy::ops::OpsError::from)?;
     let found = find(&folder, &select(args)?)?;
@@ -115,7 +140,7 @@ pub(super) fn run(context: &Context, args: &args::Replay) -> anyhow::Result<Exit
     tell(context, args.format, found, file.as_ref(), runs, args.with.as_ref().map(|path| path.shown()))
 }
 
-fn select(args: &args::Replay) -> anyhow::Result<Select> {
+fn select(args: &Args) -> anyhow::Result<Select> {
     Ok(match (args.number, &args.component, &args.since) {
         (Some(number), _, _) => Select::Number(number),
         (None, Some(id), Some(since)) => {
@@ -217,7 +242,7 @@ fn tell(
     }
     let exit = match &summary {
         Summary { differ: 1.., .. } => Exit::ReplayDiffers,
-        Summary { not_replayed: 1.., .. } => Exit::NotLooked,
+        Summary { not_replayed: 1.., .. } => Exit::NotChecked,
         _ => Exit::Fine,
     };
     let mut results = results.into_iter().peekable();

@@ -7,10 +7,25 @@ use bailiwick_core::model::{At, Change, ComponentId, Effect, Inverse, TargetName
 use bailiwick_core::verbs;
 use bailiwick_policy::review::{Action, Anchor, Asked, Review, Target, inert, review};
 
-use super::args::{self, Format};
+use super::args::Format;
 use super::{Context, fail};
 
-pub(super) fn run(context: &Context, args: &args::Review) -> anyhow::Result<Exit> {
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// A target or a component [default: everything]
+    #[arg(value_name = "TARGET|COMPONENT")]
+    pub(super) name: Option<String>,
+
+    /// Only the byte strings that can reach a target: its name, a tab, the string
+    #[arg(long, conflicts_with = "format")]
+    pub(super) wire: bool,
+
+    /// How to print
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(super) format: Format,
+}
+
+pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let (ops, standing) = context.ops_and_standing()?;
     let (target, component) = match &args.name {
         None => (None, None),

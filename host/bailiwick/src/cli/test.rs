@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::report::exit::ExitCode as Exit;
@@ -9,7 +10,7 @@ use bailiwick_core::encode;
 use bailiwick_core::encode::ShownPath as _;
 use bailiwick_core::manifest::Scope;
 use bailiwick_core::model::{CaseName, Lockdown, Tainted, TargetName, World};
-use bailiwick_core::outcome::{Looked, RunOutcome, Sweep, TargetResult};
+use bailiwick_core::outcome::{CheckedTarget, RunOutcome, Sweep, TargetResult};
 use bailiwick_core::source::Problems;
 use bailiwick_engine::cases::{Case, CasesError, Project, ProjectError, RecordError, Recording, Runner, Verdict, diff};
 use bailiwick_engine::sweep::{Request, Settings, Watcher, sweep};
@@ -19,8 +20,45 @@ use bailiwick_policy::ops::{Ops, OpsError};
 use bailiwick_transport::ssh;
 use serde::Serialize;
 
-use super::args::{self, Format};
+use super::args::Format;
 use super::{Context, check, fail};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// A component's file, or the folder with its manifest.toml; there ID.wasm, target/probe.wasm, dist/ID.wasm and
+    /// ../dist/ID.wasm are looked for, and the one written last is taken
+    #[arg(value_name = "DIR|FILE", default_value = ".")]
+    pub(super) path: PathBuf,
+
+    /// Only these cases [default: all]
+    #[arg(value_name = "CASE")]
+    pub(super) cases: Vec<String>,
+
+    /// The component [default: as above]
+    #[arg(long, value_name = "FILE")]
+    pub(super) component: Option<PathBuf>,
+
+    /// What it asks for [default: DIR/manifest.toml; for a FILE what is sealed in, else beside it]
+    #[arg(long, value_name = "FILE")]
+    pub(super) manifest: Option<PathBuf>,
+
+    /// Where the cases are [default: cases/ in DIR or beside FILE]
+    #[arg(long, value_name = "DIR")]
+    pub(super) case_dir: Option<PathBuf>,
+
+    /// Run it on a target of the ops directory, as `check` would, and write what was asked, answered and found to
+    /// cases/NAME.toml, which must not be there yet
+    #[arg(long, value_name = "NAME", requires = "target", conflicts_with = "cases")]
+    pub(super) record: Option<String>,
+
+    /// The target to record from
+    #[arg(long, value_name = "NAME", requires = "record")]
+    pub(super) target: Option<String>,
+
+    /// How to print
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(super) format: Format,
+}
 
 /// All that came of it, for programs.
 #[derive(Serialize)]
@@ -44,7 +82,7 @@ struct TestedCase {
     found: String,
 }
 
-pub(super) fn run(context: &Context, args: &args::Test) -> anyhow::Result<Exit> {
+pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let project =
         Project::find(&args.path, args.component.as_deref(), args.manifest.as_ref(), args.case_dir.as_deref());
     let project = project.map_err(told)?;
@@ -160,7 +198,7 @@ fn shown(name: &CaseName, case: &Case, verdict: &Verdict) -> Result<String, std:
 struct Alone(Mutex<Option<Lockdown>>, Mutex<Vec<String>>);
 
 impl Watcher for Alone {
-    fn target_done(&self, _: &Looked) {}
+    fn target_done(&self, _: &CheckedTarget) {}
 
     fn not_anchored(&self, anchor: &str, why: &str) {
         self.1.lock().unwrap_or_else(PoisonError::into_inner).push(check::not_anchored(anchor, why));
@@ -218,7 +256,7 @@ fn record(
         jobs: 1,
         quarantine: context.quarantine()?,
         cache: check::cache(context),
-        pasts: super::history::pasts(context),
+        past_runs: super::history::pasts(context),
         require_lockdown: ops.policy.require_lockdown,
         ssh: ssh::Settings { agent, ..ssh::Settings::default() },
     };
@@ -248,7 +286,7 @@ fn record(
     let text = match recording.case(&project.file.manifest, &grants) {
         Err(RecordError::Broke(why)) => {
             context.out.say(&format!("error: nothing is recorded: {why}"));
-            return Ok(Err(Exit::NotLooked));
+            return Ok(Err(Exit::NotChecked));
         }
         other => other?,
     };
@@ -288,21 +326,23 @@ fn recorded_run(swept: &Sweep, target: &TargetName, scope: Scope) -> Result<(u64
     let looked = swept.targets.iter().find(|looked| looked.target == *target);
     let (run, on) = match (scope, looked.map(|looked| &looked.result)) {
         (_, Some(TargetResult::Refused { rule })) => return Err((rule.clone(), Exit::Refused)),
-        (Scope::Target, Some(TargetResult::Unreachable { cause, .. })) => return Err((cause.clone(), Exit::NotLooked)),
+        (Scope::Target, Some(TargetResult::Unreachable { cause, .. })) => {
+            return Err((cause.clone(), Exit::NotChecked));
+        }
         (Scope::Target, Some(TargetResult::Runs(runs))) => (runs.first(), vec![target.clone()]),
         (Scope::Fleet, Some(_)) => {
             let together = swept.together.first();
             (together.map(|it| &it.run), together.map(|it| it.targets.clone()).unwrap_or_default())
         }
-        (_, None) => return Err(("nobody looked".to_owned(), Exit::NotLooked)),
+        (_, None) => return Err(("the target was not checked".to_owned(), Exit::NotChecked)),
     };
-    let Some(run) = run else { return Err(("nothing ran".to_owned(), Exit::NotLooked)) };
+    let Some(run) = run else { return Err(("nothing ran".to_owned(), Exit::NotChecked)) };
     match &run.outcome {
         RunOutcome::Refused { reason } => Err((reason.clone(), Exit::Refused)),
-        RunOutcome::Fault { message } => Err((message.clone(), Exit::NotLooked)),
+        RunOutcome::Fault(fault) => Err((fault.message.clone(), Exit::NotChecked)),
         _ => match run.id.parse() {
             Ok(number) => Ok((number, on)),
-            Err(_) => Err(("it has no entry in the journal".to_owned(), Exit::NotLooked)),
+            Err(_) => Err(("it has no entry in the journal".to_owned(), Exit::NotChecked)),
         },
     }
 }

@@ -57,7 +57,7 @@ pub(super) fn run(context: &Context, folder: &Path, offline: bool) -> anyhow::Re
     context.out.text(&text)?;
     Ok(match (serious, anchors.unread.is_empty()) {
         (true, _) => Exit::Usage,
-        (false, false) => Exit::NotLooked,
+        (false, false) => Exit::NotChecked,
         (false, true) => Exit::Fine,
     })
 }

@@ -1,6 +1,6 @@
 //! `bailiwick wit`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::report::exit::ExitCode as Exit;
 use bailiwick_core::encode::ShownPath as _;
@@ -9,9 +9,20 @@ use bailiwick_core::{manifest, wit};
 use bailiwick_engine::project;
 use bailiwick_policy::ops::OpsError;
 
-use super::{Context, args};
+use super::Context;
 
-pub(super) fn run(context: &Context, args: &args::Wit) -> anyhow::Result<Exit> {
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// What is asked for
+    #[arg(long, value_name = "FILE", default_value = "manifest.toml")]
+    pub(super) manifest: PathBuf,
+
+    /// The folder to write; files of an earlier `wit` in it are renewed, nobody else's [default: wit beside the manifest]
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+}
+
+pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let manifest = manifest::parse(&Source::read_theirs(&args.manifest)?).map_err(OpsError::Invalid)?;
     let beside = || args.manifest.parent().unwrap_or(Path::new("")).join("wit");
     let folder = args.out.clone().unwrap_or_else(beside);

@@ -14,7 +14,7 @@ use super::{Tried, native};
 use crate::report::table;
 use crate::report::table::{Colour, Detail, Options};
 use bailiwick_core::model::{Lockdown, Report};
-use bailiwick_core::outcome::{Looked, Run, RunOutcome, Sweep, TargetResult};
+use bailiwick_core::outcome::{CheckedTarget, Run, RunOutcome, Sweep, TargetResult};
 use bailiwick_core::source::Source;
 use bailiwick_engine::quarantine::Quarantine;
 use bailiwick_engine::sweep::{Request, Settings, Watcher, sweep};
@@ -51,32 +51,32 @@ pub enum ProofError {
 /// The probe that runs beside each of them and must not notice.
 const BENIGN: &str = "memory";
 
-/// A behaviour of `hostile`, what it tries, which part stops it, and what that part says.
+/// A behaviour of `hostile`, what it tries, which part stops it, and the code of the fault.
 type Behaviour = (&'static str, &'static str, &'static str, &'static str);
 
 const BREAKS: &[Behaviour] = &[
-    ("loop", "run for ever", "engine: fuel", "used up its fuel"),
-    ("recurse", "recurse for ever", "engine: stack", "recursed too deeply"),
-    ("memory", "take all memory", "engine: memory", "of memory"),
-    ("memory-touch", "write all memory", "engine: memory", "of memory"),
-    ("trap", "crash", "engine: trap", "panicked"),
-    ("forge-handle", "use a handle that it was never given", "engine: handles", "canonical ABI"),
-    ("stale-handle", "use a handle that it gave back", "engine: handles", "canonical ABI"),
-    ("flood-calls", "ask a million times", "limit: calls", "made more than"),
-    ("flood-local", "call the host a million times", "limit: calls", "made more than"),
-    ("big-log", "write 32 MiB in one call", "limit: bytes", "in one call"),
-    ("big-report", "report 12 MiB", "limit: bytes", "in one call"),
-    ("many-findings", "report 100,000 findings", "limit: bytes", "in one call"),
-    ("long-report", "report a line that is too long", "report check", "bad report"),
-    ("many-metrics", "report too many metrics", "report check", "bad report"),
-    ("bad-metric", "report a number that is none", "report check", "bad report"),
-    ("bad-code", "report escapes in a code", "report check", "bad report"),
-    ("evidence-lies", "rest on calls that it never made", "report check", "bad report"),
-    ("failure-lies", "blame a call that it never made", "report check", "bad report"),
+    ("loop", "run for ever", "engine: fuel", "fuel"),
+    ("recurse", "recurse for ever", "engine: stack", "stack"),
+    ("memory", "take all memory", "engine: memory", "memory"),
+    ("memory-touch", "write all memory", "engine: memory", "memory"),
+    ("trap", "crash", "engine: trap", "panic"),
+    ("forge-handle", "use a handle that it was never given", "engine: handles", "canonical-abi"),
+    ("stale-handle", "use a handle that it gave back", "engine: handles", "canonical-abi"),
+    ("flood-calls", "ask a million times", "limit: calls", "calls"),
+    ("flood-local", "call the host a million times", "limit: calls", "calls"),
+    ("big-log", "write 32 MiB in one call", "limit: bytes", "guest-bytes"),
+    ("big-report", "report 12 MiB", "limit: bytes", "guest-bytes"),
+    ("many-findings", "report 100,000 findings", "limit: bytes", "guest-bytes"),
+    ("long-report", "report a line that is too long", "report check", "output"),
+    ("many-metrics", "report too many metrics", "report check", "output"),
+    ("bad-metric", "report a number that is none", "report check", "output"),
+    ("bad-code", "report escapes in a code", "report check", "output"),
+    ("evidence-lies", "rest on calls that it never made", "report check", "output"),
+    ("failure-lies", "blame a call that it never made", "report check", "output"),
 ];
 
 /// With a wall time of a second.
-const LATE: &[Behaviour] = &[("free-loop", "take time without fuel", "limit: wall time", "took longer than")];
+const LATE: &[Behaviour] = &[("free-loop", "take time without fuel", "limit: wall time", "wall-time")];
 
 /// Components that are not what their manifest says, and what the refusal names.
 const REFUSED: &[(&str, &str, &str)] = &[
@@ -138,7 +138,7 @@ async fn run(ops: Ops, journal: &Arc<Journal>) -> Result<Sweep, ProofError> {
     impl Watcher for Nobody {
         fn not_anchored(&self, _: &str, _: &str) {}
 
-        fn target_done(&self, _: &Looked) {}
+        fn target_done(&self, _: &CheckedTarget) {}
         fn unlocked(&self, _: &Lockdown) {}
     }
     let request = Request { targets: ops.assignments.keys().cloned().collect(), ..Request::default() };
@@ -150,7 +150,7 @@ async fn run(ops: Ops, journal: &Arc<Journal>) -> Result<Sweep, ProofError> {
         cache: None,
         require_lockdown: false,
         ssh: ssh::Settings::default(),
-        pasts: Arc::default(),
+        past_runs: Arc::default(),
     };
     Ok(sweep(Arc::new(ops), request, settings, Arc::clone(journal), Arc::new(Nobody)).await?)
 }
@@ -172,8 +172,8 @@ fn words(outcome: Option<&RunOutcome>) -> String {
     match outcome {
         None => "it did not run".to_owned(),
         Some(RunOutcome::Report(_)) => "it ended well".to_owned(),
-        Some(RunOutcome::CouldNotLook { .. }) => "it ended well, and says that it could not look".to_owned(),
-        Some(RunOutcome::Fault { message }) => message.clone(),
+        Some(RunOutcome::CouldNotCheck { .. }) => "it ended well, and says that it could not look".to_owned(),
+        Some(RunOutcome::Fault(fault)) => fault.message.clone(),
         Some(RunOutcome::Refused { reason }) => reason.clone(),
     }
 }
@@ -182,9 +182,9 @@ fn row(stopped: bool, attempt: &str, by: &'static str, gave: String) -> Tried {
     Tried { stopped, attempt: attempt.to_owned(), by: if stopped { by } else { "nothing" }, gave }
 }
 
-fn broken(sweep: &Sweep, (behaviour, attempt, by, says): &Behaviour) -> Tried {
+fn broken(sweep: &Sweep, (behaviour, attempt, by, code): &Behaviour) -> Tried {
     let outcome = outcome(sweep, behaviour, "hostile");
-    let stopped = matches!(outcome, Some(RunOutcome::Fault { message }) if message.contains(says));
+    let stopped = matches!(outcome, Some(RunOutcome::Fault(fault)) if fault.code.as_deref() == Some(*code));
     row(stopped, attempt, by, words(outcome))
 }
 
@@ -249,8 +249,11 @@ fn sent(folder: &Path) -> Result<Tried, ProofError> {
     for record in Reader::open(folder)? {
         let record = record?;
         match (record.seq, record.entry) {
-            (seq, Entry::RunStarted { actions, .. }) => {
-                granted.insert(seq, actions.iter().map(|granted| granted.action.as_str().to_owned()).collect());
+            (seq, Entry::RunStarted(start)) => {
+                granted.insert(
+                    seq,
+                    start.first.actions.iter().map(|granted| granted.action.as_str().to_owned()).collect(),
+                );
             }
             (_, Entry::Intent { run, action, .. }) => {
                 intents += 1;

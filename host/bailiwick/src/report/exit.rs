@@ -1,4 +1,4 @@
-//! What the program's exit code says. `--help` repeats those that there are commands for; a test holds it against this list.
+//! What the program's exit code means. `--help` and `bailiwick help exit-codes` are made from this list.
 //!
 //! Knows: what a sweep's result amounts to. Must not know: how anything is printed.
 
@@ -7,12 +7,12 @@ use bailiwick_core::outcome::Sweep;
 
 use super::tally::Tally;
 
-/// Every exit code there is. Where several apply, the highest wins: what keeps one from seeing is worse news than what was
-/// seen. A broken pipe is 0: the reader had enough.
+/// Every exit code there is. Where several apply, the highest wins: what prevents a check is worse than what a check
+/// found. A broken pipe is 0: the reader had enough.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum ExitCode {
-    /// Everything was looked at and nothing reaches the threshold.
+    /// Everything was checked, and nothing reaches the threshold.
     Fine = 0,
     /// There are findings at or over the threshold.
     Findings = 1,
@@ -20,17 +20,17 @@ pub enum ExitCode {
     Usage = 2,
     /// A target or a component was refused.
     Refused = 3,
-    /// A target could not be looked at, or a probe could not look or broke.
-    NotLooked = 4,
+    /// A target could not be checked, or a probe could not check or failed.
+    NotChecked = 4,
     /// A change did not verify and was rolled back.
     RolledBack = 5,
-    /// A rollback failed. A person has to look now.
+    /// A rollback failed. A person has to act now.
     Stuck = 6,
-    /// A replay, or a case, gave another report than the one that was recorded.
+    /// A replay, or a case, gave a report that differs from the recorded one.
     ReplayDiffers = 7,
-    /// A component waits for a person: nobody has accepted it, or what is new of it.
+    /// A component waits for a person, who has to accept it or what is new in it.
     Waiting = 8,
-    /// A mistake of this program's own.
+    /// A bug in this program.
     Bug = 70,
 }
 
@@ -41,7 +41,7 @@ impl ExitCode {
         Self::Findings,
         Self::Usage,
         Self::Refused,
-        Self::NotLooked,
+        Self::NotChecked,
         Self::RolledBack,
         Self::Stuck,
         Self::ReplayDiffers,
@@ -55,32 +55,73 @@ impl ExitCode {
         self as u8
     }
 
-    /// What it says, for `--help`.
+    /// What it means, for `--help`.
     #[must_use]
     pub const fn meaning(self) -> &'static str {
         match self {
-            Self::Fine => "fine",
-            Self::Findings => "findings at or over the threshold",
-            Self::Usage => "usage, or an invalid file",
+            Self::Fine => "everything is ok",
+            Self::Findings => "findings at or above the threshold",
+            Self::Usage => "wrong usage, or an invalid file; nothing was done",
             Self::Refused => "a target or component was refused",
-            Self::NotLooked => "a target could not be looked at, or a probe broke",
-            Self::RolledBack => "verify failed, rolled back",
-            Self::Stuck => "stuck: rollback failed, a person is needed",
-            Self::ReplayDiffers => "a case or a replay does not come out as recorded",
-            Self::Waiting => "a component waits for a person: accept or approve it",
+            Self::NotChecked => "a target could not be checked, or a probe failed",
+            Self::RolledBack => "a change did not verify and was rolled back",
+            Self::Stuck => "a rollback failed, or a change is open; a person has to act",
+            Self::ReplayDiffers => "the result of a case or a replay differs from the recorded one",
+            Self::Waiting => "a component waits to be accepted or approved",
             Self::Bug => "a bug in bailiwick",
+        }
+    }
+
+    /// What to do next.
+    const fn next(self) -> &'static str {
+        match self {
+            Self::Fine => "Nothing.",
+            Self::Findings => "Read the findings. `check --fail-on critical` raises the threshold.",
+            Self::Usage => "Read the hint behind the error. `bailiwick help COMMAND` prints the options.",
+            Self::Refused => "Read the rule behind the refusal. `bailiwick review` prints what is granted.",
+            Self::NotChecked => {
+                "Read the cause behind the target or probe. `bailiwick check --target NAME --verbose` shows more."
+            }
+            Self::RolledBack => "Nothing is changed on the target. `bailiwick changes` shows the reason.",
+            Self::Stuck => {
+                "Repair the target by hand. `bailiwick changes` shows which one, and `bailiwick recover` what is true of it."
+            }
+            Self::ReplayDiffers => {
+                "Read the difference. A component that differs for the same answers is not deterministic, or is another build."
+            }
+            Self::Waiting => {
+                "`bailiwick lock` lists what waits. `bailiwick approve COMPONENT` shows the difference and asks."
+            }
+            Self::Bug => "Report it, with the output of the command.",
+        }
+    }
+
+    /// Commands that can end with it.
+    const fn example(self) -> &'static str {
+        match self {
+            Self::Fine | Self::Usage | Self::Bug => "every command",
+            Self::Findings => "`bailiwick check`, `bailiwick doctor`, `bailiwick gate verify TARGET`",
+            Self::Refused => {
+                "`bailiwick check`, `bailiwick apply PLAN`, `bailiwick lock verify`, `bailiwick pack FILE`"
+            }
+            Self::NotChecked => "`bailiwick check`, `bailiwick replay --last`, `bailiwick plan FIX --target NAME`",
+            Self::RolledBack | Self::Stuck => {
+                "`bailiwick apply PLAN`, `bailiwick rollback CHANGE`, `bailiwick rehearse FIX --staging NAME`"
+            }
+            Self::ReplayDiffers => "`bailiwick replay --last`, `bailiwick test DIR`",
+            Self::Waiting => "`bailiwick add FILE`, `bailiwick approve COMPONENT`",
         }
     }
 
     /// The code for a sweep: the highest that applies. Without a threshold findings do not count.
     ///
-    /// A probe that does not apply to a target (`unsupported`) is no failure. A target on which nothing ran is one: it was
-    /// asked for, and nobody looked.
+    /// A probe that does not apply to a target (`unsupported`) is not a failure. A target on which nothing ran is one: it was
+    /// requested, and was not checked.
     #[must_use]
     pub fn for_sweep(sweep: &Sweep, threshold: Option<Severity>) -> Self {
         let tally = Tally::of(sweep);
         if tally.targets_unseen + tally.runs_unseen + tally.runs_broken > 0 {
-            Self::NotLooked
+            Self::NotChecked
         } else if tally.targets_refused + tally.runs_refused > 0 {
             Self::Refused
         } else if threshold.is_some_and(|least| tally.findings_from(least) > 0) {
@@ -89,6 +130,19 @@ impl ExitCode {
             Self::Fine
         }
     }
+}
+
+/// The page of reference: every code, ascending.
+#[must_use]
+pub fn page() -> String {
+    let mut text = "# Exit codes\n\nIf several apply, the highest wins. A code never gets another meaning. With `check --format nagios` \
+                    the codes are a plugin's:\n0 ok, 1 warning, 2 critical, 3 unknown. A closed pipe is 0.\n"
+        .to_owned();
+    for code in ExitCode::ALL {
+        text += &format!("\n## {}: {}\n\n", code.code(), code.meaning());
+        text += &format!("From: {}.\n\n{}\n", code.example(), code.next());
+    }
+    text
 }
 
 impl From<ExitCode> for std::process::ExitCode {
@@ -154,7 +208,7 @@ mod tests {
             assert_eq!(ExitCode::for_sweep(&sweep(vec![target]), threshold).code(), code, "{shown}");
         }
         let both = sweep(vec![samples::refused("a", "never-host"), samples::unreachable("b", "refused", None)]);
-        assert_eq!(ExitCode::for_sweep(&both, Some(Warning)), ExitCode::NotLooked);
+        assert_eq!(ExitCode::for_sweep(&both, Some(Warning)), ExitCode::NotChecked);
         assert_eq!(ExitCode::for_sweep(&sweep(vec![]), Some(Warning)), ExitCode::Fine);
     }
 }

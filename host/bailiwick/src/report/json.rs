@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use bailiwick_core::model::{LookError, RuleName, Severity, Tainted, TargetName, Unit};
-use bailiwick_core::outcome::{Call, LeftOut, Looked, Run, RunOutcome, Sweep, TargetResult, Together};
+use bailiwick_core::model::{LookError, RuleName, RunFault, Severity, Tainted, TargetName, Unit};
+use bailiwick_core::outcome::{Call, CheckedTarget, LeftOut, Run, RunOutcome, Sweep, TargetResult, Together};
 
 use super::tally::{Standing, Tally};
 use bailiwick_core::encode;
@@ -126,7 +126,7 @@ enum Outcome<'a> {
         severity: Option<Severity>,
         findings: Vec<FindingOf<'a>>,
     },
-    CouldNotLook {
+    CouldNotCheck {
         error: Option<LookError>,
         reason: &'a Tainted,
     },
@@ -223,7 +223,7 @@ fn together(together: &Together) -> TogetherOf<'_> {
     }
 }
 
-fn target<'a>(sweep: &Sweep, looked: &'a Looked) -> Target<'a> {
+fn target<'a>(sweep: &Sweep, looked: &'a CheckedTarget) -> Target<'a> {
     Target {
         target: looked.target.as_str(),
         standing: match Standing::of(sweep, looked) {
@@ -253,8 +253,8 @@ fn run(run: &Run) -> RunOf<'_> {
             RunOutcome::Report(report) => {
                 Outcome::Report { severity: run.severity(), findings: report.findings.iter().map(finding).collect() }
             }
-            RunOutcome::CouldNotLook { reason, error } => Outcome::CouldNotLook { error: *error, reason },
-            RunOutcome::Fault { message } => Outcome::Fault { cause: message },
+            RunOutcome::CouldNotCheck { reason, error } => Outcome::CouldNotCheck { error: *error, reason },
+            RunOutcome::Fault(RunFault { message, .. }) => Outcome::Fault { cause: message },
             RunOutcome::Refused { reason } => Outcome::Refused { cause: reason },
         },
         calls: run.calls.iter().enumerate().map(|(index, call)| call_of(index + 1, call)).collect(),

@@ -9,6 +9,7 @@
 
 pub mod change;
 pub mod exit;
+pub mod format;
 pub mod html;
 pub mod json;
 pub mod junit;

@@ -3,31 +3,31 @@
 use jiff::{SignedDuration, Timestamp};
 
 use bailiwick_core::model::{
-    ActionId, ComponentId, Finding, Literal, LookError, Metric, Object, Report, Severity, Tainted, TargetName, Unit,
-    Verb,
+    ActionId, ComponentId, Finding, Literal, LookError, Metric, Object, Report, RunFault, Severity, Tainted,
+    TargetName, Unit, Verb,
 };
-use bailiwick_core::outcome::{Call, LeftOut, Looked, Run, RunOutcome, Sweep, TargetResult, Together};
+use bailiwick_core::outcome::{Call, CheckedTarget, LeftOut, Run, RunOutcome, Sweep, TargetResult, Together};
 
-pub(super) fn sweep(targets: Vec<Looked>) -> Sweep {
+pub(super) fn sweep(targets: Vec<CheckedTarget>) -> Sweep {
     sweep_of(2100, targets)
 }
 
-pub(super) fn sweep_of(ms: i64, targets: Vec<Looked>) -> Sweep {
+pub(super) fn sweep_of(ms: i64, targets: Vec<CheckedTarget>) -> Sweep {
     let started: Timestamp = "2026-11-21T03:07:12.5Z".parse().unwrap();
     Sweep { started, finished: started + SignedDuration::from_millis(ms), targets, together: Vec::new() }
 }
 
-pub(super) fn looked(target: &str, runs: Vec<Run>) -> Looked {
-    Looked { target: TargetName::new(target).unwrap(), result: TargetResult::Runs(runs) }
+pub(super) fn looked(target: &str, runs: Vec<Run>) -> CheckedTarget {
+    CheckedTarget { target: TargetName::new(target).unwrap(), result: TargetResult::Runs(runs) }
 }
 
-pub(super) fn unreachable(target: &str, cause: &str, hint: Option<&str>) -> Looked {
+pub(super) fn unreachable(target: &str, cause: &str, hint: Option<&str>) -> CheckedTarget {
     let result = TargetResult::Unreachable { cause: cause.to_owned(), hint: hint.map(str::to_owned) };
-    Looked { target: TargetName::new(target).unwrap(), result }
+    CheckedTarget { target: TargetName::new(target).unwrap(), result }
 }
 
-pub(super) fn refused(target: &str, rule: &str) -> Looked {
-    Looked { target: TargetName::new(target).unwrap(), result: TargetResult::Refused { rule: rule.to_owned() } }
+pub(super) fn refused(target: &str, rule: &str) -> CheckedTarget {
+    CheckedTarget { target: TargetName::new(target).unwrap(), result: TargetResult::Refused { rule: rule.to_owned() } }
 }
 
 fn run(component: &str, outcome: RunOutcome) -> Run {
@@ -46,11 +46,11 @@ pub(super) fn report(component: &str, findings: Vec<Finding>) -> Run {
 }
 
 pub(super) fn could_not_look(component: &str, reason: &str, error: Option<LookError>) -> Run {
-    run(component, RunOutcome::CouldNotLook { reason: Tainted::new(reason), error })
+    run(component, RunOutcome::CouldNotCheck { reason: Tainted::new(reason), error })
 }
 
 pub(super) fn fault(component: &str, message: &str) -> Run {
-    run(component, RunOutcome::Fault { message: message.to_owned() })
+    run(component, RunOutcome::Fault(RunFault::new("sample", message)))
 }
 
 pub(super) fn refused_run(component: &str, reason: &str) -> Run {
@@ -89,7 +89,7 @@ fn no_answer(verb: Verb, unit: Option<&str>, error: LookError, cause: Option<&st
 }
 
 /// Eleven probes that have nothing to report.
-fn healthy(target: &str) -> Looked {
+fn healthy(target: &str) -> CheckedTarget {
     looked(target, healthy_runs())
 }
 

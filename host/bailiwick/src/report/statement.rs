@@ -4,8 +4,8 @@
 //! and targets is harmless to eyes and terminals before a format's own encoder sees it.
 
 use bailiwick_core::encode;
-use bailiwick_core::model::{ComponentId, Metric, Severity, Tainted, TargetName, Unit};
-use bailiwick_core::outcome::{Looked, Run, RunOutcome, Sweep, TargetResult, Together};
+use bailiwick_core::model::{ComponentId, Metric, RunFault, Severity, Tainted, TargetName, Unit};
+use bailiwick_core::outcome::{CheckedTarget, Run, RunOutcome, Sweep, TargetResult, Together};
 
 use super::tally::{Look, Standing};
 
@@ -59,7 +59,7 @@ pub(super) fn statements(sweep: &Sweep) -> Vec<Statement<'_>> {
 }
 
 /// Those about one of its targets.
-pub(super) fn of_target<'a>(sweep: &'a Sweep, looked: &'a Looked) -> Vec<Statement<'a>> {
+pub(super) fn of_target<'a>(sweep: &'a Sweep, looked: &'a CheckedTarget) -> Vec<Statement<'a>> {
     let mut all = Vec::new();
     let host = |code, kind, text: &str| Statement {
         target: &looked.target,
@@ -87,7 +87,7 @@ pub(super) fn of_target<'a>(sweep: &'a Sweep, looked: &'a Looked) -> Vec<Stateme
 }
 
 /// What a run on several targets says of one of them. What it says of none in particular stands with the first.
-fn push_together<'a>(all: &mut Vec<Statement<'a>>, looked: &'a Looked, together: &'a Together) {
+fn push_together<'a>(all: &mut Vec<Statement<'a>>, looked: &'a CheckedTarget, together: &'a Together) {
     let Together { targets, left_out, run } = together;
     if let Some(left) = left_out.iter().find(|left| left.target == looked.target) {
         all.push(Statement {
@@ -136,14 +136,14 @@ fn push<'a>(all: &mut Vec<Statement<'a>>, target: &'a TargetName, run: &'a Run) 
             metrics: finding.metrics.iter().map(numbered).collect(),
             ..one(&finding.code, Kind::Found(finding.severity), theirs(&finding.title))
         })),
-        RunOutcome::CouldNotLook { reason, .. } => {
+        RunOutcome::CouldNotCheck { reason, .. } => {
             let (code, kind) = match Look::of(run) {
                 Look::NotApplicable => ("not-applicable", Kind::NotApplicable),
                 _ => ("could-not-look", Kind::Unseen),
             };
             all.push(one(code, kind, theirs(reason)));
         }
-        RunOutcome::Fault { message } => {
+        RunOutcome::Fault(RunFault { message, .. }) => {
             all.push(one("fault", Kind::Broken, encode::harmless(&format!("the probe broke: {message}"), COLUMNS)));
         }
         RunOutcome::Refused { reason } => all.push(one("refused", Kind::Refused, encode::harmless(reason, COLUMNS))),

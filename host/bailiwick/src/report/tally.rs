@@ -3,12 +3,12 @@
 //! Knows: what counts as healthy, and what as not having looked. Every rendering asks here, so that no two disagree.
 
 use bailiwick_core::model::{LookError, Severity, TargetName};
-use bailiwick_core::outcome::{Looked, Run, RunOutcome, Sweep, TargetResult};
+use bailiwick_core::outcome::{CheckedTarget, Run, RunOutcome, Sweep, TargetResult};
 
 /// What one target amounts to. Every target is exactly one of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// Looked at, nothing found but `ok`.
+    /// CheckedTarget at, nothing found but `ok`.
     Healthy,
     /// Something was found.
     Findings,
@@ -41,9 +41,9 @@ impl Look {
     pub(super) fn of(run: &Run) -> Self {
         match &run.outcome {
             RunOutcome::Report(_) => Self::Saw(run.severity().unwrap_or(Severity::Ok)),
-            RunOutcome::CouldNotLook { error: Some(LookError::Unsupported), .. } => Self::NotApplicable,
-            RunOutcome::CouldNotLook { .. } => Self::Unseen,
-            RunOutcome::Fault { .. } => Self::Broken,
+            RunOutcome::CouldNotCheck { error: Some(LookError::Unsupported), .. } => Self::NotApplicable,
+            RunOutcome::CouldNotCheck { .. } => Self::Unseen,
+            RunOutcome::Fault(_) => Self::Broken,
             RunOutcome::Refused { .. } => Self::Refused,
         }
     }
@@ -64,7 +64,7 @@ impl Standing {
     /// What a target amounts to. A run on several targets counts on each: what it says of that one, or, where it says
     /// nothing, that it looked.
     #[must_use]
-    pub fn of(sweep: &Sweep, target: &Looked) -> Self {
+    pub fn of(sweep: &Sweep, target: &CheckedTarget) -> Self {
         let runs = match &target.result {
             TargetResult::Unreachable { .. } => return Self::Unseen,
             TargetResult::Refused { .. } => return Self::Refused,
@@ -146,7 +146,7 @@ impl Tally {
         tally
     }
 
-    fn add(&mut self, sweep: &Sweep, target: &Looked) {
+    fn add(&mut self, sweep: &Sweep, target: &CheckedTarget) {
         self.targets += 1;
         *match Standing::of(sweep, target) {
             Standing::Healthy => &mut self.targets_healthy,

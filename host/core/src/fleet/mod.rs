@@ -2,11 +2,12 @@
 //!
 //! Knows: `fleet.toml`. Must not know: policy, components, sockets. Attacks answered: an address, user or key that a
 //! shell or an option parser would read as more (NW13); one machine under two names (NW11); a never-host under an alias,
-//! an address or a jump (NW10).
+//! an address or a jump (NW11).
 
 mod address;
 mod host_key;
 pub mod import;
+mod keys;
 mod never;
 mod parse;
 
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 
 pub use address::{Address, AddressError, UserName};
 pub use host_key::{HostKey, HostKeyError};
+pub use keys::reference;
 pub use never::{How, NeverHit, NeverHost};
 pub use parse::{key_file, parse};
 

@@ -161,7 +161,7 @@ pub const FIXED: &[Row] = &[
         report::FINDINGS as u64,
         Unit::Count,
         "findings of a report",
-        "the run ends: `bad report`",
+        "the run ends: `invalid report`",
         SetBy::Nobody(CONTRACT),
     ),
     fixed(
@@ -169,7 +169,7 @@ pub const FIXED: &[Row] = &[
         report::METRICS as u64,
         Unit::Count,
         "metrics of a finding",
-        "the run ends: `bad report`",
+        "the run ends: `invalid report`",
         SetBy::Nobody(CONTRACT),
     ),
     fixed(
@@ -177,7 +177,7 @@ pub const FIXED: &[Row] = &[
         report::EVIDENCE as u64,
         Unit::Count,
         "calls that a finding rests on",
-        "the run ends: `bad report`",
+        "the run ends: `invalid report`",
         SetBy::Nobody(CONTRACT),
     ),
     fixed(
@@ -185,7 +185,7 @@ pub const FIXED: &[Row] = &[
         report::LINE_BYTES as u64,
         Unit::Bytes,
         "a subject, a title or a reason",
-        "the run ends: `bad report`",
+        "the run ends: `invalid report`",
         SetBy::Nobody(CONTRACT),
     ),
     fixed(
@@ -193,7 +193,7 @@ pub const FIXED: &[Row] = &[
         report::REPORT_BYTES as u64,
         Unit::Bytes,
         "all text of a report",
-        "the run ends: `bad report`",
+        "the run ends: `invalid report`",
         SetBy::Nobody(CONTRACT),
     ),
     fixed(

@@ -15,11 +15,11 @@ use crate::source::Place;
 use crate::verbs::{needs_content, spec};
 
 /// Most bytes of a text.
-const TEXT_BYTES_MAX: usize = 32 << 10;
+pub(super) const TEXT_BYTES_MAX: usize = 32 << 10;
 /// Most bytes of a line.
-const LINE_BYTES_MAX: usize = 1 << 10;
+pub(super) const LINE_BYTES_MAX: usize = 1 << 10;
 /// Most constraints in a contract.
-const CONSTRAINTS_MAX: usize = 8;
+pub(super) const CONSTRAINTS_MAX: usize = 8;
 
 /// Why a fix exists, for whoever meets its change years later.
 #[derive(Debug, Clone, PartialEq, Eq)]

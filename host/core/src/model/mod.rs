@@ -9,6 +9,7 @@ mod answer;
 mod change;
 mod decision;
 mod earlier;
+mod fault;
 mod finding;
 mod literal;
 mod lockdown;
@@ -24,6 +25,7 @@ pub use answer::{Answer, Exit, Timing};
 pub use change::{At, Change, Inverse, NoState, State, UnitAct, Way};
 pub use decision::{Decision, Phase, StageError};
 pub use earlier::{Point, filed_under};
+pub use fault::RunFault;
 pub use finding::{Finding, LookError, Metric, Report, Severity, Unit, limits as report_limits};
 pub use literal::{
     AbsolutePath, ChangeCommand, Changing, Command, Container, Database, Endpoint, Field, Literal, LiteralError,
@@ -35,6 +37,7 @@ pub use name::{
 };
 pub use param::ParamValue;
 pub use tainted::Tainted;
+pub(crate) use verb::each_verb;
 pub use verb::{Effect, Object, Verb};
 pub use wasi::WasiGroup;
 pub use world::World;

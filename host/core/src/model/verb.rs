@@ -79,12 +79,12 @@ impl Object {
 }
 
 macro_rules! verbs {
-    ($($(#[$doc:meta])* $variant:ident = $interface:literal, $function:literal;)*) => {
+    ($(#[doc = $about:literal] $variant:ident = $interface:literal, $function:literal, $file:ident::$spec:ident;)*) => {
         /// Every verb there is.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
         pub enum Verb {
-            $($(#[$doc])* $variant,)*
+            $(#[doc = $about] $variant,)*
         }
 
         impl Verb {
@@ -108,95 +108,108 @@ macro_rules! verbs {
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => concat!($interface, ".", $function),)* }
             }
+
+            /// What it answers or changes, in a line, such as `Load averages, processors.`
+            #[must_use]
+            pub const fn about(self) -> &'static str {
+                match self { $(Self::$variant => $about.trim_ascii(),)* }
+            }
         }
+
+        /// Calls a macro with every verb and the constant that holds its [`Spec`](crate::verbs::Spec).
+        macro_rules! each_verb {
+            ($then:ident) => { $then! { $($variant = $file::$spec;)* } };
+        }
+        pub(crate) use each_verb;
     };
 }
 
+// One row for each verb: what it answers, its WIT interface and function, and its row in `verbs/`.
 verbs! {
     /// Host name, kernel, distribution.
-    SystemIdentity = "system", "identity";
-    /// Seconds since boot, and whether a reboot is due.
-    SystemUptime = "system", "uptime";
-    /// Load averages and processors.
-    SystemLoad = "system", "load";
+    SystemIdentity = "system", "identity", system::IDENTITY;
+    /// Seconds since boot, reboot due.
+    SystemUptime = "system", "uptime", system::UPTIME;
+    /// Load averages, processors.
+    SystemLoad = "system", "load", system::LOAD;
     /// Memory and swap.
-    SystemMemory = "system", "memory";
+    SystemMemory = "system", "memory", system::MEMORY;
     /// Space and inodes of local filesystems.
-    SystemFilesystems = "system", "filesystems";
-    /// State of time synchronisation.
-    SystemTimeSync = "system", "time-sync";
-    /// People who are logged in.
-    SystemLogins = "system", "logins";
-    /// The clock, and when it was asked for.
-    SystemClock = "system", "clock";
-    /// The first 256 KiB of a file.
-    FilesRead = "files", "read";
-    /// What a directory says about a file.
-    FilesStat = "files", "stat";
-    /// State of a unit.
-    ServicesStatus = "services", "status";
-    /// Units in state `failed`.
-    ServicesFailed = "services", "failed";
-    /// A unit's warnings and errors of the last day.
-    ServicesLogs = "services", "logs";
-    /// What a unit has used: processor, memory, disks, tasks.
-    ServicesUsage = "services", "usage";
-    /// Sockets that accept.
-    NetworkListeners = "network", "listeners";
+    SystemFilesystems = "system", "filesystems", system::FILESYSTEMS;
+    /// Whether the clock is synchronised.
+    SystemTimeSync = "system", "time-sync", system::TIME_SYNC;
+    /// People logged in.
+    SystemLogins = "system", "logins", system::LOGINS;
+    /// The clock, and when it was asked.
+    SystemClock = "system", "clock", system::CLOCK;
+    /// A file's first 256 KiB.
+    FilesRead = "files", "read", files::READ;
+    /// Size, age, owner, mode.
+    FilesStat = "files", "stat", files::STAT;
+    /// A unit's state.
+    ServicesStatus = "services", "status", services::STATUS;
+    /// Units in state failed.
+    ServicesFailed = "services", "failed", services::FAILED;
+    /// A unit's warnings of the last day.
+    ServicesLogs = "services", "logs", services::LOGS;
+    /// Processor, memory, disks and tasks of a unit.
+    ServicesUsage = "services", "usage", services::USAGE;
+    /// Listening sockets.
+    NetworkListeners = "network", "listeners", network::LISTENERS;
     /// All containers of a runtime.
-    ContainersList = "containers", "list";
-    /// State, health and restarts of a container.
-    ContainersStatus = "containers", "status";
-    /// What a container wrote in the last day.
-    ContainersLogs = "containers", "logs";
-    /// What a program of the operator's says.
-    CommandsRun = "commands", "run";
-    /// Packages that an upgrade would install.
-    PackagesPending = "packages", "pending";
-    /// Age of the lists of packages.
-    PackagesLists = "packages", "lists";
-    /// A server's databases and their sizes.
-    PostgresDatabases = "postgres", "databases";
-    /// Who is connected to a server.
-    PostgresActivity = "postgres", "activity";
+    ContainersList = "containers", "list", containers::LIST;
+    /// A container's state, health, restarts.
+    ContainersStatus = "containers", "status", containers::STATUS;
+    /// The output of a container in the last day.
+    ContainersLogs = "containers", "logs", containers::LOGS;
+    /// The output of an operator's program.
+    CommandsRun = "commands", "run", commands::RUN;
+    /// What an upgrade would install.
+    PackagesPending = "packages", "pending", packages::PENDING;
+    /// When the lists of packages were fetched.
+    PackagesLists = "packages", "lists", packages::LISTS;
+    /// A PostgreSQL server's databases, sizes.
+    PostgresDatabases = "postgres", "databases", postgres::DATABASES;
+    /// Connections, and since when.
+    PostgresActivity = "postgres", "activity", postgres::ACTIVITY;
     /// A server's settings.
-    PostgresSettings = "postgres", "settings";
-    /// How far a server, or its standbys, are behind.
-    PostgresReplication = "postgres", "replication";
-    /// Who waits for whose lock.
-    PostgresLocks = "postgres", "locks";
-    /// What an operator's statement returns.
-    PostgresQuery = "postgres", "query";
-    /// A unit's warnings and errors since the component's last run on the target.
-    LogsSinceLastRun = "logs", "since-last-run";
-    /// A page of a server.
-    HttpGet = "http", "get";
+    PostgresSettings = "postgres", "settings", postgres::SETTINGS;
+    /// How far standbys are behind.
+    PostgresReplication = "postgres", "replication", postgres::REPLICATION;
+    /// Sessions that wait for a lock, and its holder.
+    PostgresLocks = "postgres", "locks", postgres::LOCKS;
+    /// What the operator's statement returns.
+    PostgresQuery = "postgres", "query", postgres::QUERY;
+    /// A unit's warnings since the last run.
+    LogsSinceLastRun = "logs", "since-last-run", logs::SINCE_LAST_RUN;
+    /// A page: status, content type, body.
+    HttpGet = "http", "get", http::GET;
     /// The certificates in a file.
-    CertificatesFile = "certificates", "file";
-    /// The certificates that a server shows.
-    CertificatesServer = "certificates", "server";
-    /// Makes a declared text the content of a file.
-    FilesChangeWrite = "files-change", "write";
-    /// Makes bytes of the component's the content of a file.
-    FilesChangeWriteComputed = "files-change", "write-computed";
+    CertificatesFile = "certificates", "file", certificates::FILE;
+    /// The certificates that a TLS server presents.
+    CertificatesServer = "certificates", "server", certificates::SERVER;
+    /// Writes a declared text as the whole content of a file.
+    FilesChangeWrite = "files-change", "write", change::WRITE;
+    /// Writes bytes that the component computes as the whole content of a file.
+    FilesChangeWriteComputed = "files-change", "write-computed", change::WRITE_COMPUTED;
     /// Adds a declared line to a file.
-    FilesChangeEnsureLine = "files-change", "ensure-line";
-    /// Takes a declared line out of a file.
-    FilesChangeRemoveLine = "files-change", "remove-line";
+    FilesChangeEnsureLine = "files-change", "ensure-line", change::ENSURE_LINE;
+    /// Removes a declared line from a file.
+    FilesChangeRemoveLine = "files-change", "remove-line", change::REMOVE_LINE;
     /// Moves a file out of its place.
-    FilesChangeSetAside = "files-change", "set-aside";
-    /// Has a unit read its configuration again.
-    ServicesChangeReload = "services-change", "reload";
-    /// Stops and starts a unit.
-    ServicesChangeRestart = "services-change", "restart";
-    /// Has a unit start at boot.
-    ServicesChangeEnable = "services-change", "enable";
+    FilesChangeSetAside = "files-change", "set-aside", change::SET_ASIDE;
+    /// Reloads the configuration of a unit.
+    ServicesChangeReload = "services-change", "reload", change::RELOAD;
+    /// Restarts a unit.
+    ServicesChangeRestart = "services-change", "restart", change::RESTART;
+    /// Enables a unit, so that it starts at boot.
+    ServicesChangeEnable = "services-change", "enable", change::ENABLE;
     /// Starts a unit.
-    ServicesChangeStart = "services-change", "start";
+    ServicesChangeStart = "services-change", "start", change::START;
     /// Restarts a container.
-    ContainersChangeRestart = "containers-change", "restart";
-    /// Has a program of the operator's change something.
-    CommandsChangeRun = "commands-change", "run";
+    ContainersChangeRestart = "containers-change", "restart", change::RESTART_CONTAINER;
+    /// Runs an operator's program that changes something.
+    CommandsChangeRun = "commands-change", "run", change::RUN;
 }
 
 impl Verb {

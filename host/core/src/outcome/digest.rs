@@ -107,9 +107,9 @@ impl Run {
         let v1 = version == DigestVersion::V1;
         let end = match outcome {
             RunOutcome::Report(report) => End::Report(report),
-            RunOutcome::CouldNotLook { reason, error } => End::CouldNotCheck { reason, error: *error },
-            RunOutcome::Fault { message } if v1 => End::FaultV1 { message },
-            RunOutcome::Fault { message: _ } => End::FaultV2,
+            RunOutcome::CouldNotCheck { reason, error } => End::CouldNotCheck { reason, error: *error },
+            RunOutcome::Fault(fault) if v1 => End::FaultV1 { message: &fault.message },
+            RunOutcome::Fault(_) => End::FaultV2,
             RunOutcome::Refused { reason } if v1 => End::RefusedV1 { reason },
             RunOutcome::Refused { reason: _ } => End::RefusedV2,
         };
@@ -122,7 +122,7 @@ impl Run {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ComponentId, Finding, Metric, Severity, Unit, Verb};
+    use crate::model::{ComponentId, Finding, Metric, RunFault, Severity, Unit, Verb};
 
     fn call(error: Option<LookError>, cause: Option<&str>) -> Call {
         Call {
@@ -160,9 +160,9 @@ mod tests {
     }
 
     fn faults() -> [Run; 2] {
-        let message = "used up its fuel".to_owned();
+        let fault = RunFault::new("fuel", "used up its fuel");
         let reason = "it is not in the lock".to_owned();
-        [run(RunOutcome::Fault { message }, vec![]), run(RunOutcome::Refused { reason }, vec![])]
+        [run(RunOutcome::Fault(fault), vec![]), run(RunOutcome::Refused { reason }, vec![])]
     }
 
     fn text(run: &Run, version: DigestVersion) -> String {
@@ -204,7 +204,7 @@ mod tests {
         assert_eq!(reworded.digest(), report().digest());
         assert_ne!(reworded.digest_as(DigestVersion::V1), report().digest_as(DigestVersion::V1));
         assert!(!text(&report(), DigestVersion::V2).contains("cause"));
-        assert_eq!(run(RunOutcome::Fault { message: String::new() }, vec![]).digest(), fault.digest());
+        assert_eq!(run(RunOutcome::Fault(RunFault::new("", "")), vec![]).digest(), fault.digest());
         assert_eq!(run(RunOutcome::Refused { reason: String::new() }, vec![]).digest(), refused.digest());
     }
 
@@ -220,15 +220,15 @@ mod tests {
         let edits: [(&str, Edit); 19] = [
             ("component", |run| run.component = ComponentId::new("other").unwrap()),
             ("version", |run| run.version.push('1')),
-            ("outcome: fault", |run| run.outcome = RunOutcome::Fault { message: String::new() }),
+            ("outcome: fault", |run| run.outcome = RunOutcome::Fault(RunFault::new("", ""))),
             ("outcome: refused", |run| run.outcome = RunOutcome::Refused { reason: String::new() }),
             ("outcome: could not check", |run| {
-                run.outcome = RunOutcome::CouldNotLook { reason: Tainted::new("x"), error: None };
+                run.outcome = RunOutcome::CouldNotCheck { reason: Tainted::new("x"), error: None };
             }),
-            ("reason", |run| run.outcome = RunOutcome::CouldNotLook { reason: Tainted::new("y"), error: None }),
+            ("reason", |run| run.outcome = RunOutcome::CouldNotCheck { reason: Tainted::new("y"), error: None }),
             ("its error", |run| {
                 run.outcome =
-                    RunOutcome::CouldNotLook { reason: Tainted::new("x"), error: Some(LookError::Unreachable) };
+                    RunOutcome::CouldNotCheck { reason: Tainted::new("x"), error: Some(LookError::Unreachable) };
             }),
             ("code", |run| finding(run).code.push('1')),
             ("severity", |run| finding(run).severity = Severity::Warning),

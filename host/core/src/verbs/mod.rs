@@ -22,6 +22,7 @@ use std::time::Duration;
 
 pub use change::{COMPUTED_BYTES_MAX, needs_content};
 
+use crate::model::each_verb;
 use crate::model::{Action, ActionId, Changing, Effect, Field, Inverse, Literal, Object, Url, Verb, Wire};
 pub use files::READ_BYTES;
 
@@ -90,54 +91,16 @@ pub enum Part {
 /// UTC. `env` is named absolutely; POSIX has had it in `/usr/bin` on every system this was tried on.
 pub const PREFIX: &[&str] = &["/usr/bin/env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "TZ=UTC"];
 
-/// The row of a verb.
-#[must_use]
-pub fn spec(verb: Verb) -> &'static Spec {
-    match verb {
-        Verb::SystemIdentity => &system::IDENTITY,
-        Verb::SystemUptime => &system::UPTIME,
-        Verb::SystemLoad => &system::LOAD,
-        Verb::SystemMemory => &system::MEMORY,
-        Verb::SystemFilesystems => &system::FILESYSTEMS,
-        Verb::SystemTimeSync => &system::TIME_SYNC,
-        Verb::SystemLogins => &system::LOGINS,
-        Verb::SystemClock => &system::CLOCK,
-        Verb::FilesRead => &files::READ,
-        Verb::FilesStat => &files::STAT,
-        Verb::ServicesStatus => &services::STATUS,
-        Verb::ServicesFailed => &services::FAILED,
-        Verb::ServicesLogs => &services::LOGS,
-        Verb::ServicesUsage => &services::USAGE,
-        Verb::NetworkListeners => &network::LISTENERS,
-        Verb::ContainersList => &containers::LIST,
-        Verb::ContainersStatus => &containers::STATUS,
-        Verb::ContainersLogs => &containers::LOGS,
-        Verb::CommandsRun => &commands::RUN,
-        Verb::PackagesPending => &packages::PENDING,
-        Verb::PackagesLists => &packages::LISTS,
-        Verb::PostgresDatabases => &postgres::DATABASES,
-        Verb::PostgresActivity => &postgres::ACTIVITY,
-        Verb::PostgresSettings => &postgres::SETTINGS,
-        Verb::PostgresReplication => &postgres::REPLICATION,
-        Verb::PostgresLocks => &postgres::LOCKS,
-        Verb::PostgresQuery => &postgres::QUERY,
-        Verb::LogsSinceLastRun => &logs::SINCE_LAST_RUN,
-        Verb::HttpGet => &http::GET,
-        Verb::CertificatesFile => &certificates::FILE,
-        Verb::CertificatesServer => &certificates::SERVER,
-        Verb::FilesChangeWrite => &change::WRITE,
-        Verb::FilesChangeWriteComputed => &change::WRITE_COMPUTED,
-        Verb::FilesChangeEnsureLine => &change::ENSURE_LINE,
-        Verb::FilesChangeRemoveLine => &change::REMOVE_LINE,
-        Verb::FilesChangeSetAside => &change::SET_ASIDE,
-        Verb::ServicesChangeReload => &change::RELOAD,
-        Verb::ServicesChangeRestart => &change::RESTART,
-        Verb::ServicesChangeEnable => &change::ENABLE,
-        Verb::ServicesChangeStart => &change::START,
-        Verb::ContainersChangeRestart => &change::RESTART_CONTAINER,
-        Verb::CommandsChangeRun => &change::RUN,
-    }
+macro_rules! specs {
+    ($($verb:ident = $file:ident::$spec:ident;)*) => {
+        /// The row of a verb.
+        #[must_use]
+        pub fn spec(verb: Verb) -> &'static Spec {
+            match verb { $(Verb::$verb => &$file::$spec,)* }
+        }
+    };
 }
+each_verb!(specs);
 
 /// The verbs that have an effect.
 pub fn with(effect: Effect) -> impl Iterator<Item = Verb> {

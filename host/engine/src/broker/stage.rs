@@ -1,10 +1,11 @@
-//! The list of changes that a fix asks for. Nothing is sent: what is on the list is proposed, and that is all.
+//! The list of changes that a fix asks for. Nothing is sent: the list is a proposal.
 //!
-//! Attacks answered: a change that is asked for where none may be (PH01), one that the grant does not hold, bytes that a
-//! person would not see as they are, a second change of one file, and more than anybody can read.
+//! Knows: grants, phases, the journal. Must not know: how a change is applied. Attacks answered: a change outside the phase
+//! `plan` (PH01), a change that the grant does not have, bytes that a terminal would not show as they are, a second change
+//! of one file, and a list that is too long to review.
 //!
-//! **Invariant:** an action is on the list only out of a grant, in the phase `plan`, and stands in the journal before the
-//! component is told so.
+//! **Invariant:** an action gets onto the list only from a grant, in the phase `plan`, and is in the journal before the
+//! component gets an answer.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
@@ -14,21 +15,21 @@ use bailiwick_core::encode;
 use bailiwick_core::model::{Action, Change, Literal, Phase, StageError, Tainted, Verb};
 use bailiwick_journal::Entry;
 
-/// Most changes in one plan.
+/// Maximum number of changes in one plan.
 pub const STAGED_MAX: usize = 16;
 
-/// What a component asks to be put on the list.
+/// A change that a component asks for.
 #[derive(Debug, Clone)]
 pub struct Asked {
-    /// From 1 in each run, with its other calls.
+    /// The number of the call, from 1 in each run.
     pub number: u32,
-    /// The target, by its place in the run.
+    /// The index of the target in the run.
     pub target: u32,
     /// The verb.
     pub verb: Verb,
-    /// What the guest said to name an object.
+    /// The guest's name for the object.
     pub slot: Option<Tainted>,
-    /// What the guest said to name a content.
+    /// The guest's name for the content.
     pub content: Option<Tainted>,
     /// Bytes that the guest made.
     pub bytes: Option<Vec<u8>>,
@@ -37,14 +38,14 @@ pub struct Asked {
 /// One change on the list.
 #[derive(Debug, Clone)]
 pub struct Staged {
-    /// It, out of the grant.
+    /// The action, from the grant.
     pub action: Arc<Action>,
-    /// The text that the fix made for it; none for one whose bytes are declared.
+    /// The text that the fix computed. None if the bytes are declared in the manifest.
     pub computed: Option<String>,
 }
 
 impl Staged {
-    /// What it does.
+    /// The change itself.
     #[must_use]
     pub fn change(&self) -> Option<&Change> {
         match &self.action.literal {
@@ -54,14 +55,14 @@ impl Staged {
     }
 }
 
-/// Why something is not on the list: what the guest is told, and what the operator is.
+/// Why a change is not on the list: an error for the guest, a cause for the operator.
 struct Refused(StageError, String);
 
 impl Broker {
     /// Puts one change on a run's list.
     ///
     /// # Errors
-    /// What the guest is told instead.
+    /// The error that the guest gets.
     pub async fn stage(self: &Arc<Self>, run: &RunContext, asked: Asked) -> Result<(), StageError> {
         let (number, verb, slot, content) = (asked.number, asked.verb, asked.slot.clone(), asked.content.clone());
         match self.try_stage(run, asked).await {
@@ -76,28 +77,28 @@ impl Broker {
     async fn try_stage(self: &Arc<Self>, run: &RunContext, asked: Asked) -> Result<(), Refused> {
         let refused = |why: &str| Refused(StageError::Refused, why.to_owned());
         if run.phase != Phase::Plan {
-            return Err(Refused(StageError::WrongPhase, "it was not asked by `plan`".to_owned()));
+            return Err(Refused(StageError::WrongPhase, "a change can be staged in `plan` only".to_owned()));
         }
-        // A place that is none was a breach of the worker's, who is no more.
-        let found = usize::try_from(asked.target).ok().and_then(|index| run.targets.get(index));
-        let Some((grant, _)) = found else { return Err(refused("there is no such target")) };
+        // An index without a target is a breach: the worker that sent it has been killed.
+        let on_target = usize::try_from(asked.target).ok().and_then(|index| run.targets.get(index));
+        let Some((grant, _)) = on_target else { return Err(refused("there is no such target")) };
         let key = asked.slot.as_ref().map(Tainted::for_encoder);
         let content = asked.content.as_ref().map(Tainted::for_encoder);
         let Some(granted) = grant.lookup_with(asked.verb, key, content) else {
             let why = grant.withheld_by(asked.verb, key);
-            return Err(Refused(StageError::Refused, why.unwrap_or_else(|| "it is not in the grant".to_owned())));
+            return Err(Refused(StageError::Refused, why.unwrap_or_else(|| "the grant does not have it".to_owned())));
         };
         let Some(Literal::Change(changing)) = &granted.action.literal else {
-            return Err(refused("it is no change"));
+            return Err(refused("it is not a change"));
         };
         let computed = match (changing.change(), asked.bytes) {
             (Change::WriteComputed { bytes_max, .. }, Some(bytes)) => Some(readable(bytes, *bytes_max)?),
-            (Change::WriteComputed { .. }, None) => return Err(refused("it has no bytes")),
-            (_, Some(_)) => return Err(refused("it takes no bytes")),
+            (Change::WriteComputed { .. }, None) => return Err(refused("the text is missing")),
+            (_, Some(_)) => return Err(refused("it does not take a text")),
             (_, None) => None,
         };
         let staged = Staged { action: Arc::clone(&granted.action), computed };
-        run.may_take(&staged)?;
+        run.check_room(&staged)?;
         let kept = match &staged.computed {
             Some(text) => Some(self.keep_bytes(text.clone().into_bytes()).await.ok_or_else(unwritten)?),
             None => None,
@@ -123,45 +124,53 @@ impl Broker {
 }
 
 impl RunContext {
-    /// What the run has put on its list, in order.
+    /// The run's list of changes, in order.
     #[must_use]
     pub fn staged(&self) -> Vec<Staged> {
         self.staged.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether the list has room for it: 16 at most, and each file once, so that what a step finds is what the plan saw.
-    fn may_take(&self, staged: &Staged) -> Result<(), Refused> {
+    /// Checks that the list has room for a change: at most 16 changes, and each file once, so that each step finds the file
+    /// that the plan saw.
+    fn check_room(&self, staged: &Staged) -> Result<(), Refused> {
         let list = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
         if list.len() >= STAGED_MAX {
-            return Err(Refused(StageError::Exhausted, format!("{STAGED_MAX} changes are on the list")));
+            return Err(Refused(
+                StageError::Exhausted,
+                format!("the list already has {STAGED_MAX} changes (the maximum)"),
+            ));
         }
         if list.iter().any(|other| other.action.id == staged.action.id) {
-            return Err(Refused(StageError::Refused, "it is on the list already".to_owned()));
+            return Err(Refused(StageError::Refused, "it is already on the list".to_owned()));
         }
         let files: BTreeSet<_> = list.iter().filter_map(|other| other.change()?.path()).collect();
         match staged.change().and_then(Change::path) {
             Some(path) if files.contains(path) => {
-                Err(Refused(StageError::Refused, format!("{} is on the list already", path.as_str())))
+                Err(Refused(StageError::Refused, format!("{} is already on the list", path.as_str())))
             }
             _ => Ok(()),
         }
     }
 }
 
-/// The text that a fix made, if a person who is to sign it sees all of it.
+/// The text that a fix computed, if a terminal shows all of it to the person who signs it.
 fn readable(bytes: Vec<u8>, bytes_max: u64) -> Result<String, Refused> {
     let max = usize::try_from(bytes_max).unwrap_or(usize::MAX);
     if bytes.len() > max {
-        return Err(Refused(StageError::Exhausted, format!("{} bytes; at most {max}", bytes.len())));
+        return Err(Refused(StageError::Exhausted, format!("the text has {} bytes (maximum {max})", bytes.len())));
     }
-    let text = String::from_utf8(bytes).map_err(|_| Refused(StageError::Refused, "it is no text".to_owned()))?;
+    let text =
+        String::from_utf8(bytes).map_err(|_| Refused(StageError::Refused, "the text is not UTF-8".to_owned()))?;
     match encode::seen_whole(&text) {
         Ok(()) if !text.is_empty() => Ok(text),
-        Ok(()) => Err(Refused(StageError::Refused, "there is nothing in it".to_owned())),
-        Err(line) => Err(Refused(StageError::Refused, format!("line {line} would not be shown as it is"))),
+        Ok(()) => Err(Refused(StageError::Refused, "the text is empty".to_owned())),
+        Err(line) => Err(Refused(
+            StageError::Refused,
+            format!("line {line} has characters that a terminal does not show as they are"),
+        )),
     }
 }
 
 fn unwritten() -> Refused {
-    Refused(StageError::Refused, "the journal cannot be written".to_owned())
+    Refused(StageError::Refused, "the journal is not writable".to_owned())
 }

@@ -1,6 +1,7 @@
-//! One case, as a person or a recording wrote it, held against its component's manifest.
+//! Reads one case, and checks it against its component's manifest.
 //!
-//! Knows: the file's grammar. Must not know: how it is run.
+//! Knows: the file's grammar. Must not know: how a case is run. Attack answered: a case from elsewhere that names actions or
+//! objects that cannot exist.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -27,15 +28,15 @@ use bailiwick_policy::policy::{
 };
 use bailiwick_transport::recorded::{RecordedAnswer, RecordedAnswers};
 
-/// A case, read and held against its component's manifest.
+/// A case, checked against its component's manifest.
 #[derive(Debug)]
 pub struct Case {
     /// One line for people.
     pub about: String,
     pub(super) now_ms: u64,
-    /// Which part of the component's work it is about.
+    /// The part of the component's work that it tests.
     pub(super) phase: Phase,
-    /// Never none.
+    /// At least one.
     pub(super) targets: Vec<On>,
     pub(super) expected: Expected,
 }
@@ -44,12 +45,12 @@ pub struct Case {
 #[derive(Debug)]
 pub(super) struct On {
     pub(super) grant: Arc<Grant>,
-    pub(super) tape: RecordedAnswers,
-    /// What the component has said of it before.
+    pub(super) answers: RecordedAnswers,
+    /// The component's earlier numbers there.
     pub(super) earlier: Earlier,
 }
 
-/// What it must lead to.
+/// The end of the run that a case expects.
 #[derive(Debug)]
 pub(super) enum Expected {
     Findings(Vec<RawFinding>),
@@ -57,22 +58,22 @@ pub(super) enum Expected {
     Plan(RawPlan),
 }
 
-/// What a fix must decide, as a case writes it: one of the three.
+/// The decision that a case expects of a fix: `propose`, `nothing` or `refuse`.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawPlan {
-    /// What it says that it saw.
+    /// What it saw.
     pub(super) propose: Option<String>,
     /// Why there is nothing to do.
     pub(super) nothing: Option<String>,
-    /// Why it is not its to do.
+    /// Why it refuses.
     pub(super) refuse: Option<String>,
-    /// Whose it is then.
+    /// Who has to fix it then.
     pub(super) owner: Option<String>,
-    /// The ids of the changes on its list, in order; the digest of what is written may be left out.
+    /// The ids of the changes on its list, in order; the digest of the content may be left out.
     #[serde(default)]
     pub(super) stages: Vec<String>,
-    /// The texts that it made, in the order of their changes.
+    /// The texts that it computed, in the order of their changes.
     #[serde(default)]
     pub(super) computed: Vec<String>,
 }
@@ -82,12 +83,11 @@ pub(super) struct RawPlan {
 struct RawCase {
     about: String,
     now: Spanned<String>,
-    /// When the component's latest run there began that could look; if it is not said, the time of the newest of the
-    /// numbers below.
+    /// When the component's latest run there that could check began. The default is the time of the newest number below.
     previous: Option<Spanned<String>>,
-    /// What the component is told that its target is called.
+    /// The name of the target.
     target: Option<Spanned<String>>,
-    /// The same, for one that looks at several at once. What is bound and set is the same on all of them.
+    /// The names of the targets, for a component that checks several in one run. Bindings and parameters are the same on all.
     #[serde(default)]
     targets: Vec<Spanned<String>>,
     #[serde(default)]
@@ -113,7 +113,7 @@ struct RawCase {
     stateless: Option<Spanned<RawStateless>>,
 }
 
-/// What the component has said before, one metric over time.
+/// The component's earlier numbers: one metric over time.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawEarlier {
@@ -141,12 +141,12 @@ struct RawAnswer {
     stderr_base64: Option<Spanned<String>>,
     exit: Option<RawExit>,
     error: Option<RawError>,
-    /// When it was asked, where that matters.
+    /// When the action was sent, where that matters.
     asked: Option<Spanned<String>>,
     elapsed_us: Option<u64>,
 }
 
-/// A status, or how else it ended.
+/// An exit status, or another end.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum RawExit {
@@ -183,7 +183,7 @@ pub(super) struct RawFinding {
     pub(super) metrics: BTreeMap<String, toml::Value>,
 }
 
-/// That it could not look, as a case writes it.
+/// A failure as a case writes it: the component could not check.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawFailure {
@@ -207,7 +207,7 @@ impl Case {
         let mut time = |written: &Spanned<String>| {
             let time = millis(written.get_ref());
             if time.is_none() {
-                wrong(written.span(), "a time is written 2026-11-21T12:00:00Z".to_owned());
+                wrong(written.span(), "a time is written like 2026-11-21T12:00:00Z".to_owned());
             }
             time
         };
@@ -221,7 +221,7 @@ impl Case {
             };
             match literals(value.get_ref(), slot.object, &named) {
                 Some(literals) if slot.many || literals.len() == 1 => drop(slots.insert(slot_name.clone(), literals)),
-                _ => wrong(value.span(), "this cannot be bound to the slot".to_owned()),
+                _ => wrong(value.span(), "the slot cannot have this value".to_owned()),
             }
         }
         let mut params = BTreeMap::new();
@@ -231,23 +231,23 @@ impl Case {
                     params.insert(name.clone(), value);
                 }
                 (None, _) => wrong(name.span(), format!("`{}` has no parameter `{}`", manifest.id, name.get_ref())),
-                (Some(_), _) => wrong(value.span(), "the value has another type than the parameter".to_owned()),
+                (Some(_), _) => wrong(value.span(), "the value's type does not match the parameter".to_owned()),
             }
         }
         let mut named: Vec<&Spanned<String>> = raw.targets.iter().chain(&raw.target).collect();
         named.sort_by_key(|name| name.get_ref());
         if let (Some(both), false) = (&raw.target, raw.targets.is_empty()) {
-            wrong(both.span(), "a case has `target` or `targets`, not both".to_owned());
+            wrong(both.span(), "a case cannot have both `target` and `targets`".to_owned());
         }
         if let (Some(first), Scope::Target) = (raw.targets.get(1), manifest.scope) {
-            wrong(first.span(), format!("`{}` looks at one target at a time", manifest.id));
+            wrong(first.span(), format!("`{}` checks one target at a time", manifest.id));
         }
         let mut names = Vec::new();
         for name in named {
             match TargetName::new(name.get_ref()) {
                 Ok(name) if !names.contains(&name) => names.push(name),
-                Ok(_) => wrong(name.span(), "it is named twice".to_owned()),
-                Err(_) => wrong(name.span(), "this cannot be a target's name".to_owned()),
+                Ok(_) => wrong(name.span(), "the target is named twice".to_owned()),
+                Err(_) => wrong(name.span(), "this is not a valid target name".to_owned()),
             }
         }
         if let (true, Ok(case)) = (raw.target.is_none() && raw.targets.is_empty(), TargetName::new("case")) {
@@ -256,7 +256,7 @@ impl Case {
         let place = source.at(0..0);
         let phase = phase(&raw, manifest, &mut wrong);
         let bars = grant::Bars { never: &[], stateless: Some(&stateless) };
-        // A fix changes nothing where there is no gate; nothing is ever sent to this one.
+        // A fix needs a gate. Nothing is ever sent to this one.
         let access = if manifest.world == World::Fix { Access::gated_nowhere() } else { Some(Access::Local) };
         let mut targets = Vec::new();
         for name in names {
@@ -264,27 +264,27 @@ impl Case {
             let target = Target { name, access, tags: Default::default(), place: place.clone() };
             let assignment = Assignment::new(manifest, &place, slots.clone(), params.clone());
             let grant = Arc::new(grant::compute(manifest, &target, &assignment, bars));
-            targets.push(On { grant, tape: RecordedAnswers::default(), earlier: Earlier::default() });
+            targets.push(On { grant, answers: RecordedAnswers::default(), earlier: Earlier::default() });
         }
         for answer in raw.answers {
             let Some(on) = pick(&mut targets, answer.on.as_ref()) else {
                 let at = answer.on.as_ref().unwrap_or(&answer.action).span();
-                wrong(at, "`on` names one of several targets".to_owned());
+                wrong(at, "`on` must name one of the case's targets".to_owned());
                 continue;
             };
             let Some(id) = action(answer.action.get_ref(), &on.grant) else {
                 wrong(answer.action.span(), "there is no such action".to_owned());
                 continue;
             };
-            match take(&answer, now_ms.saturating_mul(1_000)) {
-                Ok(take) => on.tape.record(id, take),
+            match recorded_answer(&answer, now_ms.saturating_mul(1_000)) {
+                Ok(answer) => on.answers.record(id, answer),
                 Err((span, what)) => wrong(span, what.to_owned()),
             }
         }
         for series in raw.earlier {
             let at = series.on.as_ref().map_or(0..0, Spanned::span);
             let Some(on) = pick(&mut targets, series.on.as_ref()) else {
-                wrong(at, "`on` names one of several targets".to_owned());
+                wrong(at, "`on` must name one of the case's targets".to_owned());
                 continue;
             };
             if manifest.history.is_none() {
@@ -293,7 +293,7 @@ impl Case {
             for (time, value) in &series.points {
                 match millis(time.get_ref()) {
                     Some(time_ms) => on.earlier.points.push(series.point(time_ms, *value)),
-                    None => wrong(time.span(), "a time is written 2026-11-21T12:00:00Z".to_owned()),
+                    None => wrong(time.span(), "a time is written like 2026-11-21T12:00:00Z".to_owned()),
                 }
             }
         }
@@ -311,7 +311,7 @@ impl Case {
             (Some(failure), true) => Expected::Failure(failure),
             (None, _) => Expected::Findings(raw.findings),
             (Some(_), false) => {
-                wrong(0..0, "a case expects findings or a failure, not both".to_owned());
+                wrong(0..0, "a case cannot expect both findings and a failure".to_owned());
                 Expected::Findings(Vec::new())
             }
         };
@@ -319,43 +319,43 @@ impl Case {
     }
 }
 
-/// The part of a component's work that a case is about, and whether it expects what that part can come to.
+/// The part of a component's work that a case tests. Checks that the case expects an end that this part can have.
 fn phase(raw: &RawCase, manifest: &Manifest, wrong: &mut impl FnMut(Range<usize>, String)) -> Phase {
-    let said = raw.phase.as_ref().map(|phase| (*phase.get_ref(), phase.span()));
-    let phase = match (manifest.world, said) {
+    let written = raw.phase.as_ref().map(|phase| (*phase.get_ref(), phase.span()));
+    let phase = match (manifest.world, written) {
         (World::Probe, None) => Phase::Examine,
         (World::Fix, None) => Phase::Plan,
         (World::Fix, Some((phase @ (Phase::Plan | Phase::Verify), _))) => phase,
         (World::Fix, Some((_, span))) => {
-            wrong(span, "a fix has `plan` and `verify`".to_owned());
+            wrong(span, "the phase of a fix must be `plan` or `verify`".to_owned());
             Phase::Plan
         }
         (World::Probe, Some((_, span))) => {
-            wrong(span, "a probe has one part only".to_owned());
+            wrong(span, "a probe has no phases".to_owned());
             Phase::Examine
         }
     };
     match &raw.plan {
         Some(plan) if phase != Phase::Plan => {
-            wrong(plan.span(), "only `plan` of a fix comes to a [plan]".to_owned());
+            wrong(plan.span(), "only a case of a fix in the phase `plan` can expect a [plan]".to_owned());
         }
         Some(plan) => {
             let RawPlan { propose, nothing, refuse, owner, .. } = plan.get_ref();
-            let said = [propose, nothing, refuse].into_iter().flatten().count();
-            if said != 1 || refuse.is_some() != owner.is_some() {
-                let one = "a [plan] says `propose`, or `nothing`, or `refuse` and `owner`";
+            let decisions = [propose, nothing, refuse].into_iter().flatten().count();
+            if decisions != 1 || refuse.is_some() != owner.is_some() {
+                let one = "a [plan] must have `propose`, or `nothing`, or `refuse` and `owner`";
                 wrong(plan.span(), one.to_owned());
             }
         }
         None if phase == Phase::Plan && raw.failure.is_none() => {
-            wrong(0..0, "a case of a fix expects a [plan] or a [failure]; or it says phase = \"verify\"".to_owned());
+            wrong(0..0, "a case of a fix must expect a [plan] or a [failure], or have phase = \"verify\"".to_owned());
         }
         None => {}
     }
     phase
 }
 
-/// The target that is meant: the only one, or the one that is named.
+/// The target that `on` names, or the only target.
 fn pick<'t>(targets: &'t mut [On], on: Option<&Spanned<String>>) -> Option<&'t mut On> {
     match (targets, on) {
         ([only], None) => Some(only),
@@ -386,8 +386,8 @@ fn literals(value: &toml::Value, object: Object, named: &Named) -> Option<Vec<Li
     }
 }
 
-/// The id that a case writes, such as `services.status:nginx.service`: one that the case's own bindings lead to, or any
-/// other that could be. What stands for a statement or a command may be left out: `postgres.query:failed-jobs`.
+/// The action that a case names, such as `services.status:nginx.service`: one from the case's own bindings, or any other
+/// that can exist. The digest of a statement or a command may be left out: `postgres.query:failed-jobs`.
 fn action(id: &str, grant: &Grant) -> Option<ActionId> {
     let mut granted = grant.entries().map(|granted| &granted.action.id);
     let short = |known: &ActionId| known.as_str().split('#').next() == Some(id);
@@ -404,9 +404,9 @@ fn action(id: &str, grant: &Grant) -> Option<ActionId> {
     Some(ActionId::new(verb, literal.as_ref()))
 }
 
-/// What an answer plays back; where something in it is not what it must be. Unless it says otherwise it was asked when the
-/// run began, and was there at once.
-fn take(answer: &RawAnswer, now_us: u64) -> Result<RecordedAnswer, (Range<usize>, &'static str)> {
+/// The recorded answer that a case writes, or the place of a mistake in it. By default the action was sent when the run began,
+/// and answered at once.
+fn recorded_answer(answer: &RawAnswer, now_us: u64) -> Result<RecordedAnswer, (Range<usize>, &'static str)> {
     let bytes = |text: &str, base64: &Option<Spanned<String>>| match base64 {
         Some(base64) => BASE64.decode(base64.get_ref().as_bytes()).map_err(|_| (base64.span(), "this is not base64")),
         None => Ok(text.as_bytes().to_vec()),
@@ -418,7 +418,7 @@ fn take(answer: &RawAnswer, now_us: u64) -> Result<RecordedAnswer, (Range<usize>
             .parse::<Timestamp>()
             .ok()
             .and_then(|time| u64::try_from(time.as_microsecond()).ok())
-            .ok_or_else(|| (asked.span(), "a time is written 2026-11-21T12:00:00Z"))?,
+            .ok_or_else(|| (asked.span(), "a time is written like 2026-11-21T12:00:00Z"))?,
     };
     Ok(match answer.error {
         Some(RawError::TimedOut) => RecordedAnswer::TimedOut,

@@ -1,11 +1,11 @@
-//! Two texts, line by line: what is in one, in the other, in both.
+//! Compares two texts line by line.
 //!
-//! Knows: lines. Must not know: whose they are; they are encoded by whoever prints them.
+//! Knows: lines. Must not know: where they come from. The caller encodes them before it prints them.
 
-/// More lines than this are shown one text after the other: a table of all pairs would be too large.
+/// Texts with more lines than this are shown one after the other: a table of all pairs would be too large.
 const LINES_MAX: usize = 1_500;
 
-/// Each line with `-` (expected, and not there), `+` (there, and not expected) or a space in front.
+/// Each line with `-` (only in `expected`), `+` (only in `found`) or a space (in both) in front.
 #[must_use]
 pub fn diff<'t>(expected: &'t str, found: &'t str) -> Vec<(char, &'t str)> {
     let (a, b): (Vec<_>, Vec<_>) = (expected.lines().collect(), found.lines().collect());

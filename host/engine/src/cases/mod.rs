@@ -1,8 +1,8 @@
-//! Cases: recorded answers and the findings they must lead to. A component runs in its sandbox, through the broker, as
-//! in a sweep; only the transport is a tape.
+//! Cases: recorded answers, and the findings that a component must report for them. The component runs in its sandbox,
+//! through the broker, as in a sweep; only the transport is replaced by the recorded answers.
 //!
-//! Knows: `cases/*.toml`. Must not know: any network. What a recording is made of has gone through a sweep, with all that
-//! this means: grant, consent, redaction, journal.
+//! Knows: `cases/*.toml`. Must not know: any network. A new case is recorded from a run of a sweep, after grant, consent,
+//! redaction and journal.
 
 mod case;
 mod diff;
@@ -18,8 +18,8 @@ pub use self::diff::diff;
 pub use self::project::{Project, ProjectError};
 pub use self::record::{RecordError, Recording};
 pub use self::verdict::Verdict;
-use crate::broker::{Broker, RunContext, TargetSession};
-use crate::sweep::WorkerHandle;
+use crate::broker::{Broker, TargetSession};
+use crate::run::{Inputs, OnTarget, RunResult, WorkerHandle};
 use bailiwick_core::limits::Limits;
 use bailiwick_core::manifest::Manifest;
 use bailiwick_journal::{Journal, RunEnd};
@@ -28,13 +28,13 @@ use bailiwick_sandbox::LoadError;
 use bailiwick_sandbox::client::Worker;
 use bailiwick_transport::Connection;
 
-/// Why a component cannot be put to its cases.
+/// Why a component's cases cannot be run.
 #[derive(Debug, thiserror::Error)]
 pub enum CasesError {
-    /// It is no component for this host.
+    /// It is not a component that this host runs.
     #[error("the component is refused")]
     Inspect(#[from] sandbox::InspectError),
-    /// Its imports are not what its manifest asks for.
+    /// Its imports do not match its manifest.
     #[error("the component is refused")]
     Imports(#[from] sandbox::ImportError),
     /// It cannot be compiled.
@@ -42,22 +42,22 @@ pub enum CasesError {
     Load(#[from] LoadError),
 }
 
-/// How a run ended, as a case writes it: to hold two ends against one another, line by line.
+/// The end of a run as a case writes it, so that two ends can be compared line by line.
 #[must_use]
 pub fn written(end: &RunEnd) -> String {
     let expected = match end {
         RunEnd::Report(report) => case::Expected::Findings(verdict::as_written(report)),
-        RunEnd::CouldNotLook { reason, error } => {
+        RunEnd::CouldNotCheck { reason, error } => {
             let reason = Some(reason.for_encoder().to_owned());
             case::Expected::Failure(case::RawFailure { error: *error, reason })
         }
-        RunEnd::Decided(_) => return "# it planned\n".to_owned(),
-        RunEnd::Fault { message } => return format!("# it broke: {message}\n"),
+        RunEnd::Decided(_) => return "# it returned a plan\n".to_owned(),
+        RunEnd::Fault(fault) => return format!("# it broke: {fault}\n"),
     };
     text::expected(&expected)
 }
 
-/// A component, loaded to be put to its cases.
+/// Runs the cases of one component.
 #[derive(Debug)]
 pub struct Runner {
     worker: WorkerHandle,
@@ -65,8 +65,8 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// Checks and loads a component. `program` is the worker's executable, or none for this one; what happens is written
-    /// to `journal`.
+    /// Checks and loads a component. `program` is the worker's executable, or none for this one. Runs are recorded in
+    /// `journal`.
     ///
     /// # Errors
     /// When the component is refused or cannot be loaded.
@@ -83,19 +83,20 @@ impl Runner {
         let links =
             sandbox::check_component(&inspected, manifest.world, &manifest.verbs(), &manifest.wasi(), history, rules)?;
         let worker = Worker::load(program, bytes, &links, limits).await?;
-        Ok(Self { worker: WorkerHandle::new(worker), broker: Arc::new(Broker::new(journal)) })
+        Ok(Self { worker: worker.into(), broker: Arc::new(Broker::new(journal)) })
     }
 
-    /// Puts the component to one case.
+    /// Runs the component on one case.
     pub async fn run(&self, case: &Case) -> Verdict {
-        let link = |on: &case::On| Arc::new(TargetSession::new(Connection::Recorded(on.tape.clone())));
-        let on = case.targets.iter().map(|on| (Arc::clone(&on.grant), link(on))).collect();
-        let context = RunContext::together(0, on).in_phase(case.phase);
-        let views = case.targets.iter().map(|on| crate::sweep::view(&on.grant, &on.earlier)).collect();
-        let ran = self.worker.run(&self.broker, &context, case.now_ms, views).await;
-        let asked: Vec<_> = context.calls().into_iter().filter_map(|call| Some((call.target, call.action?))).collect();
-        let staged = context.staged();
-        let end = crate::sweep::settled(ran.end, staged.len());
+        let session = |on: &case::On| Arc::new(TargetSession::new(Connection::Recorded(on.answers.clone())));
+        let targets = case.targets.iter().map(|on| OnTarget {
+            grant: Arc::clone(&on.grant),
+            session: session(on),
+            earlier: on.earlier.clone(),
+        });
+        let inputs = Inputs { targets: targets.collect(), now_ms: case.now_ms, phase: case.phase };
+        let RunResult { end, calls, staged, .. } = self.worker.run(&self.broker, 0, &inputs).await;
+        let asked: Vec<_> = calls.into_iter().filter_map(|call| Some((call.target, call.action?))).collect();
         Verdict::new(case, &end, &asked, &staged)
     }
 }

@@ -1,10 +1,10 @@
-//! Where a component, its manifest and its cases are.
+//! Finds a component, its manifest and its cases.
 //!
 //! Knows: folders. Must not know: what is in a case. Attack answered: a case's name that is a path (FS16).
 //!
 //! `bailiwick test FILE.wasm`: that file, with the manifest sealed in or beside it. `bailiwick test DIR` (`.` if nothing is
-//! said): `DIR/manifest.toml`, which is all of it if it holds checks; else with it, of `DIR/ID.wasm`, `DIR/target/probe.wasm`, `DIR/dist/ID.wasm` and `DIR/../dist/ID.wasm`
-//! the one that was written last. Cases are `cases/*.toml` beside the file, or in the folder.
+//! given): `DIR/manifest.toml`. If it has checks, it is the whole component. Otherwise the component is the newest of
+//! `DIR/ID.wasm`, `DIR/target/probe.wasm`, `DIR/dist/ID.wasm` and `DIR/../dist/ID.wasm`. Cases are `cases/*.toml` beside the file, or in the folder.
 
 use std::path::{Path, PathBuf};
 
@@ -25,7 +25,7 @@ pub struct Project {
     pub path: PathBuf,
     /// The component.
     pub file: ComponentFile,
-    /// Where its cases are; it need not be there.
+    /// The folder of its cases. It may not exist.
     pub cases: PathBuf,
 }
 
@@ -41,29 +41,29 @@ pub enum ProjectError {
     /// A file has mistakes.
     #[error("invalid files")]
     Invalid(Problems),
-    /// The folder is no project.
-    #[error("{} is no component's project: it holds no manifest.toml\n\nhint: name a component's file, or a manifest with --manifest", .0.shown())]
+    /// The folder is not a project.
+    #[error("{} is not a component's project: it has no manifest.toml\n\nhint: name a component's file, or a manifest with --manifest", .0.shown())]
     NoManifest(PathBuf),
     /// Nothing is built.
-    #[error("`{id}` is not built: there is none of {}\n\nhint: build it, or name it with --component", tried.iter().map(|path| path.shown()).collect::<Vec<_>>().join(", "))]
+    #[error("`{id}` is not built: none of these files exists: {}\n\nhint: build it, or name its file with --component", tried.iter().map(|path| path.shown()).collect::<Vec<_>>().join(", "))]
     NotBuilt {
         /// The component.
         id: String,
-        /// Where it would be.
+        /// The files that were tried.
         tried: Vec<PathBuf>,
     },
     /// There are no cases.
-    #[error("{} holds no cases\n\nhint: `bailiwick test --record NAME --target TARGET` writes one; CONTRIBUTING.md shows what is in it", .0.shown())]
+    #[error("{} has no cases\n\nhint: `bailiwick test --record NAME --target TARGET` writes one; CONTRIBUTING.md describes its format", .0.shown())]
     NoCases(PathBuf),
     /// No such case.
-    #[error("there is no case `{name}`\n\nhint: there are: {}", known.join(", "))]
+    #[error("there is no case `{name}`\n\nhint: the cases are: {}", known.join(", "))]
     NoCase {
-        /// What was asked for.
+        /// The name that was requested.
         name: String,
-        /// What there is.
+        /// The cases that exist.
         known: Vec<String>,
     },
-    /// A file that could not be named on the command line.
+    /// A file whose name cannot be given on the command line.
     #[error("{}", path.shown())]
     Name {
         /// The file.
@@ -71,16 +71,16 @@ pub enum ProjectError {
         /// Why.
         source: NameError,
     },
-    /// There is one already.
-    #[error("{} is there already; a recording never replaces a case\n\nhint: choose another name, or remove it", .0.shown())]
+    /// A case of that name exists.
+    #[error("{} already exists, and a recording never replaces a case\n\nhint: choose another name, or remove the file", .0.shown())]
     Taken(PathBuf),
 }
 
 impl Project {
-    /// Finds component, manifest and cases. What is named counts before what is found.
+    /// Finds component, manifest and cases. A path that is given is used instead of the default one.
     ///
     /// # Errors
-    /// When one of the first two is not there, cannot be read, or they do not belong together.
+    /// When component or manifest is missing, cannot be read, or they do not match.
     pub fn find(
         path: &Path,
         component: Option<&Path>,
@@ -110,7 +110,7 @@ impl Project {
             Some(cases) => cases.to_owned(),
             None => {
                 let own = beside.join("cases");
-                // Every `*.toml` behind it would be read, and shown where it is no case.
+                // A link could lead to files that are not cases, which an error would then print.
                 source::refuse_link(&own)?;
                 own
             }
@@ -118,10 +118,10 @@ impl Project {
         Ok(Self { path, file, cases })
     }
 
-    /// The cases that are asked for, or all there are, in order of their names.
+    /// The requested cases, or all cases, in order of their names.
     ///
     /// # Errors
-    /// When there are none, or one that is asked for is not there.
+    /// When there are no cases, or a requested one does not exist.
     pub fn names(&self, wanted: &[String]) -> Result<Vec<CaseName>, ProjectError> {
         let mut names = Vec::new();
         if self.cases.is_dir() {
@@ -162,16 +162,16 @@ impl Project {
         Case::parse(&source, &self.file.manifest).map_err(ProjectError::Invalid)
     }
 
-    /// Where a new case is to be written.
+    /// The file for a new case.
     ///
     /// # Errors
-    /// When there is one of that name.
+    /// When it already exists.
     pub fn new_case(&self, name: &CaseName) -> Result<PathBuf, ProjectError> {
         let path = self.case_path(name);
         if library::is_there(&path) { Err(ProjectError::Taken(path)) } else { Ok(path) }
     }
 
-    /// Writes a new case, and makes the folder for it if need be. One that has come to be there meanwhile stays.
+    /// Writes a new case, and creates its folder if needed. A file that appears meanwhile is not replaced.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -182,7 +182,7 @@ impl Project {
     }
 }
 
-/// The component of a project that was built last. One of checks is not built.
+/// The component of a project that was built last. A component of checks needs no build.
 fn built(folder: &Path, manifest: &PathBuf) -> Result<(PathBuf, ComponentFile), ProjectError> {
     let asked = manifest::parse(&Source::read_theirs(manifest)?).map_err(ProjectError::Invalid)?;
     if asked.rules.is_some() {
@@ -196,7 +196,7 @@ fn built(folder: &Path, manifest: &PathBuf) -> Result<(PathBuf, ComponentFile), 
             .map(|name| folder.join(name))
             .collect();
     let written = |path: &PathBuf| std::fs::metadata(path).and_then(|meta| meta.modified()).ok();
-    // The first of several that are equally new.
+    // Of several that are equally new, the first.
     let newest = tried.iter().rev().filter_map(|path| Some((written(path)?, path))).max_by_key(|(time, _)| *time);
     match newest {
         Some((_, path)) => Ok((path.clone(), ComponentFile::with(path, Some(manifest))?)),

@@ -100,11 +100,7 @@ impl Recording {
                     intents.clear();
                     outcomes.clear();
                 }
-                Entry::RunStarted { digest, target, others, now_ms, previous_ms, .. } if record.seq == run => {
-                    let others = others.into_iter().map(|other| (other.target, other.previous_ms));
-                    let on: Vec<_> = std::iter::once((target, previous_ms)).chain(others).collect();
-                    start = Some((digest, on, now_ms));
-                }
+                Entry::RunStarted(started) if record.seq == run => start = Some(started),
                 Entry::Intent { run: of, on, action, .. } => {
                     if of == run {
                         asked.push((record.seq, on));
@@ -124,8 +120,9 @@ impl Recording {
                 _ => {}
             }
         }
-        let (Some((digest, on, now_ms)), Some(end)) = (start, end) else { return Err(RecordError::NotThere(run)) };
-        let (targets, previous): (Vec<_>, Vec<_>) = on.into_iter().unzip();
+        let (Some(start), Some(end)) = (start, end) else { return Err(RecordError::NotThere(run)) };
+        let (digest, now_ms) = (start.digest.clone(), start.now_ms);
+        let (targets, previous): (Vec<_>, Vec<_>) = start.into_targets().map(|on| (on.target, on.previous_ms)).unzip();
         let told = history::told(folder, &[run].into())?.remove(&run).unwrap_or(Err(ToldError::NotThere(run)))?;
         let told = previous.into_iter().zip(told);
         let earlier = told.map(|(previous_ms, points)| Earlier { previous_ms, points, ..Earlier::default() }).collect();
@@ -157,8 +154,8 @@ impl Recording {
             let action = withheld.granted.action.id.clone();
             return Err(RecordError::Withheld { action, rule: withheld.rule.to_string() });
         }
-        if let RunEnd::Fault { message } = &self.end {
-            return Err(RecordError::Broke(message.clone()));
+        if let RunEnd::Fault(fault) = &self.end {
+            return Err(RecordError::Broke(fault.message.clone()));
         }
         let mut all = grants.iter().map(|grant| (grant, settings(manifest, grant)));
         let set = all.next().map(|(_, set)| set).unwrap_or_default();

@@ -38,31 +38,31 @@ impl Verdict {
             let name = (case.targets.len() > 1).then_some(&on.grant.target);
             let where_ = name.map(|name| format!(" on {name}")).unwrap_or_default();
             let of_it: Vec<_> = asked.iter().filter(|(target, _)| target.as_ref() == name).map(|(_, id)| id).collect();
-            for action in of_it.iter().filter(|action| !on.tape.has(action)) {
+            for action in of_it.iter().filter(|action| !on.answers.has(action)) {
                 found.notes.push(format!("it asks for {action}{where_}, and the case records no answer to that"));
             }
-            for action in on.tape.ids().filter(|id| !of_it.contains(id)) {
+            for action in on.answers.ids().filter(|id| !of_it.contains(id)) {
                 found.notes.push(format!("it never asks for {action}{where_}, to which the case records an answer"));
             }
         }
         let end_text = match end {
             RunEnd::Report(report) => Expected::Findings(as_written(report)),
-            RunEnd::CouldNotLook { reason, error } => {
+            RunEnd::CouldNotCheck { reason, error } => {
                 let wanted = !matches!(&case.expected, Expected::Failure(RawFailure { reason: None, .. }));
                 let reason = wanted.then(|| reason.for_encoder().to_owned());
                 Expected::Failure(RawFailure { error: *error, reason })
             }
             RunEnd::Decided(decision) => Expected::Plan(plan(decision, staged, &case.expected)),
-            RunEnd::Fault { message } => {
-                found.notes.push(format!("it broke: {message}"));
-                found.found = format!("# it broke: {message}\n");
+            RunEnd::Fault(fault) => {
+                found.notes.push(format!("it broke: {fault}"));
+                found.found = format!("# it broke: {fault}\n");
                 return found;
             }
         };
         found.found = text::expected(&end_text);
         match (&case.expected, end) {
             (Expected::Findings(expected), RunEnd::Report(report)) => found.findings(expected, report),
-            (Expected::Failure(expected), RunEnd::CouldNotLook { reason, error }) => {
+            (Expected::Failure(expected), RunEnd::CouldNotCheck { reason, error }) => {
                 found.differ("error", &expected.error, error);
                 if let Some(text) = &expected.reason {
                     found.differ("reason", text, &reason.for_encoder().to_owned());

@@ -61,5 +61,5 @@ pub(super) fn take(told: &Answered, evidence: &Evidence) -> Result<RecordedAnswe
         }
         Outcome::Failed { error, cause } => Err((*error, cause.clone())),
     };
-    Ok(RecordedAnswer::Told { answer, redacted: told.redacted.clone() })
+    Ok(RecordedAnswer::FromJournal { answer, redacted: told.redacted.clone() })
 }

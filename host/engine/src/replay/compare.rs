@@ -108,8 +108,8 @@ fn outcomes(then: &RunOutcome, now: &RunOutcome) -> Option<Difference> {
     match (then, now) {
         (RunOutcome::Report(then), RunOutcome::Report(now)) => findings(then, now),
         (
-            RunOutcome::CouldNotLook { reason: then, error: then_error },
-            RunOutcome::CouldNotLook { reason: now, error: now_error },
+            RunOutcome::CouldNotCheck { reason: then, error: then_error },
+            RunOutcome::CouldNotCheck { reason: now, error: now_error },
         ) => {
             let text = |reason: &Tainted| reason.for_encoder().to_owned();
             let error = |error: &Option<LookError>| error.map_or("none".to_owned(), |error| error.to_string());
@@ -123,8 +123,8 @@ fn outcomes(then: &RunOutcome, now: &RunOutcome) -> Option<Difference> {
 fn ended(outcome: &RunOutcome) -> String {
     match outcome {
         RunOutcome::Report(report) => format!("a report with {} findings", report.findings.len()),
-        RunOutcome::CouldNotLook { reason, .. } => format!("it could not look: {}", reason.for_encoder()),
-        RunOutcome::Fault { message } => format!("it broke: {message}"),
+        RunOutcome::CouldNotCheck { reason, .. } => format!("it could not look: {}", reason.for_encoder()),
+        RunOutcome::Fault(fault) => format!("it broke: {fault}"),
         RunOutcome::Refused { reason } => format!("it was refused: {reason}"),
     }
 }

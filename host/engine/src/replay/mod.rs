@@ -27,11 +27,11 @@ pub use self::compare::Difference;
 pub use self::component::{ComponentStore, Unshelved};
 pub use self::recorded::{Found, NotRun, Recorded, Select, find};
 pub use self::with::{Candidate, Said};
-use crate::broker::{Broker, RunContext, TargetSession};
-use crate::sweep::{WorkerHandle, view};
+use crate::broker::{Broker, TargetSession};
+use crate::run::{Inputs, OnTarget, RunResult, WorkerHandle};
 use bailiwick_core::limits::Limits;
 use bailiwick_core::manifest;
-use bailiwick_core::model::ActionId;
+use bailiwick_core::model::{ActionId, Phase};
 use bailiwick_core::outcome::Call;
 use bailiwick_core::rules::Rules;
 use bailiwick_core::source::Source;
@@ -134,7 +134,7 @@ impl<'p> Runner<'p> {
         }
         let end = match &run.end {
             None => return Err(Unplayable::Interrupted),
-            Some(RunEnd::Fault { message }) => return Err(Unplayable::Broke(message.clone())),
+            Some(RunEnd::Fault(fault)) => return Err(Unplayable::Broke(fault.message.clone())),
             Some(end) => end.clone(),
         };
         let tapes = match answers::of(found, run, self.shelf.evidence()) {
@@ -181,22 +181,24 @@ async fn load(program: Option<&Path>, bytes: &[u8], limits: Limits) -> Result<Wo
         true => Links::from(rules(bytes).ok_or_else(|| refused(&sandbox::ImportError::NoChecks))?),
         false => sandbox::imports::links(&inspected).map_err(|error| refused(&error))?,
     };
-    Ok(WorkerHandle::new(Worker::load(program, bytes, &links, limits).await?))
+    Ok(Worker::load(program, bytes, &links, limits).await?.into())
 }
 
-/// One run on tapes, one for each target: how it ended, and what it asked.
+/// One run on recorded answers, one set for each target: how it ended, and its calls.
 async fn play(
     broker: &Arc<Broker>,
     worker: &WorkerHandle,
     grants: &[Arc<Grant>],
-    tapes: Vec<RecordedAnswers>,
-    pasts: &[Earlier],
+    answers: Vec<RecordedAnswers>,
+    earlier: &[Earlier],
     now_ms: u64,
 ) -> (RunEnd, Vec<Call>) {
-    let link = |tape| Arc::new(TargetSession::new(Connection::Recorded(tape)));
-    let on = grants.iter().cloned().zip(tapes.into_iter().map(link)).collect();
-    let context = RunContext::together(0, on);
-    let views = grants.iter().zip(pasts).map(|(grant, past)| view(grant, past)).collect();
-    let ran = worker.run(broker, &context, now_ms, views).await;
-    (ran.end, context.calls())
+    let targets = grants.iter().zip(answers).zip(earlier).map(|((grant, answers), earlier)| OnTarget {
+        grant: Arc::clone(grant),
+        session: Arc::new(TargetSession::new(Connection::Recorded(answers))),
+        earlier: earlier.clone(),
+    });
+    let inputs = Inputs { targets: targets.collect(), now_ms, phase: Phase::Examine };
+    let RunResult { end, calls, .. } = worker.run(broker, 0, &inputs).await;
+    (end, calls)
 }

@@ -11,18 +11,14 @@ use jiff::Timestamp;
 
 use super::v1;
 use super::v1::asked_for;
-use crate::sweep::concluded;
+use crate::run::{concluded, recorded_grant};
 use bailiwick_core::model::Timing;
-use bailiwick_core::model::{
-    Action, ActionId, ComponentId, ParamName, ParamValue, Phase, SlotKey, SlotName, Tainted, TargetName, Verb, Wire,
-};
+use bailiwick_core::model::{ActionId, ComponentId, Phase, SlotKey, Tainted, TargetName, Verb};
 use bailiwick_core::outcome::{Call, DigestVersion, Run};
 use bailiwick_core::redact::Counts;
-use bailiwick_core::source::Source;
 use bailiwick_journal::history;
 use bailiwick_journal::history::{Earlier, Told, ToldError};
-use bailiwick_journal::{Entry, Granted, Other, Outcome, ReadError, Reader, Record, RunEnd, Sha, Withheld};
-use bailiwick_policy::grant;
+use bailiwick_journal::{Entry, Outcome, ReadError, Reader, Record, RunEnd, RunTarget, Sha};
 use bailiwick_policy::grant::Grant;
 
 /// Which runs.
@@ -83,7 +79,7 @@ pub struct Recorded {
     /// SHA-256 of its bytes, by the journal's word.
     pub digest: String,
     /// Its targets, in the order in which it sees them: never none.
-    pub(super) on: Vec<On>,
+    pub(super) on: Vec<RunTarget>,
     pub(super) limits: BTreeMap<String, u64>,
     pub(super) now_ms: u64,
     pub(super) kept_bytes: Option<u64>,
@@ -96,18 +92,6 @@ pub struct Recorded {
     pub(super) end: Option<RunEnd>,
     /// The digest of its report, with the version that computed it. An older program wrote none.
     pub(super) report: Option<(DigestVersion, Sha)>,
-}
-
-/// One target of a run, with what the run was given on it.
-#[derive(Debug)]
-pub(super) struct On {
-    pub(super) target: TargetName,
-    pub(super) actions: Vec<Granted>,
-    pub(super) withheld: Vec<Withheld>,
-    pub(super) params: BTreeMap<String, ParamValue>,
-    pub(super) previous_ms: Option<u64>,
-    /// True if it was told numbers of its past there; the journal holds them where those runs ended.
-    pub(super) told_its_past: bool,
 }
 
 /// One call. `on` is the target, in a run on several.
@@ -156,7 +140,7 @@ pub fn find(folder: &Path, select: &Select) -> Result<Found, ReadError> {
         }
     }
     sweep.select(select, &mut found);
-    let with_past = found.runs.iter().filter(|run| run.on.iter().any(|on| on.told_its_past));
+    let with_past = found.runs.iter().filter(|run| run.on.iter().any(|on| on.earlier.is_some()));
     let with_past: BTreeSet<u64> = with_past.map(|run| run.run).collect();
     if !with_past.is_empty() {
         found.told = history::told(folder, &with_past)?;
@@ -180,43 +164,27 @@ impl Sweep {
         let Record { seq, time, entry } = record;
         match entry {
             Entry::SweepStarted { .. } => self.number = seq,
-            Entry::NotLooked { target, cause, .. } => {
+            Entry::NotChecked { target, cause, .. } => {
                 self.not_run.push(NotRun { entry: seq, what: target.to_string(), why: Tainted::new(cause) });
             }
             Entry::LoadRefused { component, reason, .. } => {
                 self.not_run.push(NotRun { entry: seq, what: component.to_string(), why: Tainted::new(reason) });
             }
-            Entry::RunStarted {
-                sweep,
-                component,
-                version,
-                digest,
-                target,
-                grant,
-                actions,
-                params,
-                now_ms,
-                previous_ms,
-                earlier,
-                others,
-                withheld,
-                limits,
-                kept_bytes,
-                phase,
-            } => {
-                let first = Other { target, grant, actions, params, withheld, previous_ms, earlier };
+            Entry::RunStarted(start) => {
+                let (component, version, digest) =
+                    (start.component.clone(), start.version.clone(), start.digest.clone());
                 let run = Recorded {
                     run: seq,
-                    sweep,
+                    sweep: start.sweep,
                     began: time,
                     component,
                     version,
                     digest,
-                    on: std::iter::once(first).chain(others).map(On::from).collect(),
-                    limits,
-                    now_ms,
-                    kept_bytes,
-                    phase,
+                    limits: start.limits.clone(),
+                    now_ms: start.now_ms,
+                    kept_bytes: start.kept_bytes,
+                    phase: start.phase,
+                    on: start.into_targets().collect(),
                     calls: Vec::new(),
                     answers: BTreeMap::new(),
                     end: None,
@@ -297,48 +265,6 @@ impl Sweep {
     }
 }
 
-impl From<Other> for On {
-    fn from(other: Other) -> Self {
-        let Other { target, grant: _, actions, params, withheld, previous_ms, earlier } = other;
-        Self { target, actions, withheld, params, previous_ms, told_its_past: earlier.is_some() }
-    }
-}
-
-impl On {
-    /// What the run may do there, out of its own entry. Nothing in it can be sent: its wire forms have no words.
-    fn grant(&self, component: &ComponentId) -> Grant {
-        let place = Source::embedded("the journal", "").at(0..0);
-        let granted = |key: &Option<SlotKey>, action: &ActionId| {
-            let slot = key.as_ref().map(|key| key.as_str().split('/').next().unwrap_or_default());
-            Some(grant::Granted {
-                action: Arc::new(Action {
-                    id: action.clone(),
-                    verb: action.verb()?,
-                    literal: None,
-                    wire: Wire::Exec(Vec::new()),
-                }),
-                key: key.clone(),
-                slot: slot.and_then(|slot| SlotName::new(slot).ok()),
-                content: None,
-                why: String::new(),
-                place: place.clone(),
-                default: None,
-            })
-        };
-        let withheld = self.withheld.iter().filter_map(|withheld| {
-            let Withheld { key, action, rule, why } = withheld;
-            Some(grant::Withheld { granted: granted(key, action)?, why: why.clone(), rule: rule.clone() })
-        });
-        Grant::recorded(
-            component.clone(),
-            self.target.clone(),
-            self.actions.iter().filter_map(|entry| granted(&entry.key, &entry.action)),
-            withheld.collect(),
-            self.params.iter().filter_map(|(name, value)| Some((ParamName::new(name).ok()?, value.clone()))).collect(),
-        )
-    }
-}
-
 impl Recorded {
     /// Its targets.
     pub fn targets(&self) -> impl Iterator<Item = &TargetName> {
@@ -346,7 +272,7 @@ impl Recorded {
     }
 
     /// The target that is meant: the only one, or the one that is named.
-    fn on(&self, named: Option<&TargetName>) -> Option<&On> {
+    fn on(&self, named: Option<&TargetName>) -> Option<&RunTarget> {
         match (self.on.as_slice(), named) {
             ([only], None) => Some(only),
             (several, named) => several.iter().find(|on| Some(&on.target) == named),
@@ -355,7 +281,7 @@ impl Recorded {
 
     /// What it may do on each target, in their order.
     pub(super) fn grants(&self) -> Vec<Arc<Grant>> {
-        self.on.iter().map(|on| Arc::new(on.grant(&self.component))).collect()
+        self.on.iter().map(|on| Arc::new(recorded_grant(&self.component, on))).collect()
     }
 
     /// What it was told of its past on each target, in their order.
@@ -364,7 +290,8 @@ impl Recorded {
             Some(told) => told.clone()?,
             None => vec![Vec::new(); self.on.len()],
         };
-        let past = |(on, points): (&On, _)| Earlier { previous_ms: on.previous_ms, points, ..Earlier::default() };
+        let past =
+            |(on, points): (&RunTarget, _)| Earlier { previous_ms: on.previous_ms, points, ..Earlier::default() };
         Ok(self.on.iter().zip(told).map(past).collect())
     }
 

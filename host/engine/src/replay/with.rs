@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::recorded::{On, Recorded};
+use super::recorded::Recorded;
 use super::{Found, Runner, Unplayable, answers, load, play};
 use crate::cases;
-use crate::sweep::WorkerHandle;
+use crate::run::WorkerHandle;
 use bailiwick_core::limits::Limits;
 use bailiwick_core::model::{Action, ActionId, ParamName, ParamValue, SlotKey, SlotName, Verb, Wire};
 use bailiwick_core::source::Source;
-use bailiwick_journal::EvidenceError;
+use bailiwick_journal::{EvidenceError, RunTarget};
 use bailiwick_policy::grant;
 use bailiwick_policy::grant::Grant;
 use bailiwick_policy::library::ComponentFile;
@@ -66,7 +66,7 @@ impl<'f> Candidate<'f> {
         let (tapes, mut unanswered) = self.tapes(bench, found, run, &grants);
         let has: Vec<Vec<ActionId>> = tapes.iter().map(|tape| tape.ids().cloned().collect()).collect();
         if self.file.manifest.history.is_some() {
-            let untold = run.on.iter().filter(|on| on.previous_ms.is_some() && !on.told_its_past);
+            let untold = run.on.iter().filter(|on| on.previous_ms.is_some() && on.earlier.is_none());
             unanswered
                 .extend(untold.map(|on| format!("what it had said of {} before, which it was not told", on.target)));
         }
@@ -119,7 +119,7 @@ impl<'f> Candidate<'f> {
     }
 
     /// What the run had on a target, and what the candidate's manifest makes of the same bindings.
-    fn grant(&self, run: &Recorded, on: &On, recorded: &Grant) -> Arc<Grant> {
+    fn grant(&self, run: &Recorded, on: &RunTarget, recorded: &Grant) -> Arc<Grant> {
         let manifest = &self.file.manifest;
         let place = Source::embedded("the journal", "").at(0..0);
         let granted =

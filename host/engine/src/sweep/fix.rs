@@ -1,26 +1,26 @@
-//! A fix on one target: `plan` and `verify`, each a run of its own.
+//! A fix on one target: `plan` and `verify`, each in a run of its own.
 //!
-//! Knows: how a fix is run, and what it may have come to. Must not know: what becomes of a plan, gates, approval. Attacks
-//! answered: a fix that says that all went well (PH11): `verify` gives a report like any probe's, and whoever carries a plan
-//! out looks for himself, too; a proposal without a change, and a change that nobody proposed; one that accepted nothing in
-//! `plan` and asks again in `verify` (PH01).
+//! Knows: how a fix is run, and how its runs can end. Must not know: what happens to a plan, gates, approval. Attacks answered:
+//! a fix that reports success (PH11): `verify` returns a report like a probe's, and the change engine also checks by itself;
+//! a proposal without a change, and a change that is not proposed; a fix that asks for changes in `verify` (PH01).
 //!
-//! **Invariant:** nothing is changed here. What a fix wants is a list of actions of its grant.
+//! **Invariant:** nothing is changed here. A proposal is a list of actions from the fix's grant.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::fleet_runs;
+use super::fleet_runs::FleetRuns;
 use super::pool::Pool;
-use super::run::{Phased, Request, Settings, Shared};
+use super::run::{Request, Settings, Shared};
 use crate::broker::{Broker, Staged, TargetSession};
+use crate::run::FinishedRun;
 use bailiwick_core::model::{ComponentId, Decision, LookError, Phase, Tainted, TargetName, World};
 use bailiwick_core::outcome::{Call, Run, RunOutcome, TargetResult};
 use bailiwick_policy::grant::Grant;
 use bailiwick_policy::lock::Standing;
 use bailiwick_policy::ops::Ops;
 
-/// A fix on one target, in a worker of its own. Runs may follow one another; each is an instance of its own.
+/// A fix on one target, in a worker of its own. Several runs may follow one another; each has its own instance.
 pub struct Fixer {
     shared: Arc<Shared>,
     fix: ComponentId,
@@ -33,52 +33,52 @@ pub struct Fixer {
 pub struct Planned {
     /// The run's number in the journal.
     pub run: u64,
-    /// What it came to.
+    /// Its decision.
     pub decided: Decided,
-    /// The calls of the run; evidence counts from 1 into the calls that the component made, staged changes among them.
+    /// The calls of the run. Evidence counts from 1 into the calls that the component made, including staged changes.
     pub calls: Vec<Call>,
 }
 
-/// What `plan` came to, held against the list.
+/// The decision of `plan`, checked against its list of changes.
 #[derive(Debug, Clone)]
 pub enum Decided {
-    /// To do what is on the list: at least one change.
+    /// To apply the list: at least one change.
     Propose {
-        /// What it saw, in its words.
+        /// What it saw, in its own text.
         context: Tainted,
-        /// The calls that it rests on.
+        /// The calls that are its evidence.
         evidence: Vec<u32>,
-        /// The changes, in their order.
+        /// The changes, in order.
         staged: Vec<Staged>,
     },
-    /// All is as it should be.
+    /// There is nothing to fix.
     NothingToDo {
-        /// In its words.
+        /// Why, in its own text.
         why: Tainted,
     },
-    /// It is somebody else's to do.
+    /// A person has to fix it.
     Refuse {
-        /// Why, in its words.
+        /// Why, in its own text.
         reason: Tainted,
-        /// Whose fix it is, in its words.
+        /// Who has to fix it, in its own text.
         owner: Tainted,
-        /// The calls that it rests on.
+        /// The calls that are its evidence.
         evidence: Vec<u32>,
     },
 }
 
-/// Why there is no fix to run on a target.
+/// Why a fix cannot run on a target.
 #[derive(Debug, thiserror::Error)]
 pub enum FixError {
     /// No such component.
     #[error("there is no component `{0}`")]
     Unknown(ComponentId),
     /// It is a probe.
-    #[error("`{0}` is a probe, and changes nothing\n\nhint: `bailiwick check --probe {0}` runs it")]
+    #[error("`{0}` is a probe, not a fix\n\nhint: `bailiwick check --probe {0}` runs it")]
     Probe(ComponentId),
-    /// Policy puts it not there.
+    /// Policy does not grant it there.
     #[error(
-        "policy does not put `{fix}` on {target}\n\nhint: add a [[grant]] with component = \"{fix}\" and on = [\"{target}\"]"
+        "policy does not grant `{fix}` on {target}\n\nhint: add a [[grant]] with component = \"{fix}\" and on = [\"{target}\"]"
     )]
     NotGranted {
         /// The fix.
@@ -88,37 +88,37 @@ pub enum FixError {
     },
 }
 
-/// Why a fix has not planned.
+/// Why a fix has no plan.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum NotPlanned {
     /// It may not run.
-    #[error("it was not run: {0}")]
+    #[error("the fix was not run: {0}")]
     Refused(String),
-    /// It could not look. The words are the component's, and are said by whoever has an encoder.
-    #[error("it could not look")]
-    CouldNotLook {
-        /// Its words.
+    /// It could not check. The reason is the component's text, which only an encoder may print.
+    #[error("the fix could not check the target")]
+    CouldNotCheck {
+        /// Its text.
         reason: Tainted,
         /// The verb error behind it.
         error: Option<LookError>,
     },
     /// It broke.
-    #[error("it broke: {0}")]
+    #[error("the fix broke: {0}")]
     Broke(String),
-    /// The journal cannot be written, so nothing is run.
-    #[error("the journal cannot be written")]
+    /// The journal is not writable, so nothing runs.
+    #[error("the journal is not writable")]
     Unwritten,
 }
 
 impl Fixer {
-    /// Gets a fix ready for a target. `began` is the journal's number of the entry that its runs belong to.
+    /// Prepares a fix for a target. `parent` is the number of the journal entry that its runs belong to.
     ///
     /// # Errors
     /// When there is no such fix there.
     pub fn new(
         ops: Arc<Ops>,
         broker: Arc<Broker>,
-        began: u64,
+        parent: u64,
         fix: &ComponentId,
         target: &TargetName,
         settings: &Settings,
@@ -134,25 +134,25 @@ impl Fixer {
         let request = Request { targets: [target.clone()].into(), components, standing };
         let shared = Arc::new(Shared {
             pool: Pool::new(&ops, &request, World::Fix, &settings.quarantine, settings.require_lockdown, None),
-            meetings: fleet_runs::meetings(&ops, &request),
+            fleet_runs: FleetRuns::new(&ops, &request),
             broker,
-            number: began,
+            number: parent,
             ssh: settings.ssh.clone(),
             components: request.components,
             standing: request.standing,
-            pasts: Arc::clone(&settings.pasts),
+            past_runs: Arc::clone(&settings.past_runs),
             ops,
         });
         Ok(Self { shared, fix: fix.clone(), target: target.clone(), grant })
     }
 
-    /// What it may do there.
+    /// Its grant there.
     #[must_use]
     pub const fn grant(&self) -> &Arc<Grant> {
         &self.grant
     }
 
-    /// Connects to the target, as a sweep does.
+    /// Connects to the target in the same way as a sweep.
     ///
     /// # Errors
     /// When it is a never-host, or cannot be reached.
@@ -163,9 +163,9 @@ impl Fixer {
     /// Runs `plan`.
     ///
     /// # Errors
-    /// When it came to no decision.
-    pub async fn plan(&self, link: &Arc<TargetSession>) -> Result<Planned, NotPlanned> {
-        let Some(Phased { run, decided, staged }) = self.run(link, Phase::Plan).await else {
+    /// When it returned no decision.
+    pub async fn plan(&self, session: &Arc<TargetSession>) -> Result<Planned, NotPlanned> {
+        let Some(FinishedRun { run, decided, staged }) = self.run(session, Phase::Plan).await else {
             return Err(NotPlanned::Unwritten);
         };
         let number = run.id.parse().unwrap_or_default();
@@ -178,13 +178,13 @@ impl Fixer {
         Ok(Planned { run: number, decided, calls: run.calls })
     }
 
-    /// Runs `verify`: a run like a probe's. None only if the journal cannot be written.
-    pub async fn verify(&self, link: &Arc<TargetSession>) -> Option<Run> {
-        self.run(link, Phase::Verify).await.map(|phased| phased.run)
+    /// Runs `verify`, which returns a report like a probe's. None only if the journal is not writable.
+    pub async fn verify(&self, session: &Arc<TargetSession>) -> Option<Run> {
+        self.run(session, Phase::Verify).await.map(|finished| finished.run)
     }
 
-    async fn run(&self, link: &Arc<TargetSession>, phase: Phase) -> Option<Phased> {
-        let on = vec![(Arc::clone(&self.grant), Arc::clone(link))];
+    async fn run(&self, session: &Arc<TargetSession>, phase: Phase) -> Option<FinishedRun> {
+        let on = vec![(Arc::clone(&self.grant), Arc::clone(session))];
         self.shared.run_phase(&self.fix, on, phase).await
     }
 
@@ -197,8 +197,8 @@ impl Fixer {
 fn not_planned(outcome: RunOutcome) -> NotPlanned {
     match outcome {
         RunOutcome::Refused { reason } => NotPlanned::Refused(reason),
-        RunOutcome::CouldNotLook { reason, error } => NotPlanned::CouldNotLook { reason, error },
-        RunOutcome::Fault { message } => NotPlanned::Broke(message),
-        RunOutcome::Report(_) => NotPlanned::Broke("it looked, and was to plan".to_owned()),
+        RunOutcome::CouldNotCheck { reason, error } => NotPlanned::CouldNotCheck { reason, error },
+        RunOutcome::Fault(fault) => NotPlanned::Broke(fault.message),
+        RunOutcome::Report(_) => NotPlanned::Broke("it returned a report instead of a plan".to_owned()),
     }
 }

@@ -1,7 +1,7 @@
-//! Probes x targets, bounded; one slow host never stalls the rest.
+//! Runs probes on targets, several targets at once; a slow target does not delay the others.
 //!
-//! Knows: the order of things in a sweep. Must not know: how a target is reached, what a component does, how results
-//! look. Attack answered: one target or one component that holds up the others (GR16, TG03).
+//! Knows: the order of work in a sweep. Must not know: how a target is reached, what a component does, how results are
+//! shown. Attack answered: one target or one component that delays the others (GR16, TG03).
 
 mod fix;
 mod module_cache;
@@ -12,6 +12,4 @@ mod fleet_runs;
 
 pub use fix::{Decided, FixError, Fixer, NotPlanned, Planned};
 pub use past::PastRuns;
-pub(crate) use pool::WorkerHandle;
 pub use run::{Request, Settings, Watcher, sweep};
-pub(crate) use run::{concluded, settled, view};

@@ -1,8 +1,8 @@
-//! Loads components, from the cache where it holds them.
+//! Loads components into workers, in compiled form if the cache has it.
 //!
-//! Knows: the cache, workers, and where a rejected entry is written down. Attack answered: see [`bailiwick_sandbox::cache`].
+//! Knows: the cache, workers, and how a rejected cache entry is recorded. Must not know: whether a component may run. Attack answered: see [`bailiwick_sandbox::cache`].
 //!
-//! **Invariant:** only a worker that compiled the component, and has run nothing of it, gives what is kept.
+//! **Invariant:** a compiled form is kept only from a worker that compiled the component and has not run any of it.
 
 use std::sync::Arc;
 
@@ -21,9 +21,9 @@ pub(super) struct ModuleCache {
     pub(super) sweep: u64,
 }
 
-/// Why there is no worker with a component in it.
+/// Why there is no worker that has the component loaded.
 pub(super) enum Unloaded {
-    /// What its lockdown lacks, where it may lack nothing.
+    /// The measures that its lockdown lacks, if policy requires all of them.
     Lacking(String),
     /// It could not be loaded.
     Load(LoadError),
@@ -35,40 +35,40 @@ impl From<LoadError> for Unloaded {
     }
 }
 
-/// A worker with a component loaded, compiled only if nothing was kept of it.
+/// A worker that has the component loaded. The component is compiled unless the cache has its compiled form.
 ///
 /// # Errors
-/// When there is none to be had.
+/// When no worker can load it.
 pub(super) async fn load(slot: &Slot, links: &Links) -> Result<Worker, Unloaded> {
     let bytes = &slot.binary.bytes;
-    let Some(kept) = &slot.kept else {
+    let Some(module_cache) = &slot.module_cache else {
         return Ok(slot.idle().await?.load(bytes, links, slot.limits.clone()).await?);
     };
-    // Of these bytes and no others: what is compiled is what is sealed.
+    // The digest of exactly the bytes that are compiled.
     let digest: [u8; 32] = Sha256::digest(bytes).into();
-    let cache = Arc::clone(&kept.cache);
+    let cache = Arc::clone(&module_cache.cache);
     match blocking(move || cache.get(&digest)).await {
         Some(Ok(Some(artefact))) => {
             let code = Code::Compiled(artefact);
             match slot.idle().await?.load_code(code, digest, links, slot.limits.clone()).await {
                 Ok((worker, _)) => return Ok(worker),
                 Err(LoadError::NotLoaded { .. }) => {
-                    kept.cache.remove(&digest);
-                    kept.rejected(slot, "the engine does not take it".to_owned());
+                    module_cache.cache.remove(&digest);
+                    module_cache.rejected(slot, "the wasm engine rejected it".to_owned());
                 }
                 Err(error) => {
-                    kept.cache.remove(&digest);
+                    module_cache.cache.remove(&digest);
                     return Err(error.into());
                 }
             }
         }
-        Some(Err(reject)) => kept.rejected(slot, said(&reject)),
+        Some(Err(reject)) => module_cache.rejected(slot, reason(&reject)),
         Some(Ok(None)) | None => {}
     }
     let (worker, artefact) =
         slot.idle().await?.load_code(Code::Keep(bytes), digest, links, slot.limits.clone()).await?;
     if let Some(artefact) = artefact {
-        let cache = Arc::clone(&kept.cache);
+        let cache = Arc::clone(&module_cache.cache);
         if let Some(Err(error)) = blocking(move || cache.put(&digest, &artefact)).await {
             tracing::debug!("{}: its compiled form is not kept: {error}", slot.who.component);
         }
@@ -84,14 +84,14 @@ impl ModuleCache {
     }
 }
 
-fn said(reject: &Reject) -> String {
+fn reason(reject: &Reject) -> String {
     match reject {
         Reject::Io(error) => format!("{reject}: {error}"),
         other => other.to_string(),
     }
 }
 
-/// Does what reads and writes files away from the thread that waits for targets. `None` if it broke.
+/// Reads or writes files away from the thread that waits for targets. `None` if the work panicked.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     tokio::task::spawn_blocking(work).await.ok()
 }

@@ -1,22 +1,21 @@
-//! What runs are told of their own past, and what the journal keeps of that.
+//! A component's own earlier numbers, which its run is given.
 //!
-//! Knows: the history, and which components ask for theirs. Attack answered: a past that cannot be read and passes for
-//! none: a component that asks for it does not run then.
+//! Knows: the history, and which components ask for it. Must not know: what the numbers mean. Attack answered: a history that
+//! cannot be read and looks like an empty one: a component that asks for its history does not run then.
 
 use std::sync::{Mutex, PoisonError};
 
 use bailiwick_core::manifest::Manifest;
-use bailiwick_journal::Past;
 use bailiwick_journal::history::{Earlier, History};
 use bailiwick_policy::grant::Grant;
 use bailiwick_transport::chain;
 
-/// The past of all components, or why there is none to be had.
+/// The history of all components, or why it cannot be read.
 #[derive(Debug)]
 pub enum PastRuns {
-    /// It is here.
+    /// The history.
     Here(Mutex<History>),
-    /// It cannot be read.
+    /// Why it cannot be read.
     Missing(String),
 }
 
@@ -26,19 +25,19 @@ impl From<History> for PastRuns {
     }
 }
 
-/// Without a word of why, nobody is told anything: for sweeps of components that do not ask.
+/// No history: for sweeps of components that do not ask for theirs.
 impl Default for PastRuns {
     fn default() -> Self {
-        Self::Missing("no history is kept here".to_owned())
+        Self::Missing("there is no history".to_owned())
     }
 }
 
 impl PastRuns {
-    /// What a run that begins now, on so many targets, is told of the grant's target.
+    /// What a run that starts now is given about one of its targets. `targets` is the number of targets of the run.
     ///
     /// # Errors
-    /// Why it cannot be said, in the host's words.
-    pub(super) fn of(
+    /// Why it cannot be read, in a sentence of the host.
+    pub(super) fn earlier(
         &self,
         manifest: &Manifest,
         grant: &Grant,
@@ -46,7 +45,7 @@ impl PastRuns {
         targets: usize,
     ) -> Result<Earlier, String> {
         let asks = manifest.history.is_some();
-        let found = match self {
+        let earlier = match self {
             Self::Missing(_) if !asks => return Ok(Earlier::default()),
             Self::Missing(why) => Err(why.clone()),
             Self::Here(history) => {
@@ -55,16 +54,10 @@ impl PastRuns {
                     let previous_ms = history.previous_ms(&grant.component, &grant.target, now_ms).ok().flatten();
                     return Ok(Earlier { previous_ms, ..Earlier::default() });
                 }
-                let found = history.earlier(&grant.component, &grant.target, now_ms, targets);
-                found.map_err(|error| chain(&error))
+                let earlier = history.earlier(&grant.component, &grant.target, now_ms, targets);
+                earlier.map_err(|error| chain(&error))
             }
         };
-        found.map_err(|why| format!("what it has said before cannot be read: {why}"))
+        earlier.map_err(|why| format!("its history cannot be read: {why}"))
     }
-}
-
-/// What the journal keeps of it.
-pub(super) fn kept(earlier: &Earlier) -> Option<Past> {
-    let digest = || Earlier::digest(&earlier.points);
-    (!earlier.points.is_empty()).then(|| Past { runs: earlier.runs.clone(), digest: digest() })
 }

@@ -1,7 +1,9 @@
-//! One worker per component, started when the sweep starts, and again if it dies.
+//! One worker per component. It starts with the sweep, and again if it dies.
+//!
+//! Knows: workers, consent, the quarantine. Must not know: what a run asks for.
 //!
 //! **Invariant:** a component whose worker has died twice is not started a third time (GR14): not in the same sweep, however
-//! the workers died, and in no later one before a person has released it, if it was the component's doing.
+//! the workers died; and not in a later sweep before a person releases it, if the component caused the deaths.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
@@ -11,80 +13,64 @@ use tokio::sync::{Mutex, Semaphore};
 
 use super::module_cache::{ModuleCache, Unloaded};
 use super::run::Request;
-use crate::broker::{Asked, Broker, RunContext};
 use crate::consent;
 use crate::quarantine::{Quarantine, QuarantineError, Record, Who};
+use crate::run::{NoWorker, WorkerHandle};
 use bailiwick_core::encode;
 use bailiwick_core::limits::{COMPILING, DEATHS, Limits};
-use bailiwick_core::model::Answer;
-use bailiwick_core::model::{ComponentId, Effect, Lockdown, Tainted, World};
-use bailiwick_core::outcome::RunOutcome;
-use bailiwick_core::verbs::spec;
-use bailiwick_journal::{Entry, RunEnd};
+use bailiwick_core::model::{ComponentId, Lockdown, RunFault, World};
 use bailiwick_policy::library::Binary;
 use bailiwick_policy::ops::Ops;
-use bailiwick_sandbox as sandbox;
 use bailiwick_sandbox::client::Worker;
-use bailiwick_sandbox::{Fault, FaultKind, Idle, Links, LoadError, Outcome, TargetView, VerbCall};
+use bailiwick_sandbox::{Idle, Links, LoadError};
 use bailiwick_transport::chain;
 
 /// The workers of a sweep.
 pub(super) struct Pool {
     slots: BTreeMap<ComponentId, Arc<Slot>>,
-    held: Held,
+    lockdown: SharedLockdown,
 }
 
-/// What has held in every worker so far; none: there was none.
-type Held = Arc<std::sync::Mutex<Option<Lockdown>>>;
+/// The measures that every worker so far has applied. None if no worker was started.
+type SharedLockdown = Arc<std::sync::Mutex<Option<Lockdown>>>;
 
 pub(super) struct Slot {
-    pub(super) kept: Option<Arc<ModuleCache>>,
+    pub(super) module_cache: Option<Arc<ModuleCache>>,
     pub(super) binary: Binary,
-    /// What it is linked with, or why it may not be compiled.
+    /// What the component is linked with, or why it may not be compiled.
     links: Result<Links, String>,
     pub(super) limits: Limits,
     compiling: Arc<Semaphore>,
     quarantine: Quarantine,
     pub(super) who: Who,
-    /// A worker that lacks a measure gets no component.
+    /// A worker that lacks a measure of its lockdown gets no component.
     require_lockdown: bool,
-    held: Held,
+    lockdown: SharedLockdown,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
     worker: Option<Arc<Worker>>,
-    /// Why there is none, and will be none.
+    /// Why the component is refused for the rest of the sweep.
     refused: Option<String>,
-    /// What every further run comes to.
-    over: Option<String>,
+    /// The fault of every further run.
+    fault: Option<RunFault>,
     deaths: u64,
 }
 
-/// A worker that a run has borrowed.
-#[derive(Debug)]
-pub(crate) struct WorkerHandle(Arc<Worker>);
-
-/// How a run went.
-pub(crate) struct RunResult {
-    pub(crate) end: RunEnd,
-    pub(crate) fuel: u64,
-    /// Its worker was killed on account of another run.
-    pub(crate) interrupted: bool,
-}
-
 impl Pool {
-    /// Room for every component of a world that policy puts on a requested target. Looks whether each may run, and at its imports.
+    /// A slot for every component of a world that policy puts on a requested target. Checks whether each may run, and its
+    /// imports.
     pub(super) fn new(
         ops: &Ops,
         request: &Request,
         world: World,
         quarantine: &Quarantine,
         require_lockdown: bool,
-        kept: Option<&Arc<ModuleCache>>,
+        module_cache: Option<&Arc<ModuleCache>>,
     ) -> Self {
-        let held = Held::default();
+        let lockdown = SharedLockdown::default();
         let mut slots = BTreeMap::new();
         let compiling = Arc::new(Semaphore::new(COMPILING as usize));
         let assigned = request.targets.iter().filter_map(|target| ops.assignments.get(target));
@@ -104,7 +90,7 @@ impl Pool {
                     None => consent::admit(ops, &request.standing, id, Timestamp::now()),
                 };
                 Arc::new(Slot {
-                    kept: kept.cloned(),
+                    module_cache: module_cache.cloned(),
                     binary: binary.clone(),
                     links,
                     limits: ops.limits(id).clone(),
@@ -112,20 +98,20 @@ impl Pool {
                     quarantine: quarantine.clone(),
                     who,
                     require_lockdown,
-                    held: Arc::clone(&held),
+                    lockdown: Arc::clone(&lockdown),
                     state: Mutex::default(),
                 })
             });
         }
-        Self { slots, held }
+        Self { slots, lockdown }
     }
 
-    /// What has held in every worker so far; none: there was none.
+    /// The measures that every worker so far has applied. None if no worker was started.
     pub(super) fn lockdown(&self) -> Option<Lockdown> {
-        *self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.lockdown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts compiling those that may be, while connections are being made.
+    /// Starts to compile the components that may run, while connections are opened.
     pub(super) fn start(&self) {
         for slot in self.slots.values().filter(|slot| slot.links.is_ok()) {
             let slot = Arc::clone(slot);
@@ -136,25 +122,25 @@ impl Pool {
     /// A component's worker.
     ///
     /// # Errors
-    /// What the run comes to, if there is none.
-    pub(super) async fn worker(&self, id: &ComponentId) -> Result<WorkerHandle, RunOutcome> {
+    /// Why the run has no worker.
+    pub(super) async fn worker(&self, id: &ComponentId) -> Result<WorkerHandle, NoWorker> {
         match self.slots.get(id) {
-            Some(slot) => slot.worker().await.map(WorkerHandle),
-            None => Err(RunOutcome::Refused { reason: "there is no such component".to_owned() }),
+            Some(slot) => slot.worker().await.map(WorkerHandle::from),
+            None => Err(NoWorker::Refused("there is no such component".to_owned())),
         }
     }
 
-    /// Notices a worker that has died in a run, and writes it down at once.
-    pub(super) async fn look_after(&self, id: &ComponentId) {
+    /// Records the death of a worker that died in a run.
+    pub(super) async fn check_worker(&self, id: &ComponentId) {
         if let Some(slot) = self.slots.get(id) {
-            slot.state.lock().await.bury(slot);
+            slot.state.lock().await.remove_dead(slot);
         }
     }
 
     /// Ends every worker.
     pub(super) async fn close(&self) {
         for slot in self.slots.values() {
-            slot.state.lock().await.bury(slot);
+            slot.state.lock().await.remove_dead(slot);
             let worker = slot.state.lock().await.worker.take();
             if let Some(worker) = worker.and_then(Arc::into_inner) {
                 worker.close().await;
@@ -163,28 +149,28 @@ impl Pool {
     }
 }
 
-/// Why a component may not run at all, if a person has to release it first. What cannot be read holds it.
-fn quarantined(who: &Who, found: Result<Option<Record>, QuarantineError>) -> Option<String> {
+/// Why a component is in quarantine, if it is. A record that cannot be read also keeps it from running.
+fn quarantined(who: &Who, record: Result<Option<Record>, QuarantineError>) -> Option<String> {
     let id = &who.component;
-    match found {
-        Ok(record) => record
-            .filter(Record::holds)
-            .map(|record| format!("in quarantine: {}; `bailiwick unquarantine {id}` lets it run again", record.told())),
+    match record {
+        Ok(record) => record.filter(Record::holds).map(|record| {
+            format!("in quarantine: {}; `bailiwick unquarantine {id}` lets it run again", record.summary())
+        }),
         Err(error) => Some(format!(
-            "whether it is in quarantine cannot be told: {}; `bailiwick unquarantine {id}` starts a new record",
+            "its quarantine record cannot be read: {}; `bailiwick unquarantine {id}` starts a new record",
             chain(&error)
         )),
     }
 }
 
 impl Slot {
-    /// A worker without a component, if it lacks nothing that it may not lack.
+    /// A worker without a component, if its lockdown has every measure that policy requires.
     pub(super) async fn idle(&self) -> Result<Idle, Unloaded> {
         let idle = Worker::start(None).await?;
         let lockdown = idle.lockdown();
         {
-            let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-            *held = Some(held.map_or(lockdown, |held| held.and(lockdown)));
+            let mut shared = self.lockdown.lock().unwrap_or_else(PoisonError::into_inner);
+            *shared = Some(shared.map_or(lockdown, |shared| shared.and(lockdown)));
         }
         if self.require_lockdown && !lockdown.complete() {
             return Err(Unloaded::Lacking(lockdown.lacking().join(", no ")));
@@ -192,30 +178,30 @@ impl Slot {
         Ok(idle)
     }
 
-    async fn worker(&self) -> Result<Arc<Worker>, RunOutcome> {
-        let links = self.links.as_ref().map_err(|reason| RunOutcome::Refused { reason: reason.clone() })?;
+    async fn worker(&self) -> Result<Arc<Worker>, NoWorker> {
+        let links = self.links.as_ref().map_err(|reason| NoWorker::Refused(reason.clone()))?;
         let mut state = self.state.lock().await;
-        state.bury(self);
+        state.remove_dead(self);
         if let Some(reason) = &state.refused {
-            return Err(RunOutcome::Refused { reason: reason.clone() });
+            return Err(NoWorker::Refused(reason.clone()));
         }
         if let Some(worker) = &state.worker {
             return Ok(Arc::clone(worker));
         }
-        if let Some(message) = &state.over {
-            return Err(RunOutcome::Fault { message: message.clone() });
+        if let Some(fault) = &state.fault {
+            return Err(NoWorker::Fault(fault.clone()));
         }
         if state.deaths >= DEATHS {
-            let message = format!("its worker has died {DEATHS} times in this sweep; it is not started again");
-            return Err(RunOutcome::Fault { message });
+            let message = format!("its worker died {DEATHS} times in this sweep; it is not started again");
+            return Err(NoWorker::Fault(RunFault::new("worker-deaths", message)));
         }
         // The semaphore is never closed.
         let _permit = self.compiling.acquire().await;
         match super::module_cache::load(self, links).await {
             Err(Unloaded::Lacking(lacking)) => {
-                let reason = format!("its worker cannot be locked down here: no {lacking}");
+                let reason = format!("its worker cannot be locked down on this machine: no {lacking}");
                 state.refused = Some(reason.clone());
-                Err(RunOutcome::Refused { reason })
+                Err(NoWorker::Refused(reason))
             }
             Ok(worker) => {
                 let worker = Arc::new(worker);
@@ -223,26 +209,26 @@ impl Slot {
                 Ok(worker)
             }
             Err(Unloaded::Load(LoadError::NotLoaded { reason })) => {
-                let reason = format!("the engine does not take it: {}", encode::terminal(&reason, 200));
+                let reason = format!("the wasm engine rejected it: {}", encode::terminal(&reason, 200));
                 state.refused = Some(reason.clone());
-                Err(RunOutcome::Refused { reason })
+                Err(NoWorker::Refused(reason))
             }
             Err(Unloaded::Load(error)) => {
-                let message = chain(&error);
+                let fault = RunFault::new("load", chain(&error));
                 state.deaths += 1;
-                state.over = error.is_for_good().then(|| message.clone());
+                state.fault = error.is_for_good().then(|| fault.clone());
                 if let Some(how) = error.death() {
                     state.count(self, &how);
                 }
-                Err(RunOutcome::Fault { message })
+                Err(NoWorker::Fault(fault))
             }
         }
     }
 }
 
 impl State {
-    /// Takes a worker away that has died, and counts it.
-    fn bury(&mut self, slot: &Slot) {
+    /// Removes a worker that has died, and counts its death.
+    fn remove_dead(&mut self, slot: &Slot) {
         let Some(worker) = self.worker.take_if(|worker| !worker.is_alive()) else { return };
         self.deaths += 1;
         if let Some(how) = worker.death() {
@@ -250,73 +236,10 @@ impl State {
         }
     }
 
-    /// Writes a death down. One that cannot be written down must not be forgotten either.
+    /// Records a death in the quarantine. If that fails, the component is refused as well.
     fn count(&mut self, slot: &Slot, how: &str) {
         let now = Timestamp::now();
-        let found = slot.quarantine.died(&slot.who, how, now);
-        self.refused = quarantined(&slot.who, found.map(Some));
+        let record = slot.quarantine.died(&slot.who, how, now);
+        self.refused = quarantined(&slot.who, record.map(Some));
     }
-}
-
-impl WorkerHandle {
-    /// A worker outside a pool.
-    pub(crate) fn new(worker: Worker) -> Self {
-        Self(Arc::new(worker))
-    }
-
-    /// Runs the component once, each of its calls through the broker.
-    pub(crate) async fn run(
-        &self,
-        broker: &Arc<Broker>,
-        run: &RunContext,
-        now_ms: u64,
-        views: Vec<TargetView>,
-    ) -> RunResult {
-        let answer = |call: VerbCall| async move {
-            if spec(call.verb).effect == Effect::Change {
-                let VerbCall { number, target, verb, slot, given } = call;
-                let asked = Asked { number, target, verb, slot, content: given.content, bytes: given.bytes };
-                return match broker.stage(run, asked).await {
-                    Ok(()) => Outcome::Staged,
-                    Err(error) => Outcome::NotStaged(error),
-                };
-            }
-            match broker.call(run, call.number, call.target, call.verb, call.slot.as_ref()).await {
-                Ok(answer) => Outcome::Answered(Answer::clone(&answer)),
-                Err(error) => Outcome::Failed(error),
-            }
-        };
-        let ended = self.0.run_phase(run.phase, now_ms, views, answer).await;
-        for line in ended.logs {
-            broker.note(Entry::Note { run: run.id, text: line.text });
-        }
-        if ended.logs_dropped > 0 {
-            let text = Tainted::new(format!("({} notes were dropped or cut)", ended.logs_dropped));
-            broker.note(Entry::Note { run: run.id, text });
-        }
-        let (end, interrupted) = match ended.ending {
-            sandbox::Ending::Report(report) => (RunEnd::Report(report), false),
-            sandbox::Ending::Decision(decision) => (RunEnd::Decided(decision), false),
-            sandbox::Ending::CouldNotLook { reason, error, .. } => (RunEnd::CouldNotLook { reason, error }, false),
-            sandbox::Ending::Fault(fault) => {
-                if !fault.detail.is_empty() {
-                    broker.note(Entry::Note { run: run.id, text: fault.detail.clone() });
-                }
-                (fault_end(&fault), false)
-            }
-            sandbox::Ending::Interrupted => {
-                (RunEnd::Fault { message: "interrupted: another run took the worker with it".to_owned() }, true)
-            }
-        };
-        RunResult { end, fuel: ended.fuel_used, interrupted }
-    }
-}
-
-fn fault_end(fault: &Fault) -> RunEnd {
-    let message = match &fault.kind {
-        // Whose fault it is must be plain: this one is ours.
-        FaultKind::Host => "the worker could not run it (this is not the component's fault)".to_owned(),
-        kind => kind.to_string(),
-    };
-    RunEnd::Fault { message }
 }

@@ -1,4 +1,4 @@
-//! One sweep: connect, run, close; targets side by side, components side by side on each.
+//! One sweep: connect, run, close; several targets at once, and several components at once on each.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,72 +8,71 @@ use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::fleet_runs::{self, FleetRuns, TargetStatus};
+use super::fleet_runs::{FleetRuns, TargetStatus};
 use super::module_cache::ModuleCache;
-use super::past::{self, PastRuns};
-use super::pool::{Pool, RunResult};
+use super::past::PastRuns;
+use super::pool::Pool;
 use crate::anchor;
-use crate::broker::{Broker, RunContext, Staged, TargetSession};
+use crate::broker::{Broker, TargetSession};
 use crate::quarantine::Quarantine;
+use crate::run::{FinishedRun, Inputs, NoWorker, OnTarget, RecordedRun};
 use bailiwick_core::fleet::{Access, Target};
-use bailiwick_core::model::{ComponentId, Decision, Lockdown, LookError, Phase, SlotKey, Tainted, TargetName, World};
-use bailiwick_core::outcome::{Call, DigestVersion, Looked, Run, RunOutcome, Sweep, TargetResult};
+use bailiwick_core::model::{ComponentId, Lockdown, LookError, Phase, TargetName, World};
+use bailiwick_core::outcome::{Call, CheckedTarget, Run, Sweep, TargetResult};
 use bailiwick_journal as journal;
 use bailiwick_journal::history::Earlier;
-use bailiwick_journal::{Entry, Journal, Sha};
-use bailiwick_policy::grant;
+use bailiwick_journal::{Entry, Journal};
 use bailiwick_policy::grant::Grant;
 use bailiwick_policy::lock::Standing;
 use bailiwick_policy::ops::Ops;
 use bailiwick_sandbox::cache::Cache;
 use bailiwick_sandbox::imports::on_one_line;
-use bailiwick_sandbox::{SlotEntry, TargetView};
 use bailiwick_transport::{Connection, chain, ssh};
 
-/// What is asked for.
+/// What to check.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
-    /// Targets; a never-host may be among them, and is refused.
+    /// The targets. A never-host among them is refused.
     pub targets: BTreeSet<TargetName>,
-    /// Only these components; none: all that policy grants.
+    /// Only these components. None: every component that policy grants.
     pub components: Option<BTreeSet<ComponentId>>,
-    /// What people have agreed to; by default nothing but what is built in.
+    /// Which components are accepted. By default only the built-in ones.
     pub standing: Standing,
 }
 
 /// Bounds of a sweep.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Targets at the same time; 0 counts as 1.
+    /// Maximum number of targets checked at once; 0 counts as 1.
     pub jobs: usize,
-    /// Components that are kept from running.
+    /// Components that must not run until a person releases them.
     pub quarantine: Quarantine,
     /// A worker that lacks a measure of its lockdown gets no component: its runs are refused.
     pub require_lockdown: bool,
-    /// Clocks of connections.
+    /// Time limits of connections.
     pub ssh: ssh::Settings,
     /// Compiled components of earlier sweeps.
     pub cache: Option<Arc<Cache>>,
-    /// What components have said before.
-    pub pasts: Arc<PastRuns>,
+    /// The history that components are given.
+    pub past_runs: Arc<PastRuns>,
 }
 
-/// Is told how far a sweep is.
+/// Follows the progress of a sweep.
 pub trait Watcher: Send + Sync {
-    /// A target has been dealt with.
-    fn target_done(&self, looked: &Looked);
+    /// A target is done.
+    fn target_done(&self, checked: &CheckedTarget);
 
-    /// Components have run in workers that lack a measure of their lockdown; told once, at the end.
-    fn unlocked(&self, held: &Lockdown);
+    /// Components ran in workers that lack a measure of their lockdown. Called once, at the end.
+    fn unlocked(&self, lockdown: &Lockdown);
 
-    /// An anchor did not take the journal's head; told at the end.
+    /// The journal's head could not be copied to an anchor. Called at the end.
     fn not_anchored(&self, anchor: &str, why: &str);
 }
 
-/// Looks at what is asked for.
+/// Runs a sweep.
 ///
 /// # Errors
-/// When the journal cannot be written: nothing is sent that is not written down first.
+/// When the journal is not writable: every action is in the journal before it is sent.
 pub async fn sweep(
     ops: Arc<Ops>,
     request: Request,
@@ -90,27 +89,35 @@ pub async fn sweep(
     journal.sync()?;
     let jobs = Arc::new(Semaphore::new(settings.jobs.max(1)));
     let broker = Arc::new(Broker::new(Arc::clone(&journal)).redacting(Arc::clone(&ops.policy.redactor)));
-    let kept = settings.cache.map(|cache| Arc::new(ModuleCache { cache, broker: Arc::clone(&broker), sweep: number }));
-    let meetings = fleet_runs::meetings(&ops, &request);
+    let module_cache =
+        settings.cache.map(|cache| Arc::new(ModuleCache { cache, broker: Arc::clone(&broker), sweep: number }));
+    let fleet_runs = FleetRuns::new(&ops, &request);
     let shared = Arc::new(Shared {
-        pool: Pool::new(&ops, &request, World::Probe, &settings.quarantine, settings.require_lockdown, kept.as_ref()),
+        pool: Pool::new(
+            &ops,
+            &request,
+            World::Probe,
+            &settings.quarantine,
+            settings.require_lockdown,
+            module_cache.as_ref(),
+        ),
         broker,
         ops,
         number,
         ssh: settings.ssh,
         components: request.components,
         standing: request.standing,
-        pasts: settings.pasts,
-        meetings,
+        past_runs: settings.past_runs,
+        fleet_runs,
     });
     shared.pool.start();
-    // While connections are made; the first answer would have to wait for it.
+    // While connections are opened: otherwise the first answer waits for it.
     let redactor = Arc::clone(&shared.ops.policy.redactor);
     tokio::task::spawn_blocking(move || redactor.prepare());
     let mut runs = JoinSet::new();
-    for component in shared.meetings.components() {
+    for component in shared.fleet_runs.components() {
         let shared = Arc::clone(&shared);
-        runs.spawn(async move { shared.look_together(&component).await });
+        runs.spawn(async move { shared.run_on_fleet(&component).await });
     }
     let mut tasks = JoinSet::new();
     for name in request.targets {
@@ -118,19 +125,19 @@ pub async fn sweep(
         tasks.spawn(async move {
             // The semaphore is never closed.
             let permit = jobs.acquire().await;
-            let (result, link) = shared.look(&name).await;
-            let looked = Looked { target: name, result };
-            watcher.target_done(&looked);
-            // Another target's turn, while runs on several wait for it.
+            let (result, session) = shared.check_target(&name).await;
+            let checked = CheckedTarget { target: name, result };
+            watcher.target_done(&checked);
+            // Another target can start, while runs on several targets still use this connection.
             drop(permit);
-            shared.meetings.adjourned(&looked.target).await;
-            if let Some(link) = link {
-                link.finish().await;
-                if let Some(link) = Arc::into_inner(link) {
-                    link.close().await;
+            shared.fleet_runs.wait_until_unused(&checked.target).await;
+            if let Some(session) = session {
+                session.finish().await;
+                if let Some(session) = Arc::into_inner(session) {
+                    session.close().await;
                 }
             }
-            looked
+            checked
         });
     }
     let mut targets = all(tasks).await;
@@ -139,8 +146,8 @@ pub async fn sweep(
     together.sort_by(|a, b| a.run.component.cmp(&b.run.component));
     shared.pool.close().await;
     let lockdown = shared.pool.lockdown();
-    if let Some(held) = lockdown.filter(|held| !settings.require_lockdown && !held.complete()) {
-        watcher.unlocked(&held);
+    if let Some(lockdown) = lockdown.filter(|lockdown| !settings.require_lockdown && !lockdown.complete()) {
+        watcher.unlocked(&lockdown);
     }
     shared.broker.note(Entry::SweepEnded { sweep: number, lockdown });
     if let Some(failure) = shared.broker.failure() {
@@ -156,16 +163,16 @@ pub async fn sweep(
     Ok(Sweep { started, finished, targets, together })
 }
 
-/// What came of all tasks. A panic of ours must not pass for a target that was looked at.
+/// The results of all tasks. A panic is passed on: it must not look like a target that was checked.
 async fn all<T: 'static>(mut tasks: JoinSet<T>) -> Vec<T> {
-    let mut found = Vec::new();
+    let mut results = Vec::new();
     while let Some(done) = tasks.join_next().await {
         match done {
-            Ok(value) => found.push(value),
+            Ok(value) => results.push(value),
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     }
-    found
+    results
 }
 
 /// What all targets of a sweep share.
@@ -177,15 +184,15 @@ pub(super) struct Shared {
     pub(super) ssh: ssh::Settings,
     pub(super) components: Option<BTreeSet<ComponentId>>,
     pub(super) standing: Standing,
-    pub(super) pasts: Arc<PastRuns>,
-    pub(super) meetings: FleetRuns,
+    pub(super) past_runs: Arc<PastRuns>,
+    pub(super) fleet_runs: FleetRuns,
 }
 
 impl Shared {
-    /// Looks at a target with the components that look at one at a time. Its connection is still open afterwards.
-    async fn look(self: &Arc<Self>, name: &TargetName) -> (TargetResult, Option<Arc<TargetSession>>) {
+    /// Checks a target with the components that check one target at a time. Its connection is still open afterwards.
+    async fn check_target(self: &Arc<Self>, name: &TargetName) -> (TargetResult, Option<Arc<TargetSession>>) {
         tracing::debug!("{name}: connecting");
-        let link = match self.connect(name).await {
+        let session = match self.connect(name).await {
             Ok(connection) => Arc::new(TargetSession::new(connection)),
             Err(result) => {
                 let (refused, cause) = match &result {
@@ -193,40 +200,44 @@ impl Shared {
                     TargetResult::Unreachable { cause, .. } => (false, cause.clone()),
                     TargetResult::Runs(_) => return (result, None),
                 };
-                self.meetings.arrive(
+                self.fleet_runs.set_status(
                     name,
-                    if refused { TargetStatus::Refused(cause.clone()) } else { TargetStatus::Missing(cause.clone()) },
+                    if refused {
+                        TargetStatus::Refused(cause.clone())
+                    } else {
+                        TargetStatus::Unreachable(cause.clone())
+                    },
                 );
                 let target = name.clone();
-                self.broker.note(Entry::NotLooked { sweep: self.number, target, refused, cause });
+                self.broker.note(Entry::NotChecked { sweep: self.number, target, refused, cause });
                 return (result, None);
             }
         };
-        self.meetings.arrive(name, TargetStatus::Here(Arc::clone(&link)));
+        self.fleet_runs.set_status(name, TargetStatus::Connected(Arc::clone(&session)));
         let mut tasks = JoinSet::new();
         for component in self.assigned(name) {
-            let (shared, link) = (Arc::clone(self), Arc::clone(&link));
+            let (shared, session) = (Arc::clone(self), Arc::clone(&session));
             let Some(grant) = self.ops.grant(&component, name).map(Arc::new) else { continue };
-            tasks.spawn(async move { shared.run(&component, vec![(grant, link)]).await });
+            tasks.spawn(async move { shared.run(&component, vec![(grant, session)]).await });
         }
         let mut runs: Vec<Run> = tasks.join_all().await.into_iter().flatten().collect();
         runs.sort_by(|a, b| a.component.cmp(&b.component));
-        let result = match runs.iter().find_map(|run| unmasked(&run.calls)) {
+        let result = match runs.iter().find_map(|run| never_host_rule(&run.calls)) {
             Some(rule) => TargetResult::Refused { rule },
             None => TargetResult::Runs(runs),
         };
-        (result, Some(link))
+        (result, Some(session))
     }
 
-    /// The probes that policy puts on a target, that are asked for, and that look at one target at a time. A sweep only looks:
-    /// no fix is run by it.
+    /// The probes that policy grants on a target, that are requested, and that check one target at a time. A sweep runs no
+    /// fix.
     fn assigned(&self, name: &TargetName) -> Vec<ComponentId> {
         let all = self.ops.assignments.get(name).into_iter().flat_map(BTreeMap::keys);
-        let asked = all.filter(|id| self.components.as_ref().is_none_or(|only| only.contains(*id)));
-        let looks = |id: &&ComponentId| {
+        let requested = all.filter(|id| self.components.as_ref().is_none_or(|only| only.contains(*id)));
+        let is_probe = |id: &&ComponentId| {
             self.ops.library.manifest(id.as_str()).is_none_or(|manifest| manifest.world == World::Probe)
         };
-        asked.filter(looks).filter(|id| !self.meetings.has(id)).cloned().collect()
+        requested.filter(is_probe).filter(|id| !self.fleet_runs.has(id)).cloned().collect()
     }
 
     pub(super) async fn connect(&self, name: &TargetName) -> Result<Connection, TargetResult> {
@@ -260,9 +271,10 @@ impl Shared {
         }
     }
 
-    /// Runs one component on one target, or on several. `None` only if there is none such, or no target.
+    /// Runs one component on one target, or on several. None if there is no such component or target, or the journal cannot
+    /// be written.
     pub(super) async fn run(&self, component: &ComponentId, on: Vec<(Arc<Grant>, Arc<TargetSession>)>) -> Option<Run> {
-        self.run_phase(component, on, Phase::Examine).await.map(|phased| phased.run)
+        self.run_phase(component, on, Phase::Examine).await.map(|finished| finished.run)
     }
 
     /// The same for a part of a component's work.
@@ -271,243 +283,61 @@ impl Shared {
         component: &ComponentId,
         on: Vec<(Arc<Grant>, Arc<TargetSession>)>,
         phase: Phase,
-    ) -> Option<Phased> {
+    ) -> Option<FinishedRun> {
         let manifest = self.ops.library.manifest(component.as_str())?;
-        let version = manifest.version.clone();
         let binary = self.ops.library.binary(component)?;
-        let digest = binary.digest.clone();
-        let (first, _) = on.first()?;
-        let started = Instant::now();
+        let first = on.first()?.0.target.clone();
         let now_ms = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0);
-        let past = |(grant, _): &(Arc<Grant>, _)| self.pasts.of(manifest, grant, now_ms, on.len());
-        let (pasts, unknown) = match on.iter().map(past).collect::<Result<Vec<_>, String>>() {
-            Ok(pasts) => (pasts, None),
+        let refusal = on.iter().find_map(|(grant, _)| self.standing.allows(&self.ops.library, grant).err());
+        let earlier = |(grant, _): &(Arc<Grant>, _)| self.past_runs.earlier(manifest, grant, now_ms, on.len());
+        let (earlier, no_past) = match on.iter().map(earlier).collect::<Result<Vec<_>, String>>() {
+            Ok(earlier) => (earlier, None),
             Err(why) => (vec![Earlier::default(); on.len()], Some(why)),
         };
-        let begin = |kept_bytes| {
-            let mut others = on.iter().zip(&pasts).map(|((grant, _), past)| of_target(grant, past));
-            let first = others.next().unwrap_or_else(|| of_target(first, &Earlier::default()));
-            let journal::Other { target, grant, actions, params, withheld, previous_ms, earlier } = first;
-            let changed = self.ops.budget(component);
-            let changed = changed.changed().map(|(row, value, _)| (row.name.to_owned(), value));
-            Entry::RunStarted {
-                sweep: self.number,
-                component: component.clone(),
-                version: version.clone(),
-                digest: digest.clone(),
-                target,
-                grant,
-                actions,
-                params,
-                now_ms,
-                previous_ms,
-                earlier,
-                others: others.collect(),
-                withheld,
-                limits: changed.collect(),
-                kept_bytes,
-                phase: (phase != Phase::Examine).then_some(phase),
-            }
+        let targets = on.into_iter().zip(earlier);
+        let targets = targets.map(|((grant, session), earlier)| OnTarget { grant, session, earlier }).collect();
+        let changed = self.ops.budget(component);
+        let run = RecordedRun {
+            broker: &self.broker,
+            sweep: self.number,
+            component: component.clone(),
+            version: manifest.version.clone(),
+            digest: binary.digest.clone(),
+            limits: changed.changed().map(|(row, value, _)| (row.name.to_owned(), value)).collect(),
+            inputs: Inputs { targets, now_ms, phase },
+            started: Instant::now(),
         };
-        let done = |id: Option<u64>, outcome, calls| {
-            let (component, version, elapsed_ms) = (component.clone(), version.clone(), millis(started));
-            let id = id.map(|id| id.to_string()).unwrap_or_default();
-            let run = Run { id, component, version, outcome, calls, elapsed_ms };
-            Some(Phased { run, decided: None, staged: Vec::new() })
-        };
-        let refusal = on.iter().find_map(|(grant, _)| self.standing.allows(&self.ops.library, grant).err());
         if let Some(refusal) = refusal {
-            let outcome = RunOutcome::Refused { reason: on_one_line(&refusal) };
-            let id = self.not_run(component, &digest, &outcome, begin);
-            return done(id, outcome, Vec::new());
+            return Some(run.not_run(NoWorker::Refused(on_one_line(&refusal))));
         }
-        if let Some(why) = unknown {
-            let reason = Tainted::new(why);
-            let kept_bytes = self.broker.keep_component(binary).await;
-            let id = self.broker.note(begin(kept_bytes))?;
-            let end = journal::RunEnd::CouldNotLook { reason: reason.clone(), error: None };
-            self.broker.note(Entry::RunEnded { run: id, end, fuel: 0, report: None, report_v2: None });
-            return done(Some(id), RunOutcome::CouldNotLook { reason, error: None }, Vec::new());
+        if let Some(why) = no_past {
+            return run.without_past(self.broker.keep_component(binary).await, why);
         }
-        let mut again = true;
+        let mut may_repeat = true;
         loop {
             let worker = match self.pool.worker(component).await {
                 Ok(worker) => worker,
-                Err(outcome) => {
-                    let id = self.not_run(component, &digest, &outcome, begin);
-                    return done(id, outcome, Vec::new());
-                }
+                Err(why) => return Some(run.not_run(why)),
             };
             // Without a journal nothing is sent, and the sweep ends with the journal's error.
             let kept_bytes = self.broker.keep_component(binary).await;
-            let id = self.broker.note(begin(kept_bytes))?;
-            tracing::debug!("{}: run {id} of {component} begins", first.target);
-            let context = RunContext::together(id, on.clone()).in_phase(phase);
-            let views = on.iter().zip(&pasts).map(|((grant, _), past)| view(grant, past)).collect();
-            let RunResult { end, fuel, interrupted } = worker.run(&self.broker, &context, now_ms, views).await;
-            self.pool.look_after(component).await;
-            // Another run took the worker with it. This one has only looked, and is begun again, once.
-            if interrupted && again {
-                again = false;
-                self.broker.note(Entry::RunEnded { run: id, end, fuel, report: None, report_v2: None });
+            let id = run.start(kept_bytes)?;
+            tracing::debug!("{first}: run {id} of {component} begins");
+            let result = worker.run(&self.broker, id, &run.inputs).await;
+            self.pool.check_worker(component).await;
+            // Its worker was killed because of another run. This run changes nothing, and starts again, once.
+            if result.interrupted && may_repeat {
+                may_repeat = false;
+                run.end(id, result.end, result.fuel);
                 continue;
             }
-            let staged = context.staged();
-            let end = settled(end, staged.len());
-            let grants = on.iter().map(|(grant, _)| grant.as_ref());
-            let (outcome, calls) = concluded(end.clone(), context.calls(), grants);
-            let mut ran = done(Some(id), outcome, calls)?;
-            let mut report_v2 = None;
-            match &end {
-                journal::RunEnd::Decided(decision) => {
-                    ran.decided = Some(decision.clone());
-                    ran.staged = staged;
-                }
-                _ => report_v2 = Sha::try_from(ran.run.digest_as(DigestVersion::V2)).ok(),
-            }
-            self.broker.note(Entry::RunEnded { run: id, end, fuel, report: None, report_v2 });
-            return Some(ran);
-        }
-    }
-
-    /// Writes down a run that came to nothing: a refused component has no run, a broken one has one that broke.
-    fn not_run(
-        &self,
-        component: &ComponentId,
-        digest: &str,
-        outcome: &RunOutcome,
-        begin: impl Fn(Option<u64>) -> Entry,
-    ) -> Option<u64> {
-        match outcome {
-            RunOutcome::Refused { reason } => {
-                let (component, digest, reason) = (component.clone(), digest.to_owned(), reason.clone());
-                self.broker.note(Entry::LoadRefused { sweep: self.number, component, digest, reason });
-                None
-            }
-            RunOutcome::Fault { message } => {
-                let id = self.broker.note(begin(None))?;
-                let end = journal::RunEnd::Fault { message: message.clone() };
-                self.broker.note(Entry::RunEnded { run: id, end, fuel: 0, report: None, report_v2: None });
-                Some(id)
-            }
-            RunOutcome::Report(_) | RunOutcome::CouldNotLook { .. } => None,
+            return Some(run.finish(id, result));
         }
     }
 }
 
-/// One run of one part of a component's work.
-pub(super) struct Phased {
-    /// As it is reported. Of one that planned, only its calls mean anything.
-    pub(super) run: Run,
-    /// What it decided, if it planned.
-    pub(super) decided: Option<Decision>,
-    /// What it put on its list; empty unless it proposes that.
-    pub(super) staged: Vec<Staged>,
-}
-
-/// How a run ended, held against its list: a proposal without a change is none, and a change that is not proposed has no
-/// reason. Both are the component's fault.
-pub(crate) fn settled(end: journal::RunEnd, staged: usize) -> journal::RunEnd {
-    let message = match &end {
-        journal::RunEnd::Decided(Decision::Propose { .. }) if staged == 0 => {
-            "it proposes, and no change is on its list"
-        }
-        journal::RunEnd::Decided(Decision::NothingToDo { .. } | Decision::Refuse { .. }) if staged > 0 => {
-            "changes are on its list, and it does not propose them"
-        }
-        _ => return end,
-    };
-    journal::RunEnd::Fault { message: message.to_owned() }
-}
-
-/// What a run's start says of one target.
-fn of_target(grant: &Grant, past: &Earlier) -> journal::Other {
-    journal::Other {
-        target: grant.target.clone(),
-        grant: grant.digest(),
-        actions: granted(grant),
-        params: grant.params.iter().map(|(name, value)| (name.as_str().to_owned(), value.clone())).collect(),
-        withheld: grant.withheld.iter().map(taken).collect(),
-        previous_ms: past.previous_ms,
-        earlier: past::kept(past),
-    }
-}
-
-/// The rule, if a target turned out to be a never-host after its runs had begun: refused although the action was granted.
-pub(super) fn unmasked(calls: &[Call]) -> Option<String> {
-    let found = calls.iter().find(|call| call.action.is_some() && call.error == Some(LookError::Refused))?;
-    found.cause.clone()
-}
-
-/// A run as it is reported: how it ended, and what it asked.
-pub(crate) fn concluded<'g>(
-    end: journal::RunEnd,
-    mut calls: Vec<Call>,
-    mut grants: impl Iterator<Item = &'g Grant>,
-) -> (RunOutcome, Vec<Call>) {
-    let outcome = match end {
-        journal::RunEnd::Report(report) => RunOutcome::Report(report),
-        journal::RunEnd::CouldNotLook { reason, error } => {
-            // A component that finds its slot empty does not know why; the operator must.
-            let withheld = error.is_none().then(|| grants.find_map(withheld)).flatten();
-            let error = error.or(withheld.as_ref().and_then(|call| call.error));
-            calls.extend(withheld);
-            RunOutcome::CouldNotLook { reason, error }
-        }
-        // No probe can: its worker would have been ended for it.
-        journal::RunEnd::Decided(_) => RunOutcome::Fault { message: "it planned, and was to look".to_owned() },
-        journal::RunEnd::Fault { message } => RunOutcome::Fault { message },
-    };
-    (outcome, calls)
-}
-
-/// What a never-rule took from a run, as the journal keeps it.
-fn taken(withheld: &grant::Withheld) -> journal::Withheld {
-    let grant::Withheld { granted, rule, why } = withheld;
-    let (key, action) = (granted.key.clone(), granted.action.id.clone());
-    journal::Withheld { key, action, rule: rule.clone(), why: why.clone() }
-}
-
-/// What a never-rule took from a run, told as a call that was refused.
-fn withheld(grant: &Grant) -> Option<Call> {
-    let withheld = grant.withheld.first()?;
-    Some(Call {
-        target: None,
-        action: None,
-        asked: Tainted::new(withheld.granted.action.id.as_str()),
-        error: Some(LookError::Refused),
-        cause: Some(format!("{} is withheld by {}: {}", withheld.granted.action.id, withheld.rule, withheld.why)),
-        redacted: BTreeMap::new(),
-    })
-}
-
-fn millis(since: Instant) -> u64 {
-    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
-}
-
-/// The list as the journal keeps it.
-fn granted(grant: &Grant) -> Vec<journal::Granted> {
-    let entry = |granted: &bailiwick_policy::grant::Granted| journal::Granted {
-        key: granted.key.clone(),
-        action: granted.action.id.clone(),
-        wire: granted.action.wire.text(),
-    };
-    grant.entries().map(entry).collect()
-}
-
-/// What the guest is told of its target: name, settings, slots, its own past. No address, user or key.
-pub(crate) fn view(grant: &Grant, past: &Earlier) -> TargetView {
-    let entries = |entries: Vec<(SlotKey, String)>| {
-        entries
-            .into_iter()
-            .map(|(key, literal)| SlotEntry { key: key.as_str().to_owned(), literal })
-            .collect::<Vec<_>>()
-    };
-    TargetView {
-        name: grant.target.clone(),
-        params: grant.params.iter().map(|(name, value)| (name.as_str().to_owned(), value.clone())).collect(),
-        slots: grant.slots().into_iter().map(|(slot, list)| (slot, entries(list))).collect(),
-        previous_ms: past.previous_ms,
-        earlier: past.points.clone(),
-    }
+/// The rule, if a target turned out to be a never-host after its runs had started: a granted action was refused.
+pub(super) fn never_host_rule(calls: &[Call]) -> Option<String> {
+    let refused = calls.iter().find(|call| call.action.is_some() && call.error == Some(LookError::Refused))?;
+    refused.cause.clone()
 }

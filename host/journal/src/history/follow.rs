@@ -154,9 +154,9 @@ impl Filer<'_> {
     fn take(&mut self, seq: u64, entry: Entry) -> rusqlite::Result<()> {
         self.done.entries += 1;
         match entry {
-            Entry::RunStarted { component, target, others, now_ms, .. } => {
-                let targets = std::iter::once(target).chain(others.into_iter().map(|other| other.target)).collect();
-                let begun = Begun { component, targets, time_ms: now_ms };
+            Entry::RunStarted(start) => {
+                let (component, time_ms) = (start.component.clone(), start.now_ms);
+                let begun = Begun { component, targets: start.into_targets().map(|on| on.target).collect(), time_ms };
                 self.begin(seq, &begun)?;
                 self.open.insert(seq, begun);
                 Ok(())

@@ -72,11 +72,11 @@ fn starts(folder: &Path, runs: &BTreeSet<u64>) -> Result<BTreeMap<u64, Vec<ToldO
         if record.seq > *last {
             break;
         }
-        if let Entry::RunStarted { target, earlier, others, .. } = record.entry
+        if let Entry::RunStarted(start) = record.entry
             && runs.contains(&record.seq)
         {
-            let others = others.into_iter().map(|other| (other.target, other.earlier));
-            starts.insert(record.seq, std::iter::once((target, earlier)).chain(others).collect());
+            let targets = start.into_targets().map(|on| (on.target, on.earlier));
+            starts.insert(record.seq, targets.collect());
         }
     }
     Ok(starts)
@@ -92,9 +92,9 @@ fn said(folder: &Path, runs: &BTreeSet<u64>) -> Result<BTreeMap<u64, Vec<(Target
     for record in Reader::open(folder)? {
         let Ok(record) = record else { break };
         match record.entry {
-            Entry::RunStarted { target, others, now_ms, .. } if runs.contains(&record.seq) => {
-                let targets = std::iter::once(target).chain(others.into_iter().map(|other| other.target));
-                begun.insert(record.seq, (targets.collect(), now_ms));
+            Entry::RunStarted(start) if runs.contains(&record.seq) => {
+                let now_ms = start.now_ms;
+                begun.insert(record.seq, (start.into_targets().map(|on| on.target).collect(), now_ms));
             }
             Entry::RunEnded { run, end: RunEnd::Report(report), .. } if runs.contains(&run) => {
                 if let Some((targets, time_ms)) = begun.get(&run) {

@@ -165,15 +165,15 @@ pub(super) struct RawJob {
 }
 
 /// Bounds of each number: what is below makes no sense, what is above is a rule that never bites.
-const PER_DAY: RangeInclusive<u32> = 1..=24;
-const HOURS: RangeInclusive<u32> = 0..=168;
-const VERIFY: RangeInclusive<u32> = 5..=1800;
-const DEAD_MAN: RangeInclusive<u32> = 60..=7200;
-const REHEARSAL: RangeInclusive<u32> = 1..=400;
-const MINUTES: RangeInclusive<u32> = 1..=1440;
+pub(super) const PER_DAY: RangeInclusive<u32> = 1..=24;
+pub(super) const HOURS: RangeInclusive<u32> = 0..=168;
+pub(super) const VERIFY: RangeInclusive<u32> = 5..=1800;
+pub(super) const DEAD_MAN: RangeInclusive<u32> = 60..=7200;
+pub(super) const REHEARSAL: RangeInclusive<u32> = 1..=400;
+pub(super) const MINUTES: RangeInclusive<u32> = 1..=1440;
 
 /// The time that a dead man's clock leaves for undoing what did not verify, in seconds.
-const MARGIN: u32 = 30;
+pub(super) const MARGIN: u32 = 30;
 
 pub(super) fn rules(source: &Source, raw: Option<&RawChange>, problems: &mut Problems) -> ChangeRules {
     let mut rules = ChangeRules::default();

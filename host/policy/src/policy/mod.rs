@@ -6,6 +6,7 @@
 
 mod anchor;
 mod change;
+mod keys;
 mod limits;
 mod named;
 mod never;
@@ -18,6 +19,7 @@ mod words;
 
 pub use anchor::{Anchor, HEAD_LINE, Login, To, check_anchors, settle_anchors};
 pub use change::{ChangeRules, Job, OnStop, Window, Zone, check_windows, speaks_of};
+pub use keys::reference;
 pub use limits::{Raise, Value, budgets};
 pub use named::{Named, RawChangeCommand, RawCommand, RawStatement};
 pub use never::NeverRule;

@@ -18,7 +18,7 @@ use x509_cert::spki::SubjectPublicKeyInfoOwned;
 use x509_cert::time::Time;
 
 use super::text::{ended, failure, number, said, whole};
-use super::wit::bailiwick::ops::certificates::{Certificate, KeyKind, ServerInfo};
+use bailiwick_bindings::ops::certificates::{Certificate, KeyKind, ServerInfo};
 use bailiwick_core::model::Answer;
 use bailiwick_core::model::LookError;
 

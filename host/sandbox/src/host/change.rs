@@ -1,51 +1,51 @@
-//! `files-change`, `services-change`, `containers-change`, `commands-change`: what a fix asks for goes to the broker, which
-//! puts it on a list, and nowhere else.
+//! `files-change`, `services-change`, `containers-change`, `commands-change`: the broker adds the
+//! changes that a fix asks for to a list, and they have no other effect.
 
 use wasmtime::component::{Linker, Resource};
 
-use super::Target;
-use super::wit::bailiwick::ops::{changes, reports as wit};
 use crate::imports::interface_name;
 use crate::report::{OutputError, check_decision};
 use crate::run::RunState;
 use crate::wire::{End, Given, SLOT_KEY_BYTES};
+use bailiwick_bindings::Target;
+use bailiwick_bindings::ops::{changes, reports as wit};
 use bailiwick_core::model::{Decision, StageError, Tainted, Verb};
 
-/// A changing verb that is told the target and a slot.
+/// Links a changing verb that takes the target and a slot.
 pub(super) fn on_slot(linker: &mut Linker<RunState>, verb: Verb) -> wasmtime::Result<()> {
     linker.instance(&interface_name(verb.interface()))?.func_wrap(
         verb.function(),
         move |mut store, (target, slot): (Resource<Target>, String)| {
             let staged = store.data_mut().stage(&target, verb, &slot, Given::default())?;
-            Ok((staged.map_err(changes::StageError::from),))
+            Ok((staged.map_err(stage_error),))
         },
     )
 }
 
-/// One that is told a declared content, too.
+/// Links one that also takes a declared content.
 pub(super) fn with_content(linker: &mut Linker<RunState>, verb: Verb) -> wasmtime::Result<()> {
     linker.instance(&interface_name(verb.interface()))?.func_wrap(
         verb.function(),
         move |mut store, (target, slot, content): (Resource<Target>, String, String)| {
             let content = Some(Tainted::new(crate::run::cut(&content, SLOT_KEY_BYTES)));
             let staged = store.data_mut().stage(&target, verb, &slot, Given { content, bytes: None })?;
-            Ok((staged.map_err(changes::StageError::from),))
+            Ok((staged.map_err(stage_error),))
         },
     )
 }
 
-/// One that is told bytes.
+/// Links one that also takes bytes.
 pub(super) fn with_bytes(linker: &mut Linker<RunState>, verb: Verb) -> wasmtime::Result<()> {
     linker.instance(&interface_name(verb.interface()))?.func_wrap(
         verb.function(),
         move |mut store, (target, slot, bytes): (Resource<Target>, String, Vec<u8>)| {
             let staged = store.data_mut().stage(&target, verb, &slot, Given { content: None, bytes: Some(bytes) })?;
-            Ok((staged.map_err(changes::StageError::from),))
+            Ok((staged.map_err(stage_error),))
         },
     )
 }
 
-/// Takes what `plan` returned in a run that made `calls` calls.
+/// Converts what `plan` returned in a run that made `calls` calls.
 ///
 /// # Errors
 /// The rule that it breaks.
@@ -63,12 +63,11 @@ pub(crate) fn decided(decision: wit::Decision, calls: u32) -> Result<End, Output
     Ok(End::Decision(decision))
 }
 
-impl From<StageError> for changes::StageError {
-    fn from(error: StageError) -> Self {
-        match error {
-            StageError::Refused => Self::Refused,
-            StageError::WrongPhase => Self::WrongPhase,
-            StageError::Exhausted => Self::Exhausted,
-        }
+/// The contract's word for a change that was not staged.
+fn stage_error(error: StageError) -> changes::StageError {
+    match error {
+        StageError::Refused => changes::StageError::Refused,
+        StageError::WrongPhase => changes::StageError::WrongPhase,
+        StageError::Exhausted => changes::StageError::Exhausted,
     }
 }

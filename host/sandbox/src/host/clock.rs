@@ -4,7 +4,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use super::text::{ended, failure, number, whole};
-use super::wit::bailiwick::ops::system::ClockInfo;
+use bailiwick_bindings::ops::system::ClockInfo;
 use bailiwick_core::model::Answer;
 use bailiwick_core::model::LookError;
 

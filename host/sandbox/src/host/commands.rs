@@ -1,15 +1,15 @@
-//! Reader of what an operator's program says: as it is, if it is text. Whether it says something good is for the probe.
+//! Reader of the output of an operator's program: unchanged, if it is text. The probe decides what it means.
 //!
-//! Attacks answered: a program that is not there, or may not run, and is read as one that found something (TG07); noise in
+//! Attacks answered: a program that is missing, or may not run, and is read as one that found something (TG07); noise in
 //! which a probe would find a number (TG05).
 
 use super::text::failure;
-use super::wit::bailiwick::ops::commands::Output;
+use bailiwick_bindings::ops::commands::Output;
 use bailiwick_core::model::Answer;
 use bailiwick_core::model::Exit;
 use bailiwick_core::model::LookError;
 
-/// What sudo says when it does not run a program. Its exit status is 1, as that of many programs.
+/// What sudo prints when it refuses to run a program. Its exit status is 1, as that of many programs.
 const SUDO: &[(&str, LookError)] = &[
     ("a password is required", LookError::NotPermitted),
     ("a terminal is required", LookError::NotPermitted),

@@ -6,9 +6,9 @@
 
 use jiff::Timestamp;
 
-use super::containers::told;
+use super::containers::failure_of;
 use super::text::{ended, whole};
-use super::wit::bailiwick::ops::containers::{Channel, LogLine};
+use bailiwick_bindings::ops::containers::{Channel, LogLine};
 use bailiwick_core::model::Answer;
 use bailiwick_core::model::LookError;
 
@@ -19,7 +19,7 @@ const LINES: usize = 1_000;
 
 pub(super) fn logs(answer: &Answer) -> Result<Vec<LogLine>, LookError> {
     if !ended(answer, &[0]) {
-        return Err(told(answer));
+        return Err(failure_of(answer));
     }
     let output = whole(answer)?;
     let mut lines: Vec<LogLine> =

@@ -8,8 +8,9 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::Context;
 use super::text::{ended, failure, number, whole};
-use super::wit::bailiwick::ops::containers::{Container, Health, State, StatusInfo};
+use bailiwick_bindings::ops::containers::{Container, Health, State, StatusInfo};
 use bailiwick_core::model::Answer;
 use bailiwick_core::model::Exit;
 use bailiwick_core::model::LookError;
@@ -32,7 +33,7 @@ const MESSAGES: &[(&str, LookError)] = &[
 ];
 
 /// Why there is no answer, by the programs' own words.
-pub(super) fn told(answer: &Answer) -> LookError {
+pub(super) fn failure_of(answer: &Answer) -> LookError {
     let text = String::from_utf8_lossy(&answer.stderr);
     // 126 and 127 are `env`'s, and podman's own too: it hands on what a container says.
     let known = matches!(answer.exit, Exit::Status(status) if !matches!(status, 126 | 127));
@@ -76,7 +77,7 @@ impl Names {
 
 pub(super) fn list(answer: &Answer) -> Result<Vec<Container>, LookError> {
     if !ended(answer, &[0]) {
-        return Err(told(answer));
+        return Err(failure_of(answer));
     }
     let text = whole(answer)?;
     let listed: Vec<Listed> = if text.starts_with('[') {
@@ -198,9 +199,17 @@ struct Checked {
     output: String,
 }
 
-pub(super) fn status(answer: &Answer) -> Result<StatusInfo, LookError> {
+/// The container of the slot. One that was found by its id is `not-found`: both programs take the beginning of an id for a
+/// name.
+pub(super) fn status(answer: &Answer, context: Context<'_>) -> Result<StatusInfo, LookError> {
+    let found = inspected(answer)?;
+    let is_named = |literal: &str| literal.split_once('/').is_some_and(|(_, name)| name == found.name);
+    if context.literal.is_none_or(is_named) { Ok(found) } else { Err(LookError::NotFound) }
+}
+
+fn inspected(answer: &Answer) -> Result<StatusInfo, LookError> {
     if !ended(answer, &[0]) {
-        return Err(told(answer));
+        return Err(failure_of(answer));
     }
     let mut all: Vec<Inspected> = serde_json::from_str(&whole(answer)?).map_err(|_| Garbled)?;
     let (Some(one), true) = (all.pop(), all.is_empty()) else { return Err(Garbled) };
@@ -224,11 +233,6 @@ pub(super) fn status(answer: &Answer) -> Result<StatusInfo, LookError> {
         started_ms: time(&raw.started_at)?,
         finished_ms: time(&raw.finished_at)?,
     })
-}
-
-/// False for a container that was found by its id: both programs take the beginning of one for a name.
-pub(super) fn is_named(found: &StatusInfo, literal: &str) -> bool {
-    literal.split_once('/').is_some_and(|(_, name)| name == found.name)
 }
 
 /// RFC 3339 with any offset. The year 1 stands for never.

@@ -2,7 +2,7 @@
 //! `head` would: status 1, and the system's words on standard error.
 
 use super::text::{ended, failure, number, whole};
-use super::wit::bailiwick::ops::files::{Content, Kind, StatInfo};
+use bailiwick_bindings::ops::files::{Content, Kind, StatInfo};
 use bailiwick_core::model::Answer;
 use bailiwick_core::model::LookError;
 

@@ -1,17 +1,17 @@
-//! `history`: what the component has said of a target before. It came with the run; nothing is asked of anybody.
+//! `history`: what the component reported about a target before. It comes with the run; no target is contacted.
 
 use std::collections::BTreeSet;
 
 use wasmtime::component::{Linker, Resource};
 
-use super::Target;
-use super::wit::bailiwick::ops::history::Point as WitPoint;
-use super::wit::bailiwick::ops::reports::Unit as WitUnit;
 use crate::imports::interface_name;
 use crate::run::RunState;
+use bailiwick_bindings::Target;
+use bailiwick_bindings::ops::history::Point as WitPoint;
+use bailiwick_bindings::ops::reports::Unit as WitUnit;
 use bailiwick_core::model::{Point, Unit};
 
-/// Links what the component imports of it, if its manifest asks for its past at all.
+/// Links the functions that the component imports, if its manifest asks for its history.
 pub(super) fn link(linker: &mut Linker<RunState>, functions: &BTreeSet<String>) -> wasmtime::Result<()> {
     if functions.is_empty() {
         return Ok(());
@@ -22,7 +22,7 @@ pub(super) fn link(linker: &mut Linker<RunState>, functions: &BTreeSet<String>) 
             store.data_mut().local()?;
             let points = store.data().target(&target)?.earlier.clone();
             store.data_mut().charge(points.iter().map(bytes).sum())?;
-            Ok((points.into_iter().map(WitPoint::from).collect::<Vec<_>>(),))
+            Ok((points.into_iter().map(point).collect::<Vec<_>>(),))
         })?;
     }
     if functions.contains("previous-ms") {
@@ -38,19 +38,17 @@ fn bytes(point: &Point) -> usize {
     48 + point.code.len() + point.subject.len() + point.metric.len()
 }
 
-impl From<Point> for WitPoint {
-    fn from(point: Point) -> Self {
-        let Point { time_ms, code, subject, metric, unit, value } = point;
-        let unit = match unit {
-            Unit::Count => WitUnit::Count,
-            Unit::Bytes => WitUnit::Bytes,
-            Unit::Seconds => WitUnit::Seconds,
-            Unit::Percent => WitUnit::Percent,
-            Unit::Ratio => WitUnit::Ratio,
-            Unit::PerSecond => WitUnit::PerSecond,
-            Unit::PerHour => WitUnit::PerHour,
-        };
-        // The component's own words, back to it.
-        Self { time_ms, code, subject: subject.for_encoder().to_owned(), metric, unit, value }
-    }
+fn point(point: Point) -> WitPoint {
+    let Point { time_ms, code, subject, metric, unit, value } = point;
+    let unit = match unit {
+        Unit::Count => WitUnit::Count,
+        Unit::Bytes => WitUnit::Bytes,
+        Unit::Seconds => WitUnit::Seconds,
+        Unit::Percent => WitUnit::Percent,
+        Unit::Ratio => WitUnit::Ratio,
+        Unit::PerSecond => WitUnit::PerSecond,
+        Unit::PerHour => WitUnit::PerHour,
+    };
+    // The subject goes back to the component that wrote it.
+    WitPoint { time_ms, code, subject: subject.for_encoder().to_owned(), metric, unit, value }
 }

@@ -5,7 +5,7 @@
 //! length is no longer the server's: the mark that then stands there is the one reason to let a length be wrong.
 
 use super::text::{ended, failure};
-use super::wit::bailiwick::ops::http::Response;
+use bailiwick_bindings::ops::http::Response;
 use bailiwick_core::model::Answer;
 use bailiwick_core::model::LookError;
 

@@ -8,9 +8,9 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 
-use super::Times;
 use super::text::{ended, failure, number, said, whole};
-use super::wit::bailiwick::ops::{
+use super::{Context, Times};
+use bailiwick_bindings::ops::{
     logs::{Entry, NewEntries},
     services::LogEntry,
 };
@@ -31,19 +31,20 @@ pub(super) fn logs(answer: &Answer) -> Result<Vec<LogEntry>, LookError> {
 }
 
 /// What is new since the last run, of a window that is the same every time.
-pub(super) fn since_last_run(answer: &Answer, run: Times) -> Result<NewEntries, LookError> {
+pub(super) fn since_last_run(answer: &Answer, context: Context<'_>) -> Result<NewEntries, LookError> {
+    let Times { now_ms, previous_ms } = context.times;
     let all = entries(answer, LINES + 1)?;
-    let edge = run.previous_ms.map(|previous| previous.saturating_sub(APART_MS));
+    let edge = previous_ms.map(|previous| previous.saturating_sub(APART_MS));
     // One line more than is given was asked for: if it came, there are older ones in the window. They are missing only if
     // the oldest that came is new.
     let cut = all.len() > LINES && all.first().is_some_and(|oldest| edge.is_none_or(|edge| oldest.time_ms >= edge));
-    let within = run.previous_ms.is_none_or(|previous| run.now_ms.saturating_sub(previous) <= WINDOW_MS);
+    let within = previous_ms.is_none_or(|previous| now_ms.saturating_sub(previous) <= WINDOW_MS);
     let new = all.into_iter().filter(|entry| edge.is_none_or(|edge| entry.time_ms >= edge));
     let mut entries: Vec<_> =
         new.map(|LogEntry { time_ms, priority, message }| Entry { time_ms, priority, message }).collect();
     // The newest.
     entries.drain(..entries.len().saturating_sub(LINES));
-    Ok(NewEntries { since_ms: run.previous_ms, complete: within && !cut, entries })
+    Ok(NewEntries { since_ms: previous_ms, complete: within && !cut, entries })
 }
 
 fn entries(answer: &Answer, lines_max: usize) -> Result<Vec<LogEntry>, LookError> {

@@ -1,8 +1,9 @@
-//! What a component can call: one file per WIT interface, one row per verb.
+//! The functions that a component can call: one file for each WIT interface, one row for each verb.
 //!
 //! Knows: the WIT's types, and how a target's answer becomes one of them. Must not know: how answers are fetched.
-//! Attacks answered: a function that is there though nobody asked for it (LK10): each is linked by name, from the list in
-//! `Load`; and target output made to break its reader (TG05): readers are pure, strict and bounded by their input.
+//! Attacks answered: a function that exists although the manifest did not ask for it (LK10): each is linked by name, from the
+//! list in `Load`; and target output that is crafted to break its reader (TG05): readers are pure, strict and bounded by their
+//! input.
 
 pub(super) mod change;
 mod clock;
@@ -30,36 +31,16 @@ mod wasi;
 use serde::Serialize;
 use wasmtime::component::{InstancePre, Linker, Lower, Resource};
 
-use self::probe::ProbePre;
-use self::wit::FixPre;
-use self::wit::bailiwick::ops::types::VerbError;
+use super::fault::FaultKind;
 use super::imports::{Links, interface_name};
 use super::run::RunState;
+use bailiwick_bindings::ops::types::VerbError;
+use bailiwick_bindings::{FixPre, ProbePre, Target};
 use bailiwick_core::model::Answer;
-use bailiwick_core::model::{LookError, Tainted, Verb, World};
+use bailiwick_core::model::{LookError, Object, Tainted, Verb, World};
+use bailiwick_core::verbs::spec;
 
-/// What the engine's macro makes of `wit/`. Its `add_to_linker` is never called.
-mod wit {
-    // All that a probe has, and more.
-    wasmtime::component::bindgen!({
-        path: "../../wit",
-        world: "fix",
-        with: { "bailiwick:ops/types.target": crate::host::Target },
-        // By which an answer becomes plain values for the interpreter, whatever its type.
-        additional_derives: [serde::Serialize],
-    });
-}
-
-/// The other world, over the same types.
-mod probe {
-    wasmtime::component::bindgen!({
-        path: "../../wit",
-        world: "probe",
-        with: { "bailiwick:ops": super::wit::bailiwick::ops },
-    });
-}
-
-/// A component that is linked, and may be instantiated any number of times.
+/// A linked component, which may be instantiated any number of times.
 pub(super) enum Pre {
     /// A probe.
     Probe(ProbePre<RunState>),
@@ -68,7 +49,7 @@ pub(super) enum Pre {
 }
 
 impl Pre {
-    /// Checks that it exports what its world does.
+    /// Checks that it exports the functions of its world.
     ///
     /// # Errors
     /// When it does not.
@@ -88,271 +69,219 @@ impl Pre {
     }
 }
 
-/// What stands behind a guest's handle: an index into the run's own targets.
-#[expect(unreachable_pub, reason = "the generated module re-exports it as it is")]
-#[derive(Debug)]
-pub struct Target;
-
-/// How an answer is read.
-type Reader<R> = fn(&Answer) -> Result<R, LookError>;
-
-/// How an answer is read whose meaning depends on when the component looked.
-type TimedReader<R> = fn(&Answer, Times) -> Result<R, LookError>;
-
-/// When a component looks at a target, in milliseconds since 1970-01-01T00:00Z.
+/// When a component checks a target, in milliseconds since 1970-01-01T00:00Z.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Times {
     /// When this run began.
     pub(super) now_ms: u64,
-    /// When the one before it began, if anybody remembers.
+    /// When the previous run began, if there was one.
     pub(super) previous_ms: Option<u64>,
 }
 
-/// Links what every component may import, and what this one asked for.
+/// What a run knows besides an answer.
+#[derive(Debug, Clone, Copy, Default)]
+struct Context<'a> {
+    times: Times,
+    /// What is bound to the slot. `None`: the answer is read without a slot, as [`parse`] does.
+    literal: Option<&'a str>,
+}
+
+/// Links the functions that every component may import, and those that this component asked for.
 ///
 /// # Errors
-/// When a name is defined twice, or there is no such function.
+/// When a name is defined twice, or a function does not exist.
 pub(super) fn link(linker: &mut Linker<RunState>, links: &Links) -> wasmtime::Result<()> {
     run::link(linker)?;
     wasi::link(linker, &links.wasi)?;
     if let Some(rules) = &links.rules {
-        // It imports no verb: it asks by the number of a check.
+        // The interpreter imports no verb: it names a check by its number.
         return rules::link(linker, rules);
     }
     history::link(linker, &links.history)?;
-    for &verb in &links.verbs {
-        match verb {
-            Verb::SystemIdentity => on_target(linker, verb, system::identity),
-            Verb::SystemUptime => on_target(linker, verb, system::uptime),
-            Verb::SystemLoad => on_target(linker, verb, system::load),
-            Verb::SystemMemory => on_target(linker, verb, system::memory),
-            Verb::SystemFilesystems => on_target(linker, verb, system::filesystems),
-            Verb::SystemTimeSync => on_target(linker, verb, system::time_sync),
-            Verb::SystemLogins => on_target(linker, verb, system::logins),
-            Verb::SystemClock => on_target(linker, verb, clock::clock),
-            Verb::FilesRead => on_slot(linker, verb, files::read),
-            Verb::FilesStat => on_slot(linker, verb, files::stat),
-            Verb::ServicesStatus => on_slot(linker, verb, services::status),
-            Verb::ServicesFailed => on_target(linker, verb, services::failed),
-            Verb::ServicesLogs => on_slot(linker, verb, journal::logs),
-            Verb::ServicesUsage => on_slot(linker, verb, services::usage),
-            Verb::NetworkListeners => on_target(linker, verb, network::listeners),
-            Verb::ContainersList => on_slot(linker, verb, containers::list),
-            Verb::ContainersStatus => on_named(linker, verb, containers::status, containers::is_named),
-            Verb::ContainersLogs => on_slot(linker, verb, container_logs::logs),
-            Verb::CommandsRun => on_slot(linker, verb, commands::run),
-            Verb::PackagesPending => on_target(linker, verb, packages::pending),
-            Verb::PackagesLists => on_target(linker, verb, packages::lists),
-            Verb::PostgresDatabases => on_slot(linker, verb, postgres::databases),
-            Verb::PostgresActivity => on_slot(linker, verb, postgres::activity),
-            Verb::PostgresSettings => on_slot(linker, verb, postgres::settings),
-            Verb::PostgresReplication => on_slot(linker, verb, postgres::replication),
-            Verb::PostgresLocks => on_slot(linker, verb, postgres::locks),
-            Verb::PostgresQuery => on_slot(linker, verb, postgres::query),
-            Verb::LogsSinceLastRun => on_slot_timed(linker, verb, journal::since_last_run),
-            Verb::HttpGet => on_slot(linker, verb, http::get),
-            Verb::CertificatesFile => on_slot(linker, verb, certificates::file),
-            Verb::CertificatesServer => on_slot(linker, verb, certificates::server),
-            Verb::FilesChangeWrite | Verb::FilesChangeEnsureLine | Verb::FilesChangeRemoveLine => {
-                change::with_content(linker, verb)
-            }
-            Verb::FilesChangeWriteComputed => change::with_bytes(linker, verb),
-            Verb::FilesChangeSetAside
-            | Verb::ServicesChangeReload
-            | Verb::ServicesChangeRestart
-            | Verb::ServicesChangeEnable
-            | Verb::ServicesChangeStart
-            | Verb::ContainersChangeRestart
-            | Verb::CommandsChangeRun => change::on_slot(linker, verb),
-        }?;
-    }
-    Ok(())
+    links.verbs.iter().try_for_each(|verb| link_verb(linker, *verb))
 }
 
-/// Reads an answer as its verb does, and says what was understood. For cases, fuzzing and people who debug a target.
+/// Reads an answer with its verb's reader and returns the result as text. For cases, fuzzing and people who debug a target.
 ///
 /// # Errors
-/// What the guest would be told.
+/// The error that the guest would get.
 pub fn parse(verb: Verb, answer: &Answer) -> Result<Tainted, LookError> {
-    read_as(verb, answer, Told::default())
+    read_as(verb, answer, Context::default())
 }
 
-/// What a run knows beside an answer.
-#[derive(Clone, Copy, Default)]
-struct Told<'a> {
-    times: Times,
-    /// What is bound to the slot; none if nobody holds the answer against it.
-    literal: Option<&'a str>,
-}
-
-/// What an answer's own type is turned into.
-trait Said: Sized {
+/// A form into which an answer of any type can be put.
+trait Form: Sized {
     fn of<R: std::fmt::Debug + Serialize>(value: &R) -> Result<Self, LookError>;
 }
 
-impl Said for Tainted {
+impl Form for Tainted {
     fn of<R: std::fmt::Debug + Serialize>(value: &R) -> Result<Self, LookError> {
         Ok(Self::new(format!("{value:?}")))
     }
 }
 
-impl Said for serde_json::Value {
+impl Form for serde_json::Value {
     fn of<R: std::fmt::Debug + Serialize>(value: &R) -> Result<Self, LookError> {
         serde_json::to_value(value).map_err(|_| LookError::Garbled)
     }
 }
 
-/// Reads an answer as its verb does. What [`link`] links by another way than `on_target` and `on_slot` is more than its
-/// reader here, too: the interpreter's answers come from nowhere else.
-fn read_as<S: Said>(verb: Verb, answer: &Answer, told: Told<'_>) -> Result<S, LookError> {
-    fn said<S: Said, R: std::fmt::Debug + Serialize>(
-        read: impl Fn(&Answer) -> Result<R, LookError>,
-        answer: &Answer,
-    ) -> Result<S, LookError> {
-        S::of(&read(answer)?)
-    }
-    match verb {
-        Verb::SystemIdentity => said(system::identity, answer),
-        Verb::SystemUptime => said(system::uptime, answer),
-        Verb::SystemLoad => said(system::load, answer),
-        Verb::SystemMemory => said(system::memory, answer),
-        Verb::SystemFilesystems => said(system::filesystems, answer),
-        Verb::SystemTimeSync => said(system::time_sync, answer),
-        Verb::SystemLogins => said(system::logins, answer),
-        Verb::SystemClock => said(clock::clock, answer),
-        Verb::FilesRead => said(files::read, answer),
-        Verb::FilesStat => said(files::stat, answer),
-        Verb::ServicesStatus => said(services::status, answer),
-        Verb::ServicesFailed => said(services::failed, answer),
-        Verb::ServicesLogs => said(journal::logs, answer),
-        Verb::ServicesUsage => said(services::usage, answer),
-        Verb::NetworkListeners => said(network::listeners, answer),
-        Verb::ContainersList => said(containers::list, answer),
-        Verb::ContainersStatus => {
-            let own =
-                |found| named(found, |found| told.literal.is_none_or(|literal| containers::is_named(found, literal)));
-            said(|answer| containers::status(answer).and_then(own), answer)
+/// A row's reader as a function of answer and context. Most readers need the answer alone.
+macro_rules! reader {
+    ($read:path) => {
+        |answer: &Answer, _: Context<'_>| $read(answer)
+    };
+    ($read:path, in context) => {
+        $read
+    };
+}
+
+macro_rules! readers {
+    (
+        observe { $($verb:ident => $read:path $(, in $context:ident)?;)* }
+        change { $($change:ident => $stage:path;)* }
+    ) => {
+        /// Links one verb.
+        fn link_verb(linker: &mut Linker<RunState>, verb: Verb) -> wasmtime::Result<()> {
+            match verb {
+                $(Verb::$verb => link_reader(linker, verb, reader!($read $(, in $context)?)),)*
+                $(Verb::$change => $stage(linker, verb),)*
+            }
         }
-        Verb::ContainersLogs => said(container_logs::logs, answer),
-        Verb::CommandsRun => said(commands::run, answer),
-        Verb::PackagesPending => said(packages::pending, answer),
-        Verb::PackagesLists => said(packages::lists, answer),
-        Verb::PostgresDatabases => said(postgres::databases, answer),
-        Verb::PostgresActivity => said(postgres::activity, answer),
-        Verb::PostgresSettings => said(postgres::settings, answer),
-        Verb::PostgresReplication => said(postgres::replication, answer),
-        Verb::PostgresLocks => said(postgres::locks, answer),
-        Verb::PostgresQuery => said(postgres::query, answer),
-        Verb::LogsSinceLastRun => said(|answer| journal::since_last_run(answer, told.times), answer),
-        Verb::HttpGet => said(http::get, answer),
-        Verb::CertificatesFile => said(certificates::file, answer),
-        Verb::CertificatesServer => said(certificates::server, answer),
-        // They are not asked of a target, and have no answer.
-        Verb::FilesChangeWrite
-        | Verb::FilesChangeWriteComputed
-        | Verb::FilesChangeEnsureLine
-        | Verb::FilesChangeRemoveLine
-        | Verb::FilesChangeSetAside
-        | Verb::ServicesChangeReload
-        | Verb::ServicesChangeRestart
-        | Verb::ServicesChangeEnable
-        | Verb::ServicesChangeStart
-        | Verb::ContainersChangeRestart
-        | Verb::CommandsChangeRun => Err(LookError::Unsupported),
+
+        /// Reads an answer with its verb's reader. The interpreter's answers come from here alone, so this does all that a
+        /// linked verb does.
+        fn read_as<F: Form>(verb: Verb, answer: &Answer, context: Context<'_>) -> Result<F, LookError> {
+            match verb {
+                $(Verb::$verb => F::of(&(reader!($read $(, in $context)?))(answer, context)?),)*
+                // A changing verb is not sent to a target, and has no answer.
+                $(Verb::$change)|* => Err(LookError::Unsupported),
+            }
+        }
+
+        /// The name of the function that serves a verb.
+        #[cfg(test)]
+        fn served_by(verb: Verb) -> &'static str {
+            match verb {
+                $(Verb::$verb => concat!(stringify!($read) $(, ", in ", stringify!($context))?),)*
+                $(Verb::$change => stringify!($stage),)*
+            }
+        }
+    };
+}
+
+// One row for each verb: the reader of its answer, or how its change is staged.
+readers! {
+    observe {
+        SystemIdentity => system::identity;
+        SystemUptime => system::uptime;
+        SystemLoad => system::load;
+        SystemMemory => system::memory;
+        SystemFilesystems => system::filesystems;
+        SystemTimeSync => system::time_sync;
+        SystemLogins => system::logins;
+        SystemClock => clock::clock;
+        FilesRead => files::read;
+        FilesStat => files::stat;
+        ServicesStatus => services::status;
+        ServicesFailed => services::failed;
+        ServicesLogs => journal::logs;
+        ServicesUsage => services::usage;
+        NetworkListeners => network::listeners;
+        ContainersList => containers::list;
+        ContainersStatus => containers::status, in context;
+        ContainersLogs => container_logs::logs;
+        CommandsRun => commands::run;
+        PackagesPending => packages::pending;
+        PackagesLists => packages::lists;
+        PostgresDatabases => postgres::databases;
+        PostgresActivity => postgres::activity;
+        PostgresSettings => postgres::settings;
+        PostgresReplication => postgres::replication;
+        PostgresLocks => postgres::locks;
+        PostgresQuery => postgres::query;
+        LogsSinceLastRun => journal::since_last_run, in context;
+        HttpGet => http::get;
+        CertificatesFile => certificates::file;
+        CertificatesServer => certificates::server;
+    }
+    change {
+        FilesChangeWrite => change::with_content;
+        FilesChangeWriteComputed => change::with_bytes;
+        FilesChangeEnsureLine => change::with_content;
+        FilesChangeRemoveLine => change::with_content;
+        FilesChangeSetAside => change::on_slot;
+        ServicesChangeReload => change::on_slot;
+        ServicesChangeRestart => change::on_slot;
+        ServicesChangeEnable => change::on_slot;
+        ServicesChangeStart => change::on_slot;
+        ContainersChangeRestart => change::on_slot;
+        CommandsChangeRun => change::on_slot;
     }
 }
 
-/// A verb that is told the target only.
-fn on_target<R: Lower + 'static>(linker: &mut Linker<RunState>, verb: Verb, read: Reader<R>) -> wasmtime::Result<()> {
-    linker.instance(&interface_name(verb.interface()))?.func_wrap(
-        verb.function(),
-        move |mut store, (target,): (Resource<Target>,)| {
-            let answer = store.data_mut().look(&target, verb, None)?;
-            Ok((answer.and_then(|answer| read(&answer)).map_err(VerbError::from),))
-        },
-    )
-}
-
-/// A verb that is told the target and a slot.
-fn on_slot<R: Lower + 'static>(linker: &mut Linker<RunState>, verb: Verb, read: Reader<R>) -> wasmtime::Result<()> {
-    linker.instance(&interface_name(verb.interface()))?.func_wrap(
-        verb.function(),
-        move |mut store, (target, slot): (Resource<Target>, String)| {
-            let answer = store.data_mut().look(&target, verb, Some(&slot))?;
-            Ok((answer.and_then(|answer| read(&answer)).map_err(VerbError::from),))
-        },
-    )
-}
-
-/// A verb whose answer says what it is about: another object than the slot's is none.
-fn on_named<R: Lower + 'static>(
+/// Links a verb that observes. It takes the target, and a slot where it has an object.
+fn link_reader<R: Lower + 'static>(
     linker: &mut Linker<RunState>,
     verb: Verb,
-    read: Reader<R>,
-    is_named: fn(&R, &str) -> bool,
+    read: impl Fn(&Answer, Context<'_>) -> Result<R, LookError> + Send + Sync + 'static,
 ) -> wasmtime::Result<()> {
-    linker.instance(&interface_name(verb.interface()))?.func_wrap(
-        verb.function(),
-        move |mut store, (target, slot): (Resource<Target>, String)| {
-            let answer = store.data_mut().look(&target, verb, Some(&slot))?;
-            let literal = store.data().literal(&target, &slot).unwrap_or_default();
-            let read = answer.and_then(|answer| read(&answer));
-            let own = read.and_then(|found| named(found, |found| is_named(found, literal)));
-            Ok((own.map_err(VerbError::from),))
-        },
-    )
-}
-
-/// What is about another object than the slot's is none.
-fn named<R>(found: R, own: impl Fn(&R) -> bool) -> Result<R, LookError> {
-    if own(&found) { Ok(found) } else { Err(LookError::NotFound) }
-}
-
-/// A verb that is told the target and a slot; the run's times stay on this side.
-fn on_slot_timed<R: Lower + 'static>(
-    linker: &mut Linker<RunState>,
-    verb: Verb,
-    read: TimedReader<R>,
-) -> wasmtime::Result<()> {
-    linker.instance(&interface_name(verb.interface()))?.func_wrap(
-        verb.function(),
-        move |mut store, (target, slot): (Resource<Target>, String)| {
-            let answer = store.data_mut().look(&target, verb, Some(&slot))?;
-            let times = store.data().times(&target);
-            Ok((answer.and_then(|answer| read(&answer, times)).map_err(VerbError::from),))
-        },
-    )
-}
-
-impl From<LookError> for VerbError {
-    fn from(error: LookError) -> Self {
-        match error {
-            LookError::Refused => Self::Refused,
-            LookError::NotFound => Self::NotFound,
-            LookError::NotPermitted => Self::NotPermitted,
-            LookError::Unsupported => Self::Unsupported,
-            LookError::Unreachable => Self::Unreachable,
-            LookError::TimedOut => Self::TimedOut,
-            LookError::TooLarge => Self::TooLarge,
-            LookError::Garbled => Self::Garbled,
-            LookError::Exhausted => Self::Exhausted,
-        }
+    let mut interface = linker.instance(&interface_name(verb.interface()))?;
+    if spec(verb).object == Object::None {
+        interface.func_wrap(verb.function(), move |mut store, (target,): (Resource<Target>,)| {
+            Ok((observe(store.data_mut(), &target, verb, None, &read)?.map_err(verb_error),))
+        })
+    } else {
+        interface.func_wrap(verb.function(), move |mut store, (target, slot): (Resource<Target>, String)| {
+            Ok((observe(store.data_mut(), &target, verb, Some(&slot), &read)?.map_err(verb_error),))
+        })
     }
 }
 
-impl From<VerbError> for LookError {
-    fn from(error: VerbError) -> Self {
-        match error {
-            VerbError::Refused => Self::Refused,
-            VerbError::NotFound => Self::NotFound,
-            VerbError::NotPermitted => Self::NotPermitted,
-            VerbError::Unsupported => Self::Unsupported,
-            VerbError::Unreachable => Self::Unreachable,
-            VerbError::TimedOut => Self::TimedOut,
-            VerbError::TooLarge => Self::TooLarge,
-            VerbError::Garbled => Self::Garbled,
-            VerbError::Exhausted => Self::Exhausted,
-        }
+/// Calls a verb and reads its answer.
+///
+/// # Errors
+/// The outer error ends the run, the inner one is the guest's.
+fn observe<R>(
+    run: &mut RunState,
+    target: &Resource<Target>,
+    verb: Verb,
+    slot: Option<&str>,
+    read: impl Fn(&Answer, Context<'_>) -> Result<R, LookError>,
+) -> Result<Result<R, LookError>, FaultKind> {
+    let answer = run.look(target, verb, slot)?;
+    let literal = slot.map(|slot| run.literal(target, slot).unwrap_or_default());
+    let context = Context { times: run.times(target), literal };
+    Ok(answer.and_then(|answer| read(&answer, context)))
+}
+
+/// The contract's word for a failed check.
+fn verb_error(error: LookError) -> VerbError {
+    match error {
+        LookError::Refused => VerbError::Refused,
+        LookError::NotFound => VerbError::NotFound,
+        LookError::NotPermitted => VerbError::NotPermitted,
+        LookError::Unsupported => VerbError::Unsupported,
+        LookError::Unreachable => VerbError::Unreachable,
+        LookError::TimedOut => VerbError::TimedOut,
+        LookError::TooLarge => VerbError::TooLarge,
+        LookError::Garbled => VerbError::Garbled,
+        LookError::Exhausted => VerbError::Exhausted,
+    }
+}
+
+/// The host's word for a failed check.
+fn check_error(error: VerbError) -> LookError {
+    match error {
+        VerbError::Refused => LookError::Refused,
+        VerbError::NotFound => LookError::NotFound,
+        VerbError::NotPermitted => LookError::NotPermitted,
+        VerbError::Unsupported => LookError::Unsupported,
+        VerbError::Unreachable => LookError::Unreachable,
+        VerbError::TimedOut => LookError::TimedOut,
+        VerbError::TooLarge => LookError::TooLarge,
+        VerbError::Garbled => LookError::Garbled,
+        VerbError::Exhausted => LookError::Exhausted,
     }
 }
 

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::text::{complains, ended, failure, lines_of, number, said, whole};
-use super::wit::bailiwick::ops::network::{Listener, Protocol};
+use bailiwick_bindings::ops::network::{Listener, Protocol};
 use bailiwick_core::model::Answer;
 use bailiwick_core::model::LookError;
 

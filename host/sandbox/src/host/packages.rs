@@ -4,7 +4,7 @@
 //! so that a greeting or a cut is never read as "nothing to do" (TG05); a label can only make an upgrade more urgent.
 
 use super::text::{ended, failure, number, said, whole};
-use super::wit::bailiwick::ops::packages::{ListsInfo, Upgrade};
+use bailiwick_bindings::ops::packages::{ListsInfo, Upgrade};
 use bailiwick_core::model::Answer;
 use bailiwick_core::model::LookError;
 

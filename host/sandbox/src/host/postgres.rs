@@ -6,7 +6,7 @@
 use super::csv::{Record, records};
 use super::psql::why;
 use super::text::{decimal, ended, number, whole};
-use super::wit::bailiwick::ops::postgres::{
+use bailiwick_bindings::ops::postgres::{
     ActivityInfo, Blocked, Cell, Column, Database, Holder, ReplicationInfo, ReplicationSlot, Role, Session, Setting,
     Standby, Table,
 };

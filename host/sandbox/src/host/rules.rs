@@ -1,31 +1,20 @@
-//! `rules`: what the interpreter gets of its manifest's checks, and how it asks their verbs.
+//! `rules`: passes the checks of a manifest to the interpreter, and calls their verbs for it.
 //!
 //! Knows: the interpreter's own WIT, and how an answer becomes plain values by what the contract says of it. Must not know:
-//! how a check is judged. Attack answered: an interpreter that asks for something else: it names a check by number and the
-//! verb is the host's; an answer that is not what the contract says is garbled.
+//! how a check is judged. Attack answered: an interpreter that calls another verb: it names a check by its
+//! number, and the host chooses the verb; an answer that does not match the contract is garbled.
 
 use serde_json::Value as Json;
 use wasmtime::component::{Linker, Resource};
 
-use self::wit::bailiwick::rules::rules as own;
-use super::wit::bailiwick::ops::{reports, types::VerbError};
-use super::{Target, Told, read_as};
+use super::{Context, observe, read_as, verb_error};
 use crate::imports::RULES;
 use crate::run::RunState;
+use bailiwick_bindings::ops::{reports, types::VerbError};
+use bailiwick_bindings::{Target, rules as own};
 use bailiwick_core::model::{LookError, Object, Severity, Unit, Verb};
 use bailiwick_core::rules::{Check, Format, Line, Operator, Part, Rules, Step, Steps, Value, Verdict};
 use bailiwick_core::wit::{Answer, Field, Kind};
-
-mod wit {
-    wasmtime::component::bindgen!({
-        path: ["../../wit", "../../probes/interpreter/wit"],
-        world: "bailiwick:rules/interpreter",
-        with: {
-            "bailiwick:ops/types": super::super::wit::bailiwick::ops::types,
-            "bailiwick:ops/reports": super::super::wit::bailiwick::ops::reports,
-        },
-    });
-}
 
 /// Links what the interpreter imports beyond what every component may.
 pub(super) fn link(linker: &mut Linker<RunState>, rules: &Rules) -> wasmtime::Result<()> {
@@ -33,7 +22,7 @@ pub(super) fn link(linker: &mut Linker<RunState>, rules: &Rules) -> wasmtime::Re
     let checks = rules.checks.clone();
     instance.func_wrap("checks", move |mut store, ()| {
         store.data_mut().local()?;
-        Ok((checks.iter().map(own::Check::from).collect::<Vec<_>>(),))
+        Ok((checks.iter().map(check).collect::<Vec<_>>(),))
     })?;
     let asks: Vec<_> = rules.checks.iter().map(|check| (check.verb, check.each.clone())).collect();
     instance.func_wrap("ask", move |mut store, (target, check, key): (Resource<Target>, u32, Option<String>)| {
@@ -45,59 +34,57 @@ pub(super) fn link(linker: &mut Linker<RunState>, rules: &Rules) -> wasmtime::Re
             store.data_mut().local()?;
             return Ok((Err(VerbError::Refused),));
         };
-        let answer = store.data_mut().look(&target, verb, key.as_deref())?;
-        let literal = key.as_deref().map(|key| store.data().literal(&target, key).unwrap_or_default());
-        let told = Told { times: store.data().times(&target), literal };
-        let items = answer.and_then(|answer| asked(verb, each, &answer, told));
-        Ok((items.map_err(VerbError::from),))
+        let read = |answer: &_, context: Context<'_>| asked(verb, each, answer, context);
+        let items = observe(store.data_mut(), &target, verb, key.as_deref(), read)?;
+        Ok((items.map_err(verb_error),))
     })
 }
 
-/// What a verb's answer is to a check.
+/// The items of a verb's answer, for a check.
 ///
 /// # Errors
-/// What the verb would be told.
+/// The error of the verb.
 pub(super) fn asked(
     verb: Verb,
     each: Option<&str>,
     answer: &bailiwick_core::model::Answer,
-    told: Told<'_>,
+    context: Context<'_>,
 ) -> Result<Vec<Vec<own::Value>>, LookError> {
-    items(bailiwick_core::wit::answer(verb), each, &read_as(verb, answer, told)?)
+    items(bailiwick_core::wit::answer(verb), each, &read_as(verb, answer, context)?)
 }
 
 /// An answer as items, each with its fields' values.
-fn items(answer: &Answer, each: Option<&str>, said: &Json) -> Result<Vec<Vec<own::Value>>, LookError> {
+fn items(answer: &Answer, each: Option<&str>, answered: &Json) -> Result<Vec<Vec<own::Value>>, LookError> {
     let fields = answer.items(each).ok_or(LookError::Garbled)?;
     let item = |item| {
-        let of = |field: &Field| value(field, if field.outer { said } else { item });
-        fields.iter().map(of).collect::<Result<Vec<_>, _>>()
+        let read = |field: &Field| value(field, if field.outer { answered } else { item });
+        fields.iter().map(read).collect::<Result<Vec<_>, _>>()
     };
-    match each.map_or(Some(said), |each| under(said, each)) {
+    match each.map_or(Some(answered), |each| under(answered, each)) {
         Some(Json::Array(entries)) if answer.list || each.is_some() => entries.iter().map(item).collect(),
-        Some(said) if !answer.list && each.is_none() => Ok(vec![item(said)?]),
+        Some(single) if !answer.list && each.is_none() => Ok(vec![item(single)?]),
         _ => Err(LookError::Garbled),
     }
 }
 
-/// A record's field. Where WIT's name is a word of Rust, the type's has a bar at its end.
+/// A field of a record. If its name is a keyword of Rust, the generated name ends in an underscore.
 fn under<'j>(record: &'j Json, name: &str) -> Option<&'j Json> {
     let plain = name.replace('-', "_");
     record.get(&plain).or_else(|| record.get(format!("{plain}_")))
 }
 
-/// One field's value. The readers' types are made from the same contract: what does not fit is a bug of ours, and tells as
-/// an answer that cannot be understood, never as something absent.
+/// The value of a field. The readers' types come from the same contract, so a mismatch is a bug of ours. It is reported as a
+/// garbled answer, never as an absent value.
 fn value(field: &Field, item: &Json) -> Result<own::Value, LookError> {
-    let mut said = item;
+    let mut json = item;
     let is_record = !matches!(field.path.as_slice(), [name] if name == "value" && !item.is_object());
     for name in field.path.iter().filter(|_| is_record) {
-        if said.is_null() {
+        if json.is_null() {
             break;
         }
-        said = under(said, name).ok_or(LookError::Garbled)?;
+        json = under(json, name).ok_or(LookError::Garbled)?;
     }
-    let found = match (&field.kind, said) {
+    let value = match (&field.kind, json) {
         (_, Json::Null) if field.optional => Some(own::Value::Absent),
         (Kind::Number, Json::Number(number)) => number.as_f64().map(own::Value::Number),
         (Kind::Flag, Json::Bool(flag)) => Some(own::Value::Flag(*flag)),
@@ -111,12 +98,12 @@ fn value(field: &Field, item: &Json) -> Result<own::Value, LookError> {
             let texts: Option<Vec<_>> = texts.iter().map(|text| text.as_str().map(str::to_owned)).collect();
             texts.map(own::Value::Texts)
         }
-        (Kind::Choice(cases), Json::String(said)) => {
-            cases.iter().find(|case| camel(case) == *said).map(|case| own::Value::Text(case.clone()))
+        (Kind::Choice(cases), Json::String(name)) => {
+            cases.iter().find(|case| camel(case) == *name).map(|case| own::Value::Text(case.clone()))
         }
         _ => None,
     };
-    found.ok_or(LookError::Garbled)
+    value.ok_or(LookError::Garbled)
 }
 
 /// `not-found` as the engine's macro names it: `NotFound`.
@@ -129,88 +116,80 @@ fn camel(case: &str) -> String {
 }
 
 fn steps(steps: &Steps) -> Vec<own::Step> {
-    steps.iter().map(own::Step::from).collect()
+    steps.iter().map(step).collect()
 }
 
 fn line(line: &Line) -> Vec<own::Part> {
     let part = |part: &Part| match part {
         Part::Literal(text) => own::Part::Literal(text.clone()),
-        Part::Value(value, format) => own::Part::Value((steps(value), (*format).into())),
+        Part::Value(value, shown) => own::Part::Value((steps(value), format(*shown))),
     };
     line.iter().map(part).collect()
 }
 
-impl From<&Check> for own::Check {
-    fn from(check: &Check) -> Self {
-        Self {
-            code: check.code.clone(),
-            verb: check.verb.name().to_owned(),
-            slot: check.slot.as_ref().map(|slot| slot.as_str().to_owned()),
-            definitions: check.definitions.iter().map(steps).collect(),
-            filter: check.filter.as_ref().map(steps),
-            summary: check.summary,
-            subject: line(&check.subject),
-            place: line(&check.place),
-            title: line(&check.title),
-            fine: line(&check.fine),
-            critical: check.critical.as_ref().map(steps),
-            warning: check.warning.as_ref().map(steps),
-            nothing: check.nothing.as_ref().map(own::Verdict::from),
-            errors: check.errors.iter().map(|(error, verdict)| ((*error).into(), verdict.into())).collect(),
-            measures: check
-                .measures
-                .iter()
-                .map(|measure| own::Measure {
-                    name: measure.name.clone(),
-                    value: steps(&measure.value),
-                    unit: measure.unit.into(),
-                })
-                .collect(),
-        }
+fn check(check: &Check) -> own::Check {
+    own::Check {
+        code: check.code.clone(),
+        verb: check.verb.name().to_owned(),
+        slot: check.slot.as_ref().map(|slot| slot.as_str().to_owned()),
+        definitions: check.definitions.iter().map(steps).collect(),
+        filter: check.filter.as_ref().map(steps),
+        summary: check.summary,
+        subject: line(&check.subject),
+        place: line(&check.place),
+        title: line(&check.title),
+        fine: line(&check.fine),
+        critical: check.critical.as_ref().map(steps),
+        warning: check.warning.as_ref().map(steps),
+        nothing: check.nothing.as_ref().map(verdict),
+        errors: check.errors.iter().map(|(error, then)| (verb_error(*error), verdict(then))).collect(),
+        measures: check
+            .measures
+            .iter()
+            .map(|measure| own::Measure {
+                name: measure.name.clone(),
+                value: steps(&measure.value),
+                unit: unit(measure.unit),
+            })
+            .collect(),
     }
 }
 
-impl From<&Verdict> for own::Verdict {
-    fn from(verdict: &Verdict) -> Self {
-        Self { severity: verdict.severity.into(), title: line(&verdict.title) }
+fn verdict(verdict: &Verdict) -> own::Verdict {
+    own::Verdict { severity: severity(verdict.severity), title: line(&verdict.title) }
+}
+
+fn step(step: &Step) -> own::Step {
+    match step {
+        Step::Push(value) => own::Step::Push(match value {
+            Value::Absent => own::Value::Absent,
+            Value::Number(number) => own::Value::Number(*number),
+            Value::Text(text) => own::Value::Text(text.clone()),
+            Value::Flag(flag) => own::Value::Flag(*flag),
+            Value::Texts(texts) => own::Value::Texts(texts.clone()),
+        }),
+        Step::Field(at) => own::Step::Field(*at),
+        Step::Param(name) => own::Step::Param(name.clone()),
+        Step::Slot => own::Step::Slot,
+        Step::Now => own::Step::Now,
+        Step::Count => own::Step::Count,
+        Step::Apply(applied) => own::Step::Apply(operator(*applied)),
     }
 }
 
-impl From<&Step> for own::Step {
-    fn from(step: &Step) -> Self {
-        match step {
-            Step::Push(value) => Self::Push(match value {
-                Value::Absent => own::Value::Absent,
-                Value::Number(number) => own::Value::Number(*number),
-                Value::Text(text) => own::Value::Text(text.clone()),
-                Value::Flag(flag) => own::Value::Flag(*flag),
-                Value::Texts(texts) => own::Value::Texts(texts.clone()),
-            }),
-            Step::Field(at) => Self::Field(*at),
-            Step::Param(name) => Self::Param(name.clone()),
-            Step::Slot => Self::Slot,
-            Step::Now => Self::Now,
-            Step::Count => Self::Count,
-            Step::Apply(operator) => Self::Apply((*operator).into()),
-        }
-    }
-}
-
-/// The host's words for the contract's, case by case of the same name.
+/// Functions from the host's enums to the contract's, whose cases have the same names.
 macro_rules! same {
-    ($ours:ident -> $theirs:path { $($case:ident,)* }) => {
-        impl From<$ours> for $theirs {
-            fn from(ours: $ours) -> Self {
-                match ours { $($ours::$case => Self::$case,)* }
-            }
+    ($name:ident, $ours:ty => $theirs:ty { $($case:ident,)* }) => {
+        fn $name(ours: $ours) -> $theirs {
+            match ours { $(<$ours>::$case => <$theirs>::$case,)* }
         }
     };
 }
 
-same!(Format -> own::Format { Plain, Whole, Percent, Bytes, Duration, });
-same!(Severity -> reports::Severity { Ok, Unknown, Warning, Critical, });
-same!(Unit -> reports::Unit { Count, Bytes, Seconds, Percent, Ratio, PerSecond, PerHour, });
-same!(Operator -> own::Operator {
+same!(format, Format => own::Format { Plain, Whole, Percent, Bytes, Duration, });
+same!(severity, Severity => reports::Severity { Ok, Unknown, Warning, Critical, });
+same!(unit, Unit => reports::Unit { Count, Bytes, Seconds, Percent, Ratio, PerSecond, PerHour, });
+same!(operator, Operator => own::Operator {
     Add, Subtract, Multiply, Divide, Negate, Not, And, Or, Equal, Unequal, Less, AtMost, More, AtLeast, Among, Contains,
     StartsWith, EndsWith, Known, Length, Parse, Magnitude, Least, Most,
 });

@@ -1,16 +1,16 @@
-//! `types`, `clock`, `log`, `params`, `slots`, `calls`: what a run knows of itself. Nothing here leaves the worker but
-//! notes for the journal.
+//! `types`, `clock`, `log`, `params`, `slots`, `calls`: what a run knows about itself. Only notes for the journal
+//! leave the worker.
 
 use wasmtime::component::{Linker, Resource, ResourceType};
 
-use super::Target;
-use super::wit::bailiwick::ops::{log::Level, params::Value, slots::Entry};
 use crate::imports::interface_name;
 use crate::run::RunState;
 use crate::wire::{LogLevel, SlotEntry};
+use bailiwick_bindings::Target;
+use bailiwick_bindings::ops::{log::Level, params::Value, slots::Entry};
 use bailiwick_core::model::ParamValue;
 
-/// Links them all: they are every component's.
+/// Links them all: every component may import them.
 pub(super) fn link(linker: &mut Linker<RunState>) -> wasmtime::Result<()> {
     let mut types = linker.instance(&interface_name("types"))?;
     types.resource("target", ResourceType::host::<Target>(), |_, _| Ok(()))?;
@@ -34,7 +34,7 @@ pub(super) fn link(linker: &mut Linker<RunState>) -> wasmtime::Result<()> {
             store.data_mut().local()?;
             let value = store.data().target(&target)?.params.get(&name).cloned();
             store.data_mut().charge(value.as_ref().map_or(0, param_bytes))?;
-            Ok((value.map(Value::from),))
+            Ok((value.map(param),))
         },
     )?;
     linker.instance(&interface_name("slots"))?.func_wrap(
@@ -60,14 +60,12 @@ fn param_bytes(value: &ParamValue) -> usize {
     }
 }
 
-impl From<ParamValue> for Value {
-    fn from(value: ParamValue) -> Self {
-        match value {
-            ParamValue::Number(number) => Self::Number(number),
-            ParamValue::Text(text) => Self::Text(text),
-            ParamValue::Flag(flag) => Self::Flag(flag),
-            ParamValue::Texts(texts) => Self::Texts(texts),
-        }
+fn param(value: ParamValue) -> Value {
+    match value {
+        ParamValue::Number(number) => Value::Number(number),
+        ParamValue::Text(text) => Value::Text(text),
+        ParamValue::Flag(flag) => Value::Flag(flag),
+        ParamValue::Texts(texts) => Value::Texts(texts),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Readers of the `services` verbs' answers, but for the journal.
 
 use super::text::{ended, failure, number, properties, whole};
-use super::wit::bailiwick::ops::services::{ActiveState, FailedUnit, StatusInfo, UsageInfo};
+use bailiwick_bindings::ops::services::{ActiveState, FailedUnit, StatusInfo, UsageInfo};
 use bailiwick_core::model::Answer;
 use bailiwick_core::model::LookError;
 

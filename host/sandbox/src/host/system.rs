@@ -1,7 +1,7 @@
 //! Readers of the `system` verbs' answers.
 
 use super::text::{decimal, ended, failure, grepped, lines_of, number, only_line_of, properties, said, whole};
-use super::wit::bailiwick::ops::system::{
+use bailiwick_bindings::ops::system::{
     Filesystem, IdentityInfo, Inodes, LoadInfo, Login, MemoryInfo, TimeSyncInfo, UptimeInfo,
 };
 use bailiwick_core::model::Answer;

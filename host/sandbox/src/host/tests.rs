@@ -8,6 +8,7 @@ mod packages;
 use proptest::prelude::*;
 
 use super::*;
+use crate::answers::RECORDED;
 use bailiwick_core::model::Effect;
 use bailiwick_core::model::{Exit, Timing};
 
@@ -25,172 +26,36 @@ fn good(verb: Verb, status: u32, stdout: &str) -> String {
     }
 }
 
+fn since(now_ms: u64, previous_ms: Option<u64>) -> Context<'static> {
+    Context { times: Times { now_ms, previous_ms }, literal: None }
+}
+
 const NO_SYSTEMD: &str = "System has not been booted with systemd as init system (PID 1). Can't operate.\n\
     Failed to connect to bus: Host is down\n";
 const MISSING: &str = "/usr/bin/env: 'systemctl': No such file or directory\n";
 const BUSYBOX_OPTION: &str = "df: unrecognized option: output=source,fstype\nBusyBox v1.36.1 multi-call binary.\n";
 
-/// One healthy answer of every verb, from Debian 12.
-const HEALTHY: &[(Verb, u32, &str)] = &[
-    (
-        Verb::SystemIdentity,
-        0,
-        "/proc/sys/kernel/hostname:vm\n/proc/sys/kernel/osrelease:6.18.44-fc\n/etc/os-release:PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n\
-         /etc/os-release:VERSION_ID=\"12\"\n/etc/os-release:ID=debian\n",
-    ),
-    (
-        Verb::SystemUptime,
-        2,
-        "/proc/uptime:961.87 1036.63\n/run/reboot-required:*** System restart required ***\n/run/reboot-required.pkgs:linux-image-amd64\n",
-    ),
-    (Verb::SystemLoad, 0, "/proc/loadavg:0.65 1.37 0.79 2/89 13375\n/sys/devices/system/cpu/online:0-3,8\n"),
-    (
-        Verb::SystemMemory,
-        0,
-        "/proc/meminfo:MemTotal:       24684084 kB\n/proc/meminfo:MemFree:        22361808 kB\n/proc/meminfo:MemAvailable:   24250152 kB\n\
-         /proc/meminfo:SwapCached:            0 kB\n/proc/meminfo:SwapTotal:             8 kB\n/proc/meminfo:SwapFree:              4 kB\n\
-         /proc/meminfo:HugePages_Total:       0\n",
-    ),
-    (
-        Verb::SystemFilesystems,
-        1,
-        "Filesystem              Type        1B-blocks        Used       Avail   Inodes  IUsed    IFree Mounted on\n\
-         devtmpfs                devtmpfs  12630487040           0 12630487040  3083615    114  3083501 /dev\n\
-         my own source           fuse.x           4096        4096          -1        -      -        - /srv/two words\n\
-         /dev/vda                ext4     270553174016 14266224640 83306524672 16777216 463245 16313971 /\n",
-    ),
-    (Verb::SystemTimeSync, 0, "Timezone=Etc/UTC\nNTP=yes\nNTPSynchronized=no\n"),
-    (Verb::SystemClock, 0, "2026-11-22T04:39:55,419268365+00:00\n"),
-    (
-        Verb::ServicesUsage,
-        0,
-        "MemoryCurrent=4739072\nCPUUsageNSec=1523067000\nTasksCurrent=1\nIOReadBytes=18446744073709551615\n\
-         IOWriteBytes=[not set]\nId=ssh.service\nLoadState=loaded\nActiveState=active\nActiveEnterTimestampMonotonic=6021875\n",
-    ),
-    (
-        Verb::SystemLogins,
-        0,
-        "root     tty1         Nov 21 10:36\nalice    pts/0        Nov 21 12:00 (192.0.2.17)\n\
-         averyveryverylongusernameindeed pts/1        Nov 21 12:01 (very-long-host-name.some.example.org)\n\
-         bob      sshd pts/2   2026-10-22 12:00 (2001:db8::17)\n",
-    ),
-    (Verb::FilesRead, 0, "anything\nat all"),
-    (Verb::FilesStat, 0, "81a4,380289,1795296195,root,adm\n"),
-    (
-        Verb::ServicesStatus,
-        0,
-        "Result=exit-code\nNRestarts=2\nExecMainExitTimestampMonotonic=916225212\nExecMainStatus=3\nMemoryCurrent=[not set]\n\
-         Id=bw-broken.service\nLoadState=loaded\nActiveState=failed\nSubState=failed\nUnitFileState=enabled\n\
-         StateChangeTimestampMonotonic=916225905\n",
-    ),
-    (
-        Verb::ServicesFailed,
-        0,
-        "bw-broken.service loaded failed failed A service that always fails\nx.mount not-found failed failed x.mount\n",
-    ),
-    (
-        Verb::ServicesLogs,
-        0,
-        concat!(
-            r#"{"MESSAGE":"quote \" and \\","PRIORITY":"3","__REALTIME_TIMESTAMP":"1795296408353790","_BOOT_ID":"c7"}"#,
-            "\n",
-            r#"{"MESSAGE":[255,254,32,108],"PRIORITY":"4","__REALTIME_TIMESTAMP":"1795296408353790"}"#,
-            "\n",
-            r#"{"MESSAGE":null,"PRIORITY":["2","7"],"__REALTIME_TIMESTAMP":"1795296408353790"}"#,
-            "\n"
-        ),
-    ),
-    (
-        Verb::NetworkListeners,
-        2,
-        "/proc/net/tcp:   0: 0100007F:07E8 00000000:0000 0A 00000000:00000000 00:00000000 00000000   113        0 1061 1 00000000857d0ccc 100 0 0 10 0\n\
-         /proc/net/tcp:   1: 0100007F:000A 0100007F:D431 01 00000000:00000000 00:00000000 00000000     0        0 1062 1 00000000857d0ccc 20 4 0 10 -1\n\
-         /proc/net/tcp6:   0: B80D0120000000000000000001000000:0016 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 9 1 0 100 0 0 10 0\n\
-         /proc/net/udp:   5: 00000000:0044 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 7 2 0 0\n",
-    ),
-    (
-        Verb::ContainersList,
-        0,
-        concat!(
-            r#"{"Command":"\"sleep\"","ID":"1fa9","Image":"localhost/bb:1","Labels":"","Names":"sick","State":"running","Status":"Up 21 seconds (unhealthy)"}"#,
-            "\n",
-            r#"{"Command":"\"false\"","ID":"3cd3","Image":"localhost/bb:1","Labels":"a=b","Names":"broken","State":"exited","Status":"Exited (3) 20 seconds ago"}"#,
-            "\n"
-        ),
-    ),
-    (Verb::ContainersStatus, 0, containers::SICK),
-    (Verb::ContainersLogs, 0, "2026-11-22T04:17:25.130432305Z trying\n2026-11-22T04:17:26+01:00 again\n"),
-    (Verb::CommandsRun, 0, "all pools are healthy\n"),
-    (Verb::PackagesPending, 0, packages::APT),
-    (Verb::PackagesLists, 1, "1795295885,/var/lib/apt/lists\n1795320764,/var/lib/apt/lists/partial\n"),
-    (
-        Verb::PostgresDatabases,
-        0,
-        "datname\tbytes\tdatistemplate\tfrozen_age\n\"\tmarket\"\t226492416\tf\t20\n\"\todd\"\",\nname\"\t␀\tf\t20\n\"\ttemplate0\"\t7471619\tt\t20\n",
-    ),
-    (
-        Verb::PostgresActivity,
-        0,
-        "complete\tslots\treserved\tclients\town\tpid\tbackend_type\tdatname\tusename\tapplication_name\tstate\twait_event_type\ttransaction_s\tstate_s\n\
-         t\t100\t3\t2\tf\t5510\t\"\tclient backend\"\t\"\tmarket\"\t\"\ttrader\"\t\"\tpsql\"\tidle in transaction\tClient\t754.110\t700.002\n\
-         t\t100\t3\t2\tt\t5562\t\"\tclient backend\"\t\"\tpostgres\"\t\"\tbailiwick\"\t\"\tbailiwick\"\tactive\t␀\t0.003\t0.003\n\
-         t\t100\t3\t2\tf\t5500\t\"\tautovacuum worker\"\t\"\tmarket\"\t␀\t\"\t\"\tactive\t␀\t-0.001\t0.002\n",
-    ),
-    (
-        Verb::PostgresSettings,
-        0,
-        "name\tsetting\tunit\tsource\tpending_restart\n\
-         \"\tfsync\"\t\"\ton\"\t␀\tdefault\tf\n\
-         \"\tshared_buffers\"\t\"\t16384\"\t8kB\tconfiguration file\tt\n",
-    ),
-    (
-        Verb::PostgresReplication,
-        0,
-        "complete\tkind\tname\tstate\tdetail\tbytes\tseconds\n\
-         t\tserver\t␀\tprimary\t␀\t␀\t␀\n\
-         t\tstandby\t\"\tcopy\"\tstreaming\tasync\t6511728\t0.107\n\
-         t\tslot\t\"\tcopy\"\tactive\treserved\t0\t␀\n",
-    ),
-    (
-        Verb::PostgresLocks,
-        0,
-        "complete\tpid\tbackend_type\tdatname\tusename\tapplication_name\tlocktype\tmode\trelation\twaiting_s\tby_pid\tby_kind\tby_user\tby_application\tby_state\tby_transaction_s\n\
-         t\t31370\t\"\tclient backend\"\t\"\tmarket\"\t\"\tpostgres\"\t\"\tcompression policy\"\trelation\tAccessExclusiveLock\t\"\tpublic.ticks\"\t41.232\t31356\t\"\tclient backend\"\t\"\ttrader\"\t\"\tpsql\"\tidle in transaction\t63.377\n\
-         t\t31370\t\"\tclient backend\"\t\"\tmarket\"\t\"\tpostgres\"\t\"\tcompression policy\"\trelation\tAccessExclusiveLock\t\"\tpublic.ticks\"\t41.232\t31357\t\"\tclient backend\"\t\"\tgrafana\"\t\"\t\"\tactive\t2.000\n\
-         t\t31380\t\"\tclient backend\"\t\"\tmarket\"\t\"\tgrafana\"\t\"\t\"\trelation\tAccessShareLock\t\"\tpublic.ticks\"\t␀\t0\t␀\t␀\t␀\t␀\t␀\n",
-    ),
-    (
-        Verb::PostgresQuery,
-        0,
-        "job\tfailures\tlate\t\"a,\"\"b\"\n\"compress\nticks\"\t2\tt\t␀\nretention\t-1.5e+20\tf\t\nColumn\tType\njob\ttext\nfailures\tnumeric(10,2)\nlate\tboolean\n\"a,\"\"b\"\ttext\n",
-    ),
-    (
-        Verb::LogsSinceLastRun,
-        0,
-        concat!(
-            r#"{"MESSAGE":"lost connection","PRIORITY":"3","__REALTIME_TIMESTAMP":"1795296408353790","_BOOT_ID":"c7"}"#,
-            "\n",
-            r#"{"MESSAGE":[255,254,32,108],"PRIORITY":"4","__REALTIME_TIMESTAMP":"1795296408353790"}"#,
-            "\n"
-        ),
-    ),
-    (
-        Verb::HttpGet,
-        0,
-        "HTTP/1.0 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 30\r\n\r\nPrometheus Server is Healthy.\n",
-    ),
-    (Verb::CertificatesFile, 0, include_str!("certificates/ed25519.pem")),
-    (Verb::CertificatesServer, 0, include_str!("certificates/s_client-tls13.txt")),
-];
-
 /// Verbs whose answer is anything at all, and so no less when it is cut.
 const ANYTHING: &[Verb] = &[Verb::FilesRead, Verb::CommandsRun];
+
+/// What each verb is made of, in one place for review: a new verb is a new line.
+#[test]
+fn the_table_of_verbs() {
+    let mut table = String::new();
+    for &verb in Verb::ALL {
+        let spec = spec(verb);
+        let (effect, object) = (format!("{:?}", spec.effect), spec.object.noun());
+        let limits = format!("{} KiB, {} s", spec.bytes_max >> 10, spec.timeout.as_secs());
+        table += &format!("{verb:28}{effect:9}{object:16}{limits:16}{}\n", served_by(verb));
+    }
+    insta::assert_snapshot!(table);
+}
 
 #[test]
 fn healthy_answers() {
     let said: Vec<String> =
-        HEALTHY.iter().map(|&(verb, status, text)| format!("{verb}\n  {}", good(verb, status, text))).collect();
-    assert_eq!(HEALTHY.len(), bailiwick_core::verbs::with(Effect::Observe).count(), "one of every verb that observes");
+        RECORDED.iter().map(|&(verb, status, text)| format!("{verb}\n  {}", good(verb, status, text))).collect();
+    assert_eq!(RECORDED.len(), bailiwick_core::verbs::with(Effect::Observe).count(), "one of every verb that observes");
     insta::assert_snapshot!(said.join("\n"));
 }
 
@@ -198,11 +63,11 @@ fn healthy_answers() {
 #[test]
 fn every_verb_answers_a_check() {
     let mut told = String::new();
-    for &(verb, status, text) in HEALTHY {
+    for &(verb, status, text) in RECORDED {
         let answers = bailiwick_core::wit::answer(verb);
         let lists = answers.lists.iter().map(|(name, _)| Some(name.as_str()));
         for each in std::iter::once(None).chain(lists) {
-            let items = rules::asked(verb, each, &answer(status, text, ""), Told::default())
+            let items = rules::asked(verb, each, &answer(status, text, ""), Context::default())
                 .unwrap_or_else(|error| panic!("{verb}, {each:?}: {error}"));
             assert!(answers.list || each.is_some() || items.len() == 1, "{verb}");
             told += &format!("{verb}{}\n", each.map(|each| format!(", each of {each}")).unwrap_or_default());
@@ -219,13 +84,13 @@ fn every_verb_answers_a_check() {
 /// What is more than a reader is so for a check, too.
 #[test]
 fn a_check_is_told_what_a_verb_is_told() {
-    let (_, status, text) = HEALTHY.iter().find(|(verb, ..)| *verb == Verb::ContainersStatus).unwrap();
-    let told = |literal| Told { literal: Some(literal), ..Told::default() };
+    let (_, status, text) = RECORDED.iter().find(|(verb, ..)| *verb == Verb::ContainersStatus).unwrap();
+    let context = |literal| Context { literal: Some(literal), ..Context::default() };
     let asked =
-        |literal| rules::asked(Verb::ContainersStatus, None, &answer(*status, text, ""), told(literal)).map(drop);
+        |literal| rules::asked(Verb::ContainersStatus, None, &answer(*status, text, ""), context(literal)).map(drop);
     assert_eq!(asked("podman/no-such"), Err(NotFound), "found by its id, and another");
-    let since = |previous_ms| Told { times: Times { now_ms: 1_795_300_000_000, previous_ms }, literal: None };
-    let (_, status, text) = HEALTHY.iter().find(|(verb, ..)| *verb == Verb::LogsSinceLastRun).unwrap();
+    let since = |previous_ms| since(1_795_300_000_000, previous_ms);
+    let (_, status, text) = RECORDED.iter().find(|(verb, ..)| *verb == Verb::LogsSinceLastRun).unwrap();
     let entries = |told| {
         rules::asked(Verb::LogsSinceLastRun, Some("entries"), &answer(*status, text, ""), told)
             .map(|items| format!("{items:?}"))
@@ -235,7 +100,7 @@ fn a_check_is_told_what_a_verb_is_told() {
 
 #[test]
 fn a_cut_answer_is_never_read_as_a_whole_one() {
-    for &(verb, status, text) in HEALTHY {
+    for &(verb, status, text) in RECORDED {
         for cut in 0..text.len() {
             let stdout = text.as_bytes()[..cut].to_vec();
             let whole_lines = cut == 0 || stdout.ends_with(b"\n");
@@ -283,7 +148,7 @@ fn failures_mean_the_same_everywhere() {
     }
     for exit in [Exit::Signal, Exit::Unreported] {
         // A program of the operator's may end by a signal: that is an answer.
-        for &(verb, _, text) in HEALTHY.iter().filter(|(verb, ..)| *verb != Verb::CommandsRun) {
+        for &(verb, _, text) in RECORDED.iter().filter(|(verb, ..)| *verb != Verb::CommandsRun) {
             let answer = Answer { stdout: text.into(), stderr: Vec::new(), exit, timing: None };
             assert_eq!(parse(verb, &answer), Err(Garbled), "{verb}");
         }
@@ -297,7 +162,7 @@ fn nothing_to_report_is_not_a_failure() {
     {
         assert_eq!(good(verb, status, ""), "[]");
     }
-    let status = HEALTHY.iter().find(|(verb, ..)| *verb == Verb::ServicesStatus).unwrap();
+    let status = RECORDED.iter().find(|(verb, ..)| *verb == Verb::ServicesStatus).unwrap();
     let missing = status.2.replace("LoadState=loaded", "LoadState=not-found");
     assert_eq!(parse(Verb::ServicesStatus, &answer(0, &missing, "")), Err(NotFound));
 }
@@ -360,7 +225,7 @@ proptest! {
     /// A real answer with a few characters replaced.
     #[test]
     fn tg05_damage_never_breaks_a_reader(
-        row in prop::sample::select(HEALTHY),
+        row in prop::sample::select(RECORDED),
         damage in prop::collection::vec((any::<prop::sample::Index>(), any::<char>()), 1..4),
     ) {
         let (verb, status, text) = row;
@@ -377,7 +242,7 @@ proptest! {
 #[test]
 fn tg01_a_login_shells_greeting_is_no_data() {
     let grepped = [Verb::SystemIdentity, Verb::SystemUptime, Verb::SystemLoad, Verb::SystemMemory];
-    for &(verb, status, stdout) in HEALTHY.iter().filter(|(verb, _, _)| grepped.contains(verb)) {
+    for &(verb, status, stdout) in RECORDED.iter().filter(|(verb, _, _)| grepped.contains(verb)) {
         // Noise before the answer, and noise that looks like a second answer.
         let first = stdout.lines().next().unwrap();
         for noise in ["Welcome to db01!\n".to_owned(), format!("{first}\n")] {
@@ -463,7 +328,7 @@ fn tg07_what_is_not_accounted_for_is_none_and_not_a_large_number() {
 }
 
 fn row(verb: Verb) -> &'static str {
-    HEALTHY.iter().find(|(other, ..)| *other == verb).unwrap().2
+    RECORDED.iter().find(|(other, ..)| *other == verb).unwrap().2
 }
 
 #[test]
@@ -534,7 +399,7 @@ fn what_is_new_is_what_came_since_the_last_run() {
     };
     let read = |times: &[u64], previous_ms: Option<u64>| {
         let text: String = times.iter().map(|time| line(*time)).collect();
-        let new = journal::since_last_run(&answer(0, &text, ""), Times { now_ms, previous_ms }).unwrap();
+        let new = journal::since_last_run(&answer(0, &text, ""), since(now_ms, previous_ms)).unwrap();
         assert_eq!(new.since_ms, previous_ms);
         (new.entries.iter().map(|entry| entry.time_ms).collect::<Vec<_>>(), new.complete)
     };
@@ -552,5 +417,5 @@ fn what_is_new_is_what_came_since_the_last_run() {
     // Longer ago than the window reaches.
     assert!(!read(&[now_ms], Some(now_ms - 9 * DAY)).1);
     let text: String = (1..=1_002).map(line).collect();
-    assert!(matches!(journal::since_last_run(&answer(0, &text, ""), Times::default()), Err(Garbled)));
+    assert!(matches!(journal::since_last_run(&answer(0, &text, ""), Context::default()), Err(Garbled)));
 }

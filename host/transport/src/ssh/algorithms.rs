@@ -1,6 +1,6 @@
-//! What may be negotiated. Written out, so that a library's next default cannot widen it.
+//! The algorithms that may be negotiated. They are written out, so that a new default of the library cannot add one.
 //!
-//! Attack answered: a server that offers only what was broken long ago: `ssh-rsa` with SHA-1, `none`, `zlib`, CBC, finite
+//! Attack answered: a server that offers only broken algorithms: `ssh-rsa` with SHA-1, `none`, `zlib`, CBC, finite
 //! groups of unknown make (NW16). Strict key exchange is always offered (Terrapin).
 
 use std::borrow::Cow;
@@ -24,11 +24,11 @@ const KEX: &[kex::Name] = &[
 const CIPHERS: &[cipher::Name] =
     &[cipher::CHACHA20_POLY1305, cipher::AES_256_GCM, cipher::AES_128_GCM, cipher::AES_256_CTR, cipher::AES_128_CTR];
 
-/// For the counter-mode ciphers only, and only those that authenticate before they decrypt.
+/// For the counter-mode ciphers. All of them authenticate before they decrypt.
 const MACS: &[mac::Name] = &[mac::HMAC_SHA256_ETM, mac::HMAC_SHA512_ETM];
 
-/// What a connection to the holder of this key may use. Of host keys only the pinned one's kind is asked for: a server
-/// cannot answer with another that would then have to be explained.
+/// What a connection to the server with this key may use. Only the type of the pinned host key is requested, so that a server
+/// cannot answer with a key of another type.
 pub(super) fn preferred(pin: &HostKey) -> Preferred {
     Preferred {
         kex: Cow::Borrowed(KEX),
@@ -50,7 +50,7 @@ fn host_key(pin: &HostKey) -> Vec<Algorithm> {
         "ssh-rsa" => {
             [HashAlg::Sha512, HashAlg::Sha256].into_iter().map(|hash| Algorithm::Rsa { hash: Some(hash) }).collect()
         }
-        // A kind that is added to `HostKey` and not here negotiates nothing.
+        // A type that is added to `HostKey` and not here negotiates nothing.
         _ => Vec::new(),
     }
 }

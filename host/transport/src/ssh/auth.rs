@@ -1,7 +1,8 @@
-//! Who we are: one public key, and no other way.
+//! Our login: one public key, and no other method.
 //!
-//! Attacks answered: a key that others could have copied, an agent whose other keys are offered around (a server learns
-//! who else we are), SHA-1 signatures (NW16). Passwords, keyboard-interactive and host-based logins are never tried.
+//! Knows: key files, certificates, ssh-agent. Must not know: which target the key is for. Attacks answered: a key file that other
+//! users could have copied; an agent that offers its other keys, so that a server learns who else we are; SHA-1 signatures
+//! (NW16). Passwords, keyboard-interactive and host-based logins are never tried.
 
 use std::io::{self, Read};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -20,28 +21,28 @@ use super::error::{At, ConnectError, Step};
 use super::handler::ClientHandler;
 use bailiwick_core::fleet::{Credential, HostKey, UserName};
 
-/// The largest key file that is read; a 16,384-bit RSA key has 12 KiB.
+/// The largest key file that is read. A 16,384-bit RSA key has 12 KiB.
 const KEY_FILE_MAX: u64 = 64 << 10;
 
-/// A credential at hand.
-pub(super) enum Proof {
+/// A loaded credential: what signs for us.
+pub(super) enum Signer {
     /// A private key.
     Key(Arc<PrivateKey>),
-    /// The same, with a certificate over it.
+    /// A private key with a certificate.
     Certified(Arc<PrivateKey>, Box<Certificate>),
-    /// The agent that holds one.
-    Agent(Box<Held>),
+    /// A key in ssh-agent.
+    Agent(Box<AgentKey>),
 }
 
-/// A key in an agent.
-pub(super) struct Held {
+/// A key in ssh-agent, and the connection to the agent.
+pub(super) struct AgentKey {
     client: AgentClient<UnixStream>,
     socket: PathBuf,
     key: PublicKey,
 }
 
-impl Proof {
-    /// Finds the credential before anything is sent to anybody.
+impl Signer {
+    /// Loads the credential. Nothing is sent to a server.
     pub(super) async fn load(credential: &Credential, agent: Option<&Path>) -> Result<Self, ConnectError> {
         match credential {
             Credential::KeyFile(path) => key_file(path).map(Arc::new).map(Self::Key),
@@ -51,7 +52,7 @@ impl Proof {
             }
             Credential::Agent(key) => {
                 let socket = agent.ok_or(ConnectError::NoAgent)?;
-                held(key, socket).await.map(Box::new).map(Self::Agent)
+                find_in_agent(key, socket).await.map(Box::new).map(Self::Agent)
             }
         }
     }
@@ -59,12 +60,12 @@ impl Proof {
     fn public(&self) -> &PublicKey {
         match self {
             Self::Key(key) | Self::Certified(key, _) => key.public_key(),
-            Self::Agent(held) => &held.key,
+            Self::Agent(agent) => &agent.key,
         }
     }
 
-    /// Shows it to a server whose key has been checked.
-    pub(super) async fn show(
+    /// Logs in to a server whose host key has been checked.
+    pub(super) async fn authenticate(
         self,
         handle: &mut Handle<ClientHandler>,
         user: &UserName,
@@ -81,10 +82,10 @@ impl Proof {
                 .authenticate_openssh_cert(user.as_str(), key, *certificate)
                 .await
                 .map_err(|_| ConnectError::Closed { at: at.clone(), step: Step::Authentication })?,
-            Self::Agent(held) => {
-                let Held { mut client, socket, key } = *held;
-                // An agent may hold keys that are for certain hosts only, and wants to know which one this is. Those
-                // that do not know the question say no, and need no answer.
+            Self::Agent(agent) => {
+                let AgentKey { mut client, socket, key } = *agent;
+                // An agent may restrict keys to certain hosts, and has to know which host this is. An agent without this
+                // extension refuses the request, which does no harm.
                 if let Some(binding) = handle.agent_session_binding() {
                     let _ = client.bind_session(binding, false).await;
                 }
@@ -96,7 +97,7 @@ impl Proof {
         };
         match result {
             AuthResult::Success => Ok(()),
-            // How russh says that the connection ended; sshd always names at least one method.
+            // russh reports a closed connection in this way. sshd always names at least one method.
             AuthResult::Failure { remaining_methods, .. } if remaining_methods.is_empty() => {
                 Err(ConnectError::Closed { at: at.clone(), step: Step::Authentication })
             }
@@ -110,20 +111,20 @@ impl Proof {
     }
 }
 
-/// The public half of what proves us, as a key line has it: algorithm and base64. Of a certificate, its CA's.
+/// The public key of a credential, as in a key line: algorithm and base64. For a certificate, the key of its CA.
 ///
 /// # Errors
-/// When the credential is not at hand.
+/// The credential cannot be loaded.
 pub(super) async fn public_half(credential: &Credential, agent: Option<&Path>) -> Result<String, ConnectError> {
-    let key = match Proof::load(credential, agent).await? {
-        Proof::Certified(_, certificate) => PublicKey::from(certificate.signature_key().clone()),
-        proof => PublicKey::from(proof.public().key_data().clone()),
+    let key = match Signer::load(credential, agent).await? {
+        Signer::Certified(_, certificate) => PublicKey::from(certificate.signature_key().clone()),
+        signer => PublicKey::from(signer.public().key_data().clone()),
     };
-    // Without a comment there is nothing in it that cannot be written.
+    // This fails only because of a comment, and there is none.
     key.to_openssh().map_err(|_| ConnectError::KeyFileContent { path: PathBuf::new() })
 }
 
-/// A certificate is public; all that matters is that it is one.
+/// Reads a certificate. It is public, so its permissions do not matter.
 fn certificate_file(path: &Path) -> Result<Certificate, ConnectError> {
     let io = |source| ConnectError::KeyFile { path: path.to_owned(), source };
     let mut text = String::new();
@@ -133,12 +134,12 @@ fn certificate_file(path: &Path) -> Result<Certificate, ConnectError> {
 
 fn agent_refusal(error: &russh::AgentAuthError) -> String {
     match error {
-        russh::AgentAuthError::Send(_) => "the server hung up while it was asked".to_owned(),
-        russh::AgentAuthError::Key(_) => "it would not sign".to_owned(),
+        russh::AgentAuthError::Send(_) => "the server closed the connection during the signature".to_owned(),
+        russh::AgentAuthError::Key(_) => "the agent refused to sign".to_owned(),
     }
 }
 
-/// SHA-2 for RSA keys. A server that does not say what it takes is taken for one that knows SHA-512.
+/// SHA-2 for RSA keys. If a server does not list the algorithms that it accepts, SHA-512 is used.
 async fn rsa_hash(key: &PublicKey, handle: &Handle<ClientHandler>, at: &At) -> Result<Option<HashAlg>, ConnectError> {
     if !key.algorithm().is_rsa() {
         return Ok(None);
@@ -153,14 +154,14 @@ async fn rsa_hash(key: &PublicKey, handle: &Handle<ClientHandler>, at: &At) -> R
 
 fn key_file(path: &Path) -> Result<PrivateKey, ConnectError> {
     let io = |source| ConnectError::KeyFile { path: path.to_owned(), source };
-    // NONBLOCK: a FIFO in its place must not hang us.
+    // NONBLOCK: a FIFO in place of the file must not block us.
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
     let file = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(io)?;
     let meta = file.metadata().map_err(io)?;
     if !meta.is_file() {
-        return Err(io(io::Error::other("it is no regular file")));
+        return Err(io(io::Error::other("it is not a regular file")));
     }
-    // Of the open file, not of the name: nobody can swap it in between.
+    // The mode of the open file, not of the name: the file cannot be exchanged in between.
     let mode = meta.permissions().mode() & 0o7777;
     if mode & 0o077 != 0 {
         return Err(ConnectError::KeyFileOpen { path: path.to_owned(), mode });
@@ -177,8 +178,8 @@ fn key_file(path: &Path) -> Result<PrivateKey, ConnectError> {
     })
 }
 
-/// Asks the agent for exactly one key.
-async fn held(key: &HostKey, socket: &Path) -> Result<Held, ConnectError> {
+/// Finds one key in ssh-agent.
+async fn find_in_agent(key: &HostKey, socket: &Path) -> Result<AgentKey, ConnectError> {
     let fail = |what: String| ConnectError::Agent { path: socket.to_owned(), what };
     let stream = UnixStream::connect(socket).await.map_err(|error| fail(error.kind().to_string()))?;
     let mut client = AgentClient::connect(stream);
@@ -187,22 +188,22 @@ async fn held(key: &HostKey, socket: &Path) -> Result<Held, ConnectError> {
         Ok(identities) => identities
             .into_iter()
             .find_map(|identity| match identity {
-                AgentIdentity::PublicKey { key: found, .. } if holds(&found, key) => Some(found),
+                AgentIdentity::PublicKey { key: found, .. } if is_key(&found, key) => Some(found),
                 _ => None,
             })
-            .map(|found| Held { client, socket: socket.to_owned(), key: found })
+            .map(|found| AgentKey { client, socket: socket.to_owned(), key: found })
             .ok_or_else(lacks),
-        // One identity of a kind that russh does not know makes the whole list unreadable. The key can be asked for
-        // without it.
+        // One identity of a type that russh does not know makes the whole list unreadable. The key can be used
+        // without the list.
         Err(KeyError::IO(error)) => Err(fail(error.kind().to_string())),
         Err(_) => {
             let found = decode(key).ok_or_else(lacks)?;
-            Ok(Held { client, socket: socket.to_owned(), key: found })
+            Ok(AgentKey { client, socket: socket.to_owned(), key: found })
         }
     }
 }
 
-fn holds(found: &PublicKey, wanted: &HostKey) -> bool {
+fn is_key(found: &PublicKey, wanted: &HostKey) -> bool {
     found.to_bytes().is_ok_and(|blob| blob == wanted.blob())
 }
 

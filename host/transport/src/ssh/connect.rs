@@ -1,7 +1,8 @@
-//! The way to a target, step by step; each step may only fail closed.
+//! The connection to a target, step by step. A step that fails ends it.
 //!
-//! Order matters: whatever can be refused from our own files is refused before a packet leaves; a never-host is recognised
-//! by its resolved address before TCP, by its key before authentication (NW03, NW10). Every step has its own clock (TG03).
+//! Knows: addresses, pins, never-hosts. Must not know: what runs on the connection. The order matters: what our own files forbid
+//! is refused before a packet is sent; a never-host is recognised by its resolved address before TCP, and by its key before
+//! authentication (NW03, NW11). Every step has its own time limit (TG03).
 
 use std::collections::BTreeSet;
 use std::io;
@@ -18,33 +19,33 @@ use tokio::time::timeout;
 
 use super::Session;
 use super::algorithms::preferred;
-use super::auth::Proof;
+use super::auth::Signer;
 use super::error::{At, ConnectError, Step, names};
 use super::handler::{ClientHandler, Stop};
 use super::line::{Hangup, Line, Meter};
 use bailiwick_core::fleet::{Access, Address, Fleet, HostKey, How, NeverHit, Ssh, Target};
 
-/// Bytes that a server may send on a channel before it hears from us. Nothing is reserved for it; it bounds what a
-/// thousand targets can leave in our memory, and carries 1 MiB in five round trips.
+/// Bytes that a server may send on a channel before we extend its window. No memory is reserved for them. The limit bounds what a
+/// thousand targets can put into our memory, and carries 1 MiB in five round trips.
 pub(super) const WINDOW: u32 = 256 << 10;
 
-/// Clocks and limits of connections.
+/// Time limits and other limits of connections.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Longest wait for an address and for a TCP connection, each.
+    /// Longest wait for the resolver, and for a TCP connection.
     pub connect: Duration,
     /// Longest handshake.
     pub handshake: Duration,
-    /// Longest authentication; an agent may ask a person meanwhile.
+    /// Longest authentication. An agent may ask a person during it.
     pub authentication: Duration,
-    /// A connection that was quiet for this long is asked whether it lives.
+    /// A keepalive is sent on a connection that was silent for this long.
     pub keepalive: Duration,
-    /// It may leave this many such questions unanswered.
+    /// Maximum number of keepalives without an answer.
     pub keepalive_max: usize,
-    /// Actions at the same time on one connection, 8 at most: sshd allows 10 (`MaxSessions`). If a server allows fewer,
-    /// so do we.
+    /// Maximum number of concurrent actions on one connection, at most 8: sshd allows 10 (`MaxSessions`). If a server allows fewer,
+    /// fewer are used.
     pub channels: usize,
-    /// Where ssh-agent listens: `SSH_AUTH_SOCK`, read by the caller.
+    /// The socket of ssh-agent: `SSH_AUTH_SOCK`, which the caller reads.
     pub agent: Option<PathBuf>,
 }
 
@@ -66,11 +67,11 @@ impl Default for Settings {
 /// Connects to a target and logs in.
 ///
 /// # Errors
-/// When the target is a never-host (then [`ConnectError::refusal`] says so), is not what its pin says, or cannot be
-/// reached or logged into.
+/// The target is a never-host (then [`ConnectError::refusal`] has the rule), does not match its pin, cannot be reached, or does not
+/// accept the login.
 pub async fn connect(fleet: &Fleet, target: &Target, settings: &Settings) -> Result<Session, ConnectError> {
     let Access::Ssh(ssh) = &target.access else { return Err(ConnectError::Local) };
-    // The caller asks too. This is the door itself.
+    // The caller checks this as well. Here it holds for every caller.
     if let Some(hit) = fleet.forbidden(target) {
         return Err(ConnectError::Never { rule: hit.to_string() });
     }
@@ -79,25 +80,25 @@ pub async fn connect(fleet: &Fleet, target: &Target, settings: &Settings) -> Res
     };
     let addresses = resolve(ssh, settings).await?;
     check_addresses(fleet, &addresses, settings).await?;
-    let proof = Proof::load(&ssh.credential, settings.agent.as_deref()).await?;
-    let road = open(fleet, ssh, &addresses, settings).await?;
-    let unmasked = Arc::new(OnceLock::new());
-    let doorman = ClientHandler { pin: pin.clone(), never: never_keys(fleet), unmasked: Arc::clone(&unmasked) };
+    let signer = Signer::load(&ssh.credential, settings.agent.as_deref()).await?;
+    let route = open(fleet, ssh, &addresses, settings).await?;
+    let never_rule = Arc::new(OnceLock::new());
+    let handler = ClientHandler { pin: pin.clone(), never: never_keys(fleet), never_rule: Arc::clone(&never_rule) };
     let place = target.place.to_string();
-    let mut handle = handshake(doorman, road.line, &road.meter, &road.at, &place, settings).await?;
-    let showing = proof.show(&mut handle, &ssh.user, &road.at);
-    match timeout(settings.authentication, showing).await {
-        Ok(shown) => shown?,
+    let mut handle = handshake(handler, route.line, &route.meter, &route.at, &place, settings).await?;
+    let authenticating = signer.authenticate(&mut handle, &ssh.user, &route.at);
+    match timeout(settings.authentication, authenticating).await {
+        Ok(result) => result?,
         Err(_) => {
             let (step, after) = (Step::Authentication, settings.authentication);
-            return Err(ConnectError::Stalled { at: road.at, step, after, heard: true });
+            return Err(ConnectError::Stalled { at: route.at, step, after, heard: true });
         }
     }
-    Ok(Session::new(handle, road.meter, road.hangup, road.through, unmasked, settings.channels))
+    Ok(Session::new(handle, route.meter, route.hangup, route.through, never_rule, settings.channels))
 }
 
-/// An open line to a target's SSH port.
-struct Road {
+/// An open connection to a target's SSH port.
+struct Route {
     line: Line,
     meter: Arc<Meter>,
     at: At,
@@ -105,19 +106,19 @@ struct Road {
     through: Option<Box<Session>>,
 }
 
-async fn open(fleet: &Fleet, ssh: &Ssh, addresses: &[SocketAddr], settings: &Settings) -> Result<Road, ConnectError> {
+async fn open(fleet: &Fleet, ssh: &Ssh, addresses: &[SocketAddr], settings: &Settings) -> Result<Route, ConnectError> {
     match &ssh.jump {
         None => {
             let (socket, address) = dial(addresses, settings).await?;
             let meter = Meter::new(None);
             let (line, hangup) = Line::tcp(socket, Arc::clone(&meter));
             let at = At { address, through: None };
-            Ok(Road { line, meter, at, hangup: Some(hangup), through: None })
+            Ok(Route { line, meter, at, hangup: Some(hangup), through: None })
         }
         Some(name) => {
             let jump = |cause| ConnectError::Jump { jump: name.clone(), cause: Box::new(cause) };
             let refused = |address, why| ConnectError::JumpRefused { jump: name.clone(), address, why };
-            // `parse` has refused names behind jump hosts; of a name's addresses the first is as good as any.
+            // `parse` refuses names behind jump hosts, so that there is one address.
             let (Some(through), Some(&address)) = (fleet.targets.get(name), addresses.first()) else {
                 return Err(ConnectError::Local);
             };
@@ -125,17 +126,17 @@ async fn open(fleet: &Fleet, ssh: &Ssh, addresses: &[SocketAddr], settings: &Set
             let channel = match timeout(settings.connect, outer.forward(address)).await {
                 Ok(Ok(channel)) => channel,
                 Ok(Err(why)) => return Err(refused(address, why)),
-                Err(_) => return Err(refused(address, "no answer in time")),
+                Err(_) => return Err(refused(address, "the jump host did not answer in time")),
             };
             let meter = Meter::new(Some(outer.meter()));
             let line = Line::channel(channel.into_stream(), Arc::clone(&meter));
             let at = At { address, through: Some(Box::new(name.clone())) };
-            Ok(Road { line, meter, at, hangup: None, through: Some(Box::new(outer)) })
+            Ok(Route { line, meter, at, hangup: None, through: Some(Box::new(outer)) })
         }
     }
 }
 
-/// The addresses of a target, asked for once; what is checked is what is connected to.
+/// The addresses of a target. They are resolved once: the addresses that are checked are those that are connected to.
 async fn resolve(ssh: &Ssh, settings: &Settings) -> Result<Vec<SocketAddr>, ConnectError> {
     let found = match &ssh.address {
         Address::Ip(ip) => return Ok(vec![SocketAddr::new(*ip, ssh.port)]),
@@ -147,15 +148,15 @@ async fn resolve(ssh: &Ssh, settings: &Settings) -> Result<Vec<SocketAddr>, Conn
 }
 
 async fn lookup(name: &str, settings: &Settings) -> io::Result<Vec<IpAddr>> {
-    let looking = tokio::net::lookup_host((name, 0));
-    let found = timeout(settings.connect, looking).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-    // In the resolver's order, which is its advice, each once.
+    let resolving = tokio::net::lookup_host((name, 0));
+    let found = timeout(settings.connect, resolving).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    // In the resolver's order of preference, without duplicates.
     let mut seen = BTreeSet::new();
     let found: Vec<IpAddr> = found.map(|address| address.ip()).filter(|ip| seen.insert(*ip)).collect();
     if found.is_empty() { Err(io::ErrorKind::NotFound.into()) } else { Ok(found) }
 }
 
-/// Refuses if any address is a never-host's, also those that would not be tried first.
+/// Refuses a target if any of its addresses is a never-host's, not only the one that would be tried first.
 async fn check_addresses(fleet: &Fleet, addresses: &[SocketAddr], settings: &Settings) -> Result<(), ConnectError> {
     for never in fleet.never.values() {
         let hit = || ConnectError::Never { rule: NeverHit { never, how: How::Address }.to_string() };
@@ -180,7 +181,7 @@ async fn check_addresses(fleet: &Fleet, addresses: &[SocketAddr], settings: &Set
     Ok(())
 }
 
-/// TCP to the first address that takes it. All share one clock.
+/// TCP to the first address that accepts. All addresses share one time limit.
 async fn dial(addresses: &[SocketAddr], settings: &Settings) -> Result<(TcpStream, SocketAddr), ConnectError> {
     let end = Instant::now() + settings.connect;
     let mut last = None;
@@ -190,7 +191,7 @@ async fn dial(addresses: &[SocketAddr], settings: &Settings) -> Result<(TcpStrea
         let share = end.saturating_duration_since(Instant::now()) / left;
         match timeout(share, TcpStream::connect(address)).await {
             Ok(Ok(socket)) => {
-                // Slower without, not wrong.
+                // It affects speed only.
                 let _ = socket.set_nodelay(true);
                 return Ok((socket, address));
             }
@@ -207,7 +208,7 @@ fn never_keys(fleet: &Fleet) -> Vec<(HostKey, String)> {
 }
 
 async fn handshake(
-    doorman: ClientHandler,
+    handler: ClientHandler,
     line: Line,
     meter: &Meter,
     at: &At,
@@ -217,20 +218,20 @@ async fn handshake(
     let quiet = u32::try_from(settings.keepalive_max).unwrap_or(u32::MAX).saturating_add(1);
     let config = client::Config {
         client_id: SshId::Standard(concat!("SSH-2.0-bailiwick_", env!("CARGO_PKG_VERSION")).into()),
-        preferred: preferred(&doorman.pin),
+        preferred: preferred(&handler.pin),
         window_size: WINDOW,
         channel_buffer_size: 32,
         keepalive_interval: Some(settings.keepalive),
         keepalive_max: settings.keepalive_max,
-        // Ends what the keepalive does not reach: a peer that stops reading, so that we hang in a write.
+        // Ends what the keepalive does not detect: a peer that stops reading, so that a write blocks.
         inactivity_timeout: Some(settings.keepalive.saturating_mul(quiet)),
         ..client::Config::default()
     };
-    let pin = doorman.pin.clone();
-    // russh reads a packet in several small pieces; each would be a system call.
+    let pin = handler.pin.clone();
+    // russh reads a packet in several small pieces. Without a buffer, each is a system call.
     let line = BufReader::with_capacity(16 << 10, line);
-    let shaking = client::connect_stream(Arc::new(config), line, doorman);
-    match timeout(settings.handshake, shaking).await {
+    let connecting = client::connect_stream(Arc::new(config), line, handler);
+    match timeout(settings.handshake, connecting).await {
         Ok(Ok(handle)) => Ok(handle),
         Ok(Err(stop)) => Err(explain(stop, &pin, at, place)),
         Err(_) => Err(ConnectError::Stalled {
@@ -263,17 +264,17 @@ fn explain(stop: Stop, pin: &HostKey, at: &At, place: &str) -> ConnectError {
         Stop::Protocol(russh::Error::Disconnect | russh::Error::HUP | russh::Error::IO(_)) => {
             ConnectError::Closed { at, step }
         }
-        Stop::Protocol(other) => ConnectError::Protocol { at, step, what: words(&other) },
+        Stop::Protocol(other) => ConnectError::Protocol { at, step, what: describe(&other) },
     }
 }
 
-/// russh's own words, never the server's.
-fn words(error: &russh::Error) -> String {
+/// The reason in our words, without any text of the server.
+fn describe(error: &russh::Error) -> String {
     match error {
-        russh::Error::Version => "what answers does not speak SSH 2".to_owned(),
-        russh::Error::WrongServerSig => "the server could not prove that it holds its host key".to_owned(),
-        russh::Error::StrictKeyExchangeViolation { .. } => "somebody tampered with the key exchange".to_owned(),
+        russh::Error::Version => "the server does not speak SSH 2".to_owned(),
+        russh::Error::WrongServerSig => "the server did not prove that it has its host key".to_owned(),
+        russh::Error::StrictKeyExchangeViolation { .. } => "the key exchange was tampered with".to_owned(),
         russh::Error::PacketAuth | russh::Error::DecryptionError => "a packet was damaged or forged".to_owned(),
-        _ => "the server does not keep to the protocol".to_owned(),
+        _ => "the server violated the SSH protocol".to_owned(),
     }
 }

@@ -1,6 +1,7 @@
-//! Why a target could not be connected to, and what a person can do about it.
+//! Why a connection to a target failed, and what the operator can do about it.
 //!
-//! Text of the server's never stands here as it came: of what it offers only plain algorithm names are shown.
+//! Knows: the steps of a connection. Must not know: how they are done. Attack answered: text of a server in an error (TX01): only
+//! plain algorithm names of what it offers are shown.
 
 use std::fmt;
 use std::io;
@@ -16,7 +17,7 @@ use bailiwick_core::model::TargetName;
 pub enum Step {
     /// Version and key exchange.
     Handshake,
-    /// Proving who we are.
+    /// Our login.
     Authentication,
 }
 
@@ -29,12 +30,12 @@ impl fmt::Display for Step {
     }
 }
 
-/// Where a connection led.
+/// Where a connection goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct At {
     /// The resolved address.
     pub address: SocketAddr,
-    /// The jump host on the way; boxed, since it is rare and most errors carry this.
+    /// The jump host, if there is one. It is boxed because it is rare, and most errors have this field.
     pub through: Option<Box<TargetName>>,
 }
 
@@ -47,34 +48,34 @@ impl fmt::Display for At {
     }
 }
 
-/// Why a target could not be connected to. Display is one line.
+/// Why a connection to a target failed. Its text is one line.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// It is a never-host, or lies behind one. Nothing was sent to it but, where its key gave it away, a handshake.
+    /// The target is a never-host, or is behind one. Nothing was sent to it. If only its key shows that, there was a handshake.
     #[error("{rule}")]
     Never {
         /// The rule, with its place.
         rule: String,
     },
-    /// It cannot be shown that the address is no never-host's, since that one's name does not resolve.
-    #[error("cannot resolve {name}, an address of never-host {never}, so nothing shows that this is another machine")]
+    /// The address could be a never-host's, because the never-host's name cannot be resolved.
+    #[error("cannot resolve {name}, an address of never-host {never}, so this target could be the never-host")]
     NeverUnknown {
         /// The never-host.
         never: TargetName,
-        /// Its address as written.
+        /// Its address, as `fleet.toml` has it.
         name: String,
-        /// The resolver's words.
+        /// The resolver's error.
         source: io::Error,
     },
-    /// It is this machine.
-    #[error("the target is this machine and has no connection")]
+    /// The target is this machine.
+    #[error("the target is this machine, which has no SSH connection")]
     Local,
     /// No host key is pinned.
     #[error("no host key is pinned for {target} ({place})")]
     Unpinned {
         /// The target.
         target: TargetName,
-        /// Where it is written.
+        /// Its place in `fleet.toml`.
         place: String,
     },
     /// The name has no address.
@@ -82,7 +83,7 @@ pub enum ConnectError {
     Resolve {
         /// The name.
         name: String,
-        /// The resolver's words.
+        /// The resolver's error.
         source: io::Error,
     },
     /// No TCP connection.
@@ -90,7 +91,7 @@ pub enum ConnectError {
     Tcp {
         /// Where.
         at: At,
-        /// The kernel's words.
+        /// The kernel's error.
         #[source]
         source: io::Error,
     },
@@ -102,8 +103,8 @@ pub enum ConnectError {
         /// After this long.
         after: Duration,
     },
-    /// It accepts, and does not get on with it.
-    #[error("accepted the connection and {} {} ({step}; {at})", if *.heard { "was not done after" } else { "said nothing for" }, seconds(*after))]
+    /// The server accepts the connection, and does not finish a step.
+    #[error("the server accepted the connection, and {} {} ({step}; {at})", if *.heard { "did not finish within" } else { "sent nothing for" }, seconds(*after))]
     Stalled {
         /// Where.
         at: At,
@@ -111,71 +112,71 @@ pub enum ConnectError {
         step: Step,
         /// After this long.
         after: Duration,
-        /// Whether it had said anything at all.
+        /// True if the server had sent anything.
         heard: bool,
     },
-    /// It hung up.
-    #[error("closed the connection during the {step} ({at})")]
+    /// The server closed the connection.
+    #[error("the server closed the connection during the {step} ({at})")]
     Closed {
         /// Where.
         at: At,
         /// In which step.
         step: Step,
     },
-    /// It has another key than the pinned one.
-    #[error("the host key is not the pinned one: expected {expected}, got {got} ({at})")]
+    /// The server has a host key that differs from the pinned one.
+    #[error("the host key does not match the pinned key: expected {expected}, got {got} ({at})")]
     Mismatch {
         /// Where.
         at: At,
         /// Fingerprint of the pinned key.
         expected: String,
-        /// Fingerprint of the key shown.
+        /// Fingerprint of the server's key.
         got: String,
-        /// Where the pin is written.
+        /// The place of the pin in `fleet.toml`.
         place: String,
     },
-    /// It has no key of the pinned kind.
-    #[error("the server has no host key of the pinned kind {pinned}; it offers {offered} ({at})")]
+    /// The server has no host key of the pinned type.
+    #[error("the server has no host key of the pinned type {pinned}; it offers {offered} ({at})")]
     OtherAlgorithm {
         /// Where.
         at: At,
-        /// The pinned kind.
+        /// The pinned type.
         pinned: &'static str,
-        /// What it offers.
+        /// The algorithms that the server offers.
         offered: String,
-        /// Where the pin is written.
+        /// The place of the pin in `fleet.toml`.
         place: String,
     },
-    /// Nothing in common.
-    #[error("no {kind} algorithm in common; it offers {offered} ({at})")]
+    /// No algorithm is acceptable to both sides.
+    #[error("the server offers no {kind} algorithm that is allowed; it offers {offered} ({at})")]
     NothingInCommon {
         /// Where.
         at: At,
-        /// What for.
+        /// Its purpose: `cipher`.
         kind: &'static str,
-        /// What it offers.
+        /// The algorithms that the server offers.
         offered: String,
     },
-    /// Something that is not SSH, or is wrong.
+    /// The server does not follow the protocol.
     #[error("the {step} failed: {what} ({at})")]
     Protocol {
         /// Where.
         at: At,
         /// In which step.
         step: Step,
-        /// In the library's words, which hold none of the server's.
+        /// The reason, in words of this program.
         what: String,
     },
     /// The key file cannot be read.
-    #[error("cannot read the key {}", path.shown())]
+    #[error("cannot read the key file {}", path.shown())]
     KeyFile {
         /// The file.
         path: PathBuf,
         /// Why.
         source: io::Error,
     },
-    /// The key file can be read by others.
-    #[error("the key {} can be read by others than its owner (mode {mode:04o})", path.shown())]
+    /// Other users can read the key file.
+    #[error("other users can read the key file {} (mode {mode:04o}; allowed: 0600)", path.shown())]
     KeyFileOpen {
         /// The file.
         path: PathBuf,
@@ -183,74 +184,74 @@ pub enum ConnectError {
         mode: u32,
     },
     /// The key is encrypted.
-    #[error("the key {} is encrypted, and nobody is asked for a passphrase", path.shown())]
+    #[error("the key file {} is encrypted, and Bailiwick does not ask for a passphrase", path.shown())]
     KeyFileEncrypted {
         /// The file.
         path: PathBuf,
     },
-    /// Not a private key.
-    #[error("{} holds no private key of a kind in use", path.shown())]
+    /// The file is not a private key.
+    #[error("{} does not contain a private key of a supported type", path.shown())]
     KeyFileContent {
         /// The file.
         path: PathBuf,
     },
-    /// No agent.
-    #[error("the target wants a key from ssh-agent, and SSH_AUTH_SOCK is not set")]
+    /// There is no agent.
+    #[error("the target needs a key from ssh-agent, and SSH_AUTH_SOCK is not set")]
     NoAgent,
-    /// The agent does not answer as one.
+    /// The agent failed.
     #[error("ssh-agent at {}: {what}", path.shown())]
     Agent {
         /// Its socket.
         path: PathBuf,
-        /// What went wrong.
+        /// The reason.
         what: String,
     },
-    /// The agent lacks the key.
-    #[error("ssh-agent does not hold the key {fingerprint}")]
+    /// The agent does not have the key.
+    #[error("ssh-agent does not have the key {fingerprint}")]
     AgentLacks {
-        /// Of the key in `fleet.toml`.
+        /// Fingerprint of the key in `fleet.toml`.
         fingerprint: String,
     },
-    /// The server does not know us.
-    #[error("{user} may not log in with the key {fingerprint}{} ({at})", if *.partial { ": the server wants more than a key" } else { "" })]
+    /// The server does not accept our login.
+    #[error("the server does not accept the key {fingerprint} for user {user}{} ({at})", if *.partial { ": it requires more than a key" } else { "" })]
     Denied {
         /// Where.
         at: At,
         /// The account.
         user: String,
-        /// Of our key.
+        /// Fingerprint of our key.
         fingerprint: String,
-        /// The key was right, and another proof is asked for.
+        /// True if the key was accepted, and the server requires a second factor.
         partial: bool,
     },
-    /// The server takes RSA keys with SHA-1 signatures only.
-    #[error("the server takes RSA keys only with SHA-1 signatures, which are not made ({at})")]
+    /// The server accepts RSA keys with SHA-1 signatures only.
+    #[error("the server accepts RSA keys only with SHA-1 signatures, which are not allowed ({at})")]
     Sha1Only {
         /// Where.
         at: At,
     },
-    /// The way there fails.
+    /// The connection to the jump host failed.
     #[error("jump host {jump}: {cause}")]
     Jump {
         /// The jump host.
         jump: TargetName,
-        /// What happened on it.
+        /// Why.
         cause: Box<ConnectError>,
     },
-    /// The jump host does not get there.
-    #[error("jump host {jump} could not reach {address}: {why}")]
+    /// The jump host does not connect to the target.
+    #[error("jump host {jump} cannot connect to {address}: {why}")]
     JumpRefused {
         /// The jump host.
         jump: TargetName,
         /// The target's address.
         address: SocketAddr,
-        /// In the words of the protocol.
+        /// The reason.
         why: &'static str,
     },
 }
 
 impl ConnectError {
-    /// The rule, if the target is not to be reached by anybody: a refusal (exit code 3), not a failure (4).
+    /// The rule, if a never-rule refuses the target: a refusal (exit code 3), not a failure (4).
     #[must_use]
     pub fn refusal(&self) -> Option<&str> {
         match self {
@@ -260,39 +261,43 @@ impl ConnectError {
         }
     }
 
-    /// What to do next, if there is something.
+    /// The next step for the operator, if there is one.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Unpinned { place, .. } => format!(
-                "`bailiwick fleet import` pins the key that known_hosts has; or run `ssh-keyscan ADDRESS`, compare \
-                 `ssh-keygen -lf` of it with the machine's own console, and add it as host-key to {place}"
+                "run `bailiwick fleet import` to pin the key that is in known_hosts; or run `ssh-keyscan ADDRESS`, compare its \
+                 fingerprint (`ssh-keygen -lf`) with the one on the machine's console, and add the key as host-key at {place}"
             ),
             Self::Mismatch { place, .. } => format!(
-                "if the machine was reinstalled, compare the fingerprint with its console and change host-key in \
-                 {place}; else somebody may be in the middle"
+                "if the machine was reinstalled, compare the fingerprint with the one on its console, and change host-key at \
+                 {place}; otherwise another machine may be answering in its place"
             ),
             Self::OtherAlgorithm { place, .. } => {
-                format!("compare one of its keys with the machine's console and pin that one in {place}")
+                format!("compare one of its host keys with the machine's console, and pin that key at {place}")
             }
-            Self::NeverUnknown { .. } => "write the never-host's IP addresses, or mend the resolver".into(),
-            Self::KeyFileOpen { path, .. } => format!("chmod 600 {}", path.shown()),
+            Self::NeverUnknown { .. } => {
+                "write the never-host's IP addresses in fleet.toml, or fix the resolver".into()
+            }
+            Self::KeyFileOpen { path, .. } => format!("run `chmod 600 {}`", path.shown()),
             Self::KeyFileEncrypted { .. } => {
-                "load it into ssh-agent and name its public half as agent-key instead of identity".into()
+                "add the key to ssh-agent (`ssh-add`), and write its public key as agent-key instead of identity".into()
             }
-            Self::NoAgent => "start ssh-agent and ssh-add the key, or name a key file as identity".into(),
-            Self::AgentLacks { .. } => "`ssh-add -l` lists what it holds; ssh-add the key".into(),
+            Self::NoAgent => "start ssh-agent and run `ssh-add`, or write a key file as identity".into(),
+            Self::AgentLacks { .. } => "`ssh-add -l` lists the keys of the agent; add this one with `ssh-add`".into(),
             Self::Denied { user, partial: false, .. } => {
-                format!("is the key's public half in {user}'s authorized_keys, and may {user} log in by key?")
+                format!(
+                    "check that {user}'s authorized_keys has the public key, and that sshd allows {user} to log in with a key"
+                )
             }
-            Self::Denied { partial: true, .. } => "give the account a login by key alone".into(),
+            Self::Denied { partial: true, .. } => "allow this account to log in with a key alone".into(),
             Self::Stalled { step: Step::Handshake, .. } | Self::Protocol { step: Step::Handshake, .. } => {
-                "is it an SSH server that listens there?".into()
+                "check that an SSH server listens at this address".into()
             }
             Self::Closed { step: Step::Handshake, .. } => {
-                "its sshd may be limiting connections (MaxStartups, PerSourcePenalties)".into()
+                "sshd may limit connections there (MaxStartups, PerSourcePenalties)".into()
             }
-            Self::JumpRefused { .. } => "does the jump host's sshd allow this account TCP forwarding?".into(),
+            Self::JumpRefused { .. } => "check that the jump host's sshd allows TCP forwarding for this account".into(),
             Self::Jump { cause, .. } => return cause.hint(),
             _ => return None,
         };
@@ -300,7 +305,7 @@ impl ConnectError {
     }
 }
 
-/// `connection refused`: the kernel's words, without Rust's number and in lower case.
+/// `connection refused`: the kernel's text, without the number that Rust adds, in lower case.
 fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
@@ -312,7 +317,7 @@ fn seconds(duration: Duration) -> String {
     if duration.subsec_millis() == 0 { format!("{} s", duration.as_secs()) } else { format!("{duration:?}") }
 }
 
-/// The names that a server offers, those that are plain, a handful of them.
+/// The first eight names that a server offers, without those that are not plain.
 pub(super) fn names(theirs: &[String]) -> String {
     let plain = |name: &&String| {
         (1..=64).contains(&name.len())

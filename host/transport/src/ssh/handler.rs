@@ -1,8 +1,8 @@
-//! What a server may do on its own: nothing.
+//! What a server may start by itself: nothing.
 //!
-//! Attacks answered: another machine in the target's place (NW10, NW11), a never-host under an unknown address, a server
-//! that opens channels back at us: to the agent, to X11, to our ports (NW17). russh accepts each kind unless told not to,
-//! so each is refused by name.
+//! Knows: the pinned key and the keys of never-hosts. Must not know: what runs on the connection. Attacks answered: another
+//! machine in the target's place (NW11), a never-host under an unknown address, a server that opens channels to us: to the agent,
+//! to X11, to our ports (NW17). russh accepts each kind of channel by default, so each is refused by name.
 
 use std::sync::{Arc, OnceLock};
 
@@ -12,7 +12,7 @@ use russh::{Channel, ChannelOpenFailure};
 
 use bailiwick_core::fleet::HostKey;
 
-/// Why a connection ends from our side.
+/// Why we end a connection.
 #[derive(Debug)]
 pub(super) enum Stop {
     /// The server is a never-host: the rule.
@@ -29,14 +29,14 @@ impl From<russh::Error> for Stop {
     }
 }
 
-/// What the handler must know of one connection.
+/// The callbacks of one connection.
 pub(super) struct ClientHandler {
-    /// The only key that is let in.
+    /// The only host key that is accepted.
     pub(super) pin: HostKey,
     /// Keys of never-hosts, each with its rule.
     pub(super) never: Vec<(HostKey, String)>,
-    /// Set when a server turns out to be a never-host after the handshake.
-    pub(super) unmasked: Arc<OnceLock<String>>,
+    /// The rule, set when a server is found to be a never-host after the handshake.
+    pub(super) never_rule: Arc<OnceLock<String>>,
 }
 
 impl ClientHandler {
@@ -54,7 +54,7 @@ async fn refuse(reply: ChannelOpenHandle) -> Result<(), Stop> {
 impl Handler for ClientHandler {
     type Error = Stop;
 
-    /// Runs after the server has proved the key and before anything is said about ourselves.
+    /// Runs after the server has proved its key, and before we send our user name or key.
     async fn check_server_key(&mut self, key: &PublicKeyOrCertificate) -> Result<bool, Stop> {
         let PublicKeyOrCertificate::PublicKey { key, .. } = key else { return Ok(false) };
         let blob = key.to_bytes().map_err(russh::Error::from)?;
@@ -67,14 +67,14 @@ impl Handler for ClientHandler {
         Err(Stop::Mismatch(key.fingerprint(russh::keys::HashAlg::Sha256).to_string()))
     }
 
-    /// OpenSSH lists all its keys once a user is in, before it answers anything else. One of a never-host among them is
-    /// reason to leave, proved or not: the pin may be of another kind than the key that the never-host is known by.
+    /// OpenSSH lists all its host keys after the login, before it answers anything else. If one of them is a never-host's, we
+    /// disconnect, whether it is proved or not: the pin may be of another type than the known key of the never-host.
     async fn openssh_ext_host_keys_announced(&mut self, keys: Vec<PublicKey>, _: &mut Session) -> Result<(), Stop> {
         let rule = keys.iter().filter_map(|key| key.to_bytes().ok()).find_map(|blob| self.never(&blob));
         match rule {
             None => Ok(()),
             Some(rule) => {
-                let _ = self.unmasked.set(rule.clone());
+                let _ = self.never_rule.set(rule.clone());
                 Err(Stop::Never(rule))
             }
         }

@@ -1,8 +1,8 @@
-//! The bytes below SSH: a socket, or a channel of the jump host before it.
+//! The bytes below SSH: a socket, or a channel of the jump host.
 //!
-//! Knows: how much a peer may still send, and how to end a line for good. Attacks answered: a peer that floods below or
-//! beside the channels that we watch (TG01, TG02): everything is counted here, whatever it claims to be; a peer that
-//! accepts and then hangs (TG03): dropping the [`Hangup`] ends a library task that would wait for it forever.
+//! Knows: how much a peer may still send, and how to end a connection. Must not know: SSH. Attacks answered: a peer that floods
+//! below or beside the channels that we read (TG01, TG02): every byte is counted here; a peer that accepts and then hangs
+//! (TG03): dropping the [`Hangup`] ends a library task that would wait for it forever.
 
 use std::io;
 use std::pin::Pin;
@@ -17,15 +17,15 @@ use rustix::net::sockopt::set_tcp_quickack;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// Free for every connection: handshake, banner, keepalives of days, and what a server says of its own accord.
+/// What every connection may read: handshake, banner, keepalives of days, and messages that a server sends by itself.
 const BASE: u64 = 1 << 20;
 
-/// How much has come in, and how much may.
+/// How many bytes were read, and how many may be read.
 #[derive(Debug)]
 pub(super) struct Meter {
     read: AtomicU64,
     allowed: AtomicU64,
-    /// The jump host's: our bytes are its bytes too.
+    /// The meter of the jump host's connection, which carries our bytes.
     below: Option<Arc<Self>>,
 }
 
@@ -37,7 +37,7 @@ impl Meter {
         Arc::new(Self { read: AtomicU64::new(0), allowed: AtomicU64::new(BASE), below })
     }
 
-    /// Lets `bytes` more come in.
+    /// Allows `bytes` more to be read.
     pub(super) fn allow(&self, bytes: u64) {
         self.allowed.fetch_add(bytes, Ordering::Relaxed);
         if let Some(below) = &self.below {
@@ -45,7 +45,7 @@ impl Meter {
         }
     }
 
-    /// True if the peer has said anything.
+    /// True if the peer has sent anything.
     pub(super) fn heard(&self) -> bool {
         self.read.load(Ordering::Relaxed) > 0
     }
@@ -54,24 +54,24 @@ impl Meter {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         let read = self.read.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
         if read > self.allowed.load(Ordering::Relaxed) {
-            return Err(io::Error::other("the peer sends more than was asked for"));
+            return Err(io::Error::other("the peer sent more than was requested"));
         }
         Ok(())
     }
 }
 
-/// Ends a socket when dropped, for every task that still holds it.
+/// Shuts a socket down when it is dropped, for every task that still holds it.
 #[derive(Debug)]
 pub(super) struct Hangup(Arc<TcpStream>);
 
 impl Drop for Hangup {
     fn drop(&mut self) {
-        // The peer may have ended it first.
+        // The peer may have closed it first.
         let _ = rustix::net::shutdown(&self.0, Shutdown::Both);
     }
 }
 
-/// What SSH speaks over.
+/// The byte stream below SSH.
 pub(super) struct Line {
     under: Under,
     meter: Arc<Meter>,
@@ -103,8 +103,8 @@ impl AsyncRead for Line {
                 match socket.try_read(buffer.initialize_unfilled()) {
                     Ok(count) => {
                         buffer.advance(count);
-                        // The kernel falls back to delayed acknowledgements by itself, and a server that writes in
-                        // small pieces then waits for ours: 83 ms for one host instead of 40.
+                        // The kernel returns to delayed acknowledgements by itself. A server that writes in small pieces
+                        // then waits for them: 83 ms for one host instead of 40.
                         let _ = set_tcp_quickack(&*socket, true);
                         break;
                     }

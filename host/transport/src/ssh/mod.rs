@@ -1,13 +1,13 @@
 //! Machines over SSH: one connection per target, one channel per action.
 //!
-//! Knows: russh. Must not know: what an action means. Attacks answered, besides those of the parts: a target that floods
-//! or stalls one channel to stop the others, that never ends a channel, that ends it in an odd order (TG01–TG03, TG07).
+//! Knows: russh. Must not know: what an action means. Attacks answered, in addition to those of the submodules: a target that floods
+//! or stalls one channel to stop the others, that never ends a channel, or that ends it in an unusual order (TG01–TG03, TG07).
 
 mod algorithms;
 mod auth;
 mod connect;
-mod converse;
-mod gated;
+mod gate_channel;
+mod gate_reads;
 mod error;
 mod handler;
 mod line;
@@ -41,32 +41,32 @@ use bailiwick_core::model::{Action, Wire};
 use bailiwick_core::verbs;
 use bailiwick_core::verbs::Spec;
 
-/// Whether what proves who we are is at hand: a key file that only its owner can read, or a key in the agent. Nothing is
-/// sent to anybody.
+/// Checks that a credential can be used: a key file that only its owner can read, or a key in the agent. Nothing is sent to a
+/// server.
 ///
 /// # Errors
-/// Why it is not, with a hint.
+/// Why the credential cannot be used, with a hint.
 pub async fn check_credential(credential: &Credential, agent: Option<&Path>) -> Result<(), ConnectError> {
-    auth::Proof::load(credential, agent).await.map(drop)
+    auth::Signer::load(credential, agent).await.map(drop)
 }
 
-/// The public half of a credential, as a key line has it: algorithm and base64. Of a certificate, its CA's.
+/// The public key of a credential, as in a key line: algorithm and base64. For a certificate, the key of its CA.
 ///
 /// # Errors
-/// When the credential is not at hand.
+/// The credential cannot be loaded.
 pub async fn public_half(credential: &Credential, agent: Option<&Path>) -> Result<String, ConnectError> {
     auth::public_half(credential, agent).await
 }
 
-/// How long a goodbye may take.
-const GOODBYE: Duration = Duration::from_millis(500);
-/// How long a server may take to close a channel on which everything has been said.
-const LAST_WORD: Duration = Duration::from_secs(1);
-/// How often the only channel of a connection is asked for.
+/// How long a disconnect may take.
+const DISCONNECT: Duration = Duration::from_millis(500);
+/// How long a server may take to close a channel after its last output.
+const CLOSE_WAIT: Duration = Duration::from_secs(1);
+/// How often the only channel of a connection is requested.
 const ATTEMPTS: u32 = 4;
 
-/// Requests to a connection wait in a queue of ten inside russh. While a server talks on a channel that is still waiting
-/// to send its request, a full queue would stop both; with fewer channels than that it is never full of requests.
+/// Requests to a connection wait in a queue of ten inside russh. If a server sends on a channel that still waits to send its
+/// request, a full queue would block both sides. With fewer channels than ten, requests alone never fill it.
 const CHANNELS: usize = limits::CHANNELS as usize;
 
 /// One authenticated connection.
@@ -74,11 +74,11 @@ pub struct Session {
     handle: Handle<ClientHandler>,
     meter: Arc<Meter>,
     slots: Semaphore,
-    /// What waits for the target's gate.
-    waiting: gated::Waiting,
-    /// Channels that the server has been found to allow.
+    /// Actions that wait for the target's gate.
+    waiting: gate_reads::Waiting,
+    /// The number of channels that the server allows, as far as is known.
     width: AtomicUsize,
-    unmasked: Arc<OnceLock<String>>,
+    never_rule: Arc<OnceLock<String>>,
     hangup: Option<Hangup>,
     through: Option<Box<Session>>,
 }
@@ -89,15 +89,15 @@ impl fmt::Debug for Session {
     }
 }
 
-/// Why one try gave no answer.
-enum Miss {
-    /// The server would open no channel.
+/// Why one attempt has no answer.
+enum AttemptError {
+    /// The server opened no channel.
     NoChannel,
-    /// Something else.
+    /// Another reason.
     Run(RunError),
 }
 
-impl From<RunError> for Miss {
+impl From<RunError> for AttemptError {
     fn from(error: RunError) -> Self {
         Self::Run(error)
     }
@@ -109,47 +109,47 @@ impl Session {
         meter: Arc<Meter>,
         hangup: Option<Hangup>,
         through: Option<Box<Session>>,
-        unmasked: Arc<OnceLock<String>>,
+        never_rule: Arc<OnceLock<String>>,
         channels: usize,
     ) -> Self {
         let channels = channels.clamp(1, CHANNELS);
         let (slots, width) = (Semaphore::new(channels), AtomicUsize::new(channels));
-        Self { handle, meter, slots, waiting: gated::Waiting::default(), width, unmasked, hangup, through }
+        Self { handle, meter, slots, waiting: gate_reads::Waiting::default(), width, never_rule, hangup, through }
     }
 
-    /// Runs one action in a channel of its own. The verb's clock starts when a channel is free for it.
+    /// Runs one action in a channel of its own. The verb's time limit starts when a channel is free for it.
     ///
     /// # Errors
     /// As [`super::Connection::run`].
     pub async fn run(&self, action: &Action) -> Result<Answer, RunError> {
         let spec = verbs::spec(action.verb);
         if matches!(action.wire, Wire::Gated(_)) {
-            return self.gated(action, spec).await;
+            return self.read_through_gate(action, spec).await;
         }
-        // Small packets carry more frame than content, and a channel that was closed early may fill its window once more.
+        // Small packets have more framing than content, and a channel that was closed early may fill its window once more.
         self.meter.allow(spec.bytes_max.saturating_mul(4).saturating_add(2 * u64::from(connect::WINDOW)));
         let mut refused = 0;
         loop {
             let slot = self.slots.acquire().await.map_err(|_| RunError::Lost)?;
             match timeout(spec.timeout, self.attempt(&action.wire, spec)).await {
                 Ok(Ok(answer)) => return Ok(answer),
-                Ok(Err(Miss::Run(RunError::Lost))) => return Err(self.lost()),
-                Ok(Err(Miss::Run(error))) => return Err(error),
+                Ok(Err(AttemptError::Run(RunError::Lost))) => return Err(self.lost()),
+                Ok(Err(AttemptError::Run(error))) => return Err(error),
                 Err(_) => return Err(RunError::TimedOut(spec.timeout)),
-                Ok(Err(Miss::NoChannel)) if self.narrow(slot) => {}
-                Ok(Err(Miss::NoChannel)) => {
+                Ok(Err(AttemptError::NoChannel)) if self.narrow(slot) => {}
+                Ok(Err(AttemptError::NoChannel)) => {
                     refused += 1;
                     if refused == ATTEMPTS {
                         return Err(RunError::NoChannel);
                     }
-                    // A server may need a moment to notice that our last channel is gone.
+                    // A server may need a moment to notice that our last channel is closed.
                     tokio::time::sleep(Duration::from_millis(50) * refused).await;
                 }
             }
         }
     }
 
-    /// Takes a channel out of use for good, because the server allows fewer (`MaxSessions`). False for the last one.
+    /// Uses one channel less from now on, because the server allows fewer (`MaxSessions`). False for the last one.
     fn narrow(&self, slot: SemaphorePermit<'_>) -> bool {
         let fewer = |width: usize| (width > 1).then(|| width - 1);
         let narrowed = self.width.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer).is_ok();
@@ -159,19 +159,19 @@ impl Session {
         narrowed
     }
 
-    async fn attempt(&self, wire: &Wire, spec: &Spec) -> Result<Answer, Miss> {
+    async fn attempt(&self, wire: &Wire, spec: &Spec) -> Result<Answer, AttemptError> {
         let (words, stdin) = match wire {
             Wire::Exec(words) => (words, None),
             Wire::Fed { words, stdin } => (words, Some(stdin.as_str())),
-            Wire::Connect { address, request } => return self.talk(*address, request, spec).await,
-            // Reading without a program is for this machine.
+            Wire::Connect { address, request } => return self.connect_and_ask(*address, request, spec).await,
+            // Only this machine reads a file without a program.
             Wire::Read(_) => return Err(RunError::NotStarted.into()),
-            // A gate is asked, and never gone around: `gated`, and `transport::gate`.
+            // These go through the gate and in no other way: `gate_reads`, and `transport::gate`.
             Wire::Gated(_) | Wire::Change(_) => return Err(RunError::NotStarted.into()),
         };
         let channel = self.handle.channel_open_session().await.map_err(|error| match error {
-            russh::Error::ChannelOpenFailure(_) => Miss::NoChannel,
-            _ => Miss::Run(RunError::Lost),
+            russh::Error::ChannelOpenFailure(_) => AttemptError::NoChannel,
+            _ => AttemptError::Run(RunError::Lost),
         })?;
         let (mut incoming, outgoing) = channel.split();
         let mut open = Open { channel: Some(outgoing), program: true };
@@ -182,8 +182,8 @@ impl Session {
         Ok(answer)
     }
 
-    /// Has the target connect to an address, says one thing there, and listens to the end.
-    async fn talk(&self, to: SocketAddr, request: &str, spec: &Spec) -> Result<Answer, Miss> {
+    /// Has the target connect to an address, sends one request there, and reads the answer to its end.
+    async fn connect_and_ask(&self, to: SocketAddr, request: &str, spec: &Spec) -> Result<Answer, AttemptError> {
         let (host, port) = (to.ip().to_string(), u32::from(to.port()));
         let opened = self.handle.channel_open_direct_tcpip(host, port, "127.0.0.1", 0).await;
         let channel = match opened {
@@ -198,7 +198,7 @@ impl Session {
         let (mut incoming, outgoing) = channel.split();
         let open = Open { channel: Some(outgoing), program: false };
         if let Some(outgoing) = &open.channel {
-            // No end of file behind it: to many servers that says that nobody waits for an answer any more.
+            // No end of file after it: to many servers it means that the client does not wait for the answer.
             outgoing.data(request.as_bytes()).await.map_err(|_| RunError::Lost)?;
         }
         let mut all = Collector::new(spec);
@@ -214,7 +214,7 @@ impl Session {
     }
 
     fn lost(&self) -> RunError {
-        self.unmasked.get().map_or(RunError::Lost, |rule| RunError::Forbidden { rule: rule.clone() })
+        self.never_rule.get().map_or(RunError::Lost, |rule| RunError::Forbidden { rule: rule.clone() })
     }
 
     fn meter(&self) -> Arc<Meter> {
@@ -225,20 +225,22 @@ impl Session {
     async fn forward(&self, to: SocketAddr) -> Result<Channel<Msg>, &'static str> {
         let (host, port) = (to.ip().to_string(), u32::from(to.port()));
         self.handle.channel_open_direct_tcpip(host, port, "127.0.0.1", 0).await.map_err(|error| match error {
-            russh::Error::ChannelOpenFailure(ChannelOpenFailure::AdministrativelyProhibited) => "it is not allowed",
+            russh::Error::ChannelOpenFailure(ChannelOpenFailure::AdministrativelyProhibited) => {
+                "forwarding is not allowed"
+            }
             russh::Error::ChannelOpenFailure(ChannelOpenFailure::ConnectFailed) => "the connection failed",
-            russh::Error::ChannelOpenFailure(_) => "it would not",
-            _ => "it hung up",
+            russh::Error::ChannelOpenFailure(_) => "it refused",
+            _ => "it closed the connection",
         })
     }
 
-    /// Says goodbye, from the far end back.
+    /// Disconnects from the target, then from its jump host.
     pub async fn close(self) {
         let Self { handle, hangup, through, .. } = self;
-        let said = timeout(GOODBYE, handle.disconnect(Disconnect::ByApplication, "", "")).await;
-        if matches!(said, Ok(Ok(()))) {
-            // Until it is on the wire.
-            let _ = timeout(GOODBYE, handle).await;
+        let sent = timeout(DISCONNECT, handle.disconnect(Disconnect::ByApplication, "", "")).await;
+        if matches!(sent, Ok(Ok(()))) {
+            // Waits until the message is sent.
+            let _ = timeout(DISCONNECT, handle).await;
         }
         drop(hangup);
         if let Some(outer) = through {
@@ -247,11 +249,11 @@ impl Session {
     }
 }
 
-/// A channel that we must close. Dropped unfinished, by a clock, a limit or the caller, it is closed in the background:
-/// whoever waits for the action does not wait for a server that has shown to be slow.
+/// A channel that has to be closed. If it is dropped early, by a time limit, a size limit or the caller, it is closed in the
+/// background, so that the caller does not wait for a slow server.
 struct Open {
     channel: Option<ChannelWriteHalf<Msg>>,
-    /// A program runs at its other end.
+    /// True if a program runs at the other end.
     program: bool,
 }
 
@@ -259,10 +261,10 @@ impl Drop for Open {
     fn drop(&mut self) {
         let (Some(channel), program) = (self.channel.take(), self.program) else { return };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        // Ends with the connection at the latest.
+        // It ends with the connection at the latest.
         runtime.spawn(async move {
             if program {
-                // Without it sshd leaves the program running; older ones know no signals, which does no harm.
+                // Without it, sshd leaves the program running. An older sshd ignores signals, which does no harm.
                 let _ = channel.signal(Sig::TERM).await;
             }
             let _ = channel.close().await;
@@ -270,7 +272,7 @@ impl Drop for Open {
     }
 }
 
-/// Sends one exec request and takes what comes, in whatever order. True if the server has closed the channel.
+/// Sends one exec request and reads the messages that come, in any order. True if the server has closed the channel.
 async fn listen(
     incoming: &mut ChannelReadHalf,
     open: &Open,
@@ -281,13 +283,13 @@ async fn listen(
     let Some(outgoing) = &open.channel else { return Err(RunError::Lost) };
     outgoing.exec(true, wire).await.map_err(|_| RunError::Lost)?;
     if let Some(text) = stdin {
-        // Both are small: the server's first window takes them, whether it has started the program yet or not.
+        // Both are small and fit into the server's first window, even before it has started the program.
         outgoing.data(text.as_bytes()).await.map_err(|_| RunError::Lost)?;
         outgoing.eof().await.map_err(|_| RunError::Lost)?;
     }
     let mut all = Collector::new(spec);
     let (mut started, mut eof, mut exit) = (false, false, None);
-    // Comes closer when only the close is missing; until then the caller's clock is the shorter one.
+    // It is moved closer when only the close is missing. Until then, the caller's time limit is shorter.
     let mut end = Instant::now() + 2 * spec.timeout;
     loop {
         let Ok(message) = timeout_at(end, incoming.wait()).await else {
@@ -298,7 +300,7 @@ async fn listen(
             Some(ChannelMsg::ExtendedData { data, .. }) => all.stderr(&data)?,
             Some(ChannelMsg::Success) => started = true,
             Some(ChannelMsg::Failure) => return Err(RunError::NotStarted),
-            // The first word counts.
+            // The first status counts.
             Some(ChannelMsg::ExitStatus { exit_status }) => {
                 exit.get_or_insert(Exit::Status(exit_status));
             }
@@ -314,7 +316,7 @@ async fn listen(
             Some(_) => {}
         }
         if started && eof && exit.is_some() {
-            end = end.min(Instant::now() + LAST_WORD);
+            end = end.min(Instant::now() + CLOSE_WAIT);
         }
     }
 }

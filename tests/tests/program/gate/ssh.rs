@@ -13,7 +13,7 @@ use bailiwick_tests::gate_host::{Host, Options, Site};
 use bailiwick_tests::ops::Ops;
 use bailiwick_tests::sshd::keygen;
 use bailiwick_transport::RunError;
-use bailiwick_transport::gate::{ChangeSession, look};
+use bailiwick_transport::gate::{ChangeSession, inspect};
 use bailiwick_transport::ssh::{Session, Settings, connect};
 
 use crate::PROGRAM;
@@ -65,7 +65,7 @@ fn ssh_a_change_is_begun_done_undone_and_closed_over_a_real_connection() {
     let way = Way::to(&host);
     run(async {
         let eyes = way.looks().await;
-        let answers = look(&eyes, &[Request::Gate, Request::Preview(action.to_owned())]).await.unwrap();
+        let answers = inspect(&eyes, &[Request::Gate, Request::Preview(action.to_owned())]).await.unwrap();
         let facts = GateFacts::read(&answers[0].stdout).unwrap();
         assert_eq!((facts.list.as_str(), facts.script), (script.list.as_str(), script.digest()));
         assert_eq!((facts.disabled, facts.open, facts.begins_today), (None, None, 0));
@@ -347,7 +347,7 @@ fn ch20_ssh_a_certificate_that_has_run_out_is_not_needed_for_the_way_back() {
     certify(&host, &key, principal, "+5m", &[]);
     let way = Way::with(&host, &format!(", certificate = {}", text(&certificate(&host))));
     run(async {
-        let answers = look(&way.looks().await, &[Request::Preview(action.to_owned())]).await.unwrap();
+        let answers = inspect(&way.looks().await, &[Request::Preview(action.to_owned())]).await.unwrap();
         let preview = Preview::read(&answers[0].stdout).unwrap();
         let hands = way.changes().await;
         assert_eq!(hands.ask(begin("c-1")).await.unwrap().status, Status::Exit(0));

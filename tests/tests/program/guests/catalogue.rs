@@ -180,11 +180,11 @@ fn gr12_a_report_that_is_too_large_is_none() -> Result<()> {
     let swept = behaving(&[
         ("big-report", "KiB in one call"),
         ("many-findings", "KiB in one call"),
-        ("long-report", "bad report"),
-        ("many-metrics", "bad report"),
-        ("bad-metric", "bad report"),
-        ("bad-code", "bad report"),
-        ("evidence-lies", "bad report"),
+        ("long-report", "invalid report"),
+        ("many-metrics", "invalid report"),
+        ("bad-metric", "invalid report"),
+        ("bad-code", "invalid report"),
+        ("evidence-lies", "invalid report"),
     ])?;
     // Nothing of it is shown as if it were one.
     for code in ["big-report", "many-findings", "long-report", "many-metrics", "bad-metric", "evidence-lies"] {

@@ -171,7 +171,7 @@ fn an_anchor_that_takes_nothing_is_told_and_the_sweep_counts() {
     let said = ops.run(&["check"]).unwrap();
     assert_eq!(said.code, 0, "{}", said.stderr);
     assert_eq!(said.stderr.matches("warning: the journal's head is not anchored at ").count(), 2, "{}", said.stderr);
-    assert!(said.stderr.contains("over SFTP: the file is not there"), "{}", said.stderr);
+    assert!(said.stderr.contains("over SFTP: the file does not exist"), "{}", said.stderr);
     assert!(said.stderr.contains("in git: `git rev-parse` failed: fatal: not a git repository"), "{}", said.stderr);
     // The journal says so too.
     let failed = Reader::open(&ops.journal()).unwrap().find_map(|record| match record.unwrap().entry {
@@ -193,7 +193,7 @@ fn a_target_without_sftp_is_told_so() {
     let sshd = Sshd::plain().unwrap();
     let ops = ops(&sshd, "[[anchor]]\ntarget = \"nas\"\nfile = \"/tmp/x\"\nwhy = \"x\"\n");
     let said = ops.run(&["check"]).unwrap();
-    assert!(said.stderr.contains("its SSH server offers no SFTP to this account"), "{}", said.stderr);
+    assert!(said.stderr.contains("the SSH server does not offer SFTP to this account"), "{}", said.stderr);
 }
 
 /// A server whose SFTP is this program, and this machine with an anchor there.
@@ -327,8 +327,7 @@ fn retention_lets_go_what_policy_says_and_says_so() {
     assert!(said.code == 4 && said.stdout.contains("was pruned (entry "), "{}", said.stdout);
     let run = Reader::open(&ops.journal()).unwrap().find_map(|record| {
         let record = record.unwrap();
-        matches!(&record.entry, Entry::RunStarted { component, .. } if component.as_str() == "memory")
-            .then_some(record.seq)
+        matches!(&record.entry, Entry::RunStarted(start) if start.component.as_str() == "memory").then_some(record.seq)
     });
     let shown = ops.run(&["journal", "show", &run.unwrap().to_string()]).unwrap();
     assert!(shown.stdout.contains("NOT SHOWN: evidence "), "{}", shown.stdout);

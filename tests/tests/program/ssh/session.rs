@@ -178,7 +178,7 @@ async fn a_server_without_the_pinned_kind_is_named() -> Result<()> {
     let entry = Entry::at("db01", sshd.address(), &sshd.user_key())?.text("host-key", other.host_key("ed25519")?);
     let error = refused(reach(&fleet(&[entry], &[])?, "db01").await)?;
     let said = error.to_string();
-    ensure!(said.contains("pinned kind ssh-ed25519") && said.contains("ecdsa-sha2-nistp256"), "{said}");
+    ensure!(said.contains("pinned type ssh-ed25519") && said.contains("ecdsa-sha2-nistp256"), "{said}");
     Ok(())
 }
 
@@ -231,10 +231,10 @@ async fn key_files_must_be_private_plain_keys() -> Result<()> {
     std::fs::write(&scrap, "no key")?;
     std::fs::set_permissions(&scrap, std::fs::Permissions::from_mode(0o600))?;
     let cases = [
-        ("open", "can be read by others than its owner (mode 0644)"),
+        ("open", "other users can read the key file"),
         ("locked", "is encrypted"),
-        ("scrap", "holds no private key"),
-        ("missing", "cannot read the key"),
+        ("scrap", "does not contain a private key"),
+        ("missing", "cannot read the key file"),
     ];
     for (name, words) in cases {
         let entry = Entry::at("db01", silent.address(), &dir.path().join(name))?.text("host-key", &pin);
@@ -292,7 +292,7 @@ async fn tg03_silence_refusal_and_nonsense_each_have_a_cause() -> Result<()> {
     let said = error(silent.address()).await?;
     ensure!(matches!(said, ConnectError::Stalled { step: Step::Handshake, heard: false, .. }), "{said}");
     ensure!(
-        said.to_string().starts_with("accepted the connection and said nothing for 300ms (handshake; 127."),
+        said.to_string().starts_with("the server accepted the connection, and sent nothing for 300ms (handshake; 127."),
         "{said}"
     );
     let said = error(half.address()).await?;
@@ -452,7 +452,7 @@ async fn a_jump_host_is_checked_like_any_target() -> Result<()> {
 
     let wrong = Entry::of("outer", &outer)?.text("host-key", other.host_key("ed25519")?);
     let error = refused(reach(&fleet(&through(wrong)?, &[])?, "last").await)?;
-    ensure!(error.to_string().starts_with("jump host outer: the host key is not the pinned one"), "{error}");
+    ensure!(error.to_string().starts_with("jump host outer: the host key does not match the pinned key"), "{error}");
     // A never-host behind a jump shows its key through it.
     let key = never("fw01", &[("host-key", &text(last.host_key("ed25519")?))]);
     let entries = [
@@ -470,7 +470,10 @@ async fn a_jump_host_that_forwards_nothing_says_so() -> Result<()> {
     let last = Sshd::plain()?;
     let entries = [Entry::of("outer", &outer)?, Entry::of("last", &last)?.text("jump", "outer")];
     let error = refused(reach(&fleet(&entries, &[])?, "last").await)?;
-    assert_eq!(error.to_string(), format!("jump host outer could not reach {}: it is not allowed", last.address()));
+    assert_eq!(
+        error.to_string(),
+        format!("jump host outer cannot connect to {}: forwarding is not allowed", last.address())
+    );
     assert_eq!(last.connections()?, 0);
     Ok(())
 }

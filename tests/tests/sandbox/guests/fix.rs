@@ -167,8 +167,8 @@ fn ph11_who_proposes_nothing_or_hides_a_change_has_no_plan() {
         ("trap", 1, "[plan]\nnothing = \"all is well\"\n"),
     ]);
     let notes: Vec<_> = verdicts.iter().flat_map(|verdict| &verdict.notes).map(String::as_str).collect();
-    assert_eq!(notes[0], "it broke: it proposes, and no change is on its list");
-    assert_eq!(notes[1], "it broke: changes are on its list, and it does not propose them");
+    assert_eq!(notes[0], "it broke: it proposes a change, and its list has no change");
+    assert_eq!(notes[1], "it broke: its list has changes that it does not propose");
     assert_eq!(notes[2], notes[1]);
     assert!(notes[3].starts_with("it broke: "), "{notes:?}");
     // What it put there stands in the journal all the same.

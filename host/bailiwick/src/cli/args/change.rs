@@ -143,3 +143,7 @@ pub(in crate::cli) struct Unblock {
     #[arg(long, value_name = "TEXT")]
     pub(in crate::cli) why: Option<String>,
 }
+
+/// `recover` has no options.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Recover {}

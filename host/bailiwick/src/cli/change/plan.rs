@@ -67,7 +67,7 @@ fn plan_now(context: &Context, fix: &str, target: &str, json: bool) -> anyhow::R
             Ok(match why {
                 NotPlanned::Nothing { .. } => Exit::Fine,
                 NotPlanned::Refused { .. } | NotPlanned::Rejected { .. } => Exit::Refused,
-                NotPlanned::Failed { .. } => Exit::NotLooked,
+                NotPlanned::Failed { .. } => Exit::NotChecked,
             })
         }
     }

@@ -7,7 +7,7 @@ use bailiwick_change::recover as recover_change;
 use super::session::{self, Session};
 use crate::cli::Context;
 
-pub(crate) fn recover(context: &Context) -> anyhow::Result<Exit> {
+pub(crate) fn recover(context: &Context, _: &crate::cli::args::Recover) -> anyhow::Result<Exit> {
     let session = Session::open(context, 1)?;
     let mut log = session::open_log(context)?;
     let open: Vec<_> =

@@ -61,7 +61,7 @@ impl Session {
                 ..ssh::Settings::default()
             },
             cache: check::cache(context),
-            pasts: history::pasts(context),
+            past_runs: history::pasts(context),
         };
         let (store, stop) = (Store::at(&state), Stop::at(&state));
         Ok(Self { ops: Arc::new(ops), standing, settings, store, stop, interrupted: AtomicBool::new(false) })

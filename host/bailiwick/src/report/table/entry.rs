@@ -8,8 +8,10 @@ use std::cmp::Reverse;
 
 use crate::report;
 use crate::report::tally::{Look, Standing};
-use bailiwick_core::model::{ActionId, ComponentId, Finding, LookError, Report, Severity, Tainted, TargetName};
-use bailiwick_core::outcome::{Call, Looked, Run, RunOutcome, Sweep, TargetResult, Together};
+use bailiwick_core::model::{
+    ActionId, ComponentId, Finding, LookError, Report, RunFault, Severity, Tainted, TargetName,
+};
+use bailiwick_core::outcome::{Call, CheckedTarget, Run, RunOutcome, Sweep, TargetResult, Together};
 
 use super::super::wrap::TIE;
 use super::{Detail, Word, humane};
@@ -69,7 +71,7 @@ pub(in crate::report) fn groups(sweep: &Sweep, detail: Detail) -> Vec<Group<'_>>
     groups
 }
 
-fn group<'a>(sweep: &Sweep, looked: &'a Looked, detail: Detail) -> Group<'a> {
+fn group<'a>(sweep: &Sweep, looked: &'a CheckedTarget, detail: Detail) -> Group<'a> {
     let entries = match &looked.result {
         TargetResult::Unreachable { cause, hint } => vec![Entry {
             details: hint.iter().map(|hint| ("hint", host(hint))).collect(),
@@ -127,8 +129,10 @@ fn of_run(run: &Run, detail: Detail) -> Vec<Entry<'_>> {
     let component = Some(&run.component);
     let mut entries = match &run.outcome {
         RunOutcome::Report(report) => findings(run, report, detail),
-        RunOutcome::CouldNotLook { reason, error } => could_not_look(run, reason, *error, detail).into_iter().collect(),
-        RunOutcome::Fault { message } => vec![Entry {
+        RunOutcome::CouldNotCheck { reason, error } => {
+            could_not_look(run, reason, *error, detail).into_iter().collect()
+        }
+        RunOutcome::Fault(RunFault { message, .. }) => vec![Entry {
             details: vec![("run", format!("version {}", took(run)))],
             ..about(Word::Fault, component, format!("the probe broke: {}", host(message)))
         }],
@@ -137,7 +141,7 @@ fn of_run(run: &Run, detail: Detail) -> Vec<Entry<'_>> {
         }
     };
     // A fault says all this on its own.
-    if detail == Detail::Full && !matches!(run.outcome, RunOutcome::Fault { .. }) {
+    if detail == Detail::Full && !matches!(run.outcome, RunOutcome::Fault(_)) {
         let failed = run.calls.iter().enumerate();
         let failed = failed.filter_map(|(index, call)| Some(failure(call, index + 1, call.error?)));
         // What stopped the run stands under its own line already.
@@ -243,7 +247,7 @@ fn took(run: &Run) -> String {
 }
 
 /// The line that says how much there is besides the lines above, if there is any.
-fn rest<'a>(sweep: &Sweep, looked: &'a Looked, runs: &'a [Run]) -> Option<Entry<'a>> {
+fn rest<'a>(sweep: &Sweep, looked: &'a CheckedTarget, runs: &'a [Run]) -> Option<Entry<'a>> {
     let fine: Vec<&Run> = runs.iter().filter(|run| Look::of(run) == Look::Saw(Severity::Ok)).collect();
     let not_applicable = runs.iter().filter(|run| Look::of(run) == Look::NotApplicable).count();
     let standing = Standing::of(sweep, looked);

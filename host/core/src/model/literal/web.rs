@@ -1,7 +1,7 @@
 //! Servers that a target can reach: addresses are numbers, so that no name decides where a request goes.
 //!
 //! Attacks answered: a name that resolves to a never-host or to a cloud's metadata service; a request line with more in it
-//! than a path (NW10, AR05).
+//! than a path (NW11, AR05).
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 

@@ -2,12 +2,12 @@
 //! podman's service: its form is docker's, the daemon behind it was not.
 
 use super::*;
-use crate::host::wit::bailiwick::ops::containers::{Channel, Health, State};
 use crate::host::{container_logs, containers};
+use bailiwick_bindings::ops::containers::{Channel, Health, State};
 
 const PODMAN: &str = include_str!("../containers/podman-ps.json");
 const DOCKER: &str = include_str!("../containers/docker-ps.json");
-pub(super) const SICK: &str = include_str!("../containers/podman-inspect-sick.json");
+const SICK: &str = include_str!("../containers/podman-inspect-sick.json");
 const LOOP: &str = include_str!("../containers/podman-inspect-loop.json");
 const FRESH: &str = include_str!("../containers/podman-inspect-fresh.json");
 const DOCKER_SICK: &str = include_str!("../containers/docker-inspect-sick.json");
@@ -16,20 +16,21 @@ const WEB: &str = include_str!("../containers/podman-inspect-web.json");
 #[test]
 fn what_was_recorded() {
     let listed = [PODMAN, DOCKER].map(|text| containers::list(&answer(0, text, "")).unwrap());
-    let inspected = [SICK, LOOP, FRESH, WEB, DOCKER_SICK].map(|text| containers::status(&answer(0, text, "")).unwrap());
+    let inspected = [SICK, LOOP, FRESH, WEB, DOCKER_SICK]
+        .map(|text| containers::status(&answer(0, text, ""), Context::default()).unwrap());
     insta::assert_debug_snapshot!((listed, inspected));
 }
 
 #[test]
 fn ar11_nothing_of_an_environment_is_handed_on_or_kept() {
-    let found = containers::status(&answer(0, WEB, "")).unwrap();
+    let found = containers::status(&answer(0, WEB, ""), Context::default()).unwrap();
     assert!(WEB.contains("hunter2") && !format!("{found:?}").contains("hunter2"));
     // And before anybody here reads it, it is taken out of what is kept.
     let kept =
         bailiwick_core::redact::Redactor::default().bytes(WEB.into(), &mut bailiwick_core::redact::Counts::new());
     let kept = String::from_utf8(kept).unwrap();
     assert!(!kept.contains("hunter2") && kept.contains("\"SECRET_THING=[redacted:environment]\""), "{kept}");
-    assert_eq!(containers::status(&answer(0, &kept, "")).unwrap().name, "web");
+    assert_eq!(containers::status(&answer(0, &kept, ""), Context::default()).unwrap().name, "web");
 }
 
 #[test]
@@ -60,9 +61,13 @@ fn words_of_docker_and_of_others() {
 
 #[test]
 fn a_container_is_known_by_its_name_and_not_by_its_id() {
-    let found = containers::status(&answer(0, DOCKER_SICK, "")).unwrap();
-    assert!(containers::is_named(&found, "docker/sick"));
-    assert!(!containers::is_named(&found, "docker/1fa9cabe") && !containers::is_named(&found, "sick"));
+    let found = |literal| {
+        containers::status(&answer(0, DOCKER_SICK, ""), Context { literal: Some(literal), ..Context::default() })
+    };
+    assert!(found("docker/sick").is_ok());
+    for other in ["docker/1fa9cabe", "sick"] {
+        assert_eq!(found(other).unwrap_err(), NotFound, "{other}");
+    }
 }
 
 #[test]

@@ -107,7 +107,7 @@ fn outcome(verb: Verb, lie: &Answer, healthy: &Result<Tainted, LookError>) -> &'
 #[test]
 fn tg05_tg07_every_verb_against_every_lie() {
     let mut page = String::new();
-    for &(verb, status, text) in HEALTHY {
+    for &(verb, status, text) in RECORDED {
         let healthy = parse(verb, &answer(status, text, ""));
         assert!(healthy.is_ok(), "{verb}: {healthy:?}");
         writeln!(page, "{verb}").unwrap();
@@ -123,7 +123,7 @@ fn tg05_tg07_every_verb_against_every_lie() {
             writeln!(page, "    {outcome:14}{}", lies.join(" | ")).unwrap();
         }
     }
-    assert_eq!(HEALTHY.len(), bailiwick_core::verbs::with(Effect::Observe).count(), "one of every verb that observes");
+    assert_eq!(RECORDED.len(), bailiwick_core::verbs::with(Effect::Observe).count(), "one of every verb that observes");
     insta::assert_snapshot!(page);
 }
 
@@ -132,7 +132,7 @@ fn tg05_tg07_every_verb_against_every_lie() {
 fn tg05_what_another_program_says_is_never_an_answer() {
     const OTHERS: [&str; 5] =
         ["gzip", "UTF-16", "a usage on stdout", "the shell's and the terminal's", "one endless line"];
-    for &(verb, status, text) in HEALTHY.iter().filter(|(verb, ..)| !ANYTHING.contains(verb)) {
+    for &(verb, status, text) in RECORDED.iter().filter(|(verb, ..)| !ANYTHING.contains(verb)) {
         for (name, lie) in LIES.iter().filter(|(name, _)| OTHERS.contains(name)) {
             let said = parse(verb, &lie(verb, status, text).unwrap());
             let nothing = verb == Verb::CertificatesFile && said.as_ref().is_ok_and(|said| said.for_encoder() == "[]");

@@ -3,7 +3,7 @@
 use super::*;
 use crate::host::packages;
 
-pub(super) const APT: &str = include_str!("../packages/apt-dist-upgrade.txt");
+const APT: &str = include_str!("../packages/apt-dist-upgrade.txt");
 
 #[test]
 fn what_was_recorded() {

@@ -1,7 +1,8 @@
-//! Reading through a target's gate: what is asked while every channel is at work waits, and goes out together.
+//! Reading through a target's gate: actions that come while every channel is busy wait, and are sent together.
 //!
-//! A channel costs the target a shell and us a round trip; under load the next free one takes all that waits. An action that is
-//! asked alone goes out alone, so that nobody waits for anybody else's slow program.
+//! Knows: the queue of one connection. Must not know: what an action means. A channel costs the target a shell, and us a round
+//! trip. Under load, the next free channel takes all actions that wait. If a channel is free, an action is sent alone, so that it
+//! does not wait for another action's slow program.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -17,12 +18,12 @@ use bailiwick_core::model::{Action, Verb};
 use bailiwick_core::model::{Answer, Exit};
 use bailiwick_core::verbs::Spec;
 
-/// Most actions in one channel: they run one after the other.
-const TOGETHER: usize = 8;
-/// What a gate may take over an action's own time, to start and to tell.
+/// Maximum number of actions in one channel. They run one after the other.
+const BATCH: usize = 8;
+/// The time that a gate may take in addition to an action's own limit, to start and to answer.
 const MARGIN: Duration = Duration::from_secs(10);
 
-/// Actions that nobody has asked yet.
+/// Actions that have not been sent.
 #[derive(Debug, Default)]
 pub(super) struct Waiting(Mutex<Vec<Asked>>);
 
@@ -31,8 +32,8 @@ struct Asked {
     id: String,
     bytes_max: u64,
     timeout: Duration,
-    /// For whoever waits.
-    tell: oneshot::Sender<Result<gate_protocol::Answer, RunError>>,
+    /// Where the answer goes.
+    reply: oneshot::Sender<Result<gate_protocol::Answer, RunError>>,
 }
 
 impl Waiting {
@@ -40,11 +41,11 @@ impl Waiting {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(asked);
     }
 
-    fn take(&self) -> Vec<Asked> {
+    fn take_batch(&self) -> Vec<Asked> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = all.len().min(TOGETHER);
-        // Whoever has gone meanwhile is not asked for.
-        all.drain(..count).filter(|asked| !asked.tell.is_closed()).collect()
+        let count = all.len().min(BATCH);
+        // An action whose caller has given up is not sent.
+        all.drain(..count).filter(|asked| !asked.reply.is_closed()).collect()
     }
 }
 
@@ -53,24 +54,24 @@ impl Session {
     ///
     /// # Errors
     /// As [`Session::run`].
-    pub(super) async fn gated(&self, action: &Action, spec: &Spec) -> Result<Answer, RunError> {
-        let (tell, mut told) = oneshot::channel();
+    pub(super) async fn read_through_gate(&self, action: &Action, spec: &Spec) -> Result<Answer, RunError> {
+        let (reply, mut answer) = oneshot::channel();
         let id = action.id.as_str().to_owned();
-        let asked = Asked { id, bytes_max: spec.bytes_max, timeout: spec.timeout, tell };
+        let asked = Asked { id, bytes_max: spec.bytes_max, timeout: spec.timeout, reply };
         if action.verb == Verb::SystemClock {
-            // How long it took is part of the answer.
+            // The time that the request takes is part of the answer, so it is sent alone.
             let _slot = self.slots.acquire().await.map_err(|_| RunError::Lost)?;
             self.ask_together(vec![asked]).await;
         } else {
             self.waiting.push(asked);
-            // Our own question is answered by whoever has a channel first: that may be us, and it may be behind others'.
+            // The task that gets a channel first sends all waiting actions. This may be another task, and ours may be in a later batch.
             loop {
                 tokio::select! {
                     biased;
-                    answer = &mut told => return answered(answer, spec),
+                    received = &mut answer => return answered(received, spec),
                     slot = self.slots.acquire() => {
                         let _slot = slot.map_err(|_| RunError::Lost)?;
-                        let all = self.waiting.take();
+                        let all = self.waiting.take_batch();
                         if all.is_empty() {
                             break;
                         }
@@ -79,7 +80,7 @@ impl Session {
                 }
             }
         }
-        answered(told.await, spec)
+        answered(answer.await, spec)
     }
 
     async fn ask_together(&self, all: Vec<Asked>) {
@@ -89,37 +90,38 @@ impl Session {
         let mut rest = all.into_iter();
         let each = |answer| {
             if let Some(asked) = rest.next() {
-                // Nobody may be waiting any more.
-                let _ = asked.tell.send(Ok(answer));
+                // Its caller may have given up.
+                let _ = asked.reply.send(Ok(answer));
             }
         };
         if let Err(error) = self.ask_gate(Role::Read, &requests, limits, patience, each).await {
             for asked in rest {
-                let _ = asked.tell.send(Err(said(&error)));
+                let _ = asked.reply.send(Err(run_error(&error)));
             }
         }
     }
 }
 
 fn answered(
-    told: Result<Result<gate_protocol::Answer, RunError>, oneshot::error::RecvError>,
+    received: Result<Result<gate_protocol::Answer, RunError>, oneshot::error::RecvError>,
     spec: &Spec,
 ) -> Result<Answer, RunError> {
-    // Whoever asked for us was given up in the middle of it.
-    let gate_protocol::Answer { status, stdout, stderr } = told.map_err(|_| RunError::Lost)??;
+    // The task that sent our request was dropped before its answer came.
+    let gate_protocol::Answer { status, stdout, stderr } = received.map_err(|_| RunError::Lost)??;
     match status {
         Status::Exit(code) => Ok(Answer { stdout, stderr, exit: Exit::Status(code.into()), timing: None }),
         Status::Timeout => Err(RunError::TimedOut(spec.timeout)),
         Status::TooLarge => Err(RunError::TooLarge(spec.bytes_max)),
         Status::Unknown => Err(RunError::Gate(
-            "the target's gate does not list it (`bailiwick gate verify` says what else is missing)".to_owned(),
+            "the target's gate does not list this action (`bailiwick gate verify` lists everything that is missing)"
+                .to_owned(),
         )),
-        other => Err(RunError::Gate(format!("the target's gate says: {other}"))),
+        other => Err(RunError::Gate(format!("the target's gate reports: {other}"))),
     }
 }
 
-/// One failure, told to each of those who wait.
-fn said(error: &GateError) -> RunError {
+/// The failure of a batch, for each action of it.
+fn run_error(error: &GateError) -> RunError {
     match error {
         GateError::Run(RunError::TimedOut(after)) => RunError::TimedOut(*after),
         GateError::Run(RunError::NotStarted) => RunError::NotStarted,
@@ -131,6 +133,8 @@ fn said(error: &GateError) -> RunError {
         | GateError::Connect(_)
         | GateError::Frame(_)
         | GateError::Unreadable(_) => RunError::Gate(error.to_string()),
-        GateError::Refused { .. } => RunError::Gate("the target's gate refuses (its syslog says why)".to_owned()),
+        GateError::Refused { .. } => {
+            RunError::Gate("the target's gate refused the request (the reason is in the target's syslog)".to_owned())
+        }
     }
 }

@@ -1,0 +1,94 @@
+//! What every command works with: the ops directory, the state directory, and where it prints.
+//!
+//! Knows: where files are. Must not know: what a command does with them.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bailiwick_engine::quarantine::Quarantine;
+use bailiwick_policy::lock::{Standing, store};
+use bailiwick_policy::ops::{Ops, Surroundings};
+
+use super::args::Global;
+use super::fail;
+use super::out::Out;
+
+/// How long a command that reads waits for one that changes the ops directory.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What every command works with.
+pub(super) struct Context {
+    pub(super) surroundings: Surroundings,
+    pub(super) dir: Option<PathBuf>,
+    pub(super) state: Option<PathBuf>,
+    pub(super) out: Out,
+}
+
+impl Context {
+    pub(super) fn new(global: Global) -> Self {
+        let surroundings = Surroundings::read();
+        let dir = surroundings.ops_dir(global.dir.as_deref());
+        Self { surroundings, dir, state: global.state, out: Out::new(global.color) }
+    }
+
+    /// The ops directory and what people have accepted in it, both from one moment.
+    pub(super) fn ops_and_standing(&self) -> anyhow::Result<(Ops, Standing)> {
+        self.settle();
+        let _hold = self.dir.as_deref().and_then(|dir| store::hold_shared(dir, PATIENCE));
+        let ops = Ops::load(self.dir.as_deref(), self.surroundings.home.as_deref())?;
+        let standing = Standing::load(self.dir.as_deref())?;
+        Ok((ops, standing))
+    }
+
+    /// The directory with the lock.
+    pub(super) fn ops_dir(&self) -> anyhow::Result<&Path> {
+        self.dir.as_deref().ok_or_else(|| {
+            fail::usage(
+                "there is no ops directory, and only an ops directory has components of its own",
+                "name one with --dir DIR; it holds fleet.toml and policy.toml",
+            )
+        })
+    }
+
+    /// Finishes what an earlier command was interrupted in. If that fails, the component that it was about is refused
+    /// until it succeeds; other components are not affected.
+    pub(super) fn settle(&self) {
+        let Some(dir) = &self.dir else { return };
+        match store::settle(dir, PATIENCE) {
+            Ok(false) => {}
+            Ok(true) => {
+                self.out.say("warning: an earlier command was interrupted while it accepted a component; now finished")
+            }
+            Err(error) => {
+                let error = anyhow::Error::new(error);
+                self.out.say(&format!(
+                    "warning: an earlier command was interrupted while it accepted a component: {error:#}"
+                ));
+            }
+        }
+    }
+
+    pub(super) fn state_folder(&self) -> anyhow::Result<PathBuf> {
+        let state = self.surroundings.state_dir(self.state.as_deref(), self.dir.as_deref());
+        state.ok_or_else(|| fail::usage("no directory for the journal: HOME is not set", "name one with --state DIR"))
+    }
+
+    pub(super) fn journal_folder(&self) -> anyhow::Result<PathBuf> {
+        Ok(self.state_folder()?.join("journal"))
+    }
+
+    /// The folder of a journal that exists.
+    pub(super) fn journal(&self) -> anyhow::Result<PathBuf> {
+        use bailiwick_core::encode::ShownPath as _;
+        let folder = self.journal_folder()?;
+        if folder.join("journal.jsonl").exists() {
+            return Ok(folder);
+        }
+        let message = format!("there is no journal in {}", folder.shown());
+        Err(fail::usage(message, "`bailiwick check` creates one; --state DIR names another directory"))
+    }
+
+    pub(super) fn quarantine(&self) -> anyhow::Result<Quarantine> {
+        Ok(Quarantine::at(&self.state_folder()?))
+    }
+}
