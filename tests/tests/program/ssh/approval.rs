@@ -215,8 +215,8 @@ fn ag02_what_an_agent_can_read_approves_nothing() {
     let list = format!("alice@example.org namespaces=\"bailiwick-component\" {}\n", scene.keys.public("alice"));
     let signature = scene.keys.sign("alice", NAMESPACE, &statement);
     assert!(!scene.keys.theirs("alice@example.org", &list, &statement, &signature), "nor for ssh-keygen");
-    let yes = Approval::Signed { statement: statement.clone(), signature, approvers: Some(parsed(&list)) };
-    let ask = ApplyRequest { who: "agent".to_owned(), yes };
+    let approval = Approval::Signed { statement: statement.clone(), signature, approvers: Some(parsed(&list)) };
+    let ask = ApplyRequest { who: "agent".to_owned(), approval };
     let (mut gate, mut probes) = scene.stage.doors(&scene.world);
     let outcome = scene.stage.apply_with(&mut scene.log, (&mut gate, &mut probes), &scene.plan, &ask, |_| {}).unwrap();
     assert!(matches!(outcome, ApplyOutcome::Denied { code: Denial::Approval, .. }), "{outcome:?}");
