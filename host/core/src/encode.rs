@@ -79,6 +79,12 @@ fn columns(c: char) -> usize {
     c.width_cjk().unwrap_or(0)
 }
 
+/// A number of things: `1 finding`, `2 findings`. `what` is the singular of a regular noun.
+#[must_use]
+pub fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 /// The columns that a text takes at most, if it came from an encoder or is the host's own.
 #[must_use]
 pub fn width(text: &str) -> usize {

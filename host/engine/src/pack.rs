@@ -1,6 +1,6 @@
-//! Seals a component: checks that it is one that this host would run, and puts its manifest into it.
+//! Packs a component: checks that this host would run it, and seals its manifest into it.
 //!
-//! Knows: the checks that every load makes, made on the author's side. Must not know: what anybody will grant it.
+//! Knows: the checks of every load, which it makes on the author's side. Must not know: grants.
 
 use std::path::Path;
 
@@ -13,30 +13,30 @@ use bailiwick_policy::library::ComponentFile;
 use bailiwick_sandbox as sandbox;
 use bailiwick_sandbox::{ImportError, InspectError};
 
-/// A component, ready to be handed on.
+/// A packed component.
 #[derive(Debug)]
 pub struct Packed {
     /// The file's bytes.
     pub bytes: Vec<u8>,
-    /// SHA-256 of them, in hex.
+    /// SHA-256 of the bytes, in hex.
     pub digest: String,
-    /// What it asks for.
+    /// Its manifest.
     pub manifest: Manifest,
 }
 
-/// Whether what only debuggers read stays in.
+/// Whether debugging information stays in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Names {
-    /// The file, and the manifest.
+    /// Keep it.
     Keep,
-    /// Without names, producers and debugging information, in the modules too.
+    /// Remove names, producers and debugging information, also in the modules.
     Strip,
 }
 
 /// Why a component cannot be packed.
 #[derive(Debug, thiserror::Error)]
 pub enum PackError {
-    /// It is not what this host takes for a component.
+    /// This host does not accept it as a component.
     #[error("{file} cannot be packed")]
     Inspect {
         /// The file.
@@ -44,7 +44,7 @@ pub enum PackError {
         /// Why.
         source: InspectError,
     },
-    /// It calls something else than its manifest says.
+    /// Its imports do not match its manifest.
     #[error("{file} cannot be packed with {manifest}")]
     Imports {
         /// The file.
@@ -54,7 +54,7 @@ pub enum PackError {
         /// The difference.
         source: ImportError,
     },
-    /// The manifest does not go in.
+    /// The manifest cannot be sealed in.
     #[error("{file} cannot be packed")]
     Seal {
         /// The file.
@@ -72,7 +72,7 @@ pub fn pack(path: &Path, file: &ComponentFile, names: Names) -> Result<Packed, P
     let inspected = |source| PackError::Inspect { file: path.shown(), source };
     let seal = |source| PackError::Seal { file: path.shown(), source };
     let limits = Limits::asked(&file.manifest.limits);
-    // First as it came: what is wrong with it is told of the file that the author has.
+    // First the author's file: errors are then about that file, not about the packed one.
     sandbox::inspect(&file.binary.bytes, &limits).map_err(inspected)?;
     let bytes = match names {
         Names::Keep => file.binary.bytes.to_vec(),

@@ -112,9 +112,9 @@ fn a_case_that_comes_out_otherwise_shows_both_sides() {
         "        - severity = \"ok\"",
         "        + severity = \"critical\"",
         "FAILED  healthy: ",
-        "it never asks for system.load, to which the case records an answer",
+        "it never asks for system.load, and the case has an answer to that",
         "FAILED  empty: ",
-        "it asks for system.memory, and the case records no answer to that",
+        "it asks for system.memory, and the case has no answer to that",
         "ok      unreachable: ",
         "4 cases: 1 passed, 3 failed",
     ] {

@@ -422,7 +422,7 @@ fn jr11_a_journal_from_somebody_else_is_read_and_run_as_it_is_live() {
             }
         });
         let (code, value) = replayed(&ops, &["--last"]);
-        assert!(code == 4 && value.to_string().contains("no SHA-256"), "{value:#}");
+        assert!(code == 4 && value.to_string().contains("not a SHA-256"), "{value:#}");
         restore();
     }
     // What drives a terminal.

@@ -35,31 +35,31 @@ use super::{Context, fail, history};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Only this target; may be given more than once
+    /// Check only this target; can be repeated
     #[arg(long, value_name = "NAME")]
     pub(super) target: Vec<String>,
 
-    /// Only this probe; may be given more than once
+    /// Run only this probe; can be repeated
     #[arg(long, value_name = "ID")]
     pub(super) probe: Vec<String>,
 
-    /// How to print
+    /// Output format
     #[arg(long, value_name = "FORMAT", default_value = FORMATS[0].name, value_parser = rendering())]
     pub(super) format: &'static Format,
 
-    /// Write it into a file as well, whole or not at all; may be given more than once: --write textfile=/var/lib/x/bailiwick.prom
+    /// Also write a file, completely or not at all; can be repeated: --write junit=report.xml
     #[arg(long, value_name = "FORMAT=FILE", value_parser = Write::parse)]
     pub(super) write: Vec<Write>,
 
-    /// Targets that are looked at at once
+    /// Maximum number of targets checked concurrently
     #[arg(long, value_name = "N", default_value_t = limits::JOBS, value_parser = clap::value_parser!(u64).range(1..=limits::JOBS_MAX))]
     pub(super) jobs: u64,
 
-    /// Longest wait for a target in each step of a connection: TCP, handshake, login
+    /// Timeout of each step of a connection: TCP, handshake, login
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = clap::value_parser!(u16).range(1..=600))]
     pub(super) connect_timeout: u16,
 
-    /// The least severity that makes the exit code 1
+    /// The lowest severity that makes the exit code 1
     #[arg(long, value_name = "SEVERITY", default_value = "warning")]
     pub(super) fail_on: FailOn,
 
@@ -68,12 +68,12 @@ pub(super) struct Args {
     #[arg(long)]
     pub(super) require_lockdown: bool,
 
-    /// Every finding, with metrics and the actions it rests on
+    /// Print every finding, with its metrics and evidence
     #[arg(long, short)]
     pub(super) verbose: bool,
 }
 
-/// Where else a sweep goes.
+/// A file that a sweep is written to.
 #[derive(Debug, Clone)]
 pub(super) struct Write {
     pub(super) format: &'static Format,
@@ -96,13 +96,13 @@ impl Write {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum FailOn {
-    /// Not being able to tell counts too
+    /// Unknown results and worse
     Unknown,
     /// Warnings and worse
     Warning,
     /// Critical findings only
     Critical,
-    /// Findings never decide
+    /// Findings never change the exit code
     Never,
 }
 
@@ -111,10 +111,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<ProcessExit> {
     if !args.format.is_plugin {
-        return Ok(look(context, args)?.1.into());
+        return Ok(sweep_and_print(context, args)?.1.into());
     }
     // A scheduler reads standard output and four codes, whatever went wrong.
-    let state = look(context, args).map(|(sweep, exit)| match nagios::state(&sweep) {
+    let state = sweep_and_print(context, args).map(|(sweep, exit)| match nagios::state(&sweep) {
         State::Ok if exit == Exit::NotChecked => State::Unknown,
         state => state,
     });
@@ -126,7 +126,7 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<ProcessExit>
     Ok(ProcessExit::from(state.code()))
 }
 
-fn look(context: &Context, args: &Args) -> anyhow::Result<(Sweep, Exit)> {
+fn sweep_and_print(context: &Context, args: &Args) -> anyhow::Result<(Sweep, Exit)> {
     let (ops, standing) = context.ops_and_standing()?;
     let request = request(&ops, standing, args)?;
     let (journal, recovery) = open(context)?;
@@ -183,7 +183,7 @@ fn look(context: &Context, args: &Args) -> anyhow::Result<(Sweep, Exit)> {
         Ended::Itself(Ok(result)) => (result, None),
         Ended::Itself(Err(error)) => {
             context.out.say(&format!("error: {:#}", anyhow::Error::new(error)));
-            context.out.say("Nothing is sent that cannot be written down first; what was seen before:");
+            context.out.say("The journal is not writable, so the sweep stopped. Partial results:");
             (progress.so_far(begun), Some(Exit::NotChecked))
         }
         Ended::Stopped(signal) => {
@@ -230,22 +230,22 @@ fn threshold(fail_on: FailOn) -> Option<Severity> {
 /// What is asked for, each name looked up: a typo must not pass for "nothing found".
 fn request(ops: &Ops, standing: Standing, args: &Args) -> anyhow::Result<Request> {
     let mut components = BTreeSet::new();
-    let looks =
+    let is_probe =
         |id: &ComponentId| ops.library.manifest(id.as_str()).is_none_or(|manifest| manifest.world == World::Probe);
     for name in &args.probe {
         if ops.library.manifest(name.as_str()).is_some_and(|manifest| manifest.world == World::Fix) {
             let hint = format!("`bailiwick plan {name} --target TARGET` shows what it would change");
-            return Err(fail::usage(format!("`{name}` is a fix, and a sweep only looks"), hint));
+            return Err(fail::usage(format!("`{name}` is a fix, and `check` runs only probes"), hint));
         }
         if !ops.library.components().contains_key(name.as_str()) {
             let known: Vec<_> =
-                ops.library.components().keys().filter(|id| looks(id)).map(ComponentId::as_str).collect();
+                ops.library.components().keys().filter(|id| is_probe(id)).map(ComponentId::as_str).collect();
             let message = format!("there is no probe `{}`", name.escape_default());
             return Err(fail::usage(message, format!("there are: {}", known.join(", "))));
         }
         components.insert(ComponentId::new(name)?);
     }
-    let wanted = |id: &ComponentId| looks(id) && (components.is_empty() || components.contains(id));
+    let wanted = |id: &ComponentId| is_probe(id) && (components.is_empty() || components.contains(id));
     let granted = |target: &TargetName| ops.assignments.get(target).is_some_and(|ids| ids.keys().any(wanted));
     let mut targets = BTreeSet::new();
     for name in &args.target {
@@ -281,7 +281,7 @@ pub(super) fn cache(context: &Context) -> Option<Arc<Cache>> {
     match open() {
         Ok(cache) => Some(Arc::new(cache)),
         Err(error) => {
-            context.out.say(&format!("no compiled code is kept: {error:#}"));
+            context.out.say(&format!("compiled code is not cached: {error:#}"));
             None
         }
     }
@@ -297,7 +297,7 @@ fn tell_unmet(context: &Context, ops: &Ops, request: &Request) {
         let lines = review::to_raise(&unmet);
         context
             .out
-            .say(&format!("warning: limits are asked for and not given; to give them, add to policy.toml:\n\n{lines}"));
+            .say(&format!("warning: components ask for limits that the policy does not grant; to grant them, add to policy.toml:\n\n{lines}"));
     }
 }
 
@@ -316,13 +316,13 @@ pub(super) fn open(context: &Context) -> anyhow::Result<(Journal, Option<Recover
 pub(super) fn told(recovery: &Recovery, journal: &Journal) -> String {
     let mut parts = Vec::new();
     if let Some(file) = &recovery.torn_file {
-        parts.push(format!("its last entry was torn ({} bytes, kept in {})", recovery.torn_bytes, file.shown()));
+        parts.push(format!("its last entry was incomplete ({} bytes, kept in {})", recovery.torn_bytes, file.shown()));
     }
     if recovery.missing > 0 {
-        parts.push(format!("{} entries at its end are gone", recovery.missing));
+        parts.push(format!("{} entries at its end are missing", recovery.missing));
     }
     if recovery.head_lost {
-        parts.push("`head` is gone, so that a cut would not be seen".to_owned());
+        parts.push("`head` is missing, so that a cut would not be detected".to_owned());
     }
     if !recovery.open_runs.is_empty() {
         let mut runs: Vec<_> = recovery.open_runs.iter().take(10).map(ToString::to_string).collect();
@@ -337,25 +337,25 @@ pub(super) fn told(recovery: &Recovery, journal: &Journal) -> String {
 pub(super) fn warning(held: &Lockdown) -> String {
     format!(
         "warning: components ran without {}, which this kernel lacks or does not let us use; \
-         --require-lockdown refuses to, `bailiwick doctor` says more",
+         --require-lockdown refuses that; `bailiwick doctor` shows more",
         held.lacking().join(", ")
     )
 }
 
 pub(super) fn not_anchored(anchor: &str, why: &str) -> String {
     format!(
-        "warning: the journal's head is not anchored at {anchor}: {why}; what was just seen can be rewritten unseen until \
-         an anchor takes a head"
+        "warning: the journal's head is not anchored at {anchor}: {why}; until an anchor takes a head, these results can be \
+         rewritten without detection"
     )
 }
 
-/// How a sweep came to an end.
+/// How a sweep ended.
 enum Ended {
     Itself(Result<Sweep, OpenError>),
     Stopped(&'static str),
 }
 
-/// Waits until somebody wants the sweep to stop. Where signals cannot be had, nobody ever does.
+/// Waits for a signal that stops the sweep. Where signals are not available, it waits for ever.
 pub(super) async fn stopped() -> &'static str {
     let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {

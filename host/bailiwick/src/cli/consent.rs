@@ -1,17 +1,17 @@
-//! `bailiwick add`, `approve`, `revoke`: a person's yes and no.
+//! `bailiwick add`, `approve`, `revoke`: what a person accepts and revokes.
 //!
-//! A yes is either typed at a terminal, after all of it was shown there, or given as the digest of what was shown. There
-//! is no flag that says yes to whatever comes.
+//! An acceptance is typed at a terminal after everything was shown there, or given as the digest of what was shown. No flag accepts
+//! what was not shown.
 
 use std::path::{Path, PathBuf};
 
 use crate::report::exit::ExitCode as Exit;
-use bailiwick_core::encode::ShownPath as _;
+use bailiwick_core::encode::{self, ShownPath as _};
 use bailiwick_core::model::ComponentId;
 use bailiwick_engine::consent;
 use bailiwick_engine::consent::{
-    Actor, OfferError, Offered, Question, Rejection, Verdict, accept, facts, hold_back, judge, plain_digest, question,
-    revoke, unrevoke,
+    Actor, OfferError, Offered, Question, Rejection, Verdict, accept, facts, judge, keep_pending, plain_digest,
+    question, revoke, unrevoke,
 };
 use bailiwick_policy::lock::store::{Files, always};
 use bailiwick_policy::lock::{Lock, Standing, Version};
@@ -29,7 +29,7 @@ pub(super) struct Add {
     #[command(flatten)]
     pub(super) answer: Answer,
 
-    /// The new component is not the one of this id, though the names look alike; may be given more than once
+    /// Confirm that the component differs from this one with a similar name; can be repeated
     #[arg(long, value_name = "ID")]
     pub(super) not_a_look_alike: Vec<String>,
 }
@@ -49,23 +49,23 @@ pub(super) struct Revoke {
     #[arg(value_name = "ID|DIGEST")]
     pub(super) name: String,
 
-    /// Why, for whoever reads the lock
+    /// The reason, for readers of the lock
     #[arg(long, value_name = "TEXT")]
     pub(super) why: Option<String>,
 
-    /// Take a revocation back: the digest may be added again
+    /// Withdraw a revocation: the digest can be added again
     #[arg(long)]
     pub(super) undo: bool,
 }
 
-/// A yes, and why.
+/// An acceptance, and its reason.
 #[derive(Debug, clap::Args)]
 pub(super) struct Answer {
-    /// Say yes without a terminal: the digest that was printed with what it covers; may be given more than once
+    /// Accept without a terminal: the digest that `add` or `approve` printed; can be repeated
     #[arg(long, value_name = "DIGEST")]
     pub(super) accept: Vec<String>,
 
-    /// Why, for whoever reads the lock
+    /// The reason, for readers of the lock
     #[arg(long, value_name = "TEXT")]
     pub(super) why: Option<String>,
 }
@@ -75,7 +75,7 @@ struct Case<'a> {
     dir: &'a Path,
     question: &'a Question,
     verdict: Verdict,
-    /// To be written; none where what is there already is right.
+    /// The files to write; none if the existing ones are right.
     files: Option<&'a Files>,
     /// The command that would accept it.
     again: String,
@@ -139,7 +139,7 @@ fn add_one(
             case.ask(context, &args.answer, &actor)
         }
         Verdict::Same if offered.is_in_place(dir) => {
-            context.out.text(&format!("{id} {} is accepted already", question.facts.version))?;
+            context.out.text(&format!("{id} {} is already accepted", question.facts.version))?;
             Ok(Exit::Fine)
         }
         Verdict::Same => {
@@ -155,7 +155,7 @@ fn add_one(
             case.ask(context, &args.answer, &actor)
         }
         Verdict::More => {
-            hold_back(dir, id, &offered.files)?;
+            keep_pending(dir, id, &offered.files)?;
             if !args.answer.accept.is_empty() {
                 context.out.say(
                     "note: it asks for more than was accepted, which `add --accept` never answers; `approve` does",
@@ -183,12 +183,9 @@ pub(super) fn approve(context: &Context, args: &Approve) -> anyhow::Result<Exit>
         let file = consent::place(dir, &id);
         let hint =
             format!("`bailiwick add {}` asks for all of it; `bailiwick lock` lists what is accepted", file.shown());
-        return Err(fail::usage(
-            format!("nothing was accepted of `{id}` yet, so there is no difference to approve"),
-            hint,
-        ));
+        return Err(fail::usage(format!("`{id}` is not accepted yet, so there is no difference to approve"), hint));
     };
-    let held = consent::held(dir, &id).map_err(flat)?;
+    let held = consent::pending(dir, &id).map_err(flat)?;
     let newer = |offered: &Offered| {
         let version = Version::new(&offered.file.manifest.version);
         *offered.id() == id && version.is_ok_and(|version| version > accepted.facts.version)
@@ -240,7 +237,7 @@ pub(super) fn revoke_command(context: &Context, args: &Revoke) -> anyhow::Result
     let actor = actor(context, &Answer { accept: Vec::new(), why: args.why.clone() })?;
     if args.undo {
         unrevoke(dir, &args.name)?;
-        context.out.text("revoked no longer; nothing is accepted by that: `bailiwick add` asks for it again")?;
+        context.out.text("the revocation is withdrawn; this accepts nothing: `bailiwick add` asks for it again")?;
         return Ok(Exit::Fine);
     }
     let undone = revoke(dir, &args.name, &actor)?;
@@ -248,7 +245,7 @@ pub(super) fn revoke_command(context: &Context, args: &Revoke) -> anyhow::Result
     context.out.text(&match ids.as_slice() {
         [] => format!("sha256:{} is revoked; it was not accepted here", undone.digest),
         ids => format!(
-            "{} {} no longer: sha256:{} is revoked, and refused wherever it comes from.\nFiles and grants stay until you take them away",
+            "{} {} no longer: sha256:{} is revoked, and refused wherever it comes from.\nIts files and grants stay until you remove them",
             ids.join(" and "),
             if ids.len() == 1 { "runs" } else { "run" },
             undone.digest
@@ -283,7 +280,7 @@ impl Case<'_> {
         let given = answer.accept.iter().any(|given| plain_digest(given) == digest);
         if !given {
             if !answer.accept.is_empty() {
-                context.out.say(&format!("none of the digests given is that of what is asked for `{id}` here now"));
+                context.out.say(&format!("none of the given digests is the digest of what `{id}` asks for here now"));
             }
             if !answer.accept.is_empty() || !confirm::is_all_terminal() {
                 context.out.text(&format!("\nTo accept exactly this:\n  {} --accept sha256:{digest}", self.again))?;
@@ -298,8 +295,11 @@ impl Case<'_> {
         }
         accept(self.dir, self.question, self.verdict, self.files, actor, &mut always)?;
         let targets = self.question.grants.len();
-        let plural = if targets == 1 { "" } else { "s" };
-        context.out.text(&format!("accepted {id} {} on {targets} target{plural}", self.question.facts.version))?;
+        context.out.text(&format!(
+            "accepted {id} {} on {}",
+            self.question.facts.version,
+            encode::counted(targets, "target")
+        ))?;
         Ok(Exit::Fine)
     }
 }

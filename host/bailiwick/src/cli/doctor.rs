@@ -17,19 +17,19 @@ use super::args::Format;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Run the hostile components that are part of this program against this installation, here and now, and tell what
-    /// stopped each; exit code 0 only if every attempt was stopped
+    /// Run hostile components against this installation, and print what stopped each;
+    /// exit code 0 only if every attempt was stopped
     #[arg(long)]
     pub(super) prove: bool,
 
-    /// How to print
+    /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub(super) format: Format,
 }
 
-/// What was found; one of the two is empty.
+/// The result as JSON; one of the two lists is empty.
 #[derive(Serialize)]
-struct Found<'a> {
+struct Document<'a> {
     format: &'static str,
     lines: &'a [Line],
     tried: &'a [Tried],
@@ -38,7 +38,7 @@ struct Found<'a> {
 pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (lines, tried) = if args.prove {
-        // Not the installation's own journal: hostile components ran on nobody's behalf.
+        // Not the journal of the installation: these runs are not runs of an operator.
         let folder = Scratch::folder()?;
         (Vec::new(), runtime.block_on(doctor::prove(folder.path()))?)
     } else {
@@ -62,7 +62,8 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     runtime.shutdown_background();
     let text = match args.format {
         Format::Json => {
-            serde_json::to_string_pretty(&Found { format: "bailiwick.doctor/1", lines: &lines, tried: &tried })? + "\n"
+            serde_json::to_string_pretty(&Document { format: "bailiwick.doctor/1", lines: &lines, tried: &tried })?
+                + "\n"
         }
         Format::Table if args.prove => proof(&tried)?,
         Format::Table => table(&lines)?,
@@ -110,7 +111,7 @@ fn proof(tried: &[Tried]) -> Result<String, std::fmt::Error> {
         writeln!(text, "\n{} attempts, every one stopped", tried.len())?;
     } else {
         writeln!(text, "\n{} attempts, {open} NOT stopped: run no component here that you do not trust", tried.len())?;
-        writeln!(text, "next: `bailiwick doctor` says what this kernel lacks")?;
+        writeln!(text, "next: `bailiwick doctor` shows what this kernel lacks")?;
     }
     Ok(text)
 }

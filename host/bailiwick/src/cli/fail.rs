@@ -8,7 +8,7 @@ use bailiwick_policy::ops::OpsError;
 
 use super::out::Out;
 
-/// A command line that cannot be carried out.
+/// A command line that cannot be run.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}\n\nhint: {hint}")]
 struct Usage {
@@ -24,7 +24,7 @@ pub(super) fn usage(message: impl Into<String>, hint: impl Into<String>) -> anyh
 /// Longest reason that a person gives for what they do, in bytes.
 const REASON_BYTES: usize = 200;
 
-/// Whether a text may stand as somebody's reason, in a file that others read.
+/// Whether a text can be a reason in a file that others read.
 pub(super) fn is_reason(text: &str) -> bool {
     text.len() <= REASON_BYTES && encode::is_plain(text)
 }
@@ -34,12 +34,12 @@ pub(super) fn reason() -> String {
     format!("a reason is one line of plain text, at most {REASON_BYTES} bytes")
 }
 
-/// Tells the person, and gives the exit code.
+/// Prints the error, and returns the exit code.
 pub(super) fn report(error: &anyhow::Error, out: &Out) -> Exit {
     if let Some(io) = error.root_cause().downcast_ref::<io::Error>()
         && io.kind() == io::ErrorKind::BrokenPipe
     {
-        // The reader had enough.
+        // The reader closed the pipe.
         return Exit::Fine;
     }
     if let Some(ops) = error.downcast_ref::<OpsError>()
@@ -50,7 +50,7 @@ pub(super) fn report(error: &anyhow::Error, out: &Out) -> Exit {
             out.say_styled(&format!("{}\n", problem.render(color)));
         }
         let count = ops.problems().len();
-        out.say(&format!("error: {count} mistake{}; nothing was done", if count == 1 { "" } else { "s" }));
+        out.say(&format!("error: {}; nothing was done", encode::counted(count, "mistake")));
         return Exit::Usage;
     }
     // Each layer says its own part, and none repeats the one below.

@@ -18,10 +18,10 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Turn ssh_config and known_hosts into pinned fleet entries, for a person to read
+    /// Print fleet entries from ssh_config and known_hosts
     ///
-    /// ssh_config is read through `ssh -G`, which runs the commands of `Match exec` lines in it. Nothing connects. The
-    /// entries go to stdout; from then on neither file is read again.
+    /// ssh_config is read through `ssh -G`, which runs the commands of `Match exec` lines in it. No connection is
+    /// made. Bailiwick never reads these files again.
     Import {
         /// Hosts as you type them after `ssh` [default: every Host of the file without a wildcard]
         #[arg(value_name = "HOST")]
@@ -31,7 +31,7 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
 
-        /// The known host keys [default: what ssh itself would read]
+        /// The known host keys [default: the files that ssh reads]
         #[arg(long, value_name = "FILE")]
         known_hosts: Option<PathBuf>,
     },

@@ -29,17 +29,17 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Print the script as it would be installed today
+    /// Print the gate as it would be installed now
     Show {
         /// The target
         target: String,
     },
-    /// Print a script that installs it, for a person to read and to run as root on the target
+    /// Print the script that installs the gate
     InstallScript {
         /// The target
         target: String,
     },
-    /// Compare what is installed with what the grant says today
+    /// Compare the installed gate with the current grant
     Verify {
         /// The target
         target: String,
@@ -51,7 +51,7 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         &args.command;
     let (ops, _) = context.ops_and_standing()?;
     if let Some(never) = ops.fleet.never.get(name.as_str()) {
-        context.out.text(&format!("{name} is a never-host ({}: {}): no gate is for it\n", never.place, never.why))?;
+        context.out.text(&format!("{name} is a never-host ({}: {}) and has no gate\n", never.place, never.why))?;
         return Ok(Exit::Refused);
     }
     let Some(target) = ops.fleet.targets.get(name.as_str()) else {
@@ -61,9 +61,9 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     };
     let (Access::Ssh(ssh), Some(gate)) = (&target.access, target.gate()) else {
         return Err(fail::usage(
-            format!("`{name}` has no gate: {} says nothing of one", target.place),
+            format!("`{name}` has no gate at {}", target.place),
             format!(
-                "write [targets.{name}.gate] with `user` and `identity`, another account and key than those that look"
+                "write [targets.{name}.gate] with `user` and `identity`, with an account and key that differ from those for checks"
             ),
         ));
     };
@@ -138,7 +138,7 @@ async fn ask(ops: &Ops, target: &Target, settings: &ssh::Settings) -> anyhow::Re
 fn told(name: &str, script: &Script, facts: &GateFacts, found: &[Difference]) -> String {
     let mut text = String::new();
     if let Some(why) = &facts.disabled {
-        let _ = writeln!(text, "{name} changes nothing now: {}", encode::terminal(why, 200));
+        let _ = writeln!(text, "{name} accepts no change now: {}", encode::terminal(why, 200));
     }
     if let Some(change) = &facts.open {
         let _ = writeln!(text, "{name}: change {change} is open");
@@ -149,13 +149,13 @@ fn told(name: &str, script: &Script, facts: &GateFacts, found: &[Difference]) ->
             writeln!(text, "DIFFERS  {}\n    expected {}\n    found    {found}", difference.what, difference.expected);
     }
     if found.is_empty() {
-        let _ = writeln!(text, "the gate of {name} is as its grant says: list {}", script.list);
+        let _ = writeln!(text, "the gate of {name} matches its grant: list {}", script.list);
     } else {
         let count = found.len();
-        let plural = if count == 1 { "" } else { "s" };
         let _ = writeln!(
             text,
-            "\n{count} difference{plural}; next: bailiwick gate install-script {name}, read it, run it there as root"
+            "\n{}; next: bailiwick gate install-script {name}, read it, run it on the target as root",
+            encode::counted(count, "difference")
         );
     }
     text

@@ -29,23 +29,23 @@ pub(super) struct Trend {
     #[arg(value_name = "METRIC")]
     pub(super) metric: Option<String>,
 
-    /// Only numbers of this component
+    /// Only metrics of this component
     #[arg(long, value_name = "ID")]
     pub(super) component: Option<String>,
 
-    /// Only numbers of findings with this code
+    /// Only metrics of findings with this code
     #[arg(long, value_name = "CODE")]
     pub(super) code: Option<String>,
 
-    /// Only numbers of findings about this, such as a mount point
+    /// Only metrics of findings about this subject, such as a mount point
     #[arg(long, value_name = "TEXT")]
     pub(super) subject: Option<String>,
 
-    /// From when on: so many hours, days or weeks back (48h, 35d, 8w), or a date (2026-11-01)
+    /// Begin: hours, days or weeks ago (48h, 35d, 8w), or a date (2026-11-01)
     #[arg(long, value_name = "WHEN", default_value = "35d")]
     pub(super) since: String,
 
-    /// How to print
+    /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub(super) format: Format,
 }
@@ -58,26 +58,26 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum HistoryCommand {
-    /// Make the database again from the journal
+    /// Rebuild the database of metrics from the journal
     Rebuild,
 }
 
 /// Names that an error lists at most.
 const LISTED: usize = 40;
 
-/// Tells the person what becomes of the database, and how far the journal is read.
-pub(super) struct Told<'a> {
+/// Prints what happens to the database, and how far the journal is read.
+pub(super) struct Printer<'a> {
     out: &'a Out,
     bar: Reading,
 }
 
-impl<'a> Told<'a> {
+impl<'a> Printer<'a> {
     pub(super) fn new(out: &'a Out) -> Self {
         Self { out, bar: Reading::new("the journal") }
     }
 }
 
-impl Watch for Told<'_> {
+impl Watch for Printer<'_> {
     fn say(&mut self, line: &str) {
         self.bar.finish();
         self.out.say(line);
@@ -92,15 +92,15 @@ impl Watch for Told<'_> {
     }
 }
 
-/// What components have said before. Without it those that ask for it do not run; nothing else is held up.
+/// Earlier metrics of components. Without them the components that ask for them do not run; others do.
 pub(super) fn pasts(context: &Context) -> Arc<PastRuns> {
     let open = || -> anyhow::Result<History> {
-        Ok(History::open(&context.state_folder()?, &context.journal_folder()?, &mut Told::new(&context.out))?)
+        Ok(History::open(&context.state_folder()?, &context.journal_folder()?, &mut Printer::new(&context.out))?)
     };
     Arc::new(open().map_or_else(|error| PastRuns::Missing(format!("{error:#}")), PastRuns::from))
 }
 
-/// Reads what a sweep has added to the journal. What goes wrong here, goes wrong again when somebody asks, and is told then.
+/// Reads what a sweep has added to the journal. An error here occurs again at the next query, and is reported then.
 pub(super) fn follow(pasts: &PastRuns) {
     if let PastRuns::Here(history) = pasts {
         let mut history = history.lock().unwrap_or_else(PoisonError::into_inner);
@@ -114,11 +114,8 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     match args.command {
         HistoryCommand::Rebuild => {
             let journal = context.journal()?;
-            let done = History::rebuild(&context.state_folder()?, &journal, &mut Told::new(&context.out))?;
-            let text = format!(
-                "{} numbers of {} runs, out of {} entries of the journal",
-                done.numbers, done.runs, done.entries
-            );
+            let done = History::rebuild(&context.state_folder()?, &journal, &mut Printer::new(&context.out))?;
+            let text = format!("{} values of {} runs, from {} journal entries", done.numbers, done.runs, done.entries);
             context.out.text(&text)?;
             Ok(Exit::Fine)
         }
@@ -128,11 +125,11 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
 pub(super) fn trend(context: &Context, args: &Trend) -> anyhow::Result<Exit> {
     let since_ms = since(&args.since, Timestamp::now())?;
     let journal = context.journal()?;
-    let history = History::open(&context.state_folder()?, &journal, &mut Told::new(&context.out))?;
+    let history = History::open(&context.state_folder()?, &journal, &mut Printer::new(&context.out))?;
     let known = history.targets()?;
     let Some(target) = known.iter().find(|name| **name == args.target).and_then(|name| TargetName::new(name).ok())
     else {
-        let message = format!("there are no numbers of a target `{}`", args.target.escape_default());
+        let message = format!("there are no metrics of a target `{}`", args.target.escape_default());
         return Err(fail::usage(message, there_are(known)));
     };
     let filter = Filter {
@@ -160,8 +157,8 @@ pub(super) fn trend(context: &Context, args: &Trend) -> anyhow::Result<Exit> {
 fn nothing(history: &History, target: &TargetName, args: &Trend, filter: Filter) -> anyhow::Result<anyhow::Error> {
     let all = history.series(target, &Filter { since_ms: filter.since_ms, ..Filter::default() })?;
     if all.is_empty() {
-        let message = format!("there are no numbers of {target} since {}", args.since.escape_default());
-        return Ok(fail::usage(message, "--since 400d shows all that is kept"));
+        let message = format!("there are no metrics of {target} since {}", args.since.escape_default());
+        return Ok(fail::usage(message, "--since 400d shows everything that is kept"));
     }
     type Of = fn(&Series) -> &str;
     let asked: [(&str, &Option<String>, Of); 3] = [
@@ -172,12 +169,12 @@ fn nothing(history: &History, target: &TargetName, args: &Trend, filter: Filter)
     for (what, wanted, of) in asked {
         let Some(wanted) = wanted else { continue };
         if !all.iter().any(|series| of(series) == wanted) {
-            let message = format!("{target} has no numbers of a {what} `{}`", wanted.escape_default());
+            let message = format!("{target} has no metrics of a {what} `{}`", wanted.escape_default());
             return Ok(fail::usage(message, there_are(all.iter().map(|series| of(series).to_owned()))));
         }
     }
-    let message = format!("{target} has no numbers to which all of that applies");
-    Ok(fail::usage(message, format!("`bailiwick trend {target}` alone prints all there are")))
+    let message = format!("no metric of {target} matches all filters");
+    Ok(fail::usage(message, format!("`bailiwick trend {target}` prints all metrics")))
 }
 
 /// Names, each once. Components and codes have a grammar without anything that a terminal takes for a command.
@@ -209,7 +206,7 @@ fn since(text: &str, now: Timestamp) -> anyhow::Result<u64> {
     match time {
         Some(time) => Ok(u64::try_from(time.as_millisecond()).unwrap_or(0)),
         None => {
-            let message = format!("`{}` is no time", text.escape_default());
+            let message = format!("`{}` is not a time", text.escape_default());
             Err(fail::usage(message, "write 48h, 35d or 8w, or a date such as 2026-11-01"))
         }
     }

@@ -20,17 +20,17 @@ use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// A component's file; its manifest is the one sealed into it, or beside it (same name, .toml)
+    /// The file of a component; its manifest is sealed in it, or beside it (same name, .toml)
     pub(super) file: PathBuf,
 
-    /// How to print
+    /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub(super) format: Format,
 }
 
 /// What there is to know of a component's file.
 #[derive(Serialize)]
-struct Shown {
+struct Document {
     format: &'static str,
     digest: String,
     bytes: usize,
@@ -40,7 +40,7 @@ struct Shown {
     /// What it gets of WASI, in words.
     inert_wasi: Option<String>,
     limits: Vec<Asked>,
-    manifest: Option<Held>,
+    manifest: Option<ManifestFacts>,
     /// It is the interpreter of checks, and this what it asks by them.
     #[serde(skip_serializing_if = "Option::is_none")]
     interprets: Option<Vec<&'static str>>,
@@ -57,7 +57,7 @@ struct Asked {
 
 /// The manifest, and whether it and the imports agree.
 #[derive(Serialize)]
-struct Held {
+struct ManifestFacts {
     sealed: bool,
     text: String,
     id: String,
@@ -77,7 +77,7 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let asks = file.as_ref().map(|file| file.manifest.limits.as_slice()).unwrap_or_default();
     let inspected = inspect(&binary.bytes, &Limits::asked(asks))
         .map_err(|error| anyhow::Error::new(error).context(format!("{} is refused", args.file.shown())))?;
-    let shown = Shown {
+    let shown = Document {
         format: "bailiwick.inspect/1",
         digest: format!("sha256:{}", inspected.digest),
         bytes: inspected.size,
@@ -101,7 +101,7 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     Ok(if refused { Exit::Refused } else { Exit::Fine })
 }
 
-/// A component's own names are escaped: they are somebody else's text.
+/// A component's own names are escaped: they are text of its author.
 fn plain(name: &str) -> String {
     name.escape_default().to_string()
 }
@@ -119,7 +119,7 @@ fn world(inspected: &Inspected) -> String {
     });
     match fits {
         Ok(links) => links.world.full_name().to_owned(),
-        Err(error) => format!("none that this host has: {}", on_one_line(&error)),
+        Err(error) => format!("does not fit: {}", on_one_line(&error)),
     }
 }
 
@@ -141,12 +141,12 @@ fn asked(inspected: &Inspected, file: Option<&ComponentFile>) -> Option<Vec<&'st
     Some(rules.verbs().into_iter().map(|verb| verb.name()).collect())
 }
 
-fn held(inspected: &Inspected, file: &ComponentFile) -> Held {
+fn held(inspected: &Inspected, file: &ComponentFile) -> ManifestFacts {
     let manifest = &file.manifest;
     let (history, rules) = (manifest.history.is_some(), manifest.rules.as_ref());
     let fits = check_component(inspected, manifest.world, &manifest.verbs(), &manifest.wasi(), history, rules);
     let difference = fits.err().map(|error| on_one_line(&error));
-    Held {
+    ManifestFacts {
         sealed: file.sealed,
         text: file.source.text().to_owned(),
         id: manifest.id.to_string(),
@@ -157,7 +157,7 @@ fn held(inspected: &Inspected, file: &ComponentFile) -> Held {
     }
 }
 
-fn table(shown: &Shown) -> Result<String, std::fmt::Error> {
+fn table(shown: &Document) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
     writeln!(text, "digest    {}\nsize      {} bytes", shown.digest, shown.bytes)?;
     writeln!(text, "world     {}", shown.world)?;
@@ -186,7 +186,7 @@ fn table(shown: &Shown) -> Result<String, std::fmt::Error> {
             Some(difference) => writeln!(text, "REFUSED   {difference}")?,
         }
         let where_it_is = if held.sealed { "in the component: one file is all of it" } else { "beside the component" };
-        writeln!(text, "sealed    {}, the manifest stands {where_it_is}", if held.sealed { "yes" } else { "no" })?;
+        writeln!(text, "sealed    {}, the manifest is {where_it_is}", if held.sealed { "yes" } else { "no" })?;
         for line in held.text.lines() {
             // A stranger's lines: comments in them are not held to what a manifest's values are.
             writeln!(text, "  | {}", encode::terminal(&Tainted::new(line), 400))?;

@@ -24,29 +24,28 @@ pub(super) struct Args {
 enum Command {
     /// List the latest runs
     List {
-        /// How many
+        /// How many runs
         #[arg(long, value_name = "N", default_value = "20")]
         last: usize,
     },
-    /// Show all that is recorded of a run: asked, granted, sent, answered, ended
+    /// Show everything that is recorded of a run
     Show {
         /// The run's number
         run: u64,
     },
-    /// Check that the journal is what was written, and say where it is not
+    /// Verify that the journal is what was written
     ///
-    /// It is held against every anchor of policy.toml: targets are connected to, and what they took is read back.
+    /// It is compared with every anchor of policy.toml: the copies are read from the targets.
     Verify {
-        /// Read no policy and reach no anchor: only this machine's own word
+        /// Read no policy, and reach no anchor
         #[arg(long)]
         offline: bool,
     },
-    /// Let evidence go that policy does not keep any longer: `[retention]` in policy.toml
+    /// Remove evidence that `[retention]` no longer keeps
     ///
-    /// Entries stay, and the chain with them; what goes is written down first, so that it is told as pruned, not as
-    /// missing.
+    /// Entries and their chain stay. What is removed is recorded first, so that it is reported as pruned and not as missing.
     Prune {
-        /// Only tell what would go
+        /// Only print what would be removed
         #[arg(long)]
         dry_run: bool,
     },
@@ -65,8 +64,8 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
 fn prune(context: &Context, dry_run: bool) -> anyhow::Result<Exit> {
     let (ops, _) = context.ops_and_standing()?;
     let Some(retention) = &ops.policy.retention else {
-        let message = "policy says nothing of retention, so all evidence is kept";
-        return Err(fail::usage(message, "[retention] days = 400 in policy.toml would let go what is older"));
+        let message = "the policy has no [retention], so all evidence is kept";
+        return Err(fail::usage(message, "[retention] days = 400 in policy.toml would remove older evidence"));
     };
     let keep = Keep {
         days: retention.days.as_ref().map(|days| days.value),
@@ -87,10 +86,12 @@ fn prune(context: &Context, dry_run: bool) -> anyhow::Result<Exit> {
     };
     let ((goes, goes_bytes), (stays, stays_bytes)) = (plan.going, plan.staying);
     let between = plan.between.map(|(first, last)| format!(", last named {} to {}", second(&first), second(&last)));
-    let verb = if dry_run { "would go" } else { "went" };
+    let verb = if dry_run { "would be removed" } else { "removed" };
     context.out.text(&format!(
-        "{goes} pieces of evidence ({goes_bytes} bytes) {verb}{}\n{stays} pieces ({stays_bytes} bytes) stay\nby {}\n",
+        "{} of evidence ({goes_bytes} bytes) {verb}{}\n{} ({stays_bytes} bytes) kept\nby {}\n",
+        encode::counted(goes, "piece"),
         between.unwrap_or_default(),
+        encode::counted(stays, "piece"),
         retention.shown()
     ))?;
     Ok(Exit::Fine)
@@ -100,7 +101,7 @@ fn prune(context: &Context, dry_run: bool) -> anyhow::Result<Exit> {
 fn records(context: &Context, reader: Reader) -> impl Iterator<Item = Record> {
     reader.map_while(|record| {
         let told = |error: &ReadError| {
-            context.out.say(&format!("warning: {error}; `bailiwick journal verify` tells more"));
+            context.out.say(&format!("warning: {error}; `bailiwick journal verify` shows more"));
         };
         record.inspect_err(told).ok()
     })
@@ -158,13 +159,16 @@ fn how(end: &RunEnd) -> String {
         RunEnd::Report(report) => {
             let worst = report.findings.iter().map(|finding| finding.severity).max();
             let count = report.findings.len();
-            let plural = if count == 1 { "" } else { "s" };
-            format!("{}, {count} finding{plural}", worst.map_or("ok", bailiwick_core::model::Severity::name))
+            format!(
+                "{}, {}",
+                worst.map_or("ok", bailiwick_core::model::Severity::name),
+                encode::counted(count, "finding")
+            )
         }
         RunEnd::Decided(decision) => decided(decision).to_owned(),
         RunEnd::CouldNotCheck { error: Some(LookError::Unsupported), .. } => "not applicable".to_owned(),
-        RunEnd::CouldNotCheck { .. } => "could not look".to_owned(),
-        RunEnd::Fault(RunFault { message, .. }) => format!("broke: {message}"),
+        RunEnd::CouldNotCheck { .. } => "could not check".to_owned(),
+        RunEnd::Fault(RunFault { message, .. }) => format!("failed: {message}"),
     }
 }
 
@@ -263,7 +267,7 @@ fn write_start(text: &mut String, on: &RunTarget) -> std::fmt::Result {
     }
     if let Some(past) = earlier {
         let runs: Vec<_> = past.runs.iter().map(ToString::to_string).collect();
-        writeln!(text, "    told of    its numbers in runs {}", runs.join(", "))?;
+        writeln!(text, "    received   its numbers of runs {}", runs.join(", "))?;
     }
     Ok(())
 }
@@ -310,7 +314,7 @@ fn write_record(text: &mut String, record: &Record, evidence: &Evidence) -> std:
                     let exit = match exit {
                         bailiwick_core::model::Exit::Status(status) => format!("status {status}"),
                         bailiwick_core::model::Exit::Signal => "a signal".to_owned(),
-                        bailiwick_core::model::Exit::Unreported => "no word of how it ended".to_owned(),
+                        bailiwick_core::model::Exit::Unreported => "no exit status".to_owned(),
                     };
                     writeln!(text, "answer to entry {intent}, {elapsed_ms} ms, {exit}")?;
                     block(text, "stdout", stdout, evidence)?;
@@ -329,7 +333,11 @@ fn write_record(text: &mut String, record: &Record, evidence: &Evidence) -> std:
         Entry::RunEnded { end, fuel, report, report_v2, .. } => {
             match end {
                 RunEnd::Report(report) => {
-                    writeln!(text, "ended with {} findings, {fuel} instructions", report.findings.len())?;
+                    writeln!(
+                        text,
+                        "ended with {}, {fuel} instructions",
+                        encode::counted(report.findings.len(), "finding")
+                    )?;
                     for finding in &report.findings {
                         let (subject, title) = (line(&finding.subject), line(&finding.title));
                         writeln!(text, "    {:<8}  {}  {subject}  {title}", finding.severity.name(), finding.code)?;
@@ -340,8 +348,8 @@ fn write_record(text: &mut String, record: &Record, evidence: &Evidence) -> std:
                     writeln!(text, "ended: {}, {fuel} instructions", decided(decision))?;
                     decision.texts().into_iter().try_for_each(|said| writeln!(text, "    {}", line(said)))
                 }
-                RunEnd::CouldNotCheck { reason, .. } => writeln!(text, "ended, could not look: {}", line(reason)),
-                RunEnd::Fault(RunFault { message, .. }) => writeln!(text, "broke: {message}, {fuel} instructions"),
+                RunEnd::CouldNotCheck { reason, .. } => writeln!(text, "ended, could not check: {}", line(reason)),
+                RunEnd::Fault(RunFault { message, .. }) => writeln!(text, "failed: {message}, {fuel} instructions"),
             }?;
             let report = report_v2.as_ref().or(report.as_ref());
             report.map_or(Ok(()), |report| writeln!(text, "    report     sha256:{report}"))

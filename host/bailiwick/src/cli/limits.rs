@@ -13,11 +13,11 @@ use super::{Context, fail};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// A component [default: what holds for every one that policy does not name]
+    /// A component [default: the limits of every component that the policy does not name]
     #[arg(value_name = "COMPONENT")]
     pub(super) component: Option<String>,
 
-    /// How to print
+    /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub(super) format: Format,
 }
@@ -119,7 +119,7 @@ fn table(shown: &Shown<'_>) -> Result<String, std::fmt::Error> {
         let named: Vec<_> = shown.named.iter().map(|id| id.as_str()).collect();
         writeln!(
             text,
-            "\nPolicy says something else for: {}. `bailiwick limits COMPONENT` prints it.",
+            "\nThe policy sets other limits for: {}. `bailiwick limits COMPONENT` prints them.",
             named.join(", ")
         )?;
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::report::exit::ExitCode as Exit;
+use bailiwick_core::encode;
 use bailiwick_engine::consent::verify::{Verified, verify};
 use bailiwick_engine::consent::waiting;
 use bailiwick_policy::lock::{Standing, Unusable};
@@ -21,9 +22,9 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Compute every digest, import and grant again, and hold them against what was accepted
+    /// Verify digests, imports and grants of accepted components
     Verify {
-        /// How to print
+        /// Output format
         #[arg(long, value_name = "FORMAT", default_value = "table")]
         format: Format,
     },
@@ -57,7 +58,10 @@ fn list(context: &Context) -> anyhow::Result<Exit> {
             writeln!(text, "  signed by {signer}")?;
         }
         if let Some(version) = waits.get(id) {
-            writeln!(text, "  WAITING  {version} asks for more: `bailiwick approve {id}` shows what, and asks")?;
+            writeln!(
+                text,
+                "  WAITING  {version} asks for more: `bailiwick approve {id}` shows the difference, and asks"
+            )?;
         }
         for (target, accepted) in &component.grants {
             let actions: Vec<_> = accepted.actions.iter().map(String::as_str).collect();
@@ -115,11 +119,10 @@ fn table(verified: &Verified) -> Result<String, std::fmt::Error> {
         }
         for target in &row.targets {
             let (name, actions) = (&target.target, target.actions);
-            let plural = if actions == 1 { "" } else { "s" };
             match &target.refused {
                 Some(why) => writeln!(text, "  REFUSED on {name}: {why}")?,
                 None if row.refused.is_some() => writeln!(text, "  refused on {name}")?,
-                None => writeln!(text, "  ok      on {name}: {actions} action{plural}")?,
+                None => writeln!(text, "  ok      on {name}: {}", encode::counted(actions, "action"))?,
             }
         }
     }
@@ -128,7 +131,7 @@ fn table(verified: &Verified) -> Result<String, std::fmt::Error> {
         writeln!(text, "revoked   {what} sha256:{}", gone.digest)?;
     }
     if text.is_empty() {
-        text.push_str("nothing is accepted, and nothing in components/ waits for it\n");
+        text.push_str("nothing is accepted, and nothing in components/ waits to be accepted\n");
     }
     Ok(text)
 }

@@ -14,14 +14,14 @@ use clap::ValueEnum;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// What the component is to be called: small letters, digits and hyphens
+    /// The id of the component: small letters, digits and hyphens
     pub(super) name: String,
 
     /// The language
     #[arg(long, value_name = "LANGUAGE")]
     pub(super) lang: Lang,
 
-    /// The folder to make, or an empty one; the ops directory is of no interest here [default: ./NAME]
+    /// The folder to create; it can exist if it is empty [default: ./NAME]
     #[arg(long, value_name = "DIR")]
     pub(super) dir: Option<PathBuf>,
 }
@@ -36,13 +36,13 @@ pub(super) enum Lang {
     Python,
     /// C, with the contract's bindings
     C,
-    /// None: checks in manifest.toml, for the built-in interpreter
+    /// No code: checks in manifest.toml
     Toml,
 }
 
 pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let id = ComponentId::new(&args.name)
-        .map_err(|error| fail::usage(error.to_string(), "policy will name it by this: `disk-room`, say"))?;
+        .map_err(|error| fail::usage(error.to_string(), "the policy names it by this id, such as `disk-room`"))?;
     let (language, first) = match args.lang {
         Lang::Rust => (Language::Rust, ""),
         Lang::Js => (Language::JavaScript, "npm ci\n  "),
@@ -59,13 +59,13 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let folder = folder.shown();
     if language == Language::Toml {
         context.out.text(&format!(
-            "made      {folder}: a check that passes its cases, to be made your own; README.md says how\n\n\
+            "created   {folder}: a check that passes its cases; README.md describes how to change it\n\n\
              Next:\n  cd {folder}\n  bailiwick test .\n  bailiwick pack manifest.toml\n"
         ))?;
         return Ok(Exit::Fine);
     }
     context.out.text(&format!(
-        "made      {folder}: a probe that builds and passes its cases, to be made your own; README.md says how\n\n\
+        "created   {folder}: a probe that builds and passes its cases; README.md describes how to change it\n\n\
          Next:\n  cd {folder}\n  {first}./build\n  bailiwick pack target/probe.wasm\n  bailiwick test {id}.wasm\n"
     ))?;
     Ok(Exit::Fine)

@@ -19,22 +19,22 @@ use super::{Context, fail};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The component, as its compiler made it
+    /// The component from the compiler, or a manifest with checks
     pub(super) file: PathBuf,
 
-    /// What it asks for [default: FILE's name with .toml, else ./manifest.toml]
+    /// The manifest [default: FILE's name with .toml, else ./manifest.toml]
     #[arg(long, value_name = "FILE")]
     pub(super) manifest: Option<PathBuf>,
 
-    /// Where to write it; only an earlier packing of the same component is written over [default: ./ID.wasm]
+    /// The file to write; only an earlier packing of the component is overwritten [default: ./ID.wasm]
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
 
-    /// Take out what only debuggers read: names, producers, debugging information
+    /// Remove names, producers and debugging information
     #[arg(long)]
     pub(super) strip: bool,
 
-    /// Sign it too, with an Ed25519 key as ssh-keygen stores it, without a passphrase; writes OUT.sig
+    /// Sign it with an Ed25519 key of ssh-keygen without a passphrase; writes OUT.sig
     #[arg(long, value_name = "KEYFILE")]
     pub(super) sign: Option<PathBuf>,
 }
@@ -84,7 +84,7 @@ fn signed(context: &Context, args: &Args, out: &Path, bytes: &[u8]) -> anyhow::R
             && Signature::parse(&signature).and_then(|signature| signature.verify(bytes)).is_err()
         {
             let name = library::signature_of(out);
-            context.out.say(&format!("warning: {} is no signature of this file; sign again", name.shown()));
+            context.out.say(&format!("warning: {} is not a signature of this file; sign again", name.shown()));
         }
         return Ok(None);
     };
@@ -123,8 +123,8 @@ fn check_overwrites(out: &Path, manifest: &Manifest) -> anyhow::Result<()> {
     match ComponentFile::with(out, None) {
         Ok(there) if there.sealed && there.manifest.id == manifest.id => Ok(()),
         _ => {
-            let message = format!("{} is there already, and is no earlier packing of `{}`", out.shown(), manifest.id);
-            Err(fail::usage(message, "name another file with --out, or remove it"))
+            let message = format!("{} already exists, and is not an earlier packing of `{}`", out.shown(), manifest.id);
+            Err(fail::usage(message, "name another file with --out, or delete it"))
         }
     }
 }

@@ -93,7 +93,7 @@ fn write_contract(text: &mut String, manifest: &Manifest) -> fmt::Result {
     let parts = [
         ("is to achieve", &contract.intent),
         ("is done this way because", &contract.rationale),
-        ("leaves, if it is taken back", &contract.if_reverted),
+        ("leaves, if it is rolled back", &contract.if_reverted),
     ];
     for (what, said) in parts {
         writeln!(text, "  what its author says that it {what}")?;
@@ -145,7 +145,7 @@ fn write_difference(text: &mut String, ops: &Ops, question: &Question, manifest:
         write_contract(text, manifest)?;
     }
     if let Some((was, is)) = &new.signer {
-        let name = |signer: &Option<String>| signer.clone().unwrap_or_else(|| "nobody".to_owned());
+        let name = |signer: &Option<String>| signer.clone().unwrap_or_else(|| "unsigned".to_owned());
         writeln!(text, "\n! signed by {}, was by {}", name(is), name(was))?;
     }
     for (name, was, is) in &new.limits_more {
@@ -237,7 +237,7 @@ fn write_actions(
         let mine: BTreeSet<_> =
             action.for_components.iter().filter(|asked| asked.component == *id).map(|a| (&a.policy, &a.why)).collect();
         for (policy, why) in mine {
-            writeln!(text, "    by      {policy}; its author says why:")?;
+            writeln!(text, "    by      {policy}; reason of its author:")?;
             text.push_str(&quoted(why, "            "));
         }
     }
@@ -249,7 +249,7 @@ fn names(targets: &[&TargetName]) -> String {
 }
 
 fn count(actions: usize) -> String {
-    format!("{actions} action{}", if actions == 1 { "" } else { "s" })
+    bailiwick_core::encode::counted(actions, "action")
 }
 
 /// Who, when and why, on one line.

@@ -14,7 +14,7 @@ use super::{Context, confirm, fail};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Quarantine {
-    /// How to print
+    /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub(super) format: Format,
 }

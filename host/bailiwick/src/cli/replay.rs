@@ -8,7 +8,7 @@ use bailiwick_core::encode::ShownPath as _;
 use bailiwick_core::model::{ComponentId, Tainted};
 use bailiwick_engine::cases::diff;
 use bailiwick_engine::replay::{
-    Candidate, ComponentStore, Difference, Found, Recorded, Replayed, Runner, Select, Unplayable, find,
+    Candidate, ComponentStore, Difference, NotReplayable, Recorded, Replayed, Runner, Select, Selection, find,
 };
 use bailiwick_journal::Evidence;
 use bailiwick_policy::library::{ComponentFile, Library};
@@ -23,7 +23,7 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("which").required(true).args(["number", "last", "component"]))]
 pub(super) struct Args {
-    /// A run's number, or a sweep's: all its runs; `bailiwick journal list` shows them
+    /// The number of a run, or of a sweep; `bailiwick journal list` prints them
     #[arg(value_name = "RUN|SWEEP")]
     pub(super) number: Option<u64>,
 
@@ -35,15 +35,15 @@ pub(super) struct Args {
     #[arg(long, value_name = "ID", requires = "since")]
     pub(super) component: Option<String>,
 
-    /// Those that began on this day or at this time, or later: 2026-11-01, or 2026-11-01T12:00:00Z; days are UTC
+    /// Runs that began at this time or later: 2026-11-01 or 2026-11-01T12:00:00Z (UTC)
     #[arg(long, value_name = "DATE", requires = "component")]
     pub(super) since: Option<String>,
 
-    /// Instead of what ran, run this component, and show line by line what it would have said
+    /// Run this component instead, and show the difference line by line
     #[arg(long, value_name = "NEW.wasm")]
     pub(super) with: Option<PathBuf>,
 
-    /// How to print
+    /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub(super) format: Format,
 }
@@ -100,11 +100,11 @@ struct Run {
 #[derive(Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 enum Result {
-    /// The report is the same: its SHA-256. None: another version said the same.
+    /// The report is the same: its SHA-256. None: another version reported the same.
     Identical { report: Option<String> },
     /// The first thing that differs.
     Differs { place: String, recorded: Tainted, replayed: Tainted },
-    /// What another version would have said, and asked in vain.
+    /// What another version would have reported, and which questions had no recorded answer.
     Said { recorded: String, replayed: String, unanswered: Vec<String> },
     /// There is nothing to compare.
     NotReplayed { cause: String },
@@ -134,10 +134,10 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     }
     let components = context.dir.as_ref().map(|dir| dir.join("components"));
     let library = Library::built_in().map_err(bailiwick_policy::ops::OpsError::from)?;
-    let bench = Runner::new(None, ComponentStore::new(library, components, Evidence::beside(&folder)))?;
+    let runner = Runner::new(None, ComponentStore::new(library, components, Evidence::beside(&folder)))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let runs = runtime.block_on(replay(bench, &found, file.as_ref()))?;
-    tell(context, args.format, found, file.as_ref(), runs, args.with.as_ref().map(|path| path.shown()))
+    let runs = runtime.block_on(replay(runner, &found, file.as_ref()))?;
+    print(context, args.format, found, file.as_ref(), runs, args.with.as_ref().map(|path| path.shown()))
 }
 
 fn select(args: &Args) -> anyhow::Result<Select> {
@@ -156,15 +156,15 @@ fn select(args: &Args) -> anyhow::Result<Select> {
 fn time(text: &str) -> anyhow::Result<Timestamp> {
     let day = || text.parse::<Date>().ok()?.at(0, 0, 0, 0).to_zoned(jiff::tz::TimeZone::UTC).ok();
     text.parse().ok().or_else(|| day().map(|day| day.timestamp())).ok_or_else(|| {
-        let message = format!("`{}` is no day and no time", text.escape_default());
+        let message = format!("`{}` is not a date or a time", text.escape_default());
         fail::usage(message, "write 2026-11-01, or 2026-11-01T12:00:00Z")
     })
 }
 
 /// What came of each run. Runs of one component follow one another, so that it is loaded once.
 async fn replay(
-    mut bench: Runner<'_>,
-    found: &Found,
+    mut runner: Runner<'_>,
+    found: &Selection,
     file: Option<&ComponentFile>,
 ) -> anyhow::Result<Vec<(u64, Result)>> {
     let mut order: Vec<&Recorded> = found.runs.iter().collect();
@@ -173,13 +173,13 @@ async fn replay(
     match file {
         None => {
             for run in order {
-                results.push((run.run, Result::from(bench.replay(found, run).await)));
+                results.push((run.run, Result::from(runner.replay(found, run).await)));
             }
         }
         Some(file) => {
             let candidate = Candidate::new(None, file).await?;
             for run in order.into_iter().filter(|run| run.component == file.manifest.id) {
-                let result = match candidate.say(&bench, found, run).await {
+                let result = match candidate.compare(&runner, found, run).await {
                     Ok(said) if said.is_same() => Result::Identical { report: None },
                     Ok(said) => {
                         Result::Said { recorded: said.recorded, replayed: said.replayed, unanswered: said.unanswered }
@@ -195,7 +195,7 @@ async fn replay(
 }
 
 impl Result {
-    fn not(why: &Unplayable) -> Self {
+    fn not(why: &NotReplayable) -> Self {
         let mut cause = why.to_string();
         let mut source = std::error::Error::source(why);
         while let Some(error) = source {
@@ -219,10 +219,10 @@ impl From<Replayed> for Result {
     }
 }
 
-fn tell(
+fn print(
     context: &Context,
     format: Format,
-    found: Found,
+    found: Selection,
     file: Option<&ComponentFile>,
     results: Vec<(u64, Result)>,
     path: Option<String>,
@@ -279,7 +279,7 @@ fn tell(
         stopped: found.stopped.map(|error| error.to_string()),
     };
     if let Some(stopped) = &document.stopped {
-        context.out.say(&format!("warning: {stopped}; `bailiwick journal verify` tells more"));
+        context.out.say(&format!("warning: {stopped}; `bailiwick journal verify` shows more"));
     }
     match format {
         Format::Json => context.out.text(&encode::to_json(&document)?)?,
@@ -322,7 +322,10 @@ fn table(document: &Document) -> std::result::Result<String, std::fmt::Error> {
         writeln!(text, "{:>8}  {}  nothing ran: {}", none.entry, line(&Tainted::new(&none.what)), line(&none.cause))?;
     }
     let Summary { runs, identical, differ, not_replayed } = document.summary;
-    let plural = if runs == 1 { "" } else { "s" };
-    writeln!(text, "\n{runs} run{plural}: {identical} identical, {differ} differ, {not_replayed} not replayed")?;
+    writeln!(
+        text,
+        "\n{}: {identical} identical, {differ} differ, {not_replayed} not replayed",
+        encode::counted(runs, "run")
+    )?;
     Ok(text)
 }

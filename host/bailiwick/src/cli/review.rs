@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::report::exit::ExitCode as Exit;
+use bailiwick_core::encode;
 use bailiwick_core::model::{At, Change, ComponentId, Effect, Inverse, TargetName, Wire};
 use bailiwick_core::verbs;
 use bailiwick_policy::review::{Action, Anchor, Asked, Review, Target, inert, review};
@@ -16,11 +17,11 @@ pub(super) struct Args {
     #[arg(value_name = "TARGET|COMPONENT")]
     pub(super) name: Option<String>,
 
-    /// Only the byte strings that can reach a target: its name, a tab, the string
+    /// Print only the byte strings that can reach a target
     #[arg(long, conflicts_with = "format")]
     pub(super) wire: bool,
 
-    /// How to print
+    /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub(super) format: Format,
 }
@@ -59,7 +60,7 @@ fn table(review: &Review) -> String {
     let _ = writeln!(
         text,
         "Every program runs as `{} PROGRAM …`: an empty environment, this search path,\nthe C locale, UTC. \
-         `--wire` prints the exact bytes. What is not listed cannot be said.\n",
+         `--wire` prints the exact bytes. What is not listed cannot be sent.\n",
         verbs::PREFIX.join(" ")
     );
     for target in &review.targets {
@@ -76,7 +77,7 @@ fn table(review: &Review) -> String {
     for past in &review.own_past {
         let _ = writeln!(
             text,
-            "{} is told its own earlier numbers of each target, and no other component's; that reaches nothing",
+            "{} can read its own earlier numbers of each target, and of no other component; this reaches nothing",
             past.component
         );
         let _ = writeln!(text, "    for     {}\n", past.why);
@@ -85,7 +86,7 @@ fn table(review: &Review) -> String {
         let targets: Vec<_> = together.targets.iter().map(ToString::to_string).collect();
         let _ = writeln!(
             text,
-            "{} looks at all its targets in one run, and what one of them answers can change what it says of another",
+            "{} checks all its targets in one run, and the answer of one target can change what it reports of another",
             together.component
         );
         let _ = writeln!(text, "    on      {}\n", targets.join(", "));
@@ -103,9 +104,8 @@ fn write_anchor(text: &mut String, anchor: &Anchor) -> std::fmt::Result {
 }
 
 fn write_target(text: &mut String, target: &Target) -> std::fmt::Result {
-    let plural = |count: usize| if count == 1 { "" } else { "s" };
-    let count = target.actions.len();
-    writeln!(text, "{} ({}): {count} action{}", target.target, target.access, plural(count))?;
+    let count = encode::counted(target.actions.len(), "action");
+    writeln!(text, "{} ({}): {count}", target.target, target.access)?;
     if let Some(rule) = &target.refused {
         writeln!(text, "  REFUSED: {rule}\n  none of the actions below can happen")?;
     }
@@ -164,7 +164,7 @@ fn effect(action: &Action) -> &'static str {
     }
 }
 
-/// A change, with every byte and word that it may bring: nobody agrees to what they have not seen.
+/// A change, with every byte and word that it can write: an approver sees all of it.
 fn write_change(text: &mut String, change: &Change) -> std::fmt::Result {
     let quoted = |argv: &[String]| argv.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(" ");
     match change {
@@ -174,12 +174,12 @@ fn write_change(text: &mut String, change: &Change) -> std::fmt::Result {
                 writeln!(text, "            | {line}")?;
             }
             if !bytes.ends_with('\n') {
-                writeln!(text, "            (no line end behind the last)")?;
+                writeln!(text, "            (no line end after the last line)")?;
             }
         }
         Change::WriteComputed { path, bytes_max } => writeln!(
             text,
-            "    writes  {}: up to {} KiB that the fix makes; never without a person's signature over them",
+            "    writes  {}: up to {} KiB that the fix makes; only with a person's signature over them",
             path.as_str(),
             bytes_max >> 10
         )?,
@@ -188,10 +188,14 @@ fn write_change(text: &mut String, change: &Change) -> std::fmt::Result {
                 At::Start => "first line",
                 At::End => "last line",
             };
-            writeln!(text, "    adds    to {}, as its {at}, unless it is there:\n            | {line}", path.as_str())?;
+            writeln!(
+                text,
+                "    adds    to {}, as its {at}, unless the file has it:\n            | {line}",
+                path.as_str()
+            )?;
         }
         Change::RemoveLine { path, line } => {
-            writeln!(text, "    removes from {}, wherever it stands:\n            | {line}", path.as_str())?;
+            writeln!(text, "    removes from {}, wherever it is:\n            | {line}", path.as_str())?;
         }
         Change::SetAside { path } => writeln!(text, "    moves   {} out of its place", path.as_str())?,
         Change::Unit { unit, act } => writeln!(text, "    does    systemctl {} {}", act.word(), unit.as_str())?,
@@ -205,13 +209,13 @@ fn write_change(text: &mut String, change: &Change) -> std::fmt::Result {
     writeln!(text, "    back    {}", back(change.inverse()))
 }
 
-/// How a change is taken back, in words.
+/// How a change is undone, in words.
 const fn back(inverse: Inverse) -> &'static str {
     match inverse {
-        Inverse::Restore => "the file gets back what it was: bytes, owner, mode",
-        Inverse::Revert => "the unit is what it was",
+        Inverse::Restore => "the file gets its previous bytes, owner and mode",
+        Inverse::Revert => "the unit gets its previous state",
         Inverse::Undo => "the program that undoes it",
-        Inverse::Again => "done once more, when everything else is back",
+        Inverse::Again => "done once more, after all other steps are undone",
     }
 }
 
@@ -222,7 +226,7 @@ fn said(wire: &Wire) -> String {
             format!("{}\n    reads   {}", own(words), stdin.trim_end().replace('\n', "\n            "))
         }
         Wire::Connect { address, request } => {
-            format!("connects to {address}\n    says    {}", request.trim_end().replace("\r\n", "\n            "))
+            format!("connects to {address}\n    sends   {}", request.trim_end().replace("\r\n", "\n            "))
         }
         Wire::Read(path) => format!("reads {} without a program", path.as_str()),
         Wire::Gated(inner) => format!("{}\n    through the target's gate, by its name", said(inner)),

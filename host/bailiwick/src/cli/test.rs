@@ -26,7 +26,7 @@ use super::{Context, check, fail};
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// A component's file, or the folder with its manifest.toml; there ID.wasm, target/probe.wasm, dist/ID.wasm and
-    /// ../dist/ID.wasm are looked for, and the one written last is taken
+    /// ../dist/ID.wasm are searched, and the newest is used
     #[arg(value_name = "DIR|FILE", default_value = ".")]
     pub(super) path: PathBuf,
 
@@ -55,7 +55,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "NAME", requires = "record")]
     pub(super) target: Option<String>,
 
-    /// How to print
+    /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub(super) format: Format,
 }
@@ -168,8 +168,8 @@ async fn put(
     }
     let failed = tested.cases.iter().filter(|case| !case.passed).count();
     if table {
-        let (all, plural) = (tested.cases.len(), if tested.cases.len() == 1 { "" } else { "s" });
-        context.out.text(&format!("\n{all} case{plural}: {} passed, {failed} failed\n", all - failed))?;
+        let all = tested.cases.len();
+        context.out.text(&format!("\n{}: {} passed, {failed} failed\n", encode::counted(all, "case"), all - failed))?;
     } else {
         context.out.text(&encode::to_json(&tested)?)?;
     }
@@ -291,10 +291,8 @@ fn record(
         other => other?,
     };
     let path = project.write_case(name, &text).map_err(told)?;
-    let answers = recording.answers();
-    context
-        .out
-        .say(&format!("wrote {} with {answers} answers; read it, and say in `about` what it shows", path.shown()));
+    let answers = encode::counted(recording.answers(), "answer");
+    context.out.say(&format!("wrote {} with {answers}; read it, and write in `about` what it shows", path.shown()));
     if recording.redacted > 0 {
         context.out.say(&format!("{} secrets in the answers were redacted", recording.redacted));
     }
@@ -314,9 +312,7 @@ fn check_installed(context: &Context, ops: &Ops, project: &Project) -> anyhow::R
     );
     match ops.library.binary(id) {
         Some(there) if there.digest == file.binary.digest || Ok(&there.digest) == sealed().as_ref() => Ok(()),
-        Some(_) => {
-            Err(fail::usage(format!("the `{id}` of {place} is another build than {}", project.path.shown()), hint))
-        }
+        Some(_) => Err(fail::usage(format!("the `{id}` of {place} differs from {}", project.path.shown()), hint)),
         None => Err(fail::usage(format!("{place} has no component `{id}`"), hint)),
     }
 }

@@ -8,7 +8,7 @@ use crate::report::exit::ExitCode as Exit;
 use bailiwick_core::encode;
 use bailiwick_core::model::Tainted;
 use bailiwick_engine::anchor;
-use bailiwick_engine::anchor::Held;
+use bailiwick_engine::anchor::AnchorCheck;
 use bailiwick_journal::{Break, verify};
 use bailiwick_policy::ops::Ops;
 use bailiwick_transport::ssh;
@@ -18,7 +18,7 @@ use super::{Context, fail};
 /// What was read of the anchors, by name; and why one was not.
 #[derive(Default)]
 struct Anchors {
-    held: BTreeMap<String, Held>,
+    held: BTreeMap<String, AnchorCheck>,
     unread: BTreeMap<String, String>,
 }
 
@@ -26,7 +26,7 @@ pub(super) fn run(context: &Context, folder: &Path, offline: bool) -> anyhow::Re
     // Before the journal is read: a sweep that is under way adds to both, and to the journal first.
     let (lines, unread) = if offline { Default::default() } else { fetch(context)? };
     let verdict = verify(folder)?;
-    let anchors = Anchors { held: anchor::hold(folder, &lines)?, unread };
+    let anchors = Anchors { held: anchor::compare(folder, &lines)?, unread };
     let mut text = String::new();
     for found in &verdict.breaks {
         writeln!(text, "{}: {found}", if found.is_serious() { "BROKEN" } else { "note" })?;
@@ -68,10 +68,10 @@ fn tell(text: &mut String, anchors: &Anchors) -> std::fmt::Result {
         for fault in &held.faults {
             writeln!(text, "BROKEN: anchor {name}: {fault}")?;
         }
-        if held.strange > 0 {
-            writeln!(text, "note: anchor {name}: {} lines are no heads, or torn", held.strange)?;
+        if held.malformed > 0 {
+            writeln!(text, "note: anchor {name}: {} lines are no heads, or torn", held.malformed)?;
         }
-        match (held.covers, held.fitting) {
+        match (held.covers, held.matching) {
             (0, _) => writeln!(text, "anchor {name} vouches for nothing")?,
             (covers, fitting) => {
                 writeln!(text, "anchor {name} vouches for entries 1 to {covers} ({fitting} heads fit)")?;
@@ -93,7 +93,7 @@ fn fetch(context: &Context) -> anyhow::Result<Fetched> {
         // What is wrong with policy is no reason not to look at the journal.
         Err(error) => {
             fail::report(&error.into(), &context.out);
-            let why = "the ops directory cannot be read, which would say which there are; --offline asks for none";
+            let why = "the ops directory cannot be read, so the anchors are unknown; --offline reads none";
             return Ok((BTreeMap::new(), [("of policy".to_owned(), why.to_owned())].into()));
         }
     };
@@ -105,7 +105,7 @@ fn fetch(context: &Context) -> anyhow::Result<Fetched> {
             let (ops, settings) = (std::sync::Arc::clone(&ops), settings.clone());
             tasks.spawn(async move {
                 let read = anchor::fetch(&ops, &anchor.to, &settings).await;
-                (anchor.to.to_string(), read.map_err(|error| error.told(&ops)))
+                (anchor.to.to_string(), read.map_err(|error| error.on_one_line(&ops)))
             });
         }
         let mut fetched = Fetched::default();

@@ -13,11 +13,11 @@ use super::Context;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// What is asked for
+    /// The manifest
     #[arg(long, value_name = "FILE", default_value = "manifest.toml")]
     pub(super) manifest: PathBuf,
 
-    /// The folder to write; files of an earlier `wit` in it are renewed, nobody else's [default: wit beside the manifest]
+    /// The folder to write; only files of an earlier `wit` are replaced [default: wit beside the manifest]
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
 }
@@ -29,6 +29,6 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     project::write_contract(&folder, &wit::trimmed(manifest.world, &manifest.verbs(), manifest.history.is_some()))?;
     let verbs: Vec<_> = manifest.verbs().into_iter().map(|verb| verb.name()).collect();
     let verbs = if verbs.is_empty() { "no verb".to_owned() } else { verbs.join(", ") };
-    context.out.text(&format!("wrote     {}: {verbs}, and what reaches no target\n", folder.shown()))?;
+    context.out.text(&format!("wrote     {}: {verbs}, and the interfaces that reach no target\n", folder.shown()))?;
     Ok(Exit::Fine)
 }

@@ -44,17 +44,17 @@ pub struct Installation<'a> {
 /// Whether what was accepted is what is there.
 fn lock(verified: &Verified, waiting: &[(ComponentId, Version)]) -> Vec<Line> {
     if let Some(why) = &verified.unusable {
-        return vec![Line::problem("lock", why, "`bailiwick lock verify` says more")];
+        return vec![Line::problem("lock", why, "`bailiwick lock verify` shows more")];
     }
     let refused = |row: &&Row| row.refused.is_some() || row.targets.iter().any(|target| target.refused.is_some());
     let ids: Vec<_> = verified.components.iter().filter(refused).map(|row| row.component.as_str()).collect();
     let mut lines = Vec::new();
     if !ids.is_empty() {
-        let says = format!("not, or not everywhere, as accepted, and so not run: {}", ids.join(", "));
-        lines.push(Line::warning("lock", says, "`bailiwick lock verify` says why, and what to do"));
+        let says = format!("differs from what was accepted, and does not run everywhere: {}", ids.join(", "));
+        lines.push(Line::warning("lock", says, "`bailiwick lock verify` shows why, and what to do"));
     }
     for (id, version) in waiting {
-        let says = format!("{id} {version} waits for a person; the accepted version runs");
+        let says = format!("{id} {version} waits for approval; the accepted version runs");
         lines.push(Line::warning("lock", says, format!("`bailiwick approve {id}` shows what is new, and asks")));
     }
     if lines.is_empty() {
@@ -137,7 +137,7 @@ fn kernel(held: Result<Lockdown, LoadError>, required: bool) -> Vec<Line> {
 
 fn rules(ops: &Ops) -> Vec<Line> {
     let place = match &ops.dir {
-        Some(dir) => format!("{} is sound, and nobody else can write it", dir.shown()),
+        Some(dir) => format!("{} is sound, and no other user can write to it", dir.shown()),
         None => "no ops directory: this machine, with the built-in probes".to_owned(),
     };
     let (targets, components) = (ops.fleet.targets.len(), ops.library.components().len());
@@ -147,7 +147,7 @@ fn rules(ops: &Ops) -> Vec<Line> {
     let mut lines = vec![Line::ok("ops", format!("{place}: {counts}"))];
     for name in ops.never_named() {
         let says = format!("a grant names {name}, which is a never-host: it is refused in every sweep");
-        lines.push(Line::warning("ops", says, "take it out of policy.toml"));
+        lines.push(Line::warning("ops", says, "remove it from policy.toml"));
     }
     lines
 }
@@ -171,7 +171,7 @@ fn pins(ops: &Ops) -> Vec<Line> {
         let Access::Ssh(ssh) = &target.access else { continue };
         if let Some(hit) = ops.fleet.forbidden(target) {
             let says = format!("{} is forbidden: {hit}", target.name);
-            lines.push(Line::warning("pins", says, format!("take it out of {}", target.place)));
+            lines.push(Line::warning("pins", says, format!("remove it from {}", target.place)));
         } else if ssh.host_key.is_some() {
             pinned += 1;
         } else {
@@ -181,8 +181,8 @@ fn pins(ops: &Ops) -> Vec<Line> {
         }
     }
     for never in ops.fleet.never.values().filter(|never| never.host_keys.is_empty()) {
-        let says = format!("the never-host {} ({}) is known by its addresses only", never.name, never.place);
-        lines.push(Line::warning("pins", says, "give its host-key: it would be known under any address"));
+        let says = format!("the never-host {} ({}) is recognised by its addresses only", never.name, never.place);
+        lines.push(Line::warning("pins", says, "add its host-key: it is then recognised under any address"));
     }
     let never = ops.fleet.never.len();
     lines.insert(
@@ -259,7 +259,7 @@ fn journal(folder: &Path, lines: &mut Vec<Line>) -> Option<Timestamp> {
         match fs::metadata(path) {
             Ok(meta) if meta.uid() != us => {
                 let says = format!("{} belongs to user {}", path.shown(), meta.uid());
-                lines.push(Line::problem(PART, says, "run as its owner, or name another place with --state DIR"));
+                lines.push(Line::problem(PART, says, "run as its owner, or name another directory with --state DIR"));
             }
             Ok(meta) if meta.mode() & 0o077 != 0 => {
                 let says = format!("{} is open to others (mode {:04o})", path.shown(), meta.mode() & 0o7777);
@@ -267,8 +267,9 @@ fn journal(folder: &Path, lines: &mut Vec<Line>) -> Option<Timestamp> {
             }
             Ok(_) => {}
             Err(_) => {
-                let says = format!("{} is not there: a cut at the journal's end would not be seen", path.shown());
-                lines.push(Line::problem(PART, says, "`bailiwick journal verify` says more"));
+                let says =
+                    format!("{} does not exist: a cut at the end of the journal would not be detected", path.shown());
+                lines.push(Line::problem(PART, says, "`bailiwick journal verify` shows more"));
             }
         }
     }
@@ -283,7 +284,7 @@ fn journal(folder: &Path, lines: &mut Vec<Line>) -> Option<Timestamp> {
             lines.push(match serious.first() {
                 None => Line::ok(PART, format!("{shown}: entries 1 to {} hang together", verdict.proven.seq)),
                 Some(first) => {
-                    let next = "`bailiwick journal verify` says more; keep the folder as evidence";
+                    let next = "`bailiwick journal verify` shows more; keep the folder as evidence";
                     Line::problem(PART, format!("{shown}: {first}"), next)
                 }
             });
@@ -300,10 +301,14 @@ fn clock(now: Timestamp, newest: Option<Timestamp>) -> Line {
     let set = "set it; nothing that was written down is changed";
     let shown = now.strftime("%Y-%m-%dT%H:%M:%SZ");
     if EARLIEST.parse::<Timestamp>().is_ok_and(|earliest| now < earliest) {
-        return Line::problem(PART, format!("it says {shown}, which is before this program was written"), set);
+        return Line::problem(PART, format!("the clock shows {shown}, which is before this program was built"), set);
     }
     if let Some(newest) = newest.filter(|newest| now < *newest) {
-        return Line::problem(PART, format!("it says {shown}, and the journal's newest entry is of {newest}"), set);
+        return Line::problem(
+            PART,
+            format!("the clock shows {shown}, and the newest entry of the journal is of {newest}"),
+            set,
+        );
     }
     let after = if newest.is_some() { ", after the journal's newest entry" } else { "" };
     // How systemd-timesyncd says it; others are not asked.

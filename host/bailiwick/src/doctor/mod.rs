@@ -24,7 +24,7 @@ pub enum State {
     Problem,
 }
 
-/// One thing that was looked at.
+/// One thing that was checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Line {
     /// How it stands.
@@ -73,7 +73,7 @@ pub fn worst(lines: &[Line]) -> State {
 /// So many of something.
 #[must_use]
 pub fn count(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+    bailiwick_core::encode::counted(number, what)
 }
 
 /// An error and what is behind it, on one line.

@@ -172,7 +172,7 @@ fn words(outcome: Option<&RunOutcome>) -> String {
     match outcome {
         None => "it did not run".to_owned(),
         Some(RunOutcome::Report(_)) => "it ended well".to_owned(),
-        Some(RunOutcome::CouldNotCheck { .. }) => "it ended well, and says that it could not look".to_owned(),
+        Some(RunOutcome::CouldNotCheck { .. }) => "it ended, and reports that it could not check".to_owned(),
         Some(RunOutcome::Fault(fault)) => fault.message.clone(),
         Some(RunOutcome::Refused { reason }) => reason.clone(),
     }
@@ -229,7 +229,7 @@ fn escapes(sweep: &Sweep) -> Tried {
     let harmful = |c: char| (c.is_control() && c != '\n') || ('\u{200b}'..='\u{206f}').contains(&c);
     let found = shown.chars().filter(|c| harmful(*c)).count();
     let said = report(sweep, "escape-text", "hostile").map_or(0, |report| report.findings.len());
-    let gave = format!("{said} findings full of them were shown, with {found} left");
+    let gave = format!("{said} findings with escapes were shown; {found} escapes were left");
     row(found == 0 && said > 0, "send escapes to the terminal", "encoder", gave)
 }
 

@@ -155,7 +155,7 @@ impl From<ExitCode> for std::process::ExitCode {
 mod tests {
     use super::*;
     use crate::report::samples;
-    use crate::report::samples::{could_not_look, fault, finding, looked, refused_run, report, sweep};
+    use crate::report::samples::{could_not_check, fault, finding, looked, refused_run, report, sweep};
     use bailiwick_core::model::LookError;
 
     #[test]
@@ -167,7 +167,7 @@ mod tests {
  1 findings at or over the threshold
  2 usage, or an invalid file
  3 a target or component was refused
- 4 a target could not be looked at, or a probe broke
+ 4 a target could not be checked, or a probe broke
  5 verify failed, rolled back
  6 stuck: rollback failed, a person is needed
  7 a case or a replay does not come out as recorded
@@ -182,9 +182,9 @@ mod tests {
         let ok = report("a", vec![finding(Ok, "", "fine")]);
         let warns = report("b", vec![finding(Warning, "", "hm")]);
         let unsure = report("c", vec![finding(Unknown, "", "who knows")]);
-        let na = could_not_look("d", "no systemd", Some(LookError::Unsupported));
-        let unseen = could_not_look("e", "no permission", Some(LookError::NotPermitted));
-        let unsaid = could_not_look("e", "no idea", None);
+        let na = could_not_check("d", "no systemd", Some(LookError::Unsupported));
+        let unseen = could_not_check("e", "no permission", Some(LookError::NotPermitted));
+        let unsaid = could_not_check("e", "no idea", None);
         let cases = [
             (looked("t", vec![ok.clone()]), Some(Warning), 0),
             (looked("t", vec![ok.clone(), warns.clone()]), Some(Warning), 1),

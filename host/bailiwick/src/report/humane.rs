@@ -100,8 +100,7 @@ pub(super) fn elapsed(ms: u64) -> String {
 
 /// `1 probe`, `2 probes`.
 pub(super) fn count(n: usize, one: &str) -> String {
-    let s = if n == 1 { "" } else { "s" };
-    tied(&format!("{n} {one}{s}"))
+    tied(&bailiwick_core::encode::counted(n, one))
 }
 
 /// The same, not to be broken into lines.

@@ -77,7 +77,7 @@ struct Targets {
 #[derive(Serialize)]
 struct Runs {
     total: usize,
-    could_not_look: usize,
+    could_not_check: usize,
     not_applicable: usize,
     fault: usize,
     refused: usize,
@@ -202,7 +202,7 @@ fn summary(tally: &Tally) -> Summary {
         },
         runs: Runs {
             total: tally.runs,
-            could_not_look: tally.runs_unseen,
+            could_not_check: tally.runs_unseen,
             not_applicable: tally.runs_not_applicable,
             fault: tally.runs_broken,
             refused: tally.runs_refused,

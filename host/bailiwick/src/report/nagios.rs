@@ -1,12 +1,13 @@
 //! A sweep by the contract of Nagios plugins: one line of status, details, performance data, and an exit code of its own.
 //!
-//! Knows: <https://nagios-plugins.org/doc/guidelines.html>. 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN. Not having looked is
-//! UNKNOWN, unless something worse was seen: a page for what burns is not held back by what is dark.
+//! Knows: <https://nagios-plugins.org/doc/guidelines.html>. 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN. What could not be checked is
+//! UNKNOWN, unless a finding is worse: a critical finding is never hidden by a target that could not be checked.
 //!
 //! Attack answered: text of guests with a `|` or a line break in it, which would become performance data.
 
 use std::fmt::Write;
 
+use bailiwick_core::encode;
 use bailiwick_core::model::{Severity, Unit};
 use bailiwick_core::outcome::Sweep;
 
@@ -20,13 +21,13 @@ const METRICS_MAX: usize = 60;
 /// What a plugin may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
-    /// All that was looked at is as it should be.
+    /// Everything that was checked is ok.
     Ok,
-    /// Somebody should look, not at night.
+    /// A person should act, but not at night.
     Warning,
-    /// Nobody could look, or could tell.
+    /// It could not be checked, or the result is unknown.
     Unknown,
-    /// Somebody should look now.
+    /// A person should act now.
     Critical,
 }
 
@@ -84,9 +85,8 @@ pub fn render(sweep: &Sweep) -> String {
     match statements.first().filter(|_| state != State::Ok) {
         Some(worst) => out.push_str(&line(worst)),
         None => {
-            let targets = sweep.targets.len();
-            let _ =
-                write!(out, "{targets} target{}, {} findings", if targets == 1 { "" } else { "s" }, statements.len());
+            let targets = encode::counted(sweep.targets.len(), "target");
+            let _ = write!(out, "{targets}, {}", encode::counted(statements.len(), "finding"));
         }
     }
     let _ = write!(
@@ -98,12 +98,12 @@ pub fn render(sweep: &Sweep) -> String {
         count(State::Ok)
     );
     out.push('\n');
-    let told: Vec<_> = statements.iter().filter(|said| State::of(said) != State::Ok).collect();
-    for said in told.iter().take(LINES_MAX) {
+    let problems: Vec<_> = statements.iter().filter(|said| State::of(said) != State::Ok).collect();
+    for said in problems.iter().take(LINES_MAX) {
         let _ = writeln!(out, "{}: {}", State::of(said).word(), line(said));
     }
-    if told.len() > LINES_MAX {
-        let _ = writeln!(out, "and {} more", told.len() - LINES_MAX);
+    if problems.len() > LINES_MAX {
+        let _ = writeln!(out, "and {} more", problems.len() - LINES_MAX);
     }
     let metrics: Vec<_> = statements.iter().flat_map(perf).take(METRICS_MAX).collect();
     if !metrics.is_empty() {

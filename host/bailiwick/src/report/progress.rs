@@ -114,7 +114,7 @@ impl State {
         let mut text = String::new();
         if self.findings > 0 {
             text.push_str(", ");
-            text.push_str(&format!("{} finding{}", self.findings, if self.findings == 1 { "" } else { "s" }));
+            text.push_str(&bailiwick_core::encode::counted(self.findings, "finding"));
         }
         if (1..=NAMED_MAX).contains(&self.waiting.len()) {
             let names: Vec<&str> = self.waiting.iter().map(TargetName::as_str).collect();

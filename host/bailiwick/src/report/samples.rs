@@ -45,7 +45,7 @@ pub(super) fn report(component: &str, findings: Vec<Finding>) -> Run {
     run(component, RunOutcome::Report(Report { findings }))
 }
 
-pub(super) fn could_not_look(component: &str, reason: &str, error: Option<LookError>) -> Run {
+pub(super) fn could_not_check(component: &str, reason: &str, error: Option<LookError>) -> Run {
     run(component, RunOutcome::CouldNotCheck { reason: Tainted::new(reason), error })
 }
 
@@ -213,7 +213,7 @@ pub(super) fn night() -> Sweep {
     web02.push(broken);
 
     let mut app03 = healthy_runs();
-    let mut logins = could_not_look("logins", "the list of logins cannot be read", Some(LookError::NotPermitted));
+    let mut logins = could_not_check("logins", "the list of logins cannot be read", Some(LookError::NotPermitted));
     logins.calls = vec![no_answer(Verb::SystemLogins, None, LookError::NotPermitted, Some("loginctl: access denied"))];
     app03.retain(|run| !["logins", "time-sync"].contains(&run.component.as_str()));
     app03.push(logins);
@@ -223,7 +223,7 @@ pub(super) fn night() -> Sweep {
     alp01.truncate(6);
     for name in ["failed-units", "sshd-config"] {
         alp01.retain(|run| run.component.as_str() != name);
-        let mut run = could_not_look(name, "this machine does not run systemd", Some(LookError::Unsupported));
+        let mut run = could_not_check(name, "this machine does not run systemd", Some(LookError::Unsupported));
         run.calls = vec![no_answer(Verb::ServicesFailed, None, LookError::Unsupported, None)];
         alp01.push(run);
     }
@@ -264,7 +264,7 @@ pub(super) fn kinds() -> Sweep {
         }],
     );
     seen.calls = vec![call(Verb::SystemFilesystems, None)];
-    let mut unseen = could_not_look("logins", "cannot be read", Some(LookError::TimedOut));
+    let mut unseen = could_not_check("logins", "cannot be read", Some(LookError::TimedOut));
     unseen.calls = vec![
         Call {
             target: None,
@@ -327,7 +327,7 @@ pub(super) fn hostile() -> Sweep {
         },
     ];
     evil.version = "1.0\x1b[2J".to_owned();
-    let mut liar = could_not_look("liar", "\r\nok  all fine \u{202e}", Some(LookError::Garbled));
+    let mut liar = could_not_check("liar", "\r\nok  all fine \u{202e}", Some(LookError::Garbled));
     liar.calls = vec![no_answer(Verb::SystemLoad, None, LookError::Garbled, Some("line 1: \x1b[2J\nxx"))];
     sweep(vec![
         looked(

@@ -23,7 +23,7 @@ pub(super) enum Kind {
     Unseen,
     /// The component broke.
     Broken,
-    /// It was not to be looked at.
+    /// It was not to be checked.
     Refused,
 }
 

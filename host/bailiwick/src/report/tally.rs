@@ -29,7 +29,7 @@ pub(super) enum Look {
     Saw(Severity),
     /// The target lacks what the probe looks at, such as systemd.
     NotApplicable,
-    /// It could not look.
+    /// It could not check.
     Unseen,
     /// The component broke.
     Broken,
@@ -112,7 +112,7 @@ pub struct Tally {
     pub targets_refused: usize,
     /// Runs on all targets.
     pub runs: usize,
-    /// Runs that could not look, those apart that do not apply.
+    /// Runs that could not check, those apart that do not apply.
     pub runs_unseen: usize,
     /// Runs whose probe does not apply to the target.
     pub runs_not_applicable: usize,

@@ -1,8 +1,8 @@
 //! A sweep as metrics, for the textfile collector of Prometheus' node exporter.
 //!
 //! Knows: the text exposition format 0.0.4. `bailiwick_last_success_timestamp_seconds` is the dead man's switch: an alert on
-//! its age speaks up when nobody looks any more, whatever the reason. It is kept from the file of the sweep before where
-//! this one could not look.
+//! its age fires when checks no longer run, whatever the reason. If a sweep could not check a target, the time is kept from the
+//! file of the sweep before.
 //!
 //! Attack answered: text of guests that closes a label or starts a line. Labels hold harmless text, and every quote and
 //! backslash in it is escaped.
@@ -18,7 +18,7 @@ use super::tally::Standing;
 
 const SUCCESS: &str = "bailiwick_last_success_timestamp_seconds";
 
-/// When each target was last looked at in full, in seconds since 1970-01-01T00:00Z.
+/// When each target was last checked in full, in seconds since 1970-01-01T00:00Z.
 pub type Successes = BTreeMap<String, i64>;
 
 /// The times in an earlier file. What is not exactly a line of ours is not read.
@@ -44,7 +44,7 @@ pub fn render(sweep: &Sweep, earlier: &Successes) -> String {
     let finished = sweep.finished.as_second();
     head(&mut out, "bailiwick_last_sweep_timestamp_seconds", "When the last sweep ended.");
     let _ = writeln!(out, "bailiwick_last_sweep_timestamp_seconds {finished}");
-    head(&mut out, SUCCESS, "When every probe of a target could last look.");
+    head(&mut out, SUCCESS, "When every probe of a target could last check.");
     let is_blind = |said: &&Statement<'_>| matches!(said.kind, Kind::Unseen | Kind::Broken | Kind::Refused);
     let blind: BTreeSet<_> = statements.iter().filter(is_blind).map(|said| said.target).collect();
     for looked in &sweep.targets {
@@ -56,7 +56,7 @@ pub fn render(sweep: &Sweep, earlier: &Successes) -> String {
         let time = if seen { Some(finished) } else { earlier.get(looked.target.as_str()).copied() };
         let _ = writeln!(out, "{SUCCESS}{{target=\"{}\"}} {}", looked.target, time.unwrap_or(0));
     }
-    head(&mut out, "bailiwick_blind", "What could not be looked at: 1 for each target or probe.");
+    head(&mut out, "bailiwick_blind", "What could not be checked: 1 for each target or probe.");
     for said in statements.iter().filter(is_blind) {
         let component = said.component.map_or("", |id| id.as_str());
         let _ = writeln!(
@@ -116,7 +116,7 @@ mod tests {
         insta::assert_snapshot!(render(&samples::night(), &Successes::new()));
     }
 
-    /// A target that cannot be looked at keeps the time at which it last could.
+    /// A target that cannot be checked keeps the time at which it last could.
     #[test]
     fn the_dead_man_remembers() {
         let ok = samples::report("p", vec![samples::finding(Severity::Ok, "", "fine")]);

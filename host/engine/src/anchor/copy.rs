@@ -1,6 +1,7 @@
-//! The way of one line to one anchor, and of all lines back.
+//! Appends a line to an anchor, and reads its lines back.
 //!
-//! Knows: transports. Must not know: what a line says. The way is a sweep's: pinned host key, never-hosts, every clock.
+//! Knows: transports. Must not know: what a line means. A connection is made as in a sweep: with the pinned host key, the
+//! never-hosts and all time limits.
 
 use std::path::Path;
 
@@ -13,11 +14,11 @@ use bailiwick_transport::ssh;
 use bailiwick_transport::ssh::{ConnectError, SftpError};
 use bailiwick_transport::{chain, git};
 
-/// Why an anchor has no new line, or cannot be read.
+/// Why an anchor cannot be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum AnchorError {
     /// Its target cannot be reached.
-    #[error("it cannot be reached")]
+    #[error("the target cannot be reached")]
     Connect(#[from] ConnectError),
     /// Its file cannot be used.
     #[error("over SFTP")]
@@ -25,15 +26,15 @@ pub enum AnchorError {
     /// Its repository cannot be used.
     #[error("in git")]
     Git(#[from] GitError),
-    /// Its target is none; policy would not have loaded.
+    /// Its target is unknown. Policy does not load then.
     #[error("its target is not in the fleet")]
     NoTarget,
 }
 
 impl AnchorError {
-    /// In one line, without secrets.
+    /// On one line, without secrets.
     #[must_use]
-    pub fn told(&self, ops: &Ops) -> String {
+    pub fn on_one_line(&self, ops: &Ops) -> String {
         ops.policy.redactor.text(chain(self), &mut Default::default())
     }
 }
@@ -50,7 +51,7 @@ pub(super) async fn append(ops: &Ops, to: &To, settings: &ssh::Settings, line: &
     }
 }
 
-/// All that an anchor holds.
+/// All lines of an anchor.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -66,7 +67,7 @@ pub async fn fetch(ops: &Ops, to: &To, settings: &ssh::Settings) -> Result<Vec<u
     }
 }
 
-/// A connection like a sweep's, if need be of another account: the machine and its pin are the fleet's.
+/// A connection as in a sweep, possibly with another account. Address and host key come from the fleet.
 async fn connect(
     fleet: &Fleet,
     target: &TargetName,

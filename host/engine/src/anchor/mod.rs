@@ -1,14 +1,15 @@
-//! The journal's head, copied to where who can write the journal cannot take it back; and the journal held against the copies.
+//! Copies the journal's head to anchors, and compares the journal with the copies. An anchor is a place where an account that
+//! can write the journal cannot change the copy.
 //!
 //! Knows: heads, the operator's `[[anchor]]` rules, the way to a target. Must not know: components. Attacks answered: a
-//! journal that is cut, or rewritten from any entry on with all of its chain (JR01): a local chain shows edits, and only
-//! a copy elsewhere shows that.
+//! journal that is cut, or rewritten from some entry on with its whole chain (JR01). The chain shows edits; only a copy
+//! elsewhere shows these.
 //!
-//! **Invariant:** a head is copied after all that it vouches for is on the disk, and after the entry that says where it is
-//! copied to; what came of it is an entry too, which the next head covers.
+//! **Invariant:** a head is copied after every entry that it covers is on the disk, and after an entry that names the anchors.
+//! The results are an entry too, which the next head covers.
 //!
-//! A copy is one line, `bailiwick.head/1 SEQ HASH TIME`. It is the one thing that is ever written to a target, by the
-//! operator's own rule: no component can ask for it, and `review --wire` lists it.
+//! A copy is one line, `bailiwick.head/1 SEQ HASH TIME`. A sweep writes nothing else to a target. The operator's own rule asks
+//! for it: no component can, and `review --wire` lists it.
 
 mod copy;
 mod compare;
@@ -18,21 +19,21 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-pub use self::compare::{Fault, Held, hold};
+pub use self::compare::{AnchorCheck, Fault, compare};
 pub use self::copy::{AnchorError, fetch};
 use bailiwick_journal::{Entry, Journal, Link, OpenError};
 use bailiwick_policy::ops::Ops;
 use bailiwick_transport::ssh;
 
-/// What a line begins with: its format.
+/// The format, at the start of each line.
 const FORMAT: &str = "bailiwick.head/1";
 /// Longest line, with its newline.
 const LINE_BYTES: usize = 160;
 
-/// A place in the chain, and when it was copied.
+/// A place in the chain, with the time of the copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
-    /// The newest entry then.
+    /// The newest entry at that time.
     pub link: Link,
     /// The controller's clock.
     pub time: Timestamp,
@@ -46,21 +47,22 @@ impl Head {
         format!("{FORMAT} {seq} {hash} {}\n", time.strftime("%Y-%m-%dT%H:%M:%SZ"))
     }
 
-    /// Reads a line without its newline. None for what we never wrote.
+    /// Reads a line without its newline. None if Bailiwick did not write it.
     fn read(line: &[u8]) -> Option<Self> {
         let line = std::str::from_utf8(line).ok().filter(|line| line.len() < LINE_BYTES)?;
         let mut words = line.strip_prefix(FORMAT)?.strip_prefix(' ')?.split(' ');
         let (seq, hash, time) = (words.next()?.parse().ok()?, words.next()?.to_owned(), words.next()?.parse().ok()?);
         let head = Self { link: Link { seq, hash }, time };
-        // Nothing more, nothing otherwise written.
+        // Only the one spelling that Bailiwick writes.
         (head.line().trim_end() == line && head.link.is_whole()).then_some(head)
     }
 }
 
-/// Copies the head to every anchor that policy names, side by side. What came of each, by its name: why it failed, if it did.
+/// Copies the head to every anchor of policy, to all of them at once. Returns for each anchor, by name, why its copy failed,
+/// if it did.
 ///
 /// # Errors
-/// When it cannot be written down; then nothing is copied.
+/// When the journal is not writable. Then nothing is copied.
 pub async fn copy(
     ops: &Arc<Ops>,
     journal: &Journal,
@@ -78,13 +80,13 @@ pub async fn copy(
     for anchor in anchors.iter().cloned() {
         let (ops, ssh, line) = (Arc::clone(ops), ssh.clone(), head.line());
         tasks.spawn(async move {
-            let told = copy::append(&ops, &anchor.to, &ssh, &line).await.err().map(|error| error.told(&ops));
-            (anchor.to.to_string(), told)
+            let failed = copy::append(&ops, &anchor.to, &ssh, &line).await.err().map(|error| error.on_one_line(&ops));
+            (anchor.to.to_string(), failed)
         });
     }
-    // A panic of ours would be a bug; the sweep's results are there all the same, and the anchor is told as failed.
+    // After a panic in a task, the sweep still has its results, and the anchor counts as failed.
     let mut results: BTreeMap<String, Option<String>> =
-        anchors.iter().map(|anchor| (anchor.to.to_string(), Some("it did not come to an end".to_owned()))).collect();
+        anchors.iter().map(|anchor| (anchor.to.to_string(), Some("the copy did not finish".to_owned()))).collect();
     while let Some(done) = tasks.join_next().await {
         results.extend(done);
     }

@@ -1,7 +1,7 @@
-//! A case out of a run that the journal holds: what was asked and answered, and what the component made of it.
+//! A case out of a run that the journal holds: what was asked and answered, and what the component reported.
 //!
-//! Knows: entries. Must not know: how the run came about. It was a run like any other: granted, accepted, redacted before
-//! anything was written down. So a recording holds nothing that the journal does not.
+//! Knows: entries. Must not know: how the run was started. It was a run like any other: granted, accepted, and redacted before
+//! the journal was written. So a recording has nothing that the journal does not have.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -27,9 +27,9 @@ pub struct Recording {
     targets: Vec<TargetName>,
     now_ms: u64,
     answers: Vec<Answered>,
-    /// What it was told of its past, by target.
+    /// The component's earlier numbers, by target.
     earlier: Vec<Earlier>,
-    /// How many secrets were taken out of the answers.
+    /// The number of secrets that were removed from the answers.
     pub redacted: u32,
     end: RunEnd,
 }
@@ -44,41 +44,41 @@ struct Answered {
     timing: Option<Timing>,
 }
 
-/// Why there is nothing to make a case of.
+/// Why no case can be made of a run.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
     /// The journal cannot be read.
     #[error("cannot read the journal")]
     Read(#[from] ReadError),
-    /// An answer is not beside it as it was.
+    /// An answer that is kept beside the journal is missing or differs.
     #[error(transparent)]
     Evidence(#[from] EvidenceError),
-    /// It does not hold the run's start and end.
-    #[error("the journal does not hold all of run {0}")]
+    /// The start or the end of the run is missing.
+    #[error("the journal does not have all entries of run {0}")]
     NotThere(u64),
-    /// The component broke, which no case expects.
+    /// The component broke, which no case can expect.
     #[error("the component broke: {0}")]
     Broke(String),
-    /// A case knows no never-rules.
+    /// A never-rule withholds an action, which a case cannot write.
     #[error(
-        "{action} is withheld by {rule}, and a case knows no never-rules\n\nhint: record it on a target where nothing is withheld from it"
+        "{action} is withheld by {rule}, and a case cannot write never-rules\n\nhint: record it on a target where no never-rule applies to it"
     )]
     Withheld {
-        /// What is withheld.
+        /// The action that is withheld.
         action: ActionId,
-        /// By which line.
+        /// The rule's place.
         rule: String,
     },
-    /// What it was told of its past is not there any more.
-    #[error("what the run was told of its past cannot be told again")]
+    /// The numbers that the run was given cannot be read any more.
+    #[error("the history that the run was given cannot be read")]
     Past(#[from] ToldError),
-    /// What is bound, set or told of the run before is not the same on all targets, and a case says it once.
+    /// Bindings, parameters or the earlier run are not the same on all targets, and a case writes them once.
     #[error(
-        "`{0}` has other slots, other settings or another run before than the first target, and a case has one of each for all\n\nhint: record it on fewer targets"
+        "the slots, the parameters or the earlier run of `{0}` differ from those of the first target, and a case has one of each for all targets\n\nhint: record it on fewer targets"
     )]
     Differ(TargetName),
-    /// The target turned out to be out of reach for everybody.
-    #[error("{0} was refused: nothing of this target can be recorded")]
+    /// The target turned out to be a never-host.
+    #[error("{0} was refused: this target cannot be recorded")]
     Refused(ActionId),
 }
 
@@ -86,7 +86,7 @@ impl Recording {
     /// Finds a run in the journal.
     ///
     /// # Errors
-    /// When the journal cannot be read, or does not hold all of it.
+    /// When the journal cannot be read, or does not have all of its entries.
     pub fn read(folder: &Path, run: u64) -> Result<Self, RecordError> {
         let evidence = Evidence::beside(folder);
         let mut intents = BTreeMap::new();
@@ -95,37 +95,38 @@ impl Recording {
         for record in Reader::open(folder)? {
             let record = record?;
             match record.entry {
-                // Answers are kept for one sweep at a time; the run's own is the last that has begun before it.
+                // Answers are collected for one sweep at a time: the last sweep that starts before the run is its own.
                 Entry::SweepStarted { .. } if start.is_none() => {
                     intents.clear();
                     outcomes.clear();
                 }
                 Entry::RunStarted(started) if record.seq == run => start = Some(started),
-                Entry::Intent { run: of, on, action, .. } => {
-                    if of == run {
+                Entry::Intent { run: asking, on, action, .. } => {
+                    if asking == run {
                         asked.push((record.seq, on));
                     }
                     intents.insert(record.seq, action);
                 }
-                // It asked for what a run before it had asked for.
-                Entry::Shared { run: of, on, intent, .. }
-                    if of == run && !asked.iter().any(|(known, _)| *known == intent) =>
+                // The run shares the answer to an action that another run sent.
+                Entry::Shared { run: asking, on, intent, .. }
+                    if asking == run && !asked.iter().any(|(known, _)| *known == intent) =>
                 {
                     asked.push((intent, on));
                 }
                 Entry::Outcome { intent, outcome, timing, redacted, .. } => {
                     outcomes.insert(intent, (outcome, timing, redacted.values().sum::<u32>()));
                 }
-                Entry::RunEnded { run: of, end: how, .. } if of == run => end = Some(how),
+                Entry::RunEnded { run: ended, end: how, .. } if ended == run => end = Some(how),
                 _ => {}
             }
         }
         let (Some(start), Some(end)) = (start, end) else { return Err(RecordError::NotThere(run)) };
         let (digest, now_ms) = (start.digest.clone(), start.now_ms);
         let (targets, previous): (Vec<_>, Vec<_>) = start.into_targets().map(|on| (on.target, on.previous_ms)).unzip();
-        let told = history::told(folder, &[run].into())?.remove(&run).unwrap_or(Err(ToldError::NotThere(run)))?;
-        let told = previous.into_iter().zip(told);
-        let earlier = told.map(|(previous_ms, points)| Earlier { previous_ms, points, ..Earlier::default() }).collect();
+        let points = history::told(folder, &[run].into())?.remove(&run).unwrap_or(Err(ToldError::NotThere(run)))?;
+        let earlier = previous.into_iter().zip(points);
+        let earlier =
+            earlier.map(|(previous_ms, points)| Earlier { previous_ms, points, ..Earlier::default() }).collect();
         let mut recording = Self { digest, targets, now_ms, answers: Vec::new(), earlier, redacted: 0, end };
         for (intent, on) in asked {
             let (Some(action), Some((outcome, timing, redacted))) = (intents.remove(&intent), outcomes.remove(&intent))
@@ -139,16 +140,16 @@ impl Recording {
         Ok(recording)
     }
 
-    /// How many answers there are.
+    /// The number of answers.
     #[must_use]
     pub fn answers(&self) -> usize {
         self.answers.len()
     }
 
-    /// The case, ready for a person to read.
+    /// The case as text. A person reads it before it is used.
     ///
     /// # Errors
-    /// When no case can say what happened.
+    /// When a case cannot write what happened.
     pub fn case(&self, manifest: &Manifest, grants: &[Grant]) -> Result<String, RecordError> {
         if let Some(withheld) = grants.iter().find_map(|grant| grant.withheld.first()) {
             let action = withheld.granted.action.id.clone();
@@ -166,7 +167,7 @@ impl Recording {
         let now = Timestamp::from_millisecond(i64::try_from(self.now_ms).unwrap_or(i64::MAX)).unwrap_or(Timestamp::MAX);
         let previous = self.previous()?;
         let mut out = format!(
-            "# Recorded from {} by component sha256:{}. Read it before you trust it: it is what was, not what should be.\n",
+            "# Recorded from {} by component sha256:{}. Read it before you trust it: it is what happened, not what should happen.\n",
             names, self.digest
         );
         out += &format!("about = {}\nnow = \"{now}\"\n", text::string(&format!("as recorded on {names}")));
@@ -191,7 +192,7 @@ impl Recording {
         Ok(out)
     }
 
-    /// When the run before it began, unless that is what a case makes of the numbers.
+    /// When the earlier run began. None if that is the time of the newest number, which is a case's default.
     fn previous(&self) -> Result<Option<Timestamp>, RecordError> {
         if self.earlier.iter().all(|past| past.previous_ms == past.newest_ms()) {
             return Ok(None);
@@ -205,11 +206,11 @@ impl Recording {
     }
 }
 
-/// What policy had put into slots and settings, where it is not what the manifest has.
+/// Bindings and parameters that differ from the manifest's defaults.
 fn settings(manifest: &Manifest, grant: &Grant) -> String {
     let mut bind = String::new();
     let slots = grant.slots();
-    // Behind the name of a statement or a command stands a digest, which a case works out again.
+    // The digest after the name of a statement or a command is left out: the case computes it again.
     let named = definitions(grant);
     let written = |literal: &str| match literal.split_once('#') {
         Some((name, _)) if named.contains_key(literal) => name.to_owned(),
@@ -236,7 +237,7 @@ fn settings(manifest: &Manifest, grant: &Grant) -> String {
     table("bind", bind) + &table("param", param) + &defined
 }
 
-/// What policy's names stand for, by literal.
+/// The definitions of policy's statements and commands, by literal.
 fn definitions(grant: &Grant) -> BTreeMap<String, String> {
     let literals = grant.entries().filter_map(|granted| granted.action.literal.as_ref());
     let define = |kind: &str, literal: &str, lines: String| {
@@ -286,7 +287,7 @@ fn answer(answered: &Answered) -> Result<String, RecordError> {
                 LookError::NotPermitted => "not-permitted",
                 LookError::TooLarge => "too-large",
                 LookError::Refused => return Err(RecordError::Refused(action.clone())),
-                // The rest is what a reader makes of an answer; without one, nothing was reached.
+                // The other errors come from reading an answer. Without an answer the target was not reached.
                 _ => "unreachable",
             };
             out += &format!("error = \"{error}\"\n");
@@ -295,7 +296,7 @@ fn answer(answered: &Answered) -> Result<String, RecordError> {
     Ok(out)
 }
 
-/// An outcome with all of its answer in it.
+/// An outcome with the whole answer in it, also if the answer is kept beside the journal.
 fn whole(outcome: Outcome, evidence: &Evidence) -> Result<Outcome, EvidenceError> {
     Ok(match outcome {
         Outcome::Answer { stdout, stderr, exit } => {

@@ -1,7 +1,7 @@
-//! Writes what a case holds, as TOML that a person can read and copy.
+//! Writes the parts of a case as TOML that a person can read and copy.
 //!
-//! Knows: TOML's strings. Must not know: what they mean. Attack answered: a target's text that moves the cursor or
-//! reorders the line of whoever reads the file (TX01, TX02): what is not shown as it is stands as an escape.
+//! Knows: TOML's strings. Must not know: what they mean. Attack answered: a target's text that moves the cursor or reorders
+//! a line in the reader's terminal (TX01, TX02): characters that a terminal does not show as they are become escapes.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -45,7 +45,7 @@ fn planned(plan: &RawPlan) -> String {
     }
     for (name, texts) in [("stages", stages), ("computed", computed)] {
         if !texts.is_empty() {
-            // One a line: a difference is then one, too.
+            // One per line, so that one difference is one line.
             let lines: String = texts.iter().map(|text| format!("    {},\n", string(text))).collect();
             out += &format!("{name} = [\n{lines}]\n");
         }
@@ -74,7 +74,7 @@ fn finding(finding: &RawFinding) -> String {
     out
 }
 
-/// What a component has said of a target before: one table for each metric of each subject.
+/// A component's earlier numbers on a target: one table for each metric of each subject.
 pub(super) fn earlier(on: Option<&TargetName>, points: &[Point]) -> String {
     type Key<'p> = (&'p str, &'p Tainted, &'p str, &'static str);
     let mut series: BTreeMap<Key<'_>, Vec<&Point>> = BTreeMap::new();
@@ -103,10 +103,10 @@ pub(super) fn earlier(on: Option<&TargetName>, points: &[Point]) -> String {
     out
 }
 
-/// A setting's value.
+/// The value of a parameter.
 pub(super) fn value(value: &ParamValue) -> String {
     match value {
-        // Whole numbers without a point, as people write them; beyond what an integer of TOML holds, with an exponent.
+        // Whole numbers without a point, as people write them; with an exponent if they do not fit an integer of TOML.
         ParamValue::Number(number) if number.abs() < 9e15 => format!("{number}"),
         ParamValue::Number(number) => format!("{number:e}"),
         ParamValue::Flag(flag) => flag.to_string(),
@@ -120,7 +120,7 @@ pub(super) fn list(texts: &[String]) -> String {
     format!("[{}]", texts.iter().map(|text| string(text)).collect::<Vec<_>>().join(", "))
 }
 
-/// A text: whole lines as they are, where nothing in them would be shown as something else; else with escapes.
+/// A text: as whole lines if a terminal shows all of it as it is, otherwise with escapes.
 pub(super) fn string(text: &str) -> String {
     let plain = |line: &str| encode::is_plain(line) && !line.contains("'''");
     if text.ends_with('\n') && text.split('\n').all(plain) {

@@ -1,6 +1,6 @@
-//! What came of a case: whether the component said what it must, and where it did not.
+//! The result of a case: whether the component reports what the case expects, and where it does not.
 //!
-//! Knows: expectations and reports. Must not know: how either came about.
+//! Knows: expectations and reports. Must not know: how either was made.
 
 use std::collections::BTreeMap;
 
@@ -10,39 +10,40 @@ use crate::broker::Staged;
 use bailiwick_core::model::{ActionId, Decision, ParamValue, Report, Tainted, TargetName};
 use bailiwick_journal::RunEnd;
 
-/// What came of a case.
+/// The result of a case.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
-    /// What it asked for and has no answer to, or the reverse; that it broke.
+    /// Actions without a recorded answer, answers that the component never asks for, or that the component broke.
     pub notes: Vec<String>,
     /// One line for each difference between the two below.
     pub differences: Vec<String>,
     /// The expectation, as a case writes it.
     pub expected: String,
-    /// What the component said, in the same form. Somebody else's text.
+    /// What the component reports, in the same form. It is text from the component.
     pub found: String,
 }
 
 impl Verdict {
-    /// True if there is nothing to say against it.
+    /// True if the component reports what the case expects.
     #[must_use]
     pub fn passed(&self) -> bool {
         self.notes.is_empty() && self.differences.is_empty()
     }
 
-    /// Holds how a run ended, and what it asked for, against a case.
+    /// Compares the end of a run, and the actions that it asked for, with a case.
     pub(super) fn new(case: &Case, end: &RunEnd, asked: &[(Option<TargetName>, ActionId)], staged: &[Staged]) -> Self {
-        let mut found = Self { expected: text::expected(&case.expected), ..Self::default() };
+        let mut verdict = Self { expected: text::expected(&case.expected), ..Self::default() };
         for on in &case.targets {
-            // In a case with one target nobody has to say which.
+            // A case with one target does not name it.
             let name = (case.targets.len() > 1).then_some(&on.grant.target);
             let where_ = name.map(|name| format!(" on {name}")).unwrap_or_default();
-            let of_it: Vec<_> = asked.iter().filter(|(target, _)| target.as_ref() == name).map(|(_, id)| id).collect();
-            for action in of_it.iter().filter(|action| !on.answers.has(action)) {
-                found.notes.push(format!("it asks for {action}{where_}, and the case records no answer to that"));
+            let asked_here: Vec<_> =
+                asked.iter().filter(|(target, _)| target.as_ref() == name).map(|(_, id)| id).collect();
+            for action in asked_here.iter().filter(|action| !on.answers.has(action)) {
+                verdict.notes.push(format!("it asks for {action}{where_}, and the case has no answer to that"));
             }
-            for action in on.answers.ids().filter(|id| !of_it.contains(id)) {
-                found.notes.push(format!("it never asks for {action}{where_}, to which the case records an answer"));
+            for action in on.answers.ids().filter(|id| !asked_here.contains(id)) {
+                verdict.notes.push(format!("it never asks for {action}{where_}, and the case has an answer to that"));
             }
         }
         let end_text = match end {
@@ -54,38 +55,42 @@ impl Verdict {
             }
             RunEnd::Decided(decision) => Expected::Plan(plan(decision, staged, &case.expected)),
             RunEnd::Fault(fault) => {
-                found.notes.push(format!("it broke: {fault}"));
-                found.found = format!("# it broke: {fault}\n");
-                return found;
+                verdict.notes.push(format!("it broke: {fault}"));
+                verdict.found = format!("# it broke: {fault}\n");
+                return verdict;
             }
         };
-        found.found = text::expected(&end_text);
+        verdict.found = text::expected(&end_text);
         match (&case.expected, end) {
-            (Expected::Findings(expected), RunEnd::Report(report)) => found.findings(expected, report),
+            (Expected::Findings(expected), RunEnd::Report(report)) => verdict.findings(expected, report),
             (Expected::Failure(expected), RunEnd::CouldNotCheck { reason, error }) => {
-                found.differ("error", &expected.error, error);
+                verdict.differ("error", &expected.error, error);
                 if let Some(text) = &expected.reason {
-                    found.differ("reason", text, &reason.for_encoder().to_owned());
+                    verdict.differ("reason", text, &reason.for_encoder().to_owned());
                 }
             }
             (Expected::Plan(expected), RunEnd::Decided(decision)) => {
                 let planned = plan(decision, staged, &case.expected);
-                found.differ("propose", &expected.propose, &planned.propose);
-                found.differ("nothing", &expected.nothing, &planned.nothing);
-                found.differ("refuse", &expected.refuse, &planned.refuse);
-                found.differ("owner", &expected.owner, &planned.owner);
-                found.differ("stages", &expected.stages, &planned.stages);
-                found.differ("computed", &expected.computed, &planned.computed);
+                verdict.differ("propose", &expected.propose, &planned.propose);
+                verdict.differ("nothing", &expected.nothing, &planned.nothing);
+                verdict.differ("refuse", &expected.refuse, &planned.refuse);
+                verdict.differ("owner", &expected.owner, &planned.owner);
+                verdict.differ("stages", &expected.stages, &planned.stages);
+                verdict.differ("computed", &expected.computed, &planned.computed);
             }
-            (Expected::Plan(_), _) => found.notes.push("it could not look, and a plan is expected".to_owned()),
-            (Expected::Findings(_), _) => found.notes.push("it could not look, and findings are expected".to_owned()),
-            (Expected::Failure(_), _) => found.notes.push("it looked, and that it cannot is expected".to_owned()),
+            (Expected::Plan(_), _) => verdict.notes.push("it could not check, and the case expects a plan".to_owned()),
+            (Expected::Findings(_), _) => {
+                verdict.notes.push("it could not check, and the case expects findings".to_owned())
+            }
+            (Expected::Failure(_), _) => {
+                verdict.notes.push("it could check, and the case expects a failure".to_owned())
+            }
         }
-        found
+        verdict
     }
 }
 
-/// A plan as a case writes it: of a change the digest of what is written stands there only where the case has it.
+/// A plan as a case writes it. The digest of a change's content is written only where the case has one.
 fn plan(decision: &Decision, staged: &[Staged], expected: &Expected) -> RawPlan {
     let wanted = match expected {
         Expected::Plan(plan) => plan.stages.as_slice(),
@@ -98,20 +103,20 @@ fn plan(decision: &Decision, staged: &[Staged], expected: &Expected) -> RawPlan 
         if whole { id.to_owned() } else { short.to_owned() }
     });
     let text = |text: &Tainted| Some(text.for_encoder().to_owned());
-    let mut found = RawPlan {
+    let mut written = RawPlan {
         stages: stages.collect(),
         computed: staged.iter().filter_map(|staged| staged.computed.clone()).collect(),
         ..RawPlan::default()
     };
     match decision {
-        Decision::Propose { context, .. } => found.propose = text(context),
-        Decision::NothingToDo { why } => found.nothing = text(why),
+        Decision::Propose { context, .. } => written.propose = text(context),
+        Decision::NothingToDo { why } => written.nothing = text(why),
         Decision::Refuse { reason, owner, .. } => {
-            found.refuse = text(reason);
-            found.owner = text(owner);
+            written.refuse = text(reason);
+            written.owner = text(owner);
         }
     }
-    found
+    written
 }
 
 /// A report as a case writes it.
@@ -162,7 +167,7 @@ impl Verdict {
                 }
             }
             for name in expected.metrics.keys().filter(|name| !names.contains(name)) {
-                self.differences.push(format!("{}: expected, and not there", at(name)));
+                self.differences.push(format!("{}: expected, and missing", at(name)));
             }
         }
     }

@@ -1,4 +1,7 @@
-//! What an answer does to the lock.
+//! Changes the lock as a person's answer says.
+//!
+//! Knows: questions, the lock and its file. Must not know: how a person is asked. Attack answered: an answer that comes after
+//! the lock has changed: it is refused.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,48 +14,48 @@ use bailiwick_policy::lock::store;
 use bailiwick_policy::lock::store::{Files, StoreError};
 use bailiwick_policy::lock::{Accepted, Component, Lock, Record, Revoked};
 
-/// How long one waits for another who changes the same directory.
+/// How long a command waits for another one that changes the same directory.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Who answers.
+/// The person who answers.
 #[derive(Debug, Clone)]
 pub struct Actor {
     /// `alice (uid 1000)`.
     pub who: String,
     /// When.
     pub now: Timestamp,
-    /// Why, if they said.
+    /// Why, if given.
     pub why: Option<String>,
 }
 
-/// Why an answer could not be carried out.
+/// Why an answer has no effect.
 #[derive(Debug, thiserror::Error)]
 pub enum ActError {
-    /// It could not be written.
+    /// The lock could not be written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// There is nothing of that name to revoke.
-    #[error("the lock has no component `{0}`, and it is no digest\n\nhint: `bailiwick lock` lists what is accepted")]
+    /// The name is not a component of the lock.
+    #[error("the lock has no component `{0}`, and it is not a digest\n\nhint: `bailiwick lock` lists what is accepted")]
     Unknown(String),
-    /// It was not revoked.
-    #[error("`{0}` is not revoked\n\nhint: `bailiwick lock` lists what is")]
+    /// It is not revoked.
+    #[error("`{0}` is not revoked\n\nhint: `bailiwick lock` lists the revoked digests")]
     NotRevoked(String),
-    /// More than one version of it was revoked.
-    #[error("several versions of `{name}` are revoked\n\nhint: name the one that you mean: {digests}")]
+    /// Several versions of it are revoked.
+    #[error("several versions of `{name}` are revoked\n\nhint: name one of these digests: {digests}")]
     Several {
         /// The component.
         name: String,
-        /// Theirs.
+        /// Their digests.
         digests: String,
     },
 }
 
-/// What a revocation ended.
+/// A revocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Undone {
-    /// The digest that must not come back.
+pub struct Revocation {
+    /// The digest that stays blocked.
     pub digest: String,
-    /// The components that it was accepted for: several, if their manifests stand beside them.
+    /// The components that it was accepted for: several, if the manifests are not sealed in.
     pub components: Vec<ComponentId>,
 }
 
@@ -63,10 +66,10 @@ impl Actor {
     }
 }
 
-/// Writes a person's yes, or that none was needed, and puts the files in their place.
+/// Writes an acceptance, and puts the component's files in place.
 ///
 /// # Errors
-/// When the lock has changed for this component since the question was put, or something cannot be written.
+/// When the lock has changed for this component since the question was made, or a file cannot be written.
 pub fn accept(
     dir: &Path,
     question: &Question,
@@ -94,7 +97,7 @@ fn component(question: &Question, verdict: Verdict, actor: &Actor) -> Component 
         (Verdict::NoMore, Some(before)) => format!("asks for no more than {}", before.facts.version),
         _ => "accepted as shown".to_owned(),
     });
-    // A list that nobody was asked about again keeps the name of who accepted it.
+    // A list of actions that did not need a new answer keeps its earlier record.
     let kept = |target, actions: &_| {
         let old = before?.grants.get(target)?;
         (verdict != Verdict::More && old.actions == *actions).then(|| old.record.clone())
@@ -114,46 +117,48 @@ fn component(question: &Question, verdict: Verdict, actor: &Actor) -> Component 
     }
 }
 
-/// Puts a version where it waits for a person. The accepted one stays what it is.
+/// Keeps a version until a person approves it. The accepted version stays.
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn hold_back(dir: &Path, id: &ComponentId, files: &Files) -> Result<(), StoreError> {
+pub fn keep_pending(dir: &Path, id: &ComponentId, files: &Files) -> Result<(), StoreError> {
     let (hold, _) = store::begin(dir, PATIENCE)?;
     store::put_held(dir, &hold, id, files)
 }
 
-/// Ends an acceptance, by id or digest. The digest is remembered; the files stay where they are, and are refused.
+/// Revokes a component, by id or digest. The digest stays blocked; the files stay in place, and are refused.
 ///
 /// # Errors
-/// When there is no such thing, or the lock cannot be written.
-pub fn revoke(dir: &Path, name: &str, actor: &Actor) -> Result<Undone, ActError> {
+/// When the lock has no such component, or cannot be written.
+pub fn revoke(dir: &Path, name: &str, actor: &Actor) -> Result<Revocation, ActError> {
     let (hold, mut lock) = store::begin(dir, PATIENCE)?;
     let digest = match lock.components.get(name) {
         Some(component) => component.facts.digest.clone(),
         None if is_digest(name) => super::plain_digest(name).to_owned(),
         None => return Err(ActError::Unknown(name.escape_default().take(80).collect())),
     };
-    // The one that was named first: it is the one that is remembered.
-    let mut accepted: Vec<_> = lock.components.iter().filter(|(_, there)| there.facts.digest == digest).collect();
+    // The component that was named comes first: the revocation records it.
+    let mut accepted: Vec<_> =
+        lock.components.iter().filter(|(_, component)| component.facts.digest == digest).collect();
     accepted.sort_by_key(|(id, _)| id.as_str() != name);
-    let accepted: Vec<_> = accepted.into_iter().map(|(id, there)| (id.clone(), there.facts.version)).collect();
+    let accepted: Vec<_> = accepted.into_iter().map(|(id, component)| (id.clone(), component.facts.version)).collect();
     lock.components.retain(|_, there| there.facts.digest != digest);
-    let undone = Undone { digest: digest.clone(), components: accepted.iter().map(|(id, _)| id.clone()).collect() };
+    let revocation =
+        Revocation { digest: digest.clone(), components: accepted.iter().map(|(id, _)| id.clone()).collect() };
     let component = accepted.into_iter().next().or_else(|| lock.revoked.get(&digest)?.component.clone());
     lock.revoked.insert(digest, Revoked { component, record: actor.record("no reason given") });
     store::commit(dir, &hold, &lock, None, &mut store::always)?;
-    Ok(undone)
+    Ok(revocation)
 }
 
-/// Takes a revocation back. Nothing is accepted by that: it can be added again.
+/// Undoes a revocation. The component is not accepted by that, but can be added again.
 ///
 /// # Errors
-/// When it was not revoked, or the lock cannot be written.
+/// When it is not revoked, or the lock cannot be written.
 pub fn unrevoke(dir: &Path, name: &str) -> Result<(), ActError> {
     let (hold, mut lock): (_, Lock) = store::begin(dir, PATIENCE)?;
-    let of_it = |gone: &Revoked| gone.component.as_ref().is_some_and(|(id, _)| id.as_str() == name);
-    let mut named = lock.revoked.iter().filter(|(_, gone)| of_it(gone)).map(|(digest, _)| digest.clone());
+    let is_named = |revoked: &Revoked| revoked.component.as_ref().is_some_and(|(id, _)| id.as_str() == name);
+    let mut named = lock.revoked.iter().filter(|(_, revoked)| is_named(revoked)).map(|(digest, _)| digest.clone());
     let digest = match (named.next(), named.next()) {
         (Some(one), None) => one,
         (Some(one), Some(other)) => {
@@ -165,7 +170,7 @@ pub fn unrevoke(dir: &Path, name: &str) -> Result<(), ActError> {
     if lock.revoked.remove(&digest).is_none() {
         return Err(ActError::NotRevoked(name.escape_default().take(80).collect()));
     }
-    // Nothing comes back by this alone.
+    // Undoing a revocation accepts nothing.
     lock.components.retain(|_, there| there.facts.digest != digest);
     Ok(store::commit(dir, &hold, &lock, None, &mut store::always)?)
 }

@@ -1,12 +1,12 @@
-//! Ids that a person may take for another. Attack answered: `postgres-heaIth` beside `postgres-health` (LK18).
+//! Finds ids that look like another id. Attack answered: `postgres-heaIth` beside `postgres-health` (LK18).
 //!
-//! Ids are ASCII by grammar, so that no other script can imitate one; what is left is a letter more or less, two that
-//! changed places, hyphens, and letters that look like digits.
+//! Ids are ASCII by grammar, so that no other script can imitate one. What remains is an added, missing or swapped letter,
+//! hyphens, and letters that look like digits.
 
-/// Below this many characters every id is one edit from every other.
+/// Shorter ids are not compared by edits: nearly all of them are one edit apart.
 const LENGTH_MIN: usize = 4;
 
-/// The first of `others` that `id` may be taken for.
+/// The first of `others` that `id` looks like.
 pub fn resembles<'a>(id: &str, mut others: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let shape = shape(id);
     others.find(|other| {
@@ -15,7 +15,7 @@ pub fn resembles<'a>(id: &str, mut others: impl Iterator<Item = &'a str>) -> Opt
     })
 }
 
-/// What is left of an id for somebody who looks at it quickly.
+/// An id with look-alike characters replaced, as a quick reader sees it.
 fn shape(id: &str) -> String {
     let mut shape: String = id
         .chars()
@@ -35,7 +35,7 @@ fn shape(id: &str) -> String {
     shape
 }
 
-/// One character more, less or other, or two neighbours that changed places.
+/// True if one character was added, removed or replaced, or two neighbours were swapped.
 fn is_one_edit(a: &str, b: &str) -> bool {
     let (a, b) = (a.as_bytes(), b.as_bytes());
     let front = a.iter().zip(b).take_while(|(a, b)| a == b).count();

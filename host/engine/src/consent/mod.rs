@@ -1,10 +1,10 @@
-//! Asking a person: what a component could ever do here, what of that is new, and what an answer means.
+//! Consent: what a component could do here, what of that is new, and what a person's answer does to the lock.
 //!
-//! Knows: ops directory, lock, what a component is made of. Must not know: terminals. Attacks answered: an update that
-//! asks for more, goes back, or is somebody else's (LK14, LK18); an answer to another question than was shown.
+//! Knows: ops directory, lock, a component's bytes and imports. Must not know: terminals. Attacks answered: an update that
+//! asks for more, has an older version, or comes from another author (LK14, LK18); an answer to a different question.
 //!
-//! **Invariant:** what is accepted is what was shown. The digest of a [`Question`] covers the component's bytes, imports,
-//! limits, signer and every grant literally; an answer names it, and is void if anything of that component has changed.
+//! **Invariant:** a person accepts exactly what was shown. The digest of a [`Question`] covers the component's bytes, imports,
+//! limits, signer and each grant in full. An answer names the digest, and is void if any of these has changed.
 
 mod acts;
 pub mod lookalike;
@@ -26,69 +26,69 @@ use bailiwick_policy::signature;
 use bailiwick_sandbox::imports::on_one_line;
 use bailiwick_sandbox::{ImportError, InspectError, Inspected, Links, check_component, inspect};
 
-pub use acts::{ActError, Actor, Undone, accept, hold_back, revoke, unrevoke};
-pub use read::{OfferError, Offered, held, read, waiting};
+pub use acts::{ActError, Actor, Revocation, accept, keep_pending, revoke, unrevoke};
+pub use read::{OfferError, Offered, pending, read, waiting};
 
-/// What a person is asked.
+/// What a person is asked to accept.
 #[derive(Debug, Clone)]
 pub struct Question {
     /// The component.
     pub id: ComponentId,
-    /// What it is.
+    /// Its version, digests, signer, imports and limits.
     pub facts: Facts,
-    /// What policy would let it do, by target.
+    /// What policy lets it do, by target.
     pub grants: BTreeMap<TargetName, Actions>,
-    /// What was accepted of it before.
+    /// What was accepted before.
     pub before: Option<Component>,
-    /// What was revoked of it before.
+    /// Its versions that were revoked before.
     pub revoked: BTreeMap<String, Revoked>,
-    /// What is new, if something was accepted before.
+    /// What is new since then.
     pub difference: Difference,
-    /// Covers all of it, literally, and what it is compared with: 64 hexadecimal digits.
+    /// SHA-256 over all of it and over what it is compared with: 64 hexadecimal digits.
     pub digest: String,
 }
 
-/// What the lock says to a question.
+/// The answer of the lock to a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// No grant names it: nothing to agree to.
+    /// No grant names it: there is nothing to accept.
     NotGranted,
-    /// Nothing was accepted before: all of it is asked.
+    /// Nothing was accepted before: a person is asked about all of it.
     First,
-    /// It is what was accepted, and asks for no more.
+    /// It is the accepted version, and gets no more than before.
     Same,
-    /// It is what was accepted; policy or fleet give it more.
+    /// It is the accepted version; policy or fleet gives it more.
     Grown,
-    /// A new version that asks for no more: passes.
+    /// A new version that asks for no more: it is accepted.
     NoMore,
-    /// A new version that asks for more: held.
+    /// A new version that asks for more: it waits for approval.
     More,
 }
 
-/// Why a component is none for this host.
+/// Why this host refuses a component.
 #[derive(Debug, thiserror::Error)]
 pub enum ComponentError {
-    /// It is no component, or too much of one.
+    /// It is not a component, or is too large.
     #[error(transparent)]
     Inspect(#[from] InspectError),
-    /// Policy does not take its signature, or wants one.
+    /// Policy rejects its signature, or requires one.
     #[error("E-LOAD-SIG: {0}")]
     Signature(#[from] signature::Refusal),
-    /// It does not ask for what its manifest says.
+    /// Its imports do not match its manifest.
     #[error(transparent)]
     Imports(#[from] ImportError),
     /// Its version cannot be compared.
     #[error(transparent)]
     Version(#[from] VersionError),
-    /// It is not there.
+    /// It does not exist.
     #[error("there is no component `{0}`")]
     Gone(ComponentId),
 }
 
-/// Why a component is not even asked about.
+/// Why a component is rejected without a question.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
-    /// These bytes must not come back.
+    /// Its digest was revoked.
     #[error(
         "E-LOAD-REVOKED: {} revoked it on {}: {}\n\nhint: `bailiwick revoke --undo {digest}`, if that was a mistake", revoked.record.who, revoked.record.when, revoked.record.why
     )]
@@ -100,46 +100,46 @@ pub enum Rejection {
     },
     /// A version below the accepted one.
     #[error(
-        "E-LOAD-VERSION: version {offered} is older than {accepted}, which is accepted; an old version may have old holes\n\nhint: to go back all the same, `bailiwick revoke {id}` first, and add this one again"
+        "E-LOAD-VERSION: version {offered} is older than {accepted}, which is accepted; an old version may have known vulnerabilities\n\nhint: to install it anyway, run `bailiwick revoke {id}` first, and add it again"
     )]
     Older {
         /// The component.
         id: ComponentId,
         /// Its version.
         offered: Version,
-        /// The one in the lock.
+        /// The version in the lock.
         accepted: Version,
     },
-    /// The accepted version's number on other bytes.
+    /// Different bytes with the version of the accepted ones.
     #[error(
-        "E-LOAD-VERSION: version {version} is accepted with the digest sha256:{accepted}, this file has sha256:{offered}\n\nhint: two files with one version are not one version; ask its author for a new one, or `bailiwick revoke {id}` first"
+        "E-LOAD-VERSION: version {version} is accepted with the digest sha256:{accepted}, this file has sha256:{offered}\n\nhint: a version must name one file; ask the author for a new version, or run `bailiwick revoke {id}` first"
     )]
     OtherBytes {
         /// The component.
         id: ComponentId,
-        /// Both have it.
+        /// The version of both.
         version: Version,
         /// In the lock.
         accepted: String,
         /// Of the file, or of its manifest if only that differs.
         offered: String,
     },
-    /// A new id that may be taken for another.
+    /// A new id that looks like another.
     #[error(
-        "the id `{id}` may be taken for `{other}`, which is here\n\nhint: if it really is another one, say so: --not-a-look-alike {other}"
+        "the id `{id}` looks like `{other}`, which already exists\n\nhint: if they are different components, add --not-a-look-alike {other}"
     )]
     LookAlike {
-        /// The new one.
+        /// The new id.
         id: ComponentId,
-        /// The one that is there.
+        /// The existing id.
         other: String,
     },
 }
 
-/// What a component is today, apart from what policy lets it do; what it is made of; what it is linked with.
+/// A component's facts today, its structure, and what it is linked with.
 ///
 /// # Errors
-/// When it is no component for this host, within its limits and as its manifest says.
+/// When it exceeds its limits or does not match its manifest.
 pub fn facts(ops: &Ops, id: &ComponentId, now: Timestamp) -> Result<(Facts, Inspected, Links), ComponentError> {
     let (Some(manifest), Some(binary)) = (ops.library.manifest(id.as_str()), ops.library.binary(id)) else {
         return Err(ComponentError::Gone(id.clone()));
@@ -159,14 +159,14 @@ pub fn facts(ops: &Ops, id: &ComponentId, now: Timestamp) -> Result<(Facts, Insp
     Ok((facts, inspected, links))
 }
 
-/// All that is checked before a component is compiled: what was accepted, by digest and before anything reads the bytes;
-/// then what they are made of. Gives what it is linked with; the refusal is on one line, with the next step.
+/// Every check before a component is compiled: first the acceptance, by digest, before the bytes are parsed; then the bytes.
+/// Returns what the component is linked with.
 ///
 /// # Errors
-/// Why it is not compiled.
+/// Why it is not compiled: on one line, with the next step.
 pub fn admit(ops: &Ops, standing: &Standing, id: &ComponentId, now: Timestamp) -> Result<Links, String> {
     if ops.library.binary(id).is_none() {
-        return Err(format!("its file is gone; put it back, or `bailiwick revoke {id}`"));
+        return Err(format!("its file is gone; restore it, or run `bailiwick revoke {id}`"));
     }
     standing.admit(&ops.library, id).map_err(|error| on_one_line(&error))?;
     let (facts, _, links) = facts(ops, id, now).map_err(|error| on_one_line(&error))?;
@@ -174,13 +174,13 @@ pub fn admit(ops: &Ops, standing: &Standing, id: &ComponentId, now: Timestamp) -
     Ok(links)
 }
 
-/// Puts the question for a component of `ops`.
+/// The question for a component of `ops`.
 #[must_use]
 pub fn question(ops: &Ops, lock: &Lock, id: &ComponentId, facts: Facts) -> Question {
     let mut grants = BTreeMap::new();
     let mut literal = Vec::new();
     for (name, target) in &ops.fleet.targets {
-        // Nothing reaches a never-host; if it ceases to be one, it is new.
+        // No grant reaches a never-host. If it stops being one, its grant is new.
         if ops.fleet.forbidden(target).is_none()
             && let Some(grant) = ops.grant(id, name)
         {
@@ -196,10 +196,10 @@ pub fn question(ops: &Ops, lock: &Lock, id: &ComponentId, facts: Facts) -> Quest
     Question { id: id.clone(), facts, grants, before, revoked, difference, digest }
 }
 
-/// What the lock says to it. `distinct` are ids that the person has told apart from this one.
+/// The answer of the lock. `distinct` are ids that the person says are different components.
 ///
 /// # Errors
-/// When it is not even asked about.
+/// When the component is rejected without a question.
 pub fn judge(question: &Question, ops: &Ops, lock: &Lock, distinct: &[ComponentId]) -> Result<Verdict, Rejection> {
     let (id, facts) = (&question.id, &question.facts);
     if let Some(revoked) = lock.revoked.get(&facts.digest) {
@@ -238,7 +238,7 @@ pub fn judge(question: &Question, ops: &Ops, lock: &Lock, distinct: &[ComponentI
     Ok(if more { Verdict::Grown } else { Verdict::Same })
 }
 
-/// SHA-256 over all that is asked, each part with its length before it.
+/// SHA-256 over all parts of a question, each with its length before it.
 fn digest(
     id: &ComponentId,
     facts: &Facts,
@@ -269,20 +269,20 @@ fn digest(
     }
     put(&grants.len().to_string());
     grants.iter().for_each(|grant| put(grant));
-    // Each answer names the one before it: what was a difference then is one now.
+    // The earlier answer is part of the question, because the differences depend on it.
     put(before.map_or("", |before| &before.grant_digest));
-    // So that a yes from before a revocation is none after it.
+    // So that an answer from before a revocation is void after it.
     revoked.keys().for_each(|digest| put(digest));
     data_encoding::HEXLOWER.encode(&hash.finalize())
 }
 
-/// The digest that a person gave, with or without the name of its function before it.
+/// A digest as a person writes it, without the `sha256:` that may be in front.
 #[must_use]
 pub fn plain_digest(text: &str) -> &str {
     text.strip_prefix("sha256:").unwrap_or(text)
 }
 
-/// Where a component's file is, or would be.
+/// The path of a component's file.
 #[must_use]
 pub fn place(dir: &Path, id: &ComponentId) -> std::path::PathBuf {
     dir.join(bailiwick_policy::lock::store::COMPONENTS).join(format!("{id}.wasm"))

@@ -1,5 +1,7 @@
-//! A component that somebody offers: read once, from wherever it lies, before it stands in the ops directory. What is read
-//! here is what is shown, and these bytes are what is kept.
+//! Reads a component that is offered for acceptance, once, before it is in the ops directory. The bytes that are read here are
+//! the bytes that are shown and kept.
+//!
+//! Knows: files and folders. Must not know: the lock's answer.
 
 use std::path::{Path, PathBuf};
 
@@ -12,52 +14,52 @@ use bailiwick_policy::lock::store;
 use bailiwick_policy::lock::store::Files;
 use bailiwick_policy::lock::{Component, Standing, Version};
 
-/// A component as it is offered.
+/// A component that is offered.
 #[derive(Debug)]
 pub struct Offered {
     /// Where it was read.
     pub path: PathBuf,
-    /// What it is.
+    /// The component.
     pub file: ComponentFile,
-    /// Its bytes, to be kept.
+    /// Its files, to be kept.
     pub files: Files,
 }
 
-/// Why nothing is offered.
+/// Why there is no component to offer.
 #[derive(Debug, thiserror::Error)]
 pub enum OfferError {
     /// A component cannot be read.
     #[error(transparent)]
     Library(#[from] LibraryError),
-    /// The operating system said no.
+    /// The operating system reported an error.
     #[error("cannot read {}", path.shown())]
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// Its words.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// A folder with nothing to offer.
+    /// A folder without a component.
     #[error("there is no component (*.wasm) in {}", .0.shown())]
     Empty(PathBuf),
-    /// A file whose name is more than a name.
-    #[error("{} is refused for its name: {what}\n\nhint: look where it comes from; then give it another name", path.shown())]
+    /// A file with a suspicious name.
+    #[error("{} is refused because of its name: {what}\n\nhint: check where the file comes from, then rename it", path.shown())]
     Name {
         /// The file.
         path: PathBuf,
-        /// What its name would have to be.
+        /// What is wrong with its name.
         what: &'static str,
     },
 }
 
 impl Offered {
-    /// What it calls itself.
+    /// Its id, from its manifest.
     #[must_use]
     pub fn id(&self) -> &ComponentId {
         &self.file.manifest.id
     }
 
-    /// True if it stands in its place already, byte for byte.
+    /// True if the same bytes are already in the ops directory.
     #[must_use]
     pub fn is_in_place(&self, dir: &Path) -> bool {
         let folder = dir.join(store::COMPONENTS);
@@ -75,14 +77,17 @@ impl Offered {
 /// Reads a component, or every one in a folder.
 ///
 /// # Errors
-/// When there is none, or a file cannot be read.
+/// When there is no component, or a file cannot be read.
 pub fn read(path: &Path) -> Result<Vec<Offered>, OfferError> {
     let io = |source| OfferError::Io { path: path.to_owned(), source };
     if !std::fs::metadata(path).map_err(io)?.is_dir() {
-        // A person typed it, and may call it what they like, as long as it is what it looks like.
+        // A person typed the name and may choose it, but it must not have characters that a terminal does not show.
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if !encode::is_plain(name) {
-            return Err(OfferError::Name { path: path.to_owned(), what: "not all of it can be seen" });
+            return Err(OfferError::Name {
+                path: path.to_owned(),
+                what: "it has characters that a terminal does not show",
+            });
         }
         return Ok(vec![one(path)?]);
     }
@@ -92,7 +97,7 @@ pub fn read(path: &Path) -> Result<Vec<Offered>, OfferError> {
         if path.extension().is_some_and(|extension| extension == "wasm") {
             let id = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
             if ComponentId::new(id).is_err() {
-                return Err(OfferError::Name { path, what: "a component in a folder is called by its id" });
+                return Err(OfferError::Name { path, what: "a component in a folder must be named ID.wasm" });
             }
             paths.push(path);
         }
@@ -104,23 +109,23 @@ pub fn read(path: &Path) -> Result<Vec<Offered>, OfferError> {
     paths.iter().map(|path| one(path)).collect()
 }
 
-/// The version of a component that waits for somebody to approve it.
+/// The version of a component that waits for approval.
 ///
 /// # Errors
-/// When there is one and it cannot be read.
-pub fn held(dir: &Path, id: &ComponentId) -> Result<Option<Offered>, OfferError> {
+/// When there is one that cannot be read.
+pub fn pending(dir: &Path, id: &ComponentId) -> Result<Option<Offered>, OfferError> {
     let path = store::held(dir).join(format!("{id}.wasm"));
     if path.exists() { one(&path).map(Some) } else { Ok(None) }
 }
 
-/// Newer versions that wait for somebody to approve them, by component. What cannot be read does not wait.
+/// Newer versions that wait for approval, by component. A version that cannot be read is left out.
 #[must_use]
 pub fn waiting(dir: &Path, standing: &Standing) -> Vec<(ComponentId, Version)> {
     let Standing::Lock(lock) = standing else { return Vec::new() };
-    let newer = |(id, there): (&ComponentId, &Component)| {
-        let offered = held(dir, id).ok()??;
+    let newer = |(id, accepted): (&ComponentId, &Component)| {
+        let offered = pending(dir, id).ok()??;
         let version = Version::new(&offered.file.manifest.version).ok()?;
-        (version > there.facts.version).then(|| (id.clone(), version))
+        (version > accepted.facts.version).then(|| (id.clone(), version))
     };
     lock.components.iter().filter_map(newer).collect()
 }
@@ -129,7 +134,7 @@ fn one(path: &Path) -> Result<Offered, OfferError> {
     let file = ComponentFile::read(path)?;
     let files = Files {
         wasm: file.binary.bytes.clone().into_owned(),
-        // What is sealed in needs no other copy.
+        // A sealed manifest needs no file of its own.
         manifest: (!file.sealed).then(|| file.source.text().as_bytes().to_vec()),
         signature: file.signature.clone(),
     };

@@ -1,4 +1,6 @@
-//! The lock held against what is there today: every digest, import and grant computed again.
+//! Compares the lock with today's components and grants: every digest, import and grant is computed again.
+//!
+//! Knows: ops directory and lock. Must not know: how the result is shown.
 
 use std::collections::BTreeSet;
 
@@ -11,16 +13,16 @@ use bailiwick_policy::lock::{Lock, Record, Refusal, Standing};
 use bailiwick_policy::ops::Ops;
 use bailiwick_sandbox::imports::on_one_line;
 
-/// What there is to say of a lock.
+/// The result for a lock.
 #[derive(Debug, Serialize)]
 pub struct Verified {
     /// `bailiwick.lock-verify/1`.
     pub format: &'static str,
-    /// Why the lock accepts nothing, if it does not.
+    /// Why the lock cannot be used, if it cannot.
     pub unusable: Option<String>,
-    /// Every component that is in the folder or in the lock.
+    /// Every component in the folder or in the lock.
     pub components: Vec<Row>,
-    /// Digests that must not come back.
+    /// The revoked digests.
     pub revoked: Vec<Gone>,
 }
 
@@ -29,13 +31,13 @@ pub struct Verified {
 pub struct Row {
     /// Its id.
     pub component: ComponentId,
-    /// The accepted version; none if nothing is accepted.
+    /// The accepted version, if there is one.
     pub version: Option<String>,
     /// Who accepted it, when, why.
-    pub accepted: Option<Said>,
-    /// Why it runs nowhere; none if it is what was accepted.
+    pub accepted: Option<Statement>,
+    /// Why it may not run on any target. None if it is what was accepted.
     pub refused: Option<String>,
-    /// Where policy puts it.
+    /// The targets that policy grants it.
     pub targets: Vec<OnTarget>,
 }
 
@@ -44,9 +46,9 @@ pub struct Row {
 pub struct OnTarget {
     /// The target.
     pub target: TargetName,
-    /// How many actions it has today.
+    /// The number of its actions today.
     pub actions: usize,
-    /// Why it does not run there; none if it does.
+    /// Why it may not run there. None if it may.
     pub refused: Option<String>,
 }
 
@@ -55,31 +57,31 @@ pub struct OnTarget {
 pub struct Gone {
     /// In hex.
     pub digest: String,
-    /// What it was, if that is known: `disk 1.0.0`.
+    /// The component, if known: `disk 1.0.0`.
     pub component: Option<String>,
     /// By whom, when, why.
-    pub revoked: Said,
+    pub revoked: Statement,
 }
 
 /// Who, when and why.
 #[derive(Debug, Serialize)]
-pub struct Said {
+pub struct Statement {
     /// `alice (uid 1000)`.
     pub who: String,
     /// UTC.
     pub when: String,
-    /// Their words.
+    /// The reason.
     pub why: String,
 }
 
-impl From<&Record> for Said {
+impl From<&Record> for Statement {
     fn from(record: &Record) -> Self {
         Self { who: record.who.clone(), when: record.when.to_string(), why: record.why.clone() }
     }
 }
 
 impl Verified {
-    /// True if everything is as it was accepted.
+    /// True if every component is as it was accepted.
     #[must_use]
     pub fn is_fine(&self) -> bool {
         let fine = |row: &Row| row.refused.is_none() && row.targets.iter().all(|target| target.refused.is_none());
@@ -87,7 +89,7 @@ impl Verified {
     }
 }
 
-/// Computes everything again.
+/// Compares a lock with today's state.
 #[must_use]
 pub fn verify(ops: &Ops, standing: &Standing, now: Timestamp) -> Verified {
     let empty = Lock::default();
@@ -96,12 +98,12 @@ pub fn verify(ops: &Ops, standing: &Standing, now: Timestamp) -> Verified {
         Standing::Lock(lock) => (&**lock, None),
         Standing::Unusable(unusable) => (&empty, Some(on_one_line(unusable))),
     };
-    let there = ops.library.components().keys().filter(|id| !ops.library.is_built_in(id.as_str()));
-    let ids: BTreeSet<_> = there.chain(lock.components.keys()).collect();
+    let installed = ops.library.components().keys().filter(|id| !ops.library.is_built_in(id.as_str()));
+    let ids: BTreeSet<_> = installed.chain(lock.components.keys()).collect();
     let gone = |(digest, revoked): (&String, &bailiwick_policy::lock::Revoked)| Gone {
         digest: digest.clone(),
         component: revoked.component.as_ref().map(|(id, version)| format!("{id} {version}")),
-        revoked: Said::from(&revoked.record),
+        revoked: Statement::from(&revoked.record),
     };
     Verified {
         format: "bailiwick.lock-verify/1",
@@ -118,7 +120,7 @@ fn row(ops: &Ops, standing: &Standing, id: &ComponentId, now: Timestamp) -> Row 
         let grant = ops.grant(id, target)?;
         let refused = match standing.allows(&ops.library, &grant) {
             Err(refusal @ Refusal::Grant { .. }) => Some(on_one_line(&refusal)),
-            // What holds everywhere is said once.
+            // A refusal for every target is reported once, for the component.
             _ => None,
         };
         Some(OnTarget { target: target.clone(), actions: grant.entries().count(), refused })
@@ -126,7 +128,7 @@ fn row(ops: &Ops, standing: &Standing, id: &ComponentId, now: Timestamp) -> Row 
     Row {
         component: id.clone(),
         version: accepted.map(|accepted| accepted.facts.version.to_string()),
-        accepted: accepted.map(|accepted| Said::from(&accepted.record)),
+        accepted: accepted.map(|accepted| Statement::from(&accepted.record)),
         refused: admit(ops, standing, id, now).err(),
         targets: targets.collect(),
     }

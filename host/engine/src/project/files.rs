@@ -1,6 +1,6 @@
-//! The files that a project is made of, as they stand in the sources.
+//! The files of a new project, from the sources.
 //!
-//! Knows: paths, here and in a project. A file that is missing does not compile.
+//! Knows: paths, here and in a project. Must not know: where a project is written. A missing file does not compile.
 
 use super::Language;
 
@@ -13,10 +13,10 @@ macro_rules! embed {
     };
 }
 
-/// The manifest that all have.
+/// The manifest of every compiled project.
 pub(super) const MANIFEST: &str = include_str!("../../../../probes/languages/common/manifest.toml");
 
-/// What all have.
+/// The files of every compiled project.
 pub(super) const COMMON: &[Embedded] = embed! { "probes/languages/common/":
     "cases/directory.toml" => "cases/directory.toml",
     "cases/empty.toml" => "cases/empty.toml",
@@ -40,6 +40,12 @@ const RUST: &[Embedded] = embed! { "":
     "probes/languages/rust/README.md" => "README.md",
     "probes/languages/rust/src/lib.rs" => "src/lib.rs",
     "probes/languages/rust/sdk-Cargo.toml" => "sdk/bailiwick-guest/Cargo.toml",
+    "guest-sdk/docs/cases.md" => "sdk/bailiwick-guest/docs/cases.md",
+    "guest-sdk/docs/contract.md" => "sdk/bailiwick-guest/docs/contract.md",
+    "guest-sdk/docs/declared.md" => "sdk/bailiwick-guest/docs/declared.md",
+    "guest-sdk/docs/first-fix.md" => "sdk/bailiwick-guest/docs/first-fix.md",
+    "guest-sdk/docs/first-probe.md" => "sdk/bailiwick-guest/docs/first-probe.md",
+    "guest-sdk/docs/refused.md" => "sdk/bailiwick-guest/docs/refused.md",
     "guest-sdk/src/bindings.rs" => "sdk/bailiwick-guest/src/bindings.rs",
     "guest-sdk/src/certificates.rs" => "sdk/bailiwick-guest/src/certificates.rs",
     "guest-sdk/src/clock.rs" => "sdk/bailiwick-guest/src/clock.rs",
@@ -51,16 +57,10 @@ const RUST: &[Embedded] = embed! { "":
     "guest-sdk/src/files_change.rs" => "sdk/bailiwick-guest/src/files_change.rs",
     "guest-sdk/src/fix.rs" => "sdk/bailiwick-guest/src/fix.rs",
     "guest-sdk/src/fixture.rs" => "sdk/bailiwick-guest/src/fixture.rs",
-    "guest-sdk/src/lib.rs" => "sdk/bailiwick-guest/src/lib.rs",
-    "guest-sdk/docs/cases.md" => "sdk/bailiwick-guest/docs/cases.md",
-    "guest-sdk/docs/contract.md" => "sdk/bailiwick-guest/docs/contract.md",
-    "guest-sdk/docs/declared.md" => "sdk/bailiwick-guest/docs/declared.md",
-    "guest-sdk/docs/first-fix.md" => "sdk/bailiwick-guest/docs/first-fix.md",
-    "guest-sdk/docs/first-probe.md" => "sdk/bailiwick-guest/docs/first-probe.md",
-    "guest-sdk/docs/refused.md" => "sdk/bailiwick-guest/docs/refused.md",
     "guest-sdk/src/guide.rs" => "sdk/bailiwick-guest/src/guide.rs",
     "guest-sdk/src/history.rs" => "sdk/bailiwick-guest/src/history.rs",
     "guest-sdk/src/http.rs" => "sdk/bailiwick-guest/src/http.rs",
+    "guest-sdk/src/lib.rs" => "sdk/bailiwick-guest/src/lib.rs",
     "guest-sdk/src/log.rs" => "sdk/bailiwick-guest/src/log.rs",
     "guest-sdk/src/logs.rs" => "sdk/bailiwick-guest/src/logs.rs",
     "guest-sdk/src/network.rs" => "sdk/bailiwick-guest/src/network.rs",

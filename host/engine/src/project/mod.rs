@@ -1,7 +1,7 @@
-//! What `bailiwick new` writes: a project that builds, tests and packs with the commands in its README.
+//! The files that `bailiwick new` writes: a project that builds, tests and packs with the commands in its README.
 //!
 //! Knows: the shipped examples in `probes/languages/`, which are the templates, and the SDK. Must not know: where a
-//! project goes; `write` does. Nothing in a project leads back to a checkout of Bailiwick.
+//! project is written; `write` does that. A project needs no checkout of Bailiwick.
 
 mod files;
 mod write;
@@ -14,7 +14,7 @@ use bailiwick_core::model::ComponentId;
 use bailiwick_core::source::{Problems, Source};
 use bailiwick_core::wit;
 
-/// The languages that there is an example for.
+/// The languages of the examples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Language {
     /// Rust, with the SDK.
@@ -30,21 +30,21 @@ pub enum Language {
 }
 
 impl Language {
-    /// Every one that is compiled.
+    /// Every compiled language.
     pub const ALL: &'static [Self] = &[Self::Rust, Self::JavaScript, Self::Python, Self::C];
 }
 
-/// The id that the examples have, and the folder that they are in; a project gets its own.
+/// The id and the folder of the examples. A project gets its own.
 const EXAMPLE: &str = "example-room";
 
 /// One file of a project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProjectFile {
-    /// Where, below the project's folder.
+    /// Its path in the project's folder.
     pub path: String,
-    /// What is in it.
+    /// Its content.
     pub bytes: Vec<u8>,
-    /// A program.
+    /// True for a program.
     pub executable: bool,
 }
 
@@ -81,7 +81,7 @@ pub fn project(language: Language, id: &ComponentId) -> Result<Vec<ProjectFile>,
     Ok(found)
 }
 
-/// The contract as a manifest asks for it, in `wit/`.
+/// The part of the contract that a manifest asks for, in `wit/`.
 fn contract(manifest: &Manifest) -> impl Iterator<Item = ProjectFile> {
     wit::trimmed(manifest.world, &manifest.verbs(), manifest.history.is_some())
         .into_iter()
@@ -92,7 +92,7 @@ fn text_file(path: String, text: &str) -> ProjectFile {
     ProjectFile { path, bytes: text.as_bytes().to_vec(), executable: false }
 }
 
-/// A file of the example with the project's name in it. What is no text is taken as it is.
+/// A file of the example with the project's name in it. A file that is not text is copied unchanged.
 fn named(bytes: &[u8], id: &ComponentId) -> Vec<u8> {
     match std::str::from_utf8(bytes) {
         Ok(text) => text.replace(EXAMPLE, id.as_str()).into_bytes(),

@@ -1,6 +1,6 @@
-//! Writes a project whole or not at all, and renews the contract in one.
+//! Writes a new project completely or not at all, and updates the contract in a project.
 //!
-//! Knows: folders, renames. Must not know: what the files are for. What is somebody's own is never written over.
+//! Knows: folders, renames. Must not know: what the files are for. A file that Bailiwick did not write is never replaced.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Write};
@@ -13,29 +13,29 @@ use bailiwick_core::source;
 use bailiwick_core::source::ReadError;
 use bailiwick_core::wit::MARK;
 
-/// More than the whole contract.
+/// The contract is smaller than this.
 const WIT_BYTES_MAX: u64 = 1 << 20;
 
 /// Why a project or a contract was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    /// There is something already.
-    #[error("{} is there already, and not empty\n\nhint: name another folder with --dir, or remove it", .0.shown())]
+    /// The folder is in use.
+    #[error("{} already exists and is not empty\n\nhint: name another folder with --dir, or remove this one", .0.shown())]
     Taken(PathBuf),
-    /// A file in the contract's folder is not of our writing.
+    /// A file in the contract's folder was not written by Bailiwick.
     #[error(
-        "{} was not written by `bailiwick wit`, and toolchains would read it too\n\nhint: move it away, or name another folder with --out", .0.shown()
+        "{} was not written by `bailiwick wit`, and toolchains would read it too\n\nhint: move the file away, or name another folder with --out", .0.shown()
     )]
     Foreign(PathBuf),
-    /// What is there is a link, or no file.
+    /// The path is a link, or not a regular file.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The operating system said no.
+    /// The operating system reported an error.
     #[error("cannot write {}", path.shown())]
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// Its words.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -45,10 +45,11 @@ fn io_at(path: &Path) -> impl FnOnce(io::Error) -> WriteError + use<> {
     move |source| WriteError::Io { path, source }
 }
 
-/// Writes a project's folder. It is made beside its place and moved there when it is whole; an empty folder may be there.
+/// Writes a project's folder. It is written beside its place, and moved there when it is complete. The place may be an empty
+/// folder.
 ///
 /// # Errors
-/// When something is there, or cannot be written; then nothing is left.
+/// When the place is in use, or a file cannot be written. Then no file is left.
 pub fn write_project(folder: &Path, files: &[ProjectFile]) -> Result<(), WriteError> {
     let is_empty = |folder: &Path| folder.is_dir() && fs::read_dir(folder).is_ok_and(|mut it| it.next().is_none());
     if folder.symlink_metadata().is_ok() && !is_empty(folder) {
@@ -62,13 +63,13 @@ pub fn write_project(folder: &Path, files: &[ProjectFile]) -> Result<(), WriteEr
     let draft = parent.join(format!(".{name}.{}.part", std::process::id()));
     let written = fill(&draft, files).and_then(|()| {
         fs::rename(&draft, folder).map_err(|error| match error.kind() {
-            // Somebody was quicker.
+            // Another program was faster.
             io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotADirectory => WriteError::Taken(folder.to_owned()),
             _ => io_at(folder)(error),
         })
     });
     if written.is_err() {
-        // What is told is why it could not be written, not that a leftover could not be removed either.
+        // The error names why it could not be written, not why a leftover could not be removed.
         let _ = fs::remove_dir_all(&draft);
     }
     written
@@ -97,10 +98,10 @@ fn write_file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), WriteError> {
 /// Writes the contract's files into a folder, and removes those of an earlier contract that are no longer part of it.
 ///
 /// # Errors
-/// When the folder holds a `.wit` file of somebody else's, or cannot be written. The first is found before anything is
-/// written.
+/// When the folder has a `.wit` file that Bailiwick did not write, or cannot be written. The first is checked before any file
+/// is written.
 pub fn write_contract(folder: &Path, files: &[(&str, String)]) -> Result<(), WriteError> {
-    // What is behind it is not ours to replace.
+    // Files behind a link must not be replaced.
     source::refuse_link(folder)?;
     make_folder(folder, true)?;
     let mut old = Vec::new();

@@ -1,6 +1,6 @@
-//! Two reports of one run: the same, or the first thing that differs.
+//! Compares two reports of one run, and names the first difference.
 //!
-//! Knows: reports. Must not know: how either came about. Pure.
+//! Knows: reports. Must not know: how either was made. Pure.
 
 use super::Replayed;
 use bailiwick_core::ascii_json;
@@ -9,14 +9,14 @@ use bailiwick_core::outcome::{Call, DigestVersion, Run, RunOutcome};
 use bailiwick_core::redact::Counts;
 use bailiwick_journal::{RunEnd, Sha};
 
-/// The first thing that differs.
+/// The first difference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
     /// Where: `call 2, action`, `finding 1, title`.
     pub place: String,
     /// What was recorded.
     pub recorded: Tainted,
-    /// What came of it now.
+    /// What the replay has in its place.
     pub replayed: Tainted,
 }
 
@@ -33,17 +33,16 @@ pub(super) fn reports(digest: Option<&(DigestVersion, Sha)>, recorded: &Run, rep
     if same {
         return Replayed::Identical(now);
     }
-    let found = calls(version, &recorded.calls, &replayed.calls)
+    let difference = calls(version, &recorded.calls, &replayed.calls)
         .or_else(|| outcomes(&recorded.outcome, &read_back.outcome))
         .unwrap_or_else(|| {
             let then = digest.map_or_else(|| recorded.digest_as(version), |(_, digest)| digest.to_string());
-            differ("the report as a whole", format!("sha256:{then}"), format!("sha256:{now}"))
+            differ("the whole report", format!("sha256:{then}"), format!("sha256:{now}"))
         });
-    Replayed::Differs(found)
+    Replayed::Differs(difference)
 }
 
-/// An outcome as it is once it has been written down and read: the last digit of a number may be another one, on both
-/// sides the same.
+/// An outcome as it is after it was written and read: the last digit of a number may change, in the same way on both sides.
 fn read_back(outcome: &RunOutcome) -> RunOutcome {
     let RunOutcome::Report(report) = outcome else { return outcome.clone() };
     let written = ascii_json::to_vec(&RunEnd::Report(report.clone())).ok();
@@ -57,7 +56,7 @@ fn differ(place: impl Into<String>, recorded: impl Into<String>, replayed: impl 
     Difference { place: place.into(), recorded: Tainted::new(recorded), replayed: Tainted::new(replayed) }
 }
 
-/// A difference if two texts are not the same.
+/// The difference of two texts, if they differ.
 fn texts(place: impl FnOnce() -> String, recorded: String, replayed: String) -> Option<Difference> {
     (recorded != replayed).then(|| differ(place(), recorded, replayed))
 }
@@ -123,7 +122,7 @@ fn outcomes(then: &RunOutcome, now: &RunOutcome) -> Option<Difference> {
 fn ended(outcome: &RunOutcome) -> String {
     match outcome {
         RunOutcome::Report(report) => format!("a report with {} findings", report.findings.len()),
-        RunOutcome::CouldNotCheck { reason, .. } => format!("it could not look: {}", reason.for_encoder()),
+        RunOutcome::CouldNotCheck { reason, .. } => format!("it could not check: {}", reason.for_encoder()),
         RunOutcome::Fault(fault) => format!("it broke: {fault}"),
         RunOutcome::Refused { reason } => format!("it was refused: {reason}"),
     }
@@ -133,8 +132,9 @@ fn findings(then: &Report, now: &Report) -> Option<Difference> {
     let most = then.findings.len().max(now.findings.len());
     (0..most).find_map(|index| {
         let number = index + 1;
-        let whole = |found: Option<&Finding>| {
-            found.map_or("no further finding".to_owned(), |found| format!("{} {}", found.severity.name(), found.code))
+        let whole = |finding: Option<&Finding>| {
+            let line = |finding: &Finding| format!("{} {}", finding.severity.name(), finding.code);
+            finding.map_or("no further finding".to_owned(), line)
         };
         match (then.findings.get(index), now.findings.get(index)) {
             (Some(then), Some(now)) => finding(number, then, now),
@@ -146,7 +146,7 @@ fn findings(then: &Report, now: &Report) -> Option<Difference> {
 fn finding(number: usize, then: &Finding, now: &Finding) -> Option<Difference> {
     let at = |what: &'static str| move || format!("finding {number}, {what}");
     let text = |text: &Tainted| text.for_encoder().to_owned();
-    let evidence = |found: &Finding| found.evidence.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let evidence = |finding: &Finding| finding.evidence.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let plain = texts(at("code"), then.code.clone(), now.code.clone())
         .or_else(|| texts(at("severity"), then.severity.name().to_owned(), now.severity.name().to_owned()))
         .or_else(|| texts(at("subject"), text(&then.subject), text(&now.subject)))

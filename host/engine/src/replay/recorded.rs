@@ -1,7 +1,7 @@
-//! Runs as the journal has them: what each was given, asked, was told and said.
+//! Runs as the journal records them: what each was given, its calls, the answers, its end.
 //!
-//! Knows: entries. Must not know: where bytes are kept, or how a run is repeated. The chain has been checked up to the last
-//! entry that is used; where it breaks, reading ends, and what stood before still counts.
+//! Knows: entries. Must not know: where bytes are kept, or how a run is replayed. The chain is checked up to the last entry
+//! that is used. Reading ends where the chain breaks; entries before the break are used.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -21,7 +21,7 @@ use bailiwick_journal::history::{Earlier, Told, ToldError};
 use bailiwick_journal::{Entry, Outcome, ReadError, Reader, Record, RunEnd, RunTarget, Sha};
 use bailiwick_policy::grant::Grant;
 
-/// Which runs.
+/// Which runs to replay.
 #[derive(Debug, Clone)]
 pub enum Select {
     /// A run, or all runs of a sweep, by its number.
@@ -37,29 +37,29 @@ pub enum Select {
     },
 }
 
-/// What the journal has of a selection.
+/// The selected runs, as the journal records them.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct Selection {
     /// The runs, in order.
     pub runs: Vec<Recorded>,
-    /// What was asked for in the same sweep and came to no run.
+    /// Targets and components of the same sweep that have no run.
     pub not_run: Vec<NotRun>,
-    /// Why reading ended before the journal did.
+    /// Why reading ended before the end of the journal.
     pub stopped: Option<ReadError>,
-    /// What retention has let go: the latest entry that says so.
+    /// Evidence that retention removed, with the latest entry that records it.
     pub(super) pruned: BTreeMap<Sha, u64>,
-    /// What the runs were told of their past; of those that were told nothing, nothing.
-    told: BTreeMap<u64, Result<Told, ToldError>>,
+    /// The earlier numbers that the runs were given. Runs that were given none are not in it.
+    earlier: BTreeMap<u64, Result<Told, ToldError>>,
 }
 
-/// A target that was not looked at, or a component that was not run.
+/// A target that was not checked, or a component that was not run.
 #[derive(Debug)]
 pub struct NotRun {
     /// Its entry.
     pub entry: u64,
     /// Target or component.
     pub what: String,
-    /// Why, in the host's words, which may quote a target.
+    /// Why, in a sentence of the host, which may quote a target.
     pub why: Tainted,
 }
 
@@ -76,18 +76,18 @@ pub struct Recorded {
     pub component: ComponentId,
     /// From its manifest.
     pub version: String,
-    /// SHA-256 of its bytes, by the journal's word.
+    /// SHA-256 of its bytes, as the journal records it.
     pub digest: String,
-    /// Its targets, in the order in which it sees them: never none.
+    /// Its targets, in the run's order: at least one.
     pub(super) on: Vec<RunTarget>,
     pub(super) limits: BTreeMap<String, u64>,
     pub(super) now_ms: u64,
     pub(super) kept_bytes: Option<u64>,
-    /// Which part of a fix's work it was; none for a probe.
+    /// The part of a fix's work. None for a probe.
     pub(super) phase: Option<Phase>,
-    /// In order; a call's number is its place, from 1.
+    /// In order. A call's number is its index plus 1.
     pub(super) calls: Vec<Asked>,
-    /// All that was answered on its targets in its sweep, by intent: to this run, or to others.
+    /// All answers of its targets in its sweep, by intent: to this run and to others.
     pub(super) answers: BTreeMap<u64, Arc<Answered>>,
     pub(super) end: Option<RunEnd>,
     /// The digest of its report, with the version that computed it. An older program wrote none.
@@ -97,20 +97,20 @@ pub struct Recorded {
 /// One call. `on` is the target, in a run on several.
 #[derive(Debug, Clone)]
 pub(super) enum Asked {
-    /// It was not in the grant.
+    /// The grant does not have it.
     Refused { on: Option<TargetName>, verb: Verb, slot: Option<Tainted> },
-    /// It was answered, or another run's answer served.
+    /// It was sent, or shares the answer of another run.
     Action { on: Option<TargetName>, action: ActionId, intent: u64 },
 }
 
-/// What came of an action.
+/// The answer to an action.
 #[derive(Debug)]
 pub(super) struct Answered {
-    /// By whom.
+    /// The target that answered.
     pub(super) target: TargetName,
     pub(super) action: ActionId,
     pub(super) outcome: Outcome,
-    /// When it was asked for, and how long it took, where the component is told.
+    /// When it was sent and how long it took, if the component gets that.
     pub(super) timing: Option<Timing>,
     pub(super) redacted: Counts,
 }
@@ -119,33 +119,33 @@ pub(super) struct Answered {
 ///
 /// # Errors
 /// When there is no journal to read.
-pub fn find(folder: &Path, select: &Select) -> Result<Found, ReadError> {
-    let mut found = Found::default();
+pub fn find(folder: &Path, select: &Select) -> Result<Selection, ReadError> {
+    let mut selection = Selection::default();
     let mut sweep = Sweep::default();
     for record in Reader::open(folder)? {
         match record {
             Err(error) => {
-                found.stopped = Some(error);
+                selection.stopped = Some(error);
                 break;
             }
             Ok(Record { seq, entry: Entry::Pruned { evidence, .. }, .. }) => {
-                found.pruned.extend(evidence.into_iter().map(|sha| (sha, seq)));
+                selection.pruned.extend(evidence.into_iter().map(|sha| (sha, seq)));
             }
             Ok(record) => {
                 if matches!(record.entry, Entry::SweepStarted { .. }) {
-                    std::mem::take(&mut sweep).select(select, &mut found);
+                    std::mem::take(&mut sweep).select(select, &mut selection);
                 }
                 sweep.take(record);
             }
         }
     }
-    sweep.select(select, &mut found);
-    let with_past = found.runs.iter().filter(|run| run.on.iter().any(|on| on.earlier.is_some()));
+    sweep.select(select, &mut selection);
+    let with_past = selection.runs.iter().filter(|run| run.on.iter().any(|on| on.earlier.is_some()));
     let with_past: BTreeSet<u64> = with_past.map(|run| run.run).collect();
     if !with_past.is_empty() {
-        found.told = history::told(folder, &with_past)?;
+        selection.earlier = history::told(folder, &with_past)?;
     }
-    Ok(found)
+    Ok(selection)
 }
 
 /// The sweep that is being read.
@@ -221,7 +221,7 @@ impl Sweep {
         }
     }
 
-    /// A run's calls are written in order: it has one under way at a time. What is out of order was not written by us.
+    /// A run has one call at a time, so that its calls are in order. A call out of order was not written by Bailiwick.
     fn ask(&mut self, run: u64, number: u32, asked: Asked) {
         if let Some(run) = self.runs.get_mut(&run)
             && usize::try_from(number).is_ok_and(|number| number == run.calls.len() + 1)
@@ -230,8 +230,8 @@ impl Sweep {
         }
     }
 
-    /// Hands over what is asked for, each run with the answers of its targets.
-    fn select(self, select: &Select, found: &mut Found) {
+    /// Adds the runs that are selected, each with the answers of its targets.
+    fn select(self, select: &Select, selection: &mut Selection) {
         let Self { number, runs, not_run, intents: _, answers } = self;
         if number == 0 {
             return;
@@ -239,7 +239,7 @@ impl Sweep {
         let whole = match select {
             Select::Number(wanted) => *wanted == number,
             Select::Last => {
-                found.runs.clear();
+                selection.runs.clear();
                 true
             }
             Select::Component { .. } => false,
@@ -253,14 +253,14 @@ impl Sweep {
             if wanted {
                 run.answers = answers
                     .iter()
-                    .filter(|(_, told)| run.on.iter().any(|on| on.target == told.target))
-                    .map(|(intent, told)| (*intent, Arc::clone(told)))
+                    .filter(|(_, answer)| run.on.iter().any(|on| on.target == answer.target))
+                    .map(|(intent, answer)| (*intent, Arc::clone(answer)))
                     .collect();
-                found.runs.push(run);
+                selection.runs.push(run);
             }
         }
         if whole {
-            found.not_run = not_run;
+            selection.not_run = not_run;
         }
     }
 }
@@ -271,7 +271,7 @@ impl Recorded {
         self.on.iter().map(|on| &on.target)
     }
 
-    /// The target that is meant: the only one, or the one that is named.
+    /// The target with this name, or the only target.
     fn on(&self, named: Option<&TargetName>) -> Option<&RunTarget> {
         match (self.on.as_slice(), named) {
             ([only], None) => Some(only),
@@ -279,23 +279,23 @@ impl Recorded {
         }
     }
 
-    /// What it may do on each target, in their order.
+    /// Its grants, in the order of its targets.
     pub(super) fn grants(&self) -> Vec<Arc<Grant>> {
         self.on.iter().map(|on| Arc::new(recorded_grant(&self.component, on))).collect()
     }
 
-    /// What it was told of its past on each target, in their order.
-    pub(super) fn pasts(&self, found: &Found) -> Result<Vec<Earlier>, ToldError> {
-        let told = match found.told.get(&self.run) {
-            Some(told) => told.clone()?,
+    /// The earlier numbers that it was given, in the order of its targets.
+    pub(super) fn earlier(&self, selection: &Selection) -> Result<Vec<Earlier>, ToldError> {
+        let points = match selection.earlier.get(&self.run) {
+            Some(points) => points.clone()?,
             None => vec![Vec::new(); self.on.len()],
         };
-        let past =
+        let earlier =
             |(on, points): (&RunTarget, _)| Earlier { previous_ms: on.previous_ms, points, ..Earlier::default() };
-        Ok(self.on.iter().zip(told).map(past).collect())
+        Ok(self.on.iter().zip(points).map(earlier).collect())
     }
 
-    /// The report as the journal has it.
+    /// The report as the journal records it.
     pub(super) fn report(&self, end: RunEnd, grants: &[Arc<Grant>]) -> Run {
         let calls = self.calls.iter().map(|asked| self.call(asked, grants)).collect();
         self.as_reported(end, calls, grants)
@@ -329,12 +329,12 @@ impl Recorded {
                 }
             }
             Asked::Action { action, intent, .. } => {
-                let told = self.answers.get(intent);
-                let failure = told.and_then(|told| match &told.outcome {
+                let answer = self.answers.get(intent);
+                let failure = answer.and_then(|answer| match &answer.outcome {
                     Outcome::Failed { error, cause } => Some((*error, cause.clone())),
                     Outcome::Answer { .. } => None,
                 });
-                // Of several slots with one literal the first: the entry does not say which of them was meant.
+                // If several slots have the same literal, the first of them: the entry does not name the slot.
                 let mut actions = on.iter().flat_map(|on| &on.actions);
                 let key = actions.find(|entry| entry.action == *action).and_then(|entry| entry.key.as_ref());
                 let asked = match action.verb() {
@@ -347,7 +347,7 @@ impl Recorded {
                     asked,
                     error: failure.as_ref().map(|(error, _)| *error),
                     cause: failure.map(|(_, cause)| cause),
-                    redacted: told.map(|told| told.redacted.clone()).unwrap_or_default(),
+                    redacted: answer.map(|answer| answer.redacted.clone()).unwrap_or_default(),
                 }
             }
         }

@@ -1,14 +1,14 @@
-//! What another version of a component would have said to what was recorded.
+//! Runs another version of a component on recorded answers.
 //!
-//! Knows: a candidate's manifest, and the recorded bindings. Must not know: policy: a candidate gets what the run had, its
-//! own defaults for what is new, and no answer that nobody has given. What it asks beyond that is told, call by call.
+//! Knows: a candidate's manifest, and the recorded bindings. Must not know: policy. A candidate gets the bindings and answers
+//! of the run, and its own defaults for new slots and parameters. Actions without a recorded answer are listed.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::recorded::Recorded;
-use super::{Found, Runner, Unplayable, answers, load, play};
+use super::{NotReplayable, Runner, Selection, answers, load, play};
 use crate::cases;
 use crate::run::WorkerHandle;
 use bailiwick_core::limits::Limits;
@@ -26,19 +26,19 @@ pub struct Candidate<'f> {
     worker: WorkerHandle,
 }
 
-/// What it would have said.
+/// What both versions report.
 #[derive(Debug)]
-pub struct Said {
-    /// What was said then, as a case writes it. Somebody else's text.
+pub struct Comparison {
+    /// The recorded end, as a case writes it. It is text from a component.
     pub recorded: String,
-    /// What the other version says, in the same form.
+    /// The end of the other version, in the same form.
     pub replayed: String,
-    /// What it asked for and nobody has recorded an answer to: an action, or what the run's grant did not hold.
+    /// What it asked for without a recorded answer: an action, or a call that the run's grant does not have.
     pub unanswered: Vec<String>,
 }
 
-impl Said {
-    /// True if nothing differs and nothing was left open.
+impl Comparison {
+    /// True if nothing differs and every call has an answer.
     #[must_use]
     pub fn is_same(&self) -> bool {
         self.recorded == self.replayed && self.unanswered.is_empty()
@@ -49,28 +49,32 @@ impl<'f> Candidate<'f> {
     /// Loads it, with the limits that it asks for.
     ///
     /// # Errors
-    /// When it is no component for this host.
-    pub async fn new(program: Option<&Path>, file: &'f ComponentFile) -> Result<Self, Unplayable> {
+    /// When this host refuses it.
+    pub async fn new(program: Option<&Path>, file: &'f ComponentFile) -> Result<Self, NotReplayable> {
         let worker = load(program, &file.binary.bytes, Limits::asked(&file.manifest.limits)).await?;
         Ok(Self { file, worker })
     }
 
-    /// What it would have said in a run.
+    /// Runs it on a recorded run, and compares the two ends.
     ///
     /// # Errors
-    /// When the run has nothing to compare with, or its answers are gone.
-    pub async fn say(&self, bench: &Runner<'_>, found: &Found, run: &Recorded) -> Result<Said, Unplayable> {
-        let end = run.end.as_ref().ok_or(Unplayable::Interrupted)?;
-        let pasts = run.pasts(found)?;
+    /// When the run has no end to compare with, or its history cannot be read.
+    pub async fn compare(
+        &self,
+        runner: &Runner<'_>,
+        selection: &Selection,
+        run: &Recorded,
+    ) -> Result<Comparison, NotReplayable> {
+        let end = run.end.as_ref().ok_or(NotReplayable::Interrupted)?;
+        let earlier = run.earlier(selection)?;
         let grants: Vec<_> = run.on.iter().zip(run.grants()).map(|(on, then)| self.grant(run, on, &then)).collect();
-        let (tapes, mut unanswered) = self.tapes(bench, found, run, &grants);
-        let has: Vec<Vec<ActionId>> = tapes.iter().map(|tape| tape.ids().cloned().collect()).collect();
+        let (answers, mut unanswered) = self.answers(runner, selection, run, &grants);
+        let has: Vec<Vec<ActionId>> = answers.iter().map(|answers| answers.ids().cloned().collect()).collect();
         if self.file.manifest.history.is_some() {
-            let untold = run.on.iter().filter(|on| on.previous_ms.is_some() && on.earlier.is_none());
-            unanswered
-                .extend(untold.map(|on| format!("what it had said of {} before, which it was not told", on.target)));
+            let without = run.on.iter().filter(|on| on.previous_ms.is_some() && on.earlier.is_none());
+            unanswered.extend(without.map(|on| format!("its history on {}, which the run was not given", on.target)));
         }
-        let (now, calls) = play(&bench.broker, &self.worker, &grants, tapes, &pasts, run.now_ms).await;
+        let (now, calls) = play(&runner.broker, &self.worker, &grants, answers, &earlier, run.now_ms).await;
         for call in calls {
             let at = call.target.as_ref().map_or(Some(0), |name| run.targets().position(|target| target == name));
             let on = call.target.as_ref().map(|target| format!(" on {target}")).unwrap_or_default();
@@ -78,47 +82,47 @@ impl<'f> Candidate<'f> {
                 Some(action) if at.and_then(|at| has.get(at)).is_some_and(|has| has.contains(action)) => {}
                 Some(action) => unanswered.push(format!("{action}{on}")),
                 None if call.cause.is_none() => {
-                    unanswered.push(format!("{}{on}, which its grant did not hold", call.asked.for_encoder()));
+                    unanswered.push(format!("{}{on}, which its grant does not have", call.asked.for_encoder()));
                 }
                 None => {}
             }
         }
         unanswered.sort();
         unanswered.dedup();
-        Ok(Said { recorded: cases::written(end), replayed: cases::written(&now), unanswered })
+        Ok(Comparison { recorded: cases::written(end), replayed: cases::written(&now), unanswered })
     }
 
-    /// All that was answered on each target in the same sweep: what two components ask alike, they are told alike.
-    fn tapes(
+    /// All answers of each target in the same sweep: two components that ask for the same action get the same answer.
+    fn answers(
         &self,
-        bench: &Runner<'_>,
-        found: &Found,
+        runner: &Runner<'_>,
+        selection: &Selection,
         run: &Recorded,
         grants: &[Arc<Grant>],
     ) -> (Vec<RecordedAnswers>, Vec<String>) {
-        let mut tapes: Vec<_> = grants.iter().map(|grant| (grant, RecordedAnswers::default())).collect();
+        let mut sets: Vec<_> = grants.iter().map(|grant| (grant, RecordedAnswers::default())).collect();
         let mut gone = Vec::new();
-        for told in run.answers.values() {
-            let Some((grant, tape)) = tapes.iter_mut().find(|(grant, _)| grant.target == told.target) else { continue };
-            if !grant.entries().any(|granted| granted.action.id == told.action) {
+        for answer in run.answers.values() {
+            let Some((grant, set)) = sets.iter_mut().find(|(grant, _)| grant.target == answer.target) else { continue };
+            if !grant.entries().any(|granted| granted.action.id == answer.action) {
                 continue;
             }
-            match answers::take(told, bench.shelf.evidence()) {
-                Ok(take) => tape.record(told.action.clone(), take),
+            match answers::recorded(answer, runner.store.evidence()) {
+                Ok(recorded) => set.record(answer.action.clone(), recorded),
                 Err(error) => {
-                    let why = match (answers::pruned(found, run, &error), &error) {
+                    let why = match (answers::pruned(selection, run, &error), &error) {
                         (Some(entry), _) => format!("its answer was pruned, entry {entry}"),
                         (None, EvidenceError::Io { .. }) => "its answer cannot be read".to_owned(),
                         (None, error) => error.to_string(),
                     };
-                    gone.push(format!("{}: {why}", told.action));
+                    gone.push(format!("{}: {why}", answer.action));
                 }
             }
         }
-        (tapes.into_iter().map(|(_, tape)| tape).collect(), gone)
+        (sets.into_iter().map(|(_, set)| set).collect(), gone)
     }
 
-    /// What the run had on a target, and what the candidate's manifest makes of the same bindings.
+    /// The run's grant on a target, and the actions that the candidate's manifest adds for the same bindings.
     fn grant(&self, run: &Recorded, on: &RunTarget, recorded: &Grant) -> Arc<Grant> {
         let manifest = &self.file.manifest;
         let place = Source::embedded("the journal", "").at(0..0);
@@ -160,10 +164,10 @@ impl<'f> Candidate<'f> {
                 (name.clone(), then.unwrap_or(&param.default).clone())
             })
             .collect();
-        let taken = |entry: &grant::Granted| {
+        let is_withheld = |entry: &grant::Granted| {
             recorded.withheld.iter().any(|withheld| withheld.granted.action.id == entry.action.id)
         };
-        entries.retain(|entry| !taken(entry));
+        entries.retain(|entry| !is_withheld(entry));
         let (component, target) = (run.component.clone(), on.target.clone());
         Arc::new(Grant::recorded(component, target, entries, recorded.withheld.clone(), params))
     }

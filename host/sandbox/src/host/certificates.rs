@@ -17,7 +17,7 @@ use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
 use x509_cert::time::Time;
 
-use super::text::{ended, failure, number, said, whole};
+use super::text::{ended, failure, known_message, number, whole};
 use bailiwick_bindings::ops::certificates::{Certificate, KeyKind, ServerInfo};
 use bailiwick_core::model::Answer;
 use bailiwick_core::model::LookError;
@@ -32,7 +32,7 @@ pub(super) fn file(answer: &Answer) -> Result<Vec<Certificate>, LookError> {
         return Err(failure(answer));
     }
     // A warning: `awk` has gone on without the file.
-    if let Some(error) = said(answer) {
+    if let Some(error) = known_message(answer) {
         return Err(error);
     }
     let text = whole(answer)?;
@@ -53,7 +53,7 @@ pub(super) fn server(answer: &Answer) -> Result<ServerInfo, LookError> {
     let text = whole(answer)?;
     let mut lines = text.lines();
     if !lines.any(|line| line == "Certificate chain") {
-        return Err(said(answer).unwrap_or(Garbled));
+        return Err(known_message(answer).unwrap_or(Garbled));
     }
     let mut section = lines.by_ref().take_while(|line| *line != "---");
     let mut chain = Vec::new();

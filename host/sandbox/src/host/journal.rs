@@ -8,7 +8,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 
-use super::text::{ended, failure, number, said, whole};
+use super::text::{ended, failure, known_message, number, whole};
 use super::{Context, Times};
 use bailiwick_bindings::ops::{
     logs::{Entry, NewEntries},
@@ -52,7 +52,7 @@ fn entries(answer: &Answer, lines_max: usize) -> Result<Vec<LogEntry>, LookError
         return Err(failure(answer));
     }
     // Success with a hint: some of the unit's messages are another user's, and are not among these.
-    if let Some(error) = said(answer) {
+    if let Some(error) = known_message(answer) {
         return Err(error);
     }
     let text = whole(answer)?;

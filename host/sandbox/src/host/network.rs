@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::text::{complains, ended, failure, lines_of, number, said, whole};
+use super::text::{complains, ended, failure, known_message, lines_of, number, whole};
 use bailiwick_bindings::ops::network::{Listener, Protocol};
 use bailiwick_core::model::Answer;
 use bailiwick_core::model::LookError;
@@ -24,7 +24,7 @@ pub(super) fn listeners(answer: &Answer) -> Result<Vec<Listener>, LookError> {
         match ended(answer, &[1]) {
             true if complains(answer) => return Err(failure(answer)),
             true => {}
-            false => return Err(said(answer).unwrap_or(LookError::Unsupported)),
+            false => return Err(known_message(answer).unwrap_or(LookError::Unsupported)),
         }
     }
     let text = whole(answer)?;

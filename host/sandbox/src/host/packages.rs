@@ -3,7 +3,7 @@
 //! Attack answered: a repository chooses names, versions and labels. A line that is none of apt's makes the answer garbled,
 //! so that a greeting or a cut is never read as "nothing to do" (TG05); a label can only make an upgrade more urgent.
 
-use super::text::{ended, failure, number, said, whole};
+use super::text::{ended, failure, known_message, number, whole};
 use bailiwick_bindings::ops::packages::{ListsInfo, Upgrade};
 use bailiwick_core::model::Answer;
 use bailiwick_core::model::LookError;
@@ -78,7 +78,7 @@ pub(super) fn lists(answer: &Answer) -> Result<ListsInfo, LookError> {
     }
     match info {
         // No apt, or a `stat` that takes other words.
-        ListsInfo { changed: None, tried: None, succeeded: None } => Err(match said(answer) {
+        ListsInfo { changed: None, tried: None, succeeded: None } => Err(match known_message(answer) {
             Some(LookError::NotFound) | None => LookError::Unsupported,
             Some(error) => error,
         }),

@@ -1,6 +1,6 @@
 //! Readers of the `system` verbs' answers.
 
-use super::text::{decimal, ended, failure, grepped, lines_of, number, only_line_of, properties, said, whole};
+use super::text::{decimal, ended, failure, grepped, known_message, lines_of, number, only_line_of, properties, whole};
 use bailiwick_bindings::ops::system::{
     Filesystem, IdentityInfo, Inodes, LoadInfo, Login, MemoryInfo, TimeSyncInfo, UptimeInfo,
 };
@@ -198,7 +198,7 @@ pub(super) fn logins(answer: &Answer) -> Result<Vec<Login>, LookError> {
     if !ended(answer, &[0]) {
         return Err(failure(answer));
     }
-    if let Some(error) = said(answer) {
+    if let Some(error) = known_message(answer) {
         return Err(error);
     }
     let text = whole(answer)?;

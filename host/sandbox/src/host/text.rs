@@ -1,13 +1,13 @@
-//! What the readers of answers share: how a program failed, and whole lines.
+//! Shared by the readers of answers: how a program failed, and whole lines.
 //!
 //! Attack answered: an answer that was cut, or is in another language, and is read as if it were whole (TG05, TG07). Every
-//! program runs under the C locale; a message that is not known is `garbled`, never a guess.
+//! program runs under the C locale; an unknown message is `garbled`, never a guess.
 
 use bailiwick_core::model::Answer;
 use bailiwick_core::model::Exit;
 use bailiwick_core::model::LookError;
 
-/// What programs say, and what it means. The first that fits counts.
+/// Messages of programs, and their meaning. The first match counts.
 const MESSAGES: &[(&str, LookError)] = &[
     ("System has not been booted with systemd", LookError::Unsupported),
     ("No journal files were opened due to insufficient permissions", LookError::NotPermitted),
@@ -32,7 +32,7 @@ const MESSAGES: &[(&str, LookError)] = &[
     ("Too many levels of symbolic links", LookError::NotFound),
 ];
 
-/// What went wrong, by the program's own words. 126 and 127 are how `env` and shells say that they could not start it.
+/// What went wrong, by the message of the program. 126 and 127: `env` or a shell could not start it.
 pub(super) fn failure(answer: &Answer) -> LookError {
     match answer.exit {
         Exit::Status(127) => return LookError::Unsupported,
@@ -40,22 +40,22 @@ pub(super) fn failure(answer: &Answer) -> LookError {
         Exit::Signal | Exit::Unreported => return LookError::Garbled,
         Exit::Status(_) => {}
     }
-    said(answer).unwrap_or(LookError::Garbled)
+    known_message(answer).unwrap_or(LookError::Garbled)
 }
 
-/// Standard error, without a login shell's complaint about a locale that is not installed: that is none of our business.
+/// Standard error, without the warning of a login shell about a missing locale, which does not matter here.
 fn complaint(answer: &Answer) -> String {
     let text = String::from_utf8_lossy(&answer.stderr);
     text.lines().filter(|line| !line.contains("locale")).collect::<Vec<_>>().join("\n")
 }
 
-/// True if it said anything on standard error.
+/// True if it printed anything on standard error.
 pub(super) fn complains(answer: &Answer) -> bool {
     !complaint(answer).trim().is_empty()
 }
 
 /// The first known message on standard error.
-pub(super) fn said(answer: &Answer) -> Option<LookError> {
+pub(super) fn known_message(answer: &Answer) -> Option<LookError> {
     let text = complaint(answer);
     MESSAGES.iter().find(|(message, _)| text.contains(message)).map(|(_, error)| *error)
 }
@@ -65,7 +65,7 @@ pub(super) fn ended(answer: &Answer, statuses: &[u32]) -> bool {
     matches!(answer.exit, Exit::Status(status) if statuses.contains(&status))
 }
 
-/// Standard output as text; what is not UTF-8 is replaced. Every line must have its end: a cut answer is no answer.
+/// Standard output as text; what is not UTF-8 is replaced. Every line must have its end, so that a cut answer is refused.
 ///
 /// # Errors
 /// `garbled` when the last line has no end.
@@ -87,7 +87,7 @@ pub(super) fn grepped(answer: &Answer, files: &[&str]) -> Result<String, LookErr
     }
     if answer.stdout.is_empty() {
         // Files that every Linux has are not there.
-        return Err(said(answer).unwrap_or(LookError::Unsupported));
+        return Err(known_message(answer).unwrap_or(LookError::Unsupported));
     }
     let text = whole(answer)?;
     let known = |line: &str| files.iter().any(|file| line.strip_prefix(file).is_some_and(|rest| rest.starts_with(':')));

@@ -118,7 +118,10 @@ fn jr01_a_journal_that_was_cut_or_rewritten_does_not_fit_its_anchors() {
     fs::write(ops.journal().join("journal.jsonl"), shorter).unwrap();
     fs::write(ops.journal().join("head"), format!("{few:020} {}\n", &lines[few - 1][..64])).unwrap();
     let (code, text) = verify(&ops);
-    assert!(code == 2 && text.contains(&format!("the journal ends with entry {few}: its end was cut")), "{text}");
+    assert!(
+        code == 2 && text.contains(&format!("the journal ends with entry {few}: the journal's end was cut")),
+        "{text}"
+    );
     restore();
     // The anchor was cut: one of the two still vouches, and the other is told.
     fs::write(&file, "").unwrap();

@@ -130,7 +130,7 @@ fn of_run(run: &Run, detail: Detail) -> Vec<Entry<'_>> {
     let mut entries = match &run.outcome {
         RunOutcome::Report(report) => findings(run, report, detail),
         RunOutcome::CouldNotCheck { reason, error } => {
-            could_not_look(run, reason, *error, detail).into_iter().collect()
+            could_not_check(run, reason, *error, detail).into_iter().collect()
         }
         RunOutcome::Fault(RunFault { message, .. }) => vec![Entry {
             details: vec![("run", format!("version {}", took(run)))],
@@ -198,13 +198,13 @@ fn call_name(run: &Run, number: u32) -> String {
     }
 }
 
-fn could_not_look<'a>(run: &'a Run, reason: &Tainted, error: Option<LookError>, detail: Detail) -> Option<Entry<'a>> {
+fn could_not_check<'a>(run: &'a Run, reason: &Tainted, error: Option<LookError>, detail: Detail) -> Option<Entry<'a>> {
     let word = match Look::of(run) {
         Look::NotApplicable if detail == Detail::Brief => return None,
         Look::NotApplicable => Word::NotApplicable,
         _ => Word::Unseen,
     };
-    let said = if reason.is_empty() { Said::Host("could not look".to_owned()) } else { Said::Guest(guest(reason)) };
+    let said = if reason.is_empty() { Said::Host("could not check".to_owned()) } else { Said::Guest(guest(reason)) };
     let cause = error.filter(|_| word == Word::Unseen || detail == Detail::Full).map(|error| {
         let call = run.calls.iter().enumerate().rev().find(|(_, call)| call.error == Some(error));
         call.map_or_else(|| error.to_string(), |(index, call)| failure(call, index + 1, error))

@@ -9,7 +9,7 @@ use bailiwick_core::outcome::{Sweep, TargetResult};
 
 use super::{Detail, humane};
 
-/// `9 targets: 7 healthy, 1 with findings (1 critical, 2 warnings), 1 could not be looked at - 2.1 s`.
+/// `9 targets: 7 healthy, 1 with findings (1 critical, 2 warnings), 1 could not be checked - 2.1 s`.
 pub(in crate::report) fn line(sweep: &Sweep, detail: Detail) -> String {
     let tally = Tally::of(sweep);
     let mut line = humane::count(tally.targets, "target");
@@ -25,20 +25,20 @@ pub(in crate::report) fn line(sweep: &Sweep, detail: Detail) -> String {
     let targets = list(&[
         (tally.targets_healthy, "healthy", "healthy"),
         (tally.targets_with_findings, &with_findings, &with_findings),
-        (tally.targets_in_part, "seen in part", "seen in part"),
-        (tally.targets_unseen, "could not be looked at", "could not be looked at"),
+        (tally.targets_in_part, "checked in part", "checked in part"),
+        (tally.targets_unseen, "could not be checked", "could not be checked"),
         (tally.targets_refused, "refused", "refused"),
         (tally.targets_not_applicable, "without a probe that applies", "without a probe that applies"),
     ]);
     let probes = list(&[
-        (tally.runs_broken, "probe broke", "probes broke"),
-        (tally.runs_unseen, "probe could not look", "probes could not look"),
+        (tally.runs_broken, "probe failed", "probes failed"),
+        (tally.runs_unseen, "probe could not check", "probes could not check"),
         (tally.runs_refused, "probe was refused", "probes were refused"),
     ]);
     let redacted = list(&[(
         redacted(sweep),
-        "answer held secrets, taken out before anybody saw them",
-        "answers held secrets, taken out before anybody saw them",
+        "answer held secrets, which were removed",
+        "answers held secrets, which were removed",
     )]);
     for (separator, part) in [(": ", targets), ("; ", probes), ("; ", redacted)] {
         if !part.is_empty() {

@@ -73,14 +73,15 @@ fn nothing_was_asked_for() {
 
 #[test]
 fn nothing_ran_or_nothing_applies() {
-    let na = samples::could_not_look("failed-units", "no systemd", Some(bailiwick_core::model::LookError::Unsupported));
+    let na =
+        samples::could_not_check("failed-units", "no systemd", Some(bailiwick_core::model::LookError::Unsupported));
     let sweep = samples::sweep(vec![samples::looked("a", vec![]), samples::looked("b", vec![na])]);
     insta::assert_snapshot!(page(&sweep, 80, Detail::Brief), @r"
     unseen  a  nothing ran: policy grants no component here
 
     n/a     b  1 probe, none of which applies here
 
-    2 targets: 1 could not be looked at, 1 without a probe that applies - 2.1 s
+    2 targets: 1 could not be checked, 1 without a probe that applies - 2.1 s
     ");
 }
 
@@ -132,7 +133,7 @@ fn tx07_no_line_is_begun_by_a_guest() {
 fn tx07_guest_text_stays_in_its_column() {
     let text = format!("{} Z ZZ {}", "Z".repeat(70), "ZZZ ".repeat(20));
     let run = samples::report("c1", vec![samples::finding(bailiwick_core::model::Severity::Critical, "Z/Z", &text)]);
-    let blind = samples::could_not_look("c2", &text, None);
+    let blind = samples::could_not_check("c2", &text, None);
     let sweep = samples::sweep(vec![samples::looked("t1", vec![run, blind])]);
     for width in 60..200 {
         let page = page(&sweep, width, Detail::Full);
@@ -145,7 +146,7 @@ proptest::proptest! {
     #[test]
     fn any_text_leaves_the_page_intact(subject in ".*", title in "[\\PC\\pC]*", reason in "\\PC*", width in 0_usize..200) {
         let run = samples::report("c1", vec![samples::finding(bailiwick_core::model::Severity::Warning, &subject, &title)]);
-        let sweep = samples::sweep(vec![samples::looked("t1", vec![run, samples::could_not_look("c2", &reason, None)])]);
+        let sweep = samples::sweep(vec![samples::looked("t1", vec![run, samples::could_not_check("c2", &reason, None)])]);
         let page = page(&sweep, width, Detail::Brief);
         assert!(page.starts_with("unseen   t1  c2  "));
         assert!(page.ends_with("look - 2.1 s\n"), "{page}");

@@ -17,7 +17,7 @@ pub(in crate::report) enum Word {
     Refused,
     /// A component that broke.
     Fault,
-    /// A component that could not look, or a target where none ran.
+    /// A component that could not check, or a target where none ran.
     Unseen,
     /// A warning.
     Warning,
