@@ -11,8 +11,8 @@ use super::change::Event;
 use super::evidence::Sha;
 use super::start::RunStart;
 use bailiwick_core::model::{
-    ActionId, ComponentId, Decision, Lockdown, LookError, Report, RuleName, RunFault, StageError, Tainted, TargetName,
-    Verb,
+    ActionId, ComponentId, Decision, Lockdown, Report, RuleName, RunFault, StageError, Tainted, TargetName, Verb,
+    VerbError,
 };
 use bailiwick_core::model::{Exit, Timing};
 
@@ -257,7 +257,7 @@ pub enum Outcome {
     /// It did not.
     Failed {
         /// What the guest was told.
-        error: LookError,
+        error: VerbError,
         /// In the host's words.
         cause: String,
     },
@@ -277,7 +277,7 @@ pub enum RunEnd {
         /// The component's words.
         reason: Tainted,
         /// The verb error behind it.
-        error: Option<LookError>,
+        error: Option<VerbError>,
     },
     /// The component broke.
     Fault(RunFault),

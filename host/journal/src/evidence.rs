@@ -8,9 +8,9 @@
 //! at all; and [`Evidence::put`] returns when the name is on the disk too, before any entry says it.
 
 use std::borrow::Cow;
-use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -21,6 +21,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::chain::is_hash;
 use super::entry::Blob;
+use bailiwick_core::durable::{self, Staged};
 use bailiwick_core::encode::ShownPath as _;
 use bailiwick_core::limits::ANSWER_BYTES;
 
@@ -150,23 +151,13 @@ impl Evidence {
             return Ok(sha);
         }
         let folder = path.parent().unwrap_or(&self.folder);
-        make(&self.folder).and_then(|()| make(folder)).map_err(io("make", folder))?;
+        durable::create_folder(folder, 0o700).map_err(|error| io("create", folder)(error.into()))?;
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let new = self.folder.join(format!("{NEW}{}-{count}", std::process::id()));
-        let written = (|| {
-            let packed = zstd::bulk::compress(bytes, LEVEL)?;
-            // What a process of the same number left when it was killed.
-            let _ = fs::remove_file(&new);
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-            file.write_all(&packed)?;
-            file.sync_all()?;
-            fs::rename(&new, &path)?;
-            File::open(folder)?.sync_all()
-        })();
-        if written.is_err() {
-            let _ = fs::remove_file(&new);
-        }
-        written.map_err(io("write", &path))?;
+        // Not beside its place: retention finds here what a writer left that was killed.
+        let temporary = self.folder.join(format!("{NEW}{}-{count}", std::process::id()));
+        let packed = zstd::bulk::compress(bytes, LEVEL).map_err(io("write", &path))?;
+        let written = Staged::write_as(temporary, &path, 0o600, &[&packed]).and_then(Staged::replace);
+        written.map_err(|error| io("write", &path)(error.into()))?;
         Ok(sha)
     }
 
@@ -285,15 +276,6 @@ fn unpack(file: &File, bytes_max: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// A folder of ours alone; its name is on the disk when this returns.
-fn make(folder: &Path) -> io::Result<()> {
-    match DirBuilder::new().mode(0o700).create(folder) {
-        Ok(()) => folder.parent().map_or(Ok(()), |above| File::open(above)?.sync_all()),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
-    }
-}
-
 fn list(folder: &Path) -> Result<Vec<(PathBuf, Metadata)>, EvidenceError> {
     let io = |source| EvidenceError::Io { action: "list", path: folder.to_owned(), source };
     let entries = match fs::read_dir(folder) {
@@ -316,6 +298,8 @@ fn name_of(path: &Path) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
     fn kept(bytes: &[u8]) -> (tempfile::TempDir, Evidence, Sha, PathBuf) {

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use bailiwick_core::model::{Answer, Exit};
-use bailiwick_core::model::{ComponentId, LookError, Tainted, Verb};
+use bailiwick_core::model::{ComponentId, Tainted, Verb, VerbError};
 use bailiwick_core::redact::{Counts, Redactor};
 use bailiwick_core::source::{Problems, Source};
 use bailiwick_core::{fleet, manifest, verbs};
@@ -134,7 +134,7 @@ async fn loading(table: &mut Table) -> Result<()> {
 /// One run, and one verb, through a worker that lives.
 async fn running(table: &mut Table) -> Result<()> {
     const RUNS: u32 = 50;
-    let (view, none) = (view(&load_grant()?), |_: VerbCall| async { Outcome::Failed(LookError::Refused) });
+    let (view, none) = (view(&load_grant()?), |_: VerbCall| async { Outcome::Failed(VerbError::Refused) });
     let worker = Worker::load(Some(program()), &guest::quiet()?, &Links::default(), Limits::default()).await?;
     let mut quiet = Vec::new();
     for _ in 0..table.samples {

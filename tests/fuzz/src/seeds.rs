@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use bailiwick_core::model::Answer;
 use bailiwick_core::model::Exit;
-use bailiwick_core::model::{Finding, LookError, Phase, Report, Severity, Tainted, TargetName, Verb};
+use bailiwick_core::model::{Finding, Phase, Report, Severity, Tainted, TargetName, Verb, VerbError};
 use bailiwick_engine::anchor::Head;
 use bailiwick_journal::{Blob, Entry, Link, Outcome as Written, Record};
 use bailiwick_sandbox::Links;
@@ -251,7 +251,7 @@ pub(crate) fn from_worker() -> Vec<Vec<u8>> {
         },
         FromWorker::Ended {
             run: 1,
-            end: End::CouldNotCheck { reason: Tainted::new("x"), error: Some(LookError::Garbled), call: Some(1) },
+            end: End::CouldNotCheck { reason: Tainted::new("x"), error: Some(VerbError::Garbled), call: Some(1) },
             fuel_used: 1,
             logs_dropped: 0,
         },
@@ -278,7 +278,7 @@ pub(crate) fn to_worker() -> Vec<Vec<u8>> {
         }),
         ToWorker::Start(Start { run: 1, phase: Phase::Examine, now_ms: 1, targets: vec![view] }),
         ToWorker::Answer { run: 1, call: 1, outcome: Outcome::Answered(answered) },
-        ToWorker::Answer { run: 1, call: 2, outcome: Outcome::Failed(LookError::Garbled) },
+        ToWorker::Answer { run: 1, call: 2, outcome: Outcome::Failed(VerbError::Garbled) },
         ToWorker::Answer { run: 1, call: 3, outcome: Outcome::Staged },
     ];
     frames(&messages, |message| wire::encode(message, usize::MAX).expect("a message"))

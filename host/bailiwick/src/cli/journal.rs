@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use crate::report::exit::ExitCode as Exit;
 use bailiwick_core::encode;
-use bailiwick_core::model::{Decision, LookError, RunFault, Tainted, TargetName};
+use bailiwick_core::model::{Decision, RunFault, Tainted, TargetName, VerbError};
 use bailiwick_journal as journal;
 use bailiwick_journal::Keep;
 use bailiwick_journal::{Blob, Entry, Evidence, Outcome, ReadError, Reader, Record, RunEnd, RunStart, RunTarget};
@@ -166,7 +166,7 @@ fn how(end: &RunEnd) -> String {
             )
         }
         RunEnd::Decided(decision) => decided(decision).to_owned(),
-        RunEnd::CouldNotCheck { error: Some(LookError::Unsupported), .. } => "not applicable".to_owned(),
+        RunEnd::CouldNotCheck { error: Some(VerbError::Unsupported), .. } => "not applicable".to_owned(),
         RunEnd::CouldNotCheck { .. } => "could not check".to_owned(),
         RunEnd::Fault(RunFault { message, .. }) => format!("failed: {message}"),
     }

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::text;
 use bailiwick_core::manifest::Manifest;
-use bailiwick_core::model::{ActionId, Literal, LookError, TargetName};
+use bailiwick_core::model::{ActionId, Literal, TargetName, VerbError};
 use bailiwick_core::model::{Exit, Timing};
 use bailiwick_journal::history;
 use bailiwick_journal::history::{Earlier, ToldError};
@@ -283,10 +283,10 @@ fn answer(answered: &Answered) -> Result<String, RecordError> {
         }
         Outcome::Failed { error, .. } => {
             let error = match error {
-                LookError::TimedOut => "timed-out",
-                LookError::NotPermitted => "not-permitted",
-                LookError::TooLarge => "too-large",
-                LookError::Refused => return Err(RecordError::Refused(action.clone())),
+                VerbError::TimedOut => "timed-out",
+                VerbError::NotPermitted => "not-permitted",
+                VerbError::TooLarge => "too-large",
+                VerbError::Refused => return Err(RecordError::Refused(action.clone())),
                 // The other errors come from reading an answer. Without an answer the target was not reached.
                 _ => "unreachable",
             };

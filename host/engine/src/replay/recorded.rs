@@ -323,7 +323,7 @@ impl Recorded {
                     target,
                     action: None,
                     asked: asked_for(*verb, key),
-                    error: Some(bailiwick_core::model::LookError::Refused),
+                    error: Some(bailiwick_core::model::VerbError::Refused),
                     cause: grant.and_then(|grant| grant.withheld_by(*verb, key)),
                     redacted: Counts::new(),
                 }

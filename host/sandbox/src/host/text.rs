@@ -5,42 +5,42 @@
 
 use bailiwick_core::model::Answer;
 use bailiwick_core::model::Exit;
-use bailiwick_core::model::LookError;
+use bailiwick_core::model::VerbError;
 
 /// Messages of programs, and their meaning. The first match counts.
-const MESSAGES: &[(&str, LookError)] = &[
-    ("System has not been booted with systemd", LookError::Unsupported),
-    ("No journal files were opened due to insufficient permissions", LookError::NotPermitted),
-    ("not seeing messages from other users", LookError::NotPermitted),
-    ("No journal files were found", LookError::Unsupported),
-    ("Permission denied", LookError::NotPermitted),
-    ("Access denied", LookError::NotPermitted),
-    ("Operation not permitted", LookError::NotPermitted),
-    ("Interactive authentication required", LookError::NotPermitted),
-    ("unrecognized option", LookError::Unsupported),
-    ("unrecognised option", LookError::Unsupported),
-    ("invalid option", LookError::Unsupported),
-    ("unknown option", LookError::Unsupported),
-    ("illegal option", LookError::Unsupported),
-    ("Unknown operation", LookError::Unsupported),
-    ("applet not found", LookError::Unsupported),
-    ("No such file or directory", LookError::NotFound),
-    ("onnection refused", LookError::NotFound),
-    ("Not a directory", LookError::NotFound),
-    ("Is a directory", LookError::NotFound),
-    ("is a directory: skipped", LookError::NotFound),
-    ("Too many levels of symbolic links", LookError::NotFound),
+const MESSAGES: &[(&str, VerbError)] = &[
+    ("System has not been booted with systemd", VerbError::Unsupported),
+    ("No journal files were opened due to insufficient permissions", VerbError::NotPermitted),
+    ("not seeing messages from other users", VerbError::NotPermitted),
+    ("No journal files were found", VerbError::Unsupported),
+    ("Permission denied", VerbError::NotPermitted),
+    ("Access denied", VerbError::NotPermitted),
+    ("Operation not permitted", VerbError::NotPermitted),
+    ("Interactive authentication required", VerbError::NotPermitted),
+    ("unrecognized option", VerbError::Unsupported),
+    ("unrecognised option", VerbError::Unsupported),
+    ("invalid option", VerbError::Unsupported),
+    ("unknown option", VerbError::Unsupported),
+    ("illegal option", VerbError::Unsupported),
+    ("Unknown operation", VerbError::Unsupported),
+    ("applet not found", VerbError::Unsupported),
+    ("No such file or directory", VerbError::NotFound),
+    ("onnection refused", VerbError::NotFound),
+    ("Not a directory", VerbError::NotFound),
+    ("Is a directory", VerbError::NotFound),
+    ("is a directory: skipped", VerbError::NotFound),
+    ("Too many levels of symbolic links", VerbError::NotFound),
 ];
 
 /// What went wrong, by the message of the program. 126 and 127: `env` or a shell could not start it.
-pub(super) fn failure(answer: &Answer) -> LookError {
+pub(super) fn failure(answer: &Answer) -> VerbError {
     match answer.exit {
-        Exit::Status(127) => return LookError::Unsupported,
-        Exit::Status(126) => return LookError::NotPermitted,
-        Exit::Signal | Exit::Unreported => return LookError::Garbled,
+        Exit::Status(127) => return VerbError::Unsupported,
+        Exit::Status(126) => return VerbError::NotPermitted,
+        Exit::Signal | Exit::Unreported => return VerbError::Garbled,
         Exit::Status(_) => {}
     }
-    known_message(answer).unwrap_or(LookError::Garbled)
+    known_message(answer).unwrap_or(VerbError::Garbled)
 }
 
 /// Standard error, without the warning of a login shell about a missing locale, which does not matter here.
@@ -55,7 +55,7 @@ pub(super) fn complains(answer: &Answer) -> bool {
 }
 
 /// The first known message on standard error.
-pub(super) fn known_message(answer: &Answer) -> Option<LookError> {
+pub(super) fn known_message(answer: &Answer) -> Option<VerbError> {
     let text = complaint(answer);
     MESSAGES.iter().find(|(message, _)| text.contains(message)).map(|(_, error)| *error)
 }
@@ -69,10 +69,10 @@ pub(super) fn ended(answer: &Answer, statuses: &[u32]) -> bool {
 ///
 /// # Errors
 /// `garbled` when the last line has no end.
-pub(super) fn whole(answer: &Answer) -> Result<String, LookError> {
+pub(super) fn whole(answer: &Answer) -> Result<String, VerbError> {
     match answer.stdout.last() {
         None | Some(b'\n') => Ok(String::from_utf8_lossy(&answer.stdout).into_owned()),
-        Some(_) => Err(LookError::Garbled),
+        Some(_) => Err(VerbError::Garbled),
     }
 }
 
@@ -81,28 +81,28 @@ pub(super) fn whole(answer: &Answer) -> Result<String, LookError> {
 /// # Errors
 /// When it printed nothing at all or failed otherwise; `garbled` when a line is of none of the files: a login shell that
 /// prints a greeting, say.
-pub(super) fn grepped(answer: &Answer, files: &[&str]) -> Result<String, LookError> {
+pub(super) fn grepped(answer: &Answer, files: &[&str]) -> Result<String, VerbError> {
     if !ended(answer, &[0, 1, 2]) {
         return Err(failure(answer));
     }
     if answer.stdout.is_empty() {
         // Files that every Linux has are not there.
-        return Err(known_message(answer).unwrap_or(LookError::Unsupported));
+        return Err(known_message(answer).unwrap_or(VerbError::Unsupported));
     }
     let text = whole(answer)?;
     let known = |line: &str| files.iter().any(|file| line.strip_prefix(file).is_some_and(|rest| rest.starts_with(':')));
-    if text.lines().all(known) { Ok(text) } else { Err(LookError::Garbled) }
+    if text.lines().all(known) { Ok(text) } else { Err(VerbError::Garbled) }
 }
 
 /// The line of a file that has one.
 ///
 /// # Errors
 /// `garbled` when there is none, or another.
-pub(super) fn only_line_of<'t>(text: &'t str, file: &'t str) -> Result<&'t str, LookError> {
+pub(super) fn only_line_of<'t>(text: &'t str, file: &'t str) -> Result<&'t str, VerbError> {
     let mut lines = lines_of(text, file);
     match (lines.next(), lines.next()) {
         (Some(line), None) => Ok(line),
-        _ => Err(LookError::Garbled),
+        _ => Err(VerbError::Garbled),
     }
 }
 
@@ -115,12 +115,12 @@ pub(super) fn lines_of<'t>(text: &'t str, file: &'t str) -> impl Iterator<Item =
 ///
 /// # Errors
 /// When a line has no `=`, or a key comes twice.
-pub(super) fn properties(text: &str) -> Result<std::collections::BTreeMap<&str, &str>, LookError> {
+pub(super) fn properties(text: &str) -> Result<std::collections::BTreeMap<&str, &str>, VerbError> {
     let mut found = std::collections::BTreeMap::new();
     for line in text.lines() {
-        let (key, value) = line.split_once('=').ok_or(LookError::Garbled)?;
+        let (key, value) = line.split_once('=').ok_or(VerbError::Garbled)?;
         if found.insert(key, value).is_some() {
-            return Err(LookError::Garbled);
+            return Err(VerbError::Garbled);
         }
     }
     Ok(found)
@@ -130,17 +130,17 @@ pub(super) fn properties(text: &str) -> Result<std::collections::BTreeMap<&str, 
 ///
 /// # Errors
 /// `garbled` when it is none, or does not fit.
-pub(super) fn number<N: std::str::FromStr>(text: &str) -> Result<N, LookError> {
+pub(super) fn number<N: std::str::FromStr>(text: &str) -> Result<N, VerbError> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    digits.then(|| text.parse().ok()).flatten().ok_or(LookError::Garbled)
+    digits.then(|| text.parse().ok()).flatten().ok_or(VerbError::Garbled)
 }
 
 /// A plain decimal fraction such as `0.65`.
 ///
 /// # Errors
 /// `garbled` when it is none.
-pub(super) fn decimal(text: &str) -> Result<f64, LookError> {
+pub(super) fn decimal(text: &str) -> Result<f64, VerbError> {
     let plain = text.bytes().next().is_some_and(|b| b.is_ascii_digit())
         && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    plain.then(|| text.parse().ok()).flatten().filter(|n: &f64| n.is_finite()).ok_or(LookError::Garbled)
+    plain.then(|| text.parse().ok()).flatten().filter(|n: &f64| n.is_finite()).ok_or(VerbError::Garbled)
 }
