@@ -289,7 +289,7 @@ fn writing(table: &mut Table) -> Result<()> {
     let (journal, _) = Journal::open(folder.path(), Duration::ZERO)?;
     let action = verbs::action(Verb::SystemLoad, None, verbs::Tier::Plain).id;
     let answer = |bytes: usize| {
-        let stdout = Blob::Here("/proc/loadavg:0.65 1.37 0.79 2/89 13375\n".repeat(bytes / 40).into_bytes());
+        let stdout = Blob::Inline("/proc/loadavg:0.65 1.37 0.79 2/89 13375\n".repeat(bytes / 40).into_bytes());
         let outcome = JournalOutcome::Answer { stdout, stderr: Blob::default(), exit: Exit::Status(0) };
         Entry::Outcome { intent: 1, outcome, elapsed_ms: 1, timing: None, redacted: Counts::new() }
     };

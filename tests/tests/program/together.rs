@@ -155,7 +155,7 @@ fn a_run_is_told_its_own_past_and_the_journal_says_which() {
     };
     assert_eq!((none, never, before), (&None, &None, &Some(*first_ms)));
     assert_eq!(past.runs, [*first, *second], "its own runs here, and nobody else's");
-    let told = history::told(&ops.journal(), &[*third].into()).unwrap().remove(third).unwrap().unwrap();
+    let told = history::past_numbers(&ops.journal(), &[*third].into()).unwrap().remove(third).unwrap().unwrap();
     let names: Vec<_> = told[0].iter().map(|point| (point.code.as_str(), point.metric.as_str())).collect();
     let each = [("available", "available-bytes"), ("available", "available-percent")];
     assert_eq!(names, [each, each].concat());
