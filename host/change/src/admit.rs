@@ -23,7 +23,7 @@ use bailiwick_core::encode;
 use bailiwick_core::fleet::Target;
 use bailiwick_core::gate_protocol::Preview;
 use bailiwick_core::model::Tainted;
-use bailiwick_journal::{Consent, Denial, Reading, Seen};
+use bailiwick_journal::{Consent, Denial, Observed, Reading};
 use bailiwick_policy::policy::{ChangeRules, Job, Window};
 use bailiwick_policy::signature::AllowedSigners;
 
@@ -105,7 +105,7 @@ pub(super) struct Admitted {
     /// Who approved it.
     pub(super) consent: Consent,
     /// The results of the probes now.
-    pub(super) baseline: Vec<Seen>,
+    pub(super) baseline: Vec<Observed>,
     /// The epoch of the kill switch.
     pub(super) epoch: u64,
     /// True if a person attends.

@@ -13,7 +13,7 @@ use super::log::{Log, LogError};
 use super::plan::Plan;
 use bailiwick_core::encode;
 use bailiwick_core::model::{Tainted, Way};
-use bailiwick_journal::{Denial, End, Event, Reading, Shown, StepEnd};
+use bailiwick_journal::{Denial, End, Event, ProofResult, Reading, StepEnd};
 use bailiwick_policy::policy::OnStop;
 
 /// The time between two checks of whether a change works.
@@ -86,7 +86,7 @@ pub async fn apply<C: Clock, H: GateClient, E: Verifier>(
 
 impl<C: Clock, H: GateClient, E: Verifier> Execution<'_, C, H, E> {
     /// Everything until the gate confirms that it keeps the change.
-    async fn run(&mut self, digest: &str) -> Result<Result<Vec<Shown>, Abort>, LogError> {
+    async fn run(&mut self, digest: &str) -> Result<Result<Vec<ProofResult>, Abort>, LogError> {
         // The last moment before anything is sent. The window must have room for a whole change.
         let seconds = self.admission.rules.dead_man_seconds;
         if let Err((_, why)) = self.may_continue(seconds) {
@@ -182,7 +182,7 @@ impl<C: Clock, H: GateClient, E: Verifier> Execution<'_, C, H, E> {
     }
 
     /// Checks over new connections until every proof holds or the time is over. Then it has the gate keep the change.
-    async fn prove_and_keep(&mut self) -> Result<Result<Vec<Shown>, Abort>, LogError> {
+    async fn prove_and_keep(&mut self) -> Result<Result<Vec<ProofResult>, Abort>, LogError> {
         let mut left = Duration::from_secs(u64::from(self.admission.rules.verify_seconds));
         let baseline = self.state().map(|state| state.baseline.clone()).unwrap_or_default();
         let proofs = loop {

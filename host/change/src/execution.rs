@@ -16,7 +16,7 @@ use super::receipt::Receipt;
 use super::state::ChangeState;
 use super::verify;
 use bailiwick_core::model::{ChangeId, Tainted, Way};
-use bailiwick_journal::{Denial, End, Event, Seen, Shown, StepEnd};
+use bailiwick_journal::{Denial, End, Event, Observed, ProofResult, StepEnd};
 
 /// The result of applying a plan, or of rolling a change back.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,7 +41,7 @@ pub enum ApplyOutcome {
         /// The reason, if the end alone does not explain it.
         why: Option<String>,
         /// What was verified at the end.
-        proofs: Vec<Shown>,
+        proofs: Vec<ProofResult>,
         /// The record of it for people.
         receipt: Box<Receipt>,
     },
@@ -100,11 +100,11 @@ impl<C: Clock, H: GateClient, E: Verifier> Execution<'_, C, H, E> {
     }
 
     /// Everything that the change must prove, checked now over a new connection.
-    pub(super) async fn proofs(&mut self, baseline: &[Seen]) -> Vec<Shown> {
+    pub(super) async fn proofs(&mut self, baseline: &[Observed]) -> Vec<ProofResult> {
         let mut proofs = Vec::new();
         if let Err(error) = self.gate.renew().await {
             let what = "a new connection".to_owned();
-            return vec![Shown { what, holds: false, said: Tainted::new(error.to_string()) }];
+            return vec![ProofResult { what, holds: false, said: Tainted::new(error.to_string()) }];
         }
         for (_, step) in verify::last_of_each(self.plan) {
             proofs.push(match self.gate.preview(step).await {
@@ -129,7 +129,12 @@ impl<C: Clock, H: GateClient, E: Verifier> Execution<'_, C, H, E> {
     }
 
     /// Writes the end of the change, and makes the receipt.
-    pub(super) fn end(&mut self, end: End, why: Option<String>, proofs: Vec<Shown>) -> Result<ApplyOutcome, LogError> {
+    pub(super) fn end(
+        &mut self,
+        end: End,
+        why: Option<String>,
+        proofs: Vec<ProofResult>,
+    ) -> Result<ApplyOutcome, LogError> {
         let change = self.change.clone();
         self.log.write(Event::Ended { change: change.clone(), end, why: why.clone() })?;
         let now = self.admission.clock.read().wall;
@@ -140,7 +145,7 @@ impl<C: Clock, H: GateClient, E: Verifier> Execution<'_, C, H, E> {
     /// Leaves the change open, with a reason.
     pub(super) fn hold(&mut self, why: String) -> Result<ApplyOutcome, LogError> {
         let change = self.change.clone();
-        self.log.write(Event::Held { change: change.clone(), why: why.clone() })?;
+        self.log.write(Event::Paused { change: change.clone(), why: why.clone() })?;
         Ok(ApplyOutcome::Open { change, why })
     }
 }

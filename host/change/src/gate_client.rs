@@ -6,7 +6,7 @@
 
 use bailiwick_core::gate_protocol::Preview;
 use bailiwick_core::model::{ChangeId, State, Tainted, Way};
-use bailiwick_journal::Seen;
+use bailiwick_journal::Observed;
 
 use super::plan::{Plan, Step};
 
@@ -122,7 +122,7 @@ pub trait GateClient {
 /// Checks what a change does.
 pub trait Verifier {
     /// The results of the probes that check an object of the plan, and of those that raised its findings.
-    fn check(&mut self, plan: &Plan) -> impl Future<Output = Result<Vec<Seen>, String>>;
+    fn check(&mut self, plan: &Plan) -> impl Future<Output = Result<Vec<Observed>, String>>;
     /// The results of the fix's own verify.
-    fn verify(&mut self, plan: &Plan) -> impl Future<Output = Result<Vec<Seen>, String>>;
+    fn verify(&mut self, plan: &Plan) -> impl Future<Output = Result<Vec<Observed>, String>>;
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::log::Log;
 use super::plan::{Contract, Plan, Raised};
 use bailiwick_core::model::{ActionId, ChangeId, ComponentId, Inverse, State, TargetName};
-use bailiwick_journal::{Consent, End, Shown};
+use bailiwick_journal::{Consent, End, ProofResult};
 use bailiwick_policy::gate::Paths;
 
 /// The format of a receipt's file.
@@ -33,7 +33,7 @@ pub struct Receipt {
     contract: Contract,
     answers: Vec<Raised>,
     steps: Vec<ReceiptStep>,
-    proofs: Vec<Shown>,
+    proofs: Vec<ProofResult>,
     /// The command that rolls it back from here.
     rollback: String,
     /// The command that rolls it back on the target, without Bailiwick.
@@ -65,7 +65,7 @@ impl Receipt {
         change: &ChangeId,
         end: End,
         why: Option<&str>,
-        proofs: &[Shown],
+        proofs: &[ProofResult],
         now: Timestamp,
     ) -> Self {
         let last = log.journal().last();

@@ -11,7 +11,7 @@ use super::plan::Plan;
 use super::state::{ChangeState, ChangeStatus};
 use super::verify;
 use bailiwick_core::model::{ChangeId, Tainted};
-use bailiwick_journal::{End, Event, Shown};
+use bailiwick_journal::{End, Event, ProofResult};
 
 /// What recovery has found out about one change.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,7 +23,7 @@ pub struct Recovered {
     /// The reason, in the host's words.
     pub why: String,
     /// What was read.
-    pub proofs: Vec<Shown>,
+    pub proofs: Vec<ProofResult>,
 }
 
 /// Finds out the state of a change that has no end.
@@ -57,7 +57,7 @@ pub async fn recover<H: GateClient>(
         Some(Some(Closed::Failed)) => "the target could not roll the change back",
     };
     let what = "the gate has a record of the change".to_owned();
-    let mut proofs = vec![Shown { what, holds: record.is_some(), said: Tainted::new(reported) }];
+    let mut proofs = vec![ProofResult { what, holds: record.is_some(), said: Tainted::new(reported) }];
     let (mut all_after, mut all_before) = (true, true);
     for (_, step) in verify::last_of_each(plan) {
         match gate.preview(step).await {
@@ -75,7 +75,7 @@ pub async fn recover<H: GateClient>(
             Err(error) => return unknown_objects(log, change, proofs, &error),
         }
     }
-    log.write(Event::Found { change: change.clone(), said: proofs.clone() })?;
+    log.write(Event::Inspected { change: change.clone(), said: proofs.clone() })?;
     judge(log, &state, closed, all_before, all_after, proofs).map(Some)
 }
 
@@ -86,7 +86,7 @@ fn judge(
     gate: Option<Option<Closed>>,
     all_before: bool,
     all_after: bool,
-    proofs: Vec<Shown>,
+    proofs: Vec<ProofResult>,
 ) -> Result<Recovered, LogError> {
     let change = &state.id;
     match (gate, state.status) {
@@ -130,21 +130,21 @@ fn judge(
     }
 }
 
-fn end(log: &mut Log, change: &ChangeId, end: End, why: &str, proofs: Vec<Shown>) -> Result<Recovered, LogError> {
+fn end(log: &mut Log, change: &ChangeId, end: End, why: &str, proofs: Vec<ProofResult>) -> Result<Recovered, LogError> {
     log.write(Event::Ended { change: change.clone(), end, why: Some(why.to_owned()) })?;
     Ok(Recovered { change: change.clone(), end: Some(end), why: why.to_owned(), proofs })
 }
 
-fn open(change: &ChangeId, why: &str, proofs: Vec<Shown>) -> Result<Option<Recovered>, LogError> {
+fn open(change: &ChangeId, why: &str, proofs: Vec<ProofResult>) -> Result<Option<Recovered>, LogError> {
     Ok(Some(Recovered { change: change.clone(), end: None, why: why.to_owned(), proofs }))
 }
 
 fn unknown_objects(
     log: &mut Log,
     change: &ChangeId,
-    proofs: Vec<Shown>,
+    proofs: Vec<ProofResult>,
     error: &GateClientError,
 ) -> Result<Option<Recovered>, LogError> {
-    log.write(Event::Found { change: change.clone(), said: proofs.clone() })?;
+    log.write(Event::Inspected { change: change.clone(), said: proofs.clone() })?;
     open(change, &format!("the target does not report the state of the objects: {error}"), proofs)
 }

@@ -17,7 +17,7 @@ use super::stop::Switch;
 use super::verify;
 use bailiwick_core::encode;
 use bailiwick_core::model::{ChangeId, Inverse, Tainted, Way};
-use bailiwick_journal::{Denial, End, Event, Shown, StepEnd};
+use bailiwick_journal::{Denial, End, Event, ProofResult, StepEnd};
 use bailiwick_policy::policy::OnStop;
 
 /// How often an object is checked until it has its former state: a unit takes a moment.
@@ -88,7 +88,7 @@ pub async fn rollback<C: Clock, H: GateClient, E: Verifier>(
 impl<C: Clock, H: GateClient, E: Verifier> Execution<'_, C, H, E> {
     /// Undoes every step that may have been done.
     pub(super) async fn roll_back(&mut self, why: String, who: Option<String>) -> Result<ApplyOutcome, LogError> {
-        self.log.write(Event::Undoing { change: self.change.clone(), why: why.clone(), who })?;
+        self.log.write(Event::RollingBack { change: self.change.clone(), why: why.clone(), who })?;
         let plan = self.plan;
         let numbered = || (1_u32..).zip(&plan.steps);
         // A step that is only repeated is undone, too: the gate then does nothing but record it.
@@ -211,7 +211,7 @@ impl<C: Clock, H: GateClient, E: Verifier> Execution<'_, C, H, E> {
     }
 
     /// Compares each object with its state before the change.
-    async fn compare_with_before(&mut self) -> Result<Vec<Shown>, String> {
+    async fn compare_with_before(&mut self) -> Result<Vec<ProofResult>, String> {
         let mut proofs = Vec::new();
         for (_, step) in verify::first_of_each(self.plan) {
             if !self.touched(&step.change.object()) {

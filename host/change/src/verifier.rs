@@ -15,7 +15,7 @@ use bailiwick_core::model::{
 use bailiwick_core::outcome::{CheckedTarget, Run, RunOutcome, TargetResult};
 use bailiwick_engine::broker::{Broker, TargetSession};
 use bailiwick_engine::sweep::{Fixer, NotPlanned, Planned, Request, Settings, Watcher, sweep};
-use bailiwick_journal::{Entry, Journal, OpenError, Seen};
+use bailiwick_journal::{Entry, Journal, Observed, OpenError};
 use bailiwick_policy::lock::Standing;
 use bailiwick_policy::ops::Ops;
 
@@ -71,7 +71,11 @@ impl SweepVerifier {
     ///
     /// # Errors
     /// When the target could not be checked.
-    pub async fn results(&self, target: &TargetName, components: BTreeSet<ComponentId>) -> Result<Vec<Seen>, String> {
+    pub async fn results(
+        &self,
+        target: &TargetName,
+        components: BTreeSet<ComponentId>,
+    ) -> Result<Vec<Observed>, String> {
         let request =
             Request { targets: [target.clone()].into(), components: Some(components), standing: self.standing.clone() };
         let (ops, journal) = (Arc::clone(&self.ops), Arc::clone(&self.journal));
@@ -142,11 +146,11 @@ impl SweepVerifier {
 }
 
 impl Verifier for SweepVerifier {
-    async fn check(&mut self, plan: &Plan) -> Result<Vec<Seen>, String> {
+    async fn check(&mut self, plan: &Plan) -> Result<Vec<Observed>, String> {
         self.results(&plan.target, related(&self.ops, plan)).await
     }
 
-    async fn verify(&mut self, plan: &Plan) -> Result<Vec<Seen>, String> {
+    async fn verify(&mut self, plan: &Plan) -> Result<Vec<Observed>, String> {
         let run = self.fix(&plan.fix, &plan.target, async |fixer, link| fixer.verify(link).await).await?;
         let run = run.ok_or_else(|| "the journal is not writable".to_owned())?;
         Ok(results(&run))
@@ -155,8 +159,8 @@ impl Verifier for SweepVerifier {
 
 /// The results of a run, as far as they are compared.
 #[must_use]
-pub fn results(run: &Run) -> Vec<Seen> {
-    let one = |severity, code: &str, subject: &Tainted| Seen {
+pub fn results(run: &Run) -> Vec<Observed> {
+    let one = |severity, code: &str, subject: &Tainted| Observed {
         probe: run.component.clone(),
         severity,
         code: code.to_owned(),

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use super::check::is_restored;
 use super::plan::{Plan, Step};
 use bailiwick_core::model::{Severity, State, Tainted};
-use bailiwick_journal::{Seen, Shown};
+use bailiwick_journal::{Observed, ProofResult};
 
 /// The last step that touches each object, whose state afterwards the object has after the plan.
 #[must_use]
@@ -35,32 +35,32 @@ pub fn first_of_each(plan: &Plan) -> Vec<(usize, &Step)> {
     steps
 }
 
-fn proof(what: String, holds: bool, detail: impl Into<String>) -> Shown {
-    Shown { what, holds, said: Tainted::new(detail) }
+fn proof(what: String, holds: bool, detail: impl Into<String>) -> ProofResult {
+    ProofResult { what, holds, said: Tainted::new(detail) }
 }
 
 /// Whether an object has the state that the plan expects afterwards.
 #[must_use]
-pub fn state_after(step: &Step, now: &State) -> Shown {
+pub fn state_after(step: &Step, now: &State) -> ProofResult {
     proof(format!("state of {}", step.change.object()), *now == step.after, now.to_string())
 }
 
 /// Whether an object has its former state.
 #[must_use]
-pub fn state_before(step: &Step, now: &State) -> Shown {
+pub fn state_before(step: &Step, now: &State) -> ProofResult {
     let what = format!("former state of {}", step.change.object());
     proof(what, is_restored(step, now), now.to_string())
 }
 
 /// An object whose state is unknown.
 #[must_use]
-pub fn unknown_state(step: &Step, why: &str) -> Shown {
+pub fn unknown_state(step: &Step, why: &str) -> ProofResult {
     proof(format!("state of {}", step.change.object()), false, why)
 }
 
 /// The fix's own verify: it could check, and reports nothing worse than ok.
 #[must_use]
-pub fn own_verify(result: Result<&[Seen], &str>) -> Shown {
+pub fn own_verify(result: Result<&[Observed], &str>) -> ProofResult {
     let what = "the fix's own verify".to_owned();
     match result {
         Err(why) => proof(what, false, why),
@@ -74,7 +74,7 @@ pub fn own_verify(result: Result<&[Seen], &str>) -> Shown {
 
 /// Whether the findings are gone that the plan answers, and whether anything else is worse than before.
 #[must_use]
-pub fn against_baseline(plan: &Plan, baseline: &[Seen], result: Result<&[Seen], &str>) -> Vec<Shown> {
+pub fn against_baseline(plan: &Plan, baseline: &[Observed], result: Result<&[Observed], &str>) -> Vec<ProofResult> {
     let seen = match result {
         Ok(seen) => seen,
         Err(why) => return vec![proof("the probes of the changed objects".to_owned(), false, why)],
@@ -99,18 +99,18 @@ pub fn against_baseline(plan: &Plan, baseline: &[Seen], result: Result<&[Seen], 
 }
 
 /// The results that are worse than before, without the findings that the plan answers.
-fn worse(plan: &Plan, baseline: &[Seen], now: &[Seen]) -> Vec<Seen> {
+fn worse(plan: &Plan, baseline: &[Observed], now: &[Observed]) -> Vec<Observed> {
     let answered =
-        |seen: &Seen| plan.raised.iter().any(|raised| raised.probe == seen.probe && raised.code == seen.code);
-    let was = |seen: &Seen| {
+        |seen: &Observed| plan.raised.iter().any(|raised| raised.probe == seen.probe && raised.code == seen.code);
+    let was = |seen: &Observed| {
         baseline
             .iter()
             .filter(|old| old.probe == seen.probe && old.code == seen.code && old.subject == seen.subject)
             .map(|old| old.severity)
             .max()
     };
-    let blind_before = |seen: &Seen| baseline.iter().any(|old| old.probe == seen.probe && old.severity.is_none());
-    let is_worse = |seen: &&Seen| match seen.severity {
+    let blind_before = |seen: &Observed| baseline.iter().any(|old| old.probe == seen.probe && old.severity.is_none());
+    let is_worse = |seen: &&Observed| match seen.severity {
         // The probe could check before, and cannot any more.
         None => !blind_before(seen),
         Some(Severity::Ok) => false,
@@ -123,13 +123,13 @@ fn worse(plan: &Plan, baseline: &[Seen], now: &[Seen]) -> Vec<Seen> {
     let mut worse: Vec<_> = now.iter().filter(|seen| !answered(seen)).filter(is_worse).cloned().collect();
     // A probe that reported before and is silent now has not checked.
     let silent = baseline.iter().filter(|old| old.severity.is_some() && now.iter().all(|seen| seen.probe != old.probe));
-    worse.extend(silent.map(|old| Seen { severity: None, ..old.clone() }));
+    worse.extend(silent.map(|old| Observed { severity: None, ..old.clone() }));
     worse
 }
 
 /// Results of probes, for a person and the journal.
-fn list(seen: Vec<&Seen>) -> String {
-    let one = |seen: &&Seen| {
+fn list(seen: Vec<&Observed>) -> String {
+    let one = |seen: &&Observed| {
         let severity = seen.severity.map_or("could not check", Severity::name);
         let code = if seen.code.is_empty() { String::new() } else { format!(" {}", seen.code) };
         format!("{}: {severity}{code}", seen.probe)

@@ -14,7 +14,7 @@ use bailiwick_change::state::{ChangeState, ChangeStatus};
 use bailiwick_change::{ApplyOutcome, Plan, Proof, Recovered, Step};
 use bailiwick_core::encode;
 use bailiwick_core::model::{Change, ComponentId, Inverse, Tainted, TargetName};
-use bailiwick_journal::{End, NotPlanned, Shown};
+use bailiwick_journal::{End, NotPlanned, ProofResult};
 
 /// Maximum number of lines of a step's difference.
 const LINES_MAX: usize = 400;
@@ -184,7 +184,7 @@ fn write_outcome(text: &mut String, outcome: &ApplyOutcome, plan: &Plan) -> std:
     }
 }
 
-fn write_proofs(text: &mut String, proofs: &[Shown]) -> std::fmt::Result {
+fn write_proofs(text: &mut String, proofs: &[ProofResult]) -> std::fmt::Result {
     for proof in proofs {
         let word = if proof.holds { "holds" } else { "FAILS" };
         writeln!(text, "  {word}    {}", encode::lines(&proof.what))?;
@@ -211,7 +211,7 @@ pub fn recovered(recovered: &Recovered) -> String {
 
 /// The result of a day's rounds.
 #[must_use]
-pub fn round(day: Date, verified: &[Shown], holds: bool, entry: u64) -> String {
+pub fn round(day: Date, verified: &[ProofResult], holds: bool, entry: u64) -> String {
     let mut text = String::new();
     let _ = write_proofs(&mut text, verified);
     let word = if holds {

@@ -18,7 +18,7 @@ use bailiwick_change::{Plan, verify};
 use bailiwick_core::model::{Severity, Tainted};
 use bailiwick_core::outcome::Sweep;
 use bailiwick_engine::sweep::{Request, sweep};
-use bailiwick_journal::{Event, Shown};
+use bailiwick_journal::{Event, ProofResult};
 
 use super::session::{self, Session};
 use crate::cli::Context;
@@ -54,7 +54,7 @@ async fn check_all(session: &Session, log: &Log) -> anyhow::Result<Sweep> {
 }
 
 /// Every applied change: its objects have the states that it left, and its fix reports that they work.
-async fn verify_applied(session: &Session, log: &Log) -> Vec<Shown> {
+async fn verify_applied(session: &Session, log: &Log) -> Vec<ProofResult> {
     let ledger = log.ledger();
     // For each object only the latest change counts.
     let mut latest = BTreeMap::new();
@@ -68,7 +68,7 @@ async fn verify_applied(session: &Session, log: &Log) -> Vec<Shown> {
     let mut shown = Vec::new();
     for state in begun {
         let what = |what: &str| format!("{} on {}: {what}", state.id, state.target);
-        let fails = |why: String| Shown { what: what("could be checked"), holds: false, said: Tainted::new(why) };
+        let fails = |why: String| ProofResult { what: what("could be checked"), holds: false, said: Tainted::new(why) };
         let (plan, _) = match session.store.plan(&state.plan) {
             Ok(plan) => plan,
             Err(error) => {
@@ -93,7 +93,7 @@ async fn verify_applied(session: &Session, log: &Log) -> Vec<Shown> {
                 Ok(preview) => verify::state_after(step, &preview.before),
                 Err(error) => verify::unknown_state(step, &error.to_string()),
             };
-            shown.push(Shown { what: what(&proof.what), ..proof });
+            shown.push(ProofResult { what: what(&proof.what), ..proof });
         }
         gate.transport.close().await;
         shown.push(verify(session, log, &plan, &what("the fix's own verify")).await);
@@ -101,8 +101,8 @@ async fn verify_applied(session: &Session, log: &Log) -> Vec<Shown> {
     shown
 }
 
-async fn verify(session: &Session, log: &Log, plan: &Plan, what: &str) -> Shown {
+async fn verify(session: &Session, log: &Log, plan: &Plan, what: &str) -> ProofResult {
     let result = session.verifier(log).verify(plan).await;
     let proof = verify::own_verify(result.as_deref().map_err(String::as_str));
-    Shown { what: what.to_owned(), ..proof }
+    ProofResult { what: what.to_owned(), ..proof }
 }
