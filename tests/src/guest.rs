@@ -5,7 +5,7 @@ use std::path::Path;
 
 use bailiwick_core::model::Answer;
 use bailiwick_core::model::Exit;
-use bailiwick_core::model::{LookError, TargetName, Verb};
+use bailiwick_core::model::{TargetName, Verb, VerbError};
 use bailiwick_sandbox::{Limits, Links, LoadError, Outcome, RunEnd, TargetView, Worker};
 
 /// The pieces of a component.
@@ -173,7 +173,7 @@ pub async fn load(program: &Path, component: &[u8], verbs: &[Verb], limits: Limi
 pub async fn run(program: &Path, component: &[u8], verbs: &[Verb], limits: Limits) -> RunEnd {
     let worker = load(program, component, verbs, limits).await.unwrap_or_else(|error| panic!("{error:?}"));
     let proc = format!("/proc/{}", worker.pid());
-    let end = worker.run(1, targets(), async |_| Outcome::Failed(LookError::Unreachable)).await;
+    let end = worker.run(1, targets(), async |_| Outcome::Failed(VerbError::Unreachable)).await;
     worker.close().await;
     assert!(!Path::new(&proc).exists(), "the worker is reaped");
     end

@@ -3,9 +3,11 @@
 //! Knows: the file. Must not know: what is stopped by it. Attacks answered: a switch that is off because nobody could look at it
 //! (CH15, D25): whatever is there and is no good "off" is on; and one that is put on and off while nobody looks: it counts.
 
-use std::io::{ErrorKind, Write as _};
+use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+
+use bailiwick_core::durable;
 
 /// Where the switch is.
 #[derive(Debug, Clone)]
@@ -113,19 +115,7 @@ impl Stop {
         if let Some(folder) = self.file.parent() {
             std::fs::create_dir_all(folder)?;
         }
-        let temporary = self.file.with_extension("new");
-        // One that is there was left by a kill.
-        match std::fs::remove_file(&temporary) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
-        }
-        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, &self.file)?;
-        if let Some(folder) = self.file.parent() {
-            std::fs::File::open(folder)?.sync_all()?;
-        }
+        durable::replace(&self.file, 0o600, text.as_bytes()).map_err(std::io::Error::from)?;
         Ok(())
     }
 }

@@ -3,11 +3,13 @@
 //! Knows: names and folders. Must not know: what a plan does. Attacks answered: a plan that was edited on the disk (AG03): it is read by
 //! its digest, and is those bytes or none; a name that leads elsewhere (AG07): a digest and a change's id are all that is looked up.
 
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::plan::{Plan, PlanError, digest};
+use bailiwick_core::durable;
+use bailiwick_core::durable::WriteError;
 use bailiwick_core::encode::ShownPath as _;
 use bailiwick_core::model::ChangeId;
 
@@ -50,6 +52,12 @@ pub enum StoreError {
         /// Why not.
         source: PlanError,
     },
+}
+
+impl From<WriteError> for StoreError {
+    fn from(WriteError { path, source }: WriteError) -> Self {
+        Self::Io { action: "write", path, source }
+    }
 }
 
 impl Store {
@@ -167,23 +175,9 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Writes a file, whole or not at all, and on the disk when this returns.
 fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, StoreError> {
-    let error = |action, path: &Path| {
-        let path = path.to_owned();
-        move |source| StoreError::Io { action, path, source }
-    };
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(error("make", folder))?;
+    durable::create_folder(folder, 0o700)?;
     let path = folder.join(name);
-    let temporary = folder.join(format!(".{name}.{}", std::process::id()));
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    let flags = rustix::fs::OFlags::NOFOLLOW;
-    options.custom_flags(i32::try_from(flags.bits()).unwrap_or_default());
-    let file = options.open(&temporary).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
-    file.map_err(error("write", &temporary))?;
-    std::fs::rename(&temporary, &path).map_err(error("write", &path))?;
-    let synced = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
-    synced.map_err(error("sync", folder))?;
+    durable::replace(&path, 0o600, bytes)?;
     Ok(path)
 }

@@ -10,7 +10,7 @@ use super::gate_client::Verifier;
 use super::plan::Plan;
 use bailiwick_core::encode;
 use bailiwick_core::model::{
-    Action, Change, ComponentId, Effect, Literal, Lockdown, LookError, Severity, Tainted, TargetName,
+    Action, Change, ComponentId, Effect, Literal, Lockdown, Severity, Tainted, TargetName, VerbError,
 };
 use bailiwick_core::outcome::{CheckedTarget, Run, RunOutcome, TargetResult};
 use bailiwick_engine::broker::{Broker, TargetSession};
@@ -169,7 +169,7 @@ pub fn said(run: &Run) -> Vec<Seen> {
             report.findings.iter().map(|found| one(Some(found.severity), &found.code, &found.subject)).collect()
         }
         // There is nothing to look at, and there was nothing before.
-        RunOutcome::CouldNotCheck { error: Some(LookError::Unsupported), .. } => {
+        RunOutcome::CouldNotCheck { error: Some(VerbError::Unsupported), .. } => {
             vec![one(Some(Severity::Ok), "not-applicable", &nothing)]
         }
         RunOutcome::CouldNotCheck { reason, .. } => vec![one(None, "", reason)],

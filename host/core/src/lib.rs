@@ -8,6 +8,7 @@ pub mod model;
 pub mod encode;
 pub mod outcome;
 pub mod source;
+pub mod durable;
 pub mod reference;
 pub mod limits;
 pub mod redact;

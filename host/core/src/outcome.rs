@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 pub use self::digest::DigestVersion;
-use crate::model::{ActionId, ComponentId, LookError, Report, RuleName, RunFault, Severity, Tainted, TargetName};
+use crate::model::{ActionId, ComponentId, Report, RuleName, RunFault, Severity, Tainted, TargetName, VerbError};
 
 /// A whole sweep, targets in name order.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,7 +99,7 @@ pub enum RunOutcome {
         /// The component's text.
         reason: Tainted,
         /// The verb error behind it.
-        error: Option<LookError>,
+        error: Option<VerbError>,
     },
     /// The component broke: trap, limit, bad output, dead worker.
     Fault(RunFault),
@@ -120,7 +120,7 @@ pub struct Call {
     /// What the component asked for: `services.status(exporter)`. Slot names are text of the guest.
     pub asked: Tainted,
     /// Why there was no answer.
-    pub error: Option<LookError>,
+    pub error: Option<VerbError>,
     /// The transport's sentence about the failure, such as `no answer within 10 s`.
     pub cause: Option<String>,
     /// The number of secrets that were removed from the answer, by rule.

@@ -179,6 +179,12 @@ pub fn refuse_link(path: &Path) -> Result<(), ReadError> {
     Ok(())
 }
 
+/// True if anything has this name, even a link that leads nowhere.
+#[must_use]
+pub fn name_exists(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
 fn open_as(path: &Path, flags: OFlags) -> Result<File, ReadError> {
     let io = |source| ReadError::Io { path: path.to_owned(), source };
     let flags = i32::try_from(flags.bits()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The contract as it stands in `wit/`, and the part of it that a manifest asks for.
+//! The contract in `wit/`, and the part of it that a manifest asks for.
 //!
 //! Knows: how our own contract is written: one item after another, each ending at its own indentation with a semicolon or
 //! a brace. Must not know: what WIT allows besides, files. Why there is a part: the toolchains of interpreted languages
@@ -21,19 +21,19 @@ pub fn interfaces() -> Vec<&'static str> {
     lines.filter_map(|line| line.trim().strip_prefix("import ")?.strip_suffix(';')).collect()
 }
 
-/// How every file made by [`trimmed`] ends: one that does not is somebody's own. At its beginning it would count as
-/// documentation of the package, of which there is to be one.
+/// The end of every file that [`trimmed`] made. A file without it was written by a person. At the beginning it would count
+/// as documentation of the package, which may exist only once.
 pub const MARK: &str = "// What manifest.toml asks for of the contract. `bailiwick wit` writes this file.\n";
 
-/// The part of the contract that a manifest for this world with these verbs asks for: they, what reaches no target (the
-/// component's own past only if `history` says that the manifest asks for it), and the types of both. Name and text of
+/// The part of the contract that a manifest for this world with these verbs asks for: the verbs, the
+/// functions that reach no target (`history` only if the manifest asks for it), and the types of both. Name and text of
 /// each file.
 #[must_use]
-pub fn trimmed(of: World, verbs: &BTreeSet<Verb>, history: bool) -> Vec<(&'static str, String)> {
+pub fn trimmed(wanted: World, verbs: &BTreeSet<Verb>, history: bool) -> Vec<(&'static str, String)> {
     let asked: BTreeSet<_> = verbs.iter().map(|verb| verb.interface()).collect();
     let kept = |interface: &str| match interface {
         "history" => history,
-        "changes" => of == World::Fix,
+        "changes" => wanted == World::Fix,
         _ => asked.contains(interface) || !has_verbs(interface),
     };
     let file = |text: &str| -> Option<String> {
@@ -44,7 +44,9 @@ pub fn trimmed(of: World, verbs: &BTreeSet<Verb>, history: bool) -> Vec<(&'stati
                     let name = name.trim_end_matches([' ', '{']);
                     kept(name).then(|| if has_verbs(name) { interface(&item, name, verbs) } else { item.0.to_owned() })
                 }
-                Some(("world", name)) => (name.trim_end_matches([' ', '{']) == of.name()).then(|| world(&item, kept)),
+                Some(("world", name)) => {
+                    (name.trim_end_matches([' ', '{']) == wanted.name()).then(|| world(&item, kept))
+                }
                 _ => Some(item.0.to_owned()),
             })
             .collect();
@@ -84,30 +86,30 @@ fn is_note(code: &str) -> bool {
 }
 
 impl<'t> Item<'t> {
-    /// Its first line that says something.
+    /// Its first line that is not a note.
     fn code(&self) -> &'t str {
         self.0.lines().map(str::trim).find(|line| !is_note(line)).unwrap_or_default()
     }
 
-    /// Its lines up to the one with the brace, and those between that and the closing one.
+    /// Its lines up to the opening brace, and the lines between the braces.
     fn open(&self) -> (&'t str, &'t str) {
         let inside = self.0.find("{\n").map_or(0, |at| at + 2);
         let (head, rest) = self.0.split_at_checked(inside).unwrap_or((self.0, ""));
         (head, rest.strip_suffix("}\n").unwrap_or(rest))
     }
 
-    /// The name of a function; none for anything else. A `%` marks one that is a word of the language too.
+    /// The name of a function; `None` for anything else. A `%` marks a name that is a keyword.
     fn function(&self) -> Option<&'t str> {
         self.code().split_once(": func(").map(|(name, _)| name.trim_start_matches('%'))
     }
 
-    /// The name of a type; none for anything else.
+    /// The name of a type; `None` for anything else.
     fn type_name(&self) -> Option<&'t str> {
         let (word, rest) = self.code().split_once(' ')?;
         (word != "use" && self.function().is_none()).then(|| rest.split([' ', '{', ';', '(']).next().unwrap_or(rest))
     }
 
-    /// Every word of it that is not documentation.
+    /// Its words, without documentation.
     fn words(&self) -> impl Iterator<Item = &'t str> {
         let lines = self.0.lines().map(str::trim).filter(|line| !is_note(line));
         lines.flat_map(|line| line.split(|c: char| !c.is_ascii_alphanumeric() && c != '-'))
@@ -144,11 +146,11 @@ fn interface(whole: &Item<'_>, name: &str, verbs: &BTreeSet<Verb>) -> String {
     text + "}\n"
 }
 
-/// A world that imports only what is there.
-fn world(whole: &Item<'_>, there: impl Fn(&str) -> bool) -> String {
-    let is_there = |line: &&str| {
+/// A world with only the imports that are kept.
+fn world(whole: &Item<'_>, is_kept: impl Fn(&str) -> bool) -> String {
+    let stays = |line: &&str| {
         let import = line.trim().strip_prefix("import ").map(|rest| rest.trim_end_matches(';'));
-        import.is_none_or(&there)
+        import.is_none_or(&is_kept)
     };
-    whole.0.split_inclusive('\n').filter(is_there).collect()
+    whole.0.split_inclusive('\n').filter(stays).collect()
 }

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 pub use self::stage::{STAGED_MAX, StageRequest, Staged};
-use bailiwick_core::model::{Action, ActionId, LookError, Phase, Tainted, TargetName, Verb};
+use bailiwick_core::model::{Action, ActionId, Phase, Tainted, TargetName, Verb, VerbError};
 use bailiwick_core::model::{Answer, Timing};
 use bailiwick_core::outcome;
 use bailiwick_core::redact;
@@ -62,7 +62,7 @@ struct SharedAnswer {
 /// Why there is no answer: an error for the guest, a cause for the operator.
 #[derive(Debug, Clone)]
 struct Failure {
-    error: LookError,
+    error: VerbError,
     cause: String,
 }
 
@@ -201,12 +201,12 @@ impl Broker {
         target: u32,
         verb: Verb,
         slot: Option<&Tainted>,
-    ) -> Result<Arc<Answer>, LookError> {
+    ) -> Result<Arc<Answer>, VerbError> {
         let key = slot.map(Tainted::for_encoder);
         let asked = Tainted::new(key.map_or_else(|| verb.name().to_owned(), |key| format!("{verb}({key})")));
         // An index without a target is a breach: the worker that sent it has been killed.
         let on_target = usize::try_from(target).ok().and_then(|index| run.targets.get(index));
-        let Some((grant, session)) = on_target else { return Err(LookError::Refused) };
+        let Some((grant, session)) = on_target else { return Err(VerbError::Refused) };
         let on = run.on(grant);
         let Some(granted) = grant.lookup(verb, key) else {
             self.note(Entry::CallRefused { run: run.id, call: number, on: on.clone(), verb, slot: slot.cloned() });
@@ -214,11 +214,11 @@ impl Broker {
                 target: on,
                 action: None,
                 asked,
-                error: Some(LookError::Refused),
+                error: Some(VerbError::Refused),
                 cause: grant.withheld_by(verb, key),
                 redacted: Counts::new(),
             });
-            return Err(LookError::Refused);
+            return Err(VerbError::Refused);
         };
         let action = &granted.action;
         let (receiver, first) = self.shared_answer(run.id, on.clone(), session, number, action);
@@ -270,7 +270,7 @@ impl Broker {
         let answer = receiver.wait_for(Option::is_some).await;
         answer.ok().and_then(|answer| answer.clone()).unwrap_or_else(|| SharedAnswer {
             intent: 0,
-            result: Err(Failure { error: LookError::Unreachable, cause: "the sweep has ended".to_owned() }),
+            result: Err(Failure { error: VerbError::Unreachable, cause: "the sweep has ended".to_owned() }),
             redacted: Counts::new(),
         })
     }
@@ -287,7 +287,7 @@ impl Broker {
         let intent = Entry::Intent { run, call, on, action: action.id.clone() };
         let Some(intent) = self.note(intent) else {
             let cause = "the journal is not writable, so nothing is sent".to_owned();
-            let result = Err(Failure { error: LookError::Unreachable, cause });
+            let result = Err(Failure { error: VerbError::Unreachable, cause });
             return SharedAnswer { intent: 0, result, redacted: Counts::new() };
         };
         let sent_us = u64::try_from(Timestamp::now().as_microsecond()).unwrap_or(0);
@@ -364,15 +364,15 @@ impl Broker {
 }
 
 /// The error that a guest gets for a failure of the transport.
-fn look_error(error: &RunError) -> LookError {
+fn look_error(error: &RunError) -> VerbError {
     match error {
-        RunError::Lost | RunError::NotConnected(_) => LookError::Unreachable,
-        RunError::NotStarted | RunError::Gate(_) => LookError::NotPermitted,
-        RunError::TimedOut(_) => LookError::TimedOut,
-        RunError::TooLarge(_) => LookError::TooLarge,
-        RunError::Forbidden { .. } => LookError::Refused,
+        RunError::Lost | RunError::NotConnected(_) => VerbError::Unreachable,
+        RunError::NotStarted | RunError::Gate(_) => VerbError::NotPermitted,
+        RunError::TimedOut(_) => VerbError::TimedOut,
+        RunError::TooLarge(_) => VerbError::TooLarge,
+        RunError::Forbidden { .. } => VerbError::Refused,
         RunError::Recorded { error, .. } => *error,
         // A fault of the controller, not of the target: the target was not checked.
-        RunError::Io(_) | RunError::NoChannel => LookError::Unreachable,
+        RunError::Io(_) | RunError::NoChannel => VerbError::Unreachable,
     }
 }

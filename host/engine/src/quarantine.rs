@@ -8,15 +8,16 @@
 //! renamed, under a lock: it is complete or as it was before, and two programs count one after the other. A record that
 //! cannot be read keeps its component from running.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
+use bailiwick_core::durable::{self, Staged};
 use bailiwick_core::encode::ShownPath as _;
 use bailiwick_core::limits::DEATHS;
 use bailiwick_core::model::ComponentId;
@@ -239,10 +240,13 @@ impl Quarantine {
             let path = path.to_owned();
             move |source| QuarantineError::Io { action, path, source }
         };
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.folder).map_err(io("make", &self.folder))?;
+        durable::create_folder(&self.folder, 0o700).map_err(|error| io("create", &self.folder)(error.into()))?;
         source::check_permissions(&self.folder)?;
         let path = self.folder.join("lock");
-        let file = private().create(true).truncate(false).open(&path).map_err(io("open", &path))?;
+        let nofollow = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(0o600).custom_flags(nofollow);
+        let file = options.open(&path).map_err(io("open", &path))?;
         file.lock().map_err(io("lock", &path))?;
         Ok(file)
     }
@@ -250,24 +254,13 @@ impl Quarantine {
     /// Writes a record. The caller has the lock.
     fn write(&self, record: &Record) -> Result<(), QuarantineError> {
         let path = self.file(&record.digest);
-        let side = path.with_extension("new");
         let text = serde_json::to_string_pretty(record).map_err(io::Error::from);
         let written = text.and_then(|text| {
-            let mut file = private().create(true).truncate(true).open(&side)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&side, &path)?;
-            File::open(&self.folder)?.sync_all()
+            let temporary = path.with_extension("new");
+            Ok(Staged::write_as(temporary, &path, 0o600, &[text.as_bytes()])?.replace()?)
         });
         written.map_err(|source| QuarantineError::Io { action: "write", path, source })
     }
-}
-
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    let nofollow = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
-    options.write(true).mode(0o600).custom_flags(nofollow);
-    options
 }
 
 #[cfg(test)]

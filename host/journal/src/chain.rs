@@ -1,25 +1,27 @@
-//! The chain: each entry's hash covers the one before.
+//! The hash chain: the hash of an entry covers the hash of the entry before it.
+//!
+//! Knows: numbers, hashes, bytes. Must not know: what an entry means.
 
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
-/// A place in the chain: an entry's number, from 1, and its hash. Number 0 stands before the first.
+/// An entry, by its number, from 1, and its hash. Number 0 is the place before the first entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Link {
+pub struct EntryRef {
     /// The entry's number.
     pub seq: u64,
     /// 64 hex digits.
     pub hash: String,
 }
 
-impl Link {
-    /// Before the first entry.
+impl EntryRef {
+    /// The place before the first entry.
     #[must_use]
     pub fn origin() -> Self {
         Self { seq: 0, hash: "0".repeat(64) }
     }
 
-    /// The link of the entry that follows with this body.
+    /// The next entry, if it has this body.
     #[must_use]
     pub fn next(&self, body: &[u8]) -> Self {
         let mut hash = Sha256::new();
@@ -30,25 +32,25 @@ impl Link {
         Self { seq: self.seq + 1, hash: HEXLOWER.encode(&hash.finalize()) }
     }
 
-    /// True if its hash could be one.
+    /// True if its hash has the form of a hash.
     #[must_use]
-    pub fn is_whole(&self) -> bool {
+    pub fn is_valid(&self) -> bool {
         is_hash(&self.hash)
     }
 
-    /// As `head` holds it: 20 digits, a space, the hash, a newline; always 86 bytes.
+    /// The content of the file `head`: 20 digits, a space, the hash, a newline; always 86 bytes.
     pub(super) fn to_head(&self) -> String {
         format!("{:020} {}\n", self.seq, self.hash)
     }
 
     pub(super) fn from_head(text: &str) -> Option<Self> {
         let (seq, hash) = text.strip_suffix('\n')?.split_once(' ')?;
-        let link = Self { seq: seq.parse().ok()?, hash: hash.to_owned() };
-        (link.to_head() == text && is_hash(hash)).then_some(link)
+        let entry = Self { seq: seq.parse().ok()?, hash: hash.to_owned() };
+        (entry.to_head() == text && is_hash(hash)).then_some(entry)
     }
 }
 
-/// True for 64 lower-case hex digits, the one spelling of a hash.
+/// True for 64 lower-case hex digits, the only form of a hash.
 pub(super) fn is_hash(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }

@@ -1,5 +1,8 @@
-//! What an entry can say. Fields are written in this order; a new field is optional, a changed one is a new format.
-//! A new kind of entry is a new format too.
+//! The content of entries. Fields are written in this order. A new field is optional; a changed field or a new kind of entry is
+//! a new format.
+//!
+//! Knows: the words of the format. Must not know: who writes or reads them. Words of the format never change: a renamed variant or
+//! field keeps its old word with `#[serde(rename)]`.
 
 use std::collections::BTreeMap;
 
@@ -11,17 +14,17 @@ use super::change::Event;
 use super::evidence::Sha;
 use super::start::RunStart;
 use bailiwick_core::model::{
-    ActionId, ComponentId, Decision, Lockdown, LookError, Report, RuleName, RunFault, StageError, Tainted, TargetName,
-    Verb,
+    ActionId, ComponentId, Decision, Lockdown, Report, RuleName, RunFault, StageError, Tainted, TargetName, Verb,
+    VerbError,
 };
 use bailiwick_core::model::{Exit, Timing};
 
 /// One entry: number, time, content.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// From 1, without gaps.
+    /// The number, from 1, without gaps.
     pub seq: u64,
-    /// The controller's clock.
+    /// The time, by the controller's clock.
     pub time: Timestamp,
     /// What happened.
     pub entry: Entry,
@@ -31,20 +34,20 @@ pub struct Record {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Entry {
-    /// The journal begins; further on: an older one goes on in this format.
+    /// The journal begins. A later entry of this kind: an older journal continues in this format.
     Journal {
         /// [`super::FORMAT`].
         format: String,
     },
-    /// The writer before this one did not finish: what it left.
+    /// The writer before this one did not finish.
     Recovered {
-        /// Bytes after the last whole entry, kept in a file beside the journal.
+        /// Number of bytes after the last whole entry. They are kept in a file beside the journal.
         torn_bytes: u64,
         /// That file.
         torn_file: Option<String>,
-        /// Entries that `head` names and that are gone.
+        /// Number of entries that `head` counts and that are missing.
         missing: u64,
-        /// `head` itself was gone or unreadable, so that nobody knows what was cut.
+        /// True if `head` itself was missing or unreadable, so that a cut cannot be detected.
         head_lost: bool,
         /// Runs that began and did not end.
         open_runs: Vec<u64>,
@@ -65,12 +68,12 @@ pub enum Entry {
         sweep: u64,
         /// The target.
         target: TargetName,
-        /// True: no grant can reach it. False: it could not be reached.
+        /// True: a never-rule refuses it. False: it could not be reached.
         refused: bool,
         /// Why.
         cause: String,
     },
-    /// The host would not run a component.
+    /// The host refused to run a component.
     LoadRefused {
         /// The sweep.
         sweep: u64,
@@ -81,7 +84,7 @@ pub enum Entry {
         /// Why.
         reason: String,
     },
-    /// Compiled code in the cache was not what it must be. It was thrown away, and the component compiled again.
+    /// Compiled code in the cache was not valid. It was deleted, and the component was compiled again.
     CacheRejected {
         /// The sweep.
         sweep: u64,
@@ -94,7 +97,7 @@ pub enum Entry {
     },
     /// A run begins. Its number is this entry's.
     RunStarted(RunStart),
-    /// A call that the grant does not hold. Nothing was sent.
+    /// A call that the grant does not contain. Nothing was sent.
     CallRefused {
         /// The run.
         run: u64,
@@ -105,10 +108,10 @@ pub enum Entry {
         on: Option<TargetName>,
         /// The verb.
         verb: Verb,
-        /// What the guest said to name an object.
+        /// The guest's name of the object.
         slot: Option<Tainted>,
     },
-    /// A fix has put a change on its list. Nothing was sent, and nothing is changed by it.
+    /// A fix added a change to its list. Nothing was sent, and nothing is changed by it.
     Staged {
         /// The run.
         run: u64,
@@ -116,11 +119,11 @@ pub enum Entry {
         call: u32,
         /// The change.
         action: ActionId,
-        /// Bytes that the fix made for it.
+        /// Bytes that the fix computed for it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         computed: Option<Blob>,
     },
-    /// A change that did not get onto the list.
+    /// A change that was not added to the list.
     StageRefused {
         /// The run.
         run: u64,
@@ -128,14 +131,14 @@ pub enum Entry {
         call: u32,
         /// The verb.
         verb: Verb,
-        /// What the guest said to name an object.
+        /// The guest's name of the object.
         slot: Option<Tainted>,
-        /// What the guest said to name a content.
+        /// The guest's name of the content.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         content: Option<Tainted>,
-        /// What it was told.
+        /// The error that the guest got.
         error: StageError,
-        /// What the operator is told.
+        /// The cause, for the operator.
         cause: String,
     },
     /// An action is about to be sent.
@@ -150,22 +153,22 @@ pub enum Entry {
         /// The action.
         action: ActionId,
     },
-    /// What came of an intent.
+    /// The outcome of an intent.
     Outcome {
-        /// The intent's number.
+        /// The number of the intent's entry.
         intent: u64,
         /// The target's answer, or why there is none.
         outcome: Outcome,
         /// How long it took.
         elapsed_ms: u64,
-        /// When it was asked, to the microsecond, where the answer means nothing without that.
+        /// When the action was sent, to the microsecond, if the answer has no meaning without it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         timing: Option<Timing>,
-        /// Secrets that were taken out of the answer before anybody saw it, by rule. Neither what nor how long they were.
+        /// The number of secrets that were removed from the answer before it was used, by rule. Neither their text nor their length.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         redacted: BTreeMap<RuleName, u32>,
     },
-    /// A call answered with what another run of the sweep was told.
+    /// A call that got the answer of another run of the sweep.
     Shared {
         /// The run.
         run: u64,
@@ -176,10 +179,10 @@ pub enum Entry {
         on: Option<TargetName>,
         /// The action.
         action: ActionId,
-        /// The intent that was answered.
+        /// The intent that has the answer.
         intent: u64,
     },
-    /// A line from a component, for whoever debugs it.
+    /// A line of a component's log.
     Note {
         /// The run.
         run: u64,
@@ -202,29 +205,29 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         report_v2: Option<Sha>,
     },
-    /// Retention lets evidence go. It is removed after this entry is on the disk: what is missing and named here is pruned,
-    /// unless a later entry names it again.
+    /// Retention removes evidence, after this entry is on the disk. Evidence that is named here and missing is pruned, unless a later
+    /// entry names it again.
     Pruned {
-        /// What goes, by digest.
+        /// The digests of the evidence.
         evidence: Vec<Sha>,
-        /// The rules of policy that say so.
+        /// The limits in policy.
         rule: String,
     },
     /// The head of the journal, which covers this entry, is about to be copied.
     Anchoring {
-        /// To which anchors.
+        /// The anchors.
         to: Vec<String>,
     },
-    /// What came of it.
+    /// The results of copying the head.
     Anchored {
-        /// The head that was copied.
+        /// The number of the entry that was copied as the head.
         head: u64,
         /// Its hash.
         hash: String,
-        /// Why it failed, if it did, by anchor.
+        /// For each anchor, why it failed. None: it did not fail.
         results: BTreeMap<String, Option<String>>,
     },
-    /// A person or a program stopped the sweep. What was under way has no end.
+    /// A person or a program stopped the sweep. Runs that had not ended have no end.
     Interrupted {
         /// `SIGINT` or `SIGTERM`.
         signal: String,
@@ -233,32 +236,32 @@ pub enum Entry {
     SweepEnded {
         /// The sweep.
         sweep: u64,
-        /// What has held in every worker of it; none: no worker was started, or an older program wrote this.
+        /// The lockdown that every worker of it had. None: no worker was started, or an older program wrote this.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         lockdown: Option<Lockdown>,
     },
-    /// Something happened to a change, a plan, or what holds them.
+    /// An event of a change, of a plan, or of the kill switch.
     Change(Event),
 }
 
-/// What a target said.
+/// The outcome of an action.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// It answered.
+    /// The target answered.
     Answer {
-        /// Raw.
+        /// Raw standard output.
         stdout: Blob,
-        /// Raw.
+        /// Raw standard error.
         stderr: Blob,
         /// How the program ended.
         exit: Exit,
     },
-    /// It did not.
+    /// There is no answer.
     Failed {
-        /// What the guest was told.
-        error: LookError,
-        /// In the host's words.
+        /// The error that the guest got.
+        error: VerbError,
+        /// The cause, in the host's words.
         cause: String,
     },
 }
@@ -267,17 +270,17 @@ pub enum Outcome {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunEnd {
-    /// It looked.
+    /// The component reported findings.
     Report(Report),
-    /// A fix has planned.
+    /// A fix decided.
     Decided(Decision),
-    /// It could not.
+    /// The component could not check.
     #[serde(rename = "could-not-look")]
     CouldNotCheck {
         /// The component's words.
         reason: Tainted,
         /// The verb error behind it.
-        error: Option<LookError>,
+        error: Option<VerbError>,
     },
     /// The component broke.
     Fault(RunFault),
@@ -287,20 +290,20 @@ pub enum RunEnd {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "BlobText", into = "BlobText")]
 pub enum Blob {
-    /// They stand here.
-    Here(Vec<u8>),
-    /// They are kept as evidence.
-    Kept {
+    /// The bytes are in the entry.
+    Inline(Vec<u8>),
+    /// The bytes are beside the journal, as evidence.
+    Evidence {
         /// Their digest.
         sha256: Sha,
-        /// How many there are.
+        /// Their number.
         bytes: u64,
     },
 }
 
 impl Default for Blob {
     fn default() -> Self {
-        Self::Here(Vec::new())
+        Self::Inline(Vec::new())
     }
 }
 
@@ -309,7 +312,7 @@ impl Default for Blob {
 enum BlobText {
     Text(String),
     Base64 { base64: Base64 },
-    Kept { sha256: Sha, bytes: u64 },
+    Evidence { sha256: Sha, bytes: u64 },
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -332,9 +335,9 @@ impl From<Base64> for String {
 impl From<BlobText> for Blob {
     fn from(text: BlobText) -> Self {
         match text {
-            BlobText::Text(text) => Self::Here(text.into_bytes()),
-            BlobText::Base64 { base64 } => Self::Here(base64.0),
-            BlobText::Kept { sha256, bytes } => Self::Kept { sha256, bytes },
+            BlobText::Text(text) => Self::Inline(text.into_bytes()),
+            BlobText::Base64 { base64 } => Self::Inline(base64.0),
+            BlobText::Evidence { sha256, bytes } => Self::Evidence { sha256, bytes },
         }
     }
 }
@@ -342,11 +345,11 @@ impl From<BlobText> for Blob {
 impl From<Blob> for BlobText {
     fn from(blob: Blob) -> Self {
         match blob {
-            Blob::Here(bytes) => match String::from_utf8(bytes) {
+            Blob::Inline(bytes) => match String::from_utf8(bytes) {
                 Ok(text) => Self::Text(text),
                 Err(error) => Self::Base64 { base64: Base64(error.into_bytes()) },
             },
-            Blob::Kept { sha256, bytes } => Self::Kept { sha256, bytes },
+            Blob::Evidence { sha256, bytes } => Self::Evidence { sha256, bytes },
         }
     }
 }

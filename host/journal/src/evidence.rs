@@ -1,16 +1,16 @@
-//! What targets said and what components are, by the SHA-256 of their bytes: a private folder beside the journal.
+//! Answers of targets, and components, by the SHA-256 of their bytes: a private folder beside the journal.
 //!
 //! Knows: bytes, digests, files. Must not know: entries. Attacks answered: evidence that is missing, cut, altered or
-//! exchanged (each is told as what it is, by name), a file that unpacks to more than it was (LK01), and a digest from a
-//! journal that is a path (JR11, FS16). One file is one zstd frame; the same bytes are there once.
+//! exchanged (each is reported as such, by its digest), a file that unpacks to more than it was (LK01), and a path in place of a
+//! digest in a journal (JR11, FS16). One file is one zstd frame; the same bytes are stored once.
 //!
-//! **Invariant:** a file gets its name when all of it is on the disk, so that whoever is killed leaves a file whole or not
-//! at all; and [`Evidence::put`] returns when the name is on the disk too, before any entry says it.
+//! **Invariant:** a file gets its name when all of it is on the disk, so that a process that is killed leaves a whole file or
+//! none. [`Evidence::put`] returns when the name is on the disk as well, before an entry names it.
 
 use std::borrow::Cow;
-use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -21,29 +21,30 @@ use sha2::{Digest as _, Sha256};
 
 use super::chain::is_hash;
 use super::entry::Blob;
+use bailiwick_core::durable::{self, Staged};
 use bailiwick_core::encode::ShownPath as _;
 use bailiwick_core::limits::ANSWER_BYTES;
 
 /// The folder's name.
 pub const FOLDER: &str = "evidence";
-/// What a file begins with that has no name yet.
+/// The prefix of a file that is not complete.
 const NEW: &str = "new-";
-/// Slight: answers are tables of text, and the processor is shared with what is being looked at.
+/// A low level: answers are tables of text, and on a local check the target shares the processor.
 const LEVEL: i32 = 3;
-/// The most memory that unpacking may take, as a power of two: what [`LEVEL`] uses for the largest component.
+/// Maximum memory for unpacking, as a power of two: what [`LEVEL`] uses for the largest component.
 const WINDOW_LOG: u32 = 23;
 
-/// SHA-256 of some bytes: 64 small hex digits, and nothing else, so that it can name a file.
+/// SHA-256 of some bytes: 64 lower-case hex digits and nothing else, so that it can be a file name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Sha(String);
 
-/// A text that is no SHA-256.
+/// A text that is not a SHA-256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not 64 small hex digits")]
+#[error("not a SHA-256 (64 lower-case hex digits)")]
 pub struct NotASha;
 
-/// Where evidence is.
+/// The folder of the evidence.
 #[derive(Debug, Clone)]
 pub struct Evidence {
     folder: PathBuf,
@@ -52,49 +53,49 @@ pub struct Evidence {
 /// One file of the folder.
 #[derive(Debug, Clone)]
 pub struct Piece {
-    /// What is in it; none for what a writer left that was killed.
+    /// The digest of its content. None for an incomplete file of a process that was killed.
     pub sha: Option<Sha>,
-    /// Bytes on the disk.
+    /// Its size on the disk, in bytes.
     pub stored: u64,
     /// When it was written, in seconds since 1970.
     pub written_s: i64,
     path: PathBuf,
 }
 
-/// Why evidence is not what an entry says.
+/// Why evidence does not match its entry, or cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum EvidenceError {
-    /// There is no such file.
+    /// The file does not exist.
     #[error("evidence {0} is missing")]
     Missing(Sha),
     /// The file ends too early.
     #[error("evidence {0} is cut")]
     Cut(Sha),
-    /// The file holds something else.
+    /// The file has another content.
     #[error("evidence {0} was altered")]
     Altered(Sha),
-    /// The file unpacks to more than there was.
+    /// The file unpacks to more bytes than were recorded.
     #[error("evidence {sha} unpacks to more than the {bytes} bytes that were recorded")]
     TooLarge {
-        /// Which.
+        /// The digest.
         sha: Sha,
-        /// How much there was.
+        /// The number of bytes that were recorded.
         bytes: u64,
     },
-    /// The operating system said no.
+    /// The operating system reported an error.
     #[error("cannot {action} {}", path.shown())]
     Io {
-        /// What was tried.
+        /// The operation.
         action: &'static str,
-        /// On what.
+        /// The file or folder.
         path: PathBuf,
-        /// Its words.
+        /// The error.
         source: io::Error,
     },
 }
 
 impl Sha {
-    /// Of some bytes.
+    /// The SHA-256 of some bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self(HEXLOWER.encode(&Sha256::digest(bytes)))
@@ -127,16 +128,16 @@ impl std::fmt::Display for Sha {
 }
 
 impl Evidence {
-    /// The evidence of the journal in `folder`. Nothing is made before something is kept.
+    /// The evidence of the journal in `folder`. The folder of the evidence is created when something is stored.
     #[must_use]
     pub fn beside(folder: &Path) -> Self {
         Self { folder: folder.join(FOLDER) }
     }
 
-    /// Keeps some bytes. They are on the disk when this returns; the same bytes are kept once.
+    /// Stores some bytes. They are on the disk when this returns. The same bytes are stored once.
     ///
     /// # Errors
-    /// When they cannot be written.
+    /// They cannot be written.
     pub fn put(&self, bytes: &[u8]) -> Result<Sha, EvidenceError> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let sha = Sha::of(bytes);
@@ -146,34 +147,24 @@ impl Evidence {
             move |source| EvidenceError::Io { action, path, source }
         };
         if self.get(&sha, bytes.len() as u64).is_ok() {
-            // Whoever kept it waited for the disk before the name was there.
+            // The process that stored it waited for the disk before the file had its name.
             return Ok(sha);
         }
         let folder = path.parent().unwrap_or(&self.folder);
-        make(&self.folder).and_then(|()| make(folder)).map_err(io("make", folder))?;
+        durable::create_folder(folder, 0o700).map_err(|error| io("create", folder)(error.into()))?;
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let new = self.folder.join(format!("{NEW}{}-{count}", std::process::id()));
-        let written = (|| {
-            let packed = zstd::bulk::compress(bytes, LEVEL)?;
-            // What a process of the same number left when it was killed.
-            let _ = fs::remove_file(&new);
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-            file.write_all(&packed)?;
-            file.sync_all()?;
-            fs::rename(&new, &path)?;
-            File::open(folder)?.sync_all()
-        })();
-        if written.is_err() {
-            let _ = fs::remove_file(&new);
-        }
-        written.map_err(io("write", &path))?;
+        // In the top folder, where retention finds the file of a process that was killed.
+        let temporary = self.folder.join(format!("{NEW}{}-{count}", std::process::id()));
+        let packed = zstd::bulk::compress(bytes, LEVEL).map_err(io("write", &path))?;
+        let written = Staged::write_as(temporary, &path, 0o600, &[&packed]).and_then(Staged::replace);
+        written.map_err(|error| io("write", &path)(error.into()))?;
         Ok(sha)
     }
 
-    /// The bytes of a digest, which were so many, or at most so many where nobody has counted.
+    /// The bytes of a digest, at most `bytes_max`.
     ///
     /// # Errors
-    /// When they are not there, or not what they were.
+    /// They are missing, or do not match the digest.
     pub fn get(&self, sha: &Sha, bytes_max: u64) -> Result<Vec<u8>, EvidenceError> {
         let path = self.path(sha);
         let flags = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits()).unwrap_or_default();
@@ -181,7 +172,7 @@ impl Evidence {
         let file = match opened {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(EvidenceError::Missing(sha.clone())),
-            // A link is nothing that we wrote.
+            // We never write a link.
             Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
                 return Err(EvidenceError::Altered(sha.clone()));
             }
@@ -192,7 +183,7 @@ impl Evidence {
         }
         let bytes = unpack(&file, bytes_max).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => EvidenceError::Cut(sha.clone()),
-            // zstd's own errors are of this kind: damaged, another format, a window that no writer of ours needs.
+            // zstd's own errors are of this kind: damaged data, another format, a window that is too large.
             io::ErrorKind::Other => EvidenceError::Altered(sha.clone()),
             _ => EvidenceError::Io { action: "read", path: path.clone(), source: error },
         })?;
@@ -202,18 +193,18 @@ impl Evidence {
         if Sha::of(&bytes) == *sha { Ok(bytes) } else { Err(EvidenceError::Altered(sha.clone())) }
     }
 
-    /// What an entry says that there was.
+    /// The bytes of an entry's answer.
     ///
     /// # Errors
     /// As [`Self::get`].
     pub fn read<'b>(&self, blob: &'b Blob) -> Result<Cow<'b, [u8]>, EvidenceError> {
         match blob {
-            Blob::Here(bytes) => Ok(Cow::Borrowed(bytes)),
-            Blob::Kept { sha256, bytes } => {
-                // The chain vouches for the number; what nobody ever answered is not unpacked all the same.
-                let found = self.get(sha256, (*bytes).min(ANSWER_BYTES))?;
-                if found.len() as u64 == *bytes {
-                    Ok(Cow::Owned(found))
+            Blob::Inline(bytes) => Ok(Cow::Borrowed(bytes)),
+            Blob::Evidence { sha256, bytes } => {
+                // The chain covers the number of bytes, but a journal of another party may name more than an answer can have.
+                let stored = self.get(sha256, (*bytes).min(ANSWER_BYTES))?;
+                if stored.len() as u64 == *bytes {
+                    Ok(Cow::Owned(stored))
                 } else {
                     Err(EvidenceError::Altered(sha256.clone()))
                 }
@@ -221,18 +212,18 @@ impl Evidence {
         }
     }
 
-    /// True if there is a file of this name, whatever is in it.
+    /// True if a file with this name exists, whatever its content.
     #[must_use]
     pub fn has(&self, sha: &Sha) -> bool {
         fs::symlink_metadata(self.path(sha)).is_ok()
     }
 
-    /// Every file that is ours. One that has another name is none, and is left alone.
+    /// Every file of evidence. Files with other names are left alone.
     ///
     /// # Errors
-    /// When the folder cannot be read. One that is not there is empty.
+    /// The folder cannot be read. A folder that does not exist has no files.
     pub fn pieces(&self) -> Result<Vec<Piece>, EvidenceError> {
-        let mut found = Vec::new();
+        let mut pieces = Vec::new();
         for (path, meta) in list(&self.folder)? {
             let name = name_of(&path);
             if meta.is_dir() && name.len() == 2 {
@@ -240,21 +231,21 @@ impl Evidence {
                     let stem = name_of(&path).strip_suffix(".zst").map(str::to_owned);
                     let sha = stem.and_then(|stem| Sha::try_from(stem).ok()).filter(|sha| self.path(sha) == path);
                     if sha.is_some() && !meta.is_dir() {
-                        found.push(Piece { sha, stored: meta.len(), written_s: meta.mtime(), path });
+                        pieces.push(Piece { sha, stored: meta.len(), written_s: meta.mtime(), path });
                     }
                 }
             } else if meta.is_file() && name.starts_with(NEW) {
-                found.push(Piece { sha: None, stored: meta.len(), written_s: meta.mtime(), path });
+                pieces.push(Piece { sha: None, stored: meta.len(), written_s: meta.mtime(), path });
             }
         }
-        found.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(found)
+        pieces.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(pieces)
     }
 
-    /// Takes a file away. One that is gone already is fine.
+    /// Removes a file. It is not an error if the file does not exist.
     ///
     /// # Errors
-    /// When it stays.
+    /// The file cannot be removed.
     pub fn remove(&self, piece: &Piece) -> Result<(), EvidenceError> {
         match fs::remove_file(&piece.path) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => {
@@ -270,7 +261,7 @@ impl Evidence {
     }
 }
 
-/// At most one byte more than there may be, from one frame with nothing after it.
+/// Unpacks one frame with nothing after it, to at most one byte more than `bytes_max`.
 fn unpack(file: &File, bytes_max: u64) -> io::Result<Vec<u8>> {
     let mut frame = zstd::stream::read::Decoder::new(file)?.single_frame();
     frame.window_log_max(WINDOW_LOG)?;
@@ -279,19 +270,10 @@ fn unpack(file: &File, bytes_max: u64) -> io::Result<Vec<u8>> {
     if bytes.len() as u64 <= bytes_max {
         let mut rest = frame.finish();
         if !rest.buffer().is_empty() || rest.read(&mut [0])? > 0 {
-            return Err(io::Error::other("something stands behind it"));
+            return Err(io::Error::other("there are bytes after the frame"));
         }
     }
     Ok(bytes)
-}
-
-/// A folder of ours alone; its name is on the disk when this returns.
-fn make(folder: &Path) -> io::Result<()> {
-    match DirBuilder::new().mode(0o700).create(folder) {
-        Ok(()) => folder.parent().map_or(Ok(()), |above| File::open(above)?.sync_all()),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
-    }
 }
 
 fn list(folder: &Path) -> Result<Vec<(PathBuf, Metadata)>, EvidenceError> {
@@ -301,13 +283,13 @@ fn list(folder: &Path) -> Result<Vec<(PathBuf, Metadata)>, EvidenceError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(io(error)),
     };
-    let mut found = Vec::new();
+    let mut files = Vec::new();
     for entry in entries {
         let path = entry.map_err(io)?.path();
         let meta = fs::symlink_metadata(&path).map_err(io)?;
-        found.push((path, meta));
+        files.push((path, meta));
     }
-    Ok(found)
+    Ok(files)
 }
 
 fn name_of(path: &Path) -> &str {
@@ -316,6 +298,8 @@ fn name_of(path: &Path) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
     fn kept(bytes: &[u8]) -> (tempfile::TempDir, Evidence, Sha, PathBuf) {
@@ -327,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn jr07_what_is_kept_comes_back_and_is_there_once() {
+    fn jr07_stored_bytes_can_be_read_and_are_stored_once() {
         let text = "Filesystem 1024-blocks Used Available\n".repeat(500);
         let (_folder, evidence, sha, path) = kept(text.as_bytes());
         assert_eq!(evidence.get(&sha, text.len() as u64).unwrap(), text.as_bytes());
@@ -339,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn jr01_every_flipped_bit_and_every_cut_is_told() {
+    fn jr01_every_flipped_bit_and_every_cut_is_reported() {
         let (_folder, evidence, sha, path) = kept(b"one two three four one two three four one two three");
         let whole = fs::read(&path).unwrap();
         for at in 0..whole.len() {
@@ -347,7 +331,7 @@ mod tests {
                 let mut edited = whole.clone();
                 edited[at] ^= 1 << bit;
                 fs::write(&path, &edited).unwrap();
-                // A flag of the frame's head that nothing reads may change nothing; then the bytes are the bytes.
+                // A flag of the frame's header that is not used may change nothing; then the bytes are the same.
                 if let Ok(bytes) = evidence.get(&sha, 51) {
                     assert_eq!(Sha::of(&bytes), sha, "byte {at}, bit {bit}");
                 }
@@ -363,7 +347,7 @@ mod tests {
         assert!(matches!(evidence.get(&sha, 51), Err(EvidenceError::Missing(_))));
         std::os::unix::fs::symlink("/etc/hostname", &path).unwrap();
         assert!(matches!(evidence.get(&sha, 51), Err(EvidenceError::Altered(_))), "a link");
-        // What is damaged is written anew by whoever sees the same answer again.
+        // A damaged file is written again when the same answer comes again.
         evidence.put(b"one two three four one two three four one two three").unwrap();
         assert!(evidence.get(&sha, 51).is_ok());
     }

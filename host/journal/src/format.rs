@@ -1,8 +1,8 @@
-//! Which formats there are: what each version wrote stays readable, and what none of them knows is left alone.
+//! The formats of journals. Every older format stays readable, and a journal of an unknown format is not written.
 //!
-//! `/1` had every answer in its entry. `/2` names those that are larger than [`super::INLINE_BYTES`] by their digest; every
-//! entry of `/1` is one of `/2`, so that a journal goes over from one to the other with an entry that says so, and the
-//! chain goes on.
+//! Knows: formats and their order. Must not know: entries of other kinds. `/1` had every answer in its entry. `/2` has the digest of
+//! an answer that is larger than [`super::INLINE_BYTES`]. Every entry of an older format is an entry of the newer one. So an
+//! entry moves a journal to a newer format, and the chain continues.
 
 use std::io::{self, BufRead};
 
@@ -12,37 +12,37 @@ use super::entry::{Entry, Record};
 /// Every format that is read, oldest first; the last is the one that is written.
 const KNOWN: &[&str] = &["bailiwick.journal/1", "bailiwick.journal/2", super::FORMAT];
 
-/// How new a format is; none for one that is not known.
+/// The position of a format in the list. None if it is unknown.
 pub(super) fn age(format: &str) -> Option<usize> {
     KNOWN.iter().position(|known| *known == format)
 }
 
-/// What somebody can do who has a journal of a newer program.
+/// The next step for an operator with a journal of a newer program.
 pub(super) const HINT: &str =
-    "use the bailiwick that wrote it, or a newer one; for a new journal, put the folder aside under another name";
+    "use the version of bailiwick that wrote it, or a newer one; to begin a new journal, rename the folder";
 
 const KIND: &[u8] = b"\"kind\":\"journal\"";
-/// Longer than any entry that says which format a journal has.
+/// Longer than any entry that names a format.
 const LINE_BYTES: usize = 512;
 
-/// The format that a journal was begun in or has gone over to last, as its entries say. They are not held against the chain:
-/// a writer that is told too new a format stops, and one that is told too old a one says it once more, which readers see.
-pub(super) fn said(journal: impl BufRead) -> io::Result<Option<String>> {
-    let mut found = None;
+/// The format that a journal's entries named last. The chain is not checked here. If an edited entry names too new a format, the
+/// writer stops. If it names too old a format, the writer writes the format again, and readers report that.
+pub(super) fn named_format(journal: impl BufRead) -> io::Result<Option<String>> {
+    let mut named = None;
     short_lines(journal, |line| {
         let (_, body) = split(line)?;
-        // Most lines need not be understood to see that they are something else.
+        // Most lines do not have to be parsed to see that they are of another kind.
         body.windows(KIND.len()).take(LINE_BYTES).find(|at| *at == KIND)?;
         match serde_json::from_slice::<Record>(body).ok()?.entry {
-            Entry::Journal { format } => found = Some(format),
+            Entry::Journal { format } => named = Some(format),
             _ => return None,
         }
         Some(())
     })?;
-    Ok(found)
+    Ok(named)
 }
 
-/// Hands out each line that is short enough, and passes over the others without keeping them.
+/// Calls `each` with every line that is short enough. Longer lines are skipped without storing them.
 fn short_lines(mut journal: impl BufRead, mut each: impl FnMut(&[u8]) -> Option<()>) -> io::Result<()> {
     let mut line = Vec::new();
     loop {
@@ -69,7 +69,7 @@ fn short_lines(mut journal: impl BufRead, mut each: impl FnMut(&[u8]) -> Option<
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_last_word_on_the_format_counts() {
+    fn the_format_that_is_named_last_counts() {
         let hash = "0".repeat(64);
         let line = |seq: u64, format: &str| {
             let entry = serde_json::json!({"kind": "journal", "format": format});
@@ -80,9 +80,9 @@ mod tests {
         // Buffers smaller than a line, and larger.
         for size in [7, 100_000] {
             let reader = std::io::BufReader::with_capacity(size, text.as_bytes());
-            assert_eq!(super::said(reader).unwrap().as_deref(), Some("bailiwick.journal/7"));
+            assert_eq!(super::named_format(reader).unwrap().as_deref(), Some("bailiwick.journal/7"));
         }
-        assert_eq!(super::said(note.as_bytes()).unwrap(), None);
+        assert_eq!(super::named_format(note.as_bytes()).unwrap(), None);
     }
 
     #[test]

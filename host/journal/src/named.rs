@@ -1,7 +1,7 @@
-//! Which evidence the entries name, and which of it retention has let go.
+//! Which evidence the entries name, and which of it retention has removed.
 //!
-//! Knows: entries. Must not know: files. A piece is owed from the first entry that names it to the last that lets it go; one
-//! that is named again afterwards is owed again.
+//! Knows: entries. Must not know: files. A piece must exist from the first entry that names it to the entry that prunes it. If a later
+//! entry names it again, it must exist again.
 
 use std::collections::BTreeMap;
 
@@ -11,37 +11,37 @@ use super::entry::{Blob, Entry, Outcome, Record};
 use super::evidence::Sha;
 use super::start::RunStart;
 
-/// All that entries name.
+/// All evidence that entries name.
 #[derive(Debug, Default)]
-pub(super) struct Named {
+pub(super) struct NamedEvidence {
     pub(super) pieces: BTreeMap<Sha, Piece>,
 }
 
-/// One piece of evidence, by what the entries say of it.
+/// One piece of evidence, as the entries describe it.
 #[derive(Debug, Clone)]
 pub(super) struct Piece {
-    /// The first entry that names it and is not followed by one that lets it go.
+    /// The first entry that names it after it was last pruned.
     pub(super) entry: u64,
-    /// When it was last named.
+    /// When an entry last named it.
     pub(super) time: Timestamp,
-    /// How many bytes it has.
+    /// Its size in bytes.
     pub(super) bytes: u64,
-    /// The entry that lets it go, if none has named it since.
+    /// The entry that prunes it, if no later entry names it.
     pub(super) pruned: Option<u64>,
 }
 
-impl Named {
-    /// Takes an entry into account; in their order.
-    pub(super) fn take(&mut self, record: &Record) {
+impl NamedEvidence {
+    /// Adds an entry. Entries have to come in their order.
+    pub(super) fn add(&mut self, record: &Record) {
         match &record.entry {
             Entry::Outcome { outcome: Outcome::Answer { stdout, stderr, .. }, .. } => {
                 for blob in [stdout, stderr] {
-                    if let Blob::Kept { sha256, bytes } = blob {
+                    if let Blob::Evidence { sha256, bytes } = blob {
                         self.name(record, sha256.clone(), *bytes);
                     }
                 }
             }
-            Entry::Staged { computed: Some(Blob::Kept { sha256, bytes }), .. } => {
+            Entry::Staged { computed: Some(Blob::Evidence { sha256, bytes }), .. } => {
                 self.name(record, sha256.clone(), *bytes);
             }
             Entry::RunStarted(RunStart { digest, kept_bytes: Some(bytes), .. }) => {

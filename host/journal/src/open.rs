@@ -1,4 +1,7 @@
-//! The one writer.
+//! The writer of the journal. There is one at a time.
+//!
+//! Knows: the files of the journal, locks, the disk. Must not know: what an entry means. Attacks answered: two writers (JR05), a
+//! journal that another user could write, an entry that is added after one that was edited (JR01).
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
@@ -10,7 +13,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use rustix::fs::{FlockOperation, OFlags, flock};
 
-use super::chain::{Link, split};
+use super::chain::{EntryRef, split};
 use super::entry::{Blob, Entry, Record};
 use super::evidence::{Evidence, EvidenceError, Sha};
 use super::format::{self, HINT};
@@ -22,7 +25,7 @@ use bailiwick_core::encode::ShownPath as _;
 pub struct Journal {
     inner: Mutex<Inner>,
     folder: PathBuf,
-    /// None: everything stands in the entries.
+    /// None: every answer is in its entry.
     evidence: Option<Evidence>,
 }
 
@@ -30,106 +33,106 @@ pub struct Journal {
 struct Inner {
     file: File,
     head: File,
-    last: Link,
-    /// Set by the first failed write: nothing may follow it.
+    last: EntryRef,
+    /// Set by the first write that fails. Nothing may be written after it.
     broken: bool,
 }
 
-/// What a writer found that the one before it left.
+/// What a writer found of the writer before it, which did not finish.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Recovery {
-    /// Bytes after the last whole entry.
+    /// Number of bytes after the last whole entry.
     pub torn_bytes: u64,
-    /// Where they were put.
+    /// The file that they were moved to.
     pub torn_file: Option<PathBuf>,
-    /// Entries that `head` names and that are gone.
+    /// Number of entries that `head` counts and that are missing.
     pub missing: u64,
-    /// `head` itself was gone or unreadable.
+    /// True if `head` itself was missing or unreadable.
     pub head_lost: bool,
     /// Runs that began and did not end.
     pub open_runs: Vec<u64>,
 }
 
-/// Why there is no journal, or no more of it.
+/// Why the journal cannot be opened or written.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The operating system said no.
+    /// The operating system reported an error.
     #[error("cannot {action} {}", path.shown())]
     Io {
-        /// What was tried.
+        /// The operation.
         action: &'static str,
-        /// On what.
+        /// The file or folder.
         path: PathBuf,
-        /// Its words.
+        /// The error.
         source: io::Error,
     },
-    /// Another process writes it.
-    #[error("another bailiwick has been writing {} for {} s", path.shown(), waited.as_secs())]
+    /// Another process writes the journal.
+    #[error("another bailiwick process is writing {} (waited {} s)\n\nhint: try again when it has finished", path.shown(), waited.as_secs())]
     Locked {
         /// The journal's folder.
         path: PathBuf,
-        /// How long we waited.
+        /// How long this process waited.
         waited: Duration,
     },
-    /// Somebody else owns it or could have written it.
-    #[error("{} is {what}; a journal is its owner's alone\n\nhint: name another place with --state DIR", path.shown())]
+    /// Another user owns the file or can write it.
+    #[error("{} {what}; only its owner may be able to write a journal\n\nhint: correct its owner and mode, or choose another folder with --state DIR", path.shown())]
     NotOurs {
         /// The file or folder.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         what: &'static str,
     },
-    /// The newest entry does not hold together: somebody or something has edited it.
-    #[error("the last entry of {} is not what was written; nothing is added to it\n\nhint: `bailiwick journal verify` says more; keep the folder as evidence under another name, and a new journal begins", path.shown())]
+    /// The last entry was changed after it was written.
+    #[error("the last entry of {} was changed after it was written, so nothing is added to it\n\nhint: run `bailiwick journal verify` for details; to begin a new journal, rename the folder and keep it as evidence", path.shown())]
     Damaged {
         /// The journal.
         path: PathBuf,
     },
-    /// Written by a version that this one does not know.
-    #[error("{} has format `{found}`; this version writes `{FORMAT}`\n\nhint: {HINT}", path.shown())]
+    /// A version that this one does not know wrote the journal.
+    #[error("{} has the format `{found}`, and this version writes `{FORMAT}`\n\nhint: {HINT}", path.shown())]
     Format {
         /// The journal.
         path: PathBuf,
-        /// What it says.
+        /// Its format.
         found: String,
     },
-    /// What an entry would name cannot be kept.
-    #[error("an answer cannot be kept")]
+    /// An answer cannot be stored beside the journal.
+    #[error("cannot store an answer beside the journal")]
     Evidence(#[from] EvidenceError),
-    /// An earlier write failed; what follows it would not hang together.
-    #[error("an earlier write to the journal failed; nothing more is written")]
+    /// An earlier write failed, so later entries would not be in the chain.
+    #[error("an earlier write to the journal failed, so nothing more is written")]
     Broken,
 }
 
 impl Journal {
-    /// Opens the journal in `folder`, making both if need be. Waits up to `patience` for another writer. What that one
-    /// left unfinished is put aside, recorded, and returned.
+    /// Opens the journal in `folder`, and creates both if they do not exist. Waits up to `patience` for another writer. An incomplete
+    /// entry of the writer before is moved to another file, recorded, and returned.
     ///
     /// # Errors
-    /// When the folder cannot be written, another process keeps it, or its last entry is damaged.
+    /// The folder cannot be written, another process holds it, or its last entry is damaged.
     pub fn open(folder: &Path, patience: Duration) -> Result<(Self, Option<Recovery>), OpenError> {
         let io_error = |action, path: &Path| {
             let path = path.to_owned();
             move |source| OpenError::Io { action, path, source }
         };
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(io_error("make", folder))?;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(io_error("create", folder))?;
         let path = folder.join(FILE);
-        ours(folder, &std::fs::metadata(folder).map_err(io_error("look at", folder))?)?;
+        ours(folder, &std::fs::metadata(folder).map_err(io_error("check", folder))?)?;
         let mut file = open_ours(&path)?;
         lock(&file, folder, patience)?;
         let head_path = folder.join(HEAD);
         let head = open_ours(&head_path)?;
 
-        let found = Tail::read(&mut file).map_err(io_error("read", &path))?;
-        let said = file.seek(SeekFrom::Start(0)).and_then(|_| format::said(BufReader::new(&file)));
-        let said = said.map_err(io_error("read", &path))?;
-        if let Some(found) = said.as_ref().filter(|said| format::age(said).is_none()) {
+        let tail = Tail::read(&mut file).map_err(io_error("read", &path))?;
+        let format = file.seek(SeekFrom::Start(0)).and_then(|_| format::named_format(BufReader::new(&file)));
+        let format = format.map_err(io_error("read", &path))?;
+        if let Some(found) = format.as_ref().filter(|format| format::age(format).is_none()) {
             return Err(OpenError::Format { path, found: found.escape_default().to_string() });
         }
-        let Last { link: last, at_rest } = found.last(&path)?;
+        let Last { link: last, at_rest } = tail.last(&path)?;
         let mut named = String::new();
         (&head).take(4096).read_to_string(&mut named).map_err(io_error("read", &head_path))?;
-        let named = Link::from_head(&named);
+        let named = EntryRef::from_head(&named);
         if named.as_ref().is_some_and(|named| named.seq == last.seq && *named != last) {
             return Err(OpenError::Damaged { path });
         }
@@ -138,15 +141,15 @@ impl Journal {
             head_lost: named.is_none() && last.seq > 0,
             ..Recovery::default()
         };
-        if !found.torn.is_empty() {
-            let aside = folder.join(format!("torn-after-{}", last.seq));
+        if !tail.torn.is_empty() {
+            let moved = folder.join(format!("torn-after-{}", last.seq));
             let mut options = OpenOptions::new();
             options.write(true).create(true).truncate(true).mode(0o600).custom_flags(flags());
-            let kept = options.open(&aside).and_then(|mut aside| aside.write_all(&found.torn));
-            kept.map_err(io_error("write", &aside))?;
-            file.set_len(found.whole).map_err(io_error("cut", &path))?;
-            recovery.torn_bytes = found.torn.len() as u64;
-            recovery.torn_file = Some(aside);
+            let kept = options.open(&moved).and_then(|mut file| file.write_all(&tail.torn));
+            kept.map_err(io_error("write", &moved))?;
+            file.set_len(tail.whole).map_err(io_error("cut", &path))?;
+            recovery.torn_bytes = tail.torn.len() as u64;
+            recovery.torn_file = Some(moved);
         }
         file.seek(SeekFrom::End(0)).map_err(io_error("seek in", &path))?;
         let fresh = last.seq == 0;
@@ -158,12 +161,12 @@ impl Journal {
         let journal = Self { inner, folder: folder.to_owned(), evidence };
         if fresh {
             journal.append(Entry::Journal { format: FORMAT.to_owned() })?;
-            // The name must survive a crash too, not only the bytes.
+            // The name must survive a crash as well.
             File::open(folder).and_then(|folder| folder.sync_all()).map_err(io_error("sync", folder))?;
         }
-        let older = !fresh && said.is_none_or(|said| said != FORMAT);
+        let older = !fresh && format.is_none_or(|format| format != FORMAT);
         if recovery == Recovery::default() {
-            journal.go_over(older)?;
+            journal.write_format(older)?;
             return Ok((journal, None));
         }
         let name = recovery.torn_file.as_deref().and_then(Path::file_name);
@@ -174,40 +177,40 @@ impl Journal {
             head_lost: recovery.head_lost,
             open_runs: recovery.open_runs.clone(),
         })?;
-        journal.go_over(older)?;
+        journal.write_format(older)?;
         Ok((journal, Some(recovery)))
     }
 
-    /// Says that what follows is in the format of this version.
-    fn go_over(&self, older: bool) -> Result<(), OpenError> {
+    /// Records that the journal continues in the format of this version, if it was older.
+    fn write_format(&self, older: bool) -> Result<(), OpenError> {
         if older {
             self.append(Entry::Journal { format: FORMAT.to_owned() })?;
         }
         Ok(())
     }
 
-    /// The same with every answer in its entry, whatever its size: for a journal that nobody keeps.
+    /// The same with every answer in its entry, whatever its size: for a temporary journal.
     #[must_use]
     pub(super) fn without_evidence(self) -> Self {
         Self { evidence: None, ..self }
     }
 
-    /// Bytes as an entry says them: where there are many, they are kept beside the journal, and on the disk when this
-    /// returns. Takes as long as the disk does.
+    /// Bytes, in the form for an entry. If there are many, they are stored beside the journal, and are on the disk when this
+    /// returns.
     ///
     /// # Errors
-    /// When they cannot be kept. Then nothing more is written: an entry must not name what is not there.
+    /// They cannot be stored. Then nothing more is written: an entry must not name evidence that does not exist.
     pub fn keep(&self, bytes: &[u8]) -> Result<Blob, OpenError> {
         match &self.evidence {
             Some(evidence) if bytes.len() > INLINE_BYTES => {
                 let sha256 = self.kept(evidence.put(bytes))?;
-                Ok(Blob::Kept { sha256, bytes: bytes.len() as u64 })
+                Ok(Blob::Evidence { sha256, bytes: bytes.len() as u64 })
             }
-            _ => Ok(Blob::Here(bytes.to_vec())),
+            _ => Ok(Blob::Inline(bytes.to_vec())),
         }
     }
 
-    /// Keeps a component beside the journal, whatever its size. Its digest if it is kept there.
+    /// Stores a component beside the journal, whatever its size. Returns its digest if it is stored there.
     ///
     /// # Errors
     /// As [`Self::keep`].
@@ -220,11 +223,11 @@ impl Journal {
         Ok(put?)
     }
 
-    /// Adds an entry and gives its number. The entry has left this process when the call returns, so that killing it
-    /// loses nothing; [`Self::sync`] puts it on the disk.
+    /// Adds an entry, and returns its number. The kernel has the entry when the call returns, so that killing this process loses
+    /// nothing. [`Self::sync`] puts it on the disk.
     ///
     /// # Errors
-    /// When it cannot be written, or an earlier one could not.
+    /// It cannot be written, or an earlier write failed.
     pub fn append(&self, entry: Entry) -> Result<u64, OpenError> {
         let mut inner = self.lock();
         if inner.broken {
@@ -238,11 +241,11 @@ impl Journal {
         Ok(seq)
     }
 
-    /// Waits until all is on the disk. A failure is final: the kernel may have dropped what it could not write, and a
-    /// second try would look like success.
+    /// Waits until everything is on the disk. A failure is final: the kernel may have dropped what it could not write, and a
+    /// second attempt would seem to succeed.
     ///
     /// # Errors
-    /// When the disk says no.
+    /// The disk reports an error.
     pub fn sync(&self) -> Result<(), OpenError> {
         let mut inner = self.lock();
         let result = inner.file.sync_data().and_then(|()| inner.head.sync_data());
@@ -250,13 +253,13 @@ impl Journal {
         result.map_err(|source| OpenError::Io { action: "sync", path: self.folder.join(FILE), source })
     }
 
-    /// The newest entry.
+    /// The last entry.
     #[must_use]
-    pub fn last(&self) -> Link {
+    pub fn last(&self) -> EntryRef {
         self.lock().last.clone()
     }
 
-    /// The folder it is in.
+    /// The folder of the journal.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -284,12 +287,12 @@ impl Inner {
     }
 }
 
-/// No links: whoever may write the folder must not choose what is written to. A FIFO does not hold us up.
+/// No links: a user who can write the folder must not choose the file that is written. A FIFO does not block.
 fn flags() -> i32 {
     i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits()).unwrap_or_default()
 }
 
-/// Opens a file of the journal, making it if need be; refuses one that anybody else could have written.
+/// Opens a file of the journal, and creates it if it does not exist. Refuses a file that another user can write.
 fn open_ours(path: &Path) -> Result<File, OpenError> {
     let io = |source| OpenError::Io { action: "open", path: path.to_owned(), source };
     let mut options = OpenOptions::new();
@@ -297,7 +300,7 @@ fn open_ours(path: &Path) -> Result<File, OpenError> {
     let file = options.open(path).map_err(io)?;
     let meta = file.metadata().map_err(io)?;
     if !meta.is_file() {
-        return Err(OpenError::NotOurs { path: path.to_owned(), what: "no regular file" });
+        return Err(OpenError::NotOurs { path: path.to_owned(), what: "is not a regular file" });
     }
     ours(path, &meta)?;
     Ok(file)
@@ -305,9 +308,9 @@ fn open_ours(path: &Path) -> Result<File, OpenError> {
 
 fn ours(path: &Path, meta: &Metadata) -> Result<(), OpenError> {
     let what = if meta.uid() != rustix::process::geteuid().as_raw() {
-        "somebody else's"
+        "belongs to another user"
     } else if meta.mode() & 0o022 != 0 {
-        "writable by others"
+        "is writable by other users"
     } else {
         return Ok(());
     };
@@ -334,7 +337,7 @@ fn lock(file: &File, folder: &Path, patience: Duration) -> Result<(), OpenError>
 
 /// The newest entry.
 struct Last {
-    link: Link,
+    link: EntryRef,
     /// No run can be open after it, so that nobody need read what is before it.
     at_rest: bool,
 }
@@ -342,11 +345,11 @@ struct Last {
 /// The end of the file: its last whole line, the one before it, and what follows.
 #[derive(Default)]
 struct Tail {
-    /// None for the first line.
+    /// The line before it. None for the first line.
     before: Option<Vec<u8>>,
     line: Vec<u8>,
     torn: Vec<u8>,
-    /// Length of the file without the torn part.
+    /// Length of the file without the incomplete part.
     whole: u64,
 }
 
@@ -363,7 +366,7 @@ impl Tail {
             if let Some(tail) = Self::of(bytes, from == 0, length) {
                 return Ok(tail);
             }
-            // Three lines of the largest kind: what is longer was not written by us.
+            // Three lines of the maximum length: a journal that we wrote has no longer ones.
             if window > 3 * LINE_MAX as u64 {
                 return Ok(Self { line: vec![0], whole: length, ..Self::default() });
             }
@@ -371,7 +374,7 @@ impl Tail {
         }
     }
 
-    /// The tail in the last bytes of a file; `None` if they do not reach back far enough.
+    /// The tail in the last bytes of a file. `None` if there are too few bytes.
     fn of(mut bytes: Vec<u8>, is_all: bool, length: u64) -> Option<Self> {
         let newline = |bytes: &[u8]| bytes.iter().rposition(|&b| b == b'\n');
         let Some(end) = newline(&bytes) else {
@@ -393,19 +396,19 @@ impl Tail {
         Some(Self { before: Some(before), line, torn, whole })
     }
 
-    /// The newest entry, held against the one before it: what is edited is not built upon.
+    /// The last entry, checked against the one before it: nothing is added after an edited entry.
     fn last(&self, path: &Path) -> Result<Last, OpenError> {
         if self.line.is_empty() && self.whole == 0 {
-            return Ok(Last { link: Link::origin(), at_rest: true });
+            return Ok(Last { link: EntryRef::origin(), at_rest: true });
         }
         let damaged = || OpenError::Damaged { path: path.to_owned() };
         let (hash, body) = split(&self.line).ok_or_else(damaged)?;
         let record: Record = serde_json::from_slice(body).map_err(|_| damaged())?;
         let before = match &self.before {
-            None => Link::origin(),
+            None => EntryRef::origin(),
             Some(line) => {
                 let (hash, _) = split(line).ok_or_else(damaged)?;
-                Link { seq: record.seq.checked_sub(1).ok_or_else(damaged)?, hash: hash.to_owned() }
+                EntryRef { seq: record.seq.checked_sub(1).ok_or_else(damaged)?, hash: hash.to_owned() }
             }
         };
         let link = before.next(body);
@@ -414,20 +417,20 @@ impl Tail {
         }
         let at_rest = matches!(
             record.entry,
-            // Not a new beginning of an older journal: what is before it counts.
+            // An entry that moves an older journal to a new format is not among them: the entries before it count.
             Entry::Recovered { .. }
                 | Entry::SweepEnded { .. }
                 | Entry::Pruned { .. }
                 | Entry::Anchoring { .. }
                 | Entry::Anchored { .. }
-                // No run is open while a change is written about.
+                // No run is open when an entry about a change is written.
                 | Entry::Change(_)
         ) || record.seq == 1;
         Ok(Last { link, at_rest })
     }
 }
 
-/// Runs of the last sweep that began and did not end. A reader's error ends the search: `verify` tells it better.
+/// Runs of the last sweep that began and did not end. A read error ends the search: `verify` reports it.
 fn open_runs(folder: &Path, last: u64) -> Vec<u64> {
     let Ok(reader) = super::Reader::open(folder) else {
         return Vec::new();
@@ -435,7 +438,7 @@ fn open_runs(folder: &Path, last: u64) -> Vec<u64> {
     let mut open = std::collections::BTreeSet::new();
     for record in reader.map_while(Result::ok).take_while(|record| record.seq <= last) {
         match record.entry {
-            // What an earlier recovery has told is not told again.
+            // Runs that an earlier recovery recorded are not recorded again.
             Entry::SweepStarted { .. } | Entry::Recovered { .. } => open.clear(),
             Entry::RunStarted(_) => drop(open.insert(record.seq)),
             Entry::RunEnded { run, .. } => drop(open.remove(&run)),

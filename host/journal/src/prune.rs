@@ -1,11 +1,11 @@
-//! Retention: which evidence goes, and that its going is written down before it goes.
+//! Retention: which evidence is removed. The journal records it before it is removed.
 //!
-//! Knows: what entries name, and how old and how large it is. Must not know: policy's file. Attack answered: evidence that is
-//! removed and called retention (JR01): what the journal does not say it let go is missing, whoever removed it; and a
-//! journal that does not hold together lets nothing go.
+//! Knows: what entries name, its age and its size. Must not know: policy's file. Attack answered: evidence that an attacker
+//! removes and calls pruned (JR01): evidence is missing unless an entry records that retention removed it. If the chain of the
+//! journal is broken, nothing is removed.
 //!
-//! Entries themselves are never removed: the chain stays whole, and an answer that stands in its entry stays. Whoever is
-//! killed in between leaves what is named as gone and still there; the next time it goes.
+//! Entries are never removed: the chain stays whole, and an answer that is in its entry stays. If the process is killed between
+//! the entry and the removal, the next prune removes the evidence.
 
 use std::path::Path;
 
@@ -13,60 +13,61 @@ use jiff::Timestamp;
 
 use super::entry::Entry;
 use super::evidence::{self, Evidence, EvidenceError, Sha};
-use super::named::Named;
+use super::named::NamedEvidence;
 use super::{Journal, OpenError, ReadError, Reader};
 
-/// Digests in one entry.
+/// Maximum number of digests in one entry.
 const NAMED: usize = 1_000;
 const DAY_S: i64 = 24 * 60 * 60;
 
-/// What the operator wants to keep. None: no such bound.
+/// The limits that policy sets. None: no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Keep {
-    /// So many days after it was last named.
+pub struct RetentionLimits {
+    /// Evidence is kept for this many days after an entry last named it.
     pub days: Option<u32>,
-    /// So many bytes on the disk; what was named longest ago goes first.
+    /// Maximum size of all evidence on the disk, in bytes. The evidence that was named longest ago is removed first.
     pub bytes: Option<u64>,
 }
 
-/// What goes and what stays.
+/// What is removed and what is kept.
 #[derive(Debug, Default)]
-pub struct Plan {
-    goes: Vec<evidence::Piece>,
-    /// Of those, what has yet to be written down.
+pub struct PrunePlan {
+    remove: Vec<evidence::Piece>,
+    /// Those of them that no entry names as pruned.
     named: Vec<Sha>,
-    /// Pieces that go, and their bytes on the disk.
-    pub going: (usize, u64),
-    /// When they were last named: the first and the last of them.
+    /// The number of removed pieces, and their bytes on the disk.
+    pub removed: (usize, u64),
+    /// When they were last named: the earliest and the latest time.
     pub between: Option<(Timestamp, Timestamp)>,
-    /// Pieces that stay, and their bytes on the disk.
-    pub staying: (usize, u64),
+    /// The number of pieces that are kept, and their bytes on the disk.
+    pub kept: (usize, u64),
 }
 
-/// Why nothing is let go.
+/// Why nothing was removed.
 #[derive(Debug, thiserror::Error)]
 pub enum PruneError {
     /// The journal cannot be read to its end.
-    #[error("the journal does not hold together, so nothing is let go")]
+    #[error("the journal cannot be verified, so no evidence was removed")]
     Read(#[from] ReadError),
     /// Evidence cannot be listed or removed.
     #[error(transparent)]
     Evidence(#[from] EvidenceError),
-    /// It cannot be written down.
-    #[error("what goes cannot be written down, so nothing goes")]
+    /// The journal is not writable.
+    #[error("the journal is not writable, so no evidence was removed")]
     Write(#[from] OpenError),
 }
 
-/// Works out what goes. Nothing is changed.
+/// Computes what has to be removed. Nothing is changed.
 ///
 /// # Errors
-/// When the journal or the evidence cannot be read.
-pub fn plan(folder: &Path, keep: Keep, now: Timestamp) -> Result<Plan, PruneError> {
-    let mut named = Named::default();
+/// The journal or the evidence cannot be read.
+pub fn plan(folder: &Path, keep: RetentionLimits, now: Timestamp) -> Result<PrunePlan, PruneError> {
+    let mut named = NamedEvidence::default();
     for record in Reader::open(folder)? {
-        named.take(&record?);
+        named.add(&record?);
     }
-    // When each was last named; of what nobody names, when it was written: somebody was killed before its entry.
+    // When each piece was last named. A piece that no entry names was written by a process that was killed before its entry; then
+    // the time of the file counts.
     let last = |piece: &evidence::Piece| {
         let known = piece.sha.as_ref().and_then(|sha| named.pieces.get(sha)).map(|piece| piece.time);
         known.unwrap_or_else(|| Timestamp::from_second(piece.written_s).unwrap_or(Timestamp::MIN))
@@ -75,39 +76,39 @@ pub fn plan(folder: &Path, keep: Keep, now: Timestamp) -> Result<Plan, PruneErro
         Evidence::beside(folder).pieces()?.into_iter().map(|piece| (last(&piece), piece)).collect();
     pieces.sort_by_key(|(time, _)| std::cmp::Reverse(*time));
     let oldest = keep.days.map(|days| now.as_second().saturating_sub(i64::from(days).saturating_mul(DAY_S)));
-    let mut plan = Plan::default();
-    // From the newest on: what fits, stays.
+    let mut plan = PrunePlan::default();
+    // From the newest piece on: what fits is kept.
     let mut full = false;
     for (time, piece) in pieces {
         let known = piece.sha.as_ref().and_then(|sha| named.pieces.get(sha));
-        let is_let_go = known.is_some_and(|known| known.pruned.is_some());
+        let is_pruned = known.is_some_and(|known| known.pruned.is_some());
         let is_old = oldest.is_some_and(|oldest| time.as_second() < oldest);
-        full |= keep.bytes.is_some_and(|bytes| plan.staying.1.saturating_add(piece.stored) > bytes);
-        if !(is_let_go || is_old || full) {
-            plan.staying = (plan.staying.0 + 1, plan.staying.1 + piece.stored);
+        full |= keep.bytes.is_some_and(|bytes| plan.kept.1.saturating_add(piece.stored) > bytes);
+        if !(is_pruned || is_old || full) {
+            plan.kept = (plan.kept.0 + 1, plan.kept.1 + piece.stored);
             continue;
         }
-        plan.going = (plan.going.0 + 1, plan.going.1 + piece.stored);
+        plan.removed = (plan.removed.0 + 1, plan.removed.1 + piece.stored);
         plan.between = Some(plan.between.map_or((time, time), |(first, last)| (first.min(time), last.max(time))));
-        if let (Some(sha), Some(_), false) = (&piece.sha, known, is_let_go) {
+        if let (Some(sha), Some(_), false) = (&piece.sha, known, is_pruned) {
             plan.named.push(sha.clone());
         }
-        plan.goes.push(piece);
+        plan.remove.push(piece);
     }
     Ok(plan)
 }
 
-/// Writes down what goes, waits for the disk, and lets it go. `rule` says who wanted it.
+/// Records what is removed, waits for the disk, and removes it. `rule` names the limit of policy.
 ///
 /// # Errors
-/// When it cannot be written down; then all stays. When a file cannot be removed; then the rest stays until the next time.
-pub fn prune(journal: &Journal, plan: &Plan, rule: &str) -> Result<(), PruneError> {
+/// It cannot be recorded; then nothing is removed. Or a file cannot be removed; then the rest stays until the next prune.
+pub fn prune(journal: &Journal, plan: &PrunePlan, rule: &str) -> Result<(), PruneError> {
     for part in plan.named.chunks(NAMED) {
         journal.append(Entry::Pruned { evidence: part.to_vec(), rule: rule.to_owned() })?;
     }
     journal.sync()?;
     let evidence = Evidence::beside(journal.folder());
-    for piece in &plan.goes {
+    for piece in &plan.remove {
         evidence.remove(piece)?;
     }
     Ok(())
@@ -133,7 +134,7 @@ mod tests {
             .flat_map(|at| *Sha::of(&[letter, at as u8]).as_str().as_bytes().first_chunk::<16>().unwrap())
             .collect();
         let stdout = journal.keep(&bytes).unwrap();
-        let Blob::Kept { sha256, .. } = stdout.clone() else { panic!("it is large") };
+        let Blob::Evidence { sha256, .. } = stdout.clone() else { panic!("it is large") };
         let outcome = Outcome::Answer { stdout, stderr: Blob::default(), exit: Exit::Status(0) };
         journal
             .append(Entry::Outcome { intent: 1, outcome, elapsed_ms: 0, timing: None, redacted: Default::default() })
@@ -146,27 +147,27 @@ mod tests {
     }
 
     #[test]
-    fn nothing_goes_without_a_rule_and_by_age_what_is_old() {
+    fn nothing_is_removed_without_a_limit_and_a_limit_by_age_removes_what_is_old() {
         let folder = tempfile::tempdir().unwrap();
         let journal = journal(folder.path());
         let sha = answer(&journal, 1);
-        let going = |keep, days| plan(folder.path(), keep, in_days(days)).unwrap().going.0;
-        assert_eq!(going(Keep::default(), 10_000), 0);
-        assert_eq!(going(Keep { days: Some(FAR), bytes: None }, 99), 0);
-        assert_eq!(going(Keep { days: Some(FAR), bytes: None }, 101), 1);
+        let removed = |keep, days| plan(folder.path(), keep, in_days(days)).unwrap().removed.0;
+        assert_eq!(removed(RetentionLimits::default(), 10_000), 0);
+        assert_eq!(removed(RetentionLimits { days: Some(FAR), bytes: None }, 99), 0);
+        assert_eq!(removed(RetentionLimits { days: Some(FAR), bytes: None }, 101), 1);
         assert!(Evidence::beside(folder.path()).has(&sha), "a plan changes nothing");
     }
 
     #[test]
-    fn what_was_named_longest_ago_goes_first() {
+    fn what_was_named_longest_ago_is_removed_first() {
         let folder = tempfile::tempdir().unwrap();
         let journal = journal(folder.path());
         let [a, b, c] = [1, 2, 3].map(|letter| answer(&journal, letter));
-        // Named again: the newest.
+        // NamedEvidence again: the newest.
         answer(&journal, 1);
         let evidence = Evidence::beside(folder.path());
         let size = evidence.pieces().unwrap()[0].stored;
-        let keep = Keep { days: None, bytes: Some(2 * size + size / 2) };
+        let keep = RetentionLimits { days: None, bytes: Some(2 * size + size / 2) };
         let plan = plan(folder.path(), keep, Timestamp::now()).unwrap();
         prune(&journal, &plan, "bytes").unwrap();
         assert_eq!([&a, &b, &c].map(|sha| evidence.has(sha)), [true, false, true]);
@@ -175,25 +176,25 @@ mod tests {
     }
 
     #[test]
-    fn pruned_is_told_from_missing_and_what_is_named_again_is_owed_again() {
+    fn pruned_differs_from_missing_and_what_is_named_again_must_exist_again() {
         let folder = tempfile::tempdir().unwrap();
         let journal = journal(folder.path());
         let (a, b) = (answer(&journal, 1), answer(&journal, 2));
         let evidence = Evidence::beside(folder.path());
-        let all = Keep { days: None, bytes: Some(1) };
+        let all = RetentionLimits { days: None, bytes: Some(1) };
         // Killed after the entry and before the first removal.
         let plan_a = plan(folder.path(), all, Timestamp::now()).unwrap();
         for part in plan_a.named.chunks(NAMED) {
             journal.append(Entry::Pruned { evidence: part.to_vec(), rule: "x".to_owned() }).unwrap();
         }
         assert!(evidence.has(&a) && evidence.has(&b) && verify(folder.path()).unwrap().breaks.is_empty());
-        // What was let go goes, by whatever rule; nobody writes it down twice.
-        let again = plan(folder.path(), Keep { days: Some(FAR), bytes: None }, Timestamp::now()).unwrap();
-        assert_eq!((again.going.0, again.named.len()), (2, 0));
+        // What an entry names as pruned is removed, by any limit, and is not recorded twice.
+        let again = plan(folder.path(), RetentionLimits { days: Some(FAR), bytes: None }, Timestamp::now()).unwrap();
+        assert_eq!((again.removed.0, again.named.len()), (2, 0));
         prune(&journal, &again, "x").unwrap();
         let verdict = verify(folder.path()).unwrap();
         assert!(verdict.breaks.is_empty() && verdict.pruned == 2, "{verdict:?}");
-        // The same answer again: it is there again, and owed.
+        // The same answer again: it exists again, and must exist.
         answer(&journal, 1);
         assert_eq!(verify(folder.path()).unwrap().pruned, 1);
         let piece = evidence.pieces().unwrap().remove(0);
@@ -205,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_names_goes_by_its_own_age_and_is_not_written_down() {
+    fn evidence_without_an_entry_is_removed_by_its_own_age_and_not_recorded() {
         let folder = tempfile::tempdir().unwrap();
         let journal = journal(folder.path());
         let evidence = Evidence::beside(folder.path());
@@ -213,23 +214,23 @@ mod tests {
         std::fs::write(folder.path().join("evidence/new-1-1"), b"half of it").unwrap();
         std::fs::write(folder.path().join("evidence/notes.txt"), b"a person's").unwrap();
         assert!(verify(folder.path()).unwrap().breaks.is_empty());
-        let keep = Keep { days: Some(FAR), bytes: None };
-        assert_eq!(plan(folder.path(), keep, Timestamp::now()).unwrap().going.0, 0);
+        let keep = RetentionLimits { days: Some(FAR), bytes: None };
+        assert_eq!(plan(folder.path(), keep, Timestamp::now()).unwrap().removed.0, 0);
         let plan = plan(folder.path(), keep, in_days(101)).unwrap();
-        assert_eq!((plan.going.0, plan.named.len()), (2, 0));
+        assert_eq!((plan.removed.0, plan.named.len()), (2, 0));
         prune(&journal, &plan, "x").unwrap();
         assert!(evidence.pieces().unwrap().is_empty() && folder.path().join("evidence/notes.txt").exists());
     }
 
     #[test]
-    fn a_journal_that_does_not_hold_together_lets_nothing_go() {
+    fn nothing_is_removed_if_the_chain_is_broken() {
         let folder = tempfile::tempdir().unwrap();
         let journal = journal(folder.path());
         answer(&journal, 1);
         let path = folder.path().join("journal.jsonl");
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, text.replacen("\"intent\":1", "\"intent\":2", 1)).unwrap();
-        let planned = plan(folder.path(), Keep { days: None, bytes: Some(1) }, Timestamp::now());
+        let planned = plan(folder.path(), RetentionLimits { days: None, bytes: Some(1) }, Timestamp::now());
         assert!(matches!(planned, Err(PruneError::Read(_))), "{planned:?}");
     }
 }

@@ -1,4 +1,6 @@
-//! Reading entries, in order. A reader trusts nothing: lines are bounded and every entry is checked against the chain.
+//! Reads entries, in order. The length of a line is bounded, and every entry is checked against the chain.
+//!
+//! Knows: lines, the chain, formats. Must not know: what an entry means.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
@@ -7,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-use super::chain::{Link, split};
+use super::chain::{EntryRef, split};
 use super::entry::{Entry, Record};
 use super::format::{self, HINT};
 use super::{FILE, FORMAT, LINE_MAX};
@@ -16,36 +18,36 @@ use bailiwick_core::encode::ShownPath as _;
 /// Why reading stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The operating system said no.
+    /// The operating system reported an error.
     #[error("cannot read {}", path.shown())]
     Io {
         /// The journal.
         path: PathBuf,
-        /// Its words.
+        /// The error.
         source: io::Error,
     },
-    /// The last line has no end: its writer was stopped, or the file was cut.
-    #[error("entry {seq}, at byte {at}, has no end: {bytes} bytes of it are there")]
+    /// The last line is incomplete: its writer was stopped, or the file was cut.
+    #[error("entry {seq}, at byte {at}, is incomplete: only {bytes} bytes of it exist")]
     Torn {
-        /// The entry it would be.
+        /// The number of the entry.
         seq: u64,
-        /// Where it begins.
+        /// The byte at which it begins.
         at: u64,
-        /// How much there is.
+        /// The number of its bytes that exist.
         bytes: u64,
     },
-    /// The entry is not what was written, or not the one that was written here.
+    /// The entry was changed, or is in another place than it was written.
     #[error("entry {seq}, at byte {at}, {what}")]
     Broken {
-        /// The entry it should be.
+        /// The number that it should have.
         seq: u64,
-        /// Where it begins.
+        /// The byte at which it begins.
         at: u64,
         /// What is wrong.
         what: &'static str,
     },
     /// A newer program wrote it.
-    #[error("entry {seq} says that the journal has format `{}`; this version reads none newer than `{FORMAT}`\n\nhint: {HINT}", found.escape_default())]
+    #[error("entry {seq} names the journal format `{}`, and the newest that this version reads is `{FORMAT}`\n\nhint: {HINT}", found.escape_default())]
     Format {
         /// The entry.
         seq: u64,
@@ -54,93 +56,93 @@ pub enum ReadError {
     },
 }
 
-/// A place in a journal: where its newest entry began when somebody looked, and which one it was.
+/// A position in a journal: an entry that was read, and where it begins. Reading can continue after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mark {
-    /// Where that entry begins, in bytes.
-    pub at: u64,
+pub struct ReadPosition {
+    /// The byte at which the entry begins.
+    pub offset: u64,
     /// The entry.
-    pub link: Link,
+    pub entry: EntryRef,
 }
 
-/// Reads entries from the first to the last and ends at the first error.
+/// Reads entries from the first to the last, and ends at the first error.
 #[derive(Debug)]
 pub struct Reader {
     file: BufReader<File>,
     path: PathBuf,
     at: u64,
-    /// Where the newest entry begins.
+    /// The byte at which the last entry that was read begins.
     begin: u64,
-    last: Link,
-    /// How new the format is so far.
+    last: EntryRef,
+    /// The position of the format that was read last, in the list of formats.
     age: usize,
     done: bool,
 }
 
 impl Reader {
-    /// Opens the journal in `folder` for reading. A writer may be at work.
+    /// Opens the journal in `folder` for reading. A writer may be running.
     ///
     /// # Errors
-    /// When there is none.
+    /// There is no journal.
     pub fn open(folder: &Path) -> Result<Self, ReadError> {
         let path = folder.join(FILE);
         match open(&path) {
             Ok(file) => {
                 let file = BufReader::new(file);
-                Ok(Self { file, path, at: 0, begin: 0, last: Link::origin(), age: 0, done: false })
+                Ok(Self { file, path, at: 0, begin: 0, last: EntryRef::origin(), age: 0, done: false })
             }
             Err(source) => Err(ReadError::Io { path, source }),
         }
     }
 
-    /// Opens the journal behind an entry that was read before; none if that entry does not stand there any more, so that
-    /// nothing that was read before it can be believed either.
+    /// Opens the journal after an entry that was read before. None if that entry is not there any more; then everything that was
+    /// read before it is not reliable either.
     ///
     /// # Errors
-    /// When there is no journal.
-    pub fn behind(folder: &Path, mark: &Mark) -> Result<Option<Self>, ReadError> {
+    /// There is no journal.
+    pub fn after(folder: &Path, position: &ReadPosition) -> Result<Option<Self>, ReadError> {
         let mut reader = Self::open(folder)?;
         let path = reader.path.clone();
         let io = move |source| ReadError::Io { path: path.clone(), source };
-        reader.file.seek(SeekFrom::Start(mark.at)).map_err(&io)?;
+        reader.file.seek(SeekFrom::Start(position.offset)).map_err(&io)?;
         let Ok(Some(line)) = reader.line() else { return Ok(None) };
-        // The hash covers all that is before it; whoever reads on checks that the next one follows from it.
-        if split(&line).is_none_or(|(hash, _)| hash != mark.link.hash) {
+        // The hash covers everything before it. Reading on checks that the next entry follows from it.
+        if split(&line).is_none_or(|(hash, _)| hash != position.entry.hash) {
             return Ok(None);
         }
-        reader.begin = mark.at;
-        reader.at = mark.at + line.len() as u64 + 1;
-        // Which format the journal has come to is not known here: that it is said twice is for `verify` to find.
-        reader.last = mark.link.clone();
+        reader.begin = position.offset;
+        reader.at = position.offset + line.len() as u64 + 1;
+        // The format at this place is unknown here. `verify` finds a format that is named twice.
+        reader.last = position.entry.clone();
         Ok(Some(reader))
     }
 
-    /// Where the newest entry stands that was read; none before the first.
+    /// The position of the last entry that was read. None before the first.
     #[must_use]
-    pub fn mark(&self) -> Option<Mark> {
-        (self.last.seq > 0).then(|| Mark { at: self.begin, link: self.last.clone() })
+    pub fn position(&self) -> Option<ReadPosition> {
+        (self.last.seq > 0).then(|| ReadPosition { offset: self.begin, entry: self.last.clone() })
     }
 
-    /// How far it has come, and how far it is to the end of what is there now, both in bytes.
+    /// The bytes that were read, and the current length of the journal in bytes.
     #[must_use]
     pub fn progress(&self) -> (u64, u64) {
         let length = self.file.get_ref().metadata().map_or(self.at, |meta| meta.len());
         (self.at, length.max(self.at))
     }
 
-    /// The newest entry that was read.
+    /// The last entry that was read.
     #[must_use]
-    pub fn newest(&self) -> &Link {
+    pub fn newest(&self) -> &EntryRef {
         &self.last
     }
 
-    /// True if it was begun in, or has gone over to, the format that this version writes.
+    /// True if the journal has the format that this version writes.
     #[must_use]
     pub fn is_newest_format(&self) -> bool {
         format::age(FORMAT) == Some(self.age)
     }
 
-    /// Reads the next line, at most [`LINE_MAX`] of it.
+    /// Reads the next line, at most [`LINE_MAX`] bytes.
     fn line(&mut self) -> Result<Option<Vec<u8>>, ReadError> {
         let mut line = Vec::new();
         let limit = LINE_MAX as u64 + 1;
@@ -152,7 +154,7 @@ impl Reader {
         if line.pop_if(|last| *last == b'\n').is_some() {
             Ok(Some(line))
         } else if line.len() > LINE_MAX {
-            Err(self.broken("is longer than any entry"))
+            Err(self.broken("is longer than an entry can be"))
         } else {
             Err(ReadError::Torn { seq: self.last.seq + 1, at: self.at, bytes: line.len() as u64 })
         }
@@ -167,40 +169,40 @@ impl Reader {
             return Ok(None);
         };
         let (hash, body) = split(&line).ok_or_else(|| self.broken("is not a hash and a body"))?;
-        let link = self.last.next(body);
-        if link.hash != hash {
+        let entry = self.last.next(body);
+        if entry.hash != hash {
             return Err(self.broken("does not match its hash"));
         }
         let record: Record =
-            serde_json::from_slice(body).map_err(|_| self.broken("is of a kind this version cannot read"))?;
-        if record.seq != link.seq {
-            return Err(self.broken("has another number"));
+            serde_json::from_slice(body).map_err(|_| self.broken("is of a kind that this version cannot read"))?;
+        if record.seq != entry.seq {
+            return Err(self.broken("does not have the next number"));
         }
         match &record.entry {
             Entry::Journal { format: found } => match format::age(found) {
-                None => return Err(ReadError::Format { seq: link.seq, found: found.clone() }),
-                Some(age) if link.seq > 1 && age <= self.age => {
-                    return Err(self.broken("says again which format the journal has"));
+                None => return Err(ReadError::Format { seq: entry.seq, found: found.clone() }),
+                Some(age) if entry.seq > 1 && age <= self.age => {
+                    return Err(self.broken("names the journal's format again"));
                 }
                 Some(age) => self.age = age,
             },
-            _ if link.seq == 1 => {
-                return Err(self.broken("should say which format the journal has"));
+            _ if entry.seq == 1 => {
+                return Err(self.broken("does not name the journal's format"));
             }
             _ => {}
         }
         self.begin = self.at;
         self.at += line.len() as u64 + 1;
-        self.last = link;
+        self.last = entry;
         Ok(Some(record))
     }
 }
 
-/// Opens a regular file; a FIFO would keep us waiting.
+/// Opens a regular file. A FIFO would block.
 fn open(path: &Path) -> io::Result<File> {
     let nonblock = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
     let file = File::options().read(true).custom_flags(nonblock).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no regular file")) }
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
 }
 
 impl Iterator for Reader {

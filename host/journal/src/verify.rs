@@ -1,103 +1,105 @@
-//! Whether the journal is what was written. A local chain shows edits and, with `head`, a cut; somebody who can rewrite
-//! both is found only by a copy of the head elsewhere.
+//! Checks that the journal is what was written.
+//!
+//! Knows: the chain, `head`, evidence. Must not know: anchors. The chain shows an edit, and `head` shows a cut (JR01). If both are
+//! rewritten, only a copy of the head elsewhere shows it.
 
 use std::path::Path;
 
-use super::chain::Link;
+use super::chain::EntryRef;
 use super::entry::Entry;
 use super::evidence::{Evidence, EvidenceError};
-use super::named::Named;
+use super::named::NamedEvidence;
 use super::{HEAD, ReadError, Reader};
 
-/// What `verify` found.
+/// The result of `verify`.
 #[derive(Debug)]
 pub struct Verdict {
-    /// The newest entry up to which all is proven.
-    pub proven: Link,
-    /// What is wrong, in the order of the file; empty if all is well.
+    /// The last entry up to which everything is verified.
+    pub proven: EntryRef,
+    /// The problems, in the order of the file. Empty if there are none.
     pub breaks: Vec<Break>,
-    /// Pieces of evidence that are there, and are what the entries say.
+    /// Number of pieces of evidence that match their entries.
     pub evidence: usize,
-    /// Pieces of evidence that retention let go.
+    /// Number of pieces of evidence that retention has removed.
     pub pruned: usize,
 }
 
-/// Something wrong.
+/// A problem.
 #[derive(Debug, thiserror::Error)]
 pub enum Break {
-    /// The chain ends here: nothing from this entry on is proven.
-    #[error("{0}; nothing from there on is proven")]
+    /// The chain ends here: nothing from this entry on is verified.
+    #[error("{0}; this entry and all later ones are not verified")]
     Chain(#[from] ReadError),
-    /// `head` names an entry that is not there.
-    #[error("entries {from} to {to} are gone: `head` names entry {to}")]
+    /// `head` names an entry that does not exist.
+    #[error("entries {from} to {to} are missing: `head` names entry {to}")]
     Cut {
-        /// The first that is gone.
+        /// The first missing entry.
         from: u64,
-        /// The last that is gone.
+        /// The last missing entry.
         to: u64,
     },
     /// `head` names this entry with another hash.
-    #[error("entry {seq} has another hash than `head` says: the journal or `head` was rewritten")]
+    #[error("the hash of entry {seq} does not match `head`: the journal or `head` was rewritten")]
     Head {
         /// The entry.
         seq: u64,
     },
-    /// There is no `head`, or it does not hold an entry's number and hash.
-    #[error("`head` is missing or damaged: a cut at the end would not be seen")]
+    /// `head` does not exist, or does not contain an entry's number and hash.
+    #[error("`head` is missing or damaged, so a cut at the end of the journal cannot be detected")]
     NoHead,
-    /// A writer found the end of the journal gone, and said so.
-    #[error("entry {seq} records that {missing} entries before it were gone")]
+    /// A writer found that entries at the end of the journal were missing, and recorded that.
+    #[error("entry {seq} records that {missing} entries before it were missing")]
     Missing {
-        /// The entry that says so.
+        /// The entry that records it.
         seq: u64,
-        /// How many.
+        /// The number of missing entries.
         missing: u64,
     },
-    /// A writer found `head` gone, and said so.
-    #[error("entry {seq} records that `head` was lost: what was cut before it, nobody knows")]
+    /// A writer found that `head` was missing, and recorded that.
+    #[error("entry {seq} records that `head` was lost, so entries before it may have been cut")]
     HeadLost {
-        /// The entry that says so.
+        /// The entry that records it.
         seq: u64,
     },
-    /// What an entry names is not beside the journal, or not as it was.
+    /// Evidence that an entry names is missing or was changed.
     #[error("entry {entry}: {source}")]
     Evidence {
         /// The entry.
         entry: u64,
-        /// What is wrong.
+        /// The problem.
         source: EvidenceError,
     },
-    /// A writer was stopped in the middle of an entry, and the next one said so.
-    #[error("entry {seq} records a torn tail of {bytes} bytes, kept in {file}")]
+    /// A writer was stopped in the middle of an entry, and the next one recorded that.
+    #[error("entry {seq} records an incomplete entry of {bytes} bytes before it, which is kept in {file}")]
     TornBefore {
-        /// The entry that says so.
+        /// The entry that records it.
         seq: u64,
-        /// How many bytes.
+        /// The number of bytes.
         bytes: u64,
-        /// Where they were put.
+        /// The file that has them.
         file: String,
     },
 }
 
 impl Break {
-    /// False for what a crash leaves and a writer has recorded; true for what should not be.
+    /// False for the traces of a crash that a writer has recorded. True for every other problem.
     #[must_use]
     pub fn is_serious(&self) -> bool {
         !matches!(self, Self::TornBefore { .. })
     }
 }
 
-/// Checks the journal in `folder` from end to end.
+/// Checks the journal in `folder` from its beginning to its end.
 ///
 /// # Errors
-/// When there is no journal to read.
+/// There is no journal to read.
 pub fn verify(folder: &Path) -> Result<Verdict, ReadError> {
-    // The head is read first: a writer at work moves it only forward.
-    let head = std::fs::read_to_string(folder.join(HEAD)).ok().and_then(|text| Link::from_head(&text));
+    // The head is read first: a running writer moves it only forward.
+    let head = std::fs::read_to_string(folder.join(HEAD)).ok().and_then(|text| EntryRef::from_head(&text));
     let mut reader = Reader::open(folder)?;
     let mut breaks = Vec::new();
     let mut seen = false;
-    let mut named = Named::default();
+    let mut named = NamedEvidence::default();
     while let Some(record) = reader.next() {
         let record = match record {
             Ok(record) => record,
@@ -106,7 +108,7 @@ pub fn verify(folder: &Path) -> Result<Verdict, ReadError> {
                 break;
             }
         };
-        named.take(&record);
+        named.add(&record);
         if let Entry::Recovered { torn_bytes, torn_file, missing, head_lost, .. } = record.entry {
             if head_lost {
                 breaks.push(Break::HeadLost { seq: record.seq });
@@ -130,7 +132,7 @@ pub fn verify(folder: &Path) -> Result<Verdict, ReadError> {
     let chain_broken = breaks.iter().any(|found| matches!(found, Break::Chain(ReadError::Broken { .. })));
     match head {
         None => breaks.push(Break::NoHead),
-        // Where the chain is broken the rest was not counted, and is not called gone.
+        // After a break of the chain the rest was not counted, so it is not reported as missing.
         Some(head) if !seen && !chain_broken => breaks.push(Break::Cut { from: proven.seq + 1, to: head.seq }),
         Some(_) => {}
     }

@@ -1,8 +1,8 @@
-//! What native code would try first, for `doctor --prove`: a fixed list, tried by a worker that has given up everything and
+//! What hostile native code would try first, for `doctor --prove`: a fixed list of attempts, made by a locked-down worker that
 //! never gets a component.
 //!
 //! Knows: the operating system. Must not know: wasm. None of these does harm where it succeeds: a file is opened and
-//! closed, a signal is the one that is none, a process is watched and let go.
+//! closed, a signal is number 0, a process is traced and released.
 
 use std::io;
 
@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 /// One thing that a worker must not be able to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Attempt {
-    /// Open a file that everybody may read.
+    /// Open a world-readable file.
     OpenFile,
     /// List the root folder.
     ListFolder,
-    /// Make a file where everybody may.
+    /// Create a file in a world-writable folder.
     CreateFile,
     /// Open the broker's memory as a file.
     OpenBrokerMemory,
@@ -39,7 +39,7 @@ pub enum Attempt {
     RaiseLimit,
 }
 
-/// What an attempt is made on: the broker, which makes all of it so that it would succeed.
+/// The objects of the attempts, which the broker prepares so that each attempt would succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Marks {
     /// The broker's process.
@@ -55,7 +55,7 @@ pub fn abstract_name(broker: u32) -> String {
 }
 
 impl Attempt {
-    /// All there are.
+    /// All attempts.
     pub const ALL: &'static [Self] = &[
         Self::OpenFile,
         Self::ListFolder,
@@ -72,7 +72,7 @@ impl Attempt {
         Self::RaiseLimit,
     ];
 
-    /// What it does, in words.
+    /// A description.
     #[must_use]
     pub const fn words(self) -> &'static str {
         match self {
@@ -93,7 +93,7 @@ impl Attempt {
     }
 }
 
-/// Tries it in this process. An error says that it was not allowed, or how far it came.
+/// Makes an attempt in this process. An error reports that it was refused, or how far it got.
 #[cfg(target_os = "linux")]
 pub(super) fn attempt(what: Attempt, marks: Marks) -> io::Result<()> {
     use std::fs::File;
@@ -129,7 +129,7 @@ pub(super) fn attempt(what: Attempt, marks: Marks) -> io::Result<()> {
         Attempt::ExecMemory => {
             let file = memfd_create("proof", MemfdFlags::empty())?;
             let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file));
-            // An empty file is no program: where it may be started at all, the kernel says so in other words.
+            // An empty file is not a program: if it may be started at all, the kernel returns another error.
             Command::new(path).status().map(drop)
         }
         Attempt::Trace => {
@@ -139,7 +139,7 @@ pub(super) fn attempt(what: Attempt, marks: Marks) -> io::Result<()> {
         }
         Attempt::ReadBroker => {
             let mut bytes = [0; 8];
-            // Where its program most likely stands does not matter: a reader who may not gets no further than asking.
+            // The address does not matter: without permission the kernel refuses before it uses it.
             let theirs = uio::RemoteIoVec { base: 0x1000, len: bytes.len() };
             let read = uio::process_vm_readv(NixPid::from_raw(raw), &mut [io::IoSliceMut::new(&mut bytes)], &[theirs]);
             read.map(drop).map_err(io::Error::from)
@@ -153,7 +153,7 @@ pub(super) fn attempt(what: Attempt, marks: Marks) -> io::Result<()> {
     }
 }
 
-/// There is nothing that would stop it.
+/// On other systems nothing would stop it.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn attempt(_: Attempt, _: Marks) -> io::Result<()> {
     Ok(())

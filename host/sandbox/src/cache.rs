@@ -9,7 +9,7 @@
 //! other. So a component that took over the worker that compiled it gains nothing.
 
 use std::fs::{self, DirBuilder, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -18,6 +18,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 
+use bailiwick_core::durable::{self, Staged};
 use bailiwick_core::encode::ShownPath as _;
 use bailiwick_core::source;
 
@@ -171,7 +172,8 @@ impl Cache {
     /// When it cannot be written; then nothing is stored.
     pub fn put(&self, component: &[u8; 32], artefact: &[u8]) -> io::Result<()> {
         let seal = self.mac(component, artefact).finalize().into_bytes();
-        write(&self.folder, &self.path(component), &[MAGIC, &self.program, &seal, artefact], Place::Replace)?;
+        let parts = [MAGIC, &self.program[..], &seal, artefact];
+        Staged::write(&self.path(component), 0o600, &parts)?.replace()?;
         self.evict()
     }
 
@@ -269,38 +271,9 @@ fn read_key(path: &Path) -> Result<Option<Key>, CacheError> {
 fn make_key(folder: &Path) -> io::Result<()> {
     let mut key = [0; 64];
     File::open("/dev/urandom")?.read_exact(&mut key)?;
-    match write(folder, &folder.join(KEY), &[&key], Place::IfAbsent) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        other => other,
+    match durable::create_new(&folder.join(KEY), 0o600, &key) {
+        // Of two processes that make a key, one finds the other's.
+        Err(error) if error.source.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        other => Ok(other?),
     }
-}
-
-#[derive(Clone, Copy)]
-enum Place {
-    Replace,
-    IfAbsent,
-}
-
-/// Writes a file whole or not at all: under a name of its own first.
-fn write(folder: &Path, path: &Path, parts: &[&[u8]], place: Place) -> io::Result<()> {
-    static COUNT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-    let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    let temporary = folder.join(format!("new-{}-{count}", std::process::id()));
-    // What a process of the same number left when it was killed.
-    let _ = fs::remove_file(&temporary);
-    let written = File::options().write(true).create_new(true).mode(0o600).open(&temporary).and_then(|mut file| {
-        parts.iter().try_for_each(|part| file.write_all(part))?;
-        match place {
-            Place::Replace => fs::rename(&temporary, path),
-            Place::IfAbsent => {
-                // Of two that make a key, one finds the other's.
-                fs::hard_link(&temporary, path)?;
-                fs::remove_file(&temporary)
-            }
-        }
-    });
-    if written.is_err() {
-        let _ = fs::remove_file(&temporary);
-    }
-    written
 }

@@ -30,7 +30,7 @@ use super::wire::{
     Start, TO_WORKER_FRAME_BYTES, TargetView, ToWorker, VERSION, VerbCall, WireError,
 };
 use bailiwick_core::limits::Limits;
-use bailiwick_core::model::{Decision, Lockdown, LookError, Phase, Report, Tainted};
+use bailiwick_core::model::{Decision, Lockdown, Phase, Report, Tainted, VerbError};
 
 /// How long a worker may take to start and to lock itself down.
 const START_TIME: Duration = Duration::from_secs(30);
@@ -121,7 +121,7 @@ pub enum Ending {
         /// Its reason.
         reason: Tainted,
         /// The verb error behind it.
-        error: Option<LookError>,
+        error: Option<VerbError>,
         /// The number of the call that stopped it.
         call: Option<u32>,
     },
@@ -383,7 +383,7 @@ impl Worker {
                     self.shared.lock().ledger.answered(run);
                     let call = end.calls;
                     if self.send(&ToWorker::Answer { run, call, outcome }, deadline).await.is_err() {
-                        let outcome = Outcome::Failed(LookError::TooLarge);
+                        let outcome = Outcome::Failed(VerbError::TooLarge);
                         let _ = self.send(&ToWorker::Answer { run, call, outcome }, deadline).await;
                     }
                     continue;

@@ -14,13 +14,13 @@ use super::imports::Links;
 use super::inspect::FEATURES;
 use bailiwick_core::limits::STACK_BYTES;
 
-/// How often the epoch moves on: the grain of wall time inside wasm.
+/// How often the epoch advances: the resolution of wall time inside wasm.
 pub(super) const TICK: Duration = Duration::from_millis(50);
 
-/// The engine that every worker has one of.
+/// The engine of a worker.
 ///
 /// # Errors
-/// When this processor or build cannot do what the configuration says.
+/// When this processor or build does not support the configuration.
 pub(super) fn engine() -> wasmtime::Result<Engine> {
     Engine::new(&config())
 }
@@ -38,9 +38,9 @@ fn config() -> Config {
         .concurrency_support(false)
         .consume_fuel(true)
         .epoch_interruption(true)
-        // A NaN's bits are the only thing that two machines may disagree about.
+        // The bits of a NaN are the only thing that may differ between machines.
         .cranelift_nan_canonicalization(true)
-        // A component runs for microseconds and is compiled anew in each sweep. Less of the compiler at work, besides.
+        // A component runs for microseconds and is compiled anew in each sweep. Less of the compiler runs, too.
         .cranelift_opt_level(OptLevel::None)
         .max_wasm_stack(STACK_BYTES as usize)
         // Frames carry the guest's names: few of them, and tainted.
@@ -51,7 +51,7 @@ fn config() -> Config {
     config
 }
 
-/// Links what a component's manifest asks for and nothing else, and checks every type.
+/// Links what the manifest of a component asks for, and nothing else, and checks every type.
 ///
 /// # Errors
 /// When an import has no definition or another type, or what its world exports is missing.

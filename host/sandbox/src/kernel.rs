@@ -1,26 +1,26 @@
-//! What the kernel bounds for a worker on the broker's word: processor time and memory, first to compile, then to run.
+//! The limits that the broker has the kernel set for a worker: processor time and memory, first to compile, then to run.
 //!
-//! Knows: the process' number. Must not know: what it does. Attack answered (LK05): a component within every bound of
+//! Knows: the process id. Must not know: what the process does. Attack answered (LK05): a component within every bound of
 //! structure that is still slow or large to compile. The broker sets the soft limits, from outside, so that a worker needs
-//! no system call for it and gains nothing by asking. Linux only; elsewhere the clock is what is left.
+//! no system call for it and gains nothing by asking. Linux only; elsewhere only the wall time is limited.
 
 use std::io;
 
 use bailiwick_core::limits::Limits;
 
-/// While it compiles: SIGXCPU ends it when its time is over; an allocation that fails ends it as well.
+/// Limits for compiling: SIGXCPU ends the process when its time is used up; a failed allocation ends it, too.
 ///
 /// # Errors
-/// When the process is gone.
+/// When the process has ended.
 pub(super) fn compiling(pid: u32, limits: &Limits) -> io::Result<()> {
     let most = limits.compile_bytes.max(limits.worker_bytes);
     set(pid, Some(limits.compile_s), limits.compile_bytes, most)
 }
 
-/// While it runs: fuel and wall time bound each run, memory all of them together, and for good.
+/// Limits for running: fuel and wall time limit each run; memory is limited for all of them together.
 ///
 /// # Errors
-/// When the process is gone.
+/// When the process has ended.
 pub(super) fn running(pid: u32, limits: &Limits) -> io::Result<()> {
     set(pid, None, limits.worker_bytes, limits.worker_bytes)
 }
@@ -29,9 +29,9 @@ pub(super) fn running(pid: u32, limits: &Limits) -> io::Result<()> {
 #[cfg(target_os = "linux")]
 fn set(pid: u32, seconds: Option<u64>, bytes: u64, bytes_max: u64) -> io::Result<()> {
     use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
-    // No number would mean this very process.
+    // Without a process id, the call would mean this process.
     let pid = Pid::from_raw(pid.cast_signed()).ok_or(io::ErrorKind::NotFound)?;
-    // What we may not have, it may not have either. Of processor time it has as much as we again once it has compiled.
+    // A limit cannot exceed our own. After compiling, the limit on processor time is our own again.
     let least = |a: Option<u64>, b: Option<u64>| [a, b].into_iter().flatten().min();
     for (resource, wanted, most) in [(Resource::Cpu, seconds, None), (Resource::Data, Some(bytes), Some(bytes_max))] {
         let maximum = least(most, getrlimit(resource).maximum);

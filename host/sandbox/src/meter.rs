@@ -1,14 +1,15 @@
 //! Memory, tables and instances of one run, summed.
 //!
 //! Attack answered: many memories that each fit (GR04–GR06): the engine's own limits hold for each memory, this one for
-//! all of a run's together. What is refused is remembered: a guest that then aborts is told apart from one that panics.
+//! all memories of a run. It remembers the first refusal, which distinguishes a guest that aborts because of it from one that
+//! panics.
 
 use wasmtime::ResourceLimiter;
 
 use super::fault::FaultKind;
 use bailiwick_core::limits::Limits;
 
-/// What a run has taken so far.
+/// What a run has allocated so far.
 #[derive(Debug)]
 pub(super) struct Meter {
     memory: usize,

@@ -1,6 +1,6 @@
-//! Random numbers that are none: the same for the same component, time and targets, so that a replay does not differ.
+//! Deterministic pseudo-random numbers: the same for the same component, time and targets, so that a replay does not differ.
 //!
-//! Knows: a hash. Must not know: any source of randomness. Not for secrets: whoever knows the run knows them.
+//! Knows: a hash. Must not know: any source of randomness. Not for secrets: they follow from the run.
 
 use sha2::{Digest, Sha256};
 

@@ -23,7 +23,7 @@ use super::wire::{
 };
 use bailiwick_bindings::Target;
 use bailiwick_core::limits::{EXHAUSTED_TRIES, Limits};
-use bailiwick_core::model::{Answer, LookError, Phase, StageError, Tainted, Verb};
+use bailiwick_core::model::{Answer, Phase, StageError, Tainted, Verb, VerbError};
 use bailiwick_core::verbs::COMPUTED_BYTES_MAX;
 
 /// The worker's end of the socket, shared by its runs.
@@ -97,14 +97,14 @@ impl RunState {
         target: &Resource<Target>,
         verb: Verb,
         slot: Option<&str>,
-    ) -> Result<Result<Answer, LookError>, FaultKind> {
+    ) -> Result<Result<Answer, VerbError>, FaultKind> {
         self.check_phase()?;
         if u64::from(self.calls) >= self.limits.calls || self.host_bytes >= self.limits.host_bytes {
             self.exhausted_tries += 1;
             return if self.exhausted_tries > EXHAUSTED_TRIES {
                 Err(FaultKind::Calls(self.limits.calls))
             } else {
-                Ok(Err(LookError::Exhausted))
+                Ok(Err(VerbError::Exhausted))
             };
         }
         self.calls += 1;
@@ -122,7 +122,7 @@ impl RunState {
                     }
                     None => {
                         self.host_bytes = self.limits.host_bytes;
-                        Ok(Err(LookError::Exhausted))
+                        Ok(Err(VerbError::Exhausted))
                     }
                 }
             }

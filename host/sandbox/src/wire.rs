@@ -17,7 +17,7 @@ use super::imports::Links;
 use bailiwick_core::limits::{ANSWER_BYTES, Limits, WORKER_MESSAGE_BYTES};
 use bailiwick_core::model::Answer;
 use bailiwick_core::model::{
-    Decision, Lockdown, LookError, ParamValue, Phase, Point, Report, StageError, Tainted, TargetName, Verb,
+    Decision, Lockdown, ParamValue, Phase, Point, Report, StageError, Tainted, TargetName, Verb, VerbError,
 };
 
 /// Version of the messages. Both ends are the same executable; a difference means that it was replaced meanwhile.
@@ -142,7 +142,7 @@ pub enum Outcome {
     /// The target answered.
     Answered(Answer),
     /// There is no answer.
-    Failed(LookError),
+    Failed(VerbError),
     /// The change is on the list.
     Staged,
     /// It is not.
@@ -256,7 +256,7 @@ pub enum End {
         /// Its reason.
         reason: Tainted,
         /// The verb error behind it.
-        error: Option<LookError>,
+        error: Option<VerbError>,
         /// The number of the call that stopped it.
         call: Option<u32>,
     },

@@ -15,7 +15,7 @@ pub mod ssh;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bailiwick_core::model::{Action, Answer, LookError, RuleName};
+use bailiwick_core::model::{Action, Answer, RuleName, VerbError};
 
 /// Why an action has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +51,7 @@ pub enum RunError {
     #[error("{cause}")]
     Recorded {
         /// The error that the guest got.
-        error: LookError,
+        error: VerbError,
         /// The cause, as it was worded then.
         cause: String,
     },

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Answer, RunError};
-use bailiwick_core::model::{Action, ActionId, LookError, RuleName};
+use bailiwick_core::model::{Action, ActionId, RuleName, VerbError};
 
 /// The number of secrets that were removed from an answer, by rule.
 type Redacted = BTreeMap<RuleName, u32>;
@@ -25,7 +25,7 @@ pub enum RecordedAnswer {
     /// The outcome that the journal records. Secrets were removed before it was written.
     FromJournal {
         /// The answer, or the error that the guest got and its cause.
-        answer: Result<Answer, (LookError, String)>,
+        answer: Result<Answer, (VerbError, String)>,
         /// The number of secrets that were removed from it.
         redacted: Redacted,
     },
@@ -76,6 +76,6 @@ impl RecordedAnswers {
     }
 }
 
-fn result(answer: &Result<Answer, (LookError, String)>) -> Result<Answer, RunError> {
+fn result(answer: &Result<Answer, (VerbError, String)>) -> Result<Answer, RunError> {
     answer.clone().map_err(|(error, cause)| RunError::Recorded { error, cause })
 }

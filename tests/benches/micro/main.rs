@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use bailiwick_core::model::{Answer, Exit};
-use bailiwick_core::model::{ComponentId, LookError, Tainted, Verb};
+use bailiwick_core::model::{ComponentId, Tainted, Verb, VerbError};
 use bailiwick_core::redact::{Counts, Redactor};
 use bailiwick_core::source::{Problems, Source};
 use bailiwick_core::{fleet, manifest, verbs};
@@ -134,7 +134,7 @@ async fn loading(table: &mut Table) -> Result<()> {
 /// One run, and one verb, through a worker that lives.
 async fn running(table: &mut Table) -> Result<()> {
     const RUNS: u32 = 50;
-    let (view, none) = (view(&load_grant()?), |_: VerbCall| async { Outcome::Failed(LookError::Refused) });
+    let (view, none) = (view(&load_grant()?), |_: VerbCall| async { Outcome::Failed(VerbError::Refused) });
     let worker = Worker::load(Some(program()), &guest::quiet()?, &Links::default(), Limits::default()).await?;
     let mut quiet = Vec::new();
     for _ in 0..table.samples {
@@ -289,7 +289,7 @@ fn writing(table: &mut Table) -> Result<()> {
     let (journal, _) = Journal::open(folder.path(), Duration::ZERO)?;
     let action = verbs::action(Verb::SystemLoad, None, verbs::Tier::Plain).id;
     let answer = |bytes: usize| {
-        let stdout = Blob::Here("/proc/loadavg:0.65 1.37 0.79 2/89 13375\n".repeat(bytes / 40).into_bytes());
+        let stdout = Blob::Inline("/proc/loadavg:0.65 1.37 0.79 2/89 13375\n".repeat(bytes / 40).into_bytes());
         let outcome = JournalOutcome::Answer { stdout, stderr: Blob::default(), exit: Exit::Status(0) };
         Entry::Outcome { intent: 1, outcome, elapsed_ms: 1, timing: None, redacted: Counts::new() }
     };

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use bailiwick_core::model::Verb;
-use bailiwick_journal::{Link, Reader, Record, verify};
+use bailiwick_journal::{EntryRef, Reader, Record, verify};
 use bailiwick_sandbox::wire;
 use bailiwick_sandbox::wire::{FROM_WORKER_FRAME_BYTES, FromWorker, LOAD_FRAME_BYTES, ToWorker};
 use bailiwick_sandbox::{Limits, fuzzing};
@@ -14,7 +14,7 @@ use bailiwick_sandbox::{Limits, fuzzing};
 pub(crate) fn journal(data: &[u8]) {
     thread_local!(static FOLDER: OnceCell<tempfile::TempDir> = const { OnceCell::new() });
     let Some((first, rest)) = data.split_first() else { return };
-    let mut link = Link::origin();
+    let mut link = EntryRef::origin();
     let file = if first % 2 == 0 {
         rest.to_vec()
     } else {

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use bailiwick_core::model::Answer;
 use bailiwick_core::model::Exit;
-use bailiwick_core::model::{Finding, LookError, Phase, Report, Severity, Tainted, TargetName, Verb};
+use bailiwick_core::model::{Finding, Phase, Report, Severity, Tainted, TargetName, Verb, VerbError};
 use bailiwick_engine::anchor::Head;
-use bailiwick_journal::{Blob, Entry, Link, Outcome as Written, Record};
+use bailiwick_journal::{Blob, Entry, EntryRef, Outcome as Written, Record};
 use bailiwick_sandbox::Links;
 use bailiwick_sandbox::wire;
 use bailiwick_sandbox::wire::{
@@ -156,7 +156,7 @@ pub(crate) fn texts() -> Vec<Vec<u8>> {
 
 fn entries() -> Vec<Vec<u8>> {
     let answer = |stdout: &[u8]| Written::Answer {
-        stdout: Blob::Here(stdout.to_vec()),
+        stdout: Blob::Inline(stdout.to_vec()),
         stderr: Blob::default(),
         exit: Exit::Status(0),
     };
@@ -190,8 +190,8 @@ pub(crate) fn records() -> Vec<Vec<u8>> {
 }
 
 /// The places of the entries' chain.
-pub(crate) fn links() -> Vec<Link> {
-    let mut link = Link::origin();
+pub(crate) fn links() -> Vec<EntryRef> {
+    let mut link = EntryRef::origin();
     let next = |body: &Vec<u8>| {
         link = link.next(body);
         link.clone()
@@ -212,10 +212,10 @@ pub(crate) fn journals() -> Vec<Vec<u8>> {
 
 /// An anchor's lines: all, torn, and one with another hash.
 pub(crate) fn heads() -> Vec<Vec<u8>> {
-    let line = |link: &Link| Head { link: link.clone(), time: jiff::Timestamp::UNIX_EPOCH }.line();
+    let line = |link: &EntryRef| Head { link: link.clone(), time: jiff::Timestamp::UNIX_EPOCH }.line();
     let all: String = links().iter().map(line).collect();
     let torn = all[..100].to_owned() + &all;
-    let other = line(&Link { hash: "0".repeat(64), ..links().swap_remove(1) });
+    let other = line(&EntryRef { hash: "0".repeat(64), ..links().swap_remove(1) });
     vec![all.into_bytes(), torn.into_bytes(), other.into_bytes()]
 }
 
@@ -251,7 +251,7 @@ pub(crate) fn from_worker() -> Vec<Vec<u8>> {
         },
         FromWorker::Ended {
             run: 1,
-            end: End::CouldNotCheck { reason: Tainted::new("x"), error: Some(LookError::Garbled), call: Some(1) },
+            end: End::CouldNotCheck { reason: Tainted::new("x"), error: Some(VerbError::Garbled), call: Some(1) },
             fuel_used: 1,
             logs_dropped: 0,
         },
@@ -278,7 +278,7 @@ pub(crate) fn to_worker() -> Vec<Vec<u8>> {
         }),
         ToWorker::Start(Start { run: 1, phase: Phase::Examine, now_ms: 1, targets: vec![view] }),
         ToWorker::Answer { run: 1, call: 1, outcome: Outcome::Answered(answered) },
-        ToWorker::Answer { run: 1, call: 2, outcome: Outcome::Failed(LookError::Garbled) },
+        ToWorker::Answer { run: 1, call: 2, outcome: Outcome::Failed(VerbError::Garbled) },
         ToWorker::Answer { run: 1, call: 3, outcome: Outcome::Staged },
     ];
     frames(&messages, |message| wire::encode(message, usize::MAX).expect("a message"))

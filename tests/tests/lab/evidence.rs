@@ -43,7 +43,7 @@ fn a_sweep_of_the_lab_is_replayed_without_it_and_its_head_is_on_nas01() -> Resul
     // One answer altered.
     let journal = lab.state().join("journal");
     let kept = Reader::open(&journal)?.filter_map(Result::ok).find_map(|record| match record.entry {
-        Entry::Outcome { outcome: Outcome::Answer { stdout: Blob::Kept { sha256, .. }, .. }, .. } => Some(sha256),
+        Entry::Outcome { outcome: Outcome::Answer { stdout: Blob::Evidence { sha256, .. }, .. }, .. } => Some(sha256),
         _ => None,
     });
     let sha = kept.context("an answer of more than 1 KiB")?;

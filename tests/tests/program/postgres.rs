@@ -6,26 +6,26 @@ use std::sync::Arc;
 
 use anyhow::{Result, ensure};
 use bailiwick_core::model::Answer;
-use bailiwick_core::model::{Database, Literal, LookError, Statement, Tainted, Verb, Wire};
+use bailiwick_core::model::{Database, Literal, Statement, Tainted, Verb, VerbError, Wire};
 use bailiwick_core::verbs::{Tier, action};
 use bailiwick_sandbox::parse;
 use bailiwick_tests::postgres::{Cluster, me};
 use bailiwick_transport::{RunError, local};
 
 /// Asks as a sweep does, on this machine, and reads the answer as a worker does.
-async fn ask(verb: Verb, literal: Literal) -> Result<Result<String, LookError>> {
+async fn ask(verb: Verb, literal: Literal) -> Result<Result<String, VerbError>> {
     Ok(read(verb, raw(verb, literal).await?))
 }
 
-async fn raw(verb: Verb, literal: Literal) -> Result<Result<Answer, LookError>> {
+async fn raw(verb: Verb, literal: Literal) -> Result<Result<Answer, VerbError>> {
     match local::run(&action(verb, Some(literal), Tier::Local)).await {
         Ok(answer) => Ok(Ok(answer.into())),
-        Err(RunError::TooLarge(_)) => Ok(Err(LookError::TooLarge)),
+        Err(RunError::TooLarge(_)) => Ok(Err(VerbError::TooLarge)),
         Err(error) => Err(error.into()),
     }
 }
 
-fn read(verb: Verb, answer: Result<Answer, LookError>) -> Result<String, LookError> {
+fn read(verb: Verb, answer: Result<Answer, VerbError>) -> Result<String, VerbError> {
     answer.and_then(|answer| parse(verb, &answer)).map(|said: Tainted| said.for_encoder().to_owned())
 }
 
@@ -33,11 +33,11 @@ fn database(cluster: &Cluster, name: &str) -> Result<Database> {
     Ok(Database::new(&format!("{name}:{}", cluster.port()))?)
 }
 
-async fn on(cluster: &Cluster, verb: Verb, name: &str) -> Result<Result<String, LookError>> {
+async fn on(cluster: &Cluster, verb: Verb, name: &str) -> Result<Result<String, VerbError>> {
     ask(verb, Literal::Database(database(cluster, name)?)).await
 }
 
-async fn query(cluster: &Cluster, sql: &str) -> Result<Result<String, LookError>> {
+async fn query(cluster: &Cluster, sql: &str) -> Result<Result<String, VerbError>> {
     let statement = Statement::new("test", database(cluster, "postgres")?, sql)?;
     ask(Verb::PostgresQuery, Literal::Statement(Arc::new(statement))).await
 }
@@ -269,7 +269,7 @@ async fn a_superuser_is_not_held_by_a_read_only_transaction() -> Result<()> {
 async fn failures_say_what_they_are() -> Result<()> {
     let cluster = Cluster::start("max_connections = 5\nsuperuser_reserved_connections = 3")?;
     let me = me()?;
-    use LookError::{NotFound, NotPermitted, TimedOut, TooLarge, Unreachable, Unsupported};
+    use VerbError::{NotFound, NotPermitted, TimedOut, TooLarge, Unreachable, Unsupported};
     let activity = Verb::PostgresActivity;
     assert_eq!(on(&cluster, activity, "postgres").await?, Err(NotPermitted), "no such role");
     cluster.admin("postgres", &format!("create role {me} nologin"))?;
@@ -374,7 +374,7 @@ async fn an_owner_of_a_database_cannot_stand_in_for_the_catalogue() -> Result<()
     cluster.admin("theirs", "create table public.raw (a text)")?;
     cluster.admin("theirs", "insert into public.raw values (convert_from('\\xff22', 'SQL_ASCII'))")?;
     cluster.admin("theirs", "grant select on public.raw to public")?;
-    assert_eq!(theirs("select a from public.raw").await?, Err(LookError::Garbled));
+    assert_eq!(theirs("select a from public.raw").await?, Err(VerbError::Garbled));
     Ok(())
 }
 

@@ -64,7 +64,7 @@ fn piece(ops: &Ops, sha: &str) -> PathBuf {
 /// Digests of the answers that are beside the journal.
 fn kept(ops: &Ops) -> Vec<String> {
     let outcomes = Reader::open(&ops.journal()).unwrap().filter_map(|record| match record.unwrap().entry {
-        Entry::Outcome { outcome: Outcome::Answer { stdout: Blob::Kept { sha256, .. }, .. }, .. } => {
+        Entry::Outcome { outcome: Outcome::Answer { stdout: Blob::Evidence { sha256, .. }, .. }, .. } => {
             Some(sha256.to_string())
         }
         _ => None,
@@ -88,7 +88,7 @@ fn jr01_an_answer_that_was_altered_is_named() {
 
     // With all of the chain made anew: what the component says to it is something else.
     rewrite(&ops, |entry| {
-        if let Entry::Outcome { outcome: Outcome::Answer { stdout: Blob::Here(text), .. }, .. } = entry {
+        if let Entry::Outcome { outcome: Outcome::Answer { stdout: Blob::Inline(text), .. }, .. } = entry {
             let said = String::from_utf8(text.clone()).unwrap();
             if let Some(rest) = said.strip_prefix("/proc/uptime:") {
                 *text = format!("/proc/uptime:9{rest}").into_bytes();

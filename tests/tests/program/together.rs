@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use bailiwick_core::model::LookError;
+use bailiwick_core::model::VerbError;
 use bailiwick_journal::history;
 use bailiwick_journal::{Entry, Journal, Outcome, Reader, Record, RunEnd, RunStart};
 use bailiwick_tests::ops::Ops;
@@ -67,7 +67,7 @@ fn one_run_looks_at_all_its_targets_and_one_that_is_down_does_not_stop_it() {
         if let Entry::Outcome { outcome, timing, .. } = &record.entry {
             match outcome {
                 Outcome::Failed { error, cause } => {
-                    assert_eq!(*error, LookError::Unreachable);
+                    assert_eq!(*error, VerbError::Unreachable);
                     assert!(cause.contains("/nowhere"), "why it was not reached: {cause}");
                 }
                 Outcome::Answer { .. } => assert!(timing.is_some(), "a clock's answer says when it was asked"),
@@ -155,7 +155,7 @@ fn a_run_is_told_its_own_past_and_the_journal_says_which() {
     };
     assert_eq!((none, never, before), (&None, &None, &Some(*first_ms)));
     assert_eq!(past.runs, [*first, *second], "its own runs here, and nobody else's");
-    let told = history::told(&ops.journal(), &[*third].into()).unwrap().remove(third).unwrap().unwrap();
+    let told = history::past_numbers(&ops.journal(), &[*third].into()).unwrap().remove(third).unwrap().unwrap();
     let names: Vec<_> = told[0].iter().map(|point| (point.code.as_str(), point.metric.as_str())).collect();
     let each = [("available", "available-bytes"), ("available", "available-percent")];
     assert_eq!(names, [each, each].concat());

@@ -33,6 +33,7 @@ const HOMES: &[(&[&str], &[&str], &str)] = &[
         &["std::fs::", "std::fs;"],
         &[
             "source.rs",
+            "durable.rs",
             "library/",
             "lock/store.rs",
             "consent/read.rs",

@@ -1,6 +1,7 @@
-//! Parts of files that follow from the table of verbs. `INSTA_UPDATE=always` writes them; a person reviews the diff.
+//! Parts of files that follow from the table of verbs or from a folder. `INSTA_UPDATE=always` writes them; a person reviews
+//! the diff.
 //!
-//! Knows: where such a part begins and ends in its file. Nobody has to remember a new verb there.
+//! Knows: where such a part begins and ends in its file. So a new verb needs no edit there.
 
 use std::path::{Path, PathBuf};
 
@@ -28,7 +29,7 @@ fn compare(path: &str, from: &str, until: &str, expected: &str) {
         std::fs::write(&file, [&text[..start], expected, &text[end..]].concat()).unwrap();
         return;
     }
-    panic!("{path} does not match the table of verbs: run this test with INSTA_UPDATE=always and read `git diff`");
+    panic!("{path} is out of date: run this test with INSTA_UPDATE=always and read `git diff`");
 }
 
 fn observing(object: Object) -> Vec<Verb> {
@@ -122,4 +123,19 @@ fn a_link_for_every_file_of_the_contract() {
         }
         assert!(link.exists(), "{} is missing: run this test with INSTA_UPDATE=always", link.display());
     }
+}
+
+/// `bailiwick new` writes a project with the whole SDK.
+#[test]
+fn every_file_of_the_sdk_is_in_a_project() {
+    let mut rows = Vec::new();
+    for folder in ["docs", "src"] {
+        for entry in std::fs::read_dir(checkout().join("guest-sdk").join(folder)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let path = format!("{folder}/{name}");
+            rows.push(format!("    \"guest-sdk/{path}\" => \"sdk/bailiwick-guest/{path}\",\n"));
+        }
+    }
+    rows.sort();
+    compare("host/engine/src/project/files.rs", "    \"guest-sdk/", "};", &rows.concat());
 }

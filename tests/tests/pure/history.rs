@@ -8,7 +8,7 @@ use std::time::Duration;
 use bailiwick_core::model::{
     ComponentId, Finding, Metric, Point, Report, RunFault, Severity, Tainted, TargetName, Unit,
 };
-use bailiwick_journal::history::{Filter, Followed, History, HistoryError, Series, Watch, told};
+use bailiwick_journal::history::{Filter, History, HistoryError, Imported, Progress, Series, past_numbers};
 use bailiwick_journal::{Entry, Journal, Past, RunEnd, RunStart, RunTarget};
 
 const HOUR_MS: u64 = 3_600_000;
@@ -21,11 +21,11 @@ struct State(tempfile::TempDir);
 #[derive(Default)]
 struct Heard(Vec<String>);
 
-impl Watch for Heard {
-    fn say(&mut self, line: &str) {
+impl Progress for Heard {
+    fn warn(&mut self, line: &str) {
         self.0.push(line.to_owned());
     }
-    fn read(&mut self, bytes: u64, of: u64) {
+    fn progress(&mut self, bytes: u64, of: u64) {
         assert!(bytes <= of);
     }
 }
@@ -178,10 +178,10 @@ fn a_run_that_ends_after_the_journal_was_read_is_not_lost_and_nothing_is_twice()
     let (mut history, _) = state.open();
     assert_eq!(history.series(&target("db01"), &Filter::default()).unwrap(), []);
     end(&journal, run, RunEnd::Report(report("/var", 3.0)));
-    assert_eq!(history.follow(&mut ()).unwrap(), Followed { entries: 1, runs: 1, numbers: 2 });
-    assert_eq!(history.follow(&mut ()).unwrap(), Followed::default());
+    assert_eq!(history.update(&mut ()).unwrap(), Imported { entries: 1, runs: 1, numbers: 2 });
+    assert_eq!(history.update(&mut ()).unwrap(), Imported::default());
     let (mut another, _) = state.open();
-    assert_eq!(another.follow(&mut ()).unwrap(), Followed::default());
+    assert_eq!(another.update(&mut ()).unwrap(), Imported::default());
     let (series, _) = state.series();
     assert_eq!(series.iter().map(|s| s.points.len()).collect::<Vec<_>>(), [1, 1]);
 }
@@ -225,7 +225,7 @@ fn whatever_becomes_of_the_database_it_says_what_the_journal_says() {
         let (found, heard) = state.series();
         assert_eq!(found, truth, "{what}");
         assert_eq!(heard.len(), usize::from(*is_told), "{what}: {heard:?}");
-        assert!(heard.iter().all(|line| line.contains("set aside") && !line.contains('\n')), "{what}: {heard:?}");
+        assert!(heard.iter().all(|line| line.contains("was renamed to") && !line.contains('\n')), "{what}: {heard:?}");
         assert_eq!(state.series(), (truth.clone(), Vec::new()), "{what}: mended for good");
     }
     let (done, mut heard) =
@@ -248,11 +248,11 @@ fn a_number_that_was_changed_in_the_database_is_not_what_replay_is_told() {
     let bad = Past { digest: past.digest.replace(['0', '1'], "2"), ..past };
     let bad = journal.append(start("disk-growth", "db01", NOW_MS, Some(bad))).unwrap();
     let first = journal.append(start("disk-growth", "db01", NOW_MS, None)).unwrap();
-    let mut told = told(&state.journal_folder(), &[first, good, bad, 9_999].into()).unwrap();
+    let mut told = past_numbers(&state.journal_folder(), &[first, good, bad, 9_999].into()).unwrap();
     assert_eq!(told.remove(&good).unwrap().unwrap(), [earlier.points]);
     assert_eq!(told.remove(&first).unwrap().unwrap(), [Vec::<Point>::new()]);
     let error = told.remove(&bad).unwrap().unwrap_err().to_string();
-    assert!(error.contains("was told other numbers of db01"), "{error}");
+    assert!(error.contains("got for db01 do not match"), "{error}");
     assert!(told.remove(&9_999).unwrap().is_err());
 }
 
@@ -289,7 +289,7 @@ fn a_torn_entry_is_waited_for_and_a_broken_one_ends_it() {
     fs::remove_file(state.database()).unwrap();
     let (series, heard) = state.series();
     assert_eq!(series[0].points.len(), 1);
-    assert!(heard[0].contains("history ends where the journal does"), "{heard:?}");
+    assert!(heard[0].contains("the history ends before an entry that cannot be read"), "{heard:?}");
 }
 
 #[test]
@@ -301,7 +301,7 @@ fn what_others_could_have_written_is_refused() {
     assert_eq!((mode(&state.database()), mode(&state.folder().join("history"))), (0o600, 0o700));
     let refused = || History::open(state.folder(), &state.journal_folder(), &mut ()).map(drop).unwrap_err();
     fs::set_permissions(state.database(), fs::Permissions::from_mode(0o622)).unwrap();
-    assert!(matches!(refused(), HistoryError::NotOurs { what: "writable by others", .. }));
+    assert!(matches!(refused(), HistoryError::NotOurs { what: "is writable by other users", .. }));
     fs::remove_file(state.database()).unwrap();
     std::os::unix::fs::symlink("/etc/passwd", state.database()).unwrap();
     assert!(matches!(refused(), HistoryError::Io { action: "open", .. }));

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bailiwick_core::model::Tainted;
-use bailiwick_journal::{Break, Entry, Journal, Link, OpenError, Reader, verify};
+use bailiwick_journal::{Break, Entry, EntryRef, Journal, OpenError, Reader, verify};
 
 fn note(text: &str) -> Entry {
     Entry::Note { run: 1, text: Tainted::new(text) }
@@ -147,7 +147,7 @@ fn another_format_is_not_written_over() {
     let whole = fs::read(&path).unwrap();
     let opened = Journal::open(folder.path(), Duration::ZERO).map(drop).unwrap_err().to_string();
     assert!(
-        opened.contains("`bailiwick.journal/9`") && opened.contains("hint: use the bailiwick that wrote it"),
+        opened.contains("`bailiwick.journal/9`") && opened.contains("hint: use the version of bailiwick that wrote it"),
         "{opened}"
     );
     assert_eq!(fs::read(&path).unwrap(), whole);
@@ -155,7 +155,8 @@ fn another_format_is_not_written_over() {
     assert_eq!(read.len(), 3);
     let told = read.last().unwrap().as_ref().unwrap_err().to_string();
     assert!(
-        told.starts_with("entry 3 says") && told.contains(&format!("none newer than `{}`", bailiwick_journal::FORMAT)),
+        told.starts_with("entry 3 names")
+            && told.contains(&format!("this version reads is `{}`", bailiwick_journal::FORMAT)),
         "{told}"
     );
 }
@@ -182,7 +183,7 @@ fn nobody_builds_upon_an_edited_entry() {
     assert!(matches!(opened, Err(OpenError::Damaged { .. })), "{opened:?}");
     // Rewritten with a hash that fits: `head` still knows better.
     let lines: Vec<&str> = whole.lines().collect();
-    let before = Link { seq: 2, hash: lines[1][..64].to_owned() };
+    let before = EntryRef { seq: 2, hash: lines[1][..64].to_owned() };
     let body = lines[2][65..].replace("two", "owt");
     let forged = before.next(body.as_bytes());
     fs::write(&path, format!("{}\n{}\n{} {body}\n", lines[0], lines[1], forged.hash)).unwrap();

@@ -215,7 +215,7 @@ async fn lk06_compiled_code_is_the_component_and_is_handed_over_once() {
     let load = give;
     let (worker, none) = load(Code::Compiled(artefact)).await.unwrap();
     assert!(none.is_none(), "what was loaded in this form is never handed on");
-    let end = worker.run(1, targets(), async |_| Outcome::Failed(bailiwick_core::model::LookError::Refused)).await;
+    let end = worker.run(1, targets(), async |_| Outcome::Failed(bailiwick_core::model::VerbError::Refused)).await;
     assert!(matches!(&end.ending, Ending::Report(report) if report.findings.is_empty()), "{end:?}");
     assert!(load(Code::Component(&bytes)).await.unwrap().1.is_none(), "nobody asked for it");
 }

@@ -1,7 +1,7 @@
 //! Guests that exhaust, flood and lie: each ends by its own fault, with a typed cause (threats.md, GR and CA).
 
 use crate::support::{Guest, LOAD_IMPORT, body, load, loading, logging, run, short, targets};
-use bailiwick_core::model::{LookError, Verb};
+use bailiwick_core::model::{Verb, VerbError};
 use bailiwick_sandbox::fault::{FaultKind, TrapKind};
 use bailiwick_sandbox::report::OutputError;
 use bailiwick_sandbox::{Ending, Limits, Outcome, RunEnd};
@@ -112,7 +112,7 @@ async fn gr10_calls_are_counted() {
         .run(1, targets(), |call| {
             seen += 1;
             assert_eq!((call.number, call.target, call.slot), (seen, 0, None));
-            std::future::ready(Outcome::Failed(LookError::NotFound))
+            std::future::ready(Outcome::Failed(VerbError::NotFound))
         })
         .await;
     assert_eq!(seen, 50);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bailiwick_core::encode;
-use bailiwick_core::model::{ComponentId, LookError, TargetName, Verb};
+use bailiwick_core::model::{ComponentId, TargetName, Verb, VerbError};
 use bailiwick_engine::broker::{Broker, RunContext, TargetSession};
 use bailiwick_journal::Journal;
 use bailiwick_policy::ops::Ops;
@@ -158,7 +158,7 @@ fn here() -> Vec<TargetView> {
 async fn order(text: &str) -> Result<String, FaultKind> {
     let limits = Limits { wall_ms: 10_000, ..Limits::default() };
     let worker = Worker::load(Some(Path::new(PROGRAM)), text.as_bytes(), &Links::default(), limits).await.unwrap();
-    let end = worker.run(1, here(), async |_| Outcome::Failed(LookError::Unreachable)).await;
+    let end = worker.run(1, here(), async |_| Outcome::Failed(VerbError::Unreachable)).await;
     match end.ending {
         Ending::Report(report) => Ok(encode::terminal(&report.findings[0].title, 100).to_string()),
         Ending::Fault(fault) => Err(fault.kind),

@@ -4,8 +4,8 @@
 use crate::support::program;
 use bailiwick_core::manifest::Manifest;
 use bailiwick_core::model::{
-    Answer, Decision, Exit, Literal, LookError, Phase, Point, Severity, SlotKey, Tainted, TargetName, Timing, Unit,
-    Verb, World,
+    Answer, Decision, Exit, Literal, Phase, Point, Severity, SlotKey, Tainted, TargetName, Timing, Unit, Verb,
+    VerbError, World,
 };
 use bailiwick_policy::library::Library;
 use bailiwick_sandbox::answers;
@@ -123,8 +123,8 @@ async fn every_built_in_probe_runs() {
             }
             other => panic!("{id}: {other:?}"),
         }
-        match run(|_| Outcome::Failed(LookError::Unreachable)).await.ending {
-            Ending::CouldNotCheck { error: Some(LookError::Unreachable), call: Some(1), .. } => {}
+        match run(|_| Outcome::Failed(VerbError::Unreachable)).await.ending {
+            Ending::CouldNotCheck { error: Some(VerbError::Unreachable), call: Some(1), .. } => {}
             other => panic!("{id}: {other:?}"),
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crate::support::{LOAD_IMPORT, answered, body, load, loading, short, targets};
-use bailiwick_core::model::{LookError, Verb};
+use bailiwick_core::model::{Verb, VerbError};
 use bailiwick_sandbox::fault::{FaultKind, WorkerEnd};
 use bailiwick_sandbox::{Ending, Limits, Links, LoadError, Outcome, Worker};
 use rustix::process::{Pid, Signal, kill_process};
@@ -116,7 +116,7 @@ async fn ca13_runs_do_not_disturb_each_other() {
             .run(1, targets(), async |_| {
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 match kind {
-                    0 => Outcome::Failed(LookError::NotFound),
+                    0 => Outcome::Failed(VerbError::NotFound),
                     1 => answered(&LOAD.replace("0.65", "0.5")),
                     _ => answered(LOAD),
                 }

@@ -12,6 +12,7 @@ use crate::report::nagios;
 use crate::report::nagios::State;
 use crate::report::progress::Progress;
 use crate::report::table::{Colour, Detail, Options};
+use bailiwick_core::durable;
 use bailiwick_core::encode::ShownPath as _;
 use bailiwick_core::limits;
 use bailiwick_core::model::{ComponentId, Lockdown, Severity, TargetName, World};
@@ -19,7 +20,6 @@ use bailiwick_core::outcome::{CheckedTarget, RunOutcome, Sweep, TargetResult};
 use bailiwick_core::source::Source;
 use bailiwick_engine::sweep::{Request, Settings, Watcher, sweep};
 use bailiwick_journal::{Entry, Journal, OpenError, Recovery};
-use bailiwick_policy::library;
 use bailiwick_policy::lock::Standing;
 use bailiwick_policy::ops::Ops;
 use bailiwick_policy::review;
@@ -211,7 +211,7 @@ fn sweep_and_print(context: &Context, args: &Args) -> anyhow::Result<(Sweep, Exi
         let earlier = Source::read_theirs(&write.file).ok();
         let view = View { options, earlier: earlier.as_ref().map(Source::text) };
         let text = (write.format.render)(&result, &view)?;
-        library::write_whole(&write.file, text.as_bytes())?;
+        durable::replace(&write.file, 0o644, text.as_bytes())?;
     }
     context.out.styled(&(args.format.render)(&result, &View { options, earlier: None })?)?;
     let exit = exit.unwrap_or_else(|| Exit::for_sweep(&result, threshold(args.fail_on)));

@@ -9,7 +9,7 @@ use crate::report::table::Colour;
 use crate::report::trend;
 use bailiwick_core::model::TargetName;
 use bailiwick_engine::sweep::PastRuns;
-use bailiwick_journal::history::{Filter, History, Series, Watch};
+use bailiwick_journal::history::{Filter, History, Progress, Series};
 use clap::Subcommand;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -77,13 +77,13 @@ impl<'a> Printer<'a> {
     }
 }
 
-impl Watch for Printer<'_> {
-    fn say(&mut self, line: &str) {
+impl Progress for Printer<'_> {
+    fn warn(&mut self, line: &str) {
         self.bar.finish();
         self.out.say(line);
     }
 
-    fn read(&mut self, bytes: u64, of: u64) {
+    fn progress(&mut self, bytes: u64, of: u64) {
         if bytes >= of {
             self.bar.finish();
         } else {
@@ -104,7 +104,7 @@ pub(super) fn pasts(context: &Context) -> Arc<PastRuns> {
 pub(super) fn follow(pasts: &PastRuns) {
     if let PastRuns::Here(history) = pasts {
         let mut history = history.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = history.follow(&mut ()) {
+        if let Err(error) = history.update(&mut ()) {
             tracing::debug!("{error}");
         }
     }

@@ -5,9 +5,9 @@ use std::fmt::Write;
 
 use crate::report::exit::ExitCode as Exit;
 use bailiwick_core::encode;
-use bailiwick_core::model::{Decision, LookError, RunFault, Tainted, TargetName};
+use bailiwick_core::model::{Decision, RunFault, Tainted, TargetName, VerbError};
 use bailiwick_journal as journal;
-use bailiwick_journal::Keep;
+use bailiwick_journal::RetentionLimits;
 use bailiwick_journal::{Blob, Entry, Evidence, Outcome, ReadError, Reader, Record, RunEnd, RunStart, RunTarget};
 use clap::Subcommand;
 use jiff::Timestamp;
@@ -67,7 +67,7 @@ fn prune(context: &Context, dry_run: bool) -> anyhow::Result<Exit> {
         let message = "the policy has no [retention], so all evidence is kept";
         return Err(fail::usage(message, "[retention] days = 400 in policy.toml would remove older evidence"));
     };
-    let keep = Keep {
+    let keep = RetentionLimits {
         days: retention.days.as_ref().map(|days| days.value),
         bytes: retention.bytes.as_ref().map(|bytes| bytes.value),
     };
@@ -84,7 +84,7 @@ fn prune(context: &Context, dry_run: bool) -> anyhow::Result<Exit> {
         journal::prune(&journal, &plan, &retention.shown())?;
         plan
     };
-    let ((goes, goes_bytes), (stays, stays_bytes)) = (plan.going, plan.staying);
+    let ((goes, goes_bytes), (stays, stays_bytes)) = (plan.removed, plan.kept);
     let between = plan.between.map(|(first, last)| format!(", last named {} to {}", second(&first), second(&last)));
     let verb = if dry_run { "would be removed" } else { "removed" };
     context.out.text(&format!(
@@ -166,7 +166,7 @@ fn how(end: &RunEnd) -> String {
             )
         }
         RunEnd::Decided(decision) => decided(decision).to_owned(),
-        RunEnd::CouldNotCheck { error: Some(LookError::Unsupported), .. } => "not applicable".to_owned(),
+        RunEnd::CouldNotCheck { error: Some(VerbError::Unsupported), .. } => "not applicable".to_owned(),
         RunEnd::CouldNotCheck { .. } => "could not check".to_owned(),
         RunEnd::Fault(RunFault { message, .. }) => format!("failed: {message}"),
     }
@@ -242,8 +242,8 @@ fn block(text: &mut String, label: &str, blob: &Blob, evidence: &Evidence) -> st
         Err(error) => return writeln!(text, "    {label}: NOT SHOWN: {error}"),
     };
     match blob {
-        Blob::Here(_) => writeln!(text, "    {label}:")?,
-        Blob::Kept { sha256, .. } => writeln!(text, "    {label}: sha256:{sha256}")?,
+        Blob::Inline(_) => writeln!(text, "    {label}:")?,
+        Blob::Evidence { sha256, .. } => writeln!(text, "    {label}: sha256:{sha256}")?,
     }
     for line in String::from_utf8_lossy(&bytes).lines() {
         writeln!(text, "      | {}", encode::terminal(&Tainted::new(line), 1 << 16))?;

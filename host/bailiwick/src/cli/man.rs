@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::report::exit::ExitCode as Exit;
+use bailiwick_core::durable;
 use bailiwick_core::encode::ShownPath as _;
-use bailiwick_policy::library;
 use clap::Command;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
@@ -40,7 +40,7 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         }
         roff.control("fi", []);
         roff.to_writer(&mut page)?;
-        library::write_whole(&args.out.join(format!("{name}.5")), &page)?;
+        durable::replace(&args.out.join(format!("{name}.5")), 0o644, &page)?;
         count += 1;
     }
     context.out.text(&format!("wrote     {} manual pages to {}", count, args.out.shown()))?;
@@ -51,7 +51,7 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
 fn write(command: &Command, name: &str, folder: &Path, count: &mut usize) -> anyhow::Result<()> {
     let mut page = Vec::new();
     Man::new(command.clone()).title(name).render(&mut page)?;
-    library::write_whole(&folder.join(format!("{name}.1")), &page)?;
+    durable::replace(&folder.join(format!("{name}.1")), 0o644, &page)?;
     *count += 1;
     for sub in command.get_subcommands() {
         write(sub, &format!("{name}-{}", sub.get_name()), folder, count)?;

@@ -4,8 +4,10 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use crate::report::exit::ExitCode as Exit;
+use bailiwick_core::durable;
 use bailiwick_core::encode::ShownPath as _;
 use bailiwick_core::manifest::Manifest;
+use bailiwick_core::source;
 use bailiwick_core::source::Source;
 use bailiwick_engine::pack;
 use bailiwick_engine::pack::{Names, PackError};
@@ -60,7 +62,7 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     };
     let out = args.out.clone().unwrap_or_else(|| format!("{}.wasm", packed.manifest.id).into());
     check_overwrites(&out, &packed.manifest)?;
-    library::write_whole(&out, &packed.bytes)?;
+    durable::replace(&out, 0o644, &packed.bytes)?;
     let signed = signed(context, args, &out, &packed.bytes)?;
     let mut text = String::new();
     writeln!(text, "packed    {}\ndigest    sha256:{}", out.shown(), packed.digest)?;
@@ -100,14 +102,14 @@ fn signed(context: &Context, args: &Args, out: &Path, bytes: &[u8]) -> anyhow::R
             return Err(fail::usage(message, hint));
         }
     };
-    library::write_whole(&library::signature_of(out), text.as_bytes())?;
+    durable::replace(&library::signature_of(out), 0o644, text.as_bytes())?;
     Ok(Some(Signature::parse(text.as_bytes())?.fingerprint()))
 }
 
 /// The manifest that was named; else the one beside the component; else, for a component that holds none,
 /// `manifest.toml` of the current folder.
 fn manifest_of(args: &Args) -> Option<PathBuf> {
-    let there = |path: &PathBuf| library::is_there(path);
+    let there = |path: &PathBuf| source::name_exists(path);
     let sealed = || matches!(ComponentFile::with(&args.file, None), Ok(file) if file.sealed);
     args.manifest
         .clone()
@@ -117,7 +119,7 @@ fn manifest_of(args: &Args) -> Option<PathBuf> {
 
 /// Only an earlier packing of the same component is written over.
 fn check_overwrites(out: &Path, manifest: &Manifest) -> anyhow::Result<()> {
-    if !library::is_there(out) {
+    if !source::name_exists(out) {
         return Ok(());
     }
     match ComponentFile::with(out, None) {

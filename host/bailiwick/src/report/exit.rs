@@ -156,7 +156,7 @@ mod tests {
     use super::*;
     use crate::report::samples;
     use crate::report::samples::{could_not_check, fault, finding, looked, refused_run, report, sweep};
-    use bailiwick_core::model::LookError;
+    use bailiwick_core::model::VerbError;
 
     #[test]
     fn every_code_is_listed_once_in_order() {
@@ -182,8 +182,8 @@ mod tests {
         let ok = report("a", vec![finding(Ok, "", "fine")]);
         let warns = report("b", vec![finding(Warning, "", "hm")]);
         let unsure = report("c", vec![finding(Unknown, "", "who knows")]);
-        let na = could_not_check("d", "no systemd", Some(LookError::Unsupported));
-        let unseen = could_not_check("e", "no permission", Some(LookError::NotPermitted));
+        let na = could_not_check("d", "no systemd", Some(VerbError::Unsupported));
+        let unseen = could_not_check("e", "no permission", Some(VerbError::NotPermitted));
         let unsaid = could_not_check("e", "no idea", None);
         let cases = [
             (looked("t", vec![ok.clone()]), Some(Warning), 0),

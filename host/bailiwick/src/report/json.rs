@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use bailiwick_core::model::{LookError, RuleName, RunFault, Severity, Tainted, TargetName, Unit};
+use bailiwick_core::model::{RuleName, RunFault, Severity, Tainted, TargetName, Unit, VerbError};
 use bailiwick_core::outcome::{Call, CheckedTarget, LeftOut, Run, RunOutcome, Sweep, TargetResult, Together};
 
 use super::tally::{Standing, Tally};
@@ -127,7 +127,7 @@ enum Outcome<'a> {
         findings: Vec<FindingOf<'a>>,
     },
     CouldNotCheck {
-        error: Option<LookError>,
+        error: Option<VerbError>,
         reason: &'a Tainted,
     },
     Fault {
@@ -165,7 +165,7 @@ struct CallOf<'a> {
     target: Option<&'a str>,
     action: Option<&'a str>,
     asked: &'a Tainted,
-    error: Option<LookError>,
+    error: Option<VerbError>,
     cause: Option<&'a str>,
     /// Secrets taken out of the answer, by rule.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]

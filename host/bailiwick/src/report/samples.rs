@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use bailiwick_core::model::{
-    ActionId, ComponentId, Finding, Literal, LookError, Metric, Object, Report, RunFault, Severity, Tainted,
-    TargetName, Unit, Verb,
+    ActionId, ComponentId, Finding, Literal, Metric, Object, Report, RunFault, Severity, Tainted, TargetName, Unit,
+    Verb, VerbError,
 };
 use bailiwick_core::outcome::{Call, CheckedTarget, LeftOut, Run, RunOutcome, Sweep, TargetResult, Together};
 
@@ -45,7 +45,7 @@ pub(super) fn report(component: &str, findings: Vec<Finding>) -> Run {
     run(component, RunOutcome::Report(Report { findings }))
 }
 
-pub(super) fn could_not_check(component: &str, reason: &str, error: Option<LookError>) -> Run {
+pub(super) fn could_not_check(component: &str, reason: &str, error: Option<VerbError>) -> Run {
     run(component, RunOutcome::CouldNotCheck { reason: Tainted::new(reason), error })
 }
 
@@ -84,7 +84,7 @@ fn call(verb: Verb, unit: Option<&str>) -> Call {
     }
 }
 
-fn no_answer(verb: Verb, unit: Option<&str>, error: LookError, cause: Option<&str>) -> Call {
+fn no_answer(verb: Verb, unit: Option<&str>, error: VerbError, cause: Option<&str>) -> Call {
     Call { error: Some(error), cause: cause.map(str::to_owned), ..call(verb, unit) }
 }
 
@@ -213,8 +213,8 @@ pub(super) fn night() -> Sweep {
     web02.push(broken);
 
     let mut app03 = healthy_runs();
-    let mut logins = could_not_check("logins", "the list of logins cannot be read", Some(LookError::NotPermitted));
-    logins.calls = vec![no_answer(Verb::SystemLogins, None, LookError::NotPermitted, Some("loginctl: access denied"))];
+    let mut logins = could_not_check("logins", "the list of logins cannot be read", Some(VerbError::NotPermitted));
+    logins.calls = vec![no_answer(Verb::SystemLogins, None, VerbError::NotPermitted, Some("loginctl: access denied"))];
     app03.retain(|run| !["logins", "time-sync"].contains(&run.component.as_str()));
     app03.push(logins);
     app03.push(report("time-sync", vec![finding(Unknown, "", "no time server has answered since boot, 12 min ago")]));
@@ -223,8 +223,8 @@ pub(super) fn night() -> Sweep {
     alp01.truncate(6);
     for name in ["failed-units", "sshd-config"] {
         alp01.retain(|run| run.component.as_str() != name);
-        let mut run = could_not_check(name, "this machine does not run systemd", Some(LookError::Unsupported));
-        run.calls = vec![no_answer(Verb::ServicesFailed, None, LookError::Unsupported, None)];
+        let mut run = could_not_check(name, "this machine does not run systemd", Some(VerbError::Unsupported));
+        run.calls = vec![no_answer(Verb::ServicesFailed, None, VerbError::Unsupported, None)];
         alp01.push(run);
     }
 
@@ -264,17 +264,17 @@ pub(super) fn kinds() -> Sweep {
         }],
     );
     seen.calls = vec![call(Verb::SystemFilesystems, None)];
-    let mut unseen = could_not_check("logins", "cannot be read", Some(LookError::TimedOut));
+    let mut unseen = could_not_check("logins", "cannot be read", Some(VerbError::TimedOut));
     unseen.calls = vec![
         Call {
             target: None,
             action: None,
             asked: Tainted::new("services.status(x)"),
-            error: Some(LookError::Refused),
+            error: Some(VerbError::Refused),
             cause: None,
             redacted: Default::default(),
         },
-        no_answer(Verb::SystemLogins, None, LookError::TimedOut, Some("no answer within 10 s")),
+        no_answer(Verb::SystemLogins, None, VerbError::TimedOut, Some("no answer within 10 s")),
     ];
     sweep(vec![
         looked(
@@ -321,14 +321,14 @@ pub(super) fn hostile() -> Sweep {
             target: None,
             action: None,
             asked: Tainted::new("services.status(\x1b[2J\u{202e})"),
-            error: Some(LookError::Refused),
+            error: Some(VerbError::Refused),
             cause: Some("slot \x1b]0;x\x07 is not granted".to_owned()),
             redacted: Default::default(),
         },
     ];
     evil.version = "1.0\x1b[2J".to_owned();
-    let mut liar = could_not_check("liar", "\r\nok  all fine \u{202e}", Some(LookError::Garbled));
-    liar.calls = vec![no_answer(Verb::SystemLoad, None, LookError::Garbled, Some("line 1: \x1b[2J\nxx"))];
+    let mut liar = could_not_check("liar", "\r\nok  all fine \u{202e}", Some(VerbError::Garbled));
+    liar.calls = vec![no_answer(Verb::SystemLoad, None, VerbError::Garbled, Some("line 1: \x1b[2J\nxx"))];
     sweep(vec![
         looked(
             "db01",
@@ -351,7 +351,7 @@ pub(super) fn several(findings: Vec<Finding>) -> Sweep {
     let on = |target: &str, call: Call| Call { target: Some(name(target)), ..call };
     let calls = vec![
         on("db01", call(Verb::SystemLoad, None)),
-        on("db02", no_answer(Verb::SystemLoad, None, LookError::Unreachable, Some("connection refused (10.0.0.2:22)"))),
+        on("db02", no_answer(Verb::SystemLoad, None, VerbError::Unreachable, Some("connection refused (10.0.0.2:22)"))),
     ];
     let run = Run { calls, ..report("clock-skew", findings) };
     let left_out = vec![LeftOut { target: name("db03"), reason: "nobody has accepted it there".to_owned() }];

@@ -2,7 +2,7 @@
 //!
 //! Knows: what counts as healthy, and what as not having looked. Every rendering asks here, so that no two disagree.
 
-use bailiwick_core::model::{LookError, Severity, TargetName};
+use bailiwick_core::model::{Severity, TargetName, VerbError};
 use bailiwick_core::outcome::{CheckedTarget, Run, RunOutcome, Sweep, TargetResult};
 
 /// What one target amounts to. Every target is exactly one of these.
@@ -41,7 +41,7 @@ impl Look {
     pub(super) fn of(run: &Run) -> Self {
         match &run.outcome {
             RunOutcome::Report(_) => Self::Saw(run.severity().unwrap_or(Severity::Ok)),
-            RunOutcome::CouldNotCheck { error: Some(LookError::Unsupported), .. } => Self::NotApplicable,
+            RunOutcome::CouldNotCheck { error: Some(VerbError::Unsupported), .. } => Self::NotApplicable,
             RunOutcome::CouldNotCheck { .. } => Self::Unseen,
             RunOutcome::Fault(_) => Self::Broken,
             RunOutcome::Refused { .. } => Self::Refused,

@@ -130,7 +130,7 @@ pub struct Report {
 /// Why a verb gave no answer: the WIT enum `verb-error`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "kebab-case")]
-pub enum LookError {
+pub enum VerbError {
     /// Not in the component's bailiwick.
     #[error("not in its bailiwick")]
     Refused,

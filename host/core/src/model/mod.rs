@@ -26,7 +26,7 @@ pub use change::{At, Change, Inverse, NoState, State, UnitAct, Way};
 pub use decision::{Decision, Phase, StageError};
 pub use earlier::{Point, filed_under};
 pub use fault::RunFault;
-pub use finding::{Finding, LookError, Metric, Report, Severity, Unit, limits as report_limits};
+pub use finding::{Finding, Metric, Report, Severity, Unit, VerbError, limits as report_limits};
 pub use literal::{
     AbsolutePath, ChangeCommand, Changing, Command, Container, Database, Endpoint, Field, Literal, LiteralError,
     Runtime, Statement, UnitName, Url, writable,

@@ -8,38 +8,38 @@ use serde::{Deserialize, Serialize};
 /// Text from a guest or a target. It can be compared, stored and encoded, and cannot be printed.
 ///
 /// ```
-/// let text = bailiwick::model::Tainted::new("\x1b[2J");
-/// assert_eq!(bailiwick::encode::terminal(&text, 80), "\\x1b[2J");
+/// let text = bailiwick_core::model::Tainted::new("\x1b[2J");
+/// assert_eq!(bailiwick_core::encode::terminal(&text, 80), "\\x1b[2J");
 /// ```
 ///
 /// There is no other way out. It has no `Display`:
 /// ```compile_fail,E0277
-/// let text = bailiwick::model::Tainted::new("x");
+/// let text = bailiwick_core::model::Tainted::new("x");
 /// println!("{text}");
 /// ```
 /// and so no `to_string`:
 /// ```compile_fail,E0599
-/// let text = bailiwick::model::Tainted::new("x");
+/// let text = bailiwick_core::model::Tainted::new("x");
 /// let _: String = text.to_string();
 /// ```
 /// It is no `str`, neither by `Deref`
 /// ```compile_fail,E0614
-/// let text = bailiwick::model::Tainted::new("x");
+/// let text = bailiwick_core::model::Tainted::new("x");
 /// let _ = (*text).len();
 /// ```
 /// nor by `AsRef`
 /// ```compile_fail,E0277
-/// let text = bailiwick::model::Tainted::new("x");
+/// let text = bailiwick_core::model::Tainted::new("x");
 /// std::fs::write("x", text);
 /// ```
 /// nor by `Into`
 /// ```compile_fail,E0277
-/// let text = bailiwick::model::Tainted::new("x");
+/// let text = bailiwick_core::model::Tainted::new("x");
 /// let _: String = text.into();
 /// ```
 /// and its text is private:
 /// ```compile_fail,E0616
-/// let text = bailiwick::model::Tainted::new("x");
+/// let text = bailiwick_core::model::Tainted::new("x");
 /// let _ = text.0;
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

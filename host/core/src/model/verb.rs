@@ -1,4 +1,4 @@
-//! Verbs: one function of one WIT interface each. What does not stand here does not exist.
+//! The table of verbs: each is one function of one WIT interface. A verb that is not in the table does not exist.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Effect {
-    /// Reads, and leaves everything as it was.
+    /// Reads, and changes nothing.
     Observe,
-    /// Changes one object, and can be taken back. A component only puts it on a list.
+    /// Changes one object, and can be rolled back. A component only adds it to a plan.
     Change,
 }
 
-/// What a verb needs to be told, besides the target.
+/// The kind of object that a verb takes besides the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Object {
@@ -34,14 +34,14 @@ pub enum Object {
     Database,
     /// A query that the operator wrote, through a slot.
     Statement,
-    /// A program that the operator wrote down, through a slot.
+    /// A program that policy names, through a slot.
     Command,
-    /// A program of the operator's that changes something, with one that undoes it and one that checks, through a slot.
+    /// A program of the operator that changes something, with one that undoes it and one that checks, through a slot.
     ChangeCommand,
 }
 
 impl Object {
-    /// What it is called in a sentence.
+    /// Its noun in a sentence.
     #[must_use]
     pub const fn noun(self) -> &'static str {
         match self {
@@ -59,7 +59,7 @@ impl Object {
         }
     }
 
-    /// How one is written in policy.
+    /// An example, as policy writes it.
     #[must_use]
     pub const fn example(self) -> &'static str {
         match self {
@@ -80,7 +80,7 @@ impl Object {
 
 macro_rules! verbs {
     ($(#[doc = $about:literal] $variant:ident = $interface:literal, $function:literal, $file:ident::$spec:ident;)*) => {
-        /// Every verb there is.
+        /// A verb.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
         pub enum Verb {
@@ -88,7 +88,7 @@ macro_rules! verbs {
         }
 
         impl Verb {
-            /// Every verb there is, in the order of the WIT files.
+            /// All verbs, in the order of the WIT files.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
             /// The WIT interface, such as `system`.
@@ -103,7 +103,7 @@ macro_rules! verbs {
                 match self { $(Self::$variant => $function,)* }
             }
 
-            /// The name people write, such as `system.time-sync`.
+            /// The full name, such as `system.time-sync`.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => concat!($interface, ".", $function),)* }

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Call, Run, RunOutcome};
 use crate::ascii_json;
-use crate::model::{ActionId, LookError, Report, RuleName, Tainted, TargetName};
+use crate::model::{ActionId, Report, RuleName, Tainted, TargetName, VerbError};
 
 /// What a digest covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ enum End<'r> {
     #[serde(rename = "report")]
     Report(&'r Report),
     #[serde(rename = "could-not-look")]
-    CouldNotCheck { reason: &'r Tainted, error: Option<LookError> },
+    CouldNotCheck { reason: &'r Tainted, error: Option<VerbError> },
     #[serde(rename = "fault")]
     FaultV1 { message: &'r str },
     #[serde(rename = "refused")]
@@ -63,7 +63,7 @@ struct Asked<'r> {
     target: Option<&'r TargetName>,
     action: Option<&'r ActionId>,
     asked: &'r Tainted,
-    error: Option<LookError>,
+    error: Option<VerbError>,
     /// In version 1 alone, where a call without a cause has `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<Option<&'r str>>,
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
     use crate::model::{ComponentId, Finding, Metric, RunFault, Severity, Unit, Verb};
 
-    fn call(error: Option<LookError>, cause: Option<&str>) -> Call {
+    fn call(error: Option<VerbError>, cause: Option<&str>) -> Call {
         Call {
             target: None,
             action: Some(ActionId::recorded(Verb::ServicesStatus, Some("a.service"))),
@@ -156,7 +156,7 @@ mod tests {
             evidence: vec![1],
         };
         let outcome = RunOutcome::Report(Report { findings: vec![finding] });
-        run(outcome, vec![call(None, None), call(Some(LookError::TimedOut), Some("no answer within 10 s"))])
+        run(outcome, vec![call(None, None), call(Some(VerbError::TimedOut), Some("no answer within 10 s"))])
     }
 
     fn faults() -> [Run; 2] {
@@ -228,7 +228,7 @@ mod tests {
             ("reason", |run| run.outcome = RunOutcome::CouldNotCheck { reason: Tainted::new("y"), error: None }),
             ("its error", |run| {
                 run.outcome =
-                    RunOutcome::CouldNotCheck { reason: Tainted::new("x"), error: Some(LookError::Unreachable) };
+                    RunOutcome::CouldNotCheck { reason: Tainted::new("x"), error: Some(VerbError::Unreachable) };
             }),
             ("code", |run| finding(run).code.push('1')),
             ("severity", |run| finding(run).severity = Severity::Warning),
@@ -240,7 +240,7 @@ mod tests {
             ("target", |run| run.calls[0].target = Some(TargetName::new("web").unwrap())),
             ("action", |run| run.calls[0].action = None),
             ("what was asked", |run| run.calls[0].asked = Tainted::new("services.status(other)")),
-            ("error", |run| run.calls[0].error = Some(LookError::Garbled)),
+            ("error", |run| run.calls[0].error = Some(VerbError::Garbled)),
             ("what was redacted", |run| run.calls[0].redacted.clear()),
         ];
         let mut digests = BTreeMap::from([(report().digest(), "nothing")]);

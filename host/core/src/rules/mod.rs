@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use self::expression::{DEPTH_MAX, STEPS_MAX};
 pub use self::lex::EXPRESSION_BYTES_MAX;
 pub(crate) use self::read::{Asked, RawCheck, read};
-use crate::model::{LookError, Severity, SlotName, Unit, Verb};
+use crate::model::{Severity, SlotName, Unit, Verb, VerbError};
 
 /// Checks in one manifest.
 pub const CHECKS_MAX: usize = 32;
@@ -60,7 +60,7 @@ pub struct Check {
     /// If no item counts.
     pub nothing: Option<Verdict>,
     /// If the verb ends in one of these errors.
-    pub errors: Vec<(LookError, Verdict)>,
+    pub errors: Vec<(VerbError, Verdict)>,
     /// The numbers behind it.
     pub measures: Vec<Measure>,
 }

@@ -10,7 +10,7 @@ use toml::Spanned;
 
 use super::expression::{self, Names, is_taken, noun};
 use super::{CHECKS_MAX, Check, Line, Measure, Mistake, NAMED_MAX, Rules, Steps, Verdict, line};
-use crate::model::{LookError, ParamName, ParamValue, Severity, SlotName, Unit, Verb};
+use crate::model::{ParamName, ParamValue, Severity, SlotName, Unit, Verb, VerbError};
 use crate::source::{Problem, Problems, Source};
 use crate::wit;
 use crate::wit::Kind;
@@ -65,10 +65,10 @@ pub(crate) struct Asked {
 }
 
 /// What a target itself says: what that means, an author may know. After every other error nothing has been seen.
-const ERRORS: &[(&str, LookError)] = &[
-    ("not-found", LookError::NotFound),
-    ("not-permitted", LookError::NotPermitted),
-    ("unsupported", LookError::Unsupported),
+const ERRORS: &[(&str, VerbError)] = &[
+    ("not-found", VerbError::NotFound),
+    ("not-permitted", VerbError::NotPermitted),
+    ("unsupported", VerbError::Unsupported),
 ];
 
 const SEVERITIES: &[(&str, Severity)] = &[

@@ -1,8 +1,8 @@
-//! Certificates in a file, and as a server shows them.
+//! Certificates in a file, and those that a server presents.
 //!
-//! Attack answered: a file that holds the key too. `awk` prints what stands between the marks of a certificate, so that a
-//! private key beside it never leaves the target. `awk` takes an operand with `=` for a variable only if it begins like
-//! one, and a path begins with `/`.
+//! Attack answered: a file that holds the key too. `awk` prints only the lines between the markers of a certificate, so
+//! that a private key in the same file never leaves the target. `awk` reads an operand with `=` as a variable only if it
+//! begins like one, and a path begins with `/`.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub(super) const FILE: Spec = Spec {
 };
 
 /// `-host` and `-port` rather than `-connect`: an IPv6 address needs no brackets there, which a shell might read. Its input
-/// has ended before it begins, so it says goodbye right after the handshake.
+/// is empty, so it closes the connection right after the handshake.
 pub(super) const SERVER: Spec = Spec {
     effect: Effect::Observe,
     object: Object::Endpoint,

@@ -1,4 +1,4 @@
-//! Programs of the operator's own. What stands in policy is said, word by word, and nothing else.
+//! Programs of the operator. The words in policy are sent as they are, and nothing else.
 
 use std::time::Duration;
 

@@ -1,9 +1,9 @@
-//! Containers. The runtime's own program is asked, and takes one form of words for both: podman and docker agree on these.
+//! Containers, by the runtime's own program. Podman and docker accept the same words.
 //!
-//! Attack answered: AR11. No option that names another machine, a socket or a plugin; a name that a policy bound is the last
-//! word, and begins with a letter or digit. `inspect` tells all it has, the environment too: a template that picks fields
-//! would need words that a shell reads. What is not needed goes in two steps: the values of an environment before anything
-//! is written down (`redact`), and the rest in the worker, whose reader hands on what the contract names.
+//! Attack answered: AR11. No option names another machine, a socket or a plugin; a name from policy is the last word, and begins
+//! with a letter or digit. `inspect` prints everything, also the environment: a template that selects fields would need
+//! characters that a shell interprets. What is not needed is removed in two steps: the values of the environment before
+//! anything is recorded (`redact`), and the rest in the worker, whose reader returns only what the contract names.
 
 use std::time::Duration;
 

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::model::{Effect, Object};
 
-/// How much of a file is read: 256 KiB. One byte more is asked for, to tell "all" from "the start".
+/// How much of a file is read: 256 KiB. One byte more is requested, so that a longer file can be recognised.
 pub const READ_BYTES: u64 = 256 << 10;
 
 pub(super) const READ: Spec = Spec {

@@ -1,7 +1,7 @@
-//! One page of one server, asked for through a channel that the target opens: no program runs there.
+//! One page of one server, requested through a channel that the target opens: no program runs there.
 //!
 //! Over SSH the account's key needs `restrict,port-forwarding,permitopen="IP:PORT"` and no more. Attack answered: a request
-//! with more in it than the page (AR05): the literal is all that varies, and its grammar knows no line end.
+//! with more in it than the page (AR05): only the literal varies, and its grammar allows no line end.
 
 use std::time::Duration;
 

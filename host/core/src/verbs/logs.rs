@@ -1,4 +1,4 @@
-//! The journal, over a window that is the same every time: what is new in it the worker picks, by the last run's time.
+//! The journal, over a fixed window. The worker selects the new entries in it, by the time of the last run.
 //!
 //! Attack answered: a time that becomes a word of a command. The window is fixed, so that the action is literal.
 
@@ -20,7 +20,7 @@ pub(super) const SINCE_LAST_RUN: Spec = Spec {
         Word("--output-fields=MESSAGE,PRIORITY"),
         Word("--priority=warning"),
         Word("--since=-8d"),
-        // The newest; one more than is given, to tell "all" from "the newest".
+        // The newest. One more than is returned, so that a cut can be recognised.
         Word("--lines=1001"),
         Option("--unit="),
     ]),

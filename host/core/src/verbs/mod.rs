@@ -1,6 +1,6 @@
-//! The one table: for every verb its effect, object, argv template, output limit, timeout and a sentence for people.
+//! The rows of the table of verbs: effect, object, argv template, output limit, timeout and a sentence for people.
 //!
-//! Knows: how a verb is said to a target. Must not know: who may say it (`grant`), how bytes travel (`transport`), what
+//! Knows: what is sent to a target for a verb. Must not know: who may call it (`grant`), how bytes travel (`transport`), what
 //! the answer means (`sandbox`). Attack answered: an argument that is read as an option, a pattern or a command
 //! (AR01–AR15): a template is fixed words, with at most one hole that takes a whole literal.
 
@@ -26,14 +26,14 @@ use crate::model::each_verb;
 use crate::model::{Action, ActionId, Changing, Effect, Field, Inverse, Literal, Object, Url, Verb, Wire};
 pub use files::READ_BYTES;
 
-/// Everything that is to be known of a verb outside the sandbox.
+/// Everything about a verb outside the sandbox.
 #[derive(Debug)]
 pub struct Spec {
     /// What it does to the target.
     pub effect: Effect,
-    /// What it needs besides the target.
+    /// The object that it takes besides the target.
     pub object: Object,
-    /// How it is said.
+    /// What is sent to the target.
     pub say: Say,
     /// Largest answer, stdout and stderr together, in bytes.
     pub bytes_max: u64,
@@ -44,7 +44,7 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// The words of the program that it starts, behind [`PREFIX`]; none if it starts none, or the operator's.
+    /// The words of the program that it starts, after [`PREFIX`]. Empty if it starts none, or the operator's own.
     #[must_use]
     pub const fn template(&self) -> &'static [Part] {
         match self.say {
@@ -55,12 +55,12 @@ impl Spec {
     }
 }
 
-/// How a verb is said to a target.
+/// What is sent to a target for a verb.
 #[derive(Debug, Clone, Copy)]
 pub enum Say {
-    /// A program. It reads nothing.
+    /// A program without input.
     Program(&'static [Part]),
-    /// A program, and what it reads.
+    /// A program, and its input.
     Fed(&'static [Part], &'static str),
     /// `psql`, and a query: this one, or the literal's own.
     Query(Option<&'static str>),
@@ -68,7 +68,7 @@ pub enum Say {
     Literal,
     /// One HTTP GET of the literal.
     Get,
-    /// Never: the target's gate has it in its list, and this is how it is taken back.
+    /// Nothing: the target's gate has the action in its list. This is the action's inverse.
     Gate(Inverse),
 }
 
@@ -88,7 +88,7 @@ pub enum Part {
 }
 
 /// Every program runs with this environment and no other: a fixed search path, the C locale (parsers read English),
-/// UTC. `env` is named absolutely; POSIX has had it in `/usr/bin` on every system this was tried on.
+/// UTC. `env` is named absolutely; POSIX has had it in `/usr/bin` on every system that was tested.
 pub const PREFIX: &[&str] = &["/usr/bin/env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "TZ=UTC"];
 
 macro_rules! specs {
@@ -102,7 +102,7 @@ macro_rules! specs {
 }
 each_verb!(specs);
 
-/// The verbs that have an effect.
+/// The verbs with this effect.
 pub fn with(effect: Effect) -> impl Iterator<Item = Verb> {
     Verb::ALL.iter().copied().filter(move |verb| spec(*verb).effect == effect)
 }
@@ -114,15 +114,15 @@ pub enum Tier {
     Local,
     /// SSH with nothing installed on the target.
     Plain,
-    /// SSH to a target with a gate: it is asked by action ids, and runs what stands in its list. What the target is to
-    /// connect to is asked of its sshd, as on the plain tier.
+    /// SSH to a target with a gate: the client sends action ids, and the gate runs the actions of its list. Connections to
+    /// servers go through sshd, as on the plain tier.
     Gated,
 }
 
 /// The literal action for a verb that observes, on an object.
 ///
 /// # Panics
-/// Never: whether a verb takes an object was settled when the literal was parsed, and a missing one leaves the word out.
+/// Never: the parser of literals has checked whether the verb takes an object, and without one the word is left out.
 #[must_use]
 pub fn action(verb: Verb, literal: Option<Literal>, tier: Tier) -> Action {
     let wire = match (tier, verb, &literal) {
@@ -166,7 +166,7 @@ fn wire(say: Say, literal: Option<&Literal>) -> Wire {
             Some(Literal::Url(url)) => Wire::Connect { address: url.address(), request: get(url) },
             _ => Wire::Exec(Vec::new()),
         },
-        // An empty program: whoever asks for a change in this way gets none.
+        // An empty program: a change cannot be asked for in this way.
         Say::Gate(_) => Wire::Exec(Vec::new()),
     }
 }
@@ -195,7 +195,7 @@ fn get(url: &Url) -> String {
     )
 }
 
-/// A hint with the verbs that could have been meant.
+/// A hint with similar verbs.
 #[must_use]
 pub fn nearest(name: &str) -> String {
     let interface = name.split('.').next().unwrap_or(name);

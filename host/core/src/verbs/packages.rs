@@ -1,4 +1,4 @@
-//! Packages, as apt knows them without asking anybody. `--simulate` changes nothing and, with `NoLocking`, takes no lock that
+//! Packages, as apt knows them without a network. `--simulate` changes nothing and, with `NoLocking`, takes no lock that
 //! an upgrade would have to wait for; without caches it writes none, not even where the account could.
 
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub(super) const PENDING: Spec = Spec {
     ]),
     bytes_max: 1 << 20,
     timeout: Duration::from_secs(60),
-    reads: "packages that an upgrade would install, by the lists that are there",
+    reads: "packages that an upgrade would install, according to the package lists",
 };
 
 pub(super) const LISTS: Spec = Spec {

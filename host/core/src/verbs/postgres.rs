@@ -1,10 +1,11 @@
-//! PostgreSQL, 14 and later: fixed queries on the server's own catalogues, and what an operator wrote.
+//! PostgreSQL 14 and later: fixed queries on the server's own catalogues, and statements of the operator.
 //!
-//! Must not read: the text of anybody's query, which may hold data; settings that may hold a password. Where the role may
-//! not see everything, each says so in a column (`complete`): a server that hides its sessions must not look idle.
+//! Must not read: the text of a client's query, which may contain data; settings that may contain a password. If the role
+//! may not see everything, the column `complete` reports it: a server that hides its sessions must not look idle.
 //!
-//! What others chose begins with a tab (`chr(9)`), which makes `psql` put it in quotes: what redaction takes out of it ends
-//! there. Else whoever can call a client `token=x` or `cookie: x` takes columns out of a row, and the row is garbled (TG05).
+//! A text that others chose begins with a tab (`chr(9)`), which makes `psql` put it in quotes: redaction in it ends
+//! there. Otherwise a client that is called `token=x` or `cookie: x` could remove columns from a row, which would then be garbled
+//! (TG05).
 
 use std::time::Duration;
 

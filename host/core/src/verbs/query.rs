@@ -1,10 +1,11 @@
-//! How PostgreSQL is asked: by its own client, over the target's own socket, as the account that is logged in.
+//! How PostgreSQL is queried: with its own client, over the target's local socket, as the account that is logged in.
 //!
-//! Knows: what `psql` is told besides the query. Must not know: any query. Attack answered: a statement that changes
+//! Knows: the options of `psql`. Must not know: any query. Attack answered: a statement that changes
 //! something. Three bars: the role (an operator gives it `pg_monitor` and no more), the session's
 //! `default_transaction_read_only`, and `begin … read only` around one statement that can hold no second one
 //! (`model::Statement`) and is rolled back. `psql` reads no startup file, asks for no password, and stops at the first
-//! error. Against real servers: `tests/tests/postgres.rs`.
+//! error. Tests on real servers are in
+//! `tests/tests/program/`.
 
 use super::Part::{self, OptionField, Word};
 use crate::model::Field;
@@ -28,20 +29,20 @@ pub(super) const PSQL: &[Part] = &[
     Word("--file=-"),
 ];
 
-/// Time limits, for the server to keep; nothing below an error is told; a tab between fields, where redaction ends as it
-/// does not at a comma; and what stands for null, because CSV has nothing.
+/// Time limits for the server; no messages below an error; a tab between fields, where redaction ends (at a comma it does
+/// not); and a text for null, which CSV lacks.
 const LIMITS: &str = "set statement_timeout = '10s';\nset lock_timeout = '2s';\nset client_min_messages = error;\n\
     \\pset csv_fieldsep '\\t'\n\\pset null '\u{2400}'\n";
 const BEGIN: &str = "begin isolation level read committed read only;\n";
 
-/// What `psql` reads for one of our own queries. Whoever owns a database can set its `search_path`: a view of theirs in
-/// the place of a catalogue's would run with our rights.
+/// The input of `psql` for one of our own queries. The owner of a database can set its `search_path`: a view of the owner in
+/// place of a catalogue would run with our rights.
 pub(super) fn own(sql: &str) -> String {
     format!("{LIMITS}set search_path = pg_catalog;\n{BEGIN}{sql};\nrollback;\n")
 }
 
-/// What `psql` reads for an operator's statement. The semicolon has a line of its own, for a comment ends with its line.
-/// `\gdesc` tells the columns' types, without running it again.
+/// The input of `psql` for an operator's statement. The semicolon has a line of its own, because a comment ends with its line.
+/// `\gdesc` prints the types of the columns, without running it again.
 pub(super) fn given(sql: &str) -> String {
     format!("{LIMITS}{BEGIN}{sql}\n;\n\\gdesc\nrollback;\n")
 }

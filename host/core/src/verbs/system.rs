@@ -82,7 +82,7 @@ pub(super) const TIME_SYNC: Spec = Spec {
         Word("--property=NTPSynchronized"),
         Word("--property=Timezone"),
     ]),
-    reads: "whether the clock is kept in step",
+    reads: "whether the clock is synchronised",
     ..BASE
 };
 
@@ -93,6 +93,6 @@ pub(super) const LOGINS: Spec =
 pub(super) const CLOCK: Spec = Spec {
     say: Say::Program(&[Word("date"), Word("-Ins")]),
     bytes_max: 4 << 10,
-    reads: "the clock, held against the controller's: when it was asked is written down too",
+    reads: "the clock, compared with the controller's",
     ..BASE
 };

@@ -12,27 +12,27 @@ use crate::model::Verb;
 /// What a verb answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// Any number of items, and not one.
+    /// True for a list of items; false for a single one.
     pub list: bool,
-    /// The fields of an item, in the contract's order; those of a record in it stand in its place, as `inodes.used`.
+    /// The fields of an item, in the contract's order. The fields of a nested record are in its place, as `inodes.used`.
     pub fields: Vec<Field>,
-    /// Lists of records in an answer that is none itself: name, and the fields of an entry. After these stand those of the
-    /// answer that the list is in.
+    /// Lists of records in an answer that is not a list: name, and the fields of an entry. After these come the fields of the
+    /// answer itself.
     pub lists: Vec<(String, Vec<Field>)>,
-    /// Fields that are none of these: what is in them, only a compiled probe can read.
+    /// Fields of other types, which only a compiled probe can read.
     pub beyond: Vec<String>,
 }
 
 /// One field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
-    /// Its name, with those of the records that it is in. `value` for an answer that is no record.
+    /// Its name, after those of the records that contain it. `value` for an answer that is not a record.
     pub path: Vec<String>,
     /// What it holds.
     pub kind: Kind,
     /// It may be absent.
     pub optional: bool,
-    /// It is of the answer that the list is in, and not of the entry.
+    /// It is a field of the answer that contains the list, not of the entry.
     pub outer: bool,
 }
 
@@ -61,7 +61,7 @@ impl Field {
 }
 
 impl Answer {
-    /// The fields of an item: of the answer, or of an entry of one of its lists. `None`: it has no such list.
+    /// The fields of an item: of the answer, or of an entry of one of its lists. `None`: the list does not exist.
     #[must_use]
     pub fn items(&self, each: Option<&str>) -> Option<&[Field]> {
         match each {
@@ -94,17 +94,18 @@ fn read(verb: Verb) -> Answer {
     let types = interface(verb.interface());
     let mut answer = Answer { list: false, fields: Vec::new(), lists: Vec::new(), beyond: Vec::new() };
     let function = types.iter().find(|item| item.function() == Some(verb.function()));
-    let told = function.and_then(|item| item.code().split_once("-> result<")).map(|(_, told)| told);
-    let Some(told) = told.and_then(|told| told.rsplit_once(", verb-error>")).map(|(told, _)| told.trim()) else {
+    let result = function.and_then(|item| item.code().split_once("-> result<")).map(|(_, result)| result);
+    let ok = result.and_then(|result| result.rsplit_once(", verb-error>")).map(|(ok, _)| ok.trim());
+    let Some(ok) = ok else {
         return answer;
     };
     // A list of bytes is a text, one of texts is a field like any other.
-    let item = match told.strip_prefix("list<").and_then(|rest| rest.strip_suffix('>')) {
-        Some(item) if plain(told).is_none() => {
+    let item = match ok.strip_prefix("list<").and_then(|rest| rest.strip_suffix('>')) {
+        Some(item) if plain(ok).is_none() => {
             answer.list = true;
             item
         }
-        _ => told,
+        _ => ok,
     };
     put(&mut answer, &types, &mut Vec::new(), item, false);
     let outer: Vec<_> = answer.fields.iter().map(|field| Field { outer: true, ..field.clone() }).collect();
@@ -112,9 +113,9 @@ fn read(verb: Verb) -> Answer {
     answer
 }
 
-/// A type that has a kind of its own.
-fn plain(told: &str) -> Option<Kind> {
-    Some(match told {
+/// The kind of a type, if it has one of its own.
+fn plain(wit_type: &str) -> Option<Kind> {
+    Some(match wit_type {
         "bool" => Kind::Flag,
         "string" | "char" | "list<u8>" => Kind::Text,
         "list<string>" => Kind::Texts,
@@ -123,38 +124,38 @@ fn plain(told: &str) -> Option<Kind> {
     })
 }
 
-/// Records in records in records are more than anybody writes, and no type holds itself.
+/// Maximum depth of nested records.
 const DEPTH_MAX: usize = 4;
 
-fn put(answer: &mut Answer, types: &[Item<'_>], path: &mut Vec<String>, told: &str, optional: bool) {
-    if let Some(inner) = told.strip_prefix("option<").and_then(|rest| rest.strip_suffix('>')) {
+fn put(answer: &mut Answer, types: &[Item<'_>], path: &mut Vec<String>, wit_type: &str, optional: bool) {
+    if let Some(inner) = wit_type.strip_prefix("option<").and_then(|rest| rest.strip_suffix('>')) {
         return put(answer, types, path, inner, true);
     }
-    let named = types.iter().find(|item| item.type_name() == Some(told));
+    let named = types.iter().find(|item| item.type_name() == Some(wit_type));
     let word = named.and_then(|item| item.code().split(' ').next()).unwrap_or_default();
-    let kind = match (plain(told), named) {
+    let kind = match (plain(wit_type), named) {
         (Some(kind), _) => kind,
         (None, Some(item)) if word == "enum" => Kind::Choice(inside(item)),
         (None, Some(item)) if word == "record" && path.len() < DEPTH_MAX => {
             for field in inside(item) {
-                let (name, told) = field.split_once(": ").unwrap_or((&field, ""));
+                let (name, inner) = field.split_once(": ").unwrap_or((&field, ""));
                 path.push(name.to_owned());
-                put(answer, types, path, told, optional);
+                put(answer, types, path, inner, optional);
                 path.pop();
             }
             return;
         }
-        (None, None) => return list(answer, types, path, told, optional),
+        (None, None) => return list(answer, types, path, wit_type, optional),
         _ => return answer.beyond.push(path.join(".")),
     };
     let path = if path.is_empty() { vec!["value".to_owned()] } else { path.clone() };
     answer.fields.push(Field { path, kind, optional, outer: false });
 }
 
-/// A list of records; one in an entry of a list, or that may be absent, is beyond a check.
-fn list(answer: &mut Answer, types: &[Item<'_>], path: &[String], told: &str, optional: bool) {
+/// A list of records. One in an entry of a list, or an optional one, cannot be read by a check.
+fn list(answer: &mut Answer, types: &[Item<'_>], path: &[String], wit_type: &str, optional: bool) {
     let mut inner = Answer { list: true, fields: Vec::new(), lists: Vec::new(), beyond: Vec::new() };
-    if let Some(item) = told.strip_prefix("list<").and_then(|rest| rest.strip_suffix('>'))
+    if let Some(item) = wit_type.strip_prefix("list<").and_then(|rest| rest.strip_suffix('>'))
         && let ([name], false, false) = (path, answer.list, optional)
     {
         put(&mut inner, types, &mut Vec::new(), item, false);
@@ -166,7 +167,7 @@ fn list(answer: &mut Answer, types: &[Item<'_>], path: &[String], told: &str, op
     answer.beyond.push(path.join("."));
 }
 
-/// What stands between an item's braces, without documentation, parted at the commas that are in no other brackets.
+/// The text between the braces of an item, without documentation, split at the commas outside of other brackets.
 fn inside(item: &Item<'_>) -> Vec<String> {
     let lines: Vec<_> = item.0.lines().map(str::trim).filter(|line| !super::is_note(line)).collect();
     let text = lines.concat();

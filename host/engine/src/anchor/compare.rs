@@ -123,14 +123,14 @@ mod tests {
 
     use super::*;
     use bailiwick_core::model::Tainted;
-    use bailiwick_journal::{Journal, Link};
+    use bailiwick_journal::{EntryRef, Journal};
 
-    fn note(journal: &Journal, text: &str) -> Link {
+    fn note(journal: &Journal, text: &str) -> EntryRef {
         journal.append(Entry::Note { run: 1, text: Tainted::new(text) }).unwrap();
         journal.last()
     }
 
-    fn line(link: &Link) -> String {
+    fn line(link: &EntryRef) -> String {
         Head { link: link.clone(), time: "2026-11-22T04:20:47Z".parse().unwrap() }.line()
     }
 
@@ -142,7 +142,7 @@ mod tests {
     fn jr01_a_cut_and_a_rewriting_are_seen_where_they_begin() {
         let folder = tempfile::tempdir().unwrap();
         let (journal, _) = Journal::open(folder.path(), Duration::ZERO).unwrap();
-        let links: Vec<Link> = (0..6).map(|at| note(&journal, &format!("entry {at}"))).collect();
+        let links: Vec<EntryRef> = (0..6).map(|at| note(&journal, &format!("entry {at}"))).collect();
         drop(journal);
         let copied = line(&links[0]) + &line(&links[2]) + &line(&links[4]);
         let fine = check(folder.path(), copied.clone());
@@ -181,7 +181,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (journal, _) = Journal::open(folder.path(), Duration::ZERO).unwrap();
         let first = note(&journal, "one");
-        let Link { seq: head, hash } = first.clone();
+        let EntryRef { seq: head, hash } = first.clone();
         let results: BTreeMap<_, _> = [("nas".to_owned(), None), ("git".to_owned(), Some("no".to_owned()))].into();
         journal.append(Entry::Anchored { head, hash, results }).unwrap();
         let said = journal.last().seq;

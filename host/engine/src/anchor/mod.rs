@@ -21,7 +21,7 @@ use jiff::Timestamp;
 
 pub use self::compare::{AnchorCheck, Fault, compare};
 pub use self::copy::{AnchorError, fetch};
-use bailiwick_journal::{Entry, Journal, Link, OpenError};
+use bailiwick_journal::{Entry, EntryRef, Journal, OpenError};
 use bailiwick_policy::ops::Ops;
 use bailiwick_transport::ssh;
 
@@ -34,7 +34,7 @@ const LINE_BYTES: usize = 160;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
     /// The newest entry at that time.
-    pub link: Link,
+    pub link: EntryRef,
     /// The controller's clock.
     pub time: Timestamp,
 }
@@ -43,7 +43,7 @@ impl Head {
     /// The line, with its newline.
     #[must_use]
     pub fn line(&self) -> String {
-        let Self { link: Link { seq, hash }, time } = self;
+        let Self { link: EntryRef { seq, hash }, time } = self;
         format!("{FORMAT} {seq} {hash} {}\n", time.strftime("%Y-%m-%dT%H:%M:%SZ"))
     }
 
@@ -52,9 +52,9 @@ impl Head {
         let line = std::str::from_utf8(line).ok().filter(|line| line.len() < LINE_BYTES)?;
         let mut words = line.strip_prefix(FORMAT)?.strip_prefix(' ')?.split(' ');
         let (seq, hash, time) = (words.next()?.parse().ok()?, words.next()?.to_owned(), words.next()?.parse().ok()?);
-        let head = Self { link: Link { seq, hash }, time };
+        let head = Self { link: EntryRef { seq, hash }, time };
         // Only the one spelling that Bailiwick writes.
-        (head.line().trim_end() == line && head.link.is_whole()).then_some(head)
+        (head.line().trim_end() == line && head.link.is_valid()).then_some(head)
     }
 }
 
@@ -90,7 +90,7 @@ pub async fn copy(
     while let Some(done) = tasks.join_next().await {
         results.extend(done);
     }
-    let Link { seq, hash } = head.link;
+    let EntryRef { seq, hash } = head.link;
     journal.append(Entry::Anchored { head: seq, hash, results: results.clone() })?;
     journal.sync()?;
     Ok(results)
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_line_has_one_spelling() {
-        let link = Link { seq: 12, hash: "ab".repeat(32) };
+        let link = EntryRef { seq: 12, hash: "ab".repeat(32) };
         let head = Head { link, time: "2026-11-22T04:20:47Z".parse().unwrap() };
         let line = head.line();
         let template = line.replacen("12", "SEQ", 1).replace(&"ab".repeat(32), "HASH");

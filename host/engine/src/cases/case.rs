@@ -15,7 +15,7 @@ use toml::Spanned;
 use bailiwick_core::fleet::{Access, Target};
 use bailiwick_core::manifest::{Manifest, Scope};
 use bailiwick_core::model::{
-    ActionId, Literal, LookError, Object, ParamValue, Phase, Point, Severity, Tainted, TargetName, Unit, Verb, World,
+    ActionId, Literal, Object, ParamValue, Phase, Point, Severity, Tainted, TargetName, Unit, Verb, VerbError, World,
 };
 use bailiwick_core::model::{Answer, Exit, Timing};
 use bailiwick_core::source::{Problem, Problems, Source};
@@ -187,7 +187,7 @@ pub(super) struct RawFinding {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawFailure {
-    pub(super) error: Option<LookError>,
+    pub(super) error: Option<VerbError>,
     pub(super) reason: Option<String>,
 }
 

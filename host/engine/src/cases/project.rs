@@ -8,12 +8,12 @@
 
 use std::path::{Path, PathBuf};
 
+use bailiwick_core::durable;
 use bailiwick_core::encode::ShownPath as _;
 use bailiwick_core::manifest;
 use bailiwick_core::model::{CaseName, NameError};
 use bailiwick_core::source;
 use bailiwick_core::source::{Problems, ReadError, Source};
-use bailiwick_policy::library;
 use bailiwick_policy::library::{ComponentFile, LibraryError};
 
 use super::Case;
@@ -38,6 +38,9 @@ pub enum ProjectError {
     /// A file cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// A file cannot be written.
+    #[error(transparent)]
+    Write(#[from] durable::WriteError),
     /// A file has mistakes.
     #[error("invalid files")]
     Invalid(Problems),
@@ -91,7 +94,7 @@ impl Project {
             let own = path.join("manifest.toml");
             let manifest = match manifest {
                 Some(manifest) => manifest,
-                None if library::is_there(&own) => &own,
+                None if source::name_exists(&own) => &own,
                 None => return Err(ProjectError::NoManifest(path.to_owned())),
             };
             let (component, file) = match component {
@@ -168,7 +171,7 @@ impl Project {
     /// When it already exists.
     pub fn new_case(&self, name: &CaseName) -> Result<PathBuf, ProjectError> {
         let path = self.case_path(name);
-        if library::is_there(&path) { Err(ProjectError::Taken(path)) } else { Ok(path) }
+        if source::name_exists(&path) { Err(ProjectError::Taken(path)) } else { Ok(path) }
     }
 
     /// Writes a new case, and creates its folder if needed. A file that appears meanwhile is not replaced.
@@ -177,7 +180,8 @@ impl Project {
     /// When it cannot be written.
     pub fn write_case(&self, name: &CaseName, text: &str) -> Result<PathBuf, ProjectError> {
         let path = self.new_case(name)?;
-        library::write_new(&path, text.as_bytes())?;
+        durable::create_folder(durable::folder_of(&path), 0o755)?;
+        durable::create_new(&path, 0o644, text.as_bytes())?;
         Ok(path)
     }
 }

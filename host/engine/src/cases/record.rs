@@ -12,10 +12,10 @@ use jiff::Timestamp;
 
 use super::text;
 use bailiwick_core::manifest::Manifest;
-use bailiwick_core::model::{ActionId, Literal, LookError, TargetName};
+use bailiwick_core::model::{ActionId, Literal, TargetName, VerbError};
 use bailiwick_core::model::{Exit, Timing};
 use bailiwick_journal::history;
-use bailiwick_journal::history::{Earlier, ToldError};
+use bailiwick_journal::history::{Earlier, PastError};
 use bailiwick_journal::{Blob, Entry, Evidence, EvidenceError, Outcome, ReadError, Reader, RunEnd};
 use bailiwick_policy::grant::Grant;
 
@@ -71,7 +71,7 @@ pub enum RecordError {
     },
     /// The numbers that the run was given cannot be read any more.
     #[error("the history that the run was given cannot be read")]
-    Past(#[from] ToldError),
+    Past(#[from] PastError),
     /// Bindings, parameters or the earlier run are not the same on all targets, and a case writes them once.
     #[error(
         "the slots, the parameters or the earlier run of `{0}` differ from those of the first target, and a case has one of each for all targets\n\nhint: record it on fewer targets"
@@ -123,7 +123,8 @@ impl Recording {
         let (Some(start), Some(end)) = (start, end) else { return Err(RecordError::NotThere(run)) };
         let (digest, now_ms) = (start.digest.clone(), start.now_ms);
         let (targets, previous): (Vec<_>, Vec<_>) = start.into_targets().map(|on| (on.target, on.previous_ms)).unzip();
-        let points = history::told(folder, &[run].into())?.remove(&run).unwrap_or(Err(ToldError::NotThere(run)))?;
+        let points =
+            history::past_numbers(folder, &[run].into())?.remove(&run).unwrap_or(Err(PastError::NoRun(run)))?;
         let earlier = previous.into_iter().zip(points);
         let earlier =
             earlier.map(|(previous_ms, points)| Earlier { previous_ms, points, ..Earlier::default() }).collect();
@@ -283,10 +284,10 @@ fn answer(answered: &Answered) -> Result<String, RecordError> {
         }
         Outcome::Failed { error, .. } => {
             let error = match error {
-                LookError::TimedOut => "timed-out",
-                LookError::NotPermitted => "not-permitted",
-                LookError::TooLarge => "too-large",
-                LookError::Refused => return Err(RecordError::Refused(action.clone())),
+                VerbError::TimedOut => "timed-out",
+                VerbError::NotPermitted => "not-permitted",
+                VerbError::TooLarge => "too-large",
+                VerbError::Refused => return Err(RecordError::Refused(action.clone())),
                 // The other errors come from reading an answer. Without an answer the target was not reached.
                 _ => "unreachable",
             };
@@ -300,7 +301,7 @@ fn answer(answered: &Answered) -> Result<String, RecordError> {
 fn whole(outcome: Outcome, evidence: &Evidence) -> Result<Outcome, EvidenceError> {
     Ok(match outcome {
         Outcome::Answer { stdout, stderr, exit } => {
-            let here = |blob| evidence.read(blob).map(|bytes| Blob::Here(bytes.into_owned()));
+            let here = |blob| evidence.read(blob).map(|bytes| Blob::Inline(bytes.into_owned()));
             Outcome::Answer { stdout: here(&stdout)?, stderr: here(&stderr)?, exit }
         }
         failed @ Outcome::Failed { .. } => failed,
@@ -308,7 +309,7 @@ fn whole(outcome: Outcome, evidence: &Evidence) -> Result<Outcome, EvidenceError
 }
 
 fn bytes(name: &str, blob: &Blob) -> String {
-    let Blob::Here(bytes) = blob else { return String::new() };
+    let Blob::Inline(bytes) = blob else { return String::new() };
     match std::str::from_utf8(bytes) {
         Ok("") => String::new(),
         Ok(text) => format!("{name} = {}\n", text::string(text)),

@@ -2,12 +2,13 @@
 //!
 //! Knows: folders, renames. Must not know: what the files are for. A file that Bailiwick did not write is never replaced.
 
-use std::fs::{self, DirBuilder, File};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, DirBuilder};
+use std::io::{self, Read};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use super::ProjectFile;
+use bailiwick_core::durable;
 use bailiwick_core::encode::ShownPath as _;
 use bailiwick_core::source;
 use bailiwick_core::source::ReadError;
@@ -40,6 +41,12 @@ pub enum WriteError {
     },
 }
 
+impl From<durable::WriteError> for WriteError {
+    fn from(durable::WriteError { path, source }: durable::WriteError) -> Self {
+        Self::Io { path, source }
+    }
+}
+
 fn io_at(path: &Path) -> impl FnOnce(io::Error) -> WriteError + use<> {
     let path = path.to_owned();
     move |source| WriteError::Io { path, source }
@@ -55,10 +62,7 @@ pub fn write_project(folder: &Path, files: &[ProjectFile]) -> Result<(), WriteEr
     if folder.symlink_metadata().is_ok() && !is_empty(folder) {
         return Err(WriteError::Taken(folder.to_owned()));
     }
-    let parent = match folder.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let parent = durable::folder_of(folder);
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let draft = parent.join(format!(".{name}.{}.part", std::process::id()));
     let written = fill(&draft, files).and_then(|()| {
@@ -81,18 +85,13 @@ fn fill(draft: &Path, files: &[ProjectFile]) -> Result<(), WriteError> {
         let path = draft.join(&file.path);
         make_folder(path.parent().unwrap_or(draft), true)?;
         let mode = if file.executable { 0o755 } else { 0o644 };
-        write_file(&path, &file.bytes, mode)?;
+        durable::write_draft(&path, mode, &file.bytes)?;
     }
     Ok(())
 }
 
 fn make_folder(path: &Path, above_too: bool) -> Result<(), WriteError> {
     DirBuilder::new().recursive(above_too).mode(0o755).create(path).map_err(io_at(path))
-}
-
-fn write_file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), WriteError> {
-    let file = File::options().write(true).create_new(true).mode(mode).open(path);
-    file.and_then(|mut file| file.write_all(bytes)).map_err(io_at(path))
 }
 
 /// Writes the contract's files into a folder, and removes those of an earlier contract that are no longer part of it.
@@ -119,13 +118,7 @@ pub fn write_contract(folder: &Path, files: &[(&str, String)]) -> Result<(), Wri
     }
     for (name, text) in files {
         let path = folder.join(name);
-        let draft = folder.join(format!(".{name}.{}.part", std::process::id()));
-        let written =
-            write_file(&draft, text.as_bytes(), 0o644).and_then(|()| fs::rename(&draft, &path).map_err(io_at(&path)));
-        if written.is_err() {
-            let _ = fs::remove_file(&draft);
-        }
-        written?;
+        durable::replace(&path, 0o644, text.as_bytes())?;
         old.retain(|left| *left != path);
     }
     old.iter().try_for_each(|path| fs::remove_file(path).map_err(io_at(path)))

@@ -4,7 +4,7 @@
 
 use super::Replayed;
 use bailiwick_core::ascii_json;
-use bailiwick_core::model::{Finding, LookError, Report, Tainted};
+use bailiwick_core::model::{Finding, Report, Tainted, VerbError};
 use bailiwick_core::outcome::{Call, DigestVersion, Run, RunOutcome};
 use bailiwick_core::redact::Counts;
 use bailiwick_journal::{RunEnd, Sha};
@@ -84,7 +84,7 @@ fn asks(call: &Call) -> String {
 }
 
 fn call(version: DigestVersion, number: usize, then: &Call, now: &Call) -> Option<Difference> {
-    let error = |error: Option<LookError>| error.map_or("an answer".to_owned(), |error| error.to_string());
+    let error = |error: Option<VerbError>| error.map_or("an answer".to_owned(), |error| error.to_string());
     // Version 2 does not cover what the host wrote.
     let cause = |call: &Call| match version {
         DigestVersion::V1 => call.cause.clone().unwrap_or_default(),
@@ -111,7 +111,7 @@ fn outcomes(then: &RunOutcome, now: &RunOutcome) -> Option<Difference> {
             RunOutcome::CouldNotCheck { reason: now, error: now_error },
         ) => {
             let text = |reason: &Tainted| reason.for_encoder().to_owned();
-            let error = |error: &Option<LookError>| error.map_or("none".to_owned(), |error| error.to_string());
+            let error = |error: &Option<VerbError>| error.map_or("none".to_owned(), |error| error.to_string());
             texts(|| "the end, error".to_owned(), error(then_error), error(now_error))
                 .or_else(|| texts(|| "the end, reason".to_owned(), text(then), text(now)))
         }

@@ -35,7 +35,7 @@ use bailiwick_core::model::{ActionId, Phase};
 use bailiwick_core::outcome::Call;
 use bailiwick_core::rules::Rules;
 use bailiwick_core::source::Source;
-use bailiwick_journal::history::{Earlier, ToldError};
+use bailiwick_journal::history::{Earlier, PastError};
 use bailiwick_journal::{OpenError, RunEnd, Scratch};
 use bailiwick_policy::grant::Grant;
 use bailiwick_sandbox as sandbox;
@@ -69,7 +69,7 @@ pub enum NotReplayable {
     Broke(String),
     /// The numbers that it was given cannot be read any more.
     #[error("the history that it was given cannot be read")]
-    Past(#[from] ToldError),
+    Past(#[from] PastError),
     /// Its component cannot be found.
     #[error(transparent)]
     Component(#[from] NotInStore),

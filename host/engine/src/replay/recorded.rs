@@ -17,7 +17,7 @@ use bailiwick_core::model::{ActionId, ComponentId, Phase, SlotKey, Tainted, Targ
 use bailiwick_core::outcome::{Call, DigestVersion, Run};
 use bailiwick_core::redact::Counts;
 use bailiwick_journal::history;
-use bailiwick_journal::history::{Earlier, Told, ToldError};
+use bailiwick_journal::history::{Earlier, PastError, PastNumbers};
 use bailiwick_journal::{Entry, Outcome, ReadError, Reader, Record, RunEnd, RunTarget, Sha};
 use bailiwick_policy::grant::Grant;
 
@@ -49,7 +49,7 @@ pub struct Selection {
     /// Evidence that retention removed, with the latest entry that records it.
     pub(super) pruned: BTreeMap<Sha, u64>,
     /// The earlier numbers that the runs were given. Runs that were given none are not in it.
-    earlier: BTreeMap<u64, Result<Told, ToldError>>,
+    earlier: BTreeMap<u64, Result<PastNumbers, PastError>>,
 }
 
 /// A target that was not checked, or a component that was not run.
@@ -143,7 +143,7 @@ pub fn find(folder: &Path, select: &Select) -> Result<Selection, ReadError> {
     let with_past = selection.runs.iter().filter(|run| run.on.iter().any(|on| on.earlier.is_some()));
     let with_past: BTreeSet<u64> = with_past.map(|run| run.run).collect();
     if !with_past.is_empty() {
-        selection.earlier = history::told(folder, &with_past)?;
+        selection.earlier = history::past_numbers(folder, &with_past)?;
     }
     Ok(selection)
 }
@@ -285,7 +285,7 @@ impl Recorded {
     }
 
     /// The earlier numbers that it was given, in the order of its targets.
-    pub(super) fn earlier(&self, selection: &Selection) -> Result<Vec<Earlier>, ToldError> {
+    pub(super) fn earlier(&self, selection: &Selection) -> Result<Vec<Earlier>, PastError> {
         let points = match selection.earlier.get(&self.run) {
             Some(points) => points.clone()?,
             None => vec![Vec::new(); self.on.len()],
@@ -323,7 +323,7 @@ impl Recorded {
                     target,
                     action: None,
                     asked: asked_for(*verb, key),
-                    error: Some(bailiwick_core::model::LookError::Refused),
+                    error: Some(bailiwick_core::model::VerbError::Refused),
                     cause: grant.and_then(|grant| grant.withheld_by(*verb, key)),
                     redacted: Counts::new(),
                 }

@@ -44,7 +44,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use bailiwick_core::model::{Action, ActionId, ComponentId, LookError, SlotName, TargetName, Wire};
+    use bailiwick_core::model::{Action, ActionId, ComponentId, SlotName, TargetName, VerbError, Wire};
     use bailiwick_core::source::Source;
     use bailiwick_policy::grant::{Granted, Withheld};
 
@@ -74,7 +74,7 @@ mod tests {
             target: target.map(|target| TargetName::new(target).unwrap()),
             action: None,
             asked: Tainted::new(asked),
-            error: Some(LookError::Refused),
+            error: Some(VerbError::Refused),
             cause: cause.map(str::to_owned),
             redacted: BTreeMap::new(),
         }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use bailiwick_core::model::{Decision, LookError, RunFault, Tainted};
+use bailiwick_core::model::{Decision, RunFault, Tainted, VerbError};
 use bailiwick_core::outcome::{Call, RunOutcome};
 use bailiwick_journal::RunEnd;
 use bailiwick_policy::grant::Grant;
@@ -78,7 +78,7 @@ fn withheld(grant: &Grant) -> Option<Call> {
         target: None,
         action: None,
         asked: Tainted::new(withheld.granted.action.id.as_str()),
-        error: Some(LookError::Refused),
+        error: Some(VerbError::Refused),
         cause: Some(format!("{} is withheld by {}: {}", withheld.granted.action.id, withheld.rule, withheld.why)),
         redacted: BTreeMap::new(),
     })

@@ -14,7 +14,7 @@ use super::pool::Pool;
 use super::run::{Request, Settings, Shared};
 use crate::broker::{Broker, Staged, TargetSession};
 use crate::run::FinishedRun;
-use bailiwick_core::model::{ComponentId, Decision, LookError, Phase, Tainted, TargetName, World};
+use bailiwick_core::model::{ComponentId, Decision, Phase, Tainted, TargetName, VerbError, World};
 use bailiwick_core::outcome::{Call, Run, RunOutcome, TargetResult};
 use bailiwick_policy::grant::Grant;
 use bailiwick_policy::lock::Standing;
@@ -100,7 +100,7 @@ pub enum NotPlanned {
         /// Its text.
         reason: Tainted,
         /// The verb error behind it.
-        error: Option<LookError>,
+        error: Option<VerbError>,
     },
     /// It broke.
     #[error("the fix broke: {0}")]

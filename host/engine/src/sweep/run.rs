@@ -17,7 +17,7 @@ use crate::broker::{Broker, TargetSession};
 use crate::quarantine::Quarantine;
 use crate::run::{FinishedRun, Inputs, NoWorker, OnTarget, RecordedRun};
 use bailiwick_core::fleet::{Access, Target};
-use bailiwick_core::model::{ComponentId, Lockdown, LookError, Phase, TargetName, World};
+use bailiwick_core::model::{ComponentId, Lockdown, Phase, TargetName, VerbError, World};
 use bailiwick_core::outcome::{Call, CheckedTarget, Run, Sweep, TargetResult};
 use bailiwick_journal as journal;
 use bailiwick_journal::history::Earlier;
@@ -338,6 +338,6 @@ impl Shared {
 
 /// The rule, if a target turned out to be a never-host after its runs had started: a granted action was refused.
 pub(super) fn never_host_rule(calls: &[Call]) -> Option<String> {
-    let refused = calls.iter().find(|call| call.action.is_some() && call.error == Some(LookError::Refused))?;
+    let refused = calls.iter().find(|call| call.action.is_some() && call.error == Some(VerbError::Refused))?;
     refused.cause.clone()
 }

@@ -1,20 +1,21 @@
-//! What a component is told of its own past on a target.
+//! The earlier numbers of a component on a target, as the component gets them.
 //!
-//! Attack answered: numbers of another component, or of another target: the question names both, and nothing else selects.
+//! Knows: the tables. Must not know: what a number means. Attack answered: numbers of another component, or of another target: each
+//! query names both.
 
 use rusqlite::params;
 use sha2::{Digest, Sha256};
 
-use super::follow::sql;
+use super::update::sql;
 use super::{History, HistoryError};
 use bailiwick_core::model::{ComponentId, Point, Tainted, TargetName, Unit};
 
-/// How far back a component sees, in days.
+/// The age of the oldest numbers that a component gets, in days.
 pub const EARLIER_DAYS: u64 = 90;
-/// How many numbers it is told at most. A run on several targets is told as many of all of them together, four times over.
+/// Maximum number of numbers that it gets for one target. A run on several targets gets at most four times as many in total.
 pub const EARLIER_POINTS: usize = 1_000;
 
-/// The distances in time that runs are thinned to, until the numbers of those that stay are few enough.
+/// The intervals that runs are thinned to, until few enough numbers remain.
 const THINNED_MS: &[u64] = {
     const MINUTE: u64 = 60_000;
     const HOUR: u64 = 60 * MINUTE;
@@ -24,7 +25,7 @@ const THINNED_MS: &[u64] = {
 /// A component's past on a target.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Earlier {
-    /// When its latest run there began that could look.
+    /// When its latest run there that could check began.
     pub previous_ms: Option<u64>,
     /// The runs whose numbers follow, oldest first.
     pub runs: Vec<u64>,
@@ -33,7 +34,7 @@ pub struct Earlier {
 }
 
 impl Earlier {
-    /// When the newest of the numbers was said.
+    /// When the newest of the numbers was reported.
     #[must_use]
     pub fn newest_ms(&self) -> Option<u64> {
         self.points.last().map(|point| point.time_ms)
@@ -56,17 +57,17 @@ impl Earlier {
     }
 }
 
-/// How many numbers each of so many targets of one run is told of at most.
+/// Maximum number of numbers for each target of a run on this many targets.
 #[must_use]
 pub(super) fn share(targets: usize) -> usize {
     (4 * EARLIER_POINTS / targets.max(1)).clamp(1, EARLIER_POINTS)
 }
 
 impl History {
-    /// What a run that begins at `now_ms`, one of so many targets, is told of this one.
+    /// The earlier numbers on this target for a run on `targets` targets that begins at `now_ms`.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// The database cannot be read.
     pub fn earlier(
         &self,
         component: &ComponentId,
@@ -77,10 +78,10 @@ impl History {
         self.past(component, target, now_ms, share(targets)).map_err(|source| self.store.error(source))
     }
 
-    /// When the component's latest run on this target began that could look.
+    /// When the component's latest run on this target that could check began.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// The database cannot be read.
     pub fn previous_ms(
         &self,
         component: &ComponentId,
@@ -115,9 +116,9 @@ impl History {
         )?;
         let runs = select.query_map(params![on, who, sql(from), sql(now_ms)], |row| {
             let numbers: i64 = row.get(2)?;
-            Ok(Ran { time_ms: row.get(0)?, number: row.get(1)?, numbers: usize::try_from(numbers).unwrap_or(0) })
+            Ok(PastRun { time_ms: row.get(0)?, number: row.get(1)?, numbers: usize::try_from(numbers).unwrap_or(0) })
         })?;
-        let runs = runs.collect::<rusqlite::Result<Vec<Ran>>>()?;
+        let runs = runs.collect::<rusqlite::Result<Vec<PastRun>>>()?;
         let previous_ms = runs.first().and_then(|run| u64::try_from(run.time_ms).ok());
         let chosen = chosen(&runs, points_max);
         let mut earlier = Earlier { previous_ms, ..Earlier::default() };
@@ -149,40 +150,40 @@ impl History {
     }
 }
 
-/// A run, as far as choosing needs it.
+/// An earlier run, for the choice of runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Ran {
+struct PastRun {
     time_ms: i64,
     number: i64,
     numbers: usize,
 }
 
-/// The runs whose numbers are told: all of them if they are few, else the newest of each hour, of each three hours, …, of
-/// each ten days. `runs` come newest first, and so does what is chosen; the newest of all is always among them.
-fn chosen(runs: &[Ran], points_max: usize) -> Vec<Ran> {
-    let mut kept: Vec<Ran> = Vec::new();
+/// The runs whose numbers a component gets: all of them if they are few, otherwise the newest of each hour, of each three hours,
+/// …, of each ten days. `runs` and the result are newest first. The newest run is always chosen.
+fn chosen(runs: &[PastRun], points_max: usize) -> Vec<PastRun> {
+    let mut chosen: Vec<PastRun> = Vec::new();
     for &apart in THINNED_MS {
-        kept.clear();
+        chosen.clear();
         for run in runs.iter().filter(|run| run.numbers > 0) {
-            let bucket = |run: &Ran| run.time_ms.checked_div(sql(apart));
-            if kept.last().is_none_or(|last| apart == 1 || bucket(last) != bucket(run)) {
-                kept.push(*run);
+            let bucket = |run: &PastRun| run.time_ms.checked_div(sql(apart));
+            if chosen.last().is_none_or(|last| apart == 1 || bucket(last) != bucket(run)) {
+                chosen.push(*run);
             }
         }
-        if kept.iter().map(|run| run.numbers).sum::<usize>() <= points_max {
-            return kept;
+        if chosen.iter().map(|run| run.numbers).sum::<usize>() <= points_max {
+            return chosen;
         }
     }
-    // Runs with very many numbers each: the newest, as many as there is room for.
+    // Runs with very many numbers each: as many of the newest as fit.
     let mut room = points_max;
     let mut first = true;
-    kept.retain(|run| {
+    chosen.retain(|run| {
         let fits = first || run.numbers <= room;
         room = if fits { room.saturating_sub(run.numbers) } else { 0 };
         first = false;
         fits
     });
-    kept
+    chosen
 }
 
 #[cfg(test)]
@@ -191,12 +192,12 @@ mod tests {
 
     const HOUR: i64 = 3_600_000;
 
-    fn every(apart: i64, count: i64, numbers: usize) -> Vec<Ran> {
-        (0..count).map(|n| Ran { time_ms: (count - n) * apart, number: count - n, numbers }).collect()
+    fn every(apart: i64, count: i64, numbers: usize) -> Vec<PastRun> {
+        (0..count).map(|n| PastRun { time_ms: (count - n) * apart, number: count - n, numbers }).collect()
     }
 
     #[test]
-    fn few_runs_are_told_whole() {
+    fn few_runs_are_all_chosen() {
         let runs = every(60_000, 100, 10);
         assert_eq!(chosen(&runs, 1_000), runs);
     }

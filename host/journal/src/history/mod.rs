@@ -1,125 +1,125 @@
-//! The numbers that runs have said, kept so that they can be asked for: `bailiwick trend`, and a component's own past.
+//! The numbers of earlier runs in a database, for `bailiwick trend` and for a component's own past.
 //!
-//! Knows: the journal's entries, SQLite; sole home of it. Must not know: who asks, or what a number means. Attacks
-//! answered: a history that says what no run has said (the journal alone is believed: what is here is read from it, in its
-//! order, and a database that does not go with it is set aside and made again), and a component that is shown another's
-//! numbers (each question names component and target).
+//! Knows: the journal's entries, and SQLite, as its only user. Must not know: who asks, or what a number means. Attacks
+//! answered: a history with numbers that no run reported (every number is read from the journal, in its order; a database that
+//! does not match the journal is set aside and rebuilt), and a component that gets the numbers of another (each query names
+//! component and target).
 //!
-//! **Invariant:** nothing stands only here. `bailiwick history rebuild` makes it again from the journal, number for number.
-//! **Invariant:** what a run was told of its past stands in the journal by number and digest, so that [`told`] gives the
-//! same again without this database, or says that it cannot.
+//! **Invariant:** nothing is only in the database. `bailiwick history rebuild` rebuilds it from the journal, number for number.
+//! **Invariant:** the journal records which earlier numbers a run got, by run and digest, so that [`past_numbers`] returns the same
+//! numbers without this database, or reports that it cannot.
 
 mod earlier;
-mod follow;
+mod recorded;
 mod series;
 mod store;
-mod told;
+mod update;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 pub use self::earlier::{EARLIER_DAYS, EARLIER_POINTS, Earlier};
-pub use self::follow::Followed;
+pub use self::recorded::{PastError, PastNumbers, past_numbers};
 pub use self::series::{Filter, Series};
-pub use self::told::{Told, ToldError, told};
+pub use self::update::Imported;
 use crate::ReadError;
 use bailiwick_core::encode::ShownPath as _;
 
-/// The database, as far as the journal had come when it was opened.
+/// The database. It has every entry of the journal up to the time when it was opened or updated.
 #[derive(Debug)]
 pub struct History {
     store: store::Store,
     journal: PathBuf,
 }
 
-/// Why there is no history.
+/// Why the history cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum HistoryError {
-    /// The operating system said no.
+    /// The operating system reported an error.
     #[error("cannot {action} {}", path.shown())]
     Io {
-        /// What was tried.
+        /// The operation.
         action: &'static str,
-        /// On what.
+        /// The file or folder.
         path: PathBuf,
-        /// Its words.
+        /// The error.
         source: io::Error,
     },
-    /// Somebody else owns it or could have written it.
-    #[error("{} is {what}; a history is its owner's alone\n\nhint: remove it, and it is made again from the journal", path.shown())]
+    /// Another user owns the file or can write it.
+    #[error("{} {what}; only its owner may be able to write a history\n\nhint: delete it; it is rebuilt from the journal", path.shown())]
     NotOurs {
         /// The file or folder.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         what: &'static str,
     },
-    /// SQLite said no.
-    #[error("{}", path.shown())]
+    /// SQLite reported an error.
+    #[error("cannot use the history {}", path.shown())]
     Database {
         /// The database.
         path: PathBuf,
-        /// Its words.
+        /// The error.
         source: rusqlite::Error,
     },
     /// The journal cannot be read.
-    #[error("history is read from the journal")]
+    #[error("cannot read the history from the journal")]
     Journal(#[from] ReadError),
 }
 
-/// Is told what happens while the journal is read.
-pub trait Watch {
-    /// The database was set aside, or the journal ends early; one line for a person.
-    fn say(&mut self, line: &str);
+/// Gets the progress while the journal is read.
+pub trait Progress {
+    /// The database was set aside, or the journal ends early: one line for a person.
+    fn warn(&mut self, line: &str);
 
-    /// So many bytes of the journal are read, of so many.
-    fn read(&mut self, bytes: u64, of: u64);
+    /// This many bytes of the journal are read, of `total`.
+    fn progress(&mut self, bytes: u64, total: u64);
 }
 
-/// Nobody listens.
-impl Watch for () {
-    fn say(&mut self, _line: &str) {}
-    fn read(&mut self, _bytes: u64, _of: u64) {}
+/// Ignores the progress.
+impl Progress for () {
+    fn warn(&mut self, _line: &str) {}
+    fn progress(&mut self, _bytes: u64, _total: u64) {}
 }
 
 impl History {
-    /// Opens the history in `state`, and reads what the journal has to add. A database that is missing, of another version,
-    /// damaged, or not of this journal, is made again.
+    /// Opens the history in `state`, and adds the new entries of the journal. A database that is missing, of another version,
+    /// damaged, or of another journal, is rebuilt.
     ///
     /// # Errors
-    /// When there is no place for it, or no journal.
-    pub fn open(state: &Path, journal: &Path, watch: &mut dyn Watch) -> Result<Self, HistoryError> {
+    /// The folder cannot be used, or there is no journal.
+    pub fn open(state: &Path, journal: &Path, progress: &mut dyn Progress) -> Result<Self, HistoryError> {
         let (store, notice) = store::Store::open(state)?;
         if let Some(notice) = notice {
-            watch.say(&notice);
+            progress.warn(&notice);
         }
         let mut history = Self { store, journal: journal.to_owned() };
-        match history.follow(watch) {
+        match history.update(progress) {
             Ok(_) => Ok(history),
             Err(HistoryError::Database { source, .. }) if store::is_damage(&source) => {
-                watch.say(&history.store.set_aside(&format!("is damaged ({source})"))?);
-                history.follow(watch)?;
+                progress.warn(&history.store.set_aside(&format!("is damaged ({source})"))?);
+                history.update(progress)?;
                 Ok(history)
             }
             Err(error) => Err(error),
         }
     }
 
-    /// Throws away what is there and reads the journal from its beginning.
+    /// Deletes the database, and reads the journal from its beginning.
     ///
     /// # Errors
-    /// When there is no place for it, or no journal.
-    pub fn rebuild(state: &Path, journal: &Path, watch: &mut dyn Watch) -> Result<Followed, HistoryError> {
+    /// The folder cannot be used, or there is no journal.
+    pub fn rebuild(state: &Path, journal: &Path, progress: &mut dyn Progress) -> Result<Imported, HistoryError> {
         let (mut store, _) = store::Store::open(state)?;
-        store.begin_anew()?;
+        store.clear()?;
         let mut history = Self { store, journal: journal.to_owned() };
-        history.follow(watch)
+        history.update(progress)
     }
 
-    /// Reads what the journal has to add by now.
+    /// Adds the new entries of the journal.
     ///
     /// # Errors
-    /// When the journal cannot be opened, or the database not be written.
-    pub fn follow(&mut self, watch: &mut dyn Watch) -> Result<Followed, HistoryError> {
-        follow::follow(&mut self.store, &self.journal, watch)
+    /// The journal cannot be opened, or the database cannot be written.
+    pub fn update(&mut self, progress: &mut dyn Progress) -> Result<Imported, HistoryError> {
+        update::update(&mut self.store, &self.journal, progress)
     }
 }

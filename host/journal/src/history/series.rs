@@ -1,21 +1,21 @@
-//! How numbers went over time, for people: `bailiwick trend`.
+//! Numbers over time, for people: `bailiwick trend`.
 
 use rusqlite::params;
 
-use super::follow::sql;
+use super::update::sql;
 use super::{History, HistoryError};
 use bailiwick_core::model::{Tainted, TargetName, Unit};
 
-/// Which numbers are asked for; none: all.
+/// Which numbers are requested. None: all.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     /// Of this component.
     pub component: Option<String>,
     /// Of findings with this code.
     pub code: Option<String>,
-    /// Of findings about this.
+    /// Of findings about this subject.
     pub subject: Option<String>,
-    /// Of this name.
+    /// Of metrics with this name.
     pub metric: Option<String>,
     /// Of runs since then, in milliseconds since 1970.
     pub since_ms: u64,
@@ -28,23 +28,23 @@ pub struct Series {
     pub component: String,
     /// The findings' code.
     pub code: String,
-    /// What they are about.
+    /// The subject of the findings.
     pub subject: Tainted,
     /// The metric.
     pub metric: String,
-    /// What it counts in.
+    /// Its unit.
     pub unit: Unit,
-    /// How bad the newest finding is.
+    /// The severity of the newest finding.
     pub severity: String,
-    /// Time, in milliseconds since 1970, and value; oldest first, never none.
+    /// Time, in milliseconds since 1970, and value. Oldest first, at least one.
     pub points: Vec<(u64, f64)>,
 }
 
 impl History {
-    /// The targets that there are numbers of, in order.
+    /// The targets with numbers, in order.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// The database cannot be read.
     pub fn targets(&self) -> Result<Vec<String>, HistoryError> {
         let read = || -> rusqlite::Result<Vec<String>> {
             let mut select = self.store.db.prepare("SELECT DISTINCT target FROM run ORDER BY target")?;
@@ -57,7 +57,7 @@ impl History {
     /// The series of a target, by component, code, subject and metric.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// The database cannot be read.
     pub fn series(&self, target: &TargetName, filter: &Filter) -> Result<Vec<Series>, HistoryError> {
         self.read_series(target, filter).map_err(|source| self.store.error(source))
     }
@@ -75,7 +75,7 @@ impl History {
         while let Some(row) = rows.next()? {
             let unit: String = row.get(4)?;
             let time: i64 = row.get(6)?;
-            let found = Series {
+            let series = Series {
                 component: row.get(0)?,
                 code: row.get(1)?,
                 subject: Tainted::new(row.get::<_, String>(2)?),
@@ -85,11 +85,11 @@ impl History {
                 points: vec![(u64::try_from(time).unwrap_or(0), row.get(7)?)],
             };
             match all.last_mut() {
-                Some(last) if last.is_same(&found) => {
-                    last.severity = found.severity;
-                    last.points.extend(found.points);
+                Some(last) if last.is_same(&series) => {
+                    last.severity = series.severity;
+                    last.points.extend(series.points);
                 }
-                _ => all.push(found),
+                _ => all.push(series),
             }
         }
         Ok(all)

@@ -1,7 +1,7 @@
-//! The database file: where it is, whose it is, and when it is not what it should be.
+//! The database file: its place, its owner, and whether it is valid.
 //!
-//! Attacks answered: a database that somebody else has put there or could write, a link in its place (FS), and one that was
-//! cut, half written or made by another version: it is set aside, never mended.
+//! Knows: files, the tables. Must not know: the journal. Attacks answered: a database that another user created or can write, a link
+//! in its place (FS16), and one that is cut, incomplete or of another version: it is set aside, and never repaired.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -14,13 +14,13 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 use super::HistoryError;
 use bailiwick_core::encode::ShownPath as _;
 
-/// Of the tables below. Another number: the database is made again.
+/// The version of the tables below. A database with another version is rebuilt.
 const SCHEMA: i64 = 1;
-/// `bwhi`: the file is ours, and no other program's.
+/// `bwhi`: identifies a file of this program.
 const APPLICATION: i64 = 0x6277_6869;
-/// Up to this size, a database is read through when it is opened.
+/// Up to this size, all of a database is checked when it is opened.
 const CHECKED_BYTES: u64 = 32 << 20;
-/// How long one process waits for another that writes.
+/// How long a process waits for another process that writes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 const FILE: &str = "history.sqlite";
@@ -54,29 +54,29 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// Opens the database in `state`, making it if need be, and says so if what was there had to be set aside.
+    /// Opens the database in `state`, and creates it if it does not exist. Returns a notice if an invalid one was set aside.
     pub(super) fn open(state: &Path) -> Result<(Self, Option<String>), HistoryError> {
         let folder = state.join("history");
         let io = |action| {
             let path = folder.clone();
             move |source| HistoryError::Io { action, path, source }
         };
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(io("make"))?;
-        let meta = std::fs::symlink_metadata(&folder).map_err(io("look at"))?;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(io("create"))?;
+        let meta = std::fs::symlink_metadata(&folder).map_err(io("check"))?;
         ours(&folder, &meta, meta.is_dir())?;
-        let _hold = hold(&folder)?;
+        let _lock = lock(&folder)?;
         let path = folder.join(FILE);
         drop(open_ours(&path)?);
         match connect(&path) {
-            Ok(Found::Ours(db)) => Ok((Self { db, folder }, None)),
-            Ok(Found::Empty(db)) => Ok((Self { db, folder }, None)),
-            Ok(Found::Other(what)) => Self::replace(folder, &what),
+            Ok(Opened::Valid(db)) => Ok((Self { db, folder }, None)),
+            Ok(Opened::New(db)) => Ok((Self { db, folder }, None)),
+            Ok(Opened::Invalid(what)) => Self::replace(folder, &what),
             Err(source) if is_damage(&source) => Self::replace(folder, &format!("is damaged ({source})")),
             Err(source) => Err(HistoryError::Database { path, source }),
         }
     }
 
-    /// Sets the database aside and begins a new one; the caller holds the lock.
+    /// Sets the database aside and creates a new one. The caller holds the lock.
     fn replace(folder: PathBuf, what: &str) -> Result<(Self, Option<String>), HistoryError> {
         let path = folder.join(FILE);
         let aside = folder.join(ASIDE);
@@ -85,25 +85,25 @@ impl Store {
             path: path.clone(),
             source,
         })?;
-        Ok((Self { db: fresh(&folder)?, folder }, Some(told(&path, what, &aside))))
+        Ok((Self { db: fresh(&folder)?, folder }, Some(notice(&path, what, &aside))))
     }
 
-    /// Sets this database aside: it is not what it should be. Says so in one line.
+    /// Sets this database aside because it is not valid. Returns a notice of one line.
     pub(super) fn set_aside(&mut self, what: &str) -> Result<String, HistoryError> {
-        let _hold = hold(&self.folder)?;
+        let _lock = lock(&self.folder)?;
         let path = self.folder.join(FILE);
         let aside = self.folder.join(ASIDE);
-        self.forget()?;
-        // Another process may have set it aside meanwhile; then there is a good one by now, or none.
+        self.close()?;
+        // Another process may have set it aside meanwhile. Then there is a valid one by now, or none.
         let _ = std::fs::rename(&path, &aside);
         self.db = fresh(&self.folder)?;
-        Ok(told(&path, what, &aside))
+        Ok(notice(&path, what, &aside))
     }
 
-    /// Begins with an empty database.
-    pub(super) fn begin_anew(&mut self) -> Result<(), HistoryError> {
-        let _hold = hold(&self.folder)?;
-        self.forget()?;
+    /// Replaces the database with an empty one.
+    pub(super) fn clear(&mut self) -> Result<(), HistoryError> {
+        let _lock = lock(&self.folder)?;
+        self.close()?;
         let path = self.folder.join(FILE);
         match std::fs::remove_file(&path) {
             Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
@@ -117,7 +117,7 @@ impl Store {
     }
 
     /// Closes the database.
-    fn forget(&mut self) -> Result<(), HistoryError> {
+    fn close(&mut self) -> Result<(), HistoryError> {
         self.db = Connection::open_in_memory().map_err(|source| self.error(source))?;
         Ok(())
     }
@@ -127,15 +127,15 @@ impl Store {
     }
 }
 
-fn told(path: &Path, what: &str, aside: &Path) -> String {
+fn notice(path: &Path, what: &str, aside: &Path) -> String {
     format!(
-        "warning: {} {what}; it is set aside as {} and made again from the journal",
+        "warning: {} {what}; it was renamed to {}, and the history is rebuilt from the journal",
         path.shown(),
         aside.file_name().map(Path::new).unwrap_or(aside).shown()
     )
 }
 
-/// True for an error that another try cannot mend: what is in the file is not a database of ours.
+/// True for an error that a second attempt cannot resolve: the file is not a database of this program.
 pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     match error {
         rusqlite::Error::SqliteFailure(error, _) => {
@@ -150,56 +150,61 @@ pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     }
 }
 
-enum Found {
-    Ours(Connection),
-    Empty(Connection),
-    Other(String),
+enum Opened {
+    /// A database of this version.
+    Valid(Connection),
+    /// An empty file, in which the tables were created.
+    New(Connection),
+    /// Another database, and why it cannot be used.
+    Invalid(String),
 }
 
-/// Opens a file and looks what it is.
-fn connect(path: &Path) -> rusqlite::Result<Found> {
+/// Opens a file, and checks what it is.
+fn connect(path: &Path) -> rusqlite::Result<Opened> {
     let mut db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     db.busy_timeout(PATIENCE)?;
-    // What a file's own schema could make happen when it is only read: nothing.
+    // The file's own schema must not run anything when it is read.
     db.pragma_update(None, "trusted_schema", false)?;
     db.pragma_update(None, "cell_size_check", true)?;
     let number = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let (application, schema) = (number("application_id")?, number("user_version")?);
     let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if (application, schema, tables) == (0, 0, 0) {
-        make(&mut db)?;
-        return Ok(Found::Empty(db));
+        create_tables(&mut db)?;
+        return Ok(Opened::New(db));
     }
     if application != APPLICATION {
-        return Ok(Found::Other("is another program's".to_owned()));
+        return Ok(Opened::Invalid("belongs to another program".to_owned()));
     }
     if schema != SCHEMA {
-        return Ok(Found::Other(format!("has schema {schema}, this version has {SCHEMA}")));
+        return Ok(Opened::Invalid(format!("has schema {schema}, and this version has {SCHEMA}")));
     }
     if std::fs::metadata(path).is_ok_and(|meta| meta.len() <= CHECKED_BYTES) {
-        let said: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-        if said != "ok" {
-            return Ok(Found::Other("is damaged".to_owned()));
+        let result: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        if result != "ok" {
+            return Ok(Opened::Invalid("is damaged".to_owned()));
         }
     }
-    Ok(Found::Ours(db))
+    Ok(Opened::Valid(db))
 }
 
 fn fresh(folder: &Path) -> Result<Connection, HistoryError> {
     let path = folder.join(FILE);
-    // A journal of SQLite's that belonged to the file before would be played back into the new one.
+    // SQLite would apply its own journal of the file before to the new one.
     for suffix in ["-journal", "-wal", "-shm"] {
         let _ = std::fs::remove_file(folder.join(format!("{FILE}{suffix}")));
     }
     drop(open_ours(&path)?);
     match connect(&path) {
-        Ok(Found::Ours(db) | Found::Empty(db)) => Ok(db),
-        Ok(Found::Other(_)) => Err(HistoryError::NotOurs { path, what: "no history, though it was just made" }),
+        Ok(Opened::Valid(db) | Opened::New(db)) => Ok(db),
+        Ok(Opened::Invalid(_)) => {
+            Err(HistoryError::NotOurs { path, what: "is not a history, although it was just created" })
+        }
         Err(source) => Err(HistoryError::Database { path, source }),
     }
 }
 
-fn make(db: &mut Connection) -> rusqlite::Result<()> {
+fn create_tables(db: &mut Connection) -> rusqlite::Result<()> {
     let work = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     work.execute_batch(TABLES)?;
     work.pragma_update(None, "application_id", APPLICATION)?;
@@ -207,8 +212,8 @@ fn make(db: &mut Connection) -> rusqlite::Result<()> {
     work.commit()
 }
 
-/// Keeps other processes from setting the database aside at the same time. Ends with the value.
-fn hold(folder: &Path) -> Result<File, HistoryError> {
+/// Prevents other processes from setting the database aside at the same time, until the value is dropped.
+fn lock(folder: &Path) -> Result<File, HistoryError> {
     let path = folder.join(LOCK);
     let file = open_ours(&path)?;
     flock(&file, FlockOperation::LockExclusive).map_err(|errno| HistoryError::Io {
@@ -219,7 +224,7 @@ fn hold(folder: &Path) -> Result<File, HistoryError> {
     Ok(file)
 }
 
-/// Opens a file of ours, making it if need be; refuses one that anybody else could have written.
+/// Opens a file of the history, and creates it if it does not exist. Refuses a file that another user can write.
 fn open_ours(path: &Path) -> Result<File, HistoryError> {
     let flags = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits()).unwrap_or_default();
     let mut options = OpenOptions::new();
@@ -233,11 +238,11 @@ fn open_ours(path: &Path) -> Result<File, HistoryError> {
 
 fn ours(path: &Path, meta: &std::fs::Metadata, is_kind: bool) -> Result<(), HistoryError> {
     let what = if !is_kind {
-        "not what it should be"
+        "is of the wrong type"
     } else if meta.uid() != rustix::process::geteuid().as_raw() {
-        "somebody else's"
+        "belongs to another user"
     } else if meta.mode() & 0o022 != 0 {
-        "writable by others"
+        "is writable by other users"
     } else {
         return Ok(());
     };

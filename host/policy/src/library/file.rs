@@ -6,13 +6,14 @@
 use std::borrow::Borrow;
 use std::path::{Path, PathBuf};
 
-use super::{Binary, LibraryError, digest, is_there, read_at_most, read_binary};
+use super::{Binary, LibraryError, digest, read_at_most, read_binary};
 use crate::signature::SIGNATURE_BYTES_MAX;
 use bailiwick_core::encode::ShownPath as _;
 use bailiwick_core::interpreter::INTERPRETER;
 use bailiwick_core::manifest;
 use bailiwick_core::manifest::Manifest;
 use bailiwick_core::sections::{seal, sealed_manifest};
+use bailiwick_core::source;
 use bailiwick_core::source::Source;
 
 /// A component's file, read and held against its manifest's grammar. Whether its imports are what it asks for is for
@@ -46,7 +47,7 @@ impl ComponentFile {
     pub fn read(path: &Path) -> Result<Self, LibraryError> {
         let beside = path.with_extension("toml");
         // A link that leads nowhere counts as there: it is told, not passed over.
-        Self::with(path, is_there(&beside).then_some(&beside))
+        Self::with(path, source::name_exists(&beside).then_some(&beside))
     }
 
     /// The same, with the manifest in a file of any name.
@@ -73,8 +74,9 @@ impl ComponentFile {
         };
         let manifest = manifest::parse(&source).map_err(LibraryError::Invalid)?;
         let signature = signature_of(path);
-        let signature =
-            is_there(&signature).then(|| read_at_most(&signature, SIGNATURE_BYTES_MAX as u64)).transpose()?;
+        let signature = source::name_exists(&signature)
+            .then(|| read_at_most(&signature, SIGNATURE_BYTES_MAX as u64))
+            .transpose()?;
         Ok(Self { binary, manifest, source, sealed, signature })
     }
 

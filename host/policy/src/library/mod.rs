@@ -4,7 +4,6 @@
 //! component that takes a built-in one's name.
 
 mod file;
-mod write;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,7 +13,6 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 pub use self::file::{ComponentFile, signature_of};
-pub use self::write::{is_there, write_new, write_whole};
 use bailiwick_core::encode::ShownPath as _;
 use bailiwick_core::limits::COMPONENT_BYTES_MAX;
 use bailiwick_core::manifest;
@@ -50,14 +48,6 @@ pub enum LibraryError {
     /// A component's bytes cannot be read.
     #[error("cannot read {}", path.shown())]
     Io {
-        /// The file.
-        path: PathBuf,
-        /// The system's words.
-        source: std::io::Error,
-    },
-    /// A file cannot be written.
-    #[error("cannot write {}", path.shown())]
-    Write {
         /// The file.
         path: PathBuf,
         /// The system's words.

@@ -5,16 +5,17 @@
 //! decided, and throws away staged files that it has not ([`settle`]).
 
 use std::collections::BTreeSet;
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 
 use super::{FILE, Lock, Standing, Unusable, render};
-use crate::library::{digest, is_there};
+use crate::library::digest;
+use bailiwick_core::durable;
+use bailiwick_core::durable::{Staged, WriteError};
 use bailiwick_core::encode::ShownPath as _;
 use bailiwick_core::limits::COMPONENT_BYTES_MAX;
 use bailiwick_core::model::ComponentId;
@@ -26,6 +27,9 @@ pub const COMPONENTS: &str = "components";
 /// Where versions wait that ask for more, in [`COMPONENTS`].
 pub const HELD: &str = "held";
 const STAGED: &str = ".staged";
+/// Whatever the umask, only the owner can write.
+const FOLDER_MODE: u32 = 0o755;
+const FILE_MODE: u32 = 0o644;
 /// Steps of a wait.
 const STEP: Duration = Duration::from_millis(20);
 
@@ -70,6 +74,12 @@ pub enum StoreError {
     /// Since the question was put, somebody else has answered another one.
     #[error("`{0}` has changed in {FILE} since this was shown\n\nhint: run this again, and look again")]
     Changed(ComponentId),
+}
+
+impl From<WriteError> for StoreError {
+    fn from(WriteError { path, source }: WriteError) -> Self {
+        Self::Io { action: "write", path, source }
+    }
 }
 
 fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
@@ -155,21 +165,20 @@ pub fn commit(
 ) -> Result<(), StoreError> {
     if let Some((id, files)) = new {
         let staged = dir.join(COMPONENTS).join(STAGED);
-        folder(&staged)?;
+        durable::create_folder(&staged, FOLDER_MODE)?;
         for (name, bytes) in files.all(id) {
             step(gate, &staged)?;
-            write(&staged.join(name), bytes)?;
+            durable::write_draft(&staged.join(name), FILE_MODE, bytes)?;
         }
         step(gate, &staged)?;
-        sync(&staged)?;
+        durable::sync_folder(&staged)?;
     }
-    let fresh = dir.join(format!("{FILE}.new"));
-    step(gate, &fresh)?;
-    write(&fresh, render(lock).as_bytes())?;
-    step(gate, &fresh)?;
     let file = dir.join(FILE);
-    fs::rename(&fresh, &file).map_err(failed("replace", &file))?;
-    sync(dir)?;
+    let temporary = dir.join(format!("{FILE}.new"));
+    step(gate, &temporary)?;
+    let fresh = Staged::write_as(temporary, &file, FILE_MODE, &[render(lock).as_bytes()])?;
+    step(gate, &file)?;
+    fresh.replace()?;
     place(dir, lock, gate)
 }
 
@@ -179,17 +188,15 @@ pub fn commit(
 /// When it cannot be written.
 pub fn put_held(dir: &Path, _hold: &Hold, id: &ComponentId, files: &Files) -> Result<(), StoreError> {
     let held = held(dir);
-    folder(&held)?;
+    durable::create_folder(&held, FOLDER_MODE)?;
     for (name, bytes) in files.all(id) {
-        let fresh = held.join(format!("{name}.new"));
-        write(&fresh, bytes)?;
-        let path = held.join(&name);
-        fs::rename(&fresh, &path).map_err(failed("replace", &path))?;
+        let temporary = held.join(format!("{name}.new"));
+        Staged::write_as(temporary, &held.join(&name), FILE_MODE, &[bytes])?.replace()?;
     }
     for name in files.absent(id) {
         remove(&held.join(name))?;
     }
-    sync(&held)
+    Ok(durable::sync_folder(&held)?)
 }
 
 /// Takes away what waits under an id.
@@ -216,11 +223,11 @@ pub fn held(dir: &Path) -> PathBuf {
 /// When there is something and it cannot be moved; until it is, the component that it belongs to is refused.
 pub fn settle(dir: &Path, patience: Duration) -> Result<bool, StoreError> {
     let staged = dir.join(COMPONENTS).join(STAGED);
-    if !is_there(&staged) {
+    if !source::name_exists(&staged) {
         return Ok(false);
     }
     let _hold = hold(dir, patience)?;
-    if !is_there(&staged) {
+    if !source::name_exists(&staged) {
         return Ok(false);
     }
     match current(dir) {
@@ -267,7 +274,7 @@ fn place(dir: &Path, lock: &Lock, gate: Gate<'_>) -> Result<(), StoreError> {
         }
         step(gate, &staged)?;
         rename(&wasm, &components.join(format!("{name}.wasm")))?;
-        sync(&components)?;
+        durable::sync_folder(&components)?;
     }
     step(gate, &staged)?;
     fs::remove_dir_all(&staged).map_err(failed("remove", &staged))
@@ -301,19 +308,6 @@ fn step(gate: Gate<'_>, path: &Path) -> Result<(), StoreError> {
     gate().map_err(failed("write", path))
 }
 
-/// Makes a folder that only its owner can write, whatever the umask.
-fn folder(path: &Path) -> Result<(), StoreError> {
-    DirBuilder::new().recursive(true).mode(0o755).create(path).map_err(failed("make", path))
-}
-
-/// Writes a file and does not come back before it is on the disk.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    remove(path)?;
-    let mut file =
-        OpenOptions::new().write(true).create_new(true).mode(0o644).open(path).map_err(failed("write", path))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed("write", path))
-}
-
 fn rename(from: &Path, to: &Path) -> Result<(), StoreError> {
     fs::rename(from, to).map_err(failed("replace", to))
 }
@@ -323,8 +317,4 @@ fn remove(path: &Path) -> Result<(), StoreError> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", path)(error)),
         _ => Ok(()),
     }
-}
-
-fn sync(folder: &Path) -> Result<(), StoreError> {
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("write", folder))
 }

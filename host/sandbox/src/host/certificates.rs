@@ -17,22 +17,22 @@ use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
 use x509_cert::time::Time;
 
-use super::text::{ended, failure, number, said, whole};
+use super::text::{ended, failure, known_message, number, whole};
 use bailiwick_bindings::ops::certificates::{Certificate, KeyKind, ServerInfo};
 use bailiwick_core::model::Answer;
-use bailiwick_core::model::LookError;
+use bailiwick_core::model::VerbError;
 
-use LookError::Garbled;
+use VerbError::Garbled;
 
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
 
-pub(super) fn file(answer: &Answer) -> Result<Vec<Certificate>, LookError> {
+pub(super) fn file(answer: &Answer) -> Result<Vec<Certificate>, VerbError> {
     if !ended(answer, &[0]) {
         return Err(failure(answer));
     }
     // A warning: `awk` has gone on without the file.
-    if let Some(error) = said(answer) {
+    if let Some(error) = known_message(answer) {
         return Err(error);
     }
     let text = whole(answer)?;
@@ -45,7 +45,7 @@ pub(super) fn file(answer: &Answer) -> Result<Vec<Certificate>, LookError> {
     Ok(found)
 }
 
-pub(super) fn server(answer: &Answer) -> Result<ServerInfo, LookError> {
+pub(super) fn server(answer: &Answer) -> Result<ServerInfo, VerbError> {
     // 1 is also how it ends when the server hangs up after the handshake, as one does that wants a certificate of ours.
     if !ended(answer, &[0, 1]) {
         return Err(failure(answer));
@@ -53,7 +53,7 @@ pub(super) fn server(answer: &Answer) -> Result<ServerInfo, LookError> {
     let text = whole(answer)?;
     let mut lines = text.lines();
     if !lines.any(|line| line == "Certificate chain") {
-        return Err(said(answer).unwrap_or(Garbled));
+        return Err(known_message(answer).unwrap_or(Garbled));
     }
     let mut section = lines.by_ref().take_while(|line| *line != "---");
     let mut chain = Vec::new();
@@ -85,7 +85,7 @@ pub(super) fn server(answer: &Answer) -> Result<ServerInfo, LookError> {
 fn next_block<'t>(
     lines: &mut impl Iterator<Item = &'t str>,
     around: impl Fn(&str) -> bool,
-) -> Result<Option<Vec<u8>>, LookError> {
+) -> Result<Option<Vec<u8>>, VerbError> {
     loop {
         match lines.next().map(str::trim_end) {
             None => return Ok(None),
@@ -105,7 +105,7 @@ fn next_block<'t>(
     Err(Garbled)
 }
 
-fn certificate(der: &[u8]) -> Result<Certificate, LookError> {
+fn certificate(der: &[u8]) -> Result<Certificate, VerbError> {
     let found = X509::from_der(der).map_err(|_| Garbled)?;
     let body = found.tbs_certificate();
     let (key, key_bits) = key(body.subject_public_key_info());
@@ -125,12 +125,12 @@ fn certificate(der: &[u8]) -> Result<Certificate, LookError> {
     })
 }
 
-fn seconds(time: Time) -> Result<i64, LookError> {
+fn seconds(time: Time) -> Result<i64, VerbError> {
     i64::try_from(time.to_unix_duration().as_secs()).map_err(|_| Garbled)
 }
 
 /// A host name or an address; nothing for a name of another kind.
-fn name(name: &GeneralName) -> Option<Result<String, LookError>> {
+fn name(name: &GeneralName) -> Option<Result<String, VerbError>> {
     match name {
         GeneralName::DnsName(name) => Some(Ok(name.as_str().to_owned())),
         GeneralName::IpAddress(octets) => {

@@ -6,12 +6,12 @@ use jiff::tz::TimeZone;
 use super::text::{ended, failure, number, whole};
 use bailiwick_bindings::ops::system::ClockInfo;
 use bailiwick_core::model::Answer;
-use bailiwick_core::model::LookError;
+use bailiwick_core::model::VerbError;
 
-use LookError::Garbled;
+use VerbError::Garbled;
 
 /// `2026-11-22T04:39:55,419268365+00:00` of GNU, `…+0000` of BusyBox; always nine digits, always UTC.
-pub(super) fn clock(answer: &Answer) -> Result<ClockInfo, LookError> {
+pub(super) fn clock(answer: &Answer) -> Result<ClockInfo, VerbError> {
     if !ended(answer, &[0]) {
         return Err(failure(answer));
     }

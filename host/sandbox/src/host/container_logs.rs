@@ -10,14 +10,14 @@ use super::containers::failure_of;
 use super::text::{ended, whole};
 use bailiwick_bindings::ops::containers::{Channel, LogLine};
 use bailiwick_core::model::Answer;
-use bailiwick_core::model::LookError;
+use bailiwick_core::model::VerbError;
 
-use LookError::Garbled;
+use VerbError::Garbled;
 
 /// What `--tail` asks for.
 const LINES: usize = 1_000;
 
-pub(super) fn logs(answer: &Answer) -> Result<Vec<LogLine>, LookError> {
+pub(super) fn logs(answer: &Answer) -> Result<Vec<LogLine>, VerbError> {
     if !ended(answer, &[0]) {
         return Err(failure_of(answer));
     }

@@ -13,27 +13,27 @@ use super::text::{ended, failure, number, whole};
 use bailiwick_bindings::ops::containers::{Container, Health, State, StatusInfo};
 use bailiwick_core::model::Answer;
 use bailiwick_core::model::Exit;
-use bailiwick_core::model::LookError;
+use bailiwick_core::model::VerbError;
 
-use LookError::Garbled;
+use VerbError::Garbled;
 
 /// What the two programs say, and what it means. Docker's client says the same of a daemon that is not there and of one
 /// that is not running.
-const MESSAGES: &[(&str, LookError)] = &[
-    ("no such container", LookError::NotFound),
-    ("No such container", LookError::NotFound),
-    ("permission denied while trying to connect", LookError::NotPermitted),
-    ("permission denied", LookError::NotPermitted),
-    ("Cannot connect to the Docker daemon", LookError::Unsupported),
-    ("unable to connect to Podman", LookError::Unsupported),
-    ("failed to connect to the docker API", LookError::Unsupported),
-    ("unknown flag", LookError::Unsupported),
-    ("cannot read logs", LookError::Unsupported),
-    ("does not support reading", LookError::Unsupported),
+const MESSAGES: &[(&str, VerbError)] = &[
+    ("no such container", VerbError::NotFound),
+    ("No such container", VerbError::NotFound),
+    ("permission denied while trying to connect", VerbError::NotPermitted),
+    ("permission denied", VerbError::NotPermitted),
+    ("Cannot connect to the Docker daemon", VerbError::Unsupported),
+    ("unable to connect to Podman", VerbError::Unsupported),
+    ("failed to connect to the docker API", VerbError::Unsupported),
+    ("unknown flag", VerbError::Unsupported),
+    ("cannot read logs", VerbError::Unsupported),
+    ("does not support reading", VerbError::Unsupported),
 ];
 
 /// Why there is no answer, by the programs' own words.
-pub(super) fn failure_of(answer: &Answer) -> LookError {
+pub(super) fn failure_of(answer: &Answer) -> VerbError {
     let text = String::from_utf8_lossy(&answer.stderr);
     // 126 and 127 are `env`'s, and podman's own too: it hands on what a container says.
     let known = matches!(answer.exit, Exit::Status(status) if !matches!(status, 126 | 127));
@@ -75,7 +75,7 @@ impl Names {
     }
 }
 
-pub(super) fn list(answer: &Answer) -> Result<Vec<Container>, LookError> {
+pub(super) fn list(answer: &Answer) -> Result<Vec<Container>, VerbError> {
     if !ended(answer, &[0]) {
         return Err(failure_of(answer));
     }
@@ -84,14 +84,14 @@ pub(super) fn list(answer: &Answer) -> Result<Vec<Container>, LookError> {
         serde_json::from_str(&text).map_err(|_| Garbled)?
     } else if !text.is_empty() && text.lines().all(|line| line == "json") {
         // A docker that takes the word for a template, and prints it for each container.
-        return Err(LookError::Unsupported);
+        return Err(VerbError::Unsupported);
     } else {
         text.lines().map(serde_json::from_str).collect::<Result<_, _>>().map_err(|_| Garbled)?
     };
     listed.into_iter().map(container).collect()
 }
 
-fn container(raw: Listed) -> Result<Container, LookError> {
+fn container(raw: Listed) -> Result<Container, VerbError> {
     let state = state(&raw.state)?;
     let has_ended = raw.exited.unwrap_or(matches!(state, State::Exited | State::Restarting));
     let exit_code = match (has_ended, raw.exit_code) {
@@ -112,7 +112,7 @@ fn container(raw: Listed) -> Result<Container, LookError> {
 }
 
 /// The words of both programs.
-fn state(word: &str) -> Result<State, LookError> {
+fn state(word: &str) -> Result<State, VerbError> {
     Ok(match word {
         "created" | "configured" | "initialized" => State::Created,
         "running" => State::Running,
@@ -201,13 +201,13 @@ struct Checked {
 
 /// The container of the slot. One that was found by its id is `not-found`: both programs take the beginning of an id for a
 /// name.
-pub(super) fn status(answer: &Answer, context: Context<'_>) -> Result<StatusInfo, LookError> {
+pub(super) fn status(answer: &Answer, context: Context<'_>) -> Result<StatusInfo, VerbError> {
     let found = inspected(answer)?;
     let is_named = |literal: &str| literal.split_once('/').is_some_and(|(_, name)| name == found.name);
-    if context.literal.is_none_or(is_named) { Ok(found) } else { Err(LookError::NotFound) }
+    if context.literal.is_none_or(is_named) { Ok(found) } else { Err(VerbError::NotFound) }
 }
 
-fn inspected(answer: &Answer) -> Result<StatusInfo, LookError> {
+fn inspected(answer: &Answer) -> Result<StatusInfo, VerbError> {
     if !ended(answer, &[0]) {
         return Err(failure_of(answer));
     }
@@ -236,7 +236,7 @@ fn inspected(answer: &Answer) -> Result<StatusInfo, LookError> {
 }
 
 /// RFC 3339 with any offset. The year 1 stands for never.
-fn time(text: &str) -> Result<Option<u64>, LookError> {
+fn time(text: &str) -> Result<Option<u64>, VerbError> {
     let time: Timestamp = text.parse().map_err(|_| Garbled)?;
     Ok(u64::try_from(time.as_millisecond()).ok())
 }

@@ -4,9 +4,9 @@
 //! answer (TG05). What `psql` would not write is garbled: a quote in the middle of a plain field, text behind a closing
 //! one, a bare carriage return, a NUL, a last record without its end.
 
-use bailiwick_core::model::LookError;
+use bailiwick_core::model::VerbError;
 
-use LookError::Garbled;
+use VerbError::Garbled;
 
 /// What the script tells `psql` to print for null. CSV cannot tell it from the same text in quotes, and `psql` quotes
 /// neither: a text that is exactly this is read as null too.
@@ -19,7 +19,7 @@ pub(super) type Record = Vec<Option<String>>;
 ///
 /// # Errors
 /// `garbled` when it is anything but whole records.
-pub(super) fn records(text: &str) -> Result<Vec<Record>, LookError> {
+pub(super) fn records(text: &str) -> Result<Vec<Record>, VerbError> {
     if text.contains('\0') {
         return Err(Garbled);
     }
@@ -45,7 +45,7 @@ pub(super) fn records(text: &str) -> Result<Vec<Record>, LookError> {
 }
 
 /// One field, and what follows it.
-fn field(text: &str) -> Result<(Option<String>, &str), LookError> {
+fn field(text: &str) -> Result<(Option<String>, &str), VerbError> {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find(['\t', '\n']).ok_or(Garbled)?;
         let (field, after) = text.split_at(end);

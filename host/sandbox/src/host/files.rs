@@ -4,12 +4,12 @@
 use super::text::{ended, failure, number, whole};
 use bailiwick_bindings::ops::files::{Content, Kind, StatInfo};
 use bailiwick_core::model::Answer;
-use bailiwick_core::model::LookError;
+use bailiwick_core::model::VerbError;
 
 /// What a guest gets of a file. One byte more was asked for.
 const READ_BYTES: usize = 256 << 10;
 
-pub(super) fn read(answer: &Answer) -> Result<Content, LookError> {
+pub(super) fn read(answer: &Answer) -> Result<Content, VerbError> {
     if !ended(answer, &[0]) {
         return Err(failure(answer));
     }
@@ -18,15 +18,15 @@ pub(super) fn read(answer: &Answer) -> Result<Content, LookError> {
     Ok(Content { bytes, truncated })
 }
 
-pub(super) fn stat(answer: &Answer) -> Result<StatInfo, LookError> {
+pub(super) fn stat(answer: &Answer) -> Result<StatInfo, VerbError> {
     if !ended(answer, &[0]) {
         return Err(failure(answer));
     }
     let text = whole(answer)?;
-    let line = text.strip_suffix('\n').filter(|line| !line.contains('\n')).ok_or(LookError::Garbled)?;
+    let line = text.strip_suffix('\n').filter(|line| !line.contains('\n')).ok_or(VerbError::Garbled)?;
     let columns: Vec<&str> = line.split(',').collect();
-    let [mode, size, modified, owner, group] = columns[..] else { return Err(LookError::Garbled) };
-    let mode = u32::from_str_radix(mode, 16).map_err(|_| LookError::Garbled)?;
+    let [mode, size, modified, owner, group] = columns[..] else { return Err(VerbError::Garbled) };
+    let mode = u32::from_str_radix(mode, 16).map_err(|_| VerbError::Garbled)?;
     Ok(StatInfo {
         kind: match mode & 0o170_000 {
             0o100_000 => Kind::Regular,

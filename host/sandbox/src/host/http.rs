@@ -7,9 +7,9 @@
 use super::text::{ended, failure};
 use bailiwick_bindings::ops::http::Response;
 use bailiwick_core::model::Answer;
-use bailiwick_core::model::LookError;
+use bailiwick_core::model::VerbError;
 
-use LookError::Garbled;
+use VerbError::Garbled;
 
 /// More fields than any honest server sends.
 const HEADERS_MAX: usize = 100;
@@ -18,7 +18,7 @@ const CONTENT_TYPE_BYTES: usize = 200;
 /// What stands where a secret was.
 const REDACTED: &[u8] = b"[redacted:";
 
-pub(super) fn get(answer: &Answer) -> Result<Response, LookError> {
+pub(super) fn get(answer: &Answer) -> Result<Response, VerbError> {
     if !ended(answer, &[0]) {
         return Err(failure(answer));
     }
@@ -46,7 +46,7 @@ fn values<'h>(fields: &'h [httparse::Header<'h>], name: &'h str) -> impl Iterato
     fields.iter().filter(move |field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value.trim_ascii())
 }
 
-fn whole_body(fields: &[httparse::Header<'_>], version: u8, body: &[u8]) -> Result<Vec<u8>, LookError> {
+fn whole_body(fields: &[httparse::Header<'_>], version: u8, body: &[u8]) -> Result<Vec<u8>, VerbError> {
     let mut codings = values(fields, "transfer-encoding");
     let mut lengths = values(fields, "content-length");
     match (codings.next(), lengths.next()) {
@@ -71,7 +71,7 @@ fn decimal(digits: &[u8]) -> Option<usize> {
 }
 
 /// A chunked body without its frames: all of it, and nothing behind it but fields.
-fn unchunked(mut rest: &[u8]) -> Result<Vec<u8>, LookError> {
+fn unchunked(mut rest: &[u8]) -> Result<Vec<u8>, VerbError> {
     let mut body = Vec::new();
     loop {
         let Ok(httparse::Status::Complete((start, length))) = httparse::parse_chunk_size(rest) else {
@@ -93,17 +93,17 @@ mod tests {
     use super::*;
     use bailiwick_core::model::Exit;
 
-    fn read(text: &[u8]) -> Result<Response, LookError> {
+    fn read(text: &[u8]) -> Result<Response, VerbError> {
         get(&Answer { stdout: text.to_vec(), stderr: Vec::new(), exit: Exit::Status(0), timing: None })
     }
 
-    fn body(text: &str) -> Result<String, LookError> {
+    fn body(text: &str) -> Result<String, VerbError> {
         read(text.as_bytes()).map(|response| String::from_utf8(response.body).unwrap())
     }
 
     #[test]
     fn bodies_are_as_long_as_they_say() {
-        let table: &[(&str, Result<&str, LookError>)] = &[
+        let table: &[(&str, Result<&str, VerbError>)] = &[
             ("HTTP/1.0 200 OK\r\n\r\nall there is", Ok("all there is")),
             ("HTTP/1.0 204 No Content\r\n\r\n", Ok("")),
             ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", Ok("ok")),

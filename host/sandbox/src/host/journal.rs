@@ -8,16 +8,16 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 
-use super::text::{ended, failure, number, said, whole};
+use super::text::{ended, failure, known_message, number, whole};
 use super::{Context, Times};
 use bailiwick_bindings::ops::{
     logs::{Entry, NewEntries},
     services::LogEntry,
 };
 use bailiwick_core::model::Answer;
-use bailiwick_core::model::LookError;
+use bailiwick_core::model::VerbError;
 
-use LookError::Garbled;
+use VerbError::Garbled;
 
 /// What `--lines` asks for; for what is new, one more.
 const LINES: usize = 1_000;
@@ -26,12 +26,12 @@ const WINDOW_MS: u64 = 8 * 86_400_000;
 /// Two clocks: the target's in its entries, the controller's in a run's time. So far apart they lose nothing.
 const APART_MS: u64 = 60_000;
 
-pub(super) fn logs(answer: &Answer) -> Result<Vec<LogEntry>, LookError> {
+pub(super) fn logs(answer: &Answer) -> Result<Vec<LogEntry>, VerbError> {
     entries(answer, LINES)
 }
 
 /// What is new since the last run, of a window that is the same every time.
-pub(super) fn since_last_run(answer: &Answer, context: Context<'_>) -> Result<NewEntries, LookError> {
+pub(super) fn since_last_run(answer: &Answer, context: Context<'_>) -> Result<NewEntries, VerbError> {
     let Times { now_ms, previous_ms } = context.times;
     let all = entries(answer, LINES + 1)?;
     let edge = previous_ms.map(|previous| previous.saturating_sub(APART_MS));
@@ -47,12 +47,12 @@ pub(super) fn since_last_run(answer: &Answer, context: Context<'_>) -> Result<Ne
     Ok(NewEntries { since_ms: previous_ms, complete: within && !cut, entries })
 }
 
-fn entries(answer: &Answer, lines_max: usize) -> Result<Vec<LogEntry>, LookError> {
+fn entries(answer: &Answer, lines_max: usize) -> Result<Vec<LogEntry>, VerbError> {
     if !ended(answer, &[0]) {
         return Err(failure(answer));
     }
     // Success with a hint: some of the unit's messages are another user's, and are not among these.
-    if let Some(error) = said(answer) {
+    if let Some(error) = known_message(answer) {
         return Err(error);
     }
     let text = whole(answer)?;
@@ -62,7 +62,7 @@ fn entries(answer: &Answer, lines_max: usize) -> Result<Vec<LogEntry>, LookError
     text.lines().map(entry).collect()
 }
 
-fn entry(line: &str) -> Result<LogEntry, LookError> {
+fn entry(line: &str) -> Result<LogEntry, VerbError> {
     let raw: Raw = serde_json::from_str(line).map_err(|_| Garbled)?;
     let micros: u64 = number(&raw.time.0)?;
     let priority: u8 = number(&raw.priority.0)?;

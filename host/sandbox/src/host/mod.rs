@@ -34,10 +34,10 @@ use wasmtime::component::{InstancePre, Linker, Lower, Resource};
 use super::fault::FaultKind;
 use super::imports::{Links, interface_name};
 use super::run::RunState;
-use bailiwick_bindings::ops::types::VerbError;
+use bailiwick_bindings::ops::types::VerbError as WitVerbError;
 use bailiwick_bindings::{FixPre, ProbePre, Target};
 use bailiwick_core::model::Answer;
-use bailiwick_core::model::{LookError, Object, Tainted, Verb, World};
+use bailiwick_core::model::{Object, Tainted, Verb, VerbError, World};
 use bailiwick_core::verbs::spec;
 
 /// A linked component, which may be instantiated any number of times.
@@ -105,24 +105,24 @@ pub(super) fn link(linker: &mut Linker<RunState>, links: &Links) -> wasmtime::Re
 ///
 /// # Errors
 /// The error that the guest would get.
-pub fn parse(verb: Verb, answer: &Answer) -> Result<Tainted, LookError> {
+pub fn parse(verb: Verb, answer: &Answer) -> Result<Tainted, VerbError> {
     read_as(verb, answer, Context::default())
 }
 
 /// A form into which an answer of any type can be put.
 trait Form: Sized {
-    fn of<R: std::fmt::Debug + Serialize>(value: &R) -> Result<Self, LookError>;
+    fn of<R: std::fmt::Debug + Serialize>(value: &R) -> Result<Self, VerbError>;
 }
 
 impl Form for Tainted {
-    fn of<R: std::fmt::Debug + Serialize>(value: &R) -> Result<Self, LookError> {
+    fn of<R: std::fmt::Debug + Serialize>(value: &R) -> Result<Self, VerbError> {
         Ok(Self::new(format!("{value:?}")))
     }
 }
 
 impl Form for serde_json::Value {
-    fn of<R: std::fmt::Debug + Serialize>(value: &R) -> Result<Self, LookError> {
-        serde_json::to_value(value).map_err(|_| LookError::Garbled)
+    fn of<R: std::fmt::Debug + Serialize>(value: &R) -> Result<Self, VerbError> {
+        serde_json::to_value(value).map_err(|_| VerbError::Garbled)
     }
 }
 
@@ -151,11 +151,11 @@ macro_rules! readers {
 
         /// Reads an answer with its verb's reader. The interpreter's answers come from here alone, so this does all that a
         /// linked verb does.
-        fn read_as<F: Form>(verb: Verb, answer: &Answer, context: Context<'_>) -> Result<F, LookError> {
+        fn read_as<F: Form>(verb: Verb, answer: &Answer, context: Context<'_>) -> Result<F, VerbError> {
             match verb {
                 $(Verb::$verb => F::of(&(reader!($read $(, in $context)?))(answer, context)?),)*
                 // A changing verb is not sent to a target, and has no answer.
-                $(Verb::$change)|* => Err(LookError::Unsupported),
+                $(Verb::$change)|* => Err(VerbError::Unsupported),
             }
         }
 
@@ -224,16 +224,16 @@ readers! {
 fn link_reader<R: Lower + 'static>(
     linker: &mut Linker<RunState>,
     verb: Verb,
-    read: impl Fn(&Answer, Context<'_>) -> Result<R, LookError> + Send + Sync + 'static,
+    read: impl Fn(&Answer, Context<'_>) -> Result<R, VerbError> + Send + Sync + 'static,
 ) -> wasmtime::Result<()> {
     let mut interface = linker.instance(&interface_name(verb.interface()))?;
     if spec(verb).object == Object::None {
         interface.func_wrap(verb.function(), move |mut store, (target,): (Resource<Target>,)| {
-            Ok((observe(store.data_mut(), &target, verb, None, &read)?.map_err(verb_error),))
+            Ok((observe(store.data_mut(), &target, verb, None, &read)?.map_err(wit_verb_error),))
         })
     } else {
         interface.func_wrap(verb.function(), move |mut store, (target, slot): (Resource<Target>, String)| {
-            Ok((observe(store.data_mut(), &target, verb, Some(&slot), &read)?.map_err(verb_error),))
+            Ok((observe(store.data_mut(), &target, verb, Some(&slot), &read)?.map_err(wit_verb_error),))
         })
     }
 }
@@ -247,8 +247,8 @@ fn observe<R>(
     target: &Resource<Target>,
     verb: Verb,
     slot: Option<&str>,
-    read: impl Fn(&Answer, Context<'_>) -> Result<R, LookError>,
-) -> Result<Result<R, LookError>, FaultKind> {
+    read: impl Fn(&Answer, Context<'_>) -> Result<R, VerbError>,
+) -> Result<Result<R, VerbError>, FaultKind> {
     let answer = run.look(target, verb, slot)?;
     let literal = slot.map(|slot| run.literal(target, slot).unwrap_or_default());
     let context = Context { times: run.times(target), literal };
@@ -256,32 +256,32 @@ fn observe<R>(
 }
 
 /// The contract's word for a failed check.
-fn verb_error(error: LookError) -> VerbError {
+fn wit_verb_error(error: VerbError) -> WitVerbError {
     match error {
-        LookError::Refused => VerbError::Refused,
-        LookError::NotFound => VerbError::NotFound,
-        LookError::NotPermitted => VerbError::NotPermitted,
-        LookError::Unsupported => VerbError::Unsupported,
-        LookError::Unreachable => VerbError::Unreachable,
-        LookError::TimedOut => VerbError::TimedOut,
-        LookError::TooLarge => VerbError::TooLarge,
-        LookError::Garbled => VerbError::Garbled,
-        LookError::Exhausted => VerbError::Exhausted,
+        VerbError::Refused => WitVerbError::Refused,
+        VerbError::NotFound => WitVerbError::NotFound,
+        VerbError::NotPermitted => WitVerbError::NotPermitted,
+        VerbError::Unsupported => WitVerbError::Unsupported,
+        VerbError::Unreachable => WitVerbError::Unreachable,
+        VerbError::TimedOut => WitVerbError::TimedOut,
+        VerbError::TooLarge => WitVerbError::TooLarge,
+        VerbError::Garbled => WitVerbError::Garbled,
+        VerbError::Exhausted => WitVerbError::Exhausted,
     }
 }
 
 /// The host's word for a failed check.
-fn check_error(error: VerbError) -> LookError {
+fn verb_error(error: WitVerbError) -> VerbError {
     match error {
-        VerbError::Refused => LookError::Refused,
-        VerbError::NotFound => LookError::NotFound,
-        VerbError::NotPermitted => LookError::NotPermitted,
-        VerbError::Unsupported => LookError::Unsupported,
-        VerbError::Unreachable => LookError::Unreachable,
-        VerbError::TimedOut => LookError::TimedOut,
-        VerbError::TooLarge => LookError::TooLarge,
-        VerbError::Garbled => LookError::Garbled,
-        VerbError::Exhausted => LookError::Exhausted,
+        WitVerbError::Refused => VerbError::Refused,
+        WitVerbError::NotFound => VerbError::NotFound,
+        WitVerbError::NotPermitted => VerbError::NotPermitted,
+        WitVerbError::Unsupported => VerbError::Unsupported,
+        WitVerbError::Unreachable => VerbError::Unreachable,
+        WitVerbError::TimedOut => VerbError::TimedOut,
+        WitVerbError::TooLarge => VerbError::TooLarge,
+        WitVerbError::Garbled => VerbError::Garbled,
+        WitVerbError::Exhausted => VerbError::Exhausted,
     }
 }
 

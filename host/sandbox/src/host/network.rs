@@ -3,18 +3,18 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::text::{complains, ended, failure, lines_of, number, said, whole};
+use super::text::{complains, ended, failure, known_message, lines_of, number, whole};
 use bailiwick_bindings::ops::network::{Listener, Protocol};
 use bailiwick_core::model::Answer;
-use bailiwick_core::model::LookError;
+use bailiwick_core::model::VerbError;
 
-use LookError::Garbled;
+use VerbError::Garbled;
 
 /// Table, and the state in which a socket accepts: LISTEN, or a datagram socket that is not connected.
 const TABLES: &[(&str, &str)] =
     &[("/proc/net/tcp", "0A"), ("/proc/net/tcp6", "0A"), ("/proc/net/udp", "07"), ("/proc/net/udp6", "07")];
 
-pub(super) fn listeners(answer: &Answer) -> Result<Vec<Listener>, LookError> {
+pub(super) fn listeners(answer: &Answer) -> Result<Vec<Listener>, VerbError> {
     if !ended(answer, &[0, 1, 2]) {
         return Err(failure(answer));
     }
@@ -24,7 +24,7 @@ pub(super) fn listeners(answer: &Answer) -> Result<Vec<Listener>, LookError> {
         match ended(answer, &[1]) {
             true if complains(answer) => return Err(failure(answer)),
             true => {}
-            false => return Err(said(answer).unwrap_or(LookError::Unsupported)),
+            false => return Err(known_message(answer).unwrap_or(VerbError::Unsupported)),
         }
     }
     let text = whole(answer)?;
@@ -57,7 +57,7 @@ pub(super) fn listeners(answer: &Answer) -> Result<Vec<Listener>, LookError> {
 }
 
 /// `0100007F:0035`: an address of 8 or 32 digits, a port of 4.
-fn socket(text: &str) -> Result<(IpAddr, u16), LookError> {
+fn socket(text: &str) -> Result<(IpAddr, u16), VerbError> {
     let (address, port) = text.split_once(':').ok_or(Garbled)?;
     let hex = |digits: &str, at: usize| {
         let word = digits.get(at..at + 8).filter(|word| word.bytes().all(|b| b.is_ascii_hexdigit())).ok_or(Garbled)?;

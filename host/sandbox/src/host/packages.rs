@@ -3,18 +3,18 @@
 //! Attack answered: a repository chooses names, versions and labels. A line that is none of apt's makes the answer garbled,
 //! so that a greeting or a cut is never read as "nothing to do" (TG05); a label can only make an upgrade more urgent.
 
-use super::text::{ended, failure, number, said, whole};
+use super::text::{ended, failure, known_message, number, whole};
 use bailiwick_bindings::ops::packages::{ListsInfo, Upgrade};
 use bailiwick_core::model::Answer;
-use bailiwick_core::model::LookError;
+use bailiwick_core::model::VerbError;
 
-use LookError::Garbled;
+use VerbError::Garbled;
 
 const LISTS: &str = "/var/lib/apt/lists";
 const PARTIAL: &str = "/var/lib/apt/lists/partial";
 const SUCCESS: &str = "/var/lib/apt/periodic/update-success-stamp";
 
-pub(super) fn pending(answer: &Answer) -> Result<Vec<Upgrade>, LookError> {
+pub(super) fn pending(answer: &Answer) -> Result<Vec<Upgrade>, VerbError> {
     if !ended(answer, &[0]) {
         return Err(failure(answer));
     }
@@ -58,7 +58,7 @@ fn is_security(origin: &str) -> bool {
 }
 
 /// `seconds,path`, one a line; what is missing has none.
-pub(super) fn lists(answer: &Answer) -> Result<ListsInfo, LookError> {
+pub(super) fn lists(answer: &Answer) -> Result<ListsInfo, VerbError> {
     if !ended(answer, &[0, 1]) {
         return Err(failure(answer));
     }
@@ -78,8 +78,8 @@ pub(super) fn lists(answer: &Answer) -> Result<ListsInfo, LookError> {
     }
     match info {
         // No apt, or a `stat` that takes other words.
-        ListsInfo { changed: None, tried: None, succeeded: None } => Err(match said(answer) {
-            Some(LookError::NotFound) | None => LookError::Unsupported,
+        ListsInfo { changed: None, tried: None, succeeded: None } => Err(match known_message(answer) {
+            Some(VerbError::NotFound) | None => VerbError::Unsupported,
             Some(error) => error,
         }),
         info => Ok(info),

@@ -11,15 +11,15 @@ use bailiwick_bindings::ops::postgres::{
     Standby, Table,
 };
 use bailiwick_core::model::Answer;
-use bailiwick_core::model::LookError;
+use bailiwick_core::model::VerbError;
 
-use LookError::{Garbled, NotFound, NotPermitted, TooLarge, Unsupported};
+use VerbError::{Garbled, NotFound, NotPermitted, TooLarge, Unsupported};
 
 /// Most rows and columns of an operator's statement.
 const ROWS_MAX: usize = 1_000;
 const COLUMNS_MAX: usize = 100;
 
-pub(super) fn databases(answer: &Answer) -> Result<Vec<Database>, LookError> {
+pub(super) fn databases(answer: &Answer) -> Result<Vec<Database>, VerbError> {
     let rows = rows(answer, ["datname", "bytes", "datistemplate", "frozen_age"])?;
     let database = |row: Row<4>| {
         let [database, bytes, template, age] = row;
@@ -33,7 +33,7 @@ pub(super) fn databases(answer: &Answer) -> Result<Vec<Database>, LookError> {
     rows.into_iter().map(database).collect()
 }
 
-pub(super) fn activity(answer: &Answer) -> Result<ActivityInfo, LookError> {
+pub(super) fn activity(answer: &Answer) -> Result<ActivityInfo, VerbError> {
     let rows = rows(
         answer,
         [
@@ -86,7 +86,7 @@ pub(super) fn activity(answer: &Answer) -> Result<ActivityInfo, LookError> {
     info.ok_or(Garbled)
 }
 
-pub(super) fn settings(answer: &Answer) -> Result<Vec<Setting>, LookError> {
+pub(super) fn settings(answer: &Answer) -> Result<Vec<Setting>, VerbError> {
     let rows = rows(answer, ["name", "setting", "unit", "source", "pending_restart"])?;
     if rows.is_empty() {
         return Err(Garbled);
@@ -104,7 +104,7 @@ pub(super) fn settings(answer: &Answer) -> Result<Vec<Setting>, LookError> {
     rows.into_iter().map(setting).collect()
 }
 
-pub(super) fn replication(answer: &Answer) -> Result<ReplicationInfo, LookError> {
+pub(super) fn replication(answer: &Answer) -> Result<ReplicationInfo, VerbError> {
     let rows = rows(answer, ["complete", "kind", "name", "state", "detail", "bytes", "seconds"])?;
     let (mut server, mut standbys, mut slots) = (None, Vec::new(), Vec::new());
     for [complete, kind, who, state, detail, bytes, behind] in rows {
@@ -155,7 +155,7 @@ pub(super) fn replication(answer: &Answer) -> Result<ReplicationInfo, LookError>
     Ok(ReplicationInfo { standbys, slots, ..server.ok_or(Garbled)? })
 }
 
-pub(super) fn locks(answer: &Answer) -> Result<Vec<Blocked>, LookError> {
+pub(super) fn locks(answer: &Answer) -> Result<Vec<Blocked>, VerbError> {
     let rows = rows(
         answer,
         [
@@ -213,7 +213,7 @@ pub(super) fn locks(answer: &Answer) -> Result<Vec<Blocked>, LookError> {
     Ok(all)
 }
 
-fn holder([pid, kind, user, application, state, begun]: Row<6>) -> Result<Option<Holder>, LookError> {
+fn holder([pid, kind, user, application, state, begun]: Row<6>) -> Result<Option<Holder>, VerbError> {
     let Some(pid) = maybe(pid, number)? else { return Ok(None) };
     Ok(Some(Holder {
         pid,
@@ -226,7 +226,7 @@ fn holder([pid, kind, user, application, state, begun]: Row<6>) -> Result<Option
 }
 
 /// A table, and behind it what `\gdesc` says of its columns: as many records as it has columns, and a header.
-pub(super) fn query(answer: &Answer) -> Result<Table, LookError> {
+pub(super) fn query(answer: &Answer) -> Result<Table, VerbError> {
     if !ended(answer, &[0]) {
         return Err(why(answer, NotFound));
     }
@@ -257,7 +257,7 @@ pub(super) fn query(answer: &Answer) -> Result<Table, LookError> {
     Ok(Table { columns, rows })
 }
 
-fn cell(field: Option<String>, kind: &str) -> Result<Cell, LookError> {
+fn cell(field: Option<String>, kind: &str) -> Result<Cell, VerbError> {
     let Some(text) = field else { return Ok(Cell::Null) };
     // `numeric(10,2)`
     Ok(match kind.split('(').next().unwrap_or_default() {
@@ -270,7 +270,7 @@ fn cell(field: Option<String>, kind: &str) -> Result<Cell, LookError> {
 }
 
 /// A number as PostgreSQL prints it: `-1`, `0.5`, `1e+20`, `NaN`, `-Infinity`. Rust reads more than that.
-fn float(text: &str) -> Result<f64, LookError> {
+fn float(text: &str) -> Result<f64, VerbError> {
     let known = matches!(text, "NaN" | "Infinity" | "-Infinity");
     let digits = text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'+' | b'.' | b'e'));
     if known || digits { text.parse().map_err(|_| Garbled) } else { Err(Garbled) }
@@ -279,7 +279,7 @@ fn float(text: &str) -> Result<f64, LookError> {
 type Row<const N: usize> = [Option<String>; N];
 
 /// The rows of one of our own queries, whose header is known.
-fn rows<const N: usize>(answer: &Answer, header: [&str; N]) -> Result<Vec<Row<N>>, LookError> {
+fn rows<const N: usize>(answer: &Answer, header: [&str; N]) -> Result<Vec<Row<N>>, VerbError> {
     if !ended(answer, &[0]) {
         return Err(why(answer, Unsupported));
     }
@@ -294,7 +294,7 @@ fn is_header(record: &Record, names: &[&str]) -> bool {
     record.iter().map(Option::as_deref).eq(names.iter().copied().map(Some))
 }
 
-fn flag(field: Option<String>) -> Result<bool, LookError> {
+fn flag(field: Option<String>) -> Result<bool, VerbError> {
     match field.as_deref() {
         Some("t") => Ok(true),
         Some("f") => Ok(false),
@@ -303,7 +303,7 @@ fn flag(field: Option<String>) -> Result<bool, LookError> {
 }
 
 /// Seconds. A clock that is set back makes an age negative: then it has just begun.
-fn seconds(text: &str) -> Result<f64, LookError> {
+fn seconds(text: &str) -> Result<f64, VerbError> {
     match text.strip_prefix('-') {
         Some(negative) => decimal(negative).map(|_| 0.0),
         None => decimal(text),
@@ -311,21 +311,21 @@ fn seconds(text: &str) -> Result<f64, LookError> {
 }
 
 /// A text that somebody else chose: it begins with a tab, so that it stands in quotes. Null is empty.
-fn text(field: Option<String>) -> Result<String, LookError> {
+fn text(field: Option<String>) -> Result<String, VerbError> {
     Ok(maybe(field, |text| text.strip_prefix('\t').map(str::to_owned).ok_or(Garbled))?.unwrap_or_default())
 }
 
 /// The same, and it must be there.
-fn name(field: Option<String>) -> Result<String, LookError> {
+fn name(field: Option<String>) -> Result<String, VerbError> {
     if field.is_none() { Err(Garbled) } else { text(field) }
 }
 
 /// A field that may be null.
-fn maybe<T>(field: Option<String>, read: impl Fn(&str) -> Result<T, LookError>) -> Result<Option<T>, LookError> {
+fn maybe<T>(field: Option<String>, read: impl Fn(&str) -> Result<T, VerbError>) -> Result<Option<T>, VerbError> {
     field.as_deref().map(read).transpose()
 }
 
 /// A field that may not.
-fn sure<T>(field: Option<String>, read: impl Fn(&str) -> Result<T, LookError>) -> Result<T, LookError> {
+fn sure<T>(field: Option<String>, read: impl Fn(&str) -> Result<T, VerbError>) -> Result<T, VerbError> {
     read(&field.ok_or(Garbled)?)
 }

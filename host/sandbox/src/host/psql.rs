@@ -7,13 +7,13 @@
 use super::text::failure;
 use bailiwick_core::model::Answer;
 use bailiwick_core::model::Exit;
-use bailiwick_core::model::LookError;
+use bailiwick_core::model::VerbError;
 
-use LookError::{Garbled, NotFound, NotPermitted, TimedOut, Unreachable, Unsupported};
+use VerbError::{Garbled, NotFound, NotPermitted, TimedOut, Unreachable, Unsupported};
 
 /// No connection: no code is given, only words. Those of a server come in its language (`lc_messages`); what is not known
 /// is garbled. The first that fits counts.
-const NOT_CONNECTED: &[(&str, LookError)] = &[
+const NOT_CONNECTED: &[(&str, VerbError)] = &[
     ("No such file or directory", NotFound),
     ("Connection refused", NotFound),
     ("Permission denied", NotPermitted),
@@ -35,7 +35,7 @@ const NOT_CONNECTED: &[(&str, LookError)] = &[
 
 /// Why there is no answer. `undefined` is what a name that does not exist means: in an operator's statement something
 /// else than in one of ours.
-pub(super) fn why(answer: &Answer, undefined: LookError) -> LookError {
+pub(super) fn why(answer: &Answer, undefined: VerbError) -> VerbError {
     let stderr = String::from_utf8_lossy(&answer.stderr);
     match answer.exit {
         Exit::Status(3) => sqlstate(&stderr).map_or(Garbled, |state| meaning(state, undefined)),
@@ -50,7 +50,7 @@ pub(super) fn why(answer: &Answer, undefined: LookError) -> LookError {
     }
 }
 
-fn connection(stderr: &str) -> LookError {
+fn connection(stderr: &str) -> VerbError {
     NOT_CONNECTED.iter().find(|(words, _)| stderr.contains(words)).map_or(Garbled, |(_, error)| *error)
 }
 
@@ -67,7 +67,7 @@ fn sqlstate(stderr: &str) -> Option<&str> {
 }
 
 /// Appendix A of PostgreSQL's documentation.
-fn meaning(state: &str, undefined: LookError) -> LookError {
+fn meaning(state: &str, undefined: VerbError) -> VerbError {
     match state {
         // Not the role's right, or not a read-only transaction's.
         "42501" | "25006" => NotPermitted,
@@ -90,7 +90,7 @@ fn meaning(state: &str, undefined: LookError) -> LookError {
 mod tests {
     use super::*;
 
-    fn said(status: u32, stderr: &str) -> LookError {
+    fn said(status: u32, stderr: &str) -> VerbError {
         why(&Answer { stdout: Vec::new(), stderr: stderr.into(), exit: Exit::Status(status), timing: None }, NotFound)
     }
 

@@ -19,7 +19,7 @@ pub(crate) fn end(result: Result<wit::Report, wit::Failure>, calls: u32) -> Resu
         Err(failure) => {
             let reason = Tainted::new(failure.reason);
             check_failure(&reason, failure.call, calls)?;
-            Ok(End::CouldNotCheck { reason, error: failure.error.map(super::check_error), call: failure.call })
+            Ok(End::CouldNotCheck { reason, error: failure.error.map(super::verb_error), call: failure.call })
         }
     }
 }

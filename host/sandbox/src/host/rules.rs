@@ -7,12 +7,12 @@
 use serde_json::Value as Json;
 use wasmtime::component::{Linker, Resource};
 
-use super::{Context, observe, read_as, verb_error};
+use super::{Context, observe, read_as, wit_verb_error};
 use crate::imports::RULES;
 use crate::run::RunState;
-use bailiwick_bindings::ops::{reports, types::VerbError};
+use bailiwick_bindings::ops::{reports, types::VerbError as WitVerbError};
 use bailiwick_bindings::{Target, rules as own};
-use bailiwick_core::model::{LookError, Object, Severity, Unit, Verb};
+use bailiwick_core::model::{Object, Severity, Unit, Verb, VerbError};
 use bailiwick_core::rules::{Check, Format, Line, Operator, Part, Rules, Step, Steps, Value, Verdict};
 use bailiwick_core::wit::{Answer, Field, Kind};
 
@@ -32,11 +32,11 @@ pub(super) fn link(linker: &mut Linker<RunState>, rules: &Rules) -> wasmtime::Re
         let Some((verb, each)) = ask.filter(|(verb, _)| fits(*verb)).map(|(verb, each)| (*verb, each.as_deref()))
         else {
             store.data_mut().local()?;
-            return Ok((Err(VerbError::Refused),));
+            return Ok((Err(WitVerbError::Refused),));
         };
         let read = |answer: &_, context: Context<'_>| asked(verb, each, answer, context);
         let items = observe(store.data_mut(), &target, verb, key.as_deref(), read)?;
-        Ok((items.map_err(verb_error),))
+        Ok((items.map_err(wit_verb_error),))
     })
 }
 
@@ -49,13 +49,13 @@ pub(super) fn asked(
     each: Option<&str>,
     answer: &bailiwick_core::model::Answer,
     context: Context<'_>,
-) -> Result<Vec<Vec<own::Value>>, LookError> {
+) -> Result<Vec<Vec<own::Value>>, VerbError> {
     items(bailiwick_core::wit::answer(verb), each, &read_as(verb, answer, context)?)
 }
 
 /// An answer as items, each with its fields' values.
-fn items(answer: &Answer, each: Option<&str>, answered: &Json) -> Result<Vec<Vec<own::Value>>, LookError> {
-    let fields = answer.items(each).ok_or(LookError::Garbled)?;
+fn items(answer: &Answer, each: Option<&str>, answered: &Json) -> Result<Vec<Vec<own::Value>>, VerbError> {
+    let fields = answer.items(each).ok_or(VerbError::Garbled)?;
     let item = |item| {
         let read = |field: &Field| value(field, if field.outer { answered } else { item });
         fields.iter().map(read).collect::<Result<Vec<_>, _>>()
@@ -63,7 +63,7 @@ fn items(answer: &Answer, each: Option<&str>, answered: &Json) -> Result<Vec<Vec
     match each.map_or(Some(answered), |each| under(answered, each)) {
         Some(Json::Array(entries)) if answer.list || each.is_some() => entries.iter().map(item).collect(),
         Some(single) if !answer.list && each.is_none() => Ok(vec![item(single)?]),
-        _ => Err(LookError::Garbled),
+        _ => Err(VerbError::Garbled),
     }
 }
 
@@ -75,14 +75,14 @@ fn under<'j>(record: &'j Json, name: &str) -> Option<&'j Json> {
 
 /// The value of a field. The readers' types come from the same contract, so a mismatch is a bug of ours. It is reported as a
 /// garbled answer, never as an absent value.
-fn value(field: &Field, item: &Json) -> Result<own::Value, LookError> {
+fn value(field: &Field, item: &Json) -> Result<own::Value, VerbError> {
     let mut json = item;
     let is_record = !matches!(field.path.as_slice(), [name] if name == "value" && !item.is_object());
     for name in field.path.iter().filter(|_| is_record) {
         if json.is_null() {
             break;
         }
-        json = under(json, name).ok_or(LookError::Garbled)?;
+        json = under(json, name).ok_or(VerbError::Garbled)?;
     }
     let value = match (&field.kind, json) {
         (_, Json::Null) if field.optional => Some(own::Value::Absent),
@@ -103,7 +103,7 @@ fn value(field: &Field, item: &Json) -> Result<own::Value, LookError> {
         }
         _ => None,
     };
-    value.ok_or(LookError::Garbled)
+    value.ok_or(VerbError::Garbled)
 }
 
 /// `not-found` as the engine's macro names it: `NotFound`.
@@ -142,7 +142,7 @@ fn check(check: &Check) -> own::Check {
         critical: check.critical.as_ref().map(steps),
         warning: check.warning.as_ref().map(steps),
         nothing: check.nothing.as_ref().map(verdict),
-        errors: check.errors.iter().map(|(error, then)| (verb_error(*error), verdict(then))).collect(),
+        errors: check.errors.iter().map(|(error, then)| (wit_verb_error(*error), verdict(then))).collect(),
         measures: check
             .measures
             .iter()

@@ -3,11 +3,11 @@
 use super::text::{ended, failure, number, properties, whole};
 use bailiwick_bindings::ops::services::{ActiveState, FailedUnit, StatusInfo, UsageInfo};
 use bailiwick_core::model::Answer;
-use bailiwick_core::model::LookError;
+use bailiwick_core::model::VerbError;
 
-use LookError::Garbled;
+use VerbError::Garbled;
 
-pub(super) fn status(answer: &Answer) -> Result<StatusInfo, LookError> {
+pub(super) fn status(answer: &Answer) -> Result<StatusInfo, VerbError> {
     if !ended(answer, &[0]) {
         return Err(failure(answer));
     }
@@ -15,7 +15,7 @@ pub(super) fn status(answer: &Answer) -> Result<StatusInfo, LookError> {
     let found = properties(&text)?;
     let word = |key| found.get(key).copied().ok_or(Garbled);
     if word("LoadState")? == "not-found" {
-        return Err(LookError::NotFound);
+        return Err(VerbError::NotFound);
     }
     // Microseconds since boot; 0 means "never". Kinds of units without a process lack the properties of one.
     let exited = found.get("ExecMainExitTimestampMonotonic").copied().unwrap_or("0");
@@ -56,7 +56,7 @@ pub(super) fn status(answer: &Answer) -> Result<StatusInfo, LookError> {
     })
 }
 
-pub(super) fn usage(answer: &Answer) -> Result<UsageInfo, LookError> {
+pub(super) fn usage(answer: &Answer) -> Result<UsageInfo, VerbError> {
     if !ended(answer, &[0]) {
         return Err(failure(answer));
     }
@@ -64,7 +64,7 @@ pub(super) fn usage(answer: &Answer) -> Result<UsageInfo, LookError> {
     let found = properties(&text)?;
     let word = |key| found.get(key).copied().ok_or(Garbled);
     if word("LoadState")? == "not-found" {
-        return Err(LookError::NotFound);
+        return Err(VerbError::NotFound);
     }
     // What is not accounted for is not set, or is the largest number there is.
     let counted = |key: &str| match found.get(key).copied() {
@@ -90,7 +90,7 @@ pub(super) fn usage(answer: &Answer) -> Result<UsageInfo, LookError> {
 }
 
 /// `unit load active sub description`, one a line.
-pub(super) fn failed(answer: &Answer) -> Result<Vec<FailedUnit>, LookError> {
+pub(super) fn failed(answer: &Answer) -> Result<Vec<FailedUnit>, VerbError> {
     if !ended(answer, &[0]) {
         return Err(failure(answer));
     }

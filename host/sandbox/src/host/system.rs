@@ -1,16 +1,16 @@
 //! Readers of the `system` verbs' answers.
 
-use super::text::{decimal, ended, failure, grepped, lines_of, number, only_line_of, properties, said, whole};
+use super::text::{decimal, ended, failure, grepped, known_message, lines_of, number, only_line_of, properties, whole};
 use bailiwick_bindings::ops::system::{
     Filesystem, IdentityInfo, Inodes, LoadInfo, Login, MemoryInfo, TimeSyncInfo, UptimeInfo,
 };
 use bailiwick_core::model::Answer;
-use bailiwick_core::model::LookError;
+use bailiwick_core::model::VerbError;
 use bailiwick_core::redact::MARK;
 
-use LookError::Garbled;
+use VerbError::Garbled;
 
-pub(super) fn identity(answer: &Answer) -> Result<IdentityInfo, LookError> {
+pub(super) fn identity(answer: &Answer) -> Result<IdentityInfo, VerbError> {
     let text = grepped(answer, &["/proc/sys/kernel/hostname", "/proc/sys/kernel/osrelease", "/etc/os-release"])?;
     let first = |file| only_line_of(&text, file).map(str::to_owned);
     let release = |key: &str| {
@@ -44,7 +44,7 @@ fn unquote(value: &str) -> String {
     text
 }
 
-pub(super) fn uptime(answer: &Answer) -> Result<UptimeInfo, LookError> {
+pub(super) fn uptime(answer: &Answer) -> Result<UptimeInfo, VerbError> {
     let text = grepped(answer, &["/proc/uptime", "/run/reboot-required", "/run/reboot-required.pkgs"])?;
     let line = only_line_of(&text, "/proc/uptime")?;
     let (seconds, _idle) = line.split_once(' ').ok_or(Garbled)?;
@@ -55,7 +55,7 @@ pub(super) fn uptime(answer: &Answer) -> Result<UptimeInfo, LookError> {
     })
 }
 
-pub(super) fn load(answer: &Answer) -> Result<LoadInfo, LookError> {
+pub(super) fn load(answer: &Answer) -> Result<LoadInfo, VerbError> {
     let text = grepped(answer, &["/proc/loadavg", "/sys/devices/system/cpu/online"])?;
     let line = only_line_of(&text, "/proc/loadavg")?;
     let mut words = line.split(' ');
@@ -76,7 +76,7 @@ pub(super) fn load(answer: &Answer) -> Result<LoadInfo, LookError> {
 }
 
 /// How many there are in a list such as `0-3,8`.
-fn processors(list: &str) -> Result<u32, LookError> {
+fn processors(list: &str) -> Result<u32, VerbError> {
     let mut sum = 0u32;
     for part in list.split(',') {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
@@ -88,7 +88,7 @@ fn processors(list: &str) -> Result<u32, LookError> {
     if sum <= 1 << 16 { Ok(sum) } else { Err(Garbled) }
 }
 
-pub(super) fn memory(answer: &Answer) -> Result<MemoryInfo, LookError> {
+pub(super) fn memory(answer: &Answer) -> Result<MemoryInfo, VerbError> {
     let text = grepped(answer, &["/proc/meminfo"])?;
     let bytes = |key: &str| {
         let mut found = lines_of(&text, "/proc/meminfo").filter_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
@@ -106,7 +106,7 @@ pub(super) fn memory(answer: &Answer) -> Result<MemoryInfo, LookError> {
 }
 
 /// `df`'s table. Status 1 with rows is a mount that the account may not look at: the others count.
-pub(super) fn filesystems(answer: &Answer) -> Result<Vec<Filesystem>, LookError> {
+pub(super) fn filesystems(answer: &Answer) -> Result<Vec<Filesystem>, VerbError> {
     if !ended(answer, &[0, 1]) || answer.stdout.is_empty() {
         return Err(failure(answer));
     }
@@ -175,7 +175,7 @@ fn row(line: &str, kind_at: usize) -> Option<Row<'_>> {
     fits.then_some(Row { source, kind, figures, mount_point: rest })
 }
 
-pub(super) fn time_sync(answer: &Answer) -> Result<TimeSyncInfo, LookError> {
+pub(super) fn time_sync(answer: &Answer) -> Result<TimeSyncInfo, VerbError> {
     if !ended(answer, &[0]) {
         return Err(failure(answer));
     }
@@ -194,21 +194,21 @@ pub(super) fn time_sync(answer: &Answer) -> Result<TimeSyncInfo, LookError> {
 }
 
 /// `who`: user, terminal, time, and in brackets where from. BusyBox prints a header and other columns.
-pub(super) fn logins(answer: &Answer) -> Result<Vec<Login>, LookError> {
+pub(super) fn logins(answer: &Answer) -> Result<Vec<Login>, VerbError> {
     if !ended(answer, &[0]) {
         return Err(failure(answer));
     }
-    if let Some(error) = said(answer) {
+    if let Some(error) = known_message(answer) {
         return Err(error);
     }
     let text = whole(answer)?;
     if text.starts_with("USER\t") {
-        return Err(LookError::Unsupported);
+        return Err(VerbError::Unsupported);
     }
     text.lines().map(login).collect()
 }
 
-fn login(line: &str) -> Result<Login, LookError> {
+fn login(line: &str) -> Result<Login, VerbError> {
     let (line, origin) = match line.strip_suffix(')').and_then(|line| line.rsplit_once(" (")) {
         Some((line, origin)) => (line, origin),
         None => (line, ""),

@@ -12,7 +12,7 @@ use crate::answers::RECORDED;
 use bailiwick_core::model::Effect;
 use bailiwick_core::model::{Exit, Timing};
 
-use LookError::{Garbled, NotFound, NotPermitted, Unsupported};
+use VerbError::{Garbled, NotFound, NotPermitted, Unsupported};
 
 fn answer(status: u32, stdout: &str, stderr: &str) -> Answer {
     let timing = Some(Timing { asked_us: 1_795_322_395_400_000, elapsed_us: 30_000 });
@@ -115,7 +115,7 @@ fn a_cut_answer_is_never_read_as_a_whole_one() {
 #[test]
 fn failures_mean_the_same_everywhere() {
     use Verb::*;
-    let table: &[(Verb, u32, &str, LookError)] = &[
+    let table: &[(Verb, u32, &str, VerbError)] = &[
         (ServicesStatus, 127, MISSING, Unsupported),
         (ServicesFailed, 126, "/usr/bin/env: 'systemctl': Permission denied\n", NotPermitted),
         (ServicesStatus, 1, NO_SYSTEMD, Unsupported),
@@ -169,7 +169,7 @@ fn nothing_to_report_is_not_a_failure() {
 
 #[test]
 fn other_systems_tables_are_not_guessed_at() {
-    let table: &[(Verb, &str, LookError)] = &[
+    let table: &[(Verb, &str, VerbError)] = &[
         (Verb::SystemLogins, "USER\t\tTTY\t\tIDLE\tTIME\t\t HOST\nroot\t\tpts/0\n", Unsupported),
         (Verb::SystemLogins, "root tty1\n", Garbled),
         (
@@ -375,7 +375,7 @@ fn tg05_a_table_that_is_not_the_querys_own_is_garbled() {
     assert!(said.for_encoder().contains(r#"[Cell::Text("x"), Cell::Text("y")]"#), "{}", said.for_encoder());
     let rows = |count: usize| format!("a\n{}Column\tType\na\tinteger\n", "1\n".repeat(count));
     assert!(query(&rows(1_000)).is_ok());
-    assert_eq!(query(&rows(1_001)), Err(LookError::TooLarge));
+    assert_eq!(query(&rows(1_001)), Err(VerbError::TooLarge));
     // A column more, one less, another name, another order.
     let databases = row(Verb::PostgresDatabases);
     for (from, to) in [

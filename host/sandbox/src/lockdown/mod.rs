@@ -1,12 +1,12 @@
-//! What a worker gives up before it reads its component, on its only thread, and so on all to come.
+//! What a worker gives up before it reads its component. It has one thread then, so this holds for all later ones.
 //!
 //! Knows: the operating system's measures. Must not know: wasm. Attack answered: a guest that has broken the engine and
-//! runs native code (A9, GR14, D1). It finds no files, network, programs, other processes or privileges; what is left to
-//! it is the socket, where the broker looks everything up.
+//! runs native code (A9, GR14, D1). It has no files, network, programs, other processes or privileges; only the socket is
+//! left, and the broker checks every message on it.
 //!
-//! Two measures say the same in different words, on purpose: Landlock knows objects (files, ports, processes), seccomp
+//! Two measures overlap on purpose: Landlock knows objects (files, ports, processes), seccomp
 //! knows system calls. Seccomp alone would hold; Landlock alone keeps files, TCP ports, signals and abstract sockets. Where
-//! the kernel lacks one the rest stands, and the broker says so.
+//! the kernel lacks one, the others hold, and the broker reports it.
 //!
 //! Order: what needs a system call that a later measure forbids comes first.
 //!
@@ -26,7 +26,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use bailiwick_core::limits::{WORKER_BYTES_MAX, WORKER_FILES};
 use bailiwick_core::model::Lockdown;
 
-/// Gives up all that can be given up without a privilege, and says what that was. To be called while there is one thread.
+/// Gives up everything that can be given up without a privilege, and returns what that was. Call it while the process has one
+/// thread.
 pub(super) fn apply() -> Lockdown {
     let rlimits = limit();
     let mut held = Lockdown { rlimits, ..Lockdown::default() };
@@ -40,7 +41,7 @@ pub(super) fn apply() -> Lockdown {
     held
 }
 
-/// Takes the system calls away that are not on the list; the last of all measures.
+/// Forbids the system calls that are not on the list. This is the last measure.
 pub(super) fn seal(held: Lockdown) -> Lockdown {
     #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
     let held = Lockdown { seccomp: seccomp::apply().is_ok(), ..held };

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
-use bailiwick_core::model::LookError;
+use bailiwick_core::model::VerbError;
 use bailiwick_sandbox::{Ending, Outcome};
 use bailiwick_tests::guest::{Guest, LOAD_IMPORT, body, load, loading, logging, short, targets};
 use bailiwick_tests::hostile::Act;
@@ -582,7 +582,7 @@ fn ph05_nothing_is_left_for_the_next_run() -> Result<()> {
         let worker =
             load(PROGRAM.as_ref(), &component, &[], short()).await.map_err(|error| anyhow::anyhow!("{error:?}"))?;
         for run in 0..20 {
-            let end = worker.run(1, targets(), async |_| Outcome::Failed(LookError::Unreachable)).await;
+            let end = worker.run(1, targets(), async |_| Outcome::Failed(VerbError::Unreachable)).await;
             ensure!(matches!(end.ending, Ending::Report(_)), "run {run}: {end:?}");
         }
         worker.close().await;

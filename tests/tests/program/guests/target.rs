@@ -15,7 +15,7 @@ use bailiwick_core::fleet;
 use bailiwick_core::fleet::{Address, UserName};
 use bailiwick_core::model::Answer;
 use bailiwick_core::model::Exit;
-use bailiwick_core::model::{AbsolutePath, Action, ActionId, LookError, Verb, Wire};
+use bailiwick_core::model::{AbsolutePath, Action, ActionId, Verb, VerbError, Wire};
 use bailiwick_core::source::Source;
 use bailiwick_sandbox::parse;
 use bailiwick_tests::fleet::{Entry, never, text};
@@ -129,13 +129,13 @@ fn tg05_an_answer_made_to_break_its_reader_is_garbled() -> Result<()> {
     ];
     for text in &garbled {
         let short: String = text.chars().take(80).collect();
-        ensure!(logs(text.as_bytes()) == Err(LookError::Garbled), "{short}: {:?}", logs(text.as_bytes()));
+        ensure!(logs(text.as_bytes()) == Err(VerbError::Garbled), "{short}: {:?}", logs(text.as_bytes()));
     }
     // Text that is only strange is text.
     for message in ["\"\\u202e\\u0000\"", "\"{{7*7}}\"", "[195,40,255]", "null", "[\"a\",\"b\"]"] {
         ensure!(logs(entry(message).as_bytes()).is_ok(), "{message}");
     }
-    ensure!(logs(&[entry("\"").trim_end().as_bytes(), b"\xff\xfe\n"].concat()) == Err(LookError::Garbled));
+    ensure!(logs(&[entry("\"").trim_end().as_bytes(), b"\xff\xfe\n"].concat()) == Err(VerbError::Garbled));
     for &verb in Verb::ALL {
         for bytes in [&b"\xff\xfe\x00\n"[..], b"\0\0\0\0\n", b"NaN NaN\n", deep.as_bytes(), b"{}\n"] {
             let read = parse(verb, &answer(0, bytes));

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use bailiwick_core::model::Answer;
-use bailiwick_core::model::{Action, Literal, LookError, Object, Verb};
+use bailiwick_core::model::{Action, Literal, Object, Verb, VerbError};
 use bailiwick_core::verbs::{Tier, action};
 use bailiwick_sandbox::parse;
 use bailiwick_tests::fleet::{Entry, fleet, target};
@@ -94,7 +94,7 @@ async fn session(sshd: &Sshd) -> Result<Session> {
 }
 
 /// What came through SSH, and what a guest would be told. Here the same is told.
-async fn told(session: &Session, action: &Action) -> Result<(String, Result<String, LookError>)> {
+async fn told(session: &Session, action: &Action) -> Result<(String, Result<String, VerbError>)> {
     let read = |answer: bailiwick_core::model::Answer| {
         let raw = String::from_utf8_lossy(&answer.stdout).into_owned();
         let answer = Answer { stdout: answer.stdout, stderr: answer.stderr, exit: answer.exit, timing: None };
@@ -127,8 +127,8 @@ async fn ssh_a_key_beside_a_certificate_never_leaves_the_target() -> Result<()> 
     }
     let (raw, said) = told(&session, &file(&authority.path("none.pem"))?).await?;
     assert_eq!((raw.as_str(), said?.as_str()), ("", "[]"));
-    assert_eq!(told(&session, &file(&authority.path("nope.pem"))?).await?.1, Err(LookError::NotFound));
-    assert_eq!(told(&session, &file(authority.0.path())?).await?.1, Err(LookError::NotFound));
+    assert_eq!(told(&session, &file(&authority.path("nope.pem"))?).await?.1, Err(VerbError::NotFound));
+    assert_eq!(told(&session, &file(authority.0.path())?).await?.1, Err(VerbError::NotFound));
     Ok(())
 }
 
@@ -152,9 +152,9 @@ async fn ssh_a_server_shows_its_chain_and_the_target_judges_it() -> Result<()> {
 async fn ssh_servers_that_show_nothing_are_told_apart() -> Result<()> {
     let sshd = Sshd::plain()?;
     let session = session(&sshd).await?;
-    assert_eq!(told(&session, &server(&closed_port()?.to_string())?).await?.1, Err(LookError::NotFound));
+    assert_eq!(told(&session, &server(&closed_port()?.to_string())?).await?.1, Err(VerbError::NotFound));
     // What speaks, but no TLS: an SSH server's greeting.
-    assert_eq!(told(&session, &server(&sshd.address().to_string())?).await?.1, Err(LookError::Garbled));
+    assert_eq!(told(&session, &server(&sshd.address().to_string())?).await?.1, Err(VerbError::Garbled));
     let silent = Silent::start()?;
     let action = server(&silent.address().to_string())?;
     let (here, there) = tokio::join!(local::run(&action), session.run(&action));

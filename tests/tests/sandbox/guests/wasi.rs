@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::support::{program, short, targets};
 use bailiwick_core::manifest;
-use bailiwick_core::model::{LookError, ParamValue, WasiGroup, World};
+use bailiwick_core::model::{ParamValue, VerbError, WasiGroup, World};
 use bailiwick_core::source::Source;
 use bailiwick_sandbox::fault::FaultKind;
 use bailiwick_sandbox::{
@@ -48,7 +48,7 @@ fn asked(behaviour: &str) -> Vec<TargetView> {
 async fn run_at(now_ms: u64, bytes: &[u8], behaviour: &str, limits: Limits) -> RunEnd {
     let (_, links) = guest();
     let worker = Worker::load(Some(&program()), bytes, &links, limits).await.unwrap();
-    let end = worker.run(now_ms, asked(behaviour), async |_| Outcome::Failed(LookError::Unreachable)).await;
+    let end = worker.run(now_ms, asked(behaviour), async |_| Outcome::Failed(VerbError::Unreachable)).await;
     assert!(worker.is_alive(), "{behaviour} took the worker with it");
     end
 }

@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use crate::report;
 use crate::report::tally::{Look, Standing};
 use bailiwick_core::model::{
-    ActionId, ComponentId, Finding, LookError, Report, RunFault, Severity, Tainted, TargetName,
+    ActionId, ComponentId, Finding, Report, RunFault, Severity, Tainted, TargetName, VerbError,
 };
 use bailiwick_core::outcome::{Call, CheckedTarget, Run, RunOutcome, Sweep, TargetResult, Together};
 
@@ -198,7 +198,7 @@ fn call_name(run: &Run, number: u32) -> String {
     }
 }
 
-fn could_not_check<'a>(run: &'a Run, reason: &Tainted, error: Option<LookError>, detail: Detail) -> Option<Entry<'a>> {
+fn could_not_check<'a>(run: &'a Run, reason: &Tainted, error: Option<VerbError>, detail: Detail) -> Option<Entry<'a>> {
     let word = match Look::of(run) {
         Look::NotApplicable if detail == Detail::Brief => return None,
         Look::NotApplicable => Word::NotApplicable,
@@ -233,7 +233,7 @@ fn on(target: Option<&TargetName>, action: String) -> String {
 }
 
 /// `services.logs:sshd.service: no answer within 10 s`.
-fn failure(call: &Call, number: usize, error: LookError) -> String {
+fn failure(call: &Call, number: usize, error: VerbError) -> String {
     let name = call.action.as_ref().map_or_else(|| format!("call {number}"), |id: &ActionId| host(id.as_str()));
     let name = on(call.target.as_ref(), name);
     let cause = call.cause.as_deref().map_or_else(|| error.to_string(), host);

@@ -74,7 +74,7 @@ fn nothing_was_asked_for() {
 #[test]
 fn nothing_ran_or_nothing_applies() {
     let na =
-        samples::could_not_check("failed-units", "no systemd", Some(bailiwick_core::model::LookError::Unsupported));
+        samples::could_not_check("failed-units", "no systemd", Some(bailiwick_core::model::VerbError::Unsupported));
     let sweep = samples::sweep(vec![samples::looked("a", vec![]), samples::looked("b", vec![na])]);
     insta::assert_snapshot!(page(&sweep, 80, Detail::Brief), @r"
     unseen  a  nothing ran: policy grants no component here

@@ -14,7 +14,7 @@ fn answer(status: u32, stdout: &str, stderr: &str) -> Answer {
     Answer { stdout: stdout.into(), stderr: stderr.into(), exit: Exit::Status(status), timing: None }
 }
 
-fn read(text: &str) -> Result<Vec<Certificate>, LookError> {
+fn read(text: &str) -> Result<Vec<Certificate>, VerbError> {
     file(&answer(0, text, ""))
 }
 
@@ -127,10 +127,10 @@ fn servers_that_show_nothing_are_told_apart() {
             1,
             "",
             "…:BIO_connect:Connection refused:../crypto/bio/bio_sock2.c:117:calling connect()\nconnect:errno=111\n",
-            LookError::NotFound,
+            VerbError::NotFound,
         ),
         (1, connected, "…:error:0A00010B:SSL routines:ssl3_get_record:wrong version number:…\n", Garbled),
-        (127, "", "/usr/bin/env: 'openssl': No such file or directory\n", LookError::Unsupported),
+        (127, "", "/usr/bin/env: 'openssl': No such file or directory\n", VerbError::Unsupported),
         (1, "", "s_client: Unknown option: -verify_hostname\n", Garbled),
         (0, "", "", Garbled),
     ];
@@ -145,11 +145,11 @@ fn servers_that_show_nothing_are_told_apart() {
 #[test]
 fn files_that_cannot_be_read_are_told_apart() {
     let table = [
-        (2, "awk: cannot open /nope (No such file or directory)\n", LookError::NotFound),
-        (2, "awk: cannot open /key (Permission denied)\n", LookError::NotPermitted),
-        (2, "awk: read error (Is a directory)\n", LookError::NotFound),
-        (0, "gawk: warning: command line argument `/etc' is a directory: skipped\n", LookError::NotFound),
-        (1, "awk: /nope: No such file or directory\n", LookError::NotFound),
+        (2, "awk: cannot open /nope (No such file or directory)\n", VerbError::NotFound),
+        (2, "awk: cannot open /key (Permission denied)\n", VerbError::NotPermitted),
+        (2, "awk: read error (Is a directory)\n", VerbError::NotFound),
+        (0, "gawk: warning: command line argument `/etc' is a directory: skipped\n", VerbError::NotFound),
+        (1, "awk: /nope: No such file or directory\n", VerbError::NotFound),
     ];
     for (status, stderr, expected) in table {
         assert_eq!(file(&answer(status, "", stderr)).err(), Some(expected), "{stderr}");

@@ -97,7 +97,7 @@ fn tg05_what_is_twice_too_many_or_of_another_type_is_not_read() {
 #[test]
 fn why_there_is_no_answer() {
     use Verb::{ContainersList, ContainersLogs, ContainersStatus};
-    let table: &[(Verb, u32, &str, LookError)] = &[
+    let table: &[(Verb, u32, &str, VerbError)] = &[
         (ContainersList, 127, "/usr/bin/env: 'podman': No such file or directory\n", Unsupported),
         (
             ContainersList,

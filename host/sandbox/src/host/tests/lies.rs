@@ -91,7 +91,7 @@ const LIES: &[(&str, Lie)] = &[
 ];
 
 /// Such an answer may be anything; what it says is for the probe to doubt.
-fn outcome(verb: Verb, lie: &Answer, healthy: &Result<Tainted, LookError>) -> &'static str {
+fn outcome(verb: Verb, lie: &Answer, healthy: &Result<Tainted, VerbError>) -> &'static str {
     match parse(verb, lie) {
         said if said == *healthy => "same",
         Ok(_) => "other",
@@ -99,7 +99,7 @@ fn outcome(verb: Verb, lie: &Answer, healthy: &Result<Tainted, LookError>) -> &'
         Err(Unsupported) => "unsupported",
         Err(NotFound) => "not found",
         Err(NotPermitted) => "not permitted",
-        Err(LookError::TooLarge) => "too large",
+        Err(VerbError::TooLarge) => "too large",
         Err(other) => panic!("{verb}: no reader says {other:?}"),
     }
 }

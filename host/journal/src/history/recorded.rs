@@ -1,4 +1,7 @@
-//! What a run was told of its past, out of the journal alone: for replay, and for a case that is recorded.
+//! The earlier numbers that a run got, from the journal alone: for replay, and for recording a case.
+//!
+//! Knows: entries. Must not know: the database. Attack answered: a replay on other numbers than the run had (JR12): the journal has
+//! their digest.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -7,20 +10,20 @@ use super::earlier::{Earlier, share};
 use crate::{Entry, Past, ReadError, Reader, RunEnd};
 use bailiwick_core::model::{Point, TargetName, filed_under};
 
-/// Why it cannot be said what a run was told.
+/// Why the earlier numbers that a run got are unknown.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum ToldError {
-    /// It does not hold the run's start.
-    #[error("the journal does not hold run {0}")]
-    NotThere(u64),
-    /// A run that it was told of is not there any more, or says something else.
-    #[error("run {run} was told other numbers of {target} than the journal holds of runs {}", list(.earlier))]
+pub enum PastError {
+    /// The journal does not have the run's start.
+    #[error("the journal does not contain run {0}")]
+    NoRun(u64),
+    /// An earlier run is missing, or has other numbers.
+    #[error("the numbers that run {run} got for {target} do not match the journal's numbers of runs {}", list(.earlier))]
     Differs {
         /// The run.
         run: u64,
-        /// Of which target.
+        /// The target.
         target: TargetName,
-        /// What it was told of.
+        /// The earlier runs.
         earlier: Vec<u64>,
     },
 }
@@ -29,27 +32,30 @@ fn list(runs: &[u64]) -> String {
     runs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// What runs were told of each of their targets, in the order of these: numbers, oldest first. The journal is read twice, however
-/// many runs there are, and as far as it holds together.
+/// The earlier numbers that runs got for each of their targets, in the order of the targets, oldest first. The journal is read twice,
+/// up to the first entry that cannot be read.
 ///
 /// # Errors
-/// When there is no journal. What it does not hold of a run, number for number, is that run's error.
-pub fn told(folder: &Path, runs: &BTreeSet<u64>) -> Result<BTreeMap<u64, Result<Told, ToldError>>, ReadError> {
+/// There is no journal. If the numbers of one run do not match, that run has an error.
+pub fn past_numbers(
+    folder: &Path,
+    runs: &BTreeSet<u64>,
+) -> Result<BTreeMap<u64, Result<PastNumbers, PastError>>, ReadError> {
     let starts = starts(folder, runs)?;
     let pasts = starts.values().flatten().filter_map(|(_, past)| past.as_ref());
-    let said = said(folder, &pasts.flat_map(|past| past.runs.iter().copied()).collect())?;
+    let reported = reported(folder, &pasts.flat_map(|past| past.runs.iter().copied()).collect())?;
     let of_run = |run: &u64| {
-        let start = starts.get(run).ok_or(ToldError::NotThere(*run))?;
+        let start = starts.get(run).ok_or(PastError::NoRun(*run))?;
         let room = share(start.len());
         let of_target = |(target, past): &(TargetName, Option<Past>)| {
             let Some(past) = past else { return Ok(Vec::new()) };
-            let all = past.runs.iter().filter_map(|run| said.get(run)).flatten();
+            let all = past.runs.iter().filter_map(|run| reported.get(run)).flatten();
             let mut points: Vec<Point> = all.filter(|(of, _)| of == target).map(|(_, point)| point.clone()).collect();
             points.truncate(room);
             if Earlier::digest(&points) == past.digest {
                 Ok(points)
             } else {
-                Err(ToldError::Differs { run: *run, target: target.clone(), earlier: past.runs.clone() })
+                Err(PastError::Differs { run: *run, target: target.clone(), earlier: past.runs.clone() })
             }
         };
         start.iter().map(of_target).collect()
@@ -57,14 +63,14 @@ pub fn told(folder: &Path, runs: &BTreeSet<u64>) -> Result<BTreeMap<u64, Result<
     Ok(runs.iter().map(|run| (*run, of_run(run))).collect())
 }
 
-/// What a run was told of each of its targets.
-pub type Told = Vec<Vec<Point>>;
+/// The earlier numbers that a run got, for each of its targets.
+pub type PastNumbers = Vec<Vec<Point>>;
 
-/// A target, and what the journal says that the run was told of it.
-type ToldOf = (TargetName, Option<Past>);
+/// A target, and which earlier numbers the run got for it.
+type TargetPast = (TargetName, Option<Past>);
 
-/// Each run's targets, and what it was told of each.
-fn starts(folder: &Path, runs: &BTreeSet<u64>) -> Result<BTreeMap<u64, Vec<ToldOf>>, ReadError> {
+/// The targets of each run, and which earlier numbers it got for them.
+fn starts(folder: &Path, runs: &BTreeSet<u64>) -> Result<BTreeMap<u64, Vec<TargetPast>>, ReadError> {
     let mut starts = BTreeMap::new();
     let Some(last) = runs.last() else { return Ok(starts) };
     for record in Reader::open(folder)? {
@@ -82,12 +88,12 @@ fn starts(folder: &Path, runs: &BTreeSet<u64>) -> Result<BTreeMap<u64, Vec<ToldO
     Ok(starts)
 }
 
-/// What runs said, in numbers, and of which target.
-fn said(folder: &Path, runs: &BTreeSet<u64>) -> Result<BTreeMap<u64, Vec<(TargetName, Point)>>, ReadError> {
+/// The numbers that runs reported, with their targets.
+fn reported(folder: &Path, runs: &BTreeSet<u64>) -> Result<BTreeMap<u64, Vec<(TargetName, Point)>>, ReadError> {
     let mut begun: BTreeMap<u64, (Vec<TargetName>, u64)> = BTreeMap::new();
-    let mut said = BTreeMap::new();
+    let mut reported = BTreeMap::new();
     if runs.is_empty() {
-        return Ok(said);
+        return Ok(reported);
     }
     for record in Reader::open(folder)? {
         let Ok(record) = record else { break };
@@ -99,14 +105,14 @@ fn said(folder: &Path, runs: &BTreeSet<u64>) -> Result<BTreeMap<u64, Vec<(Target
             Entry::RunEnded { run, end: RunEnd::Report(report), .. } if runs.contains(&run) => {
                 if let Some((targets, time_ms)) = begun.get(&run) {
                     let points = filed_under(&report, targets, *time_ms);
-                    said.insert(run, points.map(|(_, target, point)| (target.clone(), point)).collect());
+                    reported.insert(run, points.map(|(_, target, point)| (target.clone(), point)).collect());
                 }
             }
             _ => {}
         }
-        if said.len() == runs.len() {
+        if reported.len() == runs.len() {
             break;
         }
     }
-    Ok(said)
+    Ok(reported)
 }

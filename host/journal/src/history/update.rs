@@ -1,8 +1,8 @@
-//! Reads the journal on from where it was read before, and files what runs have said.
+//! Reads the journal from the position where reading ended before, and stores the numbers of runs.
 //!
-//! One way for a sweep's end, for the first question after a crash and for a rebuild: what this database holds is always what
-//! reading the journal from its beginning would give. The place that was read to is kept in the same transaction as what
-//! was read, and the entry at that place is looked at again before anything is added.
+//! Knows: entries, the tables. Must not know: who uses the numbers. A sweep, the first query after a crash and a rebuild all do the
+//! same, so that the database always has what reading the journal from its beginning gives. The position is stored in the same
+//! transaction as the numbers, and the entry at the position is checked before anything is added.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,30 +10,30 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::store::Store;
-use super::{HistoryError, Watch};
-use crate::{Entry, Link, Mark, ReadError, Reader, RunEnd};
+use super::{HistoryError, Progress};
+use crate::{Entry, EntryRef, ReadError, ReadPosition, Reader, RunEnd};
 use bailiwick_core::model::{ComponentId, Report, TargetName, filed_under};
 
-/// Entries that are read in one transaction.
+/// Maximum number of entries in one transaction.
 const STEP: usize = 10_000;
-/// Numbers older than this are not kept: a year, and a month to compare it with.
+/// Numbers older than this are deleted: a year, and a month to compare it with.
 const KEPT_MS: u64 = 400 * 24 * 3_600_000;
 
-/// What reading the journal came to.
+/// What was read from the journal.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Followed {
-    /// Entries that were read.
+pub struct Imported {
+    /// Number of entries.
     pub entries: u64,
-    /// Runs that ended in them.
+    /// Number of runs that ended in them.
     pub runs: u64,
-    /// Numbers of those.
+    /// Number of numbers of these runs.
     pub numbers: u64,
 }
 
-pub(super) fn follow(store: &mut Store, journal: &Path, watch: &mut dyn Watch) -> Result<Followed, HistoryError> {
-    let mut all = Followed::default();
+pub(super) fn update(store: &mut Store, journal: &Path, progress: &mut dyn Progress) -> Result<Imported, HistoryError> {
+    let mut all = Imported::default();
     loop {
-        let (step, more) = one_step(store, journal, watch)?;
+        let (step, more) = one_step(store, journal, progress)?;
         all.entries += step.entries;
         all.runs += step.runs;
         all.numbers += step.numbers;
@@ -43,16 +43,16 @@ pub(super) fn follow(store: &mut Store, journal: &Path, watch: &mut dyn Watch) -
     }
 }
 
-/// Reads some entries; true if there may be more.
-fn one_step(store: &mut Store, folder: &Path, watch: &mut dyn Watch) -> Result<(Followed, bool), HistoryError> {
-    match mark_of(&store.db).map_err(|source| store.error(source))? {
-        Some(mark) if Reader::behind(folder, &mark)?.is_none() => {
-            let line = store.set_aside("does not go with the journal beside it")?;
-            watch.say(&line);
+/// Reads some entries. True if there may be more.
+fn one_step(store: &mut Store, folder: &Path, progress: &mut dyn Progress) -> Result<(Imported, bool), HistoryError> {
+    match position(&store.db).map_err(|source| store.error(source))? {
+        Some(position) if Reader::after(folder, &position)?.is_none() => {
+            let line = store.set_aside("does not match the journal")?;
+            progress.warn(&line);
         }
         _ => {}
     }
-    match transact(&mut store.db, folder, watch) {
+    match transact(&mut store.db, folder, progress) {
         Ok(done) => Ok(done),
         Err(Failed::Read(error)) => Err(error.into()),
         Err(Failed::Write(source)) => Err(store.error(source)),
@@ -70,18 +70,18 @@ impl From<rusqlite::Error> for Failed {
     }
 }
 
-fn transact(db: &mut Connection, folder: &Path, watch: &mut dyn Watch) -> Result<(Followed, bool), Failed> {
-    // From the first look at the mark on nobody else writes: two processes read the same entries one after the other.
+fn transact(db: &mut Connection, folder: &Path, progress: &mut dyn Progress) -> Result<(Imported, bool), Failed> {
+    // From here on no other process writes: two processes read the same entries one after the other.
     let work = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut reader = match mark_of(&work)? {
+    let mut reader = match position(&work)? {
         None => Reader::open(folder).map_err(Failed::Read)?,
-        Some(mark) => match Reader::behind(folder, &mark).map_err(Failed::Read)? {
+        Some(position) => match Reader::after(folder, &position).map_err(Failed::Read)? {
             Some(reader) => reader,
-            // The journal has changed under our eyes; the next step sets the database aside.
-            None => return Ok((Followed::default(), true)),
+            // The journal has changed in between. The next step sets the database aside.
+            None => return Ok((Imported::default(), true)),
         },
     };
-    let mut filer = Filer { work: &work, open: BTreeMap::new(), done: Followed::default() };
+    let mut importer = Importer { work: &work, open: BTreeMap::new(), done: Imported::default() };
     let mut more = true;
     for _ in 0..STEP {
         match reader.next() {
@@ -89,44 +89,44 @@ fn transact(db: &mut Connection, folder: &Path, watch: &mut dyn Watch) -> Result
                 more = false;
                 break;
             }
-            Some(Ok(record)) => filer.take(record.seq, record.entry)?,
-            // Somebody is writing it this moment, or was stopped: what is whole is read.
+            Some(Ok(record)) => importer.add(record.seq, record.entry)?,
+            // A process is writing it at this moment, or was stopped: the whole entries are read.
             Some(Err(ReadError::Torn { .. })) => {
                 more = false;
                 break;
             }
             Some(Err(error)) => {
-                watch.say(&format!(
-                    "warning: history ends where the journal does: {error}; `bailiwick journal verify` tells more"
+                progress.warn(&format!(
+                    "warning: the history ends before an entry that cannot be read: {error}; run `bailiwick journal verify` for details"
                 ));
                 more = false;
                 break;
             }
         }
     }
-    let done = filer.done;
-    if let (Some(mark), true) = (reader.mark(), done.entries > 0) {
-        let at = i64::try_from(mark.at).unwrap_or(i64::MAX);
-        let seq = i64::try_from(mark.link.seq).unwrap_or(i64::MAX);
-        work.execute("INSERT OR REPLACE INTO mark VALUES (1, ?, ?, ?)", params![at, seq, mark.link.hash])?;
-        forget_old(&work)?;
+    let done = importer.done;
+    if let (Some(position), true) = (reader.position(), done.entries > 0) {
+        let at = i64::try_from(position.offset).unwrap_or(i64::MAX);
+        let seq = i64::try_from(position.entry.seq).unwrap_or(i64::MAX);
+        work.execute("INSERT OR REPLACE INTO mark VALUES (1, ?, ?, ?)", params![at, seq, position.entry.hash])?;
+        delete_old(&work)?;
     }
     work.commit()?;
-    let (at, of) = reader.progress();
-    watch.read(at, of);
+    let (bytes, total) = reader.progress();
+    progress.progress(bytes, total);
     Ok((done, more))
 }
 
-fn mark_of(db: &Connection) -> rusqlite::Result<Option<Mark>> {
+fn position(db: &Connection) -> rusqlite::Result<Option<ReadPosition>> {
     let row = |row: &rusqlite::Row<'_>| {
         let (at, seq): (i64, i64) = (row.get(0)?, row.get(1)?);
-        let link = Link { seq: u64::try_from(seq).unwrap_or(0), hash: row.get(2)? };
-        Ok(Mark { at: u64::try_from(at).unwrap_or(0), link })
+        let entry = EntryRef { seq: u64::try_from(seq).unwrap_or(0), hash: row.get(2)? };
+        Ok(ReadPosition { offset: u64::try_from(at).unwrap_or(0), entry })
     };
     db.query_row("SELECT at, seq, hash FROM mark", [], row).optional()
 }
 
-fn forget_old(work: &Transaction<'_>) -> rusqlite::Result<()> {
+fn delete_old(work: &Transaction<'_>) -> rusqlite::Result<()> {
     let newest: Option<i64> = work.query_row("SELECT max(time_ms) FROM run", [], |row| row.get(0))?;
     let least = newest.unwrap_or(0).saturating_sub(i64::try_from(KEPT_MS).unwrap_or(i64::MAX));
     if least > 0 {
@@ -136,27 +136,27 @@ fn forget_old(work: &Transaction<'_>) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// A run that has begun.
-struct Begun {
+/// A run that began and has not ended.
+struct OpenRun {
     component: ComponentId,
     targets: Vec<TargetName>,
     time_ms: u64,
 }
 
-struct Filer<'w> {
+struct Importer<'w> {
     work: &'w Transaction<'w>,
     /// Runs that began in this transaction.
-    open: BTreeMap<u64, Begun>,
-    done: Followed,
+    open: BTreeMap<u64, OpenRun>,
+    done: Imported,
 }
 
-impl Filer<'_> {
-    fn take(&mut self, seq: u64, entry: Entry) -> rusqlite::Result<()> {
+impl Importer<'_> {
+    fn add(&mut self, seq: u64, entry: Entry) -> rusqlite::Result<()> {
         self.done.entries += 1;
         match entry {
             Entry::RunStarted(start) => {
                 let (component, time_ms) = (start.component.clone(), start.now_ms);
-                let begun = Begun { component, targets: start.into_targets().map(|on| on.target).collect(), time_ms };
+                let begun = OpenRun { component, targets: start.into_targets().map(|on| on.target).collect(), time_ms };
                 self.begin(seq, &begun)?;
                 self.open.insert(seq, begun);
                 Ok(())
@@ -166,7 +166,7 @@ impl Filer<'_> {
         }
     }
 
-    fn begin(&self, number: u64, begun: &Begun) -> rusqlite::Result<()> {
+    fn begin(&self, number: u64, begun: &OpenRun) -> rusqlite::Result<()> {
         let mut insert = self.work.prepare("INSERT OR REPLACE INTO run VALUES (?, ?, ?, ?, 0, 0)")?;
         for target in &begun.targets {
             insert.execute(params![target.as_str(), begun.component.as_str(), sql(begun.time_ms), sql(number)])?;
@@ -175,17 +175,17 @@ impl Filer<'_> {
     }
 
     /// A run that began in an earlier transaction.
-    fn recall(&self, number: u64) -> rusqlite::Result<Option<Begun>> {
+    fn recall(&self, number: u64) -> rusqlite::Result<Option<OpenRun>> {
         let mut select = self.work.prepare("SELECT component, time_ms, target FROM run WHERE number = ?")?;
         let mut rows = select.query([sql(number)])?;
-        let mut found: Option<Begun> = None;
+        let mut found: Option<OpenRun> = None;
         while let Some(row) = rows.next()? {
             let (component, time_ms, target): (String, i64, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
             let (Ok(component), Ok(target)) = (ComponentId::new(&component), TargetName::new(&target)) else {
                 continue;
             };
             let time_ms = u64::try_from(time_ms).unwrap_or(0);
-            found.get_or_insert_with(|| Begun { component, targets: Vec::new(), time_ms }).targets.push(target);
+            found.get_or_insert_with(|| OpenRun { component, targets: Vec::new(), time_ms }).targets.push(target);
         }
         Ok(found)
     }
@@ -228,7 +228,7 @@ impl Filer<'_> {
     }
 }
 
-/// SQLite's numbers have a sign. What does not fit is a time or a number that no journal of ours has.
+/// SQLite's numbers have a sign. A journal that we wrote has no number that does not fit.
 pub(super) fn sql(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
