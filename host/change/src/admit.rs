@@ -22,7 +22,7 @@ use bailiwick_core::encode;
 use bailiwick_core::fleet::Target;
 use bailiwick_core::gate_protocol::Preview;
 use bailiwick_core::model::Tainted;
-use bailiwick_journal::{Consent, Denial, Reading, Seen};
+use bailiwick_journal::{Consent, Denial, Observed, Reading};
 use bailiwick_policy::policy::{ChangeRules, Job, Window};
 use bailiwick_policy::signature::AllowedSigners;
 
@@ -104,7 +104,7 @@ pub(super) struct Admitted {
     /// Who said yes.
     pub(super) consent: Consent,
     /// What the probes say now.
-    pub(super) baseline: Vec<Seen>,
+    pub(super) baseline: Vec<Observed>,
     /// How often the kill switch has been used.
     pub(super) epoch: u64,
     /// Somebody attends.

@@ -17,7 +17,7 @@ use super::undo::DISABLED;
 use super::verify;
 use bailiwick_core::encode;
 use bailiwick_core::model::{ChangeId, Tainted, Way};
-use bailiwick_journal::{Denial, End, Event, Shown, StepEnd};
+use bailiwick_journal::{Denial, End, Event, ProofResult, StepEnd};
 use bailiwick_policy::policy::OnStop;
 
 /// What came of a plan that was to be carried out, or of a change that was to be taken back.
@@ -43,7 +43,7 @@ pub enum ApplyOutcome {
         /// Why, where that is not plain.
         why: Option<String>,
         /// What was seen at the end.
-        proofs: Vec<Shown>,
+        proofs: Vec<ProofResult>,
     },
     /// It is not over, and nobody goes on with it: the target undoes it by itself, or a person does.
     Open {
@@ -135,7 +135,7 @@ pub async fn apply<C: Clock, H: GateClient, E: Verifier>(
 
 impl<C: Clock, H: GateClient, E: Verifier> Execution<'_, C, H, E> {
     /// Everything up to the gate's word that it keeps the change.
-    async fn forwards(&mut self, digest: &str) -> Result<Result<Vec<Shown>, Abort>, LogError> {
+    async fn forwards(&mut self, digest: &str) -> Result<Result<Vec<ProofResult>, Abort>, LogError> {
         // The last moment before anything is sent; the window is to hold a whole change.
         let seconds = self.desk.rules.dead_man_seconds;
         if let Err((_, why)) = self.still(seconds) {
@@ -257,7 +257,7 @@ impl<C: Clock, H: GateClient, E: Verifier> Execution<'_, C, H, E> {
     }
 
     /// Looks until everything holds, or the time is over; over a new connection. Then the gate is told to keep it.
-    async fn prove_and_keep(&mut self) -> Result<Result<Vec<Shown>, Abort>, LogError> {
+    async fn prove_and_keep(&mut self) -> Result<Result<Vec<ProofResult>, Abort>, LogError> {
         let mut left = Duration::from_secs(u64::from(self.desk.rules.verify_seconds));
         let baseline = self.course().map(|course| course.baseline.clone()).unwrap_or_default();
         let proofs = loop {
@@ -302,11 +302,11 @@ impl<C: Clock, H: GateClient, E: Verifier> Execution<'_, C, H, E> {
     }
 
     /// All that the change has to show, seen anew.
-    pub(super) async fn proofs(&mut self, baseline: &[bailiwick_journal::Seen]) -> Vec<Shown> {
+    pub(super) async fn proofs(&mut self, baseline: &[bailiwick_journal::Observed]) -> Vec<ProofResult> {
         let mut proofs = Vec::new();
         if let Err(error) = self.hands.renew().await {
             let what = "a new connection".to_owned();
-            return vec![Shown { what, holds: false, said: Tainted::new(error.to_string()) }];
+            return vec![ProofResult { what, holds: false, said: Tainted::new(error.to_string()) }];
         }
         for (_, step) in verify::last_of_each(self.plan) {
             proofs.push(match self.hands.preview(step).await {
@@ -333,7 +333,7 @@ impl<C: Clock, H: GateClient, E: Verifier> Execution<'_, C, H, E> {
         &mut self,
         end: End,
         why: Option<String>,
-        proofs: Vec<Shown>,
+        proofs: Vec<ProofResult>,
     ) -> Result<ApplyOutcome, LogError> {
         let change = self.change.clone();
         self.log.write(Event::Ended { change: change.clone(), end, why: why.clone() })?;
@@ -342,7 +342,7 @@ impl<C: Clock, H: GateClient, E: Verifier> Execution<'_, C, H, E> {
 
     pub(super) fn held(&mut self, why: String) -> Result<ApplyOutcome, LogError> {
         let change = self.change.clone();
-        self.log.write(Event::Held { change: change.clone(), why: why.clone() })?;
+        self.log.write(Event::Paused { change: change.clone(), why: why.clone() })?;
         Ok(ApplyOutcome::Open { change, why })
     }
 

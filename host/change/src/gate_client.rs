@@ -6,7 +6,7 @@
 
 use bailiwick_core::gate_protocol::Preview;
 use bailiwick_core::model::{ChangeId, State, Tainted, Way};
-use bailiwick_journal::Seen;
+use bailiwick_journal::Observed;
 
 use super::plan::{Plan, Step};
 
@@ -110,7 +110,7 @@ pub trait GateClient {
 /// Who looks at what a change does.
 pub trait Verifier {
     /// What the probes say that look at anything the plan touches, and those that raised its findings.
-    fn look(&mut self, plan: &Plan) -> impl Future<Output = Result<Vec<Seen>, String>>;
+    fn look(&mut self, plan: &Plan) -> impl Future<Output = Result<Vec<Observed>, String>>;
     /// What the fix itself says of its work.
-    fn verify(&mut self, plan: &Plan) -> impl Future<Output = Result<Vec<Seen>, String>>;
+    fn verify(&mut self, plan: &Plan) -> impl Future<Output = Result<Vec<Observed>, String>>;
 }

@@ -10,7 +10,7 @@ use super::plan::{Contract, FORMAT, Plan, Raised, Step};
 use bailiwick_core::encode;
 use bailiwick_core::gate_protocol::Preview;
 use bailiwick_core::model::{ActionId, Change, ComponentId, Severity, State, TargetName, UnitAct};
-use bailiwick_journal::Seen;
+use bailiwick_journal::Observed;
 use jiff::Timestamp;
 
 /// One change that a fix asks for.
@@ -124,9 +124,9 @@ pub async fn make<H: GateClient>(hands: &mut H, base: Base, wanted: Vec<Wanted>)
 
 /// The findings that are there now, of those that a fix answers. A probe that could not tell has found nothing.
 #[must_use]
-pub fn raised(mut answers: Vec<Raised>, seen: &[Seen]) -> Vec<Raised> {
+pub fn raised(mut answers: Vec<Raised>, seen: &[Observed]) -> Vec<Raised> {
     answers.retain(|answer| {
-        let ill = |seen: &&Seen| matches!(seen.severity, Some(Severity::Warning | Severity::Critical));
+        let ill = |seen: &&Observed| matches!(seen.severity, Some(Severity::Warning | Severity::Critical));
         seen.iter().filter(ill).any(|seen| seen.probe == answer.probe && seen.code == answer.code)
     });
     answers
@@ -157,7 +157,7 @@ mod tests {
         let probe = ComponentId::new("memory").unwrap();
         let answers = vec![Raised { probe: probe.clone(), code: "low".to_owned() }];
         let says = |severity, code: &str| {
-            let seen = Seen { probe: probe.clone(), severity, code: code.to_owned(), subject: Tainted::new("") };
+            let seen = Observed { probe: probe.clone(), severity, code: code.to_owned(), subject: Tainted::new("") };
             !raised(answers.clone(), &[seen]).is_empty()
         };
         assert!(says(Some(Severity::Critical), "low") && says(Some(Severity::Warning), "low"));

@@ -10,7 +10,7 @@ use super::apply::ApplyOutcome;
 use super::log::Log;
 use super::plan::{Contract, Plan, Raised};
 use bailiwick_core::model::{ActionId, ChangeId, ComponentId, Inverse, State, TargetName};
-use bailiwick_journal::{Consent, End, Shown};
+use bailiwick_journal::{Consent, End, ProofResult};
 
 /// The format of a receipt's file.
 pub const FORMAT: &str = "bailiwick.receipt/1";
@@ -33,7 +33,7 @@ pub struct Receipt<'a> {
     contract: &'a Contract,
     answers: &'a [Raised],
     steps: Vec<Done<'a>>,
-    proofs: &'a [Shown],
+    proofs: &'a [ProofResult],
     /// How it is taken back from here.
     rollback: String,
     /// How it is taken back on the target, by a person who has nothing else.

@@ -10,7 +10,7 @@ use super::plan::Plan;
 use super::state::{ChangeState, ChangeStatus};
 use super::verify;
 use bailiwick_core::model::{ChangeId, Tainted};
-use bailiwick_journal::{End, Event, Shown};
+use bailiwick_journal::{End, Event, ProofResult};
 
 /// What was found out of one change.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,7 +22,7 @@ pub struct Found {
     /// In the host's words.
     pub why: String,
     /// What was seen.
-    pub said: Vec<Shown>,
+    pub said: Vec<ProofResult>,
 }
 
 /// Finds out what is true of a change that has no end.
@@ -55,7 +55,7 @@ pub async fn recover<H: GateClient>(
         Some(Some(Closed::Failed)) => "it could not undo it",
     };
     let what = "what the gate says of the change".to_owned();
-    let mut said = vec![Shown { what, holds: known.is_some(), said: Tainted::new(gate) }];
+    let mut said = vec![ProofResult { what, holds: known.is_some(), said: Tainted::new(gate) }];
     let (mut all_after, mut all_before) = (true, true);
     for (_, step) in verify::last_of_each(plan) {
         match hands.preview(step).await {
@@ -73,7 +73,7 @@ pub async fn recover<H: GateClient>(
             Err(error) => return unseen(log, change, said, &error),
         }
     }
-    log.write(Event::Found { change: change.clone(), said: said.clone() })?;
+    log.write(Event::Inspected { change: change.clone(), said: said.clone() })?;
     judged(log, &course, known.map(|known| known.closed), all_before, all_after, said).map(Some)
 }
 
@@ -84,7 +84,7 @@ fn judged(
     gate: Option<Option<Closed>>,
     all_before: bool,
     all_after: bool,
-    said: Vec<Shown>,
+    said: Vec<ProofResult>,
 ) -> Result<Found, LogError> {
     let change = &course.id;
     match (gate, course.stage) {
@@ -118,21 +118,21 @@ fn judged(
     }
 }
 
-fn end(log: &mut Log, change: &ChangeId, end: End, why: &str, said: Vec<Shown>) -> Result<Found, LogError> {
+fn end(log: &mut Log, change: &ChangeId, end: End, why: &str, said: Vec<ProofResult>) -> Result<Found, LogError> {
     log.write(Event::Ended { change: change.clone(), end, why: Some(why.to_owned()) })?;
     Ok(Found { change: change.clone(), end: Some(end), why: why.to_owned(), said })
 }
 
-fn open(change: &ChangeId, why: &str, said: Vec<Shown>) -> Result<Option<Found>, LogError> {
+fn open(change: &ChangeId, why: &str, said: Vec<ProofResult>) -> Result<Option<Found>, LogError> {
     Ok(Some(Found { change: change.clone(), end: None, why: why.to_owned(), said }))
 }
 
 fn unseen(
     log: &mut Log,
     change: &ChangeId,
-    said: Vec<Shown>,
+    said: Vec<ProofResult>,
     error: &GateClientError,
 ) -> Result<Option<Found>, LogError> {
-    log.write(Event::Found { change: change.clone(), said: said.clone() })?;
+    log.write(Event::Inspected { change: change.clone(), said: said.clone() })?;
     open(change, &format!("the target does not say what the objects are: {error}"), said)
 }

@@ -8,7 +8,7 @@
 use jiff::civil::Date;
 
 use bailiwick_core::model::{ChangeId, ComponentId, TargetName, Way};
-use bailiwick_journal::{Consent, End, Event, Seen, StepEnd};
+use bailiwick_journal::{Consent, End, Event, Observed, StepEnd};
 
 /// How far a change has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -116,7 +116,7 @@ pub struct ChangeState {
     /// Who said yes, once it has begun.
     pub consent: Option<Consent>,
     /// What the probes said before.
-    pub baseline: Vec<Seen>,
+    pub baseline: Vec<Observed>,
     /// How far it is.
     pub stage: ChangeStatus,
     /// Each step.
@@ -202,13 +202,13 @@ impl ChangeState {
             (ChangeStatus::Proved, Event::Closing { keep: true, .. }) => self.stage = ChangeStatus::Keeping,
             (ChangeStatus::Undoing, Event::Closing { keep: false, .. }) => self.stage = ChangeStatus::Dropping,
             // It stays where it is, with a reason; so does one of which something was found out.
-            (stage, Event::Held { why, .. }) if stage.is_open() => self.why = Some(why.clone()),
-            (_, Event::Found { .. }) => {}
+            (stage, Event::Paused { why, .. }) if stage.is_open() => self.why = Some(why.clone()),
+            (_, Event::Inspected { .. }) => {}
             (
                 ChangeStatus::Begun | ChangeStatus::Acting | ChangeStatus::Proved | ChangeStatus::Undoing | ChangeStatus::Dropping | ChangeStatus::Applied
                 // Kept or not: whoever undoes it asks the gate first.
                 | ChangeStatus::Keeping,
-                Event::Undoing { why, .. },
+                Event::RollingBack { why, .. },
             ) => {
                 self.why = Some(why.clone());
                 self.stage = ChangeStatus::Undoing;
@@ -240,7 +240,7 @@ impl ChangeState {
                     End::Stuck => ChangeStatus::Stuck,
                 };
             }
-            (ChangeStatus::Stuck, Event::Released { why, .. }) => {
+            (ChangeStatus::Stuck, Event::Unblocked { why, .. }) => {
                 self.why = Some(why.clone());
                 self.stage = ChangeStatus::Released;
             }
@@ -284,13 +284,13 @@ fn name(event: &Event) -> &'static str {
         Event::Opened { .. } => "opened",
         Event::StepIntent { .. } => "step-intent",
         Event::StepOutcome { .. } => "step-outcome",
-        Event::Held { .. } => "held",
+        Event::Paused { .. } => "held",
         Event::Proved { .. } => "proved",
         Event::Closing { .. } => "closing",
-        Event::Undoing { .. } => "undoing",
+        Event::RollingBack { .. } => "undoing",
         Event::Ended { .. } => "ended",
-        Event::Found { .. } => "found",
-        Event::Released { .. } => "released",
+        Event::Inspected { .. } => "found",
+        Event::Unblocked { .. } => "released",
         _ => "what is about no change",
     }
 }

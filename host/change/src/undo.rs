@@ -17,7 +17,7 @@ use super::stop::Switch;
 use super::verify;
 use bailiwick_core::encode;
 use bailiwick_core::model::{ChangeId, Inverse, Tainted, Way};
-use bailiwick_journal::{Denial, End, Event, Shown, StepEnd};
+use bailiwick_journal::{Denial, End, Event, ProofResult, StepEnd};
 use bailiwick_policy::policy::OnStop;
 
 /// How often an object is looked at until it is what it was: a unit takes a moment.
@@ -93,7 +93,7 @@ pub async fn rollback<C: Clock, H: GateClient, E: Verifier>(
 impl<C: Clock, H: GateClient, E: Verifier> Execution<'_, C, H, E> {
     /// Takes everything back that may have been done.
     pub(super) async fn undo(&mut self, why: String, who: Option<String>) -> Result<ApplyOutcome, LogError> {
-        self.log.write(Event::Undoing { change: self.change.clone(), why: why.clone(), who })?;
+        self.log.write(Event::RollingBack { change: self.change.clone(), why: why.clone(), who })?;
         let plan = self.plan;
         let numbered = || (1_u32..).zip(&plan.steps);
         // What is only done again is undone too: nothing happens then but that the gate knows of it.
@@ -213,7 +213,7 @@ impl<C: Clock, H: GateClient, E: Verifier> Execution<'_, C, H, E> {
     }
 
     /// Each object, held against what it was.
-    async fn compared(&mut self) -> Result<Vec<Shown>, String> {
+    async fn compared(&mut self) -> Result<Vec<ProofResult>, String> {
         let mut proofs = Vec::new();
         for (_, step) in verify::first_of_each(self.plan) {
             if !self.touched(&step.change.object()) {

@@ -15,7 +15,7 @@ use bailiwick_core::model::{
 use bailiwick_core::outcome::{CheckedTarget, Run, RunOutcome, TargetResult};
 use bailiwick_engine::broker::{Broker, TargetSession};
 use bailiwick_engine::sweep::{Fixer, NotPlanned, Planned, Request, Settings, Watcher, sweep};
-use bailiwick_journal::{Entry, Journal, OpenError, Seen};
+use bailiwick_journal::{Entry, Journal, Observed, OpenError};
 use bailiwick_policy::lock::Standing;
 use bailiwick_policy::ops::Ops;
 
@@ -71,7 +71,7 @@ impl Sweeps {
     ///
     /// # Errors
     /// Why nobody could look.
-    pub async fn of(&self, target: &TargetName, components: BTreeSet<ComponentId>) -> Result<Vec<Seen>, String> {
+    pub async fn of(&self, target: &TargetName, components: BTreeSet<ComponentId>) -> Result<Vec<Observed>, String> {
         let request =
             Request { targets: [target.clone()].into(), components: Some(components), standing: self.standing.clone() };
         let (ops, journal) = (Arc::clone(&self.ops), Arc::clone(&self.journal));
@@ -142,11 +142,11 @@ impl Sweeps {
 }
 
 impl Verifier for Sweeps {
-    async fn look(&mut self, plan: &Plan) -> Result<Vec<Seen>, String> {
+    async fn look(&mut self, plan: &Plan) -> Result<Vec<Observed>, String> {
         self.of(&plan.target, related(&self.ops, plan)).await
     }
 
-    async fn verify(&mut self, plan: &Plan) -> Result<Vec<Seen>, String> {
+    async fn verify(&mut self, plan: &Plan) -> Result<Vec<Observed>, String> {
         let run = self.fix(&plan.fix, &plan.target, async |fixer, link| fixer.verify(link).await).await?;
         let run = run.ok_or_else(|| "the journal cannot be written".to_owned())?;
         Ok(said(&run))
@@ -155,8 +155,8 @@ impl Verifier for Sweeps {
 
 /// What a run says, as far as two such words are compared.
 #[must_use]
-pub fn said(run: &Run) -> Vec<Seen> {
-    let one = |severity, code: &str, subject: &Tainted| Seen {
+pub fn said(run: &Run) -> Vec<Observed> {
+    let one = |severity, code: &str, subject: &Tainted| Observed {
         probe: run.component.clone(),
         severity,
         code: code.to_owned(),

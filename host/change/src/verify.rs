@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use super::check::is_back;
 use super::plan::{Plan, Step};
 use bailiwick_core::model::{Severity, State, Tainted};
-use bailiwick_journal::{Seen, Shown};
+use bailiwick_journal::{Observed, ProofResult};
 
 /// The state that each object has after the plan: that of the last step that touches it.
 #[must_use]
@@ -35,32 +35,32 @@ pub fn first_of_each(plan: &Plan) -> Vec<(usize, &Step)> {
     found
 }
 
-fn shown(what: String, holds: bool, said: impl Into<String>) -> Shown {
-    Shown { what, holds, said: Tainted::new(said) }
+fn shown(what: String, holds: bool, said: impl Into<String>) -> ProofResult {
+    ProofResult { what, holds, said: Tainted::new(said) }
 }
 
 /// Whether an object is what the plan says that it is afterwards.
 #[must_use]
-pub fn after(step: &Step, now: &State) -> Shown {
+pub fn after(step: &Step, now: &State) -> ProofResult {
     shown(format!("state of {}", step.change.object()), *now == step.after, now.to_string())
 }
 
 /// Whether an object is what it was.
 #[must_use]
-pub fn before(step: &Step, now: &State) -> Shown {
+pub fn before(step: &Step, now: &State) -> ProofResult {
     let what = format!("{} is what it was", step.change.object());
     shown(what, is_back(step, now), now.to_string())
 }
 
 /// An object of which nobody can say what it is.
 #[must_use]
-pub fn unseen(step: &Step, why: &str) -> Shown {
+pub fn unseen(step: &Step, why: &str) -> ProofResult {
     shown(format!("state of {}", step.change.object()), false, why)
 }
 
 /// What the fix says of its own work: it looked, and has nothing worse than ok to say.
 #[must_use]
-pub fn verified(said: Result<&[Seen], &str>) -> Shown {
+pub fn verified(said: Result<&[Observed], &str>) -> ProofResult {
     let what = "the fix's own verify".to_owned();
     match said {
         Err(why) => shown(what, false, why),
@@ -74,7 +74,7 @@ pub fn verified(said: Result<&[Seen], &str>) -> Shown {
 
 /// Whether the findings are gone that the plan answers, and whether anything else is worse than before.
 #[must_use]
-pub fn looked(plan: &Plan, baseline: &[Seen], said: Result<&[Seen], &str>) -> Vec<Shown> {
+pub fn looked(plan: &Plan, baseline: &[Observed], said: Result<&[Observed], &str>) -> Vec<ProofResult> {
     let seen = match said {
         Ok(seen) => seen,
         Err(why) => return vec![shown("the probes of what it touches".to_owned(), false, why)],
@@ -96,18 +96,18 @@ pub fn looked(plan: &Plan, baseline: &[Seen], said: Result<&[Seen], &str>) -> Ve
 }
 
 /// What is worse than before; what the plan answers is told apart from it.
-fn worse(plan: &Plan, baseline: &[Seen], now: &[Seen]) -> Vec<Seen> {
+fn worse(plan: &Plan, baseline: &[Observed], now: &[Observed]) -> Vec<Observed> {
     let answered =
-        |seen: &Seen| plan.raised.iter().any(|raised| raised.probe == seen.probe && raised.code == seen.code);
-    let was = |seen: &Seen| {
+        |seen: &Observed| plan.raised.iter().any(|raised| raised.probe == seen.probe && raised.code == seen.code);
+    let was = |seen: &Observed| {
         baseline
             .iter()
             .filter(|old| old.probe == seen.probe && old.code == seen.code && old.subject == seen.subject)
             .map(|old| old.severity)
             .max()
     };
-    let blind_before = |seen: &Seen| baseline.iter().any(|old| old.probe == seen.probe && old.severity.is_none());
-    let is_worse = |seen: &&Seen| match seen.severity {
+    let blind_before = |seen: &Observed| baseline.iter().any(|old| old.probe == seen.probe && old.severity.is_none());
+    let is_worse = |seen: &&Observed| match seen.severity {
         // It looked before, and cannot any more.
         None => !blind_before(seen),
         Some(Severity::Ok) => false,
@@ -120,13 +120,13 @@ fn worse(plan: &Plan, baseline: &[Seen], now: &[Seen]) -> Vec<Seen> {
     let mut found: Vec<_> = now.iter().filter(|seen| !answered(seen)).filter(is_worse).cloned().collect();
     // One that spoke before and is silent now has not looked.
     let silent = baseline.iter().filter(|old| old.severity.is_some() && now.iter().all(|seen| seen.probe != old.probe));
-    found.extend(silent.map(|old| Seen { severity: None, ..old.clone() }));
+    found.extend(silent.map(|old| Observed { severity: None, ..old.clone() }));
     found
 }
 
 /// Words of probes, for a person and the journal.
-fn list(seen: Vec<&Seen>) -> String {
-    let one = |seen: &&Seen| {
+fn list(seen: Vec<&Observed>) -> String {
+    let one = |seen: &&Observed| {
         let severity = seen.severity.map_or("could not look", Severity::name);
         let code = if seen.code.is_empty() { String::new() } else { format!(" {}", seen.code) };
         format!("{}: {severity}{code}", seen.probe)

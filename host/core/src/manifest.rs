@@ -247,7 +247,7 @@ impl Reader<'_> {
         self.line(&component.title, "a component has a title");
         let mut uses = BTreeMap::new();
         for raw in &raw.uses {
-            self.line(&raw.why, "every request says why");
+            self.line(&raw.why, "every request needs a `why`");
             for (verb, at) in self.verbs(&raw.verb) {
                 if crate::verbs::spec(verb).object != Object::None {
                     self.wrong(at, format!("`{verb}` needs an object"), "ask for it in a [[slot]]");
@@ -275,7 +275,7 @@ impl Reader<'_> {
         }
         let mut params = BTreeMap::new();
         for (name, raw) in &raw.params {
-            self.line(&raw.about, "a parameter says what it is about");
+            self.line(&raw.about, "every parameter needs an `about`");
             let value = ParamValue::from_toml(raw.default.get_ref());
             if value.is_none() {
                 self.wrong(&raw.default, "a default is a number, a text, true or false, or a list of texts", "");
@@ -286,7 +286,7 @@ impl Reader<'_> {
         }
         let wasi = raw.wasi.as_ref().map(|raw| self.wasi(raw));
         let history = raw.history.as_ref().map(|raw| {
-            self.line(&raw.why, "every request says why");
+            self.line(&raw.why, "every request needs a `why`");
             raw.why.get_ref().clone()
         });
         let limits = self.limits(&raw.limits);
@@ -300,14 +300,14 @@ impl Reader<'_> {
         };
         let rules = rules::read(self.source, &raw.checks, &asked, &mut self.problems);
         if let (Some(wasi), Some(_)) = (&raw.wasi, &rules) {
-            self.wrong(&wasi.interfaces, "checks need no WASI", "take [wasi] out");
+            self.wrong(&wasi.interfaces, "checks need no WASI", "remove [wasi]");
         }
         let scope = component.scope.as_ref().map_or_else(Scope::default, |scope| *scope.get_ref());
         if let (Some(at), Scope::Fleet, Some(_)) = (&component.scope, scope, &rules) {
-            self.wrong(at, "a check looks at one target at a time", "take `scope` out");
+            self.wrong(at, "a check runs on one target at a time", "remove `scope`");
         }
         if let (Some(history), Some(_)) = (&raw.history, &rules) {
-            self.wrong(&history.why, "a check cannot ask for what was said before", "take [history] out");
+            self.wrong(&history.why, "a check cannot read earlier findings", "remove [history]");
         }
         let contract = raw.contract.as_ref().map(|raw| self.contract(raw));
         let answers = self.answers(&raw.answers);
@@ -343,7 +343,7 @@ impl Reader<'_> {
     /// A fix changes one target at a time, and its plan is code.
     fn is_code_for_one(&mut self, scope: Scope, checks: &[RawCheck], id: &Spanned<String>) {
         if scope == Scope::Fleet {
-            self.wrong(id, "a fix plans for one target at a time", "take `scope` out");
+            self.wrong(id, "a fix plans for one target at a time", "remove `scope`");
         }
         if !checks.is_empty() {
             self.wrong(id, "a [[check]] plans nothing", "put the checks into a probe of their own");
@@ -351,9 +351,9 @@ impl Reader<'_> {
     }
 
     fn wasi(&mut self, raw: &RawWasi) -> Wasi {
-        self.line(&raw.why, "every request says why");
+        self.line(&raw.why, "every request needs a `why`");
         if raw.interfaces.get_ref().is_empty() {
-            self.wrong(&raw.interfaces, "it asks for nothing", "without WASI there is no [wasi]");
+            self.wrong(&raw.interfaces, "[wasi] names no interface", "name one, or remove [wasi]");
         }
         let mut interfaces = BTreeSet::new();
         for at in raw.interfaces.get_ref() {
@@ -366,7 +366,7 @@ impl Reader<'_> {
                 }
                 None => self.wrong(
                     at,
-                    format!("there is no `wasi:{}` here", at.get_ref().escape_default()),
+                    format!("`wasi:{}` is not offered", at.get_ref().escape_default()),
                     "there are: cli, clocks, io, random",
                 ),
             }
@@ -377,7 +377,7 @@ impl Reader<'_> {
     fn limits(&mut self, raw: &[RawLimit]) -> Vec<Ask> {
         let mut asks: Vec<Ask> = Vec::new();
         for raw in raw {
-            self.line(&raw.why, "every request says why");
+            self.line(&raw.why, "every request needs a `why`");
             let row = match limits::row(raw.name.get_ref()) {
                 Ok(row) => row,
                 Err(error) => {
@@ -391,7 +391,7 @@ impl Reader<'_> {
                     self.wrong(&raw.name, format!("`{}` is asked for twice", row.name), "");
                 }
                 Ok(value) if value <= row.default => {
-                    let has = format!("every component has {} of it", row.shown(row.default));
+                    let has = format!("every component already has {}", row.shown(row.default));
                     self.wrong(&raw.value, has, "ask only for what is above the default; `bailiwick limits` lists it");
                 }
                 Ok(value) => asks.push(Ask { row, value, why: raw.why.get_ref().clone() }),
@@ -401,7 +401,7 @@ impl Reader<'_> {
     }
 
     fn slot(&mut self, raw: &RawSlot, contents: &[(ContentName, Content)]) -> Option<(SlotName, Slot)> {
-        self.line(&raw.why, "every request says why");
+        self.line(&raw.why, "every request needs a `why`");
         let name = self.take(&raw.name, SlotName::new, "");
         let mut verbs = BTreeSet::new();
         let mut object = None;
@@ -411,7 +411,7 @@ impl Reader<'_> {
                 (needs, Some(has)) if needs != has => {
                     self.wrong(
                         at,
-                        format!("`{verb}` and the verbs before it take different objects"),
+                        format!("`{verb}` takes another kind of object than the verbs before it"),
                         "make two slots",
                     );
                 }
@@ -440,7 +440,7 @@ impl Reader<'_> {
     fn default(&mut self, text: &Spanned<String>, object: Object) -> Option<Literal> {
         let hint = match object {
             Object::Statement | Object::Command | Object::ChangeCommand => {
-                "leave the default out: only policy says what a name stands for"
+                "remove the default: only policy defines a name"
             }
             _ => "",
         };
@@ -458,11 +458,7 @@ impl Reader<'_> {
             .filter_map(|at| {
                 let verb = Verb::from_name(at.get_ref());
                 if verb.is_none() {
-                    self.wrong(
-                        at,
-                        format!("there is no verb `{}`", at.get_ref()),
-                        &crate::verbs::nearest(at.get_ref()),
-                    );
+                    self.wrong(at, format!("unknown verb `{}`", at.get_ref()), &crate::verbs::nearest(at.get_ref()));
                 }
                 Some((verb?, at))
             })
@@ -473,14 +469,14 @@ impl Reader<'_> {
     fn line(&mut self, text: &Spanned<String>, need: &str) {
         let line = text.get_ref();
         if line.trim().is_empty() {
-            self.wrong(text, need, "one sentence for whoever reviews it");
+            self.wrong(text, need, "write one sentence for the reviewer");
         } else if line.len() > 200 {
-            self.wrong(text, format!("{} bytes long; at most 200", line.len()), "say it in one line");
+            self.wrong(text, format!("{} bytes long; at most 200", line.len()), "write one line");
         } else if line.trim() != line || !encode::is_plain(line) {
             // A stranger's text on the page that an operator approves: nothing in it may move or hide anything.
             self.wrong(
                 text,
-                "holds spaces at an end, or characters that are not shown as they are",
+                "holds spaces at its start or end, or characters that cannot be shown",
                 "write plain text",
             );
         }

@@ -28,10 +28,10 @@ const FOR_DEBUGGERS: &[&str] = &["name", "component-name", "producers", "sourceM
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
     /// Not a component at all, or cut.
-    #[error("it is no component")]
+    #[error("not a component")]
     NoComponent,
     /// More than one section of that name.
-    #[error("it holds more than one manifest")]
+    #[error("the component holds more than one manifest")]
     Twice,
     /// Too large.
     #[error("its manifest has {0} bytes; at most {MANIFEST_BYTES_MAX}")]
@@ -40,7 +40,7 @@ pub enum SealError {
     #[error("its manifest is not UTF-8")]
     NotText,
     /// There is one, and it says something else.
-    #[error("it is sealed already, with another manifest\n\nhint: pack the file that the compiler made")]
+    #[error("the component already holds another manifest\n\nhint: pack the file that the compiler made")]
     Sealed,
 }
 

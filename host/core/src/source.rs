@@ -49,7 +49,7 @@ pub enum ReadError {
         source: std::io::Error,
     },
     /// Somebody else owns it, or a folder above it.
-    #[error("{} belongs to uid {owner}; whoever owns it decides what may run\n\nhint: only you and root may own an ops directory, its files and the folders above them", path.shown())]
+    #[error("{} belongs to uid {owner}, who could change what may run\n\nhint: only you and root may own an ops directory, its files and the folders above it", path.shown())]
     Owner {
         /// The file or folder.
         path: PathBuf,
@@ -65,7 +65,7 @@ pub enum ReadError {
         what: &'static str,
     },
     /// Somebody else could have written it.
-    #[error("{} is writable by {who} (mode {mode:04o}); whoever writes it decides what may run\n\nhint: chmod go-w {}", path.shown(), path.shown())]
+    #[error("{} is writable by {who} (mode {mode:04o}), who could change what may run\n\nhint: chmod go-w {}", path.shown(), path.shown())]
     Writable {
         /// The file or folder.
         path: PathBuf,
@@ -173,7 +173,7 @@ pub fn refuse_link(path: &Path) -> Result<(), ReadError> {
     // Without a slash at its end, behind which a link is followed.
     let bare: PathBuf = path.components().collect();
     if bare.symlink_metadata().is_ok_and(|meta| meta.is_symlink()) {
-        let what = "a link, and is not followed\n\nhint: put what it leads to in its place, if that is yours";
+        let what = "a symbolic link, which is not followed\n\nhint: replace it with the file or folder that it points to, if that is yours";
         return Err(ReadError::NotAFile { path: path.to_owned(), what });
     }
     Ok(())
@@ -192,7 +192,7 @@ fn open_as(path: &Path, flags: OFlags) -> Result<File, ReadError> {
     if file.metadata().map_err(io)?.is_file() {
         Ok(file)
     } else {
-        Err(ReadError::NotAFile { path: path.to_owned(), what: "no regular file" })
+        Err(ReadError::NotAFile { path: path.to_owned(), what: "not a regular file" })
     }
 }
 
@@ -215,7 +215,7 @@ pub fn check_permissions(path: &Path) -> Result<(), ReadError> {
         let mode = meta.mode() & 0o7777;
         let who = match (mode & 0o002 != 0, mode & 0o020 != 0) {
             _ if depth > 0 && mode & 0o1000 != 0 => continue,
-            (true, _) => "everybody",
+            (true, _) => "all users",
             (false, true) => "its group",
             (false, false) => continue,
         };

@@ -1,7 +1,8 @@
-//! What happens to changes, as the journal says it. `change` knows what may follow what; here are only the words.
+//! The events of changes, as the journal records them.
 //!
-//! Each is on the disk before what it announces is done. A word about an outcome is written when the outcome is known, and not
-//! before: what is missing is unknown, and is told as that.
+//! Knows: the words of the format, which never change. Must not know: which event may follow which (`change` knows that). An event
+//! is on the disk before the action that it announces. An outcome is written only when it is known: a missing outcome is unknown,
+//! and is reported as unknown.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -9,54 +10,54 @@ use serde::{Deserialize, Serialize};
 
 use bailiwick_core::model::{ActionId, ChangeId, ComponentId, Severity, State, Tainted, TargetName, Way};
 
-/// One thing that happened to a change, to a plan, or to what holds all of them.
+/// One event of a change, of a plan, or of the kill switch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
-    /// A fix has planned, and the plan is kept.
+    /// A fix made a plan, which is stored.
     Planned {
         /// Its digest.
         plan: String,
         /// The fix.
         fix: ComponentId,
-        /// Where.
+        /// The target.
         target: TargetName,
         /// The run that planned it.
         run: u64,
-        /// Who asked for it: the account.
+        /// The account that asked for it.
         who: String,
     },
-    /// A fix was asked and there is no plan.
+    /// A fix ran and made no plan.
     NotPlanned {
         /// The fix.
         fix: ComponentId,
-        /// Where.
+        /// The target.
         target: TargetName,
         /// The run, if there was one.
         run: Option<u64>,
         /// Why not.
         why: NotPlanned,
     },
-    /// A plan was not carried out. Nothing was sent that changes anything.
+    /// A plan was not applied. Nothing that changes the target was sent.
     Denied {
         /// The plan's digest.
         plan: String,
-        /// Where.
+        /// The target.
         target: TargetName,
-        /// Which rule.
+        /// The rule.
         code: Denial,
-        /// In the host's words.
+        /// The reason.
         why: String,
-        /// Who asked: the account.
+        /// The account that asked.
         who: String,
     },
-    /// A plan was not carried out because everything is already as it says.
+    /// A plan was not applied because the target already has the planned state.
     NoOp {
         /// The plan's digest.
         plan: String,
-        /// Where.
+        /// The target.
         target: TargetName,
-        /// Who asked: the account.
+        /// The account that asked.
         who: String,
     },
     /// A change takes its place in the day's budget, before anything else is done for it.
@@ -65,15 +66,15 @@ pub enum Event {
         change: ChangeId,
         /// Its plan.
         plan: String,
-        /// Where.
+        /// The target.
         target: TargetName,
-        /// Whose budget: the fleet's; none for a rehearsal, which has none.
+        /// The day in the fleet's budget. None for a rehearsal, which uses no budget.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         day: Option<Date>,
-        /// When.
+        /// The clock at that time.
         clock: Reading,
     },
-    /// It begins.
+    /// A change begins.
     Begun {
         /// The change.
         change: ChangeId,
@@ -81,160 +82,164 @@ pub enum Event {
         fix: ComponentId,
         /// SHA-256 of the fix's bytes.
         component: String,
-        /// What others must leave alone meanwhile.
+        /// The objects that other changes must not touch while this one is open.
         objects: Vec<String>,
-        /// How many steps there are.
+        /// The number of steps.
         steps: u32,
-        /// Who said yes.
+        /// Who approved it.
         consent: Consent,
-        /// When the target undoes it by itself, if nobody says otherwise.
+        /// The time after which the target rolls the change back by itself, unless it is confirmed.
         dead_man_seconds: u32,
-        /// How often the kill switch has been used.
+        /// The number of times that the kill switch was used.
         stop_epoch: u64,
-        /// What the probes of everything that it touches said before.
-        baseline: Vec<Seen>,
+        /// The findings of the related probes before the change.
+        baseline: Vec<Observed>,
     },
-    /// The target's gate has opened it, and counts the seconds.
+    /// The target's gate opened the change, and counts the seconds.
     Opened {
         /// The change.
         change: ChangeId,
-        /// When, by the controller's clock: from here on the target counts.
+        /// The controller's clock: the target counts from here on.
         clock: Reading,
     },
     /// A step is about to be sent.
     StepIntent {
         /// The change.
         change: ChangeId,
-        /// Which, from 1.
+        /// The number of the step, from 1.
         step: u32,
-        /// Which way.
+        /// Apply or undo.
         way: Way,
         /// The action.
         action: ActionId,
     },
-    /// What came of it.
+    /// The outcome of a step.
     StepOutcome {
         /// The change.
         change: ChangeId,
-        /// Which, from 1.
+        /// The number of the step, from 1.
         step: u32,
-        /// Which way.
+        /// Apply or undo.
         way: Way,
-        /// What.
+        /// The outcome.
         outcome: StepEnd,
     },
-    /// It stays where it is: neither forwards nor back.
-    Held {
+    /// The change is paused: it neither continues nor rolls back.
+    #[serde(rename = "held")] // The word of the format.
+    Paused {
         /// The change.
         change: ChangeId,
-        /// Why.
+        /// The reason.
         why: String,
     },
-    /// What it was to show, held against what is to be seen, on a new connection.
+    /// The expected state was compared with the observed state, on a new connection.
     Proved {
         /// The change.
         change: ChangeId,
-        /// Every proof holds.
+        /// True if every proof holds.
         holds: bool,
-        /// Each.
-        proofs: Vec<Shown>,
+        /// The proofs.
+        proofs: Vec<ProofResult>,
     },
-    /// The gate is about to be told to keep it (true), or that it is undone (false).
+    /// The gate is about to be asked to keep the change, or to close it after a rollback.
     Closing {
         /// The change.
         change: ChangeId,
-        /// To keep it.
+        /// True: keep it. False: it was rolled back.
         keep: bool,
     },
-    /// From here on it goes back.
-    Undoing {
+    /// The rollback of the change begins.
+    #[serde(rename = "undoing")] // The word of the format.
+    RollingBack {
         /// The change.
         change: ChangeId,
-        /// Why.
+        /// The reason.
         why: String,
-        /// Who asked, if a person did.
+        /// The person who asked for it. None: the host decided.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         who: Option<String>,
     },
-    /// It is over.
+    /// The change ended.
     Ended {
         /// The change.
         change: ChangeId,
-        /// How.
+        /// How it ended.
         end: End,
-        /// Why, where that is not plain.
+        /// The reason, if it is not obvious.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         why: Option<String>,
     },
-    /// What was found out of a change that nobody knew the end of. Nothing was changed for it.
-    Found {
+    /// Recovery inspected a change whose end was unknown. Nothing was changed by that.
+    #[serde(rename = "found")] // The word of the format.
+    Inspected {
         /// The change.
         change: ChangeId,
-        /// What the gate says, and what the objects are.
-        said: Vec<Shown>,
+        /// What the gate reports, and the states of the objects.
+        said: Vec<ProofResult>,
     },
-    /// A person lets changes go on where one was stuck.
-    Released {
+    /// A person allows changes again on a target with a stuck change.
+    #[serde(rename = "released")] // The word of the format.
+    Unblocked {
         /// The change.
         change: ChangeId,
-        /// Who.
+        /// The person.
         who: String,
-        /// Why.
+        /// The reason.
         why: String,
     },
     /// The kill switch is on.
     Stopped {
-        /// How often it has been used.
+        /// The number of times that it was used.
         epoch: u64,
-        /// Who.
+        /// The person.
         who: String,
-        /// Why.
+        /// The reason.
         why: String,
     },
-    /// A person has put the kill switch off.
+    /// A person switched the kill switch off.
     Resumed {
-        /// How often it has been used.
+        /// The number of times that it was used.
         epoch: u64,
-        /// Who.
+        /// The person.
         who: String,
-        /// Why.
+        /// The reason.
         why: String,
     },
-    /// A person says that the clock is right, whatever it said before.
+    /// A person confirmed that the clock is right.
     ClockConfirmed {
-        /// What it says.
+        /// The clock.
         clock: Reading,
-        /// Who.
+        /// The person.
         who: String,
-        /// Why.
+        /// The reason.
         why: String,
     },
-    /// A fix was carried out, taken back, compared and carried out again on a stand-in.
+    /// A fix was applied, rolled back, compared and applied again on a staging target.
     Rehearsed {
         /// The fix.
         fix: ComponentId,
         /// SHA-256 of its bytes.
         component: String,
-        /// The stand-in.
+        /// The staging target.
         target: TargetName,
-        /// The program of the gate.
+        /// The gate's script, by its digest.
         gate: String,
-        /// The two changes that it was.
+        /// The two changes of the rehearsal.
         changes: Vec<ChangeId>,
-        /// Everything came back byte for byte, and works.
+        /// True if everything was rolled back byte for byte, and works.
         holds: bool,
     },
-    /// The day's round: all was looked at again, and nothing changed.
+    /// The daily round: everything was checked again. Nothing was changed.
     Round {
-        /// Day, in policy's zone.
+        /// The day, in policy's time zone.
         day: Date,
-        /// The sweep that looked at everything.
+        /// The sweep that checked everything.
         sweep: u64,
-        /// Earlier changes whose objects and proofs were looked at again.
-        verified: Vec<Shown>,
-        /// All is as it was left.
+        /// The results for earlier changes whose objects and proofs were checked again.
+        verified: Vec<ProofResult>,
+        /// True if everything is as those changes left it.
         holds: bool,
-        /// When.
+        /// The clock at that time.
         clock: Reading,
     },
 }
@@ -243,7 +248,7 @@ pub enum Event {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NotPlanned {
-    /// It refuses, and says whose fix it is.
+    /// The fix refuses, and names who has to act.
     Refused {
         /// Its words.
         reason: Tainted,
@@ -255,58 +260,58 @@ pub enum NotPlanned {
         /// Its words.
         why: Tainted,
     },
-    /// What it wants is not done here.
+    /// The proposal is not allowed here.
     Rejected {
         /// In the host's words.
         why: Vec<String>,
     },
-    /// It could not look, or broke.
+    /// The fix could not check, or broke.
     Failed {
         /// In the host's words.
         why: String,
     },
 }
 
-/// Which rule a plan was not carried out by.
+/// The rule by which a plan was not applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Denial {
     /// The kill switch is on.
     #[serde(rename = "E-KILL")]
     Kill,
-    /// Whoever started the program wants it to end.
+    /// The program was asked to stop.
     #[serde(rename = "E-INTERRUPTED")]
     Interrupted,
-    /// The clock cannot be right.
+    /// The system clock looks wrong.
     #[serde(rename = "E-CLOCK")]
     Clock,
-    /// Not now.
+    /// No change window is open.
     #[serde(rename = "E-WINDOW")]
     Window,
-    /// The day's changes are used up, or the last was too short a time ago.
+    /// The budget of the day is used, or the last change was too recent.
     #[serde(rename = "E-BUDGET")]
     Budget,
-    /// Nobody has said yes to this.
+    /// There is no approval of the plan.
     #[serde(rename = "E-APPROVAL")]
     Approval,
     /// It was not rehearsed.
     #[serde(rename = "E-REHEARSAL")]
     Rehearsal,
-    /// Another change is open, or the target is frozen.
+    /// Another change is open, or the target is blocked.
     #[serde(rename = "E-OPEN-CHANGE")]
     OpenChange,
-    /// The gate is another, or not there, or closed.
+    /// The gate differs from what is expected, is missing, or is closed.
     #[serde(rename = "E-GATE")]
     Gate,
-    /// Somebody is at work.
+    /// A person is working on the target.
     #[serde(rename = "E-PEOPLE")]
     People,
-    /// The objects are not what the plan says, or the rules it was made under are others now.
+    /// The objects or the rules differ from those of the plan.
     #[serde(rename = "E-CONFLICT")]
     Conflict,
-    /// The plan is none that is carried out.
+    /// Policy does not allow the plan.
     #[serde(rename = "E-POLICY")]
     Policy,
-    /// The target could not be reached or looked at.
+    /// The target could not be reached or checked.
     #[serde(rename = "E-TARGET")]
     Target,
 }
@@ -333,7 +338,7 @@ impl Denial {
     }
 }
 
-/// Who said yes to a change.
+/// Who approved a change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "by", rename_all = "kebab-case")]
 pub enum Consent {
@@ -356,20 +361,20 @@ pub enum Consent {
         /// The rehearsal's entry in the journal.
         rehearsal: u64,
     },
-    /// It is a rehearsal, on a stand-in.
+    /// A rehearsal on a staging target needs no approval.
     Rehearsal {
         /// The account.
         who: String,
     },
 }
 
-/// What came of a step.
+/// The outcome of a step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StepEnd {
-    /// The object is now this.
+    /// The step was done.
     Done {
-        /// What the gate says that it is.
+        /// The state of the object, as the gate reports it.
         state: State,
     },
     /// The gate did not do it, and the object is as it was.
@@ -377,7 +382,7 @@ pub enum StepEnd {
         /// Its words.
         why: Tainted,
     },
-    /// Nobody knows: the answer did not come.
+    /// The outcome is unknown: the answer did not come.
     Unknown {
         /// In the host's words.
         why: String,
@@ -388,62 +393,61 @@ pub enum StepEnd {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum End {
-    /// It is done, and was proved.
+    /// The change was applied and proved.
     Applied,
-    /// Everything is as it was.
+    /// The change was rolled back.
     RolledBack,
-    /// Nothing was ever done.
+    /// The change never began.
     NotBegun,
-    /// Neither; a person has to look.
+    /// The rollback failed; a person has to act.
     Stuck,
 }
 
-/// What a probe said of something, as far as two such words are compared.
+/// A finding of a probe, as far as findings before and after a change are compared.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Seen {
+pub struct Observed {
     /// The probe.
     pub probe: ComponentId,
-    /// How bad it is; none: it could not look.
+    /// The severity. None: the probe could not check.
     pub severity: Option<Severity>,
-    /// The finding's code; empty if it could not look.
+    /// The finding's code. Empty if the probe could not check.
     pub code: String,
-    /// What the finding is about, or why it could not look.
+    /// The subject of the finding, or why the probe could not check.
     pub subject: Tainted,
 }
 
-/// One proof, and what was seen.
+/// The result of one proof.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Shown {
-    /// Of what: `state of file /etc/x`, `probe postgres-exporter`.
+pub struct ProofResult {
+    /// What was proved: `state of file /etc/x`, `probe postgres-exporter`.
     pub what: String,
-    /// It is as it must be.
+    /// True if it is as expected.
     pub holds: bool,
-    /// What was seen.
+    /// What was observed.
     pub said: Tainted,
 }
 
-/// What the controller's clocks say.
+/// A reading of the controller's clocks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reading {
     /// The time of day.
     pub wall: Timestamp,
-    /// Which boot of this machine it is, and how long it has run, asleep or not, in milliseconds; none where the system does
-    /// not say.
+    /// The boot of this machine, and the time since then, including sleep. None if the system does not report it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot: Option<Boot>,
 }
 
-/// A clock that nobody sets.
+/// The time since boot, which cannot be set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Boot {
     /// The boot's id.
     pub id: String,
-    /// Milliseconds since.
+    /// Milliseconds since boot.
     pub up_ms: u64,
 }
 
 impl Event {
-    /// The change that it is about.
+    /// The change of this event.
     #[must_use]
     pub const fn change(&self) -> Option<&ChangeId> {
         match self {
@@ -452,13 +456,13 @@ impl Event {
             | Self::Opened { change, .. }
             | Self::StepIntent { change, .. }
             | Self::StepOutcome { change, .. }
-            | Self::Held { change, .. }
+            | Self::Paused { change, .. }
             | Self::Proved { change, .. }
             | Self::Closing { change, .. }
-            | Self::Undoing { change, .. }
+            | Self::RollingBack { change, .. }
             | Self::Ended { change, .. }
-            | Self::Found { change, .. }
-            | Self::Released { change, .. } => Some(change),
+            | Self::Inspected { change, .. }
+            | Self::Unblocked { change, .. } => Some(change),
             Self::Planned { .. }
             | Self::NotPlanned { .. }
             | Self::Denied { .. }
@@ -471,7 +475,7 @@ impl Event {
         }
     }
 
-    /// What the clocks said, where that was written down.
+    /// The reading of the clocks, if the event has one.
     #[must_use]
     pub const fn clock(&self) -> Option<&Reading> {
         match self {

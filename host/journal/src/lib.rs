@@ -25,7 +25,7 @@ mod start;
 mod verify;
 
 pub use chain::EntryRef;
-pub use change::{Boot, Consent, Denial, End, Event, NotPlanned, Reading, Seen, Shown, StepEnd};
+pub use change::{Boot, Consent, Denial, End, Event, NotPlanned, Observed, ProofResult, Reading, StepEnd};
 pub use entry::{Blob, Entry, Outcome, Record, RunEnd};
 pub use evidence::{Evidence, EvidenceError, FOLDER, NotASha, Piece, Sha};
 pub use open::{Journal, OpenError, Recovery};

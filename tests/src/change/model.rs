@@ -8,7 +8,7 @@ use bailiwick_change::gate_client::{Closed, GateClient, GateClientError, GateSta
 use bailiwick_change::{Plan, Step};
 use bailiwick_core::gate_protocol::Preview;
 use bailiwick_core::model::{ChangeId, Inverse, Severity, State, Tainted, Way};
-use bailiwick_journal::Seen;
+use bailiwick_journal::Observed;
 
 /// What is on the target. A clone is another machine.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -244,12 +244,12 @@ impl Probes {
 }
 
 impl Verifier for Probes {
-    async fn look(&mut self, plan: &Plan) -> Result<Vec<Seen>, String> {
+    async fn look(&mut self, plan: &Plan) -> Result<Vec<Observed>, String> {
         let works = self.works(plan);
         let mut seen: Vec<_> = plan
             .raised
             .iter()
-            .map(|raised| Seen {
+            .map(|raised| Observed {
                 probe: raised.probe.clone(),
                 severity: Some(if works { Severity::Ok } else { Severity::Critical }),
                 code: if works { String::new() } else { raised.code.clone() },
@@ -257,7 +257,7 @@ impl Verifier for Probes {
             })
             .collect();
         let harmed = self.world.borrow().harmful && self.world.borrow().mutations > 0;
-        seen.push(Seen {
+        seen.push(Observed {
             probe: super::plans::id("load"),
             severity: Some(if harmed { Severity::Warning } else { Severity::Ok }),
             code: if harmed { "high".to_owned() } else { String::new() },
@@ -266,9 +266,9 @@ impl Verifier for Probes {
         Ok(seen)
     }
 
-    async fn verify(&mut self, plan: &Plan) -> Result<Vec<Seen>, String> {
+    async fn verify(&mut self, plan: &Plan) -> Result<Vec<Observed>, String> {
         let works = self.works(plan);
         let severity = Some(if works { Severity::Ok } else { Severity::Critical });
-        Ok(vec![Seen { probe: plan.fix.clone(), severity, code: String::new(), subject: Tainted::new("") }])
+        Ok(vec![Observed { probe: plan.fix.clone(), severity, code: String::new(), subject: Tainted::new("") }])
     }
 }

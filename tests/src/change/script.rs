@@ -16,7 +16,7 @@ use bailiwick_change::store::Store;
 use bailiwick_change::{ApplyOutcome, Plan};
 use bailiwick_core::gate_protocol::{Answer, Outcome, Request};
 use bailiwick_core::model::{At, Change, ChangeId, Severity, Tainted, UnitAct};
-use bailiwick_journal::Seen;
+use bailiwick_journal::Observed;
 use bailiwick_policy::gate;
 use bailiwick_policy::gate::{Entry, Limits};
 
@@ -265,9 +265,9 @@ pub struct Looks {
 }
 
 impl Verifier for Looks {
-    async fn look(&mut self, plan: &Plan) -> Result<Vec<Seen>, String> {
+    async fn look(&mut self, plan: &Plan) -> Result<Vec<Observed>, String> {
         // Before anything is done it is asked for a baseline; what counts is the second time.
-        let one = |raised: &bailiwick_change::Raised| Seen {
+        let one = |raised: &bailiwick_change::Raised| Observed {
             probe: raised.probe.clone(),
             severity: Some(if self.works { Severity::Ok } else { Severity::Critical }),
             code: if self.works { String::new() } else { raised.code.clone() },
@@ -276,9 +276,9 @@ impl Verifier for Looks {
         Ok(plan.raised.iter().map(one).collect())
     }
 
-    async fn verify(&mut self, plan: &Plan) -> Result<Vec<Seen>, String> {
+    async fn verify(&mut self, plan: &Plan) -> Result<Vec<Observed>, String> {
         let severity = Some(Severity::Ok);
-        Ok(vec![Seen { probe: plan.fix.clone(), severity, code: String::new(), subject: Tainted::new("") }])
+        Ok(vec![Observed { probe: plan.fix.clone(), severity, code: String::new(), subject: Tainted::new("") }])
     }
 }
 

@@ -281,7 +281,7 @@ pub fn jams(plan: &Plan, tally: &mut Tally) {
             "{label}: not frozen: {again:?}"
         );
         let (who, why) = ("alice".to_owned(), "I have looked".to_owned());
-        log.write(Event::Released { change, who, why }).expect("written");
+        log.write(Event::Unblocked { change, who, why }).expect("written");
         assert!(log.ledger().frozen(&plan.target).is_none(), "{label}");
         *tally.entry("undo fails").or_default() += 1;
     }

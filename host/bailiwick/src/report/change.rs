@@ -13,7 +13,7 @@ use bailiwick_change::state::{ChangeState, ChangeStatus};
 use bailiwick_change::{ApplyOutcome, Found, Plan, Proof, Step};
 use bailiwick_core::encode;
 use bailiwick_core::model::{Change, ComponentId, Inverse, Tainted, TargetName};
-use bailiwick_journal::{End, NotPlanned, Shown};
+use bailiwick_journal::{End, NotPlanned, ProofResult};
 
 /// Most lines of a step's difference.
 const LINES_MAX: usize = 400;
@@ -188,7 +188,7 @@ pub fn at_target(change: &str) -> String {
     format!("/usr/local/libexec/bailiwick-gate rollback {change}")
 }
 
-fn write_proofs(text: &mut String, proofs: &[Shown]) -> std::fmt::Result {
+fn write_proofs(text: &mut String, proofs: &[ProofResult]) -> std::fmt::Result {
     for proof in proofs {
         let word = if proof.holds { "holds" } else { "FAILS" };
         writeln!(text, "  {word}    {}", encode::lines(&proof.what))?;
@@ -215,7 +215,7 @@ pub fn found(found: &Found) -> String {
 
 /// What a day's round came to.
 #[must_use]
-pub fn round(day: Date, verified: &[Shown], holds: bool, entry: u64) -> String {
+pub fn round(day: Date, verified: &[ProofResult], holds: bool, entry: u64) -> String {
     let mut text = String::new();
     let _ = write_proofs(&mut text, verified);
     let word = if holds { "no change, and nothing to change" } else { "no change; not everything is as it should be" };

@@ -10,7 +10,7 @@ pub enum AddressError {
     #[error("an address is an IPv4 or IPv6 address in its usual form, or a DNS name")]
     Address,
     /// An address of no machine in particular.
-    #[error("this address stands for no one machine")]
+    #[error("the address does not identify one machine")]
     Nowhere,
     /// Not an account name.
     #[error("an account matches `[A-Za-z_][A-Za-z0-9_.-]{{0,31}}`")]

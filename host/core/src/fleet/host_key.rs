@@ -22,7 +22,7 @@ pub enum HostKeyError {
     #[error("keys of this type are not used; use one of {}", KINDS.join(", "))]
     Kind,
     /// The base64 holds something else than the type says.
-    #[error("the key's text does not hold a key of the type before it")]
+    #[error("the key does not have the type that stands before it")]
     Content,
 }
 

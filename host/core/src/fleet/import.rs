@@ -214,11 +214,13 @@ impl Importer<'_> {
     fn name(&self, host: &str, lacks: &mut Vec<String>) -> Option<TargetName> {
         let mapped = host.to_ascii_lowercase().replace(['_', ':'], "-");
         let Ok(name) = TargetName::new(&mapped) else {
-            lacks.push("the name does not fit `[a-z0-9][a-z0-9.-]{0,63}`; give it one that does".into());
+            lacks.push("the name does not match `[a-z0-9][a-z0-9.-]{0,63}`; rename it".into());
             return None;
         };
         if self.drafts.iter().any(|draft| draft.name.as_ref() == Some(&name)) {
-            lacks.push(format!("`{name}` is taken by another entry, reached in another way; keep one of the two"));
+            lacks.push(format!(
+                "`{name}` is already the name of an entry that connects differently; keep one of the two"
+            ));
         }
         Some(name)
     }
@@ -283,14 +285,12 @@ impl Importer<'_> {
             let spec = Spec::parse(hop);
             // `Host *` with a ProxyJump that fits the jump host as well.
             if self.under_way.contains(&spec.host) {
-                draft
-                    .lacks
-                    .push(format!("its jump host {hop} is reached through itself; take it out of that ProxyJump"));
+                draft.lacks.push(format!("its jump host {hop} jumps through itself; remove it from that ProxyJump"));
                 return Ok(None);
             }
             before = self.add(hop, &spec, before.as_ref(), depth + 1)?;
             if before.is_none() {
-                draft.lacks.push(format!("its jump host {hop} has no name that fits"));
+                draft.lacks.push(format!("its jump host {hop} has no valid name"));
                 return Ok(None);
             }
         }

@@ -108,7 +108,7 @@ impl Reader<'_> {
         let host_keys: Vec<HostKey> = keys.filter_map(|key| self.take(key, HostKey::new)).collect();
         if raw.addresses.is_empty() && raw.host_key.is_none() && raw.host_keys.is_empty() {
             let message = format!(
-                "never-host `{}` has no address and no key, and would be reached under another name",
+                "never-host `{}` has neither an address nor a key, so it could be reached under another name",
                 name.get_ref()
             );
             self.problems.push(
@@ -118,7 +118,9 @@ impl Reader<'_> {
         }
         if raw.why.get_ref().trim().is_empty() {
             let place = self.source.at(raw.why.span());
-            self.problems.push(Problem::at(place, "a never-host says why").hint("one sentence for whoever meets it"));
+            self.problems.push(
+                Problem::at(place, "a never-host needs a reason").hint("write one sentence: every refusal shows it"),
+            );
         }
         Some(NeverHost {
             name: parsed?,
@@ -205,13 +207,13 @@ impl Reader<'_> {
         if same(&raw.user, &target.user) {
             wrong(
                 &raw.user,
-                "the account that changes is the one that looks",
+                "the account for changes is the same as the account for checks",
                 "`bailiwick gate install-script` makes one of each; such as user = \"bw-change\"",
             );
         }
         if same(&raw.identity, &target.identity) {
             let hint = "make one for changes: ssh-keygen -t ed25519 -f ~/.ssh/bw_change";
-            wrong(&raw.identity, "the key that changes is the one that looks", hint);
+            wrong(&raw.identity, "the key for changes is the same as the key for checks", hint);
         }
         Some(Gate { user: user?, identity: identity?, certificate, from })
     }
@@ -237,7 +239,7 @@ impl Reader<'_> {
         if found.is_none() {
             let place = self.source.at(text.span());
             self.problems
-                .push(Problem::at(place, "`~` stands for nothing: HOME is not set").hint("write the path in full"));
+                .push(Problem::at(place, "`~` cannot be expanded: HOME is not set").hint("write the path in full"));
         }
         found
     }
@@ -260,7 +262,7 @@ impl Reader<'_> {
                 let message = match fleet.targets.get(next) {
                     // Its own mistake has been told, or it is in nobody's list.
                     None if raw.targets.keys().any(|k| k.get_ref() == next.as_str()) => break,
-                    None => format!("jump host `{next}` is no target"),
+                    None => format!("jump host `{next}` is not a target"),
                     Some(through) if matches!(through.access, Access::Local) => {
                         format!("jump host `{next}` is this machine")
                     }
@@ -273,7 +275,7 @@ impl Reader<'_> {
                     }
                 };
                 self.problems
-                    .push(Problem::at(place.clone(), message).hint("`jump` names another target of this file"));
+                    .push(Problem::at(place.clone(), message).hint("`jump` must name another target of this file"));
                 break;
             }
             if let Access::Ssh(ssh) = &here.access

@@ -100,16 +100,16 @@ pub struct Signed {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProtocolError {
     /// An action whose name is no word.
-    #[error("`{}` is no action of a gate", .0.escape_debug())]
+    #[error("`{}` is not an action of a gate", .0.escape_debug())]
     Action(String),
     /// A plan's digest is 64 hex digits.
-    #[error("that is no digest of a plan")]
+    #[error("not the digest of a plan")]
     Plan,
     /// Steps are 1 to 64.
-    #[error("there is no step {0}")]
+    #[error("step {0} does not exist")]
     Step(u32),
     /// A line that is too long, or too many of them.
-    #[error("more than a gate takes at once")]
+    #[error("more than a gate accepts in one request")]
     Size,
 }
 
@@ -278,16 +278,16 @@ impl fmt::Debug for Answer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
     /// A line that begins no answer.
-    #[error("what answers is no gate, or another version of it")]
+    #[error("the answer does not come from a gate, or from another version of it")]
     Head,
     /// Another answer's number.
-    #[error("the gate's answers come in another order than they were asked for")]
+    #[error("the gate's answers are in a different order than the requests")]
     Order,
     /// More than the action may say.
     #[error("more than {0} bytes")]
     TooLarge(u64),
     /// Something behind the end.
-    #[error("the gate says more than it was asked")]
+    #[error("the gate sent more answers than requests")]
     Behind,
 }
 

@@ -148,8 +148,8 @@ impl LimitError {
                 Some(row) => format!("did you mean `{}`? `bailiwick limits` lists them all", row.name),
                 None => "`bailiwick limits` lists them all".to_owned(),
             },
-            Self::Fixed { .. } => "`bailiwick limits` says which ones policy sets".to_owned(),
-            Self::NotANumber(_) => "to keep a component from running at all, take it out of its [[grant]]".to_owned(),
+            Self::Fixed { .. } => "`bailiwick limits` lists the limits that policy can set".to_owned(),
+            Self::NotANumber(_) => "to keep a component from running, remove it from its [[grant]]".to_owned(),
             Self::Beyond { .. } => "nothing passes it; make the component need less".to_owned(),
         }
     }

@@ -72,55 +72,55 @@ settable! {
     instances "instances" = 16, max 256, Count,
         "core instances of a run", "the run ends: `too many instances, memories or tables`";
     calls "calls" = 1_000, max 10_000, Count,
-        "verb calls of a run", "`exhausted`; 16 tries later the run ends: `made more calls`";
+        "verb calls of a run", "verbs return `exhausted`; after 16 more calls the run ends: `made more calls`";
     local_calls "local-calls" = 100_000, max 10_000_000, Count,
         "other host calls of a run (log, parameters, slots, clock)", "the run ends: `made more calls`";
     guest_bytes "guest-bytes" = 1 << 20, max 16 << 20, Bytes,
-        "what one call carries from the guest", "the run ends: `passed more in one call`";
+        "the data that one call passes from the component", "the run ends: `passed more in one call`";
     host_bytes "host-bytes" = 16 << 20, max 256 << 20, Bytes,
-        "what all calls of a run carry to the guest", "verbs say `exhausted`; other calls end the run";
+        "the data that all calls of a run pass to the component", "verbs return `exhausted`; other calls end the run";
     handles "handles" = 512, max 65_536, Count,
         "component handles alive at once", "the run ends: `broke the canonical ABI`";
     logs "logs" = 200, max 2_000, Count,
-        "log lines of a run", "what is over is dropped and counted";
+        "log lines of a run", "further lines are dropped and counted";
     log_bytes "log-bytes" = 1 << 10, max 16 << 10, Bytes,
-        "one log line", "what is over is cut and counted";
+        "one log line", "the rest is cut off and counted";
 
     // What a component is made of, before anything is compiled.
     component_bytes "component-bytes" = 8 << 20, max super::COMPONENT_BYTES_MAX, Bytes,
-        "a component's file", "it is refused before it is read";
+        "a component's file", "the component is refused before it is read";
     core_modules "core-modules" = 16, max 256, Count,
-        "core modules, nested ones too", "it is refused before it is compiled";
+        "core modules, including nested ones", "the component is refused before it is compiled";
     components "components" = 16, max 256, Count,
-        "components inside the component", "it is refused before it is compiled";
+        "components inside the component", "the component is refused before it is compiled";
     component_depth "component-depth" = 4, max 16, Count,
-        "levels of components inside components", "it is refused before it is compiled";
+        "levels of components inside components", "the component is refused before it is compiled";
     functions "functions" = 20_000, max 200_000, Count,
-        "functions of all modules", "it is refused before it is compiled";
+        "functions of all modules", "the component is refused before it is compiled";
     body_bytes "body-bytes" = 256 << 10, max 7_654_321, Bytes,
-        "the body of one function", "it is refused before it is compiled";
+        "the body of one function", "the component is refused before it is compiled";
     locals "locals" = 1_000, max 50_000, Count,
-        "locals of one function", "it is refused before it is compiled";
+        "locals of one function", "the component is refused before it is compiled";
     br_table "br-table" = 4_096, max 1_000_000, Count,
-        "targets of one `br_table`", "it is refused before it is compiled";
+        "targets of one `br_table`", "the component is refused before it is compiled";
     types "types" = 20_000, max 200_000, Count,
-        "types of all modules and components, their fields, cases and parameters", "it is refused before it is compiled";
+        "types of all modules and components, their fields, cases and parameters", "the component is refused before it is compiled";
     type_depth "type-depth" = 20, max 50, Count,
-        "levels of types in types (a list of records has two)", "it is refused before it is compiled";
+        "levels of types in types (a list of records has two)", "the component is refused before it is compiled";
     imports "imports" = 10_000, max 200_000, Count,
-        "imports of all modules and components", "it is refused before it is compiled";
+        "imports of all modules and components", "the component is refused before it is compiled";
     exports "exports" = 10_000, max 200_000, Count,
-        "exports of all modules and components", "it is refused before it is compiled";
+        "exports of all modules and components", "the component is refused before it is compiled";
     globals "globals" = 10_000, max 200_000, Count,
-        "globals of all modules", "it is refused before it is compiled";
+        "globals of all modules", "the component is refused before it is compiled";
     elements "elements" = 20_000, max 500_000, Count,
-        "what element segments put into tables", "it is refused before it is compiled";
+        "elements of all element segments", "the component is refused before it is compiled";
     data_segments "data-segments" = 10_000, max 100_000, Count,
-        "data segments of all modules", "it is refused before it is compiled";
+        "data segments of all modules", "the component is refused before it is compiled";
     items "items" = 10_000, max 200_000, Count,
-        "whatever else is listed: tables, memories, instances and their arguments, aliases", "it is refused before it is compiled";
+        "other items: tables, memories, instances and their arguments, aliases", "the component is refused before it is compiled";
     custom_bytes "custom-bytes" = 1 << 20, max 32 << 20, Bytes,
-        "all custom sections (names, notes, the manifest)", "it is refused before it is compiled";
+        "all custom sections (names, notes, the manifest)", "the component is refused before it is compiled";
 
     // Compiling it.
     compile_s "compile-s" = 30, max 600, Seconds,
@@ -132,8 +132,8 @@ settable! {
 }
 
 const CONTRACT: &str = "the contract (wit/) promises it";
-const ENGINE: &str = "it is part of the engine's configuration";
-const PROTOCOL: &str = "it is part of the protocol between broker and worker";
+const ENGINE: &str = "part of the engine's configuration";
+const PROTOCOL: &str = "part of the protocol between broker and worker";
 
 const fn fixed(
     name: &'static str,
@@ -200,7 +200,7 @@ pub const FIXED: &[Row] = &[
         "exhausted-tries",
         super::EXHAUSTED_TRIES,
         Unit::Count,
-        "verb calls beyond the last that are answered with `exhausted`",
+        "further verb calls that are answered with `exhausted`",
         "the run ends: `made more calls`",
         SetBy::Nobody(CONTRACT),
     ),
@@ -208,17 +208,17 @@ pub const FIXED: &[Row] = &[
         "answer-bytes",
         super::ANSWER_BYTES,
         Unit::Bytes,
-        "the answer to one call; most verbs have less (`bailiwick review`)",
-        "the guest is told `too-large`",
-        SetBy::Nobody("each verb has its own, in one table in code"),
+        "the answer to one call; most verbs allow less (`bailiwick review`)",
+        "the verb returns `too-large`",
+        SetBy::Nobody("each verb sets its own limit"),
     ),
     fixed(
         "answer-s",
         super::ANSWER_S,
         Unit::Seconds,
-        "the wait for one answer; most verbs have less (`bailiwick review`)",
-        "the guest is told `timed-out`",
-        SetBy::Nobody("each verb has its own, in one table in code"),
+        "the wait for one answer; most verbs allow less (`bailiwick review`)",
+        "the verb returns `timed-out`",
+        SetBy::Nobody("each verb sets its own limit"),
     ),
     fixed(
         "worker-message-bytes",
@@ -232,15 +232,15 @@ pub const FIXED: &[Row] = &[
         "worker-files",
         super::WORKER_FILES,
         Unit::Count,
-        "open files of a worker, its socket among them",
-        "the worker cannot open another",
+        "open files of a worker, including its socket",
+        "the worker cannot open another file",
         SetBy::Nobody("a worker needs no more"),
     ),
     fixed(
         "compiling",
         super::COMPILING,
         Unit::Count,
-        "components compiled at once",
+        "components compiled concurrently",
         "the next one waits",
         SetBy::Nobody("more would only share the same processors"),
     ),
@@ -249,7 +249,7 @@ pub const FIXED: &[Row] = &[
         super::DEATHS,
         Unit::Count,
         "deaths of a component's worker",
-        "it is not started again in that sweep",
+        "the component is not started again in that sweep",
         SetBy::Nobody("a component that breaks its worker may be at work on the engine"),
     ),
     Row {
@@ -257,7 +257,7 @@ pub const FIXED: &[Row] = &[
         default: super::JOBS,
         max: super::JOBS_MAX,
         unit: Unit::Count,
-        bounds: "targets looked at at once",
+        bounds: "targets checked concurrently",
         reached: "the next one waits",
         set_by: SetBy::Option("--jobs"),
     },
@@ -266,22 +266,22 @@ pub const FIXED: &[Row] = &[
         super::ANCHOR_BYTES,
         Unit::Bytes,
         "what `journal verify` reads of one anchor",
-        "it is not compared, and told",
-        SetBy::Nobody("it is half a million heads"),
+        "the anchor is not compared, and `journal verify` reports it",
+        SetBy::Nobody("enough for half a million heads"),
     ),
     fixed(
         "anchor-s",
         super::ANCHOR_S,
         Unit::Seconds,
-        "the wait for one anchor, once it is reached",
-        "it is told that it took no head",
+        "the wait for one anchor after connecting",
+        "the sweep reports that the anchor accepted no head",
         SetBy::Nobody("a sweep must come to an end"),
     ),
     fixed(
         "channels",
         super::CHANNELS,
         Unit::Count,
-        "questions under way on one connection",
+        "concurrent requests on one connection",
         "the next one waits",
         SetBy::Nobody("with more, the SSH library's own queue could fill up"),
     ),

@@ -83,7 +83,7 @@ pub enum BodyError {
         max: usize,
     },
     /// What cannot be seen.
-    #[error("line {line} holds characters that are not shown as they are")]
+    #[error("line {line} holds characters that cannot be shown")]
     Hidden {
         /// From 1.
         line: usize,
@@ -181,18 +181,18 @@ pub(super) struct RawFix<'r> {
 
 impl Reader<'_> {
     pub(super) fn contract(&mut self, raw: &RawContract) -> Contract {
-        self.line(&raw.intent, "a contract says what is to be achieved");
-        self.line(&raw.rationale, "a contract says why this way");
-        self.line(&raw.if_reverted, "a contract says what breaks if the change is taken back");
+        self.line(&raw.intent, "a contract needs an `intent`");
+        self.line(&raw.rationale, "a contract needs a `rationale`");
+        self.line(&raw.if_reverted, "a contract needs an `if-reverted`: what breaks when the change is rolled back");
         let constraints = raw.constraints.get_ref();
         if constraints.is_empty() {
-            self.wrong(&raw.constraints, "a contract says what shaped the change", "one sentence for each constraint");
+            self.wrong(&raw.constraints, "a contract needs `constraints`", "write one sentence for each constraint");
         } else if constraints.len() > CONSTRAINTS_MAX {
             let message = format!("{} constraints; at most {CONSTRAINTS_MAX}", constraints.len());
             self.wrong(&raw.constraints, message, "keep those that decided");
         }
         for constraint in constraints {
-            self.line(constraint, "a constraint says something");
+            self.line(constraint, "a constraint must not be empty");
         }
         Contract {
             intent: raw.intent.get_ref().clone(),
@@ -214,20 +214,20 @@ impl Reader<'_> {
             } else if let Some(probe) = probe
                 && !answers.insert(Answers { probe, code: code.clone() })
             {
-                self.wrong(&raw.code, "it is named twice", "");
+                self.wrong(&raw.code, "named twice", "");
             }
         }
         answers
     }
 
     pub(super) fn content(&mut self, raw: &RawContent) -> Option<(ContentName, Content)> {
-        self.line(&raw.why, "every content says why");
+        self.line(&raw.why, "every content needs a `why`");
         let name = self.take(&raw.name, ContentName::new, "");
         if name.as_ref().is_some_and(|name| name.as_str() == "computed") {
-            self.wrong(&raw.name, "`computed` stands for what a fix makes itself", "choose another name");
+            self.wrong(&raw.name, "`computed` is reserved for bytes that a fix computes", "choose another name");
         }
         if let (Some(at), None) = (&raw.at, &raw.line) {
-            self.wrong(at, "`at` says where a line goes, and this is none", "take it out");
+            self.wrong(at, "`at` applies only to a line", "remove it");
         }
         let at = raw.at.as_ref().map_or(At::End, |at| *at.get_ref());
         let (written, body) = match (&raw.text, &raw.line) {
@@ -302,7 +302,7 @@ impl Reader<'_> {
         let mut found = BTreeSet::new();
         for name in names {
             let Some((known, content)) = contents.iter().find(|(known, _)| known.as_str() == name.get_ref()) else {
-                let message = format!("there is no [[content]] `{}`", name.get_ref().escape_debug());
+                let message = format!("unknown [[content]] `{}`", name.get_ref().escape_debug());
                 self.wrong(name, message, "write it down: [[content]] with name, text or line, and why");
                 continue;
             };
@@ -334,7 +334,7 @@ impl Reader<'_> {
         if let Some(literal) = &slot.default
             && let Err(error) = slot.changeable(literal)
         {
-            self.wrong(at, error, "no policy can open it; choose another object");
+            self.wrong(at, error, "no policy can allow it; choose another object");
         }
     }
 
@@ -344,7 +344,7 @@ impl Reader<'_> {
             let is_used = slots.values().any(|slot| slot.content.contains(raw.name.get_ref().as_str()));
             if !is_used {
                 let message = format!("no slot names the content `{}`", raw.name.get_ref().escape_debug());
-                self.wrong(&raw.name, message, "add it to `content` of a [[slot]], or take it out");
+                self.wrong(&raw.name, message, "add it to `content` of a [[slot]], or remove it");
             }
         }
     }

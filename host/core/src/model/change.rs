@@ -269,7 +269,7 @@ pub enum State {
 
 /// A word that is no state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("that is no state of an object")]
+#[error("not a state of an object")]
 pub struct NoState;
 
 impl fmt::Display for State {

@@ -52,19 +52,19 @@ pub enum RuleError {
     #[error(transparent)]
     Name(#[from] NameError),
     /// Its name is taken.
-    #[error("there is a rule `{name}` already{}", if rules::is_built_in(name.as_str()) { ", built in" } else { "" })]
+    #[error("the rule `{name}` already exists{}", if rules::is_built_in(name.as_str()) { " (built in)" } else { "" })]
     Taken {
         /// That name.
         name: RuleName,
     },
     /// Its pattern cannot be read.
-    #[error("this is no pattern: {0}")]
+    #[error("not a valid pattern: {0}")]
     Syntax(String),
     /// Its pattern needs too much memory.
     #[error("this pattern is too large: {0}")]
     TooLarge(String),
     /// Its pattern finds something in every text.
-    #[error("this pattern fits an empty text, so it would be found everywhere")]
+    #[error("the pattern matches an empty text, so it would match everywhere")]
     Empty,
 }
 
@@ -111,7 +111,7 @@ impl Rule {
         }
         let regex = compiled(pattern).map_err(|error| match error {
             regex::Error::CompiledTooBig(_) => {
-                RuleError::TooLarge(format!("compiled it takes more than {COMPILED_BYTES} bytes"))
+                RuleError::TooLarge(format!("the compiled pattern takes more than {COMPILED_BYTES} bytes"))
             }
             // The library draws the pattern and a caret; its last line says what is wrong.
             other => RuleError::Syntax(

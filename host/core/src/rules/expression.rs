@@ -132,7 +132,7 @@ impl<'a> Reader<'a> {
 
     fn push(&mut self, step: Step, at: &Range<usize>) -> Result<(), Mistake> {
         if self.steps.len() >= STEPS_MAX {
-            return Err(Mistake::new(at.clone(), format!("more than {STEPS_MAX} steps"), "make two checks of it"));
+            return Err(Mistake::new(at.clone(), format!("more than {STEPS_MAX} steps"), "split it into two checks"));
         }
         self.steps.push(step);
         Ok(())
@@ -142,7 +142,7 @@ impl<'a> Reader<'a> {
         self.depth += 1;
         if self.depth > DEPTH_MAX {
             let at = self.peek().map_or(self.end..self.end, |(_, at)| at.clone());
-            return Err(Mistake::new(at, format!("more than {DEPTH_MAX} brackets and signs in one another"), ""));
+            return Err(Mistake::new(at, format!("more than {DEPTH_MAX} nested brackets and signs"), ""));
         }
         let read = read(self);
         self.depth -= 1;
@@ -326,7 +326,7 @@ impl<'a> Reader<'a> {
     }
 
     fn need(&mut self, sign: &str, opened: &Range<usize>) -> Result<Range<usize>, Mistake> {
-        let missing = || Mistake::new(opened.clone(), format!("there is no `{sign}` to this"), "");
+        let missing = || Mistake::new(opened.clone(), format!("this has no closing `{sign}`"), "");
         self.take(&[sign]).map(|(_, at)| at).ok_or_else(missing)
     }
 
@@ -341,7 +341,7 @@ impl<'a> Reader<'a> {
         }
         let end = self
             .need("]", opened)
-            .map_err(|mistake| Mistake { hint: "a list is written ['one', 'another']".to_owned(), ..mistake })?;
+            .map_err(|mistake| Mistake { hint: "write a list as ['one', 'another']".to_owned(), ..mistake })?;
         self.push(Step::Push(Value::Texts(texts)), opened)?;
         Ok((Kind::Texts, opened.start..end.end))
     }
@@ -359,7 +359,7 @@ impl<'a> Reader<'a> {
     fn function(&mut self, word: &str, at: &Range<usize>) -> Result<Typed, Mistake> {
         let Some((_, takes, gives, operator)) = FUNCTIONS.iter().find(|(name, ..)| *name == word) else {
             let known: Vec<_> = FUNCTIONS.iter().map(|(name, ..)| *name).collect();
-            let message = format!("there is no function `{}`", word.escape_default());
+            let message = format!("unknown function `{}`", word.escape_default());
             return Err(Mistake::new(at.clone(), message, format!("there are: {}", known.join(", "))));
         };
         let opened = self.need("(", at)?;
@@ -389,7 +389,10 @@ impl<'a> Reader<'a> {
             "slot" => return wrong("this check has no slot", "its verb takes no object".to_owned()),
             "count" if self.names.count => return Ok((Step::Count, Kind::Number)),
             "count" => {
-                return wrong("there is no count here", "only a check with `summary = true` counts items".to_owned());
+                return wrong(
+                    "`count` is not available here",
+                    "only a check with `summary = true` counts items".to_owned(),
+                );
             }
             _ if WORDS.contains(&word) => return wrong(&format!("a value is missing before `{word}`"), String::new()),
             _ => {}
@@ -423,9 +426,12 @@ impl<'a> Reader<'a> {
         }
         // The commonest slip in a language whose names have hyphens.
         if word.split('-').all(|part| known.iter().any(|name| name == part) || part.parse::<f64>().is_ok()) {
-            return wrong(&format!("there is no `{word}`"), "for a subtraction put spaces around the minus".to_owned());
+            return wrong(
+                &format!("unknown name `{word}`"),
+                "for a subtraction, put spaces around the minus sign".to_owned(),
+            );
         }
-        wrong(&format!("there is no `{}` here", word.escape_default()), listed(&known))
+        wrong(&format!("`{}` is not available here", word.escape_default()), listed(&known))
     }
 }
 
@@ -441,7 +447,7 @@ fn expect(found: &Typed, needed: &Kind) -> Result<(), Mistake> {
     }
     let message = format!("this is {}, and {} is needed", noun(&found.0), noun(needed));
     let hint = match (&found.0, needed) {
-        (Kind::Text, Kind::Number) => "number(…) reads the number that a text says",
+        (Kind::Text, Kind::Number) => "number(…) converts a text to a number",
         (Kind::Texts, Kind::Number) => "length(…) counts them",
         (Kind::Number, Kind::Flag) => "compare it with something",
         _ => "",
@@ -452,8 +458,8 @@ fn expect(found: &Typed, needed: &Kind) -> Result<(), Mistake> {
 fn is_case(kind: &Kind, text: &str, at: &Range<usize>) -> Result<(), Mistake> {
     match kind {
         Kind::Choice(cases) if !cases.iter().any(|case| case == text) => {
-            let message = format!("it is never '{}'", text.escape_default());
-            Err(Mistake::new(at.clone(), message, format!("it is one of: {}", cases.join(", "))))
+            let message = format!("the value is never '{}'", text.escape_default());
+            Err(Mistake::new(at.clone(), message, format!("allowed values: {}", cases.join(", "))))
         }
         _ => Ok(()),
     }

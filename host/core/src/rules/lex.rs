@@ -34,7 +34,7 @@ pub(super) type Placed<'t> = (Token<'t>, Range<usize>);
 pub(super) fn tokens(text: &str) -> Result<Vec<Placed<'_>>, Mistake> {
     if text.len() > EXPRESSION_BYTES_MAX {
         let message = format!("{} bytes long; at most {EXPRESSION_BYTES_MAX}", text.len());
-        return Err(Mistake::new(0..text.len(), message, "name a part of it under [check.let]"));
+        return Err(Mistake::new(0..text.len(), message, "name a part of it under `[check.let]`"));
     }
     let mut found = Vec::new();
     let mut at = 0;
@@ -79,7 +79,7 @@ fn token(rest: &str, at: usize) -> Result<(Token<'_>, usize), Mistake> {
         return Ok((Token::Sign(sign), sign.len()));
     }
     let hint = match first {
-        '"' => "a text stands in single quotation marks: 'text'",
+        '"' => "write a text in single quotation marks: 'text'",
         '=' => "to compare, write ==",
         '&' => "write and",
         '|' => "write or",

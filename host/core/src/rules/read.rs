@@ -84,7 +84,11 @@ pub(crate) fn read(source: &Source, raw: &[RawCheck], asked: &Asked, problems: &
     let before = problems.0.len();
     let mut reader = Reader { source, asked, problems };
     if raw.len() > CHECKS_MAX {
-        reader.wrong(&first.code, format!("{} checks; at most {CHECKS_MAX}", raw.len()), "make two components of it");
+        reader.wrong(
+            &first.code,
+            format!("{} checks; at most {CHECKS_MAX}", raw.len()),
+            "split it into two components",
+        );
     }
     let mut wanted = BTreeSet::new();
     let checks: Vec<_> = raw.iter().take(CHECKS_MAX).filter_map(|raw| reader.check(raw, &mut wanted)).collect();
@@ -96,11 +100,7 @@ pub(crate) fn read(source: &Source, raw: &[RawCheck], asked: &Asked, problems: &
         if !wanted.contains(&(slot.cloned(), verb)) {
             let of = slot.map(|slot| format!(" of slot `{slot}`")).unwrap_or_default();
             let message = format!("`{verb}`{of} is asked for, and no check asks it");
-            reader.wrong(
-                &first.code,
-                message,
-                "a manifest says what a component does, no more: take it out, or ask it",
-            );
+            reader.wrong(&first.code, message, "remove it, or write it as a check");
         }
     }
     (reader.problems.0.len() == before).then_some(Rules { checks })
@@ -158,7 +158,7 @@ impl Reader<'_> {
         let found = known.iter().find(|(name, _)| *name == text.get_ref());
         if found.is_none() {
             let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
-            let message = format!("there is no {what} `{}`", text.get_ref().escape_default());
+            let message = format!("unknown {what} `{}`", text.get_ref().escape_default());
             self.wrong(text, message, &format!("there are: {}", names.join(", ")));
         }
         found.map(|(_, value)| *value)
@@ -176,7 +176,7 @@ impl Reader<'_> {
         let Some(verb) = Verb::from_name(raw.over.get_ref()) else {
             let name = raw.over.get_ref();
             let hint = crate::verbs::nearest(name);
-            self.wrong(&raw.over, format!("there is no verb `{}`", name.escape_default()), &hint);
+            self.wrong(&raw.over, format!("unknown verb `{}`", name.escape_default()), &hint);
             return None;
         };
         let Some(at) = &raw.slot else {
@@ -200,7 +200,7 @@ impl Reader<'_> {
             }
             None => {
                 let names: Vec<_> = self.asked.slots.keys().map(ToString::to_string).collect();
-                let message = format!("there is no slot `{}`", at.get_ref().escape_default());
+                let message = format!("unknown slot `{}`", at.get_ref().escape_default());
                 self.wrong(at, message, &format!("there are: {}", names.join(", ")));
                 None
             }
@@ -244,7 +244,11 @@ impl Reader<'_> {
         };
         let place = raw.subject.as_ref().and_then(|text| place_of(text.get_ref())).or_else(|| place_of(own))?;
         if raw.critical.is_none() && raw.warning.is_none() {
-            self.wrong(&raw.code, "nothing can ever be wrong", "say when: critical = \"…\", warning = \"…\", or both");
+            self.wrong(
+                &raw.code,
+                "the check can never report a problem",
+                "add a condition: critical = \"…\", warning = \"…\", or both",
+            );
         }
         let title = self.line(&raw.title, about);
         let fine = raw.ok.as_ref().map_or_else(|| title.clone(), |text| self.line(text, about));
@@ -318,7 +322,7 @@ impl Reader<'_> {
             Some(none) => self.verdict(none.get_ref(), names),
             None if (list || raw.filter.is_some()) && !raw.summary => {
                 let what = if list { "the answer is a list, which may be empty" } else { "`where` may leave nothing" };
-                let hint = "say what that means: none = { severity = \"ok\", title = \"…\" }";
+                let hint = "define that case: none = { severity = \"ok\", title = \"…\" }";
                 self.wrong(&raw.code, what, hint);
                 None
             }

@@ -18,7 +18,7 @@ pub(super) const FILE: Spec = Spec {
     say: Say::Program(&[Word("awk"), Word("/BEGIN.CERTIFICATE/,/END.CERTIFICATE/"), Hole]),
     bytes_max: 512 << 10,
     timeout: Duration::from_secs(10),
-    reads: "the certificates in the file, and nothing else in it",
+    reads: "the certificates in the file, nothing else",
 };
 
 /// `-host` and `-port` rather than `-connect`: an IPv6 address needs no brackets there, which a shell might read. Its input

@@ -464,7 +464,7 @@ fn tx07_tx10_a_project_leads_to_nothing_outside_of_it() {
     let refused = |args: &[&str]| {
         let said = ops.run(args).unwrap();
         let all = said.stdout.clone() + &said.stderr;
-        assert!(said.code == 2 && all.contains("is a link") && !all.contains("hunter2"), "{args:?}: {all}");
+        assert!(said.code == 2 && all.contains("is a symbolic link") && !all.contains("hunter2"), "{args:?}: {all}");
     };
     let path = folder.to_str().unwrap();
     fs::write(folder.join(format!("cases/{FORGED}.toml")), "").unwrap();
@@ -507,7 +507,7 @@ fn fs_what_is_staged_is_a_file_of_ours_or_is_not_opened() {
         let said = ops.run(&["lock"]).unwrap();
         let check = ops.run(&["review"]).unwrap();
         let all = said.stderr + &check.stderr;
-        assert!(all.contains("is no regular file") || all.contains("is a link"), "{all}");
+        assert!(all.contains("is not a regular file") || all.contains("is a symbolic link"), "{all}");
         fs::remove_dir_all(&staged).unwrap();
     }
     // Somebody else's folder is neither moved from nor emptied.
@@ -516,7 +516,7 @@ fn fs_what_is_staged_is_a_file_of_ours_or_is_not_opened() {
     fs::write(other.join("kept"), "").unwrap();
     std::os::unix::fs::symlink(&other, &staged).unwrap();
     let said = ops.run(&["review"]).unwrap();
-    assert!(said.stderr.contains("is a link"), "{}", said.stderr);
+    assert!(said.stderr.contains("is a symbolic link"), "{}", said.stderr);
     assert!(other.join("kept").exists() && staged.is_symlink());
 }
 
@@ -533,10 +533,10 @@ fn fs_the_contract_is_written_to_no_linked_folder_and_waits_for_nobody() {
         let said = ops.run(&["wit", "--manifest", manifest.to_str().unwrap()]).unwrap();
         assert!(said.code == 2 && said.stderr.contains(says), "{}{}", said.stdout, said.stderr);
     };
-    run("is a link");
+    run("is a symbolic link");
     assert_eq!(fs::read_dir(&other).unwrap().count(), 0);
     fs::remove_file(&wit).unwrap();
     fs::create_dir(&wit).unwrap();
     assert!(std::process::Command::new("mkfifo").arg(wit.join("a.wit")).status().unwrap().success());
-    run("is no regular file");
+    run("is not a regular file");
 }

@@ -18,7 +18,7 @@ use bailiwick_change::{Plan, verify};
 use bailiwick_core::model::{Severity, Tainted};
 use bailiwick_core::outcome::Sweep;
 use bailiwick_engine::sweep::{Request, sweep};
-use bailiwick_journal::{Event, Shown};
+use bailiwick_journal::{Event, ProofResult};
 
 use super::desk::{self, Room};
 use crate::cli::Context;
@@ -54,7 +54,7 @@ async fn look(room: &Room, log: &Log) -> anyhow::Result<Sweep> {
 }
 
 /// Every change that is in force: its objects are as it left them, and its fix says that they work.
-async fn again(room: &Room, log: &Log) -> Vec<Shown> {
+async fn again(room: &Room, log: &Log) -> Vec<ProofResult> {
     let ledger = log.ledger();
     // A later change of the same object has the word about it.
     let mut latest = BTreeMap::new();
@@ -68,7 +68,7 @@ async fn again(room: &Room, log: &Log) -> Vec<Shown> {
     let mut shown = Vec::new();
     for course in begun {
         let what = |what: &str| format!("{} on {}: {what}", course.id, course.target);
-        let fails = |why: String| Shown { what: what("is checked"), holds: false, said: Tainted::new(why) };
+        let fails = |why: String| ProofResult { what: what("is checked"), holds: false, said: Tainted::new(why) };
         let (plan, _) = match room.store.plan(&course.plan) {
             Ok(found) => found,
             Err(error) => {
@@ -93,7 +93,7 @@ async fn again(room: &Room, log: &Log) -> Vec<Shown> {
                 Ok(preview) => verify::after(step, &preview.before),
                 Err(error) => verify::unseen(step, &error.to_string()),
             };
-            shown.push(Shown { what: what(&proof.what), ..proof });
+            shown.push(ProofResult { what: what(&proof.what), ..proof });
         }
         hands.talk.close().await;
         shown.push(verify(room, log, &plan, &what("the fix's own verify")).await);
@@ -101,8 +101,8 @@ async fn again(room: &Room, log: &Log) -> Vec<Shown> {
     shown
 }
 
-async fn verify(room: &Room, log: &Log, plan: &Plan, what: &str) -> Shown {
+async fn verify(room: &Room, log: &Log, plan: &Plan, what: &str) -> ProofResult {
     let said = room.eyes(log).verify(plan).await;
     let proof = verify::verified(said.as_deref().map_err(String::as_str));
-    Shown { what: what.to_owned(), ..proof }
+    ProofResult { what: what.to_owned(), ..proof }
 }

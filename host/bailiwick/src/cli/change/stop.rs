@@ -90,7 +90,7 @@ pub(crate) fn unblock(context: &Context, args: &args::Unblock) -> anyhow::Result
         format!("If you have checked that {target} is as it should be, type {target} to allow changes there again:");
     let why = confirmed(context, args.why.as_deref(), &question, target.as_str())?;
     let who = desk::who(context);
-    desk::log(context)?.write(Event::Released { change, who, why })?;
+    desk::log(context)?.write(Event::Unblocked { change, who, why })?;
     context.out.text(&format!("changes on {target} are allowed again"))?;
     Ok(Exit::Fine)
 }

@@ -37,16 +37,16 @@ pub enum LiteralError {
         found: String,
     },
     /// Empty, or longer than 256 bytes.
-    #[error("the literal is {length} bytes long; 1 to 256 are allowed")]
+    #[error("the literal is {length} bytes long; it must have 1 to 256 bytes")]
     Length {
         /// Bytes.
         length: usize,
     },
     /// Not a full unit name.
-    #[error("a unit is written in full, such as `nginx.service`")]
+    #[error("a unit must be written in full, such as `nginx.service`")]
     Unit,
     /// Not a plain absolute path.
-    #[error("a path is absolute and plain: no `.` or `..`, no doubled or trailing `/`")]
+    #[error("a path must be absolute, without `.` or `..` and without doubled or trailing `/`")]
     Path,
     /// A place no probe may ever read.
     #[error("no probe may read below `{root}`: {why}")]
@@ -65,10 +65,10 @@ pub enum LiteralError {
         why: &'static str,
     },
     /// Not a container.
-    #[error("a container is written `podman/NAME` or `docker/NAME`")]
+    #[error("a container must be written `podman/NAME` or `docker/NAME`")]
     Container,
     /// Not a program that runs containers.
-    #[error("containers are run by `podman` or by `docker`")]
+    #[error("the runtime must be `podman` or `docker`")]
     Runtime,
     /// Not a plain URL.
     #[error(
@@ -76,7 +76,7 @@ pub enum LiteralError {
     )]
     Url,
     /// Not an address and port.
-    #[error("an endpoint is written `IP:PORT`, or `IP:PORT/NAME` where the server is asked for a name")]
+    #[error("an endpoint must be written `IP:PORT`, or `IP:PORT/NAME` to ask for a server name")]
     Endpoint,
     /// An address that is nobody's, everybody's, or a machine's own metadata.
     #[error("`{address}` is not the address of a service: {why}")]
@@ -87,16 +87,16 @@ pub enum LiteralError {
         why: &'static str,
     },
     /// Not a database.
-    #[error("a database is written `NAME`, or `NAME:PORT` where the server does not listen on 5432")]
+    #[error("a database must be written `NAME`, or `NAME:PORT` if the server does not listen on port 5432")]
     Database,
     /// Not a name for a statement or a command.
-    #[error("a name is made of `a-z`, `0-9` and `-`, begins with a letter and has 64 letters at most")]
+    #[error("a name must consist of `a-z`, `0-9` and `-`, begin with a letter and have at most 64 characters")]
     Name,
     /// More than one statement, or something that `psql` itself would read.
-    #[error("a statement is one query: no `;`, no `\\`, no control characters, 1 to {SQL_BYTES_MAX} bytes")]
+    #[error("a statement must be one query: no `;`, no `\\`, no control characters, 1 to {SQL_BYTES_MAX} bytes")]
     Sql,
     /// Not an argv.
-    #[error("a command is 1 to {COMMAND_WORDS_MAX} words: a program, and arguments that no shell would read")]
+    #[error("a command must have 1 to {COMMAND_WORDS_MAX} words: a program, and arguments without shell characters")]
     Argv,
     /// Not the argv of a change-command.
     #[error(
@@ -104,7 +104,9 @@ pub enum LiteralError {
     )]
     ChangeArgv,
     /// A program that reads its code from a word.
-    #[error("`{program}` would run code that stands in a word: put it into a file on the target, and name that")]
+    #[error(
+        "`{program}` would run code from its command line: put the code into a file on the target and name that file"
+    )]
     Inline {
         /// The interpreter.
         program: String,

@@ -112,15 +112,19 @@ impl Endpoint {
 fn check(address: SocketAddr) -> Result<(), LiteralError> {
     let ip = address.ip();
     let why = match ip {
-        IpAddr::V4(v4) if v4.is_link_local() => Some("link-local, where clouds keep machines' credentials"),
-        IpAddr::V4(v4) if v4.is_broadcast() => Some("it is everybody's"),
-        IpAddr::V6(v6) if holds_ipv4(v6) => Some("an IPv4 address in another spelling: write it as one"),
-        IpAddr::V6(v6) if v6.is_unicast_link_local() => Some("link-local, and without a link it is nobody's"),
+        IpAddr::V4(v4) if v4.is_link_local() => {
+            Some("a link-local address, where cloud providers serve machine credentials")
+        }
+        IpAddr::V4(v4) if v4.is_broadcast() => Some("it addresses more than one machine"),
+        IpAddr::V6(v6) if holds_ipv4(v6) => Some("an IPv4 address in IPv6 notation: write the IPv4 address"),
+        IpAddr::V6(v6) if v6.is_unicast_link_local() => Some("a link-local address without an interface"),
         // Amazon's metadata service over IPv6.
-        IpAddr::V6(v6) if v6.segments() == [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254] => Some("a cloud's metadata"),
-        ip if ip.is_unspecified() => Some("it is nobody's"),
-        ip if ip.is_multicast() => Some("it is everybody's"),
-        _ if address.port() == 0 => Some("there is no port 0"),
+        IpAddr::V6(v6) if v6.segments() == [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254] => {
+            Some("a cloud provider's metadata service")
+        }
+        ip if ip.is_unspecified() => Some("it addresses no machine"),
+        ip if ip.is_multicast() => Some("it addresses more than one machine"),
+        _ if address.port() == 0 => Some("port 0 does not exist"),
         _ => None,
     };
     why.map_or(Ok(()), |why| Err(LiteralError::Address { address: ip, why }))

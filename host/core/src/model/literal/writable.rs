@@ -63,7 +63,7 @@ pub const PATHS: &[(&str, &str)] = &[
     ("/etc/systemd/system*", UNITS),
     ("/etc/systemd/user*", UNITS),
     ("/etc/sysusers.d", LOGINS),
-    ("/etc/tmpfiles.d", "it makes files anywhere"),
+    ("/etc/tmpfiles.d", "it creates files anywhere"),
     ("/etc/udev", "its rules run programs as root"),
     ("/etc/ufw", FIREWALL),
     ("/etc/update-motd.d", SHELLS),
@@ -71,10 +71,10 @@ pub const PATHS: &[(&str, &str)] = &[
     ("/etc/xdg", SHELLS),
     ("/etc/zsh*", SHELLS),
     ("/lib*", PROGRAMS),
-    ("/root", "it is root's own"),
+    ("/root", "it is root's home directory"),
     ("/run/systemd", UNITS),
     ("/run/udev", "its rules run programs as root"),
-    ("/run/tmpfiles.d", "it makes files anywhere"),
+    ("/run/tmpfiles.d", "it creates files anywhere"),
     ("/sbin", PROGRAMS),
     ("/usr", PROGRAMS),
     ("/var/lib/bailiwick*", OURS),
@@ -85,14 +85,14 @@ pub const PATHS: &[(&str, &str)] = &[
     ("/var/spool/cron", JOBS),
 ];
 
-const PROGRAMS: &str = "programs are no configuration";
-const JOBS: &str = "what stands there is run as root";
+const PROGRAMS: &str = "programs are not configuration";
+const JOBS: &str = "its contents run as root";
 const LOGINS: &str = "it decides who may do what on the target";
-const SHELLS: &str = "what stands there is run when somebody logs in";
+const SHELLS: &str = "its contents run at login";
 const FIREWALL: &str = "it is the firewall";
-const UNITS: &str = "what stands there is run as root";
+const UNITS: &str = "its contents run as root";
 const MOUNTS: &str = "it decides what is mounted";
-const OURS: &str = "it is what bounds Bailiwick itself";
+const OURS: &str = "it configures Bailiwick's own limits";
 
 /// Names that make any path one of these, wherever they stand in it.
 pub const NAMES: &[(&str, &str)] = &[
@@ -103,7 +103,7 @@ pub const NAMES: &[(&str, &str)] = &[
     (".bashrc", SHELLS),
     (".config", SHELLS),
     (".cshrc", SHELLS),
-    (".forward", "mail is handed to programs by it"),
+    (".forward", "it passes mail to programs"),
     (".gnupg", "keys"),
     (".kshrc", SHELLS),
     (".login", SHELLS),
@@ -120,7 +120,7 @@ pub const NAMES: &[(&str, &str)] = &[
 /// Names of units without their suffix; a `*` at the end stands for any rest.
 pub const UNIT_STEMS: &[(&str, &str)] = &[
     ("bailiwick*", OURS),
-    ("dbus*", "everything on the target speaks through it"),
+    ("dbus*", "the services of the target communicate through it"),
     ("firewalld*", FIREWALL),
     ("ip6tables*", FIREWALL),
     ("iptables*", FIREWALL),
@@ -129,12 +129,12 @@ pub const UNIT_STEMS: &[(&str, &str)] = &[
     ("NetworkManager*", "it could cut the target off"),
     ("nftables*", FIREWALL),
     ("polkit*", LOGINS),
-    ("ssh", "it is how we come in"),
-    ("ssh@*", "it is how we come in"),
-    ("sshd*", "it is how we come in"),
-    ("systemd-*", "it is the system itself"),
+    ("ssh", "Bailiwick connects through it"),
+    ("ssh@*", "Bailiwick connects through it"),
+    ("sshd*", "Bailiwick connects through it"),
+    ("systemd-*", "it is part of the system itself"),
     ("ufw*", FIREWALL),
-    ("user@*", "it is somebody's session"),
+    ("user@*", "it is a user's session"),
 ];
 
 /// Kinds of units that stand for more than one program.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use bailiwick_change::gate_client::Verifier;
 use bailiwick_change::{ApplyOutcome, Plan};
-use bailiwick_journal::{Denial, End, Event, Seen};
+use bailiwick_journal::{Denial, End, Event, Observed};
 use bailiwick_tests::change::faulty::{Fault, Faulty};
 use bailiwick_tests::change::model::{Probes, World};
 use bailiwick_tests::change::plans::{file, plan, write};
@@ -49,11 +49,11 @@ fn tg10_a_gate_that_lies_of_what_it_did_is_found_out_by_probes() {
 struct Late<'a>(&'a Stage, Probes);
 
 impl Verifier for Late<'_> {
-    async fn look(&mut self, plan: &Plan) -> Result<Vec<Seen>, String> {
+    async fn look(&mut self, plan: &Plan) -> Result<Vec<Observed>, String> {
         self.0.clock.pass(30);
         self.1.look(plan).await
     }
-    async fn verify(&mut self, plan: &Plan) -> Result<Vec<Seen>, String> {
+    async fn verify(&mut self, plan: &Plan) -> Result<Vec<Observed>, String> {
         self.0.clock.pass(30);
         self.1.verify(plan).await
     }
