@@ -86,7 +86,7 @@ pub enum OpsError {
     #[error("invalid files")]
     Invalid(Problems),
     /// There is a fleet and no policy: nobody may look at anything.
-    #[error("{} holds no policy.toml, so nothing may look at anything\n\nhint: begin one with a [[grant]]; README.md shows how", .0.shown())]
+    #[error("{} holds no policy.toml, so nothing is granted\n\nhint: write one with a [[grant]]; `bailiwick help policy` lists its keys", .0.shown())]
     NoPolicy(PathBuf),
     /// The directory that was named holds no fleet.
     #[error("{} holds no fleet.toml\n\nhint: `bailiwick fleet import` writes one from your ssh_config; with no directory named at all, Bailiwick looks at this machine", .0.shown())]

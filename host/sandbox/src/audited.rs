@@ -2,8 +2,8 @@
 //! broker has kept.
 //!
 //! Knows: numbers of open descriptors; bytes that are code. Must not know: what owns the ones, what made the others.
-//! Attacks answered: a guest that has taken its worker over finds what somebody above the broker forgot to close; bytes
-//! from anybody but the broker are executed (LK03, LK06).
+//! Attacks answered: a guest that has taken over its worker uses a descriptor that a parent of the broker left open; bytes
+//! that do not come from the broker are executed (LK03, LK06).
 
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
@@ -35,7 +35,7 @@ pub(super) fn close() {
 pub(super) fn compiled(engine: &Engine, artefact: &[u8]) -> wasmtime::Result<Component> {
     #[expect(unsafe_code, reason = "there is no safe way to load compiled code")]
     // SAFETY: the bytes must be what `Component::serialize` made. They come from the parent process, over the socket that
-    // is this process' only one, and from nobody else: no path and no file ends here. The parent took them from an entry of
+    // is the only one of this process: they come from no path and no file. The parent took them from an entry of
     // its cache, after its seal was checked (`crate::cache`), which only the parent writes, with what a worker handed over
     // that had compiled this very component and run none of it yet. Should the component have taken that worker over
     // while it was compiled, these bytes are its own choice: then they run here, in a worker of the same component alone,

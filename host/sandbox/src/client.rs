@@ -179,7 +179,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Ends every run: its channel closes, and `gone` says why.
+    /// Ends every run: its channel closes, and `gone` has the reason.
     fn close(&self, gone: Gone) {
         let mut state = self.lock();
         state.gone.get_or_insert(gone);
@@ -279,7 +279,7 @@ impl Idle {
 }
 
 impl Worker {
-    /// Starts a worker and has it load a component. `program` is this program, unless a test says otherwise. The links
+    /// Starts a worker and has it load a component. `program` is this program, unless a test passes another. The links
     /// come from [`super::check_imports`].
     ///
     /// # Errors
@@ -412,8 +412,8 @@ impl Worker {
     }
 
     /// How the process ended, if the component caused that: not by a signal with which a person or a system ends programs,
-    /// and not at the end of its sweep. A kill from outside cannot be told from the kernel's for want of memory, and
-    /// counts; so does a run that did not end in its time, for which we had to kill.
+    /// and not at the end of its sweep. A kill from outside cannot be distinguished from a kill by the kernel for lack of memory,
+    /// and counts. So does a run that did not end in time, whose worker the broker killed.
     #[must_use]
     pub fn death(&self) -> Option<String> {
         match self.shared.lock().gone? {

@@ -1,7 +1,7 @@
 //! Checks that a component imports what its manifest asks for, and nothing else.
 //!
 //! Knows: the worlds `probe` and `fix` of `bailiwick:ops@0.1.0`. Must not know: targets, policy. Attacks answered: an import that the
-//! manifest does not name, a version that merely looks compatible, WASI, and a second way in (LK10, LK13–LK15). Names are
+//! manifest does not name, a version that only seems to be compatible, WASI, and a second way in (LK10, LK13–LK15). Names are
 //! compared as strings, before compiling; the engine's linker would match `0.1.5` with `0.1.0`.
 //!
 //! **Invariant:** [`Links`] are the component's own imports, each of them asked for: what is linked is no more than that.
@@ -56,8 +56,8 @@ pub struct Links {
 }
 
 impl Links {
-    /// What it imports, as the lock has it. For the interpreter, which imports no verb, what it asks by its checks, too: a
-    /// version that asks for another verb is told as one that imports it.
+    /// Its imports, as the lock lists them. For the interpreter, which imports no verb, also the verbs of its checks: a
+    /// version that asks for another verb is reported like one that imports it.
     #[must_use]
     pub fn names(&self, inspected: &Inspected) -> BTreeSet<String> {
         let asked = self.verbs.iter().filter(|_| self.rules.is_some());
@@ -527,7 +527,7 @@ mod tests {
             None,
         ];
         let texts = exports.map(|export| {
-            // Its imports are foreign as well; the world says more.
+            // Its imports are foreign, too; the world explains more.
             let mut component = inspected(&[("wasi:filesystem/types@0.2.0", "x")]);
             component.exports = export.into_iter().map(|(kind, name)| (kind, name.to_owned())).collect();
             check_imports(&component, World::Probe, &BTreeSet::new(), &BTreeSet::new(), false).unwrap_err().to_string()

@@ -1,4 +1,4 @@
-//! What a worker may say next.
+//! The messages that a worker may send next.
 //!
 //! Knows: the runs under way and how far each has come. Must not know: sockets and processes. Attack answered: a worker
 //! taken over by its guest (GR14, D1): every limit that the worker enforces is enforced here again, and a message that an

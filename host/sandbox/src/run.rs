@@ -1,6 +1,6 @@
-//! One run: a fresh store, one call of `examine`, `plan` or `verify`, and every way in which that can end.
+//! One run: a new store, one call of `examine`, `plan` or `verify`, and how it ends.
 //!
-//! Knows: what the run may use, and how its calls leave the process. Must not know: what a call means. Attacks answered:
+//! Knows: the limits of the run, and how its calls leave the process. Must not know: what a call means. Attacks answered:
 //! loops, floods, calls before the time, and anything after a trap (GR01–GR13, PH03, CA13): the store is made, entered
 //! once and dropped in one function.
 
@@ -32,7 +32,7 @@ pub(super) type Socket = Arc<Mutex<UnixStream>>;
 /// Sends one message to the broker.
 ///
 /// # Errors
-/// When the broker is gone.
+/// When the broker has ended.
 pub(super) fn send(socket: &Socket, message: &FromWorker) -> Result<(), wire::WireError> {
     let mut stream = socket.lock().unwrap_or_else(PoisonError::into_inner);
     wire::write(&mut *stream, message, FROM_WORKER_FRAME_BYTES)
@@ -92,7 +92,7 @@ impl RunState {
     ///
     /// # Errors
     /// The outer error ends the run, the inner one is the guest's.
-    pub(super) fn look(
+    pub(super) fn observe(
         &mut self,
         target: &Resource<Target>,
         verb: Verb,
@@ -130,8 +130,8 @@ impl RunState {
         }
     }
 
-    /// Asks the broker to put a change on the list, and waits. It is asked in the wrong phase, too: the refusal is to stand
-    /// in the journal.
+    /// Asks the broker to add a change to the plan, and waits. In the wrong phase it asks, too, so that the refusal is
+    /// recorded in the journal.
     ///
     /// # Errors
     /// The outer error ends the run, the inner one is the guest's.
@@ -170,7 +170,7 @@ impl RunState {
         Some(&entry.literal)
     }
 
-    /// When this component looks at a target, and when it did before.
+    /// When this run began, and the previous run on this target.
     pub(super) fn times(&self, target: &Resource<Target>) -> host::Times {
         let index = usize::try_from(target.rep()).unwrap_or(usize::MAX);
         let previous_ms = self.targets.get(index).and_then(|target| target.previous_ms);
@@ -212,7 +212,7 @@ impl RunState {
         if self.local_calls > self.limits.local_calls { Err(FaultKind::Calls(self.limits.local_calls)) } else { Ok(()) }
     }
 
-    /// Counts bytes that go to the guest from a function that has no way to say no.
+    /// Counts bytes that go to the guest from a function that cannot return an error.
     ///
     /// # Errors
     /// When there were too many.
@@ -225,10 +225,10 @@ impl RunState {
         }
     }
 
-    /// Passes a note on, or drops it.
+    /// Sends a note to the broker, or drops it.
     ///
     /// # Errors
-    /// When the broker is gone.
+    /// When the broker has ended.
     pub(super) fn log(&mut self, level: LogLevel, text: &str) -> Result<(), FaultKind> {
         if self.logs >= self.limits.logs {
             self.logs_dropped = self.logs_dropped.saturating_add(1);
@@ -293,7 +293,7 @@ pub(super) fn run(pre: &Pre, state: RunState) -> FromWorker {
 fn enter(pre: &Pre, store: &mut Store<RunState>, limits: &Limits) -> wasmtime::Result<End> {
     store.limiter(|state| &mut state.meter);
     store.set_fuel(limits.fuel)?;
-    // One tick more than the wall time has: fuel is what decides, time is the emergency.
+    // One tick more than the wall time: normally fuel ends a run first.
     let ticks = limits.wall().as_millis() / TICK.as_millis();
     store.set_epoch_deadline(u64::try_from(ticks).unwrap_or(u64::MAX - 1).saturating_add(1));
     store.set_hostcall_fuel(usize::try_from(limits.guest_bytes)?);
@@ -324,24 +324,24 @@ fn enter(pre: &Pre, store: &mut Store<RunState>, limits: &Limits) -> wasmtime::R
                 }
             }
         }
-        // A run that the component is not for: ours to have known.
+        // The component does not have this function. The broker should have known.
         Pre::Probe(_) | Pre::Fix(_) => return Err(FaultKind::Host.into()),
     };
     end.map_err(|error| FaultKind::Output(error).into())
 }
 
-/// What an error of the engine means to an operator.
+/// The fault behind an error of the engine.
 fn fault(error: &wasmtime::Error, state: &RunState, limits: &Limits) -> Fault {
     let refused = state.meter.refused().cloned();
     let kind = if let Some(kind) = error.downcast_ref::<FaultKind>() {
         kind.clone()
     } else if let Some(trap) = error.downcast_ref::<Trap>() {
-        // A guest that was refused memory aborts: the refusal is what the author must hear of.
+        // A guest that was refused memory aborts. The refusal is the cause that its author must know.
         trap_kind(*trap, limits).unwrap_or_else(|plain| refused.unwrap_or(plain))
     } else if let Some(kind) = refused {
         kind
     } else {
-        // The engine's types for these are private.
+        // The engine's types for these errors are private.
         let text = error.root_cause().to_string();
         if text.starts_with("too much data is being copied") {
             FaultKind::GuestBytes(limits.guest_bytes)
@@ -379,7 +379,7 @@ fn trap_kind(trap: Trap, limits: &Limits) -> Result<FaultKind, FaultKind> {
     })
 }
 
-/// The engine's words and the guest's frames, for the journal.
+/// The engine's message and the guest's frames, for the journal.
 fn detail(error: &wasmtime::Error) -> String {
     let mut text = error.root_cause().to_string();
     if let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() {

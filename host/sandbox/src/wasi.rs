@@ -1,8 +1,8 @@
 //! The names of inert WASI: what a component may import of it if its manifest asks, down to the function.
 //!
 //! Knows: WASI 0.2. Must not know: what the functions do ([`super::host`] does). Attack answered: a package that reaches
-//! something, or a version whose functions merely look alike (LK15). Names are compared as strings; what is linked has
-//! the name that stands in the binary.
+//! something, or a version whose functions only seem to be the same (LK15). Names are compared as strings; what is linked has
+//! the name in the binary.
 
 use super::imports::ImportError;
 use super::inspect::shown;
@@ -18,7 +18,7 @@ pub(super) struct Interface {
     pub(super) functions: &'static [&'static str],
 }
 
-/// All there is.
+/// All interfaces.
 const INTERFACES: &[Interface] = &[
     cli("cli/environment", &["get-environment", "get-arguments", "initial-cwd"]),
     cli("cli/exit", &["exit", "exit-with-code"]),
@@ -84,9 +84,9 @@ pub(super) fn interface(import: &str) -> Result<Option<&'static Interface>, Impo
     let (name, version) = rest.rsplit_once('@').unwrap_or((rest, ""));
     let package = name.split('/').next().unwrap_or_default();
     let why = match package {
-        "filesystem" => "no probe gets files",
-        "sockets" | "http" | "tls" => "no probe gets the network",
-        _ if WasiGroup::from_name(package).is_none() => "this host has no such part of WASI",
+        "filesystem" => "no component gets files",
+        "sockets" | "http" | "tls" => "no component gets the network",
+        _ if WasiGroup::from_name(package).is_none() => "this host does not have this part of WASI",
         _ if !version.strip_prefix("0.2.").is_some_and(is_number) => {
             return Err(ImportError::WasiVersion { interface: shown(import) });
         }

@@ -168,7 +168,7 @@ fn a_run_is_told_its_own_past_and_the_journal_says_which() {
     };
     let before = trend();
     let rebuilt = ops.run(&["history", "rebuild"]).unwrap();
-    assert!(rebuilt.code == 0 && rebuilt.stdout.contains("numbers of 12 runs"), "{rebuilt:?}");
+    assert!(rebuilt.code == 0 && rebuilt.stdout.contains("values of 12 runs"), "{rebuilt:?}");
     assert_eq!(trend(), before);
 }
 
@@ -237,14 +237,14 @@ fn a_past_that_cannot_be_read_does_not_pass_for_none() {
 fn what_is_not_there_is_answered_with_what_there_is() {
     let ops = ops("[[grant]]\ncomponent = \"memory\"\non = [\"here\"]\n");
     let none = ops.run(&["trend", "here"]).unwrap();
-    assert!(none.code == 2 && none.stderr.contains("`bailiwick check` begins one"), "{none:?}");
+    assert!(none.code == 2 && none.stderr.contains("`bailiwick check` creates one"), "{none:?}");
     ops.check(&[]).unwrap();
     let table = [
         (vec!["trend", "nobody"], "there are: here"),
         (vec!["trend", "here", "no-such"], "there are: available-bytes, available-percent"),
         (vec!["trend", "here", "--component", "load"], "there are: memory"),
         (vec!["trend", "here", "--since", "yesterday"], "write 48h, 35d or 8w"),
-        (vec!["trend", "here", "--since", "0h"], "there are no numbers of here since 0h"),
+        (vec!["trend", "here", "--since", "0h"], "there are no metrics of here since 0h"),
     ];
     for (args, hint) in table {
         let said = ops.run(&args).unwrap();

@@ -277,10 +277,10 @@ fn source(path: &str) -> String {
 #[test]
 fn ph01_only_plan_is_in_a_world_with_changing_verbs_and_its_list_is_all_that_they_reach() {
     use bailiwick_core::model::Effect;
-    use bailiwick_core::verbs::{Say, spec, with};
+    use bailiwick_core::verbs::{Invocation, spec, with};
     // None has a word for a target: what is not said cannot be done. A phase is refused twice, by worker and broker: the
     // tests of `sandbox::guests::fix` hold that.
-    assert!(with(Effect::Change).all(|verb| matches!(spec(verb).say, Say::Gate(_))));
+    assert!(with(Effect::Change).all(|verb| matches!(spec(verb).invocation, Invocation::Gate(_))));
     assert!(with(Effect::Change).all(|verb| verb.interface().ends_with("-change")));
     let wit: String = fs::read_dir(root().join("wit"))
         .unwrap()

@@ -13,6 +13,7 @@ mod grant_change;
 mod history;
 mod journal;
 mod library;
+mod phrases;
 mod reference;
 mod wit;
 mod words;

@@ -136,3 +136,34 @@ fn every_example_works() -> Result<()> {
     }
     Ok(())
 }
+
+/// docs/reference holds what `bailiwick help TOPIC` prints. `INSTA_UPDATE=always` writes the pages.
+#[test]
+fn the_committed_pages_are_what_the_program_prints() -> Result<()> {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+    let exit_codes = ("exit-codes", bailiwick::report::exit::page());
+    let pages = pages().map(|page| (page.file.trim_end_matches(".toml"), page.markdown()));
+    for (name, page) in pages.into_iter().chain([exit_codes]) {
+        let path = docs.join("reference").join(name).with_extension("md");
+        if std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always") {
+            std::fs::create_dir_all(docs.join("reference"))?;
+            std::fs::write(&path, &page)?;
+        }
+        let committed = std::fs::read_to_string(&path).with_context(|| format!("docs/reference/{name}.md"))?;
+        ensure!(
+            committed == page,
+            "docs/reference/{name}.md differs from `bailiwick help {name}`; INSTA_UPDATE=always renews it"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn the_page_of_outputs_has_every_format() -> Result<()> {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/outputs.md"))?;
+    for format in bailiwick::report::format::FORMATS {
+        ensure!(page.contains(&format!("`{}`", format.name)), "docs/outputs.md has no row of `{}`", format.name);
+        ensure!(format.media.contains('/') && format.about.len() <= 80, "{}", format.name);
+    }
+    Ok(())
+}

@@ -32,6 +32,39 @@ mod samples;
 
 use bailiwick_core::outcome::Sweep;
 
+use self::format::{Format, format};
+
+/// Every format: `--format`, `--write`, the help and the tests read this table. The first is the default.
+pub const FORMATS: &[Format] = &[
+    format("table", "text/plain", "For people, at a terminal", |sweep, view| Ok(table::render(sweep, &view.options))),
+    format("json", "application/json", "For programs; `bailiwick schema` prints its schema", |sweep, _| {
+        Ok(json::render(sweep)?)
+    }),
+    format("markdown", "text/markdown", "For a ticket or a chat", |sweep, view| {
+        Ok(markdown::render(sweep, view.options.detail))
+    }),
+    format("html", "text/html", "A page that loads nothing", |sweep, view| {
+        Ok(html::render(sweep, view.options.detail))
+    }),
+    format("junit", "application/xml", "JUnit XML, for CI", |sweep, _| Ok(junit::render(sweep)?)),
+    Format {
+        is_plugin: true,
+        ..format(
+            "nagios",
+            "text/plain",
+            "A Nagios plugin's output; exit code 0 ok, 1 warning, 2 critical, 3 unknown",
+            |sweep, _| Ok(nagios::render(sweep)),
+        )
+    },
+    format("sarif", "application/sarif+json", "SARIF 2.1.0, for CI", |sweep, _| Ok(sarif::render(sweep)?)),
+    format(
+        "textfile",
+        "text/plain; version=0.0.4",
+        "Metrics for the textfile collector of Prometheus' node exporter",
+        |sweep, view| Ok(textfile::render(sweep, &textfile::successes(view.earlier.unwrap_or_default()))),
+    ),
+];
+
 /// From a sweep's start to its end; 0 if the clock was set back in between.
 fn elapsed_ms(sweep: &Sweep) -> u64 {
     u64::try_from(sweep.finished.duration_since(sweep.started).as_millis()).unwrap_or(0)

@@ -7,15 +7,16 @@
 use std::time::Duration;
 
 use super::{
+    Invocation,
     Part::{Object as Hole, OptionField, Word},
-    Say, Spec,
+    Spec,
 };
 use crate::model::{Effect, Field, Object};
 
 pub(super) const FILE: Spec = Spec {
     effect: Effect::Observe,
     object: Object::Path,
-    say: Say::Program(&[Word("awk"), Word("/BEGIN.CERTIFICATE/,/END.CERTIFICATE/"), Hole]),
+    invocation: Invocation::Program(&[Word("awk"), Word("/BEGIN.CERTIFICATE/,/END.CERTIFICATE/"), Hole]),
     bytes_max: 512 << 10,
     timeout: Duration::from_secs(10),
     reads: "the certificates in the file, nothing else",
@@ -26,7 +27,7 @@ pub(super) const FILE: Spec = Spec {
 pub(super) const SERVER: Spec = Spec {
     effect: Effect::Observe,
     object: Object::Endpoint,
-    say: Say::Fed(
+    invocation: Invocation::Fed(
         &[
             Word("openssl"),
             Word("s_client"),

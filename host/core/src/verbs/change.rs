@@ -1,11 +1,11 @@
 //! The verbs that change something. Their bytes are never sent: the target's gate has each action in its list, and runs it by
 //! its id when a plan is applied. A component only adds them to a plan.
 //!
-//! **Invariant:** every changing verb has an inverse; one without would not fit [`Say::Gate`].
+//! **Invariant:** every changing verb has an inverse; one without would not fit [`Invocation::Gate`].
 
 use std::time::Duration;
 
-use super::{Say, Spec};
+use super::{Invocation, Spec};
 use crate::model::{Effect, Inverse, Object, Verb};
 
 /// Maximum bytes that a component may compute for a file.
@@ -19,7 +19,7 @@ pub const fn needs_content(verb: Verb) -> bool {
 
 const fn change(object: Object, inverse: Inverse, timeout_s: u64, reads: &'static str) -> Spec {
     let timeout = Duration::from_secs(timeout_s);
-    Spec { effect: Effect::Change, object, say: Say::Gate(inverse), bytes_max: 64 << 10, timeout, reads }
+    Spec { effect: Effect::Change, object, invocation: Invocation::Gate(inverse), bytes_max: 64 << 10, timeout, reads }
 }
 
 pub(super) const WRITE: Spec =

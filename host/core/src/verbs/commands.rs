@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::{Say, Spec};
+use super::{Invocation, Spec};
 use crate::model::{Effect, Object};
 
 pub(super) const RUN: Spec = Spec {
     effect: Effect::Observe,
     object: Object::Command,
-    say: Say::Literal,
+    invocation: Invocation::Literal,
     bytes_max: 256 << 10,
     timeout: Duration::from_secs(30),
     reads: "exit status and output of the operator's program",

@@ -8,8 +8,9 @@
 use std::time::Duration;
 
 use super::{
+    Invocation,
     Part::{Field, Object as Hole, Word},
-    Say, Spec,
+    Spec,
 };
 use crate::model;
 use crate::model::{Effect, Object};
@@ -17,7 +18,14 @@ use crate::model::{Effect, Object};
 pub(super) const LIST: Spec = Spec {
     effect: Effect::Observe,
     object: Object::Runtime,
-    say: Say::Program(&[Hole, Word("ps"), Word("--all"), Word("--no-trunc"), Word("--format"), Word("json")]),
+    invocation: Invocation::Program(&[
+        Hole,
+        Word("ps"),
+        Word("--all"),
+        Word("--no-trunc"),
+        Word("--format"),
+        Word("json"),
+    ]),
     bytes_max: 1 << 20,
     timeout: Duration::from_secs(20),
     reads: "all containers that the account can see: name, image, state, health",
@@ -26,7 +34,12 @@ pub(super) const LIST: Spec = Spec {
 pub(super) const STATUS: Spec = Spec {
     effect: Effect::Observe,
     object: Object::Container,
-    say: Say::Program(&[Field(model::Field::Runtime), Word("container"), Word("inspect"), Field(model::Field::Name)]),
+    invocation: Invocation::Program(&[
+        Field(model::Field::Runtime),
+        Word("container"),
+        Word("inspect"),
+        Field(model::Field::Name),
+    ]),
     bytes_max: 1 << 20,
     timeout: Duration::from_secs(20),
     reads: "state, health, restarts and last exit of the container",
@@ -35,7 +48,7 @@ pub(super) const STATUS: Spec = Spec {
 pub(super) const LOGS: Spec = Spec {
     effect: Effect::Observe,
     object: Object::Container,
-    say: Say::Program(&[
+    invocation: Invocation::Program(&[
         Field(model::Field::Runtime),
         Word("container"),
         Word("logs"),

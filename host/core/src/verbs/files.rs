@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use super::{
+    Invocation,
     Part::{Object as Hole, Word},
-    Say, Spec,
+    Spec,
 };
 use crate::model::{Effect, Object};
 
@@ -15,7 +16,7 @@ pub const READ_BYTES: u64 = 256 << 10;
 pub(super) const READ: Spec = Spec {
     effect: Effect::Observe,
     object: Object::Path,
-    say: Say::Program(&[Word("head"), Word("-c"), Word("262145"), Hole]),
+    invocation: Invocation::Program(&[Word("head"), Word("-c"), Word("262145"), Hole]),
     bytes_max: READ_BYTES + (4 << 10),
     timeout: Duration::from_secs(10),
     reads: "the first 256 KiB of the file",
@@ -24,7 +25,7 @@ pub(super) const READ: Spec = Spec {
 pub(super) const STAT: Spec = Spec {
     effect: Effect::Observe,
     object: Object::Path,
-    say: Say::Program(&[Word("stat"), Word("--format=%f,%s,%Y,%U,%G"), Hole]),
+    invocation: Invocation::Program(&[Word("stat"), Word("--format=%f,%s,%Y,%U,%G"), Hole]),
     bytes_max: 4 << 10,
     timeout: Duration::from_secs(10),
     reads: "kind, size, time of change, mode and owner of the file",
@@ -35,7 +36,7 @@ mod tests {
     #[test]
     fn the_template_asks_for_one_byte_more_than_is_given_out() {
         let asked = (super::READ_BYTES + 1).to_string();
-        let super::Say::Program(template) = super::READ.say else { panic!("a program") };
+        let super::Invocation::Program(template) = super::READ.invocation else { panic!("a program") };
         assert!(template.iter().any(|part| matches!(part, super::Word(word) if *word == asked)));
     }
 }

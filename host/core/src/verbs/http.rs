@@ -5,13 +5,13 @@
 
 use std::time::Duration;
 
-use super::{Say, Spec};
+use super::{Invocation, Spec};
 use crate::model::{Effect, Object};
 
 pub(super) const GET: Spec = Spec {
     effect: Effect::Observe,
     object: Object::Url,
-    say: Say::Get,
+    invocation: Invocation::Get,
     bytes_max: 1 << 20,
     timeout: Duration::from_secs(10),
     reads: "the page of that address, as the target reaches it",

@@ -5,15 +5,16 @@
 use std::time::Duration;
 
 use super::{
+    Invocation,
     Part::{Option, Word},
-    Say, Spec,
+    Spec,
 };
 use crate::model::{Effect, Object};
 
 pub(super) const SINCE_LAST_RUN: Spec = Spec {
     effect: Effect::Observe,
     object: Object::Unit,
-    say: Say::Program(&[
+    invocation: Invocation::Program(&[
         Word("journalctl"),
         Word("--no-pager"),
         Word("--output=json"),

@@ -34,7 +34,7 @@ pub struct Spec {
     /// The object that it takes besides the target.
     pub object: Object,
     /// What is sent to the target.
-    pub say: Say,
+    pub invocation: Invocation,
     /// Largest answer, stdout and stderr together, in bytes.
     pub bytes_max: u64,
     /// Longest wait for an answer.
@@ -47,17 +47,17 @@ impl Spec {
     /// The words of the program that it starts, after [`PREFIX`]. Empty if it starts none, or the operator's own.
     #[must_use]
     pub const fn template(&self) -> &'static [Part] {
-        match self.say {
-            Say::Program(template) | Say::Fed(template, _) => template,
-            Say::Query(_) => query::PSQL,
-            Say::Literal | Say::Get | Say::Gate(_) => &[],
+        match self.invocation {
+            Invocation::Program(template) | Invocation::Fed(template, _) => template,
+            Invocation::Query(_) => query::PSQL,
+            Invocation::Literal | Invocation::Get | Invocation::Gate(_) => &[],
         }
     }
 }
 
 /// What is sent to a target for a verb.
 #[derive(Debug, Clone, Copy)]
-pub enum Say {
+pub enum Invocation {
     /// A program without input.
     Program(&'static [Part]),
     /// A program, and its input.
@@ -127,11 +127,11 @@ pub enum Tier {
 pub fn action(verb: Verb, literal: Option<Literal>, tier: Tier) -> Action {
     let wire = match (tier, verb, &literal) {
         (Tier::Local, Verb::FilesRead, Some(Literal::Path(path))) => Wire::Read(path.clone()),
-        (Tier::Gated, ..) => match wire(spec(verb).say, literal.as_ref()) {
+        (Tier::Gated, ..) => match wire(spec(verb).invocation, literal.as_ref()) {
             connect @ Wire::Connect { .. } => connect,
             program => Wire::Gated(Box::new(program)),
         },
-        _ => wire(spec(verb).say, literal.as_ref()),
+        _ => wire(spec(verb).invocation, literal.as_ref()),
     };
     Action { id: ActionId::new(verb, literal.as_ref()), verb, literal, wire }
 }
@@ -144,30 +144,30 @@ pub fn change_action(verb: Verb, changing: Changing) -> Action {
     Action { id: ActionId::new(verb, Some(&literal)), verb, literal: Some(literal), wire }
 }
 
-fn wire(say: Say, literal: Option<&Literal>) -> Wire {
-    match say {
-        Say::Program(template) => Wire::Exec(argv(template, literal)),
-        Say::Fed(template, stdin) => Wire::Fed { words: argv(template, literal), stdin: stdin.to_owned() },
-        Say::Query(sql) => {
+fn wire(invocation: Invocation, literal: Option<&Literal>) -> Wire {
+    match invocation {
+        Invocation::Program(template) => Wire::Exec(argv(template, literal)),
+        Invocation::Fed(template, stdin) => Wire::Fed { words: argv(template, literal), stdin: stdin.to_owned() },
+        Invocation::Query(sql) => {
             let stdin = match (sql, literal) {
                 (None, Some(Literal::Statement(statement))) => query::given(statement.sql()),
                 (sql, _) => query::own(sql.unwrap_or_default()),
             };
             Wire::Fed { words: argv(query::PSQL, literal), stdin }
         }
-        Say::Literal => {
+        Invocation::Literal => {
             let own = match literal {
                 Some(Literal::Command(command)) => command.argv(),
                 _ => &[],
             };
             Wire::Exec(prefix().chain(own.iter().cloned()).collect())
         }
-        Say::Get => match literal {
+        Invocation::Get => match literal {
             Some(Literal::Url(url)) => Wire::Connect { address: url.address(), request: get(url) },
             _ => Wire::Exec(Vec::new()),
         },
         // An empty program: a change cannot be asked for in this way.
-        Say::Gate(_) => Wire::Exec(Vec::new()),
+        Invocation::Gate(_) => Wire::Exec(Vec::new()),
     }
 }
 
@@ -228,7 +228,7 @@ mod tests {
             let holes = spec.template().iter().any(|part| !matches!(part, Part::Word(_)));
             let takes = spec.object != Object::None && !spec.template().is_empty();
             assert_eq!(holes, takes, "{verb}: a hole if it takes an object");
-            assert_eq!(spec.effect == Effect::Change, matches!(spec.say, Say::Gate(_)), "{verb}");
+            assert_eq!(spec.effect == Effect::Change, matches!(spec.invocation, Invocation::Gate(_)), "{verb}");
             match action(verb, Literal::example(spec.object), Tier::Plain).wire {
                 Wire::Exec(words) | Wire::Fed { words, .. } => {
                     assert!(words.iter().all(|word| is_plain(word)), "{verb}: {words:?}");

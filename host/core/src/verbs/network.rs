@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use super::{Part::Word, Say, Spec};
+use super::{Invocation, Part::Word, Spec};
 use crate::model::{Effect, Object};
 
 pub(super) const LISTENERS: Spec = Spec {
     effect: Effect::Observe,
     object: Object::None,
-    say: Say::Program(&[
+    invocation: Invocation::Program(&[
         Word("grep"),
         Word("-s"),
         Word("-H"),

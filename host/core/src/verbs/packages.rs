@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use super::{Part::Word, Say, Spec};
+use super::{Invocation, Part::Word, Spec};
 use crate::model::{Effect, Object};
 
 pub(super) const PENDING: Spec = Spec {
     effect: Effect::Observe,
     object: Object::None,
-    say: Say::Program(&[
+    invocation: Invocation::Program(&[
         Word("apt-get"),
         Word("--simulate"),
         Word("-qq"),
@@ -27,7 +27,7 @@ pub(super) const PENDING: Spec = Spec {
 pub(super) const LISTS: Spec = Spec {
     effect: Effect::Observe,
     object: Object::None,
-    say: Say::Program(&[
+    invocation: Invocation::Program(&[
         Word("stat"),
         Word("--format=%Y,%n"),
         Word("/var/lib/apt/lists"),

@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use super::{Say, Spec};
+use super::{Invocation, Spec};
 use crate::model::{Effect, Object};
 
 /// A verb on a slot's database, with a query of ours.
@@ -17,7 +17,7 @@ const fn on_database(sql: &'static str, reads: &'static str) -> Spec {
     Spec {
         effect: Effect::Observe,
         object: Object::Database,
-        say: Say::Query(Some(sql)),
+        invocation: Invocation::Query(Some(sql)),
         bytes_max: 512 << 10,
         timeout: Duration::from_secs(20),
         reads,
@@ -91,7 +91,7 @@ order by w.waiting_s desc nulls last, w.pid, w.by_pid limit 500",
 pub(super) const QUERY: Spec = Spec {
     effect: Effect::Observe,
     object: Object::Statement,
-    say: Say::Query(None),
+    invocation: Invocation::Query(None),
     bytes_max: 256 << 10,
     timeout: Duration::from_secs(20),
     reads: "what the operator's statement returns",

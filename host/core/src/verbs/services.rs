@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use super::{
+    Invocation,
     Part::{Object as Hole, Option, Word},
-    Say, Spec,
+    Spec,
 };
 use crate::model::{Effect, Object};
 
 pub(super) const STATUS: Spec = Spec {
     effect: Effect::Observe,
     object: Object::Unit,
-    say: Say::Program(&[
+    invocation: Invocation::Program(&[
         Word("systemctl"),
         Word("show"),
         Word("--no-pager"),
@@ -29,7 +30,7 @@ pub(super) const STATUS: Spec = Spec {
 pub(super) const FAILED: Spec = Spec {
     effect: Effect::Observe,
     object: Object::None,
-    say: Say::Program(&[
+    invocation: Invocation::Program(&[
         Word("systemctl"),
         Word("list-units"),
         Word("--no-pager"),
@@ -46,7 +47,7 @@ pub(super) const FAILED: Spec = Spec {
 pub(super) const LOGS: Spec = Spec {
     effect: Effect::Observe,
     object: Object::Unit,
-    say: Say::Program(&[
+    invocation: Invocation::Program(&[
         Word("journalctl"),
         Word("--no-pager"),
         Word("--output=json"),
@@ -64,7 +65,7 @@ pub(super) const LOGS: Spec = Spec {
 pub(super) const USAGE: Spec = Spec {
     effect: Effect::Observe,
     object: Object::Unit,
-    say: Say::Program(&[
+    invocation: Invocation::Program(&[
         Word("systemctl"),
         Word("show"),
         Word("--no-pager"),

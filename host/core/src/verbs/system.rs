@@ -3,20 +3,20 @@
 
 use std::time::Duration;
 
-use super::{Part::Word, Say, Spec};
+use super::{Invocation, Part::Word, Spec};
 use crate::model::{Effect, Object};
 
 const BASE: Spec = Spec {
     effect: Effect::Observe,
     object: Object::None,
-    say: Say::Program(&[]),
+    invocation: Invocation::Program(&[]),
     bytes_max: 64 << 10,
     timeout: Duration::from_secs(10),
     reads: "",
 };
 
 pub(super) const IDENTITY: Spec = Spec {
-    say: Say::Program(&[
+    invocation: Invocation::Program(&[
         Word("grep"),
         Word("-s"),
         Word("-H"),
@@ -30,7 +30,7 @@ pub(super) const IDENTITY: Spec = Spec {
 };
 
 pub(super) const UPTIME: Spec = Spec {
-    say: Say::Program(&[
+    invocation: Invocation::Program(&[
         Word("grep"),
         Word("-s"),
         Word("-H"),
@@ -44,7 +44,7 @@ pub(super) const UPTIME: Spec = Spec {
 };
 
 pub(super) const LOAD: Spec = Spec {
-    say: Say::Program(&[
+    invocation: Invocation::Program(&[
         Word("grep"),
         Word("-s"),
         Word("-H"),
@@ -57,13 +57,13 @@ pub(super) const LOAD: Spec = Spec {
 };
 
 pub(super) const MEMORY: Spec = Spec {
-    say: Say::Program(&[Word("grep"), Word("-s"), Word("-H"), Word("."), Word("/proc/meminfo")]),
+    invocation: Invocation::Program(&[Word("grep"), Word("-s"), Word("-H"), Word("."), Word("/proc/meminfo")]),
     reads: "memory and swap in use",
     ..BASE
 };
 
 pub(super) const FILESYSTEMS: Spec = Spec {
-    say: Say::Program(&[
+    invocation: Invocation::Program(&[
         Word("df"),
         Word("-l"),
         Word("-B1"),
@@ -75,7 +75,7 @@ pub(super) const FILESYSTEMS: Spec = Spec {
 };
 
 pub(super) const TIME_SYNC: Spec = Spec {
-    say: Say::Program(&[
+    invocation: Invocation::Program(&[
         Word("timedatectl"),
         Word("show"),
         Word("--property=NTP"),
@@ -87,11 +87,11 @@ pub(super) const TIME_SYNC: Spec = Spec {
 };
 
 pub(super) const LOGINS: Spec =
-    Spec { say: Say::Program(&[Word("who")]), reads: "who is logged in, from where, since when", ..BASE };
+    Spec { invocation: Invocation::Program(&[Word("who")]), reads: "who is logged in, from where, since when", ..BASE };
 
 /// GNU and BusyBox both know the short option, and no other spelling of it.
 pub(super) const CLOCK: Spec = Spec {
-    say: Say::Program(&[Word("date"), Word("-Ins")]),
+    invocation: Invocation::Program(&[Word("date"), Word("-Ins")]),
     bytes_max: 4 << 10,
     reads: "the clock, compared with the controller's",
     ..BASE

@@ -56,7 +56,7 @@ pub enum ProjectError {
         tried: Vec<PathBuf>,
     },
     /// There are no cases.
-    #[error("{} has no cases\n\nhint: `bailiwick test --record NAME --target TARGET` writes one; CONTRIBUTING.md describes its format", .0.shown())]
+    #[error("{} has no cases\n\nhint: `bailiwick test --record NAME --target TARGET` writes one; guest-sdk/docs/cases.md describes its format", .0.shown())]
     NoCases(PathBuf),
     /// No such case.
     #[error("there is no case `{name}`\n\nhint: the cases are: {}", known.join(", "))]

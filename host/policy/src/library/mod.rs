@@ -57,7 +57,7 @@ pub enum LibraryError {
     #[error("{} is larger than {COMPONENT_BYTES_MAX} bytes, which no component may be", .0.shown())]
     TooLarge(PathBuf),
     /// It says nowhere what it asks for.
-    #[error("{} holds no manifest, and there is no {} beside it, so nothing can be granted to it\n\nhint: `bailiwick pack --manifest FILE` seals one in; CONTRIBUTING.md shows how to write it", .0.shown(), name_of(&.0.with_extension("toml")))]
+    #[error("{} holds no manifest, and there is no {} beside it, so nothing can be granted to it\n\nhint: `bailiwick pack --manifest FILE` seals one in; `bailiwick help manifest` lists its keys", .0.shown(), name_of(&.0.with_extension("toml")))]
     NoManifest(PathBuf),
     /// A manifest that needs a component.
     #[error("{} holds no [[check]], so it is no component by itself\n\nhint: `bailiwick pack FILE.wasm --manifest {}` seals it into what a compiler made", .0.shown(), .0.shown())]

@@ -1,7 +1,7 @@
 //! Readers of certificates: PEM blocks of a file, and what `openssl s_client -showcerts` prints.
 //!
 //! Attacks answered: DER made to break its reader (it runs in the worker, over a bounded answer), a certificate that cannot
-//! be read and hides the others (then none is given out), and a server that writes what looks like OpenSSL's own words: the
+//! be read and hides the others (then none is returned), and a server that imitates OpenSSL's own messages: the
 //! chain is read from its own section alone, OpenSSL's verdict from the first line behind it, before anything that the
 //! server may have sent (TG05).
 
@@ -57,7 +57,7 @@ pub(super) fn server(answer: &Answer) -> Result<ServerInfo, VerbError> {
     }
     let mut section = lines.by_ref().take_while(|line| *line != "---");
     let mut chain = Vec::new();
-    // OpenSSL indents what it says of each.
+    // OpenSSL indents the lines about each.
     while let Some(der) = next_block(&mut section, |line| line.starts_with(' '))? {
         chain.push(certificate(&der)?);
     }
@@ -81,7 +81,7 @@ pub(super) fn server(answer: &Answer) -> Result<ServerInfo, VerbError> {
     Err(Garbled)
 }
 
-/// The bytes of the next block, if there is one. `around` says which lines may stand before it.
+/// The bytes of the next block, if there is one. `around` is true for lines that may come before it.
 fn next_block<'t>(
     lines: &mut impl Iterator<Item = &'t str>,
     around: impl Fn(&str) -> bool,

@@ -1,4 +1,4 @@
-//! The reader of `system.clock`'s answer: what `date -Ins` prints under UTC, and nothing like it.
+//! Reader of the answer of `system.clock`: what `date -Ins` prints in UTC.
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -25,7 +25,7 @@ pub(super) fn clock(answer: &Answer) -> Result<ClockInfo, VerbError> {
     let time: DateTime = second.parse().map_err(|_| Garbled)?;
     let time = time.to_zoned(TimeZone::UTC).map_err(|_| Garbled)?.timestamp().as_microsecond();
     let time = u64::try_from(time).map_err(|_| Garbled)?.saturating_add(number::<u64>(nanos)? / 1_000);
-    // Without it nobody can say how far the clocks are apart.
+    // Without the timing, the difference of the clocks is unknown.
     let timing = answer.timing.ok_or(Garbled)?;
     Ok(ClockInfo { time_us: time, asked_us: timing.asked_us, elapsed_us: timing.elapsed_us })
 }

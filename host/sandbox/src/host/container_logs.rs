@@ -1,8 +1,8 @@
 //! Reader of `podman logs --timestamps` and `docker logs --timestamps`: a time, a space, and the line.
 //!
 //! Attack answered: the container chooses every line (TG05). The runtime puts a time before each, so none can be forged: a
-//! line of standard output without one is garbled. On standard error the runtime and a login shell have their own say; what
-//! has no time there is no container's.
+//! line of standard output without one is garbled. On standard error the runtime and a login shell print their own messages: a
+//! line without a time there is not from the container.
 
 use jiff::Timestamp;
 

@@ -1,4 +1,4 @@
-//! Readers of what podman and docker say of containers, as JSON: `ps` and `container inspect`.
+//! Readers of the output of podman and docker about containers, as JSON: `ps` and `container inspect`.
 //!
 //! Podman lists one array, docker one object a line; their words for states differ, and both are read as one. Attacks
 //! answered: an image's author chooses labels, commands and names, and a container what its check prints (TG05): fields are
@@ -17,8 +17,8 @@ use bailiwick_core::model::VerbError;
 
 use VerbError::Garbled;
 
-/// What the two programs say, and what it means. Docker's client says the same of a daemon that is not there and of one
-/// that is not running.
+/// Messages of the two programs, and their meaning. Docker's client prints the same for a daemon that is not installed and for
+/// one that is not running.
 const MESSAGES: &[(&str, VerbError)] = &[
     ("no such container", VerbError::NotFound),
     ("No such container", VerbError::NotFound),
@@ -32,10 +32,10 @@ const MESSAGES: &[(&str, VerbError)] = &[
     ("does not support reading", VerbError::Unsupported),
 ];
 
-/// Why there is no answer, by the programs' own words.
+/// Why there is no answer, by the messages of the programs.
 pub(super) fn failure_of(answer: &Answer) -> VerbError {
     let text = String::from_utf8_lossy(&answer.stderr);
-    // 126 and 127 are `env`'s, and podman's own too: it hands on what a container says.
+    // 126 and 127 are `env`'s, and podman's own too: it returns the status of a container.
     let known = matches!(answer.exit, Exit::Status(status) if !matches!(status, 126 | 127));
     let own = MESSAGES.iter().find(|(message, _)| known && text.contains(message));
     own.map_or_else(|| failure(answer), |(_, error)| *error)
@@ -106,7 +106,7 @@ fn container(raw: Listed) -> Result<Container, VerbError> {
         health: if state == State::Running { health_in(&raw.status) } else { Health::None },
         restarts: raw.restarts,
         exit_code,
-        // Before 1970 stands for never.
+        // Before 1970 means never.
         started_ms: raw.started_at.and_then(|seconds| u64::try_from(seconds).ok()?.checked_mul(1000)),
     })
 }
@@ -180,7 +180,7 @@ struct InspectedState {
     error: String,
     started_at: String,
     finished_at: String,
-    /// Podman before 4 calls it otherwise. A container without a check has none, or one that says nothing.
+    /// Podman before 4 uses another name. A container without a check has none, or an empty one.
     #[serde(alias = "Healthcheck")]
     health: Option<InspectedHealth>,
 }
@@ -235,7 +235,7 @@ fn inspected(answer: &Answer) -> Result<StatusInfo, VerbError> {
     })
 }
 
-/// RFC 3339 with any offset. The year 1 stands for never.
+/// RFC 3339 with any offset. The year 1 means never.
 fn time(text: &str) -> Result<Option<u64>, VerbError> {
     let time: Timestamp = text.parse().map_err(|_| Garbled)?;
     Ok(u64::try_from(time.as_millisecond()).ok())

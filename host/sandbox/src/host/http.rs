@@ -1,8 +1,8 @@
-//! Reader of an HTTP answer: a head by `httparse`, and a body that must be as long as the head says.
+//! Reader of an HTTP answer: a head by `httparse`, and a body whose length must match the head.
 //!
 //! Attacks answered: a cut answer that is read as a whole one, two lengths that two readers take differently, an interim
-//! answer or an encoding that nobody asked for (TG05, TG07). Where the broker has taken a secret out of the answer, its
-//! length is no longer the server's: the mark that then stands there is the one reason to let a length be wrong.
+//! answer or an encoding that was not requested (TG05, TG07). If the broker has removed a secret from the answer, its length
+//! differs from the server's: only the mark of a removed secret excuses a wrong length.
 
 use super::text::{ended, failure};
 use bailiwick_bindings::ops::http::Response;
@@ -11,11 +11,11 @@ use bailiwick_core::model::VerbError;
 
 use VerbError::Garbled;
 
-/// More fields than any honest server sends.
+/// Maximum number of fields. Honest servers send fewer.
 const HEADERS_MAX: usize = 100;
-/// More of a media type than anybody compares.
+/// Maximum bytes of a media type.
 const CONTENT_TYPE_BYTES: usize = 200;
-/// What stands where a secret was.
+/// The mark of a removed secret.
 const REDACTED: &[u8] = b"[redacted:";
 
 pub(super) fn get(answer: &Answer) -> Result<Response, VerbError> {
@@ -52,12 +52,12 @@ fn whole_body(fields: &[httparse::Header<'_>], version: u8, body: &[u8]) -> Resu
     match (codings.next(), lengths.next()) {
         (None, None) => Ok(body.to_vec()),
         (None, Some(length)) => {
-            // Said twice it is taken for granted that somebody in between would have read the other.
+            // With two values, a proxy may have used the other one.
             let length = decimal(length).filter(|_| lengths.next().is_none()).ok_or(Garbled)?;
             let redacted = body.windows(REDACTED.len()).any(|window| window == REDACTED);
             if body.len() == length || redacted { Ok(body.to_vec()) } else { Err(Garbled) }
         }
-        // HTTP/1.0 knows no chunks: who sends them there is not who the head says.
+        // HTTP/1.0 has no chunks.
         (Some(coding), None) if version == 1 && coding.eq_ignore_ascii_case(b"chunked") && codings.next().is_none() => {
             unchunked(body)
         }

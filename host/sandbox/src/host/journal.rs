@@ -1,6 +1,6 @@
 //! Reader of `journalctl --output=json`: one flat object a line.
 //!
-//! Attack answered: any program on the target chooses what its messages hold. A message that is no text, or a field that
+//! Attack answered: any program on the target chooses its messages. A message that is not text, or a field that
 //! comes twice, must not hide the other messages (TG05); nesting is not followed.
 
 use std::fmt;

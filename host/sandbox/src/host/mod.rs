@@ -249,7 +249,7 @@ fn observe<R>(
     slot: Option<&str>,
     read: impl Fn(&Answer, Context<'_>) -> Result<R, VerbError>,
 ) -> Result<Result<R, VerbError>, FaultKind> {
-    let answer = run.look(target, verb, slot)?;
+    let answer = run.observe(target, verb, slot)?;
     let literal = slot.map(|slot| run.literal(target, slot).unwrap_or_default());
     let context = Context { times: run.times(target), literal };
     Ok(answer.and_then(|answer| read(&answer, context)))

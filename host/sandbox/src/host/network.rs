@@ -19,8 +19,8 @@ pub(super) fn listeners(answer: &Answer) -> Result<Vec<Listener>, VerbError> {
         return Err(failure(answer));
     }
     if answer.stdout.is_empty() {
-        // 1 in silence says that all tables were read and nothing accepts; with words, that it is no grep of ours; 2 that there
-        // are no tables.
+        // Status 1 without a message: all tables were read, and nothing accepts. With a message: another grep. 2: there are no
+        // tables.
         match ended(answer, &[1]) {
             true if complains(answer) => return Err(failure(answer)),
             true => {}

@@ -1,6 +1,6 @@
-//! Readers of what apt would do, and of the age of its lists.
+//! Readers of what apt would do, and of the age of its package lists.
 //!
-//! Attack answered: a repository chooses names, versions and labels. A line that is none of apt's makes the answer garbled,
+//! Attack answered: a repository chooses names, versions and labels. A line that is not apt's makes the answer garbled,
 //! so that a greeting or a cut is never read as "nothing to do" (TG05); a label can only make an upgrade more urgent.
 
 use super::text::{ended, failure, known_message, number, whole};

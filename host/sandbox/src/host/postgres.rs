@@ -1,7 +1,7 @@
 //! Readers of the `postgres` verbs' answers.
 //!
 //! Attack answered: a server, or a role on it, that shows a part and lets it pass for the whole (TG05): a header that is
-//! not the query's own, or a `complete` that is not true, is no answer.
+//! not the query's own, or a `complete` that is not true, is not accepted.
 
 use super::csv::{Record, records};
 use super::psql::why;
@@ -82,7 +82,7 @@ pub(super) fn activity(answer: &Answer) -> Result<ActivityInfo, VerbError> {
             state_s: maybe(since, seconds)?,
         });
     }
-    // Whoever asks is connected: no rows are no answer.
+    // The client itself is connected, so there must be a row.
     info.ok_or(Garbled)
 }
 
@@ -187,14 +187,14 @@ pub(super) fn locks(answer: &Answer) -> Result<Vec<Blocked>, VerbError> {
         if !flag(complete)? {
             return Err(NotPermitted);
         }
-        // One row with nothing in it: nobody waits.
+        // One empty row: no session waits.
         let Some(pid) = maybe(pid, number)? else {
             return if alone { Ok(all) } else { Err(Garbled) };
         };
         let (lock, mode, waiting_s) = (lock.ok_or(Garbled)?, mode.ok_or(Garbled)?, maybe(waiting, seconds)?);
         let holder = holder(by)?;
         match all.last_mut() {
-            // In the query's order, those whom one waits for stand together. One process waits for one lock at a time.
+            // In the order of the query, the sessions that one waits for are adjacent. One process waits for one lock at a time.
             Some(last) if last.pid == pid => last.holders.extend(holder),
             _ => all.push(Blocked {
                 pid,
@@ -225,7 +225,7 @@ fn holder([pid, kind, user, application, state, begun]: Row<6>) -> Result<Option
     }))
 }
 
-/// A table, and behind it what `\gdesc` says of its columns: as many records as it has columns, and a header.
+/// A table, followed by the output of `\gdesc` about its columns: as many records as it has columns, and a header.
 pub(super) fn query(answer: &Answer) -> Result<Table, VerbError> {
     if !ended(answer, &[0]) {
         return Err(why(answer, NotFound));
@@ -243,7 +243,7 @@ pub(super) fn query(answer: &Answer) -> Result<Table, VerbError> {
         return Err(TooLarge);
     }
     let column = |(name, described): (Option<String>, Record)| match <[_; 2]>::try_from(described) {
-        Ok([said, Some(kind)]) if said == name => Ok(Column { name: name.unwrap_or_default(), kind }),
+        Ok([described, Some(kind)]) if described == name => Ok(Column { name: name.unwrap_or_default(), kind }),
         _ => Err(Garbled),
     };
     let columns = header.into_iter().zip(description).map(column).collect::<Result<Vec<_>, _>>()?;
@@ -310,7 +310,7 @@ fn seconds(text: &str) -> Result<f64, VerbError> {
     }
 }
 
-/// A text that somebody else chose: it begins with a tab, so that it stands in quotes. Null is empty.
+/// A text that others chose: it begins with a tab, so that it is quoted. Null is empty.
 fn text(field: Option<String>) -> Result<String, VerbError> {
     Ok(maybe(field, |text| text.strip_prefix('\t').map(str::to_owned).ok_or(Garbled))?.unwrap_or_default())
 }

@@ -1,4 +1,4 @@
-//! What `psql` says when there is no answer.
+//! Reader of the errors of `psql`.
 //!
 //! Knows: exit statuses, SQLSTATEs, and the words for a server that does not let us in. Attacks answered: a server that
 //! speaks another language, and an error's text made to look like another error's (TG07): of a statement's error only the
@@ -55,7 +55,7 @@ fn connection(stderr: &str) -> VerbError {
 }
 
 /// The code of the first error: `psql:<stdin>:6: ERROR:  42501: permission denied for table x`. What follows it, and the
-/// lines below, can be anybody's words.
+/// lines below, can be chosen by others.
 fn sqlstate(stderr: &str) -> Option<&str> {
     stderr.lines().find_map(|line| {
         let (number, rest) = line.strip_prefix("psql:<stdin>:")?.split_once(": ")?;

@@ -1,6 +1,6 @@
 //! `rules`: passes the checks of a manifest to the interpreter, and calls their verbs for it.
 //!
-//! Knows: the interpreter's own WIT, and how an answer becomes plain values by what the contract says of it. Must not know:
+//! Knows: the interpreter's own WIT, and how an answer becomes plain values according to the contract. Must not know:
 //! how a check is judged. Attack answered: an interpreter that calls another verb: it names a check by its
 //! number, and the host chooses the verb; an answer that does not match the contract is garbled.
 

@@ -105,7 +105,7 @@ pub(super) fn memory(answer: &Answer) -> Result<MemoryInfo, VerbError> {
     })
 }
 
-/// `df`'s table. Status 1 with rows is a mount that the account may not look at: the others count.
+/// `df`'s table. Status 1 with rows is a mount that the account may not read: the others count.
 pub(super) fn filesystems(answer: &Answer) -> Result<Vec<Filesystem>, VerbError> {
     if !ended(answer, &[0, 1]) || answer.stdout.is_empty() {
         return Err(failure(answer));
@@ -116,12 +116,12 @@ pub(super) fn filesystems(answer: &Answer) -> Result<Vec<Filesystem>, VerbError>
     if !header.starts_with("Filesystem") || !header.ends_with("Mounted on") {
         return Err(Garbled);
     }
-    // Sources may hold spaces: where the second column begins is what the header says.
+    // Sources may contain spaces: the header shows where the second column begins.
     let kind_at = header.find(" Type ").ok_or(Garbled)?;
     let mut found = Vec::new();
     for line in lines {
-        // What stands for a password in a source has another width; such a source is a URL, without spaces. But a source
-        // may also be called so: a row that fits both ways says nothing.
+        // The mark of a redacted password in a source has another width. Such a source is a URL, without spaces. But a source
+        // may also have this name: a row that fits both ways is ambiguous.
         let word = line.split(' ').next().unwrap_or_default();
         let moved = if word.contains(MARK) { row(line, word.len()) } else { None };
         let Row { source, kind, figures, mount_point } = match (row(line, kind_at), moved) {
@@ -129,7 +129,7 @@ pub(super) fn filesystems(answer: &Answer) -> Result<Vec<Filesystem>, VerbError>
             _ => return Err(Garbled),
         };
         let [size, used, available, inodes, inodes_used, inodes_free] = figures;
-        // A filesystem that does not say how large it is has no space to run out of.
+        // A filesystem of unknown size has no space to run out of.
         if size == "-" {
             continue;
         }

@@ -1,4 +1,4 @@
-//! Readers against what real machines said, what they say when something is missing, and noise.
+//! Readers against what real machines read, what they say when something is missing, and noise.
 
 mod commands;
 mod containers;
@@ -21,7 +21,7 @@ fn answer(status: u32, stdout: &str, stderr: &str) -> Answer {
 
 fn good(verb: Verb, status: u32, stdout: &str) -> String {
     match parse(verb, &answer(status, stdout, "")) {
-        Ok(said) => said.for_encoder().to_owned(),
+        Ok(read) => read.for_encoder().to_owned(),
         Err(error) => panic!("{verb}: {error}"),
     }
 }
@@ -53,16 +53,16 @@ fn the_table_of_verbs() {
 
 #[test]
 fn healthy_answers() {
-    let said: Vec<String> =
+    let read: Vec<String> =
         RECORDED.iter().map(|&(verb, status, text)| format!("{verb}\n  {}", good(verb, status, text))).collect();
     assert_eq!(RECORDED.len(), bailiwick_core::verbs::with(Effect::Observe).count(), "one of every verb that observes");
-    insta::assert_snapshot!(said.join("\n"));
+    insta::assert_snapshot!(read.join("\n"));
 }
 
 /// What the contract says of an answer is what its reader makes: a check can ask for every field of every verb.
 #[test]
 fn every_verb_answers_a_check() {
-    let mut told = String::new();
+    let mut page = String::new();
     for &(verb, status, text) in RECORDED {
         let answers = bailiwick_core::wit::answer(verb);
         let lists = answers.lists.iter().map(|(name, _)| Some(name.as_str()));
@@ -70,15 +70,15 @@ fn every_verb_answers_a_check() {
             let items = rules::asked(verb, each, &answer(status, text, ""), Context::default())
                 .unwrap_or_else(|error| panic!("{verb}, {each:?}: {error}"));
             assert!(answers.list || each.is_some() || items.len() == 1, "{verb}");
-            told += &format!("{verb}{}\n", each.map(|each| format!(", each of {each}")).unwrap_or_default());
+            page += &format!("{verb}{}\n", each.map(|each| format!(", each of {each}")).unwrap_or_default());
             for item in items {
                 let fields = answers.items(each).unwrap_or_default().iter().zip(item);
                 let fields = fields.map(|(field, value)| format!(" {}={value:?}", field.name()));
-                told += &format!(" {}\n", fields.collect::<String>());
+                page += &format!(" {}\n", fields.collect::<String>());
             }
         }
     }
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(page);
 }
 
 /// What is more than a reader is so for a check, too.
@@ -91,8 +91,8 @@ fn a_check_is_told_what_a_verb_is_told() {
     assert_eq!(asked("podman/no-such"), Err(NotFound), "found by its id, and another");
     let since = |previous_ms| since(1_795_300_000_000, previous_ms);
     let (_, status, text) = RECORDED.iter().find(|(verb, ..)| *verb == Verb::LogsSinceLastRun).unwrap();
-    let entries = |told| {
-        rules::asked(Verb::LogsSinceLastRun, Some("entries"), &answer(*status, text, ""), told)
+    let entries = |context| {
+        rules::asked(Verb::LogsSinceLastRun, Some("entries"), &answer(*status, text, ""), context)
             .map(|items| format!("{items:?}"))
     };
     assert_ne!(entries(since(None)), entries(since(Some(1_795_299_999_000))), "the run before counts");
@@ -280,8 +280,8 @@ fn tx09_no_mount_point_or_source_moves_the_columns() {
 
 #[test]
 fn tg07_a_clock_is_read_to_the_microsecond_or_not_at_all() {
-    let said = good(Verb::SystemClock, 0, "2026-11-22T04:39:55,419268999+0000\n");
-    assert!(said.contains("time-us: 1795322395419268, asked-us: 1795322395400000, elapsed-us: 30000"), "{said}");
+    let read = good(Verb::SystemClock, 0, "2026-11-22T04:39:55,419268999+0000\n");
+    assert!(read.contains("time-us: 1795322395419268, asked-us: 1795322395400000, elapsed-us: 30000"), "{read}");
     for wrong in [
         "",
         "2026-11-22T04:39:55,419268365+00:00",
@@ -307,11 +307,11 @@ fn tg07_a_clock_is_read_to_the_microsecond_or_not_at_all() {
 fn tg07_what_is_not_accounted_for_is_none_and_not_a_large_number() {
     let usage = |text: &str| parse(Verb::ServicesUsage, &answer(0, text, ""));
     let head = "Id=a.slice\nLoadState=loaded\nActiveState=active\nActiveEnterTimestampMonotonic=0\n";
-    let said =
+    let read =
         usage(&format!("{head}CPUUsageNSec=18446744073709551615\nMemoryCurrent=infinity\nTasksCurrent=[not set]\n"));
-    let said = said.unwrap().for_encoder().to_owned();
+    let read = read.unwrap().for_encoder().to_owned();
     for none in ["cpu-ns: None", "memory: None", "memory-peak: None", "tasks: None", "started-since-boot: None"] {
-        assert!(said.contains(none), "{none}: {said}");
+        assert!(read.contains(none), "{none}: {read}");
     }
     assert_eq!(usage(&head.replace("=loaded", "=not-found")), Err(NotFound));
     for wrong in [
@@ -371,8 +371,8 @@ fn tg05_a_table_that_is_not_the_querys_own_is_garbled() {
         assert_eq!(query(bad), Err(Garbled), "{bad:?}");
     }
     // Rows that look like a description are rows: it is the last.
-    let said = query("Column\tType\nColumn\tType\nx\ty\nColumn\tType\nColumn\ttext\nType\ttext\n").unwrap();
-    assert!(said.for_encoder().contains(r#"[Cell::Text("x"), Cell::Text("y")]"#), "{}", said.for_encoder());
+    let read = query("Column\tType\nColumn\tType\nx\ty\nColumn\tType\nColumn\ttext\nType\ttext\n").unwrap();
+    assert!(read.for_encoder().contains(r#"[Cell::Text("x"), Cell::Text("y")]"#), "{}", read.for_encoder());
     let rows = |count: usize| format!("a\n{}Column\tType\na\tinteger\n", "1\n".repeat(count));
     assert!(query(&rows(1_000)).is_ok());
     assert_eq!(query(&rows(1_001)), Err(VerbError::TooLarge));

@@ -80,13 +80,13 @@ pub(super) fn whole(answer: &Answer) -> Result<String, VerbError> {
 ///
 /// # Errors
 /// When it printed nothing at all or failed otherwise; `garbled` when a line is of none of the files: a login shell that
-/// prints a greeting, say.
+/// prints a greeting, for example.
 pub(super) fn grepped(answer: &Answer, files: &[&str]) -> Result<String, VerbError> {
     if !ended(answer, &[0, 1, 2]) {
         return Err(failure(answer));
     }
     if answer.stdout.is_empty() {
-        // Files that every Linux has are not there.
+        // Files that every Linux has do not exist.
         return Err(known_message(answer).unwrap_or(VerbError::Unsupported));
     }
     let text = whole(answer)?;
@@ -97,7 +97,7 @@ pub(super) fn grepped(answer: &Answer, files: &[&str]) -> Result<String, VerbErr
 /// The line of a file that has one.
 ///
 /// # Errors
-/// `garbled` when there is none, or another.
+/// `garbled` when there is none, or more than one.
 pub(super) fn only_line_of<'t>(text: &'t str, file: &'t str) -> Result<&'t str, VerbError> {
     let mut lines = lines_of(text, file);
     match (lines.next(), lines.next()) {
@@ -129,7 +129,7 @@ pub(super) fn properties(text: &str) -> Result<std::collections::BTreeMap<&str, 
 /// A number, digits only: no sign, space or `0x`.
 ///
 /// # Errors
-/// `garbled` when it is none, or does not fit.
+/// `garbled` when it is not a number, or too large.
 pub(super) fn number<N: std::str::FromStr>(text: &str) -> Result<N, VerbError> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten().ok_or(VerbError::Garbled)
@@ -138,7 +138,7 @@ pub(super) fn number<N: std::str::FromStr>(text: &str) -> Result<N, VerbError> {
 /// A plain decimal fraction such as `0.65`.
 ///
 /// # Errors
-/// `garbled` when it is none.
+/// `garbled` when it is not one.
 pub(super) fn decimal(text: &str) -> Result<f64, VerbError> {
     let plain = text.bytes().next().is_some_and(|b| b.is_ascii_digit())
         && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');

@@ -1,9 +1,9 @@
 //! Inert WASI: clocks, random, cli and io for components whose language cannot be built without them. Every function
-//! answers, and none leads anywhere: no file, socket, environment, clock or source of randomness stands behind it.
+//! answers, and none has an effect: none uses a file, socket, environment, clock or source of randomness.
 //!
 //! Knows: WASI 0.2's types. Must not know: this machine. Attacks answered: a second way in (LK15), and calls that cost
 //! the host something (GR10, GR13): a handle is only a number, nothing is kept, nothing waits, there is no runtime, and
-//! what goes to the guest is charged. Linked function by function, under the name that stands in the binary.
+//! what goes to the guest is charged. Linked function by function, under the name in the binary.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,7 +31,7 @@ const READY: u32 = 0;
 /// The number behind a pollable of a later time: the clock is fixed.
 const NEVER: u32 = 1;
 
-/// Bytes that an output stream says it has room for.
+/// Bytes that an output stream reports as free.
 const ROOM: u64 = 64 << 10;
 
 /// Nanoseconds of a millisecond, which is the grain of both clocks.
@@ -62,7 +62,7 @@ type Caller<'a> = StoreContextMut<'a, RunState>;
 /// Links the interfaces that a component imports, each with the functions that it imports.
 ///
 /// # Errors
-/// When there is no such function: the list comes from the broker, which has looked.
+/// When there is no such function: the list comes from the broker, which has checked it.
 pub(super) fn link(
     linker: &mut Linker<RunState>,
     interfaces: &BTreeMap<String, BTreeSet<String>>,
@@ -141,7 +141,7 @@ fn exit(to: &mut LinkerInstance<'_, RunState>, function: &str) -> wasmtime::Resu
     }
 }
 
-/// `get-stdin` and its like, and the terminals that are not there.
+/// `get-stdin` and similar functions, and the terminals, which do not exist.
 fn handles(to: &mut LinkerInstance<'_, RunState>, function: &str) -> wasmtime::Result<()> {
     match function {
         "get-stdin" => to.func_wrap(function, |mut store: Caller<'_>, (): ()| {

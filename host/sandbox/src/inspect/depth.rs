@@ -1,7 +1,7 @@
 //! How deep a component's types are: a list of records of lists is four levels.
 //!
 //! Knows: types that have been found valid. Attack answered (LK05): types that refer to one another to a depth at which
-//! whoever walks through them, the compiler of adapters before all, goes as deep. The reader's own bound is 100.
+//! code that walks through them recurses as deep, above all the compiler of adapters. The reader's own limit is 100.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use wasmparser::types::TypesRef;
 use super::InspectError;
 use super::walk::most;
 
-/// Depths that are known already, so that a type is looked at once however often it is referred to.
+/// Known depths, so that each type is visited once, however often it is referred to.
 pub(super) struct Depth {
     max: u64,
     known: HashMap<ComponentAnyTypeId, u64>,
@@ -35,7 +35,7 @@ impl Depth {
         Ok(())
     }
 
-    /// The depth of a type that stands at a level. Ends at the level that is too deep: never calls itself more often.
+    /// The depth of a type at a level. Stops at the first level that is too deep, so its recursion is limited.
     fn any(&mut self, types: TypesRef<'_>, id: ComponentAnyTypeId, level: u64) -> Result<u64, InspectError> {
         let known = self.known.get(&id).copied();
         most("type-depth", "levels of types", level + known.map_or(0, |depth| depth - 1), self.max)?;

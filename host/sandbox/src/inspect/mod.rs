@@ -1,7 +1,7 @@
-//! What a component is made of, read before anything is compiled.
+//! Reads the parts of a component before anything is compiled.
 //!
 //! Knows: the binary format, through wasmparser alone: the engine has not seen a byte yet. Must not know: manifests,
-//! policy. Attacks answered: files that are no component, features that are off, and structures made to exhaust the
+//! policy. Attacks answered: files that are not components, features that are off, and structures made to exhaust the
 //! compiler (LK01–LK05, LK13, LK17). The engine's own ceilings (1 GiB, 7.6 MB bodies) protect nothing.
 
 mod depth;
@@ -62,7 +62,7 @@ impl Inspected {
     }
 }
 
-/// Why bytes are no component for this host.
+/// Why bytes are not a component for this host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InspectError {
     /// Too large.
@@ -75,7 +75,7 @@ pub enum InspectError {
     },
     /// WebAssembly, but not a component.
     #[error(
-        "this is a core module, not a component\n\nhint: `wasm-tools component new` makes a component of it; `probes/build` shows how"
+        "this is a core module, not a component\n\nhint: `wasm-tools component new` converts it to a component; `probes/build` shows how"
     )]
     CoreModule,
     /// Something else.
@@ -101,8 +101,8 @@ pub enum InspectError {
         /// The ceiling.
         max: u64,
     },
-    /// An import that is no interface.
-    #[error("it imports a {kind}, `{name}`; this host gives functions in interfaces, and nothing else")]
+    /// An import that is not an interface.
+    #[error("it imports a {kind}, `{name}`; this host only provides functions in interfaces")]
     ImportKind {
         /// What it is.
         kind: &'static str,
@@ -117,7 +117,7 @@ impl From<BinaryReaderError> for InspectError {
     }
 }
 
-/// A name from a component, made fit for a message: escaped, and no longer than a line.
+/// A name from a component, escaped and shortened for a message.
 pub(super) fn shown(name: &str) -> String {
     let mut text: String = name.chars().take(120).flat_map(char::escape_debug).collect();
     if name.chars().nth(120).is_some() {
@@ -129,7 +129,7 @@ pub(super) fn shown(name: &str) -> String {
 /// Reads a component: structure first, then validity, then what it asks for.
 ///
 /// # Errors
-/// When the bytes are no valid component within the limits.
+/// When the bytes are not a valid component within the limits.
 pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspected, InspectError> {
     let found = bytes.len() as u64;
     if found > limits.component_bytes {

@@ -14,14 +14,14 @@ use wasmparser::{
 use super::walk::most;
 use super::{FEATURES, InspectError};
 
-/// What stands before a component's type, and before an instance's.
+/// The markers of a component's type and of an instance's type.
 const COMPONENT: u8 = 0x41;
 const INSTANCE: u8 = 0x42;
 
-/// Reads a section of component types and tells `count` of every type, declaration and part of one.
+/// Reads a section of component types and calls `count` for every type, declaration and part of one.
 ///
 /// # Errors
-/// When it cannot be read, `count` has had enough, or a type has more than `depth_max` levels.
+/// When it cannot be read, `count` refuses, or a type has more than `depth_max` levels.
 pub(super) fn read(
     bytes: &[u8],
     section: Range<usize>,

@@ -1,7 +1,7 @@
-//! The first pass: what a component is made of, counted before anything is read in earnest.
+//! The first pass: counts the parts of a component before they are read.
 //!
 //! Knows: sections and their items. Must not know: whether they are valid. Attacks answered: structures made to exhaust
-//! whoever reads them next (LK01, LK02, LK05).
+//! the next reader (LK01, LK02, LK05).
 
 use std::ops::Range;
 

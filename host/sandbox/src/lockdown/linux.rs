@@ -1,6 +1,6 @@
 //! Landlock, and what `prctl` and `capset` take away.
 //!
-//! Each function says whether its measure holds now; a kernel without it is no error here.
+//! Each function says whether its measure holds now; a kernel without it is not an error here.
 
 use landlock::{
     ABI, Access, AccessFs, AccessNet, LandlockStatus, RestrictionStatus, Ruleset, RulesetAttr, RulesetError,
@@ -9,7 +9,7 @@ use landlock::{
 use rustix::process::{DumpableBehavior, Signal, set_dumpable_behavior, set_parent_process_death_signal};
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs};
 
-/// No program gives it more than it has: what seccomp and Landlock ask for first.
+/// No program gives it more privileges. Seccomp and Landlock require this.
 pub(super) fn no_new_privs() -> bool {
     set_no_new_privs(true).is_ok()
 }

@@ -30,22 +30,22 @@ use bailiwick_core::model::Lockdown;
 /// thread.
 pub(super) fn apply() -> Lockdown {
     let rlimits = limit();
-    let mut held = Lockdown { rlimits, ..Lockdown::default() };
+    let mut measures = Lockdown { rlimits, ..Lockdown::default() };
     #[cfg(target_os = "linux")]
     {
-        held.no_new_privs = linux::no_new_privs();
-        held.undumpable = linux::undumpable();
-        held.no_capabilities = linux::no_capabilities();
-        held.landlock = linux::landlock();
+        measures.no_new_privs = linux::no_new_privs();
+        measures.undumpable = linux::undumpable();
+        measures.no_capabilities = linux::no_capabilities();
+        measures.landlock = linux::landlock();
     }
-    held
+    measures
 }
 
 /// Forbids the system calls that are not on the list. This is the last measure.
-pub(super) fn seal(held: Lockdown) -> Lockdown {
+pub(super) fn seal(measures: Lockdown) -> Lockdown {
     #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
-    let held = Lockdown { seccomp: seccomp::apply().is_ok(), ..held };
-    held
+    let measures = Lockdown { seccomp: seccomp::apply().is_ok(), ..measures };
+    measures
 }
 
 /// Resource limits. None can be raised again: seccomp has no call for it, and there is no capability.

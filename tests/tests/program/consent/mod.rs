@@ -351,7 +351,7 @@ fn what_was_shown_is_what_is_accepted() {
     let digest = accept_of(&ops.run(&["add", path]).unwrap());
     let stale = |ops: &Ops| {
         let said = ops.run(&["add", path, "--accept", &digest]).unwrap();
-        assert!(said.code == 8 && said.stderr.contains("none of the digests"), "{}{}", said.stdout, said.stderr);
+        assert!(said.code == 8 && said.stderr.contains("none of the given digests"), "{}{}", said.stdout, said.stderr);
         assert!(!ops.path().join(lock::FILE).exists());
     };
     // Policy has changed since, in a binding, in a setting, in where it runs.

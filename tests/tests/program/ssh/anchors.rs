@@ -302,7 +302,7 @@ fn retention_lets_go_what_policy_says_and_says_so() {
     let policy = fs::read_to_string(ops.path().join("policy.toml")).unwrap();
     ops.write("policy.toml", format!("{policy}[retention]\ndays = 30\n").as_bytes()).unwrap();
     let young = ops.run(&["journal", "prune"]).unwrap();
-    assert!(young.code == 0 && young.stdout.starts_with("0 pieces of evidence (0 bytes) went"), "{}", young.stdout);
+    assert!(young.code == 0 && young.stdout.starts_with("0 pieces of evidence (0 bytes) removed"), "{}", young.stdout);
 
     ops.write("policy.toml", format!("{policy}[retention]\nbytes = 1\n").as_bytes()).unwrap();
     let files = || -> Vec<PathBuf> {
@@ -312,11 +312,13 @@ fn retention_lets_go_what_policy_says_and_says_so() {
     let (there, entries) = (files().len(), last(&ops));
     assert!(there >= 2, "components, and answers that are large");
     let dry = ops.run(&["journal", "prune", "--dry-run"]).unwrap();
-    assert!(dry.stdout.starts_with(&format!("{there} pieces of evidence (")) && dry.stdout.contains(") would go, "));
+    assert!(
+        dry.stdout.starts_with(&format!("{there} pieces of evidence (")) && dry.stdout.contains(") would be removed, ")
+    );
     assert_eq!((files().len(), last(&ops)), (there, entries), "nothing is done");
     let done = ops.run(&["journal", "prune"]).unwrap();
     assert!(
-        done.stdout.contains(") went, last named ") && done.stdout.contains("by bytes = 1 (policy.toml:"),
+        done.stdout.contains(") removed, last named ") && done.stdout.contains("by bytes = 1 (policy.toml:"),
         "{}",
         done.stdout
     );

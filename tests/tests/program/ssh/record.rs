@@ -108,6 +108,6 @@ fn nothing_is_recorded_where_check_would_not_look() {
     bytes.extend([0, 2, 1, b'x']);
     fs::write(&mine, bytes).unwrap();
     let said = ops.run(&args).unwrap();
-    assert!(said.code == 2 && said.stderr.contains("is another build than"), "{}", said.stderr);
+    assert!(said.code == 2 && said.stderr.contains("differs from"), "{}", said.stderr);
     assert!(sshd.wire().unwrap_or_default().is_empty());
 }

@@ -1,7 +1,7 @@
 //! Every verb against every way in which a target may lie: cut, huge, binary, in another language, another program's, hostile.
 //!
-//! One golden, verbs by lies. A lie may be read as what the healthy answer says (`same`), as something else of what the reader
-//! lets a target say (`other`), or not at all; which of these, a person has to find right. A new verb has its rows as soon as it
+//! One golden, verbs by lies. A lie may be read as the healthy answer (`same`), as another answer (`other`), or not
+//! at all; a person has to review which. A new verb has its rows as soon as it
 //! has a healthy answer.
 
 use std::fmt::Write;
@@ -90,17 +90,17 @@ const LIES: &[(&str, Lie)] = &[
     }),
 ];
 
-/// Such an answer may be anything; what it says is for the probe to doubt.
+/// Such an answer may be anything; the probe has to doubt it.
 fn outcome(verb: Verb, lie: &Answer, healthy: &Result<Tainted, VerbError>) -> &'static str {
     match parse(verb, lie) {
-        said if said == *healthy => "same",
+        read if read == *healthy => "same",
         Ok(_) => "other",
         Err(Garbled) => "garbled",
         Err(Unsupported) => "unsupported",
         Err(NotFound) => "not found",
         Err(NotPermitted) => "not permitted",
         Err(VerbError::TooLarge) => "too large",
-        Err(other) => panic!("{verb}: no reader says {other:?}"),
+        Err(other) => panic!("{verb}: no reader returns {other:?}"),
     }
 }
 
@@ -111,15 +111,15 @@ fn tg05_tg07_every_verb_against_every_lie() {
         let healthy = parse(verb, &answer(status, text, ""));
         assert!(healthy.is_ok(), "{verb}: {healthy:?}");
         writeln!(page, "{verb}").unwrap();
-        let mut told: std::collections::BTreeMap<&str, Vec<&str>> = std::collections::BTreeMap::new();
+        let mut outcomes: std::collections::BTreeMap<&str, Vec<&str>> = std::collections::BTreeMap::new();
         for (name, lie) in LIES {
             let Some(lie) = lie(verb, status, text) else { continue };
             let begun = Instant::now();
-            told.entry(outcome(verb, &lie, &healthy)).or_default().push(name);
+            outcomes.entry(outcome(verb, &lie, &healthy)).or_default().push(name);
             // Unoptimised, beside other tests: what takes more than this is no longer in proportion to an answer.
             assert!(begun.elapsed() < Duration::from_secs(10), "{verb}, {name}: {:?}", begun.elapsed());
         }
-        for (outcome, lies) in told {
+        for (outcome, lies) in outcomes {
             writeln!(page, "    {outcome:14}{}", lies.join(" | ")).unwrap();
         }
     }
@@ -127,16 +127,16 @@ fn tg05_tg07_every_verb_against_every_lie() {
     insta::assert_snapshot!(page);
 }
 
-/// What another program says is never data. A file may hold anything: where certificates are looked for, there are none.
+/// The output of another program is never data. A file may hold anything: where certificates are looked for, there are none.
 #[test]
 fn tg05_what_another_program_says_is_never_an_answer() {
     const OTHERS: [&str; 5] =
         ["gzip", "UTF-16", "a usage on stdout", "the shell's and the terminal's", "one endless line"];
     for &(verb, status, text) in RECORDED.iter().filter(|(verb, ..)| !ANYTHING.contains(verb)) {
         for (name, lie) in LIES.iter().filter(|(name, _)| OTHERS.contains(name)) {
-            let said = parse(verb, &lie(verb, status, text).unwrap());
-            let nothing = verb == Verb::CertificatesFile && said.as_ref().is_ok_and(|said| said.for_encoder() == "[]");
-            assert!(said.is_err() || nothing, "{verb} takes {name} for an answer: {said:?}");
+            let read = parse(verb, &lie(verb, status, text).unwrap());
+            let nothing = verb == Verb::CertificatesFile && read.as_ref().is_ok_and(|read| read.for_encoder() == "[]");
+            assert!(read.is_err() || nothing, "{verb} takes {name} for an answer: {read:?}");
         }
     }
 }
