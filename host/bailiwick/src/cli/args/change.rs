@@ -28,7 +28,7 @@ pub(in crate::cli) struct Plan {
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum PlanCommand {
-    /// Show a plan again, or write the statement that an approver signs
+    /// Show a plan, or print the statement that an approver signs
     Show {
         /// Its digest, or the first 8 letters of it or more
         digest: String,
@@ -41,7 +41,7 @@ pub(in crate::cli) enum PlanCommand {
         #[arg(long, requires = "hours")]
         statement: bool,
 
-        /// For how long the approval is to hold, such as 8h
+        /// How long the approval is valid, such as 8h
         #[arg(long = "for", value_name = "HOURS", value_parser = hours)]
         hours: Option<u32>,
     },
@@ -82,7 +82,7 @@ pub(in crate::cli) struct Rehearse {
     #[arg(value_name = "FIX")]
     pub(in crate::cli) fix: String,
 
-    /// The stand-in: a target that `[change] staging` of policy.toml names
+    /// The staging target: one that `[change] staging` of policy.toml names
     #[arg(long, value_name = "NAME")]
     pub(in crate::cli) staging: String,
 
