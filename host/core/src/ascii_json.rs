@@ -1,4 +1,4 @@
-//! JSON in ASCII: everything else is `\uXXXX`, so that a file or a pipe full of somebody else's text is one line per
+//! JSON in ASCII: everything else is `\uXXXX`, so that a file or a pipe full of untrusted text is one line per
 //! record and harmless to a terminal.
 
 use std::io::{self, Write};

@@ -164,7 +164,7 @@ pub fn harmless(text: &str, max_width: usize) -> String {
     out
 }
 
-/// A whole message of ours, which may quote anybody: its line breaks and tabs stay, everything else that is no plain character is
+/// A whole message of ours, which may quote untrusted text: its line breaks and tabs stay, everything else that is no plain character is
 /// escaped. Whatever it quotes has to have lost its own line breaks before: a path by [`ShownPath::shown`].
 #[must_use]
 pub fn lines(text: &str) -> String {
@@ -189,12 +189,12 @@ pub fn lines(text: &str) -> String {
 #[must_use]
 pub fn block(text: &Tainted, lines_max: usize, width: usize) -> (Vec<String>, usize) {
     let mut lines = text.for_encoder().lines();
-    // A tab in a file is a few spaces to whoever reads it.
+    // A tab in a file is shown as a few spaces.
     let shown = lines.by_ref().take(lines_max).map(|line| harmless(&line.replace('\t', "    "), width)).collect();
     (shown, lines.count())
 }
 
-/// How a path is shown: what is in a folder may have been named by anybody (TX01, TX07).
+/// How a path is shown: another user may have named what is in a folder (TX01, TX07).
 pub trait ShownPath {
     /// The path on one line, harmless to a terminal. For eyes: what is escaped in it names no file.
     fn shown(&self) -> String;

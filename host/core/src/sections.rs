@@ -18,7 +18,7 @@ const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 /// What a core module in it begins with.
 const MODULE: &[u8] = b"\0asm\x01\0\0\0";
 
-/// Components and modules in one another, as deep as anybody nests them; the sandbox allows less.
+/// Components and modules in one another, to a depth that no real component reaches; the sandbox allows less.
 const DEPTH_MAX: u32 = 16;
 
 /// Sections that tell debuggers and authors something, and the host nothing.

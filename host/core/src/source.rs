@@ -40,12 +40,12 @@ pub struct Place {
 /// A file that cannot be read, or that others could have written.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The operating system said no.
+    /// The operating system reports an error.
     #[error("cannot read {}", path.shown())]
     Io {
         /// The file.
         path: PathBuf,
-        /// Its words.
+        /// The reason that the operating system gives.
         source: std::io::Error,
     },
     /// Somebody else owns it, or a folder above it.
@@ -83,7 +83,7 @@ impl Source {
         Self(Arc::new((name.to_owned(), text.to_owned())))
     }
 
-    /// Reads a file that nobody but its owner can write.
+    /// Reads a file that only its owner can write.
     ///
     /// # Errors
     /// When it cannot be read as UTF-8, or is group- or world-writable.
@@ -196,12 +196,12 @@ fn open_as(path: &Path, flags: OFlags) -> Result<File, ReadError> {
     }
 }
 
-/// Refuses a file or folder that anybody but this user and root could change: it and every folder above it, where links
-/// lead, belongs to one of the two and is writable by nobody else. In a folder with the sticky bit, such as `/tmp`,
+/// Refuses a file or folder that a user other than this one and root could change: it and every folder above it, where links
+/// lead, belongs to one of the two and is writable by no other user. In a folder with the sticky bit, such as `/tmp`,
 /// others cannot replace what is ours.
 ///
 /// # Errors
-/// When somebody could, or it cannot be looked at.
+/// When another user could, or its permissions cannot be read.
 pub fn check_permissions(path: &Path) -> Result<(), ReadError> {
     let real = path.canonicalize().map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
     let us = rustix::process::geteuid().as_raw();
@@ -301,7 +301,7 @@ impl Problem {
     }
 }
 
-/// A text for the screen, byte for byte as long: a manifest may be anybody's, and what is no plain character becomes `?`.
+/// A text for the screen, byte for byte as long: a manifest may come from a stranger; every character that is not plain becomes `?`.
 /// ASCII's control characters are drawn as pictures by the renderer.
 fn plain(text: &str) -> String {
     let fine = |c: char| c.is_ascii() || encode::is_plain(c.encode_utf8(&mut [0; 4]));

@@ -284,7 +284,7 @@ impl Ops {
     /// What a component may use, and which lines of policy say so.
     #[must_use]
     pub fn budget(&self, component: &ComponentId) -> &Budget {
-        self.budgets.of(component)
+        self.budgets.for_component(component)
     }
 
     /// Never-hosts that a grant names: nothing reaches them, and a sweep says so.

@@ -51,7 +51,7 @@ pub enum ImportError {
         /// Why.
         source: io::Error,
     },
-    /// It names nobody.
+    /// It names no user.
     #[error("{} names no host; name the hosts to import", path.shown())]
     NoHosts {
         /// The file.
@@ -390,7 +390,7 @@ impl Importer<'_> {
     fn render(&self) -> String {
         let mut text = String::from(
             "# Written by `bailiwick fleet import`; nothing reads OpenSSH's files after this.\n\
-             # A host-key is what known_hosts has: as good as the first look that somebody took.\n",
+             # A host-key is what known_hosts has: as trustworthy as the connection on which it was first accepted.\n",
         );
         for draft in &self.drafts {
             text.push('\n');
@@ -454,7 +454,7 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", text.chars().map(escaped).collect::<String>())
 }
 
-/// A comment is one line, whatever somebody wrote into a configuration.
+/// A comment is one line, whatever the configuration holds.
 fn clean(text: &str) -> String {
     encode::harmless(text, 400)
 }

@@ -66,7 +66,7 @@ pub struct Ssh {
     pub user: UserName,
     /// What proves who we are.
     pub credential: Credential,
-    /// What the target must prove. None: it is refused until somebody pins one.
+    /// What the target must prove. None: it is refused until the operator pins one.
     pub host_key: Option<HostKey>,
     /// The target through which it is reached.
     pub jump: Option<TargetName>,

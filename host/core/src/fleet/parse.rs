@@ -186,7 +186,7 @@ impl Reader<'_> {
         Some(Ssh { address: address?, port, user: user?, credential: credential?, host_key, jump, gate })
     }
 
-    /// A key and an account for changes that are good for nothing else: whoever gets hold of those that look changes nothing.
+    /// A key and an account for changes that are good for nothing else: a stolen key for checks cannot change anything.
     fn gate(&mut self, raw: &RawGate, target: &RawTarget) -> Option<Gate> {
         let user = self.take(&raw.user, UserName::new);
         let identity = self.path(&raw.identity);

@@ -54,7 +54,7 @@ pub struct Outcome {
     pub status: Status,
     /// What the object is now, if it is about one and that is known.
     pub state: Option<State>,
-    /// The gate's reason, and for a file that somebody has changed the difference.
+    /// The gate's reason, and the difference if a file was changed by someone else.
     pub said: Tainted,
 }
 
@@ -69,7 +69,7 @@ pub struct StepFacts {
     pub before: State,
     /// What it had to become.
     pub after: State,
-    /// What came of it, in order. A step without was begun, and whoever did it was killed.
+    /// What came of it, in order. A step without one was begun, and its process was killed.
     pub results: Vec<(Way, Status, Option<State>)>,
 }
 
@@ -93,7 +93,7 @@ pub struct ChangeFacts {
     pub steps: Vec<StepFacts>,
     /// How it ended, and when.
     pub ended: Option<(Ended, u64)>,
-    /// When somebody last tried in vain to take all of it back.
+    /// When a roll-back of all of it last failed.
     pub failed: Option<u64>,
 }
 

@@ -1,4 +1,4 @@
-//! What holds for whom, and who said so: the table's defaults, what policy lowers for all, what it sets for some. Pure.
+//! The limits of each component and where each value comes from: the table's defaults, what policy lowers for all, what it sets for some. Pure.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::source::Place;
 
 /// Where a value comes from.
 #[derive(Debug, Clone)]
-pub struct Said {
+pub struct Origin {
     /// The line of policy.
     pub place: Place,
     /// The operator's reason; lowering needs none.
@@ -19,7 +19,7 @@ pub struct Said {
 #[derive(Debug, Clone, Default)]
 pub struct Budget {
     limits: Limits,
-    from: BTreeMap<&'static str, Said>,
+    from: BTreeMap<&'static str, Origin>,
 }
 
 /// The limits of every component.
@@ -42,19 +42,19 @@ impl Budget {
         self.limits.get(row.name).unwrap_or(row.default)
     }
 
-    /// Who said so; none for a default.
+    /// The line of policy that sets it; none for a default.
     #[must_use]
-    pub fn from(&self, row: &Row) -> Option<&Said> {
+    pub fn from(&self, row: &Row) -> Option<&Origin> {
         self.from.get(row.name)
     }
 
     /// What policy says otherwise than the table: row, value, and the line that says so.
-    pub fn changed(&self) -> impl Iterator<Item = (&'static Row, u64, &Said)> {
+    pub fn changed(&self) -> impl Iterator<Item = (&'static Row, u64, &Origin)> {
         super::SETTABLE.iter().filter_map(|row| Some((row, self.value(row), self.from(row)?)))
     }
 
     /// What is above the default.
-    pub fn raised(&self) -> impl Iterator<Item = (&'static Row, u64, &Said)> {
+    pub fn raised(&self) -> impl Iterator<Item = (&'static Row, u64, &Origin)> {
         self.changed().filter(|(row, value, _)| *value > row.default)
     }
 
@@ -64,7 +64,7 @@ impl Budget {
     }
 
     /// Sets a limit.
-    pub fn set(&mut self, row: &'static Row, value: u64, from: Said) {
+    pub fn set(&mut self, row: &'static Row, value: u64, from: Origin) {
         self.limits.set(row, value);
         self.from.insert(row.name, from);
     }
@@ -79,11 +79,11 @@ impl Budgets {
 
     /// What holds for a component.
     #[must_use]
-    pub fn of(&self, component: &ComponentId) -> &Budget {
+    pub fn for_component(&self, component: &ComponentId) -> &Budget {
         self.named.get(component).unwrap_or(&self.everybody)
     }
 
-    /// What holds for whoever is not named.
+    /// The limits of a component that policy does not name.
     #[must_use]
     pub const fn everybody(&self) -> &Budget {
         &self.everybody

@@ -1,7 +1,7 @@
 //! Every limit there is, in one table: what it bounds, how much that is, and who may change it.
 //!
 //! Knows: numbers and words. Must not know: who is bounded. Attacks answered: a guest that exhausts (GR), a component that
-//! exhausts its reader or the compiler (LK01, LK02, LK05), and a limit that is raised without anybody having said for whom.
+//! exhausts its reader or the compiler (LK01, LK02, LK05), and a limit that is raised without naming the component.
 //!
 //! A *default* holds for every component. `[limits]` of a policy lowers it for all, `[[raise]]` sets it for the components
 //! that it names, up to `max`, which nothing passes. `bailiwick limits` prints the table.
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-pub use effective::{Budget, Budgets, Said};
+pub use effective::{Budget, Budgets, Origin};
 pub use table::{FIXED, Limits, SETTABLE};
 
 /// The largest file that is taken for a component at all, in bytes; `component-bytes` is the limit of each.
@@ -79,7 +79,7 @@ pub enum SetBy {
 pub struct Row {
     /// Its key in a policy.
     pub name: &'static str,
-    /// What holds if nobody says anything.
+    /// The value where policy sets none.
     pub default: u64,
     /// What nothing passes.
     pub max: u64,
@@ -158,7 +158,7 @@ impl LimitError {
 /// The limit of this name that policy may set.
 ///
 /// # Errors
-/// When there is none, or nobody may set it.
+/// When the limit does not exist, or policy cannot set it.
 pub fn row(name: &str) -> Result<&'static Row, LimitError> {
     match all().find(|row| row.name == name) {
         Some(row) if row.set_by == SetBy::Policy => Ok(row),

@@ -1,6 +1,6 @@
 //! What a fix says besides what it asks for: its contract, the findings that it answers, and every byte that it may write.
 //!
-//! Attack answered: bytes that nobody read before they were written (PH07, FS14). A text stands here or in policy, is shown
+//! Attack answered: bytes that were not reviewed before they were written (PH07, FS14). A text stands here or in policy, is shown
 //! whole in a review, and is part of its action's name.
 
 use std::collections::BTreeSet;
@@ -21,7 +21,7 @@ pub(super) const LINE_BYTES_MAX: usize = 1 << 10;
 /// Most constraints in a contract.
 pub(super) const CONSTRAINTS_MAX: usize = 8;
 
-/// Why a fix exists, for whoever meets its change years later.
+/// Why a fix exists, for a reader who finds its change years later.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contract {
     /// What it is to achieve.

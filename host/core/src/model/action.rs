@@ -37,7 +37,7 @@ impl ActionId {
         &self.0
     }
 
-    /// The verb, if it is one of this program's: an id may come out of an older journal, or somebody's.
+    /// The verb, if it is one of this program's: an id may come from an older or a foreign journal.
     #[must_use]
     pub fn verb(&self) -> Option<Verb> {
         Verb::from_name(self.0.split_once(':').map_or(self.0.as_str(), |(verb, _)| verb))
@@ -87,7 +87,7 @@ pub enum Wire {
     Read(AbsolutePath),
     /// The same, asked of the target's gate by the action's id: what is in it stands in the gate, and is not sent.
     Gated(Box<Wire>),
-    /// A change, asked of the target's gate by the action's id, and of nobody else.
+    /// A change, requested only from the target's gate, by the action's id.
     Change(Change),
 }
 

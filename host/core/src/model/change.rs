@@ -229,7 +229,7 @@ impl Way {
     }
 }
 
-/// What an object is, as far as a change depends on it: one word, the same whoever asks.
+/// What an object is, as far as a change depends on it: one word, which does not depend on the reader.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum State {

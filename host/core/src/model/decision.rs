@@ -60,7 +60,7 @@ pub enum Decision {
         /// In its words.
         why: Tainted,
     },
-    /// It is somebody else's to do.
+    /// Another person or program has to do it.
     Refuse {
         /// Why a change here would not help, or do harm.
         reason: Tainted,

@@ -18,7 +18,7 @@ pub struct Lockdown {
     pub no_new_privs: bool,
     /// Nobody of the same user may read its memory; it leaves no core.
     pub undumpable: bool,
-    /// No capabilities, whoever the user is.
+    /// No capabilities, whichever user runs it.
     pub no_capabilities: bool,
     /// Resource limits.
     pub rlimits: bool,

@@ -1,4 +1,4 @@
-//! Text that somebody else chose.
+//! Text that comes from a guest or a target.
 //!
 //! Attack answered: escape sequences, bidi overrides and forged lines that reach a person's terminal, a file or an
 //! agent (TX01–TX07). The type has no `Display` and no `Deref`; the encoders in `crate::encode` are the way out.
@@ -47,7 +47,7 @@ use serde::{Deserialize, Serialize};
 pub struct Tainted(String);
 
 impl Tainted {
-    /// Marks text as somebody else's.
+    /// Marks text as untrusted.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }

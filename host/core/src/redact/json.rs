@@ -2,7 +2,7 @@
 //! written out again.
 //!
 //! Attacks answered: a secret that an escape or a list of bytes hides from a pattern (a message in colour is such a list),
-//! and a pattern that would take the quotes and all that follows, so that nobody could read it any more; and AR11, what
+//! and a pattern that would take the quotes and all that follows, so that it could no longer be read; and AR11, what
 //! `inspect` tells of a container: every value of its environment goes, since a name does not say whether it is a secret.
 
 use serde::de::IgnoredAny;

@@ -1,4 +1,4 @@
-//! Secrets in what targets say, taken out before anybody downstream has seen them.
+//! Secrets in what targets say, removed before any other code sees them.
 //!
 //! Knows: what secrets look like, built in and by policy. Must not know: verbs, who asked. Attack answered: TX09, a secret
 //! in a log line, a file or a program's arguments that ends up in the journal, a report, a component or a core dump.
@@ -68,7 +68,7 @@ pub enum RuleError {
     Empty,
 }
 
-/// All rules. They are made ready when the first text comes, or somebody asks: it takes some milliseconds.
+/// All rules. They are compiled when they are first needed, which takes some milliseconds.
 #[derive(Debug, Default)]
 pub struct Redactor {
     custom: Vec<Rule>,

@@ -10,7 +10,7 @@ use toml::Spanned;
 use super::Policy;
 use super::parse::{Setting, first_line, texts};
 use bailiwick_core::limits;
-use bailiwick_core::limits::{Budget, Budgets, LimitError, Row, Said};
+use bailiwick_core::limits::{Budget, Budgets, LimitError, Origin, Row};
 use bailiwick_core::model::ComponentId;
 use bailiwick_core::source::{Place, Problem, Problems, Source};
 
@@ -121,7 +121,7 @@ pub fn budgets<M>(policy: &Policy, library: &BTreeMap<ComponentId, M>) -> Result
     let mut problems = Problems::default();
     let mut everybody = Budget::default();
     for Value { row, value, place } in &policy.lowered {
-        everybody.set(row, *value, Said { place: place.clone(), why: None });
+        everybody.set(row, *value, Origin { place: place.clone(), why: None });
     }
     let mut named: BTreeMap<ComponentId, Budget> = BTreeMap::new();
     let mut set: BTreeMap<(&ComponentId, &str), &Value> = BTreeMap::new();
@@ -145,7 +145,7 @@ pub fn budgets<M>(policy: &Policy, library: &BTreeMap<ComponentId, M>) -> Result
                     Some(_) => {}
                     None => {
                         set.insert((id, value.row.name), value);
-                        let said = Said { place: value.place.clone(), why: Some(raise.why.clone()) };
+                        let said = Origin { place: value.place.clone(), why: Some(raise.why.clone()) };
                         budget.set(value.row, value.value, said);
                     }
                 }

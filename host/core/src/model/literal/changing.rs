@@ -1,8 +1,8 @@
 //! A change under the one word that grant, lock and gate have for it.
 //!
-//! Attack answered: other bytes under a name that somebody has agreed to. The digest of what is written is part of the
+//! Attack answered: other bytes under a name that the operator approved. The digest of what is written is part of the
 //! word, and so of the action's id: another content is another action. Contents are a stranger's, who could look for two
-//! texts with one short digest; 128 bits of it are more than anybody finds.
+//! texts with one short digest; 128 bits of it rule that out.
 
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
@@ -140,7 +140,7 @@ fn tagged(name: &str, programs: [&Vec<String>; 3]) -> String {
         parts.extend(argv.iter().cloned());
     }
     let parts: Vec<_> = parts.iter().map(String::as_str).collect();
-    // The operator's own, as a command's is: nobody looks for another text under it.
+    // The operator's own, as a command's is: an attacker gains nothing from another text under it.
     format!("{name}#{}", digest(&parts, 12))
 }
 

@@ -78,7 +78,7 @@ pub enum LiteralError {
     /// Not an address and port.
     #[error("an endpoint must be written `IP:PORT`, or `IP:PORT/NAME` to ask for a server name")]
     Endpoint,
-    /// An address that is nobody's, everybody's, or a machine's own metadata.
+    /// An address of no machine, of more than one machine, or of a metadata service.
     #[error("`{address}` is not the address of a service: {why}")]
     Address {
         /// It.

@@ -1,6 +1,6 @@
 //! What an operator wrote once and binds by name: a query, a program with its arguments.
 //!
-//! Attack answered: a definition that changes under a name somebody has agreed to. The digest of the definition is part of
+//! Attack answered: a definition that changes under a name that the operator approved. The digest of the definition is part of
 //! the literal, and so of the action's id: another text is another action.
 
 use data_encoding::HEXLOWER;
@@ -126,7 +126,7 @@ impl Command {
 /// The interpreter among the words, behind `sudo` or `timeout` too, that is told to run code from one of them. What comes
 /// after a script's path is the script's own.
 ///
-/// A word can hold little code, but `sh -c reboot` is one: a never-rule, and whoever reviews it, read words as names.
+/// A word can hold little code, but `sh -c reboot` is one: a never-rule and a reviewer read words as names.
 pub(super) fn inline(argv: &[String]) -> Option<&str> {
     argv.iter().enumerate().find_map(|(at, word)| {
         let name = word.rsplit('/').next()?.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
@@ -149,7 +149,7 @@ pub(super) fn check_name(name: &str) -> Result<(), LiteralError> {
     if fits { Ok(()) } else { Err(LiteralError::Name) }
 }
 
-/// The name, and 48 bits over what it stands for: enough that nobody writes another text for it by accident, and a page
+/// The name, and 48 bits over what it stands for: enough that no other text gets it by accident, and a page
 /// that shows it stays readable. Who wants to deceive would have to write policy.
 fn tagged(name: &str, parts: &[&str]) -> String {
     let mut hash = Sha256::new();

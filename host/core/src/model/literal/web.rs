@@ -108,7 +108,7 @@ impl Endpoint {
     }
 }
 
-/// Refuses what is nobody's address, everybody's, or a door to a machine's own credentials.
+/// Refuses addresses of no machine, of more than one machine, and of services that hold a machine's own credentials.
 fn check(address: SocketAddr) -> Result<(), LiteralError> {
     let ip = address.ip();
     let why = match ip {

@@ -1,7 +1,7 @@
 //! What no change may touch, whatever policy says.
 //!
 //! Knows: paths and names of units. Must not know: who asks. Attack answered: a permitted change that becomes another one
-//! (FS14, AR09): bytes that somebody else later runs as root, that decide who may log in, or that would switch off the bars
+//! (FS14, AR09): bytes that another program later runs as root, that decide who may log in, or that would switch off the bars
 //! around Bailiwick itself. The gate repeats it on the target, where links and aliases are resolved.
 
 use super::{AbsolutePath, LiteralError, UnitName};
