@@ -1,26 +1,26 @@
-//! An approval: a statement about one plan, signed by somebody who may approve, and used once.
+//! An approval: a statement about one plan, signed by an approver, and used once.
 //!
-//! Knows: what a statement says, and how it is signed. Must not know: terminals, where approvers stand. Attacks answered: an agent
-//! that approves for itself (AG02): what it can read, the plan's digest, approves nothing without a key that it does not have; and
-//! an approval that is used twice, late, elsewhere, or for something else (AG03): all of it is in the signed bytes.
+//! Knows: what a statement contains, and how it is signed. Must not know: terminals, where approvers are listed. Attacks answered: an
+//! agent that approves its own plan (AG02): it can read the plan's digest, but lacks an approver's key; and an approval that is used
+//! twice, late, elsewhere, or for something else (AG03): the signed bytes contain all of this.
 
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::plan::Plan;
-use bailiwick_policy::signature::{AllowedSigners, Signature, Speaks};
+use bailiwick_policy::signature::{AllowedSigners, KeyListing, Signature};
 
-/// What signatures under plans are made for: one under a component approves nothing.
+/// The namespace of signatures under plans: a signature under a component approves no plan.
 pub const NAMESPACE: &str = "bailiwick-plan";
 
-/// The longest time for which somebody can approve.
+/// The longest time for which an approval is valid.
 pub const VALID_HOURS_MAX: i64 = 24 * 14;
 
 /// The first line of a statement.
 const TITLE: &str = "bailiwick.approval/1";
 
-/// The most bytes of a statement that are read.
+/// Maximum size of a statement.
 pub const STATEMENT_BYTES_MAX: usize = 16 << 10;
 
 /// What an approver signs: lines of a name, a space and a value, each once, in this order.
@@ -31,43 +31,43 @@ pub struct Statement {
     host_key: String,
     component: String,
     policy: String,
-    /// SHA-256 of each step's bytes that the fix made; these alone does the gate take.
+    /// SHA-256 of each step's bytes that the fix has computed; the gate accepts no others.
     computed: Vec<String>,
     not_after: Timestamp,
 }
 
-/// Why an approval is none (E-APPROVAL).
+/// Why an approval is rejected (E-APPROVAL).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotApproved {
-    /// It is not in the form of one.
-    #[error("it is no statement about a plan: {0}")]
+pub enum ApprovalError {
+    /// The statement is malformed.
+    #[error("the file is not a statement about a plan: {0}")]
     Form(&'static str),
-    /// It speaks of something else.
-    #[error("it speaks of another {0} than the plan")]
+    /// It is about something else.
+    #[error("the {0} in the approval does not match the plan")]
     Other(&'static str),
-    /// Too late.
-    #[error("it was valid until {0}")]
+    /// It has expired.
+    #[error("the approval expired at {0}")]
     Late(Timestamp),
-    /// For too long.
-    #[error("it would be valid until {0}; {VALID_HOURS_MAX} h are the longest time for which anybody approves")]
+    /// It is valid for too long.
+    #[error("the approval is valid until {0}, which is too far away (maximum {VALID_HOURS_MAX} h)")]
     Long(Timestamp),
     /// It has been used.
-    #[error("it has been used; each signature counts once")]
+    #[error("the approval has already been used; an approver must sign a new statement")]
     Used,
-    /// Not signed by anybody who may.
-    #[error("its signature is not taken: {0}")]
+    /// The signature is not valid, or not an approver's.
+    #[error("the signature is not accepted: {0}")]
     Signature(String),
-    /// By whoever proposed the plan.
-    #[error("{0} made the plan, and somebody else approves it")]
+    /// The approver made the plan.
+    #[error("{0} made the plan and cannot approve it")]
     Proposer(String),
 }
 
 /// An approval that holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approved {
-    /// Whose.
+    /// The approver.
     pub principal: String,
-    /// The key's.
+    /// The fingerprint of the key.
     pub fingerprint: String,
     /// SHA-256 of the statement.
     pub statement: String,
@@ -107,77 +107,73 @@ impl Statement {
     /// Reads a statement's bytes.
     ///
     /// # Errors
-    /// When they are not exactly what [`Self::text`] makes of what they say.
-    pub fn read(bytes: &[u8]) -> Result<Self, NotApproved> {
+    /// When they are not exactly what [`Self::text`] writes for this statement.
+    pub fn read(bytes: &[u8]) -> Result<Self, ApprovalError> {
         if bytes.len() > STATEMENT_BYTES_MAX {
-            return Err(NotApproved::Form("it is too long"));
+            return Err(ApprovalError::Form("it is too long"));
         }
-        let text = std::str::from_utf8(bytes).map_err(|_| NotApproved::Form("it is no text"))?;
+        let text = std::str::from_utf8(bytes).map_err(|_| ApprovalError::Form("it is not UTF-8 text"))?;
         let mut lines = text.lines().peekable();
         if lines.next() != Some(TITLE) {
-            return Err(NotApproved::Form("it does not begin with `bailiwick.approval/1`"));
+            return Err(ApprovalError::Form("it does not begin with `bailiwick.approval/1`"));
         }
         let mut value = |name: &str| {
             let rest = lines.peek().and_then(|line| line.strip_prefix(name)?.strip_prefix(' '))?.to_owned();
             lines.next();
             Some(rest)
         };
-        let plan = value("plan").ok_or(NotApproved::Form("the line `plan` is missing"))?;
-        let target = value("target").ok_or(NotApproved::Form("the line `target` is missing"))?;
-        let host_key = value("host-key").ok_or(NotApproved::Form("the line `host-key` is missing"))?;
-        let component = value("component").ok_or(NotApproved::Form("the line `component` is missing"))?;
-        let policy = value("policy").ok_or(NotApproved::Form("the line `policy` is missing"))?;
+        let plan = value("plan").ok_or(ApprovalError::Form("the line `plan` is missing"))?;
+        let target = value("target").ok_or(ApprovalError::Form("the line `target` is missing"))?;
+        let host_key = value("host-key").ok_or(ApprovalError::Form("the line `host-key` is missing"))?;
+        let component = value("component").ok_or(ApprovalError::Form("the line `component` is missing"))?;
+        let policy = value("policy").ok_or(ApprovalError::Form("the line `policy` is missing"))?;
         let mut computed = Vec::new();
         while let Some(sha) = value("computed") {
             computed.push(sha);
         }
-        let not_after = value("not-after").ok_or(NotApproved::Form("the line `not-after` is missing"))?;
-        let not_after = not_after.parse().map_err(|_| NotApproved::Form("`not-after` is no time"))?;
+        let not_after = value("not-after").ok_or(ApprovalError::Form("the line `not-after` is missing"))?;
+        let not_after = not_after.parse().map_err(|_| ApprovalError::Form("`not-after` is not a time"))?;
         let statement = Self { plan, target, host_key, component, policy, computed, not_after };
-        if statement.text() == text {
-            Ok(statement)
-        } else {
-            Err(NotApproved::Form("there is more in it than there should be"))
-        }
+        if statement.text() == text { Ok(statement) } else { Err(ApprovalError::Form("it has unexpected content")) }
     }
 
-    /// Its digest: by this the journal knows that it was used.
+    /// Its digest, under which the journal records that it was used.
     #[must_use]
     pub fn digest(bytes: &[u8]) -> String {
         HEXLOWER.encode(&Sha256::digest(bytes))
     }
 
-    /// Whether it speaks of this plan, now.
+    /// Checks that it approves this plan, now.
     ///
     /// # Errors
     /// When it does not.
-    pub fn about(&self, plan: &Plan, digest: &str, now: Timestamp) -> Result<(), NotApproved> {
-        let wanted = Self::of(plan, digest, self.not_after);
+    pub fn check_plan(&self, plan: &Plan, digest: &str, now: Timestamp) -> Result<(), ApprovalError> {
+        let expected = Self::of(plan, digest, self.not_after);
         let differs = [
-            ("plan", self.plan != wanted.plan),
-            ("target", self.target != wanted.target),
-            ("host key", self.host_key != wanted.host_key),
-            ("component", self.component != wanted.component),
-            ("policy", self.policy != wanted.policy),
-            ("content", self.computed != wanted.computed),
+            ("plan", self.plan != expected.plan),
+            ("target", self.target != expected.target),
+            ("host key", self.host_key != expected.host_key),
+            ("component", self.component != expected.component),
+            ("policy", self.policy != expected.policy),
+            ("content", self.computed != expected.computed),
         ];
         if let Some((what, _)) = differs.into_iter().find(|(_, differs)| *differs) {
-            return Err(NotApproved::Other(what));
+            return Err(ApprovalError::Other(what));
         }
         if now > self.not_after {
-            return Err(NotApproved::Late(self.not_after));
+            return Err(ApprovalError::Late(self.not_after));
         }
         if self.not_after.duration_since(now) > jiff::SignedDuration::from_hours(VALID_HOURS_MAX) {
-            return Err(NotApproved::Long(self.not_after));
+            return Err(ApprovalError::Long(self.not_after));
         }
         Ok(())
     }
 }
 
-/// Whose approval a signature under a statement is. `proposer` is who made the plan, as the journal names them.
+/// The approver who signed a statement. `proposer` is the account that made the plan, from the journal.
 ///
 /// # Errors
-/// When it is nobody's who may approve this, now.
+/// When no approver approves this plan, now.
 pub fn check(
     statement: &[u8],
     signature: &[u8],
@@ -186,20 +182,20 @@ pub fn check(
     approvers: &AllowedSigners,
     proposer: &str,
     now: Timestamp,
-) -> Result<Approved, NotApproved> {
-    Statement::read(statement)?.about(plan, digest, now)?;
-    let refused = |error: &dyn std::error::Error| NotApproved::Signature(error.to_string());
+) -> Result<Approved, ApprovalError> {
+    Statement::read(statement)?.check_plan(plan, digest, now)?;
+    let refused = |error: &dyn std::error::Error| ApprovalError::Signature(error.to_string());
     let signature = Signature::parse_for(signature, NAMESPACE).map_err(|error| refused(&error))?;
     signature.verify(statement).map_err(|error| refused(&error))?;
-    let principal = match approvers.speaks(signature.key(), NAMESPACE, now) {
-        Speaks::For(principal) => principal,
-        Speaks::Not(why) => return Err(NotApproved::Signature(why)),
+    let principal = match approvers.principals_for(signature.key(), NAMESPACE, now) {
+        KeyListing::Principals(principal) => principal,
+        KeyListing::NotListed(why) => return Err(ApprovalError::Signature(why)),
     };
-    // The account is what the journal has of the proposer: `alice` is whoever signs as `alice` or as `alice@example.org`.
+    // The journal has the proposer's account: `alice` must not sign as `alice` or as `alice@example.org`.
     let account = proposer.split(['@', ' ']).next().unwrap_or(proposer);
     let same = |name: &str| name == proposer || name.split('@').next().is_some_and(|name| name == account);
     if principal.split(',').any(same) {
-        return Err(NotApproved::Proposer(proposer.to_owned()));
+        return Err(ApprovalError::Proposer(proposer.to_owned()));
     }
     Ok(Approved { principal, fingerprint: signature.fingerprint(), statement: Statement::digest(statement) })
 }

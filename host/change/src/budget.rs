@@ -1,8 +1,8 @@
-//! One change a day: how many there may be, and how far apart. Pure.
+//! The budget of changes: how many a day, and how many hours between two. Pure.
 //!
-//! Knows: the ledger's rows. Must not know: the gate, which counts for itself (what a lost journal forgets, it remembers).
-//! Attacks answered: two changes on either side of midnight (CH11); a clock that makes a new day (CH12): the hours between are
-//! counted on the clock that nobody sets too, where it is the same boot.
+//! Knows: the ledger. Must not know: the gate, which counts for itself and so remembers what a lost journal forgets.
+//! Attacks answered: two changes on either side of midnight (CH11); a clock that makes a new day (CH12): within one boot, the hours
+//! between are counted by the uptime, too.
 
 use jiff::civil::Date;
 
@@ -10,27 +10,29 @@ use super::ledger::Ledger;
 use bailiwick_journal::Reading;
 use bailiwick_policy::policy::ChangeRules;
 
-/// Why there is no place left (E-BUDGET).
+/// Why the budget has no place left (E-BUDGET).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Spent {
-    /// The day's are used up.
-    #[error("{day} has had {had} of {most} changes (the day of {zone})")]
+pub enum BudgetError {
+    /// The day's budget is used up.
+    #[error("the budget of {day} is used up: {had} of {most} changes (`per-day`, in time zone {zone})")]
     Day {
         /// The day.
         day: Date,
-        /// How many it has had.
+        /// How many changes it has had.
         had: usize,
         /// How many it may have.
         most: u32,
-        /// The zone of days.
+        /// The time zone of days.
         zone: String,
     },
-    /// The last one is too fresh.
-    #[error("the last change began {ago} ago, and {hours} h have to be between two")]
+    /// The latest change is too recent.
+    #[error(
+        "the latest change began {ago} ago; at least {hours} h must pass between two changes (`min-hours-between`)"
+    )]
     Soon {
         /// How long ago.
         ago: String,
-        /// How long it has to be.
+        /// How long ago it must be.
         hours: u32,
     },
 }
@@ -41,15 +43,15 @@ pub fn day(rules: &ChangeRules, now: &Reading) -> Date {
     rules.zone.rules.to_datetime(now.wall).date()
 }
 
-/// Whether there is a place left.
+/// Checks that the budget has a place left.
 ///
 /// # Errors
-/// When there is none.
-pub fn place(rules: &ChangeRules, ledger: &Ledger, now: &Reading) -> Result<Date, Spent> {
+/// When it has none.
+pub fn check(rules: &ChangeRules, ledger: &Ledger, now: &Reading) -> Result<Date, BudgetError> {
     let day = day(rules, now);
-    let had = ledger.of_day(day);
+    let had = ledger.count_on(day);
     if u32::try_from(had).unwrap_or(u32::MAX) >= rules.per_day {
-        return Err(Spent::Day { day, had, most: rules.per_day, zone: rules.zone.name.clone() });
+        return Err(BudgetError::Day { day, had, most: rules.per_day, zone: rules.zone.name.clone() });
     }
     if let Some(last) = ledger.latest() {
         let by_wall = now.wall.duration_since(last.wall).as_secs();
@@ -62,7 +64,7 @@ pub fn place(rules: &ChangeRules, ledger: &Ledger, now: &Reading) -> Result<Date
         let ago = by_boot.map_or(by_wall, |by_boot| by_boot.min(by_wall)).max(0);
         if ago < i64::from(rules.min_hours_between) * 3600 {
             let ago = if ago < 3600 { format!("{} min", ago / 60) } else { format!("{} h", ago / 3600) };
-            return Err(Spent::Soon { ago, hours: rules.min_hours_between });
+            return Err(BudgetError::Soon { ago, hours: rules.min_hours_between });
         }
     }
     Ok(day)

@@ -1,16 +1,16 @@
-//! What time it is, and whether that can be believed.
+//! What time it is, and whether the system clock looks right.
 //!
-//! Knows: two clocks of this machine, and what they said before. Must not know: windows, budgets. Attacks answered: a clock that is
-//! set back, or forward, by a person, a dead battery or a forged answer, and that opens a window, frees a budget or lets an approval
-//! live (CH12, CH13, D26).
+//! Knows: two clocks of this machine, and their earlier readings. Must not know: windows, budgets. Attacks answered: a clock that is
+//! set back, or forward, by a person, a dead battery or a forged answer, and that opens a window, frees a budget or keeps an approval
+//! valid (CH12, CH13, D26).
 
 use jiff::{SignedDuration, Timestamp};
 
 use bailiwick_journal::{Boot, Reading};
 
-/// Where time comes from. Tests bring their own; a program has [`System`].
+/// The source of time. Tests bring their own; the program has [`System`].
 pub trait Clock {
-    /// What the clocks say.
+    /// Reads the clocks.
     fn read(&self) -> Reading;
     /// Waits.
     fn sleep(&self, time: std::time::Duration) -> impl Future<Output = ()>;
@@ -30,7 +30,7 @@ impl Clock for System {
     }
 }
 
-/// Linux counts through sleep; elsewhere there is only the wall's clock, and the target's as a witness.
+/// The uptime on Linux includes time asleep. Elsewhere there are only the system clock and the target's clock.
 fn boot() -> Option<Boot> {
     let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     let up = std::fs::read_to_string("/proc/uptime").ok()?;
@@ -39,16 +39,16 @@ fn boot() -> Option<Boot> {
     Some(Boot { id: id.trim().to_owned(), up_ms })
 }
 
-/// How far a clock may be behind the newest entry of the journal: two processes' clocks, and a step of NTP.
+/// How far the clock may be behind the newest entry of the journal: room for two processes, and a step of NTP.
 const BACK: SignedDuration = SignedDuration::from_mins(2);
-/// How far it may be from what a clock says that nobody sets.
+/// How far it may be from the uptime, or from the target's clock.
 const ASTRAY: SignedDuration = SignedDuration::from_mins(10);
 
-/// Why the time is not believed.
+/// Why the system clock looks wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClockError {
-    /// It goes back.
-    #[error("the clock says {now}, and the journal has an entry of {high}")]
+    /// It went back.
+    #[error("the system clock is at {now}, but the journal has an entry of {high}")]
     Back {
         /// Now.
         now: Timestamp,
@@ -56,7 +56,7 @@ pub enum ClockError {
         high: Timestamp,
     },
     /// It jumped, since this machine started.
-    #[error("since {since} the clock has gone {by} s {way} than time itself (this machine's uptime)")]
+    #[error("since {since} the system clock has advanced {by} s {way} than this machine's uptime")]
     Jumped {
         /// The reading before the jump.
         since: Timestamp,
@@ -65,19 +65,19 @@ pub enum ClockError {
         /// `more` or `less`.
         way: &'static str,
     },
-    /// The target's clock says something else.
-    #[error("the clock says {now}, and the target's says {target}: one of them is {by} s wrong")]
+    /// The target's clock differs.
+    #[error("the system clock is at {now}, and the target's clock at {target}: they differ by {by} s")]
     Witness {
-        /// Ours.
+        /// This machine's time.
         now: Timestamp,
-        /// Theirs.
+        /// The target's time.
         target: Timestamp,
         /// How far.
         by: u64,
     },
 }
 
-/// What the clocks have said so far, as the journal has it.
+/// The readings of the clocks so far, from the journal.
 #[derive(Debug, Clone, Default)]
 pub struct Watch {
     high: Option<Timestamp>,
@@ -91,17 +91,17 @@ impl Watch {
         self.high = self.high.max(Some(time));
     }
 
-    /// An entry says what both clocks said.
+    /// An entry has a reading of both clocks.
     pub fn reading(&mut self, reading: &Reading) {
         self.entry(reading.wall);
-        // Once it has jumped a person has to say so: the entries after the jump agree with one another.
+        // After a jump only a person can confirm the clock: the entries after the jump agree with one another.
         if self.jumped.is_none() {
             self.jumped = self.jump(reading);
         }
         self.last = Some(reading.clone());
     }
 
-    /// A person says that this is the time.
+    /// A person has confirmed the clock.
     pub fn confirmed(&mut self, reading: &Reading) {
         *self = Self { high: Some(reading.wall), last: Some(reading.clone()), jumped: None };
     }
@@ -110,7 +110,7 @@ impl Watch {
         let last = self.last.as_ref()?;
         let (then, boot) = (last.boot.as_ref()?, now.boot.as_ref()?);
         if then.id != boot.id {
-            // Another boot: nothing of this machine's says how long it was off.
+            // Another boot: this machine has no clock that reports how long it was off.
             return None;
         }
         let millis = |ms: u64| SignedDuration::from_millis(i64::try_from(ms).unwrap_or(i64::MAX));
@@ -120,7 +120,7 @@ impl Watch {
         (more.abs() > ASTRAY).then(|| ClockError::Jumped { since: last.wall, by: more.unsigned_abs().as_secs(), way })
     }
 
-    /// Whether a change may believe the time.
+    /// Checks that the system clock does not look wrong.
     ///
     /// # Errors
     /// When the clock went back, or jumped, and no person has confirmed it since.
@@ -135,11 +135,11 @@ impl Watch {
     }
 }
 
-/// What the target's clock has to say: it can only make things worse.
+/// Compares with the target's clock, which can only deny a change.
 ///
 /// # Errors
-/// When the two are apart.
-pub fn witness(now: &Reading, target_seconds: i64) -> Result<(), ClockError> {
+/// When the two clocks differ too much.
+pub fn compare_with_target(now: &Reading, target_seconds: i64) -> Result<(), ClockError> {
     let target = Timestamp::from_second(target_seconds).unwrap_or(Timestamp::MIN);
     let apart = now.wall.duration_since(target);
     if apart.abs() > ASTRAY {
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn ch12_a_clock_that_goes_back_is_not_believed_until_a_person_says_so() {
+    fn ch12_a_clock_that_goes_back_looks_wrong_until_a_person_confirms_it() {
         let mut watch = Watch::default();
         watch.reading(&at("2030-01-02T00:05:00Z", "a", 1000));
         assert_eq!(watch.judge(&at("2030-01-02T00:04:00Z", "b", 1)), Ok(()), "two processes may differ a little");
@@ -187,16 +187,16 @@ mod tests {
     fn ch13_the_target_s_clock_can_only_deny() {
         let now = at("2030-01-01T00:00:00Z", "a", 1000);
         let second = now.wall.as_second();
-        assert_eq!(witness(&now, second + 599), Ok(()));
-        assert_eq!(witness(&now, second - 599), Ok(()));
+        assert_eq!(compare_with_target(&now, second + 599), Ok(()));
+        assert_eq!(compare_with_target(&now, second - 599), Ok(()));
         for astray in [second + 601, second - 601, i64::MIN, i64::MAX, 0] {
-            assert!(witness(&now, astray).is_err(), "{astray}");
+            assert!(compare_with_target(&now, astray).is_err(), "{astray}");
         }
     }
 
     #[test]
     fn ch12_sleep_is_no_jump() {
-        // The uptime goes on counting in it, so that both have gone on by the same.
+        // The uptime includes sleep, so that both clocks have advanced by the same.
         let mut watch = Watch::default();
         watch.reading(&at("2030-01-01T00:00:00Z", "a", 1000));
         assert_eq!(watch.judge(&at("2030-01-02T00:00:00Z", "a", 1000 + 86_400)), Ok(()));

@@ -1,8 +1,8 @@
-//! What a change needs of a target, and of those who look at it: two doors, so that the order of things can be tested without
+//! What a change needs of a target, and of the probes that check it: two traits, so that the order of events can be tested without
 //! either. The real ones are a gate's session and a sweep.
 //!
-//! Knows: what is asked and how it can be answered. Must not know: frames, connections. Attack answered: an answer that was lost
-//! and passes for a no (CH07): whether something was not done, or nobody knows, are two answers.
+//! Knows: what is requested and which answers are possible. Must not know: frames, connections. Attack answered: an answer that was lost
+//! and passes for a refusal (CH07): "the gate did not do it" and "it is unknown whether the gate did it" are two answers.
 
 use bailiwick_core::gate_protocol::Preview;
 use bailiwick_core::model::{ChangeId, State, Tainted, Way};
@@ -10,14 +10,14 @@ use bailiwick_journal::Observed;
 
 use super::plan::{Plan, Step};
 
-/// What a gate says of itself.
+/// What a gate reports of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GateState {
     /// Digest of its list.
     pub list: String,
-    /// Digest of its program.
+    /// Digest of its script.
     pub script: String,
-    /// Why it changes nothing, if it does not: a file on the target.
+    /// True if a file on the target disables it.
     pub disabled: bool,
     /// The change that is open there.
     pub open: Option<ChangeId>,
@@ -27,9 +27,9 @@ pub struct GateState {
     pub boot: String,
 }
 
-/// What a gate knows of a change.
+/// A gate's record of a change.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Known {
+pub struct GateRecord {
     /// The plan that it was begun for.
     pub plan: String,
     /// What it has done, in order: step, way, and the state that it left; none if it did not do it.
@@ -41,26 +41,38 @@ pub struct Known {
 /// How a gate has closed a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Closed {
-    /// It was told to keep it.
+    /// The controller ordered it to keep the change.
     Kept,
-    /// It is undone; by whom does not matter.
-    Undone,
-    /// It could not undo it all.
+    /// The change is rolled back, by the controller or by the target.
+    RolledBack,
+    /// The target could not roll it back.
     Failed,
 }
 
-/// Why a gate did not do as it was told.
+impl Closed {
+    /// As people read it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Kept => "kept",
+            Self::RolledBack => "rolled back",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Why a gate did not do what was requested.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GateClientError {
-    /// It says no, and has done nothing.
+    /// The gate refused, and has done nothing.
     #[error("the gate refuses: {word}")]
     Refused {
         /// Its word: `disabled`, `busy`, `budget`, `conflict` …
         word: String,
-        /// What it says besides.
-        said: Tainted,
+        /// The rest of its answer.
+        detail: Tainted,
     },
-    /// Nobody knows whether it did: no answer came, or none that can be read.
+    /// It is unknown whether the gate did it: no answer came, or none that can be read.
     #[error("{0}")]
     Lost(String),
 }
@@ -78,22 +90,22 @@ impl GateClientError {
 
 /// What a change needs of a target. Every call may take as long as the gate takes, and has a limit of its own.
 pub trait GateClient {
-    /// What the gate says of itself.
+    /// What the gate reports of itself.
     fn gate(&mut self) -> impl Future<Output = Result<GateState, GateClientError>>;
     /// What a step would do now.
     fn preview(&mut self, step: &Step) -> impl Future<Output = Result<Preview, GateClientError>>;
     /// Signs of a person at work on the target, or on the plan's objects.
     fn people(&mut self, plan: &Plan) -> impl Future<Output = Result<Vec<Tainted>, GateClientError>>;
-    /// What the gate knows of a change; none if it has never heard of it.
-    fn known(&mut self, change: &ChangeId) -> impl Future<Output = Result<Option<Known>, GateClientError>>;
-    /// Opens a change, and has the target count the seconds until it undoes it.
+    /// The gate's record of a change; none if it has no such change.
+    fn record(&mut self, change: &ChangeId) -> impl Future<Output = Result<Option<GateRecord>, GateClientError>>;
+    /// Opens a change, and starts the target's timer, which rolls the change back when it runs out.
     fn begin(
         &mut self,
         change: &ChangeId,
         plan: &str,
         seconds: u32,
     ) -> impl Future<Output = Result<(), GateClientError>>;
-    /// Carries out a step, one way; gives the state of the object afterwards.
+    /// Does, undoes or repeats a step; gives the state of the object afterwards.
     fn act(
         &mut self,
         change: &ChangeId,
@@ -101,16 +113,16 @@ pub trait GateClient {
         way: Way,
         step: &Step,
     ) -> impl Future<Output = Result<State, GateClientError>>;
-    /// Closes a change: to keep it, or as undone.
+    /// Closes a change: as kept, or as rolled back.
     fn close(&mut self, change: &ChangeId, keep: bool) -> impl Future<Output = Result<(), GateClientError>>;
-    /// Lets the connection go and makes another.
+    /// Drops the connection and opens another.
     fn renew(&mut self) -> impl Future<Output = Result<(), GateClientError>>;
 }
 
-/// Who looks at what a change does.
+/// Checks what a change does.
 pub trait Verifier {
-    /// What the probes say that look at anything the plan touches, and those that raised its findings.
-    fn look(&mut self, plan: &Plan) -> impl Future<Output = Result<Vec<Observed>, String>>;
-    /// What the fix itself says of its work.
+    /// The results of the probes that check an object of the plan, and of those that raised its findings.
+    fn check(&mut self, plan: &Plan) -> impl Future<Output = Result<Vec<Observed>, String>>;
+    /// The results of the fix's own verify.
     fn verify(&mut self, plan: &Plan) -> impl Future<Output = Result<Vec<Observed>, String>>;
 }

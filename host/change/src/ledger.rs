@@ -1,7 +1,7 @@
-//! The state of everything, from the journal alone: changes, budget, approvals used, rehearsals, clocks.
+//! The state of all changes, from the journal alone: changes, budget, used approvals, rehearsals, clocks.
 //!
-//! Knows: how to read the journal from its beginning. Must not know: targets, policy. Attacks answered: a second record that
-//! disagrees with the first (CH09, AG03): there is no database of changes, only the journal, whose chain is checked on the way.
+//! Knows: how to read the journal from its beginning. Must not know: targets, policy. Attack answered: a second record that
+//! contradicts the first (CH09, AG03): there is no database of changes, only the journal, whose chain is checked while it is read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -14,7 +14,7 @@ use super::state::{ChangeState, ChangeStatus, Illegal};
 use bailiwick_core::model::{ChangeId, ComponentId, TargetName};
 use bailiwick_journal::{Consent, End, Entry, Event, ReadError, Reader, Reading, Record};
 
-/// All that the journal says of changes.
+/// All that the journal records about changes.
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
     /// Every change, in the order of their ids' first entries.
@@ -22,16 +22,16 @@ pub struct Ledger {
     /// When each took its place in the budget.
     pub begun: BTreeMap<ChangeId, Timestamp>,
     /// Places in the budget, in order.
-    rows: Vec<Row>,
-    /// Statements whose signatures have been used.
+    budget: Vec<BudgetEntry>,
+    /// Digests of the statements whose signatures have been used.
     used: BTreeSet<String>,
     /// Who made each plan.
     pub planned: BTreeMap<String, Planned>,
-    /// The latest rehearsal that held, of each component.
+    /// The latest successful rehearsal of each component.
     rehearsed: BTreeMap<(ComponentId, String), Rehearsal>,
-    /// What the clocks have said.
+    /// The readings of the clocks.
     pub watch: Watch,
-    /// The latest word on the kill switch: its epoch.
+    /// The latest epoch of the kill switch.
     pub stop_epoch: u64,
     /// The latest round.
     pub round: Option<(Date, u64)>,
@@ -46,51 +46,51 @@ pub struct Planned {
     pub when: Timestamp,
     /// The fix.
     pub fix: ComponentId,
-    /// Where.
+    /// The target.
     pub target: TargetName,
 }
 
-/// A rehearsal that held.
+/// A successful rehearsal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rehearsal {
-    /// Its entry.
+    /// Its entry in the journal.
     pub seq: u64,
     /// When.
     pub when: Timestamp,
-    /// The stand-in.
+    /// The staging target.
     pub target: TargetName,
-    /// The program of its gate.
+    /// Digest of the script of its gate.
     pub gate: String,
 }
 
 /// A place in the budget.
 #[derive(Debug, Clone)]
-struct Row {
+struct BudgetEntry {
     change: ChangeId,
     day: Date,
     clock: Reading,
 }
 
-/// Why the journal says nothing that can be relied on (E-JOURNAL).
+/// Why the journal is not reliable (E-JOURNAL).
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
-    /// It cannot be read to its end, or is not what was written.
-    #[error("the journal cannot be relied on")]
+    /// It is not readable to its end, or was edited.
+    #[error("the journal is not reliable")]
     Read(#[from] ReadError),
-    /// Its words do not follow one another.
-    #[error("entry {seq} of the journal cannot be")]
+    /// Its events do not follow one another.
+    #[error("entry {seq} of the journal contradicts earlier entries")]
     Illegal {
         /// The entry.
         seq: u64,
-        /// Why not.
+        /// The contradiction.
         source: Illegal,
     },
-    /// Two changes of one name, or one that begins in its middle.
-    #[error("entry {seq} of the journal speaks of a change that {what}")]
+    /// Two changes with one id, or one without a beginning.
+    #[error("entry {seq} of the journal is about a change that {what}")]
     Stray {
         /// The entry.
         seq: u64,
-        /// `is there already`, `never began`.
+        /// `already exists`, `never began`.
         what: &'static str,
     },
 }
@@ -99,20 +99,20 @@ impl Ledger {
     /// Reads the whole journal.
     ///
     /// # Errors
-    /// When it is not what was written, or does not hang together: then nothing is changed anywhere.
+    /// When it was edited, or contradicts itself: then nothing is changed anywhere.
     pub fn read(folder: &Path) -> Result<Self, LedgerError> {
         let mut ledger = Self::default();
         for record in Reader::open(folder)? {
-            ledger.take(&record?)?;
+            ledger.add(&record?)?;
         }
         Ok(ledger)
     }
 
-    /// Goes on by one entry.
+    /// Adds one entry.
     ///
     /// # Errors
-    /// When it cannot follow.
-    pub fn take(&mut self, record: &Record) -> Result<(), LedgerError> {
+    /// When it must not follow the entries before it.
+    pub fn add(&mut self, record: &Record) -> Result<(), LedgerError> {
         let Entry::Change(event) = &record.entry else {
             self.watch.entry(record.time);
             return Ok(());
@@ -127,11 +127,11 @@ impl Ledger {
         }
         match event {
             Event::Budget { change, day, clock, .. } => {
-                let course = ChangeState::begin(event).filter(|_| !self.changes.contains_key(change));
-                let course = course.ok_or(LedgerError::Stray { seq: record.seq, what: "is there already" })?;
-                self.changes.insert(change.clone(), course);
+                let state = ChangeState::begin(event).filter(|_| !self.changes.contains_key(change));
+                let state = state.ok_or(LedgerError::Stray { seq: record.seq, what: "already exists" })?;
+                self.changes.insert(change.clone(), state);
                 self.begun.insert(change.clone(), clock.wall);
-                self.rows.extend(day.map(|day| Row { change: change.clone(), day, clock: clock.clone() }));
+                self.budget.extend(day.map(|day| BudgetEntry { change: change.clone(), day, clock: clock.clone() }));
                 return Ok(());
             }
             Event::Begun { consent: Consent::Signature { statement, .. }, .. } => {
@@ -139,7 +139,7 @@ impl Ledger {
             }
             Event::Planned { plan, who, fix, target, .. } => {
                 let (who, fix, target) = (who.clone(), fix.clone(), target.clone());
-                // Who made it first made it.
+                // The first to make a plan is its maker.
                 self.planned.entry(plan.clone()).or_insert(Planned { who, when: record.time, fix, target });
             }
             Event::Rehearsed { fix, component, target, gate, holds, .. } => {
@@ -148,7 +148,7 @@ impl Ledger {
                     let (target, gate) = (target.clone(), gate.clone());
                     self.rehearsed.insert(key, Rehearsal { seq: record.seq, when: record.time, target, gate });
                 } else {
-                    // One that failed ends what an earlier one said.
+                    // A failed rehearsal cancels an earlier successful one.
                     self.rehearsed.remove(&key);
                 }
             }
@@ -159,59 +159,59 @@ impl Ledger {
             _ => {}
         }
         if let Event::Ended { change, end: End::NotBegun, .. } = event {
-            // The gate did nothing, and so did nobody: the place is free again (CH01).
-            self.rows.retain(|row| row.change != *change);
+            // The gate did nothing, so the place in the budget is free again (CH01).
+            self.budget.retain(|entry| entry.change != *change);
         }
         if let Some(change) = event.change() {
-            let course = self.changes.get_mut(change);
-            let course = course.ok_or(LedgerError::Stray { seq: record.seq, what: "never began" })?;
-            course.take(event).map_err(|source| LedgerError::Illegal { seq: record.seq, source })?;
+            let state = self.changes.get_mut(change);
+            let state = state.ok_or(LedgerError::Stray { seq: record.seq, what: "never began" })?;
+            state.advance(event).map_err(|source| LedgerError::Illegal { seq: record.seq, source })?;
         }
         Ok(())
     }
 
     /// Changes that have no end.
     pub fn open(&self) -> impl Iterator<Item = &ChangeState> {
-        self.changes.values().filter(|course| course.stage.is_open())
+        self.changes.values().filter(|state| state.status.is_open())
     }
 
-    /// The change on account of which a target is left alone until a person releases it.
+    /// The stuck change that blocks a target until a person unblocks it.
     #[must_use]
-    pub fn frozen(&self, target: &TargetName) -> Option<&ChangeState> {
-        self.changes.values().find(|course| course.target == *target && course.stage == ChangeStatus::Stuck)
+    pub fn blocked(&self, target: &TargetName) -> Option<&ChangeState> {
+        self.changes.values().find(|state| state.target == *target && state.status == ChangeStatus::Stuck)
     }
 
-    /// How many changes a day has had.
+    /// The number of changes on a day.
     #[must_use]
-    pub fn of_day(&self, day: Date) -> usize {
-        self.rows.iter().filter(|row| row.day == day).count()
+    pub fn count_on(&self, day: Date) -> usize {
+        self.budget.iter().filter(|entry| entry.day == day).count()
     }
 
-    /// When the latest change took its place.
+    /// When the latest change took its place in the budget.
     #[must_use]
     pub fn latest(&self) -> Option<&Reading> {
-        self.rows.iter().map(|row| &row.clock).max_by_key(|clock| clock.wall)
+        self.budget.iter().map(|entry| &entry.clock).max_by_key(|clock| clock.wall)
     }
 
-    /// True if a signature has been used that is over this statement.
+    /// True if a signature under this statement has been used.
     #[must_use]
     pub fn is_used(&self, statement: &str) -> bool {
         self.used.contains(statement)
     }
 
-    /// The latest rehearsal of a component that held.
+    /// The latest rehearsal of a component, if it was successful.
     #[must_use]
     pub fn rehearsal(&self, fix: &ComponentId, component: &str) -> Option<&Rehearsal> {
         self.rehearsed.get(&(fix.clone(), component.to_owned()))
     }
 
-    /// A name for a change that no other has: the day, and the beginning of its plan's digest.
+    /// A new id for a change: the day, and the beginning of its plan's digest.
     #[must_use]
-    pub fn name(&self, day: Date, plan: &str) -> Option<ChangeId> {
+    pub fn new_id(&self, day: Date, plan: &str) -> Option<ChangeId> {
         let plan = plan.get(..8)?;
         let day = day.strftime("%Y%m%d");
-        let names = std::iter::once(String::new()).chain((2..1000).map(|n| format!("-{n}")));
-        names
+        let suffixes = std::iter::once(String::new()).chain((2..1000).map(|n| format!("-{n}")));
+        suffixes
             .filter_map(|n| ChangeId::new(&format!("c-{day}-{plan}{n}")).ok())
             .find(|id| !self.changes.contains_key(id))
     }

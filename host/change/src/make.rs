@@ -1,10 +1,10 @@
-//! From what a fix has put on its list to a plan: each object's state is asked of the gate, and chained where a step follows another
-//! on the same object.
+//! From the changes that a fix requests to a plan: the gate reports each object's state, and states are chained where a step follows
+//! another on the same object.
 //!
-//! Knows: the list, the gate's previews. Must not know: how the fix came to it. Attack answered: a plan that says of an object what
-//! the fix believes (PH05): the states in it are the target's, and the component's words are in one field of the contract.
+//! Knows: the requested changes, the gate's previews. Must not know: why the fix requests them. Attack answered: a plan that has for
+//! an object what the fix believes (PH05): the states are the target's, and the component's words are in one field of the contract.
 
-use super::check::demanded;
+use super::check::required_proofs;
 use super::gate_client::{GateClient, GateClientError};
 use super::plan::{Contract, FORMAT, Plan, Raised, Step};
 use bailiwick_core::encode;
@@ -13,21 +13,21 @@ use bailiwick_core::model::{ActionId, Change, ComponentId, Severity, State, Targ
 use bailiwick_journal::Observed;
 use jiff::Timestamp;
 
-/// One change that a fix asks for.
+/// One change that a fix requests.
 #[derive(Debug, Clone)]
-pub struct Wanted {
-    /// The action, out of the grant.
+pub struct RequestedChange {
+    /// The action, from the grant.
     pub action: ActionId,
-    /// What it does.
+    /// The change.
     pub change: Change,
-    /// SHA-256 of the bytes that the fix made for it.
+    /// SHA-256 of the bytes that the fix computed for it.
     pub computed: Option<String>,
 }
 
-/// All of a plan but its steps.
+/// All parts of a plan except its steps.
 #[derive(Debug, Clone)]
-pub struct Base {
-    /// When.
+pub struct PlanBasis {
+    /// When the plan is made.
     pub made: Timestamp,
     /// The fix.
     pub fix: ComponentId,
@@ -35,7 +35,7 @@ pub struct Base {
     pub version: String,
     /// SHA-256 of its bytes.
     pub component: String,
-    /// Where.
+    /// The target.
     pub target: TargetName,
     /// The target's pinned key.
     pub host_key: String,
@@ -43,24 +43,24 @@ pub struct Base {
     pub grant: String,
     /// Digest over the ops directory.
     pub policy: String,
-    /// The run.
+    /// The run that planned it.
     pub run: u64,
-    /// Why.
+    /// The reasons.
     pub contract: Contract,
-    /// What it answers.
+    /// The findings that it answers.
     pub raised: Vec<Raised>,
 }
 
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]
 pub enum MakeError {
-    /// The gate does not say what the objects are.
+    /// The gate does not report its state.
     #[error("the gate of the target does not answer: {0}")]
     RemoteGate(GateClientError),
-    /// It cannot be done there.
+    /// The change is not possible on the target.
     #[error("{object}: {why}")]
     Object {
-        /// Which.
+        /// The object.
         object: String,
         /// The gate's words.
         why: String,
@@ -70,11 +70,15 @@ pub enum MakeError {
 /// Makes a plan. Nothing is changed.
 ///
 /// # Errors
-/// When the gate does not say what an object is, or would be.
-pub async fn make<H: GateClient>(hands: &mut H, base: Base, wanted: Vec<Wanted>) -> Result<Plan, MakeError> {
-    let gate = hands.gate().await.map_err(MakeError::RemoteGate)?.list;
+/// When the gate does not report the state that an object has, or would have.
+pub async fn make<H: GateClient>(
+    client: &mut H,
+    basis: PlanBasis,
+    requested: Vec<RequestedChange>,
+) -> Result<Plan, MakeError> {
+    let gate = client.gate().await.map_err(MakeError::RemoteGate)?.list;
     let mut steps: Vec<Step> = Vec::new();
-    for Wanted { action, change, computed } in wanted {
+    for RequestedChange { action, change, computed } in requested {
         let inverse = change.inverse();
         let mut step = Step {
             action,
@@ -85,23 +89,23 @@ pub async fn make<H: GateClient>(hands: &mut H, base: Base, wanted: Vec<Wanted>)
             shown: bailiwick_core::model::Tainted::new(""),
             change,
         };
-        let Preview { before, after, shown } = hands.preview(&step).await.map_err(|error| match error {
-            GateClientError::Refused { word, said } => MakeError::Object {
+        let Preview { before, after, shown } = client.preview(&step).await.map_err(|error| match error {
+            GateClientError::Refused { word, detail } => MakeError::Object {
                 object: step.change.object(),
-                why: format!("{word} {}", encode::terminal(&said, 300)).trim_end().to_owned(),
+                why: format!("{word} {}", encode::terminal(&detail, 300)).trim_end().to_owned(),
             },
             lost @ GateClientError::Lost(_) => MakeError::RemoteGate(lost),
         })?;
         let earlier = steps.iter().rev().find(|earlier| earlier.change.object() == step.change.object());
         (step.before, step.after) = match earlier {
             None => (before, after),
-            Some(earlier) => (earlier.after.clone(), behind(&earlier.after, &step.change, after)),
+            Some(earlier) => (earlier.after.clone(), chained(&earlier.after, &step.change, after)),
         };
         step.shown = shown;
         steps.push(step);
     }
-    let Base { made, fix, version, component, target, host_key, grant, policy, run, contract, raised } = base;
-    let proof = demanded(&steps);
+    let PlanBasis { made, fix, version, component, target, host_key, grant, policy, run, contract, raised } = basis;
+    let proof = required_proofs(&steps);
     let format = FORMAT.to_owned();
     Ok(Plan {
         format,
@@ -122,18 +126,18 @@ pub async fn make<H: GateClient>(hands: &mut H, base: Base, wanted: Vec<Wanted>)
     })
 }
 
-/// The findings that are there now, of those that a fix answers. A probe that could not tell has found nothing.
+/// The findings that exist now, of those that a fix answers. A probe that could not check has found nothing.
 #[must_use]
 pub fn raised(mut answers: Vec<Raised>, seen: &[Observed]) -> Vec<Raised> {
     answers.retain(|answer| {
-        let ill = |seen: &&Observed| matches!(seen.severity, Some(Severity::Warning | Severity::Critical));
-        seen.iter().filter(ill).any(|seen| seen.probe == answer.probe && seen.code == answer.code)
+        let bad = |seen: &&Observed| matches!(seen.severity, Some(Severity::Warning | Severity::Critical));
+        seen.iter().filter(bad).any(|seen| seen.probe == answer.probe && seen.code == answer.code)
     });
     answers
 }
 
-/// What a unit is after a step that follows another on it: each act says one half of its state.
-fn behind(earlier: &State, change: &Change, previewed: State) -> State {
+/// The state of a unit after a step that follows another on it: each act changes one half of its state.
+fn chained(earlier: &State, change: &Change, previewed: State) -> State {
     match (earlier, change, &previewed) {
         (State::Unit { active: was, enabled: had }, Change::Unit { act, .. }, State::Unit { active, enabled }) => {
             match act {
@@ -153,7 +157,7 @@ mod tests {
     use bailiwick_core::model::Tainted;
 
     #[test]
-    fn only_what_a_probe_has_found_is_answered() {
+    fn a_fix_answers_only_what_a_probe_has_found() {
         let probe = ComponentId::new("memory").unwrap();
         let answers = vec![Raised { probe: probe.clone(), code: "low".to_owned() }];
         let says = |severity, code: &str| {

@@ -1,7 +1,8 @@
-//! A plan: immutable, canonical, known by its digest. What a person approves is these bytes.
+//! A plan: immutable, canonical, addressed by its digest. What a person approves is these bytes.
 //!
-//! **Invariant:** a plan is the bytes whose digest was approved; nothing in it is computed again later (PH07). What it says
-//! of an object before the change is held against the object again, right before the change.
+//! Knows: what a plan contains, and its bytes. Must not know: how it is applied.
+//! **Invariant:** a plan is the bytes whose digest was approved; nothing in it is computed again later (PH07). The state that it has
+//! for an object before the change is compared with the object again, right before the change.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ use bailiwick_core::model::{ActionId, Change, ComponentId, Inverse, State, Taint
 /// The format of a plan's file.
 pub const FORMAT: &str = "bailiwick.plan/1";
 
-/// What one fix is about to do on one target.
+/// What one fix will do on one target.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Plan {
@@ -26,41 +27,41 @@ pub struct Plan {
     pub version: String,
     /// SHA-256 of its bytes.
     pub component: String,
-    /// Where.
+    /// The target.
     pub target: TargetName,
-    /// The key that the target proves itself by, as `fleet.toml` has it.
+    /// The target's pinned host key, as in `fleet.toml`.
     pub host_key: String,
     /// Digest of the grant.
     pub grant: String,
-    /// Digest of the gate's list, as it is installed.
+    /// Digest of the list of the installed gate.
     pub gate: String,
     /// Digest over the ops directory's files.
     pub policy: String,
     /// The run that planned it: its number in the journal.
     pub run: u64,
-    /// Why.
+    /// The reasons.
     pub contract: Contract,
     /// The findings that it answers.
     pub raised: Vec<Raised>,
-    /// What is done, in this order.
+    /// The steps, in the order in which they are done.
     pub steps: Vec<Step>,
-    /// What must be shown before it counts as done.
+    /// What must be proved before the change counts as done.
     pub proof: Vec<Proof>,
 }
 
-/// What the change does, and why things are as they are.
+/// What the change does, and why it does so.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Contract {
-    /// What the fix saw: its own words.
+    /// What the fix observed, in its own words.
     pub context: Tainted,
-    /// What it is to achieve.
+    /// What the change must achieve.
     pub intent: String,
-    /// Why this way.
+    /// Why it is done this way.
     pub rationale: String,
-    /// What breaks if it is taken back.
+    /// What breaks if it is rolled back.
     pub if_reverted: String,
-    /// What shaped it.
+    /// The constraints on it.
     pub constraints: Vec<String>,
 }
 
@@ -78,53 +79,53 @@ pub struct Raised {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Step {
-    /// The action, by the name that grant and gate have for it.
+    /// The action, by its id in the grant and in the gate's list.
     pub action: ActionId,
-    /// What it does.
+    /// The change.
     pub change: Change,
-    /// What the object was when the plan was made, and must be.
+    /// The state of the object when the plan was made, which must still hold.
     pub before: State,
-    /// What it must be afterwards.
+    /// The state of the object afterwards.
     pub after: State,
-    /// How it is taken back.
+    /// How the step is undone.
     pub inverse: Inverse,
-    /// For bytes that the fix made: their SHA-256. They are beside the plan's file, by this name.
+    /// SHA-256 of bytes that the fix has computed. They are in a file of this name beside the plan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub computed: Option<String>,
-    /// What it looks like to a person: a unified diff, or a sentence; secrets are out of it.
+    /// How a person sees it: a unified diff, or a sentence. Secrets are removed.
     pub shown: Tainted,
 }
 
-/// What a class of change must show (the table of the trust filters).
+/// What a class of change must prove (the table of the trust filters).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Proof {
-    /// The state of each object before and after, as the target's gate says it.
+    /// The state of each object before and after, as the target's gate reports it.
     BeforeAfter,
-    /// What the change is for works: the fix's own `verify`, and the probe that raised the finding.
+    /// The change works: the fix's own `verify`, and the probe that raised the finding.
     LiveStatus,
-    /// The way back is at hand: what was there is kept on the target, with the command that restores it.
+    /// A rollback is possible: the target keeps the former state, with the command that restores it.
     RollbackArtefact,
-    /// Nothing else got worse: the probes of every object that was touched.
+    /// Nothing else got worse: the probes of every changed object.
     Unharmed,
 }
 
-/// A plan's file is not one.
+/// Why bytes are not a plan.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
-    /// It is no plan.
-    #[error("it is no plan: {0}")]
+    /// They are not the JSON of a plan.
+    #[error("not a plan: {0}")]
     Syntax(String),
-    /// It is of another program.
-    #[error("it is in format `{0}`, and this program reads `{FORMAT}`")]
+    /// They are in another format.
+    #[error("the plan has the format `{0}`, and this program reads `{FORMAT}` only")]
     Format(String),
-    /// It says the same in other bytes.
-    #[error("its bytes are not those of the plan that they say")]
+    /// They are the same plan in other bytes.
+    #[error("the plan is not in its canonical form, so its digest differs")]
     NotCanonical,
 }
 
 impl Plan {
-    /// The bytes: JSON, fields in this file's order, no space, one line end behind.
+    /// The bytes: JSON, fields in this file's order, no spaces, one newline at the end.
     ///
     /// # Errors
     /// Never, in practice: every field is text or a number.
@@ -134,10 +135,10 @@ impl Plan {
         Ok(bytes)
     }
 
-    /// Reads a plan's bytes, and gives their digest with it.
+    /// Reads a plan from its bytes, with their digest.
     ///
     /// # Errors
-    /// When they are not exactly what [`Self::bytes`] makes of what they say.
+    /// When they are not exactly the bytes that [`Self::bytes`] writes for this plan.
     pub fn read(bytes: &[u8]) -> Result<(Self, String), PlanError> {
         let plan: Self = serde_json::from_slice(bytes).map_err(|error| PlanError::Syntax(error.to_string()))?;
         if plan.format != FORMAT {
@@ -149,19 +150,19 @@ impl Plan {
         }
     }
 
-    /// The objects that other changes must leave alone meanwhile.
+    /// The objects that no other change may touch meanwhile.
     pub fn objects(&self) -> impl Iterator<Item = String> {
         self.steps.iter().map(|step| step.change.object())
     }
 
-    /// Whether a person has to say yes to this very plan: it holds bytes that nobody has reviewed.
+    /// True if the plan writes bytes that were computed by the fix and not reviewed: then an approver must sign this plan.
     #[must_use]
-    pub fn needs_a_person(&self) -> bool {
+    pub fn has_computed_bytes(&self) -> bool {
         self.steps.iter().any(|step| !step.change.is_declared())
     }
 }
 
-/// SHA-256 of a plan's bytes: what is approved.
+/// SHA-256 of a plan's bytes, which is what an approver approves.
 #[must_use]
 pub fn digest(bytes: &[u8]) -> String {
     data_encoding::HEXLOWER.encode(&Sha256::digest(bytes))

@@ -1,8 +1,9 @@
-//! After a crash: what is true, found out by asking and looking, and nothing else (D23).
+//! After a crash: find out the state of an open change, by reading and nothing else (D23).
 //!
-//! Knows: what the journal says last, what the gate says, what the objects are. Must not know: how to change anything: it holds the
-//! hands only to ask. Attack answered: a program that starts again and does what it was at once more (CH06). Where nobody can tell, it
-//! says so and leaves the change open: the target undoes it by itself, or a person types `bailiwick rollback`.
+//! Knows: the latest entry of the journal, the gate's record, the objects. Must not know: how to change anything: it uses the gate's
+//! client only to query. Attack answered: a program that starts again and repeats what it did before the crash (CH06). Where the state
+//! stays unknown, the change stays open, and is reported as open: the target rolls it back by itself, or a person runs
+//! `bailiwick rollback`.
 
 use super::gate_client::{Closed, GateClient, GateClientError};
 use super::log::{Log, LogError};
@@ -12,127 +13,138 @@ use super::verify;
 use bailiwick_core::model::{ChangeId, Tainted};
 use bailiwick_journal::{End, Event, ProofResult};
 
-/// What was found out of one change.
+/// What recovery has found out about one change.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Found {
+pub struct Recovered {
     /// The change.
     pub change: ChangeId,
-    /// How it has ended, as is known now; none: it is open still.
+    /// How it has ended; none: it is still open.
     pub end: Option<End>,
-    /// In the host's words.
+    /// The reason, in the host's words.
     pub why: String,
-    /// What was seen.
-    pub said: Vec<ProofResult>,
+    /// What was read.
+    pub proofs: Vec<ProofResult>,
 }
 
-/// Finds out what is true of a change that has no end.
+/// Finds out the state of a change that has no end.
 ///
 /// # Errors
-/// When the journal cannot be written.
+/// When the journal is not writable.
 pub async fn recover<H: GateClient>(
     log: &mut Log,
-    hands: &mut H,
+    gate: &mut H,
     plan: Option<&Plan>,
     change: &ChangeId,
-) -> Result<Option<Found>, LogError> {
-    let Some(course) = log.course(change).filter(|course| course.stage.is_open()).cloned() else { return Ok(None) };
-    if course.stage == ChangeStatus::Reserved {
+) -> Result<Option<Recovered>, LogError> {
+    let Some(state) = log.change(change).filter(|state| state.status.is_open()).cloned() else { return Ok(None) };
+    if state.status == ChangeStatus::Reserved {
         // Nothing is sent before the entry after this one.
         return end(log, change, End::NotBegun, "it never began", Vec::new()).map(Some);
     }
     let Some(plan) = plan else {
-        return open(change, "its plan is not there any more, so nobody can say what it was to do", Vec::new());
+        return open(change, "its plan is missing, so it is unknown what it was to do", Vec::new());
     };
-    let known = match hands.known(change).await {
-        Ok(known) => known,
-        Err(error) => return open(change, &format!("the target cannot be asked: {error}"), Vec::new()),
+    let record = match gate.record(change).await {
+        Ok(record) => record,
+        Err(error) => return open(change, &format!("the target does not answer: {error}"), Vec::new()),
     };
-    let gate = match known.as_ref().map(|known| known.closed) {
-        None => "it has never heard of it",
-        Some(None) => "it is open there, and is undone there when its time is over",
-        Some(Some(Closed::Kept)) => "it was told to keep it",
-        Some(Some(Closed::Undone)) => "it is undone",
-        Some(Some(Closed::Failed)) => "it could not undo it",
+    let closed = record.as_ref().map(|record| record.closed);
+    let reported = match closed {
+        None => "it has no record of the change",
+        Some(None) => "the change is open; the target rolls it back when its time is over",
+        Some(Some(Closed::Kept)) => "the change is kept",
+        Some(Some(Closed::RolledBack)) => "the change is rolled back",
+        Some(Some(Closed::Failed)) => "the target could not roll the change back",
     };
-    let what = "what the gate says of the change".to_owned();
-    let mut said = vec![ProofResult { what, holds: known.is_some(), said: Tainted::new(gate) }];
+    let what = "the gate has a record of the change".to_owned();
+    let mut proofs = vec![ProofResult { what, holds: record.is_some(), said: Tainted::new(reported) }];
     let (mut all_after, mut all_before) = (true, true);
     for (_, step) in verify::last_of_each(plan) {
-        match hands.preview(step).await {
+        match gate.preview(step).await {
             Ok(preview) => {
-                let proof = verify::after(step, &preview.before);
+                let proof = verify::state_after(step, &preview.before);
                 all_after &= proof.holds;
-                said.push(proof);
+                proofs.push(proof);
             }
-            Err(error) => return unseen(log, change, said, &error),
+            Err(error) => return unknown_objects(log, change, proofs, &error),
         }
     }
     for (_, step) in verify::first_of_each(plan) {
-        match hands.preview(step).await {
-            Ok(preview) => all_before &= verify::before(step, &preview.before).holds,
-            Err(error) => return unseen(log, change, said, &error),
+        match gate.preview(step).await {
+            Ok(preview) => all_before &= verify::state_before(step, &preview.before).holds,
+            Err(error) => return unknown_objects(log, change, proofs, &error),
         }
     }
-    log.write(Event::Inspected { change: change.clone(), said: said.clone() })?;
-    judged(log, &course, known.map(|known| known.closed), all_before, all_after, said).map(Some)
+    log.write(Event::Inspected { change: change.clone(), said: proofs.clone() })?;
+    judge(log, &state, closed, all_before, all_after, proofs).map(Some)
 }
 
-/// What the three words come to: journal, gate, objects.
-fn judged(
+/// What journal, gate and objects together say about the change.
+fn judge(
     log: &mut Log,
-    course: &ChangeState,
+    state: &ChangeState,
     gate: Option<Option<Closed>>,
     all_before: bool,
     all_after: bool,
-    said: Vec<ProofResult>,
-) -> Result<Found, LogError> {
-    let change = &course.id;
-    match (gate, course.stage) {
-        // It was proved, and the gate was told to keep it; only the last word was not written.
+    proofs: Vec<ProofResult>,
+) -> Result<Recovered, LogError> {
+    let change = &state.id;
+    match (gate, state.status) {
+        // It was proved, and the gate was ordered to keep it; only the last entry is missing.
         (Some(Some(Closed::Kept)), ChangeStatus::Keeping) if all_after => {
-            end(log, change, End::Applied, "it was proved and kept before the program ended", said)
+            end(log, change, End::Applied, "it was proved and kept before the program ended", proofs)
         }
-        // Of an earlier apply: it was being undone, and some steps are.
+        // It was applied earlier, and its rollback was under way.
         (Some(Some(Closed::Kept)), ChangeStatus::Undoing | ChangeStatus::Dropping) if all_before => {
-            end(log, change, End::RolledBack, "everything is what it was", said)
+            end(log, change, End::RolledBack, "every object has its former state", proofs)
         }
-        (Some(Some(Closed::Kept)), ChangeStatus::Undoing | ChangeStatus::Dropping) => Ok(Found {
+        (Some(Some(Closed::Kept)), ChangeStatus::Undoing | ChangeStatus::Dropping) => Ok(Recovered {
             change: change.clone(),
             end: None,
-            why: format!("it is half undone; `bailiwick rollback {change}` goes on with that"),
-            said,
+            why: format!("it is partly rolled back; `bailiwick rollback {change}` continues"),
+            proofs,
         }),
-        (Some(Some(Closed::Undone)), _) if all_before => {
-            end(log, change, End::RolledBack, "the target has undone it, and everything is what it was", said)
-        }
-        (None, ChangeStatus::Begun) if all_before => end(log, change, End::NotBegun, "the gate never began it", said),
-        (Some(None), _) => Ok(Found {
+        (Some(Some(Closed::RolledBack)), _) if all_before => end(
+            log,
+            change,
+            End::RolledBack,
+            "the target has rolled it back, and every object has its former state",
+            proofs,
+        ),
+        (None, ChangeStatus::Begun) if all_before => end(log, change, End::NotBegun, "the gate never began it", proofs),
+        (Some(None), _) => Ok(Recovered {
             change: change.clone(),
             end: None,
             why: format!(
-                "it is open on the target, which undoes it when its time is over; `bailiwick rollback {change}` does it now"
+                "it is open on the target, which rolls it back when its time is over; `bailiwick rollback {change}` does so now"
             ),
-            said,
+            proofs,
         }),
-        _ => end(log, change, End::Stuck, "journal, gate and objects do not say the same; a person has to look", said),
+        _ => end(
+            log,
+            change,
+            End::Stuck,
+            "journal, gate and objects contradict one another; a person must check",
+            proofs,
+        ),
     }
 }
 
-fn end(log: &mut Log, change: &ChangeId, end: End, why: &str, said: Vec<ProofResult>) -> Result<Found, LogError> {
+fn end(log: &mut Log, change: &ChangeId, end: End, why: &str, proofs: Vec<ProofResult>) -> Result<Recovered, LogError> {
     log.write(Event::Ended { change: change.clone(), end, why: Some(why.to_owned()) })?;
-    Ok(Found { change: change.clone(), end: Some(end), why: why.to_owned(), said })
+    Ok(Recovered { change: change.clone(), end: Some(end), why: why.to_owned(), proofs })
 }
 
-fn open(change: &ChangeId, why: &str, said: Vec<ProofResult>) -> Result<Option<Found>, LogError> {
-    Ok(Some(Found { change: change.clone(), end: None, why: why.to_owned(), said }))
+fn open(change: &ChangeId, why: &str, proofs: Vec<ProofResult>) -> Result<Option<Recovered>, LogError> {
+    Ok(Some(Recovered { change: change.clone(), end: None, why: why.to_owned(), proofs }))
 }
 
-fn unseen(
+fn unknown_objects(
     log: &mut Log,
     change: &ChangeId,
-    said: Vec<ProofResult>,
+    proofs: Vec<ProofResult>,
     error: &GateClientError,
-) -> Result<Option<Found>, LogError> {
-    log.write(Event::Inspected { change: change.clone(), said: said.clone() })?;
-    open(change, &format!("the target does not say what the objects are: {error}"), said)
+) -> Result<Option<Recovered>, LogError> {
+    log.write(Event::Inspected { change: change.clone(), said: proofs.clone() })?;
+    open(change, &format!("the target does not report the state of the objects: {error}"), proofs)
 }

@@ -1,46 +1,46 @@
-//! One change, as the journal tells it: which word may follow which, and what is known of every step. Pure.
+//! One change, as the journal records it: which event may follow which, and what is known of every step. Pure.
 //!
-//! Knows: the words. Must not know: gates, files. Attack answered: a record that says one thing and a program that does another
-//! (CH06): what writes an entry and what reads it back after a crash go through [`ChangeState::take`], and there is no third.
+//! Knows: the events. Must not know: gates, files. Attack answered: a record that differs from what the program does (CH06): writing
+//! an entry and reading it back after a crash both go through [`ChangeState::advance`], and nothing else does.
 //!
-//! **Invariant:** after its last word a change is applied, rolled back, not begun, or stuck; before, it is open, and is told as open.
+//! **Invariant:** after its last event a change is applied, rolled back, not begun, or stuck; before, it is open, and reported as open.
 
 use jiff::civil::Date;
 
 use bailiwick_core::model::{ChangeId, ComponentId, TargetName, Way};
 use bailiwick_journal::{Consent, End, Event, Observed, StepEnd};
 
-/// How far a change has come.
+/// The status of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ChangeStatus {
-    /// It has its place in the budget, and nothing else.
+    /// It has its place in the budget, and nothing was sent.
     Reserved,
     /// The gate may have opened it.
     Begun,
-    /// The gate has, and steps are done.
+    /// The gate has opened it, and steps are being done.
     Acting,
     /// Every proof holds.
     Proved,
-    /// The gate may have been told to keep it.
+    /// The order to keep it may have been sent to the gate.
     Keeping,
-    /// Steps are undone.
+    /// Steps are being undone.
     Undoing,
-    /// The gate may have been told that it is undone.
+    /// The report that it is rolled back may have been sent to the gate.
     Dropping,
-    /// It is done.
+    /// It is applied.
     Applied,
-    /// Everything is as it was.
+    /// Every object has its former state.
     RolledBack,
-    /// Nothing was ever done.
+    /// Nothing was done.
     NotBegun,
-    /// Neither; a person has to look.
+    /// None of these; a person must check the target.
     Stuck,
-    /// It was stuck, and a person has looked.
+    /// It was stuck, and a person has unblocked the target.
     Released,
 }
 
 impl ChangeStatus {
-    /// It has no end yet: nobody but its own program, or a person, goes on with it.
+    /// True for a change without an end: only its own program, or a person, continues it.
     #[must_use]
     pub const fn is_open(self) -> bool {
         matches!(
@@ -63,33 +63,33 @@ impl ChangeStatus {
     }
 }
 
-/// What is known of one way of one step.
+/// What is known of doing, undoing or repeating one step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum StepStatus {
     /// It was never sent.
     #[default]
     No,
-    /// It was sent, or is about to be, and nobody knows more.
+    /// It was sent, or is about to be; the outcome is unknown.
     Unknown,
     /// The gate has done it.
     Done,
-    /// The gate has said that it has not.
+    /// The gate has reported that it has not done it.
     NotDone,
 }
 
 /// What is known of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StepState {
-    /// Forwards.
+    /// Doing it.
     pub done: StepStatus,
-    /// Back.
+    /// Undoing it.
     pub undone: StepStatus,
-    /// Once more.
+    /// Repeating it.
     pub again: StepStatus,
 }
 
 impl StepState {
-    const fn mark(&mut self, way: Way) -> &mut StepStatus {
+    const fn status_mut(&mut self, way: Way) -> &mut StepStatus {
         match way {
             Way::Do => &mut self.done,
             Way::Undo => &mut self.undone,
@@ -105,36 +105,36 @@ pub struct ChangeState {
     pub id: ChangeId,
     /// Its plan.
     pub plan: String,
-    /// Where.
+    /// The target.
     pub target: TargetName,
-    /// The day whose budget it took; none: a rehearsal's.
+    /// The day whose budget it took; none for a rehearsal.
     pub day: Option<Date>,
     /// Its fix, once it has begun.
     pub fix: Option<ComponentId>,
-    /// What others must leave alone while it is open.
+    /// The objects that no other change may touch while it is open.
     pub objects: Vec<String>,
-    /// Who said yes, once it has begun.
+    /// Who approved it, once it has begun.
     pub consent: Option<Consent>,
-    /// What the probes said before.
+    /// The results of the probes before it.
     pub baseline: Vec<Observed>,
     /// How far it is.
-    pub stage: ChangeStatus,
+    pub status: ChangeStatus,
     /// Each step.
     pub steps: Vec<StepState>,
     /// The latest reason for what became of it.
     pub why: Option<String>,
 }
 
-/// An entry that cannot follow what is there.
+/// An event that may not follow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("change {change}: `{event}` cannot follow where it is ({stage:?})")]
+#[error("change {change}: event `{event}` must not follow status {status:?}")]
 pub struct Illegal {
     /// The change.
     pub change: ChangeId,
-    /// What was said.
+    /// The event.
     pub event: &'static str,
-    /// Where it was.
-    pub stage: ChangeStatus,
+    /// The status of the change.
+    pub status: ChangeStatus,
 }
 
 impl ChangeState {
@@ -151,67 +151,67 @@ impl ChangeState {
             objects: Vec::new(),
             consent: None,
             baseline: Vec::new(),
-            stage: ChangeStatus::Reserved,
+            status: ChangeStatus::Reserved,
             steps: Vec::new(),
             why: None,
         })
     }
 
-    /// Goes on by one word.
+    /// Advances by one event.
     ///
     /// # Errors
-    /// When it cannot follow. Then nothing has changed.
-    pub fn take(&mut self, event: &Event) -> Result<(), Illegal> {
-        let (id, stage) = (self.id.clone(), self.stage);
-        let illegal = |event| Err(Illegal { change: id.clone(), event, stage });
-        match (self.stage, event) {
+    /// When it must not follow. Then nothing has changed.
+    pub fn advance(&mut self, event: &Event) -> Result<(), Illegal> {
+        let (id, status) = (self.id.clone(), self.status);
+        let illegal = |event| Err(Illegal { change: id.clone(), event, status });
+        match (self.status, event) {
             (ChangeStatus::Reserved, Event::Begun { fix, objects, steps, consent, baseline, .. }) => {
                 self.fix = Some(fix.clone());
                 self.objects.clone_from(objects);
                 self.consent = Some(consent.clone());
                 self.baseline.clone_from(baseline);
                 self.steps = vec![StepState::default(); usize::try_from(*steps).unwrap_or_default().min(STEPS_MAX)];
-                self.stage = ChangeStatus::Begun;
+                self.status = ChangeStatus::Begun;
             }
-            (ChangeStatus::Begun, Event::Opened { .. }) => self.stage = ChangeStatus::Acting,
+            (ChangeStatus::Begun, Event::Opened { .. }) => self.status = ChangeStatus::Acting,
             (ChangeStatus::Acting | ChangeStatus::Undoing, Event::StepIntent { step, way, .. }) => {
-                if self.mark(*step, *way).is_none_or(|mark| *mark == StepStatus::Done) {
+                if self.step_mut(*step, *way).is_none_or(|step| *step == StepStatus::Done) {
                     return illegal("step-intent");
                 }
                 self.set(*step, *way, StepStatus::Unknown);
             }
             (ChangeStatus::Acting | ChangeStatus::Undoing, Event::StepOutcome { step, way, outcome, .. }) => {
-                if self.mark(*step, *way).is_none_or(|mark| *mark != StepStatus::Unknown) {
+                if self.step_mut(*step, *way).is_none_or(|step| *step != StepStatus::Unknown) {
                     return illegal("step-outcome");
                 }
-                let mark = match outcome {
+                let status = match outcome {
                     StepEnd::Done { .. } => StepStatus::Done,
                     StepEnd::NotDone { .. } => StepStatus::NotDone,
                     StepEnd::Unknown { .. } => StepStatus::Unknown,
                 };
-                self.set(*step, *way, mark);
+                self.set(*step, *way, status);
             }
             (ChangeStatus::Acting, Event::Proved { holds: true, .. }) => {
                 if self.steps.iter().any(|step| step.done != StepStatus::Done) {
                     return illegal("proved");
                 }
-                self.stage = ChangeStatus::Proved;
+                self.status = ChangeStatus::Proved;
             }
-            // What was seen and is not enough; or what was seen again later.
+            // A check that failed, or a later check.
             (ChangeStatus::Acting | ChangeStatus::Undoing | ChangeStatus::Applied, Event::Proved { .. }) => {}
-            (ChangeStatus::Proved, Event::Closing { keep: true, .. }) => self.stage = ChangeStatus::Keeping,
-            (ChangeStatus::Undoing, Event::Closing { keep: false, .. }) => self.stage = ChangeStatus::Dropping,
-            // It stays where it is, with a reason; so does one of which something was found out.
-            (stage, Event::Paused { why, .. }) if stage.is_open() => self.why = Some(why.clone()),
+            (ChangeStatus::Proved, Event::Closing { keep: true, .. }) => self.status = ChangeStatus::Keeping,
+            (ChangeStatus::Undoing, Event::Closing { keep: false, .. }) => self.status = ChangeStatus::Dropping,
+            // The status stays, with a reason. Recovery does not change it either.
+            (status, Event::Paused { why, .. }) if status.is_open() => self.why = Some(why.clone()),
             (_, Event::Inspected { .. }) => {}
             (
                 ChangeStatus::Begun | ChangeStatus::Acting | ChangeStatus::Proved | ChangeStatus::Undoing | ChangeStatus::Dropping | ChangeStatus::Applied
-                // Kept or not: whoever undoes it asks the gate first.
+                // Kept or not: a rollback queries the gate first.
                 | ChangeStatus::Keeping,
                 Event::RollingBack { why, .. },
             ) => {
                 self.why = Some(why.clone());
-                self.stage = ChangeStatus::Undoing;
+                self.status = ChangeStatus::Undoing;
                 for step in &mut self.steps {
                     if step.undone != StepStatus::Done {
                         step.undone = StepStatus::No;
@@ -221,11 +221,11 @@ impl ChangeState {
             }
             (_, Event::Ended { end, why, .. }) => {
                 let fits = match end {
-                    End::NotBegun => matches!(self.stage, ChangeStatus::Reserved | ChangeStatus::Begun),
-                    End::Applied => self.stage == ChangeStatus::Keeping,
-                    // The target may have undone it while nobody could be reached.
-                    End::RolledBack => self.stage.is_open() && self.stage != ChangeStatus::Reserved,
-                    End::Stuck => self.stage.is_open(),
+                    End::NotBegun => matches!(self.status, ChangeStatus::Reserved | ChangeStatus::Begun),
+                    End::Applied => self.status == ChangeStatus::Keeping,
+                    // The target may have rolled it back while it was not reachable.
+                    End::RolledBack => self.status.is_open() && self.status != ChangeStatus::Reserved,
+                    End::Stuck => self.status.is_open(),
                 };
                 if !fits {
                     return illegal("ended");
@@ -233,7 +233,7 @@ impl ChangeState {
                 if why.is_some() {
                     self.why.clone_from(why);
                 }
-                self.stage = match end {
+                self.status = match end {
                     End::Applied => ChangeStatus::Applied,
                     End::RolledBack => ChangeStatus::RolledBack,
                     End::NotBegun => ChangeStatus::NotBegun,
@@ -242,7 +242,7 @@ impl ChangeState {
             }
             (ChangeStatus::Stuck, Event::Unblocked { why, .. }) => {
                 self.why = Some(why.clone());
-                self.stage = ChangeStatus::Released;
+                self.status = ChangeStatus::Released;
             }
             (_, event) => return illegal(name(event)),
         }
@@ -251,30 +251,30 @@ impl ChangeState {
 
     /// What is known of a step; from 1.
     #[must_use]
-    pub fn track(&self, step: u32) -> Option<StepState> {
+    pub fn step(&self, step: u32) -> Option<StepState> {
         self.steps.get(usize::try_from(step).ok()?.checked_sub(1)?).copied()
     }
 
-    fn mark(&mut self, step: u32, way: Way) -> Option<&mut StepStatus> {
+    fn step_mut(&mut self, step: u32, way: Way) -> Option<&mut StepStatus> {
         let index = usize::try_from(step).ok()?.checked_sub(1)?;
-        Some(self.steps.get_mut(index)?.mark(way))
+        Some(self.steps.get_mut(index)?.status_mut(way))
     }
 
-    fn set(&mut self, step: u32, way: Way, mark: StepStatus) {
-        if let Some(place) = self.mark(step, way) {
-            *place = mark;
+    fn set(&mut self, step: u32, way: Way, status: StepStatus) {
+        if let Some(place) = self.step_mut(step, way) {
+            *place = status;
         }
-        // Done again after it was undone: it has to be undone again.
+        // A step that is done again after it was undone must be undone again.
         if way == Way::Do
-            && mark == StepStatus::Done
-            && let Some(undone) = self.mark(step, Way::Undo)
+            && status == StepStatus::Done
+            && let Some(undone) = self.step_mut(step, Way::Undo)
         {
             *undone = StepStatus::No;
         }
     }
 }
 
-/// More steps than any plan has: an entry may be anybody's.
+/// More steps than any plan has; an entry may come from an attacker.
 const STEPS_MAX: usize = 64;
 
 fn name(event: &Event) -> &'static str {
@@ -291,6 +291,6 @@ fn name(event: &Event) -> &'static str {
         Event::Ended { .. } => "ended",
         Event::Inspected { .. } => "found",
         Event::Unblocked { .. } => "released",
-        _ => "what is about no change",
+        _ => "not about a change",
     }
 }

@@ -1,7 +1,7 @@
-//! The kill switch: one file in the state folder, which anybody may touch who can write there.
+//! The kill switch: one file in the state directory, which every account may touch that can write there.
 //!
-//! Knows: the file. Must not know: what is stopped by it. Attacks answered: a switch that is off because nobody could look at it
-//! (CH15, D25): whatever is there and is no good "off" is on; and one that is put on and off while nobody looks: it counts.
+//! Knows: the file. Must not know: what it stops. Attacks answered: a switch that counts as off because it cannot be read (CH15, D25):
+//! a file that is not a valid "off" is on; and a switch that goes on and off between two readings: it has a counter.
 
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -9,65 +9,65 @@ use std::path::{Path, PathBuf};
 
 use bailiwick_core::durable;
 
-/// Where the switch is.
+/// The kill switch of a state directory.
 #[derive(Debug, Clone)]
 pub struct Stop {
     file: PathBuf,
 }
 
-/// What it says.
+/// The position of the kill switch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Switch {
-    /// Nothing is stopped. How often it has been used.
+    /// Changes are allowed.
     Off {
-        /// How often.
+        /// How often it has been used.
         epoch: u64,
     },
-    /// Nothing changes.
+    /// All changes are stopped.
     On {
-        /// How often it has been used; none if it does not say.
+        /// How often it has been used, if the file has that.
         epoch: Option<u64>,
-        /// Why, as far as it says.
+        /// The reason, if the file has one.
         why: String,
     },
 }
 
-/// It cannot be used.
+/// Why the kill switch was not set.
 #[derive(Debug, thiserror::Error)]
-#[error("the kill switch cannot be written")]
+#[error("the file of the kill switch is not writable")]
 pub struct StopError(#[from] std::io::Error);
 
-/// The first word of a file that says that nothing is stopped; behind it stands how often it was used.
+/// The first word of the file while changes are allowed. The counter follows it.
 const OFF: &str = "off";
 const ON: &str = "on";
-/// The most that is read of it.
+/// Maximum size that is read.
 const BYTES_MAX: u64 = 4096;
 
 impl Stop {
-    /// The switch of a state folder.
+    /// The switch of a state directory.
     #[must_use]
     pub fn at(state: &Path) -> Self {
         Self { file: state.join("stop") }
     }
 
-    /// The file: `touch` it, and everything stops.
+    /// The file. `touch` on it stops all changes.
     #[must_use]
     pub fn file(&self) -> &Path {
         &self.file
     }
 
-    /// What it says now. No file is off, in a folder that is there; anything that cannot be read is on.
+    /// Its position now. A missing file in an existing directory is off; anything that is not readable is on.
     #[must_use]
     pub fn read(&self) -> Switch {
         let on = |why: String| Switch::On { epoch: None, why };
         let folder = self.file.parent().map(std::fs::metadata);
         if !folder.is_some_and(|meta| meta.is_ok_and(|meta| meta.is_dir())) {
-            return on("the folder of the kill switch is not there".to_owned());
+            return on("the directory of the kill switch is missing".to_owned());
         }
         let text = match read(&self.file) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => return Switch::Off { epoch: 0 },
-            Err(error) => return on(format!("the kill switch cannot be read: {}", error.kind())),
+            Err(error) => return on(format!("the kill switch is not readable: {}", error.kind())),
         };
         let mut words = text.splitn(3, ' ');
         let (word, epoch) = (words.next().map(str::trim), words.next().map(str::trim));
@@ -76,16 +76,16 @@ impl Stop {
             (Some(ON), Some(epoch)) => {
                 Switch::On { epoch: Some(epoch), why: words.next().unwrap_or_default().trim().to_owned() }
             }
-            _ => on("somebody has put it there by hand".to_owned()),
+            _ => on("the file was put there by hand".to_owned()),
         }
     }
 
-    /// Stops everything. True if it was not stopped before.
+    /// Stops all changes. True if they were not stopped before.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// When the file is not writable.
     pub fn engage(&self, why: &str, known: u64) -> Result<(u64, bool), StopError> {
-        // Where nothing was ever kept, there is no folder yet: that is not what somebody has put on.
+        // A new state directory does not exist yet; that does not count as a switch that is on.
         if let Some(folder) = self.file.parent() {
             std::fs::create_dir_all(folder)?;
         }
@@ -97,14 +97,14 @@ impl Stop {
         Ok((epoch, fresh))
     }
 
-    /// Lets changes happen again.
+    /// Allows changes again.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// When the file is not writable.
     pub fn resume(&self, known: u64) -> Result<u64, StopError> {
         let epoch = match self.read() {
             Switch::Off { epoch } | Switch::On { epoch: Some(epoch), .. } => epoch.max(known),
-            // By hand: that was once.
+            // Put there by hand: that counts as one use.
             Switch::On { epoch: None, .. } => known + 1,
         };
         self.write(&format!("{OFF} {epoch}\n"))?;
@@ -120,14 +120,14 @@ impl Stop {
     }
 }
 
-/// A regular file's beginning. A FIFO in its place does not hold us up.
+/// The beginning of a regular file. A FIFO in its place does not block.
 fn read(path: &Path) -> std::io::Result<String> {
     use std::io::Read as _;
     let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW;
     let flags = i32::try_from(flags.bits()).unwrap_or_default();
     let file = std::fs::File::options().read(true).custom_flags(flags).open(path)?;
     if !file.metadata()?.is_file() {
-        return Err(std::io::Error::other("no regular file"));
+        return Err(std::io::Error::other("not a regular file"));
     }
     let mut text = String::new();
     file.take(BYTES_MAX).read_to_string(&mut text)?;
@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ch15_whatever_cannot_be_read_is_on() {
+    fn ch15_a_switch_that_is_not_readable_is_on() {
         let folder = tempfile::tempdir().unwrap();
         let stop = Stop::at(folder.path());
         assert_eq!(stop.read(), Switch::Off { epoch: 0 });
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn ch15_a_flap_is_seen() {
+    fn ch15_a_switch_that_went_on_and_off_has_counted() {
         let folder = tempfile::tempdir().unwrap();
         let stop = Stop::at(folder.path());
         assert_eq!(stop.engage("fire", 0).unwrap(), (1, true));

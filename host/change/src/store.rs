@@ -1,7 +1,7 @@
-//! Plans, bytes that fixes made, and receipts: files of the state folder, each known by what is in it.
+//! Plans, bytes that fixes have computed, and receipts: files of the state directory, addressed by their digest.
 //!
-//! Knows: names and folders. Must not know: what a plan does. Attacks answered: a plan that was edited on the disk (AG03): it is read by
-//! its digest, and is those bytes or none; a name that leads elsewhere (AG07): a digest and a change's id are all that is looked up.
+//! Knows: names and directories. Must not know: what a plan does. Attacks answered: a plan that was edited on the disk (AG03): it is
+//! read by its digest, and must have it; a name that leads elsewhere (AG07): only a digest or a change's id is accepted as a name.
 
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -13,43 +13,43 @@ use bailiwick_core::durable::WriteError;
 use bailiwick_core::encode::ShownPath as _;
 use bailiwick_core::model::ChangeId;
 
-/// The most bytes of a plan that are read.
+/// Maximum size of a plan.
 const PLAN_BYTES_MAX: u64 = 4 << 20;
 
-/// The folder.
+/// The store of a state directory.
 #[derive(Debug, Clone)]
 pub struct Store {
     state: PathBuf,
 }
 
-/// Why something cannot be kept or found.
+/// Why something is not stored or not found.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The operating system said no.
+    /// The operating system refused.
     #[error("cannot {action} {}", path.shown())]
     Io {
-        /// What was tried.
+        /// The operation.
         action: &'static str,
-        /// On what.
+        /// The file.
         path: PathBuf,
-        /// Its words.
+        /// The error.
         source: io::Error,
     },
-    /// There is none.
-    #[error("there is no plan `{0}`\n\nhint: `bailiwick plan FIX --target T` makes one, and prints its digest")]
+    /// There is no such plan.
+    #[error("there is no plan `{0}`\n\nhint: `bailiwick plan FIX --target TARGET` makes one and prints its digest")]
     NoPlan(String),
-    /// More than one begins so.
-    #[error("more than one plan begins with `{0}`; say more of its digest")]
+    /// More than one plan matches.
+    #[error("more than one plan begins with `{0}`; give more letters of the digest")]
     Many(String),
-    /// It is not what its name says.
-    #[error("{} is not the plan that its name says: somebody has written to it", .0.shown())]
+    /// The file was edited.
+    #[error("{} was edited: its digest does not match its name; plan again", .0.shown())]
     NotItsName(PathBuf),
-    /// It is no plan.
-    #[error("{} is no plan", path.shown())]
+    /// The file is not a plan.
+    #[error("{} is not a plan", path.shown())]
     Plan {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The error.
         source: PlanError,
     },
 }
@@ -61,16 +61,16 @@ impl From<WriteError> for StoreError {
 }
 
 impl Store {
-    /// That of a state folder.
+    /// The store of a state directory.
     #[must_use]
     pub fn at(state: &Path) -> Self {
         Self { state: state.to_owned() }
     }
 
-    /// Keeps a plan. Its digest.
+    /// Stores a plan, and returns its digest.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When it is not writable.
     pub fn keep(&self, plan: &Plan) -> Result<String, StoreError> {
         let folder = self.state.join("plans");
         let path = folder.join("a plan");
@@ -81,17 +81,17 @@ impl Store {
         Ok(name)
     }
 
-    /// Keeps bytes that a fix made.
+    /// Stores bytes that a fix has computed, and returns their digest.
     ///
     /// # Errors
-    /// When they cannot be written.
+    /// When they are not writable.
     pub fn keep_computed(&self, bytes: &[u8]) -> Result<String, StoreError> {
         let name = digest(bytes);
         write(&self.state.join("plans"), &format!("{name}.bytes"), bytes)?;
         Ok(name)
     }
 
-    /// Bytes that a fix made, by their digest; none if they are not there, or not they.
+    /// Bytes that a fix has computed, by their digest; none if they are missing or were edited.
     #[must_use]
     pub fn computed(&self, name: &str) -> Option<Vec<u8>> {
         if !is_hex(name) {
@@ -101,19 +101,19 @@ impl Store {
         (digest(&bytes) == name).then_some(bytes)
     }
 
-    /// A plan, by its digest or the beginning of it, and its whole digest.
+    /// A plan, by its digest or at least 8 letters of it, and its whole digest.
     ///
     /// # Errors
-    /// When there is none, or it is not what its name says.
+    /// When there is none, or it was edited.
     pub fn plan(&self, name: &str) -> Result<(Plan, String), StoreError> {
         let folder = self.state.join("plans");
-        let none = || StoreError::NoPlan(name.escape_default().to_string());
+        let missing = || StoreError::NoPlan(name.escape_default().to_string());
         if !(8..=64).contains(&name.len()) || !is_hex(name) {
-            return Err(none());
+            return Err(missing());
         }
-        let mut found = self.plans()?.into_iter().filter(|plan| plan.starts_with(name));
-        let whole = found.next().ok_or_else(none)?;
-        if found.next().is_some() {
+        let mut matching = self.plans()?.into_iter().filter(|plan| plan.starts_with(name));
+        let whole = matching.next().ok_or_else(missing)?;
+        if matching.next().is_some() {
             return Err(StoreError::Many(name.to_owned()));
         }
         let path = folder.join(format!("{whole}.json"));
@@ -128,7 +128,7 @@ impl Store {
     /// The digests of all plans.
     ///
     /// # Errors
-    /// When the folder cannot be read.
+    /// When the directory is not readable.
     pub fn plans(&self) -> Result<Vec<String>, StoreError> {
         let folder = self.state.join("plans");
         let io = |source| StoreError::Io { action: "read", path: folder.clone(), source };
@@ -148,10 +148,10 @@ impl Store {
         Ok(names)
     }
 
-    /// Keeps a change's receipt. Where.
+    /// Stores a change's receipt, and returns its path.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When it is not writable.
     pub fn keep_receipt(&self, change: &ChangeId, bytes: &[u8]) -> Result<PathBuf, StoreError> {
         let folder = self.state.join("changes").join(change.as_str());
         write(&folder, "receipt.json", bytes)
@@ -168,7 +168,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     let flags = i32::try_from(flags.bits()).unwrap_or_default();
     let file = std::fs::File::options().read(true).custom_flags(flags).open(path)?;
     if !file.metadata()?.is_file() {
-        return Err(io::Error::other("no regular file"));
+        return Err(io::Error::other("not a regular file"));
     }
     let mut bytes = Vec::new();
     file.take(PLAN_BYTES_MAX).read_to_end(&mut bytes)?;

@@ -1,7 +1,7 @@
-//! Those who look at what a change does: a sweep of the probes that have to do with it, on its target and nowhere else.
+//! The verifier of a change: a sweep of the related probes, on the target of the change and nowhere else.
 //!
-//! Knows: which probes look at an object. Must not know: what they conclude from it. Attack answered: a change whose effects nobody
-//! looks at (PH11): whoever is granted a look at an object that is touched is asked, before and after.
+//! Knows: which probes check an object. Must not know: what they conclude. Attack answered: a change whose effects are not checked
+//! (PH11): every probe that is granted an action on a changed object runs before and after.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,35 +16,35 @@ use bailiwick_core::outcome::{CheckedTarget, Run, RunOutcome, TargetResult};
 use bailiwick_engine::broker::{Broker, TargetSession};
 use bailiwick_engine::sweep::{Fixer, NotPlanned, Planned, Request, Settings, Watcher, sweep};
 use bailiwick_journal::{Entry, Journal, Observed, OpenError};
-use bailiwick_policy::lock::Standing;
+use bailiwick_policy::lock::LockState;
 use bailiwick_policy::ops::Ops;
 
-/// A sweep of the probes that have to do with a plan.
-pub struct Sweeps {
+/// Sweeps of the probes that are related to a plan.
+pub struct SweepVerifier {
     /// The ops directory.
     pub ops: Arc<Ops>,
-    /// What people have agreed to.
-    pub standing: Standing,
-    /// Bounds and clocks of a sweep.
+    /// Which components are accepted.
+    pub lock_state: LockState,
+    /// The settings of a sweep.
     pub settings: Settings,
     /// The journal.
     pub journal: Arc<Journal>,
 }
 
-/// The probes that look at an object of the plan, and those that raised its findings.
+/// The probes that check an object of the plan, and those that raised its findings.
 #[must_use]
 pub fn related(ops: &Ops, plan: &Plan) -> BTreeSet<ComponentId> {
-    let mut found: BTreeSet<_> = plan.raised.iter().map(|raised| raised.probe.clone()).collect();
+    let mut related: BTreeSet<_> = plan.raised.iter().map(|raised| raised.probe.clone()).collect();
     for id in ops.assignments.get(&plan.target).into_iter().flat_map(|ids| ids.keys()) {
         let Some(grant) = ops.grant(id, &plan.target) else { continue };
         let changes =
             grant.entries().any(|granted| bailiwick_core::verbs::spec(granted.action.verb).effect == Effect::Change);
-        let looks = |action: &Action| plan.steps.iter().any(|step| is_about(action, &step.change));
-        if !changes && grant.entries().any(|granted| looks(&granted.action)) {
-            found.insert(id.clone());
+        let checks = |action: &Action| plan.steps.iter().any(|step| is_about(action, &step.change));
+        if !changes && grant.entries().any(|granted| checks(&granted.action)) {
+            related.insert(id.clone());
         }
     }
-    found
+    related
 }
 
 fn is_about(action: &Action, change: &Change) -> bool {
@@ -56,45 +56,52 @@ fn is_about(action: &Action, change: &Change) -> bool {
     }
 }
 
-/// Says nothing: who waits for the change is told of it by its entries.
+/// Shows no progress: the entries of the change report it.
 #[derive(Debug, Clone, Copy)]
-pub struct Quiet;
+pub struct NoProgress;
 
-impl Watcher for Quiet {
+impl Watcher for NoProgress {
     fn target_done(&self, _: &CheckedTarget) {}
     fn unlocked(&self, _: &Lockdown) {}
     fn not_anchored(&self, _: &str, _: &str) {}
 }
 
-impl Sweeps {
-    /// What these components say of a target, now.
+impl SweepVerifier {
+    /// The results of these components on a target, now.
     ///
     /// # Errors
-    /// Why nobody could look.
-    pub async fn of(&self, target: &TargetName, components: BTreeSet<ComponentId>) -> Result<Vec<Observed>, String> {
-        let request =
-            Request { targets: [target.clone()].into(), components: Some(components), standing: self.standing.clone() };
+    /// When the target could not be checked.
+    pub async fn results(
+        &self,
+        target: &TargetName,
+        components: BTreeSet<ComponentId>,
+    ) -> Result<Vec<Observed>, String> {
+        let request = Request {
+            targets: [target.clone()].into(),
+            components: Some(components),
+            lock_state: self.lock_state.clone(),
+        };
         let (ops, journal) = (Arc::clone(&self.ops), Arc::clone(&self.journal));
-        let swept = sweep(ops, request, self.settings.clone(), journal, Arc::new(Quiet)).await;
+        let swept = sweep(ops, request, self.settings.clone(), journal, Arc::new(NoProgress)).await;
         let swept = swept.map_err(|error| bailiwick_transport::chain(&error))?;
         let mut seen = Vec::new();
-        for looked in &swept.targets {
-            match &looked.result {
-                TargetResult::Runs(runs) => seen.extend(runs.iter().flat_map(said)),
+        for checked in &swept.targets {
+            match &checked.result {
+                TargetResult::Runs(runs) => seen.extend(runs.iter().flat_map(results)),
                 TargetResult::Unreachable { cause, .. } => return Err(cause.clone()),
                 TargetResult::Refused { rule } => return Err(rule.clone()),
             }
         }
-        seen.extend(swept.together.iter().flat_map(|together| said(&together.run)));
+        seen.extend(swept.together.iter().flat_map(|together| results(&together.run)));
         Ok(seen)
     }
 }
 
-impl Sweeps {
-    /// Has a fix plan. Nothing is changed by it.
+impl SweepVerifier {
+    /// Runs a fix until it proposes a plan. This changes nothing.
     ///
     /// # Errors
-    /// Why it has not.
+    /// When the fix could not run to its end.
     pub async fn plan(&self, fix: &ComponentId, target: &TargetName) -> Result<Planned, String> {
         let planned = self.fix(fix, target, async |fixer, link| fixer.plan(link).await).await?;
         planned.map_err(|error| match &error {
@@ -103,7 +110,7 @@ impl Sweeps {
         })
     }
 
-    /// A fix's run stands in the journal as that of a sweep does, so that it is replayed like one.
+    /// A fix's run is in the journal in the same way as one of a sweep, so that it can be replayed.
     async fn fix<T>(
         &self,
         fix: &ComponentId,
@@ -119,17 +126,17 @@ impl Sweeps {
         let began = began.map_err(written)?;
         let broker = Broker::new(Arc::clone(&self.journal)).redacting(Arc::clone(&self.ops.policy.redactor));
         let broker = Arc::new(broker);
-        let (ops, standing) = (Arc::clone(&self.ops), self.standing.clone());
-        let fixer = Fixer::new(ops, Arc::clone(&broker), began, fix, target, &self.settings, standing);
+        let (ops, lock_state) = (Arc::clone(&self.ops), self.lock_state.clone());
+        let fixer = Fixer::new(ops, Arc::clone(&broker), began, fix, target, &self.settings, lock_state);
         let fixer = fixer.map_err(|error| error.to_string())?;
-        let came = match fixer.connect().await {
+        let result = match fixer.connect().await {
             Ok(link) => {
-                let came = work(&fixer, &link).await;
+                let result = work(&fixer, &link).await;
                 link.finish().await;
                 if let Some(link) = Arc::into_inner(link) {
                     link.close().await;
                 }
-                Ok(came)
+                Ok(result)
             }
             Err(TargetResult::Unreachable { cause, .. }) => Err(cause),
             Err(TargetResult::Refused { rule }) => Err(rule),
@@ -137,25 +144,25 @@ impl Sweeps {
         };
         fixer.close().await;
         self.journal.append(Entry::SweepEnded { sweep: began, lockdown: None }).map_err(written)?;
-        came
+        result
     }
 }
 
-impl Verifier for Sweeps {
-    async fn look(&mut self, plan: &Plan) -> Result<Vec<Observed>, String> {
-        self.of(&plan.target, related(&self.ops, plan)).await
+impl Verifier for SweepVerifier {
+    async fn check(&mut self, plan: &Plan) -> Result<Vec<Observed>, String> {
+        self.results(&plan.target, related(&self.ops, plan)).await
     }
 
     async fn verify(&mut self, plan: &Plan) -> Result<Vec<Observed>, String> {
         let run = self.fix(&plan.fix, &plan.target, async |fixer, link| fixer.verify(link).await).await?;
-        let run = run.ok_or_else(|| "the journal cannot be written".to_owned())?;
-        Ok(said(&run))
+        let run = run.ok_or_else(|| "the journal is not writable".to_owned())?;
+        Ok(results(&run))
     }
 }
 
-/// What a run says, as far as two such words are compared.
+/// The results of a run, as far as they are compared.
 #[must_use]
-pub fn said(run: &Run) -> Vec<Observed> {
+pub fn results(run: &Run) -> Vec<Observed> {
     let one = |severity, code: &str, subject: &Tainted| Observed {
         probe: run.component.clone(),
         severity,
@@ -168,7 +175,7 @@ pub fn said(run: &Run) -> Vec<Observed> {
         RunOutcome::Report(report) => {
             report.findings.iter().map(|found| one(Some(found.severity), &found.code, &found.subject)).collect()
         }
-        // There is nothing to look at, and there was nothing before.
+        // There is nothing to check, and there was nothing before.
         RunOutcome::CouldNotCheck { error: Some(VerbError::Unsupported), .. } => {
             vec![one(Some(Severity::Ok), "not-applicable", &nothing)]
         }

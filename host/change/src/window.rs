@@ -1,68 +1,68 @@
-//! Whether a change may begin now: windows of policy, in policy's zone, and the calendar of other people's jobs. Pure.
+//! Whether a change may begin now: windows of policy, in policy's time zone, and the calendar of other jobs. Pure.
 //!
-//! Knows: windows, jobs, a time. Must not know: what clock that time is from. Attacks answered: an hour that is there twice or not
-//! at all, and that opens a window a second time, or at another time than somebody meant (CH12): in doubt it is closed.
+//! Knows: windows, jobs, a time. Must not know: which clock that time is from. Attack answered: an hour that occurs twice or not at all,
+//! and that opens a window a second time, or at another time than the operator meant (CH12): in doubt the window is closed.
 
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 
 use bailiwick_core::fleet::Target;
-use bailiwick_policy::policy::{ChangeRules, Job, Window, speaks_of};
+use bailiwick_policy::policy::{ChangeRules, Job, Window, includes_target};
 
-/// Why it may not.
+/// Why a change may not begin now (E-WINDOW).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Closed {
-    /// No window speaks of the target, and nobody attends.
-    #[error("no [[window]] speaks of {target}, so that nothing changes there unattended")]
+pub enum WindowError {
+    /// The target has no window, and no person attends.
+    #[error("policy.toml has no [[window]] for {target}, so changes there must be attended")]
     NoWindow {
         /// The target.
         target: String,
     },
-    /// None is open.
+    /// No window is open.
     #[error("no window of {target} is open: {windows}")]
     Shut {
         /// The target.
         target: String,
-        /// Those that there are, with their places.
+        /// Its windows, with their lines in policy.
         windows: String,
     },
-    /// One is open, and not for long enough.
-    #[error("the window at {place} closes in {left} s, and a change may need {needed} s")]
+    /// The open window closes too soon.
+    #[error("the window at {place} closes in {left} s, but a change may need {needed} s")]
     Closing {
-        /// Its line.
+        /// Its line in policy.
         place: String,
-        /// What is left.
+        /// The time until it closes.
         left: u64,
-        /// What is needed.
+        /// The time that a change may need.
         needed: u64,
     },
-    /// The hour is there twice.
-    #[error("it is {local} in {zone}, an hour that is there twice tonight; nothing changes in it")]
+    /// The hour occurs twice.
+    #[error("it is {local} in {zone}, in an hour that occurs twice tonight; no change begins in it")]
     Fold {
-        /// The time there.
+        /// The local time.
         local: String,
-        /// The zone.
+        /// The time zone.
         zone: String,
     },
-    /// Somebody else's job.
-    #[error("{what} is at work, or about to begin ({place}: {from} to {to})")]
+    /// Another job.
+    #[error("the job `{what}` is running or about to begin ({place}: {from} to {to})")]
     Job {
-        /// What it is.
+        /// The job.
         what: String,
-        /// Its line.
+        /// Its line in policy.
         place: String,
         /// When it begins.
         from: String,
-        /// When it has ended.
+        /// When it ends.
         to: String,
     },
 }
 
-/// Whether a change may begin on a target that may go on for so long.
+/// Checks that a change may begin on a target now that may need this long.
 ///
 /// # Errors
-/// Why not.
+/// When it may not.
 pub fn open(
     rules: &ChangeRules,
     windows: &[Window],
@@ -71,20 +71,20 @@ pub fn open(
     now: Timestamp,
     attended: bool,
     needed_seconds: u32,
-) -> Result<(), Closed> {
+) -> Result<(), WindowError> {
     let zone = &rules.zone.rules;
     let needed = SignedDuration::from_secs(i64::from(needed_seconds));
     busy(zone, calendar, target, now, needed)?;
-    let mine: Vec<_> = windows.iter().filter(|window| speaks_of(&window.on, target)).collect();
+    let mine: Vec<_> = windows.iter().filter(|window| includes_target(&window.on, target)).collect();
     if mine.is_empty() {
-        // A person who types the plan's digest may do that at any time; nobody else may.
+        // Without a window, only an attended change may begin.
         let target = target.name.to_string();
-        return if attended { Ok(()) } else { Err(Closed::NoWindow { target }) };
+        return if attended { Ok(()) } else { Err(WindowError::NoWindow { target }) };
     }
     let local = zone.to_datetime(now);
     if !matches!(zone.to_ambiguous_timestamp(local).offset(), AmbiguousOffset::Unambiguous { .. }) {
         let local = local.strftime("%H:%M").to_string();
-        return Err(Closed::Fold { local, zone: rules.zone.name.clone() });
+        return Err(WindowError::Fold { local, zone: rules.zone.name.clone() });
     }
     let mut closing = None;
     for window in &mine {
@@ -97,12 +97,12 @@ pub fn open(
                 }
                 let left = left.unsigned_abs().as_secs();
                 let needed = needed.unsigned_abs().as_secs();
-                closing = Some(Closed::Closing { place: window.place.to_string(), left, needed });
+                closing = Some(WindowError::Closing { place: window.place.to_string(), left, needed });
             }
         }
     }
     let windows: Vec<_> = mine.iter().map(|window| shown(window)).collect();
-    Err(closing.unwrap_or(Closed::Shut { target: target.name.to_string(), windows: windows.join("; ") }))
+    Err(closing.unwrap_or(WindowError::Shut { target: target.name.to_string(), windows: windows.join("; ") }))
 }
 
 /// As people read it: `mon tue 09:00-11:30 (policy.toml:31)`.
@@ -113,18 +113,18 @@ fn shown(window: &Window) -> String {
     format!("{} {from}-{to} ({})", days.join(" "), window.place)
 }
 
-/// Keeps away from other people's jobs: while they run, and so long before that a change would still be under way.
+/// Checks that no other job runs, or would begin before a change has ended.
 fn busy(
     zone: &TimeZone,
     calendar: &[Job],
     target: &Target,
     now: Timestamp,
     needed: SignedDuration,
-) -> Result<(), Closed> {
+) -> Result<(), WindowError> {
     let today = zone.to_datetime(now).date();
-    for job in calendar.iter().filter(|job| speaks_of(&job.on, target)) {
+    for job in calendar.iter().filter(|job| includes_target(&job.on, target)) {
         for day in around(today).filter(|day| job.days.contains(&day.weekday())) {
-            // An hour that is there twice belongs to the job both times; one that is not there, to the hour after it.
+            // If the hour occurs twice, the job has both; if it is missing, the job has the hour after it.
             let at = day.to_datetime(job.at);
             let ambiguous = zone.to_ambiguous_timestamp(at);
             let (Ok(from), Ok(late)) = (ambiguous.earlier(), ambiguous.later()) else { continue };
@@ -132,7 +132,7 @@ fn busy(
             let (from, to) = (from.min(late), from.max(late) + length);
             if now < to && now + needed > from {
                 let time = |at: Timestamp| zone.to_datetime(at).strftime("%a %H:%M").to_string();
-                return Err(Closed::Job {
+                return Err(WindowError::Job {
                     what: job.what.clone(),
                     place: job.place.to_string(),
                     from: time(from),
@@ -144,12 +144,12 @@ fn busy(
     Ok(())
 }
 
-/// A day, and those beside it: a window may have opened yesterday, and a job may begin tomorrow.
+/// The day before, the day and the day after: a window may have opened yesterday, and a job may begin tomorrow.
 fn around(day: Date) -> impl Iterator<Item = Date> {
     [day.yesterday().ok(), Some(day), day.tomorrow().ok()].into_iter().flatten()
 }
 
-/// From when to when a window is open that opens on a day; none if one of its ends is there twice, or not at all.
+/// The time for which a window is open that opens on a day; none if one of its ends occurs twice, or not at all.
 fn interval(zone: &TimeZone, day: Date, from: Time, to: Time) -> Option<(Timestamp, Timestamp)> {
     let end = if to > from { day } else { day.checked_add(1.day()).ok()? };
     let plain = |at: DateTime| zone.to_ambiguous_timestamp(at).unambiguous().ok();

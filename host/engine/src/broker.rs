@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-pub use self::stage::{Asked, STAGED_MAX, Staged};
+pub use self::stage::{STAGED_MAX, StageRequest, Staged};
 use bailiwick_core::model::{Action, ActionId, Phase, Tainted, TargetName, Verb, VerbError};
 use bailiwick_core::model::{Answer, Timing};
 use bailiwick_core::outcome;
@@ -215,7 +215,7 @@ impl Broker {
                 action: None,
                 asked,
                 error: Some(VerbError::Refused),
-                cause: grant.withheld_by(verb, key),
+                cause: grant.withheld_reason(verb, key),
                 redacted: Counts::new(),
             });
             return Err(VerbError::Refused);

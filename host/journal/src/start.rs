@@ -165,3 +165,23 @@ impl From<RunStart> for Written {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::Entry;
+
+    /// Every program that wrote this format wrote this line.
+    #[test]
+    fn an_entry_has_the_first_target_beside_the_fields_of_the_run() {
+        let line = concat!(
+            r#"{"kind":"run-started","sweep":1,"component":"clock-skew","version":"1.0.0","digest":"aa","target":"db","#,
+            r#""grant":"bb","actions":[],"params":{},"now_ms":5,"previous_ms":4,"others":[{"target":"web","grant":"cc","#,
+            r#""actions":[],"params":{}}],"limits":{"calls":7},"phase":"plan"}"#
+        );
+        let entry: Entry = serde_json::from_str(line).unwrap();
+        let Entry::RunStarted(start) = &entry else { panic!("{entry:?}") };
+        assert_eq!(start.targets().map(|on| on.target.as_str()).collect::<Vec<_>>(), ["db", "web"]);
+        assert_eq!(start.targets().map(|on| on.previous_ms).collect::<Vec<_>>(), [Some(4), None]);
+        assert_eq!(serde_json::to_string(&entry).unwrap(), line);
+    }
+}

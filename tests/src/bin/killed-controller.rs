@@ -1,4 +1,4 @@
-//! The controller that a test of the gate kills: it applies one change, and dies at the request that it is told of.
+//! The controller that a test of the gate kills: it applies one change, and dies at the request that its arguments name.
 //!
 //! Its words: state folder, gate, plan, whether the change works, number of the request, `before` or `during` it.
 
@@ -24,22 +24,23 @@ fn main() -> Result<()> {
         talker.die_in = Some(call);
     }
     let store = Store::at(stage.folder());
-    let mut hands = Faulty::new(RemoteGate::new(talker, store), Fault::None);
+    let mut gate = Faulty::new(RemoteGate::new(talker, store), Fault::None);
     if moment == "before" {
         // Counted as requests are: a new connection is none.
         let mut requests = 0;
-        hands.before = Some(Box::new(move |_, name| {
+        gate.before = Some(Box::new(move |_, name| {
             requests += u32::from(name != "renew");
             if requests == call && name != "renew" {
                 die();
             }
         }));
     }
-    let mut eyes = Looks { works: works == "true" };
-    let gate = plan.gate.clone();
+    let mut verifier = Looks { works: works == "true" };
+    let list = plan.gate.clone();
     let mut log = stage.log();
     let ask = stage.ask.clone();
-    let came = stage.apply_with(&mut log, (&mut hands, &mut eyes), &plan, &ask, |desk| desk.today.gate = Some(gate));
-    println!("{came:?}");
+    let outcome = stage
+        .apply_with(&mut log, (&mut gate, &mut verifier), &plan, &ask, |admission| admission.current.gate = Some(list));
+    println!("{outcome:?}");
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use bailiwick_change::gate_client::{GateClient, GateClientError, GateState, Known};
+use bailiwick_change::gate_client::{GateClient, GateClientError, GateRecord, GateState};
 use bailiwick_change::{Plan, Step};
 use bailiwick_core::gate_protocol::Preview;
 use bailiwick_core::model::{ChangeId, State, Tainted, Way};
@@ -17,11 +17,11 @@ pub enum Fault {
     Refuse(u32),
     /// The connection goes before the request is there.
     CutBefore(u32),
-    /// The request is carried out, and the connection goes before the answer is here.
+    /// The request is done, and the connection breaks before the answer arrives.
     CutAfter(u32),
-    /// From here on nobody is reached.
+    /// From this call on the target is not reachable.
     DownFrom(u32),
-    /// The request is carried out, and from there on nobody is reached.
+    /// The request is done, and from then on the target is not reachable.
     DownAfter(u32),
 }
 
@@ -36,7 +36,7 @@ pub struct Faulty<H> {
     pub fault: Fault,
     /// Calls so far.
     pub calls: Rc<Cell<u32>>,
-    /// Their names, for whoever reads a failure.
+    /// Their names, for the message of a failure.
     pub names: Rc<RefCell<Vec<String>>>,
     /// What is done before each call: a person who edits, a switch that is thrown.
     pub before: Option<Before>,
@@ -59,7 +59,7 @@ impl<H> Faulty<H> {
         let lost = || GateClientError::Lost("the connection was lost".to_owned());
         match self.fault {
             Fault::Refuse(at) if at == call => {
-                Err(GateClientError::Refused { word: "conflict".to_owned(), said: Tainted::new("a fault") })
+                Err(GateClientError::Refused { word: "conflict".to_owned(), detail: Tainted::new("a fault") })
             }
             Fault::CutBefore(at) if at == call => Err(lost()),
             Fault::DownFrom(at) if call >= at => Err(lost()),
@@ -91,9 +91,9 @@ impl<H: GateClient> GateClient for Faulty<H> {
         back(self.inner.people(plan).await, lost)
     }
 
-    async fn known(&mut self, change: &ChangeId) -> Result<Option<Known>, GateClientError> {
+    async fn record(&mut self, change: &ChangeId) -> Result<Option<GateRecord>, GateClientError> {
         let lost = self.arrive("known".to_owned())?;
-        back(self.inner.known(change).await, lost)
+        back(self.inner.record(change).await, lost)
     }
 
     async fn begin(&mut self, change: &ChangeId, plan: &str, seconds: u32) -> Result<(), GateClientError> {

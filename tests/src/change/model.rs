@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use bailiwick_change::gate_client::{Closed, GateClient, GateClientError, GateState, Known, Verifier};
+use bailiwick_change::gate_client::{Closed, GateClient, GateClientError, GateRecord, GateState, Verifier};
 use bailiwick_change::{Plan, Step};
 use bailiwick_core::gate_protocol::Preview;
 use bailiwick_core::model::{ChangeId, Inverse, Severity, State, Tainted, Way};
@@ -31,7 +31,7 @@ pub struct World {
     pub ahead_s: i64,
     /// Signs of a person.
     pub people: Vec<String>,
-    /// Objects that cannot be put back, whatever is tried.
+    /// Objects that cannot be restored.
     pub jammed: BTreeSet<String>,
     /// The fix does not do what it is for.
     pub useless: bool,
@@ -40,7 +40,7 @@ pub struct World {
     /// The gate does nothing, and says that it did.
     pub lies: bool,
     /// What it said so.
-    pub told: BTreeMap<String, State>,
+    pub reported: BTreeMap<String, State>,
 }
 
 /// A change, as the gate has it.
@@ -69,14 +69,14 @@ impl World {
 
     fn state(&self, step: &Step) -> State {
         let object = step.change.object();
-        self.told.get(&object).or_else(|| self.objects.get(&object)).cloned().unwrap_or(State::Absent)
+        self.reported.get(&object).or_else(|| self.objects.get(&object)).cloned().unwrap_or(State::Absent)
     }
 
     /// The target's own clock has run out: what is open is undone.
     pub fn dead_man(&mut self) {
         let Some(change) = self.open.take() else { return };
         let Some(record) = self.changes.get(&change).cloned() else { return };
-        let mut closed = Closed::Undone;
+        let mut closed = Closed::RolledBack;
         for (number, step) in record.steps.iter().rev().filter(|(_, step)| step.inverse != Inverse::Again) {
             if self.act(&change, *number, Way::Undo, step).is_err() {
                 closed = Closed::Failed;
@@ -89,7 +89,7 @@ impl World {
     }
 
     fn refused<T>(word: &str) -> Result<T, GateClientError> {
-        Err(GateClientError::Refused { word: word.to_owned(), said: Tainted::new("") })
+        Err(GateClientError::Refused { word: word.to_owned(), detail: Tainted::new("") })
     }
 
     fn begin(&mut self, change: &ChangeId, plan: &str) -> Result<(), GateClientError> {
@@ -136,7 +136,7 @@ impl World {
         };
         if let Some(state) = &result {
             if self.lies {
-                self.told.insert(object, state.clone());
+                self.reported.insert(object, state.clone());
             } else {
                 self.mutations += 1;
                 self.objects.insert(object, state.clone());
@@ -154,14 +154,14 @@ impl World {
         let Some(record) = self.changes.get_mut(change) else { return Self::refused("unknown") };
         match (record.closed, keep) {
             (None, _) => {
-                record.closed = Some(if keep { Closed::Kept } else { Closed::Undone });
+                record.closed = Some(if keep { Closed::Kept } else { Closed::RolledBack });
                 self.open = None;
                 Ok(())
             }
-            (Some(Closed::Kept), true) | (Some(Closed::Undone), false) => Ok(()),
-            // Taken back later.
+            (Some(Closed::Kept), true) | (Some(Closed::RolledBack), false) => Ok(()),
+            // Rolled back later.
             (Some(Closed::Kept), false) => {
-                record.closed = Some(Closed::Undone);
+                record.closed = Some(Closed::RolledBack);
                 Ok(())
             }
             _ => Self::refused("closed"),
@@ -169,7 +169,7 @@ impl World {
     }
 }
 
-/// The gate of a world, and the probes that look at it.
+/// The gate of a world, and the probes that check it.
 #[derive(Debug, Clone)]
 pub struct Gate {
     /// The target.
@@ -203,9 +203,9 @@ impl GateClient for Gate {
         Ok(self.world.borrow().people.iter().map(Tainted::new).collect())
     }
 
-    async fn known(&mut self, change: &ChangeId) -> Result<Option<Known>, GateClientError> {
+    async fn record(&mut self, change: &ChangeId) -> Result<Option<GateRecord>, GateClientError> {
         let world = self.world.borrow();
-        Ok(world.changes.get(change).map(|record| Known {
+        Ok(world.changes.get(change).map(|record| GateRecord {
             plan: record.plan.clone(),
             done: record.done.clone(),
             closed: record.closed,
@@ -229,7 +229,7 @@ impl GateClient for Gate {
     }
 }
 
-/// Probes that look at a world: the finding is there until everything is as the plan wants it.
+/// Probes that check a world: they report the finding until every object is as the plan wants it.
 #[derive(Debug, Clone)]
 pub struct Probes {
     /// The target.
@@ -244,7 +244,7 @@ impl Probes {
 }
 
 impl Verifier for Probes {
-    async fn look(&mut self, plan: &Plan) -> Result<Vec<Observed>, String> {
+    async fn check(&mut self, plan: &Plan) -> Result<Vec<Observed>, String> {
         let works = self.works(plan);
         let mut seen: Vec<_> = plan
             .raised

@@ -146,14 +146,14 @@ pub fn every() -> Vec<Plan> {
 }
 
 /// One plan for each fix that is built in: everything that it may do on the first target where the lab's policy puts it. What it puts
-/// into a file itself stands as if it were declared: who says yes to it is another test's.
+/// into a file itself stands as if it were declared: how it is approved is the subject of another test.
 pub fn of_every_fix() -> Vec<Plan> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a folder above");
     let read = |name: &str| std::fs::read_to_string(root.join("policies/lab").join(name)).expect("the lab's files");
-    // The stand-in is in the lab that `tests/lab/gates` makes, and not in its list of machines.
-    let stand_in = "[targets.stage01]\naddress = \"10.77.0.99\"\nuser = \"bw-read\"\nidentity = \"/keys/read\"\ntags = [\"linux\"]\n";
+    // The staging target is in the lab that `tests/lab/gates` makes, and not in its list of machines.
+    let staging = "[targets.stage01]\naddress = \"10.77.0.99\"\nuser = \"bw-read\"\nidentity = \"/keys/read\"\ntags = [\"linux\"]\n";
     let fleet = read("fleet.toml");
-    let fleet = gated(&if fleet.contains("[targets.stage01]") { fleet } else { format!("{fleet}\n{stand_in}") });
+    let fleet = gated(&if fleet.contains("[targets.stage01]") { fleet } else { format!("{fleet}\n{staging}") });
     // The lab has no clock that it may set; the fix has its author's defaults.
     let policy = format!("{}\n[[grant]]\ncomponent = \"time-source\"\non = [\"collect01\"]\n", read("changes.toml"));
     let (fleet, policy) = (Source::embedded("fleet.toml", &fleet), Source::embedded("policy.toml", &policy));
@@ -194,7 +194,7 @@ fn is_changing(verb: Verb) -> bool {
 /// The lab's fleet, each machine with a gate.
 fn gated(fleet: &str) -> String {
     let mut text = String::new();
-    // Keys that a lab makes are not there, and nobody connects.
+    // Keys that a lab makes do not exist here; no test connects.
     for line in fleet.lines().filter(|line| !line.contains("@key:")) {
         text.push_str(line);
         text.push('\n');

@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use anyhow::{Context, Result, ensure};
 use bailiwick_change::gate_client::{GateClientError, Verifier};
-use bailiwick_change::make::{Base, Wanted, make};
+use bailiwick_change::make::{PlanBasis, RequestedChange, make};
 use bailiwick_change::remote_gate::{GateTransport, RemoteGate as Framed};
 use bailiwick_change::store::Store;
 use bailiwick_change::{ApplyOutcome, Plan};
@@ -33,7 +33,7 @@ pub struct Rig {
     /// The gate.
     pub gate: Gate,
     /// What its plan wants, in order.
-    pub wanted: Vec<Wanted>,
+    pub wanted: Vec<RequestedChange>,
     /// What was there before.
     pub before: Snapshot,
     /// What is there when all is done.
@@ -93,12 +93,12 @@ impl Rig {
         let (active, enabled) = if kind == "everything" { ("inactive", "disabled") } else { ("active", "enabled") };
         fs::write(gate.at("toy.active"), format!("{active}\n"))?;
         fs::write(gate.at("toy.enabled"), format!("{enabled}\n"))?;
-        let wanted = entries.into_iter().filter_map(|entry| match entry.runs {
-            gate::Runs::Change(change) => {
+        let wanted = entries.into_iter().filter_map(|entry| match entry.kind {
+            gate::EntryKind::Change(change) => {
                 let action = serde_json::from_value(entry.id.into()).ok()?;
-                Some(Wanted { action, change, computed: None })
+                Some(RequestedChange { action, change, computed: None })
             }
-            gate::Runs::Read(_) => None,
+            gate::EntryKind::Read(_) => None,
         });
         let wanted = wanted.collect();
         // It is gone with the gate's own folder.
@@ -140,7 +140,7 @@ impl Rig {
     /// When the gate does not answer.
     pub fn plan(&self, stage: &Stage) -> Result<Plan> {
         let frame = plans::plan("theorem", Vec::new());
-        let base = Base {
+        let base = PlanBasis {
             made: frame.made,
             fix: frame.fix,
             version: frame.version,
@@ -153,12 +153,12 @@ impl Rig {
             contract: frame.contract,
             raised: frame.raised,
         };
-        let mut hands = self.hands(stage);
-        Ok(run(make(&mut hands, base, self.wanted.clone()))?)
+        let mut gate = self.client(stage);
+        Ok(run(make(&mut gate, base, self.wanted.clone()))?)
     }
 
     /// The gate, as the engine has it.
-    pub fn hands(&self, stage: &Stage) -> Framed<Talker> {
+    pub fn client(&self, stage: &Stage) -> Framed<Talker> {
         Framed::new(Talker::of(&self.gate), Store::at(stage.folder()))
     }
 
@@ -244,11 +244,11 @@ pub fn die() -> ! {
 }
 
 impl GateTransport for Talker {
-    async fn looks(&mut self, request: Request) -> Result<Answer, GateClientError> {
+    async fn query(&mut self, request: Request) -> Result<Answer, GateClientError> {
         self.one("look", &request).map_err(|error| GateClientError::Lost(format!("{error:#}")))
     }
 
-    async fn changes(&mut self, request: Request) -> Result<Outcome, GateClientError> {
+    async fn change(&mut self, request: Request) -> Result<Outcome, GateClientError> {
         let answer = self.one("change-root", &request).map_err(|error| GateClientError::Lost(format!("{error:#}")))?;
         Ok(Outcome::read(&answer))
     }
@@ -265,7 +265,7 @@ pub struct Looks {
 }
 
 impl Verifier for Looks {
-    async fn look(&mut self, plan: &Plan) -> Result<Vec<Observed>, String> {
+    async fn check(&mut self, plan: &Plan) -> Result<Vec<Observed>, String> {
         // Before anything is done it is asked for a baseline; what counts is the second time.
         let one = |raised: &bailiwick_change::Raised| Observed {
             probe: raised.probe.clone(),
@@ -288,21 +288,22 @@ pub fn stage() -> Stage {
     Stage::new("[change]\nverify-seconds = 5\ndead-man-seconds = 600\n", &now)
 }
 
-/// Carries out a plan on a rig.
+/// Applies a plan on a rig.
 ///
 /// # Errors
 /// When the journal cannot be written.
 pub fn apply<H: bailiwick_change::gate_client::GateClient>(
     stage: &Stage,
     log: &mut bailiwick_change::log::Log,
-    hands: &mut Faulty<H>,
+    gate: &mut Faulty<H>,
     plan: &Plan,
     works: bool,
 ) -> Result<ApplyOutcome> {
-    let mut eyes = Looks { works };
-    let gate = plan.gate.clone();
-    let came = stage.apply_with(log, (hands, &mut eyes), plan, &stage.ask, |desk| desk.today.gate = Some(gate))?;
-    Ok(came)
+    let mut verifier = Looks { works };
+    let list = plan.gate.clone();
+    let outcome = stage
+        .apply_with(log, (gate, &mut verifier), plan, &stage.ask, |admission| admission.current.gate = Some(list))?;
+    Ok(outcome)
 }
 
 /// The one change of a journal.
@@ -311,11 +312,11 @@ pub fn apply<H: bailiwick_change::gate_client::GateClient>(
 /// When there are more.
 pub fn only(log: &bailiwick_change::log::Log) -> Result<Option<(ChangeId, bailiwick_change::state::ChangeStatus)>> {
     ensure!(log.ledger().changes.len() <= 1, "two changes");
-    Ok(log.ledger().changes.values().next().map(|course| (course.id.clone(), course.stage)))
+    Ok(log.ledger().changes.values().next().map(|state| (state.id.clone(), state.status)))
 }
 
 /// Names of calls, by number.
-pub fn names<H>(hands: &Faulty<H>) -> Vec<String> {
-    let names: &RefCell<Vec<String>> = &hands.names;
+pub fn names<H>(gate: &Faulty<H>) -> Vec<String> {
+    let names: &RefCell<Vec<String>> = &gate.names;
     names.borrow().clone()
 }

@@ -26,7 +26,7 @@ use tempfile::TempDir;
 use super::model::{Gate, Probes, World};
 use super::plans;
 
-/// A clock that a test turns. Two hands: the wall's, and the machine's own.
+/// A clock that a test turns. Two readings: the wall's, and the machine's own.
 #[derive(Debug, Clone)]
 pub struct TestClock {
     /// Seconds since 1970.
@@ -113,11 +113,11 @@ impl Stage {
             bailiwick_core::fleet::parse(&fleet, Path::new("/ops"), Some(Path::new("/home/op"))).expect("a fleet");
         let policy = policy::parse(&Source::embedded("policy.toml", policy)).expect("a policy");
         policy::check_windows(&policy.change, &policy.windows, &policy.calendar, &fleet).expect("its targets");
-        let ask = ApplyRequest { who: "alice".to_owned(), yes: Approval::Terminal };
+        let ask = ApplyRequest { who: "alice".to_owned(), approval: Approval::Terminal };
         Self { state, kept: None, clock: TestClock::at(now), policy, fleet, ask, interrupted: Arc::default() }
     }
 
-    /// A controller whose state is there already, and stays: for a process that is killed.
+    /// A controller whose state already exists, and stays: for a process that is killed.
     pub fn again(state: &Path, policy: &str, now: &str) -> Self {
         let mut stage = Self::new(policy, now);
         stage.kept = Some(state.to_owned());
@@ -156,7 +156,7 @@ impl Stage {
         (Gate { world: Rc::clone(world), list: plans::list(), now_s }, Probes { world: Rc::clone(world) })
     }
 
-    fn desk<'a>(&'a self, stop: &'a Stop, plan: &Plan) -> Admission<'a, TestClock> {
+    fn admission<'a>(&'a self, stop: &'a Stop, plan: &Plan) -> Admission<'a, TestClock> {
         let granted: BTreeMap<_, _> =
             plan.steps.iter().map(|step| (step.action.clone(), step.change.clone())).collect();
         Admission {
@@ -167,14 +167,14 @@ impl Stage {
             windows: &self.policy.windows,
             calendar: &self.policy.calendar,
             target: self.target(),
-            today: CurrentState {
+            current: CurrentState {
                 component: Some(plan.component.clone()),
                 grant: Some(plan.grant.clone()),
                 policy: plan.policy.clone(),
                 host_key: plan.host_key.clone(),
                 gate: Some(plans::list()),
             },
-            ground: Constraints { granted, ..Constraints::default() },
+            constraints: Constraints { granted, ..Constraints::default() },
         }
     }
 
@@ -186,20 +186,20 @@ impl Stage {
         plan_digest
     }
 
-    /// Carries out a plan.
+    /// Applies a plan.
     pub fn apply<H: GateClient, E: Verifier>(
         &self,
         log: &mut Log,
-        hands: &mut H,
-        eyes: &mut E,
+        gate: &mut H,
+        verifier: &mut E,
         plan: &Plan,
     ) -> Result<ApplyOutcome, LogError> {
         let stop = self.stop();
         let digest = bailiwick_change::digest(&plan.bytes().expect("a plan"));
-        run(apply(&self.desk(&stop, plan), log, hands, eyes, plan, &digest, &self.ask))
+        run(apply(&self.admission(&stop, plan), log, gate, verifier, plan, &digest, &self.ask))
     }
 
-    /// The same with something else on the desk.
+    /// The same with another admission.
     pub fn apply_with<H: GateClient, E: Verifier>(
         &self,
         log: &mut Log,
@@ -210,22 +210,22 @@ impl Stage {
     ) -> Result<ApplyOutcome, LogError> {
         let stop = self.stop();
         let digest = bailiwick_change::digest(&plan.bytes().expect("a plan"));
-        let mut desk = self.desk(&stop, plan);
-        change(&mut desk);
-        run(apply(&desk, log, doors.0, doors.1, plan, &digest, ask))
+        let mut admission = self.admission(&stop, plan);
+        change(&mut admission);
+        run(apply(&admission, log, doors.0, doors.1, plan, &digest, ask))
     }
 
-    /// Takes a change back.
+    /// Rolls a change back.
     pub fn rollback<H: GateClient, E: Verifier>(
         &self,
         log: &mut Log,
-        hands: &mut H,
-        eyes: &mut E,
+        gate: &mut H,
+        verifier: &mut E,
         plan: &Plan,
         change: &ChangeId,
     ) -> Result<ApplyOutcome, LogError> {
         let stop = self.stop();
-        run(rollback(&self.desk(&stop, plan), log, hands, eyes, plan, change, &self.ask))
+        run(rollback(&self.admission(&stop, plan), log, gate, verifier, plan, change, &self.ask))
     }
 
     /// All that the journal says of changes.
@@ -236,7 +236,7 @@ impl Stage {
     }
 }
 
-/// Runs a future to its end. Inside another one's run it must not wait for anything: one look is enough then.
+/// Runs a future to its end. Inside another one's run it must not wait for anything: one poll is enough then.
 ///
 /// # Panics
 /// When it waits there.

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 use std::rc::Rc;
 
-use bailiwick_change::check::is_back;
+use bailiwick_change::check::is_restored;
 use bailiwick_change::gate_client::GateClient;
 use bailiwick_change::ledger::Ledger;
 use bailiwick_change::log::Log;
@@ -36,7 +36,7 @@ const POLICY: &str = "[change]\nverify-seconds = 10\n";
 enum Expect {
     /// Before or after.
     Whole,
-    /// A person has to look.
+    /// A person must check.
     Stuck,
 }
 
@@ -50,7 +50,7 @@ fn is_before(plan: &Plan, world: &World) -> bool {
     plan.steps
         .iter()
         .filter(|step| seen.insert(step.change.object()))
-        .all(|step| world.objects.get(&step.change.object()).is_some_and(|state| is_back(step, state)))
+        .all(|step| world.objects.get(&step.change.object()).is_some_and(|state| is_restored(step, state)))
 }
 
 fn is_after(plan: &Plan, world: &World) -> bool {
@@ -59,7 +59,7 @@ fn is_after(plan: &Plan, world: &World) -> bool {
 
 fn only(log: &Log) -> Option<(ChangeId, At)> {
     assert!(log.ledger().changes.len() <= 1, "two changes");
-    log.ledger().changes.values().next().map(|course| (course.id.clone(), course.stage))
+    log.ledger().changes.values().next().map(|state| (state.id.clone(), state.status))
 }
 
 /// Asks until there is an end: by recovery, then by the target's own clock and recovery again.
@@ -96,7 +96,7 @@ fn truth(stage: &Stage, log: Log, world: &Rc<RefCell<World>>, plan: &Plan, expec
         Some(other) => panic!("{label}: {other:?}"),
     }
     for change in whole.changes.keys() {
-        assert_eq!(log.course(change).map(|course| course.id.clone()).as_ref(), Some(change), "{label}: unknown here");
+        assert_eq!(log.change(change).map(|state| state.id.clone()).as_ref(), Some(change), "{label}: unknown here");
     }
     // Nothing is done twice: each step forwards once, and back once, and what is done again once more.
     let again = plan.steps.iter().filter(|step| step.inverse == Inverse::Again).count();
@@ -125,9 +125,9 @@ fn calls(plan: &Plan, useless: bool) -> u32 {
     world.borrow_mut().useless = useless;
     let (gate, mut probes) = stage.doors(&world);
     let mut gate = Faulty::new(gate, Fault::None);
-    let came = stage.apply(&mut stage.log(), &mut gate, &mut probes, plan).expect("written");
+    let outcome = stage.apply(&mut stage.log(), &mut gate, &mut probes, plan).expect("written");
     let end = if useless { End::RolledBack } else { End::Applied };
-    assert!(matches!(&came, ApplyOutcome::Ended { end: found, .. } if *found == end), "{came:?}");
+    assert!(matches!(&outcome, ApplyOutcome::Ended { end: found, .. } if *found == end), "{outcome:?}");
     gate.calls.get()
 }
 
@@ -151,9 +151,9 @@ pub fn faults(plan: &Plan, tally: &mut Tally) {
                 let (gate, mut probes) = stage.doors(&world);
                 let mut gate = Faulty::new(gate, make(at));
                 let mut log = stage.log();
-                let came = stage.apply(&mut log, &mut gate, &mut probes, plan).expect("written");
+                let outcome = stage.apply(&mut log, &mut gate, &mut probes, plan).expect("written");
                 let name = gate.names.borrow().get(at as usize - 1).cloned().unwrap_or_default();
-                let label = format!("{label} ({name}) -> {came:?}");
+                let label = format!("{label} ({name}) -> {outcome:?}");
                 // A gate that says no on the way back has to be taken at its word.
                 let back = name.starts_with("undo") || name.starts_with("again");
                 let says_no = matches!(gate.fault, Fault::Refuse(_));
@@ -213,10 +213,10 @@ fn killed(stage: &Stage, plan: &Plan, kept: usize, world: World, person: bool) {
     let mut log = after.log();
     let (mut gate, mut probes) = after.doors(&world);
     if let Some((change, at)) = only(&log).filter(|(_, at)| person && at.is_open() && *at != At::Reserved) {
-        // Somebody does not wait, and takes it back.
-        let came = after.rollback(&mut log, &mut gate, &mut probes, plan, &change).expect("written");
-        let is_back = matches!(came, ApplyOutcome::Ended { end: End::RolledBack, .. });
-        assert!(is_back, "{label} in {at:?}: {came:?}");
+        // A person does not wait, and rolls it back.
+        let outcome = after.rollback(&mut log, &mut gate, &mut probes, plan, &change).expect("written");
+        let is_rolled_back = matches!(outcome, ApplyOutcome::Ended { end: End::RolledBack, .. });
+        assert!(is_rolled_back, "{label} in {at:?}: {outcome:?}");
     }
     world.borrow_mut().useless = false;
     truth(&after, log, &world, plan, Expect::Whole, &label);
@@ -262,27 +262,27 @@ pub fn twice(plan: &Plan, tally: &mut Tally) {
     assert!(is_before(plan, &world.borrow()), "{}", plan.fix);
 }
 
-/// Each object in turn cannot be put back: the change is stuck, says so, and the target is left alone until a person releases it.
+/// Each object in turn cannot be restored: the change is stuck, and blocks the target until a person unblocks it.
 pub fn jams(plan: &Plan, tally: &mut Tally) {
     for step in plan.steps.iter().filter(|step| step.inverse != Inverse::Again) {
         let object = step.change.object();
-        let label = format!("{}: {object} cannot be put back", plan.fix);
+        let label = format!("{}: {object} cannot be restored", plan.fix);
         let (stage, world) = (Stage::new(POLICY, MONDAY), new_world(plan));
         world.borrow_mut().useless = true;
         world.borrow_mut().jammed.insert(object.clone());
         let (mut gate, mut probes) = stage.doors(&world);
         let mut log = stage.log();
-        let came = stage.apply(&mut log, &mut gate, &mut probes, plan).expect("written");
-        let ApplyOutcome::Ended { change, end: End::Stuck, .. } = came else { panic!("{label}: {came:?}") };
+        let outcome = stage.apply(&mut log, &mut gate, &mut probes, plan).expect("written");
+        let ApplyOutcome::Ended { change, end: End::Stuck, .. } = outcome else { panic!("{label}: {outcome:?}") };
         stage.clock.pass(48 * 3600);
         let again = stage.apply(&mut log, &mut gate, &mut probes, plan).expect("written");
         assert!(
             matches!(again, ApplyOutcome::Denied { code: Denial::OpenChange, .. }),
-            "{label}: not frozen: {again:?}"
+            "{label}: not blocked: {again:?}"
         );
-        let (who, why) = ("alice".to_owned(), "I have looked".to_owned());
+        let (who, why) = ("alice".to_owned(), "I have checked it".to_owned());
         log.write(Event::Unblocked { change, who, why }).expect("written");
-        assert!(log.ledger().frozen(&plan.target).is_none(), "{label}");
+        assert!(log.ledger().blocked(&plan.target).is_none(), "{label}");
         *tally.entry("undo fails").or_default() += 1;
     }
 }

@@ -35,7 +35,7 @@ fn bytes(gated: &Gated, host: &str, files: &[&str]) -> Result<String> {
 fn taken_back_by_hand(gated: &Gated, host: &str, applied: &Applied) -> Result<()> {
     let words: Vec<_> = applied.rollback_at_target.split(' ').collect();
     let told = gated.lab.enter(host, &words)?;
-    ensure!(told.contains("is taken back"), "{told}");
+    ensure!(told.contains("is rolled back"), "{told}");
     Ok(())
 }
 
@@ -205,7 +205,7 @@ fn nobody_is_asked_only_after_a_rehearsal() -> Result<()> {
     let files = ["/etc/postgresql/15/main/pg_hba.conf", "/etc/default/prometheus-postgres-exporter"];
     let before = bytes(&gated, "stage01", &files)?;
     let rehearsed = gated.run(&["rehearse", "postgres-exporter-role", "--staging", "stage01"])?;
-    ensure!(rehearsed.code == 0 && rehearsed.text.contains("holds: applied, taken back"), "{}", rehearsed.text);
+    ensure!(rehearsed.code == 0 && rehearsed.text.contains("passed: applied, rolled back"), "{}", rehearsed.text);
     ensure!(bytes(&gated, "stage01", &files)? != before, "the last of a rehearsal is the change");
 
     let now = gated.run(&["apply", &plan])?;

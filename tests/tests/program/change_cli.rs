@@ -111,7 +111,7 @@ fn jr13_the_healthy_day_is_an_entry_that_names_its_evidence() {
     let ops = ops();
     let said = ops.run(&["rounds"]).unwrap();
     assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
-    assert!(said.stdout.contains("no change, and nothing to change"), "{}", said.stdout);
+    assert!(said.stdout.contains("nothing was changed, and everything is healthy"), "{}", said.stdout);
     let found = events(&ops);
     let [Event::Round { sweep, holds: true, verified, .. }] = found.as_slice() else { panic!("{found:?}") };
     assert!(verified.is_empty(), "nothing was ever changed");

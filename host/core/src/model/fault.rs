@@ -28,3 +28,19 @@ impl std::fmt::Display for RunFault {
         f.write_str(&self.message)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_of_an_older_program_has_no_code() {
+        let old: RunFault = serde_json::from_str(r#"{"message":"used up its fuel"}"#).unwrap();
+        assert_eq!((old.message.as_str(), &old.code), ("used up its fuel", &None));
+        assert_eq!(serde_json::to_string(&old).unwrap(), r#"{"message":"used up its fuel"}"#);
+        let new = RunFault::new("fuel", "used up its fuel");
+        let text = r#"{"message":"used up its fuel","code":"fuel"}"#;
+        assert_eq!(serde_json::to_string(&new).unwrap(), text);
+        assert_eq!(serde_json::from_str::<RunFault>(text).unwrap(), new);
+    }
+}

@@ -20,7 +20,7 @@ pub const STAGED_MAX: usize = 16;
 
 /// A change that a component asks for.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub struct StageRequest {
     /// The number of the call, from 1 in each run.
     pub number: u32,
     /// The index of the target in the run.
@@ -63,9 +63,10 @@ impl Broker {
     ///
     /// # Errors
     /// The error that the guest gets.
-    pub async fn stage(self: &Arc<Self>, run: &RunContext, asked: Asked) -> Result<(), StageError> {
-        let (number, verb, slot, content) = (asked.number, asked.verb, asked.slot.clone(), asked.content.clone());
-        match self.try_stage(run, asked).await {
+    pub async fn stage(self: &Arc<Self>, run: &RunContext, request: StageRequest) -> Result<(), StageError> {
+        let (number, verb, slot, content) =
+            (request.number, request.verb, request.slot.clone(), request.content.clone());
+        match self.try_stage(run, request).await {
             Ok(()) => Ok(()),
             Err(Refused(error, cause)) => {
                 self.note(Entry::StageRefused { run: run.id, call: number, verb, slot, content, error, cause });
@@ -74,24 +75,24 @@ impl Broker {
         }
     }
 
-    async fn try_stage(self: &Arc<Self>, run: &RunContext, asked: Asked) -> Result<(), Refused> {
+    async fn try_stage(self: &Arc<Self>, run: &RunContext, request: StageRequest) -> Result<(), Refused> {
         let refused = |why: &str| Refused(StageError::Refused, why.to_owned());
         if run.phase != Phase::Plan {
             return Err(Refused(StageError::WrongPhase, "a change can be staged in `plan` only".to_owned()));
         }
         // An index without a target is a breach: the worker that sent it has been killed.
-        let on_target = usize::try_from(asked.target).ok().and_then(|index| run.targets.get(index));
+        let on_target = usize::try_from(request.target).ok().and_then(|index| run.targets.get(index));
         let Some((grant, _)) = on_target else { return Err(refused("there is no such target")) };
-        let key = asked.slot.as_ref().map(Tainted::for_encoder);
-        let content = asked.content.as_ref().map(Tainted::for_encoder);
-        let Some(granted) = grant.lookup_with(asked.verb, key, content) else {
-            let why = grant.withheld_by(asked.verb, key);
+        let key = request.slot.as_ref().map(Tainted::for_encoder);
+        let content = request.content.as_ref().map(Tainted::for_encoder);
+        let Some(granted) = grant.lookup_with(request.verb, key, content) else {
+            let why = grant.withheld_reason(request.verb, key);
             return Err(Refused(StageError::Refused, why.unwrap_or_else(|| "the grant does not have it".to_owned())));
         };
         let Some(Literal::Change(changing)) = &granted.action.literal else {
             return Err(refused("it is not a change"));
         };
-        let computed = match (changing.change(), asked.bytes) {
+        let computed = match (changing.change(), request.bytes) {
             (Change::WriteComputed { bytes_max, .. }, Some(bytes)) => Some(readable(bytes, *bytes_max)?),
             (Change::WriteComputed { .. }, None) => return Err(refused("the text is missing")),
             (_, Some(_)) => return Err(refused("it does not take a text")),
@@ -103,7 +104,7 @@ impl Broker {
             Some(text) => Some(self.keep_bytes(text.clone().into_bytes()).await.ok_or_else(unwritten)?),
             None => None,
         };
-        let (id, call) = (granted.action.id.clone(), asked.number);
+        let (id, call) = (granted.action.id.clone(), request.number);
         self.note(Entry::Staged { run: run.id, call, action: id, computed: kept }).ok_or_else(unwritten)?;
         run.staged.lock().unwrap_or_else(PoisonError::into_inner).push(staged);
         Ok(())

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::Inputs;
 use super::end::{reported, settled};
 use super::start::view;
-use crate::broker::{Asked, Broker, RunContext, Staged};
+use crate::broker::{Broker, RunContext, StageRequest, Staged};
 use bailiwick_core::model::{Answer, Effect, Tainted};
 use bailiwick_core::outcome::Call;
 use bailiwick_core::verbs::spec;
@@ -46,7 +46,7 @@ impl From<Worker> for WorkerHandle {
 
 impl WorkerHandle {
     /// Runs the component once, each of its calls through the broker. `id` is the run's number in the broker's journal; 0
-    /// if nobody keeps that journal.
+    /// if that journal is temporary.
     pub(crate) async fn run(&self, broker: &Arc<Broker>, id: u64, inputs: &Inputs) -> RunResult {
         let on = inputs.targets.iter().map(|on| (Arc::clone(&on.grant), Arc::clone(&on.session)));
         let context = RunContext::together(id, on.collect()).in_phase(inputs.phase);
@@ -55,8 +55,8 @@ impl WorkerHandle {
         let answer = |call: VerbCall| async move {
             if spec(call.verb).effect == Effect::Change {
                 let VerbCall { number, target, verb, slot, given } = call;
-                let asked = Asked { number, target, verb, slot, content: given.content, bytes: given.bytes };
-                return match broker.stage(run, asked).await {
+                let request = StageRequest { number, target, verb, slot, content: given.content, bytes: given.bytes };
+                return match broker.stage(run, request).await {
                     Ok(()) => Outcome::Staged,
                     Err(error) => Outcome::NotStaged(error),
                 };

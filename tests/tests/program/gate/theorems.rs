@@ -25,12 +25,12 @@ fn tell(tally: &Tally) {
 fn rehearsed(kind: &str, works: bool) -> (Vec<String>, bailiwick_tests::change::script::Snapshot) {
     let (stage, rig) = (stage(), Rig::new(kind).unwrap());
     let plan = rig.plan(&stage).unwrap();
-    let mut hands = Faulty::new(rig.hands(&stage), Fault::None);
-    let came = apply(&stage, &mut stage.log(), &mut hands, &plan, works).unwrap();
+    let mut gate = Faulty::new(rig.client(&stage), Fault::None);
+    let outcome = apply(&stage, &mut stage.log(), &mut gate, &plan, works).unwrap();
     let end = if works { End::Applied } else { End::RolledBack };
-    assert!(matches!(&came, ApplyOutcome::Ended { end: found, .. } if *found == end), "{kind}: {came:?}");
+    assert!(matches!(&outcome, ApplyOutcome::Ended { end: found, .. } if *found == end), "{kind}: {outcome:?}");
     assert_eq!(rig.is_before().unwrap(), !works, "{kind}");
-    (names(&hands), rig.snapshot().unwrap())
+    (names(&gate), rig.snapshot().unwrap())
 }
 
 /// Whatever happened: there is an end, it is true, and there is no second change that day.
@@ -39,10 +39,10 @@ fn truth(stage: &Stage, mut log: Log, rig: &Rig, plan: &Plan, label: &str) -> At
         assert!(rig.is_before().unwrap(), "{label}");
         return At::NotBegun;
     };
-    let mut hands = rig.hands(stage);
+    let mut gate = rig.client(stage);
     if at.is_open() {
         let there = rig.snapshot().unwrap();
-        run(recover(&mut log, &mut hands, Some(plan), &change)).unwrap();
+        run(recover(&mut log, &mut gate, Some(plan), &change)).unwrap();
         let now = rig.snapshot().unwrap();
         let differs: Vec<_> = now.iter().filter(|(name, is)| there.get(*name) != Some(is)).collect();
         let gone: Vec<_> = there.keys().filter(|name| !now.contains_key(*name)).collect();
@@ -52,7 +52,7 @@ fn truth(stage: &Stage, mut log: Log, rig: &Rig, plan: &Plan, label: &str) -> At
     if at.is_open() {
         // The target's own clock; it counts to 0.
         let (_, said) = rig.person(&["dead-man", change.as_str(), "0"]).unwrap();
-        let found = run(recover(&mut log, &mut hands, Some(plan), &change)).unwrap();
+        let found = run(recover(&mut log, &mut gate, Some(plan), &change)).unwrap();
         at = only(&log).unwrap().unwrap().1;
         assert!(!at.is_open(), "{label}: {at:?} is no end\n{said}\n{found:?}");
     }
@@ -60,10 +60,10 @@ fn truth(stage: &Stage, mut log: Log, rig: &Rig, plan: &Plan, label: &str) -> At
     match at {
         At::Applied => assert!(there == rig.after, "{label}: it is said to be applied"),
         At::RolledBack | At::NotBegun => assert!(there == rig.before, "{label}: it is said to be back ({at:?})"),
-        other => panic!("{label}: {other:?}: {:?}", log.course(&change)),
+        other => panic!("{label}: {other:?}: {:?}", log.change(&change)),
     }
     stage.clock.pass(60);
-    let mut second = Faulty::new(rig.hands(stage), Fault::None);
+    let mut second = Faulty::new(rig.client(stage), Fault::None);
     let again = apply(stage, &mut log, &mut second, plan, true).unwrap();
     if at != At::NotBegun {
         assert!(
@@ -109,10 +109,10 @@ fn ch07_gate_fail_at_each_request_and_cut_the_network_there() {
                     let (stage, mut rig) = (stage(), Rig::new(kind).unwrap());
                     rig.after = after.clone();
                     let plan = rig.plan(&stage).unwrap();
-                    let mut hands = Faulty::new(rig.hands(&stage), make(number));
+                    let mut gate = Faulty::new(rig.client(&stage), make(number));
                     let mut log = stage.log();
-                    let came = apply(&stage, &mut log, &mut hands, &plan, works).unwrap();
-                    let at = truth(&stage, log, &rig, &plan, &format!("{label} -> {came:?}"));
+                    let outcome = apply(&stage, &mut log, &mut gate, &plan, works).unwrap();
+                    let at = truth(&stage, log, &rig, &plan, &format!("{label} -> {outcome:?}"));
                     *tally.entry(format!("{word}: {at:?}")).or_default() += 1;
                 }
             }
@@ -188,15 +188,15 @@ fn ch08_gate_each_step_and_its_undo_twice() {
     for kind in KINDS {
         let (stage, rig) = (stage(), Rig::new(kind).unwrap());
         let plan = rig.plan(&stage).unwrap();
-        let mut hands = rig.hands(&stage);
+        let mut gate = rig.client(&stage);
         let change = ChangeId::new("c-twice").unwrap();
-        run(hands.begin(&change, &"b".repeat(64), 60)).unwrap();
-        run(hands.begin(&change, &"b".repeat(64), 60)).unwrap();
+        run(gate.begin(&change, &"b".repeat(64), 60)).unwrap();
+        run(gate.begin(&change, &"b".repeat(64), 60)).unwrap();
         let steps = || (1_u32..).zip(&plan.steps).collect::<Vec<_>>();
         let mut twice = |number, way, step| {
-            let first = run(hands.act(&change, number, way, step)).unwrap();
+            let first = run(gate.act(&change, number, way, step)).unwrap();
             let there = rig.snapshot().unwrap();
-            let second = run(hands.act(&change, number, way, step)).unwrap();
+            let second = run(gate.act(&change, number, way, step)).unwrap();
             assert_eq!((first, there), (second, rig.snapshot().unwrap()), "{kind}: {way:?} {number}");
             asked += 1;
         };
@@ -204,8 +204,8 @@ fn ch08_gate_each_step_and_its_undo_twice() {
         steps().into_iter().rev().for_each(|(number, step)| twice(number, Way::Undo, step));
         let again = steps().into_iter().filter(|(_, step)| step.inverse == Inverse::Again);
         again.for_each(|(number, step)| twice(number, Way::Again, step));
-        run(hands.close(&change, false)).unwrap();
-        run(hands.close(&change, false)).unwrap();
+        run(gate.close(&change, false)).unwrap();
+        run(gate.close(&change, false)).unwrap();
         assert!(rig.is_before().unwrap(), "{kind}");
     }
     println!("{asked} combinations");
@@ -216,18 +216,18 @@ fn ch08_gate_each_step_and_its_undo_twice() {
 fn ch03_gate_undo_fails_and_a_person_finishes() {
     let (stage, rig) = (stage(), Rig::new("everything").unwrap());
     let plan = rig.plan(&stage).unwrap();
-    let mut hands = Faulty::new(rig.hands(&stage), Fault::None);
+    let mut gate = Faulty::new(rig.client(&stage), Fault::None);
     // A person edits what the change has written, while it is under way.
     let edited = rig.gate.at("objects-folder").join("objects/rules.yml");
     let there = edited.clone();
-    hands.before = Some(Box::new(move |_, name| {
+    gate.before = Some(Box::new(move |_, name| {
         if name == "undo 6" {
             fs::write(&there, "a person's work\n").unwrap();
         }
     }));
     let mut log = stage.log();
-    let came = apply(&stage, &mut log, &mut hands, &plan, false).unwrap();
-    let ApplyOutcome::Ended { change, end: End::Stuck, why: Some(why), .. } = came else { panic!("{came:?}") };
+    let outcome = apply(&stage, &mut log, &mut gate, &plan, false).unwrap();
+    let ApplyOutcome::Ended { change, end: End::Stuck, why: Some(why), .. } = outcome else { panic!("{outcome:?}") };
     assert!(why.contains("step 3 could not be undone"), "{why}");
     assert_eq!(fs::read_to_string(&edited).unwrap(), "a person's work\n", "theirs is theirs");
     // The person puts back what the change had left, and types what the receipt says.
@@ -243,10 +243,10 @@ fn ch04_gate_rollback_by_the_receipts_command_is_byte_identical() {
     for kind in KINDS {
         let (stage, rig) = (stage(), Rig::new(kind).unwrap());
         let plan = rig.plan(&stage).unwrap();
-        let mut hands = Faulty::new(rig.hands(&stage), Fault::None);
+        let mut gate = Faulty::new(rig.client(&stage), Fault::None);
         let mut log = stage.log();
-        let came = apply(&stage, &mut log, &mut hands, &plan, true).unwrap();
-        let ApplyOutcome::Ended { change, end: End::Applied, .. } = came else { panic!("{kind}: {came:?}") };
+        let outcome = apply(&stage, &mut log, &mut gate, &plan, true).unwrap();
+        let ApplyOutcome::Ended { change, end: End::Applied, .. } = outcome else { panic!("{kind}: {outcome:?}") };
         assert!(!rig.is_before().unwrap() || *kind == "nothing");
         let (fine, said) = rig.person(&["rollback", change.as_str()]).unwrap();
         assert!(fine && rig.is_before().unwrap(), "{kind}: {said}");

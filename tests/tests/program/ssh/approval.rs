@@ -110,7 +110,8 @@ impl Scene {
     fn apply(&mut self, statement: &[u8], signature: &[u8]) -> ApplyOutcome {
         let approvers = Some(parsed(&self.keys.approvers()));
         let (statement, signature) = (statement.to_vec(), signature.to_vec());
-        let ask = ApplyRequest { who: "agent".to_owned(), yes: Approval::Signed { statement, signature, approvers } };
+        let ask =
+            ApplyRequest { who: "agent".to_owned(), approval: Approval::Signed { statement, signature, approvers } };
         let (mut gate, mut probes) = self.stage.doors(&self.world);
         self.stage.apply_with(&mut self.log, (&mut gate, &mut probes), &self.plan, &ask, |_| {}).unwrap()
     }
@@ -137,7 +138,7 @@ fn ag03_an_approval_counts_once_for_one_plan_and_for_a_while() {
     let ApplyOutcome::Ended { change, end: End::Applied, .. } = scene.apply(&statement, &signature) else {
         panic!("refused")
     };
-    let consent = scene.log.course(&change).unwrap().consent.clone();
+    let consent = scene.log.change(&change).unwrap().consent.clone();
     assert!(matches!(consent, Some(Consent::Signature { principal, .. }) if principal == "alice@example.org"));
     // Again, after it was taken back: the same statement has been used.
     let (mut gate, mut probes) = scene.stage.doors(&scene.world);
@@ -214,11 +215,11 @@ fn ag02_what_an_agent_can_read_approves_nothing() {
     let list = format!("alice@example.org namespaces=\"bailiwick-component\" {}\n", scene.keys.public("alice"));
     let signature = scene.keys.sign("alice", NAMESPACE, &statement);
     assert!(!scene.keys.theirs("alice@example.org", &list, &statement, &signature), "nor for ssh-keygen");
-    let yes = Approval::Signed { statement: statement.clone(), signature, approvers: Some(parsed(&list)) };
-    let ask = ApplyRequest { who: "agent".to_owned(), yes };
+    let approval = Approval::Signed { statement: statement.clone(), signature, approvers: Some(parsed(&list)) };
+    let ask = ApplyRequest { who: "agent".to_owned(), approval };
     let (mut gate, mut probes) = scene.stage.doors(&scene.world);
-    let came = scene.stage.apply_with(&mut scene.log, (&mut gate, &mut probes), &scene.plan, &ask, |_| {}).unwrap();
-    assert!(matches!(came, ApplyOutcome::Denied { code: Denial::Approval, .. }), "{came:?}");
+    let outcome = scene.stage.apply_with(&mut scene.log, (&mut gate, &mut probes), &scene.plan, &ask, |_| {}).unwrap();
+    assert!(matches!(outcome, ApplyOutcome::Denied { code: Denial::Approval, .. }), "{outcome:?}");
     assert_eq!(scene.world.borrow().mutations, 0);
     let denials = scene.stage.events().iter().filter(|event| matches!(event, Event::Denied { .. })).count();
     assert_eq!(denials, 8, "each is an entry");

@@ -1,13 +1,13 @@
 //! The plan checker by property: whatever is done to a sound plan that makes it another one, it is refused or held by its digest.
 
-use bailiwick_change::check::{Constraints, STEPS_MAX, Wrong, check};
+use bailiwick_change::check::{Constraints, STEPS_MAX, Violation, check};
 use bailiwick_change::store::{Store, StoreError};
 use bailiwick_change::{Plan, PlanError};
 use bailiwick_core::model::{ActionId, ChangeId, Inverse, State, Tainted};
 use bailiwick_tests::change::plans::{every, file, plan, write};
 use proptest::prelude::*;
 
-fn ground(plan: &Plan) -> Constraints {
+fn constraints(plan: &Plan) -> Constraints {
     let granted = plan.steps.iter().map(|step| (step.action.clone(), step.change.clone())).collect();
     Constraints { granted, ..Constraints::default() }
 }
@@ -43,27 +43,27 @@ proptest! {
 
     #[test]
     fn a_sound_plan_passes_and_every_step_has_its_inverse(plan in any_plan()) {
-        prop_assert_eq!(check(&plan, &ground(&plan)), Ok(()));
+        prop_assert_eq!(check(&plan, &constraints(&plan)), Ok(()));
         prop_assert!(plan.steps.iter().all(|step| step.inverse == step.change.inverse()));
     }
 
     #[test]
     fn ph06_a_step_that_is_not_granted_is_refused(plan in any_plan(), at in 0_usize..16) {
-        let mut ground = ground(&plan);
+        let mut constraints = constraints(&plan);
         let step = &plan.steps[at % plan.steps.len()];
-        ground.granted.remove(&step.action);
-        let wrong = check(&plan, &ground).unwrap_err();
-        let named = wrong.iter().any(|wrong| matches!(wrong, Wrong::NotGranted { .. }));
+        constraints.granted.remove(&step.action);
+        let wrong = check(&plan, &constraints).unwrap_err();
+        let named = wrong.iter().any(|wrong| matches!(wrong, Violation::NotGranted { .. }));
         prop_assert!(named, "{:?}", wrong);
     }
 
     #[test]
     fn ag11_a_never_rule_wins_over_a_grant(plan in any_plan(), at in 0_usize..16) {
-        let mut ground = ground(&plan);
+        let mut constraints = constraints(&plan);
         let step = &plan.steps[at % plan.steps.len()];
-        ground.withheld.insert(step.action.clone(), "policy.toml:31".to_owned());
-        let wrong = check(&plan, &ground).unwrap_err();
-        let named = wrong.iter().any(|wrong| matches!(wrong, Wrong::Never { .. }));
+        constraints.withheld.insert(step.action.clone(), "policy.toml:31".to_owned());
+        let wrong = check(&plan, &constraints).unwrap_err();
+        let named = wrong.iter().any(|wrong| matches!(wrong, Violation::Never { .. }));
         prop_assert!(named, "{:?}", wrong);
     }
 
@@ -73,7 +73,7 @@ proptest! {
         let index = at % plan.steps.len();
         prop_assume!(edited.steps[index].inverse != other);
         edited.steps[index].inverse = other;
-        prop_assert!(check(&edited, &ground(&plan)).is_err());
+        prop_assert!(check(&edited, &constraints(&plan)).is_err());
     }
 
     #[test]
@@ -85,7 +85,7 @@ proptest! {
         (step.before, step.after) = (before, after);
         // Whatever passes goes from one state of its object to another of it, or makes it read again.
         let pairs: Vec<_> = edited.steps.iter().map(|step| (step.before.clone(), step.after.clone(), step.inverse)).collect();
-        if check(&edited, &ground(&plan)).is_ok() {
+        if check(&edited, &constraints(&plan)).is_ok() {
             for (before, after, inverse) in pairs {
                 prop_assert!(before != after || inverse == Inverse::Again, "{before} -> {after}");
                 let kind = |state: &State| match state { State::Absent | State::File { .. } => 0, State::Unit { .. } => 1, State::Container { .. } => 2, State::Command { .. } => 3 };
@@ -96,11 +96,11 @@ proptest! {
 
     #[test]
     fn what_another_open_change_holds_is_left_alone(plan in any_plan(), at in 0_usize..16) {
-        let mut ground = ground(&plan);
+        let mut constraints = constraints(&plan);
         let object = plan.steps[at % plan.steps.len()].change.object();
-        ground.held.insert(object, ChangeId::new("c-other").unwrap());
-        let wrong = check(&plan, &ground).unwrap_err();
-        let named = wrong.iter().any(|wrong| matches!(wrong, Wrong::Held { .. }));
+        constraints.held.insert(object, ChangeId::new("c-other").unwrap());
+        let wrong = check(&plan, &constraints).unwrap_err();
+        let named = wrong.iter().any(|wrong| matches!(wrong, Violation::Held { .. }));
         prop_assert!(named, "{:?}", wrong);
     }
 
@@ -108,7 +108,7 @@ proptest! {
     fn an_object_twice_is_refused(plan in any_plan(), at in 0_usize..16) {
         let mut edited = plan.clone();
         edited.steps.push(plan.steps[at % plan.steps.len()].clone());
-        prop_assert!(check(&edited, &ground(&plan)).is_err());
+        prop_assert!(check(&edited, &constraints(&plan)).is_err());
     }
 
     #[test]
@@ -156,7 +156,7 @@ fn every_bound_of_a_plan_holds() {
         plan
     };
     let sound = named(sound);
-    assert_eq!(check(&sound, &ground(&sound)), Ok(()));
+    assert_eq!(check(&sound, &constraints(&sound)), Ok(()));
     let one_more = named(plan("many", (0..=STEPS_MAX).map(|n| write(&format!("/etc/{n}"), None, "x")).collect()));
     type Edit = (&'static str, fn(&mut Plan));
     let edits: [Edit; 9] = [
@@ -170,20 +170,20 @@ fn every_bound_of_a_plan_holds() {
         ("a proof less", |plan| plan.proof.truncate(plan.proof.len() - 1)),
         ("a picture that is too large", |plan| plan.steps[0].shown = Tainted::new("x".repeat((64 << 10) + 1))),
     ];
-    assert!(check(&one_more, &ground(&one_more)).is_err());
+    assert!(check(&one_more, &constraints(&one_more)).is_err());
     for (what, edit) in edits {
         let mut edited = sound.clone();
         edit(&mut edited);
-        assert!(check(&edited, &ground(&sound)).is_err(), "{what}");
+        assert!(check(&edited, &constraints(&sound)).is_err(), "{what}");
     }
     // Files that are kept: 16 MiB of them.
     let mut large = sound.clone();
     large.steps[0].before = State::File { sha256: "a".repeat(64), bytes: (16 << 20) + 1, mode: 0o644, uid: 0, gid: 0 };
-    assert!(check(&large, &ground(&sound)).is_err());
+    assert!(check(&large, &constraints(&sound)).is_err());
     // Owner and mode stay.
     let mut owner = sound.clone();
     owner.steps[0].before = State::File { sha256: "a".repeat(64), bytes: 3, mode: 0o600, uid: 0, gid: 0 };
-    assert!(check(&owner, &ground(&sound)).is_err());
+    assert!(check(&owner, &constraints(&sound)).is_err());
 }
 
 #[test]

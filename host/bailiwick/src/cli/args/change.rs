@@ -1,4 +1,4 @@
-//! What can be said about changes. No word here is a yes (AG13).
+//! The arguments of the commands about changes. None of them approves a change without a person, a signature or policy (AG13).
 
 use std::path::PathBuf;
 
@@ -21,7 +21,7 @@ pub(in crate::cli) struct Plan {
     #[arg(long, value_name = "NAME", required = true)]
     pub(in crate::cli) target: Option<String>,
 
-    /// Print the plan as it is kept
+    /// Print the plan as JSON, exactly as it is stored
     #[arg(long)]
     pub(in crate::cli) json: bool,
 }
@@ -30,37 +30,39 @@ pub(in crate::cli) struct Plan {
 pub(in crate::cli) enum PlanCommand {
     /// Show a plan again, or write the statement that an approver signs
     Show {
-        /// Its digest, or the first 8 letters of it or more
+        /// The plan's digest, or at least its first 8 letters
         digest: String,
 
-        /// Print the plan as it is kept
+        /// Print the plan as JSON, exactly as it is stored
         #[arg(long, conflicts_with = "statement")]
         json: bool,
 
-        /// Print what an approver signs: ssh-keygen -Y sign -n bailiwick-plan -f KEY FILE
+        /// Print the statement for an approver: ssh-keygen -Y sign -n bailiwick-plan -f KEY FILE
         #[arg(long, requires = "hours")]
         statement: bool,
 
-        /// For how long the approval is to hold, such as 8h
+        /// How long the approval is valid, such as 8h
         #[arg(long = "for", value_name = "HOURS", value_parser = hours)]
         hours: Option<u32>,
     },
 }
 
-/// `8h`: an approval that holds longer than two weeks is none.
+/// `8h`. An approval that is valid for more than two weeks is rejected.
 fn hours(text: &str) -> Result<u32, String> {
     let hours = text.strip_suffix('h').and_then(|hours| hours.parse().ok());
-    let most = u32::try_from(bailiwick_change::approval::VALID_HOURS_MAX).unwrap_or(u32::MAX);
-    hours.filter(|hours| (1..=most).contains(hours)).ok_or_else(|| format!("it is 1h to {most}h, such as 8h"))
+    let maximum = u32::try_from(bailiwick_change::approval::VALID_HOURS_MAX).unwrap_or(u32::MAX);
+    hours
+        .filter(|hours| (1..=maximum).contains(hours))
+        .ok_or_else(|| format!("must be between 1h and {maximum}h, such as 8h"))
 }
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Apply {
-    /// The plan's digest, or the first 8 letters of it or more
+    /// The plan's digest, or at least its first 8 letters
     #[arg(value_name = "PLAN")]
     pub(in crate::cli) plan: String,
 
-    /// An approver's signature: STATEMENT.sig, with STATEMENT beside it
+    /// An approver's signature: the file STATEMENT.sig, with STATEMENT beside it
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) approval: Option<PathBuf>,
 
@@ -71,7 +73,7 @@ pub(in crate::cli) struct Apply {
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Rollback {
-    /// The change: c-20261122-1f0c9a3e
+    /// The change's id, such as c-20261122-1f0c9a3e
     #[arg(value_name = "CHANGE")]
     pub(in crate::cli) change: String,
 }
@@ -82,22 +84,22 @@ pub(in crate::cli) struct Rehearse {
     #[arg(value_name = "FIX")]
     pub(in crate::cli) fix: String,
 
-    /// The stand-in: a target that `[change] staging` of policy.toml names
+    /// The staging target, from `[change] staging` in policy.toml
     #[arg(long, value_name = "NAME")]
     pub(in crate::cli) staging: String,
 
-    /// An approver's signature under the plan that a first call made, for a fix that writes bytes of its own: STATEMENT.sig
+    /// An approver's signature for the plan of an earlier rehearsal, if the fix computes bytes: STATEMENT.sig
     #[arg(long, value_name = "FILE", requires = "plan")]
     pub(in crate::cli) approval: Option<PathBuf>,
 
-    /// That plan
+    /// The plan of the earlier rehearsal
     #[arg(long, value_name = "PLAN", requires = "approval")]
     pub(in crate::cli) plan: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Changes {
-    /// How many
+    /// How many changes to list
     #[arg(long, value_name = "N", default_value = "20")]
     pub(in crate::cli) last: usize,
 
@@ -108,7 +110,7 @@ pub(in crate::cli) struct Changes {
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Rounds {
-    /// Targets that are checked at once
+    /// Maximum number of targets checked concurrently
     #[arg(long, value_name = "N", default_value_t = limits::JOBS, value_parser = clap::value_parser!(u64).range(1..=limits::JOBS_MAX))]
     pub(in crate::cli) jobs: u64,
 }

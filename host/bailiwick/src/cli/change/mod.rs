@@ -1,14 +1,15 @@
-//! The commands that change something, and those that stop, show and find out.
+//! The commands that change a target, and those that stop, list and recover changes.
 //!
-//! **Invariant:** no flag makes a change (AG13): `plan` only looks, and `apply` wants a yes that is about one plan's digest.
+//! **Invariant:** no flag makes a change (AG13): `plan` changes nothing, and `apply` needs an approval of one plan's digest.
 
 mod apply;
-mod desk;
+mod executor;
 mod list;
 mod plan;
 mod recover;
 mod rehearse;
 mod rounds;
+mod session;
 mod show;
 mod stop;
 

@@ -1,4 +1,5 @@
-//! `bailiwick plan`: a fix looks, the gate says what each object is, the checker has its say, and the plan is kept. Nothing is changed.
+//! `bailiwick plan`: the fix proposes changes, the gate reports each object's state, the checker checks, and the plan is stored. Nothing
+//! is changed on the target.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +9,7 @@ use bailiwick_change::approval::Statement;
 use bailiwick_change::check::check;
 use bailiwick_change::clock::{Clock as _, System};
 use bailiwick_change::log::Log;
-use bailiwick_change::make::{Base, Wanted, make, raised};
+use bailiwick_change::make::{PlanBasis, RequestedChange, make, raised};
 use bailiwick_change::store::Store;
 use bailiwick_change::{Contract, Plan, Raised};
 use bailiwick_core::encode;
@@ -18,7 +19,7 @@ use bailiwick_engine::sweep::Decided;
 use bailiwick_journal::{Event, NotPlanned};
 use jiff::SignedDuration;
 
-use super::desk::{self, Room};
+use super::session::{self, Session};
 use crate::cli::args;
 use crate::cli::args::PlanCommand;
 use crate::cli::{Context, fail};
@@ -26,8 +27,8 @@ use crate::cli::{Context, fail};
 pub(crate) fn plan(context: &Context, args: &args::Plan) -> anyhow::Result<Exit> {
     match (&args.command, &args.fix, &args.target) {
         (Some(PlanCommand::Show { digest, json, hours, .. }), ..) => show(context, digest, *json, *hours),
-        (None, Some(fix), Some(target)) => ask(context, fix, target, args.json),
-        _ => Err(fail::usage("a plan is made by a fix for a target", "bailiwick plan FIX --target TARGET")),
+        (None, Some(fix), Some(target)) => plan_now(context, fix, target, args.json),
+        _ => Err(fail::usage("a plan needs a fix and a target", "bailiwick plan FIX --target TARGET")),
     }
 }
 
@@ -35,7 +36,7 @@ fn show(context: &Context, digest: &str, json: bool, hours: Option<u32>) -> anyh
     let (plan, digest) = Store::at(&context.state_folder()?).plan(digest)?;
     if let Some(hours) = hours {
         let not_after = System.read().wall.checked_add(SignedDuration::from_hours(i64::from(hours)))?;
-        // Its bytes are what is signed: nothing is added to them.
+        // These bytes are signed, so nothing is added to them.
         context.out.bytes(Statement::of(&plan, &digest, not_after).text().as_bytes())?;
     } else if json {
         context.out.bytes(&plan.bytes()?)?;
@@ -45,19 +46,19 @@ fn show(context: &Context, digest: &str, json: bool, hours: Option<u32>) -> anyh
     Ok(Exit::Fine)
 }
 
-fn ask(context: &Context, fix: &str, target: &str, json: bool) -> anyhow::Result<Exit> {
-    let room = Room::open(context, 1)?;
-    let fix = room.fix(fix)?;
-    let target = room.target(target)?.name.clone();
-    let mut log = desk::log(context)?;
-    match of(&room, &mut log, &fix, &target, desk::who(context))? {
+fn plan_now(context: &Context, fix: &str, target: &str, json: bool) -> anyhow::Result<Exit> {
+    let session = Session::open(context, 1)?;
+    let fix = session.fix(fix)?;
+    let target = session.target(target)?.name.clone();
+    let mut log = session::open_log(context)?;
+    match make_plan(&session, &mut log, &fix, &target, session::who(context))? {
         Ok((plan, digest)) => {
             if json {
                 context.out.bytes(&plan.bytes()?)?;
             } else {
                 context.out.text(&report::plan(&plan, &digest))?;
                 let first = digest.get(..8).unwrap_or(&digest);
-                context.out.say(&format!("Nothing was changed. To carry it out: bailiwick apply {first}"));
+                context.out.say(&format!("Nothing was changed. To apply the plan: bailiwick apply {first}"));
             }
             Ok(Exit::Fine)
         }
@@ -72,24 +73,24 @@ fn ask(context: &Context, fix: &str, target: &str, json: bool) -> anyhow::Result
     }
 }
 
-/// Asks a fix, and keeps what it plans. Either way the journal says what came of it.
-pub(super) fn of(
-    room: &Room,
+/// Has a fix make a plan, and stores it. The journal records the result.
+pub(super) fn make_plan(
+    session: &Session,
     log: &mut Log,
     fix: &ComponentId,
     target: &TargetName,
     who: String,
 ) -> anyhow::Result<Result<(Plan, String), NotPlanned>> {
-    let (run, made) = desk::runtime()?.block_on(planned(room, log, fix, target));
+    let (run, made) = session::runtime()?.block_on(planned(session, log, fix, target));
     let made = made.and_then(|plan| {
-        let wrong = check(&plan, &room.ground(log.ledger(), &plan)).err().unwrap_or_default();
-        let why = wrong.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let violations = check(&plan, &session.constraints(log.ledger(), &plan)).err().unwrap_or_default();
+        let why = violations.iter().map(ToString::to_string).collect::<Vec<_>>();
         if why.is_empty() { Ok(plan) } else { Err(NotPlanned::Rejected { why }) }
     });
     let (fix, target) = (fix.clone(), target.clone());
     match made {
         Ok(plan) => {
-            let digest = room.store.keep(&plan)?;
+            let digest = session.store.keep(&plan)?;
             log.write(Event::Planned { plan: digest.clone(), fix, target, run: plan.run, who })?;
             Ok(Ok((plan, digest)))
         }
@@ -100,16 +101,16 @@ pub(super) fn of(
     }
 }
 
-/// The run, and what came of it.
+/// The run of the fix, and its plan.
 async fn planned(
-    room: &Room,
+    session: &Session,
     log: &Log,
     fix: &ComponentId,
     target: &TargetName,
 ) -> (Option<u64>, Result<Plan, NotPlanned>) {
     let failed = |why: String| NotPlanned::Failed { why };
-    let eyes = room.eyes(log);
-    let planned = match eyes.plan(fix, target).await {
+    let verifier = session.verifier(log);
+    let planned = match verifier.plan(fix, target).await {
         Ok(planned) => planned,
         Err(why) => return (None, Err(failed(why))),
     };
@@ -119,11 +120,11 @@ async fn planned(
         Decided::NothingToDo { why } => return (run, Err(NotPlanned::Nothing { why })),
         Decided::Refuse { reason, owner, .. } => return (run, Err(NotPlanned::Refused { reason, owner })),
     };
-    let Some(manifest) = room.ops.library.manifest(fix.as_str()) else {
-        return (run, Err(failed("its manifest is not there".to_owned())));
+    let Some(manifest) = session.ops.library.manifest(fix.as_str()) else {
+        return (run, Err(failed("the manifest of the fix is missing".to_owned())));
     };
     let raising: BTreeSet<_> = manifest.answers.iter().map(|answer| answer.probe.clone()).collect();
-    let seen = match eyes.of(target, raising).await {
+    let seen = match verifier.results(target, raising).await {
         Ok(seen) => seen,
         Err(why) => return (run, Err(failed(why))),
     };
@@ -131,58 +132,61 @@ async fn planned(
     let raised = raised(answers.collect(), &seen);
     if raised.is_empty() {
         let codes: Vec<_> = manifest.answers.iter().map(|answer| format!("{} {}", answer.probe, answer.code)).collect();
-        let why = format!("no probe says any of the findings that it answers: {}", codes.join(", "));
+        let why = format!("no probe reports a finding that this fix answers: {}", codes.join(", "));
         return (run, Err(NotPlanned::Rejected { why: vec![why] }));
     }
-    let mut wanted = Vec::new();
+    let mut requested = Vec::new();
     for one in staged {
         let Some(change) = one.change().cloned() else {
-            return (run, Err(failed(format!("{} is no change", one.action.id))));
+            return (run, Err(failed(format!("{} is not a change", one.action.id))));
         };
         let computed = match &one.computed {
             None => None,
-            Some(text) => match room.store.keep_computed(text.as_bytes()) {
+            Some(text) => match session.store.keep_computed(text.as_bytes()) {
                 Ok(sha) => Some(sha),
                 Err(error) => return (run, Err(failed(error.to_string()))),
             },
         };
-        wanted.push(Wanted { action: one.action.id.clone(), change, computed });
+        requested.push(RequestedChange { action: one.action.id.clone(), change, computed });
     }
-    let base = match base(room, manifest, target, planned.run, context, raised) {
-        Ok(base) => base,
+    let basis = match basis(session, manifest, target, planned.run, context, raised) {
+        Ok(basis) => basis,
         Err(why) => return (run, Err(why)),
     };
-    let Some(there) = room.ops.fleet.targets.get(target) else {
+    let Some(on) = session.ops.fleet.targets.get(target) else {
         return (run, Err(failed(format!("there is no target {target}"))));
     };
-    let mut hands = room.hands(there);
-    let made = make(&mut hands, base, wanted).await;
-    hands.talk.close().await;
+    let mut gate = session.gate(on);
+    let made = make(&mut gate, basis, requested).await;
+    gate.transport.close().await;
     (run, made.map_err(|error| failed(error.to_string())))
 }
 
-fn base(
-    room: &Room,
+fn basis(
+    session: &Session,
     manifest: &Manifest,
     target: &TargetName,
     run: u64,
     context: Tainted,
     raised: Vec<Raised>,
-) -> Result<Base, NotPlanned> {
+) -> Result<PlanBasis, NotPlanned> {
     let rejected = |why: &str| NotPlanned::Rejected { why: vec![why.to_owned()] };
-    let contract = manifest.contract.clone().ok_or_else(|| rejected("it has no contract"))?;
-    let binary = room.ops.library.binary(&manifest.id).ok_or_else(|| rejected("it has no bytes"))?;
-    let grant = room.ops.grant(&manifest.id, target).ok_or_else(|| rejected("policy does not put it there"))?;
-    let there = room.ops.fleet.targets.get(target).ok_or_else(|| rejected("there is no such target"))?;
-    Ok(Base {
+    let contract = manifest.contract.clone().ok_or_else(|| rejected("the manifest of the fix has no [contract]"))?;
+    let binary = session.ops.library.binary(&manifest.id).ok_or_else(|| rejected("the fix has no component file"))?;
+    let grant = session
+        .ops
+        .grant(&manifest.id, target)
+        .ok_or_else(|| rejected("policy does not grant the fix on this target"))?;
+    let on = session.ops.fleet.targets.get(target).ok_or_else(|| rejected("fleet.toml has no such target"))?;
+    Ok(PlanBasis {
         made: System.read().wall,
         fix: manifest.id.clone(),
         version: manifest.version.clone(),
         component: binary.digest.clone(),
         target: target.clone(),
-        host_key: desk::host_key(there),
+        host_key: session::host_key(on),
         grant: grant.digest(),
-        policy: room.ops.digest(),
+        policy: session.ops.digest(),
         run,
         contract: Contract {
             context,
@@ -195,8 +199,8 @@ fn base(
     })
 }
 
-impl Room {
-    /// A fix that may be meant.
+impl Session {
+    /// A fix by its id.
     pub(super) fn fix(&self, name: &str) -> anyhow::Result<ComponentId> {
         let fixes = self
             .ops
@@ -214,11 +218,8 @@ impl Room {
         } else {
             format!("there is no fix `{}`", encode::lines(name))
         };
-        let known = if known.is_empty() {
-            "none yet; one comes in by `bailiwick add FILE`".to_owned()
-        } else {
-            known.join(", ")
-        };
+        let known =
+            if known.is_empty() { "none yet; `bailiwick add FILE` adds one".to_owned() } else { known.join(", ") };
         Err(fail::usage(message, format!("the fixes are: {known}")))
     }
 }

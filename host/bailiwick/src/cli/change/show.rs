@@ -1,14 +1,14 @@
-//! `bailiwick changes`.
+//! `bailiwick changes`: list changes and their status.
 
 use crate::report::change;
 use crate::report::exit::ExitCode as Exit;
-use bailiwick_change::ledger::Ledger;
 use bailiwick_core::encode;
 use bailiwick_core::model::{ChangeId, TargetName};
-use bailiwick_journal::{Consent, ReadError};
+use bailiwick_journal::Consent;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::session;
 use crate::cli::Context;
 use crate::cli::args;
 use crate::cli::args::Format;
@@ -28,24 +28,15 @@ struct Line<'a> {
     target: &'a TargetName,
     plan: &'a str,
     state: String,
-    /// It has no end, or needs a person.
+    /// True for a change without an end.
     open: bool,
     why: Option<&'a str>,
     consent: Option<&'a Consent>,
 }
 
 pub(crate) fn changes(context: &Context, args: &args::Changes) -> anyhow::Result<Exit> {
-    let ledger = match Ledger::read(&context.journal_folder()?) {
-        Ok(ledger) => ledger,
-        // Where there is no journal there never was a change.
-        Err(bailiwick_change::ledger::LedgerError::Read(ReadError::Io { source, .. }))
-            if source.kind() == std::io::ErrorKind::NotFound =>
-        {
-            Ledger::default()
-        }
-        Err(error) => return Err(error.into()),
-    };
-    let stuck = ledger.changes.values().any(|course| ledger.frozen(&course.target).is_some() || course.stage.is_open());
+    let ledger = session::read_ledger(context)?;
+    let stuck = ledger.changes.values().any(|state| ledger.blocked(&state.target).is_some() || state.status.is_open());
     let text = match args.format {
         Format::Table => change::changes(&ledger, args.last),
         Format::Json => encode::to_json(&Shown {
@@ -53,15 +44,15 @@ pub(crate) fn changes(context: &Context, args: &args::Changes) -> anyhow::Result
             changes: ledger
                 .changes
                 .values()
-                .map(|course| Line {
-                    change: &course.id,
-                    begun: ledger.begun.get(&course.id),
-                    target: &course.target,
-                    plan: &course.plan,
-                    state: course.stage.word().to_lowercase(),
-                    open: course.stage.is_open(),
-                    why: course.why.as_deref(),
-                    consent: course.consent.as_ref(),
+                .map(|state| Line {
+                    change: &state.id,
+                    begun: ledger.begun.get(&state.id),
+                    target: &state.target,
+                    plan: &state.plan,
+                    state: state.status.word().to_lowercase(),
+                    open: state.status.is_open(),
+                    why: state.why.as_deref(),
+                    consent: state.consent.as_ref(),
                 })
                 .collect(),
         })?,

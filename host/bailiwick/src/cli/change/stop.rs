@@ -7,7 +7,7 @@ use bailiwick_change::stop::{Stop, Switch};
 use bailiwick_core::encode::ShownPath as _;
 use bailiwick_journal::Event;
 
-use super::desk;
+use super::session;
 use crate::cli::args;
 use crate::cli::{Context, confirm, fail};
 
@@ -24,9 +24,9 @@ pub(crate) fn stop(context: &Context, args: &args::Stop) -> anyhow::Result<Exit>
     if !fresh {
         return Ok(Exit::Fine);
     }
-    let who = desk::who(context);
-    let written =
-        desk::log(context).and_then(|mut log| Ok(log.write(Event::Stopped { epoch, who, why: why.to_owned() })?));
+    let who = session::who(context);
+    let written = session::open_log(context)
+        .and_then(|mut log| Ok(log.write(Event::Stopped { epoch, who, why: why.to_owned() })?));
     if let Err(error) = written {
         // The switch is on all the same.
         context.out.say(&format!("warning: the stop is not in the journal: {error:#}"));
@@ -52,31 +52,31 @@ fn resume_changes(context: &Context, why: Option<&str>) -> anyhow::Result<Exit> 
         Switch::On { why, .. } => context.out.say(&format!("all changes are stopped: {why}")),
     }
     let why = confirmed(context, why, "To allow changes again, type resume:", "resume")?;
-    let mut log = desk::log(context)?;
+    let mut log = session::open_log(context)?;
     let epoch = switch.resume(log.ledger().stop_epoch)?;
-    log.write(Event::Resumed { epoch, who: desk::who(context), why })?;
+    log.write(Event::Resumed { epoch, who: session::who(context), why })?;
     context.out.text("changes are allowed again")?;
     Ok(Exit::Fine)
 }
 
 fn resume_clock(context: &Context, why: Option<&str>) -> anyhow::Result<Exit> {
     let clock = System.read();
-    let mut log = desk::log(context)?;
+    let mut log = session::open_log(context)?;
     let Err(error) = log.ledger().watch.judge(&clock) else {
         return Err(fail::usage("the system clock does not look wrong", "there is nothing to confirm"));
     };
     context.out.say(&format!("the system clock looks wrong: {error}"));
     let question = format!("If it is {} now, type yes:", clock.wall.strftime("%Y-%m-%d %H:%M:%S UTC"));
     let why = confirmed(context, why, &question, "yes")?;
-    log.write(Event::ClockConfirmed { clock, who: desk::who(context), why })?;
+    log.write(Event::ClockConfirmed { clock, who: session::who(context), why })?;
     context.out.text("the system clock is confirmed; the days of the budget count from here")?;
     Ok(Exit::Fine)
 }
 
 /// Allows changes on a target again on which one is stuck.
 pub(crate) fn unblock(context: &Context, args: &args::Unblock) -> anyhow::Result<Exit> {
-    let ledger = desk::read(context)?;
-    let is_it = |state: &&ChangeState| state.target.as_str() == args.target && state.stage == ChangeStatus::Stuck;
+    let ledger = session::read_ledger(context)?;
+    let is_it = |state: &&ChangeState| state.target.as_str() == args.target && state.status == ChangeStatus::Stuck;
     let Some(stuck) = ledger.changes.values().find(is_it) else {
         return Err(fail::usage(
             format!("no change is stuck on a target `{}`", args.target.escape_default()),
@@ -89,8 +89,8 @@ pub(crate) fn unblock(context: &Context, args: &args::Unblock) -> anyhow::Result
     let question =
         format!("If you have checked that {target} is as it should be, type {target} to allow changes there again:");
     let why = confirmed(context, args.why.as_deref(), &question, target.as_str())?;
-    let who = desk::who(context);
-    desk::log(context)?.write(Event::Unblocked { change, who, why })?;
+    let who = session::who(context);
+    session::open_log(context)?.write(Event::Unblocked { change, who, why })?;
     context.out.text(&format!("changes on {target} are allowed again"))?;
     Ok(Exit::Fine)
 }

@@ -17,8 +17,8 @@ fn ch01_a_gate_that_cannot_begin_costs_no_place() {
     let stage = Stage::new(QUICK, MONDAY);
     let (mut log, world) = (stage.log(), world(&[&repair()]));
     world.borrow_mut().begun_max = 0;
-    let came = apply(&stage, &mut log, &world, &repair());
-    assert!(matches!(&came, ApplyOutcome::Ended { end: End::NotBegun, .. }), "{came:?}");
+    let outcome = apply(&stage, &mut log, &world, &repair());
+    assert!(matches!(&outcome, ApplyOutcome::Ended { end: End::NotBegun, .. }), "{outcome:?}");
     assert_eq!(world.borrow().mutations, 0);
     world.borrow_mut().begun_max = 1;
     applied(&apply(&stage, &mut log, &world, &repair()));
@@ -31,10 +31,10 @@ fn ch09_two_controllers_with_journals_of_their_own_make_one_change() {
     world.borrow_mut().begun_max = 1;
     let (mut first, mut second) = (one.log(), two.log());
     applied(&apply(&one, &mut first, &world, &repair()));
-    let came = apply(&two, &mut second, &world, &other());
+    let outcome = apply(&two, &mut second, &world, &other());
     assert!(
-        matches!(&came, ApplyOutcome::Ended { end: End::NotBegun, why: Some(why), .. } if why.contains("budget")),
-        "{came:?}"
+        matches!(&outcome, ApplyOutcome::Ended { end: End::NotBegun, why: Some(why), .. } if why.contains("budget")),
+        "{outcome:?}"
     );
     assert!(world.borrow().objects.get("file /etc/logrotate.d/app") == Some(&State::Absent));
 }
@@ -46,8 +46,8 @@ fn ch09_two_controllers_at_the_same_time_make_one_change() {
     let mut first = one.log();
     let (gate, mut probes) = one.doors(&world);
     let mut gate = Faulty::new(gate, Fault::None);
-    let (there, came) = (Rc::clone(&world), Rc::new(RefCell::new(None)));
-    let kept = Rc::clone(&came);
+    let (there, outcome) = (Rc::clone(&world), Rc::new(RefCell::new(None)));
+    let kept = Rc::clone(&outcome);
     // The second one comes while the first has begun.
     gate.before = Some(Box::new(move |_, name| {
         if name == "do 1" {
@@ -57,7 +57,7 @@ fn ch09_two_controllers_at_the_same_time_make_one_change() {
         }
     }));
     applied(&one.apply(&mut first, &mut gate, &mut probes, &repair()).unwrap());
-    let second = came.borrow_mut().take().unwrap();
+    let second = outcome.borrow_mut().take().unwrap();
     is_denied(&second, Denial::OpenChange);
 }
 
@@ -75,11 +75,11 @@ fn ag11_a_never_rule_is_in_no_plan() {
     let (mut log, world) = (stage.log(), world(&[&repair()]));
     let (mut gate, mut probes) = stage.doors(&world);
     let plan = repair();
-    let came = stage.apply_with(&mut log, (&mut gate, &mut probes), &plan, &stage.ask, |desk| {
+    let outcome = stage.apply_with(&mut log, (&mut gate, &mut probes), &plan, &stage.ask, |admission| {
         let action = plan.steps[0].action.clone();
-        desk.ground.withheld.insert(action, "policy.toml:31 (never)".to_owned());
+        admission.constraints.withheld.insert(action, "policy.toml:31 (never)".to_owned());
     });
-    assert!(is_denied(&came.unwrap(), Denial::Policy).contains("policy.toml:31"));
+    assert!(is_denied(&outcome.unwrap(), Denial::Policy).contains("policy.toml:31"));
     assert_eq!(world.borrow().mutations, 0);
 }
 
@@ -91,15 +91,15 @@ fn ag03_a_plan_made_under_other_rules_is_not_carried_out() {
     let other = || "e".repeat(64);
     for what in ["component", "no component", "grant", "policy", "host key", "gate"] {
         let (mut gate, mut probes) = stage.doors(&world);
-        let came = stage.apply_with(&mut log, (&mut gate, &mut probes), &plan, &stage.ask, |desk| match what {
-            "component" => desk.today.component = Some(other()),
-            "no component" => desk.today.component = None,
-            "grant" => desk.today.grant = Some(other()),
-            "policy" => desk.today.policy = other(),
-            "host key" => desk.today.host_key = "ssh-ed25519 BBBB".to_owned(),
-            _ => desk.today.gate = Some(other()),
+        let outcome = stage.apply_with(&mut log, (&mut gate, &mut probes), &plan, &stage.ask, |admission| match what {
+            "component" => admission.current.component = Some(other()),
+            "no component" => admission.current.component = None,
+            "grant" => admission.current.grant = Some(other()),
+            "policy" => admission.current.policy = other(),
+            "host key" => admission.current.host_key = "ssh-ed25519 BBBB".to_owned(),
+            _ => admission.current.gate = Some(other()),
         });
-        let why = is_denied(&came.unwrap(), Denial::Conflict);
+        let why = is_denied(&outcome.unwrap(), Denial::Conflict);
         assert!(why.contains("plan again"), "{what}: {why}");
     }
     assert_eq!(world.borrow().mutations, 0);
@@ -110,10 +110,10 @@ fn ag13_nothing_changes_by_forgetting_to_say_something() {
     let stage = Stage::new(QUICK, MONDAY);
     let (mut log, world) = (stage.log(), world(&[&repair()]));
     let (mut gate, mut probes) = stage.doors(&world);
-    let nobody = ApplyRequest { who: "cron".to_owned(), yes: Approval::Nobody { allowed: false } };
-    let came = stage.apply_with(&mut log, (&mut gate, &mut probes), &repair(), &nobody, |_| {});
+    let unattended = ApplyRequest { who: "cron".to_owned(), approval: Approval::Unattended { allowed: false } };
+    let outcome = stage.apply_with(&mut log, (&mut gate, &mut probes), &repair(), &unattended, |_| {});
     // No window speaks of it: unattended that alone is a no.
-    is_denied(&came.unwrap(), Denial::Window);
+    is_denied(&outcome.unwrap(), Denial::Window);
     assert_eq!(world.borrow().mutations, 0);
 }
 
@@ -132,9 +132,9 @@ fn ch05_unattended_only_what_was_rehearsed_lately() {
     let stage = Stage::new(UNATTENDED, MONDAY);
     let (mut log, world) = (stage.log(), world(&[&repair()]));
     let (mut gate, mut probes) = stage.doors(&world);
-    let nobody = |allowed| ApplyRequest { who: "cron".to_owned(), yes: Approval::Nobody { allowed } };
+    let unattended = |allowed| ApplyRequest { who: "cron".to_owned(), approval: Approval::Unattended { allowed } };
     let mut ask = |log: &mut Log, allowed| {
-        let asked = nobody(allowed);
+        let asked = unattended(allowed);
         stage.apply_with(log, (&mut gate, &mut probes), &repair(), &asked, |_| {}).unwrap()
     };
     is_denied(&ask(&mut log, false), Denial::Approval);
@@ -151,7 +151,7 @@ fn ch05_unattended_only_what_was_rehearsed_lately() {
     rehearsed(&mut log, 'a', false);
     is_denied(&ask(&mut log, true), Denial::Rehearsal);
     rehearsed(&mut log, 'a', true);
-    let came = ask(&mut log, true);
+    let outcome = ask(&mut log, true);
     // An entry's time is the real one, years before this test's: too old.
-    assert!(is_denied(&came, Denial::Rehearsal).contains("days old"));
+    assert!(is_denied(&outcome, Denial::Rehearsal).contains("days old"));
 }

@@ -14,14 +14,14 @@ use bailiwick_tests::change::stage::Stage;
 use super::{MONDAY, QUICK, applied, apply, is_denied, other, repair, world};
 
 #[test]
-fn ph11_a_fix_that_does_nothing_or_harm_is_taken_back() {
+fn ph11_a_fix_that_does_nothing_or_harm_is_rolled_back() {
     for harm in [false, true] {
         let stage = Stage::new(QUICK, MONDAY);
         let (mut log, world) = (stage.log(), world(&[&repair()]));
         world.borrow_mut().useless = !harm;
         world.borrow_mut().harmful = harm;
-        let came = apply(&stage, &mut log, &world, &repair());
-        let ApplyOutcome::Ended { end: End::RolledBack, why: Some(why), .. } = &came else { panic!("{came:?}") };
+        let outcome = apply(&stage, &mut log, &world, &repair());
+        let ApplyOutcome::Ended { end: End::RolledBack, why: Some(why), .. } = &outcome else { panic!("{outcome:?}") };
         assert!(why.contains(if harm { "load: warning high" } else { "verify" }), "{why}");
         assert_eq!(world.borrow().objects, World::before(&repair()).objects);
     }
@@ -32,11 +32,11 @@ fn tg10_a_gate_that_lies_of_what_it_did_is_found_out_by_probes() {
     let stage = Stage::new(QUICK, MONDAY);
     let (mut log, world) = (stage.log(), world(&[&repair()]));
     world.borrow_mut().lies = true;
-    let came = apply(&stage, &mut log, &world, &repair());
-    let ApplyOutcome::Ended { end: End::RolledBack, why: Some(why), .. } = &came else { panic!("{came:?}") };
-    assert!(why.contains("it does not hold"), "{why}");
+    let outcome = apply(&stage, &mut log, &world, &repair());
+    let ApplyOutcome::Ended { end: End::RolledBack, why: Some(why), .. } = &outcome else { panic!("{outcome:?}") };
+    assert!(why.contains("the proof failed"), "{why}");
     assert_eq!(world.borrow().objects, World::before(&repair()).objects, "it had done nothing");
-    // The states that it made up are told as what was seen of the state, beside the probes' word that decided.
+    // The states that it made up are recorded as observed, beside the probes' results, which decided.
     let proved = stage.events().into_iter().find_map(|event| match event {
         Event::Proved { holds, proofs, .. } => Some((holds, proofs)),
         _ => None,
@@ -49,9 +49,9 @@ fn tg10_a_gate_that_lies_of_what_it_did_is_found_out_by_probes() {
 struct Late<'a>(&'a Stage, Probes);
 
 impl Verifier for Late<'_> {
-    async fn look(&mut self, plan: &Plan) -> Result<Vec<Observed>, String> {
+    async fn check(&mut self, plan: &Plan) -> Result<Vec<Observed>, String> {
         self.0.clock.pass(30);
-        self.1.look(plan).await
+        self.1.check(plan).await
     }
     async fn verify(&mut self, plan: &Plan) -> Result<Vec<Observed>, String> {
         self.0.clock.pass(30);
@@ -60,17 +60,17 @@ impl Verifier for Late<'_> {
 }
 
 #[test]
-fn tg11_a_target_that_is_slow_when_it_is_looked_at_costs_one_change_of_its_day() {
+fn tg11_a_target_that_is_slow_when_it_is_checked_costs_one_change_of_its_day() {
     let stage = Stage::new(QUICK, MONDAY);
     let (mut log, world) = (stage.log(), world(&[&repair()]));
     world.borrow_mut().useless = true;
     let (mut gate, probes) = stage.doors(&world);
-    let mut eyes = Late(&stage, probes);
-    let came = stage.apply(&mut log, &mut gate, &mut eyes, &repair()).unwrap();
-    assert!(matches!(came, ApplyOutcome::Ended { end: End::RolledBack, .. }), "{came:?}");
+    let mut verifier = Late(&stage, probes);
+    let outcome = stage.apply(&mut log, &mut gate, &mut verifier, &repair()).unwrap();
+    assert!(matches!(outcome, ApplyOutcome::Ended { end: End::RolledBack, .. }), "{outcome:?}");
     assert_eq!(world.borrow().objects, World::before(&repair()).objects);
     for _ in 0..3 {
-        let again = stage.apply(&mut log, &mut gate, &mut eyes, &repair()).unwrap();
+        let again = stage.apply(&mut log, &mut gate, &mut verifier, &repair()).unwrap();
         is_denied(&again, Denial::Budget);
     }
     assert_eq!(world.borrow().begun, 1);
@@ -91,7 +91,7 @@ fn ph11_what_is_there_already_is_a_no_op_and_costs_nothing() {
 fn jr13_every_no_is_an_entry_with_its_rule() {
     let stage = Stage::new(QUICK, MONDAY);
     let (mut log, world) = (stage.log(), world(&[&repair()]));
-    world.borrow_mut().people = vec!["somebody".to_owned()];
+    world.borrow_mut().people = vec!["a person is at work".to_owned()];
     is_denied(&apply(&stage, &mut log, &world, &repair()), Denial::People);
     let found = stage.events().into_iter().find_map(|event| match event {
         Event::Denied { code, why, who, .. } => Some((code, why, who)),
@@ -99,7 +99,7 @@ fn jr13_every_no_is_an_entry_with_its_rule() {
     });
     let (code, why, who) = found.unwrap();
     assert_eq!((code, who.as_str()), (Denial::People, "alice"));
-    assert!(why.contains("somebody"), "{why}");
+    assert!(why.contains("a person is at work"), "{why}");
 }
 
 #[test]
@@ -134,13 +134,13 @@ fn jr03_a_journal_that_breaks_stops_what_is_not_written_yet() {
         assert!(broken.is_err(), "{name}: {broken:?}");
         assert!(more <= 1, "{name}: {more} steps that no entry announces");
         let later = gate.names.borrow().iter().skip(at as usize).cloned().collect::<Vec<_>>();
-        let looks = |name: &String| name.starts_with("preview") || name == "people";
-        assert!(later.iter().all(looks), "{name}: it went on with {later:?}");
+        let reads = |name: &String| name.starts_with("preview") || name == "people";
+        assert!(later.iter().all(reads), "{name}: it went on with {later:?}");
         // Started anew, with a disk that works: nothing is hidden, and nothing is done.
         drop((log, gate));
         std::fs::remove_file(stage.journal().join(bailiwick_journal::FOLDER)).unwrap();
         let mut log = stage.log();
-        let open: Vec<_> = log.ledger().open().map(|course| course.id.clone()).collect();
+        let open: Vec<_> = log.ledger().open().map(|state| state.id.clone()).collect();
         let mutations = world.borrow().mutations;
         for change in open {
             let (mut gate, _) = stage.doors(&world);
@@ -153,6 +153,10 @@ fn jr03_a_journal_that_breaks_stops_what_is_not_written_yet() {
             found.unwrap();
         }
         assert_eq!(world.borrow().mutations, mutations, "{name}");
-        assert_eq!(world.borrow().open.is_some(), log.ledger().open().next().is_some(), "{name}: what is open is told");
+        assert_eq!(
+            world.borrow().open.is_some(),
+            log.ledger().open().next().is_some(),
+            "{name}: what is open is reported"
+        );
     }
 }

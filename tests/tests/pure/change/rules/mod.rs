@@ -51,23 +51,23 @@ fn apply(stage: &Stage, log: &mut Log, world: &Rc<RefCell<World>>, plan: &Plan) 
     stage.apply(log, &mut gate, &mut probes, plan).unwrap()
 }
 
-fn applied(came: &ApplyOutcome) -> ChangeId {
-    match came {
+fn applied(outcome: &ApplyOutcome) -> ChangeId {
+    match outcome {
         ApplyOutcome::Ended { change, end: End::Applied, .. } => change.clone(),
         other => panic!("{other:?}"),
     }
 }
 
-fn denied(came: &ApplyOutcome) -> (Denial, String) {
-    match came {
+fn denied(outcome: &ApplyOutcome) -> (Denial, String) {
+    match outcome {
         ApplyOutcome::Denied { code, why, .. } => (*code, why.clone()),
         other => panic!("{other:?}"),
     }
 }
 
 #[track_caller]
-fn is_denied(came: &ApplyOutcome, code: Denial) -> String {
-    let (found, why) = denied(came);
+fn is_denied(outcome: &ApplyOutcome, code: Denial) -> String {
+    let (found, why) = denied(outcome);
     assert_eq!(found, code, "{why}");
     why
 }

@@ -32,13 +32,13 @@ fn ag14_a_persons_edit_between_plan_and_apply_stops_it_and_is_shown() {
     let ApplyOutcome::Denied { code: Denial::Conflict, why, shown } = apply(&stage, &mut log, &world, &repair()) else {
         panic!("it went on")
     };
-    assert!(why.contains("somebody or something has changed it") && shown.is_some(), "{why}");
+    assert!(why.contains("the target has changed since the plan was made") && shown.is_some(), "{why}");
     assert_eq!(world.borrow().objects.get("file /etc/prometheus/rules/base.yml"), Some(&edited));
     assert_eq!(world.borrow().mutations, 0);
 }
 
 #[test]
-fn ch17_a_persons_edit_during_apply_stays_and_the_rest_is_taken_back() {
+fn ch17_a_persons_edit_during_apply_stays_and_the_rest_is_rolled_back() {
     let two = plan("two-files", vec![write("/etc/a", Some("old"), "new"), write("/etc/b", Some("old"), "new")]);
     let stage = Stage::new(QUICK, MONDAY);
     let (mut log, world) = (stage.log(), world(&[&two]));
@@ -51,9 +51,9 @@ fn ch17_a_persons_edit_during_apply_stays_and_the_rest_is_taken_back() {
             there.borrow_mut().objects.insert("file /etc/b".to_owned(), theirs.clone());
         }
     }));
-    let came = stage.apply(&mut log, &mut gate, &mut probes, &two).unwrap();
-    // Not as it was: the person has changed it. So somebody has to say that this is all right.
-    assert!(matches!(&came, ApplyOutcome::Ended { end: End::Stuck, .. }), "{came:?}");
+    let outcome = stage.apply(&mut log, &mut gate, &mut probes, &two).unwrap();
+    // Not as it was: the person has changed it. So a person must decide whether that is right.
+    assert!(matches!(&outcome, ApplyOutcome::Ended { end: End::Stuck, .. }), "{outcome:?}");
     let objects = world.borrow().objects.clone();
     assert_eq!(objects.get("file /etc/a"), Some(&file("old")), "ours is back");
     assert_eq!(objects.get("file /etc/b"), Some(&edited), "theirs is theirs");
@@ -67,14 +67,14 @@ fn ch04_a_persons_edit_before_rollback_stops_it_and_is_shown() {
     let edited = file("a person's work");
     world.borrow_mut().objects.insert("file /etc/prometheus/rules/base.yml".to_owned(), edited.clone());
     let (mut gate, mut probes) = stage.doors(&world);
-    let came = stage.rollback(&mut log, &mut gate, &mut probes, &repair(), &change).unwrap();
-    let ApplyOutcome::Denied { code: Denial::Conflict, shown: Some(_), .. } = came else { panic!("{came:?}") };
+    let outcome = stage.rollback(&mut log, &mut gate, &mut probes, &repair(), &change).unwrap();
+    let ApplyOutcome::Denied { code: Denial::Conflict, shown: Some(_), .. } = outcome else { panic!("{outcome:?}") };
     assert_eq!(world.borrow().objects.get("file /etc/prometheus/rules/base.yml"), Some(&edited));
-    assert_eq!(log.course(&change).unwrap().stage, At::Applied, "it is still what it was");
+    assert_eq!(log.change(&change).unwrap().status, At::Applied, "it is still what it was");
     // The person puts it right; then it goes, at any time, and costs no budget.
     world.borrow_mut().objects.insert("file /etc/prometheus/rules/base.yml".to_owned(), file("new"));
     stage.clock.pass(86_400 * 40);
-    let came = stage.rollback(&mut log, &mut gate, &mut probes, &repair(), &change).unwrap();
-    assert!(matches!(came, ApplyOutcome::Ended { end: End::RolledBack, .. }), "{came:?}");
+    let outcome = stage.rollback(&mut log, &mut gate, &mut probes, &repair(), &change).unwrap();
+    assert!(matches!(outcome, ApplyOutcome::Ended { end: End::RolledBack, .. }), "{outcome:?}");
     assert_eq!(world.borrow().objects, World::before(&repair()).objects);
 }

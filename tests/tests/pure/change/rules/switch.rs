@@ -38,10 +38,10 @@ fn ch15_the_switch_before_and_at_every_moment_of_a_change() {
                     *then.borrow_mut() = there.borrow().mutations;
                 }
             }));
-            let came = stage.apply(&mut log, &mut gate, &mut probes, &repair()).unwrap();
-            let label = format!("{} ({at}), roll back {roll_back}: {came:?}", names[at as usize - 1]);
+            let outcome = stage.apply(&mut log, &mut gate, &mut probes, &repair()).unwrap();
+            let label = format!("{} ({at}), roll back {roll_back}: {outcome:?}", names[at as usize - 1]);
             let more = world.borrow().mutations - *mutations.borrow();
-            match &came {
+            match &outcome {
                 ApplyOutcome::Denied { code: Denial::Kill, .. } | ApplyOutcome::Ended { end: End::NotBegun, .. } => {
                     assert_eq!(more, 0, "{label}");
                 }
@@ -57,7 +57,7 @@ fn ch15_the_switch_before_and_at_every_moment_of_a_change() {
                 }
                 _ => panic!("{label}"),
             }
-            // While it is on, nothing begins, and nothing is taken back either.
+            // While it is on, nothing begins, and nothing is rolled back either.
             let again = stage.apply(&mut log, &mut gate, &mut probes, &repair()).unwrap();
             is_denied(&again, Denial::Kill);
         }
@@ -73,20 +73,22 @@ fn an_interruption_at_every_moment_ends_before_or_after() {
         let mut gate = Faulty::new(gate, Fault::None);
         let flag = std::sync::Arc::clone(&stage.interrupted);
         gate.before = Some(Box::new(move |call, _| flag.store(call >= at, Ordering::Relaxed)));
-        let came = stage.apply(&mut log, &mut gate, &mut probes, &repair()).unwrap();
+        let outcome = stage.apply(&mut log, &mut gate, &mut probes, &repair()).unwrap();
         if gate.calls.get() < at {
             assert!(at > 8, "that many calls make a change");
             break;
         }
         let is_before = world.borrow().objects == World::before(&repair()).objects;
-        match &came {
+        match &outcome {
             ApplyOutcome::Denied { code: Denial::Interrupted, .. }
-            | ApplyOutcome::Ended { end: End::NotBegun | End::RolledBack, .. } => assert!(is_before, "{at}: {came:?}"),
+            | ApplyOutcome::Ended { end: End::NotBegun | End::RolledBack, .. } => {
+                assert!(is_before, "{at}: {outcome:?}")
+            }
             // Everything was proved, and the gate already told.
             ApplyOutcome::Ended { end: End::Applied, .. } => {
-                assert!(gate.names.borrow()[at as usize - 1].starts_with("close"), "{at}: {came:?}");
+                assert!(gate.names.borrow()[at as usize - 1].starts_with("close"), "{at}: {outcome:?}");
             }
-            _ => panic!("{at}: {came:?}"),
+            _ => panic!("{at}: {outcome:?}"),
         }
     }
 }
@@ -104,12 +106,12 @@ fn ch15_a_switch_that_went_on_and_off_is_noticed() {
             stop.resume(0).unwrap();
         }
     }));
-    let came = stage.apply(&mut log, &mut gate, &mut probes, &repair()).unwrap();
-    let ApplyOutcome::Open { change, why } = came else { panic!("{came:?}") };
-    assert!(why.contains("released, meanwhile"), "{why}");
-    // A person takes it back.
-    let came = stage.rollback(&mut log, &mut gate, &mut probes, &repair(), &change).unwrap();
-    assert!(matches!(came, ApplyOutcome::Ended { end: End::RolledBack, .. }), "{came:?}");
+    let outcome = stage.apply(&mut log, &mut gate, &mut probes, &repair()).unwrap();
+    let ApplyOutcome::Open { change, why } = outcome else { panic!("{outcome:?}") };
+    assert!(why.contains("stopped and resumed meanwhile"), "{why}");
+    // A person rolls it back.
+    let outcome = stage.rollback(&mut log, &mut gate, &mut probes, &repair(), &change).unwrap();
+    assert!(matches!(outcome, ApplyOutcome::Ended { end: End::RolledBack, .. }), "{outcome:?}");
 }
 
 #[test]
@@ -130,10 +132,10 @@ fn ch16_a_gate_that_closes_half_way_leaves_an_open_change_that_says_so() {
     let (mut log, world) = (stage.log(), world(&[&repair()]));
     let (gate, mut probes) = stage.doors(&world);
     let mut gate = Faulty::new(gate, Fault::DownFrom(8));
-    let came = stage.apply(&mut log, &mut gate, &mut probes, &repair()).unwrap();
-    let ApplyOutcome::Open { change, why } = came else { panic!("{came:?}: {:?}", gate.names) };
-    assert!(why.contains("cannot be asked"), "{why}");
-    assert!(log.course(&change).is_some_and(|course| course.stage.is_open()));
-    // Nothing else begins until somebody knows.
+    let outcome = stage.apply(&mut log, &mut gate, &mut probes, &repair()).unwrap();
+    let ApplyOutcome::Open { change, why } = outcome else { panic!("{outcome:?}: {:?}", gate.names) };
+    assert!(why.contains("does not report the state of the change"), "{why}");
+    assert!(log.change(&change).is_some_and(|state| state.status.is_open()));
+    // Nothing else begins until the state is known.
     is_denied(&apply(&stage, &mut log, &world, &other()), Denial::OpenChange);
 }

@@ -1,28 +1,29 @@
-//! What the commands about changes share: who asks, the journal, the rules, and the doors to a target.
+//! What the commands about changes share: the ops directory, the journal, and the connections to a target.
+//!
+//! Knows: which files and settings a change needs. Must not know: the order of a change.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use crate::report::exit::ExitCode as Exit;
 use bailiwick_change::check::Constraints;
 use bailiwick_change::clock::System;
 use bailiwick_change::ledger::{Ledger, LedgerError};
 use bailiwick_change::log::Log;
-use bailiwick_change::remote_gate::{Gated, Sessions};
+use bailiwick_change::remote_gate::{SshGate, SshTransport};
 use bailiwick_change::stop::Stop;
 use bailiwick_change::store::Store;
-use bailiwick_change::verifier::Sweeps;
-use bailiwick_change::{Admission, ApplyOutcome, CurrentState, Plan};
+use bailiwick_change::verifier::SweepVerifier;
+use bailiwick_change::{Admission, CurrentState, Plan};
 use bailiwick_core::encode;
 use bailiwick_core::fleet::{Access, Target};
 use bailiwick_core::model::{Literal, TargetName};
 use bailiwick_core::source::Source;
 use bailiwick_engine::sweep::Settings;
-use bailiwick_journal::{End, ReadError};
-use bailiwick_policy::lock::Standing;
+use bailiwick_journal::ReadError;
+use bailiwick_policy::lock::LockState;
 use bailiwick_policy::ops::Ops;
 use bailiwick_policy::signature::AllowedSigners;
 use bailiwick_transport::ssh;
@@ -30,23 +31,23 @@ use jiff::tz::TimeZone;
 
 use crate::cli::{Context, check, fail, history};
 
-/// How long each step of a connection may take.
+/// The timeout of each step of a connection.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// Everything on the controller's side that a change is about.
-pub(super) struct Room {
+/// What a command about changes works with on the controller.
+pub(super) struct Session {
     pub(super) ops: Arc<Ops>,
-    pub(super) standing: Standing,
+    pub(super) lock_state: LockState,
     pub(super) settings: Settings,
     pub(super) store: Store,
     pub(super) stop: Stop,
-    /// A signal has come.
-    interrupted: AtomicBool,
+    /// Set by a signal.
+    pub(super) interrupted: AtomicBool,
 }
 
-impl Room {
+impl Session {
     pub(super) fn open(context: &Context, jobs: usize) -> anyhow::Result<Self> {
-        let (ops, standing) = context.ops_and_standing()?;
+        let (ops, lock_state) = context.ops_and_lock()?;
         let state = context.state_folder()?;
         let settings = Settings {
             jobs,
@@ -63,39 +64,39 @@ impl Room {
             past_runs: history::pasts(context),
         };
         let (store, stop) = (Store::at(&state), Stop::at(&state));
-        Ok(Self { ops: Arc::new(ops), standing, settings, store, stop, interrupted: AtomicBool::new(false) })
+        Ok(Self { ops: Arc::new(ops), lock_state, settings, store, stop, interrupted: AtomicBool::new(false) })
     }
 
-    /// A target that may be meant, and that has a gate.
+    /// A target that may be changed, and that has a gate.
     pub(super) fn target(&self, name: &str) -> anyhow::Result<&Target> {
         let Some(target) = self.ops.fleet.targets.get(name) else {
             if let Some(never) = self.ops.fleet.never.get(name) {
                 let message = format!("{name} is a never-host ({}: {})", never.place, never.why);
-                return Err(fail::usage(message, "nothing changes there, whatever is asked for"));
+                return Err(fail::usage(message, "no command changes a never-host"));
             }
             let known: Vec<_> = self.ops.fleet.targets.keys().map(TargetName::as_str).take(20).collect();
             let message = format!("there is no target `{}`", name.escape_default());
-            return Err(fail::usage(message, format!("fleet.toml has: {}", known.join(", "))));
+            return Err(fail::usage(message, format!("the targets in fleet.toml are: {}", known.join(", "))));
         };
         if let Some(hit) = self.ops.fleet.forbidden(target) {
-            return Err(fail::usage(hit.to_string(), "nothing changes there, whatever is asked for"));
+            return Err(fail::usage(hit.to_string(), "no command changes a never-host"));
         }
         if target.gate().is_none() {
-            let message = format!("{name} has no gate, and nothing is changed without one ({})", target.place);
+            let message = format!("{name} has no gate, so no change is possible there ({})", target.place);
             return Err(fail::usage(
                 message,
-                format!("add [targets.{name}.gate] to fleet.toml; then `bailiwick gate install-script {name}`"),
+                format!("add [targets.{name}.gate] to fleet.toml, then run `bailiwick gate install-script {name}`"),
             ));
         }
         Ok(target)
     }
 
-    /// What was true when the plan was made, as it is now.
-    fn today(&self, plan: &Plan) -> CurrentState {
+    /// What the plan was made from, as it is now.
+    fn current(&self, plan: &Plan) -> CurrentState {
         let grant = self.ops.grant(&plan.fix, &plan.target);
         let binary = self.ops.library.binary(&plan.fix);
-        // What nobody has accepted is not there.
-        let allowed = grant.as_ref().is_some_and(|grant| self.standing.allows(&self.ops.library, grant).is_ok());
+        // A component that is not accepted counts as missing.
+        let allowed = grant.as_ref().is_some_and(|grant| self.lock_state.allows(&self.ops.library, grant).is_ok());
         CurrentState {
             component: binary.filter(|_| allowed).map(|binary| binary.digest.clone()),
             grant: grant.map(|grant| grant.digest()),
@@ -105,33 +106,34 @@ impl Room {
         }
     }
 
-    /// The digest of the list that a target's gate should have.
+    /// The digest of the list that the gate of a target should have.
     pub(super) fn list(&self, target: &TargetName) -> Option<String> {
         super::list::digest(&self.ops, target)
     }
 
-    /// What the fix may do there, and what open changes hold.
-    pub(super) fn ground(&self, ledger: &Ledger, plan: &Plan) -> Constraints {
-        let mut ground = Constraints::default();
+    /// The constraints on a plan: what the fix may do on the target, and which objects belong to open changes.
+    pub(super) fn constraints(&self, ledger: &Ledger, plan: &Plan) -> Constraints {
+        let mut constraints = Constraints::default();
         if let Some(grant) = self.ops.grant(&plan.fix, &plan.target) {
             for granted in grant.entries() {
                 if let Some(Literal::Change(changing)) = &granted.action.literal {
-                    ground.granted.insert(granted.action.id.clone(), changing.change().clone());
+                    constraints.granted.insert(granted.action.id.clone(), changing.change().clone());
                 }
             }
             for withheld in &grant.withheld {
                 let rule = format!("{}: {}", withheld.rule, withheld.why);
-                ground.withheld.insert(withheld.granted.action.id.clone(), rule);
+                constraints.withheld.insert(withheld.granted.action.id.clone(), rule);
             }
         }
         let open = ledger.open().filter(|open| open.target == plan.target);
-        ground.held = open
+        constraints.held = open
             .flat_map(|open| open.objects.iter().map(|object| (object.clone(), open.id.clone())))
             .collect::<BTreeMap<_, _>>();
-        ground
+        constraints
     }
 
-    pub(super) fn desk<'a>(
+    /// What a plan is checked against before it is applied.
+    pub(super) fn admission<'a>(
         &'a self,
         clock: &'a System,
         ledger: &Ledger,
@@ -146,51 +148,33 @@ impl Room {
             windows: &policy.windows,
             calendar: &policy.calendar,
             target: self.target(plan.target.as_str())?,
-            today: self.today(plan),
-            ground: self.ground(ledger, plan),
+            current: self.current(plan),
+            constraints: self.constraints(ledger, plan),
         })
     }
 
-    pub(super) fn hands<'a>(&'a self, target: &'a Target) -> Gated<'a> {
-        Gated::new(Sessions::new(&self.ops.fleet, target, self.settings.ssh.clone()), self.store.clone())
+    /// The client of a target's gate. It does not connect yet.
+    pub(super) fn gate<'a>(&'a self, target: &'a Target) -> SshGate<'a> {
+        SshGate::new(SshTransport::new(&self.ops.fleet, target, self.settings.ssh.clone()), self.store.clone())
     }
 
-    pub(super) fn eyes(&self, log: &Log) -> Sweeps {
-        Sweeps {
+    /// The probes and fixes that verify a change.
+    pub(super) fn verifier(&self, log: &Log) -> SweepVerifier {
+        SweepVerifier {
             ops: Arc::clone(&self.ops),
-            standing: self.standing.clone(),
+            lock_state: self.lock_state.clone(),
             settings: self.settings.clone(),
             journal: Arc::clone(log.journal()),
         }
     }
 
-    /// Sees a change to its end. At the first SIGINT or SIGTERM it goes back, at the second one nobody waits for it: none.
-    pub(super) fn see_through<T>(&self, context: &Context, work: impl Future<Output = T>) -> anyhow::Result<Option<T>> {
-        Ok(runtime()?.block_on(async {
-            let mut work = std::pin::pin!(work);
-            let mut stopped = std::pin::pin!(check::stopped());
-            tokio::select! {
-                came = &mut work => return Some(came),
-                signal = &mut stopped => {
-                    self.interrupted.store(true, Ordering::Relaxed);
-                    context.out.say(&format!("{signal}: what has begun is taken back; once more, and nobody waits for that"));
-                }
-            }
-            stopped.set(check::stopped());
-            tokio::select! {
-                came = work => Some(came),
-                _ = stopped => None,
-            }
-        }))
-    }
-
-    /// Those who may approve; none: policy names nobody.
+    /// The approvers; none if policy names none.
     pub(super) fn approvers(&self) -> anyhow::Result<Option<AllowedSigners>> {
         let Some(file) = &self.ops.policy.change.approvers else { return Ok(None) };
         let base = self.ops.dir.as_deref().unwrap_or(Path::new("/"));
         let source = Source::read(&base.join(&file.value))?;
-        let found = AllowedSigners::parse(&source, &TimeZone::system());
-        Ok(Some(found.map_err(bailiwick_policy::ops::OpsError::Invalid)?))
+        let approvers = AllowedSigners::parse(&source, &TimeZone::system());
+        Ok(Some(approvers.map_err(bailiwick_policy::ops::OpsError::Invalid)?))
     }
 }
 
@@ -202,15 +186,15 @@ pub(super) fn host_key(target: &Target) -> String {
     }
 }
 
-/// The account of whoever asks, as the journal has it: their own word, and their number, which is not.
+/// The account that runs this program, for the journal: its name, which the environment may forge, and its uid, which it may not.
 pub(super) fn who(context: &Context) -> String {
     let uid = rustix::process::getuid().as_raw();
     let named = context.surroundings.user.as_deref().filter(|user| user.len() <= 64 && encode::is_plain(user));
     named.map_or_else(|| format!("uid {uid}"), |user| format!("{user} (uid {uid})"))
 }
 
-/// The journal, open for writing, with all that it says.
-pub(super) fn log(context: &Context) -> anyhow::Result<Log> {
+/// The journal, open for writing, with its ledger.
+pub(super) fn open_log(context: &Context) -> anyhow::Result<Log> {
     let (journal, recovery) = check::open(context)?;
     if let Some(recovery) = recovery {
         context.out.say(&check::told(&recovery, &journal));
@@ -218,11 +202,11 @@ pub(super) fn log(context: &Context) -> anyhow::Result<Log> {
     Ok(Log::open(Arc::new(journal))?)
 }
 
-/// What the journal says, without writing to it.
-pub(super) fn read(context: &Context) -> anyhow::Result<Ledger> {
+/// The ledger, read without opening the journal for writing.
+pub(super) fn read_ledger(context: &Context) -> anyhow::Result<Ledger> {
     match Ledger::read(&context.journal_folder()?) {
         Ok(ledger) => Ok(ledger),
-        // Where there is none, nothing was ever changed.
+        // Without a journal there never was a change.
         Err(LedgerError::Read(ReadError::Io { source, .. })) if source.kind() == std::io::ErrorKind::NotFound => {
             Ok(Ledger::default())
         }
@@ -230,17 +214,7 @@ pub(super) fn read(context: &Context) -> anyhow::Result<Ledger> {
     }
 }
 
-/// One thread: the work here is to wait.
+/// A runtime with one thread, because changes mostly wait.
 pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
-}
-
-/// What came of it, as an exit code.
-pub(super) const fn exit(came: &ApplyOutcome) -> Exit {
-    match came {
-        ApplyOutcome::NoOp | ApplyOutcome::Ended { end: End::Applied, .. } => Exit::Fine,
-        ApplyOutcome::Denied { .. } | ApplyOutcome::Ended { end: End::NotBegun, .. } => Exit::Refused,
-        ApplyOutcome::Ended { end: End::RolledBack, .. } => Exit::RolledBack,
-        ApplyOutcome::Ended { end: End::Stuck, .. } | ApplyOutcome::Open { .. } => Exit::Stuck,
-    }
 }
