@@ -1,6 +1,6 @@
 //! A gate in a folder of its own: the real script, every path of it generated, so that nothing of this machine is touched.
 //!
-//! Runs as root, and as root alone: it keeps owners. Its tests are ignored unless they are asked for.
+//! EntryKind as root, and as root alone: it keeps owners. Its tests are ignored unless they are asked for.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -13,7 +13,7 @@ use anyhow::{Context, Result, ensure};
 use bailiwick_core::gate_protocol::{Answer, Decoder, Request, Status};
 use bailiwick_core::model::{AbsolutePath, At, Change, ChangeId, State, UnitAct, UnitName, Wire};
 use bailiwick_policy::gate;
-use bailiwick_policy::gate::{Entry, Limits, Paths, Runs, Script};
+use bailiwick_policy::gate::{Entry, EntryKind, Limits, Paths, Script};
 use tempfile::TempDir;
 
 /// What may run the script.
@@ -318,7 +318,7 @@ pub fn place(name: &str) -> PathBuf {
 /// A change of a list.
 #[must_use]
 pub fn change(id: &str, change: Change) -> Entry {
-    Entry { id: id.to_owned(), runs: Runs::Change(change), seconds: 30, bytes_max: 64 << 10 }
+    Entry { id: id.to_owned(), kind: EntryKind::Change(change), seconds: 30, bytes_max: 64 << 10 }
 }
 
 /// Makes these bytes a file.
@@ -345,11 +345,11 @@ pub fn unit(id: &str, unit: &str, act: UnitAct) -> Result<Entry> {
     Ok(change(id, Change::Unit { unit: UnitName::new(unit)?, act }))
 }
 
-/// Runs a program that looks.
+/// EntryKind a program that looks.
 #[must_use]
 pub fn read(id: &str, words: &[&str], seconds: u64, bytes_max: u64) -> Entry {
     let words = words.iter().map(|word| (*word).to_owned()).collect();
-    Entry { id: id.to_owned(), runs: Runs::Read(Wire::Exec(words)), seconds, bytes_max }
+    Entry { id: id.to_owned(), kind: EntryKind::Read(Wire::Exec(words)), seconds, bytes_max }
 }
 
 /// A path as a literal.

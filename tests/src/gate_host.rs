@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use bailiwick_policy::gate;
-use bailiwick_policy::gate::{Account, Accounts, Entry, Install, Limits, Paths, Proof, Script};
+use bailiwick_policy::gate::{Account, Accounts, Credential, Entry, Install, Limits, Paths, Script};
 use tempfile::TempDir;
 
 use crate::sshd::{keygen, next_address};
@@ -98,7 +98,7 @@ impl Site {
         self.dir.path().join(role)
     }
 
-    /// Runs an install script there, and starts sshd with these lines before ours.
+    /// EntryKind an install script there, and starts sshd with these lines before ours.
     ///
     /// # Errors
     /// When any of it fails.
@@ -147,16 +147,16 @@ impl Host {
         let paths = Paths::default();
         let script = gate::script("test", ["bw-read", "bw-change"], &options.entries, &paths, &options.limits)?;
         let [read, change] = site.public.clone();
-        let proof = match &options.authority {
-            None => Proof::Key(change),
-            Some((key, principal)) => Proof::Authority { key: key.clone(), principal: principal.clone() },
+        let credential = match &options.authority {
+            None => Credential::Key(change),
+            Some((key, principal)) => Credential::Authority { key: key.clone(), principal: principal.clone() },
         };
         let install = Install {
             target: "test".to_owned(),
             script: script.clone(),
             accounts: Accounts {
-                read: Account { user: "bw-read".to_owned(), proof: Proof::Key(read) },
-                change: Account { user: "bw-change".to_owned(), proof },
+                read: Account { user: "bw-read".to_owned(), credential: Credential::Key(read) },
+                change: Account { user: "bw-change".to_owned(), credential },
                 from: None,
                 connects: options.connects.clone(),
             },
@@ -207,7 +207,7 @@ impl Host {
         command
     }
 
-    /// Runs a program as root on the host.
+    /// EntryKind a program as root on the host.
     ///
     /// # Errors
     /// When it does not start.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::plan::Plan;
-use bailiwick_policy::signature::{AllowedSigners, Signature, Speaks};
+use bailiwick_policy::signature::{AllowedSigners, KeyListing, Signature};
 
 /// The namespace of signatures under plans: a signature under a component approves no plan.
 pub const NAMESPACE: &str = "bailiwick-plan";
@@ -187,9 +187,9 @@ pub fn check(
     let refused = |error: &dyn std::error::Error| ApprovalError::Signature(error.to_string());
     let signature = Signature::parse_for(signature, NAMESPACE).map_err(|error| refused(&error))?;
     signature.verify(statement).map_err(|error| refused(&error))?;
-    let principal = match approvers.speaks(signature.key(), NAMESPACE, now) {
-        Speaks::For(principal) => principal,
-        Speaks::Not(why) => return Err(ApprovalError::Signature(why)),
+    let principal = match approvers.principals_for(signature.key(), NAMESPACE, now) {
+        KeyListing::Principals(principal) => principal,
+        KeyListing::NotListed(why) => return Err(ApprovalError::Signature(why)),
     };
     // The journal has the proposer's account: `alice` must not sign as `alice` or as `alice@example.org`.
     let account = proposer.split(['@', ' ']).next().unwrap_or(proposer);

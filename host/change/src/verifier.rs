@@ -16,7 +16,7 @@ use bailiwick_core::outcome::{CheckedTarget, Run, RunOutcome, TargetResult};
 use bailiwick_engine::broker::{Broker, TargetSession};
 use bailiwick_engine::sweep::{Fixer, NotPlanned, Planned, Request, Settings, Watcher, sweep};
 use bailiwick_journal::{Entry, Journal, Observed, OpenError};
-use bailiwick_policy::lock::Standing;
+use bailiwick_policy::lock::LockState;
 use bailiwick_policy::ops::Ops;
 
 /// Sweeps of the probes that are related to a plan.
@@ -24,7 +24,7 @@ pub struct SweepVerifier {
     /// The ops directory.
     pub ops: Arc<Ops>,
     /// Which components are accepted.
-    pub standing: Standing,
+    pub lock_state: LockState,
     /// The settings of a sweep.
     pub settings: Settings,
     /// The journal.
@@ -76,8 +76,11 @@ impl SweepVerifier {
         target: &TargetName,
         components: BTreeSet<ComponentId>,
     ) -> Result<Vec<Observed>, String> {
-        let request =
-            Request { targets: [target.clone()].into(), components: Some(components), standing: self.standing.clone() };
+        let request = Request {
+            targets: [target.clone()].into(),
+            components: Some(components),
+            lock_state: self.lock_state.clone(),
+        };
         let (ops, journal) = (Arc::clone(&self.ops), Arc::clone(&self.journal));
         let swept = sweep(ops, request, self.settings.clone(), journal, Arc::new(NoProgress)).await;
         let swept = swept.map_err(|error| bailiwick_transport::chain(&error))?;
@@ -123,8 +126,8 @@ impl SweepVerifier {
         let began = began.map_err(written)?;
         let broker = Broker::new(Arc::clone(&self.journal)).redacting(Arc::clone(&self.ops.policy.redactor));
         let broker = Arc::new(broker);
-        let (ops, standing) = (Arc::clone(&self.ops), self.standing.clone());
-        let fixer = Fixer::new(ops, Arc::clone(&broker), began, fix, target, &self.settings, standing);
+        let (ops, lock_state) = (Arc::clone(&self.ops), self.lock_state.clone());
+        let fixer = Fixer::new(ops, Arc::clone(&broker), began, fix, target, &self.settings, lock_state);
         let fixer = fixer.map_err(|error| error.to_string())?;
         let result = match fixer.connect().await {
             Ok(link) => {

@@ -8,7 +8,7 @@ use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 
 use bailiwick_core::fleet::Target;
-use bailiwick_policy::policy::{ChangeRules, Job, Window, speaks_of};
+use bailiwick_policy::policy::{ChangeRules, Job, Window, includes_target};
 
 /// Why a change may not begin now (E-WINDOW).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -75,7 +75,7 @@ pub fn open(
     let zone = &rules.zone.rules;
     let needed = SignedDuration::from_secs(i64::from(needed_seconds));
     busy(zone, calendar, target, now, needed)?;
-    let mine: Vec<_> = windows.iter().filter(|window| speaks_of(&window.on, target)).collect();
+    let mine: Vec<_> = windows.iter().filter(|window| includes_target(&window.on, target)).collect();
     if mine.is_empty() {
         // Without a window, only an attended change may begin.
         let target = target.name.to_string();
@@ -122,7 +122,7 @@ fn busy(
     needed: SignedDuration,
 ) -> Result<(), WindowError> {
     let today = zone.to_datetime(now).date();
-    for job in calendar.iter().filter(|job| speaks_of(&job.on, target)) {
+    for job in calendar.iter().filter(|job| includes_target(&job.on, target)) {
         for day in around(today).filter(|day| job.days.contains(&day.weekday())) {
             // If the hour occurs twice, the job has both; if it is missing, the job has the hour after it.
             let at = day.to_datetime(job.at);

@@ -215,7 +215,7 @@ impl Broker {
                 action: None,
                 asked,
                 error: Some(VerbError::Refused),
-                cause: grant.withheld_by(verb, key),
+                cause: grant.withheld_reason(verb, key),
                 redacted: Counts::new(),
             });
             return Err(VerbError::Refused);

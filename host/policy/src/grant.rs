@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use self::change::{barred, bodies, changing};
+use self::change::{bodies, changing, exclusion};
 use crate::policy::{Assignment, NeverRule, Policy, Stateless};
 use bailiwick_core::fleet::Target;
 use bailiwick_core::manifest::Manifest;
@@ -70,14 +70,14 @@ pub struct Withheld {
 
 /// What is subtracted last, whatever manifest and policy say.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Bars<'p> {
+pub struct Exclusions<'p> {
     /// The operator's never-rules.
     pub never: &'p [NeverRule],
     /// What a fix may restart. None: nothing.
     pub stateless: Option<&'p Stateless>,
 }
 
-impl<'p> From<&'p Policy> for Bars<'p> {
+impl<'p> From<&'p Policy> for Exclusions<'p> {
     fn from(policy: &'p Policy) -> Self {
         Self { never: &policy.never, stateless: Some(&policy.stateless) }
     }
@@ -85,7 +85,7 @@ impl<'p> From<&'p Policy> for Bars<'p> {
 
 /// Computes a grant.
 #[must_use]
-pub fn compute(manifest: &Manifest, target: &Target, assignment: &Assignment, bars: Bars<'_>) -> Grant {
+pub fn compute(manifest: &Manifest, target: &Target, assignment: &Assignment, exclusions: Exclusions<'_>) -> Grant {
     let mut grant = Grant {
         component: manifest.id.clone(),
         target: target.name.clone(),
@@ -99,7 +99,7 @@ pub fn compute(manifest: &Manifest, target: &Target, assignment: &Assignment, ba
         let action = Arc::new(verbs::action(verb, None, tier));
         let (why, place) = (why.clone(), assignment.place.clone());
         let granted = Granted { action, key: None, slot: None, content: None, why, place, default: None };
-        grant.add(granted, bars.never);
+        grant.add(granted, exclusions.never);
     }
     for (name, slot) in &manifest.slots {
         let Some(bound) = assignment.slots.get(name) else {
@@ -118,17 +118,17 @@ pub fn compute(manifest: &Manifest, target: &Target, assignment: &Assignment, ba
             };
             for &verb in &slot.verbs {
                 if verbs::spec(verb).effect == Effect::Observe {
-                    grant.add(granted(verbs::action(verb, Some(literal.clone()), tier), None), bars.never);
+                    grant.add(granted(verbs::action(verb, Some(literal.clone()), tier), None), exclusions.never);
                     continue;
                 }
                 for (content, body) in bodies(manifest, slot, assignment, verb) {
                     match changing(verb, literal, content, body) {
                         Ok(change) => {
-                            let barred = barred(change.change(), target, assignment, bars);
+                            let exclusion = exclusion(change.change(), target, assignment, exclusions);
                             let granted = granted(verbs::change_action(verb, change), content.cloned());
-                            match barred {
+                            match exclusion {
                                 Some((rule, why)) => grant.withheld.push(Withheld { granted, why, rule }),
-                                None => grant.add(granted, bars.never),
+                                None => grant.add(granted, exclusions.never),
                             }
                         }
                         // Files and bindings with such an object are refused before; this is for whoever made one otherwise.
@@ -197,7 +197,7 @@ impl Grant {
     /// What took an entry away, for the operator: `never-rule policy.toml:31: …`; for a change, which is withheld for other
     /// reasons too, `withheld by policy.toml:31: …`.
     #[must_use]
-    pub fn withheld_by(&self, verb: Verb, key: Option<&str>) -> Option<String> {
+    pub fn withheld_reason(&self, verb: Verb, key: Option<&str>) -> Option<String> {
         let withheld = self.withheld.iter().find(|withheld| {
             let granted = &withheld.granted;
             granted.action.verb == verb && granted.key.as_ref().map(SlotKey::as_str) == key

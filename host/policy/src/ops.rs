@@ -17,7 +17,7 @@ use crate::library::{ComponentFile, Library, LibraryError};
 use crate::policy;
 use crate::policy::{Assignments, Policy};
 use crate::signature;
-use crate::signature::{AllowedSigners, Refusal, Signer, Wanted};
+use crate::signature::{AllowedSigners, Refusal, RequiredSigner, Signer};
 use bailiwick_core::encode::ShownPath as _;
 use bailiwick_core::fleet;
 use bailiwick_core::fleet::Fleet;
@@ -26,9 +26,9 @@ use bailiwick_core::model::{ComponentId, TargetName};
 use bailiwick_core::source;
 use bailiwick_core::source::{Problem, Problems, Source};
 
-/// What the process was told by its surroundings; read once, in `main`.
+/// What the process was told by its environment; read once, in `main`.
 #[derive(Debug, Clone, Default)]
-pub struct Surroundings {
+pub struct Environment {
     /// `HOME`.
     pub home: Option<PathBuf>,
     /// `BAILIWICK_DIR`.
@@ -89,11 +89,11 @@ pub enum OpsError {
     #[error("{} holds no policy.toml, so nothing is granted\n\nhint: write one with a [[grant]]; `bailiwick help policy` lists its keys", .0.shown())]
     NoPolicy(PathBuf),
     /// The directory that was named holds no fleet.
-    #[error("{} holds no fleet.toml\n\nhint: `bailiwick fleet import` writes one from your ssh_config; with no directory named at all, Bailiwick looks at this machine", .0.shown())]
+    #[error("{} has no fleet.toml\n\nhint: `bailiwick fleet import` writes one from your ssh_config; without an ops directory, Bailiwick checks this machine", .0.shown())]
     NoFleet(PathBuf),
 }
 
-impl Surroundings {
+impl Environment {
     /// Reads the environment.
     #[must_use]
     pub fn read() -> Self {
@@ -152,7 +152,7 @@ impl Ops {
     ///
     /// # Errors
     /// As [`Self::load`].
-    pub fn try_on(dir: &Path, home: Option<&Path>, candidates: Vec<ComponentFile>) -> Result<Self, OpsError> {
+    pub fn load_with(dir: &Path, home: Option<&Path>, candidates: Vec<ComponentFile>) -> Result<Self, OpsError> {
         Self::read(Some(dir), home, Some(candidates))
     }
 
@@ -177,9 +177,9 @@ impl Ops {
         };
         let unknown = if tried.is_some() { Unknown::LeftOut } else { Unknown::Mistake };
         for file in tried.unwrap_or_default() {
-            library.try_on(file)?;
+            library.insert_candidate(file)?;
         }
-        Self::put_together(dir, home, library, &fleet, &policy, unknown)
+        Self::build(dir, home, library, &fleet, &policy, unknown)
     }
 
     /// Puts together what has been read.
@@ -193,10 +193,10 @@ impl Ops {
         fleet: &Source,
         policy: &Source,
     ) -> Result<Self, OpsError> {
-        Self::put_together(dir, home, library, fleet, policy, Unknown::Mistake)
+        Self::build(dir, home, library, fleet, policy, Unknown::Mistake)
     }
 
-    fn put_together(
+    fn build(
         dir: Option<&Path>,
         home: Option<&Path>,
         library: Library,
@@ -216,7 +216,7 @@ impl Ops {
         let (assignments, budgets) = both(resolved, policy::budgets(&policy, library.components()))?;
         policy::check_windows(&policy.change, &policy.windows, &policy.calendar, &fleet).map_err(OpsError::Invalid)?;
         policy::check_anchors(&policy.anchors, &fleet, &policy.never).map_err(OpsError::Invalid)?;
-        policy::settle_anchors(&mut policy.anchors, base, home).map_err(OpsError::Invalid)?;
+        policy::resolve_anchor_keys(&mut policy.anchors, base, home).map_err(OpsError::Invalid)?;
         let signatures = match &policy.signatures {
             Some(signatures) => {
                 let source = Source::read(&base.join(&signatures.allowed_signers.value))?;
@@ -256,7 +256,7 @@ impl Ops {
         let assignment = self.assignments.get(target)?.get(component)?;
         let manifest = self.library.manifest(component.as_str())?;
         let target = self.fleet.targets.get(target)?;
-        Some(grant::compute(manifest, target, assignment, grant::Bars::from(&self.policy)))
+        Some(grant::compute(manifest, target, assignment, grant::Exclusions::from(&self.policy)))
     }
 
     /// The targets that policy gives a component, in name order.
@@ -301,9 +301,9 @@ impl Ops {
 }
 
 /// The signers that a grant names.
-fn wanted(grant: &policy::Grant) -> Option<Wanted> {
+fn wanted(grant: &policy::Grant) -> Option<RequiredSigner> {
     let place = grant.signers.first()?.place.clone();
-    Some(Wanted { principals: grant.signers.iter().map(|signer| signer.value.clone()).collect(), place })
+    Some(RequiredSigner { principals: grant.signers.iter().map(|signer| signer.value.clone()).collect(), place })
 }
 
 /// Policy's rules, with every name in them looked up.
@@ -317,11 +317,11 @@ fn rules(
     let mut problems = Problems::default();
     for grant in policy.grants.iter().filter(|grant| !grant.signers.is_empty()) {
         for signer in grant.signers.iter().filter(|signer| !allowed.knows(&signer.value)) {
-            let message = format!("{} has no ssh-ed25519 key of `{}`", source.name(), signer.value.escape_debug());
-            problems.push(Problem::at(signer.place.clone(), message).hint("add a line with it there"));
+            let message = format!("{} lists no ssh-ed25519 key for `{}`", source.name(), signer.value.escape_debug());
+            problems.push(Problem::at(signer.place.clone(), message).hint("add a line with the key there"));
         }
         for name in grant.components.iter().filter(|name| library.is_built_in(&name.value)) {
-            let message = format!("`{}` is built in: part of the program, and not signed", name.value);
+            let message = format!("`{}` is built in and has no signature", name.value);
             problems.push(Problem::at(name.place.clone(), message).hint("name it in a grant without `signers`"));
         }
     }

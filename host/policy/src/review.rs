@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::grant::Granted;
-use crate::lock::Standing;
+use crate::lock::LockState;
 use crate::ops::Ops;
 use crate::policy;
 use crate::policy::HEAD_LINE;
@@ -30,9 +30,9 @@ pub struct Review {
     /// Components that get inert WASI. It reaches no target.
     pub inert_wasi: Vec<InertWasi>,
     /// Components that are told what they have said before. It reaches no target.
-    pub own_past: Vec<OwnPast>,
+    pub own_past: Vec<GivenHistory>,
     /// Components that see the answers of several targets in one run. It sends nothing that is not above.
-    pub together: Vec<Together>,
+    pub together: Vec<FleetWide>,
     /// Limits that policy sets otherwise than the table, of the components above.
     pub limits: Vec<SetLimit>,
     /// Limits that they ask for and do not have.
@@ -69,7 +69,7 @@ pub struct InertWasi {
 
 /// A component that is told what it has said before, and why.
 #[derive(Debug, Serialize)]
-pub struct OwnPast {
+pub struct GivenHistory {
     /// The component.
     pub component: ComponentId,
     /// The author's reason.
@@ -78,7 +78,7 @@ pub struct OwnPast {
 
 /// A component that looks at all its targets in one run.
 #[derive(Debug, Serialize)]
-pub struct Together {
+pub struct FleetWide {
     /// The component.
     pub component: ComponentId,
     /// All that policy gives it, in name order.
@@ -148,12 +148,12 @@ pub struct Action {
     /// Longest wait, in seconds.
     pub timeout_s: u64,
     /// Who may do it.
-    pub for_components: Vec<Asked>,
+    pub for_components: Vec<Requester>,
 }
 
 /// A component that may do it, and why.
 #[derive(Debug, Serialize)]
-pub struct Asked {
+pub struct Requester {
     /// The component.
     pub component: ComponentId,
     /// The slot it goes through, if the verb takes an object.
@@ -174,7 +174,7 @@ pub struct Withheld {
     pub id: ActionId,
     /// Who asked for it.
     #[serde(flatten)]
-    pub asked: Asked,
+    pub asked: Requester,
     /// The rule's line.
     pub rule: String,
     /// The rule's reason.
@@ -197,11 +197,11 @@ pub fn review(ops: &Ops, target: Option<&TargetName>, component: Option<&Compone
             granted.insert(id);
             for granted in grant.entries() {
                 let action = actions.entry(granted.action.id.clone()).or_insert_with(|| Action::new(granted));
-                action.for_components.push(Asked::new(id, granted));
+                action.for_components.push(Requester::new(id, granted));
             }
             withheld.extend(grant.withheld.iter().map(|withheld| Withheld {
                 id: withheld.granted.action.id.clone(),
-                asked: Asked::new(id, &withheld.granted),
+                asked: Requester::new(id, &withheld.granted),
                 rule: withheld.rule.to_string(),
                 rule_why: withheld.why.clone(),
             }));
@@ -221,7 +221,7 @@ pub fn review(ops: &Ops, target: Option<&TargetName>, component: Option<&Compone
     }
     let own_past = granted.iter().filter_map(|id| {
         let why = ops.library.manifest(id.as_str())?.history.clone()?;
-        Some(OwnPast { component: (*id).clone(), why })
+        Some(GivenHistory { component: (*id).clone(), why })
     });
     let own_past = own_past.collect();
     let fleet_wide =
@@ -230,7 +230,7 @@ pub fn review(ops: &Ops, target: Option<&TargetName>, component: Option<&Compone
         .iter()
         .copied()
         .filter(fleet_wide)
-        .map(|id| Together { component: id.clone(), targets: ops.targets_of(id).cloned().collect() });
+        .map(|id| FleetWide { component: id.clone(), targets: ops.targets_of(id).cloned().collect() });
     let together = together.collect();
     let inert_wasi = granted.into_iter().filter_map(|id| {
         let wasi = ops.library.manifest(id.as_str())?.wasi.as_ref()?;
@@ -247,8 +247,8 @@ pub fn review(ops: &Ops, target: Option<&TargetName>, component: Option<&Compone
 /// An anchor, unless only another target is asked for.
 fn anchor(found: &policy::Anchor, only: Option<&TargetName>) -> Option<Anchor> {
     let (target, user) = match &found.to {
-        policy::To::File { target, login, .. } => (Some(target.clone()), login.user.as_ref()),
-        policy::To::Git(_) => (None, None),
+        policy::AnchorDestination::File { target, login, .. } => (Some(target.clone()), login.user.as_ref()),
+        policy::AnchorDestination::Git(_) => (None, None),
     };
     let user = user.map(|user| user.as_str().to_owned());
     let (to, policy, why) = (found.to.to_string(), found.place.to_string(), found.why.clone());
@@ -308,13 +308,13 @@ pub fn to_raise(unmet: &[Unmet]) -> String {
 
 impl Review {
     /// Says of each who may do something whether people have agreed to it.
-    pub fn mark(&mut self, ops: &Ops, standing: &Standing) {
+    pub fn mark(&mut self, ops: &Ops, lock_state: &LockState) {
         for target in &mut self.targets {
             let mut told: BTreeMap<ComponentId, Option<String>> = BTreeMap::new();
             for asked in target.actions.iter_mut().flat_map(|action| &mut action.for_components) {
                 let refused = told.entry(asked.component.clone()).or_insert_with_key(|id| {
                     let grant = ops.grant(id, &target.target)?;
-                    standing.allows(&ops.library, &grant).err().map(|refusal| refusal.on_one_line())
+                    lock_state.allows(&ops.library, &grant).err().map(|refusal| refusal.on_one_line())
                 });
                 asked.not_accepted.clone_from(refused);
             }
@@ -348,7 +348,7 @@ impl Action {
     }
 }
 
-impl Asked {
+impl Requester {
     fn new(component: &ComponentId, granted: &Granted) -> Self {
         Self {
             component: component.clone(),

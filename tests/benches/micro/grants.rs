@@ -53,7 +53,7 @@ impl Files {
         for (name, components) in all {
             for (id, assignment) in components {
                 if let (Some(manifest), Some(target)) = (self.manifests.get(id), fleet.targets.get(name)) {
-                    each(&grant::compute(manifest, target, assignment, grant::Bars::from(policy)));
+                    each(&grant::compute(manifest, target, assignment, grant::Exclusions::from(policy)));
                     count += 1;
                 }
             }

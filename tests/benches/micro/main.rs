@@ -215,7 +215,7 @@ fn load_grant() -> Result<grant::Grant> {
     let (target, id) = (fleet.targets.get("here").context("the target")?, ComponentId::new("load")?);
     let assignment = all.get("here").and_then(|all| all.get(&id)).context("the assignment")?;
     let manifest: &manifest::Manifest = library.manifest(id.as_str()).context("the manifest")?;
-    Ok(grant::compute(manifest, target, assignment, grant::Bars::from(&policy)))
+    Ok(grant::compute(manifest, target, assignment, grant::Exclusions::from(&policy)))
 }
 
 /// Finite lists for a whole fleet.

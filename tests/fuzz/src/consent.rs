@@ -2,7 +2,7 @@
 
 use bailiwick_core::source::Source;
 use bailiwick_policy::library::digest;
-use bailiwick_policy::lock::{Unusable, parse, render};
+use bailiwick_policy::lock::{LockError, parse, render};
 
 const CHECKSUM: &str = "\n[checksum]\n";
 
@@ -26,7 +26,7 @@ pub(crate) fn lock(data: &[u8]) {
                 let edited = written.replacen("format", "#ormat", 1);
                 assert!(parse(&Source::embedded("bailiwick.lock", &edited)).is_err());
             }
-            Err(Unusable::Invalid(found)) => {
+            Err(LockError::Invalid(found)) => {
                 found.iter().for_each(|problem| assert!(!problem.render(false).is_empty()))
             }
             Err(other) => assert!(!other.to_string().is_empty()),

@@ -69,7 +69,7 @@ pub(crate) fn policy(data: &[u8]) {
     for (name, components) in &assignments {
         for (id, assignment) in components {
             let (manifest, target) = (&library().components()[id].manifest, &fleet.targets[name]);
-            let grant = grant::compute(manifest, target, assignment, grant::Bars::from(&policy));
+            let grant = grant::compute(manifest, target, assignment, grant::Exclusions::from(&policy));
             for granted in grant.entries() {
                 assert!(manifest.verbs().contains(&granted.action.verb));
                 if let Wire::Exec(words) | Wire::Fed { words, .. } = &granted.action.wire {

@@ -93,12 +93,12 @@ impl Rig {
         let (active, enabled) = if kind == "everything" { ("inactive", "disabled") } else { ("active", "enabled") };
         fs::write(gate.at("toy.active"), format!("{active}\n"))?;
         fs::write(gate.at("toy.enabled"), format!("{enabled}\n"))?;
-        let wanted = entries.into_iter().filter_map(|entry| match entry.runs {
-            gate::Runs::Change(change) => {
+        let wanted = entries.into_iter().filter_map(|entry| match entry.kind {
+            gate::EntryKind::Change(change) => {
                 let action = serde_json::from_value(entry.id.into()).ok()?;
                 Some(RequestedChange { action, change, computed: None })
             }
-            gate::Runs::Read(_) => None,
+            gate::EntryKind::Read(_) => None,
         });
         let wanted = wanted.collect();
         // It is gone with the gate's own folder.

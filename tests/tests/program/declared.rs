@@ -138,7 +138,7 @@ fn a_manifest_that_is_no_component_is_told_so() {
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../probes/dist/memory.toml");
     fs::copy(built, folder.path().join("manifest.toml")).unwrap();
     let said = run_in(folder.path(), &["pack", "manifest.toml"]);
-    assert!(said.code == 2 && said.stderr.contains("holds no [[check]]"), "{}", said.stderr);
+    assert!(said.code == 2 && said.stderr.contains("has no [[check]]"), "{}", said.stderr);
     assert!(matches!(
         ComponentFile::declared(&folder.path().join("manifest.toml")),
         Err(library::LibraryError::NoChecks(_))

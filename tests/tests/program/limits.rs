@@ -65,7 +65,7 @@ fn what_is_asked_for_and_not_given_is_told_with_the_lines_to_paste() {
     // What is to be pasted is right, but for the reason, which is the operator's to give.
     ops.write("policy.toml", format!("{GRANT}\n{paste}\n").as_bytes()).unwrap();
     let unreasoned = ops.run(&["review"]).unwrap();
-    assert!(unreasoned.code == 2 && unreasoned.stderr.contains("a [[raise]] says why"), "{}", unreasoned.stderr);
+    assert!(unreasoned.code == 2 && unreasoned.stderr.contains("a [[raise]] needs a reason"), "{}", unreasoned.stderr);
     let reasoned = paste.replace("why = \"\"", "why = \"we have many pages\"");
     ops.write("policy.toml", format!("{GRANT}\n{reasoned}\n").as_bytes()).unwrap();
     assert!(!ops.run(&["review"]).unwrap().stdout.contains("not given"));

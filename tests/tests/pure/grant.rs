@@ -28,7 +28,12 @@ fn grants(policy: &str, manifests: &[Manifest]) -> Vec<Grant> {
     let mut out = Vec::new();
     for (target, components) in &assignments {
         for (id, assignment) in components {
-            out.push(grant::compute(&library[id], &fleet.targets[target], assignment, grant::Bars::from(&policy)));
+            out.push(grant::compute(
+                &library[id],
+                &fleet.targets[target],
+                assignment,
+                grant::Exclusions::from(&policy),
+            ));
         }
     }
     out

@@ -8,7 +8,7 @@ use bailiwick_core::manifest;
 use bailiwick_core::model::{Literal, Verb, Wire};
 use bailiwick_core::source::{Problems, Source};
 use bailiwick_policy::grant;
-use bailiwick_policy::grant::{Bars, Grant};
+use bailiwick_policy::grant::{Exclusions, Grant};
 use bailiwick_policy::policy;
 
 const FLEET: &str = r#"
@@ -53,7 +53,7 @@ fn grants(more: &str) -> Result<Vec<Grant>, String> {
     let library = [(manifest.id.clone(), manifest.clone())].into();
     let assignments = policy::resolve(&policy, &fleet, &library).map_err(told)?;
     let of = |(name, all): (_, &std::collections::BTreeMap<_, _>)| {
-        grant::compute(&manifest, &fleet.targets[name], &all[&manifest.id], Bars::from(&policy))
+        grant::compute(&manifest, &fleet.targets[name], &all[&manifest.id], Exclusions::from(&policy))
     };
     Ok(assignments.iter().map(of).collect())
 }
@@ -87,7 +87,7 @@ fn without_a_gate_nothing_is_changed_and_what_is_withheld_says_so() {
     let plain = all.iter().find(|grant| grant.target.as_str() == "plain").unwrap();
     assert_eq!(ids(plain), ["files.read:/etc/meddled"]);
     assert!(plain.withheld.iter().all(|withheld| withheld.why.contains("no gate")));
-    let why = plain.withheld_by(Verb::FilesChangeWrite, Some("file")).unwrap();
+    let why = plain.withheld_reason(Verb::FilesChangeWrite, Some("file")).unwrap();
     assert!(why.starts_with("withheld by fleet.toml:"), "{why}");
 }
 

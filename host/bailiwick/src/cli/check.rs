@@ -20,7 +20,7 @@ use bailiwick_core::outcome::{CheckedTarget, RunOutcome, Sweep, TargetResult};
 use bailiwick_core::source::Source;
 use bailiwick_engine::sweep::{Request, Settings, Watcher, sweep};
 use bailiwick_journal::{Entry, Journal, OpenError, Recovery};
-use bailiwick_policy::lock::Standing;
+use bailiwick_policy::lock::LockState;
 use bailiwick_policy::ops::Ops;
 use bailiwick_policy::review;
 use bailiwick_sandbox::cache::Cache;
@@ -127,8 +127,8 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<ProcessExit>
 }
 
 fn sweep_and_print(context: &Context, args: &Args) -> anyhow::Result<(Sweep, Exit)> {
-    let (ops, standing) = context.ops_and_standing()?;
-    let request = request(&ops, standing, args)?;
+    let (ops, lock_state) = context.ops_and_lock()?;
+    let request = request(&ops, lock_state, args)?;
     let (journal, recovery) = open(context)?;
     if let Some(recovery) = recovery {
         context.out.say(&told(&recovery, &journal));
@@ -143,7 +143,7 @@ fn sweep_and_print(context: &Context, args: &Args) -> anyhow::Result<(Sweep, Exi
             connect: step,
             handshake: step,
             authentication: step,
-            agent: context.surroundings.agent.clone(),
+            agent: context.environment.agent.clone(),
             ..ssh::Settings::default()
         },
         cache: cache(context),
@@ -228,7 +228,7 @@ fn threshold(fail_on: FailOn) -> Option<Severity> {
 }
 
 /// What is asked for, each name looked up: a typo must not pass for "nothing found".
-fn request(ops: &Ops, standing: Standing, args: &Args) -> anyhow::Result<Request> {
+fn request(ops: &Ops, lock_state: LockState, args: &Args) -> anyhow::Result<Request> {
     let mut components = BTreeSet::new();
     let is_probe =
         |id: &ComponentId| ops.library.manifest(id.as_str()).is_none_or(|manifest| manifest.world == World::Probe);
@@ -270,7 +270,7 @@ fn request(ops: &Ops, standing: Standing, args: &Args) -> anyhow::Result<Request
         let what = if args.probe.is_empty() { "anything".to_owned() } else { args.probe.join(", ") };
         return Err(fail::usage(format!("policy grants {what} on no target"), "add a [[grant]] to policy.toml"));
     }
-    Ok(Request { targets, components: (!components.is_empty()).then_some(components), standing })
+    Ok(Request { targets, components: (!components.is_empty()).then_some(components), lock_state })
 }
 
 /// Opens the cache of compiled components. Without one everything is compiled: slower, and no less true.

@@ -13,8 +13,8 @@ use bailiwick_engine::consent::{
     Actor, OfferError, Offered, Question, Rejection, Verdict, accept, facts, judge, keep_pending, plain_digest,
     question, revoke, unrevoke,
 };
-use bailiwick_policy::lock::store::{Files, always};
-use bailiwick_policy::lock::{Lock, Standing, Version};
+use bailiwick_policy::lock::store::{Files, proceed};
+use bailiwick_policy::lock::{Lock, LockState, Version};
 use bailiwick_policy::ops::{Ops, OpsError};
 use jiff::Timestamp;
 
@@ -87,7 +87,7 @@ pub(super) fn add(context: &Context, args: &Add) -> anyhow::Result<Exit> {
     let offered = consent::read(&args.path).map_err(flat)?;
     // All of them at once: what one grant says of two is read as it will be.
     let files = offered.iter().map(|offered| offered.file.clone()).collect();
-    let ops = Ops::try_on(dir, context.surroundings.home.as_deref(), files)?;
+    let ops = Ops::load_with(dir, context.environment.home.as_deref(), files)?;
     let mut exit = Exit::Fine;
     for offered in &offered {
         // The one before may have changed it.
@@ -143,7 +143,7 @@ fn add_one(
             Ok(Exit::Fine)
         }
         Verdict::Same => {
-            accept(dir, &question, verdict, Some(&offered.files), &actor, &mut always)?;
+            accept(dir, &question, verdict, Some(&offered.files), &actor, &mut proceed)?;
             context
                 .out
                 .text(&format!("{id} {}: the accepted files are back in their place", question.facts.version))?;
@@ -192,15 +192,15 @@ pub(super) fn approve(context: &Context, args: &Approve) -> anyhow::Result<Exit>
     };
     let held = held.filter(newer);
     let candidates = held.iter().map(|offered| offered.file.clone()).collect();
-    let ops = Ops::try_on(dir, context.surroundings.home.as_deref(), candidates)?;
+    let ops = Ops::load_with(dir, context.environment.home.as_deref(), candidates)?;
     let Some(manifest) = ops.library.manifest(id.as_str()) else {
         let hint = format!("put {} back, or `bailiwick revoke {id}`", consent::place(dir, &id).shown());
         return Err(fail::usage(format!("the file of `{id}` is gone"), hint));
     };
     // Without a held one, what is approved is what was accepted, with other grants: not other bytes.
-    let standing = Standing::Lock(Box::new(lock.clone()));
+    let lock_state = LockState::Valid(Box::new(lock.clone()));
     if held.is_none()
-        && let Err(refusal) = standing.admit(&ops.library, &id)
+        && let Err(refusal) = lock_state.admit(&ops.library, &id)
     {
         context.out.say(&format!("error: {refusal}"));
         return Ok(Exit::Refused);
@@ -262,7 +262,7 @@ fn passes(
     files: Option<&Files>,
     actor: &Actor,
 ) -> anyhow::Result<Exit> {
-    accept(dir, question, Verdict::NoMore, files, actor, &mut always)?;
+    accept(dir, question, Verdict::NoMore, files, actor, &mut proceed)?;
     let (id, version) = (&question.id, question.facts.version);
     context.out.text(&format!("{id} {version} asks for no more than {}: accepted in its place", before(question)))?;
     Ok(Exit::Fine)
@@ -293,7 +293,7 @@ impl Case<'_> {
                 return Ok(Exit::Waiting);
             }
         }
-        accept(self.dir, self.question, self.verdict, self.files, actor, &mut always)?;
+        accept(self.dir, self.question, self.verdict, self.files, actor, &mut proceed)?;
         let targets = self.question.grants.len();
         context.out.text(&format!(
             "accepted {id} {} on {}",
@@ -317,17 +317,17 @@ fn actor(context: &Context, answer: &Answer) -> anyhow::Result<Actor> {
     }
     let uid = rustix::process::getuid().as_raw();
     let named =
-        context.surroundings.user.as_deref().filter(|user| user.len() <= 64 && bailiwick_core::encode::is_plain(user));
+        context.environment.user.as_deref().filter(|user| user.len() <= 64 && bailiwick_core::encode::is_plain(user));
     let who = named.map_or_else(|| format!("uid {uid}"), |user| format!("{user} (uid {uid})"));
     Ok(Actor { who, now: Timestamp::from_second(Timestamp::now().as_second())?, why: answer.why.clone() })
 }
 
 /// The lock, for somebody who is going to add to it.
 fn lock(dir: &Path) -> anyhow::Result<Lock> {
-    match Standing::load(Some(dir))? {
-        Standing::Missing => Ok(Lock::default()),
-        Standing::Lock(lock) => Ok(*lock),
-        Standing::Unusable(unusable) => Err(unusable.into()),
+    match LockState::load(Some(dir))? {
+        LockState::Missing => Ok(Lock::default()),
+        LockState::Valid(lock) => Ok(*lock),
+        LockState::Invalid(unusable) => Err(unusable.into()),
     }
 }
 

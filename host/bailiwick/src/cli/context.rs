@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bailiwick_engine::quarantine::Quarantine;
-use bailiwick_policy::lock::{Standing, store};
-use bailiwick_policy::ops::{Ops, Surroundings};
+use bailiwick_policy::lock::{LockState, store};
+use bailiwick_policy::ops::{Environment, Ops};
 
 use super::args::Global;
 use super::fail;
@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What every command works with.
 pub(super) struct Context {
-    pub(super) surroundings: Surroundings,
+    pub(super) environment: Environment,
     pub(super) dir: Option<PathBuf>,
     pub(super) state: Option<PathBuf>,
     pub(super) out: Out,
@@ -26,18 +26,18 @@ pub(super) struct Context {
 
 impl Context {
     pub(super) fn new(global: Global) -> Self {
-        let surroundings = Surroundings::read();
-        let dir = surroundings.ops_dir(global.dir.as_deref());
-        Self { surroundings, dir, state: global.state, out: Out::new(global.color) }
+        let environment = Environment::read();
+        let dir = environment.ops_dir(global.dir.as_deref());
+        Self { environment, dir, state: global.state, out: Out::new(global.color) }
     }
 
     /// The ops directory and what people have accepted in it, both from one moment.
-    pub(super) fn ops_and_standing(&self) -> anyhow::Result<(Ops, Standing)> {
+    pub(super) fn ops_and_lock(&self) -> anyhow::Result<(Ops, LockState)> {
         self.settle();
-        let _hold = self.dir.as_deref().and_then(|dir| store::hold_shared(dir, PATIENCE));
-        let ops = Ops::load(self.dir.as_deref(), self.surroundings.home.as_deref())?;
-        let standing = Standing::load(self.dir.as_deref())?;
-        Ok((ops, standing))
+        let _hold = self.dir.as_deref().and_then(|dir| store::lock_shared(dir, PATIENCE));
+        let ops = Ops::load(self.dir.as_deref(), self.environment.home.as_deref())?;
+        let lock_state = LockState::load(self.dir.as_deref())?;
+        Ok((ops, lock_state))
     }
 
     /// The directory with the lock.
@@ -54,7 +54,7 @@ impl Context {
     /// until it succeeds; other components are not affected.
     pub(super) fn settle(&self) {
         let Some(dir) = &self.dir else { return };
-        match store::settle(dir, PATIENCE) {
+        match store::finish_interrupted(dir, PATIENCE) {
             Ok(false) => {}
             Ok(true) => {
                 self.out.say("warning: an earlier command was interrupted while it accepted a component; now finished")
@@ -69,7 +69,7 @@ impl Context {
     }
 
     pub(super) fn state_folder(&self) -> anyhow::Result<PathBuf> {
-        let state = self.surroundings.state_dir(self.state.as_deref(), self.dir.as_deref());
+        let state = self.environment.state_dir(self.state.as_deref(), self.dir.as_deref());
         state.ok_or_else(|| fail::usage("no directory for the journal: HOME is not set", "name one with --state DIR"))
     }
 

@@ -8,7 +8,7 @@ use crate::report::exit::ExitCode as Exit;
 use bailiwick_engine::consent::verify::verify;
 use bailiwick_engine::consent::waiting;
 use bailiwick_journal::Scratch;
-use bailiwick_policy::lock::Standing;
+use bailiwick_policy::lock::LockState;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -42,11 +42,11 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         let folder = Scratch::folder()?;
         (Vec::new(), runtime.block_on(doctor::prove(folder.path()))?)
     } else {
-        let ops = bailiwick_policy::ops::Ops::load(context.dir.as_deref(), context.surroundings.home.as_deref());
-        let standing = Standing::load(context.dir.as_deref());
-        let lock = match (&context.dir, &ops, &standing) {
-            (Some(dir), Ok(ops), Ok(standing)) => {
-                Some((verify(ops, standing, Timestamp::now()), waiting(dir, standing)))
+        let ops = bailiwick_policy::ops::Ops::load(context.dir.as_deref(), context.environment.home.as_deref());
+        let lock_state = LockState::load(context.dir.as_deref());
+        let lock = match (&context.dir, &ops, &lock_state) {
+            (Some(dir), Ok(ops), Ok(lock_state)) => {
+                Some((verify(ops, lock_state, Timestamp::now()), waiting(dir, lock_state)))
             }
             _ => None,
         };
@@ -54,7 +54,7 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
             ops: ops.as_ref(),
             lock: lock.as_ref().map(|(verified, waiting)| (verified, waiting.as_slice())),
             journal: context.journal_folder().ok(),
-            agent: context.surroundings.agent.clone(),
+            agent: context.environment.agent.clone(),
             now: Timestamp::now(),
         };
         (runtime.block_on(doctor::check(&installation)), Vec::new())

@@ -39,7 +39,7 @@ enum Command {
 
 pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let Command::Import { hosts, config, known_hosts } = &args.command;
-    let Some(home) = context.surroundings.home.clone() else {
+    let Some(home) = context.environment.home.clone() else {
         return Err(fail::usage("HOME is not set", "name the files with --config and --known-hosts"));
     };
     let config = config.clone().unwrap_or_else(|| home.join(".ssh/config"));

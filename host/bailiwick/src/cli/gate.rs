@@ -10,7 +10,7 @@ use bailiwick_core::fleet::{Access, Gate, Ssh, Target};
 use bailiwick_core::gate_protocol::{GateFacts, Request};
 use bailiwick_core::source::Source;
 use bailiwick_policy::gate;
-use bailiwick_policy::gate::{Account, Accounts, Difference, Expected, Install, Paths, Proof, Script, compare};
+use bailiwick_policy::gate::{Account, Accounts, Credential, Difference, Expected, Install, Paths, Script, compare};
 use bailiwick_policy::ops::{Ops, OpsError};
 use bailiwick_policy::signature::AllowedSigners;
 use bailiwick_transport::gate::inspect;
@@ -49,7 +49,7 @@ enum Command {
 pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let (Command::Show { target: name } | Command::InstallScript { target: name } | Command::Verify { target: name }) =
         &args.command;
-    let (ops, _) = context.ops_and_standing()?;
+    let (ops, _) = context.ops_and_lock()?;
     if let Some(never) = ops.fleet.never.get(name.as_str()) {
         context.out.text(&format!("{name} is a never-host ({}: {}) and has no gate\n", never.place, never.why))?;
         return Ok(Exit::Refused);
@@ -68,13 +68,13 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         ));
     };
     let paths = Paths::default();
-    let (script, listed) = gate::today(&ops, target, ssh.user.as_str(), gate, &paths)
+    let (script, listed) = gate::current_script(&ops, target, ssh.user.as_str(), gate, &paths)
         .with_context(|| format!("no gate can be made for `{name}`"))?;
     if matches!(args.command, Command::Show { .. }) {
         context.out.text(&script.text)?;
         return Ok(Exit::Fine);
     }
-    let agent = context.surroundings.agent.clone();
+    let agent = context.environment.agent.clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let accounts = runtime.block_on(accounts(target, ssh, gate, listed.connects, agent.as_deref()))?;
     let approvers = approvers(&ops)?;
@@ -102,14 +102,14 @@ async fn accounts(
 ) -> anyhow::Result<Accounts> {
     let read = ssh::public_half(&ssh.credential, agent).await?;
     let change = ssh::public_half(&gate.credential(), agent).await?;
-    let proof = match &gate.certificate {
-        None => Proof::Key(change),
+    let credential = match &gate.certificate {
+        None => Credential::Key(change),
         // The CA signs for many targets; a certificate that does not name this one is no good here.
-        Some(_) => Proof::Authority { key: change, principal: format!("{}@{}", gate.user.as_str(), target.name) },
+        Some(_) => Credential::Authority { key: change, principal: format!("{}@{}", gate.user.as_str(), target.name) },
     };
     Ok(Accounts {
-        read: Account { user: ssh.user.as_str().to_owned(), proof: Proof::Key(read) },
-        change: Account { user: gate.user.as_str().to_owned(), proof },
+        read: Account { user: ssh.user.as_str().to_owned(), credential: Credential::Key(read) },
+        change: Account { user: gate.user.as_str().to_owned(), credential },
         from: gate.from.as_ref().map(ToString::to_string),
         connects,
     })

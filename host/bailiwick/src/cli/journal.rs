@@ -62,7 +62,7 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
 }
 
 fn prune(context: &Context, dry_run: bool) -> anyhow::Result<Exit> {
-    let (ops, _) = context.ops_and_standing()?;
+    let (ops, _) = context.ops_and_lock()?;
     let Some(retention) = &ops.policy.retention else {
         let message = "the policy has no [retention], so all evidence is kept";
         return Err(fail::usage(message, "[retention] days = 400 in policy.toml would remove older evidence"));

@@ -49,7 +49,7 @@ struct Line {
 }
 
 pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
-    let (ops, _) = context.ops_and_standing()?;
+    let (ops, _) = context.ops_and_lock()?;
     let component = match &args.component {
         None => None,
         Some(name) => match ops.library.components().get_key_value(name.as_str()) {

@@ -7,7 +7,7 @@ use crate::report::exit::ExitCode as Exit;
 use bailiwick_core::encode;
 use bailiwick_engine::consent::verify::{Verified, verify};
 use bailiwick_engine::consent::waiting;
-use bailiwick_policy::lock::{Standing, Unusable};
+use bailiwick_policy::lock::{LockError, LockState};
 use clap::Subcommand;
 use jiff::Timestamp;
 
@@ -40,15 +40,15 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
 fn list(context: &Context) -> anyhow::Result<Exit> {
     context.settle();
     let dir = context.ops_dir()?;
-    let standing = Standing::load(Some(dir))?;
-    let waits: BTreeMap<_, _> = waiting(dir, &standing).into_iter().collect();
-    let lock = match standing {
-        Standing::Missing => {
+    let lock_state = LockState::load(Some(dir))?;
+    let waits: BTreeMap<_, _> = waiting(dir, &lock_state).into_iter().collect();
+    let lock = match lock_state {
+        LockState::Missing => {
             context.out.text("there is no bailiwick.lock: nothing from components/ is accepted")?;
             return Ok(Exit::Fine);
         }
-        Standing::Unusable(unusable) => return Err(unusable.into()),
-        Standing::Lock(lock) => lock,
+        LockState::Invalid(unusable) => return Err(unusable.into()),
+        LockState::Valid(lock) => lock,
     };
     let mut text = String::new();
     for (id, component) in &lock.components {
@@ -84,13 +84,13 @@ fn list(context: &Context) -> anyhow::Result<Exit> {
 }
 
 fn check(context: &Context, format: Format) -> anyhow::Result<Exit> {
-    let (ops, standing) = context.ops_and_standing()?;
-    if let Standing::Unusable(Unusable::Invalid(problems)) = &standing {
+    let (ops, lock_state) = context.ops_and_lock()?;
+    if let LockState::Invalid(LockError::Invalid(problems)) = &lock_state {
         for problem in problems {
             context.out.say_styled(&format!("{}\n", problem.render(context.out.color_stderr())));
         }
     }
-    let verified = verify(&ops, &standing, Timestamp::now());
+    let verified = verify(&ops, &lock_state, Timestamp::now());
     context.out.text(&match format {
         Format::Json => bailiwick_core::encode::to_json(&verified)?,
         Format::Table => table(&verified)?,

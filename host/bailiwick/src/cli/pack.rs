@@ -68,7 +68,7 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     writeln!(text, "packed    {}\ndigest    sha256:{}", out.shown(), packed.digest)?;
     writeln!(text, "size      {} bytes", packed.bytes.len())?;
     if let Some(fingerprint) = signed {
-        writeln!(text, "signed    {}, by {fingerprint}", library::signature_of(&out).shown())?;
+        writeln!(text, "signed    {}, by {fingerprint}", library::signature_path(&out).shown())?;
     }
     write_asks(&mut text, &packed.manifest)?;
     writeln!(text, "\nNext:")?;
@@ -85,7 +85,7 @@ fn signed(context: &Context, args: &Args, out: &Path, bytes: &[u8]) -> anyhow::R
         if let Ok(ComponentFile { signature: Some(signature), .. }) = ComponentFile::with(out, None)
             && Signature::parse(&signature).and_then(|signature| signature.verify(bytes)).is_err()
         {
-            let name = library::signature_of(out);
+            let name = library::signature_path(out);
             context.out.say(&format!("warning: {} is not a signature of this file; sign again", name.shown()));
         }
         return Ok(None);
@@ -102,7 +102,7 @@ fn signed(context: &Context, args: &Args, out: &Path, bytes: &[u8]) -> anyhow::R
             return Err(fail::usage(message, hint));
         }
     };
-    durable::replace(&library::signature_of(out), 0o644, text.as_bytes())?;
+    durable::replace(&library::signature_path(out), 0o644, text.as_bytes())?;
     Ok(Some(Signature::parse(text.as_bytes())?.fingerprint()))
 }
 

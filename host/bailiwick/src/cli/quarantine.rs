@@ -98,7 +98,7 @@ pub(super) fn unquarantine(context: &Context, args: &Unquarantine) -> anyhow::Re
     let why = args.why.as_deref().map(|why| confirm::reason(Some(why))).transpose()?;
     // Every version that has a record, and the installed one, whose record may be unreadable.
     let all = quarantine.all()?;
-    let ops = context.ops_and_standing().map(|(ops, _)| ops).ok();
+    let ops = context.ops_and_lock().map(|(ops, _)| ops).ok();
     // Two components may have the same bytes, and the record is of the bytes.
     let digest = ops.as_ref().and_then(|ops| ops.library.binary(&id)).map(|binary| binary.digest.as_str());
     let is_its = |record: &Record| record.component == id || Some(record.digest.as_str()) == digest;

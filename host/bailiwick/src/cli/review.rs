@@ -6,7 +6,7 @@ use crate::report::exit::ExitCode as Exit;
 use bailiwick_core::encode;
 use bailiwick_core::model::{At, Change, ComponentId, Effect, Inverse, TargetName, Wire};
 use bailiwick_core::verbs;
-use bailiwick_policy::review::{Action, Anchor, Asked, Review, Target, inert, review};
+use bailiwick_policy::review::{Action, Anchor, Requester, Review, Target, inert, review};
 
 use super::args::Format;
 use super::{Context, fail};
@@ -27,7 +27,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
-    let (ops, standing) = context.ops_and_standing()?;
+    let (ops, lock_state) = context.ops_and_lock()?;
     let (target, component) = match &args.name {
         None => (None, None),
         Some(name) if ops.fleet.targets.contains_key(name.as_str()) => (Some(TargetName::new(name)?), None),
@@ -43,7 +43,7 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         }
     };
     let mut review = review(&ops, target.as_ref(), component.as_ref());
-    review.mark(&ops, &standing);
+    review.mark(&ops, &lock_state);
     let text = match (args.wire, args.format) {
         (true, _) => review.wire().map(|(target, text)| format!("{target}\t{text}\n")).collect(),
         (false, Format::Json) => serde_json::to_string_pretty(&review)? + "\n",
@@ -239,7 +239,7 @@ fn own(words: &[String]) -> String {
     words.get(verbs::PREFIX.len()..).unwrap_or_default().join(" ")
 }
 
-fn asked_by(asked: &Asked) -> String {
+fn asked_by(asked: &Requester) -> String {
     let slot = asked.slot.as_ref().map(|slot| format!(", slot {slot}")).unwrap_or_default();
     let refused =
         asked.not_accepted.as_ref().map(|why| format!("\n            NOT ACCEPTED: {why}")).unwrap_or_default();

@@ -223,7 +223,7 @@ fn record(
         let hint = "record the probe that it answers, and take its answers into a case with a [plan]";
         return Err(fail::usage(format!("`{id}` is a fix, and its cases are written by hand"), hint));
     }
-    let (ops, standing) = context.ops_and_standing()?;
+    let (ops, lock_state) = context.ops_and_lock()?;
     check_installed(context, &ops, project)?;
     if !ops.knows(target) {
         let known: Vec<_> = ops.fleet.targets.keys().map(TargetName::as_str).take(20).collect();
@@ -251,7 +251,7 @@ fn record(
     };
     let names = targets.iter().map(TargetName::as_str).collect::<Vec<_>>().join(", ");
     context.out.say(&format!("recording {id} on {names} …"));
-    let agent = context.surroundings.agent.clone();
+    let agent = context.environment.agent.clone();
     let settings = Settings {
         jobs: 1,
         quarantine: context.quarantine()?,
@@ -261,7 +261,7 @@ fn record(
         ssh: ssh::Settings { agent, ..ssh::Settings::default() },
     };
     let alone = Arc::new(Alone::default());
-    let request = Request { targets, components: Some([id.clone()].into()), standing };
+    let request = Request { targets, components: Some([id.clone()].into()), lock_state };
     let watcher = Arc::clone(&alone) as Arc<dyn Watcher>;
     let ops = Arc::new(ops);
     let swept = runtime.block_on(sweep(Arc::clone(&ops), request, settings, Arc::new(journal), watcher))?;

@@ -88,7 +88,7 @@ type Fetched = (BTreeMap<String, Vec<u8>>, BTreeMap<String, String>);
 
 /// Reads every anchor that policy names, side by side.
 fn fetch(context: &Context) -> anyhow::Result<Fetched> {
-    let ops = match Ops::load(context.dir.as_deref(), context.surroundings.home.as_deref()) {
+    let ops = match Ops::load(context.dir.as_deref(), context.environment.home.as_deref()) {
         Ok(ops) => std::sync::Arc::new(ops),
         // What is wrong with policy is no reason not to look at the journal.
         Err(error) => {
@@ -97,7 +97,7 @@ fn fetch(context: &Context) -> anyhow::Result<Fetched> {
             return Ok((BTreeMap::new(), [("of policy".to_owned(), why.to_owned())].into()));
         }
     };
-    let settings = ssh::Settings { agent: context.surroundings.agent.clone(), ..ssh::Settings::default() };
+    let settings = ssh::Settings { agent: context.environment.agent.clone(), ..ssh::Settings::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut tasks = tokio::task::JoinSet::new();

@@ -145,8 +145,8 @@ impl LimitError {
     pub fn hint(&self) -> String {
         match self {
             Self::Unknown { name } => match nearest(name) {
-                Some(row) => format!("did you mean `{}`? `bailiwick limits` lists them all", row.name),
-                None => "`bailiwick limits` lists them all".to_owned(),
+                Some(row) => format!("did you mean `{}`? `bailiwick limits` lists all limits", row.name),
+                None => "`bailiwick limits` lists all limits".to_owned(),
             },
             Self::Fixed { .. } => "`bailiwick limits` lists the limits that policy can set".to_owned(),
             Self::NotANumber(_) => "to keep a component from running, remove it from its [[grant]]".to_owned(),

@@ -8,7 +8,7 @@ use std::path::Path;
 use bailiwick_core::fleet::{Access, Credential, Fleet};
 use bailiwick_core::model::TargetName;
 use bailiwick_policy::ops::Ops;
-use bailiwick_policy::policy::{Login, To};
+use bailiwick_policy::policy::{AnchorDestination, Login};
 use bailiwick_transport::git::GitError;
 use bailiwick_transport::ssh;
 use bailiwick_transport::ssh::{ConnectError, SftpError};
@@ -39,15 +39,20 @@ impl AnchorError {
     }
 }
 
-pub(super) async fn append(ops: &Ops, to: &To, settings: &ssh::Settings, line: &str) -> Result<(), AnchorError> {
+pub(super) async fn append(
+    ops: &Ops,
+    to: &AnchorDestination,
+    settings: &ssh::Settings,
+    line: &str,
+) -> Result<(), AnchorError> {
     match to {
-        To::File { target, file, login } => {
+        AnchorDestination::File { target, file, login } => {
             let session = connect(&ops.fleet, target, login, settings).await?;
             let written = session.append(file, line).await;
             session.close().await;
             Ok(written?)
         }
-        To::Git(repository) => Ok(git::append(Path::new(repository.as_str()), line).await?),
+        AnchorDestination::Git(repository) => Ok(git::append(Path::new(repository.as_str()), line).await?),
     }
 }
 
@@ -55,15 +60,15 @@ pub(super) async fn append(ops: &Ops, to: &To, settings: &ssh::Settings, line: &
 ///
 /// # Errors
 /// When it cannot be read.
-pub async fn fetch(ops: &Ops, to: &To, settings: &ssh::Settings) -> Result<Vec<u8>, AnchorError> {
+pub async fn fetch(ops: &Ops, to: &AnchorDestination, settings: &ssh::Settings) -> Result<Vec<u8>, AnchorError> {
     match to {
-        To::File { target, file, login } => {
+        AnchorDestination::File { target, file, login } => {
             let session = connect(&ops.fleet, target, login, settings).await?;
             let read = session.fetch(file).await;
             session.close().await;
             Ok(read?)
         }
-        To::Git(repository) => Ok(git::lines(Path::new(repository.as_str())).await?),
+        AnchorDestination::Git(repository) => Ok(git::lines(Path::new(repository.as_str())).await?),
     }
 }
 

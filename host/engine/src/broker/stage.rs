@@ -86,7 +86,7 @@ impl Broker {
         let key = request.slot.as_ref().map(Tainted::for_encoder);
         let content = request.content.as_ref().map(Tainted::for_encoder);
         let Some(granted) = grant.lookup_with(request.verb, key, content) else {
-            let why = grant.withheld_by(request.verb, key);
+            let why = grant.withheld_reason(request.verb, key);
             return Err(Refused(StageError::Refused, why.unwrap_or_else(|| "the grant does not have it".to_owned())));
         };
         let Some(Literal::Change(changing)) = &granted.action.literal else {

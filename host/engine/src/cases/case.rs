@@ -255,7 +255,7 @@ impl Case {
         }
         let place = source.at(0..0);
         let phase = phase(&raw, manifest, &mut wrong);
-        let bars = grant::Bars { never: &[], stateless: Some(&stateless) };
+        let bars = grant::Exclusions { never: &[], stateless: Some(&stateless) };
         // A fix needs a gate. Nothing is ever sent to this one.
         let access = if manifest.world == World::Fix { Access::gated_nowhere() } else { Some(Access::Local) };
         let mut targets = Vec::new();

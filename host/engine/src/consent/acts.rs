@@ -76,7 +76,7 @@ pub fn accept(
     verdict: Verdict,
     files: Option<&Files>,
     actor: &Actor,
-    gate: store::Gate<'_>,
+    gate: store::StepHook<'_>,
 ) -> Result<(), StoreError> {
     let (hold, mut lock) = store::begin(dir, PATIENCE)?;
     let id = &question.id;
@@ -86,7 +86,7 @@ pub fn accept(
     lock.components.insert(id.clone(), component(question, verdict, actor));
     store::commit(dir, &hold, &lock, files.map(|files| (id, files)), gate)?;
     if verdict == Verdict::More {
-        store::drop_held(dir, &hold, id)?;
+        store::remove_held(dir, &hold, id)?;
     }
     Ok(())
 }
@@ -123,7 +123,7 @@ fn component(question: &Question, verdict: Verdict, actor: &Actor) -> Component 
 /// When it cannot be written.
 pub fn keep_pending(dir: &Path, id: &ComponentId, files: &Files) -> Result<(), StoreError> {
     let (hold, _) = store::begin(dir, PATIENCE)?;
-    store::put_held(dir, &hold, id, files)
+    store::store_held(dir, &hold, id, files)
 }
 
 /// Revokes a component, by id or digest. The digest stays blocked; the files stay in place, and are refused.
@@ -147,7 +147,7 @@ pub fn revoke(dir: &Path, name: &str, actor: &Actor) -> Result<Revocation, ActEr
         Revocation { digest: digest.clone(), components: accepted.iter().map(|(id, _)| id.clone()).collect() };
     let component = accepted.into_iter().next().or_else(|| lock.revoked.get(&digest)?.component.clone());
     lock.revoked.insert(digest, Revoked { component, record: actor.record("no reason given") });
-    store::commit(dir, &hold, &lock, None, &mut store::always)?;
+    store::commit(dir, &hold, &lock, None, &mut store::proceed)?;
     Ok(revocation)
 }
 
@@ -172,7 +172,7 @@ pub fn unrevoke(dir: &Path, name: &str) -> Result<(), ActError> {
     }
     // Undoing a revocation accepts nothing.
     lock.components.retain(|_, there| there.facts.digest != digest);
-    Ok(store::commit(dir, &hold, &lock, None, &mut store::always)?)
+    Ok(store::commit(dir, &hold, &lock, None, &mut store::proceed)?)
 }
 
 fn is_digest(text: &str) -> bool {

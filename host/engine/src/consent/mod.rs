@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 
 use bailiwick_core::model::{ComponentId, TargetName};
 use bailiwick_policy::lock::{
-    Actions, Component, Difference, Facts, Lock, Revoked, Standing, Version, VersionError, actions, compare,
+    Actions, Component, Difference, Facts, Lock, LockState, Revoked, Version, VersionError, actions, compare,
 };
 use bailiwick_policy::ops::Ops;
 use bailiwick_policy::signature;
@@ -164,13 +164,13 @@ pub fn facts(ops: &Ops, id: &ComponentId, now: Timestamp) -> Result<(Facts, Insp
 ///
 /// # Errors
 /// Why it is not compiled: on one line, with the next step.
-pub fn admit(ops: &Ops, standing: &Standing, id: &ComponentId, now: Timestamp) -> Result<Links, String> {
+pub fn admit(ops: &Ops, lock_state: &LockState, id: &ComponentId, now: Timestamp) -> Result<Links, String> {
     if ops.library.binary(id).is_none() {
         return Err(format!("its file is gone; restore it, or run `bailiwick revoke {id}`"));
     }
-    standing.admit(&ops.library, id).map_err(|error| on_one_line(&error))?;
+    lock_state.admit(&ops.library, id).map_err(|error| on_one_line(&error))?;
     let (facts, _, links) = facts(ops, id, now).map_err(|error| on_one_line(&error))?;
-    standing.fits(id, &facts).map_err(|error| on_one_line(&error))?;
+    lock_state.fits(id, &facts).map_err(|error| on_one_line(&error))?;
     Ok(links)
 }
 

@@ -12,7 +12,7 @@ use bailiwick_policy::library;
 use bailiwick_policy::library::{ComponentFile, LibraryError};
 use bailiwick_policy::lock::store;
 use bailiwick_policy::lock::store::Files;
-use bailiwick_policy::lock::{Component, Standing, Version};
+use bailiwick_policy::lock::{Component, LockState, Version};
 
 /// A component that is offered.
 #[derive(Debug)]
@@ -114,14 +114,14 @@ pub fn read(path: &Path) -> Result<Vec<Offered>, OfferError> {
 /// # Errors
 /// When there is one that cannot be read.
 pub fn pending(dir: &Path, id: &ComponentId) -> Result<Option<Offered>, OfferError> {
-    let path = store::held(dir).join(format!("{id}.wasm"));
+    let path = store::held_dir(dir).join(format!("{id}.wasm"));
     if path.exists() { one(&path).map(Some) } else { Ok(None) }
 }
 
 /// Newer versions that wait for approval, by component. A version that cannot be read is left out.
 #[must_use]
-pub fn waiting(dir: &Path, standing: &Standing) -> Vec<(ComponentId, Version)> {
-    let Standing::Lock(lock) = standing else { return Vec::new() };
+pub fn waiting(dir: &Path, lock_state: &LockState) -> Vec<(ComponentId, Version)> {
+    let LockState::Valid(lock) = lock_state else { return Vec::new() };
     let newer = |(id, accepted): (&ComponentId, &Component)| {
         let offered = pending(dir, id).ok()??;
         let version = Version::new(&offered.file.manifest.version).ok()?;

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::admit;
 use bailiwick_core::model::{ComponentId, TargetName};
-use bailiwick_policy::lock::{Lock, Record, Refusal, Standing};
+use bailiwick_policy::lock::{Lock, LockState, Record, Refusal};
 use bailiwick_policy::ops::Ops;
 use bailiwick_sandbox::imports::on_one_line;
 
@@ -91,12 +91,12 @@ impl Verified {
 
 /// Compares a lock with today's state.
 #[must_use]
-pub fn verify(ops: &Ops, standing: &Standing, now: Timestamp) -> Verified {
+pub fn verify(ops: &Ops, lock_state: &LockState, now: Timestamp) -> Verified {
     let empty = Lock::default();
-    let (lock, unusable) = match standing {
-        Standing::Missing => (&empty, None),
-        Standing::Lock(lock) => (&**lock, None),
-        Standing::Unusable(unusable) => (&empty, Some(on_one_line(unusable))),
+    let (lock, unusable) = match lock_state {
+        LockState::Missing => (&empty, None),
+        LockState::Valid(lock) => (&**lock, None),
+        LockState::Invalid(unusable) => (&empty, Some(on_one_line(unusable))),
     };
     let installed = ops.library.components().keys().filter(|id| !ops.library.is_built_in(id.as_str()));
     let ids: BTreeSet<_> = installed.chain(lock.components.keys()).collect();
@@ -108,17 +108,17 @@ pub fn verify(ops: &Ops, standing: &Standing, now: Timestamp) -> Verified {
     Verified {
         format: "bailiwick.lock-verify/1",
         unusable,
-        components: ids.into_iter().map(|id| row(ops, standing, id, now)).collect(),
+        components: ids.into_iter().map(|id| row(ops, lock_state, id, now)).collect(),
         revoked: lock.revoked.iter().map(gone).collect(),
     }
 }
 
-fn row(ops: &Ops, standing: &Standing, id: &ComponentId, now: Timestamp) -> Row {
-    let accepted = standing.accepted(id);
+fn row(ops: &Ops, lock_state: &LockState, id: &ComponentId, now: Timestamp) -> Row {
+    let accepted = lock_state.accepted(id);
     let assigned = ops.assignments.iter().filter(|(_, components)| components.contains_key(id));
     let targets = assigned.filter_map(|(target, _)| {
         let grant = ops.grant(id, target)?;
-        let refused = match standing.allows(&ops.library, &grant) {
+        let refused = match lock_state.allows(&ops.library, &grant) {
             Err(refusal @ Refusal::Grant { .. }) => Some(on_one_line(&refusal)),
             // A refusal for every target is reported once, for the component.
             _ => None,
@@ -129,7 +129,7 @@ fn row(ops: &Ops, standing: &Standing, id: &ComponentId, now: Timestamp) -> Row 
         component: id.clone(),
         version: accepted.map(|accepted| accepted.facts.version.to_string()),
         accepted: accepted.map(|accepted| Statement::from(&accepted.record)),
-        refused: admit(ops, standing, id, now).err(),
+        refused: admit(ops, lock_state, id, now).err(),
         targets: targets.collect(),
     }
 }

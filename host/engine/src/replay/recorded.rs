@@ -324,7 +324,7 @@ impl Recorded {
                     action: None,
                     asked: asked_for(*verb, key),
                     error: Some(bailiwick_core::model::VerbError::Refused),
-                    cause: grant.and_then(|grant| grant.withheld_by(*verb, key)),
+                    cause: grant.and_then(|grant| grant.withheld_reason(*verb, key)),
                     redacted: Counts::new(),
                 }
             }

@@ -17,7 +17,7 @@ use crate::run::FinishedRun;
 use bailiwick_core::model::{ComponentId, Decision, Phase, Tainted, TargetName, VerbError, World};
 use bailiwick_core::outcome::{Call, Run, RunOutcome, TargetResult};
 use bailiwick_policy::grant::Grant;
-use bailiwick_policy::lock::Standing;
+use bailiwick_policy::lock::LockState;
 use bailiwick_policy::ops::Ops;
 
 /// A fix on one target, in a worker of its own. Several runs may follow one another; each has its own instance.
@@ -122,7 +122,7 @@ impl Fixer {
         fix: &ComponentId,
         target: &TargetName,
         settings: &Settings,
-        standing: Standing,
+        lock_state: LockState,
     ) -> Result<Self, FixError> {
         let manifest = ops.library.manifest(fix.as_str()).ok_or_else(|| FixError::Unknown(fix.clone()))?;
         if manifest.world != World::Fix {
@@ -131,7 +131,7 @@ impl Fixer {
         let none = || FixError::NotGranted { fix: fix.clone(), target: target.clone() };
         let grant = Arc::new(ops.grant(fix, target).ok_or_else(none)?);
         let components = Some(BTreeSet::from([fix.clone()]));
-        let request = Request { targets: [target.clone()].into(), components, standing };
+        let request = Request { targets: [target.clone()].into(), components, lock_state };
         let shared = Arc::new(Shared {
             pool: Pool::new(&ops, &request, World::Fix, &settings.quarantine, settings.require_lockdown, None),
             fleet_runs: FleetRuns::new(&ops, &request),
@@ -139,7 +139,7 @@ impl Fixer {
             number: parent,
             ssh: settings.ssh.clone(),
             components: request.components,
-            standing: request.standing,
+            lock_state: request.lock_state,
             past_runs: Arc::clone(&settings.past_runs),
             ops,
         });

@@ -119,7 +119,7 @@ impl Shared {
                     continue;
                 }
             };
-            match self.standing.allows(&self.ops.library, &grant) {
+            match self.lock_state.allows(&self.ops.library, &grant) {
                 Ok(()) => on.push((grant, session)),
                 Err(refusal) => {
                     let digest = self.ops.library.binary(id)?.digest.clone();

@@ -87,7 +87,7 @@ impl Pool {
                 let who = Who { component: id.clone(), version, digest: binary.digest.clone() };
                 let links = match quarantined(&who, quarantine.record(&who.digest)) {
                     Some(reason) => Err(reason),
-                    None => consent::admit(ops, &request.standing, id, Timestamp::now()),
+                    None => consent::admit(ops, &request.lock_state, id, Timestamp::now()),
                 };
                 Arc::new(Slot {
                     module_cache: module_cache.cloned(),

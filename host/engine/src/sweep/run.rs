@@ -23,7 +23,7 @@ use bailiwick_journal as journal;
 use bailiwick_journal::history::Earlier;
 use bailiwick_journal::{Entry, Journal};
 use bailiwick_policy::grant::Grant;
-use bailiwick_policy::lock::Standing;
+use bailiwick_policy::lock::LockState;
 use bailiwick_policy::ops::Ops;
 use bailiwick_sandbox::cache::Cache;
 use bailiwick_sandbox::imports::on_one_line;
@@ -37,7 +37,7 @@ pub struct Request {
     /// Only these components. None: every component that policy grants.
     pub components: Option<BTreeSet<ComponentId>>,
     /// Which components are accepted. By default only the built-in ones.
-    pub standing: Standing,
+    pub lock_state: LockState,
 }
 
 /// Bounds of a sweep.
@@ -106,7 +106,7 @@ pub async fn sweep(
         number,
         ssh: settings.ssh,
         components: request.components,
-        standing: request.standing,
+        lock_state: request.lock_state,
         past_runs: settings.past_runs,
         fleet_runs,
     });
@@ -183,7 +183,7 @@ pub(super) struct Shared {
     pub(super) number: u64,
     pub(super) ssh: ssh::Settings,
     pub(super) components: Option<BTreeSet<ComponentId>>,
-    pub(super) standing: Standing,
+    pub(super) lock_state: LockState,
     pub(super) past_runs: Arc<PastRuns>,
     pub(super) fleet_runs: FleetRuns,
 }
@@ -288,7 +288,7 @@ impl Shared {
         let binary = self.ops.library.binary(component)?;
         let first = on.first()?.0.target.clone();
         let now_ms = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0);
-        let refusal = on.iter().find_map(|(grant, _)| self.standing.allows(&self.ops.library, grant).err());
+        let refusal = on.iter().find_map(|(grant, _)| self.lock_state.allows(&self.ops.library, grant).err());
         let earlier = |(grant, _): &(Arc<Grant>, _)| self.past_runs.earlier(manifest, grant, now_ms, on.len());
         let (earlier, no_past) = match on.iter().map(earlier).collect::<Result<Vec<_>, String>>() {
             Ok(earlier) => (earlier, None),

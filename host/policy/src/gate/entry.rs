@@ -11,7 +11,7 @@ pub struct Entry {
     /// Its name: what a request says, and all that it says.
     pub id: String,
     /// What it runs.
-    pub runs: Runs,
+    pub kind: EntryKind,
     /// Longest time, in seconds.
     pub seconds: u64,
     /// Largest answer, in bytes.
@@ -20,7 +20,7 @@ pub struct Entry {
 
 /// What an action of a gate runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Runs {
+pub enum EntryKind {
     /// A program that looks.
     Read(Wire),
     /// A change to one object.
@@ -31,13 +31,13 @@ pub enum Runs {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EntryError {
     /// A name that is no single word.
-    #[error("`{}` is no name for an action of a gate", .0.escape_debug())]
+    #[error("`{}` is not a valid name for an action of a gate", .0.escape_debug())]
     Id(String),
     /// Two of one name.
-    #[error("`{0}` stands in the list twice, and says two things")]
+    #[error("`{0}` is in the list twice, with different content")]
     Twice(String),
     /// A word that cannot be written down.
-    #[error("`{id}`: a word of it holds {}, which cannot be written between single quotes", .found.escape_debug())]
+    #[error("`{id}`: a word contains {}, which cannot be quoted", .found.escape_debug())]
     Word {
         /// The action.
         id: String,
@@ -45,10 +45,10 @@ pub enum EntryError {
         found: char,
     },
     /// No program, or one that would be looked up in somebody's search path.
-    #[error("`{0}` names no program in full")]
+    #[error("`{0}` does not name its program by its full path")]
     Program(String),
     /// Contents that cannot be written down.
-    #[error("`{id}`: its text holds {}, which a person who reads the script would not see", .found.escape_debug())]
+    #[error("`{id}`: its text contains {}, which a reader of the script would not see", .found.escape_debug())]
     Text {
         /// The action.
         id: String,
@@ -56,7 +56,7 @@ pub enum EntryError {
         found: char,
     },
     /// Too many.
-    #[error("`{id}`: its text has {bytes} bytes, and {TEXT_BYTES} are allowed")]
+    #[error("`{id}`: its text has {bytes} bytes (maximum {TEXT_BYTES})")]
     Large {
         /// The action.
         id: String,
@@ -64,10 +64,10 @@ pub enum EntryError {
         bytes: usize,
     },
     /// A line that is none.
-    #[error("`{0}`: a line has at least one character, and no end in its middle")]
+    #[error("`{0}`: a line must have at least one character and no line end")]
     Line(String),
     /// An object that no change may touch.
-    #[error("`{id}`: {object} is never changed, whatever a policy says")]
+    #[error("`{id}`: {object} can never be changed, whatever policy says")]
     Never {
         /// The action.
         id: String,
@@ -75,7 +75,7 @@ pub enum EntryError {
         object: String,
     },
     /// It is not said to a gate.
-    #[error("`{0}` is nothing that a gate runs")]
+    #[error("a gate cannot run `{0}`")]
     NoGate(String),
 }
 
@@ -94,11 +94,11 @@ impl Entry {
         if !(1..=ID_BYTES).contains(&self.id.len()) || !self.id.bytes().all(fits) {
             return Err(EntryError::Id(self.id.clone()));
         }
-        match &self.runs {
-            Runs::Read(Wire::Exec(words)) => self.words(words),
-            Runs::Read(Wire::Fed { words, stdin }) => self.words(words).and_then(|()| self.text(stdin)),
-            Runs::Read(_) => Err(EntryError::NoGate(self.id.clone())),
-            Runs::Change(change) => self.change(change),
+        match &self.kind {
+            EntryKind::Read(Wire::Exec(words)) => self.words(words),
+            EntryKind::Read(Wire::Fed { words, stdin }) => self.words(words).and_then(|()| self.text(stdin)),
+            EntryKind::Read(_) => Err(EntryError::NoGate(self.id.clone())),
+            EntryKind::Change(change) => self.change(change),
         }
     }
 

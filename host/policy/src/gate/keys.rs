@@ -28,12 +28,12 @@ pub struct Account {
     /// Its name on the target.
     pub user: String,
     /// What it proves itself by.
-    pub proof: Proof,
+    pub credential: Credential,
 }
 
 /// What proves an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Proof {
+pub enum Credential {
     /// This public key: algorithm and base64.
     Key(String),
     /// A certificate that names this principal, by the CA with this public key.
@@ -47,7 +47,7 @@ pub enum Proof {
 
 /// A part of a line that would be more than it says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` cannot stand in a line of sshd's or sudo's files", .0.escape_debug())]
+#[error("`{}` is not allowed in the files of sshd and sudo", .0.escape_debug())]
 pub struct KeyError(String);
 
 impl KeyError {
@@ -92,9 +92,9 @@ impl Accounts {
 
     fn line(&self, account: &Account, role: &str, connects: &[SocketAddr], paths: &Paths) -> Result<String, KeyError> {
         let mut options = Vec::new();
-        let key = match &account.proof {
-            Proof::Key(key) => key,
-            Proof::Authority { key, principal } => {
+        let key = match &account.credential {
+            Credential::Key(key) => key,
+            Credential::Authority { key, principal } => {
                 plain(principal, |b| b.is_ascii_alphanumeric() || matches!(b, b'@' | b'-' | b'_' | b'.'))?;
                 options.push("cert-authority".to_owned());
                 options.push(format!("principals=\"{principal}\""));
@@ -178,7 +178,7 @@ mod tests {
     const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample";
 
     fn accounts() -> Accounts {
-        let account = |user: &str| Account { user: user.to_owned(), proof: Proof::Key(KEY.to_owned()) };
+        let account = |user: &str| Account { user: user.to_owned(), credential: Credential::Key(KEY.to_owned()) };
         Accounts { read: account("bw-read"), change: account("bw-change"), from: None, connects: Vec::new() }
     }
 
@@ -188,7 +188,7 @@ mod tests {
         let simple = all.files(&Paths::default()).unwrap();
         all.from = Some("203.0.113.7".to_owned());
         all.connects = vec!["127.0.0.1:9187".parse().unwrap(), "[::1]:9090".parse().unwrap()];
-        all.change.proof = Proof::Authority { key: KEY.to_owned(), principal: "bw-change@web1".to_owned() };
+        all.change.credential = Credential::Authority { key: KEY.to_owned(), principal: "bw-change@web1".to_owned() };
         let full = all.files(&Paths::default()).unwrap();
         let show =
             |access: &Access| format!("{}{}{}{}", access.read_keys, access.change_keys, access.sshd, access.sudoers);
@@ -206,14 +206,14 @@ mod tests {
             refused(&|all| all.read.user = bad.to_owned());
         }
         for bad in ["", "ssh-ed25519", "ssh-ed25519 AAAA comment", "ssh-ed25519 AA\nssh-rsa AA", "a\" AAAA"] {
-            refused(&|all| all.read.proof = Proof::Key(bad.to_owned()));
+            refused(&|all| all.read.credential = Credential::Key(bad.to_owned()));
         }
         for bad in ["*", "a,b", "1.2.3.4\"", "!1.2.3.4", "1.2.3.0/24 x"] {
             refused(&|all| all.from = Some(bad.to_owned()));
         }
         for bad in ["*", "a,b", "a\""] {
             refused(&|all| {
-                all.change.proof = Proof::Authority { key: KEY.to_owned(), principal: bad.to_owned() };
+                all.change.credential = Credential::Authority { key: KEY.to_owned(), principal: bad.to_owned() };
             });
         }
     }

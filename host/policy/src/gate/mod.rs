@@ -10,15 +10,15 @@
 mod entry;
 mod install;
 mod keys;
-mod of;
+mod list;
 mod paths;
 mod script;
 mod verify;
 
-pub use entry::{Entry, EntryError, Runs};
+pub use entry::{Entry, EntryError, EntryKind};
 pub use install::{Install, install_script};
-pub use keys::{Access, Account, Accounts, KeyError, Proof};
-pub use of::{Listed, limits, listed, of_grants, today};
+pub use keys::{Access, Account, Accounts, Credential, KeyError};
+pub use list::{GateList, current_script, limits, listed, of_grants};
 pub use paths::{Limits, Paths};
 pub use script::{Script, VERSION, script};
 pub use verify::{Difference, Expected, compare};

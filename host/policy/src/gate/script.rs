@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
-use super::{Entry, EntryError, Limits, Paths, Runs};
+use super::{Entry, EntryError, EntryKind, Limits, Paths};
 use bailiwick_core::model::{At, Change, Wire, writable};
 use bailiwick_core::verbs::PREFIX;
 
@@ -148,9 +148,9 @@ fn head(target: &str, users: [&str; 2], list: &str, paths: &Paths, limits: &Limi
 fn list(entries: &BTreeMap<&str, &Entry>) -> Result<String, EntryError> {
     let mut lists = Lists::default();
     for (number, (id, entry)) in (1_u32..).zip(entries) {
-        match &entry.runs {
-            Runs::Read(wire) => lists.read(number, id, entry, wire)?,
-            Runs::Change(change) => lists.change(number, id, entry, change)?,
+        match &entry.kind {
+            EntryKind::Read(wire) => lists.read(number, id, entry, wire)?,
+            EntryKind::Change(change) => lists.change(number, id, entry, change)?,
         }
     }
     Ok(lists.text())

@@ -65,7 +65,7 @@ pub struct Difference {
 /// When what is expected cannot be written down.
 pub fn compare(expected: &Expected<'_>, facts: &GateFacts, installed: &[u8]) -> Result<Vec<Difference>, KeyError> {
     let text = String::from_utf8_lossy(installed);
-    let told = Told::read(&text);
+    let told = Installed::read(&text);
     let mut found = Vec::new();
     let mut hold = |what: String, expected: &str, said: Option<&str>| {
         if said != Some(expected) {
@@ -103,12 +103,12 @@ pub fn compare(expected: &Expected<'_>, facts: &GateFacts, installed: &[u8]) -> 
         let said = told.of("folder", folder);
         // Whoever may write there may replace what is in it.
         let safe = said.is_some_and(|said| is_roots(said, 3));
-        hold(format!("{folder} (root's, and nobody else may write)"), "yes", if safe { Some("yes") } else { said });
+        hold(format!("{folder} (only root may write)"), "yes", if safe { Some("yes") } else { said });
     }
-    hold("sudo's opinion of its file".to_owned(), "good", told.alone("sudoers"));
+    hold("sudo's check of its file".to_owned(), "good", told.alone("sudoers"));
     // Where systemd does not run, there is nothing to enable.
     if told.alone("boot") != Some("without") {
-        hold("its unit at boot".to_owned(), "enabled", told.alone("boot"));
+        hold("the unit at boot".to_owned(), "enabled", told.alone("boot"));
     }
 
     for user in [read, change] {
@@ -117,7 +117,7 @@ pub fn compare(expected: &Expected<'_>, facts: &GateFacts, installed: &[u8]) -> 
         hold(format!("{user}: its shell"), "/bin/sh", Some(shell));
         // An rc file of its own would run before the gate does.
         let safe = home.is_empty() || is_roots(home, 2);
-        hold(format!("{user}: its home is root's"), "yes", if safe { Some("yes") } else { Some(home) });
+        hold(format!("{user}: root owns its home"), "yes", if safe { Some("yes") } else { Some(home) });
         for (name, value) in SSHD {
             let said = told.sshd(user, name);
             let wanted = value.map_or_else(|| sshd_of(name, user == read, accounts, paths), str::to_owned);
@@ -125,7 +125,7 @@ pub fn compare(expected: &Expected<'_>, facts: &GateFacts, installed: &[u8]) -> 
                 "acceptenv" => {
                     let odd = said.iter().find(|value| !matches!(**value, "LANG" | "LC_*"));
                     hold(
-                        format!("{user}: sshd takes variables"),
+                        format!("{user}: variables that sshd accepts"),
                         "LANG, LC_* at most",
                         odd.copied().or(Some("LANG, LC_* at most")),
                     );
@@ -162,12 +162,12 @@ fn is_roots(said: &str, words: usize) -> bool {
 }
 
 /// Lines of a kind, a name and the rest.
-struct Told<'t> {
+struct Installed<'t> {
     lines: BTreeMap<(&'t str, &'t str), &'t str>,
     sshd: Vec<(&'t str, &'t str, &'t str)>,
 }
 
-impl<'t> Told<'t> {
+impl<'t> Installed<'t> {
     fn read(text: &'t str) -> Self {
         let (mut lines, mut sshd) = (BTreeMap::new(), Vec::new());
         for line in text.lines() {

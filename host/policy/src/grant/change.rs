@@ -1,9 +1,9 @@
-//! The change that a verb is on a literal, and the bars that only changes have.
+//! The change that a verb is on a literal, and the exclusions that only changes have.
 //!
 //! Knows: verbs, contents, gates, what is stateless. Must not know: never-rules, which bar everything. Attacks answered: a
 //! change without a way to carry it out and take it back; a restart of what holds state.
 
-use super::Bars;
+use super::Exclusions;
 use crate::policy::Assignment;
 use bailiwick_core::fleet::Target;
 use bailiwick_core::manifest::{Body, Manifest, Slot};
@@ -77,21 +77,21 @@ pub(super) fn changing(
 }
 
 /// The bar that takes a change away, apart from never-rules: where it stands, and why.
-pub(super) fn barred(
+pub(super) fn exclusion(
     change: &Change,
     target: &Target,
     assignment: &Assignment,
-    bars: Bars<'_>,
+    exclusions: Exclusions<'_>,
 ) -> Option<(String, String)> {
     if target.tier() != Tier::Gated {
-        let why = "the target has no gate, and nothing is changed without one".to_owned();
+        let why = "the target has no gate, and changes need one".to_owned();
         return Some((target.place.to_string(), why));
     }
-    if bars.stateless.is_some_and(|stateless| stateless.allows(change)) || !is_restart(change) {
+    if exclusions.stateless.is_some_and(|stateless| stateless.allows(change)) || !is_restart(change) {
         return None;
     }
-    let place = bars.stateless.and_then(|stateless| stateless.place.as_ref()).unwrap_or(&assignment.place);
-    let why = "a restart loses what a program holds, and policy does not call this one [stateless]".to_owned();
+    let place = exclusions.stateless.and_then(|stateless| stateless.place.as_ref()).unwrap_or(&assignment.place);
+    let why = "a restart loses the state of a program, and policy does not list this one in [stateless]".to_owned();
     Some((place.to_string(), why))
 }
 

@@ -73,7 +73,7 @@ impl ComponentFile {
             (None, None) => return Err(LibraryError::NoManifest(path.to_owned())),
         };
         let manifest = manifest::parse(&source).map_err(LibraryError::Invalid)?;
-        let signature = signature_of(path);
+        let signature = signature_path(path);
         let signature = source::name_exists(&signature)
             .then(|| read_at_most(&signature, SIGNATURE_BYTES_MAX as u64))
             .transpose()?;
@@ -86,7 +86,7 @@ impl ComponentFile {
     /// # Errors
     /// When it cannot be read, has a mistake, or holds no checks.
     pub fn declared(path: &Path) -> Result<Self, LibraryError> {
-        let file = Self::of_checks(Source::read_theirs(path)?)?;
+        let file = Self::from_checks(Source::read_theirs(path)?)?;
         if file.manifest.rules.is_none() {
             return Err(LibraryError::NoChecks(path.to_owned()));
         }
@@ -97,7 +97,7 @@ impl ComponentFile {
     ///
     /// # Errors
     /// When it has a mistake, or is too large.
-    pub(super) fn of_checks(source: Source) -> Result<Self, LibraryError> {
+    pub(super) fn from_checks(source: Source) -> Result<Self, LibraryError> {
         let manifest = manifest::parse(&source).map_err(LibraryError::Invalid)?;
         let bytes = seal(INTERPRETER, source.text())
             .map_err(|problem| LibraryError::Seal { path: source.name().into(), source: problem })?;
@@ -114,7 +114,7 @@ impl ComponentFile {
 
 /// Where a component's signature stands.
 #[must_use]
-pub fn signature_of(component: &Path) -> PathBuf {
+pub fn signature_path(component: &Path) -> PathBuf {
     let mut name = component.as_os_str().to_owned();
     name.push(".sig");
     name.into()

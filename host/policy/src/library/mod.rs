@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
-pub use self::file::{ComponentFile, signature_of};
+pub use self::file::{ComponentFile, signature_path};
 use bailiwick_core::encode::ShownPath as _;
 use bailiwick_core::limits::COMPONENT_BYTES_MAX;
 use bailiwick_core::manifest;
@@ -54,16 +54,16 @@ pub enum LibraryError {
         source: std::io::Error,
     },
     /// A component is larger than any may be.
-    #[error("{} is larger than {COMPONENT_BYTES_MAX} bytes, which no component may be", .0.shown())]
+    #[error("{} is larger than {COMPONENT_BYTES_MAX} bytes, the maximum for a component", .0.shown())]
     TooLarge(PathBuf),
     /// It says nowhere what it asks for.
     #[error("{} holds no manifest, and there is no {} beside it, so nothing can be granted to it\n\nhint: `bailiwick pack --manifest FILE` seals one in; `bailiwick help manifest` lists its keys", .0.shown(), name_of(&.0.with_extension("toml")))]
     NoManifest(PathBuf),
     /// A manifest that needs a component.
-    #[error("{} holds no [[check]], so it is no component by itself\n\nhint: `bailiwick pack FILE.wasm --manifest {}` seals it into what a compiler made", .0.shown(), .0.shown())]
+    #[error("{} has no [[check]], so it is not a component by itself\n\nhint: `bailiwick pack FILE.wasm --manifest {}` seals it into a compiled component", .0.shown(), .0.shown())]
     NoChecks(PathBuf),
     /// It says two things.
-    #[error("{} holds another manifest than {}: they differ from line {line} on\n\nhint: a sealed component needs no other manifest: keep it alone, or pack the compiler's file again", component.shown(), beside.shown())]
+    #[error("the manifest in {} differs from {}, from line {line} on\n\nhint: a sealed component needs no second manifest: remove the file beside it, or pack the compiled file again", component.shown(), beside.shown())]
     TwoManifests {
         /// The component.
         component: PathBuf,
@@ -137,7 +137,7 @@ impl Library {
             }
         }
         for &(name, manifest) in declared {
-            match ComponentFile::of_checks(Source::embedded(name, manifest)) {
+            match ComponentFile::from_checks(Source::embedded(name, manifest)) {
                 Ok(file) => library.add(file, Path::new(name), &mut problems),
                 Err(LibraryError::Invalid(Problems(found))) => problems.0.extend(found),
                 Err(error) => return Err(error),
@@ -191,14 +191,16 @@ impl Library {
             let start = source.text().find(id.as_str()).unwrap_or(0);
             let place = source.at(start..start + id.as_str().len());
             let hint = if file.sealed {
-                format!("call it {id}.wasm")
+                format!("rename it to {id}.wasm")
             } else {
-                format!("call the files {id}.wasm and {id}.toml")
+                format!("rename the files to {id}.wasm and {id}.toml")
             };
-            problems.push(Problem::at(place, format!("the file is called `{stem}`, the component `{id}`")).hint(hint));
+            problems.push(
+                Problem::at(place, format!("the file is named `{stem}`, but the component is `{id}`")).hint(hint),
+            );
         } else if self.components.contains_key(&id) {
-            let message = format!("there is a built-in component `{id}`");
-            problems.push(Problem::at(source.at(0..0), message).hint("give yours another id"));
+            let message = format!("a built-in component `{id}` already exists");
+            problems.push(Problem::at(source.at(0..0), message).hint("choose another id"));
         } else {
             self.put(file);
         }
@@ -208,11 +210,11 @@ impl Library {
     ///
     /// # Errors
     /// When a built-in component has its id.
-    pub fn try_on(&mut self, file: ComponentFile) -> Result<(), LibraryError> {
+    pub fn insert_candidate(&mut self, file: ComponentFile) -> Result<(), LibraryError> {
         let id = file.manifest.id.clone();
         if self.is_built_in(id.as_str()) {
-            let message = format!("there is a built-in component `{id}`");
-            let problem = Problem::at(file.source.at(0..0), message).hint("give yours another id");
+            let message = format!("a built-in component `{id}` already exists");
+            let problem = Problem::at(file.source.at(0..0), message).hint("choose another id");
             return Err(LibraryError::Invalid(problem.into()));
         }
         self.put(file);

@@ -9,7 +9,7 @@
 
 mod compare;
 mod parse;
-mod standing;
+mod state;
 pub mod store;
 mod version;
 mod write;
@@ -22,8 +22,8 @@ use crate::grant::Grant;
 use bailiwick_core::model::{ComponentId, TargetName};
 
 pub use compare::{Difference, compare};
-pub use parse::{Unusable, parse};
-pub use standing::{Refusal, Standing};
+pub use parse::{LockError, parse};
+pub use state::{LockState, Refusal};
 pub use version::{Version, VersionError};
 pub use write::render;
 

@@ -14,10 +14,10 @@ use bailiwick_core::source::{Problem, Problems, Source};
 
 /// Why a lock accepts nothing.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum Unusable {
+pub enum LockError {
     /// A merge was left half done.
     #[error(
-        "{FILE}:{line} holds a conflict that git left (`{marker}`)\n\nhint: take one side (`git checkout --ours {FILE}`), then `bailiwick approve ID` what it lacks"
+        "{FILE}:{line} has an unresolved git conflict (`{marker}`)\n\nhint: take one side (`git checkout --ours {FILE}`), then run `bailiwick approve ID` for what it lacks"
     )]
     Conflict {
         /// From 1.
@@ -26,14 +26,16 @@ pub enum Unusable {
         marker: &'static str,
     },
     /// Another version's.
-    #[error("{FILE} has the format `{found}`; this version reads `{FORMAT}`\n\nhint: use the bailiwick that wrote it")]
+    #[error(
+        "{FILE} has the format `{found}`; this version reads `{FORMAT}`\n\nhint: use the version of bailiwick that wrote it"
+    )]
     Format {
         /// What it says, escaped.
         found: String,
     },
     /// The checksum does not fit.
     #[error(
-        "{FILE} is not as bailiwick wrote it: somebody edited it\n\nhint: restore it from version control; or move it away, and `bailiwick add DIR/components` asks for each component again. `bailiwick lock verify` says more"
+        "{FILE} was edited: its checksum does not match\n\nhint: restore it from version control; or move it away and run `bailiwick add DIR/components` to accept each component again. `bailiwick lock verify` shows details"
     )]
     Edited,
     /// Not what a lock looks like.
@@ -110,22 +112,22 @@ struct RawRevoked {
 ///
 /// # Errors
 /// When it is not one that this version wrote, as it wrote it.
-pub fn parse(source: &Source) -> Result<Lock, Unusable> {
+pub fn parse(source: &Source) -> Result<Lock, LockError> {
     for (at, line) in source.text().lines().enumerate() {
         // Nothing that this program writes begins so.
         if let Some(marker) = ["<<<<<<<", "=======", ">>>>>>>", "|||||||"].into_iter().find(|m| line.starts_with(m)) {
-            return Err(Unusable::Conflict { line: at + 1, marker });
+            return Err(LockError::Conflict { line: at + 1, marker });
         }
     }
-    let one = |problem| Unusable::Invalid(vec![problem]);
+    let one = |problem| LockError::Invalid(vec![problem]);
     let format: RawFormat = source.parse().map_err(one)?;
     if format.format.get_ref() != FORMAT {
-        return Err(Unusable::Format { found: format.format.get_ref().escape_default().take(60).collect() });
+        return Err(LockError::Format { found: format.format.get_ref().escape_default().take(60).collect() });
     }
     let raw: RawLock = source.parse().map_err(one)?;
     let mut reader = Reader { source, problems: Problems::default() };
     let lock = reader.lock(&raw);
-    let lock = reader.problems.or(lock).map_err(|Problems(found)| Unusable::Invalid(found))?;
+    let lock = reader.problems.or(lock).map_err(|Problems(found)| LockError::Invalid(found))?;
     let end = source.text().rfind(CHECKSUM).unwrap_or(0);
     let covered = source.text().get(..end).unwrap_or_default();
     // The checksum has to fit, and nothing may stand behind it: what was written is what is read.
@@ -133,7 +135,7 @@ pub fn parse(source: &Source) -> Result<Lock, Unusable> {
     if whole == source.text() && raw.checksum.sha256 == digest(covered.as_bytes()) {
         Ok(lock)
     } else {
-        Err(Unusable::Edited)
+        Err(LockError::Edited)
     }
 }
 
@@ -216,7 +218,7 @@ impl Reader<'_> {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("a digest is 64 hexadecimal digits in lower case")]
+#[error("a digest must be 64 lower-case hexadecimal digits")]
 struct DigestError;
 
 fn hex(text: &str) -> Result<String, DigestError> {

@@ -2,7 +2,7 @@
 //!
 //! A component and the lock cannot change in one step. So: the new files are put into `components/.staged`, then the lock
 //! is replaced (that decides), then the files are moved to their places. Who comes next finishes a move that the lock has
-//! decided, and throws away staged files that it has not ([`settle`]).
+//! decided, and throws away staged files that it has not ([`finish_interrupted`]).
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::{FILE, Lock, Standing, Unusable, render};
+use super::{FILE, Lock, LockError, LockState, render};
 use crate::library::digest;
 use bailiwick_core::durable;
 use bailiwick_core::durable::{Staged, WriteError};
@@ -58,7 +58,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// Another process keeps the directory.
-    #[error("another bailiwick has been changing {} for {} s\n\nhint: wait for it, and run this again", path.shown(), waited.as_secs())]
+    #[error("another bailiwick has kept {} locked for {} s\n\nhint: wait until it ends, then run this again", path.shown(), waited.as_secs())]
     Busy {
         /// The ops directory.
         path: PathBuf,
@@ -70,9 +70,9 @@ pub enum StoreError {
     Read(#[from] ReadError),
     /// The lock accepts nothing, and what it says must not be made to look accepted.
     #[error(transparent)]
-    Unusable(#[from] Unusable),
+    Lock(#[from] LockError),
     /// Since the question was put, somebody else has answered another one.
-    #[error("`{0}` has changed in {FILE} since this was shown\n\nhint: run this again, and look again")]
+    #[error("`{0}` has changed in {FILE} since this was shown\n\nhint: run this again and review it again")]
     Changed(ComponentId),
 }
 
@@ -90,37 +90,37 @@ fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreE
 /// The ops directory, kept from other writers (or, for a reader, from any) until this is dropped. The directory itself
 /// is what is locked: the lock file is replaced by every writer.
 #[derive(Debug)]
-pub struct Hold(#[expect(dead_code, reason = "closing it gives the directory free")] File);
+pub struct DirectoryLock(#[expect(dead_code, reason = "closing it gives the directory free")] File);
 
 /// Begins a change: keeps everybody else away, finishes what somebody before us was stopped in, and reads the lock.
 ///
 /// # Errors
 /// When somebody else keeps the directory for longer than `patience`, or the lock accepts nothing: it must not be made to
 /// look accepted again.
-pub fn begin(dir: &Path, patience: Duration) -> Result<(Hold, Lock), StoreError> {
-    let held = hold(dir, patience)?;
+pub fn begin(dir: &Path, patience: Duration) -> Result<(DirectoryLock, Lock), StoreError> {
+    let held = lock_exclusive(dir, patience)?;
     let lock = current(dir)?;
-    place(dir, &lock, &mut always)?;
+    move_staged(dir, &lock, &mut proceed)?;
     Ok((held, lock))
 }
 
-fn hold(dir: &Path, patience: Duration) -> Result<Hold, StoreError> {
-    take(dir, patience, FlockOperation::NonBlockingLockExclusive)
+fn lock_exclusive(dir: &Path, patience: Duration) -> Result<DirectoryLock, StoreError> {
+    acquire(dir, patience, FlockOperation::NonBlockingLockExclusive)
 }
 
 /// Keeps writers away while reading. Without it a reader may see half of a change, and refuses what does not fit: so
 /// nobody who can keep the directory can keep a sweep from running.
 #[must_use]
-pub fn hold_shared(dir: &Path, patience: Duration) -> Option<Hold> {
-    take(dir, patience, FlockOperation::NonBlockingLockShared).ok()
+pub fn lock_shared(dir: &Path, patience: Duration) -> Option<DirectoryLock> {
+    acquire(dir, patience, FlockOperation::NonBlockingLockShared).ok()
 }
 
-fn take(dir: &Path, patience: Duration, how: FlockOperation) -> Result<Hold, StoreError> {
+fn acquire(dir: &Path, patience: Duration, how: FlockOperation) -> Result<DirectoryLock, StoreError> {
     let file = File::open(dir).map_err(failed("open", dir))?;
     let mut left = patience;
     loop {
         match flock(&file, how) {
-            Ok(()) => return Ok(Hold(file)),
+            Ok(()) => return Ok(DirectoryLock(file)),
             Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) if !left.is_zero() => {
                 std::thread::sleep(STEP);
                 left = left.saturating_sub(STEP);
@@ -134,21 +134,21 @@ fn take(dir: &Path, patience: Duration, how: FlockOperation) -> Result<Hold, Sto
 }
 
 /// Is asked before each step of a change; a test stops it there, as a crash would.
-pub type Gate<'a> = &'a mut dyn FnMut() -> io::Result<()>;
+pub type StepHook<'a> = &'a mut dyn FnMut() -> io::Result<()>;
 
 /// Lets every step happen.
 ///
 /// # Errors
 /// Never.
-pub fn always() -> io::Result<()> {
+pub fn proceed() -> io::Result<()> {
     Ok(())
 }
 
 fn current(dir: &Path) -> Result<Lock, StoreError> {
-    match Standing::load(Some(dir))? {
-        Standing::Missing => Ok(Lock::default()),
-        Standing::Lock(lock) => Ok(*lock),
-        Standing::Unusable(unusable) => Err(unusable.into()),
+    match LockState::load(Some(dir))? {
+        LockState::Missing => Ok(Lock::default()),
+        LockState::Valid(lock) => Ok(*lock),
+        LockState::Invalid(error) => Err(error.into()),
     }
 }
 
@@ -158,36 +158,36 @@ fn current(dir: &Path) -> Result<Lock, StoreError> {
 /// When something cannot be written; what had been accepted before still is, or what is new, and nothing in between.
 pub fn commit(
     dir: &Path,
-    _hold: &Hold,
+    _guard: &DirectoryLock,
     lock: &Lock,
     new: Option<(&ComponentId, &Files)>,
-    gate: Gate<'_>,
+    hook: StepHook<'_>,
 ) -> Result<(), StoreError> {
     if let Some((id, files)) = new {
         let staged = dir.join(COMPONENTS).join(STAGED);
         durable::create_folder(&staged, FOLDER_MODE)?;
         for (name, bytes) in files.all(id) {
-            step(gate, &staged)?;
+            step(hook, &staged)?;
             durable::write_draft(&staged.join(name), FILE_MODE, bytes)?;
         }
-        step(gate, &staged)?;
+        step(hook, &staged)?;
         durable::sync_folder(&staged)?;
     }
     let file = dir.join(FILE);
     let temporary = dir.join(format!("{FILE}.new"));
-    step(gate, &temporary)?;
+    step(hook, &temporary)?;
     let fresh = Staged::write_as(temporary, &file, FILE_MODE, &[render(lock).as_bytes()])?;
-    step(gate, &file)?;
+    step(hook, &file)?;
     fresh.replace()?;
-    place(dir, lock, gate)
+    move_staged(dir, lock, hook)
 }
 
 /// Puts a version that asks for more where it waits. It decides nothing: whoever approves it reads it again.
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn put_held(dir: &Path, _hold: &Hold, id: &ComponentId, files: &Files) -> Result<(), StoreError> {
-    let held = held(dir);
+pub fn store_held(dir: &Path, _guard: &DirectoryLock, id: &ComponentId, files: &Files) -> Result<(), StoreError> {
+    let held = held_dir(dir);
     durable::create_folder(&held, FOLDER_MODE)?;
     for (name, bytes) in files.all(id) {
         let temporary = held.join(format!("{name}.new"));
@@ -203,16 +203,16 @@ pub fn put_held(dir: &Path, _hold: &Hold, id: &ComponentId, files: &Files) -> Re
 ///
 /// # Errors
 /// When it cannot be removed.
-pub fn drop_held(dir: &Path, _hold: &Hold, id: &ComponentId) -> Result<(), StoreError> {
+pub fn remove_held(dir: &Path, _guard: &DirectoryLock, id: &ComponentId) -> Result<(), StoreError> {
     for name in [format!("{id}.wasm"), format!("{id}.toml"), format!("{id}.wasm.sig")] {
-        remove(&held(dir).join(name))?;
+        remove(&held_dir(dir).join(name))?;
     }
     Ok(())
 }
 
 /// Where versions wait that ask for more.
 #[must_use]
-pub fn held(dir: &Path) -> PathBuf {
+pub fn held_dir(dir: &Path) -> PathBuf {
     dir.join(COMPONENTS).join(HELD)
 }
 
@@ -221,26 +221,26 @@ pub fn held(dir: &Path) -> PathBuf {
 ///
 /// # Errors
 /// When there is something and it cannot be moved; until it is, the component that it belongs to is refused.
-pub fn settle(dir: &Path, patience: Duration) -> Result<bool, StoreError> {
+pub fn finish_interrupted(dir: &Path, patience: Duration) -> Result<bool, StoreError> {
     let staged = dir.join(COMPONENTS).join(STAGED);
     if !source::name_exists(&staged) {
         return Ok(false);
     }
-    let _hold = hold(dir, patience)?;
+    let _guard = lock_exclusive(dir, patience)?;
     if !source::name_exists(&staged) {
         return Ok(false);
     }
     match current(dir) {
-        Ok(lock) => place(dir, &lock, &mut always).map(|()| true),
+        Ok(lock) => move_staged(dir, &lock, &mut proceed).map(|()| true),
         // What it had decided cannot be told. The files wait.
-        Err(StoreError::Unusable(_)) => Ok(false),
+        Err(StoreError::Lock(_)) => Ok(false),
         Err(error) => Err(error),
     }
 }
 
 /// Moves staged files to their places if the lock says so, and removes them if not. The component itself goes last: while
 /// it is staged, all of it is done again.
-fn place(dir: &Path, lock: &Lock, gate: Gate<'_>) -> Result<(), StoreError> {
+fn move_staged(dir: &Path, lock: &Lock, hook: StepHook<'_>) -> Result<(), StoreError> {
     let components = dir.join(COMPONENTS);
     let staged = components.join(STAGED);
     source::refuse_link(&staged)?;
@@ -264,7 +264,7 @@ fn place(dir: &Path, lock: &Lock, gate: Gate<'_>) -> Result<(), StoreError> {
         let side =
             [(format!("{name}.toml"), facts.manifest.is_some()), (format!("{name}.wasm.sig"), facts.signer.is_some())];
         for (file, wanted) in side {
-            step(gate, &staged)?;
+            step(hook, &staged)?;
             source::refuse_link(&staged.join(&file))?;
             if names.contains(&file) && staged.join(&file).exists() {
                 rename(&staged.join(&file), &components.join(&file))?;
@@ -272,11 +272,11 @@ fn place(dir: &Path, lock: &Lock, gate: Gate<'_>) -> Result<(), StoreError> {
                 remove(&components.join(&file))?;
             }
         }
-        step(gate, &staged)?;
+        step(hook, &staged)?;
         rename(&wasm, &components.join(format!("{name}.wasm")))?;
         durable::sync_folder(&components)?;
     }
-    step(gate, &staged)?;
+    step(hook, &staged)?;
     fs::remove_dir_all(&staged).map_err(failed("remove", &staged))
 }
 
@@ -304,8 +304,8 @@ impl Files {
     }
 }
 
-fn step(gate: Gate<'_>, path: &Path) -> Result<(), StoreError> {
-    gate().map_err(failed("write", path))
+fn step(hook: StepHook<'_>, path: &Path) -> Result<(), StoreError> {
+    hook().map_err(failed("write", path))
 }
 
 fn rename(from: &Path, to: &Path) -> Result<(), StoreError> {

@@ -8,7 +8,7 @@ pub struct Version([u32; 3]);
 
 /// No version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a version is three numbers, such as `1.2.3`")]
+#[error("a version must be three numbers, such as `1.2.3`")]
 pub struct VersionError;
 
 impl Version {

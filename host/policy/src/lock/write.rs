@@ -14,8 +14,8 @@ pub(super) const CHECKSUM: &str = "\n[checksum]\n";
 #[must_use]
 pub fn render(lock: &Lock) -> String {
     let mut text = format!(
-        "# Who agreed to what. Bailiwick writes this file: `bailiwick add`, `approve`, `revoke`. Do not edit it; an edited\n\
-         # lock accepts nothing. `bailiwick lock verify` holds it against what is there.\nformat = {FORMAT:?}\n"
+        "# Which components were accepted, by whom. Written by `bailiwick add`, `approve` and `revoke`. Do not edit it: an edited\n\
+         # lock accepts nothing. `bailiwick lock verify` compares it with the installed components.\nformat = {FORMAT:?}\n"
     );
     // Writing to a String does not fail.
     let _ = write_all(&mut text, lock);

@@ -34,7 +34,7 @@ pub const HEAD_LINE: &str = "bailiwick.head/1 SEQ HASH TIME\n";
 #[derive(Debug, Clone)]
 pub struct Anchor {
     /// Where.
-    pub to: To,
+    pub to: AnchorDestination,
     /// The operator's reason.
     pub why: String,
     /// Where it is written.
@@ -43,7 +43,7 @@ pub struct Anchor {
 
 /// Where heads go.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum To {
+pub enum AnchorDestination {
     /// To the end of a file on a target, over SFTP.
     File {
         /// The target.
@@ -62,12 +62,12 @@ pub enum To {
 pub struct Login {
     /// The account.
     pub user: Option<UserName>,
-    /// Its key file: as written, until [`settle_anchors`] has found it.
+    /// Its key file: as written, until [`resolve_anchor_keys`] has found it.
     pub identity: Option<PathBuf>,
 }
 
 /// As the journal and people name it: `nas01:/srv/journals/controller.heads`, `git:/var/lib/bailiwick/heads.git`.
-impl std::fmt::Display for To {
+impl std::fmt::Display for AnchorDestination {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::File { target, file, .. } => write!(f, "{target}:{}", file.as_str()),
@@ -93,7 +93,7 @@ pub(super) fn anchors(source: &Source, raw: &[Spanned<RawAnchor>], problems: &mu
         let place = source.at(super::parse::first_line(source, raw.span()));
         let raw = raw.get_ref();
         if raw.why.get_ref().trim().is_empty() {
-            problems.push(Problem::at(source.at(raw.why.span()), "an anchor says why"));
+            problems.push(Problem::at(source.at(raw.why.span()), "an anchor needs a reason"));
         }
         let to = match (&raw.target, &raw.file, &raw.git) {
             (Some(target), Some(file), None) => {
@@ -102,20 +102,23 @@ pub(super) fn anchors(source: &Source, raw: &[Spanned<RawAnchor>], problems: &mu
                 let user = raw.user.as_ref().and_then(|user| problems.take(source, user, UserName::new));
                 let identity = raw.identity.as_ref().map(|path| PathBuf::from(path.get_ref()));
                 let login = Login { user, identity };
-                target.zip(file).map(|(target, file)| To::File { target, file, login })
+                target.zip(file).map(|(target, file)| AnchorDestination::File { target, file, login })
             }
             (None, None, Some(git)) if raw.user.is_none() && raw.identity.is_none() => {
-                problems.take(source, git, AbsolutePath::new).map(To::Git)
+                problems.take(source, git, AbsolutePath::new).map(AnchorDestination::Git)
             }
             _ => {
-                let problem = Problem::at(place.clone(), "an anchor is a file on a target, or a git repository here");
+                let problem = Problem::at(
+                    place.clone(),
+                    "an anchor must be a file on a target or a git repository on this machine",
+                );
                 problems.push(problem.hint("write target = \"…\" and file = \"/…\", or git = \"/…\""));
                 None
             }
         };
         let Some(to) = to else { continue };
         if let Some(other) = found.iter().find(|other| other.to.to_string() == to.to_string()) {
-            problems.push(Problem::at(place, format!("{to} is an anchor already, at {}", other.place)));
+            problems.push(Problem::at(place, format!("{to} is already an anchor, at {}", other.place)));
             continue;
         }
         found.push(Anchor { to, why: raw.why.get_ref().clone(), place });
@@ -130,7 +133,7 @@ pub(super) fn anchors(source: &Source, raw: &[Spanned<RawAnchor>], problems: &mu
 pub fn check_anchors(anchors: &[Anchor], fleet: &Fleet, never: &[NeverRule]) -> Result<(), Problems> {
     let mut problems = Problems::default();
     for Anchor { to, place, .. } in anchors {
-        let To::File { target, file, .. } = to else { continue };
+        let AnchorDestination::File { target, file, .. } = to else { continue };
         let wrong = |message: String, hint: &str| Problem::at(place.clone(), message).hint(hint);
         if let Some(never) = fleet.never.get(target) {
             let message = format!("{target} is a never-host ({}: {})", never.place, never.why);
@@ -147,7 +150,7 @@ pub fn check_anchors(anchors: &[Anchor], fleet: &Fleet, never: &[NeverRule]) -> 
                 if let Some(hit) = fleet.forbidden(found) {
                     problems.push(wrong(format!("{hit}"), "choose another machine"));
                 } else if matches!(found.access, Access::Local) {
-                    let message = format!("{target} is this machine, which cannot vouch for itself");
+                    let message = format!("{target} is this machine; an anchor must be on another one");
                     problems.push(wrong(
                         message,
                         "name a target over SSH, or git = \"/…\" whose commits leave this machine",
@@ -157,7 +160,7 @@ pub fn check_anchors(anchors: &[Anchor], fleet: &Fleet, never: &[NeverRule]) -> 
         }
         if let Some(rule) = never.iter().find(|rule| rule.names_file(file)) {
             let message = format!("never-rule {} forbids {}: {}", rule.place, file.as_str(), rule.why);
-            problems.push(wrong(message, "no rule overrides a never-rule; choose another file"));
+            problems.push(wrong(message, "nothing overrides a never-rule; choose another file"));
         }
     }
     problems.or(())
@@ -167,15 +170,15 @@ pub fn check_anchors(anchors: &[Anchor], fleet: &Fleet, never: &[NeverRule]) -> 
 ///
 /// # Errors
 /// Where there is no home directory that `~` could stand for.
-pub fn settle_anchors(anchors: &mut [Anchor], base: &Path, home: Option<&Path>) -> Result<(), Problems> {
+pub fn resolve_anchor_keys(anchors: &mut [Anchor], base: &Path, home: Option<&Path>) -> Result<(), Problems> {
     let mut problems = Problems::default();
     for Anchor { to, place, .. } in anchors {
-        let To::File { login: Login { identity: Some(identity), .. }, .. } = to else { continue };
+        let AnchorDestination::File { login: Login { identity: Some(identity), .. }, .. } = to else { continue };
         match identity.to_str().and_then(|text| key_file(text, base, home)) {
             Some(found) => *identity = found,
             None => {
-                let problem = Problem::at(place.clone(), "`~` stands for nothing: HOME is not set");
-                problems.push(problem.hint("write `identity` in full"));
+                let problem = Problem::at(place.clone(), "cannot expand `~`: HOME is not set");
+                problems.push(problem.hint("write the full path in `identity`"));
             }
         }
     }

@@ -42,7 +42,7 @@ impl ChangeRules {
     /// True for a target on which fixes are rehearsed.
     #[must_use]
     pub fn is_staging(&self, target: &Target) -> bool {
-        speaks_of(&self.staging, target)
+        includes_target(&self.staging, target)
     }
 
     /// What the gate of a target counts for itself: changes in a UTC day, and hours between two. A stand-in has no budget.
@@ -123,7 +123,7 @@ pub struct Job {
 
 /// Whether a list of names and tags speaks of a target.
 #[must_use]
-pub fn speaks_of(on: &[Setting<String>], target: &Target) -> bool {
+pub fn includes_target(on: &[Setting<String>], target: &Target) -> bool {
     on.iter().any(|on| match on.value.strip_prefix("tag:") {
         Some(tag) => target.tags.contains(tag),
         None => target.name.as_str() == on.value,
@@ -191,7 +191,7 @@ pub(super) fn rules(source: &Source, raw: Option<&RawChange>, problems: &mut Pro
         match TimeZone::get(raw.get_ref()) {
             Ok(zone) => rules.zone = Zone { name: raw.get_ref().clone(), rules: zone },
             Err(_) => {
-                let message = format!("this machine knows no time zone `{}`", raw.get_ref().escape_debug());
+                let message = format!("time zone `{}` is not known on this machine", raw.get_ref().escape_debug());
                 let hint = "name one of /usr/share/zoneinfo, such as \"Europe/Berlin\" (Debian: the package tzdata)";
                 problems.push(Problem::at(source.at(raw.span()), message).hint(hint));
             }
@@ -200,11 +200,11 @@ pub(super) fn rules(source: &Source, raw: Option<&RawChange>, problems: &mut Pro
     if rules.dead_man_seconds < rules.verify_seconds.saturating_add(MARGIN) {
         let at = raw.dead_man_seconds.as_ref().or(raw.verify_seconds.as_ref());
         let message = format!(
-            "the target would undo a change after {} s, while it is still being verified ({} s)",
+            "the target would roll back a change after {} s, while it is still being verified ({} s)",
             rules.dead_man_seconds, rules.verify_seconds
         );
         if let Some(at) = at {
-            let hint = format!("dead-man-seconds is at least verify-seconds + {MARGIN}");
+            let hint = format!("dead-man-seconds must be at least verify-seconds + {MARGIN}");
             problems.push(Problem::at(source.at(at.span()), message).hint(hint));
         }
     }
@@ -224,7 +224,7 @@ pub(super) fn window(source: &Source, raw: &Spanned<RawWindow>, problems: &mut P
     let (from, to) = (time(source, &raw.from, problems), time(source, &raw.to, problems));
     let (from, to) = (from?, to?);
     if from == to {
-        let problem = Problem::at(source.at(raw.to.span()), "a window that closes when it opens");
+        let problem = Problem::at(source.at(raw.to.span()), "the window closes at the time at which it opens");
         problems.push(problem.hint("for a whole day write from = \"00:00\", to = \"23:59\""));
     }
     Some(Window { on, days, from, to, place })
@@ -234,7 +234,8 @@ pub(super) fn job(source: &Source, raw: &Spanned<RawJob>, problems: &mut Problem
     let place = source.at(first_line(source, raw.span()));
     let raw = raw.get_ref();
     if raw.what.get_ref().trim().is_empty() {
-        problems.push(Problem::at(source.at(raw.what.span()), "a calendar entry says what the job is"));
+        problems
+            .push(Problem::at(source.at(raw.what.span()), "a calendar entry needs a description of the job in `what`"));
     }
     let days = days(source, raw.days.as_ref(), problems);
     let on = on(source, &raw.on, &place, problems);
@@ -246,7 +247,7 @@ pub(super) fn job(source: &Source, raw: &Spanned<RawJob>, problems: &mut Problem
 fn within(source: &Source, raw: &Spanned<u32>, bounds: RangeInclusive<u32>, problems: &mut Problems) -> u32 {
     let value = *raw.get_ref();
     if !bounds.contains(&value) {
-        let message = format!("{value} is not between {} and {}", bounds.start(), bounds.end());
+        let message = format!("{value} is out of range: must be between {} and {}", bounds.start(), bounds.end());
         problems.push(Problem::at(source.at(raw.span()), message));
     }
     value
@@ -254,7 +255,7 @@ fn within(source: &Source, raw: &Spanned<u32>, bounds: RangeInclusive<u32>, prob
 
 fn on(source: &Source, raw: &[Spanned<String>], place: &Place, problems: &mut Problems) -> Vec<Setting<String>> {
     if raw.is_empty() {
-        let problem = Problem::at(place.clone(), "this speaks of no target");
+        let problem = Problem::at(place.clone(), "`on` must name at least one target or tag");
         problems.push(problem.hint("add on = [\"db01\"], or a tag: on = [\"tag:linux\"]"));
     }
     raw.iter().map(|raw| setting(source, raw)).collect()
@@ -274,18 +275,18 @@ const WEEK: [(&str, Weekday); 7] = [
 fn days(source: &Source, raw: Option<&Spanned<Vec<Spanned<String>>>>, problems: &mut Problems) -> Vec<Weekday> {
     let Some(raw) = raw else { return WEEK.map(|(_, day)| day).to_vec() };
     if raw.get_ref().is_empty() {
-        let problem = Problem::at(source.at(raw.span()), "a list of no days");
+        let problem = Problem::at(source.at(raw.span()), "`days` must name at least one day");
         problems.push(problem.hint("leave `days` out for every day"));
     }
     let mut found = Vec::new();
     for raw in raw.get_ref() {
         match WEEK.iter().find(|(name, _)| name == raw.get_ref()) {
             Some((_, day)) if found.contains(day) => {
-                problems.push(Problem::at(source.at(raw.span()), "this day stands here twice"));
+                problems.push(Problem::at(source.at(raw.span()), "this day is listed twice"));
             }
             Some((_, day)) => found.push(*day),
             None => {
-                let message = format!("`{}` is no day", raw.get_ref().escape_debug());
+                let message = format!("`{}` is not a day", raw.get_ref().escape_debug());
                 problems.push(
                     Problem::at(source.at(raw.span()), message).hint("days are mon, tue, wed, thu, fri, sat, sun"),
                 );
@@ -305,7 +306,7 @@ fn time(source: &Source, raw: &Spanned<String>, problems: &mut Problems) -> Opti
         Time::new(hour.parse().ok()?, minute.parse().ok()?, 0, 0).ok()
     });
     if found.is_none() {
-        let message = format!("`{}` is no time of day", raw.get_ref().escape_debug());
+        let message = format!("`{}` is not a time of day", raw.get_ref().escape_debug());
         problems.push(Problem::at(source.at(raw.span()), message).hint("write it as \"09:00\"; the last is \"23:59\""));
     }
     found
@@ -320,12 +321,12 @@ pub fn check_windows(rules: &ChangeRules, windows: &[Window], calendar: &[Job], 
     let windows = rules.staging.iter().chain(windows.iter().flat_map(|window| &window.on));
     for on in windows.chain(calendar.iter().flat_map(|job| &job.on)) {
         let one = std::slice::from_ref(on);
-        if fleet.targets.values().any(|target| speaks_of(one, target)) {
+        if fleet.targets.values().any(|target| includes_target(one, target)) {
             continue;
         }
         let (message, hint) = match on.value.strip_prefix("tag:") {
             Some(tag) => {
-                (format!("no target has the tag `{}`", tag.escape_debug()), "tags stand in fleet.toml".to_owned())
+                (format!("no target has the tag `{}`", tag.escape_debug()), "tags are set in fleet.toml".to_owned())
             }
             None => {
                 let names: Vec<_> = fleet.targets.keys().map(|name| name.as_str()).take(20).collect();

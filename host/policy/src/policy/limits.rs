@@ -44,7 +44,11 @@ pub(super) fn lowered(source: &Source, raw: &RawLimits, problems: &mut Problems)
     let found = values(source, raw.iter(), problems);
     let (lower, higher): (Vec<_>, Vec<_>) = found.into_iter().partition(|found| found.value <= found.row.default);
     for Value { row, value, place } in higher {
-        let message = format!("`[limits]` only lowers, and `{}` is {}", row.name, row.shown(row.default));
+        let message = format!(
+            "`[limits]` can only lower a limit, and the default of `{}` is {}",
+            row.name,
+            row.shown(row.default)
+        );
         let raise = format!("for one component: [[raise]] component = \"…\", {} = {value}, why = \"…\"", row.name);
         problems.push(Problem::at(place, message).hint(raise));
     }
@@ -59,7 +63,7 @@ pub(super) fn raise(source: &Source, raw: &Spanned<RawLimits>, problems: &mut Pr
     let mut components = Vec::new();
     match raw.get("component") {
         None => {
-            let problem = Problem::at(place.clone(), "a [[raise]] names the components that it is for");
+            let problem = Problem::at(place.clone(), "a [[raise]] must name its components");
             problems.push(problem.hint("add component = \"…\", or a list"));
         }
         Some(value) => match texts(value.get_ref()) {
@@ -67,16 +71,15 @@ pub(super) fn raise(source: &Source, raw: &Spanned<RawLimits>, problems: &mut Pr
                 let at = source.at(value.span());
                 components.extend(ids.into_iter().map(|value| Setting { value, place: at.clone() }));
             }
-            None => {
-                problems.push(Problem::at(source.at(value.span()), "a component's id is a text or a list of texts"))
-            }
+            None => problems
+                .push(Problem::at(source.at(value.span()), "a component's id must be a string or a list of strings")),
         },
     }
     let why = match raw.get("why").map(|why| (why, why.get_ref().as_str().unwrap_or_default().trim())) {
         Some((_, text)) if !text.is_empty() => text.to_owned(),
         found => {
             let at = found.map_or_else(|| place.clone(), |(why, _)| source.at(why.span()));
-            problems.push(Problem::at(at, "a [[raise]] says why").hint("add why = \"…\""));
+            problems.push(Problem::at(at, "a [[raise]] needs a reason").hint("add why = \"…\""));
             String::new()
         }
     };
@@ -86,7 +89,7 @@ pub(super) fn raise(source: &Source, raw: &Spanned<RawLimits>, problems: &mut Pr
         return None;
     }
     if values.is_empty() {
-        problems.push(Problem::at(place, "this [[raise]] sets no limit").hint("`bailiwick limits` lists them all"));
+        problems.push(Problem::at(place, "this [[raise]] sets no limit").hint("`bailiwick limits` lists all limits"));
         return None;
     }
     Some(Raise { components, values, why })
@@ -131,7 +134,8 @@ pub fn budgets<M>(policy: &Policy, library: &BTreeMap<ComponentId, M>) -> Result
                 let known: Vec<_> = library.keys().map(ComponentId::as_str).collect();
                 let problem = Problem::at(id.place.clone(), format!("there is no component `{}`", id.value));
                 problems.push(
-                    problem.hint(format!("there are: {}; another comes in by `bailiwick add FILE`", known.join(", "))),
+                    problem
+                        .hint(format!("the components are: {}; `bailiwick add FILE` adds another", known.join(", "))),
                 );
                 continue;
             };
@@ -139,7 +143,8 @@ pub fn budgets<M>(policy: &Policy, library: &BTreeMap<ComponentId, M>) -> Result
             for value in &raise.values {
                 match set.get(&(id, value.row.name)) {
                     Some(other) if other.value != value.value => {
-                        let message = format!("`{}` of `{id}` has another value at {}", value.row.name, other.place);
+                        let message =
+                            format!("`{}` of `{id}` has a different value at {}", value.row.name, other.place);
                         problems.push(Problem::at(value.place.clone(), message).hint("keep one of the two"));
                     }
                     Some(_) => {}

@@ -17,14 +17,14 @@ mod signatures;
 mod stateless;
 mod words;
 
-pub use anchor::{Anchor, HEAD_LINE, Login, To, check_anchors, settle_anchors};
-pub use change::{ChangeRules, Job, OnStop, Window, Zone, check_windows, speaks_of};
+pub use anchor::{Anchor, AnchorDestination, HEAD_LINE, Login, check_anchors, resolve_anchor_keys};
+pub use change::{ChangeRules, Job, OnStop, Window, Zone, check_windows, includes_target};
 pub use keys::reference;
 pub use limits::{Raise, Value, budgets};
 pub use named::{Named, RawChangeCommand, RawCommand, RawStatement};
 pub use never::NeverRule;
 pub use parse::{Grant, Policy, Setting, parse};
-pub use resolve::{Assignment, Assignments, Bound, Replaced, resolve};
+pub use resolve::{Assignment, Assignments, Binding, ReplacedContent, resolve};
 pub use retention::Retention;
 pub use signatures::Signatures;
 pub use stateless::{RawStateless, Stateless};

@@ -82,7 +82,7 @@ impl Named {
         };
         for (name, raw) in statements {
             if raw.why.get_ref().trim().is_empty() {
-                wrong(raw.why.span(), "a statement says why".to_owned(), "one sentence for whoever reviews it");
+                wrong(raw.why.span(), "a statement needs a reason".to_owned(), "write one sentence for the reviewer");
             }
             let database = match Database::new(raw.database.get_ref()) {
                 Ok(database) => database,
@@ -94,34 +94,37 @@ impl Named {
             match Statement::new(name.get_ref(), database, raw.sql.get_ref()) {
                 Ok(statement) => drop(named.statements.insert(name.get_ref().clone(), Arc::new(statement))),
                 Err(error @ LiteralError::Name) => wrong(name.span(), error.to_string(), ""),
-                Err(error) => wrong(raw.sql.span(), error.to_string(), "a second query is a second statement"),
+                Err(error) => wrong(raw.sql.span(), error.to_string(), "write a second query as a second statement"),
             }
         }
         for (name, raw) in commands {
             if raw.why.get_ref().trim().is_empty() {
-                wrong(raw.why.span(), "a command says why".to_owned(), "one sentence for whoever reviews it");
+                wrong(raw.why.span(), "a command needs a reason".to_owned(), "write one sentence for the reviewer");
             }
             if *raw.effect.get_ref() == Effect::Change {
                 let hint = "write it as [change-command.NAME], with `does`, `undoes` and `checks`";
-                wrong(raw.effect.span(), "a command only observes".to_owned(), hint);
+                wrong(raw.effect.span(), "a command can only observe".to_owned(), hint);
             }
             match Command::new(name.get_ref(), raw.argv.get_ref().clone()) {
                 Ok(command) => drop(named.commands.insert(name.get_ref().clone(), Arc::new(command))),
                 Err(error @ LiteralError::Name) => wrong(name.span(), error.to_string(), ""),
                 Err(error) => {
-                    let hint =
-                        "words go to the target as they stand, never quoted; put what needs more into a script there";
+                    let hint = "words are sent to the target without quoting; put anything that needs quoting into a script there";
                     wrong(raw.argv.span(), error.to_string(), hint);
                 }
             }
         }
         for (name, raw) in change_commands {
             if raw.why.get_ref().trim().is_empty() {
-                wrong(raw.why.span(), "a change-command says why".to_owned(), "one sentence for whoever reviews it");
+                wrong(
+                    raw.why.span(),
+                    "a change-command needs a reason".to_owned(),
+                    "write one sentence for the reviewer",
+                );
             }
             for argv in [&raw.does, &raw.undoes] {
-                if let Some(error) = untouchable(argv.get_ref()) {
-                    wrong(argv.span(), error.to_string(), "no change of it is carried out for a component");
+                if let Some(error) = unchangeable_object(argv.get_ref()) {
+                    wrong(argv.span(), error.to_string(), "no component may change it");
                 }
             }
             let words = |argv: &Spanned<Vec<String>>| argv.get_ref().clone();
@@ -131,7 +134,7 @@ impl Named {
                 Err(error) => wrong(
                     raw.does.span(),
                     format!("does, undoes and checks: {error}"),
-                    "put what needs more into a script on the target, and name that",
+                    "put anything more complex into a script on the target, and name the script",
                 ),
             }
         }
@@ -154,13 +157,13 @@ impl Named {
 }
 
 /// What nothing may change among the arguments of a program, if one names it. Programs themselves are named, too.
-fn untouchable(argv: &[String]) -> Option<LiteralError> {
+fn unchangeable_object(argv: &[String]) -> Option<LiteralError> {
     const PROGRAMS: &[&str] = &["/usr/", "/bin/", "/sbin/"];
     const MANAGERS: &[&str] = &["systemctl", "service", "invoke-rc.d"];
     let about_units = argv.iter().filter_map(|word| word.rsplit('/').next()).any(|name| MANAGERS.contains(&name));
     let arguments: Vec<_> =
         argv.iter().filter(|word| !PROGRAMS.iter().any(|root| word.starts_with(root))).cloned().collect();
-    words::named(&arguments).iter().find_map(|text| {
+    words::names_in(&arguments).iter().find_map(|text| {
         let is_program = |error: &LiteralError| matches!(error, LiteralError::Unchangeable { what, .. } if ["/usr", "/bin", "/sbin", "/lib*"].contains(what));
         let file = Some(text).filter(|text| text.starts_with('/')).and_then(|text| writable::path_text(text).err());
         let file = file.filter(|error| !is_program(error));

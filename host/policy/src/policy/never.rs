@@ -26,9 +26,9 @@ pub struct NeverRule {
 
 /// A rule that no action could ever meet: it would look like protection and be none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Idle {
+pub(super) enum NeverRuleError {
     /// Nothing is named.
-    #[error("a never-rule names verbs, units, files or objects")]
+    #[error("a never-rule must name verbs, units, files or objects")]
     Empty,
     /// The verbs take other objects than the rule names.
     #[error("no verb of this rule takes {0}")]
@@ -78,7 +78,7 @@ impl NeverRule {
     /// True if a pattern matches one of a command's words: what it touches stands there, and nowhere else.
     fn names_word(&self, argv: &[String]) -> bool {
         let patterns = [&self.units, &self.files, &self.objects];
-        words::named(argv).iter().any(|text| patterns.iter().any(|patterns| any(patterns, text)))
+        words::names_in(argv).iter().any(|text| patterns.iter().any(|patterns| any(patterns, text)))
     }
 
     /// True if the rule names a file, whatever may not be done with it: nothing of ours is written there.
@@ -88,9 +88,9 @@ impl NeverRule {
     }
 
     /// Refuses a rule that could never apply.
-    pub(super) fn check(&self) -> Result<(), Idle> {
+    pub(super) fn check(&self) -> Result<(), NeverRuleError> {
         if self.verbs.is_empty() && self.units.is_empty() && self.files.is_empty() && self.objects.is_empty() {
-            return Err(Idle::Empty);
+            return Err(NeverRuleError::Empty);
         }
         let takes = |object| {
             let all = Verb::ALL.iter().copied();
@@ -99,15 +99,15 @@ impl NeverRule {
                 .any(|verb| [object, Object::Command, Object::ChangeCommand].contains(&verbs::spec(verb).object))
         };
         if !self.units.is_empty() && !takes(Object::Unit) {
-            return Err(Idle::Mismatch("a unit"));
+            return Err(NeverRuleError::Mismatch("a unit"));
         }
         if !self.files.is_empty() && !takes(Object::Path) {
-            return Err(Idle::Mismatch("a file"));
+            return Err(NeverRuleError::Mismatch("a file"));
         }
         let others = Verb::ALL.iter().filter(|verb| self.verbs.is_empty() || self.verbs.contains(verb));
         let other = |object| !matches!(object, Object::None | Object::Unit | Object::Path);
         if !self.objects.is_empty() && !others.into_iter().any(|&verb| other(verbs::spec(verb).object)) {
-            return Err(Idle::Mismatch("such an object"));
+            return Err(NeverRuleError::Mismatch("such an object"));
         }
         let idle = |pattern: &&String, object| {
             let all = !pattern.contains(['*', '?']) && Literal::parse(object, pattern).is_err();
@@ -124,15 +124,15 @@ impl NeverRule {
                     ))
         };
         if let Some(pattern) = self.units.iter().find(|p| idle(p, Object::Unit) || p.contains('/')) {
-            return Err(Idle::Unit(pattern.clone()));
+            return Err(NeverRuleError::Unit(pattern.clone()));
         }
         if let Some(pattern) = self.files.iter().find(idle_file) {
-            return Err(Idle::File(pattern.clone()));
+            return Err(NeverRuleError::File(pattern.clone()));
         }
         let idle_object =
             |pattern: &&String| pattern.is_empty() || !pattern.bytes().all(|b| b.is_ascii_graphic() && b != b'"');
         if let Some(pattern) = self.objects.iter().find(idle_object) {
-            return Err(Idle::Object(pattern.clone()));
+            return Err(NeverRuleError::Object(pattern.clone()));
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use super::anchor::{self, Anchor, RawAnchor};
 use super::change::{self, ChangeRules, Job, RawChange, RawJob, RawWindow, Window};
 use super::limits::{self, Raise, RawLimits, Value};
 use super::named::{Named, RawChangeCommand, RawCommand, RawStatement};
-use super::never::Idle;
+use super::never::NeverRuleError;
 use super::retention::{self, RawRetention, Retention};
 use super::signatures::{self, RawSignatures, RawSigners, Signatures};
 use super::stateless::{RawStateless, Stateless};
@@ -214,9 +214,9 @@ pub fn parse(source: &Source) -> Result<Policy, Problems> {
 /// The rules of this file, on top of those that are built in.
 fn redactor(source: &Source, raw: &[RawRedact], problems: &mut Problems) -> Arc<Redactor> {
     if let Some(one_more) = raw.get(redact::RULES_MAX) {
-        let message = format!("{} rules say what a secret looks like; {} are the most", raw.len(), redact::RULES_MAX);
+        let message = format!("there are {} [[redact]] rules (maximum {})", raw.len(), redact::RULES_MAX);
         let problem = Problem::at(source.at(one_more.name.span()), message);
-        problems.push(problem.hint("join patterns with `|`: one rule can know several forms"));
+        problems.push(problem.hint("join patterns with `|`: one rule can match several forms"));
     }
     let mut rules: Vec<redact::Rule> = Vec::new();
     for raw in raw.iter().take(redact::RULES_MAX) {
@@ -230,10 +230,10 @@ fn redactor(source: &Source, raw: &[RawRedact], problems: &mut Problems) -> Arc<
         };
         let (at, hint) = match &error {
             RuleError::Name(_) => (&raw.name, "such as name = \"pg-url\""),
-            RuleError::Taken { .. } => (&raw.name, "choose another name; the journal counts by it"),
+            RuleError::Taken { .. } => (&raw.name, "choose another name; the journal counts redactions by name"),
             RuleError::Syntax(_) => (&raw.pattern, "the syntax is that of https://docs.rs/regex; write it between '…'"),
             RuleError::TooLarge(_) => (&raw.pattern, "write several smaller patterns, or fewer repetitions"),
-            RuleError::Empty => (&raw.pattern, "let it begin or end with something that must be there"),
+            RuleError::Empty => (&raw.pattern, "let it begin or end with something that must match"),
         };
         problems.push(Problem::at(source.at(at.span()), error).hint(hint));
     }
@@ -258,7 +258,7 @@ fn grant(source: &Source, raw: &RawGrant, problems: &mut Problems) -> Option<Gra
     let mut wanted = |raw: &Spanned<toml::Value>, what: &str| {
         let found = texts(raw.get_ref());
         if found.is_none() {
-            problems.push(Problem::at(source.at(raw.span()), format!("{what} is a text or a list of texts")));
+            problems.push(Problem::at(source.at(raw.span()), format!("{what} must be a string or a list of strings")));
         }
         found
     };
@@ -309,29 +309,33 @@ fn never(source: &Source, raw: &Spanned<RawNever>, problems: &mut Problems) -> O
         place: place.clone(),
     };
     if rule.why.trim().is_empty() {
-        problems.push(Problem::at(source.at(raw.why.span()), "a never-rule says why"));
+        problems.push(Problem::at(source.at(raw.why.span()), "a never-rule needs a reason"));
     }
     if rule.verbs.is_empty() && !raw.verbs.is_empty() {
-        // Told already; without its verbs the rule would forbid something else.
+        // Installed already; without its verbs the rule would forbid something else.
         return None;
     }
     match rule.check() {
         Ok(()) => Some(rule),
         Err(idle) => {
             let at = match &idle {
-                Idle::Unit(pattern) => raw.units.iter().find(|p| p.get_ref() == pattern),
-                Idle::File(pattern) => raw.files.iter().find(|p| p.get_ref() == pattern),
-                Idle::Object(pattern) => raw.objects.iter().find(|p| p.get_ref() == pattern),
-                Idle::Mismatch(_) => raw.units.first().or(raw.files.first()).or(raw.objects.first()),
-                Idle::Empty => None,
+                NeverRuleError::Unit(pattern) => raw.units.iter().find(|p| p.get_ref() == pattern),
+                NeverRuleError::File(pattern) => raw.files.iter().find(|p| p.get_ref() == pattern),
+                NeverRuleError::Object(pattern) => raw.objects.iter().find(|p| p.get_ref() == pattern),
+                NeverRuleError::Mismatch(_) => raw.units.first().or(raw.files.first()).or(raw.objects.first()),
+                NeverRuleError::Empty => None,
             };
             let place = at.map_or(place, |at| source.at(at.span()));
             problems.push(Problem::at(place, format!("this rule forbids nothing: {idle}")).hint(match idle {
-                Idle::Unit(_) => "write the unit in full, or with `*`: postgresql*",
-                Idle::File(_) => "write an absolute path, or with `*`: /etc/ssh/*",
-                Idle::Object(_) => "write it as bindings write it, or with `*`: podman/trading-*, http://10.0.0.5:*",
-                Idle::Mismatch(_) => "name verbs that take such an object, or leave `verbs` out",
-                Idle::Empty => "add verbs = [\"services.logs\"], units = [\"postgresql*\"] or files = [\"/etc/ssh/*\"]",
+                NeverRuleError::Unit(_) => "write the unit in full, or with `*`: postgresql*",
+                NeverRuleError::File(_) => "write an absolute path, or with `*`: /etc/ssh/*",
+                NeverRuleError::Object(_) => {
+                    "write it as in a binding, or with `*`: podman/trading-*, http://10.0.0.5:*"
+                }
+                NeverRuleError::Mismatch(_) => "name verbs that take such an object, or leave `verbs` out",
+                NeverRuleError::Empty => {
+                    "add verbs = [\"services.logs\"], units = [\"postgresql*\"] or files = [\"/etc/ssh/*\"]"
+                }
             }));
             None
         }

@@ -24,13 +24,13 @@ pub struct Assignment {
     pub place: Place,
     rank: Rank,
     /// Every slot of the manifest.
-    pub slots: BTreeMap<SlotName, Bound>,
+    pub slots: BTreeMap<SlotName, Binding>,
     /// Every setting of the manifest.
     pub params: BTreeMap<ParamName, ParamValue>,
     /// Where each setting that policy makes is written.
     param_places: BTreeMap<ParamName, (Place, Rank)>,
     /// What the operator puts in the place of a fix's own contents.
-    pub contents: BTreeMap<ContentName, Replaced>,
+    pub contents: BTreeMap<ContentName, ReplacedContent>,
     /// Whether a fix may be carried out without a person.
     pub unattended: bool,
     /// Where policy says so.
@@ -39,7 +39,7 @@ pub struct Assignment {
 
 /// An operator's own bytes instead of an author's.
 #[derive(Debug, Clone)]
-pub struct Replaced {
+pub struct ReplacedContent {
     /// They.
     pub body: Body,
     /// Where policy has them.
@@ -49,7 +49,7 @@ pub struct Replaced {
 
 /// What fills a slot.
 #[derive(Debug, Clone)]
-pub struct Bound {
+pub struct Binding {
     /// One literal; in a slot declared `many` any number.
     pub literals: Vec<Literal>,
     /// Where policy says so; none for the manifest's default.
@@ -108,7 +108,7 @@ impl<'a> Resolver<'a> {
         for id in &grant.components {
             let Some(&manifest) = self.library.get(id.value.as_str()) else {
                 let known: Vec<_> = self.library.keys().copied().collect();
-                let hint = format!("there are: {}; another comes in by `bailiwick add FILE`", known.join(", "));
+                let hint = format!("the components are: {}; `bailiwick add FILE` adds another", known.join(", "));
                 self.wrong(&id.place, format!("there is no component `{}`", id.value), hint);
                 continue;
             };
@@ -148,8 +148,7 @@ impl<'a> Resolver<'a> {
                 self.fleet.targets.values().flat_map(|target| &target.tags).map(|tag| tag.as_str()).collect();
             tags.sort_unstable();
             tags.dedup();
-            let hint =
-                list("there are the tags: ", &tags, "no target has tags; add tags = [\"linux\"] to one in fleet.toml");
+            let hint = list("the tags are: ", &tags, "no target has tags; add tags = [\"linux\"] to one in fleet.toml");
             (format!("no target has the tag `{tag}`"), hint)
         } else {
             let names: Vec<_> = self.fleet.targets.keys().map(TargetName::as_str).take(20).collect();
@@ -186,7 +185,7 @@ impl<'a> Resolver<'a> {
                     params.push((name, parsed, value.place.clone()));
                 }
                 _ => {
-                    let message = format!("parameter `{name}` is {}", param.default.kind());
+                    let message = format!("parameter `{name}` must be {}", param.default.kind());
                     self.wrong(&value.place, message, format!("its default is {}", param.default));
                 }
             }
@@ -195,8 +194,8 @@ impl<'a> Resolver<'a> {
         let unattended = grant.unattended.as_ref().filter(|unattended| {
             let is_fix = manifest.world == World::Fix;
             if !is_fix {
-                let message = format!("`{}` is a probe, which changes nothing", manifest.id);
-                self.wrong(&unattended.place, message, "`unattended` is for fixes; take it out".to_owned());
+                let message = format!("`{}` is a probe and makes no changes", manifest.id);
+                self.wrong(&unattended.place, message, "`unattended` is only for fixes; remove it".to_owned());
             }
             is_fix
         });
@@ -217,7 +216,7 @@ impl<'a> Resolver<'a> {
             match content.body.replaced(&text.value) {
                 Ok(body) => contents.push((name, body, text.place.clone())),
                 Err(error) => {
-                    let hint = "plain text, spaces, tabs and line ends: whoever reviews it sees all of it";
+                    let hint = "use only plain text, spaces, tabs and line ends, so that a reviewer sees all of it";
                     self.wrong(&text.place, error.to_string(), hint.to_owned());
                 }
             }
@@ -239,10 +238,10 @@ impl<'a> Resolver<'a> {
             Ok(literals) => self.none_never(&literals, &value.place).then_some(literals),
             Err(error) => {
                 let hint = match error {
-                    LiteralError::Character { .. } => "literals go to targets as they stand, never quoted".to_owned(),
-                    LiteralError::Forbidden { .. } => "no policy can open it; bind another file".to_owned(),
-                    LiteralError::Unchangeable { .. } => "no policy can open it; bind another object".to_owned(),
-                    LiteralError::Undefined { what, .. } => format!("write it down: [{what}.NAME] in this file"),
+                    LiteralError::Character { .. } => "literals are sent to targets without quoting".to_owned(),
+                    LiteralError::Forbidden { .. } => "no policy can grant it; bind another file".to_owned(),
+                    LiteralError::Unchangeable { .. } => "no policy can grant it; bind another object".to_owned(),
+                    LiteralError::Undefined { what, .. } => format!("define it in this file: [{what}.NAME]"),
                     _ => format!("write the object as the target itself names it, such as `{}`", slot.object.example()),
                 };
                 self.wrong(&value.place, error.to_string(), hint);
@@ -259,7 +258,7 @@ impl<'a> Resolver<'a> {
         });
         let Some((literal, never)) = hit else { return true };
         let message = format!("`{literal}` is on never-host {} ({}: {})", never.name, never.place, never.why);
-        self.wrong(place, message, "nothing reaches it, through no other machine either".to_owned());
+        self.wrong(place, message, "a never-host is never contacted, not even through another machine".to_owned());
         false
     }
 
@@ -277,14 +276,14 @@ impl<'a> Resolver<'a> {
         }
         let mut clashes = Vec::new();
         for (name, literals, place) in slots {
-            let same = |bound: &Bound| bound.literals == *literals;
+            let same = |bound: &Binding| bound.literals == *literals;
             match assignment.slots.get(*name) {
                 Some(bound) if bound.rank > rank => {}
                 Some(bound) if bound.rank == rank && !same(bound) => {
                     clashes.push((place, name.as_str(), bound.place.clone()));
                 }
                 _ => {
-                    let bound = Bound { literals: literals.clone(), place: Some(place.clone()), rank };
+                    let bound = Binding { literals: literals.clone(), place: Some(place.clone()), rank };
                     assignment.slots.insert((*name).clone(), bound);
                 }
             }
@@ -308,7 +307,7 @@ impl<'a> Resolver<'a> {
                     clashes.push((place, name.as_str(), Some(replaced.place.clone())));
                 }
                 _ => {
-                    let replaced = Replaced { body: body.clone(), place: place.clone(), rank };
+                    let replaced = ReplacedContent { body: body.clone(), place: place.clone(), rank };
                     assignment.contents.insert((*name).clone(), replaced);
                 }
             }
@@ -327,11 +326,12 @@ impl<'a> Resolver<'a> {
         }
         for (place, name, other) in clashes {
             let other = other.map_or_else(String::new, |other| format!(" at {other}"));
-            let message = format!("`{name}` of `{}` on `{}` has another value{other}", manifest.id, target.name);
+            let message = format!("`{name}` of `{}` on `{}` has a different value{other}", manifest.id, target.name);
             self.wrong(
                 place,
                 message,
-                "a grant that names the target itself decides; two of one rank must agree".into(),
+                "a grant that names the target overrides one that names a tag; two grants of one kind must agree"
+                    .into(),
             );
         }
     }
@@ -358,7 +358,7 @@ impl<'a> Resolver<'a> {
             }
         }
         for (place, id, name, why) in found {
-            let message = format!("nothing is bound to slot `{name}` of `{id}` ({why})");
+            let message = format!("slot `{name}` of `{id}` has no binding ({why})");
             self.wrong(&place, message, format!("add bind.{name} = \"…\" to this grant"));
         }
     }
@@ -391,7 +391,7 @@ impl Assignment {
         params: BTreeMap<ParamName, ParamValue>,
     ) -> Self {
         let mut assignment = Self::from_defaults(manifest, place);
-        let bound = |literals| Bound { literals, place: Some(place.clone()), rank: Rank::Name };
+        let bound = |literals| Binding { literals, place: Some(place.clone()), rank: Rank::Name };
         assignment.slots.extend(slots.into_iter().map(|(name, literals)| (name, bound(literals))));
         assignment.params.extend(params);
         assignment
@@ -400,7 +400,7 @@ impl Assignment {
     fn from_defaults(manifest: &Manifest, place: &Place) -> Self {
         let slots = manifest.slots.iter().filter_map(|(name, slot)| {
             let literals = vec![slot.default.clone()?];
-            Some((name.clone(), Bound { literals, place: None, rank: Rank::Default }))
+            Some((name.clone(), Binding { literals, place: None, rank: Rank::Default }))
         });
         let params = manifest.params.iter().map(|(name, param)| (name.clone(), param.default.clone()));
         Self {

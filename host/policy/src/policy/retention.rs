@@ -46,15 +46,15 @@ pub(super) fn retention(
 ) -> Option<Retention> {
     let at = super::parse::first_line(source, raw?.span());
     let raw = raw?.get_ref();
-    let hint = "0 would keep nothing of what was just seen; without [retention] all is kept";
+    let hint = "0 would keep no evidence of the last run; without [retention] all evidence is kept";
     if let Some(days) = raw.days.as_ref().filter(|days| *days.get_ref() == 0) {
-        problems.push(Problem::at(source.at(days.span()), "evidence is kept for a day at least").hint(hint));
+        problems.push(Problem::at(source.at(days.span()), "`days` must be at least 1").hint(hint));
     }
     if let Some(bytes) = raw.bytes.as_ref().filter(|bytes| *bytes.get_ref() == 0) {
-        problems.push(Problem::at(source.at(bytes.span()), "evidence has a byte at least").hint(hint));
+        problems.push(Problem::at(source.at(bytes.span()), "`bytes` must be at least 1").hint(hint));
     }
     if raw.days.is_none() && raw.bytes.is_none() {
-        let problem = Problem::at(source.at(at), "this says nothing about how long evidence is kept");
+        let problem = Problem::at(source.at(at), "[retention] must set `days` or `bytes`");
         problems.push(problem.hint("add days = 400, or bytes = 20_000_000_000, or both"));
         return None;
     }

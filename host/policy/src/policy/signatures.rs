@@ -44,7 +44,7 @@ pub(super) fn check(
     problems: &mut Problems,
 ) {
     if let (None, Some(signers)) = (signatures, signers) {
-        let problem = Problem::at(source.at(signers.span()), "nothing says whose keys these are");
+        let problem = Problem::at(source.at(signers.span()), "`signers` needs a file of allowed signers");
         problems.push(problem.hint("add [signatures] with allowed-signers = \"allowed_signers\""));
     }
 }
@@ -53,14 +53,15 @@ pub(super) fn check(
 pub(super) fn signers(source: &Source, raw: Option<&RawSigners>, problems: &mut Problems) -> Vec<Setting<String>> {
     let Some(raw) = raw else { return Vec::new() };
     if raw.get_ref().is_empty() {
-        let problem = Problem::at(source.at(raw.span()), "nobody could have signed this");
-        problems.push(problem.hint("name those who may, or leave `signers` out"));
+        let problem = Problem::at(source.at(raw.span()), "`signers` must name at least one principal");
+        problems.push(problem.hint("name the principals that may sign, or leave `signers` out"));
     }
     for signer in raw.get_ref() {
         let name = signer.get_ref();
         if name.is_empty() || name.contains(['*', '?', '!', ',', '"']) || name.contains(char::is_whitespace) {
-            let problem = Problem::at(source.at(signer.span()), "a signer is one literal principal");
-            problems.push(problem.hint("patterns stand in the allowed signers' file: \"alice@example.org\""));
+            let problem = Problem::at(source.at(signer.span()), "a signer must be one literal principal");
+            problems
+                .push(problem.hint("patterns belong in the file of allowed signers; write \"alice@example.org\" here"));
         }
     }
     raw.get_ref().iter().map(|signer| setting(source, signer)).collect()

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 /// Everything that the words may name.
-pub(super) fn named(argv: &[String]) -> BTreeSet<String> {
+pub(super) fn names_in(argv: &[String]) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for word in argv {
         let bare = word.trim_start_matches('-');
@@ -54,7 +54,7 @@ fn plain(path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::named;
+    use super::names_in;
 
     #[test]
     fn a_name_is_found_however_it_is_written() {
@@ -74,7 +74,7 @@ mod tests {
             (&["sudo", "docker", "logs", "web"], "docker/web"),
         ] {
             let argv: Vec<_> = words.iter().map(|&word| word.to_owned()).collect();
-            assert!(named(&argv).contains(name), "{words:?}: {:?}", named(&argv));
+            assert!(names_in(&argv).contains(name), "{words:?}: {:?}", names_in(&argv));
         }
     }
 }

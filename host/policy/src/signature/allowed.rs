@@ -33,11 +33,11 @@ pub(super) struct Line {
 
 /// For whom a key speaks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Speaks {
+pub enum KeyListing {
     /// The pattern list before it.
-    For(String),
+    Principals(String),
     /// Nobody, and why.
-    Not(String),
+    NotListed(String),
 }
 
 /// Why a key does not speak for somebody here and now.
@@ -106,15 +106,15 @@ impl AllowedSigners {
 
     /// For whom a key speaks, for a namespace, now.
     #[must_use]
-    pub fn speaks(&self, key: &[u8; 32], namespace: &str, now: Timestamp) -> Speaks {
+    pub fn principals_for(&self, key: &[u8; 32], namespace: &str, now: Timestamp) -> KeyListing {
         let mut why = Vec::new();
         for line in self.of_key(key) {
             match line.holds_for(namespace, now) {
-                Ok(()) => return Speaks::For(line.principals.clone()),
+                Ok(()) => return KeyListing::Principals(line.principals.clone()),
                 Err(error) => why.push(format!("{} lists it, but it {error}", line.place)),
             }
         }
-        Speaks::Not(if why.is_empty() { "no line lists its key".to_owned() } else { why.join("; ") })
+        KeyListing::NotListed(if why.is_empty() { "no line lists its key".to_owned() } else { why.join("; ") })
     }
 
     /// True if any line names somebody.
@@ -157,11 +157,11 @@ fn line(text: &str, zone: &TimeZone, place: &Place) -> Result<Option<Line>, Wron
         return Ok(None);
     }
     if text.contains('\0') {
-        return wrong("a line with a zero byte", "write plain text");
+        return wrong("the line contains a zero byte", "write plain text");
     }
-    let Some((principals, rest)) = word(text) else { return wrong("this is no allowed signer", FORM) };
+    let Some((principals, rest)) = word(text) else { return wrong("this line does not list an allowed signer", FORM) };
     if principals.is_empty() {
-        return wrong("this names nobody", FORM);
+        return wrong("this line names no principal", FORM);
     }
     let mut found =
         Line { principals, key: None, namespaces: None, valid_after: None, valid_before: None, place: place.clone() };
@@ -169,17 +169,17 @@ fn line(text: &str, zone: &TimeZone, place: &Place) -> Result<Option<Line>, Wron
     let known = |name: &str| name == ED25519 || OTHER_TYPES.contains(&name);
     let mut key = rest;
     if !known(&type_of(rest)) {
-        let end = options_end(rest).ok_or_else(|| ("a quote that does not end".to_owned(), FORM))?;
+        let end = options_end(rest).ok_or_else(|| ("a quote is not closed".to_owned(), FORM))?;
         found.options(rest, zone)?;
         key = rest.get(end..).unwrap_or_default().trim_start_matches([' ', '\t']);
     }
     let name = type_of(key);
     if !known(&name) {
-        return wrong(format!("`{}` is no type of key", name.trim_end().escape_debug()), FORM);
+        return wrong(format!("`{}` is not a type of key", name.trim_end().escape_debug()), FORM);
     }
     if name == ED25519 {
         let base64 = key.get(name.len()..).unwrap_or_default().trim_start_matches([' ', '\t']);
-        found.key = Some(ed25519(base64).ok_or_else(|| ("this is no ssh-ed25519 key".to_owned(), FORM))?);
+        found.key = Some(ed25519(base64).ok_or_else(|| ("this is not an ssh-ed25519 key".to_owned(), FORM))?);
     }
     Ok(Some(found))
 }
@@ -218,7 +218,7 @@ impl Line {
         while !rest.is_empty() && !rest.starts_with([' ', '\t']) {
             if strip_name(rest, "cert-authority").is_some() {
                 return wrong(
-                    "certificates are not taken here: cert-authority",
+                    "certificates are not supported here: cert-authority",
                     "list the keys that sign components themselves",
                 );
             } else if let Some(after) = strip_name(rest, "namespaces=") {
@@ -239,7 +239,7 @@ impl Line {
             }
             let Some(after) = rest.strip_prefix(',') else {
                 let option = rest.split([' ', '\t', ',', '=']).next().unwrap_or_default();
-                return wrong(format!("`{}` is no option and no type of key", option.escape_debug()), FORM);
+                return wrong(format!("`{}` is neither an option nor a type of key", option.escape_debug()), FORM);
             };
             if after.is_empty() || after.starts_with([' ', '\t']) {
                 return wrong("the options end in a comma", FORM);
@@ -248,7 +248,7 @@ impl Line {
         }
         match (self.valid_after, self.valid_before) {
             (Some(after), Some(before)) if before <= after => {
-                wrong("this is never valid: valid-before is not after valid-after", "exchange the two")
+                wrong("this is never valid: valid-before is not after valid-after", "swap the two")
             }
             _ => Ok(()),
         }
@@ -262,13 +262,13 @@ fn strip_name<'t>(text: &'t str, name: &str) -> Option<&'t str> {
 }
 
 fn once<T>(earlier: Option<T>, name: &str) -> Result<(), Wrong> {
-    if earlier.is_some() { wrong(format!("`{name}` twice"), "say it once") } else { Ok(()) }
+    if earlier.is_some() { wrong(format!("`{name}` is given twice"), "remove one of them") } else { Ok(()) }
 }
 
 fn seconds(text: &str, zone: &TimeZone) -> Result<i64, Wrong> {
     time::seconds(text, zone).ok_or_else(|| {
         (
-            format!("`{}` is no time", text.escape_debug()),
+            format!("`{}` is not a time", text.escape_debug()),
             "write YYYYMMDD, YYYYMMDDHHMM or YYYYMMDDHHMMSS; with Z behind it in UTC",
         )
     })
@@ -276,10 +276,10 @@ fn seconds(text: &str, zone: &TimeZone) -> Result<i64, Wrong> {
 
 /// A text in quotes, in which `\"` is a quote.
 fn dequote(text: &str) -> Result<(String, &str), Wrong> {
-    let mut rest = text.strip_prefix('"').ok_or_else(|| ("an option's value stands in quotes".to_owned(), FORM))?;
+    let mut rest = text.strip_prefix('"').ok_or_else(|| ("an option's value must be in quotes".to_owned(), FORM))?;
     let mut value = String::new();
     loop {
-        let at = rest.find('"').ok_or_else(|| ("a quote that does not end".to_owned(), FORM))?;
+        let at = rest.find('"').ok_or_else(|| ("a quote is not closed".to_owned(), FORM))?;
         let (before, after) = rest.split_at_checked(at).unwrap_or((rest, ""));
         rest = after.strip_prefix('"').unwrap_or(after);
         match before.strip_suffix('\\') {

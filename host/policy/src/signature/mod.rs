@@ -15,7 +15,7 @@ mod time;
 
 use jiff::Timestamp;
 
-pub use self::allowed::{AllowedSigners, Speaks};
+pub use self::allowed::{AllowedSigners, KeyListing};
 pub use self::sshsig::{NAMESPACE, SIGNATURE_BYTES_MAX, SignError, Signature, SshsigError, sign};
 use bailiwick_core::model::ComponentId;
 use bailiwick_core::source::Place;
@@ -40,7 +40,7 @@ pub struct Rules {
 
 /// One of these must have signed a component.
 #[derive(Debug, Clone)]
-pub struct Wanted {
+pub struct RequiredSigner {
     /// Literal principals.
     pub principals: Vec<String>,
     /// Where policy says so.
@@ -52,7 +52,7 @@ pub struct Wanted {
 pub enum Refusal {
     /// There is none.
     #[error(
-        "it is not signed, and {rule} wants it to be\n\nhint: whoever vouches for it runs `ssh-keygen -Y sign -n {NAMESPACE} -f KEY {component}.wasm`; put {component}.wasm.sig beside it"
+        "it is not signed, and {rule} requires a signature\n\nhint: the signer runs `ssh-keygen -Y sign -n {NAMESPACE} -f KEY {component}.wasm`; put {component}.wasm.sig beside it"
     )]
     Missing {
         /// The component.
@@ -70,14 +70,14 @@ pub enum Refusal {
     },
     /// It covers the component's bytes, and what they ask for stands elsewhere.
     #[error(
-        "{component}.wasm.sig does not cover {component}.toml beside it: anybody could have written that\n\nhint: only a sealed component is signed as a whole: its author runs `bailiwick pack --sign KEY`"
+        "{component}.wasm.sig does not cover {component}.toml beside it, so the manifest is not signed\n\nhint: only a sealed component is signed as a whole: its author runs `bailiwick pack --sign KEY`"
     )]
     Unsealed {
         /// The component.
         component: ComponentId,
     },
     /// By a key that nobody vouches for.
-    #[error("it is signed by {fingerprint}, a key that is not among the allowed signers, and {rule} wants one that is")]
+    #[error("it is signed by {fingerprint}, which is not an allowed signer's key, and {rule} requires one")]
     UnknownKey {
         /// The key.
         fingerprint: String,
@@ -85,7 +85,7 @@ pub enum Refusal {
         rule: String,
     },
     /// By a key that does not speak for those who may sign this one.
-    #[error("it is signed by {fingerprint}, and {rule} wants the signature of {}: {}", wanted.join(" or "), listed.join("; "))]
+    #[error("it is signed by {fingerprint}, but {rule} requires a signature by {}: {}", wanted.join(" or "), listed.join("; "))]
     NotAllowed {
         /// The key.
         fingerprint: String,
@@ -110,7 +110,7 @@ impl Rules {
         component: &ComponentId,
         file: &[u8],
         signature: Option<&[u8]>,
-        wanted: &[Wanted],
+        wanted: &[RequiredSigner],
         now: Timestamp,
     ) -> Result<Option<Signer>, Refusal> {
         let rule = wanted.first().map(|wanted| &wanted.place).or(self.require.as_ref());
@@ -154,7 +154,7 @@ impl Rules {
             }
             (None, Some(place)) => {
                 let listed = lines.iter().map(|line| told(line, &[], now)).collect();
-                let wanted = vec!["anybody who may sign".to_owned()];
+                let wanted = vec!["any allowed signer".to_owned()];
                 Err(Refusal::NotAllowed { fingerprint, wanted, rule: place.to_string(), listed })
             }
         }

@@ -23,28 +23,28 @@ const END: &str = "\n-----END SSH SIGNATURE-----";
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SshsigError {
     /// Too large.
-    #[error("{0} bytes are more than a signature has")]
+    #[error("it has {0} bytes, more than a signature can have")]
     TooLarge(usize),
     /// Something else, or one with lines that end in CR LF.
-    #[error("it is no SSH signature: it does not begin with `-----BEGIN SSH SIGNATURE-----` on a line of its own")]
+    #[error("it is not an SSH signature: it does not begin with `-----BEGIN SSH SIGNATURE-----` on a line of its own")]
     NoBegin,
     /// Cut.
-    #[error("it is cut: there is no line `-----END SSH SIGNATURE-----`")]
+    #[error("it is truncated: the line `-----END SSH SIGNATURE-----` is missing")]
     NoEnd,
     /// More than one thing in the file.
-    #[error("something stands behind its end")]
+    #[error("there is text after its end")]
     Trailing,
     /// Not base64.
-    #[error("what it holds is not base64")]
+    #[error("its content is not base64")]
     Base64,
     /// Not what a signature is made of.
     #[error("it is damaged: {0}")]
     Damaged(String),
     /// A later format.
-    #[error("it has version {0}; this host knows version 1")]
+    #[error("it has version {0}; only version 1 is supported")]
     Version(u32),
     /// Another algorithm.
-    #[error("it is by a key of the type {0}; components are signed with ssh-ed25519")]
+    #[error("its key has the type {0}; components must be signed with ssh-ed25519")]
     KeyType(String),
     /// Made for something else.
     #[error("it was made for `{found}`, not for `{wanted}`: sign with -n {wanted}")]
@@ -55,7 +55,7 @@ pub enum SshsigError {
         wanted: &'static str,
     },
     /// What is to stay empty is not.
-    #[error("it has something in a field that is kept for later versions")]
+    #[error("its reserved field is not empty")]
     Reserved,
     /// Of other bytes, or forged.
     #[error("it is not a signature of this file")]
@@ -66,16 +66,16 @@ pub enum SshsigError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignError {
     /// Not a private key.
-    #[error("it is no private key in OpenSSH's format")]
+    #[error("it is not a private key in OpenSSH's format")]
     NoKey,
     /// It takes a passphrase, which this program never asks for.
     #[error("the key is encrypted")]
     Encrypted,
     /// Another algorithm.
-    #[error("it is a key of the type {0}; components are signed with ssh-ed25519")]
+    #[error("the key has the type {0}; components must be signed with ssh-ed25519")]
     KeyType(String),
     /// The signature could not be made.
-    #[error("the key does not sign")]
+    #[error("the key could not sign")]
     Failed,
 }
 

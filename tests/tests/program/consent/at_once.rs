@@ -68,7 +68,7 @@ fn stopped_at_any_step_the_old_one_or_the_new_one_is_accepted() {
         let file = offers.version("acme-unit", "1.0.1", Asks::Status).unwrap();
         let offered = consent::read(&file).unwrap().pop().unwrap();
         let dir = ops.path();
-        let tried = bailiwick_policy::ops::Ops::try_on(dir, None, vec![offered.file.clone()]).unwrap();
+        let tried = bailiwick_policy::ops::Ops::load_with(dir, None, vec![offered.file.clone()]).unwrap();
         let lock = read_lock(&ops);
         let id = ComponentId::new("acme-unit").unwrap();
         let (facts, ..) = consent::facts(&tried, &id, jiff::Timestamp::UNIX_EPOCH).unwrap();

@@ -12,7 +12,7 @@ use bailiwick_core::source::Source;
 use bailiwick_engine::consent;
 use bailiwick_engine::consent::{Actor, Verdict};
 use bailiwick_policy::lock;
-use bailiwick_policy::lock::{Lock, Standing, Unusable};
+use bailiwick_policy::lock::{Lock, LockError, LockState};
 use bailiwick_tests::fleet::Entry;
 use bailiwick_tests::offer::{Asks, Offers};
 use bailiwick_tests::ops::{Ops, Said, bailiwick, ran};
@@ -62,8 +62,8 @@ fn lock_text(ops: &Ops) -> String {
 }
 
 fn read_lock(ops: &Ops) -> Lock {
-    match Standing::load(Some(ops.path())).unwrap() {
-        Standing::Lock(lock) => *lock,
+    match LockState::load(Some(ops.path())).unwrap() {
+        LockState::Valid(lock) => *lock,
         other => panic!("{other:?}"),
     }
 }
@@ -150,7 +150,7 @@ fn a_lock_edited_by_hand_accepts_nothing() {
         assert_ne!(edited, right);
         ops.write(lock::FILE, edited.as_bytes()).unwrap();
         for id in ["acme-unit", "other-unit"] {
-            assert_refused(&ops, id, "somebody edited it");
+            assert_refused(&ops, id, "its checksum does not match");
         }
         let verify = ops.run(&["lock", "verify"]).unwrap();
         assert_eq!(verify.code, 2, "{}", verify.stdout);
@@ -173,7 +173,7 @@ fn what_is_no_lock_of_this_version_accepts_nothing_and_says_what_to_do() {
     let conflict = right.replacen("[[component]]", "<<<<<<< HEAD\n[[component]]", 1);
     let newer = right.replacen("bailiwick.lock/1", "bailiwick.lock/2", 1);
     for (text, says) in [
-        (conflict, "git left"),
+        (conflict, "unresolved git conflict"),
         (newer, "the format `bailiwick.lock/2`"),
         (String::new(), "cannot be read as a lock"),
         ("\0".to_owned(), "cannot be read as a lock"),
@@ -205,7 +205,7 @@ fn mistakes_in_a_lock_are_shown_where_they_are() {
         ("[[component.grant]]", "[[component.grant]]\nextra = true"),
     ] {
         let source = Source::embedded("bailiwick.lock", &right.replacen(from, to, 1));
-        let Err(Unusable::Invalid(problems)) = lock::parse(&source) else { panic!("{to}") };
+        let Err(LockError::Invalid(problems)) = lock::parse(&source) else { panic!("{to}") };
         for problem in problems {
             // Digests and times of this run stand in what is shown.
             let shown = problem.render(false);

@@ -211,7 +211,7 @@ fn ar22_a_change_that_loses_its_client_finishes_its_step_and_stops() {
 #[ignore = "needs root, sudo, busybox and sshd"]
 fn d17_the_gate_refuses_what_the_controller_refuses() {
     use bailiwick_core::model::{AbsolutePath, Change, UnitAct, UnitName};
-    use bailiwick_policy::gate::{EntryError, Runs};
+    use bailiwick_policy::gate::{EntryError, EntryKind};
     let (gate, dir) = marking(SHELLS[0].1, "contract");
     // AR01-AR05, FS02-FS04, NW04: the controller has no such literal, the gate no such request.
     let hostile = [
@@ -302,7 +302,7 @@ fn d17_the_gate_refuses_what_the_controller_refuses() {
         .encode(&sha2::Digest::finalize(sha2::Digest::chain_update(<sha2::Sha256 as sha2::Digest>::new(), text)));
     let entry =
         write("x", &dir.join("x"), &format!("{text}END-OF-{mark}\ntouch {}\n", dir.join("mark").display())).unwrap();
-    assert!(matches!(entry.runs, Runs::Change(_)));
+    assert!(matches!(entry.kind, EntryKind::Change(_)));
     let gate = Gate::free(&[entry]).unwrap();
     assert!(is(&gate.one("look", Request::Preview("x".into())).unwrap(), FINE));
     assert!(!dir.join("mark").exists());

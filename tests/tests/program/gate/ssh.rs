@@ -6,7 +6,7 @@ use std::path::Path;
 use bailiwick_core::gate_protocol::{GateFacts, Preview, Request, Status, frame};
 use bailiwick_core::model::{Verb, Wire};
 use bailiwick_core::verbs::Tier;
-use bailiwick_policy::gate::{Entry, Limits, Runs};
+use bailiwick_policy::gate::{Entry, EntryKind, Limits};
 use bailiwick_tests::fleet::{Entry as Target, fleet, target, text};
 use bailiwick_tests::gate::{FREE, Session as GateSession, begin, named, place, program, read, step, undo, write};
 use bailiwick_tests::gate_host::{Host, Options, Site};
@@ -375,7 +375,7 @@ fn ssh_reading_goes_through_the_gate_several_in_one_channel() {
         .map(|verb| {
             let action = action(*verb);
             let Wire::Gated(wire) = action.wire else { panic!("{verb}") };
-            Entry { id: action.id.as_str().to_owned(), runs: Runs::Read(*wire), seconds: 10, bytes_max: 64 << 10 }
+            Entry { id: action.id.as_str().to_owned(), kind: EntryKind::Read(*wire), seconds: 10, bytes_max: 64 << 10 }
         })
         .collect();
     let (host, _) = Host::start(&Options { entries, limits: FREE, ..Options::default() }).unwrap();
@@ -434,13 +434,13 @@ fn gate_verify_finds_whatever_differs_from_the_grant() {
     let root = |words: &[&str]| assert!(host.root(words).unwrap().status.success(), "{words:?}");
     let unit = "/etc/systemd/system/bailiwick-gate.service";
     root(&["sh", "-c", &format!("cp {unit} {unit}.kept && sed -i s/boot/status/ {unit}")]);
-    verify("its unit at boot", &[unit]);
+    verify("the unit at boot", &[unit]);
     root(&["mv", &format!("{unit}.kept"), unit]);
     root(&["chmod", "0777", "/usr/local/libexec/bailiwick-gate"]);
     verify("anybody's script", &["bailiwick-gate (mode"]);
     root(&["chmod", "0755", "/usr/local/libexec/bailiwick-gate"]);
     root(&["chmod", "0777", "/usr/local/libexec"]);
-    verify("anybody's folder", &["/usr/local/libexec (root's"]);
+    verify("anybody's folder", &["/usr/local/libexec (only root may write"]);
     root(&["chmod", "0755", "/usr/local/libexec"]);
     root(&["sh", "-c", "echo 'bw-change ALL=(root) NOPASSWD: ALL' >>/etc/sudoers.d/bailiwick"]);
     verify("sudo's file", &["/etc/sudoers.d/bailiwick (mode"]);

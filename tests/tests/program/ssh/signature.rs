@@ -10,7 +10,7 @@ use bailiwick_core::model::ComponentId;
 use bailiwick_core::source::Source;
 use bailiwick_policy::signature;
 use bailiwick_policy::signature::{
-    AllowedSigners, NAMESPACE, Refusal, Rules, SignError, Signature, SshsigError, Wanted,
+    AllowedSigners, NAMESPACE, Refusal, RequiredSigner, Rules, SignError, Signature, SshsigError,
 };
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -90,7 +90,7 @@ fn parsed(allowed: &str) -> Option<AllowedSigners> {
 fn check(allowed: AllowedSigners, principal: &str, signature: &[u8]) -> Result<(), Refusal> {
     let place = Source::embedded("policy.toml", "").at(0..0);
     let rules = Rules { allowed, require: None };
-    let wanted = [Wanted { principals: vec![principal.to_owned()], place }];
+    let wanted = [RequiredSigner { principals: vec![principal.to_owned()], place }];
     let id = ComponentId::new("x").unwrap();
     let signer = rules.check(&id, FILE, Some(signature), &wanted, NOW.parse::<Timestamp>().unwrap())?.unwrap();
     assert_eq!(signer.principal, principal);

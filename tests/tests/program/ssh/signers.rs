@@ -50,7 +50,7 @@ impl Signed {
     }
 
     fn sign(&self, key: &str, namespace: &str) {
-        let _ = fs::remove_file(library::signature_of(&self.component()));
+        let _ = fs::remove_file(library::signature_path(&self.component()));
         let (key, file) = (self.keys.path().join(key), self.component());
         let args = ["-q", "-Y", "sign", "-n", namespace, "-f", key.to_str().unwrap(), file.to_str().unwrap()];
         keygen(self.keys.path(), &args);
@@ -78,7 +78,11 @@ fn lk09_a_component_by_nobody_or_by_somebody_else_does_not_run() {
     };
     refused(&["it is not signed", "policy.toml:6", "ssh-keygen -Y sign -n bailiwick-component", "my-memory.wasm.sig"]);
     signed.sign("bob", "bailiwick-component");
-    refused(&["SHA256:", "wants the signature of alice@example.org", "allowed_signers:3 lists it for bob@example.org"]);
+    refused(&[
+        "SHA256:",
+        "requires a signature by alice@example.org",
+        "allowed_signers:3 lists it for bob@example.org",
+    ]);
     signed.sign("stranger", "bailiwick-component");
     refused(&["SHA256:", "the allowed signers do not list this key"]);
     signed.sign("alice", "git");
@@ -97,12 +101,12 @@ fn lk09_a_component_by_nobody_or_by_somebody_else_does_not_run() {
     signed.ops.write("components/my-memory.wasm", &bad).unwrap();
     refused(&["it is not a signature of this file"]);
     signed.ops.write("components/my-memory.wasm", &good).unwrap();
-    let path = library::signature_of(&signed.component());
+    let path = library::signature_path(&signed.component());
     let signature = fs::read_to_string(&path).unwrap();
     fs::write(&path, signature + "and more").unwrap();
-    refused(&["something stands behind its end"]);
+    refused(&["there is text after its end"]);
     fs::write(&path, "x".repeat(100_000)).unwrap();
-    refused(&["more than a signature has"]);
+    refused(&["more than a signature can have"]);
 }
 
 #[test]
@@ -116,7 +120,7 @@ fn lk09_where_policy_requires_signatures_every_component_of_the_directory_has_on
     assert_eq!(code, 0, "{sweep}");
     signed.sign("stranger", "bailiwick-component");
     let (code, told) = signed.check();
-    assert!(code == 3 && told.contains("not among the allowed signers"), "{told}");
+    assert!(code == 3 && told.contains("not an allowed signer"), "{told}");
     signed.sign("bob", "bailiwick-component");
     assert_eq!(signed.check().0, 0);
     // A key that was taken back.
@@ -144,7 +148,7 @@ fn lk09_every_grant_that_names_signers_is_heeded() {
     assert_eq!(signed.check().0, 0);
     signed.sign("stranger", "bailiwick-component");
     assert_eq!(signed.check().0, 0);
-    fs::write(library::signature_of(&signed.component()), "no signature").unwrap();
+    fs::write(library::signature_path(&signed.component()), "no signature").unwrap();
     assert_eq!(signed.check().0, 3);
 }
 

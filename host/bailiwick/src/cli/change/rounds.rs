@@ -48,7 +48,7 @@ pub(crate) fn rounds(context: &Context, args: &args::Rounds) -> anyhow::Result<E
 async fn check_all(session: &Session, log: &Log) -> anyhow::Result<Sweep> {
     let mut targets: BTreeSet<_> = session.ops.assignments.keys().cloned().collect();
     targets.extend(session.ops.never_named());
-    let request = Request { targets, components: None, standing: session.standing.clone() };
+    let request = Request { targets, components: None, lock_state: session.lock_state.clone() };
     let (ops, journal) = (Arc::clone(&session.ops), Arc::clone(log.journal()));
     Ok(sweep(ops, request, session.settings.clone(), journal, Arc::new(NoProgress)).await?)
 }

@@ -23,7 +23,7 @@ use bailiwick_core::model::{Literal, TargetName};
 use bailiwick_core::source::Source;
 use bailiwick_engine::sweep::Settings;
 use bailiwick_journal::ReadError;
-use bailiwick_policy::lock::Standing;
+use bailiwick_policy::lock::LockState;
 use bailiwick_policy::ops::Ops;
 use bailiwick_policy::signature::AllowedSigners;
 use bailiwick_transport::ssh;
@@ -37,7 +37,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// What a command about changes works with on the controller.
 pub(super) struct Session {
     pub(super) ops: Arc<Ops>,
-    pub(super) standing: Standing,
+    pub(super) lock_state: LockState,
     pub(super) settings: Settings,
     pub(super) store: Store,
     pub(super) stop: Stop,
@@ -47,7 +47,7 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn open(context: &Context, jobs: usize) -> anyhow::Result<Self> {
-        let (ops, standing) = context.ops_and_standing()?;
+        let (ops, lock_state) = context.ops_and_lock()?;
         let state = context.state_folder()?;
         let settings = Settings {
             jobs,
@@ -64,7 +64,7 @@ impl Session {
             past_runs: history::pasts(context),
         };
         let (store, stop) = (Store::at(&state), Stop::at(&state));
-        Ok(Self { ops: Arc::new(ops), standing, settings, store, stop, interrupted: AtomicBool::new(false) })
+        Ok(Self { ops: Arc::new(ops), lock_state, settings, store, stop, interrupted: AtomicBool::new(false) })
     }
 
     /// A target that may be changed, and that has a gate.
@@ -96,7 +96,7 @@ impl Session {
         let grant = self.ops.grant(&plan.fix, &plan.target);
         let binary = self.ops.library.binary(&plan.fix);
         // A component that is not accepted counts as missing.
-        let allowed = grant.as_ref().is_some_and(|grant| self.standing.allows(&self.ops.library, grant).is_ok());
+        let allowed = grant.as_ref().is_some_and(|grant| self.lock_state.allows(&self.ops.library, grant).is_ok());
         CurrentState {
             component: binary.filter(|_| allowed).map(|binary| binary.digest.clone()),
             grant: grant.map(|grant| grant.digest()),
@@ -162,7 +162,7 @@ impl Session {
     pub(super) fn verifier(&self, log: &Log) -> SweepVerifier {
         SweepVerifier {
             ops: Arc::clone(&self.ops),
-            standing: self.standing.clone(),
+            lock_state: self.lock_state.clone(),
             settings: self.settings.clone(),
             journal: Arc::clone(log.journal()),
         }

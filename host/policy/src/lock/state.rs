@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Actions, Component, FILE, Facts, Lock, Record, Unusable, Version, actions, parse};
+use super::{Actions, Component, FILE, Facts, Lock, LockError, Record, Version, actions, parse};
 use crate::grant::Grant;
 use crate::library::Library;
 use bailiwick_core::encode::ShownPath as _;
@@ -13,14 +13,14 @@ use bailiwick_core::source::{ReadError, Source};
 
 /// The lock of an ops directory, as it stands.
 #[derive(Debug, Clone, Default)]
-pub enum Standing {
+pub enum LockState {
     /// There is none: nobody has agreed to anything.
     #[default]
     Missing,
     /// There is one.
-    Lock(Box<Lock>),
+    Valid(Box<Lock>),
     /// There is one, and it accepts nothing.
-    Unusable(Unusable),
+    Invalid(LockError),
 }
 
 /// Why a component does not run. Each text names the next step.
@@ -30,7 +30,7 @@ pub enum Refusal {
     #[error("E-LOAD-DIGEST: {0}")]
     Lock(String),
     /// Nobody has accepted it.
-    #[error("E-LOAD-DIGEST: nobody has accepted it\n\nhint: `bailiwick add {}` shows what it could do, and asks", path.shown())]
+    #[error("E-LOAD-DIGEST: it is not accepted\n\nhint: `bailiwick add {}` shows what it could do, and asks", path.shown())]
     Unknown {
         /// Its file.
         path: PathBuf,
@@ -45,7 +45,7 @@ pub enum Refusal {
     },
     /// Other bytes than were accepted.
     #[error(
-        "E-LOAD-DIGEST: {what} has the digest sha256:{found}, accepted is sha256:{accepted} ({version})\n\nhint: put the accepted file back; if it is meant to be a new version, `bailiwick add {}`", path.shown()
+        "E-LOAD-DIGEST: {what} has the digest sha256:{found}, but sha256:{accepted} ({version}) was accepted\n\nhint: restore the accepted file; for a new version, run `bailiwick add {}`", path.shown()
     )]
     Digest {
         /// `its file` or `its manifest`.
@@ -95,18 +95,18 @@ fn day(record: &Record) -> String {
 
 fn grew(target: &TargetName, more: Option<&Actions>) -> String {
     match more {
-        None => format!("nobody has accepted it on `{target}`"),
+        None => format!("it is not accepted on `{target}`"),
         Some(more) => {
             let mut names: Vec<_> = more.iter().take(3).map(|action| format!("`{action}`")).collect();
             if more.len() > 3 {
                 names.push(format!("and {} more", more.len() - 3));
             }
-            format!("nobody has accepted {} for it on `{target}`", names.join(", "))
+            format!("its acceptance on `{target}` does not cover {}", names.join(", "))
         }
     }
 }
 
-impl Standing {
+impl LockState {
     /// Reads the lock of a directory; without a directory there are only built-in components, and no lock.
     ///
     /// # Errors
@@ -117,8 +117,8 @@ impl Standing {
             return Ok(Self::Missing);
         }
         Ok(match parse(&Source::read(&path)?) {
-            Ok(lock) => Self::Lock(Box::new(lock)),
-            Err(unusable) => Self::Unusable(unusable),
+            Ok(lock) => Self::Valid(Box::new(lock)),
+            Err(error) => Self::Invalid(error),
         })
     }
 
@@ -126,8 +126,8 @@ impl Standing {
     #[must_use]
     pub fn accepted(&self, id: &ComponentId) -> Option<&Component> {
         match self {
-            Self::Lock(lock) => lock.components.get(id),
-            Self::Missing | Self::Unusable(_) => None,
+            Self::Valid(lock) => lock.components.get(id),
+            Self::Missing | Self::Invalid(_) => None,
         }
     }
 
@@ -143,8 +143,8 @@ impl Standing {
         let Some(path) = &binary.path else { return Ok(()) };
         let lock = match self {
             Self::Missing => return Err(Refusal::Unknown { path: path.clone() }),
-            Self::Unusable(unusable) => return Err(Refusal::Lock(unusable.to_string())),
-            Self::Lock(lock) => lock,
+            Self::Invalid(error) => return Err(Refusal::Lock(error.to_string())),
+            Self::Valid(lock) => lock,
         };
         if let Some(revoked) = lock.revoked.get(&binary.digest) {
             return Err(Refusal::Revoked { digest: binary.digest.clone(), record: revoked.record.clone() });
@@ -180,16 +180,16 @@ impl Standing {
         let more = |code, what| Err(Refusal::More { code, what, id: id.clone() });
         if accepted.imports != facts.imports {
             let found: Vec<_> = facts.imports.symmetric_difference(&accepted.imports).map(String::as_str).collect();
-            return more("IMPORT", format!("it has other imports than the lock lists: {}", found.join(", ")));
+            return more("IMPORT", format!("its imports differ from those in the lock: {}", found.join(", ")));
         }
         if accepted.signer != facts.signer {
             let name = |signer: &Option<String>| signer.clone().unwrap_or_else(|| "nobody".to_owned());
-            let what = format!("it is signed by {}, accepted was {}", name(&facts.signer), name(&accepted.signer));
+            let what = format!("it is signed by {}, but {} was accepted", name(&facts.signer), name(&accepted.signer));
             return more("SIG", what);
         }
         for (name, value) in &facts.limits {
             if accepted.limits.get(name).is_none_or(|accepted| value > accepted) {
-                return more("LIMIT", format!("nobody has accepted `{name} = {value}` for it"));
+                return more("LIMIT", format!("`{name} = {value}` is not accepted for it"));
             }
         }
         Ok(())
