@@ -89,6 +89,7 @@ const PLACES: &[(&[&str], &[&str], &str)] = &[
             "engine/src/project/",
             "bailiwick/src/doctor/",
             "bailiwick/src/cli/doctor.rs",
+            "bailiwick/src/cli/man.rs",
         ],
         "what decides opens no file",
     ),
@@ -116,9 +117,10 @@ const READERS: &[(&str, usize, &str)] = &[
     ),
     ("engine/src/replay/compare.rs", 4, "compares two; what differs stays tainted text"),
     ("engine/src/replay/recorded.rs", 1, "looks it up in a grant; a key that is not there stays tainted text"),
+    ("engine/src/replay/v1.rs", 1, "finds it among what was withheld, as version 1 of a digest does"),
     ("engine/src/replay/with.rs", 1, "names what was asked in vain; its printer encodes it"),
     ("journal/src/history/earlier.rs", 1, "goes into a digest"),
-    ("journal/src/history/follow.rs", 1, "binds it as a value to a statement of ours"),
+    ("journal/src/history/update.rs", 1, "binds it as a value to a statement of ours"),
     ("sandbox/src/host/history.rs", 1, "returns it to the guest that reported it"),
 ];
 

@@ -77,6 +77,8 @@ struct Targets {
 #[derive(Serialize)]
 struct Runs {
     total: usize,
+    /// The word of `bailiwick.sweep/1`, which programs read.
+    #[serde(rename = "could_not_look")]
     could_not_check: usize,
     not_applicable: usize,
     fault: usize,
@@ -126,6 +128,8 @@ enum Outcome<'a> {
         severity: Option<Severity>,
         findings: Vec<FindingOf<'a>>,
     },
+    /// The word of `bailiwick.sweep/1`, which programs read.
+    #[serde(rename = "could-not-look")]
     CouldNotCheck {
         error: Option<VerbError>,
         reason: &'a Tainted,

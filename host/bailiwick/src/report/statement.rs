@@ -144,7 +144,7 @@ fn push<'a>(all: &mut Vec<Statement<'a>>, target: &'a TargetName, run: &'a Run) 
             all.push(one(code, kind, theirs(reason)));
         }
         RunOutcome::Fault(RunFault { message, .. }) => {
-            all.push(one("fault", Kind::Broken, encode::harmless(&format!("the probe broke: {message}"), COLUMNS)));
+            all.push(one("fault", Kind::Broken, encode::harmless(&format!("the probe failed: {message}"), COLUMNS)));
         }
         RunOutcome::Refused { reason } => all.push(one("refused", Kind::Refused, encode::harmless(reason, COLUMNS))),
     }

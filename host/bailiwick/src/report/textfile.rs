@@ -44,7 +44,7 @@ pub fn render(sweep: &Sweep, earlier: &Successes) -> String {
     let finished = sweep.finished.as_second();
     head(&mut out, "bailiwick_last_sweep_timestamp_seconds", "When the last sweep ended.");
     let _ = writeln!(out, "bailiwick_last_sweep_timestamp_seconds {finished}");
-    head(&mut out, SUCCESS, "When every probe of a target could last check.");
+    head(&mut out, SUCCESS, "Time when every probe of the target last succeeded.");
     let is_blind = |said: &&Statement<'_>| matches!(said.kind, Kind::Unseen | Kind::Broken | Kind::Refused);
     let blind: BTreeSet<_> = statements.iter().filter(is_blind).map(|said| said.target).collect();
     for looked in &sweep.targets {

@@ -134,7 +134,7 @@ fn of_run(run: &Run, detail: Detail) -> Vec<Entry<'_>> {
         }
         RunOutcome::Fault(RunFault { message, .. }) => vec![Entry {
             details: vec![("run", format!("version {}", took(run)))],
-            ..about(Word::Fault, component, format!("the probe broke: {}", host(message)))
+            ..about(Word::Fault, component, format!("the probe failed: {}", host(message)))
         }],
         RunOutcome::Refused { reason } => {
             vec![about(Word::Refused, component, format!("the probe was not run: {}", host(reason)))]
