@@ -258,7 +258,7 @@ impl Reader<'_> {
         let nothing = self.nothing(raw, list, &outside);
         let outer = Names { count: false, ..outside };
         let errors = raw.errors.iter().filter_map(|(name, raw)| {
-            let error = self.one_of(name, ERRORS, "error that a target itself tells,");
+            let error = self.one_of(name, ERRORS, "error of a target");
             Some((error?, self.verdict(raw, &outer)?))
         });
         let errors = errors.collect();

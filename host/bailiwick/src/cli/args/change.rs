@@ -28,7 +28,7 @@ pub(in crate::cli) struct Plan {
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum PlanCommand {
-    /// Show a plan again, or write the statement that an approver signs
+    /// Show a plan, or print the statement that an approver signs
     Show {
         /// The plan's digest, or at least its first 8 letters
         digest: String,
