@@ -57,7 +57,7 @@ impl Session {
                 connect: CONNECT,
                 handshake: CONNECT,
                 authentication: CONNECT,
-                agent: context.surroundings.agent.clone(),
+                agent: context.environment.agent.clone(),
                 ..ssh::Settings::default()
             },
             cache: check::cache(context),
@@ -189,7 +189,7 @@ pub(super) fn host_key(target: &Target) -> String {
 /// The account that runs this program, for the journal: its name, which the environment may forge, and its uid, which it may not.
 pub(super) fn who(context: &Context) -> String {
     let uid = rustix::process::getuid().as_raw();
-    let named = context.surroundings.user.as_deref().filter(|user| user.len() <= 64 && encode::is_plain(user));
+    let named = context.environment.user.as_deref().filter(|user| user.len() <= 64 && encode::is_plain(user));
     named.map_or_else(|| format!("uid {uid}"), |user| format!("{user} (uid {uid})"))
 }
 
