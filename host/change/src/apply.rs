@@ -203,7 +203,7 @@ impl<C: Clock, H: GateClient, E: Verifier> Execution<'_, C, H, E> {
             self.admission.clock.sleep(BETWEEN_CHECKS).await;
         };
         if let Some(failed) = proofs.iter().find(|proof| !proof.holds) {
-            let why = format!("the proof failed: {}: {}", failed.what, encode::terminal(&failed.said, 300));
+            let why = format!("the proof failed: {}: {}", failed.what, encode::terminal(&failed.detail, 300));
             return Ok(Err(Abort::RollBack(why)));
         }
         self.log.write(Event::Closing { change: self.change.clone(), keep: true })?;

@@ -104,7 +104,7 @@ impl<C: Clock, H: GateClient, E: Verifier> Execution<'_, C, H, E> {
         let mut proofs = Vec::new();
         if let Err(error) = self.gate.renew().await {
             let what = "a new connection".to_owned();
-            return vec![ProofResult { what, holds: false, said: Tainted::new(error.to_string()) }];
+            return vec![ProofResult { what, holds: false, detail: Tainted::new(error.to_string()) }];
         }
         for (_, step) in verify::last_of_each(self.plan) {
             proofs.push(match self.gate.preview(step).await {

@@ -57,7 +57,7 @@ pub async fn recover<H: GateClient>(
         Some(Some(Closed::Failed)) => "the target could not roll the change back",
     };
     let what = "the gate has a record of the change".to_owned();
-    let mut proofs = vec![ProofResult { what, holds: record.is_some(), said: Tainted::new(reported) }];
+    let mut proofs = vec![ProofResult { what, holds: record.is_some(), detail: Tainted::new(reported) }];
     let (mut all_after, mut all_before) = (true, true);
     for (_, step) in verify::last_of_each(plan) {
         match gate.preview(step).await {
@@ -75,7 +75,7 @@ pub async fn recover<H: GateClient>(
             Err(error) => return unknown_objects(log, change, proofs, &error),
         }
     }
-    log.write(Event::Inspected { change: change.clone(), said: proofs.clone() })?;
+    log.write(Event::Inspected { change: change.clone(), proofs: proofs.clone() })?;
     judge(log, &state, closed, all_before, all_after, proofs).map(Some)
 }
 
@@ -145,6 +145,6 @@ fn unknown_objects(
     proofs: Vec<ProofResult>,
     error: &GateClientError,
 ) -> Result<Option<Recovered>, LogError> {
-    log.write(Event::Inspected { change: change.clone(), said: proofs.clone() })?;
+    log.write(Event::Inspected { change: change.clone(), proofs: proofs.clone() })?;
     open(change, &format!("the target does not report the state of the objects: {error}"), proofs)
 }

@@ -117,7 +117,7 @@ impl<C: Clock, H: GateClient, E: Verifier> Execution<'_, C, H, E> {
             let stuck = format!(
                 "after the rollback, {} does not hold: it is `{}`",
                 failed.what,
-                encode::terminal(&failed.said, 300)
+                encode::terminal(&failed.detail, 300)
             );
             return self.end(End::Stuck, Some(stuck), proofs);
         }

@@ -36,7 +36,7 @@ pub fn first_of_each(plan: &Plan) -> Vec<(usize, &Step)> {
 }
 
 fn proof(what: String, holds: bool, detail: impl Into<String>) -> ProofResult {
-    ProofResult { what, holds, said: Tainted::new(detail) }
+    ProofResult { what, holds, detail: Tainted::new(detail) }
 }
 
 /// Whether an object has the state that the plan expects afterwards.

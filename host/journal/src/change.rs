@@ -175,7 +175,8 @@ pub enum Event {
         /// The change.
         change: ChangeId,
         /// What the gate reports, and the states of the objects.
-        said: Vec<ProofResult>,
+        #[serde(rename = "said")] // The word of the format.
+        proofs: Vec<ProofResult>,
     },
     /// A person allows changes again on a target with a stuck change.
     #[serde(rename = "released")] // The word of the format.
@@ -424,7 +425,8 @@ pub struct ProofResult {
     /// True if it is as expected.
     pub holds: bool,
     /// What was observed.
-    pub said: Tainted,
+    #[serde(rename = "said")] // The word of the format, and of receipts.
+    pub detail: Tainted,
 }
 
 /// A reading of the controller's clocks.

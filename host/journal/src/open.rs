@@ -335,10 +335,10 @@ fn lock(file: &File, folder: &Path, patience: Duration) -> Result<(), OpenError>
     }
 }
 
-/// The newest entry.
+/// The last entry.
 struct Last {
     link: EntryRef,
-    /// No run can be open after it, so that nobody need read what is before it.
+    /// True if no run can be open after it, so that the entries before it do not have to be read.
     at_rest: bool,
 }
 

@@ -51,10 +51,10 @@ pub struct RunTarget {
     /// Actions that never-rules withhold from it there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub withheld: Vec<Withheld>,
-    /// When the component's latest run there that could check began, as the component is told.
+    /// When the component's latest run there that could check began, as the component gets it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous_ms: Option<u64>,
-    /// The component's earlier numbers there, as it is told. None if it gets none; older programs gave none.
+    /// The component's earlier numbers there, as it gets them. None if it gets none; older programs gave none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub earlier: Option<Past>,
 }

@@ -188,7 +188,7 @@ fn write_proofs(text: &mut String, proofs: &[ProofResult]) -> std::fmt::Result {
     for proof in proofs {
         let word = if proof.holds { "holds" } else { "FAILS" };
         writeln!(text, "  {word}    {}", encode::lines(&proof.what))?;
-        text.push_str(&tainted(&proof.said, 4, "           "));
+        text.push_str(&tainted(&proof.detail, 4, "           "));
     }
     Ok(())
 }

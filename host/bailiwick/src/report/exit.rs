@@ -163,15 +163,15 @@ mod tests {
         assert!(ExitCode::ALL.is_sorted_by(|a, b| a.code() < b.code()));
         let lines: Vec<String> = ExitCode::ALL.iter().map(|c| format!("{:>2} {}", c.code(), c.meaning())).collect();
         insta::assert_snapshot!(lines.join("\n"), @r"
- 0 fine
- 1 findings at or over the threshold
- 2 usage, or an invalid file
+ 0 everything is ok
+ 1 findings at or above the threshold
+ 2 wrong usage, or an invalid file; nothing was done
  3 a target or component was refused
- 4 a target could not be checked, or a probe broke
- 5 verify failed, rolled back
- 6 stuck: rollback failed, a person is needed
- 7 a case or a replay does not come out as recorded
- 8 a component waits for a person: accept or approve it
+ 4 a target could not be checked, or a probe failed
+ 5 a change did not verify and was rolled back
+ 6 a rollback failed, or a change is open; a person has to act
+ 7 the result of a case or a replay differs from the recorded one
+ 8 a component waits to be accepted or approved
 70 a bug in bailiwick
 ");
     }

@@ -68,7 +68,8 @@ async fn verify_applied(session: &Session, log: &Log) -> Vec<ProofResult> {
     let mut shown = Vec::new();
     for state in begun {
         let what = |what: &str| format!("{} on {}: {what}", state.id, state.target);
-        let fails = |why: String| ProofResult { what: what("could be checked"), holds: false, said: Tainted::new(why) };
+        let fails =
+            |why: String| ProofResult { what: what("could be checked"), holds: false, detail: Tainted::new(why) };
         let (plan, _) = match session.store.plan(&state.plan) {
             Ok(plan) => plan,
             Err(error) => {
