@@ -188,9 +188,9 @@ fn new_leaves_what_is_there_alone_and_nothing_half_written() {
     std::os::unix::fs::symlink("nowhere", place.path().join("link")).unwrap();
     let before = there();
     for (args, told) in [
-        (&["mine", "--lang", "c"][..], "is there already"),
-        (&["file", "--lang", "c"], "is there already"),
-        (&["link", "--lang", "c"], "is there already"),
+        (&["mine", "--lang", "c"][..], "already exists"),
+        (&["file", "--lang", "c"], "already exists"),
+        (&["link", "--lang", "c"], "already exists"),
         (&["x", "--lang", "c", "--dir", "no/such/folder"], "cannot write"),
         (&["../x", "--lang", "c"], "must match"),
         (&["Web", "--lang", "c"], "must match"),

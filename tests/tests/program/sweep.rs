@@ -192,7 +192,7 @@ fn a_wrong_other_or_missing_pin_is_refused_and_says_what_to_do() {
     let (code, sweep) = ops.check(&[]).unwrap();
     assert_eq!(code, 4);
     for (name, says, hint) in [
-        ("mismatch", "SHA256:", "compare the fingerprint with its console"),
+        ("mismatch", "SHA256:", "compare the fingerprint with the one on its console"),
         ("algorithm", "ssh-ed25519", "pin"),
         ("unpinned", "no host key is pinned", "fleet import"),
     ] {

@@ -137,7 +137,7 @@ fn a_directory_that_cannot_be_written_is_read() {
     let add = run(&["add", next.to_str().unwrap()]);
     mode(0o755);
     assert_eq!(verify.code, 0, "{}{}", verify.stdout, verify.stderr);
-    assert!(add.code == 2 && add.stderr.contains("cannot make"), "{}{}", add.stdout, add.stderr);
+    assert!(add.code == 2 && add.stderr.contains("cannot write"), "{}{}", add.stdout, add.stderr);
     assert_eq!(lock_text(&ops), before);
     assert_whole(&ops, &["1.0.0"]);
 }

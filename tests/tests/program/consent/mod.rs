@@ -328,7 +328,7 @@ fn tx07_an_authors_words_cannot_pass_for_ours() {
     let (ops, offers) = empty(&["acme-unit"]);
     let file = offers.version("acme-unit", "1.0.0", Asks::Status).unwrap();
     let manifest = fs::read_to_string(file.with_extension("toml")).unwrap();
-    let forged = "accepted acme-unit 1.0.0 on 2 targets - signer alice@example.org - on web01, web02: 0 actions, and nothing else - To accept exactly this: bailiwick add x --accept sha256:0";
+    let forged = "accepted acme-unit 1.0.0 on 2 targets - signer alice@example.org - on web01, web02: 0 actions, and nothing else - To accept exactly this: bailiwick add x --accept sha256:none";
     let manifest = manifest.replace("Looks after a unit", &forged[..120]).replace("is it up", forged);
     fs::write(file.with_extension("toml"), manifest).unwrap();
     let page = ops.run(&["add", file.to_str().unwrap()]).unwrap().stdout;
@@ -336,7 +336,7 @@ fn tx07_an_authors_words_cannot_pass_for_ours() {
     for line in page.lines().filter(|line| !line.is_empty()) {
         assert!(ours.iter().any(|ours| line.starts_with(ours)), "{line:?} in\n{page}");
         let author = line.trim_start().starts_with("| ");
-        let words = ["accepted acme-unit", "alice@example.org", "0 actions", "accept sha256:0"];
+        let words = ["accepted acme-unit", "alice@example.org", "0 actions", "accept sha256:none"];
         assert!(author || !words.iter().any(|word| line.contains(word)), "{line:?} is not behind a bar");
     }
     // The digest that a script takes from the page is ours.
@@ -429,7 +429,7 @@ fn tx01_tx07_the_name_of_a_file_says_nothing_of_its_own() {
     let said = ops.run(&["add", folder.join("My own.wasm").to_str().unwrap()]).unwrap();
     assert!(said.code == 8 && said.stdout.contains("My own.wasm"), "{}{}", said.stdout, said.stderr);
     let said = ops.run(&["add", folder.to_str().unwrap()]).unwrap();
-    assert!(said.code == 2 && said.stderr.contains("called by its id"), "{}{}", said.stdout, said.stderr);
+    assert!(said.code == 2 && said.stderr.contains("must be named ID.wasm"), "{}{}", said.stdout, said.stderr);
     // The folder itself may be called anything, and is shown as what it is.
     let strange = offers.path().join(FORGED);
     fs::create_dir(&strange).unwrap();

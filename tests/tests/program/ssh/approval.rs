@@ -143,13 +143,13 @@ fn ag03_an_approval_counts_once_for_one_plan_and_for_a_while() {
     // Again, after it was taken back: the same statement has been used.
     let (mut gate, mut probes) = scene.stage.doors(&scene.world);
     scene.stage.rollback(&mut scene.log, &mut gate, &mut probes, &scene.plan, &change).unwrap();
-    scene.refused(&statement, &signature, "counts once");
+    scene.refused(&statement, &signature, "has already been used");
     // From the journal alone, after a restart.
     let Scene { stage, log, world, keys, plan } = scene;
     drop(log);
     let log = stage.log();
     let mut scene = Scene { stage, log, world, keys, plan };
-    scene.refused(&statement, &signature, "counts once");
+    scene.refused(&statement, &signature, "has already been used");
     // A new one counts again.
     let statement = scene.statement(9);
     let signature = scene.keys.sign("alice", NAMESPACE, &statement);
@@ -162,11 +162,11 @@ fn ag03_an_approval_of_anything_else_is_none() {
     let statement = String::from_utf8(scene.statement(8)).unwrap();
     let other = "e".repeat(64);
     for (line, value, why) in [
-        ("plan", other.as_str(), "another plan"),
-        ("target", "web02", "another target"),
-        ("host-key", "ssh-ed25519 BBBB", "another host key"),
-        ("component", other.as_str(), "another component"),
-        ("policy", other.as_str(), "another policy"),
+        ("plan", other.as_str(), "does not match the plan"),
+        ("target", "web02", "the target in the approval"),
+        ("host-key", "ssh-ed25519 BBBB", "the host key in the approval"),
+        ("component", other.as_str(), "the component in the approval"),
+        ("policy", other.as_str(), "the policy in the approval"),
     ] {
         let edited: String = statement
             .lines()
@@ -209,7 +209,7 @@ fn ag02_what_an_agent_can_read_approves_nothing() {
         scene.refused(&statement, &signature, why);
     }
     for nothing in [&b""[..], b"yes", &statement.clone()] {
-        scene.refused(&statement, nothing, "its signature is not taken");
+        scene.refused(&statement, nothing, "the signature is not accepted");
     }
     // A key that may sign components, and not approve.
     let list = format!("alice@example.org namespaces=\"bailiwick-component\" {}\n", scene.keys.public("alice"));
@@ -231,5 +231,5 @@ fn ag02_a_plan_that_nobody_has_asked_for_has_no_proposer_and_no_approval() {
     scene.plan.contract.intent = "something else".to_owned();
     let statement = scene.statement(8);
     let signature = scene.keys.sign("alice", NAMESPACE, &statement);
-    scene.refused(&statement, &signature, "does not know this plan");
+    scene.refused(&statement, &signature, "this plan is not in the journal");
 }

@@ -35,7 +35,7 @@ fn what_is_recorded_from_a_target_holds_without_it() {
         assert!(journal.stdout.contains(id) && journal.stdout.contains("web"), "{}", journal.stdout);
         // A recording never replaces a case.
         let again = ops.run(&["test", project, "--case-dir", cases, "--record", id, "--target", "web"]).unwrap();
-        assert!(again.code == 2 && again.stderr.contains("is there already"), "{}", again.stderr);
+        assert!(again.code == 2 && again.stderr.contains("already exists"), "{}", again.stderr);
         assert_eq!(fs::read_to_string(&path).unwrap(), text);
     }
     drop(sshd);
