@@ -126,7 +126,7 @@ fn a_case_is_recorded_on_all_targets_and_the_review_names_them() {
     assert_eq!(again.code, 0, "it holds without them: {}{}", again.stdout, again.stderr);
 
     let review = ops.run(&["review"]).unwrap().stdout;
-    let said = "clock-skew looks at all its targets in one run";
+    let said = "clock-skew checks all its targets in one run";
     assert!(review.contains(said) && review.contains("    on      gone, here, there\n"), "{review}");
     let review: serde_json::Value =
         serde_json::from_str(&ops.run(&["review", "--format", "json"]).unwrap().stdout).unwrap();
@@ -215,7 +215,7 @@ fn jr01_runs_on_several_targets_and_runs_that_were_told_their_past_are_replayed(
     assert_eq!((code, &value["summary"]["identical"]), (4, &serde_json::json!(2)), "{value:#}");
     let cause = &value["runs"].as_array().unwrap().iter().find(|run| run["result"]["kind"] == "not-replayed");
     let cause = cause.unwrap()["result"]["cause"].as_str().unwrap();
-    assert!(cause.contains("told other numbers of"), "{cause}");
+    assert!(cause.contains("do not match the journal's numbers"), "{cause}");
 }
 
 #[test]

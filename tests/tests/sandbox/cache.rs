@@ -98,7 +98,7 @@ fn lk06_links_pipes_and_open_files_are_not_entries() {
     let elsewhere = dir.path().join("elsewhere");
     fs::rename(&path, &elsewhere).unwrap();
     symlink(&elsewhere, &path).unwrap();
-    assert!(matches!(rejected(&cache, &ONE), Reject::NotPrivate("a link")));
+    assert!(matches!(rejected(&cache, &ONE), Reject::NotPrivate("a symbolic link")));
     assert!(elsewhere.exists(), "what a link pointed to is not ours to delete");
 
     fs::copy(&elsewhere, &path).unwrap();
@@ -106,7 +106,7 @@ fn lk06_links_pipes_and_open_files_are_not_entries() {
     assert!(matches!(rejected(&cache, &ONE), Reject::NotPrivate(_)), "others could read it");
 
     assert!(Command::new("mkfifo").arg("-m").arg("600").arg(&path).status().unwrap().success());
-    assert!(matches!(rejected(&cache, &ONE), Reject::NotPrivate("no file")), "nobody waits for a writer");
+    assert!(matches!(rejected(&cache, &ONE), Reject::NotPrivate("not a regular file")), "nobody waits for a writer");
 }
 
 /// Only root can give a file away; the check is the same for everybody.
@@ -137,7 +137,7 @@ fn lk06_a_folder_that_others_can_change_is_no_cache() {
 
     let link = dir.path().join("link");
     symlink(&folder, &link).unwrap();
-    assert!(matches!(open(&link), Err(CacheError::NotPrivate { what: "no folder", .. })));
+    assert!(matches!(open(&link), Err(CacheError::NotPrivate { what: "not a folder", .. })));
 
     // Whoever can rename the folder can put another in its place.
     fs::set_permissions(dir.path(), Permissions::from_mode(0o770)).unwrap();
@@ -149,7 +149,7 @@ fn lk06_a_folder_that_others_can_change_is_no_cache() {
     assert!(matches!(open(&folder), Err(CacheError::NotPrivate { .. })), "others know the key");
     fs::write(&key, b"").unwrap();
     fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
-    assert!(matches!(open(&folder), Err(CacheError::NotPrivate { what: "no key", .. })), "an empty key");
+    assert!(matches!(open(&folder), Err(CacheError::NotPrivate { what: "not a valid key", .. })), "an empty key");
     fs::remove_file(&key).unwrap();
     symlink("/dev/zero", &key).unwrap();
     assert!(matches!(open(&folder), Err(CacheError::NotPrivate { what: "a link", .. })), "a known key");

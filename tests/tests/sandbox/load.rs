@@ -37,7 +37,7 @@ async fn lk13_lk15_nothing_else_is_imported() {
     let import = |import: &str| Guest { imports: import, body: "(i32.const 1024)", ..Guest::default() }.bytes();
     let wasi = import(r#"(import "wasi:filesystem/types@0.2.6" (instance (export "x" (func))))"#);
     let refusal = check(&inspected(&wasi), &[]).unwrap_err();
-    assert!(matches!(&refusal, ImportError::Foreign { why: "no probe gets files", .. }), "{refusal}");
+    assert!(matches!(&refusal, ImportError::Foreign { why: "no component gets files", .. }), "{refusal}");
     let types_only = import(r#"(import "wasi:io/streams@0.2.6" (instance))"#);
     assert!(matches!(check(&inspected(&types_only), &[]), Err(ImportError::WasiNotAskedFor(_))));
     let newer = import(r#"(import "bailiwick:ops/calls@0.1.7" (instance (export "last" (func (result u32)))))"#);
