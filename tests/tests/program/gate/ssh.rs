@@ -391,7 +391,7 @@ fn ssh_reading_goes_through_the_gate_several_in_one_channel() {
         }
         while let Some(said) = asks.join_next().await {
             match said.unwrap() {
-                (Verb::SystemMemory, Err(RunError::Gate(why))) => assert!(why.contains("does not list it"), "{why}"),
+                (Verb::SystemMemory, Err(RunError::Gate(why))) => assert!(why.contains("does not list this action"), "{why}"),
                 (verb, Ok(answer)) => assert!(!answer.stdout.is_empty(), "{verb}"),
                 (verb, Err(error)) => panic!("{verb}: {error}"),
             }
@@ -458,6 +458,6 @@ fn gate_verify_finds_whatever_differs_from_the_grant() {
     verify("as installed again", &[]);
     root(&["touch", "/etc/bailiwick/disabled"]);
     assert!(
-        ops.run(&["gate", "verify", "test"]).unwrap().stdout.contains("changes nothing now: the kill switch is on")
+        ops.run(&["gate", "verify", "test"]).unwrap().stdout.contains("accepts no change now: the kill switch is on")
     );
 }

@@ -448,7 +448,7 @@ fn gr14_two_deaths_over_two_sweeps_hold_it_until_a_person_releases_it() {
     for _ in 0..3 {
         sweep_whose_worker_dies(&ops, Signal::TERM);
     }
-    assert_eq!(ops.run(&["quarantine"]).unwrap().stdout, "no component has killed a worker\n");
+    assert_eq!(ops.run(&["quarantine"]).unwrap().stdout, "no worker of a component has died\n");
     for _ in 0..2 {
         let sweep = sweep_whose_worker_dies(&ops, Signal::KILL);
         assert_eq!(outcome(&sweep, "slow")["kind"], "fault");
@@ -489,7 +489,7 @@ fn gr14_a_record_that_cannot_be_read_holds_its_component() {
     let (code, sweep) = ops.check(&[]).unwrap();
     let refused = outcome(&sweep, "quiet");
     assert_eq!((code, refused["kind"].as_str()), (3, Some("refused")), "{refused}");
-    assert!(refused["cause"].as_str().unwrap().contains("does not hold what was written"), "{refused}");
+    assert!(refused["cause"].as_str().unwrap().contains("is not a quarantine record"), "{refused}");
     let listed = ops.run(&["quarantine"]).unwrap();
     assert!(listed.code == 2 && listed.stdout.contains("UNREADABLE"), "{}", listed.stdout);
     assert_eq!(ops.run(&["unquarantine", "hostile", "--yes"]).unwrap().code, 0);
