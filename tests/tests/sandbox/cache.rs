@@ -152,7 +152,7 @@ fn lk06_a_folder_that_others_can_change_is_no_cache() {
     assert!(matches!(open(&folder), Err(CacheError::NotPrivate { what: "not a valid key", .. })), "an empty key");
     fs::remove_file(&key).unwrap();
     symlink("/dev/zero", &key).unwrap();
-    assert!(matches!(open(&folder), Err(CacheError::NotPrivate { what: "a link", .. })), "a known key");
+    assert!(matches!(open(&folder), Err(CacheError::NotPrivate { what: "a symbolic link", .. })), "a known key");
     fs::remove_file(&key).unwrap();
     open(&folder).unwrap();
 }

@@ -178,7 +178,7 @@ fn ag03_an_approval_of_anything_else_is_none() {
         scene.refused(edited.as_bytes(), &signature, why);
     }
     // Expired, and for ever.
-    for (hours, why) in [(-1, "was valid until"), (24 * 365, "the longest time")] {
+    for (hours, why) in [(-1, "the approval expired at"), (24 * 365, "the longest time")] {
         let statement = scene.statement(hours);
         let signature = scene.keys.sign("alice", NAMESPACE, &statement);
         scene.refused(&statement, &signature, why);
