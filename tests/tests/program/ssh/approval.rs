@@ -178,7 +178,7 @@ fn ag03_an_approval_of_anything_else_is_none() {
         scene.refused(edited.as_bytes(), &signature, why);
     }
     // Expired, and for ever.
-    for (hours, why) in [(-1, "the approval expired at"), (24 * 365, "the longest time")] {
+    for (hours, why) in [(-1, "the approval expired at"), (24 * 365, "which is too far away")] {
         let statement = scene.statement(hours);
         let signature = scene.keys.sign("alice", NAMESPACE, &statement);
         scene.refused(&statement, &signature, why);
@@ -190,7 +190,7 @@ fn ag03_an_approval_of_anything_else_is_none() {
     scene.refused(later.as_bytes(), &signature, "not a signature of this file");
     for odd in [format!("{statement}x y\n"), statement.replace('\n', "\r\n"), statement.to_uppercase(), String::new()] {
         let signature = scene.keys.sign("alice", NAMESPACE, odd.as_bytes());
-        scene.refused(odd.as_bytes(), &signature, "no statement about a plan");
+        scene.refused(odd.as_bytes(), &signature, "is not a statement about a plan");
     }
 }
 
