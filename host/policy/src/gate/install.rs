@@ -1,5 +1,5 @@
-//! The script that a person reads and runs as root on the target. It holds every file in full, checks before it installs, and
-//! takes its sshd part away again if sshd does not go by it.
+//! The script that a person reads and runs as root on the target. It contains every file in full, checks before it installs,
+//! and removes its part of sshd's configuration again if sshd does not apply it.
 
 use std::fmt::Write as _;
 
@@ -49,9 +49,9 @@ pub fn install_script(install: &Install) -> Result<(String, Access), KeyError> {
         "#!/bin/sh\n\
          # Installs the gate of {target}. Read it, then run it as root on {target}.\n\
          #\n\
-         # It makes the accounts {read} and {change} if they are not there, and installs, root's all of them:\n\
+         # It creates the accounts {read} and {change} if they do not exist, and installs these files, all owned by root:\n\
          #   {gate}\n#   {keys}/{read}\n#   {keys}/{change}\n#   {sshd_config}\n#   {sudoers}\n#   {boot_unit}\n#   {config}/\n#   {state}/\n\
-         # To take it out again: remove these, and have sshd read its configuration again.\n\n\
+         # To uninstall: remove these and reload sshd.\n\n\
          set -eu\nPATH=/usr/sbin:/usr/bin:/sbin:/bin\nLC_ALL=C\nexport PATH LC_ALL\numask 022\n\
          if [ \"$(id -u)\" != 0 ]; then\n    echo 'error: run it as root' >&2\n    exit 1\nfi\n\
          stage=$(mktemp -d)\ntrap 'rm -rf -- \"$stage\"' EXIT\n\n"
@@ -91,11 +91,11 @@ pub fn install_script(install: &Install) -> Result<(String, Access), KeyError> {
     Ok((text, access))
 }
 
-/// The timer that takes a change back is gone with a boot; what is kept of the change is not.
+/// A reboot removes the timer that rolls a change back, but not the record of the change.
 pub(super) fn boot_unit(paths: &Paths) -> String {
     let Paths { gate, state, .. } = paths;
     format!(
-        "[Unit]\nDescription=Takes back a change of Bailiwick's that was open when this machine went down\n\
+        "[Unit]\nDescription=Roll back a Bailiwick change that was open when this machine went down\n\
          ConditionPathExists={state}/open\nAfter=multi-user.target\n\n\
          [Service]\nType=oneshot\nExecStart={gate} boot\n\n[Install]\nWantedBy=multi-user.target\n"
     )

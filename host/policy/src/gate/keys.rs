@@ -116,7 +116,7 @@ impl Accounts {
 
     fn sshd(&self, read: &str, change: &str, paths: &Paths) -> String {
         let mut text = format!(
-            "# Written by `bailiwick gate install-script`. What holds for the two accounts of the gate, each switch by name.\n\
+            "# Written by `bailiwick gate install-script`. The settings of the two accounts of the gate, each by name.\n\
              Match User {read},{change}\n    AuthorizedKeysFile {}/%u\n    AuthenticationMethods publickey\n    \
              PubkeyAuthentication yes\n    PasswordAuthentication no\n    KbdInteractiveAuthentication no\n    \
              PermitUserRC no\n    PermitTTY no\n    PermitTunnel no\n    X11Forwarding no\n    \
@@ -145,7 +145,7 @@ fn sudoers(read: &str, change: &str, paths: &Paths) -> String {
         )
     };
     format!(
-        "# Written by `bailiwick gate install-script`. Two command lines, word for word.\n{}{}\
+        "# Written by `bailiwick gate install-script`. Two exact command lines.\n{}{}\
          {read} ALL=(root) NOPASSWD: {gate} look\n{change} ALL=(root) NOPASSWD: {gate} change-root\n",
         defaults(read),
         defaults(change)

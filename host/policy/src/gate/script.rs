@@ -97,11 +97,11 @@ fn head(target: &str, users: [&str; 2], list: &str, paths: &Paths, limits: &Limi
         "#!/bin/sh\n\
          # bailiwick-gate {VERSION} for {target}, list {list}\n\
          #\n\
-         # Written by `bailiwick gate install-script`, and installed by a person. sshd runs it for two keys, whatever they ask\n\
-         # for; sudo runs it as root for two exact command lines. It does what stands in its list, and nothing else.\n\
+         # Written by `bailiwick gate install-script` and installed by a person. sshd runs it for two keys, for any request;\n\
+         # sudo runs it as root for two exact command lines. It does what its list contains, and nothing else.\n\
          # A person may call, as root: bailiwick-gate status | bailiwick-gate rollback CHANGE\n\
          #\n\
-         # Do not edit it: `bailiwick gate verify` compares it with what the grant says.\n\n"
+         # Do not edit it: `bailiwick gate verify` compares it with the grant.\n\n"
     );
     let constants = [
         ("VERSION", VERSION.to_string()),
@@ -183,7 +183,7 @@ fn never() -> String {
         rows.join(" | \\\n            ")
     };
     format!(
-        "# Files and units that no change touches, whatever list they stand in.\n\
+        "# Files and units that can never be changed, even if a list contains them.\n\
          is_never() {{\n    case $kind in\n    unit)\n        case $object in\n        '{time}') ;;\n        \
          {units}) return 0 ;;\n        esac\n        ;;\n    container | command) ;;\n    *)\n        case $object in\n        \
          {paths}) return 0 ;;\n        esac\n        ;;\n    esac\n    return 1\n}}\n\n",
@@ -278,16 +278,16 @@ impl Lists {
         format!(
             "# --- The list of this target {line}\n\
              #\n\
-             # What may be read, by name: which entry, how long it may take, how much it may say.\n\
+             # What may be read, by name: the entry, its timeout, the maximum size of its output.\n\
              list_read() {{\n    case $1 in\n{read_names}    *) return 1 ;;\n    esac\n}}\n\n\
              # The words of each entry. `bounded` never returns.\n\
              run_read() {{\n    case $1 in\n{read_words}    *) exit 126 ;;\n    esac\n}}\n\n\
-             # What may be changed, by name: what it is, and how.\n\
+             # What may be changed, by name: the kind of object and the action.\n\
              list_change() {{\n    kind='' act='' runtime='' object='' entry=0 at=end bytes_max=0\n    \
              case $1 in\n{change_names}    *) return 1 ;;\n    esac\n}}\n\n\
-             # The operator's own commands, each three ways.\n\
+             # The operator's own commands: does, undoes and checks.\n\
              run_command() {{\n    case $1 in\n{command_words}    *) exit 126 ;;\n    esac\n}}\n\n\
-             # Contents and lines, byte for byte; and what a program is given to read.\n\
+             # Contents and lines, byte for byte, and the standard input of programs.\n\
              text() {{\n    case $1 in\n{texts}    *) ;;\n    esac\n}}\n\n",
             line = "-".repeat(91)
         )

@@ -1,12 +1,12 @@
 # --- 1. A clean start ------------------------------------------------------------------------------------------------
 #
-# Whatever a client or a login shell has put into the environment (variables, exported functions, a search path) ends
-# here: everything below runs under `env -i`, and this file names every program in full.
+# Discards everything that a client or a login shell has put into the environment (variables, exported functions, a search
+# path): everything below runs under `env -i`, and this file names every program by its full path.
 
 case ${1-} in
 read | change | look | change-root | status | rollback | dead-man | boot)
     asked=${SSH_ORIGINAL_COMMAND-}
-    # A longer word than the kernel takes as an argument is not to keep us from logging that it came.
+    # The kernel rejects an argument that is too long. The request must be logged all the same, so it is shortened.
     if [ "${#asked}" -gt 1024 ]; then asked="(${#asked} bytes)"; fi
     from=${SSH_CONNECTION-}
     if [ "${#from}" -gt 128 ]; then from=; fi
@@ -20,7 +20,7 @@ now-*) ;;
 esac
 
 set -u
-# No word below is a pattern for file names.
+# Words below are never patterns for file names.
 set -f
 IFS=' '
 umask 077

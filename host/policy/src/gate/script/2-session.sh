@@ -1,6 +1,6 @@
 # --- 2. A session: requests in, answers out --------------------------------------------------------------------------
 
-# What a client said, made fit for one line of a log.
+# Text from a client, made safe for one line of a log.
 plain() { # TEXT
     printf '%.200s' "$1" | /usr/bin/tr -c ' -~' '?'
 }
@@ -10,7 +10,7 @@ log() { # REQUEST OUTCOME
         "role=$role from=$(plain "${from:--}") request=\"$(plain "$1")\" outcome=$2" >/dev/null 2>&1 </dev/null 3<&- 9>&-
 }
 
-# Ends a session in which something was not as it must be. Nothing that it asked for has been done.
+# Ends a session that broke a rule. Nothing that it asked for was done.
 refuse() { # WHY
     log "${asked:-$1}" "refused ($1)"
     printf 'refused: %s\n' "$1" >&2
@@ -18,7 +18,7 @@ refuse() { # WHY
     exit 126
 }
 
-# Our own folder, and who waits in the background.
+# Removes the temporary folder and ends the process in the background.
 leave() {
     if [ -n "$watcher" ]; then kill "$watcher" 2>/dev/null; fi
     if [ -n "$tmp" ]; then /usr/bin/rm -rf -- "$tmp"; fi
@@ -27,17 +27,17 @@ leave() {
 }
 
 make_room() { # FOLDER
-    tmp=$(/usr/bin/mktemp -d -- "$1/bailiwick-gate.XXXXXXXXXX") || refuse 'there is no room for a folder of its own'
+    tmp=$(/usr/bin/mktemp -d -- "$1/bailiwick-gate.XXXXXXXXXX") || refuse 'cannot create a temporary folder'
     trap leave EXIT
 }
 
-# The client's input is descriptor 3 from here on, so that nothing that we start can read it.
+# From here on, the client's input is descriptor 3, so that no program started by this script can read it.
 take_input() {
     exec 3<&0 </dev/null
 }
 
-# The whole of what is asked, before any of it is done: at most 64 lines of at most 4096 printable characters, then `go`.
-# Who does not come to that within ten seconds is ended, whatever this shell is waiting for.
+# Reads the whole request before any of it is done: at most 64 lines of at most 4096 printable characters, then `go`.
+# A session that does not send this within ten seconds is killed.
 read_requests() {
     {
         nap=
@@ -45,7 +45,7 @@ read_requests() {
         /usr/bin/sleep 10 &
         nap=$!
         if wait "$nap"; then
-            log '(nothing whole within 10 s)' 'refused'
+            log '(incomplete after 10 s)' 'refused'
             kill -s KILL "$$"
         fi
     } </dev/null >/dev/null 2>&1 3<&- &
@@ -58,7 +58,7 @@ read_requests() {
         if [ "${#line}" -gt 4096 ]; then wrong='a line of more than 4096 characters'; fi
         case $line in
         *[!\ -~]*) wrong='a character that is not printable' ;;
-        '' | ' '* | *' ' | *'  '*) wrong=${wrong:-'a line that is no request'} ;;
+        '' | ' '* | *' ' | *'  '*) wrong=${wrong:-'a line that is not a request'} ;;
         esac
         if [ -n "$wrong" ] || [ "$line" = go ]; then break; fi
         lines=$((lines + 1))
@@ -74,11 +74,11 @@ read_requests() {
     if [ "$lines" -eq 0 ]; then refuse 'no request'; fi
 }
 
-# Each request into a file of its own, with what belongs to it beside it, and each of them looked at before the first is
-# served: one that is none refuses them all.
+# Writes each request into its own file, with its data beside it. All requests are checked before the first is served: one
+# invalid request refuses them all.
 split_requests() {
     number=0
-    printf '%s' "$requests" >"$tmp/requests" || refuse 'there is no room'
+    printf '%s' "$requests" >"$tmp/requests" || refuse 'no space left'
     while IFS= read -r line; do
         case $line in
         '+bytes '* | '+statement '* | '+signature '*)
@@ -86,21 +86,21 @@ split_requests() {
             text=${belongs#* }
             case $text in *[!A-Za-z0-9+/=]*) refuse 'a line that is not base64' ;; esac
             if [ "$number" -eq 0 ]; then refuse 'a line that belongs to no request'; fi
-            printf '%s\n' "$text" >>"$tmp/$number.${belongs%% *}" || refuse 'there is no room'
+            printf '%s\n' "$text" >>"$tmp/$number.${belongs%% *}" || refuse 'no space left'
             ;;
         *)
             number=$((number + 1))
             # shellcheck disable=SC2086 # The words of a line; `set -f` keeps them from being patterns.
-            "check_$1" $line || refuse 'a line that is no request'
-            printf '%s\n' "$line" >"$tmp/$number.line" || refuse 'there is no room'
+            "check_$1" $line || refuse 'a line that is not a request'
+            printf '%s\n' "$line" >"$tmp/$number.line" || refuse 'no space left'
             ;;
         esac
     done <"$tmp/requests"
     total=$number
 }
 
-# Whoever asked must stay: the end of its input, or anything more on it, ends what runs. sshd tells a forced command
-# nothing when a channel is closed.
+# The client must stay connected: the end of its input, or any more input, ends the running program. sshd does not notify a
+# forced command when a channel is closed.
 watch_client() {
     {
         IFS= read -r line
@@ -114,7 +114,7 @@ serve() { # ROLE
     while [ "$number" -le "$total" ] && [ "$gone" = no ]; do
         : >"$tmp/out"
         : >"$tmp/err"
-        IFS= read -r line <"$tmp/$number.line" || refuse 'its own folder is gone'
+        IFS= read -r line <"$tmp/$number.line" || refuse 'the temporary folder is gone'
         # shellcheck disable=SC2086 # As above.
         "serve_$1" $line
         number=$((number + 1))
@@ -122,7 +122,7 @@ serve() { # ROLE
     if [ "$gone" = no ]; then printf 'done\n' 2>/dev/null; fi
 }
 
-# One answer: a line with the sizes of what follows, and what follows.
+# One answer: a line with the sizes of the output and the errors, then both.
 answer() { # STATUS
     log "$line" "$1"
     line=

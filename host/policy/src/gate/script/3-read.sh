@@ -4,8 +4,8 @@ check_read() {
     [ "$#" -eq 2 ] && [ "$1" = read ]
 }
 
-# Starts a program of the list in a session of its own, so that all that comes of it has one number, and ends it after
-# its time. Never returns.
+# Runs a program of the list in its own session, so that all its processes have one session number, and ends it after its
+# timeout. Never returns.
 bounded() { # SECONDS WORD…
     seconds=$1
     shift
@@ -17,12 +17,12 @@ kill_child() {
     child=
 }
 
-# The client has gone, or somebody ends us: so does what it asked for.
+# The client disconnected, or this process is ended: ends the running program.
 abandon() {
     kill_child
-    # A client that has its last answer may go.
+    # A client that has its last answer may disconnect.
     if [ -n "${line-}" ] || [ "${number:-0}" -lt "${total:-0}" ]; then
-        log "${line:-$asked}" 'given up, the client is gone'
+        log "${line:-$asked}" 'stopped, the client disconnected'
     fi
     leave
     exit 126
@@ -36,7 +36,7 @@ serve_read() { # read ACTION
     /usr/bin/rm -f -- "$tmp/o" "$tmp/e"
     /usr/bin/mkfifo -m 600 -- "$tmp/o" "$tmp/e" || refuse 'there is no room'
     text "$entry" >"$tmp/in"
-    # Two readers bound what is kept; of what goes to standard error the rest is read and dropped.
+    # Two readers limit what is kept. The rest of standard error is read and dropped.
     /usr/bin/timeout "$((seconds + 4))" /usr/bin/head -c "$((bytes_max + 1))" <"$tmp/o" >"$tmp/out" 3<&- &
     out=$!
     { /usr/bin/timeout "$((seconds + 4))" /usr/bin/head -c 4096 && /usr/bin/timeout "$((seconds + 4))" /usr/bin/cat >/dev/null; } \
@@ -47,7 +47,7 @@ serve_read() { # read ACTION
     child=$!
     wait "$child"
     status=$?
-    # What it has left running would keep the pipes open.
+    # Processes that it left running would keep the pipes open.
     kill_child
     wait "$out" "$err"
     if [ "$(size "$tmp/out")" -gt "$bytes_max" ]; then

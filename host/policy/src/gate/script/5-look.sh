@@ -1,4 +1,4 @@
-# --- 5. Looking, as root: hashes and differences of listed objects, and nothing else ---------------------------------
+# --- 5. Checking, as root: hashes and differences of listed objects, and nothing else --------------------------------
 
 check_look() {
     case ${1-} in
@@ -23,10 +23,10 @@ serve_look() {
     esac
 }
 
-# The bytes that a component has made, from the lines that came with the request.
+# The bytes that a component computed, from the lines that came with the request.
 take_bytes() {
     [ -e "$tmp/$number.bytes" ] || return 1
-    # No bytes are bytes too, and have no line of base64.
+    # An empty content has no line of base64.
     if [ "$(/usr/bin/cat -- "$tmp/$number.bytes")" = = ]; then
         : >"$tmp/bytes"
         return 0
@@ -39,9 +39,9 @@ preview() { # VERB ACTION
         answer unknown
         return
     fi
-    # Computed bytes come with the request; what is declared is in the list, and nowhere else.
+    # Computed bytes come with the request. Declared content is only in the list.
     case $kind:$1 in
-    computed:preview-computed) take_bytes || { say 'its bytes are missing, or too many' && answer refused && return; } ;;
+    computed:preview-computed) take_bytes || { say 'its bytes are missing or too many' && answer refused && return; } ;;
     computed:* | *:preview-computed)
         answer refused
         return
@@ -69,7 +69,7 @@ preview() { # VERB ACTION
     answer 0
 }
 
-# Two files of ours, as a person reads it.
+# The difference of two files of the gate, for a person.
 difference() { # STATE-OF-OLD STATE-OF-NEW OLD NEW
     old=$3
     new=$4
@@ -78,7 +78,7 @@ difference() { # STATE-OF-OLD STATE-OF-NEW OLD NEW
     /usr/bin/timeout 20 /usr/bin/diff -u --label "$object" --label "$object" -- "$old" "$new" | /usr/bin/head -c 65536
 }
 
-# Signs of a person at work, one a line.
+# Signs that a person is at work, one on each line.
 people() { # ACTION…
     /usr/bin/who 2>/dev/null | while IFS=' ' read -r user line_of _; do
         say "session of $(plain "$user") on $(plain "$line_of")"
@@ -95,7 +95,7 @@ people() { # ACTION…
     answer 0
 }
 
-# dpkg and apt lock as POSIX does, which no program of ours can try; the kernel lists who holds what.
+# dpkg and apt use POSIX locks, which no program here can test. The kernel lists their owners.
 held() { # FILE
     [ -f "$1" ] || return 0
     inode=$(/usr/bin/stat -c %i -- "$1") || return 0
@@ -104,7 +104,7 @@ held() { # FILE
     done </proc/locks
 }
 
-# Files that an editor keeps beside the one that it has open: vi, nano, Emacs, KDE's.
+# Files that an editor keeps beside an open file: vi, nano, Emacs, Kate.
 editors() {
     enter "$object" || return 0
     for beside in ".$name.swp" ".$name.swo" ".#$name" "#$name#" ".$name.kate-swp"; do
@@ -128,7 +128,7 @@ tell_gate() {
     answer 0
 }
 
-# What stands here, for `gate verify`: whose each file is, what sshd and sudo make of theirs, and what the accounts are.
+# The installation, for `gate verify`: the owner of each file, the effective settings of sshd and sudo, and the accounts.
 tell_installed() {
     for file in "$GATE" "$SUDOERS" "$KEYS/$READ_USER" "$KEYS/$CHANGE_USER" "$SSHD_CONFIG" "$BOOT_UNIT" "$CONFIG/approvers"; do
         if [ -f "$file" ] && [ ! -L "$file" ]; then

@@ -1,7 +1,7 @@
 # --- 6. Changing a file, by compare-and-swap -------------------------------------------------------------------------
 #
-# All of it happens in a folder beside the file that is root's alone (the workshop): whoever owns the folder around it can
-# rename the workshop, and can neither look into it nor move it elsewhere. From inside, `..` is the file's own folder.
+# All of it happens in a folder beside the file that only root may use (the workshop). The owner of the folder around it can
+# rename the workshop, but can neither read it nor move it elsewhere. From inside, `..` is the folder of the file.
 
 open_workshop() {
     workshop=.bailiwick-gate-$change-$step
@@ -11,15 +11,15 @@ open_workshop() {
 }
 
 stand_in_workshop() {
-    cd -P -- "./$workshop" 2>/dev/null || fail 'its folder is being moved about' || return 1
-    [ "$(pwd -P)" = "${folder%/}/$workshop" ] || fail 'its folder is being moved about' || return 1
+    cd -P -- "./$workshop" 2>/dev/null || fail 'its folder is being moved' || return 1
+    [ "$(pwd -P)" = "${folder%/}/$workshop" ] || fail 'its folder is being moved' || return 1
     case $(/usr/bin/stat -c '%u %a' -- .) in
     '0 700' | '0 2700') ;;
-    *) fail 'its folder is being moved about' ;;
+    *) fail 'its folder is being moved' ;;
     esac
 }
 
-# What a kill has left behind. The object itself is whole, before or after; these are copies of it, and other names.
+# Removes what a killed session left behind: copies and extra names. The object itself is complete, as before or after.
 clear_workshop() {
     if [ ! -e "./$workshop" ] && [ ! -L "./$workshop" ]; then return 0; fi
     stand_in_workshop && close_workshop
@@ -30,7 +30,7 @@ close_workshop() {
     cd -P -- .. && /usr/bin/rmdir -- "./$workshop" 2>/dev/null
 }
 
-# The same for a step that was killed, before anybody looks at the object: one name too many would hide what it is.
+# The same for a step that was killed, before the object is checked: an extra name would hide its state.
 clean_up() {
     enter "$object" || return 1
     workshop=.bailiwick-gate-$change-$step
@@ -38,33 +38,33 @@ clean_up() {
     cd /
 }
 
-# Ends what `open_workshop` began, whatever came of it.
+# Ends what `open_workshop` began, after success and failure.
 leave_workshop() {
     case $(pwd -P) in */"$workshop") close_workshop ;; esac
     cd /
 }
 
-# Gives `./new` (or nothing, if TO is absent) the place of `../$name`, which must be FROM. Its inode gets a second name
-# first, so that what is compared is what is replaced; who has it open and writes meanwhile is found out afterwards, and
-# gets it back. What this cannot see: another rename onto the same name between two system calls of ours.
+# Replaces `../$name`, whose state must be FROM, by `./new` (or removes it, if TO is absent). The inode gets a second name
+# first, so that the compared file is the replaced one. A process that has the file open and writes to it meanwhile is
+# detected afterwards, and the file is restored. Not detected: another rename onto the name between two system calls.
 swap() { # FROM TO
     if [ "$1" = absent ]; then
-        # Fails if something is there by now.
-        /usr/bin/ln -T -- ./new "../$name" 2>/dev/null || fail 'something is there by now' || return 1
+        # Fails if the name exists by now.
+        /usr/bin/ln -T -- ./new "../$name" 2>/dev/null || fail 'it exists by now' || return 1
         mine=yes
         /usr/bin/rm -f -- ./new
     else
-        /usr/bin/ln -P -T -- "../$name" ./was 2>/dev/null || fail 'it cannot be held' || return 1
+        /usr/bin/ln -P -T -- "../$name" ./was 2>/dev/null || fail 'it cannot be linked' || return 1
         own_state ./was || return 1
         [ "$state" = "$1" ] || fail 'it is not what it was' || return 1
         if [ "$2" = absent ]; then
-            /usr/bin/rm -f -- "../$name" || fail 'it cannot be taken away' || return 1
+            /usr/bin/rm -f -- "../$name" || fail 'it cannot be removed' || return 1
         else
             /usr/bin/mv -f -T -- ./new "../$name" || fail 'it cannot be renamed' || return 1
         fi
         mine=yes
     fi
-    /usr/bin/sync -- .. || fail 'its folder is not on the disk'
+    /usr/bin/sync -- .. || fail 'its folder cannot be written to the disk'
     if [ "$1" != absent ]; then
         own_state ./was
         if [ "$state" != "$1" ]; then
@@ -75,24 +75,24 @@ swap() { # FROM TO
             fi
             /usr/bin/sync -- ..
             mine=no
-            fail 'somebody wrote into it; it is as they left it'
+            fail 'another process wrote to it; that content is kept'
             return 1
         fi
     fi
 }
 
-# What is there now, by name: the last word.
+# Checks the result by name.
 confirm_swap() { # TO
     look_at "../$name" ./now || return 1
-    [ "$state" = "$1" ] || fail 'it is not what it was made'
+    [ "$state" = "$1" ] || fail 'its state differs from the one it was given'
 }
 
-# One listed change of a file from `before` to `after`, with what was there kept first.
+# One listed change of a file from `before` to `after`. The old content is kept first.
 change_file() {
     replace_file prepare_file "$before" "$after"
 }
 
-# And back, from `after` to `before`.
+# The undo, from `after` to `before`.
 restore_file() {
     replace_file prepare_restore "$after" "$before"
 }
@@ -110,35 +110,35 @@ prepare_file() {
     if [ "$before" = absent ]; then
         : >./old
         : >./new
-        { /usr/bin/chmod 0644 -- ./new && /usr/bin/chown 0:0 -- ./new; } || fail 'there is no room' || return 1
+        { /usr/bin/chmod 0644 -- ./new && /usr/bin/chown 0:0 -- ./new; } || fail 'no space left' || return 1
     else
         keep ./old "$kept/old" "$before" || return 1
-        /usr/bin/cp --preserve=all -- ./old ./new || fail 'there is no room' || return 1
+        /usr/bin/cp --preserve=all -- ./old ./new || fail 'no space left' || return 1
     fi
     [ "$after" != absent ] || return 0
-    # Into the copy, which keeps owner, mode, labels and attributes.
-    produce ./old ./new || fail 'what it is to hold cannot be written' || return 1
+    # The content goes into the copy, which keeps owner, mode, labels and attributes.
+    produce ./old ./new || fail 'its new content cannot be written' || return 1
     own_state ./new || return 1
-    [ "$state" = "$after" ] || fail 'it would not become what the plan says' || return 1
-    /usr/bin/sync -- ./new || fail 'it is not on the disk' || return 1
+    [ "$state" = "$after" ] || fail 'the result would differ from the plan' || return 1
+    /usr/bin/sync -- ./new || fail 'it cannot be written to the disk' || return 1
     keep ./new "$kept/new" "$after"
 }
 
-# A copy in our own folder, on the disk before anything else happens.
+# A copy in the gate's folder, on the disk before anything else happens.
 keep() { # FROM TO STATE
     /usr/bin/cp --preserve=all -- "$1" "$2" 2>/dev/null && /usr/bin/sync -- "$2" "$kept" && own_state "$2" &&
         [ "$state" = "$3" ] && return 0
     /usr/bin/rm -f -- "$2"
-    fail 'it cannot be kept'
+    fail 'its copy cannot be kept'
 }
 
 prepare_restore() {
     [ "$before" != absent ] || return 0
     own_state "$kept/old" || return 1
-    [ "$state" = "$before" ] || fail 'what was kept of it is damaged' || return 1
-    /usr/bin/cp --preserve=all -- "$kept/old" ./new || fail 'there is no room' || return 1
+    [ "$state" = "$before" ] || fail 'its kept copy is damaged' || return 1
+    /usr/bin/cp --preserve=all -- "$kept/old" ./new || fail 'no space left' || return 1
     own_state ./new || return 1
-    [ "$state" = "$before" ] || fail 'what was kept of it cannot be put back' || return 1
-    /usr/bin/sync -- ./new || fail 'it is not on the disk'
+    [ "$state" = "$before" ] || fail 'its kept copy cannot be restored' || return 1
+    /usr/bin/sync -- ./new || fail 'it cannot be written to the disk'
 }
 

@@ -1,8 +1,8 @@
-# --- 7. A change: begun, done step by step, confirmed or taken back ---------------------------------------------------
+# --- 7. A change: begun, done step by step, confirmed or rolled back --------------------------------------------------
 #
-# In `$STATE`, which is root's alone:
-#   begins               one line for each change that was ever begun: when, which
-#   open                 the change that holds this machine, if one does
+# In `$STATE`, which only root may use:
+#   begins               one line for each change that ever began: time and id
+#   open                 the change that is open on this machine, if any
 #   changes/CHANGE/      opened, plan, armed, closed, and for each step a folder:
 #   changes/CHANGE/N/    what (the object), asked (action, before, after), old and new (a file's copies), and the results
 #                        of do, undo and again
@@ -30,7 +30,7 @@ serve_change() {
         say 'another session is at work'
         answer busy
     else
-        # Said when the lock is free again: a client that does not listen must not keep anybody from taking a change back.
+        # Sent after the lock is released: a client that does not read must not prevent a rollback.
         case $verb in
         begin) begin "$@" ;;
         do | do-computed) do_step "$@" ;;
@@ -44,7 +44,7 @@ serve_change() {
     fi
 }
 
-# The kill switch: a file that the operator can touch. A folder that is not as we know it counts as on.
+# The kill switch: a file that the operator creates. If its folder is not as it was installed, the switch counts as on.
 is_disabled() {
     why='the folder with the kill switch is not as it was installed'
     if [ ! -d "$CONFIG" ] || [ -L "$CONFIG" ] || [ ! -r "$CONFIG" ] || [ ! -x "$CONFIG" ]; then return 0; fi
@@ -53,7 +53,7 @@ is_disabled() {
     [ -e "$CONFIG/disabled" ] || [ -L "$CONFIG/disabled" ]
 }
 
-# One session at a time may change anything. Nobody that we start inherits the lock.
+# Only one session at a time may change anything. Started programs do not inherit the lock.
 lock() {
     exec 9>"$STATE/lock" && /usr/bin/flock -w 10 9
 }
@@ -62,7 +62,7 @@ unlock() {
     exec 9>&-
 }
 
-# A small file that is there whole, on the disk, or not at all. From standard input.
+# Writes a small file from standard input to the disk, completely or not at all.
 put() { # FILE
     if /usr/bin/cat >"$1.new" && /usr/bin/sync -- "$1.new" && /usr/bin/mv -f -T -- "$1.new" "$1" &&
         /usr/bin/sync -- "${1%/*}"; then
@@ -74,7 +74,7 @@ put() { # FILE
 
 # --- Beginning
 
-# How many changes this day of UTC has seen, and when the last one began.
+# The number of changes on this day of UTC, and when the last one began.
 today_and_last() {
     today=0
     last=0
@@ -90,13 +90,13 @@ today_and_last() {
 
 begin() { # PLAN SECONDS
     if [ "$2" -lt 1 ] || [ "$2" -gt "$DEAD_MAN_MAX" ]; then
-        say "a change is taken back after 1 to $DEAD_MAN_MAX seconds"
+        say "the dead-man time must be between 1 and $DEAD_MAN_MAX seconds"
         answer refused
         return
     fi
     open=$(cat_or "$STATE/open" '')
     if [ -d "$home" ]; then
-        # Asked again: it is the same change, or none; and if we were killed right here, nobody was told yet.
+        # A repeated request must be for the same change. If the first was killed here, its answer was not sent.
         if [ "$open" != "$change" ] || [ "$(cat_or "$home/plan" '')" != "$1" ]; then
             answer conflict
         elif [ -e "$home/armed" ] || arm "$2"; then
@@ -123,17 +123,17 @@ begin() { # PLAN SECONDS
         answer refused
         return
     fi
-    # The day is spent before the change is open: a crash between the two can waste a day, and never spends two.
+    # The budget is used before the change is open: a crash between the two can waste it, but never exceeds it.
     moment=$(now)
     if ! write_begin "$moment" "$1"; then
-        say 'it cannot be written down'
+        say 'it cannot be written to the disk'
         answer 1
         return
     fi
     if ! arm "$2"; then
         printf 'rolled-back %s\n' "$(now)" | put "$home/closed"
         /usr/bin/rm -f -- "$STATE/open"
-        say 'nobody can be told to take it back in time'
+        say 'its automatic rollback cannot be scheduled'
         answer 1
         return
     fi
@@ -149,11 +149,11 @@ write_begin() { # MOMENT PLAN
 budget() {
     today_and_last
     [ "$(now)" -ge "$last" ] || fail 'the clock is behind the last change' || return 1
-    [ "$today" -lt "$PER_DAY" ] || fail "$today changes today, and $PER_DAY are allowed" || return 1
+    [ "$today" -lt "$PER_DAY" ] || fail "$today changes today (maximum $PER_DAY)" || return 1
     [ "$(($(now) - last))" -ge "$SECONDS_BETWEEN" ] || fail "less than $SECONDS_BETWEEN s since the last change"
 }
 
-# What was closed three months ago. The lines in `begins` stay.
+# Removes changes that were closed three months ago. The lines in `begins` stay.
 forget_old() {
     set +f
     for old in "$STATE"/changes/*; do
@@ -165,7 +165,7 @@ forget_old() {
     set -f
 }
 
-# Somebody who takes the change back unless it is confirmed: systemd, or where there is none a process of its own.
+# Schedules the rollback of a change that is not confirmed: by systemd, or without systemd by a separate process.
 arm() { # SECONDS
     if [ -d "$SYSTEMD" ]; then
         "$SYSTEMD_RUN" --quiet --collect --unit="bailiwick-gate-$change" --on-active="$1" \
@@ -185,7 +185,7 @@ disarm() {
 
 # --- One step
 
-# Results are kept: asked again, a step says what came of it, and does nothing. Their first line is the status.
+# Results are kept: a repeated step returns its result and does nothing. The first line of a result is the status.
 stored() { # WAY
     IFS= read -r status <"$kept/$1"
     /usr/bin/tail -n +2 -- "$kept/$1" >"$tmp/out"
@@ -197,7 +197,7 @@ settle() { # WAY STATUS
     if { printf '%s\n' "$2" && /usr/bin/cat -- "$tmp/out"; } | put "$kept/$1"; then
         answer "$2"
     else
-        say 'what came of it cannot be written down'
+        say 'its result cannot be written'
         answer interrupted
     fi
 }
@@ -217,7 +217,7 @@ do_step() { # STEP ACTION BEFORE AFTER
     elif ! list_change "$2"; then
         answer unknown
     elif [ -e "$kept/asked" ] && [ "$(/usr/bin/cat -- "$kept/asked")" != "$2 $3 $4" ]; then
-        say 'this step was another one'
+        say 'this step differs from the one that was begun'
         answer conflict
     elif [ -e "$kept/do" ]; then
         stored 'do'
@@ -232,12 +232,12 @@ do_step() { # STEP ACTION BEFORE AFTER
         put "$kept/what" && printf '%s %s %s\n' "$2" "$3" "$4" | put "$kept/asked"; then
         do_now
     else
-        say 'it cannot be written down'
+        say 'it cannot be written to the disk'
         answer 1
     fi
 }
 
-# It was begun, and whoever did it was killed: what is true?
+# The step was begun by a session that was killed: finds out its result.
 find_out() {
     case $kind in
     unit | container | command) ;;
@@ -289,7 +289,7 @@ do_now() {
         ended=$?
         reason=$why
         if [ "$ended" -ne 0 ] && [ "$mine" = no ]; then
-            # Whatever there is, none of it is ours.
+            # The object was not changed by this step.
             if object_state; then say "$state"; else say -; fi
             say "$reason"
             settle 'do' conflict
@@ -301,14 +301,13 @@ do_now() {
             settle 'do' 0
         else
             say "$state"
-            say "${reason:-it is not what it was to be}"
+            say "${reason:-it did not reach the planned state}"
             settle 'do' 1
         fi
     fi
 }
 
-# What it is to become is what the action does, and not what whoever asks would like: a file that is written does not
-# become absent.
+# The requested state must be the one that the action leads to: a file that is written does not become absent.
 is_foreseen() {
     wanted=$after
     foresee
@@ -316,16 +315,16 @@ is_foreseen() {
     foreseen=$after
     after=$wanted
     [ "$ended" -eq 0 ] || return 1
-    agrees "$foreseen" "$wanted" || fail 'that is not what it does'
+    agrees "$foreseen" "$wanted" || fail 'the action does not lead to this state'
 }
 
-# A unit, a container or the operator's command; what they say goes to the answer.
+# Changes a unit or a container, or runs the operator's command. Their output goes into the answer.
 run_change() { # ACT TO
     why=
     : >"$tmp/said"
     case $kind:$1 in
-    # systemd counts starts, ours with its own, and refuses one too many: no reason for a change, and least for its
-    # undo, to be left half-way.
+    # systemd limits how often a unit starts and counts these starts, too. The limit must not interrupt a change or its
+    # undo.
     unit:start | unit:restart)
         (bounded 20 "$SYSTEMCTL" --no-pager --no-ask-password reset-failed -- "$object") \
             </dev/null >/dev/null 2>&1 3<&- 9>&-
@@ -341,7 +340,7 @@ run_change() { # ACT TO
         esac
     ) </dev/null >"$tmp/said" 2>&1 3<&- 9>&- || why=$(plain "$(/usr/bin/head -c 200 -- "$tmp/said")")
     if [ -n "$why" ] && [ "$kind" = unit ]; then last_words; fi
-    # A unit may need a moment.
+    # A unit may need some time.
     tries=0
     while object_state && ! agrees "$state" "$2" && [ "$tries" -lt 20 ] && [ -z "$why" ]; do
         /usr/bin/sleep 0.5
@@ -350,32 +349,32 @@ run_change() { # ACT TO
     [ -z "$why" ]
 }
 
-# systemctl only says that it failed. Why, its program has told the journal.
+# systemctl only reports the failure. The reason is in the journal.
 last_words() {
-    # What it wrote last is on its way there, and no `--sync` waits for what journald has not read yet.
+    # The last lines may not have arrived: `--sync` does not wait for what journald has not read yet.
     /usr/bin/sleep 1
-    # With --since, --lines would give the first ones.
+    # With --since, --lines would return the first lines.
     words=$(bounded 10 /usr/bin/journalctl --quiet --no-pager --output=cat --since=-180s "_SYSTEMD_UNIT=$object" \
         </dev/null 2>/dev/null 3<&- 9>&- | /usr/bin/tail -n 3 | /usr/bin/tr -s ' \n' ' ')
     words=${words% }
-    if [ -n "$words" ]; then why="it said: $(plain "$words")"; fi
+    if [ -n "$words" ]; then why="its log: $(plain "$words")"; fi
 }
 
-# --- And back
+# --- Undo
 
-# What a step was, from what was written down then: the list may be another one by now. Only an operator's command is
-# looked up again, since its words stand nowhere else.
+# Reads what a step did from what it recorded: the list may have changed since. Only an operator's command is read from the
+# list again, since its words are not recorded.
 recall() { # STEP
     step=$1
     home=$STATE/changes/$change
     kept=$home/$step
-    { [ -e "$kept/asked" ] && [ -e "$kept/what" ]; } || fail 'there was no such step' || return 1
+    { [ -e "$kept/asked" ] && [ -e "$kept/what" ]; } || fail 'the step does not exist' || return 1
     IFS=' ' read -r action before after <"$kept/asked"
     IFS=' ' read -r kind act runtime object <"$kept/what"
     if [ "$kind" = command ]; then list_change "$action" || fail 'it is no longer in the list of this gate'; fi
 }
 
-# Answers, unless it is done: then the object's state is said, and the caller answers.
+# Answers, unless the undo succeeds: then it prints the state, and the caller answers.
 undo_step() { # STEP
     if ! recall "$1"; then
         say "$why"
@@ -385,7 +384,7 @@ undo_step() { # STEP
     elif ! reopen; then
         say "$why"
         answer busy
-    elif ! take_back; then
+    elif ! undo_object; then
         say "${state:--}"
         say "$why"
         if [ -e "$kept/new" ] && [ -e "$tmp/copy" ]; then
@@ -395,13 +394,13 @@ undo_step() { # STEP
     else
         say "$state"
         if { printf '0\n' && /usr/bin/cat -- "$tmp/out"; } | put "$kept/undo"; then return 0; fi
-        say 'what came of it cannot be written down'
+        say 'its result cannot be written'
         answer interrupted
     fi
     return 1
 }
 
-# One that is closed is open again while it is taken back, so that no other begins meanwhile.
+# A closed change is open again while it is rolled back, so that no other begins meanwhile.
 reopen() {
     open=$(cat_or "$STATE/open" '')
     if [ "$open" = "$change" ]; then return 0; fi
@@ -412,8 +411,8 @@ reopen() {
     esac
 }
 
-# By compare-and-swap: the object must be what the change made of it, or already be what it was.
-take_back() {
+# By compare-and-swap: the object must have the state that the change gave it, or its earlier state.
+undo_object() {
     why=
     state=
     case $kind in
@@ -421,12 +420,12 @@ take_back() {
     *) clean_up || return 1 ;;
     esac
     object_state || return 1
-    # It is what it was, or `do` has found something else and left it alone: nothing in it is ours.
+    # It has its earlier state, or `do` found a conflict and did not change it.
     if agrees "$state" "$before" || [ "$(cat_or "$kept/do" '' | /usr/bin/head -n 1)" = conflict ]; then return 0; fi
     case $kind:$act in
     unit:enable) revert disable "$before" ;;
     unit:start)
-        # A unit that had failed is stopped then: nobody can make it fail again. One that fails now is none that failed.
+        # A unit that had failed is stopped: it cannot be put back into the failed state. A unit that fails now is not such a unit.
         case $state:$before in
         unit:active:*:unit:failed:*) revert stop unit:inactive: ;;
         unit:active:*) revert stop "$before" ;;
@@ -436,22 +435,22 @@ take_back() {
     unit:* | container:*) ;;
     command:*)
         run_change undoes "$before"
-        agrees "$state" "$before" || fail "${why:-it is not what it was}"
+        agrees "$state" "$before" || fail "${why:-it did not return to its earlier state}"
         ;;
     *)
-        agrees "$state" "$after" || fail 'it is not what the change has left: somebody has changed it since' || return 1
+        agrees "$state" "$after" || fail 'it was edited after the change' || return 1
         restore_file
         ;;
     esac
 }
 
-# What systemd is told to undo; then it must be so.
+# Undoes by systemctl, then checks the state.
 revert() { # ACT STATE
     run_change "$1" "$2"
-    agrees "$state" "$2" || fail "${why:-it is not what it was}"
+    agrees "$state" "$2" || fail "${why:-it did not return to its earlier state}"
 }
 
-# Reload and restart are taken back by doing them once more, when everything else is back.
+# Reload and restart are undone by doing them again, after every other step is undone.
 again_step() { # STEP
     if ! recall "$1"; then
         say "$why"
@@ -501,13 +500,13 @@ close_change() {
     end_change rolled-back undone
 }
 
-# Closes a change, once each of its steps is what that end wants. Asked again, it says how it was closed.
+# Closes a change if all its steps have the required result. A repeated request returns how it was closed.
 end_change() { # HOW STEPS
     if ! is_open; then
         case $(cat_or "$home/closed" '') in
         "$1"*) answer 0 ;;
         *)
-            say "it is not open: $(cat_or "$home/closed" 'there is no such change')"
+            say "it is not open: $(cat_or "$home/closed" 'the change does not exist')"
             answer conflict
             ;;
         esac
@@ -539,15 +538,14 @@ finish() { # HOW
         disarm
         answer 0
     else
-        say 'it cannot be written down'
+        say 'it cannot be written to the disk'
         answer 1
     fi
 }
 
-# Bytes that a component has made: an approver has signed a statement that names this plan and their SHA-256, and that
-# still holds.
+# Computed bytes: an approver must have signed a statement that names this plan and their SHA-256 and has not expired.
 is_signed() {
-    why='bytes that a component has made need the signature of an approver over them'
+    why='computed bytes need a valid signature of an approver'
     { take_bytes && /usr/bin/base64 -d <"$tmp/$number.statement" >"$tmp/statement" &&
         /usr/bin/base64 -d <"$tmp/$number.signature" >"$tmp/signature"; } 2>/dev/null || return 1
     case $(/usr/bin/stat -c '%u %a' -- "$CONFIG/approvers" 2>/dev/null) in '0 644' | '0 640' | '0 600') ;; *) return 1 ;; esac

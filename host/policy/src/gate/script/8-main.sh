@@ -1,37 +1,37 @@
 # --- 8. Who may do what -----------------------------------------------------------------------------------------------
 
-# The client's exec string is one constant for each role. sshd runs us whatever it asks for.
+# The exec string of a client is one constant for each role. sshd runs this script for any exec string.
 is_asked() { # WORD
     [ "$asked" = "bailiwick-gate/1 $1" ]
 }
 
 need_root() {
-    [ "$(/usr/bin/id -u)" = 0 ] || refuse 'this is for root'
+    [ "$(/usr/bin/id -u)" = 0 ] || refuse 'only root may do this'
     for own in "$RUN" "$STATE" "$STATE/changes"; do
         if [ ! -d "$own" ]; then /usr/bin/mkdir -m 0700 -- "$own"; fi
     done
-    case $(/usr/bin/stat -c '%u %a' -- "$STATE") in '0 700') ;; *) refuse "$STATE is not root's alone" ;; esac
-    case $(/usr/bin/stat -c '%u %a' -- "$RUN") in '0 700') ;; *) refuse "$RUN is not root's alone" ;; esac
+    case $(/usr/bin/stat -c '%u %a' -- "$STATE") in '0 700') ;; *) refuse "$STATE is not accessible to root only" ;; esac
+    case $(/usr/bin/stat -c '%u %a' -- "$RUN") in '0 700') ;; *) refuse "$RUN is not accessible to root only" ;; esac
 }
 
-# From here on a client that goes away, or a signal, stops us between two requests and never in one.
+# From here on, a disconnected client or a signal stops this session between two requests, never within one.
 hold_out() {
     trap 'gone=yes' HUP TERM INT PIPE
 }
 
-# For a person at this machine, and for the dead-man: everything back, newest first; then what only makes a program read
-# it again, in order.
+# For a person at this machine and for the dead-man timer: undoes every step, newest first; then repeats reloads and restarts,
+# in order.
 roll_back() { # CHANGE
     change=$1
     home=$STATE/changes/$change
     number=0
     if [ ! -d "$home" ]; then
-        printf 'there is no change %s here\n' "$change" >&2
+        printf 'change %s does not exist here\n' "$change" >&2
         return 1
     fi
     case $(cat_or "$home/closed" '') in
     rolled-back*)
-        printf 'it has been taken back already\n'
+        printf 'it is already rolled back\n'
         return 0
         ;;
     esac
@@ -54,16 +54,16 @@ roll_back() { # CHANGE
     fi
     if [ "$trouble" -ne 0 ]; then
         now | put "$home/failed"
-        printf 'change %s is NOT taken back: what is said above is left as it is\n' "$change"
+        printf 'change %s is NOT rolled back: the steps above that failed are unchanged\n' "$change"
         return 1
     fi
     line="close $change"
     : >"$tmp/out"
     if is_open; then close_change >"$tmp/told"; fi
-    printf 'change %s is taken back\n' "$change"
+    printf 'change %s is rolled back\n' "$change"
 }
 
-# A step in a person's words.
+# Undoes or repeats a step and prints the result for a person.
 tell_step() { # WAY STEP
     : >"$tmp/out"
     line="$1 $change $2"
@@ -80,8 +80,8 @@ tell_step() { # WAY STEP
     [ "$outcome" = 0 ]
 }
 
-# Nobody has told us to keep the open change.
-take_back_open() { # WHY
+# Rolls the open change back: it was not confirmed.
+roll_back_open() { # WHY
     is_open || exit 0
     make_room "$RUN"
     hold_out
@@ -98,7 +98,7 @@ take_back_open() { # WHY
 case $role in
 read)
     if is_asked look; then
-        # As root, for hashes and differences of what is listed. sudo takes exactly these words.
+        # As root, for hashes and differences of listed objects. sudo accepts exactly these words.
         exec /usr/bin/env "SSH_CONNECTION=$from" "$SUDO" -n -- "$GATE" look
     fi
     is_asked read || refuse 'not a request of this gate'
@@ -151,19 +151,19 @@ dead-man)
     need_root
     { is_change "${1-}" && is_number "${2-}"; } || refuse 'usage: bailiwick-gate dead-man CHANGE SECONDS'
     change=$1
-    # By counting, whatever the clock does; and gone as soon as the change is closed.
+    # By counting, so that the clock does not matter; ends as soon as the change is closed.
     left=$2
     while [ "$left" -gt 0 ] && is_open; do
         /usr/bin/sleep 1
         left=$((left - 1))
     done
-    take_back_open 'the change was not confirmed in time'
+    roll_back_open 'the change was not confirmed in time'
     ;;
 boot)
     need_root
     change=$(cat_or "$STATE/open" '')
     is_change "$change" || exit 0
-    take_back_open 'this machine went down while the change was open'
+    roll_back_open 'this machine went down while the change was open'
     ;;
 status)
     need_root

@@ -68,7 +68,7 @@ fn a_person_takes_all_of_it_back_with_one_command_or_is_told_why_not() {
     fs::write(&two, "mine\n").unwrap();
     let (code, said) = rollback("c-1");
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("NOT taken back") && said.contains("-22\n    +mine"), "{said}");
+    assert!(said.contains("NOT rolled back") && said.contains("-22\n    +mine"), "{said}");
     assert!(known(&gate, "c-1").failed.is_some());
     fs::write(&two, "22\n").unwrap();
     let (code, said) = rollback("c-1");
