@@ -191,7 +191,7 @@ async fn running(table: &mut Table) -> Result<()> {
 
 async fn ask(broker: &Arc<Broker>, context: RunContext, call: VerbCall) -> Outcome {
     match broker.call(&context, call.number, call.target, call.verb, call.slot.as_ref()).await {
-        Ok(answer) => Outcome::Answered(Answer::from(answer.as_ref().clone())),
+        Ok(answer) => Outcome::Answered(answer.as_ref().clone()),
         Err(error) => Outcome::Failed(error),
     }
 }

@@ -19,7 +19,7 @@ async fn ask(verb: Verb, literal: Literal) -> Result<Result<String, VerbError>> 
 
 async fn raw(verb: Verb, literal: Literal) -> Result<Result<Answer, VerbError>> {
     match local::run(&action(verb, Some(literal), Tier::Local)).await {
-        Ok(answer) => Ok(Ok(answer.into())),
+        Ok(answer) => Ok(Ok(answer)),
         Err(RunError::TooLarge(_)) => Ok(Err(VerbError::TooLarge)),
         Err(error) => Err(error.into()),
     }
@@ -324,7 +324,7 @@ async fn failures_say_what_they_are() -> Result<()> {
             .filter(|word| word.starts_with("PATH="))
             .for_each(|word| *word = "PATH=/nonexistent".to_owned());
     }
-    let answer = local::run(&absent).await?.into();
+    let answer = local::run(&absent).await?;
     assert_eq!(parse(activity, &answer), Err(Unsupported), "no psql");
     Ok(())
 }

@@ -297,7 +297,7 @@ impl Granted {
 
     async fn answer(&self, call: VerbCall) -> Outcome {
         match self.broker.call(&self.run, call.number, call.target, call.verb, call.slot.as_ref()).await {
-            Ok(answer) => Outcome::Answered((*answer).clone().into()),
+            Ok(answer) => Outcome::Answered((*answer).clone()),
             Err(error) => Outcome::Failed(error),
         }
     }

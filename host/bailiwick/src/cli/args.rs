@@ -27,7 +27,7 @@ use crate::report::format::{FORMATS, Format as Rendering, format_of};
 /// fleet.toml, else ~/.config/bailiwick. The journal is in --state, else $BAILIWICK_STATE, else `state` in the ops directory, else
 /// ~/.local/state/bailiwick.
 #[derive(Debug, Parser)]
-#[command(name = "bailiwick", version, styles = Styles::plain(), max_term_width = 100, disable_help_subcommand = true)]
+#[command(name = "bailiwick", version, styles = Styles::plain(), max_term_width = 80, disable_help_subcommand = true)]
 pub(super) struct Args {
     #[command(subcommand)]
     pub(super) command: Command,

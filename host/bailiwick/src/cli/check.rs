@@ -59,7 +59,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = clap::value_parser!(u16).range(1..=600))]
     pub(super) connect_timeout: u16,
 
-    /// The lowest severity that makes the exit code 1
+    /// Exit with code 1 from this severity on
     #[arg(long, value_name = "SEVERITY", default_value = "warning")]
     pub(super) fail_on: FailOn,
 

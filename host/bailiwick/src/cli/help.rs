@@ -116,12 +116,12 @@ fn shown(option: &Arg) -> String {
     format!("--{}{value}", option.get_long().unwrap_or_default())
 }
 
-/// Paragraphs in lines of at most 100 columns.
+/// Paragraphs in lines of at most 80 columns.
 fn wrapped(text: &str) -> String {
     let mut out = String::new();
     let mut at = 0;
     for word in text.split(' ') {
-        if at > 0 && at + 1 + word.chars().count() > 100 {
+        if at > 0 && at + 1 + word.chars().count() > 80 {
             out.push('\n');
             at = 0;
         } else if at > 0 {

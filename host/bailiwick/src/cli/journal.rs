@@ -33,11 +33,11 @@ enum Command {
         /// The run's number
         run: u64,
     },
-    /// Verify that the journal is what was written
+    /// Verify that the journal was not edited
     ///
     /// It is compared with every anchor of policy.toml: the copies are read from the targets.
     Verify {
-        /// Read no policy, and reach no anchor
+        /// Do not read policy.toml or the anchors (copies elsewhere)
         #[arg(long)]
         offline: bool,
     },

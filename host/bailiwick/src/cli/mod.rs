@@ -48,7 +48,7 @@ commands::commands! {
         ///
         /// For each target: what runs on it, the author's reason, and the line of policy that allows it.
         Review(review::Args) => review::run;
-        /// Show how the metrics of a target developed
+        /// Show the metrics of a target over time
         ///
         /// For each metric: first and last value, the change of the last week, and a line. The values are those of the runs in the
         /// journal.
@@ -74,7 +74,7 @@ commands::commands! {
         Rollback(args::Rollback) => change::rollback;
         /// List changes and their state
         Changes(args::Changes) => change::changes;
-        /// Determine the state of changes that did not end
+        /// Check what interrupted changes left on targets
         ///
         /// Changes nothing on a target.
         Recover(args::Recover) => change::recover;
@@ -110,7 +110,7 @@ commands::commands! {
         Revoke(consent::Revoke) => consent::revoke_command;
         /// List accepted components, or verify them
         Lock(lock::Args) => lock::run;
-        /// List components whose workers died
+        /// List components blocked after their process crashed
         Quarantine(quarantine::Quarantine) => quarantine::list;
         /// Let a quarantined component run again
         ///
@@ -125,7 +125,7 @@ commands::commands! {
         /// A case (cases/NAME.toml) holds the answers of a target and the findings that must follow. The component runs in its sandbox as
         /// in `check`, on these answers. Without --record no target is reached.
         Test(test::Args) => test::run;
-        /// Seal a component and its manifest into one file
+        /// Embed a manifest in a component: one .wasm file
         Pack(pack::Args) => pack::run;
         /// Write the contract (WIT) that a manifest asks for
         ///

@@ -17,7 +17,7 @@ pub(super) struct Args {
     #[arg(value_name = "TARGET|COMPONENT")]
     pub(super) name: Option<String>,
 
-    /// Print only the byte strings that can reach a target
+    /// Print only the exact command lines, byte for byte
     #[arg(long, conflicts_with = "format")]
     pub(super) wire: bool,
 

@@ -66,7 +66,7 @@ impl ExitCode {
             Self::NotChecked => "a target could not be checked, or a probe failed",
             Self::RolledBack => "a change did not verify and was rolled back",
             Self::Stuck => "a rollback failed, or a change is open; a person has to act",
-            Self::ReplayDiffers => "the result of a case or a replay differs from the recorded one",
+            Self::ReplayDiffers => "a case or a replay differs from what was recorded",
             Self::Waiting => "a component waits to be accepted or approved",
             Self::Bug => "a bug in bailiwick",
         }
@@ -170,7 +170,7 @@ mod tests {
  4 a target could not be checked, or a probe failed
  5 a change did not verify and was rolled back
  6 a rollback failed, or a change is open; a person has to act
- 7 the result of a case or a replay differs from the recorded one
+ 7 a case or a replay differs from what was recorded
  8 a component waits to be accepted or approved
 70 a bug in bailiwick
 ");

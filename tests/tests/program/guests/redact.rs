@@ -210,7 +210,7 @@ async fn tx09_guest_and_worker_never_held_the_secret() {
                     assert!(!holds(CANARY));
                 }
             }
-            answer.map_or_else(Outcome::Failed, |answer| Outcome::Answered((*answer).clone().into()))
+            answer.map_or_else(Outcome::Failed, |answer| Outcome::Answered((*answer).clone()))
         })
         .await;
     assert_eq!(calls.into_inner(), all, "{end:?}");

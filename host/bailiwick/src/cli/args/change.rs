@@ -124,7 +124,7 @@ pub(in crate::cli) struct Stop {
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Resume {
-    /// Confirm that the system clock is right now
+    /// Confirm that the system clock is correct again
     #[arg(long)]
     pub(in crate::cli) clock: bool,
 
