@@ -160,7 +160,15 @@ tell_installed() {
 }
 
 cat_or() { # FILE OTHERWISE
-    if [ -e "$1" ]; then /usr/bin/cat -- "$1"; else printf '%s\n' "$2"; fi
+    if [ -e "$1" ]; then
+        if /usr/bin/cat -- "$1" 2>/dev/null; then return 0; fi
+        # Another process may have removed it meanwhile. A file that exists and cannot be read is an error.
+        if [ -e "$1" ]; then
+            /usr/bin/cat -- "$1"
+            return
+        fi
+    fi
+    printf '%s\n' "$2"
 }
 
 tell_change() { # CHANGE

@@ -81,12 +81,12 @@ fn ar09_ch19_a_unit_that_is_more_than_its_name_is_left_alone() {
     ];
     let gate = Gate::free(&entries).unwrap();
     for (number, (action, file, value, why)) in (1..).zip([
-        ("restart", "id", "ssh.service", "another name"),
+        ("restart", "id", "ssh.service", "alias of another unit"),
         ("restart", "drags", "web.service", "stopped with it"),
         ("reload", "spreads", "web.service", "reloaded with it"),
-        ("reload", "reload", "{ path=/usr/bin/systemctl ; argv[]=systemctl restart toy }", "is a restart"),
+        ("reload", "reload", "{ path=/usr/bin/systemctl ; argv[]=systemctl restart toy }", "restarts it"),
         ("reload", "stale", "yes", "changed since"),
-        ("reload", "active", "failed", "does not run"),
+        ("reload", "active", "failed", "is not running"),
     ]) {
         fs::write(gate.at(&format!("toy.{file}")), value).unwrap();
         let preview = gate.one("look", Request::Preview(action.to_owned())).unwrap();
