@@ -129,7 +129,11 @@ fn compare(targets: usize, rounds: usize) -> Result<()> {
         "\nsweep: {targets} sshd, {strings} exec strings, {rounds} rounds, load {load_before} before and {} after\n",
         load()
     )?;
-    writeln!(out, "{:22}{:>12}{:>12}{:>10}{:>16}  by the older build", "", "bailiwick", "bare russh", "ratio", "ratios")?;
+    writeln!(
+        out,
+        "{:22}{:>12}{:>12}{:>10}{:>16}  by the older build",
+        "", "bailiwick", "bare russh", "ratio", "ratios"
+    )?;
     let mut row = |what: &str, of: fn(&Spent) -> f64, unit: &str| {
         let (a, b): (Vec<f64>, Vec<f64>) = (ours.iter().map(of).collect(), theirs.iter().map(of).collect());
         let ratios: Vec<f64> = a.iter().zip(&b).map(|(a, b)| a / b).collect();

@@ -78,7 +78,13 @@ fn files(folder: &Path) -> BTreeSet<String> {
 fn each_thing_that_is_wrong_is_found() {
     type Break = fn(&Ops);
     let table: [(&str, Break, &str, &str, &str); 10] = [
-        ("a key that others can read", |ops| mode(ops, "key", 0o644), "problem", "keys", "other users can read the key file"),
+        (
+            "a key that others can read",
+            |ops| mode(ops, "key", 0o644),
+            "problem",
+            "keys",
+            "other users can read the key file",
+        ),
         ("no key", |ops| fs::remove_file(ops.path().join("key")).unwrap(), "problem", "keys", "key"),
         ("a key that is none", |ops| fs::write(ops.path().join("key"), "x").unwrap(), "problem", "keys", "key"),
         (
@@ -98,13 +104,7 @@ fn each_thing_that_is_wrong_is_found() {
         ),
         ("a typo", |ops| add(ops, "policy.toml", "[[gramt]]\n"), "problem", "ops", "1 mistake"),
         ("an ops directory that others can write", |ops| mode(ops, ".", 0o777), "problem", "ops", "all users"),
-        (
-            "no policy",
-            |ops| fs::remove_file(ops.path().join("policy.toml")).unwrap(),
-            "problem",
-            "ops",
-            "policy.toml",
-        ),
+        ("no policy", |ops| fs::remove_file(ops.path().join("policy.toml")).unwrap(), "problem", "ops", "policy.toml"),
         (
             "a target that is a never-host",
             |ops| {

@@ -391,7 +391,9 @@ fn ssh_reading_goes_through_the_gate_several_in_one_channel() {
         }
         while let Some(said) = asks.join_next().await {
             match said.unwrap() {
-                (Verb::SystemMemory, Err(RunError::Gate(why))) => assert!(why.contains("does not list this action"), "{why}"),
+                (Verb::SystemMemory, Err(RunError::Gate(why))) => {
+                    assert!(why.contains("does not list this action"), "{why}")
+                }
                 (verb, Ok(answer)) => assert!(!answer.stdout.is_empty(), "{verb}"),
                 (verb, Err(error)) => panic!("{verb}: {error}"),
             }
