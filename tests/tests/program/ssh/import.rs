@@ -121,7 +121,7 @@ fn what_cannot_be_said_is_a_comment() -> Result<()> {
         "# behind: address is the name behind.example; behind a jump host it must be the IP address",
         "# db01.example: it has the host key of db_01: one machine, one name",
         "# -oProxyCommand=id: `ssh -G -oProxyCommand=id` fails",
-        "# wörter: the name does not fit",
+        "# wörter: the name does not match",
     ] {
         ensure!(text.contains(words), "{words} in:\n{text}");
     }
@@ -156,7 +156,7 @@ fn a_jump_host_that_is_reached_through_itself_is_told() -> Result<()> {
     let config = "Host db bastion\n    HostName 10.0.0.1\n    User op\nHost *\n    ProxyJump bastion,other\n";
     let home = Home::new(config, |_| String::new())?;
     let entries = home.import(&[])?;
-    ensure!(entries.contains("is reached through itself"), "{entries}");
+    ensure!(entries.contains("jumps through itself"), "{entries}");
     ensure!(entries.matches("[targets.\"bastion\"]").count() == 1, "{entries}");
     read(&entries)?;
     Ok(())
