@@ -1,7 +1,7 @@
 //! Generates the tables of the components that are part of the program, from the folders that hold them.
 //!
-//! Knows: where `probes/build` puts components. Must not know: what is in them. Attack answered: a component that becomes
-//! part of the program without a person's review: the golden of `tests/tests/pure/library.rs` lists every built-in one.
+//! Knows: where `probes/build` puts components. Must not know: their content. Attack answered: a component that becomes part of
+//! the program without a person's review. The golden of `tests/tests/pure/library.rs` lists every built-in one.
 
 use std::error::Error;
 use std::fmt::Write;

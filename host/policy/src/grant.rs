@@ -1,4 +1,4 @@
-//! The heart: manifest x target x policy -> a finite list of literal actions, computed before anything runs. Pure.
+//! Computes the grant: manifest x target x policy -> a finite list of literal actions, before anything runs. Pure.
 //!
 //! **Invariant:** a grant is a subset of what the manifest asks for and of what policy binds; a never-rule is subtracted
 //! last; nothing is added afterwards. Review, broker and cases read this one value.
@@ -30,24 +30,24 @@ pub struct Grant {
     pub target: TargetName,
     /// By verb, then by slot key, and by content where the verb needs one; the empty key for a verb that needs no object.
     actions: BTreeMap<Verb, BTreeMap<(String, String), Granted>>,
-    /// What a bar took away.
+    /// Actions that a never-rule or another exclusion removed.
     pub withheld: Vec<Withheld>,
     /// Settings.
     pub params: BTreeMap<ParamName, ParamValue>,
-    /// A fix may be carried out without a person, if all that it does is declared.
+    /// Whether policy allows the fix unattended, if everything that it does is declared.
     pub unattended: bool,
 }
 
 /// One entry of the list, and why it is there.
 #[derive(Debug, Clone)]
 pub struct Granted {
-    /// What is done.
+    /// The action.
     pub action: Arc<Action>,
-    /// What a guest says to name the object; none for a verb that needs no object.
+    /// The key by which a guest names the object. None for a verb without an object.
     pub key: Option<SlotKey>,
     /// The slot the key belongs to.
     pub slot: Option<SlotName>,
-    /// What is put there, by the name that a guest says; none for a verb that needs nothing declared.
+    /// The name of the declared content that is written. None for a verb that writes no declared content.
     pub content: Option<ContentName>,
     /// The author's reason.
     pub why: String,
@@ -57,23 +57,23 @@ pub struct Granted {
     pub default: Option<Place>,
 }
 
-/// An action that was asked for and bound, and that a bar took away.
+/// An action that was requested and bound, and that a never-rule or another exclusion removed.
 #[derive(Debug, Clone)]
 pub struct Withheld {
-    /// What it would have been.
+    /// The entry as it would have been granted.
     pub granted: Granted,
-    /// The bar's reason.
+    /// The reason of the exclusion.
     pub why: String,
-    /// The bar's place: `policy.toml:31`.
+    /// The place of the exclusion: `policy.toml:31`.
     pub rule: String,
 }
 
-/// What is subtracted last, whatever manifest and policy say.
+/// What is subtracted last, after manifest and policy.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Exclusions<'p> {
     /// The operator's never-rules.
     pub never: &'p [NeverRule],
-    /// What a fix may restart. None: nothing.
+    /// What a fix may restart. If none, it may restart nothing.
     pub stateless: Option<&'p Stateless>,
 }
 
@@ -131,7 +131,8 @@ pub fn compute(manifest: &Manifest, target: &Target, assignment: &Assignment, ex
                                 None => grant.add(granted, exclusions.never),
                             }
                         }
-                        // Files and bindings with such an object are refused before; this is for whoever made one otherwise.
+                        // Files and bindings with such an object are refused earlier. This covers a manifest or an assignment
+                        // that was built in code.
                         Err(error) => {
                             let none = verbs::action(verb, Some(literal.clone()), Tier::Plain);
                             let (rule, why) = ("this program".to_owned(), error.to_string());
@@ -146,8 +147,8 @@ pub fn compute(manifest: &Manifest, target: &Target, assignment: &Assignment, ex
 }
 
 impl Grant {
-    /// A grant as a journal recorded it, for a replay, which has no target. Nothing in it can be sent: whatever wire form an
-    /// entry has is replaced by one without words.
+    /// A grant as a journal recorded it, for a replay, which has no target. Nothing in it can be sent: the wire form of each
+    /// entry is replaced by one without words.
     #[must_use]
     pub fn recorded(
         component: ComponentId,
@@ -178,24 +179,24 @@ impl Grant {
         }
     }
 
-    /// The entry for a verb and what the guest said to name its object. `None` is a refusal: no such slot, nothing
-    /// bound, a never-rule, an object where none is due; all look the same.
+    /// The entry for a verb and the key that the guest gave. `None` is a refusal. An unknown slot, a slot without a binding, a
+    /// never-rule and an object that the verb does not take all give the same refusal.
     #[must_use]
     pub fn lookup(&self, verb: Verb, key: Option<&str>) -> Option<&Granted> {
         self.lookup_with(verb, key, None)
     }
 
-    /// The same for a verb that puts something declared somewhere: by the name of what.
+    /// The same for a verb that writes declared content, by the content's name.
     #[must_use]
     pub fn lookup_with(&self, verb: Verb, key: Option<&str>, content: Option<&str>) -> Option<&Granted> {
         let named = (key.unwrap_or_default().to_owned(), content.unwrap_or_default().to_owned());
         let granted = self.actions.get(&verb)?.get(&named)?;
-        // An empty text is no key: it would name the verbs without object.
+        // An empty text is not a key. It would match the verbs without an object.
         (granted.key.is_some() == key.is_some() && granted.content.is_some() == content.is_some()).then_some(granted)
     }
 
-    /// What took an entry away, for the operator: `never-rule policy.toml:31: …`; for a change, which is withheld for other
-    /// reasons too, `withheld by policy.toml:31: …`.
+    /// Why an entry was removed, for the operator: `never-rule policy.toml:31: …`. A change can be withheld for other reasons
+    /// too: `withheld by policy.toml:31: …`.
     #[must_use]
     pub fn withheld_reason(&self, verb: Verb, key: Option<&str>) -> Option<String> {
         let withheld = self.withheld.iter().find(|withheld| {
@@ -211,14 +212,14 @@ impl Grant {
         self.actions.values().flat_map(BTreeMap::values)
     }
 
-    /// What a guest may ask of its slots: slot, then key and literal in policy's order. A slot whose every action is
-    /// withheld is not there.
+    /// The slots that a guest can list: slot, then key and literal in policy's order. A slot whose actions are all withheld is
+    /// left out.
     #[must_use]
     pub fn slots(&self) -> BTreeMap<String, Vec<(SlotKey, String)>> {
         let mut out: BTreeMap<String, Vec<(SlotKey, String)>> = BTreeMap::new();
         for granted in self.entries() {
             let literal = match &granted.action.literal {
-                // A guest is told of the object, however it may be changed.
+                // The guest sees the object, and not which changes to it are granted.
                 Some(Literal::Change(changing)) => Some(changing.subject()),
                 _ => granted.action.id.object(),
             };

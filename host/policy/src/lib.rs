@@ -1,7 +1,7 @@
 //! What a component may do on a target, as a value, before anything runs.
 //!
-//! Knows: the operator's policy, the components there are, what people accepted. Must not know: connections, processes,
-//! wasm, the journal. Each module knows only those above it.
+//! Knows: the operator's policy, the available components, what people accepted. Must not know: connections, processes, wasm,
+//! the journal. Each module knows only those above it.
 
 pub mod policy;
 pub mod grant;

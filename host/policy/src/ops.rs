@@ -1,8 +1,8 @@
 //! The ops directory: where it is, and everything in it, read and cross-checked before anything runs.
 //!
-//! Knows: which files there are. Must not know: what a sweep does with them. Attack answered: a missing or unreadable
-//! policy that is taken for "anything goes" (LK19): there is the directory's policy, or the embedded one if no directory
-//! was asked for, and nothing in between.
+//! Knows: which files exist. Must not know: what a sweep does with them. Attack answered: a missing or unreadable policy that
+//! counts as "everything is allowed" (LK19). The directory's policy holds, or the embedded one if no directory was named; there
+//! is no third case.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ use bailiwick_core::model::{ComponentId, TargetName};
 use bailiwick_core::source;
 use bailiwick_core::source::{Problem, Problems, Source};
 
-/// What the process was told by its environment; read once, in `main`.
+/// The environment variables that the program uses. Read once, in `main`.
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
     /// `HOME`.
@@ -41,14 +41,15 @@ pub struct Environment {
     pub state_home: Option<PathBuf>,
     /// `SSH_AUTH_SOCK`.
     pub agent: Option<PathBuf>,
-    /// Who is asking, for the lock: `SUDO_USER`, else `USER`. Their own word; the uid beside it is not.
+    /// The user's name for the lock: `SUDO_USER`, else `USER`. A user can set it to anything; the uid that the lock records
+    /// beside it cannot be set.
     pub user: Option<String>,
 }
 
 /// Everything that decides what may run where.
 #[derive(Debug)]
 pub struct Ops {
-    /// The directory; none: the embedded default.
+    /// The directory. None for the embedded default.
     pub dir: Option<PathBuf>,
     /// The machines.
     pub fleet: Fleet,
@@ -56,17 +57,17 @@ pub struct Ops {
     pub policy: Policy,
     /// The components.
     pub library: Library,
-    /// Who looks where, and with what.
+    /// Which components check which targets, and with which bindings.
     pub assignments: Assignments,
-    /// What each component may use.
+    /// The limits of each component.
     pub budgets: Budgets,
     /// SHA-256 of each file that was read, by name.
     pub digests: BTreeMap<String, String>,
-    /// What policy says of signatures, if it says anything.
+    /// Policy's rules for signatures, if it has any.
     signatures: Option<signature::Rules>,
 }
 
-/// What a component is that policy names and that is not there.
+/// How to treat a component that policy names and that does not exist.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Unknown {
     Mistake,
@@ -85,10 +86,10 @@ pub enum OpsError {
     /// Mistakes in files, each with its place.
     #[error("invalid files")]
     Invalid(Problems),
-    /// There is a fleet and no policy: nobody may look at anything.
+    /// There is a fleet and no policy, so nothing is granted.
     #[error("{} holds no policy.toml, so nothing is granted\n\nhint: write one with a [[grant]]; `bailiwick help policy` lists its keys", .0.shown())]
     NoPolicy(PathBuf),
-    /// The directory that was named holds no fleet.
+    /// The named directory has no fleet.
     #[error("{} has no fleet.toml\n\nhint: `bailiwick fleet import` writes one from your ssh_config; without an ops directory, Bailiwick checks this machine", .0.shown())]
     NoFleet(PathBuf),
 }
@@ -111,8 +112,8 @@ impl Environment {
         }
     }
 
-    /// The ops directory: the one named, else `$BAILIWICK_DIR`, else the current one if it holds `fleet.toml`, else the
-    /// XDG configuration directory if that does; none: the embedded default.
+    /// The ops directory: the named one, else `$BAILIWICK_DIR`, else the current directory if it holds `fleet.toml`, else the
+    /// XDG configuration directory if that holds one. None for the embedded default.
     #[must_use]
     pub fn ops_dir(&self, named: Option<&Path>) -> Option<PathBuf> {
         if let Some(dir) = named.or(self.dir.as_deref()) {
@@ -123,8 +124,8 @@ impl Environment {
         candidates.into_iter().flatten().find(|dir| dir.join("fleet.toml").exists())
     }
 
-    /// Where the journal is: the folder named, else `$BAILIWICK_STATE`, else `state` in the ops directory, else the XDG
-    /// state directory.
+    /// The folder of the journal: the named one, else `$BAILIWICK_STATE`, else `state` in the ops directory, else the XDG state
+    /// directory.
     #[must_use]
     pub fn state_dir(&self, named: Option<&Path>, ops: Option<&Path>) -> Option<PathBuf> {
         if let Some(dir) = named.or(self.state.as_deref()) {
@@ -142,13 +143,13 @@ impl Ops {
     /// Reads a directory, or the embedded default.
     ///
     /// # Errors
-    /// When anything in it is missing, unsafe or wrong. Nothing of a directory with a mistake is used.
+    /// When anything in it is missing, unsafe or wrong. A directory with a mistake is not used at all.
     pub fn load(dir: Option<&Path>, home: Option<&Path>) -> Result<Self, OpsError> {
         Self::read(dir, home, None)
     }
 
-    /// Reads a directory as it would be with these components in it: what they could do there. A component that policy
-    /// names and that is not there yet is left out: grants are written before what they are for is added.
+    /// Reads a directory as if it held these components, to show what they could do there. A component that policy names and
+    /// that does not exist yet is left out, because grants are written before the component is added.
     ///
     /// # Errors
     /// As [`Self::load`].
@@ -182,7 +183,7 @@ impl Ops {
         Self::build(dir, home, library, &fleet, &policy, unknown)
     }
 
-    /// Puts together what has been read.
+    /// Combines fleet, policy and library, and checks them against each other.
     ///
     /// # Errors
     /// When anything in it is wrong.
@@ -206,7 +207,7 @@ impl Ops {
     ) -> Result<Self, OpsError> {
         let digest_of = |source: &Source| (source.name().to_owned(), library::digest(source.text().as_bytes()));
         let mut digests: BTreeMap<_, _> = [fleet, policy].map(digest_of).into();
-        // Both files are read to the end, so that one go shows the mistakes of both.
+        // Both files are read to the end, so that one run shows the mistakes of both.
         let base = dir.unwrap_or(Path::new("/"));
         let (fleet, mut policy) = both(fleet::parse(fleet, base, home), policy::parse(policy))?;
         if unknown == Unknown::LeftOut {
@@ -229,11 +230,11 @@ impl Ops {
         Ok(Self { dir, fleet, policy, library, assignments, budgets, digests, signatures })
     }
 
-    /// Who signed a component, if policy has anything to say of that; a built-in one is part of the program and needs no
+    /// Who signed a component, if policy has rules for signatures. A built-in component is part of the program and needs no
     /// signature.
     ///
     /// # Errors
-    /// When policy does not take its signature, or the lack of one.
+    /// When policy refuses its signature, or requires one that is missing.
     pub fn signer(&self, id: &ComponentId, now: Timestamp) -> Result<Option<Signer>, Refusal> {
         let Some(rules) = &self.signatures else { return Ok(None) };
         let binary = match self.library.binary(id) {
@@ -243,14 +244,14 @@ impl Ops {
         let of_it = |grant: &&policy::Grant| grant.components.iter().any(|name| name.value == id.as_str());
         let wanted: Vec<_> = self.policy.grants.iter().filter(of_it).filter_map(wanted).collect();
         let signer = rules.check(id, &binary.bytes, self.library.signature(id), &wanted, now)?;
-        // A manifest beside it says id, version and settings, and is not signed.
+        // A manifest beside the component holds id, version and settings, and is not signed.
         match self.library.manifest_digest(id) {
             Some(_) if signer.is_some() => Err(Refusal::Unsealed { component: id.clone() }),
             _ => Ok(signer),
         }
     }
 
-    /// The grant of a component on a target; `None` if policy puts it not there.
+    /// The grant of a component on a target. `None` if policy does not assign it there.
     #[must_use]
     pub fn grant(&self, component: &ComponentId, target: &TargetName) -> Option<Grant> {
         let assignment = self.assignments.get(target)?.get(component)?;
@@ -259,13 +260,13 @@ impl Ops {
         Some(grant::compute(manifest, target, assignment, grant::Exclusions::from(&self.policy)))
     }
 
-    /// The targets that policy gives a component, in name order.
+    /// The targets that policy assigns to a component, in name order.
     pub fn targets_of(&self, component: &ComponentId) -> impl Iterator<Item = &TargetName> {
         let given = self.assignments.iter().filter(move |(_, assigned)| assigned.contains_key(component));
         given.map(|(target, _)| target)
     }
 
-    /// SHA-256 over all that was read: what a plan is made under. Where the directory is does not count.
+    /// SHA-256 over all files that were read. A plan records it. The directory's path is not part of it.
     #[must_use]
     pub fn digest(&self) -> String {
         let name = |path: &str| Path::new(path).file_name().map(|name| name.to_string_lossy().into_owned());
@@ -281,19 +282,19 @@ impl Ops {
         self.budget(component).limits()
     }
 
-    /// What a component may use, and which lines of policy say so.
+    /// The limits of a component, and the lines of policy that set them.
     #[must_use]
     pub fn budget(&self, component: &ComponentId) -> &Budget {
         self.budgets.for_component(component)
     }
 
-    /// Never-hosts that a grant names: nothing reaches them, and a sweep says so.
+    /// Never-hosts that a grant names. They stay out of reach, and a sweep reports them.
     pub fn never_named(&self) -> impl Iterator<Item = TargetName> {
         let named = self.policy.grants.iter().flat_map(|grant| &grant.on);
         named.filter_map(|on| self.fleet.never.get_key_value(on.value.as_str()).map(|(name, _)| name.clone()))
     }
 
-    /// True for a name that a person may mean: a target's, or a never-host's, which is then refused.
+    /// True for the name of a target, or of a never-host, which is then refused.
     #[must_use]
     pub fn knows(&self, name: &str) -> bool {
         self.fleet.targets.contains_key(name) || self.fleet.never.contains_key(name)

@@ -1,8 +1,8 @@
-//! What anything could ever do, per target: the grants turned round, for a person to read before anything runs; and what
-//! the operator has written there, the anchors. Pure.
+//! Everything that could happen, per target: the grants in the order of targets and actions, for a person to read before
+//! anything runs, and the anchors, which are the operator's own writes. Pure.
 //!
-//! **Invariant:** every byte string that a sweep can send to a target stands in [`Review::wire`], and each is rendered
-//! from the same [`bailiwick_core::model::Action`] that the broker looks up.
+//! **Invariant:** every byte string that a sweep can send to a target is in [`Review::wire`], and each is rendered from the
+//! same [`bailiwick_core::model::Action`] that the broker looks up.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,28 +27,28 @@ pub struct Review {
     pub targets: Vec<Target>,
     /// Where the journal's head is copied to after each sweep.
     pub anchors: Vec<Anchor>,
-    /// Components that get inert WASI. It reaches no target.
+    /// Components that get inert WASI. This sends nothing to a target.
     pub inert_wasi: Vec<InertWasi>,
-    /// Components that are told what they have said before. It reaches no target.
+    /// Components that get their own earlier results. This sends nothing to a target.
     pub own_past: Vec<GivenHistory>,
-    /// Components that see the answers of several targets in one run. It sends nothing that is not above.
+    /// Components that see the answers of several targets in one run. They send only the actions in `targets`.
     pub together: Vec<FleetWide>,
-    /// Limits that policy sets otherwise than the table, of the components above.
+    /// Limits of these components that policy sets to another value than the default.
     pub limits: Vec<SetLimit>,
-    /// Limits that they ask for and do not have.
+    /// Limits that these components ask for and do not have.
     pub unmet: Vec<Unmet>,
 }
 
 /// An anchor: the operator's own write, which no component can ask for.
 #[derive(Debug, Serialize)]
 pub struct Anchor {
-    /// The target, or none for a repository of this machine.
+    /// The target. None for a repository on this machine.
     pub target: Option<TargetName>,
-    /// Another account there than the one that looks.
+    /// The account there, if it is not the one that checks.
     pub user: Option<String>,
     /// What is written to.
     pub to: String,
-    /// What is written; words in capitals stand for numbers, a hash and a time.
+    /// The line that is written. Words in capitals stand for a number, a hash and a time.
     pub line: &'static str,
     /// The line of policy.
     pub policy: String,
@@ -67,7 +67,7 @@ pub struct InertWasi {
     pub why: String,
 }
 
-/// A component that is told what it has said before, and why.
+/// A component that gets its own earlier results, and why.
 #[derive(Debug, Serialize)]
 pub struct GivenHistory {
     /// The component.
@@ -76,59 +76,59 @@ pub struct GivenHistory {
     pub why: String,
 }
 
-/// A component that looks at all its targets in one run.
+/// A component that checks all its targets in one run.
 #[derive(Debug, Serialize)]
 pub struct FleetWide {
     /// The component.
     pub component: ComponentId,
-    /// All that policy gives it, in name order.
+    /// All targets that policy assigns to it, in name order.
     pub targets: Vec<TargetName>,
 }
 
 /// A limit that policy sets.
 #[derive(Debug, Serialize)]
 pub struct SetLimit {
-    /// Whose.
+    /// The component.
     pub component: ComponentId,
-    /// Which.
+    /// The name of the limit.
     pub name: &'static str,
-    /// To what.
+    /// The value that policy sets.
     pub value: u64,
-    /// What the others have.
+    /// The value for other components.
     pub default: u64,
     /// The line of policy.
     pub policy: String,
-    /// The operator's reason; lowering needs none.
+    /// The operator's reason. A lower limit needs none.
     pub why: Option<String>,
 }
 
 /// A limit that a component asks for and does not have.
 #[derive(Debug, Serialize)]
 pub struct Unmet {
-    /// Whose.
+    /// The component.
     pub component: ComponentId,
-    /// Which.
+    /// The name of the limit.
     pub name: &'static str,
-    /// What it asks for.
+    /// The value that it asks for.
     pub asked: u64,
-    /// What it has.
+    /// The value that it has.
     pub has: u64,
     /// The author's reason.
     pub why: String,
 }
 
-/// All that could ever happen on one target.
+/// Everything that could happen on one target.
 #[derive(Debug, Serialize)]
 pub struct Target {
     /// Its name.
     pub target: TargetName,
     /// `this machine`, or `bw-read@10.77.0.11:22 through jump01`.
     pub access: String,
-    /// The never-host that it is: then nothing below can happen.
+    /// The never-host with this name or address, if there is one. Then none of the actions below can happen.
     pub refused: Option<String>,
     /// In id order.
     pub actions: Vec<Action>,
-    /// What would stand above but for a never-rule.
+    /// Actions that a never-rule removed.
     pub withheld: Vec<Withheld>,
 }
 
@@ -137,9 +137,9 @@ pub struct Target {
 pub struct Action {
     /// Its id.
     pub id: ActionId,
-    /// What it does to the target.
+    /// Whether it observes or changes.
     pub effect: Effect,
-    /// What reaches the target.
+    /// What is sent to the target.
     pub wire: Wire,
     /// What it reads, in words.
     pub reads: &'static str,
@@ -147,7 +147,7 @@ pub struct Action {
     pub bytes_max: u64,
     /// Longest wait, in seconds.
     pub timeout_s: u64,
-    /// Who may do it.
+    /// The components that may do it.
     pub for_components: Vec<Requester>,
 }
 
@@ -156,32 +156,32 @@ pub struct Action {
 pub struct Requester {
     /// The component.
     pub component: ComponentId,
-    /// The slot it goes through, if the verb takes an object.
+    /// The slot that names the object, if the verb takes one.
     pub slot: Option<String>,
     /// The author's reason.
     pub why: String,
     /// The line of policy that allows it.
     pub policy: String,
-    /// Why it does not run there all the same: nobody has accepted it.
+    /// Why it does not run there yet: it is not accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_accepted: Option<String>,
 }
 
-/// An action that a never-rule took away.
+/// An action that a never-rule removed.
 #[derive(Debug, Serialize)]
 pub struct Withheld {
     /// Its id.
     pub id: ActionId,
-    /// Who asked for it.
+    /// The component that asked for it.
     #[serde(flatten)]
     pub asked: Requester,
-    /// The rule's line.
+    /// The line of the rule.
     pub rule: String,
-    /// The rule's reason.
+    /// The reason of the rule.
     pub rule_why: String,
 }
 
-/// Reviews all targets, or one, or what one component could do everywhere.
+/// Reviews all targets, or one target, or one component on all its targets.
 #[must_use]
 pub fn review(ops: &Ops, target: Option<&TargetName>, component: Option<&ComponentId>) -> Review {
     let mut granted = BTreeSet::new();
@@ -244,7 +244,7 @@ pub fn review(ops: &Ops, target: Option<&TargetName>, component: Option<&Compone
     Review { format: "bailiwick.review/1", targets, anchors, inert_wasi, own_past, together, limits: set, unmet }
 }
 
-/// An anchor, unless only another target is asked for.
+/// An anchor, unless the review is of another target.
 fn anchor(found: &policy::Anchor, only: Option<&TargetName>) -> Option<Anchor> {
     let (target, user) = match &found.to {
         policy::AnchorDestination::File { target, login, .. } => (Some(target.clone()), login.user.as_ref()),
@@ -255,7 +255,7 @@ fn anchor(found: &policy::Anchor, only: Option<&TargetName>) -> Option<Anchor> {
     (only.is_none() || only == target.as_ref()).then_some(Anchor { target, user, to, line: HEAD_LINE, policy, why })
 }
 
-/// What a component gets of inert WASI, in words: `clocks (fixed at the run's begin), io (…)`.
+/// The parts of inert WASI that a component gets, in words: `clocks (fixed at the run's begin), io (…)`.
 #[must_use]
 pub fn inert(interfaces: &BTreeSet<WasiGroup>) -> String {
     interfaces.iter().map(|group| format!("{group} ({})", group.about())).collect::<Vec<_>>().join("; ")
@@ -275,7 +275,7 @@ fn set_limits(ops: &Ops, id: &ComponentId) -> Vec<SetLimit> {
         .collect()
 }
 
-/// What a component asks for and does not have.
+/// The limits that a component asks for and does not have.
 #[must_use]
 pub fn unmet(ops: &Ops, id: &ComponentId) -> Vec<Unmet> {
     let asks = ops.library.manifest(id.as_str()).map(|manifest| manifest.limits.as_slice()).unwrap_or_default();
@@ -292,22 +292,22 @@ pub fn unmet(ops: &Ops, id: &ComponentId) -> Vec<Unmet> {
         .collect()
 }
 
-/// The lines of policy that give components what they ask for, one table for each. They are not valid before the operator
-/// has written a reason.
+/// The lines of policy that would give components the limits that they ask for, one table for each component. They are not
+/// valid until the operator writes a reason.
 #[must_use]
 pub fn to_raise(unmet: &[Unmet]) -> String {
     let mut tables: BTreeMap<&ComponentId, String> = BTreeMap::new();
     for ask in unmet {
         let table =
             tables.entry(&ask.component).or_insert_with(|| format!("[[raise]]\ncomponent = \"{}\"\n", ask.component));
-        // The author's words go into a comment: the reason is the operator's to give.
+        // The author's reason goes into a comment. The operator has to give their own.
         table.push_str(&format!("{} = {}  # has {}; asked for: {}\n", ask.name, ask.asked, ask.has, ask.why));
     }
     tables.into_values().map(|table| table + "why = \"\"\n").collect::<Vec<_>>().join("\n")
 }
 
 impl Review {
-    /// Says of each who may do something whether people have agreed to it.
+    /// Marks each component that is not accepted, with the reason.
     pub fn mark(&mut self, ops: &Ops, lock_state: &LockState) {
         for target in &mut self.targets {
             let mut told: BTreeMap<ComponentId, Option<String>> = BTreeMap::new();
@@ -321,7 +321,7 @@ impl Review {
         }
     }
 
-    /// Every byte string that can reach a target: name and text, without those of never-hosts.
+    /// Every byte string that can reach a target, by target name. Never-hosts are left out.
     pub fn wire(&self) -> impl Iterator<Item = (&TargetName, String)> {
         let open = self.targets.iter().filter(|target| target.refused.is_none());
         let actions = open.flat_map(|target| target.actions.iter().map(|action| (&target.target, action.wire.text())));

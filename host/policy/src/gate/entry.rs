@@ -1,16 +1,16 @@
-//! One line of a gate's list, and which lines are never written.
+//! One entry of a gate's list, and the checks that keep an entry out of it.
 //!
-//! Attack answered: a literal that is more than a word (AR01, AR17), and a list that would let a key reach what no policy
-//! can give it (FS14, AR09). Whoever made the list has looked already; the generator does not take its word.
+//! Attacks answered: a literal that is more than one word (AR01, AR17), and a list that would let a key reach what no policy
+//! can grant (FS14, AR09). The policy's reader has checked these already; the generator checks them again.
 
 use bailiwick_core::model::{Change, Wire, writable};
 
 /// An action of a target's grant, as its gate knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Its name: what a request says, and all that it says.
+    /// Its name, which is all that a request contains.
     pub id: String,
-    /// What it runs.
+    /// What the gate runs.
     pub kind: EntryKind,
     /// Longest time, in seconds.
     pub seconds: u64,
@@ -18,25 +18,25 @@ pub struct Entry {
     pub bytes_max: u64,
 }
 
-/// What an action of a gate runs.
+/// What the gate runs for an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EntryKind {
-    /// A program that looks.
+    /// A program that reads.
     Read(Wire),
     /// A change to one object.
     Change(Change),
 }
 
-/// Why an action gets into no gate.
+/// Why an action cannot be in a gate's list.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EntryError {
-    /// A name that is no single word.
+    /// The name is not a single word.
     #[error("`{}` is not a valid name for an action of a gate", .0.escape_debug())]
     Id(String),
-    /// Two of one name.
+    /// Two entries have the same name.
     #[error("`{0}` is in the list twice, with different content")]
     Twice(String),
-    /// A word that cannot be written down.
+    /// A word cannot be quoted.
     #[error("`{id}`: a word contains {}, which cannot be quoted", .found.escape_debug())]
     Word {
         /// The action.
@@ -44,10 +44,10 @@ pub enum EntryError {
         /// The offending character.
         found: char,
     },
-    /// No program, or one that would be looked up in somebody's search path.
+    /// There is no program, or its path is not absolute, so that the shell would search for it.
     #[error("`{0}` does not name its program by its full path")]
     Program(String),
-    /// Contents that cannot be written down.
+    /// The content holds a character that a reader of the script would not see.
     #[error("`{id}`: its text contains {}, which a reader of the script would not see", .found.escape_debug())]
     Text {
         /// The action.
@@ -55,18 +55,18 @@ pub enum EntryError {
         /// The offending character.
         found: char,
     },
-    /// Too many.
+    /// The content is too large.
     #[error("`{id}`: its text has {bytes} bytes (maximum {TEXT_BYTES})")]
     Large {
         /// The action.
         id: String,
-        /// Bytes.
+        /// Its size in bytes.
         bytes: usize,
     },
-    /// A line that is none.
+    /// The line is empty or holds a line end.
     #[error("`{0}`: a line must have at least one character and no line end")]
     Line(String),
-    /// An object that no change may touch.
+    /// No change may touch the object.
     #[error("`{id}`: {object} can never be changed, whatever policy says")]
     Never {
         /// The action.
@@ -74,18 +74,18 @@ pub enum EntryError {
         /// The object.
         object: String,
     },
-    /// It is not said to a gate.
+    /// A gate does not run this kind of action.
     #[error("a gate cannot run `{0}`")]
     NoGate(String),
 }
 
-/// Longest declared text.
+/// Maximum size of a declared text.
 const TEXT_BYTES: usize = 64 << 10;
-/// Longest name; a line of a request is 4 KiB, and holds two states besides.
+/// Maximum length of a name. A line of a request has 4 KiB and also holds two states.
 const ID_BYTES: usize = 1024;
 
 impl Entry {
-    /// Whether it may stand in a list.
+    /// Checks that it may be in a list.
     ///
     /// # Errors
     /// Why not.
@@ -155,7 +155,7 @@ impl Entry {
         if text.len() > TEXT_BYTES {
             return Err(EntryError::Large { id: self.id.clone(), bytes: text.len() });
         }
-        // What a person reads in the script is what is written: a tab is all that may not be seen.
+        // A person who reads the script sees every byte that is written. The only invisible character allowed is a tab.
         let harmless =
             |c: char| matches!(c, '\n' | '\t') || bailiwick_core::encode::is_plain(c.encode_utf8(&mut [0; 4]));
         let odd = text.chars().find(|&c| !harmless(c));

@@ -7,25 +7,25 @@ use sha2::{Digest, Sha256};
 
 use super::{Access, Accounts, KeyError, Paths, Script};
 
-/// Where the accounts that it makes live: root's, and empty.
+/// The home directory of the accounts that the script creates. It belongs to root and is empty.
 const HOMES: &str = "/var/lib/bailiwick-home";
 
-/// All that is installed.
+/// Everything that is installed.
 #[derive(Debug, Clone)]
 pub struct Install {
     /// The target's name.
     pub target: String,
     /// The gate.
     pub script: Script,
-    /// Who may come in.
+    /// The accounts that may connect.
     pub accounts: Accounts,
-    /// Who may approve computed bytes: an `allowed_signers` file.
+    /// Who may approve computed content: an `allowed_signers` file.
     pub approvers: Option<String>,
-    /// Where everything goes.
+    /// The paths on the target.
     pub paths: Paths,
 }
 
-/// The script, and the files for sshd and sudo that are in it.
+/// Returns the install script, and the files for sshd and sudo that it contains.
 ///
 /// # Errors
 /// When an account, a key or an address is not plain.

@@ -1,24 +1,24 @@
-//! What lets a connection in: key lines, sshd's part, sudo's part. Text only; a person installs it.
+//! The access configuration of a gate: key lines, sshd's part, sudo's part. Text only; a person installs it.
 //!
-//! Attacks answered: a stolen key (NW19, NW20: `restrict`, a forced command, every switch of forwarding by name, since
-//! `DisableForwarding` alone has had holes), an account's own files (no key file, no rc file in its home), arguments that
-//! sudo would match as one string (AR19: two literal lines, no wildcard, no negation).
+//! Attacks answered: a stolen key (NW19, NW20: `restrict`, a forced command, each kind of forwarding switched off by name,
+//! because `DisableForwarding` alone has had holes), an account's own files (no key file and no rc file in its home), arguments
+//! that sudo would match as one string (AR19: two literal lines, no wildcard, no negation).
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use super::Paths;
 
-/// The two accounts of a gate, and what proves them.
+/// The two accounts of a gate, and their credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accounts {
-    /// The account that looks.
+    /// The account that reads.
     pub read: Account,
     /// The account that changes.
     pub change: Account,
-    /// Where both come from, if they come from one address.
+    /// The source address of both, if policy names one.
     pub from: Option<String>,
-    /// What the reading key may have the target connect to, and nothing else: the addresses of the grant.
+    /// The only addresses that the reading account may have the target connect to: those of the grant.
     pub connects: Vec<SocketAddr>,
 }
 
@@ -27,11 +27,11 @@ pub struct Accounts {
 pub struct Account {
     /// Its name on the target.
     pub user: String,
-    /// What it proves itself by.
+    /// Its credential.
     pub credential: Credential,
 }
 
-/// What proves an account.
+/// How an account authenticates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credential {
     /// This public key: algorithm and base64.
@@ -45,7 +45,7 @@ pub enum Credential {
     },
 }
 
-/// A part of a line that would be more than it says.
+/// A value that would change the meaning of a line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{}` is not allowed in the files of sshd and sudo", .0.escape_debug())]
 pub struct KeyError(String);
@@ -56,10 +56,10 @@ impl KeyError {
     }
 }
 
-/// What sshd and sudo read.
+/// The files that sshd and sudo read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
-    /// The key file of the account that looks.
+    /// The key file of the account that reads.
     pub read_keys: String,
     /// The key file of the account that changes.
     pub change_keys: String,
@@ -70,10 +70,10 @@ pub struct Access {
 }
 
 impl Accounts {
-    /// The files, for a gate at these paths.
+    /// Returns the files for a gate at these paths.
     ///
     /// # Errors
-    /// When a name, a key or an address is not as plain as it must be.
+    /// When a name, a key or an address contains a character that is not allowed.
     pub fn files(&self, paths: &Paths) -> Result<Access, KeyError> {
         let (read, change) = (user(&self.read.user)?, user(&self.change.user)?);
         if read == change {
@@ -131,7 +131,7 @@ impl Accounts {
             let _ = writeln!(text, "Match User {change}\n    DisableForwarding yes\n    AllowTcpForwarding no");
             let _ = writeln!(text, "Match User {read}\n    AllowTcpForwarding local\n    PermitOpen {}", to.join(" "));
         }
-        // Whatever is read after this file is not about these two.
+        // Ends the Match block, so that files that sshd reads later do not fall into it.
         text + "Match all\n"
     }
 }
@@ -152,7 +152,7 @@ fn sudoers(read: &str, change: &str, paths: &Paths) -> String {
     )
 }
 
-/// The rule of `useradd`: nothing in it that sshd or sudo reads as a pattern.
+/// The rule of `useradd`: no character that sshd or sudo reads as a pattern.
 fn user(name: &str) -> Result<&str, KeyError> {
     plain(name, |b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_'))?;
     let first = name.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b == b'_');

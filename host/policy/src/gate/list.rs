@@ -1,4 +1,4 @@
-//! A target's gate, out of everything that is granted there.
+//! Computes the list of a target's gate from everything that is granted there.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -10,23 +10,23 @@ use bailiwick_core::fleet::{Gate, Target};
 use bailiwick_core::model::{Action, Wire};
 use bailiwick_core::verbs;
 
-/// What a target's grants come to.
+/// The combined grants of a target.
 #[derive(Debug, Clone)]
 pub struct GateList {
-    /// Each action once, whoever asks for it.
+    /// Each action once, even if several components ask for it.
     pub entries: Vec<Entry>,
-    /// What the target's sshd is to connect to.
+    /// The addresses that the target's sshd may connect to.
     pub connects: Vec<SocketAddr>,
 }
 
-/// Everything that the grants of a target's components list.
+/// The union of the grants of all components on a target.
 #[must_use]
 pub fn listed(ops: &Ops, target: &Target) -> GateList {
     let components = ops.library.components().keys();
     of_grants(components.filter_map(|component| ops.grant(component, &target.name)))
 }
 
-/// The same of these grants.
+/// The same for these grants.
 #[must_use]
 pub fn of_grants(grants: impl IntoIterator<Item = Grant>) -> GateList {
     let (mut entries, mut connects) = (BTreeMap::new(), Vec::new());
@@ -47,7 +47,7 @@ pub fn of_grants(grants: impl IntoIterator<Item = Grant>) -> GateList {
     GateList { entries: entries.into_values().collect(), connects }
 }
 
-/// The line of an action; none for what no gate runs.
+/// The entry of an action. None for an action that no gate runs.
 fn entry(action: &Action) -> Option<Entry> {
     let spec = verbs::spec(action.verb);
     let kind = match &action.wire {
@@ -55,15 +55,15 @@ fn entry(action: &Action) -> Option<Entry> {
         Wire::Change(change) => EntryKind::Change(change.clone()),
         Wire::Exec(_) | Wire::Fed { .. } | Wire::Connect { .. } | Wire::Read(_) => return None,
     };
-    // Whole seconds, rounded up: what the script counts in.
+    // The script counts in whole seconds, at least one.
     let seconds = spec.timeout.as_secs().max(1);
     Some(Entry { id: action.id.as_str().to_owned(), kind, seconds, bytes_max: spec.bytes_max })
 }
 
-/// The gate of a target today.
+/// The gate's script for a target, from the current grants.
 ///
 /// # Errors
-/// When an action cannot stand in a list.
+/// When an action cannot be in a list.
 pub fn current_script(
     ops: &Ops,
     target: &Target,
@@ -77,7 +77,7 @@ pub fn current_script(
     Ok((script, listed))
 }
 
-/// What the target counts for itself: policy's numbers, which a lost journal does not forget there.
+/// The limits that the target enforces by its own count. They hold even if the controller's journal is lost.
 #[must_use]
 pub fn limits(ops: &Ops, target: &Target) -> Limits {
     let rules = &ops.policy.change;

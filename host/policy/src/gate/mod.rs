@@ -1,11 +1,11 @@
-//! The gate: what a person installs on a target, so that the target itself holds us to the grant.
+//! The gate: a script that a person installs on a target, so that the target itself enforces the grant.
 //!
-//! Knows: the list of actions, how it becomes a POSIX shell script, and what is said to that script. Must not know:
-//! components, connections, files of this machine. Attack answered: a stolen key, and a controller that has been taken
-//! over (A6a-A6c, NW19-NW21): what the script does not list cannot be done with either.
+//! Knows: the list of actions, and how it becomes a POSIX shell script. Must not know: components, connections, files of this
+//! machine. Attacks answered: a stolen key, and a controller that has been taken over (A6a-A6c, NW19-NW21). Neither can do what
+//! the script does not list.
 //!
-//! **Invariant:** a literal gets into the script as a word in single quotes, or between two lines that it does not hold,
-//! and in no other way; what does not fit into either is refused here (AR01, AR17).
+//! **Invariant:** a literal gets into the script as a word in single quotes, or between two marker lines that it does not
+//! contain, and in no other way. A literal that fits neither is refused here (AR01, AR17).
 
 mod entry;
 mod install;

@@ -1,27 +1,27 @@
-//! Where the gate lives on a target, and the numbers that it holds a change to.
+//! The paths of the gate on a target, and the limits that it enforces for changes.
 //!
-//! One value for both, so that a test can put all of it into a folder of its own; on a target it is always the default.
+//! A test can put all paths into a folder of its own. On a target the default is always used.
 
-/// Places and programs of a target. All are absolute, and made of characters that no shell reads.
+/// Paths and programs on a target. All are absolute, and hold no character that a shell interprets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {
     /// The script.
     pub gate: String,
-    /// Who runs it: a program, and what stands before the script's name.
+    /// The program that runs it, and its arguments before the script's name.
     pub shell: Vec<String>,
     /// Kill switch and approvers.
     pub config: String,
-    /// Copies, results, the day's count. Root's alone.
+    /// Snapshots, results and the count of the day. Only root can access it.
     pub state: String,
-    /// For the time of one session. Root's alone.
+    /// Files of one session. Only root can access it.
     pub run: String,
-    /// The same for sessions of an account.
+    /// Files of one session of an account.
     pub tmp: String,
-    /// Where each account's keys stand, in a file by its name.
+    /// The folder of the accounts' key files, each named for its account.
     pub keys: String,
-    /// Our part of sshd's configuration.
+    /// The gate's part of sshd's configuration.
     pub sshd_config: String,
-    /// Our part of sudo's.
+    /// The gate's part of sudo's configuration.
     pub sudoers: String,
     /// `logger`.
     pub logger: String,
@@ -33,11 +33,11 @@ pub struct Paths {
     pub systemctl: String,
     /// `systemd-run`.
     pub systemd_run: String,
-    /// The unit that looks, when the machine has booted, whether a change was open when it went down.
+    /// The unit that checks at boot whether a change was open when the machine went down.
     pub boot_unit: String,
-    /// The folder that is there if systemd runs this machine.
+    /// The folder that exists if systemd runs the machine.
     pub systemd: String,
-    /// Files that package managers lock.
+    /// Lock files of package managers.
     pub locks: Vec<String>,
 }
 
@@ -74,22 +74,22 @@ impl Default for Paths {
     }
 }
 
-/// What a change has to keep to, on the target's own count.
+/// Limits for changes, by the target's own count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Changes of one day of UTC.
+    /// Maximum number of changes in a UTC day.
     pub per_day: u32,
-    /// Seconds from the beginning of one change to that of the next.
+    /// Minimum seconds from the begin of one change to the begin of the next.
     pub between_s: u32,
-    /// The longest that a change may go unconfirmed.
+    /// Maximum seconds that a change may stay unconfirmed.
     pub dead_man_max_s: u32,
-    /// What has to be free where copies are kept.
+    /// Minimum free space for snapshots.
     pub free_kib: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        // Four times the largest file that is kept.
+        // The free space is four times the largest file that a snapshot copies.
         Self { per_day: 1, between_s: 12 * 60 * 60, dead_man_max_s: 60 * 60, free_kib: 64 << 10 }
     }
 }

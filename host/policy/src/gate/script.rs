@@ -1,4 +1,4 @@
-//! The script: the same eight pieces for every target, and between their head and them this target's list.
+//! The script: a head, this target's list, and then the same eight pieces for every target.
 //!
 //! Deterministic: the same list gives the same bytes, so that `gate verify` can compare by digest.
 
@@ -11,10 +11,10 @@ use super::{Entry, EntryError, EntryKind, Limits, Paths};
 use bailiwick_core::model::{At, Change, Wire, writable};
 use bailiwick_core::verbs::PREFIX;
 
-/// The protocol between host and gate, and the shape of what a gate keeps.
+/// The version of the protocol between controller and gate, and of the files that a gate keeps.
 pub const VERSION: u32 = 1;
 
-/// What each piece is about stands in its first line.
+/// The first line of each piece says what it does.
 const PIECES: &[&str] = &[
     include_str!("script/1-clean.sh"),
     include_str!("script/2-session.sh"),
@@ -26,15 +26,15 @@ const PIECES: &[&str] = &[
     include_str!("script/8-main.sh"),
 ];
 
-/// Longest run of a command of the operator's, in seconds.
+/// Maximum run time of an operator's command, in seconds.
 const COMMAND_SECONDS: u64 = 120;
 
-/// A gate, ready to be installed.
+/// A gate's script, ready to be installed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Script {
-    /// All of it.
+    /// The whole script.
     pub text: String,
-    /// SHA-256 over its list: what a plan names.
+    /// SHA-256 over its list. A plan names it.
     pub list: String,
 }
 
@@ -50,10 +50,10 @@ fn hex(bytes: &[u8]) -> String {
     data_encoding::HEXLOWER.encode(&Sha256::digest(bytes))
 }
 
-/// The gate of a target.
+/// Generates the gate's script of a target.
 ///
 /// # Errors
-/// When an entry cannot stand in a list. Then there is no script at all.
+/// When an entry cannot be in a list. Then no script is made.
 pub fn script(
     target: &str,
     users: [&str; 2],
@@ -77,7 +77,7 @@ pub fn script(
     Ok(Script { text, list: digest })
 }
 
-/// A word between single quotes. The one way a literal gets into a line of the script.
+/// A word in single quotes: the only way in which a literal gets into a line of the script.
 fn quoted(id: &str, word: &str) -> Result<String, EntryError> {
     match word.chars().find(|c| !matches!(c, ' '..='~') || *c == '\'') {
         Some(found) => Err(EntryError::Word { id: id.to_owned(), found }),
@@ -144,7 +144,7 @@ fn head(target: &str, users: [&str; 2], list: &str, paths: &Paths, limits: &Limi
     Ok(head)
 }
 
-/// The functions that know what this target's grant lists. Each word of it stands between single quotes.
+/// The shell functions that hold this target's list. Each of its words is in single quotes.
 fn list(entries: &BTreeMap<&str, &Entry>) -> Result<String, EntryError> {
     let mut lists = Lists::default();
     for (number, (id, entry)) in (1_u32..).zip(entries) {
@@ -156,7 +156,7 @@ fn list(entries: &BTreeMap<&str, &Entry>) -> Result<String, EntryError> {
     Ok(lists.text())
 }
 
-/// What no change touches, as patterns of the shell: the script looks once more, where links and aliases are resolved.
+/// What no change may touch, as shell patterns. The script checks again on the target, where links and aliases are resolved.
 fn never() -> String {
     let quote = |text: &str| match text.strip_suffix('*') {
         Some(start) => format!("'{start}'*"),
@@ -262,8 +262,8 @@ impl Lists {
         Ok(())
     }
 
-    /// Bytes between two lines that they do not hold: the second is their own digest. `head` takes away the line end that
-    /// stands before it if it is not theirs.
+    /// Bytes between two marker lines that they do not contain: the second holds their own digest. `head` removes the line end
+    /// before the second line if it is not part of the bytes.
     fn content(&mut self, number: u32, text: &str) {
         let (mark, bytes) = (format!("END-OF-{}", hex(text.as_bytes())), text.len());
         let end = if text.ends_with('\n') || text.is_empty() { "" } else { "\n" };

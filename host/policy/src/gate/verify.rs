@@ -1,7 +1,7 @@
-//! What is installed on a target against what its grant says today.
+//! Compares what is installed on a target with the current grant.
 //!
-//! Knows: what the gate tells as root. Must not know: how it was asked. Not answered: a target that has been taken over, whose
-//! gate says what it likes; it is the target's people who are protected by it.
+//! Knows: what the gate reports as root. Must not know: how it was asked. Not answered: a target that has been taken over,
+//! whose gate can report anything. The gate protects the target, not the controller.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,8 @@ use bailiwick_core::gate_protocol::GateFacts;
 use super::{Accounts, KeyError, Paths, Script};
 use bailiwick_core::model::Tainted;
 
-/// What sshd must say of both accounts (`sshd -T -C user=…`), each switch by name; no value: looked at below.
+/// What sshd must report for both accounts (`sshd -T -C user=…`), each option by name. An option without a value here is
+/// checked below.
 pub(super) const SSHD: [(&str, Option<&str>); 18] = [
     ("authorizedkeysfile", None),
     ("authenticationmethods", Some("publickey")),
@@ -35,34 +36,34 @@ pub(super) const SSHD: [(&str, Option<&str>); 18] = [
     ("forcecommand", Some("none")),
 ];
 
-/// What is expected.
+/// The expected installation.
 #[derive(Debug)]
 pub struct Expected<'e> {
-    /// The gate, as it would be generated now.
+    /// The gate's script, as it would be generated now.
     pub script: &'e Script,
-    /// Who may come in.
+    /// The accounts that may connect.
     pub accounts: &'e Accounts,
-    /// Who may approve computed bytes.
+    /// Who may approve computed content.
     pub approvers: Option<&'e str>,
-    /// Where everything is.
+    /// The paths on the target.
     pub paths: &'e Paths,
 }
 
-/// One thing that is not as it must be.
+/// One thing that differs from what is expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// What, in our words.
+    /// What differs, in words of this program.
     pub what: String,
-    /// What it must be.
+    /// The expected value.
     pub expected: String,
-    /// What the target says.
+    /// The value that the target reports.
     pub found: Tainted,
 }
 
-/// Compares; nothing is different if nothing comes back.
+/// Returns the differences. An empty list means that the installation is as expected.
 ///
 /// # Errors
-/// When what is expected cannot be written down.
+/// When the expected files cannot be generated.
 pub fn compare(expected: &Expected<'_>, facts: &GateFacts, installed: &[u8]) -> Result<Vec<Difference>, KeyError> {
     let text = String::from_utf8_lossy(installed);
     let told = Installed::read(&text);
@@ -101,12 +102,12 @@ pub fn compare(expected: &Expected<'_>, facts: &GateFacts, installed: &[u8]) -> 
     for path in [&paths.gate, &paths.sudoers, &keys(read), &paths.sshd_config] {
         let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder);
         let said = told.of("folder", folder);
-        // Whoever may write there may replace what is in it.
+        // An account that can write to a folder can replace the files in it.
         let safe = said.is_some_and(|said| is_roots(said, 3));
         hold(format!("{folder} (only root may write)"), "yes", if safe { Some("yes") } else { said });
     }
     hold("sudo's check of its file".to_owned(), "good", told.alone("sudoers"));
-    // Where systemd does not run, there is nothing to enable.
+    // Without systemd, there is no unit to enable.
     if told.alone("boot") != Some("without") {
         hold("the unit at boot".to_owned(), "enabled", told.alone("boot"));
     }
@@ -115,7 +116,7 @@ pub fn compare(expected: &Expected<'_>, facts: &GateFacts, installed: &[u8]) -> 
         let said = told.of("account", user);
         let (shell, home) = said.and_then(|said| said.split_once(' ')).unwrap_or_default();
         hold(format!("{user}: its shell"), "/bin/sh", Some(shell));
-        // An rc file of its own would run before the gate does.
+        // An rc file in the account's home would run before the gate.
         let safe = home.is_empty() || is_roots(home, 2);
         hold(format!("{user}: root owns its home"), "yes", if safe { Some("yes") } else { Some(home) });
         for (name, value) in SSHD {
@@ -130,7 +131,7 @@ pub fn compare(expected: &Expected<'_>, facts: &GateFacts, installed: &[u8]) -> 
                         odd.copied().or(Some("LANG, LC_* at most")),
                     );
                 }
-                // Nothing may be forwarded at all, so that it does not matter where to.
+                // No forwarding is allowed at all, so a target of forwarding has no effect.
                 "permitopen" if wanted == "any" => {}
                 _ => hold(format!("{user}: sshd's {name}"), &wanted, said.first().copied()),
             }
@@ -139,7 +140,7 @@ pub fn compare(expected: &Expected<'_>, facts: &GateFacts, installed: &[u8]) -> 
     Ok(found)
 }
 
-/// What depends on the account.
+/// The options that depend on the account.
 fn sshd_of(name: &str, reads: bool, accounts: &Accounts, paths: &Paths) -> String {
     let connects = reads && !accounts.connects.is_empty();
     match name {
@@ -154,14 +155,14 @@ fn sshd_of(name: &str, reads: bool, accounts: &Accounts, paths: &Paths) -> Strin
     }
 }
 
-/// `MODE OWNER …`, and nobody but root may write.
+/// True if `MODE OWNER …` shows that only root can write.
 fn is_roots(said: &str, words: usize) -> bool {
     let all: Vec<_> = said.split(' ').collect();
     let mode = all.first().and_then(|mode| u32::from_str_radix(mode, 8).ok());
     all.len() == words && mode.is_some_and(|mode| mode & 0o022 == 0) && all.get(1) == Some(&"0")
 }
 
-/// Lines of a kind, a name and the rest.
+/// Lines of the form KIND NAME REST.
 struct Installed<'t> {
     lines: BTreeMap<(&'t str, &'t str), &'t str>,
     sshd: Vec<(&'t str, &'t str, &'t str)>,

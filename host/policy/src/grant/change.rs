@@ -1,7 +1,7 @@
-//! The change that a verb is on a literal, and the exclusions that only changes have.
+//! Makes the change from a verb and a literal, and applies the exclusions that only changes have.
 //!
-//! Knows: verbs, contents, gates, what is stateless. Must not know: never-rules, which bar everything. Attacks answered: a
-//! change without a way to carry it out and take it back; a restart of what holds state.
+//! Knows: verbs, contents, gates, what is stateless. Must not know: never-rules, which exclude every kind of action. Attacks
+//! answered: a change that cannot be applied or cannot be rolled back; a restart of something that holds state.
 
 use super::Exclusions;
 use crate::policy::Assignment;
@@ -11,7 +11,7 @@ use bailiwick_core::model::{Change, Changing, ContentName, Literal, LiteralError
 use bailiwick_core::verbs;
 use bailiwick_core::verbs::{Tier, needs_content};
 
-/// What a verb may put into a slot's file, by name; one time nothing, for a verb that needs nothing declared.
+/// The contents that a verb may write into a slot's file, by name. A single `None` for a verb that writes no declared content.
 pub(super) fn bodies<'m>(
     manifest: &'m Manifest,
     slot: &'m Slot,
@@ -29,7 +29,7 @@ pub(super) fn bodies<'m>(
     declared.collect()
 }
 
-/// The change that a verb is on a literal.
+/// The change that a verb makes to a literal.
 pub(super) fn changing(
     verb: Verb,
     literal: &Literal,
@@ -72,11 +72,11 @@ pub(super) fn changing(
         },
         _ => None,
     };
-    // A verb and an object that do not go together: the manifest's reader lets none pass.
+    // The manifest's reader refuses a verb with an object that it does not take.
     Changing::new(change.ok_or(LiteralError::NoObject)?, content)
 }
 
-/// The bar that takes a change away, apart from never-rules: where it stands, and why.
+/// The exclusion of a change, other than a never-rule: its place and its reason.
 pub(super) fn exclusion(
     change: &Change,
     target: &Target,

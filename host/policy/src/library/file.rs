@@ -1,7 +1,7 @@
-//! One component's file, with its manifest: sealed in, or beside it.
+//! A component's file with its manifest, which is sealed into the component or is a file beside it.
 //!
-//! Knows: which of the two counts. Must not know: whether anybody trusts it. Attack answered: a component that shows a
-//! reviewer one manifest and the host another (D6): where there are two, they are the same bytes.
+//! Knows: which of the two manifests counts. Must not know: whether the component is accepted. Attack answered: a component
+//! that shows a reviewer one manifest and the host another (D6). Where there are two, they must be the same bytes.
 
 use std::borrow::Borrow;
 use std::path::{Path, PathBuf};
@@ -16,23 +16,22 @@ use bailiwick_core::sections::{seal, sealed_manifest};
 use bailiwick_core::source;
 use bailiwick_core::source::Source;
 
-/// A component's file, read and held against its manifest's grammar. Whether its imports are what it asks for is for
-/// the sandbox to say.
+/// A component's file, whose manifest has been parsed. The sandbox checks that its imports are what the manifest asks for.
 #[derive(Debug, Clone)]
 pub struct ComponentFile {
     /// The bytes, read once.
     pub binary: Binary,
-    /// What it asks for.
+    /// Its manifest.
     pub manifest: Manifest,
     /// The manifest as written.
     pub source: Source,
     /// The manifest is in the component itself, so that the component's digest covers it.
     pub sealed: bool,
-    /// What stands in `NAME.wasm.sig`, if that is there; not looked at.
+    /// The content of `NAME.wasm.sig`, if the file exists. It is not verified here.
     pub signature: Option<Vec<u8>>,
 }
 
-/// So that policy is resolved against a library as well as against plain manifests.
+/// Policy can be resolved against a library and against plain manifests.
 impl Borrow<Manifest> for ComponentFile {
     fn borrow(&self) -> &Manifest {
         &self.manifest
@@ -40,17 +39,17 @@ impl Borrow<Manifest> for ComponentFile {
 }
 
 impl ComponentFile {
-    /// Reads `NAME.wasm`, with the manifest that is sealed in, or else `NAME.toml` beside it.
+    /// Reads `NAME.wasm` with its sealed manifest, or else with `NAME.toml` beside it.
     ///
     /// # Errors
     /// When a file cannot be read, there is no manifest, there are two that differ, or it has a mistake.
     pub fn read(path: &Path) -> Result<Self, LibraryError> {
         let beside = path.with_extension("toml");
-        // A link that leads nowhere counts as there: it is told, not passed over.
+        // A broken link counts as a manifest, so that reading it reports an error.
         Self::with(path, source::name_exists(&beside).then_some(&beside))
     }
 
-    /// The same, with the manifest in a file of any name.
+    /// As [`ComponentFile::read`], with the manifest in a file of any name.
     ///
     /// # Errors
     /// As [`ComponentFile::read`].
@@ -80,8 +79,8 @@ impl ComponentFile {
         Ok(Self { binary, manifest, source, sealed, signature })
     }
 
-    /// What a manifest with checks makes, with the interpreter: `path` is the manifest's, and so will the component's be
-    /// until it is packed.
+    /// The component that a manifest with checks makes together with the interpreter. `path` is the manifest's path, and is
+    /// also the component's path until it is packed.
     ///
     /// # Errors
     /// When it cannot be read, has a mistake, or holds no checks.
@@ -93,7 +92,7 @@ impl ComponentFile {
         Ok(Self { binary: Binary { path: Some(path.to_owned()), ..file.binary }, ..file })
     }
 
-    /// The same of a text.
+    /// As [`ComponentFile::declared`], from a text.
     ///
     /// # Errors
     /// When it has a mistake, or is too large.
@@ -105,14 +104,14 @@ impl ComponentFile {
         Ok(Self { binary, manifest, source, sealed: true, signature: None })
     }
 
-    /// SHA-256 of the manifest in hex, if the component's own digest does not cover it.
+    /// SHA-256 in hex of the manifest, if the component's own digest does not cover it.
     #[must_use]
     pub fn manifest_digest(&self) -> Option<String> {
         (!self.sealed).then(|| digest(self.source.text().as_bytes()))
     }
 }
 
-/// Where a component's signature stands.
+/// The path of a component's signature.
 #[must_use]
 pub fn signature_path(component: &Path) -> PathBuf {
     let mut name = component.as_os_str().to_owned();
@@ -120,7 +119,7 @@ pub fn signature_path(component: &Path) -> PathBuf {
     name.into()
 }
 
-/// The first line that is not the same, counted from 1.
+/// The number of the first line that differs, from 1.
 fn first_difference(one: &str, other: &str) -> usize {
     one.split('\n').zip(other.split('\n')).take_while(|(one, other)| one == other).count() + 1
 }

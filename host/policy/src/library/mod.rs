@@ -1,7 +1,7 @@
-//! The components there are: those built in, and those in the ops directory.
+//! The available components: those built in, and those in the ops directory.
 //!
-//! Knows: bytes, digests, manifests, where they come from. Must not know: what is granted to them. Attack answered: a
-//! component that takes a built-in one's name.
+//! Knows: bytes, digests, manifests, origins of components. Must not know: their grants. Attack answered: a component that uses
+//! the name of a built-in one.
 
 mod file;
 
@@ -28,14 +28,14 @@ pub struct Library {
     components: BTreeMap<ComponentId, ComponentFile>,
 }
 
-/// A component's bytes. Read once: what is hashed is what is compiled.
+/// A component's bytes. They are read once, so the bytes that are hashed are the bytes that are compiled.
 #[derive(Debug, Clone)]
 pub struct Binary {
     /// The component.
     pub bytes: Cow<'static, [u8]>,
     /// SHA-256 in hex.
     pub digest: String,
-    /// The file, or none for one that is built in.
+    /// The file. None for a built-in component.
     pub path: Option<PathBuf>,
 }
 
@@ -50,19 +50,19 @@ pub enum LibraryError {
     Io {
         /// The file.
         path: PathBuf,
-        /// The system's words.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// A component is larger than any may be.
+    /// A component is larger than the maximum.
     #[error("{} is larger than {COMPONENT_BYTES_MAX} bytes, the maximum for a component", .0.shown())]
     TooLarge(PathBuf),
-    /// It says nowhere what it asks for.
+    /// A component has no manifest, neither sealed in nor beside it.
     #[error("{} holds no manifest, and there is no {} beside it, so nothing can be granted to it\n\nhint: `bailiwick pack --manifest FILE` seals one in; `bailiwick help manifest` lists its keys", .0.shown(), name_of(&.0.with_extension("toml")))]
     NoManifest(PathBuf),
-    /// A manifest that needs a component.
+    /// A manifest without checks is not a component by itself.
     #[error("{} has no [[check]], so it is not a component by itself\n\nhint: `bailiwick pack FILE.wasm --manifest {}` seals it into a compiled component", .0.shown(), .0.shown())]
     NoChecks(PathBuf),
-    /// It says two things.
+    /// The sealed manifest and the one beside it differ.
     #[error("the manifest in {} differs from {}, from line {line} on\n\nhint: a sealed component needs no second manifest: remove the file beside it, or pack the compiled file again", component.shown(), beside.shown())]
     TwoManifests {
         /// The component.
@@ -72,12 +72,12 @@ pub enum LibraryError {
         /// The first line that differs.
         line: usize,
     },
-    /// The manifest in it cannot be read.
+    /// The sealed manifest cannot be read.
     #[error("{}", path.shown())]
     Seal {
         /// The component.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: SealError,
     },
     /// Manifests with mistakes.
@@ -85,11 +85,11 @@ pub enum LibraryError {
     Invalid(Problems),
 }
 
-// Made by `build.rs` from `probes/dist` and `probes/declared`, in order of ids: `BUILT_IN` and `PROOF` hold file name,
-// component and manifest; `DECLARED` holds file name and manifest of each probe that the interpreter runs.
+// `build.rs` makes the tables from `probes/dist` and `probes/declared`, in order of ids. `BUILT_IN` and `PROOF` hold file name,
+// component and manifest. `DECLARED` holds file name and manifest of each probe that the interpreter runs.
 include!(concat!(env!("OUT_DIR"), "/components.rs"));
 
-/// A file's name, for a message that has told its folder.
+/// A file's name, for a message that has already named its folder.
 fn name_of(path: &Path) -> String {
     Path::new(path.file_name().unwrap_or_default()).shown()
 }
@@ -109,8 +109,8 @@ impl Library {
         Self::embedded(BUILT_IN.iter(), DECLARED)
     }
 
-    /// The built-in components, and the hostile ones that prove that nobody has to trust a component. These are in no
-    /// other library: no policy can grant them anything.
+    /// The built-in components, and the hostile ones that `doctor --prove` runs. The hostile ones are in no other library, so
+    /// no policy can grant them anything.
     ///
     /// # Errors
     /// Never in a released program: a test reads every manifest.
@@ -129,7 +129,7 @@ impl Library {
             let source = Source::embedded(name, manifest);
             match manifest::parse(&source) {
                 Ok(manifest) => {
-                    // The digest of the program covers what is built in.
+                    // The digest of the program covers the built-in components.
                     let file = ComponentFile { binary, manifest, source, sealed: true, signature: None };
                     library.add(file, Path::new(name), &mut problems);
                 }
@@ -146,11 +146,11 @@ impl Library {
         problems.or(library).map_err(LibraryError::Invalid)
     }
 
-    /// Adds every `NAME.wasm` of a folder, each with the manifest sealed in, else its `NAME.toml` beside it. A folder that
-    /// is not there adds nothing.
+    /// Adds every `NAME.wasm` of a folder, each with its sealed manifest, or else with its `NAME.toml`. A folder that does not
+    /// exist adds nothing.
     ///
     /// # Errors
-    /// When a file cannot be read, others could have written it, a manifest has a mistake, or an id is taken.
+    /// When a file cannot be read, others could have written it, a manifest has a mistake, or an id is in use.
     pub fn add_folder(&mut self, folder: &Path) -> Result<(), LibraryError> {
         let io = |path: &Path| {
             let path = path.to_owned();
@@ -206,7 +206,7 @@ impl Library {
         }
     }
 
-    /// Takes a component as if it stood in the folder, in place of the one there: to see what it could do.
+    /// Adds a component as if it were in the folder, in place of one with the same id, to show what it could do.
     ///
     /// # Errors
     /// When a built-in component has its id.
@@ -231,7 +231,7 @@ impl Library {
         &self.components
     }
 
-    /// What a component asks for.
+    /// A component's manifest.
     #[must_use]
     pub fn manifest(&self, id: &str) -> Option<&Manifest> {
         self.components.get(id).map(|file| &file.manifest)
@@ -249,20 +249,20 @@ impl Library {
         self.components.get(name).is_some_and(|file| file.binary.path.is_none())
     }
 
-    /// What stands in a component's `.sig`, if there is one. Nobody has looked at it.
+    /// The content of a component's `.sig`, if there is one. It is not verified yet.
     #[must_use]
     pub fn signature(&self, id: &ComponentId) -> Option<&[u8]> {
         self.components.get(id)?.signature.as_deref()
     }
 
-    /// SHA-256 in hex of a component's manifest, if its own digest does not cover it: of one that is not sealed.
+    /// SHA-256 in hex of a component's manifest, if it is not sealed, so that the component's own digest does not cover it.
     #[must_use]
     pub fn manifest_digest(&self, id: &ComponentId) -> Option<String> {
         self.components.get(id)?.manifest_digest()
     }
 }
 
-/// Reads a component's bytes, once and no more than any component may have. What this one may have is looked at with its
+/// Reads a component's bytes once, up to the maximum for all components. The limit of this component is checked later, with its
 /// structure.
 ///
 /// # Errors
@@ -276,7 +276,7 @@ pub fn read_binary(path: &Path) -> Result<Binary, LibraryError> {
     Ok(Binary { bytes: Cow::Owned(bytes), digest, path: Some(path.to_owned()) })
 }
 
-/// The component of a folder that has this digest, whatever it is called there. What cannot be read is not the one.
+/// The component of a folder that has this digest, under any name. Files that cannot be read are skipped.
 #[must_use]
 pub fn find_by_digest(folder: &Path, digest: &str) -> Option<Binary> {
     let mut paths: Vec<PathBuf> = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).collect();
@@ -285,10 +285,10 @@ pub fn find_by_digest(folder: &Path, digest: &str) -> Option<Binary> {
     paths.iter().filter_map(|path| read_binary(path).ok()).find(|binary| binary.digest == digest)
 }
 
-/// Reads a regular file, and one byte more than `max` of one that is larger.
+/// Reads a regular file, up to one byte more than `max`.
 ///
 /// # Errors
-/// When it cannot be read, or is no regular file.
+/// When it cannot be read, or is not a regular file.
 pub fn read_at_most(path: &Path, max: u64) -> Result<Vec<u8>, LibraryError> {
     use std::io::Read;
     let io = |source| LibraryError::Io { path: path.to_owned(), source };

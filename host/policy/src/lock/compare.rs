@@ -1,26 +1,26 @@
-//! What a component asks for beyond what was accepted. Pure: the whole of "asks for no more".
+//! Compares what a component asks for with what was accepted. Pure. This alone decides whether it asks for more.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Actions, Component, Facts};
 use bailiwick_core::model::TargetName;
 
-/// What is not as it was accepted.
+/// The differences from what was accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Difference {
     /// Imports that were not accepted.
     pub imports_more: Vec<String>,
-    /// Imports that are gone.
+    /// Accepted imports that the component no longer has.
     pub imports_less: Vec<String>,
-    /// Limits that policy raises further: name, accepted value if there was one, value now.
+    /// Limits that policy raises above the accepted value: name, accepted value if there was one, current value.
     pub limits_more: Vec<(String, Option<u64>, u64)>,
-    /// Who signed it: accepted, now.
+    /// The signer, if it changed: accepted, current.
     pub signer: Option<(Option<String>, Option<String>)>,
     /// Targets on which nothing was accepted yet.
     pub targets_more: BTreeSet<TargetName>,
     /// Actions that were not accepted, by target.
     pub actions_more: BTreeMap<TargetName, Actions>,
-    /// Actions that are gone, by target.
+    /// Accepted actions that the grant no longer has, by target.
     pub actions_less: BTreeMap<TargetName, Actions>,
 }
 
@@ -38,7 +38,7 @@ impl Difference {
     }
 }
 
-/// Holds a component as it is, and what policy gives it, against what was accepted.
+/// Compares a component and its grants with what was accepted.
 #[must_use]
 pub fn compare(accepted: &Component, facts: &Facts, grants: &BTreeMap<TargetName, Actions>) -> Difference {
     let old = &accepted.facts;
@@ -116,7 +116,7 @@ mod tests {
     }
 
     proptest! {
-        /// More is exactly: not a subset, in anything.
+        /// "More" means that some set is not a subset of the accepted one.
         #[test]
         fn lk14_it_asks_for_more_exactly_if_something_is_no_subset(
             old in lists(), new in lists(),

@@ -1,4 +1,4 @@
-//! Reading the lock. Strict: what this version would not have written is not understood, and accepts nothing.
+//! Reads the lock. A lock that this version would not have written in exactly this form is refused, and accepts nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,30 +15,30 @@ use bailiwick_core::source::{Problem, Problems, Source};
 /// Why a lock accepts nothing.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum LockError {
-    /// A merge was left half done.
+    /// The file has conflict markers of a merge.
     #[error(
         "{FILE}:{line} has an unresolved git conflict (`{marker}`)\n\nhint: take one side (`git checkout --ours {FILE}`), then run `bailiwick approve ID` for what it lacks"
     )]
     Conflict {
-        /// From 1.
+        /// The line, from 1.
         line: usize,
         /// How the line begins.
         marker: &'static str,
     },
-    /// Another version's.
+    /// The file has another format.
     #[error(
         "{FILE} has the format `{found}`; this version reads `{FORMAT}`\n\nhint: use the version of bailiwick that wrote it"
     )]
     Format {
-        /// What it says, escaped.
+        /// The format that it names, escaped.
         found: String,
     },
-    /// The checksum does not fit.
+    /// The checksum does not match.
     #[error(
         "{FILE} was edited: its checksum does not match\n\nhint: restore it from version control; or move it away and run `bailiwick add DIR/components` to accept each component again. `bailiwick lock verify` shows details"
     )]
     Edited,
-    /// Not what a lock looks like.
+    /// The file is not a lock.
     #[error(
         "{FILE} cannot be read as a lock\n\nhint: `bailiwick lock verify` shows where; restore it from version control"
     )]
@@ -111,10 +111,10 @@ struct RawRevoked {
 /// Reads a lock.
 ///
 /// # Errors
-/// When it is not one that this version wrote, as it wrote it.
+/// When it is not exactly what this version would write.
 pub fn parse(source: &Source) -> Result<Lock, LockError> {
     for (at, line) in source.text().lines().enumerate() {
-        // Nothing that this program writes begins so.
+        // No line that this program writes begins like this.
         if let Some(marker) = ["<<<<<<<", "=======", ">>>>>>>", "|||||||"].into_iter().find(|m| line.starts_with(m)) {
             return Err(LockError::Conflict { line: at + 1, marker });
         }
@@ -130,7 +130,7 @@ pub fn parse(source: &Source) -> Result<Lock, LockError> {
     let lock = reader.problems.or(lock).map_err(|Problems(found)| LockError::Invalid(found))?;
     let end = source.text().rfind(CHECKSUM).unwrap_or(0);
     let covered = source.text().get(..end).unwrap_or_default();
-    // The checksum has to fit, and nothing may stand behind it: what was written is what is read.
+    // The checksum must match, and nothing may follow it.
     let whole = format!("{covered}{CHECKSUM}sha256 = \"{}\"\n", digest(covered.as_bytes()));
     if whole == source.text() && raw.checksum.sha256 == digest(covered.as_bytes()) {
         Ok(lock)

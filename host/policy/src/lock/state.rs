@@ -1,6 +1,7 @@
-//! Whether a component that is there may run: the lock held against what was read. Pure, once the lock is read.
+//! Decides whether a component may run, by comparing it with the lock. Pure, once the lock is read.
 //!
-//! **Invariant:** whatever cannot be shown to have been accepted is refused; built-in components are part of the program.
+//! **Invariant:** a component that the lock does not show as accepted is refused. Built-in components are part of the program
+//! and need no lock.
 
 use std::path::{Path, PathBuf};
 
@@ -11,78 +12,78 @@ use bailiwick_core::encode::ShownPath as _;
 use bailiwick_core::model::{ComponentId, TargetName};
 use bailiwick_core::source::{ReadError, Source};
 
-/// The lock of an ops directory, as it stands.
+/// The state of an ops directory's lock.
 #[derive(Debug, Clone, Default)]
 pub enum LockState {
-    /// There is none: nobody has agreed to anything.
+    /// There is no lock, so nothing is accepted.
     #[default]
     Missing,
-    /// There is one.
+    /// There is a valid lock.
     Valid(Box<Lock>),
-    /// There is one, and it accepts nothing.
+    /// The lock is invalid, and accepts nothing.
     Invalid(LockError),
 }
 
 /// Why a component does not run. Each text names the next step.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The lock accepts nothing.
+    /// The lock is invalid.
     #[error("E-LOAD-DIGEST: {0}")]
     Lock(String),
-    /// Nobody has accepted it.
+    /// It is not accepted.
     #[error("E-LOAD-DIGEST: it is not accepted\n\nhint: `bailiwick add {}` shows what it could do, and asks", path.shown())]
     Unknown {
         /// Its file.
         path: PathBuf,
     },
-    /// Somebody has revoked these bytes.
+    /// These bytes are revoked.
     #[error("E-LOAD-REVOKED: {} revoked sha256:{digest} on {}: {}", record.who, day(record), record.why)]
     Revoked {
-        /// Of the bytes.
+        /// The digest of the bytes.
         digest: String,
-        /// Who, when, why.
+        /// Who revoked them, when and why.
         record: Record,
     },
-    /// Other bytes than were accepted.
+    /// The bytes differ from the accepted ones.
     #[error(
         "E-LOAD-DIGEST: {what} has the digest sha256:{found}, but sha256:{accepted} ({version}) was accepted\n\nhint: restore the accepted file; for a new version, run `bailiwick add {}`", path.shown()
     )]
     Digest {
         /// `its file` or `its manifest`.
         what: &'static str,
-        /// The one it has.
+        /// The current digest.
         found: String,
-        /// The one it should have.
+        /// The accepted digest.
         accepted: String,
-        /// Of the accepted one.
+        /// The accepted version.
         version: Version,
         /// Its file.
         path: PathBuf,
     },
-    /// Something that the same bytes cannot have, or that policy has changed.
+    /// It has an import, a signer or a limit that was not accepted.
     #[error("E-LOAD-{code}: {what}\n\nhint: `bailiwick approve {id}` shows the difference, and asks")]
     More {
         /// `IMPORT`, `SIG` or `LIMIT`.
         code: &'static str,
-        /// What is more than was accepted.
+        /// What was not accepted.
         what: String,
         /// The component.
         id: ComponentId,
     },
-    /// Policy or fleet give it more on this target than was accepted.
+    /// Policy and fleet grant more on this target than was accepted.
     #[error("E-APPROVAL: {}\n\nhint: `bailiwick approve {id}` shows the difference, and asks", grew(target, actions.as_ref()))]
     Grant {
         /// The component.
         id: ComponentId,
         /// The target.
         target: TargetName,
-        /// What was not accepted; none if nothing was accepted on this target at all.
+        /// The actions that were not accepted. None if nothing is accepted on this target.
         actions: Option<Actions>,
     },
 }
 
 impl Refusal {
-    /// With the next step, for a table's cell.
+    /// The reason and the next step, for a cell of a table.
     #[must_use]
     pub fn on_one_line(&self) -> String {
         self.to_string().replace("\n\nhint: ", "; ")
@@ -107,7 +108,7 @@ fn grew(target: &TargetName, more: Option<&Actions>) -> String {
 }
 
 impl LockState {
-    /// Reads the lock of a directory; without a directory there are only built-in components, and no lock.
+    /// Reads the lock of a directory. Without a directory there are only built-in components, and no lock.
     ///
     /// # Errors
     /// When it cannot be read at all, or others could have written it.
@@ -122,7 +123,7 @@ impl LockState {
         })
     }
 
-    /// What is accepted of a component, if anything.
+    /// The accepted entry of a component, if there is one.
     #[must_use]
     pub fn accepted(&self, id: &ComponentId) -> Option<&Component> {
         match self {
@@ -131,7 +132,7 @@ impl LockState {
         }
     }
 
-    /// Whether these bytes with this manifest were accepted: before anything reads them. Digests only.
+    /// Checks by digest that these bytes and this manifest were accepted, before anything reads them.
     ///
     /// # Errors
     /// When they were not.
@@ -170,8 +171,8 @@ impl LockState {
         Ok(())
     }
 
-    /// Whether a component is what was accepted in everything that policy does not give it. The same bytes import the
-    /// same; a lock that was made to say otherwise is not believed.
+    /// Checks that the facts of a component match the accepted ones. The same bytes always have the same imports, so a lock
+    /// that says otherwise was edited.
     ///
     /// # Errors
     /// When it is not.
@@ -195,7 +196,7 @@ impl LockState {
         Ok(())
     }
 
-    /// Whether a grant is a subset of what was accepted on its target.
+    /// Checks that a grant is a subset of what was accepted on its target.
     ///
     /// # Errors
     /// When it is not.

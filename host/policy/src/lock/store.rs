@@ -1,8 +1,8 @@
-//! The lock and the accepted files on disk: one writer at a time, and a crash leaves what was accepted before or after.
+//! Writes the lock and the accepted files. One writer at a time; after a crash, either the old or the new state is accepted.
 //!
-//! A component and the lock cannot change in one step. So: the new files are put into `components/.staged`, then the lock
-//! is replaced (that decides), then the files are moved to their places. Who comes next finishes a move that the lock has
-//! decided, and throws away staged files that it has not ([`finish_interrupted`]).
+//! A component and the lock cannot change in one step. So the new files are written to `components/.staged`, then the lock is
+//! replaced, which is the decision, and then the files are moved to their places. The next writer finishes a move that the lock
+//! has decided, and deletes staged files that the lock does not name ([`finish_interrupted`]).
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -22,23 +22,23 @@ use bailiwick_core::model::ComponentId;
 use bailiwick_core::source;
 use bailiwick_core::source::ReadError;
 
-/// Where accepted components are.
+/// The folder of accepted components.
 pub const COMPONENTS: &str = "components";
-/// Where versions wait that ask for more, in [`COMPONENTS`].
+/// The folder in [`COMPONENTS`] for held versions, which ask for more than was accepted.
 pub const HELD: &str = "held";
 const STAGED: &str = ".staged";
-/// Whatever the umask, only the owner can write.
+/// Only the owner can write, independent of the umask.
 const FOLDER_MODE: u32 = 0o755;
 const FILE_MODE: u32 = 0o644;
-/// Steps of a wait.
+/// The interval between two attempts to lock.
 const STEP: Duration = Duration::from_millis(20);
 
-/// A component's files, as they were read and shown.
+/// A component's files, as they were read and reviewed.
 #[derive(Debug, Clone)]
 pub struct Files {
     /// The component.
     pub wasm: Vec<u8>,
-    /// Its manifest, unless it is part of the component.
+    /// Its manifest, unless it is sealed into the component.
     pub manifest: Option<Vec<u8>>,
     /// Its detached signature.
     pub signature: Option<Vec<u8>>,
@@ -47,31 +47,31 @@ pub struct Files {
 /// Why nothing was written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The operating system said no.
+    /// The operating system returned an error.
     #[error("cannot {action} {}", path.shown())]
     Io {
-        /// What was tried.
+        /// What was attempted.
         action: &'static str,
-        /// On what.
+        /// The path.
         path: PathBuf,
-        /// Its words.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// Another process keeps the directory.
+    /// Another process has locked the directory.
     #[error("another bailiwick has kept {} locked for {} s\n\nhint: wait until it ends, then run this again", path.shown(), waited.as_secs())]
     Busy {
         /// The ops directory.
         path: PathBuf,
-        /// How long we waited.
+        /// How long this process waited.
         waited: Duration,
     },
     /// The lock cannot be read, or others could have written it.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The lock accepts nothing, and what it says must not be made to look accepted.
+    /// The lock is invalid. Writing it again would make its content look accepted.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// Since the question was put, somebody else has answered another one.
+    /// The component's entry in the lock has changed since the review was shown.
     #[error("`{0}` has changed in {FILE} since this was shown\n\nhint: run this again and review it again")]
     Changed(ComponentId),
 }
@@ -87,16 +87,16 @@ fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreE
     move |source| StoreError::Io { action, path, source }
 }
 
-/// The ops directory, kept from other writers (or, for a reader, from any) until this is dropped. The directory itself
-/// is what is locked: the lock file is replaced by every writer.
+/// A lock on the ops directory against other writers (or, for a reader, against any writer) until this is dropped. The
+/// directory itself is locked, because every writer replaces the lock file.
 #[derive(Debug)]
 pub struct DirectoryLock(#[expect(dead_code, reason = "closing it gives the directory free")] File);
 
-/// Begins a change: keeps everybody else away, finishes what somebody before us was stopped in, and reads the lock.
+/// Begins a change: locks the directory, finishes what an interrupted writer left, and reads the lock.
 ///
 /// # Errors
-/// When somebody else keeps the directory for longer than `patience`, or the lock accepts nothing: it must not be made to
-/// look accepted again.
+/// When another process keeps the directory locked for longer than `patience`, or when the lock is invalid, because writing it
+/// again would make it look accepted.
 pub fn begin(dir: &Path, patience: Duration) -> Result<(DirectoryLock, Lock), StoreError> {
     let held = lock_exclusive(dir, patience)?;
     let lock = current(dir)?;
@@ -108,8 +108,8 @@ fn lock_exclusive(dir: &Path, patience: Duration) -> Result<DirectoryLock, Store
     acquire(dir, patience, FlockOperation::NonBlockingLockExclusive)
 }
 
-/// Keeps writers away while reading. Without it a reader may see half of a change, and refuses what does not fit: so
-/// nobody who can keep the directory can keep a sweep from running.
+/// Locks out writers while reading. Without the lock a reader may see half of a change, and refuses what does not match. So a
+/// process that holds the lock cannot prevent a sweep.
 #[must_use]
 pub fn lock_shared(dir: &Path, patience: Duration) -> Option<DirectoryLock> {
     acquire(dir, patience, FlockOperation::NonBlockingLockShared).ok()
@@ -133,10 +133,10 @@ fn acquire(dir: &Path, patience: Duration, how: FlockOperation) -> Result<Direct
     }
 }
 
-/// Is asked before each step of a change; a test stops it there, as a crash would.
+/// Called before each step of a change. A test returns an error, to stop there as a crash would.
 pub type StepHook<'a> = &'a mut dyn FnMut() -> io::Result<()>;
 
-/// Lets every step happen.
+/// The hook that stops no step.
 ///
 /// # Errors
 /// Never.
@@ -152,10 +152,10 @@ fn current(dir: &Path) -> Result<Lock, StoreError> {
     }
 }
 
-/// Replaces the lock, and a component's files with it if there are new ones. All of it or nothing, whenever it stops.
+/// Replaces the lock, and a component's files if there are new ones: all or nothing, at whatever step it stops.
 ///
 /// # Errors
-/// When something cannot be written; what had been accepted before still is, or what is new, and nothing in between.
+/// When something cannot be written. Then either the old or the new state is accepted, and nothing in between.
 pub fn commit(
     dir: &Path,
     _guard: &DirectoryLock,
@@ -182,7 +182,7 @@ pub fn commit(
     move_staged(dir, lock, hook)
 }
 
-/// Puts a version that asks for more where it waits. It decides nothing: whoever approves it reads it again.
+/// Stores a held version. This accepts nothing: `approve` reads it again.
 ///
 /// # Errors
 /// When it cannot be written.
@@ -199,7 +199,7 @@ pub fn store_held(dir: &Path, _guard: &DirectoryLock, id: &ComponentId, files: &
     Ok(durable::sync_folder(&held)?)
 }
 
-/// Takes away what waits under an id.
+/// Removes the held version of a component.
 ///
 /// # Errors
 /// When it cannot be removed.
@@ -210,17 +210,17 @@ pub fn remove_held(dir: &Path, _guard: &DirectoryLock, id: &ComponentId) -> Resu
     Ok(())
 }
 
-/// Where versions wait that ask for more.
+/// The folder of held versions.
 #[must_use]
 pub fn held_dir(dir: &Path) -> PathBuf {
     dir.join(COMPONENTS).join(HELD)
 }
 
-/// Finishes what somebody before us was stopped in: moves what the lock has decided, throws away what it has not. True if
-/// there was something.
+/// Finishes what an interrupted writer left: moves the files that the lock names, and deletes the others. True if there was
+/// something to finish.
 ///
 /// # Errors
-/// When there is something and it cannot be moved; until it is, the component that it belongs to is refused.
+/// When a staged file cannot be moved. Until it is moved, its component is refused.
 pub fn finish_interrupted(dir: &Path, patience: Duration) -> Result<bool, StoreError> {
     let staged = dir.join(COMPONENTS).join(STAGED);
     if !source::name_exists(&staged) {
@@ -232,14 +232,14 @@ pub fn finish_interrupted(dir: &Path, patience: Duration) -> Result<bool, StoreE
     }
     match current(dir) {
         Ok(lock) => move_staged(dir, &lock, &mut proceed).map(|()| true),
-        // What it had decided cannot be told. The files wait.
+        // An invalid lock does not show what was decided. The staged files stay.
         Err(StoreError::Lock(_)) => Ok(false),
         Err(error) => Err(error),
     }
 }
 
-/// Moves staged files to their places if the lock says so, and removes them if not. The component itself goes last: while
-/// it is staged, all of it is done again.
+/// Moves staged files to their places if the lock names them, and removes the others. The component itself moves last: while it
+/// is staged, all of it is repeated.
 fn move_staged(dir: &Path, lock: &Lock, hook: StepHook<'_>) -> Result<(), StoreError> {
     let components = dir.join(COMPONENTS);
     let staged = components.join(STAGED);
@@ -256,7 +256,7 @@ fn move_staged(dir: &Path, lock: &Lock, hook: StepHook<'_>) -> Result<(), StoreE
     for name in names.iter().filter_map(|name| name.strip_suffix(".wasm")) {
         let accepted = lock.components.get(name).map(|component| &component.facts);
         let wasm = staged.join(format!("{name}.wasm"));
-        // What the lock does not name is not even opened.
+        // A file that the lock does not name is not opened.
         let Some(facts) = accepted else { continue };
         if read_staged(&wasm)? != facts.digest {
             continue;
@@ -280,8 +280,7 @@ fn move_staged(dir: &Path, lock: &Lock, hook: StepHook<'_>) -> Result<(), StoreE
     fs::remove_dir_all(&staged).map_err(failed("remove", &staged))
 }
 
-/// The digest of a staged component, which is a file of our writing: no link, nothing that is waited for, and no longer
-/// than a component may be.
+/// The digest of a staged component. It must be a regular file, and no larger than the maximum for components.
 fn read_staged(path: &Path) -> Result<String, StoreError> {
     let mut bytes = Vec::new();
     let file = source::open_unlinked(path)?;
@@ -290,7 +289,7 @@ fn read_staged(path: &Path) -> Result<String, StoreError> {
 }
 
 impl Files {
-    /// Every file, the component last.
+    /// All files, the component last.
     fn all<'a>(&'a self, id: &ComponentId) -> Vec<(String, &'a [u8])> {
         let side = [(format!("{id}.toml"), &self.manifest), (format!("{id}.wasm.sig"), &self.signature)];
         let mut all: Vec<_> = side.into_iter().filter_map(|(name, bytes)| Some((name, bytes.as_deref()?))).collect();

@@ -1,18 +1,19 @@
-//! A component's version: three numbers that can be compared. Attack answered: going back to an old, vulnerable one (LK14).
+//! A component's version: three numbers that can be compared. Attack answered: a downgrade to an old, vulnerable version
+//! (LK14).
 
 use std::fmt;
 
-/// `1.2.3`, ordered as semver orders it.
+/// A version such as `1.2.3`, in the order of semver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version([u32; 3]);
 
-/// No version.
+/// The text is not a version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a version must be three numbers, such as `1.2.3`")]
 pub struct VersionError;
 
 impl Version {
-    /// Reads one; the manifest's grammar.
+    /// Parses a version, in the manifest's grammar.
     ///
     /// # Errors
     /// When it is not three numbers without leading zeros.

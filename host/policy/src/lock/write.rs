@@ -1,4 +1,4 @@
-//! How the lock is written: one line per import and action, so that a diff of it reads as what it is.
+//! Writes the lock's text: one line per import and action, so that a diff shows each change.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -7,7 +7,7 @@ use super::{Actions, Component, FORMAT, Lock, Record};
 use crate::library::digest;
 use bailiwick_core::model::TargetName;
 
-/// Where the part ends that the checksum covers.
+/// The end of the part that the checksum covers.
 pub(super) const CHECKSUM: &str = "\n[checksum]\n";
 
 /// The file's text.
@@ -57,7 +57,7 @@ fn write_all(text: &mut String, lock: &Lock) -> std::fmt::Result {
     Ok(())
 }
 
-/// Targets with the same list, accepted in one go, stand together.
+/// Targets with the same list and the same record are one group.
 fn groups(component: &Component) -> BTreeMap<(&Actions, &Record), BTreeSet<&TargetName>> {
     let mut groups: BTreeMap<(&Actions, &Record), BTreeSet<&TargetName>> = BTreeMap::new();
     for (target, accepted) in &component.grants {
@@ -75,7 +75,7 @@ fn list(text: &mut String, key: &str, items: impl IntoIterator<Item = impl AsRef
     if lines.is_empty() { writeln!(text, "{key} = []") } else { writeln!(text, "{key} = [\n{lines}]") }
 }
 
-/// A text on one line, whatever it holds: JSON's escapes are TOML's, but for DEL.
+/// A text on one line. JSON's escapes are valid TOML, except for DEL.
 fn quoted(text: &str) -> String {
     let json = serde_json::Value::from(text).to_string();
     json.replace('\u{7f}', "\\u007F")

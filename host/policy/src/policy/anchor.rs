@@ -1,21 +1,21 @@
-//! `[[anchor]]`: where the journal's head is copied to after each sweep, so that who can write the journal cannot rewrite it
-//! unseen.
+//! `[[anchor]]`: where the journal's head is copied to after each sweep, so that a rewrite of the journal is detected even if
+//! the attacker can write all of it.
 //!
 //! ```toml
 //! [[anchor]]
 //! target   = "nas01"
-//! user     = "bw-store"                  # else the target's own
-//! identity = "keys/bw-store"             # else the target's own
+//! user     = "bw-store"                  # default: the target's own
+//! identity = "keys/bw-store"             # default: the target's own
 //! file     = "/srv/journals/controller.heads"
-//! why      = "a copy that this machine cannot take back"
+//! why      = "a copy that this machine cannot remove"
 //!
 //! [[anchor]]
 //! git = "/var/lib/bailiwick/heads.git"
 //! why = "pushed away by another job"
 //! ```
 //!
-//! An anchor is a write, and the only one to a target. It is the operator's own, not a component's: no component can ask for
-//! it, name it or see it; what is written is a number, a hash and a time. Never-rules and never-hosts hold for it too.
+//! An anchor is a write to a target outside a change, and the only one. It is the operator's own: no component can ask for it,
+//! name it or see it. The line holds a number, a hash and a time. Never-rules and never-hosts apply to it too.
 
 use std::path::{Path, PathBuf};
 
@@ -27,21 +27,21 @@ use bailiwick_core::fleet::{Access, Fleet, UserName, key_file};
 use bailiwick_core::model::{AbsolutePath, TargetName};
 use bailiwick_core::source::{Place, Problem, Problems, Source};
 
-/// What a head is written as: words in capitals stand for a number, a hash and a time.
+/// The line for a head. Words in capitals stand for a number, a hash and a time.
 pub const HEAD_LINE: &str = "bailiwick.head/1 SEQ HASH TIME\n";
 
 /// One `[[anchor]]`.
 #[derive(Debug, Clone)]
 pub struct Anchor {
-    /// Where.
+    /// The destination.
     pub to: AnchorDestination,
     /// The operator's reason.
     pub why: String,
-    /// Where it is written.
+    /// The place in policy.
     pub place: Place,
 }
 
-/// Where heads go.
+/// The destination of heads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AnchorDestination {
     /// To the end of a file on a target, over SFTP.
@@ -50,23 +50,23 @@ pub enum AnchorDestination {
         target: TargetName,
         /// The file there.
         file: AbsolutePath,
-        /// Another account than the one that looks.
+        /// The account for the anchor, if it is not the one that checks.
         login: Login,
     },
-    /// To a branch of a git repository of this machine.
+    /// To a branch of a git repository on this machine.
     Git(AbsolutePath),
 }
 
-/// An account that may do nothing else. Where nothing is said, the target's own.
+/// An account for the anchor alone. The defaults are the target's own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Login {
     /// The account.
     pub user: Option<UserName>,
-    /// Its key file: as written, until [`resolve_anchor_keys`] has found it.
+    /// Its key file, as written in policy until [`resolve_anchor_keys`] resolves it.
     pub identity: Option<PathBuf>,
 }
 
-/// As the journal and people name it: `nas01:/srv/journals/controller.heads`, `git:/var/lib/bailiwick/heads.git`.
+/// The name in the journal and in messages: `nas01:/srv/journals/controller.heads`, `git:/var/lib/bailiwick/heads.git`.
 impl std::fmt::Display for AnchorDestination {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -126,10 +126,10 @@ pub(super) fn anchors(source: &Source, raw: &[Spanned<RawAnchor>], problems: &mu
     found
 }
 
-/// Holds anchors against the fleet and the never-rules.
+/// Checks anchors against the fleet and the never-rules.
 ///
 /// # Errors
-/// Every anchor that could not be, with its place.
+/// Every anchor that is not possible, with its place.
 pub fn check_anchors(anchors: &[Anchor], fleet: &Fleet, never: &[NeverRule]) -> Result<(), Problems> {
     let mut problems = Problems::default();
     for Anchor { to, place, .. } in anchors {
@@ -166,10 +166,10 @@ pub fn check_anchors(anchors: &[Anchor], fleet: &Fleet, never: &[NeverRule]) -> 
     problems.or(())
 }
 
-/// Finds the key files that anchors name.
+/// Resolves the paths of the key files that anchors name.
 ///
 /// # Errors
-/// Where there is no home directory that `~` could stand for.
+/// When a path begins with `~` and there is no home directory.
 pub fn resolve_anchor_keys(anchors: &mut [Anchor], base: &Path, home: Option<&Path>) -> Result<(), Problems> {
     let mut problems = Problems::default();
     for Anchor { to, place, .. } in anchors {

@@ -1,7 +1,7 @@
-//! `[change]`, `[[window]]`, `[[calendar]]`: how many changes, when, and whose jobs they keep away from.
+//! `[change]`, `[[window]]`, `[[calendar]]`: how many changes, when, and which other jobs they must not overlap.
 //!
-//! Knows: the tables and their bounds. Must not know: what time it is. Attacks answered: a rule that was meant to narrow and that
-//! a typo turns into nothing (AG10): names, zones, days and times are all checked when policy loads.
+//! Knows: the tables and their bounds. Must not know: the current time. Attack answered: a restricting rule that a typo makes
+//! ineffective (AG10). Names, zones, days and times are all checked when policy loads.
 
 use std::ops::RangeInclusive;
 
@@ -15,26 +15,26 @@ use super::parse::{first_line, setting};
 use bailiwick_core::fleet::{Fleet, Target};
 use bailiwick_core::source::{Place, Problem, Problems, Source};
 
-/// What holds for all changes.
+/// Rules for all changes.
 #[derive(Debug, Clone)]
 pub struct ChangeRules {
-    /// The zone of days and windows, by the name that people know it by.
+    /// The time zone of days and windows.
     pub zone: Zone,
-    /// Changes of the whole fleet in a day of that zone.
+    /// Maximum number of changes of the whole fleet in a day of that zone.
     pub per_day: u32,
-    /// Hours between two of them, whatever the day.
+    /// Minimum hours between two changes, on any days.
     pub min_hours_between: u32,
-    /// How long a change has to show that it works.
+    /// Maximum seconds for a change to verify.
     pub verify_seconds: u32,
-    /// After how long without a word from us the target undoes it.
+    /// Seconds without confirmation after which the target rolls the change back.
     pub dead_man_seconds: u32,
-    /// How old a rehearsal may be that an unattended change rests on.
+    /// Maximum age in days of the rehearsal that an unattended change needs.
     pub rehearsal_days: u32,
-    /// The file with those who may approve, relative to the ops directory.
+    /// The file with the approvers' keys, relative to the ops directory.
     pub approvers: Option<Setting<String>>,
-    /// What becomes of a change that the kill switch meets half way.
+    /// What happens to an open change when the kill switch is set.
     pub on_stop: OnStop,
-    /// Stand-ins, on which fixes are rehearsed and nothing counts: targets, or `tag:` and a tag.
+    /// Staging targets, on which fixes are rehearsed and changes do not count: targets, or `tag:` and a tag.
     pub staging: Vec<Setting<String>>,
 }
 
@@ -45,31 +45,32 @@ impl ChangeRules {
         includes_target(&self.staging, target)
     }
 
-    /// What the gate of a target counts for itself: changes in a UTC day, and hours between two. A stand-in has no budget.
+    /// The limits that a target's gate enforces by its own count: changes in a UTC day, and hours between two. A staging target
+    /// has no budget.
     #[must_use]
     pub fn counted_by_gate(&self, target: &Target) -> (u32, u32) {
         if self.is_staging(target) { (STAGING_PER_DAY, 0) } else { (self.per_day, self.min_hours_between) }
     }
 }
 
-/// Changes of a stand-in in a day: more than anybody rehearses, and not without end.
+/// Maximum number of changes of a staging target in a day: enough for rehearsals, and still finite.
 const STAGING_PER_DAY: u32 = 200;
 
-/// A time zone, and what it is called.
+/// A time zone and its name.
 #[derive(Debug, Clone)]
 pub struct Zone {
-    /// Such as `Europe/Berlin`.
+    /// Its name, such as `Europe/Berlin`.
     pub name: String,
-    /// Its rules, as this machine has them.
+    /// Its rules, from the time zone database of this machine.
     pub rules: TimeZone,
 }
 
-/// What becomes of a change that the kill switch meets half way.
+/// What happens to an open change when the kill switch is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnStop {
-    /// It stays as it is until the target's own clock undoes it, or a person does something.
+    /// It stays as it is until the target's dead-man timer rolls it back, or a person acts.
     Hold,
-    /// It is undone at once.
+    /// It is rolled back at once.
     RollBack,
 }
 
@@ -98,13 +99,13 @@ pub struct Window {
     pub days: Vec<Weekday>,
     /// When it opens.
     pub from: Time,
-    /// When it closes; on the next day if that is not after `from`.
+    /// When it closes. A time that is not after `from` is on the next day.
     pub to: Time,
-    /// Where it is written.
+    /// The place in policy.
     pub place: Place,
 }
 
-/// Somebody else's job, which changes keep away from.
+/// A job of the operator, such as a backup, that changes must not overlap.
 #[derive(Debug, Clone)]
 pub struct Job {
     /// What it is.
@@ -117,11 +118,11 @@ pub struct Job {
     pub at: Time,
     /// How long it may take.
     pub minutes: u32,
-    /// Where it is written.
+    /// The place in policy.
     pub place: Place,
 }
 
-/// Whether a list of names and tags speaks of a target.
+/// True if a list of names and tags includes a target.
 #[must_use]
 pub fn includes_target(on: &[Setting<String>], target: &Target) -> bool {
     on.iter().any(|on| match on.value.strip_prefix("tag:") {
@@ -164,7 +165,7 @@ pub(super) struct RawJob {
     minutes: Spanned<u32>,
 }
 
-/// Bounds of each number: what is below makes no sense, what is above is a rule that never bites.
+/// Bounds of each number. Below, it makes no sense; above, the rule would have no effect.
 pub(super) const PER_DAY: RangeInclusive<u32> = 1..=24;
 pub(super) const HOURS: RangeInclusive<u32> = 0..=168;
 pub(super) const VERIFY: RangeInclusive<u32> = 5..=1800;
@@ -172,7 +173,7 @@ pub(super) const DEAD_MAN: RangeInclusive<u32> = 60..=7200;
 pub(super) const REHEARSAL: RangeInclusive<u32> = 1..=400;
 pub(super) const MINUTES: RangeInclusive<u32> = 1..=1440;
 
-/// The time that a dead man's clock leaves for undoing what did not verify, in seconds.
+/// Seconds that the dead-man timer leaves for a rollback after a failed verification.
 pub(super) const MARGIN: u32 = 30;
 
 pub(super) fn rules(source: &Source, raw: Option<&RawChange>, problems: &mut Problems) -> ChangeRules {
@@ -261,7 +262,7 @@ fn on(source: &Source, raw: &[Spanned<String>], place: &Place, problems: &mut Pr
     raw.iter().map(|raw| setting(source, raw)).collect()
 }
 
-/// Every day, where nothing is said.
+/// The default is every day.
 const WEEK: [(&str, Weekday); 7] = [
     ("mon", Weekday::Monday),
     ("tue", Weekday::Tuesday),
@@ -296,7 +297,7 @@ fn days(source: &Source, raw: Option<&Spanned<Vec<Spanned<String>>>>, problems: 
     found
 }
 
-/// `HH:MM`, and nothing else.
+/// Parses `HH:MM`.
 fn time(source: &Source, raw: &Spanned<String>, problems: &mut Problems) -> Option<Time> {
     let found = raw.get_ref().split_once(':').and_then(|(hour, minute)| {
         let two = |text: &str| text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit());
@@ -312,10 +313,10 @@ fn time(source: &Source, raw: &Spanned<String>, problems: &mut Problems) -> Opti
     found
 }
 
-/// Holds windows and calendar against the fleet: a rule about a machine that is not there is a typo.
+/// Checks windows and calendar against the fleet. A rule about an unknown machine is a typo.
 ///
 /// # Errors
-/// Every name that is none, with its place.
+/// Every unknown name, with its place.
 pub fn check_windows(rules: &ChangeRules, windows: &[Window], calendar: &[Job], fleet: &Fleet) -> Result<(), Problems> {
     let mut problems = Problems::default();
     let windows = rules.staging.iter().chain(windows.iter().flat_map(|window| &window.on));

@@ -1,7 +1,7 @@
-//! `[limits]` and `[[raise]]`: what the operator lowers for every component, and sets for those that are named.
+//! `[limits]` and `[[raise]]`: limits that the operator lowers for every component, and sets for named ones.
 //!
-//! Attack answered: a component whose needs make an operator raise a limit for everybody. `[limits]` cannot raise at all;
-//! what raises names a component and says why.
+//! Attack answered: a component whose needs make an operator raise a limit for all components. `[limits]` cannot raise.
+//! `[[raise]]` names a component and gives a reason.
 
 use std::collections::BTreeMap;
 
@@ -17,11 +17,11 @@ use bailiwick_core::source::{Place, Problem, Problems, Source};
 /// One limit that is set.
 #[derive(Debug, Clone)]
 pub struct Value {
-    /// Which.
+    /// The limit.
     pub row: &'static Row,
-    /// To what.
+    /// Its value.
     pub value: u64,
-    /// Where.
+    /// The place in policy.
     pub place: Place,
 }
 
@@ -30,13 +30,13 @@ pub struct Value {
 pub struct Raise {
     /// Component ids.
     pub components: Vec<Setting<String>>,
-    /// What is set.
+    /// The limits that it sets.
     pub values: Vec<Value>,
     /// The operator's reason.
     pub why: String,
 }
 
-/// A table of limits: any key, because the keys are the table's and not this file's.
+/// A table of limits, with any key. The limits table says which keys exist.
 pub(super) type RawLimits = BTreeMap<Spanned<String>, Spanned<toml::Value>>;
 
 /// Reads `[limits]`.
@@ -116,10 +116,10 @@ fn values<'a>(
     found
 }
 
-/// What holds for each component.
+/// The limits of each component.
 ///
 /// # Errors
-/// All mistakes, each with its place: names that are no component's, and two lines that disagree.
+/// All mistakes, each with its place: unknown component names, and two lines that disagree.
 pub fn budgets<M>(policy: &Policy, library: &BTreeMap<ComponentId, M>) -> Result<Budgets, Problems> {
     let mut problems = Problems::default();
     let mut everybody = Budget::default();

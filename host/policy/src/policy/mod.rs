@@ -1,8 +1,8 @@
-//! The operator's rules: which component looks at which target, what fills its slots, and what nothing may ever touch.
+//! The operator's rules: which component checks which target, what fills its slots, and what no component may ever touch.
 //!
-//! Knows: `policy.toml`. Must not know: components' bytes, connections. Attacks answered: a typo that grants more than
-//! was meant (AG09–AG11, LK19): every name must exist, every key is known, empty means none, and a never-rule cannot be
-//! one that never applies.
+//! Knows: `policy.toml`. Must not know: components' bytes, connections. Attacks answered: a typo that grants more than was
+//! meant (AG09–AG11, LK19). Every name must exist, every key must be known, empty means none, and a never-rule that can never
+//! apply is refused.
 
 mod anchor;
 mod change;

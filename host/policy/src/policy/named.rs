@@ -1,4 +1,4 @@
-//! Queries and programs that the operator writes once, under a name, and binds by it.
+//! Queries and programs that the operator defines under a name, and binds by that name.
 //!
 //! ```toml
 //! [statement.failed-jobs]
@@ -30,7 +30,7 @@ use bailiwick_core::model::{
 };
 use bailiwick_core::source::{Problem, Problems, Source};
 
-/// What names stand for.
+/// The definitions, by name.
 #[derive(Debug, Default)]
 pub struct Named {
     statements: BTreeMap<String, Arc<Statement>>,
@@ -38,7 +38,7 @@ pub struct Named {
     change_commands: BTreeMap<String, Arc<ChangeCommand>>,
 }
 
-/// A statement as it is written, in policy and in cases.
+/// A statement as written in policy and in cases.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawStatement {
@@ -47,7 +47,7 @@ pub struct RawStatement {
     why: Spanned<String>,
 }
 
-/// A command as it is written, in policy and in cases.
+/// A command as written in policy and in cases.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawCommand {
@@ -56,7 +56,7 @@ pub struct RawCommand {
     why: Spanned<String>,
 }
 
-/// A program that changes something, with its way back, as it is written in policy and in cases.
+/// A program that changes something, with its undo, as written in policy and in cases.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawChangeCommand {
@@ -67,7 +67,7 @@ pub struct RawChangeCommand {
 }
 
 impl Named {
-    /// Reads the definitions; mistakes go to `problems`.
+    /// Reads the definitions, and adds mistakes to `problems`.
     pub fn read(
         source: &Source,
         statements: &BTreeMap<Spanned<String>, RawStatement>,
@@ -141,10 +141,10 @@ impl Named {
         named
     }
 
-    /// What a text stands for where an object of this kind is due.
+    /// The literal that a text stands for, as an object of this kind.
     ///
     /// # Errors
-    /// When it does not fit, or nothing has this name.
+    /// When it is not valid, or no definition has this name.
     pub fn literal(&self, object: Object, text: &str) -> Result<Literal, LiteralError> {
         let found = match object {
             Object::Statement => self.statements.get(text).cloned().map(Literal::Statement),
@@ -156,7 +156,7 @@ impl Named {
     }
 }
 
-/// What nothing may change among the arguments of a program, if one names it. Programs themselves are named, too.
+/// The first argument that names something that no change may touch. The path of the program counts too.
 fn unchangeable_object(argv: &[String]) -> Option<LiteralError> {
     const PROGRAMS: &[&str] = &["/usr/", "/bin/", "/sbin/"];
     const MANAGERS: &[&str] = &["systemctl", "service", "invoke-rc.d"];
@@ -167,7 +167,7 @@ fn unchangeable_object(argv: &[String]) -> Option<LiteralError> {
         let is_program = |error: &LiteralError| matches!(error, LiteralError::Unchangeable { what, .. } if ["/usr", "/bin", "/sbin", "/lib*"].contains(what));
         let file = Some(text).filter(|text| text.starts_with('/')).and_then(|text| writable::path_text(text).err());
         let file = file.filter(|error| !is_program(error));
-        // `ssh` may be anything, but not where a unit's name is due.
+        // A word such as `ssh` can mean anything, except where the name of a unit is expected.
         let is_unit = about_units || arguments.iter().any(|word| word.contains(text.as_str()));
         let unit = UnitName::new(text).ok().filter(|_| is_unit).and_then(|unit| writable::unit(&unit).err());
         file.or(unit)

@@ -1,4 +1,4 @@
-//! Never-rules: subtracted last, and no grant overrides them.
+//! Never-rules. They are subtracted last, and no grant overrides them.
 
 use std::collections::BTreeSet;
 
@@ -7,10 +7,10 @@ use bailiwick_core::model::{AbsolutePath, Action, Change, Literal, Object, Verb}
 use bailiwick_core::source::Place;
 use bailiwick_core::verbs;
 
-/// Actions that nothing may ever take.
+/// Actions that no component may ever run.
 #[derive(Debug, Clone)]
 pub struct NeverRule {
-    /// Only these verbs; empty: all.
+    /// Only these verbs. If empty, all verbs.
     pub(super) verbs: BTreeSet<Verb>,
     /// Units, by pattern.
     pub(super) units: Vec<String>,
@@ -20,14 +20,14 @@ pub struct NeverRule {
     pub(super) objects: Vec<String>,
     /// The operator's reason.
     pub why: String,
-    /// Where it is written.
+    /// The place in policy.
     pub place: Place,
 }
 
-/// A rule that no action could ever meet: it would look like protection and be none.
+/// A rule that no action could match. It would look like protection without being any.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NeverRuleError {
-    /// Nothing is named.
+    /// The rule names nothing.
     #[error("a never-rule must name verbs, units, files or objects")]
     Empty,
     /// The verbs take other objects than the rule names.
@@ -56,7 +56,7 @@ impl NeverRule {
                 Some(Literal::Unit(unit)) => any(&self.units, unit.as_str()),
                 Some(Literal::Path(path)) => any(&self.files, path.as_str()),
                 Some(literal @ Literal::Command(command)) => self.names(literal) || self.names_word(command.argv()),
-                // A change is one of the object that it is done to.
+                // A change counts as an action on the object that it changes.
                 Some(literal @ Literal::Change(changing)) => match changing.change() {
                     Change::Unit { unit, .. } => any(&self.units, unit.as_str()),
                     Change::RestartContainer { container } => any(&self.objects, container.as_str()),
@@ -70,18 +70,18 @@ impl NeverRule {
         verb && object
     }
 
-    /// True if a pattern for objects matches it, with or without the digest of what it stands for.
+    /// True if a pattern for objects matches the literal, with or without the digest of its definition.
     fn names(&self, literal: &Literal) -> bool {
         any(&self.objects, literal.as_str()) || any(&self.objects, bare(literal.as_str()))
     }
 
-    /// True if a pattern matches one of a command's words: what it touches stands there, and nowhere else.
+    /// True if a pattern matches one of a command's words, which are the only place that shows what it touches.
     fn names_word(&self, argv: &[String]) -> bool {
         let patterns = [&self.units, &self.files, &self.objects];
         words::names_in(argv).iter().any(|text| patterns.iter().any(|patterns| any(patterns, text)))
     }
 
-    /// True if the rule names a file, whatever may not be done with it: nothing of ours is written there.
+    /// True if the rule names a file, for any verb. An anchor is never written there.
     #[must_use]
     pub fn names_file(&self, file: &AbsolutePath) -> bool {
         self.files.iter().any(|pattern| matches(pattern, file.as_str()))
@@ -95,7 +95,7 @@ impl NeverRule {
         let takes = |object| {
             let all = Verb::ALL.iter().copied();
             all.filter(|verb| self.verbs.is_empty() || self.verbs.contains(verb))
-                // A command may name anything.
+                // A command can name any object.
                 .any(|verb| [object, Object::Command, Object::ChangeCommand].contains(&verbs::spec(verb).object))
         };
         if !self.units.is_empty() && !takes(Object::Unit) {
@@ -114,7 +114,7 @@ impl NeverRule {
             let strange = |c: char| !(c.is_ascii_alphanumeric() || "_@%+=:,./-*?".contains(c));
             all || pattern.is_empty() || pattern.contains(strange)
         };
-        // A rule may name a place that no policy can open anyway, such as /etc/shadow.
+        // A rule may name a path that no policy can open anyway, such as /etc/shadow.
         let idle_file = |pattern: &&String| {
             !pattern.starts_with(['/', '*'])
                 || (idle(pattern, Object::Path)
@@ -142,12 +142,13 @@ fn any(patterns: &[String], text: &str) -> bool {
     patterns.iter().any(|pattern| matches(pattern, text))
 }
 
-/// The name of a statement or a command without the digest of what it stands for.
+/// The name of a statement or a command without the digest of its definition.
 fn bare(literal: &str) -> &str {
     literal.split('#').next().unwrap_or(literal)
 }
 
-/// `*` stands for any text, `/` included, `?` for one byte: a rule that forbids reads widely. Linear in both.
+/// `*` matches any text, including `/`; `?` matches one byte. A rule that forbids is read widely. The time is linear in pattern
+/// and text.
 fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut p, mut t) = (0, 0);

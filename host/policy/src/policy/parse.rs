@@ -1,4 +1,4 @@
-//! `policy.toml`, as written: names are checked against fleet and manifests by `resolve`.
+//! `policy.toml` as written. `resolve` checks its names against fleet and manifests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,41 +20,41 @@ use bailiwick_core::redact;
 use bailiwick_core::redact::{Redactor, RuleError};
 use bailiwick_core::source::{Place, Problem, Problems, Source};
 
-/// What the operator wrote.
+/// The operator's rules.
 #[derive(Debug, Default)]
 pub struct Policy {
     /// In the file's order.
     pub grants: Vec<Grant>,
     /// In the file's order.
     pub never: Vec<NeverRule>,
-    /// What may be restarted.
+    /// What fixes may restart.
     pub stateless: Stateless,
-    /// `[worker] require-lockdown`: no component runs in a worker that the kernel cannot lock down in every way.
+    /// `[worker] require-lockdown`: no component runs in a worker whose lockdown is not complete.
     pub require_lockdown: bool,
-    /// What holds for components' signatures.
+    /// Rules for components' signatures.
     pub signatures: Option<Signatures>,
-    /// What holds for every component instead of a default.
+    /// Limits for every component, below the defaults.
     pub lowered: Vec<Value>,
-    /// What holds for some.
+    /// Limits for named components.
     pub raises: Vec<Raise>,
-    /// Queries and programs that are bound by name.
+    /// Queries and programs that can be bound by name.
     pub named: Named,
     /// Where the journal's head is copied to.
     pub anchors: Vec<Anchor>,
-    /// How long evidence is kept; none: for ever.
+    /// How long evidence is kept. None: for ever.
     pub retention: Option<Retention>,
-    /// What is taken out of answers: the built-in rules, and this file's.
+    /// The redaction rules for answers: the built-in ones, and those of this file.
     pub redactor: Arc<Redactor>,
-    /// How many changes, and how they are proved.
+    /// Rules for all changes.
     pub change: ChangeRules,
-    /// When they may begin; none: attended ones at any time, others never.
+    /// When changes may begin. Without windows, attended changes may begin at any time, and unattended ones never.
     pub windows: Vec<Window>,
-    /// Other people's jobs, which they keep away from.
+    /// Jobs that changes must not overlap.
     pub calendar: Vec<Job>,
 }
 
 impl Policy {
-    /// Leaves out components that are not there yet.
+    /// Leaves out components that do not exist yet.
     pub fn leave_out_unknown<M>(&mut self, library: &BTreeMap<ComponentId, M>) {
         let grants = self.grants.iter_mut().map(|grant| &mut grant.components);
         for names in grants.chain(self.raises.iter_mut().map(|raise| &mut raise.components)) {
@@ -70,24 +70,24 @@ pub struct Grant {
     pub components: Vec<Setting<String>>,
     /// Targets, or `tag:` and a tag.
     pub on: Vec<Setting<String>>,
-    /// Slot to literals.
+    /// Literals by slot.
     pub bind: Vec<(Setting<String>, Setting<Vec<String>>)>,
-    /// Setting to value.
+    /// Values by setting.
     pub param: Vec<(Setting<String>, Setting<toml::Value>)>,
-    /// A fix's content to the operator's own bytes.
+    /// The operator's own bytes, by the name of a fix's content.
     pub content: Vec<(Setting<String>, Setting<String>)>,
-    /// Whether a fix may be carried out without a person, and where that is written; none: this grant does not say.
+    /// Whether a fix may be applied unattended, and the place in policy. None if this grant does not say.
     pub unattended: Option<Setting<bool>>,
-    /// Principals, one of whom must have signed the components; empty: nobody has to.
+    /// Principals, one of whom must have signed the components. Empty if the grant requires no signature.
     pub signers: Vec<Setting<String>>,
 }
 
-/// A value and where it is written.
+/// A value and its place in policy.
 #[derive(Debug, Clone)]
 pub struct Setting<T> {
     /// The value.
     pub value: T,
-    /// Where.
+    /// The place.
     pub place: Place,
 }
 
@@ -165,7 +165,7 @@ struct RawNever {
 struct RawRedact {
     name: Spanned<String>,
     pattern: Spanned<String>,
-    /// For people; nothing reads it.
+    /// For readers of the file. The program does not use it.
     #[serde(default, rename = "why")]
     _why: String,
 }
@@ -211,7 +211,7 @@ pub fn parse(source: &Source) -> Result<Policy, Problems> {
     })
 }
 
-/// The rules of this file, on top of those that are built in.
+/// The rules of this file, added to the built-in ones.
 fn redactor(source: &Source, raw: &[RawRedact], problems: &mut Problems) -> Arc<Redactor> {
     if let Some(one_more) = raw.get(redact::RULES_MAX) {
         let message = format!("there are {} [[redact]] rules (maximum {})", raw.len(), redact::RULES_MAX);
@@ -237,7 +237,7 @@ fn redactor(source: &Source, raw: &[RawRedact], problems: &mut Problems) -> Arc<
         };
         problems.push(Problem::at(source.at(at.span()), error).hint(hint));
     }
-    // Names that come twice were told above.
+    // Duplicate names were reported above.
     Arc::new(Redactor::new(rules).unwrap_or_default())
 }
 
@@ -312,7 +312,7 @@ fn never(source: &Source, raw: &Spanned<RawNever>, problems: &mut Problems) -> O
         problems.push(Problem::at(source.at(raw.why.span()), "a never-rule needs a reason"));
     }
     if rule.verbs.is_empty() && !raw.verbs.is_empty() {
-        // Installed already; without its verbs the rule would forbid something else.
+        // The mistake is already in `problems`. Without its verbs the rule would forbid something else.
         return None;
     }
     match rule.check() {
@@ -342,7 +342,7 @@ fn never(source: &Source, raw: &Spanned<RawNever>, problems: &mut Problems) -> O
     }
 }
 
-/// The header line of a table, so that an error does not underline all of it.
+/// The header line of a table, so that an error does not underline the whole table.
 pub(super) fn first_line(source: &Source, span: std::ops::Range<usize>) -> std::ops::Range<usize> {
     let text = source.text().get(span.clone()).unwrap_or_default();
     let length = text.find('\n').unwrap_or(text.len());

@@ -1,7 +1,7 @@
-//! Policy x fleet x manifests: every name is looked up, every slot filled, every setting typed.
+//! Resolves policy against fleet and manifests: looks up every name, fills every slot, checks the type of every setting.
 //!
-//! When several grants speak of one component on one target, a grant that names the target beats one that names a tag;
-//! two of the same rank that disagree are an error, so that no order of lines decides.
+//! When several grants apply to one component on one target, a grant that names the target beats one that names a tag. Two of
+//! the same rank that disagree are an error, so that the order of lines never decides.
 
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,45 +14,45 @@ use bailiwick_core::model::{
 };
 use bailiwick_core::source::{Place, Problem, Problems};
 
-/// Who looks where, and with what: target, then component.
+/// The component assignments: by target, then by component.
 pub type Assignments = BTreeMap<TargetName, BTreeMap<ComponentId, Assignment>>;
 
 /// One component on one target.
 #[derive(Debug, Clone)]
 pub struct Assignment {
-    /// The grant that put it there; the most specific, if several did.
+    /// The grant that assigns it; the most specific one, if there are several.
     pub place: Place,
     rank: Rank,
     /// Every slot of the manifest.
     pub slots: BTreeMap<SlotName, Binding>,
     /// Every setting of the manifest.
     pub params: BTreeMap<ParamName, ParamValue>,
-    /// Where each setting that policy makes is written.
+    /// The place of each setting in policy.
     param_places: BTreeMap<ParamName, (Place, Rank)>,
-    /// What the operator puts in the place of a fix's own contents.
+    /// The operator's replacements for a fix's own contents.
     pub contents: BTreeMap<ContentName, ReplacedContent>,
-    /// Whether a fix may be carried out without a person.
+    /// Whether a fix may be applied unattended.
     pub unattended: bool,
-    /// Where policy says so.
+    /// The place in policy.
     unattended_place: Option<(Place, Rank)>,
 }
 
-/// An operator's own bytes instead of an author's.
+/// An operator's own bytes, which replace an author's.
 #[derive(Debug, Clone)]
 pub struct ReplacedContent {
-    /// They.
+    /// The bytes.
     pub body: Body,
-    /// Where policy has them.
+    /// The place in policy.
     pub place: Place,
     rank: Rank,
 }
 
-/// What fills a slot.
+/// The literals of a slot.
 #[derive(Debug, Clone)]
 pub struct Binding {
-    /// One literal; in a slot declared `many` any number.
+    /// One literal, or any number in a slot declared `many`.
     pub literals: Vec<Literal>,
-    /// Where policy says so; none for the manifest's default.
+    /// The place in policy. None for the manifest's default.
     pub place: Option<Place>,
     rank: Rank,
 }
@@ -64,7 +64,7 @@ enum Rank {
     Name,
 }
 
-/// Looks every name up and fills every slot.
+/// Looks up every name and fills every slot.
 ///
 /// # Errors
 /// All mistakes, each with its place.
@@ -93,7 +93,7 @@ struct Resolver<'a> {
     fleet: &'a Fleet,
     library: BTreeMap<&'a str, &'a Manifest>,
     out: Assignments,
-    /// Slots with a binding that was told to be wrong: they are not unbound as well.
+    /// Slots with a binding that was already reported as wrong, so that they are not reported as unbound too.
     mistaken: BTreeSet<(ComponentId, SlotName)>,
     problems: Problems,
 }
@@ -119,7 +119,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// The targets of a grant, each with the most specific way it is named.
+    /// The targets of a grant, each with the rank of the most specific name.
     fn targets(&mut self, grant: &Grant) -> Vec<(&'a Target, Rank)> {
         let mut found: BTreeMap<&TargetName, (&'a Target, Rank)> = BTreeMap::new();
         for on in &grant.on {
@@ -129,7 +129,7 @@ impl<'a> Resolver<'a> {
                 }
                 None => (self.fleet.targets.get(on.value.as_str()).into_iter().collect(), Rank::Name),
             };
-            // A never-host may be named in a grant and stays out of reach: it is shown as refused.
+            // A grant may name a never-host, which stays out of reach and is shown as refused.
             if selected.is_empty() && !self.fleet.never.contains_key(on.value.as_str()) {
                 let (message, hint) = self.no_target(&on.value);
                 self.wrong(&on.place, message, hint);
@@ -156,7 +156,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// What a grant says of one component, checked against its manifest.
+    /// The values that a grant gives one component, checked against its manifest.
     fn values(&mut self, grant: &Grant, manifest: &'a Manifest) -> Values<'a> {
         let mut slots = Vec::new();
         for (name, value) in &grant.bind {
@@ -203,7 +203,7 @@ impl<'a> Resolver<'a> {
         Values { slots, params, contents, unattended }
     }
 
-    /// What a grant puts in the place of a fix's own contents.
+    /// A grant's replacements for a fix's own contents.
     fn contents(&mut self, grant: &Grant, manifest: &'a Manifest) -> Vec<(&'a ContentName, Body, Place)> {
         let mut contents = Vec::new();
         for (name, text) in &grant.content {
@@ -250,7 +250,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// A never-host is not reached through another machine either. False if one is among them, which has been told.
+    /// Refuses literals that reach a never-host through another machine. Returns false if it reported one.
     fn none_never(&mut self, literals: &[Literal], place: &Place) -> bool {
         let hit = literals.iter().find_map(|literal| {
             let ip = literal.address()?.ip();
@@ -336,7 +336,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// A slot without a literal would make the component blind without anybody having said so.
+    /// Reports slots without a literal. The component could not check there, and no line of policy would say so.
     fn unbound(&mut self) {
         let mut told = BTreeSet::new();
         let mut found = Vec::new();
@@ -364,7 +364,7 @@ impl<'a> Resolver<'a> {
     }
 }
 
-/// What a grant says of one component.
+/// The values that a grant gives one component.
 struct Values<'a> {
     slots: Slots<'a>,
     params: Params<'a>,
@@ -382,7 +382,7 @@ fn list(before: &str, names: &[&str], none: &str) -> String {
 }
 
 impl Assignment {
-    /// A component's defaults, and what is put over them.
+    /// A component's default settings, and the values that override them.
     #[must_use]
     pub fn new(
         manifest: &Manifest,

@@ -13,12 +13,12 @@ use super::Setting;
 use super::parse::setting;
 use bailiwick_core::source::{Problem, Problems, Source};
 
-/// `[retention]`. At least one of the two is there.
+/// `[retention]`. At least one of the two is set.
 #[derive(Debug, Clone)]
 pub struct Retention {
-    /// So many days after an entry last named it.
+    /// Days after the last entry that names the evidence.
     pub days: Option<Setting<u32>>,
-    /// So many bytes, as they are on the disk.
+    /// Maximum bytes on the disk.
     pub bytes: Option<Setting<u64>>,
 }
 
@@ -30,7 +30,7 @@ pub(super) struct RawRetention {
 }
 
 impl Retention {
-    /// Both rules as people read them, with their places.
+    /// Both rules as text, with their places.
     #[must_use]
     pub fn shown(&self) -> String {
         let days = self.days.as_ref().map(|days| format!("days = {} ({})", days.value, days.place));

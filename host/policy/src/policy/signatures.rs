@@ -1,7 +1,7 @@
 //! `[signatures]`, and `signers` of a grant, as written.
 //!
-//! Knows: the shape of names. Must not know: keys, and who is listed. Attack answered: a rule that names nobody, or everybody,
-//! by mistake.
+//! Knows: the grammar of names. Must not know: keys, and who is listed. Attack answered: a rule that by mistake names no
+//! signer, or all of them.
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -13,9 +13,9 @@ use bailiwick_core::source::{Place, Problem, Problems, Source};
 /// `[signatures]`.
 #[derive(Debug)]
 pub struct Signatures {
-    /// The file with those who may sign, relative to the ops directory.
+    /// The file with the allowed signers, relative to the ops directory.
     pub allowed_signers: Setting<String>,
-    /// Where it says that every component is to be signed; none: it does not.
+    /// The place of the rule that requires every component to be signed. None without the rule.
     pub require: Option<Place>,
 }
 
@@ -36,7 +36,7 @@ pub(super) fn signatures(source: &Source, raw: Option<&RawSignatures>) -> Option
     })
 }
 
-/// A grant that names signers needs a file that says which keys are theirs.
+/// Checks that a grant which names signers has a file that lists their keys.
 pub(super) fn check(
     source: &Source,
     signatures: Option<&Signatures>,
@@ -49,7 +49,7 @@ pub(super) fn check(
     }
 }
 
-/// Those who may sign: literal principals, at least one.
+/// The allowed signers: literal principals, at least one.
 pub(super) fn signers(source: &Source, raw: Option<&RawSigners>, problems: &mut Problems) -> Vec<Setting<String>> {
     let Some(raw) = raw else { return Vec::new() };
     if raw.get_ref().is_empty() {

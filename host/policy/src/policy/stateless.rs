@@ -1,5 +1,5 @@
-//! What a fix may restart: units and containers that policy calls stateless, by their full names. Everything else is withheld,
-//! as by a never-rule.
+//! What a fix may restart: units and containers that policy calls stateless, by their full names. All other restarts are
+//! withheld, as by a never-rule.
 //!
 //! ```toml
 //! [stateless]
@@ -15,16 +15,16 @@ use toml::Spanned;
 use bailiwick_core::model::{Change, Container, UnitAct, UnitName, writable};
 use bailiwick_core::source::{Place, Problem, Problems, Source};
 
-/// What loses nothing by a restart.
+/// Units and containers that lose nothing by a restart.
 #[derive(Debug, Default)]
 pub struct Stateless {
     units: BTreeSet<UnitName>,
     containers: BTreeSet<Container>,
-    /// Where it is written, if it is.
+    /// The place in policy, if the table exists.
     pub place: Option<Place>,
 }
 
-/// What may be restarted, as it is written in policy and in cases.
+/// What may be restarted, as written in policy and in cases.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawStateless {
@@ -35,7 +35,7 @@ pub struct RawStateless {
 }
 
 impl Stateless {
-    /// Reads the table; mistakes go to `problems`.
+    /// Reads the table, and adds mistakes to `problems`.
     pub fn read(source: &Source, raw: Option<&Spanned<RawStateless>>, problems: &mut Problems) -> Self {
         let Some(raw) = raw else { return Self::default() };
         let place = Some(source.at(super::parse::first_line(source, raw.span())));
@@ -59,7 +59,7 @@ impl Stateless {
         found
     }
 
-    /// True if the change needs no statelessness, or has it.
+    /// True if the change restarts nothing, or restarts something stateless.
     #[must_use]
     pub fn allows(&self, change: &Change) -> bool {
         match change {

@@ -1,17 +1,17 @@
-//! What the words of an operator's command may name: a never-rule reads each of them, and in more than one way.
+//! The names that the words of an operator's command may contain. A never-rule reads each word in more than one way.
 //!
-//! Attack answered: a rule on a unit, a file or a container that a command goes around by writing it another way: behind
-//! `=` or a letter, in a list, with `//` or `..` in it, without `.service`, or with the runtime in a word of its own. Too
-//! much is better than too little here. Known limit: what a program opens by itself stands in no word.
+//! Attack answered: a command that avoids a rule on a unit, a file or a container by spelling it another way: behind `=` or a
+//! letter, in a list, with `//` or `..` in it, without `.service`, or with the runtime in a separate word. Too many names are
+//! better than too few here. Known limit: a file that the program opens by itself is in no word.
 
 use std::collections::BTreeSet;
 
-/// Everything that the words may name.
+/// All names that the words may contain.
 pub(super) fn names_in(argv: &[String]) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for word in argv {
         let bare = word.trim_start_matches('-');
-        // `-f/etc/x`, `-uweb`: a letter, and what it is given.
+        // `-f/etc/x`, `-uweb`: an option's letter and its value.
         let glued = word.strip_prefix('-').and_then(|rest| rest.get(1..)).unwrap_or_default();
         for text in [word.as_str(), bare, glued] {
             found.insert(text.to_owned());
@@ -24,7 +24,7 @@ pub(super) fn names_in(argv: &[String]) -> BTreeSet<String> {
     }
     let paths: Vec<_> = found.iter().filter(|text| text.starts_with('/')).map(|text| plain(text)).collect();
     for path in paths {
-        // A folder stands for what is in it.
+        // A folder stands for its content.
         found.insert(format!("{path}/"));
         found.insert(path);
     }
@@ -33,7 +33,7 @@ pub(super) fn names_in(argv: &[String]) -> BTreeSet<String> {
         let containers: Vec<_> = found.iter().map(|text| format!("{runtime}/{text}")).collect();
         found.extend(containers);
     }
-    // systemd takes a name without its suffix for a service's.
+    // systemd reads a name without a suffix as a service.
     let services: Vec<_> = found.iter().map(|text| format!("{text}.service")).collect();
     found.extend(services);
     found

@@ -1,7 +1,7 @@
-//! `allowed_signers`, in the format of `ssh-keygen(1)`: who signs with which key, for what, and when.
+//! `allowed_signers` in the format of `ssh-keygen(1)`: who may sign with which key, for what, and when.
 //!
-//! Knows: the file's grammar, as OpenSSH reads it. Must not know: what is signed. Attacks answered: a line that OpenSSH
-//! would pass over in silence and that somebody relies on: here every line is understood, or the file is refused.
+//! Knows: the file's grammar, as OpenSSH reads it. Must not know: what is signed. Attacks answered: a line that OpenSSH skips
+//! silently and that an operator relies on. Here every line must be valid, or the file is refused.
 
 use data_encoding::BASE64;
 use jiff::Timestamp;
@@ -12,18 +12,18 @@ use super::pattern::list_matches;
 use super::time;
 use bailiwick_core::source::{Place, Problem, Problems, Source};
 
-/// Everybody who may sign.
+/// The allowed signers.
 #[derive(Debug, Clone, Default)]
 pub struct AllowedSigners {
     lines: Vec<Line>,
 }
 
-/// One key, and for whom it speaks.
+/// One line: a key and its principals.
 #[derive(Debug, Clone)]
 pub(super) struct Line {
-    /// Pattern list.
+    /// The pattern list.
     pub(super) principals: String,
-    /// None: a key of another type, which signs no component.
+    /// None for a key of another type, which cannot sign components.
     key: Option<[u8; 32]>,
     namespaces: Option<String>,
     valid_after: Option<i64>,
@@ -31,16 +31,16 @@ pub(super) struct Line {
     pub(super) place: Place,
 }
 
-/// For whom a key speaks.
+/// The principals of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyListing {
     /// The pattern list before it.
     Principals(String),
-    /// Nobody, and why.
+    /// The key has no valid line, for this reason.
     NotListed(String),
 }
 
-/// Why a key does not speak for somebody here and now.
+/// Why a line does not apply here and now.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NotHere {
     #[error("is for the namespaces `{0}` only")]
@@ -51,7 +51,7 @@ pub(super) enum NotHere {
     Late(Timestamp),
 }
 
-/// Key types of which nothing but the name is read: they match no signature that is taken.
+/// Key types of which only the name is read. They match no signature that is accepted here.
 const OTHER_TYPES: &[&str] = &[
     "ssh-rsa",
     "ssh-dss",
@@ -71,17 +71,17 @@ const OTHER_TYPES: &[&str] = &[
 ];
 
 const ED25519: &str = "ssh-ed25519";
-/// What the bytes of an Ed25519 key begin with: its type and the length of what follows.
+/// The first bytes of an Ed25519 key: its type, and the length of the rest.
 const ED25519_START: &[u8] = b"\0\0\0\x0bssh-ed25519\0\0\0\x20";
 
-/// What is wrong with a line, and what to do.
+/// What is wrong with a line, and the hint.
 type Wrong = (String, &'static str);
 
 impl AllowedSigners {
-    /// Reads the file. Times without `Z` are those of `zone`.
+    /// Reads the file. Times without `Z` are in `zone`.
     ///
     /// # Errors
-    /// Every line that is not understood, each with its place.
+    /// Every invalid line, with its place.
     pub fn parse(source: &Source, zone: &TimeZone) -> Result<Self, Problems> {
         let mut problems = Problems::default();
         let mut lines = Vec::new();
@@ -104,7 +104,7 @@ impl AllowedSigners {
         self.lines.iter().filter(move |line| line.key.as_ref() == Some(key))
     }
 
-    /// For whom a key speaks, for a namespace, now.
+    /// The principals of a key, for a namespace, now.
     #[must_use]
     pub fn principals_for(&self, key: &[u8; 32], namespace: &str, now: Timestamp) -> KeyListing {
         let mut why = Vec::new();
@@ -117,7 +117,7 @@ impl AllowedSigners {
         KeyListing::NotListed(if why.is_empty() { "no line lists its key".to_owned() } else { why.join("; ") })
     }
 
-    /// True if any line names somebody.
+    /// True if any line lists a signer.
     #[must_use]
     pub fn knows(&self, principal: &str) -> bool {
         self.lines.iter().any(|line| line.key.is_some() && line.speaks_for(principal))
@@ -129,7 +129,7 @@ impl Line {
         list_matches(&self.principals, principal)
     }
 
-    /// Whether it holds for components, now.
+    /// Checks that the line applies to components, now.
     pub(super) fn holds(&self, now: Timestamp) -> Result<(), NotHere> {
         self.holds_for(NAMESPACE, now)
     }
@@ -184,7 +184,7 @@ fn line(text: &str, zone: &TimeZone, place: &Place) -> Result<Option<Line>, Wron
     Ok(Some(found))
 }
 
-/// The first word, in which one pair of quotes may hold spaces, and the rest; `None` if there is no rest.
+/// The first word and the rest. One pair of quotes in the word may hold spaces. `None` if there is no rest.
 fn word(text: &str) -> Option<(String, &str)> {
     const SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
     let end = text.find([' ', '\t', '\r', '\n', '"'])?;
@@ -198,7 +198,7 @@ fn word(text: &str) -> Option<(String, &str)> {
     }
 }
 
-/// Where the options end: at the first space that is in no quotes.
+/// The end of the options: the first space outside quotes.
 fn options_end(text: &str) -> Option<usize> {
     let mut quoted = false;
     let mut bytes = text.bytes().enumerate().peekable();
@@ -255,7 +255,7 @@ impl Line {
     }
 }
 
-/// An option's name, in whatever case, and what follows.
+/// Removes an option's name, in any case, and returns the rest.
 fn strip_name<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     let start = text.get(..name.len())?;
     start.eq_ignore_ascii_case(name).then(|| text.get(name.len()..)).flatten()
@@ -274,7 +274,7 @@ fn seconds(text: &str, zone: &TimeZone) -> Result<i64, Wrong> {
     })
 }
 
-/// A text in quotes, in which `\"` is a quote.
+/// Reads a text in quotes, in which `\"` is a quote.
 fn dequote(text: &str) -> Result<(String, &str), Wrong> {
     let mut rest = text.strip_prefix('"').ok_or_else(|| ("an option's value must be in quotes".to_owned(), FORM))?;
     let mut value = String::new();
@@ -292,7 +292,7 @@ fn dequote(text: &str) -> Result<(String, &str), Wrong> {
     }
 }
 
-/// The 32 bytes of a key, out of the base64 that stands before a comment.
+/// The 32 bytes of a key, from the base64 before the comment.
 fn ed25519(text: &str) -> Option<[u8; 32]> {
     let base64 = text.split([' ', '\t']).next()?;
     let base64: String = base64.chars().filter(|c| !matches!(c, '\r' | '\x0b' | '\x0c')).collect();

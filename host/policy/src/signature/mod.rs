@@ -1,12 +1,12 @@
-//! Who signed a component, and whether policy takes that for its name.
+//! Verifies who signed a component, and whether policy accepts that signer.
 //!
-//! Knows: signatures by SSH keys, and the list of those who may sign. Must not know: files, components' insides, locks.
-//! Attacks answered: a component by nobody or by somebody else, under a name that others may use (LK09, D6).
+//! Knows: signatures by SSH keys, and the list of allowed signers. Must not know: files, components' content, locks. Attacks
+//! answered: an unsigned component, or one of another author, under a name that others may use (LK09, D6).
 //!
-//! A component's signature is `NAME.wasm.sig` beside it, as `ssh-keygen -Y sign -n bailiwick-component -f KEY NAME.wasm`
-//! makes it. The key is an inventory, as host keys are (D19): what is not listed is nobody's.
+//! A component's signature is `NAME.wasm.sig` beside it, made by `ssh-keygen -Y sign -n bailiwick-component -f KEY NAME.wasm`.
+//! Keys are an inventory, as host keys are (D19): a key that is not listed is refused.
 //!
-//! **Invariant:** what is taken here, `ssh-keygen -Y verify` takes; a test holds both to one another.
+//! **Invariant:** `ssh-keygen -Y verify` accepts every signature that is accepted here. A test compares both.
 
 mod allowed;
 mod pattern;
@@ -23,34 +23,34 @@ use bailiwick_core::source::Place;
 /// Who signed a component.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Signer {
-    /// The principal that policy asked for; if it asked for none, the pattern list that stands before the key.
+    /// The principal that policy required. If it required none, the pattern list before the key.
     pub principal: String,
-    /// The key's, as `ssh-keygen -l` prints it.
+    /// The key's fingerprint, as `ssh-keygen -l` prints it.
     pub fingerprint: String,
 }
 
-/// What policy says of signatures.
+/// Policy's rules for signatures.
 #[derive(Debug, Clone)]
 pub struct Rules {
-    /// Who may sign at all.
+    /// The allowed signers.
     pub allowed: AllowedSigners,
-    /// Where policy says that every component is signed; none: it may be.
+    /// The place of the rule that requires every component to be signed. None if a signature is optional.
     pub require: Option<Place>,
 }
 
-/// One of these must have signed a component.
+/// The principals one of whom must have signed a component.
 #[derive(Debug, Clone)]
 pub struct RequiredSigner {
     /// Literal principals.
     pub principals: Vec<String>,
-    /// Where policy says so.
+    /// The place in policy.
     pub place: Place,
 }
 
-/// Why a component may not run here on account of its signature (E-LOAD-SIG).
+/// Why a component may not run here because of its signature (E-LOAD-SIG).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// There is none.
+    /// There is no signature.
     #[error(
         "it is not signed, and {rule} requires a signature\n\nhint: the signer runs `ssh-keygen -Y sign -n {NAMESPACE} -f KEY {component}.wasm`; put {component}.wasm.sig beside it"
     )]
@@ -60,15 +60,15 @@ pub enum Refusal {
         /// The line of policy.
         rule: String,
     },
-    /// It is none, or of another file.
+    /// The signature is not valid, or is of another file.
     #[error("{component}.wasm.sig is refused: {source}")]
     Invalid {
         /// The component.
         component: ComponentId,
-        /// Why.
+        /// The reason.
         source: SshsigError,
     },
-    /// It covers the component's bytes, and what they ask for stands elsewhere.
+    /// The signature covers the component's bytes, but the manifest is in another file.
     #[error(
         "{component}.wasm.sig does not cover {component}.toml beside it, so the manifest is not signed\n\nhint: only a sealed component is signed as a whole: its author runs `bailiwick pack --sign KEY`"
     )]
@@ -76,7 +76,7 @@ pub enum Refusal {
         /// The component.
         component: ComponentId,
     },
-    /// By a key that nobody vouches for.
+    /// The key is not listed.
     #[error("it is signed by {fingerprint}, which is not an allowed signer's key, and {rule} requires one")]
     UnknownKey {
         /// The key.
@@ -84,12 +84,12 @@ pub enum Refusal {
         /// The line of policy.
         rule: String,
     },
-    /// By a key that does not speak for those who may sign this one.
+    /// The key is listed, but not for a principal that policy requires.
     #[error("it is signed by {fingerprint}, but {rule} requires a signature by {}: {}", wanted.join(" or "), listed.join("; "))]
     NotAllowed {
         /// The key.
         fingerprint: String,
-        /// The principals.
+        /// The required principals.
         wanted: Vec<String>,
         /// The line of policy.
         rule: String,
@@ -99,12 +99,12 @@ pub enum Refusal {
 }
 
 impl Rules {
-    /// Who signed a component, held against all that policy wants of its signature.
+    /// Verifies a component's signature against policy's rules, and returns the signer.
     ///
-    /// A signature that nobody wants must be one of this file all the same; by whom is then of no account.
+    /// A signature that policy does not require must still be valid for this file. Its signer can then be anyone.
     ///
     /// # Errors
-    /// When policy does not take it.
+    /// When policy refuses it.
     pub fn check(
         &self,
         component: &ComponentId,
@@ -161,7 +161,7 @@ impl Rules {
     }
 }
 
-/// Why a line does not count: for whom it speaks, or that it does not hold.
+/// Why a line does not count: its principals, or why it does not apply.
 fn told(line: &allowed::Line, wanted: &[String], now: Timestamp) -> String {
     let speaks = wanted.is_empty() || wanted.iter().any(|principal| line.speaks_for(principal));
     let principals = line.principals.escape_debug();

@@ -1,8 +1,8 @@
 //! OpenSSH's pattern lists: `*@example.org,!mallory@example.org`.
 //!
-//! Knows: bytes, as OpenSSH does; `?` is one byte. Must not know: what is matched.
+//! Knows: bytes, as OpenSSH does; `?` is one byte. Must not know: what the texts mean.
 
-/// A sub-pattern of this many bytes makes the whole list match nothing, as in OpenSSH.
+/// A list with a sub-pattern of this many bytes matches nothing, as in OpenSSH.
 const TOO_LONG: usize = 1023;
 
 /// True if a list matches a text and none of its negated patterns does.

@@ -1,85 +1,85 @@
-//! SSHSIG: what `ssh-keygen -Y sign` writes, and what `ssh-keygen -Y verify` takes.
+//! SSHSIG: the format that `ssh-keygen -Y sign` writes and `ssh-keygen -Y verify` reads.
 //!
-//! Knows: the armour, the key, the signature. Must not know: whose key it is. Attacks answered: a signature made for
-//! something else (another namespace), by a key of another kind, or with more in the file than was looked at.
+//! Knows: the armour, the key, the signature. Must not know: who owns the key. Attacks answered: a signature made for another
+//! purpose (another namespace), by a key of another type, or with unchecked extra data in the file.
 //!
-//! Stricter than OpenSSH: only version 1, only Ed25519, nothing in the reserved field, nothing behind the armour.
+//! Stricter than OpenSSH: only version 1, only Ed25519, an empty reserved field, nothing after the armour.
 
 use data_encoding::BASE64;
 use ssh_key::private::PrivateKey;
 use ssh_key::public::{KeyData, PublicKey};
 use ssh_key::{Algorithm, HashAlg, LineEnding, SshSig};
 
-/// What signatures of components are made for.
+/// The namespace of components' signatures.
 pub const NAMESPACE: &str = "bailiwick-component";
 
-/// The largest file that is taken for a signature, in bytes. One has about 300.
+/// The maximum size of a signature's file, in bytes. A signature has about 300.
 pub const SIGNATURE_BYTES_MAX: usize = 8 << 10;
 
 const BEGIN: &str = "-----BEGIN SSH SIGNATURE-----\n";
 const END: &str = "\n-----END SSH SIGNATURE-----";
 
-/// Why a signature is none, or not of these bytes.
+/// Why a signature is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SshsigError {
-    /// Too large.
+    /// The file is too large.
     #[error("it has {0} bytes, more than a signature can have")]
     TooLarge(usize),
-    /// Something else, or one with lines that end in CR LF.
+    /// The file is something else, or its lines end in CR LF.
     #[error("it is not an SSH signature: it does not begin with `-----BEGIN SSH SIGNATURE-----` on a line of its own")]
     NoBegin,
-    /// Cut.
+    /// The end is missing.
     #[error("it is truncated: the line `-----END SSH SIGNATURE-----` is missing")]
     NoEnd,
-    /// More than one thing in the file.
+    /// There is text after the end.
     #[error("there is text after its end")]
     Trailing,
-    /// Not base64.
+    /// The content is not base64.
     #[error("its content is not base64")]
     Base64,
-    /// Not what a signature is made of.
+    /// The structure is damaged.
     #[error("it is damaged: {0}")]
     Damaged(String),
-    /// A later format.
+    /// The version is not supported.
     #[error("it has version {0}; only version 1 is supported")]
     Version(u32),
     /// Another algorithm.
     #[error("its key has the type {0}; components must be signed with ssh-ed25519")]
     KeyType(String),
-    /// Made for something else.
+    /// The signature was made for another namespace.
     #[error("it was made for `{found}`, not for `{wanted}`: sign with -n {wanted}")]
     Namespace {
-        /// What it was made for.
+        /// The namespace in the signature.
         found: String,
-        /// What it is taken for.
+        /// The expected namespace.
         wanted: &'static str,
     },
-    /// What is to stay empty is not.
+    /// The reserved field is not empty.
     #[error("its reserved field is not empty")]
     Reserved,
-    /// Of other bytes, or forged.
+    /// The signature is of other bytes, or forged.
     #[error("it is not a signature of this file")]
     Mismatch,
 }
 
-/// Why nothing can be signed with a key's file.
+/// Why a key's file cannot be used for signing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignError {
-    /// Not a private key.
+    /// The file is not a private key.
     #[error("it is not a private key in OpenSSH's format")]
     NoKey,
-    /// It takes a passphrase, which this program never asks for.
+    /// The key needs a passphrase, which this program never asks for.
     #[error("the key is encrypted")]
     Encrypted,
     /// Another algorithm.
     #[error("the key has the type {0}; components must be signed with ssh-ed25519")]
     KeyType(String),
-    /// The signature could not be made.
+    /// Signing failed.
     #[error("the key could not sign")]
     Failed,
 }
 
-/// A signature whose form has been checked. Whether it is one of given bytes, [`Signature::verify`] says.
+/// A signature whose structure has been checked. [`Signature::verify`] checks it against a file.
 #[derive(Debug, Clone)]
 pub struct Signature {
     sshsig: SshSig,
@@ -88,21 +88,21 @@ pub struct Signature {
 }
 
 impl Signature {
-    /// Reads the file of a component's signature.
+    /// Parses the file of a component's signature.
     ///
     /// # Errors
-    /// When it is no Ed25519 signature of version 1 for components.
+    /// When it is not an Ed25519 signature of version 1 for components.
     pub fn parse(bytes: &[u8]) -> Result<Self, SshsigError> {
         Self::parse_for(bytes, NAMESPACE)
     }
 
-    /// Reads a signature's file that was made for something.
+    /// Parses a signature's file that was made for a namespace.
     ///
     /// # Errors
-    /// When it is no Ed25519 signature of version 1, or made for something else.
+    /// When it is not an Ed25519 signature of version 1, or was made for another namespace.
     pub fn parse_for(bytes: &[u8], namespace: &'static str) -> Result<Self, SshsigError> {
         let blob = dearmour(bytes)?;
-        // Known before the reader decides that it cannot read another kind of key.
+        // The key's type is known before the parser fails on a key that it cannot read.
         if let Some(name) = key_type(&blob).filter(|name| *name != b"ssh-ed25519") {
             return Err(SshsigError::KeyType(escaped(&String::from_utf8_lossy(name))));
         }
@@ -133,7 +133,7 @@ impl Signature {
         Ok(Self { key: key.0, sshsig, namespace })
     }
 
-    /// Whether it is a signature of a file's bytes.
+    /// Verifies that it is a signature of a file's bytes.
     ///
     /// # Errors
     /// When it is not.
@@ -155,13 +155,13 @@ impl Signature {
     }
 }
 
-/// Signs a file's bytes with a private key as OpenSSH stores it; the signature's file.
+/// Signs a file's bytes with a private key in OpenSSH's format. Returns the signature's file.
 ///
 /// # Errors
-/// When the key is none that can sign components without asking anybody.
+/// When the key cannot sign components, or needs a passphrase.
 pub fn sign(key: &str, file: &[u8]) -> Result<String, SignError> {
     let key = PrivateKey::from_openssh(key).map_err(|_| SignError::NoKey)?;
-    // The kind of key can be told although the key cannot be used.
+    // The type of the key is known although the key is encrypted.
     if key.algorithm() != Algorithm::Ed25519 {
         return Err(SignError::KeyType(escaped(key.algorithm().as_str())));
     }
@@ -172,12 +172,12 @@ pub fn sign(key: &str, file: &[u8]) -> Result<String, SignError> {
     made.to_pem(LineEnding::LF).map_err(|_| SignError::Failed)
 }
 
-/// A name out of a signature: somebody else's text, in one line.
+/// A name from a signature, which is untrusted text, escaped to one line.
 fn escaped(name: &str) -> String {
     name.chars().take(60).flat_map(char::escape_default).collect()
 }
 
-/// The name of the key's type: behind magic, version and two lengths.
+/// The name of the key's type, after magic, version and two lengths.
 fn key_type(blob: &[u8]) -> Option<&[u8]> {
     let (length, rest) = blob.get(14..)?.split_first_chunk::<4>()?;
     rest.get(..usize::try_from(u32::from_be_bytes(*length)).ok()?)
@@ -194,7 +194,7 @@ fn dearmour(bytes: &[u8]) -> Result<Vec<u8>, SshsigError> {
     if !behind.iter().all(u8::is_ascii_whitespace) {
         return Err(SshsigError::Trailing);
     }
-    // C's isspace, which Rust's leaves the vertical tab out of.
+    // C's isspace includes the vertical tab; Rust's function does not.
     let text: Vec<u8> = body.iter().copied().filter(|byte| !byte.is_ascii_whitespace() && *byte != 0x0b).collect();
     BASE64.decode(&text).map_err(|_| SshsigError::Base64)
 }

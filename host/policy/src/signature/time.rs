@@ -1,13 +1,12 @@
-//! OpenSSH's absolute times: `YYYYMMDD`, `YYYYMMDDHHMM`, `YYYYMMDDHHMMSS`; with `Z` or `UTC` behind it in UTC, else where
-//! the machine is.
+//! OpenSSH's absolute times: `YYYYMMDD`, `YYYYMMDDHHMM`, `YYYYMMDDHHMMSS`; in UTC with `Z` or `UTC` at the end, else in the
+//! machine's zone.
 //!
-//! Knows: calendars. Must not know: what time it is. Where OpenSSH takes days that do not exist (30 February), this does
-//! not.
+//! Knows: calendars. Must not know: the current time. OpenSSH accepts days that do not exist (30 February); this does not.
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-/// Seconds since 1970 of a time in `valid-after` or `valid-before`; `None` if it is none, or not after 1970 began.
+/// Seconds since 1970 of a time in `valid-after` or `valid-before`. `None` if it is not a time after the begin of 1970.
 pub(super) fn seconds(text: &str, zone: &TimeZone) -> Option<i64> {
     let suffixed = |suffix: &str| {
         let at = text.len().checked_sub(suffix.len()).filter(|at| *at > 0)?;
@@ -35,7 +34,7 @@ pub(super) fn seconds(text: &str, zone: &TimeZone) -> Option<i64> {
     (found > 0).then_some(found)
 }
 
-/// OpenSSH asks for the time that a clock shows which is never put forward for summer.
+/// OpenSSH reads the time without daylight saving.
 fn local(time: DateTime, zone: &TimeZone) -> Option<i64> {
     let there = zone.to_timestamp(time).ok()?;
     let offset = zone.to_offset_info(there);
