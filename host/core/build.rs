@@ -1,4 +1,4 @@
-//! Embeds every file of `wit/`: a new file needs no list.
+//! Embeds every file of `wit/`, so that a new file is found without a list.
 
 use std::error::Error;
 use std::fmt::Write;

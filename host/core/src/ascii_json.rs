@@ -1,5 +1,5 @@
-//! JSON in ASCII: everything else is `\uXXXX`, so that a file or a pipe full of untrusted text is one line per
-//! record and harmless to a terminal.
+//! JSON in ASCII: all other characters are `\uXXXX`, so that a file or a pipe full of untrusted text is one line per record and
+//! harmless to a terminal.
 
 use std::io::{self, Write};
 
@@ -27,7 +27,7 @@ impl Formatter for Ascii {
 /// One value, on one line, without a newline.
 ///
 /// # Errors
-/// When the value cannot be said in JSON: a map with keys that are no text.
+/// When the value cannot be written as JSON, such as a map whose keys are not text.
 pub fn to_vec<T: Serialize>(value: &T) -> serde_json::Result<Vec<u8>> {
     let mut out = Vec::with_capacity(256);
     value.serialize(&mut Serializer::with_formatter(&mut out, Ascii))?;

@@ -1,4 +1,4 @@
-//! The one way out for tainted text.
+//! Encodes tainted text for output. Nothing else prints it.
 //!
 //! Knows: which characters are harmless in which medium. Must not know: what the text says. Attacks answered: TX01
 //! (escape sequences, C1, carriage returns), TX02 (bidi, zero width, tag characters, combining floods), TX03 (links and
@@ -44,14 +44,14 @@ const INVISIBLE: &[(char, char)] = &[
     ('\u{e0100}', '\u{e01ef}'), // variation selectors supplement
 ];
 
-/// What becomes of a character wherever people look.
+/// How a character is shown in every medium that a person reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum CharClass {
-    /// It is shown, this many columns wide.
+    /// As it is, this many columns wide.
     Shown(usize),
-    /// It is drawn onto the character before it.
+    /// Combined with the character before it.
     Mark,
-    /// It is written as an escape.
+    /// As an escape.
     Escaped,
 }
 
@@ -62,7 +62,7 @@ fn fate(c: char) -> CharClass {
     if INVISIBLE.iter().any(|&(first, last)| (first..=last).contains(&c)) {
         return CharClass::Escaped;
     }
-    // std's own table of what can be printed, as `escape_debug` applies it: on its own a mark is escaped too, after
+    // std's own table of printable characters, as `escape_debug` applies it. A combining mark on its own is escaped too; after
     // another character it is not.
     let printable = ['x', c].iter().collect::<String>().escape_debug().count() == 2;
     match columns(c) {
@@ -72,9 +72,9 @@ fn fate(c: char) -> CharClass {
     }
 }
 
-/// The most columns that a terminal may give a character. East Asian terminals draw many symbols two columns wide that
-/// others draw in one; measured as one, a line of them would overflow, and its rest would stand at column 0 where only
-/// the host writes.
+/// The maximum number of columns that a terminal may give a character. East Asian terminals draw many symbols two columns wide
+/// that others draw in one. If one were measured as one column, a line would overflow, and its rest would be at column 0, where
+/// only the host writes.
 fn columns(c: char) -> usize {
     c.width_cjk().unwrap_or(0)
 }
@@ -85,7 +85,7 @@ pub fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-/// The columns that a text takes at most, if it came from an encoder or is the host's own.
+/// The maximum number of columns of a text that an encoder or the host made.
 #[must_use]
 pub fn width(text: &str) -> usize {
     text.chars().map(columns).sum()
@@ -97,8 +97,8 @@ pub fn is_plain(text: &str) -> bool {
     text.chars().all(|c| matches!(fate(c), CharClass::Shown(_)))
 }
 
-/// True if a person sees all of a text that is written as it is: lines of plain characters, and tabs. Else the number of the
-/// first line, from 1, that shows something else than it holds.
+/// Checks that a person sees all of a text when it is printed unchanged: lines of plain characters, and tabs. Else the error is
+/// the number of the first line, from 1, that shows something else than it holds.
 ///
 /// # Errors
 /// With that number.
@@ -107,22 +107,22 @@ pub fn seen_whole(text: &str) -> Result<(), usize> {
     text.split('\n').position(hides).map_or(Ok(()), |at| Err(at + 1))
 }
 
-/// Somebody else's text, on one line, harmless to a terminal: what cannot be seen or is no plain character becomes
-/// `\n`, `\x1b` or `\u{202e}`. At most `max_width` columns, the last of them `…` if something was cut.
+/// Untrusted text on one line, harmless to a terminal. An invisible or special character becomes `\n`, `\x1b` or `\u{202e}`. At
+/// most `max_width` columns, the last of them `…` if the text was cut.
 ///
-/// For eyes, not for parsers: a backslash stays a backslash (systemd's names are full of them), so `\x1b` may also be
-/// what the text says. [`to_json`] is exact.
+/// For people, not for parsers: a backslash stays a backslash (systemd's names are full of them), so `\x1b` may also be what
+/// the text contains. [`to_json`] is exact.
 #[must_use]
 pub fn terminal(text: &Tainted, max_width: usize) -> String {
     harmless(text.for_encoder(), max_width)
 }
 
-/// The same for text in the host's words, which may quote a target's or an operating system's.
+/// The same for text of the host, which may quote a target or the operating system.
 #[must_use]
 pub fn harmless(text: &str, max_width: usize) -> String {
     let mut out = String::new();
     let mut used = 0;
-    // Where to cut, so that `…` still fits.
+    // The position of a cut that leaves space for `…`.
     let mut room = 0;
     let mut marks = MARKS_MAX;
     let mut chars = text.chars().peekable();
@@ -164,8 +164,8 @@ pub fn harmless(text: &str, max_width: usize) -> String {
     out
 }
 
-/// A whole message of ours, which may quote untrusted text: its line breaks and tabs stay, everything else that is no plain character is
-/// escaped. Whatever it quotes has to have lost its own line breaks before: a path by [`ShownPath::shown`].
+/// A message of the host, which may quote untrusted text. Its line breaks and tabs stay; every other special character is
+/// escaped. A text that it quotes must already be on one line: a path by [`ShownPath::shown`].
 #[must_use]
 pub fn lines(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -173,7 +173,7 @@ pub fn lines(text: &str) -> String {
         if at > 0 {
             out.push('\n');
         }
-        // A tab stands between the columns of what programs read, and forges nothing.
+        // A tab separates columns for programs, and cannot forge anything.
         for (at, cell) in line.split('\t').enumerate() {
             if at > 0 {
                 out.push('\t');
@@ -184,19 +184,19 @@ pub fn lines(text: &str) -> String {
     out
 }
 
-/// Somebody else's text of several lines, such as a difference: each line harmless to a terminal, at most `width` columns of it, and
-/// so many lines. How many more there are.
+/// Untrusted text of several lines, such as a difference. Each line is harmless to a terminal, with at most `width` columns and
+/// `lines_max` lines. Also returns how many lines were left out.
 #[must_use]
 pub fn block(text: &Tainted, lines_max: usize, width: usize) -> (Vec<String>, usize) {
     let mut lines = text.for_encoder().lines();
-    // A tab in a file is shown as a few spaces.
+    // A tab is shown as four spaces.
     let shown = lines.by_ref().take(lines_max).map(|line| harmless(&line.replace('\t', "    "), width)).collect();
     (shown, lines.count())
 }
 
-/// How a path is shown: another user may have named what is in a folder (TX01, TX07).
+/// Shows a path. Another user may have named a file in a folder (TX01, TX07).
 pub trait ShownPath {
-    /// The path on one line, harmless to a terminal. For eyes: what is escaped in it names no file.
+    /// The path on one line, harmless to a terminal. For people: an escaped path is not the name of a file.
     fn shown(&self) -> String;
 }
 
@@ -222,9 +222,9 @@ fn push_escapes(out: &mut String, c: char, times: usize) {
     }
 }
 
-/// Text as Markdown that can be nothing but text: a code span, whose fence is longer than any run of backticks in it. In
-/// one there are no links, pictures, mentions or entities, in any dialect; escapes would leave a bare mail address, which
-/// GitHub makes a link of after it has read them.
+/// Text as Markdown that can be nothing but text: a code span, whose fence is longer than any run of backticks in it. A code
+/// span has no links, images, mentions or entities, in any dialect. Escapes would leave a bare mail address, which GitHub makes
+/// a link of after it has read them.
 #[must_use]
 pub fn markdown(text: &str) -> String {
     let text = harmless(text, usize::MAX);
@@ -240,7 +240,7 @@ pub fn markdown(text: &str) -> String {
     format!("{fence}{pad}{text}{pad}{fence}")
 }
 
-/// Text as HTML, within an element: no tag, no entity but the five below.
+/// Text as HTML, within an element: no tag, and no entity except the five below.
 #[must_use]
 pub fn html(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -257,11 +257,11 @@ pub fn html(text: &str) -> String {
     out
 }
 
-/// JSON with every string in it harmless to a terminal, so that `cat` of a report is as safe as the table: what
-/// [`terminal`] would escape stands as `\uXXXX`. Lossless. Ends in a newline.
+/// JSON with every string in it harmless to a terminal, so that `cat` of a report is as safe as the table: a character that
+/// [`terminal`] would escape is written as `\uXXXX`. Lossless. Ends in a newline.
 ///
 /// # Errors
-/// When the value cannot be JSON, such as a map whose keys are no strings.
+/// When the value cannot be JSON, such as a map whose keys are not strings.
 pub fn to_json(value: &impl Serialize) -> Result<String, serde_json::Error> {
     let mut bytes = Vec::new();
     value.serialize(&mut Serializer::with_formatter(&mut bytes, Harmless(PrettyFormatter::new())))?;
@@ -272,7 +272,7 @@ pub fn to_json(value: &impl Serialize) -> Result<String, serde_json::Error> {
 /// serde_json's own layout, with more escapes.
 struct Harmless(PrettyFormatter<'static>);
 
-/// A method that is left to serde_json's layout.
+/// A method that uses serde_json's layout unchanged.
 macro_rules! as_pretty {
     ($($name:ident($($arg:ident: $type:ty),*);)*) => {
         $(fn $name<W: ?Sized + io::Write>(&mut self, writer: &mut W $(, $arg: $type)*) -> io::Result<()> {
@@ -357,7 +357,7 @@ mod tests {
         assert_eq!(to_json(&Tainted::new(forged)).unwrap().lines().count(), 1);
     }
 
-    /// What is nothing but attack in Markdown or HTML, each on its own and all together.
+    /// Attacks on Markdown or HTML, each on its own and all together.
     const SYNTAX: &[&str] = &[
         "# heading",
         "```\nfence",
@@ -375,7 +375,7 @@ mod tests {
         "' onmouseover='x\" style=\"x",
     ];
 
-    /// What CommonMark with every extension reads.
+    /// The events of CommonMark with every extension.
     fn read_markdown(text: &str) -> Vec<pulldown_cmark::Event<'_>> {
         pulldown_cmark::Parser::new_ext(text, pulldown_cmark::Options::all()).collect()
     }
@@ -398,7 +398,7 @@ mod tests {
         assert!(bare_of_html(&html(text)) == seen, "{text:?}");
     }
 
-    /// What a reader of HTML makes of it, if there is nothing in it but text and our entities.
+    /// The text that a reader of HTML sees, if it contains only text and our entities.
     fn bare_of_html(html: &str) -> String {
         assert!(!html.contains(['<', '>', '"', '\'']), "{html}");
         let mut pieces = html.split('&');

@@ -1,14 +1,14 @@
-//! The interpreter of manifests with checks: one component of our own that is sealed together with each of them.
+//! The interpreter of manifests with checks: a component of this project that is sealed together with each of them.
 //!
-//! Knows: its bytes. Must not know: what it does. Attack answered: a component that calls itself the interpreter and does
-//! something else than its checks say: it is told by every byte of it.
+//! Knows: its bytes. Must not know: what it does. Attack answered: a component that claims to be the interpreter and does
+//! something else than its checks. Every byte of it is compared.
 
 use super::sections::{seal, sealed_manifest};
 
 /// The interpreter, built from `probes/interpreter`, without a manifest.
 pub const INTERPRETER: &[u8] = include_bytes!("../../../probes/dist/interpreter.wasm");
 
-/// True for the interpreter with one manifest sealed in, and nothing else besides.
+/// True for the interpreter with one sealed manifest, and nothing else in the file.
 #[must_use]
 pub fn is_interpreter(bytes: &[u8]) -> bool {
     bytes.starts_with(INTERPRETER)

@@ -1,4 +1,4 @@
-//! The words of Bailiwick and their rules: what can be named, asked, limited and found.
+//! The terms of Bailiwick and their rules: names, verbs, limits, findings.
 //!
 //! Knows: names, verbs, manifests, fleets, findings, limits, the contract. Must not know: policy, connections, processes,
 //! wasm. Each module knows only those above it.

@@ -1,6 +1,6 @@
-//! What an author asks for: verbs, named slots, settings, and why.
+//! What an author asks for: verbs, slots and settings, each with a reason.
 //!
-//! Knows: `manifest.toml`. Must not know: any fleet or policy. A manifest grants nothing; it bounds what policy can.
+//! Knows: `manifest.toml`. Must not know: any fleet or policy. A manifest grants nothing; it bounds what policy can grant.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,52 +23,52 @@ use crate::rules;
 use crate::rules::{Asked, RawCheck, Rules};
 use crate::source::{Place, Problem, Problems, Source};
 
-/// Packages of WASI that are refused by name, whatever a manifest says: they reach something.
+/// Packages of WASI that are always refused, because their functions reach files or the network.
 const WASI_NEVER: &[&str] = &["filesystem", "sockets", "http", "tls"];
 
 /// What a component asks for.
 #[derive(Debug, Clone)]
 pub struct Manifest {
-    /// What it calls itself.
+    /// Its id.
     pub id: ComponentId,
-    /// `1.2.3`.
+    /// Its version: `1.2.3`.
     pub version: String,
-    /// What it is built for.
+    /// The world that it is built for.
     pub world: World,
     /// One line for people.
     pub title: String,
-    /// On how many targets it looks at once.
+    /// Whether one run checks one target or all.
     pub scope: Scope,
     /// Verbs that need no object, each with the author's reason.
     pub uses: BTreeMap<Verb, String>,
-    /// Named holes for objects.
+    /// Named places for objects, which policy fills.
     pub slots: BTreeMap<SlotName, Slot>,
     /// Settings and their defaults.
     pub params: BTreeMap<ParamName, Param>,
-    /// The parts of inert WASI that its language cannot do without.
+    /// The parts of inert WASI that its language runtime needs.
     pub wasi: Option<Wasi>,
-    /// Why it wants to know what it has said before; none: it does not.
+    /// Why it needs its own earlier results. None if it does not ask for them.
     pub history: Option<String>,
     /// Limits that it needs raised. Policy decides.
     pub limits: Vec<Ask>,
-    /// The checks that the built-in interpreter runs; none for a component with code of its own.
+    /// The checks that the built-in interpreter runs. None for a component with code of its own.
     pub rules: Option<Rules>,
-    /// Why a fix changes what it changes; none for a probe.
+    /// The contract of a fix: why it makes its changes. None for a probe.
     pub contract: Option<Contract>,
     /// The findings that a fix answers.
     pub answers: BTreeSet<Answers>,
-    /// What a fix may put into files.
+    /// The contents that a fix may write into files.
     pub contents: BTreeMap<ContentName, Content>,
 }
 
-/// On how many targets a component looks in one run.
+/// How many targets a component checks in one run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scope {
     /// One: a run for each of its targets.
     #[default]
     Target,
-    /// All that policy gives it: one run, to compare them.
+    /// All targets that policy assigns to it: one run, to compare them.
     Fleet,
 }
 
@@ -81,29 +81,29 @@ pub struct Wasi {
     pub why: String,
 }
 
-/// A named hole that policy fills.
+/// A named place for an object, which policy fills.
 #[derive(Debug, Clone)]
 pub struct Slot {
-    /// What is done to the object.
+    /// The verbs on the object.
     pub verbs: BTreeSet<Verb>,
-    /// What kind of object the verbs take.
+    /// The kind of object that the verbs take.
     pub object: Object,
-    /// Policy binds a list.
+    /// Whether policy binds a list.
     pub many: bool,
-    /// What may be put there, by the verbs that need something declared.
+    /// The contents that the verbs may write there, for verbs that write declared content.
     pub content: BTreeSet<ContentName>,
-    /// What stands there if policy says nothing.
+    /// The literal if policy binds none.
     pub default: Option<Literal>,
     /// The author's reason.
     pub why: String,
-    /// Where it is written.
+    /// The place in the manifest.
     pub place: Place,
 }
 
 /// A setting.
 #[derive(Debug, Clone)]
 pub struct Param {
-    /// What holds if policy says nothing. Policy may put another value of the same type.
+    /// The value if policy sets none. Policy may set another value of the same type.
     pub default: ParamValue,
     /// One line for people.
     pub about: String,
@@ -229,7 +229,7 @@ impl Reader<'_> {
         self.problems.push(if hint.is_empty() { problem } else { problem.hint(hint) });
     }
 
-    /// Notes the mistake in a text, if there is one.
+    /// Adds the mistake in a text to the problems, if there is one.
     fn take<T, E: std::fmt::Display>(
         &mut self,
         text: &Spanned<String>,
@@ -340,7 +340,7 @@ impl Reader<'_> {
         })
     }
 
-    /// A fix changes one target at a time, and its plan is code.
+    /// Checks that a fix has the scope of one target and has code of its own.
     fn is_code_for_one(&mut self, scope: Scope, checks: &[RawCheck], id: &Spanned<String>) {
         if scope == Scope::Fleet {
             self.wrong(id, "a fix plans for one target at a time", "remove `scope`");
@@ -436,7 +436,7 @@ impl Reader<'_> {
         Some((name?, slot))
     }
 
-    /// A literal that the author may choose: none that only an operator can know, and no other machine.
+    /// Parses a literal that the author may choose: not one that only an operator can know, and not one of another machine.
     fn default(&mut self, text: &Spanned<String>, object: Object) -> Option<Literal> {
         let hint = match object {
             Object::Statement | Object::Command | Object::ChangeCommand => {
@@ -465,7 +465,7 @@ impl Reader<'_> {
             .collect()
     }
 
-    /// Text that people read in a review: one line, and something in it.
+    /// Checks a text for a review: one line, not empty.
     fn line(&mut self, text: &Spanned<String>, need: &str) {
         let line = text.get_ref();
         if line.trim().is_empty() {
@@ -473,7 +473,7 @@ impl Reader<'_> {
         } else if line.len() > 200 {
             self.wrong(text, format!("{} bytes long; at most 200", line.len()), "write one line");
         } else if line.trim() != line || !encode::is_plain(line) {
-            // A stranger's text on the page that an operator approves: nothing in it may move or hide anything.
+            // An author's text on the page that an operator approves. No character in it may move or hide other text.
             self.wrong(
                 text,
                 "holds spaces at its start or end, or characters that cannot be shown",

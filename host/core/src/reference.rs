@@ -1,7 +1,7 @@
 //! The reference of a file that people write: every table, every key, with its type, default, range and an example.
 //!
-//! Knows: the shape of an entry and how a page is printed. Must not know: which keys there are; the table of each file stands
-//! beside its parser, and a test compares both.
+//! Knows: the shape of an entry and how a page is printed. Must not know: which keys exist. The table of each file is beside
+//! its parser, and a test compares both.
 
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
@@ -11,7 +11,7 @@ use std::ops::RangeInclusive;
 pub struct Page {
     /// Its name, such as `policy.toml`.
     pub file: &'static str,
-    /// What it is, and what a reader has to know about all of it.
+    /// What the file is, and what applies to all of it.
     pub about: &'static str,
     /// Its tables, in the order of reading.
     pub tables: Vec<Table>,
@@ -20,7 +20,7 @@ pub struct Page {
 /// One table of a file.
 #[derive(Debug)]
 pub struct Table {
-    /// As it is written: `[[grant]]`. A word in capitals is a name that the writer chooses. Empty: the top of the file.
+    /// The header as written: `[[grant]]`. A word in capitals is a name that the writer chooses. Empty for the top of the file.
     pub header: &'static str,
     /// What it is for.
     pub about: &'static str,
@@ -31,28 +31,28 @@ pub struct Table {
 /// One key of a table.
 #[derive(Debug)]
 pub struct Key {
-    /// Its name. In capitals: the writer chooses it.
+    /// Its name, in capitals if the writer chooses it.
     pub name: &'static str,
     /// Its type, in words.
     pub kind: &'static str,
-    /// What holds without it; none: it is required.
+    /// The default. None if the key is required.
     pub default: Option<String>,
-    /// Which values are allowed, if the type does not say it.
+    /// The allowed values, if the type does not already say them.
     pub range: Option<String>,
-    /// A line that works.
+    /// A line that is valid.
     pub example: String,
     /// What it does.
     pub about: &'static str,
 }
 
 impl Key {
-    /// A key that has to be there.
+    /// A key that is required.
     #[must_use]
     pub fn required(name: &'static str, kind: &'static str, example: &str, about: &'static str) -> Self {
         Self { name, kind, default: None, range: None, example: example.to_owned(), about }
     }
 
-    /// A key that may be left out.
+    /// A key that is optional.
     #[must_use]
     pub fn optional(
         name: &'static str,
@@ -64,14 +64,14 @@ impl Key {
         Self { default: Some(default.to_string()), ..Self::required(name, kind, example, about) }
     }
 
-    /// The same, with the values that are allowed.
+    /// The same key, with its allowed values.
     #[must_use]
     pub fn allowed(mut self, range: impl Into<String>) -> Self {
         self.range = Some(range.into());
         self
     }
 
-    /// The same, for a number between two others.
+    /// The same key, for a number in a range.
     #[must_use]
     pub fn between(self, bounds: &RangeInclusive<u32>) -> Self {
         self.allowed(format!("{} to {}", bounds.start(), bounds.end()))
@@ -108,10 +108,10 @@ impl Key {
 /// Columns of a page.
 const WIDTH: usize = 100;
 
-/// Text in lines, each but the first behind `indent`.
+/// Wraps a text. Each line except the first begins with `indent`.
 fn wrapped(text: &str, indent: &str) -> String {
     let mut out = String::new();
-    // The first line of a key stands behind its name.
+    // The first line of a key follows its name.
     let mut at = indent.len() * 12;
     for (index, word) in text.split_whitespace().enumerate() {
         let width = word.chars().count();

@@ -2,56 +2,56 @@
 //! component carries its manifest in one of them, the custom section `bailiwick:manifest` of the component itself.
 //!
 //! Knows: where sections begin and end. Must not know: what is in them; the sandbox reads a component before it runs it.
-//! Attacks answered: two manifests in one file, of which a person reads one and the host the other (D6), and a section
-//! that is none: whatever is read here and the sandbox reads otherwise is refused there.
+//! Attacks answered: two manifests in one file, of which a person reads one and the host the other (D6), and a malformed
+//! section. If this reader and the sandbox read a file differently, the sandbox refuses it.
 
 use std::ops::Range;
 
 /// The custom section that holds the manifest.
 pub const MANIFEST_SECTION: &str = "bailiwick:manifest";
 
-/// The largest manifest that may be sealed in, in bytes. A manifest of 50 slots has 10 KiB.
+/// The maximum size of a sealed manifest, in bytes. A manifest of 50 slots has 10 KiB.
 pub const MANIFEST_BYTES_MAX: usize = 64 << 10;
 
-/// What a component's file begins with: magic, version 13, layer 1.
+/// The first bytes of a component's file: magic, version 13, layer 1.
 const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
-/// What a core module in it begins with.
+/// The first bytes of a core module in it.
 const MODULE: &[u8] = b"\0asm\x01\0\0\0";
 
-/// Components and modules in one another, to a depth that no real component reaches; the sandbox allows less.
+/// Maximum nesting of components and modules. No real component reaches it, and the sandbox allows less.
 const DEPTH_MAX: u32 = 16;
 
-/// Sections that tell debuggers and authors something, and the host nothing.
+/// Sections that only debuggers and authors use.
 const FOR_DEBUGGERS: &[&str] = &["name", "component-name", "producers", "sourceMappingURL", "external_debug_info"];
 
 /// Why a file's manifest cannot be read or written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
-    /// Not a component at all, or cut.
+    /// Not a component, or truncated.
     #[error("not a component")]
     NoComponent,
-    /// More than one section of that name.
+    /// There is more than one section of that name.
     #[error("the component holds more than one manifest")]
     Twice,
-    /// Too large.
+    /// The manifest is too large.
     #[error("its manifest has {0} bytes; at most {MANIFEST_BYTES_MAX}")]
     TooLarge(usize),
-    /// Not text.
+    /// The manifest is not UTF-8.
     #[error("its manifest is not UTF-8")]
     NotText,
-    /// There is one, and it says something else.
+    /// There is already a manifest, and it differs.
     #[error("the component already holds another manifest\n\nhint: pack the file that the compiler made")]
     Sealed,
 }
 
-/// One section: its id, all of it, and its contents.
+/// One section: its id, its whole range, and the range of its contents.
 struct Section {
     id: u8,
     whole: Range<usize>,
     contents: Range<usize>,
 }
 
-/// The sections of a component or module, up to where the frame breaks; then an error.
+/// The sections of a component or module. Ends with an error where the structure is damaged.
 struct Sections<'b> {
     bytes: &'b [u8],
     at: usize,
@@ -101,7 +101,7 @@ fn write_length(out: &mut Vec<u8>, mut value: usize) {
     out.push(value as u8);
 }
 
-/// The name of a custom section, and where the bytes behind it are.
+/// The name of a custom section, and the range of the bytes after it.
 fn named(bytes: &[u8], section: &Section) -> Option<(Range<usize>, Range<usize>)> {
     if section.id != 0 {
         return None;
@@ -111,11 +111,11 @@ fn named(bytes: &[u8], section: &Section) -> Option<(Range<usize>, Range<usize>)
     Some((name.clone(), name.end..section.contents.end))
 }
 
-/// The manifest that is sealed into a component, if there is one. A file whose frame is broken has what stands before
-/// the break: it is refused before it is compiled.
+/// The manifest that is sealed into a component, if there is one. Of a file with a damaged structure, only the part before the
+/// damage is read; the sandbox refuses it before it is compiled.
 ///
 /// # Errors
-/// When there are two, or it is too large, or no text.
+/// When there are two, or it is too large, or is not UTF-8.
 pub fn sealed_manifest(bytes: &[u8]) -> Result<Option<&str>, SealError> {
     let Ok(sections) = Sections::new(bytes, COMPONENT) else { return Ok(None) };
     let mut found = None;
@@ -132,11 +132,11 @@ pub fn sealed_manifest(bytes: &[u8]) -> Result<Option<&str>, SealError> {
     std::str::from_utf8(data).map(Some).map_err(|_| SealError::NotText)
 }
 
-/// A component with its manifest sealed in, as its last section. The same input gives the same bytes; what is sealed
-/// with this manifest already stays as it is.
+/// A component with its manifest sealed in, as its last section. The same input gives the same bytes. A component that is
+/// already sealed with this manifest is returned unchanged.
 ///
 /// # Errors
-/// When it is no component, the manifest is too large, or another one is in it already.
+/// When it is not a component, the manifest is too large, or the component already holds another one.
 pub fn seal(bytes: &[u8], manifest: &str) -> Result<Vec<u8>, SealError> {
     if manifest.len() > MANIFEST_BYTES_MAX {
         return Err(SealError::TooLarge(manifest.len()));
@@ -162,10 +162,10 @@ fn push(out: &mut Vec<u8>, id: u8, contents: &[u8]) {
     out.extend_from_slice(contents);
 }
 
-/// A component without the sections that tell only debuggers something, in its modules too.
+/// A component without the sections that only debuggers use, in its modules too.
 ///
 /// # Errors
-/// When it is no component.
+/// When it is not a component.
 pub fn strip(bytes: &[u8]) -> Result<Vec<u8>, SealError> {
     without(bytes, COMPONENT, DEPTH_MAX)
 }

@@ -1,7 +1,7 @@
-//! Files that people write, and how their mistakes are shown: file, line, caret, next step.
+//! Files that people write, and how mistakes in them are shown: file, line, caret, next step.
 //!
-//! Knows: text, spans, permissions. Must not know: what any file means. Attack answered: a manifest whose mistake is shown
-//! and drives the terminal (TX01, TX02).
+//! Knows: text, spans, permissions. Must not know: what any file means. Attack answered: a manifest with a mistake whose text,
+//! when shown, controls the terminal (TX01, TX02).
 
 use std::fmt;
 use std::fs::File;
@@ -28,12 +28,12 @@ impl fmt::Debug for Source {
     }
 }
 
-/// A place in a file: what `review` points to, and what an error underlines.
+/// A place in a file. `review` names it, and an error underlines it.
 #[derive(Clone, Debug)]
 pub struct Place {
     /// The file.
     pub source: Source,
-    /// Bytes in its text.
+    /// The range of bytes in its text.
     pub span: Range<usize>,
 }
 
@@ -48,7 +48,7 @@ pub enum ReadError {
         /// The reason that the operating system gives.
         source: std::io::Error,
     },
-    /// Somebody else owns it, or a folder above it.
+    /// Another user owns it, or a folder above it.
     #[error("{} belongs to uid {owner}, who could change what may run\n\nhint: only you and root may own an ops directory, its files and the folders above it", path.shown())]
     Owner {
         /// The file or folder.
@@ -56,22 +56,22 @@ pub enum ReadError {
         /// Its owner.
         owner: u32,
     },
-    /// Not a file, or too large to be one that a person wrote.
+    /// It is not a regular file, or it is too large for a file that a person wrote.
     #[error("{} is {what}", path.shown())]
     NotAFile {
-        /// What was named.
+        /// The path.
         path: PathBuf,
         /// What it is.
         what: &'static str,
     },
-    /// Somebody else could have written it.
+    /// Another user could have written it.
     #[error("{} is writable by {who} (mode {mode:04o}), who could change what may run\n\nhint: chmod go-w {}", path.shown(), path.shown())]
     Writable {
         /// The file or folder.
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
-        /// Group or everybody.
+        /// The group, or all users.
         who: &'static str,
     },
 }
@@ -91,8 +91,8 @@ impl Source {
         Self::of(path, open_regular)
     }
 
-    /// The same for a file that came with somebody's component or project, which must be no link: it could lead to what
-    /// only this user can read, and the first mistake in that would be printed.
+    /// The same for a file that came with another author's component or project. It must not be a link: a link could lead to a
+    /// file that only this user can read, and an error would print a line of it.
     ///
     /// # Errors
     /// As [`Source::read`], and when it is a link.
@@ -101,7 +101,7 @@ impl Source {
     }
 
     fn of(path: &Path, open: fn(&Path) -> Result<File, ReadError>) -> Result<Self, ReadError> {
-        // First of all: where a link leads is not looked at either.
+        // Opened first, so that the target of a link is not even examined.
         let file = open(path)?;
         check_permissions(path)?;
         let io = |source| ReadError::Io { path: path.to_owned(), source };
@@ -134,7 +134,7 @@ impl Source {
     /// Reads its text as TOML of a given shape.
     ///
     /// # Errors
-    /// When it is no TOML, or a key or value does not fit.
+    /// When it is not TOML, or a key or a value is not valid.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         toml::from_str(self.text()).map_err(|error| Problem {
             place: error.span().map(|span| self.at(span)),
@@ -144,33 +144,33 @@ impl Source {
     }
 }
 
-/// The largest file that a person is taken to have written: 10,000 targets are 4 MiB.
+/// The maximum size of a file that a person writes. A fleet of 10,000 targets has 4 MiB.
 const BYTES_MAX: u64 = 16 << 20;
 
 /// Opens a regular file for reading. Anything else is refused at once: opening a FIFO would wait for a writer.
 ///
 /// # Errors
-/// When it cannot be opened, or is no regular file.
+/// When it cannot be opened, or is not a regular file.
 pub fn open_regular(path: &Path) -> Result<File, ReadError> {
     open_as(path, OFlags::NONBLOCK)
 }
 
-/// The same for a file that must be no link.
+/// The same for a file that must not be a link.
 ///
 /// # Errors
 /// As [`open_regular`], and when it is a link.
 pub fn open_unlinked(path: &Path) -> Result<File, ReadError> {
-    // The flag decides; this only finds the words for it.
+    // The open flag decides. This only gives a better message.
     refuse_link(path)?;
     open_as(path, OFlags::NONBLOCK | OFlags::NOFOLLOW)
 }
 
-/// Refuses a name that is a link; one that is not there is fine.
+/// Refuses a name that is a link. A name that does not exist is fine.
 ///
 /// # Errors
 /// When it is a link.
 pub fn refuse_link(path: &Path) -> Result<(), ReadError> {
-    // Without a slash at its end, behind which a link is followed.
+    // The path without a trailing slash, which would make the system follow the link.
     let bare: PathBuf = path.components().collect();
     if bare.symlink_metadata().is_ok_and(|meta| meta.is_symlink()) {
         let what = "a symbolic link, which is not followed\n\nhint: replace it with the file or folder that it points to, if that is yours";
@@ -179,7 +179,7 @@ pub fn refuse_link(path: &Path) -> Result<(), ReadError> {
     Ok(())
 }
 
-/// True if anything has this name, even a link that leads nowhere.
+/// True if the name exists, even as a broken link.
 #[must_use]
 pub fn name_exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
@@ -196,9 +196,9 @@ fn open_as(path: &Path, flags: OFlags) -> Result<File, ReadError> {
     }
 }
 
-/// Refuses a file or folder that a user other than this one and root could change: it and every folder above it, where links
-/// lead, belongs to one of the two and is writable by no other user. In a folder with the sticky bit, such as `/tmp`,
-/// others cannot replace what is ours.
+/// Refuses a file or folder that a user other than this one and root could change. It and every folder above it, after links
+/// are resolved, must belong to one of the two and be writable by no other user. In a folder with the sticky bit, such as
+/// `/tmp`, other users cannot replace this user's files.
 ///
 /// # Errors
 /// When another user could, or its permissions cannot be read.
@@ -207,7 +207,7 @@ pub fn check_permissions(path: &Path) -> Result<(), ReadError> {
     let us = rustix::process::geteuid().as_raw();
     for (depth, place) in real.ancestors().enumerate() {
         let meta = std::fs::metadata(place).map_err(|source| ReadError::Io { path: place.to_owned(), source })?;
-        // What was asked for is named as it was asked for.
+        // The error names the path as the caller gave it.
         let shown = if depth == 0 { path } else { place };
         if meta.uid() != us && meta.uid() != 0 {
             return Err(ReadError::Owner { path: shown.to_owned(), owner: meta.uid() });
@@ -245,7 +245,7 @@ impl fmt::Display for Place {
 /// One mistake in a file that a person wrote.
 #[derive(Debug, Clone)]
 pub struct Problem {
-    /// Where.
+    /// The place.
     pub place: Option<Place>,
     /// What is wrong: a lower-case fragment.
     pub message: String,
@@ -254,19 +254,19 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A mistake at a place.
+    /// A problem at a place.
     pub fn at(place: Place, error: impl fmt::Display) -> Self {
         Self { place: Some(place), message: error.to_string(), hint: None }
     }
 
-    /// The same, with a next step.
+    /// The same problem, with a next step.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// The mistake as people read it, with the line and a caret.
+    /// The problem as printed, with the line and a caret.
     #[must_use]
     pub fn render(&self, colour: bool) -> String {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
@@ -301,14 +301,14 @@ impl Problem {
     }
 }
 
-/// A text for the screen, byte for byte as long: a manifest may come from a stranger; every character that is not plain becomes `?`.
-/// ASCII's control characters are drawn as pictures by the renderer.
+/// A text for the screen with the same length in bytes. A manifest may come from an untrusted author, so every special
+/// character becomes `?`. The renderer shows ASCII's control characters as pictures.
 fn plain(text: &str) -> String {
     let fine = |c: char| c.is_ascii() || encode::is_plain(c.encode_utf8(&mut [0; 4]));
     text.chars().map(|c| if fine(c) { c.to_string() } else { "?".repeat(c.len_utf8()) }).collect()
 }
 
-/// Keeps a span inside its text and on character borders.
+/// Limits a span to its text and to character boundaries.
 fn clamp(span: &Range<usize>, text: &str) -> Range<usize> {
     let border = |mut at: usize| {
         at = at.min(text.len());
@@ -330,7 +330,7 @@ impl Problems {
         self.0.push(problem);
     }
 
-    /// What a text of `source` says; a mistake in it is added, with its place.
+    /// Parses a text of `source`. A mistake in it is added with its place.
     pub fn take<T, E: std::fmt::Display>(
         &mut self,
         source: &Source,
@@ -340,10 +340,10 @@ impl Problems {
         parse(text.get_ref()).map_err(|error| self.push(Problem::at(source.at(text.span()), error))).ok()
     }
 
-    /// `value` if there was none.
+    /// Returns `value` if there was no problem.
     ///
     /// # Errors
-    /// When there was one.
+    /// When there was a problem.
     pub fn or<T>(self, value: T) -> Result<T, Self> {
         if self.0.is_empty() { Ok(value) } else { Err(self) }
     }

@@ -1,8 +1,9 @@
 //! The contract in `wit/`, and the part of it that a manifest asks for.
 //!
-//! Knows: how our own contract is written: one item after another, each ending at its own indentation with a semicolon or
-//! a brace. Must not know: what WIT allows besides, files. Why there is a part: the toolchains of interpreted languages
-//! import every function of the world they are given, and a component imports exactly what its manifest asks for.
+//! Knows: the layout of this project's contract: one item after another, each ending at its own indentation with a semicolon or
+//! a brace. Must not know: the rest of WIT, files. Authors need a part of the contract because the toolchains of interpreted
+//! languages import every function of the world that they are given, and a component must import exactly what its manifest asks
+//! for.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +14,7 @@ use crate::model::{Verb, World};
 
 include!(concat!(env!("OUT_DIR"), "/contract.rs"));
 
-/// The interfaces of the contract, in the order in which the world `fix` imports them. It imports them all.
+/// All interfaces of the contract, in the order in which the world `fix` imports them.
 #[must_use]
 pub fn interfaces() -> Vec<&'static str> {
     let whole = CONTRACT.iter().flat_map(|(_, text)| items(text, 0)).find(|item| item.code() == "world fix {");
@@ -21,13 +22,12 @@ pub fn interfaces() -> Vec<&'static str> {
     lines.filter_map(|line| line.trim().strip_prefix("import ")?.strip_suffix(';')).collect()
 }
 
-/// The end of every file that [`trimmed`] made. A file without it was written by a person. At the beginning it would count
-/// as documentation of the package, which may exist only once.
+/// The last line of every file that [`trimmed`] makes. A file without it was written by a person. At the beginning it would
+/// count as documentation of the package, which may exist only once.
 pub const MARK: &str = "// What manifest.toml asks for of the contract. `bailiwick wit` writes this file.\n";
 
-/// The part of the contract that a manifest for this world with these verbs asks for: the verbs, the
-/// functions that reach no target (`history` only if the manifest asks for it), and the types of both. Name and text of
-/// each file.
+/// The part of the contract that a manifest for this world with these verbs asks for: the verbs, the functions that reach no
+/// target (`history` only if the manifest asks for it), and the types of both. Returns the name and text of each file.
 #[must_use]
 pub fn trimmed(wanted: World, verbs: &BTreeSet<Verb>, history: bool) -> Vec<(&'static str, String)> {
     let asked: BTreeSet<_> = verbs.iter().map(|verb| verb.interface()).collect();
@@ -50,7 +50,7 @@ pub fn trimmed(wanted: World, verbs: &BTreeSet<Verb>, history: bool) -> Vec<(&'s
                 _ => Some(item.0.to_owned()),
             })
             .collect();
-        // The first is the package's line.
+        // The first part is the line of the package.
         (parts.len() > 1).then(|| format!("{}\n{MARK}", parts.concat()))
     };
     CONTRACT.iter().filter_map(|(name, text)| Some((*name, file(text)?))).collect()
@@ -64,7 +64,7 @@ fn has_verbs(interface: &str) -> bool {
 #[derive(Clone, Copy)]
 struct Item<'t>(&'t str);
 
-/// The items of a text that stand at an indentation.
+/// The items of a text at an indentation.
 fn items(text: &str, indent: usize) -> Vec<Item<'_>> {
     let mut found = Vec::new();
     let (mut start, mut end) = (0, 0);
@@ -80,7 +80,7 @@ fn items(text: &str, indent: usize) -> Vec<Item<'_>> {
     found
 }
 
-/// A comment, an attribute or nothing.
+/// True for a comment, an attribute or an empty line.
 fn is_note(code: &str) -> bool {
     code.is_empty() || code.starts_with("//") || code.starts_with('@')
 }
@@ -109,7 +109,7 @@ impl<'t> Item<'t> {
         (word != "use" && self.function().is_none()).then(|| rest.split([' ', '{', ';', '(']).next().unwrap_or(rest))
     }
 
-    /// Its words, without documentation.
+    /// Its tokens, without documentation.
     fn words(&self) -> impl Iterator<Item = &'t str> {
         let lines = self.0.lines().map(str::trim).filter(|line| !is_note(line));
         lines.flat_map(|line| line.split(|c: char| !c.is_ascii_alphanumeric() && c != '-'))

@@ -3,13 +3,13 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
-/// Why a text is no address or account.
+/// Why a text is not an address or an account.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     /// Neither an IP address in its usual form nor a DNS name.
     #[error("an address is an IPv4 or IPv6 address in its usual form, or a DNS name")]
     Address,
-    /// An address of no machine in particular.
+    /// An address that does not identify one machine.
     #[error("the address does not identify one machine")]
     Nowhere,
     /// Not an account name.
@@ -20,21 +20,21 @@ pub enum AddressError {
 /// Where a machine is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Address {
-    /// An IP address; an IPv4 one written inside IPv6 is taken for what it is.
+    /// An IP address. An IPv4 address written inside IPv6 is stored as IPv4.
     Ip(IpAddr),
     /// A DNS name in lower case, without a final dot.
     Name(String),
 }
 
 impl Address {
-    /// Parses an address or a DNS name. `0x7f000001`, `127.1`, `2130706433` and their kind are neither.
+    /// Parses an address or a DNS name. `0x7f000001`, `127.1`, `2130706433` and similar forms are refused.
     ///
     /// # Errors
     /// When it is neither.
     pub fn new(text: &str) -> Result<Self, AddressError> {
         if let Ok(ip) = text.parse::<IpAddr>() {
             let ip = canonical(ip);
-            // 0.0.0.0 reaches this machine under a name that no never-rule has; the others are no one machine.
+            // 0.0.0.0 reaches this machine under an address that no never-rule lists. The others are not one machine.
             let nowhere = ip.is_unspecified() || ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST);
             return if nowhere { Err(AddressError::Nowhere) } else { Ok(Self::Ip(ip)) };
         }
@@ -46,7 +46,7 @@ impl Address {
                 && !label.starts_with('-')
                 && !label.ends_with('-')
         };
-        // A last label that a resolver would read as a number makes the whole an address in disguise.
+        // If a resolver reads the last label as a number, the whole name is an IP address.
         let last = name.rsplit('.').next().unwrap_or_default();
         let numeric = last.bytes().all(|b| b.is_ascii_digit())
             || last.strip_prefix("0x").is_some_and(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
@@ -57,15 +57,15 @@ impl Address {
         }
     }
 
-    /// True if both are certainly the same place. Names are compared as text; what a name resolves to is compared when
-    /// it is resolved.
+    /// True if both are certainly the same machine. Names are compared as text. The address that a name resolves to is compared
+    /// when it is resolved.
     #[must_use]
     pub fn same(&self, other: &Self) -> bool {
         self == other
     }
 }
 
-/// An IPv4 address in IPv6 clothes, as what it is.
+/// Returns an IPv4 address that is embedded in IPv6 as IPv4.
 #[must_use]
 pub(super) fn canonical(ip: IpAddr) -> IpAddr {
     match ip {

@@ -12,7 +12,7 @@ pub struct HostKey {
     blob: Vec<u8>,
 }
 
-/// Why a text is no usable public key.
+/// Why a text is not a usable public key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HostKeyError {
     /// Not `type base64`.
@@ -21,7 +21,7 @@ pub enum HostKeyError {
     /// A type that is not used.
     #[error("keys of this type are not used; use one of {}", KINDS.join(", "))]
     Kind,
-    /// The base64 holds something else than the type says.
+    /// The key in the base64 has another type.
     #[error("the key does not have the type that stands before it")]
     Content,
 }
@@ -34,7 +34,7 @@ impl HostKey {
     /// Parses `type base64`; a comment after it is ignored.
     ///
     /// # Errors
-    /// When it is no public key of a type in use.
+    /// When it is not a public key of an accepted type.
     pub fn new(text: &str) -> Result<Self, HostKeyError> {
         let mut words = text.split_ascii_whitespace();
         let (Some(kind), Some(encoded)) = (words.next(), words.next()) else {
@@ -45,10 +45,10 @@ impl HostKey {
         if key.kind == kind { Ok(key) } else { Err(HostKeyError::Content) }
     }
 
-    /// Takes the wire encoding of a public key.
+    /// Checks the wire encoding of a public key.
     ///
     /// # Errors
-    /// When it is of a type that is not used, or too short to be one.
+    /// When its type is not accepted, or it is too short.
     pub fn from_blob(blob: Vec<u8>) -> Result<Self, HostKeyError> {
         let (length, rest) = blob.split_first_chunk::<4>().ok_or(HostKeyError::Content)?;
         let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| HostKeyError::Content)?;
@@ -57,8 +57,8 @@ impl HostKey {
             return Err(HostKeyError::Content);
         }
         let kind = KINDS.iter().copied().find(|kind| kind.as_bytes() == named).ok_or(HostKeyError::Kind)?;
-        // A key with something behind it would never equal the one that a server shows: as a pin a nuisance, as a
-        // never-host's a rule that silently never applies.
+        // A key with extra bytes would never equal the one that a server shows. As a pin it would refuse the server; as a
+        // never-host's key it would silently never apply.
         let length = match kind {
             "ssh-ed25519" => Some(51),
             "ecdsa-sha2-nistp256" => Some(104),
@@ -91,7 +91,7 @@ impl HostKey {
     }
 }
 
-/// As it stands in `fleet.toml`.
+/// As written in `fleet.toml`.
 impl fmt::Display for HostKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.kind, BASE64.encode(&self.blob))

@@ -1,9 +1,9 @@
-//! From the user's OpenSSH files to pinned entries, once, for a person to read.
+//! Converts the user's OpenSSH files to pinned entries, once, for a person to read.
 //!
-//! Knows: what `ssh -G` and `ssh-keygen -F` print. Must not know: how to run them; the caller brings that along as
-//! [`Openssh`]. What cannot be said in `fleet.toml` becomes a comment that names it and the next step; an entry that lacks
-//! something is commented out as a whole, so that the rest can be used. No ProxyCommand is ever run. `ssh -G` itself
-//! evaluates the file, and with that runs what `Match exec` names: import is a command for one's own files.
+//! Knows: what `ssh -G` and `ssh-keygen -F` print. Must not know: how to run them; the caller passes them as [`Openssh`]. What
+//! `fleet.toml` cannot express becomes a comment that names it and the next step. An incomplete entry is commented out as a
+//! whole, so that the rest can be used. No ProxyCommand is ever run. `ssh -G` itself evaluates the file, and runs what `Match
+//! exec` names: import is only for the user's own files.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -48,10 +48,10 @@ pub enum ImportError {
     Config {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
-    /// It names no user.
+    /// It names no host.
     #[error("{} names no host; name the hosts to import", path.shown())]
     NoHosts {
         /// The file.
@@ -62,12 +62,12 @@ pub enum ImportError {
     Tool {
         /// The program.
         tool: &'static str,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
 }
 
-/// Jumps on the way to one target; more is a circle or an accident.
+/// Maximum number of jumps to one target. More is a loop or a mistake.
 const JUMPS_MAX: usize = 8;
 
 /// Writes `fleet.toml` entries for these hosts, or for every host that the configuration names without a wildcard.
@@ -148,16 +148,16 @@ impl Spec {
     }
 }
 
-/// One entry in the making.
+/// An entry that is being built.
 struct Draft {
     spec: Spec,
-    /// Where a chain of jumps leads through before this one.
+    /// The previous target in a chain of jumps.
     before: Option<TargetName>,
     name: Option<TargetName>,
     fields: Vec<(&'static str, String)>,
     key: Option<HostKey>,
     jump: Option<TargetName>,
-    /// For people.
+    /// Comments above the entry.
     notes: Vec<String>,
     /// Reasons to comment the entry out.
     lacks: Vec<String>,
@@ -168,12 +168,12 @@ struct Importer<'a> {
     known_hosts: &'a [PathBuf],
     openssh: &'a dyn Openssh,
     drafts: Vec<Draft>,
-    /// Hosts on the way to which others are being added.
+    /// Hosts that are being added now, to detect a loop of jumps.
     under_way: Vec<String>,
 }
 
 impl Importer<'_> {
-    /// Adds a host and what it is reached through. None if it has no name to be called by.
+    /// Adds a host and its jumps. None if it has no valid name.
     fn add(
         &mut self,
         shown: &str,
@@ -267,7 +267,7 @@ impl Importer<'_> {
         Ok(())
     }
 
-    /// The last of a chain of jumps, the others before it.
+    /// Adds a chain of jumps, and returns the last one.
     fn jump(
         &mut self,
         draft: &mut Draft,
@@ -283,7 +283,7 @@ impl Importer<'_> {
         let mut before = None;
         for hop in chain.split(',') {
             let spec = Spec::parse(hop);
-            // `Host *` with a ProxyJump that fits the jump host as well.
+            // `Host *` with a ProxyJump matches the jump host too.
             if self.under_way.contains(&spec.host) {
                 draft.lacks.push(format!("its jump host {hop} jumps through itself; remove it from that ProxyJump"));
                 return Ok(None);
@@ -299,14 +299,14 @@ impl Importer<'_> {
 
     fn identity(&self, draft: &mut Draft, effective: &Effective) {
         let files: Vec<&str> = effective.all("identityfile").collect();
-        // Tokens such as %h are for ssh; relative paths would depend on where it was started.
+        // Only ssh expands tokens such as %h, and a relative path would depend on the working directory.
         let usable = |file: &&str| (file.starts_with('/') || file.starts_with("~/")) && !file.contains('%');
         for file in files.iter().copied().filter(usable) {
             if self.openssh.read(Path::new(file)).is_ok() {
                 draft.fields.push(("identity", quoted(file)));
                 return;
             }
-            // Only the public half: the private one is in the agent, or on a token behind it.
+            // Only the public half exists. The private half is in the agent, or on a hardware token.
             let public = self.openssh.read(Path::new(&format!("{file}.pub")));
             if let Some(key) = public.ok().and_then(|text| HostKey::new(&text).ok()) {
                 draft.fields.push(("agent-key", quoted(&key.to_string())));
@@ -349,7 +349,7 @@ impl Importer<'_> {
                 draft.fields.push(("host-key", quoted(&key.to_string())));
                 draft.key = Some(key.clone());
             }
-            // Not a reason to comment it out: an entry without a pin is refused until it has one.
+            // The entry is not commented out: without a pin it is refused until it has one.
             None => draft.notes.push(format!(
                 "known_hosts has no usable key for {name}; nothing connects until one is pinned: run `ssh-keyscan -p \
                  {port} {hostname}`, compare its fingerprint with the machine's console, add host-key = \"…\""
@@ -358,7 +358,7 @@ impl Importer<'_> {
         Ok(())
     }
 
-    /// One machine under two names would be refused when the file is read.
+    /// Comments out a machine that has two names, which `fleet.toml` would refuse.
     fn twins(&mut self) {
         let mut seen: Vec<(HostKey, String)> = Vec::new();
         for draft in self.drafts.iter_mut().filter(|draft| draft.lacks.is_empty()) {
@@ -370,7 +370,7 @@ impl Importer<'_> {
         }
     }
 
-    /// Whatever lies behind an entry that is commented out cannot stand either.
+    /// Comments out entries whose jump is commented out.
     fn orphans(&mut self) {
         loop {
             let gone: Vec<TargetName> =
@@ -411,7 +411,8 @@ impl Importer<'_> {
     }
 }
 
-/// Keys that `ssh-keygen -F` found. A revoked one is none; a certificate authority vouches for hosts and is no host.
+/// Keys that `ssh-keygen -F` printed. A revoked key is left out, and so is the key of a certificate authority, which is not a
+/// host's key.
 fn collect(found: &str, keys: &mut BTreeSet<HostKey>, revoked: &mut BTreeSet<HostKey>) {
     for line in found.lines().filter(|line| !line.starts_with('#')) {
         let (marker, rest) = match line.strip_prefix('@') {
@@ -441,7 +442,7 @@ impl Effective {
     }
 }
 
-/// A text of TOML in which nothing is hidden: what cannot be seen is escaped.
+/// A TOML string in which every invisible character is escaped.
 fn quoted(text: &str) -> String {
     if encode::is_plain(text) {
         return toml::Value::String(text.to_owned()).to_string();
@@ -454,7 +455,7 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", text.chars().map(escaped).collect::<String>())
 }
 
-/// A comment is one line, whatever the configuration holds.
+/// A text of the configuration on one line, for a comment.
 fn clean(text: &str) -> String {
     encode::harmless(text, 400)
 }

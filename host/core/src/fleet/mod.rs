@@ -1,8 +1,8 @@
 //! The machines: how each is reached, its pinned host key, and those that are never reached.
 //!
-//! Knows: `fleet.toml`. Must not know: policy, components, sockets. Attacks answered: an address, user or key that a
-//! shell or an option parser would read as more (NW13); one machine under two names (NW11); a never-host under an alias,
-//! an address or a jump (NW11).
+//! Knows: `fleet.toml`. Must not know: policy, components, sockets. Attacks answered: an address, user or key that a shell or
+//! an option parser would misread (NW13); one machine under two names (NW11); a never-host under an alias, an address or a jump
+//! (NW11).
 
 mod address;
 mod host_key;
@@ -24,12 +24,12 @@ use crate::model::{Tag, TargetName};
 use crate::source::Place;
 use crate::verbs::Tier;
 
-/// Every machine that the operator has written down.
+/// All targets and never-hosts.
 #[derive(Debug, Default)]
 pub struct Fleet {
     /// By name.
     pub targets: BTreeMap<TargetName, Target>,
-    /// By name. Subtracted last, whatever anything else says.
+    /// By name. Subtracted last, and no grant overrides them.
     pub never: BTreeMap<TargetName, NeverHost>,
 }
 
@@ -40,16 +40,16 @@ pub struct Target {
     pub name: TargetName,
     /// How it is reached.
     pub access: Access,
-    /// The sets it belongs to.
+    /// Its tags.
     pub tags: BTreeSet<Tag>,
-    /// Where it is written.
+    /// The place in the fleet.
     pub place: Place,
 }
 
 /// How a machine is reached.
 #[derive(Debug, Clone)]
 pub enum Access {
-    /// It is this machine.
+    /// This machine.
     Local,
     /// Over SSH.
     Ssh(Box<Ssh>),
@@ -64,49 +64,49 @@ pub struct Ssh {
     pub port: u16,
     /// Account on the target.
     pub user: UserName,
-    /// What proves who we are.
+    /// The credential for authentication.
     pub credential: Credential,
-    /// What the target must prove. None: it is refused until the operator pins one.
+    /// The pinned host key. Without one the target is refused until the operator pins it.
     pub host_key: Option<HostKey>,
     /// The target through which it is reached.
     pub jump: Option<TargetName>,
-    /// What is installed there, if anything is. None: nothing is changed there.
+    /// The gate on the target. Without one nothing is changed there.
     pub gate: Option<Gate>,
 }
 
-/// The gate of a target, and how a change comes in. The account and the key are others than those that look: they are
-/// touched for an approved plan only.
+/// The gate of a target, and how changes reach it. Account and key differ from those for checks, and are used for an approved
+/// plan only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gate {
     /// Account on the target for changes.
     pub user: UserName,
     /// An unencrypted private key in a file that only its owner can read.
     pub identity: PathBuf,
-    /// A certificate over it that the operator's CA has made, if it needs one.
+    /// A certificate for it from the operator's CA, if it needs one.
     pub certificate: Option<PathBuf>,
-    /// Where the target sees us come from: both keys are good from there only.
+    /// The source address that the target sees. Both keys are valid from there only.
     pub from: Option<Address>,
 }
 
-/// What proves who we are.
+/// The credential for authentication.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credential {
     /// An unencrypted private key in a file that only its owner can read.
     KeyFile(PathBuf),
-    /// The one key in the user's ssh-agent that has this public half. The agent is asked for no other, and is never
+    /// The key in the user's ssh-agent that has this public half. No other key of the agent is used, and the agent is never
     /// forwarded.
     Agent(HostKey),
-    /// An unencrypted private key, and a certificate over it that may be good for minutes only.
+    /// An unencrypted private key, and a certificate for it that may be valid for only minutes.
     Certificate {
         /// As for [`Credential::KeyFile`].
         key: PathBuf,
-        /// What the operator's CA has made: `ID-cert.pub`.
+        /// The certificate from the operator's CA: `ID-cert.pub`.
         certificate: PathBuf,
     },
 }
 
 impl Gate {
-    /// What proves that we may change something.
+    /// The credential for changes.
     #[must_use]
     pub fn credential(&self) -> Credential {
         let key = self.identity.clone();
@@ -136,7 +136,7 @@ impl Access {
 }
 
 impl Target {
-    /// How its actions are said.
+    /// How its actions are sent.
     #[must_use]
     pub fn tier(&self) -> Tier {
         match &self.access {
@@ -157,9 +157,9 @@ impl Target {
 }
 
 impl Fleet {
-    /// The rule that forbids a target, however it is written down: by name, by address, by host key, or because a jump
-    /// on the way is forbidden. A name that resolves to a forbidden address is found when it is resolved, a forbidden
-    /// key under an unknown address when the server shows it; both before any authentication.
+    /// The rule that forbids a target: by name, by address, by host key, or because a jump to it is forbidden. A name that
+    /// resolves to a forbidden address is detected when it is resolved, a forbidden key under an unknown address when the
+    /// server shows it. Both happen before any authentication.
     #[must_use]
     pub fn forbidden(&self, target: &Target) -> Option<NeverHit<'_>> {
         self.never.values().find_map(|never| {
@@ -181,7 +181,7 @@ impl Fleet {
         if ssh.host_key.as_ref().is_some_and(|key| never.host_keys.contains(key)) {
             return Some(How::HostKey);
         }
-        // `parse` has refused circles and unknown names.
+        // `parse` has refused loops and unknown names.
         let jump = self.targets.get(ssh.jump.as_ref()?)?;
         self.hit(never, jump).map(|_| How::Jump(jump.name.clone()))
     }

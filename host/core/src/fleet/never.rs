@@ -1,4 +1,4 @@
-//! Hosts that nothing may reach: known by name, by address and by host key.
+//! Hosts that no connection may reach, by name, by address and by host key.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -10,42 +10,42 @@ use crate::source::Place;
 /// A host that no grant can reach.
 #[derive(Debug, Clone)]
 pub struct NeverHost {
-    /// What people call it.
+    /// By its name.
     pub name: TargetName,
-    /// Where it is.
+    /// Its addresses.
     pub addresses: Vec<Address>,
-    /// Who it is, under whatever address.
+    /// Its host keys, which identify it under any address.
     pub host_keys: Vec<HostKey>,
     /// The operator's reason.
     pub why: String,
-    /// Where it is written.
+    /// The place in the fleet.
     pub place: Place,
 }
 
-/// What gave a forbidden target away.
+/// How a forbidden target was recognised.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum How {
-    /// Its name.
+    /// By its name.
     Name,
-    /// Its address, as written or as resolved.
+    /// By its address, as written or as resolved.
     Address,
-    /// Its host key.
+    /// By its host key.
     HostKey,
-    /// The way to it leads through this target, which is forbidden.
+    /// It is reached through this target, which is forbidden.
     Jump(TargetName),
 }
 
 /// A target that is a never-host.
 #[derive(Debug)]
 pub struct NeverHit<'a> {
-    /// The host.
+    /// The never-host.
     pub never: &'a NeverHost,
-    /// What gave it away.
+    /// How it was recognised.
     pub how: How,
 }
 
 impl NeverHost {
-    /// True if this address is one of its.
+    /// True if the host has this address.
     #[must_use]
     pub fn has_address(&self, ip: IpAddr) -> bool {
         self.addresses.contains(&Address::Ip(super::address::canonical(ip)))

@@ -1,4 +1,4 @@
-//! `fleet.toml`.
+//! The parser of `fleet.toml`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -87,7 +87,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Parses one text, noting the mistake where it stands.
+    /// Parses one text. A mistake is added with its place.
     fn take<T, E: std::fmt::Display>(
         &mut self,
         text: &Spanned<String>,
@@ -186,7 +186,8 @@ impl Reader<'_> {
         Some(Ssh { address: address?, port, user: user?, credential: credential?, host_key, jump, gate })
     }
 
-    /// A key and an account for changes that are good for nothing else: a stolen key for checks cannot change anything.
+    /// Checks that account and key for changes are used for nothing else, so that a stolen key for checks cannot change
+    /// anything.
     fn gate(&mut self, raw: &RawGate, target: &RawTarget) -> Option<Gate> {
         let user = self.take(&raw.user, UserName::new);
         let identity = self.path(&raw.identity);
@@ -244,8 +245,8 @@ impl Reader<'_> {
         found
     }
 
-    /// A jump leads somewhere, over SSH, and not in a circle; what lies behind it has an IP address, since a name would
-    /// be resolved by the jump host.
+    /// Checks that each jump exists, uses SSH and is not part of a loop. A target behind a jump needs an IP address, because
+    /// the jump host would resolve a name.
     fn jumps(&mut self, raw: &RawFleet, fleet: &Fleet) {
         for (name, target) in &raw.targets {
             let Some(jump) = &target.get_ref().jump else {
@@ -260,7 +261,7 @@ impl Reader<'_> {
             while let Access::Ssh(ssh) = &at.access {
                 let Some(next) = &ssh.jump else { break };
                 let message = match fleet.targets.get(next) {
-                    // Its own mistake has been told, or it is in nobody's list.
+                    // Its own mistake is already reported, or the target does not exist.
                     None if raw.targets.keys().any(|k| k.get_ref() == next.as_str()) => break,
                     None => format!("jump host `{next}` is not a target"),
                     Some(through) if matches!(through.access, Access::Local) => {
@@ -289,7 +290,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Two targets with one key are one machine, or cloned machines that cannot be told apart.
+    /// Refuses two targets with the same key: they are one machine, or clones that cannot be distinguished.
     fn shared_keys(&mut self, raw: &RawFleet, fleet: &Fleet) {
         let mut owner: BTreeMap<&HostKey, &TargetName> = BTreeMap::new();
         for target in fleet.targets.values() {
@@ -311,8 +312,8 @@ impl Reader<'_> {
     }
 }
 
-/// Where a key file is that is written like this: `~/` is the home directory, another path begins at the ops directory. None
-/// where there is no home directory.
+/// Resolves the path of a key file: `~/` is the home directory, another relative path starts at the ops directory. None if
+/// there is no home directory.
 #[must_use]
 pub fn key_file(text: &str, base: &Path, home: Option<&Path>) -> Option<PathBuf> {
     match text.strip_prefix("~/") {

@@ -1,7 +1,8 @@
-//! What a gate says of itself, of a change and of an object, read out of an answer's bytes.
+//! Parses what a gate reports about itself, a change or an object.
 //!
-//! Knows: the lines. Must not know: what follows from them. Attack answered: a target that says more or other than it was
-//! asked (TG07): a line that is not in its place makes the whole of it unreadable, and what is only for people is tainted.
+//! Knows: the lines. Must not know: what follows from them. Attack answered: a target whose answer has more lines or other
+//! lines than requested (TG07). A line out of place makes the whole answer unreadable, and text that only people read is
+//! tainted.
 
 use std::str::FromStr;
 
@@ -13,63 +14,63 @@ use crate::model::{ChangeId, State, Tainted, Way};
 #[error("the gate's answer is not in its form")]
 pub struct Unreadable;
 
-/// What a gate says of itself.
+/// What a gate reports about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GateFacts {
-    /// Of the protocol.
+    /// The version of the protocol.
     pub version: u32,
     /// Digest of its list.
     pub list: String,
     /// Digest of the file itself.
     pub script: String,
-    /// Why it changes nothing, if it does not.
+    /// Why its changes are disabled, if they are.
     pub disabled: Option<Tainted>,
-    /// Changes that were begun on this day of UTC, by its clock.
+    /// The number of changes begun on this UTC day, by its clock.
     pub begins_today: u64,
-    /// When the last one was begun, in seconds since 1970; 0 if none was.
+    /// When the last change began, in seconds since 1970. 0 if there was none.
     pub last_begin: u64,
     /// The change that is open.
     pub open: Option<ChangeId>,
     /// Its clock, in seconds since 1970.
     pub clock: u64,
-    /// Another value after each boot.
+    /// An id that differs after each boot.
     pub boot: String,
 }
 
-/// What an object is, what it would be, and the difference for people.
+/// The state of an object, the state after the change, and the difference for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Preview {
-    /// What it is.
+    /// The current state.
     pub before: State,
-    /// What it would be.
+    /// The state after the change.
     pub after: State,
     /// A unified diff, or a sentence.
     pub shown: Tainted,
 }
 
-/// What came of a request that changes something.
+/// The result of a request that changes something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// Whether it is so.
+    /// Whether it succeeded.
     pub status: Status,
-    /// What the object is now, if it is about one and that is known.
+    /// The current state of the object, if there is one and it is known.
     pub state: Option<State>,
-    /// The gate's reason, and the difference if a file was changed by someone else.
+    /// The gate's reason, and the difference if another user changed the file.
     pub said: Tainted,
 }
 
-/// What a gate knows of a step.
+/// What a gate has recorded about a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepFacts {
     /// Its number.
     pub number: u32,
     /// The action that it was begun with.
     pub action: Tainted,
-    /// What the object had to be.
+    /// The required state before.
     pub before: State,
-    /// What it had to become.
+    /// The required state after.
     pub after: State,
-    /// What came of it, in order. A step without one was begun, and its process was killed.
+    /// Its results, in order. A step without a result was begun, and its process was killed.
     pub results: Vec<(Way, Status, Option<State>)>,
 }
 
@@ -78,14 +79,14 @@ pub struct StepFacts {
 pub enum Ended {
     /// It was confirmed.
     Applied,
-    /// It was taken back.
+    /// It was rolled back.
     RolledBack,
 }
 
-/// What a gate knows of a change.
+/// What a gate has recorded about a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeFacts {
-    /// When it was begun, in seconds since 1970.
+    /// When it began, in seconds since 1970.
     pub opened: u64,
     /// Digest of its plan.
     pub plan: String,
@@ -93,7 +94,7 @@ pub struct ChangeFacts {
     pub steps: Vec<StepFacts>,
     /// How it ended, and when.
     pub ended: Option<(Ended, u64)>,
-    /// When a roll-back of all of it last failed.
+    /// When a rollback last failed.
     pub failed: Option<u64>,
 }
 
@@ -101,7 +102,7 @@ impl GateFacts {
     /// Reads the answer to `gate`.
     ///
     /// # Errors
-    /// When it is not in its form.
+    /// When it does not have the expected format.
     pub fn read(bytes: &[u8]) -> Result<Self, Unreadable> {
         let mut lines = Lines::new(bytes)?;
         let facts = Self {
@@ -129,7 +130,7 @@ impl ChangeFacts {
     /// Reads the answer to `change`.
     ///
     /// # Errors
-    /// When it is not in its form.
+    /// When it does not have the expected format.
     pub fn read(bytes: &[u8]) -> Result<Self, Unreadable> {
         let mut lines = Lines::new(bytes)?;
         let (opened, plan) = (number(lines.value("opened")?)?, digest(lines.value("plan")?)?);
@@ -176,7 +177,7 @@ impl Preview {
     /// Reads the answer to `preview`.
     ///
     /// # Errors
-    /// When it is not in its form.
+    /// When it does not have the expected format.
     pub fn read(bytes: &[u8]) -> Result<Self, Unreadable> {
         let end = bytes.iter().position(|b| *b == b'\n').ok_or(Unreadable)?;
         let (line, shown) = bytes.split_at(end);
@@ -199,7 +200,7 @@ impl Outcome {
     }
 }
 
-/// One line each, for people.
+/// One line for each, for people.
 #[must_use]
 pub fn lines(bytes: &[u8]) -> Vec<Tainted> {
     String::from_utf8_lossy(bytes).lines().map(Tainted::new).collect()
@@ -209,7 +210,7 @@ fn text(bytes: &[u8]) -> Tainted {
     Tainted::new(String::from_utf8_lossy(bytes))
 }
 
-/// `NAME VALUE`, one after the other.
+/// Lines of the form `NAME VALUE`.
 struct Lines<'b>(std::iter::Peekable<std::str::Lines<'b>>);
 
 impl<'b> Lines<'b> {

@@ -1,8 +1,8 @@
-//! What is said to a gate, and what it says back.
+//! The protocol of the gate: requests and answers.
 //!
-//! Knows: lines and sizes. Must not know: connections, who asks. Attacks answered: a request that is more than one
-//! (AR21: every part of it has a grammar of its own), and a target whose answers are other than they say (TG01: sizes are
-//! bounded before a byte is kept, numbers come in order, nothing stands behind the end).
+//! Knows: lines and sizes. Must not know: connections, who asks. Attacks answered: a request that contains another one (AR21:
+//! every part has its own grammar), and a target that sends malformed answers (TG01: sizes are bounded before a byte is stored,
+//! numbers come in order, no data may follow the end).
 
 mod facts;
 
@@ -13,79 +13,79 @@ use std::str::FromStr;
 
 use crate::model::{ChangeId, State};
 
-/// Lines of one frame, without the last.
+/// Maximum lines of one frame, without the last.
 pub const LINES_MAX: usize = 64;
-/// Longest line.
+/// Maximum length of a line.
 pub const LINE_BYTES: usize = 4096;
 /// Characters of base64 on a line: whole groups of four.
 const BASE64_LINE: usize = 4000;
-/// Longest line of an answer's head: two words, two numbers, and room.
+/// Maximum length of the head of an answer: two words, two numbers, and a margin.
 const HEAD_BYTES: usize = 80;
-/// Most of standard error.
+/// Maximum bytes of standard error.
 const ERR_BYTES: u64 = 4096;
 
-/// One request. Those of one role go into one frame.
+/// One request. Requests for the same account are sent in one frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// Runs a reading action.
     Read(String),
-    /// What an object is, what it would be, and the difference.
+    /// Asks for the state of an object, the state after the change, and the difference.
     Preview(String),
-    /// The same for bytes that a component has made.
+    /// The same for bytes that a component has computed.
     PreviewComputed(String, Vec<u8>),
-    /// Signs of a person at work, on these actions' objects and on the machine.
+    /// Asks for signs of a person at work, on these actions' objects and on the machine.
     People(Vec<String>),
-    /// What is known of a change.
+    /// Asks for what is recorded about a change.
     Change(ChangeId),
-    /// Version, digests, kill switch, the day's count, the clock.
+    /// Asks for version, digests, kill switch, the count of the day, the clock.
     Gate,
-    /// What is installed: files, accounts, what sshd makes of them.
+    /// Asks for what is installed: files, accounts, sshd's effective configuration.
     Installed,
     /// Opens a change.
     Begin {
-        /// Which.
+        /// The change.
         change: ChangeId,
         /// Digest of its plan.
         plan: String,
-        /// Seconds until the target takes it back by itself.
+        /// Seconds until the target rolls it back by itself.
         seconds: u32,
     },
-    /// One step.
+    /// Applies a step.
     Do {
-        /// Of which change.
+        /// The change.
         change: ChangeId,
-        /// Which, from 1.
+        /// The number of the step, from 1.
         step: u32,
         /// The action.
         action: String,
-        /// What the object must be.
+        /// The required state before.
         before: State,
-        /// What it must be afterwards.
+        /// The required state after.
         after: State,
-        /// For bytes that a component has made: they, and who says that they may be written.
+        /// Bytes that a component has computed, with the approval to write them.
         computed: Option<Signed>,
     },
-    /// Takes a step back.
+    /// Undoes a step.
     Undo {
-        /// Of which change.
+        /// The change.
         change: ChangeId,
-        /// Which.
+        /// The number of the step.
         step: u32,
     },
-    /// Does a reload or a restart once more.
+    /// Repeats a reload or a restart.
     Again {
-        /// Of which change.
+        /// The change.
         change: ChangeId,
-        /// Which.
+        /// The number of the step.
         step: u32,
     },
-    /// Ends a change that has been shown to hold.
+    /// Ends a change that has been verified.
     Confirm(ChangeId),
-    /// Ends one that has been taken back.
+    /// Ends a change that has been rolled back.
     Close(ChangeId),
 }
 
-/// Bytes that a component has made, with an approver's SSHSIG over a statement that names their digest.
+/// Bytes that a component has computed, with an approver's SSHSIG over a statement that names their digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signed {
     /// The bytes.
@@ -96,10 +96,10 @@ pub struct Signed {
     pub signature: Vec<u8>,
 }
 
-/// Why nothing is sent.
+/// Why a request is not sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProtocolError {
-    /// An action whose name is no word.
+    /// The name of an action is not a single word.
     #[error("`{}` is not an action of a gate", .0.escape_debug())]
     Action(String),
     /// A plan's digest is 64 hex digits.
@@ -129,7 +129,7 @@ impl Request {
                 base64("bytes", bytes, out);
             }
             Self::People(ids) => {
-                // One line may not hold all of them.
+                // Each is checked here, because they may need several lines.
                 ids.iter().try_for_each(|id| action(id))?;
                 out.push(format!("people {}", if ids.is_empty() { "-".to_owned() } else { ids.join(" ") }));
             }
@@ -171,15 +171,15 @@ fn base64(what: &str, bytes: &[u8], out: &mut Vec<String>) {
         rest = more;
     }
     if text.is_empty() {
-        // No bytes are bytes too; the gate wants to be told.
+        // Empty content still needs a line, which the gate expects.
         out.push(format!("+{what} ="));
     }
 }
 
-/// What is sent: every request, then the word that it may begin.
+/// The bytes that are sent: every request, then the word that starts the work.
 ///
 /// # Errors
-/// When a part has not the form that a gate takes, or it is too much at once.
+/// When a part does not have the format that a gate accepts, or the frame is too large.
 pub fn frame(requests: &[Request]) -> Result<Vec<u8>, ProtocolError> {
     let mut lines = Vec::new();
     requests.iter().try_for_each(|request| request.lines(&mut lines))?;
@@ -190,28 +190,28 @@ pub fn frame(requests: &[Request]) -> Result<Vec<u8>, ProtocolError> {
     Ok(lines.join("\n").into_bytes())
 }
 
-/// What came of a request.
+/// The result of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Status {
-    /// A program ended with this status; 0 also says that what was asked for is so.
+    /// A program ended with this status. 0 also means that the requested change is in effect.
     Exit(u8),
-    /// It is no request that this gate serves.
+    /// The gate does not accept this request.
     Refused,
-    /// It took too long, and was ended.
+    /// It took too long and was killed.
     Timeout,
-    /// It said more than it may.
+    /// Its output was too large.
     TooLarge,
-    /// The object is not what the request says; nothing of it was changed.
+    /// The object is not in the state that the request names. Nothing was changed.
     Conflict,
-    /// It stands in no list, or there is no such change.
+    /// The action is not in the list, or the change does not exist.
     Unknown,
     /// The kill switch is on.
     Disabled,
     /// Another session is at work, or another change is open.
     Busy,
-    /// The day's changes are used up.
+    /// The day's budget of changes is used up.
     Budget,
-    /// It was begun, and what came of it cannot be told.
+    /// It was begun, and its result is unknown.
     Interrupted,
 }
 
@@ -250,51 +250,51 @@ impl fmt::Display for Status {
     }
 }
 
-/// Digits, without a sign or a leading zero.
+/// Parses digits without a sign or a leading zero.
 fn decimal(text: &str) -> Result<u64, FrameError> {
     let plain = text.bytes().all(|b| b.is_ascii_digit()) && (text.len() == 1 || !text.starts_with('0'));
     if plain { text.parse().map_err(|_| FrameError::Head) } else { Err(FrameError::Head) }
 }
 
-/// One answer. Its bytes are a target's: tainted, and not understood here.
+/// One answer. Its bytes come from the target: tainted, and not parsed here.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// What came of it.
+    /// The result.
     pub status: Status,
-    /// Standard output, or the gate's own words.
+    /// Standard output, or the gate's own message.
     pub stdout: Vec<u8>,
     /// Standard error.
     pub stderr: Vec<u8>,
 }
 
-/// How much, and not what (TX10).
+/// Prints sizes only, not the bytes (TX10).
 impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Answer({}, {} bytes, {} of stderr)", self.status, self.stdout.len(), self.stderr.len())
     }
 }
 
-/// What came is not what a gate says.
+/// Why bytes are not a gate's answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
-    /// A line that begins no answer.
+    /// A line is not the begin of an answer.
     #[error("the answer does not come from a gate, or from another version of it")]
     Head,
-    /// Another answer's number.
+    /// The number is that of another answer.
     #[error("the gate's answers are in a different order than the requests")]
     Order,
-    /// More than the action may say.
+    /// The answer is larger than the action allows.
     #[error("more than {0} bytes")]
     TooLarge(u64),
-    /// Something behind the end.
+    /// There is data after the end.
     #[error("the gate sent more answers than requests")]
     Behind,
 }
 
-/// Reads answers out of pieces, however they are cut.
+/// Decodes answers from a stream that arrives in pieces of any size.
 #[derive(Debug)]
 pub struct Decoder {
-    /// Most bytes of each answer that is still to come.
+    /// Maximum bytes of each answer that is still expected.
     limits: std::vec::IntoIter<u64>,
     next: u64,
     held: Vec<u8>,
@@ -309,22 +309,22 @@ enum Part {
 }
 
 impl Decoder {
-    /// For a frame with as many requests as there are limits.
+    /// A decoder for a frame with one request per limit.
     #[must_use]
     pub fn new(limits: Vec<u64>) -> Self {
         Self { limits: limits.into_iter(), next: 1, held: Vec::new(), part: Part::Head }
     }
 
-    /// Whether the gate has said that it is done.
+    /// True if the gate has sent its end marker.
     #[must_use]
     pub const fn is_over(&self) -> bool {
         matches!(self.part, Part::Over)
     }
 
-    /// Takes a piece, and gives the answers that are whole now.
+    /// Adds a piece, and returns the answers that are complete now.
     ///
     /// # Errors
-    /// When it is no answer. Nothing that comes later is one, then.
+    /// When the bytes are not an answer. Then nothing that follows is read.
     pub fn feed(&mut self, mut piece: &[u8]) -> Result<Vec<Answer>, FrameError> {
         let mut whole = Vec::new();
         while !piece.is_empty() {

@@ -11,7 +11,7 @@ use crate::source::Place;
 pub struct Origin {
     /// The line of policy.
     pub place: Place,
-    /// The operator's reason; lowering needs none.
+    /// The operator's reason. A lower limit needs none.
     pub why: Option<String>,
 }
 
@@ -48,17 +48,17 @@ impl Budget {
         self.from.get(row.name)
     }
 
-    /// What policy says otherwise than the table: row, value, and the line that says so.
+    /// The limits that policy changes: row, value, and the line of policy.
     pub fn changed(&self) -> impl Iterator<Item = (&'static Row, u64, &Origin)> {
         super::SETTABLE.iter().filter_map(|row| Some((row, self.value(row), self.from(row)?)))
     }
 
-    /// What is above the default.
+    /// The limits above the default.
     pub fn raised(&self) -> impl Iterator<Item = (&'static Row, u64, &Origin)> {
         self.changed().filter(|(row, value, _)| *value > row.default)
     }
 
-    /// What an author asks for and does not get.
+    /// The limits that an author asks for and policy does not give.
     pub fn unmet<'a>(&'a self, asks: &'a [Ask]) -> impl Iterator<Item = &'a Ask> {
         asks.iter().filter(|ask| ask.value > self.value(ask.row))
     }
@@ -71,13 +71,13 @@ impl Budget {
 }
 
 impl Budgets {
-    /// What holds for everybody, and for those that are named.
+    /// Combines the limits for all components with those for named ones.
     #[must_use]
     pub const fn new(everybody: Budget, named: BTreeMap<ComponentId, Budget>) -> Self {
         Self { everybody, named }
     }
 
-    /// What holds for a component.
+    /// The limits of a component.
     #[must_use]
     pub fn for_component(&self, component: &ComponentId) -> &Budget {
         self.named.get(component).unwrap_or(&self.everybody)
@@ -89,14 +89,14 @@ impl Budgets {
         &self.everybody
     }
 
-    /// Those that are named.
+    /// The components that policy names.
     pub fn named(&self) -> impl Iterator<Item = (&ComponentId, &Budget)> {
         self.named.iter()
     }
 }
 
 impl Limits {
-    /// The defaults with what an author asks for put over them: for the author's own commands, never for a sweep.
+    /// The defaults, overridden by what an author asks for: for the author's own commands, never for a sweep.
     #[must_use]
     pub fn asked(asks: &[Ask]) -> Self {
         let mut limits = Self::default();
@@ -106,8 +106,8 @@ impl Limits {
         limits
     }
 
-    /// The limits of a run that a journal holds: what is not there was the default. A name of another version's is none of
-    /// ours, and what nothing may pass is not passed here either.
+    /// The limits of a run in a journal. A limit that is not recorded was the default. Names of another version are ignored,
+    /// and no value exceeds the hard maximum.
     #[must_use]
     pub fn recorded(set: &BTreeMap<String, u64>) -> Self {
         let mut limits = Self::default();

@@ -1,10 +1,11 @@
-//! Every limit there is, in one table: what it bounds, how much that is, and who may change it.
+//! All limits in one table: what each bounds, its value, and who may change it.
 //!
-//! Knows: numbers and words. Must not know: who is bounded. Attacks answered: a guest that exhausts (GR), a component that
-//! exhausts its reader or the compiler (LK01, LK02, LK05), and a limit that is raised without naming the component.
+//! Knows: numbers and words. Must not know: which component a limit applies to. Attacks answered: a guest that exhausts a
+//! resource (GR), a component that exhausts its reader or the compiler (LK01, LK02, LK05), and a limit that is raised without
+//! naming the component.
 //!
-//! A *default* holds for every component. `[limits]` of a policy lowers it for all, `[[raise]]` sets it for the components
-//! that it names, up to `max`, which nothing passes. `bailiwick limits` prints the table.
+//! A *default* applies to every component. `[limits]` of a policy lowers it for all, `[[raise]]` sets it for the components
+//! that it names, up to `max`, which is never exceeded. `bailiwick limits` prints the table.
 
 mod effective;
 mod table;
@@ -16,39 +17,39 @@ use serde::Serialize;
 pub use effective::{Budget, Budgets, Origin};
 pub use table::{FIXED, Limits, SETTABLE};
 
-/// The largest file that is taken for a component at all, in bytes; `component-bytes` is the limit of each.
+/// The maximum size of any component's file, in bytes. `component-bytes` is the limit of each component.
 pub const COMPONENT_BYTES_MAX: u64 = 64 << 20;
-/// The most memory that any worker may have, in bytes; `worker-bytes` is the limit of each.
+/// The maximum memory of any worker, in bytes. `worker-bytes` is the limit of each worker.
 pub const WORKER_BYTES_MAX: u64 = 16 << 30;
 /// Stack for wasm frames, in bytes. Part of the engine's configuration, the same for every run.
 pub const STACK_BYTES: u64 = 512 << 10;
-/// Tries beyond the last verb call that are still answered with `exhausted`.
+/// Calls beyond the last allowed one that are still answered with `exhausted`.
 pub const EXHAUSTED_TRIES: u64 = 16;
-/// The largest answer that any verb may have, in bytes; each has its own in `verbs`.
+/// The maximum answer of any verb, in bytes. Each verb has its own in `verbs`.
 pub const ANSWER_BYTES: u64 = 1 << 20;
-/// The longest that any verb may wait for its answer, in seconds; each has its own in `verbs`.
+/// The maximum wait of any verb, in seconds. Each verb has its own in `verbs`.
 pub const ANSWER_S: u64 = 20;
-/// Largest message of a worker: a report of 256 KiB of text, its numbers, and room.
+/// Maximum message of a worker: a report of 256 KiB of text, its numbers, and a margin.
 pub const WORKER_MESSAGE_BYTES: u64 = 512 << 10;
-/// Open files of a worker: the socket, its copy, the two null devices, and room.
+/// Open files of a worker: the socket, its copy, the two null devices, and a margin.
 pub const WORKER_FILES: u64 = 8;
 /// Deaths of a component's worker after which it is not started again.
 pub const DEATHS: u64 = 2;
 /// Components compiled at once.
 pub const COMPILING: u64 = 4;
-/// Targets looked at at once, unless `--jobs` says otherwise.
+/// Targets checked concurrently, unless `--jobs` sets another number.
 pub const JOBS: u64 = 64;
-/// The most that `--jobs` may say.
+/// The maximum of `--jobs`.
 pub const JOBS_MAX: u64 = 1_000;
 /// Channels open at once on one connection.
 pub const CHANNELS: u64 = 8;
 
-/// The most that is read of one anchor, in bytes: half a million heads.
+/// Maximum bytes that are read from one anchor: half a million heads.
 pub const ANCHOR_BYTES: u64 = 64 << 20;
-/// The longest that one anchor may take, once it is reached, in seconds.
+/// Maximum seconds for one anchor, once it is connected.
 pub const ANCHOR_S: u64 = 30;
 
-/// What a number counts in.
+/// The unit of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unit {
@@ -66,11 +67,11 @@ pub enum Unit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SetBy {
-    /// `[limits]` lowers it, `[[raise]]` raises it.
+    /// Policy: `[limits]` lowers it, `[[raise]]` raises it.
     Policy,
-    /// This option of the command line.
+    /// An option of the command line.
     Option(&'static str),
-    /// Nobody, for this reason.
+    /// It is fixed, for this reason.
     Nobody(&'static str),
 }
 
@@ -79,11 +80,11 @@ pub enum SetBy {
 pub struct Row {
     /// Its key in a policy.
     pub name: &'static str,
-    /// The value where policy sets none.
+    /// The value if policy sets none.
     pub default: u64,
-    /// What nothing passes.
+    /// The hard maximum.
     pub max: u64,
-    /// What it counts in.
+    /// Its unit.
     pub unit: Unit,
     /// What it bounds.
     pub bounds: &'static str,
@@ -96,51 +97,51 @@ pub struct Row {
 /// A limit that a component's author asks for. Asking grants nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ask {
-    /// Of which limit.
+    /// The limit.
     pub row: &'static Row,
-    /// How much.
+    /// The value.
     pub value: u64,
     /// The author's reason.
     pub why: String,
 }
 
-/// Every limit, those that policy may set first.
+/// All limits. Those that policy may set come first.
 pub fn all() -> impl Iterator<Item = &'static Row> {
     SETTABLE.iter().chain(FIXED)
 }
 
-/// Why a name or value is no limit.
+/// Why a name or a value is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LimitError {
-    /// No such name.
+    /// There is no limit of this name.
     #[error("there is no limit `{name}`")]
     Unknown {
         /// The name.
         name: String,
     },
-    /// One that stands fast.
+    /// The limit is fixed.
     #[error("the limit `{name}` cannot be set here: {why}")]
     Fixed {
         /// Its name.
         name: &'static str,
-        /// Why.
+        /// The reason.
         why: String,
     },
-    /// No whole number.
+    /// Not a whole number.
     #[error("a limit is a whole number{0}, from 1")]
     NotANumber(&'static str),
-    /// More than there can be.
+    /// Above the hard maximum.
     #[error("`{name}` is at most {max} for any component")]
     Beyond {
         /// Its name.
         name: &'static str,
-        /// The most, as people read it.
+        /// The hard maximum, as printed.
         max: String,
     },
 }
 
 impl LimitError {
-    /// The next step.
+    /// The hint.
     #[must_use]
     pub fn hint(&self) -> String {
         match self {
@@ -175,10 +176,10 @@ pub fn row(name: &str) -> Result<&'static Row, LimitError> {
 }
 
 impl Row {
-    /// A value that this limit can have.
+    /// Checks a value for this limit.
     ///
     /// # Errors
-    /// When it is no whole number from 1 to the hard maximum.
+    /// When it is not a whole number from 1 to the hard maximum.
     pub fn value(&self, value: &toml::Value) -> Result<u64, LimitError> {
         let number = value.as_integer().and_then(|number| u64::try_from(number).ok()).filter(|number| *number > 0);
         let number = number.ok_or(LimitError::NotANumber(self.unit.of()))?;
@@ -189,7 +190,7 @@ impl Row {
         }
     }
 
-    /// A value of it as people read it.
+    /// A value with its unit, as printed.
     #[must_use]
     pub fn shown(&self, value: u64) -> String {
         self.unit.shown(value)
@@ -197,7 +198,7 @@ impl Row {
 }
 
 impl Unit {
-    /// What behind "a whole number" says of what.
+    /// The words after "a whole number".
     const fn of(self) -> &'static str {
         match self {
             Self::Count => "",
@@ -236,7 +237,7 @@ impl Limits {
     }
 }
 
-/// The settable limit whose name is nearest, if one is near enough to have been meant.
+/// The settable limit with the most similar name, if it is similar enough for a typo.
 #[must_use]
 pub fn nearest(name: &str) -> Option<&'static Row> {
     let part = |row: &&Row| row.name.split('-').any(|part| part == name);
@@ -244,7 +245,7 @@ pub fn nearest(name: &str) -> Option<&'static Row> {
     SETTABLE.iter().find(part).or(near.filter(|(distance, _)| *distance <= 2).map(|(_, row)| row))
 }
 
-/// How many letters have to be added, taken or changed to make one name of the other. Both are short.
+/// The edit distance of two short names.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(64).collect(), b.chars().collect());
     let mut row: Vec<usize> = (0..=b.len()).collect();

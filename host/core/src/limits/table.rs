@@ -1,8 +1,8 @@
-//! The table itself. A line is a field of [`Limits`], its name in a policy, its default, its hard maximum, and what it is.
+//! The table. A row is a field of [`Limits`], its name in a policy, its default, its hard maximum, and its description.
 //!
-//! Defaults are for probes of some 100 KiB, as Rust and C make them; `probes/dist` and the benchmarks were the measure.
-//! Hard maxima admit an interpreter in a component (CPython: 18 MiB, bodies of megabytes, 200 MiB of memory) and end
-//! where the engine's reader ends, or where one component would cost the machine.
+//! Defaults are for probes of about 100 KiB, as Rust and C make them; they were measured with `probes/dist` and the benchmarks.
+//! Hard maxima admit an interpreter in a component (CPython: 18 MiB, bodies of megabytes, 200 MiB of memory), and end where the
+//! engine's reader ends or where one component would exhaust the machine.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ use crate::model::report_limits as report;
 
 macro_rules! settable {
     ($($field:ident $name:literal = $default:expr, max $max:expr, $unit:ident, $bounds:literal, $reached:literal;)*) => {
-        /// What one component may use. The default is the table's.
+        /// The limits of one component. The default is the table's.
         #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
         pub struct Limits {
             $(#[doc = $bounds] pub $field: u64,)*
@@ -86,7 +86,7 @@ settable! {
     log_bytes "log-bytes" = 1 << 10, max 16 << 10, Bytes,
         "one log line", "the rest is cut off and counted";
 
-    // What a component is made of, before anything is compiled.
+    // A component's structure, before anything is compiled.
     component_bytes "component-bytes" = 8 << 20, max super::COMPONENT_BYTES_MAX, Bytes,
         "a component's file", "the component is refused before it is read";
     core_modules "core-modules" = 16, max 256, Count,

@@ -1,7 +1,7 @@
-//! What a fix says besides what it asks for: its contract, the findings that it answers, and every byte that it may write.
+//! The parts of a manifest that only a fix has: its contract, the findings that it answers, and every byte that it may write.
 //!
-//! Attack answered: bytes that were not reviewed before they were written (PH07, FS14). A text stands here or in policy, is shown
-//! whole in a review, and is part of its action's name.
+//! Attack answered: bytes that are written without a review (PH07, FS14). A text is in the manifest or in policy, a review
+//! shows all of it, and its digest is part of its action's name.
 
 use std::collections::BTreeSet;
 
@@ -14,99 +14,99 @@ use crate::model::{At, ComponentId, ContentName, Effect, Object, SlotName, Verb,
 use crate::source::Place;
 use crate::verbs::{needs_content, spec};
 
-/// Most bytes of a text.
+/// Maximum bytes of a text.
 pub(super) const TEXT_BYTES_MAX: usize = 32 << 10;
-/// Most bytes of a line.
+/// Maximum bytes of a line.
 pub(super) const LINE_BYTES_MAX: usize = 1 << 10;
-/// Most constraints in a contract.
+/// Maximum number of constraints in a contract.
 pub(super) const CONSTRAINTS_MAX: usize = 8;
 
 /// Why a fix exists, for a reader who finds its change years later.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contract {
-    /// What it is to achieve.
+    /// What it achieves.
     pub intent: String,
     /// Why this way.
     pub rationale: String,
-    /// What breaks if it is taken back.
+    /// What breaks if it is rolled back.
     pub if_reverted: String,
-    /// What shaped it. At least one.
+    /// The constraints that led to this design. At least one.
     pub constraints: Vec<String>,
 }
 
 /// A finding that a fix answers.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Answers {
-    /// The probe that says it.
+    /// The probe that reports it.
     pub probe: ComponentId,
     /// Its code.
     pub code: String,
 }
 
-/// Something that may be put into a file.
+/// A declared content that may be written into a file.
 #[derive(Debug, Clone)]
 pub struct Content {
-    /// What.
+    /// The text or line.
     pub body: Body,
     /// The author's reason.
     pub why: String,
-    /// Where it is written.
+    /// The place in the manifest.
     pub place: Place,
 }
 
-/// What is put into a file.
+/// A text or a line for a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
-    /// All of it.
+    /// The whole content of the file.
     Text(String),
-    /// One line of it.
+    /// One line of the file.
     Line {
         /// Without its end.
         line: String,
-        /// Where it goes if it is missing.
+        /// The position, if the line is missing.
         at: At,
     },
 }
 
-/// Why something cannot be put into a file. Whoever reads it in a review must see what it is.
+/// Why a content cannot be written into a file. A reviewer must be able to see all of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
-    /// There is none of it.
+    /// It is empty.
     #[error("there is nothing in it")]
     Empty,
-    /// Too much.
+    /// It is too large.
     #[error("it has {found} bytes; at most {max} are written")]
     Long {
-        /// Bytes.
+        /// Its size in bytes.
         found: usize,
         /// The limit.
         max: usize,
     },
-    /// What cannot be seen.
+    /// It holds invisible characters.
     #[error("line {line} holds characters that cannot be shown")]
     Hidden {
-        /// From 1.
+        /// The line, from 1.
         line: usize,
     },
-    /// A line that is two.
+    /// The line holds a line end.
     #[error("a line has no line end in it")]
     Lines,
 }
 
 impl Body {
-    /// A text, if people see all of it.
+    /// Checks a text: a reader must see all of it.
     ///
     /// # Errors
-    /// When they do not, or it is empty or too long.
+    /// When a reader does not, or it is empty or too long.
     pub fn text(text: &str) -> Result<Self, BodyError> {
         check(text, TEXT_BYTES_MAX)?;
         Ok(Self::Text(text.to_owned()))
     }
 
-    /// A line, if people see all of it.
+    /// Checks a line: a reader must see all of it.
     ///
     /// # Errors
-    /// As for a text; and when it is more than one.
+    /// As for a text, and when it is more than one line.
     pub fn line(line: &str, at: At) -> Result<Self, BodyError> {
         if line.contains(['\n', '\r']) {
             return Err(BodyError::Lines);
@@ -115,10 +115,10 @@ impl Body {
         Ok(Self::Line { line: line.to_owned(), at })
     }
 
-    /// What an operator puts in its place, of the same kind.
+    /// The operator's replacement, of the same kind.
     ///
     /// # Errors
-    /// As for one of an author's.
+    /// As for the author's content.
     pub fn replaced(&self, by: &str) -> Result<Self, BodyError> {
         match self {
             Self::Text(_) => Self::text(by),
@@ -126,7 +126,7 @@ impl Body {
         }
     }
 
-    /// True if the verb puts such a thing into a file.
+    /// True if the verb writes this kind of content.
     #[must_use]
     pub const fn fits(&self, verb: Verb) -> bool {
         match self {
@@ -248,8 +248,8 @@ impl Reader<'_> {
         Some((name?, Content { body, why: raw.why.get_ref().clone(), place }))
     }
 
-    /// Whether a manifest is one of its world: a fix has a contract, answers something, and changes something; a probe has
-    /// none of that.
+    /// Checks that a manifest matches its world: a fix has a contract, answers at least one finding, and has a verb that
+    /// changes; a probe has none of these.
     pub(super) fn fits_world(
         &mut self,
         world: World,
@@ -291,7 +291,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Whether a slot's contents are there, and each is one that a verb of it takes.
+    /// Checks that a slot's contents exist, and that a verb of the slot takes each of them.
     pub(super) fn slot_content(
         &mut self,
         names: &[Spanned<String>],
@@ -329,7 +329,7 @@ impl Reader<'_> {
         found
     }
 
-    /// A default that a fix may change: none of what nothing may ever touch.
+    /// Checks that a fix may change the default of a slot.
     pub(super) fn changeable(&mut self, at: &Spanned<String>, slot: &Slot) {
         if let Some(literal) = &slot.default
             && let Err(error) = slot.changeable(literal)
@@ -338,7 +338,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A content that no slot names would be shown in a review for nothing.
+    /// Refuses a content that no slot names.
     pub(super) fn unused(&mut self, raw: &[RawContent], slots: &std::collections::BTreeMap<SlotName, Slot>) {
         for raw in raw {
             let is_used = slots.values().any(|slot| slot.content.contains(raw.name.get_ref().as_str()));
@@ -351,10 +351,10 @@ impl Reader<'_> {
 }
 
 impl Slot {
-    /// Whether what is bound may be changed, if one of its verbs does that.
+    /// Checks that the bound literal may be changed, if the slot has a verb that changes.
     ///
     /// # Errors
-    /// When nothing may ever touch it.
+    /// When no change may ever touch it.
     pub fn changeable(&self, literal: &crate::model::Literal) -> Result<(), crate::model::LiteralError> {
         use crate::model::{Literal, writable};
         if !self.verbs.iter().any(|verb| spec(*verb).effect == Effect::Change) {

@@ -10,7 +10,7 @@ use super::{AbsolutePath, Change, Literal, Verb};
 
 /// The stable, readable name of an action on a target: `system.load`, `services.status:nginx.service`.
 ///
-/// Two components that ask the same of a target name the same action, and share the answer.
+/// Two components that ask a target the same question name the same action, and share the answer.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ActionId(String);
@@ -25,7 +25,7 @@ impl ActionId {
         })
     }
 
-    /// The id of a verb on a literal that stands in a journal: for replay, which sends nothing.
+    /// The id of a verb on a literal from a journal. For replay, which sends nothing.
     #[must_use]
     pub fn recorded(verb: Verb, object: Option<&str>) -> Self {
         Self(object.map_or_else(|| verb.name().to_owned(), |object| format!("{verb}:{object}")))
@@ -37,13 +37,13 @@ impl ActionId {
         &self.0
     }
 
-    /// The verb, if it is one of this program's: an id may come from an older or a foreign journal.
+    /// The verb, if this program knows it. An id may come from an older or a foreign journal.
     #[must_use]
     pub fn verb(&self) -> Option<Verb> {
         Verb::from_name(self.0.split_once(':').map_or(self.0.as_str(), |(verb, _)| verb))
     }
 
-    /// The literal that it is done to, as text.
+    /// The literal of the action, as text.
     #[must_use]
     pub fn object(&self) -> Option<&str> {
         self.0.split_once(':').map(|(_, object)| object)
@@ -62,38 +62,39 @@ impl std::borrow::Borrow<str> for ActionId {
     }
 }
 
-/// What reaches the target.
+/// What is sent to the target.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Wire {
-    /// A program and its arguments. Over SSH the words are joined by one space each; no word holds anything that a
-    /// shell would read.
+    /// A program and its arguments. Over SSH the words are joined by single spaces. No word holds a character that a shell
+    /// interprets.
     Exec(Vec<String>),
-    /// A program, its arguments, and all that it reads on its standard input.
+    /// A program, its arguments, and all of its standard input.
     Fed {
         /// As for [`Wire::Exec`].
         words: Vec<String>,
         /// Sent as it is, then the end of input.
         stdin: String,
     },
-    /// A connection that the target makes, and all that is said on it. Over SSH a `direct-tcpip` channel.
+    /// A connection that the target opens, and all that is sent on it. Over SSH a `direct-tcpip` channel.
     Connect {
-        /// Where to.
+        /// The address to connect to.
         address: SocketAddr,
         /// Sent as it is.
         request: String,
     },
     /// The start of a file on this machine, read without a program.
     Read(AbsolutePath),
-    /// The same, asked of the target's gate by the action's id: what is in it stands in the gate, and is not sent.
+    /// Any of the above, requested from the target's gate by the action's id. The gate's list holds the words, and they are not
+    /// sent.
     Gated(Box<Wire>),
     /// A change, requested only from the target's gate, by the action's id.
     Change(Change),
 }
 
 impl Wire {
-    /// The exact text: what an SSH `exec` request carries. What is said afterwards stands behind ` < `, quoted. Behind
-    /// `gate`: what the target's gate does when it is asked by the action's id.
+    /// The exact text of an SSH `exec` request. Input follows after ` < `, quoted. After `gate` comes what the target's gate
+    /// runs for the action's id.
     #[must_use]
     pub fn text(&self) -> String {
         match self {
@@ -112,10 +113,10 @@ impl Wire {
 pub struct Action {
     /// Its name.
     pub id: ActionId,
-    /// What it does.
+    /// Its verb.
     pub verb: Verb,
-    /// To what, if the verb takes an object.
+    /// Its literal, if the verb takes an object.
     pub literal: Option<Literal>,
-    /// How the target is told.
+    /// What is sent to the target.
     pub wire: Wire,
 }

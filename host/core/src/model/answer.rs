@@ -1,6 +1,6 @@
 //! What a target answered to one action, as raw bytes.
 //!
-//! Knows: sizes, exit status, timing. Must not know: how the bytes travelled, what they mean.
+//! Knows: sizes, exit status, timing. Must not know: how the bytes were transported, what they mean.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,12 +15,12 @@ pub struct Answer {
     pub stderr: Vec<u8>,
     /// How the program ended.
     pub exit: Exit,
-    /// When the question was sent and how long the answer took, for verbs whose answer means nothing without it.
+    /// When the question was sent and how long the answer took, for verbs whose answer depends on it.
     pub timing: Option<Timing>,
 }
 
 impl Answer {
-    /// What stands for the answer of an address where nothing listens: the target tried, and the connection was refused.
+    /// The answer if nothing listens at an address: the target tried to connect, and was refused.
     #[must_use]
     pub fn connection_refused() -> Self {
         Self { stdout: Vec::new(), stderr: b"connection refused\n".to_vec(), exit: Exit::Status(1), timing: None }

@@ -1,7 +1,7 @@
-//! What a changing action does to one object, wholly literal, and the states between which it goes.
+//! The literal effect of a changing action on one object, and the states before and after it.
 //!
-//! Knows: kinds of changes and of states. Must not know: how a gate carries one out, who may ask for it. Attack answered: a
-//! change larger than its name (CH19, D20): there is no change without an object, and none without a way back.
+//! Knows: kinds of changes and of states. Must not know: how a gate applies one, who may ask for it. Attack answered: a change
+//! with a wider effect than its name (CH19, D20). Every change has exactly one object and an inverse.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,46 +14,46 @@ use super::literal::{AbsolutePath, Container, UnitName};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case")]
 pub enum Change {
-    /// Makes these bytes the whole file; what was there is kept and can be put back.
+    /// Makes these bytes the whole content of a file. The previous content is kept and can be restored.
     Write {
         /// The file.
         path: AbsolutePath,
         /// The bytes.
         text: String,
     },
-    /// The same with bytes that a component made: always attended, and never without an approver's signature.
+    /// The same with bytes that a component computes: always attended, and always with an approver's signature.
     WriteComputed {
         /// The file.
         path: AbsolutePath,
-        /// The most that may be written.
+        /// The maximum size.
         bytes_max: u64,
     },
-    /// Adds a line if there is none like it.
+    /// Adds a line unless the file already has it.
     EnsureLine {
         /// The file.
         path: AbsolutePath,
         /// The line, without its end.
         line: String,
-        /// Where a line that is missing goes.
+        /// The position of a missing line.
         at: At,
     },
-    /// Takes every line out that is exactly this one.
+    /// Removes every line that equals this one.
     RemoveLine {
         /// The file.
         path: AbsolutePath,
         /// The line, without its end.
         line: String,
     },
-    /// Moves a file out of its place, to the gate's own folder. Nothing is deleted.
+    /// Moves a file to the gate's own folder. Nothing is deleted.
     SetAside {
         /// The file.
         path: AbsolutePath,
     },
-    /// Does something to a systemd unit.
+    /// Acts on a systemd unit.
     Unit {
         /// The unit.
         unit: UnitName,
-        /// What.
+        /// The act.
         act: UnitAct,
     },
     /// Restarts a container.
@@ -61,39 +61,39 @@ pub enum Change {
         /// The container.
         container: Container,
     },
-    /// Runs a program of the operator's that has an inverse, and a third that says which of the two holds.
+    /// Runs an operator's program, which has an inverse and a third program that checks which of the two is in effect.
     Command {
         /// The operator's name for it.
         name: String,
-        /// Absolute program and arguments that do it.
+        /// Absolute program and arguments of the change.
         does: Vec<String>,
-        /// That undo it.
+        /// Program and arguments of the undo.
         undoes: Vec<String>,
-        /// That end with 0 if it is done, with 1 if it is not, and change nothing.
+        /// Program and arguments of the check, which changes nothing: status 0 if the change is in effect, 1 if it is not.
         checks: Vec<String>,
     },
 }
 
-/// Where a line goes.
+/// The position of a line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum At {
     /// Before all others.
     Start,
-    /// Behind all others.
+    /// After all others.
     #[default]
     End,
 }
 
-/// What is done to a unit.
+/// An act on a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum UnitAct {
-    /// Has it read its configuration again.
+    /// Reloads its configuration.
     Reload,
-    /// Stops and starts it. Only what policy calls stateless.
+    /// Stops and starts it. Only for units that policy calls stateless.
     Restart,
-    /// Has it start at boot.
+    /// Enables it at boot.
     Enable,
     /// Starts it.
     Start,
@@ -112,22 +112,22 @@ impl UnitAct {
     }
 }
 
-/// How a change is taken back. Every kind has one; a kind without would not be here.
+/// How a step is undone. Every kind of change has an inverse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Inverse {
-    /// The object gets back what was kept of it: bytes, owner, mode; or is absent again.
+    /// Restores the object from its snapshot: bytes, owner, mode; or removes it again.
     Restore,
-    /// A unit is what it was: stopped, or not started at boot.
+    /// Returns a unit to its previous state: stopped, or disabled at boot.
     Revert,
     /// The operator's `undo`.
     Undo,
-    /// It is done once more, after everything else is back: it makes a program read what is there.
+    /// Repeats the act after all other steps are undone, so that a program reads the restored files.
     Again,
 }
 
 impl Change {
-    /// How it is taken back.
+    /// Its inverse.
     #[must_use]
     pub const fn inverse(&self) -> Inverse {
         match self {
@@ -157,7 +157,7 @@ impl Change {
         }
     }
 
-    /// The unit that it does something to.
+    /// The unit that it acts on.
     #[must_use]
     pub const fn unit(&self) -> Option<&UnitName> {
         if let Self::Unit { unit, .. } = self { Some(unit) } else { None }
@@ -178,7 +178,7 @@ impl Change {
         }
     }
 
-    /// All of it, on one line: what is hashed into a grant and read in a review. Texts and words stand quoted.
+    /// The whole change on one line, with quoted texts and words. It is hashed into a grant and shown in a review.
     #[must_use]
     pub fn text(&self) -> String {
         match self {
@@ -205,15 +205,15 @@ impl Change {
     }
 }
 
-/// Which way a step goes.
+/// The direction of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Way {
-    /// Forwards.
+    /// Apply.
     Do,
-    /// Back.
+    /// Undo.
     Undo,
-    /// Once more, after the others are back.
+    /// Repeat, after the other steps are undone.
     Again,
 }
 
@@ -229,17 +229,17 @@ impl Way {
     }
 }
 
-/// What an object is, as far as a change depends on it: one word, which does not depend on the reader.
+/// The state of an object, as far as a change depends on it: one word with a single spelling.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum State {
-    /// There is no such file: `absent`.
+    /// The file does not exist: `absent`.
     Absent,
     /// A regular file: `file:SHA256:BYTES:MODE:UID:GID`, the mode in octal.
     File {
-        /// Of its bytes, 64 small hex digits.
+        /// SHA-256 of its bytes, 64 lower-case hex digits.
         sha256: String,
-        /// How many.
+        /// Its size in bytes.
         bytes: u64,
         /// Permission bits.
         mode: u32,
@@ -260,14 +260,14 @@ pub enum State {
         /// `.State.Status`.
         status: String,
     },
-    /// What an operator's check says: `command:done` or `command:undone`.
+    /// The result of an operator's check: `command:done` or `command:undone`.
     Command {
-        /// It ended with 0, not with 1.
+        /// True if the check ended with 0, false if it ended with 1.
         done: bool,
     },
 }
 
-/// A word that is no state.
+/// The word is not a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a state of an object")]
 pub struct NoState;
@@ -310,7 +310,7 @@ impl FromStr for State {
             ["command", "undone"] => Self::Command { done: false },
             _ => return Err(NoState),
         };
-        // One spelling each: hashes and comparisons are over the word.
+        // Only one spelling is accepted, because words are hashed and compared.
         if state.to_string() == text { Ok(state) } else { Err(NoState) }
     }
 }

@@ -1,19 +1,19 @@
-//! What a fix says when it has looked, and in which part of its work it may ask for a change.
+//! The decision of a fix, and the phase in which it may ask for a change.
 
 use serde::{Deserialize, Serialize};
 
 use super::Tainted;
 
-/// The part of a component's work that a run is.
+/// The phase of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
-    /// A probe looks.
+    /// A probe checks.
     #[default]
     Examine,
-    /// A fix looks and proposes. The only part in which a changing verb is taken.
+    /// A fix checks and proposes. The only phase in which a changing verb is accepted.
     Plan,
-    /// A fix looks whether all is as it wants it.
+    /// A fix checks whether its change had the desired effect.
     Verify,
 }
 
@@ -33,10 +33,10 @@ impl Phase {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "kebab-case")]
 pub enum StageError {
-    /// Not in the grant, or not such bytes, or the object is on the list already.
+    /// Not in the grant, or with other bytes, or the object is already on the list.
     #[error("refused")]
     Refused,
-    /// Not in this part of its work.
+    /// Not in this phase.
     #[error("only `plan` may propose a change")]
     WrongPhase,
     /// Too many, or too large.
@@ -44,35 +44,35 @@ pub enum StageError {
     Exhausted,
 }
 
-/// What `plan` came to. All text is the component's.
+/// The result of `plan`. All text comes from the component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Decision {
-    /// To do what it put on the list.
+    /// Proposes the changes on the list.
     Propose {
-        /// What it saw.
+        /// What it observed.
         context: Tainted,
-        /// The calls that it rests on.
+        /// The calls that are its evidence.
         evidence: Vec<u32>,
     },
-    /// All is as it should be.
+    /// Everything is as it should be.
     NothingToDo {
-        /// In its words.
+        /// The component's reason.
         why: Tainted,
     },
-    /// Another person or program has to do it.
+    /// Another person or program has to act.
     Refuse {
         /// Why a change here would not help, or do harm.
         reason: Tainted,
-        /// Whose fix it is.
+        /// Who has to act.
         owner: Tainted,
-        /// The calls that it rests on.
+        /// The calls that are its evidence.
         evidence: Vec<u32>,
     },
 }
 
 impl Decision {
-    /// The calls that it rests on.
+    /// The calls that are its evidence.
     #[must_use]
     pub fn evidence(&self) -> &[u32] {
         match self {

@@ -1,4 +1,4 @@
-//! A number that a component has said before, and of which target it was said.
+//! Metrics of a component's earlier runs, and the target of each.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,20 +11,20 @@ pub struct Point {
     pub time_ms: u64,
     /// The finding's code.
     pub code: String,
-    /// What the finding was about.
+    /// The finding's subject.
     pub subject: Tainted,
     /// The metric's name.
     pub metric: String,
-    /// What it counts in.
+    /// Its unit.
     pub unit: Unit,
-    /// Finite.
+    /// The value, which is finite.
     pub value: f64,
 }
 
-/// The numbers of a report, each with its place in it and the target that it is filed under, in the report's order.
+/// The numbers of a report in its order, each with its position and the target that it is filed under.
 ///
-/// A run on one target says everything of that one. A run on several names the target in a finding's subject, as `db01`
-/// or `db01: /var`; what names none of them is filed under none.
+/// All numbers of a run on one target belong to that target. In a run on several, the finding's subject names the target, as
+/// `db01` or `db01: /var`; a subject that names none of them is filed under none.
 pub fn filed_under<'a>(
     report: &'a Report,
     targets: &'a [TargetName],

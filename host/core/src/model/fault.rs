@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct RunFault {
     /// A sentence of the host: `used up its fuel (2000000000 instructions)`. It may be reworded; compare `code`.
     pub message: String,
-    /// What kind of fault it is: `fuel`. A code never changes. Older programs wrote none.
+    /// The code of the fault: `fuel`. A code never changes. Older programs wrote none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
 }

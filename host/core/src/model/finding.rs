@@ -1,4 +1,4 @@
-//! What probes say. Text in it is tainted; numbers and codes are checked.
+//! Findings of probes. Their text is tainted; numbers and codes are checked.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,23 +18,23 @@ pub mod limits {
     pub const REPORT_BYTES: usize = 256 << 10;
 }
 
-/// How bad a finding is, least first. `Unknown` stands above `Ok` and below `Warning`: not seeing is not an alarm,
-/// and is not health.
+/// The severity of a finding, least first. `Unknown` is above `Ok` and below `Warning`: a check that was not possible is
+/// neither an alarm nor healthy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
     /// As it should be.
     Ok,
-    /// The probe could not tell.
+    /// The probe could not decide.
     Unknown,
-    /// Needs a person some day soon.
+    /// Needs a person soon.
     Warning,
     /// Needs a person now.
     Critical,
 }
 
 impl Severity {
-    /// The word for it.
+    /// Its word.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -46,7 +46,7 @@ impl Severity {
     }
 }
 
-/// What a metric counts in.
+/// The unit of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unit {
@@ -67,11 +67,11 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// Every unit there is, in the contract's order.
+    /// All units, in the contract's order.
     pub const ALL: [Self; 7] =
         [Self::Count, Self::Bytes, Self::Seconds, Self::Percent, Self::Ratio, Self::PerSecond, Self::PerHour];
 
-    /// The word for it, as the contract has it.
+    /// Its word in the contract.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -95,22 +95,22 @@ impl Unit {
 /// One number behind a finding.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Metric {
-    /// `[a-z0-9-]{1,64}`.
+    /// The name or code: `[a-z0-9-]{1,64}`.
     pub name: String,
-    /// Finite.
+    /// The value, which is finite.
     pub value: f64,
-    /// What it counts in.
+    /// Its unit.
     pub unit: Unit,
 }
 
 /// One statement about one subject.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
-    /// `[a-z0-9-]{1,64}`.
+    /// The name or code: `[a-z0-9-]{1,64}`.
     pub code: String,
-    /// How bad.
+    /// Its severity.
     pub severity: Severity,
-    /// What it is about, within the target.
+    /// The subject within the target.
     pub subject: Tainted,
     /// One line for a person.
     pub title: Tainted,
@@ -120,7 +120,7 @@ pub struct Finding {
     pub evidence: Vec<u32>,
 }
 
-/// What a run that could look has said.
+/// The report of a run that could check.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// In the probe's order.
@@ -149,10 +149,10 @@ pub enum VerbError {
     /// No answer in time.
     #[error("no answer in time")]
     TimedOut,
-    /// Larger than the verb's limit.
+    /// The answer is larger than the verb's limit.
     #[error("the answer is larger than the verb's limit")]
     TooLarge,
-    /// Not understood.
+    /// The answer cannot be parsed.
     #[error("the target's answer cannot be understood")]
     Garbled,
     /// This run's calls or bytes are used up.

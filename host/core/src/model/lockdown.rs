@@ -1,31 +1,31 @@
-//! What a worker process has given up, by its own word.
+//! The privileges that a worker process reports to have given up.
 //!
-//! Knows: names of measures. Must not know: how they are taken. Nothing is decided on it but whether to warn or to refuse:
-//! a worker that lies here has been taken over already, and every call of it is looked up all the same.
+//! Knows: names of measures. Must not know: how they are applied. The report decides only whether to warn or to refuse: a
+//! worker that lies about it has been taken over already, and its grant still limits every call.
 
 use serde::{Deserialize, Serialize};
 
-/// Measures that hold for a process and all its threads to come.
+/// Measures that apply to a process and all its future threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Lockdown {
-    /// Landlock: no file, no TCP port, no signal or abstract socket out of the process. The kernel's ABI, which says how
-    /// much of that it knows.
+    /// Landlock: no file, no TCP port, no signal or abstract socket out of the process. The value is the kernel's ABI version,
+    /// which decides how many of these it supports.
     pub landlock: Option<u32>,
-    /// Only the system calls on a list of ours.
+    /// Only the system calls on Bailiwick's list.
     pub seccomp: bool,
     /// No program that it starts has more rights than it has.
     pub no_new_privs: bool,
-    /// Nobody of the same user may read its memory; it leaves no core.
+    /// No other process of the same user can read its memory, and it leaves no core dump.
     pub undumpable: bool,
-    /// No capabilities, whichever user runs it.
+    /// No capabilities, whichever user started it.
     pub no_capabilities: bool,
     /// Resource limits.
     pub rlimits: bool,
 }
 
 impl Lockdown {
-    /// What does not hold, in words; empty: all does.
+    /// The measures that are missing, in words. Empty if all apply.
     #[must_use]
     pub fn lacking(&self) -> Vec<&'static str> {
         let measures = [
@@ -39,13 +39,13 @@ impl Lockdown {
         measures.into_iter().filter_map(|(holds, name)| (!holds).then_some(name)).collect()
     }
 
-    /// True if every measure holds.
+    /// True if every measure applies.
     #[must_use]
     pub fn complete(&self) -> bool {
         self.lacking().is_empty()
     }
 
-    /// What holds in both of two.
+    /// The measures that both have.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! The words of the system: names, verbs, literals, actions, findings.
+//! The terms of the system: names, verbs, literals, actions, findings.
 //!
 //! Knows: grammar and shape. Must not know: files, policy, processes, the network. Nothing here does I/O.
 //! Attack answered: a string from a file, a guest or a target that is used as something it is not. Every word has a

@@ -1,10 +1,10 @@
-//! Names that people choose. Each is one grammar; the types keep a target from being taken for a slot.
+//! Names that people choose. Each has one grammar, and each has its own type, so that a target cannot be used as a slot.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A name that does not fit its grammar.
+/// A name that does not match its grammar.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} must match `{grammar}`")]
 pub struct NameError {
@@ -86,15 +86,15 @@ name!(
     Tag, "a tag", b".-", "[a-z0-9][a-z0-9.-]{0,63}"
 );
 name!(
-    /// What a component calls itself. Identity is the digest; the id is for people and policy.
+    /// The id of a component, for people and policy. Its identity is its digest.
     ComponentId, "a component's id", b"-", "[a-z0-9][a-z0-9-]{0,63}"
 );
 name!(
-    /// A named hole in a manifest.
+    /// A named place in a manifest, which policy fills.
     SlotName, "a slot's name", b"-", "[a-z0-9][a-z0-9-]{0,63}"
 );
 name!(
-    /// A text or a line that a manifest declares, to be put into a file.
+    /// A text or a line that a manifest declares, to be written into a file.
     ContentName, "a content's name", b"-", "[a-z0-9][a-z0-9-]{0,63}"
 );
 name!(
@@ -106,7 +106,7 @@ name!(
     RuleName, "a rule's name", b"-", "[a-z0-9][a-z0-9-]{0,63}"
 );
 name!(
-    /// A change: `c-20261122-1f0c9a3e`. A gate makes a folder of it, and takes no longer one.
+    /// A change: `c-20261122-1f0c9a3e`. A gate makes a folder with this name, and limits its length.
     ChangeId, "a change's id", b"-", "[a-z0-9][a-z0-9-]{0,39}", 40
 );
 name!(
@@ -114,7 +114,7 @@ name!(
     CaseName, "a case's name", b"-", "[a-z0-9][a-z0-9-]{0,63}"
 );
 
-/// What a guest says to name an entry of a slot: `exporter`, or `exporter/2` in a slot declared `many`.
+/// The key by which a guest names an entry of a slot: `exporter`, or `exporter/2` in a slot declared `many`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SlotKey(String);
 
@@ -137,7 +137,7 @@ impl SlotKey {
         &self.0
     }
 
-    /// The entry's place in a slot declared `many`.
+    /// The entry's position in a slot declared `many`.
     #[must_use]
     pub fn index(&self) -> Option<usize> {
         self.0.rsplit_once('/')?.1.parse().ok()

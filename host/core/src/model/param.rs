@@ -12,7 +12,7 @@ pub enum ParamValue {
     Number(f64),
     /// A text.
     Text(String),
-    /// Yes or no.
+    /// True or false.
     Flag(bool),
     /// A list of texts.
     Texts(Vec<String>),
@@ -30,7 +30,7 @@ impl ParamValue {
         }
     }
 
-    /// Takes a TOML value of one of the four types. Nothing is converted but whole numbers to numbers.
+    /// Converts a TOML value of one of the four types. Only whole numbers are converted, to numbers.
     #[must_use]
     pub fn from_toml(value: &toml::Value) -> Option<Self> {
         match value {
@@ -47,7 +47,7 @@ impl ParamValue {
     }
 }
 
-/// As it stands in TOML.
+/// As written in TOML.
 impl fmt::Display for ParamValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

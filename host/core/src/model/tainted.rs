@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 /// let text = bailiwick_core::model::Tainted::new("x");
 /// let _: String = text.to_string();
 /// ```
-/// It is no `str`, neither by `Deref`
+/// It is not a `str`, neither by `Deref`
 /// ```compile_fail,E0614
 /// let text = bailiwick_core::model::Tainted::new("x");
 /// let _ = (*text).len();
@@ -52,7 +52,7 @@ impl Tainted {
         Self(text.into())
     }
 
-    /// The text for an encoder, which must escape it. Nothing but an encoder and a parser has reason to call this.
+    /// The text for an encoder, which must escape it. Only encoders and parsers call this.
     #[must_use]
     pub fn for_encoder(&self) -> &str {
         &self.0
@@ -77,7 +77,7 @@ impl Tainted {
     }
 }
 
-/// Escapes everything but printable ASCII, so that even a debug print cannot carry a sequence to a terminal.
+/// Escapes everything except printable ASCII, so that even a debug print cannot send a control sequence to a terminal.
 impl std::fmt::Debug for Tainted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "tainted\"{}\"", self.0.escape_default())

@@ -1,4 +1,4 @@
-//! The parts of WASI that a component may ask for, all of them inert: they answer, and lead nowhere.
+//! The parts of WASI that a component may ask for. All are inert: they answer, and reach nothing outside.
 
 use std::fmt;
 
@@ -19,10 +19,10 @@ pub enum WasiGroup {
 }
 
 impl WasiGroup {
-    /// Every one there is.
+    /// All of them.
     pub const ALL: &'static [Self] = &[Self::Cli, Self::Clocks, Self::Io, Self::Random];
 
-    /// What stands in a manifest, and behind `wasi:` in a component.
+    /// Its name in a manifest, and after `wasi:` in a component.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -33,7 +33,7 @@ impl WasiGroup {
         }
     }
 
-    /// What a component gets of it, in words.
+    /// A description of what a component gets.
     #[must_use]
     pub const fn about(self) -> &'static str {
         match self {

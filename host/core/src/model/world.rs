@@ -1,8 +1,8 @@
-//! The two kinds of components: what each is built for, and what of it is called.
+//! The two kinds of components: their worlds, and the functions that they export.
 
 use serde::{Deserialize, Serialize};
 
-/// What a component is built for.
+/// The world that a component is built for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum World {
@@ -14,7 +14,7 @@ pub enum World {
 }
 
 impl World {
-    /// Both.
+    /// Both worlds.
     pub const ALL: &'static [Self] = &[Self::Probe, Self::Fix];
 
     /// Its name in the contract.
@@ -26,7 +26,7 @@ impl World {
         }
     }
 
-    /// How manifests write it, with package and version.
+    /// Its name in manifests, with package and version.
     #[must_use]
     pub const fn full_name(self) -> &'static str {
         match self {
@@ -35,7 +35,7 @@ impl World {
         }
     }
 
-    /// The functions that its components export, and nothing else.
+    /// The functions that its components export. They export nothing else.
     #[must_use]
     pub const fn exports(self) -> &'static [&'static str] {
         match self {

@@ -1,10 +1,9 @@
 //! The digest of a report, in each version that a journal can name.
 //!
 //! Knows: the words that each version hashes. Must not know: where a digest is kept. A digest of version 1 is in journals of
-//! older programs, so its words never change: they are written out here, apart from the types that today's program uses.
-//!
-//! Version 1 also hashes the sentences that Bailiwick writes itself (`cause`, a fault's message, the reason of a refusal), so
-//! that a reworded sentence changes the digest. Version 2 leaves them out.
+//! older programs, so its words never change. They are written out here, apart from the types that the current program uses.
+//! Version 1 also hashes the sentences that Bailiwick writes itself (`cause`, a fault's message, the reason of a refusal), so a
+//! reworded sentence changes the digest. Version 2 leaves them out.
 
 use std::collections::BTreeMap;
 

@@ -1,15 +1,16 @@
-//! JSON, one object a line as `journalctl` prints it, or one document: each string is looked at as what it says, and
-//! written out again.
+//! Redacts JSON: one object a line as `journalctl` prints it, or one document. Each string is decoded, redacted and written
+//! again.
 //!
-//! Attacks answered: a secret that an escape or a list of bytes hides from a pattern (a message in colour is such a list),
-//! and a pattern that would take the quotes and all that follows, so that it could no longer be read; and AR11, what
-//! `inspect` tells of a container: every value of its environment goes, since a name does not say whether it is a secret.
+//! Attacks answered: a secret that an escape or a list of bytes hides from a pattern (`journalctl` prints a message in colour
+//! as such a list); a pattern that would remove the quotes and the text after them, so that the JSON could no longer be parsed;
+//! and AR11, the environment of a container in the output of `inspect`: every value is removed, because a name does not show
+//! whether it is a secret.
 
 use serde::de::IgnoredAny;
 
 use super::{Carried, Counts, Ready};
 
-/// True for a line that is one JSON object, whatever is in it.
+/// True for a line that is one JSON object, with any content.
 pub(super) fn is_object(line: &[u8]) -> bool {
     line.trim_ascii_start().first() == Some(&b'{') && serde_json::from_slice::<IgnoredAny>(line).is_ok()
 }
@@ -20,10 +21,10 @@ pub(super) fn is_document(text: &[u8]) -> bool {
     matches!(first, Some(b'{' | b'[')) && serde_json::from_slice::<IgnoredAny>(text).is_ok()
 }
 
-/// Keys of lists that hold a container's environment, or the words that it is made of.
+/// Keys of lists that hold a container's environment, or the words of its command.
 const LISTS: &[&[u8]] = &[b"\"Env\"", b"\"CreateCommand\"", b"\"Cmd\"", b"\"Command\"", b"\"Entrypoint\"", b"\"Args\""];
 
-/// What the string before makes of the next.
+/// What the previous string means for the next one.
 #[derive(PartialEq)]
 enum Before {
     Nothing,
@@ -40,11 +41,11 @@ enum Before {
 impl Ready {
     /// Writes a line or a document without its secrets. It must be valid JSON.
     pub(super) fn push_json(&self, out: &mut Vec<u8>, line: &[u8], counts: &mut Counts, carried: &mut Carried) {
-        // How deep below a key that names a secret.
+        // The depth below a key that names a secret.
         let mut below = 0usize;
         carried.at.clear();
         let mut before = Before::Nothing;
-        // For each bracket that is open: whether it is a list of [`LISTS`]; and whether the next one is.
+        // For each open bracket, whether it is a list of [`LISTS`]; and whether the next one is.
         let (mut open, mut next_is_list) = (Vec::new(), false);
         let mut rest = line;
         while let Some(&byte) = rest.first() {
@@ -58,7 +59,7 @@ impl Ready {
             rest = after;
             let is_key = byte == b'"' && after.trim_ascii_start().first() == Some(&b':');
             if is_key {
-                // A key is no line of a private key.
+                // A key of an object is not a line of a private key.
                 carried.at = b":".to_vec();
             }
             match byte {
@@ -121,7 +122,7 @@ impl Ready {
         self.rules.iter().position(|rule| rule.name.as_str() == name).unwrap_or_default()
     }
 
-    /// Writes `"NAME=value"` without the value, behind `--env=` or `-e` too; false for any other string.
+    /// Writes `"NAME=value"` without the value, also after `--env=` or `-e`. False for any other string.
     fn push_variable(&self, out: &mut Vec<u8>, token: &[u8], counts: &mut Counts) -> bool {
         let Ok(said) = serde_json::from_slice::<String>(token) else { return false };
         let bare = ["--env=", "-e"].iter().find_map(|option| said.strip_prefix(option)).unwrap_or(&said);
@@ -142,14 +143,14 @@ impl Ready {
         let inner = token.get(1..token.len().saturating_sub(1)).unwrap_or_default();
         let decoded;
         let said = if inner.contains(&b'\\') {
-            // Half a surrogate is JSON and no text; then its escapes are what it says.
+            // Half a surrogate is valid JSON but not text; then the escapes themselves are redacted.
             decoded = serde_json::from_slice::<String>(token).map_or_else(|_| inner.to_vec(), String::into_bytes);
             decoded.as_slice()
         } else {
             inner
         };
         let concerned = carried.concerns();
-        // The short last line of a key, when its end is what comes next.
+        // The short last line of a private key, if its end marker comes next.
         if concerned
             && let Some(short) = carried.short.take()
             && self.ends.is_end(said)
@@ -191,7 +192,7 @@ impl Ready {
 
 fn push_quoted(out: &mut Vec<u8>, text: &[u8]) {
     let quoted = serde_json::to_vec(&String::from_utf8_lossy(text));
-    // A string can always be said in JSON.
+    // A string can always be written as JSON.
     out.extend(quoted.unwrap_or_else(|_| b"\"\"".to_vec()));
 }
 
@@ -214,7 +215,7 @@ fn number_length(text: &[u8]) -> usize {
     text.iter().position(|byte| !part(byte)).unwrap_or(text.len())
 }
 
-/// The length of a list of digits, its brackets included; `None` if there is anything else in it.
+/// The length of a list of numbers with its brackets. `None` if it contains anything else.
 fn bytes_length(text: &[u8]) -> Option<usize> {
     let inner = text.get(1..)?;
     let end = inner.iter().position(|byte| !matches!(byte, b'0'..=b'9' | b',' | b' '))?;

@@ -1,37 +1,39 @@
-//! Private keys whose lines stand in frames: a prefix of syslog's on each, or a JSON object around each.
+//! Private keys whose lines are wrapped: with a syslog prefix on each, or in a JSON object each.
 //!
-//! Attack answered: a key that leaks line by line because no pattern sees it whole; and the reverse, a writer of one line
-//! who hides lines of others behind a marker of his own. So only base64 at a line's end is taken, for a while.
+//! Attack answered: a key that leaks line by line because no pattern matches all of it; and the reverse, a writer who hides
+//! other lines behind a marker of his own. So only base64 at the end of a line is removed, and only for a limited number of
+//! lines.
 
 use std::ops::Range;
 
 use super::rules::{BEGIN, END};
 use super::{Regex, compiled};
 
-/// How many lines or strings a key may have.
+/// Maximum lines or strings of a key.
 const LINES: u32 = 200;
-/// From here on base64 is taken for a key's.
+/// Base64 of at least this length counts as part of a key.
 const BODY: usize = 16;
 
-/// What marks the two ends of a key.
+/// The patterns of the two ends of a key.
 #[derive(Debug)]
 pub(super) struct Ends {
     begin: Regex,
     end: Regex,
 }
 
-/// What one answer has said so far.
+/// The state while one answer is read.
 #[derive(Debug, Default)]
 pub(super) struct Carried {
-    /// Lines that may still be a key's.
+    /// Lines that may still belong to a key.
     left: u32,
-    /// Where on its line the last line of a body began.
+    /// The column at which the last line of a body began.
     column: Option<usize>,
-    /// The key of the JSON string that is read, as it is written; empty for plain text.
+    /// The object key of the current JSON string, as written. Empty for plain text.
     pub(super) at: Vec<u8>,
-    /// That of the string the marker stood in. Others, such as a timestamp, are none of the key's.
+    /// The object key of the string with the begin marker. Strings under other keys, such as a timestamp, do not belong to the
+    /// private key.
     within: Vec<u8>,
-    /// A short string that is a key's if its end comes next: where it was written.
+    /// The position of a short string that belongs to a key if its end marker comes next.
     pub(super) short: Option<Range<usize>>,
 }
 
@@ -40,7 +42,7 @@ impl Ends {
         Ok(Self { begin: compiled(&format!("(?-u){BEGIN}"))?, end: compiled(&format!("(?-u){END}"))? })
     }
 
-    /// What of a text belongs to a key.
+    /// Reports the ranges of a text that belong to a key.
     pub(super) fn find(&self, text: &[u8], carried: &mut Carried, mut found: impl FnMut(Range<usize>)) {
         if carried.left > 0 && carried.at != carried.within {
             return;
@@ -79,20 +81,20 @@ impl Ends {
 }
 
 impl Carried {
-    /// True for a string that is a key's if its end comes next.
+    /// True for a string that belongs to a key if its end marker comes next.
     pub(super) fn may_be_last(&self, said: &[u8]) -> bool {
         let said = said.trim_ascii_end();
         let whole = !said.is_empty() && last_token(said) == (0..said.len());
         self.left > 0 && self.at == self.within && self.column == Some(0) && whole && said.len() < BODY
     }
 
-    /// True while the string that is read can be a key's.
+    /// True while the current string can belong to a key.
     pub(super) fn concerns(&self) -> bool {
         self.left > 0 && self.at == self.within
     }
 }
 
-/// The base64 at a line's end, before what a frame closes with.
+/// The base64 at a line's end, before closing characters such as quotes.
 fn last_token(line: &[u8]) -> Range<usize> {
     let closing = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'"' | b'\'' | b',' | b']' | b'}');
     let mut end = line.iter().rposition(|byte| !closing(byte)).map_or(0, |at| at + 1);

@@ -1,20 +1,19 @@
-//! Secrets in what targets say, removed before any other code sees them.
+//! Removes secrets from targets' answers, before any other code sees them.
 //!
-//! Knows: what secrets look like, built in and by policy. Must not know: verbs, who asked. Attack answered: TX09, a secret
-//! in a log line, a file or a program's arguments that ends up in the journal, a report, a component or a core dump.
-//! The broker calls this on whole answers, before the journal and the worker, so no secret is split over two reads, and
-//! what is stored is what was handed on: replay is exact (D28).
-//!
-//! In place of a secret stands `[redacted:RULE]`: no hash and no length of it, since a short secret could be guessed from
+//! Knows: the patterns of secrets, built in and from policy. Must not know: verbs, who asked. Attack answered: TX09, a secret
+//! in a log line, a file or a program's arguments that ends up in the journal, a report, a component or a core dump. The broker
+//! calls this on whole answers, before the journal and the worker, so no secret is split over two reads, and the worker gets
+//! what is stored: replay is exact (D28).
+//! A secret is replaced by `[redacted:RULE]`, without a hash or a length of it, because a short secret could be guessed from
 //! either (JR08).
 //!
-//! **Invariant:** the readers of answers are not misled: a line stays a line, JSON that was valid stays valid, UTF-8 stays UTF-8.
+//! **Invariant:** answers stay parseable: a line stays a line, valid JSON stays valid, UTF-8 stays UTF-8.
 //!
-//! An answer that was cut at its limit loses its last line before it comes here ([`drop_cut_line`]): half a secret has not
-//! the form of one, and half a line of JSON cannot be read as what it says.
+//! An answer that was cut at its limit loses its last line before it comes here ([`drop_cut_line`]): half a secret may not
+//! match its pattern, and half a line of JSON cannot be parsed.
 //!
-//! Known limit: a secret that is written another way (base64, hex, reversed, one character a line) is not recognised, and
-//! neither is one that looks like nothing in particular. Policy can name those: `[[redact]]`.
+//! Known limit: a secret in another encoding (base64, hex, reversed, one character a line) is not recognised, and neither is
+//! one without a typical form. Policy can add patterns for those: `[[redact]]`.
 
 mod json;
 mod keys;
@@ -28,47 +27,47 @@ use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 use self::keys::Carried;
 use crate::model::{NameError, RuleName};
 
-/// How often each rule found something.
+/// The number of matches of each rule.
 pub type Counts = BTreeMap<RuleName, u32>;
 
-/// Longest pattern that policy may give, in bytes.
+/// Maximum length of a pattern in policy, in bytes.
 pub const PATTERN_BYTES: usize = 1 << 10;
-/// Most rules that policy may give.
+/// Maximum number of rules in policy.
 pub const RULES_MAX: usize = 64;
-/// Largest compiled pattern, in bytes: a repetition of a repetition is refused when the policy loads.
+/// Maximum size of a compiled pattern, in bytes. A repetition of a repetition is refused when the policy loads.
 const COMPILED_BYTES: usize = 1 << 20;
 
-/// What one kind of secret looks like.
+/// The pattern of one kind of secret.
 #[derive(Debug, Clone)]
 pub struct Rule {
     name: RuleName,
     regex: Regex,
 }
 
-/// A rule of policy's that cannot be.
+/// Why a rule of policy is not valid.
 #[derive(Debug, thiserror::Error)]
 pub enum RuleError {
-    /// Its name.
+    /// Its name is not valid.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// Its name is taken.
+    /// Its name already exists.
     #[error("the rule `{name}` already exists{}", if rules::is_built_in(name.as_str()) { " (built in)" } else { "" })]
     Taken {
-        /// That name.
+        /// The name.
         name: RuleName,
     },
-    /// Its pattern cannot be read.
+    /// Its pattern cannot be parsed.
     #[error("not a valid pattern: {0}")]
     Syntax(String),
     /// Its pattern needs too much memory.
     #[error("this pattern is too large: {0}")]
     TooLarge(String),
-    /// Its pattern finds something in every text.
+    /// Its pattern matches in every text.
     #[error("the pattern matches an empty text, so it would match everywhere")]
     Empty,
 }
 
-/// All rules. They are compiled when they are first needed, which takes some milliseconds.
+/// All rules. They are compiled on first use, which takes some milliseconds.
 #[derive(Debug, Default)]
 pub struct Redactor {
     custom: Vec<Rule>,
@@ -78,9 +77,9 @@ pub struct Redactor {
 #[derive(Debug)]
 struct Ready {
     rules: Vec<Rule>,
-    /// Which of them have anything to find, in one go over the text.
+    /// All patterns in one set, to find in one pass which of them match at all.
     set: RegexSet,
-    /// Names behind which a secret follows, as the key of a JSON object.
+    /// Names before a secret, as the key of a JSON object.
     keys: Regex,
     /// The same as an argument of a program.
     options: Regex,
@@ -92,15 +91,15 @@ struct Ready {
 struct Span {
     start: usize,
     end: usize,
-    /// Its place among the rules.
+    /// The index of its rule.
     rule: usize,
 }
 
 impl Rule {
-    /// A rule of policy's. If the pattern has groups, what the first of them holds is the secret; else all that it finds.
+    /// A rule of policy. If the pattern has groups, the first group that matches is the secret; else the whole match is.
     ///
     /// # Errors
-    /// When name or pattern cannot be.
+    /// When name or pattern are not valid.
     pub fn new(name: &str, pattern: &str) -> Result<Self, RuleError> {
         let name = RuleName::new(name)?;
         if rules::is_built_in(name.as_str()) {
@@ -113,7 +112,7 @@ impl Rule {
             regex::Error::CompiledTooBig(_) => {
                 RuleError::TooLarge(format!("the compiled pattern takes more than {COMPILED_BYTES} bytes"))
             }
-            // The library draws the pattern and a caret; its last line says what is wrong.
+            // The library prints the pattern and a caret. Its last line says what is wrong.
             other => RuleError::Syntax(
                 other.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned(),
             ),
@@ -132,7 +131,7 @@ impl Rule {
     }
 }
 
-/// `^` and `$` are a line's: a policy is written for answers, which are lines.
+/// `^` and `$` match at lines, because answers are lines.
 fn compiled(pattern: &str) -> Result<Regex, regex::Error> {
     RegexBuilder::new(pattern).multi_line(true).size_limit(COMPILED_BYTES).build()
 }
@@ -150,7 +149,7 @@ impl Redactor {
         }
     }
 
-    /// Makes the rules ready, if they are not yet.
+    /// Compiles the rules, if they are not compiled yet.
     #[expect(clippy::expect_used, reason = "constants, and patterns that were compiled one by one; every test is here")]
     pub fn prepare(&self) {
         self.ready.get_or_init(|| Ready::new(&self.custom).expect("rules that were compiled before"));
@@ -160,14 +159,14 @@ impl Redactor {
         self.prepare();
         self.ready.get()
     }
-    /// A text without its secrets; counts what was found.
+    /// A text without its secrets. Counts the matches.
     #[must_use]
     pub fn bytes(&self, text: Vec<u8>, counts: &mut Counts) -> Vec<u8> {
-        // Nothing goes out unread.
+        // If the rules cannot be compiled, nothing is returned.
         self.ready().map(|ready| ready.bytes(text, counts)).unwrap_or_default()
     }
 
-    /// The same for a text of the host's that may quote a target's.
+    /// The same for a text of the host that may quote a target.
     #[must_use]
     pub fn text(&self, text: String, counts: &mut Counts) -> String {
         let Some(ready) = self.ready() else { return String::new() };
@@ -199,7 +198,7 @@ impl Ready {
             self.push_json(&mut out, &text, counts, &mut Carried::default());
             return out;
         }
-        // Lines that are not JSON, since the last that was.
+        // The begin of the lines since the last line of JSON.
         let (mut from, mut at) = (0, 0);
         let mut any_json = false;
         let mut carried = Carried::default();
@@ -255,11 +254,11 @@ impl Ready {
         *count = count.saturating_add(1);
     }
 
-    /// What is to be replaced, in order, none over another.
+    /// The ranges to replace, in order and without overlap.
     fn spans(&self, text: &[u8], carried: &mut Carried) -> Vec<Span> {
         let mut found = Vec::new();
         let matches = self.set.matches(text);
-        // The first rule is that of private keys.
+        // The first rule is for private keys.
         if carried.concerns() || matches.matched(0) {
             self.ends.find(text, carried, |range| found.push(Span { start: range.start, end: range.end, rule: 0 }));
         }
@@ -281,7 +280,7 @@ impl Ready {
         found.dedup_by(|next, kept| {
             let over = next.start < kept.end;
             if over {
-                // Rules that come first also say what it is called.
+                // The first of two overlapping rules gives the name.
                 (kept.end, kept.rule) = (kept.end.max(next.end), kept.rule.min(next.rule));
             }
             over
@@ -300,11 +299,11 @@ impl Ready {
     }
 }
 
-/// What every replacement begins with.
+/// The begin of every replacement.
 pub const MARK: &str = "[redacted:";
 
 impl Rule {
-    /// Notes a finding; one that goes over line ends is one on each line.
+    /// Adds a match. A match over line ends becomes one on each line.
     fn push(&self, found: &mut Vec<Span>, rule: usize, text: &[u8], range: std::ops::Range<usize>) {
         let mut start = range.start;
         for line in text.get(range).unwrap_or_default().split(|byte| *byte == b'\n') {
@@ -318,12 +317,12 @@ impl Rule {
     }
 }
 
-/// Takes the last line, which is not whole, off an answer that was cut at its limit.
+/// Removes the last line, which is incomplete, from an answer that was cut at its limit.
 pub fn drop_cut_line(text: &mut Vec<u8>) {
     text.truncate(text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1));
 }
 
-/// True for what stands here instead of a secret already.
+/// True for a replacement, which is not redacted again.
 fn is_mark(text: &[u8]) -> bool {
     let name = text.strip_prefix(MARK.as_bytes()).and_then(|rest| rest.strip_suffix(b"]"));
     name.and_then(|name| std::str::from_utf8(name).ok()).is_some_and(|name| RuleName::new(name).is_ok())

@@ -1,14 +1,14 @@
-//! The rules that are always there: what can be told for a secret by its form or by the name before it.
+//! The built-in rules, which recognise a secret by its form or by the name before it.
 //!
-//! Made to miss rather than to take what is none: a probe that reads `password authentication failed` must still be able
-//! to. Nothing here takes half an escape, or a double quote that could end a string, so that text inside JSON stays JSON.
+//! A missed secret is preferred to removing ordinary text: a probe must still be able to read `password authentication failed`.
+//! No rule matches half an escape, or a double quote that could end a string, so that text inside JSON stays JSON.
 //!
-//! Patterns never look ahead without end, so that many findings in one answer do not cost its length each.
+//! No pattern scans ahead without a bound, so that many matches in one answer do not each cost its whole length.
 
 use super::{Rule, compiled};
 use crate::model::RuleName;
 
-/// Words that name a secret, at the end of a longer name.
+/// Words that name a secret, also at the end of a longer name.
 macro_rules! words {
     () => {
         r"(?:password|passwd|passphrase|[_.-]pass|mysql_pwd|token|secret(?:[_-]?access)?(?:[_-]?key)?(?:[_-]?base)?|(?:api|access|account|auth|encryption|master|private|shared|signing|storage)[_-]?key|credentials?)[0-9]?"
@@ -25,7 +25,7 @@ macro_rules! value {
 /// The key of a JSON object whose value is a secret.
 pub(super) const KEY: &str = concat!(r"(?i-u)", words!(), r"\z");
 
-/// An argument whose successor is a secret.
+/// An argument whose next argument is a secret.
 pub(super) const OPTION: &str = concat!(r"(?i-u)\A--?[a-z0-9-]*?(?:pass|", words!(), r")\z");
 
 /// The two ends of a private key.
@@ -42,9 +42,9 @@ macro_rules! end {
 pub(super) const BEGIN: &str = begin!();
 pub(super) const END: &str = end!();
 
-/// Name, pattern. Of two that find the same, the first names it.
+/// Name and pattern. If two match the same text, the first gives the name.
 const TABLE: &[(&str, &str)] = &[
-    // What of one is on the line of its BEGIN, with line ends escaped; `keys` has the lines after it.
+    // The part of a key on the line of its BEGIN, with escaped line ends. `keys` finds the lines after it.
     (
         "private-key",
         concat!(
@@ -56,7 +56,7 @@ const TABLE: &[(&str, &str)] = &[
             r")?"
         ),
     ),
-    // The end of one whose beginning was cut off.
+    // The end of a key whose beginning was cut off.
     (
         "private-key",
         concat!(
@@ -64,7 +64,7 @@ const TABLE: &[(&str, &str)] = &[
             end!()
         ),
     ),
-    // OpenSSH's own format and age's, without their frames.
+    // OpenSSH's own format and age's, without their BEGIN and END lines.
     ("private-key", r"(?-u)b3BlbnNzaC1rZXktdjEA[A-Za-z0-9+/=]*|AGE-SECRET-KEY-1[A-Z0-9]{50,}"),
     ("url-password", r#"(?-u)[A-Za-z][A-Za-z0-9+.-]*://[^\s/:@"'\\<>\x00]*:([^\s/"'\\<>\x00]+)@"#),
     ("authorization", r#"(?i-u)\b(?:proxy-)?authorization["']?[ \t]*[:=][ \t]*["']?(?:[a-z]+[ \t]+)?([^\s"'\\\x00]+)"#),
@@ -103,7 +103,7 @@ const TABLE: &[(&str, &str)] = &[
         "argument",
         r#"(?-u)\bsshpass[ \t\x00]+-p[ \t\x00]*([^\s"\\\x00]+)|\b(?:mysql|mysqldump|mysqladmin|mariadb)\b[^\r\n"\\]*?[ \t\x00]-p([^\s"\\\x00]+)|\bcurl\b[^\r\n"\\]*?[ \t\x00](?:-u|--user)[ \t\x00=]*'?[^\s:'"\\\x00]+:([^\s'"\\\x00]+)"#,
     ),
-    // A line of indented JSON that holds a variable and nothing else, where the document was cut; `json` knows whole ones.
+    // A line of indented JSON with only a variable, in a document that was cut. `json` handles complete documents.
     ("environment", r#"(?-u)^[ \t]+"(?:--env=|-e)?[A-Za-z_][A-Za-z0-9_.-]*=((?:[^"\\\r\n]|\\[^\r\n])+)",?\r?$"#),
     // SQL, and netrc.
     (
@@ -112,7 +112,7 @@ const TABLE: &[(&str, &str)] = &[
     ),
 ];
 
-/// True for a name that policy cannot give.
+/// True for a name that is reserved for a built-in rule.
 pub(super) fn is_built_in(name: &str) -> bool {
     TABLE.iter().any(|(built_in, ..)| *built_in == name)
 }
@@ -120,7 +120,7 @@ pub(super) fn is_built_in(name: &str) -> bool {
 /// The table, compiled.
 ///
 /// # Errors
-/// Never; a test would find it.
+/// Never; a test compiles all rules.
 pub(super) fn built_in() -> Result<Vec<Rule>, regex::Error> {
     let rule = |&(name, pattern): &(&str, &str)| {
         let name = RuleName::new(name).map_err(|error| regex::Error::Syntax(error.to_string()))?;

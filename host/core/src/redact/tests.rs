@@ -1,4 +1,4 @@
-//! What is taken out, what is left alone, and that no reader is misled.
+//! What is removed, what stays, and that answers stay parseable.
 
 use proptest::prelude::*;
 
@@ -15,7 +15,7 @@ const PEM: &str = "-----BEGIN OPENSSH PRIVATE KEY-----\n\
     QyNTUxOQAAACCANARYQ0FOQVJZQ0FOQVJZQ0FOQVJZQ0FOQVJZQ0FOQVJZQ0FOQVJZAA==\n\
     -----END OPENSSH PRIVATE KEY-----\n";
 
-/// Every form that is known, with a secret that says so itself: `CANARY` in upper or lower case.
+/// Every known form, with a recognisable secret: `CANARY` in upper or lower case.
 const SECRETS: &[(&str, &str)] = &[
     ("postgres://app:CANARY-1@db/x?y", "postgres://app:[redacted:url-password]@db/x?y"),
     ("redis://:CANARY@cache:6379", "redis://:[redacted:url-password]@cache:6379"),
@@ -82,7 +82,7 @@ fn tx09_a_private_key_goes_whole_cut_or_escaped() {
     let headers = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\n\
         QyNTUxOQAAACCANARYQ0FO\nQyNT\n-----END RSA PRIVATE KEY-----\n";
     assert_eq!(gone(headers), format!("{mark}\nProc-Type: 4,ENCRYPTED\n\n{mark}\n{mark}\n{mark}\n"));
-    // A public key is none.
+    // A public key is not a secret.
     let public = "-----BEGIN PUBLIC KEY-----\nQyNTUxOQAAACCANARYQ0FO\n-----END PUBLIC KEY-----\n";
     assert_eq!(redacted(public).0, public);
 }
@@ -119,7 +119,7 @@ fn tx09_json_lines_are_read_as_what_they_say() {
         assert_eq!(read["PRIORITY"], "3");
         (read["MESSAGE"].clone(), counts.values().sum::<u32>())
     };
-    // Escapes, also such as hide a letter of the name or a quote of the value.
+    // Escapes, also those that hide a letter of the name or a quote of the value.
     assert_eq!(
         line("x \"password\": \"CANA\\\"CANARY\"".into()),
         ("x \"password\": \"[redacted:assignment]\"".into(), 1)
@@ -130,14 +130,14 @@ fn tx09_json_lines_are_read_as_what_they_say() {
     // A message in colour is a list of bytes.
     let bytes = |text: &str| serde_json::Value::from(text.bytes().collect::<Vec<u8>>());
     assert_eq!(line(bytes("\x1b[31mtoken=CANARY")), (bytes("\x1b[31mtoken=[redacted:assignment]"), 1));
-    // The key says what the value is, whatever it looks like; so does the argument before.
+    // The key names a secret, so its value is removed whatever it is. The same holds for the argument before a value.
     let docker = "{\"Env\":[\"A=1\",\"PGPASSWORD=CANARY\"],\"Args\":[\"--password\" , \"CANARY x\"],\"pin_token\": 4711,\"n\":[1,2]}";
     assert_eq!(
         redacted(docker).0,
         "{\"Env\":[\"A=[redacted:environment]\",\"PGPASSWORD=[redacted:environment]\"],\"Args\":[\"--password\" , \"[redacted:assignment]\"],\
          \"pin_token\": \"[redacted:assignment]\",\"n\":[1,2]}"
     );
-    // What only looks like an object is text.
+    // A text that only resembles an object is text.
     assert_eq!(redacted("{ password=CANARY }\n").0, "{ password=[redacted:assignment] }\n");
     let deep = format!("{{\"a\":{}\"password=CANARY\"", "[".repeat(100_000));
     assert!(!redacted(&deep).0.contains("CANARY"));
@@ -149,10 +149,10 @@ fn tx09_a_pattern_of_policy_s_stays_within_its_line_and_its_string() {
     let applied = |redactor: &Redactor, text: &str| {
         String::from_utf8(redactor.bytes(text.as_bytes().to_vec(), &mut Counts::new())).unwrap()
     };
-    // What its first group holds; else all.
+    // The first group is removed; without groups, the whole match.
     assert_eq!(applied(&rule(r"pin (\d+)"), "pin 4711, pin 12"), "pin [redacted:own], pin [redacted:own]");
     assert_eq!(applied(&rule(r"pin \d+"), "my pin 4711"), "my [redacted:own]");
-    // A greedy one would take the rest of the line and all lines after it.
+    // A greedy pattern would remove the rest of the line and all lines after it.
     let greedy = rule(r"(?s)pin.*");
     assert_eq!(applied(&greedy, "a pin 1\r\nb\n\nc\n"), "a [redacted:own]\r\n[redacted:own]\n\n[redacted:own]\n");
     assert_eq!(applied(&greedy, "{\"m\":\"a pin 1\",\"p\":\"3\"}\n"), "{\"m\":\"a [redacted:own]\",\"p\":\"3\"}\n");
@@ -238,7 +238,7 @@ fn rules_that_cannot_be_are_refused() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
-    /// Wherever a secret stands, and whatever stands around it.
+    /// A secret is removed at any position and in any context.
     #[test]
     fn tx09_a_secret_is_found_in_every_place(
         before in "([ -~\\t]{0,40}\n){0,3}",
@@ -276,7 +276,7 @@ fn ar11_a_whole_document_keeps_its_form_and_loses_its_environment() {
     assert_eq!(out.lines().count(), text.lines().count());
     assert!(serde_json::from_str::<serde_json::Value>(&out).is_ok(), "{out}");
     assert_eq!(redacted(&out).0, out, "the same again");
-    // Cut, it is no JSON any more, and its environment goes all the same.
+    // A document that was cut is not JSON any more, and its environment is still removed.
     let cut = text.lines().take(5).collect::<Vec<_>>().join("\n");
     assert!(!redacted(&cut).0.contains("CANARY"), "{}", redacted(&cut).0);
 }

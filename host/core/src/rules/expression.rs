@@ -1,7 +1,7 @@
-//! Expressions: read, typed, and turned into postfix order in one go.
+//! Expressions: parsed, typed, and converted to postfix order in one pass.
 //!
-//! Knows: the grammar below, and which names there are. Must not know: TOML, how a value is worked out. Attack answered: an
-//! expression made to exhaust its reader: its length, depth and steps are bounded.
+//! Knows: the grammar below, and which names exist. Must not know: TOML, how a value is computed. Attack answered: an
+//! expression made to exhaust its parser. Its length, depth and steps are bounded.
 //!
 //! ```text
 //! or         and ("or" and)*
@@ -22,33 +22,33 @@ use super::{Mistake, Operator, Step, Steps, Value};
 use crate::model::{ParamName, ParamValue};
 use crate::wit::{Answer, Field, Kind};
 
-/// Steps of one expression.
+/// Maximum steps of one expression.
 pub const STEPS_MAX: usize = 500;
-/// Brackets and signs in one another.
+/// Maximum nesting of brackets and signs.
 pub const DEPTH_MAX: usize = 32;
 
-/// What an expression may name.
+/// The names that an expression may use.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Names<'a> {
-    /// The fields that can be named here.
+    /// The fields that are available here.
     pub fields: &'a [Field],
-    /// The answer that they are of.
+    /// The answer that the fields belong to.
     pub answer: Option<&'a Answer>,
-    /// Definitions and what they are.
+    /// Definitions and their types.
     pub definitions: &'a [(String, Kind)],
     /// The manifest's settings.
     pub params: &'a BTreeMap<ParamName, ParamValue>,
-    /// The check has a slot.
+    /// Whether the check has a slot.
     pub slot: bool,
-    /// The number of items is known.
+    /// Whether the number of items is available.
     pub count: bool,
 }
 
-/// Words that are no names.
+/// Words that cannot be names.
 const WORDS: &[&str] =
     &["or", "and", "not", "in", "contains", "starts-with", "ends-with", "has", "true", "false", "now", "count", "slot"];
 
-/// What a number may be followed by.
+/// Units that may follow a number.
 const UNITS: &[(&str, f64)] = &[
     ("s", 1.0),
     ("min", 60.0),
@@ -60,7 +60,7 @@ const UNITS: &[(&str, f64)] = &[
     ("TiB", 1_099_511_627_776.0),
 ];
 
-/// Functions, what they take, and what they give.
+/// Functions, with the types of their arguments and of their results.
 const FUNCTIONS: &[(&str, &[Kind], Kind, Operator)] = &[
     ("length", &[Kind::Texts], Kind::Number, Operator::Length),
     ("number", &[Kind::Text], Kind::Number, Operator::Parse),
@@ -74,7 +74,7 @@ pub(super) fn is_taken(name: &str) -> bool {
     WORDS.contains(&name) || name == "param" || FUNCTIONS.iter().any(|(function, ..)| *function == name)
 }
 
-/// Reads an expression and says what it gives.
+/// Parses an expression, and returns its steps and its type.
 ///
 /// # Errors
 /// The first mistake in it.
@@ -94,7 +94,7 @@ pub(super) fn read(text: &str, names: &Names<'_>) -> Result<(Steps, Kind), Mista
     }
 }
 
-/// A noun for what an expression gives.
+/// A noun for a type.
 pub(super) fn noun(kind: &Kind) -> &'static str {
     match kind {
         Kind::Number => "a number",
@@ -104,7 +104,7 @@ pub(super) fn noun(kind: &Kind) -> &'static str {
     }
 }
 
-/// Where it stands is what a caret points to.
+/// A type, and the range that a caret points to.
 type Typed = (Kind, Range<usize>);
 
 struct Reader<'a> {
@@ -228,7 +228,7 @@ impl<'a> Reader<'a> {
         Ok((Kind::Flag, left.1.start..right.1.end))
     }
 
-    /// Two values that can be the same. A text that is compared with an enum's field is one of its cases.
+    /// Checks that two values are comparable. A text that is compared with an enum's field must be one of its cases.
     fn alike(&self, left: &Typed, right: &Typed, right_from: usize) -> Result<(), Mistake> {
         if left.0 == Kind::Texts {
             let hint = "ask for one of them: contains";
@@ -424,7 +424,7 @@ impl<'a> Reader<'a> {
             let hint = format!("to ask about its entries: each = \"{word}\"");
             return wrong(&format!("`{word}` is a list"), hint);
         }
-        // The commonest slip in a language whose names have hyphens.
+        // The most common mistake in a language whose names have hyphens.
         if word.split('-').all(|part| known.iter().any(|name| name == part) || part.parse::<f64>().is_ok()) {
             return wrong(
                 &format!("unknown name `{word}`"),
@@ -439,7 +439,7 @@ fn listed(names: &[String]) -> String {
     if names.is_empty() { String::new() } else { format!("there are: {}", names.join(", ")) }
 }
 
-/// A value of the kind that is needed. An enum's case is a text.
+/// Checks the type of a value. An enum's case is a text.
 fn expect(found: &Typed, needed: &Kind) -> Result<(), Mistake> {
     let text = |kind: &Kind| matches!(kind, Kind::Text | Kind::Choice(_));
     if found.0 == *needed || text(&found.0) && text(needed) {

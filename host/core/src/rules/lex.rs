@@ -1,15 +1,15 @@
-//! The words of an expression.
+//! The tokens of an expression.
 //!
-//! Knows: characters. Must not know: what a word means.
+//! Knows: characters. Must not know: what a token means.
 
 use std::ops::Range;
 
 use super::Mistake;
 
-/// Bytes of one expression, or line.
+/// Maximum bytes of one expression or line.
 pub const EXPRESSION_BYTES_MAX: usize = 1000;
 
-/// A word of an expression.
+/// A token of an expression.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Token<'t> {
     /// `42`, `0.5`.
@@ -24,13 +24,13 @@ pub(super) enum Token<'t> {
 
 const SIGNS: &[&str] = &["==", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/", "(", ")", "[", "]", ","];
 
-/// A token and where it stands.
+/// A token and its range.
 pub(super) type Placed<'t> = (Token<'t>, Range<usize>);
 
-/// Takes a text apart.
+/// Splits a text into tokens.
 ///
 /// # Errors
-/// The first thing in it that is no word.
+/// The first part that is not a token.
 pub(super) fn tokens(text: &str) -> Result<Vec<Placed<'_>>, Mistake> {
     if text.len() > EXPRESSION_BYTES_MAX {
         let message = format!("{} bytes long; at most {EXPRESSION_BYTES_MAX}", text.len());

@@ -1,6 +1,6 @@
-//! Lines with values in them: `{used as bytes} of {size as bytes} is used`.
+//! Lines with values: `{used as bytes} of {size as bytes} is used`.
 //!
-//! Knows: braces. Must not know: what an expression may say.
+//! Knows: braces. Must not know: the grammar of expressions.
 
 use super::expression::{self, Names, noun};
 use super::{Format, Line, Mistake, Part};
@@ -9,7 +9,7 @@ use crate::wit::Kind;
 const FORMATS: &[(&str, Format)] =
     &[("whole", Format::Whole), ("percent", Format::Percent), ("bytes", Format::Bytes), ("duration", Format::Duration)];
 
-/// Reads a line. `{{` and `}}` are braces.
+/// Parses a line. `{{` and `}}` stand for single braces.
 ///
 /// # Errors
 /// The first mistake in it.

@@ -1,8 +1,8 @@
-//! Checks that stand in a manifest, for the built-in interpreter: a simple check needs no compiler.
+//! Checks that are written in a manifest, for the built-in interpreter. A simple check needs no compiler.
 //!
-//! Knows: `[[check]]`, what verbs answer (by the contract), expressions. Must not know: any fleet or policy, wasm, how an
-//! expression is run. Attack answered: a check that says nothing where its author thought that it says something: every
-//! field, type, parameter, slot and case is checked when the manifest is read, and an expression cannot loop or fail.
+//! Knows: `[[check]]`, the answers of verbs (from the contract), expressions. Must not know: any fleet or policy, wasm, how an
+//! expression is run. Attack answered: a check that silently does less than its author meant. Every field, type, parameter,
+//! slot and case is checked when the manifest is read, and an expression cannot loop or fail.
 
 mod expression;
 mod lex;
@@ -16,72 +16,72 @@ pub use self::lex::EXPRESSION_BYTES_MAX;
 pub(crate) use self::read::{Asked, RawCheck, read};
 use crate::model::{Severity, SlotName, Unit, Verb, VerbError};
 
-/// Checks in one manifest.
+/// Maximum checks in one manifest.
 pub const CHECKS_MAX: usize = 32;
-/// Definitions, and numbers, of one check.
+/// Maximum definitions of one check, and maximum metrics.
 pub const NAMED_MAX: usize = 32;
 
 /// All checks of a manifest, in its order; at least one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rules {
-    /// They.
+    /// The checks.
     pub checks: Vec<Check>,
 }
 
-/// One question about a target. What its parts mean to the interpreter stands in `probes/interpreter/wit/rules.wit`.
+/// One question about a target. `probes/interpreter/wit/rules.wit` says how the interpreter uses its parts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Check {
     /// The code of its findings.
     pub code: String,
-    /// What is asked.
+    /// The verb that it calls.
     pub verb: Verb,
-    /// About whose entries, if the verb takes an object.
+    /// The slot whose entries it asks about, if the verb takes an object.
     pub slot: Option<SlotName>,
-    /// The list of the answer whose entries are the items, if it is not the answer itself.
+    /// The list in the answer whose entries are the items, if the answer itself is not the list.
     pub each: Option<String>,
-    /// Expressions that others name.
+    /// Expressions that other expressions can name.
     pub definitions: Vec<Steps>,
     /// Which items count.
     pub filter: Option<Steps>,
     /// One finding about the number of items.
     pub summary: bool,
-    /// What it is about.
+    /// Its subject.
     pub subject: Line,
-    /// The same where no item is known.
+    /// Its subject if there is no item.
     pub place: Line,
     /// Its title.
     pub title: Line,
-    /// Its title in good order.
+    /// Its title if nothing is wrong.
     pub fine: Line,
-    /// When it is critical.
+    /// The condition for critical.
     pub critical: Option<Steps>,
-    /// When it is a warning.
+    /// The condition for a warning.
     pub warning: Option<Steps>,
-    /// If no item counts.
+    /// The verdict if no item counts.
     pub nothing: Option<Verdict>,
-    /// If the verb ends in one of these errors.
+    /// The verdicts if the verb ends with these errors.
     pub errors: Vec<(VerbError, Verdict)>,
-    /// The numbers behind it.
+    /// Its metrics.
     pub measures: Vec<Measure>,
 }
 
-/// What is said where there is nothing to judge.
+/// A finding if there is nothing to judge.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
-    /// How bad that is.
+    /// Its severity.
     pub severity: Severity,
-    /// What is said.
+    /// Its title.
     pub title: Line,
 }
 
-/// A number behind a finding.
+/// A metric of a finding.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Measure {
     /// Its name.
     pub name: String,
-    /// What it is.
+    /// Its value.
     pub value: Steps,
-    /// What it counts in.
+    /// Its unit.
     pub unit: Unit,
 }
 
@@ -100,9 +100,9 @@ pub enum Step {
     Field(u32),
     /// A parameter.
     Param(String),
-    /// What is bound to the slot.
+    /// The object that is bound to the slot.
     Slot,
-    /// The run's beginning, in seconds.
+    /// The begin of the run, in seconds.
     Now,
     /// The number of items that count.
     Count,
@@ -113,19 +113,19 @@ pub enum Step {
 /// A value: of a constant, or of an answer's field.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Value {
-    /// Not known.
+    /// Unknown.
     Absent,
     /// A finite number.
     Number(f64),
     /// A text, or an enum's case.
     Text(String),
-    /// Yes or no.
+    /// True or false.
     Flag(bool),
     /// Texts.
     Texts(Vec<String>),
 }
 
-/// What is done to values.
+/// An operation on values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "probes/interpreter/wit/rules.wit says what each does")]
 pub enum Operator {
@@ -155,7 +155,7 @@ pub enum Operator {
     Most,
 }
 
-/// How a value is written into a line.
+/// The format of a value in a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Format {
     /// As it is.
@@ -179,15 +179,15 @@ pub enum Part {
     Value(Steps, Format),
 }
 
-/// What is wrong with an expression or a line, and where in it.
+/// A mistake in an expression or a line, and its position.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Mistake {
     /// A lower-case fragment.
     pub message: String,
-    /// What to write instead, if there is something to say.
+    /// What to write instead, or empty.
     pub hint: String,
-    /// The bytes that are meant.
+    /// The range of the mistake, in bytes.
     pub at: std::ops::Range<usize>,
 }
 
@@ -198,7 +198,7 @@ impl Mistake {
 }
 
 impl Rules {
-    /// The verbs that are asked.
+    /// The verbs that the checks call.
     #[must_use]
     pub fn verbs(&self) -> std::collections::BTreeSet<Verb> {
         self.checks.iter().map(|check| check.verb).collect()

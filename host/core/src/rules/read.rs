@@ -1,6 +1,6 @@
-//! `[[check]]` tables, read against the rest of their manifest.
+//! Parses `[[check]]` tables, and checks them against the rest of their manifest.
 //!
-//! Knows: TOML, what is asked for, what verbs answer. Must not know: what comes of a check.
+//! Knows: TOML, what the manifest asks for, the answers of verbs. Must not know: the results of a check.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -54,7 +54,7 @@ struct RawMeasure {
     unit: Spanned<String>,
 }
 
-/// The rest of the manifest.
+/// What the rest of the manifest asks for.
 pub(crate) struct Asked {
     /// Verbs without an object.
     pub uses: BTreeSet<Verb>,
@@ -64,7 +64,7 @@ pub(crate) struct Asked {
     pub params: BTreeMap<ParamName, ParamValue>,
 }
 
-/// What a target itself says: what that means, an author may know. After every other error nothing has been seen.
+/// Errors that a target itself reports, which an author can give a meaning. After any other error nothing was observed.
 const ERRORS: &[(&str, VerbError)] = &[
     ("not-found", VerbError::NotFound),
     ("not-permitted", VerbError::NotPermitted),
@@ -78,7 +78,7 @@ const SEVERITIES: &[(&str, Severity)] = &[
     ("unknown", Severity::Unknown),
 ];
 
-/// Reads the checks; mistakes are added. `None`: it has none, or none that can be used.
+/// Parses the checks, and adds mistakes to `problems`. `None` if there are no checks, or none without a mistake.
 pub(crate) fn read(source: &Source, raw: &[RawCheck], asked: &Asked, problems: &mut Problems) -> Option<Rules> {
     let first = raw.first()?;
     let before = problems.0.len();
@@ -122,7 +122,7 @@ impl Reader<'_> {
         self.problems.push(if hint.is_empty() { problem } else { problem.hint(hint) });
     }
 
-    /// A mistake inside a text. Where the text stands as it is, the caret points at the very word.
+    /// Adds a mistake inside a text. If the file has the text unescaped, the caret points at the exact word.
     fn mistaken(&mut self, text: &Spanned<String>, mistake: &Mistake) {
         let span = text.span();
         let raw = self.source.text().get(span.clone()).unwrap_or_default();
@@ -149,7 +149,7 @@ impl Reader<'_> {
         None
     }
 
-    /// What may be left out. `None` outside: a mistake.
+    /// Parses an optional expression. The outer `None` means a mistake.
     fn condition(&mut self, text: Option<&Spanned<String>>, names: &Names<'_>) -> Option<Option<Steps>> {
         text.map_or(Some(None), |text| self.typed(text, &Kind::Flag, names).map(Some))
     }
@@ -213,7 +213,7 @@ impl Reader<'_> {
         wanted.insert((slot.clone(), verb));
         let answer = wit::answer(verb);
         let asked = self.asked;
-        // Outside of every item; inside of one, with its fields; and with what is made of these.
+        // The names outside of every item; inside of one, with its fields; and with its definitions.
         let each = raw.each.as_ref().map(|each| each.get_ref().as_str());
         let Some(items) = answer.items(each) else {
             let known: Vec<_> = answer.lists.iter().map(|(name, _)| name.as_str()).collect();
@@ -312,7 +312,7 @@ impl Reader<'_> {
         (named, steps)
     }
 
-    /// What is said of an empty answer is the author's to say: it is never silently well.
+    /// The author must say what an empty answer means. It is never silently ok.
     fn nothing(&mut self, raw: &RawCheck, list: bool, names: &Names<'_>) -> Option<Verdict> {
         match &raw.none {
             Some(none) if raw.summary => {

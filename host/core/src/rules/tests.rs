@@ -1,4 +1,4 @@
-//! What a check may say, and what an author is told who says something else.
+//! What a check may contain, and the messages for mistakes.
 
 use proptest::prelude::*;
 
@@ -111,7 +111,7 @@ fn what_is_well_said() {
     }
 }
 
-/// Which of two readings an expression has: by the order of its steps.
+/// The order of its steps shows how an expression was parsed.
 #[test]
 fn operators_bind_as_everywhere() {
     let steps = |text: &str| {
@@ -129,7 +129,7 @@ fn operators_bind_as_everywhere() {
     }
 }
 
-/// What is asked for, the checks ask, and what they ask is asked for.
+/// The checks use exactly what the manifest asks for.
 #[test]
 fn lk13_a_manifest_says_what_its_checks_do_and_no_more() {
     let extra = "critical = \"total > 1\"\n[[use]]\nverb = [\"system.load\"]\nwhy = \"x\"";
@@ -139,7 +139,7 @@ fn lk13_a_manifest_says_what_its_checks_do_and_no_more() {
 }
 
 proptest! {
-    /// A caret never stands outside of what it is about, whatever the text.
+    /// A caret never points outside of its text.
     #[test]
     fn a_mistake_is_inside_its_text(text in "[a-z0-9 '(){}<>=+*/.,-]{0,60}|\\PC{0,40}") {
         let quoted = serde_json::to_string(&text).unwrap().replace('\u{7f}', "\\u007f");

@@ -1,8 +1,8 @@
 //! Certificates in a file, and those that a server presents.
 //!
-//! Attack answered: a file that holds the key too. `awk` prints only the lines between the markers of a certificate, so
-//! that a private key in the same file never leaves the target. `awk` reads an operand with `=` as a variable only if it
-//! begins like one, and a path begins with `/`.
+//! Attack answered: a file that also holds the private key. `awk` prints only the lines between the markers of a certificate,
+//! so that a private key in the same file never leaves the target. `awk` reads an operand with `=` as a variable only if it
+//! begins with a name, and a path begins with `/`.
 
 use std::time::Duration;
 

@@ -1,11 +1,9 @@
 //! How PostgreSQL is queried: with its own client, over the target's local socket, as the account that is logged in.
 //!
-//! Knows: the options of `psql`. Must not know: any query. Attack answered: a statement that changes
-//! something. Three bars: the role (an operator gives it `pg_monitor` and no more), the session's
-//! `default_transaction_read_only`, and `begin … read only` around one statement that can hold no second one
-//! (`model::Statement`) and is rolled back. `psql` reads no startup file, asks for no password, and stops at the first
-//! error. Tests on real servers are in
-//! `tests/tests/program/`.
+//! Knows: the options of `psql`. Must not know: any query. Attack answered: a statement that changes something. Three measures
+//! prevent it: the role (an operator gives it `pg_monitor` and no more), the session's `default_transaction_read_only`, and
+//! `begin … read only` around exactly one statement (`model::Statement`), which is rolled back. `psql` reads no startup file,
+//! asks for no password, and stops at the first error. Tests on real servers are in `tests/tests/program/`.
 
 use super::Part::{self, OptionField, Word};
 use crate::model::Field;

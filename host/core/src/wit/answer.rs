@@ -1,7 +1,7 @@
-//! What a verb answers, as the contract says: the fields that a check without a compiler can ask for.
+//! The answers of verbs, from the contract: the fields that a check without a compiler can use.
 //!
-//! Knows: how our own contract is written (see [`super`]). Must not know: how answers are read. There is no table of verbs
-//! here: what a new verb answers is read from its own lines of `wit/`, so no verb can be forgotten.
+//! Knows: the layout of this project's contract (see [`super`]). Must not know: how answers are parsed. There is no table of
+//! verbs here: the answer of a new verb is read from its own lines of `wit/`, so no verb can be forgotten.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -43,7 +43,7 @@ pub enum Kind {
     Number,
     /// A text; of bytes, what is UTF-8 in them.
     Text,
-    /// Yes or no.
+    /// True or false.
     Flag,
     /// Texts.
     Texts,

@@ -1,8 +1,8 @@
-//! A change under the one word that grant, lock and gate have for it.
+//! A change and its literal: the word that names it in grant, lock and gate.
 //!
-//! Attack answered: other bytes under a name that the operator approved. The digest of what is written is part of the
-//! word, and so of the action's id: another content is another action. Contents are a stranger's, who could look for two
-//! texts with one short digest; 128 bits of it rule that out.
+//! Attack answered: other bytes under a name that the operator approved. The digest of the content is part of the word, and so
+//! of the action's id: another content is another action. An untrusted author chooses the contents and could search for two
+//! texts with the same short digest; 128 bits rule that out.
 
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
@@ -11,9 +11,9 @@ use super::named::{check_name, inline};
 use super::{LiteralError, writable};
 use crate::model::{At, Change, ContentName};
 
-/// Most words of each program of a change-command.
+/// Maximum words of each program of a change-command.
 const WORDS_MAX: usize = 32;
-/// Longest word of one.
+/// Maximum length of a word.
 const WORD_BYTES_MAX: usize = 2 << 10;
 
 /// A change, and its word: `/etc/x=base-rules#…`, `/etc/x=computed`, `/etc/x`, `nginx.service`, `podman/web`,
@@ -24,8 +24,8 @@ pub struct Changing {
     change: Change,
 }
 
-/// What an operator wrote down: a program that does something, one that undoes it, and one that says which holds. Absolute
-/// programs and whole words, which stand in the gate's script and never on a wire.
+/// An operator's change-command: a program that changes something, one that undoes it, and one that checks which is in effect.
+/// Absolute programs and whole words, which are in the gate's script and are never sent.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChangeCommand {
     text: String,
@@ -36,10 +36,10 @@ pub struct ChangeCommand {
 }
 
 impl Changing {
-    /// Takes a change; `content` is the name of what it writes, where that was declared.
+    /// Wraps a change. `content` is the name of the declared content that it writes.
     ///
     /// # Errors
-    /// When nothing may ever change such an object.
+    /// When no change may ever touch the object.
     pub fn new(change: Change, content: Option<&ContentName>) -> Result<Self, LiteralError> {
         if let Some(path) = change.path() {
             writable::path(path)?;
@@ -71,13 +71,13 @@ impl Changing {
         &self.text
     }
 
-    /// What is done.
+    /// The change.
     #[must_use]
     pub const fn change(&self) -> &Change {
         &self.change
     }
 
-    /// What it is done to, as policy bound it.
+    /// The object, as policy bound it.
     #[must_use]
     pub fn subject(&self) -> &str {
         match &self.change {
@@ -90,10 +90,10 @@ impl Changing {
 }
 
 impl ChangeCommand {
-    /// Takes three programs under a name.
+    /// Defines three programs under a name.
     ///
     /// # Errors
-    /// When the name is none, a program is not absolute, a word is not printable ASCII or holds a `'`, or one is code for
+    /// When the name is not valid, a program is not absolute, a word is not printable ASCII or holds a `'`, or one is code for
     /// an interpreter.
     pub fn new(name: &str, does: Vec<String>, undoes: Vec<String>, checks: Vec<String>) -> Result<Self, LiteralError> {
         check_name(name)?;
@@ -110,7 +110,7 @@ impl ChangeCommand {
         &self.text
     }
 
-    /// The change that it is.
+    /// The change that it makes.
     #[must_use]
     pub fn change(&self) -> Change {
         let Self { name, does, undoes, checks, .. } = self.clone();
@@ -135,16 +135,16 @@ fn check_argv(argv: &[String]) -> Result<(), LiteralError> {
 fn tagged(name: &str, programs: [&Vec<String>; 3]) -> String {
     let mut parts = Vec::new();
     for argv in programs {
-        // How many words come, so that none can move from one program to the next.
+        // The number of words is hashed too, so that no word can move from one program to the next.
         parts.push(argv.len().to_string());
         parts.extend(argv.iter().cloned());
     }
     let parts: Vec<_> = parts.iter().map(String::as_str).collect();
-    // The operator's own, as a command's is: an attacker gains nothing from another text under it.
+    // A short digest is enough: the operator writes the text, so no attacker can choose it.
     format!("{name}#{}", digest(&parts, 12))
 }
 
-/// The first hex digits over parts, each with its length before it.
+/// The first hex digits of the SHA-256 over parts, each with its length before it.
 fn digest(parts: &[&str], digits: usize) -> String {
     let mut hash = Sha256::new();
     for part in parts {

@@ -25,7 +25,7 @@ impl Runtime {
     /// Parses the program's name.
     ///
     /// # Errors
-    /// When it is another.
+    /// When it is another program.
     pub fn new(text: &str) -> Result<Self, LiteralError> {
         match text {
             "podman" => Ok(Self::Podman),
@@ -45,7 +45,7 @@ impl Runtime {
 }
 
 impl Container {
-    /// Parses `podman/NAME` or `docker/NAME`. A name is what both programs take: `[A-Za-z0-9][A-Za-z0-9_.-]*`.
+    /// Parses `podman/NAME` or `docker/NAME`. A name has the grammar of both programs: `[A-Za-z0-9][A-Za-z0-9_.-]*`.
     ///
     /// # Errors
     /// When it is something else.
@@ -58,13 +58,13 @@ impl Container {
         if fits { Ok(Self { text: text.to_owned(), runtime }) } else { Err(LiteralError::Container) }
     }
 
-    /// As it is written in policy.
+    /// As written in policy.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Who runs it.
+    /// Its runtime.
     #[must_use]
     pub const fn runtime(&self) -> Runtime {
         self.runtime

@@ -4,7 +4,7 @@ use super::LiteralError;
 
 const PORT: u16 = 5432;
 
-/// A database, by name and port. The port names the socket: no address, no user, no password is said.
+/// A database, by name and port. The port names the socket. No address, user or password is sent.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Database {
     text: String,
@@ -27,12 +27,12 @@ impl Database {
             && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && name.bytes().all(plain)
             && port != 0
-            // One way to write it: ids are compared as text.
+            // Only one spelling is accepted, because ids are compared as text.
             && (text == name || text == format!("{name}:{port}") && port != PORT);
         if fits { Ok(Self { text: text.to_owned(), port }) } else { Err(LiteralError::Database) }
     }
 
-    /// As it is written in policy.
+    /// As written in policy.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text

@@ -1,8 +1,8 @@
 //! The objects that policy may bind to a slot: a unit, a file, a container, an address on the target, …
 //!
-//! Attack answered: anything that a shell, a glob, an option parser or a path walk would read as more than a name
-//! (AR01–AR05, FS02–FS04). The grammars are positive: nothing is quoted, escaped or normalised; what does not fit is
-//! refused when the policy loads.
+//! Attack answered: anything that a shell, a glob, an option parser or a path walk would read as more than a name (AR01–AR05,
+//! FS02–FS04). The grammars are positive: nothing is quoted, escaped or normalised, and a text that does not match is refused
+//! when the policy loads.
 
 mod changing;
 mod container;
@@ -39,7 +39,7 @@ pub enum LiteralError {
     /// Empty, or longer than 256 bytes.
     #[error("the literal is {length} bytes long; it must have 1 to 256 bytes")]
     Length {
-        /// Bytes.
+        /// Its length in bytes.
         length: usize,
     },
     /// Not a full unit name.
@@ -48,20 +48,20 @@ pub enum LiteralError {
     /// Not a plain absolute path.
     #[error("a path must be absolute, without `.` or `..` and without doubled or trailing `/`")]
     Path,
-    /// A place no probe may ever read.
+    /// A path that no probe may ever read.
     #[error("no probe may read below `{root}`: {why}")]
     Forbidden {
         /// The root that covers the path.
         root: &'static str,
-        /// Why it stands on the list.
+        /// Why it is on the list.
         why: &'static str,
     },
-    /// What no change may ever touch.
+    /// An object that no change may ever touch.
     #[error("no change may touch `{what}`: {why}")]
     Unchangeable {
         /// The path, name or kind that covers it.
         what: &'static str,
-        /// Why it stands on the list.
+        /// Why it is on the list.
         why: &'static str,
     },
     /// Not a container.
@@ -81,18 +81,18 @@ pub enum LiteralError {
     /// An address of no machine, of more than one machine, or of a metadata service.
     #[error("`{address}` is not the address of a service: {why}")]
     Address {
-        /// It.
+        /// The address.
         address: std::net::IpAddr,
-        /// Why not.
+        /// The reason.
         why: &'static str,
     },
     /// Not a database.
     #[error("a database must be written `NAME`, or `NAME:PORT` if the server does not listen on port 5432")]
     Database,
-    /// Not a name for a statement or a command.
+    /// Not a valid name for a statement or a command.
     #[error("a name must consist of `a-z`, `0-9` and `-`, begin with a letter and have at most 64 characters")]
     Name,
-    /// More than one statement, or something that `psql` itself would read.
+    /// More than one statement, or characters that `psql` itself interprets.
     #[error("a statement must be one query: no `;`, no `\\`, no control characters, 1 to {SQL_BYTES_MAX} bytes")]
     Sql,
     /// Not an argv.
@@ -111,7 +111,7 @@ pub enum LiteralError {
         /// The interpreter.
         program: String,
     },
-    /// Only policy can say what it is.
+    /// Policy has no definition of this name.
     #[error("there is no {what} `{name}`")]
     Undefined {
         /// `statement`, `command` or `change-command`.
@@ -124,7 +124,7 @@ pub enum LiteralError {
     NoObject,
 }
 
-/// What policy bound to a slot.
+/// The object that policy binds to a slot.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Literal {
     /// A systemd unit.
@@ -145,9 +145,9 @@ pub enum Literal {
     Statement(Arc<Statement>),
     /// A program and arguments that the operator wrote.
     Command(Arc<Command>),
-    /// Three of them: one does something, one undoes it, one checks.
+    /// Three programs: one changes something, one undoes it, one checks.
     ChangeCommand(Arc<ChangeCommand>),
-    /// What a changing verb does to one of the others. It is bound to no slot: a grant makes it.
+    /// A change to one of the other literals. A grant makes it; policy cannot bind it to a slot.
     Change(Arc<Changing>),
 }
 
@@ -162,11 +162,11 @@ pub enum Field {
     Port,
     /// The address of a server, without a port and without brackets.
     Ip,
-    /// The name that a server is asked for.
+    /// The server name for TLS (SNI).
     ServerName,
 }
 
-/// A word of a command: as [`check_wire`], and it may begin with `-` too.
+/// Checks a word of a command. As [`check_wire`], but it may also begin with `-`.
 fn check_word(text: &str) -> Result<(), LiteralError> {
     check_wire(text.trim_start_matches('-'))
         .or_else(|error| if text == "--" || text == "-" { Ok(()) } else { Err(error) })
@@ -188,11 +188,10 @@ fn check_wire(text: &str) -> Result<(), LiteralError> {
 }
 
 impl Literal {
-    /// Parses what a verb's object calls for. Statements and commands are not parsed but looked up: what a name stands
-    /// for, policy says.
+    /// Parses a text as a verb's kind of object. Statements and commands are not parsed: policy defines their names.
     ///
     /// # Errors
-    /// When the text does not fit, or the verb takes no object.
+    /// When the text is not valid, or the verb takes no object.
     pub fn parse(object: Object, text: &str) -> Result<Self, LiteralError> {
         match object {
             Object::None => Err(LiteralError::NoObject),
@@ -213,7 +212,7 @@ impl Literal {
         }
     }
 
-    /// One of each kind, for tests; none for a verb that takes no object.
+    /// An example of each kind, for tests. None for a verb that takes no object.
     #[must_use]
     pub fn example(object: Object) -> Option<Self> {
         let name = object.example();
@@ -236,7 +235,7 @@ impl Literal {
         }
     }
 
-    /// The literal as people read it and as an action's id names it. One word.
+    /// The literal as one word, as printed and as in an action's id.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
@@ -254,7 +253,7 @@ impl Literal {
         }
     }
 
-    /// A part of it; none if it has no such part.
+    /// A part of it. None if it has no such part.
     #[must_use]
     pub fn field(&self, field: Field) -> Option<String> {
         match (self, field) {
@@ -270,7 +269,7 @@ impl Literal {
         }
     }
 
-    /// The other machine's or this one's address that it speaks to, if it does.
+    /// The address that it connects to, if it connects to one.
     #[must_use]
     pub fn address(&self) -> Option<std::net::SocketAddr> {
         match self {

@@ -1,4 +1,4 @@
-//! What an operator wrote once and binds by name: a query, a program with its arguments.
+//! Definitions that an operator binds by name: a query, or a program with its arguments.
 //!
 //! Attack answered: a definition that changes under a name that the operator approved. The digest of the definition is part of
 //! the literal, and so of the action's id: another text is another action.
@@ -8,12 +8,12 @@ use sha2::{Digest, Sha256};
 
 use super::{Database, LiteralError, check_word};
 
-/// Longest query, in bytes.
+/// Maximum length of a query, in bytes.
 pub(super) const SQL_BYTES_MAX: usize = 4 << 10;
-/// Most words of a command, the program among them.
+/// Maximum words of a command, including the program.
 pub(super) const COMMAND_WORDS_MAX: usize = 32;
 
-/// Programs that run code from a word, and the letters of the options that say so.
+/// Programs that run code from a word, and the letters of the options for that.
 const INTERPRETERS: &[(&str, &str)] = &[
     ("sh", "c"),
     ("ash", "c"),
@@ -46,7 +46,7 @@ pub struct Statement {
     sql: String,
 }
 
-/// A program and its arguments, as the operator wrote them. It only observes: they said so.
+/// A program and its arguments, as the operator wrote them. The operator declares that it only observes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Command {
     text: String,
@@ -54,17 +54,17 @@ pub struct Command {
 }
 
 impl Statement {
-    /// Takes a query under a name.
+    /// Defines a query under a name.
     ///
     /// # Errors
-    /// When the name is none, or the text could be more than one query, or something that `psql` reads itself.
+    /// When the name is not valid, or the text could be more than one query, or holds characters that `psql` interprets.
     pub fn new(name: &str, database: Database, sql: &str) -> Result<Self, LiteralError> {
         check_name(name)?;
         let strange = |c: char| c == ';' || c == '\\' || (c.is_control() && c != '\n');
         if sql.trim().is_empty() || sql.len() > SQL_BYTES_MAX || sql.contains(strange) {
             return Err(LiteralError::Sql);
         }
-        // What is sent counts, not how it stands in the file.
+        // The digest covers the text that is sent, not its spacing in the file.
         let sql = sql.trim().to_owned();
         Ok(Self { text: tagged(name, &[database.as_str(), &sql]), database, sql })
     }
@@ -75,7 +75,7 @@ impl Statement {
         &self.text
     }
 
-    /// Where it runs.
+    /// The database.
     #[must_use]
     pub const fn database(&self) -> &Database {
         &self.database
@@ -89,16 +89,16 @@ impl Statement {
 }
 
 impl Command {
-    /// Takes an argv under a name.
+    /// Defines an argv under a name.
     ///
     /// # Errors
-    /// When the name is none, or a word is not plain. The program's first letter is a letter, `/` or `.`; an argument may
-    /// begin with `-` too.
+    /// When the name is not valid, or a word is not plain. The program begins with a letter, `/` or `.`; an argument may also
+    /// begin with `-`.
     pub fn new(name: &str, argv: Vec<String>) -> Result<Self, LiteralError> {
         check_name(name)?;
         let (program, arguments) = argv.split_first().ok_or(LiteralError::Argv)?;
         if argv.len() > COMMAND_WORDS_MAX || program.contains('=') {
-            // `env` would take `NAME=VALUE` for a variable.
+            // `env` would read `NAME=VALUE` as a variable.
             return Err(LiteralError::Argv);
         }
         super::check_wire(program)?;
@@ -123,10 +123,10 @@ impl Command {
     }
 }
 
-/// The interpreter among the words, behind `sudo` or `timeout` too, that is told to run code from one of them. What comes
-/// after a script's path is the script's own.
+/// The interpreter among the words, also behind `sudo` or `timeout`, that runs code from one of the words. Words after the path
+/// of a script belong to the script.
 ///
-/// A word can hold little code, but `sh -c reboot` is one: a never-rule and a reviewer read words as names.
+/// A word can hold little code, but `sh -c reboot` is possible, and never-rules and reviewers read words as names.
 pub(super) fn inline(argv: &[String]) -> Option<&str> {
     argv.iter().enumerate().find_map(|(at, word)| {
         let name = word.rsplit('/').next()?.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
@@ -149,8 +149,8 @@ pub(super) fn check_name(name: &str) -> Result<(), LiteralError> {
     if fits { Ok(()) } else { Err(LiteralError::Name) }
 }
 
-/// The name, and 48 bits over what it stands for: enough that no other text gets it by accident, and a page
-/// that shows it stays readable. Who wants to deceive would have to write policy.
+/// The name, and 48 bits of the digest of its definition. That is enough against accidents, and a page that shows it stays
+/// readable. An attacker would have to write the policy.
 fn tagged(name: &str, parts: &[&str]) -> String {
     let mut hash = Sha256::new();
     for part in parts {

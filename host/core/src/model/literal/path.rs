@@ -1,4 +1,4 @@
-//! Absolute paths, and the places that no policy can open.
+//! Absolute paths, and those that no policy can open.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,15 +9,15 @@ use super::{LiteralError, check_wire};
 #[serde(try_from = "String")]
 pub struct AbsolutePath(String);
 
-/// Places that no policy can open to a component: kernel interfaces that show other processes' memory and
-/// environment, devices, and credentials. Matched on whole path components.
+/// Paths that no policy can open to a component: kernel interfaces that show other processes' memory and environment, devices,
+/// and credentials. Matched on whole path components.
 const FORBIDDEN: &[(&str, &str)] = &[
     ("/proc", "it shows other processes; verbs read the parts that are needed"),
     ("/sys", "it is the kernel's control surface"),
     ("/dev", "devices are not files"),
     ("/run/credentials", "service credentials"),
     ("/run/secrets", "service credentials"),
-    // The same places through the link that every Linux has.
+    // The same folders through the link that every Linux has.
     ("/var/run/credentials", "service credentials"),
     ("/var/run/secrets", "service credentials"),
     ("/var/lib/systemd/credential.secret", "service credentials"),
@@ -37,8 +37,7 @@ impl AbsolutePath {
     /// Parses a path that a verb may read.
     ///
     /// # Errors
-    /// When a character is outside the wire grammar, the path is not plain and absolute, or it lies in a place that
-    /// is never read.
+    /// When a character is outside the wire grammar, or the path is not plain and absolute, or is one that may never be read.
     pub fn new(text: &str) -> Result<Self, LiteralError> {
         check_wire(text)?;
         let Some(rest) = text.strip_prefix('/') else {

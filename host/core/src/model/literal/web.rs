@@ -1,6 +1,6 @@
-//! Servers that a target can reach: addresses are numbers, so that no name decides where a request goes.
+//! Servers that a target can reach. Addresses are numbers, so that no name decides where a request goes.
 //!
-//! Attacks answered: a name that resolves to a never-host or to a cloud's metadata service; a request line with more in it
+//! Attacks answered: a name that resolves to a never-host or to a cloud's metadata service; a request line that contains more
 //! than a path (NW11, AR05).
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -14,7 +14,7 @@ pub struct Url {
     address: SocketAddr,
 }
 
-/// `IP:PORT`, or `IP:PORT/NAME`: a server, and the name it is asked for.
+/// `IP:PORT`, or `IP:PORT/NAME`: a server, and the server name for TLS (SNI).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Endpoint {
     text: String,
@@ -26,7 +26,7 @@ impl Url {
     /// `..` as a part.
     ///
     /// # Errors
-    /// When it is something else, or its address is not that of a service.
+    /// When it is something else, or its address cannot be that of a service.
     pub fn new(text: &str) -> Result<Self, LiteralError> {
         let rest = text.strip_prefix("http://").ok_or(LiteralError::Url)?;
         let at = rest.find('/').ok_or(LiteralError::Url)?;
@@ -48,13 +48,13 @@ impl Url {
         Ok(Self { text: text.to_owned(), address })
     }
 
-    /// As it is written in policy.
+    /// As written in policy.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Where the request goes.
+    /// The address of the server.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
@@ -72,7 +72,7 @@ impl Endpoint {
     /// Parses an endpoint.
     ///
     /// # Errors
-    /// When it is something else, or its address is not that of a service.
+    /// When it is something else, or its address cannot be that of a service.
     pub fn new(text: &str) -> Result<Self, LiteralError> {
         let (authority, name) = text.split_once('/').map_or((text, None), |(authority, name)| (authority, Some(name)));
         let address: SocketAddr = authority.parse().map_err(|_| LiteralError::Endpoint)?;
@@ -89,19 +89,19 @@ impl Endpoint {
         Ok(Self { text: text.to_owned(), address })
     }
 
-    /// As it is written in policy.
+    /// As written in policy.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Where the server is.
+    /// The address of the server.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The name it is asked for.
+    /// The server name for TLS.
     #[must_use]
     pub fn server_name(&self) -> Option<&str> {
         self.text.split_once('/').map(|(_, name)| name)
@@ -130,18 +130,18 @@ fn check(address: SocketAddr) -> Result<(), LiteralError> {
     why.map_or(Ok(()), |why| Err(LiteralError::Address { address: ip, why }))
 }
 
-/// An IPv4 address in IPv6: mapped, compatible, behind a translator (RFC 6052), or behind 6to4. Whoever carries it sends it
-/// where the inner address says, which may be a never-host.
+/// True for an IPv4 address in IPv6: mapped, compatible, behind a translator (RFC 6052), or behind 6to4. Routers deliver it to
+/// the inner address, which may be a never-host.
 fn holds_ipv4(v6: Ipv6Addr) -> bool {
     match v6.segments() {
-        // `::` and `::1` are addresses of their own.
+        // `::` and `::1` are ordinary IPv6 addresses.
         [0, 0, 0, 0, 0, 0, high, low] => high != 0 || low > 1,
         [0, 0, 0, 0, 0 | 0xffff, 0xffff | 0, ..] | [0x64, 0xff9b, ..] | [0x2002, ..] => true,
         _ => false,
     }
 }
 
-/// Every `%` begins an escape.
+/// True if every `%` begins an escape.
 fn escapes_are_whole(text: &str) -> bool {
     let hex = |c: Option<char>| c.is_some_and(|c| c.is_ascii_hexdigit());
     text.split('%').skip(1).all(|after| {

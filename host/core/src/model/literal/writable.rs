@@ -1,12 +1,12 @@
-//! What no change may touch, whatever policy says.
+//! Objects that no change may touch, whatever policy says.
 //!
-//! Knows: paths and names of units. Must not know: who asks. Attack answered: a permitted change that becomes another one
-//! (FS14, AR09): bytes that another program later runs as root, that decide who may log in, or that would switch off the bars
-//! around Bailiwick itself. The gate repeats it on the target, where links and aliases are resolved.
+//! Knows: paths and names of units. Must not know: who asks. Attack answered: a permitted change that has the effect of another
+//! one (FS14, AR09): bytes that another program later runs as root, that decide who may log in, or that would switch off
+//! Bailiwick's own protection. The gate repeats the check on the target, where links and aliases are resolved.
 
 use super::{AbsolutePath, LiteralError, UnitName};
 
-/// Files and folders, with all that is below; a `*` at the end stands for any rest of the name.
+/// Files and folders with everything below them. A `*` at the end matches any rest of the name.
 pub const PATHS: &[(&str, &str)] = &[
     ("/bin", PROGRAMS),
     ("/boot", "it decides what is started"),
@@ -94,7 +94,7 @@ const UNITS: &str = "its contents run as root";
 const MOUNTS: &str = "it decides what is mounted";
 const OURS: &str = "it configures Bailiwick's own limits";
 
-/// Names that make any path one of these, wherever they stand in it.
+/// Names that exclude any path that contains them.
 pub const NAMES: &[(&str, &str)] = &[
     (".bash_aliases", SHELLS),
     (".bash_login", SHELLS),
@@ -117,7 +117,7 @@ pub const NAMES: &[(&str, &str)] = &[
     (".zshrc", SHELLS),
 ];
 
-/// Names of units without their suffix; a `*` at the end stands for any rest.
+/// Names of units without their suffix. A `*` at the end matches any rest.
 pub const UNIT_STEMS: &[(&str, &str)] = &[
     ("bailiwick*", OURS),
     ("dbus*", "the services of the target communicate through it"),
@@ -137,24 +137,24 @@ pub const UNIT_STEMS: &[(&str, &str)] = &[
     ("user@*", "it is a user's session"),
 ];
 
-/// Kinds of units that stand for more than one program.
+/// Kinds of units that affect more than one program.
 pub const UNIT_SUFFIXES: &[&str] = &["target", "mount", "automount", "swap", "slice", "scope", "device"];
 
-/// The one unit of systemd's own that a change may restart: it asks for the time, and nothing hangs on it.
+/// The only unit of systemd itself that a change may restart. It synchronises the clock, and no other unit depends on it.
 pub const TIME_SYNC: &str = "systemd-timesyncd.service";
 
-/// Whether a file may be changed at all.
+/// Checks that a file may be changed.
 ///
 /// # Errors
-/// When it is one of those above.
+/// When it is on one of the lists above.
 pub fn path(path: &AbsolutePath) -> Result<(), LiteralError> {
     path_text(path.as_str())
 }
 
-/// The same for a text that may be one, in a word of a command.
+/// The same for a word of a command that may be a path.
 ///
 /// # Errors
-/// When it is one of those above.
+/// When it is on one of the lists above.
 pub fn path_text(text: &str) -> Result<(), LiteralError> {
     let below = |root: &str| match root.strip_suffix('*') {
         Some(start) => text.starts_with(start),
@@ -168,10 +168,10 @@ pub fn path_text(text: &str) -> Result<(), LiteralError> {
     }
 }
 
-/// Whether anything may be done to a unit at all.
+/// Checks that a unit may be changed.
 ///
 /// # Errors
-/// When it is one of those above.
+/// When it is on one of the lists above.
 pub fn unit(unit: &UnitName) -> Result<(), LiteralError> {
     let (stem, suffix) = unit.as_str().rsplit_once('.').unwrap_or((unit.as_str(), ""));
     if let Some(what) = UNIT_SUFFIXES.iter().find(|kind| **kind == suffix) {
