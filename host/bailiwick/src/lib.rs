@@ -1,6 +1,6 @@
 //! Bailiwick: run health probes from people you do not know, on production machines, safely.
 //!
-//! This crate is what a person meets: reports, the doctor and the command line. The work is done in the crates beside it.
+//! This crate has the reports, the doctor and the command line. The other crates do the work.
 
 pub mod report;
 pub mod doctor;
@@ -8,7 +8,7 @@ mod cli;
 
 use std::process::ExitCode;
 
-/// The whole program: reads the command line and the environment, does what is asked, and says how it ended.
+/// The whole program: reads the command line and the environment, runs the command, and returns the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
     // A panic is a bug, and has an exit code of its own.

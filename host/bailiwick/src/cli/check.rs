@@ -113,7 +113,7 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<ProcessExit>
     if !args.format.is_plugin {
         return Ok(sweep_and_print(context, args)?.1.into());
     }
-    // A scheduler reads standard output and four codes, whatever went wrong.
+    // A scheduler reads only standard output and four exit codes, also after an error.
     let state = sweep_and_print(context, args).map(|(sweep, exit)| match nagios::state(&sweep) {
         State::Ok if exit == Exit::NotChecked => State::Unknown,
         state => state,
@@ -156,7 +156,7 @@ fn sweep_and_print(context: &Context, args: &Args) -> anyhow::Result<(Sweep, Exi
         unlocked: Mutex::default(),
         not_anchored: Mutex::default(),
     });
-    // One thread: the work here is to wait. What is heavy runs in workers and on targets.
+    // One thread, which mostly waits. Heavy work runs in workers and on targets.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let watcher = Arc::clone(&progress);
     let journal = Arc::new(journal);
@@ -169,7 +169,7 @@ fn sweep_and_print(context: &Context, args: &Args) -> anyhow::Result<(Sweep, Exi
             signal = stopped() => Ended::Stopped(signal),
         }
     });
-    // Ends what is under way: connections, programs on this machine, workers.
+    // Ends open connections, programs on this machine and workers.
     runtime.shutdown_background();
     history::follow(&pasts);
     progress.bar.finish();
@@ -195,7 +195,7 @@ fn sweep_and_print(context: &Context, args: &Args) -> anyhow::Result<(Sweep, Exi
         }
     };
     if exit.is_some() {
-        // The next sweep's head covers what there is of this one.
+        // The head of the next sweep covers the entries of this one.
         anchors.iter().for_each(|anchor| context.out.say(&not_anchored(anchor, "the sweep did not come to its end")));
     }
     let detail = match result.targets.as_slice() {
@@ -206,7 +206,7 @@ fn sweep_and_print(context: &Context, args: &Args) -> anyhow::Result<(Sweep, Exi
     let colour = if context.out.color_stdout() { Colour::Always } else { Colour::Never };
     let options = Options { width: context.out.width(), colour, detail };
     for write in &args.write {
-        // No terminal reads a file.
+        // A file has no colours.
         let options = Options { colour: Colour::Never, ..options };
         let earlier = Source::read_theirs(&write.file).ok();
         let view = View { options, earlier: earlier.as_ref().map(Source::text) };
@@ -227,7 +227,7 @@ fn threshold(fail_on: FailOn) -> Option<Severity> {
     }
 }
 
-/// What is asked for, each name looked up: a typo must not pass for "nothing found".
+/// The requested targets and components. Every name must exist, so that a typo does not look like a sweep without findings.
 fn request(ops: &Ops, lock_state: LockState, args: &Args) -> anyhow::Result<Request> {
     let mut components = BTreeSet::new();
     let is_probe =
@@ -273,7 +273,7 @@ fn request(ops: &Ops, lock_state: LockState, args: &Args) -> anyhow::Result<Requ
     Ok(Request { targets, components: (!components.is_empty()).then_some(components), lock_state })
 }
 
-/// Opens the cache of compiled components. Without one everything is compiled: slower, and no less true.
+/// Opens the cache of compiled components. Without it every component is compiled, which only takes longer.
 pub(super) fn cache(context: &Context) -> Option<Arc<Cache>> {
     let open = || -> anyhow::Result<Cache> {
         Ok(Cache::open(&context.state_folder()?.join("cache"), identity()?.as_bytes())?)
@@ -287,7 +287,7 @@ pub(super) fn cache(context: &Context) -> Option<Arc<Cache>> {
     }
 }
 
-/// Tells the person what components ask for and do not have: they may fail for want of it.
+/// Reports the limits that components ask for and do not have, because they may fail without them.
 fn tell_unmet(context: &Context, ops: &Ops, request: &Request) {
     let assigned = request.targets.iter().filter_map(|target| ops.assignments.get(target)).flat_map(BTreeMap::keys);
     let ids: BTreeSet<_> =
@@ -301,7 +301,7 @@ fn tell_unmet(context: &Context, ops: &Ops, request: &Request) {
     }
 }
 
-/// Opens the journal, and tells the person who waits for another writer what they wait for.
+/// Opens the journal. If it has to wait for another writer, it prints so.
 pub(super) fn open(context: &Context) -> anyhow::Result<(Journal, Option<Recovery>)> {
     let folder = context.journal_folder()?;
     match Journal::open(&folder, Duration::ZERO) {
@@ -355,7 +355,7 @@ enum Ended {
     Stopped(&'static str),
 }
 
-/// Waits for a signal that stops the sweep. Where signals are not available, it waits for ever.
+/// Waits for a signal that stops the sweep. If signals are not available, it waits for ever.
 pub(super) async fn stopped() -> &'static str {
     let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
@@ -367,7 +367,7 @@ pub(super) async fn stopped() -> &'static str {
     }
 }
 
-/// The bar on stderr, and what has been seen so far.
+/// The progress bar on stderr, and the warnings so far.
 struct Bar {
     bar: Progress,
     seen: Mutex<Vec<CheckedTarget>>,

@@ -1,4 +1,4 @@
-//! From one table of commands: the words of the command line, the groups of `--help`, and what runs.
+//! Makes the command line, the groups of `--help` and the dispatch from one table of commands.
 
 /// Makes `Command`, `GROUPS` and `Command::run` out of headings with commands: help, name, options, function.
 macro_rules! commands {

@@ -70,12 +70,12 @@ pub(super) struct Answer {
     pub(super) why: Option<String>,
 }
 
-/// What a person is asked about.
+/// A component that a person is asked to accept.
 struct Case<'a> {
     dir: &'a Path,
     question: &'a Question,
     verdict: Verdict,
-    /// The files to write; none if the existing ones are right.
+    /// The files to write. None if the existing ones are correct.
     files: Option<&'a Files>,
     /// The command that would accept it.
     again: String,
@@ -85,12 +85,12 @@ pub(super) fn add(context: &Context, args: &Add) -> anyhow::Result<Exit> {
     let dir = context.ops_dir()?;
     context.settle();
     let offered = consent::read(&args.path).map_err(flat)?;
-    // All of them at once: what one grant says of two is read as it will be.
+    // All components at once, because one grant can name several of them.
     let files = offered.iter().map(|offered| offered.file.clone()).collect();
     let ops = Ops::load_with(dir, context.environment.home.as_deref(), files)?;
     let mut exit = Exit::Fine;
     for offered in &offered {
-        // The one before may have changed it.
+        // The previous component may have changed the lock.
         let lock = lock(dir)?;
         exit = exit.max(add_one(context, args, &ops, dir, &lock, offered)?);
     }
@@ -197,7 +197,7 @@ pub(super) fn approve(context: &Context, args: &Approve) -> anyhow::Result<Exit>
         let hint = format!("put {} back, or `bailiwick revoke {id}`", consent::place(dir, &id).shown());
         return Err(fail::usage(format!("the file of `{id}` is gone"), hint));
     };
-    // Without a held one, what is approved is what was accepted, with other grants: not other bytes.
+    // Without a held version, only the grants of the accepted bytes can be approved, not other bytes.
     let lock_state = LockState::Valid(Box::new(lock.clone()));
     if held.is_none()
         && let Err(refusal) = lock_state.admit(&ops.library, &id)
@@ -222,7 +222,7 @@ pub(super) fn approve(context: &Context, args: &Approve) -> anyhow::Result<Exit>
         return Ok(Exit::Fine);
     }
     let files = held.as_ref().map(|offered| &offered.files);
-    // Held once, and policy has taken since what it was held for.
+    // The version was held, and policy has since removed the reason for it.
     if verdict == Verdict::NoMore {
         return passes(context, dir, &question, files, &actor);
     }
@@ -254,7 +254,7 @@ pub(super) fn revoke_command(context: &Context, args: &Revoke) -> anyhow::Result
     Ok(Exit::Fine)
 }
 
-/// A new version that asks for no more needs no yes.
+/// Accepts a new version that asks for no more. No confirmation is needed.
 fn passes(
     context: &Context,
     dir: &Path,
@@ -274,7 +274,7 @@ fn before(question: &Question) -> String {
 }
 
 impl Case<'_> {
-    /// Asks, or takes the answer that was given; writes a yes.
+    /// Asks, or uses the digest from the command line. Writes an acceptance to the lock.
     fn ask(&self, context: &Context, answer: &Answer, actor: &Actor) -> anyhow::Result<Exit> {
         let (id, digest) = (&self.question.id, &self.question.digest);
         let given = answer.accept.iter().any(|given| plain_digest(given) == digest);
@@ -286,7 +286,7 @@ impl Case<'_> {
                 context.out.text(&format!("\nTo accept exactly this:\n  {} --accept sha256:{digest}", self.again))?;
                 return Ok(Exit::Waiting);
             }
-            // The id is typed, so that no habit and no stray key accepts.
+            // The person types the id, so that habit or a stray key accepts nothing.
             let question = format!("\nType {id} to accept exactly this, anything else to leave it:");
             if !confirm::typed(context, &question, id.as_str())? {
                 context.out.text("nothing is accepted, and nothing has changed")?;
@@ -322,7 +322,7 @@ fn actor(context: &Context, answer: &Answer) -> anyhow::Result<Actor> {
     Ok(Actor { who, now: Timestamp::from_second(Timestamp::now().as_second())?, why: answer.why.clone() })
 }
 
-/// The lock, for somebody who is going to add to it.
+/// The lock, for a command that adds to it.
 fn lock(dir: &Path) -> anyhow::Result<Lock> {
     match LockState::load(Some(dir))? {
         LockState::Missing => Ok(Lock::default()),
@@ -331,7 +331,7 @@ fn lock(dir: &Path) -> anyhow::Result<Lock> {
     }
 }
 
-/// Mistakes in a manifest are shown where they are.
+/// Shows mistakes in a manifest with their places.
 fn flat(error: OfferError) -> anyhow::Error {
     match error {
         OfferError::Library(error) => OpsError::from(error).into(),

@@ -16,20 +16,20 @@ struct Usage {
     hint: String,
 }
 
-/// A mistake in what was asked, with the next step.
+/// A mistake on the command line, with the next step.
 pub(super) fn usage(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
     Usage { message: message.into(), hint: hint.into() }.into()
 }
 
-/// Longest reason that a person gives for what they do, in bytes.
+/// Maximum length of a reason that a person gives, in bytes.
 const REASON_BYTES: usize = 200;
 
-/// Whether a text can be a reason in a file that others read.
+/// True if a text can be a reason in a file that other people read.
 pub(super) fn is_reason(text: &str) -> bool {
     text.len() <= REASON_BYTES && encode::is_plain(text)
 }
 
-/// What a reason is.
+/// The rule for a reason, for messages.
 pub(super) fn reason() -> String {
     format!("a reason is one line of plain text, at most {REASON_BYTES} bytes")
 }
@@ -53,7 +53,7 @@ pub(super) fn report(error: &anyhow::Error, out: &Out) -> Exit {
         out.say(&format!("error: {}; nothing was done", encode::counted(count, "mistake")));
         return Exit::Usage;
     }
-    // Each layer says its own part, and none repeats the one below.
+    // Each layer of the error has its own text, and no text repeats the layer below.
     let parts: Vec<_> = error.chain().map(ToString::to_string).collect();
     out.say(&format!("error: {}", parts.join(": ")));
     Exit::Usage

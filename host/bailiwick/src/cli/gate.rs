@@ -92,7 +92,7 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     Ok(if found.is_empty() { Exit::Fine } else { Exit::Findings })
 }
 
-/// Who may come in, by what proves them here.
+/// The two accounts of the gate, with the credentials of the fleet.
 async fn accounts(
     target: &Target,
     ssh: &Ssh,
@@ -104,7 +104,7 @@ async fn accounts(
     let change = ssh::public_half(&gate.credential(), agent).await?;
     let credential = match &gate.certificate {
         None => Credential::Key(change),
-        // The CA signs for many targets; a certificate that does not name this one is no good here.
+        // The CA signs for many targets, so the certificate must name this one.
         Some(_) => Credential::Authority { key: change, principal: format!("{}@{}", gate.user.as_str(), target.name) },
     };
     Ok(Accounts {
@@ -115,11 +115,11 @@ async fn accounts(
     })
 }
 
-/// Who may approve bytes that a component has made.
+/// Who may approve bytes that a component has computed.
 fn approvers(ops: &Ops) -> anyhow::Result<Option<String>> {
     let Some(file) = &ops.policy.change.approvers else { return Ok(None) };
     let source = Source::read(&ops.dir.as_deref().unwrap_or(Path::new("/")).join(&file.value))?;
-    // What cannot be read here would be taken for nobody there, long after somebody has signed.
+    // The target would treat an unreadable list as empty, which would only show when an approval is used.
     AllowedSigners::parse(&source, &TimeZone::system()).map_err(OpsError::Invalid)?;
     Ok(Some(source.text().to_owned()))
 }
@@ -134,7 +134,7 @@ async fn ask(ops: &Ops, target: &Target, settings: &ssh::Settings) -> anyhow::Re
     Ok((facts, installed))
 }
 
-/// For people.
+/// The result as text.
 fn told(name: &str, script: &Script, facts: &GateFacts, found: &[Difference]) -> String {
     let mut text = String::new();
     if let Some(why) = &facts.disabled {

@@ -153,7 +153,7 @@ pub(super) fn trend(context: &Context, args: &Trend) -> anyhow::Result<Exit> {
     Ok(Exit::Fine)
 }
 
-/// Says which of the things that were asked for there is nothing of, and what there is instead.
+/// Reports which requested name has no metrics, and lists the names that have.
 fn nothing(history: &History, target: &TargetName, args: &Trend, filter: Filter) -> anyhow::Result<anyhow::Error> {
     let all = history.series(target, &Filter { since_ms: filter.since_ms, ..Filter::default() })?;
     if all.is_empty() {
@@ -177,7 +177,7 @@ fn nothing(history: &History, target: &TargetName, args: &Trend, filter: Filter)
     Ok(fail::usage(message, format!("`bailiwick trend {target}` prints all metrics")))
 }
 
-/// Names, each once. Components and codes have a grammar without anything that a terminal takes for a command.
+/// A list of names without duplicates. The grammar of components and codes has no control characters.
 fn there_are(names: impl IntoIterator<Item = String>) -> String {
     let names: BTreeSet<String> = names.into_iter().collect();
     let more = names.len().saturating_sub(LISTED);
@@ -191,7 +191,7 @@ fn there_are(names: impl IntoIterator<Item = String>) -> String {
     }
 }
 
-/// `35d` back from now, or the beginning of a day, UTC.
+/// `35d` before now, or the beginning of a day, UTC.
 fn since(text: &str, now: Timestamp) -> anyhow::Result<u64> {
     let back = |digits: &str, hours: i64| {
         let hours = digits.parse::<i64>().ok().filter(|count| (0..=100_000).contains(count))?.checked_mul(hours)?;

@@ -28,7 +28,7 @@ pub(super) struct Args {
     pub(super) format: Format,
 }
 
-/// What there is to know of a component's file.
+/// The facts about a component's file.
 #[derive(Serialize)]
 struct Document {
     format: &'static str,
@@ -37,11 +37,11 @@ struct Document {
     world: String,
     exports: Vec<String>,
     imports: Vec<String>,
-    /// What it gets of WASI, in words.
+    /// The parts of WASI that it gets, in words.
     inert_wasi: Option<String>,
     limits: Vec<Asked>,
     manifest: Option<ManifestFacts>,
-    /// It is the interpreter of checks, and this what it asks by them.
+    /// If it is the interpreter of checks, the verbs of its checks.
     #[serde(skip_serializing_if = "Option::is_none")]
     interprets: Option<Vec<&'static str>>,
 }
@@ -55,7 +55,7 @@ struct Asked {
     why: String,
 }
 
-/// The manifest, and whether it and the imports agree.
+/// The manifest, and whether the imports match it.
 #[derive(Serialize)]
 struct ManifestFacts {
     sealed: bool,
@@ -70,7 +70,7 @@ struct ManifestFacts {
 pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let (binary, file) = match ComponentFile::read(&args.file) {
         Ok(file) => (file.binary.clone(), Ok(file)),
-        // What it is can be told all the same.
+        // The component can be inspected without a manifest.
         Err(error @ LibraryError::NoManifest(_)) => (read_binary(&args.file)?, Err(error)),
         Err(error) => return Err(OpsError::from(error).into()),
     };
@@ -101,12 +101,12 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     Ok(if refused { Exit::Refused } else { Exit::Fine })
 }
 
-/// A component's own names are escaped: they are text of its author.
+/// Escapes a name from a component, which is text of its author.
 fn plain(name: &str) -> String {
     name.escape_default().to_string()
 }
 
-/// The world that it fits: whatever verbs it calls, if everything else about it is as it must be.
+/// The world that it matches with any set of verbs, if everything else is valid.
 fn world(inspected: &Inspected) -> String {
     if inspected.interpreter {
         return format!(
@@ -123,7 +123,7 @@ fn world(inspected: &Inspected) -> String {
     }
 }
 
-/// What it gets of inert WASI, if it imports any.
+/// The parts of inert WASI that it gets, if it imports any.
 fn wasi(inspected: &Inspected) -> Option<String> {
     let groups = groups(&links(inspected).ok()?);
     (!groups.is_empty()).then(|| inert(&groups))
@@ -135,7 +135,7 @@ fn imports(inspected: &Inspected) -> Vec<String> {
     functions.chain(types).collect()
 }
 
-/// The verbs that the interpreter asks by its manifest's checks.
+/// The verbs that the checks of its manifest call.
 fn asked(inspected: &Inspected, file: Option<&ComponentFile>) -> Option<Vec<&'static str>> {
     let rules = file.filter(|_| inspected.interpreter)?.manifest.rules.as_ref()?;
     Some(rules.verbs().into_iter().map(|verb| verb.name()).collect())
@@ -188,7 +188,7 @@ fn table(shown: &Document) -> Result<String, std::fmt::Error> {
         let where_it_is = if held.sealed { "in the component: one file is all of it" } else { "beside the component" };
         writeln!(text, "sealed    {}, the manifest is {where_it_is}", if held.sealed { "yes" } else { "no" })?;
         for line in held.text.lines() {
-            // A stranger's lines: comments in them are not held to what a manifest's values are.
+            // Untrusted lines: the parser does not check the text of comments.
             writeln!(text, "  | {}", encode::terminal(&Tainted::new(line), 400))?;
         }
     }

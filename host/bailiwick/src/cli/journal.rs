@@ -75,7 +75,7 @@ fn prune(context: &Context, dry_run: bool) -> anyhow::Result<Exit> {
     let plan = if dry_run {
         journal::plan(&folder, keep, Timestamp::now())?
     } else {
-        // Nobody else writes meanwhile.
+        // The lock of the journal keeps other writers away meanwhile.
         let (journal, recovery) = check::open(context)?;
         if let Some(recovery) = recovery {
             context.out.say(&check::told(&recovery, &journal));
@@ -97,7 +97,7 @@ fn prune(context: &Context, dry_run: bool) -> anyhow::Result<Exit> {
     Ok(Exit::Fine)
 }
 
-/// The entries that can be read. Where reading stops it says so; what was read before still counts.
+/// The entries up to the first one that cannot be read, which is reported.
 fn records(context: &Context, reader: Reader) -> impl Iterator<Item = Record> {
     reader.map_while(|record| {
         let told = |error: &ReadError| {
@@ -172,7 +172,7 @@ fn how(end: &RunEnd) -> String {
     }
 }
 
-/// What a fix decided, in a word; its own words are said by `show`.
+/// The decision of a fix, in a word. `show` prints its text.
 const fn decided(decision: &Decision) -> &'static str {
     match decision {
         Decision::Propose { .. } => "proposes a change",
@@ -187,7 +187,7 @@ fn show(context: &Context, reader: Reader, evidence: &Evidence, run: u64) -> any
     let mut found = false;
     let mut shared = BTreeMap::new();
     for record in records(context, reader) {
-        // What a shared answer was is told where it was given, by another run.
+        // A shared answer is shown in the run that sent the action.
         if let Entry::Outcome { intent, .. } = &record.entry {
             shared.insert(*intent, record.clone());
         }
@@ -234,7 +234,7 @@ fn show(context: &Context, reader: Reader, evidence: &Evidence, run: u64) -> any
     Ok(Exit::Fine)
 }
 
-/// Somebody else's bytes, indented, each line escaped.
+/// Untrusted bytes, indented, with each line escaped.
 fn block(text: &mut String, label: &str, blob: &Blob, evidence: &Evidence) -> std::fmt::Result {
     let bytes = match evidence.read(blob) {
         Ok(bytes) if bytes.is_empty() => return Ok(()),
@@ -251,7 +251,7 @@ fn block(text: &mut String, label: &str, blob: &Blob, evidence: &Evidence) -> st
     Ok(())
 }
 
-/// What a run's start says of one target.
+/// The part of a run's start about one target.
 fn write_start(text: &mut String, on: &RunTarget) -> std::fmt::Result {
     let RunTarget { grant, actions, params, previous_ms, earlier, .. } = on;
     writeln!(text, "    grant      sha256:{grant}")?;
@@ -354,7 +354,7 @@ fn write_record(text: &mut String, record: &Record, evidence: &Evidence) -> std:
             let report = report_v2.as_ref().or(report.as_ref());
             report.map_or(Ok(()), |report| writeln!(text, "    report     sha256:{report}"))
         }
-        // `show` asks for entries of runs only.
+        // `show` selects only entries of runs.
         _ => writeln!(text),
     }
 }

@@ -22,14 +22,14 @@ pub(super) struct Args {
     pub(super) format: Format,
 }
 
-/// The table as programs read it.
+/// The table for programs.
 #[derive(Serialize)]
 struct Shown<'a> {
     format: &'static str,
-    /// Whom it is about; none: every component that policy does not name.
+    /// The component. None for every component that policy does not name.
     component: Option<&'a ComponentId>,
     limits: Vec<Line>,
-    /// Components for which policy says something else.
+    /// Components with limits of their own in policy.
     named: Vec<&'a ComponentId>,
 }
 
@@ -43,7 +43,7 @@ struct Line {
     bounds: &'static str,
     reached: &'static str,
     set_by: SetBy,
-    /// The line of policy that says so; none for a default.
+    /// The line of policy that sets it. None for a default.
     policy: Option<String>,
     why: Option<String>,
 }
@@ -91,7 +91,7 @@ fn line(row: &Row, budget: &Budget) -> Line {
     }
 }
 
-/// For people: each limit with its value and who says so, what it bounds, and what happens then.
+/// The table for people: each limit with its value and its origin, what it bounds, and what happens when it is reached.
 fn table(shown: &Shown<'_>) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
     let whose = shown.component.map_or("every component".to_owned(), ToString::to_string);

@@ -1,4 +1,4 @@
-//! `bailiwick lock`: what is accepted, and whether it is still so.
+//! `bailiwick lock`: lists accepted components, and verifies them.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

@@ -1,4 +1,4 @@
-//! The command line. Thin: what can be decided without a terminal is decided in the library.
+//! The command line. It is thin: everything that needs no terminal is in the other crates.
 //!
 //! A command is a file with its options (`Args`), its `run`, and a line in the table below.
 
@@ -184,7 +184,7 @@ fn no_core_files() {
 
 /// Runs the command line of this process.
 pub(crate) fn main() -> ExitCode {
-    // A worker is started with this one word and nothing else; it must not read any other.
+    // A worker is started with this single argument, and must not parse any other.
     if std::env::args_os().nth(1).is_some_and(|word| word == bailiwick_sandbox::worker::ARGUMENT) {
         return bailiwick_sandbox::worker::main();
     }
@@ -192,7 +192,7 @@ pub(crate) fn main() -> ExitCode {
     let args = match args {
         Ok(args) => args,
         Err(error) => {
-            // Help and version come as errors too, with code 0. A closed pipe is not a mistake.
+            // Help and version are errors too, with code 0. A closed pipe is not a mistake.
             let _ = error.print();
             if let Some(hint) = args::renamed(&error) {
                 out::Out::new(args::Color::Auto).say(hint);

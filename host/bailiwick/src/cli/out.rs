@@ -1,4 +1,4 @@
-//! stdout is data, stderr is everything else.
+//! Output: stdout is for data, stderr for everything else.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -19,12 +19,12 @@ impl Out {
         Self { color }
     }
 
-    /// Prints text, with a newline at its end if it has none. Nothing in it drives the terminal (TX01).
+    /// Prints text, and adds a newline if it has none at its end. No character in it can control the terminal (TX01).
     pub(super) fn text(&self, text: &str) -> anyhow::Result<()> {
         self.styled(&encode::lines(text))
     }
 
-    /// The same for text with colours of ours, of which every part has been encoded.
+    /// The same for text with colours, of which every part has been encoded.
     pub(super) fn styled(&self, text: &str) -> anyhow::Result<()> {
         self.bytes(text.as_bytes())?;
         if text.is_empty() || text.ends_with('\n') { Ok(()) } else { self.bytes(b"\n") }
@@ -38,15 +38,15 @@ impl Out {
         Ok(stdout.flush()?)
     }
 
-    /// Says something to the person at the terminal. Nothing in it drives that (TX01).
+    /// Prints a message on stderr. No character in it can control the terminal (TX01).
     pub(super) fn say(&self, text: &str) {
         self.say_styled(&encode::lines(text));
     }
 
-    /// The same for text with colours of ours, of which every part has been encoded.
+    /// The same for text with colours, of which every part has been encoded.
     #[expect(clippy::unused_self, reason = "as above")]
     pub(super) fn say_styled(&self, text: &str) {
-        // Nobody is left to hear that stderr is closed.
+        // If stderr is closed, there is no place to report it.
         let _ = writeln!(io::stderr().lock(), "{text}");
     }
 
@@ -66,14 +66,14 @@ impl Out {
         }
     }
 
-    /// Columns of the terminal on stdout; 80 if it is none.
+    /// Columns of the terminal on stdout. 80 if stdout is not a terminal.
     #[expect(clippy::unused_self, reason = "as above")]
     pub(super) fn width(&self) -> usize {
         rustix::termios::tcgetwinsize(io::stdout()).map_or(80, |size| usize::from(size.ws_col)).max(60)
     }
 }
 
-/// Our own log, on stderr. Libraries stay at warnings: what they would say more could hold what targets said (TX10).
+/// The debug log on stderr. Libraries stay at warnings, because their messages could contain answers of targets (TX10).
 pub(super) fn logging(debug: bool) {
     let ours = if debug { LevelFilter::DEBUG } else { LevelFilter::WARN };
     let filter = Targets::new().with_target("bailiwick", ours).with_default(LevelFilter::ERROR);

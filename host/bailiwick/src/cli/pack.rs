@@ -42,7 +42,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
-    // A manifest with checks is all of a component: the interpreter is here.
+    // A manifest with checks is a complete component, because the interpreter is built in.
     let declared = args.manifest.is_none() && args.file.extension().is_some_and(|extension| extension == "toml");
     let file = if declared {
         ComponentFile::declared(&args.file)
@@ -50,7 +50,7 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         ComponentFile::with(&args.file, manifest_of(args).as_ref())
     };
     let file = file.map_err(OpsError::from)?;
-    // The interpreter is known by its bytes; there are no names in it.
+    // The interpreter is recognised by its bytes, and has no names to strip.
     let names = if args.strip && !declared { Names::Strip } else { Names::Keep };
     let packed = match pack::pack(&args.file, &file, names) {
         Ok(packed) => packed,
@@ -78,10 +78,10 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     Ok(Exit::Fine)
 }
 
-/// Signs what was packed, if that was asked for; the key's fingerprint.
+/// Signs the packed component, if requested. Returns the key's fingerprint.
 fn signed(context: &Context, args: &Args, out: &Path, bytes: &[u8]) -> anyhow::Result<Option<String>> {
     let Some(key) = &args.sign else {
-        // An earlier packing's signature would only be refused later.
+        // The signature of an earlier packing would only be refused later.
         if let Ok(ComponentFile { signature: Some(signature), .. }) = ComponentFile::with(out, None)
             && Signature::parse(&signature).and_then(|signature| signature.verify(bytes)).is_err()
         {
@@ -106,8 +106,8 @@ fn signed(context: &Context, args: &Args, out: &Path, bytes: &[u8]) -> anyhow::R
     Ok(Some(Signature::parse(text.as_bytes())?.fingerprint()))
 }
 
-/// The manifest that was named; else the one beside the component; else, for a component that holds none,
-/// `manifest.toml` of the current folder.
+/// The manifest that was named, else the one beside the component, else `manifest.toml` in the current folder for a component
+/// without a sealed one.
 fn manifest_of(args: &Args) -> Option<PathBuf> {
     let there = |path: &PathBuf| source::name_exists(path);
     let sealed = || matches!(ComponentFile::with(&args.file, None), Ok(file) if file.sealed);
@@ -117,7 +117,7 @@ fn manifest_of(args: &Args) -> Option<PathBuf> {
         .or_else(|| Some(PathBuf::from("manifest.toml")).filter(|path| there(path) && !sealed()))
 }
 
-/// Only an earlier packing of the same component is written over.
+/// Checks that the file to overwrite is an earlier packing of the same component.
 fn check_overwrites(out: &Path, manifest: &Manifest) -> anyhow::Result<()> {
     if !source::name_exists(out) {
         return Ok(());
@@ -131,7 +131,7 @@ fn check_overwrites(out: &Path, manifest: &Manifest) -> anyhow::Result<()> {
     }
 }
 
-/// What it asks for, each with the author's reason.
+/// The verbs and slots that it asks for, each with the author's reason.
 fn write_asks(text: &mut String, manifest: &Manifest) -> std::fmt::Result {
     writeln!(text, "asks for  {} {}: {}", manifest.id, manifest.version, manifest.title)?;
     for (verb, why) in &manifest.uses {

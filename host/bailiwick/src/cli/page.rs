@@ -1,6 +1,6 @@
-//! What a person reads before they agree: a component, all that it could ever do here, or only what is new of it.
+//! The page that a person reads before an acceptance: a component with everything that it could do here, or only what is new.
 //!
-//! **Invariant:** words of the author stand behind a bar, on lines of their own; everything else is ours (TX07).
+//! **Invariant:** the author's text is behind a bar, on separate lines. All other text is the host's (TX07).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
@@ -17,7 +17,7 @@ use bailiwick_sandbox::Inspected;
 
 use super::review::write_literal;
 
-/// Everything that an unknown component is and could do.
+/// The whole page of an unknown component.
 pub(super) fn whole(ops: &Ops, question: &Question, offered: &Offered, inspected: &Inspected) -> String {
     let mut text = String::new();
     // Writing to a String does not fail.
@@ -25,7 +25,7 @@ pub(super) fn whole(ops: &Ops, question: &Question, offered: &Offered, inspected
     text
 }
 
-/// What is new of a component that is known.
+/// The differences of a known component.
 pub(super) fn difference(ops: &Ops, question: &Question, manifest: &Manifest) -> String {
     let mut text = String::new();
     let _ = write_difference(&mut text, ops, question, manifest);
@@ -84,7 +84,7 @@ fn write_whole(
     Ok(())
 }
 
-/// Why a fix changes what it changes, in its author's words; nothing for a probe.
+/// The contract of a fix, in its author's text. Nothing for a probe.
 fn write_contract(text: &mut String, manifest: &Manifest) -> fmt::Result {
     let Some(contract) = &manifest.contract else { return Ok(()) };
     let answers: Vec<_> =
@@ -118,7 +118,7 @@ fn write_facts(text: &mut String, facts: &Facts, bytes: usize) -> fmt::Result {
     Ok(())
 }
 
-/// What is linked so that it can do nothing.
+/// The note for an import of inert WASI.
 fn inert(import: &str) -> &'static str {
     if import.starts_with("wasi:") {
         "  (inert: no files, no network, a fixed clock)"
@@ -162,7 +162,7 @@ fn write_difference(text: &mut String, ops: &Ops, question: &Question, manifest:
         writeln!(text, "- imports {import}")?;
     }
     let review = review(ops, None, Some(&question.id));
-    // On a new target all is new, and it may be nothing.
+    // On a new target every action is new, and there may be none.
     let mut more = new.actions_more.clone();
     for target in &new.targets_more {
         more.entry(target.clone()).or_default();
@@ -212,7 +212,7 @@ fn write_ungranted(text: &mut String, question: &Question, manifest: &Manifest) 
     writeln!(text, "\nthen run this again.")
 }
 
-/// Targets that have the same list.
+/// Groups targets with the same list.
 fn groups(lists: &BTreeMap<TargetName, Actions>) -> Vec<(&Actions, Vec<&TargetName>)> {
     let mut groups: BTreeMap<&Actions, Vec<&TargetName>> = BTreeMap::new();
     for (target, list) in lists {

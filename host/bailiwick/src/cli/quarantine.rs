@@ -34,7 +34,7 @@ pub(super) struct Unquarantine {
     pub(super) yes: bool,
 }
 
-/// All records as programs read them.
+/// All records, for programs.
 #[derive(Serialize)]
 struct Shown<'a> {
     format: &'static str,

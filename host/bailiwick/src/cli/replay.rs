@@ -48,19 +48,19 @@ pub(super) struct Args {
     pub(super) format: Format,
 }
 
-/// The fields whose text a component, a target or whoever wrote the journal chose, or that may quote it.
+/// Fields whose text comes from a component, a target or the writer of the journal, or may quote it.
 const UNTRUSTED: &[&str] = &["cause", "place", "recorded", "replayed", "unanswered", "version", "what"];
 
-/// All that came of it, for programs.
+/// All results, for programs.
 #[derive(Serialize)]
 struct Document {
     format: &'static str,
     untrusted: &'static [&'static str],
-    /// The component that was put in the place of those that ran.
+    /// The component that ran instead of the recorded ones.
     with: Option<With>,
     summary: Summary,
     runs: Vec<Run>,
-    /// What the same sweep asked for and came to no run.
+    /// Targets and components of the same sweep that have no run.
     not_run: Vec<NotRun>,
     /// Why the journal was not read to its end.
     stopped: Option<String>,
@@ -104,7 +104,7 @@ enum Result {
     Identical { report: Option<String> },
     /// The first thing that differs.
     Differs { place: String, recorded: Tainted, replayed: Tainted },
-    /// What another version would have reported, and which questions had no recorded answer.
+    /// The reports of both versions, and the questions without a recorded answer.
     Said { recorded: String, replayed: String, unanswered: Vec<String> },
     /// There is nothing to compare.
     NotReplayed { cause: String },
@@ -152,7 +152,7 @@ fn select(args: &Args) -> anyhow::Result<Select> {
     })
 }
 
-/// A day or a time, as people write it.
+/// Parses a day or a time.
 fn time(text: &str) -> anyhow::Result<Timestamp> {
     let day = || text.parse::<Date>().ok()?.at(0, 0, 0, 0).to_zoned(jiff::tz::TimeZone::UTC).ok();
     text.parse().ok().or_else(|| day().map(|day| day.timestamp())).ok_or_else(|| {
@@ -161,7 +161,7 @@ fn time(text: &str) -> anyhow::Result<Timestamp> {
     })
 }
 
-/// What came of each run. Runs of one component follow one another, so that it is loaded once.
+/// Replays each run. Runs of one component are grouped, so that it is loaded once.
 async fn replay(
     mut runner: Runner<'_>,
     found: &Selection,
@@ -199,7 +199,7 @@ impl Result {
         let mut cause = why.to_string();
         let mut source = std::error::Error::source(why);
         while let Some(error) = source {
-            // Where an error is only handed on, it has said all that its source says.
+            // An error that only passes on its source already contains the source's text.
             if !cause.contains(&error.to_string()) {
                 cause += &format!(": {error}");
             }

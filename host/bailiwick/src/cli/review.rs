@@ -53,7 +53,8 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     Ok(Exit::Fine)
 }
 
-/// For people: per target every action once, its literal form, who asked for it and which line allows it.
+/// The review for people: for each target every action once, with its literal form, its components, and the line of policy that
+/// allows it.
 fn table(review: &Review) -> String {
     let mut text = String::new();
     // Writing to a String does not fail.
@@ -95,7 +96,7 @@ fn table(review: &Review) -> String {
     text
 }
 
-/// What the operator has written after each sweep, which is no component's doing.
+/// An anchor: the line that is written after each sweep by the operator's rule, not by a component.
 fn write_anchor(text: &mut String, anchor: &Anchor) -> std::fmt::Result {
     let how = if anchor.target.is_some() { "appends over SFTP, after each sweep" } else { "commits, after each sweep" };
     let user = anchor.user.as_ref().map(|user| format!(" as {user}")).unwrap_or_default();
@@ -124,7 +125,7 @@ fn write_target(text: &mut String, target: &Target) -> std::fmt::Result {
     writeln!(text)
 }
 
-/// What it reads or changes, in words, and the literal that says so to the target.
+/// What the action reads or changes, in words, and the literal that is sent to the target.
 pub(super) fn write_literal(text: &mut String, action: &Action) -> std::fmt::Result {
     writeln!(text, "    effect  {}: {}", effect(action), action.reads)?;
     match &action.wire {
@@ -164,7 +165,7 @@ fn effect(action: &Action) -> &'static str {
     }
 }
 
-/// A change, with every byte and word that it can write: an approver sees all of it.
+/// A change with every byte that it can write, so that an approver sees all of it.
 fn write_change(text: &mut String, change: &Change) -> std::fmt::Result {
     let quoted = |argv: &[String]| argv.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(" ");
     match change {
@@ -234,7 +235,7 @@ fn said(wire: &Wire) -> String {
     }
 }
 
-/// The words after those that every program begins with.
+/// The words after the prefix that every program has.
 fn own(words: &[String]) -> String {
     words.get(verbs::PREFIX.len()..).unwrap_or_default().join(" ")
 }

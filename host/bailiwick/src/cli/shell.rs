@@ -1,4 +1,4 @@
-//! `bailiwick schema` and `bailiwick completions`: what other programs read once.
+//! `bailiwick schema` and `bailiwick completions`: output for other programs.
 
 use crate::report::exit::ExitCode as Exit;
 

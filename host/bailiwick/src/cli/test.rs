@@ -60,7 +60,7 @@ pub(super) struct Args {
     pub(super) format: Format,
 }
 
-/// All that came of it, for programs.
+/// All results, for programs.
 #[derive(Serialize)]
 struct Tested {
     format: &'static str,
@@ -86,7 +86,7 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let project =
         Project::find(&args.path, args.component.as_deref(), args.manifest.as_ref(), args.case_dir.as_deref());
     let project = project.map_err(told)?;
-    // A thread of its own for nothing but waiting, as in `check`.
+    // One thread, which only waits, as in `check`.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let names = match (&args.record, &args.target) {
         (Some(name), Some(target)) => {
@@ -99,7 +99,7 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         }
         _ => project.names(&args.cases).map_err(told)?,
     };
-    // Every case is read before the first is run: one go shows the mistakes of all.
+    // Every case is read before the first is run, so that one command shows the mistakes of all.
     let mut problems = Problems::default();
     let mut cases = Vec::new();
     for name in names {
@@ -121,7 +121,7 @@ fn told(error: ProjectError) -> anyhow::Error {
     }
 }
 
-/// Puts the component to each case, and tells how it went as soon as it is known.
+/// Runs the component on each case, and prints each result at once.
 async fn put(
     context: &Context,
     project: &Project,
@@ -176,7 +176,7 @@ async fn put(
     Ok(if failed == 0 { Exit::Fine } else { Exit::ReplayDiffers })
 }
 
-/// One case, for a person: if it failed, what was expected (-) and what was found (+).
+/// The result of one case for people. If it failed: what was expected (-) and what was reported (+).
 fn shown(name: &CaseName, case: &Case, verdict: &Verdict) -> Result<String, std::fmt::Error> {
     let line = |text: &str| encode::terminal(&Tainted::new(text), 400);
     let mut text = String::new();
@@ -193,7 +193,7 @@ fn shown(name: &CaseName, case: &Case, verdict: &Verdict) -> Result<String, std:
     Ok(text)
 }
 
-/// One run on one target needs no bar; only what its worker lacked is told.
+/// One run on one target needs no progress bar. Only missing measures of the lockdown are reported.
 #[derive(Default)]
 struct Alone(Mutex<Option<Lockdown>>, Mutex<Vec<String>>);
 
@@ -209,8 +209,9 @@ impl Watcher for Alone {
     }
 }
 
-/// Runs the component on a target, exactly as `check` would, and writes the case; or the exit code that says why not. One that
-/// looks at all its targets at once is recorded on all of them: with fewer it would have said something else.
+/// Runs the component on a target, exactly as `check` would, and writes the case; or returns the exit code if that is not
+/// possible. A component that checks all its targets in one run is recorded on all of them, because with fewer it would report
+/// something else.
 fn record(
     context: &Context,
     project: &Project,
@@ -299,7 +300,7 @@ fn record(
     Ok(Ok(()))
 }
 
-/// What is recorded comes from the component under test, and from no other that has its name.
+/// Checks that the installed component is the component under test, and not another one with its name.
 fn check_installed(context: &Context, ops: &Ops, project: &Project) -> anyhow::Result<()> {
     let (id, file) = (&project.file.manifest.id, &project.file);
     let place =
@@ -317,7 +318,7 @@ fn check_installed(context: &Context, ops: &Ops, project: &Project) -> anyhow::R
     }
 }
 
-/// The run's number in the journal and its targets, or why there is none.
+/// The number of the run in the journal and its targets, or why there is no run.
 fn recorded_run(swept: &Sweep, target: &TargetName, scope: Scope) -> Result<(u64, Vec<TargetName>), (String, Exit)> {
     let looked = swept.targets.iter().find(|looked| looked.target == *target);
     let (run, on) = match (scope, looked.map(|looked| &looked.result)) {

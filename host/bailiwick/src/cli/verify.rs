@@ -1,4 +1,4 @@
-//! `bailiwick journal verify`: the chain, the evidence, and what anchors say.
+//! `bailiwick journal verify`: checks the chain, the evidence and the anchors.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -15,7 +15,7 @@ use bailiwick_transport::ssh;
 
 use super::{Context, fail};
 
-/// What was read of the anchors, by name; and why one was not.
+/// The lines of each anchor, by name, or why it could not be read.
 #[derive(Default)]
 struct Anchors {
     held: BTreeMap<String, AnchorCheck>,
@@ -23,7 +23,7 @@ struct Anchors {
 }
 
 pub(super) fn run(context: &Context, folder: &Path, offline: bool) -> anyhow::Result<Exit> {
-    // Before the journal is read: a sweep that is under way adds to both, and to the journal first.
+    // The anchors are read before the journal: a running sweep adds to both, and to the journal first.
     let (lines, unread) = if offline { Default::default() } else { fetch(context)? };
     let verdict = verify(folder)?;
     let anchors = Anchors { held: anchor::compare(folder, &lines)?, unread };
@@ -86,11 +86,11 @@ fn tell(text: &mut String, anchors: &Anchors) -> std::fmt::Result {
 
 type Fetched = (BTreeMap<String, Vec<u8>>, BTreeMap<String, String>);
 
-/// Reads every anchor that policy names, side by side.
+/// Reads every anchor that policy names, concurrently.
 fn fetch(context: &Context) -> anyhow::Result<Fetched> {
     let ops = match Ops::load(context.dir.as_deref(), context.environment.home.as_deref()) {
         Ok(ops) => std::sync::Arc::new(ops),
-        // What is wrong with policy is no reason not to look at the journal.
+        // The journal is still verified if policy has a mistake.
         Err(error) => {
             fail::report(&error.into(), &context.out);
             let why = "the ops directory cannot be read, so the anchors are unknown; --offline reads none";

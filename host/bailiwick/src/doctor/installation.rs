@@ -1,4 +1,4 @@
-//! What `doctor` looks at. Nothing is changed, and nothing is sent to anybody but the user's own ssh-agent.
+//! The checks of `doctor`. They change nothing, and send nothing except to the user's own ssh-agent.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,28 +20,28 @@ use bailiwick_policy::ops::{Ops, OpsError};
 use bailiwick_sandbox::{LoadError, Worker};
 use bailiwick_transport::ssh;
 
-/// A journal up to this size is read to its end.
+/// Maximum size of a journal that is read to its end.
 const JOURNAL_BYTES: u64 = 64 << 20;
 
-/// A clock before this is not set: this program was not written yet.
+/// A clock before this time is not set: the program did not exist yet.
 const EARLIEST: &str = "2026-01-01T00:00:00Z";
 
-/// What there is to look at.
+/// The installation to check.
 #[derive(Debug)]
 pub struct Installation<'a> {
     /// The ops directory, or why there is none.
     pub ops: Result<&'a Ops, &'a OpsError>,
-    /// How the lock stands, and which versions wait; none without an ops directory.
+    /// The verified lock, and the versions that are held. None without an ops directory.
     pub lock: Option<(&'a Verified, &'a [(ComponentId, Version)])>,
-    /// Where the journal is, if there is a place for it.
+    /// The folder of the journal, if it has one.
     pub journal: Option<PathBuf>,
     /// The user's ssh-agent.
     pub agent: Option<PathBuf>,
-    /// What the clock says.
+    /// The current time.
     pub now: Timestamp,
 }
 
-/// Whether what was accepted is what is there.
+/// Checks that the installed components are the accepted ones.
 fn lock(verified: &Verified, waiting: &[(ComponentId, Version)]) -> Vec<Line> {
     if let Some(why) = &verified.unusable {
         return vec![Line::problem("lock", why, "`bailiwick lock verify` shows more")];
@@ -63,7 +63,7 @@ fn lock(verified: &Verified, waiting: &[(ComponentId, Version)]) -> Vec<Line> {
     lines
 }
 
-/// Looks at all of it.
+/// Runs all checks.
 pub async fn check(what: &Installation<'_>) -> Vec<Line> {
     let required = what.ops.is_ok_and(|ops| ops.policy.require_lockdown);
     let mut lines = kernel(Worker::start(None).await.map(|idle| idle.lockdown()), required);
@@ -91,7 +91,7 @@ pub async fn check(what: &Installation<'_>) -> Vec<Line> {
     lines
 }
 
-/// What the kernel takes from a worker, by the word of one.
+/// The lockdown of a worker, as the worker reports it.
 fn kernel(held: Result<Lockdown, LoadError>, required: bool) -> Vec<Line> {
     let held = match held {
         Ok(held) => held,
@@ -163,7 +163,7 @@ fn mistakes(error: &OpsError) -> Vec<Line> {
     vec![Line::problem("ops", says, "`bailiwick review` shows each with its place")]
 }
 
-/// Who the targets must be, and who is never one.
+/// The pinned host keys, and the never-hosts.
 fn pins(ops: &Ops) -> Vec<Line> {
     let mut lines = Vec::new();
     let mut pinned = 0;
@@ -199,7 +199,7 @@ fn pins(ops: &Ops) -> Vec<Line> {
     lines
 }
 
-/// Every key that a target wants, once.
+/// Checks every credential of the fleet once.
 async fn keys(ops: &Ops, agent: Option<&Path>) -> Vec<Line> {
     let mut wanted: BTreeMap<String, (&Credential, usize)> = BTreeMap::new();
     for target in ops.fleet.targets.values() {
@@ -234,7 +234,7 @@ async fn keys(ops: &Ops, agent: Option<&Path>) -> Vec<Line> {
     lines
 }
 
-/// The journal; its newest entry's time.
+/// Checks the journal. Returns the time of its newest entry.
 fn journal(folder: &Path, lines: &mut Vec<Line>) -> Option<Timestamp> {
     const PART: &str = "journal";
     let shown = folder.shown();
@@ -295,7 +295,7 @@ fn journal(folder: &Path, lines: &mut Vec<Line>) -> Option<Timestamp> {
     reader.map_while(Result::ok).map(|record| record.time).max()
 }
 
-/// The controller's clock decides what a run is told and what the journal says.
+/// Checks the controller's clock, which runs and journal use.
 fn clock(now: Timestamp, newest: Option<Timestamp>) -> Line {
     const PART: &str = "clock";
     let set = "set it; nothing that was written down is changed";
@@ -311,7 +311,7 @@ fn clock(now: Timestamp, newest: Option<Timestamp>) -> Line {
         );
     }
     let after = if newest.is_some() { ", after the journal's newest entry" } else { "" };
-    // How systemd-timesyncd says it; others are not asked.
+    // Only systemd-timesyncd is asked, by its own file.
     let known = if Path::new("/run/systemd/timesync/synchronized").exists() {
         "synchronised, by systemd-timesyncd"
     } else {

@@ -1,7 +1,7 @@
-//! Whether an installation is as it must be, and whether it holds.
+//! Checks an installation, and proves its defences.
 //!
-//! Knows: every part, and asks each what it would say. Must not know: how anything is printed. Attack answered: a defence
-//! that everybody believes in and that is not there.
+//! Knows: every part, and asks each for its state. Must not know: how the result is printed. Attack answered: a defence that
+//! the operator relies on and that is missing.
 
 mod installation;
 mod native;
@@ -12,41 +12,41 @@ use serde::Serialize;
 pub use installation::{Installation, check};
 pub use proof::{ProofError, prove};
 
-/// How something stands.
+/// The state of a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     /// As it should be.
     Ok,
-    /// Something runs, and less well guarded than it could.
+    /// It works, but with less protection than possible.
     Warning,
-    /// Something does not run, or is not guarded.
+    /// It does not work, or is not protected.
     Problem,
 }
 
 /// One thing that was checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Line {
-    /// How it stands.
+    /// Its state.
     pub state: State,
-    /// Which part: `kernel`, `ops`, `keys` …
+    /// The part: `kernel`, `ops`, `keys` …
     pub part: &'static str,
-    /// What was found.
+    /// The result of the check.
     pub says: String,
     /// What to do next.
     pub next: Option<String>,
 }
 
-/// One thing that was tried, and must not succeed.
+/// One attempt that must not succeed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Tried {
-    /// True: it was stopped as it must be.
+    /// True if it was stopped as expected.
     pub stopped: bool,
-    /// What was tried, in words.
+    /// The attempt, in words.
     pub attempt: String,
-    /// Which part stopped it: `engine`, `imports`, `broker`, `report`, `seccomp` …; `nothing` if none did.
+    /// The part that stopped it: `engine`, `imports`, `broker`, `report`, `seccomp` …; `nothing` if none did.
     pub by: &'static str,
-    /// What came of it.
+    /// Its result.
     pub gave: String,
 }
 
@@ -64,19 +64,19 @@ impl Line {
     }
 }
 
-/// The worst of some lines.
+/// The worst state of some lines.
 #[must_use]
 pub fn worst(lines: &[Line]) -> State {
     lines.iter().map(|line| line.state).max().unwrap_or(State::Ok)
 }
 
-/// So many of something.
+/// A number of things, in words.
 #[must_use]
 pub fn count(number: usize, what: &str) -> String {
     bailiwick_core::encode::counted(number, what)
 }
 
-/// An error and what is behind it, on one line.
+/// An error and its sources on one line.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
@@ -88,6 +88,6 @@ fn chain(error: &dyn std::error::Error) -> String {
         }
         next = source.source();
     }
-    // A hint stands in a line of its own.
+    // A hint is a paragraph of its own, and is left out.
     text.split("\n\n").next().unwrap_or_default().to_owned()
 }

@@ -1,4 +1,4 @@
-//! Native code in a worker that has given up everything: a fixed list of attempts, each in a worker of its own.
+//! Native code in a locked-down worker: a fixed list of attempts, each in a separate worker.
 
 use std::net::{Ipv4Addr, TcpListener};
 
@@ -10,7 +10,7 @@ use bailiwick_sandbox::attempt::{Attempt, Marks, abstract_name};
 use bailiwick_sandbox::fault::WorkerEnd;
 use bailiwick_sandbox::{Stopped, Worker};
 
-/// Tries all of it. What an attempt is made on is there: it would succeed if nothing stopped it.
+/// Makes all attempts. The object of each attempt exists, so that it would succeed if nothing stopped it.
 pub(super) async fn native() -> Result<Vec<Tried>, ProofError> {
     let broker = std::process::id();
     let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(ProofError::Marks)?;
@@ -36,14 +36,14 @@ fn listen(_: u32) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Only what forbids counts: an attempt that failed for another reason was not stopped.
+/// Judges an attempt. An attempt that failed for any other reason than a refusal was not stopped.
 fn judge(what: Attempt, gave: Option<Stopped>) -> Tried {
     let (stopped, by, gave) = match gave {
         None => (false, "nothing", "it succeeded".to_owned()),
-        // SIGSYS on Linux, where there is seccomp.
+        // SIGSYS on Linux, which has seccomp.
         Some(Stopped::Died(WorkerEnd::Signal(31))) => (true, "seccomp", "killed at the system call".to_owned()),
         Some(Stopped::Died(end)) => (false, "nothing", format!("the worker died of something else ({end})")),
-        // The number is the worker's word, and may be any.
+        // The worker reports the number, which can be any.
         Some(Stopped::Errno(number)) => {
             let is = |known: Errno| number == known.raw_os_error();
             if is(Errno::NOSYS) {

@@ -1,8 +1,8 @@
-//! Hostile components against this very installation: the ones that the tests use, through the same sweep, broker and
-//! workers as any other, on this machine, beside a probe that must not notice.
+//! Runs hostile components against this installation: the ones that the tests use, through the same sweep, broker and workers
+//! as any other, on this machine, beside a benign probe that must not be affected.
 //!
-//! Each row says what was tried, what stopped it and where. What is not stopped exactly as it must be counts as not
-//! stopped: an attempt that ends in some other way proves nothing.
+//! Each row reports the attempt, and the part that stopped it. An attempt that ended in any other than the expected way counts
+//! as not stopped, because it proves nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -28,30 +28,30 @@ use bailiwick_transport::ssh;
 /// Why there is no proof.
 #[derive(Debug, thiserror::Error)]
 pub enum ProofError {
-    /// The embedded components or their policy.
+    /// The embedded components cannot be used.
     #[error("the shipped components cannot be used")]
     Library(#[from] LibraryError),
     /// The same.
     #[error("the shipped components cannot be granted anything")]
     Ops(#[from] OpsError),
-    /// The proof writes a journal of its own.
+    /// The proof's own journal failed.
     #[error("the journal of the proof")]
     Journal(#[from] journal::OpenError),
     /// The same.
     #[error("the journal of the proof")]
     Read(#[from] journal::ReadError),
-    /// No worker.
+    /// A worker could not be started.
     #[error("a worker")]
     Worker(#[from] LoadError),
-    /// What native code is to try on.
+    /// The object of an attempt of native code could not be prepared.
     #[error("cannot listen on this machine for what native code is to try")]
     Marks(#[source] std::io::Error),
 }
 
-/// The probe that runs beside each of them and must not notice.
+/// The probe that runs beside each of them and must not be affected.
 const BENIGN: &str = "memory";
 
-/// A behaviour of `hostile`, what it tries, which part stops it, and the code of the fault.
+/// A behaviour of `hostile`: its name, the attempt, the part that stops it, and the code of the fault.
 type Behaviour = (&'static str, &'static str, &'static str, &'static str);
 
 const BREAKS: &[Behaviour] = &[
@@ -78,7 +78,7 @@ const BREAKS: &[Behaviour] = &[
 /// With a wall time of a second.
 const LATE: &[Behaviour] = &[("free-loop", "take time without fuel", "limit: wall time", "wall-time")];
 
-/// Components that are not what their manifest says, and what the refusal names.
+/// Components that do not match their manifest, and the text that the refusal contains.
 const REFUSED: &[(&str, &str, &str)] = &[
     ("overreach", "import more than its manifest asks", "services.status"),
     ("idle", "ask for more than it imports", "system.memory"),
@@ -87,10 +87,10 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("newer", "import a version that does not exist", "bailiwick:ops/system@0.2.0"),
 ];
 
-/// Runs everything. `folder` is for a journal of its own and is not there yet.
+/// Runs the whole proof. `folder` is for its own journal and must not exist yet.
 ///
 /// # Errors
-/// When something that is no attempt could not be done.
+/// When a step other than an attempt failed.
 pub async fn prove(folder: &Path) -> Result<Vec<Tried>, ProofError> {
     let mut tried = Vec::new();
     let journal = Arc::new(Journal::open(folder, Duration::ZERO)?.0);
@@ -142,10 +142,10 @@ async fn run(ops: Ops, journal: &Arc<Journal>) -> Result<Sweep, ProofError> {
         fn unlocked(&self, _: &Lockdown) {}
     }
     let request = Request { targets: ops.assignments.keys().cloned().collect(), ..Request::default() };
-    // As many at once as a small machine can bear.
+    // Few targets at once, for small machines.
     let settings = Settings {
         jobs: 4,
-        // Of this proof alone, gone with its journal.
+        // A separate quarantine, which is removed with the journal of the proof.
         quarantine: Quarantine::at(journal.folder()),
         cache: None,
         require_lockdown: false,
@@ -167,7 +167,7 @@ fn outcome<'a>(sweep: &'a Sweep, target: &str, component: &str) -> Option<&'a Ru
     runs(sweep, target).iter().find(|run| run.component.as_str() == component).map(|run| &run.outcome)
 }
 
-/// An outcome in the host's own words. What a component said is not repeated.
+/// An outcome in the host's words, without text of the component.
 fn words(outcome: Option<&RunOutcome>) -> String {
     match outcome {
         None => "it did not run".to_owned(),
@@ -223,7 +223,7 @@ fn outside(sweep: &Sweep) -> Tried {
     row(stopped, "name what it was not granted", "broker: grant", gave)
 }
 
-/// Text that is more than text wherever it is shown.
+/// Checks that hostile text is escaped in every format.
 fn escapes(sweep: &Sweep) -> Tried {
     let shown = table::render(sweep, &Options { width: 100, colour: Colour::Never, detail: Detail::Full });
     let harmful = |c: char| (c.is_control() && c != '\n') || ('\u{200b}'..='\u{206f}').contains(&c);
@@ -233,7 +233,7 @@ fn escapes(sweep: &Sweep) -> Tried {
     row(found == 0 && said > 0, "send escapes to the terminal", "encoder", gave)
 }
 
-/// The probe beside them.
+/// Checks the benign probe beside them.
 fn beside(sweeps: &[&Sweep]) -> Tried {
     let targets: Vec<_> = sweeps.iter().flat_map(|sweep| sweep.targets.iter().map(|looked| (*sweep, looked))).collect();
     let well = targets.iter().filter(|(sweep, looked)| report(sweep, looked.target.as_str(), BENIGN).is_some()).count();
@@ -242,7 +242,7 @@ fn beside(sweeps: &[&Sweep]) -> Tried {
     row(well == all && all > 0, "disturb the probe beside it", "one worker each", gave)
 }
 
-/// What the journal says was sent, which is written before anything is.
+/// Checks the journal for what was sent. An intent is written before its action is sent.
 fn sent(folder: &Path) -> Result<Tried, ProofError> {
     let mut granted: BTreeMap<u64, BTreeSet<String>> = BTreeMap::new();
     let (mut intents, mut outside, mut refused) = (0_u32, 0_u32, 0_u32);

@@ -1,6 +1,6 @@
 //! Plans and changes for people: what is approved, what happened, and what to do next.
 //!
-//! **Invariant:** words of components and targets stand behind a bar, on lines of their own; everything else is ours (TX07).
+//! **Invariant:** text of components and targets is behind a bar, on separate lines. All other text is the host's (TX07).
 
 use std::fmt::Write;
 

@@ -1,14 +1,14 @@
-//! What the program's exit code means. `--help` and `bailiwick help exit-codes` are made from this list.
+//! The program's exit codes. `--help` and `bailiwick help exit-codes` are made from this list.
 //!
-//! Knows: what a sweep's result amounts to. Must not know: how anything is printed.
+//! Knows: the result of a sweep. Must not know: how anything is printed.
 
 use bailiwick_core::model::Severity;
 use bailiwick_core::outcome::Sweep;
 
 use super::tally::Tally;
 
-/// Every exit code there is. Where several apply, the highest wins: what prevents a check is worse than what a check
-/// found. A broken pipe is 0: the reader had enough.
+/// All exit codes. If several apply, the highest wins: what prevents a check is worse than what a check found. A broken pipe is
+/// 0, because the reader did not want more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum ExitCode {

@@ -1,4 +1,4 @@
-//! What a format of a sweep is. The table of formats is in the module above, beside the modules that it names.
+//! The type of a format. The table of formats is in the parent module, beside the modules that it names.
 //!
 //! Knows: which renderer belongs to which name. Must not know: where a text goes.
 

@@ -1,8 +1,8 @@
 //! A sweep as one HTML page that loads nothing, to be kept or mailed.
 //!
-//! Knows: HTML. Must not know: which outcome becomes which statement (`table::entry`). Attacks answered: TX03, a guest's
-//! text that becomes markup; TX07, text that passes itself off as the host's: it stands in a cell of its own, in which
-//! right-to-left letters end. The page forbids itself scripts, pictures and connections, should all else fail.
+//! Knows: HTML. Must not know: which outcome becomes which statement (`table::entry`). Attacks answered: TX03, a guest's text
+//! that becomes markup; TX07, text that imitates the host's: it has a cell of its own, which also bounds right-to-left letters.
+//! As a second defence, the page forbids scripts, images and connections.
 
 use std::fmt::Write;
 
@@ -82,7 +82,7 @@ mod tests {
         insta::assert_snapshot!(render(&samples::night(), Detail::Brief));
     }
 
-    /// Every tag and entity is one of ours.
+    /// Every tag and entity comes from this module.
     #[test]
     fn tx03_tx07_hostile_text_is_text() {
         let text = render(&samples::hostile(), Detail::Full);

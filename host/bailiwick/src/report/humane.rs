@@ -1,16 +1,16 @@
-//! Numbers as people say them.
+//! Formats numbers for people.
 //!
-//! Knows: units. Must not know: what is measured. JSON has the exact numbers; these are rounded for eyes.
+//! Knows: units. Must not know: what is measured. JSON has the exact numbers; these are rounded.
 
 use bailiwick_core::model::{Metric, Unit};
 
 use super::wrap::TIE;
 use bailiwick_core::encode;
 
-/// Columns of a metric's name at most; its grammar allows 64 characters.
+/// Maximum columns of a metric's name. Its grammar allows 64 characters.
 const NAME_WIDTH: usize = 64;
 
-/// `free 3.1 GiB`, in one piece.
+/// `free 3.1 GiB`, without a line break inside.
 pub(super) fn metric(metric: &Metric) -> String {
     tied(&format!("{} {}", encode::harmless(&metric.name, NAME_WIDTH), value(metric.value, metric.unit)))
 }
@@ -27,13 +27,13 @@ pub(super) fn value(value: f64, unit: Unit) -> String {
     }
 }
 
-/// Three significant digits behind the point at most, none where there is nothing behind it.
+/// At most three digits after the point, without trailing zeros.
 fn number(value: f64) -> String {
     let size = value.abs();
     if value == 0.0 {
         return "0".to_owned();
     }
-    // A guest may send 1e300; it must not become three hundred digits.
+    // A guest may send 1e300, which must not become three hundred digits.
     if !(1e-3..1e12).contains(&size) {
         return format!("{value:.2e}");
     }
@@ -103,7 +103,7 @@ pub(super) fn count(n: usize, one: &str) -> String {
     tied(&bailiwick_core::encode::counted(n, one))
 }
 
-/// The same, not to be broken into lines.
+/// A text that is not broken into lines.
 pub(super) fn tied(text: &str) -> String {
     text.replace(' ', &TIE.to_string())
 }

@@ -1,11 +1,11 @@
 //! A sweep for programs: the document `bailiwick.sweep/1`.
 //!
-//! Knows: field names, which are a promise. Must not know: layout for people. The shapes stand here and not in the model,
-//! so that a change of the model cannot change the format unseen: within `/1` fields are added, never renamed, removed or
-//! given another meaning. Everything that is one of several is an object tagged by `kind`.
+//! Knows: field names, which are stable. Must not know: layout for people. The types are defined here and not in the model, so
+//! that a change of the model cannot change the format unnoticed: within `/1` fields are added, never renamed, removed or given
+//! another meaning. Every value that is one of several kinds is an object tagged by `kind`.
 //!
-//! Attack answered: TX01, TX02, TX05 through [`encode::to_json`]; TX11 by naming the fields that hold somebody else's text
-//! (`untrusted`), so that a reader that is no person need not guess which words are the host's.
+//! Attacks answered: TX01, TX02, TX05 through [`encode::to_json`]; TX11 by naming the fields that hold untrusted text
+//! (`untrusted`), so that an AI agent does not have to guess which text is the host's.
 
 use std::collections::BTreeMap;
 
@@ -17,14 +17,14 @@ use bailiwick_core::outcome::{Call, CheckedTarget, LeftOut, Run, RunOutcome, Swe
 use super::tally::{Standing, Tally};
 use bailiwick_core::encode;
 
-/// What a reader checks before it reads on.
+/// The format that a reader checks first.
 pub const FORMAT: &str = "bailiwick.sweep/1";
 
-/// What a document of this format looks like, as JSON Schema 2020-12.
+/// The JSON Schema 2020-12 of this format.
 pub const SCHEMA: &str = include_str!("sweep-1.schema.json");
 
-/// The fields whose text a component or a target chose, or, in `cause`, may be quoted in the host's words. All other text
-/// is the host's or the operator's.
+/// Fields whose text comes from a component or a target, or, in `cause`, may be quoted in the host's words. All other text is
+/// the host's or the operator's.
 const UNTRUSTED: &[&str] = &["asked", "cause", "code", "name", "reason", "subject", "title"];
 
 #[derive(Serialize)]
@@ -171,7 +171,7 @@ struct CallOf<'a> {
     asked: &'a Tainted,
     error: Option<VerbError>,
     cause: Option<&'a str>,
-    /// Secrets taken out of the answer, by rule.
+    /// The number of secrets that were removed from the answer, by rule.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     redacted: &'a BTreeMap<RuleName, u32>,
 }
@@ -179,7 +179,7 @@ struct CallOf<'a> {
 /// Renders a sweep, indented, ending in a newline.
 ///
 /// # Errors
-/// Only where a value cannot be JSON, which is a mistake of ours: exit with [`super::exit::ExitCode::Bug`].
+/// Only if a value cannot be JSON, which is a bug: exit with [`super::exit::ExitCode::Bug`].
 pub fn render(sweep: &Sweep) -> Result<String, serde_json::Error> {
     encode::to_json(&Document {
         format: FORMAT,

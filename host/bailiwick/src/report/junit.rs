@@ -1,7 +1,7 @@
-//! A sweep as JUnit XML, for whatever shows the tests of a build: a suite for each target, a case for each statement.
+//! A sweep as JUnit XML, for tools that show the tests of a build: a suite for each target, a case for each statement.
 //!
-//! A finding of warning or worse is a failure. What nobody could see, and what a probe could not tell, is an error: not
-//! having looked is never green. A probe that does not apply is skipped.
+//! A finding of warning or worse is a failure. A check that was not possible, and a finding with severity unknown, are errors:
+//! they are never green. A probe that does not apply is skipped.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use super::statement::{Kind, Statement, of_target};
 /// Renders a sweep. Ends in a newline.
 ///
 /// # Errors
-/// Only where a text cannot be XML, which is a mistake of ours.
+/// Only if a text cannot be XML, which is a bug.
 pub fn render(sweep: &Sweep) -> Result<String, SerializeError> {
     let mut report = Report::new("bailiwick check");
     report.set_time(Duration::from_millis(super::elapsed_ms(sweep)));
@@ -54,7 +54,7 @@ fn case(said: &Statement<'_>) -> TestCase {
     let name = if said.subject.is_empty() { said.code.to_owned() } else { format!("{} {}", said.code, said.subject) };
     let mut case = TestCase::new(name, status);
     let component = said.component.map_or("bailiwick", |id| id.as_str());
-    // Tools that know no suites show the class: it says the target too.
+    // Tools that ignore suites show the class, so it names the target too.
     case.set_classname(format!("{}.{component}", said.target));
     if said.kind == Kind::Found(Severity::Ok) {
         case.set_system_out(super::untied(&said.text));
@@ -73,7 +73,7 @@ mod tests {
         insta::assert_snapshot!(render(&samples::night()).unwrap());
     }
 
-    /// What is read back is what was said: no text of a guest has become markup.
+    /// The parsed texts equal the written ones: no text of a guest has become markup.
     #[test]
     fn tx05_tx06_hostile_text_is_text() {
         let sweep = samples::hostile();

@@ -1,7 +1,7 @@
 //! A sweep as Markdown, for a ticket or a chat: the table's statements as a list.
 //!
-//! Knows: Markdown. Must not know: which outcome becomes which statement (`table::entry`). Attacks answered: TX03 and TX07,
-//! a guest's text that becomes a link, a picture or the host's words: all that is not a fixed word of ours is a code span.
+//! Knows: Markdown. Must not know: which outcome becomes which statement (`table::entry`). Attacks answered: TX03 and TX07, a
+//! guest's text that becomes a link, an image or the host's words: everything except fixed words of this module is a code span.
 
 use std::fmt::Write;
 
@@ -42,7 +42,7 @@ mod tests {
         insta::assert_snapshot!(render(&samples::night(), Detail::Brief));
     }
 
-    /// No link, picture, tag or heading, and the host's words stand where only the host writes.
+    /// No link, image, tag or heading, and the host's words are where only the host writes.
     #[test]
     fn tx03_tx07_hostile_text_is_text() {
         use pulldown_cmark::{Event, Tag, TagEnd};

@@ -1,11 +1,11 @@
-//! What people and programs get to see of a sweep: a table, a JSON document, an exit code, a progress bar.
+//! Reports of a sweep for people and programs: a table, a JSON document, an exit code, a progress bar.
 //!
-//! Knows: `outcome` and the model's words. Must not know: how a sweep is run, files, the network, which stream or
-//! terminal the text goes to (all but `progress`, which draws on stderr and nowhere else). Everything here but `progress`
-//! is a pure function of its arguments, so that the replay of a run gives the identical report.
+//! Knows: `outcome` and the model's words. Must not know: how a sweep is run, files, the network, which stream or terminal the
+//! text goes to (except `progress`, which draws on stderr only). Everything here except `progress` is a pure function of its
+//! arguments, so that the replay of a run gives the identical report.
 //!
-//! Attacks answered: text of guests and targets that drives a terminal, hides or reorders what is on it, or passes itself
-//! off as the host's own words (TX01, TX02, TX05, TX07). `encode` makes it harmless; `table` keeps it in its own columns.
+//! Attacks answered: text of guests and targets that controls a terminal, hides or reorders what is on it, or imitates the
+//! host's words (TX01, TX02, TX05, TX07). `encode` makes it harmless; `table` keeps it in its own columns.
 
 pub mod change;
 pub mod exit;
@@ -70,7 +70,7 @@ fn elapsed_ms(sweep: &Sweep) -> u64 {
     u64::try_from(sweep.finished.duration_since(sweep.started).as_millis()).unwrap_or(0)
 }
 
-/// Where a page breaks its own lines, a space is a space.
+/// Replaces non-breaking spaces, for pages that break lines themselves.
 fn untied(text: &str) -> String {
     text.replace(wrap::TIE, " ")
 }

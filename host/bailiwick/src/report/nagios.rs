@@ -13,17 +13,17 @@ use bailiwick_core::outcome::Sweep;
 
 use super::statement::{Kind, Statement, statements};
 
-/// Longest line of details that is printed; Nagios keeps 8 KiB in all.
+/// Maximum number of lines of details. Nagios keeps 8 KiB in total.
 const LINES_MAX: usize = 40;
-/// Most performance data, for the same reason.
+/// Maximum number of values of performance data, for the same reason.
 const METRICS_MAX: usize = 60;
 
-/// What a plugin may be.
+/// The state of a plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
     /// Everything that was checked is ok.
     Ok,
-    /// A person should act, but not at night.
+    /// A person should act, but not urgently.
     Warning,
     /// It could not be checked, or the result is unknown.
     Unknown,
@@ -43,7 +43,7 @@ impl State {
         }
     }
 
-    /// As the first word of the first line.
+    /// The first word of the first line.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -64,7 +64,7 @@ impl State {
     }
 }
 
-/// What a sweep amounts to. One without a single statement has seen nothing.
+/// The state of a sweep. A sweep without statements is unknown.
 #[must_use]
 pub fn state(sweep: &Sweep) -> State {
     worst(&statements(sweep))
@@ -107,13 +107,13 @@ pub fn render(sweep: &Sweep) -> String {
     }
     let metrics: Vec<_> = statements.iter().flat_map(perf).take(METRICS_MAX).collect();
     if !metrics.is_empty() {
-        // Long performance data begins behind the last line of details.
+        // Long performance data begins after the last line of details.
         let _ = writeln!(out, "| {}", metrics.join("\n"));
     }
     out
 }
 
-/// What is wrong with the plugin itself, for a scheduler that only reads standard output.
+/// An error of the plugin itself, for a scheduler that only reads standard output.
 #[must_use]
 pub fn failed(message: &str) -> String {
     let line = message.lines().next().unwrap_or_default();
@@ -172,7 +172,7 @@ mod tests {
         assert_eq!(state(&samples::sweep(vec![])), State::Unknown);
     }
 
-    /// One `|` on the first line, and one before the rest of the data: no text of a guest adds one.
+    /// There is one `|` on the first line, and one before the rest of the data. No text of a guest adds one.
     #[test]
     fn tx05_hostile_text_is_no_data() {
         let text = render(&samples::hostile());

@@ -1,7 +1,7 @@
-//! How far a sweep is, for a person who waits.
+//! The progress of a sweep, for a person who waits.
 //!
-//! Knows: stderr. Must not know: stdout, which is data and is never touched. Without a terminal on stderr everything here
-//! does nothing, so that logs stay free of it.
+//! Knows: stderr. Must not know: stdout, which is for data only. If stderr is not a terminal, everything here does nothing, so
+//! that logs contain none of it.
 
 use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
@@ -11,11 +11,11 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 
 use bailiwick_core::model::TargetName;
 
-/// Targets that are named as those that are waited for.
+/// Maximum number of pending targets that are named.
 const NAMED_MAX: usize = 3;
 
-/// A bar on stderr: targets done, findings so far, and, when few are left, which ones. Can be shared between tasks. When
-/// it is dropped or finished its line is gone.
+/// A bar on stderr: targets done, findings so far, and, when few targets are left, their names. Can be shared between tasks.
+/// Its line is removed when it is dropped or finished.
 #[derive(Debug)]
 pub struct Progress {
     bar: ProgressBar,
@@ -29,7 +29,7 @@ struct State {
 }
 
 impl Progress {
-    /// A bar for these targets if stderr is a terminal that can redraw a line, else nothing.
+    /// A bar for these targets. It does nothing if stderr is not a terminal that can redraw a line.
     #[must_use]
     pub fn new<'a>(targets: impl IntoIterator<Item = &'a TargetName>) -> Self {
         let able = std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
@@ -40,7 +40,7 @@ impl Progress {
         let waiting: BTreeSet<TargetName> = targets.into_iter().cloned().collect();
         let total = u64::try_from(waiting.len()).unwrap_or(u64::MAX);
         let bar = ProgressBar::with_draw_target(Some(total), draw).with_finish(ProgressFinish::AndClear);
-        // ASCII: the bar may stand on a serial console.
+        // ASCII, for serial consoles.
         if let Ok(style) = ProgressStyle::with_template("[{bar:20}] {pos}/{len} targets{wide_msg}") {
             bar.set_style(style.progress_chars("=> "));
         }
@@ -49,7 +49,7 @@ impl Progress {
         progress
     }
 
-    /// A target is through, however it went.
+    /// A target is done, with any result.
     pub fn target_done(&self, target: &TargetName) {
         if self.with(|state| state.waiting.remove(target)) {
             self.bar.inc(1);
@@ -57,13 +57,13 @@ impl Progress {
         self.say();
     }
 
-    /// So many more findings that need a person: `warning` or worse.
+    /// Adds findings that need a person: `warning` or worse.
     pub fn found(&self, findings: usize) {
         self.with(|state| state.findings += findings);
         self.say();
     }
 
-    /// Takes the bar away. Call it before anything is printed.
+    /// Removes the bar. Call it before anything is printed.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }
@@ -73,18 +73,18 @@ impl Progress {
         self.bar.set_message(text);
     }
 
-    /// A progress bar has nothing that a panic elsewhere could have broken.
+    /// The state of a progress bar is valid even after a panic elsewhere.
     fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
         act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// A bar on stderr for a file that is read: how much of it. When it is dropped its line is gone.
+/// A bar on stderr for a file that is read. Its line is removed when it is dropped.
 #[derive(Debug)]
 pub struct Reading(ProgressBar);
 
 impl Reading {
-    /// A bar if stderr is a terminal that can redraw a line, else nothing. `what` is the host's own word.
+    /// A bar that does nothing if stderr is not a terminal that can redraw a line. `what` is the host's own word.
     #[must_use]
     pub fn new(what: &str) -> Self {
         let able = std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
@@ -97,13 +97,13 @@ impl Reading {
         Self(bar)
     }
 
-    /// So many bytes are read, of so many.
+    /// Sets the number of bytes that are read, and the total.
     pub fn at(&self, bytes: u64, of: u64) {
         self.0.set_length(of);
         self.0.set_position(bytes);
     }
 
-    /// Takes the bar away. Call it before anything is printed.
+    /// Removes the bar. Call it before anything is printed.
     pub fn finish(&self) {
         self.0.finish_and_clear();
     }

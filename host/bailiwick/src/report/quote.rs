@@ -1,13 +1,13 @@
-//! Somebody else's words on a page of ours: in a column of their own, behind a bar, whatever they say (TX07).
+//! Untrusted text on a page of the host: in a separate column, behind a bar (TX07).
 
 use super::wrap::wrap;
 use bailiwick_core::encode;
 
-/// Longest text that is shown, in columns.
+/// Maximum columns of a text.
 const SHOWN_MAX: usize = 400;
 
-/// The text behind `| `, on lines of at most 76 columns; each begins with `indent`. No line of ours begins so, and no
-/// text gets out of it: what is no plain character is escaped.
+/// The text after `| `, on lines of at most 76 columns; each begins with `indent`. No line of the host begins with a bar, and
+/// the text cannot leave its column, because every special character is escaped.
 #[must_use]
 pub fn quoted(text: &str, indent: &str) -> String {
     let width = 74_usize.saturating_sub(indent.len()).max(20);

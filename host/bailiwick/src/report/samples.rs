@@ -1,4 +1,4 @@
-//! Sweeps as they might be, for the goldens of this module.
+//! Sample sweeps for the goldens of this module.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -130,7 +130,7 @@ fn healthy_runs() -> Vec<Run> {
     runs
 }
 
-/// What probes say of a machine that is well.
+/// The findings of probes on a healthy machine.
 const FINE: &[(&str, Verb, &[&str])] = &[
     ("failed-units", Verb::ServicesFailed, &["no unit has failed"]),
     ("identity", Verb::SystemIdentity, &["Debian GNU/Linux 13, kernel 6.12.57"]),
@@ -144,12 +144,12 @@ const FINE: &[(&str, Verb, &[&str])] = &[
     ("uptime", Verb::SystemUptime, &["up for 3 d 4 h"]),
 ];
 
-/// This machine, as the embedded default looks at it.
+/// This machine, with the embedded default policy.
 pub(super) fn one_healthy() -> Sweep {
     sweep_of(1240, vec![healthy("localhost")])
 }
 
-/// A night: one machine in trouble, one down, one silent, one forbidden, one probe that breaks, five well.
+/// A bad night: one machine with problems, one down, one without an answer, one forbidden, one probe that breaks, five healthy.
 pub(super) fn night() -> Sweep {
     use Severity::{Critical, Ok, Unknown, Warning};
     let mut disk = report(
@@ -286,7 +286,7 @@ pub(super) fn kinds() -> Sweep {
     ])
 }
 
-/// Text that wants to be something else, in every place where there can be text (TX01, TX02, TX05, TX07).
+/// Hostile text in every place where there can be text (TX01, TX02, TX05, TX07).
 pub(super) fn hostile() -> Sweep {
     use Severity::{Critical, Ok, Warning};
     let flood = format!("a{} flood", "\u{301}".repeat(90));

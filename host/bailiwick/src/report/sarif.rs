@@ -1,8 +1,8 @@
-//! A sweep as SARIF 2.1.0, for dashboards that gather findings of many tools.
+//! A sweep as SARIF 2.1.0, for dashboards that collect findings of many tools.
 //!
-//! Knows: <https://docs.oasis-open.org/sarif/sarif/v2.1.0/>. A rule is `component/code`; a result's place is logical, the
-//! target and the subject: there is no source file to point at. What nobody could see is a notification of the run, and
-//! the run then says that it was not successful.
+//! Knows: <https://docs.oasis-open.org/sarif/sarif/v2.1.0/>. A rule is `component/code`. The location of a result is logical,
+//! the target and the subject, because there is no source file. A check that was not possible is a notification of the run,
+//! which then reports that it was not successful.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,12 +26,12 @@ struct Document {
 /// Renders a sweep, ending in a newline.
 ///
 /// # Errors
-/// Only where a value cannot be JSON, which is a mistake of ours.
+/// Only if a value cannot be JSON, which is a bug.
 pub fn render(sweep: &Sweep) -> Result<String, serde_json::Error> {
     let statements = statements(sweep);
     let found = |said: &&Statement<'_>| matches!(said.kind, Kind::Found(_) | Kind::NotApplicable);
     let rules: BTreeSet<_> = statements.iter().filter(found).map(Statement::rule).collect();
-    // By name, as they are listed.
+    // Sorted by name, in the order of the list.
     let rules: BTreeMap<_, _> = rules.into_iter().zip(0..).collect();
     let results: Vec<_> = statements.iter().filter(found).map(|said| result(said, &rules)).collect();
     let unseen: Vec<_> = statements.iter().filter(|said| !found(said)).map(notification).collect();
@@ -74,7 +74,7 @@ fn result(said: &Statement<'_>, rules: &BTreeMap<String, usize>) -> Value {
         "level": level,
         "message": { "text": super::untied(&said.text) },
         "locations": [{ "logicalLocations": [{ "fullyQualifiedName": name, "kind": "resource" }] }],
-        // The same statement of another day is the same result.
+        // The same statement on another day is the same result.
         "partialFingerprints": { "bailiwick/v1": format!("{}/{rule}/{}", said.target, said.subject) },
     });
     if !metrics.is_empty()
@@ -100,7 +100,7 @@ mod tests {
         insta::assert_snapshot!(render(&samples::night()).unwrap());
     }
 
-    /// Nothing of a guest's becomes a key or a reference: what there is beside words is the same for every sweep.
+    /// No text of a guest becomes a key or a reference: everything except text is the same for every sweep.
     #[test]
     fn tx06_hostile_text_is_text() {
         let sweep = samples::hostile();

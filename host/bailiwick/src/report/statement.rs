@@ -1,7 +1,7 @@
 //! A sweep as a flat list of statements, for formats that other tools read.
 //!
-//! Knows: which outcome becomes which statement. Must not know: any format. Attack answered: TX02, TX05: text of guests
-//! and targets is harmless to eyes and terminals before a format's own encoder sees it.
+//! Knows: which outcome becomes which statement. Must not know: any format. Attacks answered: TX02, TX05: text of guests and
+//! targets is harmless to terminals before a format's own encoder gets it.
 
 use bailiwick_core::encode;
 use bailiwick_core::model::{ComponentId, Metric, RunFault, Severity, Tainted, TargetName, Unit};
@@ -9,56 +9,56 @@ use bailiwick_core::outcome::{CheckedTarget, Run, RunOutcome, Sweep, TargetResul
 
 use super::tally::{Look, Standing};
 
-/// The longest line that other tools are given, in columns: longer than any finding's title.
+/// Maximum columns of a line for other tools. It is longer than any finding's title.
 const COLUMNS: usize = 500;
 
-/// What somebody says.
+/// The kind of a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A finding.
     Found(Severity),
-    /// The target lacks what the probe looks at.
+    /// The target lacks what the probe checks.
     NotApplicable,
-    /// Nobody could look.
+    /// The check was not possible.
     Unseen,
     /// The component broke.
     Broken,
-    /// It was not to be checked.
+    /// The check was refused.
     Refused,
 }
 
 /// One statement.
 #[derive(Debug)]
 pub(super) struct Statement<'a> {
-    /// About which machine.
+    /// The machine that it is about.
     pub(super) target: &'a TargetName,
-    /// By whom; none: the host.
+    /// The component that made it. None for the host.
     pub(super) component: Option<&'a ComponentId>,
-    /// Stable, `[a-z0-9-]`; harmless whatever a component makes of it.
+    /// A stable code, `[a-z0-9-]`. Harmless.
     pub(super) code: String,
-    /// What it is about, within the target; mostly empty. Harmless.
+    /// The subject within the target, mostly empty. Harmless.
     pub(super) subject: String,
-    /// What.
+    /// Its kind.
     pub(super) kind: Kind,
-    /// In words. Harmless.
+    /// Its text. Harmless.
     pub(super) text: String,
-    /// The numbers behind it, by a name that is harmless.
+    /// Its metrics, with harmless names.
     pub(super) metrics: Vec<(String, f64, Unit)>,
 }
 
 impl Statement<'_> {
-    /// `component/code`; what the host says itself is `bailiwick/code`.
+    /// `component/code`, or `bailiwick/code` for a statement of the host.
     pub(super) fn rule(&self) -> String {
         format!("{}/{}", self.component.map_or("bailiwick", ComponentId::as_str), self.code)
     }
 }
 
-/// Every statement of a sweep, in its order.
+/// All statements of a sweep, in its order.
 pub(super) fn statements(sweep: &Sweep) -> Vec<Statement<'_>> {
     sweep.targets.iter().flat_map(|looked| of_target(sweep, looked)).collect()
 }
 
-/// Those about one of its targets.
+/// The statements about one of its targets.
 pub(super) fn of_target<'a>(sweep: &'a Sweep, looked: &'a CheckedTarget) -> Vec<Statement<'a>> {
     let mut all = Vec::new();
     let host = |code, kind, text: &str| Statement {
@@ -86,7 +86,8 @@ pub(super) fn of_target<'a>(sweep: &'a Sweep, looked: &'a CheckedTarget) -> Vec<
     all
 }
 
-/// What a run on several targets says of one of them. What it says of none in particular stands with the first.
+/// Adds the statements of a run on several targets about one of them. A statement that names no target belongs to the first
+/// one.
 fn push_together<'a>(all: &mut Vec<Statement<'a>>, looked: &'a CheckedTarget, together: &'a Together) {
     let Together { targets, left_out, run } = together;
     if let Some(left) = left_out.iter().find(|left| left.target == looked.target) {

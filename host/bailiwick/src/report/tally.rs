@@ -1,39 +1,39 @@
-//! What a sweep amounts to, in numbers: the last line of the table, the head of the JSON document, the exit code.
+//! The counts of a sweep: for the last line of the table, the head of the JSON document, the exit code.
 //!
-//! Knows: what counts as healthy, and what as not having looked. Every rendering asks here, so that no two disagree.
+//! Knows: what counts as healthy, and what as not checked. Every report uses these counts, so that no two disagree.
 
 use bailiwick_core::model::{Severity, TargetName, VerbError};
 use bailiwick_core::outcome::{CheckedTarget, Run, RunOutcome, Sweep, TargetResult};
 
-/// What one target amounts to. Every target is exactly one of these.
+/// The standing of one target. Every target has exactly one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// CheckedTarget at, nothing found but `ok`.
+    /// It was checked, and every finding is `ok`.
     Healthy,
-    /// Something was found.
+    /// There are findings that are not `ok`.
     Findings,
-    /// Nothing was found, but not every probe could look.
+    /// Every finding is `ok`, but not every probe could check.
     InPart,
     /// No probe that ran applies to it.
     NotApplicable,
-    /// Not reached, or nothing ran there.
+    /// It was not reached, or nothing ran there.
     Unseen,
     /// No grant can reach it.
     Refused,
 }
 
-/// What one run amounts to.
+/// The standing of one run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Look {
-    /// It looked; the worst that it saw.
+    /// It checked: the worst severity of its findings.
     Saw(Severity),
-    /// The target lacks what the probe looks at, such as systemd.
+    /// The target lacks what the probe checks, such as systemd.
     NotApplicable,
     /// It could not check.
     Unseen,
     /// The component broke.
     Broken,
-    /// The host would not run it.
+    /// The host refused to run it.
     Refused,
 }
 
@@ -48,7 +48,7 @@ impl Look {
         }
     }
 
-    /// What a run on several targets amounts to on one of them: the worst of what it says of that one.
+    /// The standing of a run on several targets for one of them: the worst of its findings about that one.
     fn on(run: &Run, target: &TargetName) -> Self {
         match &run.outcome {
             RunOutcome::Report(report) => {
@@ -61,8 +61,8 @@ impl Look {
 }
 
 impl Standing {
-    /// What a target amounts to. A run on several targets counts on each: what it says of that one, or, where it says
-    /// nothing, that it looked.
+    /// The standing of a target. A run on several targets counts for each: by its findings about that target, or, without
+    /// findings about it, as checked.
     #[must_use]
     pub fn of(sweep: &Sweep, target: &CheckedTarget) -> Self {
         let runs = match &target.result {
@@ -93,10 +93,10 @@ impl Standing {
     }
 }
 
-/// The numbers. The six of targets add up to `targets`.
+/// The counts. The six counts of targets add up to `targets`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// All that were asked for.
+    /// All requested targets.
     pub targets: usize,
     /// See [`Standing::Healthy`].
     pub targets_healthy: usize,
@@ -112,19 +112,19 @@ pub struct Tally {
     pub targets_refused: usize,
     /// Runs on all targets.
     pub runs: usize,
-    /// Runs that could not check, those apart that do not apply.
+    /// Runs that could not check, except those that do not apply.
     pub runs_unseen: usize,
     /// Runs whose probe does not apply to the target.
     pub runs_not_applicable: usize,
     /// Runs whose component broke.
     pub runs_broken: usize,
-    /// Runs that the host would not start.
+    /// Runs that the host refused to start.
     pub runs_refused: usize,
     /// Findings that need a person now.
     pub critical: usize,
-    /// Findings that need a person some day soon.
+    /// Findings that need a person soon.
     pub warning: usize,
-    /// Findings of which the probe could not tell.
+    /// Findings that the probe could not decide.
     pub unknown: usize,
     /// Findings that are as they should be.
     pub ok: usize,
@@ -140,7 +140,7 @@ impl Tally {
         }
         for together in &sweep.together {
             tally.add_run(&together.run);
-            // What it was to look at and may not is a refusal, as it is for a run on one target.
+            // A target that was left out counts as a refusal, as for a run on one target.
             tally.runs_refused += together.left_out.len();
         }
         tally

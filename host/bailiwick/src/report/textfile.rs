@@ -21,7 +21,7 @@ const SUCCESS: &str = "bailiwick_last_success_timestamp_seconds";
 /// When each target was last checked in full, in seconds since 1970-01-01T00:00Z.
 pub type Successes = BTreeMap<String, i64>;
 
-/// The times in an earlier file. What is not exactly a line of ours is not read.
+/// The times in an earlier file. Lines that this program would not write are skipped.
 #[must_use]
 pub fn successes(earlier: &str) -> Successes {
     let line = |line: &str| {
@@ -76,7 +76,7 @@ pub fn render(sweep: &Sweep, earlier: &Successes) -> String {
             label(&said.code),
             label(&said.subject)
         );
-        // A series stands once; where a probe says two things of one subject, the worse counts.
+        // Each series appears once. If a probe has two findings about one subject, the worse one counts.
         let worst = known.entry(labels.clone()).or_insert(severity);
         *worst = severity.max(*worst);
         for (name, value, of) in said.metrics.iter().filter(|(_, value, _)| value.is_finite()) {
@@ -116,7 +116,7 @@ mod tests {
         insta::assert_snapshot!(render(&samples::night(), &Successes::new()));
     }
 
-    /// A target that cannot be checked keeps the time at which it last could.
+    /// A target that cannot be checked keeps the time of its last check.
     #[test]
     fn the_dead_man_remembers() {
         let ok = samples::report("p", vec![samples::finding(Severity::Ok, "", "fine")]);

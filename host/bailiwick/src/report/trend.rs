@@ -1,7 +1,7 @@
-//! How numbers went, for people and for programs: the document `bailiwick.trend/1`.
+//! Metrics over time, for people and for programs: the document `bailiwick.trend/1`.
 //!
-//! Knows: series, columns, units. Must not know: where they are kept. Attack answered: TX07, a subject that passes itself
-//! off as a number of the host's: what a guest chose stands right of everything else, and is the last on its line.
+//! Knows: series, columns, units. Must not know: where they are kept. Attack answered: TX07, a subject that imitates a number
+//! of the host: text of a guest is right of everything else, and is the last on its line.
 
 use std::fmt::Write;
 
@@ -14,27 +14,27 @@ use bailiwick_core::encode;
 use bailiwick_core::model::{Tainted, TargetName, Unit};
 use bailiwick_journal::history::Series;
 
-/// What a reader checks before it reads on.
+/// The format that a reader checks first.
 pub const FORMAT: &str = "bailiwick.trend/1";
 
 const DAY_MS: u64 = 24 * 3_600_000;
 const WEEK_MS: u64 = 7 * DAY_MS;
-/// The widest sparkline, and the narrowest that is worth its place.
+/// The maximum and minimum width of a sparkline.
 const SPARK_MAX: usize = 28;
 const SPARK_MIN: usize = 8;
 const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// By how much a number has changed in the week up to its newest value.
+/// The change of a number in the week before its newest value.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Week {
     /// In the metric's unit.
     pub change: f64,
-    /// In hundredths of what it was; none if it was 0.
+    /// In percent of the earlier value. None if that was 0.
     pub percent: Option<f64>,
 }
 
-/// The change of the last week: the newest value against the newest of those that are at least a week older, and at most a
-/// day more than that. None if there is no such one.
+/// The change of the last week: the newest value minus the newest one that is at least a week older, and at most eight days.
+/// None if there is no such value.
 #[must_use]
 pub fn week(points: &[(u64, f64)]) -> Option<Week> {
     let &(now, last) = points.last()?;
@@ -44,8 +44,8 @@ pub fn week(points: &[(u64, f64)]) -> Option<Week> {
     Some(Week { change: last - before, percent: percent.filter(|percent| percent.is_finite()) })
 }
 
-/// A line of so many columns, from the first point's time to the last one's: the mean of what falls into each, and a space
-/// where there is nothing.
+/// A sparkline with this many columns, from the first point's time to the last one's. Each column shows the mean of its values,
+/// or a space if it has none.
 #[must_use]
 pub fn sparkline(points: &[(u64, f64)], columns: usize) -> String {
     let (Some(&(from, _)), Some(&(to, _))) = (points.first(), points.last()) else { return String::new() };
@@ -74,14 +74,14 @@ fn fold(means: &[Option<f64>], pick: fn(f64, f64) -> f64) -> f64 {
     means.iter().flatten().copied().reduce(pick).unwrap_or(0.0)
 }
 
-/// The numbers of a series, as they are shown.
+/// The numbers of a series, as text.
 struct Line {
     first: String,
     last: String,
     week: String,
 }
 
-/// A table of series, at most so many columns wide where the names in it let it be.
+/// A table of series. It fits the width unless its names are too long.
 #[must_use]
 pub fn table(target: &TargetName, series: &[Series], width: usize, colour: Colour) -> String {
     let width = width.max(WIDTH_MIN);
@@ -135,7 +135,7 @@ fn line(series: &Series) -> Line {
     Line { first: value(series.points.first()), last: value(series.points.last()), week }
 }
 
-/// Who says it, of which finding: `filesystems/space/used-percent`.
+/// The component, the finding and the metric: `filesystems/space/used-percent`.
 fn name(series: &Series) -> String {
     encode::harmless(&format!("{}/{}/{}", series.component, series.code, series.metric), 200)
 }
@@ -151,7 +151,7 @@ fn time(ms: u64) -> Timestamp {
 #[derive(Serialize)]
 struct Document<'a> {
     format: &'static str,
-    /// The fields whose text a component or a target chose.
+    /// Fields whose text comes from a component or a target.
     untrusted: &'static [&'static str],
     target: &'a str,
     since: String,
@@ -165,7 +165,7 @@ struct One<'a> {
     subject: &'a Tainted,
     metric: &'a str,
     unit: Unit,
-    /// Of the newest finding.
+    /// The severity of the newest finding.
     severity: &'a str,
     /// None if there is no value a week before the newest.
     week: Option<Week>,
@@ -192,10 +192,10 @@ fn one(series: &Series) -> One<'_> {
     }
 }
 
-/// The series for programs, every point of them. Ends in a newline.
+/// The series for programs, with all points. Ends in a newline.
 ///
 /// # Errors
-/// Only where a value cannot be JSON, which is a mistake of ours.
+/// Only if a value cannot be JSON, which is a bug.
 pub fn json(target: &TargetName, since_ms: u64, series: &[Series]) -> Result<String, serde_json::Error> {
     encode::to_json(&Document {
         format: FORMAT,

@@ -1,21 +1,20 @@
 //! Breaks text into lines of a width.
 //!
-//! Knows: columns. Must not know: what the text says. The text is an encoder's or the host's own: it holds no control
-//! characters, so that the only line breaks are the ones made here.
+//! Knows: columns. Must not know: what the text means. The text comes from an encoder or the host: it holds no control
+//! characters, so the only line breaks are the ones made here.
 
 use bailiwick_core::encode;
 
-/// A space that is no place to break: between a number and its unit. Guests have none; the encoder escapes theirs.
+/// A non-breaking space, between a number and its unit. Guests cannot use it, because the encoder escapes it.
 pub(super) const TIE: char = '\u{a0}';
 
-/// Breaks at spaces; a word that is longer than a line is broken at one of its joints or where the line ends, a
-/// mark staying with its letter.
-/// Runs of spaces count as one, so that nobody can paint columns with them. The first line is `first` columns wide, the
-/// others `width`. At least one line, perhaps empty.
+/// Breaks at spaces. A word that is longer than a line is broken at one of its joints or at the end of the line, and a
+/// combining mark stays with its letter. Runs of spaces count as one, so that a guest cannot align text in columns. The first
+/// line is `first` columns wide, the others `width`. Returns at least one line, which may be empty.
 pub(super) fn wrap(text: &str, first: usize, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let mut line = String::new();
-    // Three columns are the widest character; a narrower line is no line.
+    // The widest character has three columns, so a line needs at least three.
     let room = |lines: &[String]| if lines.is_empty() { first } else { width }.max(3);
     for word in text.split(' ').filter(|word| !word.is_empty()) {
         let gap = usize::from(!line.is_empty());
@@ -41,11 +40,11 @@ pub(super) fn wrap(text: &str, first: usize, width: usize) -> Vec<String> {
     lines.iter().map(|line| line.replace(TIE, " ")).collect()
 }
 
-/// Where in a full line to break a word: behind a joint of a path, a unit's name or an escape, if that leaves the line
-/// more than half full; else at its end.
+/// The position at which to break a word in a full line: after a joint of a path, a unit's name or an escape, if that leaves
+/// the line more than half full; else at its end.
 fn joint(line: &str) -> usize {
     let behind = line.rfind(['/', '-', '_', '.', ':', ',', '=', '@', '}']).map_or(0, |at| at + 1);
-    // A mark must not lead a line: it would be drawn onto the space before it.
+    // A combining mark must not begin a line: it would be drawn onto the space before it.
     let next = line.get(behind..).and_then(|rest| rest.chars().next());
     let marked = next.is_some_and(|c| encode::width(c.encode_utf8(&mut [0; 4])) == 0);
     if behind * 2 > line.len() && !marked { behind } else { line.len() }

@@ -1,7 +1,7 @@
-//! What there is to say about each target, in the order of the page.
+//! The statements about each target, in the order of the page.
 //!
-//! Knows: which outcome becomes which line. Must not know: columns, widths, colours. Tainted text passes through the
-//! encoder here and stays marked as the guest's.
+//! Knows: which outcome becomes which line. Must not know: columns, widths, colours. Tainted text passes through the encoder
+//! here, and stays marked as text of a guest.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -17,15 +17,15 @@ use super::super::wrap::TIE;
 use super::{Detail, Word, humane};
 use bailiwick_core::encode;
 
-/// Columns of a guest's text at most, escapes included. What fits the limit of 200 bytes and needs no escapes fits here.
+/// Maximum columns of a guest's text, including escapes. A text of 200 bytes without escapes fits.
 const GUEST_WIDTH: usize = 240;
 
-/// Columns of the host's text at most. It may quote others: the imports of a component, an sshd's banner.
+/// Maximum columns of the host's text. It may quote the imports of a component, or the banner of an sshd.
 const HOST_WIDTH: usize = 1000;
 
 /// One target and its lines.
 pub(in crate::report) struct Group<'a> {
-    /// The operator's name for it, or how many they are.
+    /// The operator's name for the target, or the number of targets.
     pub(in crate::report) target: Cow<'a, str>,
     pub(in crate::report) entries: Vec<Entry<'a>>,
 }
@@ -33,36 +33,36 @@ pub(in crate::report) struct Group<'a> {
 /// One statement.
 pub(in crate::report) struct Entry<'a> {
     pub(in crate::report) word: Word,
-    /// Who says so; none where the host speaks of the whole target.
+    /// The component that made it. None for a statement of the host about the whole target.
     pub(in crate::report) component: Option<&'a ComponentId>,
     pub(in crate::report) said: Said,
-    /// Label and text, in the host's words, each on a line of its own.
+    /// Labels and texts of the host, each on a separate line.
     pub(in crate::report) details: Vec<(&'static str, String)>,
 }
 
-/// Text that has been through the encoder, and whose it was.
+/// Encoded text, marked by its source.
 pub(in crate::report) enum Said {
     Host(String),
     Guest(String),
 }
 
 impl Group<'_> {
-    /// True if nobody has to do anything about it.
+    /// True if no person has to act.
     pub(in crate::report) fn calm(&self) -> bool {
         self.entries.iter().all(|entry| entry.word.calm())
     }
 
-    /// Worst first; among equals the one with more of the worst, then by name.
+    /// The sort key: worst first; among equals the one with more of the worst, then by name.
     fn rank(&self) -> (Word, Reverse<usize>, &str) {
         let worst = self.entries.iter().map(|entry| entry.word).min().unwrap_or(Word::Rest);
         let count = self.entries.iter().filter(|entry| entry.word == worst).count();
-        // More lines about health are no reason to come first.
+        // The number of healthy lines does not affect the order.
         let count = if worst.calm() { 0 } else { count };
         (worst, Reverse(count), &self.target)
     }
 }
 
-/// Everything to be said, worst target first and worst statement first within it.
+/// All statements, with the worst target first, and the worst statement first within it.
 pub(in crate::report) fn groups(sweep: &Sweep, detail: Detail) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = sweep.targets.iter().map(|target| group(sweep, target, detail)).collect();
     groups.extend(sweep.together.iter().map(|run| together(run, detail)));
@@ -82,12 +82,12 @@ fn group<'a>(sweep: &Sweep, looked: &'a CheckedTarget, detail: Detail) -> Group<
             Standing::Unseen => {
                 vec![about(Word::Unseen, None, "nothing ran: policy grants no component here".to_owned())]
             }
-            // What there is to say of it stands with the runs on several targets.
+            // Its statements are with the runs on several targets.
             _ => Vec::new(),
         },
         TargetResult::Runs(runs) => {
             let mut entries: Vec<Entry<'a>> = runs.iter().flat_map(|run| of_run(run, detail)).collect();
-            // Stable: within a word, components stay in id order and findings in the probe's.
+            // A stable sort: within a word, components stay in id order and findings in the probe's order.
             entries.sort_by_key(|entry| entry.word);
             entries.extend(rest(sweep, looked, runs));
             entries
@@ -96,7 +96,7 @@ fn group<'a>(sweep: &Sweep, looked: &'a CheckedTarget, detail: Detail) -> Group<
     Group { target: Cow::Borrowed(looked.target.as_str()), entries }
 }
 
-/// A run on several targets: its findings name them, and how many they are stands in the place of one's name.
+/// A run on several targets. Its findings name them, and the number of targets replaces a target's name.
 fn together(together: &Together, detail: Detail) -> Group<'_> {
     let Together { targets, left_out, run } = together;
     let mut entries = of_run(run, detail);
@@ -140,11 +140,11 @@ fn of_run(run: &Run, detail: Detail) -> Vec<Entry<'_>> {
             vec![about(Word::Refused, component, format!("the probe was not run: {}", host(reason)))]
         }
     };
-    // A fault says all this on its own.
+    // A fault already includes this.
     if detail == Detail::Full && !matches!(run.outcome, RunOutcome::Fault(_)) {
         let failed = run.calls.iter().enumerate();
         let failed = failed.filter_map(|(index, call)| Some(failure(call, index + 1, call.error?)));
-        // What stopped the run stands under its own line already.
+        // The error that stopped the run is already in its own detail.
         let said = |text: &String| entries.iter().flat_map(|entry| &entry.details).any(|(_, detail)| detail == text);
         let mut details: Vec<_> = failed.filter(|text| !said(text)).map(|text| ("failed", text)).collect();
         details.extend(run.calls.iter().filter_map(|call| Some(("redacted", redacted(call)?))));
@@ -164,14 +164,14 @@ fn findings<'a>(run: &'a Run, report: &'a Report, detail: Detail) -> Vec<Entry<'
     shown.map(entry).collect()
 }
 
-/// `subject: title`; the title alone where it names its subject. A finding without a title is its code.
+/// `subject: title`, or the title alone if it names the subject. A finding without a title shows its code.
 fn statement(finding: &Finding) -> String {
     let subject = guest(&finding.subject);
     let title = if finding.title.is_empty() { host(&finding.code) } else { guest(&finding.title) };
     if subject.is_empty() || title.contains(&subject) { title } else { format!("{subject}: {title}") }
 }
 
-/// Numbers, code and evidence of a finding.
+/// The metrics, code and evidence of a finding.
 fn basis(run: &Run, finding: &Finding) -> Vec<(&'static str, String)> {
     let mut details = Vec::new();
     let metrics: Vec<String> = finding.metrics.iter().map(humane::metric).collect();
@@ -188,7 +188,7 @@ fn basis(run: &Run, finding: &Finding) -> Vec<(&'static str, String)> {
     details
 }
 
-/// The action behind an evidence number. What the guest asked for is not repeated: it is the guest's text.
+/// The action of an evidence number. The name that the guest used is left out, because it is the guest's text.
 fn call_name(run: &Run, number: u32) -> String {
     let index = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
     match index.and_then(|index| run.calls.get(index)) {
@@ -246,7 +246,7 @@ fn took(run: &Run) -> String {
     format!("{}, {calls}, {}, id {}", host(&run.version), humane::elapsed(run.elapsed_ms), host(&run.id))
 }
 
-/// The line that says how much there is besides the lines above, if there is any.
+/// The line that counts everything besides the lines above, if there is any.
 fn rest<'a>(sweep: &Sweep, looked: &'a CheckedTarget, runs: &'a [Run]) -> Option<Entry<'a>> {
     let fine: Vec<&Run> = runs.iter().filter(|run| Look::of(run) == Look::Saw(Severity::Ok)).collect();
     let not_applicable = runs.iter().filter(|run| Look::of(run) == Look::NotApplicable).count();
@@ -262,7 +262,7 @@ fn rest<'a>(sweep: &Sweep, looked: &'a CheckedTarget, runs: &'a [Run]) -> Option
         .iter()
         .map(|run| if let RunOutcome::Report(report) = &run.outcome { report.findings.len() } else { 0 })
         .sum();
-    // Runs on one target may overlap; their sum cannot be longer than the sweep.
+    // Runs on one target may overlap, so their sum is limited to the time of the sweep.
     let ms = runs.iter().map(|run| run.elapsed_ms).sum::<u64>().min(report::elapsed_ms(sweep));
     let (word, probes) = match standing {
         Standing::Healthy => (Word::Ok, humane::count(fine.len(), "probe")),

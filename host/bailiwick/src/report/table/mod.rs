@@ -1,16 +1,16 @@
-//! A sweep for people, worst first: one line per statement, made to be read at 3 am and to be grepped.
+//! A sweep for people, worst first: one line per statement, easy to read and to grep.
 //!
 //! ```text
 //! critical  db01  disk-space  /var/lib/postgresql: 97.8 % used, 3.1 GiB left
 //! ok        db02  11 probes, 34 findings, 1.2 s
 //! ```
 //!
-//! Knows: columns, order, words. Must not know: whether there is a terminal (the caller does). Attack answered: TX07,
-//! guest text that passes itself off as the host's. The first column is always one of the host's words, the second the
-//! operator's name for the target, the third who says so; text of guests begins right of all three on every line, and it
-//! is the last thing on its line, so that not even right-to-left letters can move the host's words.
+//! Knows: columns, order, words. Must not know: whether there is a terminal (the caller does). Attack answered: TX07, guest
+//! text that imitates the host's. The first column is always one of the host's words, the second the operator's name for the
+//! target, the third the component. Text of guests begins right of all three on every line, and is the last on its line, so
+//! that not even right-to-left letters can move the host's words.
 //!
-//! Known limit: on a terminal narrower than the width asked for, the terminal itself breaks lines, at column 0.
+//! Known limit: a terminal that is narrower than the page breaks lines itself, at column 0.
 
 pub(super) mod entry;
 pub(super) mod summary;
@@ -26,49 +26,49 @@ use super::wrap::wrap;
 use entry::{Entry, Group, Said};
 use word::Word;
 
-/// The narrowest page; less is taken for this.
+/// The minimum width of a page. Smaller values are raised to it.
 pub const WIDTH_MIN: usize = 60;
 
-/// The widest page.
+/// The maximum width of a page.
 const WIDTH_MAX: usize = 1000;
 
 /// Space between columns.
 const GAP: usize = 2;
 
-/// How much deeper the second line of a detail or of the summary stands.
+/// The additional indentation of the second line of a detail or of the summary.
 const HANG: usize = 2;
 
-/// The least of a line that is worth beginning a text on, behind names that are too long for their columns.
+/// The minimum space left on a line to begin a text there, after names that are too long for their columns.
 const FIRST_MIN: usize = 24;
 
-/// Whether there may be escape sequences. The caller knows about the terminal and `NO_COLOR`.
+/// Whether the table may use colour. The caller checks the terminal and `NO_COLOR`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Colour {
     /// Plain text.
     Never,
-    /// The first column in colour. It is a word all the same.
+    /// The first column in colour. Its words are the same without colour.
     Always,
 }
 
-/// How much is said.
+/// The level of detail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Detail {
-    /// What needs a person, and one line for what does not.
+    /// The statements that need a person, and one line for the others.
     Brief,
-    /// Every finding on its line: for one target, where there is room to say what is well.
+    /// Every finding on a line: for one target, where there is space for healthy findings too.
     Each,
     /// Every finding with its numbers and evidence, and every run.
     Full,
 }
 
-/// How a table looks.
+/// Options of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
-    /// Columns of the page; 80 where nobody knows.
+    /// Columns of the page. 80 if the width is unknown.
     pub width: usize,
-    /// Colour or not.
+    /// Whether to use colour.
     pub colour: Colour,
-    /// How much.
+    /// The level of detail.
     pub detail: Detail,
 }
 
@@ -78,14 +78,14 @@ impl Default for Options {
     }
 }
 
-/// Renders a sweep. Ends in a newline; the last line sums up.
+/// Renders a sweep. Ends in a newline. The last line is the summary.
 #[must_use]
 pub fn render(sweep: &Sweep, options: &Options) -> String {
     let groups = entry::groups(sweep, options.detail);
     let page = Page::new(&groups, options);
     let mut out = String::new();
     for (index, group) in groups.iter().enumerate() {
-        // Air around a target that has several things to say; those with one stand as a list.
+        // Empty lines around a target with several statements. Targets with one statement form a list.
         let before = index.checked_sub(1).and_then(|index| groups.get(index));
         let apart =
             |before: &Group<'_>| before.entries.len() > 1 || group.entries.len() > 1 || before.calm() != group.calm();
@@ -119,8 +119,8 @@ impl Page {
         let word = entries().map(|entry| entry.word.text().len()).max().unwrap_or(0);
         let target = groups.iter().map(|group| group.target.len()).max().unwrap_or(0);
         let component = entries().filter_map(|entry| entry.component).map(|id| id.as_str().len()).max().unwrap_or(0);
-        // Most of the page is for what is said: names longer than their columns push it to the right, or to a line
-        // of its own. The target's column comes first, it is on every line.
+        // Most of the page is for the text: names that are longer than their columns push it to the right, or to a separate
+        // line. The target's column comes first, because it is on every line.
         let text = (width / 2).min(72);
         let room = width - text - word - 3 * GAP;
         let target = target.min(room * 2 / 3);
@@ -128,17 +128,17 @@ impl Page {
         Self { width, colour: options.colour, word, target, component }
     }
 
-    /// Where targets stand, and the labels of details below them.
+    /// The column of targets, and of the labels of details below them.
     fn target_column(&self) -> usize {
         self.word + GAP
     }
 
-    /// Where components stand, and what the host says of a whole target.
+    /// The column of components, and of statements about a whole target.
     fn component_column(&self) -> usize {
         self.target_column() + self.target + GAP
     }
 
-    /// Left of here no guest writes.
+    /// The first column of guests' text.
     fn text_column(&self) -> usize {
         self.component_column() + self.component + GAP
     }
@@ -177,14 +177,14 @@ impl Page {
     }
 }
 
-/// Spaces from one column to another; says how many.
+/// Writes spaces from one column to another, and returns their number.
 fn pad(out: &mut String, from: usize, to: usize) -> usize {
     let spaces = to.saturating_sub(from);
     out.extend(std::iter::repeat_n(' ', spaces));
     spaces
 }
 
-/// Writes a text on a line that has come to column `at`, from column `start` on, its other lines from `column` on.
+/// Writes a text on a line that is filled up to column `at`. The text begins at column `start`, its other lines at `column`.
 fn push_wrapped(out: &mut String, text: &str, (at, start): (usize, usize), column: usize, width: usize) {
     let lines = wrap(text, width.saturating_sub(start), width.saturating_sub(column));
     for (index, line) in lines.iter().enumerate() {

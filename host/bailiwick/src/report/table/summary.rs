@@ -1,4 +1,4 @@
-//! The last line: what it all amounts to, and how long it took.
+//! The last line: the counts, and the duration.
 
 use std::collections::BTreeSet;
 
@@ -54,7 +54,7 @@ pub(in crate::report) fn line(sweep: &Sweep, detail: Detail) -> String {
     line
 }
 
-/// Answers that something was taken out of. One that several runs shared is one.
+/// The number of answers with removed secrets. An answer that several runs shared counts once.
 fn redacted(sweep: &Sweep) -> usize {
     let mut answers = BTreeSet::new();
     for looked in &sweep.targets {
@@ -62,7 +62,7 @@ fn redacted(sweep: &Sweep) -> usize {
         let calls = runs.iter().flat_map(|run| &run.calls).filter(|call| !call.redacted.is_empty());
         answers.extend(calls.map(|call| (&looked.target, &call.action)));
     }
-    // In a run on several, each call says on which.
+    // In a run on several targets, each call names its target.
     for together in &sweep.together {
         let calls = together.run.calls.iter().filter(|call| !call.redacted.is_empty());
         answers

@@ -1,4 +1,4 @@
-//! Goldens at the widths people have, and the rules that no text may break.
+//! Goldens at common widths, and the rules that no text may break.
 
 use super::*;
 use crate::report::samples;
@@ -101,8 +101,7 @@ fn colour_is_the_hosts_alone_and_changes_nothing_else() {
     }
 }
 
-/// What every line is, whatever guests say: no wider than the page, harmless, and begun by one of the host's words or by
-/// spaces.
+/// With any text of guests, every line fits the page, is harmless, and begins with one of the host's words or with spaces.
 #[test]
 fn tx07_no_line_is_begun_by_a_guest() {
     const WORDS: &[&str] =

@@ -6,14 +6,14 @@ use bailiwick_core::model::Severity;
 
 use super::Colour;
 
-/// What a line is about, worst first. That something could not be seen stands above a warning: it may hide worse.
+/// The kind of a line, worst first. A check that was not possible is above a warning, because it may hide something worse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::report) enum Word {
     /// A critical finding.
     Critical,
     /// A target that was not reached.
     Unreachable,
-    /// A target or component that the host would not touch or run.
+    /// A target or component that the host refused to check or run.
     Refused,
     /// A component that broke.
     Fault,
@@ -21,13 +21,13 @@ pub(in crate::report) enum Word {
     Unseen,
     /// A warning.
     Warning,
-    /// A finding that is none: the probe could not tell.
+    /// A finding that the probe could not decide.
     Unknown,
     /// A finding that is as it should be.
     Ok,
-    /// A component that has nothing to look at there.
+    /// A component that does not apply to the target.
     NotApplicable,
-    /// A run, and what it took.
+    /// A run, with its cost.
     Run,
     /// Everything on a target besides the lines above.
     Rest,
@@ -60,7 +60,7 @@ impl Word {
         }
     }
 
-    /// True if nobody has to do anything about it.
+    /// True if no person has to act.
     pub(in crate::report) fn calm(self) -> bool {
         self >= Self::Ok
     }
@@ -86,7 +86,7 @@ impl Colour {
         self.with("2", label)
     }
 
-    /// Only the host's own words come here: a guest's text has no colour of its own.
+    /// Colours a text of the host. Text of a guest is never coloured.
     fn with(self, sgr: &str, text: &str) -> String {
         match self {
             Self::Never => text.to_owned(),
