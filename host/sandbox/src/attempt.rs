@@ -31,7 +31,7 @@ pub enum Attempt {
     Trace,
     /// Read the broker's memory.
     ReadBroker,
-    /// Take one of the broker's descriptors.
+    /// Duplicate one of the broker's descriptors.
     TakeDescriptor,
     /// Send the broker a signal.
     Signal,

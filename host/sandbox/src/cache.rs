@@ -24,7 +24,7 @@ use bailiwick_core::source;
 
 /// Maximum size of all entries. The oldest are deleted first.
 const BYTES_MAX: u64 = 512 << 20;
-/// Maximum size of one entry: a component of 25 MiB, compiled, with some room.
+/// Maximum size of one entry: a compiled component of 25 MiB, with a margin.
 const ENTRY_BYTES_MAX: u64 = 192 << 20;
 
 const MAGIC: &[u8; 8] = b"bwcache1";
@@ -39,7 +39,7 @@ pub struct Cache {
     bytes_max: u64,
 }
 
-/// As long as a block of the hash.
+/// A key with the length of a block of the hash.
 struct Key([u8; 64]);
 
 impl std::fmt::Debug for Key {
@@ -75,10 +75,10 @@ pub enum CacheError {
 /// Why an entry was deleted.
 #[derive(Debug, thiserror::Error)]
 pub enum Reject {
-    /// Not a file of ours alone.
+    /// It is not a file that only this user can access.
     #[error("it is {0}")]
     NotPrivate(&'static str),
-    /// Not an entry, or not all of it.
+    /// It is not an entry, or it is incomplete.
     #[error("it is not a complete entry")]
     Format,
     /// Another version of this program made it.
@@ -231,7 +231,7 @@ fn foreign(meta: &fs::Metadata) -> Option<&'static str> {
     }
 }
 
-/// Opens a regular file and no link. `None` if there is none.
+/// Opens a regular file, not a link. `None` if it does not exist.
 fn open(path: &Path) -> Result<Option<(File, fs::Metadata)>, Reject> {
     let flags = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits()).unwrap_or_default();
     let file = match File::options().read(true).custom_flags(flags).open(path) {
@@ -272,7 +272,7 @@ fn make_key(folder: &Path) -> io::Result<()> {
     let mut key = [0; 64];
     File::open("/dev/urandom")?.read_exact(&mut key)?;
     match durable::create_new(&folder.join(KEY), 0o600, &key) {
-        // Of two processes that make a key, one finds the other's.
+        // Another process made a key first, and that one is used.
         Err(error) if error.source.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         other => Ok(other?),
     }

@@ -52,12 +52,12 @@ pub struct Worker {
     supervisor: tokio::task::AbortHandle,
 }
 
-/// A component, as a worker is given it.
+/// The form of a component that is sent to a worker.
 #[derive(Debug)]
 pub enum Code<'a> {
     /// Its bytes.
     Component(&'a [u8]),
-    /// Its bytes; the worker returns the compiled form.
+    /// Its bytes. The worker also returns the compiled form.
     Keep(&'a [u8]),
     /// The compiled form that a worker returned for the same component, from the sealed cache.
     Compiled(Vec<u8>),
@@ -76,7 +76,7 @@ pub fn identity() -> std::io::Result<String> {
     Ok(format!("bailiwick {} {device} {inode} {size} {time:?}", env!("CARGO_PKG_VERSION")))
 }
 
-/// A worker that has given up what it can, and has no component yet. Dropping it kills the process.
+/// A worker that is locked down and has no component yet. Dropping it kills the process.
 #[derive(Debug)]
 pub struct Idle {
     lockdown: Lockdown,
@@ -188,16 +188,16 @@ impl Shared {
 }
 
 impl Idle {
-    /// What the process has given up, as it reports.
+    /// The lockdown that the process reports.
     #[must_use]
     pub const fn lockdown(&self) -> Lockdown {
         self.lockdown
     }
 
-    /// Has it try something that it must not be able to do. `None`: it succeeded.
+    /// Makes the worker attempt something that must not be possible. `None` if it succeeded.
     ///
     /// # Errors
-    /// When the process cannot be asked. If it dies, that is what stopped the attempt, and not an error.
+    /// When the process does not answer. If it dies, that is what stopped the attempt, and not an error.
     pub async fn attempt(mut self, what: Attempt, on: Marks) -> Result<Option<Stopped>, LoadError> {
         let order = ToWorker::Attempt { what, on };
         match self.process.ask(&order, HELLO_FRAME_BYTES, FROM_WORKER_FRAME_BYTES, START_TIME).await {
@@ -208,7 +208,7 @@ impl Idle {
         }
     }
 
-    /// Has it load a component.
+    /// Makes the worker load a component.
     ///
     /// # Errors
     /// When the component cannot be compiled and linked.
@@ -217,7 +217,7 @@ impl Idle {
         self.load_code(Code::Component(component), digest, links, limits).await.map(|(worker, _)| worker)
     }
 
-    /// Has it load a component with this SHA-256, in one of its forms. The compiled form comes back if it is to be kept.
+    /// Makes the worker load a component with this SHA-256, in one of its forms. Returns the compiled form if it is to be kept.
     ///
     /// # Errors
     /// When the code cannot be loaded and linked.
@@ -306,13 +306,13 @@ impl Worker {
         }
     }
 
-    /// What the process has given up, as it reports.
+    /// The lockdown that the process reports.
     #[must_use]
     pub const fn lockdown(&self) -> Lockdown {
         self.lockdown
     }
 
-    /// How loading went.
+    /// The result of loading.
     #[must_use]
     pub const fn ready(&self) -> Ready {
         self.ready
@@ -431,7 +431,7 @@ impl Worker {
     }
 
     fn open(&self, run: u32, phase: Phase, targets: usize) -> mpsc::Receiver<Event> {
-        // All that the ledger admits before the run reads it: every note, one call, the end.
+        // Everything that the ledger admits before the run reads it: every note, one call, the end.
         let events_max = usize::try_from(self.limits.logs).unwrap_or(usize::MAX).saturating_add(2);
         let (sender, events) = mpsc::channel(events_max.min(1 << 16));
         let mut state = self.shared.lock();

@@ -40,13 +40,13 @@ fn config() -> Config {
         .epoch_interruption(true)
         // The bits of a NaN are the only thing that may differ between machines.
         .cranelift_nan_canonicalization(true)
-        // A component runs for microseconds and is compiled anew in each sweep. Less of the compiler runs, too.
+        // A component runs for microseconds and may be compiled in each sweep. This also runs less code of the compiler.
         .cranelift_opt_level(OptLevel::None)
         .max_wasm_stack(STACK_BYTES as usize)
         // Frames carry the guest's names: few of them, and tainted.
         .wasm_backtrace_max_frames(NonZeroUsize::new(8))
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
-        // Images of memory would be memfds; a worker has no descriptor but its socket.
+        // Images of memory would need memfds, and a worker has no descriptor except its socket.
         .memory_init_cow(false);
     config
 }

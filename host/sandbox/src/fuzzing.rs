@@ -1,4 +1,4 @@
-//! What fuzzing reaches of what is private otherwise. Nothing else uses it.
+//! Private functions that the fuzz targets need. Nothing else uses them.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use super::wire::{FromWorker, VerbCall};
 use bailiwick_core::limits::Limits;
 use bailiwick_core::model::{Phase, Verb};
 
-/// The calls that the broker's checks let in, of a run with one target, up to the first breach.
+/// The calls that the broker's checks accept, in a run with one target, up to the first breach.
 #[must_use]
 pub fn admitted(verbs: &BTreeSet<Verb>, limits: Limits, messages: Vec<FromWorker>) -> Vec<VerbCall> {
     let mut ledger = Ledger::new(verbs.clone(), limits);

@@ -20,7 +20,7 @@ use bailiwick_core::wit::interfaces;
 pub const PACKAGE: &str = "bailiwick:ops";
 /// Its version, and the only one.
 pub const VERSION: &str = "0.1.0";
-/// Exports that the toolchains of interpreted languages leave behind: the function that loaded the interpreter when the
+/// Exports that the toolchains of interpreted languages leave in a component: the function that loaded the interpreter when the
 /// component was built (componentize-qjs, componentize-py). The host never calls it.
 const LEFT_OVER: &[(&str, &str)] = &[("function", "init"), ("interface", "exports")];
 
@@ -34,22 +34,22 @@ const LOCAL: &[(&str, &str)] = &[
     ("calls", "last"),
 ];
 
-/// The interface of a component's own past, which reaches no target either; a manifest asks for it all the same.
+/// The interface of a component's own past. It reaches no target, but a manifest has to ask for it.
 const HISTORY: &str = "history";
 
-/// The interpreter's own interface; it is no part of the contract.
+/// The interpreter's own interface, which is not part of the contract.
 pub const RULES: &str = "bailiwick:rules/rules@0.1.0";
 
 /// What a component is linked with: what it imports, and its manifest asks for.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Links {
-    /// What it is built for, as its exports tell.
+    /// The world that it is built for, by its exports.
     pub world: World,
     /// Verbs.
     pub verbs: BTreeSet<Verb>,
     /// Interfaces of inert WASI, named as in the binary, and the functions of each.
     pub wasi: BTreeMap<String, BTreeSet<String>>,
-    /// The checks of its manifest, by which the interpreter asks these verbs; none for any other component.
+    /// The checks of its manifest, for which the interpreter calls these verbs. None for any other component.
     pub rules: Option<Rules>,
     /// Its own past: functions of the interface `history`.
     pub history: BTreeSet<String>,
@@ -81,27 +81,27 @@ impl<const N: usize> From<[Verb; N]> for Links {
 /// Why a component is not linked. Names from the component are escaped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ImportError {
-    /// Built for another host, or for another world than its manifest says.
+    /// It was built for another host, or for another world than the one in its manifest.
     #[error(
         "it was built for world `{built_for}`; a {wanted} must be built for `{}`\n\nhint: a {wanted} exports {}; build it against the contract that `bailiwick wit` writes", wanted.full_name(), exports(*wanted)
     )]
     OtherWorld {
-        /// The world, as its exports tell.
+        /// The world, by its exports.
         built_for: String,
-        /// What its manifest says.
+        /// The world in its manifest.
         wanted: World,
     },
-    /// It does not export what its world does.
+    /// It does not export the functions of its world.
     #[error(
         "it exports {found}; a component of `{}` must export {}\n\nhint: build it against the contract that `bailiwick wit` writes", wanted.full_name(), exports(*wanted)
     )]
     NoExports {
         /// What it exports instead.
         found: String,
-        /// What its manifest says.
+        /// The world in its manifest.
         wanted: World,
     },
-    /// A probe that names a changing verb.
+    /// It is a probe that names a changing verb.
     #[error(
         "it imports `{interface}`, but a probe cannot change anything\n\nhint: build a component that changes something for world `{}`", World::Fix.full_name()
     )]
@@ -109,12 +109,12 @@ pub enum ImportError {
         /// The interface.
         interface: String,
     },
-    /// Some of WASI that reaches something, or of another host's world.
+    /// An interface of WASI that reaches something outside, or one of another host.
     #[error("it imports `{interface}`: {why}\n\nhint: {}", without(interface))]
     Foreign {
         /// The interface.
         interface: String,
-        /// What a component of this host never gets.
+        /// Why this host never provides it.
         why: &'static str,
     },
     /// WASI of another version.
@@ -125,22 +125,22 @@ pub enum ImportError {
         /// The interface.
         interface: String,
     },
-    /// Inert WASI that is imported and not asked for.
+    /// It imports inert WASI that its manifest does not ask for.
     #[error(
         "it imports {}, but its manifest does not ask for {}\n\nhint: add `[wasi]` with `interfaces = [{}]` and `why` to manifest.toml, or build it without WASI", wasis(.0), it(.0), quoted(.0)
     )]
     WasiNotAskedFor(Vec<WasiGroup>),
-    /// Inert WASI that is asked for and not imported.
+    /// Its manifest asks for inert WASI that it does not import.
     #[error("its manifest asks for {}, but the component never imports {}\n\nhint: remove it from [wasi] in manifest.toml", wasis(.0), it(.0))]
     WasiNotImported(Vec<WasiGroup>),
-    /// The right interface in another version.
+    /// It imports the right interface in another version.
     #[error(
         "it was built for `{interface}`, this host offers `{offered}`\n\nhint: build it again against the contract that `bailiwick wit` writes"
     )]
     OtherVersion {
-        /// What it was built for.
+        /// The interface with its version.
         interface: String,
-        /// What there is.
+        /// The version that this host has.
         offered: String,
     },
     /// No such interface in the package.
@@ -159,40 +159,40 @@ pub enum ImportError {
         /// The function.
         function: String,
     },
-    /// Verbs that are called and not asked for.
+    /// It calls verbs that its manifest does not ask for.
     #[error("it calls {}, but its manifest does not ask for {}\n\nhint: add it to a [[slot]] or [[use]] of manifest.toml, or do not call it", list(.0), it(.0))]
     NotAskedFor(Vec<Verb>),
-    /// Verbs that are asked for and not called.
+    /// Its manifest asks for verbs that it does not call.
     #[error("its manifest asks for {}, but the component never calls {}\n\nhint: remove it from manifest.toml, or call it", list(.0), it(.0))]
     NotCalled(Vec<Verb>),
-    /// Checks for the interpreter, in another component.
+    /// The manifest has checks, but the component is not the interpreter.
     #[error(
         "its manifest has checks, but it is not the interpreter of this host\n\nhint: build the component with `bailiwick pack manifest.toml`; pack it again if another release packed it"
     )]
     OtherInterpreter,
-    /// The interpreter's interface in a component that is not it, or has no checks.
+    /// It imports the interpreter's interface, but is not the interpreter or has no checks.
     #[error(
         "it imports `{RULES}`, which only the interpreter may import\n\nhint: put [[check]] tables into manifest.toml and build the component with `bailiwick pack manifest.toml`"
     )]
     NoChecks,
-    /// Its past is imported and not asked for.
+    /// It imports its past, which its manifest does not ask for.
     #[error(
         "it reads its history, but its manifest does not ask for it\n\nhint: add `[history]` with `why` to manifest.toml, or do not call `history`"
     )]
     HistoryNotAskedFor,
-    /// Its past is asked for and not imported.
+    /// Its manifest asks for its past, which it does not import.
     #[error(
         "its manifest asks for [history], but the component never calls `history`\n\nhint: remove [history] from manifest.toml"
     )]
     HistoryNotCalled,
-    /// It exports more than its world does.
+    /// It exports more than the functions of its world.
     #[error("it exports the {kind} `{name}` besides {}; the host never calls it", exports(*world))]
     OtherExport {
-        /// What it is.
+        /// The kind of export.
         kind: &'static str,
         /// Its name.
         name: String,
-        /// What it is built for.
+        /// The world that it is built for.
         world: World,
     },
 }
@@ -281,8 +281,8 @@ pub fn check_imports(
     }
 }
 
-/// The same for a component with this manifest's requests, which may be checks for the interpreter. That one imports no
-/// verb: it asks by the number of a check, and what it can ask is what its manifest says.
+/// The same for a component with this manifest's requests, which may be checks for the interpreter. The interpreter imports no
+/// verb. It names a check by its number, so its manifest limits what it can ask.
 ///
 /// # Errors
 /// As [`check_imports`]; and when the checks are for another interpreter, or the interpreter has none.
@@ -309,7 +309,7 @@ pub fn check_component(
     Ok(rules.clone().into())
 }
 
-/// True for a component that asks by the checks of its manifest, whichever release's interpreter it is.
+/// True for an interpreter of any release, which asks through the checks of its manifest.
 #[must_use]
 pub fn asks_by_rules(inspected: &Inspected) -> bool {
     inspected.imports.iter().any(|(interface, _)| interface == RULES)
@@ -358,13 +358,13 @@ pub fn links(inspected: &Inspected) -> Result<Links, ImportError> {
     Ok(links)
 }
 
-/// The packages of WASI among them.
+/// The packages of WASI among the imports.
 #[must_use]
 pub fn groups(links: &Links) -> BTreeSet<WasiGroup> {
     links.wasi.keys().filter_map(|name| wasi::interface(name).ok().flatten()).map(|found| found.group).collect()
 }
 
-/// What one has beyond the other, both ways, if they differ.
+/// What each set has and the other lacks, if they differ.
 fn differ<T: Ord + Copy>(has: &BTreeSet<T>, asked: &BTreeSet<T>) -> Result<(), (Vec<T>, Vec<T>)> {
     if has == asked {
         return Ok(());
@@ -376,7 +376,7 @@ fn is_export(world: World, kind: &str, name: &str) -> bool {
     kind == "function" && world.exports().contains(&name)
 }
 
-/// What a component is built for, as its exports tell: a fix plans.
+/// The world that a component is built for, by its exports: only a fix exports `plan`.
 fn world(inspected: &Inspected) -> World {
     let plans = inspected.exports.iter().any(|(kind, name)| is_export(World::Fix, kind, name));
     if plans { World::Fix } else { World::Probe }
@@ -392,8 +392,8 @@ fn check_observes(inspected: &Inspected, world: World) -> Result<(), ImportError
     }
 }
 
-/// A component that does not export what its world does was built for another host, or another world; its exports say for
-/// which.
+/// Refuses a component that does not export the functions of its world. It was built for another host or another world, and its
+/// exports show which.
 fn check_world(inspected: &Inspected, wanted: World) -> Result<(), ImportError> {
     let has = |name: &&str| inspected.exports.iter().any(|(kind, found)| *kind == "function" && found == *name);
     if wanted.exports().iter().all(has) {

@@ -25,7 +25,7 @@ pub(super) fn running(pid: u32, limits: &Limits) -> io::Result<()> {
     set(pid, None, limits.worker_bytes, limits.worker_bytes)
 }
 
-/// `None`, as the kernel has it: without a bound.
+/// The kernel's value for "no limit" is `None`.
 #[cfg(target_os = "linux")]
 fn set(pid: u32, seconds: Option<u64>, bytes: u64, bytes_max: u64) -> io::Result<()> {
     use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};

@@ -5,9 +5,9 @@
 //! keys, journals, transports. Attacks answered: a guest that exhausts, escapes or lies about itself (GR, CA, PH, LK), and a
 //! target whose output is crafted to break its reader (TG05).
 //!
-//! Two processes. The *worker* holds the engine and nothing else: no keys, files, network or environment, only a socket
-//! to the *broker*; [`lockdown`] takes from it what it could do to get more. [`inspect`] and [`imports`] run in the broker before a worker sees a byte; [`client`] is the broker's
-//! end of the socket, [`worker`] the other.
+//! Two processes. The *worker* holds the engine and nothing else: no keys, files, network or environment, only a socket to the
+//! *broker*. [`lockdown`] removes its means to get more. [`inspect`] and [`imports`] run in the broker before a worker sees a
+//! byte; [`client`] is the broker's end of the socket, [`worker`] the other.
 //!
 //! **Invariant:** a function that the manifest does not ask for is not linked. **Invariant:** one fresh store per run; a
 //! store that has trapped is never entered again. **Invariant:** text that a guest, a target or a worker chose is

@@ -1,6 +1,6 @@
-//! Why a component gets no worker.
+//! Why there is no worker for a component.
 //!
-//! Knows: how the process ended that tried to load it. Must not know: what is done about it.
+//! Knows: how the process that tried to load it ended. Must not know: what the caller does then.
 
 use std::io;
 

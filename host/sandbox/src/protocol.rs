@@ -1,8 +1,8 @@
 //! The messages that a worker may send next.
 //!
-//! Knows: the runs under way and how far each has come. Must not know: sockets and processes. Attack answered: a worker
-//! taken over by its guest (GR14, D1): every limit that the worker enforces is enforced here again, and a message that an
-//! honest worker would not send is a breach.
+//! Knows: the runs in progress and the state of each. Must not know: sockets and processes. Attack answered: a worker taken
+//! over by its guest (GR14, D1): every limit that the worker enforces is enforced here again, and a message that an honest
+//! worker would not send is a breach.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -16,14 +16,14 @@ use bailiwick_core::verbs::{COMPUTED_BYTES_MAX, needs_content, spec};
 /// Bytes of a fault's detail.
 const DETAIL_BYTES: usize = 1 << 10;
 
-/// A message that was in order, for its run.
+/// A message that is allowed, for its run.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Event {
     /// It calls a verb and waits.
     Call(VerbCall),
     /// It left a note.
     Log(LogLine),
-    /// It is over.
+    /// It ended.
     Ended { end: End, fuel_used: u64, logs_dropped: u32 },
 }
 
@@ -59,14 +59,14 @@ impl Ledger {
         self.open.remove(&run);
     }
 
-    /// A run's call has its answer: the next may come.
+    /// A run's call has its answer, so the next call is allowed.
     pub(super) fn answered(&mut self, run: u32) {
         if let Some(progress) = self.open.get_mut(&run) {
             progress.waiting = false;
         }
     }
 
-    /// Lets a message in.
+    /// Admits a message.
     ///
     /// # Errors
     /// When an honest worker would not have sent it.
@@ -118,7 +118,7 @@ impl Ledger {
     }
 }
 
-/// Whether a verb is given what it takes and nothing else: most take nothing.
+/// True if a call has exactly the inputs that its verb takes. Most verbs take none.
 fn given_fits(verb: Verb, given: &Given) -> bool {
     let short = given.content.as_ref().is_none_or(|name| name.len() <= SLOT_KEY_BYTES);
     let small = given.bytes.as_ref().is_none_or(|bytes| bytes.len() as u64 <= COMPUTED_BYTES_MAX);

@@ -26,7 +26,7 @@ pub enum OutputError {
     /// A line of a decision is empty or too long.
     #[error("a line of {0} bytes in the decision (must be 1 to {max})", max = limits::LINE_BYTES)]
     Line(u64),
-    /// Too much.
+    /// There is too much evidence.
     #[error("{0} entries of evidence in the decision (maximum {max})", max = limits::EVIDENCE)]
     Evidence(u64),
     /// A call that was never made.

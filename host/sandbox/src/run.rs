@@ -1,8 +1,8 @@
 //! One run: a new store, one call of `examine`, `plan` or `verify`, and how it ends.
 //!
 //! Knows: the limits of the run, and how its calls leave the process. Must not know: what a call means. Attacks answered:
-//! loops, floods, calls before the time, and anything after a trap (GR01–GR13, PH03, CA13): the store is made, entered
-//! once and dropped in one function.
+//! loops, floods, calls before the begin of the run, and anything after a trap (GR01–GR13, PH03, CA13): the store is made,
+//! entered once and dropped in one function.
 
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -38,7 +38,7 @@ pub(super) fn send(socket: &Socket, message: &FromWorker) -> Result<(), wire::Wi
     wire::write(&mut *stream, message, FROM_WORKER_FRAME_BYTES)
 }
 
-/// The store's data: all that host functions know of their run.
+/// The store's data: everything that host functions know about their run.
 pub(super) struct RunState {
     run: u32,
     now_ms: u64,
@@ -163,7 +163,7 @@ impl RunState {
         }
     }
 
-    /// What policy bound to an entry of a slot.
+    /// The literal that policy bound to an entry of a slot.
     pub(super) fn literal(&self, target: &Resource<Target>, key: &str) -> Option<&str> {
         let view = self.targets.get(usize::try_from(target.rep()).ok()?)?;
         let entry = view.slots.values().flatten().find(|entry| entry.key == key)?;
@@ -203,7 +203,7 @@ impl RunState {
         self.inert()
     }
 
-    /// The same for inert WASI, which a language's runtime may call before the run has begun: it learns nothing there.
+    /// The same for inert WASI, which a language's runtime may call before the run has begun. It gets no information there.
     ///
     /// # Errors
     /// When there were too many.
@@ -264,7 +264,7 @@ impl RunState {
     /// The target behind a handle. The engine has checked the handle; the number behind it is our own.
     ///
     /// # Errors
-    /// When there is none, which would be our bug.
+    /// When there is none, which would be a bug of the host.
     pub(super) fn target(&self, handle: &Resource<Target>) -> Result<&TargetView, FaultKind> {
         let index = usize::try_from(handle.rep()).map_err(|_| FaultKind::Host)?;
         self.targets.get(index).ok_or(FaultKind::Host)

@@ -1,4 +1,4 @@
-//! The names of inert WASI: what a component may import of it if its manifest asks, down to the function.
+//! The names of inert WASI: the functions that a component may import if its manifest asks for them.
 //!
 //! Knows: WASI 0.2. Must not know: what the functions do ([`super::host`] does). Attack answered: a package that reaches
 //! something, or a version whose functions only seem to be the same (LK15). Names are compared as strings; what is linked has
@@ -14,7 +14,7 @@ pub(super) struct Interface {
     pub(super) group: WasiGroup,
     /// `clocks/wall-clock`.
     pub(super) name: &'static str,
-    /// All of them.
+    /// Its functions.
     pub(super) functions: &'static [&'static str],
 }
 
@@ -75,10 +75,10 @@ const fn random(name: &'static str, functions: &'static [&'static str]) -> Inter
     Interface { group: WasiGroup::Random, name, functions }
 }
 
-/// The interface behind a component's import; `None` if the import is not of WASI at all.
+/// The interface of a component's import. `None` if the import is not of WASI.
 ///
 /// # Errors
-/// When it is of WASI, and this host does not have it.
+/// When it is of WASI and this host does not have it.
 pub(super) fn interface(import: &str) -> Result<Option<&'static Interface>, ImportError> {
     let Some(rest) = import.strip_prefix("wasi:") else { return Ok(None) };
     let (name, version) = rest.rsplit_once('@').unwrap_or((rest, ""));

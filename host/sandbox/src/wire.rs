@@ -22,17 +22,17 @@ use bailiwick_core::model::{
 
 /// Version of the messages. Both ends are the same executable; a difference means that it was replaced meanwhile.
 pub const VERSION: u32 = 4;
-/// Largest frame of the first words, in both directions.
+/// Maximum frame of the first messages, in both directions.
 pub const HELLO_FRAME_BYTES: usize = 1 << 10;
-/// Largest frame to a worker that has loaded nothing yet: a compiled component, and room.
+/// Maximum frame to a worker without a component: a compiled component, and a margin.
 pub const LOAD_FRAME_BYTES: usize = ARTEFACT_BYTES_MAX + (64 << 10);
 /// Largest component in its compiled form.
 pub const ARTEFACT_BYTES_MAX: usize = 160 << 20;
-/// Largest frame to a worker otherwise: an answer, and room.
+/// Maximum frame to any other worker: an answer, and a margin.
 pub const TO_WORKER_FRAME_BYTES: usize = ANSWER_BYTES as usize + (1 << 20);
 /// Largest frame from a worker.
 pub const FROM_WORKER_FRAME_BYTES: usize = WORKER_MESSAGE_BYTES as usize;
-/// Bytes of a slot key on the wire. The longest that can exist is shorter, so a longer one is cut and still unknown.
+/// Maximum bytes of a slot key on the wire. Every valid key is shorter, so a longer one is cut and stays unknown.
 pub const SLOT_KEY_BYTES: usize = 96;
 
 /// To the worker.
@@ -47,11 +47,11 @@ pub enum ToWorker {
     Load(Load),
     /// A new run.
     Start(Start),
-    /// Instead of a component: something that it must not be able to do.
+    /// Instead of a component: an attempt at something that must not be possible.
     Attempt {
-        /// What.
+        /// The attempt.
         what: Attempt,
-        /// On what.
+        /// The objects of the attempt.
         on: Marks,
     },
     /// The outcome of a call.
@@ -70,9 +70,9 @@ pub enum ToWorker {
 pub struct Load {
     /// The component.
     pub code: Code,
-    /// SHA-256 of the binary: a part of what its random numbers come from.
+    /// SHA-256 of the binary, a part of the seed of its random numbers.
     pub digest: [u8; 32],
-    /// What its manifest asks for: this is linked, and nothing else.
+    /// What its manifest asks for. Nothing else is linked.
     pub links: Links,
     /// Bounds of each run.
     pub limits: Box<Limits>,
@@ -83,7 +83,7 @@ pub struct Load {
 pub enum Code {
     /// The binary.
     Component {
-        /// It.
+        /// The bytes.
         #[serde(with = "serde_bytes")]
         bytes: Vec<u8>,
         /// Whether the broker wants the compiled form.
@@ -93,7 +93,7 @@ pub enum Code {
     Compiled(#[serde(with = "serde_bytes")] Vec<u8>),
 }
 
-/// Maximum size of a compiled component of so many bytes. Usual are six times as many, and 64 KiB more.
+/// The maximum compiled size of a component with this many bytes. Usually it is six times as large, plus 64 KiB.
 #[must_use]
 pub fn artefact_bytes_max(component: usize) -> usize {
     component.saturating_mul(16).saturating_add(1 << 20).min(ARTEFACT_BYTES_MAX)
@@ -130,9 +130,9 @@ pub struct TargetView {
 /// One entry of a slot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SlotEntry {
-    /// What the guest gives to a verb.
+    /// The key that the guest passes to a verb.
     pub key: String,
-    /// What policy bound to it.
+    /// The literal that policy bound to it.
     pub literal: String,
 }
 
@@ -145,7 +145,7 @@ pub enum Outcome {
     Failed(VerbError),
     /// The change is on the list.
     Staged,
-    /// It is not.
+    /// The change is not on the list.
     NotStaged(StageError),
 }
 
@@ -156,7 +156,7 @@ pub enum FromWorker {
     Artefact(#[serde(with = "serde_bytes")] Vec<u8>),
     /// The component is compiled and linked.
     Ready(Ready),
-    /// It is not.
+    /// It is not compiled and linked.
     NotLoaded {
         /// The engine's message. It can contain names from the component.
         reason: Tainted,
@@ -186,13 +186,13 @@ pub enum FromWorker {
         /// Log lines dropped or cut.
         logs_dropped: u32,
     },
-    /// The first message, before the worker has a component: what it has given up.
+    /// The first message, before the worker has a component: its lockdown.
     Locked(Lockdown),
     /// The result of an attempt: `None` if it succeeded, else the number of the error, or 0 if it has none.
     Attempted(Option<i32>),
 }
 
-/// How loading went.
+/// The result of loading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ready {
     /// Time to compile, in milliseconds.
@@ -210,16 +210,16 @@ pub struct VerbCall {
     pub verb: Verb,
     /// The slot's key, as the guest gave it; present if the verb takes an object.
     pub slot: Option<Tainted>,
-    /// What a changing verb is given besides.
+    /// The other inputs of a changing verb.
     pub given: Given,
 }
 
-/// What a changing verb is given besides its slot.
+/// The inputs of a changing verb besides its slot.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Given {
     /// The name of a declared content, as the guest gave it.
     pub content: Option<Tainted>,
-    /// Bytes that the guest made.
+    /// Bytes that the guest computed.
     #[serde(with = "serde_bytes")]
     pub bytes: Option<Vec<u8>>,
 }
@@ -335,7 +335,7 @@ pub fn write<T: Serialize>(to: &mut impl Write, message: &T, max: usize) -> Resu
 /// Reads one message; `None` at the end of the stream.
 ///
 /// # Errors
-/// When what comes is no message of at most `max` bytes.
+/// When the bytes are not a message of at most `max` bytes.
 pub fn read<T: DeserializeOwned>(from: &mut impl Read, max: usize) -> Result<Option<T>, WireError> {
     let mut header = [0; 4];
     match from.read_exact(&mut header) {

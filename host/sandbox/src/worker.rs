@@ -1,4 +1,4 @@
-//! The worker's body: one component, many runs, one socket.
+//! The main function of a worker: one component, many runs, one socket.
 //!
 //! Knows: threads and frames. Must not know: files, keys, networks; it has none. Attack answered: a guest that escapes
 //! the engine finds a process with an empty environment and one socket, on which it can send only what any run can send.
@@ -32,19 +32,19 @@ use bailiwick_core::model::{Lockdown, Tainted};
 /// The first argument of a worker process.
 pub const ARGUMENT: &str = "worker";
 
-/// Stack of a run's thread: wasm's own part, and room for host functions, none of which recurses.
+/// Stack of a run's thread: the part for wasm, and a margin for host functions, none of which recurses.
 const THREAD_STACK_BYTES: usize = STACK_BYTES as usize + (2 << 20);
 
 /// Why a worker stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
-    /// The socket, or what came through it.
+    /// The socket failed, or a message was not valid.
     #[error("the broker's messages")]
     Wire(#[from] WireError),
-    /// The operating system.
+    /// The operating system reported an error.
     #[error("the worker's process")]
     Io(#[from] io::Error),
-    /// A message that does not belong here.
+    /// A message is not allowed at this point.
     #[error("an unexpected message from the broker")]
     Unexpected,
 }
@@ -63,8 +63,8 @@ pub fn main() -> ExitCode {
 /// Becomes a worker: locks the process down, reports that to the broker, and returns the socket. `None`: the broker has
 /// already ended.
 ///
-/// To be called first of all, while the process has one thread. The broker's first message is all that is read before the
-/// last measure holds; a component comes later.
+/// Call this first, while the process has one thread. Until the last measure applies, only the broker's first message is read;
+/// a component comes later.
 ///
 /// # Errors
 /// When standard input is not a socket to a broker.
@@ -82,7 +82,7 @@ pub fn enter() -> Result<Option<UnixStream>, WorkerError> {
     Ok(Some(stream))
 }
 
-/// Serves one broker until it hangs up; what [`enter`] gave.
+/// Serves one broker on the socket from [`enter`], until the broker hangs up.
 ///
 /// # Errors
 /// When the broker sends something that is not a message, or a message out of order.
@@ -125,8 +125,8 @@ pub fn serve(mut stream: UnixStream) -> Result<(), WorkerError> {
     Ok(())
 }
 
-/// An engine, the component linked in it, and its compiled form if that was wanted. Nothing of the component has run when
-/// the form is taken, and what was loaded in that form is never handed on.
+/// An engine, the component linked in it, and its compiled form if the broker wants it. The form is made before any code of the
+/// component runs, and code that was loaded in that form is never returned as one.
 fn compiled(code: Code, links: &Links) -> wasmtime::Result<(Engine, Pre, Option<Vec<u8>>)> {
     let engine = engine::engine()?;
     let (component, artefact) = match code {
@@ -142,7 +142,7 @@ fn compiled(code: Code, links: &Links) -> wasmtime::Result<(Engine, Pre, Option<
     Ok((engine, pre, artefact))
 }
 
-/// Moves the engine's epoch on for as long as there is an engine.
+/// Advances the engine's epoch for as long as the engine exists.
 fn tick(engine: &Engine) -> io::Result<()> {
     let engine = engine.weak();
     std::thread::Builder::new().name("epoch".to_owned()).stack_size(64 << 10).spawn(move || {
@@ -155,7 +155,7 @@ fn tick(engine: &Engine) -> io::Result<()> {
     Ok(())
 }
 
-/// Where each run waits for its answers.
+/// The channels on which runs wait for their answers.
 type Answers = HashMap<u32, Sender<(u32, Outcome)>>;
 
 /// The runs in progress.

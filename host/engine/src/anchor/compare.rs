@@ -154,7 +154,7 @@ mod tests {
             texts.iter().for_each(|text| drop(note(&journal, text)));
             folder
         };
-        // From the start: another journal altogether, longer than the old one.
+        // From the start: a different journal, longer than the old one.
         let new = write(&["a", "b", "c", "d", "e", "f", "g", "h"]);
         assert!(bailiwick_journal::verify(new.path()).unwrap().breaks.is_empty(), "by itself it is sound");
         let found = check(new.path(), copied.clone());
@@ -186,11 +186,11 @@ mod tests {
         journal.append(Entry::Anchored { head, hash, results }).unwrap();
         let said = journal.last().seq;
         assert_eq!(check(folder.path(), String::new()).faults, [Fault::Lost { seq: said, head }]);
-        // A line that was torn, and another one behind it on the same line: the next one counts again.
+        // A torn line with another one after it on the same line: the next line counts again.
         let torn = line(&first)[..50].to_owned() + &line(&first) + &line(&first);
         let found = check(folder.path(), torn);
         assert_eq!((found.malformed, found.matching, found.faults.len()), (1, 1, 0));
-        // One that never took it owes nothing.
+        // An anchor that never confirmed a copy does not have to have it.
         let other = compare(folder.path(), &[("git".to_owned(), Vec::new())].into()).unwrap();
         assert!(other["git"].faults.is_empty());
     }

@@ -108,7 +108,7 @@ const C: &[Embedded] = embed! { "probes/languages/":
     "c/src/probe.c" => "src/probe.c",
 };
 
-/// A check needs no compiler, no contract and nothing of the others.
+/// The files of a project of checks, which needs no compiler and no contract.
 pub(super) const TOML: &[Embedded] = embed! { "probes/languages/":
     "common/gitignore" => ".gitignore",
     "toml/README.md" => "README.md",
@@ -120,7 +120,7 @@ pub(super) const TOML: &[Embedded] = embed! { "probes/languages/":
     "toml/cases/unreachable.toml" => "cases/unreachable.toml",
 };
 
-/// What a language has besides.
+/// The files that only projects in this language have.
 pub(super) const fn of(language: Language) -> &'static [Embedded] {
     match language {
         Language::Rust => RUST,
@@ -131,7 +131,7 @@ pub(super) const fn of(language: Language) -> &'static [Embedded] {
     }
 }
 
-/// What a manifest says besides in a language: limits that the others do not need raised.
+/// The lines of a manifest that only this language needs: raised limits.
 pub(super) const fn limits(language: Language) -> &'static str {
     match language {
         Language::Python => include_str!("../../../../probes/languages/python/limits.toml"),

@@ -5,12 +5,12 @@
 //! component by its digest and never by a path, and runs it where it could do nothing in the first place.
 //!
 //! What is compared is the report: component, version, outcome (severity, code, subject, title, metrics and evidence of every
-//! finding; or why it could not look) and calls (action, error, redactions), from which every output is made. Its
+//! finding; or why it could not check) and calls (action, error, redactions), from which every output is made. Its
 //! SHA-256 is in the run's last entry ([`bailiwick_core::outcome::Run::digest_as`]), and in `check --format json`. The entry
 //! names the version of the digest, and the replay computes the same version. An older program wrote only the report
 //! itself; then that is compared. Times, instructions and notes are not part of a report.
 //!
-//! A guest cannot tell a replay from a run (JR12): it gets the same world, and the same answers in it.
+//! A guest cannot distinguish a replay from a run (JR12): it gets the same world, and the same answers in it.
 
 mod compare;
 mod component;

@@ -1,5 +1,5 @@
-//! LK17: every feature that is off is off three times over. Each has a component that needs it and nothing else that is
-//! off (the control: with the feature on, it is valid), which the reader refuses, and the engine too.
+//! LK17: every feature that is off is refused in three ways. Each feature has a component that needs it and nothing else that
+//! is off (the control: with the feature on, it is valid). The reader refuses it, and so does the engine.
 
 use wasmparser::{Validator, WasmFeatures as F};
 use wasmtime::Engine;
@@ -12,12 +12,12 @@ use bailiwick_core::limits::Limits;
 /// A component that needs a feature.
 struct Fixture {
     feature: F,
-    /// Other features that are off, without which it makes no sense.
+    /// Other features that are off, which it requires.
     beside: F,
     bytes: Vec<u8>,
 }
 
-/// The one that is on in the engine, for glue that it makes itself (`config` says why): the reader's refusal stands alone.
+/// The feature that is on in the engine, for glue that it makes itself (`config` says why). Only the reader refuses it.
 const ENGINES_OWN: F = F::MULTI_MEMORY;
 
 /// What garbage collection builds upon.
@@ -128,7 +128,7 @@ fn lk17_each_feature_that_is_off_is_refused_by_the_reader_and_by_the_engine() {
     }
 }
 
-/// The engine refuses for the feature's sake and for nothing else: told to, it takes the same bytes.
+/// The engine refuses because of the feature and for no other reason: with the feature on, it accepts the same bytes.
 #[test]
 fn lk17_the_engine_takes_what_it_refuses_once_the_feature_is_on() {
     let mut taken = F::empty();
@@ -142,7 +142,7 @@ fn lk17_the_engine_takes_what_it_refuses_once_the_feature_is_on() {
             taken |= feature;
         }
     }
-    // The others are not in this engine, or in none: there the reader's control stands alone.
+    // This engine does not have the other features, so only the reader's control applies to them.
     let absent: Vec<_> = F::all().difference(FEATURES).difference(taken).iter_names().map(|(name, _)| name).collect();
     insta::assert_debug_snapshot!(absent);
 }

@@ -1,9 +1,8 @@
 //! Readers of certificates: PEM blocks of a file, and what `openssl s_client -showcerts` prints.
 //!
-//! Attacks answered: DER made to break its reader (it runs in the worker, over a bounded answer), a certificate that cannot
-//! be read and hides the others (then none is returned), and a server that imitates OpenSSL's own messages: the
-//! chain is read from its own section alone, OpenSSL's verdict from the first line behind it, before anything that the
-//! server may have sent (TG05).
+//! Attacks answered: DER made to break its reader (it runs in the worker, over a bounded answer), a certificate that cannot be
+//! read and hides the others (then none is returned), and a server that imitates OpenSSL's own messages: the chain is read from
+//! its own section alone, OpenSSL's verdict from the first line after it, before anything that the server may have sent (TG05).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -31,14 +30,14 @@ pub(super) fn file(answer: &Answer) -> Result<Vec<Certificate>, VerbError> {
     if !ended(answer, &[0]) {
         return Err(failure(answer));
     }
-    // A warning: `awk` has gone on without the file.
+    // A warning: `awk` continued without the file.
     if let Some(error) = known_message(answer) {
         return Err(error);
     }
     let text = whole(answer)?;
     let mut lines = text.lines();
     let mut found = Vec::new();
-    // A request, or a block of another kind that `awk` took for one of ours, is text around the certificates.
+    // A request, or a block of another kind that `awk` printed, is text around the certificates.
     while let Some(der) = next_block(&mut lines, |_| true)? {
         found.push(certificate(&der)?);
     }
@@ -46,7 +45,7 @@ pub(super) fn file(answer: &Answer) -> Result<Vec<Certificate>, VerbError> {
 }
 
 pub(super) fn server(answer: &Answer) -> Result<ServerInfo, VerbError> {
-    // 1 is also how it ends when the server hangs up after the handshake, as one does that wants a certificate of ours.
+    // The status is also 1 if the server hangs up after the handshake, for example because it requires a client certificate.
     if !ended(answer, &[0, 1]) {
         return Err(failure(answer));
     }

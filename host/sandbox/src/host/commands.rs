@@ -1,7 +1,7 @@
 //! Reader of the output of an operator's program: unchanged, if it is text. The probe decides what it means.
 //!
-//! Attacks answered: a program that is missing, or may not run, and is read as one that found something (TG07); noise in
-//! which a probe would find a number (TG05).
+//! Attacks answered: a program that is missing or may not run, and is read as one that reported something (TG07); noise in
+//! which a probe would see a number (TG05).
 
 use super::text::failure;
 use bailiwick_bindings::ops::commands::Output;

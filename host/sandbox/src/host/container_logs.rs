@@ -14,7 +14,7 @@ use bailiwick_core::model::VerbError;
 
 use VerbError::Garbled;
 
-/// What `--tail` asks for.
+/// The value of `--tail`.
 const LINES: usize = 1_000;
 
 pub(super) fn logs(answer: &Answer) -> Result<Vec<LogLine>, VerbError> {
@@ -29,7 +29,7 @@ pub(super) fn logs(answer: &Answer) -> Result<Vec<LogLine>, VerbError> {
     if lines.len() > LINES {
         return Err(Garbled);
     }
-    // Stable: what was written within a millisecond stays in its order.
+    // A stable sort: lines of the same millisecond keep their order.
     lines.sort_by_key(|line| line.time_ms);
     Ok(lines)
 }

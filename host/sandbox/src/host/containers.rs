@@ -1,9 +1,9 @@
 //! Readers of the output of podman and docker about containers, as JSON: `ps` and `container inspect`.
 //!
-//! Podman lists one array, docker one object a line; their words for states differ, and both are read as one. Attacks
-//! answered: an image's author chooses labels, commands and names, and a container what its check prints (TG05): fields are
-//! taken by name, one that comes twice or has another type makes the answer garbled, nothing is followed down. Environment,
-//! command, labels and mounts are not handed on: no field here would hold them.
+//! Podman lists one array, docker one object a line. Their words for states differ, and both are read as one. Attacks answered:
+//! an image's author chooses labels, commands and names, and a container what its check prints (TG05): fields are read by name,
+//! a duplicate field or one of another type makes the answer garbled, and nested values are skipped. Environment, command,
+//! labels and mounts are not returned: no field here could hold them.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -35,13 +35,13 @@ const MESSAGES: &[(&str, VerbError)] = &[
 /// Why there is no answer, by the messages of the programs.
 pub(super) fn failure_of(answer: &Answer) -> VerbError {
     let text = String::from_utf8_lossy(&answer.stderr);
-    // 126 and 127 are `env`'s, and podman's own too: it returns the status of a container.
+    // 126 and 127 come from `env`, and also from podman, which returns the status of a container.
     let known = matches!(answer.exit, Exit::Status(status) if !matches!(status, 126 | 127));
     let own = MESSAGES.iter().find(|(message, _)| known && text.contains(message));
     own.map_or_else(|| failure(answer), |(_, error)| *error)
 }
 
-/// One container of `ps`, of either program. What is not named here is skipped.
+/// One container of `ps`, of either program. Other fields are skipped.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Listed {
@@ -50,7 +50,7 @@ struct Listed {
     state: String,
     status: String,
     restarts: Option<u32>,
-    /// Podman's own; docker has both in `status`.
+    /// Only podman has it; docker has both in `status`.
     exited: Option<bool>,
     exit_code: Option<i32>,
     started_at: Option<i64>,
@@ -65,7 +65,7 @@ enum Names {
 }
 
 impl Names {
-    /// The container's own: docker also lists what others call it, as `OTHER/NAME`.
+    /// The container's own name. Docker also lists the names that other containers use for it, as `OTHER/NAME`.
     fn own(self) -> Option<String> {
         let names = match self {
             Self::List(names) => names,
@@ -83,7 +83,7 @@ pub(super) fn list(answer: &Answer) -> Result<Vec<Container>, VerbError> {
     let listed: Vec<Listed> = if text.starts_with('[') {
         serde_json::from_str(&text).map_err(|_| Garbled)?
     } else if !text.is_empty() && text.lines().all(|line| line == "json") {
-        // A docker that takes the word for a template, and prints it for each container.
+        // An older docker reads the word as a template, and prints it for each container.
         return Err(VerbError::Unsupported);
     } else {
         text.lines().map(serde_json::from_str).collect::<Result<_, _>>().map_err(|_| Garbled)?
@@ -137,7 +137,7 @@ fn health_in(status: &str) -> Health {
 
 fn health(word: &str) -> Health {
     match word {
-        // An older podman prints an empty one.
+        // An older podman prints an empty word.
         "" | "none" => Health::None,
         "starting" => Health::Starting,
         "healthy" => Health::Healthy,
@@ -156,7 +156,7 @@ fn code_in(status: &str) -> Option<i32> {
 #[serde(rename_all = "PascalCase")]
 struct Inspected {
     name: String,
-    /// Podman's; docker has it in `Config`.
+    /// Podman has it here; docker has it in `Config`.
     image_name: Option<String>,
     config: Option<Config>,
     restart_count: u32,
@@ -199,8 +199,8 @@ struct Checked {
     output: String,
 }
 
-/// The container of the slot. One that was found by its id is `not-found`: both programs take the beginning of an id for a
-/// name.
+/// The container of the slot. A container that was matched by its id is `not-found`: both programs accept the beginning of an
+/// id as a name.
 pub(super) fn status(answer: &Answer, context: Context<'_>) -> Result<StatusInfo, VerbError> {
     let found = inspected(answer)?;
     let is_named = |literal: &str| literal.split_once('/').is_some_and(|(_, name)| name == found.name);
@@ -219,7 +219,7 @@ fn inspected(answer: &Answer) -> Result<StatusInfo, VerbError> {
         None => (Health::None, 0, None),
     };
     Ok(StatusInfo {
-        // Docker's begins with a slash.
+        // Docker's name begins with a slash.
         name: one.name.strip_prefix('/').unwrap_or(&one.name).to_owned(),
         image: one.image_name.or(one.config.and_then(|config| config.image)).ok_or(Garbled)?,
         state,

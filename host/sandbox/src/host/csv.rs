@@ -1,24 +1,24 @@
 //! CSV as `psql --csv` writes it, with a tab between fields.
 //!
 //! Knows: its quoting. Must not know: what a column means. Attack answered: a value that ends its field, its record or the
-//! answer (TG05). What `psql` would not write is garbled: a quote in the middle of a plain field, text behind a closing
-//! one, a bare carriage return, a NUL, a last record without its end.
+//! answer (TG05). Text that `psql` would not write is garbled: a quote in the middle of a plain field, text after a closing
+//! quote, a bare carriage return, a NUL, a last record without its end.
 
 use bailiwick_core::model::VerbError;
 
 use VerbError::Garbled;
 
-/// What the script tells `psql` to print for null. CSV cannot tell it from the same text in quotes, and `psql` quotes
-/// neither: a text that is exactly this is read as null too.
+/// The text that `psql` prints for null. CSV cannot distinguish it from the same text in quotes, and `psql` quotes neither: a
+/// text that is exactly this is read as null too.
 pub(super) const NULL: &str = "\u{2400}";
 
 /// One line of the table.
 pub(super) type Record = Vec<Option<String>>;
 
-/// All records, the header among them. A record of one empty field is an empty line, as `psql` writes it.
+/// All records, including the header. A record of one empty field is an empty line, as `psql` writes it.
 ///
 /// # Errors
-/// `garbled` when it is anything but whole records.
+/// `garbled` when it is not a sequence of whole records.
 pub(super) fn records(text: &str) -> Result<Vec<Record>, VerbError> {
     if text.contains('\0') {
         return Err(Garbled);
@@ -127,7 +127,7 @@ mod tests {
         ) {
             let text: String = table.iter().map(written).collect();
             prop_assert_eq!(records(&text).unwrap(), table.clone());
-            // Cut anywhere, it is garbled, or whole records of the same table.
+            // A text that is cut at any place is garbled, or has whole records of the same table.
             for cut in 0..text.len() {
                 if let Some(Ok(part)) = text.get(..cut).map(records) {
                     prop_assert!(table.starts_with(&part));

@@ -6,7 +6,7 @@ use bailiwick_bindings::ops::files::{Content, Kind, StatInfo};
 use bailiwick_core::model::Answer;
 use bailiwick_core::model::VerbError;
 
-/// What a guest gets of a file. One byte more was asked for.
+/// The maximum that a guest gets of a file. One byte more was requested.
 const READ_BYTES: usize = 256 << 10;
 
 pub(super) fn read(answer: &Answer) -> Result<Content, VerbError> {

@@ -70,7 +70,7 @@ fn decimal(digits: &[u8]) -> Option<usize> {
     plain.then(|| std::str::from_utf8(digits).ok()?.parse().ok()).flatten()
 }
 
-/// A chunked body without its frames: all of it, and nothing behind it but fields.
+/// Decodes a chunked body. It must be complete, and only fields may follow it.
 fn unchunked(mut rest: &[u8]) -> Result<Vec<u8>, VerbError> {
     let mut body = Vec::new();
     loop {

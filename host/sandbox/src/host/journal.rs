@@ -19,24 +19,25 @@ use bailiwick_core::model::VerbError;
 
 use VerbError::Garbled;
 
-/// What `--lines` asks for; for what is new, one more.
+/// The value of `--lines`. For new entries, one more is requested.
 const LINES: usize = 1_000;
-/// What `--since` asks for, when it asks for what is new.
+/// The value of `--since` for new entries.
 const WINDOW_MS: u64 = 8 * 86_400_000;
-/// Two clocks: the target's in its entries, the controller's in a run's time. So far apart they lose nothing.
+/// The accepted difference of two clocks: the target's in its entries, the controller's in a run's time. Up to this difference
+/// no entry is lost.
 const APART_MS: u64 = 60_000;
 
 pub(super) fn logs(answer: &Answer) -> Result<Vec<LogEntry>, VerbError> {
     entries(answer, LINES)
 }
 
-/// What is new since the last run, of a window that is the same every time.
+/// The entries since the last run, from a window of fixed length.
 pub(super) fn since_last_run(answer: &Answer, context: Context<'_>) -> Result<NewEntries, VerbError> {
     let Times { now_ms, previous_ms } = context.times;
     let all = entries(answer, LINES + 1)?;
     let edge = previous_ms.map(|previous| previous.saturating_sub(APART_MS));
-    // One line more than is given was asked for: if it came, there are older ones in the window. They are missing only if
-    // the oldest that came is new.
+    // One line more than is returned was requested. If it came, the window has older entries. Entries are missing only if the
+    // oldest one that came is new.
     let cut = all.len() > LINES && all.first().is_some_and(|oldest| edge.is_none_or(|edge| oldest.time_ms >= edge));
     let within = previous_ms.is_none_or(|previous| now_ms.saturating_sub(previous) <= WINDOW_MS);
     let new = all.into_iter().filter(|entry| edge.is_none_or(|edge| entry.time_ms >= edge));
@@ -51,7 +52,7 @@ fn entries(answer: &Answer, lines_max: usize) -> Result<Vec<LogEntry>, VerbError
     if !ended(answer, &[0]) {
         return Err(failure(answer));
     }
-    // Success with a hint: some of the unit's messages are another user's, and are not among these.
+    // The program succeeded with a hint: some of the unit's messages belong to another user, and are not among these.
     if let Some(error) = known_message(answer) {
         return Err(error);
     }

@@ -78,11 +78,11 @@ pub(super) struct Times {
     pub(super) previous_ms: Option<u64>,
 }
 
-/// What a run knows besides an answer.
+/// What a reader knows besides the answer.
 #[derive(Debug, Clone, Copy, Default)]
 struct Context<'a> {
     times: Times,
-    /// What is bound to the slot. `None`: the answer is read without a slot, as [`parse`] does.
+    /// The literal that is bound to the slot. `None` if the answer is read without a slot, as [`parse`] does.
     literal: Option<&'a str>,
 }
 
@@ -109,7 +109,7 @@ pub fn parse(verb: Verb, answer: &Answer) -> Result<Tainted, VerbError> {
     read_as(verb, answer, Context::default())
 }
 
-/// A form into which an answer of any type can be put.
+/// A form into which an answer of any type can be converted.
 trait Form: Sized {
     fn of<R: std::fmt::Debug + Serialize>(value: &R) -> Result<Self, VerbError>;
 }

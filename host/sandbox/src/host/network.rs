@@ -1,5 +1,5 @@
-//! Reader of the kernel's socket tables. Addresses are hexadecimal, in the byte order of the target's processor: little
-//! endian, as on every machine this was tried on.
+//! Reader of the kernel's socket tables. Addresses are hexadecimal, in the byte order of the target's processor: little endian,
+//! as on every machine that was tested.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -10,7 +10,7 @@ use bailiwick_core::model::VerbError;
 
 use VerbError::Garbled;
 
-/// Table, and the state in which a socket accepts: LISTEN, or a datagram socket that is not connected.
+/// Each table, and the state of a socket that accepts: LISTEN, or a datagram socket that is not connected.
 const TABLES: &[(&str, &str)] =
     &[("/proc/net/tcp", "0A"), ("/proc/net/tcp6", "0A"), ("/proc/net/udp", "07"), ("/proc/net/udp6", "07")];
 
@@ -19,8 +19,8 @@ pub(super) fn listeners(answer: &Answer) -> Result<Vec<Listener>, VerbError> {
         return Err(failure(answer));
     }
     if answer.stdout.is_empty() {
-        // Status 1 without a message: all tables were read, and nothing accepts. With a message: another grep. 2: there are no
-        // tables.
+        // Status 1 without a message: all tables were read, and no socket accepts. With a message: another version of grep.
+        // Status 2: there are no tables.
         match ended(answer, &[1]) {
             true if complains(answer) => return Err(failure(answer)),
             true => {}

@@ -23,7 +23,7 @@ pub(super) fn pending(answer: &Answer) -> Result<Vec<Upgrade>, VerbError> {
     for line in text.lines() {
         match line.split_once(' ') {
             Some(("Inst", rest)) => found.push(upgrade(rest).ok_or(Garbled)?),
-            // Each is configured, some are removed: the plan is not what is asked for.
+            // apt also plans to configure and to remove packages; only installations count.
             Some(("Conf" | "Remv" | "Purg", _)) => {}
             _ => return Err(Garbled),
         }
@@ -57,7 +57,7 @@ fn is_security(origin: &str) -> bool {
     origin.ends_with("-security") || origin.starts_with("Debian-Security:")
 }
 
-/// `seconds,path`, one a line; what is missing has none.
+/// `seconds,path`, one a line. A missing file has no line.
 pub(super) fn lists(answer: &Answer) -> Result<ListsInfo, VerbError> {
     if !ended(answer, &[0, 1]) {
         return Err(failure(answer));
@@ -77,7 +77,7 @@ pub(super) fn lists(answer: &Answer) -> Result<ListsInfo, VerbError> {
         }
     }
     match info {
-        // No apt, or a `stat` that takes other words.
+        // There is no apt, or `stat` has other options.
         ListsInfo { changed: None, tried: None, succeeded: None } => Err(match known_message(answer) {
             Some(VerbError::NotFound) | None => VerbError::Unsupported,
             Some(error) => error,

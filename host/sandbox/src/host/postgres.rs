@@ -1,7 +1,7 @@
 //! Readers of the `postgres` verbs' answers.
 //!
-//! Attack answered: a server, or a role on it, that shows a part and lets it pass for the whole (TG05): a header that is
-//! not the query's own, or a `complete` that is not true, is not accepted.
+//! Attack answered: a server, or a role on it, that returns a part as if it were all (TG05): a header that differs from the
+//! query's own, or a `complete` that is not true, is not accepted.
 
 use super::csv::{Record, records};
 use super::psql::why;
@@ -15,7 +15,7 @@ use bailiwick_core::model::VerbError;
 
 use VerbError::{Garbled, NotFound, NotPermitted, TooLarge, Unsupported};
 
-/// Most rows and columns of an operator's statement.
+/// Maximum rows and columns of an operator's statement.
 const ROWS_MAX: usize = 1_000;
 const COLUMNS_MAX: usize = 100;
 
@@ -194,7 +194,8 @@ pub(super) fn locks(answer: &Answer) -> Result<Vec<Blocked>, VerbError> {
         let (lock, mode, waiting_s) = (lock.ok_or(Garbled)?, mode.ok_or(Garbled)?, maybe(waiting, seconds)?);
         let holder = holder(by)?;
         match all.last_mut() {
-            // In the order of the query, the sessions that one waits for are adjacent. One process waits for one lock at a time.
+            // In the order of the query, the holders that one session waits for are adjacent. One process waits for one lock at
+            // a time.
             Some(last) if last.pid == pid => last.holders.extend(holder),
             _ => all.push(Blocked {
                 pid,
@@ -278,7 +279,7 @@ fn float(text: &str) -> Result<f64, VerbError> {
 
 type Row<const N: usize> = [Option<String>; N];
 
-/// The rows of one of our own queries, whose header is known.
+/// The rows of a built-in query, whose header is known.
 fn rows<const N: usize>(answer: &Answer, header: [&str; N]) -> Result<Vec<Row<N>>, VerbError> {
     if !ended(answer, &[0]) {
         return Err(why(answer, Unsupported));
@@ -302,7 +303,7 @@ fn flag(field: Option<String>) -> Result<bool, VerbError> {
     }
 }
 
-/// Seconds. A clock that is set back makes an age negative: then it has just begun.
+/// Seconds. If the clock was set back, an age is negative, and counts as 0.
 fn seconds(text: &str) -> Result<f64, VerbError> {
     match text.strip_prefix('-') {
         Some(negative) => decimal(negative).map(|_| 0.0),
@@ -310,12 +311,12 @@ fn seconds(text: &str) -> Result<f64, VerbError> {
     }
 }
 
-/// A text that others chose: it begins with a tab, so that it is quoted. Null is empty.
+/// A text that other users chose. It begins with a tab, so that it is quoted. Null becomes an empty text.
 fn text(field: Option<String>) -> Result<String, VerbError> {
     Ok(maybe(field, |text| text.strip_prefix('\t').map(str::to_owned).ok_or(Garbled))?.unwrap_or_default())
 }
 
-/// The same, and it must be there.
+/// The same, but null is an error.
 fn name(field: Option<String>) -> Result<String, VerbError> {
     if field.is_none() { Err(Garbled) } else { text(field) }
 }
@@ -325,7 +326,7 @@ fn maybe<T>(field: Option<String>, read: impl Fn(&str) -> Result<T, VerbError>) 
     field.as_deref().map(read).transpose()
 }
 
-/// A field that may not.
+/// A field that must not be null.
 fn sure<T>(field: Option<String>, read: impl Fn(&str) -> Result<T, VerbError>) -> Result<T, VerbError> {
     read(&field.ok_or(Garbled)?)
 }

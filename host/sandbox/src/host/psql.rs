@@ -1,8 +1,8 @@
 //! Reader of the errors of `psql`.
 //!
-//! Knows: exit statuses, SQLSTATEs, and the words for a server that does not let us in. Attacks answered: a server that
-//! speaks another language, and an error's text made to look like another error's (TG07): of a statement's error only the
-//! code counts, where the server's own library puts it.
+//! Knows: exit statuses, SQLSTATEs, and the messages of a server that refuses the connection. Attacks answered: a server with
+//! messages in another language, and an error text that imitates another error (TG07): of a statement's error only the code
+//! counts, at the place where the server's own library puts it.
 
 use super::text::failure;
 use bailiwick_core::model::Answer;
@@ -11,8 +11,8 @@ use bailiwick_core::model::VerbError;
 
 use VerbError::{Garbled, NotFound, NotPermitted, TimedOut, Unreachable, Unsupported};
 
-/// No connection: no code is given, only words. Those of a server come in its language (`lc_messages`); what is not known
-/// is garbled. The first that fits counts.
+/// Messages without a connection, which have no code. A server's messages come in its language (`lc_messages`), and an unknown
+/// message is garbled. The first match counts.
 const NOT_CONNECTED: &[(&str, VerbError)] = &[
     ("No such file or directory", NotFound),
     ("Connection refused", NotFound),
@@ -33,8 +33,8 @@ const NOT_CONNECTED: &[(&str, VerbError)] = &[
     ("server closed the connection unexpectedly", Unreachable),
 ];
 
-/// Why there is no answer. `undefined` is what a name that does not exist means: in an operator's statement something
-/// else than in one of ours.
+/// Why there is no answer. `undefined` is the error for a name that does not exist: an operator's statement and a built-in
+/// query give it different meanings.
 pub(super) fn why(answer: &Answer, undefined: VerbError) -> VerbError {
     let stderr = String::from_utf8_lossy(&answer.stderr);
     match answer.exit {
@@ -44,7 +44,7 @@ pub(super) fn why(answer: &Answer, undefined: VerbError) -> VerbError {
             Some(state) => meaning(state, undefined),
             None => connection(&stderr),
         },
-        // Debian's wrapper.
+        // The message of Debian's wrapper.
         Exit::Status(1) if stderr.contains("You must install at least one postgresql-client") => Unsupported,
         _ => failure(answer),
     }
@@ -69,11 +69,11 @@ fn sqlstate(stderr: &str) -> Option<&str> {
 /// Appendix A of PostgreSQL's documentation.
 fn meaning(state: &str, undefined: VerbError) -> VerbError {
     match state {
-        // Not the role's right, or not a read-only transaction's.
+        // The role lacks the privilege, or the transaction is read-only.
         "42501" | "25006" => NotPermitted,
         // Statement and lock timeouts.
         "57014" | "55P03" => TimedOut,
-        // No such column, function, table, object; schema.
+        // The column, function, table, object or schema does not exist.
         "42703" | "42883" | "42P01" | "42704" | "3F000" => undefined,
         "53300" | "57P01" | "57P02" | "57P03" | "57P05" => Unreachable,
         // A standby that cannot answer now.
@@ -106,7 +106,7 @@ mod tests {
             ("psql:<stdin>:6: ERROR:  permission denied", Garbled),
             ("psql:<stdin>:x: ERROR:  42501: no", Garbled),
             ("", Garbled),
-            // A function of theirs raises this as its text: the first code counts.
+            // A function on the server can raise this as its text: the first code counts.
             ("psql:<stdin>:6: ERROR:  P0001: a\npsql:<stdin>:6: ERROR:  42501: b", Garbled),
         ] {
             assert_eq!(said(3, stderr), error, "{stderr}");

@@ -1,4 +1,4 @@
-//! Readers of the `services` verbs' answers, but for the journal.
+//! Readers of the `services` verbs' answers, except the journal.
 
 use super::text::{ended, failure, number, properties, whole};
 use bailiwick_bindings::ops::services::{ActiveState, FailedUnit, StatusInfo, UsageInfo};
@@ -66,7 +66,7 @@ pub(super) fn usage(answer: &Answer) -> Result<UsageInfo, VerbError> {
     if word("LoadState")? == "not-found" {
         return Err(VerbError::NotFound);
     }
-    // What is not accounted for is not set, or is the largest number there is.
+    // A value without accounting is missing, or is the largest number.
     let counted = |key: &str| match found.get(key).copied() {
         None | Some("[not set]" | "[no data]" | "18446744073709551615" | "infinity" | "") => Ok(None),
         Some(text) => number(text).map(Some),

@@ -1,4 +1,4 @@
-//! Readers against what real machines read, what they say when something is missing, and noise.
+//! Readers against answers of real machines, their messages when something is missing, and noise.
 
 mod commands;
 mod containers;
@@ -35,10 +35,10 @@ const NO_SYSTEMD: &str = "System has not been booted with systemd as init system
 const MISSING: &str = "/usr/bin/env: 'systemctl': No such file or directory\n";
 const BUSYBOX_OPTION: &str = "df: unrecognized option: output=source,fstype\nBusyBox v1.36.1 multi-call binary.\n";
 
-/// Verbs whose answer is anything at all, and so no less when it is cut.
+/// Verbs whose answer can be any text, so that a cut answer is valid too.
 const ANYTHING: &[Verb] = &[Verb::FilesRead, Verb::CommandsRun];
 
-/// What each verb is made of, in one place for review: a new verb is a new line.
+/// The parts of each verb in one golden for review. A new verb is a new line.
 #[test]
 fn the_table_of_verbs() {
     let mut table = String::new();
@@ -59,7 +59,7 @@ fn healthy_answers() {
     insta::assert_snapshot!(read.join("\n"));
 }
 
-/// What the contract says of an answer is what its reader makes: a check can ask for every field of every verb.
+/// Each reader returns every field that the contract has: a check can use every field of every verb.
 #[test]
 fn every_verb_answers_a_check() {
     let mut page = String::new();
@@ -81,7 +81,7 @@ fn every_verb_answers_a_check() {
     insta::assert_snapshot!(page);
 }
 
-/// What is more than a reader is so for a check, too.
+/// Special cases of verbs also apply to checks.
 #[test]
 fn a_check_is_told_what_a_verb_is_told() {
     let (_, status, text) = RECORDED.iter().find(|(verb, ..)| *verb == Verb::ContainersStatus).unwrap();
@@ -147,7 +147,7 @@ fn failures_mean_the_same_everywhere() {
         assert_eq!(parse(verb, &answer(status, "", stderr)), Err(error), "{verb}: {status} {stderr}");
     }
     for exit in [Exit::Signal, Exit::Unreported] {
-        // A program of the operator's may end by a signal: that is an answer.
+        // An operator's program may end by a signal, which is an answer.
         for &(verb, _, text) in RECORDED.iter().filter(|(verb, ..)| *verb != Verb::CommandsRun) {
             let answer = Answer { stdout: text.into(), stderr: Vec::new(), exit, timing: None };
             assert_eq!(parse(verb, &answer), Err(Garbled), "{verb}");
@@ -249,7 +249,7 @@ fn tg01_a_login_shells_greeting_is_no_data() {
             let found = parse(verb, &answer(status, &format!("{noise}{stdout}"), ""));
             assert_eq!(found.unwrap_err(), Garbled, "{verb}: {noise:?}");
         }
-        // A complaint about the locale says nothing about the answer.
+        // A warning about the locale does not change the answer.
         let warning =
             "bash: warning: setlocale: LC_ALL: cannot change locale (de_DE.UTF-8): No such file or directory\n";
         assert!(parse(verb, &answer(status, stdout, warning)).is_ok(), "{verb}");
@@ -271,7 +271,7 @@ fn tx09_no_mount_point_or_source_moves_the_columns() {
     assert_eq!(plain, Ok(vec![("/dev/vda".to_owned(), size, point.to_owned())]));
     let redacted = "http://user:[redacted:url-password]@h/";
     assert_eq!(read(&format!("{redacted} {figures} /m")), Ok(vec![(redacted.to_owned(), size, "/m".to_owned())]));
-    // A source that is called so: both ways fit.
+    // A source with this name, which is ambiguous.
     let wide = header.replace(" Type", "      Type");
     let row = format!("{wide}[redacted:a] x 1 1 1 1 1 1 / {figures} /m\n");
     assert!(matches!(system::filesystems(&answer(0, &row, "")), Err(Garbled)));
@@ -340,7 +340,8 @@ fn tg05_a_server_that_hides_a_part_has_not_answered() {
     assert_eq!(good(Verb::PostgresLocks, 0, &hidden.replace("\nf", "\nt")), "[]", "nobody waits");
     let hidden = row(Verb::PostgresReplication).replace("t\tserver", "f\tserver");
     assert_eq!(parse(Verb::PostgresReplication, &answer(0, &hidden, "")), Err(NotPermitted));
-    // A header alone: whoever asks is connected, and a server has settings, a role, and an answer to who waits.
+    // A header alone is garbled: the client itself is connected, and every server has settings, a role, and an answer about
+    // locks.
     for verb in [Verb::PostgresActivity, Verb::PostgresSettings, Verb::PostgresReplication, Verb::PostgresLocks] {
         let header = row(verb).lines().next().unwrap().to_owned() + "\n";
         assert_eq!(parse(verb, &answer(0, &header, "")), Err(Garbled), "{verb}");
@@ -356,12 +357,12 @@ fn tg05_a_table_that_is_not_the_querys_own_is_garbled() {
         "\n",
         "The command has no result, or the result has no columns.\n",
         "a\n1\n",
-        // The description is another table's, has a column more, or less.
+        // The description is of another table, or has a column more or less.
         "a\n1\nColumn\tType\nb\tinteger\n",
         "a\n1\nColumn\tType\na\tinteger\nb\ttext\n",
         "a\tb\n1\t2\nColumn\tType\na\tinteger\n",
         "a\n1\t2\nColumn\tType\na\tinteger\n",
-        // No numbers, whatever the type says.
+        // These are not numbers, although the type is numeric.
         "a\n0x10\nColumn\tType\na\tinteger\n",
         "a\ninf\nColumn\tType\na\treal\n",
         "a\n\nColumn\tType\na\tinteger\n",
@@ -370,7 +371,7 @@ fn tg05_a_table_that_is_not_the_querys_own_is_garbled() {
     ] {
         assert_eq!(query(bad), Err(Garbled), "{bad:?}");
     }
-    // Rows that look like a description are rows: it is the last.
+    // Rows that resemble a description are rows. Only the last one is the description.
     let read = query("Column\tType\nColumn\tType\nx\ty\nColumn\tType\nColumn\ttext\nType\ttext\n").unwrap();
     assert!(read.for_encoder().contains(r#"[Cell::Text("x"), Cell::Text("y")]"#), "{}", read.for_encoder());
     let rows = |count: usize| format!("a\n{}Column\tType\na\tinteger\n", "1\n".repeat(count));
@@ -409,12 +410,12 @@ fn what_is_new_is_what_came_since_the_last_run() {
     assert_eq!(read(&times, Some(last)), (times[2..].to_vec(), true));
     assert_eq!(read(&times, None), (times.to_vec(), true));
     assert_eq!(read(&[], Some(last)), (vec![], true));
-    // More than can be told: the newest are, and that there are others.
+    // More than can be returned: the newest are returned, and that there are others.
     let many: Vec<u64> = (0..1_001).map(|n| now_ms - 1_001 + n).collect();
     assert_eq!(read(&many, Some(last)), (many[1..].to_vec(), false));
     assert_eq!(read(&many, None), (many[1..].to_vec(), false));
     assert_eq!(read(&many, Some(now_ms + 60_000 - 500)), (many[501..].to_vec(), true), "but the older are old");
-    // Longer ago than the window reaches.
+    // Before the begin of the window.
     assert!(!read(&[now_ms], Some(now_ms - 9 * DAY)).1);
     let text: String = (1..=1_002).map(line).collect();
     assert!(matches!(journal::since_last_run(&answer(0, &text, ""), Context::default()), Err(Garbled)));

@@ -1,9 +1,9 @@
 //! Inert WASI: clocks, random, cli and io for components whose language cannot be built without them. Every function
 //! answers, and none has an effect: none uses a file, socket, environment, clock or source of randomness.
 //!
-//! Knows: WASI 0.2's types. Must not know: this machine. Attacks answered: a second way in (LK15), and calls that cost
-//! the host something (GR10, GR13): a handle is only a number, nothing is kept, nothing waits, there is no runtime, and
-//! what goes to the guest is charged. Linked function by function, under the name in the binary.
+//! Knows: WASI 0.2's types. Must not know: this machine. Attacks answered: a second way in (LK15), and calls that cost the host
+//! something (GR10, GR13): a handle is only a number, nothing is stored, nothing waits, there is no runtime, and bytes that go
+//! to the guest are charged. Linked function by function, under the name in the binary.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +19,7 @@ struct IoError;
 struct Pollable;
 /// `wasi:io/streams.input-stream`: at its end.
 struct Input;
-/// `wasi:io/streams.output-stream`: takes all and keeps nothing.
+/// `wasi:io/streams.output-stream`: accepts everything and discards it.
 struct Output;
 /// `wasi:cli/terminal-input.terminal-input`. There is never one.
 struct TerminalInput;
@@ -53,7 +53,7 @@ struct Datetime {
     nanoseconds: u32,
 }
 
-/// What a function of a stream gives.
+/// The result of a function of a stream.
 type Streamed<T> = (Result<T, StreamError>,);
 
 /// The store, as a function sees it.
@@ -230,7 +230,7 @@ fn poll(to: &mut LinkerInstance<'_, RunState>, function: &str) -> wasmtime::Resu
         }),
         "[method]pollable.block" => to.func_wrap(function, |mut store: Caller<'_>, (one,): (Resource<Pollable>,)| {
             store.data_mut().inert()?;
-            // To wait would be to hold a thread until the wall time ends the run. The end is the same.
+            // Waiting would occupy a thread until the wall time ends the run. The end is the same.
             if one.rep() == READY { Ok(()) } else { Err(FaultKind::Waits.into()) }
         }),
         "poll" => to.func_wrap(function, |mut store: Caller<'_>, (all,): (Vec<Resource<Pollable>>,)| {
@@ -307,7 +307,7 @@ fn output(to: &mut LinkerInstance<'_, RunState>, function: &str) -> wasmtime::Re
     }
 }
 
-/// Written, to nowhere.
+/// The result of a write, which is discarded.
 const fn gone() -> Streamed<()> {
     (Ok(()),)
 }

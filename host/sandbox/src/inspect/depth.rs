@@ -1,4 +1,4 @@
-//! How deep a component's types are: a list of records of lists is four levels.
+//! Limits the depth of a component's types. A list of records of lists has four levels.
 //!
 //! Knows: types that have been found valid. Attack answered (LK05): types that refer to one another to a depth at which
 //! code that walks through them recurses as deep, above all the compiler of adapters. The reader's own limit is 100.
@@ -24,7 +24,7 @@ impl Depth {
         Self { max, known: HashMap::new() }
     }
 
-    /// Checks every type of a component; those that it imports, exports and takes from elsewhere are among them.
+    /// Checks every type of a component, including imported, exported and aliased types.
     ///
     /// # Errors
     /// When one is too deep.

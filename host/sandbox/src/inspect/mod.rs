@@ -21,8 +21,8 @@ use self::depth::Depth;
 use self::walk::{ImportKind, Walk};
 use bailiwick_core::limits::Limits;
 
-/// The language that components may use. What is not named is off: GC, exceptions, tail calls, threads, memory64,
-/// multi-memory, relaxed SIMD, custom page sizes, stack switching, async components. The engine gets the same set.
+/// The wasm features that components may use. All others are off: GC, exceptions, tail calls, threads, memory64, multi-memory,
+/// relaxed SIMD, custom page sizes, stack switching, async components. The engine gets the same set.
 pub(super) const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
     .union(WasmFeatures::SATURATING_FLOAT_TO_INT)
     .union(WasmFeatures::SIGN_EXTENSION)
@@ -34,12 +34,12 @@ pub(super) const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
     .union(WasmFeatures::EXTENDED_CONST)
     .union(WasmFeatures::COMPONENT_MODEL);
 
-/// What a component is made of.
+/// The structure of a component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inspected {
     /// SHA-256 of the bytes, in hex.
     pub digest: String,
-    /// Bytes.
+    /// Its size in bytes.
     pub size: usize,
     /// Functions it imports: interface and function, as the binary spells them, in its order.
     pub imports: Vec<(String, String)>,
@@ -47,9 +47,9 @@ pub struct Inspected {
     pub type_imports: Vec<String>,
     /// What it exports besides types: kind and name.
     pub exports: Vec<(&'static str, String)>,
-    /// Custom sections of the component itself: name, and where its bytes are.
+    /// Custom sections of the component itself: name, and range of bytes.
     pub custom: Vec<(String, Range<usize>)>,
-    /// It is the host's own interpreter, byte for byte, its manifest apart.
+    /// True for the host's own interpreter, which is compared byte for byte, except for its manifest.
     pub interpreter: bool,
 }
 
@@ -65,7 +65,7 @@ impl Inspected {
 /// Why bytes are not a component for this host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InspectError {
-    /// Too large.
+    /// The file is too large.
     #[error("the file has {found} bytes; this component may have {max} (limit `component-bytes`)")]
     Size {
         /// Its size.
@@ -78,33 +78,33 @@ pub enum InspectError {
         "this is a core module, not a component\n\nhint: `wasm-tools component new` converts it to a component; `probes/build` shows how"
     )]
     CoreModule,
-    /// Something else.
+    /// It is not WebAssembly.
     #[error("this is not a WebAssembly component (it begins with {0})")]
     NotWasm(String),
-    /// Not valid, or in need of a feature that is off.
+    /// It is not valid, or needs a feature that is off.
     #[error("at byte {offset}: {message}")]
     Invalid {
-        /// Where.
+        /// The byte.
         offset: usize,
-        /// The reader's words, escaped.
+        /// The message of the reader, escaped.
         message: String,
     },
-    /// Too much of something.
+    /// It exceeds a limit.
     #[error("it has {found} {what}; this component may have {max} (limit `{limit}`)")]
     TooMuch {
         /// The limit's name.
         limit: &'static str,
-        /// Of what.
+        /// What is counted.
         what: &'static str,
-        /// How much.
+        /// The number.
         found: u64,
-        /// The ceiling.
+        /// The limit's value.
         max: u64,
     },
     /// An import that is not an interface.
     #[error("it imports a {kind}, `{name}`; this host only provides functions in interfaces")]
     ImportKind {
-        /// What it is.
+        /// The kind of import.
         kind: &'static str,
         /// Its name, escaped.
         name: String,
@@ -126,7 +126,7 @@ pub(super) fn shown(name: &str) -> String {
     text
 }
 
-/// Reads a component: structure first, then validity, then what it asks for.
+/// Reads a component: structure first, then validity, then its imports.
 ///
 /// # Errors
 /// When the bytes are not a valid component within the limits.
@@ -159,14 +159,14 @@ pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspected, InspectError>
     Ok(inspected)
 }
 
-/// A reader of what is on: left to itself, one reads every proposal there is.
+/// A parser with only the allowed features. By default it accepts every proposal.
 fn parser() -> Parser {
     let mut parser = Parser::new(0);
     parser.set_features(FEATURES);
     parser
 }
 
-/// Whether it is valid, and its types no deeper than they may be. What it is made of has been counted before.
+/// Checks that the component is valid and that its types are not too deep. The first pass has counted its parts.
 fn validate(bytes: &[u8], limits: &Limits) -> Result<Types, InspectError> {
     let mut validator = Validator::new_with_features(FEATURES);
     let mut functions = Vec::new();
@@ -204,7 +204,7 @@ impl Inspected {
     fn import(&mut self, name: &str, kind: ImportKind, types: TypesRef<'_>) -> Result<(), InspectError> {
         let refused = |kind| Err(InspectError::ImportKind { kind, name: shown(name) });
         match kind {
-            // `use types.{target}` in a world: another name for a type of an imported interface.
+            // `use types.{target}` in a world: an alias for a type of an imported interface.
             ImportKind::Type => return Ok(()),
             ImportKind::Other(kind) => return refused(kind),
             ImportKind::Instance => {}

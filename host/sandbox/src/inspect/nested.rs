@@ -1,8 +1,8 @@
 //! Types that nest in one another, read level by level and never by recursion.
 //!
-//! Attack answered (LK05): a component type inside a component type inside a component type. The reader's own way of
-//! reading one calls itself for each level, without a bound: 3 MiB of levels end the process, which would be the broker.
-//! What has passed here is shallow enough for it.
+//! Attack answered (LK05): a component type inside a component type inside a component type. The parser of wasmparser recurses
+//! for each level without a bound: 3 MiB of levels would end the process, which is the broker. A component that passed here is
+//! shallow enough for it.
 
 use std::ops::Range;
 
@@ -30,7 +30,7 @@ pub(super) fn read(
 ) -> Result<(), InspectError> {
     let start = section.start;
     let mut reader = BinaryReader::new_features(bytes.get(section).unwrap_or_default(), start, FEATURES);
-    // How many things are still to be read at each level: types at the first, declarations at the others.
+    // The number of items that are still to be read at each level: types at the first, declarations at the others.
     let mut levels = vec![reader.read_var_u32()?];
     while let Some(left) = levels.last_mut() {
         let Some(fewer) = left.checked_sub(1) else {
@@ -54,7 +54,7 @@ pub(super) fn read(
     Ok(())
 }
 
-/// Reads a declaration in a component's or an instance's type, but for a type, before which it stops.
+/// Reads a declaration in a component's or an instance's type. It stops before a nested type.
 fn declares_a_type(
     reader: &mut BinaryReader<'_>,
     count: &mut impl FnMut(u64) -> Result<(), InspectError>,

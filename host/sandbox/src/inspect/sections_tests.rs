@@ -1,4 +1,4 @@
-//! What `bailiwick_core::sections` and the inspection say of the same bytes: two readers, one answer.
+//! `bailiwick_core::sections` and the inspection must read the same bytes in the same way.
 
 use bailiwick_core::limits::Limits;
 use bailiwick_core::sections::{MANIFEST_SECTION, SealError, seal, sealed_manifest, strip};
@@ -29,7 +29,7 @@ fn stripping_keeps_the_component_and_takes_the_names() {
 }
 
 proptest! {
-    /// Two readers of one file: what the sandbox lets pass, it reads as this one does.
+    /// The sandbox reads every file that it accepts in the same way as this reader.
     #[test]
     fn a_damaged_file_is_read_here_as_in_the_sandbox(
         damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),

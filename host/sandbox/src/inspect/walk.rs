@@ -21,7 +21,7 @@ pub(super) enum ImportKind {
     Other(&'static str),
 }
 
-/// Something that is counted.
+/// A count with its limit.
 #[derive(Debug)]
 struct Tally {
     limit: &'static str,
@@ -41,12 +41,12 @@ impl Tally {
     }
 }
 
-/// Refuses what is over a limit.
+/// Refuses a count above its limit.
 pub(super) fn most(limit: &'static str, what: &'static str, found: u64, max: u64) -> Result<(), InspectError> {
     if found > max { Err(InspectError::TooMuch { limit, what, found, max }) } else { Ok(()) }
 }
 
-/// The first pass: counts, and the names at the component's own level.
+/// The first pass: the counts, and the names at the component's own level.
 #[derive(Debug)]
 pub(super) struct Walk<'l> {
     limits: &'l Limits,
@@ -68,10 +68,10 @@ pub(super) struct Walk<'l> {
 }
 
 impl<'l> Walk<'l> {
-    /// Counts all that a component is made of.
+    /// Counts all parts of a component.
     ///
     /// # Errors
-    /// When there is more of something than there may be, or it cannot be read that far.
+    /// When a count exceeds its limit, or the component cannot be parsed.
     pub(super) fn all(bytes: &[u8], limits: &'l Limits) -> Result<Self, InspectError> {
         let mut walk = Self {
             limits,

@@ -1,6 +1,6 @@
-//! Landlock, and what `prctl` and `capset` take away.
+//! The measures with Landlock, `prctl` and `capset`.
 //!
-//! Each function says whether its measure holds now; a kernel without it is not an error here.
+//! Each function returns whether its measure applies now. A kernel without the measure is not an error here.
 
 use landlock::{
     ABI, Access, AccessFs, AccessNet, LandlockStatus, RestrictionStatus, Ruleset, RulesetAttr, RulesetError,
@@ -14,23 +14,23 @@ pub(super) fn no_new_privs() -> bool {
     set_no_new_privs(true).is_ok()
 }
 
-/// Its memory and descriptors are not for others of its user; no core. And it does not outlive the broker's thread that
-/// started it, should its guest hold on when the socket closes.
+/// Other processes of the same user cannot access its memory and descriptors, and it leaves no core dump. It is also killed
+/// when the broker's thread that started it ends, in case its guest continues after the socket is closed.
 pub(super) fn undumpable() -> bool {
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
     set_dumpable_behavior(DumpableBehavior::NotDumpable).is_ok()
 }
 
-/// Root without capabilities is a user like others, whom root's files belong to: Landlock has those.
+/// Root without capabilities is an ordinary user that owns root's files, which Landlock protects.
 pub(super) fn no_capabilities() -> bool {
     let none = CapabilitySet::empty();
     set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none }).is_ok()
 }
 
-/// Allows nothing of all that this kernel's Landlock knows: every access to a file, every TCP port, signals and abstract
-/// sockets out of the process. The ABI, if it holds.
+/// Forbids everything that this kernel's Landlock supports: every access to a file, every TCP port, signals and abstract
+/// sockets out of the process. Returns the ABI version if it applies.
 pub(super) fn landlock() -> Option<u32> {
-    // The newest that the crate knows; of that, best effort.
+    // The newest ABI that the crate supports, applied as far as the kernel supports it.
     const NEWEST: ABI = ABI::V9;
     let restrict = || -> Result<RestrictionStatus, RulesetError> {
         Ruleset::default()

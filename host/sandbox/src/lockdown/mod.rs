@@ -1,20 +1,20 @@
-//! What a worker gives up before it reads its component. It has one thread then, so this holds for all later ones.
+//! Locks down a worker before it reads its component. It has one thread then, so the lockdown applies to all later threads.
 //!
 //! Knows: the operating system's measures. Must not know: wasm. Attack answered: a guest that has broken the engine and
 //! runs native code (A9, GR14, D1). It has no files, network, programs, other processes or privileges; only the socket is
 //! left, and the broker checks every message on it.
 //!
-//! Two measures overlap on purpose: Landlock knows objects (files, ports, processes), seccomp
-//! knows system calls. Seccomp alone would hold; Landlock alone keeps files, TCP ports, signals and abstract sockets. Where
-//! the kernel lacks one, the others hold, and the broker reports it.
+//! Two measures overlap on purpose: Landlock works on objects (files, ports, processes), seccomp on system calls. Seccomp alone
+//! would be enough; Landlock alone blocks files, TCP ports, signals and abstract sockets. If the kernel lacks one, the others
+//! still apply, and the broker reports it.
 //!
 //! Order: what needs a system call that a later measure forbids comes first.
 //!
-//! Limits that are *not* set, and why. Address space: each linear memory reserves 4 GiB of it, which is what makes its
-//! bounds checks free; `RLIMIT_DATA` counts what is writable instead. CPU time, but while it compiles
-//! (`kernel.rs`): a worker serves a whole sweep; fuel and
-//! wall time bound each run, and the broker kills a worker that is overdue. Processes: the number counts all of a user's
-//! threads on the machine, so that a busy user's worker could not start one; a thread is all that seccomp lets it start.
+//! Limits that are *not* set, and why. Address space: each linear memory reserves 4 GiB of it, which makes its bounds checks
+//! free; `RLIMIT_DATA` counts the writable part instead. CPU time, except while compiling (`kernel.rs`): a worker serves a
+//! whole sweep; fuel and wall time limit each run, and the broker kills a worker that is overdue. Processes: the limit counts
+//! all of a user's threads on the machine, so that the worker of a busy user could not start a thread; a thread is all that
+//! seccomp lets it start.
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -51,7 +51,7 @@ pub(super) fn seal(measures: Lockdown) -> Lockdown {
 /// Resource limits. None can be raised again: seccomp has no call for it, and there is no capability.
 fn limit() -> bool {
     let at_most = |limit| Rlimit { current: Some(limit), maximum: Some(limit) };
-    // What any worker may have. What this one may have, the broker sets from outside, as soon as it has a component.
+    // The maximum for any worker. The broker sets this worker's own limit from outside, as soon as it has a component.
     let bytes = getrlimit(Resource::Data).maximum.map_or(WORKER_BYTES_MAX, |most| most.min(WORKER_BYTES_MAX));
     let limits = [
         (Resource::Core, at_most(0)),
@@ -61,6 +61,6 @@ fn limit() -> bool {
         #[cfg(target_os = "linux")]
         (Resource::Msgqueue, at_most(0)),
     ];
-    // All of them, also after one that failed.
+    // All limits are tried, also after one that failed.
     limits.into_iter().filter(|(resource, limit)| setrlimit(*resource, *limit).is_err()).count() == 0
 }

@@ -1,16 +1,15 @@
 //! The system calls that a worker needs, and no others.
 //!
-//! An honest worker computes, waits and speaks on one socket. What it needs for that is listed; anything else **kills the
-//! process**: no honest worker makes such a call, so that a death by `SIGSYS` is an alarm, seen in the run's fault and in
-//! the journal, and leaves an attacker no second try. Three calls **answer ENOSYS**, as an old kernel would, because the C
-//! library makes them on its own and goes on without: `clone3` (its flags stand in memory, where a filter cannot look; the
-//! library falls back to `clone`), and `openat` and `readlinkat` (number of processors, names of zones, a panic's
-//! backtrace; which of them depends on the library's version). Nothing is opened either way.
+//! An honest worker computes, waits and uses one socket. The calls that it needs for that are listed; any other call **kills
+//! the process**. No honest worker makes such a call, so a death by `SIGSYS` is an alarm, visible in the run's fault and in the
+//! journal, and an attacker gets no second attempt. Three calls **answer ENOSYS**, as an old kernel would, because the C
+//! library makes them on its own and continues without: `clone3` (its flags are in memory, which a filter cannot read; the
+//! library falls back to `clone`), and `openat` and `readlinkat` (number of processors, names of zones, a panic's backtrace;
+//! which of them depends on the library's version). In no case is a file opened.
+//! `clone` only with exactly the flags of a thread; `tgkill` only to this process, so that an `abort` is still reported as an
+//! abort; `prctl` only to name a thread; `fcntl` only to copy a descriptor and to query one.
 //!
-//! `clone` only with exactly the flags of a thread; `tgkill` only to this process, so that an `abort` is still seen as
-//! what it is; `prctl` only to name a thread; `fcntl` only to copy a descriptor and to ask about one.
-//!
-//! Numbers that a 64-bit kernel knows under another ABI (i386, x32) are on no list, and kill.
+//! Calls through another ABI of a 64-bit kernel (i386, x32) are on no list, and kill the process.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +28,7 @@ const CALLS: &[i64] = &[
     libc::SYS_recvfrom,
     libc::SYS_sendto,
     libc::SYS_close,
-    // Memory, also for code that is made here.
+    // Memory, also for code that is compiled here.
     libc::SYS_mmap,
     libc::SYS_munmap,
     libc::SYS_mprotect,
@@ -53,7 +52,7 @@ const CALLS: &[i64] = &[
     libc::SYS_rt_sigreturn,
     libc::SYS_sigaltstack,
     libc::SYS_restart_syscall,
-    // Time, where it needs a call; and hash tables' seeds.
+    // Time, where it needs a call, and the seeds of hash tables.
     libc::SYS_clock_gettime,
     libc::SYS_clock_getres,
     libc::SYS_clock_nanosleep,
@@ -62,10 +61,10 @@ const CALLS: &[i64] = &[
     libc::SYS_getrandom,
 ];
 
-/// Calls that do not exist, as far as the C library is concerned.
+/// Calls that answer ENOSYS, as if the kernel did not have them.
 const MISSING: &[i64] = &[libc::SYS_clone3, libc::SYS_openat, libc::SYS_readlinkat];
 
-/// What `pthread_create` asks of `clone`; musl adds `CLONE_DETACHED`, which means nothing.
+/// The flags that `pthread_create` passes to `clone`. musl adds `CLONE_DETACHED`, which has no effect.
 const THREAD: u64 = (libc::CLONE_VM
     | libc::CLONE_FS
     | libc::CLONE_FILES
@@ -79,7 +78,7 @@ const THREAD: u64 = (libc::CLONE_VM
 /// Applies both filters to the calling thread and those that it will start.
 ///
 /// # Errors
-/// When this kernel has no seccomp filters, or does not let us have one.
+/// When this kernel has no seccomp filters, or refuses to install one.
 pub(super) fn apply() -> Result<(), seccompiler::Error> {
     let filters = [missing()?, listed(std::process::id())?];
     for filter in &filters {
@@ -92,14 +91,14 @@ fn arch() -> Result<TargetArch, seccompiler::BackendError> {
     TargetArch::try_from(std::env::consts::ARCH)
 }
 
-/// ENOSYS for a few, which wins over their being listed below.
+/// The filter with ENOSYS, which takes precedence over the list below.
 fn missing() -> Result<BpfProgram, seccompiler::BackendError> {
     let rules: BTreeMap<i64, Vec<SeccompRule>> = MISSING.iter().map(|call| (*call, Vec::new())).collect();
     let errno = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
     SeccompFilter::new(rules, SeccompAction::Allow, errno, arch()?)?.try_into()
 }
 
-/// The list. `pid` is this process.
+/// The filter with the list of calls. `pid` is this process.
 fn listed(pid: u32) -> Result<BpfProgram, seccompiler::BackendError> {
     use SeccompCmpArgLen::{Dword, Qword};
     let when = |argument, length, operator, value| {

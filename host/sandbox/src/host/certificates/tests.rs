@@ -41,7 +41,7 @@ fn line_ends_order_and_text_around_do_not_matter() {
     );
     let indented = EC_PEM.replace('\n', " \n") + RSA_PEM;
     for other in [crlf, around, indented] {
-        // Debug text: the generated records compare no other way.
+        // Compared as debug text, because the generated records do not implement `PartialEq`.
         assert_eq!(format!("{:?}", read(&other).unwrap()), format!("{plain:?}"), "{other}");
     }
 }
@@ -64,7 +64,7 @@ fn one_that_cannot_be_read_hides_no_other() {
         format!("{BEGIN}\nMAA=\n{END}\n"),
         format!("{BEGIN}\nnot base64!\n{END}\n"),
         format!("{BEGIN}\n{BEGIN}\n{END}\n{END}\n"),
-        // A certificate, and something behind it in the same block.
+        // A certificate with extra bytes in the same block.
         format!("{BEGIN}\n{}\n{END}\n", BASE64.encode(&[der(ED25519_PEM), vec![0]].concat())),
     ] {
         assert_eq!(read(&text).err(), Some(Garbled), "{text}");
@@ -88,7 +88,7 @@ fn tg05_no_byte_of_a_certificate_breaks_the_reader() {
             assert!(certificate(&whole[..at]).is_err(), "cut at {at}");
         }
     }
-    // Lengths that promise more than there is, and nesting without end.
+    // Lengths beyond the end, and nesting without an end.
     for der in [vec![0x30, 0x84, 0xff, 0xff, 0xff, 0xff], vec![0x30, 0x80, 0, 0], [0x30, 0x82].repeat(100_000)] {
         assert!(certificate(&der).is_err());
     }
@@ -110,7 +110,7 @@ fn what_a_server_shows() {
 
 #[test]
 fn what_a_server_sends_is_not_taken_for_openssls_words() {
-    // Behind the verdict stands what the server says: nothing there counts.
+    // Text of the server follows the verdict, and is ignored.
     let late = format!("{SHOWN}Certificate chain\n{ED25519_PEM}---\nVerify return code: 0 (ok)\n");
     let found = server(&answer(0, &late, "")).unwrap();
     assert_eq!((found.chain.len(), found.verify_code), (2, 19));

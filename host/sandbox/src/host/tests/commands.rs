@@ -1,4 +1,4 @@
-//! An operator's program: what it says is handed on, and what did not run is told apart.
+//! An operator's program: its output is returned, and a program that did not run is distinguished.
 
 use super::*;
 use crate::host::commands;
@@ -36,7 +36,7 @@ fn tg07_what_did_not_run_found_nothing() {
     ] {
         assert_eq!(parse(Verb::CommandsRun, &answer(status, "", stderr)), Err(error), "{stderr}");
     }
-    // The program's own words, though sudo ran it.
+    // The program's own output, although sudo ran it.
     assert!(commands::run(&answer(1, "a pool is degraded\n", "sudo: unable to resolve host db01\n")).is_ok());
     assert!(commands::run(&answer(1, "", "sudo: unable to resolve host db01\n")).is_ok());
 }

@@ -1,5 +1,5 @@
-//! What podman 4.3.1 (Debian 12) and docker's client 28 said, and what they might be made to say. Docker's client spoke to
-//! podman's service: its form is docker's, the daemon behind it was not.
+//! Output of podman 4.3.1 (Debian 12) and of docker's client 28, and hostile variants of it. Docker's client was connected to
+//! podman's service, so its format is docker's, but the daemon was not.
 
 use super::*;
 use crate::host::{container_logs, containers};
@@ -25,7 +25,7 @@ fn what_was_recorded() {
 fn ar11_nothing_of_an_environment_is_handed_on_or_kept() {
     let found = containers::status(&answer(0, WEB, ""), Context::default()).unwrap();
     assert!(WEB.contains("hunter2") && !format!("{found:?}").contains("hunter2"));
-    // And before anybody here reads it, it is taken out of what is kept.
+    // Redaction removes it before the journal and the reader get it.
     let kept =
         bailiwick_core::redact::Redactor::default().bytes(WEB.into(), &mut bailiwick_core::redact::Counts::new());
     let kept = String::from_utf8(kept).unwrap();

@@ -9,17 +9,17 @@ use std::time::{Duration, Instant};
 
 use super::*;
 
-/// What a lie makes of a healthy answer; none if it has nothing to change there.
+/// Changes a healthy answer. None if the lie does not apply to it.
 type Lie = fn(Verb, u32, &str) -> Option<Answer>;
 
 fn bytes(status: u32, stdout: Vec<u8>) -> Option<Answer> {
     Some(Answer { stdout, ..answer(status, "", "") })
 }
-/// None where it is the same text again.
+/// None if the text is unchanged.
 fn changed(status: u32, healthy: &str, stdout: String) -> Option<Answer> {
     (stdout != healthy).then(|| answer(status, &stdout, ""))
 }
-/// Each run of digits as something else.
+/// Replaces each run of digits.
 fn digits(healthy: &str, of: impl Fn(&str) -> String) -> String {
     let mut out = String::new();
     let mut rest = healthy;
@@ -31,7 +31,7 @@ fn digits(healthy: &str, of: impl Fn(&str) -> String) -> String {
     }
     out + rest
 }
-/// Again and again, to the largest answer that the transport passes on.
+/// Repeats a text up to the maximum answer of the transport.
 fn filled(verb: Verb, piece: &str) -> String {
     piece.repeat(bailiwick_core::verbs::spec(verb).bytes_max as usize / piece.len())
 }
@@ -116,7 +116,8 @@ fn tg05_tg07_every_verb_against_every_lie() {
             let Some(lie) = lie(verb, status, text) else { continue };
             let begun = Instant::now();
             outcomes.entry(outcome(verb, &lie, &healthy)).or_default().push(name);
-            // Unoptimised, beside other tests: what takes more than this is no longer in proportion to an answer.
+            // The build is not optimised, and other tests run beside it. A longer time would be out of proportion to the
+            // answer.
             assert!(begun.elapsed() < Duration::from_secs(10), "{verb}, {name}: {:?}", begun.elapsed());
         }
         for (outcome, lies) in outcomes {
@@ -127,7 +128,7 @@ fn tg05_tg07_every_verb_against_every_lie() {
     insta::assert_snapshot!(page);
 }
 
-/// The output of another program is never data. A file may hold anything: where certificates are looked for, there are none.
+/// The output of another program is never data. A file may hold anything: a search for certificates in it returns none.
 #[test]
 fn tg05_what_another_program_says_is_never_an_answer() {
     const OTHERS: [&str; 5] =

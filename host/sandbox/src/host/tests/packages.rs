@@ -1,4 +1,4 @@
-//! apt's simulation of Debian 12, by an account that owns nothing, and what stands in for it elsewhere.
+//! apt's simulation on Debian 12, by an unprivileged account, and the output of other systems.
 
 use super::*;
 use crate::host::packages;
