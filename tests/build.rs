@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut tests = format!("const FOLDERS: usize = {};\n", names.len());
     for name in names {
         let function = name.replace('-', "_");
-        write!(tests, "\n#[test]\nfn {function}() {{\n    is_told({name:?});\n}}\n")?;
+        write!(tests, "\n#[test]\nfn {function}() {{\n    is_shown_with_its_place({name:?});\n}}\n")?;
     }
     fs::write(Path::new(&env::var("OUT_DIR")?).join("files.rs"), tests)?;
     Ok(())

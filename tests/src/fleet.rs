@@ -24,7 +24,7 @@ impl Entry {
     ///
     /// # Errors
     /// When the server has no such key.
-    pub fn of(name: &str, sshd: &Sshd) -> Result<Self> {
+    pub fn for_sshd(name: &str, sshd: &Sshd) -> Result<Self> {
         let entry = Self::at(name, sshd.address(), &sshd.user_key())?;
         Ok(entry.with("host-key", &text(sshd.host_key("ed25519")?)))
     }

@@ -104,7 +104,7 @@ impl Gate {
         command.args(before).arg(&self.paths.gate).arg(role);
         command.env_clear().env("SSH_CONNECTION", "192.0.2.7 4711 192.0.2.8 22");
         command.env("SSH_ORIGINAL_COMMAND", format!("bailiwick-gate/1 {role}"));
-        Session::of(command)
+        Session::start(command)
     }
 
     /// Asks, and waits for the answers.
@@ -164,7 +164,7 @@ impl Session {
     ///
     /// # Errors
     /// When it does not start.
-    pub fn of(mut command: Command) -> Result<Self> {
+    pub fn start(mut command: Command) -> Result<Self> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).current_dir("/");
         let mut child = command.spawn()?;
         let stdin = child.stdin.take();

@@ -73,7 +73,7 @@ pub struct Site {
     pub address: SocketAddr,
     /// Its host key, as `fleet.toml` has it.
     pub host_key: String,
-    held: TcpListener,
+    reserved: TcpListener,
     public: [String; 2],
 }
 
@@ -87,9 +87,9 @@ impl Site {
         let at = |name: &str| dir.path().join(name);
         let public = [keygen("ed25519", &at("read"))?, keygen("ed25519", &at("change"))?];
         let host_key = keygen("ed25519", &at("host"))?;
-        let held = TcpListener::bind((next_address(), 0))?;
-        let address = held.local_addr()?;
-        Ok(Self { dir, address, host_key, held, public })
+        let reserved = TcpListener::bind((next_address(), 0))?;
+        let address = reserved.local_addr()?;
+        Ok(Self { dir, address, host_key, reserved, public })
     }
 
     /// A private key: `read` or `change`.
@@ -103,7 +103,7 @@ impl Site {
     /// # Errors
     /// When any of it fails.
     pub fn start(self, install: &str, lines: &[String]) -> Result<Host> {
-        let Self { dir, address, host_key, held, .. } = self;
+        let Self { dir, address, host_key, reserved, .. } = self;
         let at = |name: &str| dir.path().join(name);
         fs::write(at("install.sh"), install)?;
         // Anybody may log, as with the real one.
@@ -122,7 +122,7 @@ impl Site {
             at("host").display(),
         );
         fs::write(at("sshd_config"), config)?;
-        drop(held);
+        drop(reserved);
         let errors = fs::File::create(at("sshd.log"))?;
         let child = Command::new("unshare")
             .args(["-m", "--propagation", "private", "sh", "-c", SETUP, "sh"])

@@ -127,9 +127,9 @@ impl Hostile {
     #[must_use]
     pub fn heard(&self) -> Vec<String> {
         let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = |(_, asked, said): &(ChannelId, String, String)| match said.as_str() {
-            "" => asked.clone(),
-            said => format!("{asked} < {said:?}"),
+        let text = |(_, command, input): &(ChannelId, String, String)| match input.as_str() {
+            "" => command.clone(),
+            input => format!("{command} < {input:?}"),
         };
         heard.iter().map(text).collect()
     }
@@ -249,8 +249,8 @@ impl Mind {
     fn hear_more(&self, id: ChannelId, data: &[u8]) -> Option<String> {
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         let ours = heard.iter_mut().skip(self.first.saturating_sub(1));
-        let (_, asked, said) = ours.filter(|(channel, ..)| *channel == id).last()?;
-        *said += &String::from_utf8_lossy(data);
+        let (_, asked, input) = ours.filter(|(channel, ..)| *channel == id).last()?;
+        *input += &String::from_utf8_lossy(data);
         Some(asked.clone())
     }
 

@@ -30,11 +30,11 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use self::scene::{Scene, harmless};
-use self::watch::{Peaks, children, gone, look, with_environment};
+use self::watch::{Peaks, children, gone, measure, with_environment};
 use crate::fleet::{Entry, never};
 use crate::hostile::{Act, Hostile};
 use crate::listeners::Silent;
-use crate::ops::{Ops, ran};
+use crate::ops::{Ops, component_run};
 use crate::sshd::{Options, Sshd, keygen};
 
 /// The probe that is compared with itself.
@@ -57,7 +57,7 @@ const MORE_EACH: usize = 8;
 
 /// What the target is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ground {
+pub enum TargetKind {
     /// This machine, without SSH.
     Local,
     /// A real OpenSSH server.
@@ -146,19 +146,19 @@ impl Suspect {
 ///
 /// # Errors
 /// What the work found, or else which of the standing invariants is broken.
-pub fn case<T>(program: &str, guests: &Path, ground: Ground, work: impl FnOnce(&mut Case) -> Result<T>) -> Result<T> {
-    let mut case = Case::begin(program, guests, ground)?;
+pub fn case<T>(program: &str, guests: &Path, kind: TargetKind, work: impl FnOnce(&mut Case) -> Result<T>) -> Result<T> {
+    let mut case = Case::begin(program, guests, kind)?;
     let found = work(&mut case)?;
     case.end()?;
     Ok(found)
 }
 
 impl Case {
-    fn begin(program: &str, guests: &Path, ground: Ground) -> Result<Self> {
-        let server = match ground {
-            Ground::Local => Server::None,
-            Ground::Sshd => Server::Sshd(Sshd::start(&Options { log_wire: true, ..Options::default() })?),
-            Ground::Hostile(act) => Server::Hostile(Hostile::start(act)?),
+    fn begin(program: &str, guests: &Path, kind: TargetKind) -> Result<Self> {
+        let server = match kind {
+            TargetKind::Local => Server::None,
+            TargetKind::Sshd => Server::Sshd(Sshd::start(&Options { log_wire: true, ..Options::default() })?),
+            TargetKind::Hostile(act) => Server::Hostile(Hostile::start(act)?),
         };
         Ok(Self {
             program: program.to_owned(),
@@ -254,8 +254,8 @@ impl Case {
             self.ops = Some(self.lay_out()?);
         }
         if self.alone.is_none() && self.has_witness() {
-            let (said, peaks) = self.check(&["--format", "json", "--probe", WITNESS, "--target", TARGET])?;
-            let json: Value = serde_json::from_str(&said.1)?;
+            let (output, peaks) = self.check(&["--format", "json", "--probe", WITNESS, "--target", TARGET])?;
+            let json: Value = serde_json::from_str(&output.1)?;
             ensure!(witnessed(&json)?["kind"] == "report", "{WITNESS} does not work alone: {}", witnessed(&json)?);
             self.alone = Some((json, peaks));
         }
@@ -316,9 +316,9 @@ impl Case {
     fn lay_out(&self) -> Result<Ops> {
         let pin = keygen("ed25519", &self.keys.path().join("pin"))?;
         let key = self.keys.path().join("pin");
-        let ground = match &self.server {
+        let target = match &self.server {
             Server::None => Entry { name: TARGET.to_owned(), fields: vec![("local", "true".to_owned())] },
-            Server::Sshd(sshd) => Entry::of(TARGET, sshd)?,
+            Server::Sshd(sshd) => Entry::for_sshd(TARGET, sshd)?,
             Server::Hostile(server) => {
                 Entry::at(TARGET, server.address(), &server.user_key())?.text("host-key", server.host_key())
             }
@@ -335,7 +335,7 @@ impl Case {
             policy += &format!("[[grant]]\ncomponent = {id:?}\non = [{TARGET:?}, {ALIAS:?}]\n{lines}");
         }
         policy += &self.rules;
-        let ops = Ops::new(&self.program, &[ground, alias], &[never("fw01", &[("addresses", &addresses)])], &policy)?;
+        let ops = Ops::new(&self.program, &[target, alias], &[never("fw01", &[("addresses", &addresses)])], &policy)?;
         // Where a program might look that should not.
         ops.write("notes.txt", self.scene.canary("key")?.as_bytes())?;
         for (name, text) in &self.home {
@@ -371,10 +371,10 @@ impl Case {
         let targets = json["targets"].as_array_mut().context("no targets")?;
         let at = targets.iter().position(|target| target["target"] == ALIAS).context("the alias was not looked at")?;
         let alias = targets.remove(at);
-        let said = alias["result"].to_string();
+        let result = alias["result"].to_string();
         ensure!(
-            alias["result"]["kind"] == "refused" && said.contains("fw01"),
-            "the never-host was not refused: {said}"
+            alias["result"]["kind"] == "refused" && result.contains("fw01"),
+            "the never-host was not refused: {result}"
         );
         Ok(())
     }
@@ -402,7 +402,7 @@ impl Swept {
     /// # Errors
     /// When it did not run there.
     pub fn outcome(&self, component: &str) -> Result<&Value> {
-        Ok(&ran(&self.json, TARGET, component)?["outcome"])
+        Ok(&component_run(&self.json, TARGET, component)?["outcome"])
     }
 
     /// # Errors
@@ -428,13 +428,13 @@ impl Swept {
     /// # Errors
     /// When it did not run there.
     pub fn calls(&self, component: &str) -> Result<&Vec<Value>> {
-        ran(&self.json, TARGET, component)?["calls"].as_array().context("no calls")
+        component_run(&self.json, TARGET, component)?["calls"].as_array().context("no calls")
     }
 }
 
 /// What the well-behaved probe found; evidence and all.
 fn witnessed(json: &Value) -> Result<&Value> {
-    Ok(&ran(json, TARGET, WITNESS)?["outcome"])
+    Ok(&component_run(json, TARGET, WITNESS)?["outcome"])
 }
 
 /// Does something in this process, on a runtime of its own, and asserts what must hold after it: no child is left, and
@@ -447,7 +447,7 @@ pub fn light<T>(work: impl Future<Output = T>) -> Result<T> {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build();
     // What tokio opens once and keeps for the process, for the signals of children.
     runtime()?.block_on(async { tokio::process::Command::new("true").status().await })?;
-    let before = look(me);
+    let before = measure(me);
     let old = children(me);
     let runtime = runtime()?;
     let done = runtime.block_on(work);
@@ -456,18 +456,18 @@ pub fn light<T>(work: impl Future<Output = T>) -> Result<T> {
     // nextest gives each test a process; elsewhere others open and close beside us.
     if std::env::var_os("NEXTEST").is_some() {
         for _ in 0..2_000 {
-            let now = look(me);
+            let now = measure(me);
             if now.descriptors <= before.descriptors && now.threads <= before.threads {
                 break;
             }
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
-        let now = look(me);
+        let now = measure(me);
         if now.descriptors > before.descriptors || now.threads > before.threads {
             bail!("not back where it was: {before:?} {now:?}");
         }
     }
-    let growth = look(me).rss_kib.saturating_sub(before.rss_kib);
+    let growth = measure(me).rss_kib.saturating_sub(before.rss_kib);
     ensure!(growth < BROKER_GROWTH_KIB, "it took {growth} KiB: {before:?}");
     Ok(done)
 }

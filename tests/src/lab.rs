@@ -30,7 +30,7 @@ pub struct Fault {
 
 /// What a probe said of a target, in short.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
+pub struct ProbeResult {
     /// Whose word it is; `EVERY_PROBE` where there was no way to ask.
     pub component: String,
     /// About which machine.
@@ -39,7 +39,7 @@ pub struct Said {
     pub words: String,
 }
 
-impl Said {
+impl ProbeResult {
     /// Instead of a component, for a target that could not be asked anything.
     pub const EVERY_PROBE: &'static str = "every probe";
 }
@@ -49,7 +49,7 @@ const SEVERITIES: [&str; 4] = ["ok", "unknown", "warning", "critical"];
 
 /// What a sweep found: the document of `--format json`.
 #[derive(Debug)]
-pub struct Found {
+pub struct SweepResult {
     /// The document.
     pub document: Value,
     /// The exit code.
@@ -92,7 +92,7 @@ fn folder() -> PathBuf {
 fn switch(fault: Fault, argument: Option<&str>) -> Result<Fault> {
     let Fault { host, name, .. } = fault;
     let output = Command::new(folder().join("fault")).args([host, name]).args(argument).output()?;
-    ensure!(output.status.success(), "fault {host} {name}: {}", told(&output));
+    ensure!(output.status.success(), "fault {host} {name}: {}", both_streams(&output));
     Ok(fault)
 }
 
@@ -106,7 +106,7 @@ pub fn faults() -> Result<Vec<String>> {
     Ok(list.lines().filter_map(|line| line.split_whitespace().next()).map(ToOwned::to_owned).collect())
 }
 
-fn told(output: &Output) -> String {
+fn both_streams(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
@@ -176,13 +176,13 @@ impl Lab {
     ///
     /// # Errors
     /// When there is no report.
-    pub fn check(&self, targets: &[&str], probes: &[&str]) -> Result<Found> {
+    pub fn check(&self, targets: &[&str], probes: &[&str]) -> Result<SweepResult> {
         let mut args = vec!["check", "--format", "json", "--connect-timeout", "5"];
         args.extend(targets.iter().flat_map(|target| ["--target", target]));
         args.extend(probes.iter().flat_map(|probe| ["--probe", probe]));
         let output = self.run(&args)?;
-        let document = serde_json::from_slice(&output.stdout).with_context(|| told(&output))?;
-        Ok(Found { document, code: output.status.code().unwrap_or(-1) })
+        let document = serde_json::from_slice(&output.stdout).with_context(|| both_streams(&output))?;
+        Ok(SweepResult { document, code: output.status.code().unwrap_or(-1) })
     }
 
     /// What fw01 has counted: packets that anybody sent to itself.
@@ -200,7 +200,7 @@ impl Lab {
     /// When it fails.
     pub fn enter(&self, host: &str, command: &[&str]) -> Result<String> {
         let output = Command::new(folder().join("enter")).arg(host).args(command).output()?;
-        ensure!(output.status.success(), "{host} {command:?}: {}", told(&output));
+        ensure!(output.status.success(), "{host} {command:?}: {}", both_streams(&output));
         Ok(String::from_utf8(output.stdout)?)
     }
 }
@@ -214,7 +214,7 @@ impl Drop for Fault {
     }
 }
 
-impl Found {
+impl SweepResult {
     /// Every finding.
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
@@ -245,8 +245,8 @@ impl Found {
     /// When it said nothing there.
     pub fn worst(&self, target: &str, component: &str) -> Result<Finding> {
         let rank = |finding: &Finding| SEVERITIES.iter().position(|known| *known == finding.severity);
-        let said = self.findings().into_iter().filter(|f| f.target == target && f.component == component);
-        said.max_by_key(rank).with_context(|| {
+        let findings = self.findings().into_iter().filter(|f| f.target == target && f.component == component);
+        findings.max_by_key(rank).with_context(|| {
             let target = self.document["targets"].as_array().into_iter().flatten().find(|t| t["target"] == target);
             format!("{component} said nothing: {target:#?}")
         })
@@ -255,25 +255,25 @@ impl Found {
     /// What each probe said of each target, in as few words as two labs have in common. A run on several targets is told by what
     /// each finding is about.
     #[must_use]
-    pub fn said(&self) -> Vec<Said> {
+    pub fn results(&self) -> Vec<ProbeResult> {
         let mut all = Vec::new();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         for target in self.document["targets"].as_array().into_iter().flatten() {
             let (name, result) = (text(&target["target"]), &target["result"]);
-            let mut say = |component: String, words| all.push(Said { component, target: name.clone(), words });
+            let mut push = |component: String, words| all.push(ProbeResult { component, target: name.clone(), words });
             if result["kind"] == "runs" {
                 for run in result["runs"].as_array().into_iter().flatten() {
-                    say(text(&run["component"]), words(&run["outcome"], |_| true));
+                    push(text(&run["component"]), words(&run["outcome"], |_| true));
                 }
             } else {
-                say(Said::EVERY_PROBE.to_owned(), text(&result["kind"]));
+                push(ProbeResult::EVERY_PROBE.to_owned(), text(&result["kind"]));
             }
         }
         for together in self.document["together"].as_array().into_iter().flatten() {
             let run = &together["run"];
             for target in together["targets"].as_array().into_iter().flatten() {
                 let words = words(&run["outcome"], |finding| finding["subject"] == *target);
-                all.push(Said { component: text(&run["component"]), target: text(target), words });
+                all.push(ProbeResult { component: text(&run["component"]), target: text(target), words });
             }
         }
         all

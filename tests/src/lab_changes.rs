@@ -22,7 +22,7 @@ pub struct Gated {
 
 /// What a program said.
 #[derive(Debug)]
-pub struct Said {
+pub struct Completed {
     /// Its exit code.
     pub code: i32,
     /// Both outputs.
@@ -45,9 +45,9 @@ fn lab_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("lab")
 }
 
-fn said(output: Output) -> Said {
+fn completed(output: Output) -> Completed {
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    Said { code: output.status.code().unwrap_or(-1), text, stdout: output.stdout }
+    Completed { code: output.status.code().unwrap_or(-1), text, stdout: output.stdout }
 }
 
 impl Gated {
@@ -58,7 +58,7 @@ impl Gated {
     pub fn on(program: &str, hosts: &[&str], edit: impl FnOnce(String) -> String) -> Result<Self> {
         let gated = Self { lab: Lab::find(program)?, program: program.into(), dir: tempfile::tempdir()? };
         let made = Command::new(lab_folder().join("gates")).arg("--ops").arg(gated.ops()).output()?;
-        ensure!(made.status.success(), "{}", said(made).text);
+        ensure!(made.status.success(), "{}", completed(made).text);
         let policy = gated.ops().join("policy.toml");
         fs::write(&policy, edit(fs::read_to_string(&policy)?))?;
         if !hosts.is_empty() {
@@ -74,7 +74,7 @@ impl Gated {
     pub fn install(&self, hosts: &[&str]) -> Result<()> {
         let mut command = Command::new(lab_folder().join("gates"));
         let done = command.arg("--ops").arg(self.ops()).arg(&self.program).args(hosts).output()?;
-        ensure!(done.status.success(), "{}", said(done).text);
+        ensure!(done.status.success(), "{}", completed(done).text);
         Ok(())
     }
 
@@ -94,10 +94,10 @@ impl Gated {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn run(&self, args: &[&str]) -> Result<Said> {
+    pub fn run(&self, args: &[&str]) -> Result<Completed> {
         let mut command = Command::new(lab_folder().join("in"));
         command.arg(&self.program).arg("--dir").arg(self.ops()).arg("--state").arg(self.state()).args(args);
-        Ok(said(command.stdin(Stdio::null()).env_remove("BAILIWICK_DIR").output()?))
+        Ok(completed(command.stdin(Stdio::null()).env_remove("BAILIWICK_DIR").output()?))
     }
 
     /// The severity of a probe's worst finding, and its title.
@@ -107,7 +107,7 @@ impl Gated {
     pub fn worst(&self, target: &str, probe: &str) -> Result<(String, String)> {
         let done = self.run(&["check", "--format", "json", "--target", target, "--probe", probe])?;
         let document: Value = serde_json::from_slice(&done.stdout).with_context(|| done.text.clone())?;
-        let found = crate::lab::Found { document, code: done.code }.worst(target, probe)?;
+        let found = crate::lab::SweepResult { document, code: done.code }.worst(target, probe)?;
         Ok((found.severity, found.title))
     }
 
@@ -133,7 +133,7 @@ impl Gated {
         fs::write(&file, &statement.stdout)?;
         let mut command = Command::new("ssh-keygen");
         command.args(["-Y", "sign", "-n", "bailiwick-plan", "-f"]).arg(self.ops().join("keys/alice")).arg(&file);
-        let signed = said(command.stdin(Stdio::null()).output()?);
+        let signed = completed(command.stdin(Stdio::null()).output()?);
         ensure!(signed.code == 0, "{}", signed.text);
         Ok(self.dir.path().join(format!("statement-{plan}.sig")))
     }
@@ -142,7 +142,7 @@ impl Gated {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn apply(&self, plan: &str) -> Result<Said> {
+    pub fn apply(&self, plan: &str) -> Result<Completed> {
         self.apply_as(plan, "json")
     }
 
@@ -150,7 +150,7 @@ impl Gated {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn apply_as(&self, plan: &str, format: &str) -> Result<Said> {
+    pub fn apply_as(&self, plan: &str, format: &str) -> Result<Completed> {
         let signature = self.sign(plan)?;
         let signature = signature.to_str().context("a path that is text")?;
         self.run(&["apply", plan, "--approval", signature, "--format", format])
@@ -175,8 +175,8 @@ impl Gated {
         let sent = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status()?;
         ensure!(sent.success(), "kill -s {signal}");
         let ended = child.wait_with_output()?;
-        let said = [ended.stdout, ended.stderr].concat();
-        Ok((ended.status.code(), String::from_utf8_lossy(&said).into_owned()))
+        let streams = [ended.stdout, ended.stderr].concat();
+        Ok((ended.status.code(), String::from_utf8_lossy(&streams).into_owned()))
     }
 
     /// From finding to receipt: a plan, signed, carried out, applied.
@@ -232,7 +232,7 @@ impl Gated {
 ///
 /// # Errors
 /// When it cannot be started.
-pub fn talk(mut command: Command, input: &str) -> Result<Said> {
+pub fn run_with_input(mut command: Command, input: &str) -> Result<Completed> {
     use std::io::Write as _;
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let mut pipe = child.stdin.take().context("its input")?;
@@ -246,5 +246,5 @@ pub fn talk(mut command: Command, input: &str) -> Result<Said> {
     }
     drop(pipe);
     let output = waiting.join().map_err(|_| anyhow::anyhow!("whoever waited for it"))??;
-    Ok(said(output))
+    Ok(completed(output))
 }

@@ -17,7 +17,7 @@ use crate::sshd::next_address;
 pub struct Silent {
     address: SocketAddr,
     count: Arc<AtomicUsize>,
-    held: Arc<Mutex<Vec<TcpStream>>>,
+    open: Arc<Mutex<Vec<TcpStream>>>,
 }
 
 impl Silent {
@@ -36,8 +36,8 @@ impl Silent {
     pub fn greeting(words: &'static [u8]) -> Result<Self> {
         let listener = TcpListener::bind((next_address(), 0))?;
         let address = listener.local_addr()?;
-        let (count, held) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(Vec::new())));
-        let (counted, holding) = (Arc::clone(&count), Arc::clone(&held));
+        let (count, open) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(Vec::new())));
+        let (counted, holding) = (Arc::clone(&count), Arc::clone(&open));
         std::thread::spawn(move || {
             for mut stream in listener.incoming().flatten() {
                 counted.fetch_add(1, Ordering::SeqCst);
@@ -45,7 +45,7 @@ impl Silent {
                 holding.lock().unwrap_or_else(PoisonError::into_inner).push(stream);
             }
         });
-        Ok(Self { address, count, held })
+        Ok(Self { address, count, open })
     }
 
     /// Where it listens.
@@ -63,8 +63,8 @@ impl Silent {
     /// True once the other side of every connection has ended it.
     #[must_use]
     pub fn all_ended(&self) -> bool {
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.iter().all(|mut stream| {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.iter().all(|mut stream| {
             let mut scrap = [0; 4096];
             drop(stream.set_nonblocking(true));
             loop {

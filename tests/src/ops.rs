@@ -32,7 +32,7 @@ pub struct Ops {
 
 /// What the program said.
 #[derive(Debug)]
-pub struct Said {
+pub struct Completed {
     /// Its exit code.
     pub code: i32,
     /// Its standard output.
@@ -110,9 +110,9 @@ impl Ops {
         let shown = self.run(&["add", &folder])?;
         let digests: Vec<&str> =
             shown.stdout.split("--accept ").skip(1).filter_map(|rest| rest.lines().next()).collect();
-        let yes: Vec<&str> = digests.iter().flat_map(|digest| ["--accept", digest]).collect();
-        let said = self.run(&[&["add", &folder, "--why", "for a test"], yes.as_slice()].concat())?;
-        ensure!(said.code == 0, "{}\n{}", said.stdout, said.stderr);
+        let accept: Vec<&str> = digests.iter().flat_map(|digest| ["--accept", digest]).collect();
+        let output = self.run(&[&["add", &folder, "--why", "for a test"], accept.as_slice()].concat())?;
+        ensure!(output.code == 0, "{}\n{}", output.stdout, output.stderr);
         Ok(())
     }
 
@@ -164,8 +164,8 @@ impl Ops {
     ///
     /// # Errors
     /// When it cannot be started or is killed.
-    pub fn run(&self, args: &[&str]) -> Result<Said> {
-        said(self.command(args).output()?)
+    pub fn run(&self, args: &[&str]) -> Result<Completed> {
+        completed(self.command(args).output()?)
     }
 
     /// Runs `check` and reads its JSON.
@@ -173,9 +173,10 @@ impl Ops {
     /// # Errors
     /// When it prints none.
     pub fn check(&self, args: &[&str]) -> Result<(i32, Value)> {
-        let said = self.run(&[&["check", "--format", "json"], args].concat())?;
-        let value = serde_json::from_str(&said.stdout).with_context(|| format!("{}\n{}", said.stdout, said.stderr))?;
-        Ok((said.code, value))
+        let output = self.run(&[&["check", "--format", "json"], args].concat())?;
+        let value =
+            serde_json::from_str(&output.stdout).with_context(|| format!("{}\n{}", output.stdout, output.stderr))?;
+        Ok((output.code, value))
     }
 
     /// Every line of `review --wire`: target and string.
@@ -183,9 +184,10 @@ impl Ops {
     /// # Errors
     /// When the program fails.
     pub fn wire(&self) -> Result<BTreeSet<(String, String)>> {
-        let said = self.run(&["review", "--wire"])?;
-        ensure!(said.code == 0, "{}", said.stderr);
-        said.stdout
+        let output = self.run(&["review", "--wire"])?;
+        ensure!(output.code == 0, "{}", output.stderr);
+        output
+            .stdout
             .lines()
             .map(|line| {
                 line.split_once('\t').map(|(a, b)| (a.to_owned(), b.to_owned())).context("a line without a tab")
@@ -206,8 +208,8 @@ pub fn bailiwick(path: impl AsRef<Path>) -> Command {
 ///
 /// # Errors
 /// When it was killed.
-pub fn said(output: Output) -> Result<Said> {
-    Ok(Said {
+pub fn completed(output: Output) -> Result<Completed> {
+    Ok(Completed {
         code: output.status.code().with_context(|| format!("killed: {:?}", output.status))?,
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
@@ -224,7 +226,7 @@ pub fn slotless(on: &[&str]) -> String {
 ///
 /// # Errors
 /// When it is not there.
-pub fn looked<'a>(sweep: &'a Value, target: &str) -> Result<&'a Value> {
+pub fn target_result<'a>(sweep: &'a Value, target: &str) -> Result<&'a Value> {
     let targets = sweep["targets"].as_array().context("no targets")?;
     targets.iter().find(|found| found["target"] == target).map(|found| &found["result"]).context("no such target")
 }
@@ -233,7 +235,7 @@ pub fn looked<'a>(sweep: &'a Value, target: &str) -> Result<&'a Value> {
 ///
 /// # Errors
 /// When it is not there.
-pub fn ran<'a>(sweep: &'a Value, target: &str, component: &str) -> Result<&'a Value> {
-    let runs = looked(sweep, target)?["runs"].as_array().context("no runs")?;
+pub fn component_run<'a>(sweep: &'a Value, target: &str, component: &str) -> Result<&'a Value> {
+    let runs = target_result(sweep, target)?["runs"].as_array().context("no runs")?;
     runs.iter().find(|run| run["component"] == component).context("no such run")
 }

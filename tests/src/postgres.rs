@@ -168,14 +168,14 @@ impl Cluster {
     ///
     /// # Errors
     /// When it does not within 30 s.
-    pub fn until(&self, database: &str, sql: &str, said: &str) -> Result<()> {
+    pub fn until(&self, database: &str, sql: &str, expected: &str) -> Result<()> {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             let now = self.admin(database, sql)?;
-            if now == said {
+            if now == expected {
                 return Ok(());
             }
-            ensure!(Instant::now() < deadline, "`{sql}` says {now:?}, not {said:?}");
+            ensure!(Instant::now() < deadline, "`{sql}` says {now:?}, not {expected:?}");
             std::thread::sleep(Duration::from_millis(50));
         }
     }

@@ -79,8 +79,8 @@ impl Sshd {
             config += &format!("\nForceCommand {}\nLogLevel DEBUG", wire_logger(dir.path())?.display());
         }
         // Held until the last moment, so that two servers cannot be given one port.
-        let held = TcpListener::bind((next_address(), 0))?;
-        let address = held.local_addr()?;
+        let reserved = TcpListener::bind((next_address(), 0))?;
+        let address = reserved.local_addr()?;
         config += &format!(
             "\nListenAddress {}\nPort {}\nPidFile none\nUsePAM no\nStrictModes no\nAuthorizedKeysFile {}\n\
              PermitRootLogin prohibit-password\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
@@ -96,7 +96,7 @@ impl Sshd {
         if user()? == "root" {
             fs::create_dir_all("/run/sshd")?;
         }
-        drop(held);
+        drop(reserved);
         let log = File::create(dir.path().join("log"))?;
         let child = Command::new("/usr/sbin/sshd")
             .args(["-D", "-e", "-f"])

@@ -107,10 +107,10 @@ fn row(program: &PathBuf, targets: usize, rounds: usize) -> Result<Row> {
         // 1: findings; 4: a probe could not look, as where there is no systemd.
         ensure!(matches!(spent.code, Some(0 | 1 | 4)), "bailiwick check ended with {:?}", spent.code);
         let report: serde_json::Value = serde_json::from_slice(&answer)?;
-        let of = |what: &str| report.pointer(&format!("/summary/{what}")).and_then(serde_json::Value::as_u64);
-        ensure!(of("targets/total") == Some(targets as u64), "{:?} targets", of("targets/total"));
+        let count = |what: &str| report.pointer(&format!("/summary/{what}")).and_then(serde_json::Value::as_u64);
+        ensure!(count("targets/total") == Some(targets as u64), "{:?} targets", count("targets/total"));
         for what in ["targets/unseen", "targets/refused", "runs/fault"] {
-            ensure!(of(what) == Some(0), "{what}: {:?}", of(what));
+            ensure!(count(what) == Some(0), "{what}: {:?}", count(what));
         }
         if round > 0 {
             walls.push(seconds(spent.wall));

@@ -29,11 +29,11 @@ const POLICY: &str = include_str!("../policy.toml");
 #[derive(Serialize, Deserialize)]
 struct Plan {
     addresses: Vec<SocketAddr>,
-    answers: HashMap<String, Said>,
+    answers: HashMap<String, Answer>,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
-struct Said {
+struct Answer {
     stdout: Vec<u8>,
     stderr: Vec<u8>,
     status: u32,
@@ -105,16 +105,16 @@ fn key(address: SocketAddr) -> Result<PrivateKey> {
 }
 
 /// What this machine says to each string that the review prints.
-fn answers(program: &Path, ops: &Path) -> Result<HashMap<String, Said>> {
+fn answers(program: &Path, ops: &Path) -> Result<HashMap<String, Answer>> {
     let review = Command::new(program).args(["review", "--wire", "--dir"]).arg(ops).output()?;
     ensure!(review.status.success(), "review: {}", String::from_utf8_lossy(&review.stderr));
     let mut answers = HashMap::new();
     for line in String::from_utf8(review.stdout)?.lines() {
         let (_, string) = line.split_once('\t').context("a line of `review --wire`")?;
         if !answers.contains_key(string) {
-            let said = Command::new("/bin/sh").args(["-c", string]).stdin(Stdio::null()).output()?;
-            let status = said.status.code().and_then(|code| u32::try_from(code).ok()).unwrap_or(255);
-            answers.insert(string.to_owned(), Said { stdout: said.stdout, stderr: said.stderr, status });
+            let output = Command::new("/bin/sh").args(["-c", string]).stdin(Stdio::null()).output()?;
+            let status = output.status.code().and_then(|code| u32::try_from(code).ok()).unwrap_or(255);
+            answers.insert(string.to_owned(), Answer { stdout: output.stdout, stderr: output.stderr, status });
         }
     }
     Ok(answers)
@@ -153,7 +153,7 @@ pub(crate) fn main(plan: &Path) -> Result<()> {
 }
 
 struct Target {
-    answers: Arc<HashMap<String, Said>>,
+    answers: Arc<HashMap<String, Answer>>,
     channels: HashMap<ChannelId, Channel<Msg>>,
 }
 
@@ -177,16 +177,16 @@ impl Handler for Target {
 
     async fn exec_request(&mut self, id: ChannelId, wire: &[u8], session: &mut Session) -> Result<(), russh::Error> {
         self.channels.remove(&id);
-        let said = std::str::from_utf8(wire).ok().and_then(|wire| self.answers.get(wire)).cloned();
+        let answer = std::str::from_utf8(wire).ok().and_then(|wire| self.answers.get(wire)).cloned();
         // Nothing but what the review printed is ever asked.
-        let Some(said) = said else { return session.channel_failure(id) };
+        let Some(answer) = answer else { return session.channel_failure(id) };
         session.channel_success(id)?;
         let handle = session.handle();
         tokio::spawn(async move {
             // An error is a client that has gone.
-            let _ = handle.data(id, said.stdout).await;
-            let _ = handle.extended_data(id, 1, said.stderr).await;
-            let _ = handle.exit_status_request(id, said.status).await;
+            let _ = handle.data(id, answer.stdout).await;
+            let _ = handle.extended_data(id, 1, answer.stderr).await;
+            let _ = handle.exit_status_request(id, answer.status).await;
             let _ = handle.eof(id).await;
             let _ = handle.close(id).await;
         });

@@ -30,7 +30,7 @@ impl Files {
         let mut names = Vec::new();
         for index in 0..components {
             let text = manifest_toml(index);
-            let manifest = manifest::parse(&Source::embedded("manifest.toml", &text)).map_err(told)?;
+            let manifest = manifest::parse(&Source::embedded("manifest.toml", &text)).map_err(rendered)?;
             names.push(format!("{:?}", manifest.id.as_str()));
             manifests.insert(manifest.id.clone(), manifest);
         }
@@ -40,11 +40,14 @@ impl Files {
     }
 
     pub(crate) fn read(&self) -> Result<(Fleet, Policy)> {
-        Ok((fleet::parse(&self.fleet, Path::new("/"), None).map_err(told)?, policy::parse(&self.policy).map_err(told)?))
+        Ok((
+            fleet::parse(&self.fleet, Path::new("/"), None).map_err(rendered)?,
+            policy::parse(&self.policy).map_err(rendered)?,
+        ))
     }
 
     pub(crate) fn resolve(&self, fleet: &Fleet, policy: &Policy) -> Result<Assignments> {
-        policy::resolve(policy, fleet, &self.manifests).map_err(told)
+        policy::resolve(policy, fleet, &self.manifests).map_err(rendered)
     }
 
     /// Every grant, handed to `each`; gives their number.
@@ -62,7 +65,7 @@ impl Files {
     }
 }
 
-fn told(problems: Problems) -> anyhow::Error {
+fn rendered(problems: Problems) -> anyhow::Error {
     anyhow!("{}", problems.0.iter().map(|problem| problem.render(false)).collect::<String>())
 }
 

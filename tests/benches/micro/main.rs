@@ -152,13 +152,13 @@ async fn running(table: &mut Table) -> Result<()> {
     let (journal, _) = Journal::open(folder.path(), Duration::ZERO)?;
     let broker = Arc::new(Broker::new(Arc::new(journal)));
     let grant = Arc::new(load_grant()?);
-    let mut tape = RecordedAnswers::default();
+    let mut recorded = RecordedAnswers::default();
     let stdout = b"/proc/loadavg:0.65 1.37 0.79 2/89 13375\n/sys/devices/system/cpu/online:0-1\n".to_vec();
     let answer = Answer { stdout, stderr: Vec::new(), exit: Exit::Status(0), timing: None };
-    tape.record(verbs::action(Verb::SystemLoad, None, verbs::Tier::Local).id, RecordedAnswer::Answer(answer));
+    recorded.record(verbs::action(Verb::SystemLoad, None, verbs::Tier::Local).id, RecordedAnswer::Answer(answer));
     // A target of its own for each call, or else only the first would be asked.
     let context = || {
-        let link = Arc::new(TargetSession::new(Connection::Recorded(tape.clone())));
+        let link = Arc::new(TargetSession::new(Connection::Recorded(recorded.clone())));
         RunContext::new(1, Arc::clone(&grant), link)
     };
     let worker = Worker::load(Some(program()), &guest::busy()?, &[Verb::SystemLoad].into(), Limits::default()).await?;
@@ -204,14 +204,14 @@ fn view(grant: &grant::Grant) -> TargetView {
 
 /// `system.load` on this machine.
 fn load_grant() -> Result<grant::Grant> {
-    let told = |problems: Problems| anyhow::anyhow!("{} mistakes", problems.0.len());
+    let rendered = |problems: Problems| anyhow::anyhow!("{} mistakes", problems.0.len());
     let library = Library::built_in()?;
     let source = |name, text| Source::embedded(name, text);
-    let fleet =
-        fleet::parse(&source("fleet.toml", "[targets.here]\nlocal = true\n"), Path::new("/"), None).map_err(told)?;
+    let fleet = fleet::parse(&source("fleet.toml", "[targets.here]\nlocal = true\n"), Path::new("/"), None)
+        .map_err(rendered)?;
     let text = "[[grant]]\ncomponent = \"load\"\non = [\"here\"]\n";
-    let policy = policy::parse(&source("policy.toml", text)).map_err(told)?;
-    let all = policy::resolve(&policy, &fleet, library.components()).map_err(told)?;
+    let policy = policy::parse(&source("policy.toml", text)).map_err(rendered)?;
+    let all = policy::resolve(&policy, &fleet, library.components()).map_err(rendered)?;
     let (target, id) = (fleet.targets.get("here").context("the target")?, ComponentId::new("load")?);
     let assignment = all.get("here").and_then(|all| all.get(&id)).context("the assignment")?;
     let manifest: &manifest::Manifest = library.manifest(id.as_str()).context("the manifest")?;

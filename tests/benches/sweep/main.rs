@@ -134,12 +134,12 @@ fn compare(targets: usize, rounds: usize) -> Result<()> {
         "{:22}{:>12}{:>12}{:>10}{:>16}  by the older build",
         "", "bailiwick", "bare russh", "ratio", "ratios"
     )?;
-    let mut row = |what: &str, of: fn(&Spent) -> f64, unit: &str| {
-        let (a, b): (Vec<f64>, Vec<f64>) = (ours.iter().map(of).collect(), theirs.iter().map(of).collect());
+    let mut row = |what: &str, value_of: fn(&Spent) -> f64, unit: &str| {
+        let (a, b): (Vec<f64>, Vec<f64>) = (ours.iter().map(value_of).collect(), theirs.iter().map(value_of).collect());
         let ratios: Vec<f64> = a.iter().zip(&b).map(|(a, b)| a / b).collect();
         let (low, high) = range(&ratios);
         let (ours, theirs) = (format!("{:.2} {unit}", median(&a)), format!("{:.2} {unit}", median(&b)));
-        let olds: Vec<f64> = a.iter().zip(olds.iter().map(of)).map(|(new, old)| new / old).collect();
+        let olds: Vec<f64> = a.iter().zip(olds.iter().map(value_of)).map(|(new, old)| new / old).collect();
         let older = if olds.is_empty() { "-".to_owned() } else { format!("{:.2}", median(&olds)) };
         let spread = format!("{low:.2}–{high:.2}");
         writeln!(out, "{what:22}{ours:>12}{theirs:>12}{:>10.2}{spread:>16}  {older:>18}", median(&ratios))

@@ -35,10 +35,10 @@ pub(crate) fn join(verb: Verb, status: u8, stdout: &str) -> Vec<u8> {
 pub(crate) fn answer(data: &[u8]) {
     let Some((verb, answer)) = split(data) else { return };
     let read = parse(verb, &answer);
-    if let Ok(said) = &read {
+    if let Ok(parsed) = &read {
         // The debug text of every field; nothing in it is made out of nothing.
-        let heard = answer.stdout.len() + answer.stderr.len();
-        assert!(said.len() <= 1024 + 300 * (heard + 1), "{verb}: {} bytes", said.len());
+        let received = answer.stdout.len() + answer.stderr.len();
+        assert!(parsed.len() <= 1024 + 300 * (received + 1), "{verb}: {} bytes", parsed.len());
         if !ANYTHING.contains(&verb) && !matches!(answer.stdout.last(), None | Some(b'\n')) {
             panic!("{verb}: a cut answer was read as a whole one");
         }

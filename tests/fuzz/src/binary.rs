@@ -19,8 +19,8 @@ pub(crate) fn component(data: &[u8]) {
     let all = Verb::ALL.iter().copied().collect();
     let wasi = WasiGroup::ALL.iter().copied().collect();
     if let Err(error) = check_imports(&inspected, World::Probe, &all, &wasi, true) {
-        let told = error.to_string();
-        assert!(told.lines().all(bailiwick_core::encode::is_plain), "{told:?}");
+        let message = error.to_string();
+        assert!(message.lines().all(bailiwick_core::encode::is_plain), "{message:?}");
     }
 }
 

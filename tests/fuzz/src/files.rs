@@ -19,7 +19,7 @@ fn source(name: &str, data: &[u8]) -> Option<Source> {
 }
 
 /// Every mistake can be told, with its place.
-fn told<T>(result: Result<T, Problems>) -> Option<T> {
+fn accepted<T>(result: Result<T, Problems>) -> Option<T> {
     match result {
         Ok(value) => Some(value),
         Err(Problems(found)) => {
@@ -47,7 +47,7 @@ fn parse_fleet(source: &Source) -> Result<Fleet, Problems> {
 /// `fleet.toml`.
 pub(crate) fn fleet(data: &[u8]) {
     let Some(source) = source("fleet.toml", data) else { return };
-    let Some(fleet) = told(parse_fleet(&source)) else { return };
+    let Some(fleet) = accepted(parse_fleet(&source)) else { return };
     for (name, target) in &fleet.targets {
         assert_eq!(name, &target.name);
         // A name is a target or a never-host.
@@ -64,8 +64,8 @@ pub(crate) fn policy(data: &[u8]) {
         parse_fleet(&source).expect("the fleet of the tests")
     });
     let Some(source) = source("policy.toml", data) else { return };
-    let Some(policy) = told(policy::parse(&source)) else { return };
-    let Some(assignments) = told(policy::resolve(&policy, fleet, library().components())) else { return };
+    let Some(policy) = accepted(policy::parse(&source)) else { return };
+    let Some(assignments) = accepted(policy::resolve(&policy, fleet, library().components())) else { return };
     for (name, components) in &assignments {
         for (id, assignment) in components {
             let (manifest, target) = (&library().components()[id].manifest, &fleet.targets[name]);
@@ -102,7 +102,7 @@ fn is_word(word: &str) -> bool {
 /// A component's manifest.
 pub(crate) fn manifest(data: &[u8]) {
     let Some(source) = source("manifest.toml", data) else { return };
-    let Some(manifest) = told(bailiwick_core::manifest::parse(&source)) else { return };
+    let Some(manifest) = accepted(bailiwick_core::manifest::parse(&source)) else { return };
     for slot in manifest.slots.values() {
         assert!(!slot.verbs.is_empty() && slot.verbs.iter().all(|verb| manifest.verbs().contains(verb)));
     }
@@ -112,18 +112,18 @@ pub(crate) fn manifest(data: &[u8]) {
 pub(crate) fn case(data: &[u8]) {
     let Some(source) = source("case.toml", data) else { return };
     for id in ["service", "file-freshness", "log-errors"] {
-        told(Case::parse(&source, &library().components()[id].manifest));
+        accepted(Case::parse(&source, &library().components()[id].manifest));
     }
 }
 
 /// `ssh -G`, `ssh-keygen -F` and the configuration itself, each a part of the data.
-struct Said<'a> {
+struct FuzzedOpenssh<'a> {
     config: &'a str,
     effective: &'a str,
     known: &'a str,
 }
 
-impl Openssh for Said<'_> {
+impl Openssh for FuzzedOpenssh<'_> {
     fn effective(&self, _: &Path, _: &str) -> io::Result<String> {
         Ok(self.effective.to_owned())
     }
@@ -149,13 +149,13 @@ pub(crate) fn import(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let mut parts = text.splitn(3, CUT);
     let mut part = || parts.next().unwrap_or_default();
-    let said = Said { config: part(), effective: part(), known: part() };
-    let Ok(entries) = import_from(Path::new("config"), &[], &[], &said) else { return };
+    let openssh = FuzzedOpenssh { config: part(), effective: part(), known: part() };
+    let Ok(entries) = import_from(Path::new("config"), &[], &[], &openssh) else { return };
     for line in entries.lines() {
         assert_eq!(encode::terminal(&Tainted::new(line), usize::MAX), line, "nothing in it is hidden");
     }
     if let Err(Problems(found)) = parse_fleet(&Source::embedded("fleet.toml", &entries)) {
-        let told: String = found.iter().map(|problem| problem.render(false)).collect();
-        panic!("{entries}\n{told}");
+        let messages: String = found.iter().map(|problem| problem.render(false)).collect();
+        panic!("{entries}\n{messages}");
     }
 }

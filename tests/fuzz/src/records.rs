@@ -50,14 +50,14 @@ pub(crate) fn heads(data: &[u8]) {
             folder
         });
         let anchors = [("nas".to_owned(), data.to_vec())].into();
-        let held = bailiwick_engine::anchor::compare(folder.path(), &anchors)
+        let comparison = bailiwick_engine::anchor::compare(folder.path(), &anchors)
             .expect("it is there")
             .remove("nas")
             .expect("asked for");
         let lines = data.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count();
-        assert!(held.matching + held.malformed <= lines, "{held:?}");
-        assert!(held.covers <= crate::seeds::links().last().map_or(0, |link| link.seq), "{held:?}");
-        assert!(held.covers == 0 || held.matching > 0, "{held:?}");
+        assert!(comparison.matching + comparison.malformed <= lines, "{comparison:?}");
+        assert!(comparison.covers <= crate::seeds::links().last().map_or(0, |link| link.seq), "{comparison:?}");
+        assert!(comparison.covers == 0 || comparison.matching > 0, "{comparison:?}");
     });
 }
 

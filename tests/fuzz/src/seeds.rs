@@ -114,7 +114,7 @@ fn recorded() -> Vec<(Verb, u8, String)> {
 pub(crate) fn expressions() -> Vec<Vec<u8>> {
     let shipped = below("probes/declared", ".toml").into_iter().filter_map(|text| String::from_utf8(text).ok());
     let lines = shipped.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>());
-    let said = lines.filter_map(|line| {
+    let shipped_lines = lines.filter_map(|line| {
         let (key, rest) = line.split_once(" = \"")?;
         let written = ["where", "critical", "warning", "title", "ok"].contains(&key) || key.starts_with("let.");
         Some(rest.strip_suffix('"')?.to_owned()).filter(|_| written)
@@ -124,7 +124,7 @@ pub(crate) fn expressions() -> Vec<Vec<u8>> {
         "- - - not not 'a' in ['b', 'c'] ends-with",
         "{size as bytes} {{ }} {now as duration",
     ];
-    said.chain(odd.map(str::to_owned)).map(String::into_bytes).collect()
+    shipped_lines.chain(odd.map(str::to_owned)).map(String::into_bytes).collect()
 }
 
 pub(crate) fn answers() -> Vec<Vec<u8>> {
@@ -324,12 +324,12 @@ pub(crate) fn gates() -> Vec<Vec<u8>> {
     let change =
         format!("opened 7\nplan {zero}\nstep 1 asked x absent absent\nstep 1 do 0 absent \nclosed rolled-back 8\n");
     let preview = format!("absent file:{zero}:1:644:0:0\n--- a\n+++ b\n");
-    let said = |bodies: [&str; 3]| {
+    let answers = |bodies: [&str; 3]| {
         let mut all = String::new();
         for (number, body) in (1..).zip(bodies) {
             all += &format!("answer {number} 0 {} 0\n{body}", body.len());
         }
         [b"\x07".as_slice(), all.as_bytes(), b"done\n"].concat()
     };
-    vec![said([&facts, "", &change]), said([&preview, "conflict", "absent\nit is not what it was\n"])]
+    vec![answers([&facts, "", &change]), answers([&preview, "conflict", "absent\nit is not what it was\n"])]
 }

@@ -8,24 +8,24 @@ use anyhow::{Context, Result, bail};
 use bailiwick_change::Plan;
 use bailiwick_change::remote_gate::RemoteGate;
 use bailiwick_change::store::Store;
+use bailiwick_tests::change::controller::Controller;
 use bailiwick_tests::change::faulty::{Fault, Faulty};
-use bailiwick_tests::change::script::{Looks, Talker, die};
-use bailiwick_tests::change::stage::Stage;
+use bailiwick_tests::change::script::{FixedVerifier, ScriptTransport, die};
 
 #[expect(clippy::print_stdout, reason = "the test shows it where the controller was not killed")]
 fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [state, script, plan, works, call, moment] = words.as_slice() else { bail!("{words:?}") };
     let now = jiff::Timestamp::now().to_string();
-    let stage = Stage::again(state.as_ref(), "[change]\nverify-seconds = 5\ndead-man-seconds = 600\n", &now);
+    let controller = Controller::reopen(state.as_ref(), "[change]\nverify-seconds = 5\ndead-man-seconds = 600\n", &now);
     let (plan, _) = Plan::read(&fs::read(plan)?).context("a plan")?;
     let call: u32 = call.parse()?;
-    let mut talker = Talker::at(vec!["/usr/bin/dash".to_owned()], script.clone(), None);
+    let mut transport = ScriptTransport::at(vec!["/usr/bin/dash".to_owned()], script.clone(), None);
     if moment == "during" {
-        talker.die_in = Some(call);
+        transport.die_in = Some(call);
     }
-    let store = Store::at(stage.folder());
-    let mut gate = Faulty::new(RemoteGate::new(talker, store), Fault::None);
+    let store = Store::at(controller.folder());
+    let mut gate = Faulty::new(RemoteGate::new(transport, store), Fault::None);
     if moment == "before" {
         // Counted as requests are: a new connection is none.
         let mut requests = 0;
@@ -36,12 +36,13 @@ fn main() -> Result<()> {
             }
         }));
     }
-    let mut verifier = Looks { works: works == "true" };
+    let mut verifier = FixedVerifier { works: works == "true" };
     let list = plan.gate.clone();
-    let mut log = stage.log();
-    let ask = stage.ask.clone();
-    let outcome = stage
-        .apply_with(&mut log, (&mut gate, &mut verifier), &plan, &ask, |admission| admission.current.gate = Some(list));
+    let mut log = controller.log();
+    let request = controller.request.clone();
+    let outcome = controller.apply_with(&mut log, (&mut gate, &mut verifier), &plan, &request, |admission| {
+        admission.current.gate = Some(list)
+    });
     println!("{outcome:?}");
     Ok(())
 }

@@ -6,5 +6,5 @@ pub mod faulty;
 pub mod model;
 pub mod plans;
 pub mod script;
-pub mod stage;
+pub mod controller;
 pub mod theorems;

@@ -171,7 +171,7 @@ impl World {
 
 /// The gate of a world, and the probes that check it.
 #[derive(Debug, Clone)]
-pub struct Gate {
+pub struct MemoryGate {
     /// The target.
     pub world: Rc<RefCell<World>>,
     /// The digest of its list.
@@ -180,7 +180,7 @@ pub struct Gate {
     pub now_s: Rc<std::cell::Cell<i64>>,
 }
 
-impl GateClient for Gate {
+impl GateClient for MemoryGate {
     async fn gate(&mut self) -> Result<GateState, GateClientError> {
         let world = self.world.borrow();
         Ok(GateState {

@@ -165,11 +165,11 @@ pub fn of_every_fix() -> Vec<Plan> {
     for (fix, file) in ops.library.components().iter().filter(|(_, file)| file.manifest.world == World::Fix) {
         let grants = ops.assignments.keys().filter_map(|target| ops.grant(fix, target));
         let changes = |grant: &Grant| -> Vec<(ActionId, Change)> {
-            let of = |granted: &Granted| match &granted.action.literal {
+            let example = |granted: &Granted| match &granted.action.literal {
                 Some(Literal::Change(changing)) => Some((granted.action.id.clone(), changing.change().clone())),
                 _ => None,
             };
-            grant.entries().filter_map(of).collect()
+            grant.entries().filter_map(example).collect()
         };
         let Some(grant) = grants.into_iter().find(|grant| !changes(grant).is_empty()) else {
             // One that only ever says whose fix it is.

@@ -20,9 +20,9 @@ use bailiwick_journal::Observed;
 use bailiwick_policy::gate;
 use bailiwick_policy::gate::{Entry, Limits};
 
+use super::controller::{Controller, run};
 use super::faulty::Faulty;
 use super::plans;
-use super::stage::{Stage, run};
 use crate::gate::{Gate, SHELLS, Session, absolute, change, ensure_line, program, unit, write};
 
 /// Everything that is changed, as bytes, mode and owner: what "as it was" means.
@@ -138,7 +138,7 @@ impl Rig {
     ///
     /// # Errors
     /// When the gate does not answer.
-    pub fn plan(&self, stage: &Stage) -> Result<Plan> {
+    pub fn plan(&self, controller: &Controller) -> Result<Plan> {
         let frame = plans::plan("theorem", Vec::new());
         let base = PlanBasis {
             made: frame.made,
@@ -153,13 +153,13 @@ impl Rig {
             contract: frame.contract,
             raised: frame.raised,
         };
-        let mut gate = self.client(stage);
+        let mut gate = self.client(controller);
         Ok(run(make(&mut gate, base, self.wanted.clone()))?)
     }
 
     /// The gate, as the engine has it.
-    pub fn client(&self, stage: &Stage) -> Framed<Talker> {
-        Framed::new(Talker::of(&self.gate), Store::at(stage.folder()))
+    pub fn client(&self, controller: &Controller) -> Framed<ScriptTransport> {
+        Framed::new(ScriptTransport::for_gate(&self.gate), Store::at(controller.folder()))
     }
 
     /// What a person types who has nothing but the target.
@@ -171,8 +171,8 @@ impl Rig {
         let mut command = Command::new(program);
         command.args(before).arg(&self.gate.paths.gate).args(words).env_clear().stdin(Stdio::null());
         let output = command.output()?;
-        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-        Ok((output.status.success(), said))
+        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        Ok((output.status.success(), text))
     }
 
     /// Everything is as it was, byte for byte.
@@ -203,7 +203,7 @@ fn put(path: &Path, text: &str, mode: u32) -> Result<()> {
 
 /// Starts the script for each request, as sshd would.
 #[derive(Debug, Clone)]
-pub struct Talker {
+pub struct ScriptTransport {
     shell: Vec<String>,
     script: String,
     /// Kill this process when this request has been sent, and its answer has not come.
@@ -211,9 +211,9 @@ pub struct Talker {
     sent: Rc<Cell<u32>>,
 }
 
-impl Talker {
+impl ScriptTransport {
     /// For a gate.
-    pub fn of(gate: &Gate) -> Self {
+    pub fn for_gate(gate: &Gate) -> Self {
         Self { shell: gate.paths.shell.clone(), script: gate.paths.gate.clone(), die_in: None, sent: Rc::default() }
     }
 
@@ -227,7 +227,7 @@ impl Talker {
         let mut command = Command::new(program);
         command.args(before).arg(&self.script).arg(role);
         command.env_clear().env("SSH_CONNECTION", "192.0.2.7 4711 192.0.2.8 22");
-        let mut session = Session::of(command)?;
+        let mut session = Session::start(command)?;
         session.say(&bailiwick_core::gate_protocol::frame(std::slice::from_ref(request))?)?;
         self.sent.set(self.sent.get() + 1);
         if self.die_in == Some(self.sent.get()) {
@@ -243,7 +243,7 @@ pub fn die() -> ! {
     unreachable!("it was killed")
 }
 
-impl GateTransport for Talker {
+impl GateTransport for ScriptTransport {
     async fn query(&mut self, request: Request) -> Result<Answer, GateClientError> {
         self.one("look", &request).map_err(|error| GateClientError::Lost(format!("{error:#}")))
     }
@@ -259,12 +259,12 @@ impl GateTransport for Talker {
 }
 
 /// Looks whether it works: whatever `works` says.
-pub struct Looks {
+pub struct FixedVerifier {
     /// Whether it does.
     pub works: bool,
 }
 
-impl Verifier for Looks {
+impl Verifier for FixedVerifier {
     async fn check(&mut self, plan: &Plan) -> Result<Vec<Observed>, String> {
         // Before anything is done it is asked for a baseline; what counts is the second time.
         let one = |raised: &bailiwick_change::Raised| Observed {
@@ -283,9 +283,9 @@ impl Verifier for Looks {
 }
 
 /// A controller for the real gate: its clock stands at the real time.
-pub fn stage() -> Stage {
+pub fn controller() -> Controller {
     let now = jiff::Timestamp::now().to_string();
-    Stage::new("[change]\nverify-seconds = 5\ndead-man-seconds = 600\n", &now)
+    Controller::new("[change]\nverify-seconds = 5\ndead-man-seconds = 600\n", &now)
 }
 
 /// Applies a plan on a rig.
@@ -293,16 +293,17 @@ pub fn stage() -> Stage {
 /// # Errors
 /// When the journal cannot be written.
 pub fn apply<H: bailiwick_change::gate_client::GateClient>(
-    stage: &Stage,
+    controller: &Controller,
     log: &mut bailiwick_change::log::Log,
     gate: &mut Faulty<H>,
     plan: &Plan,
     works: bool,
 ) -> Result<ApplyOutcome> {
-    let mut verifier = Looks { works };
+    let mut verifier = FixedVerifier { works };
     let list = plan.gate.clone();
-    let outcome = stage
-        .apply_with(log, (gate, &mut verifier), plan, &stage.ask, |admission| admission.current.gate = Some(list))?;
+    let outcome = controller.apply_with(log, (gate, &mut verifier), plan, &controller.request, |admission| {
+        admission.current.gate = Some(list)
+    })?;
     Ok(outcome)
 }
 

@@ -18,9 +18,9 @@ use bailiwick_change::{ApplyOutcome, Plan, recover};
 use bailiwick_core::model::{ChangeId, Inverse, Way};
 use bailiwick_journal::{Denial, End, Event, verify};
 
+use super::controller::{Controller, run};
 use super::faulty::{Fault, Faulty};
 use super::model::World;
-use super::stage::{Stage, run};
 
 /// How many combinations of a kind ran.
 pub type Tally = BTreeMap<&'static str, u32>;
@@ -63,8 +63,8 @@ fn only(log: &Log) -> Option<(ChangeId, At)> {
 }
 
 /// Asks until there is an end: by recovery, then by the target's own clock and recovery again.
-fn settle(stage: &Stage, log: &mut Log, world: &Rc<RefCell<World>>, plan: &Plan, label: &str) -> Option<At> {
-    let (mut gate, _) = stage.doors(world);
+fn settle(controller: &Controller, log: &mut Log, world: &Rc<RefCell<World>>, plan: &Plan, label: &str) -> Option<At> {
+    let (mut gate, _) = controller.gate_and_probes(world);
     let (change, at) = only(log)?;
     if !at.is_open() {
         return Some(at);
@@ -82,9 +82,9 @@ fn settle(stage: &Stage, log: &mut Log, world: &Rc<RefCell<World>>, plan: &Plan,
 }
 
 /// Whatever happened: what is said of it is true, and it happened once.
-fn truth(stage: &Stage, log: Log, world: &Rc<RefCell<World>>, plan: &Plan, expect: Expect, label: &str) {
+fn truth(controller: &Controller, log: Log, world: &Rc<RefCell<World>>, plan: &Plan, expect: Expect, label: &str) {
     let mut log = log;
-    let at = settle(stage, &mut log, world, plan, label);
+    let at = settle(controller, &mut log, world, plan, label);
     let whole = world.borrow().clone();
     match at {
         None | Some(At::NotBegun) => {
@@ -92,7 +92,7 @@ fn truth(stage: &Stage, log: Log, world: &Rc<RefCell<World>>, plan: &Plan, expec
         }
         Some(At::Applied) => assert!(is_after(plan, &whole), "{label}: it is said to be applied: {whole:?}"),
         Some(At::RolledBack) => assert!(is_before(plan, &whole), "{label}: it is said to be back: {whole:?}"),
-        Some(At::Stuck) => assert_eq!(expect, Expect::Stuck, "{label}: {:?}", stage.events().last()),
+        Some(At::Stuck) => assert_eq!(expect, Expect::Stuck, "{label}: {:?}", controller.events().last()),
         Some(other) => panic!("{label}: {other:?}"),
     }
     for change in whole.changes.keys() {
@@ -102,9 +102,9 @@ fn truth(stage: &Stage, log: Log, world: &Rc<RefCell<World>>, plan: &Plan, expec
     let again = plan.steps.iter().filter(|step| step.inverse == Inverse::Again).count();
     assert!(whole.mutations as usize <= 2 * plan.steps.len() + again, "{label}: {} mutations", whole.mutations);
     // The same day has no second one, by the controller's own count.
-    let (mut gate, mut probes) = stage.doors(world);
-    stage.clock.pass(3600);
-    let again = stage.apply(&mut log, &mut gate, &mut probes, plan).expect("written");
+    let (mut gate, mut probes) = controller.gate_and_probes(world);
+    controller.clock.pass(3600);
+    let again = controller.apply(&mut log, &mut gate, &mut probes, plan).expect("written");
     match (at, again) {
         (None | Some(At::NotBegun), _) => {}
         (Some(At::Stuck), ApplyOutcome::Denied { code: Denial::OpenChange, .. })
@@ -114,18 +114,18 @@ fn truth(stage: &Stage, log: Log, world: &Rc<RefCell<World>>, plan: &Plan, expec
         (at, again) => panic!("{label}: after {at:?} a second one: {again:?}"),
     }
     drop(log);
-    let verdict = verify(&stage.journal()).expect("a journal");
+    let verdict = verify(&controller.journal()).expect("a journal");
     assert!(verdict.breaks.iter().all(|found| !found.is_serious()), "{label}: {:?}", verdict.breaks);
-    Ledger::read(&stage.journal()).expect("it hangs together");
+    Ledger::read(&controller.journal()).expect("it hangs together");
 }
 
 /// How many calls a plan makes that nothing goes wrong with.
 fn calls(plan: &Plan, useless: bool) -> u32 {
-    let (stage, world) = (Stage::new(POLICY, MONDAY), new_world(plan));
+    let (controller, world) = (Controller::new(POLICY, MONDAY), new_world(plan));
     world.borrow_mut().useless = useless;
-    let (gate, mut probes) = stage.doors(&world);
+    let (gate, mut probes) = controller.gate_and_probes(&world);
     let mut gate = Faulty::new(gate, Fault::None);
-    let outcome = stage.apply(&mut stage.log(), &mut gate, &mut probes, plan).expect("written");
+    let outcome = controller.apply(&mut controller.log(), &mut gate, &mut probes, plan).expect("written");
     let end = if useless { End::RolledBack } else { End::Applied };
     assert!(matches!(&outcome, ApplyOutcome::Ended { end: found, .. } if *found == end), "{outcome:?}");
     gate.calls.get()
@@ -146,19 +146,19 @@ pub fn faults(plan: &Plan, tally: &mut Tally) {
         for at in 1..=calls(plan, useless) + 2 {
             for (kind, make) in kinds {
                 let label = format!("{}: useless {useless}: {kind} {at}", plan.fix);
-                let (stage, world) = (Stage::new(POLICY, MONDAY), new_world(plan));
+                let (controller, world) = (Controller::new(POLICY, MONDAY), new_world(plan));
                 world.borrow_mut().useless = useless;
-                let (gate, mut probes) = stage.doors(&world);
+                let (gate, mut probes) = controller.gate_and_probes(&world);
                 let mut gate = Faulty::new(gate, make(at));
-                let mut log = stage.log();
-                let outcome = stage.apply(&mut log, &mut gate, &mut probes, plan).expect("written");
+                let mut log = controller.log();
+                let outcome = controller.apply(&mut log, &mut gate, &mut probes, plan).expect("written");
                 let name = gate.names.borrow().get(at as usize - 1).cloned().unwrap_or_default();
                 let label = format!("{label} ({name}) -> {outcome:?}");
                 // A gate that says no on the way back has to be taken at its word.
                 let back = name.starts_with("undo") || name.starts_with("again");
                 let says_no = matches!(gate.fault, Fault::Refuse(_));
                 let expect = if says_no && back { Expect::Stuck } else { Expect::Whole };
-                truth(&stage, log, &world, plan, expect, &label);
+                truth(&controller, log, &world, plan, expect, &label);
                 *tally.entry(kind).or_default() += 1;
             }
         }
@@ -168,18 +168,18 @@ pub fn faults(plan: &Plan, tally: &mut Tally) {
 /// The controller is killed between any two things that it does: write an entry, ask the gate.
 pub fn kills(plan: &Plan, tally: &mut Tally) {
     for useless in [false, true] {
-        let (stage, world) = (Stage::new(POLICY, MONDAY), new_world(plan));
+        let (controller, world) = (Controller::new(POLICY, MONDAY), new_world(plan));
         world.borrow_mut().useless = useless;
-        let (gate, mut probes) = stage.doors(&world);
+        let (gate, mut probes) = controller.gate_and_probes(&world);
         let mut gate = Faulty::new(gate, Fault::None);
         let moments = Rc::new(RefCell::new(Vec::new()));
-        let (seen, there, journal) = (Rc::clone(&moments), Rc::clone(&world), stage.journal());
+        let (seen, there, journal) = (Rc::clone(&moments), Rc::clone(&world), controller.journal());
         gate.before = Some(Box::new(move |_, _| seen.borrow_mut().push((lines(&journal), there.borrow().clone()))));
-        let mut log = stage.log();
-        let first = lines(&stage.journal());
-        stage.apply(&mut log, &mut gate, &mut probes, plan).expect("written");
-        moments.borrow_mut().push((lines(&stage.journal()), world.borrow().clone()));
-        let last = lines(&stage.journal());
+        let mut log = controller.log();
+        let first = lines(&controller.journal());
+        controller.apply(&mut log, &mut gate, &mut probes, plan).expect("written");
+        moments.borrow_mut().push((lines(&controller.journal()), world.borrow().clone()));
+        let last = lines(&controller.journal());
         let moments = moments.borrow();
         for kept in first..=last {
             // Every world that was there while the journal had so many entries: before each call, and after it.
@@ -196,7 +196,7 @@ pub fn kills(plan: &Plan, tally: &mut Tally) {
             worlds.dedup();
             for there in worlds {
                 for person in [false, true] {
-                    killed(&stage, plan, kept, there.clone(), person);
+                    killed(&controller, plan, kept, there.clone(), person);
                     *tally.entry("kill -9 of the controller").or_default() += 1;
                 }
             }
@@ -205,13 +205,13 @@ pub fn kills(plan: &Plan, tally: &mut Tally) {
 }
 
 /// A program that starts on what a killed one left.
-fn killed(stage: &Stage, plan: &Plan, kept: usize, world: World, person: bool) {
+fn killed(controller: &Controller, plan: &Plan, kept: usize, world: World, person: bool) {
     let label = format!("{}: killed behind entry {kept}, a person {person}", plan.fix);
-    let after = Stage::new(POLICY, MONDAY);
-    cut(&stage.journal(), &after.journal(), kept);
+    let after = Controller::new(POLICY, MONDAY);
+    cut(&controller.journal(), &after.journal(), kept);
     let world = Rc::new(RefCell::new(world));
     let mut log = after.log();
-    let (mut gate, mut probes) = after.doors(&world);
+    let (mut gate, mut probes) = after.gate_and_probes(&world);
     if let Some((change, at)) = only(&log).filter(|(_, at)| person && at.is_open() && *at != At::Reserved) {
         // A person does not wait, and rolls it back.
         let outcome = after.rollback(&mut log, &mut gate, &mut probes, plan, &change).expect("written");
@@ -242,23 +242,23 @@ fn cut(from: &Path, to: &Path, kept: usize) {
 
 /// Every step forwards and back, each asked for twice: the second time nothing happens.
 pub fn twice(plan: &Plan, tally: &mut Tally) {
-    let (stage, world) = (Stage::new(POLICY, MONDAY), new_world(plan));
-    let (mut gate, _) = stage.doors(&world);
+    let (controller, world) = (Controller::new(POLICY, MONDAY), new_world(plan));
+    let (mut gate, _) = controller.gate_and_probes(&world);
     let change = ChangeId::new("c-twice").expect("a name");
     run(gate.begin(&change, "p", 60)).expect("it begins");
     let steps = || (1_u32..).zip(&plan.steps);
-    let mut ask = |number, way, step| {
+    let mut act_twice = |number, way, step| {
         let first = run(gate.act(&change, number, way, step)).expect("done");
         let mutations = world.borrow().mutations;
         let second = run(gate.act(&change, number, way, step)).expect("done");
         assert_eq!((first, mutations), (second, world.borrow().mutations), "{}: {way:?} {number}", plan.fix);
         *tally.entry("a step asked for twice").or_default() += 1;
     };
-    steps().for_each(|(number, step)| ask(number, Way::Do, step));
+    steps().for_each(|(number, step)| act_twice(number, Way::Do, step));
     let back = || steps().filter(|(_, step)| step.inverse != Inverse::Again).collect::<Vec<_>>();
-    back().into_iter().rev().for_each(|(number, step)| ask(number, Way::Undo, step));
+    back().into_iter().rev().for_each(|(number, step)| act_twice(number, Way::Undo, step));
     let again = steps().filter(|(_, step)| step.inverse == Inverse::Again);
-    again.for_each(|(number, step)| ask(number, Way::Again, step));
+    again.for_each(|(number, step)| act_twice(number, Way::Again, step));
     assert!(is_before(plan, &world.borrow()), "{}", plan.fix);
 }
 
@@ -267,15 +267,15 @@ pub fn jams(plan: &Plan, tally: &mut Tally) {
     for step in plan.steps.iter().filter(|step| step.inverse != Inverse::Again) {
         let object = step.change.object();
         let label = format!("{}: {object} cannot be restored", plan.fix);
-        let (stage, world) = (Stage::new(POLICY, MONDAY), new_world(plan));
+        let (controller, world) = (Controller::new(POLICY, MONDAY), new_world(plan));
         world.borrow_mut().useless = true;
         world.borrow_mut().jammed.insert(object.clone());
-        let (mut gate, mut probes) = stage.doors(&world);
-        let mut log = stage.log();
-        let outcome = stage.apply(&mut log, &mut gate, &mut probes, plan).expect("written");
+        let (mut gate, mut probes) = controller.gate_and_probes(&world);
+        let mut log = controller.log();
+        let outcome = controller.apply(&mut log, &mut gate, &mut probes, plan).expect("written");
         let ApplyOutcome::Ended { change, end: End::Stuck, .. } = outcome else { panic!("{label}: {outcome:?}") };
-        stage.clock.pass(48 * 3600);
-        let again = stage.apply(&mut log, &mut gate, &mut probes, plan).expect("written");
+        controller.clock.pass(48 * 3600);
+        let again = controller.apply(&mut log, &mut gate, &mut probes, plan).expect("written");
         assert!(
             matches!(again, ApplyOutcome::Denied { code: Denial::OpenChange, .. }),
             "{label}: not blocked: {again:?}"

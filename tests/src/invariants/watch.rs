@@ -67,7 +67,7 @@ pub fn run(command: &Command) -> Result<(Output, Peaks)> {
             for process in family(id) {
                 let (worker, peak) = seen.entry(process).or_default();
                 *worker |= is_worker(process);
-                *peak = peak.most(look(process));
+                *peak = peak.most(measure(process));
             }
             std::thread::sleep(PAUSE);
         }
@@ -124,7 +124,7 @@ pub fn children(process: u32) -> Vec<u32> {
 
 /// What a process takes now; nothing of one that has gone.
 #[must_use]
-pub fn look(process: u32) -> Peak {
+pub fn measure(process: u32) -> Peak {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let number = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
@@ -153,12 +153,12 @@ fn processes() -> impl Iterator<Item = u32> {
 }
 
 fn in_session(session: u32) -> Vec<u32> {
-    let of = |process: &u32| {
+    let has_environment = |process: &u32| {
         let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
         // Counted from behind the name, which may hold anything: state, parent, group, session.
         stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(3)?.parse().ok()) == Some(session)
     };
-    processes().filter(of).collect()
+    processes().filter(has_environment).collect()
 }
 
 /// A worker is the program with `worker` as its first argument.

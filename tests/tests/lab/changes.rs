@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use bailiwick_tests::lab::eventually;
-use bailiwick_tests::lab_changes::{Applied, Gated, talk};
+use bailiwick_tests::lab_changes::{Applied, Gated, run_with_input};
 
 use crate::PROGRAM;
 
@@ -34,8 +34,8 @@ fn bytes(gated: &Gated, host: &str, files: &[&str]) -> Result<String> {
 /// A person with a shell on the target and the receipt in their hand.
 fn taken_back_by_hand(gated: &Gated, host: &str, applied: &Applied) -> Result<()> {
     let words: Vec<_> = applied.rollback_at_target.split(' ').collect();
-    let told = gated.lab.enter(host, &words)?;
-    ensure!(told.contains("is rolled back"), "{told}");
+    let output = gated.lab.enter(host, &words)?;
+    ensure!(output.contains("is rolled back"), "{output}");
     Ok(())
 }
 
@@ -96,19 +96,19 @@ fn an_exporter_that_never_connected_connects_and_is_as_before_after_one_command(
             .enter("db01", &["systemctl", "show", "--property=ActiveEnterTimestampMonotonic", "postgresql@15-main"])
     };
     ensure!(gated.worst("db01", "exporter-connected")?.0 == "critical");
-    let (before, ran, role) = (bytes(&gated, "db01", &FILES)?, started()?, roles()?);
+    let (before, since, role) = (bytes(&gated, "db01", &FILES)?, started()?, roles()?);
     ensure!(role.is_empty(), "{role}");
 
     let applied = gated.mend("postgres-exporter-role", "db01")?;
     let (severity, title) = gated.worst("db01", "exporter-connected")?;
     ensure!(severity == "ok" && title.contains("pg_up is 1"), "{severity}: {title}");
     ensure!(roles()?.trim() == "prometheus|f|t", "{}", roles()?);
-    ensure!(started()? == ran, "PostgreSQL was restarted");
+    ensure!(started()? == since, "PostgreSQL was restarted");
 
     taken_back_by_hand(&gated, "db01", &applied)?;
     let after = bytes(&gated, "db01", &FILES)?;
     ensure!(after == before, "before:\n{before}after:\n{after}");
-    ensure!(roles()?.is_empty() && started()? == ran, "{}", roles()?);
+    ensure!(roles()?.is_empty() && started()? == since, "{}", roles()?);
     eventually(SOON, || {
         ensure!(gated.worst("db01", "exporter-connected")?.0 == "critical");
         Ok(())
@@ -237,8 +237,8 @@ fn a_stolen_change_key_can_say_what_is_listed_and_nothing_else() -> Result<()> {
     ] {
         let mut command = gated.with_change_key("ssh", "mon01");
         command.arg("-T").arg(at).args(&words);
-        let said = talk(command, "")?;
-        ensure!(said.code != 0 && !said.text.contains("uid="), "{words:?}: {}", said.text);
+        let output = run_with_input(command, "")?;
+        ensure!(output.code != 0 && !output.text.contains("uid="), "{words:?}: {}", output.text);
         refused += 1;
     }
     for (tool, args) in [
@@ -251,17 +251,17 @@ fn a_stolen_change_key_can_say_what_is_listed_and_nothing_else() -> Result<()> {
     ] {
         let mut command = gated.with_change_key(tool, "mon01");
         command.args(&args);
-        let said = talk(command, "GET / HTTP/1.0\r\n\r\n")?;
+        let output = run_with_input(command, "GET / HTTP/1.0\r\n\r\n")?;
         ensure!(
-            said.code != 0 && !said.text.contains("HTTP/1") && !said.text.contains("PATH="),
+            output.code != 0 && !output.text.contains("HTTP/1") && !output.text.contains("PATH="),
             "{args:?}: {}",
-            said.text
+            output.text
         );
     }
     // A second command channel, a shell from the read key, either.
-    let mut look = gated.with_read_key("ssh", "mon01");
-    look.args(["-T", "bw-look@10.77.0.12", "id"]);
-    ensure!(!talk(look, "")?.text.contains("uid="));
+    let mut read_key = gated.with_read_key("ssh", "mon01");
+    read_key.args(["-T", "bw-look@10.77.0.12", "id"]);
+    ensure!(!run_with_input(read_key, "")?.text.contains("uid="));
     // Nothing that is not listed, over the one sentence that is taken.
     let mut unlisted = gated.with_change_key("ssh", "mon01");
     unlisted.args(["-T", at, "bailiwick-gate/1 change"]);
@@ -269,12 +269,12 @@ fn a_stolen_change_key_can_say_what_is_listed_and_nothing_else() -> Result<()> {
     let asked = format!(
         "begin c-stolen {digest} 60\ndo c-stolen 1 services-change.restart:ssh.service unit:active:enabled unit:active:enabled\nclose c-stolen\ngo\n"
     );
-    let said = talk(unlisted, &asked)?;
-    ensure!(said.text.contains("answer 2 unknown"), "{}", said.text);
+    let output = run_with_input(unlisted, &asked)?;
+    ensure!(output.text.contains("answer 2 unknown"), "{}", output.text);
 
     let log = gated.lab.enter("mon01", &["journalctl", "--output=cat", "--identifier=bailiwick-gate"])?;
-    let told = log.lines().filter(|line| line.contains("role=change") && line.contains("outcome=refused")).count();
-    ensure!(told >= refused, "{refused} were refused, and the target tells of {told}:\n{log}");
+    let counted = log.lines().filter(|line| line.contains("role=change") && line.contains("outcome=refused")).count();
+    ensure!(counted >= refused, "{refused} were refused, and the target tells of {counted}:\n{log}");
     ensure!(log.contains("reboot") && log.contains("from=10.77.0.2"), "{log}");
     Ok(())
 }
@@ -284,14 +284,15 @@ fn left_open(gated: &Gated, seconds: u32) -> Result<String> {
     let list = gated.run(&["gate", "show", "mon01"])?;
     let action =
         list.text.split('\'').find(|word| word.starts_with("files-change.write:")).context("the action")?.to_owned();
-    let mut look = gated.with_read_key("ssh", "mon01");
-    look.args(["-T", "bw-look@10.77.0.12", "bailiwick-gate/1 look"]);
-    let preview = talk(look, &format!("preview {action}\ngo\n"))?;
+    let mut read_key = gated.with_read_key("ssh", "mon01");
+    read_key.args(["-T", "bw-look@10.77.0.12", "bailiwick-gate/1 look"]);
+    let preview = run_with_input(read_key, &format!("preview {action}\ngo\n"))?;
     let states = preview.text.lines().nth(1).context("two states")?.to_owned();
     let mut change = gated.with_change_key("ssh", "mon01");
     change.args(["-T", "bw-change@10.77.0.12", "bailiwick-gate/1 change"]);
     let id = format!("c-{seconds}-{}", std::process::id());
-    let done = talk(change, &format!("begin {id} {} {seconds}\ndo {id} 1 {action} {states}\ngo\n", "0".repeat(64)))?;
+    let done =
+        run_with_input(change, &format!("begin {id} {} {seconds}\ndo {id} 1 {action} {states}\ngo\n", "0".repeat(64)))?;
     ensure!(done.text.contains("answer 1 0 ") && done.text.contains("answer 2 0 "), "{states}: {}", done.text);
     ensure!(bytes(gated, "mon01", &[RULES])?.contains("base-rules.yml"), "it was not written");
     Ok(id)
@@ -340,10 +341,10 @@ fn the_healthy_day_is_told_with_its_evidence() -> Result<()> {
     )?;
     let _log = gated.lab.fault("collect04", "log-unrotated", None)?;
     let applied = gated.mend("log-rotation", "collect04")?;
-    let told = gated.run(&["rounds"])?;
+    let output = gated.run(&["rounds"])?;
     // The lab is never all well (its containers, its exporter): what was changed is, and nothing was changed today.
-    ensure!(told.code <= 1 || told.code == 4, "{}", told.text);
-    ensure!(told.text.contains(&applied.change), "{}", told.text);
+    ensure!(output.code <= 1 || output.code == 4, "{}", output.text);
+    ensure!(output.text.contains(&applied.change), "{}", output.text);
     let journal = std::fs::read_to_string(gated.state().join("journal/journal.jsonl"))?;
     let entry = journal.lines().rev().find(|line| line.contains("\"round\"")).context("no entry of the round")?;
     ensure!(entry.contains(&applied.change) && !entry.contains("\"holds\":false,\"said\""), "{entry}");
@@ -398,7 +399,7 @@ fn two_controllers_at_once_make_one_change() -> Result<()> {
         let applying: Vec<_> = both
             .iter()
             .zip(&plans)
-            .map(|(gated, plan)| scope.spawn(|| gated.apply(plan).map(|said| said.code)))
+            .map(|(gated, plan)| scope.spawn(|| gated.apply(plan).map(|completed| completed.code)))
             .collect();
         applying.into_iter().map(|one| one.join().unwrap().unwrap_or(-1)).collect()
     });
@@ -427,13 +428,13 @@ fn a_controller_that_is_killed_leaves_the_target_as_it_was() -> Result<()> {
         ensure!(now == before, "before:\n{before}now:\n{now}");
         Ok(())
     })?;
-    let told = eventually(SOON, || {
-        let told = gated.run(&["recover"])?;
-        ensure!(told.text.contains("rolled back"), "{}", told.text);
-        Ok(told.text)
+    let recovered = eventually(SOON, || {
+        let output = gated.run(&["recover"])?;
+        ensure!(output.text.contains("rolled back"), "{}", output.text);
+        Ok(output.text)
     })?;
     let changes = gated.run(&["changes"])?;
-    ensure!(changes.text.contains("rolled back"), "{told}\n{}", changes.text);
+    ensure!(changes.text.contains("rolled back"), "{recovered}\n{}", changes.text);
     Ok(())
 }
 
@@ -444,9 +445,9 @@ fn a_controller_that_is_interrupted_takes_back_what_it_has_done() -> Result<()> 
     let gated = Gated::on(PROGRAM, &["mon01"], as_it_is)?;
     let before = bytes(&gated, "mon01", &OF_PROMETHEUS)?;
     let (plan, _) = gated.plan("prometheus-base-rules", "mon01")?;
-    let (code, said) = gated.apply_and_signal(&plan, "INT", || two_steps_done(&gated))?;
-    ensure!(code == Some(5) && said.contains("it was interrupted"), "{code:?}: {said}");
-    ensure!(bytes(&gated, "mon01", &OF_PROMETHEUS)? == before, "{said}");
+    let (code, text) = gated.apply_and_signal(&plan, "INT", || two_steps_done(&gated))?;
+    ensure!(code == Some(5) && text.contains("it was interrupted"), "{code:?}: {text}");
+    ensure!(bytes(&gated, "mon01", &OF_PROMETHEUS)? == before, "{text}");
     ensure!(gated.run(&["recover"])?.code == 0);
     Ok(())
 }

@@ -51,8 +51,8 @@ fn a_sweep_of_the_lab_is_replayed_without_it_and_its_head_is_on_nas01() -> Resul
     let whole = fs::read(&piece)?;
     fs::write(&piece, &whole[..whole.len() / 2])?;
     let (code, replayed) = replay(&lab)?;
-    let told = replayed.to_string();
-    ensure!(code == Some(7) && told.contains(&format!("evidence {sha} is cut")), "{:#}", replayed["summary"]);
+    let text = replayed.to_string();
+    ensure!(code == Some(7) && text.contains(&format!("evidence {sha} is cut")), "{:#}", replayed["summary"]);
     fs::write(&piece, whole)?;
 
     let there = lab.enter("nas01", &["cat", &format!("/srv/store/journal/{name}")])?;

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, ensure};
 use bailiwick_core::manifest::Manifest;
 use bailiwick_core::model::World;
 use bailiwick_policy::library::Library;
-use bailiwick_tests::lab::{Lab, Said, faults};
+use bailiwick_tests::lab::{Lab, ProbeResult, faults};
 
 use crate::PROGRAM;
 
@@ -36,7 +36,7 @@ struct Switch {
 }
 
 impl Switch {
-    const fn told(self, argument: &'static str) -> Self {
+    const fn with_argument(self, argument: &'static str) -> Self {
         Self { argument: Some(argument), ..self }
     }
     const fn seen_on(self, seen_on: &'static [&'static str]) -> Self {
@@ -67,7 +67,7 @@ const ROUNDS: &[Round] = &[
     (
         85, // as long as the trends have to look
         &[
-            on("db01", "disk-growth").told("2000000"),
+            on("db01", "disk-growth").with_argument("2000000"),
             on("mon01", "memory-leak"),
             on("source", "feeds-403").seen_on(COLLECTORS),
             on("nas01", "backup-stale"),
@@ -139,7 +139,7 @@ const ROUNDS: &[Round] = &[
             on("collect02", "unmounted"),
             on("collect03", "unit-disabled"),
             on("collect04", "log-unrotated"),
-            on("nas01", "slow-host").told("200").unseen("slow is no failure"),
+            on("nas01", "slow-host").with_argument("200").unseen("slow is no failure"),
         ],
     ),
     (
@@ -180,18 +180,18 @@ struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    fn look(&self) -> Result<Cells> {
-        let said = self.lab.check(&[], &self.probes)?.said();
-        Ok(said.into_iter().map(|Said { component, target, words }| ((component, target), words)).collect())
+    fn check(&self) -> Result<Cells> {
+        let results = self.lab.check(&[], &self.probes)?.results();
+        Ok(results.into_iter().map(|ProbeResult { component, target, words }| ((component, target), words)).collect())
     }
 
     /// What is said once `least` has passed, twice in a row.
     fn settled(&self, least: Duration) -> Result<Cells> {
         let begun = Instant::now();
-        let mut before = self.look()?;
+        let mut before = self.check()?;
         loop {
             std::thread::sleep(Duration::from_secs(if begun.elapsed() < least { 6 } else { 1 }));
-            let now = self.look()?;
+            let now = self.check()?;
             if now == before && begun.elapsed() >= least {
                 return Ok(now);
             }
@@ -208,7 +208,7 @@ impl Watch<'_> {
     fn back_to(&self, booted: &Cells) -> Result<()> {
         let begun = Instant::now();
         loop {
-            let now = self.look()?;
+            let now = self.check()?;
             let left = changes(booted, &now);
             if left.is_empty() {
                 return Ok(());
@@ -230,12 +230,12 @@ fn changes(booted: &Cells, now: &Cells) -> Cells {
 fn what_each_probe_says_of_each_fault() -> Result<()> {
     every_fault_is_switched()?;
     let library = Library::built_in()?;
-    let looks = |manifest: &&Manifest| manifest.world == World::Probe;
+    let is_probe = |manifest: &&Manifest| manifest.world == World::Probe;
     let probes: Vec<&str> = library
         .components()
         .values()
         .map(|file| &file.manifest)
-        .filter(looks)
+        .filter(is_probe)
         .map(|manifest| manifest.id.as_str())
         .collect();
     let lab = Lab::find(PROGRAM)?;
@@ -320,11 +320,12 @@ fn every_fault_is_switched() -> Result<()> {
 
 fn every_probe_was_well_and_sick(probes: &[&str], booted: &Cells, seen: &[(&Switch, Cells)]) -> Vec<String> {
     let all = || booted.iter().chain(seen.iter().flat_map(|(_, cells)| cells));
-    let ever = |probe: &str, is: fn(char) -> bool| all().any(|((of, _), words)| of == probe && is(letter(words)));
+    let ever =
+        |probe: &str, is: fn(char) -> bool| all().any(|((probe_id, _), words)| probe_id == probe && is(letter(words)));
     let never_well: Vec<_> = probes.iter().filter(|probe| !ever(probe, |it| it == 'o')).collect();
     let never_sick: Vec<_> = probes.iter().filter(|probe| !ever(probe, |it| matches!(it, 'w' | 'c'))).collect();
-    let told = [("well", never_well), ("sick", never_sick)];
-    told.into_iter().filter(|(_, none)| !none.is_empty()).map(|(what, it)| format!("never {what}: {it:?}")).collect()
+    let never = [("well", never_well), ("sick", never_sick)];
+    never.into_iter().filter(|(_, none)| !none.is_empty()).map(|(what, it)| format!("never {what}: {it:?}")).collect()
 }
 
 fn letter(words: &str) -> char {
@@ -348,31 +349,31 @@ fn page(probes: &[&str], booted: &Cells, seen: &[(&Switch, Cells)]) -> Result<St
         writeln!(page, "{:>2}  {}{argument} on {}{why}", number + 1, switch.title(), switch.host)?;
     }
     let worst = |cells: &Cells, probe: &str| {
-        let letters = cells.iter().filter(|((of, _), _)| of == probe).map(|(_, words)| letter(words));
+        let letters = cells.iter().filter(|((probe_id, _), _)| probe_id == probe).map(|(_, words)| letter(words));
         letters.max_by_key(|letter| ['o', 'u', '?', 'w', 'c', '!'].iter().position(|known| known == letter))
     };
-    let digits = |of: fn(usize) -> usize| (1..=seen.len()).map(|n| of(n).to_string()).collect::<String>();
+    let digits = |digit: fn(usize) -> usize| (1..=seen.len()).map(|n| digit(n).to_string()).collect::<String>();
     write!(page, "\n{:28}{}\n{:28}{}\n", "", digits(|n| n / 10), "", digits(|n| n % 10))?;
     for probe in probes {
         let row: String = seen.iter().map(|(_, cells)| worst(cells, probe).unwrap_or('.')).collect();
         writeln!(page, "{probe:26}{} {row}", worst(booted, probe).unwrap_or(' '))?;
     }
-    let all = probes.iter().copied().chain([Said::EVERY_PROBE]);
+    let all = probes.iter().copied().chain([ProbeResult::EVERY_PROBE]);
     for probe in all {
         writeln!(page, "\n{probe}")?;
-        let mut said: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for ((_, target), words) in booted.iter().filter(|((of, _), _)| of == probe) {
-            said.entry(words).or_default().push(target);
+        let mut by_words: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for ((_, target), words) in booted.iter().filter(|((probe_id, _), _)| probe_id == probe) {
+            by_words.entry(words).or_default().push(target);
         }
-        for (words, targets) in said {
+        for (words, targets) in by_words {
             writeln!(page, "    {:24}{words} on {}", "as the lab boots", targets.join(", "))?;
         }
         for (switch, cells) in seen {
-            let mut said: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-            for ((_, target), words) in cells.iter().filter(|((of, _), _)| of == probe) {
-                said.entry(words).or_default().push(target);
+            let mut by_words: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+            for ((_, target), words) in cells.iter().filter(|((probe_id, _), _)| probe_id == probe) {
+                by_words.entry(words).or_default().push(target);
             }
-            for (words, targets) in said {
+            for (words, targets) in by_words {
                 writeln!(page, "    {:24}{words} on {}", switch.title(), targets.join(", "))?;
             }
         }

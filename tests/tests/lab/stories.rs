@@ -96,21 +96,24 @@ fn disk_growth_is_measured_dated_and_attributed_to_the_database() -> Result<()> 
     // Full counts from 95 %.
     let (used, percent) = (disk.metric("used-bytes")?, disk.metric("used-percent")?);
     let left = (used / percent * 95.0 - used) / RATE;
-    let said = disk.metric("time-left")?;
-    ensure!((said / left - 1.0).abs() < 0.1, "{said} s, {left} s are left: {disk:?}");
+    let time_left = disk.metric("time-left")?;
+    ensure!((time_left / left - 1.0).abs() < 0.1, "{time_left} s, {left} s are left: {disk:?}");
 
-    let of = |code: &str, subject: &str| {
+    let find = |code: &str, subject: &str| {
         let found = databases.iter().find(|finding| finding.code == code && finding.subject == subject);
         found.with_context(|| format!("{code} of {subject}: {databases:#?}"))
     };
-    let told = of("attribution", "/var/lib/postgresql")?;
-    ensure!(told.severity == "critical" && told.title.contains("; database market grows by "), "{told:?}");
-    ensure!((told.metric("share-percent")? - 100.0).abs() < 10.0, "{told:?}");
-    ensure!((told.metric("time-left")? / left - 1.0).abs() < 0.1, "{left} s are left: {told:?}");
-    let market = of("growth", "market")?;
+    let attribution = find("attribution", "/var/lib/postgresql")?;
+    ensure!(
+        attribution.severity == "critical" && attribution.title.contains("; database market grows by "),
+        "{attribution:?}"
+    );
+    ensure!((attribution.metric("share-percent")? - 100.0).abs() < 10.0, "{attribution:?}");
+    ensure!((attribution.metric("time-left")? / left - 1.0).abs() < 0.1, "{left} s are left: {attribution:?}");
+    let market = find("growth", "market")?;
     ensure!((market.metric("growth-per-day")? / 86_400.0 / RATE - 1.0).abs() < 0.1, "told {RATE}: {market:?}");
     for other in ["postgres", "reports"] {
-        let other = of("growth", other)?;
+        let other = find("growth", other)?;
         ensure!(other.metric("growth-per-day")?.abs() / 86_400.0 < RATE / 1000.0, "{other:?}");
     }
     Ok(())
@@ -136,24 +139,24 @@ fn the_collision_is_seen_and_told() -> Result<()> {
 #[ignore = "needs the lab: tests/lab/scenarios"]
 fn a_container_that_stopped_and_one_that_is_unwell() -> Result<()> {
     let lab = Lab::find(PROGRAM)?;
-    let of = |component: &str, subject: &str| {
+    let worst = |component: &str, subject: &str| {
         let all = lab.check(&["agent01"], &[component])?.findings();
         let found = all.iter().find(|finding| finding.subject == subject).cloned();
         found.ok_or_else(|| anyhow::anyhow!("{subject}: {all:#?}"))
     };
-    ensure!(of("container-state", "order-book")?.severity == "ok", "it runs");
+    ensure!(worst("container-state", "order-book")?.severity == "ok", "it runs");
     {
         let _fault = lab.fault("agent01", "container-down", None)?;
-        let finding = of("container-state", "order-book")?;
+        let finding = worst("container-state", "order-book")?;
         ensure!(finding.severity == "critical" && finding.code == "state", "{finding:?}");
     }
-    ensure!(of("container-health", "podman/quote-api")?.severity == "ok", "it is well");
+    ensure!(worst("container-health", "podman/quote-api")?.severity == "ok", "it is well");
     {
         let _fault = lab.fault("agent01", "container-unhealthy", None)?;
-        let finding = of("container-health", "podman/quote-api")?;
+        let finding = worst("container-health", "podman/quote-api")?;
         ensure!(finding.severity == "critical" && finding.metric("failing-streak")? >= 1.0, "{finding:?}");
     }
-    let relay = of("container-restarts", "podman/alert-relay")?;
+    let relay = worst("container-restarts", "podman/alert-relay")?;
     ensure!(relay.severity != "ok" && relay.metric("restarts")? > 3.0, "{relay:?}");
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 
 use bailiwick_tests::fleet::Entry;
-use bailiwick_tests::ops::{Ops, ran};
+use bailiwick_tests::ops::{Ops, component_run};
 
 use crate::PROGRAM;
 
@@ -19,7 +19,7 @@ fn lk06_a_sweep_keeps_what_it_compiled_and_rejects_what_was_changed() {
     let sweep = || {
         let (_, sweep) = ops.check(&[]).unwrap();
         for id in ["uptime", "memory"] {
-            assert_eq!(ran(&sweep, "here", id).unwrap()["outcome"]["kind"], "report", "{id}");
+            assert_eq!(component_run(&sweep, "here", id).unwrap()["outcome"]["kind"], "report", "{id}");
         }
     };
     let entries = || -> Vec<(PathBuf, u64)> {
@@ -50,8 +50,8 @@ fn lk06_a_sweep_keeps_what_it_compiled_and_rejects_what_was_changed() {
 
     // No cache to be had: everything is compiled.
     fs::set_permissions(&cache, Permissions::from_mode(0o777)).unwrap();
-    let said = ops.run(&["check"]).unwrap();
-    assert!(said.stderr.contains("compiled code is not cached"), "{}", said.stderr);
+    let output = ops.run(&["check"]).unwrap();
+    assert!(output.stderr.contains("compiled code is not cached"), "{}", output.stderr);
     sweep();
     assert_eq!(ops.run(&["journal", "verify"]).unwrap().code, 0);
 }

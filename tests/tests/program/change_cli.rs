@@ -8,7 +8,7 @@ use bailiwick_change::store::Store;
 use bailiwick_journal::{Entry, Event, Journal, Reader};
 use bailiwick_tests::change::plans::{plan, write};
 use bailiwick_tests::fleet::Entry as Target;
-use bailiwick_tests::ops::{Ops, Said};
+use bailiwick_tests::ops::{Completed, Ops};
 
 use crate::PROGRAM;
 
@@ -26,8 +26,8 @@ fn ops() -> Ops {
     Ops::new(PROGRAM, &[here, web], &[], POLICY).unwrap()
 }
 
-fn shown(said: &Said, ops: &Ops) -> String {
-    let text = format!("exit code {}\n--- stdout\n{}--- stderr\n{}", said.code, said.stdout, said.stderr);
+fn shown(output: &Completed, ops: &Ops) -> String {
+    let text = format!("exit code {}\n--- stdout\n{}--- stderr\n{}", output.code, output.stdout, output.stderr);
     text.replace(&ops.path().display().to_string(), "DIR")
 }
 
@@ -61,9 +61,9 @@ fn what_is_said_when_there_is_nothing_or_something_is_wrong() {
         &["rehearse", "stale-file", "--staging", "web01"],
     ];
     for words in asked {
-        let said = ops.run(words).unwrap();
+        let output = ops.run(words).unwrap();
         let words = words.join(" ").replace(&kept[..8], "PLAN");
-        all.push_str(&format!("$ bailiwick {words}\n{}\n", shown(&said, &ops).replace(&kept[..8], "PLAN")));
+        all.push_str(&format!("$ bailiwick {words}\n{}\n", shown(&output, &ops).replace(&kept[..8], "PLAN")));
     }
     insta::assert_snapshot!(all);
 }
@@ -76,9 +76,9 @@ fn a_plan_as_a_person_reads_it() {
         "--- /etc/prometheus/base-rules.yml\n+++ /etc/prometheus/base-rules.yml\n@@ -0,0 +1 @@\n+groups: []\u{1b}[2J\n\tand a tab\n",
     );
     let digest = Store::at(&ops.path().join("state")).keep(&shown).unwrap();
-    let said = ops.run(&["plan", "show", &digest[..8]]).unwrap();
-    assert!(!said.stdout.contains('\u{1b}'));
-    insta::assert_snapshot!(said.stdout);
+    let output = ops.run(&["plan", "show", &digest[..8]]).unwrap();
+    assert!(!output.stdout.contains('\u{1b}'));
+    insta::assert_snapshot!(output.stdout);
     let statement = ops.run(&["plan", "show", &digest, "--statement", "--for", "8h"]).unwrap();
     let without_time: Vec<_> = statement.stdout.lines().filter(|line| !line.starts_with("not-after ")).collect();
     insta::assert_snapshot!(without_time.join("\n"));
@@ -87,32 +87,32 @@ fn a_plan_as_a_person_reads_it() {
 #[test]
 fn ch15_stop_is_for_anybody_and_resume_for_a_person_at_a_terminal() {
     let ops = ops();
-    let said = ops.run(&["stop", "the", "disk", "is", "on", "fire"]).unwrap();
-    assert_eq!(said.code, 0, "{}", said.stderr);
+    let output = ops.run(&["stop", "the", "disk", "is", "on", "fire"]).unwrap();
+    assert_eq!(output.code, 0, "{}", output.stderr);
     let switch = ops.path().join("state/stop");
     assert_eq!(fs::read_to_string(&switch).unwrap(), "on 1 the disk is on fire\n");
     assert!(matches!(events(&ops).as_slice(), [Event::Stopped { epoch: 1, .. }]));
     // Without a terminal nothing resumes, whatever is given.
     for words in [&["resume"][..], &["resume", "--why", "it is out"]] {
-        let said = ops.run(words).unwrap();
-        assert_eq!(said.code, 2, "{words:?}");
-        assert!(said.stderr.contains("a person at a terminal"), "{}", said.stderr);
+        let output = ops.run(words).unwrap();
+        assert_eq!(output.code, 2, "{words:?}");
+        assert!(output.stderr.contains("a person at a terminal"), "{}", output.stderr);
     }
     assert!(switch.exists());
     // It works while another program has the journal, and without a journal at all.
-    let held = Journal::open(&ops.journal(), Duration::ZERO).unwrap();
+    let open = Journal::open(&ops.journal(), Duration::ZERO).unwrap();
     fs::remove_file(&switch).unwrap();
-    drop(held);
-    let said = ops.run(&["stop"]).unwrap();
-    assert_eq!((said.code, switch.exists()), (0, true), "{}", said.stderr);
+    drop(open);
+    let output = ops.run(&["stop"]).unwrap();
+    assert_eq!((output.code, switch.exists()), (0, true), "{}", output.stderr);
 }
 
 #[test]
 fn jr13_the_healthy_day_is_an_entry_that_names_its_evidence() {
     let ops = ops();
-    let said = ops.run(&["rounds"]).unwrap();
-    assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
-    assert!(said.stdout.contains("nothing was changed, and everything is healthy"), "{}", said.stdout);
+    let output = ops.run(&["rounds"]).unwrap();
+    assert_eq!(output.code, 0, "{}{}", output.stdout, output.stderr);
+    assert!(output.stdout.contains("nothing was changed, and everything is healthy"), "{}", output.stdout);
     let found = events(&ops);
     let [Event::Round { sweep, holds: true, verified, .. }] = found.as_slice() else { panic!("{found:?}") };
     assert!(verified.is_empty(), "nothing was ever changed");

@@ -8,15 +8,15 @@ use std::process::{Command, Stdio};
 
 use bailiwick::report::exit::ExitCode;
 use bailiwick_tests::fleet::{Entry, never};
-use bailiwick_tests::ops::{Ops, Said, bailiwick, said};
+use bailiwick_tests::ops::{Completed, Ops, bailiwick, completed};
 
 use crate::PROGRAM;
 
 /// The program in an empty home, without an ops directory.
-fn alone(home: &Path, args: &[&str]) -> Said {
+fn alone(home: &Path, args: &[&str]) -> Completed {
     let mut command = bailiwick(PROGRAM);
     command.env_clear().env("HOME", home).env("PATH", "/usr/bin:/bin").current_dir(home).args(args);
-    said(command.stdin(Stdio::null()).output().unwrap()).unwrap()
+    completed(command.stdin(Stdio::null()).output().unwrap()).unwrap()
 }
 
 fn local() -> Entry {
@@ -24,8 +24,8 @@ fn local() -> Entry {
 }
 
 /// All that was said, with the exit code; paths of this run replaced.
-fn shown(said: &Said, ops: &Path) -> String {
-    let text = format!("exit code {}\n--- stdout\n{}--- stderr\n{}", said.code, said.stdout, said.stderr);
+fn shown(output: &Completed, ops: &Path) -> String {
+    let text = format!("exit code {}\n--- stdout\n{}--- stderr\n{}", output.code, output.stdout, output.stderr);
     text.replace(&ops.display().to_string(), "DIR")
 }
 
@@ -61,8 +61,8 @@ fn every_help_text() {
     for command in commands {
         let mut words: Vec<&str> = command.iter().map(String::as_str).collect();
         words.push("--help");
-        let said = alone(home.path(), &words);
-        all += &format!("$ bailiwick {}\n{}{}\n", words.join(" "), said.stdout, said.stderr);
+        let output = alone(home.path(), &words);
+        all += &format!("$ bailiwick {}\n{}{}\n", words.join(" "), output.stdout, output.stderr);
     }
     insta::assert_snapshot!(all);
 }
@@ -80,13 +80,13 @@ fn help_lists_the_exit_codes_that_there_are() {
 #[test]
 fn the_first_command_looks_at_this_machine() {
     let home = tempfile::tempdir().unwrap();
-    let said = alone(home.path(), &["check"]);
-    assert!([0, 1, 4].contains(&said.code), "{}{}", said.stdout, said.stderr);
+    let output = alone(home.path(), &["check"]);
+    assert!([0, 1, 4].contains(&output.code), "{}{}", output.stdout, output.stderr);
     for probe in ["filesystems", "load", "memory", "uptime", "logins", "listeners"] {
-        assert!(said.stdout.contains(&format!("localhost  {probe}")), "{probe} is not in\n{}", said.stdout);
+        assert!(output.stdout.contains(&format!("localhost  {probe}")), "{probe} is not in\n{}", output.stdout);
     }
-    assert!(said.stdout.lines().last().unwrap().starts_with("1 target: "), "{}", said.stdout);
-    assert!(!said.stdout.contains('\u{1b}') && said.stderr.is_empty(), "{}", said.stderr);
+    assert!(output.stdout.lines().last().unwrap().starts_with("1 target: "), "{}", output.stdout);
+    assert!(!output.stdout.contains('\u{1b}') && output.stderr.is_empty(), "{}", output.stderr);
     assert!(home.path().join(".local/state/bailiwick/journal/journal.jsonl").exists());
     // The journal is for its owner alone.
     let mode = fs::metadata(home.path().join(".local/state/bailiwick/journal")).unwrap().permissions().mode();
@@ -123,24 +123,24 @@ fn every_mistake_on_the_command_line() {
         &["fleet", "import", "--config", "no-such-file"],
     ];
     for args in mistakes {
-        let said = ops.run(args).unwrap();
-        let text = shown(&said, ops.path());
+        let output = ops.run(args).unwrap();
+        let text = shown(&output, ops.path());
         // The one number in it that another run would not give.
         let text = without_times(&text);
         all += &format!("$ bailiwick {}\n{text}\n", args.join(" "));
     }
     let empty = tempfile::tempdir().unwrap();
     let path = empty.path().display().to_string();
-    let said = alone(home.path(), &["check", "--dir", &path]);
-    all += &format!("$ bailiwick check --dir EMPTY\n{}\n", shown(&said, empty.path()));
-    let said = alone(home.path(), &["journal", "verify"]);
-    all += &format!("$ bailiwick journal verify\n{}\n", shown(&said, home.path()));
+    let output = alone(home.path(), &["check", "--dir", &path]);
+    all += &format!("$ bailiwick check --dir EMPTY\n{}\n", shown(&output, empty.path()));
+    let output = alone(home.path(), &["journal", "verify"]);
+    all += &format!("$ bailiwick journal verify\n{}\n", shown(&output, home.path()));
     for (name, mode) in [("policy.toml", 0o666), ("fleet.toml", 0o664), ("", 0o777)] {
         let file = ops.path().join(name);
         let before = fs::metadata(&file).unwrap().permissions();
         fs::set_permissions(&file, PermissionsExt::from_mode(mode)).unwrap();
-        let said = ops.run(&["check"]).unwrap();
-        all += &format!("$ chmod {mode:o} DIR/{name}; bailiwick check\n{}\n", shown(&said, ops.path()));
+        let output = ops.run(&["check"]).unwrap();
+        all += &format!("$ chmod {mode:o} DIR/{name}; bailiwick check\n{}\n", shown(&output, ops.path()));
         fs::set_permissions(&file, before).unwrap();
     }
     fs::remove_file(ops.path().join("policy.toml")).unwrap();
@@ -171,10 +171,10 @@ fn a_reader_that_has_had_enough_is_no_error() {
 /// Writes the completions for a shell, and has it read them.
 fn completions(shell: &str, read: bool) {
     let home = tempfile::tempdir().unwrap();
-    let said = alone(home.path(), &["completions", shell]);
-    assert!(said.code == 0 && said.stdout.contains("bailiwick"), "{}", said.stderr);
+    let output = alone(home.path(), &["completions", shell]);
+    assert!(output.code == 0 && output.stdout.contains("bailiwick"), "{}", output.stderr);
     let script = home.path().join(shell);
-    fs::write(&script, said.stdout).unwrap();
+    fs::write(&script, output.stdout).unwrap();
     if read {
         let output = Command::new(shell).arg("-n").arg(&script).output().unwrap();
         assert!(output.status.success(), "{shell}: {}", String::from_utf8_lossy(&output.stderr));
@@ -246,8 +246,8 @@ fn what_is_no_file_does_not_hold_us_up() {
         fs::remove_file(ops.path().join(name)).unwrap();
         let made = Command::new("mkfifo").arg("-m600").arg(ops.path().join(name)).status().unwrap();
         assert!(made.success());
-        let said = ops.run(&["review"]).unwrap();
-        assert_eq!(said.code, 2, "{name}: {}", said.stderr);
+        let output = ops.run(&["review"]).unwrap();
+        assert_eq!(output.code, 2, "{name}: {}", output.stderr);
         fs::remove_file(ops.path().join(name)).unwrap();
         ops.write("policy.toml", b"").unwrap();
     }
@@ -291,10 +291,10 @@ fn ssh_a_stopped_sweep_says_what_it_has_seen() {
     std::thread::sleep(std::time::Duration::from_millis(300));
     let pid = rustix::process::Pid::from_raw(sweep.id().cast_signed()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-    let said = said(sweep.wait_with_output().unwrap()).unwrap();
-    assert_eq!(said.code, 4, "{}", said.stderr);
-    assert!(said.stderr.contains("stopped by SIGTERM with 1 of 2 targets done"), "{}", said.stderr);
-    assert!(said.stdout.contains("here  memory"), "{}", said.stdout);
+    let output = completed(sweep.wait_with_output().unwrap()).unwrap();
+    assert_eq!(output.code, 4, "{}", output.stderr);
+    assert!(output.stderr.contains("stopped by SIGTERM with 1 of 2 targets done"), "{}", output.stderr);
+    assert!(output.stdout.contains("here  memory"), "{}", output.stdout);
     assert!(journal().contains("\"kind\":\"interrupted\""));
     assert_eq!(ops.run(&["journal", "verify"]).unwrap().code, 0);
 }

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use bailiwick_tests::fleet::Entry;
 use bailiwick_tests::offer::{Asks, Offers};
-use bailiwick_tests::ops::{Ops, ran};
+use bailiwick_tests::ops::{Ops, component_run};
 
 use crate::PROGRAM;
 
@@ -23,7 +23,7 @@ const POLICY: &str =
 struct Story {
     ops: Ops,
     offers: Offers,
-    told: String,
+    transcript: String,
     /// In the order they were first seen; another build has others.
     digests: Vec<String>,
 }
@@ -31,7 +31,7 @@ struct Story {
 impl Story {
     fn new(policy: &str) -> Self {
         let ops = Ops::new(PROGRAM, &[local("web01"), local("web02")], &[], policy).unwrap();
-        Self { ops, offers: Offers::new().unwrap(), told: String::new(), digests: Vec::new() }
+        Self { ops, offers: Offers::new().unwrap(), transcript: String::new(), digests: Vec::new() }
     }
 
     fn offer(&self, id: &str, version: &str, asks: Asks) -> String {
@@ -82,18 +82,18 @@ impl Story {
         out.lines().map(line).collect()
     }
 
-    fn tell(&mut self, command: &str, text: &str) {
+    fn record(&mut self, command: &str, text: &str) {
         let command = self.plain(command);
         let text = self.plain(text);
-        self.told += &format!("$ {command}{text}\n");
+        self.transcript += &format!("$ {command}{text}\n");
     }
 
     /// Runs a command and writes down what it said.
     fn run(&mut self, args: &[&str]) -> String {
         let output = self.ops.command(args).env("USER", "alice").output().unwrap();
-        let said = bailiwick_tests::ops::said(output).unwrap();
-        let streams = format!("{}{}", said.stdout, said.stderr);
-        self.tell(&format!("bailiwick {}", args.join(" ")), &format!("{streams}[exit code {}]", said.code));
+        let output = bailiwick_tests::ops::completed(output).unwrap();
+        let streams = format!("{}{}", output.stdout, output.stderr);
+        self.record(&format!("bailiwick {}", args.join(" ")), &format!("{streams}[exit code {}]", output.code));
         streams
     }
 
@@ -102,7 +102,7 @@ impl Story {
         let (code, sweep) = self.ops.check(args).unwrap();
         let mut text = String::new();
         for target in ["web01", "web02"] {
-            let Ok(run) = ran(&sweep, target, "acme-unit") else { continue };
+            let Ok(run) = component_run(&sweep, target, "acme-unit") else { continue };
             let outcome = &run["outcome"];
             if outcome["kind"] == "refused" {
                 text += &format!("{target}: refused: {}\n", outcome["cause"].as_str().unwrap());
@@ -111,7 +111,7 @@ impl Story {
             }
         }
         let code = if code == 3 { "3" } else { "one for what was found" };
-        self.tell(&format!("bailiwick check {}", args.join(" ")), &format!("{text}[exit code {code}]"));
+        self.record(&format!("bailiwick check {}", args.join(" ")), &format!("{text}[exit code {code}]"));
     }
 
     fn journaled(&self, run: &serde_json::Value) -> String {
@@ -171,7 +171,7 @@ fn lk14_a_component_is_added_changes_is_held_approved_and_revoked() {
     let digest = accept(&page);
     story.run(&["add", &first, "--accept", &digest]);
     story.check(&["--probe", "acme-unit"]);
-    insta::assert_snapshot!(story.told);
+    insta::assert_snapshot!(story.transcript);
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn lk14_policy_that_gives_more_is_held_on_that_target_only() {
     let first = story.offer("acme-unit", "1.0.0", Asks::Status);
     let page = story.run(&["add", &first]);
     story.run(&["add", &first, "--accept", &accept(&page)]);
-    story.told.clear();
+    story.transcript.clear();
     let wider = "[[grant]]\ncomponent = \"acme-unit\"\non = [\"web01\"]\nbind.unit = \"nginx.service\"\n\
                  [[grant]]\ncomponent = \"acme-unit\"\non = [\"web02\"]\nbind.unit = \"postgresql.service\"\n";
     story.ops.write("policy.toml", wider.as_bytes()).unwrap();
@@ -191,7 +191,7 @@ fn lk14_policy_that_gives_more_is_held_on_that_target_only() {
     story.run(&["approve", "acme-unit", "--accept", &accept(&page), "--why", "moved"]);
     story.check(&["--probe", "acme-unit"]);
     story.run(&["approve", "acme-unit"]);
-    insta::assert_snapshot!(story.told);
+    insta::assert_snapshot!(story.transcript);
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn what_no_grant_names_is_shown_and_not_accepted() {
     let first = story.offer("acme-unit", "1.0.0", Asks::StatusAndLogs);
     story.run(&["add", &first]);
     assert!(!story.ops.path().join("bailiwick.lock").exists() && !story.ops.path().join("components").exists());
-    insta::assert_snapshot!(story.told);
+    insta::assert_snapshot!(story.transcript);
 }
 
 #[test]
@@ -217,7 +217,7 @@ fn components_without_a_lock_are_told_one_by_one() {
     story.run(&["approve", "acme-unit"]);
     story.ops.accept().unwrap();
     story.check(&[]);
-    insta::assert_snapshot!(story.told);
+    insta::assert_snapshot!(story.transcript);
 }
 
 /// Types a line at a terminal of its own.
@@ -243,18 +243,18 @@ fn at_a_terminal_only_the_id_says_yes() {
     let add = format!("add {}", file.display());
     for typed in ["\n", "y\n", "yes\n", "acme\n", "ACME-UNIT\n", "\x04"] {
         let ops = Ops::new(PROGRAM, &[local("web01"), local("web02")], &[], POLICY).unwrap();
-        let (code, said) = at_a_terminal(&ops, &add, typed);
-        assert_eq!(code, 8, "{typed:?}: {said}");
-        assert!(said.contains("Type acme-unit to accept exactly this"), "{said}");
-        assert!(said.contains("nothing is accepted"), "{said}");
+        let (code, text) = at_a_terminal(&ops, &add, typed);
+        assert_eq!(code, 8, "{typed:?}: {text}");
+        assert!(text.contains("Type acme-unit to accept exactly this"), "{text}");
+        assert!(text.contains("nothing is accepted"), "{text}");
         assert!(!ops.path().join("bailiwick.lock").exists());
     }
     let ops = Ops::new(PROGRAM, &[local("web01"), local("web02")], &[], POLICY).unwrap();
-    let (code, said) = at_a_terminal(&ops, &add, "acme-unit\n");
-    assert_eq!(code, 0, "{said}");
+    let (code, text) = at_a_terminal(&ops, &add, "acme-unit\n");
+    assert_eq!(code, 0, "{text}");
     // All of it was on the page before the question.
     for shown in ["services.status:nginx.service", "policy.toml:4", "| is it up", "on web01, web02: 1 action"] {
-        assert!(said.split("Type acme-unit").next().unwrap().contains(shown), "{shown}: {said}");
+        assert!(text.split("Type acme-unit").next().unwrap().contains(shown), "{shown}: {text}");
     }
     assert_eq!(ops.run(&["lock", "verify"]).unwrap().code, 0);
     assert!(fs::read_to_string(ops.path().join("bailiwick.lock")).unwrap().contains("who = \"alice (uid"));

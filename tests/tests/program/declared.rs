@@ -14,14 +14,14 @@ use bailiwick_policy::library;
 use bailiwick_policy::library::{ComponentFile, Library};
 use bailiwick_sandbox::{ImportError, Limits, check_component, inspect};
 use bailiwick_tests::fleet::Entry;
-use bailiwick_tests::ops::{Ops, Said, bailiwick, looked, said};
+use bailiwick_tests::ops::{Completed, Ops, bailiwick, completed, target_result};
 
 use crate::PROGRAM;
 
-fn run_in(folder: &Path, args: &[&str]) -> Said {
+fn run_in(folder: &Path, args: &[&str]) -> Completed {
     let mut command = bailiwick(PROGRAM);
     command.env_clear().env("HOME", folder).env("TMPDIR", folder).current_dir(folder);
-    said(command.args(args).stdin(Stdio::null()).output().unwrap()).unwrap()
+    completed(command.args(args).stdin(Stdio::null()).output().unwrap()).unwrap()
 }
 
 fn here() -> Entry {
@@ -72,7 +72,7 @@ fn a_check_is_begun_tested_packed_accepted_and_run() {
     assert!(lock.contains("bailiwick:ops/files@0.1.0 stat"), "the lock names the verb that a check asks:\n{lock}");
     let (code, sweep) = ops.check(&[]).unwrap();
     assert_eq!(code, 0, "{sweep}");
-    let found = looked(&sweep, "here").unwrap().to_string();
+    let found = target_result(&sweep, "here").unwrap().to_string();
     assert!(found.contains("was last written 0 s ago") || found.contains("was last written 1 s ago"), "{found}");
     fs::remove_file(&dump).unwrap();
     let (code, sweep) = ops.check(&[]).unwrap();
@@ -137,8 +137,8 @@ fn a_manifest_that_is_no_component_is_told_so() {
     let folder = tempfile::tempdir().unwrap();
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../probes/dist/memory.toml");
     fs::copy(built, folder.path().join("manifest.toml")).unwrap();
-    let said = run_in(folder.path(), &["pack", "manifest.toml"]);
-    assert!(said.code == 2 && said.stderr.contains("has no [[check]]"), "{}", said.stderr);
+    let output = run_in(folder.path(), &["pack", "manifest.toml"]);
+    assert!(output.code == 2 && output.stderr.contains("has no [[check]]"), "{}", output.stderr);
     assert!(matches!(
         ComponentFile::declared(&folder.path().join("manifest.toml")),
         Err(library::LibraryError::NoChecks(_))

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use bailiwick_tests::fleet::Entry;
 use bailiwick_tests::kernel;
-use bailiwick_tests::ops::{Ops, Said, bailiwick, said};
+use bailiwick_tests::ops::{Completed, Ops, bailiwick, completed};
 use serde_json::Value;
 
 use crate::PROGRAM;
@@ -39,9 +39,9 @@ fn doctor(ops: &Ops, args: &[&str]) -> (i32, Value) {
     json(ops.run(&[&["doctor", "--format", "json"], args].concat()).unwrap())
 }
 
-fn json(said: Said) -> (i32, Value) {
-    let value = serde_json::from_str(&said.stdout).unwrap_or_else(|error| panic!("{error}: {said:?}"));
-    (said.code, value)
+fn json(output: Completed) -> (i32, Value) {
+    let value = serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    (output.code, value)
 }
 
 /// State and part of what is not ok, and what it says.
@@ -65,9 +65,9 @@ fn a_sound_installation_is_told_so_and_not_changed() {
     assert_eq!(parts, BTreeSet::from(["clock", "journal", "kernel", "keys", "lock", "ops", "pins"]));
     assert_eq!(files(ops.path()), before);
     // For people: a line for each, then the sum.
-    let said = ops.run(&["doctor"]).unwrap();
-    let last = said.stdout.lines().last().unwrap();
-    assert!(said.code == 0 && last.ends_with("0 warnings, 0 problems"), "{}", said.stdout);
+    let output = ops.run(&["doctor"]).unwrap();
+    let last = output.stdout.lines().last().unwrap();
+    assert!(output.code == 0 && last.ends_with("0 warnings, 0 problems"), "{}", output.stdout);
 }
 
 fn files(folder: &Path) -> BTreeSet<String> {
@@ -201,7 +201,7 @@ fn bare(args: &[&str], user: Option<u32>, without: &[i64]) -> (i32, Value) {
             };
             command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", home.path()).current_dir(home.path());
             command.arg("doctor").args(["--format", "json"]).args(args);
-            json(said(command.output().unwrap()).unwrap())
+            json(completed(command.output().unwrap()).unwrap())
         });
         running.join().unwrap()
     })

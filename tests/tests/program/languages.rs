@@ -14,7 +14,7 @@ use bailiwick_core::verbs::{spec, with};
 use bailiwick_engine::project;
 use bailiwick_engine::project::Language;
 use bailiwick_tests::fleet::Entry;
-use bailiwick_tests::ops::{Ops, bailiwick, ran};
+use bailiwick_tests::ops::{Ops, bailiwick, component_run};
 use bailiwick_tests::sshd::Sshd;
 use serde_json::Value;
 
@@ -51,7 +51,7 @@ fn built(place: &Path, language: &str) -> PathBuf {
     }
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
     for command in commands {
-        let said = Command::new("sh")
+        let output = Command::new("sh")
             .args(["-c", &command])
             .current_dir(&project)
             .env("PATH", &path)
@@ -60,8 +60,8 @@ fn built(place: &Path, language: &str) -> PathBuf {
             .env("PIP_CACHE_DIR", caches().join("pip"))
             .output()
             .unwrap();
-        let told = format!("{}{}", String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
-        assert!(said.status.success(), "{language}: {command}\n{told}");
+        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{language}: {command}\n{text}");
     }
     project.join(format!("{id}.wasm"))
 }
@@ -86,8 +86,8 @@ fn add(ops: &Ops, component: &Path) {
     assert!(shown.stdout.contains("files.stat") && shown.stdout.contains("/etc/passwd"), "{shown:?}");
     let digest = shown.stdout.split("--accept ").nth(1).and_then(|rest| rest.lines().next());
     let digest = digest.unwrap_or_else(|| panic!("{shown:?}")).to_owned();
-    let said = ops.run(&["add", file, "--why", "the same probe in every language", "--accept", &digest]).unwrap();
-    assert_eq!(said.code, 0, "{said:?}");
+    let output = ops.run(&["add", file, "--why", "the same probe in every language", "--accept", &digest]).unwrap();
+    assert_eq!(output.code, 0, "{output:?}");
 }
 
 /// From `new` to a real sshd, beside the same probe in Rust: in one sweep both get the same answers, so that no byte of a finding
@@ -95,7 +95,7 @@ fn add(ops: &Ops, component: &Path) {
 fn same_as_in_rust(language: &str) {
     let place = tempfile::tempdir().unwrap();
     let sshd = Sshd::plain().unwrap();
-    let ops = Ops::new(PROGRAM, &[Entry::of("web01", &sshd).unwrap()], &[], "").unwrap();
+    let ops = Ops::new(PROGRAM, &[Entry::for_sshd("web01", &sshd).unwrap()], &[], "").unwrap();
     let mut policy = String::new();
     let mut components = Vec::new();
     for language in BTreeSet::from(["rust", language]) {
@@ -108,7 +108,7 @@ fn same_as_in_rust(language: &str) {
     let (code, sweep) = ops.check(&[]).unwrap();
     assert_eq!(code, 0, "{sweep}");
     let findings: BTreeMap<_, &Value> =
-        components.iter().map(|id| (id, &ran(&sweep, "web01", id).unwrap()["outcome"]["findings"])).collect();
+        components.iter().map(|id| (id, &component_run(&sweep, "web01", id).unwrap()["outcome"]["findings"])).collect();
     let first = findings.values().next().expect("at least one language");
     let title = first[0]["title"].as_str().unwrap();
     assert!(title.contains("has room for") && title.ends_with("more copies of /etc/passwd"), "{first}");
@@ -156,25 +156,25 @@ fn a_missing_tool_is_named_with_the_command_that_installs_it() {
             std::os::unix::fs::symlink(found, bin.join(tool)).unwrap();
         }
     }
-    let mut told = String::new();
+    let mut errors = String::new();
     for language in LANGUAGES {
         let made = bailiwick(PROGRAM).args(["new", language, "--lang", language]).current_dir(place.path()).output();
         assert!(made.unwrap().status.success());
         let mut build = Command::new("/bin/sh");
         build.arg("./build").current_dir(place.path().join(language)).env_clear().env("PATH", &bin);
-        let said = build.output().unwrap();
-        assert_eq!(said.status.code(), Some(2), "{language}: {}", String::from_utf8_lossy(&said.stderr));
-        writeln!(told, "{language}:\n{}", String::from_utf8_lossy(&said.stderr)).unwrap();
+        let output = build.output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{language}: {}", String::from_utf8_lossy(&output.stderr));
+        writeln!(errors, "{language}:\n{}", String::from_utf8_lossy(&output.stderr)).unwrap();
     }
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(errors);
 }
 
 #[test]
 fn new_leaves_what_is_there_alone_and_nothing_half_written() {
     let place = tempfile::tempdir().unwrap();
     let new = |args: &[&str]| {
-        let said = bailiwick(PROGRAM).arg("new").args(args).current_dir(place.path()).output().unwrap();
-        (said.status.code(), String::from_utf8_lossy(&said.stderr).into_owned())
+        let output = bailiwick(PROGRAM).arg("new").args(args).current_dir(place.path()).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
     let there = || -> Vec<_> {
         let mut names: Vec<_> = fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -187,7 +187,7 @@ fn new_leaves_what_is_there_alone_and_nothing_half_written() {
     fs::create_dir(place.path().join("empty")).unwrap();
     std::os::unix::fs::symlink("nowhere", place.path().join("link")).unwrap();
     let before = there();
-    for (args, told) in [
+    for (args, part) in [
         (&["mine", "--lang", "c"][..], "already exists"),
         (&["file", "--lang", "c"], "already exists"),
         (&["link", "--lang", "c"], "already exists"),
@@ -195,8 +195,8 @@ fn new_leaves_what_is_there_alone_and_nothing_half_written() {
         (&["../x", "--lang", "c"], "must match"),
         (&["Web", "--lang", "c"], "must match"),
     ] {
-        let (code, said) = new(args);
-        assert!(code == Some(2) && said.contains(told), "{args:?}: {code:?} {said}");
+        let (code, stderr) = new(args);
+        assert!(code == Some(2) && stderr.contains(part), "{args:?}: {code:?} {stderr}");
         assert_eq!(there(), before, "{args:?}");
     }
     assert_eq!(new(&["empty", "--lang", "c"]), (Some(0), String::new()));

@@ -1,7 +1,7 @@
 //! Limits as people meet them: the table, what policy makes of it, and what a component asks for in vain.
 
 use bailiwick_tests::fleet::Entry;
-use bailiwick_tests::ops::{Ops, ran};
+use bailiwick_tests::ops::{Ops, component_run};
 
 use crate::PROGRAM;
 
@@ -22,9 +22,9 @@ fn eater(policy: &str) -> Ops {
 
 #[test]
 fn the_table() {
-    let said = eater(GRANT).run(&["limits"]).unwrap();
-    assert_eq!(said.code, 0, "{}", said.stderr);
-    insta::assert_snapshot!(said.stdout);
+    let output = eater(GRANT).run(&["limits"]).unwrap();
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    insta::assert_snapshot!(output.stdout);
 }
 
 #[test]
@@ -76,17 +76,17 @@ fn what_is_asked_for_and_not_given_is_told_with_the_lines_to_paste() {
 fn a_lowered_limit_holds_and_a_raised_one_too() {
     let cause = |policy: &str| {
         let (code, sweep) = eater(&format!("{GRANT}\n{policy}")).check(&[]).unwrap();
-        let outcome = ran(&sweep, "here", "eater").unwrap()["outcome"].clone();
+        let outcome = component_run(&sweep, "here", "eater").unwrap()["outcome"].clone();
         (code, outcome["kind"].as_str().unwrap().to_owned(), outcome["cause"].as_str().unwrap_or_default().to_owned())
     };
-    let (code, kind, said) = cause("[limits]\nfuel = 1000\n");
-    assert_eq!((code, kind.as_str(), said.as_str()), (4, "fault", "used up its fuel (1000 instructions)"));
+    let (code, kind, cause_text) = cause("[limits]\nfuel = 1000\n");
+    assert_eq!((code, kind.as_str(), cause_text.as_str()), (4, "fault", "used up its fuel (1000 instructions)"));
     let raise = "[[raise]]\ncomponent = \"eater\"\nfuel = 1000000000\nwhy = \"x\"\n";
     assert_eq!(cause(&format!("[limits]\nfuel = 1000\n{raise}")).1, "report");
-    let (code, kind, said) = cause("[limits]\ncomponent-bytes = 1000\n");
+    let (code, kind, cause_text) = cause("[limits]\ncomponent-bytes = 1000\n");
     assert_eq!((code, kind.as_str()), (3, "refused"));
-    assert!(said.contains("this component may have 1000 (limit `component-bytes`)"), "{said}");
-    let (code, kind, said) = cause("[limits]\nfunctions = 2\n");
+    assert!(cause_text.contains("this component may have 1000 (limit `component-bytes`)"), "{cause_text}");
+    let (code, kind, cause_text) = cause("[limits]\nfunctions = 2\n");
     assert_eq!((code, kind.as_str()), (3, "refused"));
-    assert!(said.contains("functions; this component may have 2 (limit `functions`)"), "{said}");
+    assert!(cause_text.contains("functions; this component may have 2 (limit `functions`)"), "{cause_text}");
 }

@@ -137,8 +137,8 @@ async fn fs08_what_is_no_file_fails_in_heads_words() -> Result<()> {
         let answer = read(&path).await?;
         assert_eq!(answer.exit, Exit::Status(1));
         assert_eq!(answer.stdout, b"");
-        let said = format!("head: cannot open '{}' for reading: {words}\n", path.display());
-        assert_eq!(String::from_utf8(answer.stderr)?, said);
+        let message = format!("head: cannot open '{}' for reading: {words}\n", path.display());
+        assert_eq!(String::from_utf8(answer.stderr)?, message);
     }
     Ok(())
 }

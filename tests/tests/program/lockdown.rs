@@ -4,7 +4,7 @@ use std::fs;
 
 use bailiwick_tests::fleet::Entry;
 use bailiwick_tests::kernel;
-use bailiwick_tests::ops::{Ops, Said, ran, said};
+use bailiwick_tests::ops::{Completed, Ops, completed, component_run};
 use serde_json::Value;
 
 use crate::PROGRAM;
@@ -16,18 +16,18 @@ fn ops(policy: &str) -> Ops {
 }
 
 /// Runs the program where these system calls do not exist.
-fn run_without(ops: &Ops, calls: &[i64], args: &[&str]) -> Said {
+fn run_without(ops: &Ops, calls: &[i64], args: &[&str]) -> Completed {
     std::thread::scope(|scope| {
         let running = scope.spawn(|| {
             kernel::without(calls).unwrap();
-            said(ops.command(args).output().unwrap()).unwrap()
+            completed(ops.command(args).output().unwrap()).unwrap()
         });
         running.join().unwrap()
     })
 }
 
-fn warnings(said: &Said) -> Vec<&str> {
-    said.stderr.lines().filter(|line| line.starts_with("warning: ")).collect()
+fn warnings(output: &Completed) -> Vec<&str> {
+    output.stderr.lines().filter(|line| line.starts_with("warning: ")).collect()
 }
 
 /// What the sweep's last entry says of its workers.
@@ -43,13 +43,13 @@ const CHECK: &[&str] = &["check", "--format", "json", "--fail-on", "never"];
 #[test]
 fn everything_holds_here_and_is_written_down() {
     let ops = ops("[worker]\nrequire-lockdown = true\n");
-    let said = ops.run(CHECK).unwrap();
-    assert_eq!((said.code, warnings(&said)), (0, vec![]), "{}", said.stderr);
-    let held = recorded(&ops);
+    let output = ops.run(CHECK).unwrap();
+    assert_eq!((output.code, warnings(&output)), (0, vec![]), "{}", output.stderr);
+    let lockdown = recorded(&ops);
     for measure in ["seccomp", "no-new-privs", "undumpable", "no-capabilities", "rlimits"] {
-        assert_eq!(held[measure], true, "{measure}: {held}");
+        assert_eq!(lockdown[measure], true, "{measure}: {lockdown}");
     }
-    assert!(held["landlock"].as_u64().unwrap() >= 1, "{held}");
+    assert!(lockdown["landlock"].as_u64().unwrap() >= 1, "{lockdown}");
 }
 
 #[test]
@@ -64,14 +64,14 @@ fn what_a_kernel_lacks_is_told_once_and_written_down() {
     ];
     for (calls, lacking) in kernels {
         let ops = ops("");
-        let said = run_without(&ops, calls, CHECK);
-        assert_eq!(said.code, 0, "{}", said.stderr);
-        let warnings = warnings(&said);
+        let output = run_without(&ops, calls, CHECK);
+        assert_eq!(output.code, 0, "{}", output.stderr);
+        let warnings = warnings(&output);
         assert!(warnings.len() == 1 && warnings[0].contains(&format!("without {lacking},")), "{warnings:?}");
-        let held = recorded(&ops);
-        assert_eq!(held["landlock"].is_null(), lacking.contains("Landlock"), "{held}");
-        assert_eq!(held["seccomp"], !lacking.contains("seccomp"), "{held}");
-        assert_eq!(held["no-new-privs"], true, "{held}");
+        let lockdown = recorded(&ops);
+        assert_eq!(lockdown["landlock"].is_null(), lacking.contains("Landlock"), "{lockdown}");
+        assert_eq!(lockdown["seccomp"], !lacking.contains("seccomp"), "{lockdown}");
+        assert_eq!(lockdown["no-new-privs"], true, "{lockdown}");
     }
 }
 
@@ -80,11 +80,11 @@ fn where_lockdown_is_required_nothing_runs_without_it() {
     let by_flag = (ops(""), [CHECK, &["--require-lockdown"]].concat());
     let by_policy = (ops("[worker]\nrequire-lockdown = true\n"), CHECK.to_vec());
     for (ops, args) in [by_flag, by_policy] {
-        let said = run_without(&ops, &[libc::SYS_landlock_create_ruleset], &args);
-        assert_eq!(said.code, 3, "{}", said.stderr);
-        let sweep: Value = serde_json::from_str(&said.stdout).unwrap();
+        let output = run_without(&ops, &[libc::SYS_landlock_create_ruleset], &args);
+        assert_eq!(output.code, 3, "{}", output.stderr);
+        let sweep: Value = serde_json::from_str(&output.stdout).unwrap();
         for probe in ["load", "memory", "uptime"] {
-            let outcome = &ran(&sweep, "here", probe).unwrap()["outcome"];
+            let outcome = &component_run(&sweep, "here", probe).unwrap()["outcome"];
             assert_eq!(outcome["kind"], "refused", "{outcome}");
             assert_eq!(outcome["cause"], "its worker cannot be locked down on this machine: no Landlock", "{outcome}");
         }

@@ -26,7 +26,7 @@ async fn raw(verb: Verb, literal: Literal) -> Result<Result<Answer, VerbError>> 
 }
 
 fn read(verb: Verb, answer: Result<Answer, VerbError>) -> Result<String, VerbError> {
-    answer.and_then(|answer| parse(verb, &answer)).map(|said: Tainted| said.for_encoder().to_owned())
+    answer.and_then(|answer| parse(verb, &answer)).map(|text: Tainted| text.for_encoder().to_owned())
 }
 
 fn database(cluster: &Cluster, name: &str) -> Result<Database> {
@@ -78,8 +78,8 @@ async fn every_verb_reads_a_real_server() -> Result<()> {
     insta::assert_snapshot!(table?.unwrap());
     for (sql, read) in [("show server_encoding", "UTF8"), ("values (1)", "Number(1.0)"), ("explain select 1", "Result")]
     {
-        let said = query(&cluster, sql).await?.unwrap();
-        ensure!(said.contains(read), "{said}");
+        let answer = query(&cluster, sql).await?.unwrap();
+        ensure!(answer.contains(read), "{answer}");
     }
     ensure!(query(&cluster, "select 1 as a where false").await?.unwrap().contains("rows: []"));
     Ok(())
@@ -240,7 +240,7 @@ async fn a_superuser_is_not_held_by_a_read_only_transaction() -> Result<()> {
     cluster.admin("postgres", &format!("alter role {} superuser", me()?))?;
     let (dir, port) = (cluster.dir().display().to_string(), cluster.port().to_string());
     let tables = "select array_agg(a) from kept";
-    let mut told = String::new();
+    let mut changes = String::new();
     for statement in CHANGES {
         if statement.contains("VICTIM") || statement.contains("reload") {
             continue;
@@ -258,9 +258,9 @@ async fn a_superuser_is_not_held_by_a_read_only_transaction() -> Result<()> {
         ];
         let changed: Vec<_> = changed.into_iter().flatten().collect();
         let verb = verb.map_or_else(|error| format!("{error:?}"), |_| "answered".to_owned());
-        writeln!(told, "{:<14} {:<14} {statement}", changed.join(", "), verb)?;
+        writeln!(changes, "{:<14} {:<14} {statement}", changed.join(", "), verb)?;
     }
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(changes);
     Ok(())
 }
 
@@ -365,11 +365,11 @@ async fn an_owner_of_a_database_cannot_stand_in_for_the_catalogue() -> Result<()
         let statement = Statement::new("test", database(&cluster, "theirs")?, sql)?;
         ask(Verb::PostgresQuery, Literal::Statement(Arc::new(statement))).await
     };
-    let said = theirs(
+    let rows = theirs(
         "select current_setting('transaction_read_only') as a, current_setting('default_transaction_read_only') as b",
     )
     .await?;
-    ensure!(said.clone().unwrap().ends_with("[[Cell::Text(\"on\"), Cell::Text(\"on\")]] }"), "{said:?}");
+    ensure!(rows.clone().unwrap().ends_with("[[Cell::Text(\"on\"), Cell::Text(\"on\")]] }"), "{rows:?}");
     // Bytes that are no UTF-8, in a database that does not mind: the server does not send them.
     cluster.admin("theirs", "create table public.raw (a text)")?;
     cluster.admin("theirs", "insert into public.raw values (convert_from('\\xff22', 'SQL_ASCII'))")?;
@@ -447,9 +447,9 @@ async fn tg05_no_name_of_a_client_hides_the_others() -> Result<()> {
     let mut answer = raw(Verb::PostgresActivity, literal).await?.unwrap();
     let redactor = bailiwick_core::redact::Redactor::default();
     answer.stdout = redactor.bytes(answer.stdout, &mut bailiwick_core::redact::Counts::new());
-    let said = read(Verb::PostgresActivity, Ok(answer)).unwrap();
-    assert_eq!(said.matches(r#"kind: "client backend", database: "postgres", user: "admin""#).count(), 7, "{said}");
-    assert_eq!(said.matches("[redacted:").count(), 5, "{said}");
+    let result = read(Verb::PostgresActivity, Ok(answer)).unwrap();
+    assert_eq!(result.matches(r#"kind: "client backend", database: "postgres", user: "admin""#).count(), 7, "{result}");
+    assert_eq!(result.matches("[redacted:").count(), 5, "{result}");
     Ok(())
 }
 

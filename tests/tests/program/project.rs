@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use bailiwick_policy::library;
-use bailiwick_tests::ops::{Said, bailiwick, said};
+use bailiwick_tests::ops::{Completed, bailiwick, completed};
 use serde_json::Value;
 
 use crate::PROGRAM;
@@ -45,10 +45,10 @@ impl Project {
         self.write(name, text.replace(from, to));
     }
 
-    fn run(&self, args: &[&str]) -> Said {
+    fn run(&self, args: &[&str]) -> Completed {
         let mut command = bailiwick(PROGRAM);
         command.env_clear().env("HOME", self.0.path()).env("TMPDIR", self.0.path()).current_dir(self.0.path());
-        said(command.arg("test").args(args).stdin(Stdio::null()).output().unwrap()).unwrap()
+        completed(command.arg("test").args(args).stdin(Stdio::null()).output().unwrap()).unwrap()
     }
 }
 
@@ -101,8 +101,8 @@ fn a_case_that_comes_out_otherwise_shows_both_sides() {
     project.write("cases/healthy.toml", healthy.clone() + extra);
     let (start, rest) = healthy.split_once("[[answer]]").unwrap();
     project.write("cases/empty.toml", format!("{start}{}", &rest[rest.find("[[finding]]").unwrap()..]));
-    let said = project.run(&[]);
-    assert_eq!(said.code, 7, "{}{}", said.stdout, said.stderr);
+    let output = project.run(&[]);
+    assert_eq!(output.code, 7, "{}{}", output.stdout, output.stderr);
     for part in [
         "FAILED  low: ",
         "        - severity = \"ok\"",
@@ -114,7 +114,7 @@ fn a_case_that_comes_out_otherwise_shows_both_sides() {
         "ok      unreachable: ",
         "4 cases: 1 passed, 3 failed",
     ] {
-        assert!(said.stdout.contains(part), "{part} is not in\n{}", said.stdout);
+        assert!(output.stdout.contains(part), "{part} is not in\n{}", output.stdout);
     }
     let json: Value = serde_json::from_str(&project.run(&[".", "low", "--format", "json"]).stdout).unwrap();
     let case = &json["cases"][0];
@@ -141,16 +141,16 @@ fn fs16_a_case_is_a_name_and_never_a_path() {
         if name.contains('\0') {
             continue; // No command line holds it.
         }
-        let said = project.run(&[".", name]);
-        assert!(said.code == 2 && said.stderr.contains("there is no case"), "{name}: {}", said.stderr);
-        let said = project.run(&["--record", name, "--target", "localhost"]);
-        assert!(said.code == 2 && said.stderr.contains("a case's name must match"), "{name}: {}", said.stderr);
+        let output = project.run(&[".", name]);
+        assert!(output.code == 2 && output.stderr.contains("there is no case"), "{name}: {}", output.stderr);
+        let output = project.run(&["--record", name, "--target", "localhost"]);
+        assert!(output.code == 2 && output.stderr.contains("a case's name must match"), "{name}: {}", output.stderr);
     }
     assert_eq!(fs::read_to_string(project.path("outside.toml")).unwrap(), "");
     // A file that nobody could ask for.
     project.write("cases/Odd Name.toml", "");
-    let said = project.run(&[]);
-    assert!(said.code == 2 && said.stderr.contains("Odd Name.toml"), "{}", said.stderr);
+    let output = project.run(&[]);
+    assert!(output.code == 2 && output.stderr.contains("Odd Name.toml"), "{}", output.stderr);
 }
 
 #[test]
@@ -158,9 +158,9 @@ fn every_mistake_in_a_project() {
     let project = Project::new();
     let mut all = String::new();
     let mut tell = |project: &Project, args: &[&str]| {
-        let said = project.run(args);
-        assert_ne!(said.code, 0, "{args:?} {}", said.stdout);
-        all += &format!("$ bailiwick test {}\nexit code {}\n{}\n", args.join(" "), said.code, said.stderr);
+        let output = project.run(args);
+        assert_ne!(output.code, 0, "{args:?} {}", output.stdout);
+        all += &format!("$ bailiwick test {}\nexit code {}\n{}\n", args.join(" "), output.code, output.stderr);
     };
     tell(&project, &[".", "lwo"]);
     tell(&project, &["--record", "new"]);

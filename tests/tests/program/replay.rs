@@ -26,9 +26,9 @@ fn local(policy: &str) -> Ops {
 }
 
 fn replayed(ops: &Ops, args: &[&str]) -> (i32, Value) {
-    let said = ops.run(&[&["replay", "--format", "json"], args].concat()).unwrap();
-    let value = serde_json::from_str(&said.stdout).unwrap_or_else(|_| panic!("{}{}", said.stdout, said.stderr));
-    (said.code, value)
+    let output = ops.run(&[&["replay", "--format", "json"], args].concat()).unwrap();
+    let value = serde_json::from_str(&output.stdout).unwrap_or_else(|_| panic!("{}{}", output.stdout, output.stderr));
+    (output.code, value)
 }
 
 fn results(value: &Value) -> Vec<(String, &Value)> {
@@ -86,15 +86,20 @@ fn jr01_an_answer_that_was_altered_is_named() {
     let path = ops.journal().join("journal.jsonl");
     let whole = fs::read_to_string(&path).unwrap();
     fs::write(&path, whole.replacen("/proc/uptime:", "/proc/uptimf:", 1)).unwrap();
-    let said = ops.run(&["replay", "--last"]).unwrap();
-    assert!(said.code == 4 && said.stderr.contains("does not match its hash"), "{}{}", said.stdout, said.stderr);
+    let output = ops.run(&["replay", "--last"]).unwrap();
+    assert!(
+        output.code == 4 && output.stderr.contains("does not match its hash"),
+        "{}{}",
+        output.stdout,
+        output.stderr
+    );
     fs::write(&path, &whole).unwrap();
 
     // With all of the chain made anew: what the component says to it is something else.
     rewrite(&ops, |entry| {
         if let Entry::Outcome { outcome: Outcome::Answer { stdout: Blob::Inline(text), .. }, .. } = entry {
-            let said = String::from_utf8(text.clone()).unwrap();
-            if let Some(rest) = said.strip_prefix("/proc/uptime:") {
+            let uptime = String::from_utf8(text.clone()).unwrap();
+            if let Some(rest) = uptime.strip_prefix("/proc/uptime:") {
                 *text = format!("/proc/uptime:9{rest}").into_bytes();
             }
         }
@@ -109,14 +114,15 @@ fn jr01_an_answer_that_was_altered_is_named() {
     let file = piece(&ops, evidence.first().expect("an answer of more than 1 KiB"));
     let whole = fs::read(&file).unwrap();
     fs::write(&file, &whole[..whole.len() - 1]).unwrap();
-    for (damage, told) in [(Some(&whole[..9]), "is cut"), (Some(&b"never"[..]), "was altered"), (None, "is missing")] {
+    for (damage, message) in [(Some(&whole[..9]), "is cut"), (Some(&b"never"[..]), "was altered"), (None, "is missing")]
+    {
         match damage {
             Some(bytes) => fs::write(&file, bytes).unwrap(),
             None => fs::remove_file(&file).unwrap(),
         }
         let (code, value) = replayed(&ops, &["--last"]);
         let shown = value.to_string();
-        assert!(code == 7 && shown.contains(told) && shown.contains("call 1, "), "{told}: {value:#}");
+        assert!(code == 7 && shown.contains(message) && shown.contains("call 1, "), "{message}: {value:#}");
     }
     let other = bailiwick_journal::Evidence::beside(&ops.journal()).put(b"what nobody said").unwrap();
     fs::copy(piece(&ops, other.as_str()), &file).unwrap();
@@ -183,9 +189,9 @@ fn another_version_is_shown_against_what_was_said() {
     ops.write("uptime.wasm", &fs::read(memory.with_extension("wasm")).unwrap()).unwrap();
     let other = ops.path().join("uptime.wasm");
     let (code, value) = replayed(&ops, &["--last", "--with", other.to_str().unwrap()]);
-    let said = result(&value, "uptime");
-    assert_eq!((code, said["kind"].as_str()), (7, Some("said")), "{value:#}");
-    assert_eq!(said["unanswered"], serde_json::json!(["system.memory"]), "{value:#}");
+    let run = result(&value, "uptime");
+    assert_eq!((code, run["kind"].as_str()), (7, Some("said")), "{value:#}");
+    assert_eq!(run["unanswered"], serde_json::json!(["system.memory"]), "{value:#}");
     let shown = ops.run(&["replay", "--last", "--with", other.to_str().unwrap()]).unwrap().stdout;
     assert!(shown.contains("no answer is recorded to system.memory") && shown.contains("\n        - "), "{shown}");
     // What another component of the sweep was told on the same target, it is told too.
@@ -216,8 +222,8 @@ fn a_journal_of_the_first_format_is_read_verified_replayed_and_gone_on_with() {
         ("64", 4, "2 runs: 0 identical, 0 differ, 2 not replayed"),
         ("70", 0, "1 run: 1 identical, 0 differ, 0 not replayed"),
     ] {
-        let said = ops.run(&["replay", number]).unwrap();
-        assert!(said.code == code && said.stdout.contains(summary), "{number}: {}{}", said.stdout, said.stderr);
+        let output = ops.run(&["replay", number]).unwrap();
+        assert!(output.code == code && output.stdout.contains(summary), "{number}: {}{}", output.stdout, output.stderr);
     }
     // No component of an ops directory is without a manifest: it is not read, and the journal is verified all the same.
     for (args, code) in [(&["journal", "verify"][..], 4), (&["journal", "verify", "--offline"], 0)] {
@@ -257,9 +263,9 @@ fn a_journal_of_the_second_format_is_read_verified_replayed_and_gone_on_with() {
     let ops = local("[[grant]]\ncomponent = \"uptime\"\non = [\"here\"]\n");
     copy(&sample, &ops.journal());
     for sweep in ["2", "12"] {
-        let said = ops.run(&["replay", sweep]).unwrap();
+        let output = ops.run(&["replay", sweep]).unwrap();
         let summary = "2 runs: 2 identical, 0 differ, 0 not replayed";
-        assert!(said.code == 0 && said.stdout.contains(summary), "{sweep}: {}{}", said.stdout, said.stderr);
+        assert!(output.code == 0 && output.stdout.contains(summary), "{sweep}: {}{}", output.stdout, output.stderr);
     }
     let verified = ops.run(&["journal", "verify", "--offline"]).unwrap();
     assert!(verified.code == 0 && verified.stdout.contains("entries 1 to 21 hang together"), "{}", verified.stdout);
@@ -278,7 +284,8 @@ fn reports(ops: &Ops, sweep: &str) -> BTreeSet<String> {
 /// The digests that a sample names for the runs of a sweep.
 fn named_in(sample: &Path, sweep: u64) -> BTreeSet<String> {
     let entries = || Reader::open(sample).unwrap().map(Result::unwrap);
-    let of_sweep = |entry: &Entry| matches!(entry, Entry::RunStarted(RunStart { sweep: of, .. }) if *of == sweep);
+    let of_sweep =
+        |entry: &Entry| matches!(entry, Entry::RunStarted(RunStart { sweep: started_in, .. }) if *started_in == sweep);
     let runs: BTreeSet<u64> = entries().filter(|record| of_sweep(&record.entry)).map(|record| record.seq).collect();
     let named = entries().filter_map(|record| match record.entry {
         Entry::RunEnded { run, report: Some(sha), report_v2: None, .. } if runs.contains(&run) => Some(sha.to_string()),
@@ -298,8 +305,8 @@ fn a_journal_of_the_third_format_is_read_verified_replayed_and_gone_on_with() {
         ("22", "5 runs: 5 identical, 0 differ, 0 not replayed"),
         ("42", "1 run: 1 identical, 0 differ, 0 not replayed"),
     ] {
-        let said = ops.run(&["replay", sweep]).unwrap();
-        assert!(said.code == 0 && said.stdout.contains(summary), "{sweep}: {}{}", said.stdout, said.stderr);
+        let output = ops.run(&["replay", sweep]).unwrap();
+        assert!(output.code == 0 && output.stdout.contains(summary), "{sweep}: {}{}", output.stdout, output.stderr);
     }
     let verified = ops.run(&["journal", "verify", "--offline"]).unwrap();
     assert!(verified.code == 0 && verified.stdout.contains("entries 1 to 47 hang together"), "{}", verified.stdout);
@@ -435,8 +442,12 @@ fn jr11_a_journal_from_somebody_else_is_read_and_run_as_it_is_live() {
         Entry::RunEnded { report_v2, .. } => *report_v2 = None,
         _ => {}
     });
-    let said = ops.run(&["replay", "--last"]).unwrap();
-    assert!(said.stdout.contains("\\x1b[2J") && !said.stdout.contains(['\u{1b}', '\u{202e}']), "{:?}", said.stdout);
+    let output = ops.run(&["replay", "--last"]).unwrap();
+    assert!(
+        output.stdout.contains("\\x1b[2J") && !output.stdout.contains(['\u{1b}', '\u{202e}']),
+        "{:?}",
+        output.stdout
+    );
     restore();
     // Limits beyond any that a policy could set, and answers to what nobody asked.
     rewrite(&ops, |entry| {
@@ -449,6 +460,6 @@ fn jr11_a_journal_from_somebody_else_is_read_and_run_as_it_is_live() {
     // JSON without an end.
     let deep = format!("{} {}\n", "0".repeat(64), "[".repeat(1 << 20));
     fs::write(ops.journal().join("journal.jsonl"), deep).unwrap();
-    let said = ops.run(&["replay", "--last"]).unwrap();
-    assert!(said.code == 2 && said.stderr.contains("entry 1"), "{}", said.stderr);
+    let output = ops.run(&["replay", "--last"]).unwrap();
+    assert!(output.code == 2 && output.stderr.contains("entry 1"), "{}", output.stderr);
 }

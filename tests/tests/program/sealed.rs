@@ -7,7 +7,7 @@ use std::process::Stdio;
 use bailiwick_policy::library;
 use bailiwick_policy::library::{ComponentFile, Library, LibraryError};
 use bailiwick_tests::fleet::Entry;
-use bailiwick_tests::ops::{Ops, Said, bailiwick, said};
+use bailiwick_tests::ops::{Completed, Ops, bailiwick, completed};
 
 use crate::PROGRAM;
 
@@ -58,9 +58,9 @@ fn a_component_is_one_file_or_two_that_say_the_same() {
     assert!(ComponentFile::read(&path).unwrap().sealed, "the same text twice is the same");
 
     folder.write("my-memory.toml", format!("{manifest}\n"));
-    let told = folder.read().unwrap_err().to_string();
+    let message = folder.read().unwrap_err().to_string();
     for part in [path.to_str().unwrap(), beside.to_str().unwrap(), "from line"] {
-        assert!(told.contains(part), "{part} is not in {told}");
+        assert!(message.contains(part), "{part} is not in {message}");
     }
 
     folder.write("my-memory.wasm", &bytes);
@@ -106,10 +106,10 @@ fn lk18_a_file_under_another_name_or_a_name_that_only_looks_alike_is_not_the_com
 }
 
 /// Runs the program in a folder.
-fn run_in(folder: &Path, args: &[&str]) -> Said {
+fn run_in(folder: &Path, args: &[&str]) -> Completed {
     let mut command = bailiwick(PROGRAM);
     command.env_clear().env("HOME", folder).current_dir(folder).args(args).stdin(Stdio::null());
-    said(command.output().unwrap()).unwrap()
+    completed(command.output().unwrap()).unwrap()
 }
 
 #[test]
@@ -118,8 +118,8 @@ fn pack_makes_one_file_always_the_same() {
     let folder = Folder::new();
     folder.write("built.wasm", &bytes);
     folder.write("manifest.toml", &manifest);
-    let said = run_in(folder.path(), &["pack", "built.wasm"]);
-    assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{}", said.stdout);
+    let output = run_in(folder.path(), &["pack", "built.wasm"]);
+    assert_eq!((output.code, output.stderr.as_str()), (0, ""), "{}", output.stdout);
     let packed = fs::read(folder.path().join("my-memory.wasm")).unwrap();
     assert_eq!(
         packed,
@@ -127,11 +127,11 @@ fn pack_makes_one_file_always_the_same() {
         "the component and its manifest, and nothing else"
     );
     for part in [&*library::digest(&packed), "system.memory: ", "bailiwick add my-memory.wasm"] {
-        assert!(said.stdout.contains(part), "{part} is not in\n{}", said.stdout);
+        assert!(output.stdout.contains(part), "{part} is not in\n{}", output.stdout);
     }
     let again =
         run_in(folder.path(), &["pack", "built.wasm", "--manifest", "manifest.toml", "--out", "my-memory.wasm"]);
-    assert_eq!((again.code, again.stdout), (0, said.stdout));
+    assert_eq!((again.code, again.stdout), (0, output.stdout));
     assert_eq!(fs::read(folder.path().join("my-memory.wasm")).unwrap(), packed);
     // What is packed stays what it is, whatever manifest lies about, and cannot be given another.
     let repacked = run_in(folder.path(), &["pack", "my-memory.wasm", "--out", "again.wasm"]);
@@ -176,9 +176,9 @@ fn pack_refuses_what_a_load_would_refuse() {
         &["built.wasm", "--out", "manifest.toml"],
         &["built.wasm", "--out", "no-such-folder/x.wasm"],
     ] {
-        let said = run_in(folder.path(), &[&["pack"], args].concat());
-        assert!(said.stdout.is_empty() && said.code != 0, "{args:?}: {}", said.stdout);
-        all += &format!("$ bailiwick pack {}\nexit code {}\n{}\n", args.join(" "), said.code, said.stderr);
+        let output = run_in(folder.path(), &[&["pack"], args].concat());
+        assert!(output.stdout.is_empty() && output.code != 0, "{args:?}: {}", output.stdout);
+        all += &format!("$ bailiwick pack {}\nexit code {}\n{}\n", args.join(" "), output.code, output.stderr);
     }
     assert!(!folder.path().join("my-memory.wasm").exists());
     assert_eq!(fs::read(folder.path().join("built.wasm")).unwrap(), bytes);
@@ -197,21 +197,21 @@ fn inspect_shows_that_it_is_sealed_and_what_it_asks_for() {
     let manifest = format!("# \u{202e}gninrael\n{manifest}");
     let folder = Folder::new();
     let path = folder.write("x.wasm", bailiwick_core::sections::seal(&bytes, &manifest).unwrap());
-    let said = ops.run(&["inspect", path.to_str().unwrap()]).unwrap();
-    assert_eq!(said.code, 0, "{}", said.stderr);
+    let output = ops.run(&["inspect", path.to_str().unwrap()]).unwrap();
+    assert_eq!(output.code, 0, "{}", output.stderr);
     for part in ["sealed    yes", "manifest  my-memory", "\\u{202e}gninrael", "  | id = \"my-memory\""] {
-        assert!(said.stdout.contains(part), "{part} is not in\n{}", said.stdout);
+        assert!(output.stdout.contains(part), "{part} is not in\n{}", output.stdout);
     }
-    let said = ops.run(&["inspect", "--format", "json", path.to_str().unwrap()]).unwrap();
-    let json: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    let output = ops.run(&["inspect", "--format", "json", path.to_str().unwrap()]).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
     assert_eq!(json["manifest"]["sealed"], true);
     assert_eq!(json["manifest"]["text"], manifest);
-    assert!(!said.stdout.contains('\u{202e}'));
+    assert!(!output.stdout.contains('\u{202e}'));
     let path = folder.write("y.wasm", &bytes);
-    let said = ops.run(&["inspect", path.to_str().unwrap()]).unwrap();
+    let output = ops.run(&["inspect", path.to_str().unwrap()]).unwrap();
     assert!(
-        said.code == 2 && said.stdout.contains("imports   ") && said.stderr.contains("bailiwick pack"),
+        output.code == 2 && output.stdout.contains("imports   ") && output.stderr.contains("bailiwick pack"),
         "{}",
-        said.stderr
+        output.stderr
     );
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bailiwick_tests::fleet::{Entry, never};
 use bailiwick_tests::listeners::{Silent, closed_port};
-use bailiwick_tests::ops::{Ops, SLOTLESS, looked, slotless};
+use bailiwick_tests::ops::{Ops, SLOTLESS, slotless, target_result};
 use bailiwick_tests::sshd::{Options, Sshd};
 
 use crate::PROGRAM;
@@ -15,15 +15,15 @@ fn servers(count: usize, options: &Options) -> Vec<(String, Sshd)> {
 }
 
 fn entries(servers: &[(String, Sshd)]) -> Vec<Entry> {
-    servers.iter().map(|(name, sshd)| Entry::of(name, sshd).unwrap().with("tags", "[\"linux\"]")).collect()
+    servers.iter().map(|(name, sshd)| Entry::for_sshd(name, sshd).unwrap().with("tags", "[\"linux\"]")).collect()
 }
 
 /// Every granted probe has run there, and said something or why not.
 fn assert_full(sweep: &serde_json::Value, target: &str) {
-    let result = looked(sweep, target).unwrap();
+    let result = target_result(sweep, target).unwrap();
     assert_eq!(result["kind"], "runs", "{target}: {result}");
-    let ran: Vec<_> = result["runs"].as_array().unwrap().iter().map(|run| run["component"].as_str().unwrap()).collect();
-    assert_eq!(ran, *SLOTLESS, "{target}");
+    let components: Vec<_> = result["runs"].as_array().unwrap().iter().map(|run| run["component"].as_str().unwrap()).collect();
+    assert_eq!(components, *SLOTLESS, "{target}");
     for run in result["runs"].as_array().unwrap() {
         let kind = run["outcome"]["kind"].as_str().unwrap();
         assert!(kind == "report" || run["outcome"]["error"] == "unsupported", "{target}: {run}");
@@ -47,10 +47,10 @@ fn ten_targets_of_which_one_is_down_and_one_is_silent() {
     for (name, _) in &servers {
         assert_full(&sweep, name);
     }
-    let down = looked(&sweep, "down").unwrap();
+    let down = target_result(&sweep, "down").unwrap();
     assert_eq!(down["kind"], "unreachable");
     assert!(down["cause"].as_str().unwrap().starts_with("connection refused ("), "{down}");
-    let silent = looked(&sweep, "silent").unwrap();
+    let silent = target_result(&sweep, "silent").unwrap();
     assert_eq!(silent["kind"], "unreachable");
     assert!(silent["cause"].as_str().unwrap().contains("handshake"), "{silent}");
 
@@ -126,7 +126,7 @@ fn a_never_host_sees_no_connection_however_it_is_named() {
         let pin = Sshd::plain().unwrap().host_key("ed25519").unwrap().to_owned();
         Entry::at(name, address, &here.user_key()).unwrap().text("host-key", &pin).with("tags", "[\"linux\"]")
     };
-    let behind = Entry::of("behind", &here).unwrap().text("jump", "gateway").with("tags", "[\"linux\"]");
+    let behind = Entry::for_sshd("behind", &here).unwrap().text("jump", "gateway").with("tags", "[\"linux\"]");
     let targets = [to_it("fw01"), to_it("gateway"), behind];
     let addresses = format!("[\"{}\"]", address.ip());
     let ops = Ops::new(
@@ -156,7 +156,7 @@ fn a_never_host_sees_no_connection_however_it_is_named() {
     // A grant may name a never-host that is no target at all.
     let ops = Ops::new(PROGRAM, &[], &[never("fw01", &[("addresses", &addresses)])], &slotless(&["fw01"])).unwrap();
     let (code, sweep) = ops.check(&[]).unwrap();
-    assert_eq!((code, looked(&sweep, "fw01").unwrap()["kind"].as_str()), (3, Some("refused")));
+    assert_eq!((code, target_result(&sweep, "fw01").unwrap()["kind"].as_str()), (3, Some("refused")));
     assert_eq!(ops.run(&["review", "fw01"]).unwrap().code, 3);
     assert_eq!(firewall.count(), 0);
 }
@@ -167,11 +167,11 @@ fn a_never_host_under_another_address_is_known_by_its_key_before_anybody_logs_in
     let key = format!("{:?}", firewall.host_key("ed25519").unwrap());
     let other = Sshd::plain().unwrap();
     // Pinned as somebody else; the server shows the firewall's key.
-    let target = Entry::of("db01", &firewall).unwrap().text("host-key", other.host_key("ed25519").unwrap());
+    let target = Entry::for_sshd("db01", &firewall).unwrap().text("host-key", other.host_key("ed25519").unwrap());
     let ops = Ops::new(PROGRAM, &[target], &[never("fw01", &[("host-key", &key)])], &slotless(&["db01"])).unwrap();
     let (code, sweep) = ops.check(&[]).unwrap();
     assert_eq!(code, 3, "{sweep}");
-    assert_eq!(looked(&sweep, "db01").unwrap()["kind"], "refused");
+    assert_eq!(target_result(&sweep, "db01").unwrap()["kind"], "refused");
     let log = firewall.log().unwrap();
     assert!(firewall.connections().unwrap() >= 1, "it was reached, and recognised: {log}");
     assert!(!log.contains("Accepted") && !log.contains("userauth") && !log.contains("Failed"), "{log}");
@@ -196,7 +196,7 @@ fn a_wrong_other_or_missing_pin_is_refused_and_says_what_to_do() {
         ("algorithm", "ssh-ed25519", "pin"),
         ("unpinned", "no host key is pinned", "fleet import"),
     ] {
-        let result = looked(&sweep, name).unwrap();
+        let result = target_result(&sweep, name).unwrap();
         assert_eq!(result["kind"], "unreachable", "{result}");
         assert!(result["cause"].as_str().unwrap().contains(says), "{result}");
         assert!(result["hint"].as_str().unwrap().contains(hint), "{result}");
@@ -209,18 +209,18 @@ fn a_never_host_pinned_by_another_of_its_keys_is_left_before_anything_is_run() {
     let options = Options { host_keys: vec!["ecdsa", "ed25519"], log_wire: true, ..Options::default() };
     let firewall = Sshd::start(&options).unwrap();
     let keys = |kind: &str| format!("{:?}", firewall.host_key(kind).unwrap());
-    let target = Entry::of("db01", &firewall).unwrap().text("host-key", firewall.host_key("ecdsa").unwrap());
+    let target = Entry::for_sshd("db01", &firewall).unwrap().text("host-key", firewall.host_key("ecdsa").unwrap());
     // Only one of its keys is listed: sshd tells the other one after the login.
     let one = never("fw01", &[("host-keys", &format!("[{}]", keys("ed25519")))]);
     let ops = Ops::new(PROGRAM, std::slice::from_ref(&target), &[one], &slotless(&["db01"])).unwrap();
     let (code, sweep) = ops.check(&[]).unwrap();
-    assert_eq!((code, looked(&sweep, "db01").unwrap()["kind"].as_str()), (3, Some("refused")), "{sweep}");
+    assert_eq!((code, target_result(&sweep, "db01").unwrap()["kind"].as_str()), (3, Some("refused")), "{sweep}");
     assert!(firewall.wire().unwrap().is_empty(), "{:?}", firewall.wire());
     // Both listed: no connection at all.
     let connections = firewall.connections().unwrap();
     let both = never("fw01", &[("host-keys", &format!("[{}, {}]", keys("ed25519"), keys("ecdsa")))]);
     let ops = Ops::new(PROGRAM, &[target], &[both], &slotless(&["db01"])).unwrap();
     let (code, sweep) = ops.check(&[]).unwrap();
-    assert_eq!((code, looked(&sweep, "db01").unwrap()["kind"].as_str()), (3, Some("refused")), "{sweep}");
+    assert_eq!((code, target_result(&sweep, "db01").unwrap()["kind"].as_str()), (3, Some("refused")), "{sweep}");
     assert_eq!(firewall.connections().unwrap(), connections);
 }

@@ -36,9 +36,9 @@ fn one_run_looks_at_all_its_targets_and_one_that_is_down_does_not_stop_it() {
     assert_eq!(together["targets"], serde_json::json!(["gone", "here", "there"]));
     assert_eq!(together["left_out"], serde_json::json!([]));
     let findings = together["run"]["outcome"]["findings"].as_array().unwrap();
-    let said: Vec<_> =
+    let severities: Vec<_> =
         findings.iter().map(|f| (f["subject"].as_str().unwrap(), f["severity"].as_str().unwrap())).collect();
-    assert_eq!(said, [("gone", "unknown"), ("here", "ok"), ("there", "ok"), ("", "ok")]);
+    assert_eq!(severities, [("gone", "unknown"), ("here", "ok"), ("there", "ok"), ("", "ok")]);
     let calls = together["run"]["calls"].as_array().unwrap();
     let calls: Vec<_> = calls.iter().map(|call| (call["target"].as_str().unwrap(), call["error"].as_str())).collect();
     assert_eq!(calls, [("gone", Some("unreachable")), ("here", None), ("there", None)]);
@@ -58,7 +58,7 @@ fn one_run_looks_at_all_its_targets_and_one_that_is_down_does_not_stop_it() {
     let on: Vec<_> = records
         .iter()
         .filter_map(|record| match &record.entry {
-            Entry::Intent { run: of, on, .. } if of == run => Some(on.as_ref().unwrap().as_str()),
+            Entry::Intent { run: intent_run, on, .. } if intent_run == run => Some(on.as_ref().unwrap().as_str()),
             _ => None,
         })
         .collect();
@@ -126,8 +126,8 @@ fn a_case_is_recorded_on_all_targets_and_the_review_names_them() {
     assert_eq!(again.code, 0, "it holds without them: {}{}", again.stdout, again.stderr);
 
     let review = ops.run(&["review"]).unwrap().stdout;
-    let said = "clock-skew checks all its targets in one run";
-    assert!(review.contains(said) && review.contains("    on      gone, here, there\n"), "{review}");
+    let sentence = "clock-skew checks all its targets in one run";
+    assert!(review.contains(sentence) && review.contains("    on      gone, here, there\n"), "{review}");
     let review: serde_json::Value =
         serde_json::from_str(&ops.run(&["review", "--format", "json"]).unwrap().stdout).unwrap();
     let together = serde_json::json!([{ "component": "clock-skew", "targets": ["gone", "here", "there"] }]);
@@ -155,8 +155,8 @@ fn a_run_is_told_its_own_past_and_the_journal_says_which() {
     };
     assert_eq!((none, never, before), (&None, &None, &Some(*first_ms)));
     assert_eq!(past.runs, [*first, *second], "its own runs here, and nobody else's");
-    let told = history::past_numbers(&ops.journal(), &[*third].into()).unwrap().remove(third).unwrap().unwrap();
-    let names: Vec<_> = told[0].iter().map(|point| (point.code.as_str(), point.metric.as_str())).collect();
+    let numbers = history::past_numbers(&ops.journal(), &[*third].into()).unwrap().remove(third).unwrap().unwrap();
+    let names: Vec<_> = numbers[0].iter().map(|point| (point.code.as_str(), point.metric.as_str())).collect();
     let each = [("available", "available-bytes"), ("available", "available-percent")];
     assert_eq!(names, [each, each].concat());
     // Made again from the journal, it is the same.
@@ -180,9 +180,9 @@ fn jr01_runs_on_several_targets_and_runs_that_were_told_their_past_are_replayed(
         ops.check(&[]).unwrap();
     }
     let replayed = || {
-        let said = ops.run(&["replay", "--last", "--format", "json"]).unwrap();
-        let value: serde_json::Value = serde_json::from_str(&said.stdout).unwrap_or_else(|_| panic!("{said:?}"));
-        (said.code, value)
+        let output = ops.run(&["replay", "--last", "--format", "json"]).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+        (output.code, value)
     };
     let (code, value) = replayed();
     assert_eq!((code, &value["summary"]["identical"]), (0, &serde_json::json!(3)), "{value:#}");
@@ -247,7 +247,7 @@ fn what_is_not_there_is_answered_with_what_there_is() {
         (vec!["trend", "here", "--since", "0h"], "there are no metrics of here since 0h"),
     ];
     for (args, hint) in table {
-        let said = ops.run(&args).unwrap();
-        assert!(said.code == 2 && said.stdout.is_empty() && said.stderr.contains(hint), "{args:?}: {said:?}");
+        let output = ops.run(&args).unwrap();
+        assert!(output.code == 2 && output.stdout.is_empty() && output.stderr.contains(hint), "{args:?}: {output:?}");
     }
 }

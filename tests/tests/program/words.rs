@@ -22,9 +22,9 @@ fn ar01_the_program_runs_nothing_of_what_a_shell_reads() -> Result<()> {
         );
         let ops = Ops::new(PROGRAM, std::slice::from_ref(&target), &[], &policy)?;
         for command in [&["check"][..], &["review"], &["review", "--wire"]] {
-            let said = ops.run(command)?;
-            ensure!(said.code == 2 && said.stdout.is_empty(), "{command:?}: {}{}", said.stdout, said.stderr);
-            ensure!(said.stderr.contains("policy.toml:4"), "{}", said.stderr);
+            let output = ops.run(command)?;
+            ensure!(output.code == 2 && output.stdout.is_empty(), "{command:?}: {}{}", output.stdout, output.stderr);
+            ensure!(output.stderr.contains("policy.toml:4"), "{}", output.stderr);
         }
         ensure!(!ops.journal().exists(), "something was begun");
     }
@@ -39,8 +39,8 @@ fn fs03_a_policy_that_is_not_utf8_is_refused() -> Result<()> {
         "policy.toml",
         b"[[grant]]\ncomponent = \"service\"\non = [\"x\"]\nbind.unit = \"\xfc\x80\x80\x80\x80\xaf\"\n",
     )?;
-    let said = ops.run(&["check"])?;
-    ensure!(said.code == 2 && said.stderr.contains("policy.toml"), "{}", said.stderr);
+    let output = ops.run(&["check"])?;
+    ensure!(output.code == 2 && output.stderr.contains("policy.toml"), "{}", output.stderr);
     Ok(())
 }
 
@@ -49,14 +49,14 @@ fn fs16_the_number_of_an_entry_and_the_id_of_a_component_are_no_paths() -> Resul
     // Where the journal is looked for by number, a path is no number.
     let ops = Ops::new(PROGRAM, &[], &[], "")?;
     for number in ["../../../etc/passwd", "/etc/passwd", "1/../2", "-1", "1e3"] {
-        let said = ops.run(&["journal", "show", number])?;
-        ensure!(said.code == 2 && !said.stdout.contains("root:"), "{number}: {}{}", said.stdout, said.stderr);
+        let output = ops.run(&["journal", "show", number])?;
+        ensure!(output.code == 2 && !output.stdout.contains("root:"), "{number}: {}{}", output.stdout, output.stderr);
     }
     // A component whose manifest says another id than its file has.
     let manifest =
         "[component]\nid = \"../../x\"\nversion = \"1.0.0\"\nworld = \"bailiwick:ops/probe@0.1.0\"\ntitle = \"x\"\n";
     ops.install("x", b"\0asm\x0d\0\x01\0", manifest.as_bytes())?;
-    let said = ops.run(&["check"])?;
-    ensure!(said.code == 2 && said.stderr.contains("x.toml"), "{}", said.stderr);
+    let output = ops.run(&["check"])?;
+    ensure!(output.code == 2 && output.stderr.contains("x.toml"), "{}", output.stderr);
     Ok(())
 }

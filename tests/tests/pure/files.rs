@@ -8,7 +8,7 @@ use bailiwick_policy::library::Library;
 use bailiwick_policy::policy;
 
 /// What a person is told, plain.
-fn told(folder: &Path) -> String {
+fn rendered(folder: &Path) -> String {
     let read = |name: &str| {
         let own = folder.join(name);
         let path = if own.exists() { own } else { folder.parent().unwrap().join(name) };
@@ -36,15 +36,15 @@ fn check(fleet: &Source, policy: &Source) -> Result<(), Problems> {
 }
 
 /// One folder: its mistake is told with its place and the next step.
-fn is_told(name: &str) {
+fn is_shown_with_its_place(name: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("files").join(name);
-    let told = told(&folder);
-    assert_ne!(told, "no mistake\n", "{name}");
-    assert!(told.contains("-->") && told.contains('^'), "{name}: no place in\n{told}");
+    let rendered = rendered(&folder);
+    assert_ne!(rendered, "no mistake\n", "{name}");
+    assert!(rendered.contains("-->") && rendered.contains('^'), "{name}: no place in\n{rendered}");
     insta::with_settings!({
         snapshot_path => folder, prepend_module_to_snapshot => false, omit_expression => true
     }, {
-        insta::assert_snapshot!("told", told);
+        insta::assert_snapshot!("errors", rendered);
     });
 }
 

@@ -20,11 +20,11 @@ fn grants(policy: &str, manifests: &[Manifest]) -> Vec<Grant> {
     let fleet = fleet::parse(&Source::embedded("fleet.toml", FLEET), Path::new("/"), None).unwrap();
     let library = manifests.iter().map(|manifest| (manifest.id.clone(), manifest.clone())).collect();
     let source = Source::embedded("policy.toml", policy);
-    let told = |problems: bailiwick_core::source::Problems| -> String {
+    let rendered = |problems: bailiwick_core::source::Problems| -> String {
         problems.0.iter().map(|problem| problem.render(false)).collect()
     };
-    let policy = policy::parse(&source).map_err(told).unwrap();
-    let assignments = policy::resolve(&policy, &fleet, &library).map_err(told).unwrap();
+    let policy = policy::parse(&source).map_err(rendered).unwrap();
+    let assignments = policy::resolve(&policy, &fleet, &library).map_err(rendered).unwrap();
     let mut out = Vec::new();
     for (target, components) in &assignments {
         for (id, assignment) in components {
@@ -44,15 +44,15 @@ fn asking(verbs: &[Verb]) -> Manifest {
     let mut text =
         "[component]\nid = \"p\"\nversion = \"1.0.0\"\nworld = \"bailiwick:ops/probe@0.1.0\"\ntitle = \"p\"\n"
             .to_owned();
-    let of = |object| {
+    let verbs_on = |object| {
         verbs.iter().filter(move |verb| verbs::spec(**verb).object == object).map(|verb| format!("{:?}", verb.name()))
     };
-    let whole: Vec<_> = of(Object::None).collect();
+    let whole: Vec<_> = verbs_on(Object::None).collect();
     if !whole.is_empty() {
         write!(text, "[[use]]\nverb = [{}]\nwhy = \"w\"\n", whole.join(", ")).unwrap();
     }
     for (object, slot) in SLOTS {
-        let verbs: Vec<_> = of(object).collect();
+        let verbs: Vec<_> = verbs_on(object).collect();
         if !verbs.is_empty() {
             write!(text, "[[slot]]\nname = \"{slot}\"\nverb = [{}]\nmany = true\nwhy = \"w\"\n", verbs.join(", "))
                 .unwrap();
@@ -175,8 +175,8 @@ proptest! {
         let manifest = asking(&[Verb::ServicesStatus]);
         let mut fewer = units.clone();
         fewer.remove(drop_at % units.len());
-        let of = |units: &[&str]| ids(&grants(&policy_text(&[Verb::ServicesStatus], units, &[], &[]), std::slice::from_ref(&manifest)));
-        prop_assert!(of(&fewer).is_subset(&of(&units)));
+        let ids_of = |units: &[&str]| ids(&grants(&policy_text(&[Verb::ServicesStatus], units, &[], &[]), std::slice::from_ref(&manifest)));
+        prop_assert!(ids_of(&fewer).is_subset(&ids_of(&units)));
     }
 }
 

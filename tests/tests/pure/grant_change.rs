@@ -41,21 +41,21 @@ checks = ["/usr/local/lib/ops/has-role", "x"]
 why = "w"
 "#;
 
-fn told(Problems(found): Problems) -> String {
+fn rendered(Problems(found): Problems) -> String {
     found.iter().map(|problem| problem.render(false) + "\n").collect()
 }
 
 fn grants(more: &str) -> Result<Vec<Grant>, String> {
     let text = include_str!("../../guests/meddler/manifest.toml");
-    let manifest = manifest::parse(&Source::embedded("manifest.toml", text)).map_err(told)?;
-    let fleet = fleet::parse(&Source::embedded("fleet.toml", FLEET), Path::new("/"), None).map_err(told)?;
-    let policy = policy::parse(&Source::embedded("policy.toml", &(GRANT.to_owned() + more))).map_err(told)?;
+    let manifest = manifest::parse(&Source::embedded("manifest.toml", text)).map_err(rendered)?;
+    let fleet = fleet::parse(&Source::embedded("fleet.toml", FLEET), Path::new("/"), None).map_err(rendered)?;
+    let policy = policy::parse(&Source::embedded("policy.toml", &(GRANT.to_owned() + more))).map_err(rendered)?;
     let library = [(manifest.id.clone(), manifest.clone())].into();
-    let assignments = policy::resolve(&policy, &fleet, &library).map_err(told)?;
-    let of = |(name, all): (_, &std::collections::BTreeMap<_, _>)| {
+    let assignments = policy::resolve(&policy, &fleet, &library).map_err(rendered)?;
+    let grants_of = |(name, all): (_, &std::collections::BTreeMap<_, _>)| {
         grant::compute(&manifest, &fleet.targets[name], &all[&manifest.id], Exclusions::from(&policy))
     };
-    Ok(assignments.iter().map(of).collect())
+    Ok(assignments.iter().map(grants_of).collect())
 }
 
 fn gated(more: &str) -> Grant {
@@ -115,15 +115,15 @@ fn never_rules_see_through_changes() {
 fn an_operators_own_bytes_stand_in_the_place_of_the_authors() {
     let own = gated("").digest();
     let replaced = gated("[[grant]]\ncomponent = \"meddler\"\non = [\"gated\"]\ncontent.wanted = \"mine = yes\\n\"\n");
-    let of = |grant: &Grant| {
+    let text_and_id = |grant: &Grant| {
         let granted = grant.lookup_with(Verb::FilesChangeWrite, Some("file"), Some("wanted")).unwrap().clone();
         match (&granted.action.wire, &granted.action.literal) {
             (Wire::Change(change), Some(Literal::Change(named))) => (change.text(), named.as_str().to_owned()),
             other => panic!("{other:?}"),
         }
     };
-    assert_eq!(of(&replaced).0, "write /etc/meddled < \"mine = yes\\n\"");
-    assert_ne!(of(&replaced).1, of(&gated("")).1, "another text is another action");
+    assert_eq!(text_and_id(&replaced).0, "write /etc/meddled < \"mine = yes\\n\"");
+    assert_ne!(text_and_id(&replaced).1, text_and_id(&gated("")).1, "another text is another action");
     assert_ne!(own, replaced.digest());
 }
 
@@ -157,11 +157,13 @@ fn fs14_ar09_what_no_change_may_touch_is_told_where_it_is_bound() {
         ("\"db.service\"", "\"nftables.service\""),
     ] {
         let text = include_str!("../../guests/meddler/manifest.toml");
-        let manifest = manifest::parse(&Source::embedded("manifest.toml", text)).map_err(told).unwrap();
-        let fleet = fleet::parse(&Source::embedded("fleet.toml", FLEET), Path::new("/"), None).map_err(told).unwrap();
-        let policy = policy::parse(&Source::embedded("policy.toml", &GRANT.replace(from, to))).map_err(told).unwrap();
+        let manifest = manifest::parse(&Source::embedded("manifest.toml", text)).map_err(rendered).unwrap();
+        let fleet =
+            fleet::parse(&Source::embedded("fleet.toml", FLEET), Path::new("/"), None).map_err(rendered).unwrap();
+        let policy =
+            policy::parse(&Source::embedded("policy.toml", &GRANT.replace(from, to))).map_err(rendered).unwrap();
         let library = [(manifest.id.clone(), manifest)].into();
-        let mistakes = policy::resolve(&policy, &fleet, &library).map_err(told).unwrap_err();
+        let mistakes = policy::resolve(&policy, &fleet, &library).map_err(rendered).unwrap_err();
         assert!(mistakes.contains("no change may touch"), "{mistakes}");
     }
     let named = gated_mistakes("[stateless]\nunits = [\"ssh.service\"]\n");

@@ -25,8 +25,8 @@ impl Progress for Heard {
     fn warn(&mut self, line: &str) {
         self.0.push(line.to_owned());
     }
-    fn progress(&mut self, bytes: u64, of: u64) {
-        assert!(bytes <= of);
+    fn progress(&mut self, bytes: u64, total: u64) {
+        assert!(bytes <= total);
     }
 }
 
@@ -136,9 +136,9 @@ fn what_runs_said_is_there_and_only_of_whom_it_is_asked() {
     assert_eq!(history.targets().unwrap(), ["db01", "db02"]);
     let filter = Filter { metric: Some("used-percent".to_owned()), ..Filter::default() };
     let all = history.series(&target("db01"), &filter).unwrap();
-    let said: Vec<_> = all.iter().map(|s| (s.component.as_str(), s.points.clone(), s.severity.as_str())).collect();
+    let results: Vec<_> = all.iter().map(|s| (s.component.as_str(), s.points.clone(), s.severity.as_str())).collect();
     assert_eq!(
-        said,
+        results,
         [
             ("filesystems", vec![(NOW_MS - 2 * HOUR_MS, 70.0), (NOW_MS - HOUR_MS, 71.5)], "warning"),
             ("memory", vec![(NOW_MS - HOUR_MS, 5.0)], "warning"),
@@ -248,12 +248,12 @@ fn a_number_that_was_changed_in_the_database_is_not_what_replay_is_told() {
     let bad = Past { digest: past.digest.replace(['0', '1'], "2"), ..past };
     let bad = journal.append(start("disk-growth", "db01", NOW_MS, Some(bad))).unwrap();
     let first = journal.append(start("disk-growth", "db01", NOW_MS, None)).unwrap();
-    let mut told = past_numbers(&state.journal_folder(), &[first, good, bad, 9_999].into()).unwrap();
-    assert_eq!(told.remove(&good).unwrap().unwrap(), [earlier.points]);
-    assert_eq!(told.remove(&first).unwrap().unwrap(), [Vec::<Point>::new()]);
-    let error = told.remove(&bad).unwrap().unwrap_err().to_string();
+    let mut numbers = past_numbers(&state.journal_folder(), &[first, good, bad, 9_999].into()).unwrap();
+    assert_eq!(numbers.remove(&good).unwrap().unwrap(), [earlier.points]);
+    assert_eq!(numbers.remove(&first).unwrap().unwrap(), [Vec::<Point>::new()]);
+    let error = numbers.remove(&bad).unwrap().unwrap_err().to_string();
     assert!(error.contains("got for db01 do not match"), "{error}");
-    assert!(told.remove(&9_999).unwrap().is_err());
+    assert!(numbers.remove(&9_999).unwrap().is_err());
 }
 
 #[test]

@@ -153,11 +153,11 @@ fn another_format_is_not_written_over() {
     assert_eq!(fs::read(&path).unwrap(), whole);
     let read: Vec<_> = Reader::open(folder.path()).unwrap().collect();
     assert_eq!(read.len(), 3);
-    let told = read.last().unwrap().as_ref().unwrap_err().to_string();
+    let message = read.last().unwrap().as_ref().unwrap_err().to_string();
     assert!(
-        told.starts_with("entry 3 names")
-            && told.contains(&format!("this version reads is `{}`", bailiwick_journal::FORMAT)),
-        "{told}"
+        message.starts_with("entry 3 names")
+            && message.contains(&format!("this version reads is `{}`", bailiwick_journal::FORMAT)),
+        "{message}"
     );
 }
 

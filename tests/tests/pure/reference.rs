@@ -32,9 +32,9 @@ fn expected(page: &Page, header: &str) -> Result<Option<BTreeSet<String>>> {
     let parent =
         inner.split_once('.').filter(|(parent, _)| *parent == "check").map(|(parent, _)| format!("[[{parent}]]\n"));
     let text = format!("{}{}\n{UNKNOWN}\n", parent.unwrap_or_default(), header.replace("NAME", "name"));
-    let said = problems(page, &text);
-    let Some((_, list)) = said.split_once("unknown field `no-such-key`, expected ") else {
-        ensure!(said.contains("no-such-key"), "{header}: {said}");
+    let message = problems(page, &text);
+    let Some((_, list)) = message.split_once("unknown field `no-such-key`, expected ") else {
+        ensure!(message.contains("no-such-key"), "{header}: {message}");
         return Ok(None);
     };
     Ok(Some(list.split('`').skip(1).step_by(2).map(str::to_owned).collect()))
@@ -129,8 +129,8 @@ fn every_example_works() -> Result<()> {
                 lines.extend(own.lines().filter(|line| !line.starts_with(&format!("{} =", key.name))));
                 lines.push(&key.example);
                 let text = format!("{}\n{}\n{others}", table.header.replace("NAME", "name"), lines.join("\n"));
-                let said = problems(&page, &text);
-                ensure!(said.is_empty(), "{} {}: {said}\n{text}", page.file, table.header);
+                let message = problems(&page, &text);
+                ensure!(message.is_empty(), "{} {}: {message}\n{text}", page.file, table.header);
             }
         }
     }

@@ -113,19 +113,19 @@ fn observing() -> Vec<Verb> {
 }
 
 /// The contract that a manifest with these verbs asks for.
-fn trimmed(of: World, verbs: &[Verb], history: bool) -> Vec<(&'static str, String)> {
-    wit::trimmed(of, &verbs.iter().copied().collect(), history)
+fn trimmed(kind: World, verbs: &[Verb], history: bool) -> Vec<(&'static str, String)> {
+    wit::trimmed(kind, &verbs.iter().copied().collect(), history)
 }
 
 /// What the reader of `tests/contract` finds in a world of a contract: functions, types, exports.
-fn world(of: World, files: &[(&str, String)]) -> BTreeSet<String> {
+fn world(kind: World, files: &[(&str, String)]) -> BTreeSet<String> {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
         fs::write(folder.path().join(name), text).unwrap();
     }
-    let said = reader().arg("world").arg(folder.path()).arg(of.name()).output().unwrap();
-    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
-    String::from_utf8(said.stdout).unwrap().lines().map(str::to_owned).collect()
+    let output = reader().arg("world").arg(folder.path()).arg(kind.name()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
 fn reader() -> Command {
@@ -148,19 +148,19 @@ fn a_trimmed_contract_has_exactly_the_verbs_of_the_manifest() {
     let alone = |all: &[Verb]| all.iter().map(|verb| vec![*verb]).collect::<Vec<_>>();
     let probes = alone(&observing()).into_iter().chain([observing(), Vec::new()]).map(|verbs| (World::Probe, verbs));
     let fixes = alone(Verb::ALL).into_iter().chain([Verb::ALL.to_vec()]).map(|verbs| (World::Fix, verbs));
-    for (of, verbs) in probes.chain(fixes) {
-        let world = world(of, &trimmed(of, &verbs, false));
+    for (kind, verbs) in probes.chain(fixes) {
+        let world = world(kind, &trimmed(kind, &verbs, false));
         let wanted: BTreeSet<_> = verbs.iter().map(|verb| verb.name()).chain(LOCAL).collect();
         assert_eq!(named(&world, "function"), wanted);
-        assert_eq!(named(&world, "export"), of.exports().iter().copied().collect());
+        assert_eq!(named(&world, "export"), kind.exports().iter().copied().collect());
     }
 }
 
 #[test]
 fn ph02_the_world_of_probes_has_no_verb_that_changes_anything() {
     let whole: Vec<_> = CONTRACT.iter().map(|(name, text)| (*name, (*text).to_owned())).collect();
-    let functions = |of| {
-        let world = world(of, &whole);
+    let functions = |kind| {
+        let world = world(kind, &whole);
         named(&world, "function").into_iter().map(str::to_owned).collect::<BTreeSet<_>>()
     };
     let (probe, fix) = (functions(World::Probe), functions(World::Fix));
@@ -191,19 +191,19 @@ fn a_components_past_is_there_only_if_its_manifest_asks_for_it() {
 fn types_that_no_kept_verb_needs_are_left_out() {
     let asked = trimmed(World::Probe, &[Verb::FilesStat, Verb::SystemFilesystems], false);
     let world = world(World::Probe, &asked);
-    let of = |interface: &str| -> Vec<_> {
+    let names_of = |interface: &str| -> Vec<_> {
         named(&world, "type").iter().filter_map(|name| name.strip_prefix(interface)?.strip_prefix('.')).collect()
     };
-    assert_eq!(of("files"), ["kind", "stat-info", "target", "verb-error"]);
-    assert_eq!(of("system"), ["filesystem", "inodes", "target", "verb-error"]);
+    assert_eq!(names_of("files"), ["kind", "stat-info", "target", "verb-error"]);
+    assert_eq!(names_of("system"), ["filesystem", "inodes", "target", "verb-error"]);
 }
 
 /// `bailiwick new --lang c` writes them; every verb is in them, and what is not called gets into no component.
 #[test]
 fn the_bindings_for_c_are_what_the_contract_makes_them() {
     let fresh = tempfile::tempdir().unwrap();
-    let said = reader().arg("c-bindings").arg(folder()).arg(fresh.path()).output().unwrap();
-    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    let output = reader().arg("c-bindings").arg(folder()).arg(fresh.path()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     for name in ["probe.c", "probe.h", "probe_component_type.o"] {
         let committed = fs::read(folder().join("../probes/languages/c/bindings").join(name)).unwrap();
         assert!(

@@ -20,7 +20,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-fn told(Problems(found): Problems) -> String {
+fn rendered(Problems(found): Problems) -> String {
     found.iter().map(|problem| problem.render(false)).collect()
 }
 
@@ -64,7 +64,7 @@ fn differences(built: &Path) -> Vec<String> {
     let journal = Arc::new(journal);
     let mut found = Vec::new();
     for (source, bytes, folder) in components(built) {
-        let manifest = manifest::parse(&source).map_err(told).unwrap();
+        let manifest = manifest::parse(&source).map_err(rendered).unwrap();
         let id = manifest.id.as_str();
         // An interpreter that is not the one in the program is told apart: it is tried when that one is.
         if manifest.rules.is_some() && !bailiwick_core::interpreter::is_interpreter(&bytes) {
@@ -72,14 +72,14 @@ fn differences(built: &Path) -> Vec<String> {
         }
         runtime.block_on(async {
             let program = Path::new(PROGRAM);
-            let bench = Runner::new(Some(program), &manifest, &bytes, Arc::clone(&journal)).await.unwrap();
+            let runner = Runner::new(Some(program), &manifest, &bytes, Arc::clone(&journal)).await.unwrap();
             let cases = names(&folder.join("cases"), "toml");
             assert!(cases.len() >= 3, "{id}: healthy, sick, and could not look");
             for case in cases {
                 let name = format!("{id}/{}", case.file_name().unwrap().to_string_lossy());
                 let source = Source::embedded(&name, &fs::read_to_string(&case).unwrap());
-                let case = Case::parse(&source, &manifest).map_err(told).unwrap();
-                let verdict = bench.run(&case).await;
+                let case = Case::parse(&source, &manifest).map_err(rendered).unwrap();
+                let verdict = runner.run(&case).await;
                 found.extend(
                     verdict
                         .notes
@@ -151,11 +151,11 @@ mod fresh {
             assert_eq!(built, committed, "the same compiler builds the same bytes");
         }
         let imports = |folder: &Path| -> Vec<(String, BTreeSet<(String, String)>)> {
-            let of = |path: PathBuf| {
+            let id_of = |path: PathBuf| {
                 let inspected = inspect(&fs::read(&path).unwrap(), &Limits::default()).unwrap();
                 (path.file_name().unwrap().to_string_lossy().into_owned(), inspected.imports.into_iter().collect())
             };
-            names(folder, "wasm").into_iter().map(of).collect()
+            names(folder, "wasm").into_iter().map(id_of).collect()
         };
         assert_eq!(imports(&fresh), imports(&dist));
         let found = differences(&fresh);

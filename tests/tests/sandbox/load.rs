@@ -64,19 +64,19 @@ async fn lk13_lk15_nothing_else_is_imported() {
 
 #[test]
 fn lk13_what_was_built_for_another_host_is_told_so() {
-    let told = |text: &str| {
+    let error_of = |text: &str| {
         let bytes = wat::parse_str(text).unwrap();
         check(&inspected(&bytes), &[]).unwrap_err().to_string()
     };
-    let program = told(
+    let program = error_of(
         r#"(component (import "wasi:filesystem/types@0.2.0" (instance))
             (instance $run) (export "wasi:cli/run@0.2.0" (instance $run)))"#,
     );
     assert!(program.contains("built for world `wasi:cli/command@0.2.0`; a probe must be built for"), "{program}");
     assert!(program.contains("hint: "), "{program}");
-    let nothing = told("(component)");
+    let nothing = error_of("(component)");
     assert!(nothing.contains("it exports nothing; a component of"), "{nothing}");
-    let newer = told(
+    let newer = error_of(
         r#"(component (import "bailiwick:ops/system@0.2.0" (instance (export "load" (func))))
             (core module $m (func (export "f"))) (core instance $i (instantiate $m))
             (func (export "examine") (canon lift (core func $i "f"))))"#,

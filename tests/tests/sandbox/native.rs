@@ -170,12 +170,12 @@ async fn order(text: &str) -> Result<String, FaultKind> {
 async fn table(calls: &[(String, String)]) -> String {
     let mut table = String::new();
     for (call, shown) in calls {
-        let gave = match order(&format!("call {call}")).await {
-            Ok(said) => said,
+        let result = match order(&format!("call {call}")).await {
+            Ok(text) => text,
             Err(FaultKind::WorkerDied(WorkerEnd::Signal(31))) => "killed".to_owned(),
             Err(other) => panic!("{call}: {other}"),
         };
-        writeln!(table, "{gave:<8}{shown}").unwrap();
+        writeln!(table, "{result:<8}{shown}").unwrap();
     }
     table
 }
@@ -207,18 +207,21 @@ mod landlock_6 {
     fn gr14_native_code_behind_landlock_alone_gets_no_file_network_program_or_process() {
         let surroundings = Surroundings::new();
         let calls = surroundings.calls();
-        let (table, held) = std::thread::spawn(move || {
+        let (table, lockdown) = std::thread::spawn(move || {
             kernel::without(&[libc::SYS_seccomp]).unwrap();
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                let held = Worker::start(Some(Path::new(PROGRAM))).await.unwrap().lockdown();
-                (table(&calls).await, held)
+                let lockdown = Worker::start(Some(Path::new(PROGRAM))).await.unwrap().lockdown();
+                (table(&calls).await, lockdown)
             })
         })
         .join()
         .unwrap();
-        assert!(held.lacking().contains(&"seccomp"), "{held:?}");
-        assert!(held.landlock.is_some_and(|abi| abi >= 6), "this kernel's Landlock does not know signals: {held:?}");
+        assert!(lockdown.lacking().contains(&"seccomp"), "{lockdown:?}");
+        assert!(
+            lockdown.landlock.is_some_and(|abi| abi >= 6),
+            "this kernel's Landlock does not know signals: {lockdown:?}"
+        );
         // Not among them: what neither Landlock nor the rest is for. A user may still set the limits of what is his, start
         // processes and make sockets, without getting anywhere with them.
         let for_nothing = [
@@ -256,14 +259,14 @@ mod landlock_6 {
 
 #[test]
 fn a_worker_without_seccomp_says_so() {
-    let held = std::thread::spawn(|| {
+    let lockdown = std::thread::spawn(|| {
         kernel::without(&[libc::SYS_seccomp]).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async { Worker::start(Some(Path::new(PROGRAM))).await.unwrap().lockdown() })
     })
     .join()
     .unwrap();
-    assert!(held.lacking().contains(&"seccomp"), "{held:?}");
+    assert!(lockdown.lacking().contains(&"seccomp"), "{lockdown:?}");
 }
 
 /// An ops directory whose `file-freshness` may look at one file of this machine, and the broker for it.
@@ -305,7 +308,7 @@ impl Granted {
 
 #[tokio::test]
 async fn gr14_native_code_is_granted_nothing_beyond_its_run_whatever_it_says() {
-    let said = [
+    let orders = [
         "what-was-granted",
         "a-slot-key-not-granted",
         "another-targets-path-for-a-key",
@@ -322,7 +325,7 @@ async fn gr14_native_code_is_granted_nothing_beyond_its_run_whatever_it_says() {
         "no-message-at-all",
     ];
     let mut table = String::new();
-    for what in said {
+    for what in orders {
         let granted = Granted::new();
         let (order, links) = (format!("say {what}"), Links::from([Verb::FilesStat]));
         let limits = Limits { wall_ms: 10_000, ..Limits::default() };

@@ -73,7 +73,7 @@ fn healthy(call: &VerbCall) -> Outcome {
 
 /// What those that ask for their past have said before, two days long: nothing that was different.
 fn earlier(manifest: &Manifest) -> Vec<Point> {
-    let said = [
+    let metrics = [
         ("growth", "/", "used-bytes", 96_000.0),
         ("growth", "market", "size-bytes", 226_492_416.0),
         ("attribution", "/", "used-bytes", 96_000.0),
@@ -90,7 +90,7 @@ fn earlier(manifest: &Manifest) -> Vec<Point> {
         value,
     };
     let days = if manifest.history.is_some() { 1..3 } else { 0..0 };
-    days.rev().flat_map(|day| said.map(|said| point(NOW_MS - day * 86_400_000, said))).collect()
+    days.rev().flat_map(|day| metrics.map(|metric| point(NOW_MS - day * 86_400_000, metric))).collect()
 }
 
 #[tokio::test]

@@ -26,8 +26,8 @@ fn two_at_once_are_both_kept() {
             })
             .collect();
         for child in children {
-            let said = bailiwick_tests::ops::said(child.wait_with_output().unwrap()).unwrap();
-            assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
+            let output = bailiwick_tests::ops::completed(child.wait_with_output().unwrap()).unwrap();
+            assert_eq!(output.code, 0, "{}{}", output.stdout, output.stderr);
         }
     }
     assert_eq!(read_lock(&ops).components.len(), ids.len());
@@ -131,7 +131,7 @@ fn a_directory_that_cannot_be_written_is_read() {
             use std::os::unix::process::CommandExt;
             command.uid(65534).gid(65534);
         }
-        bailiwick_tests::ops::said(command.output().unwrap()).unwrap()
+        bailiwick_tests::ops::completed(command.output().unwrap()).unwrap()
     };
     let verify = run(&["lock", "verify"]);
     let add = run(&["add", next.to_str().unwrap()]);

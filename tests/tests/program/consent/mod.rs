@@ -15,7 +15,7 @@ use bailiwick_policy::lock;
 use bailiwick_policy::lock::{Lock, LockError, LockState};
 use bailiwick_tests::fleet::Entry;
 use bailiwick_tests::offer::{Asks, Offers};
-use bailiwick_tests::ops::{Ops, Said, bailiwick, ran};
+use bailiwick_tests::ops::{Completed, Ops, bailiwick, component_run};
 
 use crate::PROGRAM;
 
@@ -44,7 +44,7 @@ fn accepted(ids: &[&str]) -> (Ops, Offers) {
     (ops, offers)
 }
 
-fn accept_of(page: &Said) -> String {
+fn accept_of(page: &Completed) -> String {
     let rest = page.stdout.split("--accept ").nth(1).unwrap_or_else(|| panic!("{}{}", page.stdout, page.stderr));
     rest.lines().next().unwrap().to_owned()
 }
@@ -53,8 +53,8 @@ fn accept_of(page: &Said) -> String {
 fn add(ops: &Ops, file: &Path) {
     let file = file.to_str().unwrap();
     let digest = accept_of(&ops.run(&["add", file]).unwrap());
-    let said = ops.run(&["add", file, "--accept", &digest]).unwrap();
-    assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
+    let output = ops.run(&["add", file, "--accept", &digest]).unwrap();
+    assert_eq!(output.code, 0, "{}{}", output.stdout, output.stderr);
 }
 
 fn lock_text(ops: &Ops) -> String {
@@ -71,8 +71,8 @@ fn read_lock(ops: &Ops) -> Lock {
 /// What came of a component, and that the built-in one beside it ran.
 fn outcome(ops: &Ops, id: &str) -> (i32, String, String) {
     let (code, sweep) = ops.check(&[]).unwrap();
-    assert_eq!(ran(&sweep, "here", "memory").unwrap()["outcome"]["kind"], "report", "{sweep}");
-    let outcome = &ran(&sweep, "here", id).unwrap()["outcome"];
+    assert_eq!(component_run(&sweep, "here", "memory").unwrap()["outcome"]["kind"], "report", "{sweep}");
+    let outcome = &component_run(&sweep, "here", id).unwrap()["outcome"];
     let kind = outcome["kind"].as_str().unwrap().to_owned();
     (code, kind, outcome["cause"].as_str().unwrap_or_default().to_owned())
 }
@@ -119,9 +119,9 @@ fn lk07_one_bit_of_an_accepted_file_and_it_does_not_run_and_the_others_do() {
 fn lk07_another_accepted_components_bytes_are_no_accepted_bytes() {
     let (ops, offers) = accepted(&["acme-unit"]);
     let other = offers.version("acme-unit", "1.0.1", Asks::Status).unwrap();
-    let held = offers.version("acme-unit", "1.1.0", Asks::StatusAndLogs).unwrap();
-    assert_eq!(ops.run(&["add", held.to_str().unwrap()]).unwrap().code, 8);
-    for from in [&other, &held] {
+    let newer = offers.version("acme-unit", "1.1.0", Asks::StatusAndLogs).unwrap();
+    assert_eq!(ops.run(&["add", newer.to_str().unwrap()]).unwrap().code, 8);
+    for from in [&other, &newer] {
         for extension in ["wasm", "toml"] {
             let place = ops.path().join(format!("components/acme-unit.{extension}"));
             fs::copy(from.with_extension(extension), &place).unwrap();
@@ -130,8 +130,8 @@ fn lk07_another_accepted_components_bytes_are_no_accepted_bytes() {
     }
     // The accepted file, offered again, goes back to its place.
     let right = offers.version("acme-unit", "1.0.0", Asks::Status).unwrap();
-    let said = ops.run(&["add", right.to_str().unwrap()]).unwrap();
-    assert!(said.code == 0 && said.stdout.contains("back in their place"), "{}{}", said.stdout, said.stderr);
+    let output = ops.run(&["add", right.to_str().unwrap()]).unwrap();
+    assert!(output.code == 0 && output.stdout.contains("back in their place"), "{}{}", output.stdout, output.stderr);
     assert_runs(&ops, "acme-unit");
 }
 
@@ -156,10 +156,10 @@ fn a_lock_edited_by_hand_accepts_nothing() {
         assert_eq!(verify.code, 2, "{}", verify.stdout);
         // Nobody writes on it: that would make the edit look accepted.
         let more = offers.version("acme-unit", "1.0.1", Asks::Status).unwrap();
-        let said = ops.run(&["add", more.to_str().unwrap()]).unwrap();
-        assert!(said.code == 2 && said.stderr.contains("restore it from version control"), "{}", said.stderr);
-        let said = ops.run(&["revoke", "acme-unit"]).unwrap();
-        assert!(said.code == 2 && said.stderr.contains("restore it"), "{}", said.stderr);
+        let output = ops.run(&["add", more.to_str().unwrap()]).unwrap();
+        assert!(output.code == 2 && output.stderr.contains("restore it from version control"), "{}", output.stderr);
+        let output = ops.run(&["revoke", "acme-unit"]).unwrap();
+        assert!(output.code == 2 && output.stderr.contains("restore it"), "{}", output.stderr);
         assert_eq!(lock_text(&ops), edited);
     }
     ops.write(lock::FILE, right.as_bytes()).unwrap();
@@ -187,8 +187,8 @@ fn what_is_no_lock_of_this_version_accepts_nothing_and_says_what_to_do() {
     // Permissions are those of every file that decides what may run.
     ops.write(lock::FILE, right.as_bytes()).unwrap();
     fs::set_permissions(ops.path().join(lock::FILE), PermissionsExt::from_mode(0o664)).unwrap();
-    let said = ops.run(&["check"]).unwrap();
-    assert!(said.code == 2 && said.stderr.contains("writable by its group"), "{}", said.stderr);
+    let output = ops.run(&["check"]).unwrap();
+    assert!(output.code == 2 && output.stderr.contains("writable by its group"), "{}", output.stderr);
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn mistakes_in_a_lock_are_shown_where_they_are() {
     let (ops, _offers) = accepted(&["acme-unit"]);
     let right = lock_text(&ops);
     let digest = right.split("\ndigest = \"").nth(1).unwrap().split('"').next().unwrap();
-    let mut told = String::new();
+    let mut errors = String::new();
     for (from, to) in [
         (digest, "abc"),
         ("version = \"1.0.0\"", "version = \"one\""),
@@ -209,11 +209,11 @@ fn mistakes_in_a_lock_are_shown_where_they_are() {
         for problem in problems {
             // Digests and times of this run stand in what is shown.
             let shown = problem.render(false);
-            told += &format!("{}\n", shown.lines().next().unwrap());
+            errors += &format!("{}\n", shown.lines().next().unwrap());
             assert!(shown.contains("bailiwick.lock:") && shown.contains('^'), "{shown}");
         }
     }
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(errors);
 }
 
 /// Every byte of a lock counts.
@@ -256,11 +256,11 @@ fn lk09_revoked_bytes_do_not_come_back_under_any_name() {
     let manifest = fs::read_to_string(file.with_extension("toml")).unwrap();
     fs::write(renamed.with_extension("toml"), manifest.replace("acme-unit", "other-thing")).unwrap();
     for offered in [&file, &renamed] {
-        let said = ops.run(&["add", offered.to_str().unwrap()]).unwrap();
+        let output = ops.run(&["add", offered.to_str().unwrap()]).unwrap();
         assert!(
-            said.code == 3 && said.stderr.contains("E-LOAD-REVOKED") && said.stderr.contains("in the news"),
+            output.code == 3 && output.stderr.contains("E-LOAD-REVOKED") && output.stderr.contains("in the news"),
             "{}",
-            said.stderr
+            output.stderr
         );
     }
     assert_eq!(ops.run(&["revoke", "no-such"]).unwrap().code, 2);
@@ -275,8 +275,8 @@ fn lk09_revoked_bytes_do_not_come_back_under_any_name() {
     let next = offers.version("acme-unit", "1.0.1", Asks::Status).unwrap();
     assert_eq!(ops.run(&["add", next.to_str().unwrap()]).unwrap().code, 0);
     assert_eq!(ops.run(&["revoke", "acme-unit"]).unwrap().code, 0);
-    let said = ops.run(&["add", file.to_str().unwrap(), "--accept", &old]).unwrap();
-    assert!(said.code == 8 && said.stdout.contains("REVOKED before: 1.0.1"), "{}{}", said.stdout, said.stderr);
+    let output = ops.run(&["add", file.to_str().unwrap(), "--accept", &old]).unwrap();
+    assert!(output.code == 8 && output.stdout.contains("REVOKED before: 1.0.1"), "{}{}", output.stdout, output.stderr);
 }
 
 #[test]
@@ -287,15 +287,15 @@ fn lk18_an_id_that_looks_like_another_has_to_be_told_apart() {
     {
         let file = offers.version(id, "1.0.0", Asks::Status).unwrap();
         let file = file.to_str().unwrap();
-        let said = ops.run(&["add", file]).unwrap();
+        let output = ops.run(&["add", file]).unwrap();
         let hint = format!("--not-a-look-alike {other}");
-        assert!(said.code == 3 && said.stderr.contains(&hint), "{}{}", said.stdout, said.stderr);
-        let said = ops.run(&["add", file, "--not-a-look-alike", other]).unwrap();
+        assert!(output.code == 3 && output.stderr.contains(&hint), "{}{}", output.stdout, output.stderr);
+        let output = ops.run(&["add", file, "--not-a-look-alike", other]).unwrap();
         assert!(
-            said.code == 8 && said.stdout.contains("policy grants it on no target"),
+            output.code == 8 && output.stdout.contains("policy grants it on no target"),
             "{}{}",
-            said.stdout,
-            said.stderr
+            output.stdout,
+            output.stderr
         );
     }
     // The other script is no id at all, and a built-in one's name is taken.
@@ -304,8 +304,8 @@ fn lk18_an_id_that_looks_like_another_has_to_be_told_apart() {
     fs::write(cyrillic.with_extension("toml"), manifest.replace("postgres-x", "pоstgres-health")).unwrap();
     assert_eq!(ops.run(&["add", cyrillic.to_str().unwrap()]).unwrap().code, 2);
     let memory = offers.version("memory", "9.0.0", Asks::Status).unwrap();
-    let said = ops.run(&["add", memory.to_str().unwrap()]).unwrap();
-    assert!(said.code == 2 && said.stderr.contains("built-in component `memory`"), "{}", said.stderr);
+    let output = ops.run(&["add", memory.to_str().unwrap()]).unwrap();
+    assert!(output.code == 2 && output.stderr.contains("built-in component `memory`"), "{}", output.stderr);
 }
 
 #[test]
@@ -316,8 +316,8 @@ fn fs16_an_id_is_no_path() {
         let manifest = fs::read_to_string(file.with_extension("toml")).unwrap();
         fs::write(file.with_extension("toml"), manifest.replace("id = \"acme-unit\"", &format!("id = {id:?}")))
             .unwrap();
-        let said = ops.run(&["add", file.to_str().unwrap()]).unwrap();
-        assert!(said.code == 2 && said.stderr.contains("must match"), "{id}: {}{}", said.stdout, said.stderr);
+        let output = ops.run(&["add", file.to_str().unwrap()]).unwrap();
+        assert!(output.code == 2 && output.stderr.contains("must match"), "{id}: {}{}", output.stdout, output.stderr);
         assert_eq!(ops.run(&["approve", id]).unwrap().code, 2);
     }
     assert!(!ops.path().join("components").exists());
@@ -350,8 +350,13 @@ fn what_was_shown_is_what_is_accepted() {
     let path = file.to_str().unwrap();
     let digest = accept_of(&ops.run(&["add", path]).unwrap());
     let stale = |ops: &Ops| {
-        let said = ops.run(&["add", path, "--accept", &digest]).unwrap();
-        assert!(said.code == 8 && said.stderr.contains("none of the given digests"), "{}{}", said.stdout, said.stderr);
+        let output = ops.run(&["add", path, "--accept", &digest]).unwrap();
+        assert!(
+            output.code == 8 && output.stderr.contains("none of the given digests"),
+            "{}{}",
+            output.stdout,
+            output.stderr
+        );
         assert!(!ops.path().join(lock::FILE).exists());
     };
     // Policy has changed since, in a binding, in a setting, in where it runs.
@@ -400,12 +405,12 @@ const FORGED: &str = "acme-unit\n  signer   alice\u{1b}[8m";
 
 /// Nothing that drives a terminal and no line that is not ours.
 #[track_caller]
-fn assert_harmless(said: &Said) {
-    for out in [&said.stdout, &said.stderr] {
+fn assert_harmless(output: &Completed) {
+    for out in [&output.stdout, &output.stderr] {
         assert!(!out.chars().any(|c| c.is_control() && c != '\n'), "{out:?}");
         assert!(!out.lines().any(|line| line.starts_with("  signer   alice")), "{out}");
     }
-    assert!(said.stderr.contains("\\n  signer   alice\\x1b[8m"), "{}{}", said.stdout, said.stderr);
+    assert!(output.stderr.contains("\\n  signer   alice\\x1b[8m"), "{}{}", output.stdout, output.stderr);
 }
 
 #[test]
@@ -419,17 +424,17 @@ fn tx01_tx07_the_name_of_a_file_says_nothing_of_its_own() {
         fs::copy(right.with_extension(extension), forged.with_extension(extension)).unwrap();
     }
     for path in [&forged, &folder] {
-        let said = ops.run(&["add", path.to_str().unwrap()]).unwrap();
-        assert_eq!((said.code, said.stdout.as_str()), (2, ""), "{}", said.stderr);
-        assert_harmless(&said);
+        let output = ops.run(&["add", path.to_str().unwrap()]).unwrap();
+        assert_eq!((output.code, output.stdout.as_str()), (2, ""), "{}", output.stderr);
+        assert_harmless(&output);
     }
     // Any plain name is fine for one that is named, and only an id in a folder.
     fs::rename(&forged, folder.join("My own.wasm")).unwrap();
     fs::rename(forged.with_extension("toml"), folder.join("My own.toml")).unwrap();
-    let said = ops.run(&["add", folder.join("My own.wasm").to_str().unwrap()]).unwrap();
-    assert!(said.code == 8 && said.stdout.contains("My own.wasm"), "{}{}", said.stdout, said.stderr);
-    let said = ops.run(&["add", folder.to_str().unwrap()]).unwrap();
-    assert!(said.code == 2 && said.stderr.contains("must be named ID.wasm"), "{}{}", said.stdout, said.stderr);
+    let output = ops.run(&["add", folder.join("My own.wasm").to_str().unwrap()]).unwrap();
+    assert!(output.code == 8 && output.stdout.contains("My own.wasm"), "{}{}", output.stdout, output.stderr);
+    let output = ops.run(&["add", folder.to_str().unwrap()]).unwrap();
+    assert!(output.code == 2 && output.stderr.contains("must be named ID.wasm"), "{}{}", output.stdout, output.stderr);
     // The folder itself may be called anything, and is shown as what it is.
     let strange = offers.path().join(FORGED);
     fs::create_dir(&strange).unwrap();
@@ -462,15 +467,15 @@ fn tx07_tx10_a_project_leads_to_nothing_outside_of_it() {
     let secret = ops.path().join("secret");
     let link = |at: &Path| std::os::unix::fs::symlink(&secret, at).unwrap();
     let refused = |args: &[&str]| {
-        let said = ops.run(args).unwrap();
-        let all = said.stdout.clone() + &said.stderr;
-        assert!(said.code == 2 && all.contains("is a symbolic link") && !all.contains("hunter2"), "{args:?}: {all}");
+        let output = ops.run(args).unwrap();
+        let all = output.stdout.clone() + &output.stderr;
+        assert!(output.code == 2 && all.contains("is a symbolic link") && !all.contains("hunter2"), "{args:?}: {all}");
     };
     let path = folder.to_str().unwrap();
     fs::write(folder.join(format!("cases/{FORGED}.toml")), "").unwrap();
-    let said = ops.run(&["test", path]).unwrap();
-    assert_eq!(said.code, 2);
-    assert_harmless(&said);
+    let output = ops.run(&["test", path]).unwrap();
+    assert_eq!(output.code, 2);
+    assert_harmless(&output);
     fs::remove_dir_all(folder.join("cases")).unwrap();
     // A case, the folder of the cases, the manifest, and the one beside a component.
     fs::create_dir(folder.join("cases")).unwrap();
@@ -504,9 +509,9 @@ fn fs_what_is_staged_is_a_file_of_ours_or_is_not_opened() {
         // It does: it is told, and waits for nobody.
         fs::create_dir(&staged).unwrap();
         make(&staged.join("acme-unit.wasm"));
-        let said = ops.run(&["lock"]).unwrap();
+        let output = ops.run(&["lock"]).unwrap();
         let check = ops.run(&["review"]).unwrap();
-        let all = said.stderr + &check.stderr;
+        let all = output.stderr + &check.stderr;
         assert!(all.contains("is not a regular file") || all.contains("is a symbolic link"), "{all}");
         fs::remove_dir_all(&staged).unwrap();
     }
@@ -515,8 +520,8 @@ fn fs_what_is_staged_is_a_file_of_ours_or_is_not_opened() {
     fs::create_dir(&other).unwrap();
     fs::write(other.join("kept"), "").unwrap();
     std::os::unix::fs::symlink(&other, &staged).unwrap();
-    let said = ops.run(&["review"]).unwrap();
-    assert!(said.stderr.contains("is a symbolic link"), "{}", said.stderr);
+    let output = ops.run(&["review"]).unwrap();
+    assert!(output.stderr.contains("is a symbolic link"), "{}", output.stderr);
     assert!(other.join("kept").exists() && staged.is_symlink());
 }
 
@@ -530,8 +535,8 @@ fn fs_the_contract_is_written_to_no_linked_folder_and_waits_for_nobody() {
     let wit = folder.join("wit");
     std::os::unix::fs::symlink(&other, &wit).unwrap();
     let run = |says: &str| {
-        let said = ops.run(&["wit", "--manifest", manifest.to_str().unwrap()]).unwrap();
-        assert!(said.code == 2 && said.stderr.contains(says), "{}{}", said.stdout, said.stderr);
+        let output = ops.run(&["wit", "--manifest", manifest.to_str().unwrap()]).unwrap();
+        assert!(output.code == 2 && output.stderr.contains(says), "{}{}", output.stdout, output.stderr);
     };
     run("is a symbolic link");
     assert_eq!(fs::read_dir(&other).unwrap().count(), 0);

@@ -15,11 +15,11 @@ use bailiwick_tests::gate::{
 #[derive(Debug, PartialEq)]
 struct Seen {
     bytes: Vec<u8>,
-    kept: Kept,
+    metadata: Metadata,
 }
 
 #[derive(Debug, PartialEq)]
-struct Kept {
+struct Metadata {
     mode: u32,
     owner: (u32, u32),
     note: Vec<u8>,
@@ -30,7 +30,7 @@ fn seen(path: &Path) -> Option<Seen> {
     let mut note = [0; 64];
     let length = rustix::fs::getxattr(path, NOTE, &mut note).unwrap_or(0);
     let (mode, owner) = (about.permissions().mode(), (about.uid(), about.gid()));
-    Some(Seen { bytes: fs::read(path).ok()?, kept: Kept { mode, owner, note: note[..length].to_vec() } })
+    Some(Seen { bytes: fs::read(path).ok()?, metadata: Metadata { mode, owner, note: note[..length].to_vec() } })
 }
 
 /// An attribute beyond those that every file has.
@@ -95,7 +95,7 @@ fn fs12_every_change_of_a_file_is_done_and_undone_in_every_shell() {
                     "{shell} {action}"
                 );
                 if let (Some(now), Some(was)) = (&now, &untouched) {
-                    assert_eq!(now.kept, was.kept, "{shell} {action}: its owner, mode and attributes");
+                    assert_eq!(now.metadata, was.metadata, "{shell} {action}: its owner, mode and attributes");
                 }
             }
             for _twice in 0..2 {

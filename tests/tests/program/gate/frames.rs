@@ -130,8 +130,8 @@ fn what_is_listed_runs_word_for_word_and_nothing_else_does() {
             })
             .collect();
         let quiet = |status| (status, String::new(), String::new(), 0);
-        let said = "$(id)|`id`|a b|*|;id|\"|\\|&&|-n|";
-        assert_eq!(seen[0], (FINE, said.to_owned(), String::new(), said.len()), "{shell}");
+        let printed = "$(id)|`id`|a b|*|;id|\"|\\|&&|-n|";
+        assert_eq!(seen[0], (FINE, printed.to_owned(), String::new(), printed.len()), "{shell}");
         assert_eq!(seen[1], (FINE, "A=b\n".to_owned(), String::new(), 4), "{shell}");
         assert_eq!(seen[2], (Status::Exit(3), "out\n".to_owned(), "err\n".to_owned(), 4), "{shell}");
         assert_eq!(seen[3], (FINE, String::new(), String::new(), 100), "{shell}");
@@ -191,16 +191,14 @@ fn ar22_a_change_that_loses_its_client_finishes_its_step_and_stops() {
     let mut session = gate.start("change-root").unwrap();
     let asked = [begin("c-1"), step("c-1", 1, "slow", &before, &after), step("c-1", 2, "w", &absent, &written)];
     session.say(&frame(&asked).unwrap()).unwrap();
-    until("systemd was told", || {
-        fs::read_to_string(gate.at("systemctl.log")).is_ok_and(|said| said.contains(" start "))
-    })
-    .unwrap();
+    until("systemd was told", || fs::read_to_string(gate.at("systemctl.log")).is_ok_and(|log| log.contains(" start ")))
+        .unwrap();
     session.hang_up();
     drop(session);
     // Asked again, it waits for the one at work, and has its answer.
     assert!(is(&gate.one("change-root", step("c-1", 1, "slow", &before, &after)).unwrap(), FINE));
-    let said = fs::read_to_string(gate.at("systemctl.log")).unwrap();
-    assert_eq!(said.matches(" start ").count(), 1, "{said}");
+    let log = fs::read_to_string(gate.at("systemctl.log")).unwrap();
+    assert_eq!(log.matches(" start ").count(), 1, "{log}");
     assert!(!dir.join("file").exists(), "the next step was not begun");
     assert!(is(&gate.one("change-root", undo("c-1", 1)).unwrap(), FINE));
     assert!(is(&gate.one("change-root", Request::Close(named("c-1"))).unwrap(), FINE));
@@ -329,8 +327,8 @@ fn every_shell_reads_the_script() {
     let file = script(&dir);
     for (_, shell) in SHELLS {
         let (program, before) = shell.split_first().unwrap();
-        let said = std::process::Command::new(program).args(before).arg("-n").arg(&file).output().unwrap();
-        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+        let output = std::process::Command::new(program).args(before).arg("-n").arg(&file).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
     fs::remove_dir_all(&dir).unwrap();
 }
@@ -341,7 +339,7 @@ fn shellcheck_finds_nothing_in_the_script() {
     let dir = place("check");
     let file = script(&dir);
     let mut check = std::process::Command::new("shellcheck");
-    let said = check.args(["-s", "sh", "-e", "SC2317,SC2034,SC2221,SC2222"]).arg(&file).output().unwrap();
-    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stdout));
+    let output = check.args(["-s", "sh", "-e", "SC2317,SC2034,SC2221,SC2222"]).arg(&file).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     fs::remove_dir_all(&dir).unwrap();
 }

@@ -37,11 +37,11 @@ impl Way {
         Self { fleet: fleet(&[entry], &[]).unwrap() }
     }
 
-    async fn looks(&self) -> Session {
+    async fn read_session(&self) -> Session {
         connect(&self.fleet, target(&self.fleet, "test").unwrap(), &Settings::default()).await.unwrap()
     }
 
-    async fn changes(&self) -> ChangeSession {
+    async fn change_session(&self) -> ChangeSession {
         let target = target(&self.fleet, "test").unwrap();
         ChangeSession::open(&self.fleet, target, &Settings::default()).await.unwrap()
     }
@@ -64,25 +64,25 @@ fn ssh_a_change_is_begun_done_undone_and_closed_over_a_real_connection() {
     let (host, script) = Host::start(&Options { entries, limits: FREE, ..Options::default() }).unwrap();
     let way = Way::to(&host);
     run(async {
-        let eyes = way.looks().await;
-        let answers = inspect(&eyes, &[Request::Gate, Request::Preview(action.to_owned())]).await.unwrap();
+        let reader = way.read_session().await;
+        let answers = inspect(&reader, &[Request::Gate, Request::Preview(action.to_owned())]).await.unwrap();
         let facts = GateFacts::read(&answers[0].stdout).unwrap();
         assert_eq!((facts.list.as_str(), facts.script), (script.list.as_str(), script.digest()));
         assert_eq!((facts.disabled, facts.open, facts.begins_today), (None, None, 0));
         let preview = Preview::read(&answers[1].stdout).unwrap();
         assert!(preview.shown.for_encoder().contains("-before\n+after\n"), "{:?}", preview.shown);
 
-        let hands = way.changes().await;
-        assert_eq!(hands.ask(begin("c-1")).await.unwrap().status, Status::Exit(0));
-        let done = hands.ask(step("c-1", 1, action, &preview.before, &preview.after)).await.unwrap();
+        let changer = way.change_session().await;
+        assert_eq!(changer.ask(begin("c-1")).await.unwrap().status, Status::Exit(0));
+        let done = changer.ask(step("c-1", 1, action, &preview.before, &preview.after)).await.unwrap();
         assert_eq!((done.status, done.state), (Status::Exit(0), Some(preview.after.clone())));
         assert_eq!(fs::read(&file).unwrap(), b"after\n");
-        let undone = hands.ask(undo("c-1", 1)).await.unwrap();
+        let undone = changer.ask(undo("c-1", 1)).await.unwrap();
         assert_eq!((undone.status, undone.state), (Status::Exit(0), Some(preview.before.clone())));
         assert_eq!(fs::read(&file).unwrap(), b"before\n");
-        assert_eq!(hands.ask(Request::Close(named("c-1"))).await.unwrap().status, Status::Exit(0));
-        hands.close().await;
-        eyes.close().await;
+        assert_eq!(changer.ask(Request::Close(named("c-1"))).await.unwrap().status, Status::Exit(0));
+        changer.close().await;
+        reader.close().await;
     });
     let log = host.read("log").unwrap();
     assert!(log.contains("role=change from=127."), "{log}");
@@ -93,7 +93,7 @@ fn ssh_a_change_is_begun_done_undone_and_closed_over_a_real_connection() {
 fn by_hand(host: &Host, role: &str, options: &[&str], requests: &[Request]) -> (Option<i32>, String) {
     let mut command = host.ssh(role);
     command.args(options).arg(host.address.ip().to_string()).arg(format!("bailiwick-gate/1 {role}"));
-    let mut session = GateSession::of(command).unwrap();
+    let mut session = GateSession::start(command).unwrap();
     session.say(&frame(requests).unwrap()).unwrap();
     let (code, out, _) = session.end().unwrap();
     (code, String::from_utf8_lossy(&out).into_owned())
@@ -138,9 +138,9 @@ fn nw19_nw21_ssh_with_a_key_in_hand_there_is_nothing_but_the_list() {
             &["git-upload-pack", "/x"],
             &["$(touch", "/tmp/x)"],
         ] {
-            let said = host.try_ssh(role, &[], words).unwrap();
-            assert_eq!(said.status.code(), Some(126), "{role} {words:?}: {said:?}");
-            assert!(said.stdout.is_empty(), "{role} {words:?}");
+            let output = host.try_ssh(role, &[], words).unwrap();
+            assert_eq!(output.status.code(), Some(126), "{role} {words:?}: {output:?}");
+            assert!(output.stdout.is_empty(), "{role} {words:?}");
         }
         // The other's constant.
         let other = if role == "read" { "bailiwick-gate/1 change" } else { "bailiwick-gate/1 look" };
@@ -157,13 +157,13 @@ fn nw19_nw21_ssh_with_a_key_in_hand_there_is_nothing_but_the_list() {
             &["-N", "-o", "ExitOnForwardFailure=yes", "-R", "/tmp/bailiwick-evil.sock:127.0.0.1:1"],
             &["-o", "ExitOnForwardFailure=yes", "-w", "any:any"],
         ] {
-            let said = host.try_ssh(role, options, &[]).unwrap();
-            assert!(matches!(said.status.code(), Some(255 | 126)), "{role} {options:?}: {said:?}");
-            assert!(said.stdout.is_empty(), "{role} {options:?}");
+            let output = host.try_ssh(role, options, &[]).unwrap();
+            assert!(matches!(output.status.code(), Some(255 | 126)), "{role} {options:?}: {output:?}");
+            assert!(output.stdout.is_empty(), "{role} {options:?}");
         }
         let forwards = host.try_ssh(role, &["-v", "-A"], &["sh"]).unwrap();
-        let told = String::from_utf8_lossy(&forwards.stderr).into_owned();
-        assert!(told.contains("key options: command") && !told.contains("agent-forwarding"), "{told}");
+        let stderr = String::from_utf8_lossy(&forwards.stderr).into_owned();
+        assert!(stderr.contains("key options: command") && !stderr.contains("agent-forwarding"), "{stderr}");
         // What a client puts into the environment changes nothing.
         let set = |text: &str| format!("SetEnv=\"{}\"", text.replace('\n', "\" \""));
         for variable in [
@@ -256,13 +256,13 @@ fn ar19_sudo_takes_two_command_lines_and_no_other() {
         ("bw-change", &["-D", "/tmp", gate, "change-root"]),
         ("bw-change", &["-e", "/etc/passwd"]),
     ] {
-        let (code, said) = sudo(user, words);
-        assert_eq!(code, Some(1), "{user} {words:?}: {said}");
+        let (code, text) = sudo(user, words);
+        assert_eq!(code, Some(1), "{user} {words:?}: {text}");
     }
     for (user, role) in [("bw-read", "look"), ("bw-change", "change-root")] {
-        let (code, said) = sudo(user, &[gate, role]);
-        assert_eq!(code, Some(126), "{said}");
-        assert!(said.contains("the input ended before go"), "it is our gate that says no: {said}");
+        let (code, text) = sudo(user, &[gate, role]);
+        assert_eq!(code, Some(126), "{text}");
+        assert!(text.contains("the input ended before go"), "it is our gate that says no: {text}");
     }
     // Without sudo none of the roles that need root does anything.
     for role in ["look", "change-root", "status"] {
@@ -310,10 +310,10 @@ fn nw20_ssh_a_certificate_is_good_for_one_target_one_role_and_its_time() {
     certify("ca", "bw-change@test", "+5m", &[]);
     let way = Way::with(&host, &format!(", certificate = {}", text(&certificate(&host))));
     run(async {
-        let hands = way.changes().await;
-        let said = hands.ask(undo("c-none", 1)).await.unwrap();
-        assert_eq!(said.status, Status::Unknown);
-        hands.close().await;
+        let changer = way.change_session().await;
+        let answer = changer.ask(undo("c-none", 1)).await.unwrap();
+        assert_eq!(answer.status, Status::Unknown);
+        changer.close().await;
     });
 }
 
@@ -347,13 +347,13 @@ fn ch20_ssh_a_certificate_that_has_run_out_is_not_needed_for_the_way_back() {
     certify(&host, &key, principal, "+5m", &[]);
     let way = Way::with(&host, &format!(", certificate = {}", text(&certificate(&host))));
     run(async {
-        let answers = inspect(&way.looks().await, &[Request::Preview(action.to_owned())]).await.unwrap();
+        let answers = inspect(&way.read_session().await, &[Request::Preview(action.to_owned())]).await.unwrap();
         let preview = Preview::read(&answers[0].stdout).unwrap();
-        let hands = way.changes().await;
-        assert_eq!(hands.ask(begin("c-1")).await.unwrap().status, Status::Exit(0));
-        let done = hands.ask(step("c-1", 1, action, &preview.before, &preview.after)).await.unwrap();
+        let changer = way.change_session().await;
+        assert_eq!(changer.ask(begin("c-1")).await.unwrap().status, Status::Exit(0));
+        let done = changer.ask(step("c-1", 1, action, &preview.before, &preview.after)).await.unwrap();
         assert_eq!(done.status, Status::Exit(0));
-        hands.close().await;
+        changer.close().await;
     });
     assert_eq!(fs::read(&file).unwrap(), b"after\n");
     certify(&host, &key, principal, "-10m:-5m", &[]);
@@ -384,13 +384,13 @@ fn ssh_reading_goes_through_the_gate_several_in_one_channel() {
         let settings = Settings { channels: 2, ..Settings::default() };
         let session = connect(&way.fleet, target(&way.fleet, "test").unwrap(), &settings).await.unwrap();
         let session = std::sync::Arc::new(bailiwick_transport::Connection::Ssh(session));
-        let mut asks = tokio::task::JoinSet::new();
+        let mut runs = tokio::task::JoinSet::new();
         for number in 0..30 {
             let (session, action) = (std::sync::Arc::clone(&session), action(verbs[number % verbs.len()]));
-            asks.spawn(async move { (action.verb, session.run(&action).await) });
+            runs.spawn(async move { (action.verb, session.run(&action).await) });
         }
-        while let Some(said) = asks.join_next().await {
-            match said.unwrap() {
+        while let Some(answer) = runs.join_next().await {
+            match answer.unwrap() {
                 (Verb::SystemMemory, Err(RunError::Gate(why))) => {
                     assert!(why.contains("does not list this action"), "{why}")
                 }
@@ -421,13 +421,13 @@ fn gate_verify_finds_whatever_differs_from_the_grant() {
     assert!(install.stdout.contains(&shown.stdout), "what is shown is what is installed");
     let host = site.start(&install.stdout, &[]).unwrap();
     let verify = |what: &str, expected: &[&str]| {
-        let said = ops.run(&["gate", "verify", "test"]).unwrap();
-        let found: Vec<_> = said.stdout.lines().filter(|line| line.starts_with("DIFFERS")).collect();
-        assert_eq!(found.len(), expected.len(), "{what}: {}{}", said.stdout, said.stderr);
+        let output = ops.run(&["gate", "verify", "test"]).unwrap();
+        let found: Vec<_> = output.stdout.lines().filter(|line| line.starts_with("DIFFERS")).collect();
+        assert_eq!(found.len(), expected.len(), "{what}: {}{}", output.stdout, output.stderr);
         for (line, expected) in found.iter().zip(expected) {
             assert!(line.contains(expected), "{what}: {line}");
         }
-        assert_eq!(said.code, i32::from(!expected.is_empty()), "{what}");
+        assert_eq!(output.code, i32::from(!expected.is_empty()), "{what}");
     };
     verify("as installed", &[]);
     ops.write("policy.toml", policy("\"load\"").as_bytes()).unwrap();

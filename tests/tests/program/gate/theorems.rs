@@ -10,23 +10,23 @@ use bailiwick_change::log::Log;
 use bailiwick_change::state::ChangeStatus as At;
 use bailiwick_change::{ApplyOutcome, Plan, recover};
 use bailiwick_journal::{Denial, End, verify};
+use bailiwick_tests::change::controller::{Controller, run};
 use bailiwick_tests::change::faulty::{Fault, Faulty};
-use bailiwick_tests::change::script::{KINDS, Rig, apply, names, only, stage};
-use bailiwick_tests::change::stage::{Stage, run};
+use bailiwick_tests::change::script::{KINDS, Rig, apply, controller, names, only};
 use bailiwick_tests::gate::until;
 
 type Tally = BTreeMap<String, u32>;
 
-fn tell(tally: &Tally) {
+fn print_tally(tally: &Tally) {
     println!("{tally:#?}\n{} combinations", tally.values().sum::<u32>());
 }
 
 /// Every call of a plan that nothing goes wrong with, or that does not work and is taken back; and what is there at its end.
 fn rehearsed(kind: &str, works: bool) -> (Vec<String>, bailiwick_tests::change::script::Snapshot) {
-    let (stage, rig) = (stage(), Rig::new(kind).unwrap());
-    let plan = rig.plan(&stage).unwrap();
-    let mut gate = Faulty::new(rig.client(&stage), Fault::None);
-    let outcome = apply(&stage, &mut stage.log(), &mut gate, &plan, works).unwrap();
+    let (controller, rig) = (controller(), Rig::new(kind).unwrap());
+    let plan = rig.plan(&controller).unwrap();
+    let mut gate = Faulty::new(rig.client(&controller), Fault::None);
+    let outcome = apply(&controller, &mut controller.log(), &mut gate, &plan, works).unwrap();
     let end = if works { End::Applied } else { End::RolledBack };
     assert!(matches!(&outcome, ApplyOutcome::Ended { end: found, .. } if *found == end), "{kind}: {outcome:?}");
     assert_eq!(rig.is_before().unwrap(), !works, "{kind}");
@@ -34,12 +34,12 @@ fn rehearsed(kind: &str, works: bool) -> (Vec<String>, bailiwick_tests::change::
 }
 
 /// Whatever happened: there is an end, it is true, and there is no second change that day.
-fn truth(stage: &Stage, mut log: Log, rig: &Rig, plan: &Plan, label: &str) -> At {
+fn truth(controller: &Controller, mut log: Log, rig: &Rig, plan: &Plan, label: &str) -> At {
     let Some((change, mut at)) = only(&log).unwrap() else {
         assert!(rig.is_before().unwrap(), "{label}");
         return At::NotBegun;
     };
-    let mut gate = rig.client(stage);
+    let mut gate = rig.client(controller);
     if at.is_open() {
         let there = rig.snapshot().unwrap();
         run(recover(&mut log, &mut gate, Some(plan), &change)).unwrap();
@@ -51,10 +51,10 @@ fn truth(stage: &Stage, mut log: Log, rig: &Rig, plan: &Plan, label: &str) -> At
     }
     if at.is_open() {
         // The target's own clock; it counts to 0.
-        let (_, said) = rig.person(&["dead-man", change.as_str(), "0"]).unwrap();
+        let (_, text) = rig.person(&["dead-man", change.as_str(), "0"]).unwrap();
         let found = run(recover(&mut log, &mut gate, Some(plan), &change)).unwrap();
         at = only(&log).unwrap().unwrap().1;
-        assert!(!at.is_open(), "{label}: {at:?} is no end\n{said}\n{found:?}");
+        assert!(!at.is_open(), "{label}: {at:?} is no end\n{text}\n{found:?}");
     }
     let there = rig.snapshot().unwrap();
     match at {
@@ -62,9 +62,9 @@ fn truth(stage: &Stage, mut log: Log, rig: &Rig, plan: &Plan, label: &str) -> At
         At::RolledBack | At::NotBegun => assert!(there == rig.before, "{label}: it is said to be back ({at:?})"),
         other => panic!("{label}: {other:?}: {:?}", log.change(&change)),
     }
-    stage.clock.pass(60);
-    let mut second = Faulty::new(rig.client(stage), Fault::None);
-    let again = apply(stage, &mut log, &mut second, plan, true).unwrap();
+    controller.clock.pass(60);
+    let mut second = Faulty::new(rig.client(controller), Fault::None);
+    let again = apply(controller, &mut log, &mut second, plan, true).unwrap();
     if at != At::NotBegun {
         assert!(
             matches!(again, ApplyOutcome::Denied { code: Denial::Budget, .. }),
@@ -72,7 +72,7 @@ fn truth(stage: &Stage, mut log: Log, rig: &Rig, plan: &Plan, label: &str) -> At
         );
     }
     drop(log);
-    let verdict = verify(&stage.journal()).unwrap();
+    let verdict = verify(&controller.journal()).unwrap();
     assert!(verdict.breaks.iter().all(|found| !found.is_serious()), "{label}: {:?}", verdict.breaks);
     at
 }
@@ -106,19 +106,19 @@ fn ch07_gate_fail_at_each_request_and_cut_the_network_there() {
                         continue;
                     }
                     let label = format!("{kind}, works {works}: {name} ({number}) {word}");
-                    let (stage, mut rig) = (stage(), Rig::new(kind).unwrap());
+                    let (controller, mut rig) = (controller(), Rig::new(kind).unwrap());
                     rig.after = after.clone();
-                    let plan = rig.plan(&stage).unwrap();
-                    let mut gate = Faulty::new(rig.client(&stage), make(number));
-                    let mut log = stage.log();
-                    let outcome = apply(&stage, &mut log, &mut gate, &plan, works).unwrap();
-                    let at = truth(&stage, log, &rig, &plan, &format!("{label} -> {outcome:?}"));
+                    let plan = rig.plan(&controller).unwrap();
+                    let mut gate = Faulty::new(rig.client(&controller), make(number));
+                    let mut log = controller.log();
+                    let outcome = apply(&controller, &mut log, &mut gate, &plan, works).unwrap();
+                    let at = truth(&controller, log, &rig, &plan, &format!("{label} -> {outcome:?}"));
                     *tally.entry(format!("{word}: {at:?}")).or_default() += 1;
                 }
             }
         }
     }
-    tell(&tally);
+    print_tally(&tally);
 }
 
 #[test]
@@ -138,13 +138,13 @@ fn ch06_gate_kill_the_controller_at_each_request() {
                 }
                 for moment in ["before", "during"] {
                     let label = format!("{kind}, works {works}: killed {moment} {name} ({number})");
-                    let (stage, mut rig) = (stage(), Rig::new(kind).unwrap());
+                    let (controller, mut rig) = (controller(), Rig::new(kind).unwrap());
                     rig.after = after.clone();
-                    let plan = rig.plan(&stage).unwrap();
-                    let file = stage.folder().join("a-plan");
+                    let plan = rig.plan(&controller).unwrap();
+                    let file = controller.folder().join("a-plan");
                     fs::write(&file, plan.bytes().unwrap()).unwrap();
                     let words = [
-                        stage.folder().display().to_string(),
+                        controller.folder().display().to_string(),
                         rig.gate.paths.gate.clone(),
                         file.display().to_string(),
                         works.to_string(),
@@ -153,18 +153,18 @@ fn ch06_gate_kill_the_controller_at_each_request() {
                     ];
                     let mut child = Command::new(env!("CARGO_BIN_EXE_killed-controller"));
                     let output = child.args(words).stdin(Stdio::null()).output().unwrap();
-                    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-                    assert_eq!(output.status.signal(), Some(9), "{label}: it was not killed: {said}");
+                    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+                    assert_eq!(output.status.signal(), Some(9), "{label}: it was not killed: {text}");
                     // What it had asked for last may still be at work; whoever looks again waits for that.
-                    let log = stage.log();
+                    let log = controller.log();
                     settled(&rig);
-                    let at = truth(&stage, log, &rig, &plan, &label);
+                    let at = truth(&controller, log, &rig, &plan, &label);
                     *tally.entry(format!("killed {moment}: {at:?}")).or_default() += 1;
                 }
             }
         }
     }
-    tell(&tally);
+    print_tally(&tally);
 }
 
 /// Waits until no session of the gate is at work that the killed controller had begun.
@@ -186,9 +186,9 @@ fn ch08_gate_each_step_and_its_undo_twice() {
     use bailiwick_core::model::{ChangeId, Inverse};
     let mut asked = 0;
     for kind in KINDS {
-        let (stage, rig) = (stage(), Rig::new(kind).unwrap());
-        let plan = rig.plan(&stage).unwrap();
-        let mut gate = rig.client(&stage);
+        let (controller, rig) = (controller(), Rig::new(kind).unwrap());
+        let plan = rig.plan(&controller).unwrap();
+        let mut gate = rig.client(&controller);
         let change = ChangeId::new("c-twice").unwrap();
         run(gate.begin(&change, &"b".repeat(64), 60)).unwrap();
         run(gate.begin(&change, &"b".repeat(64), 60)).unwrap();
@@ -214,9 +214,9 @@ fn ch08_gate_each_step_and_its_undo_twice() {
 #[test]
 #[ignore = "needs root, sudo, busybox and sshd"]
 fn ch03_gate_undo_fails_and_a_person_finishes() {
-    let (stage, rig) = (stage(), Rig::new("everything").unwrap());
-    let plan = rig.plan(&stage).unwrap();
-    let mut gate = Faulty::new(rig.client(&stage), Fault::None);
+    let (controller, rig) = (controller(), Rig::new("everything").unwrap());
+    let plan = rig.plan(&controller).unwrap();
+    let mut gate = Faulty::new(rig.client(&controller), Fault::None);
     // A person edits what the change has written, while it is under way.
     let edited = rig.gate.at("objects-folder").join("objects/rules.yml");
     let there = edited.clone();
@@ -225,30 +225,30 @@ fn ch03_gate_undo_fails_and_a_person_finishes() {
             fs::write(&there, "a person's work\n").unwrap();
         }
     }));
-    let mut log = stage.log();
-    let outcome = apply(&stage, &mut log, &mut gate, &plan, false).unwrap();
+    let mut log = controller.log();
+    let outcome = apply(&controller, &mut log, &mut gate, &plan, false).unwrap();
     let ApplyOutcome::Ended { change, end: End::Stuck, why: Some(why), .. } = outcome else { panic!("{outcome:?}") };
     assert!(why.contains("step 3 could not be undone"), "{why}");
     assert_eq!(fs::read_to_string(&edited).unwrap(), "a person's work\n", "theirs is theirs");
     // The person puts back what the change had left, and types what the receipt says.
     fs::write(&edited, "new\n").unwrap();
-    let (fine, said) = rig.person(&["rollback", change.as_str()]).unwrap();
-    assert!(fine, "{said}");
-    assert!(rig.is_before().unwrap(), "{said}");
+    let (fine, text) = rig.person(&["rollback", change.as_str()]).unwrap();
+    assert!(fine, "{text}");
+    assert!(rig.is_before().unwrap(), "{text}");
 }
 
 #[test]
 #[ignore = "needs root, sudo, busybox and sshd"]
 fn ch04_gate_rollback_by_the_receipts_command_is_byte_identical() {
     for kind in KINDS {
-        let (stage, rig) = (stage(), Rig::new(kind).unwrap());
-        let plan = rig.plan(&stage).unwrap();
-        let mut gate = Faulty::new(rig.client(&stage), Fault::None);
-        let mut log = stage.log();
-        let outcome = apply(&stage, &mut log, &mut gate, &plan, true).unwrap();
+        let (controller, rig) = (controller(), Rig::new(kind).unwrap());
+        let plan = rig.plan(&controller).unwrap();
+        let mut gate = Faulty::new(rig.client(&controller), Fault::None);
+        let mut log = controller.log();
+        let outcome = apply(&controller, &mut log, &mut gate, &plan, true).unwrap();
         let ApplyOutcome::Ended { change, end: End::Applied, .. } = outcome else { panic!("{kind}: {outcome:?}") };
         assert!(!rig.is_before().unwrap() || *kind == "nothing");
-        let (fine, said) = rig.person(&["rollback", change.as_str()]).unwrap();
-        assert!(fine && rig.is_before().unwrap(), "{kind}: {said}");
+        let (fine, text) = rig.person(&["rollback", change.as_str()]).unwrap();
+        assert!(fine && rig.is_before().unwrap(), "{kind}: {text}");
     }
 }

@@ -8,7 +8,7 @@ use bailiwick_core::model::VerbError;
 use bailiwick_sandbox::{Ending, Outcome};
 use bailiwick_tests::guest::{Guest, LOAD_IMPORT, body, load, loading, logging, short, targets};
 use bailiwick_tests::hostile::Act;
-use bailiwick_tests::invariants::{Case, Ground, Suspect, Swept, case, light};
+use bailiwick_tests::invariants::{Case, Suspect, Swept, TargetKind, case, light};
 
 use crate::PROGRAM;
 
@@ -18,13 +18,13 @@ fn guests() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/guests")
 }
 
-fn on<T>(ground: Ground, work: impl FnOnce(&mut Case) -> Result<T>) -> Result<T> {
-    case(PROGRAM, &guests(), ground, work)
+fn on<T>(kind: TargetKind, work: impl FnOnce(&mut Case) -> Result<T>) -> Result<T> {
+    case(PROGRAM, &guests(), kind, work)
 }
 
 /// Sweeps a real server with guests that behave like this, and expects a fault with these words of each.
 fn behaving(expected: &[(&str, &str)]) -> Result<Swept> {
-    on(Ground::Sshd, |case| {
+    on(TargetKind::Sshd, |case| {
         for (behaviour, _) in expected {
             case.hostile(behaviour)?;
         }
@@ -38,7 +38,7 @@ fn behaving(expected: &[(&str, &str)]) -> Result<Swept> {
 
 /// The same for components in text: name, bytes, verbs, words of the fault.
 fn text(expected: &[(&str, Vec<u8>, &[&str], &str)]) -> Result<Swept> {
-    on(Ground::Sshd, |case| {
+    on(TargetKind::Sshd, |case| {
         for (id, component, verbs, _) in expected {
             case.guest(Suspect::asking(id, component, verbs));
         }
@@ -58,7 +58,7 @@ fn gr01_a_loop_costs_its_own_run() -> Result<()> {
 
 #[test]
 fn gr02_time_ends_what_fuel_does_not() -> Result<()> {
-    on(Ground::Sshd, |case| {
+    on(TargetKind::Sshd, |case| {
         // Some 40 s of fuel.
         case.rules("[limits]\nwall-ms = 5000\n");
         case.hostile("free-loop")?;
@@ -69,7 +69,7 @@ fn gr02_time_ends_what_fuel_does_not() -> Result<()> {
 #[test]
 fn gr04_memory_ends_where_the_limit_is() -> Result<()> {
     behaving(&[("memory", "memory"), ("memory-touch", "memory")])?;
-    on(Ground::Local, |case| {
+    on(TargetKind::Local, |case| {
         case.hostile("memory-modest")?;
         let swept = case.sweep()?;
         let metrics = &swept.outcome("bad-memory-modest")?["findings"][0]["metrics"];
@@ -88,7 +88,7 @@ fn gr05_many_memories_are_one() -> Result<()> {
     };
     let with = |lower: &str| Guest { lower, body: "(i32.const 1024)", ..Guest::default() }.bytes();
     let again = format!("(core module $tiny) {}", "(core instance (instantiate $tiny))".repeat(20));
-    on(Ground::Sshd, |case| {
+    on(TargetKind::Sshd, |case| {
         case.guest(Suspect::asking("three-large", &with(&modules(3, 500)), &[]));
         case.guest(Suspect::asking("one-module-twenty-times", &with(&again), &[]));
         case.guest(Suspect::asking("fifty-modules", &with(&modules(50, 1024)), &[]));
@@ -125,7 +125,7 @@ fn gr06_tables_end_where_the_limit_is() -> Result<()> {
         ("one-at-once", tables(1, 4_000_000), &[], "table"),
         ("fifty-tables", tables(50, 1), &[], "instances"),
     ])?;
-    on(Ground::Local, |case| {
+    on(TargetKind::Local, |case| {
         case.guest(Suspect::asking("ten-thousand", &tables(10_000, 1), &[]));
         let swept = case.sweep()?;
         swept.refusal("ten-thousand", "tables")?;
@@ -145,7 +145,7 @@ fn gr08_bulk_operations_are_paid_for() -> Result<()> {
 
 #[test]
 fn gr09_a_verb_that_is_never_answered_ends_by_its_own_clock() -> Result<()> {
-    on(Ground::Hostile(Act::Stall), |case| {
+    on(TargetKind::Hostile(Act::Stall), |case| {
         case.hostile("sleep-in-verb")?;
         let swept = case.sweep()?;
         let outcome = swept.outcome("bad-sleep-in-verb")?;
@@ -196,7 +196,7 @@ fn gr12_a_report_that_is_too_large_is_none() -> Result<()> {
 
 #[test]
 fn gr13_a_flood_of_notes_is_dropped_and_counted() -> Result<()> {
-    on(Ground::Sshd, |case| {
+    on(TargetKind::Sshd, |case| {
         case.hostile("flood-logs")?;
         case.hostile("big-log")?;
         let swept = case.sweep()?;
@@ -211,7 +211,7 @@ fn gr13_a_flood_of_notes_is_dropped_and_counted() -> Result<()> {
 
 #[test]
 fn gr16_many_that_burn_hold_nobody_up() -> Result<()> {
-    on(Ground::Sshd, |case| {
+    on(TargetKind::Sshd, |case| {
         case.rules("[limits]\nfuel = 200000000\n");
         let forever = body("(loop $l (br $l)) (i32.const 0)");
         for n in 0..40 {
@@ -338,7 +338,7 @@ fn reallocating(id: &str, within: &str) -> Suspect {
 
 #[test]
 fn ca06_what_is_lent_is_not_given_away() -> Result<()> {
-    on(Ground::Sshd, |case| {
+    on(TargetKind::Sshd, |case| {
         case.guest(reallocating("drops-what-is-lent", "(call $drop-target (i32.load (i32.const 16384)))"));
         // That the room is asked for at all, and in the middle of the call.
         case.guest(reallocating("fits", ""));
@@ -355,7 +355,7 @@ fn ca08_handles_do_not_pile_up() -> Result<()> {
     let cycle = "(local $i i32) (loop $l (call $drop (call $new (i32.const 5)))
         (local.set $i (i32.add (local.get $i) (i32.const 1)))
         (br_if $l (i32.lt_u (local.get $i) (i32.const 5000)))) (i32.const 1024)";
-    on(Ground::Sshd, |case| {
+    on(TargetKind::Sshd, |case| {
         case.guest(Suspect::asking("keeps-them", &with_own_resource("", "", text_of), LOAD));
         case.guest(Suspect::asking("gives-them-back", &with_own_resource("", "", cycle), LOAD));
         let swept = case.sweep()?;
@@ -406,7 +406,7 @@ fn ca09_a_string_that_is_none_traps() -> Result<()> {
     let surrogate = "(i32.store (i32.const 4096) (i32.const 0x0061d800))";
     let reversed = "(i32.store (i32.const 4096) (i32.const 0xd800dc00))";
     let no_utf8 = "(i32.store (i32.const 4096) (i32.const 0xff80c061))";
-    on(Ground::Sshd, |case| {
+    on(TargetKind::Sshd, |case| {
         let cases = [
             ("utf8-bytes", logged("utf8", no_utf8, "4096", "4")),
             ("utf8-beyond", logged("utf8", "", "-8", "100")),
@@ -490,7 +490,7 @@ fn ca12_nothing_is_called_from_where_nothing_may_be() -> Result<()> {
         (core instance $after (instantiate $after (with "host" (instance (export "log" (func $write))))))
         (alias core export $after "post" (core func $post))"#;
     let after = Guest { lower, lift: "(post-return $post)", ..logging("", "(i32.const 1024)") }.bytes();
-    on(Ground::Sshd, |case| {
+    on(TargetKind::Sshd, |case| {
         case.guest(Suspect::asking("after-the-end", &after, &[]));
         // While the host wants room for an answer.
         case.guest(reallocating("from-realloc", "(call $load (i32.load (i32.const 16384)) (i32.const 2048))"));
@@ -533,7 +533,7 @@ fn ca14_lists_in_lists_are_counted_as_they_are_lifted() -> Result<()> {
 
 #[test]
 fn ph02_what_changes_something_is_refused_before_it_is_compiled() -> Result<()> {
-    on(Ground::Sshd, |case| {
+    on(TargetKind::Sshd, |case| {
         case.guest(Suspect::built(&guests(), "stranger", "")?);
         let swept = case.sweep()?;
         swept.refusal("stranger", "bailiwick:ops/firewall@0.1.0")?;

@@ -9,7 +9,7 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use bailiwick_tests::fleet::Entry;
-use bailiwick_tests::ops::{Ops, ran, said};
+use bailiwick_tests::ops::{Ops, completed, component_run};
 use bailiwick_tests::pages::Pages;
 use bailiwick_tests::sshd::{Options, Sshd};
 use rustix::process::{Pid, Signal, kill_process};
@@ -39,7 +39,7 @@ fn behaving(behaviours: &[&str]) -> Ops {
 }
 
 fn outcome<'a>(sweep: &'a Value, target: &str) -> &'a Value {
-    &ran(sweep, target, "hostile").unwrap()["outcome"]
+    &component_run(sweep, target, "hostile").unwrap()["outcome"]
 }
 
 /// The journal hangs together, and every run in it has ended.
@@ -84,10 +84,10 @@ fn each_breaks_its_own_run_and_nothing_else() {
     }
     assert_eq!(outcome(&sweep, "escape-failure")["kind"], "could-not-look");
     for name in &names {
-        let memory = ran(&sweep, name, "memory").unwrap();
+        let memory = component_run(&sweep, name, "memory").unwrap();
         assert_eq!(memory["outcome"]["kind"], "report", "the well-behaved probe on {name}: {memory}");
     }
-    let calls = ran(&sweep, "flood-calls", "hostile").unwrap()["calls"].as_array().unwrap().len();
+    let calls = component_run(&sweep, "flood-calls", "hostile").unwrap()["calls"].as_array().unwrap().len();
     assert!(calls <= 1100, "{calls} calls were recorded");
     let secrets = &outcome(&sweep, "keep-secret")["findings"][0]["metrics"];
     assert!(secrets.as_array().unwrap().iter().all(|metric| metric["value"] == 0.0), "{secrets}");
@@ -96,8 +96,8 @@ fn each_breaks_its_own_run_and_nothing_else() {
     // Nothing that a terminal would act on leaves, in any rendering.
     let only = ["--target", "escape-text", "--target", "escape-failure"];
     for args in [&["check"][..], &["check", "-v"], &["check", "--format", "json"]] {
-        let said = ops.run(&[args, &only].concat()).unwrap();
-        let strange: BTreeSet<char> = said
+        let output = ops.run(&[args, &only].concat()).unwrap();
+        let strange: BTreeSet<char> = output
             .stdout
             .chars()
             .filter(|c| (c.is_control() && *c != '\n') || ('\u{200b}'..='\u{206f}').contains(c))
@@ -105,17 +105,17 @@ fn each_breaks_its_own_run_and_nothing_else() {
         assert!(strange.is_empty(), "{args:?}: {strange:?}");
         assert!(
             args.contains(&"json")
-                || said.stdout.lines().all(|line| {
+                || output.stdout.lines().all(|line| {
                     ["ok ", "warning ", "critical ", "unknown ", "unseen ", "rest ", "run ", " ", "2 targets"]
                         .iter()
                         .any(|start| line.starts_with(start))
                         || line.is_empty()
                 }),
             "{args:?}: a line that the host did not begin:\n{}",
-            said.stdout
+            output.stdout
         );
     }
-    let run = ran(&sweep, "escape-text", "hostile").unwrap()["id"].as_str().unwrap().to_owned();
+    let run = component_run(&sweep, "escape-text", "hostile").unwrap()["id"].as_str().unwrap().to_owned();
     let shown = ops.run(&["journal", "show", &run]).unwrap();
     assert!(shown.code == 0 && shown.stdout.chars().all(|c| c == '\n' || !c.is_control()), "{}", shown.stdout);
 }
@@ -123,7 +123,7 @@ fn each_breaks_its_own_run_and_nothing_else() {
 #[test]
 fn nw08_whatever_a_component_asks_it_adds_nothing_to_the_wire() {
     let sshd = Sshd::start(&Options { log_wire: true, ..Options::default() }).unwrap();
-    let target = Entry::of("host0", &sshd).unwrap();
+    let target = Entry::for_sshd("host0", &sshd).unwrap();
     let pages = Pages::saying("text/plain", "a page").unwrap();
     let wanderer = |seed: u32| {
         format!(
@@ -145,7 +145,7 @@ fn nw08_whatever_a_component_asks_it_adds_nothing_to_the_wire() {
     for seed in 1..=5 {
         ops.write("policy.toml", wanderer(seed).as_bytes()).unwrap();
         let (_, sweep) = ops.check(&[]).unwrap();
-        let run = ran(&sweep, "host0", "wanderer").unwrap();
+        let run = component_run(&sweep, "host0", "wanderer").unwrap();
         assert_eq!(run["outcome"]["kind"], "report", "seed {seed}: {}", run["outcome"]);
         let findings = run["outcome"]["findings"].as_array().unwrap();
         assert!(findings.iter().all(|finding| finding["code"] != "outside"), "seed {seed}: {findings:?}");
@@ -195,7 +195,7 @@ fn lk11_what_is_not_as_its_manifest_says_is_refused_before_it_is_compiled() {
     let (code, sweep) = ops.check(&[]).unwrap();
     assert_eq!(code, 3);
     for (id, names) in &refused {
-        let outcome = &ran(&sweep, "here", id).unwrap()["outcome"];
+        let outcome = &component_run(&sweep, "here", id).unwrap()["outcome"];
         assert_eq!(outcome["kind"], "refused", "{id}: {outcome}");
         assert!(outcome["cause"].as_str().unwrap().contains(names), "{id}: {outcome}");
         let file = ops.path().join(format!("components/{id}.wasm"));
@@ -203,7 +203,7 @@ fn lk11_what_is_not_as_its_manifest_says_is_refused_before_it_is_compiled() {
         assert_eq!(inspect.code, 3, "{}{}", inspect.stdout, inspect.stderr);
         assert!(inspect.stdout.contains(names), "{}", inspect.stdout);
     }
-    assert_eq!(ran(&sweep, "here", "memory").unwrap()["outcome"]["kind"], "report");
+    assert_eq!(component_run(&sweep, "here", "memory").unwrap()["outcome"]["kind"], "report");
     // Written down as what it is; none has a run.
     let journal = fs::read_to_string(ops.journal().join("journal.jsonl")).unwrap();
     assert_eq!(journal.matches("\"kind\":\"load-refused\"").count(), refused.len());
@@ -247,12 +247,12 @@ fn gr14_a_worker_killed_in_mid_run_fails_that_run_and_nothing_hangs() {
     std::thread::sleep(Duration::from_millis(700));
     let victim = workers(&sweep).into_iter().max_by_key(busy).expect("there are workers");
     kill_process(victim, Signal::KILL).unwrap();
-    let said = said(sweep.wait_with_output().unwrap()).unwrap();
-    let value: Value = serde_json::from_str(&said.stdout).unwrap();
+    let output = completed(sweep.wait_with_output().unwrap()).unwrap();
+    let value: Value = serde_json::from_str(&output.stdout).unwrap();
     let outcome = outcome(&value, "slow");
-    assert_eq!((said.code, outcome["kind"].as_str()), (4, Some("fault")), "{outcome}");
+    assert_eq!((output.code, outcome["kind"].as_str()), (4, Some("fault")), "{outcome}");
     assert!(outcome["cause"].as_str().unwrap().contains("its worker died (signal 9)"), "{outcome}");
-    assert_eq!(ran(&value, "slow", "memory").unwrap()["outcome"]["kind"], "report");
+    assert_eq!(component_run(&value, "slow", "memory").unwrap()["outcome"]["kind"], "report");
     assert_sound(&ops);
     let (_, next) = ops.check(&["--target", "quiet"]).unwrap();
     assert_eq!(self::outcome(&next, "quiet")["kind"], "report");
@@ -302,8 +302,8 @@ fn two_sweeps_at_once_write_one_journal_one_after_the_other() {
         .map(|_| ops.command(&["check"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
         .collect();
     for sweep in two {
-        let said = said(sweep.wait_with_output().unwrap()).unwrap();
-        assert!(said.code == 0 || said.code == 1, "{}{}", said.stdout, said.stderr);
+        let output = completed(sweep.wait_with_output().unwrap()).unwrap();
+        assert!(output.code == 0 || output.code == 1, "{}{}", output.stdout, output.stderr);
     }
     assert_sound(&ops);
     let journal = fs::read_to_string(ops.journal().join("journal.jsonl")).unwrap();
@@ -319,7 +319,7 @@ fn two_sweeps_at_once_write_one_journal_one_after_the_other() {
 /// A sweep with a worker at work on a target, and where `/proc` shows it.
 fn at_work() -> (Sshd, Ops, Child, String) {
     let sshd = Sshd::plain().unwrap();
-    let target = Entry::of("host0", &sshd).unwrap();
+    let target = Entry::for_sshd("host0", &sshd).unwrap();
     let policy = "[[grant]]\ncomponent = \"hostile\"\non = [\"host0\"]\nparam.behaviour = \"slow\"\n";
     let ops = Ops::new(PROGRAM, &[target], &[], policy).unwrap();
     ops.add(&guests(), "hostile").unwrap();
@@ -409,15 +409,15 @@ fn ph10_what_was_sent_gets_its_outcome_though_nobody_waits_for_it_any_more() {
     let sshd = Sshd::start(&Options { config, ..Options::default() }).unwrap();
     let policy = "[[grant]]\ncomponent = [\"hostile\", \"load\"]\non = [\"host0\"]\n\
                   [[grant]]\ncomponent = \"hostile\"\non = [\"host0\"]\nparam.behaviour = \"sleep-in-verb\"\n";
-    let ops = Ops::new(PROGRAM, &[Entry::of("host0", &sshd).unwrap()], &[], policy).unwrap();
+    let ops = Ops::new(PROGRAM, &[Entry::for_sshd("host0", &sshd).unwrap()], &[], policy).unwrap();
     ops.add(&guests(), "hostile").unwrap();
     ops.accept().unwrap();
     let sweep = started(&ops, &["check", "--format", "json"], "intent", 1);
     let all = workers(&sweep);
     assert_eq!(all.len(), 2, "one worker for each component");
     all.into_iter().for_each(|worker| kill_process(worker, Signal::KILL).unwrap());
-    let said = said(sweep.wait_with_output().unwrap()).unwrap();
-    assert_eq!(said.code, 4, "{}{}", said.stdout, said.stderr);
+    let output = completed(sweep.wait_with_output().unwrap()).unwrap();
+    assert_eq!(output.code, 4, "{}{}", output.stdout, output.stderr);
     let journal = fs::read_to_string(ops.journal().join("journal.jsonl")).unwrap();
     let count = |kind: &str| journal.matches(&format!("\"kind\":\"{kind}\"")).count();
     // Both asked the same; it was sent once, and what came of it is written down.
@@ -432,8 +432,8 @@ fn sweep_whose_worker_dies(ops: &Ops, signal: Signal) -> Value {
     let all = workers(&sweep);
     assert_eq!(all.len(), 1, "one worker for one component");
     kill_process(all[0], signal).unwrap();
-    let said = said(sweep.wait_with_output().unwrap()).unwrap();
-    serde_json::from_str(&said.stdout).unwrap()
+    let output = completed(sweep.wait_with_output().unwrap()).unwrap();
+    serde_json::from_str(&output.stdout).unwrap()
 }
 
 fn runs(ops: &Ops) -> usize {
@@ -459,7 +459,7 @@ fn gr14_two_deaths_over_two_sweeps_hold_it_until_a_person_releases_it() {
     assert_eq!((code, refused["kind"].as_str()), (3, Some("refused")), "{refused}");
     let cause = refused["cause"].as_str().unwrap();
     assert!(cause.contains("in quarantine") && cause.contains("`bailiwick unquarantine hostile`"), "{cause}");
-    assert_eq!(ran(&sweep, "slow", "memory").unwrap()["outcome"]["kind"], "report", "nobody else suffers");
+    assert_eq!(component_run(&sweep, "slow", "memory").unwrap()["outcome"]["kind"], "report", "nobody else suffers");
     assert_eq!(runs(&ops), begun + 1, "only the other one has a run");
     let listed = ops.run(&["quarantine"]).unwrap().stdout;
     assert!(listed.contains("HELD") && listed.matches("died ").count() == 2, "{listed}");

@@ -21,7 +21,7 @@ use bailiwick_sandbox::client::Worker;
 use bailiwick_sandbox::{Limits, Links, Outcome};
 use bailiwick_tests::fleet::Entry;
 use bailiwick_tests::listeners::Silent;
-use bailiwick_tests::ops::{Ops, ran, said};
+use bailiwick_tests::ops::{Ops, completed, component_run};
 use bailiwick_tests::sshd::Sshd;
 use bailiwick_transport::Connection;
 
@@ -94,14 +94,14 @@ fn assert_clean(what: &str, bytes: &[u8]) {
 fn tx09_no_secret_is_in_journal_report_or_log() {
     let (ops, _files) = ops(&["tell-files", "tell-failure"]);
     let (_, sweep) = ops.check(&[]).unwrap();
-    let told = ran(&sweep, "tell-files", "hostile").unwrap();
+    let run = component_run(&sweep, "tell-files", "hostile").unwrap();
     let titles: Vec<_> =
-        told["outcome"]["findings"].as_array().unwrap().iter().map(|f| f["title"].as_str().unwrap()).collect();
+        run["outcome"]["findings"].as_array().unwrap().iter().map(|f| f["title"].as_str().unwrap()).collect();
     assert_eq!(titles.iter().filter(|title| title.contains(BESIDE)).count(), secrets().len() + 1, "{titles:?}");
-    assert_eq!(ran(&sweep, "tell-failure", "hostile").unwrap()["outcome"]["kind"], "could-not-look");
+    assert_eq!(component_run(&sweep, "tell-failure", "hostile").unwrap()["outcome"]["kind"], "could-not-look");
 
     let mut rules = BTreeSet::new();
-    for call in told["calls"].as_array().unwrap() {
+    for call in run["calls"].as_array().unwrap() {
         rules.extend(call["redacted"].as_object().into_iter().flatten().map(|(rule, _)| rule.clone()));
     }
     let known =
@@ -118,11 +118,12 @@ fn tx09_no_secret_is_in_journal_report_or_log() {
         &["journal", "verify"],
         &["review"],
     ] {
-        let said =
-            said(ops.command(args).env("RUST_LOG", "trace").env("RUST_BACKTRACE", "full").output().unwrap()).unwrap();
-        assert_clean(&args.join(" "), format!("{}{}", said.stdout, said.stderr).as_bytes());
+        let output =
+            completed(ops.command(args).env("RUST_LOG", "trace").env("RUST_BACKTRACE", "full").output().unwrap())
+                .unwrap();
+        assert_clean(&args.join(" "), format!("{}{}", output.stdout, output.stderr).as_bytes());
     }
-    let shown = ops.run(&["journal", "show", told["id"].as_str().unwrap()]).unwrap();
+    let shown = ops.run(&["journal", "show", run["id"].as_str().unwrap()]).unwrap();
     assert_clean("journal show", shown.stdout.as_bytes());
     for line in ["    redacted   pin: 1", "    redacted   url-password: 1", "[redacted:private-key]"] {
         assert!(shown.stdout.contains(line), "{line}\n{}", shown.stdout);
@@ -251,8 +252,8 @@ async fn tx09_guest_in_a_case_is_told_no_secret_either() {
     let (journal, _) = Journal::open(&folder, Duration::ZERO).unwrap();
     let journal = Arc::new(journal);
     let bytes = library.binary(&manifest.id).unwrap().bytes.as_ref();
-    let bench = Runner::new(Some(Path::new(PROGRAM)), manifest, bytes, Arc::clone(&journal)).await.unwrap();
-    let differences = format!("{:?}", bench.run(&case).await);
+    let runner = Runner::new(Some(Path::new(PROGRAM)), manifest, bytes, Arc::clone(&journal)).await.unwrap();
+    let differences = format!("{:?}", runner.run(&case).await);
     assert_clean("differences", differences.as_bytes());
     let text = fs::read(folder.join("journal.jsonl")).unwrap();
     assert_clean("journal", &text);

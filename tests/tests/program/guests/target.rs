@@ -20,24 +20,24 @@ use bailiwick_core::source::Source;
 use bailiwick_sandbox::parse;
 use bailiwick_tests::fleet::{Entry, never, text};
 use bailiwick_tests::hostile::Act;
-use bailiwick_tests::invariants::{Case, Ground, Swept, case, light};
-use bailiwick_tests::ops::{Ops, looked, slotless};
+use bailiwick_tests::invariants::{Case, Swept, TargetKind, case, light};
+use bailiwick_tests::ops::{Ops, slotless, target_result};
 use bailiwick_tests::sshd::Sshd;
 use bailiwick_transport::local;
 use serde_json::Value;
 
 use crate::PROGRAM;
 
-fn on<T>(ground: Ground, work: impl FnOnce(&mut Case) -> Result<T>) -> Result<T> {
-    case(PROGRAM, &Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/guests"), ground, work)
+fn on<T>(kind: TargetKind, work: impl FnOnce(&mut Case) -> Result<T>) -> Result<T> {
+    case(PROGRAM, &Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/guests"), kind, work)
 }
 
 /// What `system.load` came to on a server that does this: the guest's word, the operator's cause.
 fn against(act: Act) -> Result<(String, String)> {
-    on(Ground::Hostile(act), |case| {
+    on(TargetKind::Hostile(act), |case| {
         case.hostile("sleep-in-verb")?;
         let swept = case.sweep()?;
-        let said =
+        let title =
             swept.outcome("bad-sleep-in-verb")?["findings"][0]["title"].as_str().context("no finding")?.to_owned();
         let call = swept.calls("bad-sleep-in-verb")?.first().context("no call")?;
         // The journal has an outcome for each intent, of both sweeps.
@@ -46,18 +46,18 @@ fn against(act: Act) -> Result<(String, String)> {
         if let Some(server) = case.hostile_server() {
             ensure!(server.opened().iter().all(|(_, accepted)| !accepted), "{:?}", server.opened());
         }
-        Ok((said, call["cause"].as_str().unwrap_or_default().to_owned()))
+        Ok((title, call["cause"].as_str().unwrap_or_default().to_owned()))
     })
 }
 
 /// The findings of the guest that passes on what a file says.
-fn told(swept: &Swept) -> Result<&Vec<Value>> {
+fn findings(swept: &Swept) -> Result<&Vec<Value>> {
     swept.outcome("bad-tell-file")?["findings"].as_array().with_context(|| swept.json.to_string())
 }
 
 /// Sweeps with a guest that passes on this file.
-fn telling(ground: Ground, path: &Path) -> Result<Swept> {
-    on(ground, |case| {
+fn sweep_with_file(kind: TargetKind, path: &Path) -> Result<Swept> {
+    on(kind, |case| {
         case.hostile_with("tell-file", &format!("bind.file = {}\n", text(&path.display().to_string())))?;
         case.sweep()
     })
@@ -66,24 +66,24 @@ fn telling(ground: Ground, path: &Path) -> Result<Swept> {
 #[test]
 fn tg01_a_flood_is_cut_and_costs_one_answer() -> Result<()> {
     for act in [Act::FloodStdout, Act::FloodStderr] {
-        let (said, cause) = against(act)?;
-        ensure!(said == "too-large" && cause.contains("bytes"), "{act:?}: {said} ({cause})");
+        let (title, cause) = against(act)?;
+        ensure!(title == "too-large" && cause.contains("bytes"), "{act:?}: {title} ({cause})");
     }
     Ok(())
 }
 
 #[test]
 fn tg02_a_flood_that_nobody_asked_for_ends_the_connection() -> Result<()> {
-    let (said, cause) = against(Act::FloodBeside)?;
-    ensure!(said == "unreachable", "{said} ({cause})");
+    let (title, cause) = against(Act::FloodBeside)?;
+    ensure!(title == "unreachable", "{title} ({cause})");
     Ok(())
 }
 
 #[test]
 fn tg03_a_server_that_stops_in_the_middle_is_left() -> Result<()> {
     for (act, expected) in [(Act::NoChannel, "timed-out"), (Act::Vanish, "unreachable")] {
-        let (said, cause) = against(act)?;
-        ensure!(said == expected && !cause.is_empty(), "{act:?}: {said} ({cause})");
+        let (title, cause) = against(act)?;
+        ensure!(title == expected && !cause.is_empty(), "{act:?}: {title} ({cause})");
     }
     Ok(())
 }
@@ -170,8 +170,8 @@ fn forged() -> Result<(tempfile::TempDir, PathBuf)> {
 #[test]
 fn tg06_what_looks_like_another_message_stays_text() -> Result<()> {
     let (_dir, path) = forged()?;
-    let swept = telling(Ground::Sshd, &path)?;
-    ensure!(told(&swept)?.len() == FORGED.lines().count(), "{}", swept.json);
+    let swept = sweep_with_file(TargetKind::Sshd, &path)?;
+    ensure!(findings(&swept)?.len() == FORGED.lines().count(), "{}", swept.json);
     // It is in the journal and in both reports, and nowhere as a line or a record of its own.
     ensure!(swept.json["targets"].as_array().is_some_and(|targets| targets.len() == 1), "{}", swept.json);
     for line in FORGED.lines() {
@@ -187,8 +187,8 @@ fn tg07_an_exit_status_and_data_must_agree() -> Result<()> {
     // Channels that end in odd orders: what is not the verb's answer is none.
     for (act, expected) in [(Act::NoExitStatus, "garbled"), (Act::ExitFirst, "garbled"), (Act::TwoExits, "unsupported")]
     {
-        let (said, cause) = against(act)?;
-        ensure!(said == expected, "{act:?}: {said} ({cause})");
+        let (title, cause) = against(act)?;
+        ensure!(title == expected, "{act:?}: {title} ({cause})");
     }
     let load = b"/proc/loadavg:0.65 1.37 0.79 2/89 13375\n/sys/devices/system/cpu/online:0-3\n";
     let read = |exit| parse(Verb::SystemLoad, &Answer { exit, ..answer(0, load) }).map(|_| ());
@@ -206,12 +206,12 @@ fn tg07_an_exit_status_and_data_must_agree() -> Result<()> {
 #[test]
 fn tg09_no_template_is_ever_evaluated() -> Result<()> {
     let (_dir, path) = forged()?;
-    for ground in [Ground::Local, Ground::Sshd] {
-        let swept = telling(ground, &path)?;
-        let titles: Vec<_> = told(&swept)?.iter().filter_map(|finding| finding["title"].as_str()).collect();
-        for (said, line) in titles.iter().zip(FORGED.lines()) {
+    for kind in [TargetKind::Local, TargetKind::Sshd] {
+        let swept = sweep_with_file(kind, &path)?;
+        let titles: Vec<_> = findings(&swept)?.iter().filter_map(|finding| finding["title"].as_str()).collect();
+        for (title, line) in titles.iter().zip(FORGED.lines()) {
             // As it was, up to the length that the guest cuts it to.
-            ensure!(line.starts_with(*said) && said.len() >= line.len().min(150), "{said}\n{line}");
+            ensure!(line.starts_with(*title) && title.len() >= line.len().min(150), "{title}\n{line}");
         }
     }
     Ok(())
@@ -219,7 +219,7 @@ fn tg09_no_template_is_ever_evaluated() -> Result<()> {
 
 #[test]
 fn nw12_no_ssh_configuration_is_read() -> Result<()> {
-    on(Ground::Sshd, |case| {
+    on(TargetKind::Sshd, |case| {
         case.hostile("sleep-in-verb")?;
         let marker = tempfile::tempdir()?;
         let touched = marker.path().join("touched");
@@ -245,7 +245,7 @@ fn nw12_no_ssh_configuration_is_read() -> Result<()> {
 
 #[test]
 fn nw17_what_a_server_opens_is_refused() -> Result<()> {
-    on(Ground::Hostile(Act::OpenBack), |case| {
+    on(TargetKind::Hostile(Act::OpenBack), |case| {
         case.hostile("sleep-in-verb")?;
         case.sweep()?;
         let opened = case.hostile_server().context("no server")?.opened();
@@ -268,9 +268,9 @@ fn nw11_one_key_is_one_machine_and_no_never_host_is_reached_by_another_name() ->
     let address = sshd.address().ip().to_string();
     for spelt in [address.clone(), format!("::ffff:{address}")] {
         let rule = never("fw01", &[("addresses", &format!("[{spelt:?}]"))]);
-        let ops = Ops::new(PROGRAM, &[Entry::of("db01", &sshd)?], &[rule], &slotless(&["db01"]))?;
+        let ops = Ops::new(PROGRAM, &[Entry::for_sshd("db01", &sshd)?], &[rule], &slotless(&["db01"]))?;
         let (code, sweep) = ops.check(&[])?;
-        ensure!(code == 3 && looked(&sweep, "db01")?["kind"] == "refused", "{sweep}");
+        ensure!(code == 3 && target_result(&sweep, "db01")?["kind"] == "refused", "{sweep}");
     }
     ensure!(sshd.connections()? == 0, "{}", sshd.log()?);
     Ok(())
@@ -279,18 +279,18 @@ fn nw11_one_key_is_one_machine_and_no_never_host_is_reached_by_another_name() ->
 #[test]
 fn fs06_a_link_is_not_followed_here_and_named_as_one_there() -> Result<()> {
     // The link leads to a secret; that no canary is anywhere is a standing invariant.
-    on(Ground::Local, |case| {
+    on(TargetKind::Local, |case| {
         let link = case.scene().link();
         case.hostile_with("tell-file", &format!("bind.file = {}\n", text(&link.display().to_string())))?;
         let swept = case.sweep()?;
-        ensure!(told(&swept)?[0]["title"] == "not-found", "{}", swept.json);
+        ensure!(findings(&swept)?[0]["title"] == "not-found", "{}", swept.json);
         Ok(())
     })?;
     // Over plain SSH `head` follows it, within the account's rights (SECURITY.md); `stat` says what it is, and not where to.
     let link = answer(0, b"a1ff,9,1700000000,root,root\n");
     let read = parse(Verb::FilesStat, &link).map_err(|error| anyhow::anyhow!("{error:?}"))?;
     ensure!(read.for_encoder().contains("Symlink"), "{read:?}");
-    on(Ground::Sshd, |case| {
+    on(TargetKind::Sshd, |case| {
         let link = case.scene().link();
         case.hostile_with("stat-file", &format!("bind.file = {}\n", text(&link.display().to_string())))?;
         let swept = case.sweep()?;
@@ -350,16 +350,16 @@ fn fs08_what_is_no_file_is_not_opened() -> Result<()> {
     let _listener = UnixListener::bind(&socket)?;
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755))?;
     for path in [&fifo, &socket, &dir.path().to_owned()] {
-        let swept = telling(Ground::Local, path)?;
-        let said = told(&swept)?[0]["title"].as_str().unwrap_or_default();
-        ensure!(["not-found", "garbled"].contains(&said), "{}: {said}", path.display());
+        let swept = sweep_with_file(TargetKind::Local, path)?;
+        let title = findings(&swept)?[0]["title"].as_str().unwrap_or_default();
+        ensure!(["not-found", "garbled"].contains(&title), "{}: {title}", path.display());
     }
     // Over SSH a socket cannot be opened, a folder not be read. (A pipe holds `head` up until its verb's time is over:
     // `a_lost_machine_fails_every_action_on_it` has four of them.)
     for path in [&socket, &dir.path().to_owned()] {
-        let swept = telling(Ground::Sshd, path)?;
-        let said = told(&swept)?[0]["title"].as_str().unwrap_or_default();
-        ensure!(["not-found", "garbled"].contains(&said), "{}: {said}", path.display());
+        let swept = sweep_with_file(TargetKind::Sshd, path)?;
+        let title = findings(&swept)?[0]["title"].as_str().unwrap_or_default();
+        ensure!(["not-found", "garbled"].contains(&title), "{}: {title}", path.display());
     }
     Ok(())
 }
@@ -373,13 +373,13 @@ fn fs10_a_folder_is_never_listed() -> Result<()> {
     }
     let runtime = light(async { local::run(&reading(dir.path())?).await.map_err(anyhow::Error::from) })??;
     ensure!(runtime.exit == Exit::Status(1) && runtime.stdout.is_empty(), "{runtime:?}");
-    let swept = telling(Ground::Sshd, dir.path())?;
-    ensure!(!swept.journal.contains("n9999") && told(&swept)?[0]["title"] == "not-found", "{}", swept.json);
+    let swept = sweep_with_file(TargetKind::Sshd, dir.path())?;
+    ensure!(!swept.journal.contains("n9999") && findings(&swept)?[0]["title"] == "not-found", "{}", swept.json);
     Ok(())
 }
 
 /// What a fleet with one such target is told.
-fn fleet_told(fields: &str) -> Vec<String> {
+fn fleet_mistakes(fields: &str) -> Vec<String> {
     let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJqfk1n5bPiBjCJ1ThHaJ4K0wqMbrzj8h1g1yRTpZqXp";
     let all = format!("[targets.db01]\nidentity = \"/x\"\nhost-key = \"{key}\"\n{fields}");
     let found = fleet::parse(&Source::embedded("fleet.toml", &all), Path::new("/"), None);
@@ -388,7 +388,7 @@ fn fleet_told(fields: &str) -> Vec<String> {
 
 #[test]
 fn nw01_an_address_in_disguise_is_none() -> Result<()> {
-    ensure!(fleet_told("address = \"10.0.0.1\"\nuser = \"bw\"\n").is_empty(), "a plain one is");
+    ensure!(fleet_mistakes("address = \"10.0.0.1\"\nuser = \"bw\"\n").is_empty(), "a plain one is");
     let disguised = [
         "0x7f000001",
         "2130706433",
@@ -418,8 +418,8 @@ fn nw01_an_address_in_disguise_is_none() -> Result<()> {
     // An underscore is in many an internal name.
     ensure!(loaded == [&"a_b."], "{loaded:?}");
     for text in disguised.iter().filter(|text| **text != "a_b.") {
-        let told = fleet_told(&format!("address = {}\nuser = \"bw\"\n", bailiwick_tests::fleet::text(text)));
-        ensure!(told.len() == 1 && told[0].contains("fleet.toml:4"), "{text:?}: {told:?}");
+        let mistakes = fleet_mistakes(&format!("address = {}\nuser = \"bw\"\n", bailiwick_tests::fleet::text(text)));
+        ensure!(mistakes.len() == 1 && mistakes[0].contains("fleet.toml:4"), "{text:?}: {mistakes:?}");
     }
     ensure!(Address::new("::ffff:10.0.0.5") == Address::new("10.0.0.5"), "one address is one");
     ensure!(Address::new("LOCALHOST.") == Address::new("localhost"), "one name is one");
@@ -453,8 +453,8 @@ fn nw13_a_host_or_account_is_no_option_and_no_command() -> Result<()> {
         for fields in
             [format!("address = {value}\nuser = \"bw\"\n"), format!("address = \"10.0.0.1\"\nuser = {value}\n")]
         {
-            let told = fleet_told(&fields);
-            ensure!(told.len() == 1, "{fields}: {told:?}");
+            let mistakes = fleet_mistakes(&fields);
+            ensure!(mistakes.len() == 1, "{fields}: {mistakes:?}");
         }
     }
     Ok(())

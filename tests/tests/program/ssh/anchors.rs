@@ -26,7 +26,7 @@ fn ops(sshd: &Sshd, anchors: &str) -> Ops {
         "[[grant]]\ncomponent = \"uptime\"\non = [\"here\"]\nparam.recent-hours = 0\n\
          [[grant]]\ncomponent = \"memory\"\non = [\"here\"]\n{anchors}"
     );
-    let ops = Ops::new(PROGRAM, &[Target::of("nas", sshd).unwrap()], &[], &policy).unwrap();
+    let ops = Ops::new(PROGRAM, &[Target::for_sshd("nas", sshd).unwrap()], &[], &policy).unwrap();
     let fleet = fs::read_to_string(ops.path().join("fleet.toml")).unwrap();
     ops.write("fleet.toml", format!("{fleet}\n[targets.here]\nlocal = true\n").as_bytes()).unwrap();
     ops
@@ -45,8 +45,8 @@ fn repository() -> tempfile::TempDir {
 }
 
 fn verify(ops: &Ops) -> (i32, String) {
-    let said = ops.run(&["journal", "verify"]).unwrap();
-    (said.code, said.stdout + &said.stderr)
+    let output = ops.run(&["journal", "verify"]).unwrap();
+    (output.code, output.stdout + &output.stderr)
 }
 
 fn last(ops: &Ops) -> u64 {
@@ -78,8 +78,8 @@ fn jr01_a_journal_that_was_cut_or_rewritten_does_not_fit_its_anchors() {
     assert_eq!(on_wire, [format!("sftp append {} < \"bailiwick.head/1 SEQ HASH TIME\\n\"", file.display())]);
 
     for sweeps in 1..=3 {
-        let said = ops.run(&["check"]).unwrap();
-        assert!(said.code == 0 && !said.stderr.contains("warning"), "{}{}", said.stdout, said.stderr);
+        let output = ops.run(&["check"]).unwrap();
+        assert!(output.code == 0 && !output.stderr.contains("warning"), "{}{}", output.stdout, output.stderr);
         let text = fs::read_to_string(&file).unwrap();
         assert_eq!(text.lines().count(), 1 + sweeps, "{text}");
         assert!(text.starts_with("# heads of the controller\nbailiwick.head/1 "), "{text}");
@@ -154,8 +154,8 @@ fn an_anchor_may_have_a_login_of_its_own() {
     let ops = ops(&sshd, &anchor(&format!("user = \"{user}\"\nidentity = \"keys/bw-store\"\n")));
     ops.write("keys/bw-store", &fs::read(&key).unwrap()).unwrap();
     fs::set_permissions(ops.path().join("keys/bw-store"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    let said = ops.run(&["check"]).unwrap();
-    assert!(said.code == 0 && !said.stderr.contains("warning"), "{}", said.stderr);
+    let output = ops.run(&["check"]).unwrap();
+    assert!(output.code == 0 && !output.stderr.contains("warning"), "{}", output.stderr);
     assert_eq!(fs::read_to_string(there.path().join("heads")).unwrap().lines().count(), 1);
     assert!(ops.run(&["review"]).unwrap().stdout.contains(&format!("heads as {user}\n")));
     // Without it, the account that looks, which has no SFTP here.
@@ -175,11 +175,16 @@ fn an_anchor_that_takes_nothing_is_told_and_the_sweep_counts() {
         there.path().display()
     );
     let ops = ops(&sshd, &anchors);
-    let said = ops.run(&["check"]).unwrap();
-    assert_eq!(said.code, 0, "{}", said.stderr);
-    assert_eq!(said.stderr.matches("warning: the journal's head is not anchored at ").count(), 2, "{}", said.stderr);
-    assert!(said.stderr.contains("over SFTP: the file does not exist"), "{}", said.stderr);
-    assert!(said.stderr.contains("in git: `git rev-parse` failed: fatal: not a git repository"), "{}", said.stderr);
+    let output = ops.run(&["check"]).unwrap();
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    assert_eq!(
+        output.stderr.matches("warning: the journal's head is not anchored at ").count(),
+        2,
+        "{}",
+        output.stderr
+    );
+    assert!(output.stderr.contains("over SFTP: the file does not exist"), "{}", output.stderr);
+    assert!(output.stderr.contains("in git: `git rev-parse` failed: fatal: not a git repository"), "{}", output.stderr);
     // The journal says so too.
     let failed = Reader::open(&ops.journal()).unwrap().find_map(|record| match record.unwrap().entry {
         Entry::Anchored { results, .. } => Some(results.values().filter(|why| why.is_some()).count()),
@@ -187,8 +192,8 @@ fn an_anchor_that_takes_nothing_is_told_and_the_sweep_counts() {
     });
     assert_eq!(failed, Some(2));
     drop(sshd);
-    let said = ops.run(&["check"]).unwrap();
-    assert!(said.code == 0 && said.stderr.contains("the target cannot be reached: "), "{}", said.stderr);
+    let output = ops.run(&["check"]).unwrap();
+    assert!(output.code == 0 && output.stderr.contains("the target cannot be reached: "), "{}", output.stderr);
     let (code, text) = verify(&ops);
     assert!(code == 4 && text.matches("NOT COMPARED: anchor ").count() == 2, "{text}");
     assert!(text.contains("Nothing outside this machine vouches for entries 1 to "), "{text}");
@@ -199,8 +204,8 @@ fn an_anchor_that_takes_nothing_is_told_and_the_sweep_counts() {
 fn a_target_without_sftp_is_told_so() {
     let sshd = Sshd::plain().unwrap();
     let ops = ops(&sshd, "[[anchor]]\ntarget = \"nas\"\nfile = \"/tmp/x\"\nwhy = \"x\"\n");
-    let said = ops.run(&["check"]).unwrap();
-    assert!(said.stderr.contains("the SSH server does not offer SFTP to this account"), "{}", said.stderr);
+    let output = ops.run(&["check"]).unwrap();
+    assert!(output.stderr.contains("the SSH server does not offer SFTP to this account"), "{}", output.stderr);
 }
 
 /// A server whose SFTP is this program, and this machine with an anchor there.
@@ -220,13 +225,13 @@ fn an_anchor_is_opened_to_append_and_nothing_else_is_asked_for() {
     let server = format!("/usr/lib/openssh/sftp-server -e -l VERBOSE 2>>{}", log.display());
     let (_sshd, ops) = served_by(&server, &there.path().join("heads"));
     assert_eq!(ops.run(&["check"]).unwrap().code, 0);
-    let said = fs::read_to_string(&log).unwrap();
-    let asked: Vec<_> = said.lines().filter(|line| line.contains("heads\"")).collect();
+    let log_text = fs::read_to_string(&log).unwrap();
+    let asked: Vec<_> = log_text.lines().filter(|line| line.contains("heads\"")).collect();
     let (opened, closed) = (asked[0], asked[asked.len() - 1]);
-    assert!(opened.contains("flags WRITE,APPEND,CREATE mode"), "{said}");
-    assert!(closed.starts_with("close ") && closed.contains("bytes read 0 written 1"), "{said}");
+    assert!(opened.contains("flags WRITE,APPEND,CREATE mode"), "{log_text}");
+    assert!(closed.starts_with("close ") && closed.contains("bytes read 0 written 1"), "{log_text}");
     for other in ["remove", "rename", "truncate", "set ", "mkdir", "symlink", "posix-rename", "TRUNCATE"] {
-        assert!(!said.contains(other), "{other}: {said}");
+        assert!(!log_text.contains(other), "{other}: {log_text}");
     }
 }
 
@@ -236,9 +241,9 @@ fn tg01_a_server_that_speaks_something_else_costs_its_anchor_and_nothing_more() 
     for nonsense in ["/bin/cat", "/usr/bin/yes", "/bin/false", "/bin/echo hello", "head -c 9 /dev/zero"] {
         let (_sshd, ops) = served_by(nonsense, &there.path().join("heads"));
         let begun = std::time::Instant::now();
-        let said = ops.run(&["check"]).unwrap();
-        assert_eq!(said.code, 0, "{nonsense}: {}", said.stderr);
-        assert_eq!(said.stderr.matches("is not anchored at nas:").count(), 1, "{nonsense}: {}", said.stderr);
+        let output = ops.run(&["check"]).unwrap();
+        assert_eq!(output.code, 0, "{nonsense}: {}", output.stderr);
+        assert_eq!(output.stderr.matches("is not anchored at nas:").count(), 1, "{nonsense}: {}", output.stderr);
         assert!(begun.elapsed() < Duration::from_secs(40), "{nonsense}");
         assert_eq!(ops.run(&["journal", "verify", "--offline"]).unwrap().code, 0);
     }
@@ -285,8 +290,8 @@ fn killed_at_any_time_what_is_left_is_whole_or_told() {
         }
     }
     assert!(killed > 5, "only {killed} of {rounds} were killed in time");
-    let said = ops.run(&["check"]).unwrap();
-    assert!(said.code == 0 && !said.stderr.contains("not anchored"), "{}", said.stderr);
+    let output = ops.run(&["check"]).unwrap();
+    assert!(output.code == 0 && !output.stderr.contains("not anchored"), "{}", output.stderr);
     let (code, text) = verify(&ops);
     assert_eq!(code, 0, "{text}");
     assert_eq!(ops.run(&["replay", "--last"]).unwrap().code, 0);
@@ -332,8 +337,8 @@ fn retention_lets_go_what_policy_says_and_says_so() {
         code == 0 && text.contains(&format!("0 pieces of evidence are what was recorded; {there} were pruned")),
         "{text}"
     );
-    let said = ops.run(&["replay", "2"]).unwrap();
-    assert!(said.code == 4 && said.stdout.contains("was pruned (entry "), "{}", said.stdout);
+    let output = ops.run(&["replay", "2"]).unwrap();
+    assert!(output.code == 4 && output.stdout.contains("was pruned (entry "), "{}", output.stdout);
     let run = Reader::open(&ops.journal()).unwrap().find_map(|record| {
         let record = record.unwrap();
         matches!(&record.entry, Entry::RunStarted(start) if start.component.as_str() == "memory").then_some(record.seq)

@@ -12,9 +12,9 @@ use bailiwick_change::{ApplyOutcome, ApplyRequest, Approval, Plan, digest};
 use bailiwick_core::source::Source;
 use bailiwick_journal::{Consent, Denial, End, Event};
 use bailiwick_policy::signature::AllowedSigners;
+use bailiwick_tests::change::controller::Controller;
 use bailiwick_tests::change::model::World;
 use bailiwick_tests::change::plans::{plan, write};
-use bailiwick_tests::change::stage::Stage;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
@@ -84,7 +84,7 @@ fn repair() -> Plan {
 }
 
 struct Scene {
-    stage: Stage,
+    controller: Controller,
     log: Log,
     world: Rc<RefCell<World>>,
     keys: Keys,
@@ -93,12 +93,12 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let stage = Stage::new(POLICY, NOW);
+        let controller = Controller::new(POLICY, NOW);
         let plan = repair();
-        let mut log = stage.log();
-        stage.planned(&mut log, &plan);
+        let mut log = controller.log();
+        controller.planned(&mut log, &plan);
         let world = Rc::new(RefCell::new(World { begun_max: 99, ..World::before(&plan) }));
-        Self { stage, log, world, keys: Keys::new(), plan }
+        Self { controller, log, world, keys: Keys::new(), plan }
     }
 
     fn statement(&self, hours: i64) -> Vec<u8> {
@@ -110,10 +110,10 @@ impl Scene {
     fn apply(&mut self, statement: &[u8], signature: &[u8]) -> ApplyOutcome {
         let approvers = Some(parsed(&self.keys.approvers()));
         let (statement, signature) = (statement.to_vec(), signature.to_vec());
-        let ask =
+        let request =
             ApplyRequest { who: "agent".to_owned(), approval: Approval::Signed { statement, signature, approvers } };
-        let (mut gate, mut probes) = self.stage.doors(&self.world);
-        self.stage.apply_with(&mut self.log, (&mut gate, &mut probes), &self.plan, &ask, |_| {}).unwrap()
+        let (mut gate, mut probes) = self.controller.gate_and_probes(&self.world);
+        self.controller.apply_with(&mut self.log, (&mut gate, &mut probes), &self.plan, &request, |_| {}).unwrap()
     }
 
     #[track_caller]
@@ -141,14 +141,14 @@ fn ag03_an_approval_counts_once_for_one_plan_and_for_a_while() {
     let consent = scene.log.change(&change).unwrap().consent.clone();
     assert!(matches!(consent, Some(Consent::Signature { principal, .. }) if principal == "alice@example.org"));
     // Again, after it was taken back: the same statement has been used.
-    let (mut gate, mut probes) = scene.stage.doors(&scene.world);
-    scene.stage.rollback(&mut scene.log, &mut gate, &mut probes, &scene.plan, &change).unwrap();
+    let (mut gate, mut probes) = scene.controller.gate_and_probes(&scene.world);
+    scene.controller.rollback(&mut scene.log, &mut gate, &mut probes, &scene.plan, &change).unwrap();
     scene.refused(&statement, &signature, "has already been used");
     // From the journal alone, after a restart.
-    let Scene { stage, log, world, keys, plan } = scene;
+    let Scene { controller, log, world, keys, plan } = scene;
     drop(log);
-    let log = stage.log();
-    let mut scene = Scene { stage, log, world, keys, plan };
+    let log = controller.log();
+    let mut scene = Scene { controller, log, world, keys, plan };
     scene.refused(&statement, &signature, "has already been used");
     // A new one counts again.
     let statement = scene.statement(9);
@@ -216,12 +216,13 @@ fn ag02_what_an_agent_can_read_approves_nothing() {
     let signature = scene.keys.sign("alice", NAMESPACE, &statement);
     assert!(!scene.keys.theirs("alice@example.org", &list, &statement, &signature), "nor for ssh-keygen");
     let approval = Approval::Signed { statement: statement.clone(), signature, approvers: Some(parsed(&list)) };
-    let ask = ApplyRequest { who: "agent".to_owned(), approval };
-    let (mut gate, mut probes) = scene.stage.doors(&scene.world);
-    let outcome = scene.stage.apply_with(&mut scene.log, (&mut gate, &mut probes), &scene.plan, &ask, |_| {}).unwrap();
+    let request = ApplyRequest { who: "agent".to_owned(), approval };
+    let (mut gate, mut probes) = scene.controller.gate_and_probes(&scene.world);
+    let outcome =
+        scene.controller.apply_with(&mut scene.log, (&mut gate, &mut probes), &scene.plan, &request, |_| {}).unwrap();
     assert!(matches!(outcome, ApplyOutcome::Denied { code: Denial::Approval, .. }), "{outcome:?}");
     assert_eq!(scene.world.borrow().mutations, 0);
-    let denials = scene.stage.events().iter().filter(|event| matches!(event, Event::Denied { .. })).count();
+    let denials = scene.controller.events().iter().filter(|event| matches!(event, Event::Denied { .. })).count();
     assert_eq!(denials, 8, "each is an entry");
 }
 

@@ -26,7 +26,7 @@ fn page(address: SocketAddr) -> Result<Action> {
 }
 
 async fn session(sshd: &Sshd) -> Result<Session> {
-    let fleet = fleet(&[Entry::of("mon01", sshd)?], &[])?;
+    let fleet = fleet(&[Entry::for_sshd("mon01", sshd)?], &[])?;
     Ok(connect(&fleet, target(&fleet, "mon01")?, &Settings::default()).await?)
 }
 
@@ -126,7 +126,7 @@ async fn restricted(options: &str, config: &[&str]) -> Result<(Sshd, Session)> {
     let line = format!("{options} {}", keygen("ed25519", &key)?);
     let config = config.iter().map(|line| (*line).to_owned()).collect();
     let sshd = Sshd::start(&Options { authorized: vec![line], config, ..Options::default() })?;
-    let entry = Entry::of("mon01", &sshd)?.text("identity", &key.display().to_string());
+    let entry = Entry::for_sshd("mon01", &sshd)?.text("identity", &key.display().to_string());
     let fleet = fleet(&[entry], &[])?;
     let session = connect(&fleet, target(&fleet, "mon01")?, &Settings::default()).await?;
     Ok((sshd, session))

@@ -23,11 +23,11 @@ fn granting() -> Result<(Ops, Silent, tempfile::TempDir)> {
 /// `check` ends with a mistake that is named, `review` too or with an empty list, and nothing is done.
 fn nothing_is_allowed(ops: &Ops, silent: &Silent, what: &str) -> Result<()> {
     for args in [&["check"][..], &["check", "--target", "db01"], &["review", "--wire"]] {
-        let said = ops.run(args)?;
+        let output = ops.run(args)?;
         // A policy may well be empty: then there is nothing to list.
-        let fine = said.code == 2 && said.stderr.contains("error: ") || args[0] == "review" && said.code == 0;
-        let told = format!("{what}, {args:?}: {} {}{}", said.code, said.stdout, said.stderr);
-        ensure!(fine && said.stdout.is_empty(), "{told}");
+        let fine = output.code == 2 && output.stderr.contains("error: ") || args[0] == "review" && output.code == 0;
+        let summary = format!("{what}, {args:?}: {} {}{}", output.code, output.stdout, output.stderr);
+        ensure!(fine && output.stdout.is_empty(), "{summary}");
     }
     ensure!(silent.count() == 0, "{what}: something was connected to");
     ensure!(!ops.journal().exists(), "{what}: something was begun");
@@ -83,7 +83,7 @@ fn lk19_a_policy_that_is_not_there_or_not_right_allows_nothing() -> Result<()> {
     }
     // The same fixture, as it should be, does connect: the cases above could have failed.
     fs::set_permissions(&path, PermissionsExt::from_mode(0o644))?;
-    let said = ops.run(&["check", "--connect-timeout", "1"])?;
-    ensure!(said.code == 4 && silent.count() > 0, "{} {}{}", said.code, said.stdout, said.stderr);
+    let output = ops.run(&["check", "--connect-timeout", "1"])?;
+    ensure!(output.code == 4 && silent.count() > 0, "{} {}{}", output.code, output.stdout, output.stderr);
     Ok(())
 }

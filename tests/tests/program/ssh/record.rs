@@ -18,7 +18,7 @@ fn what_is_recorded_from_a_target_holds_without_it() {
     let sshd = Sshd::plain().unwrap();
     let policy = "[[grant]]\ncomponent = [\"memory\", \"uptime\", \"filesystems\"]\non = [\"web\"]\n\
                   [[grant]]\ncomponent = \"file-freshness\"\non = [\"web\"]\nbind.file = \"/etc/hostname\"\n";
-    let ops = Ops::new(PROGRAM, &[Entry::of("web", &sshd).unwrap()], &[], policy).unwrap();
+    let ops = Ops::new(PROGRAM, &[Entry::for_sshd("web", &sshd).unwrap()], &[], policy).unwrap();
     let cases = ops.path().join("cases");
     let cases = cases.to_str().unwrap();
     for id in ["memory", "uptime", "filesystems", "file-freshness"] {
@@ -41,8 +41,8 @@ fn what_is_recorded_from_a_target_holds_without_it() {
     drop(sshd);
     // The target is gone; what it said is there.
     for id in ["memory", "uptime", "filesystems", "file-freshness"] {
-        let said = ops.run(&["test", project(id).to_str().unwrap(), id, "--case-dir", cases]).unwrap();
-        assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
+        let output = ops.run(&["test", project(id).to_str().unwrap(), id, "--case-dir", cases]).unwrap();
+        assert_eq!(output.code, 0, "{}{}", output.stdout, output.stderr);
     }
 }
 
@@ -51,7 +51,7 @@ fn tx09_a_recording_holds_no_secret_that_the_journal_does_not() {
     let sshd = Sshd::plain().unwrap();
     let policy = "[[grant]]\ncomponent = \"memory\"\non = [\"web\"]\n\
                   [[redact]]\nname = \"total\"\npattern = 'MemTotal: +([0-9]+)'\n";
-    let ops = Ops::new(PROGRAM, &[Entry::of("web", &sshd).unwrap()], &[], policy).unwrap();
+    let ops = Ops::new(PROGRAM, &[Entry::for_sshd("web", &sshd).unwrap()], &[], policy).unwrap();
     let cases = ops.path().join("cases");
     let (project, cases) = (project("memory"), cases.to_str().unwrap());
     let args = ["test", project.to_str().unwrap(), "--case-dir", cases];
@@ -68,7 +68,7 @@ fn tx09_a_recording_holds_no_secret_that_the_journal_does_not() {
 #[test]
 fn nothing_is_recorded_where_check_would_not_look() {
     let sshd = Sshd::plain().unwrap();
-    let entry = Entry::of("web", &sshd).unwrap();
+    let entry = Entry::for_sshd("web", &sshd).unwrap();
     let down = Entry::at("down", "127.0.0.9:1".parse().unwrap(), &sshd.user_key()).unwrap();
     let pin = Sshd::plain().unwrap().host_key("ed25519").unwrap().to_owned();
     let down = down.with("host-key", &format!("{pin:?}"));
@@ -80,17 +80,17 @@ fn nothing_is_recorded_where_check_would_not_look() {
     let try_on = |id: &str, target: &str| {
         let project = project(id);
         let args = ["test", project.to_str().unwrap(), "--case-dir", cases.to_str().unwrap(), "--record", "new"];
-        let said = ops.run(&[&args[..], &["--target", target]].concat()).unwrap();
-        (said.code, said.stderr)
+        let output = ops.run(&[&args[..], &["--target", target]].concat()).unwrap();
+        (output.code, output.stderr)
     };
-    let (code, told) = try_on("memory", "web");
-    assert!(code == 2 && told.contains("policy grants `memory` nothing on `web`"), "{told}");
-    let (code, told) = try_on("memory", "nobody");
-    assert!(code == 2 && told.contains("there is no target `nobody`"), "{told}");
-    let (code, told) = try_on("memory", "down");
-    assert!(code == 4 && told.contains("nothing is recorded from down"), "{told}");
-    let (code, told) = try_on("load", "fw01");
-    assert!(code == 3 && told.contains("never-host"), "{told}");
+    let (code, stderr) = try_on("memory", "web");
+    assert!(code == 2 && stderr.contains("policy grants `memory` nothing on `web`"), "{stderr}");
+    let (code, stderr) = try_on("memory", "nobody");
+    assert!(code == 2 && stderr.contains("there is no target `nobody`"), "{stderr}");
+    let (code, stderr) = try_on("memory", "down");
+    assert!(code == 4 && stderr.contains("nothing is recorded from down"), "{stderr}");
+    let (code, stderr) = try_on("load", "fw01");
+    assert!(code == 3 && stderr.contains("never-host"), "{stderr}");
     assert!(!cases.exists());
     // A component that nobody has put into the ops directory, or another build of one.
     let dist = project("dist");
@@ -100,14 +100,14 @@ fn nothing_is_recorded_where_check_would_not_look() {
     fs::write(ops.path().join("mine/load.toml"), changed.replace("id = \"load\"", "id = \"my-load\"")).unwrap();
     let mine = ops.path().join("mine/load.wasm");
     let args = ["test", mine.to_str().unwrap(), "--record", "new", "--target", "web"];
-    let said = ops.run(&args).unwrap();
-    assert!(said.code == 2 && said.stderr.contains("has no component `my-load`"), "{}", said.stderr);
+    let output = ops.run(&args).unwrap();
+    assert!(output.code == 2 && output.stderr.contains("has no component `my-load`"), "{}", output.stderr);
     fs::write(ops.path().join("mine/load.toml"), changed).unwrap();
     let mut bytes = fs::read(&mine).unwrap();
     // An empty custom section more: the same code, another file.
     bytes.extend([0, 2, 1, b'x']);
     fs::write(&mine, bytes).unwrap();
-    let said = ops.run(&args).unwrap();
-    assert!(said.code == 2 && said.stderr.contains("differs from"), "{}", said.stderr);
+    let output = ops.run(&args).unwrap();
+    assert!(output.code == 2 && output.stderr.contains("differs from"), "{}", output.stderr);
     assert!(sshd.wire().unwrap_or_default().is_empty());
 }

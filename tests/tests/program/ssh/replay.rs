@@ -10,7 +10,7 @@ use crate::PROGRAM;
 #[test]
 fn jr09_jr12_a_sweep_replays_without_its_targets() {
     let sshd = [Sshd::plain().unwrap(), Sshd::plain().unwrap()];
-    let targets = [Target::of("db", &sshd[0]).unwrap(), Target::of("web", &sshd[1]).unwrap()];
+    let targets = [Target::for_sshd("db", &sshd[0]).unwrap(), Target::for_sshd("web", &sshd[1]).unwrap()];
     let policy = slotless(&["db", "web"])
         + "[[grant]]\ncomponent = [\"service\", \"log-errors\"]\non = [\"db\", \"web\"]\nbind.unit = \"ssh.service\"\n\
            [[grant]]\ncomponent = \"file-freshness\"\non = [\"web\"]\nbind.file = \"/etc/hostname\"\n\
@@ -20,11 +20,11 @@ fn jr09_jr12_a_sweep_replays_without_its_targets() {
     let (_, sweep) = ops.check(&[]).unwrap();
     let connections: usize = sshd.iter().map(|sshd| sshd.connections().unwrap()).sum();
 
-    let said = ops.run(&["replay", "--last", "--format", "json"]).unwrap();
-    let again: Value = serde_json::from_str(&said.stdout).unwrap();
-    assert_eq!(said.code, 0, "{again:#}");
-    let digests = |looked: &Value| -> Vec<(String, String)> {
-        let runs = looked["result"]["runs"].as_array().unwrap().iter();
+    let output = ops.run(&["replay", "--last", "--format", "json"]).unwrap();
+    let again: Value = serde_json::from_str(&output.stdout).unwrap();
+    assert_eq!(output.code, 0, "{again:#}");
+    let digests = |target: &Value| -> Vec<(String, String)> {
+        let runs = target["result"]["runs"].as_array().unwrap().iter();
         runs.map(|run| (run["id"].as_str().unwrap().to_owned(), run["report_sha256"].as_str().unwrap().to_owned()))
             .collect()
     };

@@ -43,14 +43,14 @@ fn succeeded(answer: &Answer) -> bool {
 #[tokio::test]
 async fn what_reaches_the_server_is_the_wire_text() -> Result<()> {
     let sshd = Sshd::start(&Options { log_wire: true, ..Options::default() })?;
-    let fleet = fleet(&[Entry::of("db01", &sshd)?], &[])?;
+    let fleet = fleet(&[Entry::for_sshd("db01", &sshd)?], &[])?;
     let session = reach(&fleet, "db01").await?;
     let actions = [load(), action(Verb::SystemMemory, None, Tier::Plain), file("/etc/hostname")?];
     for action in &actions {
         ensure!(succeeded(&session.run(action).await?), "{}", action.id);
     }
-    let said: Vec<String> = actions.iter().map(|action| action.wire.text()).collect();
-    assert_eq!(sshd.wire()?, said);
+    let expected: Vec<String> = actions.iter().map(|action| action.wire.text()).collect();
+    assert_eq!(sshd.wire()?, expected);
     session.close().await;
     assert_eq!(sshd.connections()?, 1);
     Ok(())
@@ -59,7 +59,7 @@ async fn what_reaches_the_server_is_the_wire_text() -> Result<()> {
 #[tokio::test]
 async fn many_actions_share_one_connection() -> Result<()> {
     let sshd = Sshd::plain()?;
-    let fleet = fleet(&[Entry::of("db01", &sshd)?], &[])?;
+    let fleet = fleet(&[Entry::for_sshd("db01", &sshd)?], &[])?;
     let session = Arc::new(reach(&fleet, "db01").await?);
     let mut running = tokio::task::JoinSet::new();
     for index in 0..40 {
@@ -79,7 +79,7 @@ async fn many_actions_share_one_connection() -> Result<()> {
 #[tokio::test]
 async fn a_server_that_allows_two_channels_gets_two() -> Result<()> {
     let sshd = Sshd::start(&Options { config: vec!["MaxSessions 2".into()], ..Options::default() })?;
-    let fleet = fleet(&[Entry::of("db01", &sshd)?], &[])?;
+    let fleet = fleet(&[Entry::for_sshd("db01", &sshd)?], &[])?;
     let session = Arc::new(reach(&fleet, "db01").await?);
     let mut running = tokio::task::JoinSet::new();
     for _ in 0..12 {
@@ -96,7 +96,7 @@ async fn a_server_that_allows_two_channels_gets_two() -> Result<()> {
 #[tokio::test]
 async fn a_server_that_allows_no_channel_is_told_apart() -> Result<()> {
     let sshd = Sshd::start(&Options { config: vec!["MaxSessions 0".into()], ..Options::default() })?;
-    let fleet = fleet(&[Entry::of("db01", &sshd)?], &[])?;
+    let fleet = fleet(&[Entry::for_sshd("db01", &sshd)?], &[])?;
     let session = reach(&fleet, "db01").await?;
     ensure!(matches!(session.run(&load()).await, Err(RunError::NoChannel)));
     Ok(())
@@ -105,7 +105,7 @@ async fn a_server_that_allows_no_channel_is_told_apart() -> Result<()> {
 #[tokio::test]
 async fn failures_of_programs_come_back() -> Result<()> {
     let sshd = Sshd::plain()?;
-    let fleet = fleet(&[Entry::of("db01", &sshd)?], &[])?;
+    let fleet = fleet(&[Entry::for_sshd("db01", &sshd)?], &[])?;
     let session = reach(&fleet, "db01").await?;
     let answer = session.run(&file("/nonexistent")?).await?;
     assert_eq!(answer.exit, Exit::Status(1));
@@ -144,7 +144,7 @@ async fn nw15_without_a_pin_nothing_is_sent() -> Result<()> {
 #[tokio::test]
 async fn another_key_ends_it_before_authentication() -> Result<()> {
     let (sshd, other) = (Sshd::plain()?, Sshd::plain()?);
-    let entry = Entry::of("db01", &sshd)?.text("host-key", other.host_key("ed25519")?);
+    let entry = Entry::for_sshd("db01", &sshd)?.text("host-key", other.host_key("ed25519")?);
     let fleet = fleet(&[entry], &[])?;
     let error = refused(reach(&fleet, "db01").await)?;
     ensure!(matches!(error, ConnectError::Mismatch { .. }), "{error}");
@@ -177,8 +177,8 @@ async fn a_server_without_the_pinned_kind_is_named() -> Result<()> {
     let other = Sshd::plain()?;
     let entry = Entry::at("db01", sshd.address(), &sshd.user_key())?.text("host-key", other.host_key("ed25519")?);
     let error = refused(reach(&fleet(&[entry], &[])?, "db01").await)?;
-    let said = error.to_string();
-    ensure!(said.contains("pinned type ssh-ed25519") && said.contains("ecdsa-sha2-nistp256"), "{said}");
+    let message = error.to_string();
+    ensure!(message.contains("pinned type ssh-ed25519") && message.contains("ecdsa-sha2-nistp256"), "{message}");
     Ok(())
 }
 
@@ -191,7 +191,7 @@ async fn nw16_old_algorithms_are_not_spoken() -> Result<()> {
     ];
     for (line, kind) in cases {
         let sshd = Sshd::start(&Options { config: vec![line.into()], ..Options::default() })?;
-        let error = refused(reach(&fleet(&[Entry::of("db01", &sshd)?], &[])?, "db01").await)?;
+        let error = refused(reach(&fleet(&[Entry::for_sshd("db01", &sshd)?], &[])?, "db01").await)?;
         ensure!(matches!(&error, ConnectError::NothingInCommon { kind: k, .. } if *k == kind), "{line}: {error}");
     }
     Ok(())
@@ -210,7 +210,7 @@ async fn nw16_an_rsa_host_key_with_sha1_only_is_refused() -> Result<()> {
 #[tokio::test]
 async fn a_key_that_may_not_log_in_is_named() -> Result<()> {
     let (sshd, other) = (Sshd::plain()?, Sshd::plain()?);
-    let entry = Entry::of("db01", &sshd)?.text("identity", &other.user_key().display().to_string());
+    let entry = Entry::for_sshd("db01", &sshd)?.text("identity", &other.user_key().display().to_string());
     let error = refused(reach(&fleet(&[entry], &[])?, "db01").await)?;
     ensure!(matches!(error, ConnectError::Denied { partial: false, .. }), "{error}");
     ensure!(error.to_string().contains("SHA256:"), "{error}");
@@ -256,7 +256,7 @@ async fn of_an_agents_keys_only_the_named_one_is_offered() -> Result<()> {
     let sshd = Sshd::start(&Options { authorized: vec![first.clone(), second.clone()], ..Options::default() })?;
     let settings = Settings { agent: Some(agent.socket()), ..Settings::default() };
     let with = |key: &str| -> Result<Fleet> {
-        fleet(&[Entry::of("db01", &sshd)?.without("identity").text("agent-key", key)], &[])
+        fleet(&[Entry::for_sshd("db01", &sshd)?.without("identity").text("agent-key", key)], &[])
     };
     let session = reach_with(&with(&second)?, "db01", &settings).await?;
     ensure!(succeeded(&session.run(&load()).await?));
@@ -289,16 +289,18 @@ async fn tg03_silence_refusal_and_nonsense_each_have_a_cause() -> Result<()> {
             refused(reach_with(&fleet(&[entry], &[])?, "db01", &settings).await)
         }
     };
-    let said = error(silent.address()).await?;
-    ensure!(matches!(said, ConnectError::Stalled { step: Step::Handshake, heard: false, .. }), "{said}");
+    let message = error(silent.address()).await?;
+    ensure!(matches!(message, ConnectError::Stalled { step: Step::Handshake, heard: false, .. }), "{message}");
     ensure!(
-        said.to_string().starts_with("the server accepted the connection, and sent nothing for 300ms (handshake; 127."),
-        "{said}"
+        message
+            .to_string()
+            .starts_with("the server accepted the connection, and sent nothing for 300ms (handshake; 127."),
+        "{message}"
     );
-    let said = error(half.address()).await?;
-    ensure!(matches!(said, ConnectError::Stalled { step: Step::Handshake, heard: true, .. }), "{said}");
-    let said = error(web.address()).await?;
-    ensure!(said.to_string().contains("handshake"), "{said}");
+    let message = error(half.address()).await?;
+    ensure!(matches!(message, ConnectError::Stalled { step: Step::Handshake, heard: true, .. }), "{message}");
+    let message = error(web.address()).await?;
+    ensure!(message.to_string().contains("handshake"), "{message}");
     assert_eq!(error(closed).await?.to_string(), format!("connection refused ({closed})"));
     // Nothing of ours stays behind on a line that leads nowhere.
     for _ in 0..400 {
@@ -316,7 +318,7 @@ async fn a_lost_machine_fails_every_action_on_it() -> Result<()> {
     let fifo = tempfile::tempdir()?;
     let path = fifo.path().join("fifo");
     ensure!(std::process::Command::new("mkfifo").arg(&path).status()?.success());
-    let fleet = fleet(&[Entry::of("db01", &sshd)?], &[])?;
+    let fleet = fleet(&[Entry::for_sshd("db01", &sshd)?], &[])?;
     let session = Arc::new(reach(&fleet, "db01").await?);
     let stuck = file(path.to_str().context("path")?)?;
     let mut running = tokio::task::JoinSet::new();
@@ -386,7 +388,7 @@ async fn nw03_a_name_is_resolved_once_and_every_address_is_checked() -> Result<(
 async fn a_never_hosts_key_is_recognised_before_authentication() -> Result<()> {
     // The pin is another machine's, so nothing in our files gives the never-host away.
     let (sshd, other) = (Sshd::plain()?, Sshd::plain()?);
-    let entry = Entry::of("alias", &sshd)?.text("host-key", other.host_key("ed25519")?);
+    let entry = Entry::for_sshd("alias", &sshd)?.text("host-key", other.host_key("ed25519")?);
     let never = never("fw01", &[("host-key", &text(sshd.host_key("ed25519")?))]);
     let error = refused(reach(&fleet(&[entry], &[never])?, "alias").await)?;
     ensure!(error.refusal().is_some_and(|rule| rule.contains("fw01, recognised by host key")), "{error}");
@@ -396,7 +398,7 @@ async fn a_never_hosts_key_is_recognised_before_authentication() -> Result<()> {
 #[tokio::test]
 async fn a_never_hosts_other_key_is_recognised_before_anything_runs() -> Result<()> {
     let sshd = Sshd::start(&Options { host_keys: vec!["ed25519", "ecdsa"], log_wire: true, ..Options::default() })?;
-    let entry = Entry::of("alias", &sshd)?.text("host-key", sshd.host_key("ecdsa")?);
+    let entry = Entry::for_sshd("alias", &sshd)?.text("host-key", sshd.host_key("ecdsa")?);
     let never = never("fw01", &[("host-key", &text(sshd.host_key("ed25519")?))]);
     let fleet = fleet(&[entry], &[never])?;
     match reach(&fleet, "alias").await {
@@ -415,9 +417,9 @@ async fn two_jumps_lead_to_the_third_machine() -> Result<()> {
     let wire = Options { log_wire: true, ..Options::default() };
     let (outer, inner, last) = (Sshd::plain()?, Sshd::plain()?, Sshd::start(&wire)?);
     let entries = [
-        Entry::of("outer", &outer)?,
-        Entry::of("inner", &inner)?.text("jump", "outer"),
-        Entry::of("last", &last)?.text("jump", "inner"),
+        Entry::for_sshd("outer", &outer)?,
+        Entry::for_sshd("inner", &inner)?.text("jump", "outer"),
+        Entry::for_sshd("last", &last)?.text("jump", "inner"),
     ];
     let fleet = fleet(&entries, &[])?;
     let session = Arc::new(reach(&fleet, "last").await?);
@@ -438,26 +440,27 @@ async fn two_jumps_lead_to_the_third_machine() -> Result<()> {
 #[tokio::test]
 async fn a_jump_host_is_checked_like_any_target() -> Result<()> {
     let (outer, last, other) = (Sshd::plain()?, Sshd::plain()?, Sshd::plain()?);
-    let through = |entry: Entry| Ok::<_, anyhow::Error>([entry, Entry::of("last", &last)?.text("jump", "outer")]);
+    let through = |entry: Entry| Ok::<_, anyhow::Error>([entry, Entry::for_sshd("last", &last)?.text("jump", "outer")]);
 
     let by_address = never("fw01", &[("addresses", &format!("[{}]", text(&outer.address().ip().to_string())))]);
-    let error = refused(reach(&fleet(&through(Entry::of("outer", &outer)?)?, &[by_address])?, "last").await)?;
+    let error = refused(reach(&fleet(&through(Entry::for_sshd("outer", &outer)?)?, &[by_address])?, "last").await)?;
     ensure!(error.refusal().is_some_and(|rule| rule.contains("through jump host outer")), "{error}");
     let last_never = never("fw01", &[("addresses", &format!("[{}]", text(&last.address().ip().to_string())))]);
-    let error = refused(reach(&fleet(&through(Entry::of("outer", &outer)?)?, &[last_never])?, "last").await)?;
+    let error = refused(reach(&fleet(&through(Entry::for_sshd("outer", &outer)?)?, &[last_never])?, "last").await)?;
     ensure!(error.refusal().is_some_and(|rule| rule.contains("by address")), "{error}");
-    let error = refused(reach(&fleet(&through(Entry::of("outer", &outer)?.without("host-key"))?, &[])?, "last").await)?;
+    let error =
+        refused(reach(&fleet(&through(Entry::for_sshd("outer", &outer)?.without("host-key"))?, &[])?, "last").await)?;
     assert_eq!(error.to_string(), "jump host outer: no host key is pinned for outer (fleet.toml:1)");
     assert_eq!((outer.connections()?, last.connections()?), (0, 0));
 
-    let wrong = Entry::of("outer", &outer)?.text("host-key", other.host_key("ed25519")?);
+    let wrong = Entry::for_sshd("outer", &outer)?.text("host-key", other.host_key("ed25519")?);
     let error = refused(reach(&fleet(&through(wrong)?, &[])?, "last").await)?;
     ensure!(error.to_string().starts_with("jump host outer: the host key does not match the pinned key"), "{error}");
     // A never-host behind a jump shows its key through it.
     let key = never("fw01", &[("host-key", &text(last.host_key("ed25519")?))]);
     let entries = [
-        Entry::of("outer", &outer)?,
-        Entry::of("last", &last)?.text("jump", "outer").text("host-key", other.host_key("ed25519")?),
+        Entry::for_sshd("outer", &outer)?,
+        Entry::for_sshd("last", &last)?.text("jump", "outer").text("host-key", other.host_key("ed25519")?),
     ];
     let error = refused(reach(&fleet(&entries, &[key])?, "last").await)?;
     ensure!(error.refusal().is_some_and(|rule| rule.contains("by host key")), "{error}");
@@ -468,7 +471,7 @@ async fn a_jump_host_is_checked_like_any_target() -> Result<()> {
 async fn a_jump_host_that_forwards_nothing_says_so() -> Result<()> {
     let outer = Sshd::start(&Options { config: vec!["AllowTcpForwarding no".into()], ..Options::default() })?;
     let last = Sshd::plain()?;
-    let entries = [Entry::of("outer", &outer)?, Entry::of("last", &last)?.text("jump", "outer")];
+    let entries = [Entry::for_sshd("outer", &outer)?, Entry::for_sshd("last", &last)?.text("jump", "outer")];
     let error = refused(reach(&fleet(&entries, &[])?, "last").await)?;
     assert_eq!(
         error.to_string(),

@@ -266,8 +266,8 @@ fn each_thing_that_can_be_wrong_with_a_signature_has_its_own_words() {
         SshsigError::Namespace { found: "git".to_owned(), wanted: NAMESPACE }
     );
     for (key, name) in [("rsa", "rsa"), ("ecdsa", "ecdsa")] {
-        let told = parse(&text(keys.sign(key, NAMESPACE, "sha512")));
-        assert!(matches!(&told, SshsigError::KeyType(found) if found.contains(name)), "{key}: {told}");
+        let error = parse(&text(keys.sign(key, NAMESPACE, "sha512")));
+        assert!(matches!(&error, SshsigError::KeyType(found) if found.contains(name)), "{key}: {error}");
     }
     // The reserved field is the one behind the namespace.
     let at = good_at(&blob(&good), NAMESPACE.as_bytes()) + NAMESPACE.len();

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use bailiwick_policy::library;
 use bailiwick_tests::fleet::Entry;
-use bailiwick_tests::ops::{Ops, Said, ran};
+use bailiwick_tests::ops::{Completed, Ops, component_run};
 
 use crate::PROGRAM;
 
@@ -61,7 +61,7 @@ impl Signed {
         // Whatever stands there, somebody has agreed to it: that is not what is looked at here.
         self.ops.accept_blindly().unwrap();
         let (code, sweep) = self.ops.check(&["--fail-on", "never"]).unwrap();
-        let run = ran(&sweep, "here", "my-memory").unwrap();
+        let run = component_run(&sweep, "here", "my-memory").unwrap();
         (code, run["outcome"].to_string())
     }
 }
@@ -70,10 +70,10 @@ impl Signed {
 fn lk09_a_component_by_nobody_or_by_somebody_else_does_not_run() {
     let signed = Signed::new(&format!("{SIGNATURES}{GRANT}signers = [\"alice@example.org\"]\n"));
     let refused = |parts: &[&str]| {
-        let (code, told) = signed.check();
-        assert_eq!(code, 3, "{told}");
+        let (code, text) = signed.check();
+        assert_eq!(code, 3, "{text}");
         for part in parts {
-            assert!(told.contains(part), "{part} is not in {told}");
+            assert!(text.contains(part), "{part} is not in {text}");
         }
     };
     refused(&["it is not signed", "policy.toml:6", "ssh-keygen -Y sign -n bailiwick-component", "my-memory.wasm.sig"]);
@@ -89,8 +89,8 @@ fn lk09_a_component_by_nobody_or_by_somebody_else_does_not_run() {
     refused(&["made for `git`"]);
 
     signed.sign("alice", "bailiwick-component");
-    let (code, told) = signed.check();
-    assert!(code == 0 && told.contains("available-percent"), "{told}");
+    let (code, text) = signed.check();
+    assert!(code == 0 && text.contains("available-percent"), "{text}");
 
     // One bit of the component, and one of the signature.
     let good = fs::read(signed.component()).unwrap();
@@ -113,26 +113,26 @@ fn lk09_a_component_by_nobody_or_by_somebody_else_does_not_run() {
 fn lk09_where_policy_requires_signatures_every_component_of_the_directory_has_one() {
     let signed =
         Signed::new(&format!("{SIGNATURES}require = true\n{GRANT}[[grant]]\ncomponent = \"load\"\non = [\"here\"]\n"));
-    let (code, told) = signed.check();
-    assert!(code == 3 && told.contains("policy.toml:3"), "{told}");
+    let (code, text) = signed.check();
+    assert!(code == 3 && text.contains("policy.toml:3"), "{text}");
     // What is built in is part of the program, and runs.
     let (code, sweep) = signed.ops.check(&["--fail-on", "never", "--probe", "load"]).unwrap();
     assert_eq!(code, 0, "{sweep}");
     signed.sign("stranger", "bailiwick-component");
-    let (code, told) = signed.check();
-    assert!(code == 3 && told.contains("not an allowed signer"), "{told}");
+    let (code, text) = signed.check();
+    assert!(code == 3 && text.contains("not an allowed signer"), "{text}");
     signed.sign("bob", "bailiwick-component");
     assert_eq!(signed.check().0, 0);
     // A key that was taken back.
     let allowed = fs::read_to_string(signed.ops.path().join("allowed_signers")).unwrap();
     let ended = allowed.replace("bob@example.org ", "bob@example.org valid-before=\"20200101Z\" ");
     signed.ops.write("allowed_signers", ended.as_bytes()).unwrap();
-    let (code, told) = signed.check();
-    assert!(code == 3 && told.contains("was valid until 2020-01-01T00:00:00Z"), "{told}");
+    let (code, text) = signed.check();
+    assert!(code == 3 && text.contains("was valid until 2020-01-01T00:00:00Z"), "{text}");
     // Without the list nothing of the directory is used.
     fs::remove_file(signed.ops.path().join("allowed_signers")).unwrap();
-    let said = signed.ops.run(&["check"]).unwrap();
-    assert!(said.code == 2 && said.stderr.contains("allowed_signers"), "{}", said.stderr);
+    let output = signed.ops.run(&["check"]).unwrap();
+    assert!(output.code == 2 && output.stderr.contains("allowed_signers"), "{}", output.stderr);
 }
 
 #[test]
@@ -154,27 +154,27 @@ fn lk09_every_grant_that_names_signers_is_heeded() {
 
 #[test]
 fn mistakes_in_the_rules_and_in_the_list_are_told_with_their_place() {
-    let told = |policy: &str, allowed: Option<&str>| {
+    let errors = |policy: &str, allowed: Option<&str>| {
         let signed = Signed::new(policy);
         if let Some(allowed) = allowed {
             signed.ops.write("allowed_signers", allowed.as_bytes()).unwrap();
         }
-        let Said { code, stderr, .. } = signed.ops.run(&["review"]).unwrap();
+        let Completed { code, stderr, .. } = signed.ops.run(&["review"]).unwrap();
         assert_eq!(code, 2, "{stderr}");
         stderr.replace(&signed.ops.path().display().to_string(), "DIR") + "\n"
     };
     let wanted = format!("{SIGNATURES}{GRANT}signers = [\"alice@example.org\"]\n");
-    let mut all = told(&format!("{GRANT}signers = [\"alice@example.org\"]\n"), None);
-    all += &told(&format!("{SIGNATURES}{GRANT}signers = []\n"), None);
-    all += &told(&format!("{SIGNATURES}{GRANT}signers = [\"*@example.org\"]\n"), None);
-    all += &told(&format!("{SIGNATURES}{GRANT}signers = [\"carol@example.org\"]\n"), None);
-    all += &told(&format!("{SIGNATURES}{}", wanted.replace(SIGNATURES, "").replace("my-memory", "memory")), None);
-    all += &told(&format!("{SIGNATURES}required = true\n"), None);
-    all += &told(
+    let mut all = errors(&format!("{GRANT}signers = [\"alice@example.org\"]\n"), None);
+    all += &errors(&format!("{SIGNATURES}{GRANT}signers = []\n"), None);
+    all += &errors(&format!("{SIGNATURES}{GRANT}signers = [\"*@example.org\"]\n"), None);
+    all += &errors(&format!("{SIGNATURES}{GRANT}signers = [\"carol@example.org\"]\n"), None);
+    all += &errors(&format!("{SIGNATURES}{}", wanted.replace(SIGNATURES, "").replace("my-memory", "memory")), None);
+    all += &errors(&format!("{SIGNATURES}required = true\n"), None);
+    all += &errors(
         &wanted,
         Some("alice@example.org cert-authority ssh-ed25519 AAAA\n# fine\nalice@example.org ssh-ed25519 AAAA\n"),
     );
-    all += &told(&wanted, Some("alice@example.org valid-after=\"tomorrow\" ssh-ed25519 AAAA\nbroken\n"));
+    all += &errors(&wanted, Some("alice@example.org valid-after=\"tomorrow\" ssh-ed25519 AAAA\nbroken\n"));
     insta::assert_snapshot!(all);
 }
 
@@ -183,9 +183,9 @@ fn pack_signs_and_ssh_keygen_takes_it() {
     let signed = Signed::new(&format!("{SIGNATURES}require = true\n{GRANT}"));
     let (out, key) = (signed.component(), signed.keys.path().join("alice"));
     let (out, key) = (out.to_str().unwrap(), key.to_str().unwrap());
-    let said = signed.ops.run(&["pack", out, "--out", out, "--sign", key]).unwrap();
-    assert_eq!(said.code, 0, "{}", said.stderr);
-    assert!(said.stdout.contains("signed    ") && said.stdout.contains("by SHA256:"), "{}", said.stdout);
+    let output = signed.ops.run(&["pack", out, "--out", out, "--sign", key]).unwrap();
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    assert!(output.stdout.contains("signed    ") && output.stdout.contains("by SHA256:"), "{}", output.stdout);
     assert_eq!(signed.check().0, 0);
     let verify = format!(
         "ssh-keygen -Y verify -n bailiwick-component -I alice@example.org -f {}/allowed_signers -s {out}.sig < {out}",
@@ -195,13 +195,17 @@ fn pack_signs_and_ssh_keygen_takes_it() {
     // A key that asks for something is for ssh-keygen.
     keygen(signed.keys.path(), &["-q", "-t", "ed25519", "-N", "secret", "-f", "locked"]);
     let locked = signed.keys.path().join("locked");
-    let said = signed.ops.run(&["pack", out, "--out", out, "--sign", locked.to_str().unwrap()]).unwrap();
+    let output = signed.ops.run(&["pack", out, "--out", out, "--sign", locked.to_str().unwrap()]).unwrap();
     let command = format!("ssh-keygen -Y sign -n bailiwick-component -f {} {out}", locked.display());
-    assert!(said.code == 2 && said.stderr.contains(&command) && said.stderr.contains("encrypted"), "{}", said.stderr);
+    assert!(
+        output.code == 2 && output.stderr.contains(&command) && output.stderr.contains("encrypted"),
+        "{}",
+        output.stderr
+    );
     // A signature of what was packed before.
     fs::write(format!("{out}.sig"), "old").unwrap();
-    let said = signed.ops.run(&["pack", out, "--out", out]).unwrap();
-    assert!(said.code == 0 && said.stderr.contains("sign again"), "{}", said.stderr);
+    let output = signed.ops.run(&["pack", out, "--out", out]).unwrap();
+    assert!(output.code == 0 && output.stderr.contains("sign again"), "{}", output.stderr);
 }
 
 #[test]
@@ -209,20 +213,22 @@ fn lk18_the_same_component_by_another_publisher_is_held_and_shown() {
     let signed = Signed::new(&format!("{SIGNATURES}{GRANT}"));
     signed.sign("alice", "bailiwick-component");
     signed.ops.accept().unwrap();
-    let looked = || {
+    let outcome = || {
         let (_, sweep) = signed.ops.check(&["--fail-on", "never"]).unwrap();
-        ran(&sweep, "here", "my-memory").unwrap()["outcome"].to_string()
+        component_run(&sweep, "here", "my-memory").unwrap()["outcome"].to_string()
     };
-    assert!(looked().contains("available-percent"), "{}", looked());
+    assert!(outcome().contains("available-percent"), "{}", outcome());
     signed.sign("bob", "bailiwick-component");
-    let told = looked();
+    let held_outcome = outcome();
     assert!(
-        told.contains("E-LOAD-SIG") && told.contains("alice@example.org") && told.contains("bob@example.org"),
-        "{told}"
+        held_outcome.contains("E-LOAD-SIG")
+            && held_outcome.contains("alice@example.org")
+            && held_outcome.contains("bob@example.org"),
+        "{held_outcome}"
     );
     let page = signed.ops.run(&["approve", "my-memory"]).unwrap();
     assert!(page.code == 8 && page.stdout.contains("! signed by bob@example.org"), "{}{}", page.stdout, page.stderr);
     let digest = page.stdout.split("--accept ").nth(1).unwrap().lines().next().unwrap();
     assert_eq!(signed.ops.run(&["approve", "my-memory", "--accept", digest]).unwrap().code, 0);
-    assert!(looked().contains("available-percent"), "{}", looked());
+    assert!(outcome().contains("available-percent"), "{}", outcome());
 }

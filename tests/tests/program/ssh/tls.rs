@@ -50,9 +50,9 @@ struct Server(Child, SocketAddr);
 
 impl Server {
     fn start(authority: &Authority) -> Result<Self> {
-        let held = TcpListener::bind("127.0.0.1:0")?;
-        let address = held.local_addr()?;
-        drop(held);
+        let reserved = TcpListener::bind("127.0.0.1:0")?;
+        let address = reserved.local_addr()?;
+        drop(reserved);
         let child = Command::new("openssl")
             .args(["s_server", "-quiet", "-cert", "leaf.pem", "-key", "leaf.key", "-cert_chain", "root.pem", "-accept"])
             .arg(address.to_string())
@@ -89,16 +89,16 @@ fn server(endpoint: &str) -> Result<Action> {
 }
 
 async fn session(sshd: &Sshd) -> Result<Session> {
-    let fleet = fleet(&[Entry::of("mon01", sshd)?], &[])?;
+    let fleet = fleet(&[Entry::for_sshd("mon01", sshd)?], &[])?;
     Ok(connect(&fleet, target(&fleet, "mon01")?, &Settings::default()).await?)
 }
 
 /// What came through SSH, and what a guest would be told. Here the same is told.
-async fn told(session: &Session, action: &Action) -> Result<(String, Result<String, VerbError>)> {
+async fn read_both(session: &Session, action: &Action) -> Result<(String, Result<String, VerbError>)> {
     let read = |answer: bailiwick_core::model::Answer| {
         let raw = String::from_utf8_lossy(&answer.stdout).into_owned();
         let answer = Answer { stdout: answer.stdout, stderr: answer.stderr, exit: answer.exit, timing: None };
-        (raw, parse(action.verb, &answer).map(|said| said.for_encoder().to_owned()))
+        (raw, parse(action.verb, &answer).map(|parsed| parsed.for_encoder().to_owned()))
     };
     let (here, there) = (read(local::run(action).await?), read(session.run(action).await?));
     ensure!(here.1 == there.1, "here: {:?}, through SSH: {:?}", here.1, there.1);
@@ -120,15 +120,15 @@ async fn ssh_a_key_beside_a_certificate_never_leaves_the_target() -> Result<()> 
     let sshd = Sshd::plain()?;
     let session = session(&sshd).await?;
     for path in [&all, &link] {
-        let (raw, said) = told(&session, &file(path)?).await?;
+        let (raw, parsed) = read_both(&session, &file(path)?).await?;
         ensure!(!raw.contains("PRIVATE") && !raw.contains("between"), "{raw}");
-        let said = said?;
-        ensure!(said.contains("CN=www.example.org") && said.contains("CN=root"), "{said}");
+        let parsed = parsed?;
+        ensure!(parsed.contains("CN=www.example.org") && parsed.contains("CN=root"), "{parsed}");
     }
-    let (raw, said) = told(&session, &file(&authority.path("none.pem"))?).await?;
-    assert_eq!((raw.as_str(), said?.as_str()), ("", "[]"));
-    assert_eq!(told(&session, &file(&authority.path("nope.pem"))?).await?.1, Err(VerbError::NotFound));
-    assert_eq!(told(&session, &file(authority.0.path())?).await?.1, Err(VerbError::NotFound));
+    let (raw, parsed) = read_both(&session, &file(&authority.path("none.pem"))?).await?;
+    assert_eq!((raw.as_str(), parsed?.as_str()), ("", "[]"));
+    assert_eq!(read_both(&session, &file(&authority.path("nope.pem"))?).await?.1, Err(VerbError::NotFound));
+    assert_eq!(read_both(&session, &file(authority.0.path())?).await?.1, Err(VerbError::NotFound));
     Ok(())
 }
 
@@ -138,13 +138,13 @@ async fn ssh_a_server_shows_its_chain_and_the_target_judges_it() -> Result<()> {
     let tls = Server::start(&authority)?;
     let sshd = Sshd::plain()?;
     let session = session(&sshd).await?;
-    let (_, said) = told(&session, &server(&format!("{}/www.example.org", tls.1))?).await?;
-    let said = said?;
-    ensure!(said.contains("CN=www.example.org") && said.contains("CN=root"), "{said}");
-    ensure!(said.contains("verify-code: 19") && said.contains("TLSv1."), "{said}");
+    let (_, parsed) = read_both(&session, &server(&format!("{}/www.example.org", tls.1))?).await?;
+    let parsed = parsed?;
+    ensure!(parsed.contains("CN=www.example.org") && parsed.contains("CN=root"), "{parsed}");
+    ensure!(parsed.contains("verify-code: 19") && parsed.contains("TLSv1."), "{parsed}");
     // No name, no name that could be wrong.
-    let (_, said) = told(&session, &server(&tls.1.to_string())?).await?;
-    ensure!(said?.contains("verify-code: 19"));
+    let (_, parsed) = read_both(&session, &server(&tls.1.to_string())?).await?;
+    ensure!(parsed?.contains("verify-code: 19"));
     Ok(())
 }
 
@@ -152,9 +152,9 @@ async fn ssh_a_server_shows_its_chain_and_the_target_judges_it() -> Result<()> {
 async fn ssh_servers_that_show_nothing_are_told_apart() -> Result<()> {
     let sshd = Sshd::plain()?;
     let session = session(&sshd).await?;
-    assert_eq!(told(&session, &server(&closed_port()?.to_string())?).await?.1, Err(VerbError::NotFound));
+    assert_eq!(read_both(&session, &server(&closed_port()?.to_string())?).await?.1, Err(VerbError::NotFound));
     // What speaks, but no TLS: an SSH server's greeting.
-    assert_eq!(told(&session, &server(&sshd.address().to_string())?).await?.1, Err(VerbError::Garbled));
+    assert_eq!(read_both(&session, &server(&sshd.address().to_string())?).await?.1, Err(VerbError::Garbled));
     let silent = Silent::start()?;
     let action = server(&silent.address().to_string())?;
     let (here, there) = tokio::join!(local::run(&action), session.run(&action));

@@ -11,9 +11,9 @@ fn over_every_plan(theorem: fn(&bailiwick_change::Plan, &mut Tally), least: u32)
     for plan in plans::every().into_iter().chain(fixes) {
         theorem(&plan, &mut tally);
     }
-    let ran: u32 = tally.values().sum();
-    println!("{tally:#?}\n{ran} combinations");
-    assert!(ran >= least, "only {ran} combinations ran");
+    let total: u32 = tally.values().sum();
+    println!("{tally:#?}\n{total} combinations");
+    assert!(total >= least, "only {total} combinations ran");
 }
 
 #[test]

@@ -4,11 +4,11 @@ use anyhow::{Context, Result, ensure};
 use bailiwick_core::model::{ComponentId, SlotName, TargetName, Verb};
 use bailiwick_core::verbs::{Part, spec};
 
-use super::{contract, refused, refused_anywhere, told};
+use super::{contract, mistakes, refused, refused_anywhere};
 
 #[test]
 fn what_is_plain_is_bound() {
-    assert_eq!(told("nginx.service", "/etc/hostname"), Vec::<String>::new());
+    assert_eq!(mistakes("nginx.service", "/etc/hostname"), Vec::<String>::new());
 }
 
 /// What a shell reads as more than a letter.
@@ -88,7 +88,7 @@ fn ar18_a_literal_is_short() -> Result<()> {
     refused(&format!("{long}.service"), &format!("/{long}"))?;
     refused(&format!("{}.service", "a".repeat(249)), &format!("/{}", "a".repeat(256)))?;
     ensure!(
-        told(&format!("{}.service", "a".repeat(248)), &format!("/{}", "a".repeat(255))).is_empty(),
+        mistakes(&format!("{}.service", "a".repeat(248)), &format!("/{}", "a".repeat(255))).is_empty(),
         "256 bytes are"
     );
     Ok(())
@@ -174,7 +174,7 @@ fn fs04_nothing_is_expanded() -> Result<()> {
         refused_anywhere(value)?;
     }
     // `%h` stays what it is: the plain tier has no program that reads it.
-    ensure!(told("a%h.service", "/srv/%h").is_empty());
+    ensure!(mistakes("a%h.service", "/srv/%h").is_empty());
     Ok(())
 }
 

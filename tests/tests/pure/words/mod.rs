@@ -20,7 +20,7 @@ use bailiwick_policy::policy;
 use bailiwick_tests::fleet::text;
 
 /// What a policy is told that binds this unit and this file on a target; empty if nothing is wrong.
-fn told(unit: &str, file: &str) -> Vec<String> {
+fn mistakes(unit: &str, file: &str) -> Vec<String> {
     let fleet = Source::embedded("fleet.toml", "[targets.here]\nlocal = true\n");
     let bind = |component: &str, slot: &str, value: &str| {
         format!("[[grant]]\ncomponent = {component:?}\non = [\"here\"]\nbind.{slot} = {}\n", text(value))
@@ -36,10 +36,10 @@ fn told(unit: &str, file: &str) -> Vec<String> {
 
 /// Both bindings are refused, each at its line, and nothing of it can be parsed by another way.
 fn refused(unit: &str, file: &str) -> Result<()> {
-    let told = told(unit, file);
-    ensure!(told.len() == 2, "{unit:?} and {file:?}: {told:?}");
-    ensure!(told.iter().all(|text| text.contains("--> policy.toml:")), "{told:?}");
-    ensure!(told.iter().all(|text| !text.chars().any(|c| c.is_control() && c != '\n')), "{told:?}");
+    let mistakes = mistakes(unit, file);
+    ensure!(mistakes.len() == 2, "{unit:?} and {file:?}: {mistakes:?}");
+    ensure!(mistakes.iter().all(|text| text.contains("--> policy.toml:")), "{mistakes:?}");
+    ensure!(mistakes.iter().all(|text| !text.chars().any(|c| c.is_control() && c != '\n')), "{mistakes:?}");
     ensure!(Literal::parse(Object::Unit, unit).is_err() && Literal::parse(Object::Path, file).is_err());
     Ok(())
 }

@@ -233,7 +233,7 @@ fn ar11_a_container_engine_is_asked_three_things() -> Result<()> {
         "ps --all --no-trunc --format json",
     ];
     for runtime in ["podman", "docker"] {
-        let mut said = BTreeSet::new();
+        let mut commands = BTreeSet::new();
         for verb in with(Effect::Observe) {
             let text = match spec(verb).object {
                 Object::Runtime => runtime.to_owned(),
@@ -243,9 +243,9 @@ fn ar11_a_container_engine_is_asked_three_things() -> Result<()> {
             let literal = Literal::parse(spec(verb).object, &text)?;
             let Wire::Exec(words) = action(verb, Some(literal), Tier::Plain).wire else { anyhow::bail!("{verb}") };
             ensure!(words[PREFIX.len()] == runtime, "{words:?}");
-            said.insert(words[PREFIX.len() + 1..].join(" "));
+            commands.insert(words[PREFIX.len() + 1..].join(" "));
         }
-        ensure!(said.iter().eq(expected), "{said:?}");
+        ensure!(commands.iter().eq(expected), "{commands:?}");
     }
     // No other verb speaks to one, and none to a socket or another machine: no option is left to say so.
     let others = Verb::ALL.iter().filter(|verb| !matches!(spec(**verb).object, Object::Runtime | Object::Container));

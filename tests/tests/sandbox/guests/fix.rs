@@ -26,10 +26,10 @@ fn read(name: &str) -> Vec<u8> {
 
 fn meddler() -> (Manifest, Vec<u8>) {
     let text = String::from_utf8(read("meddler.toml")).unwrap();
-    (manifest::parse(&Source::embedded("meddler.toml", &text)).map_err(told).unwrap(), read("meddler.wasm"))
+    (manifest::parse(&Source::embedded("meddler.toml", &text)).map_err(rendered).unwrap(), read("meddler.wasm"))
 }
 
-fn told(Problems(found): Problems) -> String {
+fn rendered(Problems(found): Problems) -> String {
     found.iter().map(|problem| problem.render(false)).collect()
 }
 
@@ -51,7 +51,7 @@ fn case(manifest: &Manifest, what: &str, units: usize, expected: &str) -> Case {
          {answer}{expected}",
         units.join(", ")
     );
-    Case::parse(&Source::embedded("case.toml", &text), manifest).map_err(told).unwrap()
+    Case::parse(&Source::embedded("case.toml", &text), manifest).map_err(rendered).unwrap()
 }
 
 /// Runs the cases one after the other in one worker; what came of each, and what the journal holds.
@@ -62,10 +62,10 @@ fn run(cases: &[(&str, usize, &str)]) -> (Vec<Verdict>, Vec<Entry>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let verdicts = runtime.block_on(async {
         let program = Path::new(PROGRAM);
-        let bench = Runner::new(Some(program), &manifest, &bytes, Arc::new(journal)).await.unwrap();
+        let runner = Runner::new(Some(program), &manifest, &bytes, Arc::new(journal)).await.unwrap();
         let mut verdicts = Vec::new();
         for (what, units, expected) in cases {
-            verdicts.push(bench.run(&case(&manifest, what, *units, expected)).await);
+            verdicts.push(runner.run(&case(&manifest, what, *units, expected)).await);
         }
         verdicts
     });
@@ -124,11 +124,11 @@ fn ph01_in_verify_every_changing_verb_is_refused_and_each_refusal_is_written_dow
 
 #[test]
 fn ph01_in_plan_each_file_once_and_nothing_that_policy_does_not_call_stateless() {
-    let stages = "[\"files-change.write:/etc/meddled=wanted\", \"files-change.ensure-line:/etc/lines=line\", \
+    let staged = "[\"files-change.write:/etc/meddled=wanted\", \"files-change.ensure-line:/etc/lines=line\", \
                   \"services-change.reload:u0.service\", \"services-change.enable:u0.service\", \
                   \"services-change.start:u0.service\", \"commands-change.run:role\"]";
     let entries = passes(&[
-        ("everything", 1, &format!("[plan]\npropose = \"trrtrtrttrt\"\nstages = {stages}\n")),
+        ("everything", 1, &format!("[plan]\npropose = \"trrtrtrttrt\"\nstages = {staged}\n")),
         ("one-file-twice", 1, &format!("[plan]\npropose = \"rrr\"\n{WRITE}")),
     ]);
     assert_eq!(refused(&entries), [StageError::Refused; 8]);
@@ -197,11 +197,11 @@ fn fs15_what_a_fix_makes_is_text_that_a_person_sees_as_it_is() {
 
 #[test]
 fn guest_a_list_has_sixteen_changes() {
-    let mut stages = String::new();
+    let mut staged = String::new();
     for at in 0..16 {
-        let _ = write!(stages, "\"services-change.reload:u{at}.service\", ");
+        let _ = write!(staged, "\"services-change.reload:u{at}.service\", ");
     }
-    let said = "t".repeat(16) + "xxx";
-    let entries = passes(&[("many", 19, &format!("[plan]\npropose = \"{said}\"\nstages = [{stages}]\n"))]);
+    let proposal = "t".repeat(16) + "xxx";
+    let entries = passes(&[("many", 19, &format!("[plan]\npropose = \"{proposal}\"\nstages = [{staged}]\n"))]);
     assert_eq!(refused(&entries), [StageError::Exhausted; 3]);
 }

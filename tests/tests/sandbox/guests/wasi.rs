@@ -54,7 +54,7 @@ async fn run_at(now_ms: u64, bytes: &[u8], behaviour: &str, limits: Limits) -> R
 }
 
 /// What the guest saw, by code.
-async fn look(now_ms: u64, bytes: &[u8]) -> BTreeMap<String, String> {
+async fn observe(now_ms: u64, bytes: &[u8]) -> BTreeMap<String, String> {
     let end = run_at(now_ms, bytes, "look", short()).await;
     let Ending::Report(report) = end.ending else { panic!("{end:?}") };
     report.findings.into_iter().map(|found| (found.code, found.title.for_encoder().to_owned())).collect()
@@ -70,7 +70,7 @@ async fn fault(behaviour: &str) -> FaultKind {
 
 #[tokio::test]
 async fn lk15_inert_wasi_shows_nothing_of_this_machine() {
-    let seen = look(1_763_812_800_123, &guest().0).await;
+    let seen = observe(1_763_812_800_123, &guest().0).await;
     let random = ["random", "random-number", "insecure", "seed"];
     let (_, fixed): (BTreeMap<_, _>, BTreeMap<_, _>) =
         seen.iter().partition(|(code, _)| random.contains(&code.as_str()));
@@ -80,9 +80,9 @@ async fn lk15_inert_wasi_shows_nothing_of_this_machine() {
 #[tokio::test]
 async fn lk15_random_is_the_runs_own_and_the_same_again() {
     let (bytes, _) = guest();
-    let seen = look(1_000, &bytes).await;
-    assert_eq!(seen, look(1_000, &bytes).await, "a replay differs");
-    let (later, twin) = (look(2_000, &bytes).await, look(1_000, &twin(&bytes)).await);
+    let seen = observe(1_000, &bytes).await;
+    assert_eq!(seen, observe(1_000, &bytes).await, "a replay differs");
+    let (later, twin) = (observe(2_000, &bytes).await, observe(1_000, &twin(&bytes)).await);
     for code in ["random", "random-number", "insecure", "seed"] {
         assert_ne!(seen[code], later[code], "{code}: two runs share it");
         assert_ne!(seen[code], twin[code], "{code}: two components share it");
@@ -201,7 +201,7 @@ fn lk15_inert_wasi_is_what_wasmtimes_own_shows_with_nothing_granted() {
     let (bytes, _) = guest();
     let theirs = look_elsewhere(&bytes).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let ours = runtime.block_on(look(1, &bytes));
+    let ours = runtime.block_on(observe(1, &bytes));
     assert_eq!(Vec::from_iter(ours.keys()), Vec::from_iter(theirs.keys()));
     for code in ["arguments", "environment", "cwd", "stdin", "stdin-skip", "splice", "terminals", "terminal-stderr"] {
         assert_eq!(ours[code], theirs[code], "{code}");

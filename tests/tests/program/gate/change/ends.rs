@@ -66,13 +66,13 @@ fn a_person_takes_all_of_it_back_with_one_command_or_is_told_why_not() {
     assert_eq!(rollback("c-2").0, Some(1));
     assert_eq!(rollback("../c-1").0, Some(126));
     fs::write(&two, "mine\n").unwrap();
-    let (code, said) = rollback("c-1");
-    assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("NOT rolled back") && said.contains("-22\n    +mine"), "{said}");
+    let (code, text) = rollback("c-1");
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("NOT rolled back") && text.contains("-22\n    +mine"), "{text}");
     assert!(known(&gate, "c-1").failed.is_some());
     fs::write(&two, "22\n").unwrap();
-    let (code, said) = rollback("c-1");
-    assert_eq!(code, Some(0), "{said}");
+    let (code, text) = rollback("c-1");
+    assert_eq!(code, Some(0), "{text}");
     assert!(!two.exists() && fs::read(&one).unwrap() == b"1\n");
     assert_eq!(rollback("c-1").0, Some(0), "twice is once");
     let facts = known(&gate, "c-1");
@@ -154,7 +154,7 @@ fn ch01_a_full_disk_leaves_everything_as_it_was() {
         let mut command = Command::new("unshare");
         command.args(["-m", "--propagation", "private", "sh", "-c", script, "sh"]);
         command.arg(&gate.paths.state).arg(&small).arg(&gate.paths.gate);
-        let mut session = Session::of(command).unwrap();
+        let mut session = Session::start(command).unwrap();
         session.say(&frame(requests).unwrap()).unwrap();
         session.answers(requests.len()).unwrap()
     };
@@ -170,7 +170,7 @@ fn ch01_a_full_disk_leaves_everything_as_it_was() {
     let mut command = Command::new("unshare");
     command.args(["-m", "--propagation", "private", "sh", "-c", full_disk, "sh"]);
     command.arg(&gate.paths.state).arg(&small).arg(&gate.paths.gate);
-    let mut full = Session::of(command).unwrap();
+    let mut full = Session::start(command).unwrap();
     full.say(&frame(&asked).unwrap()).unwrap();
     let (_, out, err) = full.end().unwrap();
     let statuses: Vec<_> = String::from_utf8_lossy(&out)

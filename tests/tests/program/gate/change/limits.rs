@@ -117,9 +117,9 @@ fn whoever_is_at_work_is_seen() {
     std::os::unix::fs::symlink("somebody@there:1", beside.join(".#file")).unwrap();
     assert!(signs()[0].contains(".#file"));
     fs::remove_file(beside.join(".#file")).unwrap();
-    let held = fs::File::create(gate.at("package-lock")).unwrap();
+    let lock = fs::File::create(gate.at("package-lock")).unwrap();
     assert_eq!(signs(), Vec::<String>::new(), "a lock file that nobody holds");
-    rustix::fs::fcntl_lock(&held, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
+    rustix::fs::fcntl_lock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
     assert!(signs()[0].contains("a package manager"), "{:?}", signs());
     gone(&file);
 }

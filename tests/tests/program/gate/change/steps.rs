@@ -57,7 +57,7 @@ fn units_are_started_enabled_reloaded_restarted_and_taken_back() {
             assert_eq!(outcome(&gate, Request::Close(named(&name))).status, FINE);
         }
         // Each was said to systemd once, however often it was asked for; a start with systemd's own count at nought.
-        let said = fs::read_to_string(gate.at("systemctl.log")).unwrap();
+        let log = fs::read_to_string(gate.at("systemctl.log")).unwrap();
         for (word, times) in [
             (" start ", 3),
             (" stop ", 2),
@@ -67,7 +67,7 @@ fn units_are_started_enabled_reloaded_restarted_and_taken_back() {
             (" restart ", 2),
             (" reset-failed ", 5),
         ] {
-            assert_eq!(said.matches(word).count(), times, "{shell}: {word} in {said}");
+            assert_eq!(log.matches(word).count(), times, "{shell}: {word} in {log}");
         }
     }
 }
@@ -103,8 +103,8 @@ fn ar09_ch19_a_unit_that_is_more_than_its_name_is_left_alone() {
         assert!(is(&gate.one("change-root", undo(&name, 1)).unwrap(), FINE));
         assert!(is(&gate.one("change-root", Request::Close(named(&name))).unwrap(), FINE));
     }
-    let said = fs::read_to_string(gate.at("systemctl.log")).unwrap();
-    assert!(!said.contains(" restart ") && !said.contains(" reload "), "{said}");
+    let log = fs::read_to_string(gate.at("systemctl.log")).unwrap();
+    assert!(!log.contains(" restart ") && !log.contains(" reload "), "{log}");
 }
 
 #[test]
@@ -228,8 +228,8 @@ fn what_a_step_makes_of_its_object_is_the_lists_word_and_not_the_clients() {
     }
     assert!(Path::new(&made).exists(), "it was somebody else's");
     assert!(fs::read_to_string(gate.at("toy.active")).unwrap().contains("active"));
-    let said = fs::read_to_string(gate.at("systemctl.log")).unwrap();
-    assert!(!said.contains(" start ") && !said.contains(" stop "), "{said}");
+    let log = fs::read_to_string(gate.at("systemctl.log")).unwrap();
+    assert!(!log.contains(" start ") && !log.contains(" stop "), "{log}");
     fs::remove_dir_all(&dir).unwrap();
 }
 

@@ -7,26 +7,26 @@ use bailiwick_change::log::Log;
 use bailiwick_change::{ApplyOutcome, ApplyRequest, Approval};
 use bailiwick_core::model::State;
 use bailiwick_journal::{Denial, End, Event, Journal, OpenError};
+use bailiwick_tests::change::controller::Controller;
 use bailiwick_tests::change::faulty::{Fault, Faulty};
-use bailiwick_tests::change::stage::Stage;
 
 use super::{MONDAY, QUICK, applied, apply, is_denied, other, repair, world};
 
 #[test]
 fn ch01_a_gate_that_cannot_begin_costs_no_place() {
-    let stage = Stage::new(QUICK, MONDAY);
-    let (mut log, world) = (stage.log(), world(&[&repair()]));
+    let controller = Controller::new(QUICK, MONDAY);
+    let (mut log, world) = (controller.log(), world(&[&repair()]));
     world.borrow_mut().begun_max = 0;
-    let outcome = apply(&stage, &mut log, &world, &repair());
+    let outcome = apply(&controller, &mut log, &world, &repair());
     assert!(matches!(&outcome, ApplyOutcome::Ended { end: End::NotBegun, .. }), "{outcome:?}");
     assert_eq!(world.borrow().mutations, 0);
     world.borrow_mut().begun_max = 1;
-    applied(&apply(&stage, &mut log, &world, &repair()));
+    applied(&apply(&controller, &mut log, &world, &repair()));
 }
 
 #[test]
 fn ch09_two_controllers_with_journals_of_their_own_make_one_change() {
-    let (one, two) = (Stage::new(QUICK, MONDAY), Stage::new(QUICK, MONDAY));
+    let (one, two) = (Controller::new(QUICK, MONDAY), Controller::new(QUICK, MONDAY));
     let world = world(&[&repair(), &other()]);
     world.borrow_mut().begun_max = 1;
     let (mut first, mut second) = (one.log(), two.log());
@@ -41,17 +41,17 @@ fn ch09_two_controllers_with_journals_of_their_own_make_one_change() {
 
 #[test]
 fn ch09_two_controllers_at_the_same_time_make_one_change() {
-    let (one, two) = (Stage::new(QUICK, MONDAY), Stage::new(QUICK, MONDAY));
+    let (one, two) = (Controller::new(QUICK, MONDAY), Controller::new(QUICK, MONDAY));
     let world = world(&[&repair(), &other()]);
     let mut first = one.log();
-    let (gate, mut probes) = one.doors(&world);
+    let (gate, mut probes) = one.gate_and_probes(&world);
     let mut gate = Faulty::new(gate, Fault::None);
     let (there, outcome) = (Rc::clone(&world), Rc::new(RefCell::new(None)));
     let kept = Rc::clone(&outcome);
     // The second one comes while the first has begun.
     gate.before = Some(Box::new(move |_, name| {
         if name == "do 1" {
-            let (mut gate, mut probes) = two.doors(&there);
+            let (mut gate, mut probes) = two.gate_and_probes(&there);
             let mut log = two.log();
             *kept.borrow_mut() = Some(two.apply(&mut log, &mut gate, &mut probes, &other()).unwrap());
         }
@@ -63,19 +63,19 @@ fn ch09_two_controllers_at_the_same_time_make_one_change() {
 
 #[test]
 fn ag06_a_second_program_on_this_machine_waits_for_the_journal() {
-    let stage = Stage::new(QUICK, MONDAY);
-    let _first = stage.log();
-    let second = Journal::open(&stage.journal(), std::time::Duration::ZERO);
+    let controller = Controller::new(QUICK, MONDAY);
+    let _first = controller.log();
+    let second = Journal::open(&controller.journal(), std::time::Duration::ZERO);
     assert!(matches!(second, Err(OpenError::Locked { .. })), "{second:?}");
 }
 
 #[test]
 fn ag11_a_never_rule_is_in_no_plan() {
-    let stage = Stage::new(QUICK, MONDAY);
-    let (mut log, world) = (stage.log(), world(&[&repair()]));
-    let (mut gate, mut probes) = stage.doors(&world);
+    let controller = Controller::new(QUICK, MONDAY);
+    let (mut log, world) = (controller.log(), world(&[&repair()]));
+    let (mut gate, mut probes) = controller.gate_and_probes(&world);
     let plan = repair();
-    let outcome = stage.apply_with(&mut log, (&mut gate, &mut probes), &plan, &stage.ask, |admission| {
+    let outcome = controller.apply_with(&mut log, (&mut gate, &mut probes), &plan, &controller.request, |admission| {
         let action = plan.steps[0].action.clone();
         admission.constraints.withheld.insert(action, "policy.toml:31 (never)".to_owned());
     });
@@ -86,19 +86,25 @@ fn ag11_a_never_rule_is_in_no_plan() {
 #[test]
 fn ag03_a_plan_made_under_other_rules_is_not_carried_out() {
     let plan = repair();
-    let stage = Stage::new(QUICK, MONDAY);
-    let (mut log, world) = (stage.log(), world(&[&plan]));
+    let controller = Controller::new(QUICK, MONDAY);
+    let (mut log, world) = (controller.log(), world(&[&plan]));
     let other = || "e".repeat(64);
     for what in ["component", "no component", "grant", "policy", "host key", "gate"] {
-        let (mut gate, mut probes) = stage.doors(&world);
-        let outcome = stage.apply_with(&mut log, (&mut gate, &mut probes), &plan, &stage.ask, |admission| match what {
-            "component" => admission.current.component = Some(other()),
-            "no component" => admission.current.component = None,
-            "grant" => admission.current.grant = Some(other()),
-            "policy" => admission.current.policy = other(),
-            "host key" => admission.current.host_key = "ssh-ed25519 BBBB".to_owned(),
-            _ => admission.current.gate = Some(other()),
-        });
+        let (mut gate, mut probes) = controller.gate_and_probes(&world);
+        let outcome = controller.apply_with(
+            &mut log,
+            (&mut gate, &mut probes),
+            &plan,
+            &controller.request,
+            |admission| match what {
+                "component" => admission.current.component = Some(other()),
+                "no component" => admission.current.component = None,
+                "grant" => admission.current.grant = Some(other()),
+                "policy" => admission.current.policy = other(),
+                "host key" => admission.current.host_key = "ssh-ed25519 BBBB".to_owned(),
+                _ => admission.current.gate = Some(other()),
+            },
+        );
         let why = is_denied(&outcome.unwrap(), Denial::Conflict);
         assert!(why.contains("plan again"), "{what}: {why}");
     }
@@ -107,11 +113,11 @@ fn ag03_a_plan_made_under_other_rules_is_not_carried_out() {
 
 #[test]
 fn ag13_nothing_changes_by_forgetting_to_say_something() {
-    let stage = Stage::new(QUICK, MONDAY);
-    let (mut log, world) = (stage.log(), world(&[&repair()]));
-    let (mut gate, mut probes) = stage.doors(&world);
+    let controller = Controller::new(QUICK, MONDAY);
+    let (mut log, world) = (controller.log(), world(&[&repair()]));
+    let (mut gate, mut probes) = controller.gate_and_probes(&world);
     let unattended = ApplyRequest { who: "cron".to_owned(), approval: Approval::Unattended { allowed: false } };
-    let outcome = stage.apply_with(&mut log, (&mut gate, &mut probes), &repair(), &unattended, |_| {});
+    let outcome = controller.apply_with(&mut log, (&mut gate, &mut probes), &repair(), &unattended, |_| {});
     // No window speaks of it: unattended that alone is a no.
     is_denied(&outcome.unwrap(), Denial::Window);
     assert_eq!(world.borrow().mutations, 0);
@@ -129,16 +135,16 @@ to = "12:00"
 
 #[test]
 fn ch05_unattended_only_what_was_rehearsed_lately() {
-    let stage = Stage::new(UNATTENDED, MONDAY);
-    let (mut log, world) = (stage.log(), world(&[&repair()]));
-    let (mut gate, mut probes) = stage.doors(&world);
+    let controller = Controller::new(UNATTENDED, MONDAY);
+    let (mut log, world) = (controller.log(), world(&[&repair()]));
+    let (mut gate, mut probes) = controller.gate_and_probes(&world);
     let unattended = |allowed| ApplyRequest { who: "cron".to_owned(), approval: Approval::Unattended { allowed } };
-    let mut ask = |log: &mut Log, allowed| {
+    let mut attempt = |log: &mut Log, allowed| {
         let asked = unattended(allowed);
-        stage.apply_with(log, (&mut gate, &mut probes), &repair(), &asked, |_| {}).unwrap()
+        controller.apply_with(log, (&mut gate, &mut probes), &repair(), &asked, |_| {}).unwrap()
     };
-    is_denied(&ask(&mut log, false), Denial::Approval);
-    is_denied(&ask(&mut log, true), Denial::Rehearsal);
+    is_denied(&attempt(&mut log, false), Denial::Approval);
+    is_denied(&attempt(&mut log, true), Denial::Rehearsal);
     let rehearsed = |log: &mut Log, component: char, holds| {
         let plan = repair();
         let (fix, target) = (plan.fix, plan.target);
@@ -146,12 +152,12 @@ fn ch05_unattended_only_what_was_rehearsed_lately() {
         log.write(Event::Rehearsed { fix, component, target, gate, changes: Vec::new(), holds }).unwrap();
     };
     rehearsed(&mut log, 'f', true);
-    is_denied(&ask(&mut log, true), Denial::Rehearsal);
+    is_denied(&attempt(&mut log, true), Denial::Rehearsal);
     rehearsed(&mut log, 'a', true);
     rehearsed(&mut log, 'a', false);
-    is_denied(&ask(&mut log, true), Denial::Rehearsal);
+    is_denied(&attempt(&mut log, true), Denial::Rehearsal);
     rehearsed(&mut log, 'a', true);
-    let outcome = ask(&mut log, true);
+    let outcome = attempt(&mut log, true);
     // An entry's time is the real one, years before this test's: too old.
     assert!(is_denied(&outcome, Denial::Rehearsal).contains("days old"));
 }

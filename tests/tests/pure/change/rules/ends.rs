@@ -6,21 +6,21 @@ use std::rc::Rc;
 use bailiwick_change::gate_client::Verifier;
 use bailiwick_change::{ApplyOutcome, Plan};
 use bailiwick_journal::{Denial, End, Event, Observed};
+use bailiwick_tests::change::controller::Controller;
 use bailiwick_tests::change::faulty::{Fault, Faulty};
 use bailiwick_tests::change::model::{Probes, World};
 use bailiwick_tests::change::plans::{file, plan, write};
-use bailiwick_tests::change::stage::Stage;
 
 use super::{MONDAY, QUICK, applied, apply, is_denied, other, repair, world};
 
 #[test]
 fn ph11_a_fix_that_does_nothing_or_harm_is_rolled_back() {
     for harm in [false, true] {
-        let stage = Stage::new(QUICK, MONDAY);
-        let (mut log, world) = (stage.log(), world(&[&repair()]));
+        let controller = Controller::new(QUICK, MONDAY);
+        let (mut log, world) = (controller.log(), world(&[&repair()]));
         world.borrow_mut().useless = !harm;
         world.borrow_mut().harmful = harm;
-        let outcome = apply(&stage, &mut log, &world, &repair());
+        let outcome = apply(&controller, &mut log, &world, &repair());
         let ApplyOutcome::Ended { end: End::RolledBack, why: Some(why), .. } = &outcome else { panic!("{outcome:?}") };
         assert!(why.contains(if harm { "load: warning high" } else { "verify" }), "{why}");
         assert_eq!(world.borrow().objects, World::before(&repair()).objects);
@@ -29,15 +29,15 @@ fn ph11_a_fix_that_does_nothing_or_harm_is_rolled_back() {
 
 #[test]
 fn tg10_a_gate_that_lies_of_what_it_did_is_found_out_by_probes() {
-    let stage = Stage::new(QUICK, MONDAY);
-    let (mut log, world) = (stage.log(), world(&[&repair()]));
+    let controller = Controller::new(QUICK, MONDAY);
+    let (mut log, world) = (controller.log(), world(&[&repair()]));
     world.borrow_mut().lies = true;
-    let outcome = apply(&stage, &mut log, &world, &repair());
+    let outcome = apply(&controller, &mut log, &world, &repair());
     let ApplyOutcome::Ended { end: End::RolledBack, why: Some(why), .. } = &outcome else { panic!("{outcome:?}") };
     assert!(why.contains("the proof failed"), "{why}");
     assert_eq!(world.borrow().objects, World::before(&repair()).objects, "it had done nothing");
     // The states that it made up are recorded as observed, beside the probes' results, which decided.
-    let proved = stage.events().into_iter().find_map(|event| match event {
+    let proved = controller.events().into_iter().find_map(|event| match event {
         Event::Proved { holds, proofs, .. } => Some((holds, proofs)),
         _ => None,
     });
@@ -46,7 +46,7 @@ fn tg10_a_gate_that_lies_of_what_it_did_is_found_out_by_probes() {
 }
 
 /// Looks as another does, and takes its time.
-struct Late<'a>(&'a Stage, Probes);
+struct Late<'a>(&'a Controller, Probes);
 
 impl Verifier for Late<'_> {
     async fn check(&mut self, plan: &Plan) -> Result<Vec<Observed>, String> {
@@ -61,16 +61,16 @@ impl Verifier for Late<'_> {
 
 #[test]
 fn tg11_a_target_that_is_slow_when_it_is_checked_costs_one_change_of_its_day() {
-    let stage = Stage::new(QUICK, MONDAY);
-    let (mut log, world) = (stage.log(), world(&[&repair()]));
+    let controller = Controller::new(QUICK, MONDAY);
+    let (mut log, world) = (controller.log(), world(&[&repair()]));
     world.borrow_mut().useless = true;
-    let (mut gate, probes) = stage.doors(&world);
-    let mut verifier = Late(&stage, probes);
-    let outcome = stage.apply(&mut log, &mut gate, &mut verifier, &repair()).unwrap();
+    let (mut gate, probes) = controller.gate_and_probes(&world);
+    let mut verifier = Late(&controller, probes);
+    let outcome = controller.apply(&mut log, &mut gate, &mut verifier, &repair()).unwrap();
     assert!(matches!(outcome, ApplyOutcome::Ended { end: End::RolledBack, .. }), "{outcome:?}");
     assert_eq!(world.borrow().objects, World::before(&repair()).objects);
     for _ in 0..3 {
-        let again = stage.apply(&mut log, &mut gate, &mut verifier, &repair()).unwrap();
+        let again = controller.apply(&mut log, &mut gate, &mut verifier, &repair()).unwrap();
         is_denied(&again, Denial::Budget);
     }
     assert_eq!(world.borrow().begun, 1);
@@ -79,21 +79,21 @@ fn tg11_a_target_that_is_slow_when_it_is_checked_costs_one_change_of_its_day() {
 #[test]
 fn ph11_what_is_there_already_is_a_no_op_and_costs_nothing() {
     let plan = plan("one-file", vec![write("/etc/a", Some("old"), "new")]);
-    let stage = Stage::new(QUICK, MONDAY);
-    let (mut log, world) = (stage.log(), world(&[&plan, &other()]));
+    let controller = Controller::new(QUICK, MONDAY);
+    let (mut log, world) = (controller.log(), world(&[&plan, &other()]));
     world.borrow_mut().objects.insert("file /etc/a".to_owned(), file("new"));
-    assert_eq!(apply(&stage, &mut log, &world, &plan), ApplyOutcome::NoOp);
-    assert!(stage.events().iter().any(|event| matches!(event, Event::NoOp { .. })));
-    applied(&apply(&stage, &mut log, &world, &other()));
+    assert_eq!(apply(&controller, &mut log, &world, &plan), ApplyOutcome::NoOp);
+    assert!(controller.events().iter().any(|event| matches!(event, Event::NoOp { .. })));
+    applied(&apply(&controller, &mut log, &world, &other()));
 }
 
 #[test]
 fn jr13_every_no_is_an_entry_with_its_rule() {
-    let stage = Stage::new(QUICK, MONDAY);
-    let (mut log, world) = (stage.log(), world(&[&repair()]));
+    let controller = Controller::new(QUICK, MONDAY);
+    let (mut log, world) = (controller.log(), world(&[&repair()]));
     world.borrow_mut().people = vec!["a person is at work".to_owned()];
-    is_denied(&apply(&stage, &mut log, &world, &repair()), Denial::People);
-    let found = stage.events().into_iter().find_map(|event| match event {
+    is_denied(&apply(&controller, &mut log, &world, &repair()), Denial::People);
+    let found = controller.events().into_iter().find_map(|event| match event {
         Event::Denied { code, why, who, .. } => Some((code, why, who)),
         _ => None,
     });
@@ -105,19 +105,19 @@ fn jr13_every_no_is_an_entry_with_its_rule() {
 #[test]
 fn jr03_a_journal_that_breaks_stops_what_is_not_written_yet() {
     let calls = {
-        let stage = Stage::new(QUICK, MONDAY);
-        let (mut log, world) = (stage.log(), world(&[&repair()]));
-        let (gate, mut probes) = stage.doors(&world);
+        let controller = Controller::new(QUICK, MONDAY);
+        let (mut log, world) = (controller.log(), world(&[&repair()]));
+        let (gate, mut probes) = controller.gate_and_probes(&world);
         let mut gate = Faulty::new(gate, Fault::None);
-        applied(&stage.apply(&mut log, &mut gate, &mut probes, &repair()).unwrap());
+        applied(&controller.apply(&mut log, &mut gate, &mut probes, &repair()).unwrap());
         gate.names.borrow().clone()
     };
     for (at, name) in (1_u32..).zip(&calls) {
-        let stage = Stage::new(QUICK, MONDAY);
-        let (mut log, world) = (stage.log(), world(&[&repair()]));
-        let (gate, mut probes) = stage.doors(&world);
+        let controller = Controller::new(QUICK, MONDAY);
+        let (mut log, world) = (controller.log(), world(&[&repair()]));
+        let (gate, mut probes) = controller.gate_and_probes(&world);
         let mut gate = Faulty::new(gate, Fault::None);
-        let (journal, evidence) = (log.journal().clone(), stage.journal().join(bailiwick_journal::FOLDER));
+        let (journal, evidence) = (log.journal().clone(), controller.journal().join(bailiwick_journal::FOLDER));
         let (there, before) = (Rc::clone(&world), Rc::new(RefCell::new(0)));
         let then = Rc::clone(&before);
         gate.before = Some(Box::new(move |call, _| {
@@ -129,7 +129,7 @@ fn jr03_a_journal_that_breaks_stops_what_is_not_written_yet() {
                 *then.borrow_mut() = there.borrow().mutations;
             }
         }));
-        let broken = stage.apply(&mut log, &mut gate, &mut probes, &repair());
+        let broken = controller.apply(&mut log, &mut gate, &mut probes, &repair());
         let more = world.borrow().mutations - *before.borrow();
         assert!(broken.is_err(), "{name}: {broken:?}");
         assert!(more <= 1, "{name}: {more} steps that no entry announces");
@@ -138,13 +138,13 @@ fn jr03_a_journal_that_breaks_stops_what_is_not_written_yet() {
         assert!(later.iter().all(reads), "{name}: it went on with {later:?}");
         // Started anew, with a disk that works: nothing is hidden, and nothing is done.
         drop((log, gate));
-        std::fs::remove_file(stage.journal().join(bailiwick_journal::FOLDER)).unwrap();
-        let mut log = stage.log();
+        std::fs::remove_file(controller.journal().join(bailiwick_journal::FOLDER)).unwrap();
+        let mut log = controller.log();
         let open: Vec<_> = log.ledger().open().map(|state| state.id.clone()).collect();
         let mutations = world.borrow().mutations;
         for change in open {
-            let (mut gate, _) = stage.doors(&world);
-            let found = bailiwick_tests::change::stage::run(bailiwick_change::recover(
+            let (mut gate, _) = controller.gate_and_probes(&world);
+            let found = bailiwick_tests::change::controller::run(bailiwick_change::recover(
                 &mut log,
                 &mut gate,
                 Some(&repair()),

@@ -14,9 +14,9 @@ use bailiwick_change::log::Log;
 use bailiwick_change::{ApplyOutcome, Plan};
 use bailiwick_core::model::{ChangeId, UnitAct};
 use bailiwick_journal::{Denial, End};
+use bailiwick_tests::change::controller::Controller;
 use bailiwick_tests::change::model::World;
 use bailiwick_tests::change::plans::{act, plan, write};
-use bailiwick_tests::change::stage::Stage;
 
 const MONDAY: &str = "2030-06-03T10:00:00Z";
 const QUICK: &str = "[change]\nverify-seconds = 10\n";
@@ -46,9 +46,9 @@ fn world(plans: &[&Plan]) -> Rc<RefCell<World>> {
     Rc::new(RefCell::new(all))
 }
 
-fn apply(stage: &Stage, log: &mut Log, world: &Rc<RefCell<World>>, plan: &Plan) -> ApplyOutcome {
-    let (mut gate, mut probes) = stage.doors(world);
-    stage.apply(log, &mut gate, &mut probes, plan).unwrap()
+fn apply(controller: &Controller, log: &mut Log, world: &Rc<RefCell<World>>, plan: &Plan) -> ApplyOutcome {
+    let (mut gate, mut probes) = controller.gate_and_probes(world);
+    controller.apply(log, &mut gate, &mut probes, plan).unwrap()
 }
 
 fn applied(outcome: &ApplyOutcome) -> ChangeId {

@@ -5,31 +5,32 @@ use std::rc::Rc;
 use bailiwick_change::ApplyOutcome;
 use bailiwick_change::state::ChangeStatus as At;
 use bailiwick_journal::{Denial, End};
+use bailiwick_tests::change::controller::Controller;
 use bailiwick_tests::change::faulty::{Fault, Faulty};
 use bailiwick_tests::change::model::World;
 use bailiwick_tests::change::plans::{file, plan, write};
-use bailiwick_tests::change::stage::Stage;
 
 use super::{MONDAY, QUICK, applied, apply, is_denied, repair, world};
 
 #[test]
 fn ch17_signs_of_a_person_postpone() {
-    let stage = Stage::new(QUICK, MONDAY);
-    let (mut log, world) = (stage.log(), world(&[&repair()]));
+    let controller = Controller::new(QUICK, MONDAY);
+    let (mut log, world) = (controller.log(), world(&[&repair()]));
     world.borrow_mut().people = vec!["session root pts/0 since 09:58".to_owned(), "dpkg lock held\u{1b}[2J".to_owned()];
-    let why = is_denied(&apply(&stage, &mut log, &world, &repair()), Denial::People);
+    let why = is_denied(&apply(&controller, &mut log, &world, &repair()), Denial::People);
     assert!(why.contains("pts/0") && !why.contains('\u{1b}'), "{why}");
     world.borrow_mut().people.clear();
-    applied(&apply(&stage, &mut log, &world, &repair()));
+    applied(&apply(&controller, &mut log, &world, &repair()));
 }
 
 #[test]
 fn ag14_a_persons_edit_between_plan_and_apply_stops_it_and_is_shown() {
-    let stage = Stage::new(QUICK, MONDAY);
-    let (mut log, world) = (stage.log(), world(&[&repair()]));
+    let controller = Controller::new(QUICK, MONDAY);
+    let (mut log, world) = (controller.log(), world(&[&repair()]));
     let edited = file("a person's work");
     world.borrow_mut().objects.insert("file /etc/prometheus/rules/base.yml".to_owned(), edited.clone());
-    let ApplyOutcome::Denied { code: Denial::Conflict, why, shown } = apply(&stage, &mut log, &world, &repair()) else {
+    let ApplyOutcome::Denied { code: Denial::Conflict, why, shown } = apply(&controller, &mut log, &world, &repair())
+    else {
         panic!("it went on")
     };
     assert!(why.contains("the target has changed since the plan was made") && shown.is_some(), "{why}");
@@ -40,9 +41,9 @@ fn ag14_a_persons_edit_between_plan_and_apply_stops_it_and_is_shown() {
 #[test]
 fn ch17_a_persons_edit_during_apply_stays_and_the_rest_is_rolled_back() {
     let two = plan("two-files", vec![write("/etc/a", Some("old"), "new"), write("/etc/b", Some("old"), "new")]);
-    let stage = Stage::new(QUICK, MONDAY);
-    let (mut log, world) = (stage.log(), world(&[&two]));
-    let (gate, mut probes) = stage.doors(&world);
+    let controller = Controller::new(QUICK, MONDAY);
+    let (mut log, world) = (controller.log(), world(&[&two]));
+    let (gate, mut probes) = controller.gate_and_probes(&world);
     let mut gate = Faulty::new(gate, Fault::None);
     let (there, edited) = (Rc::clone(&world), file("a person's work"));
     let theirs = edited.clone();
@@ -51,7 +52,7 @@ fn ch17_a_persons_edit_during_apply_stays_and_the_rest_is_rolled_back() {
             there.borrow_mut().objects.insert("file /etc/b".to_owned(), theirs.clone());
         }
     }));
-    let outcome = stage.apply(&mut log, &mut gate, &mut probes, &two).unwrap();
+    let outcome = controller.apply(&mut log, &mut gate, &mut probes, &two).unwrap();
     // Not as it was: the person has changed it. So a person must decide whether that is right.
     assert!(matches!(&outcome, ApplyOutcome::Ended { end: End::Stuck, .. }), "{outcome:?}");
     let objects = world.borrow().objects.clone();
@@ -61,20 +62,20 @@ fn ch17_a_persons_edit_during_apply_stays_and_the_rest_is_rolled_back() {
 
 #[test]
 fn ch04_a_persons_edit_before_rollback_stops_it_and_is_shown() {
-    let stage = Stage::new(QUICK, MONDAY);
-    let (mut log, world) = (stage.log(), world(&[&repair()]));
-    let change = applied(&apply(&stage, &mut log, &world, &repair()));
+    let controller = Controller::new(QUICK, MONDAY);
+    let (mut log, world) = (controller.log(), world(&[&repair()]));
+    let change = applied(&apply(&controller, &mut log, &world, &repair()));
     let edited = file("a person's work");
     world.borrow_mut().objects.insert("file /etc/prometheus/rules/base.yml".to_owned(), edited.clone());
-    let (mut gate, mut probes) = stage.doors(&world);
-    let outcome = stage.rollback(&mut log, &mut gate, &mut probes, &repair(), &change).unwrap();
+    let (mut gate, mut probes) = controller.gate_and_probes(&world);
+    let outcome = controller.rollback(&mut log, &mut gate, &mut probes, &repair(), &change).unwrap();
     let ApplyOutcome::Denied { code: Denial::Conflict, shown: Some(_), .. } = outcome else { panic!("{outcome:?}") };
     assert_eq!(world.borrow().objects.get("file /etc/prometheus/rules/base.yml"), Some(&edited));
     assert_eq!(log.change(&change).unwrap().status, At::Applied, "it is still what it was");
     // The person puts it right; then it goes, at any time, and costs no budget.
     world.borrow_mut().objects.insert("file /etc/prometheus/rules/base.yml".to_owned(), file("new"));
-    stage.clock.pass(86_400 * 40);
-    let outcome = stage.rollback(&mut log, &mut gate, &mut probes, &repair(), &change).unwrap();
+    controller.clock.pass(86_400 * 40);
+    let outcome = controller.rollback(&mut log, &mut gate, &mut probes, &repair(), &change).unwrap();
     assert!(matches!(outcome, ApplyOutcome::Ended { end: End::RolledBack, .. }), "{outcome:?}");
     assert_eq!(world.borrow().objects, World::before(&repair()).objects);
 }

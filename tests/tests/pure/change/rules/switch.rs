@@ -6,30 +6,30 @@ use std::sync::atomic::Ordering;
 
 use bailiwick_change::ApplyOutcome;
 use bailiwick_journal::{Denial, End};
+use bailiwick_tests::change::controller::Controller;
 use bailiwick_tests::change::faulty::{Fault, Faulty};
 use bailiwick_tests::change::model::World;
-use bailiwick_tests::change::stage::Stage;
 
 use super::{MONDAY, QUICK, applied, apply, is_denied, other, repair, world};
 
 #[test]
 fn ch15_the_switch_before_and_at_every_moment_of_a_change() {
     let names = {
-        let stage = Stage::new(QUICK, MONDAY);
-        let (mut log, world) = (stage.log(), world(&[&repair()]));
-        let (gate, mut probes) = stage.doors(&world);
+        let controller = Controller::new(QUICK, MONDAY);
+        let (mut log, world) = (controller.log(), world(&[&repair()]));
+        let (gate, mut probes) = controller.gate_and_probes(&world);
         let mut gate = Faulty::new(gate, Fault::None);
-        applied(&stage.apply(&mut log, &mut gate, &mut probes, &repair()).unwrap());
+        applied(&controller.apply(&mut log, &mut gate, &mut probes, &repair()).unwrap());
         gate.names.borrow().clone()
     };
     for roll_back in [false, true] {
         for at in 1..=u32::try_from(names.len()).unwrap() {
             let policy = format!("{QUICK}hold-on-stop = {}\n", !roll_back);
-            let stage = Stage::new(&policy, MONDAY);
-            let (mut log, world) = (stage.log(), world(&[&repair()]));
-            let (gate, mut probes) = stage.doors(&world);
+            let controller = Controller::new(&policy, MONDAY);
+            let (mut log, world) = (controller.log(), world(&[&repair()]));
+            let (gate, mut probes) = controller.gate_and_probes(&world);
             let mut gate = Faulty::new(gate, Fault::None);
-            let (stop, there) = (stage.stop(), Rc::clone(&world));
+            let (stop, there) = (controller.stop(), Rc::clone(&world));
             let mutations = Rc::new(RefCell::new(0));
             let then = Rc::clone(&mutations);
             gate.before = Some(Box::new(move |call, _| {
@@ -38,7 +38,7 @@ fn ch15_the_switch_before_and_at_every_moment_of_a_change() {
                     *then.borrow_mut() = there.borrow().mutations;
                 }
             }));
-            let outcome = stage.apply(&mut log, &mut gate, &mut probes, &repair()).unwrap();
+            let outcome = controller.apply(&mut log, &mut gate, &mut probes, &repair()).unwrap();
             let label = format!("{} ({at}), roll back {roll_back}: {outcome:?}", names[at as usize - 1]);
             let more = world.borrow().mutations - *mutations.borrow();
             match &outcome {
@@ -58,7 +58,7 @@ fn ch15_the_switch_before_and_at_every_moment_of_a_change() {
                 _ => panic!("{label}"),
             }
             // While it is on, nothing begins, and nothing is rolled back either.
-            let again = stage.apply(&mut log, &mut gate, &mut probes, &repair()).unwrap();
+            let again = controller.apply(&mut log, &mut gate, &mut probes, &repair()).unwrap();
             is_denied(&again, Denial::Kill);
         }
     }
@@ -67,13 +67,13 @@ fn ch15_the_switch_before_and_at_every_moment_of_a_change() {
 #[test]
 fn an_interruption_at_every_moment_ends_before_or_after() {
     for at in 1.. {
-        let stage = Stage::new(&format!("{QUICK}hold-on-stop = true\n"), MONDAY);
-        let (mut log, world) = (stage.log(), world(&[&repair()]));
-        let (gate, mut probes) = stage.doors(&world);
+        let controller = Controller::new(&format!("{QUICK}hold-on-stop = true\n"), MONDAY);
+        let (mut log, world) = (controller.log(), world(&[&repair()]));
+        let (gate, mut probes) = controller.gate_and_probes(&world);
         let mut gate = Faulty::new(gate, Fault::None);
-        let flag = std::sync::Arc::clone(&stage.interrupted);
+        let flag = std::sync::Arc::clone(&controller.interrupted);
         gate.before = Some(Box::new(move |call, _| flag.store(call >= at, Ordering::Relaxed)));
-        let outcome = stage.apply(&mut log, &mut gate, &mut probes, &repair()).unwrap();
+        let outcome = controller.apply(&mut log, &mut gate, &mut probes, &repair()).unwrap();
         if gate.calls.get() < at {
             assert!(at > 8, "that many calls make a change");
             break;
@@ -95,47 +95,47 @@ fn an_interruption_at_every_moment_ends_before_or_after() {
 
 #[test]
 fn ch15_a_switch_that_went_on_and_off_is_noticed() {
-    let stage = Stage::new(QUICK, MONDAY);
-    let (mut log, world) = (stage.log(), world(&[&repair()]));
-    let (gate, mut probes) = stage.doors(&world);
+    let controller = Controller::new(QUICK, MONDAY);
+    let (mut log, world) = (controller.log(), world(&[&repair()]));
+    let (gate, mut probes) = controller.gate_and_probes(&world);
     let mut gate = Faulty::new(gate, Fault::None);
-    let stop = stage.stop();
+    let stop = controller.stop();
     gate.before = Some(Box::new(move |_, name| {
         if name == "do 1" {
             stop.engage("fire", 0).unwrap();
             stop.resume(0).unwrap();
         }
     }));
-    let outcome = stage.apply(&mut log, &mut gate, &mut probes, &repair()).unwrap();
+    let outcome = controller.apply(&mut log, &mut gate, &mut probes, &repair()).unwrap();
     let ApplyOutcome::Open { change, why } = outcome else { panic!("{outcome:?}") };
     assert!(why.contains("stopped and resumed meanwhile"), "{why}");
     // A person rolls it back.
-    let outcome = stage.rollback(&mut log, &mut gate, &mut probes, &repair(), &change).unwrap();
+    let outcome = controller.rollback(&mut log, &mut gate, &mut probes, &repair(), &change).unwrap();
     assert!(matches!(outcome, ApplyOutcome::Ended { end: End::RolledBack, .. }), "{outcome:?}");
 }
 
 #[test]
 fn ch15_a_switch_that_cannot_be_read_is_on() {
-    let stage = Stage::new(QUICK, MONDAY);
-    let (mut log, world) = (stage.log(), world(&[&repair()]));
-    std::fs::create_dir(stage.stop().file()).unwrap();
-    is_denied(&apply(&stage, &mut log, &world, &repair()), Denial::Kill);
+    let controller = Controller::new(QUICK, MONDAY);
+    let (mut log, world) = (controller.log(), world(&[&repair()]));
+    std::fs::create_dir(controller.stop().file()).unwrap();
+    is_denied(&apply(&controller, &mut log, &world, &repair()), Denial::Kill);
     // And the gate's own, on the target.
-    std::fs::remove_dir(stage.stop().file()).unwrap();
+    std::fs::remove_dir(controller.stop().file()).unwrap();
     world.borrow_mut().disabled = true;
-    is_denied(&apply(&stage, &mut log, &world, &repair()), Denial::Kill);
+    is_denied(&apply(&controller, &mut log, &world, &repair()), Denial::Kill);
 }
 
 #[test]
 fn ch16_a_gate_that_closes_half_way_leaves_an_open_change_that_says_so() {
-    let stage = Stage::new(QUICK, MONDAY);
-    let (mut log, world) = (stage.log(), world(&[&repair()]));
-    let (gate, mut probes) = stage.doors(&world);
+    let controller = Controller::new(QUICK, MONDAY);
+    let (mut log, world) = (controller.log(), world(&[&repair()]));
+    let (gate, mut probes) = controller.gate_and_probes(&world);
     let mut gate = Faulty::new(gate, Fault::DownFrom(8));
-    let outcome = stage.apply(&mut log, &mut gate, &mut probes, &repair()).unwrap();
+    let outcome = controller.apply(&mut log, &mut gate, &mut probes, &repair()).unwrap();
     let ApplyOutcome::Open { change, why } = outcome else { panic!("{outcome:?}: {:?}", gate.names) };
     assert!(why.contains("does not report the state of the change"), "{why}");
     assert!(log.change(&change).is_some_and(|state| state.status.is_open()));
     // Nothing else begins until the state is known.
-    is_denied(&apply(&stage, &mut log, &world, &other()), Denial::OpenChange);
+    is_denied(&apply(&controller, &mut log, &world, &other()), Denial::OpenChange);
 }

@@ -23,7 +23,7 @@ use bailiwick_policy::policy::Policy;
 use jiff::Timestamp;
 use tempfile::TempDir;
 
-use super::model::{Gate, Probes, World};
+use super::model::{MemoryGate, Probes, World};
 use super::plans;
 
 /// A clock that a test turns. Two readings: the wall's, and the machine's own.
@@ -74,11 +74,11 @@ impl Clock for TestClock {
 }
 
 /// Everything on the controller's side.
-pub struct Stage {
+pub struct Controller {
     /// The state folder.
     pub state: TempDir,
     /// Another one instead, which is not gone with this value.
-    kept: Option<std::path::PathBuf>,
+    reopened: Option<std::path::PathBuf>,
     /// The clock.
     pub clock: TestClock,
     /// The rules.
@@ -86,7 +86,7 @@ pub struct Stage {
     /// The machines.
     pub fleet: Fleet,
     /// Who asks.
-    pub ask: ApplyRequest,
+    pub request: ApplyRequest,
     /// They want it to end.
     pub interrupted: Arc<AtomicBool>,
 }
@@ -101,7 +101,7 @@ host-key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9ok
 tags = ["linux"]
 "#;
 
-impl Stage {
+impl Controller {
     /// A controller with an empty journal and this policy.
     pub fn new(policy: &str, now: &str) -> Self {
         // In memory where that can be had: each entry of a journal waits for the disk, and here are a hundred thousand.
@@ -113,20 +113,20 @@ impl Stage {
             bailiwick_core::fleet::parse(&fleet, Path::new("/ops"), Some(Path::new("/home/op"))).expect("a fleet");
         let policy = policy::parse(&Source::embedded("policy.toml", policy)).expect("a policy");
         policy::check_windows(&policy.change, &policy.windows, &policy.calendar, &fleet).expect("its targets");
-        let ask = ApplyRequest { who: "alice".to_owned(), approval: Approval::Terminal };
-        Self { state, kept: None, clock: TestClock::at(now), policy, fleet, ask, interrupted: Arc::default() }
+        let request = ApplyRequest { who: "alice".to_owned(), approval: Approval::Terminal };
+        Self { state, reopened: None, clock: TestClock::at(now), policy, fleet, request, interrupted: Arc::default() }
     }
 
     /// A controller whose state already exists, and stays: for a process that is killed.
-    pub fn again(state: &Path, policy: &str, now: &str) -> Self {
-        let mut stage = Self::new(policy, now);
-        stage.kept = Some(state.to_owned());
-        stage
+    pub fn reopen(state: &Path, policy: &str, now: &str) -> Self {
+        let mut controller = Self::new(policy, now);
+        controller.reopened = Some(state.to_owned());
+        controller
     }
 
     /// Its state folder.
     pub fn folder(&self) -> &Path {
-        self.kept.as_deref().unwrap_or_else(|| self.state.path())
+        self.reopened.as_deref().unwrap_or_else(|| self.state.path())
     }
 
     /// The kill switch.
@@ -151,9 +151,9 @@ impl Stage {
     }
 
     /// A gate and probes for a world.
-    pub fn doors(&self, world: &Rc<RefCell<World>>) -> (Gate, Probes) {
+    pub fn gate_and_probes(&self, world: &Rc<RefCell<World>>) -> (MemoryGate, Probes) {
         let now_s = Rc::clone(&self.clock.wall_s);
-        (Gate { world: Rc::clone(world), list: plans::list(), now_s }, Probes { world: Rc::clone(world) })
+        (MemoryGate { world: Rc::clone(world), list: plans::list(), now_s }, Probes { world: Rc::clone(world) })
     }
 
     fn admission<'a>(&'a self, stop: &'a Stop, plan: &Plan) -> Admission<'a, TestClock> {
@@ -196,23 +196,23 @@ impl Stage {
     ) -> Result<ApplyOutcome, LogError> {
         let stop = self.stop();
         let digest = bailiwick_change::digest(&plan.bytes().expect("a plan"));
-        run(apply(&self.admission(&stop, plan), log, gate, verifier, plan, &digest, &self.ask))
+        run(apply(&self.admission(&stop, plan), log, gate, verifier, plan, &digest, &self.request))
     }
 
     /// The same with another admission.
     pub fn apply_with<H: GateClient, E: Verifier>(
         &self,
         log: &mut Log,
-        doors: (&mut H, &mut E),
+        clients: (&mut H, &mut E),
         plan: &Plan,
-        ask: &ApplyRequest,
+        request: &ApplyRequest,
         change: impl FnOnce(&mut Admission<'_, TestClock>),
     ) -> Result<ApplyOutcome, LogError> {
         let stop = self.stop();
         let digest = bailiwick_change::digest(&plan.bytes().expect("a plan"));
         let mut admission = self.admission(&stop, plan);
         change(&mut admission);
-        run(apply(&admission, log, doors.0, doors.1, plan, &digest, ask))
+        run(apply(&admission, log, clients.0, clients.1, plan, &digest, request))
     }
 
     /// Rolls a change back.
@@ -225,7 +225,7 @@ impl Stage {
         change: &ChangeId,
     ) -> Result<ApplyOutcome, LogError> {
         let stop = self.stop();
-        run(rollback(&self.admission(&stop, plan), log, gate, verifier, plan, change, &self.ask))
+        run(rollback(&self.admission(&stop, plan), log, gate, verifier, plan, change, &self.request))
     }
 
     /// All that the journal says of changes.
