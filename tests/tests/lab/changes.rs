@@ -162,7 +162,7 @@ fn the_feeds_that_are_turned_away_are_left_alone_with_reason_and_owner() -> Resu
 
 #[test]
 #[ignore = "needs the lab: tests/lab/scenarios"]
-fn each_of_the_smaller_fixes_mends_its_fault_and_is_taken_back() -> Result<()> {
+fn each_of_the_smaller_fixes_mends_its_fault_and_is_rolled_back() -> Result<()> {
     let gated = Gated::on(PROGRAM, &["collect01", "collect02", "collect03", "collect04"], as_it_is)?;
     for (fault, fix, target, probe, files) in [
         ("log-unrotated", "log-rotation", "collect04", "file-contains", ["/etc/logrotate.d/collector"]),
@@ -193,7 +193,7 @@ fn each_of_the_smaller_fixes_mends_its_fault_and_is_taken_back() -> Result<()> {
 
 #[test]
 #[ignore = "needs the lab: tests/lab/scenarios"]
-fn nobody_is_asked_only_after_a_rehearsal() -> Result<()> {
+fn unattended_apply_needs_a_rehearsal() -> Result<()> {
     let unattended = |policy: String| {
         policy.replace("bind.role = \"exporter-role\"\n", "bind.role = \"exporter-role\"\nunattended = true\n")
     };
@@ -221,7 +221,7 @@ fn nobody_is_asked_only_after_a_rehearsal() -> Result<()> {
 /// CH-PH-AG: with the change key in hand, and nothing of Bailiwick.
 #[test]
 #[ignore = "needs the lab: tests/lab/scenarios"]
-fn a_stolen_change_key_can_say_what_is_listed_and_nothing_else() -> Result<()> {
+fn a_stolen_change_key_can_request_listed_actions_and_nothing_else() -> Result<()> {
     let gated = Gated::on(PROGRAM, &["mon01"], as_it_is)?;
     let at = "bw-change@10.77.0.12";
     let mut refused = 0;
@@ -311,7 +311,7 @@ fn is_taken_back(gated: &Gated, id: &str, why: &str) -> Result<()> {
 /// CH09: nobody confirms, and systemd takes it back.
 #[test]
 #[ignore = "needs the lab: tests/lab/scenarios"]
-fn a_change_that_nobody_confirms_is_taken_back_by_the_target() -> Result<()> {
+fn an_unconfirmed_change_is_rolled_back_by_the_target() -> Result<()> {
     let gated = Gated::on(PROGRAM, &["mon01"], as_it_is)?;
     let id = left_open(&gated, 5)?;
     is_taken_back(&gated, &id, "not confirmed in time")
@@ -320,7 +320,7 @@ fn a_change_that_nobody_confirms_is_taken_back_by_the_target() -> Result<()> {
 /// What a boot leaves of an open change: its timer is gone, and systemd starts what is enabled.
 #[test]
 #[ignore = "needs the lab: tests/lab/scenarios"]
-fn a_change_that_a_boot_interrupts_is_taken_back_by_the_target() -> Result<()> {
+fn a_change_that_a_boot_interrupts_is_rolled_back_by_the_target() -> Result<()> {
     let gated = Gated::on(PROGRAM, &["mon01"], as_it_is)?;
     let id = left_open(&gated, 300)?;
     let wanted =
@@ -333,7 +333,7 @@ fn a_change_that_a_boot_interrupts_is_taken_back_by_the_target() -> Result<()> {
 
 #[test]
 #[ignore = "needs the lab: tests/lab/scenarios"]
-fn the_healthy_day_is_told_with_its_evidence() -> Result<()> {
+fn the_healthy_day_is_reported_with_its_evidence() -> Result<()> {
     let gated = Gated::on(
         PROGRAM,
         &["mon01", "db01", "collect01", "collect02", "collect03", "collect04", "stage01"],
@@ -441,7 +441,7 @@ fn a_controller_that_is_killed_leaves_the_target_as_it_was() -> Result<()> {
 /// Somebody has two steps done, and presses Ctrl-C: they are taken back before the program ends.
 #[test]
 #[ignore = "needs the lab: tests/lab/scenarios"]
-fn a_controller_that_is_interrupted_takes_back_what_it_has_done() -> Result<()> {
+fn a_controller_that_is_interrupted_rolls_its_change_back() -> Result<()> {
     let gated = Gated::on(PROGRAM, &["mon01"], as_it_is)?;
     let before = bytes(&gated, "mon01", &OF_PROMETHEUS)?;
     let (plan, _) = gated.plan("prometheus-base-rules", "mon01")?;

@@ -227,7 +227,7 @@ fn changes(booted: &Cells, now: &Cells) -> Cells {
 
 #[test]
 #[ignore = "needs the lab: tests/lab/scenarios"]
-fn what_each_probe_says_of_each_fault() -> Result<()> {
+fn what_each_probe_reports_under_each_fault() -> Result<()> {
     every_fault_is_switched()?;
     let library = Library::built_in()?;
     let is_probe = |manifest: &&Manifest| manifest.world == World::Probe;
@@ -292,7 +292,7 @@ fn what_each_probe_says_of_each_fault() -> Result<()> {
 #[test]
 fn the_golden_has_every_probe_and_every_fault() -> Result<()> {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/lab/snapshots/lab__matrix__what_each_probe_says_of_each_fault.snap");
+        .join("tests/lab/snapshots/lab__matrix__what_each_probe_reports_under_each_fault.snap");
     let golden = std::fs::read_to_string(golden)?;
     let library = Library::built_in()?;
     let probes =

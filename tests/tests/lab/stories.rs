@@ -13,7 +13,7 @@ const SOON: Duration = Duration::from_secs(40);
 
 #[test]
 #[ignore = "needs the lab: tests/lab/scenarios"]
-fn every_host_is_looked_at_and_nobody_touches_the_firewall() -> Result<()> {
+fn every_host_is_checked_and_the_firewall_is_not_touched() -> Result<()> {
     let lab = Lab::find(PROGRAM)?;
     let found = lab.check(&[], &[])?;
     for (target, standing) in found.standings() {
@@ -121,7 +121,7 @@ fn disk_growth_is_measured_dated_and_attributed_to_the_database() -> Result<()> 
 
 #[test]
 #[ignore = "needs the lab: tests/lab/scenarios"]
-fn the_collision_is_seen_and_told() -> Result<()> {
+fn the_collision_is_seen_and_reported() -> Result<()> {
     let lab = Lab::find(PROGRAM)?;
     let locks = || lab.check(&["db01"], &["postgres-locks"])?.worst("db01", "postgres-locks");
     let before = locks()?;
@@ -163,7 +163,7 @@ fn a_container_that_stopped_and_one_that_is_unwell() -> Result<()> {
 
 #[test]
 #[ignore = "needs the lab: tests/lab/scenarios"]
-fn updates_are_told_though_somebody_holds_the_lock() -> Result<()> {
+fn updates_are_reported_while_the_package_lock_is_taken() -> Result<()> {
     let lab = Lab::find(PROGRAM)?;
     let updates = || lab.check(&["db01"], &["pending-updates"])?.worst("db01", "pending-updates");
     ensure!(updates()?.severity == "ok", "{:?}", updates()?);

@@ -37,7 +37,7 @@ fn events(ops: &Ops) -> Vec<Event> {
 }
 
 #[test]
-fn what_is_said_when_there_is_nothing_or_something_is_wrong() {
+fn what_is_printed_when_there_is_nothing_or_something_is_wrong() {
     let ops = ops();
     let mut all = String::new();
     let store = Store::at(&ops.path().join("state"));
@@ -85,7 +85,7 @@ fn a_plan_as_a_person_reads_it() {
 }
 
 #[test]
-fn ch15_stop_is_for_anybody_and_resume_for_a_person_at_a_terminal() {
+fn ch15_every_user_can_stop_and_only_a_person_at_a_terminal_can_resume() {
     let ops = ops();
     let output = ops.run(&["stop", "the", "disk", "is", "on", "fire"]).unwrap();
     assert_eq!(output.code, 0, "{}", output.stderr);

@@ -78,7 +78,7 @@ fn help_lists_the_exit_codes_that_there_are() {
 }
 
 #[test]
-fn the_first_command_looks_at_this_machine() {
+fn the_first_command_checks_this_machine() {
     let home = tempfile::tempdir().unwrap();
     let output = alone(home.path(), &["check"]);
     assert!([0, 1, 4].contains(&output.code), "{}{}", output.stdout, output.stderr);
@@ -158,7 +158,7 @@ fn without_times(text: &str) -> String {
 }
 
 #[test]
-fn a_reader_that_has_had_enough_is_no_error() {
+fn a_reader_that_closes_early_is_not_an_error() {
     let home = tempfile::tempdir().unwrap();
     let mut child = bailiwick(PROGRAM);
     child.env_clear().env("HOME", home.path()).current_dir(home.path()).arg("review");
@@ -201,7 +201,7 @@ fn fish_reads_its_completions() {
 }
 
 #[test]
-fn what_somebody_else_could_change_is_not_used() {
+fn what_another_user_could_change_is_not_used() {
     let policy = "[[grant]]\ncomponent = \"memory\"\non = [\"here\"]\n";
     let ops = Ops::new(PROGRAM, &[local()], &[], policy).unwrap();
     assert_eq!(ops.run(&["review"]).unwrap().code, 0);
@@ -229,7 +229,7 @@ mod as_root {
 
     #[test]
     #[ignore = "needs root"]
-    fn what_belongs_to_somebody_else_is_not_used() {
+    fn what_belongs_to_another_user_is_not_used() {
         let policy = "[[grant]]\ncomponent = \"memory\"\non = [\"here\"]\n";
         let ops = Ops::new(PROGRAM, &[local()], &[], policy).unwrap();
         std::os::unix::fs::chown(ops.path().join("policy.toml"), Some(65534), None).unwrap();
@@ -239,7 +239,7 @@ mod as_root {
 }
 
 #[test]
-fn what_is_no_file_does_not_hold_us_up() {
+fn what_is_not_a_file_does_not_block_the_program() {
     let ops = Ops::new(PROGRAM, &[local()], &[], "").unwrap();
     for name in ["policy.toml", "components/x.wasm"] {
         ops.write(name, b"").unwrap();
@@ -273,7 +273,7 @@ fn a_strangers_words_cannot_rewrite_the_page_that_an_operator_reads() {
 }
 
 #[test]
-fn ssh_a_stopped_sweep_says_what_it_has_seen() {
+fn ssh_a_stopped_sweep_prints_its_partial_results() {
     use bailiwick_tests::listeners::Silent;
     use bailiwick_tests::sshd::Sshd;
     let (silent, key) = (Silent::start().unwrap(), Sshd::plain().unwrap());

@@ -204,7 +204,7 @@ fn what_no_grant_names_is_shown_and_not_accepted() {
 }
 
 #[test]
-fn components_without_a_lock_are_told_one_by_one() {
+fn components_without_a_lock_are_reported_one_by_one() {
     let mut story = Story::new(POLICY);
     let first = story.offer("acme-unit", "1.0.0", Asks::Status);
     for extension in ["wasm", "toml"] {
@@ -237,7 +237,7 @@ fn at_a_terminal(ops: &Ops, args: &str, typed: &str) -> (i32, String) {
 }
 
 #[test]
-fn at_a_terminal_only_the_id_says_yes() {
+fn at_a_terminal_only_the_id_accepts() {
     let offers = Offers::new().unwrap();
     let file = offers.version("acme-unit", "1.0.0", Asks::Status).unwrap();
     let add = format!("add {}", file.display());

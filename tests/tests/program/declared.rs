@@ -133,7 +133,7 @@ fn lk13_only_the_interpreter_runs_checks_and_it_runs_nothing_else() {
 }
 
 #[test]
-fn a_manifest_that_is_no_component_is_told_so() {
+fn a_manifest_without_checks_is_refused_as_a_component() {
     let folder = tempfile::tempdir().unwrap();
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../probes/dist/memory.toml");
     fs::copy(built, folder.path().join("manifest.toml")).unwrap();

@@ -55,7 +55,7 @@ fn not_ok(found: &Value) -> Vec<(String, String, String)> {
 }
 
 #[test]
-fn a_sound_installation_is_told_so_and_not_changed() {
+fn a_sound_installation_is_reported_and_not_changed() {
     let ops = sound();
     let before = files(ops.path());
     let (code, found) = doctor(&ops, &[]);
@@ -231,7 +231,7 @@ mod as_root {
 
     #[test]
     #[ignore = "needs root"]
-    fn every_attempt_is_stopped_whoever_runs_it() {
+    fn every_attempt_is_stopped_for_every_user() {
         let (code, found) = bare(&["--prove"], Some(65534), &[]);
         assert_eq!((code, open(&found)), (0, vec![]));
         assert_eq!(bare(&[], Some(65534), &[]).0, 0);

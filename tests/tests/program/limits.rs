@@ -56,7 +56,7 @@ fn what_policy_says_is_shown_with_its_line() {
 }
 
 #[test]
-fn what_is_asked_for_and_not_given_is_told_with_the_lines_to_paste() {
+fn what_is_requested_and_not_granted_is_shown_with_the_lines_to_paste() {
     let ops = eater(GRANT);
     let (review, check) = (ops.run(&["review", "eater"]).unwrap(), ops.run(&["check"]).unwrap());
     let paste = review.stdout.split_once("add to policy.toml:\n\n").unwrap().1.trim();

@@ -121,7 +121,7 @@ async fn files_are_read_whole_or_by_their_start() -> Result<()> {
 }
 
 #[tokio::test]
-async fn fs08_what_is_no_file_fails_in_heads_words() -> Result<()> {
+async fn fs08_what_is_not_a_file_fails_in_heads_words() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let (link, fifo, real) = (dir.path().join("link"), dir.path().join("fifo"), dir.path().join("real"));
     std::fs::write(&real, "secret")?;

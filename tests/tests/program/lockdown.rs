@@ -53,7 +53,7 @@ fn everything_holds_here_and_is_written_down() {
 }
 
 #[test]
-fn what_a_kernel_lacks_is_told_once_and_written_down() {
+fn what_a_kernel_lacks_is_reported_once_and_written_down() {
     let kernels: [(&[i64], &str); 3] = [
         (&[libc::SYS_landlock_create_ruleset], "Landlock"),
         (&[libc::SYS_seccomp], "seccomp"),

@@ -235,7 +235,7 @@ async fn nothing_is_changed_by_three_bars() -> Result<()> {
 /// What SECURITY.md says of a role with too many rights: a read-only transaction is about tables, not about functions.
 #[tokio::test]
 #[ignore = "needs PostgreSQL"]
-async fn a_superuser_is_not_held_by_a_read_only_transaction() -> Result<()> {
+async fn a_read_only_transaction_does_not_bind_a_superuser() -> Result<()> {
     let cluster = prepared()?;
     cluster.admin("postgres", &format!("alter role {} superuser", me()?))?;
     let (dir, port) = (cluster.dir().display().to_string(), cluster.port().to_string());
@@ -331,7 +331,7 @@ async fn failures_say_what_they_are() -> Result<()> {
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL"]
-async fn an_owner_of_a_database_cannot_stand_in_for_the_catalogue() -> Result<()> {
+async fn an_owner_of_a_database_cannot_replace_the_catalogue() -> Result<()> {
     let cluster = monitored("")?;
     for sql in [
         "create database theirs encoding 'SQL_ASCII' template template0",
@@ -455,7 +455,7 @@ async fn tg05_no_name_of_a_client_hides_the_others() -> Result<()> {
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL"]
-async fn a_standby_says_how_far_it_is_behind() -> Result<()> {
+async fn a_standby_reports_how_far_it_is_behind() -> Result<()> {
     let primary = monitored("")?;
     let standby = primary.standby("copy")?;
     primary.until("postgres", "select count(*) from pg_stat_replication where state = 'streaming'", "1")?;

@@ -131,7 +131,7 @@ fn jr01_an_answer_that_was_altered_is_named() {
 }
 
 #[test]
-fn a_component_that_was_replaced_is_still_replayed_and_one_that_is_gone_is_told() {
+fn a_component_that_was_replaced_is_still_replayed_and_one_that_is_gone_is_reported() {
     let ops = local("[[grant]]\ncomponent = \"ours\"\non = [\"here\"]\n");
     let read = |id: &str, extension: &str| fs::read(root().join(format!("probes/dist/{id}.{extension}"))).unwrap();
     let manifest = String::from_utf8(read("uptime", "toml")).unwrap().replacen("\"uptime\"", "\"ours\"", 1);
@@ -171,7 +171,7 @@ fn a_component_that_was_replaced_is_still_replayed_and_one_that_is_gone_is_told(
 }
 
 #[test]
-fn another_version_is_shown_against_what_was_said() {
+fn another_version_is_compared_with_what_was_reported() {
     let ops = local("[[grant]]\ncomponent = [\"uptime\", \"filesystems\"]\non = [\"here\"]\n");
     ops.check(&[]).unwrap();
     ops.check(&[]).unwrap();
@@ -416,7 +416,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[test]
-fn jr11_a_journal_from_somebody_else_is_read_and_run_as_it_is_live() {
+fn jr11_a_journal_from_another_person_is_read_and_run_as_it_is_live() {
     let ops = local("[[grant]]\ncomponent = \"uptime\"\non = [\"here\"]\n");
     ops.check(&[]).unwrap();
     let whole = fs::read(ops.journal().join("journal.jsonl")).unwrap();

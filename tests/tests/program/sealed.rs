@@ -43,7 +43,7 @@ impl Folder {
 }
 
 #[test]
-fn a_component_is_one_file_or_two_that_say_the_same() {
+fn a_component_is_one_file_or_two_that_agree() {
     let (bytes, manifest) = renamed();
     let sealed = bailiwick_core::sections::seal(&bytes, &manifest).unwrap();
 
@@ -77,7 +77,7 @@ fn a_component_is_one_file_or_two_that_say_the_same() {
 }
 
 #[test]
-fn lk18_a_file_under_another_name_or_a_name_that_only_looks_alike_is_not_the_component() {
+fn lk18_a_file_under_another_name_or_a_similar_name_is_not_the_component() {
     let (bytes, manifest) = renamed();
     let folder = Folder::new();
     folder.write("other.wasm", bailiwick_core::sections::seal(&bytes, &manifest).unwrap());

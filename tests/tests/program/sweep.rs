@@ -22,7 +22,8 @@ fn entries(servers: &[(String, Sshd)]) -> Vec<Entry> {
 fn assert_full(sweep: &serde_json::Value, target: &str) {
     let result = target_result(sweep, target).unwrap();
     assert_eq!(result["kind"], "runs", "{target}: {result}");
-    let components: Vec<_> = result["runs"].as_array().unwrap().iter().map(|run| run["component"].as_str().unwrap()).collect();
+    let components: Vec<_> =
+        result["runs"].as_array().unwrap().iter().map(|run| run["component"].as_str().unwrap()).collect();
     assert_eq!(components, *SLOTLESS, "{target}");
     for run in result["runs"].as_array().unwrap() {
         let kind = run["outcome"]["kind"].as_str().unwrap();
@@ -162,7 +163,7 @@ fn a_never_host_sees_no_connection_however_it_is_named() {
 }
 
 #[test]
-fn a_never_host_under_another_address_is_known_by_its_key_before_anybody_logs_in() {
+fn a_never_host_under_another_address_is_known_by_its_key_before_any_login() {
     let firewall = Sshd::plain().unwrap();
     let key = format!("{:?}", firewall.host_key("ed25519").unwrap());
     let other = Sshd::plain().unwrap();
@@ -178,7 +179,7 @@ fn a_never_host_under_another_address_is_known_by_its_key_before_anybody_logs_in
 }
 
 #[test]
-fn a_wrong_other_or_missing_pin_is_refused_and_says_what_to_do() {
+fn a_wrong_other_or_missing_pin_is_refused_with_the_next_step() {
     let sshd = Sshd::start(&Options { host_keys: vec!["ecdsa"], ..Options::default() }).unwrap();
     let key = sshd.user_key();
     let at = |name: &str| Entry::at(name, sshd.address(), &key).unwrap();

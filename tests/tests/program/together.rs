@@ -28,7 +28,7 @@ fn records(journal: &Path) -> Vec<Record> {
 }
 
 #[test]
-fn one_run_looks_at_all_its_targets_and_one_that_is_down_does_not_stop_it() {
+fn one_run_checks_all_its_targets_and_one_that_is_down_does_not_stop_it() {
     let ops = ops("[[grant]]\ncomponent = \"clock-skew\"\non = [\"here\", \"there\", \"gone\"]\n");
     let (code, sweep) = ops.check(&[]).unwrap();
     assert_eq!(code, 4, "a target could not be looked at: {sweep:#}");
@@ -86,7 +86,7 @@ fn one_run_looks_at_all_its_targets_and_one_that_is_down_does_not_stop_it() {
 }
 
 #[test]
-fn a_target_on_which_it_is_not_accepted_is_left_out_and_that_is_said() {
+fn a_target_on_which_it_is_not_accepted_is_left_out_and_reported() {
     let granted = |on: &str| format!("[[grant]]\ncomponent = \"skew-of-ours\"\non = [{on}]\n");
     let ops = ops(&granted("\"here\""));
     let read = |name: &str| fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../probes").join(name)).unwrap();
@@ -135,7 +135,7 @@ fn a_case_is_recorded_on_all_targets_and_the_review_names_them() {
 }
 
 #[test]
-fn a_run_is_told_its_own_past_and_the_journal_says_which() {
+fn a_run_gets_its_own_past_and_the_journal_records_which() {
     let policy = "[[grant]]\ncomponent = [\"memory-trend\", \"memory\"]\non = [\"here\", \"there\"]\nparam.X = 0\n";
     let ops = ops(&policy.replace("param.X = 0\n", ""));
     for _ in 0..3 {
@@ -173,7 +173,7 @@ fn a_run_is_told_its_own_past_and_the_journal_says_which() {
 }
 
 #[test]
-fn jr01_runs_on_several_targets_and_runs_that_were_told_their_past_are_replayed() {
+fn jr01_runs_on_several_targets_and_runs_that_got_their_past_are_replayed() {
     let ops = ops("[[grant]]\ncomponent = \"clock-skew\"\non = [\"here\", \"there\", \"gone\"]\n\
                    [[grant]]\ncomponent = \"memory-trend\"\non = [\"here\", \"there\"]\n");
     for _ in 0..3 {

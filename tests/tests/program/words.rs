@@ -45,7 +45,7 @@ fn fs03_a_policy_that_is_not_utf8_is_refused() -> Result<()> {
 }
 
 #[test]
-fn fs16_the_number_of_an_entry_and_the_id_of_a_component_are_no_paths() -> Result<()> {
+fn fs16_the_number_of_an_entry_and_the_id_of_a_component_are_not_paths() -> Result<()> {
     // Where the journal is looked for by number, a path is no number.
     let ops = Ops::new(PROGRAM, &[], &[], "")?;
     for number in ["../../../etc/passwd", "/etc/passwd", "1/../2", "-1", "1e3"] {

@@ -296,7 +296,7 @@ fn ph01_only_plan_is_in_a_world_with_changing_verbs_and_its_list_is_all_that_the
 }
 
 #[test]
-fn nw05_nw07_a_page_is_got_and_nothing_else_can_be_said() {
+fn nw05_nw07_a_page_is_fetched_and_nothing_else_can_be_requested() {
     // A slot is the operator's one page; beside it there is no word for a method, a path, a header or a body.
     let wit = fs::read_to_string(root().join("wit/http.wit")).unwrap();
     let functions: Vec<_> = wit.lines().filter(|line| line.contains("func(")).map(str::trim).collect();

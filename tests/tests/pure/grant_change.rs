@@ -112,7 +112,7 @@ fn never_rules_see_through_changes() {
 }
 
 #[test]
-fn an_operators_own_bytes_stand_in_the_place_of_the_authors() {
+fn an_operators_own_bytes_replace_the_authors() {
     let own = gated("").digest();
     let replaced = gated("[[grant]]\ncomponent = \"meddler\"\non = [\"gated\"]\ncontent.wanted = \"mine = yes\\n\"\n");
     let text_and_id = |grant: &Grant| {
@@ -150,7 +150,7 @@ fn a_key_and_a_content_are_looked_up_as_they_are() {
 }
 
 #[test]
-fn fs14_ar09_what_no_change_may_touch_is_told_where_it_is_bound() {
+fn fs14_ar09_what_no_change_may_touch_is_reported_where_it_is_bound() {
     for (from, to) in [
         ("bind.file = \"/etc/meddled\"", "bind.file = \"/etc/ssh/sshd_config\""),
         ("bind.lines = \"/etc/lines\"", "bind.lines = \"/etc/cron.d/x\""),

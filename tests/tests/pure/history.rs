@@ -126,7 +126,7 @@ fn end(journal: &Journal, run: u64, end: RunEnd) {
 }
 
 #[test]
-fn what_runs_said_is_there_and_only_of_whom_it_is_asked() {
+fn the_reports_of_runs_are_there_and_only_those_that_are_requested() {
     let state = State::new();
     state.runs("filesystems", "db01", &[70.0, 71.5]);
     state.runs("memory", "db01", &[5.0]);
@@ -152,7 +152,7 @@ fn what_runs_said_is_there_and_only_of_whom_it_is_asked() {
 }
 
 #[test]
-fn a_run_that_could_not_look_is_no_previous_one() {
+fn a_run_that_could_not_check_is_not_a_previous_one() {
     let state = State::new();
     state.runs("filesystems", "db01", &[70.0]);
     let journal = state.journal();
@@ -187,7 +187,7 @@ fn a_run_that_ends_after_the_journal_was_read_is_not_lost_and_nothing_is_twice()
 }
 
 #[test]
-fn whatever_becomes_of_the_database_it_says_what_the_journal_says() {
+fn whatever_becomes_of_the_database_it_matches_the_journal() {
     let state = State::new();
     state.runs("filesystems", "db01", &[70.0, 71.5, 73.0]);
     let (truth, _) = state.series();
@@ -236,7 +236,7 @@ fn whatever_becomes_of_the_database_it_says_what_the_journal_says() {
 }
 
 #[test]
-fn a_number_that_was_changed_in_the_database_is_not_what_replay_is_told() {
+fn a_number_that_was_changed_in_the_database_is_not_what_a_replay_gets() {
     let state = State::new();
     let runs = state.runs("disk-growth", "db01", &[70.0, 71.0]);
     let (history, _) = state.open();

@@ -117,7 +117,7 @@ fn jr01_removed_swapped_and_inserted_entries_are_found() {
 }
 
 #[test]
-fn jr05_a_second_writer_is_told_to_wait() {
+fn jr05_a_second_writer_has_to_wait() {
     let folder = tempfile::tempdir().unwrap();
     let first = Journal::open(folder.path(), Duration::ZERO).unwrap();
     let second = Journal::open(folder.path(), Duration::from_millis(60));
@@ -172,7 +172,7 @@ fn jr03_nothing_follows_a_failed_write() {
 }
 
 #[test]
-fn nobody_builds_upon_an_edited_entry() {
+fn no_writer_continues_after_an_edited_entry() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), &["one", "two"]);
     let path = folder.path().join("journal.jsonl");
@@ -192,7 +192,7 @@ fn nobody_builds_upon_an_edited_entry() {
 }
 
 #[test]
-fn a_lost_head_is_told_and_not_forgotten() {
+fn a_lost_head_is_reported_and_not_forgotten() {
     for junk in [None, Some("garbage\n")] {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), &["one", "two"]);

@@ -55,7 +55,7 @@ fn refused_for(bytes: &[u8], limits: &Limits) -> &'static str {
 }
 
 #[test]
-fn lk01_size_is_looked_at_before_anything_else() {
+fn lk01_size_is_checked_before_anything_else() {
     // Zeros are no component, and are not looked at either.
     let max = Limits::default().component_bytes;
     let large = vec![0; usize::try_from(max).unwrap() + 1];
@@ -79,7 +79,7 @@ fn lk01_nothing_is_unpacked() {
 }
 
 #[tokio::test]
-async fn lk02_what_is_no_component_is_told_by_its_first_bytes() {
+async fn lk02_what_is_not_a_component_is_recognised_by_its_first_bytes() {
     let table =
         [(&b"(component)"[..], "28636f6d706f6e65"), (b"\x7fELF\x02\x01\x01\0\0", "7f454c4602010100"), (b"", "")];
     for (bytes, shown) in table {
@@ -211,7 +211,7 @@ fn lk05_types_that_refer_to_one_another_have_a_depth() {
 }
 
 #[test]
-fn lk05_a_count_is_not_believed() {
+fn lk05_a_count_is_not_trusted() {
     // Each section says that it holds four billion things, and holds none.
     for id in [3, 5, 6, 7, 8, 10, 11, 2] {
         let bytes = [HEADER, &section(id, &leb(u32::MAX as usize))].concat();

@@ -36,7 +36,7 @@ fn rejected(cache: &Cache, component: &[u8; 32]) -> Reject {
 }
 
 #[test]
-fn lk06_what_was_kept_comes_back_to_us_alone() {
+fn lk06_an_entry_is_returned_to_its_own_program_alone() {
     let (_dir, folder, cache) = made();
     assert!(cache.get(&ONE).unwrap().is_none());
     cache.put(&ONE, b"code of one").unwrap();
@@ -115,7 +115,7 @@ mod as_root {
 
     #[test]
     #[ignore = "needs root"]
-    fn lk06_what_belongs_to_somebody_else_is_not_an_entry() {
+    fn lk06_what_belongs_to_another_user_is_not_an_entry() {
         let (_dir, folder, cache) = made();
         cache.put(&ONE, b"code").unwrap();
         let path = entry(&folder, &ONE);
@@ -125,7 +125,7 @@ mod as_root {
 }
 
 #[test]
-fn lk06_a_folder_that_others_can_change_is_no_cache() {
+fn lk06_a_folder_that_others_can_change_is_not_a_cache() {
     let open = |folder: &Path| Cache::open(folder, b"this program").map(drop);
     let (dir, folder, _) = made();
     for mode in [0o770, 0o707, 0o750, 0o701] {
@@ -221,7 +221,7 @@ async fn lk06_compiled_code_is_the_component_and_is_handed_over_once() {
 }
 
 #[tokio::test]
-async fn lk03_code_and_text_are_no_components_and_components_no_code() {
+async fn lk03_code_and_text_are_not_components_and_components_are_not_code() {
     let bytes = body("(i32.const 1024)");
     let artefact = compiled(&bytes).await;
     let elf = fs::read(program()).unwrap();

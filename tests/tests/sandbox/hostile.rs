@@ -53,7 +53,7 @@ async fn recursion_fills_the_stack() {
 }
 
 #[tokio::test]
-async fn gr04_memory_is_refused_and_the_abort_is_told_apart() {
+async fn gr04_memory_is_refused_and_the_abort_is_distinguished() {
     // Grows page by page until refused, at 64 MiB of which two pages were there; then aborts.
     let text = "(loop $l (br_if $l (i32.ne (i32.const -1) (memory.grow (i32.const 1)))))
         (if (i32.ne (memory.size) (i32.const 1024)) (then (loop $l (br $l))))

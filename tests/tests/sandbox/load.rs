@@ -63,7 +63,7 @@ async fn lk13_lk15_nothing_else_is_imported() {
 }
 
 #[test]
-fn lk13_what_was_built_for_another_host_is_told_so() {
+fn lk13_what_was_built_for_another_host_is_reported() {
     let error_of = |text: &str| {
         let bytes = wat::parse_str(text).unwrap();
         check(&inspected(&bytes), &[]).unwrap_err().to_string()

@@ -36,7 +36,7 @@ mod as_a_user {
 
     #[tokio::test]
     #[ignore = "needs an ordinary user"]
-    async fn a_worker_is_not_for_others_to_look_into_not_even_of_its_own_user() {
+    async fn a_worker_cannot_be_inspected_not_even_by_its_own_user() {
         let worker = load(&one_call(), &[Verb::SystemLoad], short()).await.unwrap();
         let proc = format!("/proc/{}", worker.pid());
         let run = worker.run(1, targets(), async |_| {
@@ -195,7 +195,7 @@ async fn a_dropped_worker_is_gone() {
 }
 
 #[tokio::test]
-async fn a_program_that_is_no_worker_is_an_error() {
+async fn a_program_that_is_not_a_worker_is_an_error() {
     let none = Worker::load(Some("/nonexistent".as_ref()), b"", &Links::default(), Limits::default()).await;
     assert!(matches!(none, Err(LoadError::Spawn(_))));
     let silent = Worker::load(Some("/bin/true".as_ref()), b"", &Links::default(), Limits::default()).await;

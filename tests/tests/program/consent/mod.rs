@@ -116,7 +116,7 @@ fn lk07_one_bit_of_an_accepted_file_and_it_does_not_run_and_the_others_do() {
 }
 
 #[test]
-fn lk07_another_accepted_components_bytes_are_no_accepted_bytes() {
+fn lk07_another_accepted_components_bytes_are_not_accepted_bytes() {
     let (ops, offers) = accepted(&["acme-unit"]);
     let other = offers.version("acme-unit", "1.0.1", Asks::Status).unwrap();
     let newer = offers.version("acme-unit", "1.1.0", Asks::StatusAndLogs).unwrap();
@@ -167,7 +167,7 @@ fn a_lock_edited_by_hand_accepts_nothing() {
 }
 
 #[test]
-fn what_is_no_lock_of_this_version_accepts_nothing_and_says_what_to_do() {
+fn what_is_not_a_lock_of_this_version_accepts_nothing_and_names_the_next_step() {
     let (ops, _offers) = accepted(&["acme-unit"]);
     let right = lock_text(&ops);
     let conflict = right.replacen("[[component]]", "<<<<<<< HEAD\n[[component]]", 1);
@@ -245,7 +245,7 @@ fn lk14_imports_that_the_lock_does_not_list_are_refused() {
 }
 
 #[test]
-fn lk09_revoked_bytes_do_not_come_back_under_any_name() {
+fn lk09_revoked_bytes_stay_blocked_under_any_name() {
     let (ops, offers) = empty(&["acme-unit", "other-thing"]);
     let file = offers.version("acme-unit", "1.0.0", Asks::Status).unwrap();
     let digest = bailiwick_policy::library::digest(&fs::read(&file).unwrap());
@@ -280,7 +280,7 @@ fn lk09_revoked_bytes_do_not_come_back_under_any_name() {
 }
 
 #[test]
-fn lk18_an_id_that_looks_like_another_has_to_be_told_apart() {
+fn lk18_an_id_that_resembles_another_has_to_be_confirmed() {
     let (ops, offers) = accepted(&["postgres-health"]);
     for (id, other) in
         [("postgres-hea1th", "postgres-health"), ("postgreshealth", "postgres-health"), ("memmory", "memory")]
@@ -309,7 +309,7 @@ fn lk18_an_id_that_looks_like_another_has_to_be_told_apart() {
 }
 
 #[test]
-fn fs16_an_id_is_no_path() {
+fn fs16_an_id_is_not_a_path() {
     let (ops, offers) = empty(&["acme-unit"]);
     for id in ["../../x", "/etc/x", "..", "a/b", "CON", "a.b", ""] {
         let file = offers.version("acme-unit", "1.0.0", Asks::Status).unwrap();
@@ -414,7 +414,7 @@ fn assert_harmless(output: &Completed) {
 }
 
 #[test]
-fn tx01_tx07_the_name_of_a_file_says_nothing_of_its_own() {
+fn tx01_tx07_the_name_of_a_file_cannot_forge_output() {
     let (ops, offers) = empty(&["acme-unit"]);
     let right = offers.version("acme-unit", "1.0.0", Asks::Status).unwrap();
     let folder = offers.path().join("offered");
@@ -526,7 +526,7 @@ fn fs_what_is_staged_is_a_file_of_ours_or_is_not_opened() {
 }
 
 #[test]
-fn fs_the_contract_is_written_to_no_linked_folder_and_waits_for_nobody() {
+fn fs_the_contract_is_not_written_to_a_linked_folder_and_does_not_block() {
     let (ops, offers) = empty(&["acme-unit"]);
     let folder = project(&ops, &offers);
     let manifest = folder.join("manifest.toml");

@@ -115,7 +115,7 @@ fn fs12_every_change_of_a_file_is_done_and_undone_in_every_shell() {
 
 #[test]
 #[ignore = "needs root, sudo, busybox and sshd"]
-fn fs06_fs08_fs15_what_is_no_plain_file_is_left_alone() {
+fn fs06_fs08_fs15_what_is_not_a_plain_file_is_left_alone() {
     let dir = place("odd");
     let at = |name: &str| dir.join(name);
     fs::write(at("real"), "secret\n").unwrap();

@@ -28,7 +28,7 @@ fn marking(shell: &[&str], name: &str) -> (Gate, std::path::PathBuf) {
 
 #[test]
 #[ignore = "needs root, sudo, busybox and sshd"]
-fn ar21_a_frame_that_is_none_does_nothing() {
+fn ar21_an_invalid_frame_does_nothing() {
     for (shell, words) in SHELLS {
         let (gate, dir) = marking(words, &format!("frames-{shell}"));
         let long = format!("read {}\ngo\n", "a".repeat(4100));
@@ -92,7 +92,7 @@ fn ar21_a_frame_that_is_none_does_nothing() {
 
 #[test]
 #[ignore = "needs root, sudo, busybox and sshd"]
-fn ar21_whoever_says_nothing_more_is_ended_after_ten_seconds() {
+fn ar21_a_client_that_falls_silent_is_ended_after_ten_seconds() {
     let (gate, dir) = marking(SHELLS[0].1, "silence");
     let began = Instant::now();
     let sessions: Vec<_> = ["read", "look", "change-root"]

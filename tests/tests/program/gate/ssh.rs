@@ -330,7 +330,7 @@ fn certificate(host: &Host) -> String {
 
 #[test]
 #[ignore = "needs root, sudo, busybox and sshd"]
-fn ch20_ssh_a_certificate_that_has_run_out_is_not_needed_for_the_way_back() {
+fn ch20_ssh_an_expired_certificate_does_not_prevent_a_rollback() {
     let file = format!("/var/tmp/bailiwick-gate-ch20-{}", std::process::id());
     fs::write(&file, "before\n").unwrap();
     let action = "files-change.write:/x=base#ab";

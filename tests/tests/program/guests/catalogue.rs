@@ -156,7 +156,7 @@ fn gr09_a_verb_that_is_never_answered_ends_by_its_own_clock() -> Result<()> {
 }
 
 #[test]
-fn gr10_a_flood_of_calls_is_no_flood_of_the_journal() -> Result<()> {
+fn gr10_a_flood_of_calls_does_not_flood_the_journal() -> Result<()> {
     let swept = behaving(&[("flood-calls", "calls"), ("flood-local", "calls")])?;
     let calls = swept.calls("bad-flood-calls")?.len();
     ensure!((1_000..=1_020).contains(&calls), "{calls} calls are told of");
@@ -210,7 +210,7 @@ fn gr13_a_flood_of_notes_is_dropped_and_counted() -> Result<()> {
 }
 
 #[test]
-fn gr16_many_that_burn_hold_nobody_up() -> Result<()> {
+fn gr16_many_that_burn_do_not_delay_the_others() -> Result<()> {
     on(TargetKind::Sshd, |case| {
         case.rules("[limits]\nfuel = 200000000\n");
         let forever = body("(loop $l (br $l)) (i32.const 0)");
@@ -278,7 +278,7 @@ fn ca02_a_handle_of_another_type_is_none() -> Result<()> {
 }
 
 #[test]
-fn ca04_an_index_used_again_is_no_handle_of_the_hosts() -> Result<()> {
+fn ca04_an_index_used_again_is_not_a_handle_of_the_hosts() -> Result<()> {
     // Gives the target back, makes a resource of its own, which gets the number, and passes that.
     let again = "(local $old i32) (local.set $old (i32.load (local.get $targets)))
         (call $drop-target (local.get $old))

@@ -336,7 +336,7 @@ mod as_a_user {
 
     #[test]
     #[ignore = "needs an ordinary user"]
-    fn a_workers_process_is_not_for_others_to_look_into_not_even_of_its_own_user() {
+    fn a_workers_process_cannot_be_inspected_not_even_by_its_own_user() {
         let (_sshd, _ops, mut sweep, proc) = at_work();
         let error = fs::read(format!("{proc}/environ")).unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied);
@@ -399,7 +399,7 @@ fn memory(proc: &str) -> Vec<u8> {
 }
 
 #[test]
-fn ph10_what_was_sent_gets_its_outcome_though_nobody_waits_for_it_any_more() {
+fn ph10_what_was_sent_gets_its_outcome_after_its_run_has_ended() {
     use std::os::unix::fs::PermissionsExt;
     let scratch = tempfile::tempdir().unwrap();
     let slow = scratch.path().join("slow");

@@ -165,7 +165,7 @@ fn jr08_guest_journal_is_the_same_whatever_the_secret_was() {
 
 /// The worker is given what the journal has, so neither its memory nor a core of it can hold more.
 #[tokio::test]
-async fn tx09_guest_and_worker_never_held_the_secret() {
+async fn tx09_guest_and_worker_never_had_the_secret() {
     let (ops, _files) = ops(&["tell-files"]);
     let home = tempfile::tempdir().unwrap();
     let loaded = files::Ops::load(Some(ops.path()), Some(home.path())).unwrap();
@@ -236,7 +236,7 @@ fn memory(pid: u32) -> Option<Vec<u8>> {
 
 /// What a case holds goes through the same broker: a recording with a secret in it is played as if it had none.
 #[tokio::test]
-async fn tx09_guest_in_a_case_is_told_no_secret_either() {
+async fn tx09_guest_in_a_case_gets_no_secret_either() {
     let library = Library::built_in().unwrap();
     let manifest: &manifest::Manifest = library.manifest("log-errors").unwrap();
     let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("../probes/log-errors/cases/one-error.toml");

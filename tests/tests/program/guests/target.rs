@@ -73,7 +73,7 @@ fn tg01_a_flood_is_cut_and_costs_one_answer() -> Result<()> {
 }
 
 #[test]
-fn tg02_a_flood_that_nobody_asked_for_ends_the_connection() -> Result<()> {
+fn tg02_an_unrequested_flood_ends_the_connection() -> Result<()> {
     let (title, cause) = against(Act::FloodBeside)?;
     ensure!(title == "unreachable", "{title} ({cause})");
     Ok(())
@@ -168,7 +168,7 @@ fn forged() -> Result<(tempfile::TempDir, PathBuf)> {
 }
 
 #[test]
-fn tg06_what_looks_like_another_message_stays_text() -> Result<()> {
+fn tg06_what_resembles_another_message_stays_text() -> Result<()> {
     let (_dir, path) = forged()?;
     let swept = sweep_with_file(TargetKind::Sshd, &path)?;
     ensure!(findings(&swept)?.len() == FORGED.lines().count(), "{}", swept.json);
@@ -343,7 +343,7 @@ fn fs07_a_file_that_becomes_a_link_and_back_gives_nothing_away() -> Result<()> {
 }
 
 #[test]
-fn fs08_what_is_no_file_is_not_opened() -> Result<()> {
+fn fs08_what_is_not_a_file_is_not_opened() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let (fifo, socket) = (dir.path().join("fifo"), dir.path().join("socket"));
     ensure!(Command::new("mkfifo").arg(&fifo).status()?.success());
@@ -427,7 +427,7 @@ fn nw01_an_address_in_disguise_is_none() -> Result<()> {
 }
 
 #[test]
-fn nw13_a_host_or_account_is_no_option_and_no_command() -> Result<()> {
+fn nw13_a_host_or_account_is_not_an_option_and_not_a_command() -> Result<()> {
     let values = [
         "-oProxyCommand=id",
         "--",

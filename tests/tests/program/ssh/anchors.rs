@@ -167,7 +167,7 @@ fn an_anchor_may_have_a_login_of_its_own() {
 }
 
 #[test]
-fn an_anchor_that_takes_nothing_is_told_and_the_sweep_counts() {
+fn an_anchor_that_takes_nothing_is_reported_and_the_sweep_counts() {
     let (sshd, there) = (sftp_only(), tempfile::tempdir().unwrap());
     let anchors = format!(
         "[[anchor]]\ntarget = \"nas\"\nfile = \"{0}/no/such/folder\"\nwhy = \"x\"\n\
@@ -201,7 +201,7 @@ fn an_anchor_that_takes_nothing_is_told_and_the_sweep_counts() {
 
 /// A server that gives its accounts a shell and no SFTP.
 #[test]
-fn a_target_without_sftp_is_told_so() {
+fn a_target_without_sftp_is_reported() {
     let sshd = Sshd::plain().unwrap();
     let ops = ops(&sshd, "[[anchor]]\ntarget = \"nas\"\nfile = \"/tmp/x\"\nwhy = \"x\"\n");
     let output = ops.run(&["check"]).unwrap();
@@ -260,7 +260,7 @@ fn killed_after(ops: &Ops, after: Duration) -> bool {
 }
 
 #[test]
-fn killed_at_any_time_what_is_left_is_whole_or_told() {
+fn killed_at_any_time_what_is_left_is_whole_or_reported() {
     let (sshd, there, repository) = (sftp_only(), tempfile::tempdir().unwrap(), repository());
     let file = there.path().join("heads");
     let anchors = format!(
@@ -302,7 +302,7 @@ fn killed_at_any_time_what_is_left_is_whole_or_told() {
 }
 
 #[test]
-fn retention_lets_go_what_policy_says_and_says_so() {
+fn retention_removes_what_policy_allows_and_records_it() {
     let sshd = sftp_only();
     let ops = ops(&sshd, "");
     ops.check(&[]).unwrap();

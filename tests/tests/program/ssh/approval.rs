@@ -227,7 +227,7 @@ fn ag02_what_an_agent_can_read_approves_nothing() {
 }
 
 #[test]
-fn ag02_a_plan_that_nobody_has_asked_for_has_no_proposer_and_no_approval() {
+fn ag02_a_plan_without_a_request_has_no_proposer_and_no_approval() {
     let mut scene = Scene::new();
     scene.plan.contract.intent = "something else".to_owned();
     let statement = scene.statement(8);

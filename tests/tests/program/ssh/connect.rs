@@ -112,7 +112,7 @@ async fn tg07_however_it_ends_what_came_is_the_answer() -> Result<()> {
 }
 
 #[tokio::test]
-async fn where_nobody_listens_the_target_has_looked() -> Result<()> {
+async fn a_closed_port_is_an_answer_of_the_target() -> Result<()> {
     let answer = both(closed_port()?).await??;
     ensure!(answer.exit == Exit::Status(1) && answer.stdout.is_empty(), "{answer:?}");
     assert_eq!(answer.stderr, b"connection refused\n");

@@ -79,7 +79,7 @@ async fn a_flood_beside_the_channels_ends_the_connection() -> Result<()> {
 }
 
 #[tokio::test]
-async fn talk_before_the_question_stalls_nothing() -> Result<()> {
+async fn output_before_the_question_stalls_nothing() -> Result<()> {
     let hostile = Hostile::start(Act::TalkFirst)?;
     let session = Arc::new(session(&hostile).await?);
     let mut running = tokio::task::JoinSet::new();
@@ -109,7 +109,7 @@ async fn tg07_channels_may_end_in_any_order() -> Result<()> {
 }
 
 #[tokio::test]
-async fn no_answer_is_told_apart_by_kind() -> Result<()> {
+async fn kinds_of_missing_answers_are_distinguished() -> Result<()> {
     let outcome = one(Act::RefuseExec).await?;
     ensure!(matches!(outcome, Err(RunError::NotStarted)), "{outcome:?}");
     let outcome = one(Act::Vanish).await?;

@@ -152,7 +152,7 @@ fn a_value_cannot_leave_its_comment() -> Result<()> {
 
 /// Found by fuzzing: the jump host was added once for each turn of the circle, and the entries were no fleet.
 #[test]
-fn a_jump_host_that_is_reached_through_itself_is_told() -> Result<()> {
+fn a_jump_host_that_is_reached_through_itself_is_reported() -> Result<()> {
     let config = "Host db bastion\n    HostName 10.0.0.1\n    User op\nHost *\n    ProxyJump bastion,other\n";
     let home = Home::new(config, |_| String::new())?;
     let entries = home.import(&[])?;

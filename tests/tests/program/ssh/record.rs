@@ -66,7 +66,7 @@ fn tx09_a_recording_holds_no_secret_that_the_journal_does_not() {
 }
 
 #[test]
-fn nothing_is_recorded_where_check_would_not_look() {
+fn nothing_is_recorded_where_check_would_not_run() {
     let sshd = Sshd::plain().unwrap();
     let entry = Entry::for_sshd("web", &sshd).unwrap();
     let down = Entry::at("down", "127.0.0.9:1".parse().unwrap(), &sshd.user_key()).unwrap();

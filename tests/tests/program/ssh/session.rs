@@ -94,7 +94,7 @@ async fn a_server_that_allows_two_channels_gets_two() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_server_that_allows_no_channel_is_told_apart() -> Result<()> {
+async fn a_server_that_allows_no_channel_is_distinguished() -> Result<()> {
     let sshd = Sshd::start(&Options { config: vec!["MaxSessions 0".into()], ..Options::default() })?;
     let fleet = fleet(&[Entry::for_sshd("db01", &sshd)?], &[])?;
     let session = reach(&fleet, "db01").await?;

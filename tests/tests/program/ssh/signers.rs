@@ -67,7 +67,7 @@ impl Signed {
 }
 
 #[test]
-fn lk09_a_component_by_nobody_or_by_somebody_else_does_not_run() {
+fn lk09_a_component_without_a_signature_or_by_another_signer_does_not_run() {
     let signed = Signed::new(&format!("{SIGNATURES}{GRANT}signers = [\"alice@example.org\"]\n"));
     let refused = |parts: &[&str]| {
         let (code, text) = signed.check();
@@ -153,7 +153,7 @@ fn lk09_every_grant_that_names_signers_is_heeded() {
 }
 
 #[test]
-fn mistakes_in_the_rules_and_in_the_list_are_told_with_their_place() {
+fn mistakes_in_the_rules_and_in_the_list_are_shown_with_their_place() {
     let errors = |policy: &str, allowed: Option<&str>| {
         let signed = Signed::new(policy);
         if let Some(allowed) = allowed {

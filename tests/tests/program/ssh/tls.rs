@@ -149,7 +149,7 @@ async fn ssh_a_server_shows_its_chain_and_the_target_judges_it() -> Result<()> {
 }
 
 #[tokio::test]
-async fn ssh_servers_that_show_nothing_are_told_apart() -> Result<()> {
+async fn ssh_servers_that_show_nothing_are_distinguished() -> Result<()> {
     let sshd = Sshd::plain()?;
     let session = session(&sshd).await?;
     assert_eq!(read_both(&session, &server(&closed_port()?.to_string())?).await?.1, Err(VerbError::NotFound));

@@ -68,7 +68,7 @@ proptest! {
     }
 
     #[test]
-    fn ch03_a_step_with_another_way_back_is_refused(plan in any_plan(), at in 0_usize..16, other in inverse()) {
+    fn ch03_a_step_with_another_inverse_is_refused(plan in any_plan(), at in 0_usize..16, other in inverse()) {
         let mut edited = plan.clone();
         let index = at % plan.steps.len();
         prop_assume!(edited.steps[index].inverse != other);
@@ -112,7 +112,7 @@ proptest! {
     }
 
     #[test]
-    fn ag03_a_plan_edited_on_the_disk_is_no_plan(plan in any_plan(), at in any::<prop::sample::Index>(), bit in 0_u8..8) {
+    fn ag03_a_plan_edited_on_the_disk_is_not_a_plan(plan in any_plan(), at in any::<prop::sample::Index>(), bit in 0_u8..8) {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::at(folder.path());
         let name = store.keep(&plan).unwrap();
@@ -200,7 +200,7 @@ fn ag07_a_name_is_one_plan_or_none() {
 }
 
 #[test]
-fn ag10_a_rule_that_says_less_than_it_looks_is_no_policy() {
+fn ag10_a_rule_that_covers_less_than_it_seems_is_refused() {
     let parse =
         |text: &str| bailiwick_policy::policy::parse(&bailiwick_core::source::Source::embedded("policy.toml", text));
     let window = |rest: &str| format!("[[window]]\n{rest}");

@@ -54,7 +54,7 @@ const SHELL: &[&str] = &[
 ];
 
 #[test]
-fn ar01_what_a_shell_reads_is_no_literal() -> Result<()> {
+fn ar01_what_a_shell_reads_is_not_a_literal() -> Result<()> {
     for value in SHELL {
         refused_anywhere(value).with_context(|| format!("{value:?}"))?;
     }
@@ -135,7 +135,7 @@ fn fs02_what_shows_other_processes_or_secrets_is_never_a_file() -> Result<()> {
 }
 
 #[test]
-fn fs03_what_is_not_plain_ascii_is_no_name() -> Result<()> {
+fn fs03_what_is_not_plain_ascii_is_not_a_name() -> Result<()> {
     let values = [
         "\0",
         "\n",

@@ -135,7 +135,7 @@ fn ph01_in_plan_each_file_once_and_nothing_that_policy_does_not_call_stateless()
 }
 
 #[test]
-fn ph02_a_fix_is_no_probe_and_a_probe_is_no_fix() {
+fn ph02_a_fix_is_not_a_probe_and_a_probe_is_not_a_fix() {
     let (manifest, bytes) = meddler();
     let (fix, verbs) = (inspect(&bytes, &Limits::default()).unwrap(), manifest.verbs());
     assert!(check_component(&fix, World::Fix, &verbs, &BTreeSet::new(), false, None).is_ok());
@@ -159,7 +159,7 @@ fn ph05_nothing_of_a_plan_is_left_for_its_verification_or_the_next_plan() {
 }
 
 #[test]
-fn ph11_who_proposes_nothing_or_hides_a_change_has_no_plan() {
+fn ph11_a_fix_that_proposes_nothing_or_hides_a_change_has_no_plan() {
     let (verdicts, entries) = run(&[
         ("propose-nothing", 1, "[plan]\npropose = \"trust me\"\n"),
         ("stage-and-refuse", 1, "[plan]\nrefuse = \"not mine\"\nowner = \"somebody\"\n"),

@@ -109,7 +109,7 @@ async fn lk15_gr13_output_goes_nowhere() {
 }
 
 #[tokio::test]
-async fn lk15_nobody_waits_for_a_clock_that_stands_still() {
+async fn lk15_waiting_for_a_clock_that_stands_still_is_a_fault() {
     assert_eq!(fault("sleep").await, FaultKind::Waits);
     assert_eq!(fault("poll").await, FaultKind::Waits);
     assert_eq!(fault("exit").await, FaultKind::Exited);

@@ -15,7 +15,7 @@ use super::{facts, gone, known, one_file, outcome};
 
 #[test]
 #[ignore = "needs root, sudo, busybox and sshd"]
-fn a_change_that_nobody_confirms_is_taken_back_by_the_target() {
+fn an_unconfirmed_change_is_rolled_back_by_the_target() {
     let (gate, file, before, after) = one_file("deadman", &FREE);
     assert!(
         is(&gate.one("change-root", begin_for("c-0", 601)).unwrap(), Status::Refused),
@@ -42,7 +42,7 @@ fn a_change_that_nobody_confirms_is_taken_back_by_the_target() {
 
 #[test]
 #[ignore = "needs root, sudo, busybox and sshd"]
-fn a_person_takes_all_of_it_back_with_one_command_or_is_told_why_not() {
+fn a_person_rolls_all_of_it_back_with_one_command_or_is_shown_why_not() {
     let dir = place("person");
     let (one, two) = (dir.join("one"), dir.join("two"));
     fs::write(&one, "1\n").unwrap();
@@ -83,7 +83,7 @@ fn a_person_takes_all_of_it_back_with_one_command_or_is_told_why_not() {
 
 #[test]
 #[ignore = "needs root, sudo, busybox and sshd"]
-fn a_change_that_was_open_when_the_machine_went_down_is_taken_back_when_it_boots() {
+fn a_change_that_was_open_when_the_machine_went_down_is_rolled_back_when_it_boots() {
     let (gate, file, before, after) = one_file("boot", &FREE);
     let boot = || Command::new(gate.at("gate")).arg("boot").output().unwrap().status.code();
     assert_eq!(boot(), Some(0), "nothing was open");
@@ -105,7 +105,7 @@ fn a_change_that_was_open_when_the_machine_went_down_is_taken_back_when_it_boots
 
 #[test]
 #[ignore = "needs root, sudo, busybox and sshd"]
-fn a_session_that_is_killed_anywhere_leaves_the_file_before_or_after_and_the_way_back_open() {
+fn a_session_that_is_killed_anywhere_leaves_the_file_before_or_after_and_can_be_rolled_back() {
     let (gate, file, before, after) = one_file("kill", &FREE);
     let mut found = [0_u32; 2];
     for number in 0..40_u64 {
@@ -184,7 +184,7 @@ fn ch01_a_full_disk_leaves_everything_as_it_was() {
 
 #[test]
 #[ignore = "needs root, sudo, busybox and sshd"]
-fn a_client_that_does_not_listen_keeps_nobody_from_taking_a_change_back() {
+fn a_client_that_does_not_read_does_not_prevent_a_rollback() {
     let dir = place("deaf");
     let file = dir.join("file");
     let big: String = (0..4000).map(|number| format!("line {number}\n")).collect();

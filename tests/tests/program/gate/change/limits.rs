@@ -100,7 +100,7 @@ fn ch15_the_kill_switch_and_whatever_hides_it_stop_every_change() {
 
 #[test]
 #[ignore = "needs root, sudo, busybox and sshd"]
-fn whoever_is_at_work_is_seen() {
+fn people_at_work_are_seen() {
     let (gate, file, ..) = one_file("people", &FREE);
     let beside = file.parent().unwrap();
     let signs = || -> Vec<String> {

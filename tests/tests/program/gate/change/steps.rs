@@ -16,7 +16,7 @@ use super::{gone, one_file, outcome, state, toy};
 
 #[test]
 #[ignore = "needs root, sudo, busybox and sshd"]
-fn units_are_started_enabled_reloaded_restarted_and_taken_back() {
+fn units_are_started_enabled_reloaded_restarted_and_rolled_back() {
     let acts = [
         (UnitAct::Start, "inactive", "disabled", "unit:active:disabled", "unit:inactive:disabled"),
         (UnitAct::Start, "failed", "enabled", "unit:active:enabled", "unit:inactive:enabled"),
@@ -177,7 +177,7 @@ fn ch08_a_step_that_is_asked_again_is_not_done_again_and_never_becomes_another()
 
 #[test]
 #[ignore = "needs root, sudo, busybox and sshd"]
-fn what_a_step_makes_of_its_object_is_the_lists_word_and_not_the_clients() {
+fn the_list_and_not_the_client_decides_what_a_step_makes_of_its_object() {
     let dir = place("foreseen");
     let (file, made) = (dir.join("file"), dir.join("made").display().to_string());
     fs::write(&file, "before\n").unwrap();
@@ -235,7 +235,7 @@ fn what_a_step_makes_of_its_object_is_the_lists_word_and_not_the_clients() {
 
 #[test]
 #[ignore = "needs root, sudo, busybox and sshd"]
-fn fs07_whoever_owns_the_folder_gains_nothing_by_moving_things_about() {
+fn fs07_the_owner_of_the_folder_gains_nothing_by_moving_files() {
     let dir = place("owned");
     let (folder, secret) = (dir.join("conf"), dir.join("secret"));
     fs::write(&secret, "the secret\n").unwrap();

@@ -84,7 +84,7 @@ fn ag11_a_never_rule_is_in_no_plan() {
 }
 
 #[test]
-fn ag03_a_plan_made_under_other_rules_is_not_carried_out() {
+fn ag03_a_plan_made_under_other_rules_is_not_applied() {
     let plan = repair();
     let controller = Controller::new(QUICK, MONDAY);
     let (mut log, world) = (controller.log(), world(&[&plan]));

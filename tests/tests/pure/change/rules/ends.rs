@@ -77,7 +77,7 @@ fn tg11_a_target_that_is_slow_when_it_is_checked_costs_one_change_of_its_day() {
 }
 
 #[test]
-fn ph11_what_is_there_already_is_a_no_op_and_costs_nothing() {
+fn ph11_what_already_exists_is_a_no_op_and_costs_nothing() {
     let plan = plan("one-file", vec![write("/etc/a", Some("old"), "new")]);
     let controller = Controller::new(QUICK, MONDAY);
     let (mut log, world) = (controller.log(), world(&[&plan, &other()]));

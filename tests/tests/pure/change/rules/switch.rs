@@ -127,7 +127,7 @@ fn ch15_a_switch_that_cannot_be_read_is_on() {
 }
 
 #[test]
-fn ch16_a_gate_that_closes_half_way_leaves_an_open_change_that_says_so() {
+fn ch16_a_gate_that_closes_half_way_leaves_an_open_change_that_is_reported() {
     let controller = Controller::new(QUICK, MONDAY);
     let (mut log, world) = (controller.log(), world(&[&repair()]));
     let (gate, mut probes) = controller.gate_and_probes(&world);

@@ -86,7 +86,7 @@ to = "06:00"
 "#;
 
 #[test]
-fn ch12_an_hour_that_is_there_twice_opens_nothing() {
+fn ch12_an_hour_that_exists_twice_opens_nothing() {
     // On 2030-10-27 it is 02:00 to 03:00 twice: from 00:00Z to 01:00Z, and from 01:00Z to 02:00Z.
     for (at, open) in [
         ("2030-10-26T23:30:00Z", true),
