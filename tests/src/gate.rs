@@ -1,6 +1,6 @@
-//! A gate in a folder of its own: the real script, every path of it generated, so that nothing of this machine is touched.
+//! A gate in a folder of its own: the real script with generated paths, so that nothing of this machine is touched.
 //!
-//! EntryKind as root, and as root alone: it keeps owners. Its tests are ignored unless they are asked for.
+//! It works as root only, because it keeps owners. Its tests are ignored unless they are asked for.
 
 use std::fs;
 use std::io::{Read, Write};

@@ -1,5 +1,5 @@
-//! A host with a gate: real sshd, real sudo, the real install script at the real paths, in a mount namespace of its own, so
-//! that this machine's `/etc`, `/run`, `/var/lib` and `/usr/local` are none of it.
+//! A host with a gate: real sshd, real sudo and the real install script at the real paths, in a mount namespace of its own, so
+//! that this machine's `/etc`, `/run`, `/var/lib` and `/usr/local` are not touched.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};

@@ -1,4 +1,4 @@
-//! An SSH server that does what real ones do not, on a thread and a runtime of its own.
+//! An SSH server that does what real servers do not, on a thread and a runtime of its own.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

@@ -1,17 +1,17 @@
-//! What must hold after every case, whatever the case was (threats.md 2.0, INV).
+//! What must hold after every case (docs/threats.md 2.0, INV).
 //!
-//! Knows: how a sweep is set up so that a breach would show, and where to look for one. Must not know: any case. A test
-//! is a piece of work within [`case`]: it adds guests, sweeps, and looks at its own row. Around it and in [`Case::sweep`] is
-//! asserted that
+//! Knows: how a sweep is set up so that a breach shows, and where a breach shows. Must not know: any case. A test
+//! is a piece of work within [`case`]: it adds guests, sweeps, and checks its own row. Around it and in [`Case::sweep`], these are
+//! asserted:
 //!
-//! * the program ended by itself, with an exit code that there is, and every process that it started has ended;
+//! * the program ended by itself, with a known exit code, and every process that it started has ended;
 //! * the *forbidden host* saw no connection, though it is granted to every guest under an alias, in the same sweep;
-//! * the target is as it was: files, modes, times; no process is left on it; and it heard nothing that is not in
+//! * the target is as it was: files, modes, times; no process is left on it; and it received nothing that is not in
 //!   `review --wire`, in programs, in what they read, and on connections that it was made to open;
 //! * the journal verifies, and ends with the end of a sweep;
 //! * memory, descriptors and threads are bounded, compared with the same sweep without the guests;
-//! * a well-behaved probe beside them says what it says alone;
-//! * nothing that is shown drives a terminal, hides or turns text around;
+//! * a well-behaved probe beside the guests reports the same as it does alone;
+//! * no output controls a terminal, hides text or reverses its direction;
 //! * planted secrets are in no journal, report or message.
 //!
 //! [`light`] is for cases that only load or run a component in this process.

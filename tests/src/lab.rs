@@ -1,6 +1,6 @@
-//! The lab of `tests/lab`, as tests use it: faults that are gone with their guard, sweeps from the controller's place.
+//! The lab of `tests/lab`, as tests use it: faults that end with their guard, and sweeps from the controller's place.
 //!
-//! Tests that need it are ignored by default and run by `tests/lab/scenarios`, one after another, in a lab that is up.
+//! Tests that need it are ignored by default and run by `tests/lab/scenarios`, one after another, in a running lab.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,4 +1,4 @@
-//! The lab with gates (`tests/lab/gates`), as tests of changes use it: an ops directory and a journal of one's own, gates made from it,
+//! The lab with gates (`tests/lab/gates`), as tests of changes use it: an ops directory and a journal of their own, gates made from it,
 //! an approver who signs with `ssh-keygen`, and the bare keys.
 
 use std::fs;

@@ -1,4 +1,4 @@
-//! What needs more than one unit: real OpenSSH, hostile servers, benchmarks.
+//! What tests share: real OpenSSH and PostgreSQL, hostile servers, ops directories, the lab.
 
 #![expect(
     clippy::expect_used,

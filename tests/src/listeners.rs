@@ -1,4 +1,4 @@
-//! Listeners that are no SSH servers, and agents that are real.
+//! Listeners that are not SSH servers, and real SSH agents.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Components as somebody would send them: built-in probes under other names, in as many versions as a test needs.
+//! Components as a stranger would send them: built-in probes under other names, in as many versions as a test needs.
 
 use std::fs;
 use std::path::{Path, PathBuf};

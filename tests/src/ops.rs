@@ -1,4 +1,4 @@
-//! An ops directory of one's own, and the real program run on it.
+//! An ops directory for one test, and the real program run on it.
 
 use std::collections::BTreeSet;
 use std::fs;

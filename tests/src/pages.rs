@@ -1,4 +1,4 @@
-//! A web server that does what real ones do not, and keeps what it is told: what a target was made to say to others.
+//! A web server that does what real servers do not, and keeps the requests that targets were made to send to it.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

@@ -1,7 +1,7 @@
-//! A real PostgreSQL server of a test's own: no port, an unprivileged account, gone with the test.
+//! A real PostgreSQL server for one test: no port, an unprivileged account, removed after the test.
 //!
-//! The verbs look for it where `psql` does, in `/var/run/postgresql`; so it has its socket there too, under a number that
-//! no other has. Peer authentication: nobody but this account and the server's own becomes `admin`.
+//! The verbs search for it where `psql` does, in `/var/run/postgresql`. So it has its socket there too, under a number that
+//! no other server has. Peer authentication: only this account and the server's own account become `admin`.
 
 use std::fs::{self, File, Permissions};
 use std::io::Write;

@@ -1,6 +1,6 @@
-//! A real OpenSSH server of one's own: keys, configuration, address and port, gone with the value.
+//! A real OpenSSH server for one test: keys, configuration, address and port, removed with the value.
 //!
-//! Works as root and as an ordinary user. It listens on an address in 127/8, so that several are several machines.
+//! Works as root and as an ordinary user. It listens on an address in 127/8, so that several servers are several machines.
 
 use std::fs::{self, File};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};

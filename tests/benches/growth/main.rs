@@ -1,7 +1,7 @@
-//! `cargo bench -p bailiwick-tests --bench growth`: how what a sweep costs grows with the number of targets.
+//! `cargo bench -p bailiwick-tests --bench growth`: how the cost of a sweep grows with the number of targets.
 //!
 //! The targets are one process that speaks the real SSH protocol on addresses of 127.0.0.0/8, each with a host key of its
-//! own, and answers every exec string with what this machine said to it once. Its cost is not counted.
+//! own. It answers every exec string with what this machine answered to it once. Its cost is not counted.
 //!
 //! `BENCH_TARGETS` (default `10,100,1000`) and `BENCH_ROUNDS` (default 3) change what is measured. `cargo test --benches`
 //! runs one round over five targets, to see that it works.

@@ -1,4 +1,4 @@
-//! The memory of a program and its children while it runs: what the kernel says each process holds, shared pages counted
+//! The memory of a program and its children while it runs: what the kernel reports for each process, with shared pages counted
 //! once (`Pss` of `/proc/PID/smaps_rollup`).
 
 use std::fs;

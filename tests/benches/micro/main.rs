@@ -1,7 +1,7 @@
-//! `cargo bench -p bailiwick-tests --bench micro`: what the parts of a run cost, each for itself.
+//! `cargo bench -p bailiwick-tests --bench micro`: the cost of each part of a run.
 //!
-//! `BENCH_SAMPLES` (default 15) is how often each is measured; what is printed is the median of the samples, and how far they lie
-//! apart. `cargo test --benches` takes each once, to see that it works.
+//! `BENCH_SAMPLES` (default 15) is the number of measurements of each part. The output is the median of the samples and their
+//! spread. `cargo test --benches` takes one sample of each, to see that it works.
 
 mod grants;
 mod guest;

@@ -1,4 +1,4 @@
-//! Numbers of several rounds, said in one: the middle, and how far they lie apart.
+//! The numbers of several rounds as one: the median and the spread.
 
 use std::time::Duration;
 

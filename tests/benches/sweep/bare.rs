@@ -1,7 +1,7 @@
 //! The other side of the comparison: russh, the same exec strings, and nothing else.
 //!
-//! As our transport does it where that decides the time: algorithms, window, buffered reads, no delayed acknowledgements,
-//! eight channels. What it lacks: limits, clocks, journal, workers, a report.
+//! It does as our transport does where that decides the time: algorithms, window, buffered reads, no delayed acknowledgements,
+//! eight channels. It has no limits, clocks, journal, workers or report.
 
 use std::borrow::Cow;
 use std::io;

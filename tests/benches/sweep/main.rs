@@ -1,11 +1,12 @@
 //! `cargo bench -p bailiwick-tests --bench sweep`: a sweep over real sshd against a bare russh client that runs the same exec strings.
 //!
 //! Both are one child process with a runtime of one thread, one connection per target and up to eight channels on it,
-//! with the same algorithms, window and socket options. What is ours on top: workers, the journal, the report. Rounds
+//! with the same algorithms, window and socket options. Bailiwick adds the workers, the journal and the report. Rounds
 //! alternate, and a ratio is the median over pairs of neighbours, so that a busy machine disturbs both alike.
 //!
 //! `BENCH_TARGETS` (default `10,50`), `BENCH_ROUNDS` (default 7) and `BENCH_PROGRAM` (another build of `bailiwick`) change what is
-//! measured. With `BENCH_BEFORE` (an older build) a third client runs in each round, and the last column is ours by its figures. `cargo test --benches` runs one round over two targets, to see that it works.
+//! measured. With `BENCH_BEFORE` (an older build), a third client runs in each round, and the last column is the ratio of this build to
+//! the older one. `cargo test --benches` runs one round over two targets, to see that it works.
 
 mod bare;
 mod child;

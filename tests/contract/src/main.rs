@@ -1,6 +1,6 @@
-//! Reads a folder with the contract as other tools do, and says what its world has:
+//! Reads a folder with the contract as other tools do, and prints what its world has:
 //!
-//!     contract world DIR WORLD      the functions and types that a world imports, one a line
+//!     contract world DIR WORLD      the functions and types that a world imports, one per line
 //!     contract c-bindings DIR OUT   writes the bindings for C
 //!
 //! Knows: WIT, through the reader that every toolchain uses. Must not know: the host.

@@ -1,4 +1,4 @@
-//! What targets answer, as each verb's reader takes it.
+//! The answers of targets, as each verb's reader reads them.
 
 use bailiwick_core::model::Answer;
 use bailiwick_core::model::Exit;

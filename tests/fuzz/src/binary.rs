@@ -1,4 +1,4 @@
-//! Components, before anything is compiled, and what the cache holds of them afterwards.
+//! Components before anything is compiled, and the entries of the module cache.
 
 use std::cell::OnceCell;
 use std::collections::BTreeSet;

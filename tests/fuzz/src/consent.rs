@@ -1,4 +1,4 @@
-//! The lock: what people agreed to.
+//! The lock: what people accepted.
 
 use bailiwick_core::source::Source;
 use bailiwick_policy::library::digest;

@@ -1,4 +1,4 @@
-//! What a target's gate says: frames, and what is read out of the answers.
+//! The output of a target's gate: frames, and what is read from the answers.
 
 use bailiwick_core::gate_protocol::{ChangeFacts, Decoder, GateFacts, Outcome, Preview, lines};
 

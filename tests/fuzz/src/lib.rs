@@ -1,8 +1,8 @@
-//! Every parser of bytes from outside, as a function of bytes that must hold whatever they are.
+//! Every parser of bytes from outside, as a function that must hold for all bytes.
 //!
-//! Besides "no panic, no hang, no flood of memory", each says what it promises: what is read and written again reads the same,
-//! what is rendered is plain, what was refused stays refused. `tests/fuzz/run` lets libFuzzer try; the tests put each
-//! target to its seeds, which are files of this repository.
+//! Besides "no panic, no hang, no flood of memory", each function asserts what its parser promises: what is read and written again
+//! reads the same, what is rendered is plain, what was refused stays refused. `tests/fuzz/run` runs them with libFuzzer; the tests
+//! run each target on its seeds, which are files of this repository.
 
 #![expect(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "to panic is what it is for")]
 

@@ -1,4 +1,4 @@
-//! The journal, what an anchor says of it, and what broker and worker say to each other.
+//! The journal, the lines of an anchor, and the messages between broker and worker.
 
 use std::cell::OnceCell;
 use std::collections::BTreeSet;

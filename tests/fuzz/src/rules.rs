@@ -1,4 +1,4 @@
-//! Expressions and lines of a `[[check]]`, which may be anybody's.
+//! Expressions and lines of a `[[check]]`, by any author.
 
 use bailiwick_core::manifest;
 use bailiwick_core::rules::{Check, Operator, Part, STEPS_MAX, Step, Steps};

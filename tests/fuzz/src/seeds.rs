@@ -1,4 +1,4 @@
-//! Where to begin: files of this repository, so that nothing is kept twice.
+//! The seeds: files of this repository, so that nothing is kept twice.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! Who signed a component: the signature beside it, and the list of those who may.
+//! Who signed a component: the signature beside it, and the list of allowed signers.
 
 use bailiwick_core::source::{Problems, Source};
 use bailiwick_policy::signature::{AllowedSigners, Signature};

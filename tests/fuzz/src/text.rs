@@ -1,4 +1,4 @@
-//! The redactor and the encoders: what comes in from outside, and all that goes out to people.
+//! The redactor and the encoders: text that comes in from outside, and all text that people read.
 
 use std::sync::OnceLock;
 

@@ -1,6 +1,6 @@
 //! The controller that a test of the gate kills: it applies one change, and dies at the request that its arguments name.
 //!
-//! Its words: state folder, gate, plan, whether the change works, number of the request, `before` or `during` it.
+//! Its arguments: state folder, gate, plan, whether the change works, number of the request, `before` or `during` it.
 
 use std::fs;
 

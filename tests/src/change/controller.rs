@@ -1,4 +1,4 @@
-//! A controller without a program: a journal in a folder, a clock that a test turns, a target in memory.
+//! A controller without a program: a journal in a folder, a clock that the test sets, a target in memory.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! Another gate with one thing that goes wrong: at the n-th call, or from it on.
+//! A gate with one fault: at the n-th call, or from it on.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

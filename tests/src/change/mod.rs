@@ -1,6 +1,6 @@
-//! Changes without machines: a gate in memory, faults, a clock that a test turns, and the theorems that hold for every plan.
+//! Changes without machines: a gate in memory, faults, a clock that the test sets, and the theorems that hold for every plan.
 //!
-//! What the gate in memory promises, the real one is held to by the tests against its script; here it is the order of things.
+//! The tests of the script hold the real gate to what the gate in memory promises. Here the order of events is tested.
 
 pub mod faulty;
 pub mod model;

@@ -1,4 +1,4 @@
-//! Plans: one for each way in which changes go together.
+//! Plans: one for each way in which changes are combined.
 
 use std::path::Path;
 

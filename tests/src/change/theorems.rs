@@ -1,7 +1,7 @@
-//! What holds for every plan, whatever goes wrong and whenever: afterwards the target is as before, or as the plan says, or the change
-//! is stuck and says so; there are never two changes in a day; and the journal tells the truth.
+//! What holds for every plan, for every fault at every moment: afterwards the target is as before, or as the plan wants it, or the
+//! change is stuck and reported as stuck; there are never two changes in a day; and the journal is true.
 //!
-//! Each function runs one plan through one kind of mishap at every place where it can happen, and counts.
+//! Each function runs one plan with one kind of fault at every place where it can happen, and counts.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,4 +1,4 @@
-//! What a case must leave as it was, and secrets that must not turn up.
+//! What a case must leave as it was, and secrets that must not appear.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};

@@ -1,4 +1,4 @@
-//! A program in a session of its own, measured while it runs: what it and all that it starts take, and what it leaves.
+//! A program in a session of its own, measured while it runs: what it and its children use, and what they leave behind.
 
 use std::collections::BTreeMap;
 use std::fs;

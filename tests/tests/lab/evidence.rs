@@ -1,5 +1,5 @@
-//! A sweep of the lab is evidence: replayed by somebody who reaches none of its hosts, to the same reports; anchored on nas01,
-//! in an account that gets SFTP and nothing else.
+//! A sweep of the lab is evidence: replayed by a person who reaches none of its hosts, to the same reports; anchored on nas01,
+//! in an account that has SFTP and nothing else.
 
 use std::fs;
 

@@ -1,7 +1,7 @@
-//! Every probe and every fault of the lab: what each fault changes in what each probe says, as a golden.
+//! Every probe and every fault of the lab: what each fault changes in what each probe reports, as a golden.
 //!
-//! A cell is a probe's worst severity on a target and the codes of the findings that have it; numbers and words are not in it, for
-//! no two labs have the same. What a fault changes on a target that it is not about fails the test, and so does a fault that is
+//! A cell is a probe's worst severity on a target and the codes of the findings that have it. Numbers and titles are not in it, because
+//! they differ between labs. The test fails if a fault changes a target that it does not concern, and if a fault is
 //! switched off and still seen.
 
 use std::collections::{BTreeMap, BTreeSet};

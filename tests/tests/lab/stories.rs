@@ -1,6 +1,6 @@
-//! The stories of the article, on real hosts: each fault is there, is found, is gone and is found no more.
+//! The stories of the article, on real hosts: each fault is switched on, is found, is switched off and is not found any more.
 //!
-//! `tests/lab/scenarios` starts the lab, runs these one by one, and takes it down.
+//! `tests/lab/scenarios` starts the lab, runs these one by one, and stops the lab.
 
 use std::time::Duration;
 

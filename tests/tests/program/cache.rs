@@ -1,4 +1,4 @@
-//! The compile cache as a sweep uses it (threats.md, LK06). What is an entry of it, `sandbox::cache` holds.
+//! The compile cache as a sweep uses it (docs/threats.md, LK06). `sandbox::cache` tests what counts as an entry.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};

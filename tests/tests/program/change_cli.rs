@@ -1,5 +1,5 @@
-//! The commands about changes, as people meet them: what each says when there is nothing, when something is wrong, and when everything
-//! is stopped.
+//! The commands about changes, as people use them: the output of each when there is nothing, when something is wrong, and when all
+//! changes are stopped.
 
 use std::fs;
 use std::time::Duration;

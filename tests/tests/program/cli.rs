@@ -1,4 +1,4 @@
-//! The command line as people meet it: help, first use, mistakes. Each text is a golden.
+//! The command line as people use it: help, first use, mistakes. Each text is a golden.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,5 +1,5 @@
-//! Consent as people meet it: a component is added, comes back in new versions, is approved, revoked. Each story is a
-//! transcript of commands and what they said: the golden is what is reviewed.
+//! Consent as people use it: a component is added, new versions of it arrive, it is approved and revoked. Each story is a
+//! transcript of commands and their output, as a golden for review.
 
 use std::fs;
 use std::io::Write;

@@ -1,4 +1,4 @@
-//! Checks without a compiler: begun, tested, packed, accepted, run; and what is not taken for one.
+//! Checks without a compiler: created, tested, packed, accepted, run; and files that are not checks.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,5 +1,5 @@
-//! `bailiwick doctor` on installations with one thing wrong, and `doctor --prove` where everything holds and where on
-//! purpose something does not.
+//! `bailiwick doctor` on installations with one thing wrong, and `doctor --prove` where everything holds and where
+//! something does not, on purpose.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Limits as people meet them: the table, what policy makes of it, and what a component asks for in vain.
+//! Limits as people use them: the table, what policy changes in it, and what a component requests without a grant.
 
 use bailiwick_tests::fleet::Entry;
 use bailiwick_tests::ops::{Ops, component_run};

@@ -1,4 +1,4 @@
-//! A kernel that lacks something: the sweep says so once, writes it down, and refuses where it was told to.
+//! A kernel without some features: the sweep reports it once, records it, and refuses to run where lockdown is required.
 
 use std::fs;
 

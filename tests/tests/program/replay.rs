@@ -1,5 +1,5 @@
-//! Replay: a recorded run again gives the identical report, or the first thing that differs is named; and what cannot be
-//! replayed says why.
+//! Replay: a recorded run gives the identical report again, or the first difference is named; and a run that cannot be
+//! replayed has a reason.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,4 @@
-//! `bailiwick check` on real sshd: what is asked, what is refused, what reaches the wire.
+//! `bailiwick check` on real sshd: what is requested, what is refused, what reaches the wire.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

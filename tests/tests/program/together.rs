@@ -1,4 +1,4 @@
-//! Runs on several targets, and runs that are told their past: through the program, to the journal and back.
+//! Runs on several targets, and runs that get their past: through the program, to the journal and back.
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! The catalogue's rows about words (threats.md 2.5, 2.6), as the program meets them: it says where the word stands, and does nothing
-//! else. Which words these are, `pure::words` holds.
+//! The catalogue's rows about words (docs/threats.md 2.5, 2.6), as the program handles them: it reports the place of the word, and does
+//! nothing else. `pure::words` tests which words these are.
 
 use std::path::Path;
 

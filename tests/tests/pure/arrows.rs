@@ -1,9 +1,9 @@
 //! The structure of the code, checked: which crate and which module may know which, where the dangerous things are, what
 //! every file must have, and that what the pages point at exists.
 //!
-//! Between crates the compiler is the law: a crate can name what its `[dependencies]` list and nothing else. This test
-//! holds that list against ARCHITECTURE.md and against the edges that must never exist. Inside a crate whose `lib.rs` says
-//! "Each module knows only those above it", the order of its `mod` lines is the law.
+//! Between crates the compiler enforces it: a crate can name what its `[dependencies]` list and nothing else. This test
+//! compares that list with ARCHITECTURE.md and with the edges that must never exist. Inside a crate whose `lib.rs` says
+//! "Each module knows only those above it", the order of its `mod` lines decides.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;

@@ -1,5 +1,5 @@
-//! The catalogue of attacks (threats.md 2.1–2.9) and the tests that bear its ids: the golden lists them, and for each id
-//! without one the reason. SECURITY.md says what the letters stand for.
+//! The catalogue of attacks (docs/threats.md 2.1–2.9) and the tests that bear its ids: the golden lists them, and for each id
+//! without a test the reason. SECURITY.md explains the letters.
 //!
 //! An id that has neither is a failure, and so is one that has both, and a test with an id that does not exist.
 

@@ -1,4 +1,4 @@
-//! Mistakes in files: each folder of `tests/files` is one, with what a person is told beside it.
+//! Mistakes in files: each folder of `tests/files` is one mistake, with the message that a person reads beside it.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! The gate's script as it is generated: the same for the same list. What it does, `program::gate` holds.
+//! The gate's script as it is generated: the same for the same list. `program::gate` tests what it does.
 
 use std::path::Path;
 

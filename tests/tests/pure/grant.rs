@@ -1,4 +1,4 @@
-//! The heart, by property and by matrix: whatever manifest and policy say, a grant holds no more than both.
+//! Grants, by property and by matrix: for all manifests and policies, a grant holds no more than both allow.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;

@@ -1,4 +1,4 @@
-//! What a fix may put on its list, by target and policy: the whole table, and each bar that takes something out of it.
+//! What a fix may put on its list, by target and policy: the whole table, and each rule that removes something from it.
 
 use std::fmt::Write;
 use std::path::Path;

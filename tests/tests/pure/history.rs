@@ -1,4 +1,4 @@
-//! The history: what reading the journal gives and nothing else, whatever has happened to the database.
+//! The history: exactly what a reading of the journal gives, whatever has happened to the database.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -1,4 +1,4 @@
-//! The journal: any edit or cut is found and placed, and a writer that was stopped leaves nothing that is hidden.
+//! The journal: any edit or cut is found and located, and a writer that was stopped leaves nothing hidden.
 
 use std::fs;
 use std::path::Path;

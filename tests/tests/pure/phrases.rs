@@ -1,4 +1,4 @@
-//! Phrases that must not come back: each with what to write instead. They are searched in the documents, in the goldens of help, errors
+//! Phrases that must not return: each with its replacement. They are searched in the documents, in the goldens of help, errors
 //! and reports, and in the pages of reference. CONTRIBUTING.md, "Words", has the rules.
 
 use std::fs;

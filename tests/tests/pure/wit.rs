@@ -1,8 +1,8 @@
-//! The contract documents itself: whoever writes a probe in another language has `wit/` and nothing else.
+//! The contract documents itself: the author of a probe in another language has `wit/` and nothing else.
 //!
-//! Knows: how these files are written, one item a line. Must not know: what WIT allows besides; the builds parse it.
+//! Knows: how these files are written, one item per line. Must not know: what else WIT allows; the builds parse it.
 //!
-//! And `bailiwick wit`: the part that a manifest asks for, held against another reader of WIT.
+//! And `bailiwick wit`: the part that a manifest asks for, compared with another reader of WIT.
 
 use std::collections::BTreeSet;
 use std::fs;

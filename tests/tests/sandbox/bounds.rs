@@ -1,5 +1,5 @@
 //! What is too large, too much or too deep is refused before it is compiled, and what compiles too slowly is stopped
-//! (threats.md, LK01, LK02, LK05).
+//! (docs/threats.md, LK01, LK02, LK05).
 
 use crate::support::{Guest, body, load};
 use bailiwick_core::limits::COMPONENT_BYTES_MAX;

@@ -1,5 +1,5 @@
-//! The compile cache: what is not exactly what this program sealed, for this component, is thrown away and compiled again
-//! (threats.md, LK06), and nothing but the broker's own bytes is ever loaded as code (LK03).
+//! The compile cache: an entry that is not exactly what this program sealed, for this component, is discarded and compiled again
+//! (docs/threats.md, LK06), and nothing but the broker's own bytes is ever loaded as code (LK03).
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};

@@ -1,4 +1,4 @@
-//! Every built-in probe against its recorded cases: as committed and, where there is one, as built from source today.
+//! Every built-in probe against its recorded cases: as committed and, if present, as built from source today.
 
 use std::collections::BTreeSet;
 use std::fs;

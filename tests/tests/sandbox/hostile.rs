@@ -1,4 +1,4 @@
-//! Guests that exhaust, flood and lie: each ends by its own fault, with a typed cause (threats.md, GR and CA).
+//! Guests that exhaust, flood and lie: each ends by its own fault, with a typed cause (docs/threats.md, GR and CA).
 
 use crate::support::{Guest, LOAD_IMPORT, body, load, loading, logging, run, short, targets};
 use bailiwick_core::model::{Verb, VerbError};

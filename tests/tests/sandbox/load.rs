@@ -1,4 +1,4 @@
-//! What is refused before anything is compiled, and what the engine refuses on its own (threats.md, LK).
+//! What is refused before anything is compiled, and what the engine refuses on its own (docs/threats.md, LK).
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! A guest that has native code in its worker (threats.md, A9, D1, GR14): what system calls give it, and what the broker
-//! gives it for what it says. The worker is `native-worker`, which becomes one by the product's own code.
+//! A guest that has native code in its worker (docs/threats.md, A9, D1, GR14): the results of its system calls, and the broker's
+//! answers to its messages. The worker is `native-worker`, which becomes one by the product's own code.
 
 use std::fmt::Write;
 use std::net::TcpListener;

@@ -1,4 +1,4 @@
-//! The built-in probes, as real components from a real toolchain: they pass inspection, ask for what their manifests say,
+//! The built-in probes, as real components from a real toolchain: they pass inspection, ask for what their manifests name,
 //! and answer over healthy and over failing targets.
 
 use crate::support::program;

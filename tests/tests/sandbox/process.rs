@@ -1,4 +1,4 @@
-//! The worker as a process: what it has, what its death does, many runs at once (threats.md, D1 and GR14).
+//! The worker as a process: what it has, what its death does, many runs at once (docs/threats.md, D1 and GR14).
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! What every test here begins with: a component in text, and a worker of the program under test.
+//! What every test here starts with: a component in text, and a worker of the program under test.
 
 use std::path::{Path, PathBuf};
 

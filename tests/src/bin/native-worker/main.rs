@@ -1,7 +1,7 @@
-//! A worker whose guest has won: it has become a worker like any other, by the product's own code, and then runs native
-//! code instead of a component. What to do stands where the component should be: the first word says how, the rest what.
+//! A worker that its guest has taken over. It becomes a worker by the product's own code, and then runs native code instead of a
+//! component. Its order comes in the place of the component's bytes: the first word is the kind, the rest the argument.
 //!
-//! `call NAME ARGUMENT`: makes a system call on a thread of its own, and reports what it gave. `say NAME`: sends a message
+//! `call NAME ARGUMENT`: makes a system call on a thread of its own, and reports the result. `say NAME`: sends a message
 //! that an honest worker would not send.
 
 mod calls;

@@ -1,4 +1,4 @@
-//! Two at once, stopped half way, killed at any moment, and no room to write: the old acceptance, or the new one.
+//! Two commands at once, a command stopped half way or killed at any moment, and a full disk: the old acceptance, or the new one.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Consent under attack and in accidents: edited locks, swapped files, names that imitate, two at once, crashes.
+//! Consent under attack and in accidents: edited locks, swapped files, names that imitate others, two commands at once, crashes.
 
 use std::fs;
 use std::io;

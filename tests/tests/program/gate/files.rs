@@ -1,5 +1,5 @@
-//! The gate's script and files: every kind of change done, undone and asked for twice, in each shell that may run it; what is
-//! no plain file; what a kill, a full disk or a person does in the middle of it.
+//! The gate's script and files: every kind of change done, undone and requested twice, in each shell that may run it; what is
+//! not a plain file; a kill, a full disk or a person's edit in the middle of it.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};

@@ -1,5 +1,5 @@
-//! The gate's script and those who ask: frames that are none, clients that go away, actions that are in no list, and programs
-//! that say too much or take too long.
+//! The gate's script and its clients: invalid frames, clients that disconnect, actions that are in no list, and programs
+//! that print too much or take too long.
 
 use std::fs;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! The gate as it is installed: real sshd, real sudo, the keys in hand.
+//! The gate as it is installed: real sshd, real sudo, and a client that has the keys.
 
 use std::fs;
 use std::path::Path;

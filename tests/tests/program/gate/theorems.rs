@@ -1,4 +1,4 @@
-//! The theorems of a change against the real gate: the generated script on real files, a unit whose `systemctl` is a stand-in, and a
+//! The theorems of a change against the real gate: the generated script on real files, a unit with a fake `systemctl`, and a
 //! controller that is a process of its own where it is killed. Runs as root, as the gate does.
 
 use std::collections::BTreeMap;

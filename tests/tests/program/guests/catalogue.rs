@@ -1,5 +1,5 @@
-//! The catalogue's rows about guests (threats.md 2.1–2.3: GR, CA, PH), as sweeps of the real program: each breaks its own run
-//! by a typed fault, and the standing invariants hold. What the sandbox does about each in detail is in `tests/tests/sandbox`.
+//! The catalogue's rows about guests (docs/threats.md 2.1–2.3: GR, CA, PH), as sweeps of the real program: each guest breaks its own
+//! run by a typed fault, and the standing invariants hold. `tests/tests/sandbox` tests what the sandbox does about each in detail.
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,5 @@
-//! Components that mean ill, in whole sweeps: each breaks its own run and nothing else, none widens what is said to a
-//! target, and a sweep that is killed leaves a journal that says so. The components are built from `tests/guests`.
+//! Hostile components in whole sweeps: each breaks its own run and nothing else, none widens what is sent to a
+//! target, and a sweep that is killed leaves a journal that records it. The components are built from `tests/guests`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

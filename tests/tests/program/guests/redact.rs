@@ -1,4 +1,4 @@
-//! Secrets on a target, in whole sweeps: a component that tells whatever it reads never had one, and neither had the
+//! Secrets on a target, in whole sweeps: a component that reports whatever it reads never had one, and neither had the
 //! journal, a report, the log or the memory of a worker (TX09, TX10, AR13).
 
 use std::collections::BTreeSet;

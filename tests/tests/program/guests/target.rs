@@ -1,6 +1,6 @@
-//! The catalogue's rows about targets (threats.md 2.5, 2.7, 2.8: TG, and those of FS and NW that need a machine), as sweeps of
-//! the real program with the standing invariants around them. What the transport does about each in detail is in
-//! `tests/tests/program/ssh`, what the readers do in `host/sandbox/src/host/tests.rs`.
+//! The catalogue's rows about targets (docs/threats.md 2.5, 2.7, 2.8: TG, and those of FS and NW that need a machine), as sweeps of
+//! the real program with the standing invariants around them. `tests/tests/program/ssh` tests what the transport does about each in
+//! detail, and `host/sandbox/src/host/tests.rs` what the readers do.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -1,5 +1,5 @@
 //! Anchors on a real sshd and in a real git: a head leaves this machine after each sweep, and a journal that was cut or
-//! rewritten does not fit what was taken. And whatever is killed, what is left is whole, or told.
+//! rewritten does not match the anchors. After a kill at any moment, what is left is whole, or the damage is reported.
 
 use std::fs;
 use std::path::{Path, PathBuf};

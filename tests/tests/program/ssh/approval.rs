@@ -1,4 +1,4 @@
-//! Approvals by the real `ssh-keygen`: what it signs counts once, for one plan, for a while, and for nobody who cannot sign.
+//! Approvals by the real `ssh-keygen`: a signature counts once, for one plan, for a limited time, and only by an allowed signer.
 
 use std::cell::RefCell;
 use std::fs;

@@ -1,6 +1,6 @@
-//! Pages through connections that a target is made to open: on this machine, through real OpenSSH, through a server that
-//! means harm. The servers behind them do what real ones do not. What an answer means is the reader's business; here counts
-//! that each ends, within its verb's limits, and is told apart from the others.
+//! Pages through connections that a target is made to open: on this machine, through real OpenSSH, and through a hostile SSH
+//! server. The servers behind them do what real servers do not. The readers test what an answer means; here,
+//! each connection ends within its verb's limits, and the kinds of failures are distinguished.
 
 use std::future::Future;
 use std::net::SocketAddr;

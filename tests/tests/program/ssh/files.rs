@@ -1,5 +1,5 @@
-//! The catalogue's row about files that say who may do what (threats.md 2.4, LK19): what is missing, unreadable or not as it
-//! must be allows nothing. The other rows of LK stand with what they are about.
+//! The catalogue's row about files that decide who may do what (docs/threats.md 2.4, LK19): a file that is missing, unreadable or
+//! invalid allows nothing. The other rows of LK are tested where their subject is.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

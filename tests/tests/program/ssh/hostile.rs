@@ -1,4 +1,4 @@
-//! SSH against servers that mean harm. Every case ends; a guard of one minute stands for "ends".
+//! SSH against hostile servers. Every case must end within a guard of one minute.
 
 use std::future::Future;
 use std::sync::Arc;

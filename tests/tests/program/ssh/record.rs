@@ -1,4 +1,4 @@
-//! `bailiwick test --record` on a real sshd: what a target said becomes a case, and the case holds offline.
+//! `bailiwick test --record` on a real sshd: the answers of a target become a case, and the case passes offline.
 
 use std::fs;
 use std::path::{Path, PathBuf};

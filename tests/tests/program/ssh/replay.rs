@@ -1,4 +1,4 @@
-//! A sweep of machines over SSH, replayed when they are gone: nothing that a component is told differs, so nothing that it says does.
+//! A sweep of machines over SSH, replayed without them: every component gets the same answers, so it reports the same.
 
 use bailiwick_tests::fleet::Entry as Target;
 use bailiwick_tests::ops::{Ops, bailiwick, slotless};

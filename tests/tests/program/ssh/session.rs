@@ -1,4 +1,4 @@
-//! SSH against real OpenSSH: what is said, to whom, and what is refused.
+//! SSH against real OpenSSH: what is sent, to which server, and what is refused.
 
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;

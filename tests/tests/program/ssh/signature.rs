@@ -1,5 +1,5 @@
-//! Signatures of components against the real `ssh-keygen`, both ways: what it signs and verifies is what we take, and what
-//! we sign it verifies.
+//! Signatures of components against the real `ssh-keygen`, in both directions: we accept what it signs and verifies, and it
+//! verifies what we sign.
 
 use std::fs;
 use std::io::Write;

@@ -1,4 +1,4 @@
-//! Policy's `signers` and `require`, as an operator meets them: only what the right people signed runs.
+//! Policy's `signers` and `require`, as an operator uses them: only what an allowed signer signed runs.
 
 use std::fs;
 use std::path::{Path, PathBuf};

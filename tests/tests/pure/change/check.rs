@@ -1,4 +1,4 @@
-//! The plan checker by property: whatever is done to a sound plan that makes it another one, it is refused or held by its digest.
+//! The plan checker by property: every edit that makes another plan of a sound plan is refused or changes its digest.
 
 use bailiwick_change::check::{Constraints, STEPS_MAX, Violation, check};
 use bailiwick_change::store::{Store, StoreError};

@@ -1,4 +1,4 @@
-//! Changes against targets in memory: what is checked before one, what stops one, and what holds whatever goes wrong.
+//! Changes against targets in memory: what is checked before a change, what stops one, and what holds under every fault.
 
 mod check;
 mod rules;

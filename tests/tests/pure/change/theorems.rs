@@ -1,4 +1,4 @@
-//! What holds for every change, whatever goes wrong (promise 10): before, after, or stuck and says so; one a day; a true journal.
+//! What holds for every change under every fault (promise 10): before, after, or stuck and reported; one a day; a true journal.
 
 use bailiwick_tests::change::plans;
 use bailiwick_tests::change::theorems::{Tally, faults, jams, kills, twice};

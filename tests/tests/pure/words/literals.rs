@@ -1,4 +1,4 @@
-//! Words that are bound: what a shell, a terminal or a file system would read as more than a name.
+//! Bound words: what a shell, a terminal or a file system would read as more than a name.
 
 use anyhow::{Context, Result, ensure};
 use bailiwick_core::model::{ComponentId, SlotName, TargetName, Verb};

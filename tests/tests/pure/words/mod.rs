@@ -1,8 +1,8 @@
-//! The catalogue's rows about words (threats.md 2.5, 2.6: AR, and those of FS that are about names): what is not plain
-//! is refused when the file loads, and what is left of a template gives no room for a second meaning.
+//! The catalogue's rows about words (docs/threats.md 2.5, 2.6: AR, and those of FS that are about names): what is not plain
+//! is refused when the file loads, and what is left of a template has no second meaning.
 //!
-//! A guest has no string to put on a wire at all: `ar17_…` holds the contract against that. What the program does with such a file,
-//! `program::words` holds.
+//! A guest has no string that can reach a wire: `ar17_…` tests the contract for this. `program::words` tests what the program does
+//! with such a file.
 
 mod literals;
 mod templates;

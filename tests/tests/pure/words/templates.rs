@@ -1,4 +1,4 @@
-//! Words of our own: what each verb starts, and that nothing in it starts, writes or fetches anything else.
+//! The words of the templates: what each verb starts, and that nothing in it starts, writes or fetches anything else.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,5 +1,5 @@
-//! A fix that nobody has to trust, in the real sandbox: what it can put on its list, and what becomes of one that says
-//! something else than it does (threats.md, PH, FS14, FS15).
+//! An untrusted fix in the real sandbox: what it can put on its list, and what happens to one whose decision and list
+//! disagree (docs/threats.md, PH, FS14, FS15).
 
 use std::collections::BTreeSet;
 use std::fmt::Write;

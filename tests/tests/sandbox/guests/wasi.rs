@@ -1,4 +1,4 @@
-//! Inert WASI: a guest that imports all of it learns nothing, waits for nothing and costs nothing (threats.md, LK15).
+//! Inert WASI: a guest that imports all of it learns nothing, waits for nothing and costs nothing (docs/threats.md, LK15).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! How a change ends when something is cut off: a client, a session, the machine, the disk.
+//! How a change ends when a client, a session, the machine or the disk fails.
 
 use std::fs;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! What stops a change: the day's count, the kill switch, people at work, an approver's signature that is not there.
+//! What stops a change: the day's count, the kill switch, people at work, a missing signature of an approver.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -1,5 +1,5 @@
-//! The gate's script and changes: units, the operator's commands, the day's count, the kill switch, who is at work, and what a
-//! kill, a full disk, a second session or a person does in the middle of one.
+//! The gate's script and changes: units, the operator's commands, the day's count, the kill switch, people at work, and a
+//! kill, a full disk, a second session or a person's edit in the middle of a change.
 
 mod steps;
 mod limits;

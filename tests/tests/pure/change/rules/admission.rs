@@ -1,4 +1,4 @@
-//! Who may begin: one change of several controllers, and none under other rules or by forgetting something.
+//! Who may begin: one change of several controllers, and none under other rules or because something was omitted.
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -1,4 +1,4 @@
-//! How a change ends: what does nothing or harm is rolled back, and every end is an entry.
+//! How a change ends: a change that has no effect or does harm is rolled back, and every end is an entry.
 
 use std::cell::RefCell;
 use std::rc::Rc;

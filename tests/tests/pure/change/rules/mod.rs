@@ -1,5 +1,5 @@
-//! Each rule that a change is stopped by, before it begins and on its way: time, budget, switch, people, approvals. Against a target
-//! in memory; the clock is the test's.
+//! Each rule that stops a change, before it begins and while it runs: time, budget, switch, people, approvals. Against a target
+//! in memory; the test sets the clock.
 
 mod time;
 mod switch;

@@ -1,4 +1,4 @@
-//! People at work on the same object, before a change, during it and before it is rolled back.
+//! People at work on the same object, before a change, during it and before its rollback.
 
 use std::rc::Rc;
 

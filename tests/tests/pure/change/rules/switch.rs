@@ -1,4 +1,4 @@
-//! What stops a change at any of its moments: the kill switch, an interruption, a gate that closes.
+//! What stops a change at any moment: the kill switch, an interruption, a gate that is closed.
 
 use std::cell::RefCell;
 use std::rc::Rc;

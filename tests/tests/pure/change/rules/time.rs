@@ -1,4 +1,4 @@
-//! Days, windows and clocks: when a change may begin, and when one that has begun ends.
+//! Days, windows and clocks: when a change may begin, and when a running change is ended.
 
 use bailiwick_change::ApplyOutcome;
 use bailiwick_journal::{Denial, End, Event};
