@@ -28,14 +28,14 @@ pub struct Fault {
     back: Option<&'static str>,
 }
 
-/// What a probe said of a target, in short.
+/// What a probe reported on a target, in short.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbeResult {
-    /// Whose word it is; `EVERY_PROBE` where there was no way to ask.
+    /// The probe; `EVERY_PROBE` where the target could not be reached.
     pub component: String,
     /// About which machine.
     pub target: String,
-    /// `ok`, or `critical: growth, space`, or `could not look: garbled`.
+    /// `ok`, or `critical: growth, space`, or `could not check: garbled`.
     pub words: String,
 }
 
@@ -172,7 +172,7 @@ impl Lab {
         Ok(command.args(args).env_remove("BAILIWICK_DIR").output()?)
     }
 
-    /// Looks at targets with probes; none of either: all.
+    /// Checks targets with probes; none of either: all.
     ///
     /// # Errors
     /// When there is no report.
@@ -185,10 +185,10 @@ impl Lab {
         Ok(SweepResult { document, code: output.status.code().unwrap_or(-1) })
     }
 
-    /// What fw01 has counted: packets that anybody sent to itself.
+    /// What fw01 has counted: packets that any host sent to it.
     ///
     /// # Errors
-    /// When it does not say.
+    /// When the counter cannot be read.
     pub fn touched_the_firewall(&self) -> Result<u64> {
         let output = Command::new(folder().join("fw-count")).output()?;
         String::from_utf8(output.stdout)?.trim().parse().context("fw-count")
@@ -242,18 +242,18 @@ impl SweepResult {
     /// The worst finding of a component on a target.
     ///
     /// # Errors
-    /// When it said nothing there.
+    /// When it reported nothing there.
     pub fn worst(&self, target: &str, component: &str) -> Result<Finding> {
         let rank = |finding: &Finding| SEVERITIES.iter().position(|known| *known == finding.severity);
         let findings = self.findings().into_iter().filter(|f| f.target == target && f.component == component);
         findings.max_by_key(rank).with_context(|| {
             let target = self.document["targets"].as_array().into_iter().flatten().find(|t| t["target"] == target);
-            format!("{component} said nothing: {target:#?}")
+            format!("{component} reported nothing: {target:#?}")
         })
     }
 
-    /// What each probe said of each target, in as few words as two labs have in common. A run on several targets is told by what
-    /// each finding is about.
+    /// What each probe reported on each target, in words that are the same in every lab. A run on several targets is split by the
+    /// subject of each finding.
     #[must_use]
     pub fn results(&self) -> Vec<ProbeResult> {
         let mut all = Vec::new();
@@ -307,7 +307,7 @@ fn words(outcome: &Value, about: impl Fn(&Value) -> bool) -> String {
                 }
             }
         }
-        Some("could-not-look") => format!("could not look: {}", text(&outcome["error"])),
+        Some("could-not-look") => format!("could not check: {}", text(&outcome["error"])),
         other => other.unwrap_or_default().to_owned(),
     }
 }

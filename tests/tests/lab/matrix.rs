@@ -19,7 +19,7 @@ use crate::PROGRAM;
 
 const COLLECTORS: &[&str] = &["collect01", "collect02", "collect03", "collect04"];
 const PROMETHEUS: &str = "mon01";
-/// They see nothing before they have looked for more than a minute, and remember what was there: asked in the first round only.
+/// They report nothing in their first minute, and they remember earlier values: they run in the first round only.
 const TRENDS: [&str; 3] = ["database-growth", "disk-growth", "memory-trend"];
 
 /// One switch of the lab, and whom it concerns.
@@ -27,7 +27,7 @@ struct Switch {
     host: &'static str,
     name: &'static str,
     argument: Option<&'static str>,
-    /// The lab boots with it on: what is looked at is the repair.
+    /// The lab boots with it on: the repair is tested.
     repair: bool,
     /// Targets that may see it; the host itself is one.
     seen_on: &'static [&'static str],
@@ -65,7 +65,7 @@ type Round = (u64, &'static [Switch]);
 
 const ROUNDS: &[Round] = &[
     (
-        85, // as long as the trends have to look
+        85, // the trends need this long
         &[
             on("db01", "disk-growth").with_argument("2000000"),
             on("mon01", "memory-leak"),
@@ -139,7 +139,7 @@ const ROUNDS: &[Round] = &[
             on("collect02", "unmounted"),
             on("collect03", "unit-disabled"),
             on("collect04", "log-unrotated"),
-            on("nas01", "slow-host").with_argument("200").unseen("slow is no failure"),
+            on("nas01", "slow-host").with_argument("200").unseen("slow is not a failure"),
         ],
     ),
     (
@@ -185,7 +185,7 @@ impl Watch<'_> {
         Ok(results.into_iter().map(|ProbeResult { component, target, words }| ((component, target), words)).collect())
     }
 
-    /// What is said once `least` has passed, twice in a row.
+    /// The cells after `least`, as soon as two checks in a row agree.
     fn settled(&self, least: Duration) -> Result<Cells> {
         let begun = Instant::now();
         let mut before = self.check()?;
@@ -204,7 +204,7 @@ impl Watch<'_> {
         }
     }
 
-    /// Until the lab says again what it said when it had booted.
+    /// Waits until the cells are again those of the booted lab.
     fn back_to(&self, booted: &Cells) -> Result<()> {
         let begun = Instant::now();
         loop {
@@ -240,7 +240,7 @@ fn what_each_probe_reports_under_each_fault() -> Result<()> {
         .collect();
     let lab = Lab::find(PROGRAM)?;
     let all = Watch { lab: &lab, probes: probes.clone() };
-    // As it boots, two containers are sick, and nobody would see a third.
+    // As it boots, two containers are sick, and no probe would show a third.
     let _well = lab.fault("agent01", "containers-well", None)?;
     let booted = all.settled(Duration::from_secs(100))?;
     let mut seen: Vec<(&Switch, Cells)> = Vec::new();
@@ -339,13 +339,13 @@ fn letter(words: &str) -> char {
 /// The matrix, then each cell in words.
 fn page(probes: &[&str], booted: &Cells, seen: &[(&Switch, Cells)]) -> Result<String> {
     let mut page = String::from(
-        "A letter is what a probe says under a fault, the worst of its targets', where that is another than without:\n\
-         o ok, w warning, c critical, u unknown, ? could not look, ! the probe broke. The first column is the lab as it\n\
-         boots, its containers put right.\n\n",
+        "A letter is the worst result of a probe under a fault, where it differs from the result without the fault:\n\
+         o ok, w warning, c critical, u unknown, ? could not check, ! component fault. The first column is the lab as\n\
+         it boots, with its containers repaired.\n\n",
     );
     for (number, (switch, _)) in seen.iter().enumerate() {
         let argument = switch.argument.map(|it| format!(" {it}")).unwrap_or_default();
-        let why = switch.unseen.map(|why| format!(": nobody sees it, {why}")).unwrap_or_default();
+        let why = switch.unseen.map(|why| format!(": not seen, {why}")).unwrap_or_default();
         writeln!(page, "{:>2}  {}{argument} on {}{why}", number + 1, switch.title(), switch.host)?;
     }
     let worst = |cells: &Cells, probe: &str| {

@@ -33,7 +33,7 @@ const IDS: &[(&str, &str)] = &[
     ("ca12", "calls from realloc, post-return, a destructor"),
     ("ca13", "another call after a trap"),
     ("ca14", "lists in lists"),
-    ("ph01", "a changing verb in a phase without"),
+    ("ph01", "a changing verb in another phase than plan"),
     ("ph02", "a probe that imports a changing verb"),
     ("ph03", "calls while instantiating"),
     ("ph05", "state smuggled from one run to the next"),
@@ -41,13 +41,13 @@ const IDS: &[(&str, &str)] = &[
     ("ph07", "another plan each time"),
     ("ph09", "the host calls back into the guest"),
     ("ph10", "cancelled while a verb is under way"),
-    ("ph11", "says it worked"),
+    ("ph11", "a false report of success"),
     ("lk01", "a huge file"),
     ("lk02", "not a component"),
     ("lk03", "text, compiled code, ELF"),
     ("lk05", "type bombs"),
     ("lk06", "a cache entry replaced"),
-    ("lk07", "another digest than the lock's"),
+    ("lk07", "a digest that differs from the lock's"),
     ("lk09", "a signer who is not allowed"),
     ("lk10", "imports more than its manifest says"),
     ("lk11", "imports less than its manifest says"),
@@ -64,7 +64,7 @@ const IDS: &[(&str, &str)] = &[
     ("fs07", "a file swapped for a link"),
     ("fs08", "pipes, devices, sockets"),
     ("fs10", "endless folders"),
-    ("fs11", "names that are no UTF-8"),
+    ("fs11", "names that are not UTF-8"),
     ("fs12", "replacing a file"),
     ("fs14", "writing where it gives power"),
     ("fs15", "mode, owner, hard links"),
@@ -79,7 +79,7 @@ const IDS: &[(&str, &str)] = &[
     ("ar10", "journalctl's options"),
     ("ar11", "the docker CLI"),
     ("ar13", "queries with secrets"),
-    ("ar14", "curl and its kin"),
+    ("ar14", "curl and similar programs"),
     ("ar15", "options that name files or write"),
     ("ar17", "a hole inside a word"),
     ("ar18", "very many or very long arguments"),
@@ -91,7 +91,7 @@ const IDS: &[(&str, &str)] = &[
     ("nw04", "paths in requests"),
     ("nw05", "headers in requests"),
     ("nw07", "GET that changes something"),
-    ("nw08", "secrets carried out in requests"),
+    ("nw08", "secrets sent out in requests"),
     ("nw09", "forwarding to other ports"),
     ("nw11", "one key for two machines, a never-host's address"),
     ("nw12", "ssh_config that runs programs"),
@@ -100,19 +100,19 @@ const IDS: &[(&str, &str)] = &[
     ("nw16", "weak algorithms"),
     ("nw17", "channels that a server opens"),
     ("nw19", "a stolen read key"),
-    ("nw20", "a certificate that is not right"),
-    ("nw21", "a stolen certificate that is"),
+    ("nw20", "an invalid certificate"),
+    ("nw21", "a stolen valid certificate"),
     ("tg01", "noise and floods"),
-    ("tg02", "a flood that nobody reads"),
+    ("tg02", "a flood that no reader needs"),
     ("tg03", "silence at each step"),
     ("tg05", "answers made to break a reader"),
-    ("tg06", "answers that look like other messages"),
+    ("tg06", "answers that imitate other messages"),
     ("tg07", "exit statuses that lie"),
     ("tg09", "template syntax"),
-    ("tg10", "says that it verified"),
+    ("tg10", "a false report of a verification"),
     ("tg11", "slow for verify only"),
     ("tx01", "escape sequences"),
-    ("tx02", "bidi and what is not seen"),
+    ("tx02", "bidi and invisible characters"),
     ("tx03", "Markdown"),
     ("tx05", "forged lines"),
     ("tx06", "CSV and XML"),
@@ -127,12 +127,12 @@ const IDS: &[(&str, &str)] = &[
     ("ag06", "two programs at once"),
     ("ag07", "names that mean more than one"),
     ("ag09", "a rule that allows and one that forbids"),
-    ("ag10", "a policy that is wider than it looks"),
+    ("ag10", "a policy that is wider than it seems"),
     ("ag11", "a never-host or a firewall in an allow list"),
     ("ag13", "a flag forgotten"),
     ("ag14", "a plan approved after the host was changed by hand"),
     ("ch01", "no room for a snapshot"),
-    ("ch03", "a rollback that is none"),
+    ("ch03", "a rollback that does not roll back"),
     ("ch04", "a rollback over a person's work"),
     ("ch05", "a fix that was never rehearsed"),
     ("ch06", "killed at any instant"),
@@ -140,13 +140,13 @@ const IDS: &[(&str, &str)] = &[
     ("ch08", "the same request twice"),
     ("ch09", "two changes for one place in the budget"),
     ("ch11", "both sides of midnight"),
-    ("ch12", "a clock set back, an hour twice or not at all, a window that shuts"),
+    ("ch12", "a clock set back, an hour that exists twice or not at all, a window that closes"),
     ("ch13", "a clock set forward"),
     ("ch15", "the kill switch at every moment"),
     ("ch16", "the credential gone half way"),
     ("ch17", "a person or a tool at the same object"),
     ("ch19", "a change that is larger than its name"),
-    ("ch20", "a certificate that has run out when it is needed"),
+    ("ch20", "a certificate that has expired when it is needed"),
     ("jr01", "entries edited, removed, swapped, inserted, cut"),
     ("jr03", "a full or failing disk"),
     ("jr04", "a new file and a crash"),
@@ -154,22 +154,19 @@ const IDS: &[(&str, &str)] = &[
     ("jr07", "one content in two encodings, large contents"),
     ("jr08", "a guessable hash of a secret"),
     ("jr09", "a replay with the same component"),
-    ("jr11", "a journal from somebody else"),
+    ("jr11", "a journal from another person"),
     ("jr12", "a guest that notices the replay"),
     ("jr13", "a day on which nothing was done"),
 ];
 
-const AGENTS: &str = "belongs to agents over MCP, which there is no door for yet";
+const AGENTS: &str = "belongs to agents over MCP, which do not exist yet";
 
 /// Ids without a test, and why.
 const WITHOUT: &[(&str, &str)] = &[
     ("ag01", AGENTS),
     ("ag05", AGENTS),
-    ("ag09", "held by property in `tests/tests/pure/grant.rs`: a never-rule wins over every grant"),
-    (
-        "tx11",
-        "belongs to agents over MCP, which there is no door for yet; JSON names the fields that hold others' text",
-    ),
+    ("ag09", "tested by property in `tests/tests/pure/grant.rs`: a never-rule wins over every grant"),
+    ("tx11", "belongs to agents over MCP, which do not exist yet; JSON names the fields that hold others' text"),
     (
         "jr04",
         "a crash of the machine is not made in a test; `journal/open.rs` and `evidence.rs` sync a new file's folder",
@@ -278,7 +275,7 @@ fn source(path: &str) -> String {
 fn ph01_only_plan_is_in_a_world_with_changing_verbs_and_its_list_is_all_that_they_reach() {
     use bailiwick_core::model::Effect;
     use bailiwick_core::verbs::{Invocation, spec, with};
-    // None has a word for a target: what is not said cannot be done. A phase is refused twice, by worker and broker: the
+    // None has a parameter for a target, so it cannot name one. A phase is refused twice, by worker and broker: the
     // tests of `sandbox::guests::fix` hold that.
     assert!(with(Effect::Change).all(|verb| matches!(spec(verb).invocation, Invocation::Gate(_))));
     assert!(with(Effect::Change).all(|verb| verb.interface().ends_with("-change")));
@@ -297,7 +294,7 @@ fn ph01_only_plan_is_in_a_world_with_changing_verbs_and_its_list_is_all_that_the
 
 #[test]
 fn nw05_nw07_a_page_is_fetched_and_nothing_else_can_be_requested() {
-    // A slot is the operator's one page; beside it there is no word for a method, a path, a header or a body.
+    // A slot is the operator's one page; beside it there is no parameter for a method, a path, a header or a body.
     let wit = fs::read_to_string(root().join("wit/http.wit")).unwrap();
     let functions: Vec<_> = wit.lines().filter(|line| line.contains("func(")).map(str::trim).collect();
     assert_eq!(functions, ["get: func(target: borrow<target>, slot: string) -> result<response, verb-error>;"]);
