@@ -302,7 +302,7 @@ pub fn is(answer: &Answer, status: Status) -> bool {
 /// It is so.
 pub const FINE: Status = Status::Exit(0);
 
-/// A folder for objects, outside of everything that is never changed: a plain path, and nobody's but root's.
+/// A folder for objects, outside of everything that is never changed: a plain path that belongs to root.
 ///
 /// # Panics
 /// When it cannot be made.
@@ -324,7 +324,7 @@ pub fn change(id: &str, change: Change) -> Entry {
 /// Makes these bytes a file.
 ///
 /// # Errors
-/// When it is no path.
+/// When it is not a path.
 pub fn write(id: &str, path: &Path, text: &str) -> Result<Entry> {
     Ok(change(id, Change::Write { path: absolute(path)?, text: text.to_owned() }))
 }
@@ -332,7 +332,7 @@ pub fn write(id: &str, path: &Path, text: &str) -> Result<Entry> {
 /// Has a line in a file.
 ///
 /// # Errors
-/// When it is no path.
+/// When it is not a path.
 pub fn ensure_line(id: &str, path: &Path, line: &str, at: At) -> Result<Entry> {
     Ok(change(id, Change::EnsureLine { path: absolute(path)?, line: line.to_owned(), at }))
 }
@@ -340,12 +340,12 @@ pub fn ensure_line(id: &str, path: &Path, line: &str, at: At) -> Result<Entry> {
 /// Does something to a unit.
 ///
 /// # Errors
-/// When it is no unit.
+/// When it is not a unit.
 pub fn unit(id: &str, unit: &str, act: UnitAct) -> Result<Entry> {
     Ok(change(id, Change::Unit { unit: UnitName::new(unit)?, act }))
 }
 
-/// EntryKind a program that looks.
+/// Runs a program that reads.
 #[must_use]
 pub fn read(id: &str, words: &[&str], seconds: u64, bytes_max: u64) -> Entry {
     let words = words.iter().map(|word| (*word).to_owned()).collect();

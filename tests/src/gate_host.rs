@@ -106,7 +106,7 @@ impl Site {
         let Self { dir, address, host_key, reserved, .. } = self;
         let at = |name: &str| dir.path().join(name);
         fs::write(at("install.sh"), install)?;
-        // Anybody may log, as with the real one.
+        // Every user may log, as with the real one.
         fs::write(at("log"), "")?;
         fs::set_permissions(at("log"), fs::Permissions::from_mode(0o666))?;
         crate::gate::program(

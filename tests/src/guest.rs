@@ -93,7 +93,7 @@ impl Guest<'_> {
     /// As a binary.
     ///
     /// # Panics
-    /// When the pieces are no component.
+    /// When the pieces are not a component.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
         let text = self.text();

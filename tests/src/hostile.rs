@@ -57,7 +57,7 @@ pub struct Hostile {
     heard: Heard,
 }
 
-/// What was asked of it on each channel, as `review --wire` writes it, and what was said there afterwards.
+/// The request on each channel, as `review --wire` writes it, and the input after it.
 type Heard = Arc<Mutex<Vec<(ChannelId, String, String)>>>;
 
 /// Kinds of channel opened at the client, and whether it took them.
@@ -111,7 +111,7 @@ impl Hostile {
         self.address
     }
 
-    /// Its host key, as it stands in `fleet.toml`.
+    /// Its host key, as `fleet.toml` has it.
     #[must_use]
     pub fn host_key(&self) -> &str {
         &self.host_key
@@ -123,7 +123,7 @@ impl Hostile {
         Path::join(self.dir.path(), "user")
     }
 
-    /// All that it was asked and told, one text for each channel, as `review --wire` writes it.
+    /// All requests and their input, one text for each channel, as `review --wire` writes it.
     #[must_use]
     pub fn heard(&self) -> Vec<String> {
         let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
@@ -245,7 +245,7 @@ impl Mind {
         heard.push((id, asked, String::new()));
     }
 
-    /// Takes down what is said on a channel, and gives what was asked there.
+    /// Records the input of a channel, and gives the request there.
     fn hear_more(&self, id: ChannelId, data: &[u8]) -> Option<String> {
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         let ours = heard.iter_mut().skip(self.first.saturating_sub(1));

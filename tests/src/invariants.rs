@@ -62,7 +62,7 @@ pub enum TargetKind {
     Local,
     /// A real OpenSSH server.
     Sshd,
-    /// A server that does what real ones do not. Nothing can be read there, so there is no well-behaved probe beside.
+    /// A server that does what real ones do not. Nothing can be read there, so no well-behaved probe runs beside the guests.
     Hostile(Act),
 }
 
@@ -206,7 +206,7 @@ impl Case {
         self.rules += text;
     }
 
-    /// Puts a file into the home of whoever sweeps.
+    /// Puts a file into the home of the account that sweeps.
     pub fn home(&mut self, name: &str, text: &str) {
         self.home.push((name.to_owned(), text.to_owned()));
     }
@@ -292,7 +292,7 @@ impl Case {
             gone(|| with_environment(&sshd.marker())).context("processes are left on the target")?;
             let wire: BTreeSet<_> = ops.wire()?.into_iter().map(|(_, text)| text).collect();
             let mut unlisted: Vec<_> = sshd.wire()?.into_iter().filter(|text| !wire.contains(text)).collect();
-            // What is said there, those know who listen there; where it goes, this server.
+            // The listeners know what was sent to them; this server knows where it went.
             let listed = |to: &String| wire.iter().any(|text| text.split(" < ").next() == Some(to));
             unlisted.extend(sshd.connects()?.into_iter().filter(|to| !listed(to)));
             ensure!(unlisted.is_empty(), "not in review --wire: {unlisted:?}");
@@ -336,7 +336,7 @@ impl Case {
         }
         policy += &self.rules;
         let ops = Ops::new(&self.program, &[target, alias], &[never("fw01", &[("addresses", &addresses)])], &policy)?;
-        // Where a program might look that should not.
+        // Where a program might read without permission.
         ops.write("notes.txt", self.scene.canary("key")?.as_bytes())?;
         for (name, text) in &self.home {
             ops.write(name, text.as_bytes())?;
@@ -344,7 +344,7 @@ impl Case {
         for guest in &guests {
             ops.install(&guest.id, &guest.component, guest.manifest.as_bytes())?;
         }
-        // As if somebody had agreed even to what nobody can: it has to be stopped by what comes later.
+        // As if a person had accepted even what cannot be accepted: the later checks have to stop it.
         ops.accept_blindly()?;
         Ok(ops)
     }
@@ -369,7 +369,7 @@ impl Case {
     /// Takes the never-host out of the result, having seen that it was refused.
     fn refused(&self, json: &mut Value) -> Result<()> {
         let targets = json["targets"].as_array_mut().context("no targets")?;
-        let at = targets.iter().position(|target| target["target"] == ALIAS).context("the alias was not looked at")?;
+        let at = targets.iter().position(|target| target["target"] == ALIAS).context("the alias was not checked")?;
         let alias = targets.remove(at);
         let result = alias["result"].to_string();
         ensure!(
@@ -423,7 +423,7 @@ impl Swept {
         Ok(())
     }
 
-    /// Verb calls of a component's run, as the operator is told of them.
+    /// Verb calls of a component's run, as they are reported to the operator.
     ///
     /// # Errors
     /// When it did not run there.

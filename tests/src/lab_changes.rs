@@ -20,7 +20,7 @@ pub struct Gated {
     dir: TempDir,
 }
 
-/// What a program said.
+/// A program that has ended.
 #[derive(Debug)]
 pub struct Completed {
     /// Its exit code.
@@ -138,7 +138,7 @@ impl Gated {
         Ok(self.dir.path().join(format!("statement-{plan}.sig")))
     }
 
-    /// Carries out a plan that Alice has signed.
+    /// Applies a plan that Alice has signed.
     ///
     /// # Errors
     /// When it cannot be started.
@@ -146,7 +146,7 @@ impl Gated {
         self.apply_as(plan, "json")
     }
 
-    /// The same, told as `table` for people or as `json`.
+    /// The same, reported as `table` or `json`.
     ///
     /// # Errors
     /// When it cannot be started.
@@ -156,8 +156,8 @@ impl Gated {
         self.run(&["apply", plan, "--approval", signature, "--format", format])
     }
 
-    /// Carries out a signed plan, and sends the controller a signal once `when` says so. How it ended: its code, if it had
-    /// one, and what it said.
+    /// Applies a signed plan, and sends the controller a signal as soon as `when` is true. Gives its exit code, if it has
+    /// one, and its output.
     ///
     /// # Errors
     /// When it ends by itself first.
@@ -179,7 +179,7 @@ impl Gated {
         Ok((ended.status.code(), String::from_utf8_lossy(&streams).into_owned()))
     }
 
-    /// From finding to receipt: a plan, signed, carried out, applied.
+    /// From finding to receipt: a plan, signed and applied.
     ///
     /// # Errors
     /// When it is not.
@@ -193,13 +193,13 @@ impl Gated {
         Ok(Applied { change: text("change")?, rollback_at_target: text("rollback-at-target")?, receipt })
     }
 
-    /// The bare change key, and plain `ssh` or one of its kin: what whoever steals it has.
+    /// The bare change key with plain `ssh` or a similar tool: what a thief of the key has.
     #[must_use]
     pub fn with_change_key(&self, tool: &str, host: &str) -> Command {
         self.with_key(tool, host, "bw-change")
     }
 
-    /// The same with the key that looks.
+    /// The same with the read key.
     #[must_use]
     pub fn with_read_key(&self, tool: &str, host: &str) -> Command {
         self.with_key(tool, host, "bw-look")
@@ -228,7 +228,7 @@ impl Gated {
     }
 }
 
-/// What a command that a test has put together says, with this on its input.
+/// Runs a command with this input, and gives its output.
 ///
 /// # Errors
 /// When it cannot be started.
@@ -245,6 +245,6 @@ pub fn run_with_input(mut command: Command, input: &str) -> Result<Completed> {
         waited += 1;
     }
     drop(pipe);
-    let output = waiting.join().map_err(|_| anyhow::anyhow!("whoever waited for it"))??;
+    let output = waiting.join().map_err(|_| anyhow::anyhow!("the thread that waited for it panicked"))??;
     Ok(completed(output))
 }

@@ -78,7 +78,7 @@ impl Silent {
     }
 }
 
-/// An address at which nobody listens.
+/// An address at which no process listens.
 ///
 /// # Errors
 /// When there is no port.

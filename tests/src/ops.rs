@@ -30,7 +30,7 @@ pub struct Ops {
     program: PathBuf,
 }
 
-/// What the program said.
+/// A program that has ended.
 #[derive(Debug)]
 pub struct Completed {
     /// Its exit code.
@@ -100,8 +100,8 @@ impl Ops {
         self.write(&format!("components/{id}.toml"), manifest)
     }
 
-    /// Accepts every component that is in the directory, as somebody would who reads what is printed and agrees: through
-    /// `bailiwick add` and its digests. To be called after the last file is in its place, policy and fleet too.
+    /// Accepts every component that is in the directory, as a person would who reads the page and agrees: through
+    /// `bailiwick add` and its digests. Call it after the last file is in its place, policy and fleet too.
     ///
     /// # Errors
     /// When one of them is not accepted.
@@ -204,7 +204,7 @@ pub fn bailiwick(path: impl AsRef<Path>) -> Command {
     command
 }
 
-/// What a finished program said.
+/// The exit code and output of a program that has ended.
 ///
 /// # Errors
 /// When it was killed.

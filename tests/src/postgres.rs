@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
-/// Where `psql` looks for sockets if nobody says where.
+/// Where `psql` searches for sockets by default.
 const SOCKETS: &str = "/var/run/postgresql";
 
 /// A running server.

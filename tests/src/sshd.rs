@@ -130,7 +130,7 @@ impl Sshd {
         self.child.id()
     }
 
-    /// A text that stands in the environment of every process which it starts for somebody.
+    /// A text in the environment of every process that it starts for a client.
     #[must_use]
     pub fn marker(&self) -> String {
         format!("HOME={}", self.dir.path().display())
@@ -142,7 +142,7 @@ impl Sshd {
         self.address
     }
 
-    /// The public half of its host key of this type, as it stands in `fleet.toml`.
+    /// The public half of its host key of this type, as `fleet.toml` has it.
     ///
     /// # Errors
     /// When it has none.

@@ -104,7 +104,7 @@ fn row(program: &PathBuf, targets: usize, rounds: usize) -> Result<Row> {
         let sampler = memory::Sampler::start(simulated.ops());
         let (spent, answer) = child::run(&mut check)?;
         let peak = sampler.finish();
-        // 1: findings; 4: a probe could not look, as where there is no systemd.
+        // 1: findings; 4: a probe could not check, as where there is no systemd.
         ensure!(matches!(spent.code, Some(0 | 1 | 4)), "bailiwick check ended with {:?}", spent.code);
         let report: serde_json::Value = serde_json::from_slice(&answer)?;
         let count = |what: &str| report.pointer(&format!("/summary/{what}")).and_then(serde_json::Value::as_u64);

@@ -17,14 +17,14 @@ pub(crate) struct Peak {
     pub(crate) all_mib: f64,
 }
 
-/// Looks every 20 ms.
+/// Samples every 20 ms.
 pub(crate) struct Sampler {
     done: Arc<AtomicBool>,
     thread: JoinHandle<Peak>,
 }
 
 impl Sampler {
-    /// Begins to look for a child of this process that has `mark` on its command line.
+    /// Starts to search for a child of this process that has `mark` on its command line.
     pub(crate) fn start(mark: &Path) -> Self {
         let done = Arc::new(AtomicBool::new(false));
         let (ended, mark) = (Arc::clone(&done), mark.display().to_string());

@@ -71,7 +71,7 @@ impl Simulated {
         let mut line = String::new();
         BufReader::new(child.stdout.take().context("its output is a pipe")?).read_line(&mut line)?;
         let all = Self { dir, child };
-        ensure!(line == "ready\n", "the targets said {line:?}");
+        ensure!(line == "ready\n", "the targets printed {line:?}");
         Ok(all)
     }
 

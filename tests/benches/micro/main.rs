@@ -196,7 +196,7 @@ async fn ask(broker: &Arc<Broker>, context: RunContext, call: VerbCall) -> Outco
     }
 }
 
-/// What a guest is told: settings, and no slots, since nothing here has any.
+/// What a guest gets: settings, and no slots, since nothing here has any.
 fn view(grant: &grant::Grant) -> TargetView {
     let params = grant.params.iter().map(|(name, value)| (name.as_str().to_owned(), value.clone())).collect();
     TargetView { name: grant.target.clone(), params, slots: Default::default(), previous_ms: None, earlier: Vec::new() }

@@ -18,7 +18,7 @@ pub(crate) struct Spent {
     pub(crate) code: Option<i32>,
 }
 
-/// Runs a program to its end; gives what it said on standard output.
+/// Runs a program to its end; gives its standard output.
 pub(crate) fn run(command: &mut Command) -> Result<(Spent, Vec<u8>)> {
     let begun = Instant::now();
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
@@ -42,7 +42,7 @@ fn reap(child: u32) -> Result<(ExitStatus, libc::rusage)> {
     let (mut status, child) = (0, libc::pid_t::try_from(child)?);
     // SAFETY: `rusage` is a C structure of integers, for which zero is a value.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-    // SAFETY: both pointers are to values on this stack that live through the call; nobody else waits for the child.
+    // SAFETY: both pointers are to values on this stack that live through the call; nothing else waits for the child.
     let waited = unsafe { libc::wait4(child, &raw mut status, 0, &raw mut usage) };
     if waited != child {
         bail!("wait4: {}", std::io::Error::last_os_error());

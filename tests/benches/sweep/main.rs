@@ -64,7 +64,7 @@ impl Contest {
         let mut check = Command::new(program);
         check.args(["check", "--format", "json", "--jobs", "64", "--dir"]).arg(&dir);
         let (spent, answer) = child::run(check.arg("--state").arg(dir.join(state)))?;
-        // 1: findings; 4: a probe could not look, as where there is no systemd. That all were reached is checked below.
+        // 1: findings; 4: a probe could not check, as where there is no systemd. That all targets were reached is checked below.
         ensure!(matches!(spent.code, Some(0 | 1 | 4)), "bailiwick check ended with {:?}", spent.code);
         let report: serde_json::Value = serde_json::from_slice(&answer)?;
         for what in ["unseen", "refused"] {

@@ -24,7 +24,7 @@ pub(crate) fn component(data: &[u8]) {
     }
 }
 
-/// What stands in the place of a cache entry is that entry, or nothing.
+/// Bytes in the place of a cache entry are that entry, or nothing.
 pub(crate) fn cache(data: &[u8]) {
     thread_local!(static ENTRY: OnceCell<Entry> = const { OnceCell::new() });
     ENTRY.with(|entry| {
@@ -35,7 +35,7 @@ pub(crate) fn cache(data: &[u8]) {
             std::fs::write(path, &bytes).expect("a file");
             std::fs::set_permissions(path, PermissionsExt::from_mode(0o600)).expect("ours");
             match cache.get(&COMPONENT) {
-                Ok(Some(artefact)) => assert!(bytes == *good && artefact == ARTEFACT, "native code of somebody else's"),
+                Ok(Some(artefact)) => assert!(bytes == *good && artefact == ARTEFACT, "native code of another program"),
                 Ok(None) | Err(_) => assert!(bytes != *good, "an honest entry was thrown away"),
             }
         }

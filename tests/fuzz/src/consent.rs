@@ -6,7 +6,7 @@ use bailiwick_policy::lock::{LockError, parse, render};
 
 const CHECKSUM: &str = "\n[checksum]\n";
 
-/// A text with the checksum that it must have, so that it is no wall.
+/// A text with the checksum that it must have, so that the checksum does not reject it.
 pub(crate) fn sealed(text: &str) -> String {
     format!("{text}{CHECKSUM}sha256 = \"{}\"\n", digest(text.as_bytes()))
 }

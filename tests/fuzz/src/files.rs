@@ -18,7 +18,7 @@ fn source(name: &str, data: &[u8]) -> Option<Source> {
     Some(Source::embedded(name, std::str::from_utf8(data).ok()?))
 }
 
-/// Every mistake can be told, with its place.
+/// Every mistake can be shown, with its place.
 fn accepted<T>(result: Result<T, Problems>) -> Option<T> {
     match result {
         Ok(value) => Some(value),
@@ -56,7 +56,7 @@ pub(crate) fn fleet(data: &[u8]) {
     }
 }
 
-/// `policy.toml`, against the fleet of the tests and the built-in components: whatever it grants can be said plainly.
+/// `policy.toml`, against the fleet of the tests and the built-in components: whatever it grants can be rendered in plain words.
 pub(crate) fn policy(data: &[u8]) {
     static FLEET: OnceLock<Fleet> = OnceLock::new();
     let fleet = FLEET.get_or_init(|| {

@@ -10,7 +10,7 @@ use bailiwick_sandbox::wire::{FROM_WORKER_FRAME_BYTES, FromWorker, LOAD_FRAME_BY
 use bailiwick_sandbox::{Limits, fuzzing};
 
 /// A journal's file and its head. If the first byte is even, it is the file as it stands; else each line is a body, and
-/// gets the hash that it must have, so that the chain is no wall.
+/// gets the hash that it must have, so that the chain does not reject it.
 pub(crate) fn journal(data: &[u8]) {
     thread_local!(static FOLDER: OnceCell<tempfile::TempDir> = const { OnceCell::new() });
     let Some((first, rest)) = data.split_first() else { return };
@@ -39,8 +39,8 @@ pub(crate) fn journal(data: &[u8]) {
     });
 }
 
-/// The lines of an anchor, which anybody at its place can have written, held against a journal: they can vouch for no more
-/// than there is, and no line counts twice.
+/// The lines of an anchor, which any user of its place can have written, compared with a journal: they can confirm no more
+/// than it holds, and no line counts twice.
 pub(crate) fn heads(data: &[u8]) {
     thread_local!(static FOLDER: OnceCell<tempfile::TempDir> = const { OnceCell::new() });
     FOLDER.with(|folder| {

@@ -4,7 +4,7 @@ use bailiwick_core::manifest;
 use bailiwick_core::rules::{Check, Operator, Part, STEPS_MAX, Step, Steps};
 use bailiwick_core::source::{Problems, Source};
 
-/// A manifest with the text in every place that one can stand in.
+/// A manifest with the text in every place that takes one.
 fn around(text: &str) -> String {
     // As JSON writes it, every text is a basic string of TOML too, but for one character.
     let text = serde_json::to_string(text).expect("a text").replace('\u{7f}', "\\u007f");

@@ -110,7 +110,7 @@ fn recorded() -> Vec<(Verb, u8, String)> {
     found
 }
 
-/// One line each, as they stand in the shipped checks, and some that nobody should write.
+/// One line each, as the shipped checks have them, and some unusual ones.
 pub(crate) fn expressions() -> Vec<Vec<u8>> {
     let shipped = below("probes/declared", ".toml").into_iter().filter_map(|text| String::from_utf8(text).ok());
     let lines = shipped.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>());

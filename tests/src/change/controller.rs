@@ -54,7 +54,7 @@ impl TestClock {
         self.up_s.set(self.up_s.get() + u64::from(seconds));
     }
 
-    /// Somebody sets it.
+    /// A person sets it.
     pub fn set(&self, time: &str) {
         let wall: Timestamp = time.parse().expect("a time");
         self.wall_s.set(wall.as_second());

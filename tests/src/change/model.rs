@@ -39,7 +39,7 @@ pub struct World {
     pub harmful: bool,
     /// The gate does nothing, and says that it did.
     pub lies: bool,
-    /// What it said so.
+    /// The states that it reported falsely.
     pub reported: BTreeMap<String, State>,
 }
 

@@ -43,7 +43,7 @@ fn name(text: &str) -> UnitName {
 pub fn step(action: &str, change: Change, before: State, after: State) -> Step {
     let action: ActionId = serde_json::from_value(action.into()).expect("an id is a text");
     let inverse = change.inverse();
-    Step { action, inverse, change, before, after, computed: None, shown: Tainted::new("what it looks like") }
+    Step { action, inverse, change, before, after, computed: None, shown: Tainted::new("a difference") }
 }
 
 /// Writes a whole file.

@@ -258,7 +258,7 @@ impl GateTransport for ScriptTransport {
     }
 }
 
-/// Looks whether it works: whatever `works` says.
+/// A verifier with a fixed result.
 pub struct FixedVerifier {
     /// Whether it does.
     pub works: bool,

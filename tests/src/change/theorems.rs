@@ -77,11 +77,11 @@ fn settle(controller: &Controller, log: &mut Log, world: &Rc<RefCell<World>>, pl
         run(recover(log, &mut gate, Some(plan), &change)).expect("written");
     }
     let (_, at) = only(log)?;
-    assert!(!at.is_open(), "{label}: {at:?} is no end");
+    assert!(!at.is_open(), "{label}: {at:?} is not an end");
     Some(at)
 }
 
-/// Whatever happened: what is said of it is true, and it happened once.
+/// In every case: what is reported is true, and it happened once.
 fn truth(controller: &Controller, log: Log, world: &Rc<RefCell<World>>, plan: &Plan, expect: Expect, label: &str) {
     let mut log = log;
     let at = settle(controller, &mut log, world, plan, label);
@@ -90,8 +90,8 @@ fn truth(controller: &Controller, log: Log, world: &Rc<RefCell<World>>, plan: &P
         None | Some(At::NotBegun) => {
             assert!(is_before(plan, &whole) && whole.mutations == 0, "{label}: something was done: {whole:?}");
         }
-        Some(At::Applied) => assert!(is_after(plan, &whole), "{label}: it is said to be applied: {whole:?}"),
-        Some(At::RolledBack) => assert!(is_before(plan, &whole), "{label}: it is said to be back: {whole:?}"),
+        Some(At::Applied) => assert!(is_after(plan, &whole), "{label}: it is reported as applied: {whole:?}"),
+        Some(At::RolledBack) => assert!(is_before(plan, &whole), "{label}: it is reported as rolled back: {whole:?}"),
         Some(At::Stuck) => assert_eq!(expect, Expect::Stuck, "{label}: {:?}", controller.events().last()),
         Some(other) => panic!("{label}: {other:?}"),
     }
@@ -142,7 +142,7 @@ pub fn faults(plan: &Plan, tally: &mut Tally) {
         ("the network is down from before the answer", Fault::DownAfter),
     ];
     for useless in [false, true] {
-        // A way back that is cut makes more calls than one that is not.
+        // A rollback that is cut off makes more calls than one that is not.
         for at in 1..=calls(plan, useless) + 2 {
             for (kind, make) in kinds {
                 let label = format!("{}: useless {useless}: {kind} {at}", plan.fix);
@@ -154,7 +154,7 @@ pub fn faults(plan: &Plan, tally: &mut Tally) {
                 let outcome = controller.apply(&mut log, &mut gate, &mut probes, plan).expect("written");
                 let name = gate.names.borrow().get(at as usize - 1).cloned().unwrap_or_default();
                 let label = format!("{label} ({name}) -> {outcome:?}");
-                // A gate that says no on the way back has to be taken at its word.
+                // A refusal of the gate during a rollback is final.
                 let back = name.starts_with("undo") || name.starts_with("again");
                 let says_no = matches!(gate.fault, Fault::Refuse(_));
                 let expect = if says_no && back { Expect::Stuck } else { Expect::Whole };

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use data_encoding::{BASE64, HEXLOWER};
 use tempfile::TempDir;
 
-/// A folder on the target: one file that is granted, and others that nobody granted.
+/// A folder on the target: one file that is granted, and others that are not.
 #[derive(Debug)]
 pub struct Scene {
     dir: TempDir,
@@ -25,10 +25,10 @@ impl Scene {
     pub fn new() -> Result<Self> {
         let dir = tempfile::tempdir()?;
         // Different in each process, so that no other test's is taken for it.
-        let secret = |what: &str| format!("canary-{what}-{}-nobody-may-see-this", std::process::id());
+        let secret = |what: &str| format!("canary-{what}-{}-must-not-appear", std::process::id());
         let canaries = vec![("environment", secret("env")), ("ungranted file", secret("file")), ("key", secret("key"))];
         let mut scene = Self { dir, canaries, before: String::new() };
-        fs::write(scene.granted(), "what everybody may read\n")?;
+        fs::write(scene.granted(), "what all users may read\n")?;
         fs::write(scene.dir.path().join("secret"), scene.canary("ungranted file")?)?;
         fs::set_permissions(scene.dir.path().join("secret"), Permissions::from_mode(0o600))?;
         fs::create_dir(scene.dir.path().join("below"))?;
@@ -46,7 +46,7 @@ impl Scene {
         self.dir.path().join("granted")
     }
 
-    /// A link to a file that nobody granted.
+    /// A link to a file that is not granted.
     #[must_use]
     pub fn link(&self) -> PathBuf {
         self.dir.path().join("below/link")
@@ -99,14 +99,14 @@ impl Scene {
         for (name, secret) in &self.canaries {
             for spelling in spellings(secret) {
                 let found = bytes.windows(spelling.len()).any(|window| window == spelling.as_bytes());
-                ensure!(!found, "the {name} canary stands in {place}");
+                ensure!(!found, "the {name} canary is in {place}");
             }
         }
         Ok(())
     }
 
     /// # Errors
-    /// When a planted secret stands in a file below this folder, or one cannot be read.
+    /// When a planted secret is in a file below this folder, or one cannot be read.
     pub fn kept_below(&self, folder: &Path) -> Result<()> {
         for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
             let path = entry?.path();
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn a_touch_a_mode_a_new_file_and_a_new_link_are_changes() -> Result<()> {
         let changes: [fn(&Path) -> Result<()>; 5] = [
-            |dir| Ok(fs::write(dir.join("granted"), "what everybody may READ\n")?),
+            |dir| Ok(fs::write(dir.join("granted"), "what all users may READ\n")?),
             |dir| Ok(fs::set_permissions(dir.join("granted"), Permissions::from_mode(0o640))?),
             |dir| Ok(fs::write(dir.join("below/new"), "")?),
             |dir| Ok(fs::hard_link(dir.join("secret"), dir.join("below/hard"))?),

@@ -131,7 +131,7 @@ pub fn measure(process: u32) -> Peak {
         line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0)
     };
     Peak {
-        // The kernel's own high-water mark: what happens between two looks is in it.
+        // The kernel's own high-water mark: it includes what happens between two samples.
         rss_kib: number("VmHWM"),
         descriptors: fs::read_dir(format!("/proc/{process}/fd")).map_or(0, Iterator::count),
         threads: usize::try_from(number("Threads")).unwrap_or(0),

@@ -32,7 +32,7 @@ fn bytes(gated: &Gated, host: &str, files: &[&str]) -> Result<String> {
 }
 
 /// A person with a shell on the target and the receipt in their hand.
-fn taken_back_by_hand(gated: &Gated, host: &str, applied: &Applied) -> Result<()> {
+fn rolled_back_by_hand(gated: &Gated, host: &str, applied: &Applied) -> Result<()> {
     let words: Vec<_> = applied.rollback_at_target.split(' ').collect();
     let output = gated.lab.enter(host, &words)?;
     ensure!(output.contains("is rolled back"), "{output}");
@@ -46,7 +46,7 @@ fn a_prometheus_without_rules_gets_some_alerts_and_is_as_before_after_one_comman
     ensure!(gated.worst("mon01", "prometheus-rules")?.0 == "critical");
     let before = bytes(&gated, "mon01", &OF_PROMETHEUS)?;
 
-    // The line in prometheus.yml is computed: a plan shows it, and nobody but an approver lets it through.
+    // The line in prometheus.yml is computed: a plan shows it, and only an approver can allow it.
     let (plan, shown) = gated.plan("prometheus-base-rules", "mon01")?;
     ensure!(
         shown.contains("+  - \"/etc/prometheus/base-rules.yml\"") && shown.contains("alert: InstanceDown"),
@@ -70,7 +70,7 @@ fn a_prometheus_without_rules_gets_some_alerts_and_is_as_before_after_one_comman
         })?;
     }
 
-    taken_back_by_hand(&gated, "mon01", &applied)?;
+    rolled_back_by_hand(&gated, "mon01", &applied)?;
     let after = bytes(&gated, "mon01", &OF_PROMETHEUS)?;
     ensure!(after == before, "before:\n{before}after:\n{after}");
     eventually(SOON, || {
@@ -105,7 +105,7 @@ fn an_exporter_that_never_connected_connects_and_is_as_before_after_one_command(
     ensure!(roles()?.trim() == "prometheus|f|t", "{}", roles()?);
     ensure!(started()? == since, "PostgreSQL was restarted");
 
-    taken_back_by_hand(&gated, "db01", &applied)?;
+    rolled_back_by_hand(&gated, "db01", &applied)?;
     let after = bytes(&gated, "db01", &FILES)?;
     ensure!(after == before, "before:\n{before}after:\n{after}");
     ensure!(roles()?.is_empty() && started()? == since, "{}", roles()?);
@@ -115,7 +115,7 @@ fn an_exporter_that_never_connected_connects_and_is_as_before_after_one_command(
     })
 }
 
-/// FX: what promtool does not accept never reaches Prometheus, and what it says stands in the receipt.
+/// FX: what promtool does not accept never reaches Prometheus, and its message is in the receipt.
 #[test]
 #[ignore = "needs the lab: tests/lab/scenarios"]
 fn rules_that_promtool_does_not_accept_are_rolled_back_in_its_words() -> Result<()> {
@@ -135,7 +135,7 @@ fn rules_that_promtool_does_not_accept_are_rolled_back_in_its_words() -> Result<
     ensure!(done.code == 5, "{}", done.text);
     ensure!(done.text.contains("base-rules.yml") && done.text.contains("FAILED"), "{}", done.text);
     ensure!(bytes(&gated, "mon01", &OF_PROMETHEUS)? == before, "{}", done.text);
-    ensure!(reloaded()? == config, "Prometheus was told to read what promtool refuses");
+    ensure!(reloaded()? == config, "Prometheus was made to read what promtool refuses");
     Ok(())
 }
 
@@ -274,12 +274,12 @@ fn a_stolen_change_key_can_request_listed_actions_and_nothing_else() -> Result<(
 
     let log = gated.lab.enter("mon01", &["journalctl", "--output=cat", "--identifier=bailiwick-gate"])?;
     let counted = log.lines().filter(|line| line.contains("role=change") && line.contains("outcome=refused")).count();
-    ensure!(counted >= refused, "{refused} were refused, and the target tells of {counted}:\n{log}");
+    ensure!(counted >= refused, "{refused} were refused, and the target logs {counted}:\n{log}");
     ensure!(log.contains("reboot") && log.contains("from=10.77.0.2"), "{log}");
     Ok(())
 }
 
-/// A change of mon01 that has written a file, and that nobody goes on with.
+/// A change of mon01 that has written a file and is not continued.
 fn left_open(gated: &Gated, seconds: u32) -> Result<String> {
     let list = gated.run(&["gate", "show", "mon01"])?;
     let action =
@@ -308,7 +308,7 @@ fn is_taken_back(gated: &Gated, id: &str, why: &str) -> Result<()> {
     Ok(())
 }
 
-/// CH09: nobody confirms, and systemd takes it back.
+/// CH09: the change is not confirmed, and systemd rolls it back.
 #[test]
 #[ignore = "needs the lab: tests/lab/scenarios"]
 fn an_unconfirmed_change_is_rolled_back_by_the_target() -> Result<()> {
@@ -377,7 +377,7 @@ fn a_person_edits_and_both_ways_are_stopped_with_the_difference() -> Result<()> 
     let stopped = gated.run(&["rollback", &applied.change])?;
     ensure!(stopped.code == 3 && stopped.text.contains("-# typed by a person, later"), "{}", stopped.text);
     ensure!(bytes(&gated, "collect04", &[RULE])? == mine, "{}", stopped.text);
-    // By hand it is no other: there is no --force.
+    // For a person it is the same: there is no --force.
     let words: Vec<_> = applied.rollback_at_target.split(' ').collect();
     ensure!(gated.lab.enter("collect04", &words).is_err());
     ensure!(bytes(&gated, "collect04", &[RULE])? == mine);
@@ -388,7 +388,7 @@ fn a_person_edits_and_both_ways_are_stopped_with_the_difference() -> Result<()> 
     Ok(())
 }
 
-/// CH11: two controllers, each with a plan that somebody has signed, at the same moment.
+/// CH11: two controllers, each with a signed plan, at the same moment.
 #[test]
 #[ignore = "needs the lab: tests/lab/scenarios"]
 fn two_controllers_at_once_make_one_change() -> Result<()> {
@@ -438,7 +438,7 @@ fn a_controller_that_is_killed_leaves_the_target_as_it_was() -> Result<()> {
     Ok(())
 }
 
-/// Somebody has two steps done, and presses Ctrl-C: they are taken back before the program ends.
+/// An operator presses Ctrl-C after two steps: they are undone before the program ends.
 #[test]
 #[ignore = "needs the lab: tests/lab/scenarios"]
 fn a_controller_that_is_interrupted_rolls_its_change_back() -> Result<()> {
@@ -457,7 +457,7 @@ fn two_steps_done(gated: &Gated) -> bool {
     journal.lines().filter(|line| line.contains("\"step-outcome\"")).count() >= 2
 }
 
-/// The file that anybody with root there can touch: no change begins, and reading goes on.
+/// The file that every user with root there can create: no change begins, and reading continues.
 #[test]
 #[ignore = "needs the lab: tests/lab/scenarios"]
 fn the_kill_switch_of_the_target_ends_changes_there() -> Result<()> {

@@ -72,8 +72,8 @@ fn the_feed_fault_that_must_not_be_fixed() -> Result<()> {
     Ok(())
 }
 
-/// What the generator was told, and what the probes say once they have looked for as long as the lab's policy has them wait:
-/// that the disk fills and until when, and which database it is.
+/// The rate of the generator, and the reports of the probes after the time that the lab's policy sets:
+/// that the disk fills, when it is full, and which database fills it.
 #[test]
 #[ignore = "needs the lab: tests/lab/scenarios"]
 fn disk_growth_is_measured_dated_and_attributed_to_the_database() -> Result<()> {
@@ -92,7 +92,7 @@ fn disk_growth_is_measured_dated_and_attributed_to_the_database() -> Result<()> 
         Ok((disk, databases))
     })?;
     let per_second = disk.metric("growth-per-day")? / 86_400.0;
-    ensure!((per_second / RATE - 1.0).abs() < 0.1, "{per_second} B/s, told {RATE}: {disk:?}");
+    ensure!((per_second / RATE - 1.0).abs() < 0.1, "{per_second} B/s, the generator writes {RATE}: {disk:?}");
     // Full counts from 95 %.
     let (used, percent) = (disk.metric("used-bytes")?, disk.metric("used-percent")?);
     let left = (used / percent * 95.0 - used) / RATE;
@@ -111,7 +111,10 @@ fn disk_growth_is_measured_dated_and_attributed_to_the_database() -> Result<()> 
     ensure!((attribution.metric("share-percent")? - 100.0).abs() < 10.0, "{attribution:?}");
     ensure!((attribution.metric("time-left")? / left - 1.0).abs() < 0.1, "{left} s are left: {attribution:?}");
     let market = find("growth", "market")?;
-    ensure!((market.metric("growth-per-day")? / 86_400.0 / RATE - 1.0).abs() < 0.1, "told {RATE}: {market:?}");
+    ensure!(
+        (market.metric("growth-per-day")? / 86_400.0 / RATE - 1.0).abs() < 0.1,
+        "the generator writes {RATE}: {market:?}"
+    );
     for other in ["postgres", "reports"] {
         let other = find("growth", other)?;
         ensure!(other.metric("growth-per-day")?.abs() / 86_400.0 < RATE / 1000.0, "{other:?}");
@@ -134,7 +137,7 @@ fn the_collision_is_seen_and_reported() -> Result<()> {
     })
 }
 
-/// `llm-gateway` is unwell from the beginning; what changes is told of the one that it happens to.
+/// `llm-gateway` is unwell from the start; a change is reported for the container that it happens to.
 #[test]
 #[ignore = "needs the lab: tests/lab/scenarios"]
 fn a_container_that_stopped_and_one_that_is_unwell() -> Result<()> {
@@ -193,7 +196,11 @@ fn one_down_one_slow_one_lying_and_the_others_complete() -> Result<()> {
         ensure!(expected.contains(&standing.as_str()), "{target} is {standing}");
     }
     let unread = found.document["summary"]["runs"]["could_not_look"].as_u64();
-    ensure!(unread.is_some_and(|unread| unread > 0), "nobody noticed the lies: {:#?}", found.document["summary"]);
+    ensure!(
+        unread.is_some_and(|unread| unread > 0),
+        "no probe noticed the false answers: {:#?}",
+        found.document["summary"]
+    );
     ensure!(found.document["summary"]["runs"]["fault"] == 0, "{:#?}", found.document["summary"]);
     ensure!(lab.touched_the_firewall()? == 0);
     Ok(())

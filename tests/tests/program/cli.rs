@@ -23,7 +23,7 @@ fn local() -> Entry {
     Entry { name: "here".to_owned(), fields: vec![("local", "true".to_owned())] }
 }
 
-/// All that was said, with the exit code; paths of this run replaced.
+/// All output, with the exit code; paths of this run replaced.
 fn shown(output: &Completed, ops: &Path) -> String {
     let text = format!("exit code {}\n--- stdout\n{}--- stderr\n{}", output.code, output.stdout, output.stderr);
     text.replace(&ops.display().to_string(), "DIR")
@@ -287,7 +287,7 @@ fn ssh_a_stopped_sweep_prints_its_partial_results() {
     while !journal().contains("\"kind\":\"run-ended\"") || silent.count() == 0 {
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
-    // Its own target must be told done as well, which no entry shows.
+    // The program must also have marked its target as done, which no entry shows.
     std::thread::sleep(std::time::Duration::from_millis(300));
     let pid = rustix::process::Pid::from_raw(sweep.id().cast_signed()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();

@@ -19,7 +19,7 @@ fn local(name: &str) -> Entry {
 const POLICY: &str =
     "[[grant]]\ncomponent = \"acme-unit\"\non = [\"web01\", \"web02\"]\nbind.unit = \"nginx.service\"\n";
 
-/// A directory, what is sent to it, and what was said so far.
+/// A directory, the components that are sent to it, and the transcript so far.
 struct Story {
     ops: Ops,
     offers: Offers,
@@ -88,7 +88,7 @@ impl Story {
         self.transcript += &format!("$ {command}{text}\n");
     }
 
-    /// Runs a command and writes down what it said.
+    /// Runs a command and records its output.
     fn run(&mut self, args: &[&str]) -> String {
         let output = self.ops.command(args).env("USER", "alice").output().unwrap();
         let output = bailiwick_tests::ops::completed(output).unwrap();
@@ -97,7 +97,7 @@ impl Story {
         streams
     }
 
-    /// Looks, and writes down what ran and what was refused, with the bytes that the journal says ran.
+    /// Runs a check and records what ran and what was refused, with the bytes that ran by the journal.
     fn check(&mut self, args: &[&str]) {
         let (code, sweep) = self.ops.check(args).unwrap();
         let mut text = String::new();
@@ -148,7 +148,7 @@ fn lk14_a_component_is_added_changes_is_held_approved_and_revoked() {
     let more = story.offer("acme-unit", "1.1.0", Asks::StatusAndLogs);
     let page = story.run(&["add", &more]);
     story.check(&["--probe", "acme-unit"]);
-    // The digest of an older question is no answer to this one.
+    // The digest of an older question does not answer this one.
     story.run(&["approve", "acme-unit", "--accept", &digest]);
     let digest = accept(&page);
     story.run(&["approve", "acme-unit", "--accept", &digest, "--why", "the log is worth it"]);
@@ -166,7 +166,7 @@ fn lk14_a_component_is_added_changes_is_held_approved_and_revoked() {
     story.check(&["--probe", "acme-unit"]);
     story.run(&["add", &more]);
     story.run(&["lock", "verify"]);
-    // After that a person may go back, and is asked for all of it.
+    // After that, a person may return to the old version, and has to accept all of it.
     let page = story.run(&["add", &first]);
     let digest = accept(&page);
     story.run(&["add", &first, "--accept", &digest]);

@@ -66,7 +66,7 @@ fn a_check_is_begun_tested_packed_accepted_and_run() {
     let ops = Ops::new(PROGRAM, &[here()], &[], &policy).unwrap();
     ops.write("components/fresh-dump.wasm", &bytes).unwrap();
     let (_, sweep) = ops.check(&[]).unwrap();
-    assert!(sweep.to_string().contains("\"refused\""), "nobody has accepted it: {sweep}");
+    assert!(sweep.to_string().contains("\"refused\""), "it was not accepted: {sweep}");
     ops.accept().unwrap();
     let lock = fs::read_to_string(ops.path().join("bailiwick.lock")).unwrap();
     assert!(lock.contains("bailiwick:ops/files@0.1.0 stat"), "the lock names the verb that a check asks:\n{lock}");
@@ -145,7 +145,7 @@ fn a_manifest_without_checks_is_refused_as_a_component() {
     ));
 }
 
-/// A file that says what nobody may ask about, and one that nobody can read as numbers: the run ends well, and not in green.
+/// A file that is not granted, and one that is not numbers: the run ends without a fault, and is not ok.
 #[test]
 fn what_is_not_known_is_not_well() {
     let folder = tempfile::tempdir().unwrap();
@@ -203,7 +203,7 @@ fn collect(value: &serde_json::Value, found: &mut Vec<(String, String)>) {
     }
 }
 
-/// Every built-in of checks has its page, its cases, and one of them in which it could not look.
+/// Every built-in of checks has its page, its cases, and one of them in which it could not check.
 #[test]
 fn every_declared_probe_has_a_page_and_cases() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../probes/declared");
@@ -215,6 +215,6 @@ fn every_declared_probe_has_a_page_and_cases() {
         assert!(page.starts_with(&format!("# {id}\n")) && page.contains("**When it is wrong.**"), "{id}");
         let cases = fs::read_dir(entry.join("cases")).unwrap();
         let texts: Vec<_> = cases.map(|case| fs::read_to_string(case.unwrap().path()).unwrap()).collect();
-        assert!(texts.iter().any(|text| text.contains("[failure]")), "{id}: a case in which it could not look");
+        assert!(texts.iter().any(|text| text.contains("[failure]")), "{id}: a case in which it could not check");
     }
 }

@@ -22,7 +22,7 @@ fn key(ops: &Ops) -> String {
     fs::read_to_string(path.with_extension("pub")).unwrap().trim().to_owned()
 }
 
-/// One machine over SSH that nobody connects to, and a never-host, all as it should be.
+/// One machine over SSH that is not connected to, and a never-host, all as it should be.
 fn sound() -> Ops {
     let ops = Ops::new(PROGRAM, &[], &[], "").unwrap();
     let public = key(&ops);
@@ -178,7 +178,7 @@ fn a_journal_that_was_touched_is_found() {
     }
 }
 
-/// Runs `doctor` with no ops directory, perhaps as somebody else, perhaps where some system calls do not exist.
+/// Runs `doctor` with no ops directory, perhaps as another user, perhaps where some system calls do not exist.
 fn bare(args: &[&str], user: Option<u32>, without: &[i64]) -> (i32, Value) {
     let home = tempfile::tempdir().unwrap();
     fs::set_permissions(home.path(), PermissionsExt::from_mode(0o777)).unwrap();
@@ -190,7 +190,7 @@ fn bare(args: &[&str], user: Option<u32>, without: &[i64]) -> (i32, Value) {
             let mut command = match user {
                 None => bailiwick(PROGRAM),
                 Some(user) => {
-                    // A copy where everybody may go.
+                    // A copy that every user can reach.
                     let copy = home.path().join("bailiwick");
                     fs::copy(PROGRAM, &copy).unwrap();
                     let mut command = Command::new("setpriv");

@@ -79,7 +79,7 @@ fn grant(manifest: &Path, id: &str) -> String {
     text
 }
 
-/// Installs a component, as somebody does who reads what it could ever do and agrees.
+/// Installs a component, as a person does who reads its actions and agrees.
 fn add(ops: &Ops, component: &Path) {
     let file = component.to_str().unwrap();
     let shown = ops.run(&["add", file]).unwrap();
@@ -208,7 +208,7 @@ fn page(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest-sdk/docs").join(name)).unwrap()
 }
 
-/// Blocks of a page: the language, and what stands in it.
+/// Blocks of a page: the language and the text.
 fn blocks(page: &str) -> Vec<(String, String)> {
     page.split("\n```")
         .skip(1)
@@ -218,7 +218,7 @@ fn blocks(page: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// What stands in the SDK's pages is what is built and run: Rust as doctests of `guide`, the rest in the shipped probes.
+/// The examples in the SDK's pages are built and run: Rust as doctests of `guide`, the rest in the shipped probes.
 #[test]
 fn every_snippet_of_the_guide_is_from_a_probe_that_is_built() {
     let id = ComponentId::new("disk-room").unwrap();
@@ -230,7 +230,7 @@ fn every_snippet_of_the_guide_is_from_a_probe_that_is_built() {
             own.then(|| String::from_utf8(file.bytes).unwrap())
         }));
     }
-    // One that is told its past, which no project begins with.
+    // A component that gets its past; no new project is one.
     let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("../probes/disk-growth/cases/growing.toml");
     shipped.push(fs::read_to_string(built_in).unwrap());
     let guide = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest-sdk/src/guide.rs")).unwrap();

@@ -85,7 +85,7 @@ async fn every_verb_reads_a_real_server() -> Result<()> {
     Ok(())
 }
 
-/// Statements that would change something, run something or end somebody.
+/// Statements that would change something, run something or end a session.
 const CHANGES: &[&str] = &[
     "create table made (a int)",
     "create role made",
@@ -166,7 +166,7 @@ fn prepared() -> Result<Cluster> {
         "create extension if not exists dblink",
         &format!("create role {me} login in role pg_monitor"),
     ] {
-        // Debian ships dblink with the server; elsewhere its row says that there is no such function.
+        // Debian ships dblink with the server; elsewhere its row reports that the function does not exist.
         if let Err(error) = cluster.admin("postgres", sql) {
             ensure!(sql.contains("dblink"), "{sql}: {error}");
         }
@@ -212,7 +212,7 @@ async fn nothing_is_changed_by_three_bars() -> Result<()> {
         };
         let session = alone("-cdefault_transaction_read_only=on", "")?;
         let transaction = alone("", "begin read only;")?;
-        // A function that runs with its owner's rights, and that anybody may call, is what a role alone does not bar.
+        // A role alone does not bar a function that runs with its owner's rights and that every role may call.
         cluster.admin("postgres", "truncate kept")?;
         cluster.admin("postgres", "insert into kept values (1)")?;
         let before = state(&cluster)?;
@@ -370,7 +370,7 @@ async fn an_owner_of_a_database_cannot_replace_the_catalogue() -> Result<()> {
     )
     .await?;
     ensure!(rows.clone().unwrap().ends_with("[[Cell::Text(\"on\"), Cell::Text(\"on\")]] }"), "{rows:?}");
-    // Bytes that are no UTF-8, in a database that does not mind: the server does not send them.
+    // Bytes that are not UTF-8, in a database that accepts them: the server does not send them.
     cluster.admin("theirs", "create table public.raw (a text)")?;
     cluster.admin("theirs", "insert into public.raw values (convert_from('\\xff22', 'SQL_ASCII'))")?;
     cluster.admin("theirs", "grant select on public.raw to public")?;
@@ -396,12 +396,12 @@ async fn a_collision_is_seen_with_who_holds_the_lock() -> Result<()> {
     ] {
         ensure!(locks.contains(part), "{locks}");
     }
-    // The verb's own look is not in the way, and gives up its place at once.
+    // The verb's own session is not in the way, and ends at once.
     cluster.admin("postgres", "create table unrelated (a int)")?;
     Ok(())
 }
 
-/// What somebody asks may hold what nobody should read.
+/// A session's query may hold a secret.
 #[tokio::test]
 #[ignore = "needs PostgreSQL"]
 async fn ar13_no_verb_shows_what_others_ask() -> Result<()> {

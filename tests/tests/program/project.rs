@@ -14,7 +14,7 @@ fn probes() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../probes").canonicalize().unwrap()
 }
 
-/// The built-in `memory` as somebody's own project: manifest, cases, and what is built.
+/// The built-in `memory` as a user's own project: manifest, cases, and the built component.
 struct Project(tempfile::TempDir);
 
 impl Project {
@@ -122,7 +122,7 @@ fn a_case_that_comes_out_otherwise_shows_both_sides() {
     assert!(
         case["expected"].as_str().unwrap().contains("\"ok\"") && case["found"].as_str().unwrap().contains("critical")
     );
-    // What stands in the case is found again when it is copied from there.
+    // The text of the case matches when it is copied from there.
     let (head, _) = fs::read_to_string(project.path("cases/low.toml"))
         .map(|text| {
             let (head, tail) = text.split_once("[[finding]]").unwrap();
@@ -147,7 +147,7 @@ fn fs16_a_case_is_a_name_and_never_a_path() {
         assert!(output.code == 2 && output.stderr.contains("a case's name must match"), "{name}: {}", output.stderr);
     }
     assert_eq!(fs::read_to_string(project.path("outside.toml")).unwrap(), "");
-    // A file that nobody could ask for.
+    // A file whose name cannot be requested.
     project.write("cases/Odd Name.toml", "");
     let output = project.run(&[]);
     assert!(output.code == 2 && output.stderr.contains("Odd Name.toml"), "{}", output.stderr);

@@ -40,7 +40,7 @@ fn result<'v>(value: &'v Value, component: &str) -> &'v Value {
     results(value).into_iter().find(|(found, _)| found == component).map(|(_, result)| result).unwrap()
 }
 
-/// Writes the journal anew, with another chain, each entry as `edit` leaves it: what somebody does who can write it.
+/// Writes the journal anew, with another chain, each entry as `edit` leaves it: as an attacker does who can write it.
 fn rewrite(ops: &Ops, edit: impl Fn(&mut Entry)) {
     let (old, new) = (ops.journal(), ops.path().join("new"));
     let (journal, _) = Journal::open(&new, Duration::ZERO).unwrap();
@@ -124,7 +124,7 @@ fn jr01_an_answer_that_was_altered_is_named() {
         let shown = value.to_string();
         assert!(code == 7 && shown.contains(message) && shown.contains("call 1, "), "{message}: {value:#}");
     }
-    let other = bailiwick_journal::Evidence::beside(&ops.journal()).put(b"what nobody said").unwrap();
+    let other = bailiwick_journal::Evidence::beside(&ops.journal()).put(b"what was not said").unwrap();
     fs::copy(piece(&ops, other.as_str()), &file).unwrap();
     let (code, value) = replayed(&ops, &["--last"]);
     assert!(code == 7 && value.to_string().contains("was altered"), "{value:#}");
@@ -136,7 +136,7 @@ fn a_component_that_was_replaced_is_still_replayed_and_one_that_is_gone_is_repor
     let read = |id: &str, extension: &str| fs::read(root().join(format!("probes/dist/{id}.{extension}"))).unwrap();
     let manifest = String::from_utf8(read("uptime", "toml")).unwrap().replacen("\"uptime\"", "\"ours\"", 1);
     let uptime = read("uptime", "wasm");
-    // One that is not built in: a section that nobody reads makes it another component.
+    // One that is not built in: an unused section makes it another component.
     let first = [&uptime[..], &[0, 2, 1, b'a']].concat();
     ops.install("ours", &first, manifest.as_bytes()).unwrap();
     ops.accept().unwrap();
@@ -194,7 +194,7 @@ fn another_version_is_compared_with_what_was_reported() {
     assert_eq!(run["unanswered"], serde_json::json!(["system.memory"]), "{value:#}");
     let shown = ops.run(&["replay", "--last", "--with", other.to_str().unwrap()]).unwrap().stdout;
     assert!(shown.contains("no answer is recorded to system.memory") && shown.contains("\n        - "), "{shown}");
-    // What another component of the sweep was told on the same target, it is told too.
+    // It also gets what another component of the sweep got on the same target.
     let ops = local("[[grant]]\ncomponent = [\"uptime\", \"memory\"]\non = [\"here\"]\n");
     ops.check(&[]).unwrap();
     let (_, value) = replayed(&ops, &["--last", "--with", other.to_str().unwrap()]);
@@ -212,7 +212,7 @@ fn a_journal_of_the_first_format_is_read_verified_replayed_and_gone_on_with() {
     for component in fs::read_dir(sample.join("components")).unwrap() {
         let path = component.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap();
-        // As somebody keeps them: under names of their own.
+        // As a user keeps them: under other names.
         ops.write(&format!("components/then-{name}"), &fs::read(&path).unwrap()).unwrap();
     }
     for (number, code, summary) in [
@@ -449,7 +449,7 @@ fn jr11_a_journal_from_another_person_is_read_and_run_as_it_is_live() {
         output.stdout
     );
     restore();
-    // Limits beyond any that a policy could set, and answers to what nobody asked.
+    // Limits beyond any that a policy could set, and answers to requests that were not made.
     rewrite(&ops, |entry| {
         if let Entry::RunStarted(RunStart { limits, .. }) = entry {
             limits.extend([("memory-bytes".to_owned(), u64::MAX), ("no-such-limit".to_owned(), 1)]);

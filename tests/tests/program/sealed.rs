@@ -70,7 +70,7 @@ fn a_component_is_one_file_or_two_that_agree() {
 
     fs::remove_file(&beside).unwrap();
     assert!(matches!(folder.read(), Err(LibraryError::NoManifest(found)) if found == path));
-    // A link that leads nowhere is no reason to look elsewhere.
+    // A dangling link is not a reason to search elsewhere.
     std::os::unix::fs::symlink("nowhere", &beside).unwrap();
     folder.write("my-memory.wasm", &sealed);
     assert!(matches!(folder.read(), Err(LibraryError::Read(_))));
@@ -193,7 +193,7 @@ fn inspect_shows_that_it_is_sealed_and_what_it_asks_for() {
         Ops::new(PROGRAM, &[Entry { name: "here".to_owned(), fields: vec![("local", "true".to_owned())] }], &[], "")
             .unwrap();
     let (bytes, manifest) = renamed();
-    // Comments are nobody's grammar.
+    // Comments follow no grammar.
     let manifest = format!("# \u{202e}gninrael\n{manifest}");
     let folder = Folder::new();
     let path = folder.write("x.wasm", bailiwick_core::sections::seal(&bytes, &manifest).unwrap());

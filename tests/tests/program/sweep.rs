@@ -18,7 +18,7 @@ fn entries(servers: &[(String, Sshd)]) -> Vec<Entry> {
     servers.iter().map(|(name, sshd)| Entry::for_sshd(name, sshd).unwrap().with("tags", "[\"linux\"]")).collect()
 }
 
-/// Every granted probe has run there, and said something or why not.
+/// Every granted probe has run there, and reported something or the reason why not.
 fn assert_full(sweep: &serde_json::Value, target: &str) {
     let result = target_result(sweep, target).unwrap();
     assert_eq!(result["kind"], "runs", "{target}: {result}");
@@ -94,7 +94,7 @@ fn what_reaches_a_target_stands_in_the_review() {
     let policy = slotless(&["tag:linux", "fw01"])
         + "[[grant]]\ncomponent = [\"service\", \"log-errors\"]\non = [\"tag:linux\"]\nbind.unit = \"ssh.service\"\n\
            [[grant]]\ncomponent = \"file-freshness\"\non = [\"host0\"]\nbind.file = \"/etc/hostname\"\n\
-           [[never]]\nverbs = [\"system.logins\"]\nwhy = \"who is here is nobody's business\"\n";
+           [[never]]\nverbs = [\"system.logins\"]\nwhy = \"who is here is not for components\"\n";
     let ops = Ops::new(PROGRAM, &targets, &never, &policy).unwrap();
     let wire = ops.wire().unwrap();
     let (code, _) = ops.check(&["--target", "host0", "--target", "host1"]).unwrap();
@@ -114,8 +114,8 @@ fn what_reaches_a_target_stands_in_the_review() {
         let program = text.split("TZ=UTC ").nth(1).unwrap();
         assert!(review.contains(program), "{program} is not in\n{review}");
     }
-    assert!(review.contains("system.logins  WITHHELD") && review.contains("nobody's business"), "{review}");
-    assert!(wire.iter().all(|(name, _)| name != "fw01"), "nothing can be said to a never-host");
+    assert!(review.contains("system.logins  WITHHELD") && review.contains("not for components"), "{review}");
+    assert!(wire.iter().all(|(name, _)| name != "fw01"), "nothing can be sent to a never-host");
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn a_never_host_sees_no_connection_however_it_is_named() {
     }
     assert_eq!(firewall.count(), 0);
     assert_eq!(here.connections().unwrap(), 0);
-    // A grant may name a never-host that is no target at all.
+    // A grant may name a never-host that is not a target at all.
     let ops = Ops::new(PROGRAM, &[], &[never("fw01", &[("addresses", &addresses)])], &slotless(&["fw01"])).unwrap();
     let (code, sweep) = ops.check(&[]).unwrap();
     assert_eq!((code, target_result(&sweep, "fw01").unwrap()["kind"].as_str()), (3, Some("refused")));
@@ -167,7 +167,7 @@ fn a_never_host_under_another_address_is_known_by_its_key_before_any_login() {
     let firewall = Sshd::plain().unwrap();
     let key = format!("{:?}", firewall.host_key("ed25519").unwrap());
     let other = Sshd::plain().unwrap();
-    // Pinned as somebody else; the server shows the firewall's key.
+    // Pinned as another host; the server shows the firewall's key.
     let target = Entry::for_sshd("db01", &firewall).unwrap().text("host-key", other.host_key("ed25519").unwrap());
     let ops = Ops::new(PROGRAM, &[target], &[never("fw01", &[("host-key", &key)])], &slotless(&["db01"])).unwrap();
     let (code, sweep) = ops.check(&[]).unwrap();
@@ -211,7 +211,7 @@ fn a_never_host_pinned_by_another_of_its_keys_is_left_before_anything_is_run() {
     let firewall = Sshd::start(&options).unwrap();
     let keys = |kind: &str| format!("{:?}", firewall.host_key(kind).unwrap());
     let target = Entry::for_sshd("db01", &firewall).unwrap().text("host-key", firewall.host_key("ecdsa").unwrap());
-    // Only one of its keys is listed: sshd tells the other one after the login.
+    // Only one of its keys is listed: sshd shows the other one after the login.
     let one = never("fw01", &[("host-keys", &format!("[{}]", keys("ed25519")))]);
     let ops = Ops::new(PROGRAM, std::slice::from_ref(&target), &[one], &slotless(&["db01"])).unwrap();
     let (code, sweep) = ops.check(&[]).unwrap();

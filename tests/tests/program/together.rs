@@ -11,7 +11,7 @@ use bailiwick_tests::ops::Ops;
 
 use crate::PROGRAM;
 
-/// Two targets that are this machine, and one where nobody listens.
+/// Two targets that are this machine, and one where no process listens.
 fn ops(policy: &str) -> Ops {
     let ops = Ops::new(PROGRAM, &[], &[], policy).unwrap();
     let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
@@ -31,7 +31,7 @@ fn records(journal: &Path) -> Vec<Record> {
 fn one_run_checks_all_its_targets_and_one_that_is_down_does_not_stop_it() {
     let ops = ops("[[grant]]\ncomponent = \"clock-skew\"\non = [\"here\", \"there\", \"gone\"]\n");
     let (code, sweep) = ops.check(&[]).unwrap();
-    assert_eq!(code, 4, "a target could not be looked at: {sweep:#}");
+    assert_eq!(code, 4, "a target could not be checked: {sweep:#}");
     let together = &sweep["together"][0];
     assert_eq!(together["targets"], serde_json::json!(["gone", "here", "there"]));
     assert_eq!(together["left_out"], serde_json::json!([]));
@@ -106,7 +106,7 @@ fn a_target_on_which_it_is_not_accepted_is_left_out_and_reported() {
     assert!(refused, "the journal says so too");
 }
 
-/// With fewer targets it would have said something else: all are in the case, the one that is down too.
+/// With fewer targets it would have reported something else: all are in the case, also the one that is down.
 #[test]
 fn a_case_is_recorded_on_all_targets_and_the_review_names_them() {
     let ops = ops("[[grant]]\ncomponent = \"clock-skew\"\non = [\"here\", \"there\", \"gone\"]\n");
@@ -154,7 +154,7 @@ fn a_run_gets_its_own_past_and_the_journal_records_which() {
         panic!("{runs:?}")
     };
     assert_eq!((none, never, before), (&None, &None, &Some(*first_ms)));
-    assert_eq!(past.runs, [*first, *second], "its own runs here, and nobody else's");
+    assert_eq!(past.runs, [*first, *second], "its own runs here, and no others");
     let numbers = history::past_numbers(&ops.journal(), &[*third].into()).unwrap().remove(third).unwrap().unwrap();
     let names: Vec<_> = numbers[0].iter().map(|point| (point.code.as_str(), point.metric.as_str())).collect();
     let each = [("available", "available-bytes"), ("available", "available-percent")];
@@ -193,7 +193,7 @@ fn jr01_runs_on_several_targets_and_runs_that_got_their_past_are_replayed() {
     let together = run(&value, "clock-skew");
     assert_eq!((&together["target"], &together["others"]), (&"gone".into(), &serde_json::json!(["here", "there"])));
 
-    // Who makes the journal anew, and has an earlier run say another number, has taken from a later one what it was told.
+    // An attacker who rewrites the journal with another number in an earlier run has changed the input of a later one.
     let (old, new) = (ops.journal(), ops.path().join("new"));
     let (journal, _) = Journal::open(&new, Duration::ZERO).unwrap();
     let mut changed = false;

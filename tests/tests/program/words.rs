@@ -46,7 +46,7 @@ fn fs03_a_policy_that_is_not_utf8_is_refused() -> Result<()> {
 
 #[test]
 fn fs16_the_number_of_an_entry_and_the_id_of_a_component_are_not_paths() -> Result<()> {
-    // Where the journal is looked for by number, a path is no number.
+    // Where a journal entry is searched by number, a path is not a number.
     let ops = Ops::new(PROGRAM, &[], &[], "")?;
     for number in ["../../../etc/passwd", "/etc/passwd", "1/../2", "-1", "1e3"] {
         let output = ops.run(&["journal", "show", number])?;

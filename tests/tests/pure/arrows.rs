@@ -203,7 +203,7 @@ fn without_comments(text: &str) -> String {
     text.lines().map(|line| line.split("//").next().unwrap_or_default().trim_end().to_owned() + "\n").collect()
 }
 
-/// A formatted file without the modules for tests that stand in it, and the names of those that stand in files.
+/// A formatted file without the test modules in it, and the names of those in files of their own.
 fn without_tests(text: &str) -> (String, Vec<String>) {
     let mut code = String::new();
     let mut elsewhere = Vec::new();
@@ -372,7 +372,7 @@ fn arrows_go_one_way_inside_a_crate() {
             let Some(from) = file.module().first().cloned() else { continue };
             let from_rank = rank(&from).unwrap_or_else(|| panic!("{} is in no `mod` line of lib.rs", file.name()));
             for to in named(file).into_iter().filter(|to| *to != from) {
-                let Some(to_rank) = rank(&to) else { panic!("{}: `crate::{to}` is no module", file.name()) };
+                let Some(to_rank) = rank(&to) else { panic!("{}: `crate::{to}` is not a module", file.name()) };
                 assert!(
                     to_rank < from_rank,
                     "{}: `{from}` knows `{to}`, which is below it in host/{name}/src/lib.rs",
@@ -418,7 +418,7 @@ fn tx01_only_the_encoder_reads_tainted_text() {
 
 #[test]
 fn tx01_only_the_encoder_shows_a_path() {
-    // What is in a folder may have been named by anybody: `encode::ShownPath::shown`.
+    // Any user may have named what is in a folder: `encode::ShownPath::shown`.
     let raw = |file: &Code| file.code.contains(".display()");
     let found: Vec<_> = host().iter().filter(|file| raw(file)).map(Code::name).collect();
     assert_eq!(found, ["core/src/encode.rs"]);

@@ -7,7 +7,7 @@ use bailiwick_core::{fleet, manifest};
 use bailiwick_policy::library::Library;
 use bailiwick_policy::policy;
 
-/// What a person is told, plain.
+/// The messages that a person reads, without colours.
 fn rendered(folder: &Path) -> String {
     let read = |name: &str| {
         let own = folder.join(name);
@@ -35,7 +35,7 @@ fn check(fleet: &Source, policy: &Source) -> Result<(), Problems> {
     policy::budgets(&policy, library.components()).map(drop)
 }
 
-/// One folder: its mistake is told with its place and the next step.
+/// One folder: its mistake is shown with its place and the next step.
 fn is_shown_with_its_place(name: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("files").join(name);
     let rendered = rendered(&folder);

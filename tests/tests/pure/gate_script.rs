@@ -18,7 +18,7 @@ fn the_script_is_the_same_for_the_same_list() {
     let script = made(&entries);
     let mut other = entries.clone();
     other.reverse();
-    assert_eq!(script, made(&other), "the order of a list is nobody's");
+    assert_eq!(script, made(&other), "the order of a list has no meaning");
     assert_ne!(script.list, made(&entries[..1]).list);
     // The shell would take the last of two.
     let mut functions: Vec<_> = script.text.lines().filter_map(|line| line.split_once("() {")).map(|it| it.0).collect();

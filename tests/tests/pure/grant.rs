@@ -152,7 +152,7 @@ proptest! {
                 prop_assert!(!forbids, "{} in spite of {rule}", action.id);
             }
         }
-        // A never-rule only takes away, and what it takes is told.
+        // A never-rule only removes, and what it removes is reported.
         let (all, left) = (ids(&all), ids(&some));
         prop_assert!(left.is_subset(&all));
         let withheld: BTreeSet<_> = grant.withheld.iter().map(|w| w.granted.action.id.to_string()).collect();
@@ -205,5 +205,5 @@ fn the_default_policy_by_component_and_verb() {
 
 #[test]
 fn an_id_is_one_component() {
-    assert!(ComponentId::new("pоstgres-health").is_err(), "LK18: a look-alike is no name");
+    assert!(ComponentId::new("pоstgres-health").is_err(), "LK18: a look-alike is not a name");
 }

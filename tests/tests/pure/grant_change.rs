@@ -145,7 +145,7 @@ fn a_key_and_a_content_are_looked_up_as_they_are() {
     }
     assert!(grant.lookup(Verb::FilesChangeWrite, Some("file")).is_none());
     assert!(grant.lookup_with(Verb::FilesRead, Some("file"), Some("wanted")).is_none());
-    // What a guest is told of a slot is its object, however that may be changed.
+    // A guest sees the object of a slot, and not how it may be changed.
     assert_eq!(grant.slots()["lines"][0].1, "/etc/lines");
 }
 

@@ -85,7 +85,7 @@ fn jr01_every_cut_is_found_and_the_next_writer_says_so() {
         assert!(breaks.iter().any(Break::is_serious), "cut to {length} bytes unseen");
 
         let (journal, recovery) = Journal::open(folder.path(), Duration::ZERO).unwrap();
-        let recovery = recovery.expect("a cut is told to the next writer");
+        let recovery = recovery.expect("a cut is reported to the next writer");
         let kept = text[..length].iter().filter(|b| **b == b'\n').count();
         let border = text[..length].iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
         assert_eq!(recovery.torn_bytes as usize, length - border);
@@ -223,7 +223,7 @@ fn a_journal_that_others_can_write_is_not_ours() {
         assert!(matches!(opened, Err(OpenError::NotOurs { .. })), "{name}: {opened:?}");
         fs::set_permissions(&path, before).unwrap();
     }
-    // A link leads where somebody else may have chosen.
+    // Another user may have chosen where a link leads.
     let path = folder.path().join("journal.jsonl");
     fs::rename(&path, folder.path().join("elsewhere")).unwrap();
     symlink(folder.path().join("elsewhere"), &path).unwrap();

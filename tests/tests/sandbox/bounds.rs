@@ -56,7 +56,7 @@ fn refused_for(bytes: &[u8], limits: &Limits) -> &'static str {
 
 #[test]
 fn lk01_size_is_checked_before_anything_else() {
-    // Zeros are no component, and are not looked at either.
+    // Zeros are not a component, and are not read either.
     let max = Limits::default().component_bytes;
     let large = vec![0; usize::try_from(max).unwrap() + 1];
     assert_eq!(inspect(&large, &Limits::default()), Err(InspectError::Size { found: max + 1, max }));
@@ -85,7 +85,7 @@ async fn lk02_what_is_not_a_component_is_recognised_by_its_first_bytes() {
     for (bytes, shown) in table {
         let Err(error) = inspect(bytes, &Limits::default()) else { panic!("{shown}") };
         assert_eq!(error, InspectError::NotWasm(shown.to_owned()));
-        // Were it forgotten, the engine would not take it either: there is no reader of text in it.
+        // Without this check, the engine would reject it too: it has no reader of text.
         assert!(matches!(load(bytes, &[], Limits::default()).await, Err(LoadError::NotLoaded { .. })), "{shown}");
     }
     let module = b"\0asm\x01\0\0\0";
@@ -159,7 +159,7 @@ fn lk05_every_bound_of_structure_holds() {
     }
 }
 
-/// Types that stand in one another, as bytes: no text nests that deep.
+/// Nested types, as bytes: no text nests that deep.
 fn nested_types(levels: usize, opener: u8) -> Vec<u8> {
     let mut contents = vec![1];
     (0..levels).for_each(|_| contents.extend([opener, 1, 1]));

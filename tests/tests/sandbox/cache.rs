@@ -106,10 +106,13 @@ fn lk06_links_pipes_and_open_files_are_not_entries() {
     assert!(matches!(rejected(&cache, &ONE), Reject::NotPrivate(_)), "others could read it");
 
     assert!(Command::new("mkfifo").arg("-m").arg("600").arg(&path).status().unwrap().success());
-    assert!(matches!(rejected(&cache, &ONE), Reject::NotPrivate("not a regular file")), "nobody waits for a writer");
+    assert!(
+        matches!(rejected(&cache, &ONE), Reject::NotPrivate("not a regular file")),
+        "opening it does not wait for a writer"
+    );
 }
 
-/// Only root can give a file away; the check is the same for everybody.
+/// Only root can give a file away; the check is the same for every user.
 mod as_root {
     use super::*;
 
@@ -139,7 +142,7 @@ fn lk06_a_folder_that_others_can_change_is_not_a_cache() {
     symlink(&folder, &link).unwrap();
     assert!(matches!(open(&link), Err(CacheError::NotPrivate { what: "not a folder", .. })));
 
-    // Whoever can rename the folder can put another in its place.
+    // A user who can rename the folder can put another in its place.
     fs::set_permissions(dir.path(), Permissions::from_mode(0o770)).unwrap();
     assert!(matches!(open(&folder), Err(CacheError::Folder(_))));
     fs::set_permissions(dir.path(), Permissions::from_mode(0o700)).unwrap();
@@ -217,7 +220,7 @@ async fn lk06_compiled_code_is_the_component_and_is_handed_over_once() {
     assert!(none.is_none(), "what was loaded in this form is never handed on");
     let end = worker.run(1, targets(), async |_| Outcome::Failed(bailiwick_core::model::VerbError::Refused)).await;
     assert!(matches!(&end.ending, Ending::Report(report) if report.findings.is_empty()), "{end:?}");
-    assert!(load(Code::Component(&bytes)).await.unwrap().1.is_none(), "nobody asked for it");
+    assert!(load(Code::Component(&bytes)).await.unwrap().1.is_none(), "it was not requested");
 }
 
 #[tokio::test]

@@ -66,7 +66,7 @@ fn differences(built: &Path) -> Vec<String> {
     for (source, bytes, folder) in components(built) {
         let manifest = manifest::parse(&source).map_err(rendered).unwrap();
         let id = manifest.id.as_str();
-        // An interpreter that is not the one in the program is told apart: it is tried when that one is.
+        // An interpreter that is not the one in the program is skipped: it is tested when it becomes that one.
         if manifest.rules.is_some() && !bailiwick_core::interpreter::is_interpreter(&bytes) {
             continue;
         }
@@ -74,7 +74,7 @@ fn differences(built: &Path) -> Vec<String> {
             let program = Path::new(PROGRAM);
             let runner = Runner::new(Some(program), &manifest, &bytes, Arc::clone(&journal)).await.unwrap();
             let cases = names(&folder.join("cases"), "toml");
-            assert!(cases.len() >= 3, "{id}: healthy, sick, and could not look");
+            assert!(cases.len() >= 3, "{id}: healthy, sick, and could not check");
             for case in cases {
                 let name = format!("{id}/{}", case.file_name().unwrap().to_string_lossy());
                 let source = Source::embedded(&name, &fs::read_to_string(&case).unwrap());

@@ -90,7 +90,7 @@ async fn lk10_types_are_checked_when_it_is_linked() {
     // The right name with another shape.
     let wrong = r#"(import "bailiwick:ops/calls@0.1.0" (instance (export "last" (func (result string)))))"#;
     let bytes = Guest { imports: wrong, body: "(i32.const 1024)", ..Guest::default() }.bytes();
-    assert_eq!(check(&inspected(&bytes), &[]), Ok(Links::default()), "names alone do not tell");
+    assert_eq!(check(&inspected(&bytes), &[]), Ok(Links::default()), "names alone do not decide");
     assert!(matches!(load(&bytes, &[], Limits::default()).await, Err(LoadError::NotLoaded { .. })));
     let other = wat::parse_str(
         r#"(component (core module $m (func (export "examine"))) (core instance $i (instantiate $m))

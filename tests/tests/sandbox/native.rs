@@ -166,7 +166,7 @@ async fn order(text: &str) -> Result<String, FaultKind> {
     }
 }
 
-/// What each call gave: an errno, a death, or DONE.
+/// The result of each call: an errno, a death, or DONE.
 async fn table(calls: &[(String, String)]) -> String {
     let mut table = String::new();
     for (call, shown) in calls {
@@ -269,7 +269,7 @@ fn a_worker_without_seccomp_says_so() {
     assert!(lockdown.lacking().contains(&"seccomp"), "{lockdown:?}");
 }
 
-/// An ops directory whose `file-freshness` may look at one file of this machine, and the broker for it.
+/// An ops directory whose `file-freshness` may read one file of this machine, and the broker for it.
 struct Granted {
     _folder: TempDir,
     journal: std::path::PathBuf,

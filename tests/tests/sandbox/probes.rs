@@ -71,7 +71,7 @@ fn healthy(call: &VerbCall) -> Outcome {
     })
 }
 
-/// What those that ask for their past have said before, two days long: nothing that was different.
+/// The earlier metrics of the probes that ask for their past, for two days: nothing has changed.
 fn earlier(manifest: &Manifest) -> Vec<Point> {
     let metrics = [
         ("growth", "/", "used-bytes", 96_000.0),

@@ -54,7 +54,7 @@ mod as_root {
     #[tokio::test]
     #[ignore = "needs root"]
     async fn a_worker_has_a_socket_and_nothing_else() {
-        // Somebody above us forgot to close a file: it goes to every process below, and a worker closes it.
+        // A parent process left a file open: every child inherits it, and a worker closes it.
         let forgotten = tempfile::tempfile().unwrap();
         rustix::io::fcntl_setfd(&forgotten, rustix::io::FdFlags::empty()).unwrap();
         let worker = load(&one_call(), &[Verb::SystemLoad], short()).await.unwrap();
@@ -174,7 +174,7 @@ async fn an_answer_that_is_too_long_for_the_wire_is_too_large() {
     let worker = load(&moody(), &[Verb::SystemLoad], short()).await.unwrap();
     let end = worker.run(1, targets(), |_| async { answered(&"x".repeat(3 << 20)) }).await;
     let Ending::Fault(fault) = end.ending else { panic!("{end:?}") };
-    assert_eq!(fault.kind, FaultKind::Unreachable, "the guest was told, and panicked");
+    assert_eq!(fault.kind, FaultKind::Unreachable, "the guest got the error, and panicked");
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ fn main() -> ExitCode {
 fn serve() -> Result<()> {
     let Some(mut socket) = worker::enter()? else { return Ok(()) };
     let Some(ToWorker::Load(load)) = wire::read(&mut socket, LOAD_FRAME_BYTES)? else { bail!("no component") };
-    let Code::Component { bytes, .. } = load.code else { bail!("a compiled component is no order") };
+    let Code::Component { bytes, .. } = load.code else { bail!("a compiled component is not an order") };
     let order = String::from_utf8(bytes)?;
     say(&mut socket, &FromWorker::Ready(Ready { compile_ms: 0 }))?;
     while let Some(message) = wire::read(&mut socket, LOAD_FRAME_BYTES)? {

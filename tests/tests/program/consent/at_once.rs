@@ -17,7 +17,7 @@ fn two_at_once_are_both_kept() {
                 (file, digest)
             })
             .collect();
-        // Both saw the same lock before; whoever comes second must not write over the first.
+        // Both read the same lock before; the second must not overwrite the first.
         let children: Vec<_> = asked
             .iter()
             .map(|(file, digest)| {
@@ -43,7 +43,7 @@ fn two_versions_of_one_at_once_leave_one_of_them() {
         let children = files
             .map(|file| ops.command(&["add", &file]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
         let codes = children.map(|child| child.wait_with_output().unwrap().status.code().unwrap());
-        // The later one, or the earlier one, or both in turn; whoever was overtaken says so.
+        // The later one, or the earlier one, or both in turn; an overtaken one reports it.
         assert!(codes.contains(&0) && codes.iter().all(|code| [0, 2, 3].contains(code)), "{codes:?}");
         assert_eq!(ops.run(&["lock", "verify"]).unwrap().code, 0);
     }
@@ -111,7 +111,7 @@ fn killed_at_any_moment_the_old_one_or_the_new_one_is_accepted() {
     assert_runs(&ops, "acme-unit");
 }
 
-/// The program as somebody who owns nothing there, if we are root; else with the folder closed to us.
+/// The program as a user who owns nothing there, if we are root; else with the folder closed to us.
 #[test]
 fn a_directory_that_cannot_be_written_is_read() {
     let (ops, offers) = accepted(&["acme-unit"]);

@@ -101,7 +101,7 @@ fn lk07_one_bit_of_an_accepted_file_and_it_does_not_run_and_the_others_do() {
         let at = if extension == "toml" { wrong.windows(5).position(|w| w == b"Looks").unwrap() } else { at };
         wrong[at] ^= 1;
         fs::write(&file, &wrong).unwrap();
-        // Before it is parsed: the first byte of a component that does not begin like one is no matter of format.
+        // Before it is parsed: the first bytes of a component decide whether it is one.
         assert_refused(&ops, "acme-unit", "E-LOAD-DIGEST");
         let (_, _, cause) = outcome(&ops, "acme-unit");
         assert_eq!(cause.matches("sha256:").count(), 2, "both digests: {cause}");
@@ -128,7 +128,7 @@ fn lk07_another_accepted_components_bytes_are_not_accepted_bytes() {
         }
         assert_refused(&ops, "acme-unit", "E-LOAD-DIGEST");
     }
-    // The accepted file, offered again, goes back to its place.
+    // The accepted file, offered again, is restored to its place.
     let right = offers.version("acme-unit", "1.0.0", Asks::Status).unwrap();
     let output = ops.run(&["add", right.to_str().unwrap()]).unwrap();
     assert!(output.code == 0 && output.stdout.contains("back in their place"), "{}{}", output.stdout, output.stderr);
@@ -154,7 +154,7 @@ fn a_lock_edited_by_hand_accepts_nothing() {
         }
         let verify = ops.run(&["lock", "verify"]).unwrap();
         assert_eq!(verify.code, 2, "{}", verify.stdout);
-        // Nobody writes on it: that would make the edit look accepted.
+        // No command writes over it: that would make the edit look accepted.
         let more = offers.version("acme-unit", "1.0.1", Asks::Status).unwrap();
         let output = ops.run(&["add", more.to_str().unwrap()]).unwrap();
         assert!(output.code == 2 && output.stderr.contains("restore it from version control"), "{}", output.stderr);
@@ -207,7 +207,7 @@ fn mistakes_in_a_lock_are_shown_where_they_are() {
         let source = Source::embedded("bailiwick.lock", &right.replacen(from, to, 1));
         let Err(LockError::Invalid(problems)) = lock::parse(&source) else { panic!("{to}") };
         for problem in problems {
-            // Digests and times of this run stand in what is shown.
+            // The output has digests and times of this run.
             let shown = problem.render(false);
             errors += &format!("{}\n", shown.lines().next().unwrap());
             assert!(shown.contains("bailiwick.lock:") && shown.contains('^'), "{shown}");
@@ -249,7 +249,7 @@ fn lk09_revoked_bytes_stay_blocked_under_any_name() {
     let (ops, offers) = empty(&["acme-unit", "other-thing"]);
     let file = offers.version("acme-unit", "1.0.0", Asks::Status).unwrap();
     let digest = bailiwick_policy::library::digest(&fs::read(&file).unwrap());
-    // Before anybody has added it.
+    // Before it is added.
     assert_eq!(ops.run(&["revoke", &format!("sha256:{digest}"), "--why", "in the news"]).unwrap().code, 0);
     let renamed = offers.path().join("other-thing.wasm");
     fs::copy(&file, &renamed).unwrap();
@@ -298,7 +298,7 @@ fn lk18_an_id_that_resembles_another_has_to_be_confirmed() {
             output.stderr
         );
     }
-    // The other script is no id at all, and a built-in one's name is taken.
+    // The other script is not an id at all, and a built-in one's name is taken.
     let cyrillic = offers.version("postgres-x", "1.0.0", Asks::Status).unwrap();
     let manifest = fs::read_to_string(cyrillic.with_extension("toml")).unwrap();
     fs::write(cyrillic.with_extension("toml"), manifest.replace("postgres-x", "pоstgres-health")).unwrap();
@@ -500,13 +500,13 @@ fn fs_what_is_staged_is_a_file_of_ours_or_is_not_opened() {
     let (ops, _offers) = accepted(&["acme-unit"]);
     let staged = ops.path().join("components/.staged");
     let fifo = |at: &Path| assert!(std::process::Command::new("mkfifo").arg(at).status().unwrap().success());
-    // The lock does not name it: nobody looks what it is.
+    // The lock does not name it: it is not opened.
     for make in [&fifo as &dyn Fn(&Path), &|at| std::os::unix::fs::symlink("/dev/zero", at).unwrap()] {
         fs::create_dir(&staged).unwrap();
         make(&staged.join("unknown.wasm"));
         assert_runs(&ops, "acme-unit");
         assert!(!staged.exists());
-        // It does: it is told, and waits for nobody.
+        // It does: it is reported, and nothing blocks.
         fs::create_dir(&staged).unwrap();
         make(&staged.join("acme-unit.wasm"));
         let output = ops.run(&["lock"]).unwrap();
@@ -515,7 +515,7 @@ fn fs_what_is_staged_is_a_file_of_ours_or_is_not_opened() {
         assert!(all.contains("is not a regular file") || all.contains("is a symbolic link"), "{all}");
         fs::remove_dir_all(&staged).unwrap();
     }
-    // Somebody else's folder is neither moved from nor emptied.
+    // Another user's folder is neither used nor emptied.
     let other = ops.path().join("other");
     fs::create_dir(&other).unwrap();
     fs::write(other.join("kept"), "").unwrap();

@@ -191,8 +191,10 @@ fn ar22_a_change_that_loses_its_client_finishes_its_step_and_stops() {
     let mut session = gate.start("change-root").unwrap();
     let asked = [begin("c-1"), step("c-1", 1, "slow", &before, &after), step("c-1", 2, "w", &absent, &written)];
     session.say(&frame(&asked).unwrap()).unwrap();
-    until("systemd was told", || fs::read_to_string(gate.at("systemctl.log")).is_ok_and(|log| log.contains(" start ")))
-        .unwrap();
+    until("systemd was called", || {
+        fs::read_to_string(gate.at("systemctl.log")).is_ok_and(|log| log.contains(" start "))
+    })
+    .unwrap();
     session.hang_up();
     drop(session);
     // Asked again, it waits for the one at work, and has its answer.
@@ -271,7 +273,7 @@ fn d17_the_gate_refuses_what_the_controller_refuses() {
         }
     }
     assert_eq!(fs::read_dir(&dir).unwrap().count(), 0, "nothing was run");
-    // FS14, AR09: the generator takes none of these, whoever has let it into a grant.
+    // FS14, AR09: the generator takes none of these, however it came into a grant.
     for path in
         ["/etc/ssh/sshd_config", "/etc/sudoers.d/x", "/root/x", "/etc/cron.d/x", "/etc/nftables.conf", "/usr/bin/x"]
     {

@@ -121,7 +121,7 @@ fn nw19_nw21_ssh_with_a_key_in_hand_there_is_nothing_but_the_list() {
     let (host, _) = Host::start(&Options { entries, limits, config, ..Options::default() }).unwrap();
     let stranger = format!("{}:{}", inside.ip(), inside.port());
     for role in ["read", "change"] {
-        // Shells and programs, said in every way that a client has.
+        // Shells and programs, requested in every way that a client has.
         for words in [
             &["reboot"][..],
             &["sh"],
@@ -181,7 +181,7 @@ fn nw19_nw21_ssh_with_a_key_in_hand_there_is_nothing_but_the_list() {
         }
     }
     listener.set_nonblocking(true).unwrap();
-    assert!(listener.accept().is_err(), "nobody was connected to");
+    assert!(listener.accept().is_err(), "no connection was made");
     assert!(!canary.exists(), "nothing of the client's was run");
     let log = host.read("log").unwrap();
     for request in
@@ -439,10 +439,10 @@ fn gate_verify_finds_whatever_differs_from_the_grant() {
     verify("the unit at boot", &[unit]);
     root(&["mv", &format!("{unit}.kept"), unit]);
     root(&["chmod", "0777", "/usr/local/libexec/bailiwick-gate"]);
-    verify("anybody's script", &["bailiwick-gate (mode"]);
+    verify("a script that every user can write", &["bailiwick-gate (mode"]);
     root(&["chmod", "0755", "/usr/local/libexec/bailiwick-gate"]);
     root(&["chmod", "0777", "/usr/local/libexec"]);
-    verify("anybody's folder", &["/usr/local/libexec (only root may write"]);
+    verify("a folder that every user can write", &["/usr/local/libexec (only root may write"]);
     root(&["chmod", "0755", "/usr/local/libexec"]);
     root(&["sh", "-c", "echo 'bw-change ALL=(root) NOPASSWD: ALL' >>/etc/sudoers.d/bailiwick"]);
     verify("sudo's file", &["/etc/sudoers.d/bailiwick (mode"]);

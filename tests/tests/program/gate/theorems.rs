@@ -21,7 +21,7 @@ fn print_tally(tally: &Tally) {
     println!("{tally:#?}\n{} combinations", tally.values().sum::<u32>());
 }
 
-/// Every call of a plan that nothing goes wrong with, or that does not work and is taken back; and what is there at its end.
+/// Every call of a plan without a fault, or of one that does not work and is rolled back; and the state at its end.
 fn rehearsed(kind: &str, works: bool) -> (Vec<String>, bailiwick_tests::change::script::Snapshot) {
     let (controller, rig) = (controller(), Rig::new(kind).unwrap());
     let plan = rig.plan(&controller).unwrap();
@@ -33,7 +33,7 @@ fn rehearsed(kind: &str, works: bool) -> (Vec<String>, bailiwick_tests::change::
     (names(&gate), rig.snapshot().unwrap())
 }
 
-/// Whatever happened: there is an end, it is true, and there is no second change that day.
+/// In every case: there is an end, it is true, and there is no second change that day.
 fn truth(controller: &Controller, mut log: Log, rig: &Rig, plan: &Plan, label: &str) -> At {
     let Some((change, mut at)) = only(&log).unwrap() else {
         assert!(rig.is_before().unwrap(), "{label}");
@@ -54,12 +54,14 @@ fn truth(controller: &Controller, mut log: Log, rig: &Rig, plan: &Plan, label: &
         let (_, text) = rig.person(&["dead-man", change.as_str(), "0"]).unwrap();
         let found = run(recover(&mut log, &mut gate, Some(plan), &change)).unwrap();
         at = only(&log).unwrap().unwrap().1;
-        assert!(!at.is_open(), "{label}: {at:?} is no end\n{text}\n{found:?}");
+        assert!(!at.is_open(), "{label}: {at:?} is not an end\n{text}\n{found:?}");
     }
     let there = rig.snapshot().unwrap();
     match at {
-        At::Applied => assert!(there == rig.after, "{label}: it is said to be applied"),
-        At::RolledBack | At::NotBegun => assert!(there == rig.before, "{label}: it is said to be back ({at:?})"),
+        At::Applied => assert!(there == rig.after, "{label}: it is reported as applied"),
+        At::RolledBack | At::NotBegun => {
+            assert!(there == rig.before, "{label}: it is reported as rolled back ({at:?})")
+        }
         other => panic!("{label}: {other:?}: {:?}", log.change(&change)),
     }
     controller.clock.pass(60);
@@ -97,11 +99,11 @@ fn ch07_gate_fail_at_each_request_and_cut_the_network_there() {
                 let changes = ["begin", "do ", "undo ", "again ", "close"].iter().any(|word| name.starts_with(word));
                 for (word, make) in kinds {
                     let back = name.starts_with("undo") || name.starts_with("again");
-                    // A question changes nothing, however it is cut; that a "no" on the way back is taken for one, the other test has.
+                    // A query changes nothing, however it is cut off; the other test has refusals during a rollback.
                     if (!changes && word != "cut before") || (word == "refused" && back) || (!works && !back) {
                         continue;
                     }
-                    // The longest plan takes the two that are hardest to tell; the short ones take all.
+                    // The longest plan takes the two hardest kinds; the short ones take all.
                     if *kind == "everything" && !(changes && word.ends_with("behind")) {
                         continue;
                     }
@@ -155,7 +157,7 @@ fn ch06_gate_kill_the_controller_at_each_request() {
                     let output = child.args(words).stdin(Stdio::null()).output().unwrap();
                     let text = String::from_utf8_lossy(&output.stdout).into_owned();
                     assert_eq!(output.status.signal(), Some(9), "{label}: it was not killed: {text}");
-                    // What it had asked for last may still be at work; whoever looks again waits for that.
+                    // Its last request may still be running; the next query waits for that.
                     let log = controller.log();
                     settled(&rig);
                     let at = truth(&controller, log, &rig, &plan, &label);
@@ -230,7 +232,7 @@ fn ch03_gate_undo_fails_and_a_person_finishes() {
     let ApplyOutcome::Ended { change, end: End::Stuck, why: Some(why), .. } = outcome else { panic!("{outcome:?}") };
     assert!(why.contains("step 3 could not be undone"), "{why}");
     assert_eq!(fs::read_to_string(&edited).unwrap(), "a person's work\n", "theirs is theirs");
-    // The person puts back what the change had left, and types what the receipt says.
+    // The person restores what the change had left, and types the receipt's command.
     fs::write(&edited, "new\n").unwrap();
     let (fine, text) = rig.person(&["rollback", change.as_str()]).unwrap();
     assert!(fine, "{text}");

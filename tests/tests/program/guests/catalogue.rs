@@ -159,7 +159,7 @@ fn gr09_a_verb_that_is_never_answered_ends_by_its_own_clock() -> Result<()> {
 fn gr10_a_flood_of_calls_does_not_flood_the_journal() -> Result<()> {
     let swept = behaving(&[("flood-calls", "calls"), ("flood-local", "calls")])?;
     let calls = swept.calls("bad-flood-calls")?.len();
-    ensure!((1_000..=1_020).contains(&calls), "{calls} calls are told of");
+    ensure!((1_000..=1_020).contains(&calls), "{calls} calls are reported");
     ensure!(swept.calls("bad-flood-local")?.is_empty());
     // Of two sweeps.
     ensure!(swept.journal.len() < 1 << 20, "{} bytes of journal", swept.journal.len());
@@ -202,7 +202,7 @@ fn gr13_a_flood_of_notes_is_dropped_and_counted() -> Result<()> {
         let swept = case.sweep()?;
         swept.fault("bad-big-log", "KiB in one call")?;
         ensure!(swept.outcome("bad-flood-logs")?["kind"] == "report");
-        ensure!(swept.journal.contains("notes were dropped or cut"), "nobody is told");
+        ensure!(swept.journal.contains("notes were dropped or cut"), "the report does not show it");
         // 200 lines of 1 KiB, of two sweeps, and everything else.
         ensure!(swept.journal.len() < 1 << 20, "{} bytes of journal", swept.journal.len());
         Ok(())
@@ -284,7 +284,7 @@ fn ca04_an_index_used_again_is_not_a_handle_of_the_hosts() -> Result<()> {
         (call $drop-target (local.get $old))
         (if (i32.ne (call $new (i32.const 5)) (local.get $old)) (then unreachable))
         (call $load (local.get $old) (i32.const 2048)) (i32.const 1024)";
-    // Gives it back, and passes the number that is nobody's now.
+    // Drops it, and passes the number that is not a handle any more.
     let nobody = "(call $drop-target (i32.load (local.get $targets)))
         (call $load (i32.load (local.get $targets)) (i32.const 2048)) (i32.const 1024)";
     text(&[

@@ -157,7 +157,7 @@ fn nw08_whatever_a_component_asks_it_adds_nothing_to_the_wire() {
     }
     assert!(calls >= 4000, "{calls} calls were made");
     let mut seen: BTreeSet<String> = sshd.wire().unwrap().into_iter().collect();
-    // Said on connections that the target was made to open: where to, and what.
+    // Sent on connections that the target was made to open: where to, and what.
     let connects: BTreeSet<String> = sshd.connects().unwrap().into_iter().collect();
     assert_eq!(connects, [format!("connect {}", pages.address())].into());
     seen.extend(pages.heard().iter().map(|request| format!("connect {} < {request:?}", pages.address())));
@@ -183,14 +183,14 @@ fn lk11_what_is_not_as_its_manifest_says_is_refused_before_it_is_compiled() {
     for id in refused.keys() {
         ops.add(&guests(), id).unwrap();
     }
-    // Nobody can agree to one.
+    // It cannot be accepted.
     for (id, names) in &refused {
         let file = ops.path().join(format!("components/{id}.wasm"));
         let add = ops.run(&["add", file.to_str().unwrap()]).unwrap();
         assert_eq!(add.code, 3, "{}{}", add.stdout, add.stderr);
         assert!(add.stderr.contains(names), "{}", add.stderr);
     }
-    // And if somebody had, all the same.
+    // And it is refused if it had been.
     ops.accept_blindly().unwrap();
     let (code, sweep) = ops.check(&[]).unwrap();
     assert_eq!(code, 3);
@@ -284,7 +284,7 @@ fn a_sweep_killed_in_the_middle_leaves_a_journal_that_says_so() {
         .collect();
     assert_eq!(kept.len(), 1);
     assert_eq!(fs::read(&kept[0]).unwrap(), torn);
-    // Told once, kept for ever.
+    // Reported once, kept for ever.
     assert!(!ops.run(&["check", "--target", "quiet"]).unwrap().stderr.contains("torn"));
     for _ in 0..3000 {
         if orphans.iter().all(|pid| !Path::new(&format!("/proc/{}", pid.as_raw_nonzero())).exists()) {
@@ -459,12 +459,16 @@ fn gr14_two_deaths_over_two_sweeps_hold_it_until_a_person_releases_it() {
     assert_eq!((code, refused["kind"].as_str()), (3, Some("refused")), "{refused}");
     let cause = refused["cause"].as_str().unwrap();
     assert!(cause.contains("in quarantine") && cause.contains("`bailiwick unquarantine hostile`"), "{cause}");
-    assert_eq!(component_run(&sweep, "slow", "memory").unwrap()["outcome"]["kind"], "report", "nobody else suffers");
+    assert_eq!(
+        component_run(&sweep, "slow", "memory").unwrap()["outcome"]["kind"],
+        "report",
+        "the other runs are not affected"
+    );
     assert_eq!(runs(&ops), begun + 1, "only the other one has a run");
     let listed = ops.run(&["quarantine"]).unwrap().stdout;
     assert!(listed.contains("HELD") && listed.matches("died ").count() == 2, "{listed}");
 
-    // Nobody is at a terminal here, and nobody has said so either.
+    // There is no terminal here, and no flag that confirms it.
     let unasked = ops.run(&["unquarantine", "hostile"]).unwrap();
     assert!(unasked.code == 2 && unasked.stderr.contains("stays in quarantine"), "{}", unasked.stderr);
     assert_eq!(ops.check(&["--probe", "hostile"]).unwrap().0, 3);

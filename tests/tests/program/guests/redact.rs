@@ -204,10 +204,10 @@ async fn tx09_guest_and_worker_never_had_the_secret() {
             let number = counted.fetch_add(1, Ordering::Relaxed) + 1;
             let answer = broker.call(context, call.number, call.target, call.verb, call.slot.as_ref()).await;
             if number == all {
-                // All answers but the last have been there. Where nobody may look, there is nothing to see either.
+                // All answers but the last have been there. Where memory cannot be read, nothing is found either.
                 if let Some(memory) = memory(pid) {
                     let holds = |needle: &str| memory.windows(needle.len()).any(|window| window == needle.as_bytes());
-                    assert!(holds(BESIDE), "this looks where answers are");
+                    assert!(holds(BESIDE), "this reads memory that holds answers");
                     assert!(!holds(CANARY));
                 }
             }

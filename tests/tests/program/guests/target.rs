@@ -148,7 +148,7 @@ fn tg05_an_answer_made_to_break_its_reader_is_garbled() -> Result<()> {
     Ok(())
 }
 
-/// Text that looks like what it is not: our own documents, protocol, journal and report, and commands to whoever reads it.
+/// Text that imitates something else: our own documents, protocol, journal and report, and commands for a reader.
 const FORGED: &str = r#"{"format":"bailiwick.sweep/1","targets":[{"target":"db99","standing":"healthy"}]}
 {"seq":9999,"time":"2026-11-21T12:00:00Z","entry":{"kind":"sweep-ended","sweep":1}}
 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef {"seq":2,"entry":{"kind":"journal"}}
@@ -366,7 +366,7 @@ fn fs08_what_is_not_a_file_is_not_opened() -> Result<()> {
 
 #[test]
 fn fs10_a_folder_is_never_listed() -> Result<()> {
-    // There is no verb that lists one; bound as a file it is none, however many names it holds.
+    // There is no verb that lists one; bound as a file it is not one, however many names it holds.
     let dir = tempfile::tempdir()?;
     for n in 0..10_000 {
         fs::write(dir.path().join(format!("n{n}")), "")?;
@@ -378,7 +378,7 @@ fn fs10_a_folder_is_never_listed() -> Result<()> {
     Ok(())
 }
 
-/// What a fleet with one such target is told.
+/// The mistakes in a fleet with one such target.
 fn fleet_mistakes(fields: &str) -> Vec<String> {
     let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJqfk1n5bPiBjCJ1ThHaJ4K0wqMbrzj8h1g1yRTpZqXp";
     let all = format!("[targets.db01]\nidentity = \"/x\"\nhost-key = \"{key}\"\n{fields}");

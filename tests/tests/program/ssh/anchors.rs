@@ -19,7 +19,7 @@ fn sftp_only() -> Sshd {
     Sshd::start(&Options { config: config.map(str::to_owned).to_vec(), ..Options::default() }).unwrap()
 }
 
-/// This machine is looked at; `nas` only takes heads.
+/// This machine is checked; `nas` only takes heads.
 fn ops(sshd: &Sshd, anchors: &str) -> Ops {
     // Whenever this machine was booted, all is well.
     let policy = format!(
@@ -127,7 +127,7 @@ fn jr01_a_journal_that_was_cut_or_rewritten_does_not_fit_its_anchors() {
         "{text}"
     );
     restore();
-    // The anchor was cut: one of the two still vouches, and the other is told.
+    // The anchor was cut: one of the two still confirms the journal, and the other is reported.
     fs::write(&file, "").unwrap();
     let (code, text) = verify(&ops);
     assert!(code == 2 && text.contains("the anchor was cut or rewritten"), "{text}");
@@ -138,7 +138,7 @@ fn jr01_a_journal_that_was_cut_or_rewritten_does_not_fit_its_anchors() {
     assert_eq!(text.matches("the anchor was cut or rewritten").count(), 2, "{text}");
 }
 
-/// The account that looks has a key of its own, which takes no heads; the anchor's key may do nothing but that.
+/// The account that checks has a key of its own, which cannot write heads; the anchor's key can do nothing else.
 #[test]
 fn an_anchor_may_have_a_login_of_its_own() {
     let there = tempfile::tempdir().unwrap();
@@ -158,7 +158,7 @@ fn an_anchor_may_have_a_login_of_its_own() {
     assert!(output.code == 0 && !output.stderr.contains("warning"), "{}", output.stderr);
     assert_eq!(fs::read_to_string(there.path().join("heads")).unwrap().lines().count(), 1);
     assert!(ops.run(&["review"]).unwrap().stdout.contains(&format!("heads as {user}\n")));
-    // Without it, the account that looks, which has no SFTP here.
+    // Without it, the account that checks, which has no SFTP here.
     let policy = fs::read_to_string(ops.path().join("policy.toml")).unwrap();
     let plain: String =
         policy.lines().filter(|line| !line.starts_with("identity")).map(|line| format!("{line}\n")).collect();
@@ -281,7 +281,7 @@ fn killed_at_any_time_what_is_left_is_whole_or_reported() {
         assert!(code == 0 || code == 2 && text.contains("is incomplete"), "after {round}: {text}");
         assert!(!text.contains("evidence") || !text.contains("BROKEN: entry"), "named before it was there: {text}");
         if round % 6 == 5 {
-            // A pruning, killed as well; what it wrote down is told as pruned, and what it did not, is there.
+            // A pruning, killed as well; what it recorded is reported as pruned, and the rest still exists.
             let mut child =
                 ops.command(&["journal", "prune"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
             std::thread::sleep(Duration::from_millis(4 * u64::from(round)));

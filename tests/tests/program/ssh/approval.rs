@@ -21,7 +21,7 @@ use jiff::{SignedDuration, Timestamp};
 const NOW: &str = "2030-06-03T10:00:00Z";
 const POLICY: &str = "[change]\nverify-seconds = 10\nper-day = 5\nmin-hours-between = 0\n";
 
-/// Keys: `alice` approves; `carol` made the plan, and may approve others'; `mallory` is nobody.
+/// Keys: `alice` approves; `carol` made the plan, and may approve others'; `mallory` has no role.
 struct Keys(tempfile::TempDir);
 
 impl Keys {
@@ -140,7 +140,7 @@ fn ag03_an_approval_counts_once_for_one_plan_and_for_a_while() {
     };
     let consent = scene.log.change(&change).unwrap().consent.clone();
     assert!(matches!(consent, Some(Consent::Signature { principal, .. }) if principal == "alice@example.org"));
-    // Again, after it was taken back: the same statement has been used.
+    // Again, after the rollback: the same statement has been used.
     let (mut gate, mut probes) = scene.controller.gate_and_probes(&scene.world);
     scene.controller.rollback(&mut scene.log, &mut gate, &mut probes, &scene.plan, &change).unwrap();
     scene.refused(&statement, &signature, "has already been used");

@@ -39,7 +39,7 @@ fn what_is_recorded_from_a_target_holds_without_it() {
         assert_eq!(fs::read_to_string(&path).unwrap(), text);
     }
     drop(sshd);
-    // The target is gone; what it said is there.
+    // The target is gone; its answers are recorded.
     for id in ["memory", "uptime", "filesystems", "file-freshness"] {
         let output = ops.run(&["test", project(id).to_str().unwrap(), id, "--case-dir", cases]).unwrap();
         assert_eq!(output.code, 0, "{}{}", output.stdout, output.stderr);
@@ -92,7 +92,7 @@ fn nothing_is_recorded_where_check_would_not_run() {
     let (code, stderr) = try_on("load", "fw01");
     assert!(code == 3 && stderr.contains("never-host"), "{stderr}");
     assert!(!cases.exists());
-    // A component that nobody has put into the ops directory, or another build of one.
+    // A component that is not in the ops directory, or another build of one.
     let dist = project("dist");
     let changed = fs::read_to_string(dist.join("load.toml")).unwrap();
     fs::create_dir(ops.path().join("mine")).unwrap();

@@ -39,7 +39,7 @@ fn jr09_jr12_a_sweep_replays_without_its_targets() {
     assert_eq!(then, now, "each report is the one that was printed");
     assert_eq!(now.len(), 21);
     let after: usize = sshd.iter().map(|sshd| sshd.connections().unwrap()).sum();
-    assert_eq!(connections, after, "a replay reaches nobody");
+    assert_eq!(connections, after, "a replay makes no connection");
 
     // And without them, without fleet and policy, in another place.
     drop(sshd);

@@ -153,7 +153,7 @@ async fn another_key_ends_it_before_authentication() -> Result<()> {
     nobody_logged_in(&sshd)
 }
 
-/// Waits for the end of the connection in the server's log, then looks for any sign of authentication.
+/// Waits for the end of the connection in the server's log, then searches for any sign of authentication.
 fn nobody_logged_in(sshd: &Sshd) -> Result<()> {
     let ended = |log: &str| log.contains("Connection closed by") || log.contains("Connection reset by");
     for _ in 0..400 {

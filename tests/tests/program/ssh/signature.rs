@@ -241,7 +241,7 @@ fn each_thing_that_can_be_wrong_with_a_signature_has_its_own_words() {
         let body = data_encoding::BASE64.encode(blob);
         format!("-----BEGIN SSH SIGNATURE-----\n{body}\n-----END SSH SIGNATURE-----\n")
     };
-    assert!(Signature::parse(armour(&blob(&good)).as_bytes()).is_ok(), "one long line is no mistake");
+    assert!(Signature::parse(armour(&blob(&good)).as_bytes()).is_ok(), "one long line is not a mistake");
     assert!(Signature::parse(good.replace("\nA", "\n \t\r\nA").as_bytes()).is_ok(), "nor is white space");
 
     assert_eq!(parse(""), SshsigError::NoBegin);

@@ -58,7 +58,7 @@ impl Signed {
 
     /// Exit code, and what became of the run: a report, or why not.
     fn check(&self) -> (i32, String) {
-        // Whatever stands there, somebody has agreed to it: that is not what is looked at here.
+        // Whatever the component is, it was accepted: acceptance is not the subject here.
         self.ops.accept_blindly().unwrap();
         let (code, sweep) = self.ops.check(&["--fail-on", "never"]).unwrap();
         let run = component_run(&sweep, "here", "my-memory").unwrap();
@@ -123,7 +123,7 @@ fn lk09_where_policy_requires_signatures_every_component_of_the_directory_has_on
     assert!(code == 3 && text.contains("not an allowed signer"), "{text}");
     signed.sign("bob", "bailiwick-component");
     assert_eq!(signed.check().0, 0);
-    // A key that was taken back.
+    // A key that was revoked.
     let allowed = fs::read_to_string(signed.ops.path().join("allowed_signers")).unwrap();
     let ended = allowed.replace("bob@example.org ", "bob@example.org valid-before=\"20200101Z\" ");
     signed.ops.write("allowed_signers", ended.as_bytes()).unwrap();
@@ -143,7 +143,7 @@ fn lk09_every_grant_that_names_signers_is_heeded() {
         signed.sign(key, "bailiwick-component");
         assert_eq!(signed.check().0, 3, "{key}");
     }
-    // Signatures that nobody wants are not looked for, and one that is there is one of this file.
+    // Signatures that are not required are not searched for, and one that exists belongs to this file.
     let signed = Signed::new(&format!("{SIGNATURES}{GRANT}"));
     assert_eq!(signed.check().0, 0);
     signed.sign("stranger", "bailiwick-component");

@@ -93,7 +93,7 @@ async fn session(sshd: &Sshd) -> Result<Session> {
     Ok(connect(&fleet, target(&fleet, "mon01")?, &Settings::default()).await?)
 }
 
-/// What came through SSH, and what a guest would be told. Here the same is told.
+/// What came through SSH, and what a guest would get. This machine gives the same.
 async fn read_both(session: &Session, action: &Action) -> Result<(String, Result<String, VerbError>)> {
     let read = |answer: bailiwick_core::model::Answer| {
         let raw = String::from_utf8_lossy(&answer.stdout).into_owned();

@@ -3,7 +3,7 @@
 use bailiwick_tests::change::plans;
 use bailiwick_tests::change::theorems::{Tally, faults, jams, kills, twice};
 
-/// Runs one kind of mishap over every way in which changes go together and over every fix, and tells how many ran.
+/// Runs one kind of fault over every combination of changes and over every fix, and prints how many ran.
 fn over_every_plan(theorem: fn(&bailiwick_change::Plan, &mut Tally), least: u32) {
     let mut tally = Tally::new();
     let fixes = plans::of_every_fix();

@@ -19,7 +19,7 @@ use bailiwick_policy::library::Library;
 use bailiwick_policy::policy;
 use bailiwick_tests::fleet::text;
 
-/// What a policy is told that binds this unit and this file on a target; empty if nothing is wrong.
+/// The mistakes in a policy that binds this unit and this file on a target.
 fn mistakes(unit: &str, file: &str) -> Vec<String> {
     let fleet = Source::embedded("fleet.toml", "[targets.here]\nlocal = true\n");
     let bind = |component: &str, slot: &str, value: &str| {

@@ -104,7 +104,7 @@ const NEVER_PROGRAMS: &str = "sh bash dash zsh fish ksh tcsh csh rbash busybox e
     ctr crictl ip ss date dmesg sysctl iptables nft ufw firewall-cmd reboot shutdown halt poweroff kill pkill psql mysql \
     sqlite3 redis-cli apt dpkg rpm yum snap pip npm cargo tail cat sort uniq cut tr base64 xxd od strings";
 
-/// Of these, what has had a look: its words are those of `ar11_…`, and only policy names a container or a database.
+/// The reviewed ones of these: their words are those of `ar11_…`, and only policy names a container or a database.
 const LOOKED_AT: [&str; 5] = ["awk", "date", "openssl", "podman", "psql"];
 
 #[test]
@@ -115,7 +115,7 @@ fn ar05_no_template_starts_a_program_that_starts_another() {
     let found: Vec<_> = programs.keys().filter(|program| bad(program)).collect();
     assert!(found.is_empty(), "{found:?}");
     let options = ["exec", "command", "checkpoint", "rsh", "-I", "-e/", "--to-", "shell", "pre", "hook"];
-    // `-I` is tar's; date has one word, which ar15 looks at.
+    // `-I` is tar's; date has one word, which ar15 checks.
     for (program, uses) in programs.iter().filter(|(program, _)| **program != "date") {
         for (verb, words) in uses {
             let bad: Vec<_> =
@@ -127,7 +127,7 @@ fn ar05_no_template_starts_a_program_that_starts_another() {
 
 #[test]
 fn ar06_the_programs_are_these() {
-    // Each reads, ends by itself and starts nothing. A new one is a line here, and a look at what else it can.
+    // Each reads, ends by itself and starts nothing. A new one needs a line here, and a review of what else it can do.
     let expected = [
         "apt-get",
         "awk",
@@ -146,7 +146,7 @@ fn ar06_the_programs_are_these() {
     ];
     assert_eq!(programs().into_keys().collect::<Vec<_>>(), expected);
     assert_eq!(PREFIX[..2], ["/usr/bin/env", "-i"], "the one that starts them");
-    // What changes something is said by the gate, which starts its own programs.
+    // Changes are made by the gate, which starts its own programs.
     assert!(with(Effect::Change).all(|verb| spec(verb).template().is_empty()));
 }
 
@@ -165,7 +165,7 @@ fn ar07_systemctl_shows_and_lists_without_a_pager() {
             assert!(words.contains(&"--no-pager") || program == "timedatectl", "{verb}: {words:?}");
         }
     }
-    // No variable of anybody's (SYSTEMD_EDITOR, SYSTEMD_PAGER, LESSOPEN) reaches it.
+    // No variable of the environment (SYSTEMD_EDITOR, SYSTEMD_PAGER, LESSOPEN) reaches it.
     assert!(
         PREFIX.iter().skip(2).all(|word| ["PATH=", "LC_ALL=C", "TZ=UTC"].iter().any(|start| word.starts_with(start)))
     );
@@ -197,7 +197,7 @@ fn ar10_journalctl_reads_its_own_journal_and_ends() {
 fn ar11_psql_reads_what_the_table_says_and_no_command_of_its_own() {
     for verb in Verb::ALL.iter().filter(|verb| verb.interface() == "postgres") {
         let Wire::Fed { words, stdin } = action(*verb, Literal::example(spec(*verb).object), Tier::Plain).wire else {
-            panic!("{verb} is said to psql");
+            panic!("{verb} is sent to psql");
         };
         assert!(words.contains(&"--no-psqlrc".to_owned()) && words.contains(&"--file=-".to_owned()), "{verb}");
         let own: Vec<_> = stdin.split('\\').skip(1).filter_map(|rest| rest.split_whitespace().next()).collect();
@@ -274,7 +274,7 @@ fn apt_is_only_asked_what_it_would_do() {
         assert_eq!(*verb, Verb::PackagesPending);
         assert_eq!(words[0], "--simulate");
         assert!(words.contains(&"--option=Debug::NoLocking=1"), "an upgrade would have to wait for it");
-        // Where the account could write them: a look leaves no caches behind.
+        // Where the account could write them: a check leaves no caches behind.
         for cache in ["pkgcache", "srcpkgcache"] {
             assert!(words.contains(&format!("--option=Dir::Cache::{cache}=").as_str()), "{words:?}");
         }

@@ -33,7 +33,7 @@ fn rendered(Problems(found): Problems) -> String {
     found.iter().map(|problem| problem.render(false)).collect()
 }
 
-/// What the fix does, what it is told of its file, and what is expected of it.
+/// What the fix does, what it knows of its file, and what is expected of it.
 fn case(manifest: &Manifest, what: &str, units: usize, expected: &str) -> Case {
     let units: Vec<_> = (0..units).map(|at| format!("\"u{at}.service\"")).collect();
     let answer = match what {
@@ -171,7 +171,7 @@ fn ph11_a_fix_that_proposes_nothing_or_hides_a_change_has_no_plan() {
     assert_eq!(notes[1], "it broke: its list has changes that it does not propose");
     assert_eq!(notes[2], notes[1]);
     assert!(notes[3].starts_with("it broke: "), "{notes:?}");
-    // What it put there stands in the journal all the same.
+    // What it put there is in the journal all the same.
     assert_eq!(staged(&entries).len(), 3);
 }
 

@@ -138,7 +138,7 @@ async fn lk10_lk11_wasi_is_what_the_manifest_says_and_no_more() {
         for function in functions {
             let mut fewer = links.clone();
             fewer.wasi.get_mut(interface).unwrap().remove(function);
-            assert!(refused(&fewer).await, "{interface} {function} is linked though nobody asked");
+            assert!(refused(&fewer).await, "{interface} {function} is linked and was not requested");
         }
     }
     let mut files = links.clone();

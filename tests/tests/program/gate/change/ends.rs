@@ -24,7 +24,7 @@ fn an_unconfirmed_change_is_rolled_back_by_the_target() {
     assert!(is(&gate.one("change-root", begin_for("c-0", 0)).unwrap(), Status::Refused));
     let asked = [begin_for("c-1", 2), step("c-1", 1, "w", &before, &after)];
     assert!(gate.ask("change-root", &asked).unwrap().iter().all(|answer| is(answer, FINE)));
-    // CH15: the kill switch holds a change; it does not hold what takes it back.
+    // CH15: the kill switch stops a change; it does not stop its rollback.
     fs::write(gate.at("config/disabled"), "").unwrap();
     until("the dead man", || fs::read(&file).unwrap() == b"before\n").unwrap();
     until("it is closed", || facts(&gate).open.is_none()).unwrap();
@@ -93,7 +93,7 @@ fn a_change_that_was_open_when_the_machine_went_down_is_rolled_back_when_it_boot
     assert_eq!(boot(), Some(0));
     assert_eq!(fs::read(&file).unwrap(), was);
     assert_eq!(known(&gate, "c-1").ended.map(|(how, _)| how), Some(Ended::RolledBack));
-    // One that is kept is nobody's to take back.
+    // A confirmed change is not rolled back.
     let answers = gate
         .ask("change-root", &[begin("c-2"), step("c-2", 1, "w", &before, &after), Request::Confirm(named("c-2"))])
         .unwrap();
@@ -115,7 +115,7 @@ fn a_session_that_is_killed_anywhere_leaves_the_file_before_or_after_and_can_be_
         std::thread::sleep(Duration::from_millis(number * 9));
         session.kill();
         drop(session);
-        // Its children may live on for a moment; whoever comes next waits for the lock.
+        // Its children may live on for a moment; the next request waits for the lock.
         let now = fs::read(&file).unwrap();
         assert!(matches!(now.as_slice(), b"before\n" | b"after\n"), "{now:?}");
         if gate.one("look", Request::Change(named(&name))).unwrap().status == Status::Unknown {

@@ -30,9 +30,9 @@ fn ch09_ch11_nw21_a_second_change_of_the_day_is_refused_and_so_is_one_within_hou
         assert!(is(&gate.one("change-root", begin("c-3")).unwrap(), status), "{moment}");
     }
     assert!(is(&gate.one("change-root", Request::Close(named("c-3"))).unwrap(), FINE));
-    // What was applied is taken back at any time, and that is no new change.
+    // What was applied can be rolled back at any time, and that is not a new change.
     assert!(is(&gate.one("change-root", undo("c-1", 1)).unwrap(), FINE));
-    assert!(is(&gate.one("change-root", begin("c-4")).unwrap(), Status::Busy), "it is open while it is taken back");
+    assert!(is(&gate.one("change-root", begin("c-4")).unwrap(), Status::Busy), "it is open while it is rolled back");
     assert!(is(&gate.one("change-root", Request::Close(named("c-1"))).unwrap(), FINE));
     assert_eq!(known(&gate, "c-1").ended.map(|(how, _)| how), Some(Ended::RolledBack));
     assert_eq!(fs::read(&file).unwrap(), b"before\n");
@@ -82,10 +82,10 @@ fn ch15_the_kill_switch_and_whatever_hides_it_stop_every_change() {
     stopped("a link that leads nowhere");
     fs::remove_file(config.join("disabled")).unwrap();
     fs::set_permissions(&config, fs::Permissions::from_mode(0o777)).unwrap();
-    stopped("anybody may write there");
+    stopped("every user may write there");
     fs::set_permissions(&config, fs::Permissions::from_mode(0o755)).unwrap();
     std::os::unix::fs::chown(&config, Some(12), None).unwrap();
-    stopped("it is somebody's");
+    stopped("it belongs to another user");
     std::os::unix::fs::chown(&config, Some(0), None).unwrap();
     fs::rename(&config, gate.at("elsewhere")).unwrap();
     stopped("it is gone");
@@ -114,11 +114,11 @@ fn people_at_work_are_seen() {
         assert!(signs()[0].contains("an editor has"), "{name}");
         fs::remove_file(beside.join(name)).unwrap();
     }
-    std::os::unix::fs::symlink("somebody@there:1", beside.join(".#file")).unwrap();
+    std::os::unix::fs::symlink("operator@there:1", beside.join(".#file")).unwrap();
     assert!(signs()[0].contains(".#file"));
     fs::remove_file(beside.join(".#file")).unwrap();
     let lock = fs::File::create(gate.at("package-lock")).unwrap();
-    assert_eq!(signs(), Vec::<String>::new(), "a lock file that nobody holds");
+    assert_eq!(signs(), Vec::<String>::new(), "a lock file without a lock");
     rustix::fs::fcntl_lock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
     assert!(signs()[0].contains("a package manager"), "{:?}", signs());
     gone(&file);
@@ -189,11 +189,11 @@ fn nw21_bytes_that_a_component_made_are_written_only_with_an_approvers_signature
         gate.one("change-root", request).unwrap()
     };
     let good = || signed(&dir, "mine", "bailiwick-plan", &statement);
-    assert!(is(&asked(&statement, good(), &bytes), Status::Refused), "nobody may approve yet");
+    assert!(is(&asked(&statement, good(), &bytes), Status::Refused), "there is no approver yet");
     let approvers = gate.at("config/approvers");
     fs::write(&approvers, format!("approver@example namespaces=\"bailiwick-plan\" {mine}\n")).unwrap();
     fs::set_permissions(&approvers, fs::Permissions::from_mode(0o666)).unwrap();
-    assert!(is(&asked(&statement, good(), &bytes), Status::Refused), "anybody may write that file");
+    assert!(is(&asked(&statement, good(), &bytes), Status::Refused), "every user may write that file");
     fs::set_permissions(&approvers, fs::Permissions::from_mode(0o644)).unwrap();
     for (what, statement, key, namespace) in [
         ("another's key", statement.clone(), "other", "bailiwick-plan"),

@@ -31,7 +31,7 @@ fn known(gate: &Gate, change: &str) -> ChangeFacts {
     ChangeFacts::read(&answer.stdout).unwrap_or_else(|error| panic!("{error}: {}", shown(&answer)))
 }
 
-/// A unit's state, as the stand-in for systemd keeps it.
+/// A unit's state, as the fake systemd keeps it.
 fn toy(gate: &Gate, active: &str, enabled: &str) {
     fs::write(gate.at("toy.active"), active).unwrap();
     fs::write(gate.at("toy.enabled"), enabled).unwrap();

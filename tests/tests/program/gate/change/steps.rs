@@ -56,7 +56,7 @@ fn units_are_started_enabled_reloaded_restarted_and_rolled_back() {
             assert_eq!(again.status, if repeats { FINE } else { Status::Refused }, "{shell} {action}");
             assert_eq!(outcome(&gate, Request::Close(named(&name))).status, FINE);
         }
-        // Each was said to systemd once, however often it was asked for; a start with systemd's own count at nought.
+        // systemd got each request once, however often the client sent it; a start, after systemd's own count was reset.
         let log = fs::read_to_string(gate.at("systemctl.log")).unwrap();
         for (word, times) in [
             (" start ", 3),
@@ -145,14 +145,14 @@ fn ch08_a_step_that_is_asked_again_is_not_done_again_and_never_becomes_another()
     let (gate, file, before, after) = one_file("again", &FREE);
     let asked = [begin("c-1"), step("c-1", 1, "w", &before, &after)];
     assert!(gate.ask("change-root", &asked).unwrap().iter().all(|answer| is(answer, FINE)));
-    // Somebody changes it; the old answer stands, and the file is left alone.
+    // A person changes it; the old answer holds, and the file is left alone.
     fs::write(&file, "a person's\n").unwrap();
     assert!(is(&gate.one("change-root", step("c-1", 1, "w", &before, &after)).unwrap(), FINE));
     assert_eq!(fs::read(&file).unwrap(), b"a person's\n");
     assert!(is(&gate.one("change-root", step("c-1", 1, "w", &after, &before)).unwrap(), Status::Conflict));
     assert!(is(&gate.one("change-root", step("c-1", 2, "other", &before, &after)).unwrap(), Status::Unknown));
     assert!(is(&gate.one("change-root", step("c-9", 1, "w", &before, &after)).unwrap(), Status::Conflict), "not open");
-    // CH04: and it is not taken back over what the person did; the difference is shown.
+    // CH04: and the undo does not overwrite the person's edit; the difference is shown.
     let conflict = gate.one("change-root", undo("c-1", 1)).unwrap();
     assert!(
         is(&conflict, Status::Conflict) && shown(&conflict).contains("-after\n+a person's"),
@@ -216,7 +216,7 @@ fn the_list_and_not_the_client_decides_what_a_step_makes_of_its_object() {
     }
     assert_eq!(fs::read(&file).unwrap(), b"before\n");
     assert!(!Path::new(&made).exists());
-    // What was found in another state is not "taken back" into one that it never had.
+    // An object that was found in another state is not "restored" to one that it never had.
     toy(&gate, "active", "enabled");
     fs::write(&made, "").unwrap();
     for (number, action, before, after) in
@@ -226,7 +226,7 @@ fn the_list_and_not_the_client_decides_what_a_step_makes_of_its_object() {
         assert!(is(&answer, Status::Conflict), "{action}");
         assert!(is(&gate.one("change-root", undo("c-1", number)).unwrap(), FINE), "{action}");
     }
-    assert!(Path::new(&made).exists(), "it was somebody else's");
+    assert!(Path::new(&made).exists(), "another user owned it");
     assert!(fs::read_to_string(gate.at("toy.active")).unwrap().contains("active"));
     let log = fs::read_to_string(gate.at("systemctl.log")).unwrap();
     assert!(!log.contains(" start ") && !log.contains(" stop "), "{log}");

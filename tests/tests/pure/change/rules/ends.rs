@@ -45,7 +45,7 @@ fn tg10_a_gate_that_lies_of_what_it_did_is_found_out_by_probes() {
     assert!(!holds && proofs.iter().any(|proof| proof.holds) && proofs.iter().any(|proof| !proof.holds), "{proofs:?}");
 }
 
-/// Looks as another does, and takes its time.
+/// A verifier that takes its time.
 struct Late<'a>(&'a Controller, Probes);
 
 impl Verifier for Late<'_> {

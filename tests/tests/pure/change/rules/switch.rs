@@ -84,7 +84,7 @@ fn an_interruption_at_every_moment_ends_before_or_after() {
             | ApplyOutcome::Ended { end: End::NotBegun | End::RolledBack, .. } => {
                 assert!(is_before, "{at}: {outcome:?}")
             }
-            // Everything was proved, and the gate already told.
+            // Everything was proved, and the gate was already informed.
             ApplyOutcome::Ended { end: End::Applied, .. } => {
                 assert!(gate.names.borrow()[at as usize - 1].starts_with("close"), "{at}: {outcome:?}");
             }
