@@ -314,7 +314,11 @@ fn plain(error: &io::Error) -> String {
 }
 
 fn seconds(duration: Duration) -> String {
-    if duration.subsec_millis() == 0 { format!("{} s", duration.as_secs()) } else { format!("{duration:?}") }
+    let tenths = (duration.as_millis() + 50) / 100;
+    match (tenths / 10, tenths % 10) {
+        (whole, 0) => format!("{whole} s"),
+        (whole, tenth) => format!("{whole}.{tenth} s"),
+    }
 }
 
 /// The first eight names that a server offers, without those that are not plain.
@@ -330,6 +334,12 @@ pub(super) fn names(theirs: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_duration_has_no_more_digits_than_a_person_reads() {
+        let of = |nanos| seconds(Duration::from_nanos(nanos));
+        assert_eq!([of(2_999_999_535), of(10_000_000_000), of(1_549_000_000)], ["3 s", "10 s", "1.5 s"]);
+    }
 
     #[test]
     fn a_refusal_shows_through_a_jump() {
