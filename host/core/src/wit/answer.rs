@@ -202,7 +202,7 @@ mod tests {
             let Answer { list, fields, lists, beyond } = answer(verb);
             assert!(
                 !(fields.is_empty() && lists.is_empty()),
-                "{verb}: nothing that a check could ask: see CONTRIBUTING.md, \"Add a verb\""
+                "{verb}: its record in wit/ has no field that a `[[check]]` could ask for"
             );
             writeln!(text, "{verb}: {}", if *list { "any number of" } else { "one" }).unwrap();
             let entries = lists.iter().flat_map(|(name, fields)| {
