@@ -344,7 +344,7 @@ impl Broker {
     fn without_secrets(&self, verb: Verb, answer: Answer, counts: &mut Counts) -> Result<Answer, RunError> {
         let Answer { mut stdout, stderr, exit, timing } = answer;
         let whole = stdout.len();
-        if verb == Verb::FilesRead && u64::try_from(whole).is_ok_and(|bytes| bytes > READ_BYTES) {
+        if verb == Verb::FilesRead && whole > READ_BYTES {
             redact::drop_cut_line(&mut stdout);
         }
         let mut stdout = self.redactor.bytes(stdout, counts);
@@ -352,9 +352,8 @@ impl Broker {
         let bytes_max = spec(verb).bytes_max;
         if verb == Verb::FilesRead {
             // One byte more than a component gets means that the file goes on. Redaction must not remove that byte.
-            let most = usize::try_from(READ_BYTES).unwrap_or(usize::MAX);
-            if whole > most || stdout.len() > most {
-                stdout.resize(most.saturating_add(1), b'\n');
+            if whole > READ_BYTES || stdout.len() > READ_BYTES {
+                stdout.resize(READ_BYTES + 1, b'\n');
             }
         } else if u64::try_from(stdout.len()).is_ok_and(|bytes| bytes > bytes_max) {
             return Err(RunError::TooLarge(bytes_max));

@@ -11,13 +11,13 @@ use super::{
 use crate::model::{Effect, Object};
 
 /// How much of a file is read: 256 KiB. One byte more is requested, so that a longer file can be recognised.
-pub const READ_BYTES: u64 = 256 << 10;
+pub const READ_BYTES: usize = 256 << 10;
 
 pub(super) const READ: Spec = Spec {
     effect: Effect::Observe,
     object: Object::Path,
     invocation: Invocation::Program(&[Word("head"), Word("-c"), Word("262145"), Hole]),
-    bytes_max: READ_BYTES + (4 << 10),
+    bytes_max: READ_BYTES as u64 + (4 << 10),
     timeout: Duration::from_secs(10),
     reads: "the first 256 KiB of the file",
 };

@@ -5,17 +5,15 @@ use super::text::{ended, failure, number, whole};
 use bailiwick_bindings::ops::files::{Content, Kind, StatInfo};
 use bailiwick_core::model::Answer;
 use bailiwick_core::model::VerbError;
-
-/// The maximum that a guest gets of a file. One byte more was requested.
-const READ_BYTES: usize = 256 << 10;
+use bailiwick_core::verbs::READ_BYTES;
 
 pub(super) fn read(answer: &Answer) -> Result<Content, VerbError> {
     if !ended(answer, &[0]) {
         return Err(failure(answer));
     }
-    let truncated = answer.stdout.len() > READ_BYTES;
+    // One byte more was asked for than a guest gets.
     let bytes = answer.stdout.get(..READ_BYTES).unwrap_or(&answer.stdout).to_vec();
-    Ok(Content { bytes, truncated })
+    Ok(Content { truncated: bytes.len() < answer.stdout.len(), bytes })
 }
 
 pub(super) fn stat(answer: &Answer) -> Result<StatInfo, VerbError> {
