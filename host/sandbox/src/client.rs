@@ -18,7 +18,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::attempt::{Attempt, Marks};
-use super::fault::{Breach, Fault, FaultKind, WorkerEnd};
+use super::fault::{Breach, FaultKind, WorkerEnd};
 use super::imports::Links;
 use super::kernel;
 use super::load::LoadError;
@@ -26,11 +26,11 @@ use super::process::{Process, read, reap};
 use super::protocol::{Event, Ledger};
 use super::run::GRACE;
 use super::wire::{
-    self, End, FROM_WORKER_FRAME_BYTES, FromWorker, HELLO_FRAME_BYTES, LOAD_FRAME_BYTES, Load, LogLine, Outcome, Ready,
-    Start, TO_WORKER_FRAME_BYTES, TargetView, ToWorker, VERSION, VerbCall, WireError,
+    self, Ending, FROM_WORKER_FRAME_BYTES, FromWorker, HELLO_FRAME_BYTES, LOAD_FRAME_BYTES, Load, LogLine, Outcome,
+    Ready, Start, TO_WORKER_FRAME_BYTES, TargetView, ToWorker, VERSION, VerbCall, WireError,
 };
 use bailiwick_core::limits::Limits;
-use bailiwick_core::model::{Decision, Lockdown, Phase, Report, Tainted, VerbError};
+use bailiwick_core::model::{Lockdown, Phase, VerbError};
 
 /// How long a worker may take to start and to lock itself down.
 const START_TIME: Duration = Duration::from_secs(30);
@@ -107,28 +107,6 @@ pub struct RunEnd {
     pub logs_dropped: u32,
     /// From start to end.
     pub elapsed: Duration,
-}
-
-/// How a run ended.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Ending {
-    /// It checked its targets. The report has been validated here too.
-    Report(Report),
-    /// A fix has planned. The decision has been validated here too.
-    Decision(Decision),
-    /// It could not check them, and reports why.
-    CouldNotCheck {
-        /// Its reason.
-        reason: Tainted,
-        /// The verb error behind it.
-        error: Option<VerbError>,
-        /// The number of the call that stopped it.
-        call: Option<u32>,
-    },
-    /// It broke.
-    Fault(Fault),
-    /// Its worker was killed because of another run. It can be started again in a new worker.
-    Interrupted,
 }
 
 /// Why a worker ended.
@@ -396,7 +374,7 @@ impl Worker {
                 }
                 Some(Event::Log(line)) => end.logs.push(line),
                 Some(Event::Ended { end: ended, fuel_used, logs_dropped }) => {
-                    end.ending = ended.into();
+                    end.ending = ended;
                     end.fuel_used = fuel_used;
                     end.logs_dropped = logs_dropped;
                     break;
@@ -465,17 +443,6 @@ impl Drop for Worker {
     fn drop(&mut self) {
         self.supervisor.abort();
         self.shared.close(Gone::Closed);
-    }
-}
-
-impl From<End> for Ending {
-    fn from(end: End) -> Self {
-        match end {
-            End::Report(report) => Self::Report(report),
-            End::Decision(decision) => Self::Decision(decision),
-            End::CouldNotCheck { reason, error, call } => Self::CouldNotCheck { reason, error, call },
-            End::Fault(fault) => Self::Fault(fault),
-        }
     }
 }
 

@@ -40,10 +40,10 @@ pub mod wire;
 pub mod worker;
 
 pub use bailiwick_core::limits::Limits;
-pub use client::{Code, Ending, Idle, RunEnd, Stopped, Worker};
+pub use client::{Code, Idle, RunEnd, Stopped, Worker};
 pub use fault::{Fault, FaultKind};
 pub use host::parse;
 pub use imports::{ImportError, Links, check_component, check_imports};
 pub use inspect::{InspectError, Inspected, inspect};
 pub use load::LoadError;
-pub use wire::{Outcome, SlotEntry, TargetView, VerbCall};
+pub use wire::{Ending, Outcome, SlotEntry, TargetView, VerbCall};

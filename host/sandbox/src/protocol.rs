@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::fault::Breach;
 use super::report::{check_decision, check_failure, check_report};
-use super::wire::{End, FromWorker, Given, LogLine, SLOT_KEY_BYTES, VerbCall};
+use super::wire::{Ending, FromWorker, Given, LogLine, SLOT_KEY_BYTES, VerbCall};
 use bailiwick_core::limits::Limits;
 use bailiwick_core::model::{Object, Phase, Verb};
 use bailiwick_core::verbs::{COMPUTED_BYTES_MAX, needs_content, spec};
@@ -24,7 +24,7 @@ pub(super) enum Event {
     /// It left a note.
     Log(LogLine),
     /// It ended.
-    Ended { end: End, fuel_used: u64, logs_dropped: u32 },
+    Ended { end: Ending, fuel_used: u64, logs_dropped: u32 },
 }
 
 /// The runs of one worker.
@@ -126,17 +126,18 @@ fn given_fits(verb: Verb, given: &Given) -> bool {
     needs_content(verb) == given.content.is_some() && computed == given.bytes.is_some() && short && small
 }
 
-fn check_end(end: &End, phase: Phase, calls: u32) -> Result<(), Breach> {
+fn check_end(end: &Ending, phase: Phase, calls: u32) -> Result<(), Breach> {
     match end {
-        End::Decision(_) if phase != Phase::Plan => Err(Breach::UncheckedReport),
-        End::Report(_) if phase == Phase::Plan => Err(Breach::UncheckedReport),
-        End::Decision(decision) => check_decision(decision, calls).map_err(|_| Breach::UncheckedReport),
-        End::Report(report) => check_report(report, calls).map_err(|_| Breach::UncheckedReport),
-        End::CouldNotCheck { reason, call, .. } => {
+        Ending::Decision(_) if phase != Phase::Plan => Err(Breach::UncheckedReport),
+        Ending::Report(_) if phase == Phase::Plan => Err(Breach::UncheckedReport),
+        Ending::Decision(decision) => check_decision(decision, calls).map_err(|_| Breach::UncheckedReport),
+        Ending::Report(report) => check_report(report, calls).map_err(|_| Breach::UncheckedReport),
+        Ending::CouldNotCheck { reason, call, .. } => {
             check_failure(reason, *call, calls).map_err(|_| Breach::UncheckedReport)
         }
-        End::Fault(fault) if fault.detail.len() > DETAIL_BYTES => Err(Breach::Limits),
-        End::Fault(_) => Ok(()),
+        Ending::Fault(fault) if fault.detail.len() > DETAIL_BYTES => Err(Breach::Limits),
+        Ending::Fault(_) => Ok(()),
+        Ending::Interrupted => Err(Breach::Malformed),
     }
 }
 
@@ -160,11 +161,11 @@ mod tests {
         }
     }
 
-    fn ended(end: End) -> FromWorker {
+    fn ended(end: Ending) -> FromWorker {
         FromWorker::Ended { run: 1, end, fuel_used: 0, logs_dropped: 0 }
     }
 
-    fn resting_on(evidence: Vec<u32>) -> End {
+    fn resting_on(evidence: Vec<u32>) -> Ending {
         let finding = Finding {
             code: "x".to_owned(),
             severity: Severity::Ok,
@@ -173,7 +174,7 @@ mod tests {
             metrics: Vec::new(),
             evidence,
         };
-        End::Report(Report { findings: vec![finding] })
+        Ending::Report(Report { findings: vec![finding] })
     }
 
     #[test]

@@ -18,7 +18,7 @@ use super::host::{self, Pre};
 use super::meter::Meter;
 use super::random::Random;
 use super::wire::{
-    self, End, FROM_WORKER_FRAME_BYTES, FromWorker, Given, LogLevel, LogLine, Outcome, SLOT_KEY_BYTES, Start,
+    self, Ending, FROM_WORKER_FRAME_BYTES, FromWorker, Given, LogLevel, LogLine, Outcome, SLOT_KEY_BYTES, Start,
     TargetView, VerbCall,
 };
 use bailiwick_bindings::Target;
@@ -284,13 +284,13 @@ pub(super) fn run(pre: &Pre, state: RunState) -> FromWorker {
     let mut store = Store::new(pre.engine(), state);
     let end = match enter(pre, &mut store, &limits) {
         Ok(end) => end,
-        Err(error) => End::Fault(fault(&error, store.data(), &limits)),
+        Err(error) => Ending::Fault(fault(&error, store.data(), &limits)),
     };
     let fuel_used = limits.fuel.saturating_sub(store.get_fuel().unwrap_or(0));
     FromWorker::Ended { run, end, fuel_used, logs_dropped: store.data().logs_dropped }
 }
 
-fn enter(pre: &Pre, store: &mut Store<RunState>, limits: &Limits) -> wasmtime::Result<End> {
+fn enter(pre: &Pre, store: &mut Store<RunState>, limits: &Limits) -> wasmtime::Result<Ending> {
     store.limiter(|state| &mut state.meter);
     store.set_fuel(limits.fuel)?;
     // One tick more than the wall time: normally fuel ends a run first.

@@ -180,7 +180,7 @@ pub enum FromWorker {
         /// The run.
         run: u32,
         /// How.
-        end: End,
+        end: Ending,
         /// Wasm instructions it took.
         fuel_used: u64,
         /// Log lines dropped or cut.
@@ -244,12 +244,12 @@ pub enum LogLevel {
     Warning,
 }
 
-/// How a run ended, as the worker reports it.
+/// How a run ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum End {
-    /// It checked its targets.
+pub enum Ending {
+    /// It checked its targets. The report is validated by the worker and by the broker.
     Report(Report),
-    /// A fix has planned.
+    /// A fix has planned. The decision is validated by the worker and by the broker.
     Decision(Decision),
     /// It could not check them, and reports why.
     CouldNotCheck {
@@ -262,6 +262,9 @@ pub enum End {
     },
     /// It broke.
     Fault(Fault),
+    /// Its worker was killed because of another run. It can be started again in a new worker. No message can say it.
+    #[serde(skip)]
+    Interrupted,
 }
 
 /// A frame that cannot be read or written.
@@ -373,6 +376,19 @@ mod tests {
         write(&mut wire, &call(), FROM_WORKER_FRAME_BYTES).unwrap();
         let back: FromWorker = read(&mut wire.as_slice(), FROM_WORKER_FRAME_BYTES).unwrap().unwrap();
         assert_eq!(back, call());
+    }
+
+    #[test]
+    fn no_message_says_that_a_run_was_interrupted() {
+        let ended = |end| FromWorker::Ended { run: 1, end, fuel_used: 0, logs_dropped: 0 };
+        assert!(encode(&ended(Ending::Interrupted), FROM_WORKER_FRAME_BYTES).is_err());
+        let fault = || ended(Ending::Fault(super::super::fault::FaultKind::Host.into()));
+        let frame = encode(&fault(), FROM_WORKER_FRAME_BYTES).unwrap();
+        // The byte after the message's and the run's is the end's: a fault is the last that a message can have.
+        let mut body = frame.get(4..).unwrap().to_vec();
+        assert_eq!(decode::<FromWorker>(&body).unwrap(), fault());
+        body[2] += 1;
+        assert!(matches!(decode::<FromWorker>(&body), Err(WireError::Malformed(_))));
     }
 
     #[test]

@@ -23,7 +23,7 @@ use super::imports::Links;
 use super::lockdown;
 use super::run::{self, RunState, Socket};
 use super::wire::{
-    self, Code, End, FromWorker, HELLO_FRAME_BYTES, LOAD_FRAME_BYTES, Outcome, Ready, Start, TO_WORKER_FRAME_BYTES,
+    self, Code, Ending, FromWorker, HELLO_FRAME_BYTES, LOAD_FRAME_BYTES, Outcome, Ready, Start, TO_WORKER_FRAME_BYTES,
     ToWorker, VERSION, WireError, artefact_bytes_max,
 };
 use bailiwick_core::limits::{Limits, STACK_BYTES};
@@ -181,7 +181,7 @@ impl Runs {
             let _ = run::send(&socket, &ended);
         });
         if thread.is_err() {
-            let end = End::Fault(FaultKind::Host.into());
+            let end = Ending::Fault(FaultKind::Host.into());
             run::send(&self.socket, &FromWorker::Ended { run, end, fuel_used: 0, logs_dropped: 0 })?;
         }
         Ok(())

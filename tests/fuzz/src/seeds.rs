@@ -10,7 +10,7 @@ use bailiwick_journal::{Blob, Entry, EntryRef, Outcome as Written, Record};
 use bailiwick_sandbox::Links;
 use bailiwick_sandbox::wire;
 use bailiwick_sandbox::wire::{
-    Code, End, FromWorker, Given, Load, LogLevel, LogLine, Outcome, Ready, Start, TargetView, ToWorker, VERSION,
+    Code, Ending, FromWorker, Given, Load, LogLevel, LogLine, Outcome, Ready, Start, TargetView, ToWorker, VERSION,
     VerbCall,
 };
 use data_encoding::BASE64;
@@ -245,13 +245,13 @@ pub(crate) fn from_worker() -> Vec<Vec<u8>> {
         FromWorker::Log { run: 1, line: LogLine { level: LogLevel::Info, text: Tainted::new("note") } },
         FromWorker::Ended {
             run: 1,
-            end: End::Report(Report { findings: vec![finding] }),
+            end: Ending::Report(Report { findings: vec![finding] }),
             fuel_used: 1,
             logs_dropped: 0,
         },
         FromWorker::Ended {
             run: 1,
-            end: End::CouldNotCheck { reason: Tainted::new("x"), error: Some(VerbError::Garbled), call: Some(1) },
+            end: Ending::CouldNotCheck { reason: Tainted::new("x"), error: Some(VerbError::Garbled), call: Some(1) },
             fuel_used: 1,
             logs_dropped: 0,
         },

@@ -6,7 +6,7 @@ use wasmtime::component::{Linker, Resource};
 use crate::imports::interface_name;
 use crate::report::{OutputError, check_decision};
 use crate::run::RunState;
-use crate::wire::{End, Given, SLOT_KEY_BYTES};
+use crate::wire::{Ending, Given, SLOT_KEY_BYTES};
 use bailiwick_bindings::Target;
 use bailiwick_bindings::ops::{changes, reports as wit};
 use bailiwick_core::model::{Decision, StageError, Tainted, Verb};
@@ -49,7 +49,7 @@ pub(super) fn with_bytes(linker: &mut Linker<RunState>, verb: Verb) -> wasmtime:
 ///
 /// # Errors
 /// The rule that it breaks.
-pub(crate) fn decided(decision: wit::Decision, calls: u32) -> Result<End, OutputError> {
+pub(crate) fn decided(decision: wit::Decision, calls: u32) -> Result<Ending, OutputError> {
     let decision = match decision {
         wit::Decision::Propose(wit::Proposal { context, evidence }) => {
             Decision::Propose { context: Tainted::new(context), evidence }
@@ -60,7 +60,7 @@ pub(crate) fn decided(decision: wit::Decision, calls: u32) -> Result<End, Output
         }
     };
     check_decision(&decision, calls)?;
-    Ok(End::Decision(decision))
+    Ok(Ending::Decision(decision))
 }
 
 /// The contract's word for a change that was not staged.

@@ -1,7 +1,7 @@
 //! Converts the result of a guest to the host's types. Attack answered: see [`crate::report`], which checks it.
 
 use crate::report::{OutputError, check_failure, check_report};
-use crate::wire::End;
+use crate::wire::Ending;
 use bailiwick_bindings::ops::reports as wit;
 use bailiwick_core::model::{Finding, Metric, Report, Severity, Tainted, Unit};
 
@@ -9,17 +9,17 @@ use bailiwick_core::model::{Finding, Metric, Report, Severity, Tainted, Unit};
 ///
 /// # Errors
 /// The rule that it breaks.
-pub(crate) fn end(result: Result<wit::Report, wit::Failure>, calls: u32) -> Result<End, OutputError> {
+pub(crate) fn end(result: Result<wit::Report, wit::Failure>, calls: u32) -> Result<Ending, OutputError> {
     match result {
         Ok(report) => {
             let report = Report { findings: report.findings.into_iter().map(finding).collect() };
             check_report(&report, calls)?;
-            Ok(End::Report(report))
+            Ok(Ending::Report(report))
         }
         Err(failure) => {
             let reason = Tainted::new(failure.reason);
             check_failure(&reason, failure.call, calls)?;
-            Ok(End::CouldNotCheck { reason, error: failure.error.map(super::verb_error), call: failure.call })
+            Ok(Ending::CouldNotCheck { reason, error: failure.error.map(super::verb_error), call: failure.call })
         }
     }
 }

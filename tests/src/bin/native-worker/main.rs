@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use bailiwick_core::model::{Finding, Report, Severity, Tainted};
 use bailiwick_sandbox::wire;
-use bailiwick_sandbox::wire::{Code, End, FROM_WORKER_FRAME_BYTES, FromWorker, LOAD_FRAME_BYTES, Ready, ToWorker};
+use bailiwick_sandbox::wire::{Code, Ending, FROM_WORKER_FRAME_BYTES, FromWorker, LOAD_FRAME_BYTES, Ready, ToWorker};
 use bailiwick_sandbox::worker;
 
 fn main() -> ExitCode {
@@ -59,5 +59,5 @@ fn ended(run: u32, title: String) -> FromWorker {
         metrics: Vec::new(),
         evidence: Vec::new(),
     };
-    FromWorker::Ended { run, end: End::Report(Report { findings: vec![finding] }), fuel_used: 0, logs_dropped: 0 }
+    FromWorker::Ended { run, end: Ending::Report(Report { findings: vec![finding] }), fuel_used: 0, logs_dropped: 0 }
 }
