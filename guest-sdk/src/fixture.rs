@@ -444,9 +444,10 @@ mod tests {
         let targets =
             [with_cores("a", 1), Fixture::new().named("b").load(Err(VerbError::TimedOut)), with_cores("c", 3)];
         let report = examine_together::<Cores>(targets).unwrap();
-        let said: Vec<_> = report.findings.iter().map(|f| (f.severity, f.subject.as_str(), f.title.as_str())).collect();
+        let statements: Vec<_> =
+            report.findings.iter().map(|f| (f.severity, f.subject.as_str(), f.title.as_str())).collect();
         assert_eq!(
-            said,
+            statements,
             [
                 (Severity::Ok, "a", "1 core"),
                 (Severity::Unknown, "b", "system.load: the target did not answer in time"),

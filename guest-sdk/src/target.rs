@@ -95,7 +95,7 @@ impl Params<'_> {
         }
     }
 
-    /// Yes or no.
+    /// True or false.
     ///
     /// # Errors
     /// As for [`number`](Self::number).

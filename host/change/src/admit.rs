@@ -79,7 +79,7 @@ pub enum Approval {
         /// The approvers; none if policy names none.
         approvers: Option<AllowedSigners>,
     },
-    /// By policy alone: no person attends.
+    /// By policy alone, without a person.
     Unattended {
         /// The grant of the fix on the target has `unattended = true`.
         allowed: bool,
@@ -108,7 +108,7 @@ pub(super) struct Admitted {
     pub(super) baseline: Vec<Observed>,
     /// The epoch of the kill switch.
     pub(super) epoch: u64,
-    /// True if a person attends.
+    /// False for an unattended change.
     pub(super) attended: bool,
 }
 

@@ -212,7 +212,7 @@ impl<C: Clock, H: GateClient, E: Verifier> Execution<'_, C, H, E> {
             Err(error) => error.to_string(),
         };
         let aborted = match self.query_gate(&error).await {
-            Ok(Some(GateRecord { closed: Some(Closed::Kept), .. })) => return Ok(Ok(proofs)),
+            Ok(Some(GateRecord { closed: Some(Closed::Confirmed), .. })) => return Ok(Ok(proofs)),
             Ok(Some(GateRecord { closed: Some(Closed::RolledBack), .. })) => Abort::Ended(
                 End::RolledBack,
                 "the target rolled the change back by itself before it received the order to keep it".to_owned(),
@@ -236,7 +236,7 @@ fn closed_by_target(record: &GateRecord) -> Option<Abort> {
     match record.closed? {
         Closed::RolledBack => ended(End::RolledBack, "the target rolled the change back by itself"),
         Closed::Failed => ended(End::Stuck, "the target tried to roll the change back by itself, and failed"),
-        Closed::Kept => ended(End::Stuck, "the target has kept the change without an order from this controller"),
+        Closed::Confirmed => ended(End::Stuck, "the target has kept the change without an order from this controller"),
     }
 }
 

@@ -76,7 +76,7 @@ pub struct Approved {
 impl Statement {
     /// What an approver of a plan signs.
     #[must_use]
-    pub fn of(plan: &Plan, digest: &str, not_after: Timestamp) -> Self {
+    pub fn new(plan: &Plan, digest: &str, not_after: Timestamp) -> Self {
         // To the second: what is written is what is read.
         let not_after = Timestamp::from_second(not_after.as_second()).unwrap_or(not_after);
         Self {
@@ -148,7 +148,7 @@ impl Statement {
     /// # Errors
     /// When it does not.
     pub fn check_plan(&self, plan: &Plan, digest: &str, now: Timestamp) -> Result<(), ApprovalError> {
-        let expected = Self::of(plan, digest, self.not_after);
+        let expected = Self::new(plan, digest, self.not_after);
         let differs = [
             ("plan", self.plan != expected.plan),
             ("target", self.target != expected.target),

@@ -31,7 +31,7 @@ pub struct Constraints {
     /// The actions that a never-rule withholds, with the rule.
     pub withheld: BTreeMap<ActionId, String>,
     /// Objects on the target that open changes hold.
-    pub held: BTreeMap<String, ChangeId>,
+    pub in_use: BTreeMap<String, ChangeId>,
 }
 
 /// One reason why a plan is rejected.
@@ -125,7 +125,7 @@ pub enum Violation {
     },
     /// An object of an open change.
     #[error("step {step}: {object} belongs to the open change {change}")]
-    Held {
+    InUse {
         /// The step, from 1.
         step: usize,
         /// The object.
@@ -278,8 +278,8 @@ fn check_step(step: &Step, number: usize, constraints: &Constraints, violations:
         violations.push(Violation::Idle { step: number });
     }
     let object = step.change.object();
-    if let Some(change) = constraints.held.get(&object) {
-        violations.push(Violation::Held { step: number, object, change: change.clone() });
+    if let Some(change) = constraints.in_use.get(&object) {
+        violations.push(Violation::InUse { step: number, object, change: change.clone() });
     }
     let bound = match (&step.change, &step.computed) {
         (Change::WriteComputed { bytes_max, .. }, Some(sha)) => {

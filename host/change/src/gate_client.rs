@@ -42,7 +42,7 @@ pub struct GateRecord {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Closed {
     /// The controller ordered it to keep the change.
-    Kept,
+    Confirmed,
     /// The change is rolled back, by the controller or by the target.
     RolledBack,
     /// The target could not roll it back.
@@ -54,7 +54,7 @@ impl Closed {
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
-            Self::Kept => "kept",
+            Self::Confirmed => "kept",
             Self::RolledBack => "rolled back",
             Self::Failed => "failed",
         }

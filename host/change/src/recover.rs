@@ -52,7 +52,7 @@ pub async fn recover<H: GateClient>(
     let reported = match closed {
         None => "it has no record of the change",
         Some(None) => "the change is open; the target rolls it back when its time is over",
-        Some(Some(Closed::Kept)) => "the change is kept",
+        Some(Some(Closed::Confirmed)) => "the change is kept",
         Some(Some(Closed::RolledBack)) => "the change is rolled back",
         Some(Some(Closed::Failed)) => "the target could not roll the change back",
     };
@@ -91,14 +91,14 @@ fn judge(
     let change = &state.id;
     match (gate, state.status) {
         // It was proved, and the gate was ordered to keep it; only the last entry is missing.
-        (Some(Some(Closed::Kept)), ChangeStatus::Keeping) if all_after => {
+        (Some(Some(Closed::Confirmed)), ChangeStatus::Keeping) if all_after => {
             end(log, change, End::Applied, "it was proved and kept before the program ended", proofs)
         }
         // It was applied earlier, and its rollback was under way.
-        (Some(Some(Closed::Kept)), ChangeStatus::Undoing | ChangeStatus::Dropping) if all_before => {
+        (Some(Some(Closed::Confirmed)), ChangeStatus::RollingBack | ChangeStatus::Dropping) if all_before => {
             end(log, change, End::RolledBack, "every object has its former state", proofs)
         }
-        (Some(Some(Closed::Kept)), ChangeStatus::Undoing | ChangeStatus::Dropping) => Ok(Recovered {
+        (Some(Some(Closed::Confirmed)), ChangeStatus::RollingBack | ChangeStatus::Dropping) => Ok(Recovered {
             change: change.clone(),
             end: None,
             why: format!("it is partly rolled back; `bailiwick rollback {change}` continues"),

@@ -206,8 +206,8 @@ fn client_error(error: &GateError) -> GateClientError {
 fn state_of(outcome: Outcome) -> Result<Option<State>, GateClientError> {
     match outcome.status {
         Status::Exit(0) => Ok(outcome.state),
-        Status::Exit(_) => Err(GateClientError::Refused { word: "failed".to_owned(), detail: outcome.said }),
-        status => Err(GateClientError::Refused { word: status.to_string(), detail: outcome.said }),
+        Status::Exit(_) => Err(GateClientError::Refused { word: "failed".to_owned(), detail: outcome.detail }),
+        status => Err(GateClientError::Refused { word: status.to_string(), detail: outcome.detail }),
     }
 }
 
@@ -265,7 +265,7 @@ impl<T: GateTransport> GateClient for RemoteGate<T> {
         }
         let facts = read(&answer, ChangeFacts::read)?;
         let closed = match (facts.ended, facts.failed) {
-            (Some((Ended::Applied, _)), _) => Some(Closed::Kept),
+            (Some((Ended::Applied, _)), _) => Some(Closed::Confirmed),
             (Some((Ended::RolledBack, _)), _) => Some(Closed::RolledBack),
             (None, Some(_)) => Some(Closed::Failed),
             (None, None) => None,

@@ -136,7 +136,7 @@ impl<C: Clock, H: GateClient, E: Verifier> Execution<'_, C, H, E> {
                     self.hold(format!("every object is restored, but the gate does not close the change: {error}"))
                 }
             },
-            Ok(Some(GateRecord { closed: Some(Closed::Kept), .. })) if error.word().is_some() => {
+            Ok(Some(GateRecord { closed: Some(Closed::Confirmed), .. })) if error.word().is_some() => {
                 // The gate closed the change when it kept it; a rollback does not open it again.
                 self.end(End::RolledBack, Some(why), proofs)
             }

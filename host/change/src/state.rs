@@ -24,7 +24,7 @@ pub enum ChangeStatus {
     /// The order to keep it may have been sent to the gate.
     Keeping,
     /// Steps are being undone.
-    Undoing,
+    RollingBack,
     /// The report that it is rolled back may have been sent to the gate.
     Dropping,
     /// It is applied.
@@ -45,7 +45,13 @@ impl ChangeStatus {
     pub const fn is_open(self) -> bool {
         matches!(
             self,
-            Self::Reserved | Self::Begun | Self::Acting | Self::Proved | Self::Keeping | Self::Undoing | Self::Dropping
+            Self::Reserved
+                | Self::Begun
+                | Self::Acting
+                | Self::Proved
+                | Self::Keeping
+                | Self::RollingBack
+                | Self::Dropping
         )
     }
 
@@ -174,13 +180,13 @@ impl ChangeState {
                 self.status = ChangeStatus::Begun;
             }
             (ChangeStatus::Begun, Event::Opened { .. }) => self.status = ChangeStatus::Acting,
-            (ChangeStatus::Acting | ChangeStatus::Undoing, Event::StepIntent { step, way, .. }) => {
+            (ChangeStatus::Acting | ChangeStatus::RollingBack, Event::StepIntent { step, way, .. }) => {
                 if self.step_mut(*step, *way).is_none_or(|step| *step == StepStatus::Done) {
                     return illegal("step-intent");
                 }
                 self.set(*step, *way, StepStatus::Unknown);
             }
-            (ChangeStatus::Acting | ChangeStatus::Undoing, Event::StepOutcome { step, way, outcome, .. }) => {
+            (ChangeStatus::Acting | ChangeStatus::RollingBack, Event::StepOutcome { step, way, outcome, .. }) => {
                 if self.step_mut(*step, *way).is_none_or(|step| *step != StepStatus::Unknown) {
                     return illegal("step-outcome");
                 }
@@ -198,20 +204,20 @@ impl ChangeState {
                 self.status = ChangeStatus::Proved;
             }
             // A check that failed, or a later check.
-            (ChangeStatus::Acting | ChangeStatus::Undoing | ChangeStatus::Applied, Event::Proved { .. }) => {}
+            (ChangeStatus::Acting | ChangeStatus::RollingBack | ChangeStatus::Applied, Event::Proved { .. }) => {}
             (ChangeStatus::Proved, Event::Closing { keep: true, .. }) => self.status = ChangeStatus::Keeping,
-            (ChangeStatus::Undoing, Event::Closing { keep: false, .. }) => self.status = ChangeStatus::Dropping,
+            (ChangeStatus::RollingBack, Event::Closing { keep: false, .. }) => self.status = ChangeStatus::Dropping,
             // The status stays, with a reason. Recovery does not change it either.
             (status, Event::Paused { why, .. }) if status.is_open() => self.why = Some(why.clone()),
             (_, Event::Inspected { .. }) => {}
             (
-                ChangeStatus::Begun | ChangeStatus::Acting | ChangeStatus::Proved | ChangeStatus::Undoing | ChangeStatus::Dropping | ChangeStatus::Applied
+                ChangeStatus::Begun | ChangeStatus::Acting | ChangeStatus::Proved | ChangeStatus::RollingBack | ChangeStatus::Dropping | ChangeStatus::Applied
                 // Kept or not: a rollback queries the gate first.
                 | ChangeStatus::Keeping,
                 Event::RollingBack { why, .. },
             ) => {
                 self.why = Some(why.clone());
-                self.status = ChangeStatus::Undoing;
+                self.status = ChangeStatus::RollingBack;
                 for step in &mut self.steps {
                     if step.undone != StepStatus::Done {
                         step.undone = StepStatus::No;
@@ -277,6 +283,7 @@ impl ChangeState {
 /// More steps than any plan has; an entry may come from an attacker.
 const STEPS_MAX: usize = 64;
 
+/// The word of the journal's format for an event.
 fn name(event: &Event) -> &'static str {
     match event {
         Event::Budget { .. } => "budget",

@@ -173,7 +173,7 @@ pub fn results(run: &Run) -> Vec<Observed> {
     match &run.outcome {
         RunOutcome::Report(report) if report.findings.is_empty() => vec![one(Some(Severity::Ok), "", &nothing)],
         RunOutcome::Report(report) => {
-            report.findings.iter().map(|found| one(Some(found.severity), &found.code, &found.subject)).collect()
+            report.findings.iter().map(|finding| one(Some(finding.severity), &finding.code, &finding.subject)).collect()
         }
         // There is nothing to check, and there was nothing before.
         RunOutcome::CouldNotCheck { error: Some(VerbError::Unsupported), .. } => {

@@ -13,7 +13,7 @@ use bailiwick_policy::policy::{ChangeRules, Job, Window, includes_target};
 /// Why a change may not begin now (E-WINDOW).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WindowError {
-    /// The target has no window, and no person attends.
+    /// The target has no window, and the change is unattended.
     #[error("policy.toml has no [[window]] for {target}, so changes there must be attended")]
     NoWindow {
         /// The target.

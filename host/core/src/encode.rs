@@ -48,16 +48,16 @@ const INVISIBLE: &[(char, char)] = &[
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum CharClass {
     /// As it is, this many columns wide.
-    Shown(usize),
+    Printable(usize),
     /// Combined with the character before it.
-    Mark,
+    Combining,
     /// As an escape.
     Escaped,
 }
 
-fn fate(c: char) -> CharClass {
+fn char_class(c: char) -> CharClass {
     if matches!(c, ' '..='~') {
-        return CharClass::Shown(1);
+        return CharClass::Printable(1);
     }
     if INVISIBLE.iter().any(|&(first, last)| (first..=last).contains(&c)) {
         return CharClass::Escaped;
@@ -67,8 +67,8 @@ fn fate(c: char) -> CharClass {
     let printable = ['x', c].iter().collect::<String>().escape_debug().count() == 2;
     match columns(c) {
         _ if !printable => CharClass::Escaped,
-        0 => CharClass::Mark,
-        width => CharClass::Shown(width),
+        0 => CharClass::Combining,
+        width => CharClass::Printable(width),
     }
 }
 
@@ -94,7 +94,7 @@ pub fn width(text: &str) -> usize {
 /// True if every character is shown as it is: nothing in it would be escaped.
 #[must_use]
 pub fn is_plain(text: &str) -> bool {
-    text.chars().all(|c| matches!(fate(c), CharClass::Shown(_)))
+    text.chars().all(|c| matches!(char_class(c), CharClass::Printable(_)))
 }
 
 /// Checks that a person sees all of a text when it is printed unchanged: lines of plain characters, and tabs. Else the error is
@@ -128,18 +128,18 @@ pub fn harmless(text: &str, max_width: usize) -> String {
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
         let start = out.len();
-        match fate(c) {
-            CharClass::Shown(width) => {
+        match char_class(c) {
+            CharClass::Printable(width) => {
                 out.push(c);
                 used += width;
                 // A mark on a space would be drawn onto whatever the host put beside it.
                 marks = if c == ' ' { MARKS_MAX } else { 0 };
             }
-            CharClass::Mark if marks < MARKS_MAX => {
+            CharClass::Combining if marks < MARKS_MAX => {
                 out.push(c);
                 marks += 1;
             }
-            CharClass::Mark | CharClass::Escaped => {
+            CharClass::Combining | CharClass::Escaped => {
                 let mut times = 1;
                 while chars.next_if_eq(&c).is_some() {
                     times += 1;
@@ -296,7 +296,7 @@ impl Formatter for Harmless {
 
     fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
         for c in fragment.chars() {
-            if matches!(fate(c), CharClass::Shown(_)) {
+            if matches!(char_class(c), CharClass::Printable(_)) {
                 writer.write_all(c.encode_utf8(&mut [0; 4]).as_bytes())?;
             } else {
                 for unit in c.encode_utf16(&mut [0; 2]) {
@@ -430,8 +430,9 @@ mod tests {
 
     #[test]
     fn tx01_tx02_no_medium_lets_through_what_cannot_be_seen() {
-        let all: String =
-            ('\0'..=char::MAX).filter(|c| !matches!(fate(*c), CharClass::Shown(_) | CharClass::Mark)).collect();
+        let all: String = ('\0'..=char::MAX)
+            .filter(|c| !matches!(char_class(*c), CharClass::Printable(_) | CharClass::Combining))
+            .collect();
         for out in [markdown(&all), html(&all)] {
             assert!(out.is_ascii() && !out.contains(|c: char| c.is_control()));
         }
@@ -450,11 +451,14 @@ mod tests {
         for c in '\0'..=char::MAX {
             let out = shown(&format!("a{c}b"));
             assert!(!out.chars().any(|c| c.is_control()), "{c:?}");
-            assert!(matches!(fate(c), CharClass::Shown(1..=3) | CharClass::Mark) || out.is_ascii(), "{c:?}");
+            assert!(
+                matches!(char_class(c), CharClass::Printable(1..=3) | CharClass::Combining) || out.is_ascii(),
+                "{c:?}"
+            );
         }
         let all: String = ('\0'..=char::MAX).collect();
         let json = to_json(&Tainted::new(all.clone())).unwrap();
-        assert!(json.trim_end_matches('\n').chars().all(|c| matches!(fate(c), CharClass::Shown(_))));
+        assert!(json.trim_end_matches('\n').chars().all(|c| matches!(char_class(c), CharClass::Printable(_))));
         assert_eq!(serde_json::from_str::<String>(&json).unwrap(), all);
     }
 

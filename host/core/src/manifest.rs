@@ -15,7 +15,7 @@ use self::fix::{RawAnswers, RawContent, RawContract, RawFix};
 pub use self::keys::reference;
 use crate::encode;
 use crate::limits;
-use crate::limits::Ask;
+use crate::limits::LimitRequest;
 use crate::model::{
     ComponentId, ContentName, Literal, Object, ParamName, ParamValue, SlotName, Verb, WasiGroup, World,
 };
@@ -50,7 +50,7 @@ pub struct Manifest {
     /// Why it needs its own earlier results. None if it does not ask for them.
     pub history: Option<String>,
     /// Limits that it needs raised. Policy decides.
-    pub limits: Vec<Ask>,
+    pub limits: Vec<LimitRequest>,
     /// The checks that the built-in interpreter runs. None for a component with code of its own.
     pub rules: Option<Rules>,
     /// The contract of a fix: why it makes its changes. None for a probe.
@@ -374,8 +374,8 @@ impl Reader<'_> {
         Wasi { interfaces, why: raw.why.get_ref().clone() }
     }
 
-    fn limits(&mut self, raw: &[RawLimit]) -> Vec<Ask> {
-        let mut asks: Vec<Ask> = Vec::new();
+    fn limits(&mut self, raw: &[RawLimit]) -> Vec<LimitRequest> {
+        let mut asks: Vec<LimitRequest> = Vec::new();
         for raw in raw {
             self.line(&raw.why, "every request needs a `why`");
             let row = match limits::row(raw.name.get_ref()) {
@@ -394,7 +394,7 @@ impl Reader<'_> {
                     let has = format!("every component already has {}", row.shown(row.default));
                     self.wrong(&raw.value, has, "ask only for what is above the default; `bailiwick limits` lists it");
                 }
-                Ok(value) => asks.push(Ask { row, value, why: raw.why.get_ref().clone() }),
+                Ok(value) => asks.push(LimitRequest { row, value, why: raw.why.get_ref().clone() }),
             }
         }
         asks

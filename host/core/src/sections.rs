@@ -69,12 +69,12 @@ impl Iterator for Sections<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         let start = self.at;
         let id = *self.bytes.get(start)?;
-        let found = length(self.bytes, start + 1).and_then(|(length, from)| {
+        let section = length(self.bytes, start + 1).and_then(|(length, from)| {
             let end = from.checked_add(length).filter(|end| *end <= self.bytes.len())?;
             Some(Section { id, whole: start..end, contents: from..end })
         });
-        self.at = found.as_ref().map_or(self.bytes.len(), |section| section.whole.end);
-        Some(found.ok_or(SealError::NoComponent))
+        self.at = section.as_ref().map_or(self.bytes.len(), |section| section.whole.end);
+        Some(section.ok_or(SealError::NoComponent))
     }
 }
 
@@ -118,14 +118,14 @@ fn named(bytes: &[u8], section: &Section) -> Option<(Range<usize>, Range<usize>)
 /// When there are two, or it is too large, or is not UTF-8.
 pub fn sealed_manifest(bytes: &[u8]) -> Result<Option<&str>, SealError> {
     let Ok(sections) = Sections::new(bytes, COMPONENT) else { return Ok(None) };
-    let mut found = None;
+    let mut manifest = None;
     for section in sections.map_while(Result::ok) {
         let Some((name, data)) = named(bytes, &section) else { continue };
-        if bytes.get(name) == Some(MANIFEST_SECTION.as_bytes()) && found.replace(data).is_some() {
+        if bytes.get(name) == Some(MANIFEST_SECTION.as_bytes()) && manifest.replace(data).is_some() {
             return Err(SealError::Twice);
         }
     }
-    let Some(data) = found.and_then(|data| bytes.get(data)) else { return Ok(None) };
+    let Some(data) = manifest.and_then(|data| bytes.get(data)) else { return Ok(None) };
     if data.len() > MANIFEST_BYTES_MAX {
         return Err(SealError::TooLarge(data.len()));
     }

@@ -88,7 +88,7 @@ impl Source {
     /// # Errors
     /// When it cannot be read as UTF-8, or is group- or world-writable.
     pub fn read(path: &Path) -> Result<Self, ReadError> {
-        Self::of(path, open_regular)
+        Self::read_with(path, open_regular)
     }
 
     /// The same for a file that came with another author's component or project. It must not be a link: a link could lead to a
@@ -97,10 +97,10 @@ impl Source {
     /// # Errors
     /// As [`Source::read`], and when it is a link.
     pub fn read_theirs(path: &Path) -> Result<Self, ReadError> {
-        Self::of(path, open_unlinked)
+        Self::read_with(path, open_unlinked)
     }
 
-    fn of(path: &Path, open: fn(&Path) -> Result<File, ReadError>) -> Result<Self, ReadError> {
+    fn read_with(path: &Path, open: fn(&Path) -> Result<File, ReadError>) -> Result<Self, ReadError> {
         // Opened first, so that the target of a link is not even examined.
         let file = open(path)?;
         check_permissions(path)?;

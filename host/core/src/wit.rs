@@ -66,18 +66,18 @@ struct Item<'t>(&'t str);
 
 /// The items of a text at an indentation.
 fn items(text: &str, indent: usize) -> Vec<Item<'_>> {
-    let mut found = Vec::new();
+    let mut parts = Vec::new();
     let (mut start, mut end) = (0, 0);
     for line in text.split_inclusive('\n') {
         end += line.len();
         let code = line.trim();
         let own = line.len() - line.trim_start_matches(' ').len() == indent && !is_note(code);
         if own && code.ends_with([';', '}']) {
-            found.extend(text.get(start..end).map(Item));
+            parts.extend(text.get(start..end).map(Item));
             start = end;
         }
     }
-    found
+    parts
 }
 
 /// True for a comment, an attribute or an empty line.

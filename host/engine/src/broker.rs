@@ -295,7 +295,7 @@ impl Broker {
         let (answer, redacted, elapsed_ms) = match connection.recorded_outcome(action) {
             // A recorded answer brings the time that it took then.
             Some((answer, redacted)) => {
-                (answer.map_err(|error| Failure { error: look_error(&error), cause: error.to_string() }), redacted, 0)
+                (answer.map_err(|error| Failure { error: verb_error(&error), cause: error.to_string() }), redacted, 0)
             }
             None => {
                 let mut answer = connection.run(action).await;
@@ -309,7 +309,7 @@ impl Broker {
                 let mut redacted = Counts::new();
                 let answer = answer.and_then(|answer| self.without_secrets(action.verb, answer, &mut redacted));
                 let answer = answer.map_err(|error| Failure {
-                    error: look_error(&error),
+                    error: verb_error(&error),
                     cause: self.redactor.text(error.to_string(), &mut redacted),
                 });
                 (answer, redacted, u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX))
@@ -363,7 +363,7 @@ impl Broker {
 }
 
 /// The error that a guest gets for a failure of the transport.
-fn look_error(error: &RunError) -> VerbError {
+fn verb_error(error: &RunError) -> VerbError {
     match error {
         RunError::Lost | RunError::NotConnected(_) => VerbError::Unreachable,
         RunError::NotStarted | RunError::Gate(_) => VerbError::NotPermitted,

@@ -283,9 +283,9 @@ mod tests {
         let quarantine = Quarantine::at(dir.path());
         assert_eq!(quarantine.record("aa").unwrap(), None);
         assert!(!quarantine.died(&who("aa"), "signal 9", at(1)).unwrap().holds());
-        let held = quarantine.died(&who("aa"), "signal 11", at(2)).unwrap();
-        assert!(held.holds());
-        assert_eq!(held.summary(), "its worker died 2 times since the last release (signal 9; signal 11)");
+        let record = quarantine.died(&who("aa"), "signal 11", at(2)).unwrap();
+        assert!(record.holds());
+        assert_eq!(record.summary(), "its worker died 2 times since the last release (signal 9; signal 11)");
         assert_eq!(quarantine.record("bb").unwrap(), None, "another version is another component");
         let released = quarantine.release(&who("aa"), Some("the machine was out of memory"), at(3)).unwrap();
         assert!(!released.holds() && released.releases.len() == 1);

@@ -62,7 +62,7 @@ pub enum Entry {
         targets: Vec<TargetName>,
     },
     /// A target was not checked.
-    #[serde(rename = "not-looked")]
+    #[serde(rename = "not-looked")] // The word of the format.
     NotChecked {
         /// The sweep.
         sweep: u64,
@@ -275,7 +275,7 @@ pub enum RunEnd {
     /// A fix decided.
     Decided(Decision),
     /// The component could not check.
-    #[serde(rename = "could-not-look")]
+    #[serde(rename = "could-not-look")] // The word of the format.
     CouldNotCheck {
         /// The component's words.
         reason: Tainted,

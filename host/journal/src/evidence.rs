@@ -97,7 +97,7 @@ pub enum EvidenceError {
 impl Sha {
     /// The SHA-256 of some bytes.
     #[must_use]
-    pub fn of(bytes: &[u8]) -> Self {
+    pub fn digest(bytes: &[u8]) -> Self {
         Self(HEXLOWER.encode(&Sha256::digest(bytes)))
     }
 
@@ -140,7 +140,7 @@ impl Evidence {
     /// They cannot be written.
     pub fn put(&self, bytes: &[u8]) -> Result<Sha, EvidenceError> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
-        let sha = Sha::of(bytes);
+        let sha = Sha::digest(bytes);
         let path = self.path(&sha);
         let io = |action, path: &Path| {
             let path = path.to_owned();
@@ -190,7 +190,7 @@ impl Evidence {
         if bytes.len() as u64 > bytes_max {
             return Err(EvidenceError::TooLarge { sha: sha.clone(), bytes: bytes_max });
         }
-        if Sha::of(&bytes) == *sha { Ok(bytes) } else { Err(EvidenceError::Altered(sha.clone())) }
+        if Sha::digest(&bytes) == *sha { Ok(bytes) } else { Err(EvidenceError::Altered(sha.clone())) }
     }
 
     /// The bytes of an entry's answer.
@@ -333,7 +333,7 @@ mod tests {
                 fs::write(&path, &edited).unwrap();
                 // A flag of the frame's header that is not used may change nothing; then the bytes are the same.
                 if let Ok(bytes) = evidence.get(&sha, 51) {
-                    assert_eq!(Sha::of(&bytes), sha, "byte {at}, bit {bit}");
+                    assert_eq!(Sha::digest(&bytes), sha, "byte {at}, bit {bit}");
                 }
             }
             fs::write(&path, &whole[..at]).unwrap();

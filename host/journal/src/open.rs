@@ -126,8 +126,8 @@ impl Journal {
         let tail = Tail::read(&mut file).map_err(io_error("read", &path))?;
         let format = file.seek(SeekFrom::Start(0)).and_then(|_| format::named_format(BufReader::new(&file)));
         let format = format.map_err(io_error("read", &path))?;
-        if let Some(found) = format.as_ref().filter(|format| format::age(format).is_none()) {
-            return Err(OpenError::Format { path, found: found.escape_default().to_string() });
+        if let Some(format) = format.as_ref().filter(|format| format::age(format).is_none()) {
+            return Err(OpenError::Format { path, found: format.escape_default().to_string() });
         }
         let Last { link: last, at_rest } = tail.last(&path)?;
         let mut named = String::new();
@@ -363,7 +363,7 @@ impl Tail {
             file.seek(SeekFrom::Start(from))?;
             let mut bytes = Vec::new();
             file.take(length - from).read_to_end(&mut bytes)?;
-            if let Some(tail) = Self::of(bytes, from == 0, length) {
+            if let Some(tail) = Self::parse(bytes, from == 0, length) {
                 return Ok(tail);
             }
             // Three lines of the maximum length: a journal that we wrote has no longer ones.
@@ -375,7 +375,7 @@ impl Tail {
     }
 
     /// The tail in the last bytes of a file. `None` if there are too few bytes.
-    fn of(mut bytes: Vec<u8>, is_all: bool, length: u64) -> Option<Self> {
+    fn parse(mut bytes: Vec<u8>, is_all: bool, length: u64) -> Option<Self> {
         let newline = |bytes: &[u8]| bytes.iter().rposition(|&b| b == b'\n');
         let Some(end) = newline(&bytes) else {
             return is_all.then(|| Self { torn: bytes, ..Self::default() });

@@ -131,7 +131,7 @@ mod tests {
     fn answer(journal: &Journal, letter: u8) -> Sha {
         // Does not become small when it is packed.
         let bytes: Vec<u8> = (0..200_u32)
-            .flat_map(|at| *Sha::of(&[letter, at as u8]).as_str().as_bytes().first_chunk::<16>().unwrap())
+            .flat_map(|at| *Sha::digest(&[letter, at as u8]).as_str().as_bytes().first_chunk::<16>().unwrap())
             .collect();
         let stdout = journal.keep(&bytes).unwrap();
         let Blob::Evidence { sha256, .. } = stdout.clone() else { panic!("it is large") };

@@ -179,8 +179,8 @@ impl Reader {
             return Err(self.broken("does not have the next number"));
         }
         match &record.entry {
-            Entry::Journal { format: found } => match format::age(found) {
-                None => return Err(ReadError::Format { seq: entry.seq, found: found.clone() }),
+            Entry::Journal { format } => match format::age(format) {
+                None => return Err(ReadError::Format { seq: entry.seq, found: format.clone() }),
                 Some(age) if entry.seq > 1 && age <= self.age => {
                     return Err(self.broken("names the journal's format again"));
                 }

@@ -129,7 +129,7 @@ pub fn verify(folder: &Path) -> Result<Verdict, ReadError> {
         }
     }
     let proven = reader.newest().clone();
-    let chain_broken = breaks.iter().any(|found| matches!(found, Break::Chain(ReadError::Broken { .. })));
+    let chain_broken = breaks.iter().any(|problem| matches!(problem, Break::Chain(ReadError::Broken { .. })));
     match head {
         None => breaks.push(Break::NoHead),
         // After a break of the chain the rest was not counted, so it is not reported as missing.

@@ -355,7 +355,7 @@ impl OpsError {
     #[must_use]
     pub fn problems(&self) -> &[Problem] {
         match self {
-            Self::Invalid(Problems(found)) => found,
+            Self::Invalid(Problems(problems)) => problems,
             _ => &[],
         }
     }

@@ -185,13 +185,13 @@ pub struct Withheld {
 #[must_use]
 pub fn review(ops: &Ops, target: Option<&TargetName>, component: Option<&ComponentId>) -> Review {
     let mut granted = BTreeSet::new();
-    let targets = ops.fleet.targets.values().filter(|found| target.is_none_or(|name| *name == found.name));
-    let targets = targets.map(|found| {
+    let targets = ops.fleet.targets.values().filter(|on| target.is_none_or(|name| *name == on.name));
+    let targets = targets.map(|on| {
         let mut actions: BTreeMap<ActionId, Action> = BTreeMap::new();
         let mut withheld = Vec::new();
-        let assigned = ops.assignments.get(&found.name).into_iter().flat_map(BTreeMap::keys);
+        let assigned = ops.assignments.get(&on.name).into_iter().flat_map(BTreeMap::keys);
         for id in assigned.filter(|id| component.is_none_or(|only| only == *id)) {
-            let Some(grant) = ops.grant(id, &found.name) else {
+            let Some(grant) = ops.grant(id, &on.name) else {
                 continue;
             };
             granted.insert(id);
@@ -207,9 +207,9 @@ pub fn review(ops: &Ops, target: Option<&TargetName>, component: Option<&Compone
             }));
         }
         Target {
-            target: found.name.clone(),
-            access: access(&found.access),
-            refused: ops.fleet.forbidden(found).map(|hit| hit.to_string()),
+            target: on.name.clone(),
+            access: access(&on.access),
+            refused: ops.fleet.forbidden(on).map(|hit| hit.to_string()),
             actions: actions.into_values().collect(),
             withheld,
         }
@@ -217,7 +217,7 @@ pub fn review(ops: &Ops, target: Option<&TargetName>, component: Option<&Compone
     let targets: Vec<_> = targets.collect();
     let mut shown: BTreeSet<&ComponentId> = component.into_iter().collect();
     if component.is_none() {
-        shown.extend(targets.iter().filter_map(|found| ops.assignments.get(&found.target)).flat_map(BTreeMap::keys));
+        shown.extend(targets.iter().filter_map(|on| ops.assignments.get(&on.target)).flat_map(BTreeMap::keys));
     }
     let own_past = granted.iter().filter_map(|id| {
         let why = ops.library.manifest(id.as_str())?.history.clone()?;
@@ -239,19 +239,19 @@ pub fn review(ops: &Ops, target: Option<&TargetName>, component: Option<&Compone
     let inert_wasi = inert_wasi.collect();
     let set = shown.iter().flat_map(|id| set_limits(ops, id)).collect();
     let unmet = shown.iter().flat_map(|id| unmet(ops, id)).collect();
-    let anchors = ops.policy.anchors.iter().filter_map(|found| anchor(found, target)).collect();
+    let anchors = ops.policy.anchors.iter().filter_map(|rule| anchor(rule, target)).collect();
     let anchors = if component.is_some() { Vec::new() } else { anchors };
     Review { format: "bailiwick.review/1", targets, anchors, inert_wasi, own_past, together, limits: set, unmet }
 }
 
 /// An anchor, unless the review is of another target.
-fn anchor(found: &policy::Anchor, only: Option<&TargetName>) -> Option<Anchor> {
-    let (target, user) = match &found.to {
+fn anchor(anchor: &policy::Anchor, only: Option<&TargetName>) -> Option<Anchor> {
+    let (target, user) = match &anchor.to {
         policy::AnchorDestination::File { target, login, .. } => (Some(target.clone()), login.user.as_ref()),
         policy::AnchorDestination::Git(_) => (None, None),
     };
     let user = user.map(|user| user.as_str().to_owned());
-    let (to, policy, why) = (found.to.to_string(), found.place.to_string(), found.why.clone());
+    let (to, policy, why) = (anchor.to.to_string(), anchor.place.to_string(), anchor.why.clone());
     (only.is_none() || only == target.as_ref()).then_some(Anchor { target, user, to, line: HEAD_LINE, policy, why })
 }
 
@@ -264,13 +264,13 @@ pub fn inert(interfaces: &BTreeSet<WasiGroup>) -> String {
 fn set_limits(ops: &Ops, id: &ComponentId) -> Vec<SetLimit> {
     let changed = ops.budget(id).changed().filter(|(row, value, _)| *value != row.default);
     changed
-        .map(|(row, value, said)| SetLimit {
+        .map(|(row, value, origin)| SetLimit {
             component: id.clone(),
             name: row.name,
             value,
             default: row.default,
-            policy: said.place.to_string(),
-            why: said.why.clone(),
+            policy: origin.place.to_string(),
+            why: origin.why.clone(),
         })
         .collect()
 }
@@ -310,9 +310,9 @@ impl Review {
     /// Marks each component that is not accepted, with the reason.
     pub fn mark(&mut self, ops: &Ops, lock_state: &LockState) {
         for target in &mut self.targets {
-            let mut told: BTreeMap<ComponentId, Option<String>> = BTreeMap::new();
+            let mut refusals: BTreeMap<ComponentId, Option<String>> = BTreeMap::new();
             for asked in target.actions.iter_mut().flat_map(|action| &mut action.for_components) {
-                let refused = told.entry(asked.component.clone()).or_insert_with_key(|id| {
+                let refused = refusals.entry(asked.component.clone()).or_insert_with_key(|id| {
                     let grant = ops.grant(id, &target.target)?;
                     lock_state.allows(&ops.library, &grant).err().map(|refusal| refusal.on_one_line())
                 });

@@ -260,6 +260,6 @@ const HEALTHY: &[(Verb, u32, &str)] = &[
 /// What a healthy target answers: exit status and stdout. Empty for a verb that changes something.
 #[must_use]
 pub fn healthy(verb: Verb) -> (u32, &'static str) {
-    let row = HEALTHY.iter().chain(RECORDED).find(|(of, ..)| *of == verb);
+    let row = HEALTHY.iter().chain(RECORDED).find(|(known, ..)| *known == verb);
     row.map_or((0, ""), |(_, status, text)| (*status, *text))
 }

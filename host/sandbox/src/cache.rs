@@ -137,11 +137,11 @@ impl Cache {
     /// When the entry had to be deleted.
     pub fn get(&self, component: &[u8; 32]) -> Result<Option<Vec<u8>>, Reject> {
         let path = self.path(component);
-        let found = self.read(&path, component);
-        if found.is_err() {
+        let entry = self.read(&path, component);
+        if entry.is_err() {
             let _ = fs::remove_file(&path);
         }
-        found
+        entry
     }
 
     fn read(&self, path: &Path, component: &[u8; 32]) -> Result<Option<Vec<u8>>, Reject> {
@@ -250,7 +250,7 @@ fn read_key(path: &Path) -> Result<Option<Key>, CacheError> {
     let not_private = |what| CacheError::NotPrivate { path: path.to_owned(), what };
     let io = |source| CacheError::Io { path: path.to_owned(), source };
     let (mut file, meta) = match open(path) {
-        Ok(Some(found)) => found,
+        Ok(Some(opened)) => opened,
         Ok(None) => return Ok(None),
         Err(Reject::Io(source)) => return Err(io(source)),
         Err(Reject::NotPrivate(what)) => return Err(not_private(what)),

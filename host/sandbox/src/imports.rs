@@ -337,8 +337,8 @@ pub fn links(inspected: &Inspected) -> Result<Links, ImportError> {
     }
     for (interface, function) in &inspected.imports {
         let unknown = || ImportError::UnknownFunction { interface: shown(interface), function: shown(function) };
-        if let Some(found) = wasi::interface(interface)? {
-            if !found.functions.contains(&function.as_str()) {
+        if let Some(known) = wasi::interface(interface)? {
+            if !known.functions.contains(&function.as_str()) {
                 return Err(unknown());
             }
             links.wasi.entry(interface.clone()).or_default().insert(function.clone());
@@ -361,7 +361,7 @@ pub fn links(inspected: &Inspected) -> Result<Links, ImportError> {
 /// The packages of WASI among the imports.
 #[must_use]
 pub fn groups(links: &Links) -> BTreeSet<WasiGroup> {
-    links.wasi.keys().filter_map(|name| wasi::interface(name).ok().flatten()).map(|found| found.group).collect()
+    links.wasi.keys().filter_map(|name| wasi::interface(name).ok().flatten()).map(|known| known.group).collect()
 }
 
 /// What each set has and the other lacks, if they differ.
@@ -395,7 +395,7 @@ fn check_observes(inspected: &Inspected, world: World) -> Result<(), ImportError
 /// Refuses a component that does not export the functions of its world. It was built for another host or another world, and its
 /// exports show which.
 fn check_world(inspected: &Inspected, wanted: World) -> Result<(), ImportError> {
-    let has = |name: &&str| inspected.exports.iter().any(|(kind, found)| *kind == "function" && found == *name);
+    let has = |name: &&str| inspected.exports.iter().any(|(kind, exported)| *kind == "function" && exported == *name);
     if wanted.exports().iter().all(has) {
         return Ok(());
     }

@@ -91,7 +91,7 @@ pub(super) fn interface(import: &str) -> Result<Option<&'static Interface>, Impo
             return Err(ImportError::WasiVersion { interface: shown(import) });
         }
         _ => match INTERFACES.iter().find(|interface| interface.name == name) {
-            Some(found) => return Ok(Some(found)),
+            Some(known) => return Ok(Some(known)),
             None => "this host's WASI does not have it",
         },
     };

@@ -113,7 +113,7 @@ impl ChangeSession {
     /// Sends one request: begin, do, undo, again, confirm or close.
     ///
     /// # Errors
-    /// No answer came. [`GateError::is_certain`] tells whether nothing was done.
+    /// No answer came. [`GateError::is_certain`] reports whether nothing was done.
     pub async fn ask(&self, request: Request) -> Result<Outcome, GateError> {
         let answers = self.session.exchange(Role::Change, &[request], vec![INSPECT_BYTES], CHANGE_TIME).await?;
         answers.first().map(Outcome::read).ok_or(GateError::Frame(FrameError::Order))

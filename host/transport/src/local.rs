@@ -96,7 +96,7 @@ async fn exec(words: &[String], stdin: Option<&String>, spec: &Spec) -> Result<A
         .process_group(0)
         .kill_on_drop(true)
         .spawn()?;
-    let mut group = Group::of(child);
+    let mut group = Group::new(child);
     match tokio::time::timeout(spec.timeout, group.collect(stdin, spec)).await {
         Ok(answer) => answer,
         Err(_) => Err(RunError::TimedOut(spec.timeout)),
@@ -111,7 +111,7 @@ struct Group {
 }
 
 impl Group {
-    fn of(child: Child) -> Self {
+    fn new(child: Child) -> Self {
         let leader = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         Self { child, leader }
     }

@@ -154,13 +154,13 @@ impl World {
         let Some(record) = self.changes.get_mut(change) else { return Self::refused("unknown") };
         match (record.closed, keep) {
             (None, _) => {
-                record.closed = Some(if keep { Closed::Kept } else { Closed::RolledBack });
+                record.closed = Some(if keep { Closed::Confirmed } else { Closed::RolledBack });
                 self.open = None;
                 Ok(())
             }
-            (Some(Closed::Kept), true) | (Some(Closed::RolledBack), false) => Ok(()),
+            (Some(Closed::Confirmed), true) | (Some(Closed::RolledBack), false) => Ok(()),
             // Rolled back later.
-            (Some(Closed::Kept), false) => {
+            (Some(Closed::Confirmed), false) => {
                 record.closed = Some(Closed::RolledBack);
                 Ok(())
             }

@@ -145,7 +145,7 @@ fn a_component_that_was_replaced_is_still_replayed_and_one_that_is_gone_is_repor
     let (code, value) = replayed(&ops, &["--last"]);
     assert_eq!((code, result(&value, "ours")["kind"].as_str()), (0, Some("identical")), "{value:#}");
 
-    let sha = Sha::of(&first);
+    let sha = Sha::digest(&first);
     let file = piece(&ops, sha.as_str());
     let whole = fs::read(&file).unwrap();
     fs::write(&file, &whole[..100]).unwrap();

@@ -131,7 +131,7 @@ fn sweep_and_print(context: &Context, args: &Args) -> anyhow::Result<(Sweep, Exi
     let request = request(&ops, lock_state, args)?;
     let (journal, recovery) = open(context)?;
     if let Some(recovery) = recovery {
-        context.out.say(&told(&recovery, &journal));
+        context.out.say(&recovery_warning(&recovery, &journal));
     }
     let pasts = history::pasts(context);
     let step = Duration::from_secs(u64::from(args.connect_timeout));
@@ -149,7 +149,7 @@ fn sweep_and_print(context: &Context, args: &Args) -> anyhow::Result<(Sweep, Exi
         cache: cache(context),
         past_runs: Arc::clone(&pasts),
     };
-    tell_unmet(context, &ops, &request);
+    report_unmet(context, &ops, &request);
     let progress = Arc::new(Bar {
         bar: Progress::new(&request.targets),
         seen: Mutex::default(),
@@ -173,8 +173,8 @@ fn sweep_and_print(context: &Context, args: &Args) -> anyhow::Result<(Sweep, Exi
     runtime.shutdown_background();
     history::follow(&pasts);
     progress.bar.finish();
-    if let Some(held) = *progress.unlocked.lock().unwrap_or_else(PoisonError::into_inner) {
-        context.out.say(&warning(&held));
+    if let Some(lockdown) = *progress.unlocked.lock().unwrap_or_else(PoisonError::into_inner) {
+        context.out.say(&warning(&lockdown));
     }
     for warning in progress.not_anchored.lock().unwrap_or_else(PoisonError::into_inner).iter() {
         context.out.say(warning);
@@ -288,7 +288,7 @@ pub(super) fn cache(context: &Context) -> Option<Arc<Cache>> {
 }
 
 /// Reports the limits that components ask for and do not have, because they may fail without them.
-fn tell_unmet(context: &Context, ops: &Ops, request: &Request) {
+fn report_unmet(context: &Context, ops: &Ops, request: &Request) {
     let assigned = request.targets.iter().filter_map(|target| ops.assignments.get(target)).flat_map(BTreeMap::keys);
     let ids: BTreeSet<_> =
         assigned.filter(|id| request.components.as_ref().is_none_or(|only| only.contains(*id))).collect();
@@ -313,7 +313,7 @@ pub(super) fn open(context: &Context) -> anyhow::Result<(Journal, Option<Recover
     }
 }
 
-pub(super) fn told(recovery: &Recovery, journal: &Journal) -> String {
+pub(super) fn recovery_warning(recovery: &Recovery, journal: &Journal) -> String {
     let mut parts = Vec::new();
     if let Some(file) = &recovery.torn_file {
         parts.push(format!("its last entry was incomplete ({} bytes, kept in {})", recovery.torn_bytes, file.shown()));
@@ -334,11 +334,11 @@ pub(super) fn told(recovery: &Recovery, journal: &Journal) -> String {
     format!("warning: the journal in {} was left unfinished: {}", journal.folder().shown(), parts.join("; "))
 }
 
-pub(super) fn warning(held: &Lockdown) -> String {
+pub(super) fn warning(lockdown: &Lockdown) -> String {
     format!(
         "warning: components ran without {}, which this kernel lacks or does not let us use; \
          --require-lockdown refuses that; `bailiwick doctor` shows more",
-        held.lacking().join(", ")
+        lockdown.lacking().join(", ")
     )
 }
 
@@ -384,23 +384,23 @@ impl Bar {
 }
 
 impl Watcher for Bar {
-    fn target_done(&self, looked: &CheckedTarget) {
-        if let TargetResult::Runs(runs) = &looked.result {
+    fn target_done(&self, checked: &CheckedTarget) {
+        if let TargetResult::Runs(runs) = &checked.result {
             let findings = runs.iter().filter_map(|run| match &run.outcome {
                 RunOutcome::Report(report) => Some(&report.findings),
                 _ => None,
             });
-            self.bar.found(findings.flatten().filter(|finding| finding.severity >= Severity::Warning).count());
+            self.bar.add_findings(findings.flatten().filter(|finding| finding.severity >= Severity::Warning).count());
         }
-        self.bar.target_done(&looked.target);
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(looked.clone());
+        self.bar.target_done(&checked.target);
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(checked.clone());
     }
 
     fn not_anchored(&self, anchor: &str, why: &str) {
         self.not_anchored.lock().unwrap_or_else(PoisonError::into_inner).push(not_anchored(anchor, why));
     }
 
-    fn unlocked(&self, held: &Lockdown) {
-        *self.unlocked.lock().unwrap_or_else(PoisonError::into_inner) = Some(*held);
+    fn unlocked(&self, lockdown: &Lockdown) {
+        *self.unlocked.lock().unwrap_or_else(PoisonError::into_inner) = Some(*lockdown);
     }
 }

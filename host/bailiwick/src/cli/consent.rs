@@ -107,7 +107,7 @@ fn add_one(
 ) -> anyhow::Result<Exit> {
     let distinct = args.not_a_look_alike.iter().map(|id| ComponentId::new(id)).collect::<Result<Vec<_>, _>>()?;
     let (facts, inspected, _links) = match facts(ops, offered.id(), Timestamp::now()) {
-        Ok(found) => found,
+        Ok(offered) => offered,
         Err(misfit) => {
             context.out.say(&format!("error: {} is refused: {misfit}", offered.path.shown()));
             context.out.say(&page::unmet(ops, offered.id()));
@@ -185,13 +185,13 @@ pub(super) fn approve(context: &Context, args: &Approve) -> anyhow::Result<Exit>
             format!("`bailiwick add {}` asks for all of it; `bailiwick lock` lists what is accepted", file.shown());
         return Err(fail::usage(format!("`{id}` is not accepted yet, so there is no difference to approve"), hint));
     };
-    let held = consent::pending(dir, &id).map_err(flat)?;
+    let pending = consent::pending(dir, &id).map_err(flat)?;
     let newer = |offered: &Offered| {
         let version = Version::new(&offered.file.manifest.version);
         *offered.id() == id && version.is_ok_and(|version| version > accepted.facts.version)
     };
-    let held = held.filter(newer);
-    let candidates = held.iter().map(|offered| offered.file.clone()).collect();
+    let pending = pending.filter(newer);
+    let candidates = pending.iter().map(|offered| offered.file.clone()).collect();
     let ops = Ops::load_with(dir, context.environment.home.as_deref(), candidates)?;
     let Some(manifest) = ops.library.manifest(id.as_str()) else {
         let hint = format!("put {} back, or `bailiwick revoke {id}`", consent::place(dir, &id).shown());
@@ -199,7 +199,7 @@ pub(super) fn approve(context: &Context, args: &Approve) -> anyhow::Result<Exit>
     };
     // Without a held version, only the grants of the accepted bytes can be approved, not other bytes.
     let lock_state = LockState::Valid(Box::new(lock.clone()));
-    if held.is_none()
+    if pending.is_none()
         && let Err(refusal) = lock_state.admit(&ops.library, &id)
     {
         context.out.say(&format!("error: {refusal}"));
@@ -221,7 +221,7 @@ pub(super) fn approve(context: &Context, args: &Approve) -> anyhow::Result<Exit>
         context.out.text(&format!("{id} {version} has no more than was accepted; nothing waits for approval"))?;
         return Ok(Exit::Fine);
     }
-    let files = held.as_ref().map(|offered| &offered.files);
+    let files = pending.as_ref().map(|offered| &offered.files);
     // The version was held, and policy has since removed the reason for it.
     if verdict == Verdict::NoMore {
         return passes(context, dir, &question, files, &actor);

@@ -87,9 +87,9 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let (facts, installed) = runtime.block_on(ask(&ops, target, &settings))?;
     runtime.shutdown_background();
     let expected = Expected { script: &script, accounts: &accounts, approvers: approvers.as_deref(), paths: &paths };
-    let found = compare(&expected, &facts, &installed)?;
-    context.out.text(&told(name, &script, &facts, &found))?;
-    Ok(if found.is_empty() { Exit::Fine } else { Exit::Findings })
+    let differences = compare(&expected, &facts, &installed)?;
+    context.out.text(&comparison(name, &script, &facts, &differences))?;
+    Ok(if differences.is_empty() { Exit::Fine } else { Exit::Findings })
 }
 
 /// The two accounts of the gate, with the credentials of the fleet.
@@ -135,7 +135,7 @@ async fn ask(ops: &Ops, target: &Target, settings: &ssh::Settings) -> anyhow::Re
 }
 
 /// The result as text.
-fn told(name: &str, script: &Script, facts: &GateFacts, found: &[Difference]) -> String {
+fn comparison(name: &str, script: &Script, facts: &GateFacts, differences: &[Difference]) -> String {
     let mut text = String::new();
     if let Some(why) = &facts.disabled {
         let _ = writeln!(text, "{name} accepts no change now: {}", encode::terminal(why, 200));
@@ -143,15 +143,18 @@ fn told(name: &str, script: &Script, facts: &GateFacts, found: &[Difference]) ->
     if let Some(change) = &facts.open {
         let _ = writeln!(text, "{name}: change {change} is open");
     }
-    for difference in found {
-        let found = encode::terminal(&difference.found, 200);
-        let _ =
-            writeln!(text, "DIFFERS  {}\n    expected {}\n    found    {found}", difference.what, difference.expected);
+    for difference in differences {
+        let reported = encode::terminal(&difference.found, 200);
+        let _ = writeln!(
+            text,
+            "DIFFERS  {}\n    expected {}\n    found    {reported}",
+            difference.what, difference.expected
+        );
     }
-    if found.is_empty() {
+    if differences.is_empty() {
         let _ = writeln!(text, "the gate of {name} matches its grant: list {}", script.list);
     } else {
-        let count = found.len();
+        let count = differences.len();
         let _ = writeln!(
             text,
             "\n{}; next: bailiwick gate install-script {name}, read it, run it on the target as root",

@@ -83,11 +83,11 @@ impl Progress for Printer<'_> {
         self.out.say(line);
     }
 
-    fn progress(&mut self, bytes: u64, of: u64) {
-        if bytes >= of {
+    fn progress(&mut self, bytes: u64, total: u64) {
+        if bytes >= total {
             self.bar.finish();
         } else {
-            self.bar.at(bytes, of);
+            self.bar.at(bytes, total);
         }
     }
 }
@@ -166,11 +166,11 @@ fn nothing(history: &History, target: &TargetName, args: &Trend, filter: Filter)
         ("metric", &filter.metric, |series| &series.metric),
         ("code", &filter.code, |series| &series.code),
     ];
-    for (what, wanted, of) in asked {
+    for (what, wanted, name) in asked {
         let Some(wanted) = wanted else { continue };
-        if !all.iter().any(|series| of(series) == wanted) {
+        if !all.iter().any(|series| name(series) == wanted) {
             let message = format!("{target} has no metrics of a {what} `{}`", wanted.escape_default());
-            return Ok(fail::usage(message, there_are(all.iter().map(|series| of(series).to_owned()))));
+            return Ok(fail::usage(message, there_are(all.iter().map(|series| name(series).to_owned()))));
         }
     }
     let message = format!("no metric of {target} matches all filters");

@@ -89,10 +89,10 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
             .iter()
             .map(|ask| Asked { name: ask.row.name, value: ask.value, default: ask.row.default, why: ask.why.clone() })
             .collect(),
-        manifest: file.as_ref().ok().map(|file| held(&inspected, file)),
+        manifest: file.as_ref().ok().map(|file| manifest_facts(&inspected, file)),
         interprets: asked(&inspected, file.as_ref().ok()),
     };
-    let refused = shown.manifest.as_ref().is_some_and(|held| !held.agrees);
+    let refused = shown.manifest.as_ref().is_some_and(|facts| !facts.agrees);
     context.out.text(&match args.format {
         Format::Json => encode::to_json(&shown)?,
         Format::Table => table(&shown)?,
@@ -141,7 +141,7 @@ fn asked(inspected: &Inspected, file: Option<&ComponentFile>) -> Option<Vec<&'st
     Some(rules.verbs().into_iter().map(|verb| verb.name()).collect())
 }
 
-fn held(inspected: &Inspected, file: &ComponentFile) -> ManifestFacts {
+fn manifest_facts(inspected: &Inspected, file: &ComponentFile) -> ManifestFacts {
     let manifest = &file.manifest;
     let (history, rules) = (manifest.history.is_some(), manifest.rules.as_ref());
     let fits = check_component(inspected, manifest.world, &manifest.verbs(), &manifest.wasi(), history, rules);
@@ -176,18 +176,18 @@ fn table(shown: &Document) -> Result<String, std::fmt::Error> {
     for Asked { name, value, default, why } in &shown.limits {
         writeln!(text, "asks for  {name} = {value}, where every component has {default}: {why}")?;
     }
-    if let Some(held) = &shown.manifest {
-        writeln!(text, "manifest  {} {}: {}", held.id, held.version, held.title)?;
-        match &held.difference {
+    if let Some(facts) = &shown.manifest {
+        writeln!(text, "manifest  {} {}: {}", facts.id, facts.version, facts.title)?;
+        match &facts.difference {
             None if shown.interprets.is_some() => {
                 writeln!(text, "agrees    the checks ask exactly what the manifest asks for")?;
             }
             None => writeln!(text, "agrees    the imports are exactly what the manifest asks for")?,
             Some(difference) => writeln!(text, "REFUSED   {difference}")?,
         }
-        let where_it_is = if held.sealed { "in the component: one file is all of it" } else { "beside the component" };
-        writeln!(text, "sealed    {}, the manifest is {where_it_is}", if held.sealed { "yes" } else { "no" })?;
-        for line in held.text.lines() {
+        let where_it_is = if facts.sealed { "in the component: one file is all of it" } else { "beside the component" };
+        writeln!(text, "sealed    {}, the manifest is {where_it_is}", if facts.sealed { "yes" } else { "no" })?;
+        for line in facts.text.lines() {
             // Untrusted lines: the parser does not check the text of comments.
             writeln!(text, "  | {}", encode::terminal(&Tainted::new(line), 400))?;
         }

@@ -78,7 +78,7 @@ fn prune(context: &Context, dry_run: bool) -> anyhow::Result<Exit> {
         // The lock of the journal keeps other writers away meanwhile.
         let (journal, recovery) = check::open(context)?;
         if let Some(recovery) = recovery {
-            context.out.say(&check::told(&recovery, &journal));
+            context.out.say(&check::recovery_warning(&recovery, &journal));
         }
         let plan = journal::plan(&folder, keep, Timestamp::now())?;
         journal::prune(&journal, &plan, &retention.shown())?;
@@ -100,10 +100,10 @@ fn prune(context: &Context, dry_run: bool) -> anyhow::Result<Exit> {
 /// The entries up to the first one that cannot be read, which is reported.
 fn records(context: &Context, reader: Reader) -> impl Iterator<Item = Record> {
     reader.map_while(|record| {
-        let told = |error: &ReadError| {
+        let report = |error: &ReadError| {
             context.out.say(&format!("warning: {error}; `bailiwick journal verify` shows more"));
         };
-        record.inspect_err(told).ok()
+        record.inspect_err(report).ok()
     })
 }
 
@@ -184,36 +184,36 @@ const fn decided(decision: &Decision) -> &'static str {
 fn show(context: &Context, reader: Reader, evidence: &Evidence, run: u64) -> anyhow::Result<Exit> {
     let mut text = String::new();
     let mut intents = Vec::new();
-    let mut found = false;
+    let mut any = false;
     let mut shared = BTreeMap::new();
     for record in records(context, reader) {
         // A shared answer is shown in the run that sent the action.
         if let Entry::Outcome { intent, .. } = &record.entry {
             shared.insert(*intent, record.clone());
         }
-        if let Entry::Shared { run: of, intent, .. } = &record.entry
-            && *of == run
+        if let Entry::Shared { run: number, intent, .. } = &record.entry
+            && *number == run
         {
             write_record(&mut text, &record, evidence)?;
-            if let Some(told) = shared.get(intent) {
-                write_record(&mut text, told, evidence)?;
+            if let Some(answer) = shared.get(intent) {
+                write_record(&mut text, answer, evidence)?;
             }
             continue;
         }
         let of_run = match &record.entry {
             Entry::RunStarted(_) => record.seq == run,
-            Entry::Intent { run: of, .. } => {
-                let ours = *of == run;
+            Entry::Intent { run: number, .. } => {
+                let ours = *number == run;
                 if ours {
                     intents.push(record.seq);
                 }
                 ours
             }
-            Entry::CallRefused { run: of, .. }
-            | Entry::Staged { run: of, .. }
-            | Entry::StageRefused { run: of, .. }
-            | Entry::Note { run: of, .. }
-            | Entry::RunEnded { run: of, .. } => *of == run,
+            Entry::CallRefused { run: number, .. }
+            | Entry::Staged { run: number, .. }
+            | Entry::StageRefused { run: number, .. }
+            | Entry::Note { run: number, .. }
+            | Entry::RunEnded { run: number, .. } => *number == run,
             Entry::Outcome { intent, .. } => intents.contains(intent),
             // Answers are kept for one sweep at a time.
             Entry::SweepStarted { .. } => {
@@ -223,11 +223,11 @@ fn show(context: &Context, reader: Reader, evidence: &Evidence, run: u64) -> any
             _ => false,
         };
         if of_run {
-            found = true;
+            any = true;
             write_record(&mut text, &record, evidence)?;
         }
     }
-    if !found {
+    if !any {
         return Err(fail::usage(format!("the journal has no run {run}"), "`bailiwick journal list` shows the latest"));
     }
     context.out.text(&text)?;
@@ -346,7 +346,7 @@ fn write_record(text: &mut String, record: &Record, evidence: &Evidence) -> std:
                 }
                 RunEnd::Decided(decision) => {
                     writeln!(text, "ended: {}, {fuel} instructions", decided(decision))?;
-                    decision.texts().into_iter().try_for_each(|said| writeln!(text, "    {}", line(said)))
+                    decision.texts().into_iter().try_for_each(|sentence| writeln!(text, "    {}", line(sentence)))
                 }
                 RunEnd::CouldNotCheck { reason, .. } => writeln!(text, "ended, could not check: {}", line(reason)),
                 RunEnd::Fault(RunFault { message, .. }) => writeln!(text, "failed: {message}, {fuel} instructions"),

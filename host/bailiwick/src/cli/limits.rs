@@ -24,7 +24,7 @@ pub(super) struct Args {
 
 /// The table for programs.
 #[derive(Serialize)]
-struct Shown<'a> {
+struct Document<'a> {
     format: &'static str,
     /// The component. None for every component that policy does not name.
     component: Option<&'a ComponentId>,
@@ -61,8 +61,8 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
             }
         },
     };
-    let budget = component.map_or(ops.budgets.everybody(), |id| ops.budget(id));
-    let shown = Shown {
+    let budget = component.map_or(ops.budgets.general(), |id| ops.budget(id));
+    let shown = Document {
         format: "bailiwick.limits/1",
         component,
         limits: limits::all().map(|row| line(row, budget)).collect(),
@@ -76,7 +76,7 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
 }
 
 fn line(row: &Row, budget: &Budget) -> Line {
-    let said = budget.from(row);
+    let origin = budget.from(row);
     Line {
         name: row.name,
         value: budget.value(row),
@@ -86,13 +86,13 @@ fn line(row: &Row, budget: &Budget) -> Line {
         bounds: row.bounds,
         reached: row.reached,
         set_by: row.set_by,
-        policy: said.map(|said| said.place.to_string()),
-        why: said.and_then(|said| said.why.clone()),
+        policy: origin.map(|origin| origin.place.to_string()),
+        why: origin.and_then(|origin| origin.why.clone()),
     }
 }
 
 /// The table for people: each limit with its value and its origin, what it bounds, and what happens when it is reached.
-fn table(shown: &Shown<'_>) -> Result<String, std::fmt::Error> {
+fn table(shown: &Document<'_>) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
     let whose = shown.component.map_or("every component".to_owned(), ToString::to_string);
     writeln!(
@@ -112,7 +112,7 @@ fn table(shown: &Shown<'_>) -> Result<String, std::fmt::Error> {
         match line.set_by {
             SetBy::Policy => writeln!(text, "    at most  {}", unit.shown(line.max))?,
             SetBy::Option(option) => writeln!(text, "    at most  {}; {option} sets it", unit.shown(line.max))?,
-            SetBy::Nobody(why) => writeln!(text, "    fixed    {why}")?,
+            SetBy::Fixed(why) => writeln!(text, "    fixed    {why}")?,
         }
     }
     if !shown.named.is_empty() {

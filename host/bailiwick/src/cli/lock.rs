@@ -53,7 +53,7 @@ fn list(context: &Context) -> anyhow::Result<Exit> {
     let mut text = String::new();
     for (id, component) in &lock.components {
         writeln!(text, "{id} {}  sha256:{}", component.facts.version, component.facts.digest)?;
-        writeln!(text, "  accepted {}", page::said(&component.record))?;
+        writeln!(text, "  accepted {}", page::recorded_by(&component.record))?;
         if let Some(signer) = &component.facts.signer {
             writeln!(text, "  signed by {signer}")?;
         }
@@ -74,7 +74,7 @@ fn list(context: &Context) -> anyhow::Result<Exit> {
     }
     for (digest, revoked) in &lock.revoked {
         let what = revoked.component.as_ref().map(|(id, version)| format!("{id} {version}  ")).unwrap_or_default();
-        writeln!(text, "REVOKED {what}sha256:{digest}\n  {}", page::said(&revoked.record))?;
+        writeln!(text, "REVOKED {what}sha256:{digest}\n  {}", page::recorded_by(&revoked.record))?;
     }
     if text.is_empty() {
         text.push_str("nothing is accepted\n");

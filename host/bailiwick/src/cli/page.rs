@@ -65,7 +65,7 @@ fn write_whole(
     write_contract(text, &offered.file.manifest)?;
     for (digest, revoked) in &question.revoked {
         let version = revoked.component.as_ref().map(|(_, version)| version.to_string()).unwrap_or_default();
-        writeln!(text, "  REVOKED before: {version} sha256:{digest}\n    {}", said(&revoked.record))?;
+        writeln!(text, "  REVOKED before: {version} sha256:{digest}\n    {}", recorded_by(&revoked.record))?;
     }
     let review = review(ops, None, Some(&question.id));
     for (lists, targets) in groups(&question.grants) {
@@ -95,9 +95,9 @@ fn write_contract(text: &mut String, manifest: &Manifest) -> fmt::Result {
         ("is done this way because", &contract.rationale),
         ("leaves, if it is rolled back", &contract.if_reverted),
     ];
-    for (what, said) in parts {
+    for (what, value) in parts {
         writeln!(text, "  what its author says that it {what}")?;
-        text.push_str(&quoted(said, "    "));
+        text.push_str(&quoted(value, "    "));
     }
     writeln!(text, "  what its author says that shaped it")?;
     for constraint in &contract.constraints {
@@ -138,7 +138,7 @@ fn write_difference(text: &mut String, ops: &Ops, question: &Question, manifest:
     } else {
         writeln!(text, "{} {} asks for more than {}", question.id, facts.version, old.version)?;
     }
-    writeln!(text, "  accepted {} sha256:{}\n           {}", old.version, old.digest, said(&before.record))?;
+    writeln!(text, "  accepted {} sha256:{}\n           {}", old.version, old.digest, recorded_by(&before.record))?;
     if old.digest != facts.digest {
         writeln!(text, "  new      {} sha256:{}\n  its author calls it", facts.version, facts.digest)?;
         text.push_str(&quoted(&manifest.title, "    "));
@@ -229,8 +229,8 @@ fn write_actions(
     list: &Actions,
     mark: &str,
 ) -> fmt::Result {
-    let found = review.targets.iter().find(|found| target.is_some_and(|target| **target == found.target));
-    let all: Vec<&Action> = found.map(|found| found.actions.iter().collect()).unwrap_or_default();
+    let reviewed = review.targets.iter().find(|reviewed| target.is_some_and(|target| **target == reviewed.target));
+    let all: Vec<&Action> = reviewed.map(|reviewed| reviewed.actions.iter().collect()).unwrap_or_default();
     for action in all.into_iter().filter(|action| list.contains(action.id.as_str())) {
         writeln!(text, "{mark}{}", action.id)?;
         write_literal(text, action)?;
@@ -253,6 +253,6 @@ fn count(actions: usize) -> String {
 }
 
 /// Who, when and why, on one line.
-pub(super) fn said(record: &Record) -> String {
+pub(super) fn recorded_by(record: &Record) -> String {
     format!("by {} on {}: {}", record.who, record.when.strftime("%Y-%m-%d %H:%M UTC"), record.why)
 }

@@ -36,7 +36,7 @@ pub(super) struct Unquarantine {
 
 /// All records, for programs.
 #[derive(Serialize)]
-struct Shown<'a> {
+struct Document<'a> {
     format: &'static str,
     components: Vec<Line<'a>>,
     /// Records that cannot be read; their components do not run.
@@ -45,17 +45,18 @@ struct Shown<'a> {
 
 #[derive(Serialize)]
 struct Line<'a> {
-    held: bool,
+    #[serde(rename = "held")] // The key of `bailiwick.quarantine-list/1`.
+    is_held: bool,
     #[serde(flatten)]
     record: &'a Record,
 }
 
 pub(super) fn list(context: &Context, args: &Quarantine) -> anyhow::Result<Exit> {
     let all = context.quarantine()?.all()?;
-    let unreadable = all.iter().filter_map(|found| found.as_ref().err());
-    let shown = Shown {
+    let unreadable = all.iter().filter_map(|record| record.as_ref().err());
+    let shown = Document {
         format: "bailiwick.quarantine-list/1",
-        components: all.iter().flatten().map(|record| Line { held: record.holds(), record }).collect(),
+        components: all.iter().flatten().map(|record| Line { is_held: record.holds(), record }).collect(),
         unreadable: unreadable.map(ToString::to_string).collect(),
     };
     context.out.text(&match args.format {
@@ -65,10 +66,10 @@ pub(super) fn list(context: &Context, args: &Quarantine) -> anyhow::Result<Exit>
     Ok(if shown.unreadable.is_empty() { Exit::Fine } else { Exit::Usage })
 }
 
-fn table(shown: &Shown<'_>) -> Result<String, std::fmt::Error> {
+fn table(shown: &Document<'_>) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
-    for Line { held, record } in &shown.components {
-        let word = if *held { "HELD" } else { "runs" };
+    for Line { is_held, record } in &shown.components {
+        let word = if *is_held { "HELD" } else { "runs" };
         writeln!(text, "{} {}  {word}  sha256:{}", record.component, record.version, record.digest)?;
         for death in &record.deaths {
             writeln!(text, "  died      {}  {}", death.at, death.how)?;
@@ -77,7 +78,7 @@ fn table(shown: &Shown<'_>) -> Result<String, std::fmt::Error> {
             let why = release.why.as_deref().unwrap_or("no reason given");
             writeln!(text, "  released  {}  by uid {}: {why}", release.at, release.uid)?;
         }
-        if *held {
+        if *is_held {
             writeln!(text, "  next      `bailiwick unquarantine {}` lets it run again", record.component)?;
         }
     }

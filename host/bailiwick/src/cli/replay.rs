@@ -105,7 +105,8 @@ enum Result {
     /// The first thing that differs.
     Differs { place: String, recorded: Tainted, replayed: Tainted },
     /// The reports of both versions, and the questions without a recorded answer.
-    Said { recorded: String, replayed: String, unanswered: Vec<String> },
+    #[serde(rename = "said")] // The word of `bailiwick.replay/1`.
+    Compared { recorded: String, replayed: String, unanswered: Vec<String> },
     /// There is nothing to compare.
     NotReplayed { cause: String },
 }
@@ -121,9 +122,9 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let folder = context.journal()?;
     let file = args.with.as_ref().map(|path| ComponentFile::read(path)).transpose();
     let file = file.map_err(bailiwick_policy::ops::OpsError::from)?;
-    let found = find(&folder, &select(args)?)?;
-    if found.runs.is_empty() {
-        if let Some(error) = found.stopped {
+    let selection = find(&folder, &select(args)?)?;
+    if selection.runs.is_empty() {
+        if let Some(error) = selection.stopped {
             return Err(error.into());
         }
         let message = "the journal has no such run".to_owned();
@@ -136,8 +137,8 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let library = Library::built_in().map_err(bailiwick_policy::ops::OpsError::from)?;
     let runner = Runner::new(None, ComponentStore::new(library, components, Evidence::beside(&folder)))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let runs = runtime.block_on(replay(runner, &found, file.as_ref()))?;
-    print(context, args.format, found, file.as_ref(), runs, args.with.as_ref().map(|path| path.shown()))
+    let runs = runtime.block_on(replay(runner, &selection, file.as_ref()))?;
+    print(context, args.format, selection, file.as_ref(), runs, args.with.as_ref().map(|path| path.shown()))
 }
 
 fn select(args: &Args) -> anyhow::Result<Select> {
@@ -164,26 +165,28 @@ fn time(text: &str) -> anyhow::Result<Timestamp> {
 /// Replays each run. Runs of one component are grouped, so that it is loaded once.
 async fn replay(
     mut runner: Runner<'_>,
-    found: &Selection,
+    selection: &Selection,
     file: Option<&ComponentFile>,
 ) -> anyhow::Result<Vec<(u64, Result)>> {
-    let mut order: Vec<&Recorded> = found.runs.iter().collect();
+    let mut order: Vec<&Recorded> = selection.runs.iter().collect();
     order.sort_by(|a, b| (&a.digest, a.run).cmp(&(&b.digest, b.run)));
     let mut results = Vec::new();
     match file {
         None => {
             for run in order {
-                results.push((run.run, Result::from(runner.replay(found, run).await)));
+                results.push((run.run, Result::from(runner.replay(selection, run).await)));
             }
         }
         Some(file) => {
             let candidate = Candidate::new(None, file).await?;
             for run in order.into_iter().filter(|run| run.component == file.manifest.id) {
-                let result = match candidate.compare(&runner, found, run).await {
-                    Ok(said) if said.is_same() => Result::Identical { report: None },
-                    Ok(said) => {
-                        Result::Said { recorded: said.recorded, replayed: said.replayed, unanswered: said.unanswered }
-                    }
+                let result = match candidate.compare(&runner, selection, run).await {
+                    Ok(reports) if reports.is_same() => Result::Identical { report: None },
+                    Ok(reports) => Result::Compared {
+                        recorded: reports.recorded,
+                        replayed: reports.replayed,
+                        unanswered: reports.unanswered,
+                    },
                     Err(why) => Result::not(&why),
                 };
                 results.push((run.run, result));
@@ -222,7 +225,7 @@ impl From<Replayed> for Result {
 fn print(
     context: &Context,
     format: Format,
-    found: Selection,
+    selection: Selection,
     file: Option<&ComponentFile>,
     results: Vec<(u64, Result)>,
     path: Option<String>,
@@ -231,7 +234,7 @@ fn print(
     for (_, result) in &results {
         match result {
             Result::Identical { .. } => summary.identical += 1,
-            Result::Differs { .. } | Result::Said { .. } => summary.differ += 1,
+            Result::Differs { .. } | Result::Compared { .. } => summary.differ += 1,
             Result::NotReplayed { .. } => summary.not_replayed += 1,
         }
     }
@@ -246,7 +249,7 @@ fn print(
         _ => Exit::Fine,
     };
     let mut results = results.into_iter().peekable();
-    let runs = found.runs.iter().filter_map(|run| {
+    let runs = selection.runs.iter().filter_map(|run| {
         let (_, result) = results.next_if(|(number, _)| *number == run.run)?;
         let mut targets = run.targets().map(ToString::to_string);
         Some(Run {
@@ -268,7 +271,7 @@ fn print(
         file: path.unwrap_or_default(),
         digest: format!("sha256:{}", file.binary.digest),
     });
-    let not_run = found.not_run.into_iter();
+    let not_run = selection.not_run.into_iter();
     let document = Document {
         format: "bailiwick.replay/1",
         untrusted: UNTRUSTED,
@@ -276,7 +279,7 @@ fn print(
         summary,
         runs,
         not_run: not_run.map(|none| NotRun { entry: none.entry, what: none.what, cause: none.why }).collect(),
-        stopped: found.stopped.map(|error| error.to_string()),
+        stopped: selection.stopped.map(|error| error.to_string()),
     };
     if let Some(stopped) = &document.stopped {
         context.out.say(&format!("warning: {stopped}; `bailiwick journal verify` shows more"));
@@ -306,13 +309,13 @@ fn table(document: &Document) -> std::result::Result<String, std::fmt::Error> {
                 writeln!(text, "DIFFERS: {}", line(&Tainted::new(place)))?;
                 writeln!(text, "          recorded  {}\n          replayed  {}", line(recorded), line(replayed))?;
             }
-            Result::Said { recorded, replayed, unanswered } => {
+            Result::Compared { recorded, replayed, unanswered } => {
                 writeln!(text, "DIFFERS")?;
                 for asked in unanswered {
                     writeln!(text, "          no answer is recorded to {}", line(&Tainted::new(asked)))?;
                 }
-                for (mark, said) in diff(recorded, replayed) {
-                    writeln!(text, "        {mark} {}", line(&Tainted::new(said)))?;
+                for (mark, content) in diff(recorded, replayed) {
+                    writeln!(text, "        {mark} {}", line(&Tainted::new(content)))?;
                 }
             }
             Result::NotReplayed { cause } => writeln!(text, "NOT REPLAYED: {}", line(&Tainted::new(cause)))?,

@@ -130,7 +130,7 @@ pub(super) fn write_literal(text: &mut String, action: &Action) -> std::fmt::Res
     writeln!(text, "    effect  {}: {}", effect(action), action.reads)?;
     match &action.wire {
         Wire::Change(change) => write_change(text, change)?,
-        wire => writeln!(text, "    wire    {}", said(wire))?,
+        wire => writeln!(text, "    wire    {}", wire_text(wire))?,
     }
     writeln!(text, "    limits  {} KiB, {} s", action.bytes_max >> 10, action.timeout_s)
 }
@@ -220,7 +220,7 @@ const fn back(inverse: Inverse) -> &'static str {
     }
 }
 
-fn said(wire: &Wire) -> String {
+fn wire_text(wire: &Wire) -> String {
     match wire {
         Wire::Exec(words) => own(words),
         Wire::Fed { words, stdin } => {
@@ -230,7 +230,7 @@ fn said(wire: &Wire) -> String {
             format!("connects to {address}\n    sends   {}", request.trim_end().replace("\r\n", "\n            "))
         }
         Wire::Read(path) => format!("reads {} without a program", path.as_str()),
-        Wire::Gated(inner) => format!("{}\n    through the target's gate, by its name", said(inner)),
+        Wire::Gated(inner) => format!("{}\n    through the target's gate, by its name", wire_text(inner)),
         Wire::Change(change) => change.text(),
     }
 }

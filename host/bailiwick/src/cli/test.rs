@@ -85,19 +85,19 @@ struct TestedCase {
 pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let project =
         Project::find(&args.path, args.component.as_deref(), args.manifest.as_ref(), args.case_dir.as_deref());
-    let project = project.map_err(told)?;
+    let project = project.map_err(with_places)?;
     // One thread, which only waits, as in `check`.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let names = match (&args.record, &args.target) {
         (Some(name), Some(target)) => {
             let name = CaseName::new(name).map_err(|error| fail::usage(error.to_string(), "it names the file"))?;
-            project.new_case(&name).map_err(told)?;
+            project.new_case(&name).map_err(with_places)?;
             if let Err(exit) = record(context, &project, &name, target, &runtime)? {
                 return Ok(exit);
             }
             vec![name]
         }
-        _ => project.names(&args.cases).map_err(told)?,
+        _ => project.names(&args.cases).map_err(with_places)?,
     };
     // Every case is read before the first is run, so that one command shows the mistakes of all.
     let mut problems = Problems::default();
@@ -105,15 +105,15 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     for name in names {
         match project.case(&name) {
             Ok(case) => cases.push((name, case)),
-            Err(ProjectError::Invalid(Problems(found))) => problems.0.extend(found),
-            Err(error) => return Err(told(error)),
+            Err(ProjectError::Invalid(Problems(more))) => problems.0.extend(more),
+            Err(error) => return Err(with_places(error)),
         }
     }
     let cases = problems.or(cases).map_err(OpsError::Invalid)?;
     runtime.block_on(put(context, &project, cases, args.format))
 }
 
-fn told(error: ProjectError) -> anyhow::Error {
+fn with_places(error: ProjectError) -> anyhow::Error {
     match error {
         ProjectError::Invalid(problems) => OpsError::Invalid(problems).into(),
         ProjectError::Library(error) => OpsError::from(error).into(),
@@ -186,8 +186,8 @@ fn shown(name: &CaseName, case: &Case, verdict: &Verdict) -> Result<String, std:
         writeln!(text, "          {}", line(note))?;
     }
     if !verdict.differences.is_empty() || verdict.expected != verdict.found && !verdict.passed() {
-        for (mark, found) in diff(&verdict.expected, &verdict.found) {
-            writeln!(text, "        {mark} {}", line(found))?;
+        for (mark, content) in diff(&verdict.expected, &verdict.found) {
+            writeln!(text, "        {mark} {}", line(content))?;
         }
     }
     Ok(text)
@@ -204,8 +204,8 @@ impl Watcher for Alone {
         self.1.lock().unwrap_or_else(PoisonError::into_inner).push(check::not_anchored(anchor, why));
     }
 
-    fn unlocked(&self, held: &Lockdown) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(*held);
+    fn unlocked(&self, lockdown: &Lockdown) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(*lockdown);
     }
 }
 
@@ -242,7 +242,7 @@ fn record(
     }
     let (journal, recovery) = check::open(context)?;
     if let Some(recovery) = recovery {
-        context.out.say(&check::told(&recovery, &journal));
+        context.out.say(&check::recovery_warning(&recovery, &journal));
     }
     let folder = journal.folder().to_owned();
     let scope = project.file.manifest.scope;
@@ -266,14 +266,14 @@ fn record(
     let watcher = Arc::clone(&alone) as Arc<dyn Watcher>;
     let ops = Arc::new(ops);
     let swept = runtime.block_on(sweep(Arc::clone(&ops), request, settings, Arc::new(journal), watcher))?;
-    if let Some(held) = *alone.0.lock().unwrap_or_else(PoisonError::into_inner) {
-        context.out.say(&check::warning(&held));
+    if let Some(lockdown) = *alone.0.lock().unwrap_or_else(PoisonError::into_inner) {
+        context.out.say(&check::warning(&lockdown));
     }
     for warning in alone.1.lock().unwrap_or_else(PoisonError::into_inner).iter() {
         context.out.say(warning);
     }
     let (run, on) = match recorded_run(&swept, &target, scope) {
-        Ok(found) => found,
+        Ok(run) => run,
         Err((why, exit)) => {
             context.out.say(&format!("error: nothing is recorded from {names}: {why}"));
             return Ok(Err(exit));
@@ -291,7 +291,7 @@ fn record(
         }
         other => other?,
     };
-    let path = project.write_case(name, &text).map_err(told)?;
+    let path = project.write_case(name, &text).map_err(with_places)?;
     let answers = encode::counted(recording.answers(), "answer");
     context.out.say(&format!("wrote {} with {answers}; read it, and write in `about` what it shows", path.shown()));
     if recording.redacted > 0 {
@@ -320,8 +320,8 @@ fn check_installed(context: &Context, ops: &Ops, project: &Project) -> anyhow::R
 
 /// The number of the run in the journal and its targets, or why there is no run.
 fn recorded_run(swept: &Sweep, target: &TargetName, scope: Scope) -> Result<(u64, Vec<TargetName>), (String, Exit)> {
-    let looked = swept.targets.iter().find(|looked| looked.target == *target);
-    let (run, on) = match (scope, looked.map(|looked| &looked.result)) {
+    let checked = swept.targets.iter().find(|checked| checked.target == *target);
+    let (run, on) = match (scope, checked.map(|checked| &checked.result)) {
         (_, Some(TargetResult::Refused { rule })) => return Err((rule.clone(), Exit::Refused)),
         (Scope::Target, Some(TargetResult::Unreachable { cause, .. })) => {
             return Err((cause.clone(), Exit::NotChecked));

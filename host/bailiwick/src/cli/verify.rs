@@ -18,7 +18,7 @@ use super::{Context, fail};
 /// The lines of each anchor, by name, or why it could not be read.
 #[derive(Default)]
 struct Anchors {
-    held: BTreeMap<String, AnchorCheck>,
+    checks: BTreeMap<String, AnchorCheck>,
     unread: BTreeMap<String, String>,
 }
 
@@ -26,10 +26,10 @@ pub(super) fn run(context: &Context, folder: &Path, offline: bool) -> anyhow::Re
     // The anchors are read before the journal: a running sweep adds to both, and to the journal first.
     let (lines, unread) = if offline { Default::default() } else { fetch(context)? };
     let verdict = verify(folder)?;
-    let anchors = Anchors { held: anchor::compare(folder, &lines)?, unread };
+    let anchors = Anchors { checks: anchor::compare(folder, &lines)?, unread };
     let mut text = String::new();
-    for found in &verdict.breaks {
-        writeln!(text, "{}: {found}", if found.is_serious() { "BROKEN" } else { "note" })?;
+    for problem in &verdict.breaks {
+        writeln!(text, "{}: {problem}", if problem.is_serious() { "BROKEN" } else { "note" })?;
     }
     let (seq, hash) = (verdict.proven.seq, &verdict.proven.hash);
     writeln!(text, "entries 1 to {seq} hang together; the hash of entry {seq} is {hash}")?;
@@ -37,9 +37,9 @@ pub(super) fn run(context: &Context, folder: &Path, offline: bool) -> anyhow::Re
     if evidence + pruned > 0 {
         writeln!(text, "{evidence} pieces of evidence are what was recorded; {pruned} were pruned by retention")?;
     }
-    tell(&mut text, &anchors)?;
-    let covers = anchors.held.values().map(|held| held.covers).max().unwrap_or(0).min(seq);
-    let faults = anchors.held.values().any(|held| !held.faults.is_empty());
+    write_anchors(&mut text, &anchors)?;
+    let covers = anchors.checks.values().map(|check| check.covers).max().unwrap_or(0).min(seq);
+    let faults = anchors.checks.values().any(|check| !check.faults.is_empty());
     let serious = verdict.breaks.iter().any(Break::is_serious) || faults;
     if covers == 0 && !serious {
         writeln!(
@@ -62,16 +62,16 @@ pub(super) fn run(context: &Context, folder: &Path, offline: bool) -> anyhow::Re
     })
 }
 
-fn tell(text: &mut String, anchors: &Anchors) -> std::fmt::Result {
-    let line = |said: &str| encode::terminal(&Tainted::new(said), 400);
-    for (name, held) in &anchors.held {
-        for fault in &held.faults {
+fn write_anchors(text: &mut String, anchors: &Anchors) -> std::fmt::Result {
+    let line = |sentence: &str| encode::terminal(&Tainted::new(sentence), 400);
+    for (name, check) in &anchors.checks {
+        for fault in &check.faults {
             writeln!(text, "BROKEN: anchor {name}: {fault}")?;
         }
-        if held.malformed > 0 {
-            writeln!(text, "note: anchor {name}: {} lines are no heads, or torn", held.malformed)?;
+        if check.malformed > 0 {
+            writeln!(text, "note: anchor {name}: {} lines are no heads, or torn", check.malformed)?;
         }
-        match (held.covers, held.matching) {
+        match (check.covers, check.matching) {
             (0, _) => writeln!(text, "anchor {name} vouches for nothing")?,
             (covers, fitting) => {
                 writeln!(text, "anchor {name} vouches for entries 1 to {covers} ({fitting} heads fit)")?;

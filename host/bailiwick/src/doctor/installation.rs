@@ -92,9 +92,9 @@ pub async fn check(what: &Installation<'_>) -> Vec<Line> {
 }
 
 /// The lockdown of a worker, as the worker reports it.
-fn kernel(held: Result<Lockdown, LoadError>, required: bool) -> Vec<Line> {
-    let held = match held {
-        Ok(held) => held,
+fn kernel(lockdown: Result<Lockdown, LoadError>, required: bool) -> Vec<Line> {
+    let lockdown = match lockdown {
+        Ok(lockdown) => lockdown,
         Err(error) => {
             let next = "nothing can run; is /proc there, and may this user start processes?";
             return vec![Line::problem("kernel", format!("no worker can be started: {}", chain(&error)), next)];
@@ -103,7 +103,7 @@ fn kernel(held: Result<Lockdown, LoadError>, required: bool) -> Vec<Line> {
     let lacks = |what: &str, next: &str| {
         if required { Line::problem("kernel", what, next) } else { Line::warning("kernel", what, next) }
     };
-    let landlock = match held.landlock {
+    let landlock = match lockdown.landlock {
         Some(abi) => {
             let also = [(1, "files"), (4, "TCP ports"), (6, "signals and abstract sockets")];
             let known: Vec<_> = also.iter().filter(|(from, _)| abi >= *from).map(|(_, what)| *what).collect();
@@ -114,7 +114,7 @@ fn kernel(held: Result<Lockdown, LoadError>, required: bool) -> Vec<Line> {
             "Linux 5.13 or newer, with `landlock` among the names in /sys/kernel/security/lsm",
         ),
     };
-    let seccomp = if held.seccomp {
+    let seccomp = if lockdown.seccomp {
         Line::ok("kernel", "seccomp: any system call that no worker needs kills it")
     } else {
         lacks(
@@ -123,7 +123,7 @@ fn kernel(held: Result<Lockdown, LoadError>, required: bool) -> Vec<Line> {
         )
     };
     let mut lines = vec![landlock, seccomp];
-    let others = Lockdown { landlock: Some(0), seccomp: true, ..held };
+    let others = Lockdown { landlock: Some(0), seccomp: true, ..lockdown };
     lines.push(if others.complete() {
         Line::ok("kernel", "workers have no new privileges, no capabilities, no dumps, and limits")
     } else {
@@ -280,7 +280,7 @@ fn journal(folder: &Path, lines: &mut Vec<Line>) -> Option<Timestamp> {
     }
     match verify(folder) {
         Ok(verdict) => {
-            let serious: Vec<_> = verdict.breaks.iter().filter(|found| found.is_serious()).collect();
+            let serious: Vec<_> = verdict.breaks.iter().filter(|problem| problem.is_serious()).collect();
             lines.push(match serious.first() {
                 None => Line::ok(PART, format!("{shown}: entries 1 to {} hang together", verdict.proven.seq)),
                 Some(first) => {

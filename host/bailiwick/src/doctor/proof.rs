@@ -134,8 +134,8 @@ pub async fn prove(folder: &Path) -> Result<Vec<Tried>, ProofError> {
 
 /// One sweep over all targets of an ops directory.
 async fn run(ops: Ops, journal: &Arc<Journal>) -> Result<Sweep, ProofError> {
-    struct Nobody;
-    impl Watcher for Nobody {
+    struct Silent;
+    impl Watcher for Silent {
         fn not_anchored(&self, _: &str, _: &str) {}
 
         fn target_done(&self, _: &CheckedTarget) {}
@@ -152,12 +152,12 @@ async fn run(ops: Ops, journal: &Arc<Journal>) -> Result<Sweep, ProofError> {
         ssh: ssh::Settings::default(),
         past_runs: Arc::default(),
     };
-    Ok(sweep(Arc::new(ops), request, settings, Arc::clone(journal), Arc::new(Nobody)).await?)
+    Ok(sweep(Arc::new(ops), request, settings, Arc::clone(journal), Arc::new(Silent)).await?)
 }
 
 fn runs<'a>(sweep: &'a Sweep, target: &str) -> &'a [Run] {
-    let found = sweep.targets.iter().find(|looked| looked.target.as_str() == target);
-    match found.map(|looked| &looked.result) {
+    let target = sweep.targets.iter().find(|checked| checked.target.as_str() == target);
+    match target.map(|checked| &checked.result) {
         Some(TargetResult::Runs(runs)) => runs,
         _ => &[],
     }
@@ -208,15 +208,15 @@ fn metrics(report: Option<&Report>) -> BTreeMap<&str, f64> {
 }
 
 fn secret(sweep: &Sweep) -> Tried {
-    let found = metrics(report(sweep, "keep-secret", "hostile"));
-    let stopped = ["runs-before", "bytes-left"].iter().all(|name| found.get(name) == Some(&0.0));
-    let gave = if stopped { "it found nothing".to_owned() } else { format!("it found {found:?}") };
+    let numbers = metrics(report(sweep, "keep-secret", "hostile"));
+    let stopped = ["runs-before", "bytes-left"].iter().all(|name| numbers.get(name) == Some(&0.0));
+    let gave = if stopped { "it found nothing".to_owned() } else { format!("it found {numbers:?}") };
     row(stopped, "find what an earlier run left", "engine: fresh store", gave)
 }
 
 fn outside(sweep: &Sweep) -> Tried {
-    let found = metrics(report(sweep, "wanderer", "wanderer"));
-    let number = |name: &str| found.get(name).copied().unwrap_or(f64::NAN);
+    let numbers = metrics(report(sweep, "wanderer", "wanderer"));
+    let number = |name: &str| numbers.get(name).copied().unwrap_or(f64::NAN);
     let stopped = number("outside") == 0.0 && number("strange") > 0.0;
     let gave =
         format!("of {} calls with keys that are not its own {} got through", number("strange"), number("outside"));
@@ -227,16 +227,18 @@ fn outside(sweep: &Sweep) -> Tried {
 fn escapes(sweep: &Sweep) -> Tried {
     let shown = table::render(sweep, &Options { width: 100, colour: Colour::Never, detail: Detail::Full });
     let harmful = |c: char| (c.is_control() && c != '\n') || ('\u{200b}'..='\u{206f}').contains(&c);
-    let found = shown.chars().filter(|c| harmful(*c)).count();
-    let said = report(sweep, "escape-text", "hostile").map_or(0, |report| report.findings.len());
-    let gave = format!("{said} findings with escapes were shown; {found} escapes were left");
-    row(found == 0 && said > 0, "send escapes to the terminal", "encoder", gave)
+    let left = shown.chars().filter(|c| harmful(*c)).count();
+    let findings = report(sweep, "escape-text", "hostile").map_or(0, |report| report.findings.len());
+    let gave = format!("{findings} findings with escapes were shown; {left} escapes were left");
+    row(left == 0 && findings > 0, "send escapes to the terminal", "encoder", gave)
 }
 
 /// Checks the benign probe beside them.
 fn beside(sweeps: &[&Sweep]) -> Tried {
-    let targets: Vec<_> = sweeps.iter().flat_map(|sweep| sweep.targets.iter().map(|looked| (*sweep, looked))).collect();
-    let well = targets.iter().filter(|(sweep, looked)| report(sweep, looked.target.as_str(), BENIGN).is_some()).count();
+    let targets: Vec<_> =
+        sweeps.iter().flat_map(|sweep| sweep.targets.iter().map(|checked| (*sweep, checked))).collect();
+    let well =
+        targets.iter().filter(|(sweep, checked)| report(sweep, checked.target.as_str(), BENIGN).is_some()).count();
     let all = targets.len();
     let gave = format!("`{BENIGN}` ran beside each of them, and reported {well} times of {all}");
     row(well == all && all > 0, "disturb the probe beside it", "one worker each", gave)

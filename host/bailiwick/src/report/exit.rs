@@ -119,7 +119,7 @@ impl ExitCode {
     /// requested, and was not checked.
     #[must_use]
     pub fn for_sweep(sweep: &Sweep, threshold: Option<Severity>) -> Self {
-        let tally = Tally::of(sweep);
+        let tally = Tally::new(sweep);
         if tally.targets_unseen + tally.runs_unseen + tally.runs_broken > 0 {
             Self::NotChecked
         } else if tally.targets_refused + tally.runs_refused > 0 {
@@ -155,7 +155,7 @@ impl From<ExitCode> for std::process::ExitCode {
 mod tests {
     use super::*;
     use crate::report::samples;
-    use crate::report::samples::{could_not_check, fault, finding, looked, refused_run, report, sweep};
+    use crate::report::samples::{checked, could_not_check, fault, finding, refused_run, report, sweep};
     use bailiwick_core::model::VerbError;
 
     #[test]
@@ -186,20 +186,20 @@ mod tests {
         let unseen = could_not_check("e", "no permission", Some(VerbError::NotPermitted));
         let unsaid = could_not_check("e", "no idea", None);
         let cases = [
-            (looked("t", vec![ok.clone()]), Some(Warning), 0),
-            (looked("t", vec![ok.clone(), warns.clone()]), Some(Warning), 1),
-            (looked("t", vec![warns.clone()]), Some(Critical), 0),
-            (looked("t", vec![warns.clone()]), None, 0),
-            (looked("t", vec![unsure.clone()]), Some(Warning), 0),
-            (looked("t", vec![unsure]), Some(Unknown), 1),
-            (looked("t", vec![ok.clone(), na.clone()]), Some(Warning), 0),
-            (looked("t", vec![na]), Some(Warning), 0),
-            (looked("t", vec![warns.clone(), unseen]), Some(Warning), 4),
-            (looked("t", vec![unsaid]), Some(Warning), 4),
-            (looked("t", vec![warns.clone(), fault("f", "trap")]), Some(Warning), 4),
-            (looked("t", vec![warns.clone(), refused_run("g", "digest")]), Some(Warning), 3),
-            (looked("t", vec![fault("f", "trap"), refused_run("g", "digest")]), None, 4),
-            (looked("t", vec![]), Some(Warning), 4),
+            (checked("t", vec![ok.clone()]), Some(Warning), 0),
+            (checked("t", vec![ok.clone(), warns.clone()]), Some(Warning), 1),
+            (checked("t", vec![warns.clone()]), Some(Critical), 0),
+            (checked("t", vec![warns.clone()]), None, 0),
+            (checked("t", vec![unsure.clone()]), Some(Warning), 0),
+            (checked("t", vec![unsure]), Some(Unknown), 1),
+            (checked("t", vec![ok.clone(), na.clone()]), Some(Warning), 0),
+            (checked("t", vec![na]), Some(Warning), 0),
+            (checked("t", vec![warns.clone(), unseen]), Some(Warning), 4),
+            (checked("t", vec![unsaid]), Some(Warning), 4),
+            (checked("t", vec![warns.clone(), fault("f", "trap")]), Some(Warning), 4),
+            (checked("t", vec![warns.clone(), refused_run("g", "digest")]), Some(Warning), 3),
+            (checked("t", vec![fault("f", "trap"), refused_run("g", "digest")]), None, 4),
+            (checked("t", vec![]), Some(Warning), 4),
             (samples::unreachable("t", "refused", None), None, 4),
             (samples::refused("t", "never-host"), Some(Warning), 3),
         ];

@@ -7,7 +7,7 @@
 use std::fmt::Write;
 
 use super::table::Detail;
-use super::table::entry::{self, Entry, Said};
+use super::table::entry::{self, Entry, EntryText};
 use super::table::summary;
 use bailiwick_core::encode::html;
 use bailiwick_core::outcome::Sweep;
@@ -50,9 +50,9 @@ fn push_row(out: &mut String, target: &str, entry: &Entry<'_>) {
     // A class is one word.
     let class = word.split(' ').next().unwrap_or_default().replace('/', "");
     let component = entry.component.map(|id| html(id.as_str())).unwrap_or_default();
-    let (Said::Host(said) | Said::Guest(said)) = &entry.said;
-    let (word, target, said) = (html(word), html(target), html(&super::untied(said)));
-    let _ = write!(out, "<tr><td class=\"{class}\">{word}<td>{target}<td>{component}<td><bdi>{said}</bdi>");
+    let (EntryText::Host(text) | EntryText::Guest(text)) = &entry.text;
+    let (word, target, text) = (html(word), html(target), html(&super::untied(text)));
+    let _ = write!(out, "<tr><td class=\"{class}\">{word}<td>{target}<td>{component}<td><bdi>{text}</bdi>");
     if !entry.details.is_empty() {
         out.push_str("<dl>");
         for (label, text) in &entry.details {

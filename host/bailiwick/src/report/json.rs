@@ -187,8 +187,8 @@ pub fn render(sweep: &Sweep) -> Result<String, serde_json::Error> {
         started: sweep.started.to_string(),
         finished: sweep.finished.to_string(),
         elapsed_ms: super::elapsed_ms(sweep),
-        summary: summary(&Tally::of(sweep)),
-        targets: sweep.targets.iter().map(|looked| target(sweep, looked)).collect(),
+        summary: summary(&Tally::new(sweep)),
+        targets: sweep.targets.iter().map(|checked| target(sweep, checked)).collect(),
         together: sweep.together.iter().map(together).collect(),
     })
 }
@@ -227,10 +227,10 @@ fn together(together: &Together) -> TogetherOf<'_> {
     }
 }
 
-fn target<'a>(sweep: &Sweep, looked: &'a CheckedTarget) -> Target<'a> {
+fn target<'a>(sweep: &Sweep, checked: &'a CheckedTarget) -> Target<'a> {
     Target {
-        target: looked.target.as_str(),
-        standing: match Standing::of(sweep, looked) {
+        target: checked.target.as_str(),
+        standing: match Standing::new(sweep, checked) {
             Standing::Healthy => "healthy",
             Standing::Findings => "findings",
             Standing::InPart => "in-part",
@@ -238,7 +238,7 @@ fn target<'a>(sweep: &Sweep, looked: &'a CheckedTarget) -> Target<'a> {
             Standing::Unseen => "unseen",
             Standing::Refused => "refused",
         },
-        result: match &looked.result {
+        result: match &checked.result {
             TargetResult::Runs(runs) => ResultOf::Runs { runs: runs.iter().map(run).collect() },
             TargetResult::Unreachable { cause, hint } => ResultOf::Unreachable { cause, hint: hint.as_deref() },
             TargetResult::Refused { rule } => ResultOf::Refused { rule },

@@ -19,45 +19,49 @@ use super::statement::{Kind, Statement, of_target};
 pub fn render(sweep: &Sweep) -> Result<String, SerializeError> {
     let mut report = Report::new("bailiwick check");
     report.set_time(Duration::from_millis(super::elapsed_ms(sweep)));
-    for looked in &sweep.targets {
-        let mut suite = TestSuite::new(looked.target.as_str());
+    for checked in &sweep.targets {
+        let mut suite = TestSuite::new(checked.target.as_str());
         suite.add_property(("started", sweep.started.to_string().as_str()));
-        if let TargetResult::Runs(runs) = &looked.result {
+        if let TargetResult::Runs(runs) = &checked.result {
             suite.set_time(Duration::from_millis(runs.iter().map(|run| run.elapsed_ms).sum()));
         }
-        suite.add_test_cases(of_target(sweep, looked).iter().map(case));
+        suite.add_test_cases(of_target(sweep, checked).iter().map(case));
         report.add_test_suite(suite);
     }
     report.to_string()
 }
 
-fn case(said: &Statement<'_>) -> TestCase {
+fn case(statement: &Statement<'_>) -> TestCase {
     let bad = |kind, word: &str| {
         let mut status = TestCaseStatus::non_success(kind);
-        status.set_type(word).set_message(super::untied(&said.text));
+        status.set_type(word).set_message(super::untied(&statement.text));
         status
     };
-    let status = match said.kind {
-        Kind::Found(Severity::Ok) => TestCaseStatus::success(),
-        Kind::Found(Severity::Warning) => bad(NonSuccessKind::Failure, "warning"),
-        Kind::Found(Severity::Critical) => bad(NonSuccessKind::Failure, "critical"),
-        Kind::Found(Severity::Unknown) => bad(NonSuccessKind::Error, "unknown"),
+    let status = match statement.kind {
+        Kind::Finding(Severity::Ok) => TestCaseStatus::success(),
+        Kind::Finding(Severity::Warning) => bad(NonSuccessKind::Failure, "warning"),
+        Kind::Finding(Severity::Critical) => bad(NonSuccessKind::Failure, "critical"),
+        Kind::Finding(Severity::Unknown) => bad(NonSuccessKind::Error, "unknown"),
         Kind::Unseen => bad(NonSuccessKind::Error, "unseen"),
         Kind::Broken => bad(NonSuccessKind::Error, "fault"),
         Kind::Refused => bad(NonSuccessKind::Error, "refused"),
         Kind::NotApplicable => {
             let mut status = TestCaseStatus::skipped();
-            status.set_message(super::untied(&said.text));
+            status.set_message(super::untied(&statement.text));
             status
         }
     };
-    let name = if said.subject.is_empty() { said.code.to_owned() } else { format!("{} {}", said.code, said.subject) };
+    let name = if statement.subject.is_empty() {
+        statement.code.to_owned()
+    } else {
+        format!("{} {}", statement.code, statement.subject)
+    };
     let mut case = TestCase::new(name, status);
-    let component = said.component.map_or("bailiwick", |id| id.as_str());
+    let component = statement.component.map_or("bailiwick", |id| id.as_str());
     // Tools that ignore suites show the class, so it names the target too.
-    case.set_classname(format!("{}.{component}", said.target));
-    if said.kind == Kind::Found(Severity::Ok) {
-        case.set_system_out(super::untied(&said.text));
+    case.set_classname(format!("{}.{component}", statement.target));
+    if statement.kind == Kind::Finding(Severity::Ok) {
+        case.set_system_out(super::untied(&statement.text));
     }
     case
 }

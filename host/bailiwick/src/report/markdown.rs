@@ -6,7 +6,7 @@
 use std::fmt::Write;
 
 use super::table::Detail;
-use super::table::entry::{self, Said};
+use super::table::entry::{self, EntryText};
 use super::table::summary;
 use bailiwick_core::encode;
 use bailiwick_core::outcome::Sweep;
@@ -20,10 +20,10 @@ pub fn render(sweep: &Sweep, detail: Detail) -> String {
         for entry in &group.entries {
             let target = encode::markdown(&group.target);
             let component = entry.component.map(|id| format!(" {}", encode::markdown(id.as_str()))).unwrap_or_default();
-            let (Said::Host(said) | Said::Guest(said)) = &entry.said;
-            let said = encode::markdown(&super::untied(said));
+            let (EntryText::Host(text) | EntryText::Guest(text)) = &entry.text;
+            let text = encode::markdown(&super::untied(text));
             // Writing to a text does not fail.
-            let _ = writeln!(out, "- **{}** {target}{component}: {said}", entry.word.text());
+            let _ = writeln!(out, "- **{}** {target}{component}: {text}", entry.word.text());
             for (label, text) in &entry.details {
                 let _ = writeln!(out, "  - {label}: {}", encode::markdown(&super::untied(text)));
             }

@@ -54,12 +54,12 @@ impl State {
         }
     }
 
-    fn of(said: &Statement<'_>) -> Self {
-        match said.kind {
-            Kind::Found(Severity::Ok) | Kind::NotApplicable => Self::Ok,
-            Kind::Found(Severity::Warning) => Self::Warning,
-            Kind::Found(Severity::Critical) => Self::Critical,
-            Kind::Found(Severity::Unknown) | Kind::Unseen | Kind::Broken | Kind::Refused => Self::Unknown,
+    fn new(statement: &Statement<'_>) -> Self {
+        match statement.kind {
+            Kind::Finding(Severity::Ok) | Kind::NotApplicable => Self::Ok,
+            Kind::Finding(Severity::Warning) => Self::Warning,
+            Kind::Finding(Severity::Critical) => Self::Critical,
+            Kind::Finding(Severity::Unknown) | Kind::Unseen | Kind::Broken | Kind::Refused => Self::Unknown,
         }
     }
 }
@@ -71,15 +71,15 @@ pub fn state(sweep: &Sweep) -> State {
 }
 
 fn worst(statements: &[Statement<'_>]) -> State {
-    statements.iter().map(State::of).max().unwrap_or(State::Unknown)
+    statements.iter().map(State::new).max().unwrap_or(State::Unknown)
 }
 
 /// Renders a sweep. Ends in a newline.
 #[must_use]
 pub fn render(sweep: &Sweep) -> String {
     let mut statements = statements(sweep);
-    statements.sort_by_key(|said| std::cmp::Reverse(State::of(said)));
-    let count = |state| statements.iter().filter(|said| State::of(said) == state).count();
+    statements.sort_by_key(|statement| std::cmp::Reverse(State::new(statement)));
+    let count = |state| statements.iter().filter(|statement| State::new(statement) == state).count();
     let state = worst(&statements);
     let mut out = format!("BAILIWICK {} - ", state.word());
     match statements.first().filter(|_| state != State::Ok) {
@@ -98,9 +98,9 @@ pub fn render(sweep: &Sweep) -> String {
         count(State::Ok)
     );
     out.push('\n');
-    let problems: Vec<_> = statements.iter().filter(|said| State::of(said) != State::Ok).collect();
-    for said in problems.iter().take(LINES_MAX) {
-        let _ = writeln!(out, "{}: {}", State::of(said).word(), line(said));
+    let problems: Vec<_> = statements.iter().filter(|statement| State::new(statement) != State::Ok).collect();
+    for statement in problems.iter().take(LINES_MAX) {
+        let _ = writeln!(out, "{}: {}", State::new(statement).word(), line(statement));
     }
     if problems.len() > LINES_MAX {
         let _ = writeln!(out, "and {} more", problems.len() - LINES_MAX);
@@ -120,9 +120,9 @@ pub fn failed(message: &str) -> String {
     format!("BAILIWICK {} - {}\n", State::Unknown.word(), unpiped(&bailiwick_core::encode::harmless(line, 200)))
 }
 
-fn line(said: &Statement<'_>) -> String {
-    let component = said.component.map(|id| format!(" {id}")).unwrap_or_default();
-    unpiped(&format!("{}{component}: {}", said.target, said.text))
+fn line(statement: &Statement<'_>) -> String {
+    let component = statement.component.map(|id| format!(" {id}")).unwrap_or_default();
+    unpiped(&format!("{}{component}: {}", statement.target, statement.text))
 }
 
 fn unpiped(text: &str) -> String {
@@ -130,13 +130,14 @@ fn unpiped(text: &str) -> String {
 }
 
 /// `'db01/memory/memory/available-bytes'=123B`. A label has neither `=` nor a quote in it.
-fn perf(said: &Statement<'_>) -> Vec<String> {
-    let component = said.component.map_or("bailiwick", |id| id.as_str());
-    let subject = if said.subject.is_empty() { String::new() } else { format!("{}/", said.subject) };
-    said.metrics
+fn perf(statement: &Statement<'_>) -> Vec<String> {
+    let component = statement.component.map_or("bailiwick", |id| id.as_str());
+    let subject = if statement.subject.is_empty() { String::new() } else { format!("{}/", statement.subject) };
+    statement
+        .metrics
         .iter()
         .map(|(name, value, unit)| {
-            let label = format!("{}/{component}/{}/{subject}{name}", said.target, said.code);
+            let label = format!("{}/{component}/{}/{subject}{name}", statement.target, statement.code);
             let label = unpiped(&label).replace(['=', '\''], "_");
             let unit = match unit {
                 Unit::Bytes => "B",
@@ -162,13 +163,13 @@ mod tests {
 
     #[test]
     fn not_having_looked_is_unknown() {
-        let one = |looked| state(&samples::sweep(vec![looked]));
+        let one = |target| state(&samples::sweep(vec![target]));
         assert_eq!(one(samples::unreachable("a", "refused", None)), State::Unknown);
         assert_eq!(one(samples::refused("a", "never-host")), State::Unknown);
-        assert_eq!(one(samples::looked("a", vec![samples::fault("p", "trap")])), State::Unknown);
-        assert_eq!(one(samples::looked("a", vec![])), State::Unknown);
+        assert_eq!(one(samples::checked("a", vec![samples::fault("p", "trap")])), State::Unknown);
+        assert_eq!(one(samples::checked("a", vec![])), State::Unknown);
         let ok = samples::report("p", vec![samples::finding(Severity::Ok, "", "fine")]);
-        assert_eq!(one(samples::looked("a", vec![ok])), State::Ok);
+        assert_eq!(one(samples::checked("a", vec![ok])), State::Ok);
         assert_eq!(state(&samples::sweep(vec![])), State::Unknown);
     }
 

@@ -58,7 +58,7 @@ impl Progress {
     }
 
     /// Adds findings that need a person: `warning` or worse.
-    pub fn found(&self, findings: usize) {
+    pub fn add_findings(&self, findings: usize) {
         self.with(|state| state.findings += findings);
         self.say();
     }
@@ -98,8 +98,8 @@ impl Reading {
     }
 
     /// Sets the number of bytes that are read, and the total.
-    pub fn at(&self, bytes: u64, of: u64) {
-        self.0.set_length(of);
+    pub fn at(&self, bytes: u64, total: u64) {
+        self.0.set_length(total);
         self.0.set_position(bytes);
     }
 
@@ -135,7 +135,7 @@ mod tests {
         let progress = Progress::on(ProgressDrawTarget::hidden(), &names);
         let text = |progress: &Progress| progress.with(|state| state.text());
         assert_eq!(text(&progress), "");
-        progress.found(1);
+        progress.add_findings(1);
         progress.target_done(&names[0]);
         progress.target_done(&names[2]);
         progress.target_done(&names[2]);

@@ -17,7 +17,7 @@ pub(super) fn sweep_of(ms: i64, targets: Vec<CheckedTarget>) -> Sweep {
     Sweep { started, finished: started + SignedDuration::from_millis(ms), targets, together: Vec::new() }
 }
 
-pub(super) fn looked(target: &str, runs: Vec<Run>) -> CheckedTarget {
+pub(super) fn checked(target: &str, runs: Vec<Run>) -> CheckedTarget {
     CheckedTarget { target: TargetName::new(target).unwrap(), result: TargetResult::Runs(runs) }
 }
 
@@ -90,7 +90,7 @@ fn no_answer(verb: Verb, unit: Option<&str>, error: VerbError, cause: Option<&st
 
 /// Eleven probes that have nothing to report.
 fn healthy(target: &str) -> CheckedTarget {
-    looked(target, healthy_runs())
+    checked(target, healthy_runs())
 }
 
 fn healthy_runs() -> Vec<Run> {
@@ -231,11 +231,11 @@ pub(super) fn night() -> Sweep {
     sweep_of(
         12_400,
         vec![
-            looked("alp01", alp01),
+            checked("alp01", alp01),
             healthy("app01"),
             healthy("app02"),
-            looked("app03", app03),
-            looked("db01", db01),
+            checked("app03", app03),
+            checked("db01", db01),
             healthy("db02"),
             unreachable(
                 "db03",
@@ -247,7 +247,7 @@ pub(super) fn night() -> Sweep {
                 "never-host fw01, recognised by address (fleet.toml:12: The security perimeter is not an operations target.)",
             ),
             unreachable("web01", "no answer within 10 s (10.77.0.21:22)", None),
-            looked("web02", web02),
+            checked("web02", web02),
         ],
     )
 }
@@ -277,7 +277,7 @@ pub(super) fn kinds() -> Sweep {
         no_answer(Verb::SystemLogins, None, VerbError::TimedOut, Some("no answer within 10 s")),
     ];
     sweep(vec![
-        looked(
+        checked(
             "db01",
             vec![seen, unseen, fault("log-errors", "used up its fuel"), refused_run("odd", "digest differs")],
         ),
@@ -330,7 +330,7 @@ pub(super) fn hostile() -> Sweep {
     let mut liar = could_not_check("liar", "\r\nok  all fine \u{202e}", Some(VerbError::Garbled));
     liar.calls = vec![no_answer(Verb::SystemLoad, None, VerbError::Garbled, Some("line 1: \x1b[2J\nxx"))];
     sweep(vec![
-        looked(
+        checked(
             "db01",
             vec![
                 evil,
@@ -354,11 +354,11 @@ pub(super) fn several(findings: Vec<Finding>) -> Sweep {
         on("db02", no_answer(Verb::SystemLoad, None, VerbError::Unreachable, Some("connection refused (10.0.0.2:22)"))),
     ];
     let run = Run { calls, ..report("clock-skew", findings) };
-    let left_out = vec![LeftOut { target: name("db03"), reason: "nobody has accepted it there".to_owned() }];
+    let left_out = vec![LeftOut { target: name("db03"), reason: "it is not accepted there".to_owned() }];
     let targets = vec![
-        looked("db01", Vec::new()),
+        checked("db01", Vec::new()),
         unreachable("db02", "connection refused (10.0.0.2:22)", None),
-        looked("db03", vec![report("load", vec![finding(Severity::Ok, "", "fine")])]),
+        checked("db03", vec![report("load", vec![finding(Severity::Ok, "", "fine")])]),
     ];
     let together = vec![Together { targets: vec![name("db01"), name("db02")], left_out, run }];
     Sweep { together, ..sweep(targets) }

@@ -29,12 +29,12 @@ struct Document {
 /// Only if a value cannot be JSON, which is a bug.
 pub fn render(sweep: &Sweep) -> Result<String, serde_json::Error> {
     let statements = statements(sweep);
-    let found = |said: &&Statement<'_>| matches!(said.kind, Kind::Found(_) | Kind::NotApplicable);
-    let rules: BTreeSet<_> = statements.iter().filter(found).map(Statement::rule).collect();
+    let is_result = |statement: &&Statement<'_>| matches!(statement.kind, Kind::Finding(_) | Kind::NotApplicable);
+    let rules: BTreeSet<_> = statements.iter().filter(is_result).map(Statement::rule).collect();
     // Sorted by name, in the order of the list.
     let rules: BTreeMap<_, _> = rules.into_iter().zip(0..).collect();
-    let results: Vec<_> = statements.iter().filter(found).map(|said| result(said, &rules)).collect();
-    let unseen: Vec<_> = statements.iter().filter(|said| !found(said)).map(notification).collect();
+    let results: Vec<_> = statements.iter().filter(is_result).map(|statement| result(statement, &rules)).collect();
+    let unseen: Vec<_> = statements.iter().filter(|statement| !is_result(statement)).map(notification).collect();
     encode::to_json(&Document {
         schema: "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
         version: "2.1.0",
@@ -55,27 +55,30 @@ pub fn render(sweep: &Sweep) -> Result<String, serde_json::Error> {
     })
 }
 
-fn result(said: &Statement<'_>, rules: &BTreeMap<String, usize>) -> Value {
-    let (kind, level) = match said.kind {
-        Kind::Found(Severity::Critical) => ("fail", "error"),
-        Kind::Found(Severity::Warning) => ("fail", "warning"),
-        Kind::Found(Severity::Ok) => ("pass", "none"),
-        Kind::Found(Severity::Unknown) => ("open", "none"),
+fn result(statement: &Statement<'_>, rules: &BTreeMap<String, usize>) -> Value {
+    let (kind, level) = match statement.kind {
+        Kind::Finding(Severity::Critical) => ("fail", "error"),
+        Kind::Finding(Severity::Warning) => ("fail", "warning"),
+        Kind::Finding(Severity::Ok) => ("pass", "none"),
+        Kind::Finding(Severity::Unknown) => ("open", "none"),
         _ => ("notApplicable", "none"),
     };
-    let rule = said.rule();
-    let name =
-        if said.subject.is_empty() { said.target.to_string() } else { format!("{}/{}", said.target, said.subject) };
-    let metrics: BTreeMap<_, _> = said.metrics.iter().map(|(name, value, _)| (name.as_str(), *value)).collect();
+    let rule = statement.rule();
+    let name = if statement.subject.is_empty() {
+        statement.target.to_string()
+    } else {
+        format!("{}/{}", statement.target, statement.subject)
+    };
+    let metrics: BTreeMap<_, _> = statement.metrics.iter().map(|(name, value, _)| (name.as_str(), *value)).collect();
     let mut result = json!({
         "ruleId": rule,
         "ruleIndex": rules.get(&rule),
         "kind": kind,
         "level": level,
-        "message": { "text": super::untied(&said.text) },
+        "message": { "text": super::untied(&statement.text) },
         "locations": [{ "logicalLocations": [{ "fullyQualifiedName": name, "kind": "resource" }] }],
         // The same statement on another day is the same result.
-        "partialFingerprints": { "bailiwick/v1": format!("{}/{rule}/{}", said.target, said.subject) },
+        "partialFingerprints": { "bailiwick/v1": format!("{}/{rule}/{}", statement.target, statement.subject) },
     });
     if !metrics.is_empty()
         && let Some(object) = result.as_object_mut()
@@ -85,9 +88,9 @@ fn result(said: &Statement<'_>, rules: &BTreeMap<String, usize>) -> Value {
     result
 }
 
-fn notification(said: &Statement<'_>) -> Value {
-    let text = format!("{}: {}", said.target, super::untied(&said.text));
-    json!({ "descriptor": { "id": said.rule() }, "level": "error", "message": { "text": text } })
+fn notification(statement: &Statement<'_>) -> Value {
+    let text = format!("{}: {}", statement.target, super::untied(&statement.text));
+    json!({ "descriptor": { "id": statement.rule() }, "level": "error", "message": { "text": text } })
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use bailiwick_core::encode;
 use bailiwick_core::model::{ComponentId, Metric, RunFault, Severity, Tainted, TargetName, Unit};
 use bailiwick_core::outcome::{CheckedTarget, Run, RunOutcome, Sweep, TargetResult, Together};
 
-use super::tally::{Look, Standing};
+use super::tally::{RunStanding, Standing};
 
 /// Maximum columns of a line for other tools. It is longer than any finding's title.
 const COLUMNS: usize = 500;
@@ -16,7 +16,7 @@ const COLUMNS: usize = 500;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A finding.
-    Found(Severity),
+    Finding(Severity),
     /// The target lacks what the probe checks.
     NotApplicable,
     /// The check was not possible.
@@ -55,14 +55,14 @@ impl Statement<'_> {
 
 /// All statements of a sweep, in its order.
 pub(super) fn statements(sweep: &Sweep) -> Vec<Statement<'_>> {
-    sweep.targets.iter().flat_map(|looked| of_target(sweep, looked)).collect()
+    sweep.targets.iter().flat_map(|checked| of_target(sweep, checked)).collect()
 }
 
 /// The statements about one of its targets.
-pub(super) fn of_target<'a>(sweep: &'a Sweep, looked: &'a CheckedTarget) -> Vec<Statement<'a>> {
+pub(super) fn of_target<'a>(sweep: &'a Sweep, checked: &'a CheckedTarget) -> Vec<Statement<'a>> {
     let mut all = Vec::new();
     let host = |code, kind, text: &str| Statement {
-        target: &looked.target,
+        target: &checked.target,
         component: None,
         code: String::from(code),
         subject: String::new(),
@@ -70,29 +70,29 @@ pub(super) fn of_target<'a>(sweep: &'a Sweep, looked: &'a CheckedTarget) -> Vec<
         text: encode::harmless(text, COLUMNS),
         metrics: Vec::new(),
     };
-    match &looked.result {
+    match &checked.result {
         TargetResult::Unreachable { cause, .. } => all.push(host("unreachable", Kind::Unseen, cause)),
         TargetResult::Refused { rule } => all.push(host("refused", Kind::Refused, rule)),
         TargetResult::Runs(runs) if runs.is_empty() => {
-            if Standing::of(sweep, looked) == Standing::Unseen {
+            if Standing::new(sweep, checked) == Standing::Unseen {
                 all.push(host("nothing-ran", Kind::Unseen, "no probe ran here"));
             }
         }
-        TargetResult::Runs(runs) => runs.iter().for_each(|run| push(&mut all, &looked.target, run)),
+        TargetResult::Runs(runs) => runs.iter().for_each(|run| push(&mut all, &checked.target, run)),
     }
     for together in &sweep.together {
-        push_together(&mut all, looked, together);
+        push_together(&mut all, checked, together);
     }
     all
 }
 
 /// Adds the statements of a run on several targets about one of them. A statement that names no target belongs to the first
 /// one.
-fn push_together<'a>(all: &mut Vec<Statement<'a>>, looked: &'a CheckedTarget, together: &'a Together) {
+fn push_together<'a>(all: &mut Vec<Statement<'a>>, checked: &'a CheckedTarget, together: &'a Together) {
     let Together { targets, left_out, run } = together;
-    if let Some(left) = left_out.iter().find(|left| left.target == looked.target) {
+    if let Some(left) = left_out.iter().find(|left| left.target == checked.target) {
         all.push(Statement {
-            target: &looked.target,
+            target: &checked.target,
             component: Some(&run.component),
             code: String::from("refused"),
             subject: String::new(),
@@ -101,16 +101,16 @@ fn push_together<'a>(all: &mut Vec<Statement<'a>>, looked: &'a CheckedTarget, to
             metrics: Vec::new(),
         });
     }
-    if !targets.contains(&looked.target) {
+    if !targets.contains(&checked.target) {
         return;
     }
-    let mut said = Vec::new();
-    push(&mut said, &looked.target, run);
-    let RunOutcome::Report(report) = &run.outcome else { return all.extend(said) };
-    let is_first = targets.first() == Some(&looked.target);
-    for (finding, statement) in report.findings.iter().zip(said) {
+    let mut statements = Vec::new();
+    push(&mut statements, &checked.target, run);
+    let RunOutcome::Report(report) = &run.outcome else { return all.extend(statements) };
+    let is_first = targets.first() == Some(&checked.target);
+    for (finding, statement) in report.findings.iter().zip(statements) {
         let of_one = targets.iter().any(|target| finding.subject.is_about(target.as_str()));
-        if finding.subject.is_about(looked.target.as_str()) || is_first && !of_one {
+        if finding.subject.is_about(checked.target.as_str()) || is_first && !of_one {
             all.push(statement);
         }
     }
@@ -135,11 +135,12 @@ fn push<'a>(all: &mut Vec<Statement<'a>>, target: &'a TargetName, run: &'a Run) 
         RunOutcome::Report(report) => all.extend(report.findings.iter().map(|finding| Statement {
             subject: theirs(&finding.subject),
             metrics: finding.metrics.iter().map(numbered).collect(),
-            ..one(&finding.code, Kind::Found(finding.severity), theirs(&finding.title))
+            ..one(&finding.code, Kind::Finding(finding.severity), theirs(&finding.title))
         })),
         RunOutcome::CouldNotCheck { reason, .. } => {
-            let (code, kind) = match Look::of(run) {
-                Look::NotApplicable => ("not-applicable", Kind::NotApplicable),
+            let (code, kind) = match RunStanding::new(run) {
+                RunStanding::NotApplicable => ("not-applicable", Kind::NotApplicable),
+                // A code that other tools store.
                 _ => ("could-not-look", Kind::Unseen),
             };
             all.push(one(code, kind, theirs(reason)));

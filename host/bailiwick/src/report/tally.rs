@@ -24,9 +24,9 @@ pub enum Standing {
 
 /// The standing of one run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Look {
+pub(super) enum RunStanding {
     /// It checked: the worst severity of its findings.
-    Saw(Severity),
+    Checked(Severity),
     /// The target lacks what the probe checks, such as systemd.
     NotApplicable,
     /// It could not check.
@@ -37,10 +37,10 @@ pub(super) enum Look {
     Refused,
 }
 
-impl Look {
-    pub(super) fn of(run: &Run) -> Self {
+impl RunStanding {
+    pub(super) fn new(run: &Run) -> Self {
         match &run.outcome {
-            RunOutcome::Report(_) => Self::Saw(run.severity().unwrap_or(Severity::Ok)),
+            RunOutcome::Report(_) => Self::Checked(run.severity().unwrap_or(Severity::Ok)),
             RunOutcome::CouldNotCheck { error: Some(VerbError::Unsupported), .. } => Self::NotApplicable,
             RunOutcome::CouldNotCheck { .. } => Self::Unseen,
             RunOutcome::Fault(_) => Self::Broken,
@@ -53,9 +53,9 @@ impl Look {
         match &run.outcome {
             RunOutcome::Report(report) => {
                 let of_it = report.findings.iter().filter(|finding| finding.subject.is_about(target.as_str()));
-                Self::Saw(of_it.map(|finding| finding.severity).max().unwrap_or(Severity::Ok))
+                Self::Checked(of_it.map(|finding| finding.severity).max().unwrap_or(Severity::Ok))
             }
-            _ => Self::of(run),
+            _ => Self::new(run),
         }
     }
 }
@@ -64,28 +64,28 @@ impl Standing {
     /// The standing of a target. A run on several targets counts for each: by its findings about that target, or, without
     /// findings about it, as checked.
     #[must_use]
-    pub fn of(sweep: &Sweep, target: &CheckedTarget) -> Self {
+    pub fn new(sweep: &Sweep, target: &CheckedTarget) -> Self {
         let runs = match &target.result {
             TargetResult::Unreachable { .. } => return Self::Unseen,
             TargetResult::Refused { .. } => return Self::Refused,
             TargetResult::Runs(runs) => runs,
         };
-        let mut looks: Vec<Look> = runs.iter().map(Look::of).collect();
+        let mut standings: Vec<RunStanding> = runs.iter().map(RunStanding::new).collect();
         for together in &sweep.together {
             if together.targets.contains(&target.target) {
-                looks.push(Look::on(&together.run, &target.target));
+                standings.push(RunStanding::on(&together.run, &target.target));
             } else if together.left_out.iter().any(|left| left.target == target.target) {
-                looks.push(Look::Refused);
+                standings.push(RunStanding::Refused);
             }
         }
-        let any = |test: fn(Look) -> bool| looks.iter().copied().any(test);
-        if looks.is_empty() {
+        let any = |test: fn(RunStanding) -> bool| standings.iter().copied().any(test);
+        if standings.is_empty() {
             Self::Unseen
-        } else if any(|look| matches!(look, Look::Saw(worst) if worst > Severity::Ok)) {
+        } else if any(|run| matches!(run, RunStanding::Checked(worst) if worst > Severity::Ok)) {
             Self::Findings
-        } else if any(|look| matches!(look, Look::Unseen | Look::Broken | Look::Refused)) {
+        } else if any(|run| matches!(run, RunStanding::Unseen | RunStanding::Broken | RunStanding::Refused)) {
             Self::InPart
-        } else if any(|look| matches!(look, Look::Saw(_))) {
+        } else if any(|run| matches!(run, RunStanding::Checked(_))) {
             Self::Healthy
         } else {
             Self::NotApplicable
@@ -133,7 +133,7 @@ pub struct Tally {
 impl Tally {
     /// Counts a sweep.
     #[must_use]
-    pub fn of(sweep: &Sweep) -> Self {
+    pub fn new(sweep: &Sweep) -> Self {
         let mut tally = Self::default();
         for target in &sweep.targets {
             tally.add(sweep, target);
@@ -148,7 +148,7 @@ impl Tally {
 
     fn add(&mut self, sweep: &Sweep, target: &CheckedTarget) {
         self.targets += 1;
-        *match Standing::of(sweep, target) {
+        *match Standing::new(sweep, target) {
             Standing::Healthy => &mut self.targets_healthy,
             Standing::Findings => &mut self.targets_with_findings,
             Standing::InPart => &mut self.targets_in_part,
@@ -163,12 +163,12 @@ impl Tally {
 
     fn add_run(&mut self, run: &Run) {
         self.runs += 1;
-        match Look::of(run) {
-            Look::Saw(_) => {}
-            Look::NotApplicable => self.runs_not_applicable += 1,
-            Look::Unseen => self.runs_unseen += 1,
-            Look::Broken => self.runs_broken += 1,
-            Look::Refused => self.runs_refused += 1,
+        match RunStanding::new(run) {
+            RunStanding::Checked(_) => {}
+            RunStanding::NotApplicable => self.runs_not_applicable += 1,
+            RunStanding::Unseen => self.runs_unseen += 1,
+            RunStanding::Broken => self.runs_broken += 1,
+            RunStanding::Refused => self.runs_refused += 1,
         }
         let RunOutcome::Report(report) = &run.outcome else { return };
         for finding in &report.findings {

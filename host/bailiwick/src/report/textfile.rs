@@ -45,42 +45,42 @@ pub fn render(sweep: &Sweep, earlier: &Successes) -> String {
     head(&mut out, "bailiwick_last_sweep_timestamp_seconds", "When the last sweep ended.");
     let _ = writeln!(out, "bailiwick_last_sweep_timestamp_seconds {finished}");
     head(&mut out, SUCCESS, "Time when every probe of the target last succeeded.");
-    let is_blind = |said: &&Statement<'_>| matches!(said.kind, Kind::Unseen | Kind::Broken | Kind::Refused);
-    let blind: BTreeSet<_> = statements.iter().filter(is_blind).map(|said| said.target).collect();
-    for looked in &sweep.targets {
-        let seen = match Standing::of(sweep, looked) {
+    let is_blind = |statement: &&Statement<'_>| matches!(statement.kind, Kind::Unseen | Kind::Broken | Kind::Refused);
+    let blind: BTreeSet<_> = statements.iter().filter(is_blind).map(|statement| statement.target).collect();
+    for checked in &sweep.targets {
+        let seen = match Standing::new(sweep, checked) {
             Standing::Healthy | Standing::NotApplicable => true,
-            Standing::Findings => !blind.contains(&looked.target),
+            Standing::Findings => !blind.contains(&checked.target),
             Standing::InPart | Standing::Unseen | Standing::Refused => false,
         };
-        let time = if seen { Some(finished) } else { earlier.get(looked.target.as_str()).copied() };
-        let _ = writeln!(out, "{SUCCESS}{{target=\"{}\"}} {}", looked.target, time.unwrap_or(0));
+        let time = if seen { Some(finished) } else { earlier.get(checked.target.as_str()).copied() };
+        let _ = writeln!(out, "{SUCCESS}{{target=\"{}\"}} {}", checked.target, time.unwrap_or(0));
     }
     head(&mut out, "bailiwick_blind", "What could not be checked: 1 for each target or probe.");
-    for said in statements.iter().filter(is_blind) {
-        let component = said.component.map_or("", |id| id.as_str());
+    for statement in statements.iter().filter(is_blind) {
+        let component = statement.component.map_or("", |id| id.as_str());
         let _ = writeln!(
             out,
             "bailiwick_blind{{target=\"{}\",component=\"{component}\",reason=\"{}\"}} 1",
-            said.target, said.code
+            statement.target, statement.code
         );
     }
     head(&mut out, "bailiwick_finding", "Severity of each finding: 0 ok, 1 warning, 2 critical, 3 unknown.");
     let mut known = BTreeMap::new();
     let mut metrics = Vec::new();
-    for said in &statements {
-        let (Kind::Found(severity), Some(component)) = (said.kind, said.component) else { continue };
+    for statement in &statements {
+        let (Kind::Finding(severity), Some(component)) = (statement.kind, statement.component) else { continue };
         let labels = format!(
             "target=\"{}\",component=\"{component}\",code=\"{}\",subject=\"{}\"",
-            said.target,
-            label(&said.code),
-            label(&said.subject)
+            statement.target,
+            label(&statement.code),
+            label(&statement.subject)
         );
         // Each series appears once. If a probe has two findings about one subject, the worse one counts.
         let worst = known.entry(labels.clone()).or_insert(severity);
         *worst = severity.max(*worst);
-        for (name, value, of) in said.metrics.iter().filter(|(_, value, _)| value.is_finite()) {
-            metrics.push((format!("{labels},metric=\"{}\",unit=\"{}\"", label(name), of.name()), *value));
+        for (name, value, unit) in statement.metrics.iter().filter(|(_, value, _)| value.is_finite()) {
+            metrics.push((format!("{labels},metric=\"{}\",unit=\"{}\"", label(name), unit.name()), *value));
         }
     }
     for (labels, severity) in &known {
@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn the_dead_man_remembers() {
         let ok = samples::report("p", vec![samples::finding(Severity::Ok, "", "fine")]);
-        let first = samples::sweep(vec![samples::looked("a", vec![ok])]);
+        let first = samples::sweep(vec![samples::checked("a", vec![ok])]);
         let text = render(&first, &Successes::new());
         let times = successes(&text);
         assert_eq!(times.get("a"), Some(&first.finished.as_second()));

@@ -86,8 +86,8 @@ struct Line {
 pub fn table(target: &TargetName, series: &[Series], width: usize, colour: Colour) -> String {
     let width = width.max(WIDTH_MIN);
     let lines: Vec<_> = series.iter().map(line).collect();
-    let widest = |head: &str, of: fn(&Line) -> &String| {
-        lines.iter().map(|line| encode::width(of(line))).chain([head.len()]).max().unwrap_or(0)
+    let widest = |head: &str, column: fn(&Line) -> &String| {
+        lines.iter().map(|line| encode::width(column(line))).chain([head.len()]).max().unwrap_or(0)
     };
     let (first, last) = (widest("first", |line| &line.first), widest("last", |line| &line.last));
     let week = widest("in a week", |line| &line.week);

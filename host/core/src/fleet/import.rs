@@ -338,9 +338,9 @@ impl Importer<'_> {
             if self.known_hosts.is_empty() { theirs.map(PathBuf::from).collect() } else { self.known_hosts.to_vec() };
         let (mut keys, mut revoked) = (BTreeSet::new(), BTreeSet::new());
         for file in &files {
-            let found =
+            let known =
                 self.openssh.known(file, &name).map_err(|source| ImportError::Tool { tool: "ssh-keygen", source })?;
-            collect(&found, &mut keys, &mut revoked);
+            collect(&known, &mut keys, &mut revoked);
         }
         let rank = |key: &&HostKey| KINDS.iter().position(|kind| *kind == key.kind());
         match keys.difference(&revoked).min_by_key(rank) {
@@ -413,8 +413,8 @@ impl Importer<'_> {
 
 /// Keys that `ssh-keygen -F` printed. A revoked key is left out, and so is the key of a certificate authority, which is not a
 /// host's key.
-fn collect(found: &str, keys: &mut BTreeSet<HostKey>, revoked: &mut BTreeSet<HostKey>) {
-    for line in found.lines().filter(|line| !line.starts_with('#')) {
+fn collect(known: &str, keys: &mut BTreeSet<HostKey>, revoked: &mut BTreeSet<HostKey>) {
+    for line in known.lines().filter(|line| !line.starts_with('#')) {
         let (marker, rest) = match line.strip_prefix('@') {
             Some(marked) => marked.split_once(' ').map_or((marked, ""), |(marker, rest)| (marker, rest)),
             None => ("", line),

@@ -236,13 +236,13 @@ impl Reader<'_> {
     }
 
     fn path(&mut self, text: &Spanned<String>) -> Option<PathBuf> {
-        let found = key_file(text.get_ref(), self.base, self.home);
-        if found.is_none() {
+        let path = key_file(text.get_ref(), self.base, self.home);
+        if path.is_none() {
             let place = self.source.at(text.span());
             self.problems
                 .push(Problem::at(place, "`~` cannot be expanded: HOME is not set").hint("write the path in full"));
         }
-        found
+        path
     }
 
     /// Checks that each jump exists, uses SSH and is not part of a loop. A target behind a jump needs an IP address, because

@@ -56,7 +56,7 @@ pub struct Outcome {
     /// The current state of the object, if there is one and it is known.
     pub state: Option<State>,
     /// The gate's reason, and the difference if another user changed the file.
-    pub said: Tainted,
+    pub detail: Tainted,
 }
 
 /// What a gate has recorded about a step.
@@ -191,11 +191,11 @@ impl Outcome {
     /// Reads the answer to a request that changes something.
     #[must_use]
     pub fn read(answer: &Answer) -> Self {
-        let said = String::from_utf8_lossy(&answer.stdout);
-        let (line, rest) = said.split_once('\n').unwrap_or((&said, ""));
+        let stdout = String::from_utf8_lossy(&answer.stdout);
+        let (line, rest) = stdout.split_once('\n').unwrap_or((&stdout, ""));
         match line.parse() {
-            Ok(state) => Self { status: answer.status, state: Some(state), said: Tainted::new(rest) },
-            Err(_) => Self { status: answer.status, state: None, said: text(&answer.stdout) },
+            Ok(state) => Self { status: answer.status, state: Some(state), detail: Tainted::new(rest) },
+            Err(_) => Self { status: answer.status, state: None, detail: text(&answer.stdout) },
         }
     }
 }
@@ -273,15 +273,15 @@ mod tests {
         ] {
             assert_eq!(GateFacts::read(bad.as_bytes()), Err(Unreadable), "{bad}");
         }
-        let told = format!(
+        let lines = format!(
             "opened 7\nplan {zero}\nstep 1 asked x absent absent\nstep 1 do 0 absent \nstep 1 undo conflict - \n\
              step 2 asked y absent absent\nfailed 9\nclosed rolled-back 8\n"
         );
-        let facts = ChangeFacts::read(told.as_bytes()).unwrap();
+        let facts = ChangeFacts::read(lines.as_bytes()).unwrap();
         assert_eq!((facts.steps.len(), facts.failed, facts.ended), (2, Some(9), Some((Ended::RolledBack, 8))));
         let first = &facts.steps[0].results;
         assert_eq!(first[0], (Way::Do, Status::Exit(0), Some(State::Absent)));
         assert_eq!(first[1], (Way::Undo, Status::Conflict, None));
-        assert_eq!(ChangeFacts::read(told.replace("step 1 do", "step 2 do").as_bytes()), Err(Unreadable));
+        assert_eq!(ChangeFacts::read(lines.replace("step 1 do", "step 2 do").as_bytes()), Err(Unreadable));
     }
 }

@@ -297,7 +297,7 @@ pub struct Decoder {
     /// Maximum bytes of each answer that is still expected.
     limits: std::vec::IntoIter<u64>,
     next: u64,
-    held: Vec<u8>,
+    buffer: Vec<u8>,
     part: Part,
 }
 
@@ -312,7 +312,7 @@ impl Decoder {
     /// A decoder for a frame with one request per limit.
     #[must_use]
     pub fn new(limits: Vec<u64>) -> Self {
-        Self { limits: limits.into_iter(), next: 1, held: Vec::new(), part: Part::Head }
+        Self { limits: limits.into_iter(), next: 1, buffer: Vec::new(), part: Part::Head }
     }
 
     /// True if the gate has sent its end marker.
@@ -333,27 +333,27 @@ impl Decoder {
                 Part::Head => {
                     let end = piece.iter().position(|b| *b == b'\n');
                     let (line, rest) = piece.split_at(end.unwrap_or(piece.len()));
-                    self.held.extend_from_slice(line);
-                    if self.held.len() > HEAD_BYTES {
+                    self.buffer.extend_from_slice(line);
+                    if self.buffer.len() > HEAD_BYTES {
                         return Err(FrameError::Head);
                     }
                     piece = rest.get(1..).unwrap_or_default();
                     if end.is_some() {
-                        let line = std::mem::take(&mut self.held);
+                        let line = std::mem::take(&mut self.buffer);
                         self.part = self.head(&line)?;
                     }
                 }
                 Part::Body { all, .. } => {
-                    let missing = all.saturating_sub(self.held.len());
+                    let missing = all.saturating_sub(self.buffer.len());
                     let (own, rest) = piece.split_at(missing.min(piece.len()));
-                    self.held.extend_from_slice(own);
+                    self.buffer.extend_from_slice(own);
                     piece = rest;
                 }
             }
             if let Part::Body { status, out, all } = self.part
-                && self.held.len() == all
+                && self.buffer.len() == all
             {
-                let mut stdout = std::mem::take(&mut self.held);
+                let mut stdout = std::mem::take(&mut self.buffer);
                 let stderr = stdout.split_off(out.min(stdout.len()));
                 whole.push(Answer { status, stdout, stderr });
                 self.part = Part::Head;
@@ -389,19 +389,19 @@ mod tests {
 
     fn all(bytes: &[u8], limits: &[u64], cut: usize) -> Result<(Vec<Answer>, bool), FrameError> {
         let mut decoder = Decoder::new(limits.to_vec());
-        let mut found = Vec::new();
+        let mut answers = Vec::new();
         for piece in bytes.chunks(cut) {
-            found.extend(decoder.feed(piece)?);
+            answers.extend(decoder.feed(piece)?);
         }
-        Ok((found, decoder.is_over()))
+        Ok((answers, decoder.is_over()))
     }
 
     #[test]
     fn answers_are_read_however_they_are_cut() {
         let bytes = b"answer 1 0 3 2\nabcxyanswer 2 conflict 0 0\nanswer 3 124 1 0\n\ndone\n";
         for cut in 1..bytes.len() {
-            let (found, over) = all(bytes, &[3, 0, 1], cut).unwrap();
-            let shown: Vec<_> = found.iter().map(|a| (a.status, a.stdout.as_slice(), a.stderr.as_slice())).collect();
+            let (answers, over) = all(bytes, &[3, 0, 1], cut).unwrap();
+            let shown: Vec<_> = answers.iter().map(|a| (a.status, a.stdout.as_slice(), a.stderr.as_slice())).collect();
             let none: &[u8] = b"";
             assert_eq!(
                 shown,

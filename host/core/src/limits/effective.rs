@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Ask, Limits, Row};
+use super::{LimitRequest, Limits, Row};
 use crate::model::ComponentId;
 use crate::source::Place;
 
@@ -25,7 +25,7 @@ pub struct Budget {
 /// The limits of every component.
 #[derive(Debug, Clone, Default)]
 pub struct Budgets {
-    everybody: Budget,
+    general: Budget,
     named: BTreeMap<ComponentId, Budget>,
 }
 
@@ -59,7 +59,7 @@ impl Budget {
     }
 
     /// The limits that an author asks for and policy does not give.
-    pub fn unmet<'a>(&'a self, asks: &'a [Ask]) -> impl Iterator<Item = &'a Ask> {
+    pub fn unmet<'a>(&'a self, asks: &'a [LimitRequest]) -> impl Iterator<Item = &'a LimitRequest> {
         asks.iter().filter(|ask| ask.value > self.value(ask.row))
     }
 
@@ -73,20 +73,20 @@ impl Budget {
 impl Budgets {
     /// Combines the limits for all components with those for named ones.
     #[must_use]
-    pub const fn new(everybody: Budget, named: BTreeMap<ComponentId, Budget>) -> Self {
-        Self { everybody, named }
+    pub const fn new(general: Budget, named: BTreeMap<ComponentId, Budget>) -> Self {
+        Self { general, named }
     }
 
     /// The limits of a component.
     #[must_use]
     pub fn for_component(&self, component: &ComponentId) -> &Budget {
-        self.named.get(component).unwrap_or(&self.everybody)
+        self.named.get(component).unwrap_or(&self.general)
     }
 
     /// The limits of a component that policy does not name.
     #[must_use]
-    pub const fn everybody(&self) -> &Budget {
-        &self.everybody
+    pub const fn general(&self) -> &Budget {
+        &self.general
     }
 
     /// The components that policy names.
@@ -98,7 +98,7 @@ impl Budgets {
 impl Limits {
     /// The defaults, overridden by what an author asks for: for the author's own commands, never for a sweep.
     #[must_use]
-    pub fn asked(asks: &[Ask]) -> Self {
+    pub fn asked(asks: &[LimitRequest]) -> Self {
         let mut limits = Self::default();
         for ask in asks {
             limits.set(ask.row, ask.value);

@@ -72,7 +72,8 @@ pub enum SetBy {
     /// An option of the command line.
     Option(&'static str),
     /// It is fixed, for this reason.
-    Nobody(&'static str),
+    #[serde(rename = "nobody")] // The word of `bailiwick.limits/1`.
+    Fixed(&'static str),
 }
 
 /// One limit.
@@ -96,7 +97,7 @@ pub struct Row {
 
 /// A limit that a component's author asks for. Asking grants nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ask {
+pub struct LimitRequest {
     /// The limit.
     pub row: &'static Row,
     /// The value.
@@ -167,7 +168,7 @@ pub fn row(name: &str) -> Result<&'static Row, LimitError> {
             name: row.name,
             why: match row.set_by {
                 SetBy::Option(option) => format!("{option} sets it"),
-                SetBy::Nobody(why) => why.to_owned(),
+                SetBy::Fixed(why) => why.to_owned(),
                 SetBy::Policy => String::new(),
             },
         }),
@@ -182,7 +183,7 @@ impl Row {
     /// When it is not a whole number from 1 to the hard maximum.
     pub fn value(&self, value: &toml::Value) -> Result<u64, LimitError> {
         let number = value.as_integer().and_then(|number| u64::try_from(number).ok()).filter(|number| *number > 0);
-        let number = number.ok_or(LimitError::NotANumber(self.unit.of()))?;
+        let number = number.ok_or(LimitError::NotANumber(self.unit.noun_suffix()))?;
         if number > self.max {
             Err(LimitError::Beyond { name: self.name, max: self.shown(self.max) })
         } else {
@@ -199,7 +200,7 @@ impl Row {
 
 impl Unit {
     /// The words after "a whole number".
-    const fn of(self) -> &'static str {
+    const fn noun_suffix(self) -> &'static str {
         match self {
             Self::Count => "",
             Self::Bytes => " of bytes",

@@ -154,7 +154,7 @@ pub const FIXED: &[Row] = &[
         Unit::Bytes,
         "wasm frames of a run",
         "the run ends: `recursed too deeply`",
-        SetBy::Nobody(ENGINE),
+        SetBy::Fixed(ENGINE),
     ),
     fixed(
         "findings",
@@ -162,7 +162,7 @@ pub const FIXED: &[Row] = &[
         Unit::Count,
         "findings of a report",
         "the run ends: `invalid report`",
-        SetBy::Nobody(CONTRACT),
+        SetBy::Fixed(CONTRACT),
     ),
     fixed(
         "metrics",
@@ -170,7 +170,7 @@ pub const FIXED: &[Row] = &[
         Unit::Count,
         "metrics of a finding",
         "the run ends: `invalid report`",
-        SetBy::Nobody(CONTRACT),
+        SetBy::Fixed(CONTRACT),
     ),
     fixed(
         "evidence",
@@ -178,7 +178,7 @@ pub const FIXED: &[Row] = &[
         Unit::Count,
         "calls that a finding rests on",
         "the run ends: `invalid report`",
-        SetBy::Nobody(CONTRACT),
+        SetBy::Fixed(CONTRACT),
     ),
     fixed(
         "line-bytes",
@@ -186,7 +186,7 @@ pub const FIXED: &[Row] = &[
         Unit::Bytes,
         "a subject, a title or a reason",
         "the run ends: `invalid report`",
-        SetBy::Nobody(CONTRACT),
+        SetBy::Fixed(CONTRACT),
     ),
     fixed(
         "report-bytes",
@@ -194,7 +194,7 @@ pub const FIXED: &[Row] = &[
         Unit::Bytes,
         "all text of a report",
         "the run ends: `invalid report`",
-        SetBy::Nobody(CONTRACT),
+        SetBy::Fixed(CONTRACT),
     ),
     fixed(
         "exhausted-tries",
@@ -202,7 +202,7 @@ pub const FIXED: &[Row] = &[
         Unit::Count,
         "further verb calls that are answered with `exhausted`",
         "the run ends: `made more calls`",
-        SetBy::Nobody(CONTRACT),
+        SetBy::Fixed(CONTRACT),
     ),
     fixed(
         "answer-bytes",
@@ -210,7 +210,7 @@ pub const FIXED: &[Row] = &[
         Unit::Bytes,
         "the answer to one call; most verbs allow less (`bailiwick review`)",
         "the verb returns `too-large`",
-        SetBy::Nobody("each verb sets its own limit"),
+        SetBy::Fixed("each verb sets its own limit"),
     ),
     fixed(
         "answer-s",
@@ -218,7 +218,7 @@ pub const FIXED: &[Row] = &[
         Unit::Seconds,
         "the wait for one answer; most verbs allow less (`bailiwick review`)",
         "the verb returns `timed-out`",
-        SetBy::Nobody("each verb sets its own limit"),
+        SetBy::Fixed("each verb sets its own limit"),
     ),
     fixed(
         "worker-message-bytes",
@@ -226,7 +226,7 @@ pub const FIXED: &[Row] = &[
         Unit::Bytes,
         "one message of a worker",
         "the worker is killed: `broke the protocol`",
-        SetBy::Nobody(PROTOCOL),
+        SetBy::Fixed(PROTOCOL),
     ),
     fixed(
         "worker-files",
@@ -234,7 +234,7 @@ pub const FIXED: &[Row] = &[
         Unit::Count,
         "open files of a worker, including its socket",
         "the worker cannot open another file",
-        SetBy::Nobody("a worker needs no more"),
+        SetBy::Fixed("a worker needs no more"),
     ),
     fixed(
         "compiling",
@@ -242,7 +242,7 @@ pub const FIXED: &[Row] = &[
         Unit::Count,
         "components compiled concurrently",
         "the next one waits",
-        SetBy::Nobody("more would only share the same processors"),
+        SetBy::Fixed("more would only share the same processors"),
     ),
     fixed(
         "deaths",
@@ -250,7 +250,7 @@ pub const FIXED: &[Row] = &[
         Unit::Count,
         "deaths of a component's worker",
         "the component is not started again in that sweep",
-        SetBy::Nobody("a component that breaks its worker may be at work on the engine"),
+        SetBy::Fixed("a component that breaks its worker may be at work on the engine"),
     ),
     Row {
         name: "jobs",
@@ -267,7 +267,7 @@ pub const FIXED: &[Row] = &[
         Unit::Bytes,
         "what `journal verify` reads of one anchor",
         "the anchor is not compared, and `journal verify` reports it",
-        SetBy::Nobody("enough for half a million heads"),
+        SetBy::Fixed("enough for half a million heads"),
     ),
     fixed(
         "anchor-s",
@@ -275,7 +275,7 @@ pub const FIXED: &[Row] = &[
         Unit::Seconds,
         "the wait for one anchor after connecting",
         "the sweep reports that the anchor accepted no head",
-        SetBy::Nobody("a sweep must come to an end"),
+        SetBy::Fixed("a sweep must come to an end"),
     ),
     fixed(
         "channels",
@@ -283,6 +283,6 @@ pub const FIXED: &[Row] = &[
         Unit::Count,
         "concurrent requests on one connection",
         "the next one waits",
-        SetBy::Nobody("with more, the SSH library's own queue could fill up"),
+        SetBy::Fixed("with more, the SSH library's own queue could fill up"),
     ),
 ];

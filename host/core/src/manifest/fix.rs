@@ -299,7 +299,7 @@ impl Reader<'_> {
         verbs: &BTreeSet<Verb>,
         contents: &[(ContentName, Content)],
     ) -> BTreeSet<ContentName> {
-        let mut found = BTreeSet::new();
+        let mut named = BTreeSet::new();
         for name in names {
             let Some((known, content)) = contents.iter().find(|(known, _)| known.as_str() == name.get_ref()) else {
                 let message = format!("unknown [[content]] `{}`", name.get_ref().escape_debug());
@@ -314,19 +314,19 @@ impl Reader<'_> {
                     }
                 };
                 self.wrong(name, format!("`{known}` is {kind}"), "");
-            } else if !found.insert(known.clone()) {
+            } else if !named.insert(known.clone()) {
                 self.wrong(name, format!("`{known}` is named twice"), "");
             }
         }
         for verb in verbs.iter().filter(|verb| needs_content(**verb)) {
-            let has = contents.iter().any(|(name, content)| found.contains(name) && content.body.fits(*verb));
-            if !has && names.len() == found.len() {
+            let has = contents.iter().any(|(name, content)| named.contains(name) && content.body.fits(*verb));
+            if !has && names.len() == named.len() {
                 let kind = if *verb == Verb::FilesChangeWrite { "a text" } else { "a line" };
                 let message = format!("`{verb}` needs {kind} that it may put there");
                 self.wrong(at, message, "add content = [\"NAME\"] to this slot, and the [[content]]");
             }
         }
-        found
+        named
     }
 
     /// Checks that a fix may change the default of a slot.

@@ -52,6 +52,6 @@ pub enum Exit {
     /// By a signal.
     Signal,
     /// The target sent no exit status.
-    #[serde(rename = "unsaid")]
+    #[serde(rename = "unsaid")] // The word of the journal and of the worker's messages.
     Unreported,
 }

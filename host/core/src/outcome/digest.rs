@@ -70,7 +70,7 @@ struct Asked<'r> {
 }
 
 impl<'r> Asked<'r> {
-    fn of(call: &'r Call, v1: bool) -> Self {
+    fn new(call: &'r Call, v1: bool) -> Self {
         let Call { target, action, asked, error, cause, redacted } = call;
         Self {
             target: target.as_ref(),
@@ -112,7 +112,7 @@ impl Run {
             RunOutcome::Refused { reason } if v1 => End::RefusedV1 { reason },
             RunOutcome::Refused { reason: _ } => End::RefusedV2,
         };
-        let calls: Vec<_> = calls.iter().map(|call| Asked::of(call, v1)).collect();
+        let calls: Vec<_> = calls.iter().map(|call| Asked::new(call, v1)).collect();
         // Every key in it is a text, so that this cannot fail.
         ascii_json::to_vec(&(component, component_version, end, calls)).unwrap_or_default()
     }

@@ -124,15 +124,15 @@ impl Ready {
 
     /// Writes `"NAME=value"` without the value, also after `--env=` or `-e`. False for any other string.
     fn push_variable(&self, out: &mut Vec<u8>, token: &[u8], counts: &mut Counts) -> bool {
-        let Ok(said) = serde_json::from_slice::<String>(token) else { return false };
-        let bare = ["--env=", "-e"].iter().find_map(|option| said.strip_prefix(option)).unwrap_or(&said);
+        let Ok(text) = serde_json::from_slice::<String>(token) else { return false };
+        let bare = ["--env=", "-e"].iter().find_map(|option| text.strip_prefix(option)).unwrap_or(&text);
         let Some((name, value)) = bare.split_once('=') else { return false };
         let fits = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'));
         if !fits || value.is_empty() || super::is_mark(value.as_bytes()) {
             return false;
         }
-        let mut kept = said.as_bytes().get(..said.len() - value.len()).unwrap_or_default().to_vec();
+        let mut kept = text.as_bytes().get(..text.len() - value.len()).unwrap_or_default().to_vec();
         self.push_marker(&mut kept, self.named("environment"), counts);
         push_quoted(out, &kept);
         true
@@ -142,7 +142,7 @@ impl Ready {
     fn push_string(&self, out: &mut Vec<u8>, token: &[u8], counts: &mut Counts, carried: &mut Carried) -> Before {
         let inner = token.get(1..token.len().saturating_sub(1)).unwrap_or_default();
         let decoded;
-        let said = if inner.contains(&b'\\') {
+        let content = if inner.contains(&b'\\') {
             // Half a surrogate is valid JSON but not text; then the escapes themselves are redacted.
             decoded = serde_json::from_slice::<String>(token).map_or_else(|_| inner.to_vec(), String::into_bytes);
             decoded.as_slice()
@@ -153,7 +153,7 @@ impl Ready {
         // The short last line of a private key, if its end marker comes next.
         if concerned
             && let Some(short) = carried.short.take()
-            && self.ends.is_end(said)
+            && self.ends.is_end(content)
         {
             let mut mark = vec![b'"'];
             self.push_marker(&mut mark, 0, counts);
@@ -161,16 +161,16 @@ impl Ready {
             mark.extend_from_slice(if line_end { b"\\n\"" } else { b"\"" });
             out.splice(short, mark);
         }
-        if concerned && carried.may_be_last(said) {
+        if concerned && carried.may_be_last(content) {
             carried.short = Some(out.len()..out.len() + token.len());
         }
-        match self.plain(said, counts, carried) {
+        match self.plain(content, counts, carried) {
             None => out.extend_from_slice(token),
             Some(replaced) => push_quoted(out, &replaced),
         }
-        if self.is_option(said) {
+        if self.is_option(content) {
             Before::Option
-        } else if self.is_key(said) {
+        } else if self.is_key(content) {
             Before::Key
         } else {
             Before::Nothing

@@ -43,18 +43,18 @@ impl Ends {
     }
 
     /// Reports the ranges of a text that belong to a key.
-    pub(super) fn find(&self, text: &[u8], carried: &mut Carried, mut found: impl FnMut(Range<usize>)) {
+    pub(super) fn find(&self, text: &[u8], carried: &mut Carried, mut report: impl FnMut(Range<usize>)) {
         if carried.left > 0 && carried.at != carried.within {
             return;
         }
         let (mut start, mut short) = (0, None);
         for line in text.split(|byte| *byte == b'\n') {
-            let begin = self.begin.find_iter(line).last().map(|found| found.end());
+            let begin = self.begin.find_iter(line).last().map(|marker| marker.end());
             if carried.left > 0 {
                 carried.left -= 1;
                 if let Some(end) = self.end.find(line) {
-                    found(start + end.start()..start + end.end());
-                    short.take().into_iter().for_each(&mut found);
+                    report(start + end.start()..start + end.end());
+                    short.take().into_iter().for_each(&mut report);
                     (carried.left, carried.column) = (0, None);
                 } else {
                     let token = last_token(line);
@@ -63,7 +63,7 @@ impl Ends {
                     short = (same && !token.is_empty()).then(|| at.clone());
                     if token.len() >= BODY {
                         carried.column = Some(token.start);
-                        found(at);
+                        report(at);
                     }
                 }
             }
@@ -82,10 +82,10 @@ impl Ends {
 
 impl Carried {
     /// True for a string that belongs to a key if its end marker comes next.
-    pub(super) fn may_be_last(&self, said: &[u8]) -> bool {
-        let said = said.trim_ascii_end();
-        let whole = !said.is_empty() && last_token(said) == (0..said.len());
-        self.left > 0 && self.at == self.within && self.column == Some(0) && whole && said.len() < BODY
+    pub(super) fn may_be_last(&self, content: &[u8]) -> bool {
+        let content = content.trim_ascii_end();
+        let whole = !content.is_empty() && last_token(content) == (0..content.len());
+        self.left > 0 && self.at == self.within && self.column == Some(0) && whole && content.len() < BODY
     }
 
     /// True while the current string can belong to a key.

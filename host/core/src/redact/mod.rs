@@ -117,7 +117,7 @@ impl Rule {
                 other.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned(),
             ),
         })?;
-        let empty = |text: &str| regex.find_iter(text.as_bytes()).any(|found| found.is_empty());
+        let empty = |text: &str| regex.find_iter(text.as_bytes()).any(|hit| hit.is_empty());
         if ["", "a b", "a\nb", "1.\"-"].into_iter().any(empty) {
             return Err(RuleError::Empty);
         }
@@ -256,28 +256,28 @@ impl Ready {
 
     /// The ranges to replace, in order and without overlap.
     fn spans(&self, text: &[u8], carried: &mut Carried) -> Vec<Span> {
-        let mut found = Vec::new();
+        let mut spans = Vec::new();
         let matches = self.set.matches(text);
         // The first rule is for private keys.
         if carried.concerns() || matches.matched(0) {
-            self.ends.find(text, carried, |range| found.push(Span { start: range.start, end: range.end, rule: 0 }));
+            self.ends.find(text, carried, |range| spans.push(Span { start: range.start, end: range.end, rule: 0 }));
         }
         for index in matches {
             let Some(rule) = self.rules.get(index) else { continue };
             if rule.regex.captures_len() == 1 {
-                rule.regex.find_iter(text).for_each(|whole| rule.push(&mut found, index, text, whole.range()));
+                rule.regex.find_iter(text).for_each(|whole| rule.push(&mut spans, index, text, whole.range()));
             } else {
-                let groups = |found: regex::bytes::Captures<'_>| {
-                    (1..found.len()).find_map(|group| found.get(group)).map(|group| group.range())
+                let groups = |captures: regex::bytes::Captures<'_>| {
+                    (1..captures.len()).find_map(|group| captures.get(group)).map(|group| group.range())
                 };
                 rule.regex
                     .captures_iter(text)
                     .filter_map(groups)
-                    .for_each(|range| rule.push(&mut found, index, text, range));
+                    .for_each(|range| rule.push(&mut spans, index, text, range));
             }
         }
-        found.sort_by_key(|span| (span.start, span.rule));
-        found.dedup_by(|next, kept| {
+        spans.sort_by_key(|span| (span.start, span.rule));
+        spans.dedup_by(|next, kept| {
             let over = next.start < kept.end;
             if over {
                 // The first of two overlapping rules gives the name.
@@ -285,7 +285,7 @@ impl Ready {
             }
             over
         });
-        found
+        spans
     }
 
     /// True for a key of a JSON object whose value is a secret.
@@ -304,13 +304,13 @@ pub const MARK: &str = "[redacted:";
 
 impl Rule {
     /// Adds a match. A match over line ends becomes one on each line.
-    fn push(&self, found: &mut Vec<Span>, rule: usize, text: &[u8], range: std::ops::Range<usize>) {
+    fn push(&self, spans: &mut Vec<Span>, rule: usize, text: &[u8], range: std::ops::Range<usize>) {
         let mut start = range.start;
         for line in text.get(range).unwrap_or_default().split(|byte| *byte == b'\n') {
             let end = start + line.len();
             let bare = line.strip_suffix(b"\r").unwrap_or(line);
             if !bare.is_empty() && !is_mark(bare) {
-                found.push(Span { start, end: start + bare.len(), rule });
+                spans.push(Span { start, end: start + bare.len(), rule });
             }
             start = end + 1;
         }

@@ -222,14 +222,14 @@ fn jr08_what_stands_for_a_secret_says_nothing_of_it() {
 
 #[test]
 fn rules_that_cannot_be_are_refused() {
-    let told = |name: &str, pattern: &str| Rule::new(name, pattern).unwrap_err().to_string();
-    assert!(told("Own", "x").contains("must match"));
-    assert!(told("jwt", "x").contains("already exists (built in)"));
-    assert!(told("own", "(x").contains("unclosed group"));
-    assert!(told("own", &"x".repeat(PATTERN_BYTES + 1)).contains("too large"));
-    assert!(told("own", r"(\w{1000}){1000}").contains("too large"));
+    let message = |name: &str, pattern: &str| Rule::new(name, pattern).unwrap_err().to_string();
+    assert!(message("Own", "x").contains("must match"));
+    assert!(message("jwt", "x").contains("already exists (built in)"));
+    assert!(message("own", "(x").contains("unclosed group"));
+    assert!(message("own", &"x".repeat(PATTERN_BYTES + 1)).contains("too large"));
+    assert!(message("own", r"(\w{1000}){1000}").contains("too large"));
     for empty in ["", "x*", "a|", r"\b", "^", "(?m)$", "x{0}"] {
-        assert!(told("own", empty).contains("empty text"), "{empty}");
+        assert!(message("own", empty).contains("empty text"), "{empty}");
     }
     let twice = vec![Rule::new("own", "x").unwrap(), Rule::new("own", "y").unwrap()];
     assert!(matches!(Redactor::new(twice), Err(RuleError::Taken { .. })));

@@ -200,7 +200,8 @@ impl<'a> Reader<'a> {
         let Some((word, at)) = self.take(&words) else { return Ok(left) };
         let from = self.steps.len();
         let right = self.sum()?;
-        let operator = COMPARED.iter().find(|(known, _)| *known == word).map_or(Operator::Equal, |(_, found)| *found);
+        let operator =
+            COMPARED.iter().find(|(known, _)| *known == word).map_or(Operator::Equal, |(_, operator)| *operator);
         match operator {
             Operator::Equal | Operator::Unequal => self.alike(&left, &right, from)?,
             Operator::Less | Operator::AtMost | Operator::More | Operator::AtLeast => {
@@ -440,19 +441,19 @@ fn listed(names: &[String]) -> String {
 }
 
 /// Checks the type of a value. An enum's case is a text.
-fn expect(found: &Typed, needed: &Kind) -> Result<(), Mistake> {
+fn expect(given: &Typed, needed: &Kind) -> Result<(), Mistake> {
     let text = |kind: &Kind| matches!(kind, Kind::Text | Kind::Choice(_));
-    if found.0 == *needed || text(&found.0) && text(needed) {
+    if given.0 == *needed || text(&given.0) && text(needed) {
         return Ok(());
     }
-    let message = format!("this is {}, and {} is needed", noun(&found.0), noun(needed));
-    let hint = match (&found.0, needed) {
+    let message = format!("this is {}, and {} is needed", noun(&given.0), noun(needed));
+    let hint = match (&given.0, needed) {
         (Kind::Text, Kind::Number) => "number(…) converts a text to a number",
         (Kind::Texts, Kind::Number) => "length(…) counts them",
         (Kind::Number, Kind::Flag) => "compare it with something",
         _ => "",
     };
-    Err(Mistake::new(found.1.clone(), message, hint))
+    Err(Mistake::new(given.1.clone(), message, hint))
 }
 
 fn is_case(kind: &Kind, text: &str, at: &Range<usize>) -> Result<(), Mistake> {

@@ -36,7 +36,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Placed<'_>>, Mistake> {
         let message = format!("{} bytes long; at most {EXPRESSION_BYTES_MAX}", text.len());
         return Err(Mistake::new(0..text.len(), message, "name a part of it under `[check.let]`"));
     }
-    let mut found = Vec::new();
+    let mut placed = Vec::new();
     let mut at = 0;
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
         let first = rest.chars().next().unwrap_or_default();
@@ -44,12 +44,12 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Placed<'_>>, Mistake> {
             first.len_utf8()
         } else {
             let (token, length) = token(rest, at)?;
-            found.push((token, at..at + length));
+            placed.push((token, at..at + length));
             length
         };
         at += length;
     }
-    Ok(found)
+    Ok(placed)
 }
 
 fn token(rest: &str, at: usize) -> Result<(Token<'_>, usize), Mistake> {

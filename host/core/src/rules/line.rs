@@ -53,18 +53,22 @@ pub(super) fn read(text: &str, names: &Names<'_>) -> Result<Line, Mistake> {
 }
 
 fn value(text: &str, names: &Names<'_>) -> Result<Part, Mistake> {
-    let Some((said, word)) = text.rsplit_once(" as ") else {
+    let Some((expression, word)) = text.rsplit_once(" as ") else {
         return Ok(Part::Value(expression::read(text, names)?.0, Format::Plain));
     };
-    let (steps, kind) = expression::read(said, names)?;
+    let (steps, kind) = super::expression::read(expression, names)?;
     let Some((_, format)) = FORMATS.iter().find(|(name, _)| *name == word.trim()) else {
         let known: Vec<_> = FORMATS.iter().map(|(name, _)| *name).collect();
         let message = format!("nothing is written as `{}`", word.trim().escape_default());
-        return Err(Mistake::new(said.len() + 4..text.len(), message, format!("there are: {}", known.join(", "))));
+        return Err(Mistake::new(
+            expression.len() + 4..text.len(),
+            message,
+            format!("there are: {}", known.join(", ")),
+        ));
     };
     if kind != Kind::Number {
         let message = format!("this is {}, and only a number is written as {}", noun(&kind), word.trim());
-        return Err(Mistake::new(0..said.len(), message, ""));
+        return Err(Mistake::new(0..expression.len(), message, ""));
     }
     Ok(Part::Value(steps, *format))
 }

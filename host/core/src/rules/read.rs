@@ -98,8 +98,8 @@ pub(crate) fn read(source: &Source, raw: &[RawCheck], asked: &Asked, problems: &
     let slots = asked.slots.iter().flat_map(|(name, verbs)| verbs.iter().map(move |verb| (Some(name), *verb)));
     for (slot, verb) in asked.uses.iter().map(|verb| (None, *verb)).chain(slots) {
         if !wanted.contains(&(slot.cloned(), verb)) {
-            let of = slot.map(|slot| format!(" of slot `{slot}`")).unwrap_or_default();
-            let message = format!("`{verb}`{of} is asked for, and no check asks it");
+            let slot_name = slot.map(|slot| format!(" of slot `{slot}`")).unwrap_or_default();
+            let message = format!("`{verb}`{slot_name} is asked for, and no check asks it");
             reader.wrong(&first.code, message, "remove it, or write it as a check");
         }
     }
@@ -155,13 +155,13 @@ impl Reader<'_> {
     }
 
     fn one_of<T: Copy>(&mut self, text: &Spanned<String>, known: &[(&str, T)], what: &str) -> Option<T> {
-        let found = known.iter().find(|(name, _)| *name == text.get_ref());
-        if found.is_none() {
+        let entry = known.iter().find(|(name, _)| *name == text.get_ref());
+        if entry.is_none() {
             let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
             let message = format!("unknown {what} `{}`", text.get_ref().escape_default());
             self.wrong(text, message, &format!("there are: {}", names.join(", ")));
         }
-        found.map(|(_, value)| *value)
+        entry.map(|(_, value)| *value)
     }
 
     fn code(&mut self, text: &Spanned<String>) {
@@ -304,9 +304,9 @@ impl Reader<'_> {
             if field || is_taken(own) || !own.starts_with(|c: char| c.is_ascii_lowercase()) {
                 let what = if field { "a field of the answer" } else { "a word of the language" };
                 self.wrong(name, format!("`{}` is {what}", own.escape_default()), "choose another name");
-            } else if let Some((found, kind)) = self.expression(text, names) {
+            } else if let Some((definition, kind)) = self.expression(text, names) {
                 named.push((own.clone(), kind));
-                steps.push(found);
+                steps.push(definition);
             }
         }
         (named, steps)

@@ -21,20 +21,20 @@ fn with(verb: &str, check: &str) -> Result<Manifest, Problems> {
     manifest::parse(&Source::embedded("manifest.toml", &text))
 }
 
-fn told(result: Result<Manifest, Problems>) -> String {
+fn outcome(result: Result<Manifest, Problems>) -> String {
     match result {
         Ok(_) => "fine".to_owned(),
-        Err(Problems(found)) => found.iter().map(|problem| problem.render(false) + "\n").collect(),
+        Err(Problems(problems)) => problems.iter().map(|problem| problem.render(false) + "\n").collect(),
     }
 }
 
 #[test]
 fn what_an_author_is_told() {
-    let memory = |text: &str| told(with("system.memory", text));
-    let disks = |text: &str| told(with("system.filesystems", text));
-    let unit = |text: &str| told(with("services.status", &format!("slot = \"object\"\n{text}")));
+    let memory = |text: &str| outcome(with("system.memory", text));
+    let disks = |text: &str| outcome(with("system.filesystems", text));
+    let unit = |text: &str| outcome(with("services.status", &format!("slot = \"object\"\n{text}")));
     let none = "none = { severity = \"ok\", title = \"x\" }";
-    let told = [
+    let messages = [
         memory("critical = \"fre > 1\""),
         memory("critical = \"total-free > 1\""),
         memory("critical = \"total\""),
@@ -78,7 +78,7 @@ fn what_an_author_is_told() {
         unit("critical = \"active in ['failed', 'dead']\""),
         unit("critical = \"has 1\""),
     ];
-    insta::assert_snapshot!(told.join("\n"));
+    insta::assert_snapshot!(messages.join("\n"));
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn what_is_well_said() {
             "slot = \"object\"\ncritical = \"now - modified > 26 h\"\nsubject = \"{slot}: {owner}\"".to_owned(),
         ),
     ] {
-        assert_eq!(told(with(verb, &check)), "fine", "{verb}: {check}");
+        assert_eq!(outcome(with(verb, &check)), "fine", "{verb}: {check}");
     }
 }
 
@@ -133,9 +133,9 @@ fn operators_bind_as_everywhere() {
 #[test]
 fn lk13_a_manifest_says_what_its_checks_do_and_no_more() {
     let extra = "critical = \"total > 1\"\n[[use]]\nverb = [\"system.load\"]\nwhy = \"x\"";
-    assert!(told(with("system.memory", extra)).contains("`system.load` is asked for, and no check asks it"));
+    assert!(outcome(with("system.memory", extra)).contains("`system.load` is asked for, and no check asks it"));
     let other = "critical = \"one > 1\"\n[[check]]\ncode = \"y\"\nover = \"system.load\"\ntitle = \"x\"\ncritical = \"one > 1\"";
-    assert!(told(with("system.memory", other)).contains("the manifest does not ask for `system.load`"));
+    assert!(outcome(with("system.memory", other)).contains("the manifest does not ask for `system.load`"));
 }
 
 proptest! {
@@ -143,8 +143,8 @@ proptest! {
     #[test]
     fn a_mistake_is_inside_its_text(text in "[a-z0-9 '(){}<>=+*/.,-]{0,60}|\\PC{0,40}") {
         let quoted = serde_json::to_string(&text).unwrap().replace('\u{7f}', "\\u007f");
-        if let Err(Problems(found)) = with("system.memory", &format!("critical = {quoted}\nok = {quoted}")) {
-            for problem in found {
+        if let Err(Problems(problems)) = with("system.memory", &format!("critical = {quoted}\nok = {quoted}")) {
+            for problem in problems {
                 prop_assert!(problem.place.is_some());
                 prop_assert!(!problem.render(false).is_empty());
             }

@@ -83,11 +83,11 @@ pub fn answer(verb: Verb) -> &'static Answer {
 /// The items of an interface of the contract.
 fn interface(name: &str) -> Vec<Item<'static>> {
     let all = CONTRACT.iter().flat_map(|(_, text)| items(text, 0));
-    let found = all.filter(|item| {
+    let matching = all.filter(|item| {
         let head = item.code().strip_prefix("interface ").map(|rest| rest.trim_end_matches([' ', '{']));
         head == Some(name)
     });
-    found.flat_map(|item| items(item.open().1, 4)).collect()
+    matching.flat_map(|item| items(item.open().1, 4)).collect()
 }
 
 fn read(verb: Verb) -> Answer {
@@ -172,7 +172,7 @@ fn inside(item: &Item<'_>) -> Vec<String> {
     let lines: Vec<_> = item.0.lines().map(str::trim).filter(|line| !super::is_note(line)).collect();
     let text = lines.concat();
     let body = text.split_once('{').and_then(|(_, rest)| rest.rsplit_once('}')).map_or("", |(body, _)| body);
-    let mut found = vec![String::new()];
+    let mut parts = vec![String::new()];
     let mut depth = 0_usize;
     for c in body.chars() {
         match c {
@@ -180,12 +180,12 @@ fn inside(item: &Item<'_>) -> Vec<String> {
             '>' => depth = depth.saturating_sub(1),
             _ => {}
         }
-        match found.last_mut() {
+        match parts.last_mut() {
             Some(part) if c != ',' || depth > 0 => part.push(c),
-            _ => found.push(String::new()),
+            _ => parts.push(String::new()),
         }
     }
-    found.iter().map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
+    parts.iter().map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
 }
 
 #[cfg(test)]
@@ -208,13 +208,13 @@ mod tests {
             let entries = lists.iter().flat_map(|(name, fields)| {
                 fields.iter().filter(|field| !field.outer).map(move |field| (format!("each {name}: "), field))
             });
-            for (of, field) in fields.iter().map(|field| (String::new(), field)).chain(entries) {
+            for (list, field) in fields.iter().map(|field| (String::new(), field)).chain(entries) {
                 let kind = match &field.kind {
                     Kind::Choice(cases) => format!("one of {}", cases.join(", ")),
                     kind => format!("{kind:?}").to_lowercase(),
                 };
                 let optional = if field.optional { ", or absent" } else { "" };
-                writeln!(text, "  {of}{}: {kind}{optional}", field.name()).unwrap();
+                writeln!(text, "  {list}{}: {kind}{optional}", field.name()).unwrap();
             }
             for name in beyond {
                 writeln!(text, "  {name}: for compiled probes only").unwrap();

@@ -157,9 +157,9 @@ mod tests {
         // From the start: a different journal, longer than the old one.
         let new = write(&["a", "b", "c", "d", "e", "f", "g", "h"]);
         assert!(bailiwick_journal::verify(new.path()).unwrap().breaks.is_empty(), "by itself it is sound");
-        let found = check(new.path(), copied.clone());
-        assert_eq!(found.faults, [Fault::Rewritten { seq: links[0].seq, after: 0 }]);
-        assert_eq!(found.covers, 0);
+        let result = check(new.path(), copied.clone());
+        assert_eq!(result.faults, [Fault::Rewritten { seq: links[0].seq, after: 0 }]);
+        assert_eq!(result.covers, 0);
 
         // From the middle on, with the old entries in front; and a cut.
         let path = folder.path().join("journal.jsonl");
@@ -184,12 +184,12 @@ mod tests {
         let EntryRef { seq: head, hash } = first.clone();
         let results: BTreeMap<_, _> = [("nas".to_owned(), None), ("git".to_owned(), Some("no".to_owned()))].into();
         journal.append(Entry::Anchored { head, hash, results }).unwrap();
-        let said = journal.last().seq;
-        assert_eq!(check(folder.path(), String::new()).faults, [Fault::Lost { seq: said, head }]);
+        let recorded = journal.last().seq;
+        assert_eq!(check(folder.path(), String::new()).faults, [Fault::Lost { seq: recorded, head }]);
         // A torn line with another one after it on the same line: the next line counts again.
         let torn = line(&first)[..50].to_owned() + &line(&first) + &line(&first);
-        let found = check(folder.path(), torn);
-        assert_eq!((found.malformed, found.matching, found.faults.len()), (1, 1, 0));
+        let result = check(folder.path(), torn);
+        assert_eq!((result.malformed, result.matching, result.faults.len()), (1, 1, 0));
         // An anchor that never confirmed a copy does not have to have it.
         let other = compare(folder.path(), &[("git".to_owned(), Vec::new())].into()).unwrap();
         assert!(other["git"].faults.is_empty());

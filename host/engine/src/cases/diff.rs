@@ -68,7 +68,7 @@ mod tests {
         fn both_texts_are_in_it(a in "([abc]\n){0,8}", b in "([abc]\n){0,8}") {
             let all = diff(&a, &b);
             let without = |mark: char| -> String {
-                all.iter().filter(|(found, _)| *found != mark).map(|(_, line)| format!("{line}\n")).collect()
+                all.iter().filter(|(sign, _)| *sign != mark).map(|(_, line)| format!("{line}\n")).collect()
             };
             prop_assert_eq!(without('+'), a.as_str());
             prop_assert_eq!(without('-'), b.as_str());

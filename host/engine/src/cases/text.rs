@@ -18,9 +18,9 @@ pub(super) fn expected(expected: &Expected) -> String {
     // Writing to a String does not fail.
     let _ = match expected {
         Expected::Findings(findings) if findings.is_empty() => writeln!(out, "# no findings"),
-        Expected::Findings(findings) => findings.iter().enumerate().try_for_each(|(at, found)| {
+        Expected::Findings(findings) => findings.iter().enumerate().try_for_each(|(at, raw)| {
             let gap = if at == 0 { "" } else { "\n" };
-            write!(out, "{gap}{}", finding(found))
+            write!(out, "{gap}{}", finding(raw))
         }),
         Expected::Plan(plan) => write!(out, "{}", planned(plan)),
         Expected::Failure(failure) => {

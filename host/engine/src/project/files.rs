@@ -121,7 +121,7 @@ pub(super) const TOML: &[Embedded] = embed! { "probes/languages/":
 };
 
 /// The files that only projects in this language have.
-pub(super) const fn of(language: Language) -> &'static [Embedded] {
+pub(super) const fn own(language: Language) -> &'static [Embedded] {
     match language {
         Language::Rust => RUST,
         Language::JavaScript => JAVASCRIPT,

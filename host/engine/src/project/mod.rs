@@ -54,9 +54,9 @@ pub struct ProjectFile {
 /// Never in a released program: a test makes one of each language.
 pub fn project(language: Language, id: &ComponentId) -> Result<Vec<ProjectFile>, Problems> {
     let common = if language == Language::Toml { &[] } else { files::COMMON };
-    let mut found: Vec<ProjectFile> = common
+    let mut project: Vec<ProjectFile> = common
         .iter()
-        .chain(files::of(language))
+        .chain(files::own(language))
         .map(|(path, bytes)| ProjectFile {
             path: (*path).to_owned(),
             bytes: named(bytes, id),
@@ -64,21 +64,21 @@ pub fn project(language: Language, id: &ComponentId) -> Result<Vec<ProjectFile>,
         })
         .collect();
     if language == Language::Toml {
-        let own = found.iter().find(|file| file.path == "manifest.toml").map(|file| file.bytes.as_slice());
+        let own = project.iter().find(|file| file.path == "manifest.toml").map(|file| file.bytes.as_slice());
         let text = String::from_utf8_lossy(own.unwrap_or_default());
         manifest::parse(&Source::embedded("manifest.toml", &text))?;
-        found.sort_by(|a, b| a.path.cmp(&b.path));
-        return Ok(found);
+        project.sort_by(|a, b| a.path.cmp(&b.path));
+        return Ok(project);
     }
     let manifest = format!("{}{}", files::MANIFEST.replace(EXAMPLE, id.as_str()), files::limits(language));
     let parsed = manifest::parse(&Source::embedded("manifest.toml", &manifest))?;
-    found.push(ProjectFile { path: "manifest.toml".to_owned(), bytes: manifest.into_bytes(), executable: false });
-    found.extend(contract(&parsed));
+    project.push(ProjectFile { path: "manifest.toml".to_owned(), bytes: manifest.into_bytes(), executable: false });
+    project.extend(contract(&parsed));
     if language == Language::Rust {
-        found.extend(wit::CONTRACT.iter().map(|(name, text)| text_file(format!("sdk/wit/{name}"), text)));
+        project.extend(wit::CONTRACT.iter().map(|(name, text)| text_file(format!("sdk/wit/{name}"), text)));
     }
-    found.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(found)
+    project.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(project)
 }
 
 /// The part of the contract that a manifest asks for, in `wit/`.
@@ -108,7 +108,7 @@ mod tests {
     fn a_project_is_named_throughout_and_says_nothing_twice() {
         let id = ComponentId::new("disk-2").unwrap();
         for language in Language::ALL.iter().chain([&Language::Toml]) {
-            let files = project(*language, &id).unwrap_or_else(|Problems(found)| panic!("{found:?}"));
+            let files = project(*language, &id).unwrap_or_else(|Problems(problems)| panic!("{problems:?}"));
             let paths: Vec<_> = files.iter().map(|file| &file.path).collect();
             assert!(paths.is_sorted() && paths.windows(2).all(|two| two[0] != two[1]), "{paths:?}");
             let built = ["build", "wit/worlds.wit"].into_iter().filter(|_| *language != Language::Toml);

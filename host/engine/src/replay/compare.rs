@@ -155,8 +155,8 @@ fn finding(number: usize, then: &Finding, now: &Finding) -> Option<Difference> {
     plain.or_else(|| {
         let most = then.metrics.len().max(now.metrics.len());
         (0..most).find_map(|index| {
-            let shown = |found: &Finding| {
-                let metric = found.metrics.get(index);
+            let shown = |finding: &Finding| {
+                let metric = finding.metrics.get(index);
                 metric
                     .map_or("none".to_owned(), |metric| format!("{} = {} {:?}", metric.name, metric.value, metric.unit))
             };

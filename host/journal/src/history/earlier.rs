@@ -95,8 +95,8 @@ impl History {
                 |row| row.get(0),
             )
         };
-        let found = latest().map_err(|source| self.store.error(source))?;
-        Ok(found.and_then(|time| u64::try_from(time).ok()))
+        let latest = latest().map_err(|source| self.store.error(source))?;
+        Ok(latest.and_then(|time| u64::try_from(time).ok()))
     }
 
     fn past(

@@ -50,7 +50,7 @@ pub fn past_numbers(
         let of_target = |(target, past): &(TargetName, Option<Past>)| {
             let Some(past) = past else { return Ok(Vec::new()) };
             let all = past.runs.iter().filter_map(|run| reported.get(run)).flatten();
-            let mut points: Vec<Point> = all.filter(|(of, _)| of == target).map(|(_, point)| point.clone()).collect();
+            let mut points: Vec<Point> = all.filter(|(on, _)| on == target).map(|(_, point)| point.clone()).collect();
             points.truncate(room);
             if Earlier::digest(&points) == past.digest {
                 Ok(points)

@@ -27,6 +27,7 @@ const FILE: &str = "history.sqlite";
 const ASIDE: &str = "set-aside.sqlite";
 const LOCK: &str = "lock";
 
+/// `run.looked` is 1 for a run that could check. Another name for a column would need the next [`SCHEMA`].
 const TABLES: &str = "
 CREATE TABLE mark (
     one INTEGER PRIMARY KEY CHECK (one = 1),

@@ -178,16 +178,16 @@ impl Importer<'_> {
     fn recall(&self, number: u64) -> rusqlite::Result<Option<OpenRun>> {
         let mut select = self.work.prepare("SELECT component, time_ms, target FROM run WHERE number = ?")?;
         let mut rows = select.query([sql(number)])?;
-        let mut found: Option<OpenRun> = None;
+        let mut run: Option<OpenRun> = None;
         while let Some(row) = rows.next()? {
             let (component, time_ms, target): (String, i64, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
             let (Ok(component), Ok(target)) = (ComponentId::new(&component), TargetName::new(&target)) else {
                 continue;
             };
             let time_ms = u64::try_from(time_ms).unwrap_or(0);
-            found.get_or_insert_with(|| OpenRun { component, targets: Vec::new(), time_ms }).targets.push(target);
+            run.get_or_insert_with(|| OpenRun { component, targets: Vec::new(), time_ms }).targets.push(target);
         }
-        Ok(found)
+        Ok(run)
     }
 
     fn end(&mut self, number: u64, report: &Report) -> rusqlite::Result<()> {

@@ -37,23 +37,23 @@ pub enum EntryError {
     #[error("`{0}` is in the list twice, with different content")]
     Twice(String),
     /// A word cannot be quoted.
-    #[error("`{id}`: a word contains {}, which cannot be quoted", .found.escape_debug())]
+    #[error("`{id}`: a word contains {}, which cannot be quoted", .character.escape_debug())]
     Word {
         /// The action.
         id: String,
         /// The offending character.
-        found: char,
+        character: char,
     },
     /// There is no program, or its path is not absolute, so that the shell would search for it.
     #[error("`{0}` does not name its program by its full path")]
     Program(String),
     /// The content holds a character that a reader of the script would not see.
-    #[error("`{id}`: its text contains {}, which a reader of the script would not see", .found.escape_debug())]
+    #[error("`{id}`: its text contains {}, which a reader of the script would not see", .character.escape_debug())]
     Text {
         /// The action.
         id: String,
         /// The offending character.
-        found: char,
+        character: char,
     },
     /// The content is too large.
     #[error("`{id}`: its text has {bytes} bytes (maximum {TEXT_BYTES})")]
@@ -148,7 +148,7 @@ impl Entry {
 
     fn word(&self, word: &str) -> Result<(), EntryError> {
         let odd = word.chars().find(|c| !matches!(c, ' '..='~') || *c == '\'');
-        odd.map_or(Ok(()), |found| Err(EntryError::Word { id: self.id.clone(), found }))
+        odd.map_or(Ok(()), |character| Err(EntryError::Word { id: self.id.clone(), character }))
     }
 
     fn text(&self, text: &str) -> Result<(), EntryError> {
@@ -159,6 +159,6 @@ impl Entry {
         let harmless =
             |c: char| matches!(c, '\n' | '\t') || bailiwick_core::encode::is_plain(c.encode_utf8(&mut [0; 4]));
         let odd = text.chars().find(|&c| !harmless(c));
-        odd.map_or(Ok(()), |found| Err(EntryError::Text { id: self.id.clone(), found }))
+        odd.map_or(Ok(()), |character| Err(EntryError::Text { id: self.id.clone(), character }))
     }
 }

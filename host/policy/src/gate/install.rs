@@ -103,5 +103,5 @@ pub(super) fn boot_unit(paths: &Paths) -> String {
 
 fn plain(text: &str) -> Result<&str, KeyError> {
     let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'-' | b'_' | b'.');
-    if !text.is_empty() && text.bytes().all(fits) { Ok(text) } else { Err(KeyError::of(text)) }
+    if !text.is_empty() && text.bytes().all(fits) { Ok(text) } else { Err(KeyError::new(text)) }
 }

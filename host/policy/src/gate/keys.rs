@@ -51,7 +51,7 @@ pub enum Credential {
 pub struct KeyError(String);
 
 impl KeyError {
-    pub(super) fn of(text: &str) -> Self {
+    pub(super) fn new(text: &str) -> Self {
         Self(text.to_owned())
     }
 }

@@ -80,7 +80,7 @@ pub fn script(
 /// A word in single quotes: the only way in which a literal gets into a line of the script.
 fn quoted(id: &str, word: &str) -> Result<String, EntryError> {
     match word.chars().find(|c| !matches!(c, ' '..='~') || *c == '\'') {
-        Some(found) => Err(EntryError::Word { id: id.to_owned(), found }),
+        Some(character) => Err(EntryError::Word { id: id.to_owned(), character }),
         None => Ok(format!("'{word}'")),
     }
 }

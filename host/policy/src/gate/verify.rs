@@ -66,17 +66,17 @@ pub struct Difference {
 /// When the expected files cannot be generated.
 pub fn compare(expected: &Expected<'_>, facts: &GateFacts, installed: &[u8]) -> Result<Vec<Difference>, KeyError> {
     let text = String::from_utf8_lossy(installed);
-    let told = Installed::read(&text);
-    let mut found = Vec::new();
-    let mut hold = |what: String, expected: &str, said: Option<&str>| {
-        if said != Some(expected) {
-            let found_text = said.unwrap_or("nothing");
-            found.push(Difference { what, expected: expected.to_owned(), found: Tainted::new(found_text) });
+    let installed = Installed::read(&text);
+    let mut differences = Vec::new();
+    let mut expect = |what: String, expected: &str, reported: Option<&str>| {
+        if reported != Some(expected) {
+            let found = Tainted::new(reported.unwrap_or("nothing"));
+            differences.push(Difference { what, expected: expected.to_owned(), found });
         }
     };
     let Expected { script, accounts, approvers, paths } = expected;
-    hold("its list".to_owned(), &script.list, Some(&facts.list));
-    hold("its script".to_owned(), &script.digest(), Some(&facts.script));
+    expect("its list".to_owned(), &script.list, Some(&facts.list));
+    expect("its script".to_owned(), &script.digest(), Some(&facts.script));
 
     let access = accounts.files(paths)?;
     let (read, change) = (accounts.read.user.as_str(), accounts.change.user.as_str());
@@ -95,37 +95,37 @@ pub fn compare(expected: &Expected<'_>, facts: &GateFacts, installed: &[u8]) -> 
         (paths.boot_unit.clone(), file("644", &boot_unit(paths))),
         (config("approvers"), approvers),
     ] {
-        hold(format!("{path} (mode, owner, group, SHA-256)"), &wanted, told.of("file", &path));
+        expect(format!("{path} (mode, owner, group, SHA-256)"), &wanted, installed.value("file", &path));
     }
-    hold(format!("{} (mode, owner, group)", paths.config), "755 0 0", told.of("folder", &paths.config));
-    hold(format!("{} (mode, owner, group)", paths.state), "700 0 0", told.of("folder", &paths.state));
+    expect(format!("{} (mode, owner, group)", paths.config), "755 0 0", installed.value("folder", &paths.config));
+    expect(format!("{} (mode, owner, group)", paths.state), "700 0 0", installed.value("folder", &paths.state));
     for path in [&paths.gate, &paths.sudoers, &keys(read), &paths.sshd_config] {
         let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder);
-        let said = told.of("folder", folder);
+        let mode = installed.value("folder", folder);
         // An account that can write to a folder can replace the files in it.
-        let safe = said.is_some_and(|said| is_roots(said, 3));
-        hold(format!("{folder} (only root may write)"), "yes", if safe { Some("yes") } else { said });
+        let safe = mode.is_some_and(|mode| is_roots(mode, 3));
+        expect(format!("{folder} (only root may write)"), "yes", if safe { Some("yes") } else { mode });
     }
-    hold("sudo's check of its file".to_owned(), "good", told.alone("sudoers"));
+    expect("sudo's check of its file".to_owned(), "good", installed.alone("sudoers"));
     // Without systemd, there is no unit to enable.
-    if told.alone("boot") != Some("without") {
-        hold("the unit at boot".to_owned(), "enabled", told.alone("boot"));
+    if installed.alone("boot") != Some("without") {
+        expect("the unit at boot".to_owned(), "enabled", installed.alone("boot"));
     }
 
     for user in [read, change] {
-        let said = told.of("account", user);
-        let (shell, home) = said.and_then(|said| said.split_once(' ')).unwrap_or_default();
-        hold(format!("{user}: its shell"), "/bin/sh", Some(shell));
+        let account = installed.value("account", user);
+        let (shell, home) = account.and_then(|account| account.split_once(' ')).unwrap_or_default();
+        expect(format!("{user}: its shell"), "/bin/sh", Some(shell));
         // An rc file in the account's home would run before the gate.
         let safe = home.is_empty() || is_roots(home, 2);
-        hold(format!("{user}: root owns its home"), "yes", if safe { Some("yes") } else { Some(home) });
+        expect(format!("{user}: root owns its home"), "yes", if safe { Some("yes") } else { Some(home) });
         for (name, value) in SSHD {
-            let said = told.sshd(user, name);
+            let values = installed.sshd(user, name);
             let wanted = value.map_or_else(|| sshd_of(name, user == read, accounts, paths), str::to_owned);
             match name {
                 "acceptenv" => {
-                    let odd = said.iter().find(|value| !matches!(**value, "LANG" | "LC_*"));
-                    hold(
+                    let odd = values.iter().find(|value| !matches!(**value, "LANG" | "LC_*"));
+                    expect(
                         format!("{user}: variables that sshd accepts"),
                         "LANG, LC_* at most",
                         odd.copied().or(Some("LANG, LC_* at most")),
@@ -133,11 +133,11 @@ pub fn compare(expected: &Expected<'_>, facts: &GateFacts, installed: &[u8]) -> 
                 }
                 // No forwarding is allowed at all, so a target of forwarding has no effect.
                 "permitopen" if wanted == "any" => {}
-                _ => hold(format!("{user}: sshd's {name}"), &wanted, said.first().copied()),
+                _ => expect(format!("{user}: sshd's {name}"), &wanted, values.first().copied()),
             }
         }
     }
-    Ok(found)
+    Ok(differences)
 }
 
 /// The options that depend on the account.
@@ -156,8 +156,8 @@ fn sshd_of(name: &str, reads: bool, accounts: &Accounts, paths: &Paths) -> Strin
 }
 
 /// True if `MODE OWNER …` shows that only root can write.
-fn is_roots(said: &str, words: usize) -> bool {
-    let all: Vec<_> = said.split(' ').collect();
+fn is_roots(mode: &str, words: usize) -> bool {
+    let all: Vec<_> = mode.split(' ').collect();
     let mode = all.first().and_then(|mode| u32::from_str_radix(mode, 8).ok());
     all.len() == words && mode.is_some_and(|mode| mode & 0o022 == 0) && all.get(1) == Some(&"0")
 }
@@ -184,7 +184,7 @@ impl<'t> Installed<'t> {
         Self { lines, sshd }
     }
 
-    fn of(&self, kind: &str, name: &str) -> Option<&'t str> {
+    fn value(&self, kind: &str, name: &str) -> Option<&'t str> {
         self.lines.iter().find(|((k, n), _)| (*k, *n) == (kind, name)).map(|(_, value)| *value)
     }
 

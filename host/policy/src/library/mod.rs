@@ -133,13 +133,13 @@ impl Library {
                     let file = ComponentFile { binary, manifest, source, sealed: true, signature: None };
                     library.add(file, Path::new(name), &mut problems);
                 }
-                Err(Problems(found)) => problems.0.extend(found),
+                Err(Problems(more)) => problems.0.extend(more),
             }
         }
         for &(name, manifest) in declared {
             match ComponentFile::from_checks(Source::embedded(name, manifest)) {
                 Ok(file) => library.add(file, Path::new(name), &mut problems),
-                Err(LibraryError::Invalid(Problems(found))) => problems.0.extend(found),
+                Err(LibraryError::Invalid(Problems(more))) => problems.0.extend(more),
                 Err(error) => return Err(error),
             }
         }
@@ -177,7 +177,7 @@ impl Library {
             source::check_permissions(&path)?;
             match ComponentFile::read(&path) {
                 Ok(file) => self.add(file, &path, &mut problems),
-                Err(LibraryError::Invalid(Problems(found))) => problems.0.extend(found),
+                Err(LibraryError::Invalid(Problems(more))) => problems.0.extend(more),
                 Err(error) => return Err(error),
             }
         }
@@ -305,8 +305,8 @@ mod tests {
     fn every_built_in_manifest_is_valid_and_every_built_component_is_embedded() {
         let library = match Library::built_in() {
             Ok(library) => library,
-            Err(LibraryError::Invalid(Problems(found))) => {
-                panic!("{}", found.iter().map(|p| p.render(false)).collect::<String>())
+            Err(LibraryError::Invalid(Problems(more))) => {
+                panic!("{}", more.iter().map(|p| p.render(false)).collect::<String>())
             }
             Err(error) => panic!("{error}"),
         };

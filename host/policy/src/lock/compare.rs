@@ -126,11 +126,11 @@ mod tests {
             let had: Vec<_> = had.into_iter().collect();
             let has: Vec<_> = has.into_iter().collect();
             let accepted = component(facts(&had, was), grants(&old));
-            let found = compare(&accepted, &facts(&has, is), &grants(&new));
+            let difference = compare(&accepted, &facts(&has, is), &grants(&new));
             let subset = new.iter().all(|(t, list)| old.get(t).is_some_and(|accepted| list.is_subset(accepted)))
                 && has.iter().all(|import| had.contains(import))
                 && is.is_none_or(|is| was.is_some_and(|was| is <= was));
-            prop_assert_eq!(found.asks_for_more(), !subset);
+            prop_assert_eq!(difference.asks_for_more(), !subset);
         }
     }
 
@@ -138,8 +138,8 @@ mod tests {
     fn lk18_another_publisher_is_a_difference() {
         let mut other = facts(&[1], None);
         other.signer = Some("mallory@example.org".to_owned());
-        let found = compare(&component(facts(&[1], None), BTreeMap::new()), &other, &BTreeMap::new());
-        assert!(found.asks_for_more());
-        assert_eq!(found.signer, Some((None, Some("mallory@example.org".to_owned()))));
+        let difference = compare(&component(facts(&[1], None), BTreeMap::new()), &other, &BTreeMap::new());
+        assert!(difference.asks_for_more());
+        assert_eq!(difference.signer, Some((None, Some("mallory@example.org".to_owned()))));
     }
 }

@@ -53,7 +53,7 @@ struct RawFormat {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawLock {
-    #[expect(dead_code, reason = "was looked at before the rest")]
+    #[expect(dead_code, reason = "was checked before the rest")]
     format: String,
     #[serde(default, rename = "component")]
     components: Vec<RawComponent>,
@@ -127,7 +127,7 @@ pub fn parse(source: &Source) -> Result<Lock, LockError> {
     let raw: RawLock = source.parse().map_err(one)?;
     let mut reader = Reader { source, problems: Problems::default() };
     let lock = reader.lock(&raw);
-    let lock = reader.problems.or(lock).map_err(|Problems(found)| LockError::Invalid(found))?;
+    let lock = reader.problems.or(lock).map_err(|Problems(problems)| LockError::Invalid(problems))?;
     let end = source.text().rfind(CHECKSUM).unwrap_or(0);
     let covered = source.text().get(..end).unwrap_or_default();
     // The checksum must match, and nothing may follow it.

@@ -163,10 +163,10 @@ impl LockState {
         if binary.digest != accepted.facts.digest {
             return Err(differs("its file", &binary.digest, &accepted.facts.digest));
         }
-        let (found, locked) = (library.manifest_digest(id), accepted.facts.manifest.as_deref());
-        let found = found.as_deref();
-        if found != locked {
-            return Err(differs("its manifest", found.unwrap_or("none"), locked.unwrap_or("none")));
+        let (current, locked) = (library.manifest_digest(id), accepted.facts.manifest.as_deref());
+        let current = current.as_deref();
+        if current != locked {
+            return Err(differs("its manifest", current.unwrap_or("none"), locked.unwrap_or("none")));
         }
         Ok(())
     }
@@ -180,11 +180,11 @@ impl LockState {
         let Some(accepted) = self.accepted(id).map(|accepted| &accepted.facts) else { return Ok(()) };
         let more = |code, what| Err(Refusal::More { code, what, id: id.clone() });
         if accepted.imports != facts.imports {
-            let found: Vec<_> = facts.imports.symmetric_difference(&accepted.imports).map(String::as_str).collect();
-            return more("IMPORT", format!("its imports differ from those in the lock: {}", found.join(", ")));
+            let changed: Vec<_> = facts.imports.symmetric_difference(&accepted.imports).map(String::as_str).collect();
+            return more("IMPORT", format!("its imports differ from those in the lock: {}", changed.join(", ")));
         }
         if accepted.signer != facts.signer {
-            let name = |signer: &Option<String>| signer.clone().unwrap_or_else(|| "nobody".to_owned());
+            let name = |signer: &Option<String>| signer.clone().unwrap_or_else(|| "no allowed signer".to_owned());
             let what = format!("it is signed by {}, but {} was accepted", name(&facts.signer), name(&accepted.signer));
             return more("SIG", what);
         }

@@ -98,10 +98,10 @@ pub struct DirectoryLock(#[expect(dead_code, reason = "closing it gives the dire
 /// When another process keeps the directory locked for longer than `patience`, or when the lock is invalid, because writing it
 /// again would make it look accepted.
 pub fn begin(dir: &Path, patience: Duration) -> Result<(DirectoryLock, Lock), StoreError> {
-    let held = lock_exclusive(dir, patience)?;
+    let guard = lock_exclusive(dir, patience)?;
     let lock = current(dir)?;
     move_staged(dir, &lock, &mut proceed)?;
-    Ok((held, lock))
+    Ok((guard, lock))
 }
 
 fn lock_exclusive(dir: &Path, patience: Duration) -> Result<DirectoryLock, StoreError> {
@@ -187,16 +187,16 @@ pub fn commit(
 /// # Errors
 /// When it cannot be written.
 pub fn store_held(dir: &Path, _guard: &DirectoryLock, id: &ComponentId, files: &Files) -> Result<(), StoreError> {
-    let held = held_dir(dir);
-    durable::create_folder(&held, FOLDER_MODE)?;
+    let folder = held_dir(dir);
+    durable::create_folder(&folder, FOLDER_MODE)?;
     for (name, bytes) in files.all(id) {
-        let temporary = held.join(format!("{name}.new"));
-        Staged::write_as(temporary, &held.join(&name), FILE_MODE, &[bytes])?.replace()?;
+        let temporary = folder.join(format!("{name}.new"));
+        Staged::write_as(temporary, &folder.join(&name), FILE_MODE, &[bytes])?.replace()?;
     }
     for name in files.absent(id) {
-        remove(&held.join(name))?;
+        remove(&folder.join(name))?;
     }
-    Ok(durable::sync_folder(&held)?)
+    Ok(durable::sync_folder(&folder)?)
 }
 
 /// Removes the held version of a component.

@@ -88,7 +88,7 @@ pub(super) struct RawAnchor {
 }
 
 pub(super) fn anchors(source: &Source, raw: &[Spanned<RawAnchor>], problems: &mut Problems) -> Vec<Anchor> {
-    let mut found: Vec<Anchor> = Vec::new();
+    let mut anchors: Vec<Anchor> = Vec::new();
     for raw in raw {
         let place = source.at(super::parse::first_line(source, raw.span()));
         let raw = raw.get_ref();
@@ -117,13 +117,13 @@ pub(super) fn anchors(source: &Source, raw: &[Spanned<RawAnchor>], problems: &mu
             }
         };
         let Some(to) = to else { continue };
-        if let Some(other) = found.iter().find(|other| other.to.to_string() == to.to_string()) {
+        if let Some(other) = anchors.iter().find(|other| other.to.to_string() == to.to_string()) {
             problems.push(Problem::at(place, format!("{to} is already an anchor, at {}", other.place)));
             continue;
         }
-        found.push(Anchor { to, why: raw.why.get_ref().clone(), place });
+        anchors.push(Anchor { to, why: raw.why.get_ref().clone(), place });
     }
-    found
+    anchors
 }
 
 /// Checks anchors against the fleet and the never-rules.
@@ -146,10 +146,10 @@ pub fn check_anchors(anchors: &[Anchor], fleet: &Fleet, never: &[NeverRule]) -> 
                 let hint = format!("fleet.toml has: {}", names.join(", "));
                 problems.push(wrong(format!("there is no target `{target}`"), &hint));
             }
-            Some(found) => {
-                if let Some(hit) = fleet.forbidden(found) {
+            Some(known) => {
+                if let Some(hit) = fleet.forbidden(known) {
                     problems.push(wrong(format!("{hit}"), "choose another machine"));
-                } else if matches!(found.access, Access::Local) {
+                } else if matches!(known.access, Access::Local) {
                     let message = format!("{target} is this machine; an anchor must be on another one");
                     problems.push(wrong(
                         message,
@@ -175,7 +175,7 @@ pub fn resolve_anchor_keys(anchors: &mut [Anchor], base: &Path, home: Option<&Pa
     for Anchor { to, place, .. } in anchors {
         let AnchorDestination::File { login: Login { identity: Some(identity), .. }, .. } = to else { continue };
         match identity.to_str().and_then(|text| key_file(text, base, home)) {
-            Some(found) => *identity = found,
+            Some(path) => *identity = path,
             None => {
                 let problem = Problem::at(place.clone(), "cannot expand `~`: HOME is not set");
                 problems.push(problem.hint("write the full path in `identity`"));

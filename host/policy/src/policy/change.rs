@@ -279,13 +279,13 @@ fn days(source: &Source, raw: Option<&Spanned<Vec<Spanned<String>>>>, problems: 
         let problem = Problem::at(source.at(raw.span()), "`days` must name at least one day");
         problems.push(problem.hint("leave `days` out for every day"));
     }
-    let mut found = Vec::new();
+    let mut days = Vec::new();
     for raw in raw.get_ref() {
         match WEEK.iter().find(|(name, _)| name == raw.get_ref()) {
-            Some((_, day)) if found.contains(day) => {
+            Some((_, day)) if days.contains(day) => {
                 problems.push(Problem::at(source.at(raw.span()), "this day is listed twice"));
             }
-            Some((_, day)) => found.push(*day),
+            Some((_, day)) => days.push(*day),
             None => {
                 let message = format!("`{}` is not a day", raw.get_ref().escape_debug());
                 problems.push(
@@ -294,23 +294,23 @@ fn days(source: &Source, raw: Option<&Spanned<Vec<Spanned<String>>>>, problems: 
             }
         }
     }
-    found
+    days
 }
 
 /// Parses `HH:MM`.
 fn time(source: &Source, raw: &Spanned<String>, problems: &mut Problems) -> Option<Time> {
-    let found = raw.get_ref().split_once(':').and_then(|(hour, minute)| {
+    let time = raw.get_ref().split_once(':').and_then(|(hour, minute)| {
         let two = |text: &str| text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit());
         if !(two(hour) && two(minute)) {
             return None;
         }
         Time::new(hour.parse().ok()?, minute.parse().ok()?, 0, 0).ok()
     });
-    if found.is_none() {
+    if time.is_none() {
         let message = format!("`{}` is not a time of day", raw.get_ref().escape_debug());
         problems.push(Problem::at(source.at(raw.span()), message).hint("write it as \"09:00\"; the last is \"23:59\""));
     }
-    found
+    time
 }
 
 /// Checks windows and calendar against the fleet. A rule about an unknown machine is a typo.

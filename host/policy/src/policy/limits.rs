@@ -41,8 +41,8 @@ pub(super) type RawLimits = BTreeMap<Spanned<String>, Spanned<toml::Value>>;
 
 /// Reads `[limits]`.
 pub(super) fn lowered(source: &Source, raw: &RawLimits, problems: &mut Problems) -> Vec<Value> {
-    let found = values(source, raw.iter(), problems);
-    let (lower, higher): (Vec<_>, Vec<_>) = found.into_iter().partition(|found| found.value <= found.row.default);
+    let values = values(source, raw.iter(), problems);
+    let (lower, higher): (Vec<_>, Vec<_>) = values.into_iter().partition(|values| values.value <= values.row.default);
     for Value { row, value, place } in higher {
         let message = format!(
             "`[limits]` can only lower a limit, and the default of `{}` is {}",
@@ -77,8 +77,8 @@ pub(super) fn raise(source: &Source, raw: &Spanned<RawLimits>, problems: &mut Pr
     }
     let why = match raw.get("why").map(|why| (why, why.get_ref().as_str().unwrap_or_default().trim())) {
         Some((_, text)) if !text.is_empty() => text.to_owned(),
-        found => {
-            let at = found.map_or_else(|| place.clone(), |(why, _)| source.at(why.span()));
+        why => {
+            let at = why.map_or_else(|| place.clone(), |(why, _)| source.at(why.span()));
             problems.push(Problem::at(at, "a [[raise]] needs a reason").hint("add why = \"…\""));
             String::new()
         }
@@ -100,7 +100,7 @@ fn values<'a>(
     raw: impl Iterator<Item = (&'a Spanned<String>, &'a Spanned<toml::Value>)>,
     problems: &mut Problems,
 ) -> Vec<Value> {
-    let mut found = Vec::new();
+    let mut values = Vec::new();
     let mut raw: Vec<_> = raw.collect();
     raw.sort_by_key(|(name, _)| name.span().start);
     for (name, value) in raw {
@@ -109,11 +109,11 @@ fn values<'a>(
             Err(error) => problems.push(wrong(error, name.span())),
             Ok(row) => match row.value(value.get_ref()) {
                 Err(error) => problems.push(wrong(error, value.span())),
-                Ok(number) => found.push(Value { row, value: number, place: source.at(value.span()) }),
+                Ok(number) => values.push(Value { row, value: number, place: source.at(value.span()) }),
             },
         }
     }
-    found
+    values
 }
 
 /// The limits of each component.
@@ -122,9 +122,9 @@ fn values<'a>(
 /// All mistakes, each with its place: unknown component names, and two lines that disagree.
 pub fn budgets<M>(policy: &Policy, library: &BTreeMap<ComponentId, M>) -> Result<Budgets, Problems> {
     let mut problems = Problems::default();
-    let mut everybody = Budget::default();
+    let mut general = Budget::default();
     for Value { row, value, place } in &policy.lowered {
-        everybody.set(row, *value, Origin { place: place.clone(), why: None });
+        general.set(row, *value, Origin { place: place.clone(), why: None });
     }
     let mut named: BTreeMap<ComponentId, Budget> = BTreeMap::new();
     let mut set: BTreeMap<(&ComponentId, &str), &Value> = BTreeMap::new();
@@ -139,7 +139,7 @@ pub fn budgets<M>(policy: &Policy, library: &BTreeMap<ComponentId, M>) -> Result
                 );
                 continue;
             };
-            let budget = named.entry(id.clone()).or_insert_with(|| everybody.clone());
+            let budget = named.entry(id.clone()).or_insert_with(|| general.clone());
             for value in &raise.values {
                 match set.get(&(id, value.row.name)) {
                     Some(other) if other.value != value.value => {
@@ -150,12 +150,12 @@ pub fn budgets<M>(policy: &Policy, library: &BTreeMap<ComponentId, M>) -> Result
                     Some(_) => {}
                     None => {
                         set.insert((id, value.row.name), value);
-                        let said = Origin { place: value.place.clone(), why: Some(raise.why.clone()) };
-                        budget.set(value.row, value.value, said);
+                        let origin = Origin { place: value.place.clone(), why: Some(raise.why.clone()) };
+                        budget.set(value.row, value.value, origin);
                     }
                 }
             }
         }
     }
-    problems.or(Budgets::new(everybody, named))
+    problems.or(Budgets::new(general, named))
 }

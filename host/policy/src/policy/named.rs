@@ -146,13 +146,13 @@ impl Named {
     /// # Errors
     /// When it is not valid, or no definition has this name.
     pub fn literal(&self, object: Object, text: &str) -> Result<Literal, LiteralError> {
-        let found = match object {
+        let definition = match object {
             Object::Statement => self.statements.get(text).cloned().map(Literal::Statement),
             Object::Command => self.commands.get(text).cloned().map(Literal::Command),
             Object::ChangeCommand => self.change_commands.get(text).cloned().map(Literal::ChangeCommand),
             _ => None,
         };
-        found.map_or_else(|| Literal::parse(object, text), Ok)
+        definition.map_or_else(|| Literal::parse(object, text), Ok)
     }
 }
 

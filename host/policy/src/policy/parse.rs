@@ -256,17 +256,17 @@ pub(super) fn texts(value: &toml::Value) -> Option<Vec<String>> {
 
 fn grant(source: &Source, raw: &RawGrant, problems: &mut Problems) -> Option<Grant> {
     let mut wanted = |raw: &Spanned<toml::Value>, what: &str| {
-        let found = texts(raw.get_ref());
-        if found.is_none() {
+        let list = texts(raw.get_ref());
+        if list.is_none() {
             problems.push(Problem::at(source.at(raw.span()), format!("{what} must be a string or a list of strings")));
         }
-        found
+        list
     };
     let ids = wanted(&raw.component, "a component's id");
     let mut bind = Vec::new();
     for (slot, value) in &raw.bind {
-        if let Some(found) = wanted(value, "a binding") {
-            bind.push((setting(source, slot), Setting { value: found, place: source.at(value.span()) }));
+        if let Some(literals) = wanted(value, "a binding") {
+            bind.push((setting(source, slot), Setting { value: literals, place: source.at(value.span()) }));
         }
     }
     let place = source.at(raw.component.span());
@@ -288,16 +288,16 @@ fn never(source: &Source, raw: &Spanned<RawNever>, problems: &mut Problems) -> O
     let mut verbs = BTreeSet::new();
     for at in &raw.verbs {
         let name = at.get_ref();
-        let found: Vec<Verb> = match name.strip_suffix(".*") {
+        let named: Vec<Verb> = match name.strip_suffix(".*") {
             Some(interface) => Verb::ALL.iter().copied().filter(|verb| verb.interface() == interface).collect(),
             None => Verb::from_name(name).into_iter().collect(),
         };
-        if found.is_empty() {
+        if named.is_empty() {
             let problem =
                 Problem::at(source.at(at.span()), format!("there is no verb `{name}`, so this forbids nothing"));
             problems.push(problem.hint(bailiwick_core::verbs::nearest(name)));
         }
-        verbs.extend(found);
+        verbs.extend(named);
     }
     let patterns = |list: &[Spanned<String>]| list.iter().map(|p| p.get_ref().clone()).collect::<Vec<_>>();
     let rule = NeverRule {

@@ -121,7 +121,7 @@ impl<'a> Resolver<'a> {
 
     /// The targets of a grant, each with the rank of the most specific name.
     fn targets(&mut self, grant: &Grant) -> Vec<(&'a Target, Rank)> {
-        let mut found: BTreeMap<&TargetName, (&'a Target, Rank)> = BTreeMap::new();
+        let mut targets: BTreeMap<&TargetName, (&'a Target, Rank)> = BTreeMap::new();
         for on in &grant.on {
             let (selected, rank): (Vec<&'a Target>, _) = match on.value.strip_prefix("tag:") {
                 Some(tag) => {
@@ -135,11 +135,11 @@ impl<'a> Resolver<'a> {
                 self.wrong(&on.place, message, hint);
             }
             for target in selected {
-                let entry = found.entry(&target.name).or_insert((target, rank));
+                let entry = targets.entry(&target.name).or_insert((target, rank));
                 entry.1 = entry.1.max(rank);
             }
         }
-        found.into_values().collect()
+        targets.into_values().collect()
     }
 
     fn no_target(&self, name: &str) -> (String, String) {
@@ -338,8 +338,8 @@ impl<'a> Resolver<'a> {
 
     /// Reports slots without a literal. The component could not check there, and no line of policy would say so.
     fn unbound(&mut self) {
-        let mut told = BTreeSet::new();
-        let mut found = Vec::new();
+        let mut reported = BTreeSet::new();
+        let mut unbound = Vec::new();
         for assignments in self.out.values() {
             for (id, assignment) in assignments {
                 let Some(manifest) = self.library.get(id.as_str()) else {
@@ -350,14 +350,14 @@ impl<'a> Resolver<'a> {
                     if !slot.many
                         && !assignment.slots.contains_key(name)
                         && !self.mistaken.contains(&(id.clone(), name.clone()))
-                        && told.insert((id, name, place.source.name(), place.span.start))
+                        && reported.insert((id, name, place.source.name(), place.span.start))
                     {
-                        found.push((place.clone(), id.clone(), name.clone(), slot.why.clone()));
+                        unbound.push((place.clone(), id.clone(), name.clone(), slot.why.clone()));
                     }
                 }
             }
         }
-        for (place, id, name, why) in found {
+        for (place, id, name, why) in unbound {
             let message = format!("slot `{name}` of `{id}` has no binding ({why})");
             self.wrong(&place, message, format!("add bind.{name} = \"…\" to this grant"));
         }

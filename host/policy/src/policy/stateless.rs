@@ -40,23 +40,23 @@ impl Stateless {
         let Some(raw) = raw else { return Self::default() };
         let place = Some(source.at(super::parse::first_line(source, raw.span())));
         let raw = raw.get_ref();
-        let mut found = Self { place, ..Self::default() };
+        let mut stateless = Self { place, ..Self::default() };
         for text in &raw.units {
             let hint = "name a unit in full, without patterns: prometheus-postgres-exporter.service";
             match UnitName::new(text.get_ref()).and_then(|unit| writable::unit(&unit).map(|()| unit)) {
-                Ok(unit) => drop(found.units.insert(unit)),
+                Ok(unit) => drop(stateless.units.insert(unit)),
                 Err(error) => problems.push(Problem::at(source.at(text.span()), error).hint(hint)),
             }
         }
         for text in &raw.containers {
             match Container::new(text.get_ref()) {
-                Ok(container) => drop(found.containers.insert(container)),
+                Ok(container) => drop(stateless.containers.insert(container)),
                 Err(error) => {
                     problems.push(Problem::at(source.at(text.span()), error).hint("such as podman/quote-api"));
                 }
             }
         }
-        found
+        stateless
     }
 
     /// True if the change restarts nothing, or restarts something stateless.

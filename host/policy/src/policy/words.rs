@@ -8,35 +8,35 @@ use std::collections::BTreeSet;
 
 /// All names that the words may contain.
 pub(super) fn names_in(argv: &[String]) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
+    let mut names = BTreeSet::new();
     for word in argv {
         let bare = word.trim_start_matches('-');
         // `-f/etc/x`, `-uweb`: an option's letter and its value.
         let glued = word.strip_prefix('-').and_then(|rest| rest.get(1..)).unwrap_or_default();
         for text in [word.as_str(), bare, glued] {
-            found.insert(text.to_owned());
-            found.extend(text.split(['=', ',', ':']).map(str::to_owned));
-            found.extend(
+            names.insert(text.to_owned());
+            names.extend(text.split(['=', ',', ':']).map(str::to_owned));
+            names.extend(
                 text.match_indices(['=', ',', ':']).filter_map(|(at, _)| text.get(at + 1..).map(str::to_owned)),
             );
-            found.extend(text.find('/').and_then(|at| text.get(at..)).map(str::to_owned));
+            names.extend(text.find('/').and_then(|at| text.get(at..)).map(str::to_owned));
         }
     }
-    let paths: Vec<_> = found.iter().filter(|text| text.starts_with('/')).map(|text| plain(text)).collect();
+    let paths: Vec<_> = names.iter().filter(|text| text.starts_with('/')).map(|text| plain(text)).collect();
     for path in paths {
         // A folder stands for its content.
-        found.insert(format!("{path}/"));
-        found.insert(path);
+        names.insert(format!("{path}/"));
+        names.insert(path);
     }
     let runtimes = ["podman", "docker"].into_iter();
     for runtime in runtimes.filter(|runtime| argv.iter().any(|word| word.rsplit('/').next() == Some(runtime))) {
-        let containers: Vec<_> = found.iter().map(|text| format!("{runtime}/{text}")).collect();
-        found.extend(containers);
+        let containers: Vec<_> = names.iter().map(|text| format!("{runtime}/{text}")).collect();
+        names.extend(containers);
     }
     // systemd reads a name without a suffix as a service.
-    let services: Vec<_> = found.iter().map(|text| format!("{text}.service")).collect();
-    found.extend(services);
-    found
+    let services: Vec<_> = names.iter().map(|text| format!("{text}.service")).collect();
+    names.extend(services);
+    names
 }
 
 /// A path without `//`, `.` and `..`.

@@ -91,7 +91,7 @@ impl AllowedSigners {
             let from = start + text.find(shown).unwrap_or(0);
             let place = source.at(from..from + shown.len());
             match line(text, zone, &place) {
-                Ok(found) => lines.extend(found),
+                Ok(listed) => lines.extend(listed),
                 Err((message, hint)) => problems.push(Problem::at(place, message).hint(hint)),
             }
             start += text.len() + 1;
@@ -163,14 +163,14 @@ fn line(text: &str, zone: &TimeZone, place: &Place) -> Result<Option<Line>, Wron
     if principals.is_empty() {
         return wrong("this line names no principal", FORM);
     }
-    let mut found =
+    let mut listed =
         Line { principals, key: None, namespaces: None, valid_after: None, valid_before: None, place: place.clone() };
     let type_of = |rest: &str| rest.split([' ', '\t']).next().unwrap_or_default().to_owned();
     let known = |name: &str| name == ED25519 || OTHER_TYPES.contains(&name);
     let mut key = rest;
     if !known(&type_of(rest)) {
         let end = options_end(rest).ok_or_else(|| ("a quote is not closed".to_owned(), FORM))?;
-        found.options(rest, zone)?;
+        listed.options(rest, zone)?;
         key = rest.get(end..).unwrap_or_default().trim_start_matches([' ', '\t']);
     }
     let name = type_of(key);
@@ -179,9 +179,9 @@ fn line(text: &str, zone: &TimeZone, place: &Place) -> Result<Option<Line>, Wron
     }
     if name == ED25519 {
         let base64 = key.get(name.len()..).unwrap_or_default().trim_start_matches([' ', '\t']);
-        found.key = Some(ed25519(base64).ok_or_else(|| ("this is not an ssh-ed25519 key".to_owned(), FORM))?);
+        listed.key = Some(ed25519(base64).ok_or_else(|| ("this is not an ssh-ed25519 key".to_owned(), FORM))?);
     }
-    Ok(Some(found))
+    Ok(Some(listed))
 }
 
 /// The first word and the rest. One pair of quotes in the word may hold spaces. `None` if there is no rest.

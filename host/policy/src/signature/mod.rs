@@ -134,7 +134,8 @@ impl Rules {
             match spoken {
                 Some(spoken) => drop(principal.get_or_insert(spoken.clone())),
                 None => {
-                    let mut listed: Vec<_> = lines.iter().map(|line| told(line, &wanted.principals, now)).collect();
+                    let mut listed: Vec<_> =
+                        lines.iter().map(|line| described(line, &wanted.principals, now)).collect();
                     if listed.is_empty() {
                         listed.push("the allowed signers do not list this key".to_owned());
                     }
@@ -153,7 +154,7 @@ impl Rules {
                 Err(Refusal::UnknownKey { fingerprint, rule: place.to_string() })
             }
             (None, Some(place)) => {
-                let listed = lines.iter().map(|line| told(line, &[], now)).collect();
+                let listed = lines.iter().map(|line| described(line, &[], now)).collect();
                 let wanted = vec!["any allowed signer".to_owned()];
                 Err(Refusal::NotAllowed { fingerprint, wanted, rule: place.to_string(), listed })
             }
@@ -162,7 +163,7 @@ impl Rules {
 }
 
 /// Why a line does not count: its principals, or why it does not apply.
-fn told(line: &allowed::Line, wanted: &[String], now: Timestamp) -> String {
+fn described(line: &allowed::Line, wanted: &[String], now: Timestamp) -> String {
     let speaks = wanted.is_empty() || wanted.iter().any(|principal| line.speaks_for(principal));
     let principals = line.principals.escape_debug();
     match line.holds(now) {

@@ -12,7 +12,7 @@ pub(super) fn list_matches(list: &str, text: &str) -> bool {
     if list.is_empty() {
         return false;
     }
-    let mut found = false;
+    let mut matched = false;
     for pattern in list.split(',') {
         let (negated, pattern) = match pattern.strip_prefix('!') {
             Some(rest) => (true, rest),
@@ -25,10 +25,10 @@ pub(super) fn list_matches(list: &str, text: &str) -> bool {
             if negated {
                 return false;
             }
-            found = true;
+            matched = true;
         }
     }
-    found
+    matched
 }
 
 /// One pattern, in time proportional to pattern times text.

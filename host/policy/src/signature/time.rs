@@ -27,11 +27,11 @@ pub(super) fn seconds(text: &str, zone: &TimeZone) -> Option<i64> {
         _ => return None,
     };
     let time = DateTime::new(number(0, 4)?, small(4)?, small(6)?, hour, minute, second, 0).ok()?;
-    let found = match utc {
+    let seconds = match utc {
         Some(_) => TimeZone::UTC.to_timestamp(time).ok()?.as_second(),
         None => local(time, zone)?,
     };
-    (found > 0).then_some(found)
+    (seconds > 0).then_some(seconds)
 }
 
 /// OpenSSH reads the time without daylight saving.

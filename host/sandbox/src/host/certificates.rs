@@ -36,12 +36,12 @@ pub(super) fn file(answer: &Answer) -> Result<Vec<Certificate>, VerbError> {
     }
     let text = whole(answer)?;
     let mut lines = text.lines();
-    let mut found = Vec::new();
+    let mut certificates = Vec::new();
     // A request, or a block of another kind that `awk` printed, is text around the certificates.
     while let Some(der) = next_block(&mut lines, |_| true)? {
-        found.push(certificate(&der)?);
+        certificates.push(certificate(&der)?);
     }
-    Ok(found)
+    Ok(certificates)
 }
 
 pub(super) fn server(answer: &Answer) -> Result<ServerInfo, VerbError> {
@@ -105,8 +105,8 @@ fn next_block<'t>(
 }
 
 fn certificate(der: &[u8]) -> Result<Certificate, VerbError> {
-    let found = X509::from_der(der).map_err(|_| Garbled)?;
-    let body = found.tbs_certificate();
+    let parsed = X509::from_der(der).map_err(|_| Garbled)?;
+    let body = parsed.tbs_certificate();
     let (key, key_bits) = key(body.subject_public_key_info());
     Ok(Certificate {
         subject: body.subject().to_string(),

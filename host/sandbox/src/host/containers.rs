@@ -202,9 +202,9 @@ struct Checked {
 /// The container of the slot. A container that was matched by its id is `not-found`: both programs accept the beginning of an
 /// id as a name.
 pub(super) fn status(answer: &Answer, context: Context<'_>) -> Result<StatusInfo, VerbError> {
-    let found = inspected(answer)?;
-    let is_named = |literal: &str| literal.split_once('/').is_some_and(|(_, name)| name == found.name);
-    if context.literal.is_none_or(is_named) { Ok(found) } else { Err(VerbError::NotFound) }
+    let container = inspected(answer)?;
+    let is_named = |literal: &str| literal.split_once('/').is_some_and(|(_, name)| name == container.name);
+    if context.literal.is_none_or(is_named) { Ok(container) } else { Err(VerbError::NotFound) }
 }
 
 fn inspected(answer: &Answer) -> Result<StatusInfo, VerbError> {
@@ -215,7 +215,7 @@ fn inspected(answer: &Answer) -> Result<StatusInfo, VerbError> {
     let (Some(one), true) = (all.pop(), all.is_empty()) else { return Err(Garbled) };
     let (state, raw) = (state(&one.state.status)?, one.state);
     let (health, failing_streak, checked) = match raw.health {
-        Some(found) => (health(&found.status), found.failing_streak, found.log.unwrap_or_default().pop()),
+        Some(check) => (health(&check.status), check.failing_streak, check.log.unwrap_or_default().pop()),
         None => (Health::None, 0, None),
     };
     Ok(StatusInfo {

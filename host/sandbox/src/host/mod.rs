@@ -111,17 +111,17 @@ pub fn parse(verb: Verb, answer: &Answer) -> Result<Tainted, VerbError> {
 
 /// A form into which an answer of any type can be converted.
 trait Form: Sized {
-    fn of<R: std::fmt::Debug + Serialize>(value: &R) -> Result<Self, VerbError>;
+    fn from_answer<R: std::fmt::Debug + Serialize>(value: &R) -> Result<Self, VerbError>;
 }
 
 impl Form for Tainted {
-    fn of<R: std::fmt::Debug + Serialize>(value: &R) -> Result<Self, VerbError> {
+    fn from_answer<R: std::fmt::Debug + Serialize>(value: &R) -> Result<Self, VerbError> {
         Ok(Self::new(format!("{value:?}")))
     }
 }
 
 impl Form for serde_json::Value {
-    fn of<R: std::fmt::Debug + Serialize>(value: &R) -> Result<Self, VerbError> {
+    fn from_answer<R: std::fmt::Debug + Serialize>(value: &R) -> Result<Self, VerbError> {
         serde_json::to_value(value).map_err(|_| VerbError::Garbled)
     }
 }
@@ -153,7 +153,7 @@ macro_rules! readers {
         /// linked verb does.
         fn read_as<F: Form>(verb: Verb, answer: &Answer, context: Context<'_>) -> Result<F, VerbError> {
             match verb {
-                $(Verb::$verb => F::of(&(reader!($read $(, in $context)?))(answer, context)?),)*
+                $(Verb::$verb => F::from_answer(&(reader!($read $(, in $context)?))(answer, context)?),)*
                 // A changing verb is not sent to a target, and has no answer.
                 $(Verb::$change)|* => Err(VerbError::Unsupported),
             }

@@ -28,7 +28,7 @@ pub(super) fn listeners(answer: &Answer) -> Result<Vec<Listener>, VerbError> {
         }
     }
     let text = whole(answer)?;
-    let mut found = Vec::new();
+    let mut sockets = Vec::new();
     let mut known = 0;
     for &(table, state) in TABLES {
         for line in lines_of(&text, table) {
@@ -39,21 +39,21 @@ pub(super) fn listeners(answer: &Answer) -> Result<Vec<Listener>, VerbError> {
             let (far, far_port) = socket(remote)?;
             if found_state == state && far.is_unspecified() && far_port == 0 {
                 let udp = table.contains("udp");
-                found.push((udp, port, address, number::<u32>(uid)?));
+                sockets.push((udp, port, address, number::<u32>(uid)?));
             }
         }
     }
     if known != text.lines().count() {
         return Err(Garbled);
     }
-    found.sort_unstable();
+    sockets.sort_unstable();
     let listener = |(udp, port, address, uid): (bool, u16, IpAddr, u32)| Listener {
         protocol: if udp { Protocol::Udp } else { Protocol::Tcp },
         address: address.to_string(),
         port,
         uid,
     };
-    Ok(found.into_iter().map(listener).collect())
+    Ok(sockets.into_iter().map(listener).collect())
 }
 
 /// `0100007F:0035`: an address of 8 or 32 digits, a port of 4.

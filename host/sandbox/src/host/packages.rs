@@ -19,16 +19,16 @@ pub(super) fn pending(answer: &Answer) -> Result<Vec<Upgrade>, VerbError> {
         return Err(failure(answer));
     }
     let text = whole(answer)?;
-    let mut found = Vec::new();
+    let mut upgrades = Vec::new();
     for line in text.lines() {
         match line.split_once(' ') {
-            Some(("Inst", rest)) => found.push(upgrade(rest).ok_or(Garbled)?),
+            Some(("Inst", rest)) => upgrades.push(upgrade(rest).ok_or(Garbled)?),
             // apt also plans to configure and to remove packages; only installations count.
             Some(("Conf" | "Remv" | "Purg", _)) => {}
             _ => return Err(Garbled),
         }
     }
-    Ok(found)
+    Ok(upgrades)
 }
 
 /// `NAME [INSTALLED] (CANDIDATE ORIGIN, ORIGIN [ARCH]) [what it waits for]`; without brackets if it is new.

@@ -90,7 +90,7 @@ fn meaning(state: &str, undefined: VerbError) -> VerbError {
 mod tests {
     use super::*;
 
-    fn said(status: u32, stderr: &str) -> VerbError {
+    fn outcome(status: u32, stderr: &str) -> VerbError {
         why(&Answer { stdout: Vec::new(), stderr: stderr.into(), exit: Exit::Status(status), timing: None }, NotFound)
     }
 
@@ -109,7 +109,7 @@ mod tests {
             // A function on the server can raise this as its text: the first code counts.
             ("psql:<stdin>:6: ERROR:  P0001: a\npsql:<stdin>:6: ERROR:  42501: b", Garbled),
         ] {
-            assert_eq!(said(3, stderr), error, "{stderr}");
+            assert_eq!(outcome(3, stderr), error, "{stderr}");
         }
         let answer = Answer {
             stdout: Vec::new(),
@@ -150,15 +150,15 @@ mod tests {
             ("server closed the connection unexpectedly\n\tThis probably means …", Unreachable),
             ("FATAL:  Rolle »bw« existiert nicht", Garbled),
         ] {
-            assert_eq!(said(2, &format!("{socket}{words}\n")), error, "{words}");
+            assert_eq!(outcome(2, &format!("{socket}{words}\n")), error, "{words}");
         }
         assert_eq!(
-            said(2, "psql:<stdin>:7: FATAL:  57P01: terminating connection due to administrator command\n"),
+            outcome(2, "psql:<stdin>:7: FATAL:  57P01: terminating connection due to administrator command\n"),
             Unreachable
         );
-        assert_eq!(said(127, "/usr/bin/env: 'psql': No such file or directory\n"), Unsupported);
-        assert_eq!(said(1, "psql: unrecognized option '--csv'\n"), Unsupported);
+        assert_eq!(outcome(127, "/usr/bin/env: 'psql': No such file or directory\n"), Unsupported);
+        assert_eq!(outcome(1, "psql: unrecognized option '--csv'\n"), Unsupported);
         let wrapper = "Error: You must install at least one postgresql-client-<version> package\n";
-        assert_eq!(said(1, wrapper), Unsupported);
+        assert_eq!(outcome(1, wrapper), Unsupported);
     }
 }

@@ -12,13 +12,13 @@ pub(super) fn status(answer: &Answer) -> Result<StatusInfo, VerbError> {
         return Err(failure(answer));
     }
     let text = whole(answer)?;
-    let found = properties(&text)?;
-    let word = |key| found.get(key).copied().ok_or(Garbled);
+    let values = properties(&text)?;
+    let word = |key| values.get(key).copied().ok_or(Garbled);
     if word("LoadState")? == "not-found" {
         return Err(VerbError::NotFound);
     }
     // Microseconds since boot; 0 means "never". Kinds of units without a process lack the properties of one.
-    let exited = found.get("ExecMainExitTimestampMonotonic").copied().unwrap_or("0");
+    let exited = values.get("ExecMainExitTimestampMonotonic").copied().unwrap_or("0");
     let exit_status = match number::<u64>(exited)? {
         0 => None,
         _ => Some(word("ExecMainStatus")?.parse().map_err(|_| Garbled)?),
@@ -29,7 +29,7 @@ pub(super) fn status(answer: &Answer) -> Result<StatusInfo, VerbError> {
         micros => Some(micros as f64 / 1e6),
     };
     // Not accounted for, or not accounted for by an older systemd.
-    let memory = match found.get("MemoryCurrent").copied() {
+    let memory = match values.get("MemoryCurrent").copied() {
         None | Some("[not set]" | "18446744073709551615" | "infinity") => None,
         Some(bytes) => Some(number(bytes)?),
     };
@@ -47,9 +47,9 @@ pub(super) fn status(answer: &Answer) -> Result<StatusInfo, VerbError> {
             _ => ActiveState::Other,
         },
         sub_state: word("SubState")?.to_owned(),
-        outcome: found.get("Result").copied().unwrap_or_default().to_owned(),
+        outcome: values.get("Result").copied().unwrap_or_default().to_owned(),
         enablement: word("UnitFileState")?.to_owned(),
-        restarts: found.get("NRestarts").map_or(Ok(0), |count| number(count))?,
+        restarts: values.get("NRestarts").map_or(Ok(0), |count| number(count))?,
         exit_status,
         since_boot,
         memory,
@@ -61,13 +61,13 @@ pub(super) fn usage(answer: &Answer) -> Result<UsageInfo, VerbError> {
         return Err(failure(answer));
     }
     let text = whole(answer)?;
-    let found = properties(&text)?;
-    let word = |key| found.get(key).copied().ok_or(Garbled);
+    let values = properties(&text)?;
+    let word = |key| values.get(key).copied().ok_or(Garbled);
     if word("LoadState")? == "not-found" {
         return Err(VerbError::NotFound);
     }
     // A value without accounting is missing, or is the largest number.
-    let counted = |key: &str| match found.get(key).copied() {
+    let counted = |key: &str| match values.get(key).copied() {
         None | Some("[not set]" | "[no data]" | "18446744073709551615" | "infinity" | "") => Ok(None),
         Some(text) => number(text).map(Some),
     };

@@ -91,8 +91,8 @@ fn processors(list: &str) -> Result<u32, VerbError> {
 pub(super) fn memory(answer: &Answer) -> Result<MemoryInfo, VerbError> {
     let text = grepped(answer, &["/proc/meminfo"])?;
     let bytes = |key: &str| {
-        let mut found = lines_of(&text, "/proc/meminfo").filter_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
-        let (Some(line), None) = (found.next(), found.next()) else { return Err(Garbled) };
+        let mut lines = lines_of(&text, "/proc/meminfo").filter_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
+        let (Some(line), None) = (lines.next(), lines.next()) else { return Err(Garbled) };
         let kib: u64 = number(line.trim().strip_suffix(" kB").ok_or(Garbled)?)?;
         kib.checked_mul(1024).ok_or(Garbled)
     };
@@ -118,7 +118,7 @@ pub(super) fn filesystems(answer: &Answer) -> Result<Vec<Filesystem>, VerbError>
     }
     // Sources may contain spaces: the header shows where the second column begins.
     let kind_at = header.find(" Type ").ok_or(Garbled)?;
-    let mut found = Vec::new();
+    let mut filesystems = Vec::new();
     for line in lines {
         // The mark of a redacted password in a source has another width. Such a source is a URL, without spaces. But a source
         // may also have this name: a row that fits both ways is ambiguous.
@@ -133,7 +133,7 @@ pub(super) fn filesystems(answer: &Answer) -> Result<Vec<Filesystem>, VerbError>
         if size == "-" {
             continue;
         }
-        found.push(Filesystem {
+        filesystems.push(Filesystem {
             source: source.to_owned(),
             kind: kind.to_owned(),
             mount_point: mount_point.to_owned(),
@@ -147,7 +147,7 @@ pub(super) fn filesystems(answer: &Answer) -> Result<Vec<Filesystem>, VerbError>
             },
         });
     }
-    Ok(found)
+    Ok(filesystems)
 }
 
 /// A row of `df`'s table.
@@ -180,8 +180,8 @@ pub(super) fn time_sync(answer: &Answer) -> Result<TimeSyncInfo, VerbError> {
         return Err(failure(answer));
     }
     let text = whole(answer)?;
-    let found = properties(&text)?;
-    let flag = |key| match found.get(key) {
+    let values = properties(&text)?;
+    let flag = |key| match values.get(key) {
         Some(&"yes") => Ok(true),
         Some(&"no") => Ok(false),
         _ => Err(Garbled),
@@ -189,7 +189,7 @@ pub(super) fn time_sync(answer: &Answer) -> Result<TimeSyncInfo, VerbError> {
     Ok(TimeSyncInfo {
         synchronized: flag("NTPSynchronized")?,
         enabled: flag("NTP")?,
-        timezone: (*found.get("Timezone").ok_or(Garbled)?).to_owned(),
+        timezone: (*values.get("Timezone").ok_or(Garbled)?).to_owned(),
     })
 }
 

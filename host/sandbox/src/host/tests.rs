@@ -246,8 +246,8 @@ fn tg01_a_login_shells_greeting_is_no_data() {
         // Noise before the answer, and noise that looks like a second answer.
         let first = stdout.lines().next().unwrap();
         for noise in ["Welcome to db01!\n".to_owned(), format!("{first}\n")] {
-            let found = parse(verb, &answer(status, &format!("{noise}{stdout}"), ""));
-            assert_eq!(found.unwrap_err(), Garbled, "{verb}: {noise:?}");
+            let parsed = parse(verb, &answer(status, &format!("{noise}{stdout}"), ""));
+            assert_eq!(parsed.unwrap_err(), Garbled, "{verb}: {noise:?}");
         }
         // A warning about the locale does not change the answer.
         let warning =
@@ -263,7 +263,7 @@ fn tx09_no_mount_point_or_source_moves_the_columns() {
     let figures = "ext4     270553174016 14266224640 83306524672 16777216 463245 16313971";
     let read = |row: &str| {
         system::filesystems(&answer(0, &format!("{header}{row}\n"), ""))
-            .map(|found| found.into_iter().map(|f| (f.source, f.size, f.mount_point)).collect::<Vec<_>>())
+            .map(|parsed| parsed.into_iter().map(|f| (f.source, f.size, f.mount_point)).collect::<Vec<_>>())
     };
     let size = 270_553_174_016;
     let point = "/m/[redacted:a] ext4 9000000 1 8999999 9 1 8 /-----BEGIN PRIVATE KEY-----";
@@ -299,7 +299,7 @@ fn tg07_a_clock_is_read_to_the_microsecond_or_not_at_all() {
         assert_eq!(parse(Verb::SystemClock, &answer(0, wrong, "")), Err(Garbled), "{wrong:?}");
     }
     let untimed = Answer { timing: None, ..answer(0, "2026-11-22T04:39:55,419268365+00:00\n", "") };
-    assert_eq!(parse(Verb::SystemClock, &untimed), Err(Garbled), "nobody knows when that was asked");
+    assert_eq!(parse(Verb::SystemClock, &untimed), Err(Garbled), "the time of the question is unknown");
     assert_eq!(parse(Verb::SystemClock, &answer(1, "", "date: invalid option -- 'I'\n")), Err(Unsupported));
 }
 
@@ -337,7 +337,7 @@ fn tg05_a_server_that_hides_a_part_has_not_answered() {
     assert_eq!(parse(Verb::PostgresActivity, &answer(0, &hidden, "")), Err(NotPermitted));
     let hidden = row(Verb::PostgresLocks).lines().next().unwrap().to_owned() + "\nf" + &"\t␀".repeat(15) + "\n";
     assert_eq!(parse(Verb::PostgresLocks, &answer(0, &hidden, "")), Err(NotPermitted));
-    assert_eq!(good(Verb::PostgresLocks, 0, &hidden.replace("\nf", "\nt")), "[]", "nobody waits");
+    assert_eq!(good(Verb::PostgresLocks, 0, &hidden.replace("\nf", "\nt")), "[]", "no session waits");
     let hidden = row(Verb::PostgresReplication).replace("t\tserver", "f\tserver");
     assert_eq!(parse(Verb::PostgresReplication, &answer(0, &hidden, "")), Err(NotPermitted));
     // A header alone is garbled: the client itself is connected, and every server has settings, a role, and an answer about

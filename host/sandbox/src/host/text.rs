@@ -116,14 +116,14 @@ pub(super) fn lines_of<'t>(text: &'t str, file: &'t str) -> impl Iterator<Item =
 /// # Errors
 /// When a line has no `=`, or a key comes twice.
 pub(super) fn properties(text: &str) -> Result<std::collections::BTreeMap<&str, &str>, VerbError> {
-    let mut found = std::collections::BTreeMap::new();
+    let mut properties = std::collections::BTreeMap::new();
     for line in text.lines() {
         let (key, value) = line.split_once('=').ok_or(VerbError::Garbled)?;
-        if found.insert(key, value).is_some() {
+        if properties.insert(key, value).is_some() {
             return Err(VerbError::Garbled);
         }
     }
-    Ok(found)
+    Ok(properties)
 }
 
 /// A number, digits only: no sign, space or `0x`.

@@ -194,8 +194,8 @@ impl Inspected {
     /// The bytes of the component's only custom section of this name.
     #[must_use]
     pub fn custom_section<'b>(&self, bytes: &'b [u8], name: &str) -> Option<&'b [u8]> {
-        let mut found = self.custom.iter().filter(|(n, _)| n == name);
-        match (found.next(), found.next()) {
+        let mut matching = self.custom.iter().filter(|(n, _)| n == name);
+        match (matching.next(), matching.next()) {
             (Some((_, range)), None) => bytes.get(range.clone()),
             _ => None,
         }

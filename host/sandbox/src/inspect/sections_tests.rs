@@ -17,11 +17,11 @@ fn stripping_keeps_the_component_and_takes_the_names() {
     let named = [MEMORY, &custom("producers"), &custom("kept"), &custom(".debug_line")].concat();
     let stripped = strip(&named).unwrap();
     assert_eq!(strip(&stripped).unwrap(), stripped);
-    let of = |bytes: &[u8]| {
+    let shape = |bytes: &[u8]| {
         let inspected = crate::inspect(bytes, &Limits::default()).unwrap();
         (inspected.imports, inspected.exports)
     };
-    assert_eq!(of(&stripped), of(MEMORY));
+    assert_eq!(shape(&stripped), shape(MEMORY));
     let customs: Vec<_> =
         crate::inspect(&stripped, &Limits::default()).unwrap().custom.into_iter().map(|(name, _)| name).collect();
     assert_eq!(customs, ["kept"]);

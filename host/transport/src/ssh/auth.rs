@@ -188,23 +188,23 @@ async fn find_in_agent(key: &HostKey, socket: &Path) -> Result<AgentKey, Connect
         Ok(identities) => identities
             .into_iter()
             .find_map(|identity| match identity {
-                AgentIdentity::PublicKey { key: found, .. } if is_key(&found, key) => Some(found),
+                AgentIdentity::PublicKey { key: public, .. } if is_key(&public, key) => Some(public),
                 _ => None,
             })
-            .map(|found| AgentKey { client, socket: socket.to_owned(), key: found })
+            .map(|public| AgentKey { client, socket: socket.to_owned(), key: public })
             .ok_or_else(lacks),
         // One identity of a type that russh does not know makes the whole list unreadable. The key can be used
         // without the list.
         Err(KeyError::IO(error)) => Err(fail(error.kind().to_string())),
         Err(_) => {
-            let found = decode(key).ok_or_else(lacks)?;
-            Ok(AgentKey { client, socket: socket.to_owned(), key: found })
+            let public = decode(key).ok_or_else(lacks)?;
+            Ok(AgentKey { client, socket: socket.to_owned(), key: public })
         }
     }
 }
 
-fn is_key(found: &PublicKey, wanted: &HostKey) -> bool {
-    found.to_bytes().is_ok_and(|blob| blob == wanted.blob())
+fn is_key(candidate: &PublicKey, wanted: &HostKey) -> bool {
+    candidate.to_bytes().is_ok_and(|blob| blob == wanted.blob())
 }
 
 fn decode(key: &HostKey) -> Option<PublicKey> {

@@ -138,22 +138,23 @@ async fn open(fleet: &Fleet, ssh: &Ssh, addresses: &[SocketAddr], settings: &Set
 
 /// The addresses of a target. They are resolved once: the addresses that are checked are those that are connected to.
 async fn resolve(ssh: &Ssh, settings: &Settings) -> Result<Vec<SocketAddr>, ConnectError> {
-    let found = match &ssh.address {
+    let resolved = match &ssh.address {
         Address::Ip(ip) => return Ok(vec![SocketAddr::new(*ip, ssh.port)]),
         Address::Name(name) => lookup(name, settings).await,
     };
-    found
+    resolved
         .map(|ips| ips.into_iter().map(|ip| SocketAddr::new(ip, ssh.port)).collect())
         .map_err(|source| ConnectError::Resolve { name: ssh.address.to_string(), source })
 }
 
 async fn lookup(name: &str, settings: &Settings) -> io::Result<Vec<IpAddr>> {
     let resolving = tokio::net::lookup_host((name, 0));
-    let found = timeout(settings.connect, resolving).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    let resolved =
+        timeout(settings.connect, resolving).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     // In the resolver's order of preference, without duplicates.
     let mut seen = BTreeSet::new();
-    let found: Vec<IpAddr> = found.map(|address| address.ip()).filter(|ip| seen.insert(*ip)).collect();
-    if found.is_empty() { Err(io::ErrorKind::NotFound.into()) } else { Ok(found) }
+    let ips: Vec<IpAddr> = resolved.map(|address| address.ip()).filter(|ip| seen.insert(*ip)).collect();
+    if ips.is_empty() { Err(io::ErrorKind::NotFound.into()) } else { Ok(ips) }
 }
 
 /// Refuses a target if any of its addresses is a never-host's, not only the one that would be tried first.

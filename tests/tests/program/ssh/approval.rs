@@ -104,7 +104,7 @@ impl Scene {
     fn statement(&self, hours: i64) -> Vec<u8> {
         let digest = digest(&self.plan.bytes().unwrap());
         let now: Timestamp = NOW.parse().unwrap();
-        Statement::of(&self.plan, &digest, now + SignedDuration::from_hours(hours)).text().into_bytes()
+        Statement::new(&self.plan, &digest, now + SignedDuration::from_hours(hours)).text().into_bytes()
     }
 
     fn apply(&mut self, statement: &[u8], signature: &[u8]) -> ApplyOutcome {

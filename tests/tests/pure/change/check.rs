@@ -98,9 +98,9 @@ proptest! {
     fn what_another_open_change_holds_is_left_alone(plan in any_plan(), at in 0_usize..16) {
         let mut constraints = constraints(&plan);
         let object = plan.steps[at % plan.steps.len()].change.object();
-        constraints.held.insert(object, ChangeId::new("c-other").unwrap());
+        constraints.in_use.insert(object, ChangeId::new("c-other").unwrap());
         let wrong = check(&plan, &constraints).unwrap_err();
-        let named = wrong.iter().any(|wrong| matches!(wrong, Violation::Held { .. }));
+        let named = wrong.iter().any(|wrong| matches!(wrong, Violation::InUse { .. }));
         prop_assert!(named, "{:?}", wrong);
     }
 

@@ -37,7 +37,7 @@ fn show(context: &Context, digest: &str, json: bool, hours: Option<u32>) -> anyh
     if let Some(hours) = hours {
         let not_after = System.read().wall.checked_add(SignedDuration::from_hours(i64::from(hours)))?;
         // These bytes are signed, so nothing is added to them.
-        context.out.bytes(Statement::of(&plan, &digest, not_after).text().as_bytes())?;
+        context.out.bytes(Statement::new(&plan, &digest, not_after).text().as_bytes())?;
     } else if json {
         context.out.bytes(&plan.bytes()?)?;
     } else {

@@ -126,7 +126,7 @@ impl Session {
             }
         }
         let open = ledger.open().filter(|open| open.target == plan.target);
-        constraints.held = open
+        constraints.in_use = open
             .flat_map(|open| open.objects.iter().map(|object| (object.clone(), open.id.clone())))
             .collect::<BTreeMap<_, _>>();
         constraints
@@ -197,7 +197,7 @@ pub(super) fn who(context: &Context) -> String {
 pub(super) fn open_log(context: &Context) -> anyhow::Result<Log> {
     let (journal, recovery) = check::open(context)?;
     if let Some(recovery) = recovery {
-        context.out.say(&check::told(&recovery, &journal));
+        context.out.say(&check::recovery_warning(&recovery, &journal));
     }
     Ok(Log::open(Arc::new(journal))?)
 }

@@ -15,7 +15,7 @@ use crate::cli::args::Format;
 
 /// All changes as programs read them.
 #[derive(Serialize)]
-struct Shown<'a> {
+struct Document<'a> {
     format: &'static str,
     changes: Vec<Line<'a>>,
 }
@@ -39,7 +39,7 @@ pub(crate) fn changes(context: &Context, args: &args::Changes) -> anyhow::Result
     let stuck = ledger.changes.values().any(|state| ledger.blocked(&state.target).is_some() || state.status.is_open());
     let text = match args.format {
         Format::Table => change::changes(&ledger, args.last),
-        Format::Json => encode::to_json(&Shown {
+        Format::Json => encode::to_json(&Document {
             format: "bailiwick.changes/1",
             changes: ledger
                 .changes

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 
 use crate::report;
-use crate::report::tally::{Look, Standing};
+use crate::report::tally::{RunStanding, Standing};
 use bailiwick_core::model::{
     ActionId, ComponentId, Finding, Report, RunFault, Severity, Tainted, TargetName, VerbError,
 };
@@ -35,13 +35,13 @@ pub(in crate::report) struct Entry<'a> {
     pub(in crate::report) word: Word,
     /// The component that made it. None for a statement of the host about the whole target.
     pub(in crate::report) component: Option<&'a ComponentId>,
-    pub(in crate::report) said: Said,
+    pub(in crate::report) text: EntryText,
     /// Labels and texts of the host, each on a separate line.
     pub(in crate::report) details: Vec<(&'static str, String)>,
 }
 
 /// Encoded text, marked by its source.
-pub(in crate::report) enum Said {
+pub(in crate::report) enum EntryText {
     Host(String),
     Guest(String),
 }
@@ -71,14 +71,14 @@ pub(in crate::report) fn groups(sweep: &Sweep, detail: Detail) -> Vec<Group<'_>>
     groups
 }
 
-fn group<'a>(sweep: &Sweep, looked: &'a CheckedTarget, detail: Detail) -> Group<'a> {
-    let entries = match &looked.result {
+fn group<'a>(sweep: &Sweep, checked: &'a CheckedTarget, detail: Detail) -> Group<'a> {
+    let entries = match &checked.result {
         TargetResult::Unreachable { cause, hint } => vec![Entry {
             details: hint.iter().map(|hint| ("hint", host(hint))).collect(),
             ..about(Word::Unreachable, None, host(cause))
         }],
         TargetResult::Refused { rule } => vec![about(Word::Refused, None, host(rule))],
-        TargetResult::Runs(runs) if runs.is_empty() => match Standing::of(sweep, looked) {
+        TargetResult::Runs(runs) if runs.is_empty() => match Standing::new(sweep, checked) {
             Standing::Unseen => {
                 vec![about(Word::Unseen, None, "nothing ran: policy grants no component here".to_owned())]
             }
@@ -89,11 +89,11 @@ fn group<'a>(sweep: &Sweep, looked: &'a CheckedTarget, detail: Detail) -> Group<
             let mut entries: Vec<Entry<'a>> = runs.iter().flat_map(|run| of_run(run, detail)).collect();
             // A stable sort: within a word, components stay in id order and findings in the probe's order.
             entries.sort_by_key(|entry| entry.word);
-            entries.extend(rest(sweep, looked, runs));
+            entries.extend(rest(sweep, checked, runs));
             entries
         }
     };
-    Group { target: Cow::Borrowed(looked.target.as_str()), entries }
+    Group { target: Cow::Borrowed(checked.target.as_str()), entries }
 }
 
 /// A run on several targets. Its findings name them, and the number of targets replaces a target's name.
@@ -122,7 +122,7 @@ fn together(together: &Together, detail: Detail) -> Group<'_> {
 }
 
 fn about(word: Word, component: Option<&ComponentId>, text: String) -> Entry<'_> {
-    Entry { word, component, said: Said::Host(text), details: Vec::new() }
+    Entry { word, component, text: EntryText::Host(text), details: Vec::new() }
 }
 
 fn of_run(run: &Run, detail: Detail) -> Vec<Entry<'_>> {
@@ -145,8 +145,9 @@ fn of_run(run: &Run, detail: Detail) -> Vec<Entry<'_>> {
         let failed = run.calls.iter().enumerate();
         let failed = failed.filter_map(|(index, call)| Some(failure(call, index + 1, call.error?)));
         // The error that stopped the run is already in its own detail.
-        let said = |text: &String| entries.iter().flat_map(|entry| &entry.details).any(|(_, detail)| detail == text);
-        let mut details: Vec<_> = failed.filter(|text| !said(text)).map(|text| ("failed", text)).collect();
+        let is_detail =
+            |text: &String| entries.iter().flat_map(|entry| &entry.details).any(|(_, detail)| detail == text);
+        let mut details: Vec<_> = failed.filter(|text| !is_detail(text)).map(|text| ("failed", text)).collect();
         details.extend(run.calls.iter().filter_map(|call| Some(("redacted", redacted(call)?))));
         entries.push(Entry { details, ..about(Word::Run, component, took(run)) });
     }
@@ -156,9 +157,9 @@ fn of_run(run: &Run, detail: Detail) -> Vec<Entry<'_>> {
 fn findings<'a>(run: &'a Run, report: &'a Report, detail: Detail) -> Vec<Entry<'a>> {
     let shown = report.findings.iter().filter(|finding| detail >= Detail::Each || finding.severity > Severity::Ok);
     let entry = |finding: &Finding| Entry {
-        word: Word::of(finding.severity),
+        word: Word::new(finding.severity),
         component: Some(&run.component),
-        said: Said::Guest(statement(finding)),
+        text: EntryText::Guest(statement(finding)),
         details: if detail == Detail::Full { basis(run, finding) } else { Vec::new() },
     };
     shown.map(entry).collect()
@@ -199,12 +200,13 @@ fn call_name(run: &Run, number: u32) -> String {
 }
 
 fn could_not_check<'a>(run: &'a Run, reason: &Tainted, error: Option<VerbError>, detail: Detail) -> Option<Entry<'a>> {
-    let word = match Look::of(run) {
-        Look::NotApplicable if detail == Detail::Brief => return None,
-        Look::NotApplicable => Word::NotApplicable,
+    let word = match RunStanding::new(run) {
+        RunStanding::NotApplicable if detail == Detail::Brief => return None,
+        RunStanding::NotApplicable => Word::NotApplicable,
         _ => Word::Unseen,
     };
-    let said = if reason.is_empty() { Said::Host("could not check".to_owned()) } else { Said::Guest(guest(reason)) };
+    let text =
+        if reason.is_empty() { EntryText::Host("could not check".to_owned()) } else { EntryText::Guest(guest(reason)) };
     let cause = error.filter(|_| word == Word::Unseen || detail == Detail::Full).map(|error| {
         let call = run.calls.iter().enumerate().rev().find(|(_, call)| call.error == Some(error));
         call.map_or_else(|| error.to_string(), |(index, call)| failure(call, index + 1, error))
@@ -212,7 +214,7 @@ fn could_not_check<'a>(run: &'a Run, reason: &Tainted, error: Option<VerbError>,
     Some(Entry {
         word,
         component: Some(&run.component),
-        said,
+        text,
         details: cause.map(|cause| ("cause", cause)).into_iter().collect(),
     })
 }
@@ -247,10 +249,11 @@ fn took(run: &Run) -> String {
 }
 
 /// The line that counts everything besides the lines above, if there is any.
-fn rest<'a>(sweep: &Sweep, looked: &'a CheckedTarget, runs: &'a [Run]) -> Option<Entry<'a>> {
-    let fine: Vec<&Run> = runs.iter().filter(|run| Look::of(run) == Look::Saw(Severity::Ok)).collect();
-    let not_applicable = runs.iter().filter(|run| Look::of(run) == Look::NotApplicable).count();
-    let standing = Standing::of(sweep, looked);
+fn rest<'a>(sweep: &Sweep, checked: &'a CheckedTarget, runs: &'a [Run]) -> Option<Entry<'a>> {
+    let fine: Vec<&Run> =
+        runs.iter().filter(|run| RunStanding::new(run) == RunStanding::Checked(Severity::Ok)).collect();
+    let not_applicable = runs.iter().filter(|run| RunStanding::new(run) == RunStanding::NotApplicable).count();
+    let standing = Standing::new(sweep, checked);
     if standing == Standing::NotApplicable {
         let text = format!("{}, none of which applies here", humane::count(runs.len(), "probe"));
         return Some(about(Word::NotApplicable, None, text));

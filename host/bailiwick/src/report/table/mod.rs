@@ -23,7 +23,7 @@ use bailiwick_core::outcome::Sweep;
 
 use super::humane;
 use super::wrap::wrap;
-use entry::{Entry, Group, Said};
+use entry::{Entry, EntryText, Group};
 use word::Word;
 
 /// The minimum width of a page. Smaller values are raised to it.
@@ -159,7 +159,7 @@ impl Page {
             out.push('\n');
             (at, start) = (0, column);
         }
-        let (Said::Host(text) | Said::Guest(text)) = &entry.said;
+        let (EntryText::Host(text) | EntryText::Guest(text)) = &entry.text;
         push_wrapped(out, text, (at, start), column, self.width);
         for (label, text) in &entry.details {
             let start = self.target_column();

@@ -11,7 +11,7 @@ use super::{Detail, humane};
 
 /// `9 targets: 7 healthy, 1 with findings (1 critical, 2 warnings), 1 could not be checked - 2.1 s`.
 pub(in crate::report) fn line(sweep: &Sweep, detail: Detail) -> String {
-    let tally = Tally::of(sweep);
+    let tally = Tally::new(sweep);
     let mut line = humane::count(tally.targets, "target");
     let mut with_findings = "with findings".to_owned();
     let findings = list(&[
@@ -57,10 +57,10 @@ pub(in crate::report) fn line(sweep: &Sweep, detail: Detail) -> String {
 /// The number of answers with removed secrets. An answer that several runs shared counts once.
 fn redacted(sweep: &Sweep) -> usize {
     let mut answers = BTreeSet::new();
-    for looked in &sweep.targets {
-        let TargetResult::Runs(runs) = &looked.result else { continue };
+    for checked in &sweep.targets {
+        let TargetResult::Runs(runs) = &checked.result else { continue };
         let calls = runs.iter().flat_map(|run| &run.calls).filter(|call| !call.redacted.is_empty());
-        answers.extend(calls.map(|call| (&looked.target, &call.action)));
+        answers.extend(calls.map(|call| (&checked.target, &call.action)));
     }
     // In a run on several targets, each call names its target.
     for together in &sweep.together {

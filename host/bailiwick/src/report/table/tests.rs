@@ -42,7 +42,7 @@ fn a_night_at_60() {
 #[test]
 fn a_night_in_full() {
     let mut sweep = samples::night();
-    sweep.targets.retain(|looked| ["alp01", "app03", "db01", "db03", "web02"].contains(&looked.target.as_str()));
+    sweep.targets.retain(|checked| ["alp01", "app03", "db01", "db03", "web02"].contains(&checked.target.as_str()));
     insta::assert_snapshot!(page(&sweep, 100, Detail::Full));
 }
 
@@ -75,7 +75,7 @@ fn nothing_was_asked_for() {
 fn nothing_ran_or_nothing_applies() {
     let na =
         samples::could_not_check("failed-units", "no systemd", Some(bailiwick_core::model::VerbError::Unsupported));
-    let sweep = samples::sweep(vec![samples::looked("a", vec![]), samples::looked("b", vec![na])]);
+    let sweep = samples::sweep(vec![samples::checked("a", vec![]), samples::checked("b", vec![na])]);
     insta::assert_snapshot!(page(&sweep, 80, Detail::Brief), @r"
     unseen  a  nothing ran: policy grants no component here
 
@@ -133,7 +133,7 @@ fn tx07_guest_text_stays_in_its_column() {
     let text = format!("{} Z ZZ {}", "Z".repeat(70), "ZZZ ".repeat(20));
     let run = samples::report("c1", vec![samples::finding(bailiwick_core::model::Severity::Critical, "Z/Z", &text)]);
     let blind = samples::could_not_check("c2", &text, None);
-    let sweep = samples::sweep(vec![samples::looked("t1", vec![run, blind])]);
+    let sweep = samples::sweep(vec![samples::checked("t1", vec![run, blind])]);
     for width in 60..200 {
         let page = page(&sweep, width, Detail::Full);
         let left = page.lines().filter_map(|line| line.find('Z')).min();
@@ -145,7 +145,7 @@ proptest::proptest! {
     #[test]
     fn any_text_leaves_the_page_intact(subject in ".*", title in "[\\PC\\pC]*", reason in "\\PC*", width in 0_usize..200) {
         let run = samples::report("c1", vec![samples::finding(bailiwick_core::model::Severity::Warning, &subject, &title)]);
-        let sweep = samples::sweep(vec![samples::looked("t1", vec![run, samples::could_not_check("c2", &reason, None)])]);
+        let sweep = samples::sweep(vec![samples::checked("t1", vec![run, samples::could_not_check("c2", &reason, None)])]);
         let page = page(&sweep, width, Detail::Brief);
         assert!(page.starts_with("unseen   t1  c2  "));
         assert!(page.ends_with("check - 2.1 s\n"), "{page}");

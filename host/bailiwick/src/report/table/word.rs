@@ -34,7 +34,7 @@ pub(in crate::report) enum Word {
 }
 
 impl Word {
-    pub(in crate::report) const fn of(severity: Severity) -> Self {
+    pub(in crate::report) const fn new(severity: Severity) -> Self {
         match severity {
             Severity::Critical => Self::Critical,
             Severity::Warning => Self::Warning,

@@ -19,16 +19,16 @@ fn read(text: &str) -> Result<Vec<Certificate>, VerbError> {
 }
 
 fn one(text: &str) -> Certificate {
-    let mut found = read(text).unwrap();
-    assert_eq!(found.len(), 1, "{found:?}");
-    found.remove(0)
+    let mut certificates = read(text).unwrap();
+    assert_eq!(certificates.len(), 1, "{certificates:?}");
+    certificates.remove(0)
 }
 
 #[test]
 fn each_kind_of_key() {
-    let said: Vec<String> =
+    let shown: Vec<String> =
         [RSA_PEM, EC_PEM, ED25519_PEM, LONG_AGO_PEM].map(one).iter().map(|c| format!("{c:#?}")).collect();
-    insta::assert_snapshot!(said.join("\n"));
+    insta::assert_snapshot!(shown.join("\n"));
 }
 
 #[test]
@@ -96,24 +96,24 @@ fn tg05_no_byte_of_a_certificate_breaks_the_reader() {
 
 #[test]
 fn what_a_server_shows() {
-    let found =
+    let presented =
         server(&answer(0, SHOWN, "depth=0 CN = www.example.org\nverify error:num=18:self-signed certificate\n"));
-    let found = found.unwrap();
-    assert_eq!((found.chain.len(), found.protocol.as_str(), found.verify_code), (2, "TLSv1.3", 19));
-    assert_eq!(found.verify_text, "self-signed certificate in certificate chain");
-    assert_eq!(found.chain[0].names, ["www.example.org", "127.0.0.1", "2001:db8::7"]);
-    assert!(!found.chain[0].self_signed && found.chain[1].self_signed);
-    let found = server(&answer(0, SHOWN_12, "")).unwrap();
-    assert_eq!((found.protocol.as_str(), found.verify_code), ("TLSv1.2", 62));
-    assert_eq!(found.verify_text, "hostname mismatch");
+    let presented = presented.unwrap();
+    assert_eq!((presented.chain.len(), presented.protocol.as_str(), presented.verify_code), (2, "TLSv1.3", 19));
+    assert_eq!(presented.verify_text, "self-signed certificate in certificate chain");
+    assert_eq!(presented.chain[0].names, ["www.example.org", "127.0.0.1", "2001:db8::7"]);
+    assert!(!presented.chain[0].self_signed && presented.chain[1].self_signed);
+    let presented = server(&answer(0, SHOWN_12, "")).unwrap();
+    assert_eq!((presented.protocol.as_str(), presented.verify_code), ("TLSv1.2", 62));
+    assert_eq!(presented.verify_text, "hostname mismatch");
 }
 
 #[test]
 fn what_a_server_sends_is_not_taken_for_openssls_words() {
     // Text of the server follows the verdict, and is ignored.
     let late = format!("{SHOWN}Certificate chain\n{ED25519_PEM}---\nVerify return code: 0 (ok)\n");
-    let found = server(&answer(0, &late, "")).unwrap();
-    assert_eq!((found.chain.len(), found.verify_code), (2, 19));
+    let presented = server(&answer(0, &late, "")).unwrap();
+    assert_eq!((presented.chain.len(), presented.verify_code), (2, 19));
     // A line in the section that OpenSSL does not write.
     let forged = SHOWN.replacen("   i:", "Verify return code: 0 (ok)\n   i:", 1);
     assert_eq!(server(&answer(0, &forged, "")).err(), Some(Garbled));

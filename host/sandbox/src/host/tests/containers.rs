@@ -23,8 +23,8 @@ fn what_was_recorded() {
 
 #[test]
 fn ar11_nothing_of_an_environment_is_handed_on_or_kept() {
-    let found = containers::status(&answer(0, WEB, ""), Context::default()).unwrap();
-    assert!(WEB.contains("hunter2") && !format!("{found:?}").contains("hunter2"));
+    let parsed = containers::status(&answer(0, WEB, ""), Context::default()).unwrap();
+    assert!(WEB.contains("hunter2") && !format!("{parsed:?}").contains("hunter2"));
     // Redaction removes it before the journal and the reader get it.
     let kept =
         bailiwick_core::redact::Redactor::default().bytes(WEB.into(), &mut bailiwick_core::redact::Counts::new());
@@ -61,12 +61,12 @@ fn words_of_docker_and_of_others() {
 
 #[test]
 fn a_container_is_known_by_its_name_and_not_by_its_id() {
-    let found = |literal| {
+    let status_of = |literal| {
         containers::status(&answer(0, DOCKER_SICK, ""), Context { literal: Some(literal), ..Context::default() })
     };
-    assert!(found("docker/sick").is_ok());
+    assert!(status_of("docker/sick").is_ok());
     for other in ["docker/1fa9cabe", "sick"] {
-        assert_eq!(found(other).unwrap_err(), NotFound, "{other}");
+        assert_eq!(status_of(other).unwrap_err(), NotFound, "{other}");
     }
 }
 
@@ -147,9 +147,9 @@ fn both_streams_are_one_log_by_time() {
     let stderr = "time=\"2026-11-22T04:17:00Z\" level=warning msg=\"the cgroup manager is systemd\"\n\
         2026-11-22T04:17:26.000000001Z two: it failed\r\nbash: warning: setlocale\n";
     let lines = container_logs::logs(&answer(0, stdout, stderr)).unwrap();
-    let said: Vec<_> = lines.iter().map(|line| (line.channel, line.text.as_str())).collect();
+    let read: Vec<_> = lines.iter().map(|line| (line.channel, line.text.as_str())).collect();
     assert_eq!(
-        said,
+        read,
         [
             (Channel::Output, "zero"),
             (Channel::Output, "one"),

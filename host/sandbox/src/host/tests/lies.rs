@@ -20,13 +20,13 @@ fn changed(status: u32, healthy: &str, stdout: String) -> Option<Answer> {
     (stdout != healthy).then(|| answer(status, &stdout, ""))
 }
 /// Replaces each run of digits.
-fn digits(healthy: &str, of: impl Fn(&str) -> String) -> String {
+fn digits(healthy: &str, replace: impl Fn(&str) -> String) -> String {
     let mut out = String::new();
     let mut rest = healthy;
     while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
         let end = rest[start..].find(|c: char| !c.is_ascii_digit()).map_or(rest.len(), |len| start + len);
         out += &rest[..start];
-        out += &of(&rest[start..end]);
+        out += &replace(&rest[start..end]);
         rest = &rest[end..];
     }
     out + rest

@@ -48,7 +48,7 @@ fn units_are_started_enabled_reloaded_restarted_and_rolled_back() {
                     (undone.status, undone.state),
                     (FINE, Some(state(back))),
                     "{shell} {action}: {:?}",
-                    undone.said
+                    undone.detail
                 );
             }
             let again = outcome(&gate, Request::Again { change: named(&name), step: 1 });
