@@ -11,6 +11,7 @@ mod generated;
 mod grant;
 mod grant_change;
 mod history;
+mod identifiers;
 mod journal;
 mod library;
 mod phrases;
