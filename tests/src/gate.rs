@@ -20,7 +20,7 @@ use tempfile::TempDir;
 pub const SHELLS: &[(&str, &[&str])] =
     &[("dash", &["/usr/bin/dash"]), ("busybox", &["/usr/bin/busybox", "sh"]), ("bash", &["/usr/bin/bash"])];
 
-/// A gate and its surroundings.
+/// A gate and its files.
 #[derive(Debug)]
 pub struct Gate {
     /// Everything is below it.
@@ -32,7 +32,7 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// With these entries, run by this shell.
+    /// A gate with these entries, run by this shell.
     ///
     /// # Errors
     /// When it cannot be generated or written.
@@ -63,7 +63,7 @@ impl Gate {
             fs::set_permissions(dir.path().join(folder), fs::Permissions::from_mode(0o755))?;
         }
         program(&dir.path().join("gate"), &script.text)?;
-        // Its words, a line each, behind one another: what syslog would have.
+        // Its arguments, one line for each call: what syslog would have.
         program(
             &dir.path().join("logger"),
             &format!("#!/bin/sh\nfor word; do :; done\nprintf '%s\\n' \"$word\" >>'{}'\n", at("log")),
@@ -125,10 +125,10 @@ impl Gate {
         self.ask(role, &[request])?.pop().context("an answer")
     }
 
-    /// What an object is, and what it would be.
+    /// The state of an object, and its state after the change.
     ///
     /// # Errors
-    /// When the gate does not say.
+    /// When the gate does not report it.
     pub fn preview(&self, action: &str) -> Result<(State, State)> {
         let answer = self.one("look", Request::Preview(action.to_owned()))?;
         ensure!(answer.status == Status::Exit(0), "preview: {}", shown(&answer));
@@ -138,7 +138,7 @@ impl Gate {
     }
 }
 
-/// As many changes as one likes.
+/// No limit of changes.
 pub const FREE: Limits = Limits { per_day: 1000, between_s: 0, dead_man_max_s: 600, free_kib: 16 };
 
 /// An answer in words.
@@ -160,7 +160,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Of any program that speaks as a gate does.
+    /// Starts any program that speaks as a gate does.
     ///
     /// # Errors
     /// When it does not start.
@@ -177,10 +177,10 @@ impl Session {
         self.child.id()
     }
 
-    /// Sends bytes. Who has hung up does not take them.
+    /// Sends bytes.
     ///
     /// # Errors
-    /// When it was hung up already.
+    /// When the gate has closed its input.
     pub fn say(&mut self, bytes: &[u8]) -> Result<()> {
         let stdin = self.stdin.as_mut().context("its input is closed")?;
         let _ = stdin.write_all(bytes).and_then(|()| stdin.flush());
@@ -212,7 +212,7 @@ impl Session {
     /// The answers, and its end.
     ///
     /// # Errors
-    /// When something else comes.
+    /// When it prints something else.
     pub fn answers(self, count: usize) -> Result<Vec<Answer>> {
         let (code, out, err) = self.end()?;
         let mut decoder = Decoder::new(vec![1 << 20; count]);
@@ -254,7 +254,7 @@ pub const PLAN: &str = "aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11
 /// A change's name.
 ///
 /// # Panics
-/// When it is none.
+/// When it is not valid.
 #[must_use]
 #[expect(clippy::expect_used, reason = "a mistake in a test")]
 pub fn named(text: &str) -> ChangeId {
@@ -267,7 +267,7 @@ pub fn begin(change: &str) -> Request {
     begin_for(change, 300)
 }
 
-/// Opens a change for so many.
+/// Opens a change for this many seconds.
 #[must_use]
 pub fn begin_for(change: &str, seconds: u32) -> Request {
     Request::Begin { change: named(change), plan: PLAN.to_owned(), seconds }
@@ -286,7 +286,7 @@ pub fn step(change: &str, step: u32, action: &str, before: &State, after: &State
     }
 }
 
-/// And back.
+/// The undo of a step.
 #[must_use]
 pub fn undo(change: &str, step: u32) -> Request {
     Request::Undo { change: named(change), step }
@@ -299,7 +299,7 @@ pub fn is(answer: &Answer, status: Status) -> bool {
     true
 }
 
-/// It is so.
+/// Whether an answer has this status.
 pub const FINE: Status = Status::Exit(0);
 
 /// A folder for objects, outside of everything that is never changed: a plain path that belongs to root.
@@ -321,7 +321,7 @@ pub fn change(id: &str, change: Change) -> Entry {
     Entry { id: id.to_owned(), kind: EntryKind::Change(change), seconds: 30, bytes_max: 64 << 10 }
 }
 
-/// Makes these bytes a file.
+/// A change that writes a file with these bytes.
 ///
 /// # Errors
 /// When it is not a path.
@@ -329,7 +329,7 @@ pub fn write(id: &str, path: &Path, text: &str) -> Result<Entry> {
     Ok(change(id, Change::Write { path: absolute(path)?, text: text.to_owned() }))
 }
 
-/// Has a line in a file.
+/// A change that ensures a line in a file.
 ///
 /// # Errors
 /// When it is not a path.
@@ -337,7 +337,7 @@ pub fn ensure_line(id: &str, path: &Path, line: &str, at: At) -> Result<Entry> {
     Ok(change(id, Change::EnsureLine { path: absolute(path)?, line: line.to_owned(), at }))
 }
 
-/// Does something to a unit.
+/// A change of a unit.
 ///
 /// # Errors
 /// When it is not a unit.
@@ -355,12 +355,12 @@ pub fn read(id: &str, words: &[&str], seconds: u64, bytes_max: u64) -> Entry {
 /// A path as a literal.
 ///
 /// # Errors
-/// When it is none.
+/// When it is not valid.
 pub fn absolute(path: &Path) -> Result<AbsolutePath> {
     Ok(AbsolutePath::new(path.to_str().context("a plain path")?)?)
 }
 
-/// One unit, `toy.service`: `active` and `enabled` are files beside it, and so is what is to go wrong.
+/// A fake `systemctl` with one unit, `toy.service`: `active`, `enabled` and the next failure are files beside it.
 const SYSTEMCTL: &str = "#!/bin/sh
 cd '@DIR@' || exit 1
 for word; do :; done

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::sshd::{keygen, next_address};
 
-/// The folders of this machine that the host has its own of.
+/// The folders of this machine of which the host has its own copy.
 const SETUP: &str = r#"
 set -e
 T=$1
@@ -49,22 +49,22 @@ pub struct Host {
     child: Child,
 }
 
-/// What a host is to be like.
+/// The options of a host.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// What its gate lists.
+    /// The entries of its gate.
     pub entries: Vec<Entry>,
-    /// How often it may be changed.
+    /// The limits of its gate.
     pub limits: Limits,
-    /// What the reading key may connect to.
+    /// What the read key may connect to.
     pub connects: Vec<SocketAddr>,
-    /// Changes are let in by a certificate of this CA's key, for this principal.
+    /// The change account accepts a certificate of this CA's key, for this principal.
     pub authority: Option<(String, String)>,
     /// Lines of its sshd's configuration, before ours.
     pub config: Vec<String>,
 }
 
-/// A host that is not there yet: its address, and the keys of both accounts.
+/// A host before its start: its address, and the keys of both accounts.
 #[derive(Debug)]
 pub struct Site {
     /// Everything is below it.
@@ -81,7 +81,7 @@ impl Site {
     /// Keys and an address.
     ///
     /// # Errors
-    /// When there are none to be had.
+    /// When they cannot be made.
     pub fn new() -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("bailiwick-gate-host").tempdir()?;
         let at = |name: &str| dir.path().join(name);
@@ -98,7 +98,7 @@ impl Site {
         self.dir.path().join(role)
     }
 
-    /// EntryKind an install script there, and starts sshd with these lines before ours.
+    /// Runs an install script there, and starts sshd with these lines before ours.
     ///
     /// # Errors
     /// When any of it fails.
@@ -193,13 +193,13 @@ impl Host {
         self.dir.path().join(role)
     }
 
-    /// Its process: all that it runs is below.
+    /// Its process: the parent of all others.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Root on the host, without SSH.
+    /// A command as root on the host, without SSH.
     #[must_use]
     pub fn enter(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
@@ -207,7 +207,7 @@ impl Host {
         command
     }
 
-    /// EntryKind a program as root on the host.
+    /// Runs a program as root on the host.
     ///
     /// # Errors
     /// When it does not start.
@@ -230,7 +230,7 @@ impl Host {
         command
     }
 
-    /// What `ssh` ends with, asked for this.
+    /// Runs `ssh` with this command, and gives its output.
     ///
     /// # Errors
     /// When it does not start.

@@ -169,7 +169,7 @@ pub async fn load(program: &Path, component: &[u8], verbs: &[Verb], limits: Limi
     Worker::load(Some(program), component, &links, limits).await
 }
 
-/// Runs a component once; every call is answered with `unreachable`. Whatever the run came to, its worker is gone then.
+/// Runs a component once; every call is answered with `unreachable`. Its worker has ended afterwards.
 pub async fn run(program: &Path, component: &[u8], verbs: &[Verb], limits: Limits) -> RunEnd {
     let worker = load(program, component, verbs, limits).await.unwrap_or_else(|error| panic!("{error:?}"));
     let proc = format!("/proc/{}", worker.pid());

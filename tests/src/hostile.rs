@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 
 use crate::sshd::{keygen, next_address};
 
-/// What it does once a client is in.
+/// What it does after the login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
     /// Standard output without end, on every channel.
@@ -25,7 +25,7 @@ pub enum Act {
     FloodFirst,
     /// Messages without end that belong to no channel, then `ok`.
     FloodBeside,
-    /// Talks on a channel before it is asked anything, then `ok`.
+    /// Sends data on a channel before a request, then `ok`.
     TalkFirst,
     /// `ok`, end of file and close; no exit status.
     NoExitStatus,
@@ -67,7 +67,7 @@ impl Hostile {
     /// Starts it. Its thread ends with the process.
     ///
     /// # Errors
-    /// When there is no port or no `ssh-keygen`.
+    /// When no port is free, or `ssh-keygen` is missing.
     pub fn start(act: Act) -> Result<Self> {
         let dir = tempfile::tempdir()?;
         let host_key = keygen("ed25519", &dir.path().join("host"))?;

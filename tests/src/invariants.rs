@@ -432,7 +432,7 @@ impl Swept {
     }
 }
 
-/// What the well-behaved probe found; evidence and all.
+/// The outcome of the well-behaved probe, with its evidence.
 fn witnessed(json: &Value) -> Result<&Value> {
     Ok(&component_run(json, TARGET, WITNESS)?["outcome"])
 }
@@ -453,7 +453,7 @@ pub fn light<T>(work: impl Future<Output = T>) -> Result<T> {
     let done = runtime.block_on(work);
     drop(runtime);
     gone(|| children(me).into_iter().filter(|child| !old.contains(child)).collect()).context("children are left")?;
-    // nextest gives each test a process; elsewhere others open and close beside us.
+    // nextest runs each test in a process of its own; elsewhere, other tests open and close descriptors at the same time.
     if std::env::var_os("NEXTEST").is_some() {
         for _ in 0..2_000 {
             let now = measure(me);
@@ -464,7 +464,7 @@ pub fn light<T>(work: impl Future<Output = T>) -> Result<T> {
         }
         let now = measure(me);
         if now.descriptors > before.descriptors || now.threads > before.threads {
-            bail!("not back where it was: {before:?} {now:?}");
+            bail!("not as before: {before:?} {now:?}");
         }
     }
     let growth = measure(me).rss_kib.saturating_sub(before.rss_kib);

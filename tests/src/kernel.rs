@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
 
-/// Makes these system calls answer ENOSYS, for the calling thread and every process that it starts, for ever. Call it on a
-/// thread of your own.
+/// Makes these system calls answer ENOSYS, for the calling thread and every process that it starts, permanently. Call it on a
+/// separate thread.
 ///
 /// # Errors
 /// When this kernel has no seccomp.

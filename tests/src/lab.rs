@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The lab that is up, and a state directory of one's own.
+/// The running lab, and a state directory of this test.
 #[derive(Debug)]
 pub struct Lab {
     program: PathBuf,
@@ -20,7 +20,7 @@ pub struct Lab {
     dir: TempDir,
 }
 
-/// A switch that is not as the lab boots. Dropped, it is again.
+/// A switch that differs from the booted lab. It is restored when this value is dropped.
 #[derive(Debug)]
 pub struct Fault {
     host: &'static str,
@@ -33,21 +33,21 @@ pub struct Fault {
 pub struct ProbeResult {
     /// The probe; `EVERY_PROBE` where the target could not be reached.
     pub component: String,
-    /// About which machine.
+    /// The target.
     pub target: String,
     /// `ok`, or `critical: growth, space`, or `could not check: garbled`.
     pub words: String,
 }
 
 impl ProbeResult {
-    /// Instead of a component, for a target that could not be asked anything.
+    /// Instead of a component, for a target that could not be reached.
     pub const EVERY_PROBE: &'static str = "every probe";
 }
 
 /// From good to bad.
 const SEVERITIES: [&str; 4] = ["ok", "unknown", "warning", "critical"];
 
-/// What a sweep found: the document of `--format json`.
+/// The result of a sweep: the document of `--format json`.
 #[derive(Debug)]
 pub struct SweepResult {
     /// The document.
@@ -59,23 +59,23 @@ pub struct SweepResult {
 /// One finding of it.
 #[derive(Debug, Clone)]
 pub struct Finding {
-    /// Whose.
+    /// The component.
     pub component: String,
-    /// About which machine.
+    /// The target.
     pub target: String,
     /// Its code.
     pub code: String,
     /// `ok`, `warning`, `critical`, `unknown`.
     pub severity: String,
-    /// About what.
+    /// The subject.
     pub subject: String,
-    /// In words.
+    /// The title.
     pub title: String,
     metrics: Vec<(String, f64)>,
 }
 
 impl Finding {
-    /// One of its numbers.
+    /// One of its metrics.
     ///
     /// # Errors
     /// When it has none of this name.
@@ -99,7 +99,7 @@ fn switch(fault: Fault, argument: Option<&str>) -> Result<Fault> {
 /// Every switch that the lab has.
 ///
 /// # Errors
-/// When the lab does not say.
+/// When the lab does not list them.
 pub fn faults() -> Result<Vec<String>> {
     let output = Command::new(folder().join("fault")).arg("--list").output()?;
     let list = String::from_utf8(output.stdout)?;
@@ -111,7 +111,7 @@ fn both_streams(output: &Output) -> String {
 }
 
 impl Lab {
-    /// Finds the lab that is up. `program` is the binary under test.
+    /// Finds the running lab. `program` is the binary under test.
     ///
     /// # Errors
     /// When none is.
@@ -132,7 +132,7 @@ impl Lab {
         &self.ops
     }
 
-    /// The same lab with more in its policy, in an ops directory of one's own.
+    /// The same lab with more in its policy, in an ops directory of its own.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -149,7 +149,7 @@ impl Lab {
     /// Switches a fault on.
     ///
     /// # Errors
-    /// When the lab cannot.
+    /// When the lab fails to.
     pub fn fault(&self, host: &'static str, name: &'static str, argument: Option<&str>) -> Result<Fault> {
         switch(Fault { host, name, back: Some("off") }, argument)
     }
@@ -157,12 +157,12 @@ impl Lab {
     /// Switches off what the lab boots with.
     ///
     /// # Errors
-    /// When the lab cannot.
+    /// When the lab fails to.
     pub fn repair(&self, host: &'static str, name: &'static str) -> Result<Fault> {
         switch(Fault { host, name, back: None }, Some("off"))
     }
 
-    /// Runs the program from the controller's place in the network.
+    /// Runs the program in the controller's network namespace.
     ///
     /// # Errors
     /// When it cannot be started.
@@ -194,7 +194,7 @@ impl Lab {
         String::from_utf8(output.stdout)?.trim().parse().context("fw-count")
     }
 
-    /// A command on a host, as root, past its network.
+    /// Runs a command on a host, as root, not over its network.
     ///
     /// # Errors
     /// When it fails.
@@ -279,7 +279,7 @@ impl SweepResult {
         all
     }
 
-    /// What became of each target: name, and `healthy`, `findings`, `in-part`, `unseen`, `refused`.
+    /// The standing of each target: name, and `healthy`, `findings`, `in-part`, `unseen`, `refused`.
     #[must_use]
     pub fn standings(&self) -> Vec<(String, String)> {
         let targets = self.document["targets"].as_array().into_iter().flatten();
@@ -288,7 +288,7 @@ impl SweepResult {
     }
 }
 
-/// The worst severity, and the codes of the findings that have it; nothing more of what is ok.
+/// The worst severity, and the codes of the findings that have it; for `ok`, only the severity.
 fn words(outcome: &Value, about: impl Fn(&Value) -> bool) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     match outcome["kind"].as_str() {
@@ -312,10 +312,10 @@ fn words(outcome: &Value, about: impl Fn(&Value) -> bool) -> String {
     }
 }
 
-/// Tries until it holds, within a time.
+/// Tries until it succeeds, within a time.
 ///
 /// # Errors
-/// The last one.
+/// The last error.
 pub fn eventually<T>(within: Duration, mut test: impl FnMut() -> Result<T>) -> Result<T> {
     let end = std::time::Instant::now() + within;
     loop {

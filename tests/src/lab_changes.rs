@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::lab::Lab;
 
-/// The lab that is up, with gates on some of its hosts.
+/// The running lab, with gates on some of its hosts.
 #[derive(Debug)]
 pub struct Gated {
     /// The lab, for faults and for root on a host.
@@ -35,7 +35,7 @@ pub struct Completed {
 pub struct Applied {
     /// Its id.
     pub change: String,
-    /// What a person types on the target.
+    /// The command that a person types on the target.
     pub rollback_at_target: String,
     /// The receipt.
     pub receipt: Value,
@@ -67,7 +67,7 @@ impl Gated {
         Ok(gated)
     }
 
-    /// Installs the gates that the policy says now.
+    /// Installs the gates of the current policy.
     ///
     /// # Errors
     /// When one cannot be installed.
@@ -90,7 +90,7 @@ impl Gated {
         self.dir.path().join("state")
     }
 
-    /// Runs the program from the controller's place in the network.
+    /// Runs the program in the controller's network namespace.
     ///
     /// # Errors
     /// When it cannot be started.
@@ -125,7 +125,7 @@ impl Gated {
     /// Alice signs a plan; the signature's file.
     ///
     /// # Errors
-    /// When she cannot.
+    /// When signing fails.
     pub fn sign(&self, plan: &str) -> Result<PathBuf> {
         let statement = self.run(&["plan", "show", plan, "--statement", "--for", "2h"])?;
         ensure!(statement.code == 0, "{}", statement.text);
@@ -167,7 +167,7 @@ impl Gated {
         command.arg(&self.program).arg("--dir").arg(self.ops()).arg("--state").arg(self.state());
         command.args(["apply", plan, "--approval"]).arg(signature).stdin(Stdio::null()).env_remove("BAILIWICK_DIR");
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-        // `in` becomes `nsenter`, which becomes the program: it is this very process.
+        // `in` execs `nsenter`, which execs the program: the process is the same.
         while !when() {
             ensure!(child.try_wait()?.is_none(), "it has ended before the signal");
             std::thread::sleep(std::time::Duration::from_millis(20));
@@ -182,7 +182,7 @@ impl Gated {
     /// From finding to receipt: a plan, signed and applied.
     ///
     /// # Errors
-    /// When it is not.
+    /// When a step of this fails.
     pub fn mend(&self, fix: &str, target: &str) -> Result<Applied> {
         let (plan, shown) = self.plan(fix, target)?;
         let done = self.apply(&plan)?;
@@ -202,7 +202,7 @@ impl Gated {
     /// The same with the read key.
     #[must_use]
     pub fn with_read_key(&self, tool: &str, host: &str) -> Command {
-        self.with_key(tool, host, "bw-look")
+        self.with_key(tool, host, "bw-check")
     }
 
     fn with_key(&self, tool: &str, _host: &str, key: &str) -> Command {
@@ -237,7 +237,7 @@ pub fn run_with_input(mut command: Command, input: &str) -> Result<Completed> {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let mut pipe = child.stdin.take().context("its input")?;
     pipe.write_all(input.as_bytes())?;
-    // A gate takes the end of its input for a client that has gone.
+    // For a gate, the end of its input is a client that has disconnected.
     let waiting = std::thread::spawn(move || child.wait_with_output());
     let mut waited = 0;
     while !waiting.is_finished() && waited < 300 {

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::sshd::next_address;
 
-/// Accepts, counts, and never says a word. Its thread ends with the process.
+/// Accepts and counts connections, and never sends a byte. Its thread ends with the process.
 #[derive(Debug)]
 pub struct Silent {
     address: SocketAddr,
@@ -24,15 +24,15 @@ impl Silent {
     /// Starts to listen.
     ///
     /// # Errors
-    /// When there is no port.
+    /// When no port is free.
     pub fn start() -> Result<Self> {
         Self::greeting(b"")
     }
 
-    /// Says this much and no more.
+    /// Sends these bytes and nothing more.
     ///
     /// # Errors
-    /// When there is no port.
+    /// When no port is free.
     pub fn greeting(words: &'static [u8]) -> Result<Self> {
         let listener = TcpListener::bind((next_address(), 0))?;
         let address = listener.local_addr()?;
@@ -81,7 +81,7 @@ impl Silent {
 /// An address at which no process listens.
 ///
 /// # Errors
-/// When there is no port.
+/// When no port is free.
 pub fn closed_port() -> Result<SocketAddr> {
     Ok(TcpListener::bind((next_address(), 0))?.local_addr()?)
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use tempfile::TempDir;
 
-/// A folder with components that were sent, gone with the value.
+/// A folder with components that were sent, removed with the value.
 #[derive(Debug)]
 pub struct Offers(TempDir);
 

@@ -23,7 +23,7 @@ pub static SLOTLESS: LazyLock<Vec<String>> = LazyLock::new(|| {
     granted.filter(|id| ops.library.components()[*id].manifest.slots.is_empty()).map(ToString::to_string).collect()
 });
 
-/// An ops directory and its journal, gone with the value.
+/// An ops directory and its journal, removed with the value.
 #[derive(Debug)]
 pub struct Ops {
     dir: TempDir,
@@ -116,8 +116,8 @@ impl Ops {
         Ok(())
     }
 
-    /// Writes a lock that accepts every component there is with all that policy gives it, whether or not `bailiwick add`
-    /// would: for what has to be stopped later.
+    /// Writes a lock that accepts every component with all that policy grants it, whether or not `bailiwick add`
+    /// would: for tests of the later checks.
     ///
     /// # Errors
     /// When the directory cannot be read, or the lock not written.
@@ -151,7 +151,7 @@ impl Ops {
         self.write(lock::FILE, lock::render(&lock).as_bytes())
     }
 
-    /// The program, ready to run on this directory, with nothing of ours in its environment.
+    /// The program, ready to run on this directory, without the environment of the test.
     #[must_use]
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = bailiwick(&self.program);
@@ -196,7 +196,7 @@ impl Ops {
     }
 }
 
-/// The program at this path, called by its own name: its help and its errors say it.
+/// The program at this path, called by its own name, which its help and its errors show.
 #[must_use]
 pub fn bailiwick(path: impl AsRef<Path>) -> Command {
     let mut command = Command::new(path.as_ref());

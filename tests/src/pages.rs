@@ -9,7 +9,7 @@ use anyhow::Result;
 
 use crate::sshd::next_address;
 
-/// What it does once it has heard a whole request.
+/// What it does after a whole request.
 #[derive(Debug, Clone)]
 pub enum Page {
     /// Sends this and closes.
@@ -20,7 +20,7 @@ pub enum Page {
     Flood,
     /// Sends this and nothing more; the connection stays open.
     Stall(Vec<u8>),
-    /// Sends this, says that it will send no more, and goes on listening.
+    /// Sends this, closes its side, and continues to read.
     HalfClose(Vec<u8>),
     /// Sends this one byte at a time, with a pause before each.
     Drip(Vec<u8>, Duration),
@@ -39,7 +39,7 @@ impl Pages {
     /// Starts it. Its threads end with the process.
     ///
     /// # Errors
-    /// When there is no port.
+    /// When no port is free.
     pub fn start(page: Page) -> Result<Self> {
         let listener = TcpListener::bind((next_address(), 0))?;
         let address = listener.local_addr()?;
@@ -48,7 +48,7 @@ impl Pages {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (page, heard) = (page.clone(), Arc::clone(&shared));
-                // An error is a client that has gone.
+                // An error is a client that has disconnected.
                 std::thread::spawn(move || drop(serve(stream, &page, &heard)));
             }
         });

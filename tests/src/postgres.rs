@@ -125,14 +125,14 @@ impl Cluster {
     /// Runs SQL as its superuser, and gives what `psql -At` prints.
     ///
     /// # Errors
-    /// The server's.
+    /// The server's error.
     pub fn admin(&self, database: &str, sql: &str) -> Result<String> {
         let done = self.psql("admin", database).args(["--no-align", "--tuples-only", "--command", sql]).output()?;
         ensure!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         Ok(String::from_utf8_lossy(&done.stdout).trim().to_owned())
     }
 
-    /// A client that says `sql` as the superuser, and stays until it is dropped.
+    /// A client that runs `sql` as the superuser, and stays until it is dropped.
     ///
     /// # Errors
     /// When it cannot be started.
@@ -151,7 +151,7 @@ impl Cluster {
         Ok(Client { child, stdin: Some(stdin), log })
     }
 
-    /// `psql` by our own means: no wrapper, no bars.
+    /// `psql` without the restrictions of the verbs.
     #[must_use]
     pub fn psql(&self, user: &str, database: &str) -> Command {
         let mut command = Command::new(self.bin.join("psql"));
@@ -164,7 +164,7 @@ impl Cluster {
         command
     }
 
-    /// Waits until a query of the superuser says this.
+    /// Waits until a query of the superuser gives this.
     ///
     /// # Errors
     /// When it does not within 30 s.
@@ -175,17 +175,17 @@ impl Cluster {
             if now == expected {
                 return Ok(());
             }
-            ensure!(Instant::now() < deadline, "`{sql}` says {now:?}, not {expected:?}");
+            ensure!(Instant::now() < deadline, "`{sql}` gives {now:?}, not {expected:?}");
             std::thread::sleep(Duration::from_millis(50));
         }
     }
 }
 
 impl Client {
-    /// Says more.
+    /// Runs more SQL.
     ///
     /// # Errors
-    /// When it is gone.
+    /// When it has ended.
     pub fn say(&mut self, sql: &str) -> Result<()> {
         writeln!(self.stdin.as_mut().context("it has ended")?, "{sql}")
             .with_context(|| fs::read_to_string(&self.log).unwrap_or_default())
@@ -202,7 +202,7 @@ impl Drop for Client {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        // QUIT: at once, its children too. It is its own account's, and so root's to end.
+        // QUIT: at once, its children too. It belongs to its own account, so only root can end it.
         let _ = Command::new("kill").args(["-QUIT", &self.server.id().to_string()]).status();
         let _ = self.server.wait();
         for name in [format!(".s.PGSQL.{}", self.port), format!(".s.PGSQL.{}.lock", self.port)] {
@@ -259,7 +259,7 @@ fn as_server(program: &Path) -> Command {
     command
 }
 
-/// A number that no socket has. Two tests may see the same one free: the second server does not start, and says why.
+/// A number that no socket has. Two tests may see the same one free: the second server does not start, and reports why.
 fn free_port() -> Result<u16> {
     let first = 20_000 + u16::try_from(std::process::id() % 20_000)?;
     let free = |port: &u16| !Path::new(SOCKETS).join(format!(".s.PGSQL.{port}.lock")).exists();

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
-/// What a server is to be like.
+/// The options of a server.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Types of its host keys, as `ssh-keygen -t` takes them.
@@ -78,7 +78,7 @@ impl Sshd {
             // At this level it logs the connections that it is asked to make.
             config += &format!("\nForceCommand {}\nLogLevel DEBUG", wire_logger(dir.path())?.display());
         }
-        // Held until the last moment, so that two servers cannot be given one port.
+        // Reserved until the last moment, so that two servers cannot get one port.
         let reserved = TcpListener::bind((next_address(), 0))?;
         let address = reserved.local_addr()?;
         config += &format!(
@@ -88,8 +88,8 @@ impl Sshd {
             address.ip(),
             address.port(),
             dir.path().join("authorized").display(),
-            // sshd runs every command through the login shell, and bash then reads ~/.bashrc: whatever the developer has
-            // there (pyenv takes a lock) must not decide what a test sees.
+            // sshd runs every command through the login shell, and bash then reads ~/.bashrc: what the developer has
+            // there (pyenv takes a lock) must not affect a test.
             dir.path().display(),
         );
         fs::write(dir.path().join("sshd_config"), &config)?;
@@ -111,7 +111,7 @@ impl Sshd {
         Ok(sshd)
     }
 
-    /// Waits for its own word that it listens: a connection to find out would be counted and logged.
+    /// Waits until its log reports that it listens: a test connection would be counted and logged.
     fn wait(&mut self) -> Result<()> {
         let end = Instant::now() + Duration::from_secs(20);
         while !self.log()?.contains("Server listening") {
@@ -229,7 +229,7 @@ impl Drop for Sshd {
 fn wire_logger(dir: &Path) -> Result<PathBuf> {
     let (script, log) = (dir.join("wire.sh"), dir.join("wire"));
     File::create(&log)?;
-    // What is given to a program that reads is kept too. The others are given no end of input that could be waited for.
+    // The input of a program that reads is kept too. The other programs get no end of input that they could wait for.
     let text = format!(
         "#!/bin/sh\ncase $SSH_ORIGINAL_COMMAND in\n\
          *' psql '*|*' s_client '*)\n    cat > {stdin}.$$\n    printf '%s\\t%s\\n' $$ \"$SSH_ORIGINAL_COMMAND\" >> {log}\n    \

@@ -27,7 +27,7 @@ fn main() -> Result<()> {
     let store = Store::at(controller.folder());
     let mut gate = Faulty::new(RemoteGate::new(transport, store), Fault::None);
     if moment == "before" {
-        // Counted as requests are: a new connection is none.
+        // Counts requests: a new connection is not a request.
         let mut requests = 0;
         gate.before = Some(Box::new(move |_, name| {
             requests += u32::from(name != "renew");

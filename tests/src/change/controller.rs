@@ -26,7 +26,7 @@ use tempfile::TempDir;
 use super::model::{MemoryGate, Probes, World};
 use super::plans;
 
-/// A clock that a test turns. Two readings: the wall's, and the machine's own.
+/// A clock that the test sets. It has two readings: the wall clock, and the time since the boot.
 #[derive(Debug, Clone)]
 pub struct TestClock {
     /// Seconds since 1970.
@@ -38,7 +38,7 @@ pub struct TestClock {
 }
 
 impl TestClock {
-    /// It is now this.
+    /// A clock at this time.
     pub fn at(time: &str) -> Self {
         let wall: Timestamp = time.parse().expect("a time");
         Self {
@@ -48,13 +48,13 @@ impl TestClock {
         }
     }
 
-    /// Time goes by.
+    /// Lets time pass.
     pub fn pass(&self, seconds: u32) {
         self.wall_s.set(self.wall_s.get() + i64::from(seconds));
         self.up_s.set(self.up_s.get() + u64::from(seconds));
     }
 
-    /// A person sets it.
+    /// Sets the wall clock, as a person does.
     pub fn set(&self, time: &str) {
         let wall: Timestamp = time.parse().expect("a time");
         self.wall_s.set(wall.as_second());
@@ -73,11 +73,11 @@ impl Clock for TestClock {
     }
 }
 
-/// Everything on the controller's side.
+/// The controller of a test: journal, clock, policy and fleet.
 pub struct Controller {
     /// The state folder.
     pub state: TempDir,
-    /// Another one instead, which is not gone with this value.
+    /// Another state folder instead, which stays when this value is dropped.
     reopened: Option<std::path::PathBuf>,
     /// The clock.
     pub clock: TestClock,
@@ -85,9 +85,9 @@ pub struct Controller {
     pub policy: Policy,
     /// The machines.
     pub fleet: Fleet,
-    /// Who asks.
+    /// Who requests changes.
     pub request: ApplyRequest,
-    /// They want it to end.
+    /// Whether the operator has interrupted it.
     pub interrupted: Arc<AtomicBool>,
 }
 
@@ -104,7 +104,7 @@ tags = ["linux"]
 impl Controller {
     /// A controller with an empty journal and this policy.
     pub fn new(policy: &str, now: &str) -> Self {
-        // In memory where that can be had: each entry of a journal waits for the disk, and here are a hundred thousand.
+        // In memory where possible: each entry of a journal waits for the disk, and the tests write a hundred thousand.
         let memory = Path::new("/dev/shm");
         let state = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
         let state = state.expect("a folder");
@@ -147,7 +147,7 @@ impl Controller {
     /// Opens the journal as a program does that starts.
     pub fn log(&self) -> Log {
         let (journal, _) = Journal::open(&self.journal(), Duration::ZERO).expect("a journal");
-        Log::open(Arc::new(journal)).expect("a journal that hangs together")
+        Log::open(Arc::new(journal)).expect("a consistent journal")
     }
 
     /// A gate and probes for a world.
@@ -178,7 +178,7 @@ impl Controller {
         }
     }
 
-    /// Writes down who made a plan, as `bailiwick plan` does.
+    /// Records who made a plan, as `bailiwick plan` does.
     pub fn planned(&self, log: &mut Log, plan: &Plan) -> String {
         let plan_digest = bailiwick_change::digest(&plan.bytes().expect("a plan"));
         let (fix, target, run, who) = (plan.fix.clone(), plan.target.clone(), plan.run, "carol".to_owned());
@@ -228,7 +228,7 @@ impl Controller {
         run(rollback(&self.admission(&stop, plan), log, gate, verifier, plan, change, &self.request))
     }
 
-    /// All that the journal says of changes.
+    /// All events of changes in the journal.
     pub fn events(&self) -> Vec<Event> {
         let reader = bailiwick_journal::Reader::open(&self.journal()).expect("a journal");
         let events = reader.map(|record| record.expect("an entry").entry);
@@ -236,10 +236,10 @@ impl Controller {
     }
 }
 
-/// Runs a future to its end. Inside another one's run it must not wait for anything: one poll is enough then.
+/// Runs a future to its end. Inside another runtime it must not wait: there it is polled once.
 ///
 /// # Panics
-/// When it waits there.
+/// When it waits there for something.
 pub fn run<T>(future: impl Future<Output = T>) -> T {
     if tokio::runtime::Handle::try_current().is_err() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -248,6 +248,6 @@ pub fn run<T>(future: impl Future<Output = T>) -> T {
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     match std::pin::pin!(future).poll(&mut context) {
         std::task::Poll::Ready(value) => value,
-        std::task::Poll::Pending => panic!("it waits for something"),
+        std::task::Poll::Pending => panic!("the future waits for something"),
     }
 }

@@ -8,14 +8,14 @@ use bailiwick_change::{Plan, Step};
 use bailiwick_core::gate_protocol::Preview;
 use bailiwick_core::model::{ChangeId, State, Tainted, Way};
 
-/// What goes wrong.
+/// The fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// Nothing.
     None,
-    /// The gate says no.
+    /// The gate refuses.
     Refuse(u32),
-    /// The connection goes before the request is there.
+    /// The connection is lost before the request arrives.
     CutBefore(u32),
     /// The request is done, and the connection breaks before the answer arrives.
     CutAfter(u32),
@@ -25,20 +25,20 @@ pub enum Fault {
     DownAfter(u32),
 }
 
-/// What a test does before a call: its number, its name.
+/// What a test does before a call, by the number and name of the call.
 pub type Before = Box<dyn FnMut(u32, &str)>;
 
-/// A gate, what goes wrong with it, and a count of its calls.
+/// A gate with a fault, and a count of its calls.
 pub struct Faulty<H> {
     /// The gate.
     pub inner: H,
-    /// What goes wrong.
+    /// The fault.
     pub fault: Fault,
     /// Calls so far.
     pub calls: Rc<Cell<u32>>,
     /// Their names, for the message of a failure.
     pub names: Rc<RefCell<Vec<String>>>,
-    /// What is done before each call: a person who edits, a switch that is thrown.
+    /// What is done before each call: a person's edit, the kill switch.
     pub before: Option<Before>,
 }
 

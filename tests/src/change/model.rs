@@ -13,19 +13,19 @@ use bailiwick_journal::Observed;
 /// What is on the target. A clone is another machine.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct World {
-    /// What each object is.
+    /// The state of each object.
     pub objects: BTreeMap<String, State>,
-    /// What the gate has written down.
+    /// The records of the gate.
     pub changes: BTreeMap<ChangeId, Record>,
-    /// The change that it has open.
+    /// Its open change.
     pub open: Option<ChangeId>,
-    /// How many it has begun.
+    /// How many changes it has begun.
     pub begun: u32,
-    /// How many it begins at most.
+    /// Its maximum of changes.
     pub begun_max: u32,
-    /// The file that closes it is there.
+    /// The file that disables it exists.
     pub disabled: bool,
-    /// How often something was really changed, each way.
+    /// How often an object was really changed, in either direction.
     pub mutations: u32,
     /// How far its clock is ahead of the controller's, in seconds.
     pub ahead_s: i64,
@@ -33,17 +33,17 @@ pub struct World {
     pub people: Vec<String>,
     /// Objects that cannot be restored.
     pub jammed: BTreeSet<String>,
-    /// The fix does not do what it is for.
+    /// The fix has no effect.
     pub useless: bool,
     /// The change breaks something else.
     pub harmful: bool,
-    /// The gate does nothing, and says that it did.
+    /// The gate does nothing, and reports that it did.
     pub lies: bool,
     /// The states that it reported falsely.
     pub reported: BTreeMap<String, State>,
 }
 
-/// A change, as the gate has it.
+/// A change, as the gate has recorded it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Record {
     plan: String,
@@ -53,7 +53,7 @@ pub struct Record {
 }
 
 impl World {
-    /// Everything as a plan finds it.
+    /// The objects before a plan.
     pub fn before(plan: &Plan) -> Self {
         let mut world = Self { begun_max: 1, ..Self::default() };
         for step in &plan.steps {
@@ -62,7 +62,7 @@ impl World {
         world
     }
 
-    /// What the objects are after a plan.
+    /// The objects after a plan.
     pub fn after(plan: &Plan) -> BTreeMap<String, State> {
         plan.steps.iter().map(|step| (step.change.object(), step.after.clone())).collect()
     }
@@ -72,7 +72,7 @@ impl World {
         self.reported.get(&object).or_else(|| self.objects.get(&object)).cloned().unwrap_or(State::Absent)
     }
 
-    /// The target's own clock has run out: what is open is undone.
+    /// The target's own timer has expired: its open change is rolled back.
     pub fn dead_man(&mut self) {
         let Some(change) = self.open.take() else { return };
         let Some(record) = self.changes.get(&change).cloned() else { return };

@@ -52,7 +52,7 @@ pub fn write(at: &str, old: Option<&str>, new: &str) -> Step {
     step(&format!("files-change.write:{at}=x"), change, old.map_or(State::Absent, file), file(new))
 }
 
-/// Does something to a unit.
+/// A change of a unit.
 pub fn act(unit_name: &str, act: UnitAct, before: (&str, &str), after: (&str, &str)) -> Step {
     let change = Change::Unit { unit: name(unit_name), act };
     let action = format!("services-change.{}:{unit_name}", act.word());
@@ -86,7 +86,7 @@ pub fn plan(fix: &str, steps: Vec<Step>) -> Plan {
     }
 }
 
-/// One plan for each way in which changes go together.
+/// One plan for each combination of changes.
 pub fn every() -> Vec<Plan> {
     let line = |at: &str, before: &str, after: &str| {
         let change = Change::EnsureLine { path: path(at), line: "a line".to_owned(), at: At::End };
@@ -145,8 +145,8 @@ pub fn every() -> Vec<Plan> {
     ]
 }
 
-/// One plan for each fix that is built in: everything that it may do on the first target where the lab's policy puts it. What it puts
-/// into a file itself stands as if it were declared: how it is approved is the subject of another test.
+/// One plan for each built-in fix: everything that it may do on the first target where the lab's policy grants it. Computed
+/// content counts as declared: another test is about its approval.
 pub fn of_every_fix() -> Vec<Plan> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a folder above");
     let read = |name: &str| std::fs::read_to_string(root.join("policies/lab").join(name)).expect("the lab's files");
@@ -158,7 +158,7 @@ pub fn of_every_fix() -> Vec<Plan> {
     let policy = format!("{}\n[[grant]]\ncomponent = \"time-source\"\non = [\"collect01\"]\n", read("changes.toml"));
     let (fleet, policy) = (Source::embedded("fleet.toml", &fleet), Source::embedded("policy.toml", &policy));
     let library = Library::built_in().expect("what is built in");
-    // Policy's own mistakes, if the lab's has any, are other tests' to find.
+    // Other tests find mistakes in the lab's policy.
     let ops = Ops::assemble(Some(&root.join("policies/lab")), Some(Path::new("/home/op")), library, &fleet, &policy);
     let ops = ops.unwrap_or_else(|error| panic!("{error}: {:?}", error.problems()));
     let mut plans = Vec::new();
@@ -172,7 +172,7 @@ pub fn of_every_fix() -> Vec<Plan> {
             grant.entries().filter_map(example).collect()
         };
         let Some(grant) = grants.into_iter().find(|grant| !changes(grant).is_empty()) else {
-            // One that only ever says whose fix it is.
+            // A fix that only names the owner of the problem.
             assert!(
                 file.manifest.slots.values().all(|slot| !slot.verbs.iter().any(|verb| is_changing(*verb))),
                 "{fix}"
@@ -206,7 +206,7 @@ fn gated(fleet: &str) -> String {
     text
 }
 
-/// A step between states that a change of its kind goes between.
+/// A step between two states that fit its kind of change.
 fn invented(action: ActionId, change: Change) -> Step {
     let on = || unit("active", "enabled");
     let (change, before, after) = match change {

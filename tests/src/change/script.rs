@@ -25,34 +25,34 @@ use super::faulty::Faulty;
 use super::plans;
 use crate::gate::{Gate, SHELLS, Session, absolute, change, ensure_line, program, unit, write};
 
-/// Everything that is changed, as bytes, mode and owner: what "as it was" means.
+/// All objects that a plan changes, as bytes, mode and owner.
 pub type Snapshot = BTreeMap<PathBuf, (Vec<u8>, u32, u32, u32)>;
 
 /// A target with a gate: a folder.
 pub struct Rig {
     /// The gate.
     pub gate: Gate,
-    /// What its plan wants, in order.
+    /// The changes of its plan, in order.
     pub wanted: Vec<RequestedChange>,
-    /// What was there before.
+    /// The objects before the plan.
     pub before: Snapshot,
-    /// What is there when all is done.
+    /// The objects after the plan.
     pub after: Snapshot,
 }
 
-/// As many changes as a theorem likes: the controller is to be the one that counts.
+/// No limit for the theorems: the controller counts the changes.
 const LIMITS: Limits = Limits { per_day: 99, between_s: 0, dead_man_max_s: 600, free_kib: 16 };
 
-/// Ways in which changes go together.
+/// Combinations of changes.
 pub const KINDS: &[&str] = &["everything", "new file and restart", "line away and reload"];
 
 impl Rig {
-    /// A target on which nothing is done yet.
+    /// A target before any change.
     ///
     /// # Errors
     /// When it cannot be made.
     pub fn new(kind: &str) -> Result<Self> {
-        // The entries name files below the folder, which the gate's own constructor makes: made twice, the second time with them.
+        // The entries name files below the folder that the gate's constructor makes. So the gate is made twice, the second time with them.
         let dir = tempfile::Builder::new().prefix("bailiwick-rig").tempdir()?;
         let objects = dir.path().join("objects");
         fs::create_dir(&objects)?;
@@ -101,7 +101,7 @@ impl Rig {
             gate::EntryKind::Read(_) => None,
         });
         let wanted = wanted.collect();
-        // It is gone with the gate's own folder.
+        // It is removed with the gate's own folder.
         let _ = std::os::unix::fs::symlink(dir.keep(), gate.at("objects-folder"));
         let mut rig = Self { gate, wanted, before: Snapshot::new(), after: Snapshot::new() };
         rig.before = rig.snapshot()?;
@@ -112,7 +112,7 @@ impl Rig {
         self.gate.at("objects-folder").join("objects")
     }
 
-    /// All that is there now.
+    /// The objects now.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -157,12 +157,12 @@ impl Rig {
         Ok(run(make(&mut gate, base, self.wanted.clone()))?)
     }
 
-    /// The gate, as the engine has it.
+    /// A client of the gate, as the engine has one.
     pub fn client(&self, controller: &Controller) -> Framed<ScriptTransport> {
         Framed::new(ScriptTransport::for_gate(&self.gate), Store::at(controller.folder()))
     }
 
-    /// What a person types who has nothing but the target.
+    /// Runs a command that a person types on the target.
     ///
     /// # Errors
     /// When it does not run.
@@ -206,7 +206,7 @@ fn put(path: &Path, text: &str, mode: u32) -> Result<()> {
 pub struct ScriptTransport {
     shell: Vec<String>,
     script: String,
-    /// Kill this process when this request has been sent, and its answer has not come.
+    /// Kills this process after this request is sent and before its answer arrives.
     pub die_in: Option<u32>,
     sent: Rc<Cell<u32>>,
 }
@@ -260,13 +260,13 @@ impl GateTransport for ScriptTransport {
 
 /// A verifier with a fixed result.
 pub struct FixedVerifier {
-    /// Whether it does.
+    /// Whether the change works.
     pub works: bool,
 }
 
 impl Verifier for FixedVerifier {
     async fn check(&mut self, plan: &Plan) -> Result<Vec<Observed>, String> {
-        // Before anything is done it is asked for a baseline; what counts is the second time.
+        // The first call is for the baseline; the second one counts.
         let one = |raised: &bailiwick_change::Raised| Observed {
             probe: raised.probe.clone(),
             severity: Some(if self.works { Severity::Ok } else { Severity::Critical }),
@@ -282,7 +282,7 @@ impl Verifier for FixedVerifier {
     }
 }
 
-/// A controller for the real gate: its clock stands at the real time.
+/// A controller for the real gate: its clock has the real time.
 pub fn controller() -> Controller {
     let now = jiff::Timestamp::now().to_string();
     Controller::new("[change]\nverify-seconds = 5\ndead-man-seconds = 600\n", &now)

@@ -25,13 +25,13 @@ use super::model::World;
 /// How many combinations of a kind ran.
 pub type Tally = BTreeMap<&'static str, u32>;
 
-/// A working day, at an hour when nothing else is on.
+/// A working day, at an hour without other jobs.
 const MONDAY: &str = "2030-06-03T10:00:00Z";
 
-/// A change has verify-seconds that a test need not wait for, and a clock that does not either.
+/// The clock of a test does not wait for these seconds.
 const POLICY: &str = "[change]\nverify-seconds = 10\n";
 
-/// What is expected of a scenario's end.
+/// The expected end of a scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expect {
     /// Before or after.
@@ -41,7 +41,7 @@ enum Expect {
 }
 
 fn new_world(plan: &Plan) -> Rc<RefCell<World>> {
-    // More than a day's: the controller is to be the one that stops.
+    // More than a day's: the controller has to stop the second change.
     Rc::new(RefCell::new(World { begun_max: 9, ..World::before(plan) }))
 }
 
@@ -62,7 +62,7 @@ fn only(log: &Log) -> Option<(ChangeId, At)> {
     log.ledger().changes.values().next().map(|state| (state.id.clone(), state.status))
 }
 
-/// Asks until there is an end: by recovery, then by the target's own clock and recovery again.
+/// Brings the change to an end: by recovery, then by the target's own clock and recovery again.
 fn settle(controller: &Controller, log: &mut Log, world: &Rc<RefCell<World>>, plan: &Plan, label: &str) -> Option<At> {
     let (mut gate, _) = controller.gate_and_probes(world);
     let (change, at) = only(log)?;
@@ -98,10 +98,10 @@ fn truth(controller: &Controller, log: Log, world: &Rc<RefCell<World>>, plan: &P
     for change in whole.changes.keys() {
         assert_eq!(log.change(change).map(|state| state.id.clone()).as_ref(), Some(change), "{label}: unknown here");
     }
-    // Nothing is done twice: each step forwards once, and back once, and what is done again once more.
+    // Nothing is done twice: each step is done once, undone once, and repeated once if its inverse is to repeat it.
     let again = plan.steps.iter().filter(|step| step.inverse == Inverse::Again).count();
     assert!(whole.mutations as usize <= 2 * plan.steps.len() + again, "{label}: {} mutations", whole.mutations);
-    // The same day has no second one, by the controller's own count.
+    // There is no second change on the same day, by the controller's own count.
     let (mut gate, mut probes) = controller.gate_and_probes(world);
     controller.clock.pass(3600);
     let again = controller.apply(&mut log, &mut gate, &mut probes, plan).expect("written");
@@ -116,10 +116,10 @@ fn truth(controller: &Controller, log: Log, world: &Rc<RefCell<World>>, plan: &P
     drop(log);
     let verdict = verify(&controller.journal()).expect("a journal");
     assert!(verdict.breaks.iter().all(|found| !found.is_serious()), "{label}: {:?}", verdict.breaks);
-    Ledger::read(&controller.journal()).expect("it hangs together");
+    Ledger::read(&controller.journal()).expect("a consistent journal");
 }
 
-/// How many calls a plan makes that nothing goes wrong with.
+/// The number of calls of a plan without a fault.
 fn calls(plan: &Plan, useless: bool) -> u32 {
     let (controller, world) = (Controller::new(POLICY, MONDAY), new_world(plan));
     world.borrow_mut().useless = useless;
@@ -131,11 +131,11 @@ fn calls(plan: &Plan, useless: bool) -> u32 {
     gate.calls.get()
 }
 
-/// At each call to the gate: it says no, the network is gone for a moment before or after, or for good.
+/// At each call to the gate: it refuses, or the network is down for a moment before or after the call, or from then on.
 pub fn faults(plan: &Plan, tally: &mut Tally) {
     type Make = fn(u32) -> Fault;
     let kinds: [(&'static str, Make); 5] = [
-        ("the gate says no", Fault::Refuse),
+        ("the gate refuses", Fault::Refuse),
         ("the connection is cut before the request", Fault::CutBefore),
         ("the connection is cut before the answer", Fault::CutAfter),
         ("the network is down from before the request", Fault::DownFrom),
@@ -182,7 +182,7 @@ pub fn kills(plan: &Plan, tally: &mut Tally) {
         let last = lines(&controller.journal());
         let moments = moments.borrow();
         for kept in first..=last {
-            // Every world that was there while the journal had so many entries: before each call, and after it.
+            // Every state of the target while the journal had so many entries: before each call, and after it.
             let mut worlds: Vec<&World> = Vec::new();
             for (index, (entries, before)) in moments.iter().enumerate() {
                 let next = moments.get(index + 1);
@@ -204,7 +204,7 @@ pub fn kills(plan: &Plan, tally: &mut Tally) {
     }
 }
 
-/// A program that starts on what a killed one left.
+/// A program that starts after a killed one.
 fn killed(controller: &Controller, plan: &Plan, kept: usize, world: World, person: bool) {
     let label = format!("{}: killed behind entry {kept}, a person {person}", plan.fix);
     let after = Controller::new(POLICY, MONDAY);
@@ -240,7 +240,7 @@ fn cut(from: &Path, to: &Path, kept: usize) {
     }
 }
 
-/// Every step forwards and back, each asked for twice: the second time nothing happens.
+/// Every step done and undone, each requested twice: the second time nothing happens.
 pub fn twice(plan: &Plan, tally: &mut Tally) {
     let (controller, world) = (Controller::new(POLICY, MONDAY), new_world(plan));
     let (mut gate, _) = controller.gate_and_probes(&world);

@@ -24,7 +24,7 @@ impl Scene {
     /// When it cannot be written.
     pub fn new() -> Result<Self> {
         let dir = tempfile::tempdir()?;
-        // Different in each process, so that no other test's is taken for it.
+        // Different in each process, so that it cannot be confused with another test's.
         let secret = |what: &str| format!("canary-{what}-{}-must-not-appear", std::process::id());
         let canaries = vec![("environment", secret("env")), ("ungranted file", secret("file")), ("key", secret("key"))];
         let mut scene = Self { dir, canaries, before: String::new() };
@@ -55,7 +55,7 @@ impl Scene {
     /// A planted secret.
     ///
     /// # Errors
-    /// When there is none of that name.
+    /// When none has that name.
     pub fn canary(&self, name: &str) -> Result<&str> {
         let found = self.canaries.iter().find(|(known, _)| *known == name);
         found.map(|(_, text)| text.as_str()).with_context(|| format!("no canary {name}"))

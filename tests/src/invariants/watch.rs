@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-/// How long what should go is given to go: a machine may be busy. Nothing is measured by it.
+/// How long a process may take to end on a busy machine. It is not a measurement.
 const PATIENCE: u32 = 2_000;
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -46,7 +46,7 @@ impl Peak {
     }
 }
 
-/// Runs a program to its end, and sees to it that nothing which it started is left.
+/// Runs a program to its end, and makes sure that no process of it is left.
 ///
 /// # Errors
 /// When it cannot be started, when a signal ended it, or when a process of its session outlives it.
@@ -88,7 +88,7 @@ pub fn run(command: &Command) -> Result<(Output, Peaks)> {
     Ok((output, peaks))
 }
 
-/// Waits until there is none of these processes.
+/// Waits until these processes have ended.
 ///
 /// # Errors
 /// When some stay; they are named.
@@ -122,7 +122,7 @@ pub fn children(process: u32) -> Vec<u32> {
     lists.flat_map(|list| list.split_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<_>>()).collect()
 }
 
-/// What a process takes now; nothing of one that has gone.
+/// What a process uses now; zero if it has ended.
 #[must_use]
 pub fn measure(process: u32) -> Peak {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();

@@ -14,12 +14,12 @@ use libc::{c_int, c_long, c_uint};
 /// One raw system call; arguments that are not given are 0.
 macro_rules! sys {
     ($number:expr $(, $argument:expr)*) => {
-        // SAFETY: every pointer below is to a live value or null; what the call does otherwise is what is to be seen.
+        // SAFETY: every pointer below is to a live value or null; the test observes every other effect of the call.
         unsafe { libc::syscall($number $(, $argument)*, 0, 0, 0) }
     };
 }
 
-/// Makes a call, `NAME ARGUMENT`, and says what it gave.
+/// Makes a call, `NAME ARGUMENT`, and gives its result.
 pub(crate) fn call(what: &str) -> Result<String> {
     let (name, argument) = what.split_once(' ').unwrap_or((what, ""));
     Ok(match made(name, argument)? {
@@ -163,7 +163,7 @@ fn made(name: &str, argument: &str) -> Result<c_long> {
         "chroot" => sys!(libc::SYS_chroot, path),
         "shmget" => sys!(libc::SYS_shmget, 0, 4096, 0o1600),
         "landlock" => sys!(libc::SYS_landlock_create_ruleset, null, 0, 1),
-        // What the worker was born with and must not have kept: everything above the standard three and its own copies.
+        // Descriptors that the worker inherited and must have closed: everything above the standard three and its own copies.
         "inherited" => inherited(),
         "thread" => {
             std::thread::Builder::new().spawn(|| {})?.join().ok().context("it panicked")?;
@@ -183,7 +183,7 @@ fn fork(result: c_long) -> c_long {
     result
 }
 
-/// How many descriptors there are beside the standard three and the socket's one copy.
+/// The number of descriptors beside the standard three and the socket's one copy.
 fn inherited() -> c_long {
     let open = (4..1024).filter(|fd| sys!(libc::SYS_fcntl, *fd, libc::F_GETFD) != -1).count();
     if open == 0 { sys!(libc::SYS_read, 4, std::ptr::null::<u8>()) } else { 0 }

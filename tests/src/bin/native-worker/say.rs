@@ -10,7 +10,7 @@ use bailiwick_sandbox::wire::{
     FROM_WORKER_FRAME_BYTES, FromWorker, Given, LOAD_FRAME_BYTES, Outcome, Ready, ToWorker, VerbCall,
 };
 
-/// Sends one, and says what the broker answered to a call.
+/// Sends one, and gives the answer of the broker to a call.
 pub(crate) fn say(socket: &mut UnixStream, run: u32, what: &str) -> Result<String> {
     let mut call = |run, number, target, verb, slot: Option<&str>| {
         let call = VerbCall { number, target, verb, slot: slot.map(Tainted::new), given: Given::default() };
