@@ -27,7 +27,7 @@ def end(interface):
 def carry(frame, plug):
     try:
         plug.send(frame)
-    except OSError as error:  # the other end is down: a cable loses what nobody takes
+    except OSError as error:  # the other end is down: a cable loses what is not received
         print(error, file=sys.stderr)
 
 

@@ -48,7 +48,7 @@ nft nftables
 ssh openssh-client
 ssh-keygen openssh-client
 END
-    ip netns list >/dev/null 2>&1 || cannot 'this machine lets nobody make network namespaces'
+    ip netns list >/dev/null 2>&1 || cannot 'this machine does not allow network namespaces'
 }
 
 # hosts.tsv without its comments: name, address, account, what it is.
@@ -58,7 +58,7 @@ is_host() { host_names | grep -qxF -- "$1"; }
 address_of() { hosts | awk -F'\t' -v name="$1" '$1 == name { print $2 }'; }
 account_of() { hosts | awk -F'\t' -v name="$1" '$1 == name { print $3 }'; }
 
-# From here on `state` is that of the lab that is up, whoever started it.
+# From here on `state` is that of the running lab.
 needs_lab() {
     needs_root
     [ -e "$mark/up" ] || die 'no lab is up' 'tests/lab/up starts it'
@@ -85,7 +85,7 @@ enter() { # HOST COMMAND…
         env -i PATH=/usr/real:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 "$@" 9>&-
 }
 
-# Every hierarchy of control groups in which systemd looks for itself: v2, and v1's name=systemd where there is one.
+# Every hierarchy of control groups in which systemd searches for itself: v2, and v1's name=systemd where there is one.
 cgroup_trees() {
     local tree
     for tree in /sys/fs/cgroup /sys/fs/cgroup/unified /sys/fs/cgroup/systemd; do
@@ -96,5 +96,5 @@ cgroup_trees() {
 # `up`, `down` and `fault` take turns.
 one_at_a_time() { # SECONDS to wait
     exec 9>/run/bailiwick-lab.lock
-    flock --timeout "$1" 9 || die 'somebody else is starting or stopping the lab right now' 'try again when they are done'
+    flock --timeout "$1" 9 || die 'another process is starting or stopping the lab' 'try again when it is done'
 }

@@ -1,4 +1,4 @@
-"""Reads what `check` wrote: the JSON document by its schema, the JUnit report by junitparser; both must tell the same."""
+"""Reads what `check` wrote: the JSON document by its schema, the JUnit report by junitparser; both must report the same."""
 
 import json
 import sys

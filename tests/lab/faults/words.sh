@@ -53,7 +53,7 @@ again() { # NAME COMMAND
     as_agents podman rm --force --time 0 "$1" >/dev/null
     as_agents podman run --detach --name "$1" --stop-timeout 1 --restart=always localhost/agent:1 sh -c "$2" >/dev/null
 }
-# A program that lies. The real one waits in /usr/real, first in the path of the lab itself and in nobody else's.
+# A program that lies. The real one waits in /usr/real, first in the path of the lab itself and in no other path.
 wrap() { # NAME: its text on stdin
     mkdir -p /usr/real
     [ -e "/usr/real/$1" ] || [ ! -e "/usr/bin/$1" ] || mv "/usr/bin/$1" "/usr/real/$1"
@@ -75,7 +75,7 @@ cover() { # FILE: its text on stdin
 uncover() { # FILE
     while grep -q " $1 " /proc/mounts; do umount "$1"; done
 }
-# A session that holds what it has been told to take, and does nothing.
+# A session that holds what it was made to take, and does nothing.
 session() { # NAME SQL
     background "$1" setpriv --reuid=postgres --regid=postgres --init-groups \
         sh -c '(printf "%s\n" "$1"; sleep infinity) | psql --quiet --no-psqlrc market' sh "$2"

@@ -260,7 +260,7 @@ fn a_stolen_change_key_can_request_listed_actions_and_nothing_else() -> Result<(
     }
     // A second command channel, a shell from the read key, either.
     let mut read_key = gated.with_read_key("ssh", "mon01");
-    read_key.args(["-T", "bw-look@10.77.0.12", "id"]);
+    read_key.args(["-T", "bw-check@10.77.0.12", "id"]);
     ensure!(!run_with_input(read_key, "")?.text.contains("uid="));
     // Nothing that is not listed, over the one sentence that is taken.
     let mut unlisted = gated.with_change_key("ssh", "mon01");
@@ -285,7 +285,7 @@ fn left_open(gated: &Gated, seconds: u32) -> Result<String> {
     let action =
         list.text.split('\'').find(|word| word.starts_with("files-change.write:")).context("the action")?.to_owned();
     let mut read_key = gated.with_read_key("ssh", "mon01");
-    read_key.args(["-T", "bw-look@10.77.0.12", "bailiwick-gate/1 look"]);
+    read_key.args(["-T", "bw-check@10.77.0.12", "bailiwick-gate/1 look"]);
     let preview = run_with_input(read_key, &format!("preview {action}\ngo\n"))?;
     let states = preview.text.lines().nth(1).context("two states")?.to_owned();
     let mut change = gated.with_change_key("ssh", "mon01");

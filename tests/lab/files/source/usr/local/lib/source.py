@@ -1,4 +1,4 @@
-"""Feeds of made-up prices at /feed/N. While /run/feeds-403 is there, everybody is refused."""
+"""Feeds of made-up prices at /feed/N. While /run/feeds-403 is there, every client is refused."""
 
 import http.server
 import json

@@ -3,7 +3,7 @@ create database market;
 create database reports;
 revoke all on database market, reports from public;
 
--- Looks, and nothing else.
+-- Read only.
 create role "bw-read" login;
 grant pg_monitor to "bw-read";
 grant connect on database market, reports, postgres to "bw-read";
@@ -33,14 +33,14 @@ select time, symbol, 100 + 40 * sin(extract(epoch from time) / 9000 + length(sym
 create index on ticks (symbol, time);
 grant insert on ticks to collector;
 
--- A job that is scheduled, as TimescaleDB's compression would be: it needs a lock for a moment, and gives up if somebody has it.
+-- A job that is scheduled, as TimescaleDB's compression would be: it needs a lock for a moment, and gives up if another session has it.
 create function compress_ticks() returns void language plpgsql set lock_timeout = '2s' as $$
 begin
     lock table ticks in share update exclusive mode;
 end $$;
 create extension pg_cron;
 select from cron.schedule('compression policy', '* * * * *', 'select compress_ticks()');
--- Without these everybody sees their own jobs only.
+-- Without these, each role sees only its own jobs.
 grant usage on schema cron to "bw-read";
 grant select on cron.job, cron.job_run_details to "bw-read";
 create policy watch_jobs on cron.job for select to "bw-read" using (true);
