@@ -37,7 +37,7 @@ fn main() -> Result<()> {
     }
 }
 
-/// What one size costs, in the middle of its rounds.
+/// The cost of one size: the median of its rounds.
 struct Row {
     targets: f64,
     wall: f64,

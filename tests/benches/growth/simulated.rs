@@ -39,7 +39,7 @@ struct Answer {
     status: u32,
 }
 
-/// The targets, gone with the value.
+/// The targets, removed with the value.
 pub(crate) struct Simulated {
     dir: TempDir,
     child: Child,
@@ -83,7 +83,7 @@ impl Simulated {
 
 impl Drop for Simulated {
     fn drop(&mut self) {
-        // It has gone already if this fails.
+        // If this fails, the process has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -104,7 +104,7 @@ fn key(address: SocketAddr) -> Result<PrivateKey> {
     Ok(PrivateKey::from(Ed25519Keypair::from_seed(&seed)))
 }
 
-/// What this machine says to each string that the review prints.
+/// The answers of this machine to each string that the review prints.
 fn answers(program: &Path, ops: &Path) -> Result<HashMap<String, Answer>> {
     let review = Command::new(program).args(["review", "--wire", "--dir"]).arg(ops).output()?;
     ensure!(review.status.success(), "review: {}", String::from_utf8_lossy(&review.stderr));
@@ -183,7 +183,7 @@ impl Handler for Target {
         session.channel_success(id)?;
         let handle = session.handle();
         tokio::spawn(async move {
-            // An error is a client that has gone.
+            // An error is a client that has disconnected.
             let _ = handle.data(id, answer.stdout).await;
             let _ = handle.extended_data(id, 1, answer.stderr).await;
             let _ = handle.exit_status_request(id, answer.status).await;

@@ -74,7 +74,7 @@ fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_bailiwick-under-test"))
 }
 
-/// From nothing to a worker that can run: per built-in component, and its compile time by its own word.
+/// From nothing to a worker that can run: per built-in component, and its compile time as it reports it.
 async fn loading(table: &mut Table) -> Result<()> {
     let library = Library::built_in()?;
     let quiet = guest::quiet()?;
@@ -131,7 +131,7 @@ async fn loading(table: &mut Table) -> Result<()> {
     Ok(())
 }
 
-/// One run, and one verb, through a worker that lives.
+/// One run, and one verb, through a running worker.
 async fn running(table: &mut Table) -> Result<()> {
     const RUNS: u32 = 50;
     let (view, none) = (view(&load_grant()?), |_: VerbCall| async { Outcome::Failed(VerbError::Refused) });

@@ -37,7 +37,7 @@ pub(crate) struct Machine {
     pub(crate) strings: Vec<String>,
 }
 
-/// Runs a plan, and says how many strings have been answered.
+/// Runs a plan, and gives the number of answered strings.
 pub(crate) fn main(plan: &Path) -> Result<()> {
     let machines: Vec<Machine> = serde_json::from_slice(&std::fs::read(plan)?)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-/// What a client cost. Times and memory count the processes that it waited for too.
+/// The cost of a client. Times and memory include the processes that it waited for.
 #[derive(Debug)]
 pub(crate) struct Spent {
     pub(crate) wall: Duration,

@@ -26,7 +26,7 @@ pub(crate) enum Way {
     Counted,
 }
 
-/// The machines, gone with the value.
+/// The machines, removed with the value.
 pub(crate) struct Machines {
     dir: TempDir,
     servers: Vec<Sshd>,

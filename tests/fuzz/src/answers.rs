@@ -9,7 +9,7 @@ use data_encoding::BASE64;
 
 use crate::text::redactor;
 
-/// Verbs whose answer is anything at all, and so no less when it is cut.
+/// Verbs whose answer can be any text, so that a cut answer is valid too.
 const ANYTHING: &[Verb] = &[Verb::FilesRead, Verb::CommandsRun, Verb::HttpGet];
 const JSON: &[Verb] = &[Verb::ServicesLogs, Verb::LogsSinceLastRun, Verb::ContainersList, Verb::ContainersStatus];
 
@@ -63,7 +63,7 @@ pub(crate) fn certificate(der: &[u8]) {
         |text: String| Answer { stdout: text.into_bytes(), stderr: Vec::new(), exit: Exit::Status(0), timing: None };
     let read = |text| parse(Verb::CertificatesFile, &answer(text));
     let Ok(once) = read(pem(der)) else {
-        // One that cannot be read lets no other through.
+        // One that cannot be read rejects the others.
         assert!(read(format!("{ED25519}{}", pem(der))).is_err());
         return;
     };

@@ -11,7 +11,7 @@ pub(crate) fn sealed(text: &str) -> String {
     format!("{text}{CHECKSUM}sha256 = \"{}\"\n", digest(text.as_bytes()))
 }
 
-/// As it stands; and, what comes before the checksum, with the right one. What is read and written reads the same.
+/// The text as it is, and its part before the checksum with the right checksum. What is read and written reads the same.
 pub(crate) fn lock(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let body = text.rfind(CHECKSUM).map_or(text, |end| &text[..end]);

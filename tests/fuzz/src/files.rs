@@ -92,7 +92,7 @@ impl Owned for [&str] {
     }
 }
 
-/// What every shell passes on as it stands, as design.md has it; options begin with a dash.
+/// Characters that every shell passes on unchanged; options begin with a dash.
 fn is_word(word: &str) -> bool {
     let mut bytes = word.bytes();
     bytes.next().is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'/' | b'.' | b'-'))

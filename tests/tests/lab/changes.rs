@@ -21,7 +21,7 @@ fn as_it_is(policy: String) -> String {
     policy
 }
 
-/// Content, owner, mode and time of files, or that there is none.
+/// Content, owner, mode and time of files, or that a file does not exist.
 fn bytes(gated: &Gated, host: &str, files: &[&str]) -> Result<String> {
     let mut all = String::new();
     for file in files {
@@ -31,7 +31,7 @@ fn bytes(gated: &Gated, host: &str, files: &[&str]) -> Result<String> {
     Ok(all)
 }
 
-/// A person with a shell on the target and the receipt in their hand.
+/// Rolls back by the command of the receipt, in a shell on the target.
 fn rolled_back_by_hand(gated: &Gated, host: &str, applied: &Applied) -> Result<()> {
     let words: Vec<_> = applied.rollback_at_target.split(' ').collect();
     let output = gated.lab.enter(host, &words)?;
@@ -211,14 +211,14 @@ fn unattended_apply_needs_a_rehearsal() -> Result<()> {
     let now = gated.run(&["apply", &plan])?;
     ensure!(now.code == 0, "{}", now.text);
     ensure!(gated.worst("db01", "exporter-connected")?.0 == "ok");
-    // The lab's faults begin where Debian does.
+    // The lab's faults start from Debian's files.
     let change = now.text.split_ascii_whitespace().find(|word| word.starts_with("c-")).context("its id")?;
     let back = gated.run(&["rollback", change])?;
     ensure!(back.code == 0, "{}", back.text);
     Ok(())
 }
 
-/// CH-PH-AG: with the change key in hand, and nothing of Bailiwick.
+/// CH-PH-AG: an attacker with the change key, without Bailiwick.
 #[test]
 #[ignore = "needs the lab: tests/lab/scenarios"]
 fn a_stolen_change_key_can_request_listed_actions_and_nothing_else() -> Result<()> {
@@ -262,7 +262,7 @@ fn a_stolen_change_key_can_request_listed_actions_and_nothing_else() -> Result<(
     let mut read_key = gated.with_read_key("ssh", "mon01");
     read_key.args(["-T", "bw-check@10.77.0.12", "id"]);
     ensure!(!run_with_input(read_key, "")?.text.contains("uid="));
-    // Nothing that is not listed, over the one sentence that is taken.
+    // Nothing that is not listed, over the one command that is accepted.
     let mut unlisted = gated.with_change_key("ssh", "mon01");
     unlisted.args(["-T", at, "bailiwick-gate/1 change"]);
     let digest = "0".repeat(64);
@@ -317,7 +317,7 @@ fn an_unconfirmed_change_is_rolled_back_by_the_target() -> Result<()> {
     is_taken_back(&gated, &id, "not confirmed in time")
 }
 
-/// What a boot leaves of an open change: its timer is gone, and systemd starts what is enabled.
+/// An open change after a boot: its timer is gone, and systemd starts the enabled unit.
 #[test]
 #[ignore = "needs the lab: tests/lab/scenarios"]
 fn a_change_that_a_boot_interrupts_is_rolled_back_by_the_target() -> Result<()> {
@@ -342,7 +342,7 @@ fn the_healthy_day_is_reported_with_its_evidence() -> Result<()> {
     let _log = gated.lab.fault("collect04", "log-unrotated", None)?;
     let applied = gated.mend("log-rotation", "collect04")?;
     let output = gated.run(&["rounds"])?;
-    // The lab is never all well (its containers, its exporter): what was changed is, and nothing was changed today.
+    // The lab always has findings (containers, exporter). The changed objects are ok, and nothing was changed today.
     ensure!(output.code <= 1 || output.code == 4, "{}", output.text);
     ensure!(output.text.contains(&applied.change), "{}", output.text);
     let journal = std::fs::read_to_string(gated.state().join("journal/journal.jsonl"))?;
@@ -353,7 +353,7 @@ fn the_healthy_day_is_reported_with_its_evidence() -> Result<()> {
     Ok(())
 }
 
-/// CH04: what a person has made of an object is theirs, before a change and after it.
+/// CH04: a person's edit of an object stays, before a change and after it.
 #[test]
 #[ignore = "needs the lab: tests/lab/scenarios"]
 fn a_person_edits_and_both_ways_are_stopped_with_the_difference() -> Result<()> {
@@ -383,7 +383,7 @@ fn a_person_edits_and_both_ways_are_stopped_with_the_difference() -> Result<()> 
     ensure!(bytes(&gated, "collect04", &[RULE])? == mine);
     gated.lab.enter("collect04", &["sed", "-i", "/typed by a person/d", RULE])?;
     let still = gated.run(&["rollback", &applied.change])?;
-    // sed has made a new file of it, with the same bytes, owner and mode.
+    // sed has replaced the file by a new one, with the same bytes, owner and mode.
     ensure!(still.code == 0, "{}", still.text);
     Ok(())
 }
@@ -408,7 +408,7 @@ fn two_controllers_at_once_make_one_change() -> Result<()> {
     Ok(())
 }
 
-/// CH06, CH09: the controller is killed in the middle. The target undoes it by itself, and `recover` says what is true.
+/// CH06, CH09: the controller is killed in the middle. The target rolls it back by itself, and `recover` reports the true state.
 #[test]
 #[ignore = "needs the lab: tests/lab/scenarios"]
 fn a_controller_that_is_killed_leaves_the_target_as_it_was() -> Result<()> {

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::PROGRAM;
 
-/// From where the lab's network is not.
+/// Runs the program outside the lab's network.
 fn replay(lab: &Lab) -> Result<(Option<i32>, Value)> {
     let state = lab.state();
     let output = bailiwick(PROGRAM).args(["replay", "--last", "--format", "json", "--state"]).arg(state).output()?;

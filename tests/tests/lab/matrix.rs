@@ -22,7 +22,7 @@ const PROMETHEUS: &str = "mon01";
 /// They report nothing in their first minute, and they remember earlier values: they run in the first round only.
 const TRENDS: [&str; 3] = ["database-growth", "disk-growth", "memory-trend"];
 
-/// One switch of the lab, and whom it concerns.
+/// One switch of the lab, and the targets that it concerns.
 struct Switch {
     host: &'static str,
     name: &'static str,
@@ -60,7 +60,7 @@ const fn off(host: &'static str, name: &'static str) -> Switch {
     Switch { repair: true, ..on(host, name) }
 }
 
-/// Faults that are on at the same time, no two of them seen by the same target; and for how long at least before it counts.
+/// Faults that are on at the same time, no two of them seen by the same target, and their minimum time in seconds.
 type Round = (u64, &'static [Switch]);
 
 const ROUNDS: &[Round] = &[
@@ -219,7 +219,7 @@ impl Watch<'_> {
     }
 }
 
-/// What is different now, for the probes that were asked; a target that is not reached says one thing.
+/// The cells that differ now, for the probes that ran; a target that is not reached has one cell.
 fn changes(booted: &Cells, now: &Cells) -> Cells {
     let different = now.iter().filter(|(key, words)| booted.get(*key) != Some(words));
     different.map(|(key, words)| (key.clone(), words.clone())).collect()
@@ -249,7 +249,7 @@ fn what_each_probe_reports_under_each_fault() -> Result<()> {
         let asked = probes.iter().copied().filter(|probe| number == 0 || !TRENDS.contains(probe)).collect();
         let watch = Watch { lab: &lab, probes: asked };
         if number > 0 {
-            // What a fault had logged is not to be held against the next.
+            // The log entries of one fault must not affect the next.
             for host in COLLECTORS.iter().chain(&["db01", "mon01"]) {
                 lab.enter(host, &["journalctl", "--quiet", "--rotate", "--vacuum-time=1s"])?;
             }
@@ -288,7 +288,7 @@ fn what_each_probe_reports_under_each_fault() -> Result<()> {
     Ok(())
 }
 
-/// Without a lab: what is kept is of the probes and faults that there are.
+/// Without a lab: the golden has the current probes and faults.
 #[test]
 fn the_golden_has_every_probe_and_every_fault() -> Result<()> {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -48,7 +48,7 @@ fn lk06_a_sweep_keeps_what_it_compiled_and_rejects_what_was_changed() {
     sweep();
     assert_eq!(journal().matches("\"kind\":\"cache-rejected\"").count(), 2, "they were compiled again, and kept");
 
-    // No cache to be had: everything is compiled.
+    // Without a usable cache, everything is compiled.
     fs::set_permissions(&cache, Permissions::from_mode(0o777)).unwrap();
     let output = ops.run(&["check"]).unwrap();
     assert!(output.stderr.contains("compiled code is not cached"), "{}", output.stderr);

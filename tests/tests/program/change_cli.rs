@@ -92,7 +92,7 @@ fn ch15_every_user_can_stop_and_only_a_person_at_a_terminal_can_resume() {
     let switch = ops.path().join("state/stop");
     assert_eq!(fs::read_to_string(&switch).unwrap(), "on 1 the disk is on fire\n");
     assert!(matches!(events(&ops).as_slice(), [Event::Stopped { epoch: 1, .. }]));
-    // Without a terminal nothing resumes, whatever is given.
+    // Without a terminal nothing resumes, with any arguments.
     for words in [&["resume"][..], &["resume", "--why", "it is out"]] {
         let output = ops.run(words).unwrap();
         assert_eq!(output.code, 2, "{words:?}");
@@ -122,7 +122,7 @@ fn jr13_the_healthy_day_is_an_entry_that_names_its_evidence() {
 
 #[test]
 fn ag13_no_flag_changes_anything() {
-    // Every word that `plan` and `apply` know: none of them is a yes.
+    // Every flag of `plan` and `apply`: none of them approves.
     let ops = ops();
     for command in ["plan", "apply", "rollback", "rehearse"] {
         let help = ops.run(&[command, "--help"]).unwrap().stdout;

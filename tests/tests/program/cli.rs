@@ -125,7 +125,7 @@ fn every_mistake_on_the_command_line() {
     for args in mistakes {
         let output = ops.run(args).unwrap();
         let text = shown(&output, ops.path());
-        // The one number in it that another run would not give.
+        // The one number that differs in another run.
         let text = without_times(&text);
         all += &format!("$ bailiwick {}\n{text}\n", args.join(" "));
     }

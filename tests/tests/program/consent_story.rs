@@ -38,7 +38,7 @@ impl Story {
         self.offers.version(id, version, asks).unwrap().display().to_string()
     }
 
-    /// What another machine, hour and build would say as well.
+    /// Replaces what differs on another machine, at another time and in another build.
     fn plain(&mut self, text: &str) -> String {
         let text = text.replace(&self.ops.path().display().to_string(), "DIR");
         let text = text.replace(&self.offers.path().display().to_string(), "SENT");
@@ -156,7 +156,7 @@ fn lk14_a_component_is_added_changes_is_held_approved_and_revoked() {
     story.run(&["lock"]);
     story.run(&["lock", "verify"]);
 
-    // Back to what was accepted once, and the same version in other bytes.
+    // The version that was accepted before, and the same version in other bytes.
     story.run(&["add", &first]);
     let same = story.offer("acme-unit", "1.1.0", Asks::Status);
     story.run(&["add", &same]);

@@ -34,7 +34,7 @@ fn a_check_is_begun_tested_packed_accepted_and_run() {
     let begun = run_in(folder.path(), &["new", "fresh-dump", "--lang", "toml"]);
     assert_eq!((begun.code, begun.stderr.as_str()), (0, ""), "{}", begun.stdout);
     let project = folder.path().join("fresh-dump");
-    // What it says to do next is what works.
+    // The next step that it prints works.
     let next: Vec<_> = begun.stdout.lines().filter_map(|line| line.trim().strip_prefix("bailiwick ")).collect();
     assert_eq!(next, ["test .", "pack manifest.toml"]);
     let tested = run_in(&project, &["test", "."]);
@@ -110,7 +110,7 @@ fn lk13_only_the_interpreter_runs_checks_and_it_runs_nothing_else() {
     let sealed = bailiwick_core::sections::seal(INTERPRETER, &checks).unwrap();
     assert_eq!(checked(&sealed, &manifest(&checks)), Ok(BTreeSet::from([Verb::SystemMemory])));
 
-    // Another component that imports just what the checks ask: its manifest would say what it does not do.
+    // Another component that imports exactly what the checks ask: its manifest would name what it does not do.
     let memory = fs::read(root.join("dist/memory.wasm")).unwrap();
     let forged = bailiwick_core::sections::seal(&memory, &checks).unwrap();
     assert_eq!(checked(&forged, &manifest(&checks)), Err(ImportError::OtherInterpreter));

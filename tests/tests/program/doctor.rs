@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::PROGRAM;
 
-/// A key pair of no importance: `ssh-keygen -t ed25519 -N ''`.
+/// A key pair for tests: `ssh-keygen -t ed25519 -N ''`.
 fn key(ops: &Ops) -> String {
     let path = ops.path().join("key");
     let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", "", "-f"]).arg(&path).status();
@@ -44,7 +44,7 @@ fn json(output: Completed) -> (i32, Value) {
     (output.code, value)
 }
 
-/// State and part of what is not ok, and what it says.
+/// State, part and message of each check that is not ok.
 fn not_ok(found: &Value) -> Vec<(String, String, String)> {
     let text = |line: &Value, key: &str| line[key].as_str().unwrap().to_owned();
     let lines = found["lines"].as_array().unwrap().iter().filter(|line| line["state"] != "ok");
@@ -64,7 +64,7 @@ fn a_sound_installation_is_reported_and_not_changed() {
         found["lines"].as_array().unwrap().iter().map(|line| line["part"].as_str().unwrap()).collect();
     assert_eq!(parts, BTreeSet::from(["clock", "journal", "kernel", "keys", "lock", "ops", "pins"]));
     assert_eq!(files(ops.path()), before);
-    // For people: a line for each, then the sum.
+    // For people: a line for each, then the summary.
     let output = ops.run(&["doctor"]).unwrap();
     let last = output.stdout.lines().last().unwrap();
     assert!(output.code == 0 && last.ends_with("0 warnings, 0 problems"), "{}", output.stdout);
@@ -222,7 +222,7 @@ fn every_attempt_is_stopped_here() {
     for layer in ["engine: fuel", "limit: wall time", "report check", "imports, unread", "broker: grant", "seccomp"] {
         assert!(by.contains(layer), "{layer}: {by:?}");
     }
-    // With an ops directory, whose policy has no say in it.
+    // With an ops directory, whose policy does not affect it.
     assert_eq!(doctor(&sound(), &["--prove"]).0, 0);
 }
 

@@ -149,7 +149,7 @@ fn a_missing_tool_is_named_with_the_command_that_installs_it() {
     let place = tempfile::tempdir().unwrap();
     let bin = place.path().join("bin");
     fs::create_dir(&bin).unwrap();
-    // What a build script may lean on; of the toolchain, nothing.
+    // The programs that a build script may use; none of the toolchain.
     for tool in ["sh", "dirname", "sed", "cut", "find", "head", "mkdir", "printf"] {
         let found = ["/bin", "/usr/bin"].map(|folder| Path::new(folder).join(tool));
         if let Some(found) = found.iter().find(|path| path.exists()) {

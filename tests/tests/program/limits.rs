@@ -62,7 +62,7 @@ fn what_is_requested_and_not_granted_is_shown_with_the_lines_to_paste() {
     let paste = review.stdout.split_once("add to policy.toml:\n\n").unwrap().1.trim();
     assert!(check.stderr.contains(paste), "{}", check.stderr);
     insta::assert_snapshot!(paste);
-    // What is to be pasted is right, but for the reason, which is the operator's to give.
+    // The pasted lines are right, except for the reason, which the operator writes.
     ops.write("policy.toml", format!("{GRANT}\n{paste}\n").as_bytes()).unwrap();
     let unreasoned = ops.run(&["review"]).unwrap();
     assert!(unreasoned.code == 2 && unreasoned.stderr.contains("a [[raise]] needs a reason"), "{}", unreasoned.stderr);

@@ -30,7 +30,7 @@ fn warnings(output: &Completed) -> Vec<&str> {
     output.stderr.lines().filter(|line| line.starts_with("warning: ")).collect()
 }
 
-/// What the sweep's last entry says of its workers.
+/// The lockdown of the workers in the sweep's last entry.
 fn recorded(ops: &Ops) -> Value {
     let journal = fs::read_to_string(ops.journal().join("journal.jsonl")).unwrap();
     let ended = journal.lines().rfind(|line| line.contains("\"kind\":\"sweep-ended\"")).unwrap();

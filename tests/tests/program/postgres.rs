@@ -121,7 +121,7 @@ const CHANGES: &[&str] = &[
     "select dblink_exec('host=DIR port=PORT user=admin dbname=postgres', 'insert into kept values (6)')",
 ];
 
-/// How a bare `psql` fares: `done`, or the SQLSTATE that stopped it.
+/// The result of a bare `psql`: `done`, or the SQLSTATE that stopped it.
 fn bare(cluster: &Cluster, user: &str, options: &str, before: &str, sql: &str) -> Result<String> {
     let mut child = cluster
         .psql(user, "postgres")
@@ -140,7 +140,7 @@ fn bare(cluster: &Cluster, user: &str, options: &str, before: &str, sql: &str) -
     })
 }
 
-/// All that the statements are after.
+/// Everything that the statements try to change.
 fn state(cluster: &Cluster) -> Result<String> {
     let mut files: Vec<_> = std::fs::read_dir(cluster.dir())?.map(|entry| entry.unwrap().file_name()).collect();
     files.retain(|name| !name.to_string_lossy().starts_with("client"));
@@ -232,7 +232,7 @@ async fn nothing_is_changed_by_three_bars() -> Result<()> {
     Ok(())
 }
 
-/// What SECURITY.md says of a role with too many rights: a read-only transaction is about tables, not about functions.
+/// As SECURITY.md says about a role with too many rights: a read-only transaction restricts tables, not functions.
 #[tokio::test]
 #[ignore = "needs PostgreSQL"]
 async fn a_read_only_transaction_does_not_bind_a_superuser() -> Result<()> {
@@ -279,7 +279,7 @@ async fn failures_say_what_they_are() -> Result<()> {
     assert_eq!(on(&cluster, activity, "nope").await?, Err(NotFound), "no such database");
     let nobody = Literal::Database(Database::new("postgres:19999")?);
     assert_eq!(ask(activity, nobody).await?, Err(NotFound), "no server");
-    // A part is not let pass for the whole.
+    // A part is not accepted as the whole.
     for verb in [activity, Verb::PostgresLocks, Verb::PostgresReplication] {
         assert_eq!(on(&cluster, verb, "postgres").await?, Err(NotPermitted), "{verb} without pg_monitor");
     }

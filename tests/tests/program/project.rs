@@ -72,7 +72,7 @@ fn a_project_is_tested_where_it_stands() {
         one.stdout
     );
 
-    // A file that is packed is all there is to it, cases apart.
+    // A packed file is the whole component, except for the cases.
     let sealed =
         bailiwick_core::sections::seal(&fs::read(project.path("target/probe.wasm")).unwrap(), &manifest()).unwrap();
     project.write("my-memory.wasm", &sealed);

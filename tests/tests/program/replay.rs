@@ -18,7 +18,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
 }
 
-/// This machine and no other, with these grants.
+/// This machine alone, with these grants.
 fn local(policy: &str) -> Ops {
     let ops = Ops::new(PROGRAM, &[], &[], policy).unwrap();
     ops.write("fleet.toml", b"[targets.here]\nlocal = true\n").unwrap();
@@ -95,7 +95,7 @@ fn jr01_an_answer_that_was_altered_is_named() {
     );
     fs::write(&path, &whole).unwrap();
 
-    // With all of the chain made anew: what the component says to it is something else.
+    // With a new chain: the component gets another answer.
     rewrite(&ops, |entry| {
         if let Entry::Outcome { outcome: Outcome::Answer { stdout: Blob::Inline(text), .. }, .. } = entry {
             let uptime = String::from_utf8(text.clone()).unwrap();
@@ -243,7 +243,7 @@ fn a_journal_of_the_first_format_is_read_verified_replayed_and_gone_on_with() {
     is_gone_on_with(&ops, &sample, 76);
 }
 
-/// It goes on where it is, and says that it does, once.
+/// The journal continues in place, and one entry records it.
 fn is_gone_on_with(ops: &Ops, sample: &Path, next: u32) {
     ops.check(&[]).unwrap();
     ops.check(&[]).unwrap();
@@ -321,7 +321,7 @@ fn a_journal_of_the_third_format_is_read_verified_replayed_and_gone_on_with() {
     assert_eq!(ops.run(&["replay", "--last"]).unwrap().code, 0);
 }
 
-/// Words every cause in the journal anew.
+/// Rewords every cause in the journal.
 fn sets_cause(ops: &Ops, words: &str) {
     rewrite(ops, |entry| {
         if let Entry::Outcome { outcome: Outcome::Failed { cause, .. }, .. } = entry {
@@ -357,7 +357,7 @@ fn a_sentence_of_the_host_is_not_part_of_a_report_except_in_its_first_version() 
     let run = &sweep["targets"][0]["result"]["runs"][0];
     assert_eq!(run["report_sha256"], v2.as_ref().unwrap().as_str());
 
-    // Worded in another way, it is the same report.
+    // In other words, it is the same report.
     let identical = |ops: &Ops| {
         let (code, value) = replayed(ops, &["--last"]);
         let result = result(&value, "command-exit");
@@ -436,7 +436,7 @@ fn jr11_a_journal_from_another_person_is_read_and_run_as_it_is_live() {
         assert!(code == 4 && value.to_string().contains("not a SHA-256"), "{value:#}");
         restore();
     }
-    // What drives a terminal.
+    // Text that controls a terminal.
     rewrite(&ops, |entry| match entry {
         Entry::RunStarted(RunStart { version, .. }) => *version = "1\u{1b}[2J\u{202e}".to_owned(),
         Entry::RunEnded { report_v2, .. } => *report_v2 = None,

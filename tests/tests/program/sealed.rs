@@ -86,7 +86,7 @@ fn lk18_a_file_under_another_name_or_a_similar_name_is_not_the_component() {
         problems.0[0].message.contains("the file is named `other`, but the component is `my-memory`"),
         "{problems:?}"
     );
-    // An o that is none.
+    // An o of another script.
     let folder = Folder::new();
     folder.write(
         "my-mem\u{43e}ry.wasm",
@@ -171,7 +171,7 @@ fn pack_refuses_what_a_load_would_refuse() {
         &["cut.wasm"],
         &["text.wasm"],
         &["absent.wasm"],
-        // Something else stands there.
+        // Another file exists there.
         &["built.wasm", "--out", "built.wasm"],
         &["built.wasm", "--out", "manifest.toml"],
         &["built.wasm", "--out", "no-such-folder/x.wasm"],

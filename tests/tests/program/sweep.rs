@@ -105,7 +105,7 @@ fn what_reaches_a_target_stands_in_the_review() {
         let unlisted: Vec<_> = seen.difference(&wire).collect();
         assert!(unlisted.is_empty(), "{unlisted:?} is not in review --wire");
         assert!(!seen.iter().any(|(_, text)| text.ends_with(" who")), "a never-rule is subtracted");
-        // Ten components and fewer questions: what two ask is asked once.
+        // Ten components and fewer requests: a request of two components is sent once.
         assert_eq!(sshd.wire().unwrap().len(), seen.len(), "no question is asked twice in a sweep");
     }
     // The review names them all, literally, and the rule that takes one away.

@@ -46,7 +46,7 @@ fn one_run_checks_all_its_targets_and_one_that_is_down_does_not_stop_it() {
     assert_eq!([standing(0), standing(1), standing(2)], ["unseen", "healthy", "healthy"]);
     assert_eq!(sweep["summary"]["runs"]["total"], 1);
 
-    // The journal says it all: one run, a grant for each target, whose clock was asked and when.
+    // The journal has everything: one run, a grant for each target, whose clock was asked and when.
     let records = records(&ops.journal());
     let starts: Vec<_> = records.iter().filter(|record| matches!(record.entry, Entry::RunStarted(_))).collect();
     let [Record { entry: Entry::RunStarted(RunStart { first, others, .. }), seq: run, .. }] = starts.as_slice() else {
@@ -159,7 +159,7 @@ fn a_run_gets_its_own_past_and_the_journal_records_which() {
     let names: Vec<_> = numbers[0].iter().map(|point| (point.code.as_str(), point.metric.as_str())).collect();
     let each = [("available", "available-bytes"), ("available", "available-percent")];
     assert_eq!(names, [each, each].concat());
-    // Made again from the journal, it is the same.
+    // Rebuilt from the journal, it is the same.
     let trend = || {
         let text = ops.run(&["trend", "here", "--format", "json"]).unwrap().stdout;
         let mut value: serde_json::Value = serde_json::from_str(&text).unwrap();

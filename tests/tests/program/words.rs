@@ -52,7 +52,7 @@ fn fs16_the_number_of_an_entry_and_the_id_of_a_component_are_not_paths() -> Resu
         let output = ops.run(&["journal", "show", number])?;
         ensure!(output.code == 2 && !output.stdout.contains("root:"), "{number}: {}{}", output.stdout, output.stderr);
     }
-    // A component whose manifest says another id than its file has.
+    // A component whose manifest has another id than its file.
     let manifest =
         "[component]\nid = \"../../x\"\nversion = \"1.0.0\"\nworld = \"bailiwick:ops/probe@0.1.0\"\ntitle = \"x\"\n";
     ops.install("x", b"\0asm\x0d\0\x01\0", manifest.as_bytes())?;

@@ -198,7 +198,7 @@ fn host() -> Vec<Code> {
     files
 }
 
-/// The lines of a file up to `//`. A `//` in a text is cut as well: what stands behind it is of no interest here.
+/// The lines of a file up to `//`. A `//` in a string is cut as well; the rest of that line does not matter here.
 fn without_comments(text: &str) -> String {
     text.lines().map(|line| line.split("//").next().unwrap_or_default().trim_end().to_owned() + "\n").collect()
 }

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Every id, with a few words.
+/// Every id, with a short description.
 const IDS: &[(&str, &str)] = &[
     ("gr01", "an endless loop"),
     ("gr02", "a loop that costs little fuel"),
@@ -316,7 +316,7 @@ fn ph09_no_host_function_calls_the_guest_back() {
 
 #[test]
 fn ca05_no_guest_is_ever_lent_a_handle() {
-    // A borrow goes from guest to host only: what `examine` gets is its own, and no function gives a borrow back.
+    // A borrow goes from guest to host only: what `examine` gets is its own, and no function returns a borrow.
     let wit: String = fs::read_dir(root().join("wit"))
         .unwrap()
         .map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap())

@@ -138,7 +138,7 @@ proptest! {
                 let bound = [&units[..], &files, DATABASES].concat();
                 prop_assert!(bound.contains(&literal) || literal.starts_with("jobs#"), "{literal}");
             }
-            // The rules once more, written out by hand.
+            // The rules again, written by hand.
             let (verb, literal) = (action.verb.name(), action.literal.as_ref().map_or("", |literal| literal.as_str()));
             for rule in &never {
                 let forbids = match *rule {

@@ -58,7 +58,7 @@ fn jr01_every_flipped_bit_of_journal_and_head_is_found() {
                 let verdict = verify(folder.path()).unwrap();
                 assert!(!verdict.breaks.is_empty(), "{name}: bit {bit} of byte {at} flipped unseen");
                 if name == "journal.jsonl" {
-                    // The entry is named, and nothing behind it is called proven.
+                    // The entry is named, and nothing after it is reported as proven.
                     let entry = whole[..at].iter().filter(|b| **b == b'\n').count() as u64 + 1;
                     assert!(verdict.proven.seq < entry, "byte {at}: entry {} called proven", verdict.proven.seq);
                     assert!(verdict.breaks[0].to_string().contains(&format!("entry {}", verdict.proven.seq + 1)));
@@ -94,7 +94,7 @@ fn jr01_every_cut_is_found_and_the_next_writer_says_so() {
             assert_eq!(fs::read(torn).unwrap(), &text[border..length], "what was torn off is kept");
         }
         journal.append(note("after")).unwrap();
-        // The record stays: verification never forgets what was missing.
+        // The record stays: verification always reports what was missing.
         let verdict = verify(folder.path()).unwrap();
         assert!(verdict.breaks.iter().any(|found| matches!(found, Break::Missing { .. })), "{:?}", verdict.breaks);
     }
@@ -136,7 +136,7 @@ fn another_format_is_not_written_over() {
     let opened = Journal::open(folder.path(), Duration::ZERO);
     assert!(matches!(opened, Err(OpenError::Format { .. })), "{opened:?}");
 
-    // One that a newer program has gone on with: refused, with what to do, wherever it says so.
+    // A journal that a newer program continued: refused with the next step, wherever the format changes.
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.jsonl");
     let (journal, _) = Journal::open(folder.path(), Duration::ZERO).unwrap();
@@ -177,11 +177,11 @@ fn no_writer_continues_after_an_edited_entry() {
     write(folder.path(), &["one", "two"]);
     let path = folder.path().join("journal.jsonl");
     let whole = fs::read_to_string(&path).unwrap();
-    // The last entry says something else, under its old hash.
+    // The last entry has other content under its old hash.
     fs::write(&path, whole.replace("two", "owt")).unwrap();
     let opened = Journal::open(folder.path(), Duration::ZERO);
     assert!(matches!(opened, Err(OpenError::Damaged { .. })), "{opened:?}");
-    // Rewritten with a hash that fits: `head` still knows better.
+    // Rewritten with a matching hash: `head` still differs.
     let lines: Vec<&str> = whole.lines().collect();
     let before = EntryRef { seq: 2, hash: lines[1][..64].to_owned() };
     let body = lines[2][65..].replace("two", "owt");

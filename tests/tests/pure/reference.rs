@@ -12,7 +12,7 @@ use bailiwick_policy::policy;
 /// A key that no table has.
 const UNKNOWN: &str = "no-such-key = 1";
 
-/// What the parser of a page says of a text; empty: it takes it.
+/// The error of the parser of a page on a text; empty if it accepts it.
 fn problems(page: &Page, text: &str) -> String {
     let source = Source::embedded(page.file, text);
     let result: Result<(), Problems> = match page.file {
@@ -26,7 +26,7 @@ fn problems(page: &Page, text: &str) -> String {
         .unwrap_or_default()
 }
 
-/// The keys that the parser expects in a table, out of its own words; none where it takes any.
+/// The keys that the parser expects in a table, from its own error; none if it accepts any.
 fn expected(page: &Page, header: &str) -> Result<Option<BTreeSet<String>>> {
     let inner = header.trim_matches(['[', ']']);
     let parent =

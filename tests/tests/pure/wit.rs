@@ -16,7 +16,7 @@ use bailiwick_core::wit::CONTRACT;
 use bailiwick_engine::project;
 use bailiwick_engine::project::Language;
 
-/// What begins an item that needs `@since` too.
+/// The starts of items that need `@since` too.
 const ITEMS: &[&str] = &["interface", "world", "record", "enum", "variant", "flags", "resource", "type", "export"];
 
 /// What is wrong with a file: `name:line: …`.

@@ -60,7 +60,7 @@ fn lk01_size_is_checked_before_anything_else() {
     let max = Limits::default().component_bytes;
     let large = vec![0; usize::try_from(max).unwrap() + 1];
     assert_eq!(inspect(&large, &Limits::default()), Err(InspectError::Size { found: max + 1, max }));
-    // From a file no more is read than any component may have: this one has a terabyte of nothing.
+    // No more is read from a file than a component may have: this one is a sparse terabyte.
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("large.wasm");
     std::fs::File::create(&path).unwrap().set_len(1 << 40).unwrap();
@@ -187,7 +187,7 @@ fn deep_list(levels: usize) -> Vec<u8> {
 fn lk05_types_that_refer_to_one_another_have_a_depth() {
     inspect(&deep_list(20), &Limits::default()).unwrap();
     assert_eq!(refused_for(&deep_list(21), &Limits::default()), "type-depth");
-    // Through every kind of type, so that no way round is left.
+    // Through every kind of type, so that no kind avoids the limit.
     let wrap = |inner: &str, kind: &str| match kind {
         "record" => format!("(record (field \"a\" u8) (field \"b\" {inner}))"),
         "variant" => format!("(variant (case \"a\") (case \"b\" {inner}))"),
@@ -212,7 +212,7 @@ fn lk05_types_that_refer_to_one_another_have_a_depth() {
 
 #[test]
 fn lk05_a_count_is_not_trusted() {
-    // Each section says that it holds four billion things, and holds none.
+    // Each section claims four billion items, and has none.
     for id in [3, 5, 6, 7, 8, 10, 11, 2] {
         let bytes = [HEADER, &section(id, &leb(u32::MAX as usize))].concat();
         assert!(inspect(&bytes, &Limits::default()).is_err(), "section {id}");
@@ -224,7 +224,7 @@ fn lk05_a_count_is_not_trusted() {
     }
 }
 
-/// A component within every bound that is long to compile: three million calls, in bodies that are each small enough.
+/// A component within every bound that takes long to compile: three million calls, in bodies that are each small enough.
 fn laborious() -> Vec<u8> {
     let calls = [0x10, 0].repeat(120_000);
     let code = [&[0][..], &calls, &[0x0b]].concat();

@@ -27,7 +27,7 @@ fn entry(folder: &Path, component: &[u8; 32]) -> PathBuf {
     folder.join(HEXLOWER.encode(component))
 }
 
-/// What is asked for once is thrown away, and is not there the second time.
+/// The first request discards the entry, so the second one does not find it.
 #[track_caller]
 fn rejected(cache: &Cache, component: &[u8; 32]) -> Reject {
     let reject = cache.get(component).expect_err("it was taken for good");
@@ -190,7 +190,7 @@ fn lk06_the_cache_has_a_size_and_is_never_needed() {
     fs::write(folder.join("new-1-1"), vec![0; 2_000]).unwrap();
     for number in 1..=5u8 {
         cache.put(&[number; 32], &[number; 900]).unwrap();
-        // The grain of a file's time may be coarser than this loop.
+        // The resolution of file times may be coarser than this loop.
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     let kept: Vec<bool> = (1..=5).map(|number| cache.get(&[number; 32]).unwrap().is_some()).collect();
@@ -234,7 +234,7 @@ async fn lk03_code_and_text_are_not_components_and_components_are_not_code() {
         let loaded = Worker::load(Some(&program()), offered, &Links::default(), Limits::default()).await;
         assert!(matches!(loaded, Err(LoadError::NotLoaded { .. })), "{loaded:?}");
     }
-    // What the engine itself says to bytes that were sealed by mistake.
+    // The engine's own answer to bytes that were sealed by mistake.
     for offered in [&bytes[..], elf, b"", &artefact[..artefact.len() / 2]] {
         let code = Code::Compiled(offered.to_vec());
         let loaded = give(code).await;

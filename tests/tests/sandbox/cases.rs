@@ -56,7 +56,7 @@ fn components(built: &Path) -> Vec<(Source, Vec<u8>, PathBuf)> {
     found
 }
 
-/// Puts every component of a folder to the cases of its source folder; the differences, each with its file.
+/// Runs every component of a folder on the cases of its source folder; gives the differences, each with its file.
 fn differences(built: &Path) -> Vec<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let scratch = tempfile::tempdir().unwrap();

@@ -27,7 +27,7 @@ async fn lk10_imports_are_the_manifests() {
     assert_eq!(component.imports, imports);
     assert_eq!(check(&component, &[Verb::SystemLoad]), Ok(Links::from([Verb::SystemLoad])));
     assert_eq!(check(&component, &[]), Err(ImportError::NotAskedFor(vec![Verb::SystemLoad])));
-    // Were the check forgotten, the function would still not be there.
+    // Without the check, the function would still not exist.
     let unlinked = load(&bytes, &[Verb::SystemMemory], Limits::default()).await;
     assert!(matches!(unlinked, Err(LoadError::NotLoaded { .. })));
 }

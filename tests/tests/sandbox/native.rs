@@ -23,7 +23,7 @@ use tempfile::TempDir;
 /// The worker with native code in it.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_native-worker");
 
-/// Where a call would get to if it got anywhere: this process is the broker.
+/// The objects that a call would reach if it were allowed: this process is the broker.
 struct Surroundings {
     folder: TempDir,
     broker: u32,
@@ -154,7 +154,7 @@ fn here() -> Vec<TargetView> {
     }]
 }
 
-/// Gives the guest an order, on a worker of its own, and says how the run ended.
+/// Gives the guest an order, on a worker of its own, and returns how the run ended.
 async fn order(text: &str) -> Result<String, FaultKind> {
     let limits = Limits { wall_ms: 10_000, ..Limits::default() };
     let worker = Worker::load(Some(Path::new(PROGRAM)), text.as_bytes(), &Links::default(), limits).await.unwrap();
@@ -183,7 +183,7 @@ async fn table(calls: &[(String, String)]) -> String {
 #[tokio::test]
 async fn gr14_native_code_gets_nothing_from_the_system() {
     let surroundings = Surroundings::new();
-    // The worker can do what it must, threads and all, and its death is seen as what it is.
+    // The worker can do what it needs, with threads, and its death is recognised.
     assert_eq!(order("call thread").await, Ok("DONE".to_owned()));
     assert_eq!(order("call abort").await, Err(FaultKind::WorkerDied(WorkerEnd::Signal(6))));
     let table = table(&surroundings.calls()).await;
@@ -191,7 +191,7 @@ async fn gr14_native_code_gets_nothing_from_the_system() {
     assert!(done.is_empty(), "these got through: {done:#?}");
     #[cfg(target_arch = "x86_64")]
     insta::assert_snapshot!("native_code_behind_everything", table);
-    // The broker is this process; and what is there is as it was.
+    // The broker is this process; its objects are unchanged.
     assert_eq!(std::fs::read_to_string(surroundings.path("file")).unwrap(), "secret");
     assert!(!Path::new(&surroundings.path("new")).exists());
 }
@@ -200,8 +200,8 @@ async fn gr14_native_code_gets_nothing_from_the_system() {
 mod landlock_6 {
     use super::*;
 
-    /// Without seccomp, Landlock and the rest hold what they are for. The kernel is made to lack it, by a filter that the
-    /// worker inherits.
+    /// Without seccomp, Landlock and the other measures still hold. A filter that the worker inherits makes the kernel
+    /// lack seccomp.
     #[test]
     #[ignore = "needs Landlock's ABI 6: Linux 6.12"]
     fn gr14_native_code_behind_landlock_alone_gets_no_file_network_program_or_process() {
@@ -222,8 +222,8 @@ mod landlock_6 {
             lockdown.landlock.is_some_and(|abi| abi >= 6),
             "this kernel's Landlock does not know signals: {lockdown:?}"
         );
-        // Not among them: what neither Landlock nor the rest is for. A user may still set the limits of what is his, start
-        // processes and make sockets, without getting anywhere with them.
+        // Not among them: what neither Landlock nor the other measures are for. The worker can still set the limits of its own
+        // processes, start processes and make sockets, without reaching anything with them.
         let for_nothing = [
             "open",
             "create",

@@ -111,13 +111,13 @@ async fn every_built_in_probe_runs() {
         let run = async |answer: fn(&VerbCall) -> Outcome| {
             worker.run_phase(phase, NOW_MS, vec![target(manifest)], async |call| answer(&call)).await
         };
-        // What they say word for word is their own cases' business.
+        // Their own cases test the exact words.
         match run(healthy).await {
             RunEnd { ending: Ending::Report(report), calls: 1.., .. } => {
                 assert!(!report.findings.is_empty(), "{id}");
                 assert!(report.findings.iter().all(|finding| finding.severity == Severity::Ok), "{id}: {report:?}");
             }
-            // A healthy target is left alone.
+            // No fix changes a healthy target.
             RunEnd { ending: Ending::Decision(decision), calls: 1.., .. } => {
                 assert!(phase == Phase::Plan && !matches!(decision, Decision::Propose { .. }), "{id}: {decision:?}");
             }

@@ -25,7 +25,7 @@ fn moody() -> Vec<u8> {
 
 const LOAD: &str = "/proc/loadavg:0.65 1.37 0.79 2/89 13375\n/sys/devices/system/cpu/online:0-3\n";
 
-/// What stands behind a process' descriptors.
+/// The objects of a process' descriptors.
 fn descriptors(folder: &str) -> BTreeSet<String> {
     let entries = std::fs::read_dir(folder).unwrap();
     entries.filter_map(|entry| Some(std::fs::read_link(entry.unwrap().path()).ok()?.display().to_string())).collect()
@@ -60,7 +60,7 @@ mod as_root {
         let worker = load(&one_call(), &[Verb::SystemLoad], short()).await.unwrap();
         let proc = format!("/proc/{}", worker.pid());
         let run = worker.run(1, targets(), async |_| {
-            // CheckedTarget at while a run is under way.
+            // Read while a run is in progress.
             assert_eq!(std::fs::read(format!("{proc}/environ")).unwrap(), b"", "environment");
             let open = descriptors(&format!("{proc}/fd"));
             let beside: Vec<_> = open.iter().filter(|open| *open != "/dev/null").collect();
@@ -108,7 +108,7 @@ async fn gr14_a_killed_worker_ends_every_run_at_once() {
 
 #[tokio::test]
 async fn ca13_runs_do_not_disturb_each_other() {
-    // Fuel is to decide, however busy the machine is.
+    // Fuel has to decide, even on a busy machine.
     let limits = Limits { fuel: 300_000_000, ..Limits::default() };
     let worker = load(&moody(), &[Verb::SystemLoad], limits).await.unwrap();
     let run = async |kind: usize| {
@@ -200,7 +200,7 @@ async fn a_program_that_is_not_a_worker_is_an_error() {
     assert!(matches!(none, Err(LoadError::Spawn(_))));
     let silent = Worker::load(Some("/bin/true".as_ref()), b"", &Links::default(), Limits::default()).await;
     assert!(matches!(silent, Err(LoadError::Died(_))), "{silent:?}");
-    // Runs on, and says nothing on the socket.
+    // Continues to run, and sends nothing on the socket.
     let links = Links::default();
     let other = Worker::load(Some("/bin/yes".as_ref()), b"", &links, Limits::default());
     let other = tokio::time::timeout(Duration::from_millis(300), other).await;

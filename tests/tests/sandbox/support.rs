@@ -19,7 +19,7 @@ pub(crate) async fn load(component: &[u8], verbs: &[Verb], limits: Limits) -> Re
     guest::load(Path::new(PROGRAM), component, verbs, limits).await
 }
 
-/// Runs a component once; every call is answered with `unreachable`. Whatever the run came to, its worker is gone then.
+/// Runs a component once; every call is answered with `unreachable`. Its worker has ended afterwards.
 pub(crate) async fn run(component: &[u8], verbs: &[Verb], limits: Limits) -> RunEnd {
     guest::run(Path::new(PROGRAM), component, verbs, limits).await
 }

@@ -49,7 +49,7 @@ fn two_versions_of_one_at_once_leave_one_of_them() {
     }
 }
 
-/// The state after a change that was stopped: what was accepted before or what is new, whole, and it runs.
+/// The state after a stopped command: the old acceptance or the new one, complete, and it runs.
 fn assert_whole(ops: &Ops, versions: &[&str]) -> String {
     let verify = ops.run(&["lock", "verify"]).unwrap();
     assert_eq!(verify.code, 0, "{}{}", verify.stdout, verify.stderr);

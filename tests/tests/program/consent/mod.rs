@@ -68,7 +68,7 @@ fn read_lock(ops: &Ops) -> Lock {
     }
 }
 
-/// What came of a component, and that the built-in one beside it ran.
+/// The outcome of a component, after a check that the built-in one beside it ran.
 fn outcome(ops: &Ops, id: &str) -> (i32, String, String) {
     let (code, sweep) = ops.check(&[]).unwrap();
     assert_eq!(component_run(&sweep, "here", "memory").unwrap()["outcome"]["kind"], "report", "{sweep}");
@@ -110,7 +110,7 @@ fn lk07_one_bit_of_an_accepted_file_and_it_does_not_run_and_the_others_do() {
         fs::write(&file, &right).unwrap();
         assert_runs(&ops, "acme-unit");
     }
-    // Written down, and without a run.
+    // Recorded, and without a run.
     let journal = fs::read_to_string(ops.journal().join("journal.jsonl")).unwrap();
     assert!(journal.matches("\"kind\":\"load-refused\"").count() >= 6);
 }
@@ -267,7 +267,7 @@ fn lk09_revoked_bytes_stay_blocked_under_any_name() {
     assert_eq!(ops.run(&["revoke", "--undo", &digest]).unwrap().code, 0);
     assert_eq!(ops.run(&["revoke", "--undo", &digest]).unwrap().code, 2);
     add(&ops, &file);
-    // A yes from before a revocation is none after it.
+    // An acceptance from before a revocation does not count after it.
     let old = accept_of(&{
         let (fresh, _) = empty(&["acme-unit", "other-thing"]);
         fresh.run(&["add", file.to_str().unwrap()]).unwrap()
@@ -369,7 +369,7 @@ fn what_was_shown_is_what_is_accepted() {
         stale(&ops);
     }
     ops.write("policy.toml", right.as_bytes()).unwrap();
-    // The file has.
+    // The file has changed.
     let bytes = fs::read(&file).unwrap();
     fs::write(&file, bailiwick_tests::offer::other_bytes(&bytes, "x")).unwrap();
     stale(&ops);
@@ -392,7 +392,7 @@ fn a_folder_is_added_in_one_go_and_each_is_asked_for() {
     let page = ops.run(&["add", path]).unwrap();
     let digests: Vec<_> = page.stdout.split("--accept ").skip(1).map(|rest| rest.lines().next().unwrap()).collect();
     assert_eq!((page.code, digests.len()), (8, 2));
-    // One yes is for one.
+    // One digest accepts one component.
     let one = ops.run(&["add", path, "--accept", digests[0]]).unwrap();
     assert_eq!((one.code, read_lock(&ops).components.len()), (8, 1), "{}{}", one.stdout, one.stderr);
     assert_eq!(ops.run(&["add", path, "--accept", digests[1]]).unwrap().code, 0);
@@ -403,7 +403,7 @@ fn a_folder_is_added_in_one_go_and_each_is_asked_for() {
 /// A name that would forge the page: a line of ours, and what follows it hidden.
 const FORGED: &str = "acme-unit\n  signer   alice\u{1b}[8m";
 
-/// Nothing that drives a terminal and no line that is not ours.
+/// Nothing that controls a terminal and no line that is not ours.
 #[track_caller]
 fn assert_harmless(output: &Completed) {
     for out in [&output.stdout, &output.stderr] {
@@ -450,7 +450,7 @@ fn tx01_tx07_the_name_of_a_file_cannot_forge_output() {
     assert!(all.contains("alice\\x1b[8m") && !all.lines().any(|line| line.starts_with("  signer   alice")), "{all}");
 }
 
-/// A project with a case, which need not be any good.
+/// A project with a case, which does not have to pass.
 fn project(ops: &Ops, offers: &Offers) -> PathBuf {
     let file = offers.version("acme-unit", "1.0.0", Asks::Status).unwrap();
     let folder = file.parent().unwrap().to_owned();

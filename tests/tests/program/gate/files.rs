@@ -11,7 +11,7 @@ use bailiwick_tests::gate::{
     FINE, FREE, Gate, PLAN, SHELLS, absolute, begin, change, ensure_line, is, named, place, shown, step, undo, write,
 };
 
-/// What is to be seen of a file: its bytes, and what a change of them is to keep.
+/// The bytes of a file, and what a change of them must preserve.
 #[derive(Debug, PartialEq)]
 struct Seen {
     bytes: Vec<u8>,
@@ -104,7 +104,7 @@ fn fs12_every_change_of_a_file_is_done_and_undone_in_every_shell() {
             }
             assert!(is(&gate.one("change-root", Request::Close(named(&change))).unwrap(), FINE));
         }
-        // Nothing of ours lies beside them.
+        // No file of the gate is left beside them.
         let mut left: Vec<_> = fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();
         assert_eq!(left, ["first", "junk", "less", "lines", "old"], "{shell}");

@@ -285,7 +285,7 @@ fn d17_the_gate_refuses_what_the_controller_refuses() {
         let entry = bailiwick_tests::gate::unit("x", unit, UnitAct::Reload).unwrap();
         assert!(matches!(entry.check(), Err(EntryError::Never { .. })), "{unit}");
     }
-    // AR17, AR18: a word that cannot be a word.
+    // AR17, AR18: invalid words.
     for word in ["it's", "a\nb", "\u{1b}[2J", "é", "\0"] {
         assert!(matches!(read("x", &["/bin/x", word], 1, 1).check(), Err(EntryError::Word { .. })), "{word:?}");
         let id = read(word, &["/bin/x"], 1, 1);

@@ -116,7 +116,7 @@ fn nw19_nw21_ssh_with_a_key_in_hand_there_is_nothing_but_the_list() {
     let entries =
         vec![write("w", &file, "after\n").unwrap(), read("load", &["/usr/bin/cat", "/proc/loadavg"], 10, 100)];
     let limits = Limits { free_kib: 16, ..Limits::default() };
-    // A careless sshd: it takes whatever a client sends.
+    // A careless sshd: it accepts everything that a client sends.
     let config = vec!["AcceptEnv *".to_owned(), "AllowTcpForwarding yes".to_owned(), "PermitTunnel yes".to_owned()];
     let (host, _) = Host::start(&Options { entries, limits, config, ..Options::default() }).unwrap();
     let stranger = format!("{}:{}", inside.ip(), inside.port());
@@ -142,7 +142,7 @@ fn nw19_nw21_ssh_with_a_key_in_hand_there_is_nothing_but_the_list() {
             assert_eq!(output.status.code(), Some(126), "{role} {words:?}: {output:?}");
             assert!(output.stdout.is_empty(), "{role} {words:?}");
         }
-        // The other's constant.
+        // The command of the other role.
         let other = if role == "read" { "bailiwick-gate/1 change" } else { "bailiwick-gate/1 look" };
         assert_eq!(host.try_ssh(role, &[], &[other]).unwrap().status.code(), Some(126), "{role}");
         let subsystem = host.try_ssh(role, &["-s"], &["sftp"]).unwrap();
@@ -189,7 +189,7 @@ fn nw19_nw21_ssh_with_a_key_in_hand_there_is_nothing_but_the_list() {
     {
         assert!(log.contains(&format!("request={request} outcome=refused")) || request == "\"\"", "{request} in {log}");
     }
-    // With the changing key, by hand: the list, and that once a day.
+    // With the change key, by hand: the list, and once a day.
     let preview = by_hand(&host, "read", &[], &[Request::Read("w".into())]);
     assert!(preview.1.starts_with("answer 1 unknown "), "what changes is not read");
     let after = format!(
@@ -306,7 +306,7 @@ fn nw20_ssh_a_certificate_is_good_for_one_target_one_role_and_its_time() {
     assert_ne!(tries(), (Some(0), true), "another command than the key line's");
     certify("ca", "bw-change@test", "+5m", &["-O", "force-command=/usr/local/libexec/bailiwick-gate change"]);
     assert_eq!(tries(), (Some(0), true));
-    // And by our own client.
+    // And with our own client.
     certify("ca", "bw-change@test", "+5m", &[]);
     let way = Way::with(&host, &format!(", certificate = {}", text(&certificate(&host))));
     run(async {

@@ -219,7 +219,7 @@ fn ch03_gate_undo_fails_and_a_person_finishes() {
     let (controller, rig) = (controller(), Rig::new("everything").unwrap());
     let plan = rig.plan(&controller).unwrap();
     let mut gate = Faulty::new(rig.client(&controller), Fault::None);
-    // A person edits what the change has written, while it is under way.
+    // A person edits what the change has written, while it is running.
     let edited = rig.gate.at("objects-folder").join("objects/rules.yml");
     let there = edited.clone();
     gate.before = Some(Box::new(move |_, name| {

@@ -573,7 +573,7 @@ fn ph03_nothing_is_called_while_instantiating() -> Result<()> {
 
 #[test]
 fn ph05_nothing_is_left_for_the_next_run() -> Result<()> {
-    // Says in its report whether it was here before: a finding with an empty code, which is a fault.
+    // Its report shows whether it was called before: a finding with an empty code, which is a fault.
     let fields = "(global $runs (mut i32) (i32.const 0))";
     let text = "(if (i32.or (global.get $runs) (i32.load (i32.const 60000))) (then unreachable))
         (global.set $runs (i32.const 1)) (i32.store (i32.const 60000) (i32.const 1)) (i32.const 1024)";

@@ -42,7 +42,7 @@ fn outcome<'a>(sweep: &'a Value, target: &str) -> &'a Value {
     &component_run(sweep, target, "hostile").unwrap()["outcome"]
 }
 
-/// The journal hangs together, and every run in it has ended.
+/// The journal is consistent, and every run in it has ended.
 fn assert_sound(ops: &Ops) {
     let verify = ops.run(&["journal", "verify"]).unwrap();
     assert_eq!(verify.code, 0, "{}{}", verify.stdout, verify.stderr);
@@ -420,7 +420,7 @@ fn ph10_what_was_sent_gets_its_outcome_after_its_run_has_ended() {
     assert_eq!(output.code, 4, "{}{}", output.stdout, output.stderr);
     let journal = fs::read_to_string(ops.journal().join("journal.jsonl")).unwrap();
     let count = |kind: &str| journal.matches(&format!("\"kind\":\"{kind}\"")).count();
-    // Both asked the same; it was sent once, and what came of it is written down.
+    // Both requested the same; it was sent once, and its outcome is recorded.
     assert_eq!((count("intent"), count("outcome")), (1, 1), "{journal}");
     assert_eq!((count("run-started"), count("run-ended")), (2, 2));
     assert_sound(&ops);

@@ -131,7 +131,7 @@ fn every_command_of_the_readme_works_in_order() {
                         let digest = digest.unwrap_or_else(|| panic!("{printed}"));
                         place.run(&format!("{line} --why README --accept {digest}"), &[0]);
                     }
-                    // What the target has is not this test's affair; that it was checked is.
+                    // The findings of the target do not matter here; it has to be checked.
                     line if line.starts_with("bailiwick check") => {
                         let printed = place.run(line, &[0, 1]);
                         assert!(printed.contains("web01"), "{printed}");

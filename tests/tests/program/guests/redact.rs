@@ -29,7 +29,7 @@ use crate::PROGRAM;
 
 /// What every secret below holds.
 const CANARY: &str = "cAnArY";
-/// What stands beside them, and must arrive.
+/// The text beside them, which must arrive.
 const BESIDE: &str = "harmless-neighbour";
 
 fn guests() -> PathBuf {
@@ -140,7 +140,7 @@ fn tx09_no_secret_is_in_journal_report_or_log() {
     }
 }
 
-/// A short secret cannot be guessed from what stands for it: whatever it is, the same bytes are written (JR08).
+/// A short secret cannot be guessed from its replacement: for every secret, the same bytes are written (JR08).
 #[test]
 fn jr08_guest_journal_is_the_same_whatever_the_secret_was() {
     let written = |pin: &str| {

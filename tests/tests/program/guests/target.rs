@@ -32,7 +32,7 @@ fn on<T>(kind: TargetKind, work: impl FnOnce(&mut Case) -> Result<T>) -> Result<
     case(PROGRAM, &Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/guests"), kind, work)
 }
 
-/// What `system.load` came to on a server that does this: the guest's word, the operator's cause.
+/// The result of `system.load` on a server that does this: the guest's error, and the operator's cause.
 fn against(act: Act) -> Result<(String, String)> {
     on(TargetKind::Hostile(act), |case| {
         case.hostile("sleep-in-verb")?;
@@ -50,12 +50,12 @@ fn against(act: Act) -> Result<(String, String)> {
     })
 }
 
-/// The findings of the guest that passes on what a file says.
+/// The findings of the guest that reports the content of a file.
 fn findings(swept: &Swept) -> Result<&Vec<Value>> {
     swept.outcome("bad-tell-file")?["findings"].as_array().with_context(|| swept.json.to_string())
 }
 
-/// Sweeps with a guest that passes on this file.
+/// Sweeps with a guest that reports the content of this file.
 fn sweep_with_file(kind: TargetKind, path: &Path) -> Result<Swept> {
     on(kind, |case| {
         case.hostile_with("tell-file", &format!("bind.file = {}\n", text(&path.display().to_string())))?;
@@ -184,7 +184,7 @@ fn tg06_what_resembles_another_message_stays_text() -> Result<()> {
 
 #[test]
 fn tg07_an_exit_status_and_data_must_agree() -> Result<()> {
-    // Channels that end in odd orders: what is not the verb's answer is none.
+    // Channels that end in unusual orders: only the verb's answer counts.
     for (act, expected) in [(Act::NoExitStatus, "garbled"), (Act::ExitFirst, "garbled"), (Act::TwoExits, "unsupported")]
     {
         let (title, cause) = against(act)?;

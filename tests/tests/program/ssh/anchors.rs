@@ -63,7 +63,7 @@ fn copy(from: &Path, to: &Path) {
 fn jr01_a_journal_that_was_cut_or_rewritten_does_not_fit_its_anchors() {
     let (sshd, there, repository) = (sftp_only(), tempfile::tempdir().unwrap(), repository());
     let file = there.path().join("controller.heads");
-    // What is there stays there.
+    // Existing lines stay.
     fs::write(&file, "# heads of the controller\n").unwrap();
     let anchors = format!(
         "[[anchor]]\ntarget = \"nas\"\nfile = \"{}\"\nwhy = \"a copy\"\n[[anchor]]\ngit = \"{}\"\nwhy = \"another\"\n",
@@ -185,7 +185,7 @@ fn an_anchor_that_takes_nothing_is_reported_and_the_sweep_counts() {
     );
     assert!(output.stderr.contains("over SFTP: the file does not exist"), "{}", output.stderr);
     assert!(output.stderr.contains("in git: `git rev-parse` failed: fatal: not a git repository"), "{}", output.stderr);
-    // The journal says so too.
+    // The journal records it too.
     let failed = Reader::open(&ops.journal()).unwrap().find_map(|record| match record.unwrap().entry {
         Entry::Anchored { results, .. } => Some(results.values().filter(|why| why.is_some()).count()),
         _ => None,
@@ -249,7 +249,7 @@ fn tg01_a_server_that_speaks_something_else_costs_its_anchor_and_nothing_more() 
     }
 }
 
-/// Starts a sweep and kills it after a while, as `kill -9` does: no handler, no goodbye.
+/// Starts a sweep and kills it after a while, as `kill -9` does, without a handler.
 fn killed_after(ops: &Ops, after: Duration) -> bool {
     let mut child = ops.command(&["check"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     std::thread::sleep(after);

@@ -198,7 +198,7 @@ fn ag03_an_approval_of_anything_else_is_none() {
 fn ag02_what_an_agent_can_read_approves_nothing() {
     let mut scene = Scene::new();
     let statement = scene.statement(8);
-    // Its own key; one for something else; a signature of a component; the proposer's own; none.
+    // An unknown key; a key for another purpose; a signature of a component; the proposer's own; none.
     for (who, namespace, why) in [
         ("mallory", NAMESPACE, "no line lists its key"),
         ("alice", "bailiwick-component", "it was made for"),

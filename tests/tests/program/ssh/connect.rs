@@ -30,12 +30,12 @@ async fn session(sshd: &Sshd) -> Result<Session> {
     Ok(connect(&fleet, target(&fleet, "mon01")?, &Settings::default()).await?)
 }
 
-/// One minute stands for "ends".
+/// Ends within one minute, or fails.
 async fn ends<T>(work: impl Future<Output = T>) -> Result<T> {
     tokio::time::timeout(Duration::from_secs(60), work).await.context("it does not end")
 }
 
-/// The same asked here and through a server: what comes of both must be the same.
+/// The same request here and through a server: both results must be the same.
 async fn both(address: SocketAddr) -> Result<Result<Answer, RunError>> {
     let sshd = Sshd::plain()?;
     let session = session(&sshd).await?;

@@ -16,7 +16,7 @@ struct Home {
 }
 
 impl Home {
-    /// A home with two identities, a configuration and what known_hosts says.
+    /// A home with two identities, a configuration and known_hosts.
     fn new(config: &str, known: impl Fn(&[String]) -> String) -> Result<Self> {
         let dir = tempfile::tempdir()?;
         let ssh = dir.path().join(".ssh");
@@ -150,7 +150,7 @@ fn a_value_cannot_leave_its_comment() -> Result<()> {
     Ok(())
 }
 
-/// Found by fuzzing: the jump host was added once for each turn of the circle, and the entries were no fleet.
+/// Found by fuzzing: the jump host was added once for each turn of the circle, and the entries were not a valid fleet.
 #[test]
 fn a_jump_host_that_is_reached_through_itself_is_reported() -> Result<()> {
     let config = "Host db bastion\n    HostName 10.0.0.1\n    User op\nHost *\n    ProxyJump bastion,other\n";

@@ -302,7 +302,7 @@ async fn tg03_silence_refusal_and_nonsense_each_have_a_cause() -> Result<()> {
     let message = error(web.address()).await?;
     ensure!(message.to_string().contains("handshake"), "{message}");
     assert_eq!(error(closed).await?.to_string(), format!("connection refused ({closed})"));
-    // Nothing of ours stays behind on a line that leads nowhere.
+    // No process or socket of ours is left after a failed connection.
     for _ in 0..400 {
         if silent.all_ended() && half.all_ended() {
             return Ok(());

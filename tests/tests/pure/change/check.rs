@@ -83,7 +83,7 @@ proptest! {
         let mut edited = plan.clone();
         let step = &mut edited.steps[at % plan.steps.len()];
         (step.before, step.after) = (before, after);
-        // Whatever passes goes from one state of its object to another of it, or makes it read again.
+        // A step that passes leads from one state of its object to another, or makes it read again.
         let pairs: Vec<_> = edited.steps.iter().map(|step| (step.before.clone(), step.after.clone(), step.inverse)).collect();
         if check(&edited, &constraints(&plan)).is_ok() {
             for (before, after, inverse) in pairs {

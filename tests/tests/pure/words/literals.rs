@@ -125,7 +125,7 @@ fn fs02_what_shows_other_processes_or_secrets_is_never_a_file() -> Result<()> {
     ];
     for place in places {
         refused("-", place).with_context(|| place.to_owned())?;
-        // However it is spelt.
+        // In every spelling.
         for spelt in [format!("/{place}"), format!("{place}/"), place.replacen('/', "/./", 1), format!("/x/..{place}")]
         {
             refused("-", &spelt).with_context(|| spelt.clone())?;
@@ -180,7 +180,7 @@ fn fs04_nothing_is_expanded() -> Result<()> {
 
 #[test]
 fn fs11_a_name_that_was_not_utf8_cannot_be_asked_for() -> Result<()> {
-    // No verb lists names, and U+FFFD, which stands for bytes that are none, cannot be written down.
+    // No verb lists names, and U+FFFD, which replaces invalid bytes, is not in the grammar.
     refused("a\u{fffd}.service", "/srv/a\u{fffd}")?;
     let (parameters, _) = contract()?;
     ensure!(!parameters.iter().any(|(name, _)| name.contains("path") || name.contains("dir")));

@@ -50,7 +50,7 @@ fn ar02_every_shell_reads_the_same_words() -> Result<()> {
         for words in wires() {
             let (first, rest) = words.split_first().context("no words")?;
             assert_eq!(first, "/usr/bin/env");
-            // The program's place is taken by one that writes its arguments down; what the shell makes of the rest counts.
+            // The program is replaced by one that records its arguments; the test is what the shell makes of the rest.
             let line = format!("{} {}", print.display(), rest.join(" "));
             let mut command = Command::new(&path);
             command.args((!option.is_empty()).then_some(option)).arg("-c").arg(&line);
@@ -62,7 +62,7 @@ fn ar02_every_shell_reads_the_same_words() -> Result<()> {
         }
     }
     ensure!(shells >= 3, "only {shells} shells are here");
-    // Those that run no command say so, by a status that no reader takes for an answer.
+    // Shells that run no command report it by a status that no reader accepts.
     for shell in ["/bin/rbash", "/usr/sbin/nologin", "/bin/false"] {
         if !Path::new(shell).exists() {
             continue;
@@ -289,7 +289,7 @@ fn ar14_no_template_fetches_anything() {
             assert!(!word.contains("://") && !word.contains("file:") && !word.starts_with("@"), "{word}");
         }
     }
-    // What an operator's own command has, they have written and named.
+    // An operator wrote and named their own command.
     for (program, uses) in programs() {
         for (verb, words) in uses {
             let bad = |word: &&str| ["-o", "-K", "-x", "-T", "--engine", "--data-binary"].contains(word);

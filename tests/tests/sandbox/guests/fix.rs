@@ -54,7 +54,7 @@ fn case(manifest: &Manifest, what: &str, units: usize, expected: &str) -> Case {
     Case::parse(&Source::embedded("case.toml", &text), manifest).map_err(rendered).unwrap()
 }
 
-/// Runs the cases one after the other in one worker; what came of each, and what the journal holds.
+/// Runs the cases one after the other in one worker; gives the result of each, and the journal.
 fn run(cases: &[(&str, usize, &str)]) -> (Vec<Verdict>, Vec<Entry>) {
     let (manifest, bytes) = meddler();
     let scratch = tempfile::tempdir().unwrap();
@@ -73,7 +73,7 @@ fn run(cases: &[(&str, usize, &str)]) -> (Vec<Verdict>, Vec<Entry>) {
     (verdicts, entries)
 }
 
-/// The same, where each must come out as expected.
+/// The same, where each must end as expected.
 fn passes(cases: &[(&str, usize, &str)]) -> Vec<Entry> {
     let (verdicts, entries) = run(cases);
     for ((what, _, _), verdict) in cases.iter().zip(verdicts) {
@@ -162,7 +162,7 @@ fn ph05_nothing_of_a_plan_is_left_for_its_verification_or_the_next_plan() {
 fn ph11_a_fix_that_proposes_nothing_or_hides_a_change_has_no_plan() {
     let (verdicts, entries) = run(&[
         ("propose-nothing", 1, "[plan]\npropose = \"trust me\"\n"),
-        ("stage-and-refuse", 1, "[plan]\nrefuse = \"not mine\"\nowner = \"somebody\"\n"),
+        ("stage-and-refuse", 1, "[plan]\nrefuse = \"not mine\"\nowner = \"another team\"\n"),
         ("stage-and-nothing", 1, "[plan]\nnothing = \"all is well\"\n"),
         ("trap", 1, "[plan]\nnothing = \"all is well\"\n"),
     ]);

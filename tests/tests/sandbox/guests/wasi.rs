@@ -55,7 +55,7 @@ async fn run_at(now_ms: u64, bytes: &[u8], behaviour: &str, limits: Limits) -> R
 
 /// What the guest saw, by code.
 async fn observe(now_ms: u64, bytes: &[u8]) -> BTreeMap<String, String> {
-    let end = run_at(now_ms, bytes, "look", short()).await;
+    let end = run_at(now_ms, bytes, "observe", short()).await;
     let Ending::Report(report) = end.ending else { panic!("{end:?}") };
     report.findings.into_iter().map(|found| (found.code, found.title.for_encoder().to_owned())).collect()
 }
@@ -128,7 +128,7 @@ async fn lk10_lk11_wasi_is_what_the_manifest_says_and_no_more() {
         let fewer: Vec<_> = WasiGroup::ALL.iter().copied().filter(|other| other != group).collect();
         assert_eq!(check(&fewer), Err(ImportError::WasiNotAskedFor(vec![*group])));
     }
-    // Were the check forgotten, what is not in the list would still not be there: interface by interface and function by
+    // Without the check, what is not in the list would still not exist: interface by interface and function by
     // function.
     let refused = async |links: &Links| {
         let loaded = Worker::load(Some(&program()), &bytes, links, Limits::default()).await;
@@ -146,7 +146,7 @@ async fn lk10_lk11_wasi_is_what_the_manifest_says_and_no_more() {
     assert!(refused(&files).await, "there is something behind wasi:filesystem");
 }
 
-/// A host as others make them: wasmtime's own WASI, with nothing granted.
+/// A usual host: wasmtime's own WASI, with nothing granted.
 struct Others {
     ctx: wasmtime_wasi::WasiCtx,
     table: wasmtime::component::ResourceTable,
@@ -170,7 +170,7 @@ fn look_elsewhere(bytes: &[u8]) -> wasmtime::Result<BTreeMap<String, String>> {
         if let Some(Val::Resource(target)) = arguments.first() {
             target.resource_drop(&mut store)?;
         }
-        let text = Val::Variant("text".to_owned(), Some(Box::new(Val::String("look".to_owned()))));
+        let text = Val::Variant("text".to_owned(), Some(Box::new(Val::String("observe".to_owned()))));
         results[0] = Val::Option(Some(Box::new(text)));
         Ok(())
     })?;
@@ -195,7 +195,7 @@ fn look_elsewhere(bytes: &[u8]) -> wasmtime::Result<BTreeMap<String, String>> {
     Ok(seen.collect())
 }
 
-/// Ours is written by hand. To a guest it is what wasmtime's own is when nothing is granted, but for time and chance.
+/// Ours is written by hand. A guest sees the same as with wasmtime's own when nothing is granted, except for time and random.
 #[test]
 fn lk15_inert_wasi_is_what_wasmtimes_own_shows_with_nothing_granted() {
     let (bytes, _) = guest();

@@ -31,7 +31,7 @@ fn an_unconfirmed_change_is_rolled_back_by_the_target() {
     fs::remove_file(gate.at("config/disabled")).unwrap();
     assert_eq!(known(&gate, "c-1").ended.map(|(how, _)| how), Some(Ended::RolledBack));
     assert!(is(&gate.one("change-root", Request::Confirm(named("c-1"))).unwrap(), Status::Conflict), "too late");
-    // One that is confirmed stays.
+    // A confirmed change stays.
     let asked = [begin_for("c-2", 2), step("c-2", 1, "w", &before, &after), Request::Confirm(named("c-2"))];
     assert!(gate.ask("change-root", &asked).unwrap().iter().all(|answer| is(answer, FINE)));
     std::thread::sleep(Duration::from_secs(4));

@@ -129,7 +129,7 @@ fn the_operators_command_is_done_and_undone_and_its_check_decides() {
     for _twice in 0..2 {
         assert!(gate.ask("change-root", &asked).unwrap().iter().all(|answer| is(answer, FINE)));
         assert!(Path::new(&made).exists());
-        // Nothing of our own mask is on it.
+        // The umask of this process does not affect it.
         assert_eq!(fs::metadata(&made).unwrap().permissions().mode() & 0o777, 0o644);
     }
     for _twice in 0..2 {
@@ -161,7 +161,7 @@ fn ch08_a_step_that_is_asked_again_is_not_done_again_and_never_becomes_another()
     );
     assert!(is(&gate.one("change-root", Request::Close(named("c-1"))).unwrap(), Status::Conflict));
     assert_eq!(fs::read(&file).unwrap(), b"a person's\n");
-    // A person puts it right, and it goes on.
+    // A person restores it, and the undo works.
     fs::write(&file, "after\n").unwrap();
     assert!(is(&gate.one("change-root", undo("c-1", 1)).unwrap(), FINE));
     assert_eq!(fs::read(&file).unwrap(), b"before\n");
@@ -201,7 +201,7 @@ fn the_list_and_not_the_client_decides_what_a_step_makes_of_its_object() {
     let (before, after) = gate.preview("w").unwrap();
     assert!(is(&gate.one("change-root", begin("c-1")).unwrap(), FINE));
     for (number, (action, before, after)) in (1..).zip([
-        // A write that would take the file away, and a taking away that would write.
+        // A write that would remove the file, and a removal that would write.
         ("w", before.clone(), State::Absent),
         ("w", before.clone(), before.clone()),
         ("w", before.clone(), state(&after.to_string().replace(":644:", ":666:"))),
@@ -275,7 +275,7 @@ fn fs07_the_owner_of_the_folder_gains_nothing_by_moving_files() {
         });
         let left = Command::new(gate.at("gate")).args(["rollback", &name]).output().unwrap();
         drop(left);
-        // Whatever became of it, the next one may begin.
+        // In every case, the next change may begin.
         let _ = fs::remove_file(gate.at("state/open"));
     }
     enemy.kill().unwrap();

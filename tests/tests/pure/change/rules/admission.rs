@@ -48,7 +48,7 @@ fn ch09_two_controllers_at_the_same_time_make_one_change() {
     let mut gate = Faulty::new(gate, Fault::None);
     let (there, outcome) = (Rc::clone(&world), Rc::new(RefCell::new(None)));
     let kept = Rc::clone(&outcome);
-    // The second one comes while the first has begun.
+    // The second one starts after the first has begun.
     gate.before = Some(Box::new(move |_, name| {
         if name == "do 1" {
             let (mut gate, mut probes) = two.gate_and_probes(&there);
@@ -118,7 +118,7 @@ fn ag13_nothing_changes_by_forgetting_to_say_something() {
     let (mut gate, mut probes) = controller.gate_and_probes(&world);
     let unattended = ApplyRequest { who: "cron".to_owned(), approval: Approval::Unattended { allowed: false } };
     let outcome = controller.apply_with(&mut log, (&mut gate, &mut probes), &repair(), &unattended, |_| {});
-    // No window speaks of it: unattended that alone is a no.
+    // No window names it: for an unattended change, this alone denies it.
     is_denied(&outcome.unwrap(), Denial::Window);
     assert_eq!(world.borrow().mutations, 0);
 }

@@ -136,7 +136,7 @@ fn jr03_a_journal_that_breaks_stops_what_is_not_written_yet() {
         let later = gate.names.borrow().iter().skip(at as usize).cloned().collect::<Vec<_>>();
         let reads = |name: &String| name.starts_with("preview") || name == "people";
         assert!(later.iter().all(reads), "{name}: it went on with {later:?}");
-        // Started anew, with a disk that works: nothing is hidden, and nothing is done.
+        // Restarted, with a disk that works: nothing is hidden, and nothing is done.
         drop((log, gate));
         std::fs::remove_file(controller.journal().join(bailiwick_journal::FOLDER)).unwrap();
         let mut log = controller.log();

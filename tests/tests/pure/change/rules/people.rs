@@ -53,7 +53,7 @@ fn ch17_a_persons_edit_during_apply_stays_and_the_rest_is_rolled_back() {
         }
     }));
     let outcome = controller.apply(&mut log, &mut gate, &mut probes, &two).unwrap();
-    // Not as it was: the person has changed it. So a person must decide whether that is right.
+    // It differs: the person has changed it. So a person must decide whether it is right.
     assert!(matches!(&outcome, ApplyOutcome::Ended { end: End::Stuck, .. }), "{outcome:?}");
     let objects = world.borrow().objects.clone();
     assert_eq!(objects.get("file /etc/a"), Some(&file("old")), "ours is back");
@@ -72,7 +72,7 @@ fn ch04_a_persons_edit_before_rollback_stops_it_and_is_shown() {
     let ApplyOutcome::Denied { code: Denial::Conflict, shown: Some(_), .. } = outcome else { panic!("{outcome:?}") };
     assert_eq!(world.borrow().objects.get("file /etc/prometheus/rules/base.yml"), Some(&edited));
     assert_eq!(log.change(&change).unwrap().status, At::Applied, "it is still what it was");
-    // The person puts it right; then it goes, at any time, and costs no budget.
+    // The person restores it; then the rollback works, at any time, and costs no budget.
     world.borrow_mut().objects.insert("file /etc/prometheus/rules/base.yml".to_owned(), file("new"));
     controller.clock.pass(86_400 * 40);
     let outcome = controller.rollback(&mut log, &mut gate, &mut probes, &repair(), &change).unwrap();

@@ -45,13 +45,13 @@ fn ch15_the_switch_before_and_at_every_moment_of_a_change() {
                 ApplyOutcome::Denied { code: Denial::Kill, .. } | ApplyOutcome::Ended { end: End::NotBegun, .. } => {
                     assert_eq!(more, 0, "{label}");
                 }
-                // It was on its way to the target when the switch was thrown; nothing after it was sent.
+                // The step was already sent when the switch went on; nothing was sent after it.
                 ApplyOutcome::Open { .. } => assert!(!roll_back && more <= 1, "{label}"),
                 ApplyOutcome::Ended { end: End::RolledBack, .. } => {
                     assert!(roll_back, "{label}");
                     assert_eq!(world.borrow().objects, World::before(&repair()).objects, "{label}");
                 }
-                // All was proved, and only the last word was missing.
+                // Everything was proved, and only the last message was missing.
                 ApplyOutcome::Ended { end: End::Applied, .. } => {
                     assert!(names[at as usize - 1].starts_with("close"), "{label}")
                 }

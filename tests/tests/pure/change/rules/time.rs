@@ -48,7 +48,7 @@ fn ch12_a_clock_set_back_across_midnight_frees_no_budget() {
     drop(log);
     let mut log = controller.log();
     is_denied(&apply(&controller, &mut log, &world, &other()), Denial::Clock);
-    // A person says that this is the time.
+    // A person confirms the clock.
     let clock = bailiwick_change::clock::Clock::read(&controller.clock);
     let (who, why) = ("alice".to_owned(), "the battery was empty".to_owned());
     log.write(Event::ClockConfirmed { clock, who, why }).unwrap();
@@ -64,7 +64,7 @@ fn ch13_a_clock_set_forward_by_a_day_or_a_year_frees_no_budget() {
         controller.clock.set(forward);
         let why = is_denied(&apply(&controller, &mut log, &world, &other()), Denial::Clock);
         assert!(why.contains("more than this machine's uptime"), "{why}");
-        // Another boot, so that this machine has no witness: the target's clock is one. It goes on from where both were.
+        // Another boot, so this machine has no second clock: the target's clock is the second one. Both continue.
         *controller.clock.boot.borrow_mut() = "b".to_owned();
         let there = "2030-06-03T10:05:00Z".parse::<jiff::Timestamp>().unwrap().as_second();
         world.borrow_mut().ahead_s = there - controller.clock.wall_s.get();
@@ -73,7 +73,7 @@ fn ch13_a_clock_set_forward_by_a_day_or_a_year_frees_no_budget() {
     }
 }
 
-/// Nights of Berlin on which an hour is there twice, and on which one is missing.
+/// Nights in Berlin in which an hour exists twice, and in which one is missing.
 const NIGHTS: &str = r#"
 [change]
 verify-seconds = 10
@@ -87,7 +87,7 @@ to = "06:00"
 
 #[test]
 fn ch12_an_hour_that_exists_twice_opens_nothing() {
-    // On 2030-10-27 it is 02:00 to 03:00 twice: from 00:00Z to 01:00Z, and from 01:00Z to 02:00Z.
+    // On 2030-10-27 the hour from 02:00 to 03:00 exists twice: from 00:00Z to 01:00Z, and from 01:00Z to 02:00Z.
     for (at, open) in [
         ("2030-10-26T23:30:00Z", true),
         ("2030-10-26T23:59:00Z", true),
@@ -138,7 +138,7 @@ fn ch12_windows_open_and_shut_when_they_say() {
         ("2030-06-03T08:59:59Z", false),
         ("2030-06-03T09:00:00Z", true),
         ("2030-06-03T10:54:00Z", true),
-        // What would still be under way when it shuts does not begin.
+        // A change that would still be running when it closes does not begin.
         ("2030-06-03T10:56:00Z", false),
         ("2030-06-03T11:00:00Z", false),
         ("2030-06-05T10:00:00Z", false),
@@ -157,7 +157,7 @@ fn ch12_a_window_that_shuts_during_a_change_ends_it() {
     let (gate, mut probes) = controller.gate_and_probes(&world);
     let mut gate = Faulty::new(gate, Fault::None);
     let clock = controller.clock.clone();
-    // The target takes its time over the first step.
+    // The target is slow at the first step.
     gate.before = Some(Box::new(move |_, name| {
         if name == "do 1" {
             clock.pass(700)
