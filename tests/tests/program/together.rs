@@ -240,7 +240,7 @@ fn what_is_not_there_is_answered_with_what_there_is() {
     assert!(none.code == 2 && none.stderr.contains("`bailiwick check` creates one"), "{none:?}");
     ops.check(&[]).unwrap();
     let table = [
-        (vec!["trend", "nobody"], "there are: here"),
+        (vec!["trend", "nosuch"], "there are: here"),
         (vec!["trend", "here", "no-such"], "there are: available-bytes, available-percent"),
         (vec!["trend", "here", "--component", "load"], "there are: memory"),
         (vec!["trend", "here", "--since", "yesterday"], "write 48h, 35d or 8w"),

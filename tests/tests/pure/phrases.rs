@@ -31,10 +31,7 @@ const PHRASES: &[(&str, &str)] = &[
 const EXCEPTIONS: &[&str] = &[
     "nobody is logged in",
     "it is no longer",
-    "`nobody`",
     "\"nobody\"",
-    "review nobody",
-    "limits nobody",
     "not \"nobody\"",
     "role \\\"nobody\\\"",
 ];

@@ -85,8 +85,8 @@ fn nothing_is_recorded_where_check_would_not_run() {
     };
     let (code, stderr) = try_on("memory", "web");
     assert!(code == 2 && stderr.contains("policy grants `memory` nothing on `web`"), "{stderr}");
-    let (code, stderr) = try_on("memory", "nobody");
-    assert!(code == 2 && stderr.contains("there is no target `nobody`"), "{stderr}");
+    let (code, stderr) = try_on("memory", "nosuch");
+    assert!(code == 2 && stderr.contains("there is no target `nosuch`"), "{stderr}");
     let (code, stderr) = try_on("memory", "down");
     assert!(code == 4 && stderr.contains("nothing is recorded from down"), "{stderr}");
     let (code, stderr) = try_on("load", "fw01");
