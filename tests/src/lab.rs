@@ -25,7 +25,7 @@ pub struct Lab {
 pub struct Fault {
     host: &'static str,
     name: &'static str,
-    back: Option<&'static str>,
+    restore: Option<&'static str>,
 }
 
 /// What a probe reported on a target, in short.
@@ -151,7 +151,7 @@ impl Lab {
     /// # Errors
     /// When the lab fails to.
     pub fn fault(&self, host: &'static str, name: &'static str, argument: Option<&str>) -> Result<Fault> {
-        switch(Fault { host, name, back: Some("off") }, argument)
+        switch(Fault { host, name, restore: Some("off") }, argument)
     }
 
     /// Switches off what the lab boots with.
@@ -159,7 +159,7 @@ impl Lab {
     /// # Errors
     /// When the lab fails to.
     pub fn repair(&self, host: &'static str, name: &'static str) -> Result<Fault> {
-        switch(Fault { host, name, back: None }, Some("off"))
+        switch(Fault { host, name, restore: None }, Some("off"))
     }
 
     /// Runs the program in the controller's network namespace.
@@ -207,9 +207,9 @@ impl Lab {
 
 impl Drop for Fault {
     fn drop(&mut self) {
-        let back = Command::new(folder().join("fault")).args([self.host, self.name]).args(self.back).output();
-        if !back.as_ref().is_ok_and(|output| output.status.success()) {
-            eprintln!("{} {} stays as it is: {back:?}", self.host, self.name);
+        let output = Command::new(folder().join("fault")).args([self.host, self.name]).args(self.restore).output();
+        if !output.as_ref().is_ok_and(|output| output.status.success()) {
+            eprintln!("{} {} stays as it is: {output:?}", self.host, self.name);
         }
     }
 }

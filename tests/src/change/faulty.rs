@@ -71,48 +71,48 @@ impl<H> Faulty<H> {
 }
 
 /// The answer, unless it is lost on the way.
-fn back<T>(answer: Result<T, GateClientError>, is_lost: bool) -> Result<T, GateClientError> {
+fn deliver<T>(answer: Result<T, GateClientError>, is_lost: bool) -> Result<T, GateClientError> {
     if is_lost { Err(GateClientError::Lost("the connection was lost".to_owned())) } else { answer }
 }
 
 impl<H: GateClient> GateClient for Faulty<H> {
     async fn gate(&mut self) -> Result<GateState, GateClientError> {
         let lost = self.arrive("gate".to_owned())?;
-        back(self.inner.gate().await, lost)
+        deliver(self.inner.gate().await, lost)
     }
 
     async fn preview(&mut self, step: &Step) -> Result<Preview, GateClientError> {
         let lost = self.arrive(format!("preview {}", step.change.object()))?;
-        back(self.inner.preview(step).await, lost)
+        deliver(self.inner.preview(step).await, lost)
     }
 
     async fn people(&mut self, plan: &Plan) -> Result<Vec<Tainted>, GateClientError> {
         let lost = self.arrive("people".to_owned())?;
-        back(self.inner.people(plan).await, lost)
+        deliver(self.inner.people(plan).await, lost)
     }
 
     async fn record(&mut self, change: &ChangeId) -> Result<Option<GateRecord>, GateClientError> {
         let lost = self.arrive("known".to_owned())?;
-        back(self.inner.record(change).await, lost)
+        deliver(self.inner.record(change).await, lost)
     }
 
     async fn begin(&mut self, change: &ChangeId, plan: &str, seconds: u32) -> Result<(), GateClientError> {
         let lost = self.arrive("begin".to_owned())?;
-        back(self.inner.begin(change, plan, seconds).await, lost)
+        deliver(self.inner.begin(change, plan, seconds).await, lost)
     }
 
     async fn act(&mut self, change: &ChangeId, number: u32, way: Way, step: &Step) -> Result<State, GateClientError> {
         let lost = self.arrive(format!("{} {number}", way.word()))?;
-        back(self.inner.act(change, number, way, step).await, lost)
+        deliver(self.inner.act(change, number, way, step).await, lost)
     }
 
     async fn close(&mut self, change: &ChangeId, keep: bool) -> Result<(), GateClientError> {
         let lost = self.arrive(format!("close {keep}"))?;
-        back(self.inner.close(change, keep).await, lost)
+        deliver(self.inner.close(change, keep).await, lost)
     }
 
     async fn renew(&mut self) -> Result<(), GateClientError> {
         let lost = self.arrive("renew".to_owned())?;
-        back(self.inner.renew().await, lost)
+        deliver(self.inner.renew().await, lost)
     }
 }

@@ -155,9 +155,9 @@ pub fn faults(plan: &Plan, tally: &mut Tally) {
                 let name = gate.names.borrow().get(at as usize - 1).cloned().unwrap_or_default();
                 let label = format!("{label} ({name}) -> {outcome:?}");
                 // A refusal of the gate during a rollback is final.
-                let back = name.starts_with("undo") || name.starts_with("again");
-                let says_no = matches!(gate.fault, Fault::Refuse(_));
-                let expect = if says_no && back { Expect::Stuck } else { Expect::Whole };
+                let in_rollback = name.starts_with("undo") || name.starts_with("again");
+                let is_refused = matches!(gate.fault, Fault::Refuse(_));
+                let expect = if is_refused && in_rollback { Expect::Stuck } else { Expect::Whole };
                 truth(&controller, log, &world, plan, expect, &label);
                 *tally.entry(kind).or_default() += 1;
             }
@@ -255,8 +255,8 @@ pub fn twice(plan: &Plan, tally: &mut Tally) {
         *tally.entry("a step asked for twice").or_default() += 1;
     };
     steps().for_each(|(number, step)| act_twice(number, Way::Do, step));
-    let back = || steps().filter(|(_, step)| step.inverse != Inverse::Again).collect::<Vec<_>>();
-    back().into_iter().rev().for_each(|(number, step)| act_twice(number, Way::Undo, step));
+    let undone = || steps().filter(|(_, step)| step.inverse != Inverse::Again).collect::<Vec<_>>();
+    undone().into_iter().rev().for_each(|(number, step)| act_twice(number, Way::Undo, step));
     let again = steps().filter(|(_, step)| step.inverse == Inverse::Again);
     again.for_each(|(number, step)| act_twice(number, Way::Again, step));
     assert!(is_before(plan, &world.borrow()), "{}", plan.fix);

@@ -184,9 +184,9 @@ fn each_of_the_smaller_fixes_mends_its_fault_and_is_rolled_back() -> Result<()> 
         });
         let (applied, before) = applied?;
         ensure!(gated.worst(target, probe)?.0 == "ok", "{fault}: {probe} is not content");
-        let back = gated.run(&["rollback", &applied.change])?;
-        ensure!(back.code == 0, "{fault}: {}", back.text);
-        ensure!(bytes(&gated, target, &files)? == before, "{fault}: {}", back.text);
+        let rollback = gated.run(&["rollback", &applied.change])?;
+        ensure!(rollback.code == 0, "{fault}: {}", rollback.text);
+        ensure!(bytes(&gated, target, &files)? == before, "{fault}: {}", rollback.text);
     }
     Ok(())
 }
@@ -213,8 +213,8 @@ fn unattended_apply_needs_a_rehearsal() -> Result<()> {
     ensure!(gated.worst("db01", "exporter-connected")?.0 == "ok");
     // The lab's faults start from Debian's files.
     let change = now.text.split_ascii_whitespace().find(|word| word.starts_with("c-")).context("its id")?;
-    let back = gated.run(&["rollback", change])?;
-    ensure!(back.code == 0, "{}", back.text);
+    let rollback = gated.run(&["rollback", change])?;
+    ensure!(rollback.code == 0, "{}", rollback.text);
     Ok(())
 }
 
@@ -348,8 +348,8 @@ fn the_healthy_day_is_reported_with_its_evidence() -> Result<()> {
     let journal = std::fs::read_to_string(gated.state().join("journal/journal.jsonl"))?;
     let entry = journal.lines().rev().find(|line| line.contains("\"round\"")).context("no entry of the round")?;
     ensure!(entry.contains(&applied.change) && !entry.contains("\"holds\":false,\"said\""), "{entry}");
-    let back = gated.run(&["rollback", &applied.change])?;
-    ensure!(back.code == 0, "{}", back.text);
+    let rollback = gated.run(&["rollback", &applied.change])?;
+    ensure!(rollback.code == 0, "{}", rollback.text);
     Ok(())
 }
 

@@ -277,8 +277,8 @@ async fn failures_say_what_they_are() -> Result<()> {
     cluster.admin("postgres", &format!("alter role {me} login"))?;
     cluster.admin("postgres", "create table hidden (a int)")?;
     assert_eq!(on(&cluster, activity, "nope").await?, Err(NotFound), "no such database");
-    let nobody = Literal::Database(Database::new("postgres:19999")?);
-    assert_eq!(ask(activity, nobody).await?, Err(NotFound), "no server");
+    let no_server = Literal::Database(Database::new("postgres:19999")?);
+    assert_eq!(ask(activity, no_server).await?, Err(NotFound), "no server");
     // A part is not accepted as the whole.
     for verb in [activity, Verb::PostgresLocks, Verb::PostgresReplication] {
         assert_eq!(on(&cluster, verb, "postgres").await?, Err(NotPermitted), "{verb} without pg_monitor");

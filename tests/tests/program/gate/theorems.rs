@@ -98,9 +98,12 @@ fn ch07_gate_fail_at_each_request_and_cut_the_network_there() {
             for (number, name) in (1_u32..).zip(&calls) {
                 let changes = ["begin", "do ", "undo ", "again ", "close"].iter().any(|word| name.starts_with(word));
                 for (word, make) in kinds {
-                    let back = name.starts_with("undo") || name.starts_with("again");
+                    let in_rollback = name.starts_with("undo") || name.starts_with("again");
                     // A query changes nothing, however it is cut off; the other test has refusals during a rollback.
-                    if (!changes && word != "cut before") || (word == "refused" && back) || (!works && !back) {
+                    if (!changes && word != "cut before")
+                        || (word == "refused" && in_rollback)
+                        || (!works && !in_rollback)
+                    {
                         continue;
                     }
                     // The longest plan takes the two hardest kinds; the short ones take all.
@@ -134,8 +137,9 @@ fn ch06_gate_kill_the_controller_at_each_request() {
             let requests: Vec<_> = calls.iter().filter(|name| *name != "renew").collect();
             let first_change = requests.iter().position(|name| *name == "begin").unwrap();
             for (number, name) in (1_u32..).zip(&requests).skip(first_change) {
-                let back = name.starts_with("undo") || name.starts_with("again") || name.starts_with("close false");
-                if !works && !back {
+                let in_rollback =
+                    name.starts_with("undo") || name.starts_with("again") || name.starts_with("close false");
+                if !works && !in_rollback {
                     continue;
                 }
                 for moment in ["before", "during"] {

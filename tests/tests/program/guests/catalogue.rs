@@ -285,11 +285,11 @@ fn ca04_an_index_used_again_is_not_a_handle_of_the_hosts() -> Result<()> {
         (if (i32.ne (call $new (i32.const 5)) (local.get $old)) (then unreachable))
         (call $load (local.get $old) (i32.const 2048)) (i32.const 1024)";
     // Drops it, and passes the number that is not a handle any more.
-    let nobody = "(call $drop-target (i32.load (local.get $targets)))
+    let dropped = "(call $drop-target (i32.load (local.get $targets)))
         (call $load (i32.load (local.get $targets)) (i32.const 2048)) (i32.const 1024)";
     text(&[
         ("its-own-under-the-number", with_own_resource("", "", again), LOAD, "canonical ABI"),
-        ("nobodys", with_own_resource("", "", nobody), LOAD, "canonical ABI"),
+        ("a-dropped-number", with_own_resource("", "", dropped), LOAD, "canonical ABI"),
     ])
     .map(drop)
 }

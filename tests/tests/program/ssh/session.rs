@@ -150,11 +150,11 @@ async fn another_key_ends_it_before_authentication() -> Result<()> {
     ensure!(matches!(error, ConnectError::Mismatch { .. }), "{error}");
     ensure!(error.refusal().is_none());
     ensure!(error.hint().is_some_and(|hint| hint.contains("fleet.toml:1") && hint.contains("reinstalled")));
-    nobody_logged_in(&sshd)
+    no_login(&sshd)
 }
 
 /// Waits for the end of the connection in the server's log, then searches for any sign of authentication.
-fn nobody_logged_in(sshd: &Sshd) -> Result<()> {
+fn no_login(sshd: &Sshd) -> Result<()> {
     let ended = |log: &str| log.contains("Connection closed by") || log.contains("Connection reset by");
     for _ in 0..400 {
         if ended(&sshd.log()?) {
@@ -392,7 +392,7 @@ async fn a_never_hosts_key_is_recognised_before_authentication() -> Result<()> {
     let never = never("fw01", &[("host-key", &text(sshd.host_key("ed25519")?))]);
     let error = refused(reach(&fleet(&[entry], &[never])?, "alias").await)?;
     ensure!(error.refusal().is_some_and(|rule| rule.contains("fw01, recognised by host key")), "{error}");
-    nobody_logged_in(&sshd)
+    no_login(&sshd)
 }
 
 #[tokio::test]
@@ -464,7 +464,7 @@ async fn a_jump_host_is_checked_like_any_target() -> Result<()> {
     ];
     let error = refused(reach(&fleet(&entries, &[key])?, "last").await)?;
     ensure!(error.refusal().is_some_and(|rule| rule.contains("by host key")), "{error}");
-    nobody_logged_in(&last)
+    no_login(&last)
 }
 
 #[tokio::test]

@@ -243,9 +243,9 @@ fn fs07_the_owner_of_the_folder_gains_nothing_by_moving_files() {
     fs::create_dir(&folder).unwrap();
     let file = folder.join("file");
     fs::write(&file, "before\n").unwrap();
-    let nobody = 65534;
+    let unprivileged = 65534;
     for path in [&folder, &file] {
-        std::os::unix::fs::chown(path, Some(nobody), Some(nobody)).unwrap();
+        std::os::unix::fs::chown(path, Some(unprivileged), Some(unprivileged)).unwrap();
     }
     let entries = [bailiwick_tests::gate::ensure_line("line", &file, "ours", bailiwick_core::model::At::End).unwrap()];
     let gate = Gate::free(&entries).unwrap();
