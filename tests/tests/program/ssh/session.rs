@@ -289,18 +289,18 @@ async fn tg03_silence_refusal_and_nonsense_each_have_a_cause() -> Result<()> {
             refused(reach_with(&fleet(&[entry], &[])?, "db01", &settings).await)
         }
     };
-    let message = error(silent.address()).await?;
-    ensure!(matches!(message, ConnectError::Stalled { step: Step::Handshake, heard: false, .. }), "{message}");
+    let refusal = error(silent.address()).await?;
+    ensure!(matches!(refusal, ConnectError::Stalled { step: Step::Handshake, heard: false, .. }), "{refusal}");
     ensure!(
-        message
+        refusal
             .to_string()
-            .starts_with("the server accepted the connection, and sent nothing for 300ms (handshake; 127."),
-        "{message}"
+            .starts_with("the server accepted the connection, and sent nothing for 0.3 s (handshake; 127."),
+        "{refusal}"
     );
-    let message = error(half.address()).await?;
-    ensure!(matches!(message, ConnectError::Stalled { step: Step::Handshake, heard: true, .. }), "{message}");
-    let message = error(web.address()).await?;
-    ensure!(message.to_string().contains("handshake"), "{message}");
+    let refusal = error(half.address()).await?;
+    ensure!(matches!(refusal, ConnectError::Stalled { step: Step::Handshake, heard: true, .. }), "{refusal}");
+    let refusal = error(web.address()).await?;
+    ensure!(refusal.to_string().contains("handshake"), "{refusal}");
     assert_eq!(error(closed).await?.to_string(), format!("connection refused ({closed})"));
     // No process or socket of ours is left after a failed connection.
     for _ in 0..400 {
