@@ -48,7 +48,7 @@ impl<P: Probe> FleetProbe for P {
                     }));
                 }
                 Err(failure) => {
-                    let mut finding = Finding::unknown("could-not-look", &name, &failure.reason);
+                    let mut finding = Finding::unknown("could-not-look", &name, &failure.reason); // A stable code.
                     finding.evidence.extend(failure.call);
                     merged.push(finding);
                     first_failure.get_or_insert(failure);

@@ -71,7 +71,7 @@ fn days_in(year: i64, month: i64) -> i64 {
     }
 }
 
-/// Days from 1970-01-01; fewer than none before it.
+/// Days from 1970-01-01, negative before it.
 fn days_before(year: i64, month: i64, day: i64) -> i64 {
     let leaps = |year: i64| year / 4 - year / 100 + year / 400;
     let months: i64 = (1..month).map(|month| days_in(year, month)).sum();

@@ -1,7 +1,7 @@
 //! One run: a new store, one call of `examine`, `plan` or `verify`, and how it ends.
 //!
 //! Knows: the limits of the run, and how its calls leave the process. Must not know: what a call means. Attacks answered:
-//! loops, floods, calls before the begin of the run, and anything after a trap (GR01–GR13, PH03, CA13): the store is made,
+//! loops, floods, calls before the start of the run, and anything after a trap (GR01–GR13, PH03, CA13): the store is made,
 //! entered once and dropped in one function.
 
 use std::os::unix::net::UnixStream;

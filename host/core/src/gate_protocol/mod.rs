@@ -277,7 +277,7 @@ impl fmt::Debug for Answer {
 /// Why bytes are not a gate's answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
-    /// A line is not the begin of an answer.
+    /// A line is not the start of an answer.
     #[error("the answer does not come from a gate, or from another version of it")]
     Head,
     /// The number is that of another answer.

@@ -30,7 +30,7 @@ pub(super) struct Carried {
     column: Option<usize>,
     /// The object key of the current JSON string, as written. Empty for plain text.
     pub(super) at: Vec<u8>,
-    /// The object key of the string with the begin marker. Strings under other keys, such as a timestamp, do not belong to the
+    /// The object key of the string with the BEGIN marker. Strings under other keys, such as a timestamp, do not belong to the
     /// private key.
     within: Vec<u8>,
     /// The position of a short string that belongs to a key if its end marker comes next.

@@ -198,7 +198,7 @@ impl Ready {
             self.push_json(&mut out, &text, counts, &mut Carried::default());
             return out;
         }
-        // The begin of the lines since the last line of JSON.
+        // The start of the lines since the last line of JSON.
         let (mut from, mut at) = (0, 0);
         let mut any_json = false;
         let mut carried = Carried::default();
@@ -299,7 +299,7 @@ impl Ready {
     }
 }
 
-/// The begin of every replacement.
+/// The start of every replacement.
 pub const MARK: &str = "[redacted:";
 
 impl Rule {

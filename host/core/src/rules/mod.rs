@@ -102,7 +102,7 @@ pub enum Step {
     Param(String),
     /// The object that is bound to the slot.
     Slot,
-    /// The begin of the run, in seconds.
+    /// The start of the run, in seconds.
     Now,
     /// The number of items that count.
     Count,

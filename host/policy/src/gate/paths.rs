@@ -79,7 +79,7 @@ impl Default for Paths {
 pub struct Limits {
     /// Maximum number of changes in a UTC day.
     pub per_day: u32,
-    /// Minimum seconds from the begin of one change to the begin of the next.
+    /// Minimum seconds from the start of one change to the start of the next.
     pub between_s: u32,
     /// Maximum seconds that a change may stay unconfirmed.
     pub dead_man_max_s: u32,

@@ -6,7 +6,7 @@
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-/// Seconds since 1970 of a time in `valid-after` or `valid-before`. `None` if it is not a time after the begin of 1970.
+/// Seconds since 1970 of a time in `valid-after` or `valid-before`. `None` if it is not a time after the start of 1970.
 pub(super) fn seconds(text: &str, zone: &TimeZone) -> Option<i64> {
     let suffixed = |suffix: &str| {
         let at = text.len().checked_sub(suffix.len()).filter(|at| *at > 0)?;

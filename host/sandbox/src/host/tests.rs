@@ -415,7 +415,7 @@ fn what_is_new_is_what_came_since_the_last_run() {
     assert_eq!(read(&many, Some(last)), (many[1..].to_vec(), false));
     assert_eq!(read(&many, None), (many[1..].to_vec(), false));
     assert_eq!(read(&many, Some(now_ms + 60_000 - 500)), (many[501..].to_vec(), true), "but the older are old");
-    // Before the begin of the window.
+    // Before the start of the window.
     assert!(!read(&[now_ms], Some(now_ms - 9 * DAY)).1);
     let text: String = (1..=1_002).map(line).collect();
     assert!(matches!(journal::since_last_run(&answer(0, &text, ""), Context::default()), Err(Garbled)));

@@ -171,7 +171,7 @@ fn handles(to: &mut LinkerInstance<'_, RunState>, function: &str) -> wasmtime::R
     }
 }
 
-/// The monotonic clock: the run's begin, in nanoseconds.
+/// The monotonic clock: the run's start, in nanoseconds.
 fn now(store: &Caller<'_>) -> u64 {
     store.data().now_ms().saturating_mul(MILLISECOND)
 }
