@@ -38,6 +38,11 @@ pub enum StoreError {
     /// There is no such plan.
     #[error("there is no plan `{0}`\n\nhint: `bailiwick plan FIX --target TARGET` makes one and prints its digest")]
     NoPlan(String),
+    /// The name is not the beginning of a digest.
+    #[error(
+        "`{0}` is not the digest of a plan: it must be 8 to 64 letters of `0-9a-f`\n\nhint: `bailiwick plan FIX --target TARGET` makes a plan and prints its digest"
+    )]
+    NotADigest(String),
     /// More than one plan matches.
     #[error("more than one plan begins with `{0}`; give more letters of the digest")]
     Many(String),
@@ -109,7 +114,7 @@ impl Store {
         let folder = self.state.join("plans");
         let missing = || StoreError::NoPlan(name.escape_default().to_string());
         if !(8..=64).contains(&name.len()) || !is_hex(name) {
-            return Err(missing());
+            return Err(StoreError::NotADigest(name.escape_default().to_string()));
         }
         let mut matching = self.plans()?.into_iter().filter(|plan| plan.starts_with(name));
         let whole = matching.next().ok_or_else(missing)?;

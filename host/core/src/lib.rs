@@ -6,10 +6,13 @@
 pub mod ascii_json;
 pub mod model;
 pub mod encode;
+pub mod wrap;
+pub mod nearest;
 pub mod outcome;
 pub mod source;
 pub mod durable;
 pub mod reference;
+pub mod read_toml;
 pub mod limits;
 pub mod redact;
 pub mod verbs;

@@ -19,9 +19,10 @@ use crate::limits::LimitRequest;
 use crate::model::{
     ComponentId, ContentName, Literal, Object, ParamName, ParamValue, SlotName, Verb, WasiGroup, World,
 };
+use crate::read_toml::read_toml;
 use crate::rules;
 use crate::rules::{Asked, RawCheck, Rules};
-use crate::source::{Place, Problem, Problems, Source};
+use crate::source::{Place, Problem, Problems, Source, with_value};
 
 /// Packages of WASI that are always refused, because their functions reach files or the network.
 const WASI_NEVER: &[&str] = &["filesystem", "sockets", "http", "tls"];
@@ -209,7 +210,7 @@ struct RawLimit {
 /// # Errors
 /// All mistakes in it, each with its place.
 pub fn parse(source: &Source) -> Result<Manifest, Problems> {
-    let raw: RawManifest = source.parse()?;
+    let raw: RawManifest = read_toml(source, Some(reference))?;
     let mut reader = Reader { source, problems: Problems::default() };
     let manifest = reader.manifest(&raw);
     match manifest {
@@ -236,7 +237,7 @@ impl Reader<'_> {
         parse: impl FnOnce(&str) -> Result<T, E>,
         hint: &str,
     ) -> Option<T> {
-        parse(text.get_ref()).map_err(|error| self.wrong(text, error, hint)).ok()
+        parse(text.get_ref()).map_err(|error| self.wrong(text, with_value(text.get_ref(), error), hint)).ok()
     }
 
     fn manifest(&mut self, raw: &RawManifest) -> Option<Manifest> {
@@ -278,7 +279,11 @@ impl Reader<'_> {
             self.line(&raw.about, "every parameter needs an `about`");
             let value = ParamValue::from_toml(raw.default.get_ref());
             if value.is_none() {
-                self.wrong(&raw.default, "a default is a number, a text, true or false, or a list of texts", "");
+                self.wrong(
+                    &raw.default,
+                    "a default must be a number, a string, true or false, or a list of strings",
+                    "such as default = 90.0",
+                );
             }
             if let (Some(name), Some(default)) = (self.take(name, ParamName::new, ""), value) {
                 params.insert(name, Param { default, about: raw.about.get_ref().clone() });
@@ -367,7 +372,7 @@ impl Reader<'_> {
                 None => self.wrong(
                     at,
                     format!("`wasi:{}` is not offered", at.get_ref().escape_default()),
-                    "there are: cli, clocks, io, random",
+                    "the interfaces are: cli, clocks, io, random",
                 ),
             }
         }
@@ -485,7 +490,7 @@ impl Reader<'_> {
 
 #[derive(Debug, thiserror::Error)]
 enum ShapeError {
-    #[error("a version is three numbers")]
+    #[error("a version must be three numbers")]
     Version,
     #[error(
         "built for world `{found}`; this host offers `{}` and `{}`",

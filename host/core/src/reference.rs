@@ -6,6 +6,8 @@
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 
+use crate::wrap;
+
 /// One file.
 #[derive(Debug)]
 pub struct Page {
@@ -20,7 +22,7 @@ pub struct Page {
 /// One table of a file.
 #[derive(Debug)]
 pub struct Table {
-    /// The header as written: `[[grant]]`. A word in capitals is a name that the writer chooses. Empty for the top of the file.
+    /// The header as written: `[[grant]]`. A word in capitals is a name that the writer chooses.
     pub header: &'static str,
     /// What it is for.
     pub about: &'static str,
@@ -79,52 +81,96 @@ impl Key {
 }
 
 impl Page {
-    /// The page as Markdown that also reads well on a terminal.
+    /// The word of `bailiwick help` that prints the page.
+    #[must_use]
+    pub fn topic(&self) -> &'static str {
+        self.file.trim_end_matches(".toml")
+    }
+
+    /// The table at a path of names, such as `targets`, `web01`, `gate`.
+    #[must_use]
+    pub fn table(&self, path: &[String]) -> Option<&Table> {
+        self.tables.iter().find(|table| table.is_at(path))
+    }
+
+    /// The key at a path of names, and its table. What is inside the key's value belongs to the key.
+    #[must_use]
+    pub fn key(&self, path: &[String]) -> Option<(&Table, &Key)> {
+        (0..path.len()).rev().find_map(|end| {
+            let (above, rest) = path.split_at(end);
+            let (table, name) = (self.table(above)?, rest.first()?);
+            table.keys.iter().find(|key| key.name == name).map(|key| (table, key))
+        })
+    }
+
+    /// The page as Markdown, for `docs/reference`.
     #[must_use]
     pub fn markdown(&self) -> String {
-        let mut text = format!("# {}\n\n{}\n", self.file, wrapped(self.about, ""));
+        let mut text = format!("# {}\n\n{}\n", self.file, self.about);
         for table in &self.tables {
-            let title =
-                if table.header.is_empty() { "Top of the file".to_owned() } else { format!("`{}`", table.header) };
-            let _ = writeln!(text, "\n## {title}\n\n{}\n", wrapped(table.about, ""));
+            // Writing to a String does not fail.
+            let _ = writeln!(text, "\n## `{}`\n\n{}\n", table.header, table.about);
             for key in &table.keys {
-                key.write(&mut text);
+                let _ = writeln!(text, "- `{}`: {}", key.name, key.about);
+                let _ = writeln!(text, "  {}\n  Example: `{}`", key.rule(), key.example);
             }
         }
-        text
+        wrap::page(&text, wrap::COLUMNS)
+    }
+
+    /// The page for a terminal: all of it, or the tables with this name, such as `grant` or `targets`.
+    #[must_use]
+    pub fn plain(&self, only: Option<&str>, width: usize) -> String {
+        let mut text = String::new();
+        if only.is_none() {
+            let _ = writeln!(text, "{}\n\n{}", self.file, self.about);
+        }
+        for table in self.tables.iter().filter(|table| only.is_none_or(|name| table.name() == name)) {
+            let _ = writeln!(text, "{}{}\n  {}", if text.is_empty() { "" } else { "\n" }, table.header, table.about);
+            for key in &table.keys {
+                let _ = writeln!(text, "\n  {}\n    {}\n    {}", key.name, key.about, key.rule());
+                let _ = writeln!(text, "    Example: {}", key.example.replace(' ', "\u{a0}"));
+            }
+        }
+        wrap::page(&text, width)
+    }
+}
+
+impl Table {
+    /// The names of its header: `targets`, `NAME`, `gate`.
+    fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.header.trim_matches(['[', ']']).split('.')
+    }
+
+    /// The first of them, by which `bailiwick help` selects it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.names().next().unwrap_or_default()
+    }
+
+    fn is_at(&self, path: &[String]) -> bool {
+        // A word in capitals is any name.
+        let fits = |(name, at): (&str, &String)| name == at || name.chars().all(|c| c.is_ascii_uppercase());
+        self.names().count() == path.len() && self.names().zip(path).all(fits)
     }
 }
 
 impl Key {
-    fn write(&self, text: &mut String) {
+    /// Its type, whether it is required, and which values are allowed.
+    fn rule(&self) -> String {
         let need = self.default.as_ref().map_or_else(|| "required".to_owned(), |default| format!("default: {default}"));
         let range = self.range.as_ref().map(|range| format!("; allowed: {range}")).unwrap_or_default();
-        let _ = writeln!(text, "- `{}`: {}", self.name, wrapped(self.about, "  "));
-        let _ = writeln!(text, "  {}", wrapped(&format!("Type: {}; {need}{range}.", self.kind), "  "));
-        let _ = writeln!(text, "  Example: `{}`", self.example);
+        format!("Type: {}; {need}{range}.", self.kind)
     }
-}
 
-/// Columns of a page.
-const WIDTH: usize = 100;
-
-/// Wraps a text. Each line except the first begins with `indent`.
-fn wrapped(text: &str, indent: &str) -> String {
-    let mut out = String::new();
-    // The first line of a key follows its name.
-    let mut at = indent.len() * 12;
-    for (index, word) in text.split_whitespace().enumerate() {
-        let width = word.chars().count();
-        if index > 0 && at + 1 + width > WIDTH {
-            out.push('\n');
-            out.push_str(indent);
-            at = indent.len();
-        } else if index > 0 {
-            out.push(' ');
-            at += 1;
-        }
-        out.push_str(word);
-        at += width;
+    /// What its value must be, for an error: `a list of strings`, `an integer, 1 to 65535`.
+    #[must_use]
+    pub fn allowed_values(&self) -> String {
+        let kind = match self.kind {
+            "boolean" => "true or false".to_owned(),
+            kind if kind.starts_with(['a', 'e', 'i', 'o', 'u']) => format!("an {kind}"),
+            kind => format!("a {kind}"),
+        };
+        self.range.as_ref().map_or(kind.clone(), |range| format!("{kind} ({range})"))
     }
-    out
 }

@@ -13,7 +13,6 @@ use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use rustix::fs::OFlags;
-use serde::de::DeserializeOwned;
 
 use crate::encode;
 use crate::encode::ShownPath as _;
@@ -129,18 +128,6 @@ impl Source {
     #[must_use]
     pub fn at(&self, span: Range<usize>) -> Place {
         Place { source: self.clone(), span }
-    }
-
-    /// Reads its text as TOML of a given shape.
-    ///
-    /// # Errors
-    /// When it is not TOML, or a key or a value is not valid.
-    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        toml::from_str(self.text()).map_err(|error| Problem {
-            place: error.span().map(|span| self.at(span)),
-            message: error.message().to_owned(),
-            hint: None,
-        })
     }
 }
 
@@ -320,6 +307,16 @@ fn clamp(span: &Range<usize>, text: &str) -> Range<usize> {
     border(span.start)..border(span.end)
 }
 
+/// What is wrong with a value, with the value: `` `rel`: a path must be absolute ``. Many errors have it already.
+#[must_use]
+pub fn with_value(value: &str, error: impl fmt::Display) -> String {
+    let (error, value): (_, String) = (error.to_string(), value.escape_debug().take(VALUE_MAX).collect());
+    if value.is_empty() || error.contains(&value) { error } else { format!("`{value}`: {error}") }
+}
+
+/// Longest value that a message repeats, in characters.
+const VALUE_MAX: usize = 80;
+
 /// The mistakes found in a set of files: all of them, not only the first.
 #[derive(Debug, Default)]
 pub struct Problems(pub Vec<Problem>);
@@ -337,7 +334,8 @@ impl Problems {
         text: &toml::Spanned<String>,
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
-        parse(text.get_ref()).map_err(|error| self.push(Problem::at(source.at(text.span()), error))).ok()
+        let wrong = |error| Problem::at(source.at(text.span()), with_value(text.get_ref(), error));
+        parse(text.get_ref()).map_err(|error| self.push(wrong(error))).ok()
     }
 
     /// Returns `value` if there was no problem.

@@ -9,5 +9,6 @@ pub mod signature;
 pub mod library;
 pub mod ops;
 pub mod lock;
+pub mod unbound;
 pub mod review;
 pub mod gate;

@@ -5,6 +5,7 @@
 //! is no third case.
 
 use std::collections::BTreeMap;
+use std::error::Error as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -213,14 +214,15 @@ impl Ops {
         if unknown == Unknown::LeftOut {
             policy.leave_out_unknown(library.components());
         }
-        let resolved = policy::resolve(&policy, &fleet, library.components());
+        let resolved =
+            policy::resolve(&policy, &fleet, library.components()).map_err(|problems| nearby(&policy, problems));
         let (assignments, budgets) = both(resolved, policy::budgets(&policy, library.components()))?;
         policy::check_windows(&policy.change, &policy.windows, &policy.calendar, &fleet).map_err(OpsError::Invalid)?;
         policy::check_anchors(&policy.anchors, &fleet, &policy.never).map_err(OpsError::Invalid)?;
         policy::resolve_anchor_keys(&mut policy.anchors, base, home).map_err(OpsError::Invalid)?;
         let signatures = match &policy.signatures {
             Some(signatures) => {
-                let source = Source::read(&base.join(&signatures.allowed_signers.value))?;
+                let source = read_named(&signatures.allowed_signers, base).map_err(OpsError::Invalid)?;
                 digests.extend([digest_of(&source)]);
                 Some(rules(&policy, signatures, &source, &library).map_err(OpsError::Invalid)?)
             }
@@ -249,6 +251,17 @@ impl Ops {
             Some(_) if signer.is_some() => Err(Refusal::Unsealed { component: id.clone() }),
             _ => Ok(signer),
         }
+    }
+
+    /// The file with the approvers, and who is in it; none if policy names none.
+    ///
+    /// # Errors
+    /// When it cannot be read, or has a mistake.
+    pub fn approvers(&self) -> Result<Option<(Source, AllowedSigners)>, OpsError> {
+        let Some(file) = &self.policy.change.approvers else { return Ok(None) };
+        let source = read_named(file, self.dir.as_deref().unwrap_or(Path::new("/"))).map_err(OpsError::Invalid)?;
+        let approvers = AllowedSigners::parse(&source, &TimeZone::system()).map_err(OpsError::Invalid)?;
+        Ok(Some((source, approvers)))
     }
 
     /// The grant of a component on a target. `None` if policy does not assign it there.
@@ -300,6 +313,34 @@ impl Ops {
         self.fleet.targets.contains_key(name) || self.fleet.never.contains_key(name)
     }
 }
+
+/// Points to the file of an unknown component, if it is in the current directory.
+fn nearby(policy: &Policy, mut problems: Problems) -> Problems {
+    for name in policy.grants.iter().flat_map(|grant| &grant.components) {
+        let (message, _) = policy::unknown_component(&name.value, std::iter::empty());
+        let file = format!("{}.wasm", name.value);
+        if ComponentId::new(&name.value).is_ok() && Path::new(&file).is_file() {
+            for problem in problems.0.iter_mut().filter(|problem| problem.message == message) {
+                problem.hint = Some(format!("`bailiwick add {file}` adds the one in the current directory"));
+            }
+        }
+    }
+    problems
+}
+
+/// Reads a file that a line of policy names. If that fails, the line is the place of the mistake.
+fn read_named(file: &policy::Setting<String>, base: &Path) -> Result<Source, Problems> {
+    Source::read(&base.join(&file.value)).map_err(|error| {
+        let text = error.to_string();
+        let (message, hint) = text.split_once("\n\nhint: ").unwrap_or((&text, ALLOWED_SIGNERS));
+        let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+        Problem::at(file.place.clone(), format!("{message}{cause}")).hint(hint).into()
+    })
+}
+
+/// How to make a file of keys that policy names.
+const ALLOWED_SIGNERS: &str =
+    "write the file with a line `NAME ssh-ed25519 AAAA…` for each person, as in `man ssh-keygen` (ALLOWED SIGNERS)";
 
 /// The signers that a grant names.
 fn wanted(grant: &policy::Grant) -> Option<RequiredSigner> {

@@ -13,6 +13,7 @@ use crate::lock::LockState;
 use crate::ops::Ops;
 use crate::policy;
 use crate::policy::HEAD_LINE;
+use crate::unbound::{Unbound, unbound};
 use bailiwick_core::fleet::Access;
 use bailiwick_core::manifest::Scope;
 use bailiwick_core::model::{ActionId, ComponentId, Effect, TargetName, WasiGroup, Wire};
@@ -37,6 +38,8 @@ pub struct Review {
     pub limits: Vec<SetLimit>,
     /// Limits that these components ask for and do not have.
     pub unmet: Vec<Unmet>,
+    /// Slots that no line of policy fills.
+    pub unbound: Vec<Unbound>,
 }
 
 /// An anchor: the operator's own write, which no component can ask for.
@@ -241,7 +244,19 @@ pub fn review(ops: &Ops, target: Option<&TargetName>, component: Option<&Compone
     let unmet = shown.iter().flat_map(|id| unmet(ops, id)).collect();
     let anchors = ops.policy.anchors.iter().filter_map(|rule| anchor(rule, target)).collect();
     let anchors = if component.is_some() { Vec::new() } else { anchors };
-    Review { format: "bailiwick.review/1", targets, anchors, inert_wasi, own_past, together, limits: set, unmet }
+    let unbound =
+        unbound(ops, |found| target.is_none_or(|only| only == found), |id| component.is_none_or(|only| only == id));
+    Review {
+        format: "bailiwick.review/1",
+        targets,
+        anchors,
+        inert_wasi,
+        own_past,
+        together,
+        limits: set,
+        unmet,
+        unbound,
+    }
 }
 
 /// An anchor, unless the review is of another target.

@@ -112,7 +112,7 @@ fn jr13_the_healthy_day_is_an_entry_that_names_its_evidence() {
     let ops = ops();
     let output = ops.run(&["rounds"]).unwrap();
     assert_eq!(output.code, 0, "{}{}", output.stdout, output.stderr);
-    assert!(output.stdout.contains("nothing was changed, and everything is healthy"), "{}", output.stdout);
+    assert!(output.stdout.contains("no changes were made; everything is healthy"), "{}", output.stdout);
     let found = events(&ops);
     let [Event::Round { sweep, holds: true, verified, .. }] = found.as_slice() else { panic!("{found:?}") };
     assert!(verified.is_empty(), "nothing was ever changed");

@@ -55,7 +55,7 @@ fn a_check_is_begun_tested_packed_accepted_and_run() {
 
     let shown = run_in(&project, &["inspect", "fresh-dump.wasm"]);
     assert_eq!(shown.code, 0, "{}{}", shown.stdout, shown.stderr);
-    for part in ["by the interpreter of this host", "asks      files.stat, by a check", "the checks ask exactly what"] {
+    for part in ["run by Bailiwick's interpreter", "requests  files.stat, by a check", "the checks use exactly what"] {
         assert!(shown.stdout.contains(part), "{part} is not in\n{}", shown.stdout);
     }
 

@@ -192,8 +192,8 @@ fn new_leaves_what_is_there_alone_and_nothing_half_written() {
         (&["file", "--lang", "c"], "already exists"),
         (&["link", "--lang", "c"], "already exists"),
         (&["x", "--lang", "c", "--dir", "no/such/folder"], "cannot write"),
-        (&["../x", "--lang", "c"], "must match"),
-        (&["Web", "--lang", "c"], "must match"),
+        (&["../x", "--lang", "c"], "is not a component's id"),
+        (&["Web", "--lang", "c"], "is not a component's id"),
     ] {
         let (code, stderr) = new(args);
         assert!(code == Some(2) && stderr.contains(part), "{args:?}: {code:?} {stderr}");

@@ -229,7 +229,7 @@ fn a_journal_of_the_first_format_is_read_verified_replayed_and_gone_on_with() {
     for (args, code) in [(&["journal", "verify"][..], 4), (&["journal", "verify", "--offline"], 0)] {
         let verified = ops.run(args).unwrap();
         assert!(
-            verified.code == code && verified.stdout.contains("entries 1 to 75 hang together"),
+            verified.code == code && verified.stdout.contains("entries 1 to 75: hash chain intact"),
             "{}",
             verified.stdout
         );
@@ -268,8 +268,12 @@ fn a_journal_of_the_second_format_is_read_verified_replayed_and_gone_on_with() {
         assert!(output.code == 0 && output.stdout.contains(summary), "{sweep}: {}{}", output.stdout, output.stderr);
     }
     let verified = ops.run(&["journal", "verify", "--offline"]).unwrap();
-    assert!(verified.code == 0 && verified.stdout.contains("entries 1 to 21 hang together"), "{}", verified.stdout);
-    assert!(verified.stdout.contains("4 pieces of evidence are what was recorded"), "{}", verified.stdout);
+    assert!(
+        verified.code == 0 && verified.stdout.contains("entries 1 to 21: hash chain intact"),
+        "{}",
+        verified.stdout
+    );
+    assert!(verified.stdout.contains("4 stored answers unchanged"), "{}", verified.stdout);
     // Its digests are of the first version, and each is the one in the journal.
     assert_eq!(reports(&ops, "2"), named_in(&sample, 2));
     is_gone_on_with(&ops, &sample, 22);
@@ -309,8 +313,12 @@ fn a_journal_of_the_third_format_is_read_verified_replayed_and_gone_on_with() {
         assert!(output.code == 0 && output.stdout.contains(summary), "{sweep}: {}{}", output.stdout, output.stderr);
     }
     let verified = ops.run(&["journal", "verify", "--offline"]).unwrap();
-    assert!(verified.code == 0 && verified.stdout.contains("entries 1 to 47 hang together"), "{}", verified.stdout);
-    assert!(verified.stdout.contains("8 pieces of evidence are what was recorded"), "{}", verified.stdout);
+    assert!(
+        verified.code == 0 && verified.stdout.contains("entries 1 to 47: hash chain intact"),
+        "{}",
+        verified.stdout
+    );
+    assert!(verified.stdout.contains("8 stored answers unchanged"), "{}", verified.stdout);
     for sweep in [2, 22, 42] {
         assert_eq!(reports(&ops, &sweep.to_string()), named_in(&sample, sweep));
     }

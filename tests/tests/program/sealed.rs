@@ -93,7 +93,7 @@ fn lk18_a_file_under_another_name_or_a_similar_name_is_not_the_component() {
         bailiwick_core::sections::seal(&bytes, &manifest.replace("my-memory", "my-mem\u{43e}ry")).unwrap(),
     );
     let Err(LibraryError::Invalid(problems)) = folder.read() else { panic!("taken for a name") };
-    assert!(problems.0[0].message.contains("must match"), "{problems:?}");
+    assert!(problems.0[0].message.contains("is not a component's id"), "{problems:?}");
     // The name of a built-in one belongs to it.
     let folder = Folder::new();
     folder.write(

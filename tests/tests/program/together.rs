@@ -240,9 +240,9 @@ fn what_is_not_there_is_answered_with_what_there_is() {
     assert!(none.code == 2 && none.stderr.contains("`bailiwick check` creates one"), "{none:?}");
     ops.check(&[]).unwrap();
     let table = [
-        (vec!["trend", "nosuch"], "there are: here"),
-        (vec!["trend", "here", "no-such"], "there are: available-bytes, available-percent"),
-        (vec!["trend", "here", "--component", "load"], "there are: memory"),
+        (vec!["trend", "nosuch"], "the targets with metrics are: here"),
+        (vec!["trend", "here", "no-such"], "the metrics are: available-bytes, available-percent"),
+        (vec!["trend", "here", "--component", "load"], "the components are: memory"),
         (vec!["trend", "here", "--since", "yesterday"], "write 48h, 35d or 8w"),
         (vec!["trend", "here", "--since", "0h"], "there are no metrics of here since 0h"),
     ];

@@ -28,13 +28,8 @@ const PHRASES: &[(&str, &str)] = &[
 ];
 
 /// Lines that quote a phrase, or in which it is a name.
-const EXCEPTIONS: &[&str] = &[
-    "nobody is logged in",
-    "it is no longer",
-    "\"nobody\"",
-    "not \"nobody\"",
-    "role \\\"nobody\\\"",
-];
+const EXCEPTIONS: &[&str] =
+    &["nobody is logged in", "it is no longer", "\"nobody\"", "not \"nobody\"", "role \\\"nobody\\\""];
 
 /// Files that are not read: quotations and history.
 const SKIPPED: &[&str] = &["docs/threats.md", "CHANGELOG.md"];

@@ -5,15 +5,19 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use bailiwick_core::reference::{Page, Table};
-use bailiwick_core::source::{Problems, Source};
+use bailiwick_core::source::{Problem, Problems, Source};
 use bailiwick_core::{fleet, limits, manifest};
 use bailiwick_policy::policy;
 
 /// A key that no table has.
 const UNKNOWN: &str = "no-such-key = 1";
 
+/// A key for the place of the `AAAA…` in an example.
+const KEY: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
+
 /// The error of the parser of a page on a text; empty if it accepts it.
 fn problems(page: &Page, text: &str) -> String {
+    let text = &text.replace("AAAA…", KEY);
     let source = Source::embedded(page.file, text);
     let result: Result<(), Problems> = match page.file {
         "fleet.toml" => fleet::parse(&source, Path::new("/ops"), Some(Path::new("/home/x"))).map(drop),
@@ -22,7 +26,11 @@ fn problems(page: &Page, text: &str) -> String {
     };
     result
         .err()
-        .map(|problems| problems.0.iter().map(|problem| problem.message.clone()).collect::<Vec<_>>().join("; "))
+        .map(|problems| {
+            let said =
+                |problem: &Problem| format!("{} | {}", problem.message, problem.hint.as_deref().unwrap_or_default());
+            problems.0.iter().map(said).collect::<Vec<_>>().join("\n")
+        })
         .unwrap_or_default()
 }
 
@@ -33,11 +41,13 @@ fn expected(page: &Page, header: &str) -> Result<Option<BTreeSet<String>>> {
         inner.split_once('.').filter(|(parent, _)| *parent == "check").map(|(parent, _)| format!("[[{parent}]]\n"));
     let text = format!("{}{}\n{UNKNOWN}\n", parent.unwrap_or_default(), header.replace("NAME", "name"));
     let message = problems(page, &text);
-    let Some((_, list)) = message.split_once("unknown field `no-such-key`, expected ") else {
+    let list =
+        message.strip_prefix("unknown ").and_then(|text| text.split_once(" are: ")?.1.split_once("; `bailiwick help"));
+    let Some((list, _)) = list else {
         ensure!(message.contains("no-such-key"), "{header}: {message}");
         return Ok(None);
     };
-    Ok(Some(list.split('`').skip(1).step_by(2).map(str::to_owned).collect()))
+    Ok(Some(list.split(", ").map(str::to_owned).collect()))
 }
 
 fn pages() -> [Page; 3] {

@@ -1,5 +1,6 @@
 //! The options that every command has, and the words that several commands share. A command's own options are beside its `run`.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
@@ -71,6 +72,23 @@ pub(super) fn rendering() -> impl TypedValueParser<Value = &'static Rendering> {
     PossibleValuesParser::new(values).try_map(|name| format_of(&name).ok_or("there is no such format"))
 }
 
+/// Most lines that a list prints.
+pub(super) const LAST_MAX: u64 = 1_000_000;
+
+/// Reads a number, and names the allowed ones where it is not one of them.
+pub(super) fn number<T: TryFrom<u64>>(allowed: RangeInclusive<u64>) -> impl Fn(&str) -> Result<T, String> + Clone {
+    move |text| {
+        let number = text.parse().ok().filter(|number| allowed.contains(number));
+        let number = number.and_then(|number| T::try_from(number).ok());
+        number.ok_or_else(|| format!("must be a number between {} and {}", allowed.start(), allowed.end()))
+    }
+}
+
+/// Reads the number of a run or a sweep.
+pub(super) fn run_number(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "must be a number from `bailiwick journal list`".to_owned())
+}
+
 /// How a command prints that has no other formats than these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
@@ -89,6 +107,15 @@ pub(super) enum Color {
     Always,
     /// Never
     Never,
+}
+
+/// The error with its nearest suggestion first: clap lists the nearest last.
+pub(super) fn nearest_first(mut error: clap::Error) -> clap::Error {
+    if let Some(ContextValue::Strings(names)) = error.get(ContextKind::SuggestedSubcommand) {
+        let names = names.iter().rev().cloned().collect();
+        error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(names));
+    }
+    error
 }
 
 /// What to print below clap's error for a command that has another name now.

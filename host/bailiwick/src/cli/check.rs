@@ -16,6 +16,7 @@ use bailiwick_core::durable;
 use bailiwick_core::encode::ShownPath as _;
 use bailiwick_core::limits;
 use bailiwick_core::model::{ComponentId, Lockdown, Severity, TargetName, World};
+use bailiwick_core::nearest::{choices, did_you_mean};
 use bailiwick_core::outcome::{CheckedTarget, RunOutcome, Sweep, TargetResult};
 use bailiwick_core::source::Source;
 use bailiwick_engine::sweep::{Request, Settings, Watcher, sweep};
@@ -23,6 +24,7 @@ use bailiwick_journal::{Entry, Journal, OpenError, Recovery};
 use bailiwick_policy::lock::LockState;
 use bailiwick_policy::ops::Ops;
 use bailiwick_policy::review;
+use bailiwick_policy::unbound::unbound;
 use bailiwick_sandbox::cache::Cache;
 use bailiwick_sandbox::client::identity;
 use bailiwick_transport::ssh;
@@ -30,16 +32,16 @@ use clap::ValueEnum;
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::args::rendering;
+use super::args::{number, rendering};
 use super::{Context, fail, history};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Check only this target; can be repeated
+    /// Check only this target; repeatable
     #[arg(long, value_name = "NAME")]
     pub(super) target: Vec<String>,
 
-    /// Run only this probe; can be repeated
+    /// Run only this probe; repeatable
     #[arg(long, value_name = "ID")]
     pub(super) probe: Vec<String>,
 
@@ -47,24 +49,27 @@ pub(super) struct Args {
     #[arg(long, value_name = "FORMAT", default_value = FORMATS[0].name, value_parser = rendering())]
     pub(super) format: &'static Format,
 
-    /// Also write a file, completely or not at all; can be repeated: --write junit=report.xml
+    /// Also write a report to FILE (atomically); repeatable
+    ///
+    /// For example: --write junit=report.xml
     #[arg(long, value_name = "FORMAT=FILE", value_parser = Write::parse)]
     pub(super) write: Vec<Write>,
 
     /// Maximum number of targets checked concurrently
-    #[arg(long, value_name = "N", default_value_t = limits::JOBS, value_parser = clap::value_parser!(u64).range(1..=limits::JOBS_MAX))]
+    #[arg(long, value_name = "N", default_value_t = limits::JOBS, value_parser = number::<u64>(1..=limits::JOBS_MAX))]
     pub(super) jobs: u64,
 
     /// Timeout of each step of a connection: TCP, handshake, login
-    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = clap::value_parser!(u16).range(1..=600))]
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = number::<u16>(1..=600))]
     pub(super) connect_timeout: u16,
 
     /// Exit with code 1 from this severity on
     #[arg(long, value_name = "SEVERITY", default_value = "warning")]
     pub(super) fail_on: FailOn,
 
-    /// Refuse to run a component where the kernel cannot lock its worker down in every way [policy.toml: `[worker]
-    /// require-lockdown = true`]
+    /// Refuse components if the kernel's sandbox is incomplete
+    ///
+    /// In policy.toml: `[worker] require-lockdown = true`. `bailiwick doctor` prints what the kernel lacks.
     #[arg(long)]
     pub(super) require_lockdown: bool,
 
@@ -84,8 +89,8 @@ impl Write {
     fn parse(text: &str) -> Result<Self, String> {
         let (format, file) = text.split_once('=').ok_or("must be FORMAT=FILE, such as junit=report.xml")?;
         let format = format_of(format).ok_or_else(|| {
-            let known: Vec<_> = FORMATS.iter().map(|format| format.name).collect();
-            format!("there is no format `{}`; there are: {}", format.escape_default(), known.join(", "))
+            let hint = choices(format, FORMATS.iter().map(|format| format.name), "formats");
+            format!("there is no format `{}`; {hint}", format.escape_default())
         })?;
         if file.is_empty() {
             return Err("the name of the file is missing".to_owned());
@@ -150,6 +155,7 @@ fn sweep_and_print(context: &Context, args: &Args) -> anyhow::Result<(Sweep, Exi
         past_runs: Arc::clone(&pasts),
     };
     report_unmet(context, &ops, &request);
+    report_unbound(context, &ops, &request);
     let progress = Arc::new(Bar {
         bar: Progress::new(&request.targets),
         seen: Mutex::default(),
@@ -238,10 +244,9 @@ fn request(ops: &Ops, lock_state: LockState, args: &Args) -> anyhow::Result<Requ
             return Err(fail::usage(format!("`{name}` is a fix, and `check` runs only probes"), hint));
         }
         if !ops.library.components().contains_key(name.as_str()) {
-            let known: Vec<_> =
-                ops.library.components().keys().filter(|id| is_probe(id)).map(ComponentId::as_str).collect();
-            let message = format!("there is no probe `{}`", name.escape_default());
-            return Err(fail::usage(message, format!("there are: {}", known.join(", "))));
+            let known = ops.library.components().keys().filter(|id| is_probe(id)).map(ComponentId::as_str);
+            let hint = did_you_mean(name, known) + "`bailiwick review` prints the granted components";
+            return Err(fail::usage(format!("there is no probe `{}`", name.escape_default()), hint));
         }
         components.insert(ComponentId::new(name)?);
     }
@@ -250,9 +255,8 @@ fn request(ops: &Ops, lock_state: LockState, args: &Args) -> anyhow::Result<Requ
     let mut targets = BTreeSet::new();
     for name in &args.target {
         if !ops.knows(name) {
-            let known: Vec<_> = ops.fleet.targets.keys().map(TargetName::as_str).take(20).collect();
-            let message = format!("there is no target `{}`", name.escape_default());
-            return Err(fail::usage(message, format!("fleet.toml has: {}", known.join(", "))));
+            let (message, hint) = ops.fleet.unknown(name);
+            return Err(fail::usage(message, hint));
         }
         let target = TargetName::new(name)?;
         if !granted(&target) && !ops.fleet.never.contains_key(&target) {
@@ -267,8 +271,15 @@ fn request(ops: &Ops, lock_state: LockState, args: &Args) -> anyhow::Result<Requ
         targets.extend(ops.never_named());
     }
     if targets.is_empty() {
-        let what = if args.probe.is_empty() { "anything".to_owned() } else { args.probe.join(", ") };
-        return Err(fail::usage(format!("policy grants {what} on no target"), "add a [[grant]] to policy.toml"));
+        let what = match args.probe.as_slice() {
+            [] => "grants no component".to_owned(),
+            probes => format!("does not grant {}", probes.join(" or ")),
+        };
+        let example = args.probe.first().map_or("load", String::as_str);
+        return Err(fail::usage(
+            format!("policy.toml {what} on any target"),
+            format!("add to policy.toml:\n\n[[grant]]\ncomponent = [\"{example}\"]\non = [\"TARGET\"]"),
+        ));
     }
     Ok(Request { targets, components: (!components.is_empty()).then_some(components), lock_state })
 }
@@ -298,6 +309,17 @@ fn report_unmet(context: &Context, ops: &Ops, request: &Request) {
         context
             .out
             .say(&format!("warning: components ask for limits that the policy does not grant; to grant them, add to policy.toml:\n\n{lines}"));
+    }
+}
+
+/// Names the slots that no line of policy fills: what they are for is not checked.
+fn report_unbound(context: &Context, ops: &Ops, request: &Request) {
+    let is_asked = |id: &ComponentId| {
+        let is_probe = ops.library.manifest(id.as_str()).is_some_and(|manifest| manifest.world == World::Probe);
+        is_probe && request.components.as_ref().is_none_or(|only| only.contains(id))
+    };
+    for unbound in unbound(ops, |target| request.targets.contains(target), is_asked) {
+        context.out.say(&format!("warning: {unbound}; add {} to that [[grant]]", unbound.add));
     }
 }
 

@@ -12,6 +12,13 @@ macro_rules! commands {
         const GROUPS: &[(&str, &[&str])] = &[$(($heading, &[$(stringify!($name)),*])),*];
 
         impl Command {
+            /// The word on the command line.
+            fn word(&self) -> String {
+                match self {
+                    $($( Self::$name(_) => help::word(stringify!($name)), )*)*
+                }
+            }
+
             fn run(&self, context: &Context) -> anyhow::Result<ExitCode> {
                 match self {
                     $($( Self::$name(args) => Ok($run(context, args)?.into()), )*)*

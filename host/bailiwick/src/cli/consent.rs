@@ -22,14 +22,18 @@ use super::{Context, confirm, fail, page};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Add {
-    /// A component (NAME.wasm, with NAME.toml beside it if it is not sealed), or a folder of them
+    /// A component (.wasm), or a folder of components
+    ///
+    /// If the manifest is not in NAME.wasm, it must be in NAME.toml in the same folder.
     #[arg(value_name = "FILE|DIR")]
     pub(super) path: PathBuf,
 
     #[command(flatten)]
     pub(super) answer: Answer,
 
-    /// Confirm that the component differs from this one with a similar name; can be repeated
+    /// Confirm that the similar ID is another component
+    ///
+    /// Repeatable. Without it, a component whose id resembles an existing one is refused.
     #[arg(long, value_name = "ID")]
     pub(super) not_a_look_alike: Vec<String>,
 }
@@ -49,11 +53,11 @@ pub(super) struct Revoke {
     #[arg(value_name = "ID|DIGEST")]
     pub(super) name: String,
 
-    /// The reason, for readers of the lock
+    /// The reason, stored in bailiwick.lock
     #[arg(long, value_name = "TEXT")]
     pub(super) why: Option<String>,
 
-    /// Withdraw a revocation: the digest can be added again
+    /// Undo a revocation; the digest can be added again
     #[arg(long)]
     pub(super) undo: bool,
 }
@@ -61,11 +65,13 @@ pub(super) struct Revoke {
 /// An acceptance, and its reason.
 #[derive(Debug, clap::Args)]
 pub(super) struct Answer {
-    /// Accept without a terminal: the digest that `add` or `approve` printed; can be repeated
+    /// Accept the action list with this digest, without asking
+    ///
+    /// `add` and `approve` print the digest. It covers the component and every action that it gets. Repeatable.
     #[arg(long, value_name = "DIGEST")]
     pub(super) accept: Vec<String>,
 
-    /// The reason, for readers of the lock
+    /// The reason, stored in bailiwick.lock
     #[arg(long, value_name = "TEXT")]
     pub(super) why: Option<String>,
 }
@@ -237,7 +243,7 @@ pub(super) fn revoke_command(context: &Context, args: &Revoke) -> anyhow::Result
     let actor = actor(context, &Answer { accept: Vec::new(), why: args.why.clone() })?;
     if args.undo {
         unrevoke(dir, &args.name)?;
-        context.out.text("the revocation is withdrawn; this accepts nothing: `bailiwick add` asks for it again")?;
+        context.out.text("the revocation is undone, and nothing is accepted: `bailiwick add` asks for it again")?;
         return Ok(Exit::Fine);
     }
     let undone = revoke(dir, &args.name, &actor)?;
@@ -245,9 +251,9 @@ pub(super) fn revoke_command(context: &Context, args: &Revoke) -> anyhow::Result
     context.out.text(&match ids.as_slice() {
         [] => format!("sha256:{} is revoked; it was not accepted here", undone.digest),
         ids => format!(
-            "{} {} no longer: sha256:{} is revoked, and refused wherever it comes from.\nIts files and grants stay until you remove them",
+            "{} {} blocked: sha256:{} is refused from any file.\nIts files and grants stay until you remove them",
             ids.join(" and "),
-            if ids.len() == 1 { "runs" } else { "run" },
+            if ids.len() == 1 { "is" } else { "are" },
             undone.digest
         ),
     })?;
@@ -280,7 +286,11 @@ impl Case<'_> {
         let given = answer.accept.iter().any(|given| plain_digest(given) == digest);
         if !given {
             if !answer.accept.is_empty() {
-                context.out.say(&format!("none of the given digests is the digest of what `{id}` asks for here now"));
+                let given = answer.accept.iter().map(|given| given.escape_default().to_string()).collect::<Vec<_>>();
+                context.out.say(&format!(
+                    "error: {} is not the digest of what `{id}` requests here now: read the list above, and accept its digest",
+                    given.join(", ")
+                ));
             }
             if !answer.accept.is_empty() || !confirm::is_all_terminal() {
                 context.out.text(&format!("\nTo accept exactly this:\n  {} --accept sha256:{digest}", self.again))?;

@@ -17,8 +17,9 @@ use super::args::Format;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Run hostile components against this installation, and print what stopped each;
-    /// exit code 0 only if every attempt was stopped
+    /// Run hostile components, and print what stopped each
+    ///
+    /// Exit code 0 only if every attempt was stopped.
     #[arg(long)]
     pub(super) prove: bool,
 
@@ -68,7 +69,10 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         Format::Table if args.prove => proof(&tried)?,
         Format::Table => table(&lines)?,
     };
-    context.out.text(&text)?;
+    match args.format {
+        Format::Json => context.out.text(&text)?,
+        Format::Table => context.out.page(&text)?,
+    }
     let open = tried.iter().any(|tried| !tried.stopped);
     Ok(match doctor::worst(&lines) {
         State::Problem => Exit::Usage,

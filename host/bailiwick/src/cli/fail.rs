@@ -21,6 +21,26 @@ pub(super) fn usage(message: impl Into<String>, hint: impl Into<String>) -> anyh
     Usage { message: message.into(), hint: hint.into() }.into()
 }
 
+/// The next step where the operating system refused a file and no error on the way had one.
+pub(super) fn file_hint(error: &anyhow::Error, command: &str) -> Option<&'static str> {
+    let kind = error.root_cause().downcast_ref::<io::Error>()?.kind();
+    if error.chain().any(|part| part.to_string().contains("hint: ")) {
+        return None;
+    }
+    match (kind, command) {
+        (io::ErrorKind::NotFound, "add" | "inspect" | "pack" | "test") => Some(
+            "`bailiwick new NAME --lang LANGUAGE` creates a project, and `bailiwick pack FILE` makes the component (.wasm) of it",
+        ),
+        (io::ErrorKind::NotFound, "wit") => Some("--manifest FILE names the manifest"),
+        (io::ErrorKind::NotFound, "fleet") => {
+            Some("--config FILE names the SSH configuration, --known-hosts FILE its host keys")
+        }
+        (io::ErrorKind::NotFound, _) => Some("check the name, and the directory in which you run the command"),
+        (io::ErrorKind::PermissionDenied, _) => Some("`ls -l` prints who may read or write it; Bailiwick runs as you"),
+        _ => None,
+    }
+}
+
 /// Maximum length of a reason that a person gives, in bytes.
 const REASON_BYTES: usize = 200;
 

@@ -23,7 +23,9 @@ enum Command {
     /// ssh_config is read through `ssh -G`, which runs the commands of `Match exec` lines in it. No connection is
     /// made. Bailiwick never reads these files again.
     Import {
-        /// Hosts as you type them after `ssh` [default: every Host of the file without a wildcard]
+        /// Host names or aliases, as for `ssh`
+        ///
+        /// [default: every Host of the configuration without a wildcard]
         #[arg(value_name = "HOST")]
         hosts: Vec<String>,
 

@@ -8,14 +8,11 @@ use anyhow::Context as _;
 use bailiwick_core::encode;
 use bailiwick_core::fleet::{Access, Gate, Ssh, Target};
 use bailiwick_core::gate_protocol::{GateFacts, Request};
-use bailiwick_core::source::Source;
 use bailiwick_policy::gate;
 use bailiwick_policy::gate::{Account, Accounts, Credential, Difference, Expected, Install, Paths, Script, compare};
-use bailiwick_policy::ops::{Ops, OpsError};
-use bailiwick_policy::signature::AllowedSigners;
+use bailiwick_policy::ops::Ops;
 use bailiwick_transport::gate::inspect;
 use bailiwick_transport::ssh;
-use jiff::tz::TimeZone;
 
 use clap::Subcommand;
 
@@ -39,7 +36,7 @@ enum Command {
         /// The target
         target: String,
     },
-    /// Compare the installed gate with the current grant
+    /// Compare the installed gate with the current policy
     Verify {
         /// The target
         target: String,
@@ -55,18 +52,10 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         return Ok(Exit::Refused);
     }
     let Some(target) = ops.fleet.targets.get(name.as_str()) else {
-        let known: Vec<_> = ops.fleet.targets.keys().map(bailiwick_core::model::TargetName::as_str).collect();
-        let message = format!("there is no target `{}`", name.escape_default());
-        return Err(fail::usage(message, format!("there are: {}", known.join(", "))));
+        let (message, hint) = ops.fleet.unknown(name);
+        return Err(fail::usage(message, hint));
     };
-    let (Access::Ssh(ssh), Some(gate)) = (&target.access, target.gate()) else {
-        return Err(fail::usage(
-            format!("`{name}` has no gate at {}", target.place),
-            format!(
-                "write [targets.{name}.gate] with `user` and `identity`, with an account and key that differ from those for checks"
-            ),
-        ));
-    };
+    let (Access::Ssh(ssh), Some(gate)) = (&target.access, target.gate()) else { return Err(no_gate(target)) };
     let paths = Paths::default();
     let (script, listed) = gate::current_script(&ops, target, ssh.user.as_str(), gate, &paths)
         .with_context(|| format!("no gate can be made for `{name}`"))?;
@@ -90,6 +79,29 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let differences = compare(&expected, &facts, &installed)?;
     context.out.text(&comparison(name, &script, &facts, &differences))?;
     Ok(if differences.is_empty() { Exit::Fine } else { Exit::Findings })
+}
+
+/// Why there can be no change on a target, and what the operator has to write.
+pub(super) fn no_gate(target: &Target) -> anyhow::Error {
+    let name = &target.name;
+    if target.place.source.name().starts_with("built-in") {
+        return fail::usage(
+            format!("without an ops directory no change is possible on {name}"),
+            "`bailiwick fleet import > fleet.toml` in an empty directory makes one; --dir DIR names another",
+        );
+    }
+    match target.access {
+        Access::Local => fail::usage(
+            format!("{name} is this machine ({}), and only a target over SSH can have a gate", target.place),
+            "replace `local = true` by `address`, `user`, `identity` and `host-key`, so that it is reached over SSH",
+        ),
+        Access::Ssh(_) => fail::usage(
+            format!("{name} has no gate, so no change is possible there ({})", target.place),
+            format!(
+                "add [targets.{name}.gate] with `user` and `identity` to fleet.toml, then run `bailiwick gate install-script {name}`"
+            ),
+        ),
+    }
 }
 
 /// The two accounts of the gate, with the credentials of the fleet.
@@ -117,11 +129,8 @@ async fn accounts(
 
 /// Who may approve bytes that a component has computed.
 fn approvers(ops: &Ops) -> anyhow::Result<Option<String>> {
-    let Some(file) = &ops.policy.change.approvers else { return Ok(None) };
-    let source = Source::read(&ops.dir.as_deref().unwrap_or(Path::new("/")).join(&file.value))?;
-    // The target would treat an unreadable list as empty, which would only show when an approval is used.
-    AllowedSigners::parse(&source, &TimeZone::system()).map_err(OpsError::Invalid)?;
-    Ok(Some(source.text().to_owned()))
+    // A mistake in the file is reported here, not on the target after an approver has signed.
+    Ok(ops.approvers()?.map(|(source, _)| source.text().to_owned()))
 }
 
 async fn ask(ops: &Ops, target: &Target, settings: &ssh::Settings) -> anyhow::Result<(GateFacts, Vec<u8>)> {

@@ -5,7 +5,9 @@
 use std::fmt::Write as _;
 
 use crate::report::exit::{self, ExitCode as Exit};
-use bailiwick_core::{fleet, manifest};
+use bailiwick_core::nearest::{choices, did_you_mean};
+use bailiwick_core::reference::Page;
+use bailiwick_core::{fleet, manifest, wrap};
 use bailiwick_policy::policy;
 use clap::{Arg, Command, CommandFactory};
 
@@ -13,7 +15,9 @@ use super::{Context, GROUPS, fail};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// A command and its subcommand, or one of: policy, fleet, manifest, exit-codes
+    /// A command, or one of: policy, fleet, manifest, exit-codes
+    ///
+    /// A second word is a subcommand, or a table of the file: `bailiwick help policy grant`.
     #[arg(value_name = "COMMAND|TOPIC")]
     words: Vec<String>,
 }
@@ -24,23 +28,46 @@ pub(super) struct Topic {
     pub(super) name: &'static str,
     /// What it is about, in a line.
     pub(super) about: &'static str,
-    /// The page, as Markdown.
-    pub(super) page: fn() -> String,
+    /// What it prints.
+    page: Pages,
+}
+
+/// Where the text of a topic comes from. Each has a Markdown form, too, in docs/reference.
+enum Pages {
+    /// The reference of a file.
+    File(fn() -> Page),
+    /// Any other text.
+    Text(fn(usize) -> String),
+}
+
+impl Topic {
+    /// All of it, as plain text.
+    pub(super) fn text(&self, width: usize) -> String {
+        match self.page {
+            Pages::File(page) => page().plain(None, width),
+            Pages::Text(text) => text(width),
+        }
+    }
 }
 
 /// Every topic. docs/reference has the page of each; a test compares them.
 pub(super) const TOPICS: &[Topic] = &[
-    Topic { name: "policy", about: "Every key of policy.toml", page: || policy::reference().markdown() },
-    Topic { name: "fleet", about: "Every key of fleet.toml", page: || fleet::reference().markdown() },
-    Topic { name: "manifest", about: "Every key of manifest.toml", page: || manifest::reference().markdown() },
-    Topic { name: "exit-codes", about: "Every exit code", page: exit::page },
+    Topic { name: "policy", about: "Every key of policy.toml", page: Pages::File(policy::reference) },
+    Topic { name: "fleet", about: "Every key of fleet.toml", page: Pages::File(fleet::reference) },
+    Topic { name: "manifest", about: "Every key of manifest.toml", page: Pages::File(manifest::reference) },
+    Topic { name: "exit-codes", about: "Every exit code", page: Pages::Text(exit::plain) },
 ];
 
 /// Prints the help of a command, or a topic.
 pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
-    let topic = TOPICS.iter().find(|topic| args.words == [topic.name]);
+    let topic = TOPICS.iter().find(|topic| args.words.first().is_some_and(|word| word == topic.name));
     if let Some(topic) = topic {
-        context.out.text(&(topic.page)())?;
+        let width = context.out.width();
+        let text = match (&topic.page, args.words.get(1)) {
+            (Pages::File(page), Some(name)) => table(&page(), name, width)?,
+            _ => topic.text(width),
+        };
+        context.out.text(&text)?;
         return Ok(Exit::Fine);
     }
     let mut tree = tree();
@@ -48,15 +75,31 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let mut command = &mut tree;
     for word in &args.words {
         let Some(next) = command.find_subcommand_mut(word) else {
-            let topics: Vec<_> = TOPICS.iter().map(|topic| topic.name).collect();
+            let topics = TOPICS.iter().map(|topic| topic.name);
+            let commands = GROUPS.iter().flat_map(|(_, names)| names.iter().map(|name| self::word(name)));
+            let known: Vec<String> = commands.chain(topics.map(str::to_owned)).collect();
             let message = format!("there is no command or topic `{}`", args.words.join(" ").escape_default());
-            let hint = format!("`bailiwick --help` lists the commands; the topics are: {}", topics.join(", "));
+            let hint =
+                did_you_mean(word, known.iter().map(String::as_str)) + "`bailiwick --help` lists commands and topics";
             return Err(fail::usage(message, hint));
         };
         command = next;
     }
-    context.out.text(&command.render_long_help().to_string())?;
+    context.out.text(&without_trailing_spaces(&command.render_long_help().to_string()))?;
     Ok(Exit::Fine)
+}
+
+/// The tables of a file with this name, written with or without its brackets.
+fn table(page: &Page, name: &str, width: usize) -> anyhow::Result<String> {
+    let wanted = name.trim_matches(['[', ']']).split('.').next().unwrap_or_default();
+    let text = page.plain(Some(wanted), width);
+    if text.is_empty() {
+        let mut names: Vec<_> = page.tables.iter().map(|table| table.name()).collect();
+        names.dedup();
+        let message = format!("{} has no table `{}`", page.file, name.escape_default());
+        return Err(fail::usage(message, choices(wanted, names, "tables")));
+    }
+    Ok(text)
 }
 
 /// The tree of commands, with the page of `bailiwick --help`.
@@ -68,8 +111,13 @@ pub(super) fn tree() -> Command {
     tree.help_template("{before-help}").before_help(short).before_long_help(long)
 }
 
+/// A page without the spaces that clap leaves at the ends of lines.
+pub(super) fn without_trailing_spaces(page: &str) -> String {
+    page.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+}
+
 /// The word on the command line of a command's name in code.
-fn word(name: &str) -> String {
+pub(super) fn word(name: &str) -> String {
     name.to_ascii_lowercase()
 }
 
@@ -77,7 +125,8 @@ fn word(name: &str) -> String {
 fn template(tree: &Command, long: bool) -> String {
     let about = if long { tree.get_long_about().or(tree.get_about()) } else { tree.get_about() };
     let about = about.map(ToString::to_string).unwrap_or_default();
-    let mut text = format!("{}\n\nUsage: bailiwick [OPTIONS] COMMAND\n", wrapped(&about));
+    let mut text =
+        format!("{}\n\nUsage: bailiwick [OPTIONS] <COMMAND>\n", wrap::page(&about, wrap::COLUMNS).trim_end());
     let line = |text: &mut String, left: &str, right: &str| {
         let _ = writeln!(text, "  {left:<16} {right}");
     };
@@ -97,7 +146,8 @@ fn template(tree: &Command, long: bool) -> String {
     for option in tree.get_arguments().filter(|option| option.is_global_set()) {
         line(&mut text, &shown(option), &option.get_help().map(ToString::to_string).unwrap_or_default());
     }
-    line(&mut text, "-h, --help", "Print help; -h prints less");
+    let other = if long { "a summary with '-h'" } else { "more with '--help'" };
+    line(&mut text, "-h, --help", &format!("Print help (see {other})"));
     line(&mut text, "-V, --version", "Print the version");
     if long {
         text.push_str("\nExit codes (the highest that applies):\n");
@@ -114,27 +164,6 @@ fn shown(option: &Arg) -> String {
     let value = option.get_value_names().filter(|_| option.get_action().takes_values());
     let value = value.and_then(<[_]>::first).map(|name| format!(" {name}")).unwrap_or_default();
     format!("--{}{value}", option.get_long().unwrap_or_default())
-}
-
-/// Paragraphs in lines of at most 80 columns.
-fn wrapped(text: &str) -> String {
-    let mut out = String::new();
-    let mut at = 0;
-    for word in text.split(' ') {
-        if at > 0 && at + 1 + word.chars().count() > 80 {
-            out.push('\n');
-            at = 0;
-        } else if at > 0 {
-            out.push(' ');
-            at += 1;
-        }
-        out.push_str(word);
-        at = match word.rsplit_once('\n') {
-            Some((_, last)) => last.chars().count(),
-            None => at + word.chars().count(),
-        };
-    }
-    out
 }
 
 #[cfg(test)]
@@ -160,6 +189,21 @@ mod tests {
                 assert!(about.starts_with(char::is_uppercase) && !about.ends_with('.'), "{about}");
                 walk(command);
             }
+        }
+        walk(&tree());
+    }
+
+    /// What `-h` prints of an option; `--help` has more below it.
+    #[test]
+    fn the_help_of_an_option_is_a_line() {
+        fn walk(command: &Command) {
+            for option in command.get_arguments() {
+                let help = option.get_help().map(ToString::to_string).unwrap_or_default();
+                let name = option.get_id();
+                assert!((6..=60).contains(&help.len()), "{} {name}: {help} has {}", command.get_name(), help.len());
+                assert!(help.starts_with(char::is_uppercase) && !help.ends_with('.'), "{name}: {help}");
+            }
+            command.get_subcommands().for_each(walk);
         }
         walk(&tree());
     }

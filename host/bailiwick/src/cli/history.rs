@@ -8,6 +8,7 @@ use crate::report::progress::Reading;
 use crate::report::table::Colour;
 use crate::report::trend;
 use bailiwick_core::model::TargetName;
+use bailiwick_core::nearest::choices;
 use bailiwick_engine::sweep::PastRuns;
 use bailiwick_journal::history::{Filter, History, Progress, Series};
 use clap::Subcommand;
@@ -37,11 +38,11 @@ pub(super) struct Trend {
     #[arg(long, value_name = "CODE")]
     pub(super) code: Option<String>,
 
-    /// Only metrics of findings about this subject, such as a mount point
+    /// Only metrics about this subject, such as a mount point
     #[arg(long, value_name = "TEXT")]
     pub(super) subject: Option<String>,
 
-    /// Begin: hours, days or weeks ago (48h, 35d, 8w), or a date (2026-11-01)
+    /// Start: 48h, 35d or 8w ago, or a date (2026-11-01)
     #[arg(long, value_name = "WHEN", default_value = "35d")]
     pub(super) since: String,
 
@@ -58,12 +59,9 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum HistoryCommand {
-    /// Rebuild the database of metrics from the journal
+    /// Rebuild the metrics database (used by `trend`)
     Rebuild,
 }
-
-/// Names that an error lists at most.
-const LISTED: usize = 40;
 
 /// Prints what happens to the database, and how far the journal is read.
 pub(super) struct Printer<'a> {
@@ -130,7 +128,7 @@ pub(super) fn trend(context: &Context, args: &Trend) -> anyhow::Result<Exit> {
     let Some(target) = known.iter().find(|name| **name == args.target).and_then(|name| TargetName::new(name).ok())
     else {
         let message = format!("there are no metrics of a target `{}`", args.target.escape_default());
-        return Err(fail::usage(message, there_are(known)));
+        return Err(fail::usage(message, there_are(&args.target, known, "targets with metrics")));
     };
     let filter = Filter {
         component: args.component.clone(),
@@ -170,25 +168,23 @@ fn nothing(history: &History, target: &TargetName, args: &Trend, filter: Filter)
         let Some(wanted) = wanted else { continue };
         if !all.iter().any(|series| name(series) == wanted) {
             let message = format!("{target} has no metrics of a {what} `{}`", wanted.escape_default());
-            return Ok(fail::usage(message, there_are(all.iter().map(|series| name(series).to_owned()))));
+            return Ok(fail::usage(
+                message,
+                there_are(wanted, all.iter().map(|series| name(series).to_owned()), &format!("{what}s")),
+            ));
         }
     }
     let message = format!("no metric of {target} matches all filters");
     Ok(fail::usage(message, format!("`bailiwick trend {target}` prints all metrics")))
 }
 
-/// A list of names without duplicates. The grammar of components and codes has no control characters.
-fn there_are(names: impl IntoIterator<Item = String>) -> String {
+/// The names that exist instead of `wanted`, without duplicates. `what` is a plural.
+fn there_are(wanted: &str, names: impl IntoIterator<Item = String>, what: &str) -> String {
     let names: BTreeSet<String> = names.into_iter().collect();
-    let more = names.len().saturating_sub(LISTED);
-    let mut list: Vec<_> = names.into_iter().take(LISTED).collect();
-    if more > 0 {
-        list.push(format!("and {more} more"));
+    if names.is_empty() {
+        return "`bailiwick check` collects some".to_owned();
     }
-    match list.as_slice() {
-        [] => "`bailiwick check` collects some".to_owned(),
-        list => format!("there are: {}", list.join(", ")),
-    }
+    choices(wanted, names.iter().map(String::as_str), what)
 }
 
 /// `35d` before now, or the beginning of a day, UTC.

@@ -20,7 +20,9 @@ use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The file of a component; its manifest is sealed in it, or beside it (same name, .toml)
+    /// The component (.wasm)
+    ///
+    /// Its manifest is in it, or in the file with the same name and .toml.
     pub(super) file: PathBuf,
 
     /// Output format
@@ -109,10 +111,7 @@ fn plain(name: &str) -> String {
 /// The world that it matches with any set of verbs, if everything else is valid.
 fn world(inspected: &Inspected) -> String {
     if inspected.interpreter {
-        return format!(
-            "{}, by the interpreter of this host: its manifest is all that it does",
-            World::Probe.full_name()
-        );
+        return format!("{}, manifest-only: run by Bailiwick's interpreter", World::Probe.full_name());
     }
     let fits = links(inspected).and_then(|links| {
         check_imports(inspected, links.world, &links.verbs, &groups(&links), !links.history.is_empty())
@@ -168,24 +167,24 @@ fn table(shown: &Document) -> Result<String, std::fmt::Error> {
         writeln!(text, "imports   {import}")?;
     }
     for verb in shown.interprets.iter().flatten() {
-        writeln!(text, "asks      {verb}, by a check")?;
+        writeln!(text, "requests  {verb}, by a check")?;
     }
     if let Some(inert) = &shown.inert_wasi {
         writeln!(text, "wasi      inert: {inert}")?;
     }
     for Asked { name, value, default, why } in &shown.limits {
-        writeln!(text, "asks for  {name} = {value}, where every component has {default}: {why}")?;
+        writeln!(text, "requests  {name} = {value} (default {default}): {why}")?;
     }
     if let Some(facts) = &shown.manifest {
         writeln!(text, "manifest  {} {}: {}", facts.id, facts.version, facts.title)?;
         match &facts.difference {
             None if shown.interprets.is_some() => {
-                writeln!(text, "agrees    the checks ask exactly what the manifest asks for")?;
+                writeln!(text, "agrees    the checks use exactly what the manifest requests")?;
             }
-            None => writeln!(text, "agrees    the imports are exactly what the manifest asks for")?,
+            None => writeln!(text, "agrees    the imports are exactly what the manifest requests")?,
             Some(difference) => writeln!(text, "REFUSED   {difference}")?,
         }
-        let where_it_is = if facts.sealed { "in the component: one file is all of it" } else { "beside the component" };
+        let where_it_is = if facts.sealed { "in the component file" } else { "in its own file" };
         writeln!(text, "sealed    {}, the manifest is {where_it_is}", if facts.sealed { "yes" } else { "no" })?;
         for line in facts.text.lines() {
             // Untrusted lines: the parser does not check the text of comments.

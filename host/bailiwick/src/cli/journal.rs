@@ -12,6 +12,7 @@ use bailiwick_journal::{Blob, Entry, Evidence, Outcome, ReadError, Reader, Recor
 use clap::Subcommand;
 use jiff::Timestamp;
 
+use super::args::{LAST_MAX, number, run_number};
 use super::{Context, check, fail, verify};
 
 #[derive(Debug, clap::Args)]
@@ -25,12 +26,13 @@ enum Command {
     /// List the latest runs
     List {
         /// How many runs
-        #[arg(long, value_name = "N", default_value = "20")]
+        #[arg(long, value_name = "N", default_value = "20", value_parser = number::<usize>(0..=LAST_MAX))]
         last: usize,
     },
     /// Show everything that is recorded of a run
     Show {
-        /// The run's number
+        /// The run's number, from `bailiwick journal list`
+        #[arg(value_parser = run_number)]
         run: u64,
     },
     /// Verify that the journal was not edited
@@ -41,11 +43,12 @@ enum Command {
         #[arg(long)]
         offline: bool,
     },
-    /// Remove evidence that `[retention]` no longer keeps
+    /// Delete stored answers beyond the limits of [retention]
     ///
-    /// Entries and their chain stay. What is removed is recorded first, so that it is reported as pruned and not as missing.
+    /// Journal entries and their hash chain are kept. A new entry names each deleted answer, so that `journal verify` reports it as pruned
+    /// and not as missing.
     Prune {
-        /// Only print what would be removed
+        /// Only print what would be deleted
         #[arg(long)]
         dry_run: bool,
     },
@@ -88,10 +91,10 @@ fn prune(context: &Context, dry_run: bool) -> anyhow::Result<Exit> {
     let between = plan.between.map(|(first, last)| format!(", last named {} to {}", second(&first), second(&last)));
     let verb = if dry_run { "would be removed" } else { "removed" };
     context.out.text(&format!(
-        "{} of evidence ({goes_bytes} bytes) {verb}{}\n{} ({stays_bytes} bytes) kept\nby {}\n",
-        encode::counted(goes, "piece"),
+        "{} ({goes_bytes} bytes) {verb}{}\n{} ({stays_bytes} bytes) kept\nby {}\n",
+        encode::counted(goes, "stored answer"),
         between.unwrap_or_default(),
-        encode::counted(stays, "piece"),
+        encode::counted(stays, "stored answer"),
         retention.shown()
     ))?;
     Ok(Exit::Fine)

@@ -13,7 +13,7 @@ use super::{Context, fail};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// A component [default: the limits of every component that the policy does not name]
+    /// A component [default: all that policy.toml does not name]
     #[arg(value_name = "COMPONENT")]
     pub(super) component: Option<String>,
 
@@ -55,9 +55,9 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         Some(name) => match ops.library.components().get_key_value(name.as_str()) {
             Some((id, _)) => Some(id),
             None => {
-                let known: Vec<_> = ops.library.components().keys().map(ComponentId::as_str).collect();
-                let message = format!("there is no component `{}`", name.escape_default());
-                return Err(fail::usage(message, format!("there are: {}", known.join(", "))));
+                let known = ops.library.components().keys().map(ComponentId::as_str);
+                let (message, hint) = bailiwick_policy::policy::unknown_component(name, known);
+                return Err(fail::usage(message, hint));
             }
         },
     };
@@ -68,10 +68,10 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         limits: limits::all().map(|row| line(row, budget)).collect(),
         named: ops.budgets.named().map(|(id, _)| id).filter(|_| component.is_none()).collect(),
     };
-    context.out.text(&match args.format {
-        Format::Json => serde_json::to_string_pretty(&shown)? + "\n",
-        Format::Table => table(&shown)?,
-    })?;
+    match args.format {
+        Format::Json => context.out.text(&(serde_json::to_string_pretty(&shown)? + "\n"))?,
+        Format::Table => context.out.page(&table(&shown)?)?,
+    }
     Ok(Exit::Fine)
 }
 
@@ -107,7 +107,7 @@ fn table(shown: &Document<'_>) -> Result<String, std::fmt::Error> {
             (None, _) => "default".to_owned(),
         };
         writeln!(text, "{name} = {}  ({from})", unit.shown(*value))?;
-        writeln!(text, "    bounds   {}", line.bounds)?;
+        writeln!(text, "    {}", line.bounds)?;
         writeln!(text, "    reached  {}", line.reached)?;
         match line.set_by {
             SetBy::Policy => writeln!(text, "    at most  {}", unit.shown(line.max))?,

@@ -91,10 +91,10 @@ fn check(context: &Context, format: Format) -> anyhow::Result<Exit> {
         }
     }
     let verified = verify(&ops, &lock_state, Timestamp::now());
-    context.out.text(&match format {
-        Format::Json => bailiwick_core::encode::to_json(&verified)?,
-        Format::Table => table(&verified)?,
-    })?;
+    match format {
+        Format::Json => context.out.text(&encode::to_json(&verified)?)?,
+        Format::Table => context.out.page(&table(&verified)?)?,
+    }
     Ok(match (&verified.unusable, verified.is_fine()) {
         (Some(_), _) => Exit::Usage,
         (None, true) => Exit::Fine,

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::report::exit::ExitCode as Exit;
-use bailiwick_core::durable;
 use bailiwick_core::encode::ShownPath as _;
+use bailiwick_core::{durable, wrap};
 use clap::Command;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
@@ -35,7 +35,7 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         roff.control("SH", ["DESCRIPTION"]);
         // The page is written to be read as it is.
         roff.control("nf", []);
-        for line in (topic.page)().lines() {
+        for line in topic.text(wrap::COLUMNS).lines() {
             roff.text([roman(line)]);
         }
         roff.control("fi", []);

@@ -50,8 +50,7 @@ commands::commands! {
         Review(review::Args) => review::run;
         /// Show the metrics of a target over time
         ///
-        /// For each metric: first and last value, the change of the last week, and a line. The values are those of the runs in the
-        /// journal.
+        /// For each metric: first and last value, change in 7 days, and a sparkline. The values are those of the runs in the journal.
         Trend(history::Trend) => history::trend;
         /// Check targets, verify every earlier change, write a report
         ///
@@ -61,12 +60,13 @@ commands::commands! {
     "Changes" {
         /// Let a fix propose a change, and show the difference
         ///
-        /// A plan changes nothing on the target, and no flag makes it do so. It is kept by its digest.
+        /// A plan changes nothing on the target. It is stored under its digest, which `apply` takes.
         Plan(args::Plan) => change::plan;
         /// Apply a plan, verify it, and roll it back if it fails
         ///
         /// At a terminal it shows the plan and asks. With --approval it accepts an approver's signature. Otherwise the policy has to
-        /// allow an unattended change. Exit code 3: not applied; 5: rolled back; 6: stuck or open.
+        /// allow an unattended change. Exit code 3: not applied; 5: rolled back; 6: the rollback failed (stuck), or the change is
+        /// unfinished (open).
         Apply(args::Apply) => change::apply;
         /// Roll back a change
         ///
@@ -84,31 +84,31 @@ commands::commands! {
         Rehearse(args::Rehearse) => change::rehearse;
         /// Stop all changes on all targets now
         ///
-        /// A change that is under way is held, or rolled back if the policy has `hold-on-stop = false`. `bailiwick resume` allows changes
-        /// again.
+        /// A running change is left as it is, or rolled back if policy.toml has `hold-on-stop = false`. `bailiwick resume` allows
+        /// changes again.
         Stop(args::Stop) => change::stop;
         /// Allow changes again after `stop`
         ///
-        /// Asks for confirmation at a terminal; no flag replaces it. With --clock it confirms the system clock instead.
+        /// Asks for confirmation at a terminal. There is no --yes. With --clock it confirms the system clock instead.
         Resume(args::Resume) => change::resume;
-        /// Allow changes on a target again after a stuck change
+        /// Allow changes on a target after a failed rollback
         ///
-        /// Repair the target first. Asks for the target's name at a terminal; no flag replaces it.
+        /// Repair the target first. Asks for the target's name at a terminal. There is no --yes.
         Unblock(args::Unblock) => change::unblock;
         /// Show, install and verify the gate of a target
         ///
-        /// A gate is a script that a person installs on the target. It lists every action of the target's grants. sshd and sudo run it
-        /// for two keys, one that checks and one that changes. It does nothing that it does not list.
+        /// A gate is a script that a person installs on the target. It lists every action of the target's grants, and refuses all
+        /// others. sshd and sudo run it for two SSH keys, one for checks and one for changes.
         Gate(gate::Args) => gate::run;
     }
     "Components" {
         /// Show what a component can do here, and accept it
         Add(consent::Add) => consent::add;
-        /// Accept a held version, or new actions of a component
+        /// Accept a new version or new actions of a component
         Approve(consent::Approve) => consent::approve;
         /// Revoke a component; its digest stays blocked
         Revoke(consent::Revoke) => consent::revoke_command;
-        /// List accepted components, or verify them
+        /// List or verify accepted components (bailiwick.lock)
         Lock(lock::Args) => lock::run;
         /// List components blocked after their process crashed
         Quarantine(quarantine::Quarantine) => quarantine::list;
@@ -116,22 +116,22 @@ commands::commands! {
         ///
         /// Asks for the component's id at a terminal; with --yes it asks nothing.
         Unquarantine(quarantine::Unquarantine) => quarantine::unquarantine;
-        /// Show a component's digest, world, imports and manifest
+        /// Show digest, interface (world), imports and manifest
         Inspect(inspect::Args) => inspect::run;
         /// Create a new probe project
         New(new::Args) => new::run;
         /// Run a component's test cases offline, or record one
         ///
         /// A case (cases/NAME.toml) holds the answers of a target and the findings that must follow. The component runs in its sandbox as
-        /// in `check`, on these answers. Without --record no target is reached.
+        /// in `check`, on these answers. Without --record no target is contacted.
         Test(test::Args) => test::run;
-        /// Embed a manifest in a component: one .wasm file
+        /// Embed the manifest in the component: one .wasm file
         Pack(pack::Args) => pack::run;
-        /// Write the contract (WIT) that a manifest asks for
+        /// Write the WIT interface files for a manifest
         ///
-        /// For toolchains that import every function that they are given.
+        /// For toolchains that import all of the WIT interface.
         Wit(wit::Args) => wit::run;
-        /// Print every limit of components
+        /// Print the resource limits of components
         ///
         /// For each limit: its value, what it bounds, what happens when it is reached, and who can change it.
         Limits(limits::Args) => limits::run;
@@ -141,10 +141,10 @@ commands::commands! {
         Journal(journal::Args) => journal::run;
         /// Replay recorded runs and compare the reports
         ///
-        /// The component that ran gets the grant, parameters, clock and answers of the journal, in its sandbox as in `check`. Nothing is
-        /// reached, and neither fleet nor policy is read. Exit code 7: a report differs; 4: a run cannot be replayed.
+        /// The component that ran gets the grant, parameters, clock and answers of the journal, in its sandbox as in `check`. No target
+        /// is contacted, and neither fleet nor policy is read. Exit code 7: a report differs; 4: a run cannot be replayed.
         Replay(replay::Args) => replay::run;
-        /// Rebuild the database of metrics from the journal
+        /// Rebuild the metrics database (used by `trend`)
         History(history::Args) => history::run;
     }
     "Setup" {
@@ -192,10 +192,17 @@ pub(crate) fn main() -> ExitCode {
     let args = match args {
         Ok(args) => args,
         Err(error) => {
+            let out = out::Out::new(args::Color::Auto);
+            let error = args::nearest_first(error);
             // Help and version are errors too, with code 0. A closed pipe is not a mistake.
-            let _ = error.print();
+            let text = help::without_trailing_spaces(&error.render().to_string());
+            if error.use_stderr() {
+                out.say(text.trim_end_matches('\n'));
+            } else {
+                let _ = out.text(&text);
+            }
             if let Some(hint) = args::renamed(&error) {
-                out::Out::new(args::Color::Auto).say(hint);
+                out.say(hint);
             }
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()));
         }
@@ -204,5 +211,11 @@ pub(crate) fn main() -> ExitCode {
     raise_file_limit();
     no_core_files();
     let context = Context::new(args.global);
-    args.command.run(&context).unwrap_or_else(|error| fail::report(&error, &context.out).into())
+    args.command.run(&context).unwrap_or_else(|error| {
+        let exit = fail::report(&error, &context.out);
+        if let Some(hint) = fail::file_hint(&error, &args.command.word()) {
+            context.out.say(&format!("\nhint: {hint}"));
+        }
+        exit.into()
+    })
 }

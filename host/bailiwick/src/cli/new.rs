@@ -21,9 +21,9 @@ pub(super) struct Args {
     #[arg(long, value_name = "LANGUAGE")]
     pub(super) lang: Lang,
 
-    /// The folder to create; it can exist if it is empty [default: ./NAME]
+    /// The folder to create; it must be empty [default: ./NAME]
     #[arg(long, value_name = "DIR")]
-    pub(super) dir: Option<PathBuf>,
+    pub(super) out: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -42,7 +42,7 @@ pub(super) enum Lang {
 
 pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let id = ComponentId::new(&args.name)
-        .map_err(|error| fail::usage(error.to_string(), "the policy names it by this id, such as `disk-room`"))?;
+        .map_err(|error| fail::usage(error.to_string(), "such as `bailiwick new disk-room --lang rust`"))?;
     let (language, first) = match args.lang {
         Lang::Rust => (Language::Rust, ""),
         Lang::Js => (Language::JavaScript, "npm ci\n  "),
@@ -54,7 +54,7 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         Lang::Toml => (Language::Toml, ""),
     };
     let files = project::project(language, &id).map_err(OpsError::Invalid)?;
-    let folder = args.dir.clone().unwrap_or_else(|| PathBuf::from(id.as_str()));
+    let folder = args.out.clone().unwrap_or_else(|| PathBuf::from(id.as_str()));
     project::write_project(&folder, &files)?;
     let folder = folder.shown();
     if language == Language::Toml {

@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use bailiwick_core::encode;
+use bailiwick_core::{encode, wrap};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -22,6 +22,11 @@ impl Out {
     /// Prints text, and adds a newline if it has none at its end. No character in it can control the terminal (TX01).
     pub(super) fn text(&self, text: &str) -> anyhow::Result<()> {
         self.styled(&encode::lines(text))
+    }
+
+    /// The same for text that is read rather than copied: no line is wider than the terminal, or than 80 columns where there is none.
+    pub(super) fn page(&self, text: &str) -> anyhow::Result<()> {
+        self.text(&wrap::page(text, self.width()))
     }
 
     /// The same for text with colours, of which every part has been encoded.
@@ -69,7 +74,7 @@ impl Out {
     /// Columns of the terminal on stdout. 80 if stdout is not a terminal.
     #[expect(clippy::unused_self, reason = "as above")]
     pub(super) fn width(&self) -> usize {
-        rustix::termios::tcgetwinsize(io::stdout()).map_or(80, |size| usize::from(size.ws_col)).max(60)
+        rustix::termios::tcgetwinsize(io::stdout()).map_or(wrap::COLUMNS, |size| usize::from(size.ws_col)).max(60)
     }
 }
 

@@ -24,19 +24,23 @@ pub(super) struct Args {
     /// The component from the compiler, or a manifest with checks
     pub(super) file: PathBuf,
 
-    /// The manifest [default: FILE's name with .toml, else ./manifest.toml]
+    /// The manifest [default: FILE.toml, else ./manifest.toml]
     #[arg(long, value_name = "FILE")]
     pub(super) manifest: Option<PathBuf>,
 
-    /// The file to write; only an earlier packing of the component is overwritten [default: ./ID.wasm]
+    /// Output; replaces only a packed file of the same ID
+    ///
+    /// [default: ./ID.wasm]
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
 
-    /// Remove names, producers and debugging information
+    /// Remove names, tool info and debug information
     #[arg(long)]
     pub(super) strip: bool,
 
-    /// Sign it with an Ed25519 key of ssh-keygen without a passphrase; writes OUT.sig
+    /// Sign with this Ed25519 key; writes OUT.sig
+    ///
+    /// The key is a file of `ssh-keygen -t ed25519` without a passphrase.
     #[arg(long, value_name = "KEYFILE")]
     pub(super) sign: Option<PathBuf>,
 }
@@ -133,7 +137,7 @@ fn check_overwrites(out: &Path, manifest: &Manifest) -> anyhow::Result<()> {
 
 /// The verbs and slots that it asks for, each with the author's reason.
 fn write_asks(text: &mut String, manifest: &Manifest) -> std::fmt::Result {
-    writeln!(text, "asks for  {} {}: {}", manifest.id, manifest.version, manifest.title)?;
+    writeln!(text, "requests  {} {}: {}", manifest.id, manifest.version, manifest.title)?;
     for (verb, why) in &manifest.uses {
         writeln!(text, "  {verb}: {why}")?;
     }

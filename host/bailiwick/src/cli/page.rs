@@ -237,7 +237,7 @@ fn write_actions(
         let mine: BTreeSet<_> =
             action.for_components.iter().filter(|asked| asked.component == *id).map(|a| (&a.policy, &a.why)).collect();
         for (policy, why) in mine {
-            writeln!(text, "    by      {policy}; reason of its author:")?;
+            writeln!(text, "    allowed by {policy}; the author's reason:")?;
             text.push_str(&quoted(why, "            "));
         }
     }

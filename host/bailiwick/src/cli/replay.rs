@@ -16,15 +16,17 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::Serialize;
 
-use super::args::Format;
+use super::args::{Format, run_number};
 use super::{Context, fail};
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("which").required(true).args(["number", "last", "component"]))]
 pub(super) struct Args {
-    /// The number of a run, or of a sweep; `bailiwick journal list` prints them
-    #[arg(value_name = "RUN|SWEEP")]
+    /// A run, or a sweep: all runs of one `check`
+    ///
+    /// `bailiwick journal list` prints the numbers of runs, and `journal show RUN` the number of its sweep.
+    #[arg(value_name = "RUN|SWEEP", value_parser = run_number)]
     pub(super) number: Option<u64>,
 
     /// The latest sweep
@@ -35,11 +37,11 @@ pub(super) struct Args {
     #[arg(long, value_name = "ID", requires = "since")]
     pub(super) component: Option<String>,
 
-    /// Runs that began at this time or later: 2026-11-01 or 2026-11-01T12:00:00Z (UTC)
+    /// Runs from this date or time (UTC) on, such as 2026-11-01
     #[arg(long, value_name = "DATE", requires = "component")]
     pub(super) since: Option<String>,
 
-    /// Run this component instead, and show the difference line by line
+    /// Run this component instead, and show the differences
     #[arg(long, value_name = "NEW.wasm")]
     pub(super) with: Option<PathBuf>,
 
@@ -127,11 +129,12 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
         if let Some(error) = selection.stopped {
             return Err(error.into());
         }
-        let message = "the journal has no such run".to_owned();
-        return Err(fail::usage(
-            message,
-            "`bailiwick journal list` shows the latest; a sweep in which nothing ran has none",
-        ));
+        let message = match (args.number, &args.component) {
+            (Some(number), _) => format!("the journal has no run or sweep {number}"),
+            (None, Some(id)) => format!("the journal has no run of `{}` since then", id.escape_default()),
+            (None, None) => "the latest sweep has no runs: no component ran".to_owned(),
+        };
+        return Err(fail::usage(message, "`bailiwick journal list` lists the runs"));
     }
     let components = context.dir.as_ref().map(|dir| dir.join("components"));
     let library = Library::built_in().map_err(bailiwick_policy::ops::OpsError::from)?;
@@ -286,9 +289,14 @@ fn print(
     }
     match format {
         Format::Json => context.out.text(&encode::to_json(&document)?)?,
-        Format::Table => context.out.text(&table(&document)?)?,
+        Format::Table => context.out.page(&table(&document)?)?,
     }
     Ok(exit)
+}
+
+/// Enough of a digest to recognise it; `--format json` has all of it.
+fn short_digest(digest: &str) -> String {
+    format!("sha256:{}…", digest.get(..12).unwrap_or(digest))
 }
 
 fn table(document: &Document) -> std::result::Result<String, std::fmt::Error> {
@@ -303,7 +311,7 @@ fn table(document: &Document) -> std::result::Result<String, std::fmt::Error> {
         let others: String = others.iter().map(|other| format!(", {other}")).collect();
         write!(text, "{number:>8}  {target}{others}  {component} {version}  ")?;
         match &run.result {
-            Result::Identical { report: Some(report) } => writeln!(text, "identical, report sha256:{report}")?,
+            Result::Identical { report: Some(report) } => writeln!(text, "identical, report {}", short_digest(report))?,
             Result::Identical { report: None } => writeln!(text, "the same")?,
             Result::Differs { place, recorded, replayed } => {
                 writeln!(text, "DIFFERS: {}", line(&Tainted::new(place)))?;

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use crate::report::exit::ExitCode as Exit;
 use bailiwick_core::encode;
 use bailiwick_core::model::{At, Change, ComponentId, Effect, Inverse, TargetName, Wire};
+use bailiwick_core::nearest::did_you_mean;
 use bailiwick_core::verbs;
 use bailiwick_policy::review::{Action, Anchor, Requester, Review, Target, inert, review};
 
@@ -39,7 +40,10 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
                 return Ok(Exit::Refused);
             }
             let message = format!("there is no target and no component `{}`", name.escape_default());
-            return Err(fail::usage(message, "`bailiwick review` alone prints all there are"));
+            let targets = ops.fleet.targets.keys().map(TargetName::as_str);
+            let known = targets.chain(ops.library.components().keys().map(ComponentId::as_str));
+            let hint = did_you_mean(name, known) + "`bailiwick review` prints all targets and granted components";
+            return Err(fail::usage(message, hint));
         }
     };
     let mut review = review(&ops, target.as_ref(), component.as_ref());
@@ -60,8 +64,11 @@ fn table(review: &Review) -> String {
     // Writing to a String does not fail.
     let _ = writeln!(
         text,
-        "Every program runs as `{} PROGRAM …`: an empty environment, this search path,\nthe C locale, UTC. \
-         `--wire` prints the exact bytes. What is not listed cannot be sent.\n",
+        "What is not listed cannot be sent to a target. `--wire` prints the exact bytes.\n\
+         wire    the command on the target. Every program runs with an empty environment,\n\
+         \x20       this search path, the C locale and UTC:\n\
+         \x20       {} PROGRAM …\n\
+         for     the component, its author's reason, and the line that allows the action\n",
         verbs::PREFIX.join(" ")
     );
     for target in &review.targets {
@@ -93,6 +100,11 @@ fn table(review: &Review) -> String {
         let _ = writeln!(text, "    on      {}\n", targets.join(", "));
     }
     let _ = write_limits(&mut text, review);
+    for unbound in &review.unbound {
+        let targets: Vec<_> = unbound.targets.iter().map(ToString::to_string).collect();
+        let _ = writeln!(text, "{unbound}, so it gets no action there");
+        let _ = writeln!(text, "    on      {}\n    add     {} to that [[grant]]\n", targets.join(", "), unbound.add);
+    }
     text
 }
 

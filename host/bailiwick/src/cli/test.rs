@@ -25,8 +25,9 @@ use super::{Context, check, fail};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// A component's file, or the folder with its manifest.toml; there ID.wasm, target/probe.wasm, dist/ID.wasm and
-    /// ../dist/ID.wasm are searched, and the newest is used
+    /// A component's file, or the folder with its manifest.toml
+    ///
+    /// In a folder, the newest of ID.wasm, target/probe.wasm, dist/ID.wasm and ../dist/ID.wasm is the component.
     #[arg(value_name = "DIR|FILE", default_value = ".")]
     pub(super) path: PathBuf,
 
@@ -34,11 +35,11 @@ pub(super) struct Args {
     #[arg(value_name = "CASE")]
     pub(super) cases: Vec<String>,
 
-    /// The component [default: as above]
+    /// The component file [default: found in DIR]
     #[arg(long, value_name = "FILE")]
     pub(super) component: Option<PathBuf>,
 
-    /// What it asks for [default: DIR/manifest.toml; for a FILE what is sealed in, else beside it]
+    /// The manifest [default: the one in FILE, or DIR's]
     #[arg(long, value_name = "FILE")]
     pub(super) manifest: Option<PathBuf>,
 
@@ -46,8 +47,9 @@ pub(super) struct Args {
     #[arg(long, value_name = "DIR")]
     pub(super) case_dir: Option<PathBuf>,
 
-    /// Run it on a target of the ops directory, as `check` would, and write what was asked, answered and found to
-    /// cases/NAME.toml, which must not be there yet
+    /// Run on --target; save the answers as cases/NAME.toml
+    ///
+    /// The component runs as in `check`. The file must not exist yet.
     #[arg(long, value_name = "NAME", requires = "target", conflicts_with = "cases")]
     pub(super) record: Option<String>,
 
@@ -227,9 +229,8 @@ fn record(
     let (ops, lock_state) = context.ops_and_lock()?;
     check_installed(context, &ops, project)?;
     if !ops.knows(target) {
-        let known: Vec<_> = ops.fleet.targets.keys().map(TargetName::as_str).take(20).collect();
-        let message = format!("there is no target `{}`", target.escape_default());
-        return Err(fail::usage(message, format!("fleet.toml has: {}", known.join(", "))));
+        let (message, hint) = ops.fleet.unknown(target);
+        return Err(fail::usage(message, hint));
     }
     let target = TargetName::new(target)?;
     let grant = ops.grant(id, &target);

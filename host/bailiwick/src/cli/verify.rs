@@ -32,10 +32,10 @@ pub(super) fn run(context: &Context, folder: &Path, offline: bool) -> anyhow::Re
         writeln!(text, "{}: {problem}", if problem.is_serious() { "BROKEN" } else { "note" })?;
     }
     let (seq, hash) = (verdict.proven.seq, &verdict.proven.hash);
-    writeln!(text, "entries 1 to {seq} hang together; the hash of entry {seq} is {hash}")?;
+    writeln!(text, "entries 1 to {seq}: hash chain intact; the hash of entry {seq} is {hash}")?;
     let (evidence, pruned) = (verdict.evidence, verdict.pruned);
     if evidence + pruned > 0 {
-        writeln!(text, "{evidence} pieces of evidence are what was recorded; {pruned} were pruned by retention")?;
+        writeln!(text, "{} unchanged; {pruned} pruned", encode::counted(evidence, "stored answer"))?;
     }
     write_anchors(&mut text, &anchors)?;
     let covers = anchors.checks.values().map(|check| check.covers).max().unwrap_or(0).min(seq);
@@ -44,8 +44,8 @@ pub(super) fn run(context: &Context, folder: &Path, offline: bool) -> anyhow::Re
     if covers == 0 && !serious {
         writeln!(
             text,
-            "Nothing outside this machine vouches for entries 1 to {seq}: who can write the journal can rewrite it whole. \
-             Keep that hash elsewhere, or have it kept: [[anchor]] in policy.toml."
+            "no copy elsewhere: a user who can write the journal can rewrite all of it. Add an [[anchor]] to policy.toml, or keep the \
+             hash above on another machine"
         )?;
     } else if covers == 0 {
         writeln!(text, "no anchor covers any entry")?;
@@ -54,7 +54,7 @@ pub(super) fn run(context: &Context, folder: &Path, offline: bool) -> anyhow::Re
     } else {
         writeln!(text, "every entry is covered by an anchor")?;
     }
-    context.out.text(&text)?;
+    context.out.page(&text)?;
     Ok(match (serious, anchors.unread.is_empty()) {
         (true, _) => Exit::Usage,
         (false, false) => Exit::NotChecked,
@@ -69,12 +69,20 @@ fn write_anchors(text: &mut String, anchors: &Anchors) -> std::fmt::Result {
             writeln!(text, "BROKEN: anchor {name}: {fault}")?;
         }
         if check.malformed > 0 {
-            writeln!(text, "note: anchor {name}: {} lines are no heads, or torn", check.malformed)?;
+            writeln!(
+                text,
+                "note: anchor {name}: {} without a complete head",
+                encode::counted(check.malformed, "line")
+            )?;
         }
         match (check.covers, check.matching) {
-            (0, _) => writeln!(text, "anchor {name} vouches for nothing")?,
+            (0, _) => writeln!(text, "anchor {name} confirms no entry")?,
             (covers, fitting) => {
-                writeln!(text, "anchor {name} vouches for entries 1 to {covers} ({fitting} heads fit)")?;
+                writeln!(
+                    text,
+                    "anchor {name} confirms entries 1 to {covers} ({} match)",
+                    encode::counted(fitting, "head")
+                )?;
             }
         }
     }

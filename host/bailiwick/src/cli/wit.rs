@@ -17,7 +17,9 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE", default_value = "manifest.toml")]
     pub(super) manifest: PathBuf,
 
-    /// The folder to write; only files of an earlier `wit` are replaced [default: wit beside the manifest]
+    /// The folder to write [default: `wit` beside the manifest]
+    ///
+    /// Only files of an earlier `bailiwick wit` are replaced.
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
 }

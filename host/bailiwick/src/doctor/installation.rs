@@ -17,6 +17,7 @@ use bailiwick_engine::consent::verify::{Row, Verified};
 use bailiwick_journal::{FILE, HEAD, Reader, verify};
 use bailiwick_policy::lock::Version;
 use bailiwick_policy::ops::{Ops, OpsError};
+use bailiwick_policy::unbound::unbound;
 use bailiwick_sandbox::{LoadError, Worker};
 use bailiwick_transport::ssh;
 
@@ -51,14 +52,17 @@ fn lock(verified: &Verified, waiting: &[(ComponentId, Version)]) -> Vec<Line> {
     let mut lines = Vec::new();
     if !ids.is_empty() {
         let says = format!("differs from what was accepted, and does not run everywhere: {}", ids.join(", "));
-        lines.push(Line::warning("lock", says, "`bailiwick lock verify` shows why, and what to do"));
+        lines.push(Line::warning("lock", says, "`bailiwick lock verify` shows the reason and the next command"));
     }
     for (id, version) in waiting {
         let says = format!("{id} {version} waits for approval; the accepted version runs");
         lines.push(Line::warning("lock", says, format!("`bailiwick approve {id}` shows what is new, and asks")));
     }
     if lines.is_empty() {
-        lines.push(Line::ok("lock", format!("{} as accepted", count(verified.components.len(), "component"))));
+        lines.push(Line::ok(
+            "lock",
+            format!("{}, all unchanged", count(verified.components.len(), "accepted component")),
+        ));
     }
     lines
 }
@@ -81,8 +85,8 @@ pub async fn check(what: &Installation<'_>) -> Vec<Line> {
         None => {
             lines.push(Line::problem(
                 "journal",
-                "there is no place for it: HOME is not set",
-                "name one with --state DIR",
+                "there is no directory for it: HOME is not set",
+                "name a directory with --state DIR",
             ));
             None
         }
@@ -96,7 +100,7 @@ fn kernel(lockdown: Result<Lockdown, LoadError>, required: bool) -> Vec<Line> {
     let lockdown = match lockdown {
         Ok(lockdown) => lockdown,
         Err(error) => {
-            let next = "nothing can run; is /proc there, and may this user start processes?";
+            let next = "nothing can run; check that /proc is mounted, and that this user can start processes";
             return vec![Line::problem("kernel", format!("no worker can be started: {}", chain(&error)), next)];
         }
     };
@@ -119,7 +123,7 @@ fn kernel(lockdown: Result<Lockdown, LoadError>, required: bool) -> Vec<Line> {
     } else {
         lacks(
             "no seccomp: a worker may make any system call",
-            "Linux on x86-64 or aarch64 with CONFIG_SECCOMP_FILTER; does a container forbid it?",
+            "Linux on x86-64 or aarch64 with CONFIG_SECCOMP_FILTER; check whether a container forbids it",
         )
     };
     let mut lines = vec![landlock, seccomp];
@@ -129,7 +133,7 @@ fn kernel(lockdown: Result<Lockdown, LoadError>, required: bool) -> Vec<Line> {
     } else {
         lacks(
             &format!("workers lack {}", others.lacking().join(", ")),
-            "is this Linux, and does a container forbid prctl or capset?",
+            "check whether a container forbids prctl or capset",
         )
     });
     lines
@@ -137,7 +141,7 @@ fn kernel(lockdown: Result<Lockdown, LoadError>, required: bool) -> Vec<Line> {
 
 fn rules(ops: &Ops) -> Vec<Line> {
     let place = match &ops.dir {
-        Some(dir) => format!("{} is sound, and no other user can write to it", dir.shown()),
+        Some(dir) => format!("{}: files valid, writable only by you and root", dir.shown()),
         None => "no ops directory: this machine, with the built-in probes".to_owned(),
     };
     let (targets, components) = (ops.fleet.targets.len(), ops.library.components().len());
@@ -145,6 +149,9 @@ fn rules(ops: &Ops) -> Vec<Line> {
     let counts = [(targets, "target"), (components, "component"), (grants, "grant"), (never, "never-rule")];
     let counts = counts.map(|(count, what)| super::count(count, what)).join(", ");
     let mut lines = vec![Line::ok("ops", format!("{place}: {counts}"))];
+    for unbound in unbound(ops, |_| true, |_| true) {
+        lines.push(Line::warning("ops", unbound.to_string(), format!("add `{}` to that [[grant]]", unbound.add)));
+    }
     for name in ops.never_named() {
         let says = format!("a grant names {name}, which is a never-host: it is refused in every sweep");
         lines.push(Line::warning("ops", says, "remove it from policy.toml"));
@@ -155,7 +162,7 @@ fn rules(ops: &Ops) -> Vec<Line> {
 fn mistakes(error: &OpsError) -> Vec<Line> {
     if error.problems().is_empty() {
         let text = error.to_string();
-        let next = text.split_once("hint: ").map_or("mend it; nothing runs before", |(_, hint)| hint);
+        let next = text.split_once("hint: ").map_or("correct it; nothing runs until then", |(_, hint)| hint);
         return vec![Line::problem("ops", chain(error), next)];
     }
     let count = error.problems().len();
@@ -166,9 +173,10 @@ fn mistakes(error: &OpsError) -> Vec<Line> {
 /// The pinned host keys, and the never-hosts.
 fn pins(ops: &Ops) -> Vec<Line> {
     let mut lines = Vec::new();
-    let mut pinned = 0;
+    let (mut pinned, mut over_ssh) = (0, 0);
     for target in ops.fleet.targets.values() {
         let Access::Ssh(ssh) = &target.access else { continue };
+        over_ssh += 1;
         if let Some(hit) = ops.fleet.forbidden(target) {
             let says = format!("{} is forbidden: {hit}", target.name);
             lines.push(Line::warning("pins", says, format!("remove it from {}", target.place)));
@@ -190,8 +198,9 @@ fn pins(ops: &Ops) -> Vec<Line> {
         Line::ok(
             "pins",
             format!(
-                "a pinned host key for {} over SSH; {}",
-                super::count(pinned, "target"),
+                "{pinned} of {} {} a pinned host key; {}",
+                super::count(over_ssh, "SSH target"),
+                if over_ssh == 1 { "has" } else { "have" },
                 super::count(never, "never-host")
             ),
         ),
@@ -221,10 +230,8 @@ async fn keys(ops: &Ops, agent: Option<&Path>) -> Vec<Line> {
             Credential::Agent(_) => None,
         };
         lines.push(match (ssh::check_credential(credential, agent).await, replaceable) {
-            (Ok(()), None) => Line::ok("keys", format!("{name}: at hand, for {}", super::count(targets, "target"))),
-            (Ok(()), Some(error)) => {
-                Line::problem("keys", chain(&error), "take the right to write from all but its owner, up to the root")
-            }
+            (Ok(()), None) => Line::ok("keys", format!("{name}: usable, for {}", super::count(targets, "target"))),
+            (Ok(()), Some(error)) => Line::problem("keys", chain(&error), "chmod go-w it, and every folder above it"),
             (Err(error), _) => {
                 let next = error.hint().unwrap_or_else(|| "no target that wants it can be reached".to_owned());
                 Line::problem("keys", format!("{}, for {}", chain(&error), super::count(targets, "target")), next)
@@ -242,14 +249,10 @@ fn journal(folder: &Path, lines: &mut Vec<Line>) -> Option<Timestamp> {
     let Ok(meta) = fs::metadata(&file) else {
         let above = folder.ancestors().find(|above| above.exists()).unwrap_or(Path::new("/"));
         lines.push(match rustix::fs::access(above, Allowed::WRITE_OK) {
-            Ok(()) => Line::ok(PART, format!("none yet; the first `bailiwick check` begins it in {shown}")),
+            Ok(()) => Line::ok(PART, format!("none yet; the first `bailiwick check` creates it in {shown}")),
             Err(_) => {
                 let says = format!("none yet, and {} cannot be written", above.shown());
-                Line::problem(
-                    PART,
-                    says,
-                    "nothing runs that cannot be written down: name another place with --state DIR",
-                )
+                Line::problem(PART, says, "nothing runs without a journal; name another directory with --state DIR")
             }
         });
         return None;
@@ -282,14 +285,14 @@ fn journal(folder: &Path, lines: &mut Vec<Line>) -> Option<Timestamp> {
         Ok(verdict) => {
             let serious: Vec<_> = verdict.breaks.iter().filter(|problem| problem.is_serious()).collect();
             lines.push(match serious.first() {
-                None => Line::ok(PART, format!("{shown}: entries 1 to {} hang together", verdict.proven.seq)),
+                None => Line::ok(PART, format!("{shown}: entries 1 to {}: hash chain intact", verdict.proven.seq)),
                 Some(first) => {
                     let next = "`bailiwick journal verify` shows more; keep the folder as evidence";
                     Line::problem(PART, format!("{shown}: {first}"), next)
                 }
             });
         }
-        Err(error) => lines.push(Line::problem(PART, chain(&error), "is it yours, and may you read it?")),
+        Err(error) => lines.push(Line::problem(PART, chain(&error), "check that you own it and can read it")),
     }
     let reader = Reader::open(folder).ok()?;
     reader.map_while(Result::ok).map(|record| record.time).max()
@@ -298,7 +301,7 @@ fn journal(folder: &Path, lines: &mut Vec<Line>) -> Option<Timestamp> {
 /// Checks the controller's clock, which runs and journal use.
 fn clock(now: Timestamp, newest: Option<Timestamp>) -> Line {
     const PART: &str = "clock";
-    let set = "set it; nothing that was written down is changed";
+    let set = "set the clock; journal entries keep their times";
     let shown = now.strftime("%Y-%m-%dT%H:%M:%SZ");
     if EARLIEST.parse::<Timestamp>().is_ok_and(|earliest| now < earliest) {
         return Line::problem(PART, format!("the clock shows {shown}, which is before this program was built"), set);

@@ -267,6 +267,6 @@ fn sent(folder: &Path) -> Result<Tried, ProofError> {
     }
     let whole = journal::verify(folder)?.breaks.is_empty();
     let gave = format!("{intents} actions were sent, {outside} of them not granted; {refused} calls were refused");
-    let gave = if whole { gave } else { format!("{gave}; the journal does not hang together") };
+    let gave = if whole { gave } else { format!("{gave}; the hash chain of the journal is broken") };
     Ok(row(whole && outside == 0 && refused > 0, "have something sent that was not granted", "broker: grant", gave))
 }

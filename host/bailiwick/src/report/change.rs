@@ -214,11 +214,8 @@ pub fn recovered(recovered: &Recovered) -> String {
 pub fn round(day: Date, verified: &[ProofResult], holds: bool, entry: u64) -> String {
     let mut text = String::new();
     let _ = write_proofs(&mut text, verified);
-    let word = if holds {
-        "nothing was changed, and everything is healthy"
-    } else {
-        "nothing was changed, and not everything is healthy"
-    };
+    let word =
+        if holds { "no changes were made; everything is healthy" } else { "no changes were made; there are findings" };
     let _ = writeln!(text, "{day}: {word} (entry {entry} of the journal)");
     text
 }

@@ -4,6 +4,7 @@
 
 use bailiwick_core::model::Severity;
 use bailiwick_core::outcome::Sweep;
+use bailiwick_core::wrap;
 
 use super::tally::Tally;
 
@@ -65,8 +66,8 @@ impl ExitCode {
             Self::Refused => "a target or component was refused",
             Self::NotChecked => "a target could not be checked, or a probe failed",
             Self::RolledBack => "a change did not verify and was rolled back",
-            Self::Stuck => "a rollback failed, or a change is open; a person has to act",
-            Self::ReplayDiffers => "a case or a replay differs from what was recorded",
+            Self::Stuck => "rollback failed, or change unfinished: act by hand",
+            Self::ReplayDiffers => "a case or replay gives another result than recorded",
             Self::Waiting => "a component waits to be accepted or approved",
             Self::Bug => "a bug in bailiwick",
         }
@@ -77,17 +78,19 @@ impl ExitCode {
         match self {
             Self::Fine => "Nothing.",
             Self::Findings => "Read the findings. `check --fail-on critical` raises the threshold.",
-            Self::Usage => "Read the hint behind the error. `bailiwick help COMMAND` prints the options.",
-            Self::Refused => "Read the rule behind the refusal. `bailiwick review` prints what is granted.",
+            Self::Usage => "Read the hint below the error. `bailiwick help COMMAND` prints the options.",
+            Self::Refused => {
+                "Read the rule that is printed after the refusal. `bailiwick review` prints what is granted."
+            }
             Self::NotChecked => {
-                "Read the cause behind the target or probe. `bailiwick check --target NAME --verbose` shows more."
+                "Read the cause that is printed after the target or probe. `bailiwick check --target NAME --verbose` shows more."
             }
             Self::RolledBack => "Nothing is changed on the target. `bailiwick changes` shows the reason.",
             Self::Stuck => {
-                "Repair the target by hand. `bailiwick changes` shows which one, and `bailiwick recover` what is true of it."
+                "Repair the target by hand. `bailiwick changes` shows which one; `bailiwick recover` shows the actual state."
             }
             Self::ReplayDiffers => {
-                "Read the difference. A component that differs for the same answers is not deterministic, or is another build."
+                "Read the difference. A component that differs for the same answers is not deterministic, or was rebuilt."
             }
             Self::Waiting => {
                 "`bailiwick lock` lists what waits. `bailiwick approve COMPONENT` shows the difference and asks."
@@ -132,17 +135,64 @@ impl ExitCode {
     }
 }
 
-/// The page of reference: every code, ascending.
+/// What the codes are, for the page of reference.
+const ABOUT: &str = "If several apply, the highest wins. A code never gets another meaning. With `check --format nagios` the exit codes are those of \
+                     a Nagios plugin: 0 ok, 1 warning, 2 critical, 3 unknown. If the reader closes the pipe (SIGPIPE), the exit code is 0.";
+
+/// What the codes of refusals are, for the page of reference.
+const ABOUT_REFUSALS: &str = "A refusal, and a change that is not applied, begin with one of these words, and the command to run comes after it.";
+
+/// The words of refusals, each with its meaning. A test compares those of changes with the list of the journal.
+const REFUSALS: &[(&str, &str)] = &[
+    ("E-LOAD-DIGEST", "the file of the component was never accepted, or was changed since"),
+    ("E-LOAD-REVOKED", "the component was revoked"),
+    ("E-LOAD-VERSION", "the version is older than the accepted one, or has other bytes"),
+    ("E-LOAD-IMPORT", "the component imports other functions than were accepted"),
+    ("E-LOAD-SIG", "the signature is missing or wrong, or its signer is not allowed"),
+    ("E-LOAD-LIMIT", "policy.toml raises a limit above the accepted value"),
+    ("E-APPROVAL", "new actions were not approved, or a change has no valid approval"),
+    ("E-KILL", "`bailiwick stop` stopped all changes"),
+    ("E-INTERRUPTED", "a signal stopped the command"),
+    ("E-CLOCK", "the system clock looks wrong"),
+    ("E-WINDOW", "no window is open now, or a job of the calendar would overlap"),
+    ("E-BUDGET", "the changes of today are used up, or the last one was too recent"),
+    ("E-REHEARSAL", "the plan has no recent rehearsal"),
+    ("E-OPEN-CHANGE", "another change is unfinished, or the target is blocked"),
+    ("E-GATE", "the gate does not match policy.toml, is missing, or is closed"),
+    ("E-PEOPLE", "a person is working on the target"),
+    ("E-CONFLICT", "the objects or the rules differ from those of the plan"),
+    ("E-POLICY", "policy.toml does not allow the plan"),
+    ("E-TARGET", "the target could not be reached or checked"),
+];
+
+/// The page of reference, as Markdown.
 #[must_use]
 pub fn page() -> String {
-    let mut text = "# Exit codes\n\nIf several apply, the highest wins. A code never gets another meaning. With `check --format nagios` \
-                    the codes are a plugin's:\n0 ok, 1 warning, 2 critical, 3 unknown. A closed pipe is 0.\n"
-        .to_owned();
+    let mut text = format!("# Exit codes\n\n{ABOUT}\n");
     for code in ExitCode::ALL {
         text += &format!("\n## {}: {}\n\n", code.code(), code.meaning());
         text += &format!("From: {}.\n\n{}\n", code.example(), code.next());
     }
-    text
+    text += &format!("\n## Codes of refusals\n\n{ABOUT_REFUSALS}\n\n");
+    for (word, meaning) in REFUSALS {
+        text += &format!("- `{word}`: {meaning}\n");
+    }
+    wrap::page(&text, wrap::COLUMNS)
+}
+
+/// The same page for a terminal.
+#[must_use]
+pub fn plain(width: usize) -> String {
+    let mut text = format!("Exit codes\n\n{ABOUT}\n");
+    for code in ExitCode::ALL {
+        text +=
+            &format!("\n{:>2}  {}\n    From: {}.\n    {}\n", code.code(), code.meaning(), code.example(), code.next());
+    }
+    text += &format!("\nCodes of refusals\n\n{ABOUT_REFUSALS}\n\n");
+    for (word, meaning) in REFUSALS {
+        text += &format!("  {word:<14}  {meaning}\n");
+    }
+    wrap::page(&text, width)
 }
 
 impl From<ExitCode> for std::process::ExitCode {
@@ -169,8 +219,8 @@ mod tests {
  3 a target or component was refused
  4 a target could not be checked, or a probe failed
  5 a change did not verify and was rolled back
- 6 a rollback failed, or a change is open; a person has to act
- 7 a case or a replay differs from what was recorded
+ 6 rollback failed, or change unfinished: act by hand
+ 7 a case or replay gives another result than recorded
  8 a component waits to be accepted or approved
 70 a bug in bailiwick
 ");

@@ -16,7 +16,7 @@ const HEAD: &str = r#"<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'sha256-RalvYZ6b7z1KWp5nXudRTp1zDzK22ZdGnzqFSE/ZwV8='">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'sha256-W0idssmNdXxZ6+LnULPB+KilUgsa9sBpnjucEO/KbGw='">
 <title>bailiwick check</title>
 <style>
 body { font: 15px/1.4 system-ui, sans-serif; margin: 2em; }
@@ -25,7 +25,7 @@ td { padding: .2em 1em .2em 0; vertical-align: top; border-top: 1px solid #ddd; 
 dl { margin: 0; font-size: 85%; color: #555; }
 dt, dd { display: inline; margin: 0; }
 dd::after { content: "\A"; white-space: pre; }
-.critical, .unreachable, .refused, .fault, .unseen { color: #b00; font-weight: bold; }
+.critical, .unreachable, .refused, .fault, .unchecked { color: #b00; font-weight: bold; }
 .warning, .unknown { color: #850; font-weight: bold; }
 </style>
 </head>

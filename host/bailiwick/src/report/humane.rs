@@ -4,8 +4,8 @@
 
 use bailiwick_core::model::{Metric, Unit};
 
-use super::wrap::TIE;
 use bailiwick_core::encode;
+use bailiwick_core::wrap::TIE;
 
 /// Maximum columns of a metric's name. Its grammar allows 64 characters.
 const NAME_WIDTH: usize = 64;

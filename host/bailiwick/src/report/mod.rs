@@ -25,12 +25,12 @@ pub mod trend;
 
 mod humane;
 mod statement;
-mod wrap;
 
 #[cfg(test)]
 mod samples;
 
 use bailiwick_core::outcome::Sweep;
+use bailiwick_core::wrap::TIE;
 
 use self::format::{Format, format};
 
@@ -43,24 +43,21 @@ pub const FORMATS: &[Format] = &[
     format("markdown", "text/markdown", "For a ticket or a chat", |sweep, view| {
         Ok(markdown::render(sweep, view.options.detail))
     }),
-    format("html", "text/html", "A page that loads nothing", |sweep, view| {
+    format("html", "text/html", "One self-contained HTML page", |sweep, view| {
         Ok(html::render(sweep, view.options.detail))
     }),
     format("junit", "application/xml", "JUnit XML, for CI", |sweep, _| Ok(junit::render(sweep)?)),
     Format {
         is_plugin: true,
-        ..format(
-            "nagios",
-            "text/plain",
-            "A Nagios plugin's output; exit code 0 ok, 1 warning, 2 critical, 3 unknown",
-            |sweep, _| Ok(nagios::render(sweep)),
-        )
+        ..format("nagios", "text/plain", "Output and exit code (0 to 3) of a Nagios plugin", |sweep, _| {
+            Ok(nagios::render(sweep))
+        })
     },
     format("sarif", "application/sarif+json", "SARIF 2.1.0, for CI", |sweep, _| Ok(sarif::render(sweep)?)),
     format(
         "textfile",
         "text/plain; version=0.0.4",
-        "Metrics for the textfile collector of Prometheus' node exporter",
+        "Metrics for the textfile collector of node_exporter",
         |sweep, view| Ok(textfile::render(sweep, &textfile::successes(view.earlier.unwrap_or_default()))),
     ),
 ];
@@ -72,5 +69,5 @@ fn elapsed_ms(sweep: &Sweep) -> u64 {
 
 /// Replaces non-breaking spaces, for pages that break lines themselves.
 fn untied(text: &str) -> String {
-    text.replace(wrap::TIE, " ")
+    text.replace(TIE, " ")
 }

@@ -1,7 +1,7 @@
 //! Untrusted text on a page of the host: in a separate column, behind a bar (TX07).
 
-use super::wrap::wrap;
 use bailiwick_core::encode;
+use bailiwick_core::wrap::wrap;
 
 /// Maximum columns of a text.
 const SHOWN_MAX: usize = 400;

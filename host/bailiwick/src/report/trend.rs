@@ -90,7 +90,7 @@ pub fn table(target: &TargetName, series: &[Series], width: usize, colour: Colou
         lines.iter().map(|line| encode::width(column(line))).chain([head.len()]).max().unwrap_or(0)
     };
     let (first, last) = (widest("first", |line| &line.first), widest("last", |line| &line.last));
-    let week = widest("in a week", |line| &line.week);
+    let week = widest("7 days", |line| &line.week);
     let names = series.iter().map(|series| name(series).len()).max().unwrap_or(0);
     let subject = series.iter().map(|series| encode::width(&encode::terminal(&series.subject, 60))).max().unwrap_or(0);
     let taken = first + last + week + 2 * 4 + names + if subject > 0 { 2 + subject } else { 0 };
@@ -101,7 +101,7 @@ pub fn table(target: &TargetName, series: &[Series], width: usize, colour: Colou
     if let (Some(from), Some(to)) = (span.clone().min(), span.max()) {
         let _ = writeln!(out, "{target}, from {} to {}\n", minute(from), minute(to));
     }
-    let head = format!("{:>first$}  {:>last$}  {:>week$}  {:spark$}  metric", "first", "last", "in a week", "");
+    let head = format!("{:>first$}  {:>last$}  {:>week$}  {:spark$}  metric", "first", "last", "7 days", "trend");
     let _ = writeln!(out, "{}", colour.dim(&head));
     for (series, line) in series.iter().zip(lines) {
         let pad = |text: &str, to: usize| " ".repeat(to.saturating_sub(encode::width(text))) + text;

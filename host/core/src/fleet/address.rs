@@ -7,13 +7,13 @@ use std::net::{IpAddr, Ipv4Addr};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     /// Neither an IP address in its usual form nor a DNS name.
-    #[error("an address is an IPv4 or IPv6 address in its usual form, or a DNS name")]
+    #[error("an address must be an IPv4 or IPv6 address in its usual form, or a DNS name")]
     Address,
     /// An address that does not identify one machine.
     #[error("the address does not identify one machine")]
     Nowhere,
     /// Not an account name.
-    #[error("an account matches `[A-Za-z_][A-Za-z0-9_.-]{{0,31}}`")]
+    #[error("an account must consist of letters, digits, `_`, `.` and `-`, with a letter or `_` first, 32 at most")]
     User,
 }
 

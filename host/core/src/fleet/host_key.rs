@@ -16,13 +16,13 @@ pub struct HostKey {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HostKeyError {
     /// Not `type base64`.
-    #[error("a public key is written `ssh-ed25519 AAAA…`: its type, a space, its base64")]
+    #[error("a public key must be a type, a space and base64, such as `ssh-ed25519 AAAA…`")]
     Shape,
     /// A type that is not used.
-    #[error("keys of this type are not used; use one of {}", KINDS.join(", "))]
+    #[error("a key of this type is not accepted; use one of {}", KINDS.join(", "))]
     Kind,
     /// The key in the base64 has another type.
-    #[error("the key does not have the type that stands before it")]
+    #[error("the base64 of the key does not match the type before it")]
     Content,
 }
 

@@ -25,7 +25,7 @@ pub fn reference() -> Page {
                     ),
                     Key::required(
                         "address",
-                        "text",
+                        "string",
                         "address = \"192.0.2.11\"",
                         "The address of the SSH server. Not allowed with `local = true`.",
                     )
@@ -34,13 +34,13 @@ pub fn reference() -> Page {
                         .allowed(format!("1 to {}", u16::MAX)),
                     Key::required(
                         "user",
-                        "text",
+                        "string",
                         "user = \"bw-read\"",
-                        "The account that checks. Not allowed with `local = true`.",
+                        "The SSH user for checks. Not allowed with `local = true`.",
                     ),
                     Key::optional(
                         "identity",
-                        "text",
+                        "string",
                         "none; required without `agent-key`",
                         "identity = \"~/.ssh/id_ed25519\"",
                         "The file of the private key. A target over SSH has either `identity` or `agent-key`.",
@@ -48,21 +48,21 @@ pub fn reference() -> Page {
                     .allowed(path),
                     Key::optional(
                         "agent-key",
-                        "text",
+                        "string",
                         "none; required without `identity`",
-                        "agent-key = \"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAING4RBJPm34VIcrVGTaN+Pr2CuSWU1MG3WLFCRFw4YE9\"",
+                        "agent-key = \"ssh-ed25519 AAAA…\"",
                         "The public key of a key that the SSH agent holds.",
                     ),
                     Key::optional(
                         "host-key",
-                        "text",
+                        "string",
                         "none; the target is refused until its key is pinned",
-                        "host-key = \"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl\"",
+                        "host-key = \"ssh-ed25519 AAAA…\"",
                         "The pinned host key, as `ssh-keyscan` prints it without the host. Two targets cannot have the same key.",
                     ),
                     Key::optional(
                         "jump",
-                        "text",
+                        "string",
                         "none; a direct connection",
                         "jump = \"bastion\"",
                         "The target through which this one is reached.",
@@ -70,7 +70,7 @@ pub fn reference() -> Page {
                     .allowed("the name of another target over SSH"),
                     Key::optional(
                         "tags",
-                        "list of texts",
+                        "list of strings",
                         "[]",
                         "tags = [\"linux\", \"db\"]",
                         "Tags that policy can name as `tag:linux`.",
@@ -89,12 +89,17 @@ pub fn reference() -> Page {
                 about: "The account and key for changes on the target. They must differ from the target's own account and key. \
                         `bailiwick gate install-script NAME` prints the script that installs the gate.",
                 keys: vec![
-                    Key::required("user", "text", "user = \"bw-change\"", "The account that changes."),
-                    Key::required("identity", "text", "identity = \"keys/bw-change\"", "The file of its private key.")
-                        .allowed(path),
+                    Key::required("user", "string", "user = \"bw-change\"", "The SSH user for changes."),
+                    Key::required(
+                        "identity",
+                        "string",
+                        "identity = \"keys/bw-change\"",
+                        "The file of its private key.",
+                    )
+                    .allowed(path),
                     Key::optional(
                         "certificate",
-                        "text",
+                        "string",
                         "none",
                         "certificate = \"keys/bw-change-cert.pub\"",
                         "The file of a certificate for the key.",
@@ -102,7 +107,7 @@ pub fn reference() -> Page {
                     .allowed(path),
                     Key::optional(
                         "from",
-                        "text",
+                        "string",
                         "none; from any address",
                         "from = \"192.0.2.5\"",
                         "The only address from which the target accepts the key.",
@@ -116,28 +121,28 @@ pub fn reference() -> Page {
                 keys: vec![
                     Key::optional(
                         "addresses",
-                        "list of texts",
+                        "list of strings",
                         "[]; required without a host key",
                         "addresses = [\"192.0.2.1\"]",
                         "Addresses and names of the machine.",
                     ),
                     Key::optional(
                         "host-key",
-                        "text",
+                        "string",
                         "none",
-                        "host-key = \"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl\"",
-                        "A host key of the machine. It is recognised under any address, before authentication.",
+                        "host-key = \"ssh-ed25519 AAAA…\"",
+                        "A host key of the machine. The machine is refused at any address, before login.",
                     ),
                     Key::optional(
                         "host-keys",
-                        "list of texts",
+                        "list of strings",
                         "[]",
-                        "host-keys = [\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl\"]",
+                        "host-keys = [\"ssh-ed25519 AAAA…\"]",
                         "Several host keys of the machine.",
                     ),
                     Key::required(
                         "why",
-                        "text",
+                        "string",
                         "why = \"The firewall is not an operations target.\"",
                         "The reason. It is part of every refusal.",
                     ),

@@ -21,6 +21,7 @@ pub use never::{How, NeverHit, NeverHost};
 pub use parse::{key_file, parse};
 
 use crate::model::{Tag, TargetName};
+use crate::nearest::choices;
 use crate::source::Place;
 use crate::verbs::Tier;
 
@@ -157,6 +158,21 @@ impl Target {
 }
 
 impl Fleet {
+    /// What is wrong with a target's name that no target has, and the next step.
+    #[must_use]
+    pub fn unknown(&self, name: &str) -> (String, String) {
+        let names: Vec<_> = self.targets.keys().map(TargetName::as_str).collect();
+        let built_in = self.targets.values().any(|target| target.place.source.name().starts_with("built-in"));
+        let hint = if built_in {
+            format!("without an ops directory the only target is {}; --dir DIR names one", names.join(", "))
+        } else if names.is_empty() {
+            "fleet.toml has no targets; `bailiwick fleet import` prints some".to_owned()
+        } else {
+            choices(name, names, "targets in fleet.toml")
+        };
+        (format!("there is no target `{}`", name.escape_debug()), hint)
+    }
+
     /// The rule that forbids a target: by name, by address, by host key, or because a jump to it is forbidden. A name that
     /// resolves to a forbidden address is detected when it is resolved, a forbidden key under an unknown address when the
     /// server shows it. Both happen before any authentication.

@@ -8,6 +8,7 @@ use toml::Spanned;
 
 use super::{Access, Address, Credential, Fleet, Gate, HostKey, NeverHost, Ssh, Target, UserName};
 use crate::model::{Tag, TargetName};
+use crate::read_toml::read_toml;
 use crate::source::{Problem, Problems, Source};
 
 #[derive(Deserialize)]
@@ -61,7 +62,7 @@ struct RawNever {
 /// # Errors
 /// All mistakes in the file, each with its place.
 pub fn parse(source: &Source, base: &Path, home: Option<&Path>) -> Result<Fleet, Problems> {
-    let raw: RawFleet = source.parse()?;
+    let raw: RawFleet = read_toml(source, Some(super::reference))?;
     let mut reader = Reader { source, base, home, problems: Problems::default() };
     let mut fleet = Fleet::default();
     for (name, never) in &raw.never {
@@ -78,6 +79,9 @@ pub fn parse(source: &Source, base: &Path, home: Option<&Path>) -> Result<Fleet,
     reader.shared_keys(&raw, &fleet);
     reader.problems.or(fleet)
 }
+
+/// Where a host key comes from.
+const KEYSCAN: &str = "`ssh-keyscan HOST` prints HOST and its keys, of which one is written here without HOST; compare it on the machine itself";
 
 struct Reader<'a> {
     source: &'a Source,
@@ -96,6 +100,16 @@ impl Reader<'_> {
         self.problems.take(self.source, text, parse)
     }
 
+    /// Parses a public key; `hint` names the command that prints it.
+    fn key(&mut self, text: &Spanned<String>, hint: &str) -> Option<HostKey> {
+        let before = self.problems.0.len();
+        let key = self.take(text, HostKey::new);
+        if let Some(problem) = self.problems.0.get_mut(before) {
+            problem.hint = Some(hint.to_owned());
+        }
+        key
+    }
+
     fn missing(&mut self, name: &Spanned<String>, key: &str, example: &str) {
         let message = format!("target `{}` has no `{key}`", name.get_ref());
         self.problems.push(Problem::at(self.source.at(name.span()), message).hint(format!("add {key} = {example}")));
@@ -105,7 +119,7 @@ impl Reader<'_> {
         let parsed = self.take(name, TargetName::new);
         let addresses: Vec<Address> = raw.addresses.iter().filter_map(|a| self.take(a, Address::new)).collect();
         let keys = raw.host_key.iter().chain(&raw.host_keys);
-        let host_keys: Vec<HostKey> = keys.filter_map(|key| self.take(key, HostKey::new)).collect();
+        let host_keys: Vec<HostKey> = keys.filter_map(|key| self.key(key, KEYSCAN)).collect();
         if raw.addresses.is_empty() && raw.host_key.is_none() && raw.host_keys.is_empty() {
             let message = format!(
                 "never-host `{}` has neither an address nor a key, so it could be reached under another name",
@@ -170,7 +184,7 @@ impl Reader<'_> {
             }
         };
         let host_key = match &raw.host_key {
-            Some(text) => Some(self.take(text, HostKey::new)?),
+            Some(text) => Some(self.key(text, KEYSCAN)?),
             None => None,
         };
         let credential = self.credential(name, raw);
@@ -222,7 +236,7 @@ impl Reader<'_> {
     fn credential(&mut self, name: &Spanned<String>, raw: &RawTarget) -> Option<Credential> {
         match (&raw.identity, &raw.agent_key) {
             (Some(path), None) => Some(Credential::KeyFile(self.path(path)?)),
-            (None, Some(key)) => self.take(key, HostKey::new).map(Credential::Agent),
+            (None, Some(key)) => self.key(key, "`ssh-add -L` prints the keys of the agent").map(Credential::Agent),
             (None, None) => {
                 self.missing(name, "identity", "\"~/.ssh/id_ed25519\", or agent-key = \"ssh-ed25519 AAAA…\"");
                 None

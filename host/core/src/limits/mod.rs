@@ -14,6 +14,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::nearest::did_you_mean;
+
 pub use effective::{Budget, Budgets, Origin};
 pub use table::{FIXED, Limits, SETTABLE};
 
@@ -146,10 +148,9 @@ impl LimitError {
     #[must_use]
     pub fn hint(&self) -> String {
         match self {
-            Self::Unknown { name } => match nearest(name) {
-                Some(row) => format!("did you mean `{}`? `bailiwick limits` lists all limits", row.name),
-                None => "`bailiwick limits` lists all limits".to_owned(),
-            },
+            Self::Unknown { name } => {
+                did_you_mean(name, SETTABLE.iter().map(|row| row.name)) + "`bailiwick limits` lists all limits"
+            }
             Self::Fixed { .. } => "`bailiwick limits` lists the limits that policy can set".to_owned(),
             Self::NotANumber(_) => "to keep a component from running, remove it from its [[grant]]".to_owned(),
             Self::Beyond { .. } => "nothing passes it; make the component need less".to_owned(),
@@ -238,30 +239,6 @@ impl Limits {
     }
 }
 
-/// The settable limit with the most similar name, if it is similar enough for a typo.
-#[must_use]
-pub fn nearest(name: &str) -> Option<&'static Row> {
-    let part = |row: &&Row| row.name.split('-').any(|part| part == name);
-    let near = SETTABLE.iter().map(|row| (distance(name, row.name), row)).min_by_key(|(distance, _)| *distance);
-    SETTABLE.iter().find(part).or(near.filter(|(distance, _)| *distance <= 2).map(|(_, row)| row))
-}
-
-/// The edit distance of two short names.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(64).collect(), b.chars().collect());
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut next = vec![i + 1];
-        for ((j, y), pair) in b.iter().enumerate().zip(row.windows(2)) {
-            let &[diagonal, above] = pair else { continue };
-            let left = next.get(j).copied().unwrap_or(usize::MAX - 1);
-            next.push((diagonal + usize::from(x != y)).min(above + 1).min(left + 1));
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(usize::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -296,12 +273,13 @@ mod tests {
 
     #[test]
     fn a_slip_of_the_finger_is_recognised() {
+        let hint = |name: &str| LimitError::Unknown { name: name.to_owned() }.hint();
         for (typed, meant) in
-            [("memory-byte", "memory-bytes"), ("feul", "fuel"), ("wall", "wall-ms"), ("locals", "locals")]
+            [("memory-byte", "memory-bytes"), ("feul", "fuel"), ("wall", "wall-ms"), ("local", "locals")]
         {
-            assert_eq!(nearest(typed).map(|row| row.name), Some(meant), "{typed}");
+            assert!(hint(typed).starts_with(&format!("did you mean `{meant}`")), "{}", hint(typed));
         }
-        assert_eq!(nearest("cpu-shares"), None);
+        assert_eq!(hint("cpu-shares"), "`bailiwick limits` lists all limits");
     }
 
     #[test]

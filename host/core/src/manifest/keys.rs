@@ -37,11 +37,11 @@ pub fn reference() -> Page {
 }
 
 fn why() -> Key {
-    Key::required("why", "text", "why = \"is the unit running\"", "The reason of the request.")
+    Key::required("why", "string", "why = \"is the unit running\"", "The reason of the request.")
 }
 
 fn verbs(about: &'static str, example: &str) -> Key {
-    Key::required("verb", "list of texts", example, about)
+    Key::required("verb", "list of strings", example, about)
         .allowed("verbs of the contract, such as those that `bailiwick review` prints")
 }
 
@@ -50,20 +50,20 @@ fn component() -> Table {
         header: "[component]",
         about: "What the component is.",
         keys: vec![
-            Key::required("id", "text", "id = \"disk-room\"", "The id, by which policy and commands name it.")
+            Key::required("id", "string", "id = \"disk-room\"", "The id, by which policy and commands name it.")
                 .allowed("small letters, digits and hyphens"),
-            Key::required("version", "text", "version = \"1.2.3\"", "The version.").allowed("three numbers"),
+            Key::required("version", "string", "version = \"1.2.3\"", "The version.").allowed("three numbers"),
             Key::required(
                 "world",
-                "text",
+                "string",
                 "world = \"bailiwick:ops/probe@0.1.0\"",
-                "The world of the contract that it is built for.",
+                "Its WIT interface: probe or fix.",
             )
             .allowed(World::ALL.iter().map(|world| world.full_name()).collect::<Vec<_>>().join(" or ")),
-            Key::required("title", "text", "title = \"Room on the disks\"", "What it does, in one line."),
+            Key::required("title", "string", "title = \"Room on the disks\"", "What it does, in one line."),
             Key::optional(
                 "scope",
-                "text",
+                "string",
                 "target",
                 "scope = \"fleet\"",
                 "Whether one run is about one target, or about all targets that policy grants.",
@@ -76,7 +76,7 @@ fn component() -> Table {
 fn uses() -> Table {
     Table {
         header: "[[use]]",
-        about: "Verbs without an object.",
+        about: "Actions with no argument, such as `system.memory`.",
         keys: vec![verbs("The verbs.", "verb = [\"system.memory\"]"), why()],
     }
 }
@@ -84,23 +84,25 @@ fn uses() -> Table {
 fn slot() -> Table {
     Table {
         header: "[[slot]]",
-        about: "A named hole that policy fills with a literal, and the verbs that act on it.",
+        about: "A named argument whose value policy.toml sets, and the verbs that act on it.",
         keys: vec![
-            Key::required("name", "text", "name = \"unit\"", "The name of the slot.")
+            Key::required("name", "string", "name = \"unit\"", "The name of the slot.")
                 .allowed("small letters, digits and hyphens"),
             verbs("The verbs. All take the same kind of object.", "verb = [\"services.status\"]"),
             Key::optional(
                 "default",
-                "text",
-                "none; policy has to bind the slot",
+                "string",
+                "none; policy.toml has to bind the slot",
                 "default = \"ssh.service\"",
-                "The literal that fits every target.",
+                "The value that fits every target.",
             )
-            .allowed("a literal of the verbs' object; no other machine, and nothing that only policy defines"),
-            Key::optional("many", "boolean", false, "many = true", "Whether policy can bind several literals."),
+            .allowed(
+                "a value of the kind that the verbs take; no other machine, and nothing that only policy.toml defines",
+            ),
+            Key::optional("many", "boolean", false, "many = true", "Whether policy.toml can bind several values."),
             Key::optional(
                 "content",
-                "list of texts",
+                "list of strings",
                 "[]",
                 "content = [\"rules\"]",
                 "The names of the `[[content]]` tables that a changing verb can write. Only in a fix.",
@@ -117,13 +119,13 @@ fn param() -> Table {
         keys: vec![
             Key::required(
                 "default",
-                "integer, number, boolean, text, or list of texts",
+                "integer, number, boolean, string, or list of strings",
                 "default = 90.0",
                 "The value without a policy. Its type is the parameter's type.",
             ),
             Key::required(
                 "about",
-                "text",
+                "string",
                 "about = \"used space that is a warning, in percent\"",
                 "What it is for, with its unit.",
             ),
@@ -134,10 +136,15 @@ fn param() -> Table {
 fn wasi() -> Table {
     Table {
         header: "[wasi]",
-        about: "Inert WASI for toolchains that import it. It reaches nothing outside the component.",
+        about: "Stub WASI functions for toolchains that import them. They give no access to files, network or clock.",
         keys: vec![
-            Key::required("interfaces", "list of texts", "interfaces = [\"cli\", \"io\"]", "The groups of interfaces.")
-                .allowed(WasiGroup::ALL.iter().map(|group| group.name()).collect::<Vec<_>>().join(", ")),
+            Key::required(
+                "interfaces",
+                "list of strings",
+                "interfaces = [\"cli\", \"io\"]",
+                "The groups of interfaces.",
+            )
+            .allowed(WasiGroup::ALL.iter().map(|group| group.name()).collect::<Vec<_>>().join(", ")),
             why(),
         ],
     }
@@ -157,7 +164,7 @@ fn limit() -> Table {
         header: "[[limit]]",
         about: "A limit that the component needs to have raised. It is a request: `[[raise]]` in the policy grants it.",
         keys: vec![
-            Key::required("name", "text", "name = \"memory-bytes\"", "The limit.").allowed(names.join(", ")),
+            Key::required("name", "string", "name = \"memory-bytes\"", "The limit.").allowed(names.join(", ")),
             Key::required("value", "integer", "value = 134217728", "The value that the component needs.")
                 .allowed("above the default, up to the maximum; `bailiwick limits` prints both"),
             why(),
@@ -168,26 +175,26 @@ fn limit() -> Table {
 fn check() -> Table {
     Table {
         header: "[[check]]",
-        about: "A check that needs no compiler: what to conclude from the answer of a verb. guest-sdk/docs/declared.md describes the expressions.",
+        about: "A check that needs no compiler: what to conclude from the answer of a verb. A value of type `line` is text in which `{EXPRESSION}` inserts a value. An `expression` compares and computes fields of the answer, as in `size == 0` or `now - modified`; `bailiwick new NAME --lang toml` writes a README with examples.",
         keys: vec![
-            Key::required("code", "text", "code = \"age\"", "The code of its findings. It never changes.")
+            Key::required("code", "string", "code = \"age\"", "The code of its findings. It never changes.")
                 .allowed(format!("small letters, digits and hyphens; at most {CHECKS_MAX} checks")),
             Key::required(
                 "over",
-                "text",
+                "string",
                 "over = \"files.stat\"",
                 "The verb. The manifest requests it in a `[[use]]` or `[[slot]]`.",
             ),
             Key::optional(
                 "slot",
-                "text",
+                "string",
                 "none; required for a verb with an object",
                 "slot = \"file\"",
                 "The slot of the verb.",
             ),
             Key::optional(
                 "each",
-                "text",
+                "string",
                 "none; the answer is the item",
                 "each = \"sessions\"",
                 "A list in the answer. Its entries are the items.",
@@ -211,9 +218,9 @@ fn check() -> Table {
                 "title",
                 "line",
                 "title = \"{slot} was written {age as duration} ago\"",
-                "The line of the finding.",
+                "The text of the finding; `{…}` inserts values, such as `{slot}` or `{age as duration}`.",
             ),
-            Key::optional("ok", "line", "`title`", "ok = \"{slot} is fresh\"", "The line of a finding that is ok."),
+            Key::optional("ok", "line", "`title`", "ok = \"{slot} is fresh\"", "The text of a finding that is ok."),
             Key::optional(
                 "critical",
                 "expression",
@@ -266,9 +273,14 @@ fn verdict(header: &'static str, about: &'static str) -> Table {
         header,
         about,
         keys: vec![
-            Key::required("severity", "text", "severity = \"critical\"", "The severity of the finding.")
+            Key::required("severity", "string", "severity = \"critical\"", "The severity of the finding.")
                 .allowed("ok, warning, critical, unknown"),
-            Key::required("title", "line", "title = \"{slot} does not exist\"", "The line of the finding."),
+            Key::required(
+                "title",
+                "line",
+                "title = \"{slot} does not exist\"",
+                "The text of the finding; `{…}` inserts values.",
+            ),
         ],
     }
 }
@@ -279,7 +291,7 @@ fn metric() -> Table {
         about: "A number of a finding.",
         keys: vec![
             Key::required("value", "expression", "value = \"size\"", "The number."),
-            Key::required("unit", "text", "unit = \"bytes\"", "Its unit.")
+            Key::required("unit", "string", "unit = \"bytes\"", "Its unit.")
                 .allowed("count, bytes, seconds, percent, ratio, per-second, per-hour"),
         ],
     }
@@ -288,31 +300,31 @@ fn metric() -> Table {
 fn contract() -> Table {
     Table {
         header: "[contract]",
-        about: "Why the changes of a fix exist. Required for a fix, and only for a fix.",
+        about: "The purpose of the fix. Required for a fix, and only for a fix.",
         keys: vec![
             Key::required(
                 "intent",
-                "text",
+                "string",
                 "intent = \"the exporter reads statistics again\"",
                 "What the change achieves.",
             ),
             Key::required(
                 "rationale",
-                "text",
+                "string",
                 "rationale = \"a role of its own needs no superuser\"",
                 "Why the change is made in this way.",
             ),
             Key::required(
                 "if-reverted",
-                "text",
+                "string",
                 "if-reverted = \"the exporter loses its login\"",
                 "What breaks if the change is rolled back.",
             ),
             Key::required(
                 "constraints",
-                "list of texts",
+                "list of strings",
                 "constraints = [\"read-only access\"]",
-                "What shaped the change.",
+                "Requirements that the change must meet.",
             )
             .allowed(format!("1 to {CONSTRAINTS_MAX} sentences")),
         ],
@@ -324,8 +336,8 @@ fn answers() -> Table {
         header: "[[answers]]",
         about: "A finding that the fix answers. A fix has at least one.",
         keys: vec![
-            Key::required("probe", "text", "probe = \"leftover-file\"", "The id of the probe."),
-            Key::required("code", "text", "code = \"leftover\"", "The code of the finding.")
+            Key::required("probe", "string", "probe = \"leftover-file\"", "The id of the probe."),
+            Key::required("code", "string", "code = \"leftover\"", "The code of the finding.")
                 .allowed("1 to 64 small letters, digits and hyphens"),
         ],
     }
@@ -336,19 +348,25 @@ fn content() -> Table {
         header: "[[content]]",
         about: "Bytes that a fix can write. A reviewer reads them before anything runs, and policy can replace them.",
         keys: vec![
-            Key::required("name", "text", "name = \"rules\"", "The name, for `content` of a slot.")
+            Key::required("name", "string", "name = \"rules\"", "The name, for `content` of a slot.")
                 .allowed("small letters, digits and hyphens; not `computed`"),
-            Key::optional("text", "text", "none; required without `line`", "text = \"groups: []\\n\"", "A whole file.")
-                .allowed(format!("plain text of up to {} KiB", TEXT_BYTES_MAX >> 10)),
+            Key::optional(
+                "text",
+                "string",
+                "none; required without `line`",
+                "text = \"groups: []\\n\"",
+                "A whole file.",
+            )
+            .allowed(format!("plain text of up to {} KiB", TEXT_BYTES_MAX >> 10)),
             Key::optional(
                 "line",
-                "text",
+                "string",
                 "none; required without `text`",
                 "line = \"vm.swappiness = 10\"",
                 "One line of a file.",
             )
             .allowed(format!("plain text of up to {LINE_BYTES_MAX} bytes")),
-            Key::optional("at", "text", "end", "at = \"start\"", "Where the line is added.")
+            Key::optional("at", "string", "end", "at = \"start\"", "Where the line is added.")
                 .allowed("start or end; only with `line`"),
             why(),
         ],

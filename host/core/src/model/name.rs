@@ -6,10 +6,21 @@ use serde::{Deserialize, Serialize};
 
 /// A name that does not match its grammar.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what} must match `{grammar}`")]
+#[error(
+    "`{value}` is not {what}: use small letters, digits and {}, with a letter or digit first, {longest} at most",
+    signs(extra)
+)]
 pub struct NameError {
     what: &'static str,
-    grammar: &'static str,
+    /// What was given, escaped and short.
+    value: String,
+    extra: &'static [u8],
+    longest: usize,
+}
+
+/// The signs of a grammar, in words.
+fn signs(extra: &[u8]) -> &'static str {
+    if extra.contains(&b'.') { "`.`, `-`" } else { "`-`" }
 }
 
 /// True if `text` is 1 to `longest` bytes of `[a-z0-9]` and, after the first, also of `extra`.
@@ -19,6 +30,14 @@ fn fits(text: &str, extra: &[u8], longest: usize) -> bool {
         && text.bytes().next().is_some_and(plain)
         && text.bytes().all(|b| plain(b) || extra.contains(&b))
 }
+
+/// A text that does not fit, as a message repeats it.
+fn short(text: &str) -> String {
+    text.escape_debug().take(VALUE_MAX).collect()
+}
+
+/// Longest value that a message repeats, in characters.
+const VALUE_MAX: usize = 80;
 
 macro_rules! name {
     ($(#[$doc:meta])* $type:ident, $what:literal, $extra:literal, $grammar:literal) => {
@@ -39,7 +58,7 @@ macro_rules! name {
                 if fits(text, $extra, $longest) {
                     Ok(Self(text.to_owned()))
                 } else {
-                    Err(NameError { what: $what, grammar: $grammar })
+                    Err(NameError { what: $what, value: short(text), extra: $extra, longest: $longest })
                 }
             }
 

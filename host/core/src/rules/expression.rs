@@ -20,6 +20,7 @@ use std::ops::Range;
 use super::lex::{Placed, Token, tokens};
 use super::{Mistake, Operator, Step, Steps, Value};
 use crate::model::{ParamName, ParamValue};
+use crate::nearest::choices;
 use crate::wit::{Answer, Field, Kind};
 
 /// Maximum steps of one expression.
@@ -359,9 +360,9 @@ impl<'a> Reader<'a> {
 
     fn function(&mut self, word: &str, at: &Range<usize>) -> Result<Typed, Mistake> {
         let Some((_, takes, gives, operator)) = FUNCTIONS.iter().find(|(name, ..)| *name == word) else {
-            let known: Vec<_> = FUNCTIONS.iter().map(|(name, ..)| *name).collect();
+            let known = FUNCTIONS.iter().map(|(name, ..)| *name);
             let message = format!("unknown function `{}`", word.escape_default());
-            return Err(Mistake::new(at.clone(), message, format!("there are: {}", known.join(", "))));
+            return Err(Mistake::new(at.clone(), message, choices(word, known, "functions")));
         };
         let opened = self.need("(", at)?;
         for (number, kind) in takes.iter().enumerate() {
@@ -401,7 +402,10 @@ impl<'a> Reader<'a> {
         if let Some(name) = word.strip_prefix("param.") {
             let Some(value) = self.names.params.get(name) else {
                 let known: Vec<_> = self.names.params.keys().map(|name| format!("param.{name}")).collect();
-                return wrong(&format!("the manifest declares no parameter `{name}`"), listed(&known));
+                return wrong(
+                    &format!("the manifest declares no parameter `{name}`"),
+                    choices(word, known.iter().map(String::as_str), "names"),
+                );
             };
             let kind = match value {
                 ParamValue::Number(_) => Kind::Number,
@@ -419,7 +423,10 @@ impl<'a> Reader<'a> {
         }
         let known: Vec<_> = all.into_iter().map(|(name, _)| name).collect();
         if self.names.answer.is_some_and(|answer| answer.beyond.iter().any(|name| name == word)) {
-            return wrong(&format!("what is in `{word}`, only a compiled probe can read"), listed(&known));
+            return wrong(
+                &format!("what is in `{word}`, only a compiled probe can read"),
+                choices(word, known.iter().map(String::as_str), "names"),
+            );
         }
         if self.names.answer.is_some_and(|answer| answer.lists.iter().any(|(name, _)| name == word)) {
             let hint = format!("to ask about its entries: each = \"{word}\"");
@@ -432,12 +439,11 @@ impl<'a> Reader<'a> {
                 "for a subtraction, put spaces around the minus sign".to_owned(),
             );
         }
-        wrong(&format!("`{}` is not available here", word.escape_default()), listed(&known))
+        wrong(
+            &format!("`{}` is not available here", word.escape_default()),
+            choices(word, known.iter().map(String::as_str), "names"),
+        )
     }
-}
-
-fn listed(names: &[String]) -> String {
-    if names.is_empty() { String::new() } else { format!("there are: {}", names.join(", ")) }
 }
 
 /// Checks the type of a value. An enum's case is a text.

@@ -4,6 +4,7 @@
 
 use super::expression::{self, Names, noun};
 use super::{Format, Line, Mistake, Part};
+use crate::nearest::choices;
 use crate::wit::Kind;
 
 const FORMATS: &[(&str, Format)] =
@@ -58,13 +59,9 @@ fn value(text: &str, names: &Names<'_>) -> Result<Part, Mistake> {
     };
     let (steps, kind) = super::expression::read(expression, names)?;
     let Some((_, format)) = FORMATS.iter().find(|(name, _)| *name == word.trim()) else {
-        let known: Vec<_> = FORMATS.iter().map(|(name, _)| *name).collect();
-        let message = format!("nothing is written as `{}`", word.trim().escape_default());
-        return Err(Mistake::new(
-            expression.len() + 4..text.len(),
-            message,
-            format!("there are: {}", known.join(", ")),
-        ));
+        let message = format!("there is no format `{}`", word.trim().escape_default());
+        let hint = choices(word.trim(), FORMATS.iter().map(|(name, _)| *name), "formats");
+        return Err(Mistake::new(expression.len() + 4..text.len(), message, hint));
     };
     if kind != Kind::Number {
         let message = format!("this is {}, and only a number is written as {}", noun(&kind), word.trim());

@@ -11,6 +11,7 @@ use toml::Spanned;
 use super::expression::{self, Names, is_taken, noun};
 use super::{CHECKS_MAX, Check, Line, Measure, Mistake, NAMED_MAX, Rules, Steps, Verdict, line};
 use crate::model::{ParamName, ParamValue, Severity, SlotName, Unit, Verb, VerbError};
+use crate::nearest::choices;
 use crate::source::{Problem, Problems, Source};
 use crate::wit;
 use crate::wit::Kind;
@@ -157,9 +158,9 @@ impl Reader<'_> {
     fn one_of<T: Copy>(&mut self, text: &Spanned<String>, known: &[(&str, T)], what: &str) -> Option<T> {
         let entry = known.iter().find(|(name, _)| *name == text.get_ref());
         if entry.is_none() {
-            let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
+            let names = known.iter().map(|(name, _)| *name);
             let message = format!("unknown {what} `{}`", text.get_ref().escape_default());
-            self.wrong(text, message, &format!("there are: {}", names.join(", ")));
+            self.wrong(text, message, &choices(text.get_ref(), names, "names"));
         }
         entry.map(|(_, value)| *value)
     }
@@ -199,9 +200,8 @@ impl Reader<'_> {
                 None
             }
             None => {
-                let names: Vec<_> = self.asked.slots.keys().map(ToString::to_string).collect();
-                let message = format!("unknown slot `{}`", at.get_ref().escape_default());
-                self.wrong(at, message, &format!("there are: {}", names.join(", ")));
+                let hint = choices(at.get_ref(), self.asked.slots.keys().map(SlotName::as_str), "slots");
+                self.wrong(at, format!("unknown slot `{}`", at.get_ref().escape_default()), &hint);
                 None
             }
         }
@@ -216,9 +216,9 @@ impl Reader<'_> {
         // The names outside of every item; inside of one, with its fields; and with its definitions.
         let each = raw.each.as_ref().map(|each| each.get_ref().as_str());
         let Some(items) = answer.items(each) else {
-            let known: Vec<_> = answer.lists.iter().map(|(name, _)| name.as_str()).collect();
+            let known = answer.lists.iter().map(|(name, _)| name.as_str());
             let message = format!("`{verb}` answers no list `{}`", each.unwrap_or_default().escape_default());
-            let hint = if known.is_empty() { String::new() } else { format!("there are: {}", known.join(", ")) };
+            let hint = choices(each.unwrap_or_default(), known, &format!("lists of `{verb}`"));
             self.wrong(raw.each.as_ref().unwrap_or(&raw.over), message, &hint);
             return None;
         };

@@ -24,6 +24,7 @@ pub use change::{COMPUTED_BYTES_MAX, needs_content};
 
 use crate::model::each_verb;
 use crate::model::{Action, ActionId, Changing, Effect, Field, Inverse, Literal, Object, Url, Verb, Wire};
+use crate::nearest::did_you_mean;
 pub use files::READ_BYTES;
 
 /// Everything about a verb outside the sandbox.
@@ -198,6 +199,10 @@ fn get(url: &Url) -> String {
 /// A hint with similar verbs.
 #[must_use]
 pub fn nearest(name: &str) -> String {
+    let near = did_you_mean(name, Verb::ALL.iter().map(|verb| verb.name()));
+    if !near.is_empty() {
+        return near.trim_end().to_owned();
+    }
     let interface = name.split('.').next().unwrap_or(name);
     let same: Vec<_> = Verb::ALL.iter().filter(|verb| verb.interface() == interface).map(|verb| verb.name()).collect();
     if same.is_empty() {

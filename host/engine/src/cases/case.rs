@@ -18,6 +18,7 @@ use bailiwick_core::model::{
     ActionId, Literal, Object, ParamValue, Phase, Point, Severity, Tainted, TargetName, Unit, Verb, VerbError, World,
 };
 use bailiwick_core::model::{Answer, Exit, Timing};
+use bailiwick_core::read_toml::read_toml;
 use bailiwick_core::source::{Problem, Problems, Source};
 use bailiwick_core::verbs;
 use bailiwick_journal::history::Earlier;
@@ -197,7 +198,7 @@ impl Case {
     /// # Errors
     /// All mistakes in it, each with its place.
     pub fn parse(source: &Source, manifest: &Manifest) -> Result<Self, Problems> {
-        let raw: RawCase = source.parse()?;
+        let raw: RawCase = read_toml(source, None)?;
         let mut problems = Problems::default();
         let stateless = Stateless::read(source, raw.stateless.as_ref(), &mut problems);
         let named = Named::read(source, &raw.statements, &raw.commands, &raw.change_commands, &mut problems);

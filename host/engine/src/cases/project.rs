@@ -12,6 +12,7 @@ use bailiwick_core::durable;
 use bailiwick_core::encode::ShownPath as _;
 use bailiwick_core::manifest;
 use bailiwick_core::model::{CaseName, NameError};
+use bailiwick_core::nearest::choices;
 use bailiwick_core::source;
 use bailiwick_core::source::{Problems, ReadError, Source};
 use bailiwick_policy::library::{ComponentFile, LibraryError};
@@ -56,10 +57,10 @@ pub enum ProjectError {
         tried: Vec<PathBuf>,
     },
     /// There are no cases.
-    #[error("{} has no cases\n\nhint: `bailiwick test --record NAME --target TARGET` writes one; guest-sdk/docs/cases.md describes its format", .0.shown())]
+    #[error("{} has no cases\n\nhint: `bailiwick test --record NAME --target TARGET` writes one", .0.shown())]
     NoCases(PathBuf),
     /// No such case.
-    #[error("there is no case `{name}`\n\nhint: the cases are: {}", known.join(", "))]
+    #[error("there is no case `{name}`\n\nhint: {}", choices(name, known.iter().map(String::as_str), "cases"))]
     NoCase {
         /// The name that was requested.
         name: String,

@@ -45,6 +45,9 @@ impl ComponentFile {
     /// When a file cannot be read, there is no manifest, there are two that differ, or it has a mistake.
     pub fn read(path: &Path) -> Result<Self, LibraryError> {
         let beside = path.with_extension("toml");
+        if beside == path {
+            return Err(LibraryError::NotAComponent(path.to_owned()));
+        }
         // A broken link counts as a manifest, so that reading it reports an error.
         Self::with(path, source::name_exists(&beside).then_some(&beside))
     }
@@ -69,6 +72,9 @@ impl ComponentFile {
             }
             (Some(inside), _) => (inside, true),
             (None, Some(beside)) => (beside, false),
+            (None, None) if !binary.bytes.starts_with(b"\0asm") => {
+                return Err(LibraryError::NotAComponent(path.to_owned()));
+            }
             (None, None) => return Err(LibraryError::NoManifest(path.to_owned())),
         };
         let manifest = manifest::parse(&source).map_err(LibraryError::Invalid)?;

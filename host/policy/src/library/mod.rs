@@ -57,8 +57,11 @@ pub enum LibraryError {
     #[error("{} is larger than {COMPONENT_BYTES_MAX} bytes, the maximum for a component", .0.shown())]
     TooLarge(PathBuf),
     /// A component has no manifest, neither sealed in nor beside it.
-    #[error("{} holds no manifest, and there is no {} beside it, so nothing can be granted to it\n\nhint: `bailiwick pack --manifest FILE` seals one in; `bailiwick help manifest` lists its keys", .0.shown(), name_of(&.0.with_extension("toml")))]
+    #[error("{} holds no manifest, and there is no {} beside it, so nothing can be granted to it\n\nhint: `bailiwick pack {} --manifest FILE` embeds one; `bailiwick help manifest` describes its keys", .0.shown(), name_of(&.0.with_extension("toml")), .0.shown())]
     NoManifest(PathBuf),
+    /// A file that is not a component.
+    #[error("{} is not a component (.wasm)\n\nhint: `bailiwick pack FILE` makes a component of a manifest or a compiled file", .0.shown())]
+    NotAComponent(PathBuf),
     /// A manifest without checks is not a component by itself.
     #[error("{} has no [[check]], so it is not a component by itself\n\nhint: `bailiwick pack FILE.wasm --manifest {}` seals it into a compiled component", .0.shown(), .0.shown())]
     NoChecks(PathBuf),

@@ -10,6 +10,7 @@ use super::write::CHECKSUM;
 use super::{Accepted, Component, FILE, FORMAT, Facts, Lock, Record, Revoked, Version};
 use crate::library::digest;
 use bailiwick_core::model::{ComponentId, TargetName};
+use bailiwick_core::read_toml::read_toml;
 use bailiwick_core::source::{Problem, Problems, Source};
 
 /// Why a lock accepts nothing.
@@ -120,11 +121,11 @@ pub fn parse(source: &Source) -> Result<Lock, LockError> {
         }
     }
     let one = |problem| LockError::Invalid(vec![problem]);
-    let format: RawFormat = source.parse().map_err(one)?;
+    let format: RawFormat = read_toml(source, None).map_err(one)?;
     if format.format.get_ref() != FORMAT {
         return Err(LockError::Format { found: format.format.get_ref().escape_default().take(60).collect() });
     }
-    let raw: RawLock = source.parse().map_err(one)?;
+    let raw: RawLock = read_toml(source, None).map_err(one)?;
     let mut reader = Reader { source, problems: Problems::default() };
     let lock = reader.lock(&raw);
     let lock = reader.problems.or(lock).map_err(|Problems(problems)| LockError::Invalid(problems))?;

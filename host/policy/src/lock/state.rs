@@ -37,8 +37,10 @@ pub enum Refusal {
         path: PathBuf,
     },
     /// These bytes are revoked.
-    #[error("E-LOAD-REVOKED: {} revoked sha256:{digest} on {}: {}", record.who, day(record), record.why)]
+    #[error("E-LOAD-REVOKED: {} revoked sha256:{digest} on {}: {}\n\nhint: `bailiwick revoke --undo {id}` if that was a mistake; otherwise remove the grant of `{id}` from policy.toml", record.who, day(record), record.why)]
     Revoked {
+        /// The component.
+        id: ComponentId,
         /// The digest of the bytes.
         digest: String,
         /// Who revoked them, when and why.
@@ -138,7 +140,7 @@ impl LockState {
     /// When they were not.
     pub fn admit(&self, library: &Library, id: &ComponentId) -> Result<(), Refusal> {
         let Some(binary) = library.binary(id) else {
-            return Err(Refusal::Lock(format!("there is no component `{id}`")));
+            return Err(Refusal::Lock(format!("there is no component `{id}`; `bailiwick add FILE` adds a component")));
         };
         // Built in: part of the program.
         let Some(path) = &binary.path else { return Ok(()) };
@@ -148,7 +150,8 @@ impl LockState {
             Self::Valid(lock) => lock,
         };
         if let Some(revoked) = lock.revoked.get(&binary.digest) {
-            return Err(Refusal::Revoked { digest: binary.digest.clone(), record: revoked.record.clone() });
+            let (id, digest, record) = (id.clone(), binary.digest.clone(), revoked.record.clone());
+            return Err(Refusal::Revoked { id, digest, record });
         }
         let Some(accepted) = lock.components.get(id) else {
             return Err(Refusal::Unknown { path: path.clone() });

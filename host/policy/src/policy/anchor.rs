@@ -142,9 +142,8 @@ pub fn check_anchors(anchors: &[Anchor], fleet: &Fleet, never: &[NeverRule]) -> 
         }
         match fleet.targets.get(target) {
             None => {
-                let names: Vec<_> = fleet.targets.keys().map(TargetName::as_str).take(20).collect();
-                let hint = format!("fleet.toml has: {}", names.join(", "));
-                problems.push(wrong(format!("there is no target `{target}`"), &hint));
+                let (message, hint) = fleet.unknown(target.as_str());
+                problems.push(wrong(message, &hint));
             }
             Some(known) => {
                 if let Some(hit) = fleet.forbidden(known) {

@@ -179,15 +179,15 @@ pub(super) const MARGIN: u32 = 30;
 pub(super) fn rules(source: &Source, raw: Option<&RawChange>, problems: &mut Problems) -> ChangeRules {
     let mut rules = ChangeRules::default();
     let Some(raw) = raw else { return rules };
-    let mut number = |raw: &Option<Spanned<u32>>, bounds: RangeInclusive<u32>, into: &mut u32| {
+    let mut number = |key: &str, raw: &Option<Spanned<u32>>, bounds: RangeInclusive<u32>, into: &mut u32| {
         let Some(raw) = raw else { return };
-        *into = within(source, raw, bounds, problems);
+        *into = within(source, ("change", key), raw, bounds, problems);
     };
-    number(&raw.per_day, PER_DAY, &mut rules.per_day);
-    number(&raw.min_hours_between, HOURS, &mut rules.min_hours_between);
-    number(&raw.verify_seconds, VERIFY, &mut rules.verify_seconds);
-    number(&raw.dead_man_seconds, DEAD_MAN, &mut rules.dead_man_seconds);
-    number(&raw.rehearsal_days, REHEARSAL, &mut rules.rehearsal_days);
+    number("per-day", &raw.per_day, PER_DAY, &mut rules.per_day);
+    number("min-hours-between", &raw.min_hours_between, HOURS, &mut rules.min_hours_between);
+    number("verify-seconds", &raw.verify_seconds, VERIFY, &mut rules.verify_seconds);
+    number("dead-man-seconds", &raw.dead_man_seconds, DEAD_MAN, &mut rules.dead_man_seconds);
+    number("rehearsal-days", &raw.rehearsal_days, REHEARSAL, &mut rules.rehearsal_days);
     if let Some(raw) = &raw.zone {
         match TimeZone::get(raw.get_ref()) {
             Ok(zone) => rules.zone = Zone { name: raw.get_ref().clone(), rules: zone },
@@ -240,16 +240,23 @@ pub(super) fn job(source: &Source, raw: &Spanned<RawJob>, problems: &mut Problem
     }
     let days = days(source, raw.days.as_ref(), problems);
     let on = on(source, &raw.on, &place, problems);
-    let minutes = within(source, &raw.minutes, MINUTES, problems);
+    let minutes = within(source, ("calendar", "minutes"), &raw.minutes, MINUTES, problems);
     let at = time(source, &raw.at, problems)?;
     Some(Job { what: raw.what.get_ref().clone(), on, days, at, minutes, place })
 }
 
-fn within(source: &Source, raw: &Spanned<u32>, bounds: RangeInclusive<u32>, problems: &mut Problems) -> u32 {
+fn within(
+    source: &Source,
+    (table, key): (&str, &str),
+    raw: &Spanned<u32>,
+    bounds: RangeInclusive<u32>,
+    problems: &mut Problems,
+) -> u32 {
     let value = *raw.get_ref();
     if !bounds.contains(&value) {
-        let message = format!("{value} is out of range: must be between {} and {}", bounds.start(), bounds.end());
-        problems.push(Problem::at(source.at(raw.span()), message));
+        let message = format!("`{key}` must be between {} and {}, not {value}", bounds.start(), bounds.end());
+        let hint = format!("`bailiwick help policy {table}` describes the keys");
+        problems.push(Problem::at(source.at(raw.span()), message).hint(hint));
     }
     value
 }
@@ -329,13 +336,7 @@ pub fn check_windows(rules: &ChangeRules, windows: &[Window], calendar: &[Job], 
             Some(tag) => {
                 (format!("no target has the tag `{}`", tag.escape_debug()), "tags are set in fleet.toml".to_owned())
             }
-            None => {
-                let names: Vec<_> = fleet.targets.keys().map(|name| name.as_str()).take(20).collect();
-                (
-                    format!("there is no target `{}`", on.value.escape_debug()),
-                    format!("fleet.toml has: {}", names.join(", ")),
-                )
-            }
+            None => fleet.unknown(&on.value),
         };
         problems.push(Problem::at(on.place.clone(), message).hint(hint));
     }

@@ -38,27 +38,27 @@ const DAYS: &str = "mon, tue, wed, thu, fri, sat, sun";
 const WHY: &str = "why = \"…\"";
 
 fn why(about: &'static str) -> Key {
-    Key::required("why", "text", WHY, about)
+    Key::required("why", "string", WHY, about)
 }
 
 fn grant() -> Table {
     Table {
         header: "[[grant]]",
-        about: "Lets components run on targets. What no grant names does not run.",
+        about: "Allows components on targets. All else is denied.",
         keys: vec![
             Key::required(
                 "component",
-                "text, or list of texts",
+                "string, or list of strings",
                 "component = [\"load\", \"uptime\"]",
                 "The ids of the components.",
             ),
-            Key::required("on", "list of texts", "on = [\"tag:linux\", \"db01\"]", "The targets.").allowed(TARGETS),
+            Key::required("on", "list of strings", "on = [\"tag:linux\", \"db01\"]", "The targets.").allowed(TARGETS),
             Key::optional(
                 "bind",
-                "table: slot to text or list of texts",
+                "table: slot to string or list of strings",
                 "the manifest's default of the slot",
                 "bind.unit = [\"nginx.service\"]",
-                "The literals that fill the slots of the component.",
+                "Values for the component's slots: a unit, a file, a URL. A slot is a named argument of the component's actions; `bailiwick inspect FILE` prints them.",
             ),
             Key::optional(
                 "param",
@@ -69,7 +69,7 @@ fn grant() -> Table {
             ),
             Key::optional(
                 "content",
-                "table: content to text",
+                "table: content to string",
                 "the text in the manifest",
                 "content.rules = \"groups: []\\n\"",
                 "The operator's own text instead of a `[[content]]` of a fix.",
@@ -83,12 +83,12 @@ fn grant() -> Table {
             ),
             Key::optional(
                 "signers",
-                "list of texts",
+                "list of strings",
                 "none; no signature is needed unless `[signatures]` requires one",
                 "signers = [\"alice@example.org\"]",
                 "The signers, one of whom must have signed the component.",
             )
-            .allowed("literal principals of the allowed signers' file; no patterns"),
+            .allowed("exact names from the allowed_signers file"),
         ],
     }
 }
@@ -96,11 +96,11 @@ fn grant() -> Table {
 fn never() -> Table {
     Table {
         header: "[[never]]",
-        about: "Forbids actions, whatever is granted. All lines of a rule have to match. A rule that cannot match anything is an error.",
+        about: "Forbids actions, whatever is granted. All keys of a [[never]] must match (AND). A rule that cannot match anything is an error.",
         keys: vec![
             Key::optional(
                 "verbs",
-                "list of texts",
+                "list of strings",
                 "every verb",
                 "verbs = [\"services.logs\", \"files.*\"]",
                 "The verbs that are forbidden.",
@@ -108,17 +108,23 @@ fn never() -> Table {
             .allowed("names of verbs, or an interface as `files.*`"),
             Key::optional(
                 "units",
-                "list of texts",
+                "list of strings",
                 "[]",
                 "units = [\"postgresql*\"]",
                 "The systemd units that are forbidden.",
             )
             .allowed("a unit, or a pattern with `*`"),
-            Key::optional("files", "list of texts", "[]", "files = [\"/etc/ssh/*\"]", "The files that are forbidden.")
-                .allowed("an absolute path, or a pattern with `*`"),
+            Key::optional(
+                "files",
+                "list of strings",
+                "[]",
+                "files = [\"/etc/ssh/*\"]",
+                "The files that are forbidden.",
+            )
+            .allowed("an absolute path, or a pattern with `*`"),
             Key::optional(
                 "objects",
-                "list of texts",
+                "list of strings",
                 "[]",
                 "objects = [\"podman/trading-*\"]",
                 "Other objects that are forbidden: containers, addresses, URLs, databases.",
@@ -133,11 +139,11 @@ fn change() -> Table {
     let rules = ChangeRules::default();
     Table {
         header: "[change]",
-        about: "How many changes are allowed, and how they are proved.",
+        about: "Limits on changes, and how a change is verified.",
         keys: vec![
             Key::optional(
                 "zone",
-                "text",
+                "string",
                 &rules.zone.name,
                 "zone = \"Europe/Berlin\"",
                 "The time zone of days and windows.",
@@ -158,7 +164,7 @@ fn change() -> Table {
                 "integer, in seconds",
                 rules.verify_seconds,
                 "verify-seconds = 300",
-                "How long a change has to prove that it works.",
+                "How long a change is verified. If it does not work by then, it is rolled back.",
             )
             .between(&VERIFY),
             Key::optional(
@@ -183,7 +189,7 @@ fn change() -> Table {
             .between(&REHEARSAL),
             Key::optional(
                 "approvers",
-                "text",
+                "string",
                 "none; no approval by signature is accepted",
                 "approvers = \"approvers\"",
                 "The file with the keys of the approvers, in the format of ssh's allowed_signers.",
@@ -194,12 +200,12 @@ fn change() -> Table {
                 "boolean",
                 true,
                 "hold-on-stop = false",
-                "Whether `bailiwick stop` leaves a change under way as it is, until the target rolls it back by itself. If \
-                 false, it is rolled back at once.",
+                "What `bailiwick stop` does to a running change. true: it waits until the target rolls it back (`dead-man-seconds`). false: it \
+                 is rolled back at once.",
             ),
             Key::optional(
                 "staging",
-                "list of texts",
+                "list of strings",
                 "[]",
                 "staging = [\"stage01\"]",
                 "The staging targets, on which fixes are rehearsed.",
@@ -214,19 +220,19 @@ fn window() -> Table {
         header: "[[window]]",
         about: "When changes may begin. Without any window, attended changes may begin at any time, and unattended ones never.",
         keys: vec![
-            Key::required("on", "list of texts", "on = [\"tag:linux\"]", "The targets.").allowed(TARGETS),
+            Key::required("on", "list of strings", "on = [\"tag:linux\"]", "The targets.").allowed(TARGETS),
             Key::optional(
                 "days",
-                "list of texts",
+                "list of strings",
                 "every day",
                 "days = [\"tue\", \"wed\"]",
                 "The days on which the window opens.",
             )
             .allowed(DAYS),
-            Key::required("from", "text", "from = \"09:00\"", "When the window opens.").allowed("00:00 to 23:59"),
+            Key::required("from", "string", "from = \"09:00\"", "When the window opens.").allowed("00:00 to 23:59"),
             Key::required(
                 "to",
-                "text",
+                "string",
                 "to = \"11:30\"",
                 "When the window closes; on the next day if this is not after `from`.",
             )
@@ -240,11 +246,17 @@ fn calendar() -> Table {
         header: "[[calendar]]",
         about: "Other jobs on the targets. No change begins that could overlap with one.",
         keys: vec![
-            Key::required("what", "text", "what = \"backup\"", "What the job is."),
-            Key::required("on", "list of texts", "on = [\"db01\"]", "The targets.").allowed(TARGETS),
-            Key::optional("days", "list of texts", "every day", "days = [\"sun\"]", "The days on which the job runs.")
-                .allowed(DAYS),
-            Key::required("at", "text", "at = \"02:30\"", "When the job starts.").allowed("00:00 to 23:59"),
+            Key::required("what", "string", "what = \"backup\"", "What the job is."),
+            Key::required("on", "list of strings", "on = [\"db01\"]", "The targets.").allowed(TARGETS),
+            Key::optional(
+                "days",
+                "list of strings",
+                "every day",
+                "days = [\"sun\"]",
+                "The days on which the job runs.",
+            )
+            .allowed(DAYS),
+            Key::required("at", "string", "at = \"02:30\"", "When the job starts.").allowed("00:00 to 23:59"),
             Key::required("minutes", "integer, in minutes", "minutes = 90", "How long the job may take.")
                 .between(&MINUTES),
         ],
@@ -258,14 +270,14 @@ fn stateless() -> Table {
         keys: vec![
             Key::optional(
                 "units",
-                "list of texts",
+                "list of strings",
                 "[]",
                 "units = [\"quote-cache.service\"]",
                 "Units that a restart does not harm, without patterns.",
             ),
             Key::optional(
                 "containers",
-                "list of texts",
+                "list of strings",
                 "[]",
                 "containers = [\"podman/quote-api\"]",
                 "Containers that a restart does not harm.",
@@ -276,28 +288,28 @@ fn stateless() -> Table {
 }
 
 fn change_command() -> Table {
-    let argv = "words without a shell: no quotes, variables or patterns";
+    let argv = "one list entry per word; no quotes, variables or patterns";
     Table {
         header: "[change-command.NAME]",
         about: "A program that changes something, with the programs that undo and check it. Slots of `commands-change.run` bind it by NAME.",
         keys: vec![
             Key::required(
                 "does",
-                "list of texts",
+                "list of strings",
                 "does = [\"/usr/sbin/runuser\", \"-u\", \"app\", \"--\", \"/opt/app/refresh\"]",
-                "The program and its words.",
+                "The program and its arguments, run without a shell.",
             )
             .allowed(argv),
             Key::required(
                 "undoes",
-                "list of texts",
+                "list of strings",
                 "undoes = [\"/usr/sbin/runuser\", \"-u\", \"app\", \"--\", \"/opt/app/unrefresh\"]",
-                "The program that undoes it.",
+                "The program that undoes it, with its arguments.",
             )
             .allowed(argv),
             Key::required(
                 "checks",
-                "list of texts",
+                "list of strings",
                 "checks = [\"/opt/app/is-fresh\"]",
                 "The program that succeeds if the change is in place.",
             )
@@ -314,14 +326,14 @@ fn statement() -> Table {
         keys: vec![
             Key::required(
                 "database",
-                "text",
+                "string",
                 "database = \"market:5433\"",
                 "The database, and the port of its server.",
             )
             .allowed("a name, or a name and a port"),
             Key::required(
                 "sql",
-                "text",
+                "string",
                 "sql = \"select count(*) from orders\"",
                 "One query. It runs in a read-only transaction.",
             ),
@@ -337,12 +349,12 @@ fn command() -> Table {
         keys: vec![
             Key::required(
                 "argv",
-                "list of texts",
+                "list of strings",
                 "argv = [\"/usr/sbin/logrotate\", \"--debug\", \"/etc/logrotate.conf\"]",
-                "The program and its words.",
+                "The program and its arguments, run without a shell.",
             )
-            .allowed("words without a shell: no quotes, variables or patterns"),
-            Key::required("effect", "text", "effect = \"observe\"", "States that the program changes nothing.")
+            .allowed("one list entry per word; no quotes, variables or patterns"),
+            Key::required("effect", "string", "effect = \"observe\"", "Must be `observe`: the program only reads.")
                 .allowed("observe"),
             why("The reason, for the review."),
         ],
@@ -356,7 +368,7 @@ fn signatures() -> Table {
         keys: vec![
             Key::required(
                 "allowed-signers",
-                "text",
+                "string",
                 "allowed-signers = \"allowed_signers\"",
                 "The file with the signers and their keys, in the format of ssh's allowed_signers.",
             )
@@ -406,11 +418,11 @@ fn lowered() -> Table {
 fn raise() -> Table {
     Table {
         header: "[[raise]]",
-        about: "Other limits for some components, which may be higher than the default.",
+        about: "Overrides of limits for named components; they can be higher than the default.",
         keys: vec![
             Key::required(
                 "component",
-                "text, or list of texts",
+                "string, or list of strings",
                 "component = \"dump-age\"",
                 "The ids of the components.",
             ),
@@ -424,11 +436,11 @@ fn raise() -> Table {
 fn anchor() -> Table {
     Table {
         header: "[[anchor]]",
-        about: "A place outside the controller that keeps copies of the journal's head: a file on a target, or a git repository.",
+        about: "Keeps the journal's latest hash (its head) on another machine: in a file on a target, or in a git repository.",
         keys: vec![
             Key::optional(
                 "target",
-                "text",
+                "string",
                 "none; required without `git`",
                 "target = \"log01\"",
                 "The target with the file.",
@@ -436,16 +448,16 @@ fn anchor() -> Table {
             .allowed("a target over SSH"),
             Key::optional(
                 "file",
-                "text",
+                "string",
                 "none; required without `git`",
                 "file = \"/var/lib/bailiwick/heads\"",
                 "The file on the target. Heads are only appended.",
             )
             .allowed("an absolute path"),
-            Key::optional("user", "text", "the target's account", "user = \"anchor\"", "The account for the file."),
+            Key::optional("user", "string", "the target's account", "user = \"anchor\"", "The account for the file."),
             Key::optional(
                 "identity",
-                "text",
+                "string",
                 "the target's key",
                 "identity = \"keys/anchor\"",
                 "The private key of that account.",
@@ -453,7 +465,7 @@ fn anchor() -> Table {
             .allowed("a path; `~/` is the home directory, a relative path starts at the ops directory"),
             Key::optional(
                 "git",
-                "text",
+                "string",
                 "none; required without `target`",
                 "git = \"/srv/heads\"",
                 "A git repository on the controller. It excludes `target`, `file`, `user` and `identity`.",
@@ -497,19 +509,19 @@ fn redaction() -> Table {
         keys: vec![
             Key::required(
                 "name",
-                "text",
+                "string",
                 "name = \"pg-url\"",
                 "The name of the rule. The journal counts what it removed.",
             )
             .allowed(format!("small letters, digits and hyphens; at most {} rules", redact::RULES_MAX)),
             Key::required(
                 "pattern",
-                "text",
+                "string",
                 "pattern = 'postgres://\\S+'",
                 "A regular expression in the syntax of the Rust crate regex.",
             )
             .allowed("must not match an empty text"),
-            Key::optional("why", "text", "none", WHY, "The reason, for people who read the file."),
+            Key::optional("why", "string", "none", WHY, "The reason, for people who read the file."),
         ],
     }
 }

@@ -9,6 +9,7 @@ use toml::Spanned;
 
 use super::Policy;
 use super::parse::{Setting, first_line, texts};
+use super::resolve::unknown_component;
 use bailiwick_core::limits;
 use bailiwick_core::limits::{Budget, Budgets, LimitError, Origin, Row};
 use bailiwick_core::model::ComponentId;
@@ -131,12 +132,8 @@ pub fn budgets<M>(policy: &Policy, library: &BTreeMap<ComponentId, M>) -> Result
     for raise in &policy.raises {
         for id in &raise.components {
             let Some((id, _)) = library.get_key_value(id.value.as_str()) else {
-                let known: Vec<_> = library.keys().map(ComponentId::as_str).collect();
-                let problem = Problem::at(id.place.clone(), format!("there is no component `{}`", id.value));
-                problems.push(
-                    problem
-                        .hint(format!("the components are: {}; `bailiwick add FILE` adds another", known.join(", "))),
-                );
+                let (message, hint) = unknown_component(&id.value, library.keys().map(ComponentId::as_str));
+                problems.push(Problem::at(id.place.clone(), message).hint(hint));
                 continue;
             };
             let budget = named.entry(id.clone()).or_insert_with(|| general.clone());

@@ -24,7 +24,7 @@ pub use limits::{Raise, Value, budgets};
 pub use named::{Named, RawChangeCommand, RawCommand, RawStatement};
 pub use never::NeverRule;
 pub use parse::{Grant, Policy, Setting, parse};
-pub use resolve::{Assignment, Assignments, Binding, ReplacedContent, resolve};
+pub use resolve::{Assignment, Assignments, Binding, ReplacedContent, resolve, unknown_component};
 pub use retention::Retention;
 pub use signatures::Signatures;
 pub use stateless::{RawStateless, Stateless};

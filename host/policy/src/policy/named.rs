@@ -28,7 +28,7 @@ use super::words;
 use bailiwick_core::model::{
     ChangeCommand, Command, Database, Effect, Literal, LiteralError, Object, Statement, UnitName, writable,
 };
-use bailiwick_core::source::{Problem, Problems, Source};
+use bailiwick_core::source::{Problem, Problems, Source, with_value};
 
 /// The definitions, by name.
 #[derive(Debug, Default)]
@@ -82,7 +82,11 @@ impl Named {
         };
         for (name, raw) in statements {
             if raw.why.get_ref().trim().is_empty() {
-                wrong(raw.why.span(), "a statement needs a reason".to_owned(), "write one sentence for the reviewer");
+                wrong(
+                    raw.why.span(),
+                    "a statement needs a reason".to_owned(),
+                    "write one sentence for the reviewer in `why`",
+                );
             }
             let database = match Database::new(raw.database.get_ref()) {
                 Ok(database) => database,
@@ -109,8 +113,14 @@ impl Named {
                 Ok(command) => drop(named.commands.insert(name.get_ref().clone(), Arc::new(command))),
                 Err(error @ LiteralError::Name) => wrong(name.span(), error.to_string(), ""),
                 Err(error) => {
-                    let hint = "words are sent to the target without quoting; put anything that needs quoting into a script there";
-                    wrong(raw.argv.span(), error.to_string(), hint);
+                    let hint = "write one list entry per word, such as [\"uname\", \"-r\", \"-m\"]; put anything that needs quotes into a script on the target";
+                    let word = match &error {
+                        LiteralError::Character { found } => {
+                            raw.argv.get_ref().iter().find(|word| word.contains(found))
+                        }
+                        _ => None,
+                    };
+                    wrong(raw.argv.span(), with_value(word.map_or("", String::as_str), error), hint);
                 }
             }
         }

@@ -34,14 +34,19 @@ pub(super) enum NeverRuleError {
     #[error("no verb of this rule takes {0}")]
     Mismatch(&'static str),
     /// Not a pattern that a unit name can match.
-    #[error("no unit name can match `{0}`")]
-    Unit(String),
+    #[error("no unit name can match `{pattern}`{}", suffix(pattern))]
+    Unit { pattern: String },
     /// Not a pattern that a path can match.
     #[error("no path can match `{0}`")]
     File(String),
     /// Not a pattern that anything else can match.
     #[error("no object can match `{0}`")]
     Object(String),
+}
+
+/// What a unit's name without a dot lacks.
+fn suffix(pattern: &str) -> &'static str {
+    if pattern.contains('.') { "" } else { ": the suffix is missing, such as `.service`" }
 }
 
 impl NeverRule {
@@ -124,7 +129,7 @@ impl NeverRule {
                     ))
         };
         if let Some(pattern) = self.units.iter().find(|p| idle(p, Object::Unit) || p.contains('/')) {
-            return Err(NeverRuleError::Unit(pattern.clone()));
+            return Err(NeverRuleError::Unit { pattern: pattern.clone() });
         }
         if let Some(pattern) = self.files.iter().find(idle_file) {
             return Err(NeverRuleError::File(pattern.clone()));

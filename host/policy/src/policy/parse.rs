@@ -16,6 +16,7 @@ use super::retention::{self, RawRetention, Retention};
 use super::signatures::{self, RawSignatures, RawSigners, Signatures};
 use super::stateless::{RawStateless, Stateless};
 use bailiwick_core::model::{ComponentId, Verb};
+use bailiwick_core::read_toml::read_toml;
 use bailiwick_core::redact;
 use bailiwick_core::redact::{Redactor, RuleError};
 use bailiwick_core::source::{Place, Problem, Problems, Source};
@@ -175,7 +176,7 @@ struct RawRedact {
 /// # Errors
 /// All mistakes that the file alone shows, each with its place.
 pub fn parse(source: &Source) -> Result<Policy, Problems> {
-    let raw: RawPolicy = source.parse()?;
+    let raw: RawPolicy = read_toml(source, Some(super::reference))?;
     let mut problems = Problems::default();
     let grants = raw.grants.iter().filter_map(|raw| grant(source, raw, &mut problems)).collect();
     let never = raw.never.iter().filter_map(|raw| never(source, raw, &mut problems)).collect();
@@ -258,11 +259,12 @@ fn grant(source: &Source, raw: &RawGrant, problems: &mut Problems) -> Option<Gra
     let mut wanted = |raw: &Spanned<toml::Value>, what: &str| {
         let list = texts(raw.get_ref());
         if list.is_none() {
-            problems.push(Problem::at(source.at(raw.span()), format!("{what} must be a string or a list of strings")));
+            let problem = Problem::at(source.at(raw.span()), format!("{what} must be a string or a list of strings"));
+            problems.push(problem.hint("`bailiwick help policy grant` describes the keys"));
         }
         list
     };
-    let ids = wanted(&raw.component, "a component's id");
+    let ids = wanted(&raw.component, "`component`");
     let mut bind = Vec::new();
     for (slot, value) in &raw.bind {
         if let Some(literals) = wanted(value, "a binding") {
@@ -319,7 +321,7 @@ fn never(source: &Source, raw: &Spanned<RawNever>, problems: &mut Problems) -> O
         Ok(()) => Some(rule),
         Err(idle) => {
             let at = match &idle {
-                NeverRuleError::Unit(pattern) => raw.units.iter().find(|p| p.get_ref() == pattern),
+                NeverRuleError::Unit { pattern } => raw.units.iter().find(|p| p.get_ref() == pattern),
                 NeverRuleError::File(pattern) => raw.files.iter().find(|p| p.get_ref() == pattern),
                 NeverRuleError::Object(pattern) => raw.objects.iter().find(|p| p.get_ref() == pattern),
                 NeverRuleError::Mismatch(_) => raw.units.first().or(raw.files.first()).or(raw.objects.first()),
@@ -327,7 +329,9 @@ fn never(source: &Source, raw: &Spanned<RawNever>, problems: &mut Problems) -> O
             };
             let place = at.map_or(place, |at| source.at(at.span()));
             problems.push(Problem::at(place, format!("this rule forbids nothing: {idle}")).hint(match idle {
-                NeverRuleError::Unit(_) => "write the unit in full, or with `*`: postgresql*",
+                NeverRuleError::Unit { .. } => {
+                    "write the unit with its suffix, or with `*`: postgresql.service, postgresql*"
+                }
                 NeverRuleError::File(_) => "write an absolute path, or with `*`: /etc/ssh/*",
                 NeverRuleError::Object(_) => {
                     "write it as in a binding, or with `*`: podman/trading-*, http://10.0.0.5:*"

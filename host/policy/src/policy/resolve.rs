@@ -12,7 +12,8 @@ use bailiwick_core::manifest::{Body, Manifest, Slot};
 use bailiwick_core::model::{
     ComponentId, ContentName, Literal, LiteralError, ParamName, ParamValue, SlotName, TargetName, World,
 };
-use bailiwick_core::source::{Place, Problem, Problems};
+use bailiwick_core::nearest::{choices, did_you_mean};
+use bailiwick_core::source::{Place, Problem, Problems, with_value};
 
 /// The component assignments: by target, then by component.
 pub type Assignments = BTreeMap<TargetName, BTreeMap<ComponentId, Assignment>>;
@@ -107,9 +108,8 @@ impl<'a> Resolver<'a> {
         let targets = self.targets(grant);
         for id in &grant.components {
             let Some(&manifest) = self.library.get(id.value.as_str()) else {
-                let known: Vec<_> = self.library.keys().copied().collect();
-                let hint = format!("the components are: {}; `bailiwick add FILE` adds another", known.join(", "));
-                self.wrong(&id.place, format!("there is no component `{}`", id.value), hint);
+                let (message, hint) = unknown_component(&id.value, self.library.keys().copied());
+                self.wrong(&id.place, message, hint);
                 continue;
             };
             let values = self.values(grant, manifest);
@@ -148,11 +148,14 @@ impl<'a> Resolver<'a> {
                 self.fleet.targets.values().flat_map(|target| &target.tags).map(|tag| tag.as_str()).collect();
             tags.sort_unstable();
             tags.dedup();
-            let hint = list("the tags are: ", &tags, "no target has tags; add tags = [\"linux\"] to one in fleet.toml");
+            let hint = if tags.is_empty() {
+                "no target has tags; add tags = [\"linux\"] to one in fleet.toml".to_owned()
+            } else {
+                choices(tag, tags, "tags")
+            };
             (format!("no target has the tag `{tag}`"), hint)
         } else {
-            let names: Vec<_> = self.fleet.targets.keys().map(TargetName::as_str).take(20).collect();
-            (format!("there is no target `{name}`"), format!("fleet.toml has: {}", names.join(", ")))
+            self.fleet.unknown(name)
         }
     }
 
@@ -167,7 +170,7 @@ impl<'a> Resolver<'a> {
                 },
                 None => {
                     let known: Vec<_> = manifest.slots.keys().map(SlotName::as_str).collect();
-                    let hint = list("its slots are: ", &known, "it has no slots");
+                    let hint = choices(&name.value, known, &format!("slots of `{}`", manifest.id));
                     self.wrong(&name.place, format!("`{}` has no slot `{}`", manifest.id, name.value), hint);
                 }
             }
@@ -176,7 +179,7 @@ impl<'a> Resolver<'a> {
         for (name, value) in &grant.param {
             let Some((name, param)) = manifest.params.get_key_value(name.value.as_str()) else {
                 let known: Vec<_> = manifest.params.keys().map(ParamName::as_str).collect();
-                let hint = list("its parameters are: ", &known, "it has no parameters");
+                let hint = choices(&name.value, known, &format!("parameters of `{}`", manifest.id));
                 self.wrong(&name.place, format!("`{}` has no parameter `{}`", manifest.id, name.value), hint);
                 continue;
             };
@@ -209,7 +212,7 @@ impl<'a> Resolver<'a> {
         for (name, text) in &grant.content {
             let Some((name, content)) = manifest.contents.get_key_value(name.value.as_str()) else {
                 let known: Vec<_> = manifest.contents.keys().map(ContentName::as_str).collect();
-                let hint = list("its contents are: ", &known, "it has no contents");
+                let hint = choices(&name.value, known, &format!("contents of `{}`", manifest.id));
                 self.wrong(&name.place, format!("`{}` has no content `{}`", manifest.id, name.value), hint);
                 continue;
             };
@@ -226,25 +229,31 @@ impl<'a> Resolver<'a> {
 
     fn bind(&mut self, slot: &Slot, value: &Setting<Vec<String>>) -> Option<Vec<Literal>> {
         if !slot.many && value.value.len() != 1 {
-            let hint = "only a slot declared `many` takes a list".to_owned();
-            self.wrong(&value.place, "this slot takes one literal".to_owned(), hint);
+            let hint = "only a slot with `many = true` in the manifest takes a list".to_owned();
+            self.wrong(&value.place, format!("this slot takes one value, not {}", value.value.len()), hint);
             return None;
         }
-        let parsed: Result<Vec<_>, _> =
-            value.value.iter().map(|text| self.policy.named.literal(slot.object, text)).collect();
-        let parsed = parsed
-            .and_then(|literals| literals.iter().try_for_each(|literal| slot.changeable(literal)).map(|()| literals));
-        match parsed {
+        let parsed = value.value.iter().map(|text| {
+            let literal = self.policy.named.literal(slot.object, text);
+            let literal = literal.and_then(|literal| slot.changeable(&literal).map(|()| literal));
+            literal.map_err(|error| (text, error))
+        });
+        match parsed.collect::<Result<Vec<_>, _>>() {
             Ok(literals) => self.none_never(&literals, &value.place).then_some(literals),
-            Err(error) => {
+            Err((text, error)) => {
                 let hint = match error {
-                    LiteralError::Character { .. } => "literals are sent to targets without quoting".to_owned(),
+                    LiteralError::Character { .. } => {
+                        format!(
+                            "values are sent to targets without quoting; write it such as `{}`",
+                            slot.object.example()
+                        )
+                    }
                     LiteralError::Forbidden { .. } => "no policy can grant it; bind another file".to_owned(),
                     LiteralError::Unchangeable { .. } => "no policy can grant it; bind another object".to_owned(),
                     LiteralError::Undefined { what, .. } => format!("define it in this file: [{what}.NAME]"),
-                    _ => format!("write the object as the target itself names it, such as `{}`", slot.object.example()),
+                    _ => format!("write it such as `{}`", slot.object.example()),
                 };
-                self.wrong(&value.place, error.to_string(), hint);
+                self.wrong(&value.place, with_value(text, error), hint);
                 None
             }
         }
@@ -377,8 +386,11 @@ type Slots<'a> = Vec<(&'a SlotName, Vec<Literal>, Place)>;
 /// A grant's settings for one component.
 type Params<'a> = Vec<(&'a ParamName, ParamValue, Place)>;
 
-fn list(before: &str, names: &[&str], none: &str) -> String {
-    if names.is_empty() { none.to_owned() } else { format!("{before}{}", names.join(", ")) }
+/// What is wrong with a component's name that no component has, and the next step.
+#[must_use]
+pub fn unknown_component<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> (String, String) {
+    let hint = did_you_mean(name, known) + "`bailiwick add FILE` adds a component";
+    (format!("there is no component `{}`", name.escape_debug()), hint)
 }
 
 impl Assignment {

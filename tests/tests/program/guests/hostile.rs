@@ -106,7 +106,7 @@ fn each_breaks_its_own_run_and_nothing_else() {
         assert!(
             args.contains(&"json")
                 || output.stdout.lines().all(|line| {
-                    ["ok ", "warning ", "critical ", "unknown ", "unseen ", "rest ", "run ", " ", "2 targets"]
+                    ["ok ", "warning ", "critical ", "unknown ", "unchecked ", "other ", "run ", " ", "2 targets"]
                         .iter()
                         .any(|start| line.starts_with(start))
                         || line.is_empty()

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use bailiwick_core::limits;
 use clap::Subcommand;
 
-use super::Format;
+use super::{Format, LAST_MAX, number};
 
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
@@ -28,7 +28,7 @@ pub(in crate::cli) struct Plan {
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum PlanCommand {
-    /// Show a plan, or print the statement that an approver signs
+    /// Show a plan, or print the text an approver signs
     Show {
         /// The plan's digest, or at least its first 8 letters
         digest: String,
@@ -37,7 +37,11 @@ pub(in crate::cli) enum PlanCommand {
         #[arg(long, conflicts_with = "statement")]
         json: bool,
 
-        /// Print the statement for an approver: ssh-keygen -Y sign -n bailiwick-plan -f KEY FILE
+        /// Print the text (statement) that an approver signs
+        ///
+        /// The approver signs it with:
+        ///
+        /// ssh-keygen -Y sign -n bailiwick-plan -f KEY FILE
         #[arg(long, requires = "hours")]
         statement: bool,
 
@@ -62,7 +66,9 @@ pub(in crate::cli) struct Apply {
     #[arg(value_name = "PLAN")]
     pub(in crate::cli) plan: String,
 
-    /// An approver's signature: the file STATEMENT.sig, with STATEMENT beside it
+    /// Signature STATEMENT.sig; STATEMENT in the same folder
+    ///
+    /// STATEMENT is the output of `bailiwick plan show PLAN --statement --for 8h`, and STATEMENT.sig an approver's signature of it.
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) approval: Option<PathBuf>,
 
@@ -88,11 +94,14 @@ pub(in crate::cli) struct Rehearse {
     #[arg(long, value_name = "NAME")]
     pub(in crate::cli) staging: String,
 
-    /// An approver's signature for the plan of an earlier rehearsal, if the fix computes bytes: STATEMENT.sig
+    /// Approval for the earlier plan, if content is generated
+    ///
+    /// The file STATEMENT.sig, with STATEMENT in the same folder, as for `apply`. Only a fix that generates the content of a file
+    /// needs it.
     #[arg(long, value_name = "FILE", requires = "plan")]
     pub(in crate::cli) approval: Option<PathBuf>,
 
-    /// The plan of the earlier rehearsal
+    /// Digest of the earlier rehearsal's plan
     #[arg(long, value_name = "PLAN", requires = "approval")]
     pub(in crate::cli) plan: Option<String>,
 }
@@ -100,7 +109,7 @@ pub(in crate::cli) struct Rehearse {
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Changes {
     /// How many changes to list
-    #[arg(long, value_name = "N", default_value = "20")]
+    #[arg(long, value_name = "N", default_value = "20", value_parser = number::<usize>(0..=LAST_MAX))]
     pub(in crate::cli) last: usize,
 
     /// Output format
@@ -111,7 +120,7 @@ pub(in crate::cli) struct Changes {
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Rounds {
     /// Maximum number of targets checked concurrently
-    #[arg(long, value_name = "N", default_value_t = limits::JOBS, value_parser = clap::value_parser!(u64).range(1..=limits::JOBS_MAX))]
+    #[arg(long, value_name = "N", default_value_t = limits::JOBS, value_parser = number::<u64>(1..=limits::JOBS_MAX))]
     pub(in crate::cli) jobs: u64,
 }
 

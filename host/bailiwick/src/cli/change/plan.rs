@@ -15,6 +15,7 @@ use bailiwick_change::{Contract, Plan, Raised};
 use bailiwick_core::encode;
 use bailiwick_core::manifest::Manifest;
 use bailiwick_core::model::{ComponentId, Tainted, TargetName, World};
+use bailiwick_core::nearest::choices;
 use bailiwick_engine::sweep::Decided;
 use bailiwick_journal::{Event, NotPlanned};
 use jiff::SignedDuration;
@@ -218,8 +219,6 @@ impl Session {
         } else {
             format!("there is no fix `{}`", encode::lines(name))
         };
-        let known =
-            if known.is_empty() { "none yet; `bailiwick add FILE` adds one".to_owned() } else { known.join(", ") };
-        Err(fail::usage(message, format!("the fixes are: {known}")))
+        Err(fail::usage(message, choices(name, known, "fixes")))
     }
 }

@@ -3,7 +3,6 @@
 //! Knows: which files and settings a change needs. Must not know: the order of a change.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -20,15 +19,14 @@ use bailiwick_change::{Admission, CurrentState, Plan};
 use bailiwick_core::encode;
 use bailiwick_core::fleet::{Access, Target};
 use bailiwick_core::model::{Literal, TargetName};
-use bailiwick_core::source::Source;
 use bailiwick_engine::sweep::Settings;
 use bailiwick_journal::ReadError;
 use bailiwick_policy::lock::LockState;
 use bailiwick_policy::ops::Ops;
 use bailiwick_policy::signature::AllowedSigners;
 use bailiwick_transport::ssh;
-use jiff::tz::TimeZone;
 
+use crate::cli::gate::no_gate;
 use crate::cli::{Context, check, fail, history};
 
 /// The timeout of each step of a connection.
@@ -74,21 +72,13 @@ impl Session {
                 let message = format!("{name} is a never-host ({}: {})", never.place, never.why);
                 return Err(fail::usage(message, "no command changes a never-host"));
             }
-            let known: Vec<_> = self.ops.fleet.targets.keys().map(TargetName::as_str).take(20).collect();
-            let message = format!("there is no target `{}`", name.escape_default());
-            return Err(fail::usage(message, format!("the targets in fleet.toml are: {}", known.join(", "))));
+            let (message, hint) = self.ops.fleet.unknown(name);
+            return Err(fail::usage(message, hint));
         };
         if let Some(hit) = self.ops.fleet.forbidden(target) {
             return Err(fail::usage(hit.to_string(), "no command changes a never-host"));
         }
-        if target.gate().is_none() {
-            let message = format!("{name} has no gate, so no change is possible there ({})", target.place);
-            return Err(fail::usage(
-                message,
-                format!("add [targets.{name}.gate] to fleet.toml, then run `bailiwick gate install-script {name}`"),
-            ));
-        }
-        Ok(target)
+        if target.gate().is_none() { Err(no_gate(target)) } else { Ok(target) }
     }
 
     /// What the plan was made from, as it is now.
@@ -170,11 +160,7 @@ impl Session {
 
     /// The approvers; none if policy names none.
     pub(super) fn approvers(&self) -> anyhow::Result<Option<AllowedSigners>> {
-        let Some(file) = &self.ops.policy.change.approvers else { return Ok(None) };
-        let base = self.ops.dir.as_deref().unwrap_or(Path::new("/"));
-        let source = Source::read(&base.join(&file.value))?;
-        let approvers = AllowedSigners::parse(&source, &TimeZone::system());
-        Ok(Some(approvers.map_err(bailiwick_policy::ops::OpsError::Invalid)?))
+        Ok(self.ops.approvers()?.map(|(_, approvers)| approvers))
     }
 }
 

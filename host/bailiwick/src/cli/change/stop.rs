@@ -45,13 +45,13 @@ fn resume_changes(context: &Context, why: Option<&str>) -> anyhow::Result<Exit> 
     match switch.read() {
         Switch::Off { .. } => {
             return Err(fail::usage(
-                "changes are not stopped",
-                "`bailiwick unblock TARGET` allows changes on a target again after a stuck change",
+                "changes are not stopped, so there is nothing to resume",
+                "`bailiwick changes` lists changes; after a failed rollback, `bailiwick unblock TARGET` allows changes on a target",
             ));
         }
         Switch::On { why, .. } => context.out.say(&format!("all changes are stopped: {why}")),
     }
-    let why = confirmed(context, why, "To allow changes again, type resume:", "resume")?;
+    let why = confirmed(context, "resume", why, "To allow changes again, type resume:", "resume")?;
     let mut log = session::open_log(context)?;
     let epoch = switch.resume(log.ledger().stop_epoch)?;
     log.write(Event::Resumed { epoch, who: session::who(context), why })?;
@@ -67,7 +67,7 @@ fn resume_clock(context: &Context, why: Option<&str>) -> anyhow::Result<Exit> {
     };
     context.out.say(&format!("the system clock looks wrong: {error}"));
     let question = format!("If it is {} now, type yes:", clock.wall.strftime("%Y-%m-%d %H:%M:%S UTC"));
-    let why = confirmed(context, why, &question, "yes")?;
+    let why = confirmed(context, "resume --clock", why, &question, "yes")?;
     log.write(Event::ClockConfirmed { clock, who: session::who(context), why })?;
     context.out.text("the system clock is confirmed; the days of the budget count from here")?;
     Ok(Exit::Fine)
@@ -78,8 +78,15 @@ pub(crate) fn unblock(context: &Context, args: &args::Unblock) -> anyhow::Result
     let ledger = session::read_ledger(context)?;
     let is_it = |state: &&ChangeState| state.target.as_str() == args.target && state.status == ChangeStatus::Stuck;
     let Some(stuck) = ledger.changes.values().find(is_it) else {
+        // Its fleet may be gone: what is stuck is in the journal.
+        if let Ok((ops, _)) = context.ops_and_lock()
+            && !ops.knows(&args.target)
+        {
+            let (message, hint) = ops.fleet.unknown(&args.target);
+            return Err(fail::usage(message, hint));
+        }
         return Err(fail::usage(
-            format!("no change is stuck on a target `{}`", args.target.escape_default()),
+            format!("no change is stuck on the target `{}`", args.target.escape_default()),
             "`bailiwick changes` lists changes and their states",
         ));
     };
@@ -88,7 +95,7 @@ pub(crate) fn unblock(context: &Context, args: &args::Unblock) -> anyhow::Result
     context.out.say(&format!("changes on {target} are blocked, because change {change} is stuck: {reason}"));
     let question =
         format!("If you have checked that {target} is as it should be, type {target} to allow changes there again:");
-    let why = confirmed(context, args.why.as_deref(), &question, target.as_str())?;
+    let why = confirmed(context, "unblock", args.why.as_deref(), &question, target.as_str())?;
     let who = session::who(context);
     session::open_log(context)?.write(Event::Unblocked { change, who, why })?;
     context.out.text(&format!("changes on {target} are allowed again"))?;
@@ -96,12 +103,18 @@ pub(crate) fn unblock(context: &Context, args: &args::Unblock) -> anyhow::Result
 }
 
 /// The reason of an operator who types a word at a terminal. There is no flag that replaces the typing.
-fn confirmed(context: &Context, why: Option<&str>, question: &str, word: &str) -> anyhow::Result<String> {
+fn confirmed(
+    context: &Context,
+    command: &str,
+    why: Option<&str>,
+    question: &str,
+    word: &str,
+) -> anyhow::Result<String> {
     let why = confirm::reason(why)?;
     if !confirm::is_terminal() {
         return Err(fail::usage(
-            "this command needs a person at a terminal, and stdin is not one",
-            "run it again in a terminal",
+            format!("`bailiwick {command}` needs a person at a terminal, and stdin is not one"),
+            format!("run `bailiwick {command}` in a terminal"),
         ));
     }
     if !confirm::typed(context, question, word)? {

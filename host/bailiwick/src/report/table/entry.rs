@@ -13,9 +13,9 @@ use bailiwick_core::model::{
 };
 use bailiwick_core::outcome::{Call, CheckedTarget, Run, RunOutcome, Sweep, TargetResult, Together};
 
-use super::super::wrap::TIE;
 use super::{Detail, Word, humane};
 use bailiwick_core::encode;
+use bailiwick_core::wrap::TIE;
 
 /// Maximum columns of a guest's text, including escapes. A text of 200 bytes without escapes fits.
 const GUEST_WIDTH: usize = 240;
@@ -284,5 +284,22 @@ fn guest(text: &Tainted) -> String {
 }
 
 fn host(text: &str) -> String {
-    encode::harmless(text, HOST_WIDTH)
+    encode::harmless(&short_digests(text), HOST_WIDTH)
+}
+
+/// A text whose SHA-256 digests are shortened: a column cannot hold one without breaking it. JSON and `bailiwick lock verify` have them
+/// in full.
+fn short_digests(text: &str) -> String {
+    const MARK: &str = "sha256:";
+    let mut parts = text.split(MARK);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out.push_str(MARK);
+        let digits = part.bytes().take_while(u8::is_ascii_hexdigit).count();
+        match (digits, part.get(..12), part.get(64..)) {
+            (64, Some(start), Some(rest)) => out.extend([start, "…", rest]),
+            _ => out.push_str(part),
+        }
+    }
+    out
 }

@@ -20,9 +20,9 @@ mod word;
 mod tests;
 
 use bailiwick_core::outcome::Sweep;
+use bailiwick_core::wrap::wrap;
 
 use super::humane;
-use super::wrap::wrap;
 use entry::{Entry, EntryText, Group};
 use word::Word;
 

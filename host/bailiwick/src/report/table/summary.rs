@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::report;
 use crate::report::tally::Tally;
-use crate::report::wrap::TIE;
 use bailiwick_core::outcome::{Sweep, TargetResult};
+use bailiwick_core::wrap::TIE;
 
 use super::{Detail, humane};
 
@@ -25,7 +25,7 @@ pub(in crate::report) fn line(sweep: &Sweep, detail: Detail) -> String {
     let targets = list(&[
         (tally.targets_healthy, "healthy", "healthy"),
         (tally.targets_with_findings, &with_findings, &with_findings),
-        (tally.targets_in_part, "checked in part", "checked in part"),
+        (tally.targets_in_part, "partly checked", "partly checked"),
         (tally.targets_unseen, "could not be checked", "could not be checked"),
         (tally.targets_refused, "refused", "refused"),
         (tally.targets_not_applicable, "without a probe that applies", "without a probe that applies"),

@@ -77,9 +77,9 @@ fn nothing_ran_or_nothing_applies() {
         samples::could_not_check("failed-units", "no systemd", Some(bailiwick_core::model::VerbError::Unsupported));
     let sweep = samples::sweep(vec![samples::checked("a", vec![]), samples::checked("b", vec![na])]);
     insta::assert_snapshot!(page(&sweep, 80, Detail::Brief), @r"
-    unseen  a  nothing ran: policy grants no component here
+    unchecked  a  nothing ran: policy grants no component here
 
-    n/a     b  1 probe, none of which applies here
+    n/a        b  1 probe, none of which applies here
 
     2 targets: 1 could not be checked, 1 without a probe that applies - 2.1 s
     ");
@@ -104,8 +104,19 @@ fn colour_is_the_hosts_alone_and_changes_nothing_else() {
 /// With any text of guests, every line fits the page, is harmless, and begins with one of the host's words or with spaces.
 #[test]
 fn tx07_no_line_is_begun_by_a_guest() {
-    const WORDS: &[&str] =
-        &["critical", "unreachable", "refused", "fault", "unseen", "warning", "unknown", "ok", "n/a", "run", "rest ok"];
+    const WORDS: &[&str] = &[
+        "critical",
+        "unreachable",
+        "refused",
+        "fault",
+        "unchecked",
+        "warning",
+        "unknown",
+        "ok",
+        "n/a",
+        "run",
+        "other ok",
+    ];
     for sweep in [samples::night(), samples::hostile(), samples::one_healthy()] {
         for width in 60..200 {
             for detail in [Detail::Brief, Detail::Full] {
@@ -137,7 +148,7 @@ fn tx07_guest_text_stays_in_its_column() {
     for width in 60..200 {
         let page = page(&sweep, width, Detail::Full);
         let left = page.lines().filter_map(|line| line.find('Z')).min();
-        assert_eq!(left, Some("critical  t1  c1  ".len()), "{width}\n{page}");
+        assert_eq!(left, Some("unchecked  t1  c1  ".len()), "{width}\n{page}");
     }
 }
 
@@ -147,7 +158,7 @@ proptest::proptest! {
         let run = samples::report("c1", vec![samples::finding(bailiwick_core::model::Severity::Warning, &subject, &title)]);
         let sweep = samples::sweep(vec![samples::checked("t1", vec![run, samples::could_not_check("c2", &reason, None)])]);
         let page = page(&sweep, width, Detail::Brief);
-        assert!(page.starts_with("unseen   t1  c2  "));
+        assert!(page.starts_with("unchecked  t1  c2  "));
         assert!(page.ends_with("check - 2.1 s\n"), "{page}");
         assert_eq!(page.lines().filter(|line| line.starts_with(|c| c != ' ')).count(), 3);
         for line in page.lines() {

@@ -49,14 +49,14 @@ impl Word {
             Self::Unreachable => "unreachable",
             Self::Refused => "refused",
             Self::Fault => "fault",
-            Self::Unseen => "unseen",
+            Self::Unseen => "unchecked",
             Self::Warning => "warning",
             Self::Unknown => "unknown",
             Self::Ok => "ok",
             Self::NotApplicable => "n/a",
             Self::Run => "run",
             // Not `ok`: `grep ^ok` lists the healthy targets.
-            Self::Rest => "rest ok",
+            Self::Rest => "other ok",
         }
     }
 

@@ -72,7 +72,7 @@ pub enum LiteralError {
     Runtime,
     /// Not a plain URL.
     #[error(
-        "an address is written `http://IP:PORT/PATH`: an IP address as short as it can be written, no name, no user, no fragment"
+        "an address must be written `http://IP:PORT/PATH`: an IP address as short as it can be written, no name, no user, no fragment"
     )]
     Url,
     /// Not an address and port.
