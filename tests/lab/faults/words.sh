@@ -1,4 +1,4 @@
-# What several faults say; put before each of them. $1 is `on` or `off`, $2 what else was said.
+# What several faults share; put before each of them. $1 is `on` or `off`, $2 the argument.
 # shellcheck shell=sh disable=SC2034
 way=$1
 argument=${2:-}
@@ -48,7 +48,7 @@ as_agents() {
     (cd /home/agents && setpriv --reuid=agents --regid=agents --init-groups \
         env HOME=/home/agents XDG_RUNTIME_DIR=/run/user/1101 "$@")
 }
-# A container that begins anew, with nothing of what it had said.
+# A container that starts again, without its old log.
 again() { # NAME COMMAND
     as_agents podman rm --force --time 0 "$1" >/dev/null
     as_agents podman run --detach --name "$1" --stop-timeout 1 --restart=always localhost/agent:1 sh -c "$2" >/dev/null

@@ -124,7 +124,7 @@ fn jr01_an_answer_that_was_altered_is_named() {
         let shown = value.to_string();
         assert!(code == 7 && shown.contains(message) && shown.contains("call 1, "), "{message}: {value:#}");
     }
-    let other = bailiwick_journal::Evidence::beside(&ops.journal()).put(b"what was not said").unwrap();
+    let other = bailiwick_journal::Evidence::beside(&ops.journal()).put(b"an answer that was not given").unwrap();
     fs::copy(piece(&ops, other.as_str()), &file).unwrap();
     let (code, value) = replayed(&ops, &["--last"]);
     assert!(code == 7 && value.to_string().contains("was altered"), "{value:#}");

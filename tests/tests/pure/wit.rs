@@ -70,12 +70,12 @@ fn every_item_says_what_it_is_and_since_when() {
 #[test]
 fn what_is_missing_is_named_with_its_line() {
     let text = "package a:b@0.1.0;\n\
-        /// Said.\n@since(version = 0.1.0)\ninterface i {\n\
+        /// Text.\n@since(version = 0.1.0)\ninterface i {\n\
         use types.{target};\n\
-        record r {\n/// Said.\nfield: u8,\nother: u8,\n}\n\
+        record r {\n/// Text.\nfield: u8,\nother: u8,\n}\n\
         ///\n@since(version = 0.1.0)\nenum e { x, y }\n\
-        /// Said.\n@since(version = 0.1.0)\nvariant v {\none(string),\nenum: u8,\n}\n\
-        /// Said.\n\nget: func() -> u8;\n}\n";
+        /// Text.\n@since(version = 0.1.0)\nvariant v {\none(string),\nenum: u8,\n}\n\
+        /// Text.\n\nget: func() -> u8;\n}\n";
     assert_eq!(
         mistakes("i.wit", text),
         [

@@ -275,7 +275,7 @@ fn tx10_an_answer_in_a_debug_print_shows_no_byte_of_itself() {
     }
 }
 
-/// The broker's own process; the worker's is held against its list in `sandbox_process`.
+/// The broker's own process; the worker's is compared with its list in `sandbox_process`.
 #[test]
 fn tx10_ssh_or_no_ssh_no_core_is_written() {
     let silent = Silent::start().unwrap();
