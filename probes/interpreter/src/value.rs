@@ -103,7 +103,7 @@ fn finite(number: f64) -> Value {
     if number.is_finite() { Value::Number(number) } else { Value::Absent }
 }
 
-/// Digits, with a sign and a decimal point at most: `inf` and `1e9` are no numbers that a file or a person writes.
+/// Digits, with a sign and a decimal point at most: `inf` and `1e9` are not numbers that a file or a person writes.
 fn parse(text: &str) -> Value {
     let text = text.trim();
     let plain = text.len() <= 40 && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'+'));
@@ -178,11 +178,11 @@ mod tests {
 
     #[test]
     fn a_number_in_a_text() {
-        let of = |text: &str| parse(text);
-        assert_eq!(of(" 42\n"), Value::Number(42.0));
-        assert_eq!(of("-0.5"), Value::Number(-0.5));
+        let parsed = |text: &str| parse(text);
+        assert_eq!(parsed(" 42\n"), Value::Number(42.0));
+        assert_eq!(parsed("-0.5"), Value::Number(-0.5));
         for text in ["", "inf", "nan", "1e3", "12 kB", "0x10", "--1", "1".repeat(41).as_str()] {
-            assert_eq!(of(text), Value::Absent, "{text}");
+            assert_eq!(parsed(text), Value::Absent, "{text}");
         }
     }
 }

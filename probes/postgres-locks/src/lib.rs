@@ -43,7 +43,7 @@ impl Probe for PostgresLocks {
                 waiter(first),
                 text::duration(seconds),
                 first.mode,
-                root.map_or("has just been released".to_owned(), held),
+                root.map_or("has just been released".to_owned(), holding),
             );
             if queue.len() > 1 {
                 title.push_str(&format!("; {} more waiting", queue.len() - 1));
@@ -93,7 +93,7 @@ fn waiter(blocked: &Blocked) -> String {
 }
 
 /// `psql (alice) holds, idle in transaction, started 12 min ago`
-fn held(holder: &Holder) -> String {
+fn holding(holder: &Holder) -> String {
     if holder.pid == 0 {
         return "a prepared transaction holds: commit it or roll it back".to_owned();
     }

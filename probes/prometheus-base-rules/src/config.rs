@@ -12,7 +12,7 @@ pub(crate) enum Include {
     Strange,
 }
 
-/// Looks for `rules` in the `rule_files` of `yaml`, the content of the file `config`.
+/// Searches for `rules` in the `rule_files` of `yaml`, the content of the file `config`.
 pub(crate) fn include(yaml: &str, config: &str, rules: &str) -> Include {
     let folder = config.rsplit_once('/').map_or("", |(folder, _)| folder);
     let mut before = Vec::new();
@@ -84,7 +84,7 @@ mod tests {
 
     const RULES: &str = "/etc/prometheus/base-rules.yml";
 
-    fn of(yaml: &str) -> Include {
+    fn included(yaml: &str) -> Include {
         include(yaml, "/etc/prometheus/prometheus.yml", RULES)
     }
 
@@ -93,8 +93,12 @@ mod tests {
         for entry in
             ["base-rules.yml", "/etc/prometheus/base-rules.yml", "*.yml", "'base-*.yml'", "\"*-rules.yml\" # ours"]
         {
-            assert_eq!(of(&format!("global:\nrule_files:\n  - other.yml\n\n  - {entry}\n")), Include::There, "{entry}");
-            assert_eq!(of(&format!("rule_files:\n- {entry}\nscrape_configs:\n")), Include::There, "{entry}");
+            assert_eq!(
+                included(&format!("global:\nrule_files:\n  - other.yml\n\n  - {entry}\n")),
+                Include::There,
+                "{entry}"
+            );
+            assert_eq!(included(&format!("rule_files:\n- {entry}\nscrape_configs:\n")), Include::There, "{entry}");
         }
     }
 
@@ -102,14 +106,20 @@ mod tests {
     fn only_one_line_is_added() {
         let debian = "rule_files:\n  # - \"first_rules.yml\"\n\n# more\nscrape_configs:\n  - job_name: x\n";
         let added = "rule_files:\n  - \"/etc/prometheus/base-rules.yml\"\n  # - \"first_rules.yml\"\n\n# more\nscrape_configs:\n  - job_name: x\n";
-        assert_eq!(of(debian), Include::Add(added.to_owned()));
+        assert_eq!(included(debian), Include::Add(added.to_owned()));
         let margin = "rule_files:\n- rules/*.yml\n";
         assert_eq!(
-            of(margin),
+            included(margin),
             Include::Add("rule_files:\n- \"/etc/prometheus/base-rules.yml\"\n- rules/*.yml\n".to_owned())
         );
-        assert_eq!(of("a: 1"), Include::Add("a: 1\nrule_files:\n  - \"/etc/prometheus/base-rules.yml\"\n".to_owned()));
-        assert_eq!(of("rule_files:"), Include::Add("rule_files:\n  - \"/etc/prometheus/base-rules.yml\"\n".to_owned()));
+        assert_eq!(
+            included("a: 1"),
+            Include::Add("a: 1\nrule_files:\n  - \"/etc/prometheus/base-rules.yml\"\n".to_owned())
+        );
+        assert_eq!(
+            included("rule_files:"),
+            Include::Add("rule_files:\n  - \"/etc/prometheus/base-rules.yml\"\n".to_owned())
+        );
     }
 
     #[test]
@@ -121,9 +131,9 @@ mod tests {
             "rule_files:\n  a: b\n",
             "rule_files:\nx: 1\nrule_files:\n",
         ] {
-            assert_eq!(of(yaml), Include::Strange, "{yaml}");
+            assert_eq!(included(yaml), Include::Strange, "{yaml}");
         }
         // A name below another key is not the list.
-        assert!(matches!(of("x:\n  rule_files:\n    - base-rules.yml\n"), Include::Add(_)));
+        assert!(matches!(included("x:\n  rule_files:\n    - base-rules.yml\n"), Include::Add(_)));
     }
 }

@@ -56,11 +56,11 @@ impl Probe for PrometheusRules {
 
 /// A rule that cannot be evaluated does not fire, and its firing alerts do not end.
 fn health(group: &Group) -> Finding {
-    let of = |health: &'static str| group.rules.iter().filter(move |rule| rule.health == health);
-    let (failing, fine, all) = (of("err").count(), of("ok").count(), group.rules.len());
-    let (severity, title) = match of("err").next() {
+    let with_health = |health: &'static str| group.rules.iter().filter(move |rule| rule.health == health);
+    let (failing, fine, all) = (with_health("err").count(), with_health("ok").count(), group.rules.len());
+    let (severity, title) = match with_health("err").next() {
         Some(first) => {
-            let names = text::list(of("err").map(|rule| &rule.name), 3);
+            let names = text::list(with_health("err").map(|rule| &rule.name), 3);
             let error = text::shorten(&first.last_error, 100);
             (
                 Severity::Critical,

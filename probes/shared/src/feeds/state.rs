@@ -48,24 +48,26 @@ pub fn read(bytes: &[u8], path: &str, fields: &Fields) -> Vec<Feed> {
         Ok(value) => value,
         Err(_) => Value::String(text.trim().to_owned()),
     };
-    let of = |name: &str, value: &Value| match value {
+    let named_feed = |name: &str, value: &Value| match value {
         Value::Object(map) => feed(name, map, fields),
         bare => Some(Feed { name: name.to_owned(), success: Some(seconds(bare)?), attempt: None, status: None }),
     };
     let one = match value.get("feeds") {
-        Some(Value::Object(feeds)) => return feeds.iter().filter_map(|(name, value)| of(name, value)).collect(),
+        Some(Value::Object(feeds)) => {
+            return feeds.iter().filter_map(|(name, value)| named_feed(name, value)).collect();
+        }
         Some(Value::Array(feeds)) => {
             let named =
                 feeds.iter().enumerate().map(|(index, value)| match value.get("name").and_then(Value::as_str) {
-                    Some(name) => of(name, value),
-                    None => of(&index.to_string(), value),
+                    Some(name) => named_feed(name, value),
+                    None => named_feed(&index.to_string(), value),
                 });
             return named.flatten().collect();
         }
         _ => &value,
     };
     let name = one.get("feed").or_else(|| one.get("name")).and_then(Value::as_str).unwrap_or(path);
-    of(name, one).into_iter().collect()
+    named_feed(name, one).into_iter().collect()
 }
 
 fn feed(name: &str, map: &Map<String, Value>, fields: &Fields) -> Option<Feed> {

@@ -9,7 +9,7 @@ pub(crate) fn quiet(_: &Target) -> Outcome {
     one(finding(Severity::Ok, "quiet", "", "nothing was asked"))
 }
 
-/// Every verb once per entry it could be asked of, and what each said: `ok` for an answer, `unknown` and the error's name
+/// Every verb once per entry it could be asked of, and what each answered: `ok` for an answer, `unknown` and the error's name
 /// for none.
 pub(crate) fn ask_all_once(target: &Target) -> Outcome {
     let mut findings = Vec::new();
@@ -31,11 +31,11 @@ pub(crate) fn ask_all_once(target: &Target) -> Outcome {
             _ => slots.iter().flat_map(|slot| slots::entries(target, slot)).map(|entry| entry.key).collect(),
         };
         for key in keys {
-            let (severity, said) = match verb.ask(target, &key) {
+            let (severity, answer) = match verb.ask(target, &key) {
                 Ok(()) => (Severity::Ok, "answered"),
                 Err(error) => (Severity::Unknown, error_name(error)),
             };
-            let mut finding = finding(severity, &verb.name.replace('.', "-"), &key, said);
+            let mut finding = finding(severity, &verb.name.replace('.', "-"), &key, answer);
             finding.evidence.push(calls::last());
             findings.push(finding);
         }
@@ -45,18 +45,18 @@ pub(crate) fn ask_all_once(target: &Target) -> Outcome {
 
 /// One verb; the test's target takes its time to answer. Fuel and epochs stand still meanwhile.
 pub(crate) fn sleep_in_verb(target: &Target) -> Outcome {
-    let (severity, said) = match raw::load(target) {
+    let (severity, answer) = match raw::load(target) {
         Ok(()) => (Severity::Ok, "answered"),
         Err(error) => (Severity::Unknown, error_name(error)),
     };
-    let mut finding = finding(severity, "sleep", "", said);
+    let mut finding = finding(severity, "sleep", "", answer);
     finding.evidence.push(calls::last());
     one(finding)
 }
 
 /// What the slot's file is.
 pub(crate) fn stat_file(target: &Target) -> Outcome {
-    let said = match files::stat(target, "file") {
+    let answer = match files::stat(target, "file") {
         Ok(stat) => match stat.kind {
             files::Kind::Regular => "regular",
             files::Kind::Directory => "directory",
@@ -65,10 +65,10 @@ pub(crate) fn stat_file(target: &Target) -> Outcome {
         },
         Err(error) => error_name(error),
     };
-    one(finding(Severity::Ok, "stat", "", said))
+    one(finding(Severity::Ok, "stat", "", answer))
 }
 
-/// Looks for what an earlier run left: a counter in a static, and bytes in a page of memory that should be fresh. Both
+/// Checks what an earlier run left: a counter in a static, and bytes in a page of memory that should be fresh. Both
 /// metrics are 0 in a store of its own.
 pub(crate) fn keep_secret(_: &Target) -> Outcome {
     static RUNS: AtomicU32 = AtomicU32::new(0);
@@ -88,7 +88,7 @@ fn leave_mark() -> usize {
     if pages == usize::MAX {
         return 0;
     }
-    // SAFETY: the page is new, and nobody else knows of it.
+    // SAFETY: the page is new, and nothing else uses it.
     let page = unsafe { std::slice::from_raw_parts_mut((pages * PAGE) as *mut u8, PAGE) };
     let left = page.iter().filter(|byte| **byte != 0).count();
     page.fill(0xA5);
@@ -100,18 +100,18 @@ fn leave_mark() -> usize {
 pub(crate) fn forge_handle(_: &Target) -> Outcome {
     // SAFETY: the host's to refuse.
     let forged = std::mem::ManuallyDrop::new(unsafe { Target::from_handle(7_777) });
-    let said = raw::load(&forged);
-    one(finding(Severity::Critical, "forge-handle", "", said.map_or_else(error_name, |()| "answered")))
+    let answer = raw::load(&forged);
+    one(finding(Severity::Critical, "forge-handle", "", answer.map_or_else(error_name, |()| "answered")))
 }
 
-/// A handle that was given back: a trap too.
+/// A handle that was dropped: a trap too.
 #[expect(unsafe_code, reason = "the point")]
 pub(crate) fn stale_handle(target: &Target) -> Outcome {
     let number = target.handle();
     // SAFETY: the host's to refuse; a second drop traps as well.
     drop(unsafe { Target::from_handle(number) });
-    let said = raw::load(target);
-    one(finding(Severity::Critical, "stale-handle", "", said.map_or_else(error_name, |()| "answered")))
+    let answer = raw::load(target);
+    one(finding(Severity::Critical, "stale-handle", "", answer.map_or_else(error_name, |()| "answered")))
 }
 
 pub(crate) fn one(finding: Finding) -> Outcome {

@@ -43,7 +43,7 @@ pub(crate) fn bad_code(_: &Target) -> Outcome {
 
 /// Evidence of calls that were never made; none was.
 pub(crate) fn evidence(_: &Target) -> Outcome {
-    let mut finding = finding(Severity::Ok, "evidence-lies", "", "well looked at");
+    let mut finding = finding(Severity::Ok, "evidence-lies", "", "well checked");
     finding.evidence = vec![1, 2, 999, 0, u32::MAX];
     one(finding)
 }

@@ -33,7 +33,7 @@ impl Guest for Inert {
             _ => None,
         });
         let findings = match behaviour.as_deref() {
-            Some("look") => look(),
+            Some("observe") => observe(),
             Some("random-gib") => vec![seen("bytes", random::get_random_bytes(1 << 30).len())],
             Some("random-all") => vec![seen("bytes", random::get_random_bytes(u64::MAX).len())],
             Some("random-loop") => loop {
@@ -81,7 +81,7 @@ fn seen(code: &str, what: impl std::fmt::Debug) -> Finding {
     }
 }
 
-fn look() -> Vec<Finding> {
+fn observe() -> Vec<Finding> {
     let out = stdout::get_stdout();
     let err = stderr::get_stderr();
     let input = stdin::get_stdin();
@@ -113,7 +113,7 @@ fn look() -> Vec<Finding> {
     ]
 }
 
-/// What became of a read.
+/// The result of a read.
 fn ended<T>(result: &Result<T, StreamError>) -> &'static str {
     match result {
         Ok(_) => "data",

@@ -1,4 +1,4 @@
-//! A fix that does what its parameter says: what it says and what it does differ, so that tests see who notices.
+//! A fix that does what its parameter names: its reports and its actions differ, so that tests see what notices it.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -27,11 +27,11 @@ impl Fix for Meddler {
                 Ok(Decision::propose("the file is not as it should be").because(&found))
             }
             "refuse" => Ok(Decision::refuse("a change here would hide it", "the team of the source")),
-            "everything" => Ok(Decision::propose(said(&everything(target)))),
+            "everything" => Ok(Decision::propose(letters(&everything(target)))),
             "propose-nothing" => Ok(Decision::propose("trust me")),
             "stage-and-refuse" => {
                 files_change::write(target, &file, "wanted")?;
-                Ok(Decision::refuse("not mine", "somebody"))
+                Ok(Decision::refuse("not mine", "another team"))
             }
             "stage-and-nothing" => {
                 files_change::write(target, &file, "wanted")?;
@@ -44,7 +44,7 @@ impl Fix for Meddler {
                     files_change::set_aside(target, &file),
                     files_change::write_computed(target, &file, b"wanted = no\n"),
                 ];
-                Ok(Decision::propose(said(&again)))
+                Ok(Decision::propose(letters(&again)))
             }
             "other-names" => {
                 let entry = |key: &str| Entry { key: key.to_owned(), literal: String::new() };
@@ -60,7 +60,7 @@ impl Fix for Meddler {
                     services_change::reload(target, &entry("ssh.service")),
                 ];
                 files_change::write(target, &file, "wanted")?;
-                Ok(Decision::propose(said(&tried)))
+                Ok(Decision::propose(letters(&tried)))
             }
             "computed" => computed(target, &file, b"made = here\n"),
             "computed-hidden" => computed(target, &file, b"made = \x1b[2Khere\n"),
@@ -70,7 +70,7 @@ impl Fix for Meddler {
             "many" => {
                 let units = target.slots("units");
                 let tried: Vec<_> = units.iter().map(|unit| services_change::reload(target, unit)).collect();
-                Ok(Decision::propose(said(&tried)))
+                Ok(Decision::propose(letters(&tried)))
             }
             "remember" => {
                 files_change::write(target, &file, "wanted")?;
@@ -87,7 +87,7 @@ impl Fix for Meddler {
     fn verify(target: &Target) -> Result<Report, Failure> {
         let before = ENTERED.fetch_add(1, Ordering::Relaxed);
         if target.params().text("what")? == "everything" {
-            return Ok(Finding::ok("stages", "", said(&everything(target))).into());
+            return Ok(Finding::ok("stages", "", letters(&everything(target))).into());
         }
         // Whatever the file holds.
         Ok(Finding::ok("applied", "", "all is well, trust me").metric("before", before, Unit::Count).into())
@@ -99,7 +99,7 @@ fn computed(target: &Target, file: &Entry, bytes: &[u8]) -> Result<Decision, Fai
     if tried.iter().any(Result::is_err) {
         files_change::write(target, file, "wanted")?;
     }
-    Ok(Decision::propose(said(&tried)))
+    Ok(Decision::propose(letters(&tried)))
 }
 
 /// Every changing verb once.
@@ -122,7 +122,7 @@ fn everything(target: &Target) -> Vec<Result<(), StageFailure>> {
 }
 
 /// One letter each: taken, refused, wrong phase, exhausted.
-fn said(tried: &[Result<(), StageFailure>]) -> String {
+fn letters(tried: &[Result<(), StageFailure>]) -> String {
     use bailiwick_guest::StageError;
     let letter = |tried: &Result<(), StageFailure>| match tried.as_ref().map_err(StageFailure::error) {
         Ok(()) => 't',

@@ -171,7 +171,7 @@ pub fn count(name: &str, value: f64) -> Metric {
     Metric { name: name.to_owned(), value, unit: Unit::Count }
 }
 
-/// A run that could not look, for a reason of its own.
+/// A run that could not check, for a reason of its own.
 pub fn failure(reason: String) -> Failure {
     Failure { reason, error: None, call: None }
 }
@@ -180,7 +180,7 @@ pub fn failure(reason: String) -> Failure {
 pub fn number(target: &Target, name: &str) -> Result<f64, Failure> {
     match params::get(target, name) {
         Some(params::Value::Number(number)) => Ok(number),
-        _ => Err(failure(["parameter ", name, " is no number"].concat())),
+        _ => Err(failure(["parameter ", name, " is not a number"].concat())),
     }
 }
 
@@ -188,6 +188,6 @@ pub fn number(target: &Target, name: &str) -> Result<f64, Failure> {
 pub fn text(target: &Target, name: &str) -> Result<String, Failure> {
     match params::get(target, name) {
         Some(params::Value::Text(text)) => Ok(text),
-        _ => Err(failure(["parameter ", name, " is no text"].concat())),
+        _ => Err(failure(["parameter ", name, " is not a text"].concat())),
     }
 }

@@ -189,15 +189,15 @@ impl Keys {
         let key = match random.below(13) {
             0 | 1 => self.an_own(random),
             2 if !self.literals.is_empty() => self.literals[random.below(self.literals.len())].clone(),
-            3 => random.of(PATHS).to_owned(),
-            4 => random.of(SHELL).to_owned(),
-            5 => random.of(NULS).to_owned(),
-            6 => random.of(UNICODE).to_owned(),
-            7 => random.of(ELSEWHERE).to_owned(),
+            3 => random.choose(PATHS).to_owned(),
+            4 => random.choose(SHELL).to_owned(),
+            5 => random.choose(NULS).to_owned(),
+            6 => random.choose(UNICODE).to_owned(),
+            7 => random.choose(ELSEWHERE).to_owned(),
             8 | 9 => self.damaged(random),
             10 => self.long(random),
             11 => (0..random.below(40)).map(|_| random.character()).collect(),
-            _ => random.of(EDGES).to_owned(),
+            _ => random.choose(EDGES).to_owned(),
         };
         self.bytes += key.len();
         key
@@ -205,7 +205,7 @@ impl Keys {
 
     fn an_own(&self, random: &mut Random) -> String {
         match self.own.len() {
-            0 => random.of(EDGES).to_owned(),
+            0 => random.choose(EDGES).to_owned(),
             some => self.own[random.below(some)].1.clone(),
         }
     }
@@ -234,9 +234,9 @@ impl Keys {
     fn long(&mut self, random: &mut Random) -> String {
         let bytes = (1 << random.below(19)) + random.below(3);
         if self.long_bytes + bytes > LONG_BYTES_MAX {
-            return random.of(EDGES).to_owned();
+            return random.choose(EDGES).to_owned();
         }
-        let piece = random.of(&["a", "/", "unit", "units/0", "../", "é", "\0", "9", "units/"]);
+        let piece = random.choose(&["a", "/", "unit", "units/0", "../", "é", "\0", "9", "units/"]);
         let mut key = piece.repeat(bytes.div_ceil(piece.len()));
         // A digit sequence makes the longest number, a slot's name before it the longest index.
         if random.below(2) == 0 {

@@ -46,8 +46,8 @@ impl Guest for Wanderer {
             let key = keys.pick(&mut random);
             seen.local(target, &key);
             let own = verb.object == Object::None || keys.own(verb.object, &key);
-            let said = verb.ask(target, &key).map_or_else(error_name, |()| "answered");
-            seen.verb(verb.name, verb.object, &key, own, said);
+            let answer = verb.ask(target, &key).map_or_else(error_name, |()| "answered");
+            seen.verb(verb.name, verb.object, &key, own, answer);
         }
         Ok(seen.report(keys.bytes_spent()))
     }
@@ -65,8 +65,8 @@ fn pick_verb(random: &mut Random) -> &'static Verb {
 
 #[derive(Default)]
 struct Seen {
-    /// Calls by what the host said.
-    said: BTreeMap<&'static str, u32>,
+    /// Calls by the answer of the host.
+    answers: BTreeMap<&'static str, u32>,
     /// Calls with a key that is not ours.
     strange: u32,
     /// Calls with a key of ours that were refused: nothing bad where a never-rule took one away.
@@ -77,15 +77,15 @@ struct Seen {
 }
 
 impl Seen {
-    fn verb(&mut self, verb: &str, object: Object, key: &str, own: bool, said: &'static str) {
-        *self.said.entry(said).or_default() += 1;
+    fn verb(&mut self, verb: &str, object: Object, key: &str, own: bool, answer: &'static str) {
+        *self.answers.entry(answer).or_default() += 1;
         if own {
-            self.own_refused += u32::from(object != Object::None && said == "refused");
+            self.own_refused += u32::from(object != Object::None && answer == "refused");
             return;
         }
         self.strange += 1;
-        if !matches!(said, "refused" | "exhausted") {
-            self.outside(verb, key, said);
+        if !matches!(answer, "refused" | "exhausted") {
+            self.outside(verb, key, answer);
         }
     }
 
@@ -99,10 +99,10 @@ impl Seen {
         }
     }
 
-    fn outside(&mut self, function: &str, key: &str, said: &str) {
+    fn outside(&mut self, function: &str, key: &str, answer: &str) {
         self.outside_count += 1;
         if self.outside.len() < 50 {
-            let title = format!("{function} said: {said}");
+            let title = format!("{function} answered: {answer}");
             // Six bytes of escape at most for each: within the 200.
             let shown: String = key.chars().take(16).flat_map(char::escape_debug).collect();
             let mut finding = finding(Severity::Critical, "outside", &shown, &title);
@@ -121,7 +121,7 @@ impl Seen {
             count("own-refused", f64::from(self.own_refused)),
             count("key-bytes", key_bytes as f64),
         ];
-        summary.metrics.extend(self.said.iter().map(|(said, calls)| count(said, f64::from(*calls))));
+        summary.metrics.extend(self.answers.iter().map(|(answer, calls)| count(answer, f64::from(*calls))));
         let mut findings = self.outside;
         findings.insert(0, summary);
         Report { findings }

@@ -1,4 +1,4 @@
-//! Well behaved, and says the same each time: runs beside those that are not, and is compared with what it says alone.
+//! A well-behaved probe with the same report each time: it runs beside hostile guests, and its report is compared with that of a run alone.
 
 use bailiwick_guest::{Failure, Finding, Probe, Report, Target, Unit, files, system};
 
@@ -11,7 +11,7 @@ impl Probe for Witness {
         let content = files::read(target, &file)?;
         let stat = files::stat(target, &file)?;
         let sum: u32 = content.bytes.iter().copied().map(u32::from).sum();
-        let seen = Finding::ok("file", &file.literal, "read, and looked at")
+        let seen = Finding::ok("file", &file.literal, "read, and checked")
             .metric("sum", f64::from(sum), Unit::Count)
             .metric("size-bytes", stat.size, Unit::Bytes)
             .metric("modified", stat.modified, Unit::Seconds)
