@@ -40,7 +40,7 @@ pub enum StoreError {
     NoPlan(String),
     /// The name is not the beginning of a digest.
     #[error(
-        "`{0}` is not the digest of a plan: it must be 8 to 64 letters of `0-9a-f`\n\nhint: `bailiwick plan FIX --target TARGET` makes a plan and prints its digest"
+        "`{0}` is not the digest of a plan: it must be 8 to 64 hexadecimal digits\n\nhint: `bailiwick plan FIX --target TARGET` makes a plan and prints its digest"
     )]
     NotADigest(String),
     /// More than one plan matches.

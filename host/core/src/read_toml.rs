@@ -45,11 +45,11 @@ impl<'a> Mistake<'a> {
     }
 
     fn problem(&self, parser_message: &str) -> Problem {
-        // A name that the parser quotes is one of the file, and may hold anything; those after it are the program's.
-        let mut names = parser_message.split('`').skip(1).step_by(2);
-        let name = names.next().unwrap_or_default();
+        // The name before `expected` is one of the file, and may hold anything; those after it are the program's.
+        let (given, expected) = parser_message.rsplit_once(", expected ").unwrap_or((parser_message, ""));
+        let name = given.split_once('`').and_then(|(_, rest)| rest.rsplit_once('`')).map_or("", |(name, _)| name);
         let (message, hint) = if parser_message.starts_with("unknown field") {
-            self.unknown(name, &names.collect::<Vec<_>>())
+            self.unknown(name, &expected.split('`').skip(1).step_by(2).collect::<Vec<_>>())
         } else if parser_message.starts_with("missing field") {
             self.missing(name)
         } else if ["invalid ", "unknown variant"].iter().any(|start| parser_message.starts_with(start)) {
@@ -97,7 +97,8 @@ impl<'a> Mistake<'a> {
             let hint = format!("write {}", key.example);
             return (message, Some(self.and_help(hint, Some(table))));
         }
-        let table = page.table(&self.path);
+        let first = |table: &&Table| self.path.first().is_some_and(|name| name == table.name());
+        let table = page.table(&self.path).or_else(|| page.tables.iter().find(first));
         let message = match table {
             Some(table) => format!("`{}` must be a table, written as {}", table.name(), table.header),
             None => parser_message.to_owned(),
@@ -113,7 +114,7 @@ impl<'a> Mistake<'a> {
         if hint.is_empty() { help } else { format!("{hint}; {help}") }
     }
 
-    /// What is written at the place, without what a line cannot hold.
+    /// The beginning of what is written at the place, on one line.
     fn value(&self) -> String {
         let text = self.span.clone().and_then(|span| self.source.text().get(self.first_line(span)));
         let text = text.unwrap_or_default();
@@ -191,6 +192,8 @@ mod tests {
             first_mistake("[target.a]\n"),
             "unknown table `target` | did you mean `targets`? the tables are: targets, never; `bailiwick help fleet` describes them"
         );
+        assert!(first_mistake("targets = 5\n").starts_with("`targets` must be a table, written as [targets.NAME] | "));
+        assert!(first_mistake("[targets.a]\n\"x`, expected `y\" = 1\n").contains("are: local, address, "));
         assert!(
             first_mistake("[targets.a]\naddres = \"x\"\n")
                 .starts_with("unknown key `addres` in [targets.NAME] | did you mean `address`? ")

@@ -168,6 +168,8 @@ impl Key {
     pub fn allowed_values(&self) -> String {
         let kind = match self.kind {
             "boolean" => "true or false".to_owned(),
+            "line" => "a string of one line".to_owned(),
+            "expression" => "a string with an expression".to_owned(),
             kind if kind.starts_with(['a', 'e', 'i', 'o', 'u']) => format!("an {kind}"),
             kind => format!("a {kind}"),
         };

@@ -191,7 +191,7 @@ fn new_leaves_what_is_there_alone_and_nothing_half_written() {
         (&["mine", "--lang", "c"][..], "already exists"),
         (&["file", "--lang", "c"], "already exists"),
         (&["link", "--lang", "c"], "already exists"),
-        (&["x", "--lang", "c", "--dir", "no/such/folder"], "cannot write"),
+        (&["x", "--lang", "c", "--out", "no/such/folder"], "cannot write"),
         (&["../x", "--lang", "c"], "is not a component's id"),
         (&["Web", "--lang", "c"], "is not a component's id"),
     ] {

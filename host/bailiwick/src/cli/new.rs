@@ -42,7 +42,7 @@ pub(super) enum Lang {
 
 pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let id = ComponentId::new(&args.name)
-        .map_err(|error| fail::usage(error.to_string(), "such as `bailiwick new disk-room --lang rust`"))?;
+        .map_err(|error| fail::usage(error.to_string(), "for example: `bailiwick new disk-room --lang rust`"))?;
     let (language, first) = match args.lang {
         Lang::Rust => (Language::Rust, ""),
         Lang::Js => (Language::JavaScript, "npm ci\n  "),

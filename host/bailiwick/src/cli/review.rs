@@ -67,7 +67,7 @@ fn table(review: &Review) -> String {
         "What is not listed cannot be sent to a target. `--wire` prints the exact bytes.\n\
          wire    the command on the target. Every program runs with an empty environment,\n\
          \x20       this search path, the C locale and UTC:\n\
-         \x20       {} PROGRAM …\n\
+         \x20 {} PROGRAM …\n\
          for     the component, its author's reason, and the line that allows the action\n",
         verbs::PREFIX.join(" ")
     );

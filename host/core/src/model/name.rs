@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// A name that does not match its grammar.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{value}` is not {what}: use small letters, digits and {}, with a letter or digit first, {longest} at most",
+    "`{value}` is not {what}: use small letters, {}, with a letter or digit first, {longest} at most",
     signs(extra)
 )]
 pub struct NameError {
@@ -18,9 +18,9 @@ pub struct NameError {
     longest: usize,
 }
 
-/// The signs of a grammar, in words.
+/// What a name may have besides small letters, in words.
 fn signs(extra: &[u8]) -> &'static str {
-    if extra.contains(&b'.') { "`.`, `-`" } else { "`-`" }
+    if extra.contains(&b'.') { "digits, `.` and `-`" } else { "digits and `-`" }
 }
 
 /// True if `text` is 1 to `longest` bytes of `[a-z0-9]` and, after the first, also of `extra`.

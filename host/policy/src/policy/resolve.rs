@@ -243,15 +243,12 @@ impl<'a> Resolver<'a> {
             Err((text, error)) => {
                 let hint = match error {
                     LiteralError::Character { .. } => {
-                        format!(
-                            "values are sent to targets without quoting; write it such as `{}`",
-                            slot.object.example()
-                        )
+                        format!("values are sent to targets without quoting; for example: {}", slot.object.example())
                     }
                     LiteralError::Forbidden { .. } => "no policy can grant it; bind another file".to_owned(),
                     LiteralError::Unchangeable { .. } => "no policy can grant it; bind another object".to_owned(),
                     LiteralError::Undefined { what, .. } => format!("define it in this file: [{what}.NAME]"),
-                    _ => format!("write it such as `{}`", slot.object.example()),
+                    _ => format!("for example: {}", slot.object.example()),
                 };
                 self.wrong(&value.place, with_value(text, error), hint);
                 None
