@@ -27,9 +27,9 @@ fn problems(page: &Page, text: &str) -> String {
     result
         .err()
         .map(|problems| {
-            let said =
+            let rendered =
                 |problem: &Problem| format!("{} | {}", problem.message, problem.hint.as_deref().unwrap_or_default());
-            problems.0.iter().map(said).collect::<Vec<_>>().join("\n")
+            problems.0.iter().map(rendered).collect::<Vec<_>>().join("\n")
         })
         .unwrap_or_default()
 }
