@@ -1,6 +1,6 @@
 //! The lab of `tests/lab`, as tests use it: faults that end with their guard, and sweeps from the controller's place.
 //!
-//! Tests that need it are ignored by default and run by `tests/lab/scenarios`, one after another, in a running lab.
+//! Tests that need it are ignored by default and run by `tests/lab/scenarios`, in a running lab.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -172,6 +172,23 @@ impl Lab {
         Ok(command.args(args).env_remove("BAILIWICK_DIR").output()?)
     }
 
+    /// A script that is the program in the controller's place in the network, for who starts it by name.
+    #[must_use]
+    pub fn command(&self) -> String {
+        let (within, program) = (folder().join("in"), self.program.display());
+        format!("#!/bin/sh\nexec '{}' '{program}' \"$@\"\n", within.display())
+    }
+
+    /// The host key of a host, as `fleet.toml` has it.
+    ///
+    /// # Errors
+    /// When it has none.
+    pub fn host_key(&self, host: &str) -> Result<String> {
+        let file = self.ops.parent().context("the lab's state")?.join(format!("run/keys/{host}.pub"));
+        let line = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+        Ok(line.split_whitespace().take(2).collect::<Vec<_>>().join(" "))
+    }
+
     /// Checks targets with probes; none of either: all.
     ///
     /// # Errors
@@ -199,7 +216,16 @@ impl Lab {
     /// # Errors
     /// When it fails.
     pub fn enter(&self, host: &str, command: &[&str]) -> Result<String> {
-        let output = Command::new(folder().join("enter")).arg(host).args(command).output()?;
+        self.enter_with(host, command, Path::new("/dev/null"))
+    }
+
+    /// The same, with a file of this machine as its input.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn enter_with(&self, host: &str, command: &[&str], input: &Path) -> Result<String> {
+        let mut enter = Command::new(folder().join("enter"));
+        let output = enter.arg(host).args(command).stdin(fs::File::open(input)?).output()?;
         ensure!(output.status.success(), "{host} {command:?}: {}", both_streams(&output));
         Ok(String::from_utf8(output.stdout)?)
     }

@@ -5,6 +5,7 @@
 mod changes;
 mod evidence;
 mod matrix;
+mod readme;
 mod stories;
 
 /// The program under test.
