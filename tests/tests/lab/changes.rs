@@ -1,7 +1,7 @@
 //! Changes on real hosts: from the finding to the receipt, and back by the one command that the receipt names, typed by a person
 //! without Bailiwick; the fix that must refuse; a rehearsal; the healthy day; the stolen change key.
 //!
-//! `tests/lab/scenarios` starts the lab, runs these one by one, and stops the lab.
+//! `tests/lab/scenarios` starts the lab, runs these, and stops the lab.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Tests on the lab, a network of real hosts: `tests/lab/scenarios` starts it and runs them one after another.
+//! Tests on the lab, a network of real hosts: `tests/lab/scenarios` starts it and runs them.
 
 #![cfg(test)]
 

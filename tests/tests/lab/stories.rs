@@ -1,6 +1,6 @@
 //! The stories of the article, on real hosts: each fault is switched on, is found, is switched off and is not found any more.
 //!
-//! `tests/lab/scenarios` starts the lab, runs these one by one, and stops the lab.
+//! `tests/lab/scenarios` starts the lab, runs these, and stops the lab.
 
 use std::time::Duration;
 
