@@ -15,6 +15,9 @@ use bailiwick_tests::change::faulty::{Fault, Faulty};
 use bailiwick_tests::change::script::{KINDS, Rig, apply, controller, names, only};
 use bailiwick_tests::gate::until;
 
+// The two theorems with the most combinations have a test for each of them, so that these run at the same time.
+const _: () = assert!(KINDS.len() == 3, "a combination of changes without its tests");
+
 type Tally = BTreeMap<String, u32>;
 
 fn print_tally(tally: &Tally) {
@@ -81,7 +84,23 @@ fn truth(controller: &Controller, mut log: Log, rig: &Rig, plan: &Plan, label: &
 
 #[test]
 #[ignore = "needs root, sudo, busybox and sshd"]
-fn ch07_gate_fail_at_each_request_and_cut_the_network_there() {
+fn ch07_gate_fail_at_each_request_and_cut_the_network_there_everything() {
+    fail_at_each_request("everything");
+}
+
+#[test]
+#[ignore = "needs root, sudo, busybox and sshd"]
+fn ch07_gate_fail_at_each_request_and_cut_the_network_there_new_file_and_restart() {
+    fail_at_each_request("new file and restart");
+}
+
+#[test]
+#[ignore = "needs root, sudo, busybox and sshd"]
+fn ch07_gate_fail_at_each_request_and_cut_the_network_there_line_away_and_reload() {
+    fail_at_each_request("line away and reload");
+}
+
+fn fail_at_each_request(kind: &str) {
     type Make = fn(u32) -> Fault;
     let kinds: [(&str, Make); 5] = [
         ("refused", Fault::Refuse),
@@ -91,35 +110,31 @@ fn ch07_gate_fail_at_each_request_and_cut_the_network_there() {
         ("down from behind", Fault::DownAfter),
     ];
     let mut tally = Tally::new();
-    for kind in KINDS {
-        let (_, after) = rehearsed(kind, true);
-        for works in [true, false] {
-            let (calls, _) = rehearsed(kind, works);
-            for (number, name) in (1_u32..).zip(&calls) {
-                let changes = ["begin", "do ", "undo ", "again ", "close"].iter().any(|word| name.starts_with(word));
-                for (word, make) in kinds {
-                    let in_rollback = name.starts_with("undo") || name.starts_with("again");
-                    // A query changes nothing, however it is cut off; the other test has refusals during a rollback.
-                    if (!changes && word != "cut before")
-                        || (word == "refused" && in_rollback)
-                        || (!works && !in_rollback)
-                    {
-                        continue;
-                    }
-                    // The longest plan takes the two hardest kinds; the short ones take all.
-                    if *kind == "everything" && !(changes && word.ends_with("behind")) {
-                        continue;
-                    }
-                    let label = format!("{kind}, works {works}: {name} ({number}) {word}");
-                    let (controller, mut rig) = (controller(), Rig::new(kind).unwrap());
-                    rig.after = after.clone();
-                    let plan = rig.plan(&controller).unwrap();
-                    let mut gate = Faulty::new(rig.client(&controller), make(number));
-                    let mut log = controller.log();
-                    let outcome = apply(&controller, &mut log, &mut gate, &plan, works).unwrap();
-                    let at = truth(&controller, log, &rig, &plan, &format!("{label} -> {outcome:?}"));
-                    *tally.entry(format!("{word}: {at:?}")).or_default() += 1;
+    let (_, after) = rehearsed(kind, true);
+    for works in [true, false] {
+        let (calls, _) = rehearsed(kind, works);
+        for (number, name) in (1_u32..).zip(&calls) {
+            let changes = ["begin", "do ", "undo ", "again ", "close"].iter().any(|word| name.starts_with(word));
+            for (word, make) in kinds {
+                let in_rollback = name.starts_with("undo") || name.starts_with("again");
+                // A query changes nothing, however it is cut off; the other test has refusals during a rollback.
+                if (!changes && word != "cut before") || (word == "refused" && in_rollback) || (!works && !in_rollback)
+                {
+                    continue;
                 }
+                // The longest plan takes the two hardest kinds; the short ones take all.
+                if kind == "everything" && !(changes && word.ends_with("behind")) {
+                    continue;
+                }
+                let label = format!("{kind}, works {works}: {name} ({number}) {word}");
+                let (controller, mut rig) = (controller(), Rig::new(kind).unwrap());
+                rig.after = after.clone();
+                let plan = rig.plan(&controller).unwrap();
+                let mut gate = Faulty::new(rig.client(&controller), make(number));
+                let mut log = controller.log();
+                let outcome = apply(&controller, &mut log, &mut gate, &plan, works).unwrap();
+                let at = truth(&controller, log, &rig, &plan, &format!("{label} -> {outcome:?}"));
+                *tally.entry(format!("{word}: {at:?}")).or_default() += 1;
             }
         }
     }
@@ -128,45 +143,58 @@ fn ch07_gate_fail_at_each_request_and_cut_the_network_there() {
 
 #[test]
 #[ignore = "needs root, sudo, busybox and sshd"]
-fn ch06_gate_kill_the_controller_at_each_request() {
+fn ch06_gate_kill_the_controller_at_each_request_everything() {
+    kill_at_each_request("everything");
+}
+
+#[test]
+#[ignore = "needs root, sudo, busybox and sshd"]
+fn ch06_gate_kill_the_controller_at_each_request_new_file_and_restart() {
+    kill_at_each_request("new file and restart");
+}
+
+#[test]
+#[ignore = "needs root, sudo, busybox and sshd"]
+fn ch06_gate_kill_the_controller_at_each_request_line_away_and_reload() {
+    kill_at_each_request("line away and reload");
+}
+
+fn kill_at_each_request(kind: &str) {
     let mut tally = Tally::new();
-    for kind in KINDS {
-        let (_, after) = rehearsed(kind, true);
-        for works in [true, false] {
-            let (calls, _) = rehearsed(kind, works);
-            let requests: Vec<_> = calls.iter().filter(|name| *name != "renew").collect();
-            let first_change = requests.iter().position(|name| *name == "begin").unwrap();
-            for (number, name) in (1_u32..).zip(&requests).skip(first_change) {
-                let in_rollback =
-                    name.starts_with("undo") || name.starts_with("again") || name.starts_with("close false");
-                if !works && !in_rollback {
-                    continue;
-                }
-                for moment in ["before", "during"] {
-                    let label = format!("{kind}, works {works}: killed {moment} {name} ({number})");
-                    let (controller, mut rig) = (controller(), Rig::new(kind).unwrap());
-                    rig.after = after.clone();
-                    let plan = rig.plan(&controller).unwrap();
-                    let file = controller.folder().join("a-plan");
-                    fs::write(&file, plan.bytes().unwrap()).unwrap();
-                    let words = [
-                        controller.folder().display().to_string(),
-                        rig.gate.paths.gate.clone(),
-                        file.display().to_string(),
-                        works.to_string(),
-                        number.to_string(),
-                        moment.to_owned(),
-                    ];
-                    let mut child = Command::new(env!("CARGO_BIN_EXE_killed-controller"));
-                    let output = child.args(words).stdin(Stdio::null()).output().unwrap();
-                    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-                    assert_eq!(output.status.signal(), Some(9), "{label}: it was not killed: {text}");
-                    // Its last request may still be running; the next query waits for that.
-                    let log = controller.log();
-                    settled(&rig);
-                    let at = truth(&controller, log, &rig, &plan, &label);
-                    *tally.entry(format!("killed {moment}: {at:?}")).or_default() += 1;
-                }
+    let (_, after) = rehearsed(kind, true);
+    for works in [true, false] {
+        let (calls, _) = rehearsed(kind, works);
+        let requests: Vec<_> = calls.iter().filter(|name| *name != "renew").collect();
+        let first_change = requests.iter().position(|name| *name == "begin").unwrap();
+        for (number, name) in (1_u32..).zip(&requests).skip(first_change) {
+            let in_rollback = name.starts_with("undo") || name.starts_with("again") || name.starts_with("close false");
+            if !works && !in_rollback {
+                continue;
+            }
+            for moment in ["before", "during"] {
+                let label = format!("{kind}, works {works}: killed {moment} {name} ({number})");
+                let (controller, mut rig) = (controller(), Rig::new(kind).unwrap());
+                rig.after = after.clone();
+                let plan = rig.plan(&controller).unwrap();
+                let file = controller.folder().join("a-plan");
+                fs::write(&file, plan.bytes().unwrap()).unwrap();
+                let words = [
+                    controller.folder().display().to_string(),
+                    rig.gate.paths.gate.clone(),
+                    file.display().to_string(),
+                    works.to_string(),
+                    number.to_string(),
+                    moment.to_owned(),
+                ];
+                let mut child = Command::new(env!("CARGO_BIN_EXE_killed-controller"));
+                let output = child.args(words).stdin(Stdio::null()).output().unwrap();
+                let text = String::from_utf8_lossy(&output.stdout).into_owned();
+                assert_eq!(output.status.signal(), Some(9), "{label}: it was not killed: {text}");
+                // Its last request may still be running; the next query waits for that.
+                let log = controller.log();
+                settled(&rig);
+                let at = truth(&controller, log, &rig, &plan, &label);
+                *tally.entry(format!("killed {moment}: {at:?}")).or_default() += 1;
             }
         }
     }
