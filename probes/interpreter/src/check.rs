@@ -59,7 +59,7 @@ fn finding(check: &Check, scope: &Scope<'_>, doubtful: bool) -> Finding {
     let severity = if doubtful { Severity::Unknown } else { severity(check, scope) };
     let line = line::write(if severity == Severity::Ok { &check.fine } else { &check.title }, scope);
     let subject = if check.summary { &check.place } else { &check.subject };
-    let title = if severity == Severity::Unknown { ["cannot tell: ", &line].concat() } else { line };
+    let title = if severity == Severity::Unknown { ["unknown: ", &line].concat() } else { line };
     let finding = Finding::new(severity, &check.code, line::write(subject, scope), title);
     check.measures.iter().fold(finding, |finding, measure| match evaluate(&measure.value, scope) {
         Value::Number(value) => finding.metric(&measure.name, value, measure.unit),

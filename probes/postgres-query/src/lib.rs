@@ -33,7 +33,7 @@ impl Probe for PostgresQuery {
         if about.is_empty() && table.rows.len() > 1 {
             let rows = table.rows.len();
             return Err(Failure::new(format!(
-                "{name} returns {rows} rows: set the parameter subject-column to tell them apart"
+                "{name} returns {rows} rows: set the parameter subject-column to distinguish them"
             )));
         }
         let finding = |row: usize| {
