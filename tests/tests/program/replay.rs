@@ -273,7 +273,7 @@ fn a_journal_of_the_second_format_is_read_verified_replayed_and_gone_on_with() {
         "{}",
         verified.stdout
     );
-    assert!(verified.stdout.contains("4 stored answers unchanged"), "{}", verified.stdout);
+    assert!(verified.stdout.contains("4 evidence files unchanged"), "{}", verified.stdout);
     // Its digests are of the first version, and each is the one in the journal.
     assert_eq!(reports(&ops, "2"), named_in(&sample, 2));
     is_gone_on_with(&ops, &sample, 22);
@@ -318,7 +318,7 @@ fn a_journal_of_the_third_format_is_read_verified_replayed_and_gone_on_with() {
         "{}",
         verified.stdout
     );
-    assert!(verified.stdout.contains("8 stored answers unchanged"), "{}", verified.stdout);
+    assert!(verified.stdout.contains("8 evidence files unchanged"), "{}", verified.stdout);
     for sweep in [2, 22, 42] {
         assert_eq!(reports(&ops, &sweep.to_string()), named_in(&sample, sweep));
     }

@@ -43,9 +43,9 @@ enum Command {
         #[arg(long)]
         offline: bool,
     },
-    /// Delete stored answers beyond the limits of [retention]
+    /// Delete evidence files beyond the limits of [retention]
     ///
-    /// Journal entries and their hash chain are kept. A new entry names each deleted answer, so that `journal verify` reports it as pruned
+    /// Journal entries and their hash chain are kept. A new entry names each deleted file, so that `journal verify` reports it as pruned
     /// and not as missing.
     Prune {
         /// Only print what would be deleted
@@ -67,8 +67,11 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
 fn prune(context: &Context, dry_run: bool) -> anyhow::Result<Exit> {
     let (ops, _) = context.ops_and_lock()?;
     let Some(retention) = &ops.policy.retention else {
-        let message = "the policy has no [retention], so all evidence is kept";
-        return Err(fail::usage(message, "[retention] days = 400 in policy.toml would remove older evidence"));
+        let message = "policy.toml has no [retention], so all evidence is kept";
+        return Err(fail::usage(
+            message,
+            "`[retention] days = 400` deletes older evidence; `bailiwick help policy retention` describes the keys",
+        ));
     };
     let keep = RetentionLimits {
         days: retention.days.as_ref().map(|days| days.value),
@@ -92,9 +95,9 @@ fn prune(context: &Context, dry_run: bool) -> anyhow::Result<Exit> {
     let verb = if dry_run { "would be removed" } else { "removed" };
     context.out.text(&format!(
         "{} ({goes_bytes} bytes) {verb}{}\n{} ({stays_bytes} bytes) kept\nby {}\n",
-        encode::counted(goes, "stored answer"),
+        encode::counted(goes, "evidence file"),
         between.unwrap_or_default(),
-        encode::counted(stays, "stored answer"),
+        encode::counted(stays, "evidence file"),
         retention.shown()
     ))?;
     Ok(Exit::Fine)

@@ -35,7 +35,7 @@ pub(super) fn run(context: &Context, folder: &Path, offline: bool) -> anyhow::Re
     writeln!(text, "entries 1 to {seq}: hash chain intact; the hash of entry {seq} is {hash}")?;
     let (evidence, pruned) = (verdict.evidence, verdict.pruned);
     if evidence + pruned > 0 {
-        writeln!(text, "{} unchanged; {pruned} pruned", encode::counted(evidence, "stored answer"))?;
+        writeln!(text, "{} unchanged; {pruned} pruned", encode::counted(evidence, "evidence file"))?;
     }
     write_anchors(&mut text, &anchors)?;
     let covers = anchors.checks.values().map(|check| check.covers).max().unwrap_or(0).min(seq);

@@ -164,7 +164,10 @@ impl Fleet {
         let names: Vec<_> = self.targets.keys().map(TargetName::as_str).collect();
         let built_in = self.targets.values().any(|target| target.place.source.name().starts_with("built-in"));
         let hint = if built_in {
-            format!("without an ops directory the only target is {}; --dir DIR names one", names.join(", "))
+            format!(
+                "without an ops directory the only target is {}; --dir DIR names an ops directory",
+                names.join(", ")
+            )
         } else if names.is_empty() {
             "fleet.toml has no targets; `bailiwick fleet import` prints some".to_owned()
         } else {

@@ -309,11 +309,11 @@ fn retention_removes_what_policy_allows_and_records_it() {
     let ops = ops(&sshd, "");
     ops.check(&[]).unwrap();
     let none = ops.run(&["journal", "prune"]).unwrap();
-    assert!(none.code == 2 && none.stderr.contains("the policy has no [retention]"), "{}", none.stderr);
+    assert!(none.code == 2 && none.stderr.contains("policy.toml has no [retention]"), "{}", none.stderr);
     let policy = fs::read_to_string(ops.path().join("policy.toml")).unwrap();
     ops.write("policy.toml", format!("{policy}[retention]\ndays = 30\n").as_bytes()).unwrap();
     let young = ops.run(&["journal", "prune"]).unwrap();
-    assert!(young.code == 0 && young.stdout.starts_with("0 stored answers (0 bytes) removed"), "{}", young.stdout);
+    assert!(young.code == 0 && young.stdout.starts_with("0 evidence files (0 bytes) removed"), "{}", young.stdout);
 
     ops.write("policy.toml", format!("{policy}[retention]\nbytes = 1\n").as_bytes()).unwrap();
     let files = || -> Vec<PathBuf> {
@@ -324,7 +324,7 @@ fn retention_removes_what_policy_allows_and_records_it() {
     assert!(there >= 2, "components, and answers that are large");
     let dry = ops.run(&["journal", "prune", "--dry-run"]).unwrap();
     assert!(
-        dry.stdout.starts_with(&format!("{there} stored answers (")) && dry.stdout.contains(") would be removed, ")
+        dry.stdout.starts_with(&format!("{there} evidence files (")) && dry.stdout.contains(") would be removed, ")
     );
     assert_eq!((files().len(), last(&ops)), (there, entries), "nothing is done");
     let done = ops.run(&["journal", "prune"]).unwrap();
@@ -335,7 +335,7 @@ fn retention_removes_what_policy_allows_and_records_it() {
     );
     assert_eq!((files().len(), last(&ops)), (0, entries + 1));
     let (code, text) = verify(&ops);
-    assert!(code == 0 && text.contains(&format!("0 stored answers unchanged; {there} pruned")), "{text}");
+    assert!(code == 0 && text.contains(&format!("0 evidence files unchanged; {there} pruned")), "{text}");
     let output = ops.run(&["replay", "2"]).unwrap();
     assert!(output.code == 4 && output.stdout.contains("was pruned (entry "), "{}", output.stdout);
     let run = Reader::open(&ops.journal()).unwrap().find_map(|record| {
