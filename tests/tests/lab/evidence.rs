@@ -57,16 +57,18 @@ fn a_sweep_of_the_lab_is_replayed_without_it_and_its_head_is_on_nas01() -> Resul
 
     let there = lab.enter("nas01", &["cat", &format!("/srv/store/journal/{name}")])?;
     ensure!(there.lines().count() == 1 && there.starts_with("bailiwick.head/1 "), "{there}");
-    let verified = lab.run(&["journal", "verify"])?;
     // Lines are wrapped.
-    let text = String::from_utf8(verified.stdout)?.split_whitespace().collect::<Vec<_>>().join(" ");
+    let unwrapped =
+        |stdout| Ok::<_, anyhow::Error>(String::from_utf8(stdout)?.split_whitespace().collect::<Vec<_>>().join(" "));
+    let verified = lab.run(&["journal", "verify"])?;
+    let text = unwrapped(verified.stdout)?;
     ensure!(
         verified.status.success() && text.contains(&format!("anchor nas01:/journal/{name} confirms entries ")),
         "{text}"
     );
     lab.enter("nas01", &["rm", &format!("/srv/store/journal/{name}")])?;
     let verified = lab.run(&["journal", "verify"])?;
-    let text = String::from_utf8(verified.stdout)?;
+    let text = unwrapped(verified.stdout)?;
     ensure!(verified.status.code() == Some(4) && text.contains("the file does not exist"), "{text}");
     Ok(())
 }

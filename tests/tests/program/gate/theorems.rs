@@ -205,6 +205,10 @@ fn kill_at_each_request(kind: &str) {
 fn settled(rig: &Rig) {
     let ours = |path: std::path::PathBuf| {
         let words = fs::read(path.join("cmdline")).unwrap_or_default();
+        if words.is_empty() {
+            // A kernel thread, a process that has ended, or one that is becoming another program: a session does that twice.
+            return fs::read_link(path.join("exe")).is_ok();
+        }
         let words: Vec<_> = words.split(|b| *b == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect();
         words.contains(&rig.gate.paths.gate) && words.iter().any(|word| word.ends_with("change-root"))
     };
