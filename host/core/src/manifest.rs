@@ -244,8 +244,12 @@ impl Reader<'_> {
         let component = &raw.component;
         let id = self.take(&component.id, ComponentId::new, "");
         self.take(&component.version, check_version, "write it as `1.2.3`");
-        let world = self.take(&component.world, world, "build it against the contract that `bailiwick wit` writes");
-        self.line(&component.title, "a component has a title");
+        let world = self.take(
+            &component.world,
+            world,
+            "write world = \"bailiwick:ops/probe@0.1.0\", or \"bailiwick:ops/fix@0.1.0\" for a fix",
+        );
+        self.line(&component.title, "`title` is empty");
         let mut uses = BTreeMap::new();
         for raw in &raw.uses {
             self.line(&raw.why, "every request needs a `why`");
@@ -253,7 +257,7 @@ impl Reader<'_> {
                 if crate::verbs::spec(verb).object != Object::None {
                     self.wrong(at, format!("`{verb}` needs an object"), "ask for it in a [[slot]]");
                 } else if uses.insert(verb, raw.why.get_ref().clone()).is_some() {
-                    self.wrong(at, format!("`{verb}` is asked for twice"), "");
+                    self.wrong(at, format!("`{verb}` is requested twice"), "keep one of the two");
                 }
             }
         }
@@ -348,7 +352,7 @@ impl Reader<'_> {
     /// Checks that a fix has the scope of one target and has code of its own.
     fn is_code_for_one(&mut self, scope: Scope, checks: &[RawCheck], id: &Spanned<String>) {
         if scope == Scope::Fleet {
-            self.wrong(id, "a fix plans for one target at a time", "remove `scope`");
+            self.wrong(id, "a fix cannot have scope = \"fleet\"", "remove `scope`");
         }
         if !checks.is_empty() {
             self.wrong(id, "a [[check]] plans nothing", "put the checks into a probe of their own");
@@ -364,7 +368,7 @@ impl Reader<'_> {
         for at in raw.interfaces.get_ref() {
             match WasiGroup::from_name(at.get_ref()) {
                 Some(group) if interfaces.insert(group) => {}
-                Some(group) => self.wrong(at, format!("`{group}` is asked for twice"), ""),
+                Some(group) => self.wrong(at, format!("`{group}` is requested twice"), "keep one of the two"),
                 None if WASI_NEVER.contains(&at.get_ref().as_str()) => {
                     let name = at.get_ref();
                     self.wrong(at, format!("no component gets `wasi:{name}`"), "what a probe reads, it reads by verbs");
@@ -393,10 +397,10 @@ impl Reader<'_> {
             match row.value(raw.value.get_ref()) {
                 Err(error) => self.wrong(&raw.value, &error, &error.hint()),
                 Ok(_) if asks.iter().any(|ask| ask.row.name == row.name) => {
-                    self.wrong(&raw.name, format!("`{}` is asked for twice", row.name), "");
+                    self.wrong(&raw.name, format!("`{}` is requested twice", row.name), "keep one of the two");
                 }
                 Ok(value) if value <= row.default => {
-                    let has = format!("every component already has {}", row.shown(row.default));
+                    let has = format!("`{}` = {value} is not above the default, {}", row.name, row.shown(row.default));
                     self.wrong(&raw.value, has, "ask only for what is above the default; `bailiwick limits` lists it");
                 }
                 Ok(value) => asks.push(LimitRequest { row, value, why: raw.why.get_ref().clone() }),
@@ -444,8 +448,10 @@ impl Reader<'_> {
     /// Parses a literal that the author may choose: not one that only an operator can know, and not one of another machine.
     fn default(&mut self, text: &Spanned<String>, object: Object) -> Option<Literal> {
         let hint = match object {
-            Object::Statement | Object::Command | Object::ChangeCommand => {
-                "remove the default: only policy defines a name"
+            Object::Statement => "remove `default`; policy.toml defines the name as [statement.NAME] and binds it",
+            Object::Command => "remove `default`; policy.toml defines the name as [command.NAME] and binds it",
+            Object::ChangeCommand => {
+                "remove `default`; policy.toml defines the name as [change-command.NAME] and binds it"
             }
             _ => "",
         };

@@ -288,7 +288,7 @@ impl Case<'_> {
             if !answer.accept.is_empty() {
                 let given = answer.accept.iter().map(|given| given.escape_default().to_string()).collect::<Vec<_>>();
                 context.out.say(&format!(
-                    "error: {} is not the digest of what `{id}` requests here now: read the list above, and accept its digest",
+                    "error: {} is not the digest of the list above\n\nhint: read the list, then run the command printed below it",
                     given.join(", ")
                 ));
             }

@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::report::exit::ExitCode as Exit;
+use bailiwick_core::durable::WriteError;
 use bailiwick_core::encode;
 use bailiwick_policy::ops::OpsError;
 
@@ -27,7 +28,9 @@ pub(super) fn file_hint(error: &anyhow::Error, command: &str) -> Option<&'static
     if error.chain().any(|part| part.to_string().contains("hint: ")) {
         return None;
     }
+    let written = error.chain().any(|part| part.is::<WriteError>());
     match (kind, command) {
+        (io::ErrorKind::NotFound, "pack") if written => Some("create the folder, or name another file with --out"),
         (io::ErrorKind::NotFound, "add" | "inspect" | "pack" | "test") => Some(
             "`bailiwick new NAME --lang LANGUAGE` creates a project, and `bailiwick pack FILE` makes the component (.wasm) of it",
         ),

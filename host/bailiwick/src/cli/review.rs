@@ -164,7 +164,10 @@ fn write_limits(text: &mut String, review: &Review) -> std::fmt::Result {
         writeln!(text)?;
     }
     if !review.unmet.is_empty() {
-        writeln!(text, "limits that are asked for and not given; to give them, add to policy.toml:\n")?;
+        writeln!(
+            text,
+            "limits that are requested and not granted; to grant them, add this to policy.toml, with your reason in `why`:\n"
+        )?;
         writeln!(text, "{}", bailiwick_policy::review::to_raise(&review.unmet))?;
     }
     Ok(())

@@ -304,18 +304,23 @@ fn record(
 /// Checks that the installed component is the component under test, and not another one with its name.
 fn check_installed(context: &Context, ops: &Ops, project: &Project) -> anyhow::Result<()> {
     let (id, file) = (&project.file.manifest.id, &project.file);
-    let place =
-        context.dir.as_ref().map_or("this machine's default, without an ops directory,".to_owned(), |dir| dir.shown());
     let sealed =
         || bailiwick_core::sections::seal(&file.binary.bytes, file.source.text()).map(|bytes| library::digest(&bytes));
-    let hint = format!(
-        "`bailiwick pack {}`, then `bailiwick add {id}.wasm`: it runs on a target as in `check`",
-        project.path.shown()
-    );
-    match ops.library.binary(id) {
-        Some(there) if there.digest == file.binary.digest || Ok(&there.digest) == sealed().as_ref() => Ok(()),
-        Some(_) => Err(fail::usage(format!("the `{id}` of {place} differs from {}", project.path.shown()), hint)),
-        None => Err(fail::usage(format!("{place} has no component `{id}`"), hint)),
+    let commands = format!("`bailiwick pack {}` and `bailiwick add {id}.wasm`", project.path.shown());
+    match (ops.library.binary(id), &context.dir) {
+        (Some(there), _) if there.digest == file.binary.digest || Ok(&there.digest) == sealed().as_ref() => Ok(()),
+        (_, None) => Err(fail::usage(
+            format!("a recording needs an ops directory, in which `{id}` is granted and accepted"),
+            format!("name one with --dir DIR; add a [[grant]] for `{id}` to its policy.toml; then run {commands}"),
+        )),
+        (Some(_), Some(dir)) => Err(fail::usage(
+            format!("the `{id}` of {} differs from {}", dir.shown(), project.path.shown()),
+            format!("run {commands}"),
+        )),
+        (None, Some(dir)) => Err(fail::usage(
+            format!("{} has no component `{id}`", dir.shown()),
+            format!("add a [[grant]] for `{id}` to its policy.toml; then run {commands}"),
+        )),
     }
 }
 

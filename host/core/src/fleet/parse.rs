@@ -157,10 +157,15 @@ impl Reader<'_> {
         let texts = [&raw.address, &raw.user, &raw.identity, &raw.agent_key, &raw.host_key, &raw.jump];
         let spare = texts.into_iter().flatten().map(Spanned::span).next();
         let spare = spare.or_else(|| raw.port.as_ref().map(Spanned::span));
-        let spare = spare.or_else(|| raw.gate.as_ref().map(Spanned::span));
-        match spare {
-            None => Some(Access::Local),
-            Some(span) => {
+        match (spare, &raw.gate) {
+            (None, None) => Some(Access::Local),
+            (None, Some(gate)) => {
+                let message = format!("target `{}` is this machine, so it cannot have a gate", name.get_ref());
+                let hint = "remove this table with its keys; only a target over SSH can have a gate";
+                self.problems.push(Problem::at(self.source.at(gate.span()), message).hint(hint));
+                None
+            }
+            (Some(span), _) => {
                 let message = format!("target `{}` is this machine and has no address, user or key", name.get_ref());
                 self.problems.push(Problem::at(self.source.at(span), message).hint("remove this line, or `local`"));
                 None
@@ -274,6 +279,7 @@ impl Reader<'_> {
             let mut at = here;
             while let Access::Ssh(ssh) = &at.access {
                 let Some(next) = &ssh.jump else { break };
+                let mut hint = "`jump` must name another target of this file";
                 let message = match fleet.targets.get(next) {
                     // Its own mistake is already reported, or the target does not exist.
                     None if raw.targets.keys().any(|k| k.get_ref() == next.as_str()) => break,
@@ -282,6 +288,7 @@ impl Reader<'_> {
                         format!("jump host `{next}` is this machine")
                     }
                     Some(through) if !seen.insert(&through.name) => {
+                        hint = "remove one of these `jump` lines; the last target of a chain is reached directly";
                         format!("the jumps of `{}` lead in a circle", name.get_ref())
                     }
                     Some(through) => {
@@ -289,17 +296,16 @@ impl Reader<'_> {
                         continue;
                     }
                 };
-                self.problems
-                    .push(Problem::at(place.clone(), message).hint("`jump` must name another target of this file"));
+                self.problems.push(Problem::at(place.clone(), message).hint(hint));
                 break;
             }
             if let Access::Ssh(ssh) = &here.access
                 && matches!(ssh.address, Address::Name(_))
             {
                 let message = format!("`{}` lies behind a jump host and needs an IP address", name.get_ref());
-                self.problems.push(
-                    Problem::at(place, message).hint("a name would be resolved by the jump host, beyond our checks"),
-                );
+                let hint =
+                    "write an IP address in `address`; Bailiwick cannot check a name that the jump host resolves";
+                self.problems.push(Problem::at(place, message).hint(hint));
             }
         }
     }

@@ -153,7 +153,7 @@ impl LimitError {
             }
             Self::Fixed { .. } => "`bailiwick limits` lists the limits that policy can set".to_owned(),
             Self::NotANumber(_) => "to keep a component from running, remove it from its [[grant]]".to_owned(),
-            Self::Beyond { .. } => "nothing passes it; make the component need less".to_owned(),
+            Self::Beyond { .. } => "no policy can raise it further; make the component need less".to_owned(),
         }
     }
 }

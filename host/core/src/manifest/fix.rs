@@ -89,7 +89,7 @@ pub enum BodyError {
         line: usize,
     },
     /// The line holds a line end.
-    #[error("a line has no line end in it")]
+    #[error("`line` must be one line, without a line end")]
     Lines,
 }
 
@@ -242,8 +242,11 @@ impl Reader<'_> {
                 return None;
             }
         };
-        let hint = "what is written is read by a person first: plain text, spaces, tabs and line ends";
-        let body = body.map_err(|error| self.wrong(written, error, hint)).ok()?;
+        let hint = |error: &BodyError| match error {
+            BodyError::Lines => "remove the line end, or use `text` for several lines",
+            _ => "use only plain text, spaces, tabs and line ends, so that a reviewer sees all of it",
+        };
+        let body = body.map_err(|error| self.wrong(written, &error, hint(&error))).ok()?;
         let place = self.source.at(raw.name.span());
         Some((name?, Content { body, why: raw.why.get_ref().clone(), place }))
     }
@@ -268,7 +271,7 @@ impl Reader<'_> {
                     self.wrong(&contract.intent, "a probe changes nothing, and has no [contract]", hint);
                 }
                 if let Some(answers) = raw.answers.first() {
-                    self.wrong(&answers.probe, "a probe answers no finding", hint);
+                    self.wrong(&answers.probe, "a probe cannot have [[answers]]", hint);
                 }
                 if let Some(content) = raw.contents.first() {
                     self.wrong(&content.name, "a probe writes nothing, and has no [[content]]", hint);

@@ -208,7 +208,7 @@ impl Case {
         let mut time = |written: &Spanned<String>| {
             let time = millis(written.get_ref());
             if time.is_none() {
-                wrong(written.span(), "a time is written like 2026-11-21T12:00:00Z".to_owned());
+                wrong(written.span(), not_a_time(written.get_ref()));
             }
             time
         };
@@ -248,7 +248,13 @@ impl Case {
             match TargetName::new(name.get_ref()) {
                 Ok(name) if !names.contains(&name) => names.push(name),
                 Ok(_) => wrong(name.span(), "the target is named twice".to_owned()),
-                Err(_) => wrong(name.span(), "this is not a valid target name".to_owned()),
+                Err(_) => wrong(
+                    name.span(),
+                    format!(
+                        "`{}` is not a target's name: use lower-case letters, digits, `.` and `-`, with a letter or digit first, 64 at most",
+                        shown(name.get_ref())
+                    ),
+                ),
             }
         }
         if let (true, Ok(case)) = (raw.target.is_none() && raw.targets.is_empty(), TargetName::new("case")) {
@@ -279,7 +285,7 @@ impl Case {
             };
             match recorded_answer(&answer, now_ms.saturating_mul(1_000)) {
                 Ok(answer) => on.answers.record(id, answer),
-                Err((span, what)) => wrong(span, what.to_owned()),
+                Err((span, what)) => wrong(span, what),
             }
         }
         for series in raw.earlier {
@@ -294,7 +300,7 @@ impl Case {
             for (time, value) in &series.points {
                 match millis(time.get_ref()) {
                     Some(time_ms) => on.earlier.points.push(series.point(time_ms, *value)),
-                    None => wrong(time.span(), "a time is written like 2026-11-21T12:00:00Z".to_owned()),
+                    None => wrong(time.span(), not_a_time(time.get_ref())),
                 }
             }
         }
@@ -405,11 +411,22 @@ fn action(id: &str, grant: &Grant) -> Option<ActionId> {
     Some(ActionId::new(verb, literal.as_ref()))
 }
 
+/// A value for a message, escaped and cut.
+fn shown(value: &str) -> String {
+    value.escape_debug().take(80).collect()
+}
+
+fn not_a_time(value: &str) -> String {
+    format!("`{}` is not a time: write it like 2026-11-21T12:00:00Z", shown(value))
+}
+
 /// The recorded answer that a case writes, or the place of a mistake in it. By default the action was sent when the run began,
 /// and answered at once.
-fn recorded_answer(answer: &RawAnswer, now_us: u64) -> Result<RecordedAnswer, (Range<usize>, &'static str)> {
+fn recorded_answer(answer: &RawAnswer, now_us: u64) -> Result<RecordedAnswer, (Range<usize>, String)> {
     let bytes = |text: &str, base64: &Option<Spanned<String>>| match base64 {
-        Some(base64) => BASE64.decode(base64.get_ref().as_bytes()).map_err(|_| (base64.span(), "this is not base64")),
+        Some(base64) => BASE64
+            .decode(base64.get_ref().as_bytes())
+            .map_err(|_| (base64.span(), format!("`{}` is not base64", shown(base64.get_ref())))),
         None => Ok(text.as_bytes().to_vec()),
     };
     let asked_us = match &answer.asked {
@@ -419,7 +436,7 @@ fn recorded_answer(answer: &RawAnswer, now_us: u64) -> Result<RecordedAnswer, (R
             .parse::<Timestamp>()
             .ok()
             .and_then(|time| u64::try_from(time.as_microsecond()).ok())
-            .ok_or_else(|| (asked.span(), "a time is written like 2026-11-21T12:00:00Z"))?,
+            .ok_or_else(|| (asked.span(), not_a_time(asked.get_ref())))?,
     };
     Ok(match answer.error {
         Some(RawError::TimedOut) => RecordedAnswer::TimedOut,

@@ -93,7 +93,8 @@ pub(super) fn anchors(source: &Source, raw: &[Spanned<RawAnchor>], problems: &mu
         let place = source.at(super::parse::first_line(source, raw.span()));
         let raw = raw.get_ref();
         if raw.why.get_ref().trim().is_empty() {
-            problems.push(Problem::at(source.at(raw.why.span()), "an anchor needs a reason"));
+            let problem = Problem::at(source.at(raw.why.span()), "an anchor needs a reason");
+            problems.push(problem.hint("add why = \"…\""));
         }
         let to = match (&raw.target, &raw.file, &raw.git) {
             (Some(target), Some(file), None) => {
@@ -118,7 +119,8 @@ pub(super) fn anchors(source: &Source, raw: &[Spanned<RawAnchor>], problems: &mu
         };
         let Some(to) = to else { continue };
         if let Some(other) = anchors.iter().find(|other| other.to.to_string() == to.to_string()) {
-            problems.push(Problem::at(place, format!("{to} is already an anchor, at {}", other.place)));
+            let problem = Problem::at(place, format!("{to} is already an anchor, at {}", other.place));
+            problems.push(problem.hint("remove one of the two"));
             continue;
         }
         anchors.push(Anchor { to, why: raw.why.get_ref().clone(), place });

@@ -290,7 +290,8 @@ fn days(source: &Source, raw: Option<&Spanned<Vec<Spanned<String>>>>, problems: 
     for raw in raw.get_ref() {
         match WEEK.iter().find(|(name, _)| name == raw.get_ref()) {
             Some((_, day)) if days.contains(day) => {
-                problems.push(Problem::at(source.at(raw.span()), "this day is listed twice"));
+                problems
+                    .push(Problem::at(source.at(raw.span()), "this day is listed twice").hint("keep one of the two"));
             }
             Some((_, day)) => days.push(*day),
             None => {

@@ -212,7 +212,10 @@ impl<'a> Resolver<'a> {
         for (name, text) in &grant.content {
             let Some((name, content)) = manifest.contents.get_key_value(name.value.as_str()) else {
                 let known: Vec<_> = manifest.contents.keys().map(ContentName::as_str).collect();
-                let hint = choices(&name.value, known, &format!("contents of `{}`", manifest.id));
+                let hint = match manifest.world {
+                    World::Probe => "only a fix has [[content]]; remove this line".to_owned(),
+                    World::Fix => choices(&name.value, known, &format!("contents of `{}`", manifest.id)),
+                };
                 self.wrong(&name.place, format!("`{}` has no content `{}`", manifest.id, name.value), hint);
                 continue;
             };

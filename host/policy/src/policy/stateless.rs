@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use toml::Spanned;
 
-use bailiwick_core::model::{Change, Container, UnitAct, UnitName, writable};
+use bailiwick_core::model::{Change, Container, LiteralError, UnitAct, UnitName, writable};
 use bailiwick_core::source::{Place, Problem, Problems, Source};
 
 /// Units and containers that lose nothing by a restart.
@@ -42,10 +42,15 @@ impl Stateless {
         let raw = raw.get_ref();
         let mut stateless = Self { place, ..Self::default() };
         for text in &raw.units {
-            let hint = "name a unit in full, without patterns: prometheus-postgres-exporter.service";
             match UnitName::new(text.get_ref()).and_then(|unit| writable::unit(&unit).map(|()| unit)) {
                 Ok(unit) => drop(stateless.units.insert(unit)),
-                Err(error) => problems.push(Problem::at(source.at(text.span()), error).hint(hint)),
+                Err(error) => {
+                    let hint = match error {
+                        LiteralError::Unchangeable { .. } => "no policy can allow it; remove the unit from `units`",
+                        _ => "name a unit in full, without patterns: prometheus-postgres-exporter.service",
+                    };
+                    problems.push(Problem::at(source.at(text.span()), error).hint(hint));
+                }
             }
         }
         for text in &raw.containers {

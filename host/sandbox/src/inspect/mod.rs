@@ -75,18 +75,20 @@ pub enum InspectError {
     },
     /// WebAssembly, but not a component.
     #[error(
-        "this is a core module, not a component\n\nhint: `wasm-tools component new` converts it to a component; `probes/build` shows how"
+        "this is a core module, not a component\n\nhint: `wasm-tools component new FILE -o NEW.wasm` converts it to a component; then pack NEW.wasm"
     )]
     CoreModule,
     /// It is not WebAssembly.
-    #[error("this is not a WebAssembly component (it begins with {0})")]
+    #[error(
+        "this is not a WebAssembly component (it begins with {0})\n\nhint: name the .wasm file that the compiler wrote; --manifest FILE names a manifest"
+    )]
     NotWasm(String),
     /// It is not valid, or needs a feature that is off.
     #[error("at byte {offset}: {message}")]
     Invalid {
         /// The byte.
         offset: usize,
-        /// The message of the reader, escaped.
+        /// The message of the reader, escaped; with a hint if the file ends too early.
         message: String,
     },
     /// It exceeds a limit.
@@ -113,7 +115,11 @@ pub enum InspectError {
 
 impl From<BinaryReaderError> for InspectError {
     fn from(error: BinaryReaderError) -> Self {
-        Self::Invalid { offset: error.offset(), message: shown(error.message()) }
+        let mut message = shown(error.message());
+        if message.starts_with("unexpected end") {
+            message.push_str("\n\nhint: the file is incomplete; build or copy it again");
+        }
+        Self::Invalid { offset: error.offset(), message }
     }
 }
 

@@ -357,7 +357,7 @@ fn what_was_shown_is_what_is_accepted() {
     let stale = |ops: &Ops| {
         let output = ops.run(&["add", path, "--accept", &digest]).unwrap();
         assert!(
-            output.code == 8 && output.stderr.contains("is not the digest of what"),
+            output.code == 8 && output.stderr.contains("is not the digest of the list above"),
             "{}{}",
             output.stdout,
             output.stderr
