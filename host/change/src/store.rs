@@ -106,7 +106,7 @@ impl Store {
         (digest(&bytes) == name).then_some(bytes)
     }
 
-    /// A plan, by its digest or at least 8 letters of it, and its whole digest.
+    /// A plan, by its digest or at least 8 characters of it, and its whole digest.
     ///
     /// # Errors
     /// When there is none, or it was edited.

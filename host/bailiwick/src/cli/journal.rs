@@ -37,7 +37,8 @@ enum Command {
     },
     /// Verify that the journal was not edited
     ///
-    /// It is compared with every anchor of policy.toml: the copies are read from the targets.
+    /// It is compared with every anchor of policy.toml: the copies are read from the targets. Exit code 2: the journal, its evidence or
+    /// an anchor differs; 4: an anchor cannot be read.
     Verify {
         /// Do not read policy.toml or the anchors (copies elsewhere)
         #[arg(long)]

@@ -13,7 +13,7 @@ use super::{Context, fail};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// A component [default: all that policy.toml does not name]
+    /// A component [default: the limits without any [[raise]]]
     #[arg(value_name = "COMPONENT")]
     pub(super) component: Option<String>,
 

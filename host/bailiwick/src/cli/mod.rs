@@ -52,7 +52,7 @@ commands::commands! {
         ///
         /// For each metric: first and last value, change in 7 days, and a sparkline. The values are those of the runs in the journal.
         Trend(history::Trend) => history::trend;
-        /// Check targets, verify every earlier change, write a report
+        /// Check targets, verify applied changes, record the result
         ///
         /// Changes nothing on a target.
         Rounds(args::Rounds) => change::rounds;
@@ -152,8 +152,8 @@ commands::commands! {
         Fleet(fleet::Args) => fleet::run;
         /// Check this installation, or prove its sandbox
         ///
-        /// Checks kernel, files, keys, pins, journal and clock. Changes nothing, and sends nothing to a target. Exit code 1: warnings;
-        /// 2: problems.
+        /// Checks kernel, files, keys, pinned host keys, journal and clock. Changes nothing, and sends nothing to a target. Exit code 1:
+        /// warnings; 2: problems.
         Doctor(doctor::Args) => doctor::run;
         /// Print the JSON Schema of `check --format json`
         Schema(shell::Schema) => shell::schema;

@@ -17,7 +17,7 @@ pub enum ExitCode {
     Fine = 0,
     /// There are findings at or over the threshold.
     Findings = 1,
-    /// The command line or a file is wrong; nothing was done.
+    /// The command line or a file is wrong, or `doctor` or `journal verify` found a problem.
     Usage = 2,
     /// A target or a component was refused.
     Refused = 3,
@@ -62,7 +62,7 @@ impl ExitCode {
         match self {
             Self::Fine => "everything is ok",
             Self::Findings => "findings at or above the threshold",
-            Self::Usage => "wrong usage, or an invalid file; nothing was done",
+            Self::Usage => "wrong usage, an invalid file, or a problem found",
             Self::Refused => "a target or component was refused",
             Self::NotChecked => "a target could not be checked, or a probe failed",
             Self::RolledBack => "a change did not verify and was rolled back",
@@ -78,7 +78,10 @@ impl ExitCode {
         match self {
             Self::Fine => "Nothing.",
             Self::Findings => "Read the findings. `check --fail-on critical` raises the threshold.",
-            Self::Usage => "Read the hint below the error. `bailiwick help COMMAND` prints the options.",
+            Self::Usage => {
+                "Read the hint below the error, or the problems in the output: `doctor` and `journal verify` also return 2 for a \
+                 problem. `bailiwick help COMMAND` prints the options."
+            }
             Self::Refused => {
                 "Read the rule that is printed after the refusal. `bailiwick review` prints what is granted."
             }
@@ -93,7 +96,8 @@ impl ExitCode {
                 "Read the difference. A component that differs for the same answers is not deterministic, or was rebuilt."
             }
             Self::Waiting => {
-                "`bailiwick lock` lists what waits. `bailiwick approve COMPONENT` shows the difference and asks."
+                "Run the command again at a terminal, or with the `--accept DIGEST` that it prints. If no grant names the \
+                 component, first add the printed [[grant]] to policy.toml."
             }
             Self::Bug => "Report it, with the output of the command.",
         }
@@ -103,13 +107,21 @@ impl ExitCode {
     const fn example(self) -> &'static str {
         match self {
             Self::Fine | Self::Usage | Self::Bug => "every command",
-            Self::Findings => "`bailiwick check`, `bailiwick doctor`, `bailiwick gate verify TARGET`",
-            Self::Refused => {
-                "`bailiwick check`, `bailiwick apply PLAN`, `bailiwick lock verify`, `bailiwick pack FILE`"
+            Self::Findings => {
+                "`bailiwick check`, `bailiwick rounds`, `bailiwick doctor`, `bailiwick gate verify TARGET`"
             }
-            Self::NotChecked => "`bailiwick check`, `bailiwick replay --last`, `bailiwick plan FIX --target NAME`",
-            Self::RolledBack | Self::Stuck => {
-                "`bailiwick apply PLAN`, `bailiwick rollback CHANGE`, `bailiwick rehearse FIX --staging NAME`"
+            Self::Refused => {
+                "`bailiwick check`, `bailiwick apply PLAN`, `bailiwick rollback CHANGE`, `bailiwick add FILE`, \
+                 `bailiwick lock verify`, `bailiwick pack FILE`, `bailiwick test DIR`"
+            }
+            Self::NotChecked => {
+                "`bailiwick check`, `bailiwick rounds`, `bailiwick replay --last`, `bailiwick plan FIX --target NAME`, \
+                 `bailiwick journal verify`"
+            }
+            Self::RolledBack => "`bailiwick apply PLAN`, `bailiwick rehearse FIX --staging NAME`",
+            Self::Stuck => {
+                "`bailiwick apply PLAN`, `bailiwick rehearse FIX --staging NAME`, `bailiwick rollback CHANGE`, \
+                 `bailiwick changes`, `bailiwick recover`"
             }
             Self::ReplayDiffers => "`bailiwick replay --last`, `bailiwick test DIR`",
             Self::Waiting => "`bailiwick add FILE`, `bailiwick approve COMPONENT`",
@@ -140,7 +152,8 @@ const ABOUT: &str = "If several apply, the highest wins. A code never gets anoth
                      a Nagios plugin: 0 ok, 1 warning, 2 critical, 3 unknown. If the reader closes the pipe (SIGPIPE), the exit code is 0.";
 
 /// What the codes of refusals are, for the page of reference.
-const ABOUT_REFUSALS: &str = "A refusal, and a change that is not applied, begin with one of these words, and the command to run comes after it.";
+const ABOUT_REFUSALS: &str = "Most refusals of a component, and every change that is not applied, begin with one of these \
+                              words. If a command helps, it follows.";
 
 /// The words of refusals, each with its meaning. A test compares those of changes with the list of the journal.
 const REFUSALS: &[(&str, &str)] = &[
@@ -215,7 +228,7 @@ mod tests {
         insta::assert_snapshot!(lines.join("\n"), @r"
  0 everything is ok
  1 findings at or above the threshold
- 2 wrong usage, or an invalid file; nothing was done
+ 2 wrong usage, an invalid file, or a problem found
  3 a target or component was refused
  4 a target could not be checked, or a probe failed
  5 a change did not verify and was rolled back

@@ -110,7 +110,7 @@ pub fn reference() -> Page {
                         "string",
                         "none; from any address",
                         "from = \"192.0.2.5\"",
-                        "The only address from which the target accepts the key.",
+                        "The only address from which the target accepts the keys for checks and for changes.",
                     )
                     .allowed("an IP address or a host name"),
                 ],

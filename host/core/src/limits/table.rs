@@ -249,7 +249,7 @@ pub const FIXED: &[Row] = &[
         super::DEATHS,
         Unit::Count,
         "Maximum number of crashes of a component's worker.",
-        "the component is not started again in that sweep",
+        "it is not started again; if it caused the crashes, it is in quarantine",
         SetBy::Fixed("a component that breaks its worker may be at work on the engine"),
     ),
     Row {

@@ -11,7 +11,7 @@ use crate::rules::CHECKS_MAX;
 pub fn reference() -> Page {
     Page {
         file: "manifest.toml",
-        about: "What a component is and what it requests, each request with its reason. `bailiwick pack` seals it into the component. \
+        about: "What a component is and what it requests, each request with its reason. `bailiwick pack` embeds it in the component. \
                 A reason, a title or another sentence is one line of plain text of at most 200 bytes. An unknown key is an error.",
         tables: vec![
             component(),
@@ -37,7 +37,7 @@ pub fn reference() -> Page {
 }
 
 fn why() -> Key {
-    Key::required("why", "string", "why = \"is the unit running\"", "The reason of the request.")
+    Key::required("why", "string", "why = \"is the unit running\"", "The reason for the request.")
 }
 
 fn verbs(about: &'static str, example: &str) -> Key {
@@ -51,7 +51,7 @@ fn component() -> Table {
         about: "What the component is.",
         keys: vec![
             Key::required("id", "string", "id = \"disk-room\"", "The id, by which policy and commands name it.")
-                .allowed("small letters, digits and hyphens"),
+                .allowed("lower-case letters, digits and hyphens"),
             Key::required("version", "string", "version = \"1.2.3\"", "The version.").allowed("three numbers"),
             Key::required(
                 "world",
@@ -87,17 +87,17 @@ fn slot() -> Table {
         about: "A named argument whose value policy.toml sets, and the verbs that act on it.",
         keys: vec![
             Key::required("name", "string", "name = \"unit\"", "The name of the slot.")
-                .allowed("small letters, digits and hyphens"),
+                .allowed("lower-case letters, digits and hyphens"),
             verbs("The verbs. All take the same kind of object.", "verb = [\"services.status\"]"),
             Key::optional(
                 "default",
                 "string",
                 "none; policy.toml has to bind the slot",
                 "default = \"ssh.service\"",
-                "The value that fits every target.",
+                "The value if policy.toml binds none.",
             )
             .allowed(
-                "a value of the kind that the verbs take; no other machine, and nothing that only policy.toml defines",
+                "a value of the kind that the verbs take; not on another machine, and not the NAME of a table in policy.toml",
             ),
             Key::optional("many", "boolean", false, "many = true", "Whether policy.toml can bind several values."),
             Key::optional(
@@ -178,7 +178,7 @@ fn check() -> Table {
         about: "A check that needs no compiler: what to conclude from the answer of a verb. A value of type `line` is text in which `{EXPRESSION}` inserts a value. An `expression` compares and computes fields of the answer, as in `size == 0` or `now - modified`; `bailiwick new NAME --lang toml` writes a README with examples.",
         keys: vec![
             Key::required("code", "string", "code = \"age\"", "The code of its findings. It never changes.")
-                .allowed(format!("small letters, digits and hyphens; at most {CHECKS_MAX} checks")),
+                .allowed(format!("lower-case letters, digits and hyphens; at most {CHECKS_MAX} checks")),
             Key::required(
                 "over",
                 "string",
@@ -338,7 +338,7 @@ fn answers() -> Table {
         keys: vec![
             Key::required("probe", "string", "probe = \"leftover-file\"", "The id of the probe."),
             Key::required("code", "string", "code = \"leftover\"", "The code of the finding.")
-                .allowed("1 to 64 small letters, digits and hyphens"),
+                .allowed("1 to 64 lower-case letters, digits and hyphens"),
         ],
     }
 }
@@ -349,7 +349,7 @@ fn content() -> Table {
         about: "Bytes that a fix can write. A reviewer reads them before anything runs, and policy can replace them.",
         keys: vec![
             Key::required("name", "string", "name = \"rules\"", "The name, for `content` of a slot.")
-                .allowed("small letters, digits and hyphens; not `computed`"),
+                .allowed("lower-case letters, digits and hyphens; not `computed`"),
             Key::optional(
                 "text",
                 "string",

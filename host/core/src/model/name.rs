@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// A name that does not match its grammar.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{value}` is not {what}: use small letters, {}, with a letter or digit first, {longest} at most",
+    "`{value}` is not {what}: use lower-case letters, {}, with a letter or digit first, {longest} at most",
     signs(extra)
 )]
 pub struct NameError {
@@ -18,7 +18,7 @@ pub struct NameError {
     longest: usize,
 }
 
-/// What a name may have besides small letters, in words.
+/// What a name may have besides lower-case letters, in words.
 fn signs(extra: &[u8]) -> &'static str {
     if extra.contains(&b'.') { "digits, `.` and `-`" } else { "digits and `-`" }
 }

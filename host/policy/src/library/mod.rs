@@ -63,7 +63,7 @@ pub enum LibraryError {
     #[error("{} is not a component (.wasm)\n\nhint: `bailiwick pack FILE` makes a component of a manifest or a compiled file", .0.shown())]
     NotAComponent(PathBuf),
     /// A manifest without checks is not a component by itself.
-    #[error("{} has no [[check]], so it is not a component by itself\n\nhint: `bailiwick pack FILE.wasm --manifest {}` seals it into a compiled component", .0.shown(), .0.shown())]
+    #[error("{} has no [[check]], so it is not a component by itself\n\nhint: `bailiwick pack FILE.wasm --manifest {}` embeds it in a compiled component", .0.shown(), .0.shown())]
     NoChecks(PathBuf),
     /// The sealed manifest and the one beside it differ.
     #[error("the manifest in {} differs from {}, from line {line} on\n\nhint: a sealed component needs no second manifest: remove the file beside it, or pack the compiled file again", component.shown(), beside.shown())]

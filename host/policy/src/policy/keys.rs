@@ -513,7 +513,7 @@ fn redaction() -> Table {
                 "name = \"pg-url\"",
                 "The name of the rule. The journal counts what it removed.",
             )
-            .allowed(format!("small letters, digits and hyphens; at most {} rules", redact::RULES_MAX)),
+            .allowed(format!("lower-case letters, digits and hyphens; at most {} rules", redact::RULES_MAX)),
             Key::required(
                 "pattern",
                 "string",

@@ -30,7 +30,7 @@ pub(in crate::cli) struct Plan {
 pub(in crate::cli) enum PlanCommand {
     /// Show a plan, or print the text an approver signs
     Show {
-        /// The plan's digest, or at least its first 8 letters
+        /// The plan's digest, or at least its first 8 characters
         digest: String,
 
         /// Print the plan as JSON, exactly as it is stored
@@ -45,7 +45,9 @@ pub(in crate::cli) enum PlanCommand {
         #[arg(long, requires = "hours")]
         statement: bool,
 
-        /// How long the approval is valid, such as 8h
+        /// How long the approval is valid: 1h to 336h, such as 8h
+        ///
+        /// Required with --statement.
         #[arg(long = "for", value_name = "HOURS", value_parser = hours)]
         hours: Option<u32>,
     },
@@ -62,7 +64,7 @@ fn hours(text: &str) -> Result<u32, String> {
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Apply {
-    /// The plan's digest, or at least its first 8 letters
+    /// The plan's digest, or at least its first 8 characters
     #[arg(value_name = "PLAN")]
     pub(in crate::cli) plan: String,
 
@@ -94,14 +96,14 @@ pub(in crate::cli) struct Rehearse {
     #[arg(long, value_name = "NAME")]
     pub(in crate::cli) staging: String,
 
-    /// Approval for the earlier plan, if content is generated
+    /// An approver's signature, if the fix computes bytes
     ///
-    /// The file STATEMENT.sig, with STATEMENT in the same folder, as for `apply`. Only a fix that generates the content of a file
-    /// needs it.
+    /// The first `rehearse` prints the digest of the plan and the commands that sign it. Run it again with --plan and --approval. The
+    /// file is STATEMENT.sig, with STATEMENT in the same folder, as for `apply`.
     #[arg(long, value_name = "FILE", requires = "plan")]
     pub(in crate::cli) approval: Option<PathBuf>,
 
-    /// Digest of the earlier rehearsal's plan
+    /// The plan whose approval is given; needs --approval
     #[arg(long, value_name = "PLAN", requires = "approval")]
     pub(in crate::cli) plan: Option<String>,
 }
