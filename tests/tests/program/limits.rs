@@ -59,7 +59,7 @@ fn what_policy_says_is_shown_with_its_line() {
 fn what_is_requested_and_not_granted_is_shown_with_the_lines_to_paste() {
     let ops = eater(GRANT);
     let (review, check) = (ops.run(&["review", "eater"]).unwrap(), ops.run(&["check"]).unwrap());
-    let paste = review.stdout.split_once("add to policy.toml:\n\n").unwrap().1.trim();
+    let paste = review.stdout.split_once("with your reason in `why`:\n\n").unwrap().1.trim();
     assert!(check.stderr.contains(paste), "{}", check.stderr);
     insta::assert_snapshot!(paste);
     // The pasted lines are right, except for the reason, which the operator writes.
@@ -68,7 +68,7 @@ fn what_is_requested_and_not_granted_is_shown_with_the_lines_to_paste() {
     assert!(unreasoned.code == 2 && unreasoned.stderr.contains("a [[raise]] needs a reason"), "{}", unreasoned.stderr);
     let reasoned = paste.replace("why = \"\"", "why = \"we have many pages\"");
     ops.write("policy.toml", format!("{GRANT}\n{reasoned}\n").as_bytes()).unwrap();
-    assert!(!ops.run(&["review"]).unwrap().stdout.contains("not given"));
+    assert!(!ops.run(&["review"]).unwrap().stdout.contains("requested and not granted"));
     assert_eq!(ops.run(&["check"]).unwrap().stderr, "");
 }
 

@@ -14,7 +14,7 @@ use clap::ValueEnum;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The id of the component: lower-case letters, digits and hyphens
+    /// The id: lower-case letters, digits and hyphens
     pub(super) name: String,
 
     /// The language

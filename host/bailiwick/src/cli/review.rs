@@ -166,7 +166,7 @@ fn write_limits(text: &mut String, review: &Review) -> std::fmt::Result {
     if !review.unmet.is_empty() {
         writeln!(
             text,
-            "limits that are requested and not granted; to grant them, add this to policy.toml, with your reason in `why`:\n"
+            "limits that are requested and not granted; to grant them, add this to policy.toml,\nwith your reason in `why`:\n"
         )?;
         writeln!(text, "{}", bailiwick_policy::review::to_raise(&review.unmet))?;
     }
