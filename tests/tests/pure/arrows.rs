@@ -162,21 +162,9 @@ fn source_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../host")
 }
 
-fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            rust_files(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-}
-
 /// Every file that gets into the program, in order of its name.
 fn host() -> Vec<Code> {
-    let mut paths = Vec::new();
-    rust_files(&source_folder(), &mut paths);
+    let mut paths = super::tree::files(&source_folder(), &[".rs"]);
     paths.retain(|path| path.iter().any(|part| part == "src"));
     paths.sort();
     let mut files = Vec::new();

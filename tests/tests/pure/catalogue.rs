@@ -8,6 +8,8 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::tree::files;
+
 /// Every id, with a short description.
 const IDS: &[(&str, &str)] = &[
     ("gr01", "an endless loop"),
@@ -177,20 +179,6 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
 }
 
-/// The Rust files below a folder.
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            if path.file_name().is_some_and(|name| name != "target") {
-                sources(&path, found);
-            }
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-}
-
 /// The ids that a function's name begins with: `gr01` of `gr01_a_loop`, two of `lk13_lk15_nothing_else`.
 fn ids(name: &str) -> impl Iterator<Item = &str> {
     name.split('_').take_while(|word| {
@@ -203,12 +191,9 @@ fn ids(name: &str) -> impl Iterator<Item = &str> {
 
 /// Test functions by id: `folder/file: name`. A function counts if its attributes hold a test.
 fn tests() -> BTreeMap<String, BTreeSet<String>> {
-    let (root, mut files) = (root(), Vec::new());
-    for folder in ["host", "guest-sdk/src", "tests"] {
-        sources(&root.join(folder), &mut files);
-    }
+    let root = root();
     let mut all = BTreeMap::<_, BTreeSet<_>>::new();
-    for path in files {
+    for path in ["host", "guest-sdk/src", "tests"].iter().flat_map(|folder| files(&root.join(folder), &[".rs"])) {
         let text = fs::read_to_string(&path).unwrap();
         let file = path.strip_prefix(&root).unwrap().display().to_string();
         let mut marked = false;
@@ -266,9 +251,7 @@ fn ids_are_read_from_the_beginning_of_a_name() {
 
 /// What the program's own text shows: no phase, no callback, no second call.
 fn source(path: &str) -> String {
-    let (root, mut files) = (root().join(path), Vec::new());
-    sources(&root, &mut files);
-    files.iter().map(|path| fs::read_to_string(path).unwrap()).collect()
+    files(&root().join(path), &[".rs"]).iter().map(|path| fs::read_to_string(path).unwrap()).collect()
 }
 
 #[test]

@@ -2,9 +2,11 @@
 //! CONTRIBUTING.md, "Words", has the rules; `phrases` does the same for text.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Result, ensure};
+
+use super::tree::files;
 
 /// A name, and what to call such a type instead.
 const NAMES: &[(&str, &str)] = &[
@@ -48,22 +50,6 @@ const NAMES: &[(&str, &str)] = &[
 /// What comes before the name of a type where it is defined.
 const KEYWORDS: &[&str] = &["struct", "enum", "trait", "type", "union"];
 
-/// Rust files under a folder.
-fn files(folder: &Path, paths: &mut Vec<PathBuf>) -> Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if path.is_dir() {
-            if !name.starts_with('.') && name != "target" && name != "node_modules" {
-                files(&path, paths)?;
-            }
-        } else if name.ends_with(".rs") {
-            paths.push(path);
-        }
-    }
-    Ok(())
-}
-
 /// The name of the type that a line of formatted code defines, if it defines one.
 fn defined(line: &str) -> Option<&str> {
     let visibility = |word: &&str| word.starts_with("pub") || word.starts_with("crate::") && word.ends_with(')');
@@ -77,7 +63,7 @@ fn names_of_types_that_must_not_come_back() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut paths = Vec::new();
     for folder in ["host", "guest-sdk", "tests"] {
-        files(&root.join(folder), &mut paths)?;
+        paths.extend(files(&root.join(folder), &[".rs"]));
     }
     ensure!(paths.len() > 300, "{} files were read", paths.len());
     let mut wrong = Vec::new();

@@ -16,5 +16,6 @@ mod journal;
 mod library;
 mod phrases;
 mod reference;
+mod tree;
 mod wit;
 mod words;
