@@ -74,7 +74,7 @@ pub enum SetBy {
     /// An option of the command line.
     Option(&'static str),
     /// It is fixed, for this reason.
-    #[serde(rename = "nobody")] // The word of `bailiwick.limits/1`.
+    #[serde(rename = "nobody")] // This value is part of the format `bailiwick.limits/1`.
     Fixed(&'static str),
 }
 
