@@ -82,6 +82,12 @@ impl Source {
         Self(Arc::new((name.to_owned(), text.to_owned())))
     }
 
+    /// True for a file that is part of the program, so that the operator cannot edit it.
+    #[must_use]
+    pub fn is_built_in(&self) -> bool {
+        self.name().starts_with("built-in")
+    }
+
     /// Reads a file that only its owner can write.
     ///
     /// # Errors
@@ -310,12 +316,17 @@ fn clamp(span: &Range<usize>, text: &str) -> Range<usize> {
 /// What is wrong with a value, with the value: `` `rel`: a path must be absolute ``. Many errors have it already.
 #[must_use]
 pub fn with_value(value: &str, error: impl fmt::Display) -> String {
-    let (error, value): (_, String) = (error.to_string(), value.escape_debug().take(VALUE_MAX).collect());
+    let (error, value) = (error.to_string(), shown_value(value));
     if value.is_empty() || error.contains(&value) { error } else { format!("`{value}`: {error}") }
 }
 
-/// Longest value that a message repeats, in characters.
-const VALUE_MAX: usize = 80;
+/// The beginning of a value, escaped, as a message repeats it.
+#[must_use]
+pub fn shown_value(value: &str) -> String {
+    /// In characters.
+    const MAX: usize = 80;
+    value.escape_debug().take(MAX).collect()
+}
 
 /// The mistakes found in a set of files: all of them, not only the first.
 #[derive(Debug, Default)]

@@ -84,7 +84,7 @@ pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
 /// Why there can be no change on a target, and what the operator has to write.
 pub(super) fn no_gate(target: &Target) -> anyhow::Error {
     let name = &target.name;
-    if target.place.source.name().starts_with("built-in") {
+    if target.place.source.is_built_in() {
         return fail::usage(
             format!("without an ops directory no change is possible on {name}"),
             "`bailiwick fleet import > fleet.toml` in an empty directory makes one; --dir DIR names another",

@@ -162,7 +162,7 @@ impl Fleet {
     #[must_use]
     pub fn unknown(&self, name: &str) -> (String, String) {
         let names: Vec<_> = self.targets.keys().map(TargetName::as_str).collect();
-        let built_in = self.targets.values().any(|target| target.place.source.name().starts_with("built-in"));
+        let built_in = self.targets.values().any(|target| target.place.source.is_built_in());
         let hint = if built_in {
             format!(
                 "without an ops directory the only target is {}; --dir DIR names an ops directory",

@@ -19,7 +19,7 @@ use bailiwick_core::model::{
 };
 use bailiwick_core::model::{Answer, Exit, Timing};
 use bailiwick_core::read_toml::read_toml;
-use bailiwick_core::source::{Problem, Problems, Source};
+use bailiwick_core::source::{Problem, Problems, Source, shown_value};
 use bailiwick_core::verbs;
 use bailiwick_journal::history::Earlier;
 use bailiwick_policy::grant;
@@ -252,7 +252,7 @@ impl Case {
                     name.span(),
                     format!(
                         "`{}` is not a target's name: use lower-case letters, digits, `.` and `-`, with a letter or digit first, 64 at most",
-                        shown(name.get_ref())
+                        shown_value(name.get_ref())
                     ),
                 ),
             }
@@ -411,13 +411,8 @@ fn action(id: &str, grant: &Grant) -> Option<ActionId> {
     Some(ActionId::new(verb, literal.as_ref()))
 }
 
-/// A value for a message, escaped and cut.
-fn shown(value: &str) -> String {
-    value.escape_debug().take(80).collect()
-}
-
 fn not_a_time(value: &str) -> String {
-    format!("`{}` is not a time: write it like 2026-11-21T12:00:00Z", shown(value))
+    format!("`{}` is not a time: write it like 2026-11-21T12:00:00Z", shown_value(value))
 }
 
 /// The recorded answer that a case writes, or the place of a mistake in it. By default the action was sent when the run began,
@@ -426,7 +421,7 @@ fn recorded_answer(answer: &RawAnswer, now_us: u64) -> Result<RecordedAnswer, (R
     let bytes = |text: &str, base64: &Option<Spanned<String>>| match base64 {
         Some(base64) => BASE64
             .decode(base64.get_ref().as_bytes())
-            .map_err(|_| (base64.span(), format!("`{}` is not base64", shown(base64.get_ref())))),
+            .map_err(|_| (base64.span(), format!("`{}` is not base64", shown_value(base64.get_ref())))),
         None => Ok(text.as_bytes().to_vec()),
     };
     let asked_us = match &answer.asked {
